@@ -1,0 +1,199 @@
+"""Measure rdbtool beside the tools of Redis on the same data, and print a table with the bounds.
+
+    python benchmarks/run.py [--cache DIRECTORY] [--scale 1] [--runs 7] [--only TEXT]
+
+The data is made once, by a redis-server of this machine. The runs of all rows are interleaved, so that a busy
+moment hits all of them. Every figure is CPU time (user and system) of the child processes as the
+kernel counts it, the median of the runs. The exit code is 1 when a bound is not held.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).parent
+RDBTOOL = str(Path(sys.executable).parent / "rdbtool")
+PEER = "redis-check-rdb"
+
+DECODE = "import rdbtool, sys; rdbtool.open(sys.argv[1]).feed(rdbtool.Null())"
+ITERATE = "import rdbtool, sys\nfor record in rdbtool.open(sys.argv[1]):\n    pass"
+
+
+class Row(NamedTuple):
+    """One thing to measure: a command (``FILE`` and ``TINY`` stand for paths) and what it is held to."""
+
+    name: str
+    command: list[str]
+    ratio_to: str | None = None
+    max_ratio: float | None = None
+    max_ms: float | None = None
+    max_mb: float | None = None
+
+
+ROWS = [
+    Row("redis-check-rdb", [PEER, "FILE"]),
+    Row("dump -f json", [RDBTOOL, "dump", "-f", "json", "FILE"], PEER, 0.7, max_mb=96),
+    Row("dump -f jsonl", [RDBTOOL, "dump", "-f", "jsonl", "FILE"], PEER, 0.7, max_mb=96),
+    Row("dump -f resp", [RDBTOOL, "dump", "-f", "resp", "FILE"], PEER, max_mb=96),
+    Row("decode, no output", [sys.executable, "-c", DECODE, "FILE"], PEER, 0.35, max_mb=96),
+    Row("iterate records", [sys.executable, "-c", ITERATE, "FILE"], PEER, 1.0, max_mb=96),
+    Row("digest", [RDBTOOL, "digest", "FILE"], PEER, max_mb=96),
+    Row("python -c pass", [sys.executable, "-c", "pass"]),
+    Row("--version", [RDBTOOL, "--version"], "python -c pass", max_ms=40),
+    Row("dump of a 1 KB file", [RDBTOOL, "dump", "TINY"], max_ms=180),
+]
+
+
+class Usage(NamedTuple):
+    """What one run took: CPU seconds and the peak of resident memory in MiB."""
+
+    cpu: float
+    memory: float
+
+
+def measure(command: list[str]) -> Usage:
+    """Run a command with its output thrown away."""
+    with open(os.devnull, "r+b") as null:
+        child = subprocess.Popen(command, stdin=null, stdout=null, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        sys.exit(f"exit code {child.returncode}: {' '.join(command)}")
+    # Linux counts kilobytes, macOS bytes.
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return Usage(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
+
+
+@contextmanager
+def cache_directory(given: Path | None) -> Iterator[Path]:
+    if given is None:
+        with tempfile.TemporaryDirectory(prefix="rdbtool-bench-") as name:
+            yield Path(name)
+    else:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given
+
+
+def make_data(directory: Path, scale: int) -> Path:
+    """Return the RDB file of the data set; a server makes it unless it is already there."""
+    target = directory / f"mixed-{scale}.rdb"
+    if target.exists():
+        return target
+    with tempfile.TemporaryDirectory(prefix="rdbtool-bench-") as name:
+        address = str(Path(name) / "s")
+        settings = ["--port", "0", "--unixsocket", address, "--dir", name, "--save", "", "--appendonly", "no"]
+        server = subprocess.Popen(["redis-server", *settings], stdout=subprocess.DEVNULL)
+        try:
+            connection = connect(address)
+            with connection, connection.makefile("rb") as replies:
+                feed(connection, replies, scale)
+                connection.sendall(b"SAVE\r\n")
+                if replies.readline() != b"+OK\r\n":
+                    sys.exit("the server could not save")
+        finally:
+            server.kill()
+            server.wait()
+        shutil.move(Path(name) / "dump.rdb", target)
+    return target
+
+
+def connect(address: str) -> socket.socket:
+    for _ in range(500):
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(address)
+        except OSError:
+            connection.close()
+            time.sleep(0.02)
+        else:
+            return connection
+    sys.exit("redis-server did not start")
+
+
+def feed(connection: socket.socket, replies: object, scale: int) -> None:
+    """Send all commands, with replies turned off so that nothing has to be read meanwhile."""
+    connection.sendall(b"CLIENT REPLY OFF\r\n")
+    maker = subprocess.Popen([sys.executable, str(HERE / "gen_commands.py"), str(scale)], stdout=subprocess.PIPE)
+    assert maker.stdout is not None
+    with maker.stdout as commands:
+        while piece := commands.read(1 << 20):
+            connection.sendall(piece)
+    if maker.wait():
+        sys.exit("gen_commands.py failed")
+    connection.sendall(b"CLIENT REPLY ON\r\n")
+    line = replies.readline()  # type: ignore[attr-defined]
+    if line != b"+OK\r\n":
+        sys.exit(f"the server answered {line!r}")
+
+
+def show(results: dict[str, list[Usage]], rows: list[Row]) -> bool:
+    """Print the table; False when a bound is not held."""
+    medians = {name: statistics.median(usage.cpu for usage in usages) for name, usages in results.items()}
+    print(f"{'':22} {'CPU ms':>9} {'spread':>13} {'ratio':>7} {'peak MiB':>9}  bounds")
+    held = True
+    for row in rows:
+        usages = results[row.name]
+        cpu = medians[row.name]
+        memory = max(usage.memory for usage in usages)
+        peer = medians.get(row.ratio_to or "")
+        compared = cpu - peer if row.max_ms is not None and peer is not None else cpu
+        ratio = cpu / peer if peer else None
+        bounds = [
+            (f"ratio {row.max_ratio}", row.max_ratio is None or ratio is None or ratio <= row.max_ratio),
+            (f"{'+' if peer else ''}{row.max_ms} ms", row.max_ms is None or compared * 1000 <= row.max_ms),
+            (f"{row.max_mb} MiB", row.max_mb is None or memory <= row.max_mb),
+        ]
+        wanted = [row.max_ratio, row.max_ms, row.max_mb]
+        words = [
+            f"{text} {'held' if fine else 'BROKEN'}"
+            for (text, fine), limit in zip(bounds, wanted, strict=True)
+            if limit
+        ]
+        held = held and all(fine for _, fine in bounds)
+        low, high = min(usage.cpu for usage in usages), max(usage.cpu for usage in usages)
+        spread = f"{low * 1000:.0f}–{high * 1000:.0f}"
+        shown = f"{ratio:.3f}" if ratio is not None and row.max_ms is None else ""
+        print(f"{row.name:22} {cpu * 1000:9.0f} {spread:>13} {shown:>7} {memory:9.0f}  {', '.join(words)}")
+    return held
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure rdbtool beside the tools of Redis.")
+    parser.add_argument("--cache", type=Path, help="keep the data here for the next time")
+    parser.add_argument("--scale", type=int, default=1, help="1: 882,060 keys, about 125 MB")
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--only", help="only rows whose name holds this text, and what they are compared with")
+    options = parser.parse_args()
+    rows = [row for row in ROWS if not options.only or options.only in row.name]
+    peers = {row.ratio_to for row in rows}
+    rows = [row for row in ROWS if row in rows or row.name in peers]
+    tiny = HERE.parent / "fixtures/small/redis-7.0-listpacks-stream-function.rdb"
+    with cache_directory(options.cache) as directory:
+        file = make_data(directory, options.scale)
+        print(f"{file.stat().st_size / 1e6:.1f} MB, {options.runs} runs, {os.cpu_count()} CPUs\n")
+        paths = {"FILE": str(file), "TINY": str(tiny)}
+        commands = {row.name: [paths.get(word, word) for word in row.command] for row in rows}
+        # One run that is not counted brings file and programs into the page cache.
+        for command in commands.values():
+            measure(command)
+        results: dict[str, list[Usage]] = {row.name: [] for row in rows}
+        for _ in range(options.runs):
+            for name, command in commands.items():
+                results[name].append(measure(command))
+    sys.exit(0 if show(results, rows) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""``python -m rdbtool`` is ``rdbtool``."""
+
+from rdbtool._entry import main
+
+main()

@@ -1,0 +1,201 @@
+/* Text out: JSON strings, UTF-8 validation, base64. The caller reserves the room.
+ *
+ * A JSON string needs at most 6 bytes for each input byte, 2 quotes and 16 bytes of slack (runs of plain
+ * characters are copied in blocks of 16).
+ */
+#ifndef RT_ESCAPE_H
+#define RT_ESCAPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+/* Size of the well-formed UTF-8 sequence at p (2..4), or 0 (RFC 3629: no overlong forms, no surrogates). */
+static inline int rt_utf8_size(const uint8_t *p, size_t left)
+{
+    uint8_t b = p[0];
+    if (b < 0xC2 || left < 2 || (p[1] & 0xC0) != 0x80)
+        return 0;
+    if (b < 0xE0)
+        return 2;
+    if (left < 3 || (p[2] & 0xC0) != 0x80)
+        return 0;
+    if (b < 0xF0)
+        return (b == 0xE0 && p[1] < 0xA0) || (b == 0xED && p[1] > 0x9F) ? 0 : 3;
+    if (b > 0xF4 || left < 4 || (p[3] & 0xC0) != 0x80)
+        return 0;
+    return (b == 0xF0 && p[1] < 0x90) || (b == 0xF4 && p[1] > 0x8F) ? 0 : 4;
+}
+
+static int rt_is_utf8(const uint8_t *p, size_t n)
+{
+    const uint8_t *end = p + n;
+    while (p < end) {
+        uint64_t word;
+        while (end - p >= 8) {
+            memcpy(&word, p, 8);
+            if (word & 0x8080808080808080ull)
+                break;
+            p += 8;
+        }
+        while (p < end && *p < 0x80)
+            p++;
+        if (p >= end)
+            break;
+        int size = rt_utf8_size(p, (size_t)(end - p));
+        if (!size)
+            return 0;
+        p += size;
+    }
+    return 1;
+}
+
+static const char rt_hex[] = "0123456789abcdef";
+
+/* How a JSON string shows bytes:
+ *   RT_UTF8    UTF-8 as it is; what is not UTF-8 is refused (the caller falls back to base64);
+ *   RT_RAW     every byte above 0x7F as \u00XX;
+ *   RT_PRINT   every byte outside 0x20..0x7E as the four characters \xHH;
+ *   RT_MIXED   UTF-8 as \uXXXX, every byte that is not part of it as the four characters \xHH.
+ */
+enum { RT_UTF8, RT_RAW, RT_PRINT, RT_MIXED };
+
+static inline char *rt_json_u(char *op, unsigned unit)
+{
+    memcpy(op, "\\u", 2);
+    for (int i = 0; i < 4; i++)
+        op[2 + i] = rt_hex[unit >> (12 - 4 * i) & 15];
+    return op + 6;
+}
+
+static inline char *rt_json_x(char *op, uint8_t c)
+{
+    static const char upper[] = "0123456789ABCDEF";
+    memcpy(op, "\\\\x", 3);
+    op[3] = upper[c >> 4];
+    op[4] = upper[c & 15];
+    return op + 5;
+}
+
+static inline char *rt_json_control(char *op, uint8_t c)
+{
+    *op++ = '\\';
+    switch (c) {
+    case '"': *op++ = '"'; return op;
+    case '\\': *op++ = '\\'; return op;
+    case '\n': *op++ = 'n'; return op;
+    case '\r': *op++ = 'r'; return op;
+    case '\t': *op++ = 't'; return op;
+    case '\b': *op++ = 'b'; return op;
+    case '\f': *op++ = 'f'; return op;
+    }
+    return rt_json_u(op - 1, c);
+}
+
+/* One character that cannot simply be copied; moves *at behind it. NULL: refused. */
+static char *rt_json_special(const uint8_t **at, const uint8_t *end, char *op, int mode)
+{
+    const uint8_t *p = *at;
+    uint8_t c = *p;
+    int size = c < 0x80 ? 1 : rt_utf8_size(p, (size_t)(end - p));
+    *at = p + 1;
+    if (c == '"' || c == '\\')
+        return rt_json_control(op, c);
+    if (mode == RT_PRINT)
+        return rt_json_x(op, c);
+    if (c == 0x7F && mode != RT_UTF8) {
+        *op = (char)c;
+        return op + 1;
+    }
+    if (c < 0x80)
+        return rt_json_control(op, c);
+    if (mode == RT_RAW)
+        return rt_json_u(op, c);
+    if (!size)
+        return mode == RT_UTF8 ? NULL : rt_json_x(op, c);
+    *at = p + size;
+    if (mode == RT_UTF8) {
+        memcpy(op, p, (size_t)size);
+        return op + size;
+    }
+    uint32_t point = c & (0xFF >> (size + 1));
+    for (int i = 1; i < size; i++)
+        point = point << 6 | (p[i] & 0x3F);
+    if (point < 0x10000)
+        return rt_json_u(op, point);
+    point -= 0x10000;
+    return rt_json_u(rt_json_u(op, 0xD800 + (point >> 10)), 0xDC00 + (point & 0x3FF));
+}
+
+/* The inside of a JSON string. Returns the end of the output, NULL where `mode` refuses the bytes. */
+static char *rt_json_escape(const uint8_t *p, size_t n, char *op, int mode)
+{
+    const uint8_t *end = p + n;
+    while (p < end) {
+#if defined(__SSE2__)
+        while (end - p >= 16) {
+            __m128i v = _mm_loadu_si128((const __m128i *)p);
+            __m128i special = _mm_or_si128(_mm_cmpgt_epi8(_mm_set1_epi8(0x20), v), /* also 0x80.. as negatives */
+                                           _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+                                                        _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+            int mask = _mm_movemask_epi8(_mm_or_si128(special, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7F))));
+            _mm_storeu_si128((__m128i *)op, v);
+            if (mask) {
+                int plain = __builtin_ctz((unsigned)mask);
+                p += plain;
+                op += plain;
+                break;
+            }
+            p += 16;
+            op += 16;
+        }
+        if (p >= end)
+            break;
+#endif
+        uint8_t c = *p;
+        if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
+            *op++ = (char)c;
+            p++;
+        } else {
+            op = rt_json_special(&p, end, op, mode);
+            if (!op)
+                return NULL;
+        }
+    }
+    return op;
+}
+
+static int rt_is_printable(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] < 0x20 || p[i] > 0x7E)
+            return 0;
+    return 1;
+}
+
+/* 4 characters for every 3 bytes begun; returns the end of the output. */
+static char *rt_base64(const uint8_t *p, size_t n, char *op)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (; n >= 3; n -= 3, p += 3) {
+        uint32_t v = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+        *op++ = alphabet[v >> 18];
+        *op++ = alphabet[v >> 12 & 63];
+        *op++ = alphabet[v >> 6 & 63];
+        *op++ = alphabet[v & 63];
+    }
+    if (n) {
+        uint32_t v = (uint32_t)p[0] << 16 | (n == 2 ? (uint32_t)p[1] << 8 : 0);
+        *op++ = alphabet[v >> 18];
+        *op++ = alphabet[v >> 12 & 63];
+        *op++ = n == 2 ? alphabet[v >> 6 & 63] : '=';
+        *op++ = '=';
+    }
+    return op;
+}
+
+#endif

@@ -1,0 +1,14 @@
+"""Our own fingerprint: 128 bits over everything that a file says of its keys, whatever their order."""
+
+from rdbtool._codec.sink import Sink
+
+class Fingerprint(Sink):
+    """Sums up 128-bit hashes of all records, functions and module data, independent of their order.
+
+    Two files have the same fingerprint when every key has the same value, expiry, field expiries,
+    stream ids, groups, pending entries, eviction data and metadata. Encodings do not count.
+    """
+
+    keys: int
+    def hexdigest(self) -> str:
+        """Return the fingerprint of what was heard so far: 32 hex digits."""

@@ -1,0 +1,17 @@
+"""The sink that builds the model."""
+
+from rdbtool._codec.sink import Sink
+from rdbtool.model import Item, KeyRecord
+
+class Records(Sink):
+    """Collects records into ``records``; asks for a pause after ``batch`` of them.
+
+    With ``items`` the header, aux fields and other items come too, in the order of the file.
+    """
+
+    records: list[KeyRecord | Item]
+    batch: int
+    items: bool
+    def __init__(self, batch: int = 32, items: bool = False) -> None: ...  # noqa: FBT001, FBT002
+    def take(self) -> list[KeyRecord | Item]:
+        """Return what was collected, and start anew."""

@@ -1,0 +1,19 @@
+# Which records a sink gets to hear.
+
+from libc.stdint cimport int64_t
+from rdbtool._codec.sink cimport Head
+
+cdef class Selection:
+    cdef readonly tuple patterns        # bytes regular expressions: one must be found in the key
+    cdef readonly tuple no_patterns     # none of these may be found
+    cdef readonly frozenset dbs
+    cdef readonly frozenset no_dbs
+    cdef unsigned int kinds             # bit set of KIND_*
+    cdef int expired                    # 1: only expired keys, 0: only others, -1: all
+    cdef int64_t now_ms
+    cdef int slot_low
+    cdef int slot_high                  # -1: all slots
+    cdef int64_t limit                  # -1: no limit
+    cdef public int64_t taken           # records taken so far; counted when a record is complete
+
+    cdef bint wants(self, Head *head) except -1

@@ -1,0 +1,114 @@
+# What a decoder tells, and a sink hears.
+#
+# A record is: begin_key, then the events of its kind, then end_key. Strings are borrowed: they are
+# valid during the call only. The base class ignores everything, which makes it the Null sink.
+# `commit` follows a complete record; `rollback` undoes all since the last commit.
+
+from rdbtool._codec.cursor cimport Bytes
+from libc.stdint cimport int64_t, uint64_t
+
+cdef struct Head:
+    int64_t db
+    Bytes key
+    size_t key_size
+    int type_code
+    int kind                # KIND_*
+    int form                # of a string's STR: FORM_*
+    bint has_expire
+    int64_t expire_at_ms
+    int64_t idle_s          # -1: none
+    int freq                # -1: none
+    Bytes meta              # raw KEY_META, NULL: none
+    size_t meta_size
+    int64_t start
+
+cdef struct StreamTail:
+    int version             # 1..5: which fields below the file stores
+    uint64_t length
+    uint64_t last_ms
+    uint64_t last_seq
+    uint64_t first_ms       # version 2 and later
+    uint64_t first_seq
+    uint64_t max_deleted_ms
+    uint64_t max_deleted_seq
+    uint64_t entries_added
+    bint counted            # entries_added, first and max deleted ids are known
+
+cdef struct Group:
+    Bytes name
+    size_t name_size
+    uint64_t last_ms
+    uint64_t last_seq
+    bint counted            # entries_read is known
+    uint64_t entries_read
+
+cdef struct Consumer:
+    Bytes name
+    size_t name_size
+    bint has_seen
+    int64_t seen_at_ms
+    bint has_active
+    int64_t active_at_ms
+    uint64_t pending        # entries it owns
+
+cdef struct Pending:
+    uint64_t ms
+    uint64_t seq
+    bint owned
+    Bytes consumer
+    size_t consumer_size
+    int64_t delivered_at_ms
+    uint64_t delivery_count
+
+cdef struct Producers:
+    uint64_t duration_s
+    uint64_t max_entries
+    uint64_t ids_added
+    uint64_t ids_duplicate
+
+cdef enum:
+    ITEM_STRING = 0
+    ITEM_INT = 1
+    ITEM_DOUBLE = 2
+    ITEM_SHORT_STRING = 3
+
+cdef struct ArrayItem:
+    uint64_t index
+    int tag                 # ITEM_*
+    Bytes text
+    size_t text_size
+    int64_t number
+    double real
+
+cdef class Sink:
+    # True while a sink may pass on what it holds of an unfinished record, because it is known to be sound.
+    cdef bint may_spill
+    cdef bint buffered      # holds output until commit: large records are validated first
+    cdef bint full          # asks the decoder to pause behind the record at hand
+
+    cdef int header(self, str magic, int version) except -1
+    cdef int item(self, object item) except -1
+    cdef int begin_key(self, Head *head) except -1
+    cdef int string(self, Bytes p, size_t size) except -1
+    cdef int element(self, Bytes p, size_t size) except -1
+    cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1
+    cdef int score(self, Bytes member, size_t member_size, double score) except -1
+    cdef int array_item(self, ArrayItem *item) except -1
+    cdef int array_end(self, bint has_insert, uint64_t insert_index) except -1
+    cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1
+    cdef int entry(self, uint64_t ms, uint64_t seq, uint64_t fields) except -1
+    cdef int entry_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size) except -1
+    cdef int end_entry(self) except -1
+    cdef int stream_tail(self, StreamTail *tail) except -1
+    cdef int begin_group(self, Group *group) except -1
+    cdef int consumer(self, Consumer *consumer) except -1
+    cdef int pending(self, Pending *pending) except -1
+    cdef int end_group(self) except -1
+    cdef int begin_producers(self, Producers *producers) except -1
+    cdef int producer(self, Bytes name, size_t name_size, uint64_t ids) except -1
+    cdef int producer_id(self, Bytes name, size_t name_size, uint64_t ms, uint64_t seq) except -1
+    cdef int end_producers(self) except -1
+    cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1
+    cdef int commit(self) except -1
+    cdef int rollback(self) noexcept
+    cdef int finish(self) except -1

@@ -1,0 +1,96 @@
+# The base of all sinks, which ignores everything: the Null sink.
+
+from libc.stdint cimport int64_t, uint64_t
+from rdbtool._codec.cursor cimport Bytes
+
+
+cdef class Sink:
+    cdef int header(self, str magic, int version) except -1:
+        return 0
+
+    cdef int item(self, object item) except -1:
+        return 0
+
+    cdef int begin_key(self, Head *head) except -1:
+        return 0
+
+    cdef int string(self, Bytes p, size_t size) except -1:
+        return 0
+
+    cdef int element(self, Bytes p, size_t size) except -1:
+        return 0
+
+    cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
+        return 0
+
+    cdef int score(self, Bytes member, size_t member_size, double score) except -1:
+        return 0
+
+    cdef int array_item(self, ArrayItem *item) except -1:
+        return 0
+
+    cdef int array_end(self, bint has_insert, uint64_t insert_index) except -1:
+        return 0
+
+    cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
+        return 0
+
+    cdef int entry(self, uint64_t ms, uint64_t seq, uint64_t fields) except -1:
+        return 0
+
+    cdef int entry_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size) except -1:
+        return 0
+
+    cdef int end_entry(self) except -1:
+        return 0
+
+    cdef int stream_tail(self, StreamTail *tail) except -1:
+        return 0
+
+    cdef int begin_group(self, Group *group) except -1:
+        return 0
+
+    cdef int consumer(self, Consumer *consumer) except -1:
+        return 0
+
+    cdef int pending(self, Pending *pending) except -1:
+        return 0
+
+    cdef int end_group(self) except -1:
+        return 0
+
+    cdef int begin_producers(self, Producers *producers) except -1:
+        return 0
+
+    cdef int producer(self, Bytes name, size_t name_size, uint64_t ids) except -1:
+        return 0
+
+    cdef int producer_id(self, Bytes name, size_t name_size, uint64_t ms, uint64_t seq) except -1:
+        return 0
+
+    cdef int end_producers(self) except -1:
+        return 0
+
+    cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
+        return 0
+
+    cdef int commit(self) except -1:
+        return 0
+
+    cdef int rollback(self) noexcept:
+        return 0
+
+    cdef int finish(self) except -1:
+        return 0
+
+    def close(self):
+        """Finish the output: what is open is closed, what is held back is written."""
+        self.finish()
+        self.flush()
+
+    def flush(self):
+        """Hand on what is committed, without closing anything that is open."""
+
+
+cdef class Null(Sink):
+    """A sink that ignores everything: reading with it checks structure and checksum."""

@@ -1,0 +1,108 @@
+"""Where the ``rdbtool`` command begins, and where everything that can go wrong ends.
+
+``--version`` is answered before anything heavy is imported. All else goes to the command line
+application, and every way in which that can fail is turned into one sentence on standard error
+and one exit code here, and only here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+EXIT_INTERRUPTED = 130
+EXIT_CLOSED_PIPE = 141
+EXIT_BUG = 70
+
+
+class Terminated(BaseException):
+    """A signal that asks the process to end; an exception, so that temporary files are removed on the way."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and exit with its code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Under nohup, SIGHUP is ignored and has to stay so.
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _terminate)
+    sys.exit(run(sys.argv[1:]))
+
+
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated(number)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line (without the program's name) and return its exit code; errors are printed."""
+    try:
+        code = _dispatch(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+        code = EXIT_CLOSED_PIPE
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except Terminated as signalled:
+        code = signalled.exit_code
+    except Exception as error:  # noqa: BLE001 - nothing may pass: Python's own exit code 1 would say that data is bad
+        code = _explain(error)
+    return code
+
+
+def _explain(error: Exception) -> int:
+    """Print one sentence about an error and return the exit code that it stands for."""
+    from rdbtool.errors import LimitError, RdbToolError, describe_error  # noqa: PLC0415 - not for --version
+
+    if isinstance(error, MemoryError):
+        error = LimitError("out of memory")
+    if isinstance(error, RdbToolError):
+        _complain(describe_error(error))
+        return error.exit_code
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        # What the interpreter had buffered for standard output.
+        _drop_output()
+        _complain(f"cannot write to standard output: {error.strerror}")
+        return RdbToolError.exit_code
+    if os.environ.get("RDBTOOL_DEBUG") == "1":
+        import traceback  # noqa: PLC0415 - for bugs only
+
+        traceback.print_exception(error)
+    _complain(
+        f"this is a bug in rdbtool ({type(error).__name__}: {error}); "
+        "please report it with the output that RDBTOOL_DEBUG=1 gives"
+    )
+    return EXIT_BUG
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    if list(arguments[:1]) == ["--version"]:
+        from rdbtool import __version__  # noqa: PLC0415 - lazy
+
+        sys.stdout.write(f"rdbtool {__version__}\n")
+        return 0
+    from rdbtool.cli.app import run_command  # noqa: PLC0415 - lazy: typer
+
+    return run_command(list(arguments))
+
+
+def _complain(text: str) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(f"rdbtool: {text}\n")
+
+
+def _drop_output() -> None:
+    """Point standard output elsewhere, so that the interpreter's last flush cannot fail once more."""
+    if sys.stdout is not None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -1,0 +1,1 @@
+"""Functions from sources to results."""

@@ -1,0 +1,73 @@
+"""What a file is and holds, in a few numbers.
+
+Counting means reading: every record is decoded and the checksum is compared, at the speed of the
+codec. A damaged file still has a summary, of what precedes the damage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from rdbtool._codec.sink import Null
+from rdbtool.errors import FormatError
+from rdbtool.model.items import Aux, FunctionLibrary, Header
+from rdbtool.reader.rdb import RdbReader, Totals
+from rdbtool.types import CHECKSUM_SINCE
+
+
+class Summary(NamedTuple):
+    """The numbers of one file. Sizes are in bytes.
+
+    ``size`` is that of the RDB itself, None where it is not known because damage in a pipe or a compressed
+    stream hides its end; ``compressed_size`` that of a compressed file. ``trailing`` counts bytes after the
+    end mark. ``checksum`` is the stored CRC-64 and ``checksum_state`` one of ``correct``,
+    ``wrong``, ``disabled`` (when the file was saved), ``none`` (the version has none) and ``unread``.
+    """
+
+    source: str
+    size: int | None
+    compression: str | None
+    compressed_size: int | None
+    header: Header
+    aux: tuple[Aux, ...]
+    functions: tuple[FunctionLibrary, ...]
+    totals: Totals
+    checksum: int | None
+    checksum_state: str
+    trailing: int
+    damage: FormatError | None
+
+
+def summarize(reader: RdbReader, progress: Callable[[int], object] | None = None) -> Summary:
+    """Read the rest of a file and return its summary. Damage is part of it; other errors are raised."""
+    damage = None
+    try:
+        reader.feed(Null(), progress=progress)
+    except FormatError as error:
+        damage = error
+    end = reader.end
+    checksum = end.checksum if end else None
+    source = reader.source
+    return Summary(
+        source=source.name,
+        size=source.size if source.size is not None else end.span.stop + end.trailing if end else None,
+        compression=source.compression,
+        compressed_size=source.compressed_size,
+        header=reader.header,
+        aux=tuple(reader.aux),
+        functions=tuple(reader.functions),
+        totals=reader.totals,
+        checksum=checksum,
+        checksum_state=_checksum_state(reader, damage),
+        trailing=end.trailing if end else 0,
+        damage=damage,
+    )
+
+
+def _checksum_state(reader: RdbReader, damage: FormatError | None) -> str:
+    if reader.header.version < CHECKSUM_SINCE:
+        return "none"
+    if damage is not None:
+        return "wrong" if damage.code == "RDB004" else "unread"
+    return "correct" if reader.end is not None and reader.end.checksum else "disabled"

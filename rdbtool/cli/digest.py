@@ -1,0 +1,51 @@
+"""``rdbtool digest``: the digest that a server holding this data would report."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from rdbtool.analysis.digest import compute_digest
+from rdbtool.cli.options import Filters, Json, NoProgress, Source, check_rules, expands
+from rdbtool.reader.rdb import open_rdb
+from rdbtool.sinks.progress import ProgressBar
+from rdbtool.writer.output import open_output
+
+
+@expands
+def digest(
+    src: Source,
+    *,
+    filters: Filters,
+    rules: Annotated[
+        str | None,
+        typer.Option(
+            "--rules",
+            "--target",
+            metavar="SERVER",
+            help="Whose digest, such as redis-8.0 or valkey-9.1. Default: that of the server that wrote the file.",
+        ),
+    ] = None,
+    as_json: Json = False,
+    no_progress: NoProgress = False,
+) -> None:
+    """Print the digest of the data: the 40 hex digits of DEBUG DIGEST on a server that holds it.
+
+    The digest covers keys, values and whether a key expires, not when; two files with the same
+    data in another order or encoding have the same digest.
+    """
+    check_rules(rules)
+    selection, now_ms = filters.selection(), filters.milliseconds()
+    with open_rdb(src) as reader, ProgressBar(reader.source.size, enabled=not no_progress) as progress:
+        result = compute_digest(reader, rules, now_ms=now_ms, selection=selection, progress=progress)
+    report = {
+        "schema": 1,
+        "source": reader.source.name,
+        "digest": result.digest,
+        "rules": str(result.rules),
+        "keys": result.keys,
+    }
+    with open_output(None) as output:
+        output.write((json.dumps(report) if as_json else result.digest).encode() + b"\n")

@@ -1,0 +1,69 @@
+"""``rdbtool dump``: the keys of a file in a format of the user's choice."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rdbtool.cli.options import Filters, Force, NoProgress, OutputFile, Source, check_choice, expands
+from rdbtool.reader.rdb import open_rdb
+from rdbtool.sinks.formats import DEFAULT_ESCAPES, ESCAPES, FORMATS, Format, write_keys
+from rdbtool.sinks.progress import ProgressBar
+from rdbtool.writer.output import open_output
+
+
+@expands
+def dump(
+    src: Source,
+    *,
+    filters: Filters,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help=f"One of {', '.join(FORMATS)}. Default: table on a terminal, else jsonl.",
+        ),
+    ] = None,
+    output: OutputFile = None,
+    force: Force = False,
+    escape: Annotated[
+        str | None,
+        typer.Option(
+            "--escape",
+            "-e",
+            metavar="HOW",
+            help=f"How json and keys write bytes: {', '.join(ESCAPES)}. Default: utf8 for json, raw for keys.",
+        ),
+    ] = None,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="With resp: RESTORE commands instead of plain ones.")
+    ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="With resp: replace keys that the server has.")] = False,
+    no_progress: NoProgress = False,
+) -> None:
+    """Print the keys of a file as a table, JSON, CSV, a list of keys or commands that rebuild them.
+
+    Output that goes to a file appears whole or not at all. When a file turns out to be damaged,
+    what precedes the damage is printed, up to the last sound key.
+    """
+    check_choice("--format", format_, FORMATS)
+    check_choice("--escape", escape, ESCAPES)
+    selection = filters.selection()
+    with open_output(output, force=force, sources=[src]) as out:
+        form = Format(
+            format_ or ("table" if out.is_terminal else "jsonl"), escape, restore, replace, filters.milliseconds()
+        )
+        _check_use("--escape", form, used=escape is not None, users=tuple(DEFAULT_ESCAPES))
+        _check_use("--restore", form, used=restore, users=("resp",))
+        _check_use("--replace", form, used=replace, users=("resp",))
+        show = not (no_progress or out.is_terminal)
+        with open_rdb(src) as reader, ProgressBar(reader.source.size, enabled=show) as progress:
+            write_keys(reader, out, form, selection=selection, progress=progress)
+
+
+def _check_use(option: str, form: Format, *, used: bool, users: tuple[str, ...]) -> None:
+    if used and form.name not in users:
+        raise typer.BadParameter(f"it is for {' and '.join(users)}, not for {form.name}", param_hint=option)

@@ -1,0 +1,174 @@
+"""The manual pages, written from the commands themselves: ``python -m rdbtool.cli.man DIRECTORY``.
+
+One page a command, one for the whole, and ``rdbtool-findings(7)`` from the table of codes. What a
+page says of options is what ``--help`` says, so it cannot fall behind; a test compares the
+committed pages with what this module writes.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from rdbtool.cli.app import COMMANDS, PROGRAM, build_command, build_group
+from rdbtool.codes import CODES
+
+_EXIT_CODES = (
+    ("0", "yes: valid, identical, done"),
+    ("1", "no: the data is damaged"),
+    ("2", "wrong usage"),
+    ("3", "could not answer: missing, unreadable, changed while reading, disk full, the output exists"),
+    ("4", "a format or version that this release does not know"),
+    ("70", "a bug in rdbtool"),
+    ("130", "interrupted"),
+    ("141", "the reader of the output went away"),
+)
+
+_EXAMPLES = {
+    "rdbtool": (
+        ("What is in a file:", "rdbtool info dump.rdb"),
+        ("Its keys, as a table:", "rdbtool dump dump.rdb"),
+    ),
+    "info": (
+        ("Versions, counts and checksum:", "rdbtool info dump.rdb"),
+        ("For a script:", "rdbtool info --json dump.rdb"),
+    ),
+    "dump": (
+        ("Hashes whose key begins with user:, as JSON lines:", "rdbtool dump -t hash -k '^user:' -f jsonl dump.rdb"),
+        ("Rebuild database 0 on a running server:", "rdbtool dump -n 0 -f resp dump.rdb | redis-cli --pipe"),
+        ("From a compressed backup, into a file:", "rdbtool dump -f csv -o keys.csv dump.rdb.gz"),
+    ),
+    "inspect": (
+        ("Every byte of one key:", "rdbtool inspect --exact-key user:1 dump.rdb"),
+        ("What is at an offset that an error named:", "rdbtool inspect --at 0x12c dump.rdb"),
+    ),
+    "digest": (("Compare a backup with a running server:", "rdbtool digest dump.rdb; redis-cli DEBUG DIGEST"),),
+}
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every page by its file name."""
+    written = {f"{PROGRAM}.1": _group_page()}
+    for name in COMMANDS:
+        written[f"{PROGRAM}-{name}.1"] = _command_page(name, build_command(name))
+    written[f"{PROGRAM}-findings.7"] = _findings_page()
+    return written
+
+
+def _group_page() -> str:
+    group = build_group()
+    lines = [*_head(PROGRAM, _sentence(group.help)), ".Sh SYNOPSIS", ".Nm", ".Ar command", ".Op Ar options", ".Ar SRC"]
+    lines += [".Sh DESCRIPTION", *_prose(group.help), "The commands are:", ".Bl -tag -width Ds"]
+    for name in COMMANDS:
+        lines += [f".It Xr {PROGRAM}-{name} 1", *_prose(_sentence(build_command(name).help) + ".")]
+    lines += [".El", ".Sh OPTIONS", *_options(group)]
+    lines += _exit_status() + _examples("rdbtool")
+    others = [f".Xr {PROGRAM}-{name} 1 ," for name in sorted(COMMANDS)]
+    lines += [".Sh SEE ALSO", *others, f".Xr {PROGRAM}-findings 7"]
+    return "\n".join(lines) + "\n"
+
+
+def _command_page(name: str, command: Any) -> str:
+    title = f"{PROGRAM}-{name}"
+    arguments = [f".Ar {_escape(_metavar(p))}" for p in command.params if p.param_type_name == "argument"]
+    lines = [
+        *_head(title, _sentence(command.help)),
+        ".Sh SYNOPSIS",
+        f".Nm {PROGRAM} {name}",
+        ".Op Ar options",
+        *arguments,
+    ]
+    lines += [".Sh DESCRIPTION", *_prose(command.help), ".Sh OPTIONS", *_options(command)]
+    lines += _exit_status() + _examples(name)
+    lines += [".Sh SEE ALSO", f".Xr {PROGRAM} 1 ,", f".Xr {PROGRAM}-findings 7"]
+    return "\n".join(lines) + "\n"
+
+
+def _findings_page() -> str:
+    title = f"{PROGRAM}-findings"
+    lines = [*_head(title, "what the codes of findings mean", section=7), ".Sh DESCRIPTION"]
+    lines += _prose(
+        f"Every finding of {PROGRAM} about a file has a code. Codes are stable: a code never gets another meaning "
+        "and is never used again."
+    )
+    lines.append(".Bl -tag -width RDB0000")
+    for row in CODES:
+        lines += [f".It {row.code} Pq {_escape(row.title)}", *_prose(row.meaning), *_prose(row.server)]
+    lines += [".El", ".Sh SEE ALSO", f".Xr {PROGRAM} 1"]
+    return "\n".join(lines) + "\n"
+
+
+def _head(title: str, description: str, *, section: int = 1) -> list[str]:
+    # The date of a page would have to be changed with every change of an option: none is given.
+    lowered = description[:1].lower() + description[1:]
+    return [
+        f'.\\" Written by python -m rdbtool.cli.man; do not edit.\n.Dd $Mdocdate$\n.Dt {title.upper()} {section}',
+        f".Os\n.Sh NAME\n.Nm {title}\n.Nd {_escape(lowered)}",
+    ]
+
+
+def _options(command: Any) -> list[str]:
+    lines = [".Bl -tag -width Ds"]
+    for option in command.params:
+        if option.param_type_name != "option" or option.hidden:
+            continue
+        names = [*option.opts, *option.secondary_opts]
+        takes = "" if option.is_flag else f" Ar {_escape(_metavar(option))}"
+        lines.append(".It " + " , ".join(f"Fl {_escape(name[1:])}{takes}" for name in names))
+        lines += _prose(option.help + (" May be given several times." if option.multiple else ""))
+    lines += [".It Fl h , Fl \\-help", "Show the options and exit.", ".El"]
+    return lines
+
+
+def _metavar(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.name.upper())
+
+
+def _exit_status() -> list[str]:
+    lines = [".Sh EXIT STATUS", ".Bl -tag -width Ds"]
+    for code, meaning in _EXIT_CODES:
+        lines += [f".It {code}", *_prose(meaning[0].upper() + meaning[1:] + ".")]
+    return [*lines, ".El"]
+
+
+def _examples(name: str) -> list[str]:
+    lines = [".Sh EXAMPLES"]
+    for text, command in _EXAMPLES[name]:
+        lines += [*([] if lines[-1].startswith(".Sh") else [".Pp"]), _escape(text), f".Dl {_escape(command)}"]
+    return lines
+
+
+def _sentence(text: str) -> str:
+    """Return the first sentence of a help text, without its full stop."""
+    return re.split(r"(?<=\.)\s", text.strip(), maxsplit=1)[0].rstrip(".").replace("\n", " ")
+
+
+def _prose(text: str) -> list[str]:
+    """Return paragraphs as roff, each sentence on a line of its own, as manual pages are kept."""
+    lines: list[str] = []
+    for paragraph in text.strip().split("\n\n"):
+        joined = " ".join(paragraph.split())
+        lines += [".Pp"] if lines else []
+        for sentence in re.split(r"(?<=[.!?]) (?=[A-Z])", joined):
+            lines += map(_escape, textwrap.wrap(sentence, 72, break_on_hyphens=False))
+    return lines
+
+
+def _escape(text: str) -> str:
+    escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
+    return "\\&" + escaped if escaped.startswith((".", "\\(aq")) else escaped
+
+
+def main() -> None:
+    """Write all pages into the directory named on the command line."""
+    directory = Path(sys.argv[1])
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (directory / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""Options that several commands share, and what they mean to the library.
+
+A group of options is a dataclass; a command takes it as one parameter, and :func:`expands` turns
+its fields into options of their own. So every command that reads keys has the same words for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import os
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from rdbtool.rules import Rules
+from rdbtool.types import KIND_ALIASES, KINDS
+
+if TYPE_CHECKING:
+    from rdbtool import Selection
+
+Source = Annotated[
+    str, typer.Argument(metavar="SRC", help="A file, or - for standard input. What it is, is decided by its content.")
+]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="Never show a progress bar.")]
+OutputFile = Annotated[
+    str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Clock:
+    """The time that expiry is judged by."""
+
+    now: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="The time to judge expiry by: ISO 8601 or Unix milliseconds. Default: now."),
+    ] = None
+
+    def milliseconds(self) -> int:
+        """Return the time in Unix milliseconds, the system's if none was given."""
+        if self.now is None:
+            return time.time_ns() // 1_000_000
+        if re.fullmatch(r"-?\d+", self.now):
+            return int(self.now)
+        from datetime import UTC, datetime  # noqa: PLC0415 - rarely needed
+
+        try:
+            moment = datetime.fromisoformat(self.now)
+        except ValueError as error:
+            raise typer.BadParameter(f"{self.now!r} is neither ISO 8601 nor a number", param_hint="--now") from error
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return round(moment.timestamp() * 1000)
+
+
+@dataclasses.dataclass(frozen=True)
+class Filters(Clock):
+    """Which keys a command looks at."""
+
+    key: Annotated[
+        list[str] | None, typer.Option("--key", "-k", metavar="REGEX", help="Keys in which REGEX is found.")
+    ] = None
+    glob: Annotated[
+        list[str] | None, typer.Option("--glob", metavar="PATTERN", help="Keys that match PATTERN as KEYS would.")
+    ] = None
+    no_key: Annotated[
+        list[str] | None,
+        typer.Option("--no-key", "--not-key", "-K", metavar="REGEX", help="No keys in which REGEX is found."),
+    ] = None
+    type: Annotated[
+        list[str] | None, typer.Option("--type", "-t", metavar="TYPE", help=f"Keys of TYPE: {', '.join(KINDS)}.")
+    ] = None
+    no_type: Annotated[list[str] | None, typer.Option("--no-type", "-T", metavar="TYPE", help="No keys of TYPE.")] = (
+        None
+    )
+    db: Annotated[
+        list[int] | None, typer.Option("--db", "--dbnum", "-n", metavar="N", min=0, help="Keys of database N.")
+    ] = None
+    no_db: Annotated[
+        list[int] | None, typer.Option("--no-db", "--no-dbnum", "-N", metavar="N", min=0, help="No keys of database N.")
+    ] = None
+    expired: Annotated[
+        bool | None, typer.Option("--expired/--no-expired", help="Only keys that have expired, or none of them.")
+    ] = None
+    slot: Annotated[
+        str | None, typer.Option("--slot", metavar="A-B", help="Keys of the cluster slots A to B (or of slot A).")
+    ] = None
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=0, help="Stop after N keys.")] = None
+
+    def selection(self) -> Selection | None:
+        """Return what the reader selects by; None if every key is wanted. Raises BadParameter."""
+        chosen = (self.key, self.glob, self.no_key, self.type, self.no_type, self.db, self.no_db)
+        if not any(chosen) and self.expired is None and self.slot is None and self.limit is None:
+            return None
+        from rdbtool import Selection  # noqa: PLC0415 - rarely needed
+        from rdbtool.reader.globs import compile_glob  # noqa: PLC0415 - rarely needed
+
+        globs = [compile_glob(os.fsencode(pattern)) for pattern in self.glob or ()]
+        return Selection(
+            patterns=_patterns(self.key, "--key") + globs,
+            no_patterns=_patterns(self.no_key, "--no-key"),
+            kinds=_kinds(self.type, "--type"),
+            no_kinds=_kinds(self.no_type, "--no-type"),
+            dbs=frozenset(self.db or ()),
+            no_dbs=frozenset(self.no_db or ()),
+            expired=self.expired,
+            now_ms=self.milliseconds(),
+            slots=_slots(self.slot),
+            limit=self.limit,
+        )
+
+
+def _patterns(texts: list[str] | None, option: str) -> list[re.Pattern[bytes]]:
+    patterns = []
+    for text in texts or ():
+        try:
+            patterns.append(re.compile(os.fsencode(text)))
+        except re.error as error:
+            raise typer.BadParameter(f"{text!r}: {error}", param_hint=option) from error
+    return patterns
+
+
+def _kinds(names: list[str] | None, option: str) -> frozenset[str]:
+    kinds = frozenset(KIND_ALIASES.get(name.lower(), name.lower()) for name in names or ())
+    unknown = sorted(kinds.difference(KINDS))
+    if unknown:
+        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(KINDS)}", param_hint=option)
+    return kinds
+
+
+def _slots(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", text)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if not 0 <= first <= last < 16384:
+        raise typer.BadParameter(f"{text!r} is no slot or range of slots from 0 to 16383", param_hint="--slot")
+    return first, last
+
+
+def check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> None:
+    """Raise BadParameter unless ``value`` is None or one of ``choices``."""
+    if value is not None and value not in choices:
+        raise typer.BadParameter(f"{value!r} is none of {', '.join(choices)}", param_hint=option)
+
+
+def check_rules(text: str | None) -> None:
+    """Raise BadParameter unless ``text`` is None or names a server such as ``redis-7.0``."""
+    if text is not None:
+        try:
+            Rules.parse(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--rules") from error
+
+
+def offset(text: str) -> int:
+    """Return the offset that ``--at`` names. Raises BadParameter."""
+    try:
+        number = int(text, 0)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise typer.BadParameter(f"{text!r} is no offset", param_hint="--at")
+    return number
+
+
+def expands(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one option for each field of the dataclasses among its parameters."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        hint = hints[parameter.name]
+        if dataclasses.is_dataclass(hint):
+            groups[parameter.name] = hint
+            inner = get_type_hints(hint, include_extras=True)
+            parameters += [
+                inspect.Parameter(
+                    field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=inner[field.name]
+                )
+                for field in dataclasses.fields(hint)
+            ]
+        else:
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint))
+
+    @functools.wraps(command)
+    def expanded(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
+        command(**values)
+
+    del expanded.__wrapped__
+    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return expanded

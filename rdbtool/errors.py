@@ -1,0 +1,107 @@
+"""The error tree, and the one function that words an error.
+
+Every failure that a file, a pipe or a request can cause is one of these classes; each has the
+exit code that the commands answer with. Nothing else may reach a user.
+"""
+
+from __future__ import annotations
+
+from rdbtool.span import Where
+
+
+class RdbToolError(Exception):
+    """Base of all errors that rdbtool raises on purpose. ``exit_code`` is what a command ends with."""
+
+    exit_code = 3
+
+
+class InputError(RdbToolError):
+    """A source cannot be opened or read, or an output cannot be written."""
+
+
+class LimitError(InputError):
+    """A source may be sound, but answering would take more memory than the caller allowed."""
+
+
+class UnsupportedError(RdbToolError):
+    """A source may be sound, but this release does not know its format, version or types."""
+
+    exit_code = 4
+
+
+class FormatError(RdbToolError):
+    """Bytes that no server writes.
+
+    ``at`` is the file offset of the offending byte and ``start`` where the enclosing record
+    begins, both in bytes; ``readable_up_to`` is the end of the last sound record and
+    ``keys_read`` the number of keys before it. ``code`` is stable (``RDB2xx`` and so on).
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        code: str,
+        at: int,
+        expected: str,
+        found: str,
+        *,
+        start: int | None = None,
+        where: Where | None = None,
+        readable_up_to: int | None = None,
+        keys_read: int | None = None,
+    ) -> None:
+        super().__init__(f"{code} at {at:#x}: expected {expected}, found {found}")
+        self.code = code
+        self.at = at
+        self.expected = expected
+        self.found = found
+        self.start = start
+        self.where = where or Where()
+        self.readable_up_to = readable_up_to
+        self.keys_read = keys_read
+
+
+def describe_key(key: bytes, limit: int = 60) -> str:
+    """Return a key as quoted printable text, cut to ``limit`` bytes."""
+    shown = key[:limit]
+    try:
+        text = shown.decode("utf-8")
+        quoted = "".join(c if c.isprintable() and c not in '"\\' else _escape(c) for c in text)
+    except UnicodeDecodeError:
+        quoted = "".join(chr(b) if 0x20 <= b < 0x7F and b not in b'"\\' else f"\\x{b:02x}" for b in shown)
+    more = f"… ({len(key)} bytes)" if len(key) > limit else ""
+    return f'"{quoted}"{more}'
+
+
+def _escape(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    return "".join(f"\\x{b:02x}" for b in character.encode("utf-8"))
+
+
+def describe_error(error: RdbToolError) -> str:
+    """Word an error for a person: one sentence with file, offset, place and expectation, then details."""
+    if not isinstance(error, FormatError):
+        return str(error)
+    where = error.where
+    head = f"{where.source}: at {error.at:#x}: " if where.source else f"at {error.at:#x}: "
+    if where.key is not None:
+        head += f"key {describe_key(where.key)}"
+        head += f" ({where.kind}): " if where.kind else ": "
+    if where.path:
+        head += f"{where.path}: "
+    lines = [f"{head}expected {error.expected}, found {error.found}"]
+    details = []
+    if where.inner_at is not None:
+        details.append(f"offset {where.inner_at:#x} of the inflated string")
+    if error.start is not None and error.start != error.at:
+        details.append(f"the record starts at {error.start:#x}")
+    if where.record is not None:
+        details.append(f"record {where.record} of db {where.db}" if where.db is not None else f"record {where.record}")
+    details.append(error.code)
+    lines.append("  " + " · ".join(details))
+    if error.readable_up_to is not None:
+        keys = "" if error.keys_read is None else f" ({error.keys_read} key{'' if error.keys_read == 1 else 's'})"
+        lines.append(f"  readable up to {error.readable_up_to:#x}{keys}")
+    return "\n".join(lines)

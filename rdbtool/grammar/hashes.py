@@ -1,0 +1,85 @@
+"""Hashes with field expiries (format A13): types 22 to 25, and Valkey's own type 22.
+
+Redis 24 stores each expiry relative to the earliest one, plus one so that 0 can mean none. 22 and 23 were
+written by release candidates of 7.4 only (compared with the reader librdb).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from construct import Construct
+
+from rdbtool.grammar.fields import I64LE, Counted, Fields, Must, Row
+from rdbtool.grammar.listpack import listpack
+from rdbtool.grammar.packed import Entry
+from rdbtool.grammar.primitives import LEN, STR, read_int64, read_length, write_length
+from rdbtool.grammar.reading import Reading
+from rdbtool.types import MAX_FIELD_EXPIRE_MS
+
+CODE = "RDB207"
+_BOUNDS = f"a field expiry from 0 to {MAX_FIELD_EXPIRE_MS} ms"
+
+
+class RelativeExpiry(Construct):  # type: ignore[misc]  # construct has no type information
+    """LEN: 0 for none, else absolute Unix ms - min_expire + 1. Parsed to the absolute time or None."""
+
+    def _parse(self, stream: Reading, context: Any, path: str) -> int | None:  # noqa: ARG002 - construct's signature
+        at = stream.tell()
+        ttl = read_length(stream)
+        if ttl == 0:
+            return None
+        expire_at = ttl + int(context.min_expire) - 1
+        if not 0 <= expire_at <= MAX_FIELD_EXPIRE_MS:
+            raise stream.refuse(CODE, at, _BOUNDS, str(expire_at))
+        return expire_at
+
+    def _build(self, obj: int | None, stream: Any, context: Any, path: str) -> int | None:  # noqa: ARG002
+        stream.write(write_length(0 if obj is None else obj - context.min_expire + 1))
+        return obj
+
+
+def _judge_triple(index: int, entry: Entry) -> str | None:
+    """Every third element is an expiry in Unix ms, 0 for none."""
+    if index % 3 != 2:
+        return None
+    expire_at = read_int64(entry.value)
+    return None if expire_at is not None and 0 <= expire_at <= MAX_FIELD_EXPIRE_MS else _BOUNDS
+
+
+_TRIPLES = listpack(group=3, judge=_judge_triple, judge_code=CODE)
+
+HASH_METADATA_PRE_GA = Fields(
+    "pair"
+    / Counted(
+        Row(
+            "expire_at" / Must(LEN, lambda ms: ms <= MAX_FIELD_EXPIRE_MS, CODE, _BOUNDS),  # 0: none
+            "field" / STR,
+            "value" / STR,
+        )
+    )
+)
+
+HASH_LISTPACK_EX_PRE_GA = Fields("triples" / _TRIPLES)
+
+HASH_METADATA = Fields(
+    "min_expire" / I64LE,  # the earliest expiry, Unix ms
+    "pair" / Counted(Row("ttl" / RelativeExpiry(), "field" / STR, "value" / STR)),
+)
+
+HASH_LISTPACK_EX = Fields(
+    "min_expire" / I64LE,  # servers do not look at it here
+    "triples" / _TRIPLES,
+)
+
+#: Valkey's type 22 (since Valkey 9, RDB 80).
+HASH_2 = Fields(
+    "pair"
+    / Counted(
+        Row(
+            "field" / STR,
+            "value" / STR,
+            "expire_at" / Must(I64LE, lambda ms: ms >= -1, CODE, "an expiry in Unix ms, or -1 for none"),
+        )
+    )
+)

@@ -1,0 +1,179 @@
+"""Reading a file item by item: the loop's body (format A1), with state, errors and traces around the constructs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from construct import ConstructError
+
+from rdbtool.errors import FormatError, RdbToolError
+from rdbtool.grammar.header import HEADER_SIZE, detect_magic, judge_header, parse_header
+from rdbtool.grammar.lift import lift_item, lift_record
+from rdbtool.grammar.primitives import text
+from rdbtool.grammar.reading import Bytestream, MemoryStream, Place, Reading
+from rdbtool.grammar.record import Unit, read_unit
+from rdbtool.grammar.refusal import as_our_error
+from rdbtool.grammar.state import FileState
+from rdbtool.grammar.trace import Trace, Tracer
+from rdbtool.model import Header, Item, KeyRecord
+from rdbtool.span import Where
+from rdbtool.types import CHECKSUM_SINCE, FORK_AUX, ValueType
+
+_T = TypeVar("_T")
+
+_CHECKSUM_SIZE = 8
+_PIECE = 1 << 20
+
+
+def read_header(stream: Bytestream) -> Header:
+    """Return the header that stands at the stream's position.
+
+    Raises UnsupportedError for what is not an RDB and for versions newer than this release knows,
+    FormatError for a header that no server writes.
+    """
+    return _read_header(stream, None)
+
+
+def trace_header(stream: Bytestream) -> Trace:
+    """Return the header as a tree; see ``trace_item``."""
+    tracer = Tracer(stream.tell())
+    header, error = _attempt(lambda: _read_header(stream, tracer))
+    return Trace(tracer.finish("header"), error, header)
+
+
+def read_item(stream: Bytestream, state: FileState) -> Item | KeyRecord | None:
+    """Return the item (an opcode or a key with its value) at the stream's position and update ``state``.
+
+    None for what belongs to the next key: EXPIRETIME, EXPIRETIME_MS, IDLE, FREQ and KEY_META change the
+    state only. After an error the stream stands somewhere in the item and the state is as before.
+
+    Raises FormatError with offset, path and key; UnsupportedError for numbers that have a meaning we do not
+    know; LimitError for a compressed string above ``state.max_inflate`` bytes.
+    """
+    return _read_item(stream, state, None)
+
+
+def trace_item(stream: Bytestream, state: FileState, *, max_children: int | None = None) -> Trace:
+    """Read the item at the stream's position as ``read_item`` does; return it as a tree that names every byte.
+
+    Errors do not raise: the tree then ends where reading stopped. ``max_children``: of rows of more
+    children than that the middle is left out, one node says how many.
+    """
+    tracer = Tracer(stream.tell(), max_children)
+    item, error = _attempt(lambda: _read_item(stream, state, tracer))
+    return Trace(tracer.finish(), error, item)
+
+
+def _attempt(read: Callable[[], _T]) -> tuple[_T | None, RdbToolError | None]:
+    try:
+        return read(), None
+    except RdbToolError as error:
+        return None, error
+
+
+def _read_header(stream: Bytestream, tracer: Tracer | None) -> Header:
+    at = stream.tell()
+    data = stream.read(HEADER_SIZE)
+    magic = detect_magic(data)
+    reading = Reading(MemoryStream(data, at), Place(tracer))
+    try:
+        parsed = parse_header(reading, magic)
+    except ConstructError as error:
+        raise as_our_error(error, reading.tell(), at, Where(path=reading.place.describe_path())) from None
+    return judge_header(parsed, at)
+
+
+def _read_item(stream: Bytestream, state: FileState, tracer: Tracer | None) -> Item | KeyRecord | None:
+    return accept_unit(parse_unit(stream, state, tracer), stream, state)
+
+
+def parse_unit(stream: Bytestream, state: FileState, tracer: Tracer | None = None) -> Unit:
+    """Return the unit at the stream's position, unlifted. Raises as ``read_item`` does."""
+    start = stream.tell()
+    place = Place(tracer, state.max_inflate, state.templates)
+    reading = Reading(stream, place)
+    try:
+        unit = read_unit(reading, state)
+    except ConstructError as error:
+        is_key = place.kind is not None
+        if is_key and state.pending_start is not None:
+            start = state.pending_start
+        record = state.records + 1 if is_key else None
+        where = Where("", state.db, place.key, place.kind, record, place.describe_path())
+        raise as_our_error(error, reading.tell(), start, where) from None
+    if tracer is not None:
+        tracer.root.name = unit.row.name
+    return unit
+
+
+def accept_unit(unit: Unit, stream: Bytestream, state: FileState) -> Item | KeyRecord | None:
+    """Lift a unit and let it change the state."""
+    if isinstance(unit.row, ValueType):
+        record = lift_record(unit, state)
+        state.records += 1
+        state.forget_pending()
+        return record
+    trailing = _judge_end(unit, stream, state) if unit.row.name == "EOF" else 0
+    _apply(unit, state)
+    return lift_item(unit, trailing)
+
+
+def _apply(unit: Unit, state: FileState) -> None:
+    body = unit.body
+    match unit.row.name:
+        case "SELECTDB":
+            state.db = body.db
+        case "EXPIRETIME":
+            _await_expiry(unit, state, body.seconds * 1000)
+        case "EXPIRETIME_MS":
+            _await_expiry(unit, state, body.ms)
+        case "IDLE":
+            state.idle_s = body.seconds
+            state.await_key(unit.start)
+        case "FREQ":
+            state.freq = body.counter
+            state.await_key(unit.start)
+        case "KEY_META":
+            state.meta = body.raw
+            state.await_key(unit.start)
+        case "HASH_TEMPLATE":
+            state.templates[body.id] = tuple(map(text, body.fields))
+        case "AUX":
+            if state.fork is None:
+                state.fork = FORK_AUX.get(text(body.key))
+
+
+def _await_expiry(unit: Unit, state: FileState, expire_at_ms: int) -> None:
+    """Keep an expiry for the next key: the last one wins, and -1 ms takes it back (format A5)."""
+    state.expire_at_ms = None if expire_at_ms == -1 else expire_at_ms
+    state.await_key(unit.start)
+
+
+def _judge_end(unit: Unit, stream: Bytestream, state: FileState) -> int:
+    """Compare the checksum (format A9); return how many bytes follow it."""
+    stored = unit.body.crc64
+    at = unit.start + 1
+    if stored and state.crc_at is not None:
+        computed = state.crc_at(at)
+        if computed not in (None, stored):
+            raise FormatError("RDB004", at, f"checksum {computed:016x}", f"{stored:016x}", start=unit.start)
+    trailing = 0 if state.embedded else _count_trailing(stream)
+    if state.version < CHECKSUM_SINCE and trailing == _CHECKSUM_SIZE:
+        found = (
+            f"8 bytes, a checksum (the version field is damaged: it says {state.version}; "
+            "a lower version also switches the checksum off)"
+        )
+        raise FormatError("RDB003", at, "the end of the file", found, start=unit.start)
+    return trailing
+
+
+def _count_trailing(stream: Bytestream) -> int:
+    """Return how many bytes follow; where the stream does not know, by reading on to its end."""
+    left = stream.left()
+    if left is not None:
+        return left
+    count = 0
+    while piece := stream.read(_PIECE):
+        count += len(piece)
+    return count

@@ -1,0 +1,59 @@
+"""Values of modules (format A14), type 7 and what else modules store in their encoding.
+
+A module's data is a row of opcodes with payload, each a LEN, up to opcode 0. What it means only the module
+knows: it is judged here and kept as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from construct import Construct
+
+from rdbtool.grammar.fields import Octets, Raw, Row, parse_part
+from rdbtool.grammar.primitives import LEN, STR, read_length
+from rdbtool.grammar.reading import Reading
+
+CODE = "RDB208"
+_CHARSET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_END = 0
+
+#: RDB_MODULE_OPCODE_*
+SINT, UINT, FLOAT, DOUBLE, STRING = 1, 2, 3, 4, 5
+
+_PAYLOADS: dict[int, tuple[str, Any]] = {
+    SINT: ("sint", LEN),
+    UINT: ("uint", LEN),
+    FLOAT: ("float", Octets(4)),
+    DOUBLE: ("double", Octets(8)),
+    STRING: ("string", STR),
+}
+
+
+def module_name(module_id: int) -> str:
+    """Return the name in a module id: nine characters of six bits above ten bits of encoding version."""
+    return "".join(_CHARSET[module_id >> shift & 0x3F] for shift in range(58, 9, -6))
+
+
+class ModuleData(Construct):  # type: ignore[misc]  # construct has no type information
+    """Opcodes with payload, up to opcode 0. Yields nothing: see ``Raw``."""
+
+    def _parse(self, stream: Reading, context: Any, path: str) -> None:
+        name = stream.place.path[-1][0]
+        index = 0
+        while True:
+            at = stream.tell()
+            opcode = read_length(stream)
+            if opcode == _END:
+                stream.mark("end", at, opcode)
+                return
+            if opcode not in _PAYLOADS:
+                raise stream.refuse(CODE, at, "a module opcode (0 to 5)", str(opcode))
+            kind, payload = _PAYLOADS[opcode]
+            stream.mark("opcode", at, kind)
+            stream.begin_item(name, index)
+            stream.end_item(name, parse_part(payload, stream, context, path))
+            index += 1
+
+
+MODULE_2 = Raw(Row("module_id" / LEN, "data" / ModuleData()))

@@ -1,0 +1,240 @@
+"""LEN, STR and the text form of a double (format A3, A4, A5): plain functions, and the constructs around them.
+
+A STR is kept as it was stored: ``bytes`` for a raw one, ``int`` for one stored as a number, ``Lzf`` for a
+compressed one. ``text`` gives the bytes that a server would see.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from construct import Construct
+
+from rdbtool.errors import LimitError
+from rdbtool.grammar.lzf import inflate_string
+from rdbtool.grammar.reading import Reading
+from rdbtool.types import LZF_MAX_RATIO
+
+#: The largest LEN. As a count it is an error mark on servers.
+U64_MAX = (1 << 64) - 1
+
+#: Longest text of a score that is read (bytes). The longest that a server writes has 24.
+_MAX_SCORE_TEXT = 128
+
+#: A score as C's strtod reads it, without hexadecimals.
+_SCORE = re.compile(rb"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan)", re.IGNORECASE)
+
+_CANONICAL_INT = re.compile(rb"0|-?[1-9][0-9]{0,18}")
+
+_INT_WIDTHS = {0xC0: 1, 0xC1: 2, 0xC2: 4}
+
+# Text doubles (format A5): these lengths stand for a value and carry no text.
+_TEXT_NAN, _TEXT_INF, _TEXT_NEGATIVE_INF = 253, 254, 255
+_SPECIAL_DOUBLES = {_TEXT_NAN: float("nan"), _TEXT_INF: float("inf"), _TEXT_NEGATIVE_INF: float("-inf")}
+
+
+class Lzf:
+    """A STR stored compressed: ``data`` is what it inflates to, ``packed`` what the file holds."""
+
+    __slots__ = ("data", "packed")
+
+    def __init__(self, data: bytes, packed: bytes) -> None:
+        self.data = data
+        self.packed = packed
+
+
+Stored = bytes | int | Lzf
+
+
+def text(stored: Stored) -> bytes:
+    """Return the bytes of a STR: the inflated ones, or a number as decimal text."""
+    if isinstance(stored, bytes):
+        return stored
+    return str(stored).encode() if isinstance(stored, int) else stored.data
+
+
+def read_length(stream: Reading) -> int:
+    """Return a LEN (format A3), 0 to 2**64 - 1. Where ``11xxxxxx`` stands, its low six bits, as servers do."""
+    at = stream.tell()
+    first = stream.read(1)[0]
+    return first & 0x3F if first >= 0xC0 else _rest_of_length(stream, at, first)
+
+
+def _rest_of_length(stream: Reading, at: int, first: int) -> int:
+    if first < 0x40:  # 00xxxxxx
+        return first
+    if first < 0x80:  # 01xxxxxx and 8 more bits
+        return (first & 0x3F) << 8 | stream.read(1)[0]
+    if first > 0x81:
+        raise stream.refuse("RDB102", at, "a length (00xxxxxx, 01xxxxxx, 0x80 or 0x81)", f"byte {first:#04x}")
+    return int.from_bytes(stream.read(4 if first == 0x80 else 8), "big")
+
+
+def write_length(value: int) -> bytes:
+    """Return the shortest LEN of ``value``."""
+    if value < 0x40:
+        return bytes((value,))
+    if value < 0x4000:
+        return (0x4000 | value).to_bytes(2, "big")
+    if value <= 0xFFFFFFFF:
+        return b"\x80" + value.to_bytes(4, "big")
+    return b"\x81" + value.to_bytes(8, "big")
+
+
+def read_string(stream: Reading) -> Stored:
+    """Return a STR (format A4) as it is stored."""
+    start = stream.tell()
+    first = stream.read(1)[0]
+    if first >= 0xC0:
+        return _read_encoded(stream, start, first)
+    size = _rest_of_length(stream, start, first)
+    stream.mark("length", start, size)
+    at = stream.tell()
+    data = stream.read(size)
+    stream.mark("data", at, data)
+    return data
+
+
+def _read_encoded(stream: Reading, start: int, first: int) -> int | Lzf:
+    if first in _INT_WIDTHS:
+        stream.mark("encoding", start, f"int{8 * _INT_WIDTHS[first]}")
+        at = stream.tell()
+        number = int.from_bytes(stream.read(_INT_WIDTHS[first]), "little", signed=True)
+        stream.mark("integer", at, number)
+        return number
+    if first != 0xC3:
+        raise stream.refuse("RDB103", start, "a string encoding (0xc0 to 0xc3)", f"byte {first:#04x}")
+    stream.mark("encoding", start, "lzf")
+    return _read_lzf(stream, start)
+
+
+def _read_lzf(stream: Reading, start: int) -> Lzf:
+    """``LEN clen · LEN ulen · clen bytes`` (format A4, F2)."""
+    packed_at = stream.tell()
+    packed_size = read_length(stream)
+    stream.mark("compressed size", packed_at, packed_size)
+    at = stream.tell()
+    size = read_length(stream)
+    stream.mark("size", at, size)
+    if packed_size == 0:
+        raise stream.refuse("RDB104", packed_at, "compressed data", "none")
+    if not 0 < size <= LZF_MAX_RATIO * packed_size:
+        bounds = f"a size from 1 to {LZF_MAX_RATIO * packed_size} for {packed_size} compressed bytes"
+        raise stream.refuse("RDB104", at, bounds, str(size))
+    at = stream.tell()
+    packed = stream.read(packed_size)
+    if size > stream.place.max_inflate:
+        limit = stream.place.max_inflate
+        raise LimitError(f"at {start:#x}: a compressed string of {size} bytes is above the limit of {limit} bytes")
+    stream.mark("compressed data", at, packed)
+    return Lzf(inflate_string(stream, at, packed, size), packed)
+
+
+def write_string(stored: Stored) -> bytes:
+    """Return a STR that stores what ``read_string`` returned in the same form."""
+    if isinstance(stored, bytes):
+        return write_length(len(stored)) + stored
+    if isinstance(stored, Lzf):
+        return write_compressed(stored.packed, len(stored.data))
+    for code, width in _INT_WIDTHS.items():
+        if -(1 << 8 * width - 1) <= stored < 1 << 8 * width - 1:
+            return bytes((code,)) + stored.to_bytes(width, "little", signed=True)
+    return write_string(str(stored).encode())
+
+
+def write_compressed(packed: bytes, size: int) -> bytes:
+    """Return the STR of LZF data that inflates to ``size`` bytes."""
+    return b"\xc3" + write_length(len(packed)) + write_length(size) + packed
+
+
+def read_score(data: bytes) -> float | None:
+    """Return the double that ``data`` spells in ASCII, correctly rounded; None if it spells none."""
+    if len(data) > _MAX_SCORE_TEXT or _SCORE.fullmatch(data) is None:
+        return None
+    return float(data)
+
+
+def read_int64(value: bytes | int) -> int | None:
+    """Return an entry as a signed 64-bit number: one, or its canonical decimal text; None if it is neither."""
+    if isinstance(value, int):
+        return value
+    if _CANONICAL_INT.fullmatch(value) is None:
+        return None
+    number = int(value)
+    return number if -(1 << 63) <= number < 1 << 63 else None
+
+
+class Length(Construct):  # type: ignore[misc]  # construct has no type information
+    """LEN, a number."""
+
+    def _parse(self, stream: Reading, context: Any, path: str) -> int:  # noqa: ARG002 - construct's signature
+        return read_length(stream)
+
+    def _build(self, obj: int, stream: Any, context: Any, path: str) -> int:  # noqa: ARG002
+        stream.write(write_length(obj))
+        return obj
+
+
+class String(Construct):  # type: ignore[misc]
+    """STR, as it is stored."""
+
+    def _parse(self, stream: Reading, context: Any, path: str) -> Stored:  # noqa: ARG002
+        return read_string(stream)
+
+    def _build(self, obj: Stored, stream: Any, context: Any, path: str) -> Stored:  # noqa: ARG002
+        stream.write(write_string(obj))
+        return obj
+
+
+class Key(String):
+    """The STR that names a key; the place remembers it, so that refusals can tell."""
+
+    def _parse(self, stream: Reading, context: Any, path: str) -> Stored:
+        stored = super()._parse(stream, context, path)
+        stream.place.key = text(stored)
+        return stored
+
+
+class TextDouble(Construct):  # type: ignore[misc]
+    """The text form of a double (format A5): one length byte, 253 to 255 for nan, inf and -inf, else ASCII.
+
+    Kept as the ASCII bytes, or as the length byte where that says it all.
+    """
+
+    def _parse(self, stream: Reading, context: Any, path: str) -> bytes | int:  # noqa: ARG002
+        at = stream.tell()
+        size = stream.read(1)[0]
+        stream.mark("length", at, _SPECIAL_DOUBLES.get(size, size))
+        if size in _SPECIAL_DOUBLES:
+            return size
+        at = stream.tell()
+        data = stream.read(size)
+        stream.mark("text", at, data)
+        if read_score(data) is None:
+            raise stream.refuse("RDB106", at, "the text of a number", show(data))
+        return data
+
+    def _build(self, obj: bytes | int, stream: Any, context: Any, path: str) -> bytes | int:  # noqa: ARG002
+        stream.write(bytes((obj,)) if isinstance(obj, int) else bytes((len(obj),)) + obj)
+        return obj
+
+
+def text_double(stored: bytes | int) -> float:
+    """Return the value of what ``TextDouble`` parsed."""
+    if isinstance(stored, int):
+        return _SPECIAL_DOUBLES[stored]
+    score = read_score(stored)
+    assert score is not None  # TextDouble refuses anything else
+    return score
+
+
+def show(data: bytes, limit: int = 24) -> str:
+    """Return a few bytes as text for a message."""
+    return repr(data if len(data) <= limit else data[:limit] + b"...")[1:]
+
+
+LEN = Length()
+STR = String()
+KEY = Key()
+TEXT_DOUBLE = TextDouble()

@@ -1,0 +1,39 @@
+"""Quicklist (format A11.5): a list in nodes, each a packed blob.
+
+Type 14 (since RDB 7) has ziplists; type 18 (since RDB 10) says of each node whether it is a listpack or
+one large element on its own. A node may hold no entries, but its STR is never empty.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rdbtool.grammar.fields import Counted, Either, Fields, Must
+from rdbtool.grammar.listpack import listpack
+from rdbtool.grammar.primitives import LEN, STR, text
+from rdbtool.grammar.ziplist import ziplist
+
+CODE = "RDB205"
+
+#: QUICKLIST_NODE_CONTAINER_*
+PLAIN, PACKED = 1, 2
+
+_PLAIN = Must(STR, lambda stored: text(stored) != b"", CODE, "an element of at least one byte")
+_PACKED = listpack(empty_code=CODE)
+
+
+def _node(this: Any) -> Any:
+    return _PLAIN if this.container == PLAIN else _PACKED
+
+
+LIST_QUICKLIST = Fields("node" / Counted(ziplist(empty_code=CODE)))
+
+LIST_QUICKLIST_2 = Fields(
+    "node"
+    / Counted(
+        Fields(
+            "container" / Must(LEN, lambda kind: kind in (PLAIN, PACKED), CODE, "container 1 (plain) or 2 (packed)"),
+            "data" / Either(_node),  # plain: STR; packed: STR(listpack)
+        )
+    )
+)

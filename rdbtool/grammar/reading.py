@@ -1,0 +1,233 @@
+"""The bytes that the constructs read: bounds-checked, aware of where they are, and able to tell it.
+
+A ``Reading`` stands between a source and the constructs. It never asks the source for more than the
+source has left, so a lying length costs nothing; it knows the path to the field under way, so that a
+refusal can name it; and it reports every field to a tracer when there is one. Reading the bytes
+of a blob makes a ``Reading`` of its own that shares path and tracer. Offsets of a blob that lies in the
+file as it is are file offsets; those of an inflated one count from its own beginning (``inner``).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rdbtool.grammar.refusal import RefusalError, more_bytes
+from rdbtool.types import DEFAULT_MAX_INFLATE
+
+#: Bytes asked for at once where the source does not know its size.
+_PIECE = 1 << 20
+
+
+class Bytestream(Protocol):
+    """What the grammar reads from. Offsets are absolute, in bytes from the beginning of the file."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next ``size`` bytes; fewer only at the end of the data."""
+
+    def tell(self) -> int:
+        """Return the offset of the next byte."""
+
+    def seek(self, at: int, /) -> object:
+        """Move to an offset. The grammar itself only ever moves forward by reading."""
+
+    def left(self) -> int | None:
+        """Return how many bytes are left, or None where that is not known (a pipe)."""
+
+
+class MemoryStream:
+    """A Bytestream over bytes in memory. ``base`` is the offset of the first one."""
+
+    __slots__ = ("_base", "_data", "_position")
+
+    def __init__(self, data: bytes | memoryview, base: int = 0) -> None:
+        self._data = data
+        self._base = base
+        self._position = 0
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next ``size`` bytes, fewer at the end."""
+        piece = self._data[self._position : self._position + size]
+        self._position += len(piece)
+        return piece if type(piece) is bytes else bytes(piece)
+
+    def tell(self) -> int:
+        """Return the offset of the next byte, ``base`` included."""
+        return self._base + self._position
+
+    def seek(self, at: int, /) -> None:
+        """Move to an offset (kept within the data)."""
+        self._position = min(max(at - self._base, 0), len(self._data))
+
+    def left(self) -> int:
+        """Return how many bytes are left."""
+        return len(self._data) - self._position
+
+
+class Tracing(Protocol):
+    """What hears of every field: see ``trace.py``."""
+
+    def open(self, name: str, at: int, *, inner: bool) -> None:
+        """Hear that a field begins."""
+
+    def close(self, at: int, value: object) -> None:
+        """Hear that the innermost open field ends."""
+
+    def leaf(self, name: str, start: int, stop: int, value: object, *, inner: bool) -> None:
+        """Hear of a part of the open field that has no parts of its own."""
+
+    def reopen(self, name: str) -> None:
+        """Hear that the leaf before has parts after all: they follow, until ``seal``."""
+
+    def seal(self, value: object) -> None:
+        """Hear the end of what ``reopen`` began; its range stays."""
+
+
+class Place:
+    """Where a parse stands: the path to the field under way, the key, and what is known of the file.
+
+    It stays as it was when a construct refuses, so whoever catches the refusal can read it.
+    """
+
+    __slots__ = ("defined", "key", "kind", "max_inflate", "path", "tracer")
+
+    def __init__(
+        self,
+        tracer: Tracing | None = None,
+        max_inflate: int = DEFAULT_MAX_INFLATE,
+        defined: dict[int, tuple[bytes, ...]] | None = None,
+    ) -> None:
+        self.path: list[tuple[str, int | None]] = []
+        self.key: bytes | None = None
+        self.kind: str | None = None
+        self.tracer = tracer
+        self.max_inflate = max_inflate
+        self.defined = {} if defined is None else defined
+
+    def describe_path(self) -> str:
+        """Return the path as text, such as ``value.node[3].entry[7]``."""
+        return ".".join(name if index is None else f"{name}[{index}]" for name, index in self.path)
+
+
+class Reading:
+    """A source as the constructs see it."""
+
+    __slots__ = ("_captured", "_code", "_inside", "_source", "_string_at", "blob", "place")
+
+    def __init__(self, source: Bytestream, place: Place) -> None:
+        self._source = source
+        self._captured: bytearray | None = None
+        self._code = "RDB101"
+        self._inside = "file"
+        self._string_at: int | None = None
+        self.place = place
+        self.blob = b""
+
+    def inside(self, blob: bytes, name: str, code: str, *, data_at: int | None, string_at: int) -> Reading:
+        """Return a Reading of a blob. ``data_at``: its file offset, None if inflated; ``string_at``: its STR's."""
+        reading = Reading(MemoryStream(blob, data_at or 0), self.place)
+        reading.blob = blob
+        reading._code = code
+        reading._inside = name
+        reading._string_at = string_at if data_at is None else None
+        return reading
+
+    @property
+    def inner(self) -> bool:
+        """Whether offsets count from the beginning of an inflated string."""
+        return self._string_at is not None
+
+    def tell(self) -> int:
+        """Return the offset of the next byte."""
+        return self._source.tell()
+
+    def seek(self, at: int) -> None:
+        """Move to an offset."""
+        self._source.seek(at)
+
+    def left(self) -> int | None:
+        """Return how many bytes are left, None where that is not known."""
+        return self._source.left()
+
+    def read(self, size: int) -> bytes:
+        """Return exactly ``size`` bytes. Raises RefusalError when the data ends before."""
+        left = self._source.left()
+        if left is not None and size > left:
+            raise self._ended(size - left, self._source.tell() + left)
+        if left is None and size > _PIECE:
+            data = self._read_pieces(size)
+        else:
+            data = self._source.read(size)
+            if len(data) != size:
+                raise self._ended(size - len(data), self._source.tell())
+        if self._captured is not None:
+            self._captured += data
+        return data
+
+    def _read_pieces(self, size: int) -> bytes:
+        pieces = []
+        missing = size
+        while missing:
+            piece = self._source.read(min(missing, _PIECE))
+            if not piece:
+                raise self._ended(missing, self._source.tell())
+            pieces.append(piece)
+            missing -= len(piece)
+        return b"".join(pieces)
+
+    def _ended(self, missing: int, at: int) -> RefusalError:
+        inside = self._inside if self._inside == "file" else f"the {self._inside}"
+        return self.refuse(self._code, at, more_bytes(missing), f"end of {inside}")
+
+    def refuse(self, code: str, at: int, expected: str, found: str) -> RefusalError:
+        """Return the refusal of the byte at ``at``, an offset as ``tell`` gives it."""
+        if self._string_at is None:
+            return RefusalError(code, at, expected, found)
+        return RefusalError(code, self._string_at, expected, found, inner_at=at)
+
+    def rebase(self, refused: RefusalError) -> RefusalError:
+        """Return a refusal of a ``scan_*`` function, whose offsets count from the blob's beginning, as one of ours."""
+        begin = self._source.tell() + (self._source.left() or 0) - len(self.blob)
+        found = self.refuse(refused.code, begin + refused.at, refused.expected, refused.found)
+        if refused.field:
+            self.place.path[-1] = (refused.field, None)
+        return found
+
+    def capture(self) -> None:
+        """Keep what is read from here on; ``release`` returns it."""
+        self._captured = bytearray()
+
+    def release(self) -> bytes:
+        """Return what was read since ``capture`` and stop keeping it."""
+        captured = bytes(self._captured or b"")
+        self._captured = None
+        return captured
+
+    def begin(self, name: str) -> None:
+        """Enter a field."""
+        self.place.path.append((name, None))
+        if self.place.tracer is not None:
+            self.place.tracer.open(name, self._source.tell(), inner=self.inner)
+
+    def end(self, value: object) -> None:
+        """Leave a field. Not called when the field was refused: then the path stays to be read."""
+        self.place.path.pop()
+        if self.place.tracer is not None:
+            self.place.tracer.close(self._source.tell(), value)
+
+    def begin_item(self, name: str, index: int | None = None) -> None:
+        """Enter an item of the field under way; in the path it takes the field's place."""
+        self.place.path[-1] = (name, index)
+        if self.place.tracer is not None:
+            shown = name if index is None else f"{name}[{index}]"
+            self.place.tracer.open(shown, self._source.tell(), inner=self.inner)
+
+    def end_item(self, name: str, value: object = None) -> None:
+        """Leave an item; ``name`` is that of the field."""
+        self.place.path[-1] = (name, None)
+        if self.place.tracer is not None:
+            self.place.tracer.close(self._source.tell(), value)
+
+    def mark(self, name: str, start: int, value: object) -> None:
+        """Name the bytes from ``start`` to here, a part of the field under way."""
+        if self.place.tracer is not None:
+            self.place.tracer.leaf(name, start, self._source.tell(), value, inner=self.inner)

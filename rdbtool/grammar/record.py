@@ -1,0 +1,127 @@
+"""A unit of the file's loop (format A1): one byte, then an opcode's payload or a key and its value.
+
+Numbers and names come from the one table in ``rdbtool.types``; here each name gets its construct. The table
+has rows of their own for numbers that differ between REDIS and VALKEY.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from rdbtool.errors import UnsupportedError
+from rdbtool.grammar import array, collections, hashes, intset, module, quicklist, stream, templates, zipmap
+from rdbtool.grammar.fields import Fields
+from rdbtool.grammar.opcodes import OPCODE_PAYLOADS
+from rdbtool.grammar.primitives import KEY
+from rdbtool.grammar.reading import Reading
+from rdbtool.grammar.refusal import RefusalError
+from rdbtool.grammar.state import FileState
+from rdbtool.types import CHECKSUM_SINCE, UNREADABLE_TYPES, VERSIONS, Opcode, ValueType, opcodes, value_types
+
+#: Dragonfly's own numbers begin here, in the range of types, and end here, in that of opcodes.
+_DRAGONFLY = range(22, 225)
+
+#: The construct of a value by its type's name in the table.
+VALUES: Final[dict[str, Any]] = {
+    "STRING": collections.STRING,
+    "LIST": collections.LIST,
+    "SET": collections.SET,
+    "ZSET": collections.ZSET,
+    "HASH": collections.HASH,
+    "ZSET_2": collections.ZSET_2,
+    "MODULE_2": module.MODULE_2,
+    "HASH_ZIPMAP": zipmap.ZIPMAP,
+    "LIST_ZIPLIST": collections.LIST_ZIPLIST,
+    "SET_INTSET": intset.INTSET,
+    "ZSET_ZIPLIST": collections.ZSET_ZIPLIST,
+    "HASH_ZIPLIST": collections.HASH_ZIPLIST,
+    "LIST_QUICKLIST": quicklist.LIST_QUICKLIST,
+    "STREAM_LISTPACKS": stream.STREAM_LISTPACKS,
+    "HASH_LISTPACK": collections.HASH_LISTPACK,
+    "ZSET_LISTPACK": collections.ZSET_LISTPACK,
+    "LIST_QUICKLIST_2": quicklist.LIST_QUICKLIST_2,
+    "STREAM_LISTPACKS_2": stream.STREAM_LISTPACKS_2,
+    "SET_LISTPACK": collections.SET_LISTPACK,
+    "STREAM_LISTPACKS_3": stream.STREAM_LISTPACKS_3,
+    "HASH_METADATA_PRE_GA": hashes.HASH_METADATA_PRE_GA,
+    "HASH_2": hashes.HASH_2,
+    "HASH_LISTPACK_EX_PRE_GA": hashes.HASH_LISTPACK_EX_PRE_GA,
+    "HASH_METADATA": hashes.HASH_METADATA,
+    "HASH_LISTPACK_EX": hashes.HASH_LISTPACK_EX,
+    "STREAM_LISTPACKS_4": stream.STREAM_LISTPACKS_4,
+    "STREAM_LISTPACKS_5": stream.STREAM_LISTPACKS_5,
+    "ARRAY": array.ARRAY,
+    "HASH_TEMPLATE_LISTPACK": templates.HASH_TEMPLATE_LISTPACK,
+    "HASH_TEMPLATE_LISTPACK_REF": templates.HASH_TEMPLATE_LISTPACK_REF,
+    "HASH_TEMPLATE_ARRAY": templates.HASH_TEMPLATE_ARRAY,
+    "HASH_TEMPLATE_ARRAY_REF": templates.HASH_TEMPLATE_ARRAY_REF,
+}
+
+
+class Rule(NamedTuple):
+    """A row of the table and what follows its byte."""
+
+    row: ValueType | Opcode
+    body: Any
+
+
+class Unit(NamedTuple):
+    """One item as parsed: the byte range, its row and the fields after the byte."""
+
+    start: int
+    stop: int
+    row: ValueType | Opcode
+    body: Any
+
+
+def _rules(magic: str) -> dict[int, Rule]:
+    rules = {code: Rule(row, OPCODE_PAYLOADS[row.name]) for code, row in opcodes(magic).items()}
+    for code, row in value_types(magic).items():
+        rules[code] = Rule(row, Fields("key" / KEY, "value" / VALUES[row.name]))
+    return rules
+
+
+#: Everything that may follow a byte, by magic and byte.
+RULES: Final[dict[str, dict[int, Rule]]] = {magic: _rules(magic) for magic in VERSIONS}
+
+
+def read_unit(stream: Reading, state: FileState) -> Unit:
+    """Return the next unit. Raises RefusalError or UnsupportedError."""
+    start = stream.tell()
+    code = _read_code(stream)
+    rule = find_rule(stream, state, start, code)
+    row = rule.row
+    if isinstance(row, ValueType):
+        stream.place.kind = row.kind
+    else:
+        stream.place.path.append((row.name, None))
+    stream.mark("type" if isinstance(row, ValueType) else "opcode", start, row.name)
+    body = rule.body.parse_stream(stream, version=state.version)
+    return Unit(start, stream.tell(), row, body)
+
+
+def _read_code(stream: Reading) -> int:
+    try:
+        return stream.read(1)[0]
+    except RefusalError as refused:
+        expected = "a value type or an opcode (the end mark 0xff is missing)"
+        raise stream.refuse(refused.code, refused.at, expected, refused.found) from None
+
+
+def find_rule(stream: Reading, state: FileState, start: int, code: int) -> Rule:
+    """Return what follows byte ``code``, which stands at ``start``."""
+    if code in UNREADABLE_TYPES:
+        raise UnsupportedError(f"at {start:#x}: value type {code} is {UNREADABLE_TYPES[code]}, which cannot be read")
+    if state.fork == "Dragonfly" and code in _DRAGONFLY:
+        raise UnsupportedError(f"at {start:#x}: number {code} has a meaning of its own in files of {state.fork}")
+    rule = RULES[state.magic].get(code)
+    if rule is None:
+        raise stream.refuse("RDB105", start, "a value type or an opcode", f"byte {code:#04x}")
+    since = rule.row.since
+    if state.version < CHECKSUM_SINCE and since > state.version:
+        found = (
+            f"{rule.row.name}, which appeared in RDB {since} (the version field is damaged: it says {state.version}; "
+            "a lower version also switches the checksum off)"
+        )
+        raise stream.refuse("RDB003", start, f"a value type or an opcode of RDB {state.version}", found)
+    return rule

@@ -1,0 +1,52 @@
+"""From a construct's refusal to one of our errors.
+
+Constructs raise ``RefusalError``, which knows code and offset; ``as_our_error`` adds what only the record
+loop knows (db, key, where the record began) and is the one place where a ConstructError
+becomes a FormatError.
+"""
+
+from __future__ import annotations
+
+from construct import ConstructError
+
+from rdbtool.errors import FormatError
+from rdbtool.span import Where
+
+
+class RefusalError(ConstructError):  # type: ignore[misc]  # construct has no type information
+    """A construct found bytes that no server writes.
+
+    ``at`` is a file offset, or (from a ``scan_*`` function) one from the beginning of the blob; ``inner_at``
+    is set where the byte lies in an inflated string and ``at`` is that string's offset. ``field``
+    names the header field at fault where that is not the one being read.
+    """
+
+    def __init__(
+        self, code: str, at: int, expected: str, found: str, *, inner_at: int | None = None, field: str = ""
+    ) -> None:
+        super().__init__(f"expected {expected}, found {found}")
+        self.code = code
+        self.at = at
+        self.expected = expected
+        self.found = found
+        self.inner_at = inner_at
+        self.field = field
+
+
+def more_bytes(count: int) -> str:
+    """Return what is missing where data ends too early."""
+    return f"{count} more byte{'' if count == 1 else 's'}"
+
+
+def as_our_error(error: ConstructError, at: int, start: int, where: Where) -> FormatError:
+    """Return the FormatError for a refusal. ``at`` is where reading stood, for constructs that do not know."""
+    if isinstance(error, RefusalError):
+        return FormatError(
+            error.code,
+            error.at,
+            error.expected,
+            error.found,
+            start=start,
+            where=where._replace(inner_at=error.inner_at),
+        )
+    return FormatError("RDB101", at, "bytes that the format allows here", str(error), start=start, where=where)

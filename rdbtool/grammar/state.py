@@ -1,0 +1,52 @@
+"""What must be known of a file to read its next item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rdbtool.model import Header
+from rdbtool.types import DEFAULT_MAX_INFLATE
+
+
+@dataclass(slots=True)
+class FileState:
+    """The state between two items of a file; ``read_item`` updates it.
+
+    ``expire_at_ms``, ``idle_s``, ``freq`` and ``meta`` wait for the next key, and ``pending_start`` is the
+    offset of the first opcode that did so. ``records`` counts the keys so far. ``fork`` is set once an
+    aux field has named a fork whose type numbers are its own. ``crc_at(stop)`` gives the CRC-64 of the
+    file's bytes before offset ``stop``, or None if nobody computed it: then it is not compared.
+    ``embedded``: what follows the end mark is not the RDB's business (an AOF): do not count it.
+    """
+
+    magic: str
+    version: int
+    db: int = 0
+    expire_at_ms: int | None = None
+    idle_s: int | None = None
+    freq: int | None = None
+    meta: bytes | None = None
+    pending_start: int | None = None
+    templates: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
+    fork: str | None = None
+    records: int = 0
+    max_inflate: int = DEFAULT_MAX_INFLATE
+    crc_at: Callable[[int], int | None] | None = None
+    embedded: bool = False
+
+    @classmethod
+    def of(cls, header: Header) -> FileState:
+        """Return the state right after a header."""
+        return cls(header.magic, header.version)
+
+    def await_key(self, start: int) -> None:
+        """Note that the opcode at ``start`` belongs to the next key."""
+        if self.pending_start is None:
+            self.pending_start = start
+
+    def forget_pending(self) -> None:
+        """Start anew after a key has taken what waited for it."""
+        self.expire_at_ms = self.idle_s = self.freq = None
+        self.meta = None
+        self.pending_start = None

@@ -1,0 +1,137 @@
+"""Hashes that share their field names (format A18.1): types 29 to 32 and opcode 242, since RDB 15.
+
+Secondary: no file of a server was at hand. Files hold the templates once (opcode 242) and hashes that
+refer to them (30, 32: checked against a reader that was tested on a live server's
+stream); 29 and 31 carry their field names along and occur in DUMP payloads only.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from construct import Construct
+
+from rdbtool.grammar.fields import Checked, Counted, Either, Fields, Items, Must, build_part, parse_part
+from rdbtool.grammar.listpack import listpack
+from rdbtool.grammar.packed import Entry, entry_text
+from rdbtool.grammar.primitives import LEN, STR, read_int64, text
+from rdbtool.grammar.reading import Reading
+
+CODE = "RDB210"
+
+#: Field lists: a listpack, or STR by STR.
+_FORMAT_LISTPACK, _FORMAT_STRINGS = 0, 1
+
+
+def template_fields(container: Any) -> tuple[bytes, ...]:
+    """Return the field names that a self-contained hash carries."""
+    if container.format == _FORMAT_LISTPACK:
+        return tuple(entry_text(value) for value in container.fields.entry)
+    return tuple(text(stored) for stored in container.fields)
+
+
+def template_id(values: list[Any]) -> int:
+    """Return the id that the values of a packed hash begin with."""
+    template = read_int64(values[0])
+    assert template is not None  # judged when the entry was read
+    return template
+
+
+def _is_sorted(stored: list[Any]) -> bool:
+    names = [text(name) for name in stored]
+    return all((len(a), a) < (len(b), b) for a, b in pairwise(names))
+
+
+def _judge_template_id(index: int, entry: Entry) -> str | None:
+    return "the id of a template, a number" if index == 0 and read_int64(entry.value) is None else None
+
+
+def _judge_values(values: list[Any], fields: tuple[bytes, ...]) -> tuple[str, str] | None:
+    """Judge the values of a hash with these fields; the first is the template's id."""
+    if not values:
+        return "the id of a template", "an empty listpack"
+    if len(values) != len(fields) + 1:
+        return f"{len(fields)} values, one a field", str(len(values) - 1)
+    return None
+
+
+def _judge_listpack(hash_: Any, _: Reading) -> tuple[str, str] | None:
+    return _judge_values(hash_["values"].entry, template_fields(hash_))
+
+
+def _judge_reference(hash_: Any, stream: Reading) -> tuple[str, str] | None:
+    values = hash_["values"].entry
+    if not values:
+        return _judge_values(values, ())
+    template = template_id(values)
+    fields = stream.place.defined.get(template)
+    return _undefined(template) if fields is None else _judge_values(values, fields)
+
+
+def _undefined(template: int) -> tuple[str, str]:
+    return "a template that an opcode before has defined", f"id {template}"
+
+
+def _judge_definition(template: Any, stream: Reading) -> tuple[str, str] | None:
+    if template.id in stream.place.defined:
+        return "an id that is not in use", str(template.id)
+    return None
+
+
+class TemplateId(Construct):  # type: ignore[misc]
+    """LEN: the id of a template that is defined. ``remember`` its fields for the values that follow."""
+
+    def _parse(self, stream: Reading, context: Any, path: str) -> int:
+        at = stream.tell()
+        template: int = parse_part(LEN, stream, context, path)
+        fields = stream.place.defined.get(template)
+        if fields is None:
+            raise stream.refuse(CODE, at, *_undefined(template))
+        context._fields = fields
+        return template
+
+    def _build(self, obj: int, stream: Any, context: Any, path: str) -> int:
+        build_part(LEN, obj, stream, context, path)
+        return obj
+
+
+_VALUES_LISTPACK = listpack(judge=_judge_template_id, judge_code=CODE)
+_FIELDS_LISTPACK = listpack()
+_FIELDS_STRINGS = Counted(STR)
+
+_FORMAT = Must(LEN, lambda form: form in (_FORMAT_LISTPACK, _FORMAT_STRINGS), CODE, "0 (listpack) or 1 (strings)")
+_FIELDS = Either(lambda this: _FIELDS_LISTPACK if this.format == _FORMAT_LISTPACK else _FIELDS_STRINGS)
+
+HASH_TEMPLATE_LISTPACK = Checked(
+    Fields(
+        "format" / _FORMAT,
+        "fields" / _FIELDS,
+        "values" / _VALUES_LISTPACK,  # template id, value, value, …
+    ),
+    _judge_listpack,
+    CODE,
+)
+
+HASH_TEMPLATE_LISTPACK_REF = Checked(Fields("values" / _VALUES_LISTPACK), _judge_reference, CODE)
+
+HASH_TEMPLATE_ARRAY = Fields(
+    "format" / _FORMAT,
+    "fields" / _FIELDS,
+    "values" / Items(STR, lambda this: len(template_fields(this))),
+)
+
+HASH_TEMPLATE_ARRAY_REF = Fields(
+    "template" / TemplateId(),
+    "values" / Items(STR, lambda this: len(this._fields)),
+)
+
+#: Opcode 242.
+HASH_TEMPLATE = Checked(
+    Fields(
+        "id" / LEN,
+        "fields" / Must(Counted(STR, least=1, code=CODE), _is_sorted, CODE, "field names sorted by length, then bytes"),
+    ),
+    _judge_definition,
+    CODE,
+)

@@ -1,0 +1,95 @@
+"""What stands in a file beside the keys: the header, aux fields, functions and bookkeeping opcodes.
+
+Every item carries the byte range it came from, so that a tool can point at it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rdbtool.span import Span
+
+
+class Header(NamedTuple):
+    """The nine magic bytes: ``REDIS`` or ``VALKEY`` and the RDB version."""
+
+    magic: str
+    version: int
+
+
+class Aux(NamedTuple):
+    """An aux field: a name and a value, both bytes (integers as decimal text)."""
+
+    key: bytes
+    value: bytes
+    span: Span
+
+
+class FunctionLibrary(NamedTuple):
+    """A function library's source. ``released`` is False for the form of Redis 7.0 release candidates."""
+
+    code: bytes
+    released: bool
+    span: Span
+
+
+class ModuleAux(NamedTuple):
+    """A module's own data beside the keys; ``raw`` is everything after the opcode byte."""
+
+    module: str
+    raw: bytes
+    span: Span
+
+
+class SelectDb(NamedTuple):
+    """The records that follow belong to ``db``."""
+
+    db: int
+    span: Span
+
+
+class ResizeDb(NamedTuple):
+    """Table sizes announced for the current db: keys, and keys with an expiry. Hints, nothing more."""
+
+    keys: int
+    expires: int
+    span: Span
+
+
+class SlotInfo(NamedTuple):
+    """Table sizes announced for a cluster slot."""
+
+    slot: int
+    keys: int
+    expires: int
+    span: Span
+
+
+class SlotImport(NamedTuple):
+    """A slot import that was under way (Valkey 9): job name and slot ranges, both ends included."""
+
+    job: bytes
+    ranges: tuple[tuple[int, int], ...]
+    span: Span
+
+
+class HashTemplate(NamedTuple):
+    """Field names that later hashes refer to by ``id`` (Redis 8.10)."""
+
+    id: int
+    fields: tuple[bytes, ...]
+    span: Span
+
+
+class End(NamedTuple):
+    """The end mark: the stored CRC-64 (0: saving it was disabled; None: the version has none).
+
+    ``trailing`` is the number of bytes that follow the end of the RDB in the source.
+    """
+
+    checksum: int | None
+    trailing: int
+    span: Span
+
+
+Item = Header | Aux | FunctionLibrary | ModuleAux | SelectDb | ResizeDb | SlotInfo | SlotImport | HashTemplate | End

@@ -1,0 +1,1 @@
+"""Records from sources: what a file is, and what stands in it."""

@@ -1,0 +1,292 @@
+"""Reads RDB files: the codec does the work, the grammar has the last word.
+
+The decoder runs until it meets an item that it declines. Then the grammar reads the same bytes from
+the same window: it raises the error that a person gets to see, or, should it accept what the codec
+did not (a slow path, counted in ``fallbacks``), its record goes to the same sink. With the
+``grammar`` backend every item goes that way, which is how the two are compared.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
+
+from rdbtool._codec.decoder import DECLINED, ENDED, TOO_LARGE, Decoder, WindowLimit
+from rdbtool._codec.records import Records
+from rdbtool.errors import FormatError, LimitError, UnsupportedError
+from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
+from rdbtool.octets.crc64 import crc64
+from rdbtool.octets.source import Source, open_source
+from rdbtool.types import DEFAULT_MAX_INFLATE
+
+if TYPE_CHECKING:
+    from rdbtool._codec.selection import Selection
+    from rdbtool._codec.sink import Sink
+
+#: Aux fields that some writers repeat for every key or slot: not worth remembering.
+_REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"slot-info"})
+
+#: A compressed source may make us hold this many bytes for each byte of it that was read.
+_WINDOW_PER_COMPRESSED_BYTE: Final = 20
+
+BACKENDS: Final = ("codec", "grammar")
+
+
+@dataclass(slots=True)
+class Totals:
+    """What was read so far: all keys, those with an expiry, those a selection took, and counts by kind and db.
+
+    ``by_db`` maps a db to (keys, keys with an expiry).
+    """
+
+    keys: int = 0
+    expires: int = 0
+    selected: int = 0
+    by_kind: dict[str, int] = field(default_factory=dict)
+    by_db: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+
+class RdbReader:
+    """An open RDB. Iterating gives its ``KeyRecord``s; ``items`` also what stands between them.
+
+    ``header``, ``aux``, ``functions`` and ``end`` hold what was met so far. ``max_inflate`` bounds a
+    single inflated string in bytes. Reading raises FormatError for bytes that no server writes,
+    UnsupportedError for versions and types this release does not know, LimitError where an answer
+    would take more memory than allowed, InputError where the source fails or changes.
+    """
+
+    def __init__(self, source: Source, *, max_inflate: int | None = None, backend: str | None = None) -> None:
+        self.source = source
+        self.aux: list[Aux] = []
+        self.functions: list[FunctionLibrary] = []
+        self.end: End | None = None
+        self.backend = backend or os.environ.get("RDBTOOL_BACKEND", "codec")
+        if self.backend not in BACKENDS:
+            raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {self.backend!r}")
+        #: Items that the codec declined and the grammar accepted.
+        self.fallbacks = 0
+        self._selected = 0
+        self._max_inflate = DEFAULT_MAX_INFLATE if max_inflate is None else max_inflate
+        size = -1 if source.size is None else source.size
+        self._decoder = Decoder(source.readinto, crc64, self._window_limit, size, self._max_inflate)
+        self._decoder.on_item = self._note
+        self.header = self._read_header()
+
+    @property
+    def totals(self) -> Totals:
+        """What was read so far."""
+        by_kind, by_db = self._decoder.counts()
+        return Totals(self._decoder.keys, self._decoder.expires, self._selected, by_kind, by_db)
+
+    def feed(
+        self, sink: Sink, *, selection: Selection | None = None, progress: Callable[[int], object] | None = None
+    ) -> Totals:
+        """Drive ``sink`` over the rest of the file and return what was read.
+
+        The sink hears records that ``selection`` takes, each whole or not at all, in the order of the
+        file. ``progress`` is called with the number of bytes read, about twice a megabyte. The
+        sink is not closed.
+        """
+        self._decoder.announce(sink)
+        while not self._advance(sink, selection, progress):
+            pass
+        return self.totals
+
+    def items(
+        self, *, selection: Selection | None = None, progress: Callable[[int], object] | None = None
+    ) -> Iterator[Item | KeyRecord]:
+        """Yield everything that stands in the file, in its order, from the header to the end mark."""
+        yield self.header
+        yield from self._collect(Records(items=True), selection, progress)
+
+    def records(
+        self, *, selection: Selection | None = None, progress: Callable[[int], object] | None = None
+    ) -> Iterator[KeyRecord]:
+        """Yield the key records that ``selection`` takes, in the order of the file."""
+        return self._collect(Records(), selection, progress)  # type: ignore[return-value]  # no items were asked for
+
+    def __iter__(self) -> Iterator[KeyRecord]:
+        return self.records()
+
+    def close(self) -> None:
+        """Close the source, unless it belongs to the caller."""
+        self.source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _collect(
+        self, sink: Records, selection: Selection | None, progress: Callable[[int], object] | None
+    ) -> Iterator[Item | KeyRecord]:
+        self._decoder.announce(sink)
+        finished = False
+        while not finished:
+            try:
+                finished = self._advance(sink, selection, progress)
+            finally:
+                # What was complete before an error is handed out first.
+                taken = sink.take()
+            yield from taken
+
+    def _advance(
+        self, sink: Sink, selection: Selection | None, progress: Callable[[int], object] | None
+    ) -> bool:
+        """Go on until the sink is full or the file ends; return True at the end."""
+        taken = 0 if selection is None else selection.taken
+        keys = self._decoder.keys
+        status = DECLINED
+        try:
+            if self.backend == "codec":
+                status = self._decoder.run(sink, selection, progress)
+            if status == TOO_LARGE:
+                raise self._too_large()
+            if status == DECLINED and not self._decoder.finished:
+                self._read_by_grammar(sink, selection)
+                self.fallbacks += self.backend == "codec"
+        except FormatError as error:
+            raise self._located(error) from None
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{self.source.name}: {error}") from None
+        finally:
+            self._selected += self._decoder.keys - keys if selection is None else selection.taken - taken
+        if status == ENDED or self._decoder.finished:
+            self.source.check_unchanged()
+            return True
+        return selection is not None and selection.is_full
+
+    def _read_header(self) -> Header:
+        try:
+            if self.backend == "grammar" or not self._decoder.read_header():
+                header = self._judge_header()
+                self._decoder.set_format(header.magic, header.version)
+        except FormatError as error:
+            raise self._located(error) from None
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{self.source.name}: {error}") from None
+        return Header(self._decoder.magic, self._decoder.version)
+
+    def _judge_header(self) -> Header:
+        from rdbtool.grammar import read_header  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
+
+        return read_header(_WindowStream(self._decoder))
+
+    def _read_by_grammar(self, sink: Sink, selection: Selection | None) -> None:
+        """Let the grammar read the item at hand: it raises, or its record is fed to ``sink``."""
+        from rdbtool._codec.feed import feed_item, feed_record  # noqa: PLC0415 - as below
+        from rdbtool.grammar import FileState, read_item  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
+
+        decoder = self._decoder
+        stream = _WindowStream(decoder)
+        expire, idle, freq, meta = decoder.pending
+        state = FileState(
+            decoder.magic,
+            decoder.version,
+            db=decoder.db,
+            expire_at_ms=expire,
+            idle_s=idle,
+            freq=freq,
+            meta=meta,
+            pending_start=None if decoder.pending_start < 0 else decoder.pending_start,
+            templates=decoder.templates,
+            fork=decoder.fork,
+            records=decoder.keys,
+            max_inflate=self._max_inflate,
+            crc_at=decoder.checksum_up_to,
+        )
+        try:
+            item = read_item(stream, state)
+        except WindowLimit:
+            raise self._too_large() from None
+        if isinstance(item, End):
+            decoder.finish()
+        else:
+            decoder.skip_to(stream.tell())
+        if isinstance(item, KeyRecord):
+            decoder.count_key(item.kind, item.expire_at_ms is not None)
+            if selection is None or selection.take(item):
+                feed_record(item, sink)
+        elif item is not None:
+            self._note(item)
+            feed_item(item, sink)
+        if state.db != decoder.db:
+            decoder.enter(state.db)
+        decoder.pending = (state.expire_at_ms, state.idle_s, state.freq, state.meta)
+        decoder.pending_start = -1 if state.pending_start is None else state.pending_start
+        decoder.fork = state.fork
+
+    def _note(self, item: Item) -> None:
+        if isinstance(item, Aux):
+            if item.key not in _REPEATED_AUX:
+                self.aux.append(item)
+        elif isinstance(item, FunctionLibrary):
+            self.functions.append(item)
+        elif isinstance(item, End):
+            self.end = item
+
+    def _located(self, error: FormatError) -> FormatError:
+        error.where = error.where._replace(source=self.source.name)
+        if error.readable_up_to is None:
+            start = self._decoder.pending_start
+            error.readable_up_to = self._decoder.at if start < 0 else start
+            error.keys_read = self._decoder.keys
+        return error
+
+    def _window_limit(self) -> int:
+        """How many bytes the decoder may hold: the input's own, or what a compressed input justifies."""
+        read = self.source.compressed_read
+        return 1 << 62 if read is None else max(self._max_inflate, _WINDOW_PER_COMPRESSED_BYTE * read)
+
+    def _too_large(self) -> LimitError:
+        return LimitError(
+            f"{self.source.name}: at {self._decoder.at:#x}: the record takes more than {self._window_limit()} bytes, "
+            f"inflated from {self.source.compressed_read} compressed bytes; raise the limit to read it"
+        )
+
+
+class _WindowStream:
+    """The grammar's view of the decoder's window; it grows as far as the source really goes."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._at = decoder.at
+
+    def read(self, size: int, /) -> bytes:
+        data = self._decoder.peek(self._at, size)
+        self._at += len(data)
+        return data
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, at: int, /) -> None:
+        self._at = at
+
+    def left(self) -> int | None:
+        return self._decoder.left(self._at)
+
+
+def open_rdb(
+    target: str | os.PathLike[str] | bytes | BinaryIO,
+    *,
+    name: str | None = None,
+    max_inflate: int | None = None,
+    backend: str | None = None,
+) -> RdbReader:
+    """Open an RDB: a path, ``-`` for standard input, bytes, or a binary stream, compressed or not.
+
+    Raises InputError, UnsupportedError or FormatError; the source is closed then.
+    """
+    source = open_source(target, name=name)
+    try:
+        return RdbReader(source, max_inflate=max_inflate, backend=backend)
+    except BaseException:
+        source.close()
+        raise

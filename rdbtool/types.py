@@ -1,0 +1,138 @@
+"""The one table of RDB opcodes and value types.
+
+Every other place that needs a number, a name or a logical type asks this module; the
+compiled codec gets its constants from here too (``setup.py`` writes them into a Cython
+include at build time). Numbers that mean different things under different magics
+(22 and 243) have one row for each magic.
+
+``since`` is the RDB version that introduced a row (80 is Valkey 9's own numbering).
+``secondary`` marks rows whose layout is known from secondary sources only: they are
+tested on specimens built by hand, not on files that a server wrote.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+REDIS: Final = "REDIS"
+VALKEY: Final = "VALKEY"
+
+#: RDB versions this release reads, by magic (both ends included).
+VERSIONS: Final[dict[str, tuple[int, int]]] = {REDIS: (1, 15), VALKEY: (80, 80)}
+
+#: The first RDB version that ends with a CRC-64.
+CHECKSUM_SINCE: Final = 5
+
+#: Field expiries above this are refused by servers (2**48 - 1 ms).
+MAX_FIELD_EXPIRE_MS: Final = (1 << 48) - 1
+
+#: A three-byte LZF back reference yields at most 264 bytes, so no stream inflates further.
+LZF_MAX_RATIO: Final = 88
+
+#: Largest string, blob or listpack that is inflated unless a caller raises the limit (bytes).
+DEFAULT_MAX_INFLATE: Final = 64 << 20
+
+
+class ValueType(NamedTuple):
+    """One value type: the byte before a key.
+
+    ``kind`` is the logical type a user sees (``string``, ``hash``, …); ``encoding`` is the
+    encoding on disk, which can differ from OBJECT ENCODING in memory.
+    """
+
+    code: int
+    name: str
+    kind: str
+    encoding: str
+    since: int
+    magic: str | None = None
+    secondary: bool = False
+
+
+class Opcode(NamedTuple):
+    """One opcode: a byte of the same namespace as value types, counted down from 255."""
+
+    code: int
+    name: str
+    since: int
+    magic: str | None = None
+    secondary: bool = False
+
+
+VALUE_TYPES: Final[tuple[ValueType, ...]] = (
+    ValueType(0, "STRING", "string", "raw", 1),
+    ValueType(1, "LIST", "list", "linkedlist", 1),
+    ValueType(2, "SET", "set", "hashtable", 1),
+    ValueType(3, "ZSET", "zset", "skiplist", 1),
+    ValueType(4, "HASH", "hash", "hashtable", 1),
+    ValueType(5, "ZSET_2", "zset", "skiplist", 8),
+    ValueType(7, "MODULE_2", "module", "module", 8),
+    ValueType(9, "HASH_ZIPMAP", "hash", "zipmap", 2),
+    ValueType(10, "LIST_ZIPLIST", "list", "ziplist", 2),
+    ValueType(11, "SET_INTSET", "set", "intset", 2),
+    ValueType(12, "ZSET_ZIPLIST", "zset", "ziplist", 2),
+    ValueType(13, "HASH_ZIPLIST", "hash", "ziplist", 4),
+    ValueType(14, "LIST_QUICKLIST", "list", "quicklist", 7),
+    ValueType(15, "STREAM_LISTPACKS", "stream", "stream", 9),
+    ValueType(16, "HASH_LISTPACK", "hash", "listpack", 10),
+    ValueType(17, "ZSET_LISTPACK", "zset", "listpack", 10),
+    ValueType(18, "LIST_QUICKLIST_2", "list", "quicklist2", 10),
+    ValueType(19, "STREAM_LISTPACKS_2", "stream", "stream2", 10),
+    ValueType(20, "SET_LISTPACK", "set", "listpack", 11),
+    ValueType(21, "STREAM_LISTPACKS_3", "stream", "stream3", 11),
+    ValueType(22, "HASH_METADATA_PRE_GA", "hash", "hashtable-ttl", 12, REDIS),
+    ValueType(22, "HASH_2", "hash", "hashtable-ttl", 80, VALKEY),
+    ValueType(23, "HASH_LISTPACK_EX_PRE_GA", "hash", "listpack-ttl", 12, REDIS),
+    ValueType(24, "HASH_METADATA", "hash", "hashtable-ttl", 12, REDIS),
+    ValueType(25, "HASH_LISTPACK_EX", "hash", "listpack-ttl", 12, REDIS),
+    ValueType(26, "STREAM_LISTPACKS_4", "stream", "stream4", 13, REDIS, secondary=True),
+    ValueType(27, "STREAM_LISTPACKS_5", "stream", "stream5", 14, REDIS, secondary=True),
+    ValueType(28, "ARRAY", "array", "array", 14, REDIS, secondary=True),
+    ValueType(29, "HASH_TEMPLATE_LISTPACK", "hash", "template-listpack", 15, REDIS, secondary=True),
+    ValueType(30, "HASH_TEMPLATE_LISTPACK_REF", "hash", "template-listpack", 15, REDIS, secondary=True),
+    ValueType(31, "HASH_TEMPLATE_ARRAY", "hash", "template-array", 15, REDIS, secondary=True),
+    ValueType(32, "HASH_TEMPLATE_ARRAY_REF", "hash", "template-array", 15, REDIS, secondary=True),
+)
+
+OPCODES: Final[tuple[Opcode, ...]] = (
+    Opcode(242, "HASH_TEMPLATE", 15, REDIS, secondary=True),
+    Opcode(243, "KEY_META", 13, REDIS, secondary=True),
+    Opcode(243, "SLOT_IMPORT", 80, VALKEY),
+    Opcode(244, "SLOT_INFO", 12),
+    Opcode(245, "FUNCTION2", 10),
+    Opcode(246, "FUNCTION_PRE_GA", 10),
+    Opcode(247, "MODULE_AUX", 9),
+    Opcode(248, "IDLE", 9),
+    Opcode(249, "FREQ", 9),
+    Opcode(250, "AUX", 7),
+    Opcode(251, "RESIZEDB", 7),
+    Opcode(252, "EXPIRETIME_MS", 3),
+    Opcode(253, "EXPIRETIME", 1),
+    Opcode(254, "SELECTDB", 1),
+    Opcode(255, "EOF", 1),
+)
+
+#: Numbers that exist but whose payload nobody outside their writer can skip, and who writes them.
+UNREADABLE_TYPES: Final[dict[int, str]] = {
+    6: "a pre-release module value (Redis 4.0 release candidates), which has no end mark",
+    33: "a GCRA value (an optional build of Redis)",
+    64: "a KeyDB cron object",
+}
+
+#: Aux fields that name a fork whose own type numbers overlap the ones above.
+FORK_AUX: Final[dict[bytes, str]] = {b"df-ver": "Dragonfly", b"mvcc-tstamp": "KeyDB"}
+
+KINDS: Final[tuple[str, ...]] = ("string", "list", "set", "zset", "hash", "stream", "module", "array")
+
+#: Names that people bring from other tools.
+KIND_ALIASES: Final[dict[str, str]] = {"str": "string", "sortedset": "zset", "sorted-set": "zset"}
+
+
+def value_types(magic: str) -> dict[int, ValueType]:
+    """Return the value types by number as files with this magic use them."""
+    return {row.code: row for row in VALUE_TYPES if row.magic in (None, magic)}
+
+
+def opcodes(magic: str) -> dict[int, Opcode]:
+    """Return the opcodes by number as files with this magic use them."""
+    return {row.code: row for row in OPCODES if row.magic in (None, magic)}

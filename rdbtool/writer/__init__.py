@@ -1,0 +1,1 @@
+"""Writing: outputs that appear whole or not at all."""

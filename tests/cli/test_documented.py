@@ -1,0 +1,90 @@
+"""The manual pages are what the commands say, and nothing is left out of them or of the README."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from command import ROOT, run
+
+from rdbtool.cli.app import COMMANDS, build_command
+from rdbtool.cli.man import pages
+from rdbtool.codes import CODES
+
+README = (ROOT / "README.md").read_text()
+PAGES = pages()
+
+
+def options(command):
+    return [option for option in build_command(command).params if option.param_type_name == "option"]
+
+
+def test_the_pages_are_fresh():
+    committed = {path.name: path.read_text() for path in (ROOT / "man").iterdir()}
+    assert committed == PAGES, "run: python -m rdbtool.cli.man man"
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_the_pages_are_sound(name):
+    if shutil.which("mandoc") is None:
+        pytest.skip("mandoc is not installed")
+    done = subprocess.run(["mandoc", "-Tlint", ROOT / "man" / name], capture_output=True, text=True, check=False)
+    complaints = [line for line in done.stdout.splitlines() if "referenced manual not found" not in line]
+    assert complaints == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_in_the_page_and_in_the_help(command):
+    page = PAGES[f"rdbtool-{command}.1"].replace("\\-", "-")
+    help_text = run(command, "--help").out.decode()
+    for option in options(command):
+        assert option.help, option.name
+        for name in [*option.opts, *option.secondary_opts]:
+            assert re.search(rf"Fl {re.escape(name[1:])}(?![\w-])", page), name
+            assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", help_text), name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_in_the_readme(command):
+    assert f"rdbtool {command}" in README
+
+
+def test_every_option_is_in_the_readme():
+    for command in COMMANDS:
+        for option in options(command):
+            longest = max(option.opts, key=len)
+            assert f"`{longest}" in README or f"{longest}" in README, f"{command} {longest}"
+
+
+def test_every_code_is_in_the_page():
+    page = PAGES["rdbtool-findings.7"]
+    assert [row.code for row in CODES] == re.findall(r"^\.It (\w+) Pq", page, re.MULTILINE)
+
+
+def test_every_code_that_the_grammar_raises_is_in_the_table():
+    raised = set()
+    for directory in ("octets", "grammar", "reader"):
+        for path in (ROOT / "rdbtool" / directory).glob("*.py"):
+            raised |= set(re.findall(r'"((?:RDB|SRC)\d{3})"', path.read_text()))
+    assert raised
+    assert raised <= {row.code for row in CODES}
+
+
+def test_the_readmes_transcripts_are_real():
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        line, _, shown = block.partition("\n")
+        assert line.startswith("$ rdbtool ")
+        words = [word.strip("'") for word in line.removeprefix("$ rdbtool ").split()]
+        out = run(*words).out.decode()
+        if shown.endswith("…\n"):
+            assert out.startswith(shown.removesuffix("…\n"))
+        else:
+            assert out == shown
+
+
+def test_the_readmes_python_example_works(capsys):
+    example = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    exec(compile(example.replace('"fixtures', f'"{ROOT}/fixtures'), "README.md", "exec"), {})
+    assert capsys.readouterr().out

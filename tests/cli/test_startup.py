@@ -1,0 +1,45 @@
+"""A small file is dumped without paying for what it does not need."""
+
+import subprocess
+import sys
+
+import pytest
+from command import FIXTURES, ROOT, environment
+
+SMALL = FIXTURES / "small" / "redis-7.0-listpacks-stream-function.rdb"
+
+
+def imported(*words):
+    code = (
+        "import sys, rdbtool._entry as entry\n"
+        "code = entry.run(sys.argv[1:])\n"
+        "sys.stderr.write(' '.join(sorted(sys.modules)))\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {name.partition(".")[0] for name in done.stderr.split()} | set(done.stderr.split())
+
+
+def test_version_imports_nothing():
+    assert {"typer", "rich", "rdbtool.errors", "rdbtool.cli"} & imported("--version") == set()
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "keys", "resp"])
+def test_dump_imports_no_more_than_it_needs(form):
+    heavy = {"rich", "construct", "lz4", "backports", "lzf", "pydantic", "importlib.metadata"}
+    assert heavy & imported("dump", "-f", form, SMALL) == set()
+
+
+def test_importing_the_library_is_free():
+    code = "import sys; before = set(sys.modules); import rdbtool; print(' '.join(sorted(set(sys.modules) - before)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)
+    ours = [name for name in done.stdout.split() if name.startswith("rdbtool.")]
+    assert ours == []

@@ -1,0 +1,100 @@
+"""CRC-64 and LZF: published check values, server-made data, and declared sizes that lie."""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rdbtool.errors import LimitError
+from rdbtool.octets.crc64 import crc64
+from rdbtool.octets.lzf import LzfError, deflate, inflate
+
+# What servers wrote for 21 and for 300 times the letter a.
+A21 = bytes.fromhex("01 6161 E00A00")
+A300 = bytes.fromhex("01 6161 E0FF00 E01700 01 6161")
+
+
+def test_check_value():
+    assert crc64(b"123456789") == 0xE9C6D914C4B8D9CA
+
+
+@given(st.binary(max_size=200), st.integers(0, 200))
+def test_a_sum_can_be_continued(data, cut):
+    assert crc64(data[cut:], crc64(data[:cut])) == crc64(data)
+
+
+def test_buffers_need_no_copy():
+    assert crc64(memoryview(b"x123456789")[1:]) == crc64(bytearray(b"123456789")) == 0xE9C6D914C4B8D9CA
+
+
+def test_streams_of_a_server():
+    assert inflate(A21, 21, limit=21) == b"a" * 21
+    assert inflate(A300, 300, limit=300) == b"a" * 300
+
+
+@given(st.binary(min_size=21, max_size=400).map(lambda data: data * 3))
+def test_what_is_deflated_inflates_again(data):
+    small = deflate(data)
+    assert small is not None
+    assert len(small) <= len(data) - 4
+    assert inflate(small, len(data), limit=len(data)) == data
+
+
+@pytest.mark.parametrize("data", [b"", b"a", b"a" * 20, bytes(range(256))])
+def test_what_a_server_leaves_alone(data):
+    assert deflate(data) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (b"", 5),
+        (A21, 0),
+        (A21, -1),
+        (A21, 20),
+        (A21, 22),
+        (A21, 88 * len(A21) + 1),
+        (A21, (1 << 40) + 8),
+        (A21, 1 << 64),
+        (A21[:-1], 21),
+        (b"\0A" * 3, 4),
+        (b"\x20\xff", 3),
+        (b"\0A\x20\x05", 4),
+    ],
+)
+def test_lies_are_refused(data, size):
+    with pytest.raises(LzfError) as caught:
+        inflate(data, size, limit=1 << 66)
+    assert caught.value.expected
+    assert caught.value.found
+
+
+def test_the_limit_is_not_damage():
+    with pytest.raises(LimitError, match="300 bytes is above the limit of 299"):
+        inflate(A300, 300, limit=299)
+
+
+@given(st.binary(max_size=60), st.integers(-5, 6000))
+def test_any_bytes_give_a_result_or_our_error(data, size):
+    try:
+        result = inflate(data, size, limit=4096)
+    except (LzfError, LimitError):
+        return
+    assert len(result) == size <= 4096
+
+
+def test_no_memory_is_a_limit():
+    """The library would write through a null pointer here."""
+    script = (
+        "import resource, rdbtool.octets.lzf as m\n"
+        "from rdbtool.errors import LimitError\n"
+        "data = b'\\0a' + b'\\xe0\\xff\\x00' * 3_000_000\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (300 << 20, 300 << 20))\n"
+        "try:\n    m.inflate(data, 1 + 264 * 3_000_000, limit=1 << 40)\n"
+        "except LimitError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no memory for a compressed string of 792000001 bytes" in done.stdout
