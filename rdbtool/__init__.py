@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rdbtool._codec.digest import Digest as Digest
     from rdbtool._codec.fingerprint import Fingerprint as Fingerprint
     from rdbtool._codec.json import Json as Json
-    from rdbtool._codec.json import Jsonl as Jsonl
-    from rdbtool._codec.json import value_json as value_json
+    from rdbtool._codec.jsonl import Jsonl as Jsonl
+    from rdbtool._codec.jsonl import value_json as value_json
     from rdbtool._codec.keys import Keys as Keys
     from rdbtool._codec.records import Records as Records
     from rdbtool._codec.resp import Resp as Resp
@@ -59,7 +59,7 @@ _HOMES = {
     "HashValue": "rdbtool.model",
     "InputError": "rdbtool.errors",
     "Json": "rdbtool._codec.json",
-    "Jsonl": "rdbtool._codec.json",
+    "Jsonl": "rdbtool._codec.jsonl",
     "KeyRecord": "rdbtool.model",
     "Keys": "rdbtool._codec.keys",
     "LimitError": "rdbtool.errors",
@@ -82,7 +82,7 @@ _HOMES = {
     "describe_error": "rdbtool.errors",
     "open": "rdbtool.reader.rdb",
     "slot_of": "rdbtool._codec.selection",
-    "value_json": "rdbtool._codec.json",
+    "value_json": "rdbtool._codec.jsonl",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604 - names only

@@ -21,7 +21,9 @@ _WIDTHS = (2, 4, 8)
 def scan_intset(blob: bytes) -> Iterator[Entry]:
     """Yield the members of an intset. Raises RefusalError (RDB203, offset from the blob's beginning)."""
     if len(blob) < _HEADER_SIZE:
-        raise RefusalError(CODE, len(blob), f"an intset of at least {_HEADER_SIZE} bytes", f"{len(blob)} bytes")
+        raise RefusalError(
+            CODE, len(blob), f"an intset of at least {_HEADER_SIZE} bytes", f"{len(blob)} bytes", field="encoding"
+        )
     width, count = struct.unpack_from("<LL", blob)
     if width not in _WIDTHS:
         raise RefusalError(CODE, 0, "a width of 2, 4 or 8 bytes", str(width), field="encoding")

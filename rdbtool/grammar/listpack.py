@@ -32,7 +32,9 @@ def scan_listpack(blob: bytes) -> Iterator[Entry]:
     Raises RefusalError (RDB202, offset from the blob's beginning) where a server's deep check would refuse it.
     """
     if len(blob) < _HEADER_SIZE + 1:
-        raise RefusalError(CODE, len(blob), f"a listpack of at least {_HEADER_SIZE + 1} bytes", f"{len(blob)} bytes")
+        raise RefusalError(
+            CODE, len(blob), f"a listpack of at least {_HEADER_SIZE + 1} bytes", f"{len(blob)} bytes", field="total"
+        )
     total, declared = struct.unpack_from("<LH", blob)
     end = len(blob) - 1
     if total != len(blob):

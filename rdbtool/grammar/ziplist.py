@@ -31,7 +31,9 @@ def scan_ziplist(blob: bytes) -> Iterator[Entry]:
     Raises RefusalError (RDB201, offset from the blob's beginning) where a server would not load it.
     """
     if len(blob) < _HEADER_SIZE + 1:
-        raise RefusalError(CODE, len(blob), f"a ziplist of at least {_HEADER_SIZE + 1} bytes", f"{len(blob)} bytes")
+        raise RefusalError(
+            CODE, len(blob), f"a ziplist of at least {_HEADER_SIZE + 1} bytes", f"{len(blob)} bytes", field="zlbytes"
+        )
     size, tail, declared = struct.unpack_from("<LLH", blob)
     end = len(blob) - 1
     if size != len(blob):

@@ -25,7 +25,7 @@ def scan_zipmap(blob: bytes) -> Iterator[Entry]:
     """
     end = len(blob) - 1
     if end < 1:
-        raise RefusalError(CODE, len(blob), "a zipmap of at least 2 bytes", f"{len(blob)} bytes")
+        raise RefusalError(CODE, len(blob), "a zipmap of at least 2 bytes", f"{len(blob)} bytes", field="zmlen")
     if blob[end] != _END:
         raise RefusalError(CODE, end, "end mark 0xff", f"byte {blob[end]:#04x}", field="end")
     at = 1

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
-from rdbtool._codec.decoder import DECLINED, ENDED, TOO_LARGE, Decoder, WindowLimit
+from rdbtool._codec.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
 from rdbtool._codec.records import Records
+from rdbtool._codec.window import Window, WindowLimit
 from rdbtool.errors import FormatError, LimitError, UnsupportedError
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
 from rdbtool.octets.crc64 import crc64
@@ -71,7 +72,8 @@ class RdbReader:
         self._selected = 0
         self._max_inflate = DEFAULT_MAX_INFLATE if max_inflate is None else max_inflate
         size = -1 if source.size is None else source.size
-        self._decoder = Decoder(source.readinto, crc64, self._window_limit, size, self._max_inflate)
+        self._window = Window(source.readinto, crc64, self._window_limit, size)
+        self._decoder = Decoder(self._window, self._max_inflate)
         self._decoder.on_item = self._note
         self.header = self._read_header()
 
@@ -176,7 +178,7 @@ class RdbReader:
     def _judge_header(self) -> Header:
         from rdbtool.grammar import read_header  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
 
-        return read_header(_WindowStream(self._decoder))
+        return read_header(_WindowStream(self._window))
 
     def _read_by_grammar(self, sink: Sink, selection: Selection | None) -> None:
         """Let the grammar read the item at hand: it raises, or its record is fed to ``sink``."""
@@ -184,7 +186,7 @@ class RdbReader:
         from rdbtool.grammar import FileState, read_item  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
 
         decoder = self._decoder
-        stream = _WindowStream(decoder)
+        stream = _WindowStream(self._window)
         expire, idle, freq, meta = decoder.pending
         state = FileState(
             decoder.magic,
@@ -199,7 +201,7 @@ class RdbReader:
             fork=decoder.fork,
             records=decoder.keys,
             max_inflate=self._max_inflate,
-            crc_at=decoder.checksum_up_to,
+            crc_at=self._window.checksum_up_to,
         )
         try:
             item = read_item(stream, state)
@@ -208,7 +210,7 @@ class RdbReader:
         if isinstance(item, End):
             decoder.finish()
         else:
-            decoder.skip_to(stream.tell())
+            self._window.skip_to(stream.tell())
         if isinstance(item, KeyRecord):
             decoder.count_key(item.kind, item.expire_at_ms is not None)
             if selection is None or selection.take(item):
@@ -235,7 +237,7 @@ class RdbReader:
         error.where = error.where._replace(source=self.source.name)
         if error.readable_up_to is None:
             start = self._decoder.pending_start
-            error.readable_up_to = self._decoder.at if start < 0 else start
+            error.readable_up_to = self._window.at if start < 0 else start
             error.keys_read = self._decoder.keys
         return error
 
@@ -246,20 +248,20 @@ class RdbReader:
 
     def _too_large(self) -> LimitError:
         return LimitError(
-            f"{self.source.name}: at {self._decoder.at:#x}: the record takes more than {self._window_limit()} bytes, "
+            f"{self.source.name}: at {self._window.at:#x}: the record takes more than {self._window_limit()} bytes, "
             f"inflated from {self.source.compressed_read} compressed bytes; raise the limit to read it"
         )
 
 
 class _WindowStream:
-    """The grammar's view of the decoder's window; it grows as far as the source really goes."""
+    """The grammar's view of the window, which grows as far as the source really goes."""
 
-    def __init__(self, decoder: Decoder) -> None:
-        self._decoder = decoder
-        self._at = decoder.at
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._at = window.at
 
     def read(self, size: int, /) -> bytes:
-        data = self._decoder.peek(self._at, size)
+        data = self._window.peek(self._at, size)
         self._at += len(data)
         return data
 
@@ -270,7 +272,7 @@ class _WindowStream:
         self._at = at
 
     def left(self) -> int | None:
-        return self._decoder.left(self._at)
+        return self._window.left(self._at)
 
 
 def open_rdb(

@@ -139,6 +139,8 @@ class HexView:
 def _item_rows(item: Traced, *, full: bool) -> Iterator[Row]:
     """Yield the rows of an item: its first byte with its name, then its fields."""
     node = item.trace.node
+    if node.stop == node.start:
+        return
     children = node.children
     first = children[0] if children and children[0].name in {"opcode", "type"} else None
     stop = first.stop if first else node.start

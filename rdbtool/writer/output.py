@@ -95,10 +95,14 @@ def open_output(path: str | None, *, force: bool = False, sources: Sequence[str]
 
 
 def _open_own(descriptor: int, name: str) -> _Descriptor:
+    # A standard stream that was closed before the start is None; its number may meanwhile be that of another file.
+    streams = {_STANDARD_OUTPUT: sys.stdout, _STANDARD_OUTPUT + 1: sys.stderr}
     try:
         os.fstat(descriptor)
     except OSError as error:
         raise InputError(f"cannot write to {name}: it is closed") from error
+    if streams.get(descriptor, descriptor) is None:
+        raise InputError(f"cannot write to {name}: it is closed")
     return _Descriptor(descriptor, name)
 
 

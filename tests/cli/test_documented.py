@@ -52,8 +52,8 @@ def test_every_command_is_in_the_readme(command):
 def test_every_option_is_in_the_readme():
     for command in COMMANDS:
         for option in options(command):
-            longest = max(option.opts, key=len)
-            assert f"`{longest}" in README or f"{longest}" in README, f"{command} {longest}"
+            name = next(name for name in option.opts if name.startswith("--"))
+            assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", README), f"{command} {name}"
 
 
 def test_every_code_is_in_the_page():

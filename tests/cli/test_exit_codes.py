@@ -106,44 +106,39 @@ def test_141_and_silent_when_the_reader_goes_away(form, tmp_path):
     many = tmp_path / "many.rdb"
     record = b"\x00\x0akey-%06d\xc3\x09\x40\x40\x01yy\xe0\x33\x00\x01yy"
     many.write_bytes(b"REDIS0004\xfe\x00" + b"".join(record % number for number in range(50_000)) + b"\xff")
-    process = subprocess.Popen(
-        arguments("dump", "-f", form, many), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), cwd=ROOT
-    )
-    process.stdout.read(10)
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait(60) == 141
+    assert closed_early(arguments("dump", "-f", form, many), 10) == (141, b"")
 
 
 @pytest.mark.parametrize("command", ["info", "inspect", "digest"])
 def test_141_for_small_outputs(command):
-    process = subprocess.Popen(
-        ["sh", "-c", 'sleep 0.3; exec "$@"', "sh", *arguments(command, DEFAULT)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), cwd=ROOT,
-    )  # fmt: skip
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait(60) == 141
+    words = ["sh", "-c", 'sleep 0.3; exec "$@"', "sh", *arguments(command, DEFAULT)]
+    assert closed_early(words, 0) == (141, b"")
+
+
+def closed_early(words, size):
+    """Read ``size`` bytes of a command's output, close it, and return the exit code and standard error."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdout=pipe, stderr=pipe, env=environment(), cwd=ROOT) as process:
+        process.stdout.read(size)
+        process.stdout.close()
+        return process.wait(60), process.stderr.read()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_it_quietly_and_leave_no_file(number, tmp_path):
-    target = tmp_path / "out"
-    process = subprocess.Popen(
-        arguments("dump", "-o", target, "-"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=environment(), cwd=ROOT,
-    )  # fmt: skip
-    process.stdin.write(DEFAULT.read_bytes()[:5000])
-    process.stdin.flush()
-    deadline = time.monotonic() + 20
-    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(0.3)
-    process.send_signal(number)
-    assert process.wait(60) == 128 + number
-    assert process.stderr.read() == b""
-    assert list(tmp_path.iterdir()) == []
-    process.stdin.close()
+    pipe = subprocess.PIPE
+    words = arguments("dump", "-o", tmp_path / "out", "-")
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, env=environment(), cwd=ROOT) as process:
+        process.stdin.write(DEFAULT.read_bytes()[:5000])
+        process.stdin.flush()
+        deadline = time.monotonic() + 20
+        while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
+        assert process.stderr.read() == b""
+        assert list(tmp_path.iterdir()) == []
 
 
 def terminal_output(*words, **env):

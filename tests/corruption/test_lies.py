@@ -197,7 +197,7 @@ GIB_HEAD = b"REDIS0011" + value(0, b"\x80" + struct.pack(">I", GIB))
 
 
 def gzip_bomb():
-    packer = zlib.compressobj(9, wbits=31)
+    packer = zlib.compressobj(1, wbits=31)
     return _pack(packer.compress, packer.flush)
 
 
@@ -247,11 +247,15 @@ BOMBS = {
 }
 
 
-@both_backends
 @pytest.mark.parametrize("name", BOMBS)
-def test_bombs(name, backend):
+def test_bombs(name):
     make, end = BOMBS[name]
     data = make()
+    for backend in BACKENDS:
+        check_bomb(name, data, end, backend)
+
+
+def check_bomb(name, data, end, backend):
     assert len(data) < 6 << 20
     batch = run_batch([Case(name, data)], backend)
     check_batch(batch, errors_only=end != "sound")

@@ -14,7 +14,16 @@ from rdbtool.model import (
     ZSetValue,
 )
 from rdbtool.sinks.screen import fit
-from rdbtool.sinks.text import preview, show_bytes, show_count, show_duration, show_score, show_time, show_ttl
+from rdbtool.sinks.text import (
+    preview,
+    show_bytes,
+    show_count,
+    show_duration,
+    show_score,
+    show_size,
+    show_time,
+    show_ttl,
+)
 
 
 @pytest.mark.parametrize(

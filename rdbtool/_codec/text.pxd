@@ -1,8 +1,7 @@
-# JSON out: what both JSON shapes share.
+# JSON text: what both JSON shapes share.
 
 from rdbtool._codec.cursor cimport Bytes
 from rdbtool._codec.output cimport Output
-from rdbtool._codec.sink cimport Head
 
 cdef class JsonText(Output):
     cdef bint first_part            # no part of the value at hand was written yet
