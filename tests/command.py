@@ -5,15 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from rdbtool._entry import run as run_line
+
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
 GOLDEN = Path(__file__).parent / "golden"
 SERVERS = sorted(path.parent.name for path in FIXTURES.glob("*/default.rdb"))
+
+#: How to run the command in a process of its own.
+COMMAND = [sys.executable, "-c", "from rdbtool._entry import main; main()"]
+
+#: What would make the output depend on who runs the tests.
+IGNORED = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM", "RDBTOOL_BACKEND", "RDBTOOL_DEBUG"}
 
 #: A moment before anything in the fixtures expires.
 NOW = "2026-01-01T00:00:00Z"
@@ -29,15 +38,17 @@ class Ran(NamedTuple):
 
 def environment(**changes: str) -> dict[str, str]:
     """Return the environment of a command, independent of the tester's terminal."""
-    ignored = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM", "RDBTOOL_BACKEND", "RDBTOOL_DEBUG"}
-    return {name: value for name, value in os.environ.items() if name not in ignored} | {"TERM": "xterm", **changes}
+    return {name: value for name, value in os.environ.items() if name not in IGNORED} | {"TERM": "xterm", **changes}
 
 
 def run(*arguments: str | Path, stdin: bytes | None = None, cwd: Path | None = None, **env: str) -> Ran:
-    """Run ``rdbtool`` with these arguments in a process of its own."""
+    """Run ``rdbtool`` with these arguments: in this process where that shows the same, else in one of its own."""
+    words = [str(argument) for argument in arguments]
+    if stdin is None and not env:
+        return _run_here(words, cwd or ROOT)
     done = subprocess.run(
-        [sys.executable, "-m", "rdbtool", *map(str, arguments)],
-        input=b"" if stdin is None else stdin,
+        [*COMMAND, *words],
+        input=stdin or b"",
         capture_output=True,
         timeout=120,
         cwd=cwd or ROOT,
@@ -45,6 +56,34 @@ def run(*arguments: str | Path, stdin: bytes | None = None, cwd: Path | None = N
         check=False,
     )
     return Ran(done.returncode, done.stdout, done.stderr.decode())
+
+
+def _run_here(words: list[str], cwd: Path) -> Ran:
+    """Run the command line on file descriptors 1 and 2 of this process, which are files for the time being."""
+    saved = {number: os.dup(number) for number in (1, 2)}
+    streams, before = (sys.stdout, sys.stderr), Path.cwd()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            os.chdir(cwd)
+            os.dup2(out.fileno(), 1)
+            os.dup2(err.fileno(), 2)
+            with (
+                open(1, "w", closefd=False, encoding="utf-8") as sys.stdout,
+                open(2, "w", closefd=False, encoding="utf-8") as sys.stderr,
+                pytest.MonkeyPatch.context() as patch,
+            ):
+                for name in IGNORED:
+                    patch.delenv(name, raising=False)
+                code = run_line(words)
+        finally:
+            sys.stdout, sys.stderr = streams
+            for number, copy in saved.items():
+                os.dup2(copy, number)
+                os.close(copy)
+            os.chdir(before)
+        out.seek(0)
+        err.seek(0)
+        return Ran(code, out.read(), err.read().decode())
 
 
 def check_golden(name: str, text: str) -> None:

@@ -189,7 +189,7 @@ cdef class Decoder:
             if self.since[code] == UNKNOWN or (self.version < CHECKSUM_SINCE and self.since[code] > self.version):
                 return decline()
             if self.kind_of[code] != UNKNOWN:
-                if self.fork is not None and code >= 22:
+                if code >= 22 and self.fork == "Dragonfly":
                     return decline()
                 self.read_record(code, &c, sink, selection)
             else:
@@ -223,7 +223,7 @@ cdef class Decoder:
             need(c, 4)
             number = <int>load_le32(c.p)
             c.p += 4
-            self.has_expire = number != -1
+            self.has_expire = True
             self.expire_at_ms = number * 1000
         elif code == OP_FREQ:
             read_u8(c, &byte)
@@ -257,7 +257,7 @@ cdef class Decoder:
             read_str(c, &self.first, &self.limits, &text)
             read_str(c, &self.second, &self.limits, &other)
             key = (<char *>text.p)[:text.size]
-            if key in FORK_AUX:
+            if self.fork is None and key in FORK_AUX:
                 self.fork = FORK_AUX[key]
             item = Aux(key, (<char *>other.p)[:other.size], self.window.span(at, c.p))
         elif code == OP_FUNCTION2:

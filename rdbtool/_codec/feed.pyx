@@ -23,7 +23,6 @@ cdef inline Bytes at(bytes data):
 def feed_item(item, Sink sink not None):
     """Tell ``sink`` of an item that is not a record."""
     sink.item(item)
-    sink.commit()
 
 
 def feed_record(KeyRecord record not None, Sink sink not None, bytes raw=None):

@@ -241,12 +241,6 @@ cdef class Fingerprint(Sink):
         return 0
 
     cdef int commit(self) except -1:
-        if self.kind >= 0:
-            rt_hash_add(&self.total, &self.key)
-            self.keys += 1
-        self.kind = -1
-        return 0
-
-    cdef int rollback(self) noexcept:
-        self.kind = -1
+        rt_hash_add(&self.total, &self.key)
+        self.keys += 1
         return 0

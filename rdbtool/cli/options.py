@@ -21,7 +21,7 @@ from rdbtool.rules import Rules
 from rdbtool.types import KIND_ALIASES, KINDS
 
 if TYPE_CHECKING:
-    from rdbtool import Selection
+    from rdbtool._codec.selection import Selection
 
 Source = Annotated[
     str, typer.Argument(metavar="SRC", help="A file, or - for standard input. What it is, is decided by its content.")
@@ -99,7 +99,7 @@ class Filters(Clock):
         chosen = (self.key, self.glob, self.no_key, self.type, self.no_type, self.db, self.no_db)
         if not any(chosen) and self.expired is None and self.slot is None and self.limit is None:
             return None
-        from rdbtool import Selection  # noqa: PLC0415 - rarely needed
+        from rdbtool._codec.selection import Selection  # noqa: PLC0415 - rarely needed
         from rdbtool.reader.globs import compile_glob  # noqa: PLC0415 - rarely needed
 
         globs = [compile_glob(os.fsencode(pattern)) for pattern in self.glob or ()]

@@ -19,7 +19,6 @@ from rdbtool.grammar.items import read_header, read_item, trace_header, trace_it
 from rdbtool.grammar.listpack import scan_listpack
 from rdbtool.grammar.lzf import scan_lzf
 from rdbtool.grammar.packed import Entry
-from rdbtool.grammar.primitives import read_length, read_string
 from rdbtool.grammar.reading import Bytestream, MemoryStream
 from rdbtool.grammar.state import FileState
 from rdbtool.grammar.trace import Node, Trace
@@ -42,8 +41,6 @@ __all__ = [
     "parse_value",
     "read_header",
     "read_item",
-    "read_length",
-    "read_string",
     "scan_intset",
     "scan_listpack",
     "scan_lzf",

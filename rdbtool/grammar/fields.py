@@ -56,14 +56,18 @@ F64LE = Number("<", "d")
 class Fields(Struct):  # type: ignore[misc]
     """Named fields, one after the other."""
 
+    def __init__(self, *subcons: Any) -> None:
+        super().__init__(*subcons)
+        self.parts = [(subcon.name, subcon.subcon) for subcon in subcons]  # without the words around them
+
     def _parse(self, stream: Reading, context: Any, path: str) -> Container:
         parsed = Container()
         inside = Container(_=context, _params=context["_params"])
-        for subcon in self.subcons:
-            stream.begin(subcon.name)
-            value = parse_part(subcon, stream, inside, path)
+        for name, part in self.parts:
+            stream.begin(name)
+            value = parse_part(part, stream, inside, path)
             stream.end(value)
-            parsed[subcon.name] = inside[subcon.name] = value
+            parsed[name] = inside[name] = value
         return parsed
 
 
@@ -72,20 +76,20 @@ class Row(Construct):  # type: ignore[misc]
 
     def __init__(self, *subcons: Any) -> None:
         super().__init__()
-        self.subcons = subcons
+        self.parts = [(subcon.name, subcon.subcon) for subcon in subcons]
 
     def _parse(self, stream: Reading, context: Any, path: str) -> tuple[Any, ...]:
         values = []
-        for subcon in self.subcons:
-            stream.begin(subcon.name)
-            value = parse_part(subcon, stream, context, path)
+        for name, part in self.parts:
+            stream.begin(name)
+            value = parse_part(part, stream, context, path)
             stream.end(value)
             values.append(value)
         return tuple(values)
 
     def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:
-        for subcon, value in zip(self.subcons, obj, strict=True):
-            build_part(subcon, value, stream, context, path)
+        for (_, part), value in zip(self.parts, obj, strict=True):
+            build_part(part, value, stream, context, path)
         return obj
 
 

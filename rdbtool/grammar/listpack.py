@@ -55,7 +55,7 @@ def scan_listpack(blob: bytes) -> Iterator[Entry]:
 def _read_entry(blob: bytes, start: int, end: int) -> Entry:
     data_at, data_size = _read_encoding(blob, start, end)
     back_at = data_at + data_size
-    backlen = write_backlen(back_at - start)
+    backlen = _SHORT_BACKLENS[back_at - start] if back_at - start < 128 else write_backlen(back_at - start)
     stop = back_at + len(backlen)
     _need(stop, end)
     if blob[back_at:stop] != backlen:
@@ -107,6 +107,10 @@ def write_backlen(size: int) -> bytes:
     width = 1 if size <= 127 else 2 if size < 16383 else 3 if size < 2097151 else 4 if size < 268435455 else 5
     digits = [size >> 7 * place & 0x7F for place in reversed(range(width))]
     return bytes([digits[0], *(digit | 0x80 for digit in digits[1:])])
+
+
+#: By size: most entries are small.
+_SHORT_BACKLENS = [write_backlen(size) for size in range(128)]
 
 
 def encode_listpack(values: list[Any]) -> dict[str, Any]:

@@ -28,7 +28,9 @@ AUX = Fields("key" / STR, "value" / STR)  # since RDB 7
 
 EXPIRETIME = Fields("seconds" / I32LE)
 EXPIRETIME_MS = Fields("ms" / I64LE)  # since RDB 3; -1: none
-IDLE = Fields("seconds" / LEN)  # since RDB 9
+IDLE = Fields(  # since RDB 9
+    "seconds" / Must(LEN, lambda idle: idle < 1 << 63, CODE, "an idle time below 2^63 seconds")
+)
 FREQ = Fields("counter" / U8)  # since RDB 9
 
 MODULE_AUX = Fields(  # since RDB 9

@@ -43,6 +43,9 @@ class Lzf:
         self.data = data
         self.packed = packed
 
+    def __str__(self) -> str:
+        return f"{len(self.data)} bytes"
+
 
 Stored = bytes | int | Lzf
 

@@ -1,8 +1,9 @@
 """Streams (format A12): types 15, 19, 21 and, from secondary sources, 26 and 27.
 
 Version 2 (RDB 10) added first id, greatest deleted id and counters; 3 (RDB 11) the consumers' active time;
-4 (RDB 13) idempotent producers; 5 (RDB 14) the pending entries that nobody owns. The order of
-what 4 and 5 add agrees with a second independent reader of such files; no file of a server was at hand.
+4 (RDB 13) idempotent producers; 5 (RDB 14) the pending entries that nobody owns. No file of a server with
+4 or 5 was at hand. A second reader puts what they add at the same places, but knows one flat list of
+ids where this grammar has one a producer (as the server keeps them in memory).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Hashes that share their field names (format A18.1): types 29 to 32 and opcode 242, since RDB 15.
 
 Secondary: no file of a server was at hand. Files hold the templates once (opcode 242) and hashes that
-refer to them (30, 32: checked against a reader that was tested on a live server's
-stream); 29 and 31 carry their field names along and occur in DUMP payloads only.
+refer to them (30, 32): there several descriptions agree. 29 and 31 carry their field names along and occur in DUMP
+payloads only; for these two other descriptions know no format number, and give 29 as count, fields, listpack
+and 31 as count and pairs.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 from rdbtool._codec.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
 from rdbtool._codec.records import Records
 from rdbtool._codec.window import Window, WindowLimit
-from rdbtool.errors import FormatError, LimitError, UnsupportedError
+from rdbtool.errors import FormatError, LimitError, RdbToolError, UnsupportedError
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
 from rdbtool.octets.crc64 import crc64
 from rdbtool.octets.source import Source, open_source
@@ -129,14 +129,17 @@ class RdbReader:
         self, sink: Records, selection: Selection | None, progress: Callable[[int], object] | None
     ) -> Iterator[Item | KeyRecord]:
         self._decoder.announce(sink)
+        failure: RdbToolError | None = None
         finished = False
         while not finished:
             try:
                 finished = self._advance(sink, selection, progress)
-            finally:
-                # What was complete before an error is handed out first.
-                taken = sink.take()
-            yield from taken
+            except RdbToolError as error:
+                # What was complete before it is handed out first.
+                failure = error
+            yield from sink.take()
+            if failure is not None:
+                raise failure
 
     def _advance(
         self, sink: Sink, selection: Selection | None, progress: Callable[[int], object] | None

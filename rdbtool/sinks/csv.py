@@ -12,6 +12,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable
 
+from rdbtool._codec.jsonl import value_json
 from rdbtool.model import KeyRecord, OpaqueValue, StringValue
 
 COLUMNS = ("db", "key", "type", "encoding", "elements", "expire_at_ms", "start", "size_bytes", "value")
@@ -20,16 +21,14 @@ COLUMNS = ("db", "key", "type", "encoding", "elements", "expire_at_ms", "start",
 _FLUSH_SIZE = 1 << 16
 
 
-def write_csv(
-    records: Iterable[KeyRecord], write: Callable[[bytes], object], value_json: Callable[[KeyRecord], str]
-) -> None:
+def write_csv(records: Iterable[KeyRecord], write: Callable[[bytes], object]) -> None:
     """Write all records; when reading them fails, what was read is written before the error goes on."""
     buffer = io.StringIO()
     lines = csv.writer(buffer, lineterminator="\n")
     lines.writerow(COLUMNS)
     try:
         for record in records:
-            lines.writerow(_row(record, value_json))
+            lines.writerow(_row(record))
             if buffer.tell() >= _FLUSH_SIZE:
                 write(buffer.getvalue().encode())
                 buffer.seek(0)
@@ -38,7 +37,7 @@ def write_csv(
         write(buffer.getvalue().encode())
 
 
-def _row(record: KeyRecord, value_json: Callable[[KeyRecord], str]) -> tuple[object, ...]:
+def _row(record: KeyRecord) -> tuple[object, ...]:
     return (
         record.db,
         _text(record.key),

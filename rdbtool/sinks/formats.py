@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-import rdbtool
+from rdbtool.errors import RdbToolError
 
 if TYPE_CHECKING:
-    from rdbtool import RdbReader, Selection
-    from rdbtool._codec.sink import Sink
+    from rdbtool._codec.output import Output
+    from rdbtool._codec.selection import Selection
+    from rdbtool.reader.rdb import RdbReader
 
 FORMATS: Final = ("table", "jsonl", "json", "csv", "keys", "resp")
 ESCAPES: Final = ("raw", "print", "utf8", "base64")
@@ -53,7 +54,7 @@ def write_keys(
         if form.name == "csv":
             from rdbtool.sinks.csv import write_csv  # noqa: PLC0415 - lazy: csv
 
-            write_csv(records, output.write, rdbtool.value_json)
+            write_csv(records, output.write)
         else:
             from rdbtool.sinks.table import write_table  # noqa: PLC0415 - lazy: rich
 
@@ -62,19 +63,28 @@ def write_keys(
     sink = _make_sink(form, output.write)
     try:
         reader.feed(sink, selection=selection, progress=progress)
-    except rdbtool.RdbToolError:
+    except RdbToolError:
         sink.flush()
         raise
     sink.close()
 
 
-def _make_sink(form: Format, write: Callable[[bytes], object]) -> Sink:
+def _make_sink(form: Format, write: Callable[[bytes], object]) -> Output:
     escape = form.escape or DEFAULT_ESCAPES.get(form.name, "")
+    # Imported one by one: each is a shared library, and a run needs one of them.
     match form.name:
         case "json":
-            return rdbtool.Json(write, escape=escape)
+            from rdbtool._codec.json import Json  # noqa: PLC0415
+
+            return Json(write, escape=escape)
         case "keys":
-            return rdbtool.Keys(write, escape=escape)
+            from rdbtool._codec.keys import Keys  # noqa: PLC0415
+
+            return Keys(write, escape=escape)
         case "resp":
-            return rdbtool.Resp(write, restore=form.restore, replace=form.replace)
-    return rdbtool.Jsonl(write)
+            from rdbtool._codec.resp import Resp  # noqa: PLC0415
+
+            return Resp(write, restore=form.restore, replace=form.replace)
+    from rdbtool._codec.jsonl import Jsonl  # noqa: PLC0415
+
+    return Jsonl(write)

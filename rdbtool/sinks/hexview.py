@@ -23,6 +23,9 @@ from rdbtool.span import Span
 _ROW: Final = 8
 _WIDE: Final = 130
 
+#: Lines gathered before they are written.
+_FLUSH_LINES: Final = 500
+
 #: How many bytes of a value are shown in a row, where the screen has room for them.
 _LEAST_VALUE, _MOST_VALUE = 12, 48
 
@@ -86,11 +89,16 @@ class HexView:
     def show(self, items: Iterable[Traced]) -> None:
         """Write all items, and where reading stopped if it did. The error itself is the caller's to raise."""
         for item in items:
+            lines: list[str] = []
             for row in _item_rows(item, full=self._full):
-                self._write("".join(self._layout(row)).encode())
+                lines += self._layout(row)
+                if len(lines) >= _FLUSH_LINES:
+                    self._write("".join(lines).encode())
+                    lines.clear()
             if isinstance(item.trace.error, FormatError):
                 for row in _damage_rows(item, item.trace.error):
-                    self._write("".join(self._layout(row)).encode())
+                    lines += self._layout(row)
+            self._write("".join(lines).encode())
 
     def _layout(self, row: Row) -> Iterator[str]:
         paint = self._screen.paint
@@ -163,7 +171,7 @@ def _rows(node: Node, parent: Node, data: bytes, base: int, depth: int, *, full:
     note = _note(node, parent)
     if not whole:
         note = note or f"({show_count(span.size, 'byte')})"
-        yield Row(span, b"", (), depth, node.name, _value(node), note, node.inner)
+        yield Row(span, b"", (), depth, node.name, _value(node) if full else "", note, node.inner)
         for child in node.children:
             yield from _rows(child, node, data, base, depth + 1, full=full)
         return

@@ -199,7 +199,7 @@ def test_csv(server):
         if record["type"] == "stream":
             elements = len(record["value"]["entries"])
         assert int(row["elements"]) == elements
-        if isinstance(key, str):
+        if isinstance(key, str) and len(key) <= 20:  # longer ones are stored compressed
             start = int(row["start"])
             assert key.encode() in data[start : start + int(row["size_bytes"])]
 

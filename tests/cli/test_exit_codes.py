@@ -8,14 +8,15 @@ import sys
 import time
 
 import pytest
-from command import FIXTURES, ROOT, environment, run
+from command import COMMAND, FIXTURES, ROOT, environment, run
 
+SMALL = FIXTURES / "small" / "redis-7.0-listpacks-stream-function.rdb"
 DEFAULT = FIXTURES / "redis-7.0.15" / "default.rdb"
 COMMANDS = ["dump", "info", "inspect", "digest"]
 
 
 def arguments(*words):
-    return [sys.executable, "-m", "rdbtool", *map(str, words)]
+    return [*COMMAND, *map(str, words)]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -164,10 +165,10 @@ def terminal_output(*words, **env):
 
 @pytest.mark.parametrize("command", ["dump", "inspect"])
 def test_colour_on_a_terminal_unless_it_is_not_wanted(command):
-    assert "\x1b[" in terminal_output(command, DEFAULT)
-    assert "\x1b[" not in terminal_output(command, DEFAULT, NO_COLOR="1")
-    assert "\x1b[" not in terminal_output(command, DEFAULT, TERM="dumb")
-    assert b"\x1b" not in run(command, DEFAULT, FORCE_COLOR="1").out
+    assert "\x1b[" in terminal_output(command, SMALL)
+    assert "\x1b[" not in terminal_output(command, SMALL, NO_COLOR="1")
+    assert "\x1b[" not in terminal_output(command, SMALL, TERM="dumb")
+    assert b"\x1b" not in run(command, SMALL, FORCE_COLOR="1").out
 
 
 def test_a_table_on_a_terminal_and_jsonl_in_a_pipe():

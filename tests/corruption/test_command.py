@@ -49,8 +49,7 @@ def test_dump(tmp_path, name):
     shown = [row for row in map(json.loads, done.stdout.splitlines()) if "key" in row]
     given = []
     with rdbtool.open(tmp_path / "dump.rdb") as reader, pytest.raises(rdbtool.FormatError) as caught:
-        for record in reader:
-            given.append(record.kind)
+        given.extend(record.kind for record in reader)
     assert [row["type"] for row in shown] == given
     assert len(given) == caught.value.keys_read
     assert f"readable up to {caught.value.readable_up_to:#x}" in message

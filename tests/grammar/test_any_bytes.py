@@ -175,8 +175,8 @@ def test_a_source_that_fails_is_not_taken_for_damage() -> None:
 
 
 def test_explaining_a_large_damaged_blob_keeps_little_in_memory() -> None:
-    """A listpack of 1.2 million bytes whose last entry is wrong: far less than one Container (about 1 kB) an entry."""
-    entries = b"\x07\x01" * 600_000
+    """A listpack of 60,000 entries whose last entry is wrong: far less than one Container (about 1 kB) an entry."""
+    entries = b"\x07\x01" * 60_000
     blob = (len(entries) + 9).to_bytes(4, "little") + b"\xff\xff" + entries + b"\xf7\x01\xff"
     data = b"\x14\x01k\x80" + len(blob).to_bytes(4, "big") + blob
     tracemalloc.start()
@@ -186,5 +186,5 @@ def test_explaining_a_large_damaged_blob_keeps_little_in_memory() -> None:
     finally:
         tracemalloc.stop()
     assert isinstance(error, FormatError)
-    assert (error.code, error.at, error.where.path) == ("RDB202", len(data) - 3, "value.entry[600000]")
+    assert (error.code, error.at, error.where.path) == ("RDB202", len(data) - 3, "value.entry[60000]")
     assert peak < 12 * len(data)

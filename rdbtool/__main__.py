@@ -1,5 +1,0 @@
-"""``python -m rdbtool`` is ``rdbtool``."""
-
-from rdbtool._entry import main
-
-main()
