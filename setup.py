@@ -18,7 +18,8 @@ ROOT = Path(__file__).parent
 def write_constants(target: Path) -> None:
     """Write the numbers of ``rdbtool/types.py`` as Cython enums."""
     spec = importlib.util.spec_from_file_location("rdbtool_types", ROOT / "rdbtool/types.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     table = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(table)
     lines = ["# Written by setup.py from rdbtool/types.py.", "", "cdef enum:"]

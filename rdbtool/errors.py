@@ -65,6 +65,10 @@ class FormatError(RdbToolError):
 def describe_key(key: bytes, limit: int = 60) -> str:
     """Return a key as quoted printable text, cut to ``limit`` bytes."""
     shown = key[:limit]
+    if len(key) > limit:
+        # Not in the middle of a character.
+        while shown and key[len(shown)] & 0xC0 == 0x80 and len(shown) > limit - 4:
+            shown = shown[:-1]
     try:
         text = shown.decode("utf-8")
         quoted = "".join(c if c.isprintable() and c not in '"\\' else _escape(c) for c in text)

@@ -29,7 +29,7 @@ class Rules(NamedTuple):
     @property
     def has_shortest_doubles(self) -> bool:
         """Doubles as text are the shortest that read back (format F5), not C's ``%.17g``."""
-        return self.family == "valkey" and self.major >= 8 or (self.major, self.minor) >= (7, 2)
+        return (self.family == "valkey" and self.major >= 8) or (self.major, self.minor) >= (7, 2)
 
     @property
     def marks_field_expiry(self) -> bool:

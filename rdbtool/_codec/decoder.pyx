@@ -16,7 +16,7 @@ from rdbtool._codec.sink cimport Head
 from rdbtool._codec.value_reader cimport module_name
 
 from rdbtool._codec.cursor import Declined, NeedMore, NeedValidation
-from rdbtool._codec.window import WindowLimit
+from rdbtool._codec.window import WindowLimitError
 from rdbtool.model.items import (
     Aux, End, FunctionLibrary, HashTemplate, ModuleAux, ResizeDb, SelectDb, SlotImport, SlotInfo
 )
@@ -155,7 +155,7 @@ cdef class Decoder:
                     self.validate_first = True
                 try:
                     self.window.refill()
-                except WindowLimit:
+                except WindowLimitError:
                     return TOO_LARGE
                 if progress is not None:
                     progress(self.window.at)

@@ -3,7 +3,7 @@
 from rdbtool._codec.sink import Sink
 from rdbtool.rules import Rules
 
-def use_portable_sha1(portable: bool) -> None:  # noqa: FBT001
+def use_portable_sha1(portable: bool) -> None:
     """For tests: compute SHA-1 without (True) or with (False) the processor's instructions for it."""
 
 class Digest(Sink):

@@ -1,7 +1,7 @@
 /* Text out: JSON strings, UTF-8 validation, base64. The caller reserves the room.
  *
- * A JSON string needs at most 6 bytes for each input byte, 2 quotes and 16 bytes of slack (runs of plain
- * characters are copied in blocks of 16).
+ * A JSON string needs at most 6 bytes for each input byte, 2 quotes and 16 bytes of slack (plain text is
+ * copied in blocks of 16).
  */
 #ifndef RT_ESCAPE_H
 #define RT_ESCAPE_H
@@ -131,18 +131,60 @@ static char *rt_json_special(const uint8_t **at, const uint8_t *end, char *op, i
     return rt_json_u(rt_json_u(op, 0xD800 + (point >> 10)), 0xDC00 + (point & 0x3FF));
 }
 
+#if defined(__SSE2__)
+/* Which of 16 bytes cannot be copied into a JSON string as they are, as a bit mask. */
+static inline int rt_json_specials(__m128i v)
+{
+    __m128i special = _mm_or_si128(_mm_cmpgt_epi8(_mm_set1_epi8(0x20), v), /* also 0x80.. as negatives */
+                                   _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+                                                _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+    return _mm_movemask_epi8(_mm_or_si128(special, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7F))));
+}
+
+/* Copies n >= 4 bytes of plain text in blocks that may overlap; 0 as soon as anything is not plain. */
+static inline int rt_json_copy_plain(const uint8_t *p, size_t n, char *op)
+{
+    if (n >= 16) {
+        for (size_t i = 0; i + 16 <= n; i += 16) {
+            __m128i v = _mm_loadu_si128((const __m128i *)(p + i));
+            if (rt_json_specials(v))
+                return 0;
+            _mm_storeu_si128((__m128i *)(op + i), v);
+        }
+        __m128i v = _mm_loadu_si128((const __m128i *)(p + n - 16));
+        _mm_storeu_si128((__m128i *)(op + n - 16), v);
+        return !rt_json_specials(v);
+    }
+    if (n >= 8) {
+        uint64_t first, last;
+        memcpy(&first, p, 8);
+        memcpy(&last, p + n - 8, 8);
+        memcpy(op, &first, 8);
+        memcpy(op + n - 8, &last, 8);
+        return !rt_json_specials(_mm_set_epi64x((int64_t)last, (int64_t)first));
+    }
+    uint32_t first, last;
+    memcpy(&first, p, 4);
+    memcpy(&last, p + n - 4, 4);
+    memcpy(op, &first, 4);
+    memcpy(op + n - 4, &last, 4);
+    return !rt_json_specials(_mm_set_epi32(0x20202020, 0x20202020, (int)last, (int)first));
+}
+#endif
+
 /* The inside of a JSON string. Returns the end of the output, NULL where `mode` refuses the bytes. */
 static char *rt_json_escape(const uint8_t *p, size_t n, char *op, int mode)
 {
     const uint8_t *end = p + n;
+#if defined(__SSE2__)
+    if (n >= 4 && rt_json_copy_plain(p, n, op))
+        return op + n;
+#endif
     while (p < end) {
 #if defined(__SSE2__)
         while (end - p >= 16) {
             __m128i v = _mm_loadu_si128((const __m128i *)p);
-            __m128i special = _mm_or_si128(_mm_cmpgt_epi8(_mm_set1_epi8(0x20), v), /* also 0x80.. as negatives */
-                                           _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
-                                                        _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
-            int mask = _mm_movemask_epi8(_mm_or_si128(special, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7F))));
+            int mask = rt_json_specials(v);
             _mm_storeu_si128((__m128i *)op, v);
             if (mask) {
                 int plain = __builtin_ctz((unsigned)mask);

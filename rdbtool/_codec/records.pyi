@@ -12,6 +12,6 @@ class Records(Sink):
     records: list[KeyRecord | Item]
     batch: int
     items: bool
-    def __init__(self, batch: int = 32, items: bool = False) -> None: ...  # noqa: FBT001, FBT002
+    def __init__(self, batch: int = 32, items: bool = False) -> None: ...
     def take(self) -> list[KeyRecord | Item]:
         """Return what was collected, and start anew."""

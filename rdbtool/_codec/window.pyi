@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-class WindowLimit(Exception):
+class WindowLimitError(Exception):
     """The window may not grow as far as the item needs."""
 
 class Window:

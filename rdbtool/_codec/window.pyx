@@ -17,7 +17,7 @@ cdef enum:
     CAPACITY = 1 << 19          # bytes to begin with
 
 
-class WindowLimit(Exception):
+class WindowLimitError(Exception):
     """The window may not grow as far as the item needs."""
 
 
@@ -97,7 +97,7 @@ cdef class Window:
         if kept > capacity // 2:
             capacity *= 2
             if capacity > CAPACITY and capacity > <size_t>self.limit():
-                raise WindowLimit
+                raise WindowLimitError
             larger = <uint8_t *>realloc(self.buffer, capacity)
             if larger == NULL:
                 raise MemoryError

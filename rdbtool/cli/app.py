@@ -60,7 +60,7 @@ def build_group() -> Any:
 def rdbtool(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,  # noqa: FBT002
 ) -> None:
-    """Read, explain and convert the persistence files of Redis and Valkey.
+    """Read and explain the snapshots of Redis and Valkey: RDB files.
 
     Exit codes: 0 yes, 1 the data is damaged, 2 usage, 3 could not answer, 4 an unknown format or
     version, 130 interrupted, 141 closed pipe.

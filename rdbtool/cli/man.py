@@ -17,7 +17,7 @@ from rdbtool.cli.app import COMMANDS, PROGRAM, build_command, build_group
 from rdbtool.codes import CODES
 
 _EXIT_CODES = (
-    ("0", "yes: valid, identical, done"),
+    ("0", "yes: the data is sound, and what was asked for is done"),
     ("1", "no: the data is damaged"),
     ("2", "wrong usage"),
     ("3", "could not answer: missing, unreadable, changed while reading, disk full, the output exists"),

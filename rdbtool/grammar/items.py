@@ -102,6 +102,7 @@ def parse_unit(stream: Bytestream, state: FileState, tracer: Tracer | None = Non
         record = state.records + 1 if is_key else None
         where = Where("", state.db, place.key, place.kind, record, place.describe_path())
         raise as_our_error(error, reading.tell(), start, where) from None
+    state.value_at = place.value_at
     if tracer is not None:
         tracer.root.name = unit.row.name
     return unit

@@ -196,6 +196,7 @@ class Key(String):
     def _parse(self, stream: Reading, context: Any, path: str) -> Stored:
         stored = super()._parse(stream, context, path)
         stream.place.key = text(stored)
+        stream.place.value_at = stream.tell()
         return stored
 
 

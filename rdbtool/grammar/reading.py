@@ -88,7 +88,7 @@ class Place:
     It stays as it was when a construct refuses, so whoever catches the refusal can read it.
     """
 
-    __slots__ = ("defined", "key", "kind", "max_inflate", "path", "tracer")
+    __slots__ = ("defined", "key", "kind", "max_inflate", "path", "tracer", "value_at")
 
     def __init__(
         self,
@@ -98,6 +98,7 @@ class Place:
     ) -> None:
         self.path: list[tuple[str, int | None]] = []
         self.key: bytes | None = None
+        self.value_at: int | None = None
         self.kind: str | None = None
         self.tracer = tracer
         self.max_inflate = max_inflate

@@ -17,6 +17,7 @@ class FileState:
     offset of the first opcode that did so. ``records`` counts the keys so far. ``fork`` is set once an
     aux field has named a fork whose type numbers are its own. ``crc_at(stop)`` gives the CRC-64 of the
     file's bytes before offset ``stop``, or None if nobody computed it: then it is not compared.
+    ``value_at`` is where the value of the last key begins, behind its key.
     ``embedded``: what follows the end mark is not the RDB's business (an AOF): do not count it.
     """
 
@@ -34,6 +35,7 @@ class FileState:
     max_inflate: int = DEFAULT_MAX_INFLATE
     crc_at: Callable[[int], int | None] | None = None
     embedded: bool = False
+    value_at: int | None = None
 
     @classmethod
     def of(cls, header: Header) -> FileState:

@@ -1,7 +1,7 @@
 """The typed values of a keyspace (read-only, compiled)."""
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 class StringValue:
     """A string, bitmap, counter or HyperLogLog: ``data`` is its bytes (integers as decimal text)."""
@@ -157,7 +157,7 @@ class StreamValue:
     ) -> None: ...
     def __len__(self) -> int: ...
 
-Value = (
+Value: TypeAlias = (
     StringValue | ListValue | SetValue | ZSetValue | HashValue | StreamValue | ArrayValue | OpaqueValue
 )
 

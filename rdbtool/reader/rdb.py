@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from rdbtool._codec.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
 from rdbtool._codec.records import Records
-from rdbtool._codec.window import Window, WindowLimit
+from rdbtool._codec.window import Window, WindowLimitError
 from rdbtool.errors import FormatError, LimitError, RdbToolError, UnsupportedError
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
 from rdbtool.octets.crc64 import crc64
@@ -208,17 +208,18 @@ class RdbReader:
         )
         try:
             item = read_item(stream, state)
-        except WindowLimit:
+        except WindowLimitError:
             raise self._too_large() from None
+        if isinstance(item, KeyRecord):
+            decoder.count_key(item.kind, item.expire_at_ms is not None)
+            if selection is None or selection.take(item):
+                value_at = item.stop if state.value_at is None else state.value_at
+                feed_record(item, sink, self._window.peek(value_at, item.stop - value_at))
         if isinstance(item, End):
             decoder.finish()
         else:
             self._window.skip_to(stream.tell())
-        if isinstance(item, KeyRecord):
-            decoder.count_key(item.kind, item.expire_at_ms is not None)
-            if selection is None or selection.take(item):
-                feed_record(item, sink)
-        elif item is not None:
+        if item is not None and not isinstance(item, KeyRecord):
             self._note(item)
             feed_item(item, sink)
         if state.db != decoder.db:

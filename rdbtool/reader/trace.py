@@ -169,6 +169,7 @@ def _items(
         trace = trace_item(window, state, max_children=max_children)
         yield _traced(trace, window, source, state)
         if trace.error is not None or isinstance(trace.item, End):
+            source.check_unchanged()
             return
         window.drop()
 
@@ -180,6 +181,8 @@ def _traced(trace: Trace, window: Window, source: Source, state: FileState | Non
         if state is not None:
             trace.error.readable_up_to = node.start if state.pending_start is None else state.pending_start
             trace.error.keys_read = state.records
+    elif trace.error is not None:
+        trace = trace._replace(error=type(trace.error)(f"{source.name}: {trace.error}"))
     data = window.held(node.start, node.stop + (_BEYOND if trace.error else 0))
     if state is None or not isinstance(trace.item, KeyRecord):
         return Traced(trace, data, None, None)

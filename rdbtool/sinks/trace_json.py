@@ -2,7 +2,8 @@
 
 A node is ``{"start", "stop", "name", "value", "children"}``; ``value`` is a string, a number, a base64 object
 (bytes that are no UTF-8) or null, and ``"inner": true`` marks offsets within an inflated string. Nodes are
-written one a line while the file is read, inside one object; ``damage`` says why reading stopped.
+written one a line while the file is read, inside one object; ``damage`` is a finding, ``error`` a sentence on
+what this release cannot read; both say why reading stopped, and are null where it did not.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def write_trace_json(items: Iterable[Traced], write: Callable[[bytes], object], 
     """Write all items of ``source`` as one JSON object. An error is part of it; raising it is the caller's."""
     write(f'{{"schema":1,"source":{json.dumps(source)},"items":['.encode())
     separator = "\n"
-    damage = None
+    damage = error = None
     for item in items:
         described = _node(item.trace.node)
         if isinstance(item.trace.item, KeyRecord):
@@ -33,7 +34,9 @@ def write_trace_json(items: Iterable[Traced], write: Callable[[bytes], object], 
         separator = ",\n"
         if isinstance(item.trace.error, FormatError):
             damage = finding_json(item.trace.error, source)
-    write(f'\n],"damage":{json.dumps(damage)}}}\n'.encode())
+        elif item.trace.error is not None:
+            error = str(item.trace.error)
+    write(f'\n],"damage":{json.dumps(damage)},"error":{json.dumps(error)}}}\n'.encode())
 
 
 def _node(node: Node) -> dict[str, Any]:

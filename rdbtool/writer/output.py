@@ -129,12 +129,11 @@ def _whole_file(
             raise InputError(f"cannot write to {path}: it is the source")
         if not force:
             raise InputError(f"cannot write to {path}: it exists (use --force to replace it)")
-    temporary = target.with_name(f".{target.name[:60]}.{os.urandom(4).hex()}.tmp")
+    temporary = target.with_name(f".{target.name[:60]}.{os.urandom(8).hex()}.tmp")
+    # The file is made inside the try: a signal may arrive as soon as it exists.
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise _failed(path, error) from error
-    try:
+        with _failures_of(path):
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             yield _Descriptor(descriptor, path)
             with _failures_of(path):

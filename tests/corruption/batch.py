@@ -5,6 +5,7 @@ The address space is limited after everything is imported. The last line is the 
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import resource
@@ -38,11 +39,24 @@ def place(error: RdbToolError) -> dict[str, object]:
     }
 
 
-def read(data: bytes, backend: str) -> dict[str, object]:
+class Stream(io.RawIOBase):
+    """A pipe of sorts: nobody knows how much will come, and it comes in small pieces."""
+
+    def __init__(self, data: bytes) -> None:
+        self._inner = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, view: memoryview) -> int:
+        return self._inner.readinto(view[:4096])
+
+
+def read(data: bytes, backend: str, *, sized: bool = True) -> dict[str, object]:
     items = keys = 0
     outcome: dict[str, object] = {"kind": "result"}
     try:
-        with rdbtool.open(data, name=NAME, backend=backend) as reader:
+        with rdbtool.open(data if sized else Stream(data), name=NAME, backend=backend) as reader:
             for item in reader.items():
                 items += 1
                 keys += isinstance(item, rdbtool.KeyRecord)
@@ -54,7 +68,7 @@ def read(data: bytes, backend: str) -> dict[str, object]:
 
 
 def main() -> None:
-    backend, address_space_mb = sys.argv[1], int(sys.argv[2])
+    backend, address_space_mb, sized = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "sized"
     # What is imported late is imported now, so that the limit and the clock see the input alone.
     read(b"REDIS0011\x00\x01k\x01v", "codec")
     read(b"REDIS0011\x00\x01k\x01v", "grammar")
@@ -63,7 +77,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     for label, data, _ in cases:
         began = time.process_time()
-        outcome = read(data, backend)
+        outcome = read(data, backend, sized=sized)
         row = {"label": label, "seconds": time.process_time() - began, **outcome}
         sys.stdout.write(json.dumps(row) + "\n")
         sys.stdout.flush()

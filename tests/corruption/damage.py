@@ -181,14 +181,17 @@ def run_batch(
     cases: Sequence[Case],
     backend: str,
     *,
+    sized: bool = True,
     address_space_mb: int = ADDRESS_SPACE_MB,
     patience: float = 240,
 ) -> Batch:
     """Read every case with ``backend`` in a child process and return what became of each.
 
+    Unless ``sized``, the child reads from a stream whose end nobody knows beforehand.
     A child that dies or needs longer than ``patience`` seconds fails the test that called, naming the input.
     """
-    command = [sys.executable, str(Path(__file__).with_name("batch.py")), backend, str(address_space_mb)]
+    script = str(Path(__file__).with_name("batch.py"))
+    command = [sys.executable, script, backend, str(address_space_mb), "sized" if sized else "stream"]
     environment = {name: value for name, value in os.environ.items() if name != "RDBTOOL_BACKEND"}
     try:
         done = subprocess.run(

@@ -36,20 +36,21 @@ def instead_of_the_length(lie):
     return answer
 
 
-def run_lies(cases, backend, **options):
-    batch = run_batch(cases, backend)
+def run_lies(cases, backend, *, sized=True, **options):
+    batch = run_batch(cases, backend, sized=sized)
     check_batch(batch, **options)
     assert {row.code for row in batch.outcomes if row.code} <= BY_CODE.keys()
     return batch
 
 
 @both_backends
+@pytest.mark.parametrize("sized", [True, False], ids=["sized", "stream"])
 @pytest.mark.parametrize("name", ["string", "counted"])
-def test_strings_and_counts(name, backend):
+def test_strings_and_counts(name, sized, backend):
     """A string or a count that is larger than the file is refused wherever it stands."""
     cases = list(rigged_files(name, {word: instead_of_the_length(lie) for word, lie in HUGE.items()}))
     assert len(cases) > 100
-    run_lies(cases, backend, errors_only=True)
+    run_lies(cases, backend, sized=sized, errors_only=True)
 
 
 @both_backends
@@ -252,12 +253,13 @@ def test_bombs(name):
     make, end = BOMBS[name]
     data = make()
     for backend in BACKENDS:
-        check_bomb(name, data, end, backend)
+        for sized in (True, False):
+            check_bomb(name, data, end, backend, sized=sized)
 
 
-def check_bomb(name, data, end, backend):
+def check_bomb(name, data, end, backend, *, sized):
     assert len(data) < 6 << 20
-    batch = run_batch([Case(name, data)], backend)
+    batch = run_batch([Case(name, data)], backend, sized=sized)
     check_batch(batch, errors_only=end != "sound")
     (row,) = batch.outcomes
     match end:

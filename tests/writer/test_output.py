@@ -151,7 +151,7 @@ def test_a_signal_removes_the_temporary_file(tmp_path, number):
         "def work(arguments):\n"
         "    with open_output(arguments[0]) as output:\n"
         "        output.write(b'half')\n"
-        "        time.sleep(60)\n"
+        "        while True: time.sleep(0.01)\n"
         "entry._dispatch = work\n"
         "entry.main()\n"
     )

@@ -1,0 +1,79 @@
+"""Running sinks over files, and making files to run them over.
+
+Files are made with the functions of ``fixtures/make_small.py``, which shares no code with rdbtool.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import rdbtool
+from rdbtool import Json, Jsonl, KeyRecord, Keys, Resp, Selection
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+FILES = sorted(FIXTURES.glob("*/*.rdb"))
+BY_SERVER = [path for path in FILES if path.parent.name != "small"]
+
+
+def name_of(path: Path) -> str:
+    """Return how a test calls a fixture."""
+    return f"{path.parent.name}/{path.stem}"
+
+
+def _load_maker() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_small", FIXTURES / "make_small.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+make = _load_maker()
+
+
+def rdb(*parts: bytes, magic: bytes = b"REDIS0011") -> bytes:
+    """Return a file of these parts without a checksum (a stored 0 says that there is none)."""
+    return magic + b"".join(parts) + b"\xff" + (b"" if magic < b"REDIS0005" else bytes(8))
+
+
+Writer = Callable[[Callable[[bytes], object]], Any]
+
+#: Every sink that writes bytes, in every form it has but payloads.
+WRITERS: dict[str, Writer] = {
+    "jsonl": Jsonl,
+    **{f"json-{escape}": lambda write, escape=escape: Json(write, escape) for escape in ("raw", "print", "utf8", "base64")},
+    **{f"keys-{escape}": lambda write, escape=escape: Keys(write, escape) for escape in ("raw", "print", "utf8", "base64")},
+    "resp": Resp,
+    "resp-replace": lambda write: Resp(write, replace=True),
+}
+
+
+def written(source: Any, writer: Writer, *, selection: Selection | None = None, backend: str = "codec") -> bytes:
+    """Return everything that a sink writes of a file, closed."""
+    pieces: list[bytes] = []
+    sink = writer(pieces.append)
+    with rdbtool.open(source, backend=backend) as reader:
+        reader.feed(sink, selection=selection)
+        assert backend == "grammar" or reader.fallbacks == 0
+    sink.close()
+    return b"".join(pieces)
+
+
+def heard(source: Any, sink: Any, *, selection: Selection | None = None, backend: str = "codec") -> Any:
+    """Return ``sink`` after it heard a file."""
+    with rdbtool.open(source, backend=backend) as reader:
+        reader.feed(sink, selection=selection)
+        assert backend == "grammar" or reader.fallbacks == 0
+    sink.close()
+    return sink
+
+
+def records_of(source: Any, *, backend: str = "codec") -> list[KeyRecord]:
+    """Return all records of a file."""
+    with rdbtool.open(source, backend=backend) as reader:
+        return list(reader)

@@ -1,0 +1,119 @@
+"""The dataset digest: what the servers said, what hashlib says, and that both kinds of SHA-1 agree."""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from codec import f6
+from codec.driving import FILES, FIXTURES, heard, make, name_of, rdb, records_of
+
+from rdbtool import Digest
+from rdbtool._codec.digest import use_portable_sha1
+from rdbtool.rules import Rules
+
+SAID = [
+    (FIXTURES / server / name, digest)
+    for server, files in json.loads((FIXTURES / "digests.json").read_text()).items()
+    for name, digest in files.items()
+]
+
+
+def rules_of(path: Path) -> str:
+    return path.parent.name.rpartition(".")[0]
+
+
+@pytest.fixture(params=["portable", "processor"])
+def sha1(request: pytest.FixtureRequest) -> Iterator[None]:
+    use_portable_sha1(request.param == "portable")
+    yield
+    use_portable_sha1(False)
+
+
+@pytest.mark.parametrize(("path", "digest"), SAID, ids=[name_of(path) for path, _ in SAID])
+def test_what_the_server_said(path: Path, digest: str, sha1: None) -> None:
+    sink = heard(path, Digest(rules_of(path)))
+    assert sink.hexdigest() == digest
+    assert sink.opaque_keys == 0
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_what_hashlib_says(path: Path, sha1: None) -> None:
+    records = records_of(path)
+    for server, options in {
+        "redis-7.0": {"shortest": False, "marks": False},
+        "redis-7.2": {"shortest": True, "marks": False},
+        "redis-8.0": {"shortest": True, "marks": True},
+    }.items():
+        sink = heard(path, Digest(server))
+        known = [record for record in records if record.kind != "array"]
+        assert sink.opaque_keys == sum(record.kind in ("module", "array") for record in records)
+        if len(known) == len(records):
+            assert sink.hexdigest() == f6.digest(records, **options)
+
+
+@pytest.mark.parametrize("now_ms", [0, make.FAR_MS - 1, make.FAR_MS, make.FAR_MS + 1])
+def test_fields_that_have_expired(now_ms: int) -> None:
+    path = FIXTURES / "small" / "valkey-9.0-hash-with-field-ttl-slot-import.rdb"
+    records = records_of(path)
+    hidden = heard(path, Digest("valkey-9.0", now_ms)).hexdigest()
+    assert hidden == f6.digest(records, shortest=True, marks=False, hides_before_ms=now_ms)
+    shown = heard(path, Digest("redis-8.0", now_ms)).hexdigest()
+    assert shown == f6.digest(records, shortest=True, marks=True)
+    assert (hidden == f6.digest(records, shortest=True, marks=False)) == (now_ms <= make.FAR_MS)
+
+
+def test_every_length_of_a_sha1_block(sha1: None) -> None:
+    """Values of 0 to 260 bytes, and some long ones: every padding that SHA-1 has."""
+    dice = random.Random(1)
+    values = [dice.randbytes(size) for size in (*range(261), 4095, 4096, 65_537, 300_001)]
+    data = rdb(*(make.key(0, b"%d" % at, make.string(value)) for at, value in enumerate(values)))
+    assert heard(data, Digest("redis-7.0")).hexdigest() == f6.digest(records_of(data), shortest=False, marks=False)
+    # The keys cancel each other in one digest where two are wrong alike, so each stands alone once.
+    for value in values:
+        single = rdb(make.key(0, b"k", make.string(value)))
+        state = f6.mix(f6.NOTHING, b"k", bytes(4), value)
+        assert heard(single, Digest("redis-7.0")).hexdigest() == f6.xor(f6.mix(f6.NOTHING, bytes(4)), state).hex()
+
+
+def test_dbs_that_are_selected_again() -> None:
+    one, two, three = (make.key(0, name, make.string(b"v")) for name in (b"1", b"2", b"3"))
+    apart = rdb(make.select(5), one, make.select(2), two, make.select(5), three, make.select(3))
+    sorted_ = rdb(make.select(2), two, make.select(5), three, one)
+    assert heard(apart, Digest("redis-7.0")).hexdigest() == heard(sorted_, Digest("redis-7.0")).hexdigest()
+    assert heard(apart, Digest("redis-7.0")).hexdigest() == f6.digest(records_of(apart), shortest=False, marks=False)
+
+
+def test_nothing_is_zeros() -> None:
+    assert heard(rdb(make.select(0)), Digest("redis-7.0")).hexdigest() == "0" * 40
+
+
+def test_the_digest_can_be_asked_twice() -> None:
+    sink = heard(FILES[0], Digest("redis-7.0"))
+    assert sink.hexdigest() == sink.hexdigest()
+
+
+def test_rules_come_as_text_or_rules() -> None:
+    path = FIXTURES / "redis-7.4.1" / "default.rdb"
+    by_text, by_rules = heard(path, Digest("redis-7.4.1")), heard(path, Digest(Rules("redis", 7, 4)))
+    assert by_text.hexdigest() == by_rules.hexdigest()
+    with pytest.raises(ValueError, match="not a server"):
+        Digest("rabbit-3")
+
+
+SCORES = [0.0, -0.0, 1.0, -1.0, 0.1, 1e-7, 1e-5, 0.001, 0.0001, 123456789.0, 1e20, 1e21, 1e22, 1.5e300, 5e-324,
+          1.7976931348623157e308, 2.0**52, 2.0**62, -(2.0**63), 1 / 3, 3.14159265358979, float("inf"), -float("inf"),
+          1e6, 1234567e3, 12e-8, 9007199254740993.0, 1e15, 1e16, 1e17, 123e15, 0.00012, 100.25]  # fmt: skip
+
+
+@pytest.mark.parametrize("score", SCORES, ids=repr)
+def test_score_texts(score: float) -> None:
+
+
+    data = rdb(make.key(5, b"z", make.length(1) + make.string(b"m") + struct.pack("<d", score)))
+    for server, shortest in (("redis-6.2", False), ("redis-7.2", True), ("valkey-8.0", True)):
+        assert heard(data, Digest(server)).hexdigest() == f6.digest(records_of(data), shortest=shortest, marks=False)
