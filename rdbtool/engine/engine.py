@@ -1,0 +1,112 @@
+"""The engine: a keyspace, and the execution of one command after another.
+
+No clock, no input or output, no scripts: whatever a log says is data. It reaches the state that a server
+of the chosen rules reaches by loading the same commands.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from rdbtool.engine.errors import ArityError, CommandError, UnknownCommandError
+from rdbtool.engine.keyspace import Db
+from rdbtool.engine.table import COMMANDS, CONTAINERS, Command
+from rdbtool.model import FunctionLibrary, KeyRecord
+from rdbtool.rules import DEFAULT, Rules
+
+#: One module a command family; importing it registers its commands.
+FAMILIES: Final = ("strings", "bits", "hyperloglog", "keys", "lists", "sets", "zsets", "hashes", "geo", "sort",
+                   "streams", "groups", "server")  # fmt: skip
+
+#: SELECT accepts numbers below this, as the servers' default configuration does.
+DATABASES: Final = 16
+
+
+class Engine:
+    """A keyspace that executes commands.
+
+    ``rules`` says which server's behaviour applies where servers differ; ``now_ms`` (Unix ms) is the
+    moment at which a server would load. ``dbs`` maps numbers to databases; ``functions`` maps library
+    names to their source.
+    """
+
+    def __init__(self, *, rules: Rules | str = DEFAULT, now_ms: int = 0, databases: int = DATABASES) -> None:
+        self.rules = Rules.parse(rules) if isinstance(rules, str) else rules
+        self.now_ms = now_ms
+        self.databases = databases
+        self.dbs: dict[int, Db] = {0: Db()}
+        self.index = 0
+        self.db = self.dbs[0]
+        self.functions: dict[bytes, bytes] = {}
+        self._shared: dict[bytes, bytes] = {}
+        for family in FAMILIES:
+            importlib.import_module(f"rdbtool.engine.commands.{family}")
+
+    def execute(self, *argv: bytes) -> None:
+        """Execute one command: ``engine.execute(b"SET", b"key", b"value")``.
+
+        Raises UnknownCommandError, ArityError, or another CommandError with a server's reply; nothing has
+        changed then. Arguments beyond a fixed arity are ignored, as Redis does while loading.
+        """
+        row = self.find(argv)
+        if len(argv) < abs(row.arity):
+            raise ArityError(f"ERR wrong number of arguments for '{row.name.lower()}' command")
+        row.handler(self, argv)
+
+    @staticmethod
+    def find(argv: Sequence[bytes]) -> Command:
+        """Return the row of a command. Raises UnknownCommandError."""
+        row = COMMANDS.get(argv[0])
+        if row is not None:
+            return row
+        name = argv[0].upper()
+        if name in CONTAINERS:
+            name += b" " + argv[1].upper() if len(argv) > 1 else b""
+        row = COMMANDS.get(name)
+        if row is None:
+            raise UnknownCommandError(f"ERR unknown command '{name.decode('utf-8', 'backslashreplace')}'")
+        return row
+
+    def select(self, index: int) -> None:
+        """Make a database the current one. Raises CommandError when it is out of range."""
+        if not 0 <= index < self.databases:
+            raise CommandError("ERR DB index is out of range")
+        self.index = index
+        self.db = self.database(index)
+
+    def database(self, index: int) -> Db:
+        """Return a database, made when it is first needed."""
+        db = self.dbs.get(index)
+        if db is None:
+            db = self.dbs[index] = Db()
+        return db
+
+    def share(self, text: bytes) -> bytes:
+        """Return an equal object that was seen before, if any: field and member names repeat a lot."""
+        return self._shared.setdefault(text, text) if len(text) <= 32 and len(self._shared) < 100_000 else text
+
+    def load(self, record: KeyRecord) -> None:
+        """Put a record of an RDB into the keyspace; a key that is there gives way."""
+        from rdbtool.engine.convert import to_data  # noqa: PLC0415 - convert imports the values of all families
+
+        db = self.database(record.db)
+        db.replace(record.key, to_data(record.value, self.share))
+        if record.expire_at_ms is not None:
+            db.expires[record.key] = record.expire_at_ms
+
+    def load_function(self, library: FunctionLibrary) -> None:
+        """Put a function library of an RDB into the engine."""
+        from rdbtool.engine.commands.server import library_name  # noqa: PLC0415 - a family
+
+        self.functions[library_name(library.code)] = library.code
+
+    def records(self) -> Iterator[KeyRecord]:
+        """Yield all keys as records, database by database, in the order in which they came to be."""
+        from rdbtool.engine.convert import to_value  # noqa: PLC0415 - as above
+
+        for index, db in sorted(self.dbs.items()):
+            expires = db.expires
+            for key, data in db.keys.items():
+                yield KeyRecord(db=index, key=key, value=to_value(data), expire_at_ms=expires.get(key))

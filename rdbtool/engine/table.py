@@ -1,0 +1,51 @@
+"""The table of commands: name, arity, since when, and the function that executes it.
+
+A family's module registers its commands with ``@command``. ``arity`` counts the command's name; negative
+means at least so many. ``redis`` and ``valkey`` are the first versions that know the command (None: that
+family never did; ``valkey`` defaults to what it took over from Redis 7.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from rdbtool.engine.engine import Engine
+
+Handler = Callable[["Engine", Sequence[bytes]], None]
+
+
+class Command(NamedTuple):
+    """A row of the table. ``subcommands`` maps upper-case names for containers such as XGROUP."""
+
+    name: str
+    arity: int
+    redis: str | None
+    valkey: str | None
+    handler: Handler
+
+
+#: By upper-case name; a subcommand under ``b"XGROUP CREATE"``, its container without a handler is not listed.
+COMMANDS: dict[bytes, Command] = {}
+
+#: Names that have subcommands.
+CONTAINERS: set[bytes] = set()
+
+
+def command(
+    name: str, arity: int, redis: str | None = "1.0.0", valkey: str | None = "7.2.0"
+) -> Callable[[Handler], Handler]:
+    """Register a function as the execution of a command.
+
+    It is called with the engine and the whole argv (``argv[0]`` is the name as written); it changes
+    ``engine.db`` (the current database) or raises CommandError and then has changed nothing.
+    """
+
+    def register(handler: Handler) -> Handler:
+        COMMANDS[name.encode()] = Command(name, arity, redis, valkey, handler)
+        if " " in name:
+            CONTAINERS.add(name.split()[0].encode())
+        return handler
+
+    return register
