@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from rdbtool.model import ZSetValue as ZSetValue
     from rdbtool.reader.rdb import RdbReader as RdbReader
     from rdbtool.reader.rdb import Totals as Totals
-    from rdbtool.reader.rdb import open_rdb as open  # noqa: A004, F401 - rdbtool.open reads like gzip.open
+    from rdbtool.reader.rdb import open_rdb as _open_rdb
+
+    open = _open_rdb  # noqa: A001 - rdbtool.open reads like gzip.open
 
 _HOMES = {
     "ArrayValue": "rdbtool.model",

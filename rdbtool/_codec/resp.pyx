@@ -1,8 +1,8 @@
 # RESP out: commands that rebuild the data, ready for `redis-cli --pipe`.
 #
-# Commands are those of the servers' own AOF rewrite (format C6), 64 elements at most in each. A
-# command's number of arguments stands before them, so the arguments at hand are collected and the
-# command is written when it is full. Values of modules exist as RESTORE payloads only.
+# Commands are those of the servers' own AOF rewrite (format C6), 64 elements at most in each, fewer
+# where they are large. A command's number of arguments stands before them, so the arguments at hand
+# are collected and the command is written when it is full. Values of modules exist as RESTORE payloads only.
 
 from libc.math cimport isinf, isnan
 from libc.stdint cimport int64_t, uint16_t, uint64_t
@@ -21,6 +21,8 @@ include "_types.pxi"
 
 cdef enum:
     BATCH = 64                  # elements in one command, as servers write them
+    BATCH_OCTETS = 1 << 18      # a command whose arguments are larger gets no further ones
+    CLAIM_IS_PICKY = 10         # RDB version of the first servers whose XCLAIM passes over deleted entries
 
 
 cdef class Resp(Output):
@@ -131,7 +133,7 @@ cdef class Resp(Output):
 
     cdef inline int close_when_full(self) except -1:
         self.elements += 1
-        if self.elements == BATCH:
+        if self.elements == BATCH or self.filled >= BATCH_OCTETS:
             return self.close_command()
         return 0
 
@@ -229,7 +231,7 @@ cdef class Resp(Output):
         else:
             self.argument(item.text, item.text_size)
         self.elements += 1
-        if self.elements == BATCH // 2:
+        if self.elements == BATCH // 2 or self.filled >= BATCH_OCTETS:
             return self.close_command()
         return 0
 
@@ -305,8 +307,9 @@ cdef class Resp(Output):
         return 0
 
     cdef int consumer(self, Consumer *consumer) except -1:
-        # Who has pending entries is created by claiming them.
-        if self.silent or consumer.pending:
+        # Who has pending entries is created by claiming them, where even deleted entries can be claimed;
+        # CREATECONSUMER is younger than some of the servers where they can.
+        if self.silent or (consumer.pending and self.version < CLAIM_IS_PICKY):
             return 0
         self.command(b"XGROUP", 5)
         self.word(b"CREATECONSUMER")
@@ -376,7 +379,8 @@ cdef class Resp(Output):
         options = self.replace + self.head.has_expire + 2 * (self.head.idle_s >= 0) + 2 * (self.head.freq >= 0)
         self.command(b"RESTORE", 4 + options)
         self.bulk_key()
-        self.bulk_i64(self.head.expire_at_ms if self.head.has_expire else 0)
+        # 0 would mean no expiry, and less is refused: 1 ms past the epoch has expired just as well.
+        self.bulk_i64(max(1, self.head.expire_at_ms) if self.head.has_expire else 0)
         self.bulk(<Bytes>(<char *>payload), len(payload))
         if self.replace:
             self.word(b"REPLACE")

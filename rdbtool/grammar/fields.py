@@ -50,6 +50,7 @@ U32LE = Number("<", "L")
 I32LE = Number("<", "l")
 I64LE = Number("<", "q")
 U64LE = Number("<", "Q")
+F32LE = Number("<", "f")
 F64LE = Number("<", "d")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from construct import Construct
 
-from rdbtool.grammar.fields import Octets, Raw, Row, parse_part
+from rdbtool.grammar.fields import F32LE, F64LE, Raw, Row, parse_part
 from rdbtool.grammar.primitives import LEN, STR, read_length
 from rdbtool.grammar.reading import Reading
 
@@ -24,8 +24,8 @@ SINT, UINT, FLOAT, DOUBLE, STRING = 1, 2, 3, 4, 5
 _PAYLOADS: dict[int, tuple[str, Any]] = {
     SINT: ("sint", LEN),
     UINT: ("uint", LEN),
-    FLOAT: ("float", Octets(4)),
-    DOUBLE: ("double", Octets(8)),
+    FLOAT: ("float", F32LE),
+    DOUBLE: ("double", F64LE),
     STRING: ("string", STR),
 }
 
@@ -52,7 +52,10 @@ class ModuleData(Construct):  # type: ignore[misc]  # construct has no type info
             kind, payload = _PAYLOADS[opcode]
             stream.mark("opcode", at, kind)
             stream.begin_item(name, index)
-            stream.end_item(name, parse_part(payload, stream, context, path))
+            value = parse_part(payload, stream, context, path)
+            if opcode == SINT and value >> 63:
+                value -= 1 << 64  # the two's complement of a negative number, as a LEN
+            stream.end_item(name, value)
             index += 1
 
 

@@ -141,9 +141,7 @@ class RdbReader:
             if failure is not None:
                 raise failure
 
-    def _advance(
-        self, sink: Sink, selection: Selection | None, progress: Callable[[int], object] | None
-    ) -> bool:
+    def _advance(self, sink: Sink, selection: Selection | None, progress: Callable[[int], object] | None) -> bool:
         """Go on until the sink is full or the file ends; return True at the end."""
         taken = 0 if selection is None else selection.taken
         keys = self._decoder.keys
@@ -160,6 +158,10 @@ class RdbReader:
             raise self._located(error) from None
         except UnsupportedError as error:
             raise UnsupportedError(f"{self.source.name}: {error}") from None
+        except MemoryError:
+            raise LimitError(
+                f"{self.source.name}: at {self._window.at:#x}: not enough memory for this record"
+            ) from None
         finally:
             self._selected += self._decoder.keys - keys if selection is None else selection.taken - taken
         if status == ENDED or self._decoder.finished:

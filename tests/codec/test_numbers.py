@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import random
-import re
 import struct
 from collections.abc import Iterable
 from decimal import Decimal
@@ -16,6 +15,7 @@ from fractions import Fraction
 
 import pytest
 from codec import f6
+from codec.commands import read_commands
 from codec.driving import heard, make, rdb, records_of, written
 from codec.grisu import layout, server_text
 
@@ -97,9 +97,12 @@ def test_jsonl_gives_the_same_doubles_back() -> None:
 
 def test_resp_gives_the_same_doubles_back() -> None:
     values = doubles(20_000, 3)
-    words = re.findall(rb"\r\n\$\d+\r\n(\S+)\r\n\$\d+\r\n(\d+)(?=\r\n)", written(zset(values), Resp))
-    found = {int(member): float(score) for score, member in words if b"Z" not in score}
-    assert [bits(found[at]) for at in range(len(values))] == list(map(bits, values))
+    select, *adds = read_commands(written(zset(values), Resp))
+    assert select == [b"SELECT", b"0"]
+    assert {tuple(words[:2]) for words in adds} == {(b"ZADD", b"z")}
+    texts = [text for words in adds for text in words[2::2]]
+    assert [bits(float(text)) for text in texts] == list(map(bits, values))
+    assert [int(member) for words in adds for member in words[3::2]] == list(range(len(values)))
 
 
 def test_nan_and_infinities_have_names() -> None:
