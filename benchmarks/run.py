@@ -46,7 +46,7 @@ ROWS = [
     Row("redis-check-rdb", [PEER, "FILE"]),
     Row("dump -f json", [RDBTOOL, "dump", "-f", "json", "FILE"], PEER, 0.7, max_mb=96),
     Row("dump -f jsonl", [RDBTOOL, "dump", "-f", "jsonl", "FILE"], PEER, 0.7, max_mb=96),
-    Row("dump -f resp", [RDBTOOL, "dump", "-f", "resp", "FILE"], PEER, max_mb=96),
+    Row("dump -f resp", [RDBTOOL, "dump", "-f", "resp", "FILE"], PEER, 0.7, max_mb=96),
     Row("decode, no output", [sys.executable, "-c", DECODE, "FILE"], PEER, 0.35, max_mb=96),
     Row("iterate records", [sys.executable, "-c", ITERATE, "FILE"], PEER, 1.0, max_mb=96),
     Row("digest", [RDBTOOL, "digest", "FILE"], max_mb=96),

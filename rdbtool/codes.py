@@ -25,6 +25,11 @@ _UNCHECKED = (
     "Valkey 9.1 checks every entry and exits."
 )
 _CONVERTS = "Redis 7.0 and later check it while converting it to a listpack, and exit; older servers trust it."
+_CUTS = (
+    "The server cuts the last file of a log there and starts, unless its aof-load-truncated is off; it exits over an "
+    "earlier file."
+)
+_LENGTH_LIES = "It does not see whether sound commands follow, and cuts them off as well."
 
 CODES: Final[tuple[Code, ...]] = (
     Code(
@@ -125,6 +130,84 @@ CODES: Final[tuple[Code, ...]] = (
         "uneven count",
         "A packed hash or sorted set holds a member without its partner.",
         _UNCHECKED,
+    ),
+    Code(
+        "AOF101",
+        "log ends early",
+        "The log ends inside a command or an annotation: the tail was cut, or a length is larger than what follows it.",
+        f"{_CUTS} {_LENGTH_LIES}",
+    ),
+    Code(
+        "AOF102",
+        "record",
+        "Where a command or an annotation begins, there is another byte than * or #. Many NUL bytes are "
+        "what a loss of power leaves behind.",
+        _EXITS,
+    ),
+    Code(
+        "AOF103",
+        "number",
+        "A number of arguments or a size is not written in decimal digits, or has more than 18 of them.",
+        "Redis takes the digits that it begins with, 0 if there are none, and goes on from there; over a negative size "
+        "it crashes.",
+    ),
+    Code("AOF104", "no arguments", "A command has no arguments, not even a name.", _EXITS),
+    Code("AOF105", "argument", "The size of an argument does not begin with $.", _EXITS),
+    Code(
+        "AOF106",
+        "line end",
+        "A line does not end in a carriage return and a newline.",
+        "Servers read up to the newline, whatever stands before it; their check tool refuses the file.",
+    ),
+    Code(
+        "AOF107",
+        "argument end",
+        "The two bytes behind an argument are no line end: its size is wrong, or one of the bytes.",
+        "Servers skip the two bytes without looking; their check tool refuses the file.",
+    ),
+    Code(
+        "AOF108",
+        "annotation",
+        "An annotation line is longer than 1023 bytes.",
+        "Servers take its rest for the beginning of a command, and exit.",
+    ),
+    Code(
+        "AOF110",
+        "open transaction",
+        "The log ends between a MULTI and its EXEC.",
+        "Redis 4.0 and later execute none of it and cut the file before the MULTI, older ones execute what is there.",
+    ),
+    Code("MAN001", "empty manifest", "The manifest has no bytes.", _EXITS),
+    Code(
+        "MAN002",
+        "manifest line",
+        "A line of the manifest is longer than 1024 bytes, has no newline at its end, or holds a NUL byte.",
+        _EXITS,
+    ),
+    Code("MAN003", "blank manifest line", "A line of the manifest is blank.", _EXITS),
+    Code("MAN004", "manifest quotes", "A quote in the manifest is not closed, or not followed by a blank.", _EXITS),
+    Code("MAN005", "manifest words", "A line of the manifest has fewer than six words, or an odd number.", _EXITS),
+    Code("MAN006", "manifest keys", "A line of the manifest lacks the file, its seq or its type.", _EXITS),
+    Code(
+        "MAN007",
+        "manifest file name",
+        "A file in the manifest is named by a path. Its files stand beside it.",
+        _EXITS,
+    ),
+    Code("MAN008", "manifest seq", "The sequence number of a file in the manifest is 0 or none.", _EXITS),
+    Code("MAN009", "manifest type", "The type of a file in the manifest is none of b, h and i.", _EXITS),
+    Code("MAN010", "second base", "The manifest names more than one base file.", _EXITS),
+    Code(
+        "MAN011",
+        "order of increments",
+        "The sequence numbers of the increments in the manifest do not rise.",
+        _EXITS,
+    ),
+    Code(
+        "MAN012",
+        "missing file",
+        "A base file or an increment that the manifest names is not there. History files may be gone.",
+        _EXITS,
     ),
 )
 

@@ -29,6 +29,12 @@ class UnsupportedError(RdbToolError):
     exit_code = 4
 
 
+class ReplayError(RdbToolError):
+    """A command of a log does not do what a log's command should, and ``strict`` was asked for."""
+
+    exit_code = 1
+
+
 class FormatError(RdbToolError):
     """Bytes that no server writes.
 

@@ -19,6 +19,7 @@ cdef class Decoder:
     cdef uint8_t since[256]         # RDB version of a type or opcode; 255: unknown
     cdef public object fork
     cdef readonly bint finished
+    cdef public bint embedded       # in an AOF: what follows the end mark is not the RDB's
 
     # what the next key gets
     cdef public int64_t db

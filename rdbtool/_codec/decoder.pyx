@@ -338,6 +338,8 @@ cdef class Decoder:
                 return decline()
             c.p += 8
             checksum = stored
+        elif self.embedded:
+            pass
         elif not self.window.at_end and c.end - c.p < 9:
             need(c, 9)
         elif self.window.at_end and c.end - c.p == 8:
@@ -345,7 +347,7 @@ cdef class Decoder:
         span = self.window.span(at, c.p)
         self.window.start = c.p - self.window.buffer
         self.finished = True
-        end = End(checksum, self.window.drain(), span)
+        end = End(checksum, 0 if self.embedded else self.window.drain(), span)
         if self.on_item is not None:
             self.on_item(end)
         return sink.item(end)

@@ -1,8 +1,7 @@
 # The dataset digest: the 40 hex digits of DEBUG DIGEST on a server that holds the data (format F6).
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
-from libc.stdio cimport snprintf
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memset, strlen
 from rdbtool._codec.cursor cimport Bytes, rt_double_text, rt_u64_text
 from rdbtool._codec.sink cimport ArrayItem, Head, Sink
 
@@ -13,6 +12,11 @@ include "_types.pxi"
 cdef extern from "sha1.h" nogil:
     void rt_sha1(const uint8_t *data, size_t size, uint8_t *out)
     void rt_sha1_choose(int portable)
+
+cdef extern from "Python.h":
+    # C's printf writes a comma where the program chose a locale that has one.
+    char *PyOS_double_to_string(double value, char format, int precision, int flags, int *kind) except NULL
+    void PyMem_Free(void *p)
 
 rt_sha1_choose(0)
 
@@ -152,14 +156,15 @@ cdef class Digest(Sink):
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
         cdef State part
         cdef char text[64]
-        cdef int size
-        if self.shortest:
-            size = rt_double_text(score, text, 1)
-        else:
-            size = snprintf(text, 64, b"%.17g", score)
+        cdef char *long_text
         memset(&part, 0, sizeof(State))
         mix(&part, member, member_size)
-        mix(&part, text, size)
+        if self.shortest:
+            mix(&part, text, rt_double_text(score, text, 1))
+        else:
+            long_text = PyOS_double_to_string(score, c"g", 17, 0, NULL)
+            mix(&part, long_text, strlen(long_text))
+            PyMem_Free(long_text)
         xor_in(&self.key, part.bytes, 20)
         return 0
 

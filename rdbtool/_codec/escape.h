@@ -107,10 +107,6 @@ static char *rt_json_special(const uint8_t **at, const uint8_t *end, char *op, i
         return rt_json_control(op, c);
     if (mode == RT_PRINT)
         return rt_json_x(op, c);
-    if (c == 0x7F && mode != RT_UTF8) {
-        *op = (char)c;
-        return op + 1;
-    }
     if (c < 0x80)
         return rt_json_control(op, c);
     if (mode == RT_RAW)

@@ -3,6 +3,9 @@
 from rdbtool._codec.sink import Sink
 from rdbtool.model import Item, KeyRecord
 
+def feed_header(magic: str, version: int, sink: Sink) -> None:
+    """Tell ``sink`` what file it is going to hear of."""
+
 def feed_item(item: Item, sink: Sink) -> None:
     """Tell ``sink`` of an item that is not a record."""
 

@@ -20,6 +20,11 @@ cdef inline Bytes at(bytes data):
     return <Bytes>(<char *>data)
 
 
+def feed_header(str magic not None, int version, Sink sink not None):
+    """Tell ``sink`` what file it is going to hear of."""
+    sink.header(magic, version)
+
+
 def feed_item(item, Sink sink not None):
     """Tell ``sink`` of an item that is not a record."""
     sink.item(item)

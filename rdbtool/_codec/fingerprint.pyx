@@ -227,6 +227,7 @@ cdef class Fingerprint(Sink):
     cdef int producer(self, Bytes name, size_t name_size, uint64_t ids) except -1:
         rt_hash_number(&self.key, TAG_PRODUCER)
         rt_hash_feed(&self.key, name, name_size)
+        rt_hash_number(&self.key, ids)      # where the ids end must not hang on what they are
         return 0
 
     cdef int producer_id(self, Bytes name, size_t name_size, uint64_t ms, uint64_t seq) except -1:

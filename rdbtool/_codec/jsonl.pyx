@@ -1,6 +1,7 @@
 # One JSON object a line, reversible: whatever the file holds of a key is in its line.
 #
-# Text is a JSON string where it is UTF-8, else {"base64": …}.
+# Text is a JSON string where it is UTF-8, else {"base64": …}. A stream's length and first id follow from its
+# entries; they are shown only where a file says otherwise.
 
 from libc.math cimport isfinite, isnan
 from libc.stdint cimport int64_t, uint64_t
@@ -26,6 +27,9 @@ cdef class Jsonl(JsonText):
     cdef bint values_only
     cdef bint in_pending            # the list of pending entries is open
     cdef int in_producers           # 0: none, 1: before the first, 2: inside one
+    cdef uint64_t entries           # of the stream at hand, and the first of them
+    cdef uint64_t first_ms
+    cdef uint64_t first_seq
 
     def __init__(self, write):
         super().__init__(write)
@@ -104,6 +108,7 @@ cdef class Jsonl(JsonText):
                 self.octets(head.meta, head.meta_size)
             self.put_text(b',"value":')
         if head.kind == KIND_STREAM:
+            self.entries = self.first_ms = self.first_seq = 0
             self.put_text(b'{"entries":[')
         elif head.kind == KIND_ARRAY:
             self.put_text(b'{"items":[')
@@ -192,6 +197,10 @@ cdef class Jsonl(JsonText):
         return self.put_char(c'"')
 
     cdef int entry(self, uint64_t ms, uint64_t seq, uint64_t fields) except -1:
+        if self.entries == 0:
+            self.first_ms = ms
+            self.first_seq = seq
+        self.entries += 1
         self.comma()
         self.put_char(c"[")
         self.stream_id(ms, seq)
@@ -216,6 +225,12 @@ cdef class Jsonl(JsonText):
             self.stream_id(tail.max_deleted_ms, tail.max_deleted_seq)
         else:
             self.put_text(b'null,"max_deleted_id":null')
+        if tail.counted and (tail.first_ms != self.first_ms or tail.first_seq != self.first_seq):
+            self.put_text(b',"first_id":')
+            self.stream_id(tail.first_ms, tail.first_seq)
+        if tail.length != self.entries:
+            self.put_text(b',"length":')
+            self.put_u64(tail.length)
         self.put_text(b',"groups":[')
         self.first_part = True
         return 0

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define RT_LZF_SLACK 16
+#define RT_LZF_SLACK 32
 
 /* Returns 1 when the whole input inflates to exactly out_size bytes, else 0. */
 static int rt_lzf_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size)
@@ -25,10 +25,12 @@ static int rt_lzf_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_
             size_t run = ctrl + 1;
             if ((size_t)(in_end - ip) < run || (size_t)(out_end - op) < run)
                 return 0;
-            if (run <= 16 && in_end - ip >= 16)
+            if (in_end - ip >= 32) {
                 memcpy(op, ip, 16);
-            else
+                memcpy(op + 16, ip + 16, 16);
+            } else {
                 memcpy(op, ip, run);
+            }
             op += run;
             ip += run;
         } else {
@@ -45,7 +47,14 @@ static int rt_lzf_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_
             if ((size_t)(op - out) < offset || (size_t)(out_end - op) < length)
                 return 0;
             const uint8_t *from = op - offset;
-            if (offset >= 8) {
+            if (offset >= 16) {
+                uint8_t *to = op, *stop = op + length;
+                do {
+                    memcpy(to, from, 16);
+                    to += 16;
+                    from += 16;
+                } while (to < stop);
+            } else if (offset >= 8) {
                 uint8_t *to = op, *stop = op + length;
                 do {
                     memcpy(to, from, 8);

@@ -4,12 +4,14 @@
  *   rt_shortest   Schubfach (R. Giulietti): the shortest digits that read back to the same double;
  *   rt_grisu2     Grisu2 (F. Loitsch), with the cached powers and rounding that servers since
  *                 7.2 use: nearly always, but not always, the shortest. Digests depend on it;
- *   rt_parse_double  Eisel-Lemire: decimal text to the nearest double, strtod only when in doubt.
+ *   rt_parse_double  Eisel-Lemire: decimal text to the nearest double, Python's parser only when in doubt (not
+ *                 C's, which reads a comma where the program chose a locale that has one).
  * Text layout follows format F5.
  */
 #ifndef RT_NUMBERS_H
 #define RT_NUMBERS_H
 
+#include <Python.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -324,9 +326,9 @@ static int rt_eisel_lemire(uint64_t w, int q, double *out)
     uint64_t mantissa = hi >> (top + 9);
     int exponent = rt_floor_log2_pow10(q) + 64 - lz + top + 1022;
     if (exponent <= 0 || exponent >= 0x7FE)
-        return 0; /* subnormal or near overflow: leave it to strtod */
+        return 0; /* subnormal or near overflow: leave it to Python */
     if (lo == 0 && (hi & 0x1FF) == 0 && (mantissa & 3) == 1)
-        return 0; /* halfway, perhaps: leave it to strtod */
+        return 0; /* halfway, perhaps: leave it to Python */
     mantissa += mantissa & 1;
     mantissa >>= 1;
     if (mantissa >= 1ull << 53) {
@@ -409,7 +411,7 @@ static int rt_parse_double(const uint8_t *text, size_t size, double *out)
         char copy[130];
         memcpy(copy, text, size);
         copy[size] = 0;
-        *out = strtod(copy, NULL);
+        *out = PyOS_string_to_double(copy, NULL, NULL);
         return 1;
     }
     *out = negative ? -v : v;

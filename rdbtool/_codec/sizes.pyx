@@ -42,14 +42,18 @@ cdef class Sizes(Sink):
     def rows(self):
         """Return [(kind, encoding, keys, elements, bytes), …], most bytes first."""
         cdef int index
-        rows = []
+        rows = {}
         for index in range(256 * 3):
             if self.keys[index]:
                 kind, encoding = self.encodings[index // 3]
                 form = index % 3
                 encoding = "int" if form == FORM_INT else "lzf" if form == FORM_LZF else encoding
-                rows.append((kind, encoding, self.keys[index], self.elements[index], self.octets[index]))
-        return sorted(rows, key=lambda row: (-row[4], row[:2]))
+                # Some types share their encoding.
+                keys, elements, octets = rows.get((kind, encoding), (0, 0, 0))
+                rows[kind, encoding] = (
+                    keys + self.keys[index], elements + self.elements[index], octets + self.octets[index]
+                )
+        return sorted([(*place, *counts) for place, counts in rows.items()], key=lambda row: (-row[4], row[:2]))
 
     def largest(self):
         """Return [(bytes, db, key, kind, elements), …] of the largest keys, largest first."""
@@ -87,6 +91,8 @@ cdef class Sizes(Sink):
 
     cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
         cdef int index = self.head.type_code * 3 + self.head.form
+        if self.head.type_code < 0:
+            return 0            # not from a file: it takes no room in one
         self.size = stop - self.head.start
         self.keys[index] += 1
         self.elements[index] += self.count

@@ -6,7 +6,7 @@ from rdbtool._codec.cursor cimport Bytes
 cdef class Window:
     cdef object readinto            # callable(memoryview) -> int, 0 at the end
     cdef object limit               # callable() -> int: how large the window may grow, bytes
-    cdef object crc64               # callable(memoryview, int) -> int
+    cdef object crc64               # callable(memoryview, int) -> int, None: nobody asks
     cdef uint8_t *buffer
     cdef size_t capacity
     cdef size_t start               # of the item at hand

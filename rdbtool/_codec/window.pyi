@@ -30,5 +30,7 @@ class Window:
         """Consume everything before ``at``, which lies in the window: the reader dealt with it."""
     def drain(self) -> int:
         """Consume the rest of the source and return its size in bytes."""
+    def forget_checksum(self) -> None:
+        """Compute no checksum from here on: what follows has none."""
     def checksum_up_to(self, at: int) -> int:
         """Return the CRC-64 of everything before ``at``, which lies in the window."""

@@ -76,6 +76,10 @@ cdef class Window:
                 return self.base + <int64_t>self.stop - begin
             self.refill()
 
+    def forget_checksum(self):
+        """Compute no checksum from here on."""
+        self.crc64 = None
+
     def checksum_up_to(self, int64_t at):
         """Return the CRC-64 of everything before ``at``, which lies in the window."""
         self.advance_checksum(<size_t>(at - self.base))
@@ -113,7 +117,9 @@ cdef class Window:
         return 0
 
     cdef int advance_checksum(self, size_t upto) except -1:
-        if upto > self.crc_at:
+        if upto > self.crc_at and self.crc64 is None:
+            self.crc_at = upto
+        elif upto > self.crc_at:
             view = PyMemoryView_FromMemory(<char *>self.buffer + self.crc_at, upto - self.crc_at, PyBUF_READ)
             self.checksum = self.crc64(view, self.checksum)
             self.crc_at = upto

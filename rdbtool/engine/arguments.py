@@ -46,6 +46,7 @@ def parse_float(text: bytes, error: str = NOT_A_FLOAT, *, allow_hex: bool = True
     letters = text.lower()
     if number in (float("inf"), float("-inf")) and b"inf" not in letters:
         raise CommandError(error)
-    if number == 0 and any(digit in b"123456789" for digit in letters.split(b"e")[0]) and b"x" not in letters:
+    digits, exponent = (b"123456789abcdef", b"p") if b"x" in letters else (b"123456789", b"e")
+    if number == 0 and any(digit in digits for digit in letters.split(exponent)[0]):
         raise CommandError(error)
     return number

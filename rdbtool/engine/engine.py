@@ -17,8 +17,9 @@ from rdbtool.model import FunctionLibrary, KeyRecord
 from rdbtool.rules import DEFAULT, Rules
 
 #: One module a command family; importing it registers its commands.
-FAMILIES: Final = ("strings", "bits", "hyperloglog", "keys", "lists", "sets", "zsets", "hashes", "geo", "sort",
-                   "streams", "groups", "server")  # fmt: skip
+FAMILIES: Final = ("strings", "counters", "bits", "hyperloglog", "keys", "lists", "sets", "zsets", "zstores",
+                   "hashes", "hashttl", "geo", "sort",
+                   "streams", "groups", "claims", "restore", "server", "scripts")  # fmt: skip
 
 #: SELECT accepts numbers below this, as the servers' default configuration does.
 DATABASES: Final = 16
@@ -29,7 +30,7 @@ class Engine:
 
     ``rules`` says which server's behaviour applies where servers differ; ``now_ms`` (Unix ms) is the
     moment at which a server would load. ``dbs`` maps numbers to databases; ``functions`` maps library
-    names to their source.
+    names to their source, ``scripts`` SHA-1 digests in hex to scripts.
     """
 
     def __init__(self, *, rules: Rules | str = DEFAULT, now_ms: int = 0, databases: int = DATABASES) -> None:
@@ -40,6 +41,7 @@ class Engine:
         self.index = 0
         self.db = self.dbs[0]
         self.functions: dict[bytes, bytes] = {}
+        self.scripts: dict[bytes, bytes] = {}
         self._shared: dict[bytes, bytes] = {}
         for family in FAMILIES:
             importlib.import_module(f"rdbtool.engine.commands.{family}")

@@ -24,6 +24,10 @@ class ArityError(CommandError):
     """Too few arguments for the command."""
 
 
+class ScriptError(CommandError):
+    """A script or function call: its effects are not in the log, and it is never executed here."""
+
+
 NOT_AN_INTEGER: Final = "ERR value is not an integer or out of range"
 NOT_A_FLOAT: Final = "ERR value is not a valid float"
 OVERFLOW: Final = "ERR increment or decrement would overflow"

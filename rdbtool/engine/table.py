@@ -45,7 +45,12 @@ def command(
     def register(handler: Handler) -> Handler:
         COMMANDS[name.encode()] = Command(name, arity, redis, valkey, handler)
         if " " in name:
-            CONTAINERS.add(name.split()[0].encode())
+            CONTAINERS.add(name.split(maxsplit=1)[0].encode())
         return handler
 
     return register
+
+
+def known_names() -> frozenset[bytes]:
+    """Return the upper-case first words of all commands, for whoever searches a log for one."""
+    return frozenset(name.split(maxsplit=1)[0] for name in COMMANDS) | {b"MULTI", b"EXEC"}

@@ -1,7 +1,8 @@
 """The mutable values of the keyspace.
 
-A key maps to one of: ``bytes`` (string), ``ListData``, ``SetData``, ``ZSetData``, ``HashData``, ``StreamData``
-(see ``rdbtool.engine.streams``) or the model's ``OpaqueValue`` and ``ArrayValue``. They are thin
+A key maps to one of: ``bytes`` (string), ``StringData`` (a long string under change), ``ListData``, ``SetData``,
+``ZSetData``, ``HashData``, ``StreamData`` (see ``rdbtool.engine.streams``) or the model's ``OpaqueValue`` and
+``ArrayValue``. They are thin
 subclasses of built-in containers: a log holds millions, and a wrapper object each would double memory.
 Sets are dicts with None as value, because a dict takes a third of the room of a set of that size.
 """
@@ -10,6 +11,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
+
+
+class StringData(bytearray):
+    """A long string that commands change in place (SETBIT, APPEND, PFADD); all others are ``bytes``.
+
+    ``rdbtool.engine.strings`` reads and writes both.
+    """
+
+    __slots__ = ()
 
 
 class ListData(deque[bytes]):
@@ -40,7 +50,7 @@ class HashData(dict[bytes, bytes]):
 
 
 class ZSetData(dict[bytes, float]):
-    """A sorted set: member to score. Change it through ``put`` and ``discard`` only.
+    """A sorted set: member to score. A new one may be filled with ``update``; then use ``put`` and ``discard`` only.
 
     The order by (score, member bytes) is made when a command first needs it and kept up to date from
     then on, since most sorted sets of a log are only ever added to.
@@ -76,3 +86,12 @@ class ZSetData(dict[bytes, float]):
         if self._order is not None:
             del self._order[bisect_left(self._order, (score, member))]
         return True
+
+    def discard_slice(self, start: int, stop: int) -> list[tuple[float, bytes]]:
+        """Remove ``order[start:stop]`` at once, and return what was there as (score, member)."""
+        gone = self.order[start:stop]
+        if gone:
+            del self.order[start:stop]
+            for _, member in gone:
+                del self[member]
+        return gone

@@ -84,7 +84,8 @@ class HashTemplate(NamedTuple):
 class End(NamedTuple):
     """The end mark: the stored CRC-64 (0: saving it was disabled; None: the version has none).
 
-    ``trailing`` is the number of bytes that follow the end of the RDB in the source.
+    ``trailing`` is the number of bytes that follow the end of the RDB in the source; 0 in an AOF, where they
+    are not the RDB's.
     """
 
     checksum: int | None

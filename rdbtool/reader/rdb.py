@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Final, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Self
 
 from rdbtool._codec.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
 from rdbtool._codec.records import Records
 from rdbtool._codec.window import Window, WindowLimitError
 from rdbtool.errors import FormatError, LimitError, RdbToolError, UnsupportedError
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
-from rdbtool.octets.crc64 import crc64
 from rdbtool.octets.source import Source, open_source
+from rdbtool.reader.windows import WindowStream, open_window, too_large
 from rdbtool.types import DEFAULT_MAX_INFLATE
 
 if TYPE_CHECKING:
@@ -30,24 +29,20 @@ if TYPE_CHECKING:
 #: Aux fields that some writers repeat for every key or slot: not worth remembering.
 _REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"slot-info"})
 
-#: A compressed source may make us hold this many bytes for each byte of it that was read.
-_WINDOW_PER_COMPRESSED_BYTE: Final = 20
-
 BACKENDS: Final = ("codec", "grammar")
 
 
-@dataclass(slots=True)
-class Totals:
+class Totals(NamedTuple):
     """What was read so far: all keys, those with an expiry, those a selection took, and counts by kind and db.
 
     ``by_db`` maps a db to (keys, keys with an expiry).
     """
 
-    keys: int = 0
-    expires: int = 0
-    selected: int = 0
-    by_kind: dict[str, int] = field(default_factory=dict)
-    by_db: dict[int, tuple[int, int]] = field(default_factory=dict)
+    keys: int
+    expires: int
+    selected: int
+    by_kind: dict[str, int]
+    by_db: dict[int, tuple[int, int]]
 
 
 class RdbReader:
@@ -57,10 +52,22 @@ class RdbReader:
     single inflated string in bytes. Reading raises FormatError for bytes that no server writes,
     UnsupportedError for versions and types this release does not know, LimitError where an answer
     would take more memory than allowed, InputError where the source fails or changes.
+
+    ``window`` is one over the source that somebody has looked into. With ``embedded`` the RDB stands in an
+    AOF, whose reader owns source and window: what follows the end mark stays in the window.
     """
 
-    def __init__(self, source: Source, *, max_inflate: int | None = None, backend: str | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        max_inflate: int | None = None,
+        backend: str | None = None,
+        window: Window | None = None,
+        embedded: bool = False,
+    ) -> None:
         self.source = source
+        self.embedded = embedded
         self.aux: list[Aux] = []
         self.functions: list[FunctionLibrary] = []
         self.end: End | None = None
@@ -71,9 +78,9 @@ class RdbReader:
         self.fallbacks = 0
         self._selected = 0
         self._max_inflate = DEFAULT_MAX_INFLATE if max_inflate is None else max_inflate
-        size = -1 if source.size is None else source.size
-        self._window = Window(source.readinto, crc64, self._window_limit, size)
+        self._window = window or open_window(source, self._max_inflate)
         self._decoder = Decoder(self._window, self._max_inflate)
+        self._decoder.embedded = embedded
         self._decoder.on_item = self._note
         self.header = self._read_header()
 
@@ -115,7 +122,8 @@ class RdbReader:
 
     def close(self) -> None:
         """Close the source, unless it belongs to the caller."""
-        self.source.close()
+        if not self.embedded:
+            self.source.close()
 
     def __enter__(self) -> Self:
         return self
@@ -165,7 +173,8 @@ class RdbReader:
         finally:
             self._selected += self._decoder.keys - keys if selection is None else selection.taken - taken
         if status == ENDED or self._decoder.finished:
-            self.source.check_unchanged()
+            if not self.embedded:
+                self.source.check_unchanged()
             return True
         return selection is not None and selection.is_full
 
@@ -183,7 +192,7 @@ class RdbReader:
     def _judge_header(self) -> Header:
         from rdbtool.grammar import read_header  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
 
-        return read_header(_WindowStream(self._window))
+        return read_header(WindowStream(self._window))
 
     def _read_by_grammar(self, sink: Sink, selection: Selection | None) -> None:
         """Let the grammar read the item at hand: it raises, or its record is fed to ``sink``."""
@@ -191,7 +200,7 @@ class RdbReader:
         from rdbtool.grammar import FileState, read_item  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
 
         decoder = self._decoder
-        stream = _WindowStream(self._window)
+        stream = WindowStream(self._window)
         expire, idle, freq, meta = decoder.pending
         state = FileState(
             decoder.magic,
@@ -207,6 +216,7 @@ class RdbReader:
             records=decoder.keys,
             max_inflate=self._max_inflate,
             crc_at=self._window.checksum_up_to,
+            embedded=self.embedded,
         )
         try:
             item = read_item(stream, state)
@@ -219,7 +229,7 @@ class RdbReader:
                 feed_record(item, sink, self._window.peek(value_at, item.stop - value_at))
         if isinstance(item, End):
             decoder.finish()
-        else:
+        if self.embedded or not isinstance(item, End):
             self._window.skip_to(stream.tell())
         if item is not None and not isinstance(item, KeyRecord):
             self._note(item)
@@ -247,38 +257,8 @@ class RdbReader:
             error.keys_read = self._decoder.keys
         return error
 
-    def _window_limit(self) -> int:
-        """How many bytes the decoder may hold: the input's own, or what a compressed input justifies."""
-        read = self.source.compressed_read
-        return 1 << 62 if read is None else max(self._max_inflate, _WINDOW_PER_COMPRESSED_BYTE * read)
-
     def _too_large(self) -> LimitError:
-        return LimitError(
-            f"{self.source.name}: at {self._window.at:#x}: the record takes more than {self._window_limit()} bytes, "
-            f"inflated from {self.source.compressed_read} compressed bytes; raise the limit to read it"
-        )
-
-
-class _WindowStream:
-    """The grammar's view of the window, which grows as far as the source really goes."""
-
-    def __init__(self, window: Window) -> None:
-        self._window = window
-        self._at = window.at
-
-    def read(self, size: int, /) -> bytes:
-        data = self._window.peek(self._at, size)
-        self._at += len(data)
-        return data
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, at: int, /) -> None:
-        self._at = at
-
-    def left(self) -> int | None:
-        return self._window.left(self._at)
+        return too_large(self.source, self._window, self._max_inflate)
 
 
 def open_rdb(

@@ -18,6 +18,7 @@ FLOORS = {
     "span": 0,
     "types": 0,
     "codes": 0,
+    "findings": 0,
     "rules": 0,
     "octets": 1,
     "model": 1,

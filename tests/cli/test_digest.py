@@ -9,6 +9,7 @@ DIGESTS = [
     (f"{server}/{name}", digest)
     for server, files in json.loads((FIXTURES / "digests.json").read_text()).items()
     for name, digest in files.items()
+    if name.endswith(".rdb")
 ]
 
 

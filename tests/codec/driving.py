@@ -6,7 +6,9 @@ Files are made with the functions of ``fixtures/make_small.py``, which shares no
 from __future__ import annotations
 
 import importlib.util
+import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,15 +43,35 @@ def rdb(*parts: bytes, magic: bytes = b"REDIS0011") -> bytes:
     return magic + b"".join(parts) + b"\xff" + (b"" if magic < b"REDIS0005" else bytes(8))
 
 
+class Trickle(io.RawIOBase):
+    """A stream that cannot seek and gives at most so many bytes at once."""
+
+    def __init__(self, data: bytes, at_once: Callable[[], int]) -> None:
+        self._data = data
+        self._at = 0
+        self._at_once = at_once
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, view: memoryview) -> int:  # type: ignore[override]
+        size = min(len(view), self._at_once(), len(self._data) - self._at)
+        view[:size] = self._data[self._at : self._at + size]
+        self._at += size
+        return size
+
+
 Writer = Callable[[Callable[[bytes], object]], Any]
+
+ESCAPES = ("raw", "print", "utf8", "base64")
 
 #: Every sink that writes bytes, in every form it has but payloads.
 WRITERS: dict[str, Writer] = {
     "jsonl": Jsonl,
-    **{f"json-{escape}": lambda write, escape=escape: Json(write, escape) for escape in ("raw", "print", "utf8", "base64")},
-    **{f"keys-{escape}": lambda write, escape=escape: Keys(write, escape) for escape in ("raw", "print", "utf8", "base64")},
+    **{f"json-{escape}": partial(Json, escape=escape) for escape in ESCAPES},
+    **{f"keys-{escape}": partial(Keys, escape=escape) for escape in ESCAPES},
     "resp": Resp,
-    "resp-replace": lambda write: Resp(write, replace=True),
+    "resp-replace": partial(Resp, replace=True),
 }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import reduce
 
 from codec.grisu import server_text
 
@@ -11,7 +12,6 @@ from rdbtool.model import (
     HashValue,
     KeyRecord,
     ListValue,
-    OpaqueValue,
     SetValue,
     StreamValue,
     StringValue,
@@ -31,11 +31,6 @@ def mix(state: bytes, *texts: bytes) -> bytes:
     for text in texts:
         state = hashlib.sha1(xor(state, text)).digest()
     return state
-
-
-def c_text(score: float) -> bytes:
-    """What servers up to 7.0 write: C's %.17g."""
-    return b"%.17g" % score
 
 
 def digest(records: Iterable[KeyRecord], *, shortest: bool, marks: bool, hides_before_ms: int | None = None) -> str:
@@ -61,24 +56,30 @@ def _value(state: bytes, record: KeyRecord, shortest: bool, marks: bool, hides_b
         case ListValue() as value:
             return mix(state, *value.elements)
         case SetValue() as value:
-            for member in value.members:
-                state = xor(state, member)
+            return reduce(xor, value.members, state)
         case ZSetValue() as value:
-            for member, score in value.members:
-                state = xor(state, mix(NOTHING, member, server_text(score).encode() if shortest else c_text(score)))
+            scores = ((member, score_text(score, shortest)) for member, score in value.members)
+            return reduce(xor, (mix(NOTHING, *pair) for pair in scores), state)
         case HashValue() as value:
-            for field, text, expire_at_ms in value.fields:
-                if hides_before_ms is not None and expire_at_ms is not None and expire_at_ms < hides_before_ms:
-                    continue
-                part = mix(NOTHING, field, text)
-                if marks and expire_at_ms is not None:
-                    part = xor(part, b"!!hexpire!!")
-                state = xor(state, part)
+            shown = (row for row in value.fields if row[2] is None or row[2] >= (hides_before_ms or 0))
+            return reduce(xor, (_field(*row, marks) for row in shown), state)
         case StreamValue() as value:
-            for entry in value.entries:
-                state = mix(state, b"%d.%d" % (entry.id.ms, entry.id.seq))
-                for field, text in entry.fields:
-                    state = mix(state, field, text)
-        case OpaqueValue():
-            pass
+            return mix(state, *_stream(value))
     return state
+
+
+def score_text(score: float, shortest: bool) -> bytes:
+    return server_text(score).encode() if shortest else b"%.17g" % score
+
+
+def _field(field: bytes, text: bytes, expire_at_ms: int | None, marks: bool) -> bytes:
+    part = mix(NOTHING, field, text)
+    return xor(part, b"!!hexpire!!") if marks and expire_at_ms is not None else part
+
+
+def _stream(value: StreamValue) -> Iterator[bytes]:
+    for entry in value.entries:
+        yield b"%d.%d" % (entry.id.ms, entry.id.seq)
+        for field, text in entry.fields:
+            yield field
+            yield text

@@ -19,9 +19,7 @@ class Scaled(NamedTuple):
     exponent: int
 
     def times(self, other: Scaled) -> Scaled:
-        return Scaled(
-            (self.significand * other.significand + (1 << 63)) >> 64, self.exponent + other.exponent + 64
-        )
+        return Scaled((self.significand * other.significand + (1 << 63)) >> 64, self.exponent + other.exponent + 64)
 
 
 def normal(significand: int, exponent: int) -> Scaled:

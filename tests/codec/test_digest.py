@@ -20,6 +20,8 @@ SAID = [
     (FIXTURES / server / name, digest)
     for server, files in json.loads((FIXTURES / "digests.json").read_text()).items()
     for name, digest in files.items()
+    if name.endswith(".rdb")
+    if name.endswith(".rdb")
 ]
 
 
@@ -112,7 +114,6 @@ SCORES = [0.0, -0.0, 1.0, -1.0, 0.1, 1e-7, 1e-5, 0.001, 0.0001, 123456789.0, 1e2
 
 @pytest.mark.parametrize("score", SCORES, ids=repr)
 def test_score_texts(score: float) -> None:
-
 
     data = rdb(make.key(5, b"z", make.length(1) + make.string(b"m") + struct.pack("<d", score)))
     for server, shortest in (("redis-6.2", False), ("redis-7.2", True), ("valkey-8.0", True)):

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import struct
+import subprocess
+import sys
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from codec import f6
@@ -26,11 +30,11 @@ COUNT = 220_000
 
 
 def double(bits: int) -> float:
-    return struct.unpack("<d", struct.pack("<Q", bits))[0]
+    return float(struct.unpack("<d", struct.pack("<Q", bits))[0])
 
 
 def bits(value: float) -> int:
-    return struct.unpack("<Q", struct.pack("<d", value))[0]
+    return int(struct.unpack("<Q", struct.pack("<d", value))[0])
 
 
 def doubles(count: int, seed: int) -> list[float]:
@@ -38,7 +42,11 @@ def doubles(count: int, seed: int) -> list[float]:
     dice = random.Random(seed)
     found = [0.0, -0.0, 5e-324, 2.2250738585072014e-308, 2.225073858507201e-308, 1.7976931348623157e308, 2.0**63]
     for power in range(-1074, 1024):
-        found += [math.ldexp(1, power), math.nextafter(math.ldexp(1, power), 0), math.nextafter(math.ldexp(1, power), 1e309)]
+        found += [
+            math.ldexp(1, power),
+            math.nextafter(math.ldexp(1, power), 0),
+            math.nextafter(math.ldexp(1, power), 1e309),
+        ]
     for power in range(-323, 309):
         near = float(f"1e{power}")
         found += [near, math.nextafter(near, 0), math.nextafter(near, math.inf)]
@@ -156,8 +164,10 @@ def decimal_texts(count: int, seed: int) -> list[bytes]:
         lambda: b"%d.%019d" % (dice.randrange(1 << 64), dice.randrange(10**19)),
         lambda: repr(dice.uniform(-1e6, 1e6)).encode(),
         lambda: b"%d" % dice.randrange(-(1 << 80), 1 << 80),
-        lambda: (b"%d" % dice.randrange(10**19, 10**dice.randrange(20, 60))) + dice.choice((b"", b"e-30", b".5", b"e280")),
-        lambda: (b"0." + b"0" * dice.randrange(30) + b"%d" % dice.randrange(10**25)),
+        lambda: (
+            (b"%d" % dice.randrange(10**19, 10 ** dice.randrange(20, 60))) + dice.choice((b"", b"e-30", b".5", b"e280"))
+        ),
+        lambda: b"0." + b"0" * dice.randrange(30) + b"%d" % dice.randrange(10**25),
         halfway,
         subnormal_halfway,
     )
@@ -172,11 +182,7 @@ def test_texts_give_the_nearest_double() -> None:
     texts = decimal_texts(COUNT, 5)
     assert max(map(len, texts)) <= 128
     found = scores_of(zset_of_texts(texts))
-    wrong = [
-        (text, value)
-        for text, value in zip(texts, found, strict=True)
-        if bits(value) != bits(float(text))
-    ]
+    wrong = [(text, value) for text, value in zip(texts, found, strict=True) if bits(value) != bits(float(text))]
     assert wrong == []
 
 
@@ -228,3 +234,40 @@ def test_numbers_of_arrays_keep_their_type() -> None:
     assert [repr(value) for _, value in record.value.items] == [repr(value) for value in values]
     line = json.loads(written(data, Jsonl).splitlines()[1])
     assert [repr(value) for _, value in line["value"]["items"]] == [repr(value) for value in values]
+
+
+LOCALE_PROGRAM = """
+import locale, sys
+import rdbtool
+locale.setlocale(locale.LC_ALL, sys.argv[1])
+assert locale.str(1.5) == "1,5"
+path, text = sys.argv[2:]
+sink = rdbtool.Digest("redis-7.0")
+with rdbtool.open(path) as reader:
+    reader.feed(sink)
+assert sink.hexdigest() == text, sink.hexdigest()
+with rdbtool.open(path) as reader:
+    print([score for record in reader for _, score in record.value.members])
+"""
+
+
+def test_decimal_commas_of_a_locale_do_no_harm(tmp_path: Path) -> None:
+    """A program that uses rdbtool may have chosen a locale where C's own functions read and write 1,5."""
+    made = tmp_path / "de_DE.UTF-8"
+    subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", str(made)], capture_output=True, check=False)
+    environment = os.environ | ({"LOCPATH": str(tmp_path)} if made.exists() else {})
+    texts = [b"1.55e-310", b"1.2345678901234567890123", b"0.1", b"9007199254740993.00000000001", b"4.9e-324"]
+    path = tmp_path / "z.rdb"
+    path.write_bytes(zset_of_texts(texts))
+    digest = f6.digest(records_of(path), shortest=False, marks=False)
+    done = subprocess.run(
+        [sys.executable, "-c", LOCALE_PROGRAM, "de_DE.UTF-8", str(path), digest],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
+        check=False,
+    )
+    if "unsupported locale" in done.stderr:
+        pytest.skip("neither is the locale de_DE.UTF-8 installed, nor can it be made")
+    assert done.stdout == f"{[float(text) for text in texts]}\n", done.stderr

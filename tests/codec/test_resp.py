@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import struct
 from pathlib import Path
 
@@ -92,7 +94,9 @@ def test_sixty_four_elements_a_command(count: int) -> None:
     found = commands(data)[1:]
     for key, each in ((b"l", 1), (b"h", 2), (b"z", 2)):
         parts = [words[2:] for words in found if words[1] == key]
-        assert sum(parts, []) == [word for text in texts for word in ([text], [text, text], [b"1", text])[b"lhz".index(key)]]
+        assert functools.reduce(operator.iadd, parts, []) == [
+            word for text in texts for word in ([text], [text, text], [b"1", text])[b"lhz".index(key)]
+        ]
         assert [len(part) // each for part in parts] == [64] * (count // 64) + [count % 64] * (count % 64 > 0)
 
 

@@ -39,6 +39,7 @@ FORMS: dict[str, Writer] = {
     "restore-replace": lambda write: Resp(write, restore=True, replace=True),
 }
 
+
 @pytest.fixture(scope="module")
 def modern(redis_tools: server.Tools) -> Iterator[server.Server]:
     """A server whose files the digest rules of the tests apply to."""
@@ -146,7 +147,7 @@ def is_negative_zero(score: float) -> bool:
 
 
 def as_added(record: KeyRecord) -> KeyRecord:
-    """Return the record as Redis 7.0 keeps it after ZADD: in a small sorted set, a score of -0 becomes the integer 0."""
+    """Return the record as Redis 7.0 keeps it after ZADD: a score of -0 in a small sorted set becomes the integer 0."""
     if not has_negative_zero(record):
         return record
     assert isinstance(record.value, ZSetValue)
@@ -198,7 +199,7 @@ def _functions(path: Path) -> list[Any]:
 
 @pytest.mark.parametrize("form", ["plain", "restore"])
 def test_pending_entries_whose_stream_entry_is_gone(form: str, empty: server.Server) -> None:
-    """XCLAIM forgets them (so does a server that loads its own rewritten AOF); a payload keeps them. No consumer is lost."""
+    """XCLAIM forgets them (as in a server's own rewritten AOF), payloads keep them; no consumer is lost."""
     client = empty.client
     for at in range(1, 5):
         client("XADD", "s", f"{at}-0", "f", "v")
@@ -245,7 +246,9 @@ def test_streams_at_the_edge(made: str, form: str, empty: server.Server) -> None
 def test_an_empty_stream_without_counters(last: tuple[int, int], empty: server.Server) -> None:
     """As Redis 5 and 6 store one that XGROUP CREATE … MKSTREAM made."""
     group = make.string(b"g") + make.ids(last) + make.pending() + make.counted()
-    data = rdb(make.key(15, b"s", make.length(0) + make.length(0) + make.ids(last) + make.counted(group)), magic=b"REDIS0009")
+    data = rdb(
+        make.key(15, b"s", make.length(0) + make.length(0) + make.ids(last) + make.counted(group)), magic=b"REDIS0009"
+    )
     execute(empty, written(data, Resp))
     (record,) = records_of(data)
     assert isinstance(record.value, StreamValue)

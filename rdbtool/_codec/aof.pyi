@@ -1,0 +1,56 @@
+"""The scanner: commands out of the RESP of an append-only log, framed strictly."""
+
+from array import array
+from collections.abc import Callable, Container
+
+from rdbtool._codec.window import Window
+
+ENDED: int
+PAUSED: int
+DECLINED: int
+TOO_LARGE: int
+
+MULTI: int
+EXEC: int
+
+NOTHING: int
+EXHAUSTED: int
+
+class Scanner:
+    """Scans the log in a window from where it stands. ``batch`` is the number of commands after which it pauses.
+
+    ``count`` commands were read so far. ``good`` is the offset behind the last record outside of an open
+    MULTI, ``good_count`` the number of commands before it. ``multi_at`` is the offset of the open MULTI or -1.
+    ``end`` and ``zeros_at``: see ``resync``.
+    """
+
+    count: int
+    good_count: int
+    good: int
+    multi_at: int
+    end: int
+    zeros_at: int
+    def __init__(self, window: Window, batch: int = 256) -> None: ...
+    def run(self, progress: Callable[[int], object] | None = None) -> int:
+        """Collect commands; return PAUSED (a full batch), ENDED, DECLINED (not sound) or TOO_LARGE."""
+    def check(self, progress: Callable[[int], object] | None = None) -> int:
+        """Count commands and make no objects; return ENDED, DECLINED or TOO_LARGE."""
+    def take(
+        self,
+    ) -> tuple[list[tuple[bytes, ...]], array[int], list[tuple[int, bytes]], list[tuple[int, int]]]:
+        """Return (commands, their offsets, annotations, marks) collected since the last time.
+
+        An annotation is the index of the command it precedes and its line; a mark is the index of a
+        command and MULTI or EXEC.
+        """
+    def accept(self, argv: tuple[bytes, ...], stop: int, *, collect: bool = True) -> None:
+        """Take the record at hand, a command that somebody else read, up to offset ``stop``."""
+    def accept_annotation(self, text: bytes, stop: int) -> None:
+        """Take the record at hand, an annotation line that somebody else read, up to offset ``stop``."""
+    def resync(self, known: Container[bytes]) -> int:
+        """Search behind the first byte of the record at hand for a whole command with a known name.
+
+        ``known`` holds names in upper case. Returns the command's offset, where the scanner then stands;
+        NOTHING, where ``end`` is the offset of the end of the log and ``zeros_at`` the one from which
+        there is nothing but NUL; or EXHAUSTED after a search that was made to be endless.
+        """

@@ -1,0 +1,504 @@
+# The scanner: commands out of the RESP of an append-only log (format C1), framed strictly.
+#
+# A record is a command or an annotation line. It is read from the window in one go; where the window
+# ends too early, more is read and the record starts again. Functions that look at bytes return SOUND,
+# SHORT (the record goes on behind the window) or BAD, raise nothing and make no objects, so the same code
+# serves the batches, the check and the search behind damage. On a BAD record the scanner stops in front
+# of it: the line-oriented parser then reads the same bytes and says what is wrong with them.
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.ref cimport Py_DECREF, PyObject
+from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memchr, memcmp
+from rdbtool._codec.cursor cimport Bytes
+from rdbtool._codec.window cimport Window
+
+from array import array
+
+from rdbtool._codec.window import WindowLimitError
+
+cdef extern from "Python.h":
+    # Declared with raw pointers: these results go straight into a tuple, which takes the reference over.
+    PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *p, Py_ssize_t size)
+    PyObject *new_tuple "PyTuple_New"(Py_ssize_t size)
+    void set_item "PyTuple_SET_ITEM"(PyObject *tuple, Py_ssize_t at, PyObject *item)
+    void untrack "PyObject_GC_UnTrack"(PyObject *tuple)
+    void keep "Py_INCREF"(PyObject *object)
+
+cdef enum:
+    SOUND = 1
+    SHORT = 0
+    BAD = -1
+
+cdef enum:
+    MAX_DIGITS = 18             # of a count or size: below 10**18 no sum of two overflows
+    MAX_LINE = 1023             # bytes of an annotation with its line end: what servers read at once
+    MAX_NAME = 32               # bytes of a command name that is looked up
+    LEAST_ARGUMENT = 6          # bytes of the shortest argument, $0 and two line ends
+    BATCH_SIZE = 1 << 20        # bytes of commands after which a batch is full
+    NAMES = 64                  # places for command names that were met
+    SEARCH_STEPS = 1 << 20      # arguments looked at in candidates, beyond one for each byte searched
+
+#: What ``Scanner.run`` and ``check`` end with; the numbers are the decoder's.
+ENDED, PAUSED, DECLINED, TOO_LARGE = range(4)
+
+#: What a mark of a batch stands for.
+MULTI, EXEC = 1, 2
+
+#: What ``Scanner.resync`` returns when it found nothing, and when it gave up.
+NOTHING, EXHAUSTED = -1, -2
+
+
+cdef struct Reach:
+    Bytes end
+    uint64_t beyond             # bytes that may follow `end`: 0 at the end of the source, UINT64_MAX: unknown
+
+
+cdef struct Record:
+    uint64_t argc               # 0: an annotation
+    Bytes name                  # of the command, or the text of the annotation
+    size_t name_size
+    Bytes first                 # where the first argument's header begins
+    Bytes stop
+
+
+cdef inline int missing(Reach *reach, uint64_t count) noexcept nogil:
+    return BAD if count > reach.beyond else SHORT
+
+
+cdef inline int header(Bytes *at, Reach *reach, uint8_t mark, uint64_t *out) noexcept nogil:
+    """Read a mark, one to eighteen digits and a line end."""
+    cdef Bytes p = at[0]
+    cdef Bytes end = reach.end
+    cdef Bytes digits
+    cdef uint64_t value = 0
+    cdef uint8_t digit
+    if p >= end:
+        return missing(reach, 1)
+    if p[0] != mark:
+        return BAD
+    p += 1
+    digits = p
+    while True:
+        if p >= end:
+            return missing(reach, 1)
+        digit = <uint8_t>(p[0] - 48)
+        if digit > 9:
+            break
+        if p - digits == MAX_DIGITS:
+            return BAD
+        value = value * 10 + digit
+        p += 1
+    if p == digits or p[0] != 13:
+        return BAD
+    if p + 1 >= end:
+        return missing(reach, 1)
+    if p[1] != 10:
+        return BAD
+    at[0] = p + 2
+    out[0] = value
+    return SOUND
+
+
+cdef inline int argument(Bytes *at, Reach *reach, Bytes *text, uint64_t *size) noexcept nogil:
+    """Read one argument: its size, its bytes, a line end."""
+    cdef Bytes p = at[0]
+    cdef uint64_t held
+    cdef int status = header(&p, reach, 36, size)
+    if status != SOUND:
+        return status
+    held = <uint64_t>(reach.end - p)
+    if size[0] + 2 > held:
+        status = missing(reach, size[0] + 2 - held)
+        # Of the two bytes behind it, one may be here and wrong already.
+        return BAD if size[0] < held and p[size[0]] != 13 else status
+    if p[size[0]] != 13 or p[size[0] + 1] != 10:
+        return BAD
+    text[0] = p
+    at[0] = p + size[0] + 2
+    return SOUND
+
+
+cdef inline int command_head(Bytes p, Reach *reach, Record *record) noexcept nogil:
+    """Read the count of arguments; ``stop`` is behind it."""
+    cdef int status = header(&p, reach, 42, &record.argc)
+    if status == SOUND and record.argc == 0:
+        return BAD
+    record.first = record.stop = p
+    return status
+
+
+cdef int annotation(Bytes p, Reach *reach, Record *record) noexcept nogil:
+    cdef uint64_t held = <uint64_t>(reach.end - p)
+    cdef Bytes line_end = <Bytes>memchr(p, 10, held if held < MAX_LINE else MAX_LINE)
+    if line_end == NULL:
+        return BAD if held >= MAX_LINE else missing(reach, 1)
+    if (line_end - 1)[0] != 13:
+        return BAD
+    record.argc = 0
+    record.name = p
+    record.name_size = <size_t>(line_end - 1 - p)
+    record.stop = line_end + 1
+    return SOUND
+
+
+cdef int walk(Reach *reach, Record *record, uint64_t *steps) noexcept nogil:
+    """Walk over all arguments; ``steps`` is how many may be looked at and is counted down."""
+    cdef Bytes p = record.first
+    cdef Bytes text
+    cdef uint64_t size, i
+    cdef int status
+    for i in range(record.argc):
+        if steps[0] == 0:
+            return BAD
+        steps[0] -= 1
+        status = argument(&p, reach, &text, &size)
+        if status != SOUND:
+            return status
+        if i == 0:
+            record.name = text
+            record.name_size = size
+    record.stop = p
+    return SOUND
+
+
+cdef inline bint is_word(Bytes p, size_t size, const char *word, size_t word_size) noexcept nogil:
+    """Whether a name is a word of lower case letters, in any case."""
+    cdef size_t i
+    if size != word_size:
+        return False
+    for i in range(size):
+        if (p[i] | 32) != <uint8_t>word[i]:
+            return False
+    return True
+
+
+cdef class Scanner:
+    """Scans the log in a window. ``batch`` is the number of commands after which it pauses."""
+
+    cdef Window window
+    cdef Py_ssize_t batch
+    cdef list argvs
+    cdef list texts
+    cdef list marks
+    cdef int64_t *offsets
+    cdef Py_ssize_t filled
+    cdef uint64_t filled_size
+    cdef list names                 # command names that were met, by a hash of them
+    cdef readonly uint64_t count    # of commands
+    cdef readonly uint64_t good_count
+    cdef readonly int64_t good      # end of the last record outside of an open MULTI
+    cdef readonly int64_t multi_at  # of the open MULTI, -1: none
+    cdef readonly int64_t end       # of the source, where a search came to it
+    cdef readonly int64_t zeros_at  # from here on it held nothing but NUL
+
+    def __init__(self, Window window not None, Py_ssize_t batch=256):
+        self.window = window
+        self.batch = max(1, batch)
+        self.offsets = <int64_t *>malloc(<size_t>self.batch * sizeof(int64_t))
+        if self.offsets == NULL:
+            raise MemoryError
+        self.names = [b""] * NAMES
+        self.good = window.at
+        self.multi_at = self.end = self.zeros_at = -1
+        self.renew()
+
+    def __dealloc__(self):
+        free(self.offsets)
+
+    cdef int renew(self) except -1:
+        self.argvs = []
+        self.texts = []
+        self.marks = []
+        self.filled = 0
+        self.filled_size = 0
+        return 0
+
+    def take(self):
+        """Return (argvs, offsets, annotations, marks) since the last time, and start anew."""
+        offsets = array("q")
+        offsets.frombytes((<char *>self.offsets)[:self.filled * sizeof(int64_t)])
+        taken = self.argvs, offsets, self.texts, self.marks
+        self.renew()
+        return taken
+
+    # ---- records, one after another --------------------------------------------------------------
+
+    def run(self, progress=None):
+        """Collect commands until the batch is full, the log ends, or a record is not sound."""
+        return self.advance(True, progress)
+
+    def check(self, progress=None):
+        """Count commands up to the end of the log, or a record that is not sound, and make no objects."""
+        return self.advance(False, progress)
+
+    cdef object advance(self, bint collect, object progress):
+        cdef Window window = self.window
+        cdef Reach reach
+        cdef int status
+        while True:
+            if self.filled == self.batch or self.filled_size >= BATCH_SIZE:
+                return PAUSED
+            self.look(&reach)
+            if collect:
+                status = self.collect(&reach)
+            else:
+                with nogil:
+                    status = self.pass_over(&reach)
+            if status == SOUND:
+                continue
+            if window.start == window.stop and window.at_end:
+                return ENDED
+            if status == BAD and window.start != window.stop:
+                return DECLINED
+            try:
+                window.refill()
+            except WindowLimitError:
+                return TOO_LARGE
+            if progress is not None:
+                progress(window.at)
+
+    cdef int look(self, Reach *reach) noexcept:
+        cdef Window window = self.window
+        cdef int64_t beyond
+        reach.end = window.buffer + window.stop
+        reach.beyond = UINT64_MAX
+        if window.at_end:
+            reach.beyond = 0
+        elif window.size >= 0:
+            beyond = window.size - window.base - <int64_t>window.stop
+            reach.beyond = <uint64_t>beyond if beyond > 0 else 0
+        return 0
+
+    cdef int pass_over(self, Reach *reach) noexcept nogil:
+        """Pass over all records that the window holds; return what stopped it."""
+        cdef Bytes p = self.window.buffer + self.window.start
+        cdef uint64_t steps = UINT64_MAX
+        cdef Record record
+        cdef int status
+        while p < reach.end:
+            if p[0] == 35:
+                status = annotation(p, reach, &record)
+            else:
+                status = command_head(p, reach, &record)
+                if status == SOUND:
+                    status = walk(reach, &record, &steps)
+            if status != SOUND:
+                return status
+            self.note(p, &record)
+            p = record.stop
+        return SHORT
+
+    cdef int collect(self, Reach *reach) except -2:
+        """Make the commands that the window holds, up to a full batch (SOUND) or what stopped it."""
+        cdef Bytes p = self.window.buffer + self.window.start
+        cdef uint64_t steps = UINT64_MAX
+        cdef Record record
+        cdef int status
+        cdef int mark
+        cdef tuple argv
+        while p < reach.end:
+            if p[0] == 35:
+                status = annotation(p, reach, &record)
+                if status != SOUND:
+                    return status
+                self.texts.append((self.filled, (<char *>record.name)[:record.name_size]))
+                self.note(p, &record)
+                p = record.stop
+                continue
+            status = command_head(p, reach, &record)
+            if status != SOUND:
+                return status
+            if record.argc > <uint64_t>(reach.end - record.first) // LEAST_ARGUMENT:
+                # It cannot be whole in here, but what there is of it may be unsound.
+                return walk(reach, &record, &steps)
+            argv = self.build(reach, &record, &status)
+            if status != SOUND:
+                return status
+            self.argvs.append(argv)
+            self.offsets[self.filled] = self.window.base + (p - self.window.buffer)
+            mark = self.note(p, &record)
+            if mark:
+                self.marks.append((self.filled, mark))
+            self.filled += 1
+            self.filled_size += <uint64_t>(record.stop - p)
+            if self.filled == self.batch or self.filled_size >= BATCH_SIZE:
+                return SOUND
+            p = record.stop
+        return SHORT
+
+    cdef tuple build(self, Reach *reach, Record *record, int *status):
+        cdef Bytes p = record.first
+        cdef Bytes text
+        cdef uint64_t size
+        cdef Py_ssize_t i
+        cdef PyObject *item
+        cdef PyObject *whole = new_tuple(<Py_ssize_t>record.argc)
+        if whole == NULL:
+            raise MemoryError
+        argv = <tuple>whole
+        Py_DECREF(argv)
+        for i in range(<Py_ssize_t>record.argc):
+            status[0] = argument(&p, reach, &text, &size)
+            if status[0] != SOUND:
+                return argv
+            if i == 0:
+                record.name = text
+                record.name_size = size
+                item = self.name_object(text, size)
+            else:
+                item = new_bytes(<const char *>text, <Py_ssize_t>size)
+            if item == NULL:
+                raise MemoryError
+            set_item(whole, i, item)
+        # Bytes cannot refer back to it: the cyclic collector need not visit a million of these.
+        untrack(whole)
+        record.stop = p
+        return argv
+
+    cdef PyObject *name_object(self, Bytes p, size_t size) except NULL:
+        """Return a new reference to the name: the same object for the same name, whose hash is known by then."""
+        cdef size_t place
+        cdef object name
+        if size == 0 or size > MAX_NAME:
+            name = PyBytes_FromStringAndSize(<const char *>p, <Py_ssize_t>size)
+        else:
+            place = (size * 7 + p[0] * 5 + p[size >> 1] * 3 + p[size - 1]) % NAMES
+            name = self.names[place]
+            if <size_t>PyBytes_GET_SIZE(name) != size or memcmp(PyBytes_AS_STRING(name), p, size):
+                name = PyBytes_FromStringAndSize(<const char *>p, <Py_ssize_t>size)
+                self.names[place] = name
+        keep(<PyObject *>name)
+        return <PyObject *>name
+
+    cdef inline int note(self, Bytes begin, Record *record) noexcept nogil:
+        """Consume a record, and follow what is known of transactions; return its mark."""
+        cdef int mark = 0
+        self.window.start = <size_t>(record.stop - self.window.buffer)
+        if record.argc:
+            self.count += 1
+            if is_word(record.name, record.name_size, b"multi", 5):
+                mark = 1
+            elif is_word(record.name, record.name_size, b"exec", 4):
+                mark = 2
+        self.follow(mark, self.window.base + (begin - self.window.buffer))
+        return mark
+
+    cdef inline int follow(self, int mark, int64_t at) noexcept nogil:
+        if mark == 1 and self.multi_at < 0:
+            self.multi_at = at
+        elif mark == 2:
+            self.multi_at = -1
+        if self.multi_at < 0:
+            self.good = self.window.base + <int64_t>self.window.start
+            self.good_count = self.count
+        return 0
+
+    # ---- what others read ------------------------------------------------------------------------
+
+    def accept(self, tuple argv not None, int64_t stop, *, bint collect=True):
+        """Take a command that somebody else read from the window, up to ``stop``."""
+        cdef int64_t at = self.window.base + <int64_t>self.window.start
+        cdef bytes name = argv[0].lower()
+        cdef int mark = 1 if name == b"multi" else 2 if name == b"exec" else 0
+        if collect:
+            if self.filled == self.batch:
+                raise ValueError("the batch is full")
+            self.argvs.append(argv)
+            self.offsets[self.filled] = at
+            if mark:
+                self.marks.append((self.filled, mark))
+            self.filled += 1
+            self.filled_size += <uint64_t>(stop - at)
+        self.window.skip_to(stop)
+        self.count += 1
+        self.follow(mark, at)
+
+    def accept_annotation(self, bytes text not None, int64_t stop):
+        """Take an annotation that somebody else read from the window, up to ``stop``."""
+        self.texts.append((self.filled, text))
+        self.window.skip_to(stop)
+        self.follow(0, 0)
+
+    # ---- behind damage ---------------------------------------------------------------------------
+
+    def resync(self, known):
+        """Search, behind the first byte of the record at hand, for a whole command with a known name.
+
+        ``known`` holds names in upper case. Returns the command's offset, where the scanner then stands;
+        NOTHING if the rest of the log has none: ``end`` and ``zeros_at`` then say how it ends; or
+        EXHAUSTED, which only a log made for it can bring about.
+        """
+        cdef Window window = self.window
+        cdef uint64_t steps = SEARCH_STEPS
+        cdef Reach reach
+        cdef Record record
+        cdef Bytes p
+        cdef int status
+        cdef int64_t zeros_at = window.base + <int64_t>window.start
+        if window.start < window.stop:
+            zeros_at += window.buffer[window.start] != 0
+            window.start += 1
+        while True:
+            self.look(&reach)
+            p = window.buffer + window.start
+            status = self.find_candidate(&p, &reach, &record, &steps)
+            if p < reach.end:
+                window.start = <size_t>(p - window.buffer)
+                if steps == 0:
+                    return EXHAUSTED
+                if status == SOUND:
+                    if (<char *>record.name)[:record.name_size].upper() in known:
+                        return window.at
+                    window.start += 1
+                    zeros_at = window.base + <int64_t>window.start
+                    continue
+            else:
+                # Nothing begins in the window any more.
+                p = reach.end
+                while p > window.buffer + window.start and (p - 1)[0] == 0:
+                    p -= 1
+                if p > window.buffer + window.start:
+                    zeros_at = window.base + (p - window.buffer)
+                window.start = window.stop
+                if window.at_end:
+                    self.end = window.at
+                    self.zeros_at = zeros_at
+                    return NOTHING
+            try:
+                window.refill()
+            except WindowLimitError:
+                window.start += 1
+                zeros_at = window.base + <int64_t>window.start
+
+    cdef int find_candidate(self, Bytes *at, Reach *reach, Record *record, uint64_t *steps) noexcept nogil:
+        """Find where a whole command with a name of letters begins (SOUND) or may begin (SHORT)."""
+        cdef Bytes p = at[0]
+        cdef size_t i
+        cdef int status
+        while True:
+            p = <Bytes>memchr(p, 42, <size_t>(reach.end - p)) if p < reach.end else NULL
+            if p == NULL:
+                at[0] = reach.end
+                return BAD
+            status = command_head(p, reach, record)
+            if status == SOUND:
+                # The steps are few, or a log could make this take forever: one for each byte that was passed.
+                if p > at[0]:
+                    steps[0] += <uint64_t>(p - at[0])
+                at[0] = p
+                status = walk(reach, record, steps)
+                if steps[0] == 0:
+                    return BAD
+                if status == SOUND and not 0 < record.name_size <= MAX_NAME:
+                    status = BAD
+                if status == SOUND:
+                    for i in range(record.name_size):
+                        if not 97 <= (record.name[i] | 32) <= 122 and record.name[i] not in (45, 46, 95):
+                            status = BAD
+                            break
+            if status != BAD:
+                at[0] = p
+                return status
+            p += 1

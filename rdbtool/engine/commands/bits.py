@@ -1,0 +1,178 @@
+"""Bitmaps: SETBIT, BITOP and BITFIELD. Bit 0 is the highest bit of the first byte (format D5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import reduce
+from operator import and_, or_, xor
+from typing import Final, NamedTuple
+
+from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.errors import SYNTAX, CommandError
+from rdbtool.engine.strings import MAX_STRING, find_string, open_string, store_string
+from rdbtool.engine.table import command
+from rdbtool.engine.values import StringData
+
+_NOT_A_BIT: Final = "ERR bit is not an integer or out of range"
+_NOT_AN_OFFSET: Final = "ERR bit offset is not an integer or out of range"
+_NOT_A_TYPE: Final = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
+_TYPE: Final = re.compile(rb"([iu])([1-9][0-9]?)")
+
+
+@command("SETBIT", 4, "2.2.0")
+def setbit(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SETBIT key offset value."""
+    offset = _parse_offset(argv[2])
+    bit = argv[3]
+    if bit not in (b"0", b"1"):
+        raise CommandError(_NOT_A_BIT)
+    at, mask = offset >> 3, 128 >> (offset & 7)
+    data = open_string(find_string(engine.db, argv[1]), at + 1)
+    if bit == b"1":
+        data[at] |= mask
+    else:
+        data[at] &= ~mask
+    store_string(engine.db, argv[1], data)
+
+
+def _parse_offset(text: bytes, width: int = 0) -> int:
+    """Return a bit offset; with a width, ``#n`` counts in fields of that width."""
+    if width and text[:1] == b"#":
+        offset = parse_int(text[1:], _NOT_AN_OFFSET) * width
+    else:
+        offset = parse_int(text, _NOT_AN_OFFSET)
+    if not 0 <= offset < MAX_STRING * 8:
+        raise CommandError(_NOT_AN_OFFSET)
+    return offset
+
+
+def _diff(values: Sequence[int]) -> int:
+    return values[0] & ~reduce(or_, values[1:])
+
+
+def _diff1(values: Sequence[int]) -> int:
+    return reduce(or_, values[1:]) & ~values[0]
+
+
+def _andor(values: Sequence[int]) -> int:
+    return values[0] & reduce(or_, values[1:])
+
+
+def _one(values: Sequence[int]) -> int:
+    once = twice = 0
+    for value in values:
+        twice |= once & value
+        once |= value
+    return once & ~twice
+
+
+#: How the sources combine; their bits past the end are zeros.
+_OPERATIONS: Final[dict[bytes, Callable[[Sequence[int]], int]]] = {
+    b"AND": lambda values: reduce(and_, values),
+    b"OR": lambda values: reduce(or_, values),
+    b"XOR": lambda values: reduce(xor, values),
+    b"NOT": lambda values: ~values[0],
+    b"DIFF": _diff,
+    b"DIFF1": _diff1,
+    b"ANDOR": _andor,
+    b"ONE": _one,
+}
+
+
+@command("BITOP", -4, "2.6.0")
+def bitop(engine: Engine, argv: Sequence[bytes]) -> None:
+    """BITOP operation destination key [key ...]."""
+    name = argv[1].upper()
+    operation = _OPERATIONS.get(name)
+    if operation is None:
+        raise CommandError(SYNTAX)
+    if name == b"NOT" and len(argv) != 4:
+        raise CommandError("ERR BITOP NOT must be called with a single source key.")
+    if name in (b"DIFF", b"DIFF1", b"ANDOR") and len(argv) < 5:
+        raise CommandError(f"ERR BITOP {name.decode()} must be called with at least two source keys.")
+    sources = [find_string(engine.db, key) or b"" for key in argv[3:]]
+    size = max(map(len, sources))
+    if not size:
+        engine.db.delete(argv[2])
+        return
+    bits = operation([int.from_bytes(source, "little") for source in sources])
+    if name == b"NOT":
+        bits += 1 << (8 * size)
+    engine.db.replace(argv[2], bits.to_bytes(size, "little"))
+
+
+class _Field(NamedTuple):
+    """One write of BITFIELD. ``value`` is the new value, or what to add."""
+
+    adds: bool
+    signed: bool
+    width: int
+    offset: int
+    value: int
+    overflow: bytes
+
+
+@command("BITFIELD", -2, "3.2.0")
+def bitfield(engine: Engine, argv: Sequence[bytes]) -> None:
+    """BITFIELD key [GET type offset | [OVERFLOW mode] SET type offset value | INCRBY type offset step] ...."""
+    fields = _parse_fields(argv)
+    value = find_string(engine.db, argv[1])
+    if not fields:
+        return
+    size = max((field.offset + field.width + 7) >> 3 for field in fields)
+    data = open_string(value, size)
+    for field in fields:
+        _write_field(data, field)
+    store_string(engine.db, argv[1], data)
+
+
+def _parse_fields(argv: Sequence[bytes]) -> list[_Field]:
+    """Return the writes of a BITFIELD; reads are checked and left out."""
+    fields = []
+    overflow = b"WRAP"
+    at = 2
+    while at < len(argv):
+        name, left = argv[at].upper(), len(argv) - at - 1
+        if name == b"OVERFLOW" and left >= 1:
+            overflow = argv[at + 1].upper()
+            if overflow not in (b"WRAP", b"SAT", b"FAIL"):
+                raise CommandError("ERR Invalid OVERFLOW type specified")
+            at += 2
+            continue
+        if not (name == b"GET" and left >= 2) and not (name in (b"SET", b"INCRBY") and left >= 3):
+            raise CommandError(SYNTAX)
+        match = _TYPE.fullmatch(argv[at + 1])
+        if match is None or int(match[2]) > (64 if match[1] == b"i" else 63):
+            raise CommandError(_NOT_A_TYPE)
+        width = int(match[2])
+        offset = _parse_offset(argv[at + 2], width)
+        if name == b"GET":
+            at += 3
+            continue
+        fields.append(_Field(name == b"INCRBY", match[1] == b"i", width, offset, parse_int(argv[at + 3]), overflow))
+        at += 4
+    return fields
+
+
+def _write_field(data: StringData, field: _Field) -> None:
+    start, stop = field.offset >> 3, (field.offset + field.width + 7) >> 3
+    window = int.from_bytes(data[start:stop], "big")
+    shift = 8 * stop - field.offset - field.width
+    mask = (1 << field.width) - 1
+    low, high = (-(1 << (field.width - 1)), (1 << (field.width - 1)) - 1) if field.signed else (0, mask)
+    value = field.value
+    if field.adds:
+        old = window >> shift & mask
+        value += old - (1 << field.width) if old > high else old
+    elif not field.signed and value < 0:
+        # Servers take the value of an unsigned SET as 64 bits without a sign: it is too high, not too low.
+        value += 1 << 64
+    if not low <= value <= high:
+        if field.overflow == b"FAIL":
+            return
+        if field.overflow == b"SAT":
+            value = low if value < low else high
+    window = (window & ~(mask << shift)) | (value & mask) << shift
+    data[start:stop] = window.to_bytes(stop - start, "big")

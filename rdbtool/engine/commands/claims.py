@@ -1,0 +1,248 @@
+"""What is delivered to the consumers of a group, and who takes it over (format D5).
+
+A server writes what reading and claiming does to a group as XCLAIM and XGROUP SETID. The commands that it
+never writes (XREADGROUP, XAUTOCLAIM) are executed as it would do at ``now_ms``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rdbtool.engine.arguments import INT64_MAX, parse_int
+from rdbtool.engine.errors import SYNTAX, CommandError
+from rdbtool.engine.stream_arguments import find_stream, knows, parse_id, parse_options
+from rdbtool.engine.stream_groups import describe_missing, find_group, see_consumer, touch
+from rdbtool.engine.streams import MAX_ID, U64, ConsumerData, GroupData, PendingData, StreamData
+from rdbtool.engine.table import command
+
+if TYPE_CHECKING:
+    from rdbtool.engine.engine import Engine
+
+#: XAUTOCLAIM looks at so many pending entries for each that it may claim.
+_ATTEMPTS: Final = 10
+
+#: Options of XCLAIM that have a value, and what is said of a wrong one.
+_CLAIM_VALUES: Final = {
+    word.encode(): f"ERR Invalid {word} option argument for XCLAIM" for word in ("IDLE", "TIME", "RETRYCOUNT", "LASTID")
+}
+
+
+# ---- claiming ----------------------------------------------------------------------------------
+
+
+class _Claim(NamedTuple):
+    """The options of XCLAIM; ``delivered_at_ms`` is when the claimed entries count as delivered."""
+
+    delivered_at_ms: int
+    last_id: int = 0
+    delivery_count: int | None = None
+    may_create: bool = False
+    just_ids: bool = False
+
+
+@command("XCLAIM", -6, "5.0.0")
+def xclaim(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XCLAIM key group consumer min-idle-time id [id …] [options]."""
+    stream, group = find_group(engine, argv[1], argv[2])
+    min_idle = parse_int(argv[4], "ERR Invalid min-idle-time argument for XCLAIM")
+    ids: list[int] = []
+    for text in argv[5:]:
+        if text[:1].isalpha():
+            # The options begin.
+            break
+        try:
+            ids.append(parse_id(text))
+        except CommandError:
+            break
+    claim = _parse_claim(engine, argv, 5 + len(ids))
+    group.last_id = max(group.last_id, claim.last_id)
+    claiming = _Claiming(engine, stream, group, argv[3], min_idle)
+    for entry_id in ids:
+        if claiming.has_lost(entry_id):
+            continue
+        if entry_id not in group.pending:
+            if not claim.may_create or entry_id not in stream:
+                continue
+            group.pending[entry_id] = PendingData(None, engine.now_ms, 1)
+        claiming.take(entry_id, claim)
+
+
+@command("XAUTOCLAIM", -6, "6.2.0")
+def xautoclaim(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]."""
+    min_idle = parse_int(argv[4], "ERR Invalid min-idle-time argument for XAUTOCLAIM")
+    is_open = argv[5].startswith(b"(") and len(argv[5]) > 1
+    start = parse_id(argv[5][is_open:], strict=is_open) + is_open
+    if start > MAX_ID:
+        raise CommandError("ERR invalid start ID for the interval")
+    options = parse_options(argv, 6, flags=(b"JUSTID",), values=(b"COUNT",))
+    count = parse_int(options.get(b"COUNT", b"100"))
+    if not 1 <= count <= INT64_MAX // 16:
+        raise CommandError("ERR COUNT must be > 0")
+    stream, group = find_group(engine, argv[1], argv[2])
+    claiming = _Claiming(engine, stream, group, argv[3], min_idle)
+    claim = _Claim(engine.now_ms, just_ids=b"JUSTID" in options)
+    for entry_id in group.pending_from(start)[: count * _ATTEMPTS]:
+        if count == 0:
+            break
+        count -= claiming.has_lost(entry_id) or claiming.take(entry_id, claim)
+
+
+class _Claiming:
+    """One command's claims for a consumer, which is made when it is first needed: since 7.2 at once."""
+
+    def __init__(self, engine: Engine, stream: StreamData, group: GroupData, name: bytes, min_idle: int) -> None:
+        self.engine = engine
+        self.stream = stream
+        self.group = group
+        self.name = name
+        self.min_idle = min_idle
+        self.forgets_deleted = knows(engine.rules, (7, 0))
+        self.consumer = see_consumer(engine, group, name) if knows(engine.rules, (7, 2)) else None
+
+    def has_lost(self, entry_id: int) -> bool:
+        """Forget a pending entry that the stream has no more; return whether that was so. Before 7.0 it stayed."""
+        if not self.forgets_deleted or entry_id in self.stream:
+            return False
+        return self.group.pending.pop(entry_id, None) is not None
+
+    def take(self, entry_id: int, claim: _Claim) -> bool:
+        """Give a pending entry to the consumer; return whether it was idle for long enough."""
+        pending = self.group.pending[entry_id]
+        idle = self.engine.now_ms - pending.delivered_at_ms
+        if pending.consumer is not None and self.min_idle > 0 and idle < self.min_idle:
+            return False
+        if self.consumer is None:
+            self.consumer = see_consumer(self.engine, self.group, self.name)
+        pending.consumer = self.consumer
+        pending.delivered_at_ms = claim.delivered_at_ms
+        if claim.delivery_count is not None:
+            pending.delivery_count = claim.delivery_count
+        elif not claim.just_ids:
+            pending.delivery_count = (pending.delivery_count + 1) & U64
+        touch(self.engine, self.consumer)
+        return True
+
+
+def _parse_claim(engine: Engine, argv: Sequence[bytes], at: int) -> _Claim:
+    now = delivered_at_ms = engine.now_ms
+    last_id = 0
+    count: int | None = None
+    may_create = just_ids = False
+    while at < len(argv):
+        word = argv[at].upper()
+        if word == b"FORCE":
+            may_create = True
+        elif word == b"JUSTID":
+            just_ids = True
+        elif at + 1 == len(argv) or word not in _CLAIM_VALUES:
+            raise CommandError(f"ERR Unrecognized XCLAIM option '{argv[at].decode('utf-8', 'backslashreplace')}'")
+        else:
+            at += 1
+            if word == b"LASTID":
+                last_id = parse_id(argv[at])
+            else:
+                number = parse_int(argv[at], _CLAIM_VALUES[word])
+                if word == b"RETRYCOUNT":
+                    count = None if number < 0 else number
+                else:
+                    moment = now - number if word == b"IDLE" else number
+                    # Servers take a time that cannot be for now.
+                    delivered_at_ms = moment if 0 <= moment <= now else now
+        at += 1
+    return _Claim(delivered_at_ms, last_id, count, may_create, just_ids)
+
+
+# ---- reading -----------------------------------------------------------------------------------
+
+
+class _Read(NamedTuple):
+    group: bytes
+    consumer: bytes
+    limit: int | None
+    keeps_no_track: bool
+    keys: Sequence[bytes]
+    ids: Sequence[bytes]
+
+
+@command("XREADGROUP", -7, "5.0.0")
+def xreadgroup(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XREADGROUP GROUP group consumer [COUNT count] [BLOCK ms] [NOACK] STREAMS key [key …] id [id …]."""
+    read = _parse_read(argv)
+    parts: list[tuple[StreamData, GroupData, int]] = []
+    for key, text in zip(read.keys, read.ids, strict=True):
+        stream = find_stream(engine, key)
+        group = None if stream is None else stream.groups.get(read.group)
+        if stream is None or group is None:
+            raise CommandError(describe_missing(key, read.group) + " in XREADGROUP with GROUP option")
+        if text in (b"$", b"+"):
+            raise CommandError(f"ERR The {text.decode()} ID is meaningless in the context of XREADGROUP")
+        parts.append((stream, group, MAX_ID if text == b">" else parse_id(text)))
+    for stream, group, after in parts:
+        if knows(engine.rules, (7, 2)) or after != MAX_ID or stream.top() > group.last_id:
+            consumer = see_consumer(engine, group, read.consumer)
+            if after == MAX_ID:
+                _deliver(engine, stream, group, consumer, read)
+            else:
+                owned = group.pending_from(after + 1, consumer)
+                _deliver_again(engine, stream, owned[: read.limit], group)
+
+
+def _deliver(engine: Engine, stream: StreamData, group: GroupData, consumer: ConsumerData, read: _Read) -> None:
+    counts_reads = knows(engine.rules, (7, 0))
+    strict = knows(engine.rules, (8, 0), valkey=False)
+    entries = stream.entries(group.last_id + 1)
+    for entry_id, _ in islice(entries, read.limit):
+        if counts_reads:
+            since = group.last_id if strict else entry_id
+            if group.entries_read is not None and not stream.has_deleted_since(since, strict=strict):
+                group.entries_read += 1
+            elif stream.entries_added:
+                group.entries_read = stream.reckon_reads(entry_id, strict=strict)
+        group.last_id = entry_id
+        if not read.keeps_no_track:
+            group.pending[entry_id] = PendingData(consumer, engine.now_ms, 1)
+            touch(engine, consumer)
+
+
+def _deliver_again(engine: Engine, stream: StreamData, owned: list[int], group: GroupData) -> None:
+    for entry_id in owned:
+        if entry_id in stream:
+            pending = group.pending[entry_id]
+            pending.delivered_at_ms = engine.now_ms
+            pending.delivery_count = (pending.delivery_count + 1) & U64
+
+
+def _parse_read(argv: Sequence[bytes]) -> _Read:
+    words = [word.upper() for word in argv]
+    at = 1
+    names: tuple[bytes, bytes] | None = None
+    limit: int | None = None
+    keeps_no_track = False
+    while at + 1 < len(argv) and words[at] != b"STREAMS":
+        if words[at] == b"NOACK":
+            keeps_no_track = True
+        elif words[at] == b"GROUP" and at + 2 < len(argv):
+            names = (argv[at + 1], argv[at + 2])
+            at += 2
+        elif words[at] == b"COUNT":
+            at += 1
+            limit = max(0, parse_int(argv[at])) or None
+        elif words[at] == b"BLOCK":
+            at += 1
+            if parse_int(argv[at], "ERR timeout is not an integer or out of range") < 0:
+                raise CommandError("ERR timeout is negative")
+        else:
+            raise CommandError(SYNTAX)
+        at += 1
+    rest = argv[at + 1 :]
+    if not rest:
+        raise CommandError(SYNTAX)
+    if len(rest) % 2:
+        raise CommandError("ERR Unbalanced list of streams: for each stream key an ID must be specified.")
+    if names is None:
+        raise CommandError("ERR Missing GROUP option for XREADGROUP")
+    half = len(rest) // 2
+    return _Read(*names, limit, keeps_no_track, rest[:half], rest[half:])

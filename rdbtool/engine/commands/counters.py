@@ -1,0 +1,84 @@
+"""Counters: strings that hold a number (format D5).
+
+Integers are 64 bits and never wrap; floats are the servers' ``long double``. The expiry of a counter stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.errors import NOT_AN_INTEGER, OVERFLOW, CommandError, WrongTypeError
+from rdbtool.engine.longdouble import add
+from rdbtool.engine.strings import read_string
+from rdbtool.engine.table import command
+from rdbtool.engine.values import StringData
+
+
+@command("INCR", 2)
+def incr(engine: Engine, argv: Sequence[bytes]) -> None:
+    """INCR key."""
+    _add(engine, argv[1], 1)
+
+
+@command("DECR", 2)
+def decr(engine: Engine, argv: Sequence[bytes]) -> None:
+    """DECR key."""
+    _add(engine, argv[1], -1)
+
+
+@command("INCRBY", 3)
+def incrby(engine: Engine, argv: Sequence[bytes]) -> None:
+    """INCRBY key increment."""
+    _add(engine, argv[1], _integer(engine, argv[2]))
+
+
+@command("DECRBY", 3)
+def decrby(engine: Engine, argv: Sequence[bytes]) -> None:
+    """DECRBY key decrement."""
+    step = _integer(engine, argv[2])
+    if step == INT64_MIN:
+        raise CommandError("ERR decrement would overflow")
+    _add(engine, argv[1], -step)
+
+
+def _add(engine: Engine, key: bytes, step: int) -> None:
+    keys = engine.db.keys
+    value = keys.get(key)
+    if value is None:
+        keys[key] = b"%d" % step
+        return
+    if type(value) is not bytes:
+        if type(value) is not StringData:
+            raise WrongTypeError
+        value = bytes(value)
+    total = _integer(engine, value) + step
+    if not INT64_MIN <= total <= INT64_MAX:
+        raise CommandError(OVERFLOW)
+    keys[key] = b"%d" % total
+
+
+def _integer(engine: Engine, text: bytes) -> int:
+    """Return a number; Redis before 3.2 read it as C does, with plus, leading zeros, or nothing for zero."""
+    if engine.rules.family == "redis" and (engine.rules.major, engine.rules.minor) < (3, 2):
+        digits = text[1:] if text[:1] in (b"+", b"-") else text
+        if len(text) <= 128 and (digits.isdigit() or not text):
+            number = int(text or b"0")
+            if INT64_MIN <= number <= INT64_MAX:
+                return number
+        raise CommandError(NOT_AN_INTEGER)
+    return parse_int(text)
+
+
+@command("INCRBYFLOAT", 3, "2.6.0")
+def incrbyfloat(engine: Engine, argv: Sequence[bytes]) -> None:
+    """INCRBYFLOAT key increment."""
+    value = read_string(engine.db, argv[1])
+    engine.db.keys[argv[1]] = add(b"0" if value is None else value, argv[2])
+
+
+@command("INCREX", -2, "8.8.0", "9.2.0")
+def increx(_engine: Engine, _argv: Sequence[bytes]) -> None:
+    """INCREX key ...: servers log the SET that comes of it, and its rules differ between releases."""
+    raise CommandError("ERR INCREX is not executed: servers log it as SET")

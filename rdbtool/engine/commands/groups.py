@@ -1,0 +1,162 @@
+"""Consumer groups of streams: making and removing them, and acknowledging what was delivered (format D5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from rdbtool.engine.arguments import INT64_MAX, parse_int
+from rdbtool.engine.errors import SYNTAX, CommandError
+from rdbtool.engine.stream_arguments import (
+    delete_by_strategy,
+    find_stream,
+    knows,
+    parse_id,
+    parse_ids_block,
+    parse_options,
+    parse_strategy_and_ids,
+)
+from rdbtool.engine.stream_groups import find_group, make_consumer
+from rdbtool.engine.streams import GroupData, PendingData, StreamData
+from rdbtool.engine.table import command
+
+if TYPE_CHECKING:
+    from rdbtool.engine.engine import Engine
+
+_NO_KEY: Final = (
+    "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM "
+    "option to create an empty stream automatically."
+)
+
+
+@command("XGROUP CREATE", -5, "5.0.0")
+def xgroup_create(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD count]."""
+    may_create, entries_read = _parse_group_options(engine, argv, is_creating=True)
+    stream = find_stream(engine, argv[2])
+    if stream is None and not may_create:
+        raise CommandError(_NO_KEY)
+    newest = 0 if stream is None else stream.last_id
+    last_id = newest if argv[4] == b"$" else parse_id(argv[4])
+    if stream is None:
+        stream = engine.db.find_or_make(argv[2], StreamData)
+    elif argv[3] in stream.groups:
+        raise CommandError("BUSYGROUP Consumer Group name already exists")
+    stream.groups[argv[3]] = GroupData(last_id, entries_read)
+
+
+@command("XGROUP SETID", -5, "5.0.0")
+def xgroup_setid(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XGROUP SETID key group id|$ [ENTRIESREAD count]."""
+    _, entries_read = _parse_group_options(engine, argv, is_creating=False)
+    stream, group = _find_subject(engine, argv)
+    group.last_id = stream.last_id if argv[4] == b"$" else parse_id(argv[4], strict=False)
+    group.entries_read = entries_read
+
+
+@command("XGROUP DESTROY", 4, "5.0.0")
+def xgroup_destroy(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XGROUP DESTROY key group."""
+    _refuse_more(argv, 4)
+    stream = find_stream(engine, argv[2])
+    if stream is None:
+        raise CommandError(_NO_KEY)
+    stream.groups.pop(argv[3], None)
+
+
+@command("XGROUP CREATECONSUMER", 5, "6.2.0")
+def xgroup_createconsumer(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XGROUP CREATECONSUMER key group consumer."""
+    _refuse_more(argv, 5)
+    _, group = _find_subject(engine, argv)
+    if argv[4] not in group.consumers:
+        make_consumer(engine, group, argv[4])
+
+
+@command("XGROUP DELCONSUMER", 5, "5.0.0")
+def xgroup_delconsumer(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XGROUP DELCONSUMER key group consumer: what is pending for it goes too."""
+    _refuse_more(argv, 5)
+    _, group = _find_subject(engine, argv)
+    consumer = group.consumers.pop(argv[4], None)
+    if consumer is not None:
+        for entry_id in group.pending_from(0, consumer):
+            del group.pending[entry_id]
+
+
+@command("XACK", -4, "5.0.0")
+def xack(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XACK key group id [id …]."""
+    stream = find_stream(engine, argv[1])
+    group = None if stream is None else stream.groups.get(argv[2])
+    if group is not None:
+        for entry_id in [parse_id(text) for text in argv[3:]]:
+            group.pending.pop(entry_id, None)
+
+
+@command("XACKDEL", -6, "8.2.0", None)
+def xackdel(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XACKDEL key group [KEEPREF|DELREF|ACKED] IDS numids id [id …]."""
+    strategy, ids = parse_strategy_and_ids(argv, 3)
+    stream = find_stream(engine, argv[1])
+    group = None if stream is None else stream.groups.get(argv[2])
+    if stream is None or group is None:
+        return
+    for entry_id in ids:
+        if group.pending.pop(entry_id, None) is not None:
+            delete_by_strategy(stream, entry_id, strategy)
+
+
+@command("XNACK", -7, "8.8.0", None)
+def xnack(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XNACK key group SILENT|FAIL|FATAL IDS numids id [id …] [RETRYCOUNT count] [FORCE]."""
+    mode = argv[3].upper()
+    if mode not in (b"SILENT", b"FAIL", b"FATAL") or argv[4].upper() != b"IDS":
+        raise CommandError(SYNTAX)
+    ids, at = parse_ids_block(argv, 5)
+    options = parse_options(argv, at, flags=(b"FORCE",), values=(b"RETRYCOUNT",))
+    count = parse_int(options[b"RETRYCOUNT"]) if b"RETRYCOUNT" in options else None
+    if count is not None and count < 0:
+        raise CommandError("ERR RETRYCOUNT must be >= 0")
+    _, group = find_group(engine, argv[1], argv[2])
+    for entry_id in ids:
+        pending = group.pending.get(entry_id)
+        if pending is None and b"FORCE" in options:
+            pending = group.pending[entry_id] = PendingData(None, 0, 0)
+        if pending is not None:
+            pending.consumer = None
+            pending.delivered_at_ms = 0
+            pending.delivery_count = _count_after_nack(pending.delivery_count, mode) if count is None else count
+
+
+def _count_after_nack(count: int, mode: bytes) -> int:
+    if mode == b"FATAL":
+        return INT64_MAX
+    return max(0, count - 1) if mode == b"SILENT" else count
+
+
+# ---- arguments ----------------------------------------------------------------------
+
+
+def _parse_group_options(engine: Engine, argv: Sequence[bytes], *, is_creating: bool) -> tuple[bool, int | None]:
+    flags = (b"MKSTREAM",) if is_creating else ()
+    values = (b"ENTRIESREAD",) if knows(engine.rules, (7, 0)) else ()
+    options = parse_options(argv, 5, flags=flags, values=values)
+    number = parse_int(options.get(b"ENTRIESREAD", b"-1"))
+    if number < -1:
+        raise CommandError("ERR value for ENTRIESREAD must be positive or -1")
+    return b"MKSTREAM" in options, None if number == -1 else number
+
+
+def _refuse_more(argv: Sequence[bytes], count: int) -> None:
+    """Refuse further arguments: XGROUP counts them itself, so this holds while loading too."""
+    if len(argv) > count:
+        raise CommandError(SYNTAX)
+
+
+def _find_subject(engine: Engine, argv: Sequence[bytes]) -> tuple[StreamData, GroupData]:
+    """Find what an XGROUP subcommand is about."""
+    stream = find_stream(engine, argv[2])
+    if stream is None:
+        raise CommandError(_NO_KEY)
+    return find_group(engine, argv[2], argv[3])

@@ -1,0 +1,114 @@
+"""Hashes: fields and values of a dict; the commands about the expiry of fields are in ``hashttl``.
+
+A field that is set anew loses its expiry; HINCRBY and HINCRBYFLOAT keep it. To Redis a field that has
+expired is absent for some commands even while it loads a log, to Valkey it is there (format D3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.errors import NOT_A_FLOAT, OVERFLOW, ArityError, CommandError
+from rdbtool.engine.longdouble import add, read
+from rdbtool.engine.table import command
+from rdbtool.engine.values import HashData
+
+NOT_FINITE: Final = "ERR value is NaN or Infinity"
+
+
+@command("HSET", -4, "2.0.0")
+def hset(engine: Engine, argv: Sequence[bytes]) -> None:
+    """HSET key field value [field value ...]."""
+    if len(argv) % 2:
+        raise ArityError("ERR wrong number of arguments for 'hset' command")
+    data = engine.db.find_or_make(argv[1], HashData)
+    if len(argv) == 4:
+        data[engine.share(argv[2])] = argv[3]
+    else:
+        data.update(zip(map(engine.share, argv[2::2]), argv[3::2], strict=True))
+    if data.expires is not None:
+        for field in argv[2::2]:
+            data.forget_expiry(field)
+
+
+@command("HMSET", -4, "2.0.0")
+def hmset(engine: Engine, argv: Sequence[bytes]) -> None:
+    """HMSET key field value [field value ...]."""
+    if len(argv) % 2:
+        raise ArityError("ERR wrong number of arguments for 'hmset' command")
+    hset(engine, argv)
+
+
+@command("HSETNX", 4, "2.0.0")
+def hsetnx(engine: Engine, argv: Sequence[bytes]) -> None:
+    """HSETNX key field value."""
+    data = engine.db.find_or_make(argv[1], HashData)
+    field = argv[2]
+    if field in data and not is_hidden(engine, data, field):
+        return
+    data[engine.share(field)] = argv[3]
+    data.forget_expiry(field)
+
+
+@command("HDEL", -3, "2.0.0")
+def hdel(engine: Engine, argv: Sequence[bytes]) -> None:
+    """HDEL key field [field ...]."""
+    data = engine.db.find(argv[1], HashData)
+    if data is not None:
+        remove_fields(engine, argv[1], data, argv[2:])
+
+
+def remove_fields(engine: Engine, key: bytes, data: HashData, fields: Sequence[bytes]) -> None:
+    """Remove fields of a hash, and its key with the last one."""
+    for field in fields:
+        if data.pop(field, None) is not None:
+            data.forget_expiry(field)
+    engine.db.drop_if_empty(key, data)
+
+
+@command("HINCRBY", 4, "2.0.0")
+def hincrby(engine: Engine, argv: Sequence[bytes]) -> None:
+    """HINCRBY key field increment."""
+    increment = parse_int(argv[3])
+    text = _present(engine, argv)
+    number = 0 if text is None else parse_int(text, "ERR hash value is not an integer")
+    if not INT64_MIN <= number + increment <= INT64_MAX:
+        raise CommandError(OVERFLOW)
+    engine.db.find_or_make(argv[1], HashData)[engine.share(argv[2])] = b"%d" % (number + increment)
+
+
+@command("HINCRBYFLOAT", 4, "2.6.0")
+def hincrbyfloat(engine: Engine, argv: Sequence[bytes]) -> None:
+    """HINCRBYFLOAT key field increment: the sum of two x87 long doubles, as text."""
+    if read(argv[3], NOT_A_FLOAT).is_infinite:
+        raise CommandError(NOT_FINITE)
+    text = _present(engine, argv)
+    if text is not None:
+        read(text, "ERR hash value is not a float")
+    total = add(b"0" if text is None else text, argv[3])
+    engine.db.find_or_make(argv[1], HashData)[engine.share(argv[2])] = total
+
+
+def _present(engine: Engine, argv: Sequence[bytes]) -> bytes | None:
+    """Return the value of a field that a command counts from, None where there is none."""
+    data = engine.db.find(argv[1], HashData)
+    if data is None or is_hidden(engine, data, argv[2]):
+        return None
+    return data.get(argv[2])
+
+
+def is_hidden(engine: Engine, data: HashData, field: bytes) -> bool:
+    """Whether a field has expired, on a server that leaves those out while it loads: Redis does, Valkey does not."""
+    if data.expires is None or engine.rules.family != "redis":
+        return False
+    expire_at_ms = data.expires.get(field)
+    return expire_at_ms is not None and expire_at_ms < engine.now_ms
+
+
+@command("PEXPIREMEMBERAT", 4, None, None)
+def pexpirememberat(_engine: Engine, _argv: Sequence[bytes]) -> None:
+    """PEXPIREMEMBERAT key member ms, of KeyDB: members that expire are not represented here."""
+    raise CommandError("ERR PEXPIREMEMBERAT is a command of KeyDB: the expiry of a member is not kept")

@@ -1,0 +1,200 @@
+"""Hash fields that expire: HEXPIRE and its kin, HSETEX, HGETEX, HGETDEL.
+
+All end with ``FIELDS count field ...``. Times become Unix ms and are stored even when they are past,
+because a server that loads a log deletes nothing (format D3). Redis and Valkey differ in options and limits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, NamedTuple
+
+from rdbtool.engine.arguments import INT64_MAX, parse_int
+from rdbtool.engine.commands.hashes import is_hidden, remove_fields
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.errors import SYNTAX, ArityError, CommandError
+from rdbtool.engine.ranges import parse_count
+from rdbtool.engine.table import command
+from rdbtool.engine.values import HashData
+
+NO_FIELDS: Final = "ERR Mandatory argument FIELDS is missing or not at the right position"
+NUMFIELDS: Final = "ERR Parameter `numFields` should be greater than 0"
+MISMATCH: Final = "ERR The `numfields` parameter must match the number of arguments"
+
+#: Redis keeps a quarter of the 48 bits of a field's expiry in reserve.
+_REDIS_LAST_MS: Final = (1 << 46) - 1
+
+#: Name of a time option → (ms per unit, whether it counts from now).
+_TIMES: Final = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
+
+_CONDITIONS: Final = frozenset((b"NX", b"XX", b"GT", b"LT"))
+
+
+def _when(engine: Engine, text: bytes, unit: int, *, relative: bool, name: bytes) -> int:
+    """Return a time argument as Unix ms. Raises CommandError."""
+    number = parse_int(text)
+    if number < 0:
+        raise CommandError("ERR invalid expire time, must be >= 0")
+    number = number * unit + (engine.now_ms if relative else 0)
+    if number > (_REDIS_LAST_MS if engine.rules.family == "redis" else INT64_MAX):
+        raise CommandError(f"ERR invalid expire time in '{name.decode('ascii', 'backslashreplace').lower()}' command")
+    return number
+
+
+def _fields(words: Sequence[bytes], width: int = 1) -> Sequence[bytes]:
+    """Return what follows ``FIELDS count``: ``width`` words a field, to the end. Raises CommandError."""
+    if len(words) < 2 or words[0].upper() != b"FIELDS":
+        raise CommandError(NO_FIELDS)
+    if parse_count(words[1], 1, NUMFIELDS) * width != len(words) - 2:
+        raise CommandError(MISMATCH)
+    return words[2:]
+
+
+def _expire(engine: Engine, argv: Sequence[bytes], unit: int = 1, *, relative: bool = False) -> None:
+    """H[P]EXPIRE[AT] key time [NX|XX|GT|LT] FIELDS count field [field ...]."""
+    data = engine.db.find(argv[1], HashData)
+    when = _when(engine, argv[2], unit, relative=relative, name=argv[0])
+    at = 3
+    conditions: frozenset[bytes] = frozenset()
+    while at < len(argv) and (word := argv[at].upper()) in _CONDITIONS:
+        conditions |= {word}
+        at += 1
+    _check_conditions(engine, conditions)
+    fields = _fields(argv[at:])
+    if data is not None:
+        for field in fields:
+            if field in data and _allows(conditions, None if data.expires is None else data.expires.get(field), when):
+                _set_expiry(data, field, when)
+
+
+def _check_conditions(engine: Engine, conditions: frozenset[bytes]) -> None:
+    if len(conditions) > 1 and engine.rules.family == "redis":
+        raise CommandError(NO_FIELDS)
+    if b"NX" in conditions and len(conditions) > 1:
+        raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")
+    if {b"GT", b"LT"} <= conditions:
+        raise CommandError("ERR GT and LT options at the same time are not compatible")
+
+
+def _allows(conditions: frozenset[bytes], before: int | None, when: int) -> bool:
+    """Whether the conditions let an expiry through; none at all counts as one that never comes."""
+    if before is None:
+        return not conditions & {b"XX", b"GT"}
+    return not (
+        b"NX" in conditions or (b"GT" in conditions and when <= before) or (b"LT" in conditions and when >= before)
+    )
+
+
+def _set_expiry(data: HashData, field: bytes, when: int) -> None:
+    if data.expires is None:
+        data.expires = {}
+    data.expires[field] = when
+
+
+command("HEXPIRE", -6, "7.4.0", "9.0.0")(partial(_expire, unit=1000, relative=True))
+command("HPEXPIRE", -6, "7.4.0", "9.0.0")(partial(_expire, relative=True))
+command("HEXPIREAT", -6, "7.4.0", "9.0.0")(partial(_expire, unit=1000))
+command("HPEXPIREAT", -6, "7.4.0", "9.0.0")(_expire)
+
+
+@command("HPERSIST", -5, "7.4.0", "9.0.0")
+def hpersist(engine: Engine, argv: Sequence[bytes]) -> None:
+    """HPERSIST key FIELDS count field [field ...]: Redis leaves fields alone that have expired."""
+    data = engine.db.find(argv[1], HashData)
+    fields = _fields(argv[2:])
+    if data is not None:
+        _persist(engine, data, fields)
+
+
+def _persist(engine: Engine, data: HashData, fields: Sequence[bytes]) -> None:
+    for field in fields:
+        if not is_hidden(engine, data, field):
+            data.forget_expiry(field)
+
+
+@command("HGETDEL", -5, "8.0.0", "9.1.0")
+def hgetdel(engine: Engine, argv: Sequence[bytes]) -> None:
+    """HGETDEL key FIELDS count field [field ...]: as HDEL."""
+    data = engine.db.find(argv[1], HashData)
+    fields = _fields(argv[2:])
+    if data is not None:
+        remove_fields(engine, argv[1], data, fields)
+
+
+class _Options(NamedTuple):
+    """The words around ``FIELDS`` of HSETEX and HGETEX. ``when`` is Unix ms; ``flags`` are the other options."""
+
+    flags: frozenset[bytes]
+    when: int | None
+    fields: Sequence[bytes]
+
+    @classmethod
+    def parse(cls, engine: Engine, argv: Sequence[bytes], width: int, known: frozenset[bytes]) -> _Options:
+        flags: frozenset[bytes] = frozenset()
+        when: int | None = None
+        fields: Sequence[bytes] = ()
+        at = 2
+        while at < len(argv):
+            word = argv[at].upper()
+            if word == b"FIELDS" and not fields:
+                count = parse_count(argv[at + 1], 1, NUMFIELDS) * width if at + 1 < len(argv) else 0
+                fields = argv[at + 2 : at + 2 + count]
+                if not count or len(fields) < count:
+                    raise ArityError(MISMATCH)
+                at += 2 + count
+            elif word in _TIMES and when is None and at + 1 < len(argv):
+                unit, relative = _TIMES[word]
+                when = _when(engine, argv[at + 1], unit, relative=relative, name=argv[0])
+                at += 2
+            elif word in known and word not in flags:
+                flags |= {word}
+                at += 1
+            else:
+                raise CommandError(SYNTAX)
+        if not fields:
+            raise CommandError(NO_FIELDS)
+        if len(flags & {b"KEEPTTL", b"PERSIST"}) + (when is not None) > 1:
+            raise CommandError(SYNTAX)
+        return cls(flags, when, fields)
+
+
+@command("HSETEX", -6, "8.0.0", "9.0.0")
+def hsetex(engine: Engine, argv: Sequence[bytes]) -> None:
+    """HSETEX key [FNX|FXX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] FIELDS count field value [field value ...].
+
+    Valkey has NX and XX, about the key, in addition.
+    """
+    known = {b"FNX", b"FXX", b"KEEPTTL"} | ({b"NX", b"XX"} if engine.rules.family == "valkey" else set())
+    flags, when, pairs = _Options.parse(engine, argv, 2, frozenset(known))
+    if {b"FNX", b"FXX"} <= flags or {b"NX", b"XX"} <= flags:
+        raise CommandError(SYNTAX)
+    data = engine.db.find(argv[1], HashData)
+    if (b"NX" in flags and data is not None) or (b"XX" in flags and data is None):
+        return
+    fields = pairs[::2]
+    there = [data is not None and field in data and not is_hidden(engine, data, field) for field in fields]
+    if (b"FNX" in flags and any(there)) or (b"FXX" in flags and not all(there)):
+        return
+    data = engine.db.find_or_make(argv[1], HashData)
+    for field, value in zip(fields, pairs[1::2], strict=True):
+        data[engine.share(field)] = value
+        if when is not None:
+            _set_expiry(data, field, when)
+        elif b"KEEPTTL" not in flags:
+            data.forget_expiry(field)
+
+
+@command("HGETEX", -5, "8.0.0", "9.0.0")
+def hgetex(engine: Engine, argv: Sequence[bytes]) -> None:
+    """HGETEX key [EX s|PX ms|EXAT s|PXAT ms|PERSIST] FIELDS count field [field ...]."""
+    flags, when, fields = _Options.parse(engine, argv, 1, frozenset((b"PERSIST",)))
+    data = engine.db.find(argv[1], HashData)
+    if data is None:
+        return
+    if b"PERSIST" in flags:
+        _persist(engine, data, fields)
+    elif when is not None:
+        for field in fields:
+            if field in data and not is_hidden(engine, data, field):
+                _set_expiry(data, field, when)

@@ -1,0 +1,86 @@
+"""HyperLogLogs: PFADD, PFMERGE, and PFCOUNT and PFDEBUG, which change the stored bytes although they only read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rdbtool.engine import hyperloglog as hll
+from rdbtool.engine.cardinality import count
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.errors import CommandError
+from rdbtool.engine.strings import find_string, open_string, store_string
+from rdbtool.engine.table import command
+from rdbtool.engine.values import StringData
+
+
+def _find(engine: Engine, key: bytes) -> bytes | StringData | None:
+    value = find_string(engine.db, key)
+    if value is not None and not hll.is_valid(value):
+        raise CommandError("WRONGTYPE Key is not a valid HyperLogLog string value.")
+    return value
+
+
+@command("PFADD", -2, "2.8.9")
+def pfadd(engine: Engine, argv: Sequence[bytes]) -> None:
+    """PFADD key [element ...]."""
+    value = _find(engine, argv[1])
+    # A sparse one can turn out corrupted half way; a dense one cannot, and is changed in place.
+    data = open_string(value) if value and value[4] == hll.DENSE else StringData(value or hll.EMPTY)
+    changed = value is None
+    for element in argv[2:]:
+        changed |= hll.set_register(data, *hll.locate(element))
+    if changed:
+        hll.invalidate(data)
+        store_string(engine.db, argv[1], data)
+
+
+@command("PFMERGE", -2, "2.8.9")
+def pfmerge(engine: Engine, argv: Sequence[bytes]) -> None:
+    """PFMERGE destination [source ...]."""
+    ranks = bytearray(hll.REGISTERS)
+    dense = False
+    for key in argv[1:]:
+        source = _find(engine, key)
+        if source is not None:
+            ranks = bytearray(map(max, ranks, hll.read_registers(source)))
+            dense |= source[4] == hll.DENSE
+    data = StringData(_find(engine, argv[1]) or hll.EMPTY)
+    if dense:
+        hll.make_dense(data)
+    hll.set_registers(data, bytes(ranks))
+    hll.invalidate(data)
+    store_string(engine.db, argv[1], data)
+
+
+@command("PFCOUNT", -2, "2.8.9")
+def pfcount(engine: Engine, argv: Sequence[bytes]) -> None:
+    """PFCOUNT key [key ...]: of one key with a stale cardinality, it stores the new one."""
+    if len(argv) > 2:
+        for key in argv[1:]:
+            source = _find(engine, key)
+            if source is not None and source[4] == hll.SPARSE:
+                hll.read_registers(source)
+        return
+    value = _find(engine, argv[1])
+    if value is not None and value[15] & 0x80:
+        cardinality = count(value, engine.rules)
+        data = open_string(value)
+        data[8:16] = cardinality.to_bytes(8, "little")
+        store_string(engine.db, argv[1], data)
+
+
+@command("PFDEBUG", 3, "2.8.9")
+def pfdebug(engine: Engine, argv: Sequence[bytes]) -> None:
+    """PFDEBUG TODENSE | GETREG | DECODE | ENCODING key: the first two leave a dense value."""
+    value = _find(engine, argv[2])
+    if value is None:
+        raise CommandError("ERR The specified key does not exist")
+    name = argv[1].upper()
+    if name not in (b"TODENSE", b"GETREG", b"DECODE", b"ENCODING"):
+        raise CommandError(f"ERR Unknown PFDEBUG subcommand '{argv[1].decode('utf-8', 'backslashreplace')}'")
+    if name in (b"TODENSE", b"GETREG") and value[4] == hll.SPARSE:
+        data = StringData(value)
+        hll.make_dense(data)
+        store_string(engine.db, argv[2], data)
+    elif name == b"DECODE" and value[4] != hll.SPARSE:
+        raise CommandError("ERR HLL encoding is not sparse")

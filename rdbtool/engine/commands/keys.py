@@ -1,0 +1,232 @@
+"""Keys whatever they hold: deletion, expiry, renaming, moving, copying and flushing (format D4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Final
+
+from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.errors import NO_SUCH_KEY, NOT_AN_INTEGER, SYNTAX, CommandError
+from rdbtool.engine.expiry import parse_when
+from rdbtool.engine.keyspace import Db
+from rdbtool.engine.table import command
+from rdbtool.engine.values import HashData, ListData, SetData, StringData, ZSetData
+from rdbtool.model import ArrayValue, OpaqueValue
+
+_SAME_OBJECT: Final = "ERR source and destination objects are the same"
+_NO_SUCH_DB: Final = "ERR DB index is out of range"
+_INT32: Final = range(-(1 << 31), 1 << 31)
+
+#: A server keeps this as the expiry of a key that has none.
+_NO_EXPIRY: Final = -1
+
+
+@command("DEL", -2)
+@command("UNLINK", -2, "4.0.0")
+def del_(engine: Engine, argv: Sequence[bytes]) -> None:
+    """DEL key [key ...]."""
+    db = engine.db
+    for key in argv[1:]:
+        db.delete(key)
+
+
+@command("EXPIRE", -3)
+def expire(engine: Engine, argv: Sequence[bytes]) -> None:
+    """EXPIRE key seconds [NX | XX | GT | LT]."""
+    _expire(engine, argv, b"EX", "expire")
+
+
+@command("EXPIREAT", -3, "1.2.0")
+def expireat(engine: Engine, argv: Sequence[bytes]) -> None:
+    """EXPIREAT key unix-seconds [NX | XX | GT | LT]."""
+    _expire(engine, argv, b"EXAT", "expireat")
+
+
+@command("PEXPIRE", -3, "2.6.0")
+def pexpire(engine: Engine, argv: Sequence[bytes]) -> None:
+    """PEXPIRE key milliseconds [NX | XX | GT | LT]."""
+    _expire(engine, argv, b"PX", "pexpire")
+
+
+@command("PEXPIREAT", -3, "2.6.0")
+def pexpireat(engine: Engine, argv: Sequence[bytes]) -> None:
+    """PEXPIREAT key unix-milliseconds [NX | XX | GT | LT]."""
+    _expire(engine, argv, b"PXAT", "pexpireat")
+
+
+def _expire(engine: Engine, argv: Sequence[bytes], unit: bytes, name: str) -> None:
+    """Set an expiry; one in the past too, because nothing is deleted for it while loading."""
+    conditions = _parse_conditions(argv[3:]) if len(argv) > 3 else None
+    when = parse_when(argv[2], unit, engine.now_ms, name)
+    db, key = engine.db, argv[1]
+    if key not in db.keys or (conditions and not _allows(conditions, db.expires.get(key), when)):
+        return
+    if when == _NO_EXPIRY:
+        db.expires.pop(key, None)
+    else:
+        db.expires[key] = when
+
+
+def _parse_conditions(words: Sequence[bytes]) -> set[bytes]:
+    conditions = set()
+    for word in words:
+        if word.upper() not in (b"NX", b"XX", b"GT", b"LT"):
+            raise CommandError(f"ERR Unsupported option {word.decode('utf-8', 'backslashreplace')}")
+        conditions.add(word.upper())
+    if b"NX" in conditions and len(conditions) > 1:
+        raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")
+    if {b"GT", b"LT"} <= conditions:
+        raise CommandError("ERR GT and LT options at the same time are not compatible")
+    return conditions
+
+
+def _allows(conditions: set[bytes], current: int | None, when: int) -> bool:
+    """Whether conditions permit a new expiry; a key without one counts as never expiring."""
+    if current is None:
+        return conditions <= {b"NX", b"LT"}
+    return not (
+        b"NX" in conditions or (b"GT" in conditions and when <= current) or (b"LT" in conditions and when >= current)
+    )
+
+
+@command("PERSIST", 2, "2.2.0")
+def persist(engine: Engine, argv: Sequence[bytes]) -> None:
+    """PERSIST key."""
+    engine.db.expires.pop(argv[1], None)
+
+
+@command("RENAME", 3)
+def rename(engine: Engine, argv: Sequence[bytes]) -> None:
+    """RENAME key newkey: the expiry moves with the key."""
+    source, target = argv[1], argv[2]
+    if source not in engine.db.keys:
+        raise CommandError(NO_SUCH_KEY)
+    if source != target:
+        _place(engine.db, target, *_take(engine.db, source))
+
+
+@command("RENAMENX", 3)
+def renamenx(engine: Engine, argv: Sequence[bytes]) -> None:
+    """RENAMENX key newkey: nothing happens where the new key exists."""
+    source, target = argv[1], argv[2]
+    if source not in engine.db.keys:
+        raise CommandError(NO_SUCH_KEY)
+    if target not in engine.db.keys:
+        _place(engine.db, target, *_take(engine.db, source))
+
+
+def _take(db: Db, key: bytes) -> tuple[object, int | None]:
+    """Remove a key; return its value and expiry."""
+    return db.keys.pop(key), db.expires.pop(key, None)
+
+
+def _place(db: Db, key: bytes, value: object, expire_at_ms: int | None) -> None:
+    db.replace(key, value)
+    if expire_at_ms is not None:
+        db.expires[key] = expire_at_ms
+
+
+@command("MOVE", 3)
+def move(engine: Engine, argv: Sequence[bytes]) -> None:
+    """MOVE key db: nothing happens where the key exists there."""
+    source, target = engine.db, _database(engine, argv[2])
+    if source is target:
+        raise CommandError(_SAME_OBJECT)
+    if argv[1] in source.keys and argv[1] not in target.keys:
+        _place(target, argv[1], *_take(source, argv[1]))
+
+
+@command("COPY", -3, "6.2.0")
+def copy(engine: Engine, argv: Sequence[bytes]) -> None:
+    """COPY source destination [DB db] [REPLACE]: expiries, also those of fields, are copied too."""
+    source = target = engine.db
+    replace = False
+    at = 3
+    while at < len(argv):
+        word = argv[at].upper()
+        if word == b"REPLACE":
+            replace = True
+        elif word == b"DB" and at + 1 < len(argv):
+            at += 1
+            target = _database(engine, argv[at])
+        else:
+            raise CommandError(SYNTAX)
+        at += 1
+    if source is target and argv[1] == argv[2]:
+        raise CommandError(_SAME_OBJECT)
+    value = source.keys.get(argv[1])
+    if value is not None and (replace or argv[2] not in target.keys):
+        _place(target, argv[2], _clone(value), source.expires.get(argv[1]))
+
+
+def _clone(value: object) -> object:
+    """Return a copy that changes on its own."""
+    copy_of: object = value
+    if isinstance(value, StringData):
+        copy_of = StringData(value)
+    elif isinstance(value, ListData):
+        copy_of = ListData(value)
+    elif isinstance(value, SetData):
+        copy_of = SetData(value)
+    elif isinstance(value, HashData):
+        copy_of = fields = HashData()
+        fields.update(value)
+        fields.expires = None if value.expires is None else dict(value.expires)
+    elif isinstance(value, ZSetData):
+        copy_of = members = ZSetData()
+        members.update(value)
+    elif not isinstance(value, bytes | OpaqueValue | ArrayValue):
+        copy_of = deepcopy(value)
+    return copy_of
+
+
+def _database(engine: Engine, text: bytes) -> Db:
+    """Return the database of an argument. Raises CommandError."""
+    return engine.database(_index(engine, text))
+
+
+def _index(engine: Engine, text: bytes, error: str = "") -> int:
+    """Return the number of a database that the server has; ``error`` instead of the usual words if it is none."""
+    number = parse_int(text, error or NOT_AN_INTEGER)
+    if number not in _INT32:
+        raise CommandError(error or "ERR value is out of range, value must between -2147483648 and 2147483647")
+    if not 0 <= number < engine.databases:
+        raise CommandError(_NO_SUCH_DB)
+    return number
+
+
+@command("SELECT", 2)
+def select(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SELECT db."""
+    engine.select(_index(engine, argv[1]))
+
+
+@command("SWAPDB", 3, "4.0.0")
+def swapdb(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SWAPDB db db: the connection stays on its number and sees the other database's keys."""
+    first = _index(engine, argv[1], "ERR invalid first DB index")
+    second = _index(engine, argv[2], "ERR invalid second DB index")
+    engine.dbs[first], engine.dbs[second] = engine.database(second), engine.database(first)
+    engine.select(engine.index)
+
+
+@command("FLUSHDB", -1)
+def flushdb(engine: Engine, argv: Sequence[bytes]) -> None:
+    """FLUSHDB [ASYNC | SYNC]."""
+    _check_flush(argv)
+    engine.db.clear()
+
+
+@command("FLUSHALL", -1)
+def flushall(engine: Engine, argv: Sequence[bytes]) -> None:
+    """FLUSHALL [ASYNC | SYNC]: functions stay."""
+    _check_flush(argv)
+    for db in engine.dbs.values():
+        db.clear()
+
+
+def _check_flush(argv: Sequence[bytes]) -> None:
+    if len(argv) > 2 or (len(argv) == 2 and argv[1].upper() not in (b"ASYNC", b"SYNC")):
+        raise CommandError(SYNTAX)

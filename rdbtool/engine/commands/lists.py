@@ -1,0 +1,272 @@
+"""Lists: pushes, pops, moves and edits of a deque.
+
+A pop looks for its key first, then all arguments are known to be good, then it changes. Blocking forms
+act as their plain forms: a server that loads a log never waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Final
+
+from rdbtool.engine.arguments import INT64_MAX, parse_float, parse_int
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.errors import NO_SUCH_KEY, SYNTAX, CommandError
+from rdbtool.engine.ranges import find_ranks, parse_count
+from rdbtool.engine.table import command
+from rdbtool.engine.values import ListData
+
+NUMKEYS: Final = "ERR numkeys should be greater than 0"
+COUNT: Final = "ERR count should be greater than 0"
+
+
+@command("LPUSH", -3)
+def lpush(engine: Engine, argv: Sequence[bytes]) -> None:
+    """LPUSH key element [element ...]: the last argument ends up first."""
+    engine.db.find_or_make(argv[1], ListData).extendleft(argv[2:])
+
+
+@command("RPUSH", -3)
+def rpush(engine: Engine, argv: Sequence[bytes]) -> None:
+    """RPUSH key element [element ...]."""
+    engine.db.find_or_make(argv[1], ListData).extend(argv[2:])
+
+
+@command("LPUSHX", -3, "2.2.0")
+def lpushx(engine: Engine, argv: Sequence[bytes]) -> None:
+    """LPUSHX key element [element ...]: nothing without the key."""
+    data = engine.db.find(argv[1], ListData)
+    if data is not None:
+        data.extendleft(argv[2:])
+
+
+@command("RPUSHX", -3, "2.2.0")
+def rpushx(engine: Engine, argv: Sequence[bytes]) -> None:
+    """RPUSHX key element [element ...]: nothing without the key."""
+    data = engine.db.find(argv[1], ListData)
+    if data is not None:
+        data.extend(argv[2:])
+
+
+@command("LPOP", -2)
+def lpop(engine: Engine, argv: Sequence[bytes]) -> None:
+    """LPOP key [count]."""
+    _pop_command(engine, argv, left=True)
+
+
+@command("RPOP", -2)
+def rpop(engine: Engine, argv: Sequence[bytes]) -> None:
+    """RPOP key [count]."""
+    _pop_command(engine, argv, left=False)
+
+
+def _pop_command(engine: Engine, argv: Sequence[bytes], *, left: bool) -> None:
+    if len(argv) > 3:
+        raise CommandError(f"ERR wrong number of arguments for '{'l' if left else 'r'}pop' command")
+    count = parse_count(argv[2]) if len(argv) == 3 else 1
+    data = engine.db.find(argv[1], ListData)
+    if data is not None:
+        _pop(engine, argv[1], data, count, left=left)
+
+
+def _pop(engine: Engine, key: bytes, data: ListData, count: int, *, left: bool) -> None:
+    if count >= len(data):
+        engine.db.delete(key)
+        return
+    pop = data.popleft if left else data.pop
+    for _ in range(count):
+        pop()
+
+
+@command("LINSERT", 5, "2.2.0")
+def linsert(engine: Engine, argv: Sequence[bytes]) -> None:
+    """LINSERT key BEFORE|AFTER pivot element: nothing without the pivot."""
+    where = argv[2].upper()
+    if where not in (b"BEFORE", b"AFTER"):
+        raise CommandError(SYNTAX)
+    data = engine.db.find(argv[1], ListData)
+    if data is None:
+        return
+    try:
+        at = data.index(argv[3])
+    except ValueError:
+        return
+    data.insert(at + (where == b"AFTER"), argv[4])
+
+
+@command("LREM", 4)
+def lrem(engine: Engine, argv: Sequence[bytes]) -> None:
+    """LREM key count element: the first ``count`` from the head, from the tail if negative, all if 0."""
+    count = parse_int(argv[2])
+    data = engine.db.find(argv[1], ListData)
+    if data is None or argv[3] not in data:
+        return
+    if count < 0:
+        kept = _without(reversed(data), argv[3], -count)
+        kept.reverse()
+    else:
+        kept = _without(data, argv[3], count or len(data))
+    data.clear()
+    data.extend(kept)
+    engine.db.drop_if_empty(argv[1], data)
+
+
+def _without(elements: Iterable[bytes], element: bytes, count: int) -> list[bytes]:
+    kept = []
+    for other in elements:
+        if count and other == element:
+            count -= 1
+        else:
+            kept.append(other)
+    return kept
+
+
+@command("LSET", 4)
+def lset(engine: Engine, argv: Sequence[bytes]) -> None:
+    """LSET key index element."""
+    data = engine.db.find(argv[1], ListData)
+    if data is None:
+        raise CommandError(NO_SUCH_KEY)
+    index = parse_int(argv[2])
+    if not -len(data) <= index < len(data):
+        raise CommandError("ERR index out of range")
+    data[index] = argv[3]
+
+
+@command("LTRIM", 4)
+def ltrim(engine: Engine, argv: Sequence[bytes]) -> None:
+    """LTRIM key start stop."""
+    first, last = parse_int(argv[2]), parse_int(argv[3])
+    data = engine.db.find(argv[1], ListData)
+    if data is None:
+        return
+    start, stop = find_ranks(first, last, len(data))
+    if start >= stop:
+        engine.db.delete(argv[1])
+    elif stop - start < len(data) // 2:
+        kept = list(islice(data, start, stop))
+        data.clear()
+        data.extend(kept)
+    else:
+        for _ in range(len(data) - stop):
+            data.pop()
+        for _ in range(start):
+            data.popleft()
+
+
+@command("RPOPLPUSH", 3, "1.2.0")
+def rpoplpush(engine: Engine, argv: Sequence[bytes]) -> None:
+    """RPOPLPUSH source destination."""
+    _move(engine, argv[1], argv[2], from_left=False, to_left=True)
+
+
+@command("BRPOPLPUSH", 4, "2.2.0")
+def brpoplpush(engine: Engine, argv: Sequence[bytes]) -> None:
+    """BRPOPLPUSH source destination timeout."""
+    check_timeout(argv[3])
+    _move(engine, argv[1], argv[2], from_left=False, to_left=True)
+
+
+@command("LMOVE", 5, "6.2.0")
+def lmove(engine: Engine, argv: Sequence[bytes]) -> None:
+    """LMOVE source destination LEFT|RIGHT LEFT|RIGHT."""
+    from_left, to_left = _is_left(argv[3]), _is_left(argv[4])
+    _move(engine, argv[1], argv[2], from_left=from_left, to_left=to_left)
+
+
+@command("BLMOVE", 6, "6.2.0")
+def blmove(engine: Engine, argv: Sequence[bytes]) -> None:
+    """BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout."""
+    from_left, to_left = _is_left(argv[3]), _is_left(argv[4])
+    check_timeout(argv[5])
+    _move(engine, argv[1], argv[2], from_left=from_left, to_left=to_left)
+
+
+def _is_left(text: bytes) -> bool:
+    side = text.upper()
+    if side not in (b"LEFT", b"RIGHT"):
+        raise CommandError(SYNTAX)
+    return side == b"LEFT"
+
+
+def _move(engine: Engine, source: bytes, target: bytes, *, from_left: bool, to_left: bool) -> None:
+    data = engine.db.find(source, ListData)
+    if data is None:
+        return
+    other = engine.db.find_or_make(target, ListData)
+    element = data.popleft() if from_left else data.pop()
+    (other.appendleft if to_left else other.append)(element)
+    engine.db.drop_if_empty(source, data)
+
+
+@command("LMPOP", -4, "7.0.0")
+def lmpop(engine: Engine, argv: Sequence[bytes]) -> None:
+    """LMPOP numkeys key [key ...] LEFT|RIGHT [COUNT count]."""
+    _pop_many(engine, argv, 1)
+
+
+@command("BLMPOP", -5, "7.0.0")
+def blmpop(engine: Engine, argv: Sequence[bytes]) -> None:
+    """BLMPOP timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]."""
+    check_timeout(argv[1])
+    _pop_many(engine, argv, 2)
+
+
+def _pop_many(engine: Engine, argv: Sequence[bytes], at: int) -> None:
+    keys, rest = split_keys(argv, at)
+    left = _is_left(rest[0])
+    count = parse_pop_count(rest[1:])
+    _pop_first(engine, keys, count, left=left)
+
+
+def split_keys(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], Sequence[bytes]]:
+    """Split ``numkeys key [key ...] rest`` into keys and rest, which has at least one word. Raises CommandError."""
+    count = parse_count(argv[at], 1, NUMKEYS)
+    keys, rest = argv[at + 1 : at + 1 + count], argv[at + 1 + count :]
+    if not rest:
+        raise CommandError(SYNTAX)
+    return keys, rest
+
+
+def parse_pop_count(words: Sequence[bytes]) -> int:
+    """Return the number of ``[COUNT number]``, 1 without it. Raises CommandError."""
+    if not words:
+        return 1
+    if len(words) < 2 or words[0].upper() != b"COUNT":
+        raise CommandError(SYNTAX)
+    count = parse_count(words[1], 1, COUNT)
+    if len(words) > 2:
+        raise CommandError(SYNTAX)
+    return count
+
+
+@command("BLPOP", -3, "2.0.0")
+def blpop(engine: Engine, argv: Sequence[bytes]) -> None:
+    """BLPOP key [key ...] timeout."""
+    check_timeout(argv[-1])
+    _pop_first(engine, argv[1:-1], 1, left=True)
+
+
+@command("BRPOP", -3, "2.0.0")
+def brpop(engine: Engine, argv: Sequence[bytes]) -> None:
+    """BRPOP key [key ...] timeout."""
+    check_timeout(argv[-1])
+    _pop_first(engine, argv[1:-1], 1, left=False)
+
+
+def _pop_first(engine: Engine, keys: Sequence[bytes], count: int, *, left: bool) -> None:
+    for key in keys:
+        data = engine.db.find(key, ListData)
+        if data is not None:
+            _pop(engine, key, data, count, left=left)
+            return
+
+
+def check_timeout(text: bytes) -> None:
+    """Check the timeout (seconds) of a blocking command. Raises CommandError."""
+    seconds = parse_float(text, "ERR timeout is not a float or out of range")
+    if seconds * 1000 > INT64_MAX:
+        raise CommandError("ERR timeout is out of range")
+    if seconds < 0:
+        raise CommandError("ERR timeout is negative")

@@ -1,0 +1,91 @@
+"""RESTORE: a key from what DUMP once answered, read as the RDB that it is (format A15).
+
+The payload of a hostile log costs what reading it as a file would: its own size, and what its compressed strings
+inflate to, within the reader's limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isnan
+from typing import TYPE_CHECKING, Final
+
+from rdbtool.engine.arguments import INT64_MAX, parse_int
+from rdbtool.engine.convert import to_data
+from rdbtool.engine.errors import CommandError
+from rdbtool.engine.stream_arguments import knows, parse_options
+from rdbtool.engine.table import command
+from rdbtool.errors import FormatError, LimitError
+from rdbtool.model import HashValue, KeyRecord, OpaqueValue, SetValue, StreamValue, StringValue, ZSetValue
+from rdbtool.reader.payload import FooterError, read_payload
+
+if TYPE_CHECKING:
+    from rdbtool.engine.engine import Engine
+
+_BAD_DATA: Final = "ERR Bad data format"
+
+
+@command("RESTORE", -4, "2.6.0")
+def restore(engine: Engine, argv: Sequence[bytes]) -> None:
+    """RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]."""
+    options = _parse_options(engine, argv)
+    key = argv[1]
+    if b"REPLACE" not in options and key in engine.db.keys:
+        raise CommandError("BUSYKEY Target key name already exists.")
+    ttl = parse_int(argv[2])
+    if ttl < 0:
+        raise CommandError("ERR Invalid TTL value, must be >= 0")
+    if ttl and b"ABSTTL" not in options:
+        ttl += engine.now_ms
+        if ttl > INT64_MAX:
+            raise CommandError("ERR Invalid TTL value, must be >= 0")
+    try:
+        record = read_payload(argv[3], rules=engine.rules, db=engine.index, key=key)
+    except FooterError:
+        raise CommandError("ERR DUMP payload version or checksum are wrong") from None
+    except FormatError:
+        raise CommandError(_BAD_DATA) from None
+    except LimitError:
+        raise CommandError("ERR the payload inflates to more than may be read") from None
+    data = to_data(record.value, engine.share)
+    if not _is_sound(record, data):
+        raise CommandError(_BAD_DATA)
+    engine.db.replace(key, data)
+    if ttl:
+        engine.db.expires[key] = ttl
+
+
+@command("RESTORE-ASKING", -4, "3.0.0")
+def restore_asking(engine: Engine, argv: Sequence[bytes]) -> None:
+    """RESTORE-ASKING: RESTORE while a cluster moves the slot."""
+    restore(engine, argv)
+
+
+def _parse_options(engine: Engine, argv: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Check the options. What they say of use (IDLETIME, FREQ) has no place in the keyspace."""
+    if not knows(engine.rules, (3, 0)):
+        return {}
+    flags = (b"REPLACE", b"ABSTTL") if knows(engine.rules, (5, 0)) else (b"REPLACE",)
+    values = (b"IDLETIME", b"FREQ") if knows(engine.rules, (5, 0)) else ()
+    options = parse_options(argv, 4, flags=flags, values=values)
+    if len(options.keys() & {b"IDLETIME", b"FREQ"}) == 2:
+        raise CommandError("ERR syntax error")
+    if parse_int(options.get(b"IDLETIME", b"0")) < 0:
+        raise CommandError("ERR Invalid IDLETIME value, must be >= 0")
+    if not 0 <= parse_int(options.get(b"FREQ", b"0")) <= 255:
+        raise CommandError("ERR Invalid FREQ value, must be >= 0 and <= 255")
+    return options
+
+
+def _is_sound(record: KeyRecord, data: object) -> bool:
+    """Return whether a value makes sense to a server: not empty, nothing twice, no score that is not a number."""
+    value = record.value
+    if isinstance(value, (StringValue, OpaqueValue)):
+        return True
+    if isinstance(value, StreamValue):
+        return value.length == len(value.entries) and len({group.name for group in value.groups}) == len(value.groups)
+    if isinstance(value, (HashValue, SetValue, ZSetValue)) and len(value) != len(data):  # type: ignore[arg-type]  # these three become dicts
+        return False
+    if isinstance(value, ZSetValue) and any(isnan(score) for _, score in value.members):
+        return False
+    return len(value) > 0

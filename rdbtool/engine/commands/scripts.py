@@ -1,0 +1,98 @@
+"""EVAL and its kin, as logs of Redis 2.6 to 4.0 hold them: scripts instead of what they did.
+
+Nothing is evaluated here. But a script that is nothing more than a row of ``redis.call`` with the
+arguments spelled out (strings, integers, KEYS[n], ARGV[n]) says which commands it makes, as plainly as a log
+does, and those are carried out. Any other script is an error: its effects are not known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.errors import CommandError, ScriptError
+from rdbtool.engine.table import command
+
+if TYPE_CHECKING:
+    from rdbtool.engine.engine import Engine
+
+#: One statement: a call whose result nobody uses, or the return that ends the script.
+_CALL: Final = re.compile(rb"\s*(return\s+)?redis\.call\s*\((?P<arguments>[^()]*)\)\s*")
+_RETURN: Final = re.compile(rb"\s*return(?:\s+(?:-?\d+|nil|true|false|'[^'\\\n]*'|\"[^\"\\\n]*\"))?\s*")
+
+_ARGUMENT: Final = re.compile(
+    rb"\s*(?:'(?P<single>[^'\\\n]*)'|\"(?P<double>[^\"\\\n]*)\"|(?P<number>\d{1,15})|(?P<list>KEYS|ARGV)\[(?P<at>\d{1,6})\])\s*"
+)
+
+
+@command("EVAL", -3, "2.6.0")
+def eval_(engine: Engine, argv: Sequence[bytes]) -> None:
+    """EVAL script numkeys key… arg…"""
+    engine.scripts[hashlib.sha1(argv[1], usedforsecurity=False).hexdigest().encode()] = argv[1]
+    _carry_out(engine, argv[1], argv)
+
+
+@command("EVALSHA", -3, "2.6.0")
+def evalsha(engine: Engine, argv: Sequence[bytes]) -> None:
+    """EVALSHA sha1 numkeys key… arg…: of a script that stood in the log before."""
+    script = engine.scripts.get(argv[1].lower())
+    if script is None:
+        raise ScriptError("NOSCRIPT No matching script")
+    _carry_out(engine, script, argv)
+
+
+@command("SCRIPT LOAD", 3, "2.6.0")
+def script_load(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SCRIPT LOAD script."""
+    engine.scripts[hashlib.sha1(argv[2], usedforsecurity=False).hexdigest().encode()] = argv[2]
+
+
+@command("SCRIPT FLUSH", -2, "2.6.0")
+def script_flush(engine: Engine, argv: Sequence[bytes]) -> None:  # noqa: ARG001 - the handlers' signature
+    """SCRIPT FLUSH [ASYNC|SYNC]."""
+    engine.scripts.clear()
+
+
+def read_calls(script: bytes, keys: Sequence[bytes], arguments: Sequence[bytes]) -> list[list[bytes]] | None:
+    """Return the commands that a script consists of, None where it holds anything else."""
+    calls: list[list[bytes]] = []
+    ended = False
+    for statement in re.split(rb"[;\n]", script):
+        if not statement.strip():
+            continue
+        call = _CALL.fullmatch(statement)
+        if ended or (call is None and _RETURN.fullmatch(statement) is None):
+            return None
+        ended = call is None or call[1] is not None
+        if call is not None:
+            argv = [_argument(part, keys, arguments) for part in call["arguments"].split(b",")]
+            if None in argv:
+                return None
+            calls.append([part for part in argv if part is not None])
+    return calls
+
+
+def _argument(text: bytes, keys: Sequence[bytes], arguments: Sequence[bytes]) -> bytes | None:
+    match = _ARGUMENT.fullmatch(text)
+    if match is None:
+        return None
+    if match["list"] is None:
+        return next(match[name] for name in ("single", "double", "number") if match[name] is not None)
+    values = keys if match["list"] == b"KEYS" else arguments
+    index = int(match["at"])
+    return values[index - 1] if 1 <= index <= len(values) else None
+
+
+def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> None:
+    """Execute the commands of a plain script. One that fails ends the script, and what was done before stays."""
+    count = parse_int(argv[2])
+    if count < 0 or count > len(argv) - 3:
+        raise CommandError("ERR Number of keys can't be greater than number of args")
+    calls = read_calls(script, argv[3 : 3 + count], argv[3 + count :])
+    if calls is None:
+        raise ScriptError("the script is more than a row of plain calls, and scripts are never executed here")
+    for call in calls:
+        engine.execute(*call)

@@ -1,0 +1,121 @@
+"""Sets: members are the keys of a dict.
+
+Results of set algebra are built beside the keyspace and stored at once, so that the destination may be
+a source. What a random SPOP took is not in its log, so it is refused, unless nothing is left to chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.errors import SYNTAX, CommandError
+from rdbtool.engine.ranges import parse_count
+from rdbtool.engine.table import command
+from rdbtool.engine.values import SetData
+
+
+@command("SADD", -3)
+def sadd(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SADD key member [member ...]."""
+    data = engine.db.find_or_make(argv[1], SetData)
+    if len(argv) == 3:
+        data[engine.share(argv[2])] = None
+    else:
+        data.update(dict.fromkeys(map(engine.share, argv[2:])))
+
+
+@command("SREM", -3)
+def srem(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SREM key member [member ...]."""
+    data = engine.db.find(argv[1], SetData)
+    if data is None:
+        return
+    for member in argv[2:]:
+        data.pop(member, None)
+    engine.db.drop_if_empty(argv[1], data)
+
+
+@command("SMOVE", 4)
+def smove(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SMOVE source destination member."""
+    source = engine.db.find(argv[1], SetData)
+    if source is None:
+        return
+    target = engine.db.find(argv[2], SetData)
+    if source is target or argv[3] not in source:
+        return
+    del source[argv[3]]
+    engine.db.drop_if_empty(argv[1], source)
+    engine.db.find_or_make(argv[2], SetData)[engine.share(argv[3])] = None
+
+
+@command("SPOP", -2)
+def spop(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SPOP key [count]: refused where the choice is random."""
+    if len(argv) > 3:
+        raise CommandError(SYNTAX)
+    count = parse_count(argv[2]) if len(argv) == 3 else 1
+    data = engine.db.find(argv[1], SetData)
+    if data is None or count == 0:
+        return
+    if count < len(data):
+        raise CommandError("ERR SPOP of a part of a set is not deterministic in a log")
+    engine.db.delete(argv[1])
+
+
+@command("SINTERSTORE", -3)
+def sinterstore(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SINTERSTORE destination key [key ...]."""
+    # Before 7.0 the first missing source ends the search: the type of later ones does not matter.
+    until_missing = engine.rules.family == "redis" and engine.rules.major < 7
+    sources = _sources(engine, argv[2:], until_missing=until_missing)
+    if any(source is None for source in sources):
+        engine.db.delete(argv[1])
+        return
+    smallest, *others = sorted((source for source in sources if source is not None), key=len)
+    members = smallest.keys()
+    for other in others:
+        members = {member: None for member in members if member in other}.keys()
+    _store(engine, argv[1], SetData(dict.fromkeys(members)))
+
+
+@command("SUNIONSTORE", -3)
+def sunionstore(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SUNIONSTORE destination key [key ...]."""
+    result = SetData()
+    for source in _sources(engine, argv[2:]):
+        if source is not None:
+            result.update(source)
+    _store(engine, argv[1], result)
+
+
+@command("SDIFFSTORE", -3)
+def sdiffstore(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SDIFFSTORE destination key [key ...]: the first without the others."""
+    first, *others = _sources(engine, argv[2:])
+    result = SetData(first or ())
+    for other in others:
+        if other is None:
+            continue
+        for member in list(result) if len(result) < len(other) else list(other):
+            if member in other:
+                result.pop(member, None)
+    _store(engine, argv[1], result)
+
+
+def _sources(engine: Engine, keys: Sequence[bytes], *, until_missing: bool = False) -> list[SetData | None]:
+    sources = []
+    for key in keys:
+        source = engine.db.find(key, SetData)
+        sources.append(source)
+        if source is None and until_missing:
+            break
+    return sources
+
+
+def _store(engine: Engine, key: bytes, result: SetData) -> None:
+    if result:
+        engine.db.replace(key, result)
+    else:
+        engine.db.delete(key)

@@ -1,0 +1,170 @@
+"""SORT: its STORE form is the only one that changes anything.
+
+Elements compare by a double or by bytes, of their own or of what a pattern finds elsewhere. Where elements
+of a set compare as equal, their order is that of the server's hash table, which no log tells: such a
+command is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.commands.hashes import is_hidden
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.errors import SYNTAX, CommandError, WrongTypeError
+from rdbtool.engine.partialsort import sort_all, sort_part
+from rdbtool.engine.ranges import read_double
+from rdbtool.engine.table import command
+from rdbtool.engine.values import HashData, ListData, SetData, ZSetData
+
+NOT_NUMBERS: Final = "ERR One or more scores can't be converted into double"
+NO_ORDER: Final = "ERR the order of equal elements of a set is not deterministic in a log"
+
+#: Doubles closer to zero lose precision, which strtod reports as an error of range.
+_SMALLEST_NORMAL: Final = 2.2250738585072014e-308
+
+_SortKey = tuple[float, bytes]
+
+
+class _Options(NamedTuple):
+    target: bytes | None
+    by: bytes | None
+    get: list[bytes]
+    alpha: bool
+    reverse: bool
+    offset: int
+    limit: int
+
+    @classmethod
+    def parse(cls, words: Sequence[bytes]) -> _Options:
+        target = by = None
+        get: list[bytes] = []
+        alpha = reverse = False
+        offset, limit = 0, -1
+        at = 0
+        while at < len(words):
+            word, rest = words[at].upper(), words[at + 1 :]
+            if word in (b"ASC", b"DESC"):
+                reverse = word == b"DESC"
+            elif word == b"ALPHA":
+                alpha = True
+            elif word == b"LIMIT" and len(rest) > 1:
+                offset, limit = parse_int(rest[0]), parse_int(rest[1])
+                at += 2
+            elif word in (b"STORE", b"BY", b"GET") and rest:
+                if word == b"GET":
+                    get.append(rest[0])
+                elif word == b"BY":
+                    by = rest[0]
+                else:
+                    target = rest[0]
+                at += 1
+            else:
+                raise CommandError(SYNTAX)
+            at += 1
+        return cls(target, by, get, alpha, reverse, offset, limit)
+
+    def limits(self, length: int) -> tuple[int, int]:
+        """Return the first and the last index to return; the last is below the first where there is none."""
+        first = min(max(self.offset, 0), length)
+        if first >= length:
+            return length, length - 1
+        return first, length - 1 if self.limit < 0 else min(first + self.limit, length) - 1
+
+
+@command("SORT", -2)
+def sort(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC|DESC] [ALPHA] [STORE destination]."""
+    options = _Options.parse(argv[2:])
+    value = engine.db.keys.get(argv[1])
+    if value is not None and not isinstance(value, (ListData, SetData, ZSetData)):
+        raise WrongTypeError
+    chosen = _choose(engine, ListData() if value is None else value, options)
+    if options.target is None:
+        return
+    result = ListData(_get(engine, pattern, element) or b"" for element in chosen for pattern in options.get or [b"#"])
+    if result:
+        engine.db.replace(options.target, result)
+    else:
+        engine.db.delete(options.target)
+
+
+def _choose(engine: Engine, value: ListData | SetData | ZSetData, options: _Options) -> list[bytes]:
+    """Return the elements in order, within the limits."""
+    if options.by is not None and b"*" not in _text(options.by):
+        if not isinstance(value, SetData):
+            ordered = [member for _, member in value.order] if isinstance(value, ZSetData) else list(value)
+            if options.reverse:
+                ordered.reverse()
+            first, last = options.limits(len(ordered))
+            return ordered[first : last + 1]
+        # A set has no order of its own: bytes it is, so that all servers get the same.
+        options = options._replace(alpha=True, by=None)
+    keys = _keys(engine, value, options)
+    first, last = options.limits(len(value))
+    elements = list(value)
+    if not isinstance(value, ListData):
+        _check_order(list(keys.values()), first, last, reverse=options.reverse)
+    if options.by is not None and (first, last) != (0, len(elements) - 1):
+        return sort_part(elements, keys.__getitem__, first, last, reverse=options.reverse)
+    return sort_all(elements, keys.__getitem__, reverse=options.reverse)[first : last + 1]
+
+
+def _check_order(keys: Sequence[_SortKey], first: int, last: int, *, reverse: bool) -> None:
+    """Refuse equal elements where they decide what is in the part, or in which order."""
+    near = sorted(keys, reverse=reverse)[max(first - 1, 0) : last + 2]
+    if first <= last and any(one == other for one, other in pairwise(near)):
+        raise CommandError(NO_ORDER)
+
+
+def _keys(engine: Engine, value: ListData | SetData | ZSetData, options: _Options) -> dict[bytes, _SortKey]:
+    """Return what each element compares by. Raises CommandError."""
+    keys: dict[bytes, _SortKey] = {}
+    for element in value:
+        weight = element if options.by is None else _get(engine, options.by, element)
+        if not options.alpha:
+            # Equal numbers compare by the elements themselves.
+            keys[element] = (0.0 if weight is None else _double(engine, weight), element)
+        elif options.by is None:
+            keys[element] = (0.0, element)
+        else:
+            # What is missing comes first.
+            keys[element] = (float(weight is not None), weight or b"")
+    return keys
+
+
+def _double(engine: Engine, text: bytes) -> float:
+    number = read_double(text, engine.rules)
+    if number is None:
+        raise CommandError(NOT_NUMBERS)
+    is_tiny = abs(number) < _SMALLEST_NORMAL and any(digit in b"123456789" for digit in text.lower().split(b"e")[0])
+    if is_tiny or (abs(number) == float("inf") and b"inf" not in text.lower()):
+        raise CommandError(NOT_NUMBERS)
+    return number
+
+
+def _text(pattern: bytes) -> bytes:
+    """Return what C sees of a pattern: it ends at a NUL."""
+    return pattern.split(b"\0", 1)[0]
+
+
+def _get(engine: Engine, pattern: bytes, element: bytes) -> bytes | None:
+    """Return what a pattern stands for: ``#`` the element, else the string or hash field with ``*`` replaced."""
+    if _text(pattern) == b"#":
+        return element
+    star = _text(pattern).find(b"*")
+    if star < 0:
+        return None
+    prefix, rest = pattern[:star], pattern[star + 1 :]
+    arrow = _text(rest).find(b"->")
+    if arrow < 0 or len(_text(rest)) == arrow + 2:
+        found = engine.db.keys.get(prefix + element + rest)
+        return found if isinstance(found, bytes) else None
+    data = engine.db.keys.get(prefix + element + rest[:arrow])
+    field = rest[arrow + 2 :]
+    if not isinstance(data, HashData) or is_hidden(engine, data, field):
+        return None
+    return data.get(field)

@@ -1,0 +1,261 @@
+"""Streams: adding, deleting and trimming entries, and setting counters (format D5).
+
+The id of a new entry has to be in the log: ``*`` asks for the time of day, which a log never does. Trimming with ``~``
+removes whole nodes of the server's; where their limits cannot be known it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.errors import NO_SUCH_KEY, SYNTAX, ArityError, CommandError
+from rdbtool.engine.stream_arguments import (
+    KEEPREF,
+    STRATEGIES,
+    delete_by_strategy,
+    find_stream,
+    knows,
+    parse_id,
+    parse_new_id,
+    parse_options,
+    parse_strategy_and_ids,
+    settle,
+)
+from rdbtool.engine.stream_trimming import Trimming, plan_approximate, trim
+from rdbtool.engine.streams import MAX_ID, ProducersData, StreamData
+from rdbtool.engine.table import command
+
+if TYPE_CHECKING:
+    from rdbtool.engine.engine import Engine
+
+_PRODUCER_LIMITS: Final = {b"IDMP-DURATION": 86_400, b"IDMP-MAXSIZE": 10_000}
+
+
+class _Options(NamedTuple):
+    """What stands in front of the id of XADD: ``at`` is where that is."""
+
+    at: int
+    trimming: Trimming | None
+    may_create: bool = True
+    producer: tuple[bytes, bytes] | None = None
+
+
+_PLAIN: Final = _Options(2, None)
+
+
+@command("XADD", -5, "5.0.0")
+def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XADD key [options] id field value [field value …]."""
+    options = _PLAIN if argv[2][:1].isdigit() else _parse_options(engine, argv, is_adding=True)
+    at = options.at
+    stream = engine.db.find(argv[1], StreamData)
+    new_id = parse_new_id(engine.rules, argv[at], 0 if stream is None else stream.last_id)
+    count = len(argv) - at - 1
+    if count < 2 or count & 1:
+        raise ArityError("ERR wrong number of arguments for 'xadd' command")
+    if stream is None:
+        if not options.may_create:
+            return
+        stream = StreamData()
+    elif _is_duplicate(stream, options.producer):
+        return
+    if new_id is None or new_id <= stream.last_id:
+        raise CommandError(_why_refused(stream, new_id))
+    fields = list(argv[at + 1 :])
+    fields[::2] = map(engine.share, fields[::2])
+    entry = tuple(fields)
+    trimming = options.trimming
+    # The new entry counts too, and a refusal must come before it is there.
+    nodes = None if trimming is None or trimming.is_exact else plan_approximate(stream, trimming, (new_id, entry))
+    if stream.entries_added is None:
+        settle(engine, stream)
+    stream.append(new_id, entry)
+    engine.db.keys[argv[1]] = stream
+    if options.producer is not None:
+        if stream.producers is None:
+            stream.producers = ProducersData()
+        stream.producers.record(*options.producer, new_id)
+    if trimming is not None:
+        trim(stream, trimming, nodes)
+
+
+def _why_refused(stream: StreamData, new_id: int | None) -> str:
+    if new_id == 0:
+        return "ERR The ID specified in XADD must be greater than 0-0"
+    if stream.last_id == MAX_ID:
+        return "ERR The stream has exhausted the last possible ID, unable to add more items"
+    return "ERR The ID specified in XADD is equal or smaller than the target stream top item"
+
+
+def _is_duplicate(stream: StreamData, producer: tuple[bytes, bytes] | None) -> bool:
+    """Return whether a producer added this before, and count that."""
+    if producer is None or stream.producers is None or stream.producers.find(*producer) is None:
+        return False
+    stream.producers.ids_duplicate += 1
+    return True
+
+
+@command("XTRIM", -4, "5.0.0")
+def xtrim(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]."""
+    trimming = _parse_options(engine, argv, is_adding=False).trimming
+    stream = find_stream(engine, argv[1])
+    if stream is None or trimming is None:
+        return
+    removals = None if trimming.is_exact else plan_approximate(stream, trimming)
+    trim(stream, trimming, removals)
+
+
+@command("XDEL", -3, "5.0.0")
+def xdel(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XDEL key id [id …]."""
+    stream = find_stream(engine, argv[1])
+    if stream is not None:
+        for entry_id in [parse_id(text) for text in argv[2:]]:
+            stream.delete(entry_id)
+
+
+@command("XDELEX", -5, "8.2.0", None)
+def xdelex(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XDELEX key [KEEPREF|DELREF|ACKED] IDS numids id [id …]."""
+    strategy, ids = parse_strategy_and_ids(argv, 2)
+    stream = find_stream(engine, argv[1])
+    if stream is not None:
+        for entry_id in ids:
+            delete_by_strategy(stream, entry_id, strategy)
+
+
+@command("XSETID", -3, "5.0.0")
+def xsetid(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XSETID key last-id [ENTRIESADDED count] [MAXDELETEDID id]."""
+    last_id = parse_id(argv[2])
+    added, max_deleted = _parse_counters(argv) if knows(engine.rules, (7, 0)) else (None, 0)
+    if last_id < max_deleted:
+        raise CommandError("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id")
+    stream = find_stream(engine, argv[1])
+    if stream is None:
+        raise CommandError(NO_SUCH_KEY)
+    if last_id < stream.max_deleted_id and knows(engine.rules, (7, 2)):
+        raise CommandError("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id")
+    if last_id < stream.top():
+        raise CommandError("ERR The ID specified in XSETID is smaller than the target stream top item")
+    if added is not None and added < stream.length:
+        raise CommandError("ERR The entries_added specified in XSETID is smaller than the target stream length")
+    stream.last_id = last_id
+    if added is not None:
+        stream.entries_added = added
+    if max_deleted:
+        stream.max_deleted_id = max_deleted
+
+
+def _parse_counters(argv: Sequence[bytes]) -> tuple[int | None, int]:
+    options = parse_options(argv, 3, values=(b"ENTRIESADDED", b"MAXDELETEDID"))
+    added = parse_int(options[b"ENTRIESADDED"]) if b"ENTRIESADDED" in options else None
+    if added is not None and added < 0:
+        raise CommandError("ERR entries_added must be positive")
+    return added, parse_id(options.get(b"MAXDELETEDID", b"0-0"))
+
+
+@command("XCFGSET", -4, "8.6.0", None)
+def xcfgset(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE entries]. What producers added before is forgotten."""
+    options = parse_options(argv, 2, values=tuple(_PRODUCER_LIMITS))
+    settings = {word: parse_int(text) for word, text in options.items()}
+    for word, number in settings.items():
+        if not 1 <= number <= _PRODUCER_LIMITS[word]:
+            raise CommandError(f"ERR {word.decode()} must be between 1 and {_PRODUCER_LIMITS[word]}")
+    stream = find_stream(engine, argv[1])
+    if stream is None:
+        raise CommandError(NO_SUCH_KEY)
+    producers = stream.producers = stream.producers or ProducersData()
+    producers.duration_s = settings.get(b"IDMP-DURATION", producers.duration_s)
+    producers.max_entries = settings.get(b"IDMP-MAXSIZE", producers.max_entries)
+    producers.producers.clear()
+
+
+@command("XIDMPRECORD", 5, "8.6.0", None)
+def xidmprecord(engine: Engine, argv: Sequence[bytes]) -> None:
+    """XIDMPRECORD key producer idempotent-id entry: remember what a producer added."""
+    entry_id = parse_id(argv[4])
+    stream = find_stream(engine, argv[1])
+    if stream is None:
+        raise CommandError(NO_SUCH_KEY)
+    if not argv[2] or not argv[3]:
+        raise CommandError("ERR the producer id and the idempotent id must not be empty")
+    if entry_id not in stream:
+        raise CommandError("ERR The specified stream ID was deleted or doesn't exist")
+    producers = stream.producers or ProducersData()
+    known = producers.find(argv[2], argv[3])
+    if known is None:
+        producers.record(argv[2], argv[3], entry_id)
+    elif known != entry_id:
+        raise CommandError("ERR The specified IDMP producer-id/idempotent-id pair maps to a different stream ID")
+    stream.producers = producers
+
+
+def _parse_options(engine: Engine, argv: Sequence[bytes], *, is_adding: bool) -> _Options:  # noqa: C901, PLR0912 - a loop over options, as servers have it
+    rules = engine.rules
+    since_6_2 = knows(rules, (6, 2))
+    trimming: Trimming | None = None
+    strategy = KEEPREF
+    producer: tuple[bytes, bytes] | None = None
+    limit = 0
+    may_create = True
+    at = 2
+    while at < len(argv):
+        word = argv[at].upper()
+        more = len(argv) - 1 - at
+        if is_adding and word == b"*":
+            raise CommandError("ERR XADD with the ID * is not deterministic in a log")
+        if more and (word == b"MAXLEN" or (word == b"MINID" and since_6_2)):
+            if trimming is not None and since_6_2:
+                raise CommandError("ERR syntax error, MAXLEN and MINID options at the same time are not compatible")
+            trimming, at = _parse_trimming(argv, at, by_length=word == b"MAXLEN")
+        elif more and word == b"LIMIT" and since_6_2:
+            at += 1
+            limit = parse_int(argv[at])
+            if limit < 0:
+                raise CommandError("ERR The LIMIT argument must be >= 0.")
+        elif is_adding and word == b"NOMKSTREAM" and since_6_2:
+            may_create = False
+        elif word in STRATEGIES and knows(rules, (8, 2), valkey=False):
+            strategy = word
+        elif is_adding and word in (b"IDMP", b"IDMPAUTO") and knows(rules, (8, 6), valkey=False):
+            if word == b"IDMPAUTO":
+                raise CommandError("ERR XADD with IDMPAUTO is not supported: its ids are hashes of the server's")
+            if more < 2 or not argv[at + 1] or not argv[at + 2]:
+                raise CommandError(SYNTAX)
+            producer = (argv[at + 1], argv[at + 2])
+            at += 2
+        elif is_adding:
+            break
+        else:
+            raise CommandError(SYNTAX)
+        at += 1
+    if at == len(argv) and is_adding:
+        raise ArityError("ERR wrong number of arguments for 'xadd' command")
+    if limit and trimming is None:
+        raise CommandError("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")
+    if trimming is None and not is_adding:
+        raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
+    if trimming is not None:
+        trimming = trimming._replace(strategy=strategy)
+    # A limit does not apply while a log is loaded.
+    return _Options(at, trimming, may_create, producer)
+
+
+def _parse_trimming(argv: Sequence[bytes], at: int, *, by_length: bool) -> tuple[Trimming, int]:
+    """Read ``MAXLEN|MINID [=|~] threshold``; return it and where the threshold stands."""
+    at += 1
+    is_exact = True
+    if at + 1 < len(argv) and argv[at] in (b"~", b"="):
+        is_exact = argv[at] == b"="
+        at += 1
+    if not by_length:
+        return Trimming(by_length, is_exact, parse_id(argv[at])), at
+    bound = parse_int(argv[at])
+    if bound < 0:
+        raise CommandError("ERR The MAXLEN argument must be >= 0.")
+    return Trimming(by_length, is_exact, bound), at

@@ -1,0 +1,198 @@
+"""Strings: SET and its kin, and changes of a part (format D1, D4, D5).
+
+While loading no key expires, so a time in the past is stored like any other. The forms that servers rewrite
+before they log them (SETEX, GETDEL, ...) are here as well, for logs that someone made by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.errors import ArityError, CommandError
+from rdbtool.engine.expiry import SetOptions, parse_expiry, parse_set_options
+from rdbtool.engine.strings import check_size, find_string, open_string, read_string, store_string
+from rdbtool.engine.table import command
+from rdbtool.engine.xxh3 import xxh3_64
+
+_COMPARISONS: Final = frozenset({b"IFEQ", b"IFNE", b"IFDEQ", b"IFDNE"})
+_NONE: Final[frozenset[bytes]] = frozenset()
+_SET_WORDS: Final = frozenset({b"NX", b"XX", b"GET", b"KEEPTTL"})
+_MSETEX_WORDS: Final = frozenset({b"NX", b"XX", b"KEEPTTL"})
+_GETEX_WORDS: Final = frozenset({b"PERSIST"})
+
+
+@command("SET", -3)
+def set_(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SET key value [NX | XX | IFEQ value ...] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]."""
+    if len(argv) == 3:
+        engine.db.replace(argv[1], argv[2])
+        return
+    options = parse_set_options(argv[3:], _SET_WORDS, _COMPARISONS)
+    expire_at_ms = options.expiry(engine.now_ms, "set")
+    key = argv[1]
+    if options.get:
+        find_string(engine.db, key)
+    if _holds(engine, key, options.condition, options.operand):
+        _put(engine, key, argv[2], options, expire_at_ms)
+
+
+def _put(engine: Engine, key: bytes, value: bytes, options: SetOptions, expire_at_ms: int | None) -> None:
+    if options.lifetime == b"KEEPTTL":
+        engine.db.keys[key] = value
+        return
+    engine.db.replace(key, value)
+    if expire_at_ms is not None:
+        engine.db.expires[key] = expire_at_ms
+
+
+def _holds(engine: Engine, key: bytes, condition: bytes, operand: bytes) -> bool:
+    """Whether a condition of SET or DELEX is true; one on the digest of no digest is an error."""
+    if not condition:
+        return True
+    if condition in (b"NX", b"XX"):
+        return (key in engine.db.keys) == (condition == b"XX")
+    value = read_string(engine.db, key)
+    if condition in (b"IFDEQ", b"IFDNE"):
+        if len(operand) != 16:
+            raise CommandError("ERR the digest must be exactly 16 hexadecimal characters")
+        operand = operand.lower()
+        value = None if value is None else b"%016x" % xxh3_64(value)
+    return (value == operand) == (condition in (b"IFEQ", b"IFDEQ"))
+
+
+@command("SETNX", 3)
+def setnx(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SETNX key value."""
+    engine.db.keys.setdefault(argv[1], argv[2])
+
+
+@command("SETEX", 4, "2.0.0")
+def setex(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SETEX key seconds value."""
+    when = parse_expiry(argv[2], b"EX", engine.now_ms, "setex")
+    engine.db.keys[argv[1]] = argv[3]
+    engine.db.expires[argv[1]] = when
+
+
+@command("PSETEX", 4, "2.6.0")
+def psetex(engine: Engine, argv: Sequence[bytes]) -> None:
+    """PSETEX key milliseconds value."""
+    when = parse_expiry(argv[2], b"PX", engine.now_ms, "psetex")
+    engine.db.keys[argv[1]] = argv[3]
+    engine.db.expires[argv[1]] = when
+
+
+@command("GETSET", 3)
+def getset(engine: Engine, argv: Sequence[bytes]) -> None:
+    """GETSET key value."""
+    find_string(engine.db, argv[1])
+    engine.db.replace(argv[1], argv[2])
+
+
+@command("GETDEL", 2, "6.2.0")
+def getdel(engine: Engine, argv: Sequence[bytes]) -> None:
+    """GETDEL key."""
+    find_string(engine.db, argv[1])
+    engine.db.delete(argv[1])
+
+
+@command("GETEX", -2, "6.2.0")
+def getex(engine: Engine, argv: Sequence[bytes]) -> None:
+    """GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]."""
+    options = parse_set_options(argv[2:], _GETEX_WORDS, _NONE)
+    if find_string(engine.db, argv[1]) is None:
+        return
+    expire_at_ms = options.expiry(engine.now_ms, "getex")
+    if expire_at_ms is not None:
+        engine.db.expires[argv[1]] = expire_at_ms
+    elif options.lifetime == b"PERSIST":
+        engine.db.expires.pop(argv[1], None)
+
+
+@command("MSET", -3, "1.0.1")
+def mset(engine: Engine, argv: Sequence[bytes]) -> None:
+    """MSET key value [key value ...]."""
+    if len(argv) % 2 == 0:
+        raise ArityError("ERR wrong number of arguments for 'mset' command")
+    db = engine.db
+    for at in range(1, len(argv), 2):
+        db.replace(argv[at], argv[at + 1])
+
+
+@command("MSETNX", -3, "1.0.1")
+def msetnx(engine: Engine, argv: Sequence[bytes]) -> None:
+    """MSETNX key value [key value ...]: all of them, or none where one of the keys exists."""
+    if len(argv) % 2 == 0:
+        raise ArityError("ERR wrong number of arguments for 'msetnx' command")
+    if engine.db.keys.keys().isdisjoint(argv[1::2]):
+        engine.db.keys.update(zip(argv[1::2], argv[2::2], strict=True))
+
+
+@command("MSETEX", -4, "8.4.0", "9.1.0")
+def msetex(engine: Engine, argv: Sequence[bytes]) -> None:
+    """MSETEX numkeys key value [key value ...] [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]."""
+    count = parse_int(argv[1], "ERR invalid numkeys value")
+    if count <= 0:
+        raise CommandError("ERR invalid numkeys value")
+    stop = 2 + 2 * count
+    if stop > len(argv):
+        raise ArityError("ERR wrong number of arguments for 'msetex' command")
+    options = parse_set_options(argv[stop:], _MSETEX_WORDS, _NONE)
+    expire_at_ms = options.expiry(engine.now_ms, "msetex")
+    keys = argv[2:stop:2]
+    if all(_holds(engine, key, options.condition, b"") for key in keys):
+        for key, value in zip(keys, argv[3:stop:2], strict=True):
+            _put(engine, key, value, options, expire_at_ms)
+
+
+@command("DELIFEQ", 3, None, "9.0.0")
+def delifeq(engine: Engine, argv: Sequence[bytes]) -> None:
+    """DELIFEQ key value."""
+    if find_string(engine.db, argv[1]) == argv[2]:
+        engine.db.delete(argv[1])
+
+
+@command("DELEX", -2, "8.4.0", None)
+def delex(engine: Engine, argv: Sequence[bytes]) -> None:
+    """DELEX key [IFEQ value | IFNE value | IFDEQ digest | IFDNE digest]."""
+    condition = operand = b""
+    if len(argv) > 2:
+        if len(argv) != 4:
+            raise ArityError("ERR wrong number of arguments for 'delex' command")
+        condition, operand = argv[2].upper(), argv[3]
+        if condition not in _COMPARISONS:
+            raise CommandError("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE")
+    if argv[1] in engine.db.keys and _holds(engine, argv[1], condition, operand):
+        engine.db.delete(argv[1])
+
+
+@command("APPEND", 3, "2.0.0")
+def append(engine: Engine, argv: Sequence[bytes]) -> None:
+    """APPEND key value."""
+    db = engine.db
+    value = find_string(db, argv[1])
+    if value is None:
+        db.keys[argv[1]] = argv[2]
+        return
+    check_size(len(value) + len(argv[2]))
+    data = open_string(value)
+    data += argv[2]
+    store_string(db, argv[1], data)
+
+
+@command("SETRANGE", 4, "2.2.0")
+def setrange(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SETRANGE key offset value."""
+    offset = parse_int(argv[2])
+    if offset < 0:
+        raise CommandError("ERR offset is out of range")
+    value = find_string(engine.db, argv[1])
+    part = argv[3]
+    if part:
+        check_size(offset + len(part))
+        data = open_string(value, offset + len(part))
+        data[offset : offset + len(part)] = part
+        store_string(engine.db, argv[1], data)

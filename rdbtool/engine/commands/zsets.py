@@ -1,0 +1,247 @@
+"""Sorted sets: adding, removing and popping members.
+
+All scores of a command are read before the first is stored. A score that equals the present one is not
+stored again, which keeps the sign of a zero, as far as its server does (``loses_sign``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import partial
+from math import copysign, isnan
+from typing import Final
+
+from rdbtool.engine.arguments import parse_float, parse_int
+from rdbtool.engine.commands.lists import check_timeout, parse_pop_count, split_keys
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.errors import NOT_A_FLOAT, SYNTAX, CommandError
+from rdbtool.engine.ranges import LexRange, ScoreRange, find_ranks, parse_count, takes_hex
+from rdbtool.engine.table import command
+from rdbtool.engine.values import ZSetData
+
+NOT_A_NUMBER: Final = "ERR resulting score is not a number (NaN)"
+
+#: The defaults up to which a sorted set is a listpack.
+LISTPACK_ENTRIES: Final = 128
+LISTPACK_SIZE: Final = 64
+
+_OPTIONS: Final = frozenset((b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"))
+_INCR: Final = frozenset((b"INCR",))
+_NONE: Final[frozenset[bytes]] = frozenset()
+
+
+@command("ZADD", -4, "1.2.0")
+def zadd(engine: Engine, argv: Sequence[bytes]) -> None:
+    """ZADD key [NX|XX] [GT|LT] [CH] [INCR] score member [score member ...]."""
+    if argv[2].upper() in _OPTIONS:
+        _add_with_options(engine, argv, _NONE)
+        return
+    if len(argv) % 2:
+        raise CommandError(SYNTAX)
+    add_scores(engine, argv[1], argv[3::2], parse_scores(engine, argv[2::2]))
+
+
+def add_scores(engine: Engine, key: bytes, members: Sequence[bytes], scores: list[float]) -> None:
+    """Set the score of each member: ZADD without options."""
+    zset = engine.db.find(key, ZSetData)
+    if zset is None:
+        made = ZSetData()
+        made.update(zip(map(engine.share, members), scores, strict=True))
+        if len(made) == len(scores) and not has_signed_zero(scores):
+            engine.db.keys[key] = made
+            return
+        zset = engine.db.find_or_make(key, ZSetData)
+    for member, score in zip(members, scores, strict=True):
+        before = zset.get(member)
+        if before != score:
+            put_score(engine, zset, engine.share(member), score)
+
+
+def put_score(engine: Engine, zset: ZSetData, member: bytes, score: float) -> None:
+    """Give a member a score that it does not have yet."""
+    zset.put(member, score)
+    if not score and has_signed_zero((score,)) and loses_sign(engine, zset):
+        zset.put(member, 0.0)
+
+
+def has_signed_zero(scores: Collection[float]) -> bool:
+    """Whether there is a -0."""
+    return 0.0 in scores and any(not score and copysign(1.0, score) < 0 for score in scores)
+
+
+def loses_sign(engine: Engine, members: Collection[bytes]) -> bool:
+    """Whether a zero is just 0: a listpack, which holds a small sorted set since 7.0, stores whole scores as integers.
+
+    That a set which was large before stays out of a listpack is not known here.
+    """
+    if engine.rules.family == "redis" and engine.rules.major < 7:
+        return False
+    return len(members) <= LISTPACK_ENTRIES and all(len(member) <= LISTPACK_SIZE for member in members)
+
+
+def parse_scores(engine: Engine, texts: Iterable[bytes], error: str = NOT_A_FLOAT) -> list[float]:
+    """Return scores or weights. Raises CommandError."""
+    read = partial(parse_float, error=error, allow_hex=takes_hex(engine.rules))
+    return [float(text) if text.isdigit() and len(text) < 300 else read(text) for text in texts]
+
+
+@command("ZINCRBY", 4, "1.2.0")
+def zincrby(engine: Engine, argv: Sequence[bytes]) -> None:
+    """ZINCRBY key increment member: to a server the same as ZADD with INCR."""
+    _add_with_options(engine, argv, _INCR)
+
+
+def _add_with_options(engine: Engine, argv: Sequence[bytes], options: frozenset[bytes]) -> None:
+    at = 2
+    while at < len(argv) and (word := argv[at].upper()) in _OPTIONS:
+        options |= {word}
+        at += 1
+    members, texts = argv[at + 1 :: 2], argv[at::2]
+    _check_options(options, len(members), len(texts))
+    add_scores_if(engine, argv[1], members, parse_scores(engine, texts), options)
+
+
+def _check_options(options: frozenset[bytes], members: int, scores: int) -> None:
+    if members != scores or not members:
+        raise CommandError(SYNTAX)
+    if {b"NX", b"XX"} <= options:
+        raise CommandError("ERR XX and NX options at the same time are not compatible")
+    if len(options & {b"GT", b"LT", b"NX"}) > 1:
+        raise CommandError("ERR GT, LT, and/or NX options at the same time are not compatible")
+    if b"INCR" in options and members > 1:
+        raise CommandError("ERR INCR option supports a single increment-element pair")
+
+
+def add_scores_if(
+    engine: Engine, key: bytes, members: Sequence[bytes], scores: list[float], options: frozenset[bytes]
+) -> None:
+    """Set the score of each member as the options NX, XX, GT, LT and INCR say. Raises CommandError."""
+    zset = engine.db.find(key, ZSetData)
+    before = None if zset is None else zset.get(members[0])
+    # NX leaves a present member alone before there is anything to add.
+    if b"INCR" in options and b"NX" not in options and before is not None:
+        scores = [scores[0] + before]
+        if isnan(scores[0]):
+            raise CommandError(NOT_A_NUMBER)
+    if zset is None:
+        if b"XX" in options:
+            return
+        zset = engine.db.find_or_make(key, ZSetData)
+    for member, score in zip(members, scores, strict=True):
+        before = zset.get(member)
+        if before != score and _allows(options, before, score):
+            put_score(engine, zset, engine.share(member), score)
+
+
+def _allows(options: frozenset[bytes], before: float | None, score: float) -> bool:
+    if before is None:
+        return b"XX" not in options
+    return not (b"NX" in options or (b"GT" in options and score < before) or (b"LT" in options and score > before))
+
+
+@command("ZREM", -3, "1.2.0")
+def zrem(engine: Engine, argv: Sequence[bytes]) -> None:
+    """ZREM key member [member ...]."""
+    zset = engine.db.find(argv[1], ZSetData)
+    if zset is None:
+        return
+    for member in argv[2:]:
+        zset.discard(member)
+    engine.db.drop_if_empty(argv[1], zset)
+
+
+@command("ZREMRANGEBYRANK", 4, "2.0.0")
+def zremrangebyrank(engine: Engine, argv: Sequence[bytes]) -> None:
+    """ZREMRANGEBYRANK key start stop."""
+    first, last = parse_int(argv[2]), parse_int(argv[3])
+    zset = engine.db.find(argv[1], ZSetData)
+    if zset is not None:
+        _remove(engine, argv[1], zset, find_ranks(first, last, len(zset)))
+
+
+@command("ZREMRANGEBYSCORE", 4, "1.2.0")
+def zremrangebyscore(engine: Engine, argv: Sequence[bytes]) -> None:
+    """ZREMRANGEBYSCORE key min max."""
+    scores = ScoreRange.parse(argv[2], argv[3], engine.rules)
+    zset = engine.db.find(argv[1], ZSetData)
+    if zset is not None:
+        _remove(engine, argv[1], zset, scores.find(zset.order))
+
+
+@command("ZREMRANGEBYLEX", 4, "2.8.9")
+def zremrangebylex(engine: Engine, argv: Sequence[bytes]) -> None:
+    """ZREMRANGEBYLEX key min max."""
+    members = LexRange.parse(argv[2], argv[3])
+    zset = engine.db.find(argv[1], ZSetData)
+    if zset is not None:
+        _remove(engine, argv[1], zset, members.find(zset.order))
+
+
+def _remove(engine: Engine, key: bytes, zset: ZSetData, indexes: tuple[int, int]) -> None:
+    start, stop = indexes
+    if start < stop:
+        zset.discard_slice(start, stop)
+        engine.db.drop_if_empty(key, zset)
+
+
+@command("ZPOPMIN", -2, "5.0.0")
+def zpopmin(engine: Engine, argv: Sequence[bytes]) -> None:
+    """ZPOPMIN key [count]."""
+    _pop_command(engine, argv, lowest=True)
+
+
+@command("ZPOPMAX", -2, "5.0.0")
+def zpopmax(engine: Engine, argv: Sequence[bytes]) -> None:
+    """ZPOPMAX key [count]."""
+    _pop_command(engine, argv, lowest=False)
+
+
+def _pop_command(engine: Engine, argv: Sequence[bytes], *, lowest: bool) -> None:
+    if len(argv) > 3:
+        raise CommandError(SYNTAX)
+    count = parse_count(argv[2]) if len(argv) == 3 else 1
+    _pop_first(engine, argv[1:2], count, lowest=lowest)
+
+
+@command("BZPOPMIN", -3, "5.0.0")
+def bzpopmin(engine: Engine, argv: Sequence[bytes]) -> None:
+    """BZPOPMIN key [key ...] timeout."""
+    check_timeout(argv[-1])
+    _pop_first(engine, argv[1:-1], 1, lowest=True)
+
+
+@command("BZPOPMAX", -3, "5.0.0")
+def bzpopmax(engine: Engine, argv: Sequence[bytes]) -> None:
+    """BZPOPMAX key [key ...] timeout."""
+    check_timeout(argv[-1])
+    _pop_first(engine, argv[1:-1], 1, lowest=False)
+
+
+@command("ZMPOP", -4, "7.0.0")
+def zmpop(engine: Engine, argv: Sequence[bytes]) -> None:
+    """ZMPOP numkeys key [key ...] MIN|MAX [COUNT count]."""
+    _pop_many(engine, argv, 1)
+
+
+@command("BZMPOP", -5, "7.0.0")
+def bzmpop(engine: Engine, argv: Sequence[bytes]) -> None:
+    """BZMPOP timeout numkeys key [key ...] MIN|MAX [COUNT count]."""
+    check_timeout(argv[1])
+    _pop_many(engine, argv, 2)
+
+
+def _pop_many(engine: Engine, argv: Sequence[bytes], at: int) -> None:
+    keys, rest = split_keys(argv, at)
+    where = rest[0].upper()
+    if where not in (b"MIN", b"MAX"):
+        raise CommandError(SYNTAX)
+    _pop_first(engine, keys, parse_pop_count(rest[1:]), lowest=where == b"MIN")
+
+
+def _pop_first(engine: Engine, keys: Sequence[bytes], count: int, *, lowest: bool) -> None:
+    for key in keys:
+        zset = engine.db.find(key, ZSetData)
+        if zset is not None:
+            size = len(zset)
+            _remove(engine, key, zset, (0, min(count, size)) if lowest else (max(size - count, 0), size))
+            return

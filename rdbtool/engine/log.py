@@ -1,0 +1,270 @@
+"""Logs and snapshots as a keyspace: read, replayed, and handed on as records.
+
+``replay_log`` drives the engine over whatever ``open_any`` opened. ``ReplayedLog`` wears the face of an RdbReader,
+so that a command that reads keys need not know which of the two it was given.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NamedTuple, Self
+
+from rdbtool._codec.feed import feed_header, feed_item, feed_record
+from rdbtool._codec.selection import Selection
+from rdbtool._codec.sink import Sink
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.keyspec import command_name
+from rdbtool.engine.places import Place
+from rdbtool.engine.replay import Replay, Watcher, collector_paused
+from rdbtool.engine.table import known_names
+from rdbtool.errors import FormatError
+from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
+from rdbtool.reader.aof import AofReader
+from rdbtool.reader.batches import CommandBatch, read_time
+from rdbtool.reader.open import open_any
+from rdbtool.reader.parts import Part
+from rdbtool.reader.rdb import RdbReader, Totals
+from rdbtool.reader.rules import resolve_rules
+from rdbtool.reader.tail import Tail
+from rdbtool.rules import DEFAULT, Rules
+from rdbtool.span import Span
+from rdbtool.types import REDIS
+
+Progress = Callable[[int], object]
+
+#: A log without a snapshot names no version; what is made of it is an RDB of this one.
+_VERSION = 11
+
+
+class Loaded(NamedTuple):
+    """What came of a source: the replay with its engine, the rules it went by, and how the source ended.
+
+    ``header`` and ``aux`` are those of the snapshot, if there was one; ``snapshot_keys`` counts its keys.
+    ``tail`` is None for an RDB and for a log that was not read to its end; ``fault`` is what ended it early.
+    """
+
+    replay: Replay
+    rules: Rules
+    header: Header
+    aux: list[Aux]
+    snapshot_keys: int
+    parts: list[Part]
+    tail: Tail | None
+    fault: FormatError | None
+
+
+class Options(NamedTuple):
+    """How to replay. ``rules`` None: those of the snapshot's writer. ``before`` is a command's upper-case name."""
+
+    rules: Rules | None = None
+    now_ms: int = 0
+    until: Place | None = None
+    before: bytes | None = None
+    before_number: int | None = None
+    strict: bool = False
+    watcher: Watcher | None = None
+    on_snapshot: Callable[[str, KeyRecord], None] | None = None
+
+
+def replay_log(
+    reader: RdbReader | AofReader, options: Options | None = None, progress: Progress | None = None
+) -> Loaded:
+    """Read a source to its end, or to the place to stop, and return the state it leads to.
+
+    Damage ends the replay and is in ``fault``; everything before it was executed, except the commands of a
+    transaction that has no end. Raises what reading a snapshot raises, and ReplayError with ``strict``.
+    """
+    return _Loading(reader, options or Options()).load(progress)
+
+
+def find_last(target: str | bytes | BinaryIO, name: bytes) -> int | None:
+    """Return the number of the last command called ``name`` (upper case) in a log, None if there is none."""
+    last = None
+    with open_any(target) as reader:
+        if isinstance(reader, AofReader):
+            for piece in reader.batches(on_fault="stop"):
+                if isinstance(piece, CommandBatch):
+                    for index, argv in enumerate(piece.argvs):
+                        if command_name(argv) == name:
+                            last = piece.first_number + index
+    return last
+
+
+class _Loading:
+    """One run of ``replay_log``."""
+
+    def __init__(self, reader: RdbReader | AofReader, options: Options) -> None:
+        self.reader = reader
+        self.options = options
+        self.engine = Engine(rules=options.rules or Rules.parse(DEFAULT), now_ms=options.now_ms)
+        self.replay = Replay(
+            self.engine,
+            before=options.before,
+            before_number=options.before_number,
+            strict=options.strict,
+            watcher=options.watcher,
+        )
+        self.header = Header(REDIS, _VERSION)
+        self.aux: list[Aux] = []
+        self.snapshot_keys = 0
+
+    def load(self, progress: Progress | None) -> Loaded:
+        reader = self.reader
+        with collector_paused():
+            if isinstance(reader, RdbReader):
+                self._load_snapshot(reader, reader.source.name, progress)
+            else:
+                self._load_parts(reader, progress)
+        loaded = Loaded(self.replay, self.engine.rules, self.header, self.aux, self.snapshot_keys, [], None, None)
+        if isinstance(reader, RdbReader):
+            return loaded
+        return loaded._replace(parts=reader.parts, tail=reader.tail, fault=reader.fault)
+
+    def _load_parts(self, reader: AofReader, progress: Progress | None) -> None:
+        part = -1
+        for piece in reader.batches(on_fault="stop", progress=progress):
+            if isinstance(piece, RdbReader):
+                self._load_snapshot(piece, piece.source.name, progress)
+                continue
+            if piece.part != part:
+                part = piece.part
+                self.replay.begin_part(reader.parts[part].name)
+            limit = self._limit(piece, reader.parts)
+            if not self.replay.run(piece.argvs, piece.offsets, piece.first_number, limit=limit):
+                return
+
+    def _load_snapshot(self, snapshot: RdbReader, name: str, progress: Progress | None) -> None:
+        engine, told = self.engine, self.options.on_snapshot
+        for record in snapshot.records(progress=progress):
+            engine.load(record)
+            if told is not None:
+                told(name, record)
+        for library in snapshot.functions:
+            engine.load_function(library)
+        self.header = snapshot.header
+        self.aux += snapshot.aux
+        self.snapshot_keys += snapshot.totals.keys
+        if self.options.rules is None:
+            engine.rules = resolve_rules(None, snapshot)
+
+    def _limit(self, batch: CommandBatch, parts: list[Part]) -> int | None:
+        """Return the index of the first command of a batch that stands behind the place to stop."""
+        until = self.options.until
+        if until is None:
+            return None
+        if until.commands is not None:
+            return max(0, until.commands - batch.first_number + 1)
+        if until.time is not None:
+            later = (i for i, text in batch.annotations if (read_time(text) or 0) > until.time)
+            return next(later, None)
+        number = batch.part + 1
+        wanted = until.part
+        chosen = number == len(parts) if wanted is None else wanted in (str(number), parts[batch.part].name)
+        assert until.offset is not None
+        return bisect_left(batch.offsets, until.offset) if chosen else None
+
+
+class LogSource(NamedTuple):
+    """What a command may ask of where a log came from: its name, and its size in bytes if it is known."""
+
+    name: str
+    size: int | None
+    compression: str | None = None
+    compressed_size: int | None = None
+
+
+class ReplayedLog:
+    """The keys that a log leads to, with the face of an RdbReader. The log is replayed when it is made.
+
+    When damage ended the log early, the keys that precede it are handed out first, and then the fault is raised.
+    """
+
+    def __init__(
+        self, reader: AofReader, name: str, options: Options | None = None, progress: Progress | None = None
+    ) -> None:
+        self.loaded = replay_log(reader, options, progress)
+        self.header = self.loaded.header
+        self.aux = self.loaded.aux
+        self.engine = self.loaded.replay.engine
+        self.functions = [
+            FunctionLibrary(code, released=True, span=Span(-1, -1)) for code in self.engine.functions.values()
+        ]
+        self.end: End | None = None
+        sizes = [part.size for part in self.loaded.parts]
+        self.source = LogSource(name, sum(size or 0 for size in sizes) if None not in sizes else None)
+        self._records = self.engine.records()
+        self._keys = 0
+        self._selected = 0
+        self._expires = 0
+        self._by_kind: dict[str, int] = {}
+        self._by_db: dict[int, tuple[int, int]] = {}
+
+    @property
+    def totals(self) -> Totals:
+        """What was handed out so far."""
+        return Totals(self._keys, self._expires, self._selected, self._by_kind, self._by_db)
+
+    def records(self, *, selection: Selection | None = None, progress: Progress | None = None) -> Iterator[KeyRecord]:
+        """Yield the keys that ``selection`` takes, then raise the fault that ended the log, if one did."""
+        del progress  # the log was read before
+        for record in self._records:
+            self._count(record)
+            if selection is None or selection.take(record):
+                self._selected += 1
+                yield record
+                if selection is not None and selection.is_full:
+                    return
+        if self.loaded.fault is not None:
+            raise self.loaded.fault
+
+    def items(
+        self, *, selection: Selection | None = None, progress: Progress | None = None
+    ) -> Iterator[Item | KeyRecord]:
+        """Yield header, aux fields and functions, then the keys."""
+        yield self.header
+        yield from self.aux
+        yield from self.functions
+        yield from self.records(selection=selection, progress=progress)
+
+    def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
+        """Tell ``sink`` of everything, as an RdbReader would."""
+        feed_header(self.header.magic, self.header.version, sink)
+        for aux in self.aux:
+            feed_item(aux, sink)
+        for library in self.functions:
+            feed_item(library, sink)
+        for record in self.records(selection=selection, progress=progress):
+            feed_record(record, sink)
+        return self.totals
+
+    def __iter__(self) -> Iterator[KeyRecord]:
+        return self.records()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing is open: the log was read when this was made."""
+
+    def _count(self, record: KeyRecord) -> None:
+        expires = record.expire_at_ms is not None
+        self._keys += 1
+        self._expires += expires
+        self._by_kind[record.kind] = self._by_kind.get(record.kind, 0) + 1
+        keys, expiring = self._by_db.get(record.db, (0, 0))
+        self._by_db[record.db] = (keys + 1, expiring + expires)
+
+
+def open_keys(
+    target: str, *, options: Options | None = None, progress: Progress | None = None
+) -> RdbReader | ReplayedLog:
+    """Open anything that holds keys: an RDB as it is, a log replayed."""
+    reader = open_any(target, known=known_names())
+    if isinstance(reader, RdbReader):
+        return reader
+    with reader:
+        return ReplayedLog(reader, target if target != "-" else "standard input", options, progress)

@@ -1,0 +1,254 @@
+"""Replays a log into an engine, and says what a server would have said of it.
+
+Commands run as a loading server runs them: nothing expires, an error reply changes nothing and the
+load goes on, a transaction runs when its EXEC is there. What a server would log, refuse or pass over is a
+finding with part, offset and command number.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.errors import ArityError, CommandError, ScriptError, UnknownCommandError
+from rdbtool.engine.keyspec import command_name, keys_of
+from rdbtool.engine.table import CONTAINERS, Handler
+from rdbtool.errors import ReplayError
+from rdbtool.findings import Finding
+from rdbtool.rules import Rules
+
+#: Findings kept in full; beyond that they are only counted.
+KEPT_FINDINGS: Final = 1000
+
+Watcher = Callable[[Sequence[bytes], int, int, Callable[[], None]], None]
+
+_TRANSACTION: Final = frozenset({b"MULTI", b"EXEC", b"DISCARD"})
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Keep the cyclic collector from visiting millions of values again and again; restored afterwards."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class Replay:
+    """An engine and what happened on the way.
+
+    ``commands`` counts commands read (transactions count each of theirs), ``findings`` holds the first
+    thousand findings and ``counts`` all of them by code. ``stopped_at`` is (part name, offset, number) of the
+    first command that was not executed because the place to stop was reached, None when the log was
+    replayed whole. ``before`` is the upper-case name of a command to stop in front of, ``before_number`` the
+    number of one. ``strict``: the first error ends the replay with ReplayError. ``watcher`` is called instead of
+    each execution, with the command, its offset and number, and a function that executes it.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        before: bytes | None = None,
+        before_number: int | None = None,
+        strict: bool = False,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self.engine = engine
+        self.strict = strict
+        self.commands = 0
+        self.findings: list[Finding] = []
+        self.counts: Counter[str] = Counter()
+        self.stopped_at: tuple[str, int, int] | None = None
+        self._before = before
+        self._before_number = before_number
+        self._watcher = watcher
+        self._handlers: dict[bytes, tuple[Handler, int]] = {}
+        self._queue: list[tuple[Sequence[bytes], int, int]] | None = None
+        self._part = ""
+
+    def begin_part(self, name: str) -> None:
+        """Begin the next file of the log: a server reads each with a fresh connection, on db 0."""
+        self._part = name
+        self._queue = None
+        self.engine.select(0)
+
+    @property
+    def in_transaction(self) -> bool:
+        """A MULTI has not met its EXEC: at the end of a log, a server forgets such commands."""
+        return self._queue is not None
+
+    def run(
+        self,
+        argvs: Sequence[Sequence[bytes]],
+        offsets: Sequence[int],
+        first_number: int,
+        *,
+        limit: int | None = None,
+    ) -> bool:
+        """Execute commands of the part at hand; return False when the place to stop was reached.
+
+        ``offsets`` are those of the commands in the part, in bytes; ``first_number`` is that of the first
+        command in the whole log, from 1. ``limit``: stop before the command with this index.
+        """
+        stop = self._find_stop(argvs, first_number, limit)
+        engine = self.engine
+        handlers = self._handlers
+        index = 0
+        end = len(argvs) if stop is None else stop
+        while index < end:
+            # The usual case, outside of transactions, with as little around a command as possible.
+            if self._queue is None and self._watcher is None:
+                argv: Sequence[bytes] = ()
+                try:
+                    for index in range(index, end):  # noqa: B020 - it goes on where an exception left it
+                        argv = argvs[index]
+                        handler, least = handlers[argv[0]]
+                        if len(argv) < least:
+                            self._execute(argv, offsets[index], first_number + index)
+                        else:
+                            handler(engine, argv)
+                    break
+                except KeyError:
+                    if argv[0] in handlers:
+                        raise
+                    self._meet(argv, offsets[index], first_number + index)
+                except CommandError as error:
+                    self._report(error, argv, offsets[index], first_number + index)
+            else:
+                self._meet(argvs[index], offsets[index], first_number + index)
+            index += 1
+        self.commands += end
+        if stop is not None:
+            self.stopped_at = (self._part, offsets[stop], first_number + stop)
+            return False
+        return True
+
+    def end_part(self) -> None:
+        """End a file of the log. Commands of an open transaction are forgotten, as a server does."""
+        self._queue = None
+
+    def _find_stop(self, argvs: Sequence[Sequence[bytes]], first: int, limit: int | None) -> int | None:
+        """Return the index of the first command that is not to be executed; None: all are."""
+        stops = [] if limit is None else [limit]
+        if self._before_number is not None:
+            stops.append(max(0, self._before_number - first))
+        if self._before is not None:
+            stops += [index for index, argv in enumerate(argvs) if command_name(argv) == self._before][:1]
+        return min((stop for stop in stops if stop < len(argvs)), default=None)
+
+    def _meet(self, argv: Sequence[bytes], offset: int, number: int) -> None:
+        """Deal with a command that is new, belongs to a transaction, or makes one."""
+        name = argv[0].upper()
+        try:
+            if name in _TRANSACTION:
+                self._transact(name)
+            elif self._queue is not None:
+                # Unknown commands are refused when they are queued, as when they are executed.
+                self.engine.find(argv)
+                self._queue.append((argv, offset, number))
+            else:
+                self._learn(argv)
+                self._execute(argv, offset, number)
+        except CommandError as error:
+            self._report(error, argv, offset, number)
+
+    def _learn(self, argv: Sequence[bytes]) -> None:
+        name = argv[0].upper()
+        if name in CONTAINERS:
+            self._handlers[argv[0]] = (_execute_subcommand, 1)
+        else:
+            row = self.engine.find(argv)
+            self._handlers[argv[0]] = (row.handler, abs(row.arity))
+
+    def _execute(self, argv: Sequence[bytes], offset: int, number: int) -> None:
+        def execute() -> None:
+            try:
+                self.engine.execute(*argv)
+            except CommandError as error:
+                self._report(error, argv, offset, number)
+
+        if self._watcher is None:
+            execute()
+        else:
+            self._watcher(argv, offset, number, execute)
+
+    def _transact(self, name: bytes) -> None:
+        if name == b"MULTI":
+            if self._queue is not None:
+                raise CommandError("ERR MULTI calls can not be nested")
+            rules = self.engine.rules
+            # Redis 2.6 to 3.2 execute the commands of a transaction at once while they load.
+            if rules.family == "valkey" or rules.major >= 4:
+                self._queue = []
+        elif self._queue is None:
+            old = self.engine.rules.family == "redis" and self.engine.rules.major < 4
+            if not old:
+                raise CommandError(f"ERR {name.decode()} without MULTI")
+        else:
+            queue, self._queue = self._queue, None
+            if name == b"EXEC":
+                for queued, at, which in queue:
+                    self._execute(queued, at, which)
+
+    def _report(self, error: CommandError, argv: Sequence[bytes], offset: int, number: int) -> None:
+        code, server = _judge(error, argv, self.engine.rules)
+        keys = keys_of(argv)
+        finding = Finding(
+            code,
+            "error" if code in ("CMD201", "CMD205") else "warning",
+            self._part,
+            offset,
+            f"{_show_command(argv)}: {error}",
+            server,
+            number,
+            self.engine.index,
+            keys[0] if keys else None,
+        )
+        self.counts[code] += 1
+        if len(self.findings) < KEPT_FINDINGS:
+            self.findings.append(finding)
+        if self.strict:
+            raise ReplayError(f"{self._part}: at {offset:#x}: command {number}: {finding.message} ({code})")
+
+
+def _execute_subcommand(engine: Engine, argv: Sequence[bytes]) -> None:
+    engine.execute(*argv)
+
+
+def _show_command(argv: Sequence[bytes], limit: int = 40) -> str:
+    """Return the beginning of a command, in printable ASCII."""
+    shown = b" ".join(argv[:4])[:limit]
+    more = len(argv) > 4 or len(b" ".join(argv[:4])) > limit
+    return "".join(chr(b) if 0x20 <= b < 0x7F else f"\\x{b:02x}" for b in shown) + ("…" if more else "")
+
+
+def _judge(error: CommandError, argv: Sequence[bytes], rules: Rules) -> tuple[str, str]:
+    """Return the code of an error reply, and what a server by these rules does when it meets it in a log."""
+    code, server = "CMD203", "The server logs it and goes on."
+    is_old = rules.family == "redis" and rules.major < 7
+    if is_old:
+        server = "The server goes on without a word."
+    name = argv[0].upper()
+    if isinstance(error, UnknownCommandError):
+        code = "CMD201"
+        if not is_old or b" " not in command_name(argv):
+            server = "The server refuses to start."
+    elif isinstance(error, ArityError):
+        code, server = "CMD202", "The server executes the command with arguments that are not there."
+        if rules.family == "valkey" and (rules.major, rules.minor) >= (9, 1):
+            server = "The server refuses to start."
+    elif isinstance(error, ScriptError):
+        code, server = "CMD205", "The server runs the script, if it is one that still does so while loading."
+    elif name == b"SELECT":
+        code, server = "CMD204", "The server stays on the database it was on; what follows goes there."
+    elif name in _TRANSACTION:
+        code = "CMD206"
+    return code, server

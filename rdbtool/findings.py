@@ -1,0 +1,23 @@
+"""A finding: one thing that is worth telling about a source, and where it stands."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Finding(NamedTuple):
+    """``code`` is stable (``rdbtool.codes``); ``severity`` is ``error``, ``warning`` or ``note``.
+
+    ``part`` names the file, ``offset`` is in bytes within it, ``number`` counts commands from 1 over the whole
+    log. ``server`` says what a server does about it.
+    """
+
+    code: str
+    severity: str
+    part: str
+    offset: int
+    message: str
+    server: str = ""
+    number: int | None = None
+    db: int | None = None
+    key: bytes | None = None

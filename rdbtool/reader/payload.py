@@ -1,0 +1,168 @@
+"""Reads what DUMP answers: one value with the version of its writer and a checksum (format A15).
+
+A payload is a record without its key. So it is given one and read as an RDB of that one record, by the same
+codec as any file: what a payload may hold and what it may cost is decided in one place. Bytes behind the
+value are not looked at, as in the servers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rdbtool._codec.selection import Selection
+from rdbtool.errors import FormatError, UnsupportedError
+from rdbtool.model import KeyRecord
+from rdbtool.octets.crc64 import crc64
+from rdbtool.reader.rdb import open_rdb
+from rdbtool.rules import Rules
+from rdbtool.span import Where
+from rdbtool.types import REDIS, VALKEY, VERSIONS, value_types
+
+#: The version, 2 bytes, and the checksum, 8 bytes, at the end of a payload.
+FOOTER_SIZE: Final = 10
+
+#: The newest RDB version that servers read, by the first release that does.
+_NEWEST: Final = (
+    ((8, 10), 15),
+    ((8, 8), 14),
+    ((8, 6), 13),
+    ((7, 4), 12),
+    ((7, 2), 11),
+    ((7, 0), 10),
+    ((5, 0), 9),
+    ((4, 0), 8),
+    ((3, 2), 7),
+)
+_OLDEST: Final = 6
+
+#: Below this version an RDB has no checksum, which makes a reader suspicious of newer types; a payload always has one.
+_LEAST_HEADER: Final = 5
+
+_KEY_META: Final = 243
+_KEY_META_SINCE: Final = 13
+
+#: Hashes that refer to a template which stands elsewhere in a file.
+_REFERENCES: Final = frozenset({30, 32})
+
+#: In a payload of RDB 11 or older, Valkey 9 takes no type from here on.
+_VALKEY_FOREIGN: Final = 22
+
+
+class FooterError(FormatError):
+    """The end of a payload is wrong: its version, its checksum, or there is none."""
+
+
+def newest_version(rules: Rules) -> int:
+    """Return the newest RDB version that a server reads."""
+    if rules.family == "valkey":
+        return VERSIONS[VALKEY][1] if rules.major >= 9 else 11
+    return next((version for since, version in _NEWEST if (rules.major, rules.minor) >= since), _OLDEST)
+
+
+def check_footer(payload: bytes, rules: Rules | None = None) -> int:
+    """Return the RDB version in a payload's footer. Raises FooterError where a server of these rules refuses it.
+
+    Without rules, any version that this release reads will do.
+    """
+    at = len(payload) - FOOTER_SIZE
+    if at < 0:
+        raise FooterError("RDB101", 0, f"at least {FOOTER_SIZE} bytes", f"only {len(payload)}")
+    version = int.from_bytes(payload[at : at + 2], "little")
+    if not _reads_version(version, rules):
+        raise FooterError("RDB002", at, "an RDB version that the server reads", str(version))
+    stored = int.from_bytes(payload[at + 2 :], "little")
+    if stored == 0 and (rules is None or (rules.family == "redis" and (rules.major, rules.minor) >= (8, 10))):
+        # Left out by the writer.
+        return version
+    found = crc64(memoryview(payload)[: at + 2])
+    if found != stored:
+        raise FooterError("RDB004", at + 2, f"checksum {found:016x}", f"{stored:016x}")
+    return version
+
+
+def read_payload(
+    payload: bytes,
+    *,
+    rules: Rules | None = None,
+    db: int = 0,
+    key: bytes = b"",
+    max_inflate: int | None = None,
+) -> KeyRecord:
+    """Return the value of a payload as the record of ``key``; its ``start`` and ``stop`` are offsets in the payload.
+
+    ``rules`` is the server that is asked to take it, None for any. Raises FooterError, FormatError for another
+    kind of damage, and for types that the server does not know, LimitError where a string inflates to more than
+    ``max_inflate`` bytes.
+    """
+    version = check_footer(payload, rules)
+    magic = VALKEY if version >= VERSIONS[VALKEY][0] else REDIS
+    type_at = _find_type(payload, magic, rules)
+    _check_type(payload, type_at, magic, version, rules)
+    header = b"VALKEY%03d" % version if magic == VALKEY else b"REDIS%04d" % max(version, _LEAST_HEADER)
+    name = _length(len(key)) + key
+    body = memoryview(payload)
+    start = len(header)
+    shift = start + len(name)
+    # The footer is left where it is: servers too let a value that is too short run into it.
+    file = b"".join((header, body[: type_at + 1], name, body[type_at + 1 :]))
+    try:
+        with open_rdb(file, name="payload", max_inflate=max_inflate) as reader:
+            record = next(reader.records(selection=Selection(limit=1)))
+    except FormatError as error:
+        at = max(error.at - shift, type_at)
+        where = Where(key=key, path=error.where.path)
+        raise FormatError(error.code, at, error.expected, error.found, where=where) from None
+    except UnsupportedError as error:
+        raise FormatError("RDB105", type_at, "a type that can be read", str(error)) from None
+    return KeyRecord(
+        db=db,
+        key=key,
+        value=record.value,
+        meta=record.meta,
+        type_code=record.type_code,
+        encoding=record.encoding,
+        start=0,
+        stop=record.stop - shift,
+    )
+
+
+def _reads_version(version: int, rules: Rules | None) -> bool:
+    valkey_only = VERSIONS[VALKEY][0]
+    if rules is None:
+        return version <= VERSIONS[REDIS][1] or valkey_only <= version <= VERSIONS[VALKEY][1]
+    if newest_version(rules) >= valkey_only:
+        # The numbers between are other servers'.
+        return version <= 11 or valkey_only <= version <= newest_version(rules)
+    return version <= newest_version(rules)
+
+
+def _find_type(payload: bytes, magic: str, rules: Rules | None) -> int:
+    """Return where the byte of the value's type stands: first, or behind the metadata of its key."""
+    knows_meta = magic == REDIS and (rules is None or newest_version(rules) >= _KEY_META_SINCE)
+    if payload[0] != _KEY_META or not knows_meta:
+        return 0
+    from rdbtool.grammar import FileState, MemoryStream, read_item  # noqa: PLC0415 - construct takes 40 ms
+
+    stream = MemoryStream(payload[:-FOOTER_SIZE])
+    read_item(stream, FileState(magic, VERSIONS[magic][1]))
+    return stream.tell()
+
+
+def _check_type(payload: bytes, at: int, magic: str, version: int, rules: Rules | None) -> None:
+    if at >= len(payload) - FOOTER_SIZE:
+        raise FormatError("RDB101", at, "a value", "the end of the payload")
+    code = payload[at]
+    row = value_types(magic).get(code)
+    newest = VERSIONS[magic][1] if rules is None else newest_version(rules)
+    is_foreign = newest >= VERSIONS[VALKEY][0] > version and code >= _VALKEY_FOREIGN
+    if row is None or row.since > newest or code in _REFERENCES or is_foreign:
+        raise FormatError("RDB105", at, "a type of value that the server knows", f"{code}")
+
+
+def _length(size: int) -> bytes:
+    """Return a length as it stands before a string (format A3)."""
+    if size < 1 << 6:
+        return bytes([size])
+    if size < 1 << 14:
+        return (size | 0x4000).to_bytes(2, "big")
+    return b"\x80" + size.to_bytes(4, "big") if size < 1 << 32 else b"\x81" + size.to_bytes(8, "big")

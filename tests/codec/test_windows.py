@@ -1,0 +1,217 @@
+"""What a sink writes does not hang on how the bytes came in, and never holds half a record."""
+
+from __future__ import annotations
+
+import json
+import random
+from functools import partial
+from pathlib import Path
+
+import pytest
+from codec.commands import read_commands
+from codec.driving import FILES, WRITERS, Trickle, Writer, heard, make, name_of, rdb, records_of, written
+
+import rdbtool
+from rdbtool import Digest, Fingerprint, FormatError, KeyRecord, RdbToolError, Resp, StringValue
+
+FORMS: dict[str, Writer] = {**WRITERS, "restore": partial(Resp, restore=True)}
+SOME = ("jsonl", "json-utf8", "resp", "keys-raw")
+
+
+def trickled(data: bytes, at_once: int) -> Trickle:
+    dice = random.Random(1)
+    return Trickle(data, (lambda: at_once) if at_once else (lambda: dice.randrange(1, 70_000)))
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 4096, 0], ids=["1", "7", "4096", "random"])
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_small_reads(path: Path, at_once: int) -> None:
+    data = path.read_bytes()
+    if at_once < 4096 and len(data) > 60_000 and at_once:
+        at_once *= 101  # a byte at a time takes too long for the large ones
+    for form in (*SOME, "restore"):
+        assert written(trickled(data, at_once), FORMS[form]) == written(data, FORMS[form])
+
+
+@pytest.mark.parametrize("start", [b"", make.aux(b"x", make.string(bytes(100_000)))], ids=["at once", "later"])
+def test_every_border_of_a_record(start: bytes) -> None:
+    """The window ends at every byte of a record in turn: it starts over, and nothing is told twice."""
+    window = 1 << 19
+    record = (
+        make.expire(make.FAR_MS)
+        + b"\xf9\x05"
+        + make.key(17, b"key", make.compressed(make.listpack([b"m" * 30, 1, b"n", b"1.5"])))
+        + make.key(1, b"list", make.counted(make.integer(5), make.string(b"text")))
+    )
+    after = make.key(0, b"after", make.string(b"x" * 300))
+    expected: set[bytes] = set()
+    for cut in range(len(record) + 2):
+        fill = window - len(b"REDIS0011") - len(start) - cut
+        filler = make.key(0, b"filler", b"\x80" + (fill - 13).to_bytes(4, "big") + b"f" * (fill - 13))
+        assert len(b"REDIS0011" + start + filler) == window - cut
+        data = rdb(start, filler, record, after)
+        records = records_of(trickled(data, 1 << 20))
+        assert [found.key for found in records] == [b"filler", b"key", b"list", b"after"]
+        lines = written(trickled(data, 1 << 20), FORMS["jsonl"]).splitlines()
+        expected.add(b"\n".join(lines[-3:]))
+    assert len(expected) == 1
+
+
+def large_file() -> bytes:
+    """Records of 2 to 9 MB among small ones: as they are, and inflated."""
+    dice = random.Random(1)
+    small = make.key(0, b"small", make.string(b"v"))
+    pairs = [make.string(b"f%d" % at) + make.string(dice.randbytes(40)) for at in range(45_000)]
+    elements = [make.string(dice.randbytes(500)) for _ in range(10_500)]
+    nodes = [make.length(2) + make.compressed(make.listpack([b"e" * 60] * 5000)) for _ in range(30)]
+    return rdb(
+        small,
+        make.key(4, b"hash", make.counted(*pairs)),
+        small,
+        make.key(1, b"list", make.counted(*elements)),
+        make.expire(make.FAR_MS) + make.key(0, b"string", make.string(dice.randbytes(6 << 20))),
+        make.key(0, b"text", make.string(b"x" * (6 << 20))),
+        make.key(18, b"inflated", make.counted(*nodes)),
+        make.key(0, b"zeros", make.compressed(bytes(5 << 20))),
+        small,
+    )
+
+
+LARGE = large_file()
+
+
+@pytest.mark.parametrize("form", [*SOME, "json-base64", "resp-replace", "restore"])
+def test_large_records(form: str) -> None:
+    whole = written(LARGE, FORMS[form])
+    assert written(trickled(LARGE, 300_007), FORMS[form]) == whole
+    if form.startswith("res"):
+        assert sum(1 for _ in read_commands(whole)) > 8
+    if form.startswith("json-"):
+        assert [len(value) for value in json.loads(whole)[0].values()][1:3] == [45_000, 10_500]
+
+
+def test_large_records_are_what_was_written() -> None:
+    records = {record.key: record.value for record in records_of(LARGE)}
+    assert {key: len(value) for key, value in records.items()} == {
+        b"small": 1, b"hash": 45_000, b"list": 10_500, b"string": 6 << 20, b"text": 6 << 20,
+        b"inflated": 150_000, b"zeros": 5 << 20,
+    }  # fmt: skip
+    assert records[b"zeros"] == StringValue(bytes(5 << 20))
+    commands = list(read_commands(written(LARGE, FORMS["resp"])))
+    sizes = {words[1]: 0 for words in commands[1:]}
+    for words in commands[1:]:
+        sizes[words[1]] += sum(map(len, words[2:]))
+    assert sizes[b"list"] == 10_500 * 500
+    assert sizes[b"inflated"] == 150_000 * 60
+    assert sizes[b"string"] == (6 << 20) + len(str(make.FAR_MS))
+    payloads = {words[1]: len(words[3]) for words in read_commands(written(LARGE, FORMS["restore"])) if len(words) > 3}
+    assert payloads[b"string"] == 1 + 5 + (6 << 20) + 10
+
+
+# What is damaged is taken back
+
+
+def until_damage(data: bytes, form: str) -> bytes:
+    """Return what a sink handed on of a damaged file."""
+    pieces: list[bytes] = []
+    sink = FORMS[form](pieces.append)
+    with rdbtool.open(data) as reader, pytest.raises(RdbToolError):
+        reader.feed(sink)
+    sink.flush()
+    return b"".join(pieces)
+
+
+def sound_part(path: Path, form: str, stop: int) -> bytes:
+    """Return what a sink writes of the file's beginning, when the file ends there."""
+    pieces: list[bytes] = []
+    sink = FORMS[form](pieces.append)
+    data = path.read_bytes()
+    end = b"\xff" if data[:9] < b"REDIS0005" else b"\xff" + bytes(8)
+    with rdbtool.open(data[:stop] + end) as reader:
+        reader.feed(sink)
+    sink.flush()
+    return b"".join(pieces)
+
+
+@pytest.mark.parametrize("form", [*SOME, "json-base64", "restore"])
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_output_ends_with_the_last_whole_record(path: Path, form: str) -> None:
+    """The file is cut inside each of its last records."""
+    data = path.read_bytes()
+    for record in records_of(path)[-12:]:
+        whole = sound_part(path, form, record.start)
+        size = record.stop - record.start
+        for stop in sorted({record.start + 1, record.start + size // 2, record.stop - 1}):
+            assert until_damage(data[:stop], form) == whole
+
+
+@pytest.mark.parametrize("form", [*SOME, "json-base64", "restore"])
+def test_a_large_record_is_not_handed_on_before_it_is_known_to_be_sound(form: str) -> None:
+    """Large values are written in pieces, but not before all of the record was looked at."""
+    first = make.key(0, b"first", make.string(b"v"))
+    elements = [make.compressed(bytes(3 << 20)), make.string(b"x" * (5 << 20))]
+    for damaged in (
+        make.key(1, b"list", make.length(4) + b"".join(elements) + make.string(b"y") + b"\xc7"),
+        make.key(4, b"hash", make.length(2) + b"".join(elements) + make.string(b"f") + b"\xc3\x05\x0aabcde"),
+        make.key(0, b"inflated", make.compressed(bytes(9 << 20))[:-2] + b"\x00\x00"),
+        make.key(
+            18, b"nodes", make.length(2) + make.length(1) + elements[0] + make.length(2) + make.string(b"no listpack")
+        ),
+    ):
+        sound = written(rdb(make.select(3), first), FORMS[form])
+        found = until_damage(rdb(make.select(3), first, damaged), form)
+        assert found == (sound.removesuffix(b"}]\n") if form.startswith("json-") else sound)
+
+
+@pytest.mark.parametrize("form", SOME)
+def test_output_goes_on_behind_a_pause(form: str) -> None:
+    """What follows a record that was refused is written as if it had never been there."""
+    data = rdb(make.select(1), make.key(0, b"a", make.string(b"v")), make.key(1, b"b", make.counted(make.string(b"x"))))
+    pieces: list[bytes] = []
+    sink = FORMS[form](pieces.append)
+    bad = data[:-9] + make.key(15, b"s", make.length(1) + make.stream_node((1, 1), 0, [b"f"], [[2, 0, 0, b"v"]]))
+    with rdbtool.open(bad) as reader, pytest.raises(FormatError):
+        reader.feed(sink)
+    sink.close()
+    assert b"".join(pieces) == written(data, FORMS[form])
+
+
+def test_summaries_forget_refused_records_too() -> None:
+    data = rdb(make.key(0, b"a", make.string(b"v")))
+    bad = data[:-9] + make.key(28, b"x", make.length(2) + b"\x00" + b"\x00\x01" + bytes(8)) + b"\xff"
+    for build in (Fingerprint, lambda: Digest("redis-7.0")):
+        sink = build()
+        with rdbtool.open(bad) as reader, pytest.raises(FormatError):
+            reader.feed(sink)
+        assert sink.hexdigest() == heard(data, build()).hexdigest()
+        assert getattr(sink, "opaque_keys", 0) == 0
+
+
+def test_a_write_that_fails_ends_the_reading() -> None:
+    """An exception of ``write`` comes out unchanged."""
+
+    def refuse(data: bytes) -> None:
+        raise BrokenPipeError(32, "gone")
+
+    for form in SOME:
+        sink = FORMS[form](refuse)
+        with rdbtool.open(LARGE) as reader, pytest.raises(BrokenPipeError):
+            reader.feed(sink)
+            sink.close()
+
+
+def test_bytes_are_handed_on_in_time() -> None:
+    """A sink does not hold back more than one record and a few pieces."""
+    record = make.key(0, b"k", make.string(b"v" * 1000))
+    sizes: list[int] = []
+    sink = FORMS["jsonl"](lambda data: sizes.append(len(data)))
+    with rdbtool.open(rdb(*[record] * 3000)) as reader:
+        reader.feed(sink)
+        assert sum(sizes) > 2900 * 1000
+        assert max(sizes) < 200_000
+    sink.close()
+
+
+def test_a_record_read_in_pieces_is_one_record() -> None:
+    record = KeyRecord(db=0, key=b"k", value=StringValue(bytes(3_000_000)))
+    assert records_of(trickled(rdb(make.key(0, b"k", make.string(bytes(3_000_000)))), 4096)) == [record]
