@@ -4,7 +4,7 @@ from rdbtool._codec.sink import Sink
 from rdbtool.model import Item, KeyRecord
 
 class Records(Sink):
-    """Collects records into ``records``; asks for a pause after ``batch`` of them.
+    """Collects records into ``records``; with ``batch`` asks for a pause after so many of them.
 
     With ``items`` the header, aux fields and other items come too, in the order of the file.
     """
@@ -12,6 +12,6 @@ class Records(Sink):
     records: list[KeyRecord | Item]
     batch: int
     items: bool
-    def __init__(self, batch: int = 32, items: bool = False) -> None: ...
+    def __init__(self, batch: int = 0, items: bool = False) -> None: ...
     def take(self) -> list[KeyRecord | Item]:
         """Return what was collected, and start anew."""

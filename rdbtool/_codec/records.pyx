@@ -40,7 +40,7 @@ cdef inline StreamID stream_id(uint64_t ms, uint64_t seq):
 
 
 cdef class Records(Sink):
-    """Collects records into ``records``; asks for a pause after ``batch`` of them (few: they stay in the cache).
+    """Collects records into ``records``; with ``batch`` asks for a pause after so many of them.
 
     With ``items`` the header, aux fields and other items come too, in the order of the file.
     """
@@ -66,7 +66,7 @@ cdef class Records(Sink):
     cdef StreamProducers producers
     cdef StreamValue stream
 
-    def __init__(self, Py_ssize_t batch=32, bint items=False):
+    def __init__(self, Py_ssize_t batch=0, bint items=False):
         self.records = []
         self.batch = batch
         self.items = items
@@ -345,7 +345,7 @@ cdef class Records(Sink):
     cdef int commit(self) except -1:
         self.records.append(self.record)
         self.record = None
-        if len(self.records) >= self.batch:
+        if self.batch and len(self.records) >= self.batch:
             self.full = True
         return 0
 

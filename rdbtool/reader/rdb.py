@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 #: Aux fields that some writers repeat for every key or slot: not worth remembering.
 _REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"slot-info"})
 
+#: Records that are made at once: few, so that they are still in the processor's cache when they are used.
+_BATCH: Final = 32
+
 BACKENDS: Final = ("codec", "grammar")
 
 
@@ -109,13 +112,13 @@ class RdbReader:
     ) -> Iterator[Item | KeyRecord]:
         """Yield everything that stands in the file, in its order, from the header to the end mark."""
         yield self.header
-        yield from self._collect(Records(items=True), selection, progress)
+        yield from self._collect(Records(_BATCH, items=True), selection, progress)
 
     def records(
         self, *, selection: Selection | None = None, progress: Callable[[int], object] | None = None
     ) -> Iterator[KeyRecord]:
         """Yield the key records that ``selection`` takes, in the order of the file."""
-        return self._collect(Records(), selection, progress)  # type: ignore[return-value]  # no items were asked for
+        return self._collect(Records(_BATCH), selection, progress)  # type: ignore[return-value]  # no items were asked for
 
     def __iter__(self) -> Iterator[KeyRecord]:
         return self.records()

@@ -182,16 +182,16 @@ class Maker:
         if self.random.random() < 0.4:
             # Many members in the same few places: equal distances.
             return self.random.choice([["13.361389", "38.115556"], ["15.087269", "37.502669"], ["0", "0"]])
-        longitude = self.random.choice([self.random.uniform(-180, 180), self.random.uniform(10, 20), 180, -180, 181])
-        latitude = self.random.choice(
-            [self.random.uniform(-85, 85), self.random.uniform(30, 40), 85.05112878, -85.05112878, 86]
-        )
+        if self.random.random() < 0.05:
+            return self.random.choice([["181", "0"], ["0", "-86"], ["180", "85.05112878"], ["-180", "-85.05112878"]])
+        longitude = self.random.choice([self.random.uniform(-180, 180), self.random.uniform(10, 20)])
+        latitude = self.random.choice([self.random.uniform(-85, 85), self.random.uniform(30, 40)])
         return [repr(longitude), repr(latitude)]
 
     def geo(self) -> list[str]:
         key = self.key("g")
-        member = f"m{self.random.randrange(120)}"
-        places = [word for _ in range(6) for word in (*self.place(), f"m{self.random.randrange(120)}")]
+        member = f"m{self.random.randrange(60)}"
+        places = [word for _ in range(6) for word in (*self.place(), f"m{self.random.randrange(60)}")]
         radius = repr(self.random.choice([0, 1, 100, 500.5, 3000, 12000, 1e7, 1e300, -1, self.random.uniform(0, 6000)]))
         unit = self.pick(UNITS if self.random.random() < 0.2 else ["km"])
         limits = [*self.maybe("COUNT", self.pick(["1", "2", "3", "5", "20", "0"])), *self.maybe("ANY", chance=0.2)]

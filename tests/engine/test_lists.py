@@ -47,7 +47,8 @@ FAILING = [
     "RPUSH s a", "LPOP s", "LPOP l -1", "LPOP l x", "LPOP l 1 2", "LINSERT l NEAR a b", "LREM l x a", "LSET none 0 a",
     "LSET l 3 a", "LSET l -4 a", "LSET l x a", "LTRIM l 0 x", "LTRIM l 0 9223372036854775808", "RPOPLPUSH l s",
     "RPOPLPUSH s l", "LMOVE l l UP DOWN", "LMOVE l s LEFT LEFT", "LMPOP 0 l LEFT", "LMPOP 2 l LEFT", "LMPOP 1 l UP",
-    "LMPOP 1 l LEFT COUNT", "LMPOP 1 l LEFT COUNT 0", "LMPOP 1 l LEFT COUNT 1 COUNT 1", "LMPOP 2 s l LEFT", "BLPOP l -1",
+    "LMPOP 1 l LEFT COUNT", "LMPOP 1 l LEFT COUNT 0", "LMPOP 1 l LEFT COUNT 1 COUNT 1", "LMPOP 2 s l LEFT",
+    "BLPOP l -1",
     "BLPOP l x", "BLPOP s l 0", "BLMOVE l l LEFT LEFT x", "BRPOPLPUSH l l -1",
 ]  # fmt: skip
 

@@ -39,7 +39,7 @@ CASES: list[tuple[list[str], list[tuple[str, float]] | None]] = [
     (["ZADD z 0 a 0 b 0 c", "ZREMRANGEBYLEX z + -", "ZREMRANGEBYLEX z (b +"], [("a", 0), ("b", 0)]),
     (["ZADD z 0 a 0 b", "ZREMRANGEBYLEX z - +"], None),
     # Ranges of members over different scores: the packed encoding walks from one end.
-    (["ZADD z 1 c 2 a 3 d 4 b", "ZREMRANGEBYLEX z [b [d"], [("a", 2), ("d", 3), ("b", 4)]),
+    (["ZADD z 1 c 2 a 3 d 4 b", "ZREMRANGEBYLEX z [b [c"], [("d", 3), ("b", 4)]),
     (["ZADD z 1 b 1 a 2 c", "ZPOPMIN z", "ZPOPMAX z"], [("b", 1)]),
     (["ZADD z 1 b 1 a 2 c", "ZPOPMIN z 2", "ZPOPMAX z 0", "ZPOPMIN none 5"], [("c", 2)]),
     (["ZADD z 1 b 1 a 2 c", "ZPOPMAX z 100"], None),
@@ -72,7 +72,8 @@ CASES: list[tuple[list[str], list[tuple[str, float]] | None]] = [
 
 FAILING = [
     "ZADD l 1 a", "ZADD z 1", "ZADD z 1 a 2", "ZADD z NX XX 1 a", "ZADD z GT LT 1 a", "ZADD z NX GT 1 a", "ZADD z NX 1",
-    "ZADD z INCR 1 a 2 b", "ZADD z nan a", "ZADD z 9 x abc y", "ZADD z 1e400 a", "ZADD z 1e-400 a", "ZADD z 0x1p-1080 a",
+    "ZADD z INCR 1 a 2 b", "ZADD z nan a", "ZADD z 9 x abc y", "ZADD z 1e400 a", "ZADD z 1e-400 a",
+    "ZADD z 0x1p-1080 a",
     "ZADD z '' a", "ZADD z INCR -inf i", "ZINCRBY z -inf i", "ZINCRBY z x a", "ZINCRBY l 1 a", "ZREM l a",
     "ZREMRANGEBYRANK z 0 x", "ZREMRANGEBYRANK l 0 1", "ZREMRANGEBYSCORE z 0 x", "ZREMRANGEBYSCORE z nan 1",
     "ZREMRANGEBYLEX z a [b", "ZREMRANGEBYLEX z - +x", "ZREMRANGEBYLEX z '' +", "ZPOPMIN z x", "ZPOPMIN z 1 2",
@@ -116,7 +117,8 @@ def test_large_ones(redis_server: server.Server) -> None:
     duel.run("ZADD", "big", *pairs)
     duel.run("ZADD", "flat", *(word if at % 2 else "0" for at, word in enumerate(pairs)))
     for line in (
-        "ZREMRANGEBYRANK big 10 -600", "ZREMRANGEBYSCORE big (3 5", "ZPOPMAX big 50", "ZPOPMIN big 3", "ZADD big -0 new",
+        "ZREMRANGEBYRANK big 10 -600", "ZREMRANGEBYSCORE big (3 5", "ZPOPMAX big 50", "ZPOPMIN big 3",
+        "ZADD big -0 new",
         "ZRANGESTORE part big (2 9 BYSCORE LIMIT 7 90", "ZUNIONSTORE both 3 big part flat WEIGHTS 0.1 0.2 -0.3",
         "ZINTERSTORE common 2 big part AGGREGATE MAX", "ZDIFFSTORE rest 2 big part", "ZADD big 4 new 5 newer",
     ):  # fmt: skip
