@@ -21,13 +21,16 @@ class Scanner:
 
     ``count`` commands were read so far. ``good`` is the offset behind the last record outside of an open
     MULTI, ``good_count`` the number of commands before it. ``multi_at`` is the offset of the open MULTI or -1.
-    ``end`` and ``zeros_at``: see ``resync``.
+    ``strays`` counts MULTI inside of a transaction and EXEC outside of one, which servers ignore; ``stray_at`` is
+    the offset of the first, or -1. ``end`` and ``zeros_at``: see ``resync``.
     """
 
     count: int
     good_count: int
     good: int
     multi_at: int
+    strays: int
+    stray_at: int
     end: int
     zeros_at: int
     def __init__(self, window: Window, batch: int = 256) -> None: ...

@@ -9,8 +9,8 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, PyObject
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memchr, memcmp
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memchr, memcmp, memcpy
 from rdbtool._codec.cursor cimport Bytes
 from rdbtool._codec.window cimport Window
 
@@ -25,6 +25,9 @@ cdef extern from "Python.h":
     void set_item "PyTuple_SET_ITEM"(PyObject *tuple, Py_ssize_t at, PyObject *item)
     void untrack "PyObject_GC_UnTrack"(PyObject *tuple)
     void keep "Py_INCREF"(PyObject *object)
+    void drop "Py_XDECREF"(PyObject *object)
+    char *bytes_data "PyBytes_AS_STRING"(PyObject *object)
+    Py_ssize_t bytes_size "PyBytes_GET_SIZE"(PyObject *object)
 
 cdef enum:
     SOUND = 1
@@ -35,9 +38,11 @@ cdef enum:
     MAX_DIGITS = 18             # of a count or size: below 10**18 no sum of two overflows
     MAX_LINE = 1023             # bytes of an annotation with its line end: what servers read at once
     MAX_NAME = 32               # bytes of a command name that is looked up
+    MAX_SHARED = 32             # bytes of an argument that may be shared
+    SHARED_SHIFT = 49           # 64 less the bits of an index into the shared arguments
+    SHARED = 1 << 15            # shared arguments at a time
     LEAST_ARGUMENT = 6          # bytes of the shortest argument, $0 and two line ends
     BATCH_SIZE = 1 << 20        # bytes of commands after which a batch is full
-    NAMES = 64                  # places for command names that were met
     SEARCH_STEPS = 1 << 20      # arguments looked at in candidates, beyond one for each byte searched
 
 #: What ``Scanner.run`` and ``check`` end with; the numbers are the decoder's.
@@ -185,11 +190,14 @@ cdef class Scanner:
     cdef int64_t *offsets
     cdef Py_ssize_t filled
     cdef uint64_t filled_size
-    cdef list names                 # command names that were met, by a hash of them
+    cdef uint64_t *tags             # hashes of arguments that were met lately, by place
+    cdef PyObject **seen            # arguments that were met lately, by a hash of them (owned)
     cdef readonly uint64_t count    # of commands
     cdef readonly uint64_t good_count
     cdef readonly int64_t good      # end of the last record outside of an open MULTI
     cdef readonly int64_t multi_at  # of the open MULTI, -1: none
+    cdef readonly uint64_t strays   # MULTI inside of a transaction, EXEC outside: servers ignore them
+    cdef readonly int64_t stray_at  # of the first of them, -1: none
     cdef readonly int64_t end       # of the source, where a search came to it
     cdef readonly int64_t zeros_at  # from here on it held nothing but NUL
 
@@ -199,13 +207,22 @@ cdef class Scanner:
         self.offsets = <int64_t *>malloc(<size_t>self.batch * sizeof(int64_t))
         if self.offsets == NULL:
             raise MemoryError
-        self.names = [b""] * NAMES
+        self.seen = <PyObject **>calloc(SHARED, sizeof(PyObject *))
+        self.tags = <uint64_t *>calloc(SHARED, sizeof(uint64_t))
+        if self.seen == NULL or self.tags == NULL:
+            raise MemoryError
         self.good = window.at
-        self.multi_at = self.end = self.zeros_at = -1
+        self.multi_at = self.stray_at = self.end = self.zeros_at = -1
         self.renew()
 
     def __dealloc__(self):
+        cdef size_t place
         free(self.offsets)
+        free(self.tags)
+        if self.seen != NULL:
+            for place in range(SHARED):
+                drop(self.seen[place])
+            free(self.seen)
 
     cdef int renew(self) except -1:
         self.argvs = []
@@ -346,9 +363,12 @@ cdef class Scanner:
             if i == 0:
                 record.name = text
                 record.name_size = size
-                item = self.name_object(text, size)
-            else:
+                item = self.shared(text, size)
+            elif i == 1:
+                # A key, as a rule: most come once, and would push out what does repeat.
                 item = new_bytes(<const char *>text, <Py_ssize_t>size)
+            else:
+                item = self.shared(text, size)
             if item == NULL:
                 raise MemoryError
             set_item(whole, i, item)
@@ -357,20 +377,38 @@ cdef class Scanner:
         record.stop = p
         return argv
 
-    cdef PyObject *name_object(self, Bytes p, size_t size) except NULL:
-        """Return a new reference to the name: the same object for the same name, whose hash is known by then."""
+    cdef PyObject *shared(self, Bytes p, size_t size) except NULL:
+        """Return a new reference to these bytes: where they were met lately, to the object of then.
+
+        Names of commands, fields and members repeat a lot. The object has its hash already, and a keyspace
+        made of shared objects takes a third less memory.
+        """
+        cdef uint64_t first = 0, last = 0
         cdef size_t place
-        cdef object name
-        if size == 0 or size > MAX_NAME:
-            name = PyBytes_FromStringAndSize(<const char *>p, <Py_ssize_t>size)
+        cdef PyObject *item
+        if size > MAX_SHARED:
+            return new_bytes(<const char *>p, <Py_ssize_t>size)
+        if size >= 8:
+            memcpy(&first, p, 8)
+            memcpy(&last, p + size - 8, 8)
         else:
-            place = (size * 7 + p[0] * 5 + p[size >> 1] * 3 + p[size - 1]) % NAMES
-            name = self.names[place]
-            if <size_t>PyBytes_GET_SIZE(name) != size or memcmp(PyBytes_AS_STRING(name), p, size):
-                name = PyBytes_FromStringAndSize(<const char *>p, <Py_ssize_t>size)
-                self.names[place] = name
-        keep(<PyObject *>name)
-        return <PyObject *>name
+            memcpy(&first, p, size)
+        first = (first ^ (last << 29 | last >> 35) ^ size) * <uint64_t>0x9E3779B97F4A7C15
+        place = <size_t>(first >> SHARED_SHIFT)
+        if self.tags[place] != first:
+            # Only what comes twice is worth a place: most values come once.
+            self.tags[place] = first
+            return new_bytes(<const char *>p, <Py_ssize_t>size)
+        item = self.seen[place]
+        if item == NULL or <size_t>bytes_size(item) != size or memcmp(bytes_data(item), p, size):
+            drop(item)
+            self.seen[place] = NULL
+            item = new_bytes(<const char *>p, <Py_ssize_t>size)
+            if item == NULL:
+                raise MemoryError
+            self.seen[place] = item
+        keep(item)
+        return item
 
     cdef inline int note(self, Bytes begin, Record *record) noexcept nogil:
         """Consume a record, and follow what is known of transactions; return its mark."""
@@ -386,10 +424,12 @@ cdef class Scanner:
         return mark
 
     cdef inline int follow(self, int mark, int64_t at) noexcept nogil:
-        if mark == 1 and self.multi_at < 0:
-            self.multi_at = at
-        elif mark == 2:
-            self.multi_at = -1
+        if mark and (mark == 1) == (self.multi_at >= 0):
+            self.strays += 1
+            if self.stray_at < 0:
+                self.stray_at = at
+        elif mark:
+            self.multi_at = at if mark == 1 else -1
         if self.multi_at < 0:
             self.good = self.window.base + <int64_t>self.window.start
             self.good_count = self.count

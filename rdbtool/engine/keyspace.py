@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from rdbtool._codec.collector import untrack
 from rdbtool.engine.errors import WrongTypeError
 
 _V = TypeVar("_V")
@@ -35,7 +36,7 @@ class Db:
         """Return the value of a key; where there is none, add an empty one. Raises WrongTypeError."""
         value = self.keys.get(key)
         if value is None:
-            self.keys[key] = made = kind()
+            self.keys[key] = made = untrack(kind())
             return made
         if type(value) is not kind:
             raise WrongTypeError

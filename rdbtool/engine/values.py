@@ -44,7 +44,7 @@ class HashData(dict[bytes, bytes]):
         self.expires: dict[bytes, int] | None = None
 
     def forget_expiry(self, field: bytes) -> None:
-        """A field has no expiry any more."""
+        """Let a field live on for good."""
         if self.expires is not None and self.expires.pop(field, None) is not None and not self.expires:
             self.expires = None
 

@@ -157,9 +157,7 @@ class StreamValue:
     ) -> None: ...
     def __len__(self) -> int: ...
 
-Value: TypeAlias = (
-    StringValue | ListValue | SetValue | ZSetValue | HashValue | StreamValue | ArrayValue | OpaqueValue
-)
+Value: TypeAlias = StringValue | ListValue | SetValue | ZSetValue | HashValue | StreamValue | ArrayValue | OpaqueValue
 
 class KeyRecord:
     """One key with all that its file says of it.

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Literal, Self, TypedDict, Unpack
+from typing import BinaryIO, Final, Literal, NamedTuple, Self, TypedDict, Unpack
 
 from rdbtool._codec.aof import DECLINED, ENDED, TOO_LARGE, Scanner
 from rdbtool._codec.sink import Null
@@ -38,6 +38,14 @@ _BATCH: Final = 256
 _KEPT_DEVIATIONS: Final = 100
 
 
+class Strays(NamedTuple):
+    """How many MULTI and EXEC of a part (an index) are without effect, and the offset of the first."""
+
+    part: int
+    count: int
+    at: int
+
+
 class AofOptions(TypedDict, total=False):
     """What a log is opened with: the bound of an inflated string in bytes, and see ``AofReader``."""
 
@@ -54,7 +62,8 @@ class AofReader:
     says how, ``fault`` is the FormatError that ended it, and ``faults`` those that were skipped, with how
     the log goes on there. ``known`` holds names of commands in upper case, which the search behind damage
     goes by. With ``lax`` records are taken as servers take them: ``deviations`` holds the first
-    of what strict reading would have raised, ``deviation_count`` counts all.
+    of what strict reading would have raised, ``deviation_count`` counts all. ``strays`` tells of parts with a
+    MULTI inside of a transaction or an EXEC outside of one. An RDB's own faults end reading without a ``tail``.
     """
 
     def __init__(
@@ -72,6 +81,7 @@ class AofReader:
         self.faults: list[tuple[FormatError, Tail]] = []
         self.deviations: list[FormatError] = []
         self.deviation_count = 0
+        self.strays: list[Strays] = []
         #: Commands read so far.
         self.count = 0
         #: Records that the scanner declined and strict parsing accepted.
@@ -179,6 +189,9 @@ class AofReader:
                 continue
             self.tail = self._classify(index, scanner, opened, fault, keep=on_fault == "skip")
             opened.source.check_unchanged()
+            self.strays = [row for row in self.strays if row.part != index]
+            if scanner.strays:
+                self.strays.append(Strays(index, scanner.strays, scanner.stray_at))
             if fault is None:
                 return
             self.faults.append((fault, self.tail))

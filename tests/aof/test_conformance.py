@@ -141,11 +141,9 @@ def test_cut_at_every_byte(name):
 @pytest.mark.parametrize("name", SEEDS)
 def test_every_bit_turned(name):
     data = SEEDS[name]
-    outcomes = []
-    for at in range(len(data)):
-        for bit in range(8):
-            outcomes.append(compare(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]))
-    assert {True, False} == set(outcomes)
+    places = [(at, bit) for at in range(len(data)) for bit in range(8)]
+    outcomes = {compare(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]) for at, bit in places}
+    assert outcomes == {True, False}
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))

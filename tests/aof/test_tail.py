@@ -250,10 +250,62 @@ def test_a_cut_in_an_earlier_part_ends_reading(tmp_path):
 
 def test_a_multi_does_not_reach_into_the_next_part(tmp_path):
     parts = {"a.1.base.aof": sets(1) + command("MULTI"), "a.1.incr.aof": command("SET", "a", "b") + command("EXEC")}
-    commands, fault, reader = read_all(write_log(tmp_path, parts))
+    _, fault, _ = read_all(write_log(tmp_path, parts))
     assert fault.code == "AOF110"
     reader = open_aof(tmp_path)
     assert [row.transaction for row in reader.commands(on_fault="skip")] == [None, 1, None, None]
+
+
+@pytest.mark.server
+def test_turned_bits_beside_the_check_tool(redis_tools, tmp_path):
+    """It finds the same good part, but for three things: see ``differs``."""
+    path = tmp_path / "log.aof"
+    line_ends = [found.start + 13 for found in ANNOTATIONS]
+
+    def differs(at, data):
+        # It does not look at the end of annotations, takes *0 for a command, and MULTI and EXEC have to match.
+        return (
+            at in line_ends
+            or data[at - 1 : at + 3] == b"*0\r\n"
+            or at in range(LOG.index(b"MULTI"), LOG.index(b"MULTI") + 5)
+        )
+
+    seen = []
+    for turned in range(0, len(LOG) * 8, 5):
+        at = turned // 8
+        data = LOG[:at] + bytes([LOG[at] ^ 1 << turned % 8]) + LOG[at + 1 :]
+        path.write_bytes(data)
+        done = subprocess.run([redis_tools.check_aof, path], capture_output=True, text=True, timeout=60, check=False)
+        tail = tail_of(data)
+        if not differs(at, data):
+            assert tail.at == int(re.search(r"ok_up_to=(\d+)", done.stdout)[1]), (at, turned % 8)
+            assert (tail.state == "clean") == (done.returncode == 0)
+            seen.append(tail.state)
+    assert len(seen) > 400
+    assert {"clean", "damaged", "truncated"} <= set(seen)
+
+
+def test_multi_and_exec_that_do_not_match():
+    data = command("EXEC") + sets(1) + command("MULTI") + command("multi") + sets(1) + command("Exec") + command("EXEC")
+    for way in ("check", "commands"):
+        for backend in ("codec", "grammar"):
+            reader = open_aof(data, backend=backend)
+            found = getattr(reader, way)()
+            rows = [] if way == "check" else list(found)
+            assert reader.strays == [(0, 3, 0)]
+            assert reader.tail.state == "clean"
+            assert [row.transaction for row in rows] == ([] if way == "check" else [None, None, 1, 1, 1, 1, None])
+
+
+def test_every_cut_of_an_earlier_part(tmp_path):
+    write_log(tmp_path, {"a.1.base.aof": LOG, "a.1.incr.aof": sets(2)})
+    ends = {len(LOG), LOG.rindex(b"#"), LOG.rindex(b"*3")} | {at for at, _ in parse(LOG[: LOG.index(b"*1\r\n$5")])}
+    ends |= {LOG.index(b"*1\r\n$5")}
+    for cut in range(len(LOG) + 1):
+        (tmp_path / "a.1.base.aof").write_bytes(LOG[:cut])
+        commands, fault, reader = read_all(tmp_path)
+        assert (fault is None) == (reader.tail.part == 1) == (cut in ends), cut
+        assert sum(row.part for row in commands) == (2 if fault is None else 0)
 
 
 def test_every_cut_of_the_last_part(tmp_path):

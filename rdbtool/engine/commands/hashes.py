@@ -26,9 +26,9 @@ def hset(engine: Engine, argv: Sequence[bytes]) -> None:
         raise ArityError("ERR wrong number of arguments for 'hset' command")
     data = engine.db.find_or_make(argv[1], HashData)
     if len(argv) == 4:
-        data[engine.share(argv[2])] = argv[3]
+        data[argv[2]] = argv[3]
     else:
-        data.update(zip(map(engine.share, argv[2::2]), argv[3::2], strict=True))
+        data.update(zip(argv[2::2], argv[3::2], strict=True))
     if data.expires is not None:
         for field in argv[2::2]:
             data.forget_expiry(field)

@@ -30,14 +30,14 @@ _ARGUMENT: Final = re.compile(
 
 @command("EVAL", -3, "2.6.0")
 def eval_(engine: Engine, argv: Sequence[bytes]) -> None:
-    """EVAL script numkeys key… arg…"""
+    """EVAL script numkeys [key ...] [arg ...]."""
     engine.scripts[hashlib.sha1(argv[1], usedforsecurity=False).hexdigest().encode()] = argv[1]
     _carry_out(engine, argv[1], argv)
 
 
 @command("EVALSHA", -3, "2.6.0")
 def evalsha(engine: Engine, argv: Sequence[bytes]) -> None:
-    """EVALSHA sha1 numkeys key… arg…: of a script that stood in the log before."""
+    """EVALSHA sha1 numkeys [key ...] [arg ...], of a script that stood in the log before."""
     script = engine.scripts.get(argv[1].lower())
     if script is None:
         raise ScriptError("NOSCRIPT No matching script")

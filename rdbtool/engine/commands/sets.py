@@ -20,9 +20,9 @@ def sadd(engine: Engine, argv: Sequence[bytes]) -> None:
     """SADD key member [member ...]."""
     data = engine.db.find_or_make(argv[1], SetData)
     if len(argv) == 3:
-        data[engine.share(argv[2])] = None
+        data[argv[2]] = None
     else:
-        data.update(dict.fromkeys(map(engine.share, argv[2:])))
+        data.update(dict.fromkeys(argv[2:]))
 
 
 @command("SREM", -3)

@@ -11,6 +11,8 @@ from functools import partial
 from math import copysign, isnan
 from typing import Final
 
+from rdbtool._codec.collector import untrack
+from rdbtool._codec.scores import parse_scores as parse_plain_scores
 from rdbtool.engine.arguments import parse_float, parse_int
 from rdbtool.engine.commands.lists import check_timeout, parse_pop_count, split_keys
 from rdbtool.engine.engine import Engine
@@ -38,15 +40,16 @@ def zadd(engine: Engine, argv: Sequence[bytes]) -> None:
         return
     if len(argv) % 2:
         raise CommandError(SYNTAX)
-    add_scores(engine, argv[1], argv[3::2], parse_scores(engine, argv[2::2]))
+    scores = parse_plain_scores(argv, 2, 2) if type(argv) is tuple else None
+    add_scores(engine, argv[1], argv[3::2], parse_scores(engine, argv[2::2]) if scores is None else scores)
 
 
 def add_scores(engine: Engine, key: bytes, members: Sequence[bytes], scores: list[float]) -> None:
     """Set the score of each member: ZADD without options."""
     zset = engine.db.find(key, ZSetData)
     if zset is None:
-        made = ZSetData()
-        made.update(zip(map(engine.share, members), scores, strict=True))
+        made = untrack(ZSetData())
+        made.update(zip(members, scores, strict=True))
         if len(made) == len(scores) and not has_signed_zero(scores):
             engine.db.keys[key] = made
             return
@@ -54,7 +57,7 @@ def add_scores(engine: Engine, key: bytes, members: Sequence[bytes], scores: lis
     for member, score in zip(members, scores, strict=True):
         before = zset.get(member)
         if before != score:
-            put_score(engine, zset, engine.share(member), score)
+            put_score(engine, zset, member, score)
 
 
 def put_score(engine: Engine, zset: ZSetData, member: bytes, score: float) -> None:
