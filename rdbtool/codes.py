@@ -31,6 +31,8 @@ _CUTS = (
 )
 _LENGTH_LIES = "It does not see whether sound commands follow, and cuts them off as well."
 
+_GOES_ON = "The server logs the error, before Redis 7.0 not even that, and goes on."
+
 CODES: Final[tuple[Code, ...]] = (
     Code(
         "SRC001",
@@ -176,6 +178,50 @@ CODES: Final[tuple[Code, ...]] = (
         "open transaction",
         "The log ends between a MULTI and its EXEC.",
         "Redis 4.0 and later execute none of it and cut the file before the MULTI, older ones execute what is there.",
+    ),
+    Code(
+        "CMD201",
+        "unknown command",
+        "No server has a command or subcommand of this name, or it is a module's. What it would have done is not known.",
+        "The server refuses to start; before Redis 7.0 it passes over an unknown subcommand without a word.",
+    ),
+    Code(
+        "CMD202",
+        "too few arguments",
+        "A command has fewer arguments than it needs. It was not executed.",
+        "Redis does not count them and executes the command with arguments that are not there; Valkey 9.1 and later "
+        "refuse to start.",
+    ),
+    Code(
+        "CMD203",
+        "error reply",
+        "A command was answered with an error, such as WRONGTYPE, and changed nothing.",
+        _GOES_ON,
+    ),
+    Code(
+        "CMD204",
+        "bad SELECT",
+        "A SELECT names no database, or one that a server with 16 of them does not have.",
+        "The server stays on the database it was on, and what follows goes there.",
+    ),
+    Code(
+        "CMD205",
+        "script",
+        "A script or function is called that is more than a row of plain calls. Scripts are never executed here, so what "
+        "it did is missing.",
+        "The server runs the script, and the same script may do other things there.",
+    ),
+    Code(
+        "CMD206",
+        "stray transaction command",
+        "A MULTI stands within a transaction, or an EXEC or DISCARD outside of one. It has no effect.",
+        _GOES_ON,
+    ),
+    Code(
+        "CMD207",
+        "script of plain calls",
+        "A script is nothing more than a row of calls with their arguments spelled out. They were carried out.",
+        "The server runs the script.",
     ),
     Code("MAN001", "empty manifest", "The manifest has no bytes.", _EXITS),
     Code(

@@ -17,6 +17,9 @@ from typing import Final, NamedTuple
 REDIS: Final = "REDIS"
 VALKEY: Final = "VALKEY"
 
+#: Who decodes: the compiled codec, or the grammar alone (slow; for comparing the two).
+BACKENDS: Final = ("codec", "grammar")
+
 #: RDB versions this release reads, by magic (both ends included).
 VERSIONS: Final[dict[str, tuple[int, int]]] = {REDIS: (1, 15), VALKEY: (80, 80)}
 

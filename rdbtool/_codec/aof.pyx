@@ -1,17 +1,17 @@
 # The scanner: commands out of the RESP of an append-only log (format C1), framed strictly.
 #
 # A record is a command or an annotation line. It is read from the window in one go; where the window
-# ends too early, more is read and the record starts again. Functions that look at bytes return SOUND,
-# SHORT (the record goes on behind the window) or BAD, raise nothing and make no objects, so the same code
-# serves the batches, the check and the search behind damage. On a BAD record the scanner stops in front
-# of it: the line-oriented parser then reads the same bytes and says what is wrong with them.
+# ends too early, more is read and the record starts again. On one that is not sound the scanner stops in
+# front of it: the line-oriented parser then reads the same bytes and says what is wrong with them.
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, PyObject
-from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint8_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcmp, memcpy
 from rdbtool._codec.cursor cimport Bytes
+from rdbtool._codec.framing cimport (
+    BAD, LEAST_ARGUMENT, Reach, Record, SHORT, SOUND, annotation, argument, command_head, walk
+)
 from rdbtool._codec.window cimport Window
 
 from array import array
@@ -30,18 +30,10 @@ cdef extern from "Python.h":
     Py_ssize_t bytes_size "PyBytes_GET_SIZE"(PyObject *object)
 
 cdef enum:
-    SOUND = 1
-    SHORT = 0
-    BAD = -1
-
-cdef enum:
-    MAX_DIGITS = 18             # of a count or size: below 10**18 no sum of two overflows
-    MAX_LINE = 1023             # bytes of an annotation with its line end: what servers read at once
     MAX_NAME = 32               # bytes of a command name that is looked up
     MAX_SHARED = 32             # bytes of an argument that may be shared
     SHARED_SHIFT = 49           # 64 less the bits of an index into the shared arguments
     SHARED = 1 << 15            # shared arguments at a time
-    LEAST_ARGUMENT = 6          # bytes of the shortest argument, $0 and two line ends
     BATCH_SIZE = 1 << 20        # bytes of commands after which a batch is full
     SEARCH_STEPS = 1 << 20      # arguments looked at in candidates, beyond one for each byte searched
 
@@ -55,119 +47,6 @@ MULTI, EXEC = 1, 2
 NOTHING, EXHAUSTED = -1, -2
 
 
-cdef struct Reach:
-    Bytes end
-    uint64_t beyond             # bytes that may follow `end`: 0 at the end of the source, UINT64_MAX: unknown
-
-
-cdef struct Record:
-    uint64_t argc               # 0: an annotation
-    Bytes name                  # of the command, or the text of the annotation
-    size_t name_size
-    Bytes first                 # where the first argument's header begins
-    Bytes stop
-
-
-cdef inline int missing(Reach *reach, uint64_t count) noexcept nogil:
-    return BAD if count > reach.beyond else SHORT
-
-
-cdef inline int header(Bytes *at, Reach *reach, uint8_t mark, uint64_t *out) noexcept nogil:
-    """Read a mark, one to eighteen digits and a line end."""
-    cdef Bytes p = at[0]
-    cdef Bytes end = reach.end
-    cdef Bytes digits
-    cdef uint64_t value = 0
-    cdef uint8_t digit
-    if p >= end:
-        return missing(reach, 1)
-    if p[0] != mark:
-        return BAD
-    p += 1
-    digits = p
-    while True:
-        if p >= end:
-            return missing(reach, 1)
-        digit = <uint8_t>(p[0] - 48)
-        if digit > 9:
-            break
-        if p - digits == MAX_DIGITS:
-            return BAD
-        value = value * 10 + digit
-        p += 1
-    if p == digits or p[0] != 13:
-        return BAD
-    if p + 1 >= end:
-        return missing(reach, 1)
-    if p[1] != 10:
-        return BAD
-    at[0] = p + 2
-    out[0] = value
-    return SOUND
-
-
-cdef inline int argument(Bytes *at, Reach *reach, Bytes *text, uint64_t *size) noexcept nogil:
-    """Read one argument: its size, its bytes, a line end."""
-    cdef Bytes p = at[0]
-    cdef uint64_t held
-    cdef int status = header(&p, reach, 36, size)
-    if status != SOUND:
-        return status
-    held = <uint64_t>(reach.end - p)
-    if size[0] + 2 > held:
-        status = missing(reach, size[0] + 2 - held)
-        # Of the two bytes behind it, one may be here and wrong already.
-        return BAD if size[0] < held and p[size[0]] != 13 else status
-    if p[size[0]] != 13 or p[size[0] + 1] != 10:
-        return BAD
-    text[0] = p
-    at[0] = p + size[0] + 2
-    return SOUND
-
-
-cdef inline int command_head(Bytes p, Reach *reach, Record *record) noexcept nogil:
-    """Read the count of arguments; ``stop`` is behind it."""
-    cdef int status = header(&p, reach, 42, &record.argc)
-    if status == SOUND and record.argc == 0:
-        return BAD
-    record.first = record.stop = p
-    return status
-
-
-cdef int annotation(Bytes p, Reach *reach, Record *record) noexcept nogil:
-    cdef uint64_t held = <uint64_t>(reach.end - p)
-    cdef Bytes line_end = <Bytes>memchr(p, 10, held if held < MAX_LINE else MAX_LINE)
-    if line_end == NULL:
-        return BAD if held >= MAX_LINE else missing(reach, 1)
-    if (line_end - 1)[0] != 13:
-        return BAD
-    record.argc = 0
-    record.name = p
-    record.name_size = <size_t>(line_end - 1 - p)
-    record.stop = line_end + 1
-    return SOUND
-
-
-cdef int walk(Reach *reach, Record *record, uint64_t *steps) noexcept nogil:
-    """Walk over all arguments; ``steps`` is how many may be looked at and is counted down."""
-    cdef Bytes p = record.first
-    cdef Bytes text
-    cdef uint64_t size, i
-    cdef int status
-    for i in range(record.argc):
-        if steps[0] == 0:
-            return BAD
-        steps[0] -= 1
-        status = argument(&p, reach, &text, &size)
-        if status != SOUND:
-            return status
-        if i == 0:
-            record.name = text
-            record.name_size = size
-    record.stop = p
-    return SOUND
-
-
 cdef inline bint is_word(Bytes p, size_t size, const char *word, size_t word_size) noexcept nogil:
     """Whether a name is a word of lower case letters, in any case."""
     cdef size_t i
@@ -177,6 +56,13 @@ cdef inline bint is_word(Bytes p, size_t size, const char *word, size_t word_siz
         if (p[i] | 32) != <uint8_t>word[i]:
             return False
     return True
+
+
+cdef inline bint repeats(Record *record, Py_ssize_t place) noexcept nogil:
+    """Whether an argument is worth sharing: not the values of SET and the scores of ZADD, nearly all of which differ."""
+    if is_word(record.name, record.name_size, b"set", 3):
+        return False
+    return place & 1 or not is_word(record.name, record.name_size, b"zadd", 4)
 
 
 cdef class Scanner:
@@ -216,7 +102,7 @@ cdef class Scanner:
         self.renew()
 
     def __dealloc__(self):
-        cdef size_t place
+        cdef int place
         free(self.offsets)
         free(self.tags)
         if self.seen != NULL:
@@ -364,7 +250,7 @@ cdef class Scanner:
                 record.name = text
                 record.name_size = size
                 item = self.shared(text, size)
-            elif i == 1:
+            elif i == 1 or not repeats(record, i):
                 # A key, as a rule: most come once, and would push out what does repeat.
                 item = new_bytes(<const char *>text, <Py_ssize_t>size)
             else:

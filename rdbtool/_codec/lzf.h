@@ -1,8 +1,8 @@
-/* LZF inflation with every read and write bounded (format F2).
+/* LZF with every read and write bounded (format F2).
  *
- * The output buffer must have RT_LZF_SLACK spare bytes behind `out_size`: short copies are made
- * in whole words and may overrun the end by less than that. Nothing is ever read outside the input
- * or before the output.
+ * Inflating: the output buffer must have RT_LZF_SLACK spare bytes behind `out_size`: short copies are
+ * made in whole words and may overrun the end by less than that. Nothing is ever read outside the
+ * input or before the output.
  */
 #ifndef RT_LZF_H
 #define RT_LZF_H
@@ -71,6 +71,78 @@ static int rt_lzf_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_
         }
     }
     return op == out_end;
+}
+
+#define RT_LZF_HASH_BITS 14
+
+/* Where three bytes were seen last. Kept from one string to the next: a position counts only if it lies
+ * in the string at hand, so nothing has to be cleared for short ones. */
+typedef struct {
+    uint32_t seen[1 << RT_LZF_HASH_BITS];
+    uint32_t base; /* position 0 of the string at hand */
+} rt_lzf_table;
+
+/* Returns the number of bytes written to out, at most `room`; 0 where the result would not fit. */
+static size_t rt_lzf_deflate(const uint8_t *in, size_t in_size, uint8_t *out, size_t room, rt_lzf_table *table)
+{
+    if (in_size < 4 || room < 4 || in_size > 0x40000000u)
+        return 0;
+    if (table->base > 0x80000000u - (uint32_t)in_size || table->base == 0) {
+        memset(table->seen, 0, sizeof(table->seen));
+        table->base = 1;
+    }
+    const uint32_t base = table->base;
+    table->base += (uint32_t)in_size;
+    size_t ip = 0, op = 1, run = 0; /* op leaves room for the control byte of a run */
+    while (ip < in_size) {
+        size_t ref = 0, length = 0;
+        if (ip + 2 < in_size) {
+            uint32_t three = (uint32_t)in[ip] << 16 | (uint32_t)in[ip + 1] << 8 | in[ip + 2];
+            uint32_t *slot = &table->seen[three * 2654435761u >> (32 - RT_LZF_HASH_BITS)];
+            uint32_t seen = *slot;
+            *slot = base + (uint32_t)ip;
+            if (seen >= base) {
+                ref = seen - base;
+                size_t most = in_size - ip < 264 ? in_size - ip : 264;
+                if (ip - ref <= 8192 && memcmp(in + ref, in + ip, 3) == 0)
+                    for (length = 3; length < most && in[ref + length] == in[ip + length]; length++)
+                        ;
+            }
+        }
+        if (length) {
+            size_t offset = ip - ref - 1, code = length - 2;
+            if (op + 4 > room)
+                return 0;
+            if (run)
+                out[op - run - 1] = (uint8_t)(run - 1);
+            else
+                op--;
+            run = 0;
+            if (code < 7) {
+                out[op++] = (uint8_t)(offset >> 8 | code << 5);
+            } else {
+                out[op++] = (uint8_t)(offset >> 8 | 7 << 5);
+                out[op++] = (uint8_t)(code - 7);
+            }
+            out[op++] = (uint8_t)offset;
+            op++;
+            ip += length;
+        } else {
+            if (op + 1 > room)
+                return 0;
+            out[op++] = in[ip++];
+            if (++run == 32) {
+                out[op - run - 1] = 31;
+                run = 0;
+                op++;
+            }
+        }
+    }
+    if (run)
+        out[op - run - 1] = (uint8_t)(run - 1);
+    else
+        op--;
+    return op <= room ? op : 0;
 }
 
 #endif

@@ -7,15 +7,17 @@ compute, and then told to the sink by hand; all the others go the fast way.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rdbtool._codec.digest import Digest
 from rdbtool._codec.feed import feed_record
 from rdbtool._codec.selection import Selection
 from rdbtool.errors import UnsupportedError
-from rdbtool.reader.rdb import RdbReader
 from rdbtool.reader.rules import resolve_rules
 from rdbtool.rules import Rules
+
+if TYPE_CHECKING:
+    from rdbtool.analysis.keys import KeySource
 
 
 class DataDigest(NamedTuple):
@@ -27,7 +29,7 @@ class DataDigest(NamedTuple):
 
 
 def compute_digest(
-    reader: RdbReader,
+    reader: KeySource,
     rules: str | None = None,
     *,
     now_ms: int,
@@ -36,7 +38,7 @@ def compute_digest(
 ) -> DataDigest:
     """Read a file to its end and return the digest of its data; ``now_ms`` is when (Unix ms).
 
-    ``rules`` is a server's name, None for the writer's. Raises ValueError for another name,
+    A log was replayed, by the same rules, before it gets here. ``rules`` is a server's name, None for the writer's. Raises ValueError for another name,
     UnsupportedError where the data holds values whose digest is not known, and what reading raises.
     """
     first = list(reader.records(selection=Selection(limit=1)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from rdbtool._codec.collector import untrack
 from rdbtool.engine.streams import (
     U64,
     ConsumerData,
@@ -47,6 +48,11 @@ def to_data(value: Value, share: Share) -> object:
     """
     convert = _TO_DATA.get(type(value))
     return value if convert is None else convert(value, share)
+
+
+def kind_of(data: object) -> str:
+    """Return the logical type of what the keyspace holds, such as ``hash``."""
+    return _KINDS[type(data)]
 
 
 def to_value(data: object) -> Value:
@@ -100,7 +106,7 @@ def _to_stream(value: StreamValue, share: Share) -> StreamData:
     fields: list[Fields] = []
     for entry in value.entries:
         ids.append(_number(entry.id))
-        fields.append(tuple([text for name, value in entry.fields for text in (share(name), value)]))
+        fields.append(untrack(tuple([text for name, value in entry.fields for text in (share(name), value)])))
     data.load(ids, fields)
     data.last_id = _number(value.last_id)
     data.entries_added = value.entries_added
@@ -214,4 +220,16 @@ _TO_VALUE: Final[dict[type, Callable[..., Value]]] = {
     ZSetData: lambda data: ZSetValue(data.items()),
     ArrayValue: _same,
     OpaqueValue: _same,
+}
+
+_KINDS: Final[dict[type, str]] = {
+    bytes: "string",
+    StringData: "string",
+    ListData: "list",
+    SetData: "set",
+    ZSetData: "zset",
+    HashData: "hash",
+    StreamData: "stream",
+    ArrayValue: "array",
+    OpaqueValue: "module",
 }

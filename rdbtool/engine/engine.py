@@ -25,6 +25,12 @@ FAMILIES: Final = ("strings", "counters", "bits", "hyperloglog", "keys", "lists"
 DATABASES: Final = 16
 
 
+def load_families() -> None:
+    """Fill the table of commands."""
+    for family in FAMILIES:
+        importlib.import_module(f"rdbtool.engine.commands.{family}")
+
+
 class Engine:
     """A keyspace that executes commands.
 
@@ -43,8 +49,7 @@ class Engine:
         self.functions: dict[bytes, bytes] = {}
         self.scripts: dict[bytes, bytes] = {}
         self._shared: dict[bytes, bytes] = {}
-        for family in FAMILIES:
-            importlib.import_module(f"rdbtool.engine.commands.{family}")
+        load_families()
 
     def execute(self, *argv: bytes) -> None:
         """Execute one command: ``engine.execute(b"SET", b"key", b"value")``.

@@ -129,6 +129,11 @@ def command_name(argv: Sequence[bytes]) -> bytes:
     return name
 
 
+def is_called(argv: Sequence[bytes], name: bytes) -> bool:
+    """Whether a command is called ``name`` (upper case), which may be that of a container without a subcommand."""
+    return argv[0].upper() == name or command_name(argv) == name
+
+
 def keys_of(argv: Sequence[bytes]) -> list[bytes]:
     """Return the keys that a command names, in the order of its arguments; none for an unknown one."""
     name = command_name(argv)

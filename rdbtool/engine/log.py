@@ -6,6 +6,7 @@ so that a command that reads keys need not know which of the two it was given.
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple, Self
@@ -13,12 +14,12 @@ from typing import BinaryIO, NamedTuple, Self
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
 from rdbtool._codec.selection import Selection
 from rdbtool._codec.sink import Sink
-from rdbtool.engine.engine import Engine
-from rdbtool.engine.keyspec import command_name
+from rdbtool.engine.engine import Engine, load_families
+from rdbtool.engine.keyspec import is_called
 from rdbtool.engine.places import Place
 from rdbtool.engine.replay import Replay, Watcher, collector_paused
 from rdbtool.engine.table import known_names
-from rdbtool.errors import FormatError
+from rdbtool.errors import FormatError, InputError
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
 from rdbtool.reader.aof import AofReader
 from rdbtool.reader.batches import CommandBatch, read_time
@@ -55,7 +56,11 @@ class Loaded(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How to replay. ``rules`` None: those of the snapshot's writer. ``before`` is a command's upper-case name."""
+    """How to replay. ``rules`` None: those of the snapshot's writer. ``before`` is a command's upper-case name.
+
+    ``on_snapshot`` hears of each record of a snapshot and the name of its part, ``on_batch`` of commands before they
+    are executed (of the last ones, before it is known how many will be). ``watcher``: see ``Replay``.
+    """
 
     rules: Rules | None = None
     now_ms: int = 0
@@ -65,6 +70,7 @@ class Options(NamedTuple):
     strict: bool = False
     watcher: Watcher | None = None
     on_snapshot: Callable[[str, KeyRecord], None] | None = None
+    on_batch: Callable[[CommandBatch], None] | None = None
 
 
 def replay_log(
@@ -78,15 +84,16 @@ def replay_log(
     return _Loading(reader, options or Options()).load(progress)
 
 
-def find_last(target: str | bytes | BinaryIO, name: bytes) -> int | None:
+def find_last(target: str | os.PathLike[str] | bytes | BinaryIO, name: bytes) -> int | None:
     """Return the number of the last command called ``name`` (upper case) in a log, None if there is none."""
+    load_families()
     last = None
     with open_any(target) as reader:
         if isinstance(reader, AofReader):
             for piece in reader.batches(on_fault="stop"):
                 if isinstance(piece, CommandBatch):
                     for index, argv in enumerate(piece.argvs):
-                        if command_name(argv) == name:
+                        if is_called(argv, name):
                             last = piece.first_number + index
     return last
 
@@ -98,6 +105,7 @@ class _Loading:
         self.reader = reader
         self.options = options
         self.engine = Engine(rules=options.rules or Rules.parse(DEFAULT), now_ms=options.now_ms)
+        self._is_later = False
         self.replay = Replay(
             self.engine,
             before=options.before,
@@ -122,6 +130,8 @@ class _Loading:
         return loaded._replace(parts=reader.parts, tail=reader.tail, fault=reader.fault)
 
     def _load_parts(self, reader: AofReader, progress: Progress | None) -> None:
+        self._check_part(reader.parts)
+        reader.known = known_names()
         part = -1
         for piece in reader.batches(on_fault="stop", progress=progress):
             if isinstance(piece, RdbReader):
@@ -130,16 +140,19 @@ class _Loading:
             if piece.part != part:
                 part = piece.part
                 self.replay.begin_part(reader.parts[part].name)
+            if self.options.on_batch is not None:
+                self.options.on_batch(piece)
             limit = self._limit(piece, reader.parts)
             if not self.replay.run(piece.argvs, piece.offsets, piece.first_number, limit=limit):
                 return
 
     def _load_snapshot(self, snapshot: RdbReader, name: str, progress: Progress | None) -> None:
         engine, told = self.engine, self.options.on_snapshot
+        # Told first: the engine may keep what the record holds, and change it.
         for record in snapshot.records(progress=progress):
-            engine.load(record)
             if told is not None:
                 told(name, record)
+            engine.load(record)
         for library in snapshot.functions:
             engine.load_function(library)
         self.header = snapshot.header
@@ -156,13 +169,32 @@ class _Loading:
         if until.commands is not None:
             return max(0, until.commands - batch.first_number + 1)
         if until.time is not None:
-            later = (i for i, text in batch.annotations if (read_time(text) or 0) > until.time)
-            return next(later, None)
-        number = batch.part + 1
-        wanted = until.part
-        chosen = number == len(parts) if wanted is None else wanted in (str(number), parts[batch.part].name)
+            # An annotation may be the last thing of a batch, and then it speaks of the next one.
+            first = 0 if self._is_later else None
+            for index, text in batch.annotations:
+                if first is None and (read_time(text) or 0) > until.time:
+                    first = index
+            self._is_later = first is not None
+            return first
         assert until.offset is not None
-        return bisect_left(batch.offsets, until.offset) if chosen else None
+        chosen = self._chosen(parts)
+        if batch.part < chosen:
+            return None
+        return bisect_left(batch.offsets, until.offset) if batch.part == chosen else 0
+
+    def _chosen(self, parts: list[Part]) -> int:
+        """Return the index of the part that the place to stop names (the last one if it names none), -1: no such part."""
+        until = self.options.until
+        if until is None or until.part is None:
+            return len(parts) - 1
+        named = (index for index, part in enumerate(parts) if until.part in (part.name, str(index + 1)))
+        return next(named, -1)
+
+    def _check_part(self, parts: list[Part]) -> None:
+        if self._chosen(parts) < 0:
+            assert self.options.until is not None
+            names = ", ".join(part.name for part in parts)
+            raise InputError(f"the log has no part {self.options.until.part!r}, only {names}")
 
 
 class LogSource(NamedTuple):
@@ -175,14 +207,12 @@ class LogSource(NamedTuple):
 
 
 class ReplayedLog:
-    """The keys that a log leads to, with the face of an RdbReader. The log is replayed when it is made.
+    """The keys that a log leads to, with the face of an RdbReader. The log is replayed when this is made.
 
     When damage ended the log early, the keys that precede it are handed out first, and then the fault is raised.
     """
 
-    def __init__(
-        self, reader: AofReader, name: str, options: Options | None = None, progress: Progress | None = None
-    ) -> None:
+    def __init__(self, reader: AofReader, options: Options | None = None, progress: Progress | None = None) -> None:
         self.loaded = replay_log(reader, options, progress)
         self.header = self.loaded.header
         self.aux = self.loaded.aux
@@ -191,8 +221,7 @@ class ReplayedLog:
             FunctionLibrary(code, released=True, span=Span(-1, -1)) for code in self.engine.functions.values()
         ]
         self.end: End | None = None
-        sizes = [part.size for part in self.loaded.parts]
-        self.source = LogSource(name, sum(size or 0 for size in sizes) if None not in sizes else None)
+        self.source = LogSource(reader.name, reader.size)
         self._records = self.engine.records()
         self._keys = 0
         self._selected = 0
@@ -257,14 +286,3 @@ class ReplayedLog:
         self._by_kind[record.kind] = self._by_kind.get(record.kind, 0) + 1
         keys, expiring = self._by_db.get(record.db, (0, 0))
         self._by_db[record.db] = (keys + 1, expiring + expires)
-
-
-def open_keys(
-    target: str, *, options: Options | None = None, progress: Progress | None = None
-) -> RdbReader | ReplayedLog:
-    """Open anything that holds keys: an RDB as it is, a log replayed."""
-    reader = open_any(target, known=known_names())
-    if isinstance(reader, RdbReader):
-        return reader
-    with reader:
-        return ReplayedLog(reader, target if target != "-" else "standard input", options, progress)

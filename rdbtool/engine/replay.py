@@ -15,7 +15,7 @@ from typing import Final
 
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import ArityError, CommandError, ScriptError, UnknownCommandError
-from rdbtool.engine.keyspec import command_name, keys_of
+from rdbtool.engine.keyspec import command_name, is_called, keys_of
 from rdbtool.engine.table import CONTAINERS, Handler
 from rdbtool.errors import ReplayError
 from rdbtool.findings import Finding
@@ -24,7 +24,17 @@ from rdbtool.rules import Rules
 #: Findings kept in full; beyond that they are only counted.
 KEPT_FINDINGS: Final = 1000
 
-Watcher = Callable[[Sequence[bytes], int, int, Callable[[], None]], None]
+#: Called with the replay, a command, its offset and number, and a function that executes it and returns its error.
+Watcher = Callable[["Replay", Sequence[bytes], int, int, Callable[[], CommandError | None]], None]
+
+#: Of these only the plain rows of calls are carried out, and each time that is worth a note.
+_SCRIPTS: Final = frozenset({b"EVAL", b"EVALSHA"})
+
+#: Codes of what leaves the resulting state unknown.
+_FATAL: Final = frozenset({"CMD201", "CMD205"})
+
+_REFUSES: Final = "The server refuses to start."
+_RUNS_SCRIPT: Final = "The server runs the script."
 
 _TRANSACTION: Final = frozenset({b"MULTI", b"EXEC", b"DISCARD"})
 
@@ -45,11 +55,12 @@ class Replay:
     """An engine and what happened on the way.
 
     ``commands`` counts commands read (transactions count each of theirs), ``findings`` holds the first
-    thousand findings and ``counts`` all of them by code. ``stopped_at`` is (part name, offset, number) of the
-    first command that was not executed because the place to stop was reached, None when the log was
-    replayed whole. ``before`` is the upper-case name of a command to stop in front of, ``before_number`` the
-    number of one. ``strict``: the first error ends the replay with ReplayError. ``watcher`` is called instead of
-    each execution, with the command, its offset and number, and a function that executes it.
+    thousand findings; ``counts`` counts all of them by code and ``severities`` by severity. ``stopped_at`` is
+    (part name, offset, number) of the first command that was not executed because the place to stop was reached, None
+    when the log was replayed whole. ``before`` is the upper-case name of a command to stop in front of,
+    ``before_number`` the number of one. ``strict``: the first finding that is no note ends the replay with
+    ReplayError. ``watcher`` is called instead of each execution. ``part`` names the file at hand, and
+    ``in_exec`` tells that the command at hand belongs to a transaction.
     """
 
     def __init__(
@@ -66,17 +77,19 @@ class Replay:
         self.commands = 0
         self.findings: list[Finding] = []
         self.counts: Counter[str] = Counter()
+        self.severities: Counter[str] = Counter()
+        self.part = ""
+        self.in_exec = False
         self.stopped_at: tuple[str, int, int] | None = None
         self._before = before
         self._before_number = before_number
         self._watcher = watcher
         self._handlers: dict[bytes, tuple[Handler, int]] = {}
         self._queue: list[tuple[Sequence[bytes], int, int]] | None = None
-        self._part = ""
 
     def begin_part(self, name: str) -> None:
         """Begin the next file of the log: a server reads each with a fresh connection, on db 0."""
-        self._part = name
+        self.part = name
         self._queue = None
         self.engine.select(0)
 
@@ -127,13 +140,9 @@ class Replay:
             index += 1
         self.commands += end
         if stop is not None:
-            self.stopped_at = (self._part, offsets[stop], first_number + stop)
+            self.stopped_at = (self.part, offsets[stop], first_number + stop)
             return False
         return True
-
-    def end_part(self) -> None:
-        """End a file of the log. Commands of an open transaction are forgotten, as a server does."""
-        self._queue = None
 
     def _find_stop(self, argvs: Sequence[Sequence[bytes]], first: int, limit: int | None) -> int | None:
         """Return the index of the first command that is not to be executed; None: all are."""
@@ -141,7 +150,7 @@ class Replay:
         if self._before_number is not None:
             stops.append(max(0, self._before_number - first))
         if self._before is not None:
-            stops += [index for index, argv in enumerate(argvs) if command_name(argv) == self._before][:1]
+            stops += [index for index, argv in enumerate(argvs) if is_called(argv, self._before)][:1]
         return min((stop for stop in stops if stop < len(argvs)), default=None)
 
     def _meet(self, argv: Sequence[bytes], offset: int, number: int) -> None:
@@ -162,23 +171,30 @@ class Replay:
 
     def _learn(self, argv: Sequence[bytes]) -> None:
         name = argv[0].upper()
-        if name in CONTAINERS:
+        if name in _SCRIPTS:
+            # Each goes through _execute.
+            self.engine.find(argv)
+        elif name in CONTAINERS:
             self._handlers[argv[0]] = (_execute_subcommand, 1)
         else:
             row = self.engine.find(argv)
             self._handlers[argv[0]] = (row.handler, abs(row.arity))
 
     def _execute(self, argv: Sequence[bytes], offset: int, number: int) -> None:
-        def execute() -> None:
+        def execute() -> CommandError | None:
             try:
                 self.engine.execute(*argv)
             except CommandError as error:
                 self._report(error, argv, offset, number)
+                return error
+            if argv[0].upper() in _SCRIPTS:
+                self._note_script(argv, offset, number)
+            return None
 
         if self._watcher is None:
             execute()
         else:
-            self._watcher(argv, offset, number, execute)
+            self._watcher(self, argv, offset, number, execute)
 
     def _transact(self, name: bytes) -> None:
         if name == b"MULTI":
@@ -195,44 +211,53 @@ class Replay:
         else:
             queue, self._queue = self._queue, None
             if name == b"EXEC":
+                self.in_exec = True
                 for queued, at, which in queue:
                     self._execute(queued, at, which)
+                self.in_exec = False
 
     def _report(self, error: CommandError, argv: Sequence[bytes], offset: int, number: int) -> None:
         code, server = _judge(error, argv, self.engine.rules)
-        keys = keys_of(argv)
+        severity = "error" if code in _FATAL or server == _REFUSES else "warning"
         finding = Finding(
-            code,
-            "error" if code in ("CMD201", "CMD205") else "warning",
-            self._part,
-            offset,
-            f"{_show_command(argv)}: {error}",
-            server,
-            number,
-            self.engine.index,
-            keys[0] if keys else None,
+            code, severity, self.part, offset, f"{show_command(argv)}: {show_reply(error)}", server, number
         )
-        self.counts[code] += 1
+        self._keep(finding, argv)
+
+    def _note_script(self, argv: Sequence[bytes], offset: int, number: int) -> None:
+        message = f"{show_command(argv)}: a script of plain calls, which were carried out"
+        self._keep(Finding("CMD207", "note", self.part, offset, message, _RUNS_SCRIPT, number), argv)
+
+    def _keep(self, finding: Finding, argv: Sequence[bytes]) -> None:
+        self.counts[finding.code] += 1
+        self.severities[finding.severity] += 1
         if len(self.findings) < KEPT_FINDINGS:
-            self.findings.append(finding)
-        if self.strict:
-            raise ReplayError(f"{self._part}: at {offset:#x}: command {number}: {finding.message} ({code})")
+            keys = keys_of(argv)
+            self.findings.append(finding._replace(db=self.engine.index, key=keys[0] if keys else None))
+        if self.strict and finding.severity != "note":
+            where = f"{self.part}: at {finding.offset:#x}: command {finding.number}"
+            raise ReplayError(f"{where}: {finding.message} ({finding.code})\n  {finding.server}")
 
 
 def _execute_subcommand(engine: Engine, argv: Sequence[bytes]) -> None:
     engine.execute(*argv)
 
 
-def _show_command(argv: Sequence[bytes], limit: int = 40) -> str:
-    """Return the beginning of a command, in printable ASCII."""
-    shown = b" ".join(argv[:4])[:limit]
-    more = len(argv) > 4 or len(b" ".join(argv[:4])) > limit
-    return "".join(chr(b) if 0x20 <= b < 0x7F else f"\\x{b:02x}" for b in shown) + ("…" if more else "")
+def show_command(argv: Sequence[bytes], limit: int = 40) -> str:
+    """Return the beginning of a command, in printable ASCII. An empty argument shows as two quotes."""
+    shown = b" ".join(part[: limit + 1] or b'""' for part in argv[: limit + 1])
+    text = "".join(chr(b) if 0x20 <= b < 0x7F else f"\\x{b:02x}" for b in shown[:limit])
+    return text + ("…" if len(shown) > limit else "")
+
+
+def show_reply(error: CommandError) -> str:
+    """Return an error reply in printable characters: it may quote what stands in the log."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(error))
 
 
 def _judge(error: CommandError, argv: Sequence[bytes], rules: Rules) -> tuple[str, str]:
     """Return the code of an error reply, and what a server by these rules does when it meets it in a log."""
-    code, server = "CMD203", "The server logs it and goes on."
+    code, server = "CMD203", "The server logs it, keeps the data as it is and goes on."
     is_old = rules.family == "redis" and rules.major < 7
     if is_old:
         server = "The server goes on without a word."
@@ -240,13 +265,13 @@ def _judge(error: CommandError, argv: Sequence[bytes], rules: Rules) -> tuple[st
     if isinstance(error, UnknownCommandError):
         code = "CMD201"
         if not is_old or b" " not in command_name(argv):
-            server = "The server refuses to start."
+            server = _REFUSES
     elif isinstance(error, ArityError):
         code, server = "CMD202", "The server executes the command with arguments that are not there."
         if rules.family == "valkey" and (rules.major, rules.minor) >= (9, 1):
-            server = "The server refuses to start."
+            server = _REFUSES
     elif isinstance(error, ScriptError):
-        code, server = "CMD205", "The server runs the script, if it is one that still does so while loading."
+        code, server = "CMD205", _RUNS_SCRIPT
     elif name == b"SELECT":
         code, server = "CMD204", "The server stays on the database it was on; what follows goes there."
     elif name in _TRANSACTION:

@@ -52,5 +52,5 @@ def command(
 
 
 def known_names() -> frozenset[bytes]:
-    """Return the upper-case first words of all commands, for whoever searches a log for one."""
+    """Return the upper-case first words of all commands loaded, for whoever searches a log for one."""
     return frozenset(name.split(maxsplit=1)[0] for name in COMMANDS) | {b"MULTI", b"EXEC"}

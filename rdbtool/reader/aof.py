@@ -11,10 +11,9 @@ import os
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Literal, NamedTuple, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self, TypedDict, Unpack
 
 from rdbtool._codec.aof import DECLINED, ENDED, TOO_LARGE, Scanner
-from rdbtool._codec.sink import Null
 from rdbtool._codec.window import WindowLimitError
 from rdbtool.errors import FormatError, InputError, LimitError
 from rdbtool.reader.batches import AofCommand, CommandBatch, iter_commands
@@ -22,10 +21,12 @@ from rdbtool.reader.detect import find_log
 from rdbtool.reader.lines import Annotation, LineParser
 from rdbtool.reader.manifest import Manifest, looks_like_manifest
 from rdbtool.reader.parts import OpenPart, Part, list_parts, load_manifest, open_part
-from rdbtool.reader.rdb import BACKENDS, RdbReader
 from rdbtool.reader.tail import COMMON_COMMANDS, Tail, classify, open_multi
 from rdbtool.reader.windows import WindowStream, too_large
-from rdbtool.types import DEFAULT_MAX_INFLATE
+from rdbtool.types import BACKENDS, DEFAULT_MAX_INFLATE
+
+if TYPE_CHECKING:
+    from rdbtool.reader.rdb import RdbReader
 
 #: What to do at a fault: raise it; end the iteration; go on behind it, where that is possible.
 OnFault = Literal["raise", "stop", "skip"]
@@ -39,11 +40,11 @@ _KEPT_DEVIATIONS: Final = 100
 
 
 class Strays(NamedTuple):
-    """How many MULTI and EXEC of a part (an index) are without effect, and the offset of the first."""
+    """How often a MULTI or EXEC of a part (an index) is without effect, and the offset of the first."""
 
     part: int
-    count: int
     at: int
+    times: int
 
 
 class AofOptions(TypedDict, total=False):
@@ -90,7 +91,8 @@ class AofReader:
         if self.backend not in BACKENDS:
             raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {self.backend!r}")
         self._lax = options.get("lax", False)
-        self._known = options.get("known", COMMON_COMMANDS)
+        #: Names that the search behind damage goes by.
+        self.known = options.get("known", COMMON_COMMANDS)
         self._max_inflate = max_inflate_of(options)
         self._open = single
         self._started = False
@@ -118,6 +120,17 @@ class AofReader:
         """Yield the commands, each with what is known about it. A SELECT beyond ``databases`` changes nothing."""
         batches = self.batches(on_fault=on_fault, progress=progress)
         return iter_commands((batch for batch in batches if isinstance(batch, CommandBatch)), databases)
+
+    @property
+    def name(self) -> str:
+        """The manifest, or the one file, as errors call it."""
+        return self.parts[0].name if self.manifest is None else self.manifest.path
+
+    @property
+    def size(self) -> int | None:
+        """The sum of the sizes of all parts in bytes, None where one of them is not known."""
+        sizes = [part.size for part in self.parts]
+        return None if None in sizes else sum(size or 0 for size in sizes)
 
     def close(self) -> None:
         """Close what is open."""
@@ -162,6 +175,9 @@ class AofReader:
         part = self.parts[index]
         part.format = opened.format()
         if part.format == "rdb":
+            from rdbtool._codec.sink import Null  # noqa: PLC0415 - only for parts with an RDB: a check starts quickly
+            from rdbtool.reader.rdb import RdbReader  # noqa: PLC0415 - likewise
+
             rdb = RdbReader(source, max_inflate=self._max_inflate, backend=self.backend, window=window, embedded=True)
             yield rdb
             if rdb.end is None:
@@ -191,7 +207,7 @@ class AofReader:
             opened.source.check_unchanged()
             self.strays = [row for row in self.strays if row.part != index]
             if scanner.strays:
-                self.strays.append(Strays(index, scanner.strays, scanner.stray_at))
+                self.strays.append(Strays(index, scanner.stray_at, scanner.strays))
             if fault is None:
                 return
             self.faults.append((fault, self.tail))
@@ -245,7 +261,7 @@ class AofReader:
     ) -> Tail:
         window = opened.window
         try:
-            return classify(scanner, window, fault, index, self._known, keep=keep)
+            return classify(scanner, window, fault, index, self.known, keep=keep)
         except MemoryError:
             raise LimitError(f"{opened.source.name}: at {window.at:#x}: not enough memory to look behind") from None
 
@@ -292,7 +308,8 @@ def single_log(
     """Return the reader of a log that is one file, which is open and of which nothing was consumed."""
     source = opened.source
     path = os.fspath(target) if isinstance(target, str | os.PathLike) and target != "-" else None
-    return AofReader([Part(source.name, path, "single", 1, source.size, opened.format())], single=opened, **options)
+    part = Part(source.name, path, "single", number=1, size=source.size, format=opened.format())
+    return AofReader([part], single=opened, **options)
 
 
 def max_inflate_of(options: AofOptions) -> int:

@@ -13,11 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
 
-from rdbtool._codec.decoder import Decoder
-from rdbtool._codec.sink import Null
 from rdbtool._codec.window import Window
 from rdbtool.errors import InputError, UnsupportedError
-from rdbtool.model import Aux
 from rdbtool.octets.source import open_source
 from rdbtool.reader.manifest import looks_like_manifest
 from rdbtool.reader.windows import open_window
@@ -130,6 +127,10 @@ def _rdbs(path: Path) -> Iterator[Path]:
 
 def _says_preamble(head: bytes) -> bool:
     """Whether an aux field at the beginning of an RDB says that a log follows (format A8, C3)."""
+    from rdbtool._codec.decoder import Decoder  # noqa: PLC0415 - not for logs, whose check starts quickly
+    from rdbtool._codec.sink import Null  # noqa: PLC0415 - likewise
+    from rdbtool.model import Aux  # noqa: PLC0415 - likewise
+
     given = memoryview(head)
     position = 0
 

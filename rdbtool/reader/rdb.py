@@ -20,7 +20,7 @@ from rdbtool.errors import FormatError, LimitError, RdbToolError, UnsupportedErr
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
 from rdbtool.octets.source import Source, open_source
 from rdbtool.reader.windows import WindowStream, open_window, too_large
-from rdbtool.types import DEFAULT_MAX_INFLATE
+from rdbtool.types import BACKENDS, DEFAULT_MAX_INFLATE
 
 if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
@@ -31,8 +31,6 @@ _REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keyd
 
 #: Records that are made at once: few, so that they are still in the processor's cache when they are used.
 _BATCH: Final = 32
-
-BACKENDS: Final = ("codec", "grammar")
 
 
 class Totals(NamedTuple):

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from rdbtool.reader.rdb import RdbReader
+from typing import Protocol
+
+from rdbtool.model import Aux, Header
 from rdbtool.rules import DEFAULT, Rules
 from rdbtool.types import VALKEY
 
 
-def resolve_rules(text: str | None, reader: RdbReader) -> Rules:
+class Named(Protocol):
+    """A source that may name its writer."""
+
+    header: Header
+    aux: list[Aux]
+
+
+def resolve_rules(text: str | None, reader: Named) -> Rules:
     """Return the rules named by ``text``, else those of the writer that the source names, else the default.
 
     The aux fields ``redis-ver`` and ``valkey-ver`` name the writer; they stand at the front of a file,

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from rdbtool.errors import RdbToolError
+from rdbtool.errors import RdbToolError, UnsupportedError
+from rdbtool.reader.rdb import RdbReader
 
 if TYPE_CHECKING:
     from rdbtool._codec.output import Output
     from rdbtool._codec.selection import Selection
-    from rdbtool.reader.rdb import RdbReader
+    from rdbtool.analysis.keys import KeySource
 
 FORMATS: Final = ("table", "jsonl", "json", "csv", "keys", "resp")
 ESCAPES: Final = ("raw", "print", "utf8", "base64")
@@ -41,14 +42,21 @@ class _Output(Protocol):
 
 
 def write_keys(
-    reader: RdbReader,
+    reader: KeySource,
     output: _Output,
     form: Format,
     *,
     selection: Selection | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> None:
-    """Write the keys that ``selection`` takes. Raises what the reader and the output raise."""
+    """Write the keys that ``selection`` takes. Raises what the reader and the output raise.
+
+    Raises UnsupportedError for RESTORE commands out of a log: their payloads are values as an RDB stores them.
+    """
+    if form.restore and not isinstance(reader, RdbReader):
+        raise UnsupportedError(
+            f"{reader.source.name}: no RESTORE commands can be made of a log: it holds no stored values, only commands"
+        )
     if form.name in {"table", "csv"}:
         records = reader.records(selection=selection, progress=progress)
         if form.name == "csv":

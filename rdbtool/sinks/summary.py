@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rdbtool.analysis.summary import Summary
+from rdbtool.model.items import Aux, FunctionLibrary, Header
+from rdbtool.reader.rdb import Totals
 from rdbtool.sinks.findings import finding_json, json_bytes
 from rdbtool.sinks.text import show_bytes, show_count, show_time
 from rdbtool.types import CHECKSUM_SINCE
@@ -15,29 +18,21 @@ _LABEL = 14
 
 def summary_text(summary: Summary) -> str:
     """Return the summary for people, one fact a line."""
-    totals = summary.totals
     lines = [
-        _line("file", _describe_file(summary)),
-        _line("format", _describe_format(summary)),
-        _line("checksum", _describe_checksum(summary)),
-        _line("keys", _with_expires(totals.keys, totals.expires)),
+        fact("file", _describe_file(summary)),
+        fact("format", describe_rdb(summary.header, summary.aux)),
+        fact("checksum", _describe_checksum(summary)),
+        *totals_lines(summary.totals),
+        *function_lines(summary.functions),
+        *aux_lines(summary.aux),
     ]
-    lines += [_line(f"  db {db}", _with_expires(*counts)) for db, counts in sorted(totals.by_db.items())]
-    lines += [_line(f"  {kind}", f"{count:,}") for kind, count in sorted(totals.by_kind.items()) if count]
-    if summary.functions:
-        lines.append(_line("functions", show_count(len(summary.functions), "library", "libraries")))
-        lines += [_line("", show_bytes(_first_line(library.code), bare=True)) for library in summary.functions]
-    if summary.aux:
-        lines.append("aux fields")
-        lines += [_aux_line(aux.key, aux.value) for aux in summary.aux]
     if summary.trailing:
-        lines.append(_line("after the end", show_count(summary.trailing, "byte")))
+        lines.append(fact("after the end", show_count(summary.trailing, "byte")))
     return "\n".join(lines) + "\n"
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:
     """Return the summary as what ``info --json`` prints."""
-    totals = summary.totals
     return {
         "schema": 1,
         "source": summary.source,
@@ -50,18 +45,16 @@ def summary_json(summary: Summary) -> dict[str, Any]:
             "state": summary.checksum_state,
             "value": None if summary.checksum is None else f"{summary.checksum:#018x}",
         },
-        "aux": [[json_bytes(aux.key), json_bytes(aux.value)] for aux in summary.aux],
+        "aux": aux_pairs(summary.aux),
         "functions": [json_bytes(library.code) for library in summary.functions],
-        "keys": totals.keys,
-        "expires": totals.expires,
-        "dbs": [{"db": db, "keys": keys, "expires": expires} for db, (keys, expires) in sorted(totals.by_db.items())],
-        "types": {kind: count for kind, count in sorted(totals.by_kind.items()) if count},
+        **totals_json(summary.totals),
         "trailing": summary.trailing,
         "damage": None if summary.damage is None else finding_json(summary.damage, summary.source),
     }
 
 
-def _line(label: str, text: str) -> str:
+def fact(label: str, text: str) -> str:
+    """Return a line: a label at the left, and what there is to say."""
     return f"{label:<{_LABEL}}{text}".rstrip()
 
 
@@ -73,15 +66,51 @@ def _describe_file(summary: Summary) -> str:
     return f"{summary.source}, {size}{packed} ({summary.compression})"
 
 
-def _describe_format(summary: Summary) -> str:
-    name = f"RDB {summary.header.version}"
-    if summary.header.magic != "REDIS":
-        name += f" of {summary.header.magic.capitalize()}"
-    fields = {aux.key: aux.value for aux in summary.aux}
+def describe_rdb(header: Header, aux: Iterable[Aux]) -> str:
+    """Return version and writer of an RDB in words."""
+    name = f"RDB {header.version}"
+    if header.magic != "REDIS":
+        name += f" of {header.magic.capitalize()}"
+    fields = {row.key: row.value for row in aux}
     for key, server in ((b"valkey-ver", "Valkey"), (b"redis-ver", "Redis")):
         if key in fields:
             return f"{name}, written by {server} {show_bytes(fields[key], bare=True)}"
     return name
+
+
+def totals_lines(totals: Totals) -> list[str]:
+    """Return the counts of keys, by database and by type."""
+    lines = [fact("keys", _with_expires(totals.keys, totals.expires))]
+    lines += [fact(f"  db {db}", _with_expires(*counts)) for db, counts in sorted(totals.by_db.items())]
+    return lines + [fact(f"  {kind}", f"{count:,}") for kind, count in sorted(totals.by_kind.items()) if count]
+
+
+def totals_json(totals: Totals) -> dict[str, Any]:
+    """Return the counts of keys as reports have them."""
+    return {
+        "keys": totals.keys,
+        "expires": totals.expires,
+        "dbs": [{"db": db, "keys": keys, "expires": expires} for db, (keys, expires) in sorted(totals.by_db.items())],
+        "types": {kind: count for kind, count in sorted(totals.by_kind.items()) if count},
+    }
+
+
+def function_lines(functions: Sequence[FunctionLibrary]) -> list[str]:
+    """Return how many function libraries there are, and the first line of each."""
+    if not functions:
+        return []
+    lines = [fact("functions", show_count(len(functions), "library", "libraries"))]
+    return lines + [fact("", show_bytes(_first_line(library.code), bare=True)) for library in functions]
+
+
+def aux_lines(aux: Sequence[Aux]) -> list[str]:
+    """Return the aux fields under a title, nothing where there are none."""
+    return ["aux fields", *(_aux_line(row.key, row.value) for row in aux)] if aux else []
+
+
+def aux_pairs(aux: Iterable[Aux]) -> list[list[Any]]:
+    """Return the aux fields as reports have them."""
+    return [[json_bytes(row.key), json_bytes(row.value)] for row in aux]
 
 
 def _describe_checksum(summary: Summary) -> str:

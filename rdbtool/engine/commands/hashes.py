@@ -24,14 +24,7 @@ def hset(engine: Engine, argv: Sequence[bytes]) -> None:
     """HSET key field value [field value ...]."""
     if len(argv) % 2:
         raise ArityError("ERR wrong number of arguments for 'hset' command")
-    data = engine.db.find_or_make(argv[1], HashData)
-    if len(argv) == 4:
-        data[argv[2]] = argv[3]
-    else:
-        data.update(zip(argv[2::2], argv[3::2], strict=True))
-    if data.expires is not None:
-        for field in argv[2::2]:
-            data.forget_expiry(field)
+    engine.db.find_or_make(argv[1], HashData).set_from(argv, 2)
 
 
 @command("HMSET", -4, "2.0.0")

@@ -148,11 +148,9 @@ def _flush_slots(engine: Engine, slots: set[int]) -> None:
             db.delete(key)
 
 
-@command("EVAL", -3, "2.6.0")
-@command("EVALSHA", -3, "2.6.0")
 @command("FCALL", -3, "7.0.0")
 def run_script(_engine: Engine, argv: Sequence[bytes]) -> None:
-    """EVAL, EVALSHA, FCALL: not executed."""
+    """FCALL: not executed."""
     raise ScriptError(f"ERR {_text(argv[0]).upper()} is a script, and scripts are not executed")
 
 

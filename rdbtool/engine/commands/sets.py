@@ -18,11 +18,7 @@ from rdbtool.engine.values import SetData
 @command("SADD", -3)
 def sadd(engine: Engine, argv: Sequence[bytes]) -> None:
     """SADD key member [member ...]."""
-    data = engine.db.find_or_make(argv[1], SetData)
-    if len(argv) == 3:
-        data[argv[2]] = None
-    else:
-        data.update(dict.fromkeys(argv[2:]))
+    engine.db.find_or_make(argv[1], SetData).add_from(argv, 2)
 
 
 @command("SREM", -3)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rdbtool._codec.collector import untrack
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.errors import NO_SUCH_KEY, SYNTAX, ArityError, CommandError
 from rdbtool.engine.stream_arguments import (
@@ -63,16 +64,14 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
         return
     if new_id is None or new_id <= stream.last_id:
         raise CommandError(_why_refused(stream, new_id))
-    fields = list(argv[at + 1 :])
-    fields[::2] = map(engine.share, fields[::2])
-    entry = tuple(fields)
+    entry = untrack(tuple(argv[at + 1 :]))
     trimming = options.trimming
     # The new entry counts too, and a refusal must come before it is there.
     nodes = None if trimming is None or trimming.is_exact else plan_approximate(stream, trimming, (new_id, entry))
     if stream.entries_added is None:
         settle(engine, stream)
     stream.append(new_id, entry)
-    engine.db.keys[argv[1]] = stream
+    engine.db.put(argv[1], stream)
     if options.producer is not None:
         if stream.producers is None:
             stream.producers = ProducersData()

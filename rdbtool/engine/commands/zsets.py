@@ -11,7 +11,6 @@ from functools import partial
 from math import copysign, isnan
 from typing import Final
 
-from rdbtool._codec.collector import untrack
 from rdbtool._codec.scores import parse_scores as parse_plain_scores
 from rdbtool.engine.arguments import parse_float, parse_int
 from rdbtool.engine.commands.lists import check_timeout, parse_pop_count, split_keys
@@ -40,20 +39,18 @@ def zadd(engine: Engine, argv: Sequence[bytes]) -> None:
         return
     if len(argv) % 2:
         raise CommandError(SYNTAX)
+    if argv[1] not in engine.db.keys:
+        made = ZSetData()
+        if made.fill_from(argv, 2):
+            engine.db.replace(argv[1], made)
+            return
     scores = parse_plain_scores(argv, 2, 2) if type(argv) is tuple else None
     add_scores(engine, argv[1], argv[3::2], parse_scores(engine, argv[2::2]) if scores is None else scores)
 
 
 def add_scores(engine: Engine, key: bytes, members: Sequence[bytes], scores: list[float]) -> None:
     """Set the score of each member: ZADD without options."""
-    zset = engine.db.find(key, ZSetData)
-    if zset is None:
-        made = untrack(ZSetData())
-        made.update(zip(members, scores, strict=True))
-        if len(made) == len(scores) and not has_signed_zero(scores):
-            engine.db.keys[key] = made
-            return
-        zset = engine.db.find_or_make(key, ZSetData)
+    zset = engine.db.find_or_make(key, ZSetData)
     for member, score in zip(members, scores, strict=True):
         before = zset.get(member)
         if before != score:

@@ -1,0 +1,244 @@
+"""A replay as a result: what a log consists of, what the engine said of it, and the state that it leads to.
+
+The state is counted and summed up from the engine's keys, after the replay. Whoever wants to stop in front of the last
+command of a name has the log read twice, which a pipe cannot be.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from rdbtool._codec.digest import Digest
+from rdbtool._codec.feed import feed_record
+from rdbtool.analysis.tally import LogTally
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.log import Loaded, Options, find_last, replay_log
+from rdbtool.engine.places import Place
+from rdbtool.errors import InputError
+from rdbtool.findings import Finding
+from rdbtool.model import Aux, FunctionLibrary, Header
+from rdbtool.reader.aof import AofReader
+from rdbtool.reader.open import open_any
+from rdbtool.reader.parts import Part
+from rdbtool.reader.rdb import RdbReader, Totals
+from rdbtool.rules import Rules
+from rdbtool.span import Span
+
+Progress = Callable[[int], object]
+Target = str | os.PathLike[str] | bytes | BinaryIO
+
+
+class Snapshot(NamedTuple):
+    """What the RDB at the beginning of a log says of itself."""
+
+    header: Header
+    aux: tuple[Aux, ...]
+    keys: int
+
+
+class ReplayReport(NamedTuple):
+    """A log and the state that it leads to.
+
+    ``parts`` are its files, ``part_commands`` counts the commands read of each. ``transactions`` counts those with
+    an EXEC; ``first_time`` and ``last_time`` are annotated ones (Unix seconds). ``snapshot`` is None for a log
+    without one. ``totals`` counts the keys of the state. ``digest`` is that of the state; None where nobody asked
+    for it, or where ``opaque_keys`` hold what only their server can sum up. ``place`` is the place to
+    stop as it was asked for, empty without one.
+    """
+
+    source: str
+    loaded: Loaded
+    parts: tuple[Part, ...]
+    part_commands: tuple[int, ...]
+    transactions: int
+    first_time: int | None
+    last_time: int | None
+    snapshot: Snapshot | None
+    totals: Totals
+    functions: tuple[FunctionLibrary, ...]
+    digest: str | None
+    opaque_keys: int
+    place: str = ""
+
+    @property
+    def engine(self) -> Engine:
+        """The engine with the state: ``report.engine.records()``."""
+        return self.loaded.replay.engine
+
+    @property
+    def rules(self) -> Rules:
+        """Whose rules applied."""
+        return self.loaded.rules
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was worth telling, the first thousand."""
+        return self.loaded.replay.findings
+
+    @property
+    def commands(self) -> int:
+        """Commands that were read and, unless a transaction around them has no end, executed."""
+        return self.loaded.replay.commands
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the log was read to its end or to the place to stop, and no finding leaves the state in doubt."""
+        return self.loaded.fault is None and not self.loaded.replay.severities["error"]
+
+
+def replay(
+    source: Target,
+    *,
+    until: str | None = None,
+    before: str | None = None,
+    before_last: str | None = None,
+    rules: str | None = None,
+    strict: bool = False,
+    now_ms: int = 0,
+    digest: bool = False,
+) -> ReplayReport:
+    """Replay a log, a manifest or a directory with one (an RDB is loaded), and return what came of it.
+
+    ``until`` is a place as ``--until`` takes it; ``before`` and ``before_last`` name a command to stop in front of.
+    ``rules`` names a server, None: the writer of the snapshot. ``now_ms`` (Unix ms) is when. Damage that ends the log
+    is ``report.loaded.fault`` and not raised. Raises ValueError for a place or name that is none, InputError,
+    UnsupportedError, FormatError for a damaged snapshot, ReplayError with ``strict``.
+    """
+    options, place = replay_options(
+        source,
+        until=until,
+        before=before,
+        before_last=before_last,
+        rules=rules,
+        strict=strict,
+        now_ms=now_ms,
+    )
+    with open_any(source) as reader:
+        return replay_reader(reader, options, digest=digest)._replace(place=place)
+
+
+def replay_options(
+    source: Target,
+    *,
+    until: str | None = None,
+    before: str | None = None,
+    before_last: str | None = None,
+    rules: str | None = None,
+    strict: bool = False,
+    now_ms: int = 0,
+) -> tuple[Options, str]:
+    """Return the options of a replay, and the place to stop in words. See ``replay``."""
+    given = [text for text in (until, before, before_last) if text is not None]
+    if len(given) > 1:
+        raise ValueError("only one place to stop can be given")
+    options = Options(rules=None if rules is None else Rules.parse(rules), now_ms=now_ms, strict=strict)
+    if until is not None:
+        return options._replace(until=Place.parse(until)), until
+    if before is not None:
+        return options._replace(before=_name(before)), f"the first {_name(before).decode('utf-8', 'replace')}"
+    if before_last is not None:
+        if not _can_be_read_twice(source):
+            raise InputError("the last command of a name is found by reading the log twice, which a pipe cannot be")
+        number = find_last(source, _name(before_last))
+        # Without one there is no such number, and no place to stop.
+        place = f"the last {_name(before_last).decode('utf-8', 'replace')}"
+        return options._replace(before_number=number), place
+    return options, ""
+
+
+def replay_reader(
+    reader: RdbReader | AofReader, options: Options, *, digest: bool, progress: Progress | None = None
+) -> ReplayReport:
+    """Replay an open source and return what came of it."""
+    tally = LogTally()
+    loaded = replay_log(reader, options._replace(on_batch=tally), progress)
+    if isinstance(reader, RdbReader):
+        source = reader.source
+        parts = [Part(source.name, None, "single", number=1, size=source.size, format="rdb")]
+    else:
+        parts = loaded.parts
+    _learn_sizes(loaded, parts)
+    engine = loaded.replay.engine
+    totals, found, opaque = _sum_up(engine, loaded.rules, options.now_ms, digest=digest)
+    has_snapshot = any(part.format in {"rdb", "rdb+resp"} for part in parts)
+    # Of the batch that holds the place to stop, what stands behind it was counted too.
+    counts = [tally.commands[index] for index in range(len(parts))]
+    if loaded.replay.stopped_at is not None:
+        counts = _cut(counts, loaded.replay.commands)
+    return ReplayReport(
+        source=reader.source.name if isinstance(reader, RdbReader) else reader.name,
+        loaded=loaded,
+        parts=tuple(parts),
+        part_commands=tuple(counts),
+        transactions=tally.transactions,
+        first_time=tally.first_time,
+        last_time=tally.last_time,
+        snapshot=Snapshot(loaded.header, tuple(loaded.aux), loaded.snapshot_keys) if has_snapshot else None,
+        totals=totals,
+        functions=_functions(engine),
+        digest=found,
+        opaque_keys=opaque,
+    )
+
+
+def _functions(engine: Engine) -> tuple[FunctionLibrary, ...]:
+    return tuple(FunctionLibrary(code, released=True, span=Span(-1, -1)) for code in engine.functions.values())
+
+
+def _name(text: str) -> bytes:
+    return " ".join(text.split()).upper().encode("utf-8", "surrogateescape")
+
+
+def _can_be_read_twice(source: Target) -> bool:
+    if isinstance(source, bytes):
+        return True
+    if not isinstance(source, str | os.PathLike) or source == "-":
+        return False
+    try:
+        mode = Path(source).stat().st_mode
+    except OSError:
+        # Opening it says why it cannot be opened.
+        return True
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+
+def _cut(counts: list[int], left: int) -> list[int]:
+    """Return counts that sum up to ``left``, the first ones kept."""
+    kept = []
+    for count in counts:
+        kept.append(min(count, left))
+        left -= kept[-1]
+    return kept
+
+
+def _learn_sizes(loaded: Loaded, parts: list[Part]) -> None:
+    """Fill in the size of the part in which reading ended, where only reading could tell."""
+    tail = loaded.tail
+    if tail is not None and tail.size is not None and tail.part < len(parts) and parts[tail.part].size is None:
+        parts[tail.part].size = tail.at + tail.size
+
+
+def _sum_up(engine: Engine, rules: Rules, now_ms: int, *, digest: bool) -> tuple[Totals, str | None, int]:
+    """Return counts of all keys, and their digest unless nobody wants it or some cannot be summed up."""
+    sink = Digest(rules, now_ms) if digest else None
+    by_kind: dict[str, int] = {}
+    by_db: dict[int, tuple[int, int]] = {}
+    keys = expires = 0
+    for record in engine.records():
+        keys += 1
+        does_expire = record.expire_at_ms is not None
+        expires += does_expire
+        by_kind[record.kind] = by_kind.get(record.kind, 0) + 1
+        before = by_db.get(record.db, (0, 0))
+        by_db[record.db] = (before[0] + 1, before[1] + does_expire)
+        if sink is not None:
+            feed_record(record, sink)
+    totals = Totals(keys, expires, keys, by_kind, by_db)
+    if sink is None:
+        return totals, None, 0
+    sink.close()
+    return totals, None if sink.opaque_keys else sink.hexdigest(), sink.opaque_keys

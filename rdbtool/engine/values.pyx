@@ -1,0 +1,150 @@
+# The mutable values of the keyspace.
+#
+# A key maps to one of: bytes (string), StringData (a long string under change), ListData, SetData, ZSetData, HashData,
+# StreamData (see rdbtool.engine.streams) or the model's OpaqueValue and ArrayValue. They are built-in containers with a
+# name: a log holds millions, and a wrapper object each would double memory. Sets are dicts with None as value,
+# because a dict takes a third of the room of a set of that size. Compiled, because a log is mostly commands that add:
+# the methods that take a whole command are their inner loops.
+
+from bisect import bisect_left, insort
+from collections import deque
+
+from cython cimport auto_pickle
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_SetItem, PyDict_Size
+from cpython.tuple cimport PyTuple_GET_SIZE
+from libc.math cimport isinf, isnan, signbit
+from libc.stdint cimport uint8_t
+from rdbtool._codec.cursor cimport rt_parse_double
+
+
+class StringData(bytearray):
+    """A long string that commands change in place (SETBIT, APPEND, PFADD); all others are ``bytes``.
+
+    ``rdbtool.engine.strings`` reads and writes both.
+    """
+
+    __slots__ = ()
+
+
+class ListData(deque):
+    """A list: elements from head to tail."""
+
+    __slots__ = ()
+
+
+@auto_pickle(False)
+cdef class SetData(dict):
+    """A set: its members are the keys."""
+
+    def add_from(self, argv, Py_ssize_t start):
+        """Add the members that a command has from ``start`` on."""
+        cdef tuple words = argv if type(argv) is tuple else tuple(argv)
+        cdef Py_ssize_t i
+        for i in range(start, PyTuple_GET_SIZE(words)):
+            PyDict_SetItem(self, words[i], None)
+
+
+@auto_pickle(False)
+cdef class HashData(dict):
+    """A hash: field to value. ``expires``: field to Unix ms, for the fields that expire; None without any."""
+
+    cdef public dict expires
+
+    def set_from(self, argv, Py_ssize_t start):
+        """Set the pairs of field and value that a command has from ``start`` on; those fields expire no more."""
+        cdef tuple words = argv if type(argv) is tuple else tuple(argv)
+        cdef Py_ssize_t i
+        for i in range(start, PyTuple_GET_SIZE(words) - 1, 2):
+            PyDict_SetItem(self, words[i], words[i + 1])
+        if self.expires is not None:
+            for i in range(start, PyTuple_GET_SIZE(words) - 1, 2):
+                self.forget_expiry(words[i])
+
+    cpdef forget_expiry(self, bytes field):
+        """Let a field live on for good."""
+        if self.expires is not None and self.expires.pop(field, None) is not None and not self.expires:
+            self.expires = None
+
+
+@auto_pickle(False)
+cdef class ZSetData(dict):
+    """A sorted set: member to score. A new one may be filled with ``update``; then use ``put`` and ``discard`` only.
+
+    The order by (score, member bytes) is made when a command first needs it and kept up to date from
+    then on, since most sorted sets of a log are only ever added to.
+    """
+
+    cdef list _order
+
+    @property
+    def order(self):
+        """All (score, member), ascending. Do not change it."""
+        if self._order is None:
+            self._order = sorted([(score, member) for member, score in self.items()])
+        return self._order
+
+    def fill_from(self, argv, Py_ssize_t start):
+        """Fill a new one with the pairs of score and member that a command has from ``start`` on.
+
+        False, with nothing added, where that takes more thought: a score that is no plain double, or in doubt, or
+        a negative zero; a member that comes twice.
+        """
+        cdef tuple words = argv if type(argv) is tuple else tuple(argv)
+        cdef Py_ssize_t i, size
+        cdef double score
+        cdef const uint8_t *text
+        for i in range(start, PyTuple_GET_SIZE(words) - 1, 2):
+            text = <const uint8_t *>PyBytes_AS_STRING(words[i])
+            size = PyBytes_GET_SIZE(words[i])
+            if not rt_parse_double(text, size, &score) or is_doubtful(text, size, score):
+                self.clear()
+                return False
+            PyDict_SetItem(self, words[i + 1], score)
+        if 2 * PyDict_Size(self) != PyTuple_GET_SIZE(words) - start:
+            self.clear()
+            return False
+        return True
+
+    def put(self, bytes member not None, double score):
+        """Add a member, or give it another score."""
+        if self._order is not None:
+            before = self.get(member)
+            if before is not None:
+                del self._order[bisect_left(self._order, (before, member))]
+            insort(self._order, (score, member))
+        PyDict_SetItem(self, member, score)
+
+    def discard(self, bytes member not None):
+        """Remove a member; return whether it was there."""
+        score = self.pop(member, None)
+        if score is None:
+            return False
+        if self._order is not None:
+            del self._order[bisect_left(self._order, (score, member))]
+        return True
+
+    def discard_slice(self, Py_ssize_t start, Py_ssize_t stop):
+        """Remove ``order[start:stop]`` at once, and return what was there as (score, member)."""
+        gone = self.order[start:stop]
+        if gone:
+            del self.order[start:stop]
+            for _, member in gone:
+                del self[member]
+        return gone
+
+
+cdef bint is_doubtful(const uint8_t *text, Py_ssize_t size, double score):
+    """Whether a server may refuse a score (NaN; infinite or zero though it was not written so), or drop its sign."""
+    cdef Py_ssize_t i
+    if isnan(score):
+        return True
+    if isinf(score):
+        return text[size - 1] < c"A"                # a digit: an overflow
+    if score == 0:
+        if signbit(score):
+            return True
+        for i in range(size):
+            if c"1" <= text[i] <= c"9":
+                return True
+    return False

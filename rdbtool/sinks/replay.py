@@ -1,0 +1,185 @@
+"""The result of a replay as text and as JSON, and what reports on logs have in common with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rdbtool.analysis.replay import ReplayReport
+from rdbtool.findings import Finding
+from rdbtool.reader.tail import Tail
+from rdbtool.sinks.findings import finding_json, json_bytes
+from rdbtool.sinks.summary import (
+    aux_lines,
+    aux_pairs,
+    describe_rdb,
+    fact,
+    function_lines,
+    totals_json,
+    totals_lines,
+)
+from rdbtool.sinks.text import show_count, show_time
+
+#: Findings shown as text; JSON has all that were kept.
+_SHOWN_FINDINGS: Final = 20
+
+_TAILS: Final = {
+    "clean": "clean",
+    "truncated": "truncated: it ends inside a record",
+    "truncated-in-multi": "truncated inside a transaction, none of which was executed",
+    "nul-padding": "damaged: NUL bytes up to the end",
+    "damaged": "damaged",
+}
+
+
+def replay_text(report: ReplayReport) -> str:
+    """Return the report for an operator, one fact a line."""
+    lines = [*_log_lines(report), *_stop_lines(report), *_state_lines(report), *_finding_lines(report)]
+    lines += [*_tail_lines(report), fact("digest", _describe_digest(report))]
+    return "\n".join(lines) + "\n"
+
+
+def replay_json(report: ReplayReport) -> dict[str, Any]:
+    """Return the report as what ``replay --json`` prints."""
+    replayed = report.loaded.replay
+    stopped = replayed.stopped_at
+    return {
+        **log_json(report),
+        "stopped": None if stopped is None else dict(zip(("part", "offset", "number"), stopped, strict=True)),
+        "findings": [command_finding_json(finding) for finding in report.findings],
+        "finding_counts": dict(sorted(replayed.counts.items())),
+        "digest": report.digest,
+        "keys_without_digest": report.opaque_keys,
+    }
+
+
+def log_summary_text(report: ReplayReport) -> str:
+    """Return what ``info`` prints of a log."""
+    lines = [*_log_lines(report), *_state_lines(report), *_tail_lines(report)]
+    if report.snapshot is not None:
+        lines += aux_lines(report.snapshot.aux)
+    return "\n".join(lines) + "\n"
+
+
+def log_json(report: ReplayReport) -> dict[str, Any]:
+    """Return what ``info --json`` prints of a log."""
+    snapshot, fault = report.snapshot, report.loaded.fault
+    tail = report.loaded.tail
+    part = "" if tail is None else report.parts[tail.part].name
+    return {
+        "schema": 1,
+        "source": report.source,
+        "rules": str(report.rules),
+        "parts": [
+            {
+                "part": part.name,
+                "kind": part.kind,
+                "seq": part.number,
+                "format": part.format,
+                "size": part.size,
+                "commands": commands,
+            }
+            for part, commands in zip(report.parts, report.part_commands, strict=True)
+        ],
+        "snapshot": None
+        if snapshot is None
+        else {
+            "magic": snapshot.header.magic,
+            "version": snapshot.header.version,
+            "keys": snapshot.keys,
+            "aux": aux_pairs(snapshot.aux),
+        },
+        "commands": report.commands,
+        "transactions": report.transactions,
+        "first_time": report.first_time,
+        "last_time": report.last_time,
+        **totals_json(report.totals),
+        "functions": [json_bytes(library.code) for library in report.functions],
+        "tail": None if tail is None else _tail_json(tail, part),
+        "damage": None if fault is None else finding_json(fault, part),
+    }
+
+
+def command_finding_json(finding: Finding) -> dict[str, Any]:
+    """Return a finding about a command."""
+    return finding._asdict() | {"key": None if finding.key is None else json_bytes(finding.key)}
+
+
+def _tail_json(tail: Tail, part: str) -> dict[str, Any]:
+    return {
+        "state": tail.state,
+        "part": part,
+        "good_up_to": tail.at,
+        "bytes_behind": tail.size,
+        "commands_lost": tail.lost,
+        "next_good": tail.next_good,
+    }
+
+
+def _log_lines(report: ReplayReport) -> Iterator[str]:
+    yield fact("source", report.source)
+    yield fact("rules", str(report.rules))
+    yield fact("parts", f"{len(report.parts)}")
+    width = max(len(part.name) for part in report.parts)
+    for part, commands in zip(report.parts, report.part_commands, strict=True):
+        size = "size unknown" if part.size is None else show_count(part.size, "byte")
+        counted = [show_count(commands, "command")] if part.format != "rdb" else []
+        yield fact(f"  {part.kind}", ", ".join([f"{part.name:<{width}}  {part.format}", size, *counted]))
+    snapshot = report.snapshot
+    if snapshot is not None:
+        yield fact("snapshot", f"{describe_rdb(snapshot.header, snapshot.aux)}, {show_count(snapshot.keys, 'key')}")
+    transactions = f", {show_count(report.transactions, 'transaction')}" if report.transactions else ""
+    yield fact("commands", f"{report.commands:,}{transactions}")
+    if report.first_time is not None and report.last_time is not None:
+        yield fact("written", f"{show_time(report.first_time * 1000)} to {show_time(report.last_time * 1000)}")
+
+
+def _stop_lines(report: ReplayReport) -> Iterator[str]:
+    stopped = report.loaded.replay.stopped_at
+    if stopped is not None:
+        part, offset, number = stopped
+        inside = ", inside a transaction, none of which was executed" if report.loaded.replay.in_transaction else ""
+        yield fact("stopped", f"{report.place}: before command {number:,}, {part} at {offset:#x}{inside}")
+    elif report.place:
+        yield fact("stopped", f"no: the log ends before {report.place}")
+
+
+def _state_lines(report: ReplayReport) -> Iterator[str]:
+    yield from totals_lines(report.totals)
+    yield from function_lines(report.functions)
+
+
+def _finding_lines(report: ReplayReport) -> Iterator[str]:
+    replayed = report.loaded.replay
+    count = sum(replayed.counts.values())
+    kinds = [show_count(replayed.severities[name], name) for name in ("error", "warning", "note")]
+    kinds = [words for words in kinds if not words.startswith("0 ")]
+    yield fact("findings", f"{count:,}: {', '.join(kinds)}" if count else "none")
+    for finding in report.findings[:_SHOWN_FINDINGS]:
+        yield f"  {finding.code} {finding.severity}: {finding.part} at {finding.offset:#x}, command {finding.number}"
+        yield f"    {finding.message}"
+        yield f"    {finding.server}"
+    if count > _SHOWN_FINDINGS:
+        counts = ", ".join(f"{code} {number:,}" for code, number in sorted(replayed.counts.items()))
+        yield f"  and {count - _SHOWN_FINDINGS:,} more; in all: {counts}"
+
+
+def _tail_lines(report: ReplayReport) -> Iterator[str]:
+    tail = report.loaded.tail
+    if tail is None:
+        # An RDB has its own end mark, and nobody read on behind the place to stop.
+        return
+    yield fact("end", _TAILS[tail.state])
+    if tail.state == "clean":
+        return
+    behind = "an unknown number of bytes" if tail.size is None else show_count(tail.size, "byte")
+    lost = f", {show_count(tail.lost, 'whole command')} among them" if tail.lost else ""
+    yield fact("", f"good up to {tail.at:#x} of {report.parts[tail.part].name}, then {behind}{lost}")
+    if tail.next_good is not None:
+        yield fact("", f"sound commands go on at {tail.next_good:#x}: they were not executed")
+
+
+def _describe_digest(report: ReplayReport) -> str:
+    if report.digest is not None:
+        return report.digest
+    return f"none: {show_count(report.opaque_keys, 'key')} hold what only their server can sum up"
