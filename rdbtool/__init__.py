@@ -3,6 +3,7 @@
 >>> import rdbtool
 >>> for record in rdbtool.open("dump.rdb"):
 ...     print(record.db, record.key, record.value)
+>>> engine = rdbtool.replay("appendonlydir").engine
 
 Everything here is imported when it is first used, so that ``import rdbtool`` costs nothing.
 """
@@ -27,12 +28,19 @@ if TYPE_CHECKING:
     from rdbtool._codec.selection import slot_of as slot_of
     from rdbtool._codec.sink import Null as Null
     from rdbtool._codec.sizes import Sizes as Sizes
+    from rdbtool.analysis.keys import open_keys as open_keys
+    from rdbtool.analysis.replay import ReplayReport as ReplayReport
+    from rdbtool.analysis.replay import replay as replay
+    from rdbtool.engine.engine import Engine as Engine
+    from rdbtool.engine.errors import CommandError as CommandError
     from rdbtool.errors import FormatError as FormatError
     from rdbtool.errors import InputError as InputError
     from rdbtool.errors import LimitError as LimitError
     from rdbtool.errors import RdbToolError as RdbToolError
+    from rdbtool.errors import ReplayError as ReplayError
     from rdbtool.errors import UnsupportedError as UnsupportedError
     from rdbtool.errors import describe_error as describe_error
+    from rdbtool.findings import Finding as Finding
     from rdbtool.model import ArrayValue as ArrayValue
     from rdbtool.model import Aux as Aux
     from rdbtool.model import FunctionLibrary as FunctionLibrary
@@ -45,6 +53,8 @@ if TYPE_CHECKING:
     from rdbtool.model import StreamValue as StreamValue
     from rdbtool.model import StringValue as StringValue
     from rdbtool.model import ZSetValue as ZSetValue
+    from rdbtool.reader.aof import AofReader as AofReader
+    from rdbtool.reader.open import open_any as open_any
     from rdbtool.reader.rdb import RdbReader as RdbReader
     from rdbtool.reader.rdb import Totals as Totals
     from rdbtool.reader.rdb import open_rdb as _open_rdb
@@ -52,9 +62,13 @@ if TYPE_CHECKING:
     open = _open_rdb  # noqa: A001 - rdbtool.open reads like gzip.open
 
 _HOMES = {
+    "AofReader": "rdbtool.reader.aof",
     "ArrayValue": "rdbtool.model",
     "Aux": "rdbtool.model",
+    "CommandError": "rdbtool.engine.errors",
     "Digest": "rdbtool._codec.digest",
+    "Engine": "rdbtool.engine.engine",
+    "Finding": "rdbtool.findings",
     "Fingerprint": "rdbtool._codec.fingerprint",
     "FormatError": "rdbtool.errors",
     "FunctionLibrary": "rdbtool.model",
@@ -71,6 +85,8 @@ _HOMES = {
     "RdbReader": "rdbtool.reader.rdb",
     "RdbToolError": "rdbtool.errors",
     "Records": "rdbtool._codec.records",
+    "ReplayError": "rdbtool.errors",
+    "ReplayReport": "rdbtool.analysis.replay",
     "Resp": "rdbtool._codec.resp",
     "Selection": "rdbtool._codec.selection",
     "SetValue": "rdbtool.model",
@@ -83,6 +99,9 @@ _HOMES = {
     "ZSetValue": "rdbtool.model",
     "describe_error": "rdbtool.errors",
     "open": "rdbtool.reader.rdb",
+    "open_any": "rdbtool.reader.open",
+    "open_keys": "rdbtool.analysis.keys",
+    "replay": "rdbtool.analysis.replay",
     "slot_of": "rdbtool._codec.selection",
     "value_json": "rdbtool._codec.jsonl",
 }

@@ -182,7 +182,7 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "CMD201",
         "unknown command",
-        "No server has a command or subcommand of this name, or it is a module's. What it would have done is not known.",
+        "No server has a command or subcommand of this name, or it is a module's. What it did is not known.",
         "The server refuses to start; before Redis 7.0 it passes over an unknown subcommand without a word.",
     ),
     Code(
@@ -207,8 +207,8 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "CMD205",
         "script",
-        "A script or function is called that is more than a row of plain calls. Scripts are never executed here, so what "
-        "it did is missing.",
+        "A script or function is called that is more than a row of plain calls. Scripts are never executed here, so "
+        "what it did is missing.",
         "The server runs the script, and the same script may do other things there.",
     ),
     Code(

@@ -6,6 +6,8 @@ exit code that the commands answer with. Nothing else may reach a user.
 
 from __future__ import annotations
 
+from typing import Literal, NamedTuple
+
 from rdbtool.span import Where
 
 
@@ -33,6 +35,37 @@ class ReplayError(RdbToolError):
     """A command of a log does not do what a log's command should, and ``strict`` was asked for."""
 
     exit_code = 1
+
+
+class Loss(NamedTuple):
+    """What a target cannot hold, or not as the source has it.
+
+    A ``loss`` changes the data; a ``note`` is about what servers find out anew, do without or only report.
+    ``db`` and ``key`` are None for what is no key's; a note names the first key. ``times`` is how many
+    parts or keys it is about, ``needs`` the first RDB version of Redis that would hold it, if any does.
+    """
+
+    db: int | None
+    key: bytes | None
+    what: str
+    severity: Literal["loss", "note"]
+    times: int
+    needs: int | None
+
+
+class LossError(RdbToolError):
+    """A target cannot hold what is to be written, and losses were not allowed."""
+
+    exit_code = 1
+
+    def __init__(self, loss: Loss, magic: str, version: int) -> None:
+        place = "" if loss.key is None else f"key {describe_key(loss.key)} of db {loss.db}: "
+        some = "" if loss.times == 1 else f"{loss.times} "
+        where = f"; Redis stores it since RDB {loss.needs}" if loss.needs is not None else ""
+        super().__init__(f"{place}{magic} version {version} cannot hold {some}{loss.what}{where}")
+        self.loss = loss
+        self.magic = magic
+        self.version = version
 
 
 class FormatError(RdbToolError):

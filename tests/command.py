@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,12 @@ class Ran(NamedTuple):
     code: int
     out: bytes
     err: str
+
+
+def hear_signals() -> None:
+    """Undo, in a child, that background jobs of a shell are started with SIGINT ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def environment(**changes: str) -> dict[str, str]:

@@ -89,7 +89,7 @@ class Client:
         if kind == b"+":
             return rest
         if kind == b"-":
-            raise ServerError(rest.decode())
+            raise ServerError(rest.decode(errors="backslashreplace"))
         number = int(rest)
         if kind == b":":
             return number

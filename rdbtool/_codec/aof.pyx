@@ -58,6 +58,11 @@ cdef inline bint is_word(Bytes p, size_t size, const char *word, size_t word_siz
     return True
 
 
+cdef struct Met:
+    uint64_t tag            # a hash of the argument that was met last
+    PyObject *item          # one that was met twice (owned); NULL: none yet
+
+
 cdef inline bint repeats(Record *record, Py_ssize_t place) noexcept nogil:
     """Whether an argument is worth sharing: not the values of SET and the scores of ZADD, nearly all of which differ."""
     if is_word(record.name, record.name_size, b"set", 3):
@@ -76,8 +81,7 @@ cdef class Scanner:
     cdef int64_t *offsets
     cdef Py_ssize_t filled
     cdef uint64_t filled_size
-    cdef uint64_t *tags             # hashes of arguments that were met lately, by place
-    cdef PyObject **seen            # arguments that were met lately, by a hash of them (owned)
+    cdef Met *seen                  # arguments that were met lately, by a hash of them
     cdef readonly uint64_t count    # of commands
     cdef readonly uint64_t good_count
     cdef readonly int64_t good      # end of the last record outside of an open MULTI
@@ -93,9 +97,8 @@ cdef class Scanner:
         self.offsets = <int64_t *>malloc(<size_t>self.batch * sizeof(int64_t))
         if self.offsets == NULL:
             raise MemoryError
-        self.seen = <PyObject **>calloc(SHARED, sizeof(PyObject *))
-        self.tags = <uint64_t *>calloc(SHARED, sizeof(uint64_t))
-        if self.seen == NULL or self.tags == NULL:
+        self.seen = <Met *>calloc(SHARED, sizeof(Met))
+        if self.seen == NULL:
             raise MemoryError
         self.good = window.at
         self.multi_at = self.stray_at = self.end = self.zeros_at = -1
@@ -104,10 +107,9 @@ cdef class Scanner:
     def __dealloc__(self):
         cdef int place
         free(self.offsets)
-        free(self.tags)
         if self.seen != NULL:
             for place in range(SHARED):
-                drop(self.seen[place])
+                drop(self.seen[place].item)
             free(self.seen)
 
     cdef int renew(self) except -1:
@@ -271,6 +273,7 @@ cdef class Scanner:
         """
         cdef uint64_t first = 0, last = 0
         cdef size_t place
+        cdef Met *met
         cdef PyObject *item
         if size > MAX_SHARED:
             return new_bytes(<const char *>p, <Py_ssize_t>size)
@@ -281,18 +284,19 @@ cdef class Scanner:
             memcpy(&first, p, size)
         first = (first ^ (last << 29 | last >> 35) ^ size) * <uint64_t>0x9E3779B97F4A7C15
         place = <size_t>(first >> SHARED_SHIFT)
-        if self.tags[place] != first:
+        met = &self.seen[place]
+        if met.tag != first:
             # Only what comes twice is worth a place: most values come once.
-            self.tags[place] = first
+            met.tag = first
             return new_bytes(<const char *>p, <Py_ssize_t>size)
-        item = self.seen[place]
+        item = met.item
         if item == NULL or <size_t>bytes_size(item) != size or memcmp(bytes_data(item), p, size):
             drop(item)
-            self.seen[place] = NULL
+            met.item = NULL
             item = new_bytes(<const char *>p, <Py_ssize_t>size)
             if item == NULL:
                 raise MemoryError
-            self.seen[place] = item
+            met.item = item
         keep(item)
         return item
 

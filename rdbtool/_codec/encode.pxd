@@ -6,6 +6,14 @@ from rdbtool._codec.cursor cimport Bytes, Scratch, grow
 cdef extern from "lzf.h" nogil:
     ctypedef struct rt_lzf_table:
         uint32_t base
+    size_t rt_lzf_deflate(const uint8_t *data, size_t size, uint8_t *out, size_t room, rt_lzf_table *table)
+
+# What the target of the writing understands.
+cdef struct Form:
+    int level               # the RDB version whose forms apply; Valkey's own numbering counts as 11
+    bint valkey
+    bint large_alone        # a list element above the limit of a node stands alone, unpacked
+    rt_lzf_table *table     # NULL: nothing is compressed
 
 cdef struct Buffer:
     Scratch scratch
@@ -16,6 +24,7 @@ cdef inline uint8_t *room(Buffer *buffer, size_t more) except NULL:
     grow(&buffer.scratch, buffer.size + more)
     return buffer.scratch.data + buffer.size
 
+cdef void trim(Buffer *buffer) noexcept
 cdef int put_byte(Buffer *buffer, uint8_t byte) except -1
 cdef int put_bytes(Buffer *buffer, const void *p, size_t size) except -1
 cdef int put_le(Buffer *buffer, uint64_t number, int width) except -1
@@ -23,6 +32,9 @@ cdef int put_be64(Buffer *buffer, uint64_t number) except -1
 cdef int put_length(Buffer *buffer, uint64_t number) except -1
 cdef int put_string(Buffer *buffer, Bytes p, size_t size, rt_lzf_table *table) except -1
 cdef int put_blob(Buffer *buffer, Bytes p, size_t size, rt_lzf_table *table) except -1
+
+cdef Bytes skip_string(Bytes p) noexcept
+cdef int score_text(double score, char *out, int level) except -1
 
 cdef int begin_listpack(Buffer *buffer) except -1
 cdef int put_entry(Buffer *buffer, Bytes p, size_t size) except -1
@@ -34,6 +46,7 @@ cdef struct Ziplist:
     size_t last                 # offset of the last entry
     size_t previous             # its size
     uint64_t count
+    bint narrow                 # numbers only as 16, 32 or 64 bits, for servers before 2.6
 
 cdef int begin_ziplist(Ziplist *ziplist) except -1
 cdef int put_ziplist_entry(Ziplist *ziplist, Bytes p, size_t size) except -1

@@ -1,14 +1,25 @@
 # Building blocks of the RDB writer: what servers write, in the forms they choose (format A3, A4, A11).
 
-from libc.string cimport memcpy, memmove
-from rdbtool._codec.cursor cimport rt_parse_i64
+from libc.math cimport isfinite, signbit
+from libc.string cimport memcpy, memmove, strlen
+from rdbtool._codec.cursor cimport load_be32, load_be64, release, rt_double_text, rt_i64_text, rt_parse_i64
 
-cdef extern from "lzf.h" nogil:
-    size_t rt_lzf_deflate(const uint8_t *data, size_t size, uint8_t *out, size_t room, rt_lzf_table *table)
+cdef extern from "Python.h":
+    # C's printf writes a comma where the program chose a locale that has one.
+    char *PyOS_double_to_string(double value, char format, int precision, int flags, int *kind) except NULL
+    void PyMem_Free(void *p)
 
 cdef enum:
+    KEPT = 1 << 22              # a buffer that grew beyond this is given back after its record
     INT_TEXT = 11               # longest text of an int32
     COMPRESS_ABOVE = 20         # bytes of a string that servers try to compress
+
+
+cdef void trim(Buffer *buffer) noexcept:
+    """Empty a buffer for the next record."""
+    buffer.size = 0
+    if buffer.scratch.capacity > KEPT:
+        release(&buffer.scratch)
 
 
 cdef int put_byte(Buffer *buffer, uint8_t byte) except -1:
@@ -110,6 +121,56 @@ cdef int put_blob(Buffer *buffer, Bytes p, size_t size, rt_lzf_table *table) exc
             return 0
     put_length(buffer, size)
     return put_bytes(buffer, p, size)
+
+
+cdef inline uint64_t load_length(Bytes *at) noexcept:
+    cdef Bytes p = at[0]
+    if p[0] < 0x40:
+        at[0] = p + 1
+        return p[0]
+    if p[0] < 0x80:
+        at[0] = p + 2
+        return <uint64_t>(p[0] & 0x3F) << 8 | p[1]
+    if p[0] == 0x80:
+        at[0] = p + 5
+        return load_be32(p + 1)
+    at[0] = p + 9
+    return load_be64(p + 1)
+
+
+cdef Bytes skip_string(Bytes p) noexcept:
+    """The end of a STR that was written here."""
+    cdef uint64_t size
+    if p[0] < 0xC0:
+        size = load_length(&p)
+        return p + size
+    if p[0] < 0xC3:
+        return p + 1 + (1 << (p[0] & 3))
+    p += 1
+    size = load_length(&p)
+    load_length(&p)
+    return p + size
+
+
+cdef int score_text(double score, char *out, int level) except -1:
+    """Write a score as servers of an RDB version print it (format A5); return the length, at most 32."""
+    cdef int64_t whole
+    cdef double limit = 4503599627370496.0      # 2^52
+    cdef char *text
+    cdef int size
+    if isfinite(score) and not (score == 0 and signbit(score)):
+        # Numbers without a fraction are printed as integers; how large they may be has changed.
+        if -limit + 1 < score < limit if level < 10 else -1024 * limit <= score <= 1024 * limit:
+            whole = <int64_t>score
+            if <double>whole == score:
+                return rt_i64_text(whole, out)
+        if level < 11:
+            text = PyOS_double_to_string(score, c"g", 17, 0, NULL)
+            size = strlen(text)
+            memcpy(out, text, size)
+            PyMem_Free(text)
+            return size
+    return rt_double_text(score, out, 1)
 
 
 # ---- listpack (format A11.2) -------------------------------------------------------------------
@@ -252,15 +313,15 @@ cdef int put_ziplist_entry(Ziplist *ziplist, Bytes p, size_t size) except -1:
         put_byte(buffer, 254)
         put_le(buffer, ziplist.previous, 4)
     if 0 < size < 32 and rt_parse_i64(p, size, &number):
-        if 0 <= number <= 12:
+        if 0 <= number <= 12 and not ziplist.narrow:
             put_byte(buffer, <uint8_t>(0xF1 + number))
-        elif -128 <= number <= 127:
+        elif -128 <= number <= 127 and not ziplist.narrow:
             put_byte(buffer, 0xFE)
             put_byte(buffer, <uint8_t>number)
         elif -32768 <= number <= 32767:
             put_byte(buffer, 0xC0)
             put_le(buffer, <uint64_t>number, 2)
-        elif -8388608 <= number <= 8388607:
+        elif -8388608 <= number <= 8388607 and not ziplist.narrow:
             put_byte(buffer, 0xF0)
             put_le(buffer, <uint64_t>number, 3)
         elif -2147483648 <= number <= 2147483647:

@@ -38,7 +38,9 @@ def compute_digest(
 ) -> DataDigest:
     """Read a file to its end and return the digest of its data; ``now_ms`` is when (Unix ms).
 
-    A log was replayed, by the same rules, before it gets here. ``rules`` is a server's name, None for the writer's. Raises ValueError for another name,
+    A log was replayed, by the same rules, before it gets here.
+
+    ``rules`` is a server's name, None for the writer's. Raises ValueError for another name,
     UnsupportedError where the data holds values whose digest is not known, and what reading raises.
     """
     first = list(reader.records(selection=Selection(limit=1)))

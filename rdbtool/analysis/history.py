@@ -18,6 +18,7 @@ from rdbtool.engine.errors import CommandError
 from rdbtool.engine.keyspec import keys_of
 from rdbtool.engine.log import Loaded, Options, replay_log
 from rdbtool.engine.replay import Replay, show_command, show_reply
+from rdbtool.engine.streams import StreamData
 from rdbtool.model import KeyRecord, Value
 from rdbtool.reader.aof import AofReader
 from rdbtool.reader.rdb import RdbReader
@@ -69,8 +70,8 @@ class State(NamedTuple):
 class KeyHistory(NamedTuple):
     """What is left to say when all records were told.
 
-    ``touches`` counts them. ``states`` are the databases that have the key in the end, ``deletions`` the last deletion in
-    each database that had it before.
+    ``touches`` counts them. ``states`` are the databases that have the key in the end, ``deletions`` the last
+    deletion in each database that had it before.
     """
 
     source: str
@@ -205,10 +206,17 @@ class _History:
             if data is None:
                 looks[index] = _GONE
                 continue
-            size = len(data) if isinstance(data, Sized) else 0
+            size = _size_of(data)
             is_kept = compare and index == here and size <= _COMPARED
             looks[index] = _Look(data, size, to_value(data) if is_kept else None, db.expires.get(self._key))
         return looks
+
+
+def _size_of(data: object) -> int:
+    """Return the number of elements, or of bytes of a string that commands change in place."""
+    if isinstance(data, StreamData):
+        return data.length + sum(len(group.pending) for group in data.groups.values())
+    return len(data) if isinstance(data, Sized) and not isinstance(data, bytes) else 0
 
 
 def _compare(old: _Look, new: _Look, *, is_named: bool) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from rdbtool.analysis.tally import LogTally
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.log import Loaded, Options, find_last, replay_log
 from rdbtool.engine.places import Place
-from rdbtool.errors import InputError
+from rdbtool.errors import FormatError, InputError
 from rdbtool.findings import Finding
 from rdbtool.model import Aux, FunctionLibrary, Header
 from rdbtool.reader.aof import AofReader
@@ -85,6 +85,11 @@ class ReplayReport(NamedTuple):
         return self.loaded.replay.commands
 
     @property
+    def damage(self) -> FormatError | None:
+        """What ended the log before its end."""
+        return self.loaded.fault
+
+    @property
     def is_sound(self) -> bool:
         """Whether the log was read to its end or to the place to stop, and no finding leaves the state in doubt."""
         return self.loaded.fault is None and not self.loaded.replay.severities["error"]
@@ -118,7 +123,7 @@ def replay(
         now_ms=now_ms,
     )
     with open_any(source) as reader:
-        return replay_reader(reader, options, digest=digest)._replace(place=place)
+        return replay_reader(reader, options, digest=digest, place=place)
 
 
 def replay_options(
@@ -151,9 +156,14 @@ def replay_options(
 
 
 def replay_reader(
-    reader: RdbReader | AofReader, options: Options, *, digest: bool, progress: Progress | None = None
+    reader: RdbReader | AofReader,
+    options: Options,
+    *,
+    digest: bool,
+    place: str = "",
+    progress: Progress | None = None,
 ) -> ReplayReport:
-    """Replay an open source and return what came of it."""
+    """Replay an open source and return what came of it; ``place`` is the place to stop in words."""
     tally = LogTally()
     loaded = replay_log(reader, options._replace(on_batch=tally), progress)
     if isinstance(reader, RdbReader):
@@ -163,6 +173,7 @@ def replay_reader(
         parts = loaded.parts
     _learn_sizes(loaded, parts)
     engine = loaded.replay.engine
+    first_time, last_time = tally.timeline.span_of(loaded.replay.commands)
     totals, found, opaque = _sum_up(engine, loaded.rules, options.now_ms, digest=digest)
     has_snapshot = any(part.format in {"rdb", "rdb+resp"} for part in parts)
     # Of the batch that holds the place to stop, what stands behind it was counted too.
@@ -174,14 +185,15 @@ def replay_reader(
         loaded=loaded,
         parts=tuple(parts),
         part_commands=tuple(counts),
-        transactions=tally.transactions,
-        first_time=tally.first_time,
-        last_time=tally.last_time,
+        transactions=loaded.replay.transactions,
+        first_time=first_time,
+        last_time=last_time,
         snapshot=Snapshot(loaded.header, tuple(loaded.aux), loaded.snapshot_keys) if has_snapshot else None,
         totals=totals,
         functions=_functions(engine),
         digest=found,
         opaque_keys=opaque,
+        place=place,
     )
 
 

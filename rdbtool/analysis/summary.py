@@ -7,13 +7,18 @@ codec. A damaged file still has a summary, of what precedes the damage.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rdbtool._codec.sink import Null
 from rdbtool.errors import FormatError
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.reader.rdb import RdbReader, Totals
+from rdbtool.rules import Rules
 from rdbtool.types import CHECKSUM_SINCE
+
+if TYPE_CHECKING:
+    from rdbtool.analysis.replay import ReplayReport
+    from rdbtool.reader.aof import AofReader
 
 
 class Summary(NamedTuple):
@@ -37,6 +42,19 @@ class Summary(NamedTuple):
     checksum_state: str
     trailing: int
     damage: FormatError | None
+
+
+def summarize_any(
+    reader: RdbReader | AofReader, rules: str | None = None, progress: Callable[[int], object] | None = None
+) -> Summary | ReplayReport:
+    """Read an RDB or replay a log, by the rules of a server, and return what it is and holds."""
+    if isinstance(reader, RdbReader):
+        return summarize(reader, progress)
+    from rdbtool.analysis.replay import replay_reader  # noqa: PLC0415 - the engine is for logs only
+    from rdbtool.engine.log import Options  # noqa: PLC0415 - likewise
+
+    options = Options(rules=None if rules is None else Rules.parse(rules))
+    return replay_reader(reader, options, digest=False, progress=progress)
 
 
 def summarize(reader: RdbReader, progress: Callable[[int], object] | None = None) -> Summary:

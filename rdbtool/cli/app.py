@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 #: The commands in the order of the help; each lives in the module of its name.
-COMMANDS: Final = ("info", "dump", "inspect", "digest")
+COMMANDS: Final = ("info", "dump", "inspect", "digest", "replay", "history")
 
 PROGRAM: Final = "rdbtool"
 
@@ -60,9 +60,9 @@ def build_group() -> Any:
 def rdbtool(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,  # noqa: FBT002
 ) -> None:
-    """Read and explain the snapshots of Redis and Valkey: RDB files.
+    """Read, replay and explain the persistence files of Redis and Valkey: RDB snapshots and AOF logs.
 
-    Exit codes: 0 yes, 1 the data is damaged, 2 usage, 3 could not answer, 4 an unknown format or
+    Exit codes: 0 yes, 1 no: the data is damaged, 2 usage, 3 could not answer, 4 an unknown format or
     version, 130 interrupted, 141 closed pipe.
     """
 

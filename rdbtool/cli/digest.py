@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from rdbtool.analysis.digest import compute_digest
+from rdbtool.analysis.keys import load_keys, size_of
 from rdbtool.cli.options import Filters, Json, NoProgress, Source, check_rules, expands
-from rdbtool.reader.rdb import open_rdb
+from rdbtool.reader.open import open_any
 from rdbtool.sinks.progress import ProgressBar
 from rdbtool.writer.output import open_output
 
@@ -33,16 +34,17 @@ def digest(
 ) -> None:
     """Print the digest of the data: the 40 hex digits of DEBUG DIGEST on a server that holds it.
 
-    The digest covers keys, values and whether a key expires, not when; two files with the same
+    A log is replayed first. The digest covers keys, values and whether a key expires, not when; two files with the same
     data in another order or encoding have the same digest.
     """
     check_rules(rules)
     selection, now_ms = filters.selection(), filters.milliseconds()
-    with open_rdb(src) as reader, ProgressBar(reader.source.size, enabled=not no_progress) as progress:
-        result = compute_digest(reader, rules, now_ms=now_ms, selection=selection, progress=progress)
+    with open_any(src) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
+        keys = load_keys(reader, rules, now_ms=now_ms, progress=progress)
+        result = compute_digest(keys, rules, now_ms=now_ms, selection=selection, progress=progress)
     report = {
         "schema": 1,
-        "source": reader.source.name,
+        "source": keys.source.name,
         "digest": result.digest,
         "rules": str(result.rules),
         "keys": result.keys,

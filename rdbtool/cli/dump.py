@@ -6,8 +6,19 @@ from typing import Annotated
 
 import typer
 
-from rdbtool.cli.options import Filters, Force, NoProgress, OutputFile, Source, check_choice, expands
-from rdbtool.reader.rdb import open_rdb
+from rdbtool.analysis.keys import load_keys, size_of
+from rdbtool.cli.options import (
+    Filters,
+    Force,
+    NoProgress,
+    OutputFile,
+    Server,
+    Source,
+    check_choice,
+    check_rules,
+    expands,
+)
+from rdbtool.reader.open import open_any
 from rdbtool.sinks.formats import DEFAULT_ESCAPES, ESCAPES, FORMATS, Format, write_keys
 from rdbtool.sinks.progress import ProgressBar
 from rdbtool.writer.output import open_output
@@ -42,26 +53,29 @@ def dump(
         bool, typer.Option("--restore", help="With resp: RESTORE commands instead of plain ones.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="With resp: replace keys that the server has.")] = False,
+    rules: Server = None,
     no_progress: NoProgress = False,
 ) -> None:
     """Print the keys of a file as a table, JSON, CSV, a list of keys or commands that rebuild them.
+
+    A log is replayed, and the keys are those that it leads to.
 
     Output that goes to a file appears whole or not at all. When a file turns out to be damaged,
     what precedes the damage is printed, up to the last sound key.
     """
     check_choice("--format", format_, FORMATS)
     check_choice("--escape", escape, ESCAPES)
-    selection = filters.selection()
+    check_rules(rules)
+    selection, now_ms = filters.selection(), filters.milliseconds()
     with open_output(output, force=force, sources=[src]) as out:
-        form = Format(
-            format_ or ("table" if out.is_terminal else "jsonl"), escape, restore, replace, filters.milliseconds()
-        )
+        form = Format(format_ or ("table" if out.is_terminal else "jsonl"), escape, restore, replace, now_ms)
         _check_use("--escape", form, used=escape is not None, users=tuple(DEFAULT_ESCAPES))
         _check_use("--restore", form, used=restore, users=("resp",))
         _check_use("--replace", form, used=replace, users=("resp",))
         show = not (no_progress or out.is_terminal)
-        with open_rdb(src) as reader, ProgressBar(reader.source.size, enabled=show) as progress:
-            write_keys(reader, out, form, selection=selection, progress=progress)
+        with open_any(src) as reader, ProgressBar(size_of(reader), enabled=show) as progress:
+            keys = load_keys(reader, rules, now_ms=now_ms, progress=progress)
+            write_keys(keys, out, form, selection=selection, progress=progress)
 
 
 def _check_use(option: str, form: Format, *, used: bool, users: tuple[str, ...]) -> None:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import json
 
-from rdbtool.analysis.summary import summarize
-from rdbtool.cli.options import Json, NoProgress, Source, expands
-from rdbtool.reader.rdb import open_rdb
+from rdbtool.analysis.keys import size_of
+from rdbtool.analysis.summary import summarize_any
+from rdbtool.cli.options import Json, NoProgress, Server, Source, check_rules, expands
+from rdbtool.reader.open import open_any
 from rdbtool.sinks.progress import ProgressBar
-from rdbtool.sinks.summary import summary_json, summary_text
+from rdbtool.sinks.summaries import any_summary_json, any_summary_text
 from rdbtool.writer.output import open_output
 
 
 @expands
-def info(src: Source, *, as_json: Json = False, no_progress: NoProgress = False) -> None:
+def info(src: Source, *, rules: Server = None, as_json: Json = False, no_progress: NoProgress = False) -> None:
     """Print what a file is and holds: version, writer, checksum, counts, aux fields, functions.
 
     The counts come from reading the whole file, values included, so what is printed without an
-    error is sound in structure. Of a damaged file, all up to the damage is counted.
+    error is sound in structure. Of a damaged file, all up to the damage is counted. Of a log, the
+    parts, commands, transactions and annotated times are told too, and the keys are those that it leads to.
     """
-    with open_rdb(src) as reader, ProgressBar(reader.source.size, enabled=not no_progress) as progress:
-        summary = summarize(reader, progress)
-    text = json.dumps(summary_json(summary)) + "\n" if as_json else summary_text(summary)
+    check_rules(rules)
+    with open_any(src) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
+        summary = summarize_any(reader, rules, progress)
+    text = json.dumps(any_summary_json(summary)) + "\n" if as_json else any_summary_text(summary)
     with open_output(None) as output:
         output.write(text.encode())
     if summary.damage is not None:

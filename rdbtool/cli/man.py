@@ -18,7 +18,7 @@ from rdbtool.codes import CODES
 
 _EXIT_CODES = (
     ("0", "yes: the data is sound, and what was asked for is done"),
-    ("1", "no: the data is damaged"),
+    ("1", "no: the data is damaged, or there is none such"),
     ("2", "wrong usage"),
     ("3", "could not answer: missing, unreadable, changed while reading, disk full, the output exists"),
     ("4", "a format or version that this release does not know"),
@@ -31,6 +31,7 @@ _EXAMPLES = {
     "rdbtool": (
         ("What is in a file:", "rdbtool info dump.rdb"),
         ("Its keys, as a table:", "rdbtool dump dump.rdb"),
+        ("What a log leads to:", "rdbtool replay appendonlydir"),
     ),
     "info": (
         ("Versions, counts and checksum:", "rdbtool info dump.rdb"),
@@ -44,6 +45,15 @@ _EXAMPLES = {
     "inspect": (
         ("Every byte of one key:", "rdbtool inspect --exact-key user:1 dump.rdb"),
         ("What is at an offset that an error named:", "rdbtool inspect --at 0x12c dump.rdb"),
+    ),
+    "replay": (
+        ("What a log leads to, and what is wrong with it:", "rdbtool replay appendonlydir"),
+        ("The state before somebody emptied everything:", "rdbtool replay --before flushall appendonlydir"),
+        ("The state at a moment, by its annotations:", "rdbtool replay --until 2026-05-04T10:00:00Z appendonlydir"),
+    ),
+    "history": (
+        ("Who deleted this key?", "rdbtool history appendonlydir session:42"),
+        ("A key of database 3 that is no text:", "rdbtool history -n 3 appendonly.aof '\\xac\\xed\\x00\\x05t'"),
     ),
     "digest": (("Compare a backup with a running server:", "rdbtool digest dump.rdb; redis-cli DEBUG DIGEST"),),
 }

@@ -24,7 +24,38 @@ if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
 
 Source = Annotated[
-    str, typer.Argument(metavar="SRC", help="A file, or - for standard input. What it is, is decided by its content.")
+    str,
+    typer.Argument(
+        metavar="SRC",
+        help="An RDB, a log (AOF), a manifest or a directory with one, or - for standard input. What it is, is decided "
+        "by its content.",
+    ),
+]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--rules",
+        metavar="SERVER",
+        help="Whose replay of a log, such as redis-8.0 or valkey-9.1. Default: that of the server that wrote its "
+        "snapshot, else redis-7.2.",
+    ),
+]
+Until = Annotated[
+    str | None,
+    typer.Option(
+        "--until",
+        "--truncate-to-timestamp",
+        metavar="PLACE",
+        help="Stop there: an ISO 8601 time or ts:SECONDS (by annotations), at:OFFSET, at:PART:OFFSET, or n:COUNT.",
+    ),
+]
+Before = Annotated[
+    str | None,
+    typer.Option("--before", metavar="COMMAND", help="Stop before the first such command, such as flushall."),
+]
+BeforeLast = Annotated[
+    str | None,
+    typer.Option("--before-last", metavar="COMMAND", help="Stop before the last such command. SRC is read twice."),
 ]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Never show a progress bar.")]
 OutputFile = Annotated[
@@ -160,15 +191,50 @@ def check_rules(text: str | None) -> None:
             raise typer.BadParameter(str(error), param_hint="--rules") from error
 
 
-def offset(text: str) -> int:
-    """Return the offset that ``--at`` names. Raises BadParameter."""
+@dataclasses.dataclass(frozen=True)
+class Stop:
+    """Where a replay stops."""
+
+    until: Until = None
+    before: Before = None
+    before_last: BeforeLast = None
+
+    def check(self, src: str) -> None:
+        """Raise BadParameter for two places, for one that is none, and for what a pipe cannot do."""
+        given = [choice for choice in (self.until, self.before, self.before_last) if choice is not None]
+        if len(given) > 1:
+            raise typer.BadParameter("only one of them can be given", param_hint="--until, --before, --before-last")
+        if self.before_last is not None and src == "-":
+            words = "it reads the log twice, and standard input can be read once: give a file"
+            raise typer.BadParameter(words, param_hint="--before-last")
+        if self.until is not None:
+            from rdbtool.engine.places import Place  # noqa: PLC0415 - for logs only
+
+            try:
+                Place.parse(self.until)
+            except ValueError as error:
+                raise typer.BadParameter(str(error), param_hint="--until") from error
+
+
+def key_bytes(text: str) -> bytes:
+    r"""Return the key that a command line names: text, with \xHH for bytes that are none and \\ for a backslash."""
+
+    def read(match: re.Match[bytes]) -> bytes:
+        return b"\\" if match[1] is None else bytes([int(match[1], 16)])
+
+    return re.sub(rb"\\(?:x([0-9a-fA-F]{2})|\\)", read, os.fsencode(text))
+
+
+def place(text: str) -> tuple[str | None, int]:
+    """Return the part, if one is named, and the offset that ``--at`` names. Raises BadParameter."""
+    part, colon, digits = text.rpartition(":")
     try:
-        number = int(text, 0)
+        number = int(digits, 0)
     except ValueError:
         number = -1
     if number < 0:
         raise typer.BadParameter(f"{text!r} is no offset", param_hint="--at")
-    return number
+    return (part if colon else None), number
 
 
 def expands(command: Callable[..., None]) -> Callable[..., None]:

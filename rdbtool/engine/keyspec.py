@@ -121,10 +121,14 @@ _RULES: Final[dict[bytes, _Rule | _Finder]] = {
 SWEEPING: Final = frozenset({b"FLUSHALL", b"FLUSHDB", b"SWAPDB", b"SFLUSH", b"CLUSTER FLUSHSLOT"})
 
 
+#: Known before the table of commands was filled.
+_CONTAINERS: Final = frozenset(name.split(maxsplit=1)[0] for name in (*_RULES, *SWEEPING) if b" " in name)
+
+
 def command_name(argv: Sequence[bytes]) -> bytes:
     """Return the upper-case name of a command, with its subcommand where it has one."""
     name = argv[0].upper()
-    if name in CONTAINERS and len(argv) > 1:
+    if (name in CONTAINERS or name in _CONTAINERS) and len(argv) > 1:
         name += b" " + argv[1].upper()
     return name
 

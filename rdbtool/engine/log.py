@@ -24,7 +24,7 @@ from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
 from rdbtool.reader.aof import AofReader
 from rdbtool.reader.batches import CommandBatch, read_time
 from rdbtool.reader.open import open_any
-from rdbtool.reader.parts import Part
+from rdbtool.reader.parts import Part, find_part
 from rdbtool.reader.rdb import RdbReader, Totals
 from rdbtool.reader.rules import resolve_rules
 from rdbtool.reader.tail import Tail
@@ -127,6 +127,9 @@ class _Loading:
         loaded = Loaded(self.replay, self.engine.rules, self.header, self.aux, self.snapshot_keys, [], None, None)
         if isinstance(reader, RdbReader):
             return loaded
+        if self.replay.stopped_at is not None:
+            # What the reader says is of the part before.
+            return loaded._replace(parts=reader.parts)
         return loaded._replace(parts=reader.parts, tail=reader.tail, fault=reader.fault)
 
     def _load_parts(self, reader: AofReader, progress: Progress | None) -> None:
@@ -135,7 +138,7 @@ class _Loading:
         part = -1
         for piece in reader.batches(on_fault="stop", progress=progress):
             if isinstance(piece, RdbReader):
-                self._load_snapshot(piece, piece.source.name, progress)
+                self._load_snapshot(piece, reader.parts[find_part(reader.parts, piece.source.name)].name, progress)
                 continue
             if piece.part != part:
                 part = piece.part
@@ -183,7 +186,7 @@ class _Loading:
         return bisect_left(batch.offsets, until.offset) if batch.part == chosen else 0
 
     def _chosen(self, parts: list[Part]) -> int:
-        """Return the index of the part that the place to stop names (the last one if it names none), -1: no such part."""
+        """Return the index of the part that the place to stop names, of the last if it names none; -1: none is it."""
         until = self.options.until
         if until is None or until.part is None:
             return len(parts) - 1

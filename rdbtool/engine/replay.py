@@ -21,8 +21,9 @@ from rdbtool.errors import ReplayError
 from rdbtool.findings import Finding
 from rdbtool.rules import Rules
 
-#: Findings kept in full; beyond that they are only counted.
+#: Errors, warnings and notes that are kept in full; beyond that they are only counted.
 KEPT_FINDINGS: Final = 1000
+KEPT_NOTES: Final = 100
 
 #: Called with the replay, a command, its offset and number, and a function that executes it and returns its error.
 Watcher = Callable[["Replay", Sequence[bytes], int, int, Callable[[], CommandError | None]], None]
@@ -54,7 +55,8 @@ def collector_paused() -> Iterator[None]:
 class Replay:
     """An engine and what happened on the way.
 
-    ``commands`` counts commands read (transactions count each of theirs), ``findings`` holds the first
+    ``commands`` counts commands read (transactions count each of theirs), ``transactions`` those that were
+    executed. ``findings`` holds the first
     thousand findings; ``counts`` counts all of them by code and ``severities`` by severity. ``stopped_at`` is
     (part name, offset, number) of the first command that was not executed because the place to stop was reached, None
     when the log was replayed whole. ``before`` is the upper-case name of a command to stop in front of,
@@ -75,6 +77,7 @@ class Replay:
         self.engine = engine
         self.strict = strict
         self.commands = 0
+        self.transactions = 0
         self.findings: list[Finding] = []
         self.counts: Counter[str] = Counter()
         self.severities: Counter[str] = Counter()
@@ -206,11 +209,13 @@ class Replay:
                 self._queue = []
         elif self._queue is None:
             old = self.engine.rules.family == "redis" and self.engine.rules.major < 4
+            self.transactions += old and name == b"EXEC"
             if not old:
                 raise CommandError(f"ERR {name.decode()} without MULTI")
         else:
             queue, self._queue = self._queue, None
             if name == b"EXEC":
+                self.transactions += 1
                 self.in_exec = True
                 for queued, at, which in queue:
                     self._execute(queued, at, which)
@@ -231,7 +236,7 @@ class Replay:
     def _keep(self, finding: Finding, argv: Sequence[bytes]) -> None:
         self.counts[finding.code] += 1
         self.severities[finding.severity] += 1
-        if len(self.findings) < KEPT_FINDINGS:
+        if self.severities[finding.severity] <= (KEPT_NOTES if finding.severity == "note" else KEPT_FINDINGS):
             keys = keys_of(argv)
             self.findings.append(finding._replace(db=self.engine.index, key=keys[0] if keys else None))
         if self.strict and finding.severity != "note":
@@ -266,7 +271,7 @@ def _judge(error: CommandError, argv: Sequence[bytes], rules: Rules) -> tuple[st
         code = "CMD201"
         if not is_old or b" " not in command_name(argv):
             server = _REFUSES
-    elif isinstance(error, ArityError):
+    elif isinstance(error, ArityError) and len(argv) < abs(Engine.find(argv).arity):
         code, server = "CMD202", "The server executes the command with arguments that are not there."
         if rules.family == "valkey" and (rules.major, rules.minor) >= (9, 1):
             server = _REFUSES

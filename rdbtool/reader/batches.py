@@ -70,8 +70,7 @@ def iter_commands(batches: Iterable[CommandBatch], databases: int) -> Iterator[A
             if mark == MULTI and not in_multi:
                 in_multi = True
                 transaction += 1
-            if len(argv[0]) == len(b"select") and argv[0].lower() == b"select":
-                db = _selected(argv, db, databases)
+            db = selected_db(argv, db, databases)
             yield AofCommand(
                 argv, part, offset, batch.first_number + index, time, db, transaction if in_multi else None
             )
@@ -80,8 +79,10 @@ def iter_commands(batches: Iterable[CommandBatch], databases: int) -> Iterator[A
         time = times.get(len(batch.argvs), time)
 
 
-def _selected(argv: tuple[bytes, ...], db: int, databases: int) -> int:
-    """Return the db after a SELECT: the one before where a server refuses it."""
+def selected_db(argv: tuple[bytes, ...], db: int, databases: int) -> int:
+    """Return the db after a command: another one after a SELECT, unless a server refuses it."""
+    if len(argv[0]) != len(b"select") or argv[0].lower() != b"select":
+        return db
     number = argv[1] if len(argv) > 1 else b""
     if not number.isdigit() or len(number) > MAX_DIGITS or (number[:1] == b"0" and number != b"0"):
         return db

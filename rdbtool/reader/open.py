@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import BinaryIO, Unpack
+from typing import TYPE_CHECKING, BinaryIO, Unpack
 
-from rdbtool.reader.aof import AofOptions, AofReader, max_inflate_of, open_aof, open_manifest, single_log
 from rdbtool.reader.detect import detect_content, read_ending
 from rdbtool.reader.parts import open_part
 from rdbtool.reader.rdb import RdbReader
+from rdbtool.types import DEFAULT_MAX_INFLATE
+
+if TYPE_CHECKING:
+    from rdbtool.reader.aof import AofOptions, AofReader
 
 
 def open_any(
@@ -21,18 +24,24 @@ def open_any(
     of these, InputError where it cannot be read, FormatError where its beginning is damaged.
     """
     if isinstance(target, str | os.PathLike) and target != "-" and Path(target).is_dir():
+        from rdbtool.reader.aof import open_aof  # noqa: PLC0415 - for logs only: an RDB need not wait for it
+
         return open_aof(target, name=name, **options)
-    opened = open_part(target, name=name, max_inflate=max_inflate_of(options))
+    limit = options.get("max_inflate")
+    opened = open_part(target, name=name, max_inflate=DEFAULT_MAX_INFLATE if limit is None else limit)
     try:
         ending = read_ending(target) if opened.source.compression is None else b""
         kind = detect_content(opened.head(), ending, opened.source.name)
         if kind == "aof":
+            from rdbtool.reader.aof import single_log  # noqa: PLC0415 - likewise
+
             return single_log(opened, target, **options)
         if kind == "rdb":
-            limit, backend = options.get("max_inflate"), options.get("backend")
-            return RdbReader(opened.source, max_inflate=limit, backend=backend, window=opened.window)
+            return RdbReader(opened.source, max_inflate=limit, backend=options.get("backend"), window=opened.window)
     except BaseException:
         opened.source.close()
         raise
     opened.source.close()
+    from rdbtool.reader.aof import open_manifest  # noqa: PLC0415 - likewise
+
     return open_manifest(target, **options)

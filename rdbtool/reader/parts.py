@@ -99,6 +99,11 @@ def list_parts(manifest: Manifest) -> list[Part]:
     return [_examine(entry, manifest) for entry in manifest.loaded]
 
 
+def find_part(parts: list[Part], source: str) -> int:
+    """Return the index of the part that is read from the source of this name."""
+    return next(index for index, part in enumerate(parts) if source in (part.path, part.name))
+
+
 def _examine(entry: Entry, manifest: Manifest) -> Part:
     path = Path(manifest.path).parent / entry.name
     kind: PartKind = "base" if entry.kind == "base" else "incr"

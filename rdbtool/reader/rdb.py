@@ -125,6 +125,8 @@ class RdbReader:
         """Close the source, unless it belongs to the caller."""
         if not self.embedded:
             self.source.close()
+            # Reader and decoder hold each other, and a replay opens a reader for every RESTORE of a log.
+            self._decoder.on_item = None
 
     def __enter__(self) -> Self:
         return self

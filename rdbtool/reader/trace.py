@@ -8,15 +8,14 @@ minutes in a large file.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from rdbtool.errors import FormatError, InputError, describe_key
+from rdbtool.errors import FormatError, InputError, LimitError, describe_key
 from rdbtool.grammar import FileState, Trace, trace_header, trace_item
 from rdbtool.model import End, HashTemplate, Header, KeyRecord
 from rdbtool.octets.crc64 import crc64
-from rdbtool.octets.source import Source, open_source
+from rdbtool.octets.source import open_source
 from rdbtool.reader.rdb import RdbReader, open_rdb
 from rdbtool.types import DEFAULT_MAX_INFLATE
 
@@ -31,19 +30,40 @@ class Traced(NamedTuple):
     """An item as a tree, with the bytes it was read from.
 
     ``data`` begins at ``trace.node.start``; after an error it goes on for a few bytes beyond the tree. ``record``
-    is the number of the key (from 1) and ``db`` its database, None where the item is no key.
+    is the number of the key (from 1) and ``db`` its database, None where the item is no key. Of a log, ``command`` is
+    the number of the command (from 1 over all parts), None for anything else, and ``part`` names the file that offsets
+    count in.
     """
 
     trace: Trace
     data: bytes
     record: int | None
     db: int | None
+    command: int | None = None
+    part: str = ""
+
+
+class Readable(Protocol):
+    """What is walked: a Source, or what is left of one that somebody has looked into."""
+
+    name: str
+    size: int | None
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill the beginning of ``view``; 0 at the end."""
+
+    def check_unchanged(self) -> None:
+        """Raise InputError where the file is another one now."""
 
 
 class Window:
-    """A source as the grammar reads it, holding what was read since the last ``drop``."""
+    """A source as the grammar reads it, holding what was read since the last ``drop``.
 
-    def __init__(self, source: Source) -> None:
+    ``limit`` is how many bytes it may hold: a compressed source can promise more than there is memory.
+    """
+
+    def __init__(self, source: Readable, limit: int | None = None) -> None:
+        self._limit = limit
         self._source = source
         self._size = source.size
         self._held = bytearray()
@@ -97,13 +117,18 @@ class Window:
         return None if self._sum is None else crc64(self._held[: stop - self._base], self._sum)
 
     def _fill(self) -> int:
+        if self._limit is not None and len(self._held) >= self._limit:
+            raise LimitError(
+                f"{self._source.name}: at {self._base:#x}: the record takes more than {self._limit} bytes; "
+                "raise the limit to read it"
+            )
         room = memoryview(bytearray(_PIECE))
         count = self._source.readinto(room)
         self._held += room[:count]
         return count
 
 
-class _Target(NamedTuple):
+class Target(NamedTuple):
     """Where a wanted record lies (``stop`` None: up to the damage), and what must be known to read it."""
 
     start: int
@@ -115,24 +140,37 @@ class _Target(NamedTuple):
 
 
 def trace_file(
-    source: Source, *, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
+    source: Readable, *, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
 ) -> Iterator[Traced]:
     """Yield every item of a file, the header first. The last one carries the error, if there is one."""
-    window = Window(source)
+    return trace_rdb(Window(source), source, max_children=max_children, max_inflate=max_inflate)
+
+
+def trace_rdb(
+    window: Window,
+    source: Readable,
+    *,
+    embedded: bool = False,
+    max_children: int | None = None,
+    max_inflate: int = DEFAULT_MAX_INFLATE,
+) -> Iterator[Traced]:
+    """Yield every item of an RDB that begins here. ``embedded``: what follows its end mark is a log's."""
     trace = trace_header(window)
-    yield _traced(trace, window, source, None)
+    yield traced(trace, window, source, None)
     if not isinstance(trace.item, Header):
         return
     window.drop()
     state = FileState.of(trace.item)
     state.max_inflate = max_inflate
     state.crc_at = window.crc_at
-    yield from _items(window, state, source, None, max_children)
+    state.embedded = embedded
+    yield from trace_items(window, state, source, None, max_children)
 
 
 def trace_records(
-    target: str,
+    target: str | bytes,
     *,
+    name: str | None = None,
     key: bytes | None = None,
     at: int | None = None,
     number: int | None = None,
@@ -143,38 +181,39 @@ def trace_records(
 
     Raises InputError if there is none, and the reader's errors if damage hides it.
     """
-    data: str | bytes = sys.stdin.buffer.read() if target == "-" else target
-    with open_rdb(data, name="standard input" if target == "-" else target) as reader:
-        targets = list(_find(reader, key, at, number))
+    with open_rdb(target, name=name) as reader:
+        targets = list(find_records(reader, key, at, number))
     if not targets:
         raise InputError(f"{reader.source.name}: no {_describe(key, at, number)}")
     for wanted in targets:
-        with open_source(data, name=reader.source.name) as source:
+        with open_source(target, name=reader.source.name) as source:
             window = Window(source)
             if wanted.start == 0:
                 trace = trace_header(window)
-                yield _traced(trace, window, source, None)
+                yield traced(trace, window, source, None)
                 continue
             window.skip(wanted.start)
             state = FileState.of(wanted.header)
             state.max_inflate = max_inflate
             state.db, state.records, state.templates = wanted.db, wanted.records, wanted.templates
-            yield from _items(window, state, source, wanted.stop, max_children)
+            yield from trace_items(window, state, source, wanted.stop, max_children)
 
 
-def _items(
-    window: Window, state: FileState, source: Source, stop: int | None, max_children: int | None
+def trace_items(
+    window: Window, state: FileState, source: Readable, stop: int | None, max_children: int | None
 ) -> Iterator[Traced]:
+    """Yield items from the window's position up to ``stop``, the end mark, or the damage."""
     while stop is None or window.tell() < stop:
         trace = trace_item(window, state, max_children=max_children)
-        yield _traced(trace, window, source, state)
+        yield traced(trace, window, source, state)
         if trace.error is not None or isinstance(trace.item, End):
             source.check_unchanged()
             return
         window.drop()
 
 
-def _traced(trace: Trace, window: Window, source: Source, state: FileState | None) -> Traced:
+def traced(trace: Trace, window: Window, source: Readable, state: FileState | None) -> Traced:
+    """Return a tree with the bytes it was read from; an error learns where it stands."""
     node = trace.node
     if isinstance(trace.error, FormatError):
         trace.error.where = trace.error.where._replace(source=source.name)
@@ -189,11 +228,11 @@ def _traced(trace: Trace, window: Window, source: Source, state: FileState | Non
     return Traced(trace, data, state.records, trace.item.db)
 
 
-def _find(reader: RdbReader, key: bytes | None, at: int | None, number: int | None) -> Iterator[_Target]:
-    """Yield where the wanted records lie."""
+def find_records(reader: RdbReader, key: bytes | None, at: int | None, number: int | None) -> Iterator[Target]:
+    """Yield where the wanted records lie: keys, or whatever stands at an offset."""
     header = reader.header
     if at is not None and 0 <= at < _HEADER_SIZE:
-        yield _Target(0, _HEADER_SIZE, header, 0, 0, {})
+        yield Target(0, _HEADER_SIZE, header, 0, 0, {})
         return
     is_wanted = _condition(key, at, number)
     templates: dict[int, tuple[bytes, ...]] = {}
@@ -203,18 +242,18 @@ def _find(reader: RdbReader, key: bytes | None, at: int | None, number: int | No
             if isinstance(item, KeyRecord):
                 db = item.db
                 if is_wanted(item, records + 1):
-                    yield _Target(item.start, item.stop, header, db, records, dict(templates))
+                    yield Target(item.start, item.stop, header, db, records, dict(templates))
                 records += 1
             elif isinstance(item, HashTemplate):
                 templates[item.id] = item.fields
             if at is not None and not isinstance(item, KeyRecord | Header) and item.span.start <= at < item.span.stop:
-                yield _Target(item.span.start, item.span.stop, header, db, records, dict(templates))
+                yield Target(item.span.start, item.span.stop, header, db, records, dict(templates))
     except FormatError as error:
         start = error.start if error.start is not None else error.at
         is_there = (at is not None and at >= start) or number == records + 1 or (key and error.where.key == key)
         if not is_there:
             raise
-        yield _Target(start, None, header, error.where.db or db, records, templates)
+        yield Target(start, None, header, error.where.db or db, records, templates)
 
 
 def _condition(key: bytes | None, at: int | None, number: int | None) -> Callable[[KeyRecord, int], bool]:

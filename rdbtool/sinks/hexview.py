@@ -34,6 +34,9 @@ _OTHER_STYLE: Final = "cyan"
 
 #: The parts of a string (STR) by their names.
 _RAW_STRING: Final = ("length", "data")
+#: The parts of an argument of a command in a log.
+_ARGUMENT: Final = ("size", "data", "end")
+
 _INT_STRING: Final = ("encoding", "integer")
 _LZF_STRING: Final = ("encoding", "compressed size", "size", "compressed data")
 
@@ -88,8 +91,12 @@ class HexView:
 
     def show(self, items: Iterable[Traced]) -> None:
         """Write all items, and where reading stopped if it did. The error itself is the caller's to raise."""
+        part = ""
         for item in items:
             lines: list[str] = []
+            if item.part != part:
+                part = item.part
+                lines.append(f"{self._screen.paint(part, 'bold')}\n")
             for row in _item_rows(item, full=self._full):
                 lines += self._layout(row)
                 if len(lines) >= _FLUSH_LINES:
@@ -150,12 +157,20 @@ def _item_rows(item: Traced, *, full: bool) -> Iterator[Row]:
     if node.stop == node.start:
         return
     children = node.children
-    first = children[0] if children and children[0].name in {"opcode", "type"} else None
+    if node.name == "annotation":
+        span = Span(node.start, node.stop)
+        value = node.value if isinstance(node.value, bytes) else b""
+        time = f"({show_time(int(node.note) * 1000)})" if node.note else ""
+        yield Row(span, item.data[: span.size], ((span, "opcode"),), 0, node.name, value, time, may_cut=not full)
+        return
+    first = children[0] if children and children[0].name in {"opcode", "type", "argc"} else None
     stop = first.stop if first else node.start
     span = Span(node.start, stop)
     parts = ((span, "opcode"),)
     # A damaged item has no name of its own, but its first byte has.
     name = str(first.value) if first else node.name
+    if node.name == "command":
+        name = show_bytes(node.value, bare=True) if isinstance(node.value, bytes) else "command"
     yield Row(span, item.data[: span.size], parts, 0, name, "", _item_note(item))
     for child in children[1:] if first else children:
         yield from _rows(child, node, item.data, node.start, 1, full=full)
@@ -212,7 +227,7 @@ def is_plain_part(node: Node) -> bool:
 
 def _note(node: Node, parent: Node) -> str:
     names = tuple(child.name for child in node.children)
-    if names == _RAW_STRING and isinstance(node.value, bytes):
+    if names in {_RAW_STRING, _ARGUMENT} and isinstance(node.value, bytes):
         # A value that is cut says itself how long it is.
         return f"({show_count(len(node.value), 'byte')})" if len(node.value) <= _LEAST_VALUE else ""
     if names == _INT_STRING:
@@ -229,6 +244,8 @@ def _item_note(item: Traced) -> str:
     record = item.trace.item
     if isinstance(record, KeyRecord):
         return f"{record.kind} {show_bytes(record.key)}  (record {item.record}, db {item.db})"
+    if item.command is not None:
+        return f"(command {item.command}, db {item.db})"
     return ""
 
 

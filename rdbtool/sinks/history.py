@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from rdbtool.analysis.history import KeyHistory, Touch
 from rdbtool.errors import FormatError
@@ -87,16 +87,13 @@ class HistoryJson:
         self._write(f"\n],{json.dumps(rest)[1:]}\n".encode())
 
 
-_GLUE: Final = ", "
-
-
 def history_sink(write: Callable[[bytes], object], key: bytes, *, as_json: bool) -> HistorySink:
     """Return what writes the history of ``key``."""
     return HistoryJson(write, key) if as_json else HistoryText(write, key)
 
 
 def _describe(touch: Touch) -> str:
-    words = _GLUE.join(touch.effects)
+    words = ", ".join(touch.effects)
     if touch.error:
         words += f" ({touch.error})"
     if touch.expire_at_ms is not None and (touch.number is None or any("expiry" in word for word in touch.effects)):

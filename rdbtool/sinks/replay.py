@@ -23,10 +23,15 @@ from rdbtool.sinks.text import show_count, show_time
 #: Findings shown as text; JSON has all that were kept.
 _SHOWN_FINDINGS: Final = 20
 
+#: Whether an open transaction was queued; Redis before 4.0 executes its commands one by one while it loads.
+_OPEN: Final = {True: ", none of which was executed", False: ", whose whole commands were executed"}
+
+_SEVERITIES: Final = ("error", "warning", "note")
+
 _TAILS: Final = {
     "clean": "clean",
     "truncated": "truncated: it ends inside a record",
-    "truncated-in-multi": "truncated inside a transaction, none of which was executed",
+    "truncated-in-multi": "truncated inside a transaction",
     "nul-padding": "damaged: NUL bytes up to the end",
     "damaged": "damaged",
 }
@@ -152,10 +157,11 @@ def _state_lines(report: ReplayReport) -> Iterator[str]:
 def _finding_lines(report: ReplayReport) -> Iterator[str]:
     replayed = report.loaded.replay
     count = sum(replayed.counts.values())
-    kinds = [show_count(replayed.severities[name], name) for name in ("error", "warning", "note")]
+    kinds = [show_count(replayed.severities[name], name) for name in _SEVERITIES]
     kinds = [words for words in kinds if not words.startswith("0 ")]
     yield fact("findings", f"{count:,}: {', '.join(kinds)}" if count else "none")
-    for finding in report.findings[:_SHOWN_FINDINGS]:
+    worst_first = sorted(report.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
+    for finding in worst_first[:_SHOWN_FINDINGS]:
         yield f"  {finding.code} {finding.severity}: {finding.part} at {finding.offset:#x}, command {finding.number}"
         yield f"    {finding.message}"
         yield f"    {finding.server}"
@@ -169,7 +175,8 @@ def _tail_lines(report: ReplayReport) -> Iterator[str]:
     if tail is None:
         # An RDB has its own end mark, and nobody read on behind the place to stop.
         return
-    yield fact("end", _TAILS[tail.state])
+    was_queued = report.loaded.replay.in_transaction
+    yield fact("end", _TAILS[tail.state] + (_OPEN[was_queued] if tail.state == "truncated-in-multi" else ""))
     if tail.state == "clean":
         return
     behind = "an unknown number of bytes" if tail.size is None else show_count(tail.size, "byte")

@@ -30,10 +30,14 @@ def write_trace_json(items: Iterable[Traced], write: Callable[[bytes], object], 
         described = _node(item.trace.node)
         if isinstance(item.trace.item, KeyRecord):
             described |= {"record": item.record, "db": item.db, "key": json_bytes(item.trace.item.key)}
+        if item.part:
+            described["part"] = item.part
+        if item.command is not None:
+            described |= {"command": item.command, "db": item.db}
         write((separator + json.dumps(described)).encode())
         separator = ",\n"
         if isinstance(item.trace.error, FormatError):
-            damage = finding_json(item.trace.error, source)
+            damage = finding_json(item.trace.error, item.part or source)
         elif item.trace.error is not None:
             error = str(item.trace.error)
     write(f'\n],"damage":{json.dumps(damage)},"error":{json.dumps(error)}}}\n'.encode())

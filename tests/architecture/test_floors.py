@@ -48,9 +48,9 @@ HOMES = {
     "rich": {"sinks", "cli"},
     "typer": {"cli"},
     "click": {"cli"},
-    "cython": {"model", "_codec"},
-    "cpython": {"model", "_codec"},
-    "libc": {"model", "_codec"},
+    "cython": {"model", "_codec", "engine"},
+    "cpython": {"model", "_codec", "engine"},
+    "libc": {"model", "_codec", "engine"},
 }
 
 #: Only these may speak to the terminal, and one module opens standard output for data.

@@ -8,11 +8,11 @@ import sys
 import time
 
 import pytest
-from command import COMMAND, FIXTURES, ROOT, environment, run
+from command import COMMAND, FIXTURES, ROOT, environment, hear_signals, run
 
 SMALL = FIXTURES / "small" / "redis-7.0-listpacks-stream-function.rdb"
 DEFAULT = FIXTURES / "redis-7.0.15" / "default.rdb"
-COMMANDS = ["dump", "info", "inspect", "digest"]
+COMMANDS = ["dump", "info", "inspect", "digest", "replay"]
 
 
 def arguments(*words):
@@ -133,7 +133,9 @@ def closed_early(words, size):
 def test_signals_end_it_quietly_and_leave_no_file(number, tmp_path):
     pipe = subprocess.PIPE
     words = arguments("dump", "-o", tmp_path / "out", "-")
-    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, env=environment(), cwd=ROOT) as process:
+    with subprocess.Popen(
+        words, stdin=pipe, stdout=pipe, stderr=pipe, env=environment(), cwd=ROOT, preexec_fn=hear_signals
+    ) as process:
         process.stdin.write(DEFAULT.read_bytes()[:5000])
         process.stdin.flush()
         deadline = time.monotonic() + 20

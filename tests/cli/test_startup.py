@@ -43,3 +43,12 @@ def test_importing_the_library_is_free():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)
     ours = [name for name in done.stdout.split() if name.startswith("rdbtool.")]
     assert ours == []
+
+
+@pytest.mark.parametrize("command", ["dump", "info", "digest"])
+def test_the_engine_is_for_logs_only(command):
+    def is_engine(name):
+        return name.startswith("rdbtool.engine")
+
+    assert not any(map(is_engine, imported(command, SMALL)))
+    assert any(map(is_engine, imported(command, FIXTURES / "redis-7.0.15" / "aof-timestamps")))

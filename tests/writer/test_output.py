@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from command import hear_signals
 
 from rdbtool.errors import InputError
 from rdbtool.writer.output import open_output
@@ -155,7 +156,7 @@ def test_a_signal_removes_the_temporary_file(tmp_path, number):
         "entry._dispatch = work\n"
         "entry.main()\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "out")])
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "out")], preexec_fn=hear_signals)
     deadline = time.monotonic() + 20
     while not names(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -8,7 +8,7 @@ from functools import reduce
 from operator import and_, or_, xor
 from typing import Final, NamedTuple
 
-from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.arguments import INT64_MAX, parse_int
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import SYNTAX, CommandError
 from rdbtool.engine.strings import MAX_STRING, find_string, open_string, store_string
@@ -173,6 +173,8 @@ def _write_field(data: StringData, field: _Field) -> None:
         if field.overflow == b"FAIL":
             return
         if field.overflow == b"SAT":
-            value = low if value < low else high
+            # Of a SET, servers take the distance to the highest in 64 bits: a value too far below looks too high.
+            is_far = not field.adds and high - value > INT64_MAX
+            value = low if value < low and not is_far else high
     window = (window & ~(mask << shift)) | (value & mask) << shift
     data[start:stop] = window.to_bytes(stop - start, "big")

@@ -43,10 +43,10 @@ def restore(engine: Engine, argv: Sequence[bytes]) -> None:
         record = read_payload(argv[3], rules=engine.rules, db=engine.index, key=key)
     except FooterError:
         raise CommandError("ERR DUMP payload version or checksum are wrong") from None
-    except FormatError:
-        raise CommandError(_BAD_DATA) from None
-    except LimitError:
-        raise CommandError("ERR the payload inflates to more than may be read") from None
+    except (FormatError, LimitError) as error:
+        _drop_traces(error)
+        text = "ERR the payload inflates to more than may be read" if isinstance(error, LimitError) else _BAD_DATA
+        raise CommandError(text) from None
     data = to_data(record.value, engine.share)
     if not _is_sound(record, data):
         raise CommandError(_BAD_DATA)
@@ -59,6 +59,16 @@ def restore(engine: Engine, argv: Sequence[bytes]) -> None:
 def restore_asking(engine: Engine, argv: Sequence[bytes]) -> None:
     """RESTORE-ASKING: RESTORE while a cluster moves the slot."""
     restore(engine, argv)
+
+
+def _drop_traces(error: BaseException | None) -> None:
+    """Part an error from the frames it came through, which may hold it, and hold what was read.
+
+    The cyclic collector rests during a replay, and a log may have any number of such payloads.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
 
 
 def _parse_options(engine: Engine, argv: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -27,6 +27,9 @@ _ARGUMENT: Final = re.compile(
     rb"\s*(?:'(?P<single>[^'\\\n]*)'|\"(?P<double>[^\"\\\n]*)\"|(?P<number>\d{1,15})|(?P<list>KEYS|ARGV)\[(?P<at>\d{1,6})\])\s*"
 )
 
+#: What servers refuse to a script. Scripts that start scripts would have no end.
+_NOT_IN_SCRIPTS: Final = frozenset({b"EVAL", b"EVALSHA", b"FCALL", b"SCRIPT", b"FUNCTION", b"MULTI", b"EXEC"})
+
 
 @command("EVAL", -3, "2.6.0")
 def eval_(engine: Engine, argv: Sequence[bytes]) -> None:
@@ -94,5 +97,13 @@ def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> None:
     calls = read_calls(script, argv[3 : 3 + count], argv[3 + count :])
     if calls is None:
         raise ScriptError("the script is more than a row of plain calls, and scripts are never executed here")
-    for call in calls:
-        engine.execute(*call)
+    if any(call[0].upper() in _NOT_IN_SCRIPTS for call in calls):
+        raise ScriptError("ERR This Redis command is not allowed from scripts")
+    index = engine.index
+    try:
+        for call in calls:
+            engine.execute(*call)
+    finally:
+        # Since 2.8 a SELECT holds on for the script alone.
+        if engine.rules.family == "valkey" or (engine.rules.major, engine.rules.minor) >= (2, 8):
+            engine.select(index)

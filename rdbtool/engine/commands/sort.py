@@ -18,7 +18,7 @@ from rdbtool.engine.errors import SYNTAX, CommandError, WrongTypeError
 from rdbtool.engine.partialsort import sort_all, sort_part
 from rdbtool.engine.ranges import read_double
 from rdbtool.engine.table import command
-from rdbtool.engine.values import HashData, ListData, SetData, ZSetData
+from rdbtool.engine.values import HashData, ListData, SetData, StringData, ZSetData
 
 NOT_NUMBERS: Final = "ERR One or more scores can't be converted into double"
 NO_ORDER: Final = "ERR the order of equal elements of a set is not deterministic in a log"
@@ -162,7 +162,7 @@ def _get(engine: Engine, pattern: bytes, element: bytes) -> bytes | None:
     arrow = _text(rest).find(b"->")
     if arrow < 0 or len(_text(rest)) == arrow + 2:
         found = engine.db.keys.get(prefix + element + rest)
-        return found if isinstance(found, bytes) else None
+        return bytes(found) if isinstance(found, bytes | StringData) else None
     data = engine.db.keys.get(prefix + element + rest[:arrow])
     field = rest[arrow + 2 :]
     if not isinstance(data, HashData) or is_hidden(engine, data, field):

@@ -51,19 +51,20 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
     """XADD key [options] id field value [field value …]."""
     options = _PLAIN if argv[2][:1].isdigit() else _parse_options(engine, argv, is_adding=True)
     at = options.at
-    stream = engine.db.find(argv[1], StreamData)
-    new_id = parse_new_id(engine.rules, argv[at], 0 if stream is None else stream.last_id)
+    value = engine.db.keys.get(argv[1])
+    new_id = parse_new_id(engine.rules, argv[at], value.last_id if type(value) is StreamData else 0)
     count = len(argv) - at - 1
     if count < 2 or count & 1:
         raise ArityError("ERR wrong number of arguments for 'xadd' command")
-    if stream is None:
-        if not options.may_create:
-            return
+    if new_id == 0:
+        raise CommandError("ERR The ID specified in XADD must be greater than 0-0")
+    stream = engine.db.find(argv[1], StreamData)
+    if stream is None and options.may_create:
         stream = StreamData()
-    elif _is_duplicate(stream, options.producer):
+    if stream is None or _is_duplicate(stream, options.producer):
         return
     if new_id is None or new_id <= stream.last_id:
-        raise CommandError(_why_refused(stream, new_id))
+        raise CommandError(_why_refused(stream))
     entry = untrack(tuple(argv[at + 1 :]))
     trimming = options.trimming
     # The new entry counts too, and a refusal must come before it is there.
@@ -80,9 +81,7 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
         trim(stream, trimming, nodes)
 
 
-def _why_refused(stream: StreamData, new_id: int | None) -> str:
-    if new_id == 0:
-        return "ERR The ID specified in XADD must be greater than 0-0"
+def _why_refused(stream: StreamData) -> str:
     if stream.last_id == MAX_ID:
         return "ERR The stream has exhausted the last possible ID, unable to add more items"
     return "ERR The ID specified in XADD is equal or smaller than the target stream top item"

@@ -32,9 +32,9 @@ def set_(engine: Engine, argv: Sequence[bytes]) -> None:
         return
     if len(argv) == 5 and argv[3] == b"PXAT":
         # What servers write of every SET with an expiry.
-        expire_at_ms = parse_expiry(argv[4], b"PXAT", 0, "set")
+        when = parse_expiry(argv[4], b"PXAT", 0, "set")
         engine.db.put(argv[1], argv[2])
-        engine.db.expires[argv[1]] = expire_at_ms
+        engine.db.expires[argv[1]] = when
         return
     options = parse_set_options(argv[3:], _SET_WORDS, _COMPARISONS)
     expire_at_ms = options.expiry(engine.now_ms, "set")

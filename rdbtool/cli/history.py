@@ -1,0 +1,73 @@
+"""``rdbtool history``: every record of a log that touched a key."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rdbtool.analysis.history import read_history
+from rdbtool.analysis.keys import size_of
+from rdbtool.analysis.replay import replay_options
+from rdbtool.cli.options import (
+    Clock,
+    Json,
+    NoProgress,
+    Server,
+    Source,
+    Stop,
+    check_rules,
+    expands,
+    key_bytes,
+)
+from rdbtool.reader.open import open_any
+from rdbtool.sinks.history import history_sink
+from rdbtool.sinks.progress import ProgressBar
+from rdbtool.writer.output import open_output
+
+
+@expands
+def history(
+    src: Source,
+    key: Annotated[
+        str, typer.Argument(metavar="KEY", help=r"The key: text, with \xHH for other bytes and \\ for a backslash.")
+    ],
+    *,
+    stop: Stop,
+    clock: Clock,
+    db: Annotated[
+        int | None, typer.Option("--db", "--dbnum", "-n", metavar="N", min=0, help="Only the key in database N.")
+    ] = None,
+    rules: Server = None,
+    as_json: Json = False,
+    no_progress: NoProgress = False,
+) -> None:
+    """Print every record of a log that touched a key: time, offset, command number, database, effect, command.
+
+    The log is replayed, so commands that did not name the key are found too: FLUSHALL, SWAPDB and others. At the
+    end it is said where the key is, and which command deleted it where it is gone. Exit code 1 says that no
+    record touched it, or that the log is damaged.
+    """
+    check_rules(rules)
+    stop.check(src)
+    options, _ = replay_options(
+        src,
+        until=stop.until,
+        before=stop.before,
+        before_last=stop.before_last,
+        rules=rules,
+        now_ms=clock.milliseconds(),
+    )
+    wanted = key_bytes(key)
+    with (
+        open_any(src) as reader,
+        open_output(None) as output,
+        ProgressBar(size_of(reader), enabled=not (no_progress or output.is_terminal)) as progress,
+    ):
+        sink = history_sink(output.write, wanted, as_json=as_json)
+        found = read_history(reader, wanted, sink.tell, db=db, options=options, progress=progress)
+        sink.close(found)
+    if found.loaded.fault is not None:
+        raise found.loaded.fault
+    if not found.touches:
+        raise typer.Exit(1)

@@ -1,0 +1,57 @@
+"""``rdbtool replay``: what a log leads to, and what a server would say of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from rdbtool.analysis.keys import size_of
+from rdbtool.analysis.replay import replay_options, replay_reader
+from rdbtool.cli.options import Clock, Json, NoProgress, Server, Source, Stop, check_rules, expands
+from rdbtool.reader.open import open_any
+from rdbtool.sinks.progress import ProgressBar
+from rdbtool.sinks.replay import replay_json, replay_text
+from rdbtool.writer.output import open_output
+
+
+@expands
+def replay(
+    src: Source,
+    *,
+    stop: Stop,
+    clock: Clock,
+    rules: Server = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with exit code 1 at the first finding that is more than a note.")
+    ] = False,
+    as_json: Json = False,
+    no_progress: NoProgress = False,
+) -> None:
+    """Replay a log and print the state that it leads to: counts of keys, findings, how it ends, digest.
+
+    Nothing is written, no server is needed, and no script is executed. Commands run as a server runs them while it
+    loads the log. Exit code 1 says that the log is damaged or cut, or that a command of it cannot
+    be replayed, so that a server refuses the log or has another state.
+    """
+    check_rules(rules)
+    stop.check(src)
+    options, place = replay_options(
+        src,
+        until=stop.until,
+        before=stop.before,
+        before_last=stop.before_last,
+        rules=rules,
+        strict=strict,
+        now_ms=clock.milliseconds(),
+    )
+    with open_any(src) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
+        report = replay_reader(reader, options, digest=True, place=place, progress=progress)
+    with open_output(None) as output:
+        text = json.dumps(replay_json(report)) + "\n" if as_json else replay_text(report)
+        output.write(text.encode())
+    if report.damage is not None:
+        raise report.damage
+    if not report.is_sound:
+        raise typer.Exit(1)

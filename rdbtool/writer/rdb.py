@@ -1,0 +1,90 @@
+"""Writes RDB files from whatever tells of records: an open reader, or records and items one by one.
+
+The encoder is a sink of the codec, so a file that is converted never becomes Python objects. Here
+it gets its target, and what it wrote and lost is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+from rdbtool._codec.feed import feed_item, feed_record
+from rdbtool._codec.rdb import Rdb
+from rdbtool.errors import Loss
+from rdbtool.model import Header, Item, KeyRecord
+from rdbtool.writer.targets import Target
+
+if TYPE_CHECKING:
+    from rdbtool._codec.selection import Selection
+    from rdbtool._codec.sink import Sink
+
+
+class Written(NamedTuple):
+    """What was written: keys, bytes, and what the target could not hold (see ``Loss``)."""
+
+    keys: int
+    bytes: int
+    losses: list[Loss]
+
+
+@runtime_checkable
+class Feeding(Protocol):
+    """A source that drives a sink, such as an open RDB."""
+
+    def feed(
+        self,
+        sink: Sink,
+        *,
+        selection: Selection | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> object:
+        """Tell ``sink`` of everything that the source has."""
+
+
+def write_rdb(
+    source: Feeding | Iterable[KeyRecord | Item],
+    write: Callable[[bytes], object],
+    target: Target,
+    *,
+    compress: bool = True,
+    checksum: bool = True,
+    allow_loss: bool = False,
+    sizes: Mapping[int, tuple[int, int]] | None = None,
+    selection: Selection | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Written:
+    """Write a whole RDB of ``source`` for ``target``, handing its bytes to ``write``.
+
+    ``sizes`` are the numbers of keys, and of keys with an expiry, by db: hints for who loads the file. Without them
+    those that the source announces are passed on, unless a ``selection`` of its keys makes them wrong. ``compress``
+    and ``checksum`` are the servers' ``rdbcompression`` and ``rdbchecksum``. ``selection`` and ``progress`` are for
+    sources that feed. The same source and the same arguments give the same bytes.
+
+    Raises LossError at the first key that the target cannot hold, unless ``allow_loss``; what was handed
+    on before is then no whole file. Raises whatever reading the source and ``write`` raise.
+    """
+    if sizes is None and selection is not None:
+        sizes = {}
+    sink = Rdb(
+        write,
+        magic=target.magic,
+        version=target.version,
+        release=target.release,
+        compress=compress,
+        checksum=checksum,
+        allow_loss=allow_loss,
+        sizes=sizes,
+    )
+    if isinstance(source, Feeding):
+        source.feed(sink, selection=selection, progress=progress)
+    elif selection is not None or progress is not None:
+        raise TypeError("only a source that feeds can select or tell its progress")
+    else:
+        for item in source:
+            if isinstance(item, KeyRecord):
+                feed_record(item, sink)
+            elif not isinstance(item, Header):
+                feed_item(item, sink)
+    sink.close()
+    return Written(sink.keys, sink.handed_on, sink.losses)

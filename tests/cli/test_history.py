@@ -1,0 +1,160 @@
+"""``rdbtool history``: every record that touched a key, and who deleted it."""
+
+import json
+
+import pytest
+from aof.logs import command, sets, write_log
+from command import FIXTURES, check_golden, run
+
+
+@pytest.fixture
+def log(tmp_path):
+    def write(*parts):
+        path = tmp_path / "log.aof"
+        path.write_bytes(b"".join(parts))
+        return path
+
+    return write
+
+
+def history(path, key, *words):
+    ran = run("history", "--json", *words, path, key)
+    report = json.loads(ran.out)
+    assert report["schema"] == 1
+    return ran.code, report
+
+
+def effects(path, key, *words):
+    return [(row["number"], row["db"], row["effects"]) for row in history(path, key, *words)[1]["records"]]
+
+
+def test_reads_well():
+    ran = run("history", "fixtures/redis-7.0.15/aof-preamble", "z:1")
+    assert (ran.code, ran.err) == (0, "")
+    check_golden("history/redis-7.0.15-z-1.txt", ran.out.decode())
+
+
+@pytest.mark.parametrize(
+    ("commands", "expected", "deleted_by"),
+    [
+        ([("DEL", "k")], [["deleted"]], "DEL k"),
+        ([("UNLINK", "a", "k", "b")], [["deleted"]], "UNLINK a k b"),
+        ([("RENAME", "k", "other")], [["deleted"]], "RENAME k other"),
+        ([("FLUSHALL",)], [["deleted"]], "FLUSHALL"),
+        ([("FLUSHDB",)], [["deleted"]], "FLUSHDB"),
+        ([("SWAPDB", "0", "3")], [["deleted"], ["created"]], "SWAPDB 0 3"),
+        ([("MOVE", "k", "2")], [["deleted"], ["created"]], "MOVE k 2"),
+        ([("PEXPIREAT", "k", "5000"), ("DEL", "k")], [["expiry set"], ["deleted"]], "DEL k"),
+        ([("MULTI",), ("DEL", "k"), ("EXEC",)], [["deleted"]], "DEL k"),
+        ([("EVAL", "redis.call('del', 'k')", "0")], [["deleted"]], "EVAL redis.call('del', 'k') 0"),
+        ([("GETDEL", "k")], [["deleted"]], "GETDEL k"),
+        ([("SELECT", "1"), ("FLUSHALL",)], [["deleted"]], "FLUSHALL"),
+    ],
+    ids=lambda value: value[-1][0] if isinstance(value, list) else None,
+)
+def test_who_deleted_it(commands, expected, deleted_by, log):
+    path = log(command("SET", "k", "v"), sets(3, "x"), *(command(*argv) for argv in commands), sets(2, "y"))
+    code, report = history(path, "k")
+    assert code == 0
+    assert [row["effects"] for row in report["records"]] == [["created"], *expected]
+    assert [(row["db"], row["command"]) for row in report["deletions"]] == [(0, deleted_by)]
+    deletion = report["deletions"][0]
+    assert path.read_bytes()[deletion["offset"] :].startswith(command(*next(a for a in commands if a[0] in deleted_by)))
+    assert deletion["in_transaction"] is (commands[0] == ("MULTI",))
+    assert f"deleted by command {deletion['number']}, {deleted_by}" in run("history", path, "k").out.decode()
+
+
+def test_what_happened_to_it(log):
+    path = log(
+        command("LPUSH", "k", "a"),
+        command("LPUSH", "k", "b"),
+        command("LSET", "k", "0", "b"),
+        command("SADD", "k", "x"),
+        command("PEXPIREAT", "k", "9999999999999"),
+        command("PEXPIREAT", "k", "9999999999998"),
+        command("PERSIST", "k"),
+        command("COPY", "k", "other"),
+        command("SORT", "other", "BY", "nosort", "STORE", "k"),
+        command("SET", "k", "text", "PX", "100"),
+        command("RENAME", "other", "k"),
+        command("DEL", "nothing", "k"),
+        command("DEL", "k"),
+    )
+    assert effects(path, "k") == [
+        (1, 0, ["created"]),
+        (2, 0, ["changed"]),
+        (3, 0, ["no effect"]),
+        (4, 0, ["error"]),
+        (5, 0, ["expiry set"]),
+        (6, 0, ["expiry changed"]),
+        (7, 0, ["expiry removed"]),
+        (8, 0, ["no effect"]),
+        (9, 0, ["no effect"]),
+        (10, 0, ["changed", "expiry set"]),
+        (11, 0, ["changed", "expiry removed"]),
+        (12, 0, ["deleted"]),
+        (13, 0, ["no effect"]),
+    ]
+    assert "WRONGTYPE" in history(path, "k")[1]["records"][3]["error"]
+
+
+def test_streams_and_large_values(log):
+    entries = [command("XADD", "s", f"{n}-1", "f", "v") for n in range(1, 5000)]
+    path = log(
+        *entries,
+        command("XGROUP", "CREATE", "s", "g", "0"),
+        command("XADD", "s", "9999-1", "f", "v"),
+        command("XSETID", "s", "10000-1"),
+    )
+    found = effects(path, "s")
+    assert found[0] == (1, 0, ["created"])
+    assert found[1] == (2, 0, ["changed"])
+    assert found[-3:] == [(5000, 0, ["written"]), (5001, 0, ["changed"]), (5002, 0, ["written"])]
+
+
+def test_a_database_alone(log):
+    path = log(command("SET", "k", "v"), command("SELECT", "3"), command("SET", "k", "w"), command("FLUSHALL"))
+    assert effects(path, "k") == [(1, 0, ["created"]), (3, 3, ["created"]), (4, 0, ["deleted"]), (4, 3, ["deleted"])]
+    assert effects(path, "k", "-n", "3") == [(3, 3, ["created"]), (4, 3, ["deleted"])]
+    assert effects(path, "k", "--until", "n:3") == [(1, 0, ["created"]), (3, 3, ["created"])]
+
+
+def test_a_key_that_is_no_text(log):
+    path = log(command("SET", b"\xac\xed\x00t\\", "v"))
+    code, report = history(path, r"\xac\xed\x00t\\")
+    assert (code, report["key"]) == (0, {"base64": "rO0AdFw="})
+    assert rb'touched "\xac\xed\x00t\x5c"' in run("history", path, r"\xac\xed\x00t\\").out
+
+
+def test_a_hostile_command_is_printable(log):
+    out = run("history", log(command("SET", "k", b"\x1b[31m\xff\n")), "k").out
+    assert b"\x1b" not in out
+    assert rb"SET k \x1b[31m\xff\x0a" in out
+
+
+def test_times_parts_and_the_snapshot(tmp_path):
+    rdb = (FIXTURES / "small" / "redis-2.6-plain-types.rdb").read_bytes()
+    key = "raw"
+    path = write_log(tmp_path / "d", {"a.base.rdb": rdb, "b.incr.aof": b"#TS:1700000000\r\n" + command("DEL", key)})
+    code, report = history(path, key)
+    first, last = report["records"]
+    assert (code, first["part"], first["effects"], first["number"]) == (0, "a.base.rdb", ["in the snapshot"], None)
+    assert (last["part"], last["time"], last["effects"]) == ("b.incr.aof", 1700000000, ["deleted"])
+    assert "2023-11-14T22:13:20Z" in run("history", path, key).out.decode()
+
+
+def test_exit_codes(log):
+    ran = run("history", log(sets(3)), "nobody")
+    assert (ran.code, ran.out, ran.err) == (1, b'no record touched "nobody"\n', "")
+    ran = run("history", log(sets(3) + b"*3\r\n$3"), "k1")
+    assert ran.code == 1
+    assert b"SET k1" in ran.out
+    assert "AOF101" in ran.err
+    code, report = history(log(sets(3) + b"*3\r\n$3"), "k1")
+    assert (code, report["damage"]["code"], len(report["records"])) == (1, "AOF101", 1)
+
+
+def test_an_open_transaction_touches_nothing(log):
+    path = log(sets(3), command("MULTI"), command("DEL", "k1"))
+    code, report = history(path, "k1")
+    assert (code, len(report["records"]), report["damage"]["code"]) == (1, 1, "AOF110")

@@ -1,0 +1,187 @@
+"""Logs made to exhaust whoever replays them: each ends soon, in memory that its size justifies, and never badly.
+
+They run in a child whose address space is bounded.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from aof.logs import command
+from corruption.damage import maker
+
+#: Replays the log on standard input; prints codes, the fault, the keys, and the peak of resident memory in MiB.
+CHILD = """
+    import json, pickle, resource, sys, time
+    from rdbtool.engine.log import Options, replay_log
+    from rdbtool.engine.engine import load_families
+    from rdbtool.errors import RdbToolError
+    from rdbtool.reader.aof import open_aof
+    from rdbtool.rules import Rules
+    import rdbtool.grammar, rdbtool.reader.payload, rdbtool.engine.convert
+
+    def peak():
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))
+
+    load_families()
+    data = pickle.load(sys.stdin.buffer)
+    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]) << 20,) * 2)
+    before, began, error, counts, keys = peak(), time.process_time(), None, {}, -1
+    try:
+        with open_aof(data) as reader:
+            loaded = replay_log(reader, Options(rules=Rules.parse("redis-7.0")))
+        error = loaded.fault and loaded.fault.code
+        counts, keys = dict(loaded.replay.counts), len(loaded.replay.engine.dbs[0].keys)
+    except RdbToolError as raised:
+        error = type(raised).__name__
+    print(json.dumps([counts, error, keys, peak() - before, time.process_time() - began]))
+"""
+
+
+def replay(data: bytes, *, address_space_mb: int = 700) -> tuple[dict[str, int], str | None, int, float]:
+    """Return counts of findings, the code of the fault, the number of keys, and the MiB that the replay took."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(CHILD), str(address_space_mb)],
+        input=pickle.dumps(data),
+        capture_output=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    counts, error, keys, peak, seconds = json.loads(done.stdout)
+    assert seconds < 60
+    return counts, error, keys, peak
+
+
+SOUND = command("SET", "a", "1")
+
+
+def payload(body: bytes, version: int = 10) -> bytes:
+    """Return a value as DUMP writes it."""
+    data = body + struct.pack("<H", version)
+    checksum: int = maker().crc64(data)
+    return data + checksum.to_bytes(8, "little")
+
+
+def long_length(number: int) -> bytes:
+    return b"\x81" + struct.pack(">Q", number)
+
+
+#: Values whose counts and sizes lie, by what they are.
+LIES = {
+    "string": b"\x00" + long_length(1 << 40),
+    "compressed string": b"\x00\xc3\x05" + long_length(1 << 40) + b"\x00a\xe0\xff\x00",
+    "string that inflates a lot": b"".join(
+        (b"\x00\xc3", long_length(300_000), long_length(26_000_000), b"\x00a", b"\xe0\xff\x00" * 99_999, b"\x00")
+    ),
+    "list": b"\x01" + long_length(1 << 40) + b"\x01x",
+    "set": b"\x02" + long_length(1 << 40) + b"\x01x",
+    "hash": b"\x04" + long_length(1 << 40) + b"\x01x\x01y",
+    "sorted set": b"\x05" + long_length(1 << 40) + b"\x01x" + bytes(8),
+    "quicklist": b"\x12" + long_length(1 << 40) + b"\x02\x01x",
+    "listpack": b"\x10\x07" + struct.pack("<IH", 0xFFFFFFFF, 0xFFFF) + b"\xff",
+    "ziplist": b"\x0a\x0b" + struct.pack("<IIH", 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFF) + b"\xff",
+    "intset": b"\x0b\x08" + struct.pack("<II", 8, 0xFFFFFFFF),
+    "stream": b"\x13" + long_length(1 << 40),
+    "no type of ours": b"\xf0" + bytes(100),
+    "nothing": b"",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_restore(name: str) -> None:
+    data = SOUND + command("RESTORE", "k", "0", payload(LIES[name])) * 20 + command("SET", "b", "1")
+    counts, error, keys, peak = replay(data)
+    assert (counts, error, keys) == ({"CMD203": 20}, None, 2)
+    # One at a time may inflate to the 26 MB that it says.
+    assert peak < 100
+
+
+def test_restore_of_no_payload() -> None:
+    data = b"".join(command("RESTORE", "k", "0", b"x" * size) for size in range(300))
+    assert replay(data)[:3] == ({"CMD203": 300}, None, 0)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        b"*999999999999999999\r\n",
+        b"*100000000\r\n" + b"$1\r\nx\r\n" * 50_000,
+        b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$999999999999999999\r\n",
+        b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$-1\r\n",
+        b"*-1\r\n",
+        b"*0\r\n",
+        b"*" * 1_000_000,
+    ],
+)
+def test_framing(lie: bytes) -> None:
+    counts, error, keys, peak = replay(SOUND + lie)
+    assert (counts, keys) == ({}, 1)
+    assert error is not None
+    assert error.startswith("AOF1")
+    assert peak < 40
+
+
+def test_a_million_multi() -> None:
+    data = command("MULTI") * 1_000_000
+    counts, error, keys, peak = replay(SOUND + data)
+    assert (counts, error, keys) == ({"CMD206": 999_999}, "AOF110", 1)
+    assert peak < 60
+    counts, error, keys, peak = replay(SOUND + data + command("SET", "b", "1") + command("EXEC"))
+    assert (counts, error, keys) == ({"CMD206": 999_999}, None, 2)
+    assert peak < 60
+
+
+def test_a_transaction_as_long_as_the_log() -> None:
+    data = command("MULTI") + command("SET", "k", "v") * 300_000
+    counts, error, keys, peak = replay(data)
+    assert (counts, error, keys) == ({}, "AOF110", 0)
+    assert peak < 30 * len(data) / (1 << 20)
+
+
+GREEDY = {
+    "SETBIT": ("SETBIT", "k", "9223372036854775807", "1"),
+    "SETRANGE": ("SETRANGE", "k", "9223372036854775807", "x"),
+    "BITFIELD": ("BITFIELD", "k", "SET", "u8", "9223372036854775807", "1"),
+    "LPOP": ("LPOP", "k", "9223372036854775807"),
+    "number of keys": ("ZUNIONSTORE", "k", "9223372036854775807", "a"),
+    "number of digits": ("INCRBY", "k", "9" * 100_000),
+    "exponent": ("INCRBYFLOAT", "k", "1e999999999"),
+    "digits of a score": ("ZADD", "k", "9" * 100_000, "m"),
+    "stream id": ("XADD", "k", "9" * 100_000 + "-1", "f", "v"),
+    "entries added": ("XSETID", "k", "1-1", "ENTRIESADDED", "9" * 100_000),
+    "database": ("SELECT", "9" * 100_000),
+    "unknown": ("FROB" * 10_000, "x"),
+}
+
+
+@pytest.mark.parametrize("name", GREEDY)
+def test_arguments(name: str) -> None:
+    counts, error, keys, peak = replay(SOUND + command(*GREEDY[name]) * 20 + command("SET", "b", "1"))
+    assert error is None
+    assert keys == 2
+    assert counts.keys() <= {"CMD201", "CMD203", "CMD204"}
+    assert peak < 60
+
+
+def test_a_bitmap_grows_once() -> None:
+    """Half a million changes of a large bitmap do not copy it each time."""
+    data = command("SETBIT", "k", "80000000", "1") + command("SETBIT", "k", "9", "1") * 200_000
+    counts, error, keys, peak = replay(data)
+    assert (counts, error, keys) == ({}, None, 1)
+    assert peak < 60
+
+
+def test_scripts_do_not_run() -> None:
+    loop = command("EVAL", "while true do redis.call('RPUSH', 'l', 'x') end", "0")
+    many = command("EVAL", "redis.call('SET', 'k', 1)\n" * 100_000, "0")
+    counts, error, keys, peak = replay(loop + many + command("EVAL", "redis.call(" * 100_000, "0"))
+    assert (counts, error, keys) == ({"CMD205": 2, "CMD207": 1}, None, 1)
+    assert peak < 200
