@@ -10,7 +10,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memmove
 from rdbtool._codec.cursor cimport Bytes, Scratch, grow, release, rt_parse_i64
 from rdbtool._codec.encode cimport (
-    Buffer, Form, put_byte, put_bytes, put_be64, put_le, put_length, put_string, rt_lzf_deflate, rt_lzf_table, trim
+    Buffer, Form, put_byte, put_bytes, put_le, put_length, put_string, rt_lzf_deflate, rt_lzf_table, trim
 )
 from rdbtool._codec.encode_collection cimport Collection
 from rdbtool._codec.encode_stream cimport Stream
@@ -21,7 +21,7 @@ from rdbtool._codec.sink cimport (
 )
 
 from rdbtool.errors import Loss, LossError
-from rdbtool.model.items import Aux, FunctionLibrary, HashTemplate, ModuleAux, ResizeDb, SelectDb, SlotImport, SlotInfo
+from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, ResizeDb, SelectDb, SlotImport, SlotInfo
 from rdbtool.octets.crc64 import crc64
 from rdbtool.types import FORK_AUX, VERSIONS
 
@@ -67,7 +67,6 @@ cdef class Rdb(Output):
     cdef bint started
     cdef bint finished
     cdef int64_t db                         # -1: none was selected
-    cdef int64_t committed_db
     cdef int64_t heard_db
     cdef bint announces                     # table sizes are those that are heard
     cdef dict sizes
@@ -79,7 +78,6 @@ cdef class Rdb(Output):
     cdef Scratch name                       # the same, plain
     cdef size_t name_size
     cdef int64_t key_db
-    cdef bint selects                       # `lead` begins with SELECTDB
     cdef int kind
     cdef bint skipped                       # the value cannot be written
     cdef bint written                       # it was, when it was heard
@@ -121,7 +119,7 @@ cdef class Rdb(Output):
         self.stream = Stream()
         self.stream.form = self.form
         self.crc = 0
-        self.db = self.committed_db = -1
+        self.db = -1
         self.announces = sizes is None
         self.sizes = dict(sizes or {})
         self.announced = set()
@@ -267,8 +265,7 @@ cdef class Rdb(Output):
             else:
                 # They belong to the db that was selected before them.
                 self.enter(self.heard_db)
-                self.announced.add(self.heard_db)
-                self.committed_db = self.db = self.heard_db
+                self.entered(self.heard_db)
                 put_byte(&self.lead, OP_SLOT_INFO)
                 put_length(&self.lead, item.slot)
                 put_length(&self.lead, item.keys)
@@ -314,12 +311,19 @@ cdef class Rdb(Output):
             put_length(&self.lead, expires)
         return 0
 
+    cdef int entered(self, int64_t db) except -1:
+        if db != self.db:
+            self.announced.add(db)
+            self.db = db
+        return 0
+
     # ---- keys ----------------------------------------------------------------------------------
 
     cdef int begin_key(self, Head *head) except -1:
         cdef int level = self.form.level
         self.start()
-        self.found = []
+        if self.found:
+            self.found = []
         self.kind = head.kind
         self.key_db = head.db
         self.skipped = self.written = False
@@ -390,9 +394,6 @@ cdef class Rdb(Output):
     cdef int put_head(self, int type_code) except -1:
         """Write what stands before a value: it is complete, and nothing of it is lost that may not be."""
         self.judge(self.key_db, (<char *>self.name.data)[:self.name_size] if self.found else None)
-        if self.key_db != self.db:
-            self.announced.add(self.key_db)
-            self.db = self.key_db
         self.put_buffer(&self.lead)
         self.put_char(<char>type_code)
         self.put_buffer(&self.key)
@@ -551,14 +552,11 @@ cdef class Rdb(Output):
     cdef int commit(self) except -1:
         if self.found:
             self.record_losses(self.key_db, (<char *>self.name.data)[:self.name_size])
-        self.committed_db = self.db
-        self.keys += self.written
+        if self.written:
+            self.entered(self.key_db)
+            self.keys += 1
         return Output.commit(self)
 
     cdef int rollback(self) noexcept:
-        # A SELECTDB in front of a record that is taken back goes with it.
-        if self.db != self.committed_db:
-            self.announced.discard(self.db)
-        self.db = self.committed_db
         self.found = []
         return Output.rollback(self)

@@ -29,7 +29,10 @@ U64_MAX = (1 << 64) - 1
 
 _EDGES = [0, 12, 13, 63, 64, *(1 << bits for bits in (7, 8, 12, 13, 15, 16, 23, 24, 31, 32, 52, 53, 62, 63, 64))]
 NUMBERS = sorted({sign * edge + step for edge in _EDGES for sign in (1, -1) for step in (-1, 0, 1)})
-_SIZES = [0, 1, 11, 12, 20, 21, 62, 63, 64, 65, 252, 253, 254, 255, 256, 4094, 4095, 4096, 8170, 8192, 8193, 16383, 16384]
+_SIZES = [
+    0, 1, 11, 12, 20, 21, 62, 63, 64, 65, 125, 126, 252, 253, 254, 255, 256, 4094, 4095, 4096, 8170, 8192, 8193, 16377,
+    16378, 16383, 16384,
+]  # fmt: skip
 
 numbers = st.sampled_from(NUMBERS)
 texts = st.one_of(
@@ -42,7 +45,9 @@ texts = st.one_of(
 
 scores = st.one_of(
     st.floats(allow_nan=False),
-    st.sampled_from([0.0, -0.0, float("inf"), float("-inf"), 0.1, 1e-7, 1e17, 1e20, 5e-324, 1.7976931348623157e308, 1e23]),
+    st.sampled_from(
+        [0.0, -0.0, float("inf"), float("-inf"), 0.1, 1e-7, 1e17, 1e20, 5e-324, 1.7976931348623157e308, 1e23]
+    ),
     numbers.map(float),
     numbers.map(lambda number: number + 0.5),
 )
@@ -72,12 +77,18 @@ members = st.builds(
     st.sampled_from([b"", b"", b"-", b"m", b"x" * 61, b"x" * 62]),
 )
 
-integer_sets = st.lists(numbers.filter(lambda number: -(1 << 63) <= number < 1 << 63), min_size=1, max_size=40, unique=True)
+remembered = st.lists(st.tuples(texts, stream_ids), max_size=3).map(tuple)
+
+integer_sets = st.lists(
+    numbers.filter(lambda number: -(1 << 63) <= number < 1 << 63), min_size=1, max_size=40, unique=True
+)
 
 values: dict[str, st.SearchStrategy[Any]] = {
     "string": texts.map(StringValue),
     "list": st.builds(
-        lambda drawn, times: ListValue(drawn * times), st.lists(texts, min_size=1, max_size=8), st.sampled_from([1, 2, 64, 171])
+        lambda drawn, times: ListValue(drawn * times),
+        st.lists(texts, min_size=1, max_size=8),
+        st.sampled_from([1, 2, 64, 171]),
     ),
     "set": st.one_of(
         members.map(SetValue), integer_sets.map(lambda drawn: SetValue([b"%d" % number for number in drawn]))
@@ -123,9 +134,13 @@ def groups(draw: st.DrawFn, unowned: bool) -> StreamGroup:
     ids = sorted(draw(st.sets(st.tuples(u64, u64), max_size=12)))
     owners = [*names, None] if unowned else names
     pending = [
-        PendingEntry(StreamID(*id), draw(st.sampled_from(owners)), draw(times), draw(u64)) for id in ids if owners
+        PendingEntry(StreamID(*entry_id), draw(st.sampled_from(owners)), draw(times), draw(u64))
+        for entry_id in ids
+        if owners
     ]
-    return StreamGroup(draw(texts), draw(stream_ids), draw(st.one_of(st.none(), st.integers(0, U64_MAX - 1))), consumers, pending)
+    return StreamGroup(
+        draw(texts), draw(stream_ids), draw(st.one_of(st.none(), st.integers(0, U64_MAX - 1))), consumers, pending
+    )
 
 
 @st.composite
@@ -155,7 +170,7 @@ def streams(draw: st.DrawFn) -> StreamValue:
                 st.none(),
                 st.builds(
                     StreamProducers, u64, u64,
-                    st.lists(st.tuples(texts, st.lists(st.tuples(texts, stream_ids), max_size=3).map(tuple)), max_size=3),
+                    st.lists(st.tuples(texts, remembered), max_size=3),
                     u64, u64,
                 ),
             )
@@ -174,7 +189,9 @@ def records(draw: st.DrawFn, kind: str | None = None) -> KeyRecord:
         db=draw(st.sampled_from([0, 1, 15, 63, 64, 20_000])),
         key=draw(texts),
         value=draw(values[kind]),
-        expire_at_ms=draw(st.one_of(st.none(), st.integers(-(1 << 41), 1 << 41).filter(lambda ms: ms != -1), st.just(1 << 62))),
+        expire_at_ms=draw(
+            st.one_of(st.none(), st.integers(-(1 << 41), 1 << 41).filter(lambda ms: ms != -1), st.just(1 << 62))
+        ),
         idle_s=draw(st.one_of(st.none(), st.integers(0, (1 << 63) - 1))),
         freq=draw(st.one_of(st.none(), st.integers(0, 255))),
         meta=draw(st.one_of(st.none(), st.just(b"\x01spec\x02\x2a\x00"))),

@@ -22,7 +22,9 @@ def name_of_target(target: Target) -> str:
     return f"{target.magic}-{target.version}"
 
 
-def saved(source: Any, target: Target | None = None, *, backend: str = "codec", **options: Any) -> tuple[bytes, Written]:
+def saved(
+    source: Any, target: Target | None = None, *, backend: str = "codec", **options: Any
+) -> tuple[bytes, Written]:
     """Return a file rewritten, for its own magic and version by default, and the report."""
     pieces: list[bytes] = []
     with rdbtool.open(source, backend=backend) as reader:
@@ -33,9 +35,7 @@ def saved(source: Any, target: Target | None = None, *, backend: str = "codec", 
     return data, written
 
 
-def saved_records(
-    records: Iterable[KeyRecord | Item], target: Target, **options: Any
-) -> tuple[bytes, Written]:
+def saved_records(records: Iterable[KeyRecord | Item], target: Target, **options: Any) -> tuple[bytes, Written]:
     """Return records as a file, and the report."""
     pieces: list[bytes] = []
     written = write_rdb(records, pieces.append, target, **options)

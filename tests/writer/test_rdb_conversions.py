@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from writer.made import records, values
 from writer.saving import TARGETS, name_of_target, read_back, rebuilt_values, saved_records
 
-from rdbtool._codec.rdb import Rdb
 from rdbtool._codec.feed import feed_record
+from rdbtool._codec.rdb import Rdb
 from rdbtool.errors import LossError
 from rdbtool.model import HashValue, KeyRecord, StreamConsumer, StreamGroup, StreamValue, StringValue
 from rdbtool.types import MAX_FIELD_EXPIRE_MS
@@ -101,8 +101,8 @@ def expected_losses(record: KeyRecord, target: Target) -> dict[str, int]:
 
 
 SEVERE = {
-    "key metadata", "field expiries", "an expiry time after January 2038 or before 1902", "a module's value", "a stream",
-    "an array", "pending entries that nobody owns", "ids of idempotent producers",
+    "key metadata", "field expiries", "an expiry time after January 2038 or before 1902", "a module's value",
+    "a stream", "an array", "pending entries that nobody owns", "ids of idempotent producers",
 }  # fmt: skip
 
 

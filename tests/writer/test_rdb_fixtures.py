@@ -88,7 +88,9 @@ def test_same_bytes_as_the_server(path: Path) -> None:
 
 @pytest.mark.parametrize("compress", [True, False], ids=["lzf", "plain"])
 @pytest.mark.parametrize("target", TARGETS[5:], ids=name_of_target)
-@pytest.mark.parametrize("path", [path for path in FILES if path.stem not in ("nocrc", "nolzf", "lru", "lfu")], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path.stem not in ("nocrc", "nolzf", "lru", "lfu")], ids=name_of
+)
 def test_same_bytes_as_the_grammar(path: Path, target: Target, compress: bool) -> None:
     """Before RDB 6 numbers in ziplists had fewer forms, which the grammar reads but does not build."""
     data, _ = saved(path, target, allow_loss=True, compress=compress)

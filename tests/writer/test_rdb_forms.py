@@ -89,8 +89,8 @@ def test_types_by_size(version: int) -> None:
     big_list = small[0] if version >= 7 else "LIST"
     big_zset = "ZSET_2" if version >= 8 else "ZSET"
     for most, size, kind in (
-        (512, 64, lambda texts: ListValue(texts)),
-        (128, 64, lambda texts: SetValue(texts)),
+        (512, 64, ListValue),
+        (128, 64, SetValue),
         (128, 64, lambda texts: ZSetValue([(text, at) for at, text in enumerate(texts)])),
         (512, 64, lambda texts: HashValue([(text, b"v") for text in texts])),
         (512, 64, lambda texts: HashValue([(b"%d" % at, text) for at, text in enumerate(texts)])),
@@ -132,13 +132,14 @@ def test_one_text_among_integers() -> None:
         (HashValue([(b"f", b"v", 4102444800000), (b"n", b"x" * 65)]), 12, "HASH_METADATA",
          "00D8C32CBB030000 02 01 0166 0176 00 016E 4041" + "78" * 65),
         # An expiry of 0 would mean none in a listpack.
-        (HashValue([(b"n", b"10"), (b"f", b"v", 0)]), 12, "HASH_METADATA", "0000000000000000 02 00 016E C00A 01 0166 0176"),
+        (HashValue([(b"n", b"10"), (b"f", b"v", 0)]), 12, "HASH_METADATA",
+         "0000000000000000 02 00 016E C00A 01 0166 0176"),
         (HashValue([(b"f", b"v", 4102444800000), (b"n", b"10")]), 80, "HASH_2",
          "02 0166 0176 00D8C32CBB030000 016E C00A FFFFFFFFFFFFFFFF"),
         (ListValue([b"2", b"5"]), 6, "LIST_ZIPLIST", "0F 0F000000 0C000000 0200 00F3 02F6 FF"),
         # Redis 2.4 knew integers of 16, 32 and 64 bits only.
         (ListValue([b"2", b"70000"]), 5, "LIST_ZIPLIST", "15 15000000 0E000000 0200 00C00200 04D070110100 FF"),
-        (HashValue([(b"f", b"v")]), 2, "HASH_ZIPMAP", '07 01 01 66 01 00 76 FF'),
+        (HashValue([(b"f", b"v")]), 2, "HASH_ZIPMAP", "07 01 01 66 01 00 76 FF"),
         # 0.1 in 17 digits up to 7.0, in the fewest since; integers by the rules of the release.
         (ZSetValue([(b"a", 0.1)]), 10, "ZSET_LISTPACK", '1F 1F000000 0200 8161 02 93"0.10000000000000001" 14 FF'),
         (ZSetValue([(b"a", 0.1)]), 11, "ZSET_LISTPACK", '0F 0F000000 0200 8161 02 83"0.1" 04 FF'),
@@ -146,7 +147,7 @@ def test_one_text_among_integers() -> None:
          '22 22000000 0200 8161 02 96"9.9999999999999995e-08" 17 FF'),
         (ZSetValue([(b"a", 2.0**62)]), 10, "ZSET_LISTPACK", "14 14000000 0200 8161 02 F40000000000000040 09 FF"),
         (ZSetValue([(b"a", 2.0**53)]), 9, "ZSET_ZIPLIST",
-         '18 18000000 0D000000 0200 00 01 61 03 E0 0000000000002000 FF'),
+         "18 18000000 0D000000 0200 00 01 61 03 E0 0000000000002000 FF"),
         (ZSetValue([(b"a", 1e19)]), 9, "ZSET_ZIPLIST", '15 15000000 0D000000 0200 00 01 61 03 05 "1e+19" FF'),
         (ZSetValue([(b"b", -0.0), (b"a", 0.0)]), 11, "ZSET_LISTPACK",
          '13 13000000 0400 8161 02 00 01 8162 02 82"-0" 03 FF'),
@@ -233,6 +234,8 @@ def nodes_of(value: ListValue, target: Target) -> list[int]:
         (7, 10, 1400, [681, 681, 38]),
         (9, 100, 200, [79, 79, 42]),
         (9, 4000, 5, [2, 2, 1]),
+        (10, 1, 2800, [2726, 74]),
+        (11, 1, 2800, [2729, 71]),
         (10, 10, 1400, [681, 681, 38]),
         (10, 100, 200, [79, 79, 42]),
         (11, 10, 1400, [682, 681, 37]),
@@ -260,6 +263,15 @@ def test_list_nodes(version: int, size: int, count: int, expected: list[int]) ->
 )
 def test_large_list_elements(target: Target, large: int, expected: list[int]) -> None:
     assert nodes_of(ListValue([b"a", b"x" * large, b"b", b"c"]), target) == expected
+
+
+@pytest.mark.parametrize("border", [127 - 2, 254 - 3, 4095, 16383 - 5, 16383, 2097151 - 5])
+def test_sizes_where_an_entry_changes_its_form(border: int) -> None:
+    """Lengths forwards and backwards get wider there, in one packed encoding or the other."""
+    texts = [b"%c" % (65 + step) * (border + step) for step in range(-3, 4)]
+    for version in (9, 10):
+        data, _ = saved_records([record(ListValue(texts))], redis(version))
+        assert [back.value for back in read_back(data)] == [ListValue(texts)]
 
 
 # What is written around a value
@@ -391,6 +403,8 @@ def test_strings_are_compressed_where_that_helps() -> None:
     dice = random.Random(2)
     sizes = [*range(70), 263, 264, 265, 266, 8190, 8192, 8193, 8195, 20_000, 70_000]
     values = [compressible(dice, size) for size in sizes for _ in range(6)] + [dice.randbytes(size) for size in sizes]
+    # A reference reaches back 8192 bytes and no further.
+    values += [b"The quick brown fox" + bytes(gap - 19) + b"The quick brown fox" for gap in range(8188, 8197)]
     values += [b"12", b"-32769"] + [b"\x00" * size for size in (21, 22, 264, 265, 266, 267, 300_000)]
     records = [record(StringValue(value), key=b"%d" % at) for at, value in enumerate(values)]
     data, _ = saved_records(records, redis(9))
@@ -427,7 +441,10 @@ def test_losses_are_worded_and_summed_up() -> None:
     fields = HashValue([(b"f", b"v", 5), (b"g", b"v", 6)])
     with pytest.raises(LossError) as caught:
         saved_records([record(fields, db=2)], redis(7))
-    assert str(caught.value) == 'key "k" of db 2: REDIS version 7 cannot hold 2 field expiries; Redis stores it since RDB 12'
+    assert (
+        str(caught.value)
+        == 'key "k" of db 2: REDIS version 7 cannot hold 2 field expiries; Redis stores it since RDB 12'
+    )
     _, written = saved_records(
         [record(fields), record(fields, key=b"l", idle_s=1), record(StringValue(b""), key=b"m", idle_s=4)],
         redis(7), allow_loss=True,
@@ -438,6 +455,16 @@ def test_losses_are_worded_and_summed_up() -> None:
     assert [describe_loss(loss) for loss in sum_up(written.losses)] == [
         '4 × field expiries (key "k" of db 0)', '2 × idle times (key "l" of db 0)',
     ]  # fmt: skip
+
+
+def test_losses_without_end_are_counted() -> None:
+    """One by one they would take more memory than the data."""
+    lost = HashValue([(b"f", b"v", 5)])
+    records = [record(lost, key=b"%d" % at) for at in range(10_050)]
+    _, written = saved_records(records, redis(7), allow_loss=True)
+    assert len(written.losses) == 10_001
+    assert (written.losses[-1].key, written.losses[-1].times) == (b"10000", 50)
+    assert [loss.times for loss in sum_up(written.losses)] == [10_050]
 
 
 def test_an_array_without_items_is_refused() -> None:
@@ -463,7 +490,7 @@ def test_an_owner_that_is_no_consumer_becomes_one() -> None:
 def test_an_entry_with_two_owners_stays_one() -> None:
     """A file may say so; the group's own list has the entry once."""
     ids = StreamID(1, 1), StreamID(2, 0)
-    pending = [PendingEntry(id, name, 5, 1) for id in ids for name in (b"a", b"b")]
+    pending = [PendingEntry(entry_id, name, 5, 1) for entry_id in ids for name in (b"a", b"b")]
     consumers = [StreamConsumer(name, 7, 8) for name in (b"a", b"b", b"idle")]
     stream = StreamValue(
         [], last_id=ids[1], first_id=StreamID(0, 0), max_deleted_id=ids[1], entries_added=2,
