@@ -220,7 +220,7 @@ def check_refusal(record: KeyRecord, target: Target, severe: set[str]) -> None:
     assert not severe or sink.losses == []
 
 
-@settings(max_examples=settings.default.max_examples * 2)
+@settings(max_examples=settings.default.max_examples)
 @given(st.lists(records(), min_size=2, max_size=6), st.sampled_from(TARGETS))
 def test_many_records_are_what_each_of_them_is(drawn: list[KeyRecord], target: Target) -> None:
     """Buffers are used again: nothing of a record reaches the next one."""

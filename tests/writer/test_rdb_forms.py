@@ -146,6 +146,7 @@ def test_one_text_among_integers() -> None:
         (ZSetValue([(b"a", 1e-7)]), 10, "ZSET_LISTPACK",
          '22 22000000 0200 8161 02 96"9.9999999999999995e-08" 17 FF'),
         (ZSetValue([(b"a", 2.0**62)]), 10, "ZSET_LISTPACK", "14 14000000 0200 8161 02 F40000000000000040 09 FF"),
+        (ZSetValue([(b"a", -(2.0**62))]), 10, "ZSET_LISTPACK", "14 14000000 0200 8161 02 F400000000000000C0 09 FF"),
         (ZSetValue([(b"a", 2.0**53)]), 9, "ZSET_ZIPLIST",
          "18 18000000 0D000000 0200 00 01 61 03 E0 0000000000002000 FF"),
         (ZSetValue([(b"a", 1e19)]), 9, "ZSET_ZIPLIST", '15 15000000 0D000000 0200 00 01 61 03 05 "1e+19" FF'),
@@ -485,6 +486,25 @@ def test_an_owner_that_is_no_consumer_becomes_one() -> None:
     assert back.value.groups[0].pending == group.pending
     assert [(c.name, c.seen_at_ms, c.active_at_ms) for c in back.value.groups[0].consumers] == [(b"c", 77, 77)]
     assert [loss.severity for loss in written.losses] == ["note"]
+
+
+def test_field_names_that_run_into_each_other() -> None:
+    """Only entries with the very names of a node's first entry may leave theirs out."""
+    names = [
+        (b"a", b"b"),
+        (b"a", b"b"),
+        (b"ab", b"b"),
+        (b"", b"ab"),
+        (b"a", b""),
+        (b"a",),
+        (b"b", b"a"),
+        (b"a", b"b", b""),
+    ]
+    entries = [StreamEntry(StreamID(1, at), [(name, b"v") for name in row]) for at, row in enumerate(names)]
+    stream = StreamValue(
+        entries, last_id=StreamID(1, 9), first_id=StreamID(1, 0), max_deleted_id=StreamID(0, 0), entries_added=8
+    )
+    assert value_of(stream, redis(11))[0] == "STREAM_LISTPACKS_3"
 
 
 def test_an_entry_with_two_owners_stays_one() -> None:
