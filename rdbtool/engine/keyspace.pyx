@@ -18,9 +18,6 @@ cdef extern from "Python.h":
 cdef class Db:
     """One database: ``keys`` maps key to value, ``expires`` key to Unix ms for the keys that expire."""
 
-    cdef readonly dict keys
-    cdef readonly dict expires
-
     def __init__(self):
         self.keys = {}
         self.expires = {}
@@ -45,7 +42,7 @@ cdef class Db:
             raise WrongTypeError
         return <object>value
 
-    def replace(self, bytes key not None, value):
+    cpdef replace(self, bytes key, value):
         """Set a key to a new value; an expiry is gone."""
         cdef Py_ssize_t before = PyDict_Size(self.keys)
         self.put(key, value)

@@ -16,7 +16,8 @@ from typing import Final
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import ArityError, CommandError, ScriptError, UnknownCommandError
 from rdbtool.engine.keyspec import command_name, is_called, keys_of
-from rdbtool.engine.table import CONTAINERS, Handler
+from rdbtool.engine.plain import PlainCommands
+from rdbtool.engine.table import COMMANDS, CONTAINERS, Handler
 from rdbtool.errors import ReplayError
 from rdbtool.findings import Finding
 from rdbtool.rules import Rules
@@ -88,6 +89,7 @@ class Replay:
         self._before_number = before_number
         self._watcher = watcher
         self._handlers: dict[bytes, tuple[Handler, int]] = {}
+        self._plain = PlainCommands(COMMANDS[b"SET"].handler)
         self._queue: list[tuple[Sequence[bytes], int, int]] | None = None
 
     def begin_part(self, name: str) -> None:
@@ -117,29 +119,21 @@ class Replay:
         stop = self._find_stop(argvs, first_number, limit)
         engine = self.engine
         handlers = self._handlers
+        rows = argvs if isinstance(argvs, list) else list(argvs)
         index = 0
         end = len(argvs) if stop is None else stop
         while index < end:
-            # The usual case, outside of transactions, with as little around a command as possible.
             if self._queue is None and self._watcher is None:
-                argv: Sequence[bytes] = ()
                 try:
-                    for index in range(index, end):  # noqa: B020 - it goes on where an exception left it
-                        argv = argvs[index]
-                        handler, least = handlers[argv[0]]
-                        if len(argv) < least:
-                            self._execute(argv, offsets[index], first_number + index)
-                        else:
-                            handler(engine, argv)
-                    break
-                except KeyError:
-                    if argv[0] in handlers:
-                        raise
-                    self._meet(argv, offsets[index], first_number + index)
+                    index = self._plain.execute(engine, rows, index, end, handlers)
+                    if index == end:
+                        break
+                    self._meet(rows[index], offsets[index], first_number + index)
                 except CommandError as error:
-                    self._report(error, argv, offsets[index], first_number + index)
+                    index = self._plain.index
+                    self._report(error, rows[index], offsets[index], first_number + index)
             else:
-                self._meet(argvs[index], offsets[index], first_number + index)
+                self._meet(rows[index], offsets[index], first_number + index)
             index += 1
         self.commands += end
         if stop is not None:

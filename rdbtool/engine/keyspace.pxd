@@ -1,0 +1,8 @@
+# C-level view of the keyspace, for the loop that executes a log's plain commands.
+
+cdef class Db:
+    cdef readonly dict keys
+    cdef readonly dict expires
+
+    cpdef replace(self, bytes key, value)
+    cpdef put(self, bytes key, value)
