@@ -13,9 +13,10 @@ from cython cimport auto_pickle
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_SetItem, PyDict_Size
 from cpython.tuple cimport PyTuple_GET_SIZE
-from libc.math cimport isinf, isnan, signbit
+from libc.math cimport signbit
 from libc.stdint cimport uint8_t
 from rdbtool._codec.cursor cimport rt_parse_double
+from rdbtool._codec.scores cimport in_doubt
 
 
 class StringData(bytearray):
@@ -97,7 +98,7 @@ cdef class ZSetData(dict):
         for i in range(start, PyTuple_GET_SIZE(words) - 1, 2):
             text = <const uint8_t *>PyBytes_AS_STRING(words[i])
             size = PyBytes_GET_SIZE(words[i])
-            if not rt_parse_double(text, size, &score) or is_doubtful(text, size, score):
+            if not rt_parse_double(text, size, &score) or (score == 0 and signbit(score)) or in_doubt(text, size, score):
                 self.clear()
                 return False
             PyDict_SetItem(self, words[i + 1], score)
@@ -132,19 +133,3 @@ cdef class ZSetData(dict):
             for _, member in gone:
                 del self[member]
         return gone
-
-
-cdef bint is_doubtful(const uint8_t *text, Py_ssize_t size, double score):
-    """Whether a server may refuse a score (NaN; infinite or zero though it was not written so), or drop its sign."""
-    cdef Py_ssize_t i
-    if isnan(score):
-        return True
-    if isinf(score):
-        return text[size - 1] < c"A"                # a digit: an overflow
-    if score == 0:
-        if signbit(score):
-            return True
-        for i in range(size):
-            if c"1" <= text[i] <= c"9":
-                return True
-    return False
