@@ -24,6 +24,7 @@ cdef inline uint8_t *room(Buffer *buffer, size_t more) except NULL:
     grow(&buffer.scratch, buffer.size + more)
     return buffer.scratch.data + buffer.size
 
+cdef int refuse(str what) except -1
 cdef void trim(Buffer *buffer) noexcept
 cdef int put_byte(Buffer *buffer, uint8_t byte) except -1
 cdef int put_bytes(Buffer *buffer, const void *p, size_t size) except -1

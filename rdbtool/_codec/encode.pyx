@@ -15,6 +15,11 @@ cdef enum:
     COMPRESS_ABOVE = 20         # bytes of a string that servers try to compress
 
 
+cdef int refuse(str what) except -1:
+    """Raise ValueError: nobody may ask for what the target cannot hold."""
+    raise ValueError(f"the target cannot hold {what}: records have to go through Fit")
+
+
 cdef void trim(Buffer *buffer) noexcept:
     """Empty a buffer for the next record."""
     buffer.size = 0

@@ -3,20 +3,13 @@
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.cursor cimport Bytes, Scratch
 from rdbtool._codec.encode cimport Buffer, Form
+from rdbtool._codec.encode_owners cimport Owners
 from rdbtool._codec.sink cimport Consumer, Group, Pending, Producers, StreamTail
 
 cdef struct Field:
     size_t at
     size_t size
     size_t value_size
-
-cdef struct Owner:
-    size_t name_at
-    size_t name_size
-    int64_t seen_at_ms
-    int64_t active_at_ms
-    uint64_t first              # index of its first id, once all are known
-    uint64_t ids
 
 cdef struct Owned:
     uint64_t ms
@@ -27,16 +20,7 @@ cdef struct Owned:
 
 cdef class Stream:
     cdef Form form
-    # What could not be said in the target's form, and what had to be made up.
-    cdef uint64_t unowned       # pending entries
-    cdef uint64_t counters      # 1: the stream's counters are dropped, or were unknown
-    cdef uint64_t entries_read
-    cdef uint64_t seen_times
-    cdef uint64_t active_times
-    cdef uint64_t consumers_made
-    cdef uint64_t producers_lost
     cdef bint has_producers
-    cdef bint limits_made       # the limits of idempotent producers are made up
 
     cdef Buffer prefix          # of the finished value: the number of nodes
     cdef Buffer nodes
@@ -63,15 +47,8 @@ cdef class Stream:
     cdef Buffer arena
     cdef Scratch fields
     cdef uint64_t field_count
-    cdef uint64_t entries
-    cdef uint64_t first_ms
-    cdef uint64_t first_seq
-    cdef StreamTail counted     # as heard
 
-    cdef Buffer owner_names     # the group at hand
-    cdef Scratch owners
-    cdef uint64_t owner_count
-    cdef dict owner_index
+    cdef Owners owners          # of the group at hand
     cdef Scratch pendings
     cdef uint64_t pending_count
     cdef Scratch ids
@@ -95,9 +72,6 @@ cdef class Stream:
     cdef int begin_node(self) except -1
     cdef int close_node(self) except -1
     cdef bint has_master_fields(self) noexcept
-    cdef int64_t add_owner(self, Bytes name, size_t size, int64_t seen_at_ms, int64_t active_at_ms) except -1
-    cdef int64_t find_owner(self, Pending *pending) except -1
-    cdef int put_counters(self) except -1
     cdef int put_group_pending(self) except -1
     cdef int put_consumers(self) except -1
     cdef int put_unowned(self) except -1

@@ -3,16 +3,15 @@
 # Nodes are cut as servers do. An entry whose field names are those of its node's first entry stores values only,
 # so an entry is collected before it is written. A group's pending entries are told one by one, each
 # with its owner; the file wants them as one list of the group and one of ids for each consumer.
-#
-# What a target cannot hold, and what has to be made up for it, is counted: the caller tells.
 
 from libc.stdint cimport uint8_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 from rdbtool._codec.cursor cimport grow, release
 from rdbtool._codec.encode cimport (
     begin_listpack, end_listpack, put_be64, put_blob, put_byte, put_bytes, put_entry, put_entry_int, put_le,
-    put_length, put_string, trim
+    put_length, put_string, refuse, trim
 )
+from rdbtool._codec.encode_owners cimport Owner
 
 include "_types.pxi"
 
@@ -21,9 +20,6 @@ cdef enum:
     NODE_ENTRIES = 100          # stream-node-max-entries; the master's count so takes one byte
     COUNT_AT = 6                # where it stands in the listpack
     SAME_FIELDS = 2
-    # The limits that Redis 8.6 gives to a stream that has none.
-    IDEMPOTENCY_SECONDS = 100
-    IDEMPOTENCY_ENTRIES = 100
     # RDB versions that brought a form of streams.
     COUNTERS = 10
     ACTIVE_TIMES = 11
@@ -34,6 +30,9 @@ cdef uint64_t UNKNOWN = <uint64_t>-1
 
 
 cdef class Stream:
+    def __cinit__(self):
+        self.owners = Owners()
+
     def __dealloc__(self):
         release(&self.prefix.scratch)
         release(&self.nodes.scratch)
@@ -44,10 +43,8 @@ cdef class Stream:
         release(&self.node.scratch)
         release(&self.names.scratch)
         release(&self.arena.scratch)
-        release(&self.owner_names.scratch)
         release(&self.name_rows)
         release(&self.fields)
-        release(&self.owners)
         release(&self.pendings)
         release(&self.ids)
         release(&self.unowned_lists)
@@ -62,22 +59,14 @@ cdef class Stream:
         trim(&self.node)
         trim(&self.names)
         trim(&self.arena)
-        trim(&self.owner_names)
-        self.unowned = self.counters = self.entries_read = self.seen_times = self.active_times = 0
-        self.consumers_made = self.producers_lost = 0
-        self.has_producers = self.limits_made = self.any_unowned = False
-        self.node_count = self.group_count = self.producer_count = self.in_node = self.entries = 0
-        self.first_ms = self.first_seq = 0
+        self.has_producers = self.any_unowned = False
+        self.node_count = self.group_count = self.producer_count = self.in_node = 0
         memset(&self.limits, 0, sizeof(Producers))
         return 0
 
     # ---- entries -------------------------------------------------------------------------------
 
     cdef int entry(self, uint64_t ms, uint64_t seq) except -1:
-        if self.entries == 0:
-            self.first_ms = ms
-            self.first_seq = seq
-        self.entries += 1
         self.ms = ms
         self.seq = seq
         self.arena.size = 0
@@ -175,93 +164,53 @@ cdef class Stream:
         return 0
 
     cdef int stream_tail(self, StreamTail *tail) except -1:
+        if tail.counted != (self.form.level >= COUNTERS):
+            refuse("stream counters" if tail.counted else "a stream without counters")
         self.close_node()
-        self.counted = tail[0]
         put_length(&self.tail, tail.length)
         put_length(&self.tail, tail.last_ms)
         put_length(&self.tail, tail.last_seq)
-        self.counters = (self.form.level >= COUNTERS) != tail.counted
-        if self.form.level >= COUNTERS:
-            return self.put_counters()
+        if tail.counted:
+            put_length(&self.tail, tail.first_ms)
+            put_length(&self.tail, tail.first_seq)
+            put_length(&self.tail, tail.max_deleted_ms)
+            put_length(&self.tail, tail.max_deleted_seq)
+            put_length(&self.tail, tail.entries_added)
         return 0
-
-    cdef int put_counters(self) except -1:
-        """What version 2 added; where the source does not know it, what servers take it for."""
-        cdef StreamTail *tail = &self.counted
-        put_length(&self.tail, tail.first_ms if tail.counted else self.first_ms)
-        put_length(&self.tail, tail.first_seq if tail.counted else self.first_seq)
-        put_length(&self.tail, tail.max_deleted_ms if tail.counted else 0)
-        put_length(&self.tail, tail.max_deleted_seq if tail.counted else 0)
-        return put_length(&self.tail, tail.entries_added if tail.counted else tail.length)
 
     # ---- groups --------------------------------------------------------------------------------
 
     cdef int begin_group(self, Group *group) except -1:
         self.group_count += 1
-        self.owner_count = self.pending_count = 0
-        self.owner_names.size = 0
-        self.owner_index = {}
+        self.pending_count = 0
+        self.owners.clear()
         put_string(&self.groups, group.name, group.name_size, self.form.table)
         put_length(&self.groups, group.last_ms)
         put_length(&self.groups, group.last_seq)
         if self.form.level >= COUNTERS:
             put_length(&self.groups, group.entries_read if group.counted else UNKNOWN)
         elif group.counted:
-            self.entries_read += 1
+            refuse("entries read by groups")
         return 0
 
     cdef int consumer(self, Consumer *consumer) except -1:
-        cdef int64_t seen = consumer.seen_at_ms if consumer.has_seen else 0
-        self.seen_times += not consumer.has_seen
-        # Where no active time is known, servers take the time when it was seen.
-        self.active_times += (self.form.level >= ACTIVE_TIMES) != consumer.has_active
-        self.add_owner(consumer.name, consumer.name_size, seen, consumer.active_at_ms if consumer.has_active else seen)
+        if not consumer.has_seen:
+            refuse("consumers that were seen at an unknown time")
+        if consumer.has_active != (self.form.level >= ACTIVE_TIMES):
+            refuse("times when consumers were active" if consumer.has_active else "consumers without such times")
+        self.owners.add(consumer)
         return 0
-
-    cdef int64_t add_owner(self, Bytes name, size_t size, int64_t seen_at_ms, int64_t active_at_ms) except -1:
-        cdef Owner *owner
-        cdef int64_t index = <int64_t>self.owner_count
-        grow(&self.owners, (self.owner_count + 1) * sizeof(Owner))
-        owner = <Owner *>self.owners.data + index
-        owner.name_at = self.owner_names.size
-        owner.name_size = size
-        owner.seen_at_ms = seen_at_ms
-        owner.active_at_ms = active_at_ms
-        owner.ids = 0
-        put_bytes(&self.owner_names, name, size)
-        self.owner_index.setdefault((<char *>name)[:size], index)
-        self.owner_count += 1
-        return index
-
-    cdef int64_t find_owner(self, Pending *pending) except -1:
-        cdef Owned *before
-        cdef Owner *owner
-        if self.pending_count:
-            # Often the one of the entry before.
-            before = <Owned *>self.pendings.data + self.pending_count - 1
-            if before.owner >= 0:
-                owner = <Owner *>self.owners.data + before.owner
-                if owner.name_size == pending.consumer_size and memcmp(
-                    self.owner_names.scratch.data + owner.name_at, pending.consumer, pending.consumer_size
-                ) == 0:
-                    return before.owner
-        index = self.owner_index.get((<char *>pending.consumer)[:pending.consumer_size])
-        if index is not None:
-            return index
-        self.consumers_made += 1
-        return self.add_owner(
-            pending.consumer, pending.consumer_size, pending.delivered_at_ms, pending.delivered_at_ms
-        )
 
     cdef int pending(self, Pending *pending) except -1:
         cdef Owned *row
         cdef int64_t owner = -1
         if pending.owned:
-            owner = self.find_owner(pending)
-            (<Owner *>self.owners.data)[owner].ids += 1
+            owner = self.owners.find(pending.consumer, pending.consumer_size)
+            if owner < 0:
+                refuse("pending entries of who is no consumer")
+            self.owners.row(<uint64_t>owner).ids += 1
         elif self.form.level < UNOWNED:
-            self.unowned += 1
-            return 0
+            refuse("pending entries that nobody owns")
         grow(&self.pendings, (self.pending_count + 1) * sizeof(Owned))
         row = <Owned *>self.pendings.data + self.pending_count
         row.ms = pending.ms
@@ -303,32 +252,34 @@ cdef class Stream:
 
     cdef int put_consumers(self) except -1:
         cdef Owned *rows = <Owned *>self.pendings.data
-        cdef Owner *owners = <Owner *>self.owners.data
+        cdef Owners owners = self.owners
+        cdef Owner *owner
         cdef uint64_t *ids
         cdef uint64_t i, j, at = 0
         # Each consumer's part of one array of indexes, filled in the order of the group's list.
         grow(&self.ids, (self.pending_count + 1) * sizeof(uint64_t))
         ids = <uint64_t *>self.ids.data
-        for i in range(self.owner_count):
-            owners[i].first = at
-            at += owners[i].ids
-            owners[i].ids = 0
+        for i in range(owners.count):
+            owner = owners.row(i)
+            owner.first = at
+            at += owner.ids
+            owner.ids = 0
         for i in range(self.pending_count):
             if rows[i].owner >= 0:
-                ids[owners[rows[i].owner].first + owners[rows[i].owner].ids] = i
-                owners[rows[i].owner].ids += 1
-        put_length(&self.groups, self.owner_count)
-        for i in range(self.owner_count):
-            put_string(
-                &self.groups, self.owner_names.scratch.data + owners[i].name_at, owners[i].name_size, self.form.table
-            )
-            put_le(&self.groups, <uint64_t>owners[i].seen_at_ms, 8)
-            if self.form.level >= ACTIVE_TIMES:
-                put_le(&self.groups, <uint64_t>owners[i].active_at_ms, 8)
-            put_length(&self.groups, owners[i].ids)
-            for j in range(owners[i].ids):
-                put_be64(&self.groups, rows[ids[owners[i].first + j]].ms)
-                put_be64(&self.groups, rows[ids[owners[i].first + j]].seq)
+                owner = owners.row(<uint64_t>rows[i].owner)
+                ids[owner.first + owner.ids] = i
+                owner.ids += 1
+        put_length(&self.groups, owners.count)
+        for i in range(owners.count):
+            owner = owners.row(i)
+            put_string(&self.groups, owners.name(i), owner.name_size, self.form.table)
+            put_le(&self.groups, <uint64_t>owner.seen_at_ms, 8)
+            if owner.has_active:
+                put_le(&self.groups, <uint64_t>owner.active_at_ms, 8)
+            put_length(&self.groups, owner.ids)
+            for j in range(owner.ids):
+                put_be64(&self.groups, rows[ids[owner.first + j]].ms)
+                put_be64(&self.groups, rows[ids[owner.first + j]].seq)
         return 0
 
     cdef int put_unowned(self) except -1:
@@ -363,6 +314,8 @@ cdef class Stream:
     # ---- idempotent producers ------------------------------------------------------------------
 
     cdef int begin_producers(self, Producers *producers) except -1:
+        if self.form.level < IDEMPOTENCY:
+            refuse("idempotent producers")
         self.has_producers = True
         self.limits = producers[0]
         return 0
@@ -379,9 +332,7 @@ cdef class Stream:
 
     cdef int put_idempotency(self) except -1:
         if not self.has_producers:
-            self.limits_made = True
-            self.limits.duration_s = IDEMPOTENCY_SECONDS
-            self.limits.max_entries = IDEMPOTENCY_ENTRIES
+            refuse("pending entries that nobody owns without limits of idempotent producers")
         put_length(&self.idempotency, self.limits.duration_s)
         put_length(&self.idempotency, self.limits.max_entries)
         put_length(&self.idempotency, self.producer_count)
@@ -415,8 +366,6 @@ cdef class Stream:
             self.drop_unowned_lists()
         if version >= 4:
             self.put_idempotency()
-        elif self.has_producers:
-            self.producers_lost = self.producer_count
         if version == 1:
             return TYPE_STREAM_LISTPACKS
         if version == 2:

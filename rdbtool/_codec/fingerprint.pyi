@@ -6,9 +6,11 @@ class Fingerprint(Sink):
     """Sums up 128-bit hashes of all records, functions and module data, independent of their order.
 
     Two files have the same fingerprint when every key has the same value, expiry, field expiries,
-    stream ids, groups, pending entries, eviction data and metadata. Encodings do not count.
+    stream ids, groups, pending entries, eviction data and metadata. Encodings do not count. ``signed_zeros``
+    False: nor does the sign of a score of -0, which servers lose at times.
     """
 
     keys: int
+    def __init__(self, *, signed_zeros: bool = True) -> None: ...
     def hexdigest(self) -> str:
         """Return the fingerprint of what was heard so far: 32 hex digits."""

@@ -40,7 +40,8 @@ cdef class Fingerprint(Sink):
     """Sums up 128-bit hashes of all records, functions and module data, independent of their order.
 
     Two files have the same fingerprint when every key has the same value, expiry, field expiries,
-    stream ids, groups, pending entries, eviction data and metadata. Encodings do not count.
+    stream ids, groups, pending entries, eviction data and metadata. Encodings do not count. ``signed_zeros``
+    False: nor does the sign of a score of -0, which servers lose at times.
     """
 
     cdef readonly uint64_t keys
@@ -50,6 +51,10 @@ cdef class Fingerprint(Sink):
     cdef rt_hash128 group
     cdef rt_hash128 consumers
     cdef int kind
+    cdef bint signed_zeros
+
+    def __init__(self, *, bint signed_zeros=True):
+        self.signed_zeros = signed_zeros
 
     def hexdigest(self):
         """Return the fingerprint of what was heard so far: 32 hex digits."""
@@ -114,10 +119,10 @@ cdef class Fingerprint(Sink):
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
         cdef rt_hash128 part
         cdef uint64_t bits = 0
-        if score == score:
-            memcpy(&bits, &score, 8)
-        else:
+        if score != score:
             bits = 0x7FF8000000000000       # all NaNs are one
+        elif score != 0 or self.signed_zeros:
+            memcpy(&bits, &score, 8)
         memset(&part, 0, sizeof(rt_hash128))
         rt_hash_feed(&part, member, member_size)
         rt_hash_number(&part, bits)

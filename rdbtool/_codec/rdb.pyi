@@ -3,20 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from rdbtool._codec.output import Output
-from rdbtool.errors import Loss
 
 class Rdb(Output):
     """The bytes of an RDB, handed to ``write``: header, items, keys, end mark and checksum.
 
     ``magic`` and ``version`` say what is written. ``release`` (family, major, minor) is the server that it is for,
     where servers of one version differ. ``compress``: strings, by LZF. ``sizes`` ({db: (keys, expires)}) are the
-    table sizes to announce; None: those that are heard. Raises LossError unless ``allow_loss``.
+    table sizes to announce; None: those that are heard. What the version cannot hold has to be left out before, by
+    ``Fit``: it raises ValueError.
     """
 
     magic: str
     version: int
     checksum: bool
-    allow_loss: bool
     keys: int
     handed_on: int
     def __init__(
@@ -28,9 +27,5 @@ class Rdb(Output):
         release: Sequence[str | int] | None = None,
         compress: bool = True,
         checksum: bool = True,
-        allow_loss: bool = False,
         sizes: Mapping[int, tuple[int, int]] | None = None,
     ) -> None: ...
-    @property
-    def losses(self) -> list[Loss]:
-        """What the target cannot hold: each loss by its key, and each kind of note once, with a count."""

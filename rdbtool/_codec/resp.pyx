@@ -1,140 +1,57 @@
 # RESP out: commands that rebuild the data, ready for `redis-cli --pipe`.
 #
 # Commands are those of the servers' own AOF rewrite (format C6), 64 elements at most in each, fewer
-# where they are large. A command's number of arguments stands before them, so the arguments at hand
-# are collected and the command is written when it is full. Values of modules exist as RESTORE payloads only.
+# where they are large, in the words of the server that they are for; without one the words follow the version
+# of the source. Values of modules exist as RESTORE payloads only.
 
-from libc.math cimport isinf, isnan
 from libc.stdint cimport int64_t, uint16_t, uint64_t
-from libc.stdlib cimport free
-from libc.string cimport memcpy
-from rdbtool._codec.cursor cimport Bytes, Scratch, grow, release, rt_double_text, rt_i64_text, rt_u64_text
-from rdbtool._codec.output cimport Output
-from rdbtool._codec.sink cimport (
-    ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, Pending, StreamTail
-)
+from rdbtool._codec.cursor cimport Bytes, rt_double_text, rt_i64_text, rt_u64_text
+from rdbtool._codec.resp_streams cimport StreamCommands
+from rdbtool._codec.resp_words cimport BATCH, BATCH_OCTETS
+from rdbtool._codec.sink cimport ArrayItem, Head, ITEM_DOUBLE, ITEM_INT
 
+from rdbtool._codec.able import server_of
 from rdbtool.model.items import FunctionLibrary
 from rdbtool.octets.crc64 import crc64
 
 include "_types.pxi"
 
-cdef enum:
-    BATCH = 64                  # elements in one command, as servers write them
-    BATCH_OCTETS = 1 << 18      # a command whose arguments are larger gets no further ones
-    CLAIM_IS_PICKY = 10         # RDB version of the first servers whose XCLAIM passes over deleted entries
 
+cdef class Resp(StreamCommands):
+    """Commands that rebuild the data. ``restore``: RESTORE payloads instead; ``replace``: existing keys give way.
 
-cdef class Resp(Output):
-    """Commands that rebuild the data. ``restore``: RESTORE payloads instead; ``replace``: existing keys give way."""
+    With ``version`` the words are those of a target: ``release`` (family, major, minor), or the first server that
+    wrote RDBs of that ``magic`` and ``version``. What it has no words for has to be left out before, by ``Fit``.
+    """
 
     cdef bint restore
     cdef bint replace
-    cdef int version                # of the RDB that the payloads come from
-    cdef int64_t db                 # -1: none was selected
-    cdef int64_t committed_db
-    cdef Scratch arguments          # the arguments of the command at hand, behind the key
-    cdef size_t filled
-    cdef uint64_t count             # how many they are
-    cdef uint64_t elements          # how many elements they make
-    cdef Scratch key                # "$n\r\nkey\r\n"
-    cdef size_t key_size
-    cdef Scratch group
-    cdef size_t group_size
+    cdef bint in_milliseconds       # expiry times
+    cdef bint variadic              # more than one element in a command, also where it is no hash
+    cdef bint fields_at_once        # a field that expires is set together with its expiry
+    cdef int target_version         # of payloads
     cdef Head head
-    cdef bint silent                # the value goes into a payload: its parts are not wanted
-    cdef bint any_entry
-    cdef bint counted               # the stream's counters are known
     cdef list late                  # field expiries: commands that follow the hash
-    cdef const char *verb
 
-    def __init__(self, write, *, bint restore=False, bint replace=False):
+    def __init__(self, write, *, bint restore=False, bint replace=False, str magic="REDIS", version=None,
+                 release=None):
         super().__init__(write)
         self.restore = restore
         self.replace = replace
-        self.db = self.committed_db = -1
+        self.in_milliseconds = self.variadic = True
+        self.has_counters = self.creates_idle = True
+        if version is not None:
+            self.aim(version, server_of(magic, version, release))
 
-    def __dealloc__(self):
-        release(&self.arguments)
-        release(&self.key)
-        release(&self.group)
-
-    cdef int header(self, str magic, int version) except -1:
-        self.version = version
-        return 0
-
-    # ---- writing commands ----------------------------------------------------------------------
-
-    cdef int command(self, const char *verb, uint64_t arguments) except -1:
-        """Open a command of ``arguments`` arguments, the verb among them."""
-        self.put_char(c"*")
-        self.put_u64(arguments)
-        self.put_text(b"\r\n")
-        return self.word(verb)
-
-    cdef int word(self, const char *text) except -1:
-        cdef size_t size = 0
-        while text[size]:
-            size += 1
-        return self.bulk(<Bytes>text, size)
-
-    cdef int bulk(self, Bytes p, size_t size) except -1:
-        self.put_char(c"$")
-        self.put_u64(size)
-        self.put_text(b"\r\n")
-        self.put(p, size)
-        return self.put_text(b"\r\n")
-
-    cdef int bulk_i64(self, int64_t number) except -1:
-        cdef char text[24]
-        return self.bulk(<Bytes>text, rt_i64_text(number, text))
-
-    cdef int bulk_u64(self, uint64_t number) except -1:
-        cdef char text[24]
-        return self.bulk(<Bytes>text, rt_u64_text(number, text))
-
-    cdef int bulk_id(self, uint64_t ms, uint64_t seq) except -1:
-        cdef char text[48]
-        cdef int size = rt_u64_text(ms, text)
-        text[size] = c"-"
-        size += 1
-        size += rt_u64_text(seq, text + size)
-        return self.bulk(<Bytes>text, size)
-
-    cdef int bulk_key(self) except -1:
-        return self.put(self.key.data, self.key_size)
-
-    cdef inline int argument(self, Bytes p, size_t size) except -1:
-        """Collect an argument of the command at hand."""
-        cdef char *at
-        grow(&self.arguments, self.filled + size + 32)
-        at = <char *>self.arguments.data + self.filled
-        at[0] = c"$"
-        at += 1
-        at += rt_u64_text(size, at)
-        at[0] = c"\r"
-        at[1] = c"\n"
-        memcpy(at + 2, p, size)
-        at += size + 2
-        at[0] = c"\r"
-        at[1] = c"\n"
-        self.filled = at + 2 - <char *>self.arguments.data
-        self.count += 1
-        return 0
-
-    cdef int close_command(self) except -1:
-        """Write the command at hand, if there is one."""
-        if self.count:
-            self.command(self.verb, self.count + 2)
-            self.bulk_key()
-            self.put(self.arguments.data, self.filled)
-        self.filled = self.count = self.elements = 0
-        return 0
-
-    cdef inline int close_when_full(self) except -1:
-        self.elements += 1
-        if self.elements == BATCH or self.filled >= BATCH_OCTETS:
-            return self.close_command()
+    cdef int aim(self, int version, server) except -1:
+        """Choose the words of a server."""
+        self.targeted = True
+        self.target_version = version
+        self.in_milliseconds = server.has((2, 6))
+        self.variadic = server.has((2, 4))
+        self.has_counters = self.creates_all = server.has((7, 0))
+        self.creates_idle = server.has((6, 2))
+        self.fields_at_once = server.family == "valkey"
         return 0
 
     # ---- events --------------------------------------------------------------------------------
@@ -152,7 +69,6 @@ cdef class Resp(Output):
         return 0
 
     cdef int begin_key(self, Head *head) except -1:
-        self.filled = self.count = self.elements = 0
         self.any_entry = False
         self.late = None
         self.head = head[0]
@@ -160,12 +76,7 @@ cdef class Resp(Output):
             self.command(b"SELECT", 2)
             self.bulk_i64(head.db)
             self.db = head.db
-        self.filled = 0
-        self.argument(head.key, head.key_size)
-        grow(&self.key, self.filled)
-        memcpy(self.key.data, self.arguments.data, self.filled)
-        self.key_size = self.filled
-        self.filled = self.count = 0
+        self.keep_key(head.key, head.key_size)
         # References to templates mean nothing outside their file: such a hash is written as commands.
         self.silent = head.kind == KIND_MODULE or (
             self.restore
@@ -175,6 +86,7 @@ cdef class Resp(Output):
         if self.replace and not self.silent and head.kind != KIND_STRING:
             self.command(b"DEL", 2)
             self.bulk_key()
+        self.batch = BATCH if self.variadic or head.kind == KIND_HASH else 1
         if head.kind == KIND_LIST:
             self.verb = b"RPUSH"
         elif head.kind == KIND_SET:
@@ -185,6 +97,7 @@ cdef class Resp(Output):
             self.verb = b"HMSET"
         elif head.kind == KIND_ARRAY:
             self.verb = b"ARMSET"
+            self.batch = BATCH // 2
         return 0
 
     cdef int string(self, Bytes p, size_t size) except -1:
@@ -203,6 +116,8 @@ cdef class Resp(Output):
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
         if self.silent:
             return 0
+        if expire_at_ms >= 0 and self.fields_at_once:
+            return self.put_field(field, field_size, value, value_size, expire_at_ms)
         self.argument(field, field_size)
         self.argument(value, value_size)
         if expire_at_ms >= 0:
@@ -210,6 +125,16 @@ cdef class Resp(Output):
                 self.late = []
             self.late.append(((<char *>field)[:field_size], expire_at_ms))
         return self.close_when_full()
+
+    cdef int put_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t when) except -1:
+        self.command(b"HSETEX", 8)
+        self.bulk_key()
+        self.word(b"PXAT")
+        self.bulk_i64(when)
+        self.word(b"FIELDS")
+        self.word(b"1")
+        self.bulk(field, field_size)
+        return self.bulk(value, value_size)
 
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
         cdef char text[40]
@@ -230,10 +155,7 @@ cdef class Resp(Output):
             self.argument(<Bytes>text, rt_double_text(item.real, text, 0))
         else:
             self.argument(item.text, item.text_size)
-        self.elements += 1
-        if self.elements == BATCH // 2 or self.filled >= BATCH_OCTETS:
-            return self.close_command()
-        return 0
+        return self.close_when_full()
 
     cdef int array_end(self, bint has_insert, uint64_t insert_index) except -1:
         if self.silent:
@@ -244,105 +166,6 @@ cdef class Resp(Output):
             self.bulk_key()
             self.bulk_u64(insert_index)
         return 0
-
-    # ---- streams -------------------------------------------------------------------------------
-
-    cdef int entry(self, uint64_t ms, uint64_t seq, uint64_t fields) except -1:
-        if self.silent:
-            return 0
-        self.any_entry = True
-        self.command(b"XADD", 3 + 2 * fields)
-        self.bulk_key()
-        return self.bulk_id(ms, seq)
-
-    cdef int entry_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size) except -1:
-        if self.silent:
-            return 0
-        self.bulk(field, field_size)
-        return self.bulk(value, value_size)
-
-    cdef int stream_tail(self, StreamTail *tail) except -1:
-        if self.silent:
-            return 0
-        if not self.any_entry:
-            # An empty stream: add an entry that is trimmed at once.
-            self.command(b"XADD", 7)
-            self.bulk_key()
-            self.word(b"MAXLEN")
-            self.word(b"0")
-            self.word(b"0-1")
-            self.word(b"x")
-            self.word(b"y")
-        self.command(b"XSETID", 7 if tail.counted else 3)
-        self.bulk_key()
-        self.bulk_id(tail.last_ms, tail.last_seq)
-        if tail.counted:
-            self.word(b"ENTRIESADDED")
-            self.bulk_u64(tail.entries_added)
-            self.word(b"MAXDELETEDID")
-            self.bulk_id(tail.max_deleted_ms, tail.max_deleted_seq)
-        self.counted = tail.counted
-        return 0
-
-    cdef int begin_group(self, Group *group) except -1:
-        if self.silent:
-            return 0
-        self.filled = self.count = 0
-        self.argument(group.name, group.name_size)
-        grow(&self.group, self.filled)
-        memcpy(self.group.data, self.arguments.data, self.filled)
-        self.group_size = self.filled
-        self.filled = self.count = 0
-        self.command(b"XGROUP", 7 if self.counted else 5)
-        self.word(b"CREATE")
-        self.bulk_key()
-        self.put(self.group.data, self.group_size)
-        self.bulk_id(group.last_ms, group.last_seq)
-        if self.counted:
-            self.word(b"ENTRIESREAD")
-            if group.counted:
-                self.bulk_u64(group.entries_read)
-            else:
-                self.word(b"-1")
-        return 0
-
-    cdef int consumer(self, Consumer *consumer) except -1:
-        # Who has pending entries is created by claiming them, where even deleted entries can be claimed;
-        # CREATECONSUMER is younger than some of the servers where they can.
-        if self.silent or (consumer.pending and self.version < CLAIM_IS_PICKY):
-            return 0
-        self.command(b"XGROUP", 5)
-        self.word(b"CREATECONSUMER")
-        self.bulk_key()
-        self.put(self.group.data, self.group_size)
-        return self.bulk(consumer.name, consumer.name_size)
-
-    cdef int pending(self, Pending *pending) except -1:
-        if self.silent:
-            return 0
-        if not pending.owned:
-            self.command(b"XNACK", 10)
-            self.bulk_key()
-            self.put(self.group.data, self.group_size)
-            self.word(b"FAIL")
-            self.word(b"IDS")
-            self.word(b"1")
-            self.bulk_id(pending.ms, pending.seq)
-            self.word(b"RETRYCOUNT")
-            self.bulk_u64(pending.delivery_count)
-            return self.word(b"FORCE")
-        self.command(b"XCLAIM", 12)
-        self.bulk_key()
-        self.put(self.group.data, self.group_size)
-        self.bulk(pending.consumer, pending.consumer_size)
-        self.word(b"0")
-        self.bulk_id(pending.ms, pending.seq)
-        self.word(b"TIME")
-        self.bulk_i64(pending.delivered_at_ms)
-        self.word(b"RETRYCOUNT")
-        self.bulk_u64(pending.delivery_count)
-        self.word(b"JUSTID")
-        return self.word(b"FORCE")
 
     # ---- the end of a key ----------------------------------------------------------------------
 
@@ -359,32 +182,39 @@ cdef class Resp(Output):
                 self.word(b"FIELDS")
                 self.word(b"1")
                 self.bulk(<Bytes>(<char *>field), len(field))
-        if self.head.has_expire:
-            self.command(b"PEXPIREAT", 3)
-            self.bulk_key()
-            self.bulk_i64(self.head.expire_at_ms)
-        return 0
+        return self.put_expiry() if self.head.has_expire else 0
+
+    cdef int put_expiry(self) except -1:
+        self.command(b"PEXPIREAT" if self.in_milliseconds else b"EXPIREAT", 3)
+        self.bulk_key()
+        # Fit has made whole seconds of it.
+        return self.bulk_i64(self.head.expire_at_ms if self.in_milliseconds else self.head.expire_at_ms // 1000)
 
     cdef int put_payload(self, Bytes raw, size_t raw_size) except -1:
         """RESTORE with the value as the file stores it, the version of the file and a checksum (format A15)."""
         cdef bytes start = b""
         cdef bytes payload
-        cdef int options = 0
+        cdef int type_code = TYPE_MODULE_2 if self.head.kind == KIND_MODULE else self.head.type_code
+        # Old servers have no word for a point in time, and none lets it be 0.
+        cdef bint late = self.targeted and not self.restore and self.head.has_expire
+        cdef bint expires = self.head.has_expire and not late
+        cdef int version = self.target_version if self.targeted and not self.restore else self.version
+        cdef int options
         if raw == NULL:
             raise ValueError("a payload needs the value as a file stores it")
         if self.head.meta != NULL:
             start = bytes([OP_KEY_META]) + (<char *>self.head.meta)[:self.head.meta_size]
-        payload = start + bytes([self.head.type_code]) + (<char *>raw)[:raw_size] + self.version.to_bytes(2, "little")
+        payload = start + bytes([type_code]) + (<char *>raw)[:raw_size] + version.to_bytes(2, "little")
         payload += crc64(payload).to_bytes(8, "little")
-        options = self.replace + self.head.has_expire + 2 * (self.head.idle_s >= 0) + 2 * (self.head.freq >= 0)
+        options = self.replace + expires + 2 * (self.head.idle_s >= 0) + 2 * (self.head.freq >= 0)
         self.command(b"RESTORE", 4 + options)
         self.bulk_key()
         # 0 would mean no expiry, and less is refused: 1 ms past the epoch has expired just as well.
-        self.bulk_i64(max(1, self.head.expire_at_ms) if self.head.has_expire else 0)
+        self.bulk_i64(max(1, self.head.expire_at_ms) if expires else 0)
         self.bulk(<Bytes>(<char *>payload), len(payload))
         if self.replace:
             self.word(b"REPLACE")
-        if self.head.has_expire:
+        if expires:
             self.word(b"ABSTTL")
         if self.head.idle_s >= 0:
             self.word(b"IDLETIME")
@@ -392,13 +222,4 @@ cdef class Resp(Output):
         if self.head.freq >= 0:
             self.word(b"FREQ")
             self.bulk_i64(self.head.freq)
-        return 0
-
-    cdef int commit(self) except -1:
-        self.committed_db = self.db
-        return Output.commit(self)
-
-    cdef int rollback(self) noexcept:
-        # A SELECT in front of a record that is taken back goes with it.
-        self.db = self.committed_db
-        return Output.rollback(self)
+        return self.put_expiry() if late else 0

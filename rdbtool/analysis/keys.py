@@ -1,4 +1,4 @@
-"""Keys of anything: an RDB as it is read, a log as what it leads to.
+"""Keys of anything: an RDB or JSON lines as they are read, a log as what it leads to.
 
 What holds the keys wears one face, that of an RdbReader. The engine is imported when a log is met, so that whoever
 reads an RDB does not wait for it.
@@ -17,22 +17,31 @@ from rdbtool.rules import Rules
 if TYPE_CHECKING:
     from rdbtool.engine.log import ReplayedLog
     from rdbtool.reader.aof import AofReader
+    from rdbtool.reader.jsonl import JsonlReader
 
-    #: An open RDB, or a log that was replayed.
-    KeySource = RdbReader | ReplayedLog
+    #: An open RDB, open JSON lines, or a log that was replayed.
+    KeySource = RdbReader | JsonlReader | ReplayedLog
 
 Progress = Callable[[int], object]
 
 
 def load_keys(
-    reader: RdbReader | AofReader, rules: str | None = None, *, now_ms: int = 0, progress: Progress | None = None
+    reader: RdbReader | AofReader | JsonlReader,
+    rules: str | None = None,
+    *,
+    now_ms: int = 0,
+    progress: Progress | None = None,
 ) -> KeySource:
-    """Return what hands out the keys of an open source: an RDB's reader itself, a log replayed to its end.
+    """Return what hands out the keys of an open source: its reader itself, but a log replayed to its end.
 
     ``rules`` names the server that replays, None the writer of the log's snapshot; ``now_ms`` (Unix ms) is when. A
     log whose end is damaged hands out what precedes the damage, and then raises. Raises ValueError for another name.
     """
     if isinstance(reader, RdbReader):
+        return reader
+    from rdbtool.reader.aof import AofReader  # noqa: PLC0415 - as below
+
+    if not isinstance(reader, AofReader):
         return reader
     from rdbtool.engine.log import Options, ReplayedLog  # noqa: PLC0415 - the engine is for logs only
 
@@ -43,11 +52,12 @@ def load_keys(
 def open_keys(
     target: str | os.PathLike[str] | bytes | BinaryIO, *, rules: str | None = None, now_ms: int = 0
 ) -> KeySource:
-    """Open an RDB, or replay a log, a manifest or a directory with one: see ``load_keys``. Close it, or use ``with``.
+    """Open an RDB or JSON lines, or replay a log, a manifest or a directory with one: see ``load_keys``.
 
-    Raises InputError, UnsupportedError, FormatError; LimitError where memory does not suffice.
+    Close it, or use ``with``. Raises InputError, UnsupportedError, FormatError; LimitError where memory does not
+    suffice.
     """
-    reader = open_any(target)
+    reader = open_any(target, jsonl=True)
     try:
         return load_keys(reader, rules, now_ms=now_ms)
     except BaseException:
@@ -55,6 +65,6 @@ def open_keys(
         raise
 
 
-def size_of(reader: RdbReader | AofReader) -> int | None:
+def size_of(reader: RdbReader | AofReader | JsonlReader) -> int | None:
     """Return the size of an open source in bytes, None where nobody knows."""
     return reader.source.size if isinstance(reader, RdbReader) else reader.size

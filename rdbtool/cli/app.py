@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 #: The commands in the order of the help; each lives in the module of its name.
-COMMANDS: Final = ("info", "dump", "inspect", "digest", "replay", "history")
+COMMANDS: Final = ("info", "dump", "inspect", "digest", "replay", "history", "convert", "aof-rewrite")
 
 PROGRAM: Final = "rdbtool"
 
@@ -44,9 +44,10 @@ class LazyGroup(TyperGroup):
 
 def build_command(name: str) -> Any:
     """Import one command's module and return its click command."""
-    module = importlib.import_module(f"rdbtool.cli.{name}")
+    attribute = name.replace("-", "_")
+    module = importlib.import_module(f"rdbtool.cli.{attribute}")
     single = typer.Typer(**_SETTINGS)
-    single.command(name)(getattr(module, name))
+    single.command(name)(getattr(module, attribute))
     return get_command(single)
 
 
@@ -60,7 +61,7 @@ def build_group() -> Any:
 def rdbtool(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,  # noqa: FBT002
 ) -> None:
-    """Read, replay and explain the persistence files of Redis and Valkey: RDB snapshots and AOF logs.
+    """Read, replay, explain, convert and rewrite the persistence files of Redis and Valkey: RDB snapshots and AOF logs.
 
     Exit codes: 0 yes, 1 no: the data is damaged, 2 usage, 3 could not answer, 4 an unknown format or
     version, 130 interrupted, 141 closed pipe.

@@ -39,7 +39,7 @@ def digest(
     """
     check_rules(rules)
     selection, now_ms = filters.selection(), filters.milliseconds()
-    with open_any(src) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
+    with open_any(src, jsonl=True) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
         keys = load_keys(reader, rules, now_ms=now_ms, progress=progress)
         result = compute_digest(keys, rules, now_ms=now_ms, selection=selection, progress=progress)
     report = {

@@ -58,7 +58,7 @@ def dump(
 ) -> None:
     """Print the keys of a file as a table, JSON, CSV, a list of keys or commands that rebuild them.
 
-    A log is replayed, and the keys are those that it leads to.
+    A log is replayed, and the keys are those that it leads to. JSON lines are read as well as written.
 
     Output that goes to a file appears whole or not at all. When a file turns out to be damaged,
     what precedes the damage is printed, up to the last sound key.
@@ -73,7 +73,7 @@ def dump(
         _check_use("--restore", form, used=restore, users=("resp",))
         _check_use("--replace", form, used=replace, users=("resp",))
         show = not (no_progress or out.is_terminal)
-        with open_any(src) as reader, ProgressBar(size_of(reader), enabled=show) as progress:
+        with open_any(src, jsonl=not restore) as reader, ProgressBar(size_of(reader), enabled=show) as progress:
             keys = load_keys(reader, rules, now_ms=now_ms, progress=progress)
             write_keys(keys, out, form, selection=selection, progress=progress)
 

@@ -55,7 +55,45 @@ _EXAMPLES = {
         ("Who deleted this key?", "rdbtool history appendonlydir session:42"),
         ("A key of database 3 that is no text:", "rdbtool history -n 3 appendonly.aof '\\xac\\xed\\x00\\x05t'"),
     ),
+    "convert": (
+        ("A Redis 8 snapshot for a Redis 7.0:", "rdbtool convert dump.rdb old.rdb --target redis-7.0"),
+        (
+            "A directory that a server starts from with appendonly yes:",
+            "rdbtool convert dump.rdb /var/lib/redis/appendonlydir --to aof-dir",
+        ),
+        ("The keys of a log as an RDB:", "rdbtool convert appendonlydir dump.rdb"),
+        ("Through an editor and back:", "rdbtool convert dump.rdb keys.jsonl; rdbtool convert keys.jsonl new.rdb"),
+    ),
+    "aof-rewrite": (
+        ("A compact copy, whatever the server does:", "rdbtool aof-rewrite appendonlydir -o compact/ --retry 3"),
+        ("In place, while the server is stopped:", "rdbtool aof-rewrite --in-place --backup old appendonlydir"),
+        ("Everything up to the accident:", "rdbtool aof-rewrite --before flushall appendonlydir -o recovered/"),
+    ),
     "digest": (("Compare a backup with a running server:", "rdbtool digest dump.rdb; redis-cli DEBUG DIGEST"),),
+}
+
+#: Sections of their own: a title, and texts with the lines that they speak of.
+_SECTIONS: dict[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
+    "aof-rewrite": (
+        "CRON AND SYSTEMD",
+        (
+            (
+                "A line of a crontab that makes a compact copy every night, and mails only what went wrong:",
+                ("15 3 * * * rdbtool aof-rewrite -q --force --retry 3 /srv/copy/appendonlydir -o /srv/compact/",),
+            ),
+            (
+                "A systemd drop-in that makes the log compact before the server starts, whether that succeeds or not:",
+                (
+                    "[Service]",
+                    "ExecStartPre=-/usr/local/bin/rdbtool aof-rewrite -q --in-place /var/lib/redis/appendonlydir",
+                ),
+            ),
+            (
+                "Exit code 1 asks for a person: the log is damaged or in doubt. 3 says that it was in use, or changed.",
+                (),
+            ),
+        ),
+    ),
 }
 
 
@@ -92,7 +130,7 @@ def _command_page(name: str, command: Any) -> str:
         *arguments,
     ]
     lines += [".Sh DESCRIPTION", *_prose(command.help), ".Sh OPTIONS", *_options(command)]
-    lines += _exit_status() + _examples(name)
+    lines += _exit_status() + _examples(name) + _section(name)
     lines += [".Sh SEE ALSO", f".Xr {PROGRAM} 1 ,", f".Xr {PROGRAM}-findings 7"]
     return "\n".join(lines) + "\n"
 
@@ -148,6 +186,19 @@ def _examples(name: str) -> list[str]:
     lines = [".Sh EXAMPLES"]
     for text, command in _EXAMPLES[name]:
         lines += [*([] if lines[-1].startswith(".Sh") else [".Pp"]), _escape(text), f".Dl {_escape(command)}"]
+    return lines
+
+
+def _section(name: str) -> list[str]:
+    """Return the section that only one page has."""
+    if name not in _SECTIONS:
+        return []
+    title, texts = _SECTIONS[name]
+    lines = [f".Sh {title}"]
+    for text, shown in texts:
+        lines += [*([] if lines[-1].startswith(".Sh") else [".Pp"]), *_prose(text)]
+        if shown:
+            lines += [".Bd -literal -offset indent", *map(_escape, shown), ".Ed"]
     return lines
 
 

@@ -22,6 +22,7 @@ from rdbtool.types import KIND_ALIASES, KINDS
 
 if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
+    from rdbtool.writer.targets import Target
 
 Source = Annotated[
     str,
@@ -62,6 +63,28 @@ OutputFile = Annotated[
     str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")]
+TargetName = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="TARGET",
+        help="What to write for: a server such as redis-6.2 or valkey-9, or a version such as rdb-9. Default: the "
+        "form of SRC.",
+    ),
+]
+Preamble = Annotated[
+    bool | None,
+    typer.Option("--preamble/--no-preamble", help="Begin a log with an RDB, or with commands. Default: as SRC does."),
+]
+AllowLoss = Annotated[
+    bool, typer.Option("--allow-loss", help="Leave out what the target cannot hold, and say what that was.")
+]
+ServerStopped = Annotated[
+    bool,
+    typer.Option(
+        "--server-stopped", help="No server uses the log that is replaced: for where that cannot be found out."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -189,6 +212,18 @@ def check_rules(text: str | None) -> None:
             Rules.parse(text)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--rules") from error
+
+
+def target_of(text: str | None) -> Target | None:
+    """Return the target that ``text`` names, None for None. Raises BadParameter."""
+    if text is None:
+        return None
+    from rdbtool.writer.targets import Target  # noqa: PLC0415 - for commands that write
+
+    try:
+        return Target.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--target") from error
 
 
 @dataclasses.dataclass(frozen=True)

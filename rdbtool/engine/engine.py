@@ -7,14 +7,19 @@ of the chosen rules reaches by loading the same commands.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.errors import ArityError, CommandError, UnknownCommandError
 from rdbtool.engine.keyspace import Db
 from rdbtool.engine.table import COMMANDS, CONTAINERS, Command
 from rdbtool.model import FunctionLibrary, KeyRecord
 from rdbtool.rules import DEFAULT, Rules
+
+if TYPE_CHECKING:
+    from rdbtool.writer.rdb import Written
+    from rdbtool.writer.targets import Target
 
 #: One module a command family; importing it registers its commands.
 FAMILIES: Final = ("strings", "counters", "bits", "hyperloglog", "keys", "lists", "sets", "zsets", "zstores",
@@ -94,7 +99,7 @@ class Engine:
         """Return an equal object that was seen before, if any: field and member names repeat a lot."""
         return self._shared.setdefault(text, text) if len(text) <= 32 and len(self._shared) < 100_000 else text
 
-    def load(self, record: KeyRecord) -> None:
+    def put(self, record: KeyRecord) -> None:
         """Put a record of an RDB into the keyspace; a key that is there gives way."""
         from rdbtool.engine.convert import to_data  # noqa: PLC0415 - convert imports the values of all families
 
@@ -117,3 +122,34 @@ class Engine:
             expires = db.expires
             for key, data in db.keys.items():
                 yield KeyRecord(db=index, key=key, value=to_value(data), expire_at_ms=expires.get(key))
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        target: Target | str | None = None,
+        force: bool = True,
+        allow_loss: bool = False,
+        compress: bool = True,
+    ) -> Written:
+        """Write a snapshot: an RDB of all keys and functions, whole or not at all.
+
+        ``target`` (``redis-7.0``, ``rdb-11``, or a Target) is whom it is for, None for the server of the engine's
+        rules. ``force`` allows an existing file to be replaced. The same keyspace at the same ``now_ms`` gives the
+        same bytes. Raises InputError, UnsupportedError, ValueError for a target that there is not, and LossError for
+        what the target cannot hold, unless ``allow_loss``.
+        """
+        from rdbtool.engine.persistence.snapshot import save_engine  # noqa: PLC0415 - it is made of engines
+
+        return save_engine(self, path, target=target, force=force, allow_loss=allow_loss, compress=compress)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, rules: Rules | str | None = None, now_ms: int = 0) -> Engine:
+        """Return a new engine with what an RDB, a log or a log's directory leads to; db 0 is the current one.
+
+        ``rules`` None: those of the server that the file names. Nothing expires. Raises FormatError, InputError,
+        LimitError, UnsupportedError, and ReplayError for a command in a log that fails.
+        """
+        from rdbtool.engine.persistence.snapshot import load_engine  # noqa: PLC0415 - likewise
+
+        return load_engine(path, rules=rules, now_ms=now_ms)

@@ -127,10 +127,26 @@ class _Loading:
         loaded = Loaded(self.replay, self.engine.rules, self.header, self.aux, self.snapshot_keys, [], None, None)
         if isinstance(reader, RdbReader):
             return loaded
+        if self.replay.stopped_at is None and reader.fault is not None:
+            self._stop_at_damage(reader)
         if self.replay.stopped_at is not None:
             # What the reader says is of the part before.
             return loaded._replace(parts=reader.parts)
         return loaded._replace(parts=reader.parts, tail=reader.tail, fault=reader.fault)
+
+    def _stop_at_damage(self, reader: AofReader) -> None:
+        """Note that the place to stop was reached, if it lies in front of the damage that ended the log."""
+        until, tail = self.options.until, reader.tail
+        if until is None or tail is None:
+            return
+        if until.commands is not None:
+            is_reached = self.replay.commands >= until.commands and not self.replay.in_transaction
+        else:
+            is_reached = (
+                until.offset is not None and self._chosen(reader.parts) == tail.part and until.offset <= tail.at
+            )
+        if is_reached:
+            self.replay.stopped_at = reader.parts[tail.part].name, tail.at, self.replay.commands + 1
 
     def _load_parts(self, reader: AofReader, progress: Progress | None) -> None:
         self._check_part(reader.parts)
@@ -155,7 +171,7 @@ class _Loading:
         for record in snapshot.records(progress=progress):
             if told is not None:
                 told(name, record)
-            engine.load(record)
+            engine.put(record)
         for library in snapshot.functions:
             engine.load_function(library)
         self.header = snapshot.header

@@ -132,6 +132,11 @@ class AofReader:
         sizes = [part.size for part in self.parts]
         return None if None in sizes else sum(size or 0 for size in sizes)
 
+    @property
+    def compression(self) -> str | None:
+        """What the file at hand is compressed with, None if it is not, or none is open."""
+        return None if self._open is None else self._open.source.compression
+
     def close(self) -> None:
         """Close what is open."""
         if self._open is not None:

@@ -1,8 +1,8 @@
 """What a source is, by its content: never by its name.
 
 An RDB begins with its magic, a log with ``*`` and a digit or with an annotation, a manifest with a line of its
-grammar. An RDB that a server wrote as the beginning of a log says so in an aux field; where
-somebody put a log behind another RDB, the end of the file tells. Directories hold a manifest.
+grammar, and JSON lines with a brace. An RDB that a server wrote as the beginning of a log says so in an aux field;
+where somebody put a log behind another RDB, the end of the file tells. Directories hold a manifest.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import BinaryIO, Final, Literal, NoReturn
 
 from rdbtool._codec.window import Window
 from rdbtool.errors import InputError, UnsupportedError
@@ -19,7 +19,7 @@ from rdbtool.octets.source import open_source
 from rdbtool.reader.manifest import looks_like_manifest
 from rdbtool.reader.windows import open_window
 
-Kind = Literal["rdb", "aof", "multipart"]
+Kind = Literal["rdb", "aof", "multipart", "jsonl"]
 
 #: Bytes of the beginning that are looked at: aux fields, or the first line of a manifest behind its comments.
 HEAD_SIZE: Final = 4096
@@ -55,8 +55,17 @@ def detect_content(head: bytes, ending: bytes = b"", name: str = "the source") -
         return "multipart"
     if begins_log(head):
         return "aof"
+    if head.lstrip(b" \t\r\n").startswith(b"{"):
+        return "jsonl"
     found = f"begins with {head[:16]!r}" if head else "is empty"
-    raise UnsupportedError(f"{name}: neither an RDB nor an AOF nor a manifest: it {found}")
+    raise UnsupportedError(f"{name}: neither an RDB nor an AOF nor a manifest nor JSON lines: it {found}")
+
+
+def refuse_jsonl(name: str) -> NoReturn:
+    """Raise UnsupportedError for whoever needs the bytes of an RDB or the commands of a log."""
+    raise UnsupportedError(
+        f"{name}: it holds keys as JSON lines, and this needs an RDB or a log: rdbtool convert makes either of it"
+    )
 
 
 def begins_rdb(head: bytes) -> bool:

@@ -1,27 +1,43 @@
-"""Opens whatever a user names: an RDB or a log, told apart by content."""
+"""Opens whatever a user names: an RDB, a log, or JSON lines where they are welcome, told apart by content."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Unpack
+from typing import TYPE_CHECKING, BinaryIO, Literal, Unpack, overload
 
-from rdbtool.reader.detect import detect_content, read_ending
+from rdbtool.reader.detect import detect_content, read_ending, refuse_jsonl
 from rdbtool.reader.parts import open_part
 from rdbtool.reader.rdb import RdbReader
 from rdbtool.types import DEFAULT_MAX_INFLATE
 
 if TYPE_CHECKING:
     from rdbtool.reader.aof import AofOptions, AofReader
+    from rdbtool.reader.jsonl import JsonlReader
+
+Target = str | os.PathLike[str] | bytes | BinaryIO
+
+
+@overload
+def open_any(
+    target: Target, *, name: str | None = None, jsonl: Literal[False] = False, **options: Unpack[AofOptions]
+) -> RdbReader | AofReader: ...
+
+
+@overload
+def open_any(
+    target: Target, *, name: str | None = None, jsonl: bool, **options: Unpack[AofOptions]
+) -> RdbReader | AofReader | JsonlReader: ...
 
 
 def open_any(
-    target: str | os.PathLike[str] | bytes | BinaryIO, *, name: str | None = None, **options: Unpack[AofOptions]
-) -> RdbReader | AofReader:
+    target: Target, *, name: str | None = None, jsonl: bool = False, **options: Unpack[AofOptions]
+) -> RdbReader | AofReader | JsonlReader:
     """Open an RDB, a log, a manifest or a directory with one, ``-``, bytes, or a binary stream.
 
-    ``name`` is what errors call it; ``options`` are those of ``AofReader``. Raises UnsupportedError where it is none
-    of these, InputError where it cannot be read, FormatError where its beginning is damaged.
+    ``name`` is what errors call it; ``options`` are those of ``AofReader``. With ``jsonl`` JSON lines are opened too:
+    they hold the same keys, but neither commands nor what an RDB has of each byte. Raises UnsupportedError where it is
+    none of these, InputError where it cannot be read, FormatError where its beginning is damaged.
     """
     if isinstance(target, str | os.PathLike) and target != "-" and Path(target).is_dir():
         from rdbtool.reader.aof import open_aof  # noqa: PLC0415 - for logs only: an RDB need not wait for it
@@ -38,6 +54,12 @@ def open_any(
             return single_log(opened, target, **options)
         if kind == "rdb":
             return RdbReader(opened.source, max_inflate=limit, backend=options.get("backend"), window=opened.window)
+        if kind == "jsonl":
+            if not jsonl:
+                refuse_jsonl(opened.source.name)
+            from rdbtool.reader.jsonl import JsonlReader  # noqa: PLC0415 - json takes 5 ms and is rarely needed
+
+            return JsonlReader(opened.source, max_inflate=limit, window=opened.window)
     except BaseException:
         opened.source.close()
         raise

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
 
 #: Aux fields that some writers repeat for every key or slot: not worth remembering.
-_REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"slot-info"})
+REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"slot-info"})
 
 #: Records that are made at once: few, so that they are still in the processor's cache when they are used.
 _BATCH: Final = 32
@@ -245,7 +245,7 @@ class RdbReader:
 
     def _note(self, item: Item) -> None:
         if isinstance(item, Aux):
-            if item.key not in _REPEATED_AUX:
+            if item.key not in REPEATED_AUX:
                 self.aux.append(item)
         elif isinstance(item, FunctionLibrary):
             self.functions.append(item)

@@ -18,7 +18,7 @@ from rdbtool.grammar.trace import Tracer
 from rdbtool.model import End
 from rdbtool.reader.aof import open_manifest
 from rdbtool.reader.batches import read_time, selected_db
-from rdbtool.reader.detect import begins_rdb, detect_content, find_log, read_ending
+from rdbtool.reader.detect import begins_rdb, detect_content, find_log, read_ending, refuse_jsonl
 from rdbtool.reader.lines import Annotation, LineParser
 from rdbtool.reader.parts import OpenPart, open_part
 from rdbtool.reader.trace import Readable, Traced, Window, trace_file, trace_rdb
@@ -76,6 +76,8 @@ def trace_any(
         if kind == "rdb":
             yield from trace_file(Rest(opened), max_children=max_children, max_inflate=max_inflate)
             return
+        if kind == "jsonl":
+            refuse_jsonl(source.name)
         if kind == "aof":
             yield from LogWalk(max_children, max_inflate).walk_part(Rest(opened), source.name)
             return

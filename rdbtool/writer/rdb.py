@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from rdbtool._codec.feed import feed_item, feed_record
+from rdbtool._codec.fit import Fit
 from rdbtool._codec.rdb import Rdb
 from rdbtool.errors import Loss
 from rdbtool.model import Header, Item, KeyRecord
@@ -66,15 +67,22 @@ def write_rdb(
     """
     if sizes is None and selection is not None:
         sizes = {}
-    sink = Rdb(
+    encoder = Rdb(
         write,
         magic=target.magic,
         version=target.version,
         release=target.release,
         compress=compress,
         checksum=checksum,
-        allow_loss=allow_loss,
         sizes=sizes,
+    )
+    sink = Fit(
+        encoder,
+        magic=target.magic,
+        version=target.version,
+        release=target.release,
+        allow_loss=allow_loss,
+        announces=sizes is None,
     )
     if isinstance(source, Feeding):
         source.feed(sink, selection=selection, progress=progress)
@@ -87,4 +95,4 @@ def write_rdb(
             elif not isinstance(item, Header):
                 feed_item(item, sink)
     sink.close()
-    return Written(sink.keys, sink.handed_on, sink.losses)
+    return Written(encoder.keys, encoder.handed_on, sink.losses)

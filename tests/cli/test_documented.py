@@ -67,7 +67,7 @@ def test_every_code_that_is_raised_is_in_the_table():
     raised = set()
     for directory in ("octets", "grammar", "reader", "engine"):
         for path in (ROOT / "rdbtool" / directory).glob("*.py"):
-            raised |= set(re.findall(r'"((?:RDB|SRC|AOF|MAN|CMD)\d{3})"', path.read_text()))
+            raised |= set(re.findall(r'"((?:RDB|SRC|AOF|MAN|CMD|JSN)\d{3})"', path.read_text()))
     assert raised
     assert raised <= {row.code for row in CODES}
 

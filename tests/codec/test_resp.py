@@ -13,7 +13,23 @@ from codec.driving import FILES, make, name_of, rdb, records_of, written
 
 from rdbtool import Resp
 from rdbtool._codec.feed import feed_record
-from rdbtool.model import KeyRecord, ListValue, StringValue
+from rdbtool.model import (
+    HashValue,
+    KeyRecord,
+    ListValue,
+    OpaqueValue,
+    PendingEntry,
+    SetValue,
+    StreamConsumer,
+    StreamEntry,
+    StreamGroup,
+    StreamID,
+    StreamProducers,
+    StreamValue,
+    StringValue,
+    ZSetValue,
+)
+from rdbtool.writer.targets import Target
 
 FORMS = {
     "plain": Resp,
@@ -159,3 +175,109 @@ def test_a_select_that_is_taken_back_comes_again() -> None:
     feed_record(KeyRecord(db=7, key=b"l", value=ListValue([b"x"])), sink)
     sink.close()
     assert list(read_commands(b"".join(pieces))) == [*commands(sound), [b"RPUSH", b"l", b"x"]]
+
+
+# The words of a target
+
+
+def words_for(name: str, value: object, **head: object) -> list[list[bytes]]:
+    """Return the commands for a key "k", without the SELECT."""
+    pieces: list[bytes] = []
+    target = Target.parse(name)
+    sink = Resp(pieces.append, magic=target.magic, version=target.version, release=target.release)
+    feed_record(KeyRecord(db=0, key=b"k", value=value, **head), sink)  # type: ignore[arg-type]
+    sink.close()
+    return list(read_commands(b"".join(pieces)))[1:]
+
+
+@pytest.mark.parametrize(("name", "batch"), [("rdb-1", 1), ("rdb-2", 64), ("redis-2.8", 64), ("valkey-9", 64)])
+def test_more_than_one_element_since_2_4(name: str, batch: int) -> None:
+    texts = [b"%d" % at for at in range(65)]
+    for value, each in (
+        (ListValue(texts), 1),
+        (SetValue(texts), 1),
+        (ZSetValue([(text, 1.0) for text in texts]), 2),
+    ):
+        sizes = [(len(words) - 2) // each for words in words_for(name, value)]
+        assert sizes == [batch] * (65 // batch) + [65 % batch] * (65 % batch > 0)
+    pairs = words_for(name, HashValue([(text, text) for text in texts]))
+    assert [len(words) for words in pairs] == [2 + 128, 2 + 2]
+
+
+def test_expiry_in_seconds_before_2_6() -> None:
+    value = StringValue(b"v")
+    assert words_for("rdb-2", value, expire_at_ms=-5000)[1:] == [[b"EXPIREAT", b"k", b"-5"]]
+    assert words_for("redis-2.8", value, expire_at_ms=5001)[1:] == [[b"PEXPIREAT", b"k", b"5001"]]
+
+
+def test_field_expiries_of_both_families() -> None:
+    value = HashValue([(b"a", b"1"), (b"b", b"2", 5000), (b"c", b"3"), (b"d", b"4", 6000)])
+    assert words_for("redis-7.4", value) == [
+        [b"HMSET", b"k", b"a", b"1", b"b", b"2", b"c", b"3", b"d", b"4"],
+        [b"HPEXPIREAT", b"k", b"5000", b"FIELDS", b"1", b"b"],
+        [b"HPEXPIREAT", b"k", b"6000", b"FIELDS", b"1", b"d"],
+    ]
+    assert words_for("valkey-9", value, expire_at_ms=9000) == [
+        [b"HSETEX", b"k", b"PXAT", b"5000", b"FIELDS", b"1", b"b", b"2"],
+        [b"HSETEX", b"k", b"PXAT", b"6000", b"FIELDS", b"1", b"d", b"4"],
+        [b"HMSET", b"k", b"a", b"1", b"c", b"3"],
+        [b"PEXPIREAT", b"k", b"9000"],
+    ]
+
+
+def test_modules_travel_in_payloads_of_the_target() -> None:
+    """Its version in the footer, and the expiry apart: ABSTTL came later than modules did, and takes no 0."""
+    value = OpaqueValue("AAAAAAAAA", bytes.fromhex("81 0000000000000001 02 2a 00"))
+    for name, version in (("redis-4.0", 8), ("redis-7.0", 10), ("valkey-9", 80)):
+        body = b"\x07" + value.raw + bytes([version, 0])
+        payload = body + struct.pack("<Q", make.crc64(body))
+        assert words_for(name, value, expire_at_ms=0) == [
+            [b"RESTORE", b"k", b"0", payload],
+            [b"PEXPIREAT", b"k", b"0"],
+        ]
+
+
+STREAM = StreamValue(
+    [StreamEntry(StreamID(1, 0), [(b"f", b"v")])],
+    last_id=StreamID(2, 0),
+    first_id=StreamID(1, 0),
+    max_deleted_id=StreamID(2, 0),
+    entries_added=2,
+    groups=[
+        StreamGroup(
+            b"g",
+            StreamID(1, 0),
+            None,
+            [StreamConsumer(b"busy", 1, 1), StreamConsumer(b"idle", 1, 1)],
+            [PendingEntry(StreamID(1, 0), b"busy", 77, 3)],
+        )
+    ],
+    producers=StreamProducers(60, 50, [(b"p", ((b"i", StreamID(1, 0)),))], 1, 0),
+)
+ADD = [b"XADD", b"k", b"1-0", b"f", b"v"]
+CLAIM = [
+    b"XCLAIM", b"k", b"g", b"busy", b"0", b"1-0", b"TIME", b"77", b"RETRYCOUNT", b"3", b"JUSTID", b"FORCE",
+]  # fmt: skip
+BUSY, IDLE = ([b"XGROUP", b"CREATECONSUMER", b"k", b"g", name] for name in (b"busy", b"idle"))
+
+
+def test_streams_in_the_words_of_their_time() -> None:
+    before = StreamValue(
+        STREAM.entries, last_id=STREAM.last_id, first_id=STREAM.first_id, max_deleted_id=STREAM.max_deleted_id,
+        entries_added=STREAM.entries_added, groups=STREAM.groups,
+    )  # fmt: skip
+    old = [ADD, [b"XSETID", b"k", b"2-0"], [b"XGROUP", b"CREATE", b"k", b"g", b"1-0"]]
+    new = [
+        ADD,
+        [b"XSETID", b"k", b"2-0", b"ENTRIESADDED", b"2", b"MAXDELETEDID", b"2-0"],
+        [b"XGROUP", b"CREATE", b"k", b"g", b"1-0", b"ENTRIESREAD", b"-1"],
+    ]
+    assert words_for("redis-5.0", before) == [*old, CLAIM]
+    assert words_for("redis-6.2", before) == [*old, IDLE, CLAIM]
+    assert words_for("redis-7.0", before) == [*new, BUSY, IDLE, CLAIM]
+    assert words_for("valkey-8.1", before) == [*new, BUSY, IDLE, CLAIM]
+    assert words_for("redis-8.6", STREAM) == [
+        *new, BUSY, IDLE, CLAIM,
+        [b"XCFGSET", b"k", b"IDMP-DURATION", b"60", b"IDMP-MAXSIZE", b"50"],
+        [b"XIDMPRECORD", b"k", b"p", b"i", b"1-0"],
+    ]  # fmt: skip

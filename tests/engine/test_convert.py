@@ -70,7 +70,7 @@ def test_a_file_comes_out_of_the_engine_as_it_went_in(path):
     with open_rdb(path) as reader:
         records = list(reader)
     for record in records:
-        engine.load(record)
+        engine.put(record)
     # The keyspace does not hold how much a key was used, and no metadata.
     wanted = {
         (record.db, record.key): KeyRecord(

@@ -15,6 +15,7 @@ from writer.made import records, values
 from writer.saving import TARGETS, name_of_target, read_back, rebuilt_values, saved_records
 
 from rdbtool._codec.feed import feed_record
+from rdbtool._codec.fit import Fit
 from rdbtool._codec.rdb import Rdb
 from rdbtool.errors import LossError
 from rdbtool.model import HashValue, KeyRecord, StreamConsumer, StreamGroup, StreamValue, StringValue
@@ -201,7 +202,8 @@ def check_refusal(record: KeyRecord, target: Target, severe: set[str]) -> None:
     before = KeyRecord(db=3, key=b"before", value=StringValue(b"v"))
     after = KeyRecord(db=record.db, key=b"after", value=StringValue(b"v"))
     pieces: list[bytes] = []
-    sink = Rdb(pieces.append, magic=target.magic, version=target.version)
+    encoder = Rdb(pieces.append, magic=target.magic, version=target.version)
+    sink = Fit(encoder, magic=target.magic, version=target.version)
     feed_record(before, sink)
     if severe:
         with pytest.raises(LossError, match="cannot hold") as caught:

@@ -16,6 +16,7 @@ from writer.saving import TARGETS, fingerprint, name_of_target, read_back, rebui
 import rdbtool
 from rdbtool import Digest, Null
 from rdbtool._codec.feed import feed_item, feed_record
+from rdbtool._codec.fit import Fit
 from rdbtool._codec.rdb import Rdb
 from rdbtool.errors import LossError
 from rdbtool.model import Aux, FunctionLibrary, Header, KeyRecord, ModuleAux, ResizeDb, SlotImport
@@ -119,7 +120,8 @@ def test_same_bytes_whoever_reads(path: Path) -> None:
     assert saved(path, backend="grammar", allow_loss=True)[0] == whole
     pieces: list[bytes] = []
     with rdbtool.open(path) as reader:
-        sink = Rdb(pieces.append, magic=reader.header.magic, version=reader.header.version, allow_loss=True)
+        magic, version = reader.header
+        sink = Fit(Rdb(pieces.append, magic=magic, version=version), magic=magic, version=version, allow_loss=True)
         for item in reader.items():
             if isinstance(item, KeyRecord):
                 feed_record(item, sink)

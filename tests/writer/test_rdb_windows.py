@@ -15,6 +15,7 @@ from writer.saving import fingerprint, read_back, saved
 import rdbtool
 from rdbtool import RdbToolError, Selection
 from rdbtool._codec.feed import feed_record
+from rdbtool._codec.fit import Fit
 from rdbtool._codec.rdb import Rdb
 from rdbtool.errors import InputError, LossError
 from rdbtool.model import KeyRecord, StringValue
@@ -72,7 +73,7 @@ def test_a_record_that_is_taken_back_takes_its_table_sizes_along() -> None:
     """They stand in front of the next record of the db."""
     sizes = specimen("FB 02 00")
     sink_of: list[bytes] = []
-    sink = Rdb(sink_of.append, version=9, checksum=False, sizes={9: (2, 0)})
+    sink = Fit(Rdb(sink_of.append, version=9, checksum=False, sizes={9: (2, 0)}), version=9)
     good = KeyRecord(db=9, key=b"k", value=StringValue(b"v"))
     with pytest.raises(LossError):
         feed_record(KeyRecord(db=9, key=b"k", value=StringValue(b"v"), meta=b"\x00"), sink)

@@ -1,0 +1,142 @@
+"""What a target is able to hold, one name for each part of a record that not all targets have.
+
+A snapshot holds what its RDB version has (format A2). Commands carry what the server that executes them has words
+for (format C6, D1), whatever version of snapshots it writes; where no server is named, the first one counts
+that wrote the version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from rdbtool.types import MAX_FIELD_EXPIRE_MS, REDIS, VALKEY
+
+#: The first release of Redis that wrote an RDB version; versions 3 to 5 were never released.
+_FIRST: Final = {
+    1: (1, 0), 2: (2, 4), 3: (2, 6), 4: (2, 6), 5: (2, 6), 6: (2, 6), 7: (3, 2), 8: (4, 0), 9: (5, 0), 10: (7, 0),
+    11: (7, 2), 12: (7, 4), 13: (8, 6), 14: (8, 8), 15: (8, 10),
+}  # fmt: skip
+
+#: The RDB version whose forms Valkey's own numbering has.
+VALKEY_LEVEL: Final = 11
+
+_NO_EXPIRY: Final = -1
+_ANY_EXPIRY: Final = (1 << 63) - 1
+
+#: The commands of Redis keep a quarter of what its files can hold.
+_LAST_OF_COMMANDS: Final = MAX_FIELD_EXPIRE_MS >> 2
+
+
+class Server(NamedTuple):
+    """The server that a target is for: family ``redis`` or ``valkey``, and its release."""
+
+    family: str
+    release: tuple[int, int]
+
+    def has(self, redis: tuple[int, int], valkey: tuple[int, int] | None = (7, 2)) -> bool:
+        """Return whether this server has what Redis has since one release, and Valkey since another or never."""
+        since = redis if self.family == "redis" else valkey
+        return since is not None and self.release >= since
+
+
+def server_of(magic: str, version: int, release: Sequence[str | int] | None) -> Server:
+    """Return the server of a target: ``release`` (family, major, minor), or the first that wrote the version."""
+    if release is not None:
+        return Server(str(release[0]), (int(release[1]), int(release[2])))
+    return Server("valkey", (9, 0)) if magic == VALKEY else Server("redis", _FIRST[version])
+
+
+class Able(NamedTuple):
+    """What a target is able to hold. ``last_field_expiry`` is the greatest expiry of a field in Unix ms, -1: none."""
+
+    aux: bool
+    functions: bool
+    module_aux: bool
+    slot_sizes: bool
+    slot_imports: bool
+    milliseconds: bool  # of expiry times
+    any_second: bool  # whole seconds beyond 32 bits
+    eviction: bool  # idle times and access frequencies
+    meta: bool
+    modules: bool
+    streams: bool
+    arrays: bool
+    empty_collections: bool
+    no_numbers: bool  # scores that are NaN
+    signed_zeros: bool  # the sign of a score of -0, for sure
+    last_field_expiry: int
+    counters: bool  # of streams
+    seen_times: bool  # of consumers
+    active_times: bool
+    bare_consumers: bool  # that own no pending entry
+    dead_pending: bool  # whose stream entry is gone
+    unowned_pending: bool
+    producers: bool  # idempotent ones
+    producer_counters: bool  # how many ids they added, and doubled; ids of entries that are gone
+
+
+def able_to_store(magic: str, version: int) -> Able:
+    """Return what a snapshot of a version holds."""
+    valkey = magic == VALKEY
+    level = VALKEY_LEVEL if valkey else version
+    last = _ANY_EXPIRY if valkey else MAX_FIELD_EXPIRE_MS if level >= 12 else _NO_EXPIRY
+    return Able(
+        aux=level >= 7,
+        functions=level >= 10,
+        module_aux=level >= 9,
+        slot_sizes=level >= 12,
+        slot_imports=valkey,
+        milliseconds=level >= 3,
+        any_second=False,
+        eviction=level >= 9,
+        meta=magic == REDIS and level >= 13,
+        modules=level >= 8,
+        streams=level >= 9,
+        arrays=level >= 14,
+        empty_collections=True,
+        no_numbers=True,
+        signed_zeros=True,
+        last_field_expiry=last,
+        counters=level >= 10,
+        seen_times=True,
+        active_times=level >= 11,
+        bare_consumers=True,
+        dead_pending=True,
+        unowned_pending=level >= 14,
+        producers=level >= 13,
+        producer_counters=True,
+    )
+
+
+def able_to_execute(server: Server) -> Able:
+    """Return what commands tell a server."""
+    last = _NO_EXPIRY
+    if server.has((7, 4), (9, 0)):
+        last = _LAST_OF_COMMANDS if server.family == "redis" else _ANY_EXPIRY
+    return Able(
+        aux=False,
+        functions=server.has((7, 0)),
+        module_aux=False,
+        slot_sizes=False,
+        slot_imports=False,
+        milliseconds=server.has((2, 6)),
+        any_second=True,
+        eviction=False,
+        meta=False,
+        modules=server.has((4, 0)),
+        streams=server.has((5, 0)),
+        arrays=server.has((8, 8), None),
+        empty_collections=False,
+        no_numbers=False,
+        signed_zeros=not server.has((7, 0)),
+        last_field_expiry=last,
+        counters=server.has((7, 0)),
+        seen_times=False,
+        active_times=False,
+        bare_consumers=server.has((6, 2)),
+        dead_pending=False,
+        unowned_pending=server.has((8, 8), None),
+        producers=server.has((8, 6), None),
+        producer_counters=False,
+    )

@@ -1,0 +1,192 @@
+"""Conversions: anything that holds keys into anything that does.
+
+An output has the magic and version of its source unless a target is asked for. A source that names no version
+(a log of commands) is written as RDB 11, or as the first newer version that holds all of its data. What the target
+cannot hold is refused, or named. Every output is read back before it gets its name.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
+
+from rdbtool._codec.fit import Fit
+from rdbtool._codec.sink import Null
+from rdbtool.analysis.keys import load_keys
+from rdbtool.analysis.origin import BegunFile, Origin, Progress, WholeFile, names_version, origin_of_log
+from rdbtool.analysis.transfer import Encoding, Transfer
+from rdbtool.errors import Loss, UnsupportedError
+from rdbtool.reader.open import open_any
+from rdbtool.types import REDIS
+from rdbtool.writer.output import open_output
+from rdbtool.writer.targets import Target, default_target
+
+if TYPE_CHECKING:
+    from rdbtool._codec.selection import Selection
+    from rdbtool.analysis.keys import KeySource
+
+Form = Literal["rdb", "aof", "aof-dir", "resp", "jsonl"]
+FORMS: Final[tuple[Form, ...]] = get_args(Form)
+
+#: The RDB version of the first servers that start from a directory of parts: Redis 7.0.
+_FIRST_WITH_PARTS: Final = 10
+
+
+class Request(NamedTuple):
+    """What to make of a source.
+
+    ``form`` None: as ``form_of`` the destination; ``target`` None: the form of the source. ``preamble``: a log begins
+    with an RDB; None: a directory does, unless the source is a log of commands, and a single file does not. ``rules``
+    names the server that replays a log, ``now_ms`` (Unix ms) is when. ``force``: what exists is replaced, and
+    ``server_stopped`` says that no server holds it, for where that cannot be found out.
+    """
+
+    form: Form | None = None
+    target: Target | None = None
+    preamble: bool | None = None
+    allow_loss: bool = False
+    force: bool = False
+    server_stopped: bool = False
+    rules: str | None = None
+    now_ms: int = 0
+    selection: Selection | None = None
+
+
+class Converted(NamedTuple):
+    """What was written. ``losses`` were allowed, or are notes only. ``bytes`` are those of the data.
+
+    ``is_raised`` tells that the data needed a newer version than an unnamed one is written as. ``is_verified`` is
+    False where nothing can be read back: standard output, pipes, devices. ``error_replies`` counts commands of a log
+    that a server answers with an error, and that change nothing.
+    """
+
+    source: str
+    destination: str
+    form: Form
+    encoding: Encoding
+    target: Target
+    keys: int
+    bytes: int
+    losses: list[Loss]
+    fingerprint: str
+    is_raised: bool
+    is_verified: bool
+    error_replies: int
+
+
+def convert(source: str, destination: str, request: Request, progress: Progress | None = None) -> Converted:
+    """Convert what ``source`` names into ``destination`` (``-``: standard output), and read it back.
+
+    Raises ValueError where the form does not follow from the destination, LossError where the target cannot hold the
+    data, ReplayError where a log's effect is in doubt, and what reading and writing raise; nothing was written then.
+    """
+    form = request.form or form_of(destination)
+    if form is None:
+        raise ValueError(f"{destination!r} does not say what to write: {', '.join(FORMS)}?")
+    with open_any(source, jsonl=True) as reader:
+        keys = load_keys(reader, request.rules, now_ms=request.now_ms, progress=progress)
+        loaded = getattr(keys, "loaded", None)
+        is_named = loaded is None or names_version(loaded)
+        encoding = _encoding(form, preamble=request.preamble, is_named=is_named)
+        origin: Origin
+        if loaded is not None:
+            origin = origin_of_log(loaded)
+        else:
+            origin = WholeFile(keys) if encoding == "jsonl" else BegunFile(keys)
+        target = request.target or default_target(origin.header if is_named else None, origin.aux)
+        is_raised = False
+        if request.target is None and not is_named and encoding != "jsonl":
+            raised = raise_target(target, origin, encoding, request.selection)
+            is_raised, target = raised != target, raised
+        if form == "aof-dir":
+            _check_parts(target)
+        transfer = Transfer(
+            origin,
+            encoding,
+            target,
+            allow_loss=request.allow_loss,
+            selection=request.selection,
+            sizes=origin.sizes,
+            progress=progress,
+        )
+        is_verified = _write(transfer, source, destination, request._replace(form=form), expected_size(keys, encoding))
+    return Converted(
+        keys.source.name,
+        destination,
+        form,
+        encoding,
+        target,
+        transfer.keys,
+        transfer.bytes,
+        transfer.losses,
+        transfer.fingerprint,
+        is_raised,
+        is_verified,
+        0 if loaded is None else loaded.replay.severities["warning"],
+    )
+
+
+def form_of(destination: str) -> Form | None:
+    """Return the form that a name asks for: by its suffix, or a directory; None where it does not say."""
+    if destination.endswith("/") or (destination != "-" and Path(destination).is_dir()):
+        return "aof-dir"
+    suffix = Path(destination).suffix.lower()
+    return next((form for form in FORMS if suffix == f".{form}"), None)
+
+
+def raise_target(target: Target, origin: Origin, encoding: Encoding, selection: Selection | None = None) -> Target:
+    """Return ``target``, or the first newer version of Redis that holds what ``target`` cannot."""
+    magic, version, release = target
+    commands = encoding == "commands"
+    fit = Fit(Null(), magic=magic, version=version, release=release, commands=commands, allow_loss=True)
+    origin.feed(fit, selection=selection)
+    fit.close()
+    if selection is not None:
+        selection.taken = 0
+    return target.raised_for(fit.losses)
+
+
+def expected_size(keys: KeySource, encoding: Encoding) -> int | None:
+    """Return how many bytes an output is going to have at least, roughly; None where nobody knows.
+
+    It is the size of an RDB that becomes one: other encodings may be larger or smaller.
+    """
+    return keys.source.size if encoding == "rdb" and not hasattr(keys, "loaded") else None
+
+
+def _encoding(form: Form, *, preamble: bool | None, is_named: bool) -> Encoding:
+    match form:
+        case "rdb" | "jsonl":
+            return form
+        case "resp":
+            return "commands"
+        case "aof":
+            return "rdb" if preamble else "commands"
+    return "rdb" if (is_named if preamble is None else preamble) else "commands"
+
+
+def _check_parts(target: Target) -> None:
+    if target.magic == REDIS and target.version < _FIRST_WITH_PARTS:
+        raise UnsupportedError(f"{target} starts from one file, not from a directory of parts: use --to aof")
+
+
+def _write(transfer: Transfer, source: str, destination: str, request: Request, needs: int | None) -> bool:
+    """Write to the destination; return whether it was read back."""
+    form = request.form
+    replaces = form == "aof-dir" or (form == "aof" and request.force and os.path.lexists(destination))
+    if replaces:
+        from rdbtool.analysis.logs import write_directory, write_log  # noqa: PLC0415 - for logs only
+
+        put = write_directory if form == "aof-dir" else write_log
+        return put(
+            transfer,
+            destination,
+            source=source,
+            force=request.force,
+            needs=needs,
+            server_stopped=request.server_stopped,
+        )
+    with open_output(destination, force=request.force, sources=[source], needs=needs) as output:
+        transfer.write(output.write)
+        return output.verify_with(transfer.check)

@@ -1,0 +1,100 @@
+"""Where the keys of a conversion come from: a file as it is read, or the state that a log leads to.
+
+Who wrote a file stands in front of its first key, and what is written follows from that. So a file is read up to
+that key, and what was read is told again when the rest is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from rdbtool._codec.feed import feed_header, feed_item, feed_record
+from rdbtool._codec.selection import Selection
+from rdbtool.errors import ReplayError
+from rdbtool.model import Aux, Header, Item, KeyRecord
+
+if TYPE_CHECKING:
+    from rdbtool._codec.sink import Sink
+    from rdbtool.analysis.keys import KeySource
+    from rdbtool.engine.log import Loaded
+
+#: Numbers of keys, and of keys with an expiry, by db.
+Sizes = dict[int, tuple[int, int]]
+Progress = Callable[[int], object]
+
+#: A state that commands led to is not the one that a replica had at this place of its master's stream.
+_REPLICATION = frozenset({b"repl-stream-db", b"repl-id", b"repl-offset"})
+
+
+class Origin(Protocol):
+    """What tells a sink of everything. ``sizes`` are known for a state; None: as far as the file announces them."""
+
+    header: Header
+    aux: list[Aux]
+
+    @property
+    def sizes(self) -> Sizes | None:
+        """The sizes of the databases."""
+
+    def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> object:
+        """Tell ``sink`` of everything that ``selection`` takes."""
+
+
+class WholeFile:
+    """A file of which nothing was read yet, for outputs that do not depend on who wrote it."""
+
+    def __init__(self, reader: KeySource) -> None:
+        self.header = reader.header
+        self.aux = reader.aux
+        self.sizes: Sizes | None = None
+        self.feed = reader.feed
+
+
+class BegunFile:
+    """A file of which everything up to the first key was read. It is fed once."""
+
+    def __init__(self, reader: KeySource) -> None:
+        self.reader = reader
+        self._begun: list[Item | KeyRecord] = list(reader.items(selection=Selection(limit=1)))
+        self.header = reader.header
+        self.aux = list(reader.aux)
+        self.sizes: Sizes | None = None
+
+    def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> None:
+        """Tell ``sink`` of what was read before, and of the rest."""
+        feed_header(self.header.magic, self.header.version, sink)
+        for item in self._begun:
+            if isinstance(item, KeyRecord):
+                if selection is None or selection.take(item):
+                    feed_record(item, sink)
+            elif not isinstance(item, Header):
+                feed_item(item, sink)
+        self._begun = []
+        if selection is None or not selection.is_full:
+            self.reader.feed(sink, selection=selection, progress=progress)
+
+
+def origin_of_log(loaded: Loaded) -> Origin:
+    """Return the state that a replay led to. Raises where it is in doubt (see ``check_state``)."""
+    from rdbtool.engine.state import EngineState  # noqa: PLC0415 - the engine is for logs only
+
+    check_state(loaded)
+    aux = [item for item in loaded.aux if item.key not in _REPLICATION]
+    return EngineState(loaded.replay.engine, loaded.header, aux)
+
+
+def check_state(loaded: Loaded) -> None:
+    """Raise what makes a state doubtful: damage (FormatError), or a command whose effect is not known (ReplayError)."""
+    from rdbtool.engine.drain import describe_finding  # noqa: PLC0415 - as above
+
+    if loaded.fault is not None:
+        raise loaded.fault
+    if loaded.replay.severities["error"]:
+        first = next(finding for finding in loaded.replay.findings if finding.severity == "error")
+        raise ReplayError(describe_finding(first))
+
+
+def names_version(loaded: Loaded) -> bool:
+    """Return whether a log begins with an RDB, which has a version."""
+    return any(part.format in {"rdb", "rdb+resp"} for part in loaded.parts)

@@ -1,0 +1,151 @@
+"""A data set on its way into an output: written for a target, and read back.
+
+What a target cannot hold is decided by one sink (``Fit``), and behind it the same events go to the encoder and
+to a ``Fingerprint``. The output is read back through another ``Fit`` of the same target into another
+fingerprint; when the two differ, the output is refused. Commands are read back by replaying them, key by key, so that
+what has been compared can be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from rdbtool._codec.fingerprint import Fingerprint
+from rdbtool._codec.fit import Fit
+from rdbtool._codec.tee import Tee
+from rdbtool.errors import InputError, Loss, RdbToolError, describe_error
+from rdbtool.rules import Rules
+
+if TYPE_CHECKING:
+    from rdbtool._codec.output import Output
+    from rdbtool._codec.selection import Selection
+    from rdbtool._codec.sink import Sink
+    from rdbtool.writer.targets import Target
+
+Encoding = Literal["rdb", "commands", "jsonl"]
+Progress = Callable[[int], object]
+
+
+class Telling(Protocol):
+    """A source that tells a sink of everything it has."""
+
+    def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> object:
+        """Tell ``sink`` of everything that the source has."""
+
+
+class Transfer:
+    """One source, written once in one encoding.
+
+    ``sizes`` are numbers of keys, and of keys with an expiry, by db, announced in an RDB; None: what the source
+    announces. After ``write``: ``keys`` and ``bytes`` that were written, ``losses`` (see ``Loss``), and the
+    ``fingerprint`` that ``check`` compares. ``progress`` is called while reading, on the way out and on the way back.
+    """
+
+    def __init__(
+        self,
+        source: Telling,
+        encoding: Encoding,
+        target: Target,
+        *,
+        allow_loss: bool = False,
+        selection: Selection | None = None,
+        sizes: dict[int, tuple[int, int]] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.source = source
+        self.encoding = encoding
+        self.target = target
+        self.allow_loss = allow_loss
+        self.selection = selection
+        self.sizes = {} if sizes is None and selection is not None else sizes
+        self.progress = progress
+        self.keys = 0
+        self.bytes = 0
+        self.losses: list[Loss] = []
+        self.fingerprint = ""
+
+    def watch(self, look: Callable[[], object]) -> None:
+        """Call ``look`` wherever progress is told, so that it may raise: compiled loops do not hear signals."""
+        tell = self.progress
+
+        def progress(done: int) -> None:
+            look()
+            if tell is not None:
+                tell(done)
+
+        self.progress = progress
+
+    def write(self, write: Callable[[bytes], object]) -> None:
+        """Write everything, handing the bytes to ``write``. Raises LossError, and what reading and writing raise."""
+
+        def count(piece: bytes) -> None:
+            write(piece)
+            self.bytes += len(piece)
+
+        fingerprint = self._make_fingerprint()
+        tee = Tee(self._make_encoder(count), fingerprint)
+        fit = self._make_fit(tee)
+        sink = tee if fit is None else fit
+        self.source.feed(sink, selection=self.selection, progress=self.progress)
+        sink.close()
+        self.keys = fingerprint.keys
+        self.losses = [] if fit is None else fit.losses
+        self.fingerprint = fingerprint.hexdigest()
+
+    def check(self, path: str) -> None:
+        """Read an output back. Raises InputError unless it holds what was written."""
+        fingerprint = self._make_fingerprint()
+        sink = self._make_fit(fingerprint) or fingerprint
+        try:
+            self._read(path, sink)
+        except RdbToolError as error:
+            raise InputError(f"what was written cannot be read back: {describe_error(error)}") from error
+        if fingerprint.hexdigest() != self.fingerprint:
+            raise InputError(
+                f"what was written is not what was read: {fingerprint.keys} keys with the fingerprint "
+                f"{fingerprint.hexdigest()} instead of {self.keys} with {self.fingerprint}"
+            )
+
+    def _make_fingerprint(self) -> Fingerprint:
+        # Servers forget the sign of a zero in small sorted sets that come from commands.
+        return Fingerprint(signed_zeros=self.encoding != "commands")
+
+    def _make_fit(self, sink: Sink) -> Fit | None:
+        if self.encoding == "jsonl":
+            return None
+        magic, version, release = self.target
+        commands = self.encoding == "commands"
+        return Fit(sink, magic=magic, version=version, release=release, commands=commands, allow_loss=self.allow_loss)
+
+    def _make_encoder(self, write: Callable[[bytes], object]) -> Output:
+        # Imported one by one: each is a shared library, and a run needs one of them.
+        magic, version, release = self.target
+        if self.encoding == "rdb":
+            from rdbtool._codec.rdb import Rdb  # noqa: PLC0415
+
+            return Rdb(write, magic=magic, version=version, release=release, sizes=self.sizes)
+        if self.encoding == "commands":
+            from rdbtool._codec.resp import Resp  # noqa: PLC0415
+
+            return Resp(write, magic=magic, version=version, release=release)
+        from rdbtool._codec.jsonl import Jsonl  # noqa: PLC0415
+
+        return Jsonl(write)
+
+    def _read(self, path: str, sink: Sink) -> None:
+        if self.encoding == "rdb":
+            from rdbtool.reader.rdb import open_rdb  # noqa: PLC0415 - as above
+
+            with open_rdb(path) as reader:
+                reader.feed(sink, progress=self.progress)
+        elif self.encoding == "commands":
+            from rdbtool.engine.drain import feed_commands  # noqa: PLC0415 - the engine
+
+            feed_commands(path, sink, self.target.release or Rules.parse("redis-7.2"), self.progress)
+        else:
+            from rdbtool.reader.jsonl import open_jsonl  # noqa: PLC0415 - as above
+
+            with open_jsonl(path) as reader:
+                reader.feed(sink, progress=self.progress)
+        sink.close()

@@ -1,0 +1,101 @@
+"""``rdbtool aof-rewrite``: the shortest log that leads to the same state."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from rdbtool.analysis.rewrite import Order, rewrite_again
+from rdbtool.cli.options import (
+    AllowLoss,
+    Clock,
+    Force,
+    Json,
+    NoProgress,
+    Preamble,
+    Server,
+    ServerStopped,
+    Source,
+    Stop,
+    TargetName,
+    check_rules,
+    expands,
+    target_of,
+)
+from rdbtool.sinks.progress import ProgressBar
+from rdbtool.sinks.written import remark_lines, rewritten_json, rewritten_line
+from rdbtool.writer.output import open_output
+
+
+@expands
+def aof_rewrite(
+    src: Source,
+    *,
+    stop: Stop,
+    clock: Clock,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DST",
+            help="Write the new log to DST: a file, or a directory if SRC has several parts or DST ends in /.",
+        ),
+    ] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Put the new log in the place of SRC. No server may be using it.")
+    ] = False,
+    target: TargetName = None,
+    preamble: Preamble = None,
+    backup: Annotated[
+        str | None,
+        typer.Option("--backup", metavar="DIR", help="With --in-place: keep the old files in DIR, which is made."),
+    ] = None,
+    allow_loss: AllowLoss = False,
+    force: Force = False,
+    server_stopped: ServerStopped = False,
+    retry: Annotated[
+        int, typer.Option("--retry", metavar="N", min=0, help="Try N times more while SRC changes or is in use.")
+    ] = 0,
+    rules: Server = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
+    as_json: Json = False,
+    no_progress: NoProgress = False,
+) -> None:
+    """Replay a log and write the shortest one that leads to the same state, without a server.
+
+    The new log is read back and compared before it gets its name; the old one is there, whole, until then. A log
+    that is damaged, cut, or in doubt is not rewritten (exit code 1): --until says up to where. With --in-place a
+    server that holds the files, or begins to read them meanwhile, stops the rewrite (exit code 3).
+    """
+    check_rules(rules)
+    stop.check(src)
+    if in_place == (output is not None):
+        raise typer.BadParameter("give one of them", param_hint="--output, --in-place")
+    if backup is not None and not in_place:
+        raise typer.BadParameter("without --in-place the old files stay where they are", param_hint="--backup")
+    order = Order(
+        destination=output,
+        until=stop.until,
+        before=stop.before,
+        before_last=stop.before_last,
+        preamble=preamble,
+        target=target_of(target),
+        allow_loss=allow_loss,
+        backup=backup,
+        force=force,
+        server_stopped=server_stopped,
+        rules=rules,
+        now_ms=clock.milliseconds(),
+    )
+    with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
+        done = rewrite_again(src, order, progress, retries=retry)
+    for line in remark_lines(done.losses, done.error_replies, notes=not quiet):
+        typer.echo(f"rdbtool: {line}", file=sys.stderr)
+    if as_json or not quiet:
+        text = json.dumps(rewritten_json(done)) if as_json else rewritten_line(done)
+        with open_output(None) as out:
+            out.write(text.encode() + b"\n")

@@ -1,0 +1,93 @@
+"""``rdbtool convert``: anything that holds keys into anything that does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from rdbtool.analysis.convert import FORMS, Request, form_of
+from rdbtool.analysis.convert import convert as run
+from rdbtool.cli.options import (
+    AllowLoss,
+    Filters,
+    Force,
+    Json,
+    NoProgress,
+    Preamble,
+    Server,
+    ServerStopped,
+    Source,
+    TargetName,
+    check_choice,
+    check_rules,
+    expands,
+    target_of,
+)
+from rdbtool.sinks.progress import ProgressBar
+from rdbtool.sinks.written import converted_json, converted_line, remark_lines
+from rdbtool.writer.output import open_output
+
+
+@expands
+def convert(
+    src: Source,
+    dst: Annotated[
+        str,
+        typer.Argument(
+            metavar="DST",
+            help="The file to write, a directory for a multi-part log, or - for standard output. The form follows from "
+            "its name: .rdb, .aof, .resp, .jsonl, or a directory or a name that ends in /.",
+        ),
+    ],
+    *,
+    filters: Filters,
+    to: Annotated[str | None, typer.Option("--to", metavar="FORM", help=f"One of {', '.join(FORMS)}.")] = None,
+    target: TargetName = None,
+    preamble: Preamble = None,
+    allow_loss: AllowLoss = False,
+    force: Force = False,
+    server_stopped: ServerStopped = False,
+    rules: Server = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and losses.")] = False,
+    as_json: Json = False,
+    no_progress: NoProgress = False,
+) -> None:
+    """Convert a file into another form, or for another server version, and read the result back.
+
+    RDB, logs (AOF), directories with the parts of a log, commands and jsonl: each into each. Keys of all databases,
+    expiry times, field expiry times and functions are kept. What the target cannot hold is refused with exit code 1,
+    unless --allow-loss is given. The output appears when it was verified, or not at all.
+    """
+    check_choice("--to", to, FORMS)
+    check_rules(rules)
+    form = next((form for form in FORMS if form == to), None) or form_of(dst)
+    if form is None:
+        raise typer.BadParameter(
+            f"{dst!r} does not say what to write: give one of {', '.join(FORMS)}", param_hint="--to"
+        )
+    if as_json and dst == "-":
+        raise typer.BadParameter("standard output takes the data already", param_hint="--json")
+    request = Request(
+        form=form,
+        target=target_of(target),
+        preamble=preamble,
+        allow_loss=allow_loss,
+        force=force,
+        server_stopped=server_stopped,
+        rules=rules,
+        now_ms=filters.milliseconds(),
+        selection=filters.selection(),
+    )
+    with ProgressBar(None, enabled=not no_progress) as progress:
+        done = run(src, dst, request, progress)
+    if as_json:
+        with open_output(None) as output:
+            output.write(json.dumps(converted_json(done)).encode() + b"\n")
+    lines = [*remark_lines(done.losses, done.error_replies, notes=not quiet)]
+    if not (quiet or as_json):
+        lines.append(converted_line(done))
+    for line in lines:
+        typer.echo(f"rdbtool: {line}", file=sys.stderr)

@@ -1,0 +1,254 @@
+"""An append-only log beside a running engine: every write is in it before the caller goes on.
+
+The files are those of a server (format C4): a snapshot as base, then the commands in the form that ``effects``
+gives them. Nothing here waits or runs by itself. Time is asked of a clock that is passed in, and whoever runs the
+engine calls ``tick`` about once a second.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from rdbtool.engine.engine import DATABASES, Engine
+from rdbtool.engine.persistence.effects import Argv, carry_out
+from rdbtool.engine.persistence.files import LogFiles
+from rdbtool.engine.persistence.policies import Counters
+from rdbtool.engine.persistence.restoring import OLDEST, restore
+from rdbtool.engine.persistence.snapshot import choose_target, save_engine
+from rdbtool.engine.persistence.stream_effects import settle_stream
+from rdbtool.engine.persistence.writing import Clock, Fsync, LogWriteError, LogWriter, Piece
+from rdbtool.engine.streams import StreamData
+from rdbtool.errors import InputError, UnsupportedError
+from rdbtool.rules import Rules
+
+
+def wall_clock() -> int:
+    """Return the time of day in Unix ms."""
+    return time.time_ns() // 1_000_000
+
+
+class AppendLog:
+    """A log in ``directory``, made anew for what ``engine`` holds; ``open`` goes on with one that is there.
+
+    ``fsync`` says when writes are on the disk: ``always`` before ``execute`` returns, ``everysec`` at the first
+    command or ``tick`` a second (of ``clock``, Unix ms) after the oldest that is not, ``no`` when the system likes.
+    All commands go through ``execute``, which sets the engine's clock. ``files`` is what ``open`` restored the engine
+    from. Raises InputError, UnsupportedError for an engine by the rules of a server that has no such logs, LossError
+    for data that the server could not hold.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        engine: Engine,
+        fsync: Fsync = "everysec",
+        *,
+        clock: Clock = wall_clock,
+        name: str = "appendonly.aof",
+        files: LogFiles | None = None,
+    ) -> None:
+        _check_rules(engine.rules)
+        self.engine = engine
+        self._clock = clock
+        self._piece: Piece | None = None
+        self._is_closed = False
+        self._saved_ms = clock()
+        self._base_size = 0
+        taken = LogFiles.create(directory, name) if files is None else files
+        try:
+            self._writer = LogWriter(taken, fsync, clock)
+            if files is None:
+                self._replace()
+            else:
+                self._settle()
+                taken.sweep()
+                self._writer.resume()
+                self._base_size = taken.size
+        except BaseException:
+            taken.close()
+            raise
+
+    @classmethod
+    def open(
+        cls,
+        directory: str | os.PathLike[str],
+        fsync: Fsync = "everysec",
+        *,
+        clock: Clock = wall_clock,
+        rules: Rules | str | None = None,
+        databases: int = DATABASES,
+    ) -> Self:
+        """Restore the engine from a log, and go on with it in its last file.
+
+        The end of that file is cut off where it is not whole, as a server does. ``rules`` None: those of the server
+        that the base names. Raises FormatError for other damage, ReplayError for a command that is none, InputError.
+        """
+        parsed = Rules.parse(rules) if isinstance(rules, str) else rules
+        files = LogFiles.reopen(directory)
+        try:
+            engine = restore(files, rules=parsed, now_ms=clock(), databases=databases)
+            return cls(directory, engine, fsync, clock=clock, files=files)
+        except BaseException:
+            files.close()
+            raise
+
+    # ---- what callers ask ----------------------------------------------------------------------
+
+    @property
+    def unlogged(self) -> list[Argv]:
+        """What the engine has executed and the log lacks, outside of an open transaction."""
+        return self._writer.unlogged
+
+    @property
+    def unsynced(self) -> int:
+        """Bytes of the log that are not known to be on the disk."""
+        return self._writer.unsynced
+
+    def counters(self, *, memory: int = 0) -> Counters:
+        """Return what policies decide by; a rewrite counts as save. ``memory`` is in bytes. Raises InputError."""
+        writer = self._writer
+        return Counters(self._clock(), self._saved_ms, writer.changes, memory, writer.files.size, self._base_size)
+
+    # ---- what callers do -----------------------------------------------------------------------
+
+    def execute(self, *argv: bytes) -> None:
+        """Execute a command and log it.
+
+        Raises CommandError, and has then done neither; InputError before the command is executed, where the log
+        still lacks an earlier one; LogWriteError where it was executed and could not be logged.
+        """
+        if self._piece is not None:
+            db = self.engine.index
+            self._piece.commands.extend((db, command) for command in carry_out(self.engine, argv))
+            return
+        self._begin()
+        db = self.engine.index
+        commands = carry_out(self.engine, argv)
+        self._end(Piece([(db, command) for command in commands], self.engine.now_ms))
+
+    @contextmanager
+    def transaction(self) -> Iterator[Self]:
+        """Log the commands of a ``with`` block as one: a replay executes all of them or none.
+
+        They are executed one by one, at one moment. An exception does not undo those before it, and these are
+        logged. Raises ValueError for one inside of another, and what ``execute`` raises.
+        """
+        self._check_outside()
+        self._begin()
+        piece = self._piece = Piece([], self.engine.now_ms)
+        try:
+            yield self
+        finally:
+            self._piece = None
+            self._end(piece)
+
+    def flush(self) -> None:
+        """Write what the log lacks, and have all of it on the disk. Raises InputError."""
+        self._check()
+        self._writer.check()
+        self._writer.pay()
+        self._writer.sync()
+
+    def tick(self) -> None:
+        """Sync what has waited for a second, with ``everysec``. To be called about once a second. Raises InputError."""
+        self._check()
+        self._writer.check()
+        self._writer.sync_if_due()
+
+    def rotate(self) -> None:
+        """Go on in a new file behind the present one. Raises InputError; the log leads to the same then."""
+        self._check_outside()
+        self.flush()
+        self._writer.add_file()
+
+    def rewrite(self) -> None:
+        """Write a base of what the engine holds, which takes the place of all that was logged so far.
+
+        The log goes on in a new file first; where the present one cannot be trusted or lacks something, both files
+        come into the log at once. The old ones are removed last. Raises InputError, LossError; the log then leads to
+        what it did before.
+        """
+        self._check_outside()
+        if self._writer.is_sound:
+            try:
+                self.rotate()
+            except InputError:
+                if self._writer.is_sound:
+                    raise
+        self._replace()
+
+    def close(self) -> None:
+        """Write and sync what is left, and let the directory go. Raises InputError; it is closed all the same."""
+        if self._is_closed:
+            return
+        try:
+            self.flush()
+        finally:
+            self._is_closed = True
+            self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # ---- steps ---------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Set the clock, once the log lacks nothing."""
+        self._check()
+        self._writer.check()
+        self._writer.pay()
+        self.engine.now_ms = self._clock()
+
+    def _end(self, piece: Piece) -> None:
+        self._writer.owe(piece)
+        self._writer.pay()
+        self._writer.sync_if_due()
+
+    def _check(self) -> None:
+        if self._is_closed:
+            raise ValueError("the log is closed")
+
+    def _check_outside(self) -> None:
+        self._check()
+        if self._piece is not None:
+            raise ValueError("not inside of a transaction")
+
+    def _replace(self) -> None:
+        """Write a base, commit a manifest with it, remove what it replaces."""
+        self._settle()
+        self.engine.now_ms = self._clock()
+        writer, files = self._writer, self._writer.files
+        base = files.next("base")
+        try:
+            save_engine(self.engine, files.path(base), is_base=True)
+            writer.put_base(base)
+        except BaseException:
+            if writer.doubt is None:
+                files.path(base).unlink(missing_ok=True)
+            raise
+        self._saved_ms = self.engine.now_ms
+        self._base_size = files.size
+        files.sweep()
+
+    def _settle(self) -> None:
+        """Give all streams of other servers' files what a base has."""
+        for db in self.engine.dbs.values():
+            for value in db.keys.values():
+                if isinstance(value, StreamData):
+                    settle_stream(self.engine, value)
+
+
+def _check_rules(rules: Rules) -> None:
+    if rules.family == "redis" and rules < OLDEST:
+        raise UnsupportedError(f"{rules} has no logs of several files: the first is {OLDEST}")
+    choose_target(rules)
+
+
+__all__ = ["AppendLog", "LogWriteError", "wall_clock"]

@@ -1,0 +1,115 @@
+"""An engine from the directory of a log, as a starting server restores it.
+
+Only the end of the last file may be missing, and it is cut off, so that new commands follow a whole one: in
+front of a transaction without its end, and behind a snapshot that nothing whole follows (servers lose data in
+both places, format C2). Any other damage is left as it is, and raised.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Final
+
+from rdbtool.engine.engine import DATABASES, Engine
+from rdbtool.engine.errors import CommandError
+from rdbtool.engine.persistence.files import LogFiles
+from rdbtool.engine.replay import Replay, collector_paused
+from rdbtool.engine.table import known_names
+from rdbtool.errors import InputError, ReplayError, UnsupportedError
+from rdbtool.reader.aof import AofReader, open_aof
+from rdbtool.reader.batches import CommandBatch
+from rdbtool.reader.rdb import RdbReader
+from rdbtool.reader.rules import resolve_rules
+from rdbtool.reader.tail import Tail
+from rdbtool.rules import DEFAULT, Rules
+
+#: The oldest servers that read a log of several files.
+OLDEST: Final = Rules("redis", 7, 0)
+
+#: A line that servers pass over: when the commands behind it were executed (Unix ms).
+_MOMENT: Final = re.compile(rb"#rdbtool now_ms=(-?\d{1,19})")
+
+_CUT: Final = frozenset({"truncated", "truncated-in-multi"})
+
+
+def note_moment(now_ms: int) -> bytes:
+    """Return the line that says when the commands behind it were executed."""
+    return b"#rdbtool now_ms=%d\r\n" % now_ms
+
+
+def restore(files: LogFiles, *, rules: Rules | None, now_ms: int, databases: int = DATABASES) -> Engine:
+    """Return the engine that a log leads to, and cut off the end of a last file that is not whole.
+
+    ``rules`` None: those of the server that the snapshot names, at least the oldest that reads such logs. Raises
+    FormatError for damage, ReplayError for a command that no server would pass over, InputError.
+    """
+    engine = Engine(rules=rules or Rules.parse(DEFAULT), now_ms=now_ms, databases=databases)
+    replay = Replay(engine)
+    with collector_paused(), open_aof(files.manifest, known=known_names()) as reader:
+        part = -1
+        for piece in reader.batches(on_fault="stop"):
+            if isinstance(piece, RdbReader):
+                _load_snapshot(engine, piece, rules)
+                continue
+            if piece.part != part:
+                part = piece.part
+                replay.begin_part(reader.parts[part].name)
+            _run(replay, piece)
+        cut = _judge(reader)
+    if replay.severities["error"]:
+        first = next(finding for finding in replay.findings if finding.severity == "error")
+        raise ReplayError(f"{first.part}: at {first.offset:#x}: {first.message} ({first.code})")
+    if cut is not None:
+        _cut(reader.parts[cut.part].path or "", cut.at)
+    engine.now_ms = now_ms
+    engine.select(0)
+    return engine
+
+
+def _load_snapshot(engine: Engine, snapshot: RdbReader, rules: Rules | None) -> None:
+    for record in snapshot.records():
+        engine.put(record)
+    for library in snapshot.functions:
+        try:
+            engine.load_function(library)
+        except CommandError as error:
+            # One of before their release has no name.
+            raise UnsupportedError(f"{snapshot.source.name}: cannot load a function library: {error}") from None
+    if rules is None:
+        found = resolve_rules(None, snapshot)
+        engine.rules = OLDEST if found.family == "redis" and found < OLDEST else found
+
+
+def _run(replay: Replay, batch: CommandBatch) -> None:
+    """Execute a batch, with the clock where the log notes that it stood."""
+    start = 0
+    for index, text in batch.annotations:
+        moment = _MOMENT.fullmatch(text)
+        if moment is not None:
+            replay.run(batch.argvs[start:index], batch.offsets[start:index], batch.first_number + start)
+            start = index
+            replay.engine.now_ms = int(moment[1])
+    replay.run(batch.argvs[start:], batch.offsets[start:], batch.first_number + start)
+
+
+def _judge(reader: AofReader) -> Tail | None:
+    """Return the end that is to be cut off, None where the log is whole. Raises the fault of any other log."""
+    if reader.fault is None:
+        return None
+    tail = reader.tail
+    if tail is None or tail.state not in _CUT or tail.part != len(reader.parts) - 1:
+        raise reader.fault
+    return tail
+
+
+def _cut(path: str, size: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.ftruncate(descriptor, size)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise InputError(f"cannot cut back {path}: {error.strerror or error}") from error

@@ -1,0 +1,231 @@
+"""What is appended to a log, in which file, and when it is synced.
+
+Commands are first owed, then written in one piece: whatever happens in between, it is known what the log lacks.
+A file or a manifest of which nobody knows whether the disk has it puts the log in doubt, and then only
+files that are made anew help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal, NamedTuple
+
+from rdbtool.engine.persistence.appending import AppendedFile
+from rdbtool.engine.persistence.effects import Argv, describe, needs_clock
+from rdbtool.engine.persistence.files import LogFiles
+from rdbtool.engine.persistence.restoring import note_moment
+from rdbtool.errors import InputError
+from rdbtool.reader.manifest import Entry
+
+Fsync = Literal["always", "everysec", "no"]
+Clock = Callable[[], int]
+
+_MODES: Final = ("always", "everysec", "no")
+_SECOND_MS: Final = 1000
+
+
+class LogWriteError(InputError):
+    """The log lacks what the engine has executed: ``commands``, as they would be logged.
+
+    They are written before the next command, or by ``AppendLog.flush``; ``AppendLog.rewrite`` makes them needless.
+    """
+
+    def __init__(self, reason: str, commands: list[Argv]) -> None:
+        lacks = f"; executed but not in the log: {describe(commands)}" if commands else ""
+        super().__init__(f"{reason}{lacks}")
+        self.commands = commands
+
+
+class Piece(NamedTuple):
+    """What is written together: commands, each with its db, and the moment they were executed (Unix ms)."""
+
+    commands: list[tuple[int, Argv]]
+    now_ms: int
+
+
+class _Place(NamedTuple):
+    """What a reader of the file knows at its end: the db, and the moment that was noted last."""
+
+    db: int | None = None
+    now_ms: int | None = None
+
+
+class LogWriter:
+    """The file at hand of the log in ``files``, which it closes. ``doubt`` says why it cannot be trusted, if so.
+
+    ``changes`` counts the commands written since the log was last made anew. See ``AppendLog`` for ``fsync``.
+    """
+
+    def __init__(self, files: LogFiles, fsync: Fsync, clock: Clock) -> None:
+        if fsync not in _MODES:
+            raise ValueError(f"fsync is one of {', '.join(_MODES)}, not {fsync!r}")
+        self.files = files
+        self.fsync = fsync
+        self.doubt: str | None = None
+        self.changes = 0
+        self._clock = clock
+        self._file: AppendedFile | None = None
+        self._place = _Place()
+        self._owed: list[Piece] = []
+        self._oldest_ms: int | None = None
+
+    @property
+    def unlogged(self) -> list[Argv]:
+        """What is owed."""
+        return [argv for piece in self._owed for _, argv in piece.commands]
+
+    @property
+    def unsynced(self) -> int:
+        """Bytes of the file at hand that are not known to be on the disk."""
+        return 0 if self._file is None else self._file.size - self._file.synced
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the log can go on as it is."""
+        return self.doubt is None and not self._owed and self._file is not None
+
+    def check(self) -> None:
+        """Raise LogWriteError where the log is in doubt."""
+        if self.doubt is not None:
+            raise LogWriteError(f"{self.doubt}; rewrite the log", self.unlogged)
+
+    # ---- writing -------------------------------------------------------------------------------
+
+    def owe(self, piece: Piece) -> None:
+        """Note what was executed."""
+        if piece.commands:
+            self._owed.append(piece)
+
+    def pay(self) -> None:
+        """Write all that is owed, and sync it with ``always``. Raises LogWriteError; the file is as it was then."""
+        file = self._file
+        if not self._owed or file is None:
+            return
+        place = self._place
+        data = bytearray()
+        for piece in self._owed:
+            text, place = _encode(piece, place)
+            data += text
+        before = file.size
+        try:
+            file.append(bytes(data))
+            if self.fsync == "always":
+                self.sync()
+        except BaseException as error:
+            if file.size != before:
+                file.take_back(before)
+            if isinstance(error, InputError):
+                raise LogWriteError(str(error), self.unlogged) from error
+            raise
+        self._place = place
+        self.changes += len(self.unlogged)
+        if self._oldest_ms is None and self.unsynced:
+            self._oldest_ms = self._owed[0].now_ms
+        self._owed.clear()
+
+    def sync(self) -> None:
+        """Have the file on the disk. Raises InputError; the log is in doubt then."""
+        if self._file is None or not self.unsynced:
+            return
+        try:
+            self._file.sync()
+        except InputError as error:
+            self.doubt = str(error)
+            raise
+        self._oldest_ms = None
+
+    def sync_if_due(self) -> None:
+        """Sync, with ``everysec``, what has waited for a second. Raises InputError."""
+        # A clock that was set back says nothing.
+        if (
+            self.fsync == "everysec"
+            and self._oldest_ms is not None
+            and not 0 <= self._clock() - self._oldest_ms < _SECOND_MS
+        ):
+            self.sync()
+
+    # ---- files ---------------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        """Go on in the last file of the log, or in a new one where it has no commands. Raises InputError."""
+        incrs = [entry for entry in self.files.entries if entry.kind == "incr"]
+        if not incrs:
+            self.add_file()
+            return
+        self._file = AppendedFile.reopen(self.files.path(incrs[-1]))
+        # Whoever wrote it may not have synced it.
+        self._file.synced = 0
+        self.sync()
+
+    def add_file(self) -> None:
+        """Go on in a new file, named in the manifest behind the present ones. Raises InputError."""
+        self.sync()
+        entry = self.files.next("incr")
+        self._switch(AppendedFile.create(self.files.path(entry)), [*self.files.entries, entry])
+
+    def put_base(self, base: Entry) -> None:
+        """Let the log be a new base, and the file at hand or, where that is not sound, a new one. Raises InputError."""
+        files = self.files
+        if self.is_sound and self._file is not None:
+            fresh = self._file
+            kept = next(entry for entry in files.entries if files.path(entry) == fresh.path)
+        else:
+            kept = files.next("incr")
+            fresh = AppendedFile.create(files.path(kept))
+        history = [entry._replace(kind="history") for entry in files.loaded if entry.name != kept.name]
+        self._switch(fresh, [base, *history, kept])
+        self._owed.clear()
+        self.doubt = None
+        self.changes = 0
+
+    def _switch(self, fresh: AppendedFile, entries: list[Entry]) -> None:
+        """Commit a manifest and append to its last file. Where that fails, the log is as it was, or in doubt."""
+        before = self.files.entries
+        is_new = fresh is not self._file
+        try:
+            fresh.sync()
+            self.files.commit(entries)
+        except BaseException as error:
+            if before and not self.files.is_written(before):
+                self.doubt = f"cannot tell which manifest is on the disk: {error}"
+            if is_new:
+                fresh.close()
+                if self.doubt is None:
+                    fresh.path.unlink(missing_ok=True)
+            raise
+        if is_new:
+            if self._file is not None:
+                self._file.close()
+            self._file = fresh
+            self._place = _Place()
+        self._oldest_ms = None
+
+    def close(self) -> None:
+        """Close everything, without a sync."""
+        if self._file is not None:
+            self._file.close()
+        self.files.close()
+
+
+def _encode(piece: Piece, place: _Place) -> tuple[bytes, _Place]:
+    """Return the bytes of a piece, and what a reader knows behind it."""
+    db, noted = place
+    out = bytearray()
+    if noted != piece.now_ms and any(needs_clock(argv) for _, argv in piece.commands):
+        out += note_moment(piece.now_ms)
+        noted = piece.now_ms
+    is_group = len(piece.commands) > 1
+    if is_group:
+        out += _frame((b"MULTI",))
+    for index, argv in piece.commands:
+        if index != db:
+            out += _frame((b"SELECT", b"%d" % index))
+            db = index
+        out += _frame(argv)
+    if is_group:
+        out += _frame((b"EXEC",))
+    return bytes(out), _Place(db, noted)
+
+
+def _frame(argv: Argv) -> bytes:
+    return b"*%d\r\n" % len(argv) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in argv)

@@ -1,0 +1,368 @@
+"""Files and directories in the making: under a temporary name until everything about them is right.
+
+They are gone when the ``with`` block ends, whatever ended it, unless they got their name by then. Whether they did is
+asked of the file system, never remembered: a signal may arrive between a call and the note that it was made. How the
+names look, and what becomes of them after a kill, is told in ``stale``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self
+
+from rdbtool.errors import InputError
+from rdbtool.writer.stale import is_named, lock, make_name, remove_path
+
+#: What file systems without hard links, or with enough of them, answer; also for files that are not ours to link.
+_NO_LINKS: Final = {errno.EPERM, errno.EACCES, errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+_NO_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}
+
+#: How often a name may be taken for a dead one's between its making and its lock before that is no coincidence.
+_ATTEMPTS: Final = 100
+
+
+def failed(name: str, error: OSError) -> InputError:
+    """Return the error that says that ``name`` could not be written."""
+    return InputError(f"cannot write to {name}: {error.strerror or error}")
+
+
+@contextlib.contextmanager
+def failures_of(name: str) -> Iterator[None]:
+    """Turn a failing system call on an output into an InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise failed(name, error) from error
+
+
+class Temporary:
+    """A file that is going to be ``target``, made with ``mode`` less the umask. ``name`` is what errors call it.
+
+    Its ``descriptor`` is for writing until ``finish``.
+    """
+
+    def __init__(self, target: Path, name: str, mode: int) -> None:
+        self.target = target
+        self.name = name
+        self.path = make_name(target, "tmp")
+        self.descriptor = -1
+        self._mode = mode
+        self._lock = -1
+        self._status: os.stat_result | None = None
+        self._keeps_loan: Callable[[], bool] | None = None
+        # What spares a call, no more: where a signal came before it, the name is looked for.
+        self._is_renamed = False
+
+    def __enter__(self) -> Self:
+        # Inside the try: a signal may arrive as soon as the file exists.
+        try:
+            with failures_of(self.name):
+                self._make()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
+        return self
+
+    def _make(self) -> None:
+        for _ in range(_ATTEMPTS):
+            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._mode)
+            if lock(self.descriptor) is not False and is_named(self.descriptor, self.path):
+                # The lock is that of the open file: it lasts while one of its descriptors does.
+                self._lock = os.dup(self.descriptor)
+                self._status = os.fstat(self.descriptor)
+                return
+            self._close()
+            self.path = make_name(self.target, "tmp")
+        raise InputError(f"cannot write to {self.name}: temporary files beside it keep vanishing")
+
+    def finish(self, like: os.stat_result | None, *, owner_needed: bool = False) -> None:
+        """End writing: owner and mode as ``like`` has them, flushed to the disk, closed. Raises InputError.
+
+        Where another's file cannot be had, ``owner_needed`` refuses that; else it is refused only if it would show
+        the data to a group that could not read them.
+        """
+        with failures_of(self.name):
+            if like is not None:
+                _make_like(self.descriptor, like, self.name, owner_needed=owner_needed)
+            os.fsync(self.descriptor)
+            self._close()
+
+    def has(self, path: Path) -> bool:
+        """Whether this file has the name ``path``."""
+        try:
+            return self._status is not None and os.path.samestat(self._status, path.lstat())
+        except OSError:
+            return False
+
+    def replace(self) -> None:
+        """Take the place of the target. Raises InputError."""
+        with failures_of(self.name):
+            self.path.replace(self.target)
+        self._is_renamed = True
+
+    def give_name(self) -> None:
+        """Take the name of the target, which must be free. Raises InputError."""
+        with failures_of(self.name):
+            if not link(self.path, self.target):
+                # The remaining window is the one between looking and renaming.
+                if os.path.lexists(self.target):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+                self.path.replace(self.target)
+                self._is_renamed = True
+
+    def lend_name(self, keep: Callable[[], bool]) -> None:
+        """Take the name of the target, which must be free, until the block ends; for good if ``keep()`` says so then.
+
+        Where there are hard links, the temporary name stays beside it until then, and tells after a kill that the
+        target was ours. Raises InputError.
+        """
+        self._keeps_loan = keep
+        self.give_name()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            # The temporary name goes last: should the other one not go, it tells the next run whose that is.
+            if self._keeps_loan is not None and self.has(self.target) and not self._keeps_loan():
+                self.target.unlink(missing_ok=True)
+            if not self._is_renamed:
+                self.path.unlink(missing_ok=True)
+        except OSError as failure:
+            if kind is None:
+                raise failed(self.name, failure) from failure
+        finally:
+            self._lock = _close_quietly(self._lock)
+            self.descriptor = _close_quietly(self.descriptor)
+
+    def _close(self) -> None:
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+class TemporaryDirectory:
+    """A directory that is going to be ``target``, with nothing but files in it."""
+
+    def __init__(self, target: Path, name: str) -> None:
+        self.target = target
+        self.name = name
+        self.path = make_name(target, "tmp")
+        self._lock = -1
+        self._status: os.stat_result | None = None
+        self._is_renamed = False
+
+    def __enter__(self) -> Self:
+        try:
+            with failures_of(self.name):
+                self._make()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
+        return self
+
+    def _make(self) -> None:
+        for _ in range(_ATTEMPTS):
+            self.path.mkdir()
+            with contextlib.suppress(FileNotFoundError):
+                self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                if lock(self._lock) is not False and is_named(self._lock, self.path):
+                    self._status = os.fstat(self._lock)
+                    return
+                os.close(self._lock)
+                self._lock = -1
+            self.path = make_name(self.target, "tmp")
+        raise InputError(f"cannot write to {self.name}: temporary directories beside it keep vanishing")
+
+    def has(self, path: Path) -> bool:
+        """Whether this directory has the name ``path``."""
+        try:
+            return self._status is not None and os.path.samestat(self._status, path.lstat())
+        except OSError:
+            return False
+
+    def give_name(self) -> None:
+        """Take the name of the target, where nothing or an empty directory may be. Raises InputError."""
+        with failures_of(self.name):
+            self.path.rename(self.target)
+        self._is_renamed = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if not self._is_renamed:
+                remove_path(self.path)
+        except OSError as failure:
+            if kind is None:
+                raise failed(self.name, failure) from failure
+        finally:
+            self._lock = _close_quietly(self._lock)
+
+
+class SecondName:
+    """Another name, for the length of a block, of a file that is about to be replaced or removed.
+
+    It leads back, and it tells after a kill what the file was. Where there are no hard links, ``path`` is a
+    copy, made with ``open_source`` (see ``copy_file``), if ``copies``, else None. It stays when the block ends, for
+    the next run to find, if the file still has its first name then and ``stays()`` says so.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        name: str,
+        *,
+        copies: bool,
+        open_source: Callable[[], BinaryIO] | None = None,
+        stays: Callable[[], bool] | None = None,
+    ) -> None:
+        self.target = target
+        self.name = name
+        self.path: Path | None = make_name(target, "old")
+        self.copies = copies
+        self._open_source = open_source
+        self._stays = stays
+        self._status: os.stat_result | None = None
+
+    def __enter__(self) -> Self:
+        assert self.path is not None
+        try:
+            with failures_of(self.name):
+                if not link(self.target, self.path):
+                    if self.copies:
+                        copy_file(self.target, self.path, self._open_source)
+                    else:
+                        self.path = None
+                if self.path is not None:
+                    self._status = self.path.lstat()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
+        return self
+
+    def was(self, status: os.stat_result) -> bool:
+        """Whether ``status`` is that of the file which has, or had, this name."""
+        return self._status is not None and os.path.samestat(self._status, status)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            is_needed = self._stays is not None and os.path.lexists(self.target) and self._stays()
+            if self.path is not None and not is_needed:
+                self.path.unlink(missing_ok=True)
+        except OSError as failure:
+            if kind is None:
+                raise failed(self.name, failure) from failure
+
+
+class Directory:
+    """A directory whose names are going to change; opened before they do, so that they can be flushed to the disk."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path = path
+        self.name = name
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        with failures_of(self.name):
+            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return self
+
+    def sync(self) -> None:
+        """Flush the names to the disk. Raises InputError. Some file systems have no such call: that is fine."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            if error.errno not in _NO_SYNC:
+                raise failed(self.name, error) from error
+
+    def __exit__(self, *_: object) -> None:
+        self._descriptor = _close_quietly(self._descriptor)
+
+
+def _close_quietly(descriptor: int) -> int:
+    """Close a descriptor that nothing depends on any more, if it is one; return what is none."""
+    if descriptor >= 0:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    return -1
+
+
+def link(path: Path, target: Path) -> bool:
+    """Give a file a second name; False where that cannot be. Raises OSError, FileExistsError too."""
+    try:
+        target.hardlink_to(path)
+    except OSError as error:
+        if error.errno in _NO_LINKS:
+            return False
+        raise
+    return True
+
+
+def copy_file(path: Path, target: Path, open_source: Callable[[], BinaryIO] | None = None) -> None:
+    """Copy a file to a name that must be free, with mode, times and, if that may be, owner; on the disk then.
+
+    ``open_source`` opens it where another opening would disturb whoever watches over it (a lease). Raises OSError.
+    """
+    status = path.stat()
+    with open_unwatched(path) if open_source is None else open_source() as source:
+        copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            while data := source.read(1 << 20):
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(copy, rest) :]
+            with contextlib.suppress(PermissionError):
+                os.fchown(copy, status.st_uid, status.st_gid)
+            os.fchmod(copy, stat.S_IMODE(status.st_mode))
+            os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+            os.fsync(copy)
+        finally:
+            os.close(copy)
+
+
+def open_unwatched(path: Path) -> BinaryIO:
+    """Open a file for reading; where somebody watches over that, raise BlockingIOError instead of waiting for them."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0)
+
+
+def _make_like(descriptor: int, like: os.stat_result, name: str, *, owner_needed: bool) -> None:
+    """Give a file the owner, the group and then, when it is clear who they are, the mode of another."""
+    mode = stat.S_IMODE(like.st_mode)
+    made = os.fstat(descriptor)
+    if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid) and not _chown(descriptor, like.st_uid, like.st_gid):
+        if owner_needed:
+            raise InputError(
+                f"cannot write to {name}: its owner and group ({like.st_uid}:{like.st_gid}) cannot be kept: "
+                "run as that user or as root"
+            )
+        is_group_kept = made.st_gid == like.st_gid or _chown(descriptor, -1, like.st_gid)
+        # What the group may do and others may not.
+        if not is_group_kept and mode >> 3 & ~mode & 0o7:
+            raise InputError(
+                f"cannot write to {name}: its group ({like.st_gid}) cannot be kept, and another group would get "
+                "what was that group's alone"
+            )
+        mode &= 0o777
+    if stat.S_IMODE(made.st_mode) != mode:
+        os.fchmod(descriptor, mode)
+
+
+def _chown(descriptor: int, user: int, group: int) -> bool:
+    try:
+        os.fchown(descriptor, user, group)
+    except OSError as error:
+        # EINVAL: an owner that does not exist within this container.
+        if error.errno not in {errno.EPERM, errno.EINVAL}:
+            raise
+        return False
+    return True

@@ -1,0 +1,125 @@
+"""Snapshots: what is saved is what is loaded, the same bytes each time, whole or not at all."""
+
+from __future__ import annotations
+
+import pytest
+from engine.persistence.driving import START_MS, Clock, Driver, fingerprint, run
+from state import FIXTURES
+
+from rdbtool.engine import Engine
+from rdbtool.engine.persistence import AppendLog
+from rdbtool.errors import FormatError, InputError, LossError, ReplayError, UnsupportedError
+from rdbtool.reader.rdb import open_rdb
+from rdbtool.rules import Rules
+from rdbtool.types import VALKEY
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    driver = Driver(3)
+    with AppendLog(tmp_path_factory.mktemp("made") / "log", Engine(rules="redis-8.0"), "no", clock=Clock()) as log:
+        for _ in range(600):
+            run(log, driver.command())
+    assert len(log.engine.dbs) > 1
+    assert log.engine.functions
+    return log.engine
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path, engine):
+    written = engine.save(tmp_path / "x.rdb")
+    again = Engine.load(tmp_path / "x.rdb")
+    assert fingerprint(again) == fingerprint(engine)
+    assert again.rules == engine.rules
+    assert again.index == 0
+    assert written.keys == sum(len(db.keys) for db in engine.dbs.values())
+    assert written.bytes == (tmp_path / "x.rdb").stat().st_size
+    assert written.losses == []
+
+
+def test_the_same_engine_gives_the_same_bytes(tmp_path, engine):
+    engine.save(tmp_path / "a.rdb")
+    engine.save(tmp_path / "b.rdb")
+    assert (tmp_path / "a.rdb").read_bytes() == (tmp_path / "b.rdb").read_bytes()
+
+
+def test_the_file_names_its_writer_and_its_moment(tmp_path):
+    for rules, version, fields in [
+        ("redis-7.0", ("REDIS", 10), [b"redis-ver=7.0.0", b"redis-bits=64", b"ctime=1790000000", b"aof-base=0"]),
+        ("valkey-9.0", ("VALKEY", 80), [b"valkey-ver=9.0.0", b"redis-bits=64", b"ctime=1790000000", b"aof-base=0"]),
+        ("redis-6.2", ("REDIS", 9), [b"redis-ver=6.2.0", b"redis-bits=64", b"ctime=1790000000"]),
+        ("redis-2.8", ("REDIS", 6), []),
+    ]:
+        Engine(rules=rules, now_ms=START_MS).save(tmp_path / "x.rdb")
+        with open_rdb(tmp_path / "x.rdb") as reader:
+            assert list(reader) == []
+            assert (reader.header.magic, reader.header.version) == version
+            assert [aux.key + b"=" + aux.value for aux in reader.aux] == fields
+
+
+def test_a_target_can_be_named(tmp_path, engine):
+    with pytest.raises(LossError):
+        engine.save(tmp_path / "x.rdb", target="redis-4.0")
+    assert list(tmp_path.iterdir()) == []
+    written = engine.save(tmp_path / "x.rdb", target="redis-4.0", allow_loss=True)
+    assert any(loss.severity == "loss" for loss in written.losses)
+    with open_rdb(tmp_path / "x.rdb") as reader:
+        assert reader.header.version == 8
+    with pytest.raises(ValueError, match="nonsense"):
+        engine.save(tmp_path / "x.rdb", target="nonsense")
+    with pytest.raises(UnsupportedError):
+        Engine(rules="redis-99.0").save(tmp_path / "x.rdb")
+
+
+def test_a_file_is_replaced_or_not(tmp_path, engine):
+    (tmp_path / "x.rdb").write_bytes(b"old")
+    with pytest.raises(InputError, match="exists"):
+        engine.save(tmp_path / "x.rdb", force=False)
+    assert (tmp_path / "x.rdb").read_bytes() == b"old"
+    engine.save(tmp_path / "x.rdb")
+    assert fingerprint(Engine.load(tmp_path / "x.rdb")) == fingerprint(engine)
+    with pytest.raises(InputError):
+        engine.save(tmp_path / "none" / "x.rdb")
+
+
+def test_a_log_can_be_loaded_too(tmp_path):
+    with AppendLog(tmp_path / "log", Engine(rules="redis-7.0"), clock=Clock()) as log:
+        log.execute(b"SELECT", b"4")
+        log.execute(b"SET", b"a", b"1")
+    assert fingerprint(Engine.load(tmp_path / "log")) == fingerprint(log.engine)
+    assert Engine.load(tmp_path / "log", rules="redis-7.4").rules == Rules.parse("redis-7.4")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "error"),
+    [
+        ("x.rdb", b"REDIS0011\xfe\x00\x00\x01a", FormatError),
+        ("x.aof", b"*1\r\n$6\r\nNOSUCH\r\n", ReplayError),
+        ("x.aof", b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n", FormatError),
+        ("x.aof", b"*1\r\n$5\r\nMULTI\r\n", FormatError),
+    ],
+)
+def test_what_is_not_whole_is_not_loaded(tmp_path, name, data, error):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(error):
+        Engine.load(tmp_path / name)
+
+
+FILES = sorted(path for path in FIXTURES.rglob("*.rdb") if path.stem != "redis-7.0-rc-function")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_log_begins_with_what_a_file_holds(tmp_path, path):
+    """Any server's file becomes the base of a log of the newest server of its family."""
+    with open_rdb(path) as reader:
+        rules = "valkey-9.1" if reader.header.magic == VALKEY else "redis-8.10"
+    engine = Engine.load(path, rules=rules)
+    with AppendLog(tmp_path / "log", engine, clock=Clock()) as log:
+        log.execute(b"SET", b"one more", b"1")
+    with AppendLog.open(tmp_path / "log", clock=Clock()) as again:
+        assert again.engine.rules == Rules.parse(rules)
+        assert fingerprint(again.engine) == fingerprint(engine)
+
+
+def test_functions_of_before_their_release_are_not_loaded():
+    with pytest.raises(UnsupportedError, match="library metadata"):
+        Engine.load(FIXTURES / "small" / "redis-7.0-rc-function.rdb")
