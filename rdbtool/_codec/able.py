@@ -126,7 +126,8 @@ def able_to_execute(server: Server) -> Able:
         meta=False,
         modules=server.has((4, 0)),
         streams=server.has((5, 0)),
-        arrays=server.has((8, 8), None),
+        # Which text becomes which kind of item is only the server's to know.
+        arrays=False,
         empty_collections=False,
         no_numbers=False,
         signed_zeros=not server.has((7, 0)),

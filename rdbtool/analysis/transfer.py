@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from rdbtool._codec.able import server_of
 from rdbtool._codec.fingerprint import Fingerprint
 from rdbtool._codec.fit import Fit
 from rdbtool._codec.tee import Tee
@@ -142,7 +143,8 @@ class Transfer:
         elif self.encoding == "commands":
             from rdbtool.engine.drain import feed_commands  # noqa: PLC0415 - the engine
 
-            feed_commands(path, sink, self.target.release or Rules.parse("redis-7.2"), self.progress)
+            server = server_of(*self.target)
+            feed_commands(path, sink, Rules(server.family, *server.release), self.progress)
         else:
             from rdbtool.reader.jsonl import open_jsonl  # noqa: PLC0415 - as above
 

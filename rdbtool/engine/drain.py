@@ -7,7 +7,7 @@ when another one appears behind it; it is handed on then and forgotten, and memo
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
+from itertools import groupby, islice
 from typing import Final
 
 from rdbtool._codec.feed import feed_item, feed_record
@@ -27,6 +27,9 @@ from rdbtool.types import REDIS
 #: Nobody's configuration is to stand in the way of a SELECT.
 _DATABASES: Final = 1 << 62
 
+#: The end of time, in Unix ms.
+_LAST_MS: Final = (1 << 63) - 1
+
 
 def feed_commands(path: str, sink: Sink, rules: Rules, progress: Callable[[int], object] | None = None) -> None:
     """Tell ``sink`` of the keys and functions that the commands in a file make on a server of ``rules``.
@@ -41,11 +44,25 @@ def feed_commands(path: str, sink: Sink, rules: Rules, progress: Callable[[int],
         for batch in reader.batches(progress=progress):
             if not isinstance(batch, CommandBatch):
                 raise ReplayError(f"{path}: there is an RDB in front of the commands")
-            replay.run(batch.argvs, batch.offsets, batch.first_number)
+            _run(replay, batch)
             _hand_on(engine, sink, keep=1)
     _hand_on(engine, sink, keep=0)
     for library in EngineState(engine, Header(REDIS, 11)).functions:
         feed_item(library, sink)
+
+
+def _run(replay: Replay, batch: CommandBatch) -> None:
+    """Execute a batch outside of time.
+
+    Claims come after everything, so that no time of delivery is cut to the present; the rest comes before anything, so
+    that no field has expired.
+    """
+    first = 0
+    for is_claim, run in groupby(batch.argvs, lambda argv: argv[0] == b"XCLAIM"):
+        replay.engine.now_ms = _LAST_MS if is_claim else 0
+        argvs = list(run)
+        replay.run(argvs, batch.offsets[first : first + len(argvs)], batch.first_number + first)
+        first += len(argvs)
 
 
 def describe_finding(finding: Finding) -> str:

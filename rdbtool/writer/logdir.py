@@ -15,40 +15,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, NamedTuple
 
-from rdbtool.errors import FormatError, InputError, describe_error
-from rdbtool.reader.manifest import Entry, Kind, Manifest, read_manifest
-from rdbtool.writer.manifest import format_manifest
-from rdbtool.writer.output import Output, Unfinished
+from rdbtool.errors import InputError
+from rdbtool.reader.manifest import Manifest
+from rdbtool.writer.disk import Directory, failures_of
+from rdbtool.writer.logparts import MANIFEST_SUFFIX, NewBase, fill_base, fill_manifest, format_parts, load, name_parts
+from rdbtool.writer.replacing import Replaced, replace_file, replace_log
 from rdbtool.writer.space import check_space
-from rdbtool.writer.stale import hold_dead, is_same, is_second_name, list_temporaries, remove_path, remove_stale
-from rdbtool.writer.swap import Keeping, do_nothing, kept_files, swap
-from rdbtool.writer.temporary import Directory, SecondName, Temporary, TemporaryDirectory, failures_of
+from rdbtool.writer.stale import remove_stale
+from rdbtool.writer.strays import clean_strays
+from rdbtool.writer.temporary import Temporary, TemporaryDirectory
 
-_MANIFEST: Final = ".manifest"
-
-
-class NewBase(NamedTuple):
-    """What a log begins with: how it is written, and what raises when it, read back, is not what was meant."""
-
-    form: Literal["rdb", "aof"]
-    write: Callable[[Output], None]
-    check: Callable[[str], None]
-
-
-class Replaced(NamedTuple):
-    """A log that took the place of another: its ``manifest`` (None for a single file), the size of its base in bytes.
-
-    ``kept`` is the directory where the old files are now, ``removed`` the names that are gone.
-    """
-
-    manifest: Manifest | None
-    base_size: int
-    kept: Path | None
-    removed: tuple[str, ...]
+__all__ = ["NewBase", "Replaced", "clean_strays", "create_log", "find_manifest", "replace_file", "replace_log"]
 
 
 def create_log(
@@ -69,11 +48,11 @@ def create_log(
     if found is not None:
         with failures_of(shown):
             data = found.read_bytes()
-        there = _read(data, found)
+        there = load(data, found)
         if not force:
             clean_strays(target, there)
             raise InputError(f"cannot write to {shown}: it holds a log (use --force to replace it)")
-        return _replace_parts(there, base, needs=needs)[0]
+        return replace_log(there, base, needs=needs).manifest
     if is_there:
         clean_strays(target)
         check_space(target, needs, shown)
@@ -85,130 +64,24 @@ def create_log(
             _make_log(made.path, shown, base, name)
             made.give_name()
             parent.sync()
-    path = target / f"{name}{_MANIFEST}"
-    return _read(_format(_name_parts(target, name, base, None), path), path)
+    path = target / f"{name}{MANIFEST_SUFFIX}"
+    return load(format_parts(name_parts(target, name, base, None), path), path)
 
 
 def find_manifest(directory: Path) -> Path | None:
     """Return the manifest in a directory; None where there is none, or no directory. Raises InputError for several."""
     # Servers write a new manifest under a name with "temp-" and rename it.
-    found = [path for path in sorted(directory.glob(f"*{_MANIFEST}")) if not path.name.startswith((".", "temp-"))]
+    found = [path for path in sorted(directory.glob(f"*{MANIFEST_SUFFIX}")) if not path.name.startswith((".", "temp-"))]
     if len(found) > 1:
         raise InputError(f"cannot write to {directory}: it has {len(found)} manifests")
     return found[0] if found else None
 
 
-def replace_log(
-    manifest: Manifest,
-    base: NewBase,
-    *,
-    keep_old: Path | None = None,
-    needs: int | None = None,
-    commit_guard: Callable[[], None] = do_nothing,
-    after_commit: Callable[[], None] = do_nothing,
-) -> Replaced:
-    """Put a new base and an empty increment in the place of a log, with the owners and modes of its files.
-
-    The new manifest's rename is the commit; ``commit_guard`` is called directly before it. ``after_commit`` is called
-    directly behind it and may still object: then the old manifest comes back. When either raises, the old log stays
-    and the new files go. The old files are linked or copied into a new directory within ``keep_old`` before all
-    that, and removed at the end. Raises InputError; if that happens behind the commit it says so.
-    """
-    new, size, kept, removed = _replace_parts(
-        manifest, base, keep_old=keep_old, needs=needs, commit_guard=commit_guard, after_commit=after_commit
-    )
-    return Replaced(new, size, kept, removed)
-
-
-def replace_file(
-    path: Path,
-    base: NewBase,
-    *,
-    keep_old: Path | None = None,
-    needs: int | None = None,
-    commit_guard: Callable[[], None] = do_nothing,
-    after_commit: Callable[[], None] = do_nothing,
-    open_old: Callable[[], BinaryIO] | None = None,
-) -> Replaced:
-    """Put a new log in the place of one that is a single file, as ``replace_log`` does; the rename is the commit.
-
-    ``open_old`` opens the old one to copy it to where links cannot go, if it must not be opened otherwise.
-    """
-    shown = str(path)
-    with failures_of(shown):
-        target = path.resolve(strict=True)
-        status = target.stat()
-    remove_stale(target)
-    check_space(target.parent, needs, shown)
-    with contextlib.ExitStack() as stack:
-        directory = stack.enter_context(Directory(target.parent, shown))
-        way_back = SecondName(target, shown, copies=True, open_source=open_old)
-
-        def is_replaced() -> bool:
-            return not _is_old(target, status, way_back)
-
-        kept = stack.enter_context(kept_files(Keeping([target], {}, open_old), keep_old, target.name, is_replaced))
-        temporary = stack.enter_context(Temporary(target, shown, 0o600))
-        size = _fill(temporary, base, status)
-        stack.enter_context(way_back)
-        swap(
-            temporary,
-            way_back,
-            directory,
-            commit_guard=commit_guard,
-            after_commit=after_commit,
-            settle=directory.sync,
-        )
-    return Replaced(None, size, kept, (target.name,))
-
-
-def clean_strays(directory: Path, manifest: Manifest | None = None) -> None:
-    """Remove what killed runs left in a log's directory: temporary names, and files that only they account for.
-
-    What ``manifest`` names stays. Without a manifest there is no log: new files that were to be one go, old
-    files that were about to be replaced stay. Nothing is said where that fails.
-    """
-    named = set() if manifest is None else {Path(manifest.path).name, *(entry.name for entry in manifest.entries)}
-    found = list_temporaries(directory)
-    firsts = [path for path in found if not is_second_name(path)]
-    are_dead = [_clean_first(path, directory, named) for path in firsts]
-    # A writer that lives may need the second names.
-    if all(are_dead):
-        for path in found:
-            if is_second_name(path):
-                with contextlib.suppress(OSError):
-                    _clean(path, directory, named, twins=manifest is not None)
-
-
-def _clean_first(path: Path, directory: Path, named: set[str]) -> bool:
-    """Remove a temporary name of a new file, and the file if the log does not have it; False if its writer lives."""
-    try:
-        if any(is_same(path, directory / name) for name in named):
-            # Not opened: somebody may watch over the file.
-            path.unlink()
-            return True
-        with hold_dead(path) as is_dead:
-            if is_dead:
-                _clean(path, directory, named, twins=True)
-            return is_dead
-    except OSError:
-        return False
-
-
-def _clean(path: Path, directory: Path, named: set[str], *, twins: bool) -> None:
-    """Remove a temporary name, and before it the file's other names if no log has it."""
-    if twins and path.lstat().st_nlink > 1 and not any(is_same(path, directory / name) for name in named):
-        for entry in list(os.scandir(directory)):
-            if entry.name != path.name and is_same(path, directory / entry.name):
-                (directory / entry.name).unlink()
-    remove_path(path)
-
-
 def _make_log(directory: Path, shown: str, base: NewBase, name: str) -> None:
     """Make a log in a directory that has none."""
-    entries = _name_parts(directory, name, base, None)
-    path = directory / f"{name}{_MANIFEST}"
-    data = _format(entries, path)
+    entries = name_parts(directory, name, base, None)
+    path = directory / f"{name}{MANIFEST_SUFFIX}"
+    data = format_parts(entries, path)
     for entry in entries:
         if os.path.lexists(directory / entry.name):
             raise InputError(f"cannot write to {shown}: {entry.name} exists there, without a manifest")
@@ -216,143 +89,12 @@ def _make_log(directory: Path, shown: str, base: NewBase, name: str) -> None:
         synced = stack.enter_context(Directory(directory, shown))
         parts = [stack.enter_context(Temporary(directory / entry.name, shown, 0o666)) for entry in entries]
         new = stack.enter_context(Temporary(path, shown, 0o666))
-        _fill(parts[0], base, None)
+        fill_base(parts[0], base, None)
         for part in parts[1:]:
             part.finish(None)
-        _fill_manifest(new, data, None)
+        fill_manifest(new, data, None)
         for part in parts:
             part.lend_name(lambda: new.has(path))
         synced.sync()
         new.give_name()
         synced.sync()
-
-
-def _replace_parts(
-    manifest: Manifest,
-    base: NewBase,
-    *,
-    keep_old: Path | None = None,
-    needs: int | None = None,
-    commit_guard: Callable[[], None] = do_nothing,
-    after_commit: Callable[[], None] = do_nothing,
-) -> tuple[Manifest, int, Path | None, tuple[str, ...]]:
-    with failures_of(manifest.path):
-        path = Path(manifest.path).resolve(strict=True)
-        status = path.stat()
-    directory, shown = path.parent, str(Path(manifest.path).parent)
-    clean_strays(directory, manifest)
-    check_space(directory, needs, shown)
-    old = list(_existing(manifest, directory))
-    prefix = path.name.removesuffix(_MANIFEST)
-    entries = _name_parts(directory, prefix, base, manifest)
-    data = _format(entries, path)
-    with contextlib.ExitStack() as stack:
-        synced = stack.enter_context(Directory(directory, shown))
-        way_back = SecondName(path, shown, copies=True)
-
-        def is_replaced() -> bool:
-            return not _is_old(path, status, way_back)
-
-        def settle() -> None:
-            # Not before this the old files may go: the rename could be lost in a power cut.
-            synced.sync()
-            _remove(old, shown)
-            # The second names go when this is over, and the first ones have to be gone on the disk by then.
-            synced.sync()
-
-        keeping = Keeping(old, {path.name: format_manifest(manifest.entries)})
-        kept = stack.enter_context(kept_files(keeping, keep_old, prefix, is_replaced))
-        parts = [stack.enter_context(Temporary(directory / entry.name, shown, 0o600)) for entry in entries]
-        new = stack.enter_context(Temporary(path, shown, 0o600))
-        size = _fill(parts[0], base, _like(manifest.base, manifest, status))
-        parts[1].finish(_like(manifest.incrs[-1] if manifest.incrs else None, manifest, status), owner_needed=True)
-        _fill_manifest(new, data, status)
-        stack.enter_context(way_back)
-        for name in old:
-            stack.enter_context(SecondName(name, shown, copies=False, stays=is_replaced))
-        for part in parts:
-            part.lend_name(is_replaced)
-        synced.sync()
-        swap(new, way_back, synced, commit_guard=commit_guard, after_commit=after_commit, settle=settle)
-    return _read(data, path), size, kept, tuple(name.name for name in old)
-
-
-def _name_parts(directory: Path, name: str, base: NewBase, old: Manifest | None) -> tuple[Entry, Entry]:
-    """Name a base and an increment with the next numbers whose names are free, and neither is in the old manifest."""
-    taken = set() if old is None else {entry.name for entry in old.entries}
-    first_base = 1 if old is None or old.base is None else old.base.seq + 1
-    first_incr = 1 if old is None or not old.incrs else old.incrs[-1].seq + 1
-
-    def make(kind: Kind, seq: int, suffix: str) -> Entry:
-        while True:
-            candidate = f"{name}.{seq}.{kind}.{suffix}"
-            if old is None or (candidate not in taken and not os.path.lexists(directory / candidate)):
-                return Entry(candidate, seq, kind, None, None, 0, 0)
-            seq += 1
-
-    return make("base", first_base, base.form), make("incr", first_incr, "aof")
-
-
-def _format(entries: tuple[Entry, ...], path: Path) -> bytes:
-    """Return the manifest's bytes, once it is certain that they say what they should. Raises InputError."""
-    data = format_manifest(entries)
-    read = tuple(entry._replace(line=0, at=0) for entry in _read(data, path).entries)
-    if read != entries:
-        raise InputError(f"cannot write to {path}: no manifest can hold these names and numbers")
-    return data
-
-
-def _read(data: bytes, path: Path) -> Manifest:
-    try:
-        return read_manifest(data, path)
-    except FormatError as error:
-        raise InputError(
-            f"cannot write to {path}: it is no manifest that servers read: {describe_error(error)}"
-        ) from error
-
-
-def _existing(manifest: Manifest, directory: Path) -> Iterator[Path]:
-    """Give the files of a log. Those of its history may be gone."""
-    for name in dict.fromkeys(entry.name for entry in (*manifest.loaded, *manifest.history)):
-        if os.path.lexists(directory / name):
-            yield directory / name
-
-
-def _like(entry: Entry | None, manifest: Manifest, otherwise: os.stat_result) -> os.stat_result:
-    """Return the status of the file that a new one follows, or of the manifest where there is none."""
-    if entry is None:
-        return otherwise
-    path = Path(manifest.path).parent / entry.name
-    with failures_of(str(path)):
-        return path.stat()
-
-
-def _fill(temporary: Temporary, base: NewBase, like: os.stat_result | None) -> int:
-    output = Unfinished(temporary)
-    output.verify_with(base.check)
-    base.write(output)
-    output.finish(like, owner_needed=True)
-    return output.written
-
-
-def _fill_manifest(temporary: Temporary, data: bytes, like: os.stat_result | None) -> None:
-    output = Unfinished(temporary)
-    output.write(data)
-    output.finish(like, owner_needed=True)
-
-
-def _is_old(path: Path, status: os.stat_result, way_back: SecondName) -> bool:
-    """Whether the old file still, or again, has its name. Where nobody can tell, it has not: nothing new goes then."""
-    try:
-        now = path.stat()
-    except OSError:
-        return False
-    return os.path.samestat(now, status) or way_back.was(now)
-
-
-def _remove(old: list[Path], shown: str) -> None:
-    for path in old:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot remove the old file {path.name} in {shown}: {error.strerror or error}") from error

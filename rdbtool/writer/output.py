@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Protocol
 
 from rdbtool.errors import InputError
+from rdbtool.writer.disk import Directory, failed
 from rdbtool.writer.space import check_space
 from rdbtool.writer.stale import remove_stale
-from rdbtool.writer.temporary import Directory, Temporary, failed
+from rdbtool.writer.temporary import Temporary
 
 #: Names by which a process reaches its own open files; opening them anew would truncate or lose the position.
 _OWN_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/(?:stdout|stderr|fd/(\d+))\Z")

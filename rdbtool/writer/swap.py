@@ -11,17 +11,10 @@ from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 from rdbtool.errors import InputError
+from rdbtool.writer.disk import Directory, copy_file, failures_of, link
 from rdbtool.writer.output import Unfinished
 from rdbtool.writer.stale import list_temporaries, remove_if_dead, remove_path
-from rdbtool.writer.temporary import (
-    Directory,
-    SecondName,
-    Temporary,
-    TemporaryDirectory,
-    copy_file,
-    failures_of,
-    link,
-)
+from rdbtool.writer.temporary import SecondName, Temporary, TemporaryDirectory
 
 _INTERRUPTIONS: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 

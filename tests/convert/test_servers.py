@@ -6,6 +6,7 @@ The origin is read by rdbtool and cut down by hand to what the declared losses l
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -21,7 +22,8 @@ import rdbtool
 from rdbtool import Digest, Fingerprint, KeyRecord, Selection
 from rdbtool._codec.feed import feed_item, feed_record
 from rdbtool._codec.fit import Fit
-from rdbtool.model import FunctionLibrary
+from rdbtool.model import FunctionLibrary, ZSetValue
+from rdbtool.rules import Rules
 
 pytestmark = pytest.mark.server
 
@@ -31,8 +33,10 @@ SNAPSHOTS = sorted(path for name in SERVERS for path in (FIXTURES / name).glob("
 LOGS = sorted(
     path for name in SERVERS for path in (FIXTURES / name).glob("aof-*") if path.is_dir() or path.suffix == ".aof"
 )
-#: What the installed server cannot hold, whatever it is converted to: values of modules that it has not loaded.
-SMALL = sorted(path for path in (FIXTURES / "small").glob("*.rdb") if "module" not in path.name)
+#: Without what no server holds that has not loaded a module, and a function of a release candidate, which none holds.
+SMALL = sorted(
+    path for path in (FIXTURES / "small").glob("*.rdb") if not re.search(r"module|lru-lfu|7\.0-rc-function", path.name)
+)
 SOURCES = [*SNAPSHOTS, *LOGS, *SMALL]
 
 FORMS: dict[str, str] = {"rdb": "dump.rdb", "aof-dir": "appendonlydir", "resp": "data.resp"}
@@ -46,19 +50,32 @@ class Origin:
     """The keys of a source that are left at ``now_ms`` when the keys of ``lost`` are gone."""
 
     def __init__(self, path: Path, now_ms: int, lost: set[tuple[int, bytes]]) -> None:
-        with rdbtool.open_keys(str(path)) as keys:
+        with rdbtool.open_keys(str(path), now_ms=now_ms) as keys:
             selection = Selection(expired=False, now_ms=now_ms)
             self.records = [
                 record for record in keys.records(selection=selection) if (record.db, record.key) not in lost
             ]
             self.functions = list(keys.functions)
 
-    def digest(self) -> str:
-        sink = Digest(rdbtool.reader.rules.Rules.parse(MODERN), 0)
+    def digest(self, *, commands: bool) -> str:
+        """Return DEBUG DIGEST of Redis 7.0. ZADD of a negative zero into a listpack stores a zero."""
+        sink = Digest(Rules.parse(MODERN), 0)
         for record in self.records:
-            feed_record(record, sink)
+            feed_record(with_plain_zeros(record) if commands else record, sink)
         sink.close()
         return sink.hexdigest()
+
+
+def with_plain_zeros(record: KeyRecord) -> KeyRecord:
+    value = record.value
+    if not isinstance(value, ZSetValue) or len(value) > 128 or any(len(member) > 64 for member, _ in value.members):
+        return record
+    return KeyRecord(
+        db=record.db,
+        key=record.key,
+        value=ZSetValue([(member, score or 0.0) for member, score in value.members]),
+        expire_at_ms=record.expire_at_ms,
+    )
 
 
 def fingerprint(records: list[KeyRecord], functions: list[FunctionLibrary], *, commands: bool) -> str:
@@ -108,8 +125,9 @@ def test_a_server_holds_the_origin(
     source: Path, form: str, tmp_path: Path, start_server: Callable[..., Any], redis_server: server.Server
 ) -> None:
     destination = tmp_path / FORMS[form]
-    report = convert(source, destination, form)
-    origin = Origin(source, time.time_ns() // 1_000_000, lost_keys(report))
+    now_ms = time.time_ns() // 1_000_000
+    report = convert(source, destination, form, "--now", str(now_ms))
+    origin = Origin(source, now_ms, lost_keys(report))
     if form == "resp":
         redis_server.client("SELECT", 0)
         redis_server.client.pipeline(destination.read_bytes(), count_commands(destination))
@@ -122,7 +140,7 @@ def test_a_server_holds_the_origin(
 
 
 def assert_holds(running: server.Server, origin: Origin, *, commands: bool) -> None:
-    assert running.digest() == origin.digest()
+    assert running.digest() == origin.digest(commands=commands)
     with rdbtool.open(running.save()) as saved:
         records = list(saved)
         functions = saved.functions
@@ -173,7 +191,9 @@ def test_jsonl_there_and_back_is_the_identity(source: Path, tmp_path: Path) -> N
         assert done.code == 0, done.err
         assert done.err == ""
     assert total_fingerprint(source) == total_fingerprint(tmp_path / "b.rdb")
-    assert list(plain_lines(tmp_path / "a.jsonl")) == list(plain_lines(tmp_path / "b.jsonl"))
+    if source not in SMALL:
+        # Those have sorted sets that no server would write in this order.
+        assert list(plain_lines(tmp_path / "a.jsonl")) == list(plain_lines(tmp_path / "b.jsonl"))
 
 
 def plain_lines(path: Path) -> Iterator[dict[str, Any]]:

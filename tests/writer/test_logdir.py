@@ -1,7 +1,9 @@
 """New logs, and logs that take the place of others. What faults do to them is told in tests/crash."""
 
 import os
+import signal
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -77,7 +79,8 @@ def test_a_new_log(tmp_path, form, is_there):
     assert contents(directory) == {
         f"appendonly.aof.1.base.{form}": b"new",
         "appendonly.aof.1.incr.aof": b"",
-        MANIFEST: f"file appendonly.aof.1.base.{form} seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n".encode(),
+        MANIFEST: b"file appendonly.aof.1.base.%b seq 1 type b\n" % form.encode()
+        + b"file appendonly.aof.1.incr.aof seq 1 type i\n",
     }
     assert manifest == load(directory / MANIFEST)
     assert os.listdir(tmp_path) == ["log"]
@@ -250,26 +253,23 @@ def test_owners_are_kept(log):
 
 
 def test_owners_that_cannot_be_kept_are_refused(log, monkeypatch):
+    """The server could not write to the files of somebody else."""
     before = contents(log)
-    status = log.stat()
+    manifest = load(log / MANIFEST)
 
-    def another(path, **options):
-        values = list(original(path, **options))
-        values[4] += 1
+    def anothers(path, **options):
+        values = list(os.stat(path, **options))
+        values[stat.ST_UID] += 1
         return os.stat_result(values)
-
-    original = os.stat
-    del status
 
     def refuse(*_arguments):
         raise PermissionError(1, "Operation not permitted")
 
-    manifest = load(log / MANIFEST)
-    monkeypatch.setattr(os, "fchown", refuse)
-    monkeypatch.setattr(Path, "stat", lambda path, **options: another(path, **options))
-    with pytest.raises(InputError, match="owner and group .* cannot be kept"):
-        replace_log(manifest, NEW)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fchown", refuse)
+        patch.setattr(Path, "stat", anothers)
+        with pytest.raises(InputError, match=r"its owner and group .* cannot be kept"):
+            replace_log(manifest, NEW)
     assert contents(log) == before
 
 
@@ -307,7 +307,8 @@ def test_whoever_objects_the_old_log_stays(log, place, error, keep):
 
 def test_an_interruption_at_the_commit_waits_for_its_end(log):
     def interrupt():
-        os.kill(os.getpid(), 2)
+        # To this thread, and no other that the test runner may have.
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         replace_log(load(log / MANIFEST), NEW, after_commit=interrupt)

@@ -1,19 +1,26 @@
 """Snapshots: the keyspace of an engine as an RDB, and back.
 
-The file appears whole or not at all, and the same engine gives the same bytes: the moment in it is the engine's.
+The file appears whole or not at all, read back before it gets its name. The same engine gives the same bytes: the
+moment in the file is the engine's.
 It names the server whose rules the engine goes by, so that whoever loads it goes by the same.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from rdbtool._codec.fingerprint import Fingerprint
+from rdbtool._codec.fit import Fit
+from rdbtool._codec.sink import Sink
+from rdbtool._codec.tee import Tee
 from rdbtool.engine.errors import CommandError
 from rdbtool.engine.state import EngineState
-from rdbtool.errors import UnsupportedError
+from rdbtool.errors import InputError, RdbToolError, UnsupportedError, describe_error
 from rdbtool.model import Aux, Header
 from rdbtool.reader.open import open_any
+from rdbtool.reader.rdb import open_rdb
 from rdbtool.rules import Rules
 from rdbtool.span import Span
 from rdbtool.types import VALKEY
@@ -22,6 +29,7 @@ from rdbtool.writer.rdb import Written, write_rdb
 from rdbtool.writer.targets import Target
 
 if TYPE_CHECKING:
+    from rdbtool._codec.selection import Selection
     from rdbtool.engine.engine import Engine
 
 _NOWHERE: Final = Span(-1, -1)
@@ -47,8 +55,45 @@ def save_engine(
     """
     chosen = choose_target(engine.rules) if target is None else _parse(target)
     state = EngineState(engine, Header(chosen.magic, chosen.version), _aux_fields(engine, chosen, is_base=is_base))
+    witness = _Witness(state, chosen)
     with open_output(os.fspath(path), force=force) as output:
-        return write_rdb(state, output.write, chosen, compress=compress, allow_loss=allow_loss, sizes=state.sizes)
+        output.verify_with(witness.check)
+        return write_rdb(witness, output.write, chosen, compress=compress, allow_loss=allow_loss, sizes=state.sizes)
+
+
+class _Witness:
+    """Hands an engine's state on, and remembers the fingerprint of what the target holds of it."""
+
+    def __init__(self, state: EngineState, target: Target) -> None:
+        self._state = state
+        self._target = target
+        self._told = Fingerprint()
+
+    def feed(
+        self,
+        sink: Sink,
+        *,
+        selection: Selection | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> None:
+        """Tell ``sink`` of everything."""
+        self._state.feed(Tee(sink, self._fit(self._told)), selection=selection, progress=progress)
+
+    def check(self, path: str) -> None:
+        """Read what was written. Raises InputError where it is something else."""
+        found = Fingerprint()
+        try:
+            with open_rdb(path) as reader:
+                reader.feed(self._fit(found))
+        except RdbToolError as error:
+            raise InputError(f"what was saved cannot be read back: {describe_error(error)}") from error
+        if found.hexdigest() != self._told.hexdigest():
+            raise InputError(f"what was saved is not what the engine holds: {found.keys} keys of {self._told.keys}")
+
+    def _fit(self, sink: Sink) -> Fit:
+        magic, version, release = self._target
+        # What may not be lost was refused when it was written.
+        return Fit(sink, magic=magic, version=version, release=release, allow_loss=True)
 
 
 def load_engine(path: str | os.PathLike[str], *, rules: Rules | str | None = None, now_ms: int = 0) -> Engine:

@@ -95,7 +95,6 @@ def test_what_cannot_be_cut_off_is_cut_off_later(tmp_path, clock, monkeypatch):
     fail(monkeypatch, "ftruncate")
     with pytest.raises(LogWriteError, match="No space left"):
         log.execute(b"SET", b"b", b"1")
-    torn = AppendLog.open
     monkeypatch.setattr(os, "write", REAL["write"])
     with pytest.raises(LogWriteError, match="cut back"):
         log.execute(b"SET", b"c", b"1")
@@ -104,8 +103,29 @@ def test_what_cannot_be_cut_off_is_cut_off_later(tmp_path, clock, monkeypatch):
     assert reopened(tmp_path / "log", tmp_path / "copy").db.keys == {b"a": b"1"}
     log.execute(b"SET", b"c", b"1")
     log.close()
-    with torn(tmp_path / "log") as again:
+    with AppendLog.open(tmp_path / "log") as again:
         assert again.engine.db.keys == {b"a": b"1", b"b": b"1", b"c": b"1"}
+
+
+def test_an_interrupt_in_the_middle_of_a_record_leaves_none_of_it(tmp_path, clock, monkeypatch):
+    log = AppendLog(tmp_path / "log", Engine(), "always", clock=clock)
+    log.execute(b"SET", b"a", b"1")
+
+    def write(descriptor: int, data: memoryview) -> int:
+        if len(data) > 10:
+            return REAL["write"](descriptor, data[:10])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write)
+        with pytest.raises(KeyboardInterrupt):
+            log.execute(b"SET", b"b", b"1")
+    path = tmp_path / "log" / "appendonly.aof.1.incr.aof"
+    assert path.read_bytes().endswith(b"$1\r\na\r\n$1\r\n1\r\n")
+    assert log.unlogged == [(b"SET", b"b", b"1")]
+    log.close()
+    with AppendLog.open(tmp_path / "log") as again:
+        assert again.engine.db.keys == {b"a": b"1", b"b": b"1"}
 
 
 def test_a_rewrite_makes_up_for_what_the_log_lacks(tmp_path, clock, monkeypatch):
