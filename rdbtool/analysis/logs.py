@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rdbtool.errors import InputError
+from rdbtool.manifest import read_manifest
 from rdbtool.reader.detect import LOG_DIRECTORY, SINGLE_LOG
-from rdbtool.reader.manifest import read_manifest
 from rdbtool.writer.guard import Guard
 from rdbtool.writer.logdir import NewBase, create_log, find_manifest, replace_file, replace_log
 

@@ -19,9 +19,9 @@ from rdbtool.analysis.replay import replay_options
 from rdbtool.analysis.transfer import Encoding, Transfer
 from rdbtool.engine.log import Loaded, Options, replay_log
 from rdbtool.errors import InputError, LimitError, Loss, UnsupportedError
+from rdbtool.manifest import read_manifest
 from rdbtool.reader.aof import AofReader
 from rdbtool.reader.detect import find_log
-from rdbtool.reader.manifest import read_manifest
 from rdbtool.reader.open import open_any
 from rdbtool.reader.parts import list_parts
 from rdbtool.writer.guard import Guard

@@ -15,11 +15,12 @@ from rdbtool._codec.feed import feed_header, feed_item, feed_record
 from rdbtool._codec.selection import Selection
 from rdbtool._codec.sink import Sink
 from rdbtool.engine.engine import Engine, load_families
+from rdbtool.engine.errors import CommandError
 from rdbtool.engine.keyspec import is_called
 from rdbtool.engine.places import Place
 from rdbtool.engine.replay import Replay, Watcher, collector_paused
 from rdbtool.engine.table import known_names
-from rdbtool.errors import FormatError, InputError
+from rdbtool.errors import FormatError, InputError, ReplayError, UnsupportedError
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
 from rdbtool.reader.aof import AofReader
 from rdbtool.reader.batches import CommandBatch, read_time
@@ -173,12 +174,20 @@ class _Loading:
                 told(name, record)
             engine.put(record)
         for library in snapshot.functions:
-            engine.load_function(library)
+            self._load_function(library, name)
         self.header = snapshot.header
         self.aux += snapshot.aux
         self.snapshot_keys += snapshot.totals.keys
         if self.options.rules is None:
             engine.rules = resolve_rules(None, snapshot)
+
+    def _load_function(self, library: FunctionLibrary, part: str) -> None:
+        if not library.released:
+            raise UnsupportedError(f"{part}: it holds a function in the form of a release candidate of Redis 7.0")
+        try:
+            self.engine.load_function(library)
+        except CommandError as error:
+            raise ReplayError(f"{part}: a function library cannot be loaded, as by servers: {error}") from None
 
     def _limit(self, batch: CommandBatch, parts: list[Part]) -> int | None:
         """Return the index of the first command of a batch that stands behind the place to stop."""

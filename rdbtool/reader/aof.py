@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self, Ty
 from rdbtool._codec.aof import DECLINED, ENDED, TOO_LARGE, Scanner
 from rdbtool._codec.window import WindowLimitError
 from rdbtool.errors import FormatError, InputError, LimitError
+from rdbtool.manifest import Manifest, looks_like_manifest
 from rdbtool.reader.batches import AofCommand, CommandBatch, iter_commands
 from rdbtool.reader.detect import find_log
 from rdbtool.reader.lines import Annotation, LineParser
-from rdbtool.reader.manifest import Manifest, looks_like_manifest
 from rdbtool.reader.parts import OpenPart, Part, list_parts, load_manifest, open_part
 from rdbtool.reader.tail import COMMON_COMMANDS, Tail, classify, open_multi
 from rdbtool.reader.windows import WindowStream, too_large

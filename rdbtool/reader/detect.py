@@ -15,8 +15,8 @@ from typing import BinaryIO, Final, Literal, NoReturn
 
 from rdbtool._codec.window import Window
 from rdbtool.errors import InputError, UnsupportedError
+from rdbtool.manifest import looks_like_manifest
 from rdbtool.octets.source import open_source
-from rdbtool.reader.manifest import looks_like_manifest
 from rdbtool.reader.windows import open_window
 
 Kind = Literal["rdb", "aof", "multipart", "jsonl"]

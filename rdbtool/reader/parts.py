@@ -8,9 +8,9 @@ from typing import BinaryIO, Final, Literal, NamedTuple
 
 from rdbtool._codec.window import Window
 from rdbtool.errors import FormatError, LimitError
+from rdbtool.manifest import Entry, Manifest, read_manifest
 from rdbtool.octets.source import Source, open_source
 from rdbtool.reader.detect import HEAD_SIZE, begins_rdb
-from rdbtool.reader.manifest import Entry, Manifest, read_manifest
 from rdbtool.reader.windows import open_window
 from rdbtool.span import Where
 

@@ -25,15 +25,17 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Final, Self
 
 from rdbtool.errors import InputError
-from rdbtool.reader.detect import HEAD_SIZE
-from rdbtool.reader.manifest import looks_like_manifest, read_manifest
+from rdbtool.manifest import looks_like_manifest, read_manifest
 from rdbtool.writer.guarded import GuardedFile, find_identity
 from rdbtool.writer.holders import HeldError, find_holders
 from rdbtool.writer.leases import BusyError, NoLeasesError
 from rdbtool.writer.lock import lock_directory
+
+#: Bytes from which a manifest is known.
+_HEAD_SIZE: Final = 4096
 
 
 class Guard:
@@ -74,7 +76,7 @@ class Guard:
             self._hold(self._path, stack)
             if self._paths is None:
                 # An empty manifest is a wrong one, and no empty log.
-                is_manifest = self._path.suffix == ".manifest" or looks_like_manifest(self._commit.read(HEAD_SIZE))
+                is_manifest = self._path.suffix == ".manifest" or looks_like_manifest(self._commit.read(_HEAD_SIZE))
                 self.is_single = not is_manifest
             if not self.is_single:
                 self._content = self._commit.read()

@@ -18,7 +18,7 @@ import os
 from pathlib import Path
 
 from rdbtool.errors import InputError
-from rdbtool.reader.manifest import Manifest
+from rdbtool.manifest import Manifest
 from rdbtool.writer.disk import Directory, failures_of
 from rdbtool.writer.logparts import MANIFEST_SUFFIX, NewBase, fill_base, fill_manifest, format_parts, load, name_parts
 from rdbtool.writer.replacing import Replaced, replace_file, replace_log

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from rdbtool.errors import FormatError, InputError, describe_error
-from rdbtool.reader.manifest import Entry, Kind, Manifest, read_manifest
-from rdbtool.writer.manifest import format_manifest
+from rdbtool.manifest import Entry, Kind, Manifest, format_manifest, read_manifest
 from rdbtool.writer.output import Output, Unfinished
 from rdbtool.writer.temporary import Temporary
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from rdbtool.errors import InputError
-from rdbtool.reader.manifest import Entry, Manifest
+from rdbtool.manifest import Entry, Manifest, format_manifest
 from rdbtool.writer.disk import Directory, failures_of
 from rdbtool.writer.logparts import MANIFEST_SUFFIX, NewBase, fill_base, fill_manifest, format_parts, load, name_parts
-from rdbtool.writer.manifest import format_manifest
 from rdbtool.writer.space import check_space
 from rdbtool.writer.stale import remove_stale
 from rdbtool.writer.strays import clean_strays

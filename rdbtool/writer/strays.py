@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from rdbtool.reader.manifest import Manifest
+from rdbtool.manifest import Manifest
 from rdbtool.writer.stale import hold_dead, is_same, is_second_name, list_temporaries, remove_path
 
 

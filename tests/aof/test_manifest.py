@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdbtool.errors import FormatError
+from rdbtool.manifest import looks_like_manifest, read_manifest
 from rdbtool.reader.aof import open_aof
 from rdbtool.reader.detect import detect
-from rdbtool.reader.manifest import looks_like_manifest, read_manifest
 
 BASE = b"file a.1.base.aof seq 1 type b\n"
 INCR = b"file a.1.incr.aof seq 1 type i\n"

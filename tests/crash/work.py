@@ -14,7 +14,7 @@ if __name__ == "__main__":
 
 from rdbtool._entry import Terminated, _terminate
 from rdbtool.errors import InputError
-from rdbtool.reader.manifest import read_manifest
+from rdbtool.manifest import read_manifest
 from rdbtool.writer.logdir import NewBase, create_log, replace_file, replace_log
 from rdbtool.writer.output import Output, open_output
 

@@ -20,8 +20,8 @@ import pytest
 import server
 
 from rdbtool.errors import FormatError, InputError
+from rdbtool.manifest import read_manifest
 from rdbtool.reader.aof import AofReader, open_aof
-from rdbtool.reader.manifest import read_manifest
 from rdbtool.reader.open import open_any
 from rdbtool.reader.parts import list_parts, load_manifest
 from rdbtool.writer import guard as guards

@@ -10,7 +10,7 @@ import pytest
 from command import FIXTURES
 
 from rdbtool.errors import InputError
-from rdbtool.reader.manifest import read_manifest
+from rdbtool.manifest import read_manifest
 from rdbtool.writer.guard import Guard
 from rdbtool.writer.holders import HeldError
 from rdbtool.writer.logdir import NewBase, clean_strays, create_log, find_manifest, replace_file, replace_log

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Self
 
 from rdbtool.errors import InputError
+from rdbtool.manifest import Entry, Kind, Manifest, format_manifest
 from rdbtool.reader.detect import find_log
-from rdbtool.reader.manifest import Entry, Kind, Manifest
 from rdbtool.reader.parts import load_manifest
-from rdbtool.writer.manifest import format_manifest
 from rdbtool.writer.output import open_output
 
 _SUFFIX = ".manifest"

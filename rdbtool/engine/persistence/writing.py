@@ -15,7 +15,7 @@ from rdbtool.engine.persistence.effects import Argv, describe, needs_clock
 from rdbtool.engine.persistence.files import LogFiles
 from rdbtool.engine.persistence.restoring import note_moment
 from rdbtool.errors import InputError
-from rdbtool.reader.manifest import Entry
+from rdbtool.manifest import Entry
 
 Fsync = Literal["always", "everysec", "no"]
 Clock = Callable[[], int]

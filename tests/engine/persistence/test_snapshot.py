@@ -123,7 +123,7 @@ def test_a_log_begins_with_what_a_file_holds(tmp_path, path):
 
 
 def test_functions_of_before_their_release_are_not_loaded():
-    with pytest.raises(UnsupportedError, match="library metadata"):
+    with pytest.raises(UnsupportedError, match="release candidate"):
         Engine.load(FIXTURES / "small" / "redis-7.0-rc-function.rdb")
 
 

@@ -1,14 +1,15 @@
 """The manifest of a multi-part log (format C4): which files it consists of, and in which order.
 
 A line names a file by words in pairs, quoted as in a shell. The rules are those that servers have, no
-more and no less, and each has an error code of its own; offsets are those of the line at fault.
-Nothing here looks at the files that are named.
+more and no less, and each has an error code of its own; offsets are those of the line at fault. What is
+written is what servers write. Nothing here looks at the files that are named.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
 from rdbtool.errors import FormatError
@@ -27,6 +28,11 @@ _ENDS_WORD: Final = b" \t\n\r"
 _ESCAPES: Final = {b"n"[0]: 10, b"r"[0]: 13, b"t"[0]: 9, b"b"[0]: 8, b"a"[0]: 7}
 _HEX: Final = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _NUMBER: Final = re.compile(rb"[ \t\n\v\f\r]*([+-]?\d+)")
+
+#: As servers write: the order of the kinds, the characters of a name that needs no quotes, escapes within them.
+_ORDER: Final = {"base": 0, "history": 1, "incr": 2}
+_SAFE: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+@%,:=~")
+_WRITTEN: Final = {b"\n"[0]: b"\\n", b"\r"[0]: b"\\r", b"\t"[0]: b"\\t", b'"'[0]: b'\\"', b"\\"[0]: b"\\\\"}
 
 
 class Entry(NamedTuple):
@@ -213,3 +219,26 @@ def _to_number(text: bytes) -> int:
 def _show(line: bytes, limit: int = 60) -> str:
     shown = repr(line[:limit].rstrip(b"\r\n"))[1:]
     return shown if len(line) <= limit else shown + "…"
+
+
+def format_manifest(entries: Iterable[Entry]) -> bytes:
+    """Return the bytes of a manifest; names are quoted where servers would need it. The order of a kind is kept."""
+    return b"".join(_format(entry) for entry in sorted(entries, key=lambda entry: _ORDER[entry.kind]))
+
+
+def _format(entry: Entry) -> bytes:
+    line = b"file %b seq %d type %b" % (_quote(os.fsencode(entry.name)), entry.seq, entry.kind[:1].encode())
+    if entry.start_offset is not None:
+        line += b" startoffset %d" % entry.start_offset
+    if entry.end_offset is not None:
+        line += b" endoffset %d" % entry.end_offset
+    return line + b"\n"
+
+
+def _quote(name: bytes) -> bytes:
+    if name and _SAFE.issuperset(name):
+        return name
+    quoted = b"".join(
+        _WRITTEN.get(byte) or (bytes([byte]) if 0x20 <= byte < 0x7F else b"\\x%02x" % byte) for byte in name
+    )
+    return b'"%b"' % quoted
