@@ -29,6 +29,10 @@ RDBTOOL = str(Path(sys.executable).parent / "rdbtool")
 PEER = "redis-check-rdb"
 LOG_CHECK = "redis-check-aof"
 LOADING = "redis-server loads it"
+SAVING = "SAVE"
+REWRITING = "load, BGREWRITEAOF"
+REWRITE = [RDBTOOL, "aof-rewrite", "-q", "--force"]
+CONVERT = [RDBTOOL, "convert", "-q", "--force"]
 
 DECODE = "import rdbtool, sys; rdbtool.open(sys.argv[1]).feed(rdbtool.Null())"
 ITERATE = "import rdbtool, sys\nfor record in rdbtool.open(sys.argv[1]):\n    pass"
@@ -43,7 +47,24 @@ with open_aof(sys.argv[1]) as reader:
     loaded = replay_log(reader, Options(rules=Rules.parse("redis-7.0")))
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 files = int(status["RssFile"].split()[0]) + int(status["RssShmem"].split()[0])
-print(loaded.replay.commands, int(status["VmHWM"].split()[0]) - files, flush=True)
+print("memory", int(status["VmHWM"].split()[0]) - files, flush=True)
+os._exit(0)
+"""
+#: What saving takes of itself: replayed before, written to a file, as SAVE does it.
+WRITE = """
+import os, sys, time
+from rdbtool.analysis.origin import origin_of_log
+from rdbtool.analysis.transfer import Transfer
+from rdbtool.engine.log import replay_log
+from rdbtool.reader.aof import open_aof
+from rdbtool.writer.targets import Target
+with open_aof(sys.argv[1]) as reader:
+    origin = origin_of_log(replay_log(reader))
+with open(sys.argv[2], "wb", buffering=0) as file:
+    began = time.process_time()
+    Transfer(origin, "rdb", Target("REDIS", 10), sizes=origin.sizes).write(file.write)
+    os.fsync(file.fileno())
+    print("cpu", time.process_time() - began, flush=True)
 os._exit(0)
 """
 
@@ -51,7 +72,8 @@ os._exit(0)
 class Row(NamedTuple):
     """One thing to measure: a command, and what it is held to.
 
-    ``FILE``, ``TINY`` and ``LOG`` stand for paths; no command stands for a server that loads the log.
+    ``FILE``, ``TINY``, ``LOG`` and ``OUT`` stand for paths; a command that begins with ``server`` stands for what a
+    server does that has loaded the log.
     ``max_of_peer``: how many times the memory that the peer says it uses.
     """
 
@@ -74,8 +96,15 @@ ROWS = [
     Row("digest", [RDBTOOL, "digest", "FILE"], max_mb=96),
     Row(LOG_CHECK, [LOG_CHECK, "LOG"]),
     Row("framing check", [sys.executable, "-c", CHECK_LOG, "LOG"], LOG_CHECK, 0.1, max_mb=96),
-    Row(LOADING, []),
+    Row(LOADING, ["server", "load"]),
     Row("replay", [sys.executable, "-c", REPLAY, "LOG"], LOADING, 0.5, max_of_peer=3),
+    Row(SAVING, ["server", "save"]),
+    Row("write RDB", [sys.executable, "-c", WRITE, "LOG", "OUT"], SAVING, 0.8),
+    Row(REWRITING, ["server", "rewrite"]),
+    Row("aof-rewrite", [*REWRITE, "LOG", "-o", "OUT"], REWRITING, 0.8),
+    Row("aof-rewrite --preamble", [*REWRITE, "--preamble", "LOG", "-o", "OUT"], REWRITING, 0.8),
+    Row("convert to resp", [RDBTOOL, "convert", "-q", "FILE", "/dev/null", "--to", "resp"], PEER, 0.7, max_mb=96),
+    Row("convert to Redis 6.2", [*CONVERT, "FILE", "OUT", "--to", "rdb", "--target", "redis-6.2"], max_mb=96),
     Row("python -c pass", [sys.executable, "-c", "pass"]),
     Row("--version", [RDBTOOL, "--version"], "python -c pass", max_ms=40),
     Row("dump of a 1 KB file", [RDBTOOL, "dump", "TINY"], max_ms=180),
@@ -94,43 +123,67 @@ class Usage(NamedTuple):
 
 def measure(command: list[str], environment: dict[str, str]) -> Usage:
     """Run a command with its output thrown away."""
+    if command[0] == "server":
+        return measure_server(Path(command[2]), command[1])
     with open(os.devnull, "r+b") as null, tempfile.TemporaryFile() as told:
-        is_replay = REPLAY in command
-        output = told if is_replay else null
+        output = told if {REPLAY, WRITE}.intersection(command) else null
         child = subprocess.Popen(command, stdin=null, stdout=output, stderr=subprocess.DEVNULL, env=environment)
         _, status, usage = os.wait4(child.pid, 0)
         told.seek(0)
-        words = told.read().split()
+        words = told.read().decode().split()
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         sys.exit(f"exit code {child.returncode}: {' '.join(command)}")
+    figures = {name: float(figure) for name, figure in zip(words[::2], words[1::2], strict=True)}
     # Linux counts kilobytes, macOS bytes.
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    memory = int(words[1]) / 1024 if is_replay else usage.ru_maxrss / unit
-    return Usage(usage.ru_utime + usage.ru_stime, memory)
+    memory = figures["memory"] / 1024 if "memory" in figures else usage.ru_maxrss / unit
+    return Usage(figures.get("cpu", usage.ru_utime + usage.ru_stime), memory)
 
 
-def measure_loading(log: Path) -> Usage:
-    """Let a server load the log as the only part of a multi-part log, and ask it what that took."""
+def measure_server(log: Path, step: str) -> Usage:
+    """Let a server load the log as the only part of a multi-part log, do one more thing, and ask it what that took.
+
+    ``step`` is ``load``, ``save`` (without the loading) or ``rewrite`` (with it, and with the process that rewrites).
+    """
     with tempfile.TemporaryDirectory(prefix="rdbtool-bench-", dir=log.parent) as name:
         directory = Path(name) / "appendonlydir"
         directory.mkdir()
-        os.link(log, directory / "appendonly.aof.1.incr.aof")
-        (directory / "appendonly.aof.manifest").write_text("file appendonly.aof.1.incr.aof seq 1 type i\n")
+        # Linked, so never written to: the server appends to the increment behind it.
+        os.link(log, directory / "appendonly.aof.1.base.aof")
+        (directory / "appendonly.aof.1.incr.aof").touch()
+        (directory / "appendonly.aof.manifest").write_text(
+            "file appendonly.aof.1.base.aof seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n"
+        )
         address = str(Path(name) / "s")
         settings = ["--port", "0", "--unixsocket", address, "--dir", name, "--save", "", "--appendonly", "yes"]
+        settings += ["--auto-aof-rewrite-percentage", "0", "--aof-use-rdb-preamble", "no"]
         server = subprocess.Popen(["redis-server", *settings], stdout=subprocess.DEVNULL)
         try:
             with connect(address) as connection, connection.makefile("rb") as replies:
                 while ask(connection, replies, b"PING")[:1] == b"-":
                     time.sleep(0.02)
-                info = dict(
-                    line.split(b":", 1) for line in ask(connection, replies, b"INFO").splitlines() if b":" in line
-                )
+                loaded = usage_of(connection, replies)
+                if step == "save":
+                    ask(connection, replies, b"SAVE")
+                    return Usage(usage_of(connection, replies).cpu - loaded.cpu, loaded.memory)
+                if step == "rewrite":
+                    ask(connection, replies, b"BGREWRITEAOF")
+                    while b"aof_rewrite_in_progress:1" in ask(connection, replies, b"INFO persistence"):
+                        time.sleep(0.02)
+                    return usage_of(connection, replies)
+                return loaded
         finally:
             server.kill()
             server.wait()
-    return Usage(float(info[b"used_cpu_user"]) + float(info[b"used_cpu_sys"]), int(info[b"used_memory"]) / (1 << 20))
+
+
+def usage_of(connection: socket.socket, replies: BinaryIO) -> Usage:
+    """Return what a server says that it and its children took until now, and the memory that it uses."""
+    lines = ask(connection, replies, b"INFO").splitlines()
+    info = dict(line.split(b":", 1) for line in lines if b":" in line)
+    clocks = (b"used_cpu_user", b"used_cpu_sys", b"used_cpu_user_children", b"used_cpu_sys_children")
+    return Usage(sum(float(info[clock]) for clock in clocks), int(info[b"used_memory"]) / (1 << 20))
 
 
 def ask(connection: socket.socket, replies: BinaryIO, command: bytes) -> bytes:
@@ -262,18 +315,22 @@ def main() -> None:
         log = make_log(directory, options.scale)
         sizes = f"RDB {file.stat().st_size / 1e6:.1f} MB, AOF {log.stat().st_size / 1e6:.1f} MB"
         print(f"{sizes}, {options.runs} runs, {os.cpu_count()} CPUs\n")
-        paths = {"FILE": str(file), "TINY": str(tiny), "LOG": str(log)}
+        paths = {"FILE": str(file), "TINY": str(tiny), "LOG": str(log), "OUT": str(directory / "out")}
         commands = {row.name: [paths.get(word, word) for word in row.command] for row in rows}
+        for command in commands.values():
+            if command[0] == "server":
+                command.append(str(log))
         # Modules are compiled once, as those of an installed package are, whatever this process was told.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         environment["PYTHONPYCACHEPREFIX"] = str(directory / "pycache")
         # One run that is not counted brings file and programs into the page cache.
         for command in commands.values():
-            measure(command, environment) if command else measure_loading(log)
+            measure(command, environment)
         results: dict[str, list[Usage]] = {row.name: [] for row in rows}
         for _ in range(options.runs):
             for name, command in commands.items():
-                results[name].append(measure(command, environment) if command else measure_loading(log))
+                results[name].append(measure(command, environment))
+        (directory / "out").unlink(missing_ok=True)
     sys.exit(0 if show(results, rows) else 1)
 
 

@@ -17,6 +17,7 @@ class Fit(Sink):
     version: int
     allow_loss: bool
     commands: bool
+    keys: int
     def __init__(
         self,
         sink: Sink,

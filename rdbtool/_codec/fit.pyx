@@ -50,6 +50,7 @@ cdef class Fit(StreamFit):
     """
 
     cdef readonly bint commands
+    cdef readonly uint64_t keys             # that were passed on
     cdef bint announces
     cdef object able
     cdef bint eviction
@@ -314,6 +315,7 @@ cdef class Fit(StreamFit):
         self.waiting = False
         if self.begun:
             self.begun = False
+            self.keys += 1
             self.sink.commit()
             self.sink.may_spill = False
             self.full = self.sink.full

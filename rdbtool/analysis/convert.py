@@ -25,6 +25,7 @@ from rdbtool.writer.targets import Target, default_target
 if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
     from rdbtool.analysis.keys import KeySource
+    from rdbtool.engine.state import EngineState
 
 Form = Literal["rdb", "aof", "aof-dir", "resp", "jsonl"]
 FORMS: Final[tuple[Form, ...]] = get_args(Form)
@@ -69,7 +70,7 @@ class Converted(NamedTuple):
     keys: int
     bytes: int
     losses: list[Loss]
-    fingerprint: str
+    fingerprint: str | None
     is_raised: bool
     is_verified: bool
     error_replies: int
@@ -90,15 +91,17 @@ def convert(source: str, destination: str, request: Request, progress: Progress 
         is_named = loaded is None or names_version(loaded)
         encoding = _encoding(form, preamble=request.preamble, is_named=is_named)
         origin: Origin
-        if loaded is not None:
-            origin = origin_of_log(loaded)
-        else:
-            origin = WholeFile(keys) if encoding == "jsonl" else BegunFile(keys)
-        target = request.target or default_target(origin.header if is_named else None, origin.aux)
         is_raised = False
-        if request.target is None and not is_named and encoding != "jsonl":
-            raised = raise_target(target, origin, encoding, request.selection)
-            is_raised, target = raised != target, raised
+        if loaded is None:
+            origin = WholeFile(keys) if encoding == "jsonl" else BegunFile(keys)
+            target = request.target or default_target(origin.header, origin.aux)
+        else:
+            origin = state = origin_of_log(loaded)
+            unnamed = default_target(state.header if is_named else None, state.aux)
+            target = request.target or unnamed
+            if request.target is None and not is_named and encoding != "jsonl":
+                target = raise_target(unnamed, state, encoding, request.selection)
+                is_raised = target != unnamed
         if form == "aof-dir":
             _check_parts(target)
         transfer = Transfer(
@@ -135,12 +138,12 @@ def form_of(destination: str) -> Form | None:
     return next((form for form in FORMS if suffix == f".{form}"), None)
 
 
-def raise_target(target: Target, origin: Origin, encoding: Encoding, selection: Selection | None = None) -> Target:
+def raise_target(target: Target, origin: EngineState, encoding: Encoding, selection: Selection | None = None) -> Target:
     """Return ``target``, or the first newer version of Redis that holds what ``target`` cannot."""
     magic, version, release = target
     commands = encoding == "commands"
     fit = Fit(Null(), magic=magic, version=version, release=release, commands=commands, allow_loss=True)
-    origin.feed(fit, selection=selection)
+    origin.doubtful().feed(fit, selection=selection)
     fit.close()
     if selection is not None:
         selection.taken = 0
@@ -188,5 +191,4 @@ def _write(transfer: Transfer, source: str, destination: str, request: Request, 
             server_stopped=request.server_stopped,
         )
     with open_output(destination, force=request.force, sources=[source], needs=needs) as output:
-        transfer.write(output.write)
-        return output.verify_with(transfer.check)
+        return transfer.write_to(output)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
     from rdbtool.analysis.keys import KeySource
     from rdbtool.engine.log import Loaded
+    from rdbtool.engine.state import EngineState
 
 #: Numbers of keys, and of keys with an expiry, by db.
 Sizes = dict[int, tuple[int, int]]
@@ -75,7 +76,7 @@ class BegunFile:
             self.reader.feed(sink, selection=selection, progress=progress)
 
 
-def origin_of_log(loaded: Loaded) -> Origin:
+def origin_of_log(loaded: Loaded) -> EngineState:
     """Return the state that a replay led to. Raises where it is in doubt (see ``check_state``)."""
     from rdbtool.engine.state import EngineState  # noqa: PLC0415 - the engine is for logs only
 

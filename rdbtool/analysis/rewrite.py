@@ -72,7 +72,7 @@ class Rewritten(NamedTuple):
     keys: int
     bytes: int
     losses: list[Loss]
-    fingerprint: str
+    fingerprint: str | None
     is_raised: bool
     error_replies: int
     stopped_at: tuple[str, int, int] | None
@@ -131,8 +131,7 @@ def _elsewhere(source: str, destination: str, order: Order, options: Options, pr
         else:
             sources = [source, *(part.path for part in reader.parts if part.path is not None)]
             with open_output(destination, force=order.force, sources=sources, needs=run.needs) as output:
-                transfer.write(output.write)
-                output.verify_with(transfer.check)
+                transfer.write_to(output)
     return run
 
 

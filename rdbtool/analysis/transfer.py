@@ -19,9 +19,10 @@ from rdbtool.errors import InputError, Loss, RdbToolError, describe_error
 from rdbtool.rules import Rules
 
 if TYPE_CHECKING:
-    from rdbtool._codec.output import Output
+    from rdbtool._codec.output import Output as Encoder
     from rdbtool._codec.selection import Selection
     from rdbtool._codec.sink import Sink
+    from rdbtool.writer.output import Output
     from rdbtool.writer.targets import Target
 
 Encoding = Literal["rdb", "commands", "jsonl"]
@@ -64,7 +65,7 @@ class Transfer:
         self.keys = 0
         self.bytes = 0
         self.losses: list[Loss] = []
-        self.fingerprint = ""
+        self.fingerprint: str | None = None
 
     def watch(self, look: Callable[[], object]) -> None:
         """Call ``look`` wherever progress is told, so that it may raise: compiled loops do not hear signals."""
@@ -77,22 +78,33 @@ class Transfer:
 
         self.progress = progress
 
-    def write(self, write: Callable[[bytes], object]) -> None:
-        """Write everything, handing the bytes to ``write``. Raises LossError, and what reading and writing raise."""
+    def write_to(self, output: Output) -> bool:
+        """Write everything to an output, which has itself read back where it can; return whether it does."""
+        is_verified = output.verify_with(self.check)
+        self.write(output.write, fingerprint=is_verified)
+        return is_verified
+
+    def write(self, write: Callable[[bytes], object], *, fingerprint: bool = True) -> None:
+        """Write everything, handing the bytes to ``write``. Raises LossError, and what reading and writing raise.
+
+        Without ``fingerprint`` there is nothing to ``check`` by.
+        """
 
         def count(piece: bytes) -> None:
             write(piece)
             self.bytes += len(piece)
 
-        fingerprint = self._make_fingerprint()
-        tee = Tee(self._make_encoder(count), fingerprint)
-        fit = self._make_fit(tee)
-        sink = tee if fit is None else fit
+        sums = self._make_fingerprint()
+        encoder: Sink = self._make_encoder(count)
+        if fingerprint or self.encoding == "jsonl":
+            encoder = Tee(encoder, sums)
+        fit = self._make_fit(encoder)
+        sink = fit or encoder
         self.source.feed(sink, selection=self.selection, progress=self.progress)
         sink.close()
-        self.keys = fingerprint.keys
+        self.keys = sums.keys if fit is None else fit.keys
         self.losses = [] if fit is None else fit.losses
-        self.fingerprint = fingerprint.hexdigest()
+        self.fingerprint = sums.hexdigest() if fingerprint else None
 
     def check(self, path: str) -> None:
         """Read an output back. Raises InputError unless it holds what was written."""
@@ -119,7 +131,7 @@ class Transfer:
         commands = self.encoding == "commands"
         return Fit(sink, magic=magic, version=version, release=release, commands=commands, allow_loss=self.allow_loss)
 
-    def _make_encoder(self, write: Callable[[bytes], object]) -> Output:
+    def _make_encoder(self, write: Callable[[bytes], object]) -> Encoder:
         # Imported one by one: each is a shared library, and a run needs one of them.
         magic, version, release = self.target
         if self.encoding == "rdb":

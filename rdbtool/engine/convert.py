@@ -55,6 +55,11 @@ def kind_of(data: object) -> str:
     return _KINDS[type(data)]
 
 
+def is_plain(data: object) -> bool:
+    """Return whether every version of every server holds a value as it is: no stream, no field that expires."""
+    return type(data) in _PLAIN or (type(data) is HashData and data.expires is None)
+
+
 def to_value(data: object) -> Value:
     """Return the value of what the keyspace holds."""
     if isinstance(data, bytes):
@@ -221,6 +226,8 @@ _TO_VALUE: Final[dict[type, Callable[..., Value]]] = {
     ArrayValue: _same,
     OpaqueValue: _same,
 }
+
+_PLAIN: Final = frozenset({bytes, StringData, ListData, SetData, ZSetData})
 
 _KINDS: Final[dict[type, str]] = {
     bytes: "string",

@@ -7,18 +7,17 @@ when another one appears behind it; it is handed on then and forgotten, and memo
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import groupby, islice
 from typing import Final
 
-from rdbtool._codec.feed import feed_item, feed_record
+from rdbtool._codec.feed import feed_item
 from rdbtool._codec.sink import Sink
-from rdbtool.engine.convert import to_value
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.replay import Replay, collector_paused
 from rdbtool.engine.state import EngineState
+from rdbtool.engine.telling import tell_db
 from rdbtool.errors import ReplayError
 from rdbtool.findings import Finding
-from rdbtool.model import Header, KeyRecord
+from rdbtool.model import Header
 from rdbtool.reader.aof import open_aof
 from rdbtool.reader.batches import CommandBatch
 from rdbtool.rules import Rules
@@ -45,8 +44,8 @@ def feed_commands(path: str, sink: Sink, rules: Rules, progress: Callable[[int],
             if not isinstance(batch, CommandBatch):
                 raise ReplayError(f"{path}: there is an RDB in front of the commands")
             _run(replay, batch)
-            _hand_on(engine, sink, keep=1)
-    _hand_on(engine, sink, keep=0)
+            _hand_on(engine, sink, keep=True)
+    _hand_on(engine, sink, keep=False)
     for library in EngineState(engine, Header(REDIS, 11)).functions:
         feed_item(library, sink)
 
@@ -57,12 +56,20 @@ def _run(replay: Replay, batch: CommandBatch) -> None:
     Claims come after everything, so that no time of delivery is cut to the present; the rest comes before anything, so
     that no field has expired.
     """
+    argvs = batch.argvs
+    claims = [index for index, argv in enumerate(argvs) if argv[0] == b"XCLAIM"]
     first = 0
-    for is_claim, run in groupby(batch.argvs, lambda argv: argv[0] == b"XCLAIM"):
-        replay.engine.now_ms = _LAST_MS if is_claim else 0
-        argvs = list(run)
-        replay.run(argvs, batch.offsets[first : first + len(argvs)], batch.first_number + first)
-        first += len(argvs)
+    for index in claims:
+        _run_at(0, replay, batch, first, index)
+        _run_at(_LAST_MS, replay, batch, index, index + 1)
+        first = index + 1
+    _run_at(0, replay, batch, first, len(argvs))
+
+
+def _run_at(now_ms: int, replay: Replay, batch: CommandBatch, start: int, stop: int) -> None:
+    if start < stop:
+        replay.engine.now_ms = now_ms
+        replay.run(batch.argvs[start:stop], batch.offsets[start:stop], batch.first_number + start)
 
 
 def describe_finding(finding: Finding) -> str:
@@ -70,13 +77,19 @@ def describe_finding(finding: Finding) -> str:
     return f"{finding.part}: at {finding.offset:#x}: {finding.message} ({finding.code})"
 
 
-def _hand_on(engine: Engine, sink: Sink, *, keep: int) -> None:
-    """Tell of all keys but the last ``keep`` of the current database, and forget them."""
+def _hand_on(engine: Engine, sink: Sink, *, keep: bool) -> None:
+    """Tell of all keys and forget them; ``keep``: but the last one of the current database."""
     for index, db in engine.dbs.items():
-        count = len(db.keys) - (keep if db is engine.db else 0)
-        if count <= 0:
+        if not db.keys:
             continue
-        for key, data in islice(db.keys.items(), count):
-            feed_record(KeyRecord(db=index, key=key, value=to_value(data), expire_at_ms=db.expires.get(key)), sink)
-        for key in list(islice(db.keys, count)):
-            db.delete(key)
+        last = None
+        if keep and db is engine.db:
+            key, data = db.keys.popitem()
+            last = key, data, db.expires.pop(key, None)
+        tell_db(index, db.keys, db.expires, sink)
+        db.clear()
+        if last is not None:
+            key, data, expire_at_ms = last
+            db.put(key, data)
+            if expire_at_ms is not None:
+                db.expires[key] = expire_at_ms

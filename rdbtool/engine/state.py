@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
+from rdbtool.engine.convert import is_plain
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.telling import tell_db
 from rdbtool.model import Aux, FunctionLibrary, Header, KeyRecord
 from rdbtool.span import Span
 
 if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
     from rdbtool._codec.sink import Sink
-    from rdbtool.engine.engine import Engine
-
-#: A progress report for every so many keys: it is where a caller looks at the world outside.
-_KEYS_PER_REPORT = 4096
 
 
 class EngineState:
@@ -53,7 +52,20 @@ class EngineState:
             feed_item(aux, sink)
         for library in self.functions:
             feed_item(library, sink)
-        for index, record in enumerate(self.records(selection=selection)):
+        if selection is None:
+            for index, db in sorted(self.engine.dbs.items()):
+                tell_db(index, db.keys, db.expires, sink, progress)
+            return
+        for record in self.records(selection=selection):
             feed_record(record, sink)
-            if progress is not None and index % _KEYS_PER_REPORT == 0:
-                progress(0)
+
+    def doubtful(self) -> EngineState:
+        """Return the same without the keys that every target holds: those of plain types whose parts never expire."""
+        rest = Engine(rules=self.engine.rules)
+        rest.functions = self.engine.functions
+        for index, db in self.engine.dbs.items():
+            kept = rest.database(index)
+            for key, data in db.keys.items():
+                if not is_plain(data):
+                    kept.put(key, data)
+        return EngineState(rest, self.header, self.aux)

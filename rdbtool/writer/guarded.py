@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Self
 
 from rdbtool.errors import InputError
+from rdbtool.writer.disk import close_quietly
 from rdbtool.writer.holders import HeldError, Identity
 from rdbtool.writer.leases import BusyError, Lease
 
@@ -47,7 +48,8 @@ class GuardedFile:
             finally:
                 file.lease.release()
         finally:
-            os.close(descriptor)
+            # It was only read: nothing can be lost that closing could tell of.
+            close_quietly(descriptor)
 
     @property
     def identity(self) -> Identity:
@@ -131,7 +133,7 @@ class _Stream(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            os.close(self._descriptor)
+            close_quietly(self._descriptor)
         super().close()
 
 

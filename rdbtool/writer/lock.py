@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from rdbtool.errors import InputError
+from rdbtool.writer.disk import close_quietly
 from rdbtool.writer.holders import HeldError
 
 LOCK_NAME: Final = ".rdbtool.lock"
@@ -39,7 +40,7 @@ def lock_directory(directory: Path) -> Iterator[None]:
                 if _is_named(descriptor, path):
                     path.unlink()
         finally:
-            os.close(descriptor)
+            close_quietly(descriptor)
 
 
 def _lock(path: Path) -> int:

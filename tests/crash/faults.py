@@ -127,13 +127,28 @@ def crash_points(
 def inject(argv: Sequence[str | Path], point: Point, fault: Fault, env: Mapping[str, str] | None = None) -> Outcome:
     """Run a command and let ``point`` meet a fault at its entry: the call is not made if it is KILL or an error.
 
-    Other signals arrive with the call, which is made.
+    Other signals arrive with the call, which is made. A fault that met another call than ``point`` is an assertion.
     """
     is_signal = fault in _SIGNALS
     what = f"signal={fault}" if is_signal else f"error={fault}"
     options = [] if is_signal else [_FAST]
     expression = f"inject={point.call}:{what}:when={point.number}"
-    return _run([*_STRACE, *options, "-e", f"trace={point.call}", "-e", expression, "-o", os.devnull], argv, env)
+    with tempfile.TemporaryDirectory() as place:
+        trace = Path(place, "trace")
+        strace = [*_STRACE, *options, "-e", f"trace={point.call}", "-e", expression, "-o", str(trace)]
+        done = _run(strace, argv, env)
+        lines = [line for line in trace.read_text(errors="replace").splitlines() if f" {point.call}(" in line]
+    # The process that works is the first one.
+    met = [line for line in lines if line.split()[0] == lines[0].split()[0]][point.number - 1 :]
+    assert met, f"{point.call} is called {len(lines)} times only"
+    assert _shape(met[0]) == _shape(point.line), f"the fault met another call:\n{met[0]}\n{point.line}"
+    return done
+
+
+def _shape(line: str) -> str:
+    """Return the names in a line of strace, without what differs from run to run."""
+    names = " ".join(re.findall(r'(?<=<)/[^>]*|(?<=")/[^"]*(?=")', line.partition(" = ")[0]))
+    return re.sub(r"[0-9a-f]{16}|\d{8}T\d{6}Z", "*", names)
 
 
 def _run(strace: Sequence[str], argv: Sequence[str | Path], env: Mapping[str, str] | None) -> Outcome:
