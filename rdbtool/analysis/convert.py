@@ -34,7 +34,7 @@ FORMS: Final[tuple[Form, ...]] = get_args(Form)
 _FIRST_WITH_PARTS: Final = 10
 
 
-class Request(NamedTuple):
+class ConvertOptions(NamedTuple):
     """What to make of a source.
 
     ``form`` None: as ``form_of`` the destination; ``target`` None: the form of the source. ``preamble``: a log begins
@@ -76,31 +76,34 @@ class Converted(NamedTuple):
     error_replies: int
 
 
-def convert(source: str, destination: str, request: Request, progress: Progress | None = None) -> Converted:
+def convert(
+    source: str, destination: str, options: ConvertOptions | None = None, progress: Progress | None = None
+) -> Converted:
     """Convert what ``source`` names into ``destination`` (``-``: standard output), and read it back.
 
     Raises ValueError where the form does not follow from the destination, LossError where the target cannot hold the
     data, ReplayError where a log's effect is in doubt, and what reading and writing raise; nothing was written then.
     """
-    form = request.form or form_of(destination)
+    options = options or ConvertOptions()
+    form = options.form or form_of(destination)
     if form is None:
         raise ValueError(f"{destination!r} does not say what to write: {', '.join(FORMS)}?")
     with open_any(source, jsonl=True) as reader:
-        keys = load_keys(reader, request.rules, now_ms=request.now_ms, progress=progress)
+        keys = load_keys(reader, options.rules, now_ms=options.now_ms, progress=progress)
         loaded = getattr(keys, "loaded", None)
         is_named = loaded is None or names_version(loaded)
-        encoding = _encoding(form, preamble=request.preamble, is_named=is_named)
+        encoding = _encoding(form, preamble=options.preamble, is_named=is_named)
         origin: Origin
         is_raised = False
         if loaded is None:
             origin = WholeFile(keys) if encoding == "jsonl" else BegunFile(keys)
-            target = request.target or default_target(origin.header, origin.aux)
+            target = options.target or default_target(origin.header, origin.aux)
         else:
             origin = state = origin_of_log(loaded)
             unnamed = default_target(state.header if is_named else None, state.aux)
-            target = request.target or unnamed
-            if request.target is None and not is_named and encoding != "jsonl":
-                target = raise_target(unnamed, state, encoding, request.selection)
+            target = options.target or unnamed
+            if options.target is None and not is_named and encoding != "jsonl":
+                target = raise_target(unnamed, state, encoding, options.selection)
                 is_raised = target != unnamed
         if form == "aof-dir":
             _check_parts(target)
@@ -108,12 +111,12 @@ def convert(source: str, destination: str, request: Request, progress: Progress 
             origin,
             encoding,
             target,
-            allow_loss=request.allow_loss,
-            selection=request.selection,
+            allow_loss=options.allow_loss,
+            selection=options.selection,
             sizes=origin.sizes,
             progress=progress,
         )
-        is_verified = _write(transfer, source, destination, request._replace(form=form), expected_size(keys, encoding))
+        is_verified = _write(transfer, source, destination, options._replace(form=form), expected_size(keys, encoding))
     return Converted(
         keys.source.name,
         destination,
@@ -174,10 +177,10 @@ def _check_parts(target: Target) -> None:
         raise UnsupportedError(f"{target} starts from one file, not from a directory of parts: use --to aof")
 
 
-def _write(transfer: Transfer, source: str, destination: str, request: Request, needs: int | None) -> bool:
+def _write(transfer: Transfer, source: str, destination: str, options: ConvertOptions, needs: int | None) -> bool:
     """Write to the destination; return whether it was read back."""
-    form = request.form
-    replaces = form == "aof-dir" or (form == "aof" and request.force and os.path.lexists(destination))
+    form = options.form
+    replaces = form == "aof-dir" or (form == "aof" and options.force and os.path.lexists(destination))
     if replaces:
         from rdbtool.analysis.logs import write_directory, write_log  # noqa: PLC0415 - for logs only
 
@@ -186,9 +189,9 @@ def _write(transfer: Transfer, source: str, destination: str, request: Request, 
             transfer,
             destination,
             source=source,
-            force=request.force,
+            force=options.force,
             needs=needs,
-            server_stopped=request.server_stopped,
+            server_stopped=options.server_stopped,
         )
-    with open_output(destination, force=request.force, sources=[source], needs=needs) as output:
+    with open_output(destination, force=options.force, sources=[source], needs=needs) as output:
         return transfer.write_to(output)

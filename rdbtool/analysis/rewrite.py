@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.analysis.convert import raise_target
 from rdbtool.analysis.logs import new_base, write_directory
@@ -30,12 +30,15 @@ from rdbtool.writer.output import open_output
 from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
-    from rdbtool.reader.jsonl import JsonlReader
     from rdbtool.reader.rdb import RdbReader
     from rdbtool.rules import Rules
 
 
-class Order(NamedTuple):
+#: Suffixes of logs that are one file.
+_FILES: Final = frozenset({".aof", ".resp"})
+
+
+class RewriteOptions(NamedTuple):
     """What to do with a log.
 
     ``destination`` None: in place. ``until``, ``before`` and ``before_last`` are places to stop, as for ``replay``.
@@ -81,7 +84,7 @@ class Rewritten(NamedTuple):
 
 
 def rewrite_again(
-    source: str, order: Order, progress: Progress | None = None, *, retries: int, pause: float = 1.0
+    source: str, options: RewriteOptions, progress: Progress | None = None, *, retries: int, pause: float = 1.0
 ) -> Rewritten:
     """Rewrite a log; where it changed while it was read or a server held it, try up to ``retries`` times more.
 
@@ -89,87 +92,49 @@ def rewrite_again(
     """
     for _ in range(retries):
         try:
-            return rewrite(source, order, progress)
+            return rewrite(source, options, progress)
         except LimitError:
             raise
         except InputError:
             time.sleep(pause)
-    return rewrite(source, order, progress)
+    return rewrite(source, options, progress)
 
 
-def rewrite(source: str, order: Order, progress: Progress | None = None) -> Rewritten:
+def rewrite(source: str, options: RewriteOptions, progress: Progress | None = None) -> Rewritten:
     """Rewrite the log that ``source`` names, and read the new one back before it gets its name.
 
     Raises UnsupportedError for what is no log, FormatError for a damaged or cut one, ReplayError where what it leads to
     is in doubt, LossError, HeldError where a server holds the files, InputError. Nothing has changed then.
     """
     began = time.monotonic()
-    options, _ = replay_options(
+    # The last command of a name is looked for here: before the files are guarded, since it opens them.
+    replaying, _ = replay_options(
         source,
-        until=order.until,
-        before=order.before,
-        before_last=order.before_last,
-        rules=order.rules,
-        now_ms=order.now_ms,
+        until=options.until,
+        before=options.before,
+        before_last=options.before_last,
+        rules=options.rules,
+        now_ms=options.now_ms,
     )
-    rewriting = (
-        _in_place(source, order, options, progress)
-        if order.destination is None
-        else _elsewhere(source, order.destination, order, options, progress)
-    )
-    return rewriting.report(began)
-
-
-def _elsewhere(source: str, destination: str, order: Order, options: Options, progress: Progress | None) -> _Rewriting:
-    with open_any(source) as reader:
-        if not isinstance(reader, AofReader):
-            raise _no_log(reader)
-        run = _Rewriting(source, destination, order, reader, options, progress)
-        transfer = run.transfer
-        if _wants_directory(destination, reader):
-            _write_directory(Path(destination), reader, transfer, order)
-        else:
-            sources = [source, *(part.path for part in reader.parts if part.path is not None)]
-            with open_output(destination, force=order.force, sources=sources, needs=run.needs) as output:
-                transfer.write_to(output)
-    return run
-
-
-def _write_directory(directory: Path, reader: AofReader, transfer: Transfer, order: Order) -> None:
-    manifest = reader.manifest
-    source = Path(manifest.path if manifest is not None else reader.parts[0].path or "").resolve().parent
-    if source == directory.resolve():
-        raise InputError(f"cannot write to {directory}: it holds the source (use --in-place)")
-    write_directory(
-        transfer,
-        str(directory),
-        source=str(source),
-        force=order.force,
-        needs=None,
-        server_stopped=order.server_stopped,
-    )
-
-
-def _in_place(source: str, order: Order, options: Options, progress: Progress | None) -> _Rewriting:
-    backup = None if order.backup is None else Path(order.backup)
-    with _guarded(source, order) as (guard, reader, commit):
-        run = _Rewriting(source, str(commit), order, reader, options, _polling(guard, progress))
-        base = new_base(run.transfer)
-        hooks = {"commit_guard": guard.check_unchanged, "after_commit": guard.after_commit}
-        if reader.manifest is None:
-            replace_file(commit, base, keep_old=backup, needs=run.needs, open_old=guard.open_commit, **hooks)
-        else:
-            replace_log(reader.manifest, base, keep_old=backup, needs=run.needs, **hooks)
-    return run
+    run = _Rewriting(source, options, replaying, progress)
+    if options.destination is None:
+        with _guarded(source, options) as (guard, reader, path):
+            run.in_place(guard, reader, path)
+    else:
+        with open_any(source) as reader:
+            if not isinstance(reader, AofReader):
+                raise _no_log(reader)
+            run.elsewhere(reader, options.destination)
+    return run.report(time.monotonic() - began)
 
 
 @contextlib.contextmanager
-def _guarded(source: str, order: Order) -> Iterator[tuple[Guard, AofReader, Path]]:
+def _guarded(source: str, options: RewriteOptions) -> Iterator[tuple[Guard, AofReader, Path]]:
     """Take hold of a log, and open it through the guard: any other open of the guarded file would break the hold."""
     if source == "-":
         raise InputError("standard input cannot be rewritten in place: give a file")
     path = (find_log(source) if Path(source).is_dir() else Path(source)).resolve()
-    with Guard(path.parent, None, path, server_stopped=order.server_stopped) as guard:
+    with Guard(path.parent, None, path, server_stopped=options.server_stopped) as guard:
         if not guard.is_single:
             manifest = read_manifest(guard.read_commit(), path)
             with AofReader(list_parts(manifest), manifest=manifest) as reader:
@@ -183,44 +148,87 @@ def _guarded(source: str, order: Order) -> Iterator[tuple[Guard, AofReader, Path
             yield guard, reader, path
 
 
-def _no_log(reader: RdbReader | JsonlReader) -> UnsupportedError:
+def _no_log(reader: RdbReader) -> UnsupportedError:
     return UnsupportedError(f"{reader.source.name} is no log, there is nothing to rewrite: use convert")
 
 
 class _Rewriting:
-    """A log that was replayed, and how what it leads to is written."""
+    """One rewrite: the old log is replayed, and what it leads to is written."""
 
-    def __init__(  # noqa: PLR0917 - what the two ways have in common
-        self,
-        source: str,
-        destination: str,
-        order: Order,
-        reader: AofReader,
-        options: Options,
-        progress: Progress | None,
-    ) -> None:
+    def __init__(self, source: str, options: RewriteOptions, replaying: Options, progress: Progress | None) -> None:
         self.source = source
-        self.destination = destination
-        self.order = order
-        self.bytes_before = _size_of(reader, source)
-        self.loaded: Loaded = replay_log(reader, options, progress)
-        origin = origin_of_log(self.loaded)
-        is_named = names_version(self.loaded)
-        preamble = is_named if order.preamble is None else order.preamble
-        encoding: Encoding = "rdb" if preamble else "commands"
-        target = order.target or default_target(origin.header if is_named else None, origin.aux)
+        self.options = options
+        self.replaying = replaying
+        self.progress = progress
+        self.destination = ""
+        self.bytes_before: int | None = None
         self.is_raised = False
-        if order.target is None and not is_named:
-            raised = raise_target(target, origin, encoding)
+        self.kept: Path | None = None
+        self.loaded: Loaded | None = None
+        self.transfer: Transfer | None = None
+
+    def in_place(self, guard: Guard, reader: AofReader, path: Path) -> None:
+        """Replace the log that ``guard`` holds; ``path`` is its manifest or the one file."""
+        self.destination = str(path)
+        self.progress = _polling(guard, self.progress)
+        base = new_base(self._prepare(reader))
+        backup = None if self.options.backup is None else Path(self.options.backup)
+        ready, settled = guard.check_unchanged, guard.after_commit
+        if reader.manifest is None:
+            opening = guard.open_commit
+            replaced = replace_file(
+                path, base, keep_old=backup, commit_guard=ready, after_commit=settled, open_old=opening
+            )
+        else:
+            replaced = replace_log(reader.manifest, base, keep_old=backup, commit_guard=ready, after_commit=settled)
+        self.kept = replaced.kept
+
+    def elsewhere(self, reader: AofReader, destination: str) -> None:
+        """Write a new log to ``destination``, a file or a directory."""
+        self.destination = destination
+        options = self.options
+        transfer = self._prepare(reader)
+        if not _wants_directory(destination, reader):
+            sources = [self.source, *(part.path for part in reader.parts if part.path is not None)]
+            with open_output(destination, force=options.force, sources=sources) as output:
+                transfer.write_to(output)
+            return
+        manifest = reader.manifest
+        home = Path(reader.parts[0].path or "" if manifest is None else manifest.path).resolve().parent
+        if home == Path(destination).resolve():
+            raise InputError(f"cannot write to {destination}: it holds the source (use --in-place)")
+        write_directory(
+            transfer,
+            destination,
+            source=str(home),
+            force=options.force,
+            needs=None,
+            server_stopped=options.server_stopped,
+        )
+
+    def _prepare(self, reader: AofReader) -> Transfer:
+        """Replay the old log, and return how the new one is written."""
+        options = self.options
+        self.bytes_before = _size_of(reader, self.source)
+        self.loaded = replay_log(reader, self.replaying, self.progress)
+        state = origin_of_log(self.loaded)
+        is_named = names_version(self.loaded)
+        preamble = is_named if options.preamble is None else options.preamble
+        encoding: Encoding = "rdb" if preamble else "commands"
+        target = options.target or default_target(state.header if is_named else None, state.aux)
+        if options.target is None and not is_named:
+            raised = raise_target(target, state, encoding)
             self.is_raised, target = raised != target, raised
         self.transfer = Transfer(
-            origin, encoding, target, allow_loss=order.allow_loss, sizes=origin.sizes, progress=progress
+            state, encoding, target, allow_loss=options.allow_loss, sizes=state.sizes, progress=self.progress
         )
-        self.needs: int | None = None
+        return self.transfer
 
-    def report(self, began: float) -> Rewritten:
+    def report(self, seconds: float) -> Rewritten:
         """Return what came of it."""
         loaded, transfer = self.loaded, self.transfer
+        assert loaded is not None
+        assert transfer is not None
         return Rewritten(
             self.source,
             self.destination,
@@ -237,8 +245,8 @@ class _Rewriting:
             self.is_raised,
             loaded.replay.severities["warning"],
             loaded.replay.stopped_at,
-            self.order.backup if self.order.destination is None else None,
-            time.monotonic() - began,
+            None if self.kept is None else str(self.kept),
+            seconds,
         )
 
 
@@ -261,8 +269,8 @@ def _polling(guard: Guard, progress: Progress | None) -> Progress:
 
 
 def _wants_directory(destination: str, reader: AofReader) -> bool:
-    """Return whether the new log is a directory: if the name says so, or the old one is and the name has no suffix."""
+    """Return whether the new log is a directory: if the name says so, or the old one is and the name is no file's."""
     path = Path(destination)
     if destination.endswith("/") or path.is_dir():
         return True
-    return reader.manifest is not None and not path.suffix and not path.is_file()
+    return reader.manifest is not None and path.suffix not in _FILES and not path.is_file()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rdbtool.analysis.rewrite import Order, rewrite_again
+from rdbtool.analysis.rewrite import RewriteOptions, rewrite_again
 from rdbtool.cli.options import (
     AllowLoss,
     Clock,
@@ -77,7 +77,7 @@ def aof_rewrite(
         raise typer.BadParameter("give one of them", param_hint="--output, --in-place")
     if backup is not None and not in_place:
         raise typer.BadParameter("without --in-place the old files stay where they are", param_hint="--backup")
-    order = Order(
+    options = RewriteOptions(
         destination=output,
         until=stop.until,
         before=stop.before,
@@ -92,7 +92,7 @@ def aof_rewrite(
         now_ms=clock.milliseconds(),
     )
     with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
-        done = rewrite_again(src, order, progress, retries=retry)
+        done = rewrite_again(src, options, progress, retries=retry)
     for line in remark_lines(done.losses, done.error_replies, notes=not quiet):
         typer.echo(f"rdbtool: {line}", file=sys.stderr)
     if as_json or not quiet:

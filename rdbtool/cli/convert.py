@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rdbtool.analysis.convert import FORMS, Request, form_of
+from rdbtool.analysis.convert import FORMS, ConvertOptions, form_of
 from rdbtool.analysis.convert import convert as run
 from rdbtool.cli.options import (
     AllowLoss,
@@ -70,7 +70,7 @@ def convert(
         )
     if as_json and dst == "-":
         raise typer.BadParameter("standard output takes the data already", param_hint="--json")
-    request = Request(
+    options = ConvertOptions(
         form=form,
         target=target_of(target),
         preamble=preamble,
@@ -82,7 +82,7 @@ def convert(
         selection=filters.selection(),
     )
     with ProgressBar(None, enabled=not no_progress) as progress:
-        done = run(src, dst, request, progress)
+        done = run(src, dst, options, progress)
     if as_json:
         with open_output(None) as output:
             output.write(json.dumps(converted_json(done)).encode() + b"\n")
