@@ -80,7 +80,6 @@ class Rewritten(NamedTuple):
     error_replies: int
     stopped_at: tuple[str, int, int] | None
     backup: str | None
-    seconds: float
 
 
 def rewrite_again(
@@ -106,7 +105,6 @@ def rewrite(source: str, options: RewriteOptions, progress: Progress | None = No
     Raises UnsupportedError for what is no log, FormatError for a damaged or cut one, ReplayError where what it leads to
     is in doubt, LossError, HeldError where a server holds the files, InputError. Nothing has changed then.
     """
-    began = time.monotonic()
     # The last command of a name is looked for here: before the files are guarded, since it opens them.
     replaying, _ = replay_options(
         source,
@@ -125,7 +123,7 @@ def rewrite(source: str, options: RewriteOptions, progress: Progress | None = No
             if not isinstance(reader, AofReader):
                 raise _no_log(reader)
             run.elsewhere(reader, options.destination)
-    return run.report(time.monotonic() - began)
+    return run.report()
 
 
 @contextlib.contextmanager
@@ -224,7 +222,7 @@ class _Rewriting:
         )
         return self.transfer
 
-    def report(self, seconds: float) -> Rewritten:
+    def report(self) -> Rewritten:
         """Return what came of it."""
         loaded, transfer = self.loaded, self.transfer
         assert loaded is not None
@@ -246,7 +244,6 @@ class _Rewriting:
             loaded.replay.severities["warning"],
             loaded.replay.stopped_at,
             None if self.kept is None else str(self.kept),
-            seconds,
         )
 
 

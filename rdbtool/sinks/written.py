@@ -32,7 +32,7 @@ def rewritten_line(done: Rewritten) -> str:
     base = f"RDB, {done.target}" if done.encoding == "rdb" else f"commands, {done.target}"
     return (
         f"{done.destination}: {done.commands:,} commands, {before} bytes → {done.keys:,} keys, {done.bytes:,} bytes, "
-        f"{base}{raised}, verified, {done.seconds:.1f} s"
+        f"{base}{raised}, verified"
     )
 
 
@@ -78,7 +78,6 @@ def rewritten_json(done: Rewritten) -> dict[str, Any]:
         "verified": True,
         "stopped_at": None if stopped is None else dict(zip(("part", "offset", "number"), stopped, strict=True)),
         "backup": done.backup,
-        "seconds": round(done.seconds, 3),
     }
 
 
