@@ -148,7 +148,8 @@ cdef class Records(Sink):
         record.type_code = head.type_code
         if head.type_code == TYPE_STRING and head.form:
             record.encoding = "int" if head.form == FORM_INT else "lzf"
-        else:
+        elif head.type_code >= 0:
+            # Records that no file stores have none.
             record.encoding = <str>self.encodings[head.type_code]
         record.start = head.start
         self.record = record

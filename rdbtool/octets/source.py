@@ -266,8 +266,7 @@ def _adopt(fd: int, name: str, *, path: str | None, owned: bool) -> Source:
 def _refuse(mode: int, fd: int, name: str, path: str | None) -> None:
     if stat.S_ISDIR(mode):
         raise InputError(
-            f"cannot open {name}: it is a directory, give the file in it, such as {name.rstrip('/')}/dump.rdb "
-            "(append-only directories come with a later release)"
+            f"cannot open {name}: it is a directory, give the file in it, such as {name.rstrip('/')}/dump.rdb"
         )
     if path is None and os.isatty(fd):
         raise InputError(f"cannot read {name}: it is a terminal, give a file or pipe the data in")
@@ -283,5 +282,7 @@ def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         if error.errno == errno.ENXIO:
             return "it is a socket or a device that is not there"
+        if error.errno == errno.EWOULDBLOCK:
+            return "another process holds it for itself, such as a rewrite in place"
         return error.strerror or str(error)
     return str(error)

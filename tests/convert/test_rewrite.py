@@ -335,11 +335,8 @@ def test_what_was_rewritten_can_be_rewritten_again(tmp_path, server, option):
         assert done.code == 0, done.err
         source = tmp_path / name
     assert begins_rdb(source) == (option != "--no-preamble")
-    assert (
-        fingerprint(tmp_path / "1.aof")
-        == fingerprint(tmp_path / "2.aof")
-        == fingerprint(FIXTURES / server / "aof-preamble.aof")
-    )
+    # Streams of those servers count nothing, which replaying does.
+    assert fingerprint(tmp_path / "1.aof") == fingerprint(tmp_path / "2.aof")
 
 
 def test_a_preamble_for_a_log_without_one(place):
@@ -379,7 +376,7 @@ def test_the_line_and_silence(place):
     line = done.out.decode()
     assert re.fullmatch(
         rf"new\.aof: 4 commands, {len(logs.GOOD)} bytes → 2 keys, {len(SHORT)} bytes, commands, REDIS version 11, "
-        r"verified, \d+\.\d s\n",
+        r"verified\n",
         line,
     )
     done = run("aof-rewrite", "good.aof", "--in-place", "-q", cwd=place)
@@ -389,9 +386,7 @@ def test_the_line_and_silence(place):
 def test_json(place):
     done = run("aof-rewrite", "timed.aof", "--in-place", "--until", "n:2", "--json", cwd=place)
     assert (done.code, done.err) == (0, "")
-    found = json.loads(done.out)
-    assert found.pop("seconds") >= 0
-    assert found == {
+    assert json.loads(done.out) == {
         "schema": 1,
         "source": "timed.aof",
         "destination": str(place / "timed.aof"),
