@@ -16,7 +16,7 @@ from rdbtool._codec.sink import Null
 from rdbtool.analysis.keys import load_keys
 from rdbtool.analysis.origin import BegunFile, Origin, Progress, WholeFile, names_version, origin_of_log
 from rdbtool.analysis.transfer import Encoding, Transfer
-from rdbtool.errors import Loss, UnsupportedError
+from rdbtool.errors import InputError, Loss, UnsupportedError
 from rdbtool.reader.open import open_any
 from rdbtool.types import REDIS
 from rdbtool.writer.output import open_output
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
     from rdbtool.analysis.keys import KeySource
     from rdbtool.engine.state import EngineState
+    from rdbtool.manifest import Manifest
 
 Form = Literal["rdb", "aof", "aof-dir", "resp", "jsonl"]
 FORMS: Final[tuple[Form, ...]] = get_args(Form)
@@ -89,6 +90,7 @@ def convert(
     if form is None:
         raise ValueError(f"{destination!r} does not say what to write: {', '.join(FORMS)}?")
     with open_any(source, jsonl=True) as reader:
+        _refuse_part(destination, getattr(reader, "manifest", None))
         keys = load_keys(reader, options.rules, now_ms=options.now_ms, progress=progress)
         loaded = getattr(keys, "loaded", None)
         is_named = loaded is None or names_version(loaded)
@@ -175,6 +177,16 @@ def _encoding(form: Form, *, preamble: bool | None, is_named: bool) -> Encoding:
 def _check_parts(target: Target) -> None:
     if target.magic == REDIS and target.version < _FIRST_WITH_PARTS:
         raise UnsupportedError(f"{target} starts from one file, not from a directory of parts: use --to aof")
+
+
+def _refuse_part(destination: str, manifest: Manifest | None) -> None:
+    """Raise InputError where the output would replace a file of the log that is its source."""
+    if manifest is None or destination == "-" or not Path(destination).exists():
+        return
+    log = Path(manifest.path)
+    files = [log, *(log.parent / entry.name for entry in (*manifest.loaded, *manifest.history))]
+    if any(file.exists() and file.samefile(destination) for file in files):
+        raise InputError(f"cannot write to {destination}: it belongs to the source")
 
 
 def _write(transfer: Transfer, source: str, destination: str, options: ConvertOptions, needs: int | None) -> bool:

@@ -188,6 +188,8 @@ class _Rewriting:
         transfer = self._prepare(reader)
         if not _wants_directory(destination, reader):
             sources = [self.source, *(part.path for part in reader.parts if part.path is not None)]
+            if reader.manifest is not None:
+                sources.append(reader.manifest.path)
             with open_output(destination, force=options.force, sources=sources) as output:
                 transfer.write_to(output)
             return
