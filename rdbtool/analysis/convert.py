@@ -7,6 +7,7 @@ cannot hold is refused, or named. Every output is read back before it gets its n
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 from rdbtool._codec.fit import Fit
 from rdbtool._codec.sink import Null
 from rdbtool.analysis.keys import load_keys
-from rdbtool.analysis.origin import BegunFile, Origin, Progress, WholeFile, names_version, origin_of_log
+from rdbtool.analysis.origin import BegunFile, Origin, Progress, Role, WholeFile, names_version, origin_of_log, play
 from rdbtool.analysis.transfer import Encoding, Transfer
-from rdbtool.errors import InputError, Loss, UnsupportedError
+from rdbtool.errors import FormatError, InputError, Loss, UnsupportedError
+from rdbtool.manifest import read_manifest
 from rdbtool.reader.open import open_any
 from rdbtool.types import REDIS
+from rdbtool.writer.logdir import find_manifest
 from rdbtool.writer.output import open_output
 from rdbtool.writer.targets import Target, default_target
 
@@ -33,6 +36,11 @@ FORMS: Final[tuple[Form, ...]] = get_args(Form)
 
 #: The RDB version of the first servers that start from a directory of parts: Redis 7.0.
 _FIRST_WITH_PARTS: Final = 10
+
+#: And of the first whose logs may begin with an RDB: Redis 4.0.
+_FIRST_WITH_PREAMBLE: Final = 8
+
+_ROLES: Final[dict[Form, Role]] = {"aof": "log", "aof-dir": "base"}
 
 
 class ConvertOptions(NamedTuple):
@@ -107,8 +115,13 @@ def convert(
             if options.target is None and not is_named and encoding != "jsonl":
                 target = raise_target(unnamed, state, encoding, options.selection)
                 is_raised = target != unnamed
-        if form == "aof-dir":
-            _check_parts(target)
+        if encoding == "rdb":
+            role = _ROLES.get(form, "snapshot")
+            if isinstance(origin, BegunFile):
+                play(origin.begun, role)
+            else:
+                play(origin.aux, role)
+        check_log(form, encoding, target)
         transfer = Transfer(
             origin,
             encoding,
@@ -174,19 +187,32 @@ def _encoding(form: Form, *, preamble: bool | None, is_named: bool) -> Encoding:
     return "rdb" if (is_named if preamble is None else preamble) else "commands"
 
 
-def _check_parts(target: Target) -> None:
-    if target.magic == REDIS and target.version < _FIRST_WITH_PARTS:
+def check_log(form: Form, encoding: Encoding, target: Target) -> None:
+    """Raise UnsupportedError for a log that servers of the target cannot start from."""
+    if target.magic != REDIS:
+        return
+    if form == "aof-dir" and target.version < _FIRST_WITH_PARTS:
         raise UnsupportedError(f"{target} starts from one file, not from a directory of parts: use --to aof")
+    if form == "aof" and encoding == "rdb" and target.version < _FIRST_WITH_PREAMBLE:
+        raise UnsupportedError(f"{target} reads no log that begins with an RDB: use --no-preamble")
 
 
 def _refuse_part(destination: str, manifest: Manifest | None) -> None:
-    """Raise InputError where the output would replace a file of the log that is its source."""
-    if manifest is None or destination == "-" or not Path(destination).exists():
+    """Raise InputError where the output would replace a file of the log that is its source, or of any other."""
+    path = Path(destination)
+    if destination == "-" or not path.is_file():
+        return
+    home = path.resolve().parent
+    there = find_manifest(home)
+    if there is not None and manifest is None:
+        with contextlib.suppress(FormatError, OSError):
+            manifest = read_manifest(there.read_bytes(), there)
+    if manifest is None:
         return
     log = Path(manifest.path)
-    files = [log, *(log.parent / entry.name for entry in (*manifest.loaded, *manifest.history))]
+    files = [log, *(log.parent / entry.name for entry in manifest.entries)]
     if any(file.exists() and file.samefile(destination) for file in files):
-        raise InputError(f"cannot write to {destination}: it belongs to the source")
+        raise InputError(f"cannot write to {destination}: it belongs to the log of {log}")
 
 
 def _write(transfer: Transfer, source: str, destination: str, options: ConvertOptions, needs: int | None) -> bool:

@@ -7,12 +7,13 @@ that key, and what was read is told again when the rest is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
 
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
 from rdbtool._codec.selection import Selection
 from rdbtool.errors import ReplayError
 from rdbtool.model import Aux, Header, Item, KeyRecord
+from rdbtool.span import Span
 
 if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
@@ -23,9 +24,21 @@ if TYPE_CHECKING:
 #: Numbers of keys, and of keys with an expiry, by db.
 Sizes = dict[int, tuple[int, int]]
 Progress = Callable[[int], object]
+_T = TypeVar("_T", Aux, Item | KeyRecord)
 
 #: A state that commands led to is not the one that a replica had at this place of its master's stream.
 _REPLICATION = frozenset({b"repl-stream-db", b"repl-id", b"repl-offset"})
+
+
+#: What an RDB is: one of its own, the beginning of a log that is one file, or the base of a multi-part log.
+Role = Literal["snapshot", "log", "base"]
+
+#: The aux fields in which servers say so: readers of a lone file go by them.
+_ROLES: Final[dict[Role, dict[bytes, bytes]]] = {
+    "snapshot": {b"aof-preamble": b"0", b"aof-base": b"0"},
+    "log": {b"aof-preamble": b"1", b"aof-base": b"0"},
+    "base": {b"aof-preamble": b"0", b"aof-base": b"1"},
+}
 
 
 class Origin(Protocol):
@@ -42,6 +55,23 @@ class Origin(Protocol):
         """Tell ``sink`` of everything that ``selection`` takes."""
 
 
+def play(items: list[_T], role: Role) -> None:
+    """Let the aux fields among ``items`` say what an RDB is going to be. What says nothing of it stays as it is."""
+    said = _ROLES[role]
+    last = 0
+    missing = {key: value for key, value in said.items() if value == b"1"}
+    for index, item in enumerate(items):
+        if isinstance(item, Header):
+            last = index + 1
+        elif isinstance(item, Aux):
+            last = index + 1
+            if item.key in said:
+                items[index] = item._replace(value=said[item.key])
+                missing.pop(item.key, None)
+    added = [Aux(key, value, Span(-1, -1)) for key, value in missing.items()]
+    items[last:last] = added
+
+
 class WholeFile:
     """A file of which nothing was read yet, for outputs that do not depend on who wrote it."""
 
@@ -53,11 +83,11 @@ class WholeFile:
 
 
 class BegunFile:
-    """A file of which everything up to the first key was read. It is fed once."""
+    """A file of which everything up to the first key was read: ``begun``. It is fed once."""
 
     def __init__(self, reader: KeySource) -> None:
         self.reader = reader
-        self._begun: list[Item | KeyRecord] = list(reader.items(selection=Selection(limit=1)))
+        self.begun: list[Item | KeyRecord] = list(reader.items(selection=Selection(limit=1)))
         self.header = reader.header
         self.aux = list(reader.aux)
         self.sizes: Sizes | None = None
@@ -65,13 +95,13 @@ class BegunFile:
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> None:
         """Tell ``sink`` of what was read before, and of the rest."""
         feed_header(self.header.magic, self.header.version, sink)
-        for item in self._begun:
+        for item in self.begun:
             if isinstance(item, KeyRecord):
                 if selection is None or selection.take(item):
                     feed_record(item, sink)
             elif not isinstance(item, Header):
                 feed_item(item, sink)
-        self._begun = []
+        self.begun = []
         if selection is None or not selection.is_full:
             self.reader.feed(sink, selection=selection, progress=progress)
 

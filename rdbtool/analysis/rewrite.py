@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rdbtool.analysis.convert import raise_target
+from rdbtool.analysis.convert import Form, check_log, raise_target
 from rdbtool.analysis.logs import new_base, write_directory
-from rdbtool.analysis.origin import Progress, names_version, origin_of_log
+from rdbtool.analysis.origin import Progress, names_version, origin_of_log, play
 from rdbtool.analysis.replay import replay_options
 from rdbtool.analysis.transfer import Encoding, Transfer
 from rdbtool.engine.log import Loaded, Options, replay_log
@@ -169,7 +169,7 @@ class _Rewriting:
         """Replace the log that ``guard`` holds; ``path`` is its manifest or the one file."""
         self.destination = str(path)
         self.progress = _polling(guard, self.progress)
-        base = new_base(self._prepare(reader))
+        base = new_base(self._prepare(reader, is_single=reader.manifest is None))
         backup = None if self.options.backup is None else Path(self.options.backup)
         ready, settled = guard.check_unchanged, guard.after_commit
         if reader.manifest is None:
@@ -185,8 +185,9 @@ class _Rewriting:
         """Write a new log to ``destination``, a file or a directory."""
         self.destination = destination
         options = self.options
-        transfer = self._prepare(reader)
-        if not _wants_directory(destination, reader):
+        is_single = not _wants_directory(destination, reader)
+        transfer = self._prepare(reader, is_single=is_single)
+        if is_single:
             sources = [self.source, *(part.path for part in reader.parts if part.path is not None)]
             if reader.manifest is not None:
                 sources.append(reader.manifest.path)
@@ -206,7 +207,7 @@ class _Rewriting:
             server_stopped=options.server_stopped,
         )
 
-    def _prepare(self, reader: AofReader) -> Transfer:
+    def _prepare(self, reader: AofReader, *, is_single: bool) -> Transfer:
         """Replay the old log, and return how the new one is written."""
         options = self.options
         self.bytes_before = _size_of(reader, self.source)
@@ -219,6 +220,10 @@ class _Rewriting:
         if options.target is None and not is_named:
             raised = raise_target(target, state, encoding)
             self.is_raised, target = raised != target, raised
+        form: Form = "aof" if is_single else "aof-dir"
+        if encoding == "rdb":
+            play(state.aux, "log" if is_single else "base")
+        check_log(form, encoding, target)
         self.transfer = Transfer(
             state, encoding, target, allow_loss=options.allow_loss, sizes=state.sizes, progress=self.progress
         )

@@ -77,6 +77,8 @@ def aof_rewrite(
         raise typer.BadParameter("give one of them", param_hint="--output, --in-place")
     if backup is not None and not in_place:
         raise typer.BadParameter("without --in-place the old files stay where they are", param_hint="--backup")
+    if as_json and output == "-":
+        raise typer.BadParameter("standard output takes the log already", param_hint="--json")
     options = RewriteOptions(
         destination=output,
         until=stop.until,
@@ -95,7 +97,10 @@ def aof_rewrite(
         done = rewrite_again(src, options, progress, retries=retry)
     for line in remark_lines(done.losses, done.error_replies, notes=not quiet):
         typer.echo(f"rdbtool: {line}", file=sys.stderr)
-    if as_json or not quiet:
+    if output == "-":
+        if not quiet:
+            typer.echo(f"rdbtool: {rewritten_line(done)}", file=sys.stderr)
+    elif as_json or not quiet:
         text = json.dumps(rewritten_json(done)) if as_json else rewritten_line(done)
         with open_output(None) as out:
             out.write(text.encode() + b"\n")

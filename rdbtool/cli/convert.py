@@ -68,6 +68,8 @@ def convert(
         raise typer.BadParameter(
             f"{dst!r} does not say what to write: give one of {', '.join(FORMS)}", param_hint="--to"
         )
+    if form == "aof-dir" and dst == "-":
+        raise typer.BadParameter("a directory cannot go to standard output", param_hint="DST")
     if as_json and dst == "-":
         raise typer.BadParameter("standard output takes the data already", param_hint="--json")
     options = ConvertOptions(

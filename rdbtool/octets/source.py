@@ -8,6 +8,7 @@ stream is taken as it is. Whatever goes wrong is one of our errors.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -117,7 +118,9 @@ class Source:
     def close(self) -> None:
         """Close what ``open_source`` opened; standard input and a caller's stream stay open."""
         if self._owned:
-            self._raw.close()
+            # Of a file that was only read, closing has nothing to say.
+            with contextlib.suppress(OSError):
+                self._raw.close()
         self._fd = None
 
     def __enter__(self) -> Self:

@@ -37,7 +37,7 @@ def rewritten_line(done: Rewritten) -> str:
 
 
 def remark_lines(losses: list[Loss], error_replies: int, *, notes: bool = True) -> Iterator[str]:
-    """Yield a line for each loss (beyond the first ones, for each kind), each kind of note, and error replies."""
+    """Yield a line for each loss (beyond the first ones, for each kind), and each note unless they are not wanted."""
     lost = [loss for loss in losses if loss.severity == "loss"]
     for loss in lost[:_NAMED]:
         yield f"lost: {describe_loss(loss)}"
@@ -46,7 +46,7 @@ def remark_lines(losses: list[Loss], error_replies: int, *, notes: bool = True) 
     if notes:
         for loss in sum_up(loss for loss in losses if loss.severity == "note"):
             yield f"note: {describe_loss(loss)}"
-    if error_replies:
+    if notes and error_replies:
         some = "command was" if error_replies == 1 else "commands were"
         yield f"note: {error_replies:,} {some} answered with an error, which changes nothing: see rdbtool replay"
 
