@@ -18,10 +18,8 @@ from rdbtool.analysis.keys import load_keys
 from rdbtool.analysis.origin import BegunFile, Origin, Progress, Role, WholeFile, names_version, origin_of_log, play
 from rdbtool.analysis.transfer import Encoding, Transfer
 from rdbtool.errors import FormatError, InputError, Loss, UnsupportedError
-from rdbtool.manifest import read_manifest
 from rdbtool.reader.open import open_any
 from rdbtool.types import REDIS
-from rdbtool.writer.logdir import find_manifest
 from rdbtool.writer.output import open_output
 from rdbtool.writer.targets import Target, default_target
 
@@ -202,6 +200,9 @@ def _refuse_part(destination: str, manifest: Manifest | None) -> None:
     path = Path(destination)
     if destination == "-" or not path.is_file():
         return
+    from rdbtool.manifest import read_manifest  # noqa: PLC0415 - only where something is to be replaced
+    from rdbtool.writer.logdir import find_manifest  # noqa: PLC0415 - likewise
+
     home = path.resolve().parent
     there = find_manifest(home)
     if there is not None and manifest is None:
