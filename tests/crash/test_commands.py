@@ -126,6 +126,10 @@ def convert(source: str, name: str, *more: str) -> Callable[[Path], list[str | P
     return lambda place: ["convert", place.parent / source, place / name, "--now", NOW, *TARGET, *more]
 
 
+#: CRASH_POINTS=all tries every fault at every call in every scenario, which takes minutes. Otherwise a choice, in which
+#: each scenario is killed at every call behind which files look otherwise, and each fault meets every kind of call.
+EVERYWHERE = os.environ.get("CRASH_POINTS") == "all"
+
 SCENARIOS = {
     "parts": Scenario(make_parts, rewrite("log"), "log"),
     "kept-parts": Scenario(make_parts, rewrite("log", "--backup", "backup"), "log"),
@@ -246,6 +250,8 @@ def changes_something(point: Point) -> bool:
 
 
 def kill_points(tree: Tree) -> list[Point]:
+    if EVERYWHERE:
+        return tree.points
     points = [point for point in tree.points[:-1] if changes_something(point)] + tree.points[-1:]
     if tree.name == "kept-parts":
         # The others are those of the run that keeps nothing.
@@ -280,14 +286,17 @@ def takes_space(point: Point) -> bool:
 @pytest.mark.parametrize(
     ("scenario", "fault"),
     [
-        *((name, "EIO") for name in ("kept-parts", "single", "onto-rdb")),
-        *((name, "ENOSPC") for name in ("parts", "onto-parts", "onto-log", "from-lines")),
+        *((name, "EIO") for name in (SCENARIOS if EVERYWHERE else ("kept-parts", "single", "onto-rdb"))),
+        *(
+            (name, "ENOSPC")
+            for name in (SCENARIOS if EVERYWHERE else ("parts", "onto-parts", "onto-log", "from-lines"))
+        ),
     ],
 )
 def test_failing_anywhere(tree, fault):
     codes = set()
     for point in tree.points:
-        if fault == "ENOSPC" and not takes_space(point):
+        if fault == "ENOSPC" and not (EVERYWHERE or takes_space(point)):
             continue
         tree.set_up()
         outcome = inject(tree.argv, point, fault)
