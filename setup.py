@@ -7,6 +7,8 @@ written from ``rdbtool/types.py``, the one table of opcodes and value types, bef
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -65,6 +67,9 @@ def write_powers(target: Path, low: int = -348, high: int = 347) -> None:
 write_constants(ROOT / "rdbtool/_codec/_types.pxi")
 write_powers(ROOT / "rdbtool/_codec/_powers.h")
 
+#: Extensions are translated and compiled side by side; elsewhere processes would have to be spawned for it.
+JOBS = os.cpu_count() or 1 if sys.platform == "linux" else 1
+
 SOURCES = sorted((ROOT / "rdbtool").glob("*/*.pyx"))
 
 setup(
@@ -79,7 +84,7 @@ setup(
             )
             for path in SOURCES
         ],
-        nthreads=2,
+        nthreads=JOBS if JOBS > 1 else 0,
         compiler_directives={
             "language_level": 3,
             "boundscheck": False,
@@ -88,4 +93,5 @@ setup(
             "initializedcheck": False,
         },
     ),
+    options={"build_ext": {"parallel": JOBS}},
 )
