@@ -30,6 +30,7 @@ PEER = "redis-check-rdb"
 LOG_CHECK = "redis-check-aof"
 LOADING = "redis-server loads it"
 SAVING = "SAVE"
+DECODING = "decode, no output"
 REWRITING = "load, BGREWRITEAOF"
 REWRITE = [RDBTOOL, "aof-rewrite", "-q", "--force"]
 CONVERT = [RDBTOOL, "convert", "-q", "--force"]
@@ -72,8 +73,8 @@ os._exit(0)
 class Row(NamedTuple):
     """One thing to measure: a command, and what it is held to.
 
-    ``FILE``, ``TINY``, ``LOG`` and ``OUT`` stand for paths; a command that begins with ``server`` stands for what a
-    server does that has loaded the log.
+    ``FILE``, ``OTHER``, ``TINY``, ``LOG`` and ``OUT`` stand for paths; a command that begins with ``server`` stands for
+    what a server does that has loaded the log.
     ``max_of_peer``: how many times the memory that the peer says it uses.
     """
 
@@ -91,10 +92,14 @@ ROWS = [
     Row("dump -f json", [RDBTOOL, "dump", "-f", "json", "FILE"], PEER, 0.7, max_mb=96),
     Row("dump -f jsonl", [RDBTOOL, "dump", "-f", "jsonl", "FILE"], PEER, 0.7, max_mb=96),
     Row("dump -f resp", [RDBTOOL, "dump", "-f", "resp", "FILE"], PEER, 0.7, max_mb=96),
-    Row("decode, no output", [sys.executable, "-c", DECODE, "FILE"], PEER, 0.35, max_mb=96),
+    Row(DECODING, [sys.executable, "-c", DECODE, "FILE"], PEER, 0.35, max_mb=96),
     Row("iterate records", [sys.executable, "-c", ITERATE, "FILE"], PEER, 1.0, max_mb=96),
     Row("digest", [RDBTOOL, "digest", "FILE"], max_mb=96),
+    Row("validate", [RDBTOOL, "validate", "-q", "FILE"], PEER, 0.6, max_mb=96),
+    # Three times one decode of each of the two, and a hundred bytes for each of 882,060 keys beside the program itself.
+    Row("diff", [RDBTOOL, "diff", "FILE", "OTHER"], DECODING, 6.0, max_mb=24 + 84),
     Row(LOG_CHECK, [LOG_CHECK, "LOG"]),
+    Row("validate a log", [RDBTOOL, "validate", "-q", "--no-replay", "LOG"], LOG_CHECK, 0.15, max_mb=96),
     Row("framing check", [sys.executable, "-c", CHECK_LOG, "LOG"], LOG_CHECK, 0.1, max_mb=96),
     Row(LOADING, ["server", "load"]),
     Row("replay", [sys.executable, "-c", REPLAY, "LOG"], LOADING, 0.5, max_of_peer=3),
@@ -226,6 +231,14 @@ def make_data(directory: Path, scale: int) -> Path:
     return target
 
 
+def make_other(file: Path) -> Path:
+    """Return the same data as another version writes it."""
+    target = file.with_name(f"{file.stem}-old.rdb")
+    if not target.exists():
+        subprocess.run([*CONVERT, str(file), str(target), "--target", "redis-7.2"], check=True)
+    return target
+
+
 def make_log(directory: Path, scale: int) -> Path:
     """Return the same commands as a log; they are one as they are."""
     target = directory / f"mixed-{scale}.aof"
@@ -315,7 +328,14 @@ def main() -> None:
         log = make_log(directory, options.scale)
         sizes = f"RDB {file.stat().st_size / 1e6:.1f} MB, AOF {log.stat().st_size / 1e6:.1f} MB"
         print(f"{sizes}, {options.runs} runs, {os.cpu_count()} CPUs\n")
-        paths = {"FILE": str(file), "TINY": str(tiny), "LOG": str(log), "OUT": str(directory / "out")}
+        other = make_other(file)
+        paths = {
+            "FILE": str(file),
+            "OTHER": str(other),
+            "TINY": str(tiny),
+            "LOG": str(log),
+            "OUT": str(directory / "out"),
+        }
         commands = {row.name: [paths.get(word, word) for word in row.command] for row in rows}
         for command in commands.values():
             if command[0] == "server":

@@ -8,6 +8,7 @@ and one exit code here, and only here.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -34,7 +35,10 @@ def main() -> NoReturn:
         # Under nohup, SIGHUP is ignored and has to stay so.
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _terminate)
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    # The interpreter's last collections would visit all that is alive: a fifth of the time of a short command.
+    gc.freeze()
+    sys.exit(code)
 
 
 def _terminate(number: int, _frame: FrameType | None) -> NoReturn:

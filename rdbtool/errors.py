@@ -31,6 +31,14 @@ class UnsupportedError(RdbToolError):
     exit_code = 4
 
 
+class UnknownFormatError(UnsupportedError):
+    """A source is none of the formats that are read here; ``head`` is what it begins with."""
+
+    def __init__(self, message: str, head: bytes) -> None:
+        super().__init__(message)
+        self.head = head
+
+
 class ReplayError(RdbToolError):
     """A command of a log does not do what a log's command should, and ``strict`` was asked for."""
 

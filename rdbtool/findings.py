@@ -9,7 +9,8 @@ class Finding(NamedTuple):
     """``code`` is stable (``rdbtool.codes``); ``severity`` is ``error``, ``warning`` or ``note``.
 
     ``part`` names the file, ``offset`` is in bytes within it, ``number`` counts commands from 1 over the whole
-    log. ``server`` says what a server does about it.
+    log. ``server`` says what a server does about it. ``kind`` is the logical type of the key's value, and ``path``
+    the way inside it, such as ``member[3]`` or ``group "g".pending[1]``.
     """
 
     code: str
@@ -21,3 +22,5 @@ class Finding(NamedTuple):
     number: int | None = None
     db: int | None = None
     key: bytes | None = None
+    kind: str | None = None
+    path: str = ""

@@ -15,8 +15,8 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 SMALL = sorted((FIXTURES / "small").glob("*.rdb"))
 
 
-def load_maker():
-    spec = importlib.util.spec_from_file_location("make_small", FIXTURES / "make_small.py")
+def load_maker(name="make_small"):
+    spec = importlib.util.spec_from_file_location(name, FIXTURES / f"{name}.py")
     maker = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(maker)
     return maker
@@ -24,6 +24,11 @@ def load_maker():
 
 def test_the_small_files_are_what_the_script_makes():
     assert {path.name: path.read_bytes() for path in SMALL} == load_maker().make()
+
+
+def test_the_damaged_files_are_what_the_script_makes():
+    made = load_maker("make_damaged").make()
+    assert {path.name: path.read_bytes() for path in (FIXTURES / "damaged").iterdir()} == made
 
 
 def test_the_small_files_are_small():

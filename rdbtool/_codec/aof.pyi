@@ -23,6 +23,11 @@ class Scanner:
     MULTI, ``good_count`` the number of commands before it. ``multi_at`` is the offset of the open MULTI or -1.
     ``strays`` counts MULTI inside of a transaction and EXEC outside of one, which servers ignore; ``stray_at`` is
     the offset of the first, or -1. ``end`` and ``zeros_at``: see ``resync``.
+
+    With ``containers``, upper-case names that a subcommand belongs to, commands are counted by name, as written, and
+    annotated times are compared: ``falls`` counts those that are earlier than the one before, the first at offset
+    ``fall_at`` (-1: none), which goes from ``fall_from`` back to ``fall_to`` (Unix seconds). ``annotation_at`` is the
+    offset of the first annotation or -1, ``use_count`` the number of names that wait to be taken.
     """
 
     count: int
@@ -33,11 +38,25 @@ class Scanner:
     stray_at: int
     end: int
     zeros_at: int
-    def __init__(self, window: Window, batch: int = 256) -> None: ...
+    falls: int
+    fall_at: int
+    annotation_at: int
+    fall_from: int
+    fall_to: int
+    use_count: int
+    def __init__(self, window: Window, batch: int = 256, containers: Container[bytes] | None = None) -> None: ...
     def run(self, progress: Callable[[int], object] | None = None) -> int:
-        """Collect commands; return PAUSED (a full batch), ENDED, DECLINED (not sound) or TOO_LARGE."""
+        """Collect commands; return PAUSED (a full batch or table), ENDED, DECLINED (not sound) or TOO_LARGE."""
     def check(self, progress: Callable[[int], object] | None = None) -> int:
-        """Count commands and make no objects; return ENDED, DECLINED or TOO_LARGE."""
+        """Count commands and make no objects; return ENDED, DECLINED, TOO_LARGE or PAUSED (a full table)."""
+    def take_uses(
+        self,
+    ) -> list[tuple[bytes, int, tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]]:
+        """Return (name, calls, the first, the one with fewest arguments, the one with most) since the last time.
+
+        A name is cut to 80 bytes; a subcommand follows it behind a space; an empty one is a NUL byte. A call is
+        (arguments with the name, offset, number of the command within the part).
+        """
     def take(
         self,
     ) -> tuple[list[tuple[bytes, ...]], array[int], list[tuple[int, bytes]], list[tuple[int, int]]]:

@@ -36,6 +36,10 @@ cdef enum:
     SHARED = 1 << 15            # shared arguments at a time
     BATCH_SIZE = 1 << 20        # bytes of commands after which a batch is full
     SEARCH_STEPS = 1 << 20      # arguments looked at in candidates, beyond one for each byte searched
+    NEW_NAME = 2                # a status: the table of uses does not have this command yet
+    MAX_USED = 80               # bytes of a name that the table keeps, a subcommand included
+    USED = 1 << 10              # places in the table
+    MAX_USES = 512              # names in it, after which somebody has to take them
 
 #: What ``Scanner.run`` and ``check`` end with; the numbers are the decoder's.
 ENDED, PAUSED, DECLINED, TOO_LARGE = range(4)
@@ -63,11 +67,60 @@ cdef struct Met:
     PyObject *item          # one that was met twice (owned); NULL: none yet
 
 
+cdef struct Place:
+    uint64_t argc
+    uint64_t number         # of the command, within the part
+    int64_t at
+
+
+cdef struct Use:            # how often a command is called, and with how many arguments
+    size_t size             # of the name, 0: a free place
+    uint64_t count
+    bint has_subcommands
+    Place first
+    Place fewest
+    Place most
+    uint8_t[MAX_USED] name
+
+
+cdef inline size_t place_of(Bytes name, size_t size) noexcept nogil:
+    return (name[0] * 7 + name[size >> 1] * 61 + name[size - 1] * 31 + size * 131) & (USED - 1)
+
+
 cdef inline bint repeats(Record *record, Py_ssize_t place) noexcept nogil:
     """Whether an argument is worth sharing: not the values of SET and the scores of ZADD, nearly all of which differ."""
     if is_word(record.name, record.name_size, b"set", 3):
         return False
     return place & 1 or not is_word(record.name, record.name_size, b"zadd", 4)
+
+
+cdef inline int count_use(Use *use, uint64_t argc, uint64_t number, int64_t at) noexcept nogil:
+    if use.count == 0:
+        use.first = Place(argc, number, at)
+        use.fewest = use.most = use.first
+    elif argc < use.fewest.argc:
+        use.fewest = Place(argc, number, at)
+    elif argc > use.most.argc:
+        use.most = Place(argc, number, at)
+    use.count += 1
+    return 0
+
+
+cdef inline size_t join(uint8_t *out, Record *record, Reach *reach) noexcept nogil:
+    """Write name and subcommand of a whole command with a space between them; return the size, at most MAX_USED."""
+    cdef Bytes p = record.first
+    cdef Bytes text
+    cdef uint64_t size
+    cdef size_t filled = record.name_size if record.name_size < MAX_USED - 1 else MAX_USED - 1
+    argument(&p, reach, &text, &size)
+    argument(&p, reach, &text, &size)
+    memcpy(out, record.name, filled)
+    out[filled] = 32
+    filled += 1
+    if size > MAX_USED - filled:
+        size = MAX_USED - filled
+    memcpy(out + filled, text, size)
+    return filled + <size_t>size
 
 
 cdef class Scanner:
@@ -90,9 +143,24 @@ cdef class Scanner:
     cdef readonly int64_t stray_at  # of the first of them, -1: none
     cdef readonly int64_t end       # of the source, where a search came to it
     cdef readonly int64_t zeros_at  # from here on it held nothing but NUL
+    cdef object containers          # names with subcommands, None: nobody asks for uses
+    cdef Use *used                  # NULL: likewise
+    cdef readonly Py_ssize_t use_count
+    cdef int64_t time               # the last annotated one (Unix seconds), -1: none yet
+    cdef readonly int64_t annotation_at     # of the first, -1: none
+    cdef readonly uint64_t falls    # annotations with an earlier time than the one before
+    cdef readonly int64_t fall_at   # of the first of them, -1: none
+    cdef readonly int64_t fall_from
+    cdef readonly int64_t fall_to
 
-    def __init__(self, Window window not None, Py_ssize_t batch=256):
+    def __init__(self, Window window not None, Py_ssize_t batch=256, containers=None):
         self.window = window
+        self.containers = containers
+        self.time = self.fall_at = self.annotation_at = -1
+        if containers is not None:
+            self.used = <Use *>calloc(USED, sizeof(Use))
+            if self.used == NULL:
+                raise MemoryError
         self.batch = max(1, batch)
         self.offsets = <int64_t *>malloc(<size_t>self.batch * sizeof(int64_t))
         if self.offsets == NULL:
@@ -106,6 +174,7 @@ cdef class Scanner:
 
     def __dealloc__(self):
         cdef int place
+        free(self.used)
         free(self.offsets)
         if self.seen != NULL:
             for place in range(SHARED):
@@ -143,7 +212,7 @@ cdef class Scanner:
         cdef Reach reach
         cdef int status
         while True:
-            if self.filled == self.batch or self.filled_size >= BATCH_SIZE:
+            if self.filled == self.batch or self.filled_size >= BATCH_SIZE or self.use_count >= MAX_USES:
                 return PAUSED
             self.look(&reach)
             if collect:
@@ -151,6 +220,9 @@ cdef class Scanner:
             else:
                 with nogil:
                     status = self.pass_over(&reach)
+            if status == NEW_NAME:
+                self.meet_next(&reach)
+                continue
             if status == SOUND:
                 continue
             if window.start == window.stop and window.at_end:
@@ -189,6 +261,8 @@ cdef class Scanner:
                 status = command_head(p, reach, &record)
                 if status == SOUND:
                     status = walk(reach, &record, &steps)
+                if status == SOUND and self.used != NULL:
+                    status = self.use(p, &record, reach)
             if status != SOUND:
                 return status
             self.note(p, &record)
@@ -219,6 +293,8 @@ cdef class Scanner:
                 # It cannot be whole in here, but what there is of it may be unsound.
                 return walk(reach, &record, &steps)
             argv = self.build(reach, &record, &status)
+            if status == SOUND and self.used != NULL:
+                status = self.use(p, &record, reach)
             if status != SOUND:
                 return status
             self.argvs.append(argv)
@@ -310,6 +386,8 @@ cdef class Scanner:
                 mark = 1
             elif is_word(record.name, record.name_size, b"exec", 4):
                 mark = 2
+        elif self.used != NULL:
+            self.compare_time(record.name, record.name_size, self.window.base + (begin - self.window.buffer))
         self.follow(mark, self.window.base + (begin - self.window.buffer))
         return mark
 
@@ -324,6 +402,121 @@ cdef class Scanner:
             self.good = self.window.base + <int64_t>self.window.start
             self.good_count = self.count
         return 0
+
+    # ---- which commands there are ----------------------------------------------------------------
+
+    cdef inline Use *find_use(self, Bytes name, size_t size) noexcept nogil:
+        """Return the place of a name: its own, or the free one that it would get."""
+        cdef size_t place = place_of(name, size)
+        cdef Use *use
+        while True:
+            use = &self.used[place]
+            if use.size == 0 or (use.size == size and memcmp(use.name, name, size) == 0):
+                return use
+            place = (place + 1) & (USED - 1)
+
+    cdef inline int use(self, Bytes begin, Record *record, Reach *reach) noexcept nogil:
+        """Count the command at hand: SOUND, or NEW_NAME and nothing was counted."""
+        cdef uint8_t[MAX_USED] joined
+        cdef size_t size = record.name_size if record.name_size < MAX_USED else MAX_USED
+        cdef Use *use
+        if size == 0:
+            # An empty name is kept as a NUL byte: no name has one.
+            joined[0] = 0
+            use = self.find_use(&joined[0], 1)
+        else:
+            use = self.find_use(record.name, size)
+        if use.size and use.has_subcommands and record.argc > 1:
+            size = join(&joined[0], record, reach)
+            use = self.find_use(&joined[0], size)
+        if use.size == 0:
+            return NEW_NAME
+        count_use(use, record.argc, self.count + 1, self.window.base + (begin - self.window.buffer))
+        return SOUND
+
+    cdef int meet_next(self, Reach *reach) except -1:
+        """Give the command at hand, which is whole, a place in the table."""
+        cdef uint8_t[MAX_USED] joined
+        cdef uint64_t steps = UINT64_MAX
+        cdef Bytes p = self.window.buffer + self.window.start
+        cdef size_t size
+        cdef Record record
+        cdef Use *use
+        command_head(p, reach, &record)
+        walk(reach, &record, &steps)
+        size = record.name_size if record.name_size < MAX_USED else MAX_USED
+        if size == 0:
+            return self.meet(b"\0", False)
+        use = self.find_use(record.name, size)
+        if use.size == 0:
+            name = (<char *>record.name)[:size]
+            return self.meet(name, name.upper() in self.containers)
+        size = join(&joined[0], &record, reach)
+        return self.meet((<char *>joined)[:size], False)
+
+    cdef int meet(self, bytes name, bint has_subcommands) except -1:
+        cdef size_t size = <size_t>len(name)
+        cdef Use *use = self.find_use(name, size)
+        if use.size == 0:
+            if self.use_count >= USED // 2 + MAX_USES // 2:
+                raise ValueError("the table of uses is full")
+            memcpy(use.name, <const uint8_t *>name, size)
+            use.size = size
+            use.has_subcommands = has_subcommands
+            self.use_count += 1
+        return 0
+
+    cdef int use_argv(self, tuple argv, int64_t at) except -1:
+        """Count a command that somebody else read."""
+        cdef bytes name = argv[0][:MAX_USED] or b"\0"
+        if name.upper() in self.containers:
+            self.meet(name, True)
+            if len(argv) > 1:
+                name = (name + b" " + argv[1])[:MAX_USED]
+        self.meet(name, False)
+        count_use(self.find_use(name, <size_t>len(name)), <uint64_t>len(argv), self.count, at)
+        return 0
+
+    cdef inline int compare_time(self, Bytes text, size_t size, int64_t at) noexcept nogil:
+        """Compare an annotated time with the one before."""
+        cdef int64_t time = 0
+        cdef size_t i
+        if self.annotation_at < 0:
+            self.annotation_at = at
+        if not 4 < size <= 22 or memcmp(text, b"#TS:", 4):
+            return 0
+        for i in range(4, size):
+            if not 48 <= text[i] <= 57:
+                return 0
+            time = time * 10 + text[i] - 48
+        if time < self.time:
+            self.falls += 1
+            if self.fall_at < 0:
+                self.fall_at, self.fall_from, self.fall_to = at, self.time, time
+        self.time = time
+        return 0
+
+    def take_uses(self):
+        """Return what is known of each command name that was met since the last time, and start anew."""
+        taken = []
+        cdef int place
+        cdef Use *use
+        if self.used == NULL:
+            return taken
+        for place in range(USED):
+            use = &self.used[place]
+            # A container that was never called alone has a place and no calls.
+            if use.size and use.count:
+                taken.append((
+                    (<char *>use.name)[:use.size], use.count,
+                    (use.first.argc, use.first.at, use.first.number),
+                    (use.fewest.argc, use.fewest.at, use.fewest.number),
+                    (use.most.argc, use.most.at, use.most.number),
+                ))
+            use.size = 0
+            use.count = 0
+        self.use_count = 0
+        return taken
 
     # ---- what others read ------------------------------------------------------------------------
 
@@ -344,10 +537,14 @@ cdef class Scanner:
         self.window.skip_to(stop)
         self.count += 1
         self.follow(mark, at)
+        if self.used != NULL:
+            self.use_argv(argv, at)
 
     def accept_annotation(self, bytes text not None, int64_t stop):
         """Take an annotation that somebody else read from the window, up to ``stop``."""
         self.texts.append((self.filled, text))
+        if self.used != NULL:
+            self.compare_time(text, <size_t>len(text), self.window.base + <int64_t>self.window.start)
         self.window.skip_to(stop)
         self.follow(0, 0)
 

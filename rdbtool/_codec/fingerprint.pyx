@@ -18,6 +18,7 @@ cdef extern from "hash128.h" nogil:
     ctypedef struct rt_hash128:
         uint64_t a
         uint64_t b
+    void rt_hash_begin(rt_hash128 *state)
     void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size)
     void rt_hash_number(rt_hash128 *state, uint64_t v)
     void rt_hash_add(rt_hash128 *sum, const rt_hash128 *x)
@@ -102,14 +103,14 @@ cdef class Fingerprint(Sink):
         if self.kind == KIND_LIST:
             rt_hash_feed(&self.key, p, size)
         else:
-            memset(&part, 0, sizeof(rt_hash128))
+            rt_hash_begin(&part)
             rt_hash_feed(&part, p, size)
             rt_hash_add(&self.parts, &part)
         return 0
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
         cdef rt_hash128 part
-        memset(&part, 0, sizeof(rt_hash128))
+        rt_hash_begin(&part)
         rt_hash_feed(&part, field, field_size)
         rt_hash_feed(&part, value, value_size)
         rt_hash_number(&part, expire_at_ms)
@@ -123,7 +124,7 @@ cdef class Fingerprint(Sink):
             bits = 0x7FF8000000000000       # all NaNs are one
         elif score != 0 or self.signed_zeros:
             memcpy(&bits, &score, 8)
-        memset(&part, 0, sizeof(rt_hash128))
+        rt_hash_begin(&part)
         rt_hash_feed(&part, member, member_size)
         rt_hash_number(&part, bits)
         rt_hash_add(&self.parts, &part)
@@ -191,7 +192,7 @@ cdef class Fingerprint(Sink):
 
     cdef int consumer(self, Consumer *consumer) except -1:
         cdef rt_hash128 part
-        memset(&part, 0, sizeof(rt_hash128))
+        rt_hash_begin(&part)
         rt_hash_number(&part, TAG_CONSUMER)
         rt_hash_feed(&part, consumer.name, consumer.name_size)
         rt_hash_number(&part, consumer.has_seen)
@@ -203,7 +204,7 @@ cdef class Fingerprint(Sink):
 
     cdef int pending(self, Pending *pending) except -1:
         cdef rt_hash128 part
-        memset(&part, 0, sizeof(rt_hash128))
+        rt_hash_begin(&part)
         rt_hash_number(&part, TAG_PENDING)
         rt_hash_number(&part, pending.ms)
         rt_hash_number(&part, pending.seq)

@@ -68,6 +68,13 @@ static inline void rt_hash_number(rt_hash128 *state, uint64_t v)
     rt_hash_feed(state, bytes, 8);
 }
 
+/* Begins the hash of one part of a sum: not with zeros, whose hash with nothing behind them is zero and in no sum. */
+static inline void rt_hash_begin(rt_hash128 *state)
+{
+    state->a = 0;
+    state->b = 0x9e3779b97f4a7c15ull;
+}
+
 /* Order-independent sum of two hashes (addition modulo 2^128, so equal members do not cancel). */
 static inline void rt_hash_add(rt_hash128 *sum, const rt_hash128 *x)
 {

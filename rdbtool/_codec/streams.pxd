@@ -5,10 +5,16 @@ from rdbtool._codec.cursor cimport Cursor, Limits, Scratch
 from rdbtool._codec.packed cimport Element, Walk
 from rdbtool._codec.sink cimport Sink
 
+cdef struct OrderRow:
+    uint64_t ms
+    uint64_t seq
+    uint64_t index
+
 cdef class StreamReader:
     cdef Scratch key
     cdef Scratch blob
     cdef Scratch name
+    cdef Scratch nodes          # ids of the nodes so far (OrderRow)
     cdef Scratch names          # consumer names of the group at hand, one after the other
     cdef Scratch rows           # its pending entries (Row)
     cdef Scratch order          # their indexes in id order (OrderRow)
@@ -16,7 +22,7 @@ cdef class StreamReader:
     cdef Scratch consumers      # its consumers (ConsumerRow)
 
     cdef int read(self, Cursor *c, Limits *limits, int version, Sink sink) except -1
-    cdef int read_node(self, Cursor *c, Limits *limits, Sink sink) except -1
+    cdef int read_node(self, Cursor *c, Limits *limits, OrderRow *id, Sink sink) except -1
     cdef int number(self, Walk *walk, Element *element, int64_t *out) except -1
     cdef int read_group(self, Cursor *c, Limits *limits, int version, Sink sink) except -1
     cdef int index_rows(self, uint64_t count) except -1

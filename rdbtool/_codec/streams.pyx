@@ -34,12 +34,6 @@ cdef struct ConsumerRow:
     int64_t active_at_ms
     uint64_t pending
 
-cdef struct OrderRow:
-    uint64_t ms
-    uint64_t seq
-    uint64_t index
-
-
 cdef int compare_order(const void *left, const void *right) noexcept nogil:
     cdef OrderRow *a = <OrderRow *>left
     cdef OrderRow *b = <OrderRow *>right
@@ -60,6 +54,7 @@ cdef class StreamReader:
         release(&self.key)
         release(&self.blob)
         release(&self.name)
+        release(&self.nodes)
         release(&self.names)
         release(&self.rows)
         release(&self.order)
@@ -68,10 +63,20 @@ cdef class StreamReader:
 
     cdef int read(self, Cursor *c, Limits *limits, int version, Sink sink) except -1:
         cdef uint64_t nodes, groups, i
+        cdef bint ascending = True
         cdef StreamTail tail
         read_len(c, &nodes)
         for i in range(nodes):
-            self.read_node(c, limits, sink)
+            append(&self.nodes, i, sizeof(OrderRow))
+            self.read_node(c, limits, <OrderRow *>self.nodes.data + i, sink)
+            if i and compare_order(<OrderRow *>self.nodes.data + i - 1, <OrderRow *>self.nodes.data + i) >= 0:
+                ascending = False
+        if not ascending:
+            # No server writes them so, but servers load it, unless a node stands there twice.
+            qsort(self.nodes.data, nodes, sizeof(OrderRow), compare_order)
+            for i in range(1, nodes):
+                if compare_order(<OrderRow *>self.nodes.data + i - 1, <OrderRow *>self.nodes.data + i) == 0:
+                    return decline()
         tail.version = version
         tail.counted = version >= 2
         read_len(c, &tail.length)
@@ -92,7 +97,7 @@ cdef class StreamReader:
             self.read_producers(c, limits, sink)
         return 0
 
-    cdef int read_node(self, Cursor *c, Limits *limits, Sink sink) except -1:
+    cdef int read_node(self, Cursor *c, Limits *limits, OrderRow *id, Sink sink) except -1:
         cdef Str text
         cdef Walk walk, master, names
         cdef Element element, name, value
@@ -103,6 +108,8 @@ cdef class StreamReader:
             return decline()
         node_ms = load_be64(text.p)
         node_seq = load_be64(text.p + 8)
+        id.ms = node_ms
+        id.seq = node_seq
         read_str(c, &self.blob, limits, &text)
         open_listpack(text.p, text.size, &walk)
         # The master entry: count, deleted, number of fields, the fields, 0.

@@ -15,7 +15,10 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 #: The commands in the order of the help; each lives in the module of its name.
-COMMANDS: Final = ("info", "dump", "inspect", "digest", "replay", "history", "convert", "aof-rewrite")
+COMMANDS: Final = (
+    *("info", "dump", "inspect", "validate", "repair", "diff"),
+    *("digest", "replay", "history", "convert", "aof-rewrite"),
+)
 
 PROGRAM: Final = "rdbtool"
 

@@ -37,6 +37,11 @@ _EXAMPLES = {
         ("Versions, counts and checksum:", "rdbtool info dump.rdb"),
         ("For a script:", "rdbtool info --json dump.rdb"),
     ),
+    "diff": (
+        ("Whether a backup holds what the last one did:", "rdbtool diff old.rdb new.rdb"),
+        ("What a log has that its snapshot has not:", "rdbtool diff dump.rdb appendonlydir"),
+        ("Bring a running server that holds A to what B holds:", "rdbtool diff --as-commands A B | redis-cli --pipe"),
+    ),
     "dump": (
         ("Hashes whose key begins with user:, as JSON lines:", "rdbtool dump -t hash -k '^user:' -f jsonl dump.rdb"),
         ("Rebuild database 0 on a running server:", "rdbtool dump -n 0 -f resp dump.rdb | redis-cli --pipe"),
@@ -45,6 +50,12 @@ _EXAMPLES = {
     "inspect": (
         ("Every byte of one key:", "rdbtool inspect --exact-key user:1 dump.rdb"),
         ("What is at an offset that an error named:", "rdbtool inspect --at 0x12c dump.rdb"),
+    ),
+    "validate": (
+        ("Is last night's backup sound, and is it last night's?", "rdbtool validate --max-age 26h backups/dump.rdb"),
+        ("Would that server load it?", "rdbtool validate --level server --rules valkey-9.1 dump.rdb"),
+        ("All of them, for a test report:", "rdbtool validate --format junit backups/*.rdb > report.xml"),
+        ("A log that a server is writing to:", "rdbtool validate --retry 5 /var/lib/redis/appendonlydir"),
     ),
     "replay": (
         ("What a log leads to, and what is wrong with it:", "rdbtool replay appendonlydir"),
@@ -74,6 +85,34 @@ _EXAMPLES = {
 
 #: Sections of their own: a title, and texts with the lines that they speak of.
 _SECTIONS: dict[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
+    "validate": (
+        "CRON AND SYSTEMD",
+        (
+            (
+                "A line of a crontab that mails a line about each backup that is not good, and nothing else:",
+                ("30 6 * * * rdbtool validate -q --strict --max-age 26h --min-keys 1000 /srv/backup/*.rdb",),
+            ),
+            (
+                "A systemd service; one that its OnFailure= names can tell somebody:",
+                (
+                    "[Unit]",
+                    "Description=Check the backups of Redis",
+                    "OnFailure=mail-operator@%n.service",
+                    "[Service]",
+                    "Type=oneshot",
+                    "ExecStart=/bin/sh -c 'exec rdbtool validate -q --max-age 26h /srv/backup/*.rdb'",
+                ),
+            ),
+            (
+                "And its timer:",
+                ("[Timer]", "OnCalendar=*-*-* 06:30", "Persistent=true", "[Install]", "WantedBy=timers.target"),
+            ),
+            (
+                "Exit code 1 says that a backup is bad; 3 and 4 that nobody could tell: missing, changed, too new.",
+                (),
+            ),
+        ),
+    ),
     "aof-rewrite": (
         "CRON AND SYSTEMD",
         (

@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple, Self
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
 from rdbtool._codec.selection import Selection
 from rdbtool._codec.sink import Sink
-from rdbtool.engine.engine import Engine, load_families
+from rdbtool.engine.engine import DATABASES, Engine, load_families
 from rdbtool.engine.errors import CommandError
 from rdbtool.engine.keyspec import is_called
 from rdbtool.engine.places import Place
@@ -60,7 +60,8 @@ class Options(NamedTuple):
     """How to replay. ``rules`` None: those of the snapshot's writer. ``before`` is a command's upper-case name.
 
     ``on_snapshot`` hears of each record of a snapshot and the name of its part, ``on_batch`` of commands before they
-    are executed (of the last ones, before it is known how many will be). ``watcher``: see ``Replay``.
+    are executed (of the last ones, before it is known how many will be). ``databases``: see ``Engine``; ``watcher``:
+    see ``Replay``.
     """
 
     rules: Rules | None = None
@@ -69,6 +70,7 @@ class Options(NamedTuple):
     before: bytes | None = None
     before_number: int | None = None
     strict: bool = False
+    databases: int = DATABASES
     watcher: Watcher | None = None
     on_snapshot: Callable[[str, KeyRecord], None] | None = None
     on_batch: Callable[[CommandBatch], None] | None = None
@@ -105,7 +107,8 @@ class _Loading:
     def __init__(self, reader: RdbReader | AofReader, options: Options) -> None:
         self.reader = reader
         self.options = options
-        self.engine = Engine(rules=options.rules or Rules.parse(DEFAULT), now_ms=options.now_ms)
+        rules = options.rules or Rules.parse(DEFAULT)
+        self.engine = Engine(rules=rules, now_ms=options.now_ms, databases=options.databases)
         self._is_later = False
         self.replay = Replay(
             self.engine,
@@ -219,10 +222,10 @@ class _Loading:
         return next(named, -1)
 
     def _check_part(self, parts: list[Part]) -> None:
-        if self._chosen(parts) < 0:
-            assert self.options.until is not None
+        until = self.options.until
+        if until is not None and until.part is not None and self._chosen(parts) < 0:
             names = ", ".join(part.name for part in parts)
-            raise InputError(f"the log has no part {self.options.until.part!r}, only {names}")
+            raise InputError(f"the log has no part {until.part!r}, only {names}")
 
 
 class LogSource(NamedTuple):

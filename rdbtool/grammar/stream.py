@@ -90,10 +90,16 @@ PRODUCER = Fields(  # secondary
 )
 
 
-def _stream(version: int) -> Fields:
-    """STREAM_LISTPACKS and its later versions."""
+def judge_nodes(nodes: list[Any], _: Reading) -> tuple[str, str] | None:
+    """Return what was expected of the nodes of a stream and what was found, None if each is there once."""
+    keys = {text(node.key) for node in nodes}
+    return None if len(keys) == len(nodes) else ("nodes with keys of their own", "one that stands there twice")
+
+
+def stream_of(version: int, node: Any = NODE) -> Fields:
+    """STREAM_LISTPACKS and its later versions, with nodes of the given form."""
     fields = [
-        "node" / Counted(NODE),
+        "node" / Checked(Counted(node), judge_nodes, CODE),
         "length" / LEN,  # live entries
         "last_id" / ID,
     ]
@@ -115,8 +121,8 @@ def _stream(version: int) -> Fields:
     return Fields(*fields)
 
 
-STREAM_LISTPACKS = _stream(1)
-STREAM_LISTPACKS_2 = _stream(2)
-STREAM_LISTPACKS_3 = _stream(3)
-STREAM_LISTPACKS_4 = _stream(4)
-STREAM_LISTPACKS_5 = _stream(5)
+STREAM_LISTPACKS = stream_of(1)
+STREAM_LISTPACKS_2 = stream_of(2)
+STREAM_LISTPACKS_3 = stream_of(3)
+STREAM_LISTPACKS_4 = stream_of(4)
+STREAM_LISTPACKS_5 = stream_of(5)

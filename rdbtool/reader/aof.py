@@ -22,6 +22,7 @@ from rdbtool.reader.detect import find_log
 from rdbtool.reader.lines import Annotation, LineParser
 from rdbtool.reader.parts import OpenPart, Part, list_parts, load_manifest, open_part
 from rdbtool.reader.tail import COMMON_COMMANDS, Tail, classify, open_multi
+from rdbtool.reader.uses import Uses
 from rdbtool.reader.windows import WindowStream, too_large
 from rdbtool.types import BACKENDS, DEFAULT_MAX_INFLATE
 
@@ -65,6 +66,9 @@ class AofReader:
     goes by. With ``lax`` records are taken as servers take them: ``deviations`` holds the first
     of what strict reading would have raised, ``deviation_count`` counts all. ``strays`` tells of parts with a
     MULTI inside of a transaction or an EXEC outside of one. An RDB's own faults end reading without a ``tail``.
+
+    ``lax`` can be set until reading begins, and so can ``uses``, an object in which the names of commands are counted
+    and the times of annotations compared, and ``first_part``, the index of the part to begin with.
     """
 
     def __init__(
@@ -90,7 +94,9 @@ class AofReader:
         self.backend = options.get("backend") or os.environ.get("RDBTOOL_BACKEND", "codec")
         if self.backend not in BACKENDS:
             raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {self.backend!r}")
-        self._lax = options.get("lax", False)
+        self.lax = options.get("lax", False)
+        self.uses: Uses | None = None
+        self.first_part = 0
         #: Names that the search behind damage goes by.
         self.known = options.get("known", COMMON_COMMANDS)
         self._max_inflate = max_inflate_of(options)
@@ -110,9 +116,15 @@ class AofReader:
 
     def check(self, *, on_fault: OnFault = "raise", progress: Progress | None = None) -> int:
         """Check the framing of all parts without making commands, and return how many there are."""
-        for _ in self._read(on_fault, progress, collect=False):
+        for _ in self.snapshots(on_fault=on_fault, progress=progress):
             pass
         return self.count
+
+    def snapshots(self, *, on_fault: OnFault = "raise", progress: Progress | None = None) -> Iterator[RdbReader]:
+        """Yield each RDB of the log, and check the framing of all that follows without making commands."""
+        for piece in self._read(on_fault, progress, collect=False):
+            if not isinstance(piece, CommandBatch):
+                yield piece
 
     def commands(
         self, *, on_fault: OnFault = "raise", databases: int = 16, progress: Progress | None = None
@@ -125,6 +137,11 @@ class AofReader:
     def name(self) -> str:
         """The manifest, or the one file, as errors call it."""
         return self.parts[0].name if self.manifest is None else self.manifest.path
+
+    @property
+    def path(self) -> str | None:
+        """Where the log can be opened again: the path of the manifest or of the one file, None if there is none."""
+        return self.parts[0].path if self.manifest is None else self.manifest.path
 
     @property
     def size(self) -> int | None:
@@ -159,6 +176,8 @@ class AofReader:
         self._started = True
         before = 0
         for index, part in enumerate(self.parts):
+            if index < self.first_part:
+                continue
             opened = self._open or open_part(part.path or "", max_inflate=self._max_inflate)
             self._open = opened
             try:
@@ -195,12 +214,16 @@ class AofReader:
     def _read_commands(
         self, index: int, opened: OpenPart, on_fault: OnFault, progress: Progress | None, *, collect: bool
     ) -> Iterator[CommandBatch]:
-        scanner = Scanner(opened.window, batch=1 if self.backend == "grammar" else _BATCH)
+        containers = None if self.uses is None else self.uses.containers
+        scanner = Scanner(opened.window, 1 if self.backend == "grammar" else _BATCH, containers)
         before = self.count
         while True:
             first = self.count + 1
             status, fault = self._advance(scanner, opened, before, progress, collect=collect)
             self.count = before + scanner.count
+            if self.uses is not None:
+                is_last = status == ENDED or fault is not None
+                self.uses.hear(index, before, scanner, is_last=is_last)
             argvs, offsets, annotations, marks = scanner.take()
             if argvs or (annotations and collect):
                 yield CommandBatch(argvs, offsets, first, index, opened.window.at, annotations, marks)
@@ -243,7 +266,7 @@ class AofReader:
 
     def _read_by_lines(self, scanner: Scanner, opened: OpenPart, number: int, *, collect: bool) -> FormatError | None:
         """Let the parser read the record at hand; return the fault, or None where the record was taken."""
-        parser = LineParser(WindowStream(opened.window), opened.source.name, lax=self._lax)
+        parser = LineParser(WindowStream(opened.window), opened.source.name, lax=self.lax)
         try:
             record = parser.read(number)
         except FormatError as fault:

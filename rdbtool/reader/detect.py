@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Literal, NoReturn
 
 from rdbtool._codec.window import Window
-from rdbtool.errors import InputError, UnsupportedError
+from rdbtool.errors import InputError, UnknownFormatError, UnsupportedError
 from rdbtool.manifest import looks_like_manifest
 from rdbtool.octets.source import open_source
 from rdbtool.reader.windows import open_window
@@ -58,7 +58,8 @@ def detect_content(head: bytes, ending: bytes = b"", name: str = "the source") -
     if head.lstrip(b" \t\r\n").startswith(b"{"):
         return "jsonl"
     found = f"begins with {head[:16]!r}" if head else "is empty"
-    raise UnsupportedError(f"{name}: neither an RDB nor an AOF nor a manifest nor JSON lines: it {found}")
+    message = f"{name}: neither an RDB nor an AOF nor a manifest nor JSON lines: it {found}"
+    raise UnknownFormatError(message, head[:16])
 
 
 def refuse_jsonl(name: str) -> NoReturn:

@@ -25,6 +25,8 @@ from rdbtool.types import BACKENDS, DEFAULT_MAX_INFLATE
 if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
     from rdbtool._codec.sink import Sink
+    from rdbtool.grammar.outer import Outer
+    from rdbtool.grammar.state import FileState
 
 #: Aux fields that some writers repeat for every key or slot: not worth remembering.
 REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"slot-info"})
@@ -121,6 +123,25 @@ class RdbReader:
     def __iter__(self) -> Iterator[KeyRecord]:
         return self.records()
 
+    def pass_over(self) -> Outer | None:
+        """Pass over the record that a FormatError was raised for, if the strings that hold its value are sound.
+
+        Its key counts as read, and reading goes on behind it. None: nothing was passed over.
+        """
+        from rdbtool.grammar.outer import read_outer  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
+
+        state = self._state()
+        try:
+            outer = read_outer(WindowStream(self._window), state)
+        except WindowLimitError:
+            return None
+        if outer is not None:
+            self._decoder.count_key(outer.kind, state.expire_at_ms is not None)
+            self._window.skip_to(outer.stop)
+            self._decoder.pending = (None, None, None, None)
+            self._decoder.pending_start = -1
+        return outer
+
     def close(self) -> None:
         """Close the source, unless it belongs to the caller."""
         if not self.embedded:
@@ -200,27 +221,11 @@ class RdbReader:
     def _read_by_grammar(self, sink: Sink, selection: Selection | None) -> None:
         """Let the grammar read the item at hand: it raises, or its record is fed to ``sink``."""
         from rdbtool._codec.feed import feed_item, feed_record  # noqa: PLC0415 - as below
-        from rdbtool.grammar import FileState, read_item  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
+        from rdbtool.grammar import read_item  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
 
         decoder = self._decoder
         stream = WindowStream(self._window)
-        expire, idle, freq, meta = decoder.pending
-        state = FileState(
-            decoder.magic,
-            decoder.version,
-            db=decoder.db,
-            expire_at_ms=expire,
-            idle_s=idle,
-            freq=freq,
-            meta=meta,
-            pending_start=None if decoder.pending_start < 0 else decoder.pending_start,
-            templates=decoder.templates,
-            fork=decoder.fork,
-            records=decoder.keys,
-            max_inflate=self._max_inflate,
-            crc_at=self._window.checksum_up_to,
-            embedded=self.embedded,
-        )
+        state = self._state()
         try:
             item = read_item(stream, state)
         except WindowLimitError:
@@ -242,6 +247,29 @@ class RdbReader:
         decoder.pending = (state.expire_at_ms, state.idle_s, state.freq, state.meta)
         decoder.pending_start = -1 if state.pending_start is None else state.pending_start
         decoder.fork = state.fork
+
+    def _state(self) -> FileState:
+        """Return what the grammar has to know of the file in front of the item at hand."""
+        from rdbtool.grammar import FileState  # noqa: PLC0415 - as above
+
+        decoder = self._decoder
+        expire, idle, freq, meta = decoder.pending
+        return FileState(
+            decoder.magic,
+            decoder.version,
+            db=decoder.db,
+            expire_at_ms=expire,
+            idle_s=idle,
+            freq=freq,
+            meta=meta,
+            pending_start=None if decoder.pending_start < 0 else decoder.pending_start,
+            templates=decoder.templates,
+            fork=decoder.fork,
+            records=decoder.keys,
+            max_inflate=self._max_inflate,
+            crc_at=self._window.checksum_up_to,
+            embedded=self.embedded,
+        )
 
     def _note(self, item: Item) -> None:
         if isinstance(item, Aux):

@@ -364,3 +364,17 @@ def test_large_values_count_to_their_last_bit() -> None:
             found.add(fingerprint(key(StringValue(bytes(text)))))
             text[at] ^= 0x80
     assert len(found) == 8 * 6
+
+
+@pytest.mark.parametrize(
+    "value", [SetValue([b"a"]), ListValue([b"a"]), HashValue([(b"a", b"")]), ZSetValue([(b"a", 0.0)])]
+)
+def test_what_is_empty_counts(value: Value) -> None:
+    """An empty member, element or field is one more."""
+    more = {
+        SetValue: SetValue([b"a", b""]),
+        ListValue: ListValue([b"a", b""]),
+        HashValue: HashValue([(b"a", b""), (b"", b"")]),
+        ZSetValue: ZSetValue([(b"a", 0.0), (b"", 0.0)]),
+    }[type(value)]
+    assert fingerprint(KeyRecord(db=0, key=b"", value=value)) != fingerprint(KeyRecord(db=0, key=b"", value=more))

@@ -1,0 +1,49 @@
+"""The sink that tests what records mean, and flags those that fail."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from rdbtool._codec.sink import Sink
+from rdbtool.model import Item
+
+FLAGS: Final[tuple[str, ...]]
+FAR_MS: Final[int]
+PER_RECORD: Final[int]
+
+class Flagged(NamedTuple):
+    """A record that failed a test: ``flag`` is one of FLAGS.
+
+    ``number`` counts keys of the source from 1, ``start`` is the offset of the record, and ``elements`` how
+    many it has. ``is_small``: servers keep such a collection packed in memory. ``at`` is the index of the element, -1
+    where it is about the whole, or about the group of a stream that ``data`` names. ``data`` and ``inner`` are the
+    first bytes of the member, or of the group and the consumer within; ``facts`` are the values at hand.
+    """
+
+    flag: str
+    number: int
+    start: int
+    db: int
+    key: bytes
+    kind: str
+    type_code: int
+    elements: int
+    is_small: bool
+    at: int
+    data: bytes | None
+    inner: bytes | None
+    facts: tuple[int | float, ...]
+
+class Check(Sink):
+    """Tests records; ``flagged`` has the first rows, ``counts`` all of them by (flag, type code, small or not).
+
+    Both are complete when the sink is closed.
+
+    ``on_item`` is called with every item that is no record, before what follows it is tested. At most 8 rows of a
+    kind are made of one record, and 1000 kept in all. Memory: 24 to 36 bytes a key, and as many for each member of
+    the largest collection.
+    """
+
+    flagged: list[Flagged]
+    counts: dict[tuple[str, int, bool], int]
+    keys: int
+    def __init__(self, on_item: Callable[[Item], object] | None = None) -> None: ...

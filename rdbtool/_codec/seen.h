@@ -1,0 +1,214 @@
+/* What was seen before: a keyed 128-bit hash, and sets of such hashes.
+ *
+ * The hash folds 64x64-bit products with secrets that are drawn anew in each process, so that no file can be made
+ * whose members collide: neither into false duplicates nor into slow look-ups. Two equal hashes count as the same
+ * string; by chance that happens once in 2^128 pairs.
+ *
+ * rt_table holds any number of hashes in 256 parts that grow one at a time: 24 to 36 bytes each, without a moment at
+ * which two copies of all stand side by side. rt_seen is for the members of one collection after another: small
+ * sets live in blocks that are cleared quickly and kept, large ones in a table.
+ */
+#ifndef RT_SEEN_H
+#define RT_SEEN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    uint64_t a, b;          /* b is odd, so no hash is all zero */
+} rt_key128;
+
+typedef struct {
+    uint64_t word[8];
+} rt_secret;
+
+static inline uint64_t rt_fold64(uint64_t x, uint64_t y)
+{
+    unsigned __int128 product = (unsigned __int128)x * y;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static inline uint64_t rt_load64(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, 8);
+    return v;
+}
+
+static inline uint64_t rt_load32(const uint8_t *p)
+{
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+
+static inline void rt_hash_seen(const rt_secret *s, uint64_t tweak, const uint8_t *p, size_t size, rt_key128 *out)
+{
+    uint64_t x, y, h1 = tweak ^ s->word[6], h2 = tweak ^ s->word[7];
+    size_t left = size;
+    for (; left > 16; left -= 16, p += 16) {
+        x = rt_load64(p);
+        y = rt_load64(p + 8);
+        h1 = rt_fold64(x ^ s->word[0] ^ h1, y ^ s->word[1]);
+        h2 = rt_fold64(x ^ s->word[2], y ^ s->word[3] ^ h2);
+    }
+    if (left >= 8) {
+        x = rt_load64(p);
+        y = rt_load64(p + left - 8);
+    } else if (left >= 4) {
+        x = rt_load32(p);
+        y = rt_load32(p + left - 4);
+    } else {
+        x = left ? (uint64_t)p[0] << 16 | (uint64_t)p[left >> 1] << 8 | p[left - 1] : 0;
+        y = 0;
+    }
+    h1 = rt_fold64(x ^ s->word[0] ^ h1, y ^ s->word[1]);
+    h2 = rt_fold64(x ^ s->word[2], y ^ s->word[3] ^ h2);
+    out->a = rt_fold64(h1 ^ size ^ s->word[4], h2 ^ s->word[5]);
+    out->b = rt_fold64(h2 ^ size ^ s->word[3], h1 ^ s->word[6]) | 1;
+}
+
+typedef struct {
+    rt_key128 *slots;
+    size_t capacity, count;
+} rt_part;
+
+typedef struct {
+    rt_part part[256];
+} rt_table;
+
+static inline rt_part *rt_part_of(rt_table *table, const rt_key128 *key) { return &table->part[key->a & 255]; }
+
+static inline size_t rt_home(const rt_key128 *key, size_t capacity)
+{
+    return (size_t)((unsigned __int128)key->a * capacity >> 64);
+}
+
+/* Puts a hash that may or may not be there; 1: it was there. There is room. */
+static inline int rt_place(rt_key128 *slots, size_t capacity, const rt_key128 *key)
+{
+    size_t i = rt_home(key, capacity);
+    while (slots[i].b) {
+        if (slots[i].a == key->a && slots[i].b == key->b)
+            return 1;
+        if (++i == capacity)
+            i = 0;
+    }
+    slots[i] = *key;
+    return 0;
+}
+
+static inline void rt_table_prefetch(rt_table *table, const rt_key128 *key)
+{
+    rt_part *part = rt_part_of(table, key);
+    if (part->capacity)
+        __builtin_prefetch(&part->slots[rt_home(key, part->capacity)], 1);
+}
+
+/* 1: it was there, 0: it is new, -1: no memory. */
+static int rt_table_add(rt_table *table, const rt_key128 *key)
+{
+    rt_part *part = rt_part_of(table, key);
+    int there;
+    if (part->count + part->count / 2 >= part->capacity) {
+        size_t capacity = part->capacity ? part->capacity + part->capacity / 2 : 16;
+        rt_key128 *slots = calloc(capacity, sizeof(rt_key128));
+        if (slots == NULL)
+            return -1;
+        for (size_t i = 0; i < part->capacity; i++)
+            if (part->slots[i].b)
+                rt_place(slots, capacity, &part->slots[i]);
+        free(part->slots);
+        part->slots = slots;
+        part->capacity = capacity;
+    }
+    there = rt_place(part->slots, part->capacity, key);
+    part->count += !there;
+    return there;
+}
+
+static void rt_table_clear(rt_table *table)
+{
+    for (int i = 0; i < 256; i++)
+        free(table->part[i].slots);
+    memset(table, 0, sizeof(*table));
+}
+
+enum { RT_SEEN_LEVELS = 7 };    /* blocks of 16, 64, 256 … 65536 slots, at most half full */
+
+typedef struct {
+    rt_key128 *blocks[RT_SEEN_LEVELS];
+    int level;                  /* RT_SEEN_LEVELS: in the table */
+    size_t count;
+    rt_table table;
+} rt_seen;
+
+static inline void rt_seen_reset(rt_seen *seen)
+{
+    if (seen->level == RT_SEEN_LEVELS)
+        rt_table_clear(&seen->table);
+    seen->level = 0;
+    seen->count = 0;
+}
+
+static inline size_t rt_seen_slots(int level) { return (size_t)16 << (2 * level); }
+
+static int rt_seen_block(rt_seen *seen, int level)
+{
+    size_t size = rt_seen_slots(level) * sizeof(rt_key128);
+    if (seen->blocks[level] == NULL && (seen->blocks[level] = malloc(size)) == NULL)
+        return -1;
+    memset(seen->blocks[level], 0, size);
+    return 0;
+}
+
+static int rt_seen_grow(rt_seen *seen)
+{
+    rt_key128 *old = seen->blocks[seen->level];
+    size_t slots = rt_seen_slots(seen->level);
+    int level = seen->level + 1;
+    if (level < RT_SEEN_LEVELS && rt_seen_block(seen, level) < 0)
+        return -1;
+    for (size_t i = 0; i < slots; i++) {
+        if (!old[i].b)
+            continue;
+        if (level < RT_SEEN_LEVELS)
+            rt_place(seen->blocks[level], rt_seen_slots(level), &old[i]);
+        else if (rt_table_add(&seen->table, &old[i]) < 0) {
+            rt_table_clear(&seen->table);
+            return -1;
+        }
+    }
+    seen->level = level;
+    return 0;
+}
+
+/* 1: it was there, 0: it is new, -1: no memory. */
+static inline int rt_seen_add(rt_seen *seen, const rt_key128 *key)
+{
+    int there;
+    if (seen->level < RT_SEEN_LEVELS) {
+        if (seen->count == 0 && rt_seen_block(seen, 0) < 0)
+            return -1;
+        if (seen->count * 2 >= rt_seen_slots(seen->level) && rt_seen_grow(seen) < 0)
+            return -1;
+    }
+    if (seen->level == RT_SEEN_LEVELS)
+        there = rt_table_add(&seen->table, key);
+    else
+        there = rt_place(seen->blocks[seen->level], rt_seen_slots(seen->level), key);
+    seen->count += there == 0;
+    return there;
+}
+
+static void rt_seen_free(rt_seen *seen)
+{
+    rt_table_clear(&seen->table);
+    for (int i = 0; i < RT_SEEN_LEVELS; i++)
+        free(seen->blocks[i]);
+    memset(seen, 0, sizeof(*seen));
+}
+
+#endif

@@ -1,0 +1,66 @@
+"""The one shape of everything that can differ inside a key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple, TypeVar
+
+from rdbtool.model import PendingEntry, StreamGroup, StreamID
+
+#: Only in the second data set, only in the first one, or in both and not the same.
+Sign = Literal["+", "-", "~"]
+
+#: What stands on one side: bytes of a value, a score, a number or time (Unix ms), the fields of an entry, and so on.
+Datum = bytes | float | int | str | StreamID | tuple[tuple[bytes, bytes], ...] | PendingEntry | StreamGroup | None
+
+#: What a part is called by: a field, a member, a consumer; an index; the id of an entry. None: there is only one.
+Name = bytes | int | StreamID | None
+
+_K = TypeVar("_K", bound=Hashable)
+_V = TypeVar("_V")
+
+
+class Part(NamedTuple):
+    """One thing that differs inside a key.
+
+    ``what`` is a word such as ``field``, ``member`` or ``expires``; ``before`` is what the first data set has, and
+    ``after`` the second one, None where it has none. ``group`` is the consumer group that the part belongs to.
+    """
+
+    sign: Sign
+    what: str
+    name: Name = None
+    before: Datum = None
+    after: Datum = None
+    group: bytes | None = None
+
+
+def are_near(first: int | None, second: int | None, tolerance_ms: int) -> bool:
+    """Return whether two times (Unix ms, None: never) count as the same; with a tolerance of -1 all do."""
+    if first == second or tolerance_ms < 0:
+        return True
+    return first is not None and second is not None and abs(first - second) <= tolerance_ms
+
+
+def match_names(
+    first: Mapping[_K, _V], second: Mapping[_K, _V], are_same: Callable[[_V, _V], bool]
+) -> Iterator[tuple[Sign, _K, _V | None, _V | None]]:
+    """Yield what differs between two mappings: what only the first has, what both have, what only the second has."""
+    for name, before in first.items():
+        if name not in second:
+            yield "-", name, before, None
+    for name, after in second.items():
+        if name not in first:
+            yield "+", name, None, after
+        elif not are_same(first[name], after):
+            yield "~", name, first[name], after
+
+
+def find_repeats(first: Sequence[Hashable], second: Sequence[Hashable]) -> Iterator[Part]:
+    """Yield how often names are there again, where that differs: servers write no name twice, damage may."""
+    if len(set(first)) == len(first) and len(set(second)) == len(second):
+        return
+    again = [Counter(names) - Counter(set(names)) for names in (first, second)]
+    if again[0] != again[1]:
+        yield Part("~", "repeats", None, again[0].total(), again[1].total())

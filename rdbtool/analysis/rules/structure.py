@@ -1,0 +1,52 @@
+"""Which servers refuse damaged structure: those that look there while they load (format B3).
+
+Redis takes listpacks as they are, so that damage inside of one shows at the first access only; Valkey looks into
+all of them since 9.1. Everything else that codec and grammar refuse, servers refuse too.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rdbtool.analysis.rules.rule import is_since
+from rdbtool.errors import FormatError
+from rdbtool.rules import Rules
+
+#: Damage that may stand inside a listpack: the listpack, uneven counts, entries of streams, expiries of fields.
+PACKED: Final = frozenset({"RDB106", "RDB202", "RDB206", "RDB207", "RDB211"})
+
+#: Types whose whole value, or each node of it, is one listpack.
+LISTPACKS: Final = frozenset({15, 16, 17, 18, 19, 20, 21, 23, 25, 26, 27})
+
+#: A stream of Redis 5 and 6, whose entries later servers walk while they load it.
+_WALKED: Final = 15
+
+#: What that walk does not look at.
+_NOT_WALKED: Final = (".count", ".deleted", ".terminator", ".lp_count")
+
+
+def refuses_structure(rules: Rules, error: FormatError, type_code: int) -> bool:
+    """Whether a server refuses the file over damage in a value of a type (its number)."""
+    if error.code == "RDB003":
+        return False
+    if error.code not in PACKED or type_code not in LISTPACKS:
+        return True
+    if _is_outer(error) or (type_code == _WALKED and _breaks_walk(error) and is_since(rules, (7, 0), (0, 0))):
+        return True
+    return is_since(rules, None, (9, 1))
+
+
+def _is_outer(error: FormatError) -> bool:
+    """Whether the damage is where every server looks: the sizes of a listpack, groups, the outer parts of a stream."""
+    path = error.where.path
+    if error.code == "RDB202":
+        return path.endswith((".total", ".end"))
+    return error.code == "RDB206" and ("group" in path or path.endswith((".node", ".key", ".listpack")))
+
+
+def _breaks_walk(error: FormatError) -> bool:
+    """Whether a server that walks over the entries of a stream stops, or crashes, at the damage."""
+    path = error.where.path
+    if path.endswith(_NOT_WALKED):
+        return False
+    return error.code == "RDB202" or not path.endswith("]")

@@ -1,0 +1,67 @@
+"""``rdbtool repair``: what is sound of a damaged file, in a new place."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from rdbtool.analysis.repair import RepairOptions
+from rdbtool.analysis.repair import repair as run
+from rdbtool.cli.options import Clock, Force, Json, NoProgress, Server, Source, check_rules, expands
+from rdbtool.sinks.progress import ProgressBar
+from rdbtool.sinks.repair import repair_json, repair_lines
+from rdbtool.writer.output import open_output
+
+
+@expands
+def repair(
+    src: Source,
+    *,
+    clock: Clock,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="DST", help="Write to DST: a file, or a new directory if SRC has several parts."
+        ),
+    ] = None,
+    keep_damaged: Annotated[
+        str | None,
+        typer.Option("--keep-damaged", metavar="FILE", help="Write the lost bytes to FILE and an index to FILE.json."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    force: Force = False,
+    databases: Annotated[
+        int | None,
+        typer.Option("--databases", metavar="N", min=1, help="Leave out the keys of other databases than 0 to N-1."),
+    ] = None,
+    rules: Server = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    as_json: Json = False,
+    no_progress: NoProgress = False,
+) -> None:
+    """Write what is sound of a damaged RDB or log to a new place, read it back, and name what is lost.
+
+    SRC is never written. Damage in the middle costs the damaged record only: everything behind it is kept. Of a log the
+    sound bytes are copied as they are. Exit code 0 says that DST was written and verified, 1 that nothing could be
+    saved.
+    """
+    check_rules(rules)
+    if dry_run == (output is not None):
+        raise typer.BadParameter("give one of them", param_hint="--output, --dry-run")
+    if output == "-":
+        raise typer.BadParameter("what is repaired is read back, which needs a file", param_hint="--output")
+    if keep_damaged is not None and (dry_run or keep_damaged in {output, "-"}):
+        raise typer.BadParameter("it takes a file of its own, and --output", param_hint="--keep-damaged")
+    options = RepairOptions(
+        keep_damaged=keep_damaged, force=force, databases=databases, rules=rules, now_ms=clock.milliseconds()
+    )
+    with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
+        done = run(src, output, options, progress)
+    if as_json or not quiet:
+        text = json.dumps(repair_json(done)) if as_json else "\n".join(repair_lines(done, is_dry=dry_run))
+        with open_output(None) as out:
+            out.write(text.encode(errors="backslashreplace") + b"\n")
+    if not done.is_saved:
+        raise typer.Exit(1)

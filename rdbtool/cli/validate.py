@@ -1,0 +1,202 @@
+"""``rdbtool validate``: whether a backup is sound, whether a server loads it, whether it is the one that was meant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from rdbtool.analysis.judging import Judged, code_of, exit_code, judge
+from rdbtool.analysis.validate import Checks
+from rdbtool.cli.options import Clock, NoProgress, check_choice, check_rules, expands
+from rdbtool.errors import InputError
+from rdbtool.rules import Rules
+from rdbtool.sinks.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rdbtool.analysis.policies import Policies
+
+_T = TypeVar("_T")
+
+_FORMATS = ("text", "json", "github", "junit")
+_LEVELS = ("server", "deep")
+
+
+@expands
+def validate(
+    src: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SRC...", help="RDBs, logs (AOF), manifests or directories with one, or - for standard input."
+        ),
+    ],
+    *,
+    clock: Clock,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing of what is good, and one line of what is not.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="A warning is as bad as an error.")] = False,
+    form: Annotated[
+        str | None, typer.Option("--format", "-f", metavar="FORMAT", help="One of text, json, github and junit.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    level: Annotated[
+        str,
+        typer.Option(
+            "--level",
+            metavar="LEVEL",
+            help="deep: tell everything. server: would the server of --rules load it? What it does not refuse is a "
+            "note.",
+        ),
+    ] = "deep",
+    no_replay: Annotated[
+        bool, typer.Option("--no-replay", help="Look at the commands of a log without executing them.")
+    ] = False,
+    rules: Annotated[
+        str | None,
+        typer.Option(
+            "--rules",
+            metavar="SERVER",
+            help="Whose rules, such as redis-7.0 or valkey-9.1. Default: those of the writer that the source names, "
+            "else redis-7.2.",
+        ),
+    ] = None,
+    databases: Annotated[
+        int, typer.Option("--databases", metavar="N", min=1, help="How many databases the server has. Default: 16.")
+    ] = 16,
+    retry: Annotated[
+        int,
+        typer.Option("--retry", metavar="N", min=0, help="Try N times more, a second apart, while there is no answer."),
+    ] = 0,
+    min_keys: Annotated[
+        int | None, typer.Option("--min-keys", metavar="N", min=0, help="It has to hold at least N keys.")
+    ] = None,
+    max_age: Annotated[
+        str | None,
+        typer.Option(
+            "--max-age",
+            metavar="AGE",
+            help="It has to be no older than AGE, such as 90m, 26h or 7d: by the ctime in an RDB, else by the time of "
+            "the file's last change.",
+        ),
+    ] = None,
+    min_version: Annotated[
+        str | None,
+        typer.Option(
+            "--min-version",
+            metavar="VERSION",
+            help="It has to be of this RDB version or a later one (11), or written by this server or a later one of "
+            "its family (redis-7.0).",
+        ),
+    ] = None,
+    expect_digest: Annotated[
+        str | None,
+        typer.Option("--expect-digest", metavar="HEX", help="Its data has to have this digest: see rdbtool digest."),
+    ] = None,
+    expect_keys: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--expect-keys",
+            metavar="RANGE",
+            help="How many keys a database has to hold: db0=1000.. or db1=10..20. Several with commas, or given again.",
+        ),
+    ] = None,
+    no_progress: NoProgress = False,
+) -> None:
+    """Say whether backups are sound, by reading every byte and changing none, and what servers would do with them.
+
+    Structure, checksum, meaning (duplicates, order, streams, databases), and of logs framing, transactions, commands
+    and what they lead to. Of several sources, exit code 1 (bad) beats 4 (an unknown version), 4 beats 3 (not read,
+    missing, changed while it was read), and 3 beats 0.
+    """
+    if src.count("-") > 1:
+        raise typer.BadParameter("standard input can be read once", param_hint="SRC")
+    check_choice("--format", form, _FORMATS)
+    check_choice("--level", level, _LEVELS)
+    check_rules(rules)
+    if as_json and form not in {None, "json"}:
+        raise typer.BadParameter("it is the same as --format json", param_hint="--json")
+    policies = _policies(min_keys, max_age, min_version, expect_digest, expect_keys)
+    if no_replay and policies is not None and policies.counts_keys:
+        words = "what a log holds is known when it was replayed"
+        raise typer.BadParameter(words, param_hint="--no-replay")
+    checks = Checks(
+        level="server" if level == "server" else "deep",
+        rules=None if rules is None else Rules.parse(rules),
+        replay=not no_replay,
+        now_ms=clock.milliseconds(),
+        databases=databases,
+    )
+    judged = []
+    for source in src:
+        with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
+            judged.append(judge(source, checks, policies, progress, retries=retry))
+    if form in {None, "text"} and not as_json and quiet:
+        _complain(judged, strict=strict)
+    else:
+        _print(_render("json" if as_json else form or "text", judged, strict=strict))
+    raise typer.Exit(exit_code(judged, strict=strict))
+
+
+def _complain(judged: Sequence[Judged], *, strict: bool) -> None:
+    """Write a line about each source that is not good."""
+    from rdbtool.sinks.verdict import verdict_line  # noqa: PLC0415 - silence needs no words
+
+    for row in judged:
+        if code_of(row, strict=strict):
+            typer.echo(f"rdbtool: {verdict_line(row, strict=strict)}", file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    """Write to standard output; what writes files need not be imported for that, a check is mostly its start."""
+    if sys.stdout is None:
+        raise InputError("cannot write to standard output: it is closed")
+    sys.stdout.buffer.write(text.encode())
+
+
+def _render(form: str, judged: Sequence[Judged], *, strict: bool) -> str:
+    # Only what is asked for is imported, as above.
+    if form == "json":
+        from rdbtool.sinks.verdict_json import verdicts_json as render  # noqa: PLC0415 - see above
+    elif form == "github":
+        from rdbtool.sinks.verdict_github import verdicts_github as render  # noqa: PLC0415 - see above
+    elif form == "junit":
+        from rdbtool.sinks.verdict_junit import verdicts_junit as render  # noqa: PLC0415 - see above
+    else:
+        from rdbtool.sinks.verdict import verdicts_text as render  # noqa: PLC0415 - see above
+    return render(judged, strict=strict)
+
+
+def _parse(parse: Callable[[str], _T], text: str | None, option: str) -> _T | None:
+    try:
+        return None if text is None else parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def _policies(
+    min_keys: int | None, max_age: str | None, min_version: str | None, digest: str | None, keys: list[str] | None
+) -> Policies | None:
+    """Return what was asked for, None where nothing was. Raises BadParameter."""
+    if all(given is None for given in (min_keys, max_age, min_version, digest)) and not keys:
+        return None
+    from rdbtool.analysis.policies import (  # noqa: PLC0415 - most checks have none
+        Policies,
+        Range,
+        parse_age,
+        parse_digest,
+        parse_version,
+    )
+
+    ranges = [_parse(Range.parse, text, "--expect-keys") for given in keys or () for text in given.split(",")]
+    return Policies(
+        min_keys,
+        _parse(parse_age, max_age, "--max-age"),
+        _parse(parse_version, min_version, "--min-version"),
+        _parse(parse_digest, digest, "--expect-digest"),
+        tuple(wanted for wanted in ranges if wanted is not None),
+    )

@@ -1,0 +1,106 @@
+"""The table of fingerprints: what it costs, and what it finds out."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from diff import data
+
+from rdbtool._codec.feed import feed_record
+from rdbtool._codec.keyprints import ADDED, CHANGED, HELD, REMOVED, SAME, InState, KeyPrints, KeyTable
+from rdbtool.analysis.diff import open_diff
+from rdbtool.errors import InputError
+from rdbtool.model import ArrayValue, HashValue, KeyRecord, ListValue, SetValue, StringValue, ZSetValue
+from rdbtool.writer.targets import Target
+
+
+def string(name: bytes, text: bytes = b"v", *, db: int = 0, expire_at_ms: int | None = None) -> KeyRecord:
+    return KeyRecord(db=db, key=name, value=StringValue(text), expire_at_ms=expire_at_ms)
+
+
+def compare(first: list[KeyRecord], second: list[KeyRecord], **options) -> KeyTable:
+    table = KeyTable()
+    for records, is_second in ((first, False), (second, True)):
+        prints = KeyPrints(table, second=is_second, **options)
+        for record in records:
+            feed_record(record, prints)
+        assert prints.keys == len(records)
+        assert prints.twice is None
+    return table
+
+
+@pytest.mark.parametrize("keys", [1_000, 100_000, 400_000])
+def test_a_key_costs_less_than_100_bytes(keys):
+    table = KeyTable()
+    prints = KeyPrints(table, second=False)
+    for number in range(keys):
+        feed_record(string(b"%d" % number), prints)
+    assert len(table) == keys
+    size = sys.getsizeof(table)
+    # Blocks of rows are a megabyte each.
+    assert size < 64 * keys + (1 << 20) + 16 * 1024
+
+
+def test_states():
+    first = [string(b"gone"), string(b"same"), string(b"other", b"1"), string(b"there", db=1)]
+    second = [string(b"other", b"2"), string(b"same"), string(b"new"), string(b"there", db=2)]
+    table = compare(first, second)
+    assert table.counts == (2, 1, 1, 2, 0)
+    assert len(table) == 6
+    assert [table.state(0, key) for key in (b"gone", b"same", b"other", b"new")] == [REMOVED, SAME, CHANGED, ADDED]
+    assert (table.state(1, b"there"), table.state(2, b"there")) == (REMOVED, ADDED)
+    table.mark(0, b"other", HELD)
+    assert table.counts == (2, 1, 0, 2, 1)
+    assert [record.key for record in second if InState(table, [HELD, SAME]).take(record)] == [b"other", b"same"]
+    with pytest.raises(KeyError):
+        table.state(1, b"new")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "tolerance", "same"),
+    [
+        (None, None, 0, True),
+        (1000, None, 0, False),
+        (1000, 1000, 0, True),
+        (1000, 1001, 0, False),
+        (1000, 1001, 1, True),
+        (1001, 1000, 1, True),
+        (1000, 1002, 1, False),
+        (1000, None, 10**12, False),
+        (-(2**63) + 1, 2**63 - 1, 2**62, False),
+        (1000, None, -1, True),
+        (1000, 5000, -1, True),
+    ],
+)
+def test_tolerance(first, second, tolerance, same):
+    table = compare([string(b"k", expire_at_ms=first)], [string(b"k", expire_at_ms=second)], tolerance_ms=tolerance)
+    assert table.state(0, b"k") == (SAME if same else CHANGED)
+
+
+@pytest.mark.parametrize("twice_in", [0, 1])
+def test_a_key_that_is_there_twice_leaves_no_answer(twice_in):
+    seven = Target.parse("redis-7.0")
+    sides = [[string(b"a"), string(b"b", db=3)], [string(b"a"), string(b"b", db=3)]]
+    sides[twice_in].append(string(b"b", b"else", db=3))
+    with pytest.raises(InputError, match='key "b" of db 3 is there twice'):
+        open_diff(*(data.to_rdb(records, seven) for records in sides))
+
+
+EMPTY = [
+    (SetValue([b"a"]), SetValue([b"a", b""])),
+    (ZSetValue([(b"a", 1.0)]), ZSetValue([(b"a", 1.0), (b"", 0.0)])),
+    (HashValue([(b"a", b"1")]), HashValue([(b"a", b"1"), (b"", b"")])),
+    (ListValue([b"a"]), ListValue([b"a", b""])),
+    (ListValue([b""]), ListValue([b"", b""])),
+    (ArrayValue([(1, b"")]), ArrayValue([(0, b""), (1, b"")])),
+    (StringValue(b""), StringValue(b"\0")),
+    (SetValue([b"a", b"b"]), SetValue([b"ab"])),
+    (HashValue([(b"a", b"b")]), HashValue([(b"", b"ab")])),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), EMPTY, ids=lambda value: value.kind)
+def test_nothing_is_too_little_to_differ(first, second):
+    table = compare([KeyRecord(db=0, key=b"", value=first)], [KeyRecord(db=0, key=b"", value=second)])
+    assert table.counts == (0, 0, 1, 0, 0)
