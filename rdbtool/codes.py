@@ -657,7 +657,7 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "REP002",
         "doubtful record left out",
-        "A repair left out a record beside damage that may have been part of it: its length or its expiry may be wrong.",
+        "A repair left out a record beside damage that may be part of it: its length or expiry may be wrong.",
         _NOT_THERE,
     ),
     Code("REP003", "end cut off", "A repair cut off an end that ends early or holds nothing sound.", _NOT_THERE),
@@ -682,7 +682,8 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "REP007",
         "unlocated damage",
-        "The checksum is wrong, but every record can be read. Some value is not what was saved, and nobody can say which.",
+        "The checksum is wrong, but every record can be read. Some value is not what was saved; which one, nobody "
+        "can say.",
         "The server does not load the file as it was, and loads the repaired one.",
     ),
     Code(

@@ -11,13 +11,14 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from rdbtool._codec.decoder import PAUSED
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
 from rdbtool._codec.records import Records
 from rdbtool._codec.selection import Selection
 from rdbtool.analysis.salvage import Lost
-from rdbtool.analysis.salvage_walk import Walker
+from rdbtool.analysis.salvage_walk import Walker, read_head
 from rdbtool.errors import InputError
-from rdbtool.model import HashValue, Header, KeyRecord, ListValue, SelectDb, SetValue, ZSetValue
+from rdbtool.model import HashValue, Header, KeyRecord, ListValue, SelectDb, SetValue, StringValue, ZSetValue
 from rdbtool.span import Span
 
 if TYPE_CHECKING:
@@ -105,17 +106,44 @@ class SalvagedRdb:
         """Build the records of a piece, with offsets of the file; none of a piece that takes too much memory."""
         if piece.elements > _ELEMENTS:
             return
+        if piece.stop - piece.place.at >= _BUILT:
+            yield from self._large_records(piece)
+            return
         walker = Walker(self.stock, self.form, piece.place, stop=piece.stop)
         records = Records()
-        batch = _BATCH if piece.stop - piece.place.at < _BUILT else 1
         while walker.at < piece.stop:
             before = walker.at
-            walker.step(batch, records)
+            walker.step(_BATCH, records)
             for record in records.take():
                 assert isinstance(record, KeyRecord)
                 yield _moved(record, walker.view.shift)
             if walker.at == before:
                 return
+
+    def _large_records(self, piece: Piece) -> Iterator[KeyRecord]:
+        """Build the records of a piece one by one: of strings, and of what is very large, without the value."""
+        walker = Walker(self.stock, self.form, piece.place, stop=piece.stop)
+        while walker.at < piece.stop:
+            place, expires = walker.place, walker.decoder.expires
+            if walker.step() != PAUSED:
+                return
+            head = read_head(self.stock, self.form, place.at)
+            if head is not None and (head.code == 0 or walker.at - place.at >= _BUILT):
+                yield KeyRecord(
+                    db=walker.decoder.db,
+                    key=head.key,
+                    value=StringValue(b""),
+                    expire_at_ms=0 if walker.decoder.expires > expires else None,
+                    start=place.at,
+                    stop=walker.at,
+                )
+            else:
+                single = Walker(self.stock, self.form, place, stop=walker.at)
+                records = Records()
+                single.step(1, records)
+                for record in records.take():
+                    assert isinstance(record, KeyRecord)
+                    yield _moved(record, single.view.shift)
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> None:
         """Tell ``sink`` of everything that is kept."""

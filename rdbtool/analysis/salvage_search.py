@@ -34,12 +34,13 @@ _INNER_BYTES: Final = 1 << 20
 _BLOCK: Final = 1 << 18
 _AHEAD: Final = 64
 
-#: A record in the window of a trial takes at most this many bytes, and a string in it inflates to as many.
+#: A record in the window of a trial takes at most so many bytes, and a string in it inflates to so many.
 _SMALL: Final = 4 << 20
+_INFLATED: Final = 16 << 20
 
 #: Trials allowed for a search, and one more for so many bytes that were searched.
-_TRIALS: Final = 50_000
-_BYTES_PER_TRIAL: Final = 32
+_TRIALS: Final = 10_000
+_BYTES_PER_TRIAL: Final = 6
 
 #: RDB version that brought table sizes, which since then stand behind nearly every SELECTDB.
 _SIZES_SINCE: Final = 7
@@ -76,7 +77,7 @@ class Search:
         self.stop = stop
         self.exhausted = False
         self.has_sizes = True
-        self._small = form._replace(max_inflate=min(form.max_inflate, _SMALL))
+        self._small = form._replace(max_inflate=min(form.max_inflate, _INFLATED))
         self._budget = 4 * stock.size + (64 << 20)
         self._walker: Walker | None = None
         self._begun = self._filled = 0

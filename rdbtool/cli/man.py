@@ -51,6 +51,11 @@ _EXAMPLES = {
         ("Every byte of one key:", "rdbtool inspect --exact-key user:1 dump.rdb"),
         ("What is at an offset that an error named:", "rdbtool inspect --at 0x12c dump.rdb"),
     ),
+    "repair": (
+        ("What would be lost:", "rdbtool repair --dry-run dump.rdb"),
+        ("Save what is sound, and keep the rest:", "rdbtool repair dump.rdb -o new.rdb --keep-damaged rest.bin"),
+        ("A log of several parts, into a new directory:", "rdbtool repair appendonlydir -o repaired"),
+    ),
     "validate": (
         ("Is last night's backup sound, and is it last night's?", "rdbtool validate --max-age 26h backups/dump.rdb"),
         ("Would that server load it?", "rdbtool validate --level server --rules valkey-9.1 dump.rdb"),

@@ -36,10 +36,8 @@ def make_value(index: int, rng: random.Random) -> Value:
         return list(dict.fromkeys(word(7) for _ in range(rng.randrange(1, most))))
 
     match index % 9:
-        case 0:
-            return StringValue(word(rng.randrange(40)))
-        case 1:
-            return StringValue(b"%d" % rng.randrange(-1 << 33, 1 << 33))
+        case 0 | 1:
+            return StringValue(rng.choice([word(rng.randrange(40)), b"%d" % rng.randrange(-1 << 33, 1 << 33)]))
         case 2:
             return ListValue(words(40))
         case 3:
