@@ -24,3 +24,10 @@ class Finding(NamedTuple):
     key: bytes | None = None
     kind: str | None = None
     path: str = ""
+
+
+def what_servers_do(code: str) -> str:
+    """Return what a server does about a file with this finding."""
+    from rdbtool.codes import BY_CODE  # noqa: PLC0415 - the table is large, and most sources have no findings
+
+    return BY_CODE[code].server

@@ -13,9 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from rdbtool.codes import BY_CODE
 from rdbtool.engine.table import COMMANDS, known_names
-from rdbtool.findings import Finding
+from rdbtool.findings import Finding, what_servers_do
 from rdbtool.manifest import Manifest
 from rdbtool.reader.parts import Part
 from rdbtool.reader.uses import Call, Use, Uses
@@ -113,12 +112,12 @@ def judge_commands(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tu
         if name == b"DISCARD":
             severity = grader.severity("warning", refused=False)
             message = f"DISCARD{_times(use)}: servers write transactions that were executed"
-            server = BY_CODE["CMD206"].server
+            server = what_servers_do("CMD206")
             yield Finding("CMD206", severity, *_at(use.first, parts), message, server, use.first.number), use.calls
         yield from ((finding, 1) for finding in _judge(use, row, parts, grader))
     if uses.others:
         message = f"{uses.others:,} more calls of commands that no server has"
-        yield Finding("CMD201", "error", parts[-1].name, 0, message, BY_CODE["CMD201"].server), uses.others
+        yield Finding("CMD201", "error", parts[-1].name, 0, message, what_servers_do("CMD201")), uses.others
 
 
 def _row(name: bytes) -> Row | None:
@@ -176,7 +175,7 @@ def judge_times(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tuple
         more = f", and {fall.times - 1:,} more" if fall.times > 1 else ""
         message = f"expected a time from {fall.earlier} on, found {fall.later}{more}"
         severity = grader.severity("warning", refused=False)
-        yield Finding("AOF203", severity, parts[index].name, fall.at, message, BY_CODE["AOF203"].server), fall.times
+        yield Finding("AOF203", severity, parts[index].name, fall.at, message, what_servers_do("AOF203")), fall.times
 
 
 def judge_manifest(manifest: Manifest, grader: Grader) -> Iterator[Finding]:
@@ -184,7 +183,7 @@ def judge_manifest(manifest: Manifest, grader: Grader) -> Iterator[Finding]:
 
     def finding(code: str, own: str, at: int, message: str, *, refused: bool = False, part: str = "") -> Finding:
         severity = grader.severity(own, refused=refused)
-        return Finding(code, severity, part or manifest.path, at, message, BY_CODE[code].server)
+        return Finding(code, severity, part or manifest.path, at, message, what_servers_do(code))
 
     if grader.is_redis_before(7) and grader.is_asked_for:
         # It does not refuse: it starts without the data, which is not what anybody asks for.

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from rdbtool.analysis.validate import Answer, Gathered, Verdict
-from rdbtool.codes import BY_CODE
 from rdbtool.errors import InputError, RdbToolError
-from rdbtool.findings import Finding
+from rdbtool.findings import Finding, what_servers_do
 from rdbtool.rules import Rules
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -117,7 +116,7 @@ def apply_policies(verdict: Verdict, policies: Policies, target: str, *, now_ms:
         if policies.digest is not None:
             digest = _digest(verdict, target, now_ms)
         for code, message in _judge(verdict, policies, target, now_ms, digest):
-            gathered.add(Finding(code, "error", verdict.source, 0, message, BY_CODE[code].server))
+            gathered.add(Finding(code, "error", verdict.source, 0, message, what_servers_do(code)))
     except RdbToolError as error:
         return verdict._replace(answer="unsupported" if error.exit_code == 4 else "unanswered", error=str(error))
     counts = {severity: verdict.counts[severity] + gathered.counts[severity] for severity in verdict.counts}

@@ -14,17 +14,16 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
 
-from rdbtool.codes import BY_CODE
 from rdbtool.errors import FormatError, RdbToolError, UnknownFormatError, UnsupportedError
-from rdbtool.findings import Finding
+from rdbtool.findings import Finding, what_servers_do
 from rdbtool.reader.open import open_any
-from rdbtool.reader.rdb import RdbReader
 from rdbtool.rules import DEFAULT, Rules
 
 if TYPE_CHECKING:
     from rdbtool.model import Aux, Header
     from rdbtool.reader.aof import AofReader
     from rdbtool.reader.jsonl import JsonlReader
+    from rdbtool.reader.rdb import RdbReader
 
 Level = Literal["server", "deep"]
 Kind = Literal["rdb", "aof", "jsonl", "unknown"]
@@ -125,7 +124,7 @@ def describe_fault(error: FormatError, part: str) -> Finding:
         part,
         error.at,
         f"expected {error.expected}, found {error.found}",
-        BY_CODE[error.code].server,
+        what_servers_do(error.code),
         db=where.db,
         key=where.key,
         kind=where.kind,
@@ -158,13 +157,11 @@ def validate_reader(
     reader: RdbReader | AofReader | JsonlReader, checks: Checks, progress: Progress | None = None
 ) -> Verdict:
     """Judge an open source; it is read to its end, or to its first damage, but not closed."""
-    if isinstance(reader, RdbReader):
+    if reader.kind == "rdb":
         from rdbtool.analysis.validate_rdb import validate_rdb  # noqa: PLC0415 - it needs what stands above
 
         return validate_rdb(reader, checks, progress)
-    from rdbtool.reader.aof import AofReader  # noqa: PLC0415 - for logs only: an RDB need not wait for it
-
-    if isinstance(reader, AofReader):
+    if reader.kind == "aof":
         from rdbtool.analysis.validate_log import validate_log  # noqa: PLC0415 - likewise
 
         return validate_log(reader, checks, progress)
@@ -203,7 +200,7 @@ def _unopened(source: str, checks: Checks, error: RdbToolError) -> Verdict:
         part, kind = source, "unknown"
         found = f"begins with {error.head!r}" if error.head else "is empty"
         message = f"expected an RDB, an AOF, a manifest or JSON lines, but the file {found}"
-        gathered.add(Finding("RDB001", "error", part, 0, message, BY_CODE["RDB001"].server))
+        gathered.add(Finding("RDB001", "error", part, 0, message, what_servers_do("RDB001")))
     else:
         return unanswered(source, "unknown", checks, rules, error)
     return unanswered(source, kind, checks, rules, error)._replace(

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Final
 from rdbtool.analysis.log_faults import judge_deviations, judge_faults
 from rdbtool.analysis.log_rules import CONTAINERS, Grader, KnownNames, judge_commands, judge_manifest, judge_times
 from rdbtool.analysis.validate import Checks, Gathered, Verdict, unanswered
-from rdbtool.codes import BY_CODE
 from rdbtool.errors import FormatError, InputError, RdbToolError, UnsupportedError
-from rdbtool.findings import Finding
+from rdbtool.findings import Finding, what_servers_do
 from rdbtool.reader.aof import AofReader, Strays
 from rdbtool.reader.batches import CommandBatch
 from rdbtool.reader.parts import find_part
@@ -153,7 +152,7 @@ class _Judging:
         if self.parts[index].kind == "incr":
             severity = "note" if self.checks.level == "server" else "warning"
             message = "an increment that begins with an RDB"
-            self.gathered.add(Finding("AOF204", severity, name, 0, message, BY_CODE["AOF204"].server))
+            self.gathered.add(Finding("AOF204", severity, name, 0, message, what_servers_do("AOF204")))
         return True
 
     def _remember(self, reader: AofReader) -> None:
@@ -189,7 +188,7 @@ class _Judging:
         for stray in self.strays:
             more = f", the first of {stray.times:,}" if stray.times > 1 else ""
             message = f"a MULTI inside of a transaction, or an EXEC outside of one{more}"
-            server = BY_CODE["CMD206"].server
+            server = what_servers_do("CMD206")
             severity = grader.severity("warning", refused=False)
             add(Finding("CMD206", severity, self.parts[stray.part].name, stray.at, message, server), stray.times)
         for finding, times in judge_times(self.uses, self.parts, grader):
@@ -251,7 +250,7 @@ class _Judging:
         return "note" if self.checks.level == "server" else severity
 
     def _tell_unfinished(self, message: str, part: str = "", at: int = 0) -> None:
-        server = BY_CODE["AOF205"].server
+        server = what_servers_do("AOF205")
         self.gathered.add(Finding("AOF205", "note", part or self.parts[0].name, at, message, server))
 
     # ---- verdict ---------------------------------------------------------------------------------

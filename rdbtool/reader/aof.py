@@ -19,7 +19,6 @@ from rdbtool.errors import FormatError, InputError, LimitError
 from rdbtool.manifest import Manifest, looks_like_manifest
 from rdbtool.reader.batches import AofCommand, CommandBatch, iter_commands
 from rdbtool.reader.detect import find_log
-from rdbtool.reader.lines import Annotation, LineParser
 from rdbtool.reader.parts import OpenPart, Part, list_parts, load_manifest, open_part
 from rdbtool.reader.tail import COMMON_COMMANDS, Tail, classify, open_multi
 from rdbtool.reader.uses import Uses
@@ -70,6 +69,8 @@ class AofReader:
     ``lax`` can be set until reading begins, and so can ``uses``, an object in which the names of commands are counted
     and the times of annotations compared, and ``first_part``, the index of the part to begin with.
     """
+
+    kind: Literal["aof"] = "aof"
 
     def __init__(
         self,
@@ -266,6 +267,8 @@ class AofReader:
 
     def _read_by_lines(self, scanner: Scanner, opened: OpenPart, number: int, *, collect: bool) -> FormatError | None:
         """Let the parser read the record at hand; return the fault, or None where the record was taken."""
+        from rdbtool.reader.lines import Annotation, LineParser  # noqa: PLC0415 - for what the scanner declines
+
         parser = LineParser(WindowStream(opened.window), opened.source.name, lax=self.lax)
         try:
             record = parser.read(number)

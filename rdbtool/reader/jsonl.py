@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NoReturn, Self
 
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
 from rdbtool._codec.window import Window, WindowLimitError
@@ -45,6 +45,8 @@ class JsonlReader:
 
     ``window`` is one over the source that somebody has looked into.
     """
+
+    kind: Literal["jsonl"] = "jsonl"
 
     def __init__(self, source: Source, *, max_inflate: int | None = None, window: Window | None = None) -> None:
         self.source = source

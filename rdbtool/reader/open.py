@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, Unpack, overload
 
 from rdbtool.reader.detect import detect_content, read_ending, refuse_jsonl
 from rdbtool.reader.parts import open_part
-from rdbtool.reader.rdb import RdbReader
 from rdbtool.types import DEFAULT_MAX_INFLATE
 
 if TYPE_CHECKING:
     from rdbtool.reader.aof import AofOptions, AofReader
     from rdbtool.reader.jsonl import JsonlReader
+    from rdbtool.reader.rdb import RdbReader
 
 Target = str | os.PathLike[str] | bytes | BinaryIO
 
@@ -53,6 +53,8 @@ def open_any(
 
             return single_log(opened, target, **options)
         if kind == "rdb":
+            from rdbtool.reader.rdb import RdbReader  # noqa: PLC0415 - a log need not wait for it
+
             return RdbReader(opened.source, max_inflate=limit, backend=options.get("backend"), window=opened.window)
         if kind == "jsonl":
             if not jsonl:

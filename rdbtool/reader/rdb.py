@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self
 
 from rdbtool._codec.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
 from rdbtool._codec.records import Records
@@ -59,6 +59,9 @@ class RdbReader:
     ``window`` is one over the source that somebody has looked into. With ``embedded`` the RDB stands in an
     AOF, whose reader owns source and window: what follows the end mark stays in the window.
     """
+
+    #: What kind of source this reads: who has three readers need not import all to tell them apart.
+    kind: Literal["rdb"] = "rdb"
 
     def __init__(
         self,
