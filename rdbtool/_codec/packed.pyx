@@ -45,7 +45,10 @@ cdef inline int element_score(Element *element, double *out) except -1:
 
 
 cdef inline int element_expiry(Element *element, int64_t *out) except -1:
-    element_number(element, out)
+    # Servers refuse the text of an integer here.
+    if not element.is_int:
+        return decline()
+    out[0] = element.number
     if out[0] < 0 or <uint64_t>out[0] > MAX_FIELD_EXPIRE_MS:
         return decline()
     if out[0] == 0:

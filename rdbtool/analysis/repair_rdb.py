@@ -7,37 +7,60 @@ as it stands, by the compiled decoder; only the records that are changed are bui
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rdbtool._codec.check import Check
 from rdbtool._codec.decoder import PAUSED
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
 from rdbtool._codec.records import Records
 from rdbtool._codec.selection import Selection
+from rdbtool._codec.sink import Null
+from rdbtool._codec.sizes import Sizes
+from rdbtool.analysis.repair_values import mend, moved, rebuild
+from rdbtool.analysis.rules import files
 from rdbtool.analysis.salvage import Lost
 from rdbtool.analysis.salvage_walk import Walker, read_head
+from rdbtool.analysis.validate_rdb import RULES
 from rdbtool.errors import InputError
-from rdbtool.model import HashValue, Header, KeyRecord, ListValue, SelectDb, SetValue, StringValue, ZSetValue
+from rdbtool.model import Aux, FunctionLibrary, KeyRecord, SelectDb, StringValue
 from rdbtool.span import Span
 
 if TYPE_CHECKING:
+    from rdbtool._codec.check import Flagged
     from rdbtool._codec.sink import Sink
+    from rdbtool.analysis.rules.rule import Rule
     from rdbtool.analysis.salvage import Progress, Stock
     from rdbtool.analysis.salvage_rdb import Piece, Salvage
-    from rdbtool.analysis.salvage_walk import Form
-    from rdbtool.model import Aux
+    from rdbtool.analysis.salvage_walk import Form, Place
+    from rdbtool.model import Header, Item
 
-#: Bytes of records that are built at once, and elements of a piece beyond which its records are not looked into.
+#: Bytes of records that are built at once, and elements that are.
 _BUILT: Final = 1 << 19
-_ELEMENTS: Final = 1 << 20
+_ELEMENTS: Final = 1 << 17
 _BATCH: Final = 32
+
+#: How often what is left is judged again. Of very many faults each round tells some.
+_ROUNDS: Final = 16
+
+_MANY: Final = 1 << 30
+
+#: The flag of a key that stands twice: a matter of two records.
+_DOUBLE: Final = "duplicate-key"
+
+
+class Refused(NamedTuple):
+    """What servers refuse: the code of the finding, its words, and, for what is no record, where it ends."""
+
+    code: str
+    message: str
+    stop: int | None = None
 
 
 class SalvagedRdb:
     """What was salvaged of the RDB in ``stock``; ``header`` and ``aux`` are what an RDB made of it says.
 
-    ``lost`` gets what ``judge`` takes away. ``databases``: records of others are dropped, None: of none.
+    ``lost`` gets what ``judge`` takes away. ``keys`` and ``functions`` are what is left of it.
     """
 
     def __init__(self, stock: Stock, form: Form, salvage: Salvage, header: Header, aux: list[Aux]) -> None:
@@ -48,38 +71,84 @@ class SalvagedRdb:
         self.aux = aux
         self.lost: list[Lost] = []
         self.keys = 0
+        self.functions = 0
+        #: Keys, and those with an expiry, by db, as they were last told.
         self.sizes: dict[int, tuple[int, int]] = {}
-        self._dropped: set[int] = set()
-        self._mended: set[int] = set()
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether records are left out or changed."""
-        return bool(self._dropped or self._mended)
+        self._databases: int | None = None
+        #: Where records begin that are left out, or built anew, and where they end.
+        self._dropped: dict[int, int] = {}
+        self._mended: dict[int, int] = {}
 
     def judge(self, databases: int | None = None) -> None:
-        """Find what servers refuse."""
+        """Find what servers refuse, and take it away. ``databases``: records of others go too, None: of none."""
+        self._databases = databases
+        refused, doubles = self._find_refused()
+        if refused or doubles or databases is not None:
+            self._mend(refused)
+            for _ in range(_ROUNDS):
+                refused, _ = self._find_refused()
+                if not refused:
+                    break
+                self._drop_refused(refused)
+        self.keys = sum(keys for keys, _ in self.sizes.values())
+
+    # ---- what is refused -----------------------------------------------------------------------
+
+    def _find_refused(self) -> tuple[dict[int, Refused], bool]:
+        """Return what is wrong, by the offset of the record or item, and whether keys stand twice.
+
+        Of very many only some are told at a time.
+        """
+        items = _Items()
+        check = Check(items.hear)
+        self.feed(check, heard=items.move)
+        check.close()
+        self.functions = items.functions
+        flags = {flag for flag, _, _ in check.counts if RULES[flag].severity == "error"}
+        found = items.refused
+        if flags - {_DOUBLE}:
+            for piece in self.salvage.pieces:
+                found.update(self._find_in(piece))
+        return found, _DOUBLE in flags
+
+    def _find_in(self, piece: Piece) -> Iterator[tuple[int, Refused]]:
+        check = Check()
+        feed_header(self.header.magic, self.header.version, check)
+        done = 0
+        found: dict[int, Refused] = {}
+
+        def hear(shift: int) -> None:
+            nonlocal done
+            for row in check.flagged[done:]:
+                rule = RULES[row.flag]
+                if rule.severity == "error" and row.flag != _DOUBLE:
+                    found.setdefault(row.start + shift, Refused(rule.code, _words(rule, row)))
+            done = len(check.flagged)
+
+        self._feed_piece(piece, check, hear)
+        yield from found.items()
+
+    def _mend(self, refused: dict[int, Refused]) -> None:
+        """Leave out what servers refuse of records, and build others anew that are in a wrong order."""
         seen: set[int] = set()
         again: set[int] = set()
         for piece in self.salvage.pieces:
             for record in self._records(piece):
                 name = hash((record.db, record.key))
                 (again if name in seen else seen).add(name)
-                if databases is not None and record.db >= databases:
-                    self._drop(record, "REP006", f"db {record.db} of a server that has {databases}")
+                if self._databases is not None and record.db >= self._databases:
+                    self._drop(record, "REP006", f"db {record.db} of a server that has {self._databases}")
                     continue
                 mended, what = mend(record)
                 if mended is None:
                     self._drop(record, "REP006", what)
                 elif what:
-                    self._mended.add(record.start)
-                    self._report(record, "REP005", what, is_kept=True)
-                if mended is not None:
-                    keys, expires = self.sizes.get(record.db, (0, 0))
-                    self.sizes[record.db] = keys + 1, expires + (record.expire_at_ms is not None)
+                    self._change(record, "REP005", what)
+                elif record.start in refused and rebuild(record) is not None:
+                    fault = refused[record.start]
+                    self._change(record, fault.code, f"built anew: {fault.message}")
         if again:
             self._drop_repeated(again)
-        self.keys = sum(keys for keys, _ in self.sizes.values())
 
     def _drop_repeated(self, again: set[int]) -> None:
         last: dict[tuple[int, bytes], KeyRecord] = {}
@@ -91,22 +160,37 @@ class SalvagedRdb:
                 before = last.get(name)
                 if before is not None:
                     self._drop(before, "REP004", f"the key stands again at {record.start:#x}, and the last one counts")
-                    keys, expires = self.sizes[record.db]
-                    self.sizes[record.db] = keys - 1, expires - (before.expire_at_ms is not None)
                 last[name] = record
 
-    def _drop(self, record: KeyRecord, code: str, why: str) -> None:
-        self._dropped.add(record.start)
-        self._report(record, code, why)
+    def _drop_refused(self, refused: dict[int, Refused]) -> None:
+        for start, fault in refused.items():
+            if fault.stop is not None:
+                self._dropped[start] = fault.stop
+                self.lost.append(Lost(fault.code, self.stock.name, start, fault.stop, fault.message))
+        for piece in self.salvage.pieces:
+            if any(piece.place.at <= start < piece.stop for start in refused):
+                for record in self._records(piece):
+                    if record.start in refused:
+                        fault = refused[record.start]
+                        self._drop(record, fault.code, fault.message)
 
-    def _report(self, record: KeyRecord, code: str, why: str, *, is_kept: bool = False) -> None:
-        self.lost.append(Lost(code, self.stock.name, record.start, record.stop, why, record.db, record.key, is_kept))
+    def _drop(self, record: KeyRecord, code: str, why: str) -> None:
+        if record.start in self._mended:
+            del self._mended[record.start]
+            self.lost = [lost for lost in self.lost if lost.start != record.start]
+        self._dropped[record.start] = record.stop
+        self.lost.append(Lost(code, self.stock.name, record.start, record.stop, why, record.db, record.key))
+
+    def _change(self, record: KeyRecord, code: str, why: str) -> None:
+        self._mended[record.start] = record.stop
+        row = Lost(code, self.stock.name, record.start, record.stop, why, record.db, record.key, is_kept=True)
+        self.lost.append(row)
+
+    # ---- records -------------------------------------------------------------------------------
 
     def _records(self, piece: Piece) -> Iterator[KeyRecord]:
-        """Build the records of a piece, with offsets of the file; none of a piece that takes too much memory."""
-        if piece.elements > _ELEMENTS:
-            return
-        if piece.stop - piece.place.at >= _BUILT:
+        """Build the records of a piece, with offsets of the file."""
+        if piece.elements > _ELEMENTS or piece.stop - piece.place.at >= _BUILT:
             yield from self._large_records(piece)
             return
         walker = Walker(self.stock, self.form, piece.place, stop=piece.stop)
@@ -116,7 +200,7 @@ class SalvagedRdb:
             walker.step(_BATCH, records)
             for record in records.take():
                 assert isinstance(record, KeyRecord)
-                yield _moved(record, walker.view.shift)
+                yield moved(record, walker.view.shift)
             if walker.at == before:
                 return
 
@@ -124,116 +208,125 @@ class SalvagedRdb:
         """Build the records of a piece one by one: of strings, and of what is very large, without the value."""
         walker = Walker(self.stock, self.form, piece.place, stop=piece.stop)
         while walker.at < piece.stop:
-            place, expires = walker.place, walker.decoder.expires
-            if walker.step() != PAUSED:
+            place, expires, sizes = walker.place, walker.decoder.expires, Sizes(1)
+            if walker.step(1, sizes) != PAUSED:
                 return
-            head = read_head(self.stock, self.form, place.at)
-            if head is not None and (head.code == 0 or walker.at - place.at >= _BUILT):
-                yield KeyRecord(
-                    db=walker.decoder.db,
-                    key=head.key,
-                    value=StringValue(b""),
-                    expire_at_ms=0 if walker.decoder.expires > expires else None,
-                    start=place.at,
-                    stop=walker.at,
-                )
-            else:
+            # A SELECTDB in front of it is not the record's.
+            size, db, key, _, elements = sizes.largest()[0]
+            start = walker.at - size
+            if elements <= _ELEMENTS and size < _BUILT and self._is_collection(start):
                 single = Walker(self.stock, self.form, place, stop=walker.at)
                 records = Records()
                 single.step(1, records)
                 for record in records.take():
                     assert isinstance(record, KeyRecord)
-                    yield _moved(record, single.view.shift)
+                    yield moved(record, single.view.shift)
+            else:
+                yield KeyRecord(
+                    db=db,
+                    key=key,
+                    value=StringValue(b""),
+                    expire_at_ms=0 if walker.decoder.expires > expires else None,
+                    start=start,
+                    stop=walker.at,
+                )
 
-    def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> None:
-        """Tell ``sink`` of everything that is kept."""
+    def _is_collection(self, start: int) -> bool:
+        head = read_head(self.stock, self.form, start)
+        return head is None or head.code != 0
+
+    # ---- telling -------------------------------------------------------------------------------
+
+    def feed(
+        self,
+        sink: Sink,
+        *,
+        selection: Selection | None = None,
+        progress: Progress | None = None,
+        heard: Callable[[int], object] | None = None,
+    ) -> None:
+        """Tell ``sink`` of everything that is kept.
+
+        ``heard`` is called whenever some of it was told, with what has to be added to its offsets.
+        """
         assert selection is None
         feed_header(self.header.magic, self.header.version, sink)
-        changed = sorted(self._dropped | self._mended)
+        self.sizes = {}
         for piece in self.salvage.pieces:
-            feed_item(SelectDb(piece.place.db, Span(piece.place.at, piece.place.at)), sink)
-            walker = Walker(self.stock, self.form, piece.place, stop=piece.stop)
-            here = [start for start in changed if piece.place.at <= start < piece.stop] if changed else []
-            if here:
-                self._feed_changed(walker, piece.stop, sink)
-            else:
-                walker.step(piece.records + 1, sink)
-            if piece.stop not in {walker.at, walker.view.at}:
-                raise InputError(f"{self.stock.name}: what was sound at {walker.at:#x} no longer is")
+            self._feed_piece(piece, sink, heard)
             if progress is not None:
                 progress(piece.stop)
 
-    def _feed_changed(self, walker: Walker, stop: int, sink: Sink) -> None:
-        records = Records(0, items=True)
-        while walker.at < stop:
-            before = walker.at
-            walker.step(1, records)
+    def _feed_piece(self, piece: Piece, sink: Sink, heard: Callable[[int], object] | None) -> None:
+        place = piece.place
+        feed_item(SelectDb(place.db, Span(place.at, place.at)), sink)
+        changed = self._dropped | self._mended
+        for start in sorted(start for start in changed if place.at <= start < piece.stop) if changed else ():
+            place = self._feed_sound(place, start, sink, heard)
+            walker = Walker(self.stock, self.form, place, stop=changed[start])
+            records = Records()
+            walker.step(1, Null() if start in self._dropped else records)
             for item in records.take():
-                if not isinstance(item, KeyRecord):
-                    feed_item(item, sink)
-                    continue
-                start = item.start + walker.view.shift
-                record = mend(item)[0] if start in self._mended else item
-                if start not in self._dropped and record is not None:
-                    feed_record(record, sink)
-            if walker.at == before:
-                return
+                assert isinstance(item, KeyRecord)
+                record, what = mend(item)
+                record = record if what else rebuild(item)
+                if record is not None:
+                    feed_record(moved(record, walker.view.shift), sink)
+                    self._count(record.db, 1, record.expire_at_ms is not None)
+                    if heard is not None:
+                        heard(0)
+            self._check_at(walker, changed[start])
+            place = walker.place._replace(at=changed[start])
+        self._feed_sound(place, piece.stop, sink, heard)
+
+    def _feed_sound(self, place: Place, stop: int, sink: Sink, heard: Callable[[int], object] | None) -> Place:
+        """Tell of what stands between two offsets; return where it ends."""
+        if place.at == stop:
+            return place
+        walker = Walker(self.stock, self.form, place, stop=stop)
+        walker.step(_MANY, sink)
+        self._check_at(walker, stop)
+        for db, (keys, expires) in walker.decoder.counts()[1].items():
+            self._count(db, keys, expires)
+        if heard is not None:
+            heard(walker.view.shift)
+        return walker.place._replace(at=stop)
+
+    def _count(self, db: int, keys: int, expires: int) -> None:
+        before = self.sizes.get(db, (0, 0))
+        self.sizes[db] = before[0] + keys, before[1] + expires
+
+    def _check_at(self, walker: Walker, stop: int) -> None:
+        if stop not in {walker.at, walker.view.at}:
+            raise InputError(f"{self.stock.name}: what was sound at {walker.at:#x} no longer is")
 
 
-def mend(record: KeyRecord) -> tuple[KeyRecord | None, str]:
-    """Return a record without what servers refuse, None where nothing is left, and what that was ("": nothing)."""
-    value = record.value
-    kept: SetValue | HashValue | ZSetValue
-    if isinstance(value, SetValue):
-        before, kept = len(value.members), SetValue(dict.fromkeys(value.members))
-    elif isinstance(value, HashValue):
-        before, kept = len(value.fields), HashValue({row[0]: row for row in value.fields}.values())
-    elif isinstance(value, ZSetValue):
-        before = len(value.members)
-        kept = ZSetValue({row[0]: row for row in value.members if not math.isnan(row[1])}.values())
-    else:
-        return (None, "an empty list") if isinstance(value, ListValue) and not len(value) else (record, "")
-    lost = before - len(kept)
-    if not lost and before:
-        return record, ""
-    if not len(kept):
-        return None, f"an empty {record.kind}" if not lost else f"a {record.kind} of scores that are not numbers"
-    what = f"{lost} element{'' if lost == 1 else 's'} that stand{'s' if lost == 1 else ''} there again"
-    if isinstance(value, ZSetValue):
-        what += " or whose score is not a number"
-    return _with_value(record, kept), what
+class _Items:
+    """Hears what stands beside the records; ``refused`` is what servers refuse of it, ``functions`` how many there are."""
+
+    def __init__(self) -> None:
+        self.refused: dict[int, Refused] = {}
+        self.functions = 0
+        self._judge = files.ItemJudge(lambda: 0, 1 << 64, 0)
+        self._waiting: list[tuple[Span, str, str]] = []
+
+    def hear(self, item: Item) -> None:
+        """Judge an item."""
+        before = len(self._judge.remarks)
+        self._judge.hear(item)
+        self.functions += isinstance(item, FunctionLibrary)
+        if isinstance(item, Aux | FunctionLibrary):
+            for remark in self._judge.remarks[before:]:
+                if remark.severity == "error":
+                    self._waiting.append((item.span, remark.code, remark.message))
+
+    def move(self, shift: int) -> None:
+        """Take what was heard for something at offsets that are smaller by ``shift``."""
+        for span, code, message in self._waiting:
+            self.refused[span.start + shift] = Refused(code, message, span.stop + shift)
+        self._waiting.clear()
 
 
-def _with_value(record: KeyRecord, value: SetValue | HashValue | ZSetValue) -> KeyRecord:
-    return KeyRecord(
-        db=record.db,
-        key=record.key,
-        value=value,
-        expire_at_ms=record.expire_at_ms,
-        idle_s=record.idle_s,
-        freq=record.freq,
-        meta=record.meta,
-        type_code=record.type_code,
-        encoding=record.encoding,
-        start=record.start,
-        stop=record.stop,
-    )
-
-
-def _moved(record: KeyRecord, shift: int) -> KeyRecord:
-    """Return a record with offsets of the file."""
-    if not shift:
-        return record
-    return KeyRecord(
-        db=record.db,
-        key=record.key,
-        value=record.value,
-        expire_at_ms=record.expire_at_ms,
-        idle_s=record.idle_s,
-        freq=record.freq,
-        meta=record.meta,
-        type_code=record.type_code,
-        encoding=record.encoding,
-        start=record.start + shift,
-        stop=record.stop + shift,
-    )
+def _words(rule: Rule, row: Flagged) -> str:
+    path = rule.path(row)
+    return f"{path}: {rule.words(row)}" if path else rule.words(row)

@@ -13,7 +13,7 @@ from construct import Construct
 from rdbtool.grammar.fields import I64LE, Counted, Fields, Must, Row
 from rdbtool.grammar.listpack import listpack
 from rdbtool.grammar.packed import Entry
-from rdbtool.grammar.primitives import LEN, STR, read_int64, read_length, write_length
+from rdbtool.grammar.primitives import LEN, STR, read_length, write_length
 from rdbtool.grammar.reading import Reading
 from rdbtool.types import MAX_FIELD_EXPIRE_MS
 
@@ -40,11 +40,10 @@ class RelativeExpiry(Construct):  # type: ignore[misc]  # construct has no type 
 
 
 def _judge_triple(index: int, entry: Entry) -> str | None:
-    """Every third element is an expiry in Unix ms, 0 for none."""
-    if index % 3 != 2:
+    """Every third element is an expiry in Unix ms, 0 for none; servers refuse the text of a number here."""
+    if index % 3 != 2 or (isinstance(entry.value, int) and 0 <= entry.value <= MAX_FIELD_EXPIRE_MS):
         return None
-    expire_at = read_int64(entry.value)
-    return None if expire_at is not None and 0 <= expire_at <= MAX_FIELD_EXPIRE_MS else _BOUNDS
+    return _BOUNDS
 
 
 _TRIPLES = listpack(group=3, judge=_judge_triple, judge_code=CODE)

@@ -1,0 +1,101 @@
+"""Records that servers refuse, made into such that they load: what cannot stay of a value is left out.
+
+Of a field or member that stands twice the last one counts, as it would if servers let it pass; a score that is no number goes
+with its member. What is only in a wrong order, or counted wrongly, is built anew from what is there.
+"""
+
+from __future__ import annotations
+
+import math
+
+from rdbtool.model import HashValue, KeyRecord, ListValue, SetValue, StreamValue, Value, ZSetValue
+
+#: Sets of numbers, stored as such in rising order.
+_INTSET = 11
+
+
+def mend(record: KeyRecord) -> tuple[KeyRecord | None, str]:
+    """Return a record without what servers refuse, None where nothing is left, and what that was ("": nothing)."""
+    value = record.value
+    kept: SetValue | HashValue | ZSetValue
+    if isinstance(value, SetValue):
+        before, kept = len(value.members), SetValue(dict.fromkeys(value.members))
+    elif isinstance(value, HashValue):
+        before, kept = len(value.fields), HashValue({row[0]: row for row in value.fields}.values())
+    elif isinstance(value, ZSetValue):
+        before = len(value.members)
+        kept = ZSetValue({row[0]: row for row in value.members if not math.isnan(row[1])}.values())
+    else:
+        return (None, "an empty list") if isinstance(value, ListValue) and not len(value) else (record, "")
+    lost = before - len(kept)
+    if not lost and before:
+        return record, ""
+    if not len(kept):
+        return None, f"an empty {record.kind}" if not lost else f"a {record.kind} of scores that are not numbers"
+    what = f"{lost} element{'' if lost == 1 else 's'} that stand{'s' if lost == 1 else ''} there again"
+    if isinstance(value, ZSetValue):
+        what += " or whose score is not a number"
+    return _with_value(record, kept), what
+
+
+def rebuild(record: KeyRecord) -> KeyRecord | None:
+    """Return a record whose value is in order and counted anew, None where its kind has no order and no count."""
+    value = record.value
+    if isinstance(value, ZSetValue):
+        return _with_value(record, ZSetValue(sorted(value.members, key=lambda row: (row[1], row[0]))))
+    if isinstance(value, SetValue) and record.type_code == _INTSET:
+        return _with_value(record, SetValue(sorted(value.members, key=int)))
+    if isinstance(value, HashValue):
+        return _with_value(record, HashValue(sorted(value.fields, key=_expiry)))
+    if isinstance(value, StreamValue):
+        stream = StreamValue(
+            value.entries,
+            last_id=value.last_id,
+            first_id=value.first_id,
+            max_deleted_id=value.max_deleted_id,
+            entries_added=value.entries_added,
+            groups=value.groups,
+            producers=value.producers,
+        )
+        return _with_value(record, stream)
+    return None
+
+
+def _expiry(field: tuple[bytes, bytes] | tuple[bytes, bytes, int]) -> float:
+    """Return when a field expires, those that do not behind all others."""
+    return field[2] if len(field) == 3 else math.inf
+
+
+def _with_value(record: KeyRecord, value: Value) -> KeyRecord:
+    return KeyRecord(
+        db=record.db,
+        key=record.key,
+        value=value,
+        expire_at_ms=record.expire_at_ms,
+        idle_s=record.idle_s,
+        freq=record.freq,
+        meta=record.meta,
+        type_code=record.type_code,
+        encoding=record.encoding,
+        start=record.start,
+        stop=record.stop,
+    )
+
+
+def moved(record: KeyRecord, shift: int) -> KeyRecord:
+    """Return a record with offsets of the file."""
+    if not shift:
+        return record
+    return KeyRecord(
+        db=record.db,
+        key=record.key,
+        value=record.value,
+        expire_at_ms=record.expire_at_ms,
+        idle_s=record.idle_s,
+        freq=record.freq,
+        meta=record.meta,
+        type_code=record.type_code,
+        encoding=record.encoding,
+        start=record.start + shift,
+        stop=record.stop + shift,
+    )
