@@ -1,7 +1,7 @@
 """The sink that tests what records mean, and flags those that fail."""
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rdbtool._codec.sink import Sink
 from rdbtool.model import Item
@@ -16,7 +16,8 @@ class Flagged(NamedTuple):
     ``number`` counts keys of the source from 1, ``start`` is the offset of the record, and ``elements`` how
     many it has. ``is_small``: servers keep such a collection packed in memory. ``at`` is the index of the element, -1
     where it is about the whole, or about the group of a stream that ``data`` names. ``data`` and ``inner`` are the
-    first bytes of the member, or of the group and the consumer within; ``facts`` are the values at hand.
+    first bytes of the member, or of the group and the consumer within; ``facts`` are the values at hand,
+    numbers or words.
     """
 
     flag: str
@@ -31,7 +32,7 @@ class Flagged(NamedTuple):
     at: int
     data: bytes | None
     inner: bytes | None
-    facts: tuple[int | float, ...]
+    facts: tuple[Any, ...]
 
 class Check(Sink):
     """Tests records; ``flagged`` has the first rows, ``counts`` all of them by (flag, type code, small or not).

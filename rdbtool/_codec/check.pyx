@@ -13,6 +13,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memcpy, memset
 from rdbtool._codec.cursor cimport Bytes, Scratch, grow, release, rt_parse_i64
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
+from rdbtool._codec.vectors cimport judge_vector_set
 
 from collections import namedtuple
 
@@ -53,6 +54,7 @@ cdef enum:
     INTSET_ORDER
     FIELD_EXPIRY_ORDER
     DUPLICATE_INDEX
+    VECTOR_SET
     ENTRY_ORDER
     ENTRY_BEYOND_LAST
     STREAM_LENGTH
@@ -76,7 +78,7 @@ cdef enum:
 FLAGS = (
     "duplicate-key", "empty-key", "expire-not-positive", "expire-far", "idle-and-freq", "empty",
     "duplicate-member", "duplicate-field", "duplicate-scored", "score-nan", "score-order", "intset-order",
-    "field-expiry-order", "duplicate-index", "entry-order", "entry-beyond-last", "stream-length", "stream-no-nodes",
+    "field-expiry-order", "duplicate-index", "vector-set", "entry-order", "entry-beyond-last", "stream-length", "stream-no-nodes",
     "stream-tombstones", "stream-first-id", "stream-max-deleted", "stream-added-less", "stream-counter",
     "group-duplicate", "group-read-more", "group-beyond-last", "consumer-duplicate", "pending-unowned",
     "pending-shared", "pending-beyond-last", "producer-duplicate",
@@ -312,6 +314,15 @@ cdef class Check(Sink):
         self.count += 1
         if not self.is_new(&self.members, 0, <Bytes>&item.index, sizeof(item.index)):
             self.flag(DUPLICATE_INDEX, self.count - 1, None, None, (item.index,))
+        return 0
+
+    cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
+        cdef tuple fault
+        # Where a value is from nowhere nobody walked its tags.
+        if self.head.type_code == TYPE_MODULE_2 and memcmp(module, <const char *>b"vectorset", 9) == 0:
+            fault = judge_vector_set(raw, raw_size)
+            if fault is not None:
+                self.flag(EMPTY if fault[1] == "empty" else VECTOR_SET, fault[0], None, None, fault[1:])
         return 0
 
     # ---- streams -------------------------------------------------------------------------------

@@ -3,35 +3,25 @@
 # The first data set is heard once: each key leaves 32 bytes, a hash of its name, a hash of its value, and its expiry.
 # The second one is heard and looked up. What says something else, or is missing, is then read again by name.
 #
-# Only what servers can tell apart goes into a hash, and nothing that hangs on who wrote the file: no order where
-# there is none, no encoding, no eviction data, no times at which consumers were seen. Counters of streams that
-# not every version stores do go in: a stream that differs is looked at closely before it is said to.
+# Only what servers can tell apart goes into a hash, and nothing that hangs on who wrote the file: no eviction data,
+# no times at which consumers were seen. Counters of streams that not every version stores do go in: a stream
+# that differs is looked at closely before it is said to.
 #
 # Rows stand in blocks, in the order in which keys came, and an open-addressing table leads to them. Its slots hold a
 # row number and half of a hash, so that the wrong rows are hardly ever looked at: 43 to 53 bytes a key in all,
 # 64 for the moment in which the table grows.
 
-from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT64_MIN, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 from rdbtool._codec.cursor cimport Bytes, Scratch, grow, release
+from rdbtool._codec.prints cimport Prints, hash_key, rt_hash128
 from rdbtool._codec.selection cimport Selection
-from rdbtool._codec.sink cimport (
-    ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, Pending, Producers, Sink, StreamTail
-)
+from rdbtool._codec.sink cimport Head
 
 from rdbtool.model.items import ModuleAux
 
 include "_types.pxi"
-
-cdef extern from "hash128.h" nogil:
-    ctypedef struct rt_hash128:
-        uint64_t a
-        uint64_t b
-    void rt_hash_begin(rt_hash128 *state)
-    void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size)
-    void rt_hash_number(rt_hash128 *state, uint64_t v)
-    void rt_hash_add(rt_hash128 *sum, const rt_hash128 *x)
 
 cdef extern from *:
     """
@@ -61,27 +51,12 @@ cdef enum:
     IS_HELD = 4
     IS_BARE = 5             # no key, but a stream without its counters
 
-    TAG_ENTRY = 1
-    TAG_TAIL = 2
-    TAG_GROUP = 3
-    TAG_CONSUMER = 4
-    TAG_PENDING = 5
-    TAG_PRODUCERS = 6
-    TAG_PRODUCER = 7
-
 cdef int64_t NEVER = INT64_MIN
 cdef uint64_t NUMBER = 0xFFFFFFFF
 cdef uint64_t BARE = 0xA5A5A5A5A5A5A5A0     # what tells the hash of such a row from that of its key
 
 #: The states of a key. HELD: one that differs, whose first record is held for comparing.
 REMOVED, SAME, CHANGED, ADDED, HELD = IS_REMOVED, IS_SAME, IS_CHANGED, IS_ADDED, IS_HELD
-
-
-cdef void hash_key(int64_t db, Bytes key, size_t size, rt_hash128 *hash) noexcept:
-    hash.a = <uint64_t>db * 0x9E3779B97F4A7C15ull
-    hash.b = <uint64_t>db
-    rt_hash_feed(hash, key, size)
-    hash.b &= ~<uint64_t>STATE
 
 
 cdef class KeyTable:
@@ -151,7 +126,7 @@ cdef class KeyTable:
         while self.slots[slot]:
             if (self.slots[slot] ^ hash.a) >> 32 == 0:
                 row = self.row((self.slots[slot] & NUMBER) - 1)
-                if row.a == hash.a and row.b & ~<uint64_t>STATE == hash.b:
+                if row.a == hash.a and row.b ^ hash.b <= STATE:
                     return row
             slot = (slot + 1) & mask
         return NULL
@@ -171,7 +146,7 @@ cdef class KeyTable:
             self.grow()
         row = self.row(self.rows)
         row.a = hash.a
-        row.b = hash.b | <uint64_t>state
+        row.b = (hash.b & ~<uint64_t>STATE) | <uint64_t>state
         row.value = value
         row.expire_at_ms = expire_at_ms
         self.enter(hash.a, self.rows)
@@ -215,7 +190,7 @@ cdef class KeyTable:
         return 0
 
 
-cdef class KeyPrints(Sink):
+cdef class KeyPrints(Prints):
     """Hears one of two data sets: the first fills ``table``, the second (``second``) is compared with it.
 
     ``field_expiries``, ``encodings``: whether these count. ``tolerance_ms``: how far expiries of keys may lie
@@ -226,20 +201,10 @@ cdef class KeyPrints(Sink):
     cdef KeyTable table
     cdef Selection judge
     cdef bint second
-    cdef bint field_expiries
-    cdef bint encodings
     cdef int64_t tolerance_ms
     cdef readonly uint64_t keys
     cdef readonly object twice
     cdef readonly list modules
-    cdef rt_hash128 key
-    cdef rt_hash128 value
-    cdef rt_hash128 parts           # sum over members that have no order
-    cdef rt_hash128 counters        # sum over those of a stream
-    cdef bint has_counters
-    cdef rt_hash128 group
-    cdef rt_hash128 owned           # consumers and pending entries of the group
-    cdef int kind
     cdef bint wanted
     cdef int64_t expire_at_ms
     cdef int64_t db
@@ -265,188 +230,21 @@ cdef class KeyPrints(Sink):
         return 0
 
     cdef int begin_key(self, Head *head) except -1:
-        hash_key(head.db, head.key, head.key_size, &self.key)
+        Prints.begin_key(self, head)
         # Until the value is known, the memory has brought what the key is looked up in.
         rt_prefetch(&self.table.slots[self.key.a & (self.table.slot_count - 1)])
         grow(&self.name, head.key_size + 1)
         memcpy(self.name.data, head.key, head.key_size)
         self.name_size = head.key_size
         self.db = head.db
-        memset(&self.value, 0, sizeof(rt_hash128))
-        memset(&self.parts, 0, sizeof(rt_hash128))
-        self.has_counters = False
-        self.kind = head.kind
-        self.value.a = <uint64_t>head.kind + 1
-        if self.encodings:
-            rt_hash_number(&self.value, <uint64_t>(head.type_code * 4 + head.form))
-        if head.meta != NULL:
-            rt_hash_feed(&self.value, head.meta, head.meta_size)
         self.expire_at_ms = head.expire_at_ms if head.has_expire else NEVER
         self.wanted = self.judge is None or self.judge.wants(head)
         return 0
 
-    cdef int string(self, Bytes p, size_t size) except -1:
-        rt_hash_feed(&self.value, p, size)
-        return 0
-
-    cdef int element(self, Bytes p, size_t size) except -1:
-        cdef rt_hash128 part
-        if self.kind == KIND_LIST:
-            rt_hash_feed(&self.value, p, size)
-        else:
-            rt_hash_begin(&part)
-            rt_hash_feed(&part, p, size)
-            rt_hash_add(&self.parts, &part)
-        return 0
-
-    cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
-        cdef rt_hash128 part
-        rt_hash_begin(&part)
-        rt_hash_feed(&part, field, field_size)
-        rt_hash_feed(&part, value, value_size)
-        if expire_at_ms >= 0 and self.field_expiries:
-            rt_hash_number(&part, expire_at_ms)
-        rt_hash_add(&self.parts, &part)
-        return 0
-
-    cdef int score(self, Bytes member, size_t member_size, double score) except -1:
-        cdef rt_hash128 part
-        rt_hash_begin(&part)
-        if score != score:
-            part.a = 0x7FF8000000000000       # all NaNs are one
-        else:
-            memcpy(&part.a, &score, 8)
-        rt_hash_feed(&part, member, member_size)
-        rt_hash_add(&self.parts, &part)
-        return 0
-
-    cdef int array_item(self, ArrayItem *item) except -1:
-        cdef uint64_t bits
-        cdef rt_hash128 part
-        rt_hash_begin(&part)
-        rt_hash_number(&part, item.index)
-        if item.tag == ITEM_INT:
-            rt_hash_number(&part, ITEM_INT)
-            rt_hash_number(&part, item.number)
-        elif item.tag == ITEM_DOUBLE:
-            memcpy(&bits, &item.real, 8)
-            rt_hash_number(&part, ITEM_DOUBLE)
-            rt_hash_number(&part, bits)
-        else:
-            rt_hash_number(&part, 0)
-            rt_hash_feed(&part, item.text, item.text_size)
-        rt_hash_add(&self.parts, &part)
-        return 0
-
-    cdef int array_end(self, bint has_insert, uint64_t insert_index) except -1:
-        rt_hash_number(&self.value, has_insert)
-        rt_hash_number(&self.value, insert_index if has_insert else 0)
-        return 0
-
-    cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
-        rt_hash_feed(&self.value, module, 9)
-        rt_hash_feed(&self.value, raw, raw_size)
-        return 0
-
-    cdef int entry(self, uint64_t ms, uint64_t seq, uint64_t fields) except -1:
-        rt_hash_number(&self.value, TAG_ENTRY)
-        rt_hash_number(&self.value, ms)
-        rt_hash_number(&self.value, seq)
-        rt_hash_number(&self.value, fields)
-        return 0
-
-    cdef int entry_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size) except -1:
-        rt_hash_feed(&self.value, field, field_size)
-        rt_hash_feed(&self.value, value, value_size)
-        return 0
-
-    cdef int stream_tail(self, StreamTail *tail) except -1:
-        rt_hash_number(&self.value, TAG_TAIL)
-        rt_hash_number(&self.value, tail.last_ms)
-        rt_hash_number(&self.value, tail.last_seq)
-        memset(&self.counters, 0, sizeof(rt_hash128))
-        if tail.counted:
-            self.has_counters = True
-            rt_hash_number(&self.counters, tail.max_deleted_ms)
-            rt_hash_number(&self.counters, tail.max_deleted_seq)
-            rt_hash_number(&self.counters, tail.entries_added)
-        return 0
-
-    cdef int begin_group(self, Group *group) except -1:
-        cdef rt_hash128 part
-        memset(&self.group, 0, sizeof(rt_hash128))
-        memset(&self.owned, 0, sizeof(rt_hash128))
-        rt_hash_number(&self.group, TAG_GROUP)
-        rt_hash_feed(&self.group, group.name, group.name_size)
-        rt_hash_number(&self.group, group.last_ms)
-        rt_hash_number(&self.group, group.last_seq)
-        if group.counted:
-            self.has_counters = True
-            rt_hash_begin(&part)
-            rt_hash_feed(&part, group.name, group.name_size)
-            rt_hash_number(&part, group.entries_read)
-            rt_hash_add(&self.counters, &part)
-        return 0
-
-    cdef int consumer(self, Consumer *consumer) except -1:
-        cdef rt_hash128 part
-        rt_hash_begin(&part)
-        rt_hash_number(&part, TAG_CONSUMER)
-        rt_hash_feed(&part, consumer.name, consumer.name_size)
-        rt_hash_add(&self.owned, &part)
-        return 0
-
-    cdef int pending(self, Pending *pending) except -1:
-        cdef rt_hash128 part
-        rt_hash_begin(&part)
-        rt_hash_number(&part, TAG_PENDING)
-        rt_hash_number(&part, pending.ms)
-        rt_hash_number(&part, pending.seq)
-        rt_hash_number(&part, pending.owned)
-        if pending.owned:
-            rt_hash_feed(&part, pending.consumer, pending.consumer_size)
-        rt_hash_number(&part, pending.delivered_at_ms)
-        rt_hash_number(&part, pending.delivery_count)
-        rt_hash_add(&self.owned, &part)
-        return 0
-
-    cdef int end_group(self) except -1:
-        rt_hash_number(&self.group, self.owned.a)
-        rt_hash_number(&self.group, self.owned.b)
-        rt_hash_add(&self.parts, &self.group)
-        return 0
-
-    cdef int begin_producers(self, Producers *producers) except -1:
-        rt_hash_number(&self.value, TAG_PRODUCERS)
-        rt_hash_number(&self.value, producers.duration_s)
-        rt_hash_number(&self.value, producers.max_entries)
-        rt_hash_number(&self.value, producers.ids_added)
-        rt_hash_number(&self.value, producers.ids_duplicate)
-        return 0
-
-    cdef int producer(self, Bytes name, size_t name_size, uint64_t ids) except -1:
-        rt_hash_number(&self.value, TAG_PRODUCER)
-        rt_hash_feed(&self.value, name, name_size)
-        rt_hash_number(&self.value, ids)
-        return 0
-
-    cdef int producer_id(self, Bytes name, size_t name_size, uint64_t ms, uint64_t seq) except -1:
-        rt_hash_feed(&self.value, name, name_size)
-        rt_hash_number(&self.value, ms)
-        rt_hash_number(&self.value, seq)
-        return 0
-
     cdef int commit(self) except -1:
-        cdef uint64_t bare, value
+        cdef uint64_t value = self.value.a ^ self.value.b
+        cdef uint64_t bare = self.bare.a ^ self.bare.b
         cdef Row *row
-        if self.parts.a or self.parts.b:
-            rt_hash_number(&self.value, self.parts.a)
-            rt_hash_number(&self.value, self.parts.b)
-        bare = value = self.value.a ^ self.value.b
-        if self.has_counters:
-            rt_hash_number(&self.value, self.counters.a)
-            rt_hash_number(&self.value, self.counters.b)
-            value = self.value.a ^ self.value.b
         self.keys += 1
         row = self.table.find(&self.key)
         if row == NULL and not self.second:

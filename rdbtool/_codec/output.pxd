@@ -16,6 +16,7 @@ cdef class Output(Sink):
     cdef size_t committed           # bytes that belong to complete records
 
     cdef int make_room(self, size_t more) except -1
+    cdef int pass_on(self, bytes piece) except -1
     cdef int hand_on(self, size_t size) except -1
     cdef int put_large(self, const char *p, size_t size) except -1
 

@@ -31,10 +31,15 @@ cdef class Output(Sink):
         self.capacity = capacity
         return 0
 
+    cdef int pass_on(self, bytes piece) except -1:
+        """Write bytes as they are: the one place where they leave."""
+        self.write(piece)
+        return 0
+
     cdef int hand_on(self, size_t size) except -1:
         """Write the first ``size`` bytes and keep the rest."""
         if size:
-            self.write(self.data[:size])
+            self.pass_on(self.data[:size])
             memmove(self.data, self.data + size, self.size - size)
             self.size -= size
             self.committed = 0 if self.committed < size else self.committed - size
@@ -46,7 +51,7 @@ cdef class Output(Sink):
         self.hand_on(self.size)
         while size:
             piece = min(size, <size_t>LARGE)
-            self.write(p[:piece])
+            self.pass_on(p[:piece])
             p += piece
             size -= piece
         return 0

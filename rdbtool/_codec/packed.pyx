@@ -384,6 +384,6 @@ cdef int scan_zipmap(Bytes blob, size_t size, Sink sink) except -1:
         p += value_size + unused
         count += 1
         sink.pair(field, field_size, value, value_size, -1)
-    if blob[0] < 254 and blob[0] != count:
+    if blob[0] != 254 and blob[0] != count:
         return decline()
     return 0

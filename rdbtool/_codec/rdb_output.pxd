@@ -22,7 +22,6 @@ cdef class SnapshotOutput(Output):
     cdef set announced
     cdef Buffer lead                        # of the item or record at hand: opcodes
 
-    cdef int pass_on(self, bytes piece) except -1
     cdef int put_whole(self, const void *p, size_t size) except -1
     cdef int put_buffer(self, Buffer *buffer) except -1
     cdef int start(self) except -1

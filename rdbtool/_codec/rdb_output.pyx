@@ -2,7 +2,6 @@
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memmove
 from rdbtool._codec.cursor cimport Bytes, release
 from rdbtool._codec.encode cimport put_byte, put_bytes, put_length, put_string, refuse
 from rdbtool._codec.output cimport LARGE
@@ -61,24 +60,6 @@ cdef class SnapshotOutput(Output):
             self.crc = crc64(piece, self.crc)
         self.handed_on += len(piece)
         self.write(piece)
-        return 0
-
-    cdef int hand_on(self, size_t size) except -1:
-        if size:
-            self.pass_on(self.data[:size])
-            memmove(self.data, self.data + size, self.size - size)
-            self.size -= size
-            self.committed = 0 if self.committed < size else self.committed - size
-        return 0
-
-    cdef int put_large(self, const char *p, size_t size) except -1:
-        cdef size_t piece
-        self.hand_on(self.size)
-        while size:
-            piece = min(size, <size_t>LARGE)
-            self.pass_on(p[:piece])
-            p += piece
-            size -= piece
         return 0
 
     cdef int put_whole(self, const void *p, size_t size) except -1:

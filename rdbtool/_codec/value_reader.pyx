@@ -179,6 +179,9 @@ cdef class ValueReader:
             return scan_listpack(field.p, field.size, SHAPE_TRIPLES, sink)
         if code == TYPE_HASH_METADATA:
             read_i64(c, &base)
+            # One more than fields may have: what servers keep where no field expires.
+            if base < 0 or <uint64_t>base > MAX_FIELD_EXPIRE_MS + 1:
+                return decline()
         read_len(c, &count)
         for i in range(count):
             ttl = 0
@@ -194,7 +197,7 @@ cdef class ValueReader:
             elif ttl:
                 # Wraps like the 64-bit sum it is; what wrapped is out of range.
                 if code == TYPE_HASH_METADATA:
-                    if ttl > <uint64_t>INT64_MAX or base > <int64_t>MAX_FIELD_EXPIRE_MS or base < -INT64_MAX:
+                    if ttl > <uint64_t>INT64_MAX:
                         return decline()
                     expire = <int64_t>(<uint64_t>base + ttl - 1)
                 else:

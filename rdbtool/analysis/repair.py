@@ -3,7 +3,7 @@
 An RDB is written anew from its sound records. Of a log the sound bytes are copied as they are, and so are annotations
 and order; of a transaction that lost a command the rest is kept, and a MULTI or EXEC that lost the other one is left
 out. A transaction without end at the end of a log is cut, as servers do. A directory becomes a directory with
-files of the same names. The result is read back before it gets its name.
+files of the same names. The result is read back and validated before it gets its name.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rdbtool.analysis.repair_part import PartRepair, examine
+from rdbtool.analysis.repair_result import validate_result
 from rdbtool.analysis.salvage import Lost, Stock
 from rdbtool.errors import FormatError, InputError, RdbToolError, UnsupportedError, describe_error
 from rdbtool.manifest import Entry, format_manifest, looks_like_manifest
@@ -53,8 +54,9 @@ class RepairOptions(NamedTuple):
 
 
 class Repaired(NamedTuple):
-    """What was done: ``keys`` of RDBs and ``commands`` of logs that are kept, ``bytes`` that were written.
+    """What was done: ``keys`` and ``functions`` of RDBs and ``commands`` of logs that are kept, ``bytes`` written.
 
+    ``foreign`` are names of commands that no server has, used too often to be damage, or a module's: they stay.
     ``lost`` names what is not, or not as it was, in the result. ``digest`` is that of the result by ``rules``, None
     where there is none, for the reason in ``undigested``. ``destination`` is None where nothing was written: in a dry
     run, or because nothing is left.
@@ -65,6 +67,7 @@ class Repaired(NamedTuple):
     kind: Literal["rdb", "aof", "aof-dir"]
     parts: tuple[str, ...]
     keys: int
+    functions: int
     commands: int
     bytes: int
     lost: tuple[Lost, ...]
@@ -72,11 +75,13 @@ class Repaired(NamedTuple):
     digest: str | None
     rules: Rules | None
     undigested: str | None
+    foreign: tuple[str, ...] = ()
 
     @property
     def is_saved(self) -> bool:
         """Whether anything is left, or nothing was wrong."""
-        return bool(self.keys or self.commands or not any(not lost.is_kept for lost in self.lost))
+        is_any = self.keys or self.functions or self.commands
+        return bool(is_any or not any(not lost.is_kept for lost in self.lost))
 
 
 def repair(
@@ -106,14 +111,16 @@ def repair(
 
             def check(path: str) -> None:
                 part.check(path)
-                judged.append(_digest(path, options))
+                validate_result(path, [part], options.databases)
+                judged.append(_digest(path, options, [part]))
 
             if not output.verify_with(check):
                 raise InputError(f"cannot write to {destination}: it cannot be read back; give a file")
             part.write(output)
             stock.check_unchanged()
             written = output.written
-        return done._replace(
+        # What the encoder left out is known now.
+        return _sum_up(source, [part], done.kind)._replace(
             destination=destination,
             bytes=written,
             digest=judged[0][0],
@@ -150,6 +157,12 @@ def _repair_directory(
                 continue
             path = manifest.parent / entry.name
             if not path.is_file():
+                present = _like(manifest, entry, entries)
+                if present is not None:
+                    why = f"the manifest names {entry.name}, which is missing: {present} is taken for it"
+                    lost.append(Lost("REP012", manifest.name, entry.at, entry.at, why, is_kept=True))
+                    entry, path = entry._replace(name=present), manifest.parent / present  # noqa: PLW2901
+            if not path.is_file():
                 why = f"the {entry.kind} file {entry.name} is missing"
                 lost.append(Lost("REP011", manifest.name, entry.at, entry.at, why))
                 continue
@@ -175,12 +188,25 @@ def _repair_directory(
             data = format_manifest(kept)
             with open_output(str(made.path / manifest.name)) as output:
                 output.write(data)
-            digest = _digest(str(made.path), options)
+            examined = [part for part, _ in parts]
+            validate_result(str(made.path), examined, options.databases)
+            digest = _digest(str(made.path), options, examined)
             made.give_name()
             parent.sync()
-    return done._replace(
+    return _sum_up(source, examined, "aof-dir", lost)._replace(
         destination=destination, bytes=size + len(data), digest=digest[0], rules=digest[1], undigested=digest[2]
     )
+
+
+def _like(manifest: Path, missing: Entry, entries: list[Entry]) -> str | None:
+    """Return the one file of the kind and number of a missing one that the manifest does not name, None if none is."""
+    named = {entry.name for entry in entries}
+    found = []
+    for path in sorted(manifest.parent.iterdir()):
+        match = _PART.fullmatch(path.name)
+        if match is not None and path.name not in named and (int(match[1]), match[2]) == (missing.seq, missing.kind):
+            found.append(path.name)
+    return found[0] if len(found) == 1 else None
 
 
 def _entries(manifest: Path, lost: list[Lost]) -> list[Entry]:
@@ -191,7 +217,7 @@ def _entries(manifest: Path, lost: list[Lost]) -> list[Entry]:
         found: dict[str, list[Entry]] = {"base": [], "incr": []}
         for path in sorted(manifest.parent.iterdir()):
             match = _PART.fullmatch(path.name)
-            if match is None or path.name.startswith("temp-"):
+            if match is None or not path.name.startswith(f"{manifest.name.removesuffix('.manifest')}."):
                 continue
             kind: Literal["base", "incr"] = "base" if match[2] == "base" else "incr"
             found[kind].append(Entry(path.name, int(match[1]), kind, None, None, 0, 0))
@@ -211,6 +237,7 @@ def _sum_up(
         kind,
         tuple(part.name for part in parts),
         sum(part.keys for part in parts),
+        sum(part.functions for part in parts),
         sum(part.commands for part in parts),
         0,
         (*(lost or ()), *(row for part in parts for row in part.lost)),
@@ -218,11 +245,14 @@ def _sum_up(
         None,
         None,
         None,
+        tuple(sorted({name for part in parts for name in part.foreign})),
     )
 
 
-def _digest(path: str, options: RepairOptions) -> tuple[str | None, Rules | None, str | None]:
+def _digest(path: str, options: RepairOptions, parts: list[PartRepair]) -> tuple[str | None, Rules | None, str | None]:
     """Return the digest of a result, by which rules, or why there is none. Raises InputError if it cannot be read."""
+    if any(part.foreign for part in parts):
+        return None, None, "it has commands that cannot be executed here"
     from rdbtool.analysis.digest import compute_digest  # noqa: PLC0415 - a dry run does without
     from rdbtool.analysis.keys import open_keys  # noqa: PLC0415 - likewise
 

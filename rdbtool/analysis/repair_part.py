@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rdbtool.analysis.repair_rdb import SalvagedRdb
 from rdbtool.analysis.salvage import Lost, Stock
+from rdbtool.analysis.salvage_find import CommandSearch
 from rdbtool.analysis.salvage_log import LogSalvage
 from rdbtool.analysis.salvage_rdb import RdbSalvage, Salvage
 from rdbtool.analysis.salvage_walk import Form
@@ -45,13 +46,24 @@ class PartRepair:
         self.checksum = "none"
         self._rdb: SalvagedRdb | None = None
         self._rdb_stop = 0
+        self._keys = 0
         self._log: LogSalvage | None = None
         self._transfer: Transfer | None = None
 
     @property
     def keys(self) -> int:
         """Keys of its RDB that are kept."""
-        return 0 if self._rdb is None else self._rdb.keys
+        return 0 if self._rdb is None else self._keys
+
+    @property
+    def functions(self) -> int:
+        """Function libraries of its RDB that are kept."""
+        return 0 if self._rdb is None else self._rdb.functions
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """Names of commands that no server has and that are kept all the same: they look as if they were meant."""
+        return () if self._log is None else tuple(self._log.foreign)
 
     @property
     def commands(self) -> int:
@@ -62,6 +74,7 @@ class PartRepair:
         """Take what was salvaged of an RDB, which is written as ``header`` says."""
         rdb.judge(databases)
         self._rdb = rdb
+        self._keys = rdb.keys
         self._rdb_stop = salvage.stop
         self.checksum = salvage.checksum
         self.lost += [*salvage.lost, *rdb.lost]
@@ -86,6 +99,7 @@ class PartRepair:
             return
         if self._transfer is not None:
             self._transfer.write(output.write)
+            self._keys = self._transfer.keys
             for loss in self._transfer.losses:
                 if loss.severity == "loss":
                     self.lost.append(Lost("REP006", self.name, 0, 0, describe_loss(loss), loss.db, loss.key))
@@ -140,7 +154,7 @@ def examine(
             form = form._replace(version=VERSIONS[header.magic][1])
             why = f"the header is damaged: {header.magic} version {header.version} is taken for it"
             part.lost.append(Lost("REP013", stock.name, 0, min(_MAGIC_SIZE, stock.size), why, is_kept=True))
-        behind = LogSalvage(stock)
+        behind = CommandSearch(stock)
         rdb = RdbSalvage(stock, form, behind=(lambda at: behind.find(at)[0]) if embedded else None, progress=progress)
         salvage = rdb.run()
         part.look_at_rdb(header, salvage, SalvagedRdb(stock, form, salvage, header, rdb.aux), options.databases)

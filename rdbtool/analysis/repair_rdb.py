@@ -8,7 +8,7 @@ as it stands, by the compiled decoder; only the records that are changed are bui
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.check import Check
 from rdbtool._codec.decoder import PAUSED
@@ -17,23 +17,21 @@ from rdbtool._codec.records import Records
 from rdbtool._codec.selection import Selection
 from rdbtool._codec.sink import Null
 from rdbtool._codec.sizes import Sizes
+from rdbtool.analysis.repair_refused import DOUBLE, Flags, Items, error_flags
 from rdbtool.analysis.repair_values import mend, moved, rebuild
-from rdbtool.analysis.rules import files
 from rdbtool.analysis.salvage import Lost
 from rdbtool.analysis.salvage_walk import Walker, read_head
-from rdbtool.analysis.validate_rdb import RULES
 from rdbtool.errors import InputError
-from rdbtool.model import Aux, FunctionLibrary, KeyRecord, SelectDb, StringValue
+from rdbtool.model import KeyRecord, SelectDb, StringValue
 from rdbtool.span import Span
 
 if TYPE_CHECKING:
-    from rdbtool._codec.check import Flagged
     from rdbtool._codec.sink import Sink
-    from rdbtool.analysis.rules.rule import Rule
+    from rdbtool.analysis.repair_refused import Refused
     from rdbtool.analysis.salvage import Progress, Stock
     from rdbtool.analysis.salvage_rdb import Piece, Salvage
     from rdbtool.analysis.salvage_walk import Form, Place
-    from rdbtool.model import Header, Item
+    from rdbtool.model import Aux, Header
 
 #: Bytes of records that are built at once, and elements that are.
 _BUILT: Final = 1 << 19
@@ -44,17 +42,6 @@ _BATCH: Final = 32
 _ROUNDS: Final = 16
 
 _MANY: Final = 1 << 30
-
-#: The flag of a key that stands twice: a matter of two records.
-_DOUBLE: Final = "duplicate-key"
-
-
-class Refused(NamedTuple):
-    """What servers refuse: the code of the finding, its words, and, for what is no record, where it ends."""
-
-    code: str
-    message: str
-    stop: int | None = None
 
 
 class SalvagedRdb:
@@ -99,34 +86,24 @@ class SalvagedRdb:
 
         Of very many only some are told at a time.
         """
-        items = _Items()
+        items = Items()
         check = Check(items.hear)
         self.feed(check, heard=items.move)
         check.close()
         self.functions = items.functions
-        flags = {flag for flag, _, _ in check.counts if RULES[flag].severity == "error"}
+        flags = error_flags(check)
         found = items.refused
-        if flags - {_DOUBLE}:
+        if flags - {DOUBLE}:
             for piece in self.salvage.pieces:
                 found.update(self._find_in(piece))
-        return found, _DOUBLE in flags
+        return found, DOUBLE in flags
 
-    def _find_in(self, piece: Piece) -> Iterator[tuple[int, Refused]]:
+    def _find_in(self, piece: Piece) -> dict[int, Refused]:
         check = Check()
+        flags = Flags(check)
         feed_header(self.header.magic, self.header.version, check)
-        done = 0
-        found: dict[int, Refused] = {}
-
-        def hear(shift: int) -> None:
-            nonlocal done
-            for row in check.flagged[done:]:
-                rule = RULES[row.flag]
-                if rule.severity == "error" and row.flag != _DOUBLE:
-                    found.setdefault(row.start + shift, Refused(rule.code, _words(rule, row)))
-            done = len(check.flagged)
-
-        self._feed_piece(piece, check, hear)
-        yield from found.items()
+        self._feed_piece(piece, check, flags.move)
+        return flags.refused
 
     def _mend(self, refused: dict[int, Refused]) -> None:
         """Leave out what servers refuse of records, and build others anew that are in a wrong order."""
@@ -268,9 +245,9 @@ class SalvagedRdb:
             walker.step(1, Null() if start in self._dropped else records)
             for item in records.take():
                 assert isinstance(item, KeyRecord)
-                record, what = mend(item)
-                record = record if what else rebuild(item)
+                record, _ = mend(item)
                 if record is not None:
+                    record = rebuild(record) or record
                     feed_record(moved(record, walker.view.shift), sink)
                     self._count(record.db, 1, record.expire_at_ms is not None)
                     if heard is not None:
@@ -299,34 +276,3 @@ class SalvagedRdb:
     def _check_at(self, walker: Walker, stop: int) -> None:
         if stop not in {walker.at, walker.view.at}:
             raise InputError(f"{self.stock.name}: what was sound at {walker.at:#x} no longer is")
-
-
-class _Items:
-    """Hears what stands beside the records; ``refused`` is what servers refuse of it, ``functions`` how many there are."""
-
-    def __init__(self) -> None:
-        self.refused: dict[int, Refused] = {}
-        self.functions = 0
-        self._judge = files.ItemJudge(lambda: 0, 1 << 64, 0)
-        self._waiting: list[tuple[Span, str, str]] = []
-
-    def hear(self, item: Item) -> None:
-        """Judge an item."""
-        before = len(self._judge.remarks)
-        self._judge.hear(item)
-        self.functions += isinstance(item, FunctionLibrary)
-        if isinstance(item, Aux | FunctionLibrary):
-            for remark in self._judge.remarks[before:]:
-                if remark.severity == "error":
-                    self._waiting.append((item.span, remark.code, remark.message))
-
-    def move(self, shift: int) -> None:
-        """Take what was heard for something at offsets that are smaller by ``shift``."""
-        for span, code, message in self._waiting:
-            self.refused[span.start + shift] = Refused(code, message, span.stop + shift)
-        self._waiting.clear()
-
-
-def _words(rule: Rule, row: Flagged) -> str:
-    path = rule.path(row)
-    return f"{path}: {rule.words(row)}" if path else rule.words(row)

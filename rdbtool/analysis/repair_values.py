@@ -1,7 +1,7 @@
 """Records that servers refuse, made into such that they load: what cannot stay of a value is left out.
 
-Of a field or member that stands twice the last one counts, as it would if servers let it pass; a score that is no number goes
-with its member. What is only in a wrong order, or counted wrongly, is built anew from what is there.
+Of a field or member that stands twice the last one counts, as it would if servers let it pass; a score that is no
+number goes with its member. What is only in a wrong order, or counted wrongly, is built anew from what is there.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def rebuild(record: KeyRecord) -> KeyRecord | None:
     return None
 
 
-def _expiry(field: tuple[bytes, bytes] | tuple[bytes, bytes, int]) -> float:
+def _expiry(field: tuple[bytes, bytes] | tuple[bytes, bytes, int | None]) -> float:
     """Return when a field expires, those that do not behind all others."""
-    return field[2] if len(field) == 3 else math.inf
+    return math.inf if len(field) < 3 or field[2] is None else field[2]
 
 
 def _with_value(record: KeyRecord, value: Value) -> KeyRecord:

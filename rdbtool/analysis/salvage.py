@@ -28,9 +28,10 @@ Progress = Callable[[int], object]
 class Lost(NamedTuple):
     """A byte range of a part that is not in the result, or not as it was.
 
-    ``code`` is one of ``REP0xx``; ``start`` and ``stop`` are offsets in the part. ``db`` and ``key`` are None where
-    nobody can tell whose bytes these were. ``is_kept`` tells that the bytes, or what they mean, are in the result in
-    some form: the range is then no part of what ``--keep-damaged`` gets.
+    ``code`` is one of ``REP0xx``, or that of the finding for which it was left out or changed. ``start`` and ``stop``
+    are offsets in the part. ``db`` and ``key`` are None where nobody can tell whose bytes these were. ``is_kept``
+    tells that the bytes, or what they mean, are in the result in some form: the range is then no part of what
+    ``--keep-damaged`` gets.
     """
 
     code: str

@@ -1,19 +1,21 @@
 """Salvage of commands: which bytes of a log are whole records, and what is lost between them.
 
-The scanner runs until it meets damage; then the next whole command with a known name is searched for. A payload can
-hold text that looks like commands: what lies in an argument that is framed soundly, or leads nowhere but to the end
-of an argument, is none. A count or size that became larger can have swallowed what follows, and one that became
-smaller leaves arguments behind, so the record before the damage is looked at too. Sound bytes are kept as they are.
+The scanner runs until it meets damage; then the next whole command with a known name is searched for. A count or size
+that became larger can have swallowed what follows, and one that became smaller leaves arguments behind, so the record
+before the damage is looked at too. Sound bytes are kept as they are. At last, commands that are framed soundly but
+that servers refuse are left out.
 """
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from rdbtool._codec.aof import ENDED, EXHAUSTED, PAUSED, Scanner
+from rdbtool._codec.aof import ENDED, PAUSED, Scanner
 from rdbtool._codec.aof import EXEC as EXEC_MARK
 from rdbtool.analysis.salvage import Lost
+from rdbtool.analysis.salvage_find import CommandSearch
+from rdbtool.analysis.salvage_names import Strangers
+from rdbtool.analysis.salvage_ranges import Keep, encode, is_left_over, leave_out, name_record
 from rdbtool.errors import FormatError, RdbToolError
 from rdbtool.reader.lines import Command, LineParser
 from rdbtool.reader.tail import COMMON_COMMANDS
@@ -27,30 +29,9 @@ if TYPE_CHECKING:
 #: Bytes before the damage in which the record before it is looked for.
 _BEFORE: Final = 1 << 16
 
-#: Bytes of a damaged record that are looked at to name it.
-_NAMING: Final = 1 << 12
-
-#: Bytes looked through at once, and bytes of the longest header of an argument.
-_PIECE: Final = 1 << 12
-_LONGEST_SIZE: Final = 24
-
-#: Bytes by which damage within a payload may have moved its end.
-_NEAR: Final = 10
-
-_HEADER: Final = re.compile(rb"\$(\d{1,18})\r\n\Z")
-_SIZE: Final = re.compile(rb"\$(\d{1,18})\r\n")
-_NAME: Final = re.compile(rb"\$\d{1,3}\r\n([A-Za-z][A-Za-z.|_-]{1,30})\r\n(?:\$(\d{1,5})\r\n)?")
 
 #: What servers put up with: line ends.
 _BEARABLE: Final = frozenset({"AOF106", "AOF107"})
-
-
-class Keep(NamedTuple):
-    """Bytes that are kept: those from ``start`` to ``stop`` as they are, or else ``data`` in their place."""
-
-    start: int
-    stop: int
-    data: bytes | None = None
 
 
 class LogSalvage:
@@ -73,6 +54,9 @@ class LogSalvage:
         self.commands = 0
         self._begin = begin
         self._known = known
+        self._search = CommandSearch(stock, known)
+        #: Names of commands that no server has, but somebody meant: kept.
+        self.foreign: list[str] = []
         self._progress = progress
         #: The MULTI that is open where the last stretch of records ended, -1: none.
         self._open = -1
@@ -100,6 +84,7 @@ class LogSalvage:
                 break
             at = self._resume(view, stop)
         self._drop_partners()
+        self._drop_strangers()
         self._cut_open_transaction()
         self.lost.sort(key=lambda lost: lost.start)
 
@@ -113,16 +98,16 @@ class LogSalvage:
         start, message = at, fault
         previous = self._previous(at)
         if previous is not None:
-            swallowed, _ = self.find(previous, before=at, beyond=at)
+            swallowed, _ = self._search.find(previous, before=at, beyond=at)
             if swallowed is not None:
                 self._drop_last(previous)
                 self._lose(previous, swallowed, f"a size or count takes in what follows it: {message}")
                 return swallowed
-            if self._is_left_over(at):
+            if is_left_over(self.stock, at, self._known):
                 self._drop_last(previous)
                 start = previous
                 message = f"arguments are left over behind it: {message}"
-        found, gave_up = self.find(start if start == at else at)
+        found, gave_up = self._search.find(start if start == at else at)
         if gave_up:
             message += "; the search for more was given up"
         if found is None:
@@ -130,73 +115,6 @@ class LogSalvage:
         else:
             self._lose(start, found, message)
         return found
-
-    def find(self, at: int, *, before: int | None = None, beyond: int = -1) -> tuple[int | None, bool]:
-        """Return the first whole command behind ``at`` that is no part of a payload, and whether the search gave up.
-
-        It has to lie before ``before``, and the records from there on have to reach beyond ``beyond``.
-        """
-        limit = self.stock.size if before is None else before
-        payloads = _Payloads(self.stock, at, limit) if before is None else None
-        while True:
-            view = self.stock.view(at)
-            view.window.peek(0, 1)  # it searches behind the first byte that is there
-            found = Scanner(view.window).resync(self._known)
-            if found < 0:
-                return None, found == EXHAUSTED
-            candidate = found + view.shift
-            if candidate >= limit:
-                return None, False
-            skip = None if payloads is None else payloads.end_around(candidate)
-            if skip is not None:
-                at = skip - 1
-                continue
-            header = _HEADER.search(self.stock.read(max(0, candidate - _LONGEST_SIZE), min(candidate, _LONGEST_SIZE)))
-            if header is not None:
-                at = self._end_of_payload(candidate, int(header[1]))
-                continue
-            stop = self._chain(candidate)
-            if beyond >= 0:
-                if stop > beyond and not (stop < self.stock.size and self._ends_argument(stop)):
-                    return candidate, False
-                at = candidate
-            elif stop < self.stock.size and (self._ends_argument(stop) or self._is_doubtful(candidate, stop)):
-                at = max(candidate, stop - 1)
-            else:
-                return candidate, False
-
-    def _end_of_payload(self, at: int, size: int) -> int:
-        """Return where to search behind commands that are a payload, of about that size, from its beginning on."""
-        view = self.stock.view(at, min(self.stock.size, at + size + _NEAR))
-        scanner = Scanner(view.window)
-        ends = []
-        status = PAUSED
-        while status == PAUSED:
-            status = scanner.run()
-            ends += [offset + view.shift for offset in scanner.take()[1]]
-        ends.append(view.at)
-        near = [end for end in ends if abs(end - at - size) <= _NEAR]
-        if near and near[0] > at:
-            return near[0] - 1
-        if view.at < at + size and self.stock.read(view.at, 2) != b"\r\n":
-            # The damage is within: only the size says where the payload ends.
-            return max(at, at + size - _NEAR)
-        return at
-
-    def _chain(self, at: int) -> int:
-        view = self.stock.view(at)
-        scanner = Scanner(view.window)
-        while scanner.check() == PAUSED:
-            pass
-        return view.at
-
-    def _ends_argument(self, at: int) -> bool:
-        """Whether the line end of an argument is at ``at``: then the records before it were its payload."""
-        return self.stock.read(at, 2) == b"\r\n"
-
-    def _is_doubtful(self, at: int, stop: int) -> bool:
-        """Whether the few records between two offsets lead to what is no record: they may be a payload."""
-        return stop - at < _NAMING and self.stock.read(stop, 1) not in {b"*", b"#", b"$"}
 
     def _fault(self, view: View, at: int) -> str | None:
         """Say what is wrong with the record at hand; where the parser takes it nothing is, and it is kept."""
@@ -223,7 +141,7 @@ class LogSalvage:
         if record is None or any(deviation.code not in _BEARABLE for deviation in parser.deviations):
             return False
         stop = record.stop + view.shift
-        if stop < self.stock.size and self._chain(stop) == stop:
+        if stop < self.stock.size and self._search.chain(stop) == stop:
             return False
         if isinstance(record, Command):
             if record.argv[0].upper() not in self._known:
@@ -260,15 +178,6 @@ class LogSalvage:
                 return last
         return None
 
-    def _is_left_over(self, at: int) -> bool:
-        """Whether arguments begin at ``at`` that are not those of a command whose own beginning is lost."""
-        data = self.stock.read(at, _NAMING)
-        size = _SIZE.match(data)
-        name = _NAME.search(data, 0, 64)
-        if size is None or (name is not None and name.start() <= size.end() and name[1].upper() in self._known):
-            return False
-        return data[size.end() : size.end() + int(size[1])].upper() not in self._known
-
     def _drop_last(self, start: int) -> None:
         """Take back the last kept record, which begins at ``start``."""
         keep = self.kept.pop()
@@ -280,18 +189,8 @@ class LogSalvage:
 
     def _lose(self, start: int, stop: int, message: str, code: str = "REP001") -> None:
         self._is_torn = True
-        name, key = self._name(start, stop)
+        name, key = name_record(self.stock, start, stop, self._known)
         self.lost.append(Lost(code, self.stock.name, start, stop, f"{name}{message}", key=key))
-
-    def _name(self, start: int, stop: int) -> tuple[str, bytes | None]:
-        data = self.stock.read(start, min(_NAMING, stop - start))
-        match = _NAME.search(data)
-        if match is None or match[1].upper() not in self._known:
-            return "", None
-        key = None
-        if match[2] is not None and data[match.end() + int(match[2]) :][:2] == b"\r\n":
-            key = data[match.end() : match.end() + int(match[2])]
-        return f"{match[1].decode().upper()}: ", key
 
     # ---- transactions --------------------------------------------------------------------------
 
@@ -325,14 +224,28 @@ class LogSalvage:
             index = next((i for i, keep in enumerate(self.kept) if keep.start <= at < keep.stop), None)
             if index is None:
                 continue
-            keep = self.kept[index]
             view = self.stock.view(at)
             record = LineParser(WindowStream(view.window), lax=True).read(1)
-            stop = keep.stop if record is None else record.stop + view.shift
-            pieces = (Keep(keep.start, at), Keep(stop, keep.stop))
-            self.kept[index : index + 1] = [piece for piece in pieces if piece.stop > piece.start]
+            stop = self.kept[index].stop if record is None else record.stop + view.shift
+            self.kept[index : index + 1] = leave_out([self.kept[index]._replace(data=None)], [(at, stop)])
             self.commands -= 1
             self.lost.append(Lost("REP009", self.stock.name, at, stop, why))
+
+    def _drop_strangers(self) -> None:
+        """Leave out commands that are framed soundly and that servers refuse for their name or number of arguments."""
+        strangers = Strangers(self.stock, [(keep.start, keep.stop) for keep in self.kept if keep.data is None])
+        self.foreign = strangers.foreign
+        is_lost = any(at > self._open for at in strangers.lone)
+        dropped = strangers.dropped
+        if not dropped:
+            return
+        self.commands -= len(dropped)
+        self.lost += dropped
+        self.kept = leave_out(self.kept, [(lost.start, lost.stop) for lost in dropped])
+        if self._open >= 0 and is_lost:
+            self._partners = [(self._open, "MULTI without its EXEC, whose name is damaged")]
+            self._open = -1
+            self._drop_partners()
 
     def _cut_open_transaction(self) -> None:
         """Cut a transaction that has no end, as servers do."""
@@ -352,38 +265,3 @@ class LogSalvage:
         self.lost = [lost for lost in self.lost if lost.start < at]
         why = f"a transaction of {scanner.count - 1} commands without its EXEC"
         self.lost.append(Lost("REP008", self.stock.name, at, stop, why))
-
-
-class _Payloads:
-    """The arguments of a damaged record that are framed soundly, found as far as they are asked for."""
-
-    def __init__(self, stock: Stock, at: int, stop: int) -> None:
-        self._stock = stock
-        self._at = at
-        self._stop = stop
-        self._last = (-1, -1)
-
-    def end_around(self, at: int) -> int | None:
-        """Return the end of the argument that ``at`` lies in, None if it lies in none. Asked for in rising order."""
-        while self._at < at and self._last[1] <= at:
-            data = self._stock.read(self._at, _PIECE)
-            match = _SIZE.search(data)
-            if match is None or self._at + match.start() >= at:
-                if len(data) < _PIECE or match is not None:
-                    break
-                self._at += _PIECE - _LONGEST_SIZE
-                continue
-            begin = self._at + match.end()
-            stop = begin + int(match[1])
-            behind = self._stock.read(stop, 3) if stop < self._stock.size else b""
-            if behind[:2] == b"\r\n" and behind[2:] in {b"", b"$", b"*", b"#"}:
-                self._last = (begin, stop)
-                self._at = stop
-            else:
-                self._at = begin
-        return self._last[1] if self._last[0] <= at < self._last[1] else None
-
-
-def encode(argv: tuple[bytes, ...]) -> bytes:
-    """Return a command as logs hold it."""
-    return b"*%d\r\n" % len(argv) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in argv)

@@ -9,19 +9,17 @@ with the database that they belong to.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decoder import ENDED, PAUSED, TOO_LARGE
-from rdbtool._codec.records import Records
-from rdbtool._codec.selection import Selection
 from rdbtool._codec.sizes import Sizes
 from rdbtool.analysis.salvage import Lost
 from rdbtool.analysis.salvage_search import Search
-from rdbtool.analysis.salvage_walk import Form, Place, Walker, is_end, is_plausible, read_head, read_key, read_length
+from rdbtool.analysis.salvage_signs import begins_record, db_behind, describe_fault, find_zeros, is_end_of_data
+from rdbtool.analysis.salvage_walk import Form, Place, Walker, is_end, is_plausible, read_head
 from rdbtool.errors import FormatError
-from rdbtool.model import Aux, Item, KeyRecord, ResizeDb, SelectDb
+from rdbtool.model import Aux, Item, ResizeDb, SelectDb
 
 if TYPE_CHECKING:
     from rdbtool.analysis.salvage import Progress, Stock
@@ -32,15 +30,14 @@ _RECORDS: Final = 1000
 #: Records before the damage that may have swallowed others.
 _SUSPECTS: Final = 4
 
-#: NUL bytes in a row that are looked at: they read as records without key and value, of three bytes each.
-_ZEROS: Final = bytes(6)
-_EMPTY_RECORD: Final = 3
-
 #: Bytes of opcodes that a record can begin with. If they are what is lost, its expiry may be.
 _OPCODES: Final = 9
 
-_FIRST_OPCODE: Final = 242
-_RESIZEDB: Final = 0xFB
+#: Faults inside of a string, whose own size is sound.
+_PACKED: Final = frozenset(
+    ("RDB104", "RDB106", "RDB201", "RDB202", "RDB203", "RDB204", "RDB205", "RDB206", "RDB207", "RDB211")
+)
+
 _AUX: Final = 0xFA
 
 
@@ -112,10 +109,16 @@ class RdbSalvage:
                 place = self._resume(walker.place._replace(at=end_at), why, "REP001")
             else:
                 why, code = "a record that takes too much memory", "REP001"
+                stop = None
                 if status != TOO_LARGE:
                     fault = walker.explain()
-                    why, code = describe_fault(fault), "REP003" if _is_end_of_data(fault) else "REP001"
-                place = self._resume(walker.place, why, code)
+                    why, code = describe_fault(fault), "REP003" if is_end_of_data(fault) else "REP001"
+                    stop = self._end_of_packed(walker, fault)
+                if stop is None:
+                    place = self._resume(walker.place, why, code)
+                else:
+                    self._lose(walker.place, stop, why, code)
+                    place = walker.place._replace(at=stop)
             if place is None and self.lost:
                 # Where the rest was given up, or where the commands behind it begin.
                 end = self.lost[-1].stop
@@ -133,7 +136,7 @@ class RdbSalvage:
             end_at = self._end_at(walker, status)
             stop = walker.at if end_at < 0 else end_at
             records = walker.decoder.keys - keys
-            zeros = self._zeros(begin, stop) if records > 1 else None
+            zeros = find_zeros(self.stock, self.form, begin, stop) if records > 1 else None
             if stop > begin.at:
                 self.pieces.append(Piece(begin, stop, records, sum(row[3] for row in sizes.rows())))
             if self._progress is not None:
@@ -150,23 +153,6 @@ class RdbSalvage:
         if self._last_item is not None and not isinstance(item, ResizeDb):
             self._search.has_sizes = False
         self._last_item = item if isinstance(item, SelectDb) else None
-
-    def _zeros(self, begin: Place, stop: int) -> Place | None:
-        """Return where NUL bytes were read as records, two or more of them, in a piece; None if nowhere."""
-        if not self.stock.has(_ZEROS, begin.at, stop):
-            return None
-        walker = Walker(self.stock, self.form, begin, stop=stop)
-        nameless = Selection(patterns=[re.compile(rb"\A\Z")])
-        records = Records()
-        walker.decoder.run(records, nameless)
-        before: KeyRecord | None = None
-        for record in records.take():
-            assert isinstance(record, KeyRecord)
-            if record.stop - record.start == _EMPTY_RECORD:
-                if before is not None and before.stop == record.start:
-                    return begin._replace(at=before.start + walker.view.shift, db=before.db)
-                before = record
-        return None
 
     def _end_at(self, walker: Walker, status: int) -> int:
         """Return the offset of the end mark that stopped a walk, -1 if none did."""
@@ -203,6 +189,13 @@ class RdbSalvage:
         if end < self._stop and not self.form.embedded:
             self.lost.append(Lost("REP003", self.stock.name, end, self._stop, "bytes behind the end of the RDB"))
 
+    def _end_of_packed(self, walker: Walker, fault: Exception | None) -> int | None:
+        """Return where a record ends that is damaged inside of a string which says so; None if that leads nowhere."""
+        if not isinstance(fault, FormatError) or fault.code not in _PACKED:
+            return None
+        stop = walker.outer_stop()
+        return stop if stop is not None and self._search.fits(stop, walker.place) else None
+
     # ---- damage --------------------------------------------------------------------------------
 
     def _resume(self, place: Place, why: str, code: str) -> Place | None:
@@ -221,7 +214,7 @@ class RdbSalvage:
         stop = self._stop if found is None else found.at
         if found is None and self._behind is not None:
             stop = self._behind(at) or self._stop
-        is_own = self._begins_record(at, stop, is_last=found is None)
+        is_own = begins_record(self.stock, self.form, at, stop, is_last=found is None)
         if suspects and not is_own:
             self._cut(suspects[-1])
             self._lose(
@@ -232,7 +225,7 @@ class RdbSalvage:
         self._lose(place, stop, why, code if found is None else "REP001")
         if found is None:
             return None
-        place = place._replace(at=stop, db=self._db_behind(at, stop, place.db))
+        place = place._replace(at=stop, db=db_behind(self.stock, at, stop, place.db))
         if not found.is_end and stop - at <= _OPCODES and self.stock.read(stop, 1)[0] < _AUX:
             # What is lost can be the expiry of the record that follows.
             walker = Walker(self.stock, self.form, place)
@@ -273,37 +266,3 @@ class RdbSalvage:
         head = read_head(self.stock, self.form, place.at)
         key = head.key if head is not None and head.value_at <= stop and is_plausible(head.key) else None
         self.lost.append(Lost(code, self.stock.name, place.at, stop, why, None if key is None else place.db, key))
-
-    def _begins_record(self, at: int, stop: int, *, is_last: bool) -> bool:
-        """Whether the bytes from ``at`` to ``stop`` look like a record, or an opcode, of which something is wrong."""
-        first = self.stock.read(at, 1)
-        if first >= bytes([_FIRST_OPCODE]) or self.stock.read(stop, 1) == bytes([_RESIZEDB]):
-            return True
-        head = read_head(self.stock, self.form, at)
-        if head is not None and head.is_plausible and head.value_at <= stop:
-            return True
-        if head is None and is_last and first and first[0] in self.form.codes:
-            return stop - at < _OPCODES  # cut within its key
-        key = read_key(self.stock, at + 1)
-        return key is not None and is_plausible(key[0]) and key[1] <= stop
-
-    def _db_behind(self, at: int, stop: int, db: int) -> int:
-        """Return the database behind a lost range: another one if table sizes follow, whose SELECTDB was lost."""
-        if self.stock.read(stop, 1) != bytes([_RESIZEDB]):
-            return db
-        for size in (1, 2, 5):
-            length = read_length(self.stock.read(stop - size, size)) if stop - size >= at else None
-            if length is not None and length[1] == size and db < length[0] < 1 << 16:
-                return length[0]
-        return db + 1
-
-
-def describe_fault(fault: Exception | None) -> str:
-    """Return in a clause what is wrong."""
-    if isinstance(fault, FormatError):
-        return f"expected {fault.expected}, found {fault.found} ({fault.code})"
-    return "a record that cannot be read" if fault is None else str(fault)
-
-
-def _is_end_of_data(fault: Exception | None) -> bool:
-    return isinstance(fault, FormatError) and fault.code == "RDB101"

@@ -100,6 +100,11 @@ class Search:
             found = inner
         return found
 
+    def fits(self, at: int, place: Place) -> bool:
+        """Whether sound records, or the end, begin at ``at``."""
+        self._walker = None
+        return at < self.stop and self._try(at, place, -1, 0) is not None
+
     def _find(self, start: int, place: Place, beyond: int, before: int | None, within: int) -> Found | None:
         """Search as ``find`` does; with ``within`` the second record has to begin before that offset."""
         self._walker = None

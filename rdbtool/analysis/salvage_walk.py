@@ -118,13 +118,12 @@ class Walker:
         from rdbtool.grammar import FileState, read_item  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
         from rdbtool.reader.windows import WindowStream  # noqa: PLC0415 - likewise
 
-        decoder = self.decoder
         state = FileState(
-            decoder.magic,
-            decoder.version,
-            db=decoder.db,
-            templates=decoder.templates,
-            fork=decoder.fork,
+            self.decoder.magic,
+            self.decoder.version,
+            db=self.decoder.db,
+            templates=self.decoder.templates,
+            fork=self.decoder.fork,
             max_inflate=self.form.max_inflate,
             crc_at=self.view.window.checksum_up_to,
             embedded=True,
@@ -139,6 +138,19 @@ class Walker:
         except RdbToolError as error:
             return FormatError("RDB105", self.at, "a value that can be read", str(error))
         return None
+
+    def outer_stop(self) -> int | None:
+        """Return where the record at hand ends by the strings that hold its value; None if those are damaged too."""
+        from rdbtool.grammar import FileState  # noqa: PLC0415 - as in explain
+        from rdbtool.grammar.outer import read_outer  # noqa: PLC0415 - likewise
+        from rdbtool.reader.windows import WindowStream  # noqa: PLC0415 - likewise
+
+        state = FileState(self.decoder.magic, self.decoder.version, max_inflate=self.form.max_inflate, embedded=True)
+        try:
+            outer = read_outer(WindowStream(self.view.window), state)
+        except RdbToolError:
+            return None
+        return None if outer is None else outer.stop + self.view.shift
 
 
 def is_end(stock: Stock, form: Form, at: int, stop: int) -> bool:

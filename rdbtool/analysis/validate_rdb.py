@@ -14,7 +14,7 @@ from rdbtool._codec.check import Check
 from rdbtool._codec.tee import Tee
 from rdbtool.analysis.rules import collections, files, keys, streams
 from rdbtool.analysis.rules.rule import Loading
-from rdbtool.analysis.rules.structure import PACKED, refuses_structure
+from rdbtool.analysis.rules.structure import PASSABLE, refuses_structure
 from rdbtool.analysis.validate import Checks, Gathered, Verdict, describe_fault
 from rdbtool.codes import BY_CODE
 from rdbtool.errors import FormatError, InputError, LimitError, RdbToolError, UnsupportedError
@@ -96,7 +96,7 @@ class _Judging:
                     if not reader.embedded:
                         # Damage that a writer made while we read is none.
                         reader.source.check_unchanged()
-                    if error.code in PACKED and len(self.faults) < _PASSED:
+                    if error.code in PASSABLE and len(self.faults) < _PASSED:
                         outer = reader.pass_over()
                 self.faults.append((error, outer))
                 if outer is None:

@@ -48,8 +48,8 @@ def repair(
     saved.
     """
     check_rules(rules)
-    if dry_run == (output is not None):
-        raise typer.BadParameter("give one of them", param_hint="--output, --dry-run")
+    if output is None and not dry_run:
+        raise typer.BadParameter("give one of them, or both", param_hint="--output, --dry-run")
     if output == "-":
         raise typer.BadParameter("what is repaired is read back, which needs a file", param_hint="--output")
     if keep_damaged is not None and (dry_run or keep_damaged in {output, "-"}):
@@ -58,9 +58,11 @@ def repair(
         keep_damaged=keep_damaged, force=force, databases=databases, rules=rules, now_ms=clock.milliseconds()
     )
     with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
-        done = run(src, output, options, progress)
+        done = run(src, None if dry_run else output, options, progress)
     if as_json or not quiet:
-        text = json.dumps(repair_json(done)) if as_json else "\n".join(repair_lines(done, is_dry=dry_run))
+        text = (
+            json.dumps(repair_json(done)) if as_json else "\n".join(repair_lines(done, is_dry=dry_run, target=output))
+        )
         with open_output(None) as out:
             out.write(text.encode(errors="backslashreplace") + b"\n")
     if not done.is_saved:

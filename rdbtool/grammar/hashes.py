@@ -19,6 +19,7 @@ from rdbtool.types import MAX_FIELD_EXPIRE_MS
 
 CODE = "RDB207"
 _BOUNDS = f"a field expiry from 0 to {MAX_FIELD_EXPIRE_MS} ms"
+_EARLIEST = f"an earliest expiry from 0 to {MAX_FIELD_EXPIRE_MS + 1} ms"
 
 
 class RelativeExpiry(Construct):  # type: ignore[misc]  # construct has no type information
@@ -62,7 +63,8 @@ HASH_METADATA_PRE_GA = Fields(
 HASH_LISTPACK_EX_PRE_GA = Fields("triples" / _TRIPLES)
 
 HASH_METADATA = Fields(
-    "min_expire" / I64LE,  # the earliest expiry, Unix ms
+    # The earliest expiry, Unix ms; one more than fields may have is what servers keep where none expires.
+    "min_expire" / Must(I64LE, lambda ms: 0 <= ms <= MAX_FIELD_EXPIRE_MS + 1, CODE, _EARLIEST),
     "pair" / Counted(Row("ttl" / RelativeExpiry(), "field" / STR, "value" / STR)),
 )
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from rdbtool.grammar.lift_stream import lift_stream
 from rdbtool.grammar.module import module_name
 from rdbtool.grammar.packed import entry_text
-from rdbtool.grammar.primitives import Lzf, read_int64, read_length, read_score, text, text_double
+from rdbtool.grammar.primitives import Lzf, read_length, read_score, text, text_double
 from rdbtool.grammar.quicklist import PLAIN
 from rdbtool.grammar.reading import MemoryStream, Place, Reading
 from rdbtool.grammar.record import Unit
@@ -134,7 +134,7 @@ def _hash_2(body: Any, _: Templates) -> Value:
 def _hash_triples(body: Any, _: Templates) -> Value:
     values = body.triples.entry
     triples = zip(values[::3], values[1::3], values[2::3], strict=True)
-    return HashValue((entry_text(f), entry_text(v), read_int64(expire_at) or None) for f, v, expire_at in triples)
+    return HashValue((entry_text(f), entry_text(v), expire_at or None) for f, v, expire_at in triples)
 
 
 def _template_listpack(body: Any, _: Templates) -> Value:

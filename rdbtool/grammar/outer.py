@@ -1,7 +1,7 @@
-"""Records by their outer strings only: for passing over a packed value whose inside is damaged.
+"""Records by their outer strings only: for passing over a value whose inside is damaged.
 
-A listpack stands in a STR, which says where it ends whatever is in it. So one damaged value need not end the
-reading of a file, where the strings around it are sound.
+A packed encoding, or compressed data, stands in a STR, which says where it ends whatever is in it. So one damaged
+value need not end the reading of a file, where the strings around it are sound.
 """
 
 from __future__ import annotations
@@ -11,28 +11,69 @@ from typing import Any, Final, NamedTuple
 from construct import ConstructError
 
 from rdbtool.errors import LimitError
-from rdbtool.grammar.fields import I64LE, Counted, Fields
-from rdbtool.grammar.primitives import KEY, LEN, STR
+from rdbtool.grammar.fields import I64LE, Counted, Fields, Octets, Row
+from rdbtool.grammar.primitives import KEY, LEN, Stored, String, read_length, read_string
 from rdbtool.grammar.reading import Bytestream, Place, Reading
 from rdbtool.grammar.state import FileState
 from rdbtool.grammar.stream import stream_of
 from rdbtool.types import value_types
 
-_NODE: Final = Fields("key" / STR, "listpack" / STR)
+_COMPRESSED: Final = 0xC3
+_NOT_FINITE: Final = 253
 
-#: Values of types with a listpack, by the type's name.
+
+class _Unread(String):
+    """STR; compressed data is not inflated."""
+
+    def _parse(self, stream: Reading, context: Any, path: str) -> Stored:  # noqa: ARG002 - construct's signature
+        at = stream.tell()
+        if stream.read(1)[0] != _COMPRESSED:
+            stream.seek(at)
+            return read_string(stream)
+        size = read_length(stream)
+        read_length(stream)
+        return stream.read(size)
+
+
+class _UnreadScore(String):
+    """The text of a score, whatever it is; 253 and more stand for NaN and the infinities."""
+
+    def _parse(self, stream: Reading, context: Any, path: str) -> Stored:  # noqa: ARG002
+        size = stream.read(1)[0]
+        return stream.read(size) if size < _NOT_FINITE else b""
+
+
+_STR: Final = _Unread()
+_STRINGS: Final = Counted(_STR)
+
+#: Values with strings that can be damaged inside, by the type's name.
 _OUTER: Final[dict[str, Any]] = {
-    "HASH_LISTPACK": STR,
-    "ZSET_LISTPACK": STR,
-    "SET_LISTPACK": STR,
-    "LIST_QUICKLIST_2": Counted(Fields("container" / LEN, "data" / STR)),
-    "HASH_LISTPACK_EX_PRE_GA": STR,
-    "HASH_LISTPACK_EX": Fields("min" / I64LE, "data" / STR),
-    "STREAM_LISTPACKS": stream_of(1, _NODE),
-    "STREAM_LISTPACKS_2": stream_of(2, _NODE),
-    "STREAM_LISTPACKS_3": stream_of(3, _NODE),
-    "STREAM_LISTPACKS_4": stream_of(4, _NODE),
-    "STREAM_LISTPACKS_5": stream_of(5, _NODE),
+    "STRING": _STR,
+    "LIST": _STRINGS,
+    "SET": _STRINGS,
+    "ZSET": Counted(Row("member" / _STR, "score" / _UnreadScore())),
+    "HASH": Counted(Row("field" / _STR, "value" / _STR)),
+    "ZSET_2": Counted(Row("member" / _STR, "score" / Octets(8))),
+    "HASH_ZIPMAP": _STR,
+    "LIST_ZIPLIST": _STR,
+    "SET_INTSET": _STR,
+    "ZSET_ZIPLIST": _STR,
+    "HASH_ZIPLIST": _STR,
+    "LIST_QUICKLIST": _STRINGS,
+    "HASH_LISTPACK": _STR,
+    "ZSET_LISTPACK": _STR,
+    "SET_LISTPACK": _STR,
+    "LIST_QUICKLIST_2": Counted(Fields("container" / LEN, "data" / _STR)),
+    "HASH_METADATA_PRE_GA": Counted(Row("expire_at" / LEN, "field" / _STR, "value" / _STR)),
+    "HASH_METADATA": Fields("min" / I64LE, "pair" / Counted(Row("ttl" / LEN, "field" / _STR, "value" / _STR))),
+    "HASH_2": Counted(Row("field" / _STR, "value" / _STR, "expire_at" / I64LE)),
+    "HASH_LISTPACK_EX_PRE_GA": _STR,
+    "HASH_LISTPACK_EX": Fields("min" / I64LE, "data" / _STR),
+    "STREAM_LISTPACKS": stream_of(1, _STR),
+    "STREAM_LISTPACKS_2": stream_of(2, _STR),
+    "STREAM_LISTPACKS_3": stream_of(3, _STR),
+    "STREAM_LISTPACKS_4": stream_of(4, _STR),
+    "STREAM_LISTPACKS_5": stream_of(5, _STR),
 }
 
 
@@ -46,7 +87,7 @@ class Outer(NamedTuple):
 
 
 def read_outer(stream: Bytestream, state: FileState) -> Outer | None:
-    """Pass over the record at the stream's position; None if its strings are damaged too, or have no listpack."""
+    """Pass over the record at the stream's position; None if its strings are damaged too, or are not known."""
     reading = Reading(stream, Place(None, state.max_inflate))
     try:
         row = value_types(state.magic).get(reading.read(1)[0])

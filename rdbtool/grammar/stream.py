@@ -8,6 +8,7 @@ ids where this grammar has one a producer (as the server keeps them in memory).
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from rdbtool.grammar.fields import I64LE, Checked, Counted, Fields, Must, Octets, Row
@@ -18,31 +19,43 @@ from rdbtool.grammar.stream_node import CODE, NODE_LISTPACK
 
 def judge_pending(group: Any, _: Reading) -> tuple[str, str] | None:
     """Return what was expected of the pending lists and what was found, None if they agree."""
-    pending = {entry_id for entry_id, _, _ in group.pending}
-    if len(pending) != len(group.pending):
-        return "ids that occur once in the group's pending list", "one twice"
+    name = repr(text(group.name))[1:]
+    ids = [entry_id for entry_id, _, _ in group.pending]
+    pending = set(ids)
+    problem = _judge_ids(ids, pending, f"the pending list of group {name}")
+    if problem:
+        return problem
     owned: set[bytes] = set()
     for consumer in group.consumer:
-        name = repr(text(consumer.name))[1:]
-        problem = _judge_ids(consumer.pending, pending, f"the pending list of consumer {name}")
+        owner = repr(text(consumer.name))[1:]
+        problem = _judge_ids(consumer.pending, pending, f"the pending list of consumer {owner} of group {name}")
         if problem:
             return problem
         owned.update(consumer.pending)
     unowned = group.get("unowned") or []
-    problem = _judge_ids(unowned, pending, "the list of unowned entries")
+    problem = _judge_ids(unowned, pending, f"the list of unowned entries of group {name}")
     if problem is None and not owned.isdisjoint(unowned):
-        return "unowned entries that no consumer has", "one that a consumer has"
+        both = next(entry_id for entry_id in unowned if entry_id in owned)
+        return f"unowned entries of group {name} that no consumer has", f"{_shown(both)}, which one has"
     return problem
 
 
 def _judge_ids(ids: list[bytes], known: set[bytes], what: str) -> tuple[str, str] | None:
-    if len(set(ids)) != len(ids):
-        return f"ids that occur once in {what}", "one twice"
+    twice = _first_twice(ids)
+    if twice is not None:
+        return f"ids that occur once in {what}", f"{_shown(twice)} twice"
     stray = next((entry_id for entry_id in ids if entry_id not in known), None)
-    if stray is None:
+    return None if stray is None else (f"ids in {what} that the group has", f"{_shown(stray)}, which it has not")
+
+
+def _first_twice(ids: list[bytes]) -> bytes | None:
+    if len(set(ids)) == len(ids):
         return None
-    ms, seq = int.from_bytes(stray[:8], "big"), int.from_bytes(stray[8:], "big")
-    return f"ids in {what} that the group has", f"{ms}-{seq}, which it has not"
+    return next(entry_id for entry_id, times in Counter(ids).items() if times > 1)
+
+
+def _shown(raw_id: bytes) -> str:
+    return f"{int.from_bytes(raw_id[:8], 'big')}-{int.from_bytes(raw_id[8:], 'big')}"
 
 
 ID = Row("ms" / LEN, "seq" / LEN)
@@ -60,46 +73,49 @@ PENDING = Row(
 )
 
 
-def _consumer(version: int) -> Any:
+def _consumer(version: int, string: Any) -> Fields:
     return Fields(
-        "name" / STR,
+        "name" / string,
         "seen_time_ms" / I64LE,
         *(["active_time_ms" / I64LE] if version >= 3 else []),
         "pending" / Counted(RAW_ID),
     )
 
 
-def _group(version: int) -> Any:
-    return Checked(
-        Fields(
-            "name" / STR,
-            "last_id" / ID,
-            *(["entries_read" / LEN] if version >= 2 else []),  # 2^64-1: not known
-            "pending" / Counted(PENDING),
-            "consumer" / Counted(_consumer(version)),
-            *(["unowned" / Counted(RAW_ID)] if version >= 5 else []),  # secondary
-        ),
-        judge_pending,
-        CODE,
+def _group(version: int, string: Any) -> Fields:
+    return Fields(
+        "name" / string,
+        "last_id" / ID,
+        *(["entries_read" / LEN] if version >= 2 else []),  # 2^64-1: not known
+        "pending" / Counted(PENDING),
+        "consumer" / Counted(_consumer(version, string)),
+        *(["unowned" / Counted(RAW_ID)] if version >= 5 else []),  # secondary
     )
 
 
-PRODUCER = Fields(  # secondary
-    "pid" / STR,
-    "id" / Counted(Row("iid" / STR, "ms" / LEN, "seq" / LEN)),
-)
+def _producer(string: Any) -> Fields:  # secondary
+    return Fields(
+        "pid" / string,
+        "id" / Counted(Row("iid" / string, "ms" / LEN, "seq" / LEN)),
+    )
 
 
 def judge_nodes(nodes: list[Any], _: Reading) -> tuple[str, str] | None:
     """Return what was expected of the nodes of a stream and what was found, None if each is there once."""
-    keys = {text(node.key) for node in nodes}
-    return None if len(keys) == len(nodes) else ("nodes with keys of their own", "one that stands there twice")
+    twice = _first_twice([text(node.key) for node in nodes])
+    return None if twice is None else ("nodes with ids of their own", f"{_shown(twice)} twice")
 
 
-def stream_of(version: int, node: Any = NODE) -> Fields:
-    """STREAM_LISTPACKS and its later versions, with nodes of the given form."""
+def stream_of(version: int, unjudged: Any = None) -> Fields:
+    """STREAM_LISTPACKS and its later versions. ``unjudged``: read strings so, and compare nothing with anything."""
+    string = unjudged or STR
+    nodes: Any = Counted(Fields("key" / string, "listpack" / string))
+    group: Any = _group(version, string)
+    if unjudged is None:
+        nodes = Checked(Counted(NODE), judge_nodes, CODE)
+        group = Checked(group, judge_pending, CODE)
     fields = [
-        "node" / Checked(Counted(node), judge_nodes, CODE),
+        "node" / nodes,
         "length" / LEN,  # live entries
         "last_id" / ID,
     ]
@@ -109,12 +125,12 @@ def stream_of(version: int, node: Any = NODE) -> Fields:
             "max_deleted_id" / ID,
             "entries_added" / LEN,
         ]
-    fields += ["group" / Counted(_group(version))]
+    fields += ["group" / Counted(group)]
     if version >= 4:  # secondary
         fields += [
             "idmp_duration_s" / LEN,
             "idmp_max_entries" / LEN,
-            "producer" / Counted(PRODUCER),
+            "producer" / Counted(_producer(string)),
             "iids_added" / LEN,
             "iids_duplicates" / LEN,
         ]

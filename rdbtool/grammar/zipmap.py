@@ -35,7 +35,7 @@ def scan_zipmap(blob: bytes) -> Iterator[Entry]:
         yield entry
         count += 1
         at = entry.stop
-    if blob[0] < _BIG_LENGTH and blob[0] != count:
+    if blob[0] != _BIG_LENGTH and blob[0] != count:  # 254: so many or more
         raise RefusalError(CODE, 0, f"{blob[0]} pairs", str(count), field="zmlen")
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _NAMED: Final = 100
 
 
-def repair_lines(done: Repaired, *, is_dry: bool = False) -> Iterator[str]:
-    """Yield the report as lines."""
+def repair_lines(done: Repaired, *, is_dry: bool = False, target: str | None = None) -> Iterator[str]:
+    """Yield the report as lines. ``is_dry``: nothing was written; ``target`` is then where it would have been."""
     for lost in done.lost[:_NAMED]:
         key = (
             ""
@@ -32,6 +32,7 @@ def repair_lines(done: Repaired, *, is_dry: bool = False) -> Iterator[str]:
         text
         for text in (
             f"{done.keys:,} keys" if done.keys or done.kind == "rdb" else "",
+            f"{done.functions:,} function libraries" if done.functions else "",
             f"{done.commands:,} commands" if done.kind != "rdb" else "",
         )
         if text
@@ -40,14 +41,18 @@ def repair_lines(done: Repaired, *, is_dry: bool = False) -> Iterator[str]:
         yield f"{done.source}: nothing is wrong with it: {kept}"
     else:
         yield f"{done.source}: kept {kept}, lost {size:,} bytes"
+    if done.foreign:
+        yield f"kept as they stand, though no server has such commands: {', '.join(done.foreign[:_NAMED])} · CMD201"
     if done.destination is not None:
         yield f"{done.destination}: {done.bytes:,} bytes, verified"
         if done.digest is not None:
             yield f"digest {done.digest} ({done.rules})"
         else:
             yield f"no digest: {done.undigested}"
-    elif not is_dry:
-        yield "nothing could be saved, and nothing was written"
+    elif not done.is_saved:
+        yield f"nothing could be saved, and nothing {'would be' if is_dry else 'was'} written"
+    elif is_dry and target is not None:
+        yield f"{target}: would be written"
 
 
 def repair_json(done: Repaired) -> dict[str, Any]:
@@ -59,7 +64,9 @@ def repair_json(done: Repaired) -> dict[str, Any]:
         "kind": done.kind,
         "parts": list(done.parts),
         "keys": done.keys,
+        "functions": done.functions,
         "commands": done.commands,
+        "foreign": list(done.foreign),
         "bytes": done.bytes,
         "checksum": done.checksum,
         "digest": done.digest,

@@ -200,12 +200,14 @@ CASES = [
     ),
     # Field expiries (A13)
     Case(24, "FFFFFFFFFFFF0000 01 02 01 66 01 76", "RDB207", 9, "value.pair[0].ttl"),
-    Case(24, "FFFFFFFFFFFFFFFF 01 01 01 66 01 76", "RDB207", 9, "value.pair[0].ttl"),
-    Case(24, "FFFFFFFFFFFFFF7F 01 81 FFFFFFFFFFFFFFFF 01 66 01 76", "RDB207", 9, "value.pair[0].ttl"),
+    Case(24, "FFFFFFFFFFFFFFFF 01 01 01 66 01 76", "RDB207", 0, "value.min_expire"),
+    Case(24, "0100000000000100 01 00 01 66 01 76", "RDB207", 0, "value.min_expire"),
+    Case(24, "FFFFFFFFFFFF0000 01 81 FFFFFFFFFFFFFFFF 01 66 01 76", "RDB207", 9, "value.pair[0].ttl"),
     Case(22, "01 81 0001000000000000 01 66 01 76", "RDB207", 1, "value.pair[0].expire_at"),
     Case(22, "01 01 66 01 76 FEFFFFFFFFFFFFFF", "RDB207", 5, "value.pair[0].expire_at", VALKEY),
     Case(23, "0E 0E000000 0300 01 01 01 01 DFFF 02 FF", "RDB207", 11, "value.triples.entry[2]"),
     Case(23, "0E 0E000000 0300 01 01 01 01 8178 02 FF", "RDB207", 11, "value.triples.entry[2]"),
+    Case(23, "0E 0E000000 0300 01 01 01 01 8137 02 FF", "RDB207", 11, "value.triples.entry[2]"),
     # Data of modules
     Case(7, "00 06 00", "RDB208", 1, "value.data"),
     Case(7, "00 02", "RDB101", 2, "value.data[0]"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rdbtool.analysis.repair import repair
+from rdbtool.analysis.validate import Checks, validate
 from rdbtool.reader.aof import open_aof
 
 Argv = tuple[bytes, ...]
@@ -115,6 +116,7 @@ def test_only_the_damaged_record_is_lost(kind: Callable[[bytearray, random.Rando
         with open_aof(str(result)) as reader:
             kept = Counter(command.argv for command in reader.commands())
         missing = Counter(COMMANDS) - kept
+        assert validate(str(result), Checks(replay=False)).answer == "valid"
         assert missing in (Counter(), Counter([COMMANDS[index]])), (index, bytes(record))
         # What a payload says is not known to be wrong; but nothing may come out of it.
         assert not [argv for argv in kept - Counter(COMMANDS) if argv[0] == b"FLUSHALL"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rdbtool.analysis.repair import RepairOptions, repair
+from rdbtool.analysis.validate import Checks, validate
 from rdbtool.errors import RdbToolError
 from rdbtool.model import (
     HashValue,
@@ -115,6 +116,7 @@ def test_what_is_not_damaged_is_kept(thousand: bytes, tmp_path: Path) -> None:
         source.write_bytes(broken)
         done = repair(str(source), str(result))
         assert source.read_bytes() == broken
+        assert validate(str(result)).answer == "valid"
         kept = read(result.read_bytes())
         assert len(kept) == done.keys >= 990
         hit = {name for name, record in expected.items() if record.start < at + size and at < record.stop}
@@ -145,6 +147,11 @@ def test_nothing_wrong_is_a_copy(tmp_path: Path) -> None:
     for source in sorted((FIXTURES / "small").glob("*.rdb")):
         result = tmp_path / source.name
         done = repair(str(source), str(result))
+        if "rc-function" in source.name:
+            # No released server loads its libraries.
+            assert [lost.code for lost in done.lost] == ["RDB343", "RDB343"]
+            assert validate(str(result)).answer == "valid"
+            continue
         assert done.lost == ()
         assert result.read_bytes() == source.read_bytes()
 
@@ -169,8 +176,8 @@ def test_every_cut_and_flip_of_small_files_has_an_answer(tmp_path: Path) -> None
                 continue
             assert result.exists() == done.is_saved
             if done.is_saved:
-                with open_rdb(str(result)) as reader:
-                    assert sum(1 for _ in reader) == done.keys
+                verdict = validate(str(result), Checks(databases=1 << 64))
+                assert (verdict.answer, verdict.keys) == ("valid", done.keys), case
                 result.unlink()
 
 

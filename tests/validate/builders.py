@@ -194,6 +194,38 @@ def stream(
     return data + length(len(groups)) + b"".join(groups)
 
 
+# ---- vector sets ---------------------------------------------------------------------------------
+
+
+def vector_set(
+    quantisation: int = 1,
+    *,
+    size: int = 0,
+    elements: int = 1,
+    count: int | None = None,
+    numbers: int | None = None,
+    projected: int = 0,
+    matrix: int | None = None,
+) -> bytes:
+    """A vector set of 3 dimensions. ``size``: of each vector, else the right one; ``numbers``: claimed for a node."""
+
+    def number(value: int) -> bytes:
+        return b"\x02" + length(value)
+
+    def text(data: bytes) -> bytes:
+        return b"\x05" + string(data)
+
+    data = b"\x81" + bytes.fromhex("bde72da2bb1eb400") + number(3) + number(elements if count is None else count)
+    data += number(quantisation | 16 << 8) + number(1 if projected else 0)
+    if projected:
+        data += number(projected) + text(bytes(12 * projected if matrix is None else matrix))
+    for at in range(elements):
+        row = (at + 1, 1 << 24, 0, 32, 0, 0)
+        data += text(b"e%d" % at) + text(bytes(size or {0: 12, 1: 3, 2: 8}[quantisation]))
+        data += number(len(row) if numbers is None else numbers) + b"".join(number(value) for value in row)
+    return data + b"\0"
+
+
 # ---- files ---------------------------------------------------------------------------------------
 
 

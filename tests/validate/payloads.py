@@ -26,6 +26,7 @@ from validate.builders import (
     record,
     stream,
     string,
+    vector_set,
     ziplist,
     zipmap,
     zl_entry,
@@ -40,7 +41,7 @@ FIRST = entry_of(0, string(b"value"), b"before")
 LAST = entry_of(0, string(b"value"), b"after")
 
 #: Versions of files that hold a type (older ones: 10).
-_SINCE = {20: 11, 21: 11, 22: 12, 23: 12, 24: 12, 25: 12}
+_SINCE = {7: 12, 20: 11, 21: 11, 22: 12, 23: 12, 24: 12, 25: 12}
 
 
 class Payload(NamedTuple):
@@ -426,6 +427,16 @@ SCORES = [
     Payload(
         "old zset: score that is text", 3, length(1) + string(b"m") + b"\x03abc", "RDB106", "value.pair[0].score", "38"
     ),
+    Payload("zset ziplist: score that is text", 12, blob(ziplist(b"m", b"abc")), "RDB106", "value.entry[1]", "38"),
+    Payload(
+        "old zset: number with text behind it",
+        3,
+        length(1) + string(b"m") + b"\x021x",
+        "RDB106",
+        "value.pair[0].score",
+        "38",
+    ),
+    Payload("zset listpack: score in base 16", 17, blob(listpack(b"m", b"0x10")), "RDB106", "value.entry[1]", "38"),
     Payload("zset listpack: score that is text", 17, blob(listpack(b"m", b"abc")), "RDB106", "value.entry[1]", "38"),
     Payload("zset listpack: scores that fall", 17, blob(listpack(b"m", 2, b"n", 1)), "RDB314", "member[1]", "B5"),
     Payload("zset listpack: names that fall", 17, blob(listpack(b"n", 1, b"m", 1)), "RDB314", "member[1]", "B5"),
@@ -487,6 +498,14 @@ ZIPMAPS = [
         blob(zipmap((zm_field(b"f"), zm_value(b"v")), end=b"")),
         "RDB204",
         "value.end",
+        "25",
+    ),
+    Payload(
+        "zipmap count of 255",
+        9,
+        blob(zipmap((zm_field(b"f"), zm_value(b"v")), count=255)),
+        "RDB204",
+        "value.zmlen",
         "25",
     ),
     Payload(
@@ -611,6 +630,22 @@ STREAMS = [
         "RDB206",
         "value.node[0].listpack.master.deleted",
         "2026: wrong deleted count",
+    ),
+    Payload(
+        "stream node with a live entry too many and a deleted one too few",
+        19,
+        stream((node(ENTRY, record(b"w", delta=(1, 0), flags=3), live=2, dead=0),)),
+        "RDB206",
+        "value.node[0].listpack.master.count",
+        "2026: wrong deleted count",
+    ),
+    Payload(
+        "stream back length that the byte before completes",
+        19,
+        stream((node([2, 0, lp_entry(0, back=b"\x81"), b"v", 4]),)),
+        "RDB202",
+        "value.node[0].listpack.record[0]",
+        "20",
     ),
     Payload(
         "stream record with a wrong count of elements",
@@ -748,6 +783,38 @@ EXPIRIES = [
         "field expiry that is text", 23, blob(listpack(b"f", b"v", b"soon")), "RDB207", "value.triples.entry[2]", "04"
     ),
     Payload(
+        "field expiry that is the text of a number",
+        25,
+        struct.pack("<q", 0) + blob(listpack(b"f", b"v", b"8388607")),
+        "RDB207",
+        "value.triples.entry[2]",
+        "04",
+    ),
+    Payload(
+        "earliest field expiry below 0",
+        24,
+        struct.pack("<q", -1) + length(1) + b"\0" + string(b"f") + string(b"v"),
+        "RDB207",
+        "value.min_expire",
+        "08",
+    ),
+    Payload(
+        "earliest field expiry above 2^48",
+        24,
+        struct.pack("<q", (1 << 48) + 1) + length(1) + b"\0" + string(b"f") + string(b"v"),
+        "RDB207",
+        "value.min_expire",
+        "08",
+    ),
+    Payload(
+        "field expiry that wraps at 64 bits",
+        24,
+        struct.pack("<q", 1 << 47) + length(1) + length((1 << 64) - 1) + string(b"f") + string(b"v"),
+        "RDB207",
+        "value.pair[0].ttl",
+        "08",
+    ),
+    Payload(
         "packed field expiry of 2^48", 23, blob(listpack(b"f", b"v", 1 << 48)), "RDB207", "value.triples.entry[2]", "05"
     ),
     Payload(
@@ -784,6 +851,28 @@ EXPIRIES = [
     ),
 ]
 
+VECTORS = [
+    Payload(
+        "vector set of an unknown quantisation",
+        7,
+        vector_set(quantisation=3, size=3),
+        "RDB318",
+        "quantisation",
+        "2026: vector set quantisation",
+    ),
+    Payload("vector set with a short vector", 7, vector_set(size=2), "RDB318", "element[0].vector", "vectors"),
+    Payload("vector set with a long vector", 7, vector_set(0, size=13), "RDB318", "element[0].vector", "vectors"),
+    Payload("vector set with an element too few", 7, vector_set(count=2), "RDB318", "count", "vectors"),
+    Payload("vector set with an element too many", 7, vector_set(count=0), "RDB318", "end", "vectors"),
+    Payload(
+        "vector set with a number too few in a node", 7, vector_set(numbers=9), "RDB318", "element[0].node", "vectors"
+    ),
+    Payload(
+        "vector set with a short projection", 7, vector_set(projected=5, matrix=8), "RDB318", "projection", "vectors"
+    ),
+    Payload("empty vector set", 7, vector_set(elements=0), "RDB310", "", "#15386"),
+]
+
 SOUND = [
     Payload("hash whose values look like lengths", 13, blob(ziplist(b"f", b"\xff", b"g", b"\xfe\x01")), None, "", "31"),
 ]
@@ -805,5 +894,6 @@ PAYLOADS = [
     *STREAMS,
     *GROUPS,
     *EXPIRIES,
+    *VECTORS,
     *SOUND,
 ]

@@ -17,9 +17,14 @@ PASSED_BY_CHECK_RDB = {
     "zset listpack: score NaN": "it does not look at the scores of packed sorted sets (redis #15414)",
     "zset ziplist: score NaN": "as above",
     "zset listpack: score that is text": "as above: the member gets a score of 0",
+    "zset ziplist: score that is text": "as above",
+    "zset listpack: score in base 16": "it reads it; no server writes such a score, and other readers take 0",
+    "old zset: number with text behind it": "it reads the number and passes over the rest",
     "zset listpack: scores that fall": "it does not look at the order: range commands answer wrongly",
     "zset listpack: names that fall": "as above",
     "stream listpack of another count": "it does not compare the count of a stream's listpack",
+    "stream node with a live entry too many and a deleted one too few": "it compares the sum of both",
+    "stream back length that the byte before completes": "it reads on to the left; no server writes a wider length",
     "stream of more entries than there are": "it looks at the length of streams without nodes only",
     "stream of fewer entries than there are": "as above",
     "stream of deleted entries only": "such nodes are refused since 2026",
@@ -52,7 +57,8 @@ def test_the_payload_is_named(payload: Payload, backend: str, monkeypatch: pytes
         assert (verdict.answer, verdict.findings, verdict.keys) == ("valid", (), 3)
         return
     assert verdict.answer == "invalid"
-    [finding] = verdict.findings
+    # That values of modules are not judged in full is noted as well.
+    [finding] = [row for row in verdict.findings if row.code != "RDB353"]
     assert (finding.code, finding.severity, finding.path) == (payload.code, "error", payload.path)
     assert (finding.db, finding.key, finding.part) == (DB, KEY, "dump.rdb")
     stop = payload.start + len(payload.record)
@@ -82,9 +88,9 @@ def test_the_table_of_disagreements_is_about_payloads() -> None:
     assert set(PASSED_BY_CHECK_RDB) <= {payload.name for payload in PAYLOADS if payload.code is not None}
 
 
-def test_what_follows_a_damaged_listpack_is_judged_too() -> None:
-    """The string around it says where it ends; a damaged ziplist header ends reading like anything else."""
-    damaged = [payload for payload in PAYLOADS if payload.code == "RDB202"]
+def test_what_follows_a_damaged_blob_is_judged_too() -> None:
+    """The string around it says where it ends."""
+    damaged = [payload for payload in PAYLOADS if payload.code in {"RDB201", "RDB202", "RDB203", "RDB204"}]
     assert len(damaged) > 10
     for payload in damaged:
         verdict = validate(payload.file)

@@ -150,6 +150,58 @@ def test_sound_values_are_sound() -> None:
     assert validate(data).findings == ()
 
 
+#: Vector sets as Redis 8.0.6 wrote them: 8 bits and attributes, no quantisation, 1 bit, a projection.
+VECTOR_SETS = {
+    "q8": (
+        "81bde72da2bb1eb40002030202025001020205016205077b2278223a317d0503203f7f02100202028001000003020102200201"
+        "02813c1b25000000000002000210020002000210020002000210020002813f5f74824092a476050161050005032a557f020702"
+        "01028001000000020102200202"
+        "02813c1b25000000000002813f4d41b2406f775100"
+    ),
+    "noquant": (
+        "81bde72da2bb1eb400020302020250000200050162050c9be8a13e00000000e8dc723f02070202028001000000020102200201"
+        "02813e1e8fe8000000000280404a62c2050161050c77d6883e77d6083fb2414d3f020a02010280010000010201022002020281"
+        "3e1e8fe8000000000200021002000280406f775100"
+    ),
+    "bin": (
+        "81bde72da2bb1eb400024046020102500202000501610510ffffffffffffffff3f000000000000000206020102800100000002"
+        "0002200200028043aae05d00"
+    ),
+    "reduced": (
+        "81bde72da2bb1eb40002020201025001020102050528"
+        "2ef9e43e2ef9e43e2ef9e43e2ef9e43e2ef9e43e2ef9e43e2ef9e4be2ef9e43e2ef9e4be2ef9e43e"
+        "05016105027f190206020102800100000002000220020002813f7b075540dae9e600"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VECTOR_SETS)
+def test_vector_sets_of_a_server_are_sound(name: str) -> None:
+    value = bytes.fromhex(VECTOR_SETS[name])
+    verdict = validate(rdb(entry_of(7, value, b"v"), version=12))
+    assert (verdict.answer, [row.code for row in verdict.findings]) == ("valid", ["RDB353"])
+
+
+def test_what_follows_damage_in_compressed_data_is_judged_too() -> None:
+    """The length of the compressed data says where it ends."""
+    broken = b"\xc3\x02\x05\x20\x05"
+    values = {
+        0: broken,
+        1: length(2) + string(b"a") + broken,
+        3: length(1) + broken + b"\xfe",
+        4: length(1) + string(b"f") + broken,
+        5: length(1) + broken + bytes(8),
+        10: broken,
+        14: length(1) + broken,
+        18: length(1) + length(2) + broken,
+    }
+    data = rdb(*(entry_of(code, value, b"k%d" % code) for code, value in values.items()), text(), text())
+    verdict = validate(data)
+    assert [row.code for row in verdict.findings] == ["RDB104"] * len(values) + ["RDB301"]
+    assert [row.key for row in verdict.findings[:-1]] == [b"k%d" % code for code in values]
+    assert (verdict.keys, verdict.checksum) == (len(values) + 2, "correct")
+
+
 def test_a_large_collection_with_one_duplicate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind every size at which the set of what was seen grows."""
     for count in (8, 9, 33, 129, 513, 2_049, 8_193, 40_000):

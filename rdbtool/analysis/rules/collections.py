@@ -1,4 +1,4 @@
-"""Rules of lists, sets, sorted sets, hashes and arrays: duplicates, order, NaN, emptiness.
+"""Rules of lists, sets, sorted sets, hashes, arrays and vector sets: duplicates, order, NaN, emptiness.
 
 Whether a server notices depends on how it loads the type: it builds tables and notices duplicates on the way,
 converts ziplists and zipmaps entry by entry (Redis 7.0 and later), and takes listpacks as they are.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from rdbtool._codec.check import Flagged
-from rdbtool.analysis.rules.rule import Loading, Rule, indexed, never, only_deep, quoted, whole
+from rdbtool.analysis.rules.rule import Loading, Rule, always, indexed, never, only_deep, quoted, whole
 
 #: Types that servers from Redis 7.0 on convert when they load them: zipmap, ziplists.
 _CONVERTED: Final = frozenset({9, 12, 13})
@@ -61,6 +61,27 @@ def _words_of_expiry_order(row: Flagged) -> str:
     return f"expected rising expiries, but {quoted(row.data)} expires at {now} ms, before {before} ms"
 
 
+#: What a vector set may say, by the part of it that says something else.
+_VECTORS: Final = {
+    "quantisation": "a quantisation of at most {}",
+    "dimension": "at most {} dimensions",
+    "projected dimension": "at most {} dimensions before the projection",
+    "projection": "a projection of {} bytes",
+    "count": "{} elements",
+    "vector": "a vector of {} bytes",
+    "node": "{} numbers in the node",
+}
+
+
+def _words_of_vectors(row: Flagged) -> str:
+    part, expected, found = row.facts
+    if part == "end":
+        return "expected the end of the vector set behind its last element, but more follows"
+    if expected is None:
+        return f"expected the {part} of a vector set, but it is not there"
+    return f"expected {_VECTORS[str(part)].format(expected)}, but found {found}"
+
+
 RULES: Final[dict[str, Rule]] = {
     "empty": Rule(
         "RDB310",
@@ -107,5 +128,12 @@ RULES: Final[dict[str, Rule]] = {
         lambda row: f"expected each index once, but {row.facts[0]} stands there again",
         indexed("item"),
         never,
+    ),
+    "vector-set": Rule(
+        "RDB318",
+        "error",
+        _words_of_vectors,
+        lambda row: f"element[{row.at}].{row.facts[0]}" if row.at >= 0 else str(row.facts[0]),
+        always,
     ),
 }

@@ -141,7 +141,7 @@ class ItemJudge:
                     self.say(Remark("RDB351", "note", said.span.start, message, never, db))
         modules = totals.by_kind.get("module", 0)
         if modules:
-            message = f"{modules} values of modules were not looked into: only their module can"
+            message = f"{modules} values of modules were not judged in full: only their modules can"
             self.say(Remark("RDB353", "note", 0, message, never))
 
     def judge_version(self, header: Header, rules: Rules) -> None:

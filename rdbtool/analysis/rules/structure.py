@@ -6,6 +6,7 @@ all of them since 9.1. Everything else that codec and grammar refuse, servers re
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from rdbtool.analysis.rules.rule import is_since
@@ -15,8 +16,18 @@ from rdbtool.rules import Rules
 #: Damage that may stand inside a listpack: the listpack, uneven counts, entries of streams, expiries of fields.
 PACKED: Final = frozenset({"RDB106", "RDB202", "RDB206", "RDB207", "RDB211"})
 
+#: Damage that may stand within a string that says where it ends, or that says nothing about where anything ends.
+PASSABLE: Final = PACKED | {"RDB104", "RDB201", "RDB203", "RDB204", "RDB205"}
+
 #: Types whose whole value, or each node of it, is one listpack.
 LISTPACKS: Final = frozenset({15, 16, 17, 18, 19, 20, 21, 23, 25, 26, 27})
+
+#: Packed sorted sets: of a score that is no number servers read what they can, and 0 where that is nothing.
+_SCORED: Final = frozenset({12, 17})
+
+#: Sorted sets whose scores are texts: of one that begins like a number, servers read so much.
+_OLD_ZSET: Final = 3
+_BEGINS: Final = re.compile(r"""['"] *[+-]?(\.?\d|inf)""", re.IGNORECASE)
 
 #: A stream of Redis 5 and 6, whose entries later servers walk while they load it.
 _WALKED: Final = 15
@@ -28,6 +39,8 @@ _NOT_WALKED: Final = (".count", ".deleted", ".terminator", ".lp_count")
 def refuses_structure(rules: Rules, error: FormatError, type_code: int) -> bool:
     """Whether a server refuses the file over damage in a value of a type (its number)."""
     if error.code == "RDB003":
+        return False
+    if error.code == "RDB106" and (type_code in _SCORED or (type_code == _OLD_ZSET and _BEGINS.match(error.found))):
         return False
     if error.code not in PACKED or type_code not in LISTPACKS:
         return True

@@ -1,0 +1,17 @@
+"""A code, and what servers do most often."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+EXITS: Final = "The server logs an error and exits."
+LOADS: Final = "The server loads it."
+
+
+class Code(NamedTuple):
+    """One code: a title of a few words, what it means, and what a server does when it loads such a file."""
+
+    code: str
+    title: str
+    meaning: str
+    server: str

@@ -1,0 +1,84 @@
+"""The child of ``test_repair_sound``: repairs what is left of a source after every cut and every third flip.
+
+    python repair_child.py RESULT SOURCE FILE...     (SOURCE is FILE, or the directory that it belongs to)
+
+Prints one line of JSON: how often something was saved, nothing was, or the source refused; what was wrong; the peak
+of resident memory in MiB.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from rdbtool.analysis.repair import repair
+from rdbtool.analysis.validate import Checks, validate
+from rdbtool.errors import RdbToolError
+
+ADDRESS_SPACE = 512 << 20
+SECONDS = 2.0
+CHECKS = Checks(replay=False, databases=1 << 64)
+
+
+def damages(data: bytes) -> Iterator[tuple[str, bytes]]:
+    for size in range(0, len(data), 2):
+        yield f"cut at {size}", data[:size]
+    changed = bytearray(data)
+    for number in range(0, len(data) * 8, 3):
+        at, bit = divmod(number, 8)
+        changed[at] ^= 1 << bit
+        yield f"flip of bit {bit} at {at}", bytes(changed)
+        changed[at] ^= 1 << bit
+
+
+def judge(source: Path, result: Path) -> tuple[str, str | None]:
+    """Return what came of a repair, and what is wrong with that."""
+    began = time.monotonic()
+    try:
+        done = repair(str(source), str(result))
+    except RdbToolError as error:
+        return "refused", None if error.exit_code == 4 else str(error)
+    if (taken := time.monotonic() - began) > SECONDS:
+        return "saved", f"it took {taken:.1f} s"
+    if not done.is_saved:
+        return "nothing", "something was written" if result.exists() else None
+    verdict = validate(str(result), CHECKS)
+    wrong = verdict.error or next((str(row) for row in verdict.findings if row.severity == "error"), None)
+    if result.is_dir():
+        shutil.rmtree(result)
+    else:
+        result.unlink()
+    return "saved", wrong
+
+
+def main() -> None:
+    result, source, *files = map(Path, sys.argv[1:])
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    answers: Counter[str] = Counter(saved=0, nothing=0, refused=0)
+    wrong = []
+    for file in files:
+        whole = file.read_bytes()
+        for label, data in damages(whole):
+            file.write_bytes(data)
+            try:
+                answer, fault = judge(source, result)
+            except Exception:  # noqa: BLE001 - whatever it is, it is the failure that is looked for
+                wrong.append(f"{file.name}: {label}: {traceback.format_exc()}")
+                continue
+            answers[answer] += 1
+            if fault is not None:
+                wrong.append(f"{file.name}: {label}: {fault}")
+        file.write_bytes(whole)
+    with open("/proc/self/status") as status:
+        peak = next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))
+    print(json.dumps({**answers, "wrong": wrong, "peak": peak}))
+
+
+main()
