@@ -6,14 +6,16 @@ only when asked to, and is gone when its ``with`` block ends.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -155,7 +157,10 @@ def run_server(
         arguments = [word for key, value in settings.items() for word in (f"--{key}", value)]
         log = directory / "server.log"
         with log.open("wb") as output:
-            process = subprocess.Popen([tools.server, *arguments], stdout=output, stderr=subprocess.STDOUT)
+            # A group of its own: a child that rewrites or saves ends with it, or it would write into what is removed.
+            process = subprocess.Popen(
+                [tools.server, *arguments], stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
         try:
             client = _connect(process, directory / "s", log)
             try:
@@ -163,7 +168,8 @@ def run_server(
             finally:
                 client.close()
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 

@@ -104,3 +104,11 @@ EMPTY = [
 def test_nothing_is_too_little_to_differ(first, second):
     table = compare([KeyRecord(db=0, key=b"", value=first)], [KeyRecord(db=0, key=b"", value=second)])
     assert table.counts == (0, 0, 1, 0, 0)
+
+
+def test_a_part_is_not_taken_for_another():
+    """Metadata in front of a list is no element of it."""
+    with_meta = KeyRecord(db=0, key=b"k", value=ListValue([b"x"]), meta=b"m")
+    table = compare([with_meta], [KeyRecord(db=0, key=b"k", value=ListValue([b"m", b"x"]))])
+    assert table.counts[SAME] == 0
+    assert compare([with_meta], [with_meta]).counts[SAME] == 1
