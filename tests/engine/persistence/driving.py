@@ -127,7 +127,7 @@ class Driver:
             ]
         )
 
-    def library(self, name: str) -> str:
+    def function(self, name: str) -> str:
         number = self.random.random()
         return f"#!lua name=lib{name}\nredis.register_function('f{name}', function() return {number} end)"
 
@@ -141,7 +141,7 @@ class Driver:
                 ["COPY", pick(["s", "h1"]), pick(["t", "h2"]), "REPLACE"],
                 ["COPY", pick(["s", "h1"]), "x", "DB", "2"],
                 ["FLUSHDB"] if self.random.random() < 0.1 else ["PING"],
-                ["FUNCTION", "LOAD", "REPLACE", self.library(pick("ab"))],
+                ["FUNCTION", "LOAD", "REPLACE", self.function(pick("ab"))],
                 ["FUNCTION", "DELETE", "liba"],
                 ["GET", "a"],
                 ["EVAL", "redis.call('SET','a','1')", "0"],
