@@ -6,9 +6,13 @@ exit code that the commands answer with. Nothing else may reach a user.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rdbtool.span import Where
+
+if TYPE_CHECKING:
+    from rdbtool.findings import Finding
 
 
 class RdbToolError(Exception):
@@ -43,6 +47,27 @@ class ReplayError(RdbToolError):
     """A command of a log does not do what a log's command should, and ``strict`` was asked for."""
 
     exit_code = 1
+
+
+class UncertainError(RdbToolError):
+    """The effects of some commands of an AOF are unknown, so the dataset is uncertain.
+
+    ``findings`` are the first of them, ``count`` is how many commands there are in all.
+    """
+
+    exit_code = 1
+
+    def __init__(self, findings: Sequence[Finding], count: int, *, next_step: str = "") -> None:
+        first = findings[0]
+        others = "" if count == 1 else f"\n  {count:,} commands have unknown effects in all"
+        number = "" if first.number is None else f", command {first.number:,}"
+        step = f"\n  next: {next_step}" if next_step else ""
+        super().__init__(
+            f"{first.part}: at {first.offset:#x}{number}: {first.message} ({first.code}): the dataset is uncertain"
+            f"{others}{step}"
+        )
+        self.findings = tuple(findings)
+        self.count = count
 
 
 class Loss(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
@@ -81,6 +82,7 @@ class Converted(NamedTuple):
     is_raised: bool
     is_verified: bool
     error_replies: int
+    remarks: Sequence[str]
 
 
 def convert(
@@ -89,7 +91,7 @@ def convert(
     """Convert what ``source`` names into ``destination`` (``-``: standard output), and read it back.
 
     Raises ValueError where the form does not follow from the destination, LossError where the target cannot hold the
-    data, ReplayError where a log's effect is in doubt, and what reading and writing raise; nothing was written then.
+    data, UncertainError where a log's effect is in doubt, and what reading and writing raise; nothing was written then.
     """
     options = options or ConvertOptions()
     form = options.form or form_of(destination)
@@ -142,7 +144,8 @@ def convert(
         transfer.fingerprint,
         is_raised,
         is_verified,
-        0 if loaded is None else loaded.replay.severities["warning"],
+        0 if loaded is None else loaded.replay.counts["CMD203"],
+        () if loaded is None else loaded.remarks,
     )
 
 

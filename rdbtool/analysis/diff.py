@@ -18,7 +18,7 @@ from rdbtool.analysis.diff_parts import Part, Sign
 from rdbtool.analysis.diff_sides import Origin, Progress, Side, open_side
 from rdbtool.analysis.diff_values import compare_records
 from rdbtool.analysis.diff_weights import weigh
-from rdbtool.errors import FormatError, InputError, ReplayError, describe_error, describe_key
+from rdbtool.errors import FormatError, InputError, ReplayError, UncertainError, describe_error, describe_key
 from rdbtool.model import KeyRecord
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def answering() -> Iterator[None]:
     """Raise InputError instead of what says that data is bad: then there is no answer to how two data sets differ."""
     try:
         yield
-    except (FormatError, ReplayError) as error:
+    except (FormatError, ReplayError, UncertainError) as error:
         raise InputError(describe_error(error)) from error
 
 

@@ -126,12 +126,14 @@ class FileSide:
 
 
 class LogSide:
-    """The state that a log leads to. Raises FormatError and ReplayError where that is in doubt."""
+    """The state that a log leads to. Raises FormatError and UncertainError where that is in doubt."""
 
     is_log = True
 
     def __init__(self, loaded: Loaded, name: str, size: int | None) -> None:
         self.state = origin_of_log(loaded)
+        if loaded.doubt is not None:
+            raise loaded.doubt
         self.name = name
         self.size = size
         self.header = self.state.header

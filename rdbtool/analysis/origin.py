@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
 
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
 from rdbtool._codec.selection import Selection
-from rdbtool.errors import ReplayError
 from rdbtool.model import Aux, Header, Item, KeyRecord
 from rdbtool.span import Span
 
@@ -116,14 +115,11 @@ def origin_of_log(loaded: Loaded) -> EngineState:
 
 
 def check_state(loaded: Loaded) -> None:
-    """Raise what makes a state doubtful: damage (FormatError), or a command whose effect is not known (ReplayError)."""
-    from rdbtool.engine.drain import describe_finding  # noqa: PLC0415 - as above
-
+    """Raise what makes a state doubtful: damage (FormatError), or a command of unknown effect (UncertainError)."""
     if loaded.fault is not None:
         raise loaded.fault
-    if loaded.replay.severities["error"]:
-        first = next(finding for finding in loaded.replay.findings if finding.severity == "error")
-        raise ReplayError(describe_finding(first))
+    if loaded.obstacle is not None:
+        raise loaded.obstacle
 
 
 def names_version(loaded: Loaded) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from rdbtool.analysis.validate import Answer, Gathered, Verdict
-from rdbtool.errors import InputError, RdbToolError
+from rdbtool.errors import InputError, RdbToolError, UncertainError
 from rdbtool.findings import Finding, what_servers_do
 from rdbtool.rules import Rules
 
@@ -114,7 +114,10 @@ def apply_policies(verdict: Verdict, policies: Policies, target: str, *, now_ms:
         return verdict._replace(answer="unanswered", error=f"{verdict.source}: {words}")
     try:
         if policies.digest is not None:
-            digest = _digest(verdict, target, now_ms)
+            digest, doubt = _digest(verdict, target, now_ms)
+            if doubt is not None:
+                message = f"the digest is uncertain: {doubt}"
+                gathered.add(Finding("CHK014", "error", verdict.source, 0, message, what_servers_do("CHK014")))
         for code, message in _judge(verdict, policies, target, now_ms, digest):
             gathered.add(Finding(code, "error", verdict.source, 0, message, what_servers_do(code)))
     except RdbToolError as error:
@@ -201,7 +204,8 @@ def _judge_version(verdict: Verdict, wanted: int | Rules) -> str | None:
     return None if writer >= wanted else f"expected {wanted} or later as its writer, found {writer}"
 
 
-def _digest(verdict: Verdict, target: str, now_ms: int) -> str:
+def _digest(verdict: Verdict, target: str, now_ms: int) -> tuple[str, UncertainError | None]:
+    """Return the digest, and what makes it uncertain."""
     from rdbtool.analysis.digest import compute_digest  # noqa: PLC0415 - rarely asked for
     from rdbtool.analysis.keys import open_keys  # noqa: PLC0415 - likewise
 
@@ -209,7 +213,7 @@ def _digest(verdict: Verdict, target: str, now_ms: int) -> str:
         raise InputError("the digest is computed by reading once more, and standard input can be read once")
     rules = str(verdict.rules)
     with open_keys(target, rules=rules, now_ms=now_ms) as keys:
-        return compute_digest(keys, rules, now_ms=now_ms).digest
+        return compute_digest(keys, rules, now_ms=now_ms).digest, keys.doubt
 
 
 def _show_age(seconds: float) -> str:

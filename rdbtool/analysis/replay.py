@@ -18,7 +18,7 @@ from rdbtool.analysis.tally import LogTally
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.log import Loaded, Options, find_last, replay_log
 from rdbtool.engine.places import Place
-from rdbtool.errors import FormatError, InputError
+from rdbtool.errors import FormatError, InputError, UncertainError
 from rdbtool.findings import Finding
 from rdbtool.model import Aux, FunctionLibrary, Header
 from rdbtool.reader.aof import AofReader
@@ -90,9 +90,19 @@ class ReplayReport(NamedTuple):
         return self.loaded.fault
 
     @property
+    def obstacle(self) -> UncertainError | None:
+        """What makes the counted keys uncertain."""
+        return self.loaded.obstacle
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of the dataset should know."""
+        return self.loaded.remarks
+
+    @property
     def is_sound(self) -> bool:
         """Whether the log was read to its end or to the place to stop, and no finding leaves the state in doubt."""
-        return self.loaded.fault is None and not self.loaded.replay.severities["error"]
+        return self.loaded.fault is None and self.loaded.doubt is None
 
 
 def replay(

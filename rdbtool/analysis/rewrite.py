@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -78,6 +78,7 @@ class Rewritten(NamedTuple):
     fingerprint: str | None
     is_raised: bool
     error_replies: int
+    remarks: Sequence[str]
     stopped_at: tuple[str, int, int] | None
     backup: str | None
 
@@ -102,8 +103,8 @@ def rewrite_again(
 def rewrite(source: str, options: RewriteOptions, progress: Progress | None = None) -> Rewritten:
     """Rewrite the log that ``source`` names, and read the new one back before it gets its name.
 
-    Raises UnsupportedError for what is no log, FormatError for a damaged or cut one, ReplayError where what it leads to
-    is in doubt, LossError, HeldError where a server holds the files, InputError. Nothing has changed then.
+    Raises UnsupportedError for what is no log, FormatError for a damaged or cut one, UncertainError where its
+    dataset is uncertain, LossError, HeldError where a server holds the files, InputError. Nothing has changed then.
     """
     # The last command of a name is looked for here: before the files are guarded, since it opens them.
     replaying, _ = replay_options(
@@ -248,7 +249,8 @@ class _Rewriting:
             transfer.losses,
             transfer.fingerprint,
             self.is_raised,
-            loaded.replay.severities["warning"],
+            loaded.replay.counts["CMD203"],
+            loaded.remarks,
             loaded.replay.stopped_at,
             None if self.kept is None else str(self.kept),
         )

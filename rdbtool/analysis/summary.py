@@ -6,11 +6,11 @@ codec. A damaged file still has a summary, of what precedes the damage.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rdbtool._codec.sink import Null
-from rdbtool.errors import FormatError
+from rdbtool.errors import FormatError, UncertainError
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.reader.rdb import RdbReader, Totals
 from rdbtool.rules import Rules
@@ -42,6 +42,8 @@ class Summary(NamedTuple):
     checksum_state: str
     trailing: int
     damage: FormatError | None
+    obstacle: UncertainError | None = None
+    remarks: Sequence[str] = ()
 
 
 def summarize_any(

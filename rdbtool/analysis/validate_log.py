@@ -34,9 +34,6 @@ Progress = Callable[[int], object]
 #: What the engine says and is told of each name, or each part, here.
 _TOLD_ELSEWHERE: Final = frozenset({"CMD201", "CMD202", "CMD206"})
 
-#: Scripts are sound commands: that they are not executed here is no fault of the log.
-_NO_FAULT: Final = frozenset({"CMD205", "CMD207"})
-
 #: The first servers with manifests and annotations.
 _SINCE_PARTS: Final = (7, 0)
 
@@ -242,12 +239,13 @@ class _Judging:
             self.gathered.counts[self._grade(severity)] += count - kept[severity]
 
     def _graded(self, finding: Finding) -> Finding:
-        is_script = finding.code in _NO_FAULT and finding.severity == "error"
-        return finding._replace(severity=self._grade("warning" if is_script else finding.severity))
+        return finding._replace(severity=self._grade(finding.severity))
 
     def _grade(self, severity: str) -> str:
-        # Whatever the reply is, a server goes on loading.
-        return "note" if self.checks.level == "server" else severity
+        # Whatever the reply is, a server goes on loading: that the data is not known is another question.
+        if self.checks.level == "server":
+            return "note"
+        return "warning" if severity == "error" else severity
 
     def _tell_unfinished(self, message: str, part: str = "", at: int = 0) -> None:
         server = what_servers_do("AOF205")

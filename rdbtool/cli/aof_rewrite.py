@@ -95,7 +95,7 @@ def aof_rewrite(
     )
     with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
         done = rewrite_again(src, options, progress, retries=retry)
-    for line in remark_lines(done.losses, done.error_replies, notes=not quiet):
+    for line in remark_lines(done, notes=not quiet):
         typer.echo(f"rdbtool: {line}", file=sys.stderr)
     if output == "-":
         if not quiet:

@@ -88,7 +88,7 @@ def convert(
     if as_json:
         with open_output(None) as output:
             output.write(json.dumps(converted_json(done)).encode() + b"\n")
-    lines = [*remark_lines(done.losses, done.error_replies, notes=not quiet)]
+    lines = [*remark_lines(done, notes=not quiet)]
     if not (quiet or as_json):
         lines.append(converted_line(done))
     for line in lines:

@@ -9,6 +9,7 @@ import typer
 
 from rdbtool.analysis.digest import compute_digest
 from rdbtool.analysis.keys import load_keys, size_of
+from rdbtool.cli.certainty import end_uncertain, print_remarks
 from rdbtool.cli.options import Filters, Json, NoProgress, Source, check_rules, expands
 from rdbtool.reader.open import open_any
 from rdbtool.sinks.progress import ProgressBar
@@ -51,3 +52,5 @@ def digest(
     }
     with open_output(None) as output:
         output.write((json.dumps(report) if as_json else result.digest).encode() + b"\n")
+    print_remarks(keys.remarks)
+    end_uncertain(keys.doubt)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rdbtool.analysis.keys import load_keys, size_of
+from rdbtool.cli.certainty import end_uncertain, print_remarks
 from rdbtool.cli.options import (
     Filters,
     Force,
@@ -76,6 +77,8 @@ def dump(
         with open_any(src, jsonl=not restore) as reader, ProgressBar(size_of(reader), enabled=show) as progress:
             keys = load_keys(reader, rules, now_ms=now_ms, progress=progress)
             write_keys(keys, out, form, selection=selection, progress=progress)
+    print_remarks(keys.remarks)
+    end_uncertain(keys.obstacle)
 
 
 def _check_use(option: str, form: Format, *, used: bool, users: tuple[str, ...]) -> None:

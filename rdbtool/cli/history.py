@@ -9,6 +9,7 @@ import typer
 from rdbtool.analysis.history import read_history
 from rdbtool.analysis.keys import size_of
 from rdbtool.analysis.replay import replay_options
+from rdbtool.cli.certainty import end_uncertain, print_remarks
 from rdbtool.cli.options import (
     Clock,
     Json,
@@ -69,5 +70,7 @@ def history(
         sink.close(found)
     if found.loaded.fault is not None:
         raise found.loaded.fault
+    print_remarks(found.loaded.remarks)
+    end_uncertain(found.loaded.doubt)
     if not found.touches:
         raise typer.Exit(1)

@@ -6,6 +6,7 @@ import json
 
 from rdbtool.analysis.keys import size_of
 from rdbtool.analysis.summary import summarize_any
+from rdbtool.cli.certainty import end_uncertain, print_remarks
 from rdbtool.cli.options import Json, NoProgress, Server, Source, check_rules, expands
 from rdbtool.reader.open import open_any
 from rdbtool.sinks.progress import ProgressBar
@@ -29,3 +30,5 @@ def info(src: Source, *, rules: Server = None, as_json: Json = False, no_progres
         output.write(text.encode())
     if summary.damage is not None:
         raise summary.damage
+    print_remarks(summary.remarks)
+    end_uncertain(summary.obstacle)

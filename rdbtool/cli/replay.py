@@ -9,6 +9,7 @@ import typer
 
 from rdbtool.analysis.keys import size_of
 from rdbtool.analysis.replay import replay_options, replay_reader
+from rdbtool.cli.certainty import end_uncertain
 from rdbtool.cli.options import Clock, Json, NoProgress, Server, Source, Stop, check_rules, expands
 from rdbtool.reader.open import open_any
 from rdbtool.sinks.progress import ProgressBar
@@ -53,5 +54,4 @@ def replay(
         output.write(text.encode())
     if report.damage is not None:
         raise report.damage
-    if not report.is_sound:
-        raise typer.Exit(1)
+    end_uncertain(report.loaded.doubt)

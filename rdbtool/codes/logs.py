@@ -146,6 +146,20 @@ CODES: Final[tuple[Code, ...]] = (
         "A script is nothing more than a row of calls with their arguments spelled out. They were carried out.",
         "The server runs the script.",
     ),
+    Code(
+        "CMD208",
+        "unknown effect",
+        "What a command does hangs on chance, on a clock, or on something that is not in the AOF. It was not executed, "
+        "so the dataset is uncertain. Servers never write such a command into an AOF, but they execute it.",
+        "The server executes the command; the result can differ from one load to the next.",
+    ),
+    Code(
+        "CMD209",
+        "unknown order",
+        "The elements of a set that compare as equal were sorted into a list. Their order is that of the server's hash "
+        "table, which differs from one load to the next. One such order was taken.",
+        "The server executes the command; the order of equal elements can differ from one load to the next.",
+    ),
     Code("MAN001", "empty manifest", "The manifest has no bytes.", EXITS),
     Code(
         "MAN002",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 
 class CommandError(Exception):
@@ -16,16 +16,40 @@ class WrongTypeError(CommandError):
         super().__init__("WRONGTYPE Operation against a key holding the wrong kind of value")
 
 
-class UnknownCommandError(CommandError):
-    """No server that we know has this command, or this subcommand; servers refuse to load such a log."""
+class UnknownEffectError(CommandError):
+    """The effect of a command cannot be known here: it hangs on chance, on a clock, or on what is not in the AOF.
+
+    Unlike an error reply it says nothing about what a server does. The engine's dataset did not change. ``code`` is
+    that of the finding.
+    """
+
+    code: ClassVar[str] = "CMD208"
+
+
+class UnknownOrderError(UnknownEffectError):
+    """The command was executed, but in which order its elements come out differs from one load to the next."""
+
+    code = "CMD209"
+
+
+class UnknownCommandError(UnknownEffectError):
+    """No server in the command table has this command, or this subcommand."""
+
+    code = "CMD201"
 
 
 class ArityError(CommandError):
     """Too few arguments for the command."""
 
 
-class ScriptError(CommandError):
-    """A script or function call: its effects are not in the log, and it is never executed here."""
+class ScriptError(UnknownEffectError):
+    """A script or function call: its effects are not in the AOF, and it is never executed here."""
+
+    code = "CMD205"
+
+
+class CarriedOutScriptError(ScriptError):
+    """The plain calls of a script were executed; whether the server does the same is not known."""
 
 
 NOT_AN_INTEGER: Final = "ERR value is not an integer or out of range"

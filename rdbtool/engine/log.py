@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, Final, NamedTuple, Self
 
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
 from rdbtool._codec.selection import Selection
@@ -20,20 +20,27 @@ from rdbtool.engine.keyspec import is_called
 from rdbtool.engine.places import Place
 from rdbtool.engine.replay import Replay, Watcher, collector_paused
 from rdbtool.engine.table import known_names
-from rdbtool.errors import FormatError, InputError, ReplayError, UnsupportedError
+from rdbtool.errors import FormatError, InputError, ReplayError, UncertainError, UnsupportedError
+from rdbtool.findings import Finding
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
 from rdbtool.reader.aof import AofReader
 from rdbtool.reader.batches import CommandBatch, read_time
 from rdbtool.reader.open import open_any
 from rdbtool.reader.parts import Part, find_part
 from rdbtool.reader.rdb import RdbReader, Totals
-from rdbtool.reader.rules import resolve_rules
+from rdbtool.reader.rules import names_writer, resolve_rules
 from rdbtool.reader.tail import Tail
 from rdbtool.rules import DEFAULT, Rules
 from rdbtool.span import Span
 from rdbtool.types import REDIS
 
 Progress = Callable[[int], object]
+
+#: Findings that stop nothing, but change what a reader of the dataset should think of it.
+_REMARKS: Final = {
+    "CMD206": "a transaction was cut, and servers execute its commands with those of the next EXEC",
+    "CMD209": "one order was taken, a server may take another at each load",
+}
 
 #: A log without a snapshot names no version; what is made of it is an RDB of this one.
 _VERSION = 11
@@ -54,6 +61,43 @@ class Loaded(NamedTuple):
     parts: list[Part]
     tail: Tail | None
     fault: FormatError | None
+
+    @property
+    def doubts(self) -> list[Finding]:
+        """What makes the dataset uncertain: the first commands whose effect, or whose order, is unknown."""
+        replay = self.replay
+        return [*replay.doubts, *replay.order_doubts]
+
+    @property
+    def doubt(self) -> UncertainError | None:
+        """What to tell of ``doubts``, None where there are none."""
+        return self._describe(self.doubts, self.replay.doubt_count)
+
+    @property
+    def obstacle(self) -> UncertainError | None:
+        """What stops whatever rewrites or converts the dataset: ``doubt``, unless it is about an order only."""
+        replay = self.replay
+        return self._describe(replay.doubts, replay.doubt_count - len(replay.order_doubts))
+
+    @property
+    def remarks(self) -> list[str]:
+        """What everything that reads the dataset has to tell: an order that was chosen, a transaction cut in two."""
+        remarks = []
+        for code, words in _REMARKS.items():
+            first = next((finding for finding in self.replay.findings if finding.code == code), None)
+            if first is not None:
+                count = self.replay.counts[code]
+                more = "" if count == 1 else f" (the first of {count:,})"
+                remarks.append(f"{first.part}: at {first.offset:#x}: {first.message}{more}: {words} ({code})")
+        return remarks
+
+    def _describe(self, findings: list[Finding], count: int) -> UncertainError | None:
+        if not findings:
+            return None
+        # An error reply is doubt only under rules that were inferred.
+        is_guess = any(finding.code == "CMD203" for finding in findings)
+        step = "name the server that wrote the AOF with --rules" if is_guess else ""
+        return UncertainError(findings, count, next_step=step)
 
 
 class Options(NamedTuple):
@@ -117,6 +161,7 @@ class _Loading:
             strict=options.strict,
             watcher=options.watcher,
         )
+        self.replay.are_rules_known = options.rules is not None
         self.header = Header(REDIS, _VERSION)
         self.aux: list[Aux] = []
         self.snapshot_keys = 0
@@ -183,6 +228,7 @@ class _Loading:
         self.snapshot_keys += snapshot.totals.keys
         if self.options.rules is None:
             engine.rules = resolve_rules(None, snapshot)
+            self.replay.are_rules_known = names_writer(snapshot)
 
     def _load_function(self, library: FunctionLibrary, part: str) -> None:
         if not library.released:
@@ -253,6 +299,9 @@ class ReplayedLog:
         ]
         self.end: End | None = None
         self.source = LogSource(reader.name, reader.size)
+        self.doubt = self.loaded.doubt
+        self.obstacle = self.loaded.obstacle
+        self.remarks = self.loaded.remarks
         self._records = self.engine.records()
         self._keys = 0
         self._selected = 0

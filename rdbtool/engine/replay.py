@@ -14,12 +14,17 @@ from contextlib import contextmanager
 from typing import Final
 
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import ArityError, CommandError, ScriptError, UnknownCommandError
+from rdbtool.engine.errors import (
+    ArityError,
+    CommandError,
+    UnknownCommandError,
+    UnknownEffectError,
+)
 from rdbtool.engine.keyspec import command_name, is_called, keys_of
 from rdbtool.engine.plain import PlainCommands
 from rdbtool.engine.table import COMMANDS, CONTAINERS, Handler
 from rdbtool.errors import ReplayError
-from rdbtool.findings import Finding
+from rdbtool.findings import Finding, what_servers_do
 from rdbtool.rules import Rules
 
 #: Errors, warnings and notes that are kept in full; beyond that they are only counted.
@@ -32,11 +37,13 @@ Watcher = Callable[["Replay", Sequence[bytes], int, int, Callable[[], CommandErr
 #: Of these only the plain rows of calls are carried out, and each time that is worth a note.
 _SCRIPTS: Final = frozenset({b"EVAL", b"EVALSHA"})
 
-#: Codes of what leaves the resulting state unknown.
-_FATAL: Final = frozenset({"CMD201", "CMD205"})
 
 _REFUSES: Final = "The server refuses to start."
 _RUNS_SCRIPT: Final = "The server runs the script."
+_LOGS: Final = "The server logs the error, keeps the data as it is and goes on."
+_IGNORES: Final = "The server goes on without a word."
+_READS_ON: Final = "The server executes the command with arguments that are not there."
+_STAYS: Final = "The server stays on the database it was on; what follows goes there."
 
 _TRANSACTION: Final = frozenset({b"MULTI", b"EXEC", b"DISCARD"})
 
@@ -62,7 +69,10 @@ class Replay:
     (part name, offset, number) of the first command that was not executed because the place to stop was reached, None
     when the log was replayed whole. ``before`` is the upper-case name of a command to stop in front of,
     ``before_number`` the number of one. ``strict``: the first finding that is no note ends the replay with
-    ReplayError. ``watcher`` is called instead of each execution. ``part`` names the file at hand, and
+    ReplayError. ``doubts`` holds the first findings about commands whose effect is unknown, ``doubt_count`` counts all
+    of them; ``order_doubts`` are those of an unknown order, which stop no rewrite. ``are_rules_known`` tells that the
+    rules were named by the caller or by the file: an error reply under rules that were only inferred is doubt.
+    ``watcher`` is called instead of each execution. ``part`` names the file at hand, and
     ``in_exec`` tells that the command at hand belongs to a transaction.
     """
 
@@ -82,6 +92,10 @@ class Replay:
         self.findings: list[Finding] = []
         self.counts: Counter[str] = Counter()
         self.severities: Counter[str] = Counter()
+        self.doubts: list[Finding] = []
+        self.doubt_count = 0
+        self.order_doubts: list[Finding] = []
+        self.are_rules_known = True
         self.part = ""
         self.in_exec = False
         self.stopped_at: tuple[str, int, int] | None = None
@@ -216,11 +230,18 @@ class Replay:
                 self.in_exec = False
 
     def _report(self, error: CommandError, argv: Sequence[bytes], offset: int, number: int) -> None:
-        code, server = _judge(error, argv, self.engine.rules)
-        severity = "error" if code in _FATAL or server == _REFUSES else "warning"
-        finding = Finding(
-            code, severity, self.part, offset, f"{show_command(argv)}: {show_reply(error)}", server, number
-        )
+        code, server, is_doubt = _classify(error, argv, self.engine.rules)
+        is_doubt = is_doubt or (code == "CMD203" and not self.are_rules_known)
+        severity = "error" if (is_doubt and code != "CMD209") or server == _REFUSES else "warning"
+        message = f"{show_command(argv)}: {show_reply(error)}"
+        if code == "CMD203" and is_doubt:
+            message += f"; as {self.engine.rules}, which was inferred: other servers may execute it"
+        finding = Finding(code, severity, self.part, offset, message, server, number)
+        if is_doubt:
+            self.doubt_count += 1
+            kept = self.order_doubts if code == "CMD209" else self.doubts
+            if len(kept) < KEPT_FINDINGS:
+                kept.append(finding._replace(db=self.engine.index))
         self._keep(finding, argv)
 
     def _note_script(self, argv: Sequence[bytes], offset: int, number: int) -> None:
@@ -254,25 +275,19 @@ def show_reply(error: CommandError) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(error))
 
 
-def _judge(error: CommandError, argv: Sequence[bytes], rules: Rules) -> tuple[str, str]:
-    """Return the code of an error reply, and what a server by these rules does when it meets it in a log."""
-    code, server = "CMD203", "The server logs it, keeps the data as it is and goes on."
+def _classify(error: CommandError, argv: Sequence[bytes], rules: Rules) -> tuple[str, str, bool]:
+    """Return the code of an error, what a server of these rules does, and whether the effect is unknown."""
     is_old = rules.family == "redis" and rules.major < 7
-    if is_old:
-        server = "The server goes on without a word."
-    name = argv[0].upper()
+    goes_on = _IGNORES if is_old else _LOGS
     if isinstance(error, UnknownCommandError):
-        code = "CMD201"
-        if not is_old or b" " not in command_name(argv):
-            server = _REFUSES
-    elif isinstance(error, ArityError) and len(argv) < abs(Engine.find(argv).arity):
-        code, server = "CMD202", "The server executes the command with arguments that are not there."
-        if rules.family == "valkey" and (rules.major, rules.minor) >= (9, 1):
-            server = _REFUSES
-    elif isinstance(error, ScriptError):
-        code, server = "CMD205", _RUNS_SCRIPT
-    elif name == b"SELECT":
-        code, server = "CMD204", "The server stays on the database it was on; what follows goes there."
-    elif name in _TRANSACTION:
-        code = "CMD206"
-    return code, server
+        is_ignored = is_old and b" " in command_name(argv)
+        return error.code, goes_on if is_ignored else _REFUSES, not is_ignored
+    if isinstance(error, UnknownEffectError):
+        return error.code, what_servers_do(error.code), True
+    name = argv[0].upper()
+    if isinstance(error, ArityError) and len(argv) < abs(Engine.find(argv).arity):
+        counts = rules.family == "valkey" and (rules.major, rules.minor) >= (9, 1)
+        return "CMD202", _REFUSES if counts else _READS_ON, True
+    if name == b"SELECT":
+        return "CMD204", _STAYS, True
+    return "CMD206" if name in _TRANSACTION else "CMD203", goes_on, False

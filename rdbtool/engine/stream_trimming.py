@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import chain, islice
 from typing import Final, NamedTuple
 
-from rdbtool.engine.errors import CommandError
+from rdbtool.engine.errors import UnknownEffectError
 from rdbtool.engine.stream_arguments import ACKED, DELREF, KEEPREF
 from rdbtool.engine.stream_nodes import scan_nodes
 from rdbtool.engine.streams import Fields, StreamData
 
-_APPROXIMATE: Final = "ERR trimming with ~ is not deterministic in a log"
+_APPROXIMATE: Final = "trimming with ~ removes whole nodes, whose limits are not in the AOF"
 
 Entry = tuple[int, Fields]
 
@@ -53,7 +53,7 @@ def trim(stream: StreamData, trimming: Trimming, nodes: list[int] | None) -> Non
 def plan_approximate(stream: StreamData, trimming: Trimming, new: Entry | None = None) -> list[int]:
     """Return the sizes of the nodes that an approximate trimming removes, once ``new`` is appended.
 
-    Raises CommandError where the limits between nodes are not known and matter.
+    Raises UnknownEffectError where the limits between nodes are not known and matter.
     """
     length = stream.length + (new is not None)
     top = stream.last_id if new is None else new[0]
@@ -64,7 +64,7 @@ def plan_approximate(stream: StreamData, trimming: Trimming, new: Entry | None =
     if bound == 0 if trimming.by_length else bound > top:
         return [length]
     if not stream.is_whole or trimming.strategy == ACKED:
-        raise CommandError(_APPROXIMATE)
+        raise UnknownEffectError(_APPROXIMATE)
     return _whole_nodes(stream, trimming, new)
 
 

@@ -7,13 +7,13 @@ largest. What is wrong with a line is found without knowing where it stands; her
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NoReturn, Self
 
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
 from rdbtool._codec.window import Window, WindowLimitError
-from rdbtool.errors import FormatError, LimitError, RdbToolError, UnsupportedError
+from rdbtool.errors import FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
 from rdbtool.octets.source import Source, open_source
 from rdbtool.reader.jsonl_lines import Line, parse_line, split_lines
@@ -47,6 +47,11 @@ class JsonlReader:
     """
 
     kind: Literal["jsonl"] = "jsonl"
+
+    #: What the file holds is certain: only the effects of commands can be unknown.
+    doubt: UncertainError | None = None
+    obstacle: UncertainError | None = None
+    remarks: Sequence[str] = ()
 
     def __init__(self, source: Source, *, max_inflate: int | None = None, window: Window | None = None) -> None:
         self.source = source

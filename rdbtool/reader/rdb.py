@@ -9,14 +9,14 @@ did not (a slow path, counted in ``fallbacks``), its record goes to the same sin
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self
 
 from rdbtool._codec.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
 from rdbtool._codec.records import Records
 from rdbtool._codec.window import Window, WindowLimitError
-from rdbtool.errors import FormatError, LimitError, RdbToolError, UnsupportedError
+from rdbtool.errors import FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
 from rdbtool.octets.source import Source, open_source
 from rdbtool.reader.windows import WindowStream, open_window, too_large
@@ -62,6 +62,11 @@ class RdbReader:
 
     #: What kind of source this reads: who has three readers need not import all to tell them apart.
     kind: Literal["rdb"] = "rdb"
+
+    #: What the file holds is certain: only the effects of commands can be unknown.
+    doubt: UncertainError | None = None
+    obstacle: UncertainError | None = None
+    remarks: Sequence[str] = ()
 
     def __init__(
         self,

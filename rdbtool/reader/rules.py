@@ -16,6 +16,11 @@ class Named(Protocol):
     aux: list[Aux]
 
 
+def names_writer(reader: Named) -> bool:
+    """Return whether a file names the server that wrote it."""
+    return any(aux.key.lower() in {b"redis-ver", b"valkey-ver"} for aux in reader.aux)
+
+
 def resolve_rules(text: str | None, reader: Named) -> Rules:
     """Return the rules named by ``text``, else those of the writer that the source names, else the default.
 

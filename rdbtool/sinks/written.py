@@ -36,8 +36,10 @@ def rewritten_line(done: Rewritten) -> str:
     )
 
 
-def remark_lines(losses: list[Loss], error_replies: int, *, notes: bool = True) -> Iterator[str]:
+def remark_lines(done: Converted | Rewritten, *, notes: bool = True) -> Iterator[str]:
     """Yield a line for each loss (beyond the first ones, for each kind), and each note unless they are not wanted."""
+    losses, error_replies = done.losses, done.error_replies
+    yield from done.remarks
     lost = [loss for loss in losses if loss.severity == "loss"]
     for loss in lost[:_NAMED]:
         yield f"lost: {describe_loss(loss)}"
@@ -97,6 +99,7 @@ def _common(done: Converted | Rewritten) -> dict[str, Any]:
         "losses": _losses_json(done.losses, "loss"),
         "notes": _losses_json(done.losses, "note"),
         "error_replies": done.error_replies,
+        "remarks": list(done.remarks),
     }
 
 

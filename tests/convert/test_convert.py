@@ -347,7 +347,8 @@ def test_losses(tmp_path, name):
 
 
 def test_json(place):
-    done = run("convert", "answered.aof", "new.rdb", "--json", cwd=place)
+    assert run("convert", "answered.aof", "new.rdb", cwd=place).code == 1
+    done = run("convert", "answered.aof", "new.rdb", "--json", "--rules", "redis-7.2", cwd=place)
     assert done.code == 0
     assert done.err.startswith("rdbtool: note: 1 command was answered with an error")
     assert json.loads(done.out) == {
@@ -363,6 +364,7 @@ def test_json(place):
         "losses": [],
         "notes": [],
         "error_replies": 1,
+        "remarks": [],
         "verified": True,
     }
 

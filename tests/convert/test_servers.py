@@ -46,11 +46,16 @@ def name_of(path: Path) -> str:
     return f"{path.parent.name}-{path.name}"
 
 
+def rules_of(source: Path) -> str | None:
+    """Return the server to name: an AOF of Redis 2.8 holds scripts, whose effects are unknown without a version."""
+    return "redis-2.8" if source.suffix == ".aof" and source.parent.name.startswith("redis-2.8") else None
+
+
 class Origin:
     """The keys of a source that are left at ``now_ms`` when the keys of ``lost`` are gone."""
 
     def __init__(self, path: Path, now_ms: int, lost: set[tuple[int, bytes]]) -> None:
-        with rdbtool.open_keys(str(path), now_ms=now_ms) as keys:
+        with rdbtool.open_keys(str(path), rules=rules_of(path), now_ms=now_ms) as keys:
             selection = Selection(expired=False, now_ms=now_ms)
             self.records = [
                 record for record in keys.records(selection=selection) if (record.db, record.key) not in lost
@@ -103,7 +108,11 @@ def without_eviction(record: KeyRecord) -> KeyRecord:
 
 
 def convert(source: Path, destination: Path, form: str, *more: str) -> dict[str, Any]:
-    done = run("convert", source, destination, "--to", form, "--target", MODERN, "--allow-loss", "--json", *more)
+    rules = rules_of(source)
+    named = () if rules is None else ("--rules", rules)
+    done = run(
+        "convert", source, destination, "--to", form, "--target", MODERN, "--allow-loss", "--json", *named, *more
+    )
     assert done.code == 0, done.err
     report: dict[str, Any] = json.loads(done.out)
     return report

@@ -7,6 +7,7 @@ import server
 from duel import Duel, replay, state_of, words_of
 
 from rdbtool.engine import CommandError
+from rdbtool.engine.errors import UnknownEffectError
 
 #: (commands, the set ``s`` afterwards; None: no such key)
 CASES = [
@@ -53,7 +54,7 @@ def test_errors_change_nothing(line: str) -> None:
 @pytest.mark.parametrize("line", ["SPOP s", "SPOP s 1"])
 def test_a_random_choice_is_refused(line: str) -> None:
     engine = replay("SADD s a b")
-    with pytest.raises(CommandError, match="not deterministic"):
+    with pytest.raises(UnknownEffectError, match="random"):
         engine.execute(*words_of(line))
     assert state_of(engine) == {"s": "a b"}
 

@@ -145,7 +145,7 @@ def test_valkey_9_1_counts_arguments() -> None:
     loaded = run("APPEND a 1\nAPPEND a", "valkey-9.1")
     assert codes_of(loaded) == [("CMD202", 2)]
     assert loaded.replay.findings[0].severity == "error"
-    assert run("APPEND a", "redis-7.0").replay.findings[0].severity == "warning"
+    assert run("APPEND a", "redis-7.0").replay.findings[0].severity == "error"
 
 
 def test_unknown_commands_and_subcommands() -> None:

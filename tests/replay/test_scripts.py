@@ -165,6 +165,6 @@ def test_a_key_count_that_lies():
 
 
 def test_execute_says_the_same():
-    engine = Engine()
+    engine = Engine(rules="redis-6.2")
     engine.execute(b"EVAL", b"redis.call('SET', KEYS[1], ARGV[1])", b"1", b"k", b"v")
     assert engine.db.keys == {b"k": b"v"}

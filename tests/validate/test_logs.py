@@ -41,7 +41,9 @@ def told(verdict):
 @pytest.mark.parametrize("replay", [True, False])
 @pytest.mark.parametrize("path", LOGS, ids=name_of)
 def test_logs_of_servers_are_clean(path, replay):
-    verdict = judge(path, replay=replay)
+    # Without a version, scripts have unknown effects.
+    rules = "redis-2.8" if path.parent.name == "redis-2.8.24" else None
+    verdict = judge(path, rules, replay=replay)
     assert verdict.answer == "valid"
     assert [row for row in verdict.findings if row.severity != "note"] == []
     assert verdict.is_counted is replay

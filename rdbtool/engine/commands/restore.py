@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import INT64_MAX, parse_int
 from rdbtool.engine.convert import to_data
-from rdbtool.engine.errors import CommandError
+from rdbtool.engine.errors import CommandError, UnknownEffectError
 from rdbtool.engine.stream_arguments import knows, parse_options
 from rdbtool.engine.table import command
 from rdbtool.errors import FormatError, LimitError
@@ -45,8 +45,9 @@ def restore(engine: Engine, argv: Sequence[bytes]) -> None:
         raise CommandError("ERR DUMP payload version or checksum are wrong") from None
     except (FormatError, LimitError) as error:
         _drop_traces(error)
-        text = "ERR the payload inflates to more than may be read" if isinstance(error, LimitError) else _BAD_DATA
-        raise CommandError(text) from None
+        if isinstance(error, LimitError):
+            raise UnknownEffectError("the payload inflates to more than rdbtool reads") from None
+        raise CommandError(_BAD_DATA) from None
     data = to_data(record.value, engine.share)
     if not _is_sound(record, data):
         raise CommandError(_BAD_DATA)

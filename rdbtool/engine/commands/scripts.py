@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import parse_int
-from rdbtool.engine.errors import CommandError, ScriptError
+from rdbtool.engine.errors import CarriedOutScriptError, CommandError, ScriptError
 from rdbtool.engine.table import command
+from rdbtool.rules import Rules
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine
@@ -107,3 +108,10 @@ def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> None:
         # Since 2.8 a SELECT holds on for the script alone.
         if engine.rules.family == "valkey" or (engine.rules.major, engine.rules.minor) >= (2, 8):
             engine.select(index)
+    if not _are_logged(engine.rules):
+        raise CarriedOutScriptError("a script of plain calls, which were executed")
+
+
+def _are_logged(rules: Rules) -> bool:
+    """Return whether servers write scripts into an AOF instead of what they did: Redis up to 6.2 may (format D)."""
+    return rules.family == "redis" and rules.major < 7

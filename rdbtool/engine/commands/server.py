@@ -14,7 +14,7 @@ from rdbtool._codec.selection import slot_of
 from rdbtool.engine.arguments import is_int
 from rdbtool.engine.dumps import read_functions
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, ArityError, CommandError, ScriptError
+from rdbtool.engine.errors import SYNTAX, ArityError, CommandError, ScriptError, UnknownEffectError
 from rdbtool.engine.table import COMMANDS, command
 
 _SLOTS: Final = 16384
@@ -157,7 +157,7 @@ def run_script(_engine: Engine, argv: Sequence[bytes]) -> None:
 @command("MIGRATE", -6, "2.6.0")
 def migrate(_engine: Engine, _argv: Sequence[bytes]) -> None:
     """MIGRATE: whether the keys are gone depends on another server; servers log the DEL instead."""
-    raise CommandError("ERR MIGRATE is not deterministic in a log")
+    raise UnknownEffectError("MIGRATE moves keys to another server, if that one takes them")
 
 
 def _leave_alone(_engine: Engine, _argv: Sequence[bytes]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, CommandError
+from rdbtool.engine.errors import SYNTAX, CommandError, UnknownEffectError
 from rdbtool.engine.ranges import parse_count
 from rdbtool.engine.table import command
 from rdbtool.engine.values import SetData
@@ -56,7 +56,7 @@ def spop(engine: Engine, argv: Sequence[bytes]) -> None:
     if data is None or count == 0:
         return
     if count < len(data):
-        raise CommandError("ERR SPOP of a part of a set is not deterministic in a log")
+        raise UnknownEffectError("SPOP removes random members")
     engine.db.delete(argv[1])
 
 

@@ -1,8 +1,8 @@
 """SORT: its STORE form is the only one that changes anything.
 
 Elements compare by a double or by bytes, of their own or of what a pattern finds elsewhere. Where elements
-of a set compare as equal, their order is that of the server's hash table, which no log tells: such a
-command is refused.
+of a set compare as equal, their order is that of the server's hash table, which no AOF tells and which
+differs from one load to the next: one order is taken, and said to be one of several.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Final, NamedTuple
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.commands.hashes import is_hidden
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, CommandError, WrongTypeError
+from rdbtool.engine.errors import SYNTAX, CommandError, UnknownOrderError, WrongTypeError
 from rdbtool.engine.partialsort import sort_all, sort_part
 from rdbtool.engine.ranges import read_double
 from rdbtool.engine.table import command
 from rdbtool.engine.values import HashData, ListData, SetData, StringData, ZSetData
 
 NOT_NUMBERS: Final = "ERR One or more scores can't be converted into double"
-NO_ORDER: Final = "ERR the order of equal elements of a set is not deterministic in a log"
+NO_ORDER: Final = "the order of equal elements of a set is that of the server's hash table"
 
 #: Doubles closer to zero lose precision, which strtod reports as an error of range.
 _SMALLEST_NORMAL: Final = 2.2250738585072014e-308
@@ -82,7 +82,7 @@ def sort(engine: Engine, argv: Sequence[bytes]) -> None:
     value = engine.db.keys.get(argv[1])
     if value is not None and not isinstance(value, (ListData, SetData, ZSetData)):
         raise WrongTypeError
-    chosen = _choose(engine, ListData() if value is None else value, options)
+    chosen, is_ordered = _choose(engine, ListData() if value is None else value, options)
     if options.target is None:
         return
     result = ListData(_get(engine, pattern, element) or b"" for element in chosen for pattern in options.get or [b"#"])
@@ -90,34 +90,34 @@ def sort(engine: Engine, argv: Sequence[bytes]) -> None:
         engine.db.replace(options.target, result)
     else:
         engine.db.delete(options.target)
+    if not is_ordered:
+        raise UnknownOrderError(NO_ORDER)
 
 
-def _choose(engine: Engine, value: ListData | SetData | ZSetData, options: _Options) -> list[bytes]:
-    """Return the elements in order, within the limits."""
+def _choose(engine: Engine, value: ListData | SetData | ZSetData, options: _Options) -> tuple[list[bytes], bool]:
+    """Return the elements in order, within the limits, and whether every load gives this order."""
     if options.by is not None and b"*" not in _text(options.by):
         if not isinstance(value, SetData):
             ordered = [member for _, member in value.order] if isinstance(value, ZSetData) else list(value)
             if options.reverse:
                 ordered.reverse()
             first, last = options.limits(len(ordered))
-            return ordered[first : last + 1]
+            return ordered[first : last + 1], True
         # A set has no order of its own: bytes it is, so that all servers get the same.
         options = options._replace(alpha=True, by=None)
     keys = _keys(engine, value, options)
     first, last = options.limits(len(value))
     elements = list(value)
-    if not isinstance(value, ListData):
-        _check_order(list(keys.values()), first, last, reverse=options.reverse)
+    is_ordered = isinstance(value, ListData) or _is_ordered(list(keys.values()), first, last, reverse=options.reverse)
     if options.by is not None and (first, last) != (0, len(elements) - 1):
-        return sort_part(elements, keys.__getitem__, first, last, reverse=options.reverse)
-    return sort_all(elements, keys.__getitem__, reverse=options.reverse)[first : last + 1]
+        return sort_part(elements, keys.__getitem__, first, last, reverse=options.reverse), is_ordered
+    return sort_all(elements, keys.__getitem__, reverse=options.reverse)[first : last + 1], is_ordered
 
 
-def _check_order(keys: Sequence[_SortKey], first: int, last: int, *, reverse: bool) -> None:
-    """Refuse equal elements where they decide what is in the part, or in which order."""
+def _is_ordered(keys: Sequence[_SortKey], first: int, last: int, *, reverse: bool) -> bool:
+    """Return whether no equal elements decide what is in the part, or in which order."""
     near = sorted(keys, reverse=reverse)[max(first - 1, 0) : last + 2]
-    if first <= last and any(one == other for one, other in pairwise(near)):
-        raise CommandError(NO_ORDER)
+    return first > last or all(one != other for one, other in pairwise(near))
 
 
 def _keys(engine: Engine, value: ListData | SetData | ZSetData, options: _Options) -> dict[bytes, _SortKey]:

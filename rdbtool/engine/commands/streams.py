@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.collector import untrack
 from rdbtool.engine.arguments import parse_int
-from rdbtool.engine.errors import NO_SUCH_KEY, SYNTAX, ArityError, CommandError
+from rdbtool.engine.errors import NO_SUCH_KEY, SYNTAX, ArityError, CommandError, UnknownEffectError
 from rdbtool.engine.stream_arguments import (
     KEEPREF,
     STRATEGIES,
@@ -206,7 +206,7 @@ def _parse_options(engine: Engine, argv: Sequence[bytes], *, is_adding: bool) ->
         word = argv[at].upper()
         more = len(argv) - 1 - at
         if is_adding and word == b"*":
-            raise CommandError("ERR XADD with the ID * is not deterministic in a log")
+            raise UnknownEffectError("XADD with the ID * takes the ID from the server's clock")
         if more and (word == b"MAXLEN" or (word == b"MINID" and since_6_2)):
             if trimming is not None and since_6_2:
                 raise CommandError("ERR syntax error, MAXLEN and MINID options at the same time are not compatible")
@@ -222,7 +222,7 @@ def _parse_options(engine: Engine, argv: Sequence[bytes], *, is_adding: bool) ->
             strategy = word
         elif is_adding and word in (b"IDMP", b"IDMPAUTO") and knows(rules, (8, 6), valkey=False):
             if word == b"IDMPAUTO":
-                raise CommandError("ERR XADD with IDMPAUTO is not supported: its ids are hashes of the server's")
+                raise UnknownEffectError("XADD with IDMPAUTO makes an ID that only the server can compute")
             if more < 2 or not argv[at + 1] or not argv[at + 2]:
                 raise CommandError(SYNTAX)
             producer = (argv[at + 1], argv[at + 2])

@@ -16,7 +16,7 @@ from rdbtool.engine.errors import CommandError
 from rdbtool.engine.persistence.files import LogFiles
 from rdbtool.engine.replay import Replay, collector_paused
 from rdbtool.engine.table import known_names
-from rdbtool.errors import InputError, ReplayError, UnsupportedError
+from rdbtool.errors import InputError, UncertainError, UnsupportedError
 from rdbtool.reader.aof import AofReader, open_aof
 from rdbtool.reader.batches import CommandBatch
 from rdbtool.reader.rdb import RdbReader
@@ -57,9 +57,8 @@ def restore(files: LogFiles, *, rules: Rules | None, now_ms: int, databases: int
                 replay.begin_part(reader.parts[part].name)
             _run(replay, piece)
         cut = _judge(reader)
-    if replay.severities["error"]:
-        first = next(finding for finding in replay.findings if finding.severity == "error")
-        raise ReplayError(f"{first.part}: at {first.offset:#x}: {first.message} ({first.code})")
+    if replay.doubts:
+        raise UncertainError(replay.doubts, replay.doubt_count)
     if cut is not None:
         _cut(reader.parts[cut.part].path or "", cut.at)
     engine.now_ms = now_ms

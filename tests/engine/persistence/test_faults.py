@@ -13,7 +13,7 @@ from engine.persistence.driving import Clock, fingerprint
 
 from rdbtool.engine import Engine
 from rdbtool.engine.persistence import AppendLog, LogWriteError
-from rdbtool.errors import FormatError, InputError, LossError, ReplayError
+from rdbtool.errors import FormatError, InputError, LossError, UncertainError
 
 REAL = {name: getattr(os, name) for name in ("write", "fsync", "ftruncate", "replace")}
 
@@ -264,7 +264,7 @@ def test_any_end_that_is_cut_off_leads_to_a_prefix(tmp_path, clock):
         (lambda data: data[:40] + b"\0" * 9 + data[49:], FormatError),
         (lambda data: data + b"\0" * 50, FormatError),
         (lambda data: data + b"garbage\r\n", FormatError),
-        (lambda data: data + b"*1\r\n$6\r\nNOSUCH\r\n", ReplayError),
+        (lambda data: data + b"*1\r\n$6\r\nNOSUCH\r\n", UncertainError),
     ],
 )
 def test_other_damage_is_left_as_it_is(tmp_path, clock, change, error):

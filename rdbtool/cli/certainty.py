@@ -1,0 +1,24 @@
+"""What a command says about a dataset that is uncertain, beside its answer: on standard error, and by its exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rdbtool.errors import UncertainError
+
+
+def print_remarks(remarks: Iterable[str]) -> None:
+    """Print what whoever reads the dataset should know."""
+    for remark in remarks:
+        typer.echo(f"rdbtool: {remark}", file=sys.stderr)
+
+
+def end_uncertain(doubt: UncertainError | None) -> None:
+    """End with exit code 1 if the answer that was printed is uncertain. Raises UncertainError."""
+    if doubt is not None:
+        raise doubt
