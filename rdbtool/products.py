@@ -65,14 +65,16 @@ REDIS_ENTERPRISE: Final = Product(
         b"bigdb-ram-keys",
     }),
     opcodes=frozenset({107, 121}),
-    unread=range(100, 128),
+    # Reserved for it. No others: they are letters, on which reading often comes to lie behind damage.
+    unread=range(101, 103),
 )  # fmt: skip
 
 REDIS_ON_WINDOWS: Final = Product("Redis on Windows", "redis-3.2")
 
 PRODUCTS: Final = (KEYDB, DRAGONFLY, REDIS_ENTERPRISE, REDIS_ON_WINDOWS)
 
-#: The product that an aux field's name, a command's upper-case name, or an opcode gives away.
+#: A product by its name, and the one that an aux field's name, a command's upper-case name, or an opcode gives away.
+BY_NAME: Final = {product.name: product for product in PRODUCTS}
 BY_AUX: Final = {name: product for product in PRODUCTS for name in product.aux}
 BY_COMMAND: Final = {name: product for product in PRODUCTS for name in product.commands}
 BY_OPCODE: Final = {code: product for product in PRODUCTS for code in product.opcodes}

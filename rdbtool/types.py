@@ -98,6 +98,8 @@ VALUE_TYPES: Final[tuple[ValueType, ...]] = (
 )
 
 OPCODES: Final[tuple[Opcode, ...]] = (
+    Opcode(107, "RAM_LRU", 6, REDIS, secondary=True),
+    Opcode(121, "SLOT_NUM", 6, REDIS, secondary=True),
     Opcode(242, "HASH_TEMPLATE", 15, REDIS, secondary=True),
     Opcode(243, "KEY_META", 13, REDIS, secondary=True),
     Opcode(243, "SLOT_IMPORT", 80, VALKEY),
@@ -122,8 +124,13 @@ UNREADABLE_TYPES: Final[dict[int, str]] = {
     64: "a KeyDB cron object",
 }
 
-#: Aux fields that name a fork whose own type numbers overlap the ones above.
-FORK_AUX: Final[dict[bytes, str]] = {b"df-ver": "Dragonfly", b"mvcc-tstamp": "KeyDB"}
+#: The RDB version of all releases of KeyDB, and the two aux fields in which they write the expiry of a member (or a
+#: field) behind the key that it belongs to: its name, then Unix ms.
+MEMBER_EXPIRY_VERSION: Final = 9
+MEMBER_EXPIRY_AUX: Final = (b"keydb-subexpire-key", b"keydb-subexpire-when")
+
+#: The kinds whose members KeyDB lets expire.
+MEMBER_EXPIRY_KINDS: Final = ("set", "zset", "hash")
 
 KINDS: Final[tuple[str, ...]] = ("string", "list", "set", "zset", "hash", "stream", "module", "array")
 

@@ -27,6 +27,7 @@ class Decoder:
     expires: int
     finished: bool
     embedded: bool
+    is_inside: bool
     def __init__(self, window: Window, max_inflate: int) -> None: ...
     def read_header(self) -> bool:
         """Read the nine magic bytes and return True, or False where they are not those of a known version."""

@@ -7,20 +7,24 @@
 # what is wrong with them.
 
 from libc.stdint cimport INT64_MAX, UINT64_MAX
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 from rdbtool._codec.cursor cimport (
     Bytes, FORM_INT, FORM_LZF, FORM_RAW, Str, decline, grow, load_le32, load_le64, need, read_i64, read_len, read_str,
-    read_u8, release
+    read_u8, release, rt_parse_i64
 )
+from rdbtool._codec.members cimport MemberExpiries
 from rdbtool._codec.sink cimport Head
 from rdbtool._codec.value_reader cimport module_name
 
 from rdbtool._codec.cursor import Declined, NeedMore, NeedValidation
 from rdbtool._codec.window import WindowLimitError
 from rdbtool.model.items import (
-    Aux, End, FunctionLibrary, HashTemplate, ModuleAux, ResizeDb, SelectDb, SlotImport, SlotInfo
+    Aux, End, FunctionLibrary, HashTemplate, ModuleAux, ProductOpcode, ResizeDb, SelectDb, SlotImport, SlotInfo
 )
-from rdbtool.types import FORK_AUX, KINDS, OPCODES, VALUE_TYPES, VERSIONS
+from rdbtool.products import BY_AUX, BY_NAME, BY_OPCODE, KEYDB, product_of_version
+from rdbtool.types import (
+    KINDS, MEMBER_EXPIRY_AUX, MEMBER_EXPIRY_KINDS, MEMBER_EXPIRY_VERSION, OPCODES, REDIS, VALUE_TYPES, VERSIONS
+)
 
 include "_types.pxi"
 
@@ -28,8 +32,33 @@ cdef enum:
     SPILL = 1 << 22             # records from this size on are validated before a buffering sink hears them
     UNKNOWN = 255
 
+#: How the two aux fields begin in which KeyDB writes the expiry of a member. Servers store strings of up to 20 bytes,
+#: these names among them, as they are.
+cdef bytes MEMBER_KEY, MEMBER_WHEN
+MEMBER_KEY, MEMBER_WHEN = [bytes([OP_AUX, len(name)]) + name for name in MEMBER_EXPIRY_AUX]
+
 #: What ``Decoder.run`` ended with.
 ENDED, PAUSED, DECLINED, TOO_LARGE = range(4)
+
+cdef bint follows(Cursor *c, bytes text, bint must) except -1:
+    """Pass over ``text``, if it is what follows.
+
+    Raises NeedMore where that cannot be told yet, and Declined where the data ends inside of it, but for a lone first
+    byte, or, with ``must``, in front of it.
+    """
+    cdef size_t size = len(text)
+    cdef size_t there = min(size, <size_t>(c.end - c.p))
+    if memcmp(c.p, <char *>text, there) != 0:
+        return False
+    if there < size:
+        if not c.final and c.beyond:
+            raise NeedMore
+        if there < 2 and not must:
+            return False
+        decline()
+    c.p += size
+    return True
+
 
 cdef class Decoder:
     def __init__(self, Window window not None, size_t max_inflate):
@@ -37,6 +66,7 @@ cdef class Decoder:
         self.limits.max_inflate = max_inflate
         self.values = ValueReader()
         self.null = Sink()
+        self.members = MemberExpiries()
         self.db_counts = {}
         self.pending_start = self.idle_s = self.freq = -1
 
@@ -95,6 +125,8 @@ cdef class Decoder:
         for row in OPCODES:
             if row.magic is None or row.magic == magic:
                 self.since[row.code] = row.since
+        for i, kind in enumerate(KINDS):
+            self.trails[i] = magic == REDIS and version == MEMBER_EXPIRY_VERSION and kind in MEMBER_EXPIRY_KINDS
         self.values.valkey = magic == "VALKEY"
         self.window.start += 9
 
@@ -189,7 +221,7 @@ cdef class Decoder:
             if self.since[code] == UNKNOWN or (self.version < CHECKSUM_SINCE and self.since[code] > self.version):
                 return decline()
             if self.kind_of[code] != UNKNOWN:
-                if code >= 22 and self.fork == "Dragonfly":
+                if code >= 22 and self.fork is not None and code in BY_NAME[self.fork].unread:
                     return decline()
                 self.read_record(code, &c, sink, selection)
             else:
@@ -257,9 +289,11 @@ cdef class Decoder:
             read_str(c, &self.first, &self.limits, &text)
             read_str(c, &self.second, &self.limits, &other)
             key = (<char *>text.p)[:text.size]
-            if self.fork is None and key in FORK_AUX:
-                self.fork = FORK_AUX[key]
             item = Aux(key, (<char *>other.p)[:other.size], self.window.span(at, c.p))
+            if self.fork is None:
+                product = product_of_version(item.value) if key == b"redis-ver" else BY_AUX.get(key)
+                if product is not None:
+                    self.fork = product.name
         elif code == OP_FUNCTION2:
             read_str(c, &self.first, &self.limits, &text)
             item = FunctionLibrary((<char *>text.p)[:text.size], True, self.window.span(at, c.p))
@@ -314,6 +348,14 @@ cdef class Decoder:
                 return decline()
             self.values.templates[d] = tuple(fields)
             item = HashTemplate(d, tuple(fields), self.window.span(at, c.p))
+        elif code == OP_RAM_LRU or code == OP_SLOT_NUM:
+            # A file that has them has them from its first key on; elsewhere such a byte is damage.
+            if self.fork is None and self.keys == 0 and not self.is_inside:
+                self.fork = BY_OPCODE[code].name
+            elif self.fork != BY_OPCODE[code].name:
+                return decline()
+            read_len(c, &a)
+            item = ProductOpcode("RAM_LRU" if code == OP_RAM_LRU else "SLOT_NUM", a, self.window.span(at, c.p))
         elif code == OP_EOF:
             return self.read_end(c, sink)
         else:
@@ -354,12 +396,41 @@ cdef class Decoder:
 
     # ---- records -------------------------------------------------------------------------------
 
+    cdef dict read_expiries(self, Cursor *c):
+        """Read the expiries of members that follow a value; None if none do. What is no whole pair is left."""
+        cdef Cursor ahead = c[0]
+        cdef Str member, when
+        cdef int64_t number
+        cdef dict expiries = None
+        while follows(&ahead, MEMBER_KEY, False):
+            read_str(&ahead, &self.first, &self.limits, &member)
+            if not follows(&ahead, MEMBER_WHEN, True):
+                break
+            read_str(&ahead, &self.second, &self.limits, &when)
+            if not rt_parse_i64(when.p, when.size, &number) or number < 0:
+                break
+            if expiries is None:
+                expiries = {}
+                if self.fork is None:
+                    self.fork = KEYDB.name
+            expiries[(<char *>member.p)[:member.size]] = number
+            c.p = ahead.p
+        return expiries
+
+    cdef int tell_expiring(self, Head *head, Cursor *value, Sink sink, dict expiries) except -1:
+        """Tell a value whose members expire."""
+        self.members.aim(sink, expiries)
+        self.values.read(head.type_code, value, &self.limits, self.members)
+        return self.members.tell()
+
     cdef int read_record(self, int code, Cursor *c, Sink sink, Selection selection) except -1:
         cdef Head head
         cdef Str key
         cdef Bytes value
+        cdef Bytes value_stop
         cdef Cursor again
         cdef bint selected
+        cdef dict expiries = None
         cdef int64_t at = self.window.base + (c.p - 1 - self.window.buffer)
         # Zero: nothing needs to be validated first, or it just was.
         self.limits.spill_at = SPILL if sink.buffered and not self.validate_first else 0
@@ -388,14 +459,34 @@ cdef class Decoder:
         if not selected:
             self.limits.spill_at = 0
             self.values.read(code, c, &self.limits, self.null)
+            if self.may_trail(&head, c):
+                self.read_expiries(c)
         else:
             if self.validate_first and sink.buffered:
                 again = c[0]
                 self.values.read(code, &again, &self.limits, self.null)
+                if self.may_trail(&head, &again):
+                    # What is told now may be passed on at once, so they have to be known.
+                    expiries = self.read_expiries(&again)
             sink.may_spill = self.validate_first
             sink.begin_key(&head)
-            self.values.read(code, c, &self.limits, sink)
-            sink.end_key(value, c.p - value, self.window.base + (c.p - self.window.buffer))
+            if expiries is None:
+                self.values.read(code, c, &self.limits, sink)
+                value_stop = c.p
+                if self.may_trail(&head, c):
+                    expiries = self.read_expiries(c)
+                    if expiries is not None:
+                        # What was told lacks them.
+                        sink.rollback()
+                        sink.begin_key(&head)
+                        again = c[0]
+                        again.p = value
+                        self.tell_expiring(&head, &again, sink, expiries)
+            else:
+                self.tell_expiring(&head, c, sink, expiries)
+                value_stop = c.p
+                c.p = again.p
+            sink.end_key(value, value_stop - value, self.window.base + (c.p - self.window.buffer))
             sink.commit()
             sink.may_spill = False
             if selection is not None:

@@ -73,6 +73,8 @@ def feed_value(KeyRecord record not None, Sink sink not None, bytes raw=None):
     else:
         feed_opaque(value, sink)
         raw = (<OpaqueValue?>value).raw
+    if record.member_expiries is not None:
+        feed_member_expiries(record.member_expiries, sink)
     sink.end_key(NULL if raw is None else at(raw), 0 if raw is None else len(raw), record.stop)
 
 
@@ -96,6 +98,13 @@ cdef int feed_scores(tuple members, Sink sink) except -1:
     cdef bytes member
     for member, score in members:
         sink.score(at(member), len(member), score)
+    return 0
+
+
+cdef int feed_member_expiries(tuple expiries, Sink sink) except -1:
+    cdef bytes member
+    for member, expire_at_ms in expiries:
+        sink.member_expiry(at(member), len(member), expire_at_ms)
     return 0
 
 

@@ -17,8 +17,9 @@ from rdbtool._codec.fit_streams cimport StreamFit
 from rdbtool._codec.sink cimport ArrayItem, Head, Sink
 
 from rdbtool._codec.able import able_to_execute, able_to_store, server_of
-from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, SlotImport, SlotInfo
-from rdbtool.types import FORK_AUX, VERSIONS
+from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, ProductOpcode, SlotImport, SlotInfo
+from rdbtool.products import BY_AUX
+from rdbtool.types import MEMBER_EXPIRY_AUX, VERSIONS
 
 include "_types.pxi"
 
@@ -39,6 +40,10 @@ cdef frozenset SIZE_AUX = frozenset({b"slot-info"})
 
 #: A record of these has elements, or there is nothing to it. Indexed by kind.
 cdef tuple COLLECTIONS = ("", "a list", "a set", "a sorted set", "a hash", "", "", "an array")
+
+
+#: Kinds whose members KeyDB lets expire, in words. Indexed by kind.
+cdef tuple MEMBERS = ("", "", "set", "sorted set", "hash", "", "", "")
 
 
 cdef class Fit(StreamFit):
@@ -67,6 +72,7 @@ cdef class Fit(StreamFit):
     cdef Head head                  # of a record that waits
     cdef Scratch head_meta
     cdef uint64_t expiries_lost
+    cdef uint64_t members_lost      # expiries of members
     cdef uint64_t no_numbers
     cdef uint64_t signs
 
@@ -139,6 +145,8 @@ cdef class Fit(StreamFit):
         elif isinstance(item, SlotImport):
             if not self.able.slot_imports:
                 wanted = self.leave_out("a slot import", "note" if self.commands else "loss", None)
+        elif isinstance(item, ProductOpcode):
+            wanted = self.leave_out("slot and memory marks of Redis Enterprise", "note", None)
         if self.found:
             self.judge(None, None)
             self.record_losses(None, None)
@@ -149,12 +157,15 @@ cdef class Fit(StreamFit):
         return False
 
     cdef bint fit_aux(self, item) except -1:
-        if self.commands:
+        if item.key == MEMBER_EXPIRY_AUX[1]:
+            # Those that follow their key are heard with it.
+            return self.leave_out("an expiry of a member that follows no key", "loss", None)
+        if self.commands or item.key == MEMBER_EXPIRY_AUX[0]:
             return False
         if not self.able.aux:
             return self.leave_out("aux fields", "note", AUX_FIELDS)
-        if FORK_AUX.get(item.key) == "Dragonfly" or (item.key in SIZE_AUX and not self.announces):
-            # It would say what is not true of the target: numbers that are Dragonfly's, or sizes of all keys.
+        if item.key in BY_AUX or (item.key in SIZE_AUX and not self.announces):
+            # It would say what is not true of the target: that it is another product's, or sizes of all keys.
             return self.leave_out("aux fields", "note", None)
         return True
 
@@ -167,7 +178,7 @@ cdef class Fit(StreamFit):
         self.kind = head.kind
         self.key_db = head.db
         self.begun = self.waiting = False
-        self.expiries_lost = self.no_numbers = self.signs = 0
+        self.expiries_lost = self.members_lost = self.no_numbers = self.signs = 0
         grow(&self.name, head.key_size + 1)
         memcpy(self.name.data, head.key, head.key_size)
         self.name_size = head.key_size
@@ -267,6 +278,10 @@ cdef class Fit(StreamFit):
             self.wake()
         return self.sink.score(member, member_size, score)
 
+    cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1:
+        self.members_lost += 1      # only KeyDB has them
+        return 0
+
     cdef int array_item(self, ArrayItem *item) except -1:
         if self.skipped:
             return 0
@@ -287,6 +302,8 @@ cdef class Fit(StreamFit):
             return 0
         if self.expiries_lost:
             self.find("field expiries", "loss", self.expiries_lost, FIELD_EXPIRIES)
+        if self.members_lost:
+            self.find(f"expiries of {MEMBERS[self.kind]} members", "loss", self.members_lost, None)
         if self.no_numbers:
             self.find(
                 "scores that are no number, which servers refuse", "loss" if self.numbers_only else "note",

@@ -25,6 +25,7 @@ cdef class Jsonl(JsonText):
 
     cdef list encodings             # by type code
     cdef bint values_only
+    cdef bint in_expiries           # the list of members that expire is open
     cdef bint in_pending            # the list of pending entries is open
     cdef int in_producers           # 0: none, 1: before the first, 2: inside one
     cdef uint64_t entries           # of the stream at hand, and the first of them
@@ -78,6 +79,7 @@ cdef class Jsonl(JsonText):
         cdef bytes name
         self.kind = head.kind
         self.first_part = True
+        self.in_expiries = False
         if not self.values_only:
             self.put_text(b'{"db":')
             self.put_i64(head.db)
@@ -140,6 +142,20 @@ cdef class Jsonl(JsonText):
         self.text(member, member_size)
         self.put_char(c",")
         self.number(score)
+        return self.put_char(c"]")
+
+    cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1:
+        if self.values_only:
+            return 0
+        if not self.in_expiries:
+            self.in_expiries = True
+            self.first_part = True
+            self.put_text(b'],"member_expiries":[')
+        self.comma()
+        self.put_char(c"[")
+        self.text(member, size)
+        self.put_char(c",")
+        self.put_i64(expire_at_ms)
         return self.put_char(c"]")
 
     cdef int number(self, double number) except -1:

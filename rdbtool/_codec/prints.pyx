@@ -24,6 +24,7 @@ cdef enum:
     TAG_PENDING = 4
     TAG_PRODUCERS = 5
     TAG_PRODUCER = 6
+    TAG_MEMBER_EXPIRY = 7
 
     # What stands before a value. Told by where its hash begins: elements of a list could be taken for what is fed.
     HAS_META = 1
@@ -95,6 +96,16 @@ cdef class Prints(Sink):
         part.b ^= bits
         rt_hash_feed(&part, member, member_size)
         rt_hash_add(&self.parts, &part)
+        return 0
+
+    cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1:
+        cdef rt_hash128 part
+        if self.field_expiries:
+            rt_hash_begin(&part)
+            rt_hash_number(&part, TAG_MEMBER_EXPIRY)
+            rt_hash_number(&part, expire_at_ms)
+            rt_hash_feed(&part, member, size)
+            rt_hash_add(&self.parts, &part)
         return 0
 
     cdef int array_item(self, ArrayItem *item) except -1:

@@ -54,6 +54,7 @@ cdef class Records(Sink):
     cdef PyObject **parts           # elements, members, fields or entries of the value at hand (owned)
     cdef size_t count
     cdef size_t capacity
+    cdef list member_expiries
     cdef list groups
     cdef list consumers
     cdef list pendings
@@ -154,6 +155,7 @@ cdef class Records(Sink):
         record.start = head.start
         self.record = record
         self.head.kind = head.kind
+        self.member_expiries = None
         self.forget()
         return 0
 
@@ -200,6 +202,12 @@ cdef class Records(Sink):
             raise MemoryError
         untrack(row)
         return self.keep(row)
+
+    cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1:
+        if self.member_expiries is None:
+            self.member_expiries = []
+        self.member_expiries.append((text(member, size), expire_at_ms))
+        return 0
 
     cdef int keep_object(self, object part) except -1:
         Py_INCREF(part)
@@ -341,6 +349,8 @@ cdef class Records(Sink):
         elif kind == KIND_STREAM:
             self.stream.groups = tuple(self.groups)
             record.value = self.stream
+        if self.member_expiries is not None:
+            record.member_expiries = tuple(self.member_expiries)
         return 0
 
     cdef int commit(self) except -1:

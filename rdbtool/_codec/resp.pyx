@@ -32,6 +32,8 @@ cdef class Resp(StreamCommands):
     cdef int target_version         # of payloads
     cdef Head head
     cdef list late                  # field expiries: commands that follow the hash
+    cdef list members               # expiries of members, in KeyDB's words
+    cdef bint is_bare               # the value as it is stored has no expiries of fields
 
     def __init__(self, write, *, bint restore=False, bint replace=False, str magic="REDIS", version=None,
                  release=None):
@@ -70,7 +72,8 @@ cdef class Resp(StreamCommands):
 
     cdef int begin_key(self, Head *head) except -1:
         self.any_entry = False
-        self.late = None
+        self.late = self.members = None
+        self.is_bare = head.type_code in (TYPE_HASH, TYPE_HASH_ZIPMAP, TYPE_HASH_ZIPLIST, TYPE_HASH_LISTPACK)
         self.head = head[0]
         if head.db != self.db:
             self.command(b"SELECT", 2)
@@ -115,16 +118,27 @@ cdef class Resp(StreamCommands):
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
         if self.silent:
-            return 0
+            return self.put_off(field, field_size, expire_at_ms) if expire_at_ms >= 0 and self.is_bare else 0
         if expire_at_ms >= 0 and self.fields_at_once:
             return self.put_field(field, field_size, value, value_size, expire_at_ms)
         self.argument(field, field_size)
         self.argument(value, value_size)
         if expire_at_ms >= 0:
-            if self.late is None:
-                self.late = []
-            self.late.append(((<char *>field)[:field_size], expire_at_ms))
+            self.put_off(field, field_size, expire_at_ms)
         return self.close_when_full()
+
+    cdef int put_off(self, Bytes field, size_t size, int64_t expire_at_ms) except -1:
+        """Keep the expiry of a field for when the hash is complete."""
+        if self.late is None:
+            self.late = []
+        self.late.append(((<char *>field)[:size], expire_at_ms))
+        return 0
+
+    cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1:
+        if self.members is None:
+            self.members = []
+        self.members.append(((<char *>member)[:size], expire_at_ms))
+        return 0
 
     cdef int put_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t when) except -1:
         self.command(b"HSETEX", 8)
@@ -172,8 +186,15 @@ cdef class Resp(StreamCommands):
     cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
         cdef bytes field
         if self.silent:
-            return self.put_payload(raw, raw_size)
-        self.close_command()
+            self.put_payload(raw, raw_size)
+        else:
+            self.close_command()
+        if self.members is not None:
+            for field, expire_at_ms in self.members:
+                self.command(b"PEXPIREMEMBERAT", 4)
+                self.bulk_key()
+                self.bulk(<Bytes>(<char *>field), len(field))
+                self.bulk_i64(expire_at_ms)
         if self.late is not None:
             for field, expire_at_ms in self.late:
                 self.command(b"HPEXPIREAT", 6)
@@ -182,7 +203,7 @@ cdef class Resp(StreamCommands):
                 self.word(b"FIELDS")
                 self.word(b"1")
                 self.bulk(<Bytes>(<char *>field), len(field))
-        return self.put_expiry() if self.head.has_expire else 0
+        return self.put_expiry() if self.head.has_expire and not self.silent else 0
 
     cdef int put_expiry(self) except -1:
         self.command(b"PEXPIREAT" if self.in_milliseconds else b"EXPIREAT", 3)

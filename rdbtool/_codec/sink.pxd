@@ -2,7 +2,8 @@
 #
 # A record is: begin_key, then the events of its kind, then end_key. Strings are borrowed: they are
 # valid during the call only. The base class ignores everything, which makes it the Null sink.
-# `commit` follows a complete record; `rollback` undoes all since the last commit.
+# `commit` follows a complete record; `rollback` undoes all since the last commit. Expiries of members of a set or a
+# sorted set (KeyDB) follow its elements; those of fields come with their field.
 
 from rdbtool._codec.cursor cimport Bytes
 from libc.stdint cimport int64_t, uint64_t
@@ -93,6 +94,7 @@ cdef class Sink:
     cdef int element(self, Bytes p, size_t size) except -1
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1
     cdef int score(self, Bytes member, size_t member_size, double score) except -1
+    cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1
     cdef int array_item(self, ArrayItem *item) except -1
     cdef int array_end(self, bint has_insert, uint64_t insert_index) except -1
     cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1

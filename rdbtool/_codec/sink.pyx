@@ -26,6 +26,9 @@ cdef class Sink:
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
         return 0
 
+    cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1:
+        return 0
+
     cdef int array_item(self, ArrayItem *item) except -1:
         return 0
 

@@ -48,6 +48,10 @@ cdef class Tee(Sink):
         self.first.score(member, member_size, score)
         return self.second.score(member, member_size, score)
 
+    cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1:
+        self.first.member_expiry(member, size, expire_at_ms)
+        return self.second.member_expiry(member, size, expire_at_ms)
+
     cdef int array_item(self, ArrayItem *item) except -1:
         self.first.array_item(item)
         return self.second.array_item(item)

@@ -7,7 +7,7 @@ reads an RDB does not wait for it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
 from rdbtool.reader.open import open_any
@@ -30,11 +30,13 @@ def load_keys(
     rules: str | None = None,
     *,
     now_ms: int = 0,
+    rename_commands: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> KeySource:
     """Return what hands out the keys of an open source: its reader itself, but a log replayed to its end.
 
-    ``rules`` names the server that replays, None the writer of the log's snapshot; ``now_ms`` (Unix ms) is when. A
+    ``rules`` names the server that replays, None the writer of the log's snapshot; ``now_ms`` (Unix ms) is when;
+    ``rename_commands`` maps names of commands in the log to those that servers have. A
     log whose end is damaged hands out what precedes the damage, and then raises. Raises ValueError for another name.
     """
     if isinstance(reader, RdbReader):
@@ -45,12 +47,17 @@ def load_keys(
         return reader
     from rdbtool.engine.log import Options, ReplayedLog  # noqa: PLC0415 - the engine is for logs only
 
-    options = Options(rules=None if rules is None else Rules.parse(rules), now_ms=now_ms)
+    parsed = None if rules is None else Rules.parse(rules)
+    options = Options(rules=parsed, now_ms=now_ms, rename_commands=rename_commands)
     return ReplayedLog(reader, options, progress)
 
 
 def open_keys(
-    target: str | os.PathLike[str] | bytes | BinaryIO, *, rules: str | None = None, now_ms: int = 0
+    target: str | os.PathLike[str] | bytes | BinaryIO,
+    *,
+    rules: str | None = None,
+    now_ms: int = 0,
+    rename_commands: Mapping[str, str] | None = None,
 ) -> KeySource:
     """Open an RDB or JSON lines, or replay a log, a manifest or a directory with one: see ``load_keys``.
 
@@ -59,7 +66,7 @@ def open_keys(
     """
     reader = open_any(target, jsonl=True)
     try:
-        return load_keys(reader, rules, now_ms=now_ms)
+        return load_keys(reader, rules, now_ms=now_ms, rename_commands=rename_commands)
     except BaseException:
         reader.close()
         raise

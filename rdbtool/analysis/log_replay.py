@@ -14,9 +14,11 @@ from rdbtool._codec.records import Records
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import CommandError
 from rdbtool.engine.log import Options, replay_log
+from rdbtool.engine.renames import Renames
 from rdbtool.engine.replay import Replay, collector_paused
 from rdbtool.errors import ReplayError, UnsupportedError
 from rdbtool.model import KeyRecord
+from rdbtool.products import BY_NAME, Product
 from rdbtool.reader.aof import open_aof
 from rdbtool.rules import DEFAULT, Rules
 
@@ -41,9 +43,17 @@ class Replayed(NamedTuple):
     failure: str | None = None
 
 
-def replay_file(path: str, rules: Rules, checks: Checks, *, backend: str, progress: Progress | None) -> Replayed:
-    """Replay the log at a path. Raises InputError, and FormatError where the log is not what it was."""
-    options = Options(rules=rules, now_ms=checks.now_ms, databases=checks.databases)
+def replay_file(
+    path: str, rules: Rules, checks: Checks, product: Product | None, *, backend: str, progress: Progress | None
+) -> Replayed:
+    """Replay the log at a path, of a product or of none. Raises InputError, FormatError where it is not what it was."""
+    options = Options(
+        rules=rules,
+        now_ms=checks.now_ms,
+        databases=checks.databases,
+        products=frozenset() if product is None else frozenset({product.name}),
+        rename_commands=checks.rename_commands,
+    )
     try:
         with open_aof(path, backend=backend, lax=checks.level == "server") as reader:
             loaded = replay_log(reader, options, progress)
@@ -60,6 +70,8 @@ class LiveReplay:
         self.records = Records()
         self._replay = Replay(Engine(rules=rules, now_ms=checks.now_ms, databases=checks.databases))
         self._are_asked_for = checks.rules is not None
+        self._replay.engine.products = frozenset() if self._are_asked_for else frozenset(BY_NAME)
+        self._renames = Renames(checks.rename_commands)
         self._part = -1
         self._failure: str | None = None
 
@@ -72,6 +84,8 @@ class LiveReplay:
             for record in self.records.take():
                 assert isinstance(record, KeyRecord)
                 engine.put(record)
+        if rdb.product is not None and rdb.product.name in engine.products:
+            engine.be_product(rdb.product)
         for library in rdb.functions:
             try:
                 engine.load_function(library)
@@ -85,7 +99,8 @@ class LiveReplay:
         if batch.part != self._part:
             self._part = batch.part
             self._replay.begin_part(part)
-        self._replay.run(batch.argvs, batch.offsets, batch.first_number)
+        argvs = self._renames.apply(batch.argvs) if self._renames else batch.argvs
+        self._replay.run(argvs, batch.offsets, batch.first_number)
 
     def end(self) -> Replayed:
         """Return what it came to."""

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from rdbtool.engine.table import COMMANDS, known_names
 from rdbtool.findings import Finding, what_servers_do
 from rdbtool.manifest import Manifest
+from rdbtool.products import BY_COMMAND
 from rdbtool.reader.parts import Part
 from rdbtool.reader.uses import Call, Use, Uses
 from rdbtool.rules import Rules
@@ -29,6 +30,7 @@ _OWN: Final = {b"MULTI": (1, "1.2.0"), b"EXEC": (1, "1.2.0"), b"DISCARD": (1, "2
 #: Where to look first for names with such a letter: most logs need a few families, and all of them take a while.
 _LIKELY: Final = {
     b"H": ("hashes", "hashttl"),
+    b"K": ("keydb",),
     b"L": ("lists",),
     b"R": ("lists",),
     b"S": ("sets", "server"),
@@ -50,15 +52,16 @@ class Row(NamedTuple):
 
 
 class KnownNames:
-    """The names of all commands, in upper case, loaded when somebody asks for one."""
+    """The names of all commands, in upper case, and ``also``; loaded when somebody asks for one."""
 
-    def __init__(self) -> None:
+    def __init__(self, also: Iterable[bytes] = ()) -> None:
         self._names: frozenset[bytes] | None = None
+        self._also = frozenset(also)
 
     def __contains__(self, name: object) -> bool:
         if self._names is None:
             load_commands(None)
-            self._names = known_names() | frozenset(COMMANDS)
+            self._names = known_names() | frozenset(COMMANDS) | self._also
         return name in self._names
 
 
@@ -114,7 +117,7 @@ def judge_commands(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tu
             message = f"DISCARD{_times(use)}: servers write transactions that were executed"
             server = what_servers_do("CMD206")
             yield Finding("CMD206", severity, *_at(use.first, parts), message, server, use.first.number), use.calls
-        yield from ((finding, 1) for finding in _judge(use, row, parts, grader))
+        yield from ((finding, 1) for finding in _judge(name, use, row, parts, grader))
     if uses.others:
         message = f"{uses.others:,} more calls of commands that no server has"
         yield Finding("CMD201", "error", parts[-1].name, 0, message, what_servers_do("CMD201")), uses.others
@@ -139,8 +142,15 @@ def _unknown(use: Use, name: bytes, parts: list[Part], grader: Grader) -> Findin
     return Finding("CMD201", severity, *_at(use.first, parts), message, server, use.first.number)
 
 
-def _judge(use: Use, row: Row, parts: list[Part], grader: Grader) -> Iterator[Finding]:
+def _judge(key: bytes, use: Use, row: Row, parts: list[Part], grader: Grader) -> Iterator[Finding]:
     name = _show(use.name)
+    product = BY_COMMAND.get(key)
+    if product is not None:
+        message = f"{name}{_times(use)}: a command of {product.name}, which Redis and Valkey do not have"
+        severity = grader.severity("note", refused=grader.is_asked_for)
+        server = _REFUSES if grader.is_asked_for else "Redis and Valkey refuse to start."
+        yield Finding("AOF202", severity, *_at(use.first, parts), message, server, use.first.number)
+        return
     since = row.redis if grader.rules.family == "redis" else row.valkey
     if not _has(grader.rules, since) and (grader.is_asked_for or grader.is_named):
         when = f"has it since {since}" if since else "has no such command"

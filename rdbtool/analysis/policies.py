@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from rdbtool.analysis.validate import Answer, Gathered, Verdict
+from rdbtool.analysis.validate import Answer, Checks, Gathered, Verdict
 from rdbtool.errors import InputError, RdbToolError, UncertainError
 from rdbtool.findings import Finding, what_servers_do
 from rdbtool.rules import Rules
@@ -99,10 +99,10 @@ def parse_digest(text: str) -> str:
     return lower
 
 
-def apply_policies(verdict: Verdict, policies: Policies, target: str, *, now_ms: int) -> Verdict:
+def apply_policies(verdict: Verdict, policies: Policies, target: str, checks: Checks) -> Verdict:
     """Return the verdict on ``target`` (a path or ``-``) with what the policies find in it, if it is valid so far.
 
-    ``now_ms`` (Unix ms) is when. For the digest the source is read once more; where that fails, the source is
+    ``checks`` are those of the verdict. For the digest the source is read once more; where that fails, the source is
     unanswered. Raises nothing that a source can cause.
     """
     if verdict.answer != "valid" or policies == Policies():
@@ -114,11 +114,11 @@ def apply_policies(verdict: Verdict, policies: Policies, target: str, *, now_ms:
         return verdict._replace(answer="unanswered", error=f"{verdict.source}: {words}")
     try:
         if policies.digest is not None:
-            digest, doubt = _digest(verdict, target, now_ms)
+            digest, doubt = _digest(verdict, target, checks)
             if doubt is not None:
                 message = f"the digest is uncertain: {doubt}"
                 gathered.add(Finding("CHK014", "error", verdict.source, 0, message, what_servers_do("CHK014")))
-        for code, message in _judge(verdict, policies, target, now_ms, digest):
+        for code, message in _judge(verdict, policies, target, checks.now_ms, digest):
             gathered.add(Finding(code, "error", verdict.source, 0, message, what_servers_do(code)))
     except RdbToolError as error:
         return verdict._replace(answer="unsupported" if error.exit_code == 4 else "unanswered", error=str(error))
@@ -204,15 +204,17 @@ def _judge_version(verdict: Verdict, wanted: int | Rules) -> str | None:
     return None if writer >= wanted else f"expected {wanted} or later as its writer, found {writer}"
 
 
-def _digest(verdict: Verdict, target: str, now_ms: int) -> tuple[str, UncertainError | None]:
+def _digest(verdict: Verdict, target: str, checks: Checks) -> tuple[str, UncertainError | None]:
     """Return the digest, and what makes it uncertain."""
     from rdbtool.analysis.digest import compute_digest  # noqa: PLC0415 - rarely asked for
     from rdbtool.analysis.keys import open_keys  # noqa: PLC0415 - likewise
 
     if target == "-":
         raise InputError("the digest is computed by reading once more, and standard input can be read once")
-    rules = str(verdict.rules)
-    with open_keys(target, rules=rules, now_ms=now_ms) as keys:
+    rules, now_ms, rename = str(verdict.rules), checks.now_ms, checks.rename_commands
+    # Named rules are those of a server that has no commands but its own.
+    is_named = checks.rules is not None or verdict.product is None
+    with open_keys(target, rules=rules if is_named else None, now_ms=now_ms, rename_commands=rename) as keys:
         return compute_digest(keys, rules, now_ms=now_ms).digest, keys.doubt
 
 

@@ -91,8 +91,8 @@ class RdbSalvage:
         self._last_item: SelectDb | None = None
 
     def run(self) -> Salvage:
-        """Read all of it. Raises InputError."""
-        place: Place | None = Place(self._begin)
+        """Read all of it. Raises InputError, and UnsupportedError for a file of another product."""
+        place: Place | None = Place(self._begin, is_first=True)
         end, checksum = self._stop, "unread"
         while place is not None:
             walker, status, zeros = self._walk(place)

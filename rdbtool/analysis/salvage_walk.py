@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool._codec.decoder import DECLINED, ENDED, Decoder
 from rdbtool._codec.selection import Selection
 from rdbtool._codec.sink import Null
-from rdbtool.errors import FormatError, LimitError, RdbToolError
+from rdbtool.errors import FormatError, LimitError, RdbToolError, UnsupportedError
 from rdbtool.octets.lzf import inflate
 from rdbtool.types import CHECKSUM_SINCE, value_types
 
@@ -65,12 +65,13 @@ class Form(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The beginning of an item, and what has to be known of what precedes it."""
+    """The beginning of an item, and what has to be known of what precedes it. ``is_first``: no key does."""
 
     at: int
     db: int = 0
     templates: dict[int, tuple[bytes, ...]] = {}  # noqa: RUF012 - never changed
     fork: str | None = None
+    is_first: bool = False
 
 
 class Walker:
@@ -91,6 +92,7 @@ class Walker:
         self.decoder.enter(place.db)
         self.decoder.templates.update(place.templates)
         self.decoder.fork = place.fork
+        self.decoder.is_inside = not place.is_first
         self._selection = Selection(limit=_MANY)
 
     @property
@@ -102,7 +104,9 @@ class Walker:
     @property
     def place(self) -> Place:
         """Where the walk is now."""
-        return Place(self.at, self.decoder.db, dict(self.decoder.templates), self.decoder.fork)
+        decoder = self.decoder
+        is_first = not decoder.is_inside and not decoder.keys
+        return Place(self.at, decoder.db, dict(decoder.templates), decoder.fork, is_first)
 
     def step(self, records: int = 1, sink: Sink = _NULL) -> int:
         """Pass over up to so many records; return the decoder's status: PAUSED when all of them were there."""
@@ -114,7 +118,10 @@ class Walker:
         return status == ENDED or (status == DECLINED and is_end(self.stock, self.form, self.view.at, self.stop))
 
     def explain(self) -> FormatError | LimitError | None:
-        """Return why the item at hand was declined, in the grammar's words; None if the grammar takes it."""
+        """Return why the item at hand was declined, in the grammar's words; None if the grammar takes it.
+
+        Raises UnsupportedError where it is not damage: a number of another product, which the file names.
+        """
         from rdbtool.grammar import FileState, read_item  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
         from rdbtool.reader.windows import WindowStream  # noqa: PLC0415 - likewise
 
@@ -124,6 +131,7 @@ class Walker:
             db=self.decoder.db,
             templates=self.decoder.templates,
             fork=self.decoder.fork,
+            records=self.decoder.keys + self.decoder.is_inside,
             max_inflate=self.form.max_inflate,
             crc_at=self.view.window.checksum_up_to,
             embedded=True,
@@ -135,6 +143,11 @@ class Walker:
             return error
         except LimitError as error:
             return error
+        except UnsupportedError as error:
+            if self.decoder.fork is not None:
+                words = f"data that only {self.decoder.fork} can read, so the file cannot be repaired here"
+                raise UnsupportedError(f"{self.stock.name}: at {self.at:#x}: {words}") from None
+            return FormatError("RDB105", self.at, "a value that can be read", str(error))
         except RdbToolError as error:
             return FormatError("RDB105", self.at, "a value that can be read", str(error))
         return None

@@ -6,12 +6,13 @@ codec. A damaged file still has a summary, of what precedes the damage.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rdbtool._codec.sink import Null
 from rdbtool.errors import FormatError, UncertainError
 from rdbtool.model.items import Aux, FunctionLibrary, Header
+from rdbtool.products import Product
 from rdbtool.reader.rdb import RdbReader, Totals
 from rdbtool.rules import Rules
 from rdbtool.types import CHECKSUM_SINCE
@@ -25,7 +26,8 @@ class Summary(NamedTuple):
     """The numbers of one file. Sizes are in bytes.
 
     ``size`` is that of the RDB itself, None where it is not known because damage in a pipe or a compressed
-    stream hides its end; ``compressed_size`` that of a compressed file. ``trailing`` counts bytes after the
+    stream hides its end; ``compressed_size`` that of a compressed file. ``product`` is the writer where it is neither
+    Redis nor Valkey itself. ``trailing`` counts bytes after the
     end mark. ``checksum`` is the stored CRC-64 and ``checksum_state`` one of ``correct``,
     ``wrong``, ``disabled`` (when the file was saved), ``none`` (the version has none) and ``unread``.
     """
@@ -42,20 +44,28 @@ class Summary(NamedTuple):
     checksum_state: str
     trailing: int
     damage: FormatError | None
+    product: Product | None = None
     obstacle: UncertainError | None = None
     remarks: Sequence[str] = ()
 
 
 def summarize_any(
-    reader: RdbReader | AofReader, rules: str | None = None, progress: Callable[[int], object] | None = None
+    reader: RdbReader | AofReader,
+    rules: str | None = None,
+    progress: Callable[[int], object] | None = None,
+    *,
+    rename_commands: Mapping[str, str] | None = None,
 ) -> Summary | ReplayReport:
-    """Read an RDB or replay a log, by the rules of a server, and return what it is and holds."""
+    """Read an RDB or replay a log, by the rules of a server, and return what it is and holds.
+
+    ``rename_commands`` maps names of commands in the log to those that servers have.
+    """
     if isinstance(reader, RdbReader):
         return summarize(reader, progress)
     from rdbtool.analysis.replay import replay_reader  # noqa: PLC0415 - the engine is for logs only
     from rdbtool.engine.log import Options  # noqa: PLC0415 - likewise
 
-    options = Options(rules=None if rules is None else Rules.parse(rules))
+    options = Options(rules=None if rules is None else Rules.parse(rules), rename_commands=rename_commands)
     return replay_reader(reader, options, digest=False, progress=progress)
 
 
@@ -82,6 +92,7 @@ def summarize(reader: RdbReader, progress: Callable[[int], object] | None = None
         checksum_state=_checksum_state(reader, damage),
         trailing=end.trailing if end else 0,
         damage=damage,
+        product=reader.product,
     )
 
 

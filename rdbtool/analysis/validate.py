@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
 
 from rdbtool.errors import FormatError, RdbToolError, UnknownFormatError, UnsupportedError
@@ -21,6 +21,7 @@ from rdbtool.rules import DEFAULT, Rules
 
 if TYPE_CHECKING:
     from rdbtool.model import Aux, Header
+    from rdbtool.products import Product
     from rdbtool.reader.aof import AofReader
     from rdbtool.reader.jsonl import JsonlReader
     from rdbtool.reader.rdb import RdbReader
@@ -42,7 +43,7 @@ class Checks(NamedTuple):
     ``deep`` reports everything at its own severity; ``server`` asks whether the server of ``rules`` would load the
     source: what it does not refuse becomes a note, what it refuses is an error. ``rules`` None: the writer's, else
     those of Redis 7.2. ``replay``: execute logs, too. ``now_ms`` is when (Unix ms, 0: not known), ``databases`` how
-    many the server has.
+    many the server has. ``rename_commands`` maps names of commands in an AOF to those that servers have.
     """
 
     level: Level = "deep"
@@ -50,6 +51,7 @@ class Checks(NamedTuple):
     replay: bool = True
     now_ms: int = 0
     databases: int = 16
+    rename_commands: Mapping[str, str] | None = None
 
 
 class Verdict(NamedTuple):
@@ -60,7 +62,8 @@ class Verdict(NamedTuple):
     nobody knows. ``checksum`` is ``correct``, ``wrong``, ``disabled`` (when the file was saved), ``none`` (the version
     has none) or ``unread``; of a log, that of its snapshot. ``digest`` is there only where one was asked for.
     ``error`` words why there is no answer. ``header`` and ``aux`` are those of the RDB.
-    Not ``is_counted``: a log was not replayed to its end, so what it holds is not known.
+    Not ``is_counted``: a log was not replayed to its end, so what it holds is not known. ``product`` is the writer
+    where it is neither Redis nor Valkey itself.
     """
 
     source: str
@@ -80,6 +83,7 @@ class Verdict(NamedTuple):
     digest: str | None = None
     error: str | None = None
     is_counted: bool = True
+    product: Product | None = None
 
     def is_clean(self, *, strict: bool = False) -> bool:
         """Whether the source is valid, with ``strict`` without a warning as well."""

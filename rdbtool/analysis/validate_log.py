@@ -18,6 +18,7 @@ from rdbtool.analysis.log_rules import CONTAINERS, Grader, KnownNames, judge_com
 from rdbtool.analysis.validate import Checks, Gathered, Verdict, unanswered
 from rdbtool.errors import FormatError, InputError, RdbToolError, UnsupportedError
 from rdbtool.findings import Finding, what_servers_do
+from rdbtool.products import Product, product_of
 from rdbtool.reader.aof import AofReader, Strays
 from rdbtool.reader.batches import CommandBatch
 from rdbtool.reader.parts import find_part
@@ -54,7 +55,13 @@ class _Judging:
         self.checks = checks
         self.parts = reader.parts
         self.gathered = Gathered()
-        self.uses = Uses(CONTAINERS, KnownNames())
+        renamed: dict[bytes, bytes] = {}
+        if checks.rename_commands:
+            from rdbtool.engine.renames import Renames  # noqa: PLC0415 - the engine takes a while
+
+            renamed = Renames(checks.rename_commands).names
+        self.uses = Uses(CONTAINERS, KnownNames(renamed), renamed)
+        self.product: Product | None = None
         #: The offset behind the RDB of a part, by the index of the part.
         self.ends: dict[int, int] = {}
         self.snapshot: Verdict | None = None
@@ -195,9 +202,14 @@ class _Judging:
 
     def _resolve_rules(self) -> Rules:
         """Return whose rules apply: a log may go on long after its snapshot, on a later server."""
+        aux = () if self.snapshot is None else self.snapshot.aux
+        self.product = product_of(aux, commands=self.uses.by_name)
+        if self.product is None and self.snapshot is not None:
+            self.product = self.snapshot.product
         if self.checks.rules is not None:
             return self.checks.rules
-        rules = Rules.parse(DEFAULT) if self.snapshot is None else self.snapshot.rules
+        default = Rules.parse(DEFAULT if self.product is None else self.product.base)
+        rules = default if self.snapshot is None else self.snapshot.rules
         needs_parts = self.reader.manifest is not None or bool(self.uses.annotations)
         is_older = rules.family == "redis" and (rules.major, rules.minor) < _SINCE_PARTS
         return Rules("redis", *_SINCE_PARTS) if needs_parts and is_older else rules
@@ -216,7 +228,9 @@ class _Judging:
 
             assert path is not None
             backend = self.reader.backend
-            replayed = replay_file(path, self.rules, self.checks, backend=backend, progress=progress)
+            # Rules that were asked for are those of a server that has no commands but its own.
+            product = self.product if self.checks.rules is None else None
+            replayed = replay_file(path, self.rules, self.checks, product, backend=backend, progress=progress)
         if replayed.failure is not None:
             self._tell_unfinished(replayed.failure)
             return
@@ -270,4 +284,5 @@ class _Judging:
             header=None if snapshot is None else snapshot.header,
             aux=() if snapshot is None else snapshot.aux,
             is_counted=self.is_counted,
+            product=self.product,
         )

@@ -19,6 +19,7 @@ from rdbtool.analysis.validate import Checks, Gathered, Verdict, describe_fault
 from rdbtool.codes import BY_CODE
 from rdbtool.errors import FormatError, InputError, LimitError, RdbToolError, UnsupportedError
 from rdbtool.findings import Finding
+from rdbtool.products import Product, product_of
 from rdbtool.reader.rdb import RdbReader
 from rdbtool.reader.rules import resolve_rules
 from rdbtool.rules import DEFAULT, Rules
@@ -113,6 +114,7 @@ class _Judging:
         reader = self.reader
         if isinstance(reader, RdbReader):
             self.items.conclude(reader.header, reader.end, reader.totals)
+            self.items.judge_product(is_asked_for=self.checks.rules is not None)
             if self.checks.rules is not None:
                 self.items.judge_version(reader.header, self.rules)
         for remark in self.items.remarks:
@@ -161,9 +163,10 @@ class _Judging:
     def _add(self, finding: Finding, *, refused: bool) -> None:
         if self.checks.level == "server":
             does = "refuses the file" if refused else "loads the file"
+            product = self._product if self.checks.rules is None else None
             finding = finding._replace(
                 severity=self._severity(finding.severity, refused=refused),
-                server=f"{self.rules} {does}. {finding.server}",
+                server=f"{self.rules if product is None else product.name} {does}. {finding.server}",
             )
         self.gathered.add(finding)
 
@@ -188,7 +191,12 @@ class _Judging:
             header=reader.header,
             aux=tuple(reader.aux),
             error=None if failure is None else str(failure),
+            product=self._product,
         )
+
+    @property
+    def _product(self) -> Product | None:
+        return self.reader.product if isinstance(self.reader, RdbReader) else product_of(self.reader.aux)
 
     def _answer(self, failure: RdbToolError | None) -> Answer:
         if isinstance(failure, InputError) and not isinstance(failure, LimitError):

@@ -160,6 +160,13 @@ CODES: Final[tuple[Code, ...]] = (
         "table, which differs from one load to the next. One such order was taken.",
         "The server executes the command; the order of equal elements can differ from one load to the next.",
     ),
+    Code(
+        "CMD210",
+        "command of another master",
+        "KeyDB wrote into its AOF what another master sent it (RREPLAY). The commands inside were executed.",
+        "KeyDB executes it when it comes from a master. When it loads an AOF it answers with an error and leaves the "
+        "commands out, up to 6.3 at least; Redis and Valkey refuse to start.",
+    ),
     Code("MAN001", "empty manifest", "The manifest has no bytes.", EXITS),
     Code(
         "MAN002",

@@ -345,4 +345,17 @@ CODES: Final[tuple[Code, ...]] = (
         "The server by whose rules the file is judged does not read files of this magic and version.",
         "That server refuses to start.",
     ),
+    Code(
+        "RDB364",
+        "opcode of another product",
+        "The file holds opcodes that only Redis Enterprise writes: marks of slots and memory, and no data.",
+        "Redis Enterprise loads the file; Redis and Valkey do not know the opcode and exit.",
+    ),
+    Code(
+        "RDB365",
+        "expiry of a member without its key",
+        "An aux field of KeyDB says when a member expires, but it does not directly follow a set, sorted set or hash, "
+        "or is no number. It belongs to no key.",
+        "KeyDB logs it and ignores it; other servers pass over the aux field.",
+    ),
 )

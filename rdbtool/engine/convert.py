@@ -57,7 +57,17 @@ def kind_of(data: object) -> str:
 
 def is_plain(data: object) -> bool:
     """Return whether every version of every server holds a value as it is: no stream, no field that expires."""
-    return type(data) in _PLAIN or (type(data) is HashData and data.expires is None)
+    if isinstance(data, HashData | SetData | ZSetData):
+        return data.expires is None
+    return type(data) in _PLAIN
+
+
+def member_expiries(data: object) -> list[tuple[bytes, int]]:
+    """Return the members of a set or sorted set that expire, with Unix ms; those of a hash are in its value."""
+    if not isinstance(data, SetData | ZSetData) or data.expires is None:
+        return []
+    expires = data.expires
+    return [(member, expires[member]) for member in data if member in expires]
 
 
 def to_value(data: object) -> Value:
@@ -227,7 +237,7 @@ _TO_VALUE: Final[dict[type, Callable[..., Value]]] = {
     OpaqueValue: _same,
 }
 
-_PLAIN: Final = frozenset({bytes, StringData, ListData, SetData, ZSetData})
+_PLAIN: Final = frozenset({bytes, StringData, ListData})
 
 _KINDS: Final[dict[type, str]] = {
     bytes: "string",

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 from rdbtool.engine.errors import ArityError, CommandError, UnknownCommandError
 from rdbtool.engine.keyspace import Db
 from rdbtool.engine.table import COMMANDS, CONTAINERS, Command
+from rdbtool.engine.values import HashData, SetData, ZSetData
 from rdbtool.model import FunctionLibrary, KeyRecord
+from rdbtool.products import KEYDB, Product
 from rdbtool.rules import DEFAULT, Rules
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 #: One module a command family; importing it registers its commands.
 FAMILIES: Final = ("strings", "counters", "bits", "hyperloglog", "keys", "lists", "sets", "zsets", "zstores",
                    "hashes", "hashttl", "geo", "sort",
-                   "streams", "groups", "claims", "restore", "server", "scripts")  # fmt: skip
+                   "streams", "groups", "claims", "restore", "server", "scripts", "keydb")  # fmt: skip
 
 #: SELECT accepts numbers below this, as the servers' default configuration does.
 DATABASES: Final = 16
@@ -40,8 +42,9 @@ class Engine:
     """A keyspace that executes commands.
 
     ``rules`` says which server's behaviour applies where servers differ; ``now_ms`` (Unix ms) is the
-    moment at which a server would load. ``dbs`` maps numbers to databases; ``functions`` maps library
-    names to their source, ``scripts`` SHA-1 digests in hex to scripts.
+    moment at which a server would load. ``products`` names the products whose own commands are executed; elsewhere
+    they are unknown. ``product`` is the one whose AOF, or RDB, this turned out to be. ``dbs`` maps numbers to
+    databases; ``functions`` maps library names to their source, ``scripts`` SHA-1 digests in hex to scripts.
     """
 
     def __init__(self, *, rules: Rules | str = DEFAULT, now_ms: int = 0, databases: int = DATABASES) -> None:
@@ -53,6 +56,10 @@ class Engine:
         self.db = self.dbs[0]
         self.functions: dict[bytes, bytes] = {}
         self.scripts: dict[bytes, bytes] = {}
+        self.products: frozenset[str] = frozenset()
+        self.product: Product | None = None
+        #: The newest time stamp of each master of KeyDB whose commands were executed.
+        self.masters: dict[bytes, int] = {}
         self._shared: dict[bytes, bytes] = {}
         load_families()
 
@@ -104,9 +111,21 @@ class Engine:
         from rdbtool.engine.convert import to_data  # noqa: PLC0415 - convert imports the values of all families
 
         db = self.database(record.db)
-        db.replace(record.key, to_data(record.value, self.share))
+        data = to_data(record.value, self.share)
+        if record.member_expiries and isinstance(data, SetData | ZSetData):
+            data.expires = dict(record.member_expiries)
+        db.replace(record.key, data)
         if record.expire_at_ms is not None:
             db.expires[record.key] = record.expire_at_ms
+
+    def be_product(self, product: Product) -> None:
+        """Note that the dataset is that of a product, and go on as its server does."""
+        self.product = product
+        if product is KEYDB:
+            for db in self.dbs.values():
+                for data in db.keys.values():
+                    if isinstance(data, HashData):
+                        data.keeps = data.expires is not None
 
     def load_function(self, library: FunctionLibrary) -> None:
         """Put a function library of an RDB into the engine."""
@@ -116,12 +135,18 @@ class Engine:
 
     def records(self) -> Iterator[KeyRecord]:
         """Yield all keys as records, database by database, in the order in which they came to be."""
-        from rdbtool.engine.convert import to_value  # noqa: PLC0415 - as above
+        from rdbtool.engine.convert import member_expiries, to_value  # noqa: PLC0415 - as above
 
         for index, db in sorted(self.dbs.items()):
             expires = db.expires
             for key, data in db.keys.items():
-                yield KeyRecord(db=index, key=key, value=to_value(data), expire_at_ms=expires.get(key))
+                yield KeyRecord(
+                    db=index,
+                    key=key,
+                    value=to_value(data),
+                    expire_at_ms=expires.get(key),
+                    member_expiries=member_expiries(data),
+                )
 
     def save(
         self,

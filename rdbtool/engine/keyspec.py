@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from rdbtool.engine.table import CONTAINERS
+from rdbtool.engine.wrapped import RREPLAY, unwrap
 
 _Rule = tuple[int, int, int]
 _Finder = Callable[[Sequence[bytes]], list[bytes]]
@@ -24,7 +25,8 @@ _FIRST_ONLY = """
     INCRBY INCRBYFLOAT LINSERT LPOP LPUSH LPUSHX LREM LSET LTRIM MOVE PERSIST PEXPIRE PEXPIREAT PFADD PSETEX
     RESTORE RESTORE-ASKING RPOP RPUSH RPUSHX SADD SET SETBIT SETEX SETNX SETRANGE SPOP SREM XACK XACKDEL XADD
     XAUTOCLAIM XCLAIM XDEL XDELEX XNACK XSETID XTRIM XCFGSET XIDMPRECORD ZADD ZINCRBY ZPOPMAX ZPOPMIN ZREM
-    ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE ARSET ARMSET ARSEEK ARDEL INCREX PEXPIREMEMBERAT
+    ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE ARSET ARMSET ARSEEK ARDEL INCREX
+    EXPIREMEMBER EXPIREMEMBERAT PEXPIREMEMBERAT KEYDB.CRON KEYDB.HRENAME KEYDB.MVCCRESTORE KEYDB.NHSET
 """
 
 
@@ -94,6 +96,7 @@ _RULES: Final[dict[bytes, _Rule | _Finder]] = {
     b"SMOVE": _TWO,
     b"SUNIONSTORE": _ALL,
     b"UNLINK": _ALL,
+    b"EXPDEL": _ALL,
     b"ZRANGESTORE": _TWO,
     b"XGROUP CREATE": (2, 2, 1),
     b"XGROUP CREATECONSUMER": (2, 2, 1),
@@ -134,13 +137,21 @@ def command_name(argv: Sequence[bytes]) -> bytes:
 
 
 def is_called(argv: Sequence[bytes], name: bytes) -> bool:
-    """Whether a command is called ``name`` (upper case), which may be that of a container without a subcommand."""
-    return argv[0].upper() == name or command_name(argv) == name
+    """Whether a command is called ``name`` (upper case), which may be that of a container without a subcommand.
+
+    An RREPLAY is called what the commands are that it holds, too.
+    """
+    written = argv[0].upper()
+    if written == RREPLAY and name != RREPLAY:
+        return any(inner[0].upper() == name or command_name(inner) == name for inner in unwrap(argv))
+    return written == name or command_name(argv) == name
 
 
 def keys_of(argv: Sequence[bytes]) -> list[bytes]:
     """Return the keys that a command names, in the order of its arguments; none for an unknown one."""
     name = command_name(argv)
+    if name == RREPLAY:
+        return [key for inner in unwrap(argv) for key in keys_of(inner)]
     if name == b"MSETEX":
         count = int(argv[1][:9]) if len(argv) > 1 and argv[1].isdigit() else 0
         return list(argv[2 : 2 + 2 * count : 2])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, Final, NamedTuple, Self
 
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
@@ -18,11 +18,13 @@ from rdbtool.engine.engine import DATABASES, Engine, load_families
 from rdbtool.engine.errors import CommandError
 from rdbtool.engine.keyspec import is_called
 from rdbtool.engine.places import Place
+from rdbtool.engine.renames import Renames
 from rdbtool.engine.replay import Replay, Watcher, collector_paused
 from rdbtool.engine.table import known_names
 from rdbtool.errors import FormatError, InputError, ReplayError, UncertainError, UnsupportedError
 from rdbtool.findings import Finding
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
+from rdbtool.products import BY_NAME
 from rdbtool.reader.aof import AofReader
 from rdbtool.reader.batches import CommandBatch, read_time
 from rdbtool.reader.open import open_any
@@ -40,6 +42,7 @@ Progress = Callable[[int], object]
 _REMARKS: Final = {
     "CMD206": "a transaction was cut, and servers execute its commands with those of the next EXEC",
     "CMD209": "one order was taken, a server may take another at each load",
+    "CMD210": "KeyDB itself leaves it out when it loads the AOF",
 }
 
 #: A log without a snapshot names no version; what is made of it is an RDB of this one.
@@ -103,6 +106,8 @@ class Loaded(NamedTuple):
 class Options(NamedTuple):
     """How to replay. ``rules`` None: those of the snapshot's writer. ``before`` is a command's upper-case name.
 
+    ``products`` names the products whose own commands are executed under ``rules``; without rules those of all are.
+    ``rename_commands`` maps names in the AOF to those that servers have (see ``Renames``).
     ``on_snapshot`` hears of each record of a snapshot and the name of its part, ``on_batch`` of commands before they
     are executed (of the last ones, before it is known how many will be). ``databases``: see ``Engine``; ``watcher``:
     see ``Replay``.
@@ -115,6 +120,8 @@ class Options(NamedTuple):
     before_number: int | None = None
     strict: bool = False
     databases: int = DATABASES
+    products: frozenset[str] = frozenset()
+    rename_commands: Mapping[str, str] | None = None
     watcher: Watcher | None = None
     on_snapshot: Callable[[str, KeyRecord], None] | None = None
     on_batch: Callable[[CommandBatch], None] | None = None
@@ -131,15 +138,18 @@ def replay_log(
     return _Loading(reader, options or Options()).load(progress)
 
 
-def find_last(target: str | os.PathLike[str] | bytes | BinaryIO, name: bytes) -> int | None:
+def find_last(
+    target: str | os.PathLike[str] | bytes | BinaryIO, name: bytes, rename_commands: Mapping[str, str] | None = None
+) -> int | None:
     """Return the number of the last command called ``name`` (upper case) in a log, None if there is none."""
     load_families()
+    renames = Renames(rename_commands)
     last = None
     with open_any(target) as reader:
         if isinstance(reader, AofReader):
             for piece in reader.batches(on_fault="stop"):
                 if isinstance(piece, CommandBatch):
-                    for index, argv in enumerate(piece.argvs):
+                    for index, argv in enumerate(renames.apply(piece.argvs) if renames else piece.argvs):
                         if is_called(argv, name):
                             last = piece.first_number + index
     return last
@@ -153,6 +163,8 @@ class _Loading:
         self.options = options
         rules = options.rules or Rules.parse(DEFAULT)
         self.engine = Engine(rules=rules, now_ms=options.now_ms, databases=options.databases)
+        self.engine.products = frozenset(BY_NAME) if options.rules is None else options.products
+        self.renames = Renames(options.rename_commands)
         self._is_later = False
         self.replay = Replay(
             self.engine,
@@ -173,6 +185,9 @@ class _Loading:
                 self._load_snapshot(reader, reader.source.name, progress)
             else:
                 self._load_parts(reader, progress)
+        product = self.engine.product
+        if product is not None and not self.replay.are_rules_known:
+            self.engine.rules = Rules.parse(product.base)
         loaded = Loaded(self.replay, self.engine.rules, self.header, self.aux, self.snapshot_keys, [], None, None)
         if isinstance(reader, RdbReader):
             return loaded
@@ -199,7 +214,7 @@ class _Loading:
 
     def _load_parts(self, reader: AofReader, progress: Progress | None) -> None:
         self._check_part(reader.parts)
-        reader.known = known_names()
+        reader.known = known_names() | frozenset(self.renames.names)
         part = -1
         for piece in reader.batches(on_fault="stop", progress=progress):
             if isinstance(piece, RdbReader):
@@ -208,6 +223,8 @@ class _Loading:
             if piece.part != part:
                 part = piece.part
                 self.replay.begin_part(reader.parts[part].name)
+            if self.renames:
+                piece = piece._replace(argvs=self.renames.apply(piece.argvs))  # noqa: PLW2901
             if self.options.on_batch is not None:
                 self.options.on_batch(piece)
             limit = self._limit(piece, reader.parts)
@@ -226,6 +243,8 @@ class _Loading:
         self.header = snapshot.header
         self.aux += snapshot.aux
         self.snapshot_keys += snapshot.totals.keys
+        if snapshot.product is not None and snapshot.product.name in engine.products:
+            engine.be_product(snapshot.product)
         if self.options.rules is None:
             engine.rules = resolve_rules(None, snapshot)
             self.replay.are_rules_known = names_writer(snapshot)

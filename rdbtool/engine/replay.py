@@ -23,6 +23,7 @@ from rdbtool.engine.errors import (
 from rdbtool.engine.keyspec import command_name, is_called, keys_of
 from rdbtool.engine.plain import PlainCommands
 from rdbtool.engine.table import COMMANDS, CONTAINERS, Handler
+from rdbtool.engine.wrapped import RREPLAY
 from rdbtool.errors import ReplayError
 from rdbtool.findings import Finding, what_servers_do
 from rdbtool.rules import Rules
@@ -34,12 +35,15 @@ KEPT_NOTES: Final = 100
 #: Called with the replay, a command, its offset and number, and a function that executes it and returns its error.
 Watcher = Callable[["Replay", Sequence[bytes], int, int, Callable[[], CommandError | None]], None]
 
-#: Of these only the plain rows of calls are carried out, and each time that is worth a note.
-_SCRIPTS: Final = frozenset({b"EVAL", b"EVALSHA"})
+#: What was executed of these is worth a finding each time: its code, severity and words.
+_REMARKABLE: Final = {
+    b"EVAL": ("CMD207", "note", "a script of plain calls, which were carried out"),
+    b"EVALSHA": ("CMD207", "note", "a script of plain calls, which were carried out"),
+    RREPLAY: ("CMD210", "warning", "executed, as it was when it came from another master"),
+}
 
 
 _REFUSES: Final = "The server refuses to start."
-_RUNS_SCRIPT: Final = "The server runs the script."
 _LOGS: Final = "The server logs the error, keeps the data as it is and goes on."
 _IGNORES: Final = "The server goes on without a word."
 _READS_ON: Final = "The server executes the command with arguments that are not there."
@@ -182,7 +186,7 @@ class Replay:
 
     def _learn(self, argv: Sequence[bytes]) -> None:
         name = argv[0].upper()
-        if name in _SCRIPTS:
+        if name in _REMARKABLE:
             # Each goes through _execute.
             self.engine.find(argv)
         elif name in CONTAINERS:
@@ -198,8 +202,8 @@ class Replay:
             except CommandError as error:
                 self._report(error, argv, offset, number)
                 return error
-            if argv[0].upper() in _SCRIPTS:
-                self._note_script(argv, offset, number)
+            if argv[0].upper() in _REMARKABLE:
+                self._remark(argv, offset, number)
             return None
 
         if self._watcher is None:
@@ -244,9 +248,10 @@ class Replay:
                 kept.append(finding._replace(db=self.engine.index))
         self._keep(finding, argv)
 
-    def _note_script(self, argv: Sequence[bytes], offset: int, number: int) -> None:
-        message = f"{show_command(argv)}: a script of plain calls, which were carried out"
-        self._keep(Finding("CMD207", "note", self.part, offset, message, _RUNS_SCRIPT, number), argv)
+    def _remark(self, argv: Sequence[bytes], offset: int, number: int) -> None:
+        code, severity, words = _REMARKABLE[argv[0].upper()]
+        message = f"{show_command(argv)}: {words}"
+        self._keep(Finding(code, severity, self.part, offset, message, what_servers_do(code), number), argv)
 
     def _keep(self, finding: Finding, argv: Sequence[bytes]) -> None:
         self.counts[finding.code] += 1

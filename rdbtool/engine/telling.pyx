@@ -12,7 +12,7 @@ from rdbtool._codec.cursor cimport Bytes, FORM_RAW
 from rdbtool._codec.sink cimport Head, Sink
 
 from rdbtool._codec.feed import feed_record
-from rdbtool.engine.convert import to_value
+from rdbtool.engine.convert import member_expiries, to_value
 from rdbtool.engine.values import HashData, ListData, SetData, StringData, ZSetData
 from rdbtool.model import KeyRecord
 
@@ -55,8 +55,12 @@ def tell_db(int64_t db, dict keys not None, dict expires not None, Sink sink not
             tell_hash(&head, <dict>data, data.expires, sink)
         elif kind is SetData:
             tell_set(&head, <dict>data, sink)
+            if data.expires is not None:
+                tell_expiries(data, sink)
         elif kind is ZSetData:
             tell_zset(&head, <dict>data, sink)
+            if data.expires is not None:
+                tell_expiries(data, sink)
         elif kind is ListData:
             tell_list(&head, data, sink)
         elif kind is StringData:
@@ -93,6 +97,13 @@ cdef int tell_set(Head *head, dict data, Sink sink) except -1:
     sink.begin_key(head)
     while PyDict_Next(data, &position, &member, NULL):
         sink.element(at(<bytes>member), PyBytes_GET_SIZE(<bytes>member))
+    return 0
+
+
+cdef int tell_expiries(data, Sink sink) except -1:
+    cdef bytes member
+    for member, when in member_expiries(data):
+        sink.member_expiry(at(member), PyBytes_GET_SIZE(member), when)
     return 0
 
 

@@ -36,7 +36,9 @@ class ListData(deque):
 
 @auto_pickle(False)
 cdef class SetData(dict):
-    """A set: its members are the keys."""
+    """A set: its members are the keys. ``expires`` (KeyDB): member to Unix ms, as in a hash that ``keeps``."""
+
+    cdef public dict expires
 
     def add_from(self, argv, Py_ssize_t start):
         """Add the members that a command has from ``start`` on."""
@@ -48,9 +50,14 @@ cdef class SetData(dict):
 
 @auto_pickle(False)
 cdef class HashData(dict):
-    """A hash: field to value. ``expires``: field to Unix ms, for the fields that expire; None without any."""
+    """A hash: field to value. ``expires``: field to Unix ms, for the fields that expire; None without any.
+
+    ``keeps`` (KeyDB): setting or removing a field leaves its expiry alone, which then is that of any later field of
+    the name. So ``expires`` may hold fields that the hash has not.
+    """
 
     cdef public dict expires
+    cdef public bint keeps
 
     def set_from(self, argv, Py_ssize_t start):
         """Set the pairs of field and value that a command has from ``start`` on; those fields expire no more."""
@@ -64,7 +71,9 @@ cdef class HashData(dict):
 
     cpdef forget_expiry(self, bytes field):
         """Let a field live on for good."""
-        if self.expires is not None and self.expires.pop(field, None) is not None and not self.expires:
+        if self.expires is None or self.keeps:
+            return
+        if self.expires.pop(field, None) is not None and not self.expires:
             self.expires = None
 
 
@@ -73,10 +82,11 @@ cdef class ZSetData(dict):
     """A sorted set: member to score. A new one may be filled with ``update``; then use ``put`` and ``discard`` only.
 
     The order by (score, member bytes) is made when a command first needs it and kept up to date from
-    then on, since most sorted sets of a log are only ever added to.
+    then on, since most sorted sets of a log are only ever added to. ``expires``: as in ``SetData``.
     """
 
     cdef list _order
+    cdef public dict expires
 
     @property
     def order(self):

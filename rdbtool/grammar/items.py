@@ -17,8 +17,9 @@ from rdbtool.grammar.refusal import as_our_error
 from rdbtool.grammar.state import FileState
 from rdbtool.grammar.trace import Trace, Tracer
 from rdbtool.model import Header, Item, KeyRecord
+from rdbtool.products import BY_AUX, BY_OPCODE, KEYDB, product_of_version
 from rdbtool.span import Where
-from rdbtool.types import CHECKSUM_SINCE, FORK_AUX, ValueType
+from rdbtool.types import CHECKSUM_SINCE, ValueType
 
 _T = TypeVar("_T")
 
@@ -102,7 +103,7 @@ def parse_unit(stream: Bytestream, state: FileState, tracer: Tracer | None = Non
         record = state.records + 1 if is_key else None
         where = Where("", state.db, place.key, place.kind, record, place.describe_path())
         raise as_our_error(error, reading.tell(), start, where) from None
-    state.value_at = place.value_at
+    state.value_at, state.value_stop = place.value_at, place.value_stop
     if tracer is not None:
         tracer.root.name = unit.row.name
     return unit
@@ -112,6 +113,8 @@ def accept_unit(unit: Unit, stream: Bytestream, state: FileState) -> Item | KeyR
     """Lift a unit and let it change the state."""
     if isinstance(unit.row, ValueType):
         record = lift_record(unit, state)
+        if unit.body.get("member_expiry"):
+            state.fork = state.fork or KEYDB.name
         state.records += 1
         state.forget_pending()
         return record
@@ -140,9 +143,17 @@ def _apply(unit: Unit, state: FileState) -> None:
             state.await_key(unit.start)
         case "HASH_TEMPLATE":
             state.templates[body.id] = tuple(map(text, body.fields))
-        case "AUX":
-            if state.fork is None:
-                state.fork = FORK_AUX.get(text(body.key))
+        case "AUX" | "RAM_LRU" | "SLOT_NUM":
+            state.fork = state.fork or _name_product(unit)
+
+
+def _name_product(unit: Unit) -> str | None:
+    """Return the name of the product that an aux field or an opcode gives away."""
+    product = BY_OPCODE.get(unit.row.code)
+    if unit.row.name == "AUX":
+        key = text(unit.body.key)
+        product = product_of_version(text(unit.body.value)) if key == b"redis-ver" else BY_AUX.get(key)
+    return None if product is None else product.name
 
 
 def _await_expiry(unit: Unit, state: FileState, expire_at_ms: int) -> None:

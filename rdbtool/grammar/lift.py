@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from rdbtool.grammar.lift_stream import lift_stream
+from rdbtool.grammar.members import member_expiries
 from rdbtool.grammar.module import module_name
 from rdbtool.grammar.packed import entry_text
 from rdbtool.grammar.primitives import Lzf, read_length, read_score, text, text_double
@@ -29,6 +30,7 @@ from rdbtool.model import (
     ListValue,
     ModuleAux,
     OpaqueValue,
+    ProductOpcode,
     ResizeDb,
     SelectDb,
     SetValue,
@@ -208,14 +210,24 @@ def lift_record(unit: Unit, state: FileState) -> KeyRecord:
     """Return the record of a unit with a key; expiry and eviction data come from the state."""
     value_type = unit.row
     body = unit.body
+    value = lift_value(value_type.name, body.value, state.templates)
+    expiries = member_expiries(body.get("member_expiry") or [])
+    if isinstance(value, HashValue) and expiries:
+        value = HashValue((field, data, expiries.get(field, when)) for field, data, when in value.fields)
+    members: Iterable[bytes] = ()
+    if expiries and isinstance(value, SetValue):
+        members = value.members
+    elif expiries and isinstance(value, ZSetValue):
+        members = (member for member, _ in value.members)
     return KeyRecord(
         db=state.db,
         key=text(body.key),
-        value=lift_value(value_type.name, body.value, state.templates),
+        value=value,
         expire_at_ms=state.expire_at_ms,
         idle_s=state.idle_s,
         freq=state.freq,
         meta=state.meta,
+        member_expiries={member: expiries[member] for member in members if member in expiries}.items(),
         type_code=value_type.code,
         encoding=_encoding(unit),
         start=unit.start if state.pending_start is None else state.pending_start,
@@ -248,6 +260,8 @@ _ITEMS: Final[dict[str, Callable[[Any, Span], Item]]] = {
     "FUNCTION2": lambda body, span: FunctionLibrary(text(body.code), released=True, span=span),
     "FUNCTION_PRE_GA": lambda body, span: FunctionLibrary(text(body.code), released=False, span=span),
     "SLOT_INFO": lambda body, span: SlotInfo(body.slot, body["keys"], body.expires, span),
+    "RAM_LRU": lambda body, span: ProductOpcode("RAM_LRU", body.mark, span),
+    "SLOT_NUM": lambda body, span: ProductOpcode("SLOT_NUM", body.slot, span),
     "SLOT_IMPORT": lambda body, span: SlotImport(text(body.job), tuple(body.range), span),
     "HASH_TEMPLATE": lambda body, span: HashTemplate(body.id, tuple(map(text, body.fields)), span),
 }

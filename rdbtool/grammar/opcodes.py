@@ -72,6 +72,9 @@ KEY_META = Fields(  # since RDB 13, secondary
     )
 )
 
+RAM_LRU = Fields("mark" / LEN)  # Redis Enterprise, secondary: librdb's __elementRamLru
+SLOT_NUM = Fields("slot" / LEN)  # Redis Enterprise, secondary: librdb's __elementSlotNum
+
 SLOT_IMPORT = Fields(  # Valkey 9
     "job" / STR,
     "range"
@@ -89,6 +92,8 @@ EOF = Fields("crc64" / If(lambda this: this["_params"].version >= CHECKSUM_SINCE
 
 #: What follows the opcode byte, by the name in the table.
 OPCODE_PAYLOADS: Final[dict[str, Any]] = {
+    "RAM_LRU": RAM_LRU,
+    "SLOT_NUM": SLOT_NUM,
     "HASH_TEMPLATE": HASH_TEMPLATE,
     "KEY_META": KEY_META,
     "SLOT_IMPORT": SLOT_IMPORT,

@@ -12,11 +12,12 @@ from construct import ConstructError
 
 from rdbtool.errors import LimitError
 from rdbtool.grammar.fields import I64LE, Counted, Fields, Octets, Row
+from rdbtool.grammar.members import MEMBER_EXPIRIES
 from rdbtool.grammar.primitives import KEY, LEN, Stored, String, read_length, read_string
 from rdbtool.grammar.reading import Bytestream, Place, Reading
 from rdbtool.grammar.state import FileState
 from rdbtool.grammar.stream import stream_of
-from rdbtool.types import value_types
+from rdbtool.types import MEMBER_EXPIRY_KINDS, value_types
 
 _COMPRESSED: Final = 0xC3
 _NOT_FINITE: Final = 253
@@ -94,7 +95,10 @@ def read_outer(stream: Bytestream, state: FileState) -> Outer | None:
         outer = None if row is None else _OUTER.get(row.name)
         if row is None or outer is None:
             return None
-        Fields("key" / KEY, "value" / outer).parse_stream(reading, version=state.version)
+        parts = ["key" / KEY, "value" / outer]
+        if row.kind in MEMBER_EXPIRY_KINDS:
+            parts.append("member_expiry" / MEMBER_EXPIRIES)
+        Fields(*parts).parse_stream(reading, version=state.version)
     except (ConstructError, LimitError):
         return None
     if reading.place.key is None:

@@ -88,7 +88,7 @@ class Place:
     It stays as it was when a construct refuses, so whoever catches the refusal can read it.
     """
 
-    __slots__ = ("defined", "key", "kind", "max_inflate", "path", "tracer", "value_at")
+    __slots__ = ("defined", "key", "kind", "max_inflate", "path", "tracer", "value_at", "value_stop")
 
     def __init__(
         self,
@@ -99,6 +99,7 @@ class Place:
         self.path: list[tuple[str, int | None]] = []
         self.key: bytes | None = None
         self.value_at: int | None = None
+        self.value_stop: int | None = None
         self.kind: str | None = None
         self.tracer = tracer
         self.max_inflate = max_inflate

@@ -11,15 +11,23 @@ from typing import Any, Final, NamedTuple
 from rdbtool.errors import UnsupportedError
 from rdbtool.grammar import array, collections, hashes, intset, module, quicklist, stream, templates, zipmap
 from rdbtool.grammar.fields import Fields
+from rdbtool.grammar.members import MEMBER_EXPIRIES
 from rdbtool.grammar.opcodes import OPCODE_PAYLOADS
 from rdbtool.grammar.primitives import KEY
 from rdbtool.grammar.reading import Reading
 from rdbtool.grammar.refusal import RefusalError
 from rdbtool.grammar.state import FileState
-from rdbtool.types import CHECKSUM_SINCE, UNREADABLE_TYPES, VERSIONS, Opcode, ValueType, opcodes, value_types
-
-#: Dragonfly's own numbers begin here, in the range of types, and end here, in that of opcodes.
-_DRAGONFLY = range(22, 225)
+from rdbtool.products import BY_NAME, BY_OPCODE
+from rdbtool.types import (
+    CHECKSUM_SINCE,
+    MEMBER_EXPIRY_KINDS,
+    UNREADABLE_TYPES,
+    VERSIONS,
+    Opcode,
+    ValueType,
+    opcodes,
+    value_types,
+)
 
 #: The construct of a value by its type's name in the table.
 VALUES: Final[dict[str, Any]] = {
@@ -77,7 +85,10 @@ class Unit(NamedTuple):
 def _rules(magic: str) -> dict[int, Rule]:
     rules = {code: Rule(row, OPCODE_PAYLOADS[row.name]) for code, row in opcodes(magic).items()}
     for code, row in value_types(magic).items():
-        rules[code] = Rule(row, Fields("key" / KEY, "value" / VALUES[row.name]))
+        parts = ["key" / KEY, "value" / VALUES[row.name]]
+        if row.kind in MEMBER_EXPIRY_KINDS:
+            parts.append("member_expiry" / MEMBER_EXPIRIES)
+        rules[code] = Rule(row, Fields(*parts))
     return rules
 
 
@@ -112,9 +123,14 @@ def find_rule(stream: Reading, state: FileState, start: int, code: int) -> Rule:
     """Return what follows byte ``code``, which stands at ``start``."""
     if code in UNREADABLE_TYPES:
         raise UnsupportedError(f"at {start:#x}: value type {code} is {UNREADABLE_TYPES[code]}, which cannot be read")
-    if state.fork == "Dragonfly" and code in _DRAGONFLY:
+    product = BY_NAME.get(state.fork or "")
+    if product is not None and code in product.unread and code not in product.opcodes:
         raise UnsupportedError(f"at {start:#x}: number {code} has a meaning of its own in files of {state.fork}")
     rule = RULES[state.magic].get(code)
+    owner = BY_OPCODE.get(code)
+    if owner is not None and state.fork != owner.name and (state.fork is not None or state.records):
+        # A file that has them has them from its first key on; elsewhere such a byte is damage.
+        rule = None
     if rule is None:
         raise stream.refuse("RDB105", start, "a value type or an opcode", f"byte {code:#04x}")
     since = rule.row.since

@@ -17,7 +17,8 @@ class FileState:
     offset of the first opcode that did so. ``records`` counts the keys so far. ``fork`` is set once an
     aux field has named a fork whose type numbers are its own. ``crc_at(stop)`` gives the CRC-64 of the
     file's bytes before offset ``stop``, or None if nobody computed it: then it is not compared.
-    ``value_at`` is where the value of the last key begins, behind its key.
+    ``value_at`` is where the value of the last key begins, behind its key, and ``value_stop`` where it ends, where that
+    is not the end of the record: expiries of members follow it.
     ``embedded``: what follows the end mark is not the RDB's business (an AOF): do not count it.
     """
 
@@ -36,6 +37,7 @@ class FileState:
     crc_at: Callable[[int], int | None] | None = None
     embedded: bool = False
     value_at: int | None = None
+    value_stop: int | None = None
 
     @classmethod
     def of(cls, header: Header) -> FileState:

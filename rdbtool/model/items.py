@@ -81,6 +81,17 @@ class HashTemplate(NamedTuple):
     span: Span
 
 
+class ProductOpcode(NamedTuple):
+    """An opcode that only one product writes: a number that concerns its server, and no data.
+
+    ``name`` is that of the table of opcodes.
+    """
+
+    name: str
+    value: int
+    span: Span
+
+
 class End(NamedTuple):
     """The end mark: the stored CRC-64 (0: saving it was disabled; None: the version has none).
 
@@ -93,4 +104,16 @@ class End(NamedTuple):
     span: Span
 
 
-Item = Header | Aux | FunctionLibrary | ModuleAux | SelectDb | ResizeDb | SlotInfo | SlotImport | HashTemplate | End
+Item = (
+    Header
+    | Aux
+    | FunctionLibrary
+    | ModuleAux
+    | SelectDb
+    | ResizeDb
+    | SlotInfo
+    | SlotImport
+    | HashTemplate
+    | ProductOpcode
+    | End
+)

@@ -74,6 +74,7 @@ cdef class KeyRecord:
     cdef readonly object idle_s
     cdef readonly object freq
     cdef readonly object meta
+    cdef readonly object member_expiries
     cdef readonly int type_code
     cdef readonly str encoding
     cdef readonly long long start

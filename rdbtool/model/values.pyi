@@ -163,7 +163,8 @@ class KeyRecord:
     """One key with all that its file says of it.
 
     ``expire_at_ms`` is Unix ms; ``idle_s`` (LRU) and ``freq`` (LFU) are None where the file has
-    none; ``meta`` is the raw KEY_META payload. The rest is provenance and no part of equality:
+    none; ``meta`` is the raw KEY_META payload. ``member_expiries`` are members of a set or sorted set that
+    expire (KeyDB), with Unix ms; None without any. The rest is provenance and no part of equality:
     the number of the value type (-1: not from an RDB), the encoding on disk, and the byte range
     ``start <= at < stop`` of the record in its file, expiry and eviction opcodes included.
     """
@@ -175,6 +176,7 @@ class KeyRecord:
     idle_s: int | None
     freq: int | None
     meta: bytes | None
+    member_expiries: tuple[tuple[bytes, int], ...] | None
     type_code: int
     encoding: str
     start: int
@@ -189,6 +191,7 @@ class KeyRecord:
         idle_s: int | None = None,
         freq: int | None = None,
         meta: bytes | None = None,
+        member_expiries: Iterable[tuple[bytes, int]] | None = None,
         type_code: int = -1,
         encoding: str = "",
         start: int = -1,

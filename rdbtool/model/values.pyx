@@ -328,7 +328,7 @@ cdef class StreamValue:
 @cython.freelist(64)
 cdef class KeyRecord:
     def __init__(self, *, db, bytes key not None, value, expire_at_ms=None, idle_s=None, freq=None, meta=None,
-                 type_code=-1, encoding="", start=-1, stop=-1):
+                 member_expiries=None, type_code=-1, encoding="", start=-1, stop=-1):
         self.db = db
         self.key = key
         self.value = value
@@ -336,6 +336,7 @@ cdef class KeyRecord:
         self.idle_s = idle_s
         self.freq = freq
         self.meta = meta
+        self.member_expiries = tuple([(member, when) for member, when in member_expiries]) if member_expiries else None
         self.type_code = type_code
         self.encoding = encoding
         self.start = start
@@ -346,14 +347,19 @@ cdef class KeyRecord:
         return self.value.kind
 
     def __eq__(self, other):
-        return _same(self, other, ("db", "key", "value", "expire_at_ms", "idle_s", "freq", "meta"))
+        names = ("db", "key", "value", "expire_at_ms", "idle_s", "freq", "meta")
+        same = _same(self, other, names)
+        if same is not True or self.member_expiries == (<KeyRecord>other).member_expiries:
+            return same
+        # They have no order, as the members have none.
+        return dict(self.member_expiries or ()) == dict((<KeyRecord>other).member_expiries or ())
 
     def __hash__(self):
         return hash((self.db, self.key))
 
     def __repr__(self):
-        return _show(self, ("db", "key", "value", "expire_at_ms", "idle_s", "freq", "meta", "type_code", "encoding",
-                            "start", "stop"))
+        return _show(self, ("db", "key", "value", "expire_at_ms", "idle_s", "freq", "meta", "member_expiries",
+                            "type_code", "encoding", "start", "stop"))
 
 
 Value = (

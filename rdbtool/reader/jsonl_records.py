@@ -9,7 +9,18 @@ from __future__ import annotations
 from typing import Final
 
 from rdbtool.errors import UnsupportedError
-from rdbtool.model import Aux, FunctionLibrary, Header, Item, KeyRecord, ModuleAux, SlotImport
+from rdbtool.model import (
+    Aux,
+    FunctionLibrary,
+    Header,
+    Item,
+    KeyRecord,
+    ModuleAux,
+    SetValue,
+    SlotImport,
+    Value,
+    ZSetValue,
+)
 from rdbtool.reader.jsonl_lines import Line
 from rdbtool.reader.jsonl_parts import (
     I64_MAX,
@@ -33,7 +44,12 @@ from rdbtool.reader.jsonl_values import check_module_aux, read_meta, read_value
 from rdbtool.span import Span
 from rdbtool.types import KINDS, VALUE_TYPES, VERSIONS
 
-_KEY: Final = Members("key", "type", "value", optional=("db", "encoding", "expire_at_ms", "idle_s", "freq", "meta"))
+_KEY: Final = Members(
+    "key",
+    "type",
+    "value",
+    optional=("db", "encoding", "expire_at_ms", "idle_s", "freq", "meta", "member_expiries"),
+)
 _HEADER: Final = Members("rdb")
 _FORM: Final = Members("magic", "version")
 _AUX: Final = Members("aux")
@@ -43,6 +59,7 @@ _SLOT_IMPORT: Final = Members("slot_import", "ranges")
 
 _db = or_null(whole(0, (1 << 31) - 1))
 _time = or_null(whole(I64_MIN, I64_MAX))
+_member_time = whole(0, I64_MAX)
 _idle = or_null(whole(0, I64_MAX))
 _freq = or_null(whole(0, 255))
 _slot = whole(0, 16383)
@@ -123,10 +140,15 @@ class Records:
         _KEY.of(row)
         kind = member(row, "type", _kind)
         encoding = member(row, "encoding", or_null(name)) or ""
+        value = member(row, "value", lambda value: read_value(kind, value))
+        expiries = None
+        if "member_expiries" in row:
+            expiries = member(row, "member_expiries", lambda rows: _member_expiries(value, rows))
         return KeyRecord(
             db=member(row, "db", _db) or 0,
             key=member(row, "key", octets),
-            value=member(row, "value", lambda value: read_value(kind, value)),
+            value=value,
+            member_expiries=expiries,
             expire_at_ms=member(row, "expire_at_ms", _expiry),
             idle_s=member(row, "idle_s", _idle) if "idle_s" in row else None,
             freq=member(row, "freq", _freq) if "freq" in row else None,
@@ -146,6 +168,23 @@ class Records:
             known = ", ".join(sorted(known for of_kind, known in self._codes if of_kind == kind))
             raise Refusal("JSN005", f"an encoding of this type ({known})", quote(encoding), path=".encoding")
         return code
+
+
+def _member_expiries(value: Value, rows: object) -> list[tuple[bytes, int]]:
+    """Return expiries of members, each of which the value has and no other expiry is of."""
+    if not isinstance(value, SetValue | ZSetValue):
+        raise Refusal("JSN005", "expiries of members with a set or a zset only", f"some with a {value.kind}")
+    members = set(value.members) if isinstance(value, SetValue) else {name for name, _ in value.members}
+
+    def expiry(item: object) -> tuple[bytes, int]:
+        found = cells(item, "member, expiry in ms", 2)
+        name = cell(found, 0, octets)
+        if name not in members:
+            raise Refusal("JSN006", "a member that the value has, each once", quote(name.decode(errors="replace")))
+        members.discard(name)
+        return name, cell(found, 1, _member_time)
+
+    return each(rows, expiry)
 
 
 def _kind(value: object) -> str:

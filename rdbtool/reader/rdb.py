@@ -19,6 +19,7 @@ from rdbtool._codec.window import Window, WindowLimitError
 from rdbtool.errors import FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
 from rdbtool.octets.source import Source, open_source
+from rdbtool.products import BY_NAME, Product
 from rdbtool.reader.windows import WindowStream, open_window, too_large
 from rdbtool.types import BACKENDS, DEFAULT_MAX_INFLATE
 
@@ -94,6 +95,12 @@ class RdbReader:
         self._decoder.embedded = embedded
         self._decoder.on_item = self._note
         self.header = self._read_header()
+
+    @property
+    def product(self) -> Product | None:
+        """The product that what was read so far gives away as the writer, None for Redis and Valkey themselves."""
+        name = self._decoder.fork
+        return None if name is None else BY_NAME[name]
 
     @property
     def totals(self) -> Totals:
@@ -242,7 +249,8 @@ class RdbReader:
             decoder.count_key(item.kind, item.expire_at_ms is not None)
             if selection is None or selection.take(item):
                 value_at = item.stop if state.value_at is None else state.value_at
-                feed_record(item, sink, self._window.peek(value_at, item.stop - value_at))
+                value_stop = item.stop if state.value_stop is None else state.value_stop
+                feed_record(item, sink, self._window.peek(value_at, value_stop - value_at))
         if isinstance(item, End):
             decoder.finish()
         if self.embedded or not isinstance(item, End):

@@ -7,7 +7,7 @@ nobody knows are kept up to a number, the rest of them is counted.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -57,12 +57,16 @@ class Uses:
     """Commands by their upper-case name.
 
     ``containers`` are names that a subcommand belongs to, ``known`` holds all names of commands, both in upper case.
+    ``renamed`` maps names in the AOF to those that servers have, by which they are counted.
     ``others`` counts calls of unknown names beyond those kept, ``falls`` has times that go back by part,
     ``annotations`` the offset of the first annotation by part.
     """
 
-    def __init__(self, containers: Container[bytes], known: Container[bytes]) -> None:
-        self.containers = containers
+    def __init__(
+        self, containers: Iterable[bytes], known: Container[bytes], renamed: Mapping[bytes, bytes] | None = None
+    ) -> None:
+        self.renamed = renamed or {}
+        self.containers = frozenset(containers) | {new for new, name in self.renamed.items() if name in containers}
         self.by_name: dict[bytes, Use] = {}
         self.others = 0
         self.falls: dict[int, Fall] = {}
@@ -83,6 +87,9 @@ class Uses:
         """Add what a scanner counted in a part (an index) that ``before`` commands precede."""
         for written, count, *calls in counted:
             name = written.upper()
+            if self.renamed:
+                first_word, blank, rest = name.partition(b" ")
+                name = self.renamed.get(first_word, first_word) + blank + rest
             first, fewest, most = (Call(argc, part, at, before + number) for argc, at, number in calls)
             old = self.by_name.get(name)
             if old is None:

@@ -33,7 +33,8 @@ _NOUNS: Final = {"hash": "field", "list": "element", "stream": "entry", "array":
 _PLURALS: Final = {"entry": "entries"}
 
 #: Parts that hold a point in time (Unix ms).
-_TIMES: Final = frozenset({"expires", "field_expires"})
+_EXPIRIES: Final = {"field_expires": "expiry of field", "member_expires": "expiry of member"}
+_TIMES: Final = frozenset({"expires", "field_expires", "member_expires"})
 
 Write = Callable[[bytes], object]
 
@@ -121,7 +122,7 @@ def _describe_item(item: ItemDifference) -> str:
 
 def _describe_part(part: Part) -> str:
     place = "" if part.group is None else f"group {show_bytes(part.group)} "
-    what = "expiry of field" if part.what == "field_expires" else part.what.replace("_", " ")
+    what = _EXPIRIES.get(part.what) or part.what.replace("_", " ")
     name = "" if part.name is None else f" {_show(part.name)}"
     sides = part.before, part.after
     if part.what in _TIMES:

@@ -29,7 +29,7 @@ from rdbtool.writer.targets import Target
 Write = Callable[[bytes], object]
 
 #: Parts that no edit reaches.
-_ANEW: Final = frozenset({"type", "metadata", "repeats", "producers", "module"})
+_ANEW: Final = frozenset({"type", "metadata", "repeats", "producers", "module", "member_expires"})
 
 #: The first releases with functions.
 _FUNCTIONS: Final = (7, 0)
@@ -147,7 +147,12 @@ class Commands:
         magic, version, release = self._target
         pieces: list[bytes] = []
         bare = KeyRecord(
-            db=record.db, key=record.key, value=record.value, expire_at_ms=record.expire_at_ms, meta=record.meta
+            db=record.db,
+            key=record.key,
+            value=record.value,
+            expire_at_ms=record.expire_at_ms,
+            meta=record.meta,
+            member_expiries=record.member_expiries,
         )
         encoder = Fit(
             Rdb(pieces.append, magic=magic, version=version, release=release, compress=False),

@@ -15,6 +15,7 @@ from rdbtool.sinks.summary import (
     describe_rdb,
     fact,
     function_lines,
+    product_lines,
     totals_json,
     totals_lines,
 )
@@ -74,6 +75,7 @@ def log_json(report: ReplayReport) -> dict[str, Any]:
     return {
         "schema": 1,
         "source": report.source,
+        "product": None if report.engine.product is None else report.engine.product.name,
         "rules": str(report.rules),
         "parts": [
             {
@@ -123,6 +125,7 @@ def _tail_json(tail: Tail, part: str) -> dict[str, Any]:
 
 def _log_lines(report: ReplayReport) -> Iterator[str]:
     yield fact("source", report.source)
+    yield from product_lines(report.engine.product)
     yield fact("rules", str(report.rules))
     yield fact("parts", f"{len(report.parts)}")
     width = max(len(part.name) for part in report.parts)
@@ -132,7 +135,8 @@ def _log_lines(report: ReplayReport) -> Iterator[str]:
         yield fact(f"  {part.kind}", ", ".join([f"{part.name:<{width}}  {part.format}", size, *counted]))
     snapshot = report.snapshot
     if snapshot is not None:
-        yield fact("snapshot", f"{describe_rdb(snapshot.header, snapshot.aux)}, {show_count(snapshot.keys, 'key')}")
+        described = describe_rdb(snapshot.header, snapshot.aux, report.engine.product)
+        yield fact("snapshot", f"{described}, {show_count(snapshot.keys, 'key')}")
     transactions = f", {show_count(report.transactions, 'transaction')}" if report.transactions else ""
     yield fact("commands", f"{report.commands:,}{transactions}")
     if report.first_time is not None and report.last_time is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rdbtool.analysis.summary import Summary
 from rdbtool.model.items import Aux, FunctionLibrary, Header
+from rdbtool.products import Product, product_of
 from rdbtool.reader.rdb import Totals
 from rdbtool.sinks.findings import finding_json, json_bytes
 from rdbtool.sinks.text import show_bytes, show_count, show_time
@@ -20,7 +21,8 @@ def summary_text(summary: Summary) -> str:
     """Return the summary for people, one fact a line."""
     lines = [
         fact("file", _describe_file(summary)),
-        fact("format", describe_rdb(summary.header, summary.aux)),
+        fact("format", describe_rdb(summary.header, summary.aux, summary.product)),
+        *product_lines(summary.product),
         fact("checksum", _describe_checksum(summary)),
         *totals_lines(summary.totals),
         *function_lines(summary.functions),
@@ -41,6 +43,7 @@ def summary_json(summary: Summary) -> dict[str, Any]:
         "compressed_size": summary.compressed_size,
         "magic": summary.header.magic,
         "version": summary.header.version,
+        "product": None if summary.product is None else summary.product.name,
         "checksum": {
             "state": summary.checksum_state,
             "value": None if summary.checksum is None else f"{summary.checksum:#018x}",
@@ -66,16 +69,25 @@ def _describe_file(summary: Summary) -> str:
     return f"{summary.source}, {size}{packed} ({summary.compression})"
 
 
-def describe_rdb(header: Header, aux: Iterable[Aux]) -> str:
-    """Return version and writer of an RDB in words."""
+def describe_rdb(header: Header, aux: Iterable[Aux], product: Product | None = None) -> str:
+    """Return version and writer of an RDB in words. ``product`` is the one that its opcodes give away."""
     name = f"RDB {header.version}"
     if header.magic != "REDIS":
         name += f" of {header.magic.capitalize()}"
-    fields = {row.key: row.value for row in aux}
+    rows = list(aux)
+    fields = {row.key: row.value for row in rows}
+    product = product or product_of(rows)
     for key, server in ((b"valkey-ver", "Valkey"), (b"redis-ver", "Redis")):
         if key in fields:
+            # The version is that of the Redis that a product behaves like, or the product's own.
+            server = server if product is None else product.name  # noqa: PLW2901
             return f"{name}, written by {server} {show_bytes(fields[key], bare=True)}"
-    return name
+    return name if product is None else f"{name}, written by {product.name}"
+
+
+def product_lines(product: Product | None) -> list[str]:
+    """Return who wrote a file, where that is neither Redis nor Valkey itself."""
+    return [] if product is None else [fact("writer", product.name)]
 
 
 def totals_lines(totals: Totals) -> list[str]:

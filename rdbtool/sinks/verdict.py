@@ -89,9 +89,10 @@ def facts(verdict: Verdict) -> str:
         from rdbtool.sinks.summary import describe_rdb  # noqa: PLC0415 - what has no header need not wait for it
 
         # A log's snapshot is told with it.
-        words.append(("log with " if verdict.kind == "aof" else "") + describe_rdb(verdict.header, verdict.aux))
+        described = describe_rdb(verdict.header, verdict.aux, verdict.product)
+        words.append(("log with " if verdict.kind == "aof" else "") + described)
     elif _KINDS[verdict.kind]:
-        words.append(_KINDS[verdict.kind])
+        words.append(_KINDS[verdict.kind] + ("" if verdict.product is None else f" of {verdict.product.name}"))
     if len(verdict.parts) > 1:
         words.append(show_count(len(verdict.parts), "part"))
     ctime = next((row.value for row in verdict.aux if row.key == b"ctime"), b"")

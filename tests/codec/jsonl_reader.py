@@ -51,6 +51,7 @@ def read_record(row: dict[str, Any]) -> KeyRecord:
         idle_s=row.pop("idle_s", None),
         freq=row.pop("freq", None),
         meta=octets(row.pop("meta")) if "meta" in row else None,
+        member_expiries=[(octets(member), when) for member, when in row.pop("member_expiries", ())],
         encoding=row.pop("encoding"),
     )
     assert row == {}

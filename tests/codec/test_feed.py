@@ -112,7 +112,7 @@ def test_payloads_from_records_with_their_stored_values(path: Path) -> None:
 def stored_value(data: bytes, record: KeyRecord) -> bytes:
     """Return what stands behind the key: expiry, idle time, frequency, metadata, type and key are skipped by hand."""
     at = record.start
-    while data[at] >= 0xF0:
+    while data[at] >= 0xF0 or data[at] == 0x6B:
         code = data[at]
         at += 1
         match code:
@@ -122,7 +122,7 @@ def stored_value(data: bytes, record: KeyRecord) -> bytes:
                 at += 4
             case 0xF9:
                 at += 1
-            case 0xF8:
+            case 0xF8 | 0x6B:
                 at = behind_length(data, at)[1]
             case 0xF3:
                 assert record.meta is not None
@@ -137,7 +137,8 @@ def stored_value(data: bytes, record: KeyRecord) -> bytes:
         at += 1
     else:
         size, at = behind_length(data, at)
-    return data[at + size : record.stop]
+    # Expiries of members follow the value.
+    return data[at + size : record.stop].partition(b"\xfa\x13keydb-subexpire-key")[0]
 
 
 def behind_length(data: bytes, at: int) -> tuple[int, int]:

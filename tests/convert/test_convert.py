@@ -58,8 +58,8 @@ def test_an_rdb_keeps_magic_and_version(tmp_path, server):
     assert fingerprint(tmp_path / "dump.rdb") == fingerprint(source)
 
 
-#: What a release candidate wrote that no release reads is refused.
-SMALL = sorted(path for path in (FIXTURES / "small").glob("*.rdb") if path.stem != "redis-7.0-rc-function")
+#: What a release candidate wrote that no release reads is refused, and so are members that expire (KeyDB).
+SMALL = sorted(path for path in (FIXTURES / "small").glob("*.rdb") if not re.search(r"rc-function|keydb", path.stem))
 
 
 @pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)

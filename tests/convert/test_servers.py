@@ -33,9 +33,12 @@ SNAPSHOTS = sorted(path for name in SERVERS for path in (FIXTURES / name).glob("
 LOGS = sorted(
     path for name in SERVERS for path in (FIXTURES / name).glob("aof-*") if path.is_dir() or path.suffix == ".aof"
 )
-#: Without what no server holds that has not loaded a module, and a function of a release candidate, which none holds.
+#: Without what no server holds that has not loaded a module, and what none of ours holds: a function of a release
+#: candidate, and members that expire (KeyDB).
 SMALL = sorted(
-    path for path in (FIXTURES / "small").glob("*.rdb") if not re.search(r"module|lru-lfu|7\.0-rc-function", path.name)
+    path
+    for path in (FIXTURES / "small").glob("*.rdb")
+    if not re.search(r"module|lru-lfu|7\.0-rc-function|keydb", path.name)
 )
 SOURCES = [*SNAPSHOTS, *LOGS, *SMALL]
 

@@ -6,6 +6,7 @@ checksum; and an error says where, down to the record if the damage is inside of
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import pytest
@@ -82,7 +83,10 @@ def test_every_truncation(path, backend):
     check_batch(batch, errors_only=True)
     values = values_of(data)
     assert values
-    assert check_places(batch, cases, values) == sum(value.stop - value.start for value in values)
+    # A file that is cut right before the expiry of a member, or behind its opcode, has a whole record at its end.
+    begins = [match.start() for match in re.finditer(b"\xfa\x13keydb-subexpire-key", data)]
+    whole = {at + more for at in begins for more in (0, 1)}
+    assert check_places(batch, cases, values) == sum(value.stop - value.start for value in values) - len(whole)
     for case, row in zip(cases, batch.outcomes, strict=True):
         if case.at >= 9:
             assert row.error == "FormatError"
@@ -90,7 +94,8 @@ def test_every_truncation(path, backend):
             # The data ends here: nothing behind it can be at fault.
             assert row.at <= case.at
             # What was whole before the damage is given before the error is.
-            assert row.keys == row.keys_read == sum(value.stop <= case.at for value in values)
+            stops = [case.at if case.at in whole and value.start < case.at else value.stop for value in values]
+            assert row.keys == row.keys_read == sum(stop <= case.at for stop in stops)
 
 
 @every_file

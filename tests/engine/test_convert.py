@@ -74,7 +74,11 @@ def test_a_file_comes_out_of_the_engine_as_it_went_in(path):
     # The keyspace does not hold how much a key was used, and no metadata.
     wanted = {
         (record.db, record.key): KeyRecord(
-            db=record.db, key=record.key, value=record.value, expire_at_ms=record.expire_at_ms
+            db=record.db,
+            key=record.key,
+            value=record.value,
+            expire_at_ms=record.expire_at_ms,
+            member_expiries=record.member_expiries,
         )
         for record in records
     }

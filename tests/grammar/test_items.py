@@ -18,6 +18,7 @@ from rdbtool.model import (
     Item,
     KeyRecord,
     ModuleAux,
+    ProductOpcode,
     ResizeDb,
     SelectDb,
     SlotImport,
@@ -37,6 +38,8 @@ class Case(NamedTuple):
 
 NOWHERE = Span(0, 0)
 CASES = [
+    Case(107, "4043", ProductOpcode("RAM_LRU", 67, NOWHERE)),
+    Case(121, "4100", ProductOpcode("SLOT_NUM", 256, NOWHERE)),
     Case(242, '01 02 03 "age" 04 "name"', HashTemplate(1, (b"age", b"name"), NOWHERE)),
     Case(243, '02  "meta" 02 05 00  "more" 05 02 "hi" 00', None),
     Case(
@@ -251,6 +254,8 @@ def test_from_version_5_on_the_version_is_not_held_against_a_type() -> None:
         ('1E 01 "k"', b"df-ver", "Dragonfly"),
         ("C8", b"df-ver", "Dragonfly"),
         ("E0", b"df-ver", "Dragonfly"),
+        ("79 00", b"df-ver", "Dragonfly"),
+        ("65 00", b"bigdb-ram-keys", "Redis Enterprise"),
     ],
 )
 def test_a_number_of_somebody_elses(text: str, aux: bytes | None, writer: str) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.analysis.rules.rule import Refuses, Severity, always, never, quoted, since
-from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, ResizeDb, SelectDb, SlotInfo
+from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, ProductOpcode, ResizeDb, SelectDb, SlotInfo
+from rdbtool.products import BY_AUX
 from rdbtool.rules import Rules
-from rdbtool.types import CHECKSUM_SINCE, REDIS
+from rdbtool.types import CHECKSUM_SINCE, MEMBER_EXPIRY_AUX, REDIS
 from rdbtool.writer.targets import Target
 
 if TYPE_CHECKING:
@@ -49,25 +50,8 @@ _AUX_VALUES: Final[dict[bytes, re.Pattern[bytes]]] = {
 }
 _SLOT_INFO: Final = re.compile(rb"\d+,\d+,\d+(,\d+)?")
 
-#: Fields whose values are programs or texts of their own, and those that Dragonfly and KeyDB write.
-_ANY_VALUE: Final = frozenset(
-    (
-        b"lua",
-        b"cluster-slot-states",
-        b"cluster-asm-task",
-        b"mvcc-tstamp",
-        b"keydb-subexpire-key",
-        b"keydb-subexpire-when",
-        b"repl-masters",
-        b"snapshot-id",
-        b"df-ver",
-        b"search-index",
-        b"search-synonyms",
-        b"shard-count",
-        b"shard-id",
-        b"table-mem",
-    )
-)
+#: Fields whose values are programs or texts of their own, and those that other products write.
+_ANY_VALUE: Final = frozenset({b"lua", b"cluster-slot-states", b"cluster-asm-task", b"snapshot-id", *BY_AUX})
 
 
 class Remark(NamedTuple):
@@ -99,6 +83,8 @@ class ItemJudge:
         self._announced: dict[int, ResizeDb] = {}
         self._slot: tuple[SlotInfo, int] | None = None
         self._libraries: set[bytes] = set()
+        self._mark: ProductOpcode | None = None
+        self._marks = 0
 
     def hear(self, item: Item) -> None:
         """Judge an item."""
@@ -118,11 +104,11 @@ class ItemJudge:
             self._slot = item, self._keys()
         elif isinstance(item, FunctionLibrary):
             self._judge_library(item)
+        elif isinstance(item, ProductOpcode):
+            self._mark = self._mark or item
+            self._marks += 1
         elif isinstance(item, End):
-            self._end_slot()
-            if item.trailing:
-                message = f"expected nothing behind the end mark, found {item.trailing} bytes"
-                self.say(Remark("RDB362", "warning", item.span.stop, message, never))
+            self._judge_end(item)
 
     def conclude(self, header: Header, end: End | None, totals: Totals) -> None:
         """Judge what shows at the end only."""
@@ -144,6 +130,14 @@ class ItemJudge:
             message = f"{modules} values of modules were not judged in full: only their modules can"
             self.say(Remark("RDB353", "note", 0, message, never))
 
+    def judge_product(self, *, is_asked_for: bool) -> None:
+        """Judge opcodes that only one product writes. ``is_asked_for``: a server was named whose rules apply."""
+        if self._mark is not None:
+            more = "" if self._marks == 1 else f", the first of {self._marks:,} such opcodes"
+            message = f"opcode {self._mark.name} of Redis Enterprise{more}"
+            severity: Severity = "error" if is_asked_for else "note"
+            self.say(Remark("RDB364", severity, self._mark.span.start, message, always if is_asked_for else never))
+
     def judge_version(self, header: Header, rules: Rules) -> None:
         """Judge whether a server that was asked for reads such a file at all."""
         if not reads_version(rules, header):
@@ -157,6 +151,12 @@ class ItemJudge:
             self.remarks.append(remark)
         else:
             self.more[remark.severity, remark.refuses] += 1
+
+    def _judge_end(self, item: End) -> None:
+        self._end_slot()
+        if item.trailing:
+            message = f"expected nothing behind the end mark, found {item.trailing} bytes"
+            self.say(Remark("RDB362", "warning", item.span.stop, message, never))
 
     def _end_slot(self) -> None:
         if self._slot is None:
@@ -194,6 +194,9 @@ class ItemJudge:
     def _judge_aux(self, item: Aux) -> None:
         name = item.key.lower()
         at = item.span.start
+        if name == MEMBER_EXPIRY_AUX[1]:
+            message = f"an expiry of a member ({quoted(item.value)}) that follows no key"
+            self.say(Remark("RDB365", "warning", at, message, never))
         if name == b"slot-info":
             if _SLOT_INFO.fullmatch(item.value) is None:
                 message = f"expected slot, keys and expiries as numbers, found {quoted(item.value)}"

@@ -95,13 +95,7 @@ def _present(engine: Engine, argv: Sequence[bytes]) -> bytes | None:
 
 def is_hidden(engine: Engine, data: HashData, field: bytes) -> bool:
     """Whether a field has expired, on a server that leaves those out while it loads: Redis does, Valkey does not."""
-    if data.expires is None or engine.rules.family != "redis":
+    if data.expires is None or data.keeps or engine.rules.family != "redis":
         return False
     expire_at_ms = data.expires.get(field)
     return expire_at_ms is not None and expire_at_ms < engine.now_ms
-
-
-@command("PEXPIREMEMBERAT", 4, None, None)
-def pexpirememberat(_engine: Engine, _argv: Sequence[bytes]) -> None:
-    """PEXPIREMEMBERAT key member ms, of KeyDB: members that expire are not represented here."""
-    raise CommandError("ERR PEXPIREMEMBERAT is a command of KeyDB: the expiry of a member is not kept")

@@ -14,6 +14,7 @@ from rdbtool.engine.keyspace import Db
 from rdbtool.engine.table import command
 from rdbtool.engine.values import HashData, ListData, SetData, StringData, ZSetData
 from rdbtool.model import ArrayValue, OpaqueValue
+from rdbtool.products import KEYDB
 
 _SAME_OBJECT: Final = "ERR source and destination objects are the same"
 _NO_SUCH_DB: Final = "ERR DB index is out of range"
@@ -93,8 +94,16 @@ def _allows(conditions: set[bytes], current: int | None, when: int) -> bool:
 
 @command("PERSIST", 2, "2.2.0")
 def persist(engine: Engine, argv: Sequence[bytes]) -> None:
-    """PERSIST key."""
+    """PERSIST key; KeyDB: PERSIST key [member]. Without a member, the members' expiries go with that of the key."""
+    data = engine.db.keys.get(argv[1])
+    expires = data.expires if isinstance(data, SetData | HashData | ZSetData) else None
+    if len(argv) > 2 and KEYDB.name in engine.products:
+        if expires is not None:
+            expires.pop(argv[2], None)
+        return
     engine.db.expires.pop(argv[1], None)
+    if expires is not None and (not isinstance(data, HashData) or data.keeps):
+        expires.clear()
 
 
 @command("RENAME", 3)
@@ -169,14 +178,17 @@ def _clone(value: object) -> object:
     elif isinstance(value, ListData):
         copy_of = ListData(value)
     elif isinstance(value, SetData):
-        copy_of = SetData(value)
+        copy_of = elements = SetData(value)
+        elements.expires = None if value.expires is None else dict(value.expires)
     elif isinstance(value, HashData):
         copy_of = fields = HashData()
         fields.update(value)
         fields.expires = None if value.expires is None else dict(value.expires)
+        fields.keeps = value.keeps
     elif isinstance(value, ZSetData):
         copy_of = members = ZSetData()
         members.update(value)
+        members.expires = None if value.expires is None else dict(value.expires)
     elif not isinstance(value, bytes | OpaqueValue | ArrayValue):
         copy_of = deepcopy(value)
     return copy_of

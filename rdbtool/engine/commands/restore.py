@@ -39,8 +39,15 @@ def restore(engine: Engine, argv: Sequence[bytes]) -> None:
         ttl += engine.now_ms
         if ttl > INT64_MAX:
             raise CommandError("ERR Invalid TTL value, must be >= 0")
+    engine.db.replace(key, restore_value(engine, key, argv[3]))
+    if ttl:
+        engine.db.expires[key] = ttl
+
+
+def restore_value(engine: Engine, key: bytes, payload: bytes) -> object:
+    """Return what the keyspace holds for a payload. Raises CommandError with a server's reply."""
     try:
-        record = read_payload(argv[3], rules=engine.rules, db=engine.index, key=key)
+        record = read_payload(payload, rules=engine.rules, db=engine.index, key=key)
     except FooterError:
         raise CommandError("ERR DUMP payload version or checksum are wrong") from None
     except (FormatError, LimitError) as error:
@@ -51,9 +58,7 @@ def restore(engine: Engine, argv: Sequence[bytes]) -> None:
     data = to_data(record.value, engine.share)
     if not _is_sound(record, data):
         raise CommandError(_BAD_DATA)
-    engine.db.replace(key, data)
-    if ttl:
-        engine.db.expires[key] = ttl
+    return data
 
 
 @command("RESTORE-ASKING", -4, "3.0.0")

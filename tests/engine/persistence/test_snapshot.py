@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 from engine.persistence.driving import START_MS, Clock, Driver, fingerprint, run
@@ -106,7 +107,10 @@ def test_what_is_not_whole_is_not_loaded(tmp_path, name, data, error):
         Engine.load(tmp_path / name)
 
 
-FILES = sorted(path for path in FIXTURES.rglob("*.rdb") if path.stem != "redis-7.0-rc-function")
+#: No server of ours holds functions of release candidates, or members that expire (KeyDB).
+FILES = sorted(
+    path for path in FIXTURES.rglob("*.rdb") if not re.search(r"redis-7\.0-rc-function|keydb", path.as_posix())
+)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
