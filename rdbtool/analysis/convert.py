@@ -9,14 +9,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 from rdbtool._codec.fit import Fit
 from rdbtool._codec.sink import Null
 from rdbtool.analysis.keys import load_keys
-from rdbtool.analysis.origin import BegunFile, Origin, Progress, Role, WholeFile, names_version, origin_of_log, play
+from rdbtool.analysis.origin import (
+    BegunFile,
+    Origin,
+    Progress,
+    Role,
+    WholeFile,
+    names_version,
+    origin_of_log,
+    play,
+    remark_names,
+)
 from rdbtool.analysis.transfer import Encoding, Transfer
 from rdbtool.errors import FormatError, InputError, Loss, UnsupportedError
 from rdbtool.reader.open import open_any
@@ -47,7 +57,8 @@ class ConvertOptions(NamedTuple):
 
     ``form`` None: as ``form_of`` the destination; ``target`` None: the form of the source. ``preamble``: a log begins
     with an RDB; None: a directory does, unless the source is a log of commands, and a single file does not. ``rules``
-    names the server that replays a log, ``now_ms`` (Unix ms) is when. ``force``: what exists is replaced, and
+    names the server that replays a log, ``now_ms`` (Unix ms) is when, ``rename_commands`` maps names of commands in it
+    to those that servers have. ``force``: what exists is replaced, and
     ``server_stopped`` says that no server holds it, for where that cannot be found out.
     """
 
@@ -59,6 +70,7 @@ class ConvertOptions(NamedTuple):
     server_stopped: bool = False
     rules: str | None = None
     now_ms: int = 0
+    rename_commands: Mapping[str, str] | None = None
     selection: Selection | None = None
 
 
@@ -99,7 +111,13 @@ def convert(
         raise ValueError(f"{destination!r} does not say what to write: {', '.join(FORMS)}?")
     with open_any(source, jsonl=True) as reader:
         _refuse_part(destination, getattr(reader, "manifest", None))
-        keys = load_keys(reader, options.rules, now_ms=options.now_ms, progress=progress)
+        keys = load_keys(
+            reader,
+            options.rules,
+            now_ms=options.now_ms,
+            rename_commands=options.rename_commands,
+            progress=progress,
+        )
         loaded = getattr(keys, "loaded", None)
         is_named = loaded is None or names_version(loaded)
         encoding = _encoding(form, preamble=options.preamble, is_named=is_named)
@@ -145,7 +163,7 @@ def convert(
         is_raised,
         is_verified,
         0 if loaded is None else loaded.replay.counts["CMD203"],
-        () if loaded is None else loaded.remarks,
+        () if loaded is None else [*loaded.remarks, *remark_names(options.rename_commands, encoding)],
     )
 
 

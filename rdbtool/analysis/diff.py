@@ -9,7 +9,7 @@ bounded: with more changes than that there are several rounds.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from rdbtool._codec.keyprints import ADDED, CHANGED, HELD, REMOVED, SAME, InState, KeyPrints, KeyTable
@@ -37,7 +37,8 @@ class DiffOptions(NamedTuple):
     ``tolerance_ms`` is how far expiries may lie apart, -1: they do not count, nor do those of fields. ``functions``
     stands for all that a data set has beside its keys; None: it is compared unless keys are selected. ``names``
     selects keys of both by what they are called, and ``judge`` those of which either side has the type and
-    expiry that are asked for. ``limit``: so many keys that differ are told. ``rules`` and ``now_ms`` are for logs.
+    expiry that are asked for. ``limit``: so many keys that differ are told. ``rules``, ``now_ms`` and
+    ``rename_commands`` are for logs.
     """
 
     tolerance_ms: int = 0
@@ -49,6 +50,7 @@ class DiffOptions(NamedTuple):
     limit: int | None = None
     rules: str | None = None
     now_ms: int = 0
+    rename_commands: Mapping[str, str] | None = None
 
     @property
     def with_functions(self) -> bool:
@@ -230,7 +232,13 @@ def open_diff(
     with contextlib.ExitStack() as opened, answering():
         sides = []
         for target in (first, second):
-            side = open_side(target, rules=options.rules, now_ms=options.now_ms, progress=progress)
+            side = open_side(
+                target,
+                rules=options.rules,
+                now_ms=options.now_ms,
+                rename_commands=options.rename_commands,
+                progress=progress,
+            )
             opened.callback(side.close)
             sides.append(side)
         comparison = Comparison(sides[_FIRST], sides[_SECOND], options)

@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
@@ -159,7 +159,14 @@ class LogSide:
         """Nothing is open."""
 
 
-def open_side(target: Origin, *, rules: str | None, now_ms: int, progress: Progress | None) -> FileSide | LogSide:
+def open_side(
+    target: Origin,
+    *,
+    rules: str | None,
+    now_ms: int,
+    rename_commands: Mapping[str, str] | None,
+    progress: Progress | None,
+) -> FileSide | LogSide:
     """Open one side; a log is replayed by ``rules`` at ``now_ms``. Raises what opening and replaying raise."""
     name = copy = None
     if not isinstance(target, bytes) and _is_read_once(target):
@@ -169,7 +176,7 @@ def open_side(target: Origin, *, rules: str | None, now_ms: int, progress: Progr
         reader = open_any(kept, name=name, jsonl=True)
         with reader:
             if isinstance(reader, AofReader):
-                side = _replay(reader, rules, now_ms, progress)
+                side = _replay(reader, rules, now_ms, rename_commands, progress)
                 if copy is not None:
                     copy.close()
                 return side
@@ -180,10 +187,17 @@ def open_side(target: Origin, *, rules: str | None, now_ms: int, progress: Progr
         raise
 
 
-def _replay(reader: AofReader, rules: str | None, now_ms: int, progress: Progress | None) -> LogSide:
+def _replay(
+    reader: AofReader,
+    rules: str | None,
+    now_ms: int,
+    rename_commands: Mapping[str, str] | None,
+    progress: Progress | None,
+) -> LogSide:
     from rdbtool.engine.log import Options, replay_log  # noqa: PLC0415 - the engine is for logs only
 
-    options = Options(rules=None if rules is None else Rules.parse(rules), now_ms=now_ms)
+    parsed = None if rules is None else Rules.parse(rules)
+    options = Options(rules=parsed, now_ms=now_ms, rename_commands=rename_commands)
     return LogSide(replay_log(reader, options, progress), reader.name, reader.size)
 
 

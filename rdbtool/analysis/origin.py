@@ -6,7 +6,7 @@ that key, and what was read is told again when the rest is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
 
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
@@ -120,6 +120,14 @@ def check_state(loaded: Loaded) -> None:
         raise loaded.fault
     if loaded.obstacle is not None:
         raise loaded.obstacle
+
+
+def remark_names(rename_commands: Mapping[str, str] | None, encoding: str) -> list[str]:
+    """Return what to tell of an output of commands where the source has renamed ones."""
+    if not rename_commands or encoding != "commands":
+        return []
+    names = ", ".join(sorted({name.upper() for name in rename_commands.values()}))
+    return [f"commands have the names that servers give them: a server that renames {names} refuses to load them"]
 
 
 def names_version(loaded: Loaded) -> bool:

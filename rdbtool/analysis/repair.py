@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -42,7 +42,8 @@ class RepairOptions(NamedTuple):
     """How to repair.
 
     ``keep_damaged`` is a path that gets the lost bytes, one range after another. ``databases``: records of other
-    databases are left out, None: of none. ``rules`` and ``now_ms`` (Unix ms) are for the digest.
+    databases are left out, None: of none. ``rules`` and ``now_ms`` (Unix ms) are for the digest. ``rename_commands``
+    maps names of commands in a log to those that servers have.
     """
 
     keep_damaged: str | None = None
@@ -50,6 +51,7 @@ class RepairOptions(NamedTuple):
     databases: int | None = None
     rules: str | None = None
     now_ms: int = 0
+    rename_commands: Mapping[str, str] | None = None
     max_inflate: int = DEFAULT_MAX_INFLATE
 
 
@@ -111,7 +113,7 @@ def repair(
 
             def check(path: str) -> None:
                 part.check(path)
-                validate_result(path, [part], options.databases)
+                validate_result(path, [part], options.databases, options.rename_commands)
                 judged.append(_digest(path, options, [part]))
 
             if not output.verify_with(check):
@@ -189,7 +191,7 @@ def _repair_directory(
             with open_output(str(made.path / manifest.name)) as output:
                 output.write(data)
             examined = [part for part, _ in parts]
-            validate_result(str(made.path), examined, options.databases)
+            validate_result(str(made.path), examined, options.databases, options.rename_commands)
             digest = _digest(str(made.path), options, examined)
             made.give_name()
             parent.sync()
@@ -257,7 +259,8 @@ def _digest(path: str, options: RepairOptions, parts: list[PartRepair]) -> tuple
     from rdbtool.analysis.keys import open_keys  # noqa: PLC0415 - likewise
 
     try:
-        with open_keys(path, rules=options.rules, now_ms=options.now_ms) as keys:
+        rename = options.rename_commands
+        with open_keys(path, rules=options.rules, now_ms=options.now_ms, rename_commands=rename) as keys:
             found = compute_digest(keys, options.rules, now_ms=options.now_ms)
     except (FormatError, InputError) as error:
         raise InputError(f"what was written cannot be read back: {describe_error(error)}") from error

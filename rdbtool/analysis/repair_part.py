@@ -20,12 +20,15 @@ from rdbtool.errors import InputError, RdbToolError, UnsupportedError, describe_
 from rdbtool.model import Header
 from rdbtool.reader.aof import open_aof
 from rdbtool.reader.detect import HEAD_SIZE, begins_log, detect_content
+from rdbtool.reader.tail import COMMON_COMMANDS
 from rdbtool.rules import Rules
 from rdbtool.types import REDIS, VALKEY, VERSIONS
 from rdbtool.writer.losses import describe_loss
 from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rdbtool.analysis.repair import RepairOptions
     from rdbtool.analysis.salvage import Progress
     from rdbtool.writer.output import Output
@@ -86,9 +89,9 @@ class PartRepair:
                 rdb, "rdb", default_target(header, rdb.aux), allow_loss=True, sizes=dict(rdb.sizes)
             )
 
-    def look_at_log(self, begin: int, progress: Progress | None) -> None:
+    def look_at_log(self, begin: int, renamed: Mapping[bytes, bytes], progress: Progress | None) -> None:
         """Read the commands from ``begin`` on."""
-        self._log = LogSalvage(self.stock, begin=begin, progress=progress)
+        self._log = LogSalvage(self.stock, begin=begin, renamed=renamed, progress=progress)
         self._log.run()
         self.lost += self._log.lost
 
@@ -134,17 +137,18 @@ def examine(
     Raises UnsupportedError where it is neither an RDB nor a log, or newer than any known.
     """
     head = stock.read(0, HEAD_SIZE)
+    renamed = _renamed(options)
     header, is_sound = _read_header(head)
     if header is None:
         if not (begins_log(head) or _COMMAND.search(head) or (in_log and not head.strip(b"\0"))):
             if in_log:
                 part = PartRepair(stock, "aof")
-                part.look_at_log(0, progress)
+                part.look_at_log(0, renamed, progress)
                 return part
             detect_content(head, name=stock.name)
             raise UnsupportedError(f"{stock.name}: only an RDB or a log can be repaired")
         part = PartRepair(stock, "aof")
-        part.look_at_log(0, progress)
+        part.look_at_log(0, renamed, progress)
     else:
         ending = stock.read(max(0, stock.size - (64 << 10)), 64 << 10)
         embedded = in_log or (is_sound and detect_content(head, ending, stock.name) == "aof")
@@ -154,16 +158,24 @@ def examine(
             form = form._replace(version=VERSIONS[header.magic][1])
             why = f"the header is damaged: {header.magic} version {header.version} is taken for it"
             part.lost.append(Lost("REP013", stock.name, 0, min(_MAGIC_SIZE, stock.size), why, is_kept=True))
-        behind = CommandSearch(stock)
+        behind = CommandSearch(stock, COMMON_COMMANDS | frozenset(renamed))
         rdb = RdbSalvage(stock, form, behind=(lambda at: behind.find(at)[0]) if embedded else None, progress=progress)
         salvage = rdb.run()
         part.look_at_rdb(header, salvage, SalvagedRdb(stock, form, salvage, header, rdb.aux), options.databases)
         if embedded:
-            part.look_at_log(salvage.stop, progress)
+            part.look_at_log(salvage.stop, renamed, progress)
     if stock.fault is not None:
         why = f"the {'' if stock.fault is None else 'compressed '}data ends there: {stock.fault.found}"
         part.lost.append(Lost("REP003", stock.name, stock.size, stock.size, why))
     return part
+
+
+def _renamed(options: RepairOptions) -> dict[bytes, bytes]:
+    if not options.rename_commands:
+        return {}
+    from rdbtool.engine.renames import Renames  # noqa: PLC0415 - the engine takes a while
+
+    return Renames(options.rename_commands).names
 
 
 def _read_header(head: bytes) -> tuple[Header | None, bool]:

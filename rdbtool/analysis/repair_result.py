@@ -6,7 +6,7 @@ are left to whoever meant them: a module's, or renamed ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.analysis.validate import Checks, validate
@@ -21,12 +21,15 @@ _ANY: Final = 1 << 64
 _UNKNOWN_COMMAND: Final = "CMD201"
 
 
-def validate_result(path: str, parts: Sequence[PartRepair], databases: int | None) -> None:
+def validate_result(
+    path: str, parts: Sequence[PartRepair], databases: int | None, rename_commands: Mapping[str, str] | None = None
+) -> None:
     """Judge what was written of ``parts`` at ``path``; ``databases`` is how many there may be, None: any number.
 
     Raises InputError that names the first error.
     """
-    verdict = validate(path, Checks(replay=False, databases=_ANY if databases is None else databases))
+    checks = Checks(replay=False, databases=_ANY if databases is None else databases, rename_commands=rename_commands)
+    verdict = validate(path, checks)
     if verdict.error is not None:
         raise InputError(f"what was written cannot be validated: {verdict.error}")
     is_foreign = any(part.foreign for part in parts)

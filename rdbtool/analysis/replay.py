@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -114,12 +114,14 @@ def replay(
     rules: str | None = None,
     strict: bool = False,
     now_ms: int = 0,
+    rename_commands: Mapping[str, str] | None = None,
     digest: bool = False,
 ) -> ReplayReport:
     """Replay a log, a manifest or a directory with one (an RDB is loaded), and return what came of it.
 
     ``until`` is a place as ``--until`` takes it; ``before`` and ``before_last`` name a command to stop in front of.
-    ``rules`` names a server, None: the writer of the snapshot. ``now_ms`` (Unix ms) is when. Damage that ends the log
+    ``rules`` names a server, None: the writer of the snapshot. ``now_ms`` (Unix ms) is when. ``rename_commands`` maps
+    names of commands in the log to those that servers have. Damage that ends the log
     is ``report.loaded.fault`` and not raised. Raises ValueError for a place or name that is none, InputError,
     UnsupportedError, FormatError for a damaged snapshot, ReplayError with ``strict``.
     """
@@ -131,6 +133,7 @@ def replay(
         rules=rules,
         strict=strict,
         now_ms=now_ms,
+        rename_commands=rename_commands,
     )
     with open_any(source) as reader:
         return replay_reader(reader, options, digest=digest, place=place)
@@ -145,12 +148,14 @@ def replay_options(
     rules: str | None = None,
     strict: bool = False,
     now_ms: int = 0,
+    rename_commands: Mapping[str, str] | None = None,
 ) -> tuple[Options, str]:
     """Return the options of a replay, and the place to stop in words. See ``replay``."""
     given = [text for text in (until, before, before_last) if text is not None]
     if len(given) > 1:
         raise ValueError("only one place to stop can be given")
-    options = Options(rules=None if rules is None else Rules.parse(rules), now_ms=now_ms, strict=strict)
+    parsed = None if rules is None else Rules.parse(rules)
+    options = Options(rules=parsed, now_ms=now_ms, strict=strict, rename_commands=rename_commands)
     if until is not None:
         return options._replace(until=Place.parse(until)), until
     if before is not None:
@@ -158,7 +163,7 @@ def replay_options(
     if before_last is not None:
         if not _can_be_read_twice(source):
             raise InputError("the last command of a name is found by reading the log twice, which a pipe cannot be")
-        number = find_last(source, _name(before_last))
+        number = find_last(source, _name(before_last), rename_commands)
         # Without one there is no such number, and no place to stop.
         place = f"the last {_name(before_last).decode('utf-8', 'replace')}"
         return options._replace(before_number=number), place

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.analysis.convert import Form, check_log, raise_target
 from rdbtool.analysis.logs import new_base, write_directory
-from rdbtool.analysis.origin import Progress, names_version, origin_of_log, play
+from rdbtool.analysis.origin import Progress, names_version, origin_of_log, play, remark_names
 from rdbtool.analysis.replay import replay_options
 from rdbtool.analysis.transfer import Encoding, Transfer
 from rdbtool.engine.log import Loaded, Options, replay_log
@@ -44,7 +44,7 @@ class RewriteOptions(NamedTuple):
     ``destination`` None: in place. ``until``, ``before`` and ``before_last`` are places to stop, as for ``replay``.
     ``preamble``: the new log begins with an RDB; None: if the old one does. ``target`` None: the form of the old one.
     ``backup`` is a directory that the old files of a rewrite in place go to. ``server_stopped`` says that no server
-    holds the files, for where that cannot be found out. ``rules`` and ``now_ms``: see ``replay``.
+    holds the files, for where that cannot be found out. ``rules``, ``now_ms``, ``rename_commands``: see ``replay``.
     """
 
     destination: str | None = None
@@ -59,6 +59,7 @@ class RewriteOptions(NamedTuple):
     server_stopped: bool = False
     rules: str | None = None
     now_ms: int = 0
+    rename_commands: Mapping[str, str] | None = None
 
 
 class Rewritten(NamedTuple):
@@ -114,6 +115,7 @@ def rewrite(source: str, options: RewriteOptions, progress: Progress | None = No
         before_last=options.before_last,
         rules=options.rules,
         now_ms=options.now_ms,
+        rename_commands=options.rename_commands,
     )
     run = _Rewriting(source, options, replaying, progress)
     if options.destination is None:
@@ -250,7 +252,7 @@ class _Rewriting:
             transfer.fingerprint,
             self.is_raised,
             loaded.replay.counts["CMD203"],
-            loaded.remarks,
+            [*loaded.remarks, *remark_names(self.options.rename_commands, transfer.encoding)],
             loaded.replay.stopped_at,
             None if self.kept is None else str(self.kept),
         )

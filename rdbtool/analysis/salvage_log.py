@@ -22,7 +22,7 @@ from rdbtool.reader.tail import COMMON_COMMANDS
 from rdbtool.reader.windows import WindowStream
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Mapping
 
     from rdbtool.analysis.salvage import Progress, Stock, View
 
@@ -37,6 +37,8 @@ _BEARABLE: Final = frozenset({"AOF106", "AOF107"})
 class LogSalvage:
     """Salvages the commands in ``stock`` from offset ``begin`` on.
 
+    ``renamed`` maps names of commands to those that servers have.
+
     After ``run``: ``kept`` ranges and ``lost`` ones, both in order, and how many ``commands`` are kept.
     """
 
@@ -45,7 +47,8 @@ class LogSalvage:
         stock: Stock,
         *,
         begin: int = 0,
-        known: Container[bytes] = COMMON_COMMANDS,
+        known: frozenset[bytes] = COMMON_COMMANDS,
+        renamed: Mapping[bytes, bytes] | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.stock = stock
@@ -53,8 +56,9 @@ class LogSalvage:
         self.lost: list[Lost] = []
         self.commands = 0
         self._begin = begin
-        self._known = known
-        self._search = CommandSearch(stock, known)
+        self._renamed = renamed or {}
+        self._known = known | frozenset(self._renamed)
+        self._search = CommandSearch(stock, self._known)
         #: Names of commands that no server has, but somebody meant: kept.
         self.foreign: list[str] = []
         self._progress = progress
@@ -233,7 +237,8 @@ class LogSalvage:
 
     def _drop_strangers(self) -> None:
         """Leave out commands that are framed soundly and that servers refuse for their name or number of arguments."""
-        strangers = Strangers(self.stock, [(keep.start, keep.stop) for keep in self.kept if keep.data is None])
+        ranges = [(keep.start, keep.stop) for keep in self.kept if keep.data is None]
+        strangers = Strangers(self.stock, ranges, self._renamed)
         self.foreign = strangers.foreign
         is_lost = any(at > self._open for at in strangers.lone)
         dropped = strangers.dropped

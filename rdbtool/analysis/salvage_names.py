@@ -6,7 +6,7 @@ command, or a module's, which stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.aof import PAUSED, Scanner
@@ -38,11 +38,14 @@ class Strangers:
     been the EXEC of a transaction. ``foreign`` are the names that stay although no server has them.
     """
 
-    def __init__(self, stock: Stock, ranges: list[tuple[int, int]]) -> None:
+    def __init__(
+        self, stock: Stock, ranges: list[tuple[int, int]], renamed: Mapping[bytes, bytes] | None = None
+    ) -> None:
         self.foreign: list[str] = []
         self.dropped: list[Lost] = []
         self.lone: list[int] = []
         self._stock = stock
+        self._renamed = renamed or {}
         self._ranges = ranges
         self._unknown: set[bytes] = set()
         #: The least number of arguments, names included, of commands that were met with fewer.
@@ -53,9 +56,9 @@ class Strangers:
             self.dropped = list(self._find())
 
     def _count(self) -> Uses:
-        uses = Uses(CONTAINERS, KnownNames())
+        uses = Uses(CONTAINERS, KnownNames(), self._renamed)
         for start, stop in self._ranges:
-            scanner = Scanner(self._stock.view(start, stop).window, containers=CONTAINERS)
+            scanner = Scanner(self._stock.view(start, stop).window, containers=uses.containers)
             status = PAUSED
             while status == PAUSED:
                 status = scanner.check()
@@ -90,7 +93,7 @@ class Strangers:
                         yield self._lose(at + view.shift, argv, *fault)
 
     def _fault(self, argv: tuple[bytes, ...]) -> tuple[str, str] | None:
-        for name in _names(argv):
+        for name in _names(argv, self._renamed):
             if name in self._unknown:
                 return _UNKNOWN, f"no server has a command {name[:40].decode(errors='backslashreplace')}"
             least = self._least.get(name, 0)
@@ -107,9 +110,10 @@ class Strangers:
         return Lost(code, self._stock.name, at, at + record.stop - record.start, message, key=key)
 
 
-def _names(argv: tuple[bytes, ...]) -> Iterable[bytes]:
-    """Return what the scanner may count a command as."""
+def _names(argv: tuple[bytes, ...], renamed: Mapping[bytes, bytes]) -> Iterable[bytes]:
+    """Return what a command may be counted as."""
     name = argv[0][:_NAME].upper() or b"\0"
+    name = renamed.get(name, name)
     yield name
     if name in CONTAINERS and len(argv) > 1:
         yield (name + b" " + argv[1].upper())[:_NAME]

@@ -16,6 +16,7 @@ from rdbtool.cli.options import (
     Json,
     NoProgress,
     Preamble,
+    RenamedCommands,
     Server,
     ServerStopped,
     Source,
@@ -23,6 +24,7 @@ from rdbtool.cli.options import (
     TargetName,
     check_rules,
     expands,
+    renames_of,
     target_of,
 )
 from rdbtool.sinks.progress import ProgressBar
@@ -61,6 +63,7 @@ def aof_rewrite(
         int, typer.Option("--retry", metavar="N", min=0, help="Try N times more while SRC changes or is in use.")
     ] = 0,
     rules: Server = None,
+    rename_command: RenamedCommands = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,
@@ -92,6 +95,7 @@ def aof_rewrite(
         server_stopped=server_stopped,
         rules=rules,
         now_ms=clock.milliseconds(),
+        rename_commands=renames_of(rename_command),
     )
     with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
         done = rewrite_again(src, options, progress, retries=retry)

@@ -17,6 +17,7 @@ from rdbtool.cli.options import (
     Json,
     NoProgress,
     Preamble,
+    RenamedCommands,
     Server,
     ServerStopped,
     Source,
@@ -24,6 +25,7 @@ from rdbtool.cli.options import (
     check_choice,
     check_rules,
     expands,
+    renames_of,
     target_of,
 )
 from rdbtool.sinks.progress import ProgressBar
@@ -51,6 +53,7 @@ def convert(
     force: Force = False,
     server_stopped: ServerStopped = False,
     rules: Server = None,
+    rename_command: RenamedCommands = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and losses.")] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,
@@ -81,6 +84,7 @@ def convert(
         server_stopped=server_stopped,
         rules=rules,
         now_ms=filters.milliseconds(),
+        rename_commands=renames_of(rename_command),
         selection=filters.selection(),
     )
     with ProgressBar(None, enabled=not no_progress) as progress:

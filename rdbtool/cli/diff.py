@@ -9,7 +9,16 @@ from typing import Annotated, Final
 import typer
 
 from rdbtool.analysis.diff import DiffOptions, open_diff
-from rdbtool.cli.options import Filters, Json, NoProgress, Server, check_rules, expands
+from rdbtool.cli.options import (
+    Filters,
+    Json,
+    NoProgress,
+    RenamedCommands,
+    Server,
+    check_rules,
+    expands,
+    renames_of,
+)
 from rdbtool.sinks.progress import ProgressBar
 from rdbtool.writer.output import open_output
 
@@ -45,6 +54,7 @@ def diff(
     ] = None,
     aux: Annotated[bool, typer.Option("--aux", help="Compare aux fields, too.")] = False,
     rules: Server = None,
+    rename_command: RenamedCommands = None,
     no_progress: NoProgress = False,
 ) -> None:
     """Compare the data of two files: keys, types, values, expiry times, functions. Not bytes, order or encodings.
@@ -70,6 +80,7 @@ def diff(
         limit=filters.limit,
         rules=rules,
         now_ms=filters.milliseconds(),
+        rename_commands=renames_of(rename_command),
     )
     with ProgressBar(None, enabled=not no_progress) as progress:
         comparison = open_diff(a, b, options, progress)

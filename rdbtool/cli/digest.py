@@ -10,7 +10,16 @@ import typer
 from rdbtool.analysis.digest import compute_digest
 from rdbtool.analysis.keys import load_keys, size_of
 from rdbtool.cli.certainty import end_uncertain, print_remarks
-from rdbtool.cli.options import Filters, Json, NoProgress, Source, check_rules, expands
+from rdbtool.cli.options import (
+    Filters,
+    Json,
+    NoProgress,
+    RenamedCommands,
+    Source,
+    check_rules,
+    expands,
+    renames_of,
+)
 from rdbtool.reader.open import open_any
 from rdbtool.sinks.progress import ProgressBar
 from rdbtool.writer.output import open_output
@@ -30,6 +39,7 @@ def digest(
             help="Whose digest, such as redis-8.0 or valkey-9.1. Default: that of the server that wrote the file.",
         ),
     ] = None,
+    rename_command: RenamedCommands = None,
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:
@@ -40,8 +50,9 @@ def digest(
     """
     check_rules(rules)
     selection, now_ms = filters.selection(), filters.milliseconds()
+    renames = renames_of(rename_command)
     with open_any(src, jsonl=True) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
-        keys = load_keys(reader, rules, now_ms=now_ms, progress=progress)
+        keys = load_keys(reader, rules, now_ms=now_ms, rename_commands=renames, progress=progress)
         result = compute_digest(keys, rules, now_ms=now_ms, selection=selection, progress=progress)
     report = {
         "schema": 1,

@@ -13,11 +13,13 @@ from rdbtool.cli.options import (
     Force,
     NoProgress,
     OutputFile,
+    RenamedCommands,
     Server,
     Source,
     check_choice,
     check_rules,
     expands,
+    renames_of,
 )
 from rdbtool.reader.open import open_any
 from rdbtool.sinks.formats import DEFAULT_ESCAPES, ESCAPES, FORMATS, Format, write_keys
@@ -55,6 +57,7 @@ def dump(
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="With resp: replace keys that the server has.")] = False,
     rules: Server = None,
+    rename_command: RenamedCommands = None,
     no_progress: NoProgress = False,
 ) -> None:
     """Print the keys of a file as a table, JSON, CSV, a list of keys or commands that rebuild them.
@@ -68,6 +71,7 @@ def dump(
     check_choice("--escape", escape, ESCAPES)
     check_rules(rules)
     selection, now_ms = filters.selection(), filters.milliseconds()
+    renames = renames_of(rename_command)
     with open_output(output, force=force, sources=[src]) as out:
         form = Format(format_ or ("table" if out.is_terminal else "jsonl"), escape, restore, replace, now_ms)
         _check_use("--escape", form, used=escape is not None, users=tuple(DEFAULT_ESCAPES))
@@ -75,7 +79,7 @@ def dump(
         _check_use("--replace", form, used=replace, users=("resp",))
         show = not (no_progress or out.is_terminal)
         with open_any(src, jsonl=not restore) as reader, ProgressBar(size_of(reader), enabled=show) as progress:
-            keys = load_keys(reader, rules, now_ms=now_ms, progress=progress)
+            keys = load_keys(reader, rules, now_ms=now_ms, rename_commands=renames, progress=progress)
             write_keys(keys, out, form, selection=selection, progress=progress)
     print_remarks(keys.remarks)
     end_uncertain(keys.obstacle)

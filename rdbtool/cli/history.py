@@ -14,12 +14,14 @@ from rdbtool.cli.options import (
     Clock,
     Json,
     NoProgress,
+    RenamedCommands,
     Server,
     Source,
     Stop,
     check_rules,
     expands,
     key_bytes,
+    renames_of,
 )
 from rdbtool.reader.open import open_any
 from rdbtool.sinks.history import history_sink
@@ -40,6 +42,7 @@ def history(
         int | None, typer.Option("--db", "--dbnum", "-n", metavar="N", min=0, help="Only the key in database N.")
     ] = None,
     rules: Server = None,
+    rename_command: RenamedCommands = None,
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:
@@ -58,6 +61,7 @@ def history(
         before_last=stop.before_last,
         rules=rules,
         now_ms=clock.milliseconds(),
+        rename_commands=renames_of(rename_command),
     )
     wanted = key_bytes(key)
     with (

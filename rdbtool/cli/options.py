@@ -41,6 +41,14 @@ Server = Annotated[
         "snapshot, else redis-7.2.",
     ),
 ]
+RenamedCommands = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rename-command",
+        metavar="NEW=COMMAND",
+        help="Execute NEW in an AOF as COMMAND, as a server with such a rename-command does.",
+    ),
+]
 Until = Annotated[
     str | None,
     typer.Option(
@@ -212,6 +220,26 @@ def check_rules(text: str | None) -> None:
             Rules.parse(text)
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--rules") from error
+
+
+def renames_of(given: list[str] | None) -> dict[str, str] | None:
+    """Return the commands by the names that ``--rename-command`` gives them, None without any. Raises BadParameter."""
+    if not given:
+        return None
+    from rdbtool.engine.renames import Renames  # noqa: PLC0415 - rarely needed
+
+    commands: dict[str, str] = {}
+    for text in given:
+        new, mark, name = text.rpartition("=")
+        if not mark or not new or not name:
+            raise typer.BadParameter(f"{text!r} is not of the form NEW=COMMAND", param_hint="--rename-command")
+        if commands.setdefault(new.upper(), name) != name:
+            raise typer.BadParameter(f"{new!r} cannot be two commands", param_hint="--rename-command")
+    try:
+        Renames(commands)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--rename-command") from error
+    return commands
 
 
 def target_of(text: str | None) -> Target | None:

@@ -9,7 +9,18 @@ import typer
 
 from rdbtool.analysis.repair import RepairOptions
 from rdbtool.analysis.repair import repair as run
-from rdbtool.cli.options import Clock, Force, Json, NoProgress, Server, Source, check_rules, expands
+from rdbtool.cli.options import (
+    Clock,
+    Force,
+    Json,
+    NoProgress,
+    RenamedCommands,
+    Server,
+    Source,
+    check_rules,
+    expands,
+    renames_of,
+)
 from rdbtool.sinks.progress import ProgressBar
 from rdbtool.sinks.repair import repair_json, repair_lines
 from rdbtool.writer.output import open_output
@@ -37,6 +48,7 @@ def repair(
         typer.Option("--databases", metavar="N", min=1, help="Leave out the keys of other databases than 0 to N-1."),
     ] = None,
     rules: Server = None,
+    rename_command: RenamedCommands = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,
@@ -55,7 +67,12 @@ def repair(
     if keep_damaged is not None and (dry_run or keep_damaged in {output, "-"}):
         raise typer.BadParameter("it takes a file of its own, and --output", param_hint="--keep-damaged")
     options = RepairOptions(
-        keep_damaged=keep_damaged, force=force, databases=databases, rules=rules, now_ms=clock.milliseconds()
+        keep_damaged=keep_damaged,
+        force=force,
+        databases=databases,
+        rules=rules,
+        now_ms=clock.milliseconds(),
+        rename_commands=renames_of(rename_command),
     )
     with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
         done = run(src, None if dry_run else output, options, progress)

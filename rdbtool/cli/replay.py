@@ -10,7 +10,18 @@ import typer
 from rdbtool.analysis.keys import size_of
 from rdbtool.analysis.replay import replay_options, replay_reader
 from rdbtool.cli.certainty import end_uncertain
-from rdbtool.cli.options import Clock, Json, NoProgress, Server, Source, Stop, check_rules, expands
+from rdbtool.cli.options import (
+    Clock,
+    Json,
+    NoProgress,
+    RenamedCommands,
+    Server,
+    Source,
+    Stop,
+    check_rules,
+    expands,
+    renames_of,
+)
 from rdbtool.reader.open import open_any
 from rdbtool.sinks.progress import ProgressBar
 from rdbtool.sinks.replay import replay_json, replay_text
@@ -24,6 +35,7 @@ def replay(
     stop: Stop,
     clock: Clock,
     rules: Server = None,
+    rename_command: RenamedCommands = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="End with exit code 1 at the first finding that is more than a note.")
     ] = False,
@@ -46,6 +58,7 @@ def replay(
         rules=rules,
         strict=strict,
         now_ms=clock.milliseconds(),
+        rename_commands=renames_of(rename_command),
     )
     with open_any(src) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
         report = replay_reader(reader, options, digest=True, place=place, progress=progress)

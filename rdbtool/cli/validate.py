@@ -10,7 +10,15 @@ import typer
 
 from rdbtool.analysis.judging import Judged, code_of, exit_code, judge
 from rdbtool.analysis.validate import Checks
-from rdbtool.cli.options import Clock, NoProgress, check_choice, check_rules, expands
+from rdbtool.cli.options import (
+    Clock,
+    NoProgress,
+    RenamedCommands,
+    check_choice,
+    check_rules,
+    expands,
+    renames_of,
+)
 from rdbtool.errors import InputError
 from rdbtool.rules import Rules
 from rdbtool.sinks.progress import ProgressBar
@@ -65,6 +73,7 @@ def validate(
             "else redis-7.2.",
         ),
     ] = None,
+    rename_command: RenamedCommands = None,
     databases: Annotated[
         int, typer.Option("--databases", metavar="N", min=1, help="How many databases the server has. Default: 16.")
     ] = 16,
@@ -130,6 +139,7 @@ def validate(
         replay=not no_replay,
         now_ms=clock.milliseconds(),
         databases=databases,
+        rename_commands=renames_of(rename_command),
     )
     judged = []
     for source in src:
