@@ -26,6 +26,11 @@ class Rules(NamedTuple):
             raise ValueError(f"{text!r} is not a server such as redis-7.0 or valkey-9")
         return cls(match[1], int(match[2]), int(match[3] or 0))
 
+    def has(self, redis: tuple[int, int] | None, valkey: tuple[int, int] | None = (7, 2)) -> bool:
+        """Return whether this server has what Redis has since one release and Valkey since another; None: never."""
+        since = redis if self.family == "redis" else valkey
+        return since is not None and (self.major, self.minor) >= since
+
     @property
     def has_shortest_doubles(self) -> bool:
         """Doubles as text are the shortest that read back (format F5), not C's ``%.17g``."""

@@ -110,8 +110,8 @@ def parse_options(
     return options
 
 
-def parse_ids_block(argv: Sequence[bytes], at: int) -> tuple[list[int], int]:
-    """Read ``IDS numids id …`` whose count stands at ``at``; return the ids and where the block ends."""
+def parse_ids_block(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], int]:
+    """Read ``IDS numids id …`` whose count is at ``at``; return the texts of the ids and where the block ends."""
     if at >= len(argv):
         raise CommandError(SYNTAX)
     count = parse_int(argv[at], "ERR Number of IDs must be a positive integer")
@@ -120,13 +120,13 @@ def parse_ids_block(argv: Sequence[bytes], at: int) -> tuple[list[int], int]:
     stop = at + 1 + count
     if stop > len(argv):
         raise CommandError("ERR The `numids` parameter must match the number of arguments")
-    return [parse_id(text) for text in argv[at + 1 : stop]], stop
+    return argv[at + 1 : stop], stop
 
 
-def parse_strategy_and_ids(argv: Sequence[bytes], at: int) -> tuple[bytes, list[int]]:
-    """Read ``[KEEPREF|DELREF|ACKED] IDS numids id …``, the tail of XDELEX and XACKDEL."""
+def parse_strategy_and_ids(argv: Sequence[bytes], at: int) -> tuple[bytes, Sequence[bytes]]:
+    """Read ``[KEEPREF|DELREF|ACKED] IDS numids id …``, the tail of XDELEX and XACKDEL; the ids as text."""
     strategy: bytes | None = None
-    ids: list[int] | None = None
+    ids: Sequence[bytes] | None = None
     while at < len(argv):
         word = argv[at].upper()
         if word == b"IDS" and ids is None:

@@ -96,7 +96,7 @@ def test_times_and_options():
     [
         (b"-1", [], "Invalid TTL"),
         (b"x", [], "not an integer"),
-        (b"9223372036854775807", [], "Invalid TTL"),
+        (b"9223372036854775807", [], "beyond 64 bits"),
         (b"0", [b"MORE"], "syntax error"),
         (b"0", [b"IDLETIME"], "syntax error"),
         (b"0", [b"IDLETIME", b"-1"], "Invalid IDLETIME"),

@@ -38,9 +38,10 @@ def incrby(engine: Engine, argv: Sequence[bytes]) -> None:
 def decrby(engine: Engine, argv: Sequence[bytes]) -> None:
     """DECRBY key decrement."""
     step = _integer(engine, argv[2])
-    if step == INT64_MIN:
+    if step == INT64_MIN and engine.rules.has((7, 0)):
         raise CommandError("ERR decrement would overflow")
-    _add(engine, argv[1], -step)
+    # Before 7.0 the lowest number stays as it is when its sign is turned.
+    _add(engine, argv[1], step if step == INT64_MIN else -step)
 
 
 def _add(engine: Engine, key: bytes, step: int) -> None:

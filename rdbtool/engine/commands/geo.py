@@ -15,10 +15,10 @@ from typing import Final, NamedTuple
 from rdbtool.engine.arguments import parse_float, parse_int
 from rdbtool.engine.commands.zsets import add_scores_if
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import NOT_A_FLOAT, SYNTAX, CommandError
+from rdbtool.engine.errors import NOT_A_FLOAT, SYNTAX, CommandError, UnknownEffectError
 from rdbtool.engine.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Point, Search, center_of, point_of, score_of
 from rdbtool.engine.partialsort import sort_all, sort_part
-from rdbtool.engine.ranges import ScoreRange, parse_count, takes_hex
+from rdbtool.engine.ranges import ScoreRange, takes_hex
 from rdbtool.engine.table import command
 from rdbtool.engine.values import ZSetData
 
@@ -105,7 +105,10 @@ class _Query:
             return
         score = self.zset.get(member)
         if score is None:
-            raise CommandError(NO_MEMBER)
+            name = member.decode("utf-8", "backslashreplace")
+            raise CommandError(
+                f"ERR member {name} does not exist" if self.engine.rules.has(None, (9, 0)) else NO_MEMBER
+            )
         self.center = point_of(score, self.engine.rules)
 
     def take_point(self) -> None:
@@ -151,7 +154,9 @@ class _Query:
             elif word in (b"ASC", b"DESC"):
                 self.order = word
             elif word == b"COUNT":
-                self.count = parse_count(self.take(1)[0], 1, "ERR COUNT must be > 0")
+                self.count = parse_int(self.take(1)[0])
+                if self.count <= 0:
+                    raise CommandError("ERR COUNT must be > 0")
             elif self.is_search:
                 self._take_search_option(word)
             elif word in (b"STORE", b"STOREDIST"):
@@ -196,11 +201,13 @@ class _Query:
     def check(self) -> None:
         """Judge the options together. Raises CommandError."""
         if self.target is not None and self.with_words:
-            raise CommandError("ERR STORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options")
+            what = "GEOSEARCHSTORE" if self.is_search else "STORE option in GEORADIUS"
+            raise CommandError(f"ERR {what} is not compatible with WITHDIST, WITHHASH and WITHCOORD options")
         if self.is_search and not self.has_center:
-            raise CommandError("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified")
+            raise CommandError("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for GEOSEARCHSTORE")
         if self.is_search and self.shape is None:
-            raise CommandError("ERR exactly one of BYRADIUS and BYBOX can be specified")
+            shapes = "BYRADIUS, BYBOX and BYPOLYGON" if self.engine.rules.has(None, (9, 0)) else "BYRADIUS and BYBOX"
+            raise CommandError(f"ERR exactly one of {shapes} can be specified for GEOSEARCHSTORE")
         if self.any and not self.count:
             raise CommandError("ERR the ANY argument requires COUNT argument")
 
@@ -216,8 +223,10 @@ class _Query:
                 result.put(member, distance / self.unit if self.store_distance else score)
         if result:
             db.replace(self.target, result)
-        else:
-            db.delete(self.target)
+            return
+        if self.zset is None and not self.is_search and self.target in db.keys and not self.engine.rules.has((7, 0)):
+            raise UnknownEffectError("without its source the destination goes, or stays: releases of Redis 6.2 differ")
+        db.delete(self.target)
 
     def _collect(self, zset: ZSetData, search: Search) -> list[Found]:
         rules = self.engine.rules
@@ -254,6 +263,9 @@ _distance_of = itemgetter(2)
 def georadius(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEORADIUS key longitude latitude radius unit [COUNT count [ANY]] [ASC|DESC] [STORE|STOREDIST key]."""
     query = _Query(engine, engine.db.find(argv[1], ZSetData), argv[2:], None)
+    if query.zset is None and not engine.rules.has((6, 2)):
+        # Before 6.2 nothing else is looked at then, and a destination stays.
+        return
     query.take_point()
     query.take_circle()
     query.take_options()
@@ -265,6 +277,8 @@ def georadius(engine: Engine, argv: Sequence[bytes]) -> None:
 def georadiusbymember(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEORADIUSBYMEMBER key member radius unit [COUNT count [ANY]] [ASC|DESC] [STORE|STOREDIST key]."""
     query = _Query(engine, engine.db.find(argv[1], ZSetData), argv[2:], None)
+    if query.zset is None and not engine.rules.has((6, 2)):
+        return
     if query.zset is None:
         # Without the key neither the member nor the radius is looked at.
         query.take(3)

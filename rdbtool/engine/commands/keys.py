@@ -59,7 +59,7 @@ def pexpireat(engine: Engine, argv: Sequence[bytes]) -> None:
 def _expire(engine: Engine, argv: Sequence[bytes], unit: bytes, name: str) -> None:
     """Set an expiry; one in the past too, because nothing is deleted for it while loading."""
     conditions = _parse_conditions(argv[3:]) if len(argv) > 3 else None
-    when = parse_when(argv[2], unit, engine.now_ms, name)
+    when = parse_when(engine, argv[2], unit, name)
     db, key = engine.db, argv[1]
     if key not in db.keys or (conditions and not _allows(conditions, db.expires.get(key), when)):
         return
@@ -101,8 +101,7 @@ def persist(engine: Engine, argv: Sequence[bytes]) -> None:
 def rename(engine: Engine, argv: Sequence[bytes]) -> None:
     """RENAME key newkey: the expiry moves with the key."""
     source, target = argv[1], argv[2]
-    if source not in engine.db.keys:
-        raise CommandError(NO_SUCH_KEY)
+    _check_names(engine, source, target)
     if source != target:
         _place(engine.db, target, *_take(engine.db, source))
 
@@ -111,10 +110,17 @@ def rename(engine: Engine, argv: Sequence[bytes]) -> None:
 def renamenx(engine: Engine, argv: Sequence[bytes]) -> None:
     """RENAMENX key newkey: nothing happens where the new key exists."""
     source, target = argv[1], argv[2]
-    if source not in engine.db.keys:
-        raise CommandError(NO_SUCH_KEY)
+    _check_names(engine, source, target)
     if target not in engine.db.keys:
         _place(engine.db, target, *_take(engine.db, source))
+
+
+def _check_names(engine: Engine, source: bytes, target: bytes) -> None:
+    """Raise CommandError where there is nothing to rename; before 3.2 also where both names are the same."""
+    if source == target and not engine.rules.has((3, 2)):
+        raise CommandError(_SAME_OBJECT)
+    if source not in engine.db.keys:
+        raise CommandError(NO_SUCH_KEY)
 
 
 def _take(db: Db, key: bytes) -> tuple[object, int | None]:

@@ -37,8 +37,6 @@ def restore(engine: Engine, argv: Sequence[bytes]) -> None:
         raise CommandError("ERR Invalid TTL value, must be >= 0")
     if ttl and b"ABSTTL" not in options:
         ttl += engine.now_ms
-        if ttl > INT64_MAX:
-            raise CommandError("ERR Invalid TTL value, must be >= 0")
     try:
         record = read_payload(argv[3], rules=engine.rules, db=engine.index, key=key)
     except FooterError:
@@ -51,6 +49,9 @@ def restore(engine: Engine, argv: Sequence[bytes]) -> None:
     data = to_data(record.value, engine.share)
     if not _is_sound(record, data):
         raise CommandError(_BAD_DATA)
+    if ttl > INT64_MAX:
+        # Servers store what is left of it in 64 bits, and the key has expired.
+        raise UnknownEffectError("the expiry of the key is beyond 64 bits")
     engine.db.replace(key, data)
     if ttl:
         engine.db.expires[key] = ttl

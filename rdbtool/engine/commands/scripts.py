@@ -55,8 +55,10 @@ def script_load(engine: Engine, argv: Sequence[bytes]) -> None:
 
 
 @command("SCRIPT FLUSH", -2, "2.6.0")
-def script_flush(engine: Engine, argv: Sequence[bytes]) -> None:  # noqa: ARG001 - the handlers' signature
+def script_flush(engine: Engine, argv: Sequence[bytes]) -> None:
     """SCRIPT FLUSH [ASYNC|SYNC]."""
+    if len(argv) > 3 or (len(argv) == 3 and argv[2].upper() not in (b"ASYNC", b"SYNC")):
+        raise CommandError("ERR SCRIPT FLUSH only support SYNC|ASYNC option")
     engine.scripts.clear()
 
 

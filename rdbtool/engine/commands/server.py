@@ -14,7 +14,7 @@ from rdbtool._codec.selection import slot_of
 from rdbtool.engine.arguments import is_int
 from rdbtool.engine.dumps import read_functions
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, ArityError, CommandError, ScriptError, UnknownEffectError
+from rdbtool.engine.errors import SYNTAX, ArityError, CommandError, ScriptError, UnknownEffectError, describe_subcommand
 from rdbtool.engine.table import COMMANDS, command
 
 _SLOTS: Final = 16384
@@ -88,7 +88,9 @@ def function_delete(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("FUNCTION FLUSH", -2, "7.0.0")
 def function_flush(engine: Engine, argv: Sequence[bytes]) -> None:
     """Delete all libraries: FUNCTION FLUSH [ASYNC | SYNC]."""
-    if len(argv) > 3 or (len(argv) == 3 and argv[2].upper() not in (b"ASYNC", b"SYNC")):
+    if len(argv) > 3:
+        raise CommandError(describe_subcommand(argv))
+    if len(argv) == 3 and argv[2].upper() not in (b"ASYNC", b"SYNC"):
         raise CommandError("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
     engine.functions.clear()
 
@@ -98,7 +100,7 @@ def function_restore(engine: Engine, argv: Sequence[bytes]) -> None:
     """Load all libraries of a dump, or none: FUNCTION RESTORE payload [FLUSH | APPEND | REPLACE]."""
     policy = argv[3].upper() if len(argv) == 4 else b"APPEND"
     if len(argv) > 4:
-        raise CommandError(SYNTAX)
+        raise CommandError(describe_subcommand(argv))
     if policy not in (b"FLUSH", b"APPEND", b"REPLACE"):
         raise CommandError("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
     restored: dict[bytes, bytes] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, CommandError, UnknownEffectError
+from rdbtool.engine.errors import SYNTAX, CommandError, UnknownEffectError, WrongTypeError
 from rdbtool.engine.ranges import parse_count
 from rdbtool.engine.table import command
 from rdbtool.engine.values import SetData
@@ -66,6 +66,11 @@ def sinterstore(engine: Engine, argv: Sequence[bytes]) -> None:
     # Before 7.0 the first missing source ends the search: the type of later ones does not matter.
     until_missing = engine.rules.family == "redis" and engine.rules.major < 7
     sources = _sources(engine, argv[2:], until_missing=until_missing)
+    if None in sources and engine.rules.has((6, 0), None) and not engine.rules.has((7, 0), None):
+        try:
+            _sources(engine, argv[2:])
+        except WrongTypeError:
+            raise UnknownEffectError("releases of Redis 6 differ in whether the type of a source is an error") from None
     if any(source is None for source in sources):
         engine.db.delete(argv[1])
         return

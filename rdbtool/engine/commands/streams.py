@@ -31,7 +31,7 @@ from rdbtool.engine.table import command
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine
 
-_PRODUCER_LIMITS: Final = {b"IDMP-DURATION": 86_400, b"IDMP-MAXSIZE": 10_000}
+_PRODUCER_LIMITS: Final = {b"IDMP-DURATION": (86_400, "seconds"), b"IDMP-MAXSIZE": (10_000, "entries")}
 
 
 class _Options(NamedTuple):
@@ -56,7 +56,7 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
     count = len(argv) - at - 1
     if count < 2 or count & 1:
         raise ArityError("ERR wrong number of arguments for 'xadd' command")
-    if new_id == 0:
+    if new_id == 0 and not argv[at].endswith(b"-*"):
         raise CommandError("ERR The ID specified in XADD must be greater than 0-0")
     stream = engine.db.find(argv[1], StreamData)
     if stream is None and options.may_create:
@@ -64,7 +64,7 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
     if stream is None or _is_duplicate(stream, options.producer):
         return
     if new_id is None or new_id <= stream.last_id:
-        raise CommandError(_why_refused(stream))
+        raise CommandError(_why_refused(engine, stream, is_exhausted=new_id is None))
     entry = untrack(tuple(argv[at + 1 :]))
     trimming = options.trimming
     # The new entry counts too, and a refusal must come before it is there.
@@ -81,7 +81,9 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
         trim(stream, trimming, nodes)
 
 
-def _why_refused(stream: StreamData) -> str:
+def _why_refused(engine: Engine, stream: StreamData, *, is_exhausted: bool) -> str:
+    if is_exhausted and stream.last_id != MAX_ID and not engine.rules.has((7, 2)):
+        return "ERR Elements are too large to be stored"
     if stream.last_id == MAX_ID:
         return "ERR The stream has exhausted the last possible ID, unable to add more items"
     return "ERR The ID specified in XADD is equal or smaller than the target stream top item"
@@ -98,6 +100,9 @@ def _is_duplicate(stream: StreamData, producer: tuple[bytes, bytes] | None) -> b
 @command("XTRIM", -4, "5.0.0")
 def xtrim(engine: Engine, argv: Sequence[bytes]) -> None:
     """XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]."""
+    if not engine.rules.has((6, 2)) and argv[1] not in engine.db.keys:
+        # Without the key, older servers do not look at the rest.
+        return
     trimming = _parse_options(engine, argv, is_adding=False).trimming
     stream = find_stream(engine, argv[1])
     if stream is None or trimming is None:
@@ -118,10 +123,10 @@ def xdel(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("XDELEX", -5, "8.2.0", None)
 def xdelex(engine: Engine, argv: Sequence[bytes]) -> None:
     """XDELEX key [KEEPREF|DELREF|ACKED] IDS numids id [id …]."""
-    strategy, ids = parse_strategy_and_ids(argv, 2)
+    strategy, texts = parse_strategy_and_ids(argv, 2)
     stream = find_stream(engine, argv[1])
     if stream is not None:
-        for entry_id in ids:
+        for entry_id in [parse_id(text) for text in texts]:
             delete_by_strategy(stream, entry_id, strategy)
 
 
@@ -161,12 +166,17 @@ def xcfgset(engine: Engine, argv: Sequence[bytes]) -> None:
     """XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE entries]. What producers added before is forgotten."""
     options = parse_options(argv, 2, values=tuple(_PRODUCER_LIMITS))
     settings = {word: parse_int(text) for word, text in options.items()}
-    for word, number in settings.items():
-        if not 1 <= number <= _PRODUCER_LIMITS[word]:
-            raise CommandError(f"ERR {word.decode()} must be between 1 and {_PRODUCER_LIMITS[word]}")
+    if len(options) * 2 < len(argv) - 2:
+        words = [word.upper() for word in argv[2::2]]
+        twice = next(word for word in _PRODUCER_LIMITS if words.count(word) > 1)
+        raise CommandError(f"ERR {twice.decode()} specified multiple times")
     stream = find_stream(engine, argv[1])
     if stream is None:
         raise CommandError(NO_SUCH_KEY)
+    for word, number in settings.items():
+        limit, unit = _PRODUCER_LIMITS[word]
+        if not 1 <= number <= limit:
+            raise CommandError(f"ERR {word.decode()} must be between 1 and {limit} {unit}")
     producers = stream.producers = stream.producers or ProducersData()
     producers.duration_s = settings.get(b"IDMP-DURATION", producers.duration_s)
     producers.max_entries = settings.get(b"IDMP-MAXSIZE", producers.max_entries)
@@ -181,9 +191,9 @@ def xidmprecord(engine: Engine, argv: Sequence[bytes]) -> None:
     if stream is None:
         raise CommandError(NO_SUCH_KEY)
     if not argv[2] or not argv[3]:
-        raise CommandError("ERR the producer id and the idempotent id must not be empty")
+        raise CommandError(f"ERR {'idempotent' if argv[2] else 'producer'} ID must be non-empty")
     if entry_id not in stream:
-        raise CommandError("ERR The specified stream ID was deleted or doesn't exist")
+        raise CommandError("ERR No such message in stream")
     producers = stream.producers or ProducersData()
     known = producers.find(argv[2], argv[3])
     if known is None:
