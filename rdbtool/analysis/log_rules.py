@@ -21,7 +21,10 @@ from rdbtool.reader.uses import Call, Use, Uses
 from rdbtool.rules import Rules
 
 #: The table has them when all families are loaded; a log is read before.
-CONTAINERS: Final = frozenset({b"CLUSTER", b"FUNCTION", b"SCRIPT", b"XGROUP"})
+CONTAINERS: Final = frozenset(
+    b"ACL BACKUP CLIENT CLUSTER COMMAND COMMANDLOG CONFIG FUNCTION HIMPORT HOTKEYS LATENCY MEMORY MODULE OBJECT PUBSUB "
+    b"SCRIPT SLOWLOG XGROUP XINFO".split()
+)
 
 #: Commands of the log itself, which the table leaves to the replay: arity, and since when Redis has them.
 _OWN: Final = {b"MULTI": (1, "1.2.0"), b"EXEC": (1, "1.2.0"), b"DISCARD": (1, "2.0.0")}

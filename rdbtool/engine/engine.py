@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: One module a command family; importing it registers its commands.
 FAMILIES: Final = ("strings", "counters", "bits", "hyperloglog", "keys", "lists", "sets", "zsets", "zstores",
                    "hashes", "hashttl", "geo", "sort",
-                   "streams", "groups", "claims", "restore", "server", "scripts")  # fmt: skip
+                   "streams", "groups", "claims", "restore", "server", "scripts", "admin", "unfollowed")  # fmt: skip
 
 #: SELECT accepts numbers below this, as the servers' default configuration does.
 DATABASES: Final = 16

@@ -24,7 +24,8 @@ _FIRST_ONLY = """
     INCRBY INCRBYFLOAT LINSERT LPOP LPUSH LPUSHX LREM LSET LTRIM MOVE PERSIST PEXPIRE PEXPIREAT PFADD PSETEX
     RESTORE RESTORE-ASKING RPOP RPUSH RPUSHX SADD SET SETBIT SETEX SETNX SETRANGE SPOP SREM XACK XACKDEL XADD
     XAUTOCLAIM XCLAIM XDEL XDELEX XNACK XSETID XTRIM XCFGSET XIDMPRECORD ZADD ZINCRBY ZPOPMAX ZPOPMIN ZREM
-    ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE ARSET ARMSET ARSEEK ARDEL INCREX PEXPIREMEMBERAT
+    ZREMRANGEBYLEX ZREMRANGEBYRANK ZREMRANGEBYSCORE ARDEL ARDELRANGE ARINSERT ARMSET ARRING ARSEEK ARSET GCRASETVALUE
+    INCREX PEXPIREMEMBERAT VADD VREM VSETATTR
 """
 
 
@@ -72,6 +73,7 @@ _RULES: Final[dict[bytes, _Rule | _Finder]] = {
     **dict.fromkeys(_FIRST_ONLY.encode().split(), _ONE),
     b"BITOP": (2, -1, 1),
     b"BLMOVE": _TWO,
+    b"BLMOVEM": _TWO,
     b"BLPOP": (1, -2, 1),
     b"BRPOP": (1, -2, 1),
     b"BRPOPLPUSH": _TWO,
@@ -81,6 +83,7 @@ _RULES: Final[dict[bytes, _Rule | _Finder]] = {
     b"DEL": _ALL,
     b"GEOSEARCHSTORE": _TWO,
     b"LMOVE": _TWO,
+    b"LMOVEM": _TWO,
     b"MSET": (1, -1, 2),
     b"MSETNX": (1, -1, 2),
     b"PFCOUNT": _ALL,
@@ -95,6 +98,7 @@ _RULES: Final[dict[bytes, _Rule | _Finder]] = {
     b"SUNIONSTORE": _ALL,
     b"UNLINK": _ALL,
     b"ZRANGESTORE": _TWO,
+    b"HIMPORT SET": (2, 2, 1),
     b"XGROUP CREATE": (2, 2, 1),
     b"XGROUP CREATECONSUMER": (2, 2, 1),
     b"XGROUP DELCONSUMER": (2, 2, 1),
@@ -118,7 +122,7 @@ _RULES: Final[dict[bytes, _Rule | _Finder]] = {
 }
 
 #: Commands that touch keys without naming them: all keys of a database, or of all.
-SWEEPING: Final = frozenset({b"FLUSHALL", b"FLUSHDB", b"SWAPDB", b"SFLUSH", b"CLUSTER FLUSHSLOT"})
+SWEEPING: Final = frozenset({b"FLUSHALL", b"FLUSHDB", b"SWAPDB", b"SFLUSH", b"TRIMSLOTS", b"CLUSTER FLUSHSLOT"})
 
 
 #: Known before the table of commands was filled.

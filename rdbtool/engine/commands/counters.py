@@ -77,9 +77,3 @@ def incrbyfloat(engine: Engine, argv: Sequence[bytes]) -> None:
     """INCRBYFLOAT key increment."""
     value = read_string(engine.db, argv[1])
     engine.db.keys[argv[1]] = add(b"0" if value is None else value, argv[2])
-
-
-@command("INCREX", -2, "8.8.0", "9.2.0")
-def increx(_engine: Engine, _argv: Sequence[bytes]) -> None:
-    """INCREX key ...: servers log the SET that comes of it, and its rules differ between releases."""
-    raise CommandError("ERR INCREX is not executed: servers log it as SET")
