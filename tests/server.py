@@ -29,7 +29,7 @@ class ServerError(Exception):
 
 
 class Tools(NamedTuple):
-    """Where the programs of an installed Redis or Valkey are, and its version; ``family`` is ``redis`` or ``valkey``."""
+    """Where the programs of an installed server are, and its version; ``family`` is ``redis`` or ``valkey``."""
 
     server: str
     check_rdb: str

@@ -53,6 +53,8 @@ class Engine:
         self.db = self.dbs[0]
         self.functions: dict[bytes, bytes] = {}
         self.scripts: dict[bytes, bytes] = {}
+        #: Nobody named the server: what only some of them do alike is in doubt.
+        self.are_rules_guessed = False
         self._shared: dict[bytes, bytes] = {}
         load_families()
 
@@ -101,10 +103,10 @@ class Engine:
 
     def put(self, record: KeyRecord) -> None:
         """Put a record of an RDB into the keyspace; a key that is there gives way."""
-        from rdbtool.engine.convert import to_data  # noqa: PLC0415 - convert imports the values of all families
+        from rdbtool.engine.convert import record_data  # noqa: PLC0415 - convert imports the values of all families
 
         db = self.database(record.db)
-        db.replace(record.key, to_data(record.value, self.share))
+        db.replace(record.key, record_data(record, self.share))
         if record.expire_at_ms is not None:
             db.expires[record.key] = record.expire_at_ms
 

@@ -162,6 +162,7 @@ class _Loading:
             watcher=options.watcher,
         )
         self.replay.are_rules_known = options.rules is not None
+        self.engine.are_rules_guessed = options.rules is None
         self.header = Header(REDIS, _VERSION)
         self.aux: list[Aux] = []
         self.snapshot_keys = 0
@@ -229,6 +230,7 @@ class _Loading:
         if self.options.rules is None:
             engine.rules = resolve_rules(None, snapshot)
             self.replay.are_rules_known = names_writer(snapshot)
+            engine.are_rules_guessed = not self.replay.are_rules_known
 
     def _load_function(self, library: FunctionLibrary, part: str) -> None:
         if not library.released:

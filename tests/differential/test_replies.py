@@ -1,4 +1,4 @@
-"""Error replies: each is one that a server gives while it loads an AOF, and what the engine executes the server does too.
+"""Error replies: each is one that a server gives while it loads an AOF, and only where the engine gives it.
 
 ``replies.txt`` has the commands, family by family. A server loads all commands of a family as one AOF; what it answered
 is in its log, in order (since 7.0). Other servers than the one that is installed are asked by hand:
@@ -18,10 +18,11 @@ from pathlib import Path
 
 import pytest
 import server
+from aof.logs import command
 from duel import digest_of
 
 from rdbtool.engine import CommandError, Engine
-from rdbtool.engine.errors import UnknownCommandError, UnknownEffectError, UnknownOrderError
+from rdbtool.engine.errors import UnknownEffectError, UnknownOrderError
 
 pytestmark = pytest.mark.server
 
@@ -59,7 +60,7 @@ def tools(request: pytest.FixtureRequest) -> server.Tools:
 
 
 def execute(engine: Engine, argv: Argv) -> str | None:
-    """Execute a command and return its error, None without one. Raises UnknownEffectError, and then nothing is known."""
+    """Execute a command and return its error, None without one. Raises UnknownEffectError."""
     before = digest_of(engine, str(engine.rules))
     try:
         engine.execute(*argv)
@@ -103,7 +104,7 @@ def test_replies_are_those_of_a_loading_server(family: str, tools: server.Tools,
         if error is not None:
             replies.append((error, argv))
     assert executed or not SERVERS
-    aof = b"".join(b"*%d\r\n" % len(argv) + b"".join(b"$%d\r\n%b\r\n" % (len(w), w) for w in argv) for argv in executed)
+    aof = b"".join(command(*argv) for argv in executed)
     files: dict[str, Path] = {}
     if tools.version >= (7, 0):
         directory = tmp_path / "appendonlydir"

@@ -175,7 +175,8 @@ def _clone(value: object) -> object:
     elif isinstance(value, ListData):
         copy_of = ListData(value)
     elif isinstance(value, SetData):
-        copy_of = SetData(value)
+        copy_of = members_of = SetData(value)
+        members_of.layout = value.layout
     elif isinstance(value, HashData):
         copy_of = fields = HashData()
         fields.update(value)

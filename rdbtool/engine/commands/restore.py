@@ -11,7 +11,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import INT64_MAX, parse_int
-from rdbtool.engine.convert import to_data
+from rdbtool.engine.convert import record_data
 from rdbtool.engine.errors import CommandError, UnknownEffectError
 from rdbtool.engine.stream_arguments import knows, parse_options
 from rdbtool.engine.table import command
@@ -46,7 +46,7 @@ def restore(engine: Engine, argv: Sequence[bytes]) -> None:
         if isinstance(error, LimitError):
             raise UnknownEffectError("the payload inflates to more than rdbtool reads") from None
         raise CommandError(_BAD_DATA) from None
-    data = to_data(record.value, engine.share)
+    data = record_data(record, engine.share)
     if not _is_sound(record, data):
         raise CommandError(_BAD_DATA)
     if ttl > INT64_MAX:

@@ -43,7 +43,7 @@ def smove(engine: Engine, argv: Sequence[bytes]) -> None:
         return
     del source[argv[3]]
     engine.db.drop_if_empty(argv[1], source)
-    engine.db.find_or_make(argv[2], SetData)[engine.share(argv[3])] = None
+    engine.db.find_or_make(argv[2], SetData).add_from((engine.share(argv[3]),), 0)
 
 
 @command("SPOP", -2)
