@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from rdbtool.analysis.rewrite import rewrite as rewrite
     from rdbtool.engine.engine import Engine as Engine
     from rdbtool.engine.errors import CommandError as CommandError
+    from rdbtool.engine.errors import UnknownEffectError as UnknownEffectError
     from rdbtool.engine.persistence.log import AppendLog as AppendLog
     from rdbtool.errors import FormatError as FormatError
     from rdbtool.errors import InputError as InputError
@@ -122,6 +123,7 @@ _HOMES = {
     "StringValue": "rdbtool.model",
     "Target": "rdbtool.writer.targets",
     "Totals": "rdbtool.reader.rdb",
+    "UnknownEffectError": "rdbtool.engine.errors",
     "UnsupportedError": "rdbtool.errors",
     "ZSetValue": "rdbtool.model",
     "convert": "rdbtool.analysis.convert",

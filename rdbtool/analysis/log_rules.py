@@ -74,11 +74,11 @@ class Grader:
         self.is_asked_for = is_asked_for
         #: The log names a writer; else the rules are a guess, unless they were asked for.
         self.is_named = is_named
-        self._is_server_level = is_server_level
+        self.is_server_level = is_server_level
 
     def severity(self, own: str, *, refused: bool) -> str:
         """Return the severity of a finding that servers of ``rules`` refuse, or do not."""
-        if self._is_server_level:
+        if self.is_server_level:
             return "error" if refused else "note"
         return "error" if refused else own
 
@@ -133,10 +133,13 @@ def _row(name: bytes) -> Row | None:
 
 def _unknown(use: Use, name: bytes, parts: list[Part], grader: Grader) -> Finding:
     is_passed_over = b" " in name and grader.is_redis_before(7)
-    hint = ""
-    if b"." in name:
-        hint = ", it may be a module's"
-    message = f"unknown command {_show(use.name)}{_times(use)}{hint}"
+    if b"." in name and b" " not in name:
+        # Modules name their commands so. Whether the server has the module is no question of the AOF's.
+        message = f"{_show(use.name)}{_times(use)}: needs a module that has {_show(use.name)}"
+        severity = grader.severity("warning", refused=grader.is_server_level)
+        server = "A server without it refuses to start."
+        return Finding("CMD201", severity, *_at(use.first, parts), message, server, use.first.number)
+    message = f"unknown command {_show(use.name)}{_times(use)}"
     server = "The server goes on without a word." if is_passed_over else _REFUSES
     severity = grader.severity("error", refused=not is_passed_over)
     return Finding("CMD201", severity, *_at(use.first, parts), message, server, use.first.number)

@@ -90,6 +90,11 @@ class ReplayReport(NamedTuple):
         return self.loaded.fault
 
     @property
+    def doubts(self) -> list[Finding]:
+        """What makes the dataset uncertain: the first commands whose effect, or whose order, is unknown."""
+        return self.loaded.doubts
+
+    @property
     def obstacle(self) -> UncertainError | None:
         """What makes the counted keys uncertain."""
         return self.loaded.obstacle

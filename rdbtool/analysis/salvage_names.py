@@ -67,7 +67,8 @@ class Strangers:
         single.by_name[name] = use
         grader = Grader(Rules.parse(DEFAULT), is_server_level=False, is_asked_for=False, is_named=False)
         part = Part(self._stock.name, self._stock.name, "single", 1, None, "resp")
-        codes = {finding.code for finding, _ in judge_commands(single, [part], grader) if finding.severity == "error"}
+        findings = [finding for finding, _ in judge_commands(single, [part], grader)]
+        codes = {finding.code for finding in findings if finding.severity == "error" or finding.code == _UNKNOWN}
         if _UNKNOWN in codes:
             if b"." in name or use.calls > _RARE:
                 self.foreign.append(use.name.decode(errors="backslashreplace"))

@@ -46,8 +46,8 @@ def history(
     """Print every record of a log that touched a key: time, offset, command number, database, effect, command.
 
     The log is replayed, so commands that did not name the key are found too: FLUSHALL, SWAPDB and others. At the
-    end it is said where the key is, and which command deleted it where it is gone. Exit code 1 says that no
-    record touched it, or that the log is damaged.
+    end it is said where the key is, which command deleted it where it is gone, and which commands have effects that are
+    unknown. Exit code 1 says that no record touched it, that the log is damaged, or that effects are unknown.
     """
     check_rules(rules)
     stop.check(src)

@@ -11,7 +11,7 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import (
@@ -19,6 +19,7 @@ from rdbtool.engine.errors import (
     CommandError,
     UnknownCommandError,
     UnknownEffectError,
+    UnknownOrderError,
 )
 from rdbtool.engine.keyspec import command_name, is_called, keys_of
 from rdbtool.engine.plain import PlainCommands
@@ -30,6 +31,9 @@ from rdbtool.rules import Rules
 #: Errors, warnings and notes that are kept in full; beyond that they are only counted.
 KEPT_FINDINGS: Final = 1000
 KEPT_NOTES: Final = 100
+
+#: Names of commands with unknown effects that are kept.
+KEPT_NAMES: Final = 100
 
 #: Called with the replay, a command, its offset and number, and a function that executes it and returns its error.
 Watcher = Callable[["Replay", Sequence[bytes], int, int, Callable[[], CommandError | None]], None]
@@ -60,6 +64,14 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
+class Unfollowed(NamedTuple):
+    """A command whose effect is unknown: its name, how often it was met, and the finding about the first one."""
+
+    name: str
+    times: int
+    first: Finding
+
+
 class Replay:
     """An engine and what happened on the way.
 
@@ -69,8 +81,9 @@ class Replay:
     (part name, offset, number) of the first command that was not executed because the place to stop was reached, None
     when the log was replayed whole. ``before`` is the upper-case name of a command to stop in front of,
     ``before_number`` the number of one. ``strict``: the first finding that is no note ends the replay with
-    ReplayError. ``doubts`` holds the first findings about commands whose effect is unknown, ``doubt_count`` counts all
-    of them; ``order_doubts`` are those of an unknown order, which stop no rewrite. ``are_rules_known`` tells that the
+    ReplayError. ``doubts`` holds the first findings about commands whose effect is unknown, ``doubt_count`` counts
+    all of them; ``order_doubts`` are those of an unknown order, which stop no rewrite. ``unfollowed`` tells of
+    commands with unknown effects, by name, up to a hundred names. ``are_rules_known`` tells that the
     rules were named by the caller or by the file: an error reply under rules that were only inferred is doubt.
     ``watcher`` is called instead of each execution. ``part`` names the file at hand, and
     ``in_exec`` tells that the command at hand belongs to a transaction.
@@ -95,6 +108,7 @@ class Replay:
         self.doubts: list[Finding] = []
         self.doubt_count = 0
         self.order_doubts: list[Finding] = []
+        self.unfollowed: dict[bytes, Unfollowed] = {}
         self.are_rules_known = True
         self.part = ""
         self.in_exec = False
@@ -178,7 +192,10 @@ class Replay:
                 self._learn(argv)
                 self._execute(argv, offset, number)
         except CommandError as error:
-            self._report(error, argv, offset, number)
+            reply = error
+            self._report(reply, argv, offset, number)
+            if self._watcher is not None:
+                self._watcher(self, argv, offset, number, lambda: reply)
 
     def _learn(self, argv: Sequence[bytes]) -> None:
         name = argv[0].upper()
@@ -242,7 +259,17 @@ class Replay:
             kept = self.order_doubts if code == "CMD209" else self.doubts
             if len(kept) < KEPT_FINDINGS:
                 kept.append(finding._replace(db=self.engine.index))
+            if isinstance(error, UnknownEffectError) and not isinstance(error, UnknownOrderError):
+                self._count_unfollowed(argv, finding)
         self._keep(finding, argv)
+
+    def _count_unfollowed(self, argv: Sequence[bytes], finding: Finding) -> None:
+        name = command_name(argv)
+        known = self.unfollowed.get(name)
+        if known is not None:
+            self.unfollowed[name] = known._replace(times=known.times + 1)
+        elif len(self.unfollowed) < KEPT_NAMES:
+            self.unfollowed[name] = Unfollowed(show_command([name]), 1, finding)
 
     def _note_script(self, argv: Sequence[bytes], offset: int, number: int) -> None:
         message = f"{show_command(argv)}: a script of plain calls, which were carried out"

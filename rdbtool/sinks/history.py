@@ -57,6 +57,12 @@ class HistoryText:
             where = f"{touch.part} at {touch.offset:#x}"
             words = f"deleted by command {touch.number}, {touch.command}, {where}"
             self._write(f"  db {touch.db}: {words}\n".encode())
+        if history.unfollowed:
+            self._write(b"commands of unknown effect, which may have touched it:\n")
+        for name, times, first in history.unfollowed:
+            more = f"{show_count(times, 'time')}, the first " if times > 1 else ""
+            place = f"{more}in {first.part} at {first.offset:#x}, command {first.number}"
+            self._write(f"  {name}: {place}\n".encode())
 
 
 class HistoryJson:
@@ -82,6 +88,10 @@ class HistoryJson:
             "source": history.source,
             "states": [state._asdict() for state in history.states],
             "deletions": [touch._asdict() for touch in history.deletions],
+            "unknown": [
+                {"command": name, "times": times, "part": first.part, "offset": first.offset, "number": first.number}
+                for name, times, first in history.unfollowed
+            ],
             "damage": damage,
         }
         self._write(f"\n],{json.dumps(rest)[1:]}\n".encode())

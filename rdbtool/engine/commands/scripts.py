@@ -13,7 +13,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import parse_int
-from rdbtool.engine.errors import CarriedOutScriptError, CommandError, ScriptError
+from rdbtool.engine.errors import (
+    CarriedOutScriptError,
+    CommandError,
+    ScriptError,
+    UnknownCommandError,
+    UnknownOrderError,
+)
 from rdbtool.engine.table import command
 from rdbtool.rules import Rules
 
@@ -103,13 +109,21 @@ def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> None:
     if any(call[0].upper() in _NOT_IN_SCRIPTS for call in calls):
         raise ScriptError("ERR This Redis command is not allowed from scripts")
     index = engine.index
+    unordered: UnknownOrderError | None = None
     try:
         for call in calls:
-            engine.execute(*call)
+            try:
+                engine.execute(*call)
+            except UnknownOrderError as error:
+                unordered = error
+            except UnknownCommandError:
+                raise CommandError("ERR Unknown Redis command called from script") from None
     finally:
         # Since 2.8 a SELECT holds on for the script alone.
         if engine.rules.family == "valkey" or (engine.rules.major, engine.rules.minor) >= (2, 8):
             engine.select(index)
+    if unordered is not None:
+        raise unordered
     if not _are_logged(engine.rules):
         raise CarriedOutScriptError("a script of plain calls, which were executed")
 
