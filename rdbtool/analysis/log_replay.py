@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.records import Records
 from rdbtool.analysis.replay import replay_options
@@ -18,7 +18,7 @@ from rdbtool.engine.errors import CommandError
 from rdbtool.engine.log import describe_stop, replay_log, stop_at_damage
 from rdbtool.engine.replay import Replay, collector_paused
 from rdbtool.engine.stops import Extent, show_name
-from rdbtool.errors import PlaceError, ReplayError, UnsupportedError
+from rdbtool.errors import FormatError, PlaceError, ReplayError, UnsupportedError
 from rdbtool.model import KeyRecord
 from rdbtool.reader.aof import AofReader, open_aof
 from rdbtool.reader.parts import find_part
@@ -26,7 +26,6 @@ from rdbtool.rules import DEFAULT, Rules
 
 if TYPE_CHECKING:
     from rdbtool.analysis.validate import Checks, Verdict
-    from rdbtool.errors import FormatError
     from rdbtool.findings import Finding
     from rdbtool.reader.batches import CommandBatch
     from rdbtool.reader.parts import Part
@@ -34,6 +33,9 @@ if TYPE_CHECKING:
     from rdbtool.reader.tail import Tail
 
 Progress = Callable[[int], object]
+
+#: Why a place was not reached.
+_DAMAGED_BEFORE: Final = "the AOF is damaged before the place to stop, or the command to skip"
 
 
 class Replayed(NamedTuple):
@@ -61,6 +63,10 @@ def replay_file(path: str, rules: Rules, checks: Checks, *, backend: str, progre
             loaded = replay_log(reader, options, progress)
     except PlaceError as error:
         return Replayed([], {}, {}, missed=str(error))
+    except FormatError:
+        if checks.places is None:
+            raise
+        return Replayed([], {}, {}, missed=_DAMAGED_BEFORE)
     except (ReplayError, UnsupportedError) as error:
         return Replayed([], {}, {}, str(error))
     return _sum_up(loaded.replay)._replace(extent=loaded.extent)
@@ -118,9 +124,10 @@ class LiveReplay:
         if faults and self._replay.stopped_at is None:
             stop_at_damage(self._replay, self._stops, faults[0][1], parts)
         is_stopped = self._replay.stopped_at is not None
+        fault = faults[0][0] if faults and not is_stopped else None
         if self._missed is None and self._failure is None:
             with self._noting_places():
-                self._stops.check(reader.name, parts, is_stopped=is_stopped)
+                self._stops.check(reader.name, parts, fault, is_stopped=is_stopped)
         stopped = describe_stop(self._replay, self._stop_name, reader.count, is_counted=not faults)
         extent = Extent(self._options.place, stopped, tuple(self._stops.skipped))
         return _sum_up(self._replay)._replace(failure=self._failure, extent=extent, missed=self._missed)
@@ -132,6 +139,8 @@ class LiveReplay:
             yield
         except PlaceError as error:
             self._missed = str(error)
+        except FormatError:
+            self._missed = _DAMAGED_BEFORE
 
 
 def _sum_up(replay: Replay) -> Replayed:

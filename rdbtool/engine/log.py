@@ -199,9 +199,7 @@ class _Loading:
         if self.replay.stopped_at is None and reader.fault is not None and reader.tail is not None:
             stop_at_damage(self.replay, self.stops, reader.tail, reader.parts)
         is_stopped = self.replay.stopped_at is not None
-        if reader.fault is not None and self.stops.has_place and not is_stopped:
-            raise reader.fault
-        self.stops.check(reader.name, reader.parts, is_stopped=is_stopped)
+        self.stops.check(reader.name, reader.parts, None if is_stopped else reader.fault, is_stopped=is_stopped)
         is_counted = self._is_counted and reader.fault is None
         stopped = describe_stop(self.replay, self._stop_name, reader.count, is_counted=is_counted)
         loaded = loaded._replace(

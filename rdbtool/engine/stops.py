@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from rdbtool.engine.keyspec import SWEEPING, command_name, is_called
 from rdbtool.engine.places import NO_SKIP, TRANSACTION, Place
-from rdbtool.errors import PlaceError
+from rdbtool.errors import FormatError, PlaceError
 from rdbtool.model import Aux
 from rdbtool.moments import show_seconds
 from rdbtool.reader.batches import CommandBatch, read_time
@@ -174,12 +174,18 @@ class Stops:
             return commands >= until.commands
         return until.offset is not None and self._chosen(until, parts) == part and until.offset <= offset
 
-    def check(self, source: str, parts: Sequence[Part], *, is_stopped: bool) -> None:
-        """Raise PlaceError unless the place to stop was reached and each command to skip was met."""
-        missed = None if is_stopped or not self.has_place else self._missed(parts)
+    def check(self, source: str, parts: Sequence[Part], fault: FormatError | None, *, is_stopped: bool) -> None:
+        """Raise PlaceError unless the place to stop was reached and each command to skip was met.
+
+        Where ``fault`` ended the AOF before, that is raised.
+        """
+        is_missing = self.has_place and not is_stopped
+        if fault is not None and is_missing:
+            raise fault
+        missed = self._missed(parts) if is_missing else None
         missed = missed or self._unmet_skip(is_stopped=is_stopped)
         if missed is not None:
-            raise PlaceError(f"{source}: {missed}")
+            raise fault or PlaceError(f"{source}: {missed}")
 
     # ---- places ----------------------------------------------------------------------------------
 

@@ -183,7 +183,8 @@ def test_damage_after_the_place(here):
 def test_damage_before_the_place(here):
     (here / "log.aof").write_bytes(LOG[: AT[5]] + b"*1\r\n$9\r\nFLUSH")
     before = tree(here)
-    for stop in (("--before", "flushall"), ("--before-last", "flushall"), ("--until", "n:7"), ("--until", "ts:3000")):
+    stops = (("--before", "flushall"), ("--before-last", "flushall"), ("--until", "n:7"), ("--until", "ts:3000"))
+    for stop in (*stops, ("--skip-command", "12")):
         for words, more in [*READERS, *WRITERS]:
             done = run(*words, "log.aof", *more, *stop, cwd=here)
             assert (done.code, done.out) == (1, b""), (words, stop)
@@ -508,6 +509,21 @@ def test_validate_reads_on(here, piped):
     text = " ".join(done.out.decode().split())
     assert "; at least 2 commands left out" in text
     assert "AOF205" not in text
+
+
+@pytest.mark.parametrize("piped", [True, False])
+@pytest.mark.parametrize(
+    "stop", [("--before", "flushall"), ("--until", "n:7"), ("--until", "ts:3000"), ("--skip-command", "7")]
+)
+def test_validate_of_damage_before_the_place(here, piped, stop):
+    data = LOG[: AT[5]] + b"*1\r\n$9\r\nFLUSH"
+    (here / "log.aof").write_bytes(data)
+    source, stdin = ("-", data) if piped else ("log.aof", None)
+    done = run("validate", "--json", source, *stop, cwd=here, stdin=stdin)
+    [report] = json.loads(done.out)["sources"]
+    found = {row["code"]: row for row in report["findings"]}
+    assert (done.code, report["keys"], set(found)) == (1, None, {"AOF101", "CHK016"})
+    assert found["CHK016"]["message"] == "the AOF is damaged before the place to stop, or the command to skip"
 
 
 # ---- times ------------------------------------------------------------------------------------
