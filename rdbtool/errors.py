@@ -7,7 +7,7 @@ exit code that the commands answer with. Nothing else may reach a user.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from rdbtool.span import Where
 
@@ -47,6 +47,17 @@ class ReplayError(RdbToolError):
     """A command of a log does not do what a log's command should, and ``strict`` was asked for."""
 
     exit_code = 1
+
+
+class PlaceError(RdbToolError):
+    """An AOF does not have the place that a replay was to stop at, or the command that it was to skip."""
+
+    exit_code = 1
+
+    @classmethod
+    def no_commands(cls, source: str) -> Self:
+        """Return the error for places in what is no AOF."""
+        return cls(f"{source} is no AOF: it has no commands, so no place to stop and none to skip")
 
 
 class UncertainError(RdbToolError):

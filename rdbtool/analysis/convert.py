@@ -27,7 +27,9 @@ from rdbtool.writer.targets import Target, default_target
 if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
     from rdbtool.analysis.keys import KeySource
+    from rdbtool.engine.places import Places
     from rdbtool.engine.state import EngineState
+    from rdbtool.engine.stops import Extent
     from rdbtool.manifest import Manifest
 
 Form = Literal["rdb", "aof", "aof-dir", "resp", "jsonl"]
@@ -48,7 +50,8 @@ class ConvertOptions(NamedTuple):
     ``form`` None: as ``form_of`` the destination; ``target`` None: the form of the source. ``preamble``: a log begins
     with an RDB; None: a directory does, unless the source is a log of commands, and a single file does not. ``rules``
     names the server that replays a log, ``now_ms`` (Unix ms) is when. ``force``: what exists is replaced, and
-    ``server_stopped`` says that no server holds it, for where that cannot be found out.
+    ``server_stopped`` says that no server holds it, for where that cannot be found out. ``places`` says where the
+    replay of a log stops and what it skips.
     """
 
     form: Form | None = None
@@ -60,6 +63,7 @@ class ConvertOptions(NamedTuple):
     rules: str | None = None
     now_ms: int = 0
     selection: Selection | None = None
+    places: Places | None = None
 
 
 class Converted(NamedTuple):
@@ -67,7 +71,8 @@ class Converted(NamedTuple):
 
     ``is_raised`` tells that the data needed a newer version than an unnamed one is written as. ``is_verified`` is
     False where nothing can be read back: standard output, pipes, devices. ``error_replies`` counts commands of a log
-    that a server answers with an error, and that change nothing.
+    that a server answers with an error, and that change nothing. ``extent`` tells where the replay stopped, and what it
+    skipped; None for what is no log.
     """
 
     source: str
@@ -83,6 +88,7 @@ class Converted(NamedTuple):
     is_verified: bool
     error_replies: int
     remarks: Sequence[str]
+    extent: Extent | None = None
 
 
 def convert(
@@ -91,7 +97,8 @@ def convert(
     """Convert what ``source`` names into ``destination`` (``-``: standard output), and read it back.
 
     Raises ValueError where the form does not follow from the destination, LossError where the target cannot hold the
-    data, UncertainError where a log's effect is in doubt, and what reading and writing raise; nothing was written then.
+    data, UncertainError where a log's effect is in doubt, PlaceError where it does not have one of the places, and what
+    reading and writing raise; nothing was written then.
     """
     options = options or ConvertOptions()
     form = options.form or form_of(destination)
@@ -99,7 +106,7 @@ def convert(
         raise ValueError(f"{destination!r} does not say what to write: {', '.join(FORMS)}?")
     with open_any(source, jsonl=True) as reader:
         _refuse_part(destination, getattr(reader, "manifest", None))
-        keys = load_keys(reader, options.rules, now_ms=options.now_ms, progress=progress)
+        keys = load_keys(reader, options.rules, now_ms=options.now_ms, places=options.places, progress=progress)
         loaded = getattr(keys, "loaded", None)
         is_named = loaded is None or names_version(loaded)
         encoding = _encoding(form, preamble=options.preamble, is_named=is_named)
@@ -146,6 +153,7 @@ def convert(
         is_verified,
         0 if loaded is None else loaded.replay.counts["CMD203"],
         () if loaded is None else loaded.remarks,
+        None if loaded is None else loaded.extent,
     )
 
 

@@ -53,7 +53,7 @@ def judge(
         if policies is not None:
             from rdbtool.analysis.policies import apply_policies  # noqa: PLC0415 - most checks have none
 
-            verdict = apply_policies(verdict, policies, target, now_ms=checks.now_ms)
+            verdict = apply_policies(verdict, policies, target, now_ms=checks.now_ms, places=checks.places)
         if target == "-":
             break
         if not looked_again and any(finding.code == "MAN012" for finding in verdict.findings):

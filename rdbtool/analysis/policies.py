@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from rdbtool.analysis.validate import Answer, Gathered, Verdict
 from rdbtool.errors import InputError, RdbToolError, UncertainError
 from rdbtool.findings import Finding, what_servers_do
 from rdbtool.rules import Rules
+
+if TYPE_CHECKING:
+    from rdbtool.engine.places import Places
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -99,10 +102,13 @@ def parse_digest(text: str) -> str:
     return lower
 
 
-def apply_policies(verdict: Verdict, policies: Policies, target: str, *, now_ms: int) -> Verdict:
+def apply_policies(
+    verdict: Verdict, policies: Policies, target: str, *, now_ms: int, places: Places | None = None
+) -> Verdict:
     """Return the verdict on ``target`` (a path or ``-``) with what the policies find in it, if it is valid so far.
 
-    ``now_ms`` (Unix ms) is when. For the digest the source is read once more; where that fails, the source is
+    ``now_ms`` (Unix ms) is when; ``places``: see ``Checks``.
+    For the digest the source is read once more; where that fails, the source is
     unanswered. Raises nothing that a source can cause.
     """
     if verdict.answer != "valid" or policies == Policies():
@@ -114,7 +120,7 @@ def apply_policies(verdict: Verdict, policies: Policies, target: str, *, now_ms:
         return verdict._replace(answer="unanswered", error=f"{verdict.source}: {words}")
     try:
         if policies.digest is not None:
-            digest, doubt = _digest(verdict, target, now_ms)
+            digest, doubt = _digest(verdict, target, now_ms, places)
             if doubt is not None:
                 message = f"the digest is uncertain: {doubt}"
                 gathered.add(Finding("CHK014", "error", verdict.source, 0, message, what_servers_do("CHK014")))
@@ -204,7 +210,7 @@ def _judge_version(verdict: Verdict, wanted: int | Rules) -> str | None:
     return None if writer >= wanted else f"expected {wanted} or later as its writer, found {writer}"
 
 
-def _digest(verdict: Verdict, target: str, now_ms: int) -> tuple[str, UncertainError | None]:
+def _digest(verdict: Verdict, target: str, now_ms: int, places: Places | None) -> tuple[str, UncertainError | None]:
     """Return the digest, and what makes it uncertain."""
     from rdbtool.analysis.digest import compute_digest  # noqa: PLC0415 - rarely asked for
     from rdbtool.analysis.keys import open_keys  # noqa: PLC0415 - likewise
@@ -212,7 +218,7 @@ def _digest(verdict: Verdict, target: str, now_ms: int) -> tuple[str, UncertainE
     if target == "-":
         raise InputError("the digest is computed by reading once more, and standard input can be read once")
     rules = str(verdict.rules)
-    with open_keys(target, rules=rules, now_ms=now_ms) as keys:
+    with open_keys(target, rules=rules, now_ms=now_ms, places=places) as keys:
         return compute_digest(keys, rules, now_ms=now_ms).digest, keys.doubt
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -17,7 +17,8 @@ from rdbtool._codec.feed import feed_record
 from rdbtool.analysis.tally import LogTally
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.log import Loaded, Options, find_last, replay_log
-from rdbtool.engine.places import Place
+from rdbtool.engine.places import Place, Places, command_named, describe_place, skipped_command
+from rdbtool.engine.stops import Extent
 from rdbtool.errors import FormatError, InputError, UncertainError
 from rdbtool.findings import Finding
 from rdbtool.model import Aux, FunctionLibrary, Header
@@ -46,8 +47,7 @@ class ReplayReport(NamedTuple):
     ``parts`` are its files, ``part_commands`` counts the commands read of each. ``transactions`` counts those with
     an EXEC; ``first_time`` and ``last_time`` are annotated ones (Unix seconds). ``snapshot`` is None for a log
     without one. ``totals`` counts the keys of the state. ``digest`` is that of the state; None where nobody asked
-    for it, or where ``opaque_keys`` hold what only their server can sum up. ``place`` is the place to
-    stop as it was asked for, empty without one.
+    for it, or where ``opaque_keys`` hold what only their server can sum up.
     """
 
     source: str
@@ -62,7 +62,6 @@ class ReplayReport(NamedTuple):
     functions: tuple[FunctionLibrary, ...]
     digest: str | None
     opaque_keys: int
-    place: str = ""
 
     @property
     def engine(self) -> Engine:
@@ -100,6 +99,11 @@ class ReplayReport(NamedTuple):
         return self.loaded.obstacle
 
     @property
+    def extent(self) -> Extent:
+        """Where the replay stopped, and what it skipped."""
+        return self.loaded.extent
+
+    @property
     def remarks(self) -> list[str]:
         """What a reader of the dataset should know."""
         return self.loaded.remarks
@@ -116,6 +120,7 @@ def replay(
     until: str | None = None,
     before: str | None = None,
     before_last: str | None = None,
+    skip: Sequence[str] = (),
     rules: str | None = None,
     strict: bool = False,
     now_ms: int = 0,
@@ -123,51 +128,41 @@ def replay(
 ) -> ReplayReport:
     """Replay a log, a manifest or a directory with one (an RDB is loaded), and return what came of it.
 
-    ``until`` is a place as ``--until`` takes it; ``before`` and ``before_last`` name a command to stop in front of.
+    ``until``, ``before``, ``before_last`` and ``skip``: see ``Places``.
     ``rules`` names a server, None: the writer of the snapshot. ``now_ms`` (Unix ms) is when. Damage that ends the log
-    is ``report.loaded.fault`` and not raised. Raises ValueError for a place or name that is none, InputError,
-    UnsupportedError, FormatError for a damaged snapshot, ReplayError with ``strict``.
+    is ``report.loaded.fault`` and not raised, unless it comes before the place to stop. Raises ValueError for a place
+    or name that is none, PlaceError for a place that is not reached, InputError, UnsupportedError, FormatError for a
+    damaged snapshot, ReplayError with ``strict``.
     """
-    options, place = replay_options(
-        source,
-        until=until,
-        before=before,
-        before_last=before_last,
-        rules=rules,
-        strict=strict,
-        now_ms=now_ms,
-    )
+    places = Places(until, before, before_last, tuple(skip))
+    options = replay_options(source, places, rules=rules, strict=strict, now_ms=now_ms)
     with open_any(source) as reader:
-        return replay_reader(reader, options, digest=digest, place=place)
+        return replay_reader(reader, options, digest=digest)
 
 
 def replay_options(
-    source: Target,
-    *,
-    until: str | None = None,
-    before: str | None = None,
-    before_last: str | None = None,
-    rules: str | None = None,
-    strict: bool = False,
-    now_ms: int = 0,
-) -> tuple[Options, str]:
-    """Return the options of a replay, and the place to stop in words. See ``replay``."""
-    given = [text for text in (until, before, before_last) if text is not None]
-    if len(given) > 1:
-        raise ValueError("only one place to stop can be given")
+    source: Target, places: Places | None, *, rules: str | None = None, strict: bool = False, now_ms: int = 0
+) -> Options:
+    """Return the options of a replay of ``source``, which is read for the last command of a name. See ``replay``."""
     options = Options(rules=None if rules is None else Rules.parse(rules), now_ms=now_ms, strict=strict)
+    if places is None:
+        return options
+    until, before, before_last, skip = places
+    if sum(text is not None for text in (until, before, before_last)) > 1:
+        raise ValueError("only one place to stop can be given")
+    options = options._replace(skip=tuple(map(skipped_command, skip)))
     if until is not None:
-        return options._replace(until=Place.parse(until)), until
+        return options._replace(until=Place.parse(until), place=describe_place(until))
     if before is not None:
-        return options._replace(before=_name(before)), f"the first {_name(before).decode('utf-8', 'replace')}"
+        return options._replace(before=command_named(before))
     if before_last is not None:
+        name = command_named(before_last)
         if not _can_be_read_twice(source):
-            raise InputError("the last command of a name is found by reading the log twice, which a pipe cannot be")
-        number = find_last(source, _name(before_last))
-        # Without one there is no such number, and no place to stop.
-        place = f"the last {_name(before_last).decode('utf-8', 'replace')}"
-        return options._replace(before_number=number), place
-    return options, ""
+            raise InputError("the last command of a name is found by reading the AOF twice, which a pipe cannot be")
+        number = find_last(source, name)
+        # One that is not there is looked for again: what the replay meets instead is worth telling.
+        return options._replace(before=name) if number is None else options._replace(before_number=number)
+    return options
 
 
 def replay_reader(
@@ -175,10 +170,9 @@ def replay_reader(
     options: Options,
     *,
     digest: bool,
-    place: str = "",
     progress: Progress | None = None,
 ) -> ReplayReport:
-    """Replay an open source and return what came of it; ``place`` is the place to stop in words."""
+    """Replay an open source and return what came of it."""
     tally = LogTally()
     loaded = replay_log(reader, options._replace(on_batch=tally), progress)
     if isinstance(reader, RdbReader):
@@ -208,16 +202,11 @@ def replay_reader(
         functions=_functions(engine),
         digest=found,
         opaque_keys=opaque,
-        place=place,
     )
 
 
 def _functions(engine: Engine) -> tuple[FunctionLibrary, ...]:
     return tuple(FunctionLibrary(code, released=True, span=Span(-1, -1)) for code in engine.functions.values())
-
-
-def _name(text: str) -> bytes:
-    return " ".join(text.split()).upper().encode("utf-8", "surrogateescape")
 
 
 def _can_be_read_twice(source: Target) -> bool:

@@ -10,14 +10,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rdbtool._codec.sink import Null
+from rdbtool.analysis.keys import refuse_places
 from rdbtool.errors import FormatError, UncertainError
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.reader.rdb import RdbReader, Totals
-from rdbtool.rules import Rules
 from rdbtool.types import CHECKSUM_SINCE
 
 if TYPE_CHECKING:
     from rdbtool.analysis.replay import ReplayReport
+    from rdbtool.engine.places import Places
     from rdbtool.reader.aof import AofReader
 
 
@@ -47,15 +48,22 @@ class Summary(NamedTuple):
 
 
 def summarize_any(
-    reader: RdbReader | AofReader, rules: str | None = None, progress: Callable[[int], object] | None = None
+    reader: RdbReader | AofReader,
+    rules: str | None = None,
+    progress: Callable[[int], object] | None = None,
+    *,
+    places: Places | None = None,
 ) -> Summary | ReplayReport:
-    """Read an RDB or replay a log, by the rules of a server, and return what it is and holds."""
-    if isinstance(reader, RdbReader):
-        return summarize(reader, progress)
-    from rdbtool.analysis.replay import replay_reader  # noqa: PLC0415 - the engine is for logs only
-    from rdbtool.engine.log import Options  # noqa: PLC0415 - likewise
+    """Read an RDB or replay a log, by the rules of a server, and return what it is and holds.
 
-    options = Options(rules=None if rules is None else Rules.parse(rules))
+    ``places`` says where to stop and what to skip. Raises PlaceError for a place that is not reached.
+    """
+    if isinstance(reader, RdbReader):
+        refuse_places(reader, places)
+        return summarize(reader, progress)
+    from rdbtool.analysis.replay import replay_options, replay_reader  # noqa: PLC0415 - the engine is for logs only
+
+    options = replay_options(reader.path or "-", places, rules=rules)
     return replay_reader(reader, options, digest=False, progress=progress)
 
 

@@ -14,12 +14,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
 
-from rdbtool.errors import FormatError, RdbToolError, UnknownFormatError, UnsupportedError
+from rdbtool.errors import FormatError, PlaceError, RdbToolError, UnknownFormatError, UnsupportedError
 from rdbtool.findings import Finding, what_servers_do
 from rdbtool.reader.open import open_any
 from rdbtool.rules import DEFAULT, Rules
 
 if TYPE_CHECKING:
+    from rdbtool.engine.places import Places
     from rdbtool.model import Aux, Header
     from rdbtool.reader.aof import AofReader
     from rdbtool.reader.jsonl import JsonlReader
@@ -42,7 +43,7 @@ class Checks(NamedTuple):
     ``deep`` reports everything at its own severity; ``server`` asks whether the server of ``rules`` would load the
     source: what it does not refuse becomes a note, what it refuses is an error. ``rules`` None: the writer's, else
     those of Redis 7.2. ``replay``: execute logs, too. ``now_ms`` is when (Unix ms, 0: not known), ``databases`` how
-    many the server has.
+    many the server has. ``places`` says where the execution of logs stops and what it skips; a log is judged whole.
     """
 
     level: Level = "deep"
@@ -50,6 +51,7 @@ class Checks(NamedTuple):
     replay: bool = True
     now_ms: int = 0
     databases: int = 16
+    places: Places | None = None
 
 
 class Verdict(NamedTuple):
@@ -157,17 +159,34 @@ def validate_reader(
     reader: RdbReader | AofReader | JsonlReader, checks: Checks, progress: Progress | None = None
 ) -> Verdict:
     """Judge an open source; it is read to its end, or to its first damage, but not closed."""
-    if reader.kind == "rdb":
-        from rdbtool.analysis.validate_rdb import validate_rdb  # noqa: PLC0415 - it needs what stands above
-
-        return validate_rdb(reader, checks, progress)
     if reader.kind == "aof":
-        from rdbtool.analysis.validate_log import validate_log  # noqa: PLC0415 - likewise
+        from rdbtool.analysis.validate_log import validate_log  # noqa: PLC0415 - it needs what stands above
 
         return validate_log(reader, checks, progress)
-    from rdbtool.analysis.validate_rdb import validate_jsonl  # noqa: PLC0415 - as above
+    if reader.kind == "rdb":
+        from rdbtool.analysis.validate_rdb import validate_rdb  # noqa: PLC0415 - likewise
 
-    return validate_jsonl(reader, checks, progress)
+        verdict = validate_rdb(reader, checks, progress)
+    else:
+        from rdbtool.analysis.validate_rdb import validate_jsonl  # noqa: PLC0415 - likewise
+
+        verdict = validate_jsonl(reader, checks, progress)
+    return verdict if checks.places is None else _refuse_places(verdict)
+
+
+def place_finding(message: str, source: str, severity: str) -> Finding:
+    """Return what is to be said of the place where the execution of a log stops as a finding."""
+    return Finding("CHK016", severity, source, 0, message, what_servers_do("CHK016"))
+
+
+def _refuse_places(verdict: Verdict) -> Verdict:
+    """Return the verdict on a source without commands, of which places were asked for."""
+    finding = place_finding(str(PlaceError.no_commands(verdict.source)), verdict.source, "error")
+    return verdict._replace(
+        findings=(finding, *verdict.findings),
+        counts=verdict.counts | {"error": verdict.counts["error"] + 1},
+        answer="invalid" if verdict.answer == "valid" else verdict.answer,
+    )
 
 
 def unanswered(source: str, kind: Kind, checks: Checks, rules: Rules, error: RdbToolError) -> Verdict:

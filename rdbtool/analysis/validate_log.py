@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool.analysis.log_faults import judge_deviations, judge_faults
 from rdbtool.analysis.log_rules import CONTAINERS, Grader, KnownNames, judge_commands, judge_manifest, judge_times
-from rdbtool.analysis.validate import Checks, Gathered, Verdict, unanswered
+from rdbtool.analysis.validate import Checks, Gathered, Verdict, place_finding, unanswered
 from rdbtool.errors import FormatError, InputError, RdbToolError, UnsupportedError
 from rdbtool.findings import Finding, what_servers_do
 from rdbtool.reader.aof import AofReader, Strays
@@ -110,7 +110,7 @@ class _Judging:
         for piece in self._pieces(reader, progress):
             if isinstance(piece, CommandBatch):
                 if self.live is not None and not reader.faults and not self.is_broken:
-                    self.live.run(piece, self.parts[piece.part].name)
+                    self.live.run(piece, self.parts)
                 continue
             index = find_part(self.parts, piece.source.name)
             if not self._judge_snapshot(piece, index):
@@ -145,7 +145,7 @@ class _Judging:
             return False
         self.ends[index] = rdb.end.span.stop
         if self.live is not None:
-            self.live.load(rdb, verdict)
+            self.live.load(rdb, verdict, self.parts)
         if self.parts[index].kind == "incr":
             severity = "note" if self.checks.level == "server" else "warning"
             message = "an increment that begins with an RDB"
@@ -210,7 +210,7 @@ class _Judging:
             self._tell_unfinished("its snapshot cannot be read: its commands were not executed")
             return
         if self.live is not None:
-            replayed = self.live.end()
+            replayed = self.live.end(self.reader, self.parts, self.faults)
         else:
             from rdbtool.analysis.log_replay import replay_file  # noqa: PLC0415 - the engine takes a while
 
@@ -220,11 +220,17 @@ class _Judging:
         if replayed.failure is not None:
             self._tell_unfinished(replayed.failure)
             return
+        if replayed.missed is not None:
+            self.gathered.add(place_finding(replayed.missed, self.reader.name, "error"))
+            return
+        for line in replayed.extent.lines():
+            self.gathered.add(place_finding(line, self.reader.name, "note"))
         self._take_findings(replayed)
         self.by_db = replayed.by_db
         self.keys = sum(keys for keys, _ in self.by_db.values())
         self.is_counted = True
-        tail = self.faults[0][1] if self.faults else None
+        # What follows the place to stop was not asked for.
+        tail = self.faults[0][1] if self.faults and replayed.extent.stopped is None else None
         if tail is not None and (tail.next_good is not None or tail.part + 1 < len(self.parts)):
             name = self.parts[tail.part].name
             self._tell_unfinished(f"what follows the damage at {tail.at:#x} was not executed", name, tail.at)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from rdbtool.engine.stops import Extent
     from rdbtool.errors import UncertainError
+
+
+def print_extent(extent: Extent | None) -> None:
+    """Print where the replay of an AOF stopped, if it was asked to, and what it skipped."""
+    if extent is not None:
+        print_remarks(extent.lines())
 
 
 def print_remarks(remarks: Iterable[str]) -> None:

@@ -20,6 +20,7 @@ from rdbtool.cli.options import (
     Server,
     ServerStopped,
     Source,
+    Stop,
     TargetName,
     check_choice,
     check_rules,
@@ -44,6 +45,7 @@ def convert(
     ],
     *,
     filters: Filters,
+    stop: Stop,
     to: Annotated[str | None, typer.Option("--to", metavar="FORM", help=f"One of {', '.join(FORMS)}.")] = None,
     target: TargetName = None,
     preamble: Preamble = None,
@@ -82,6 +84,7 @@ def convert(
         rules=rules,
         now_ms=filters.milliseconds(),
         selection=filters.selection(),
+        places=stop.places(src),
     )
     with ProgressBar(None, enabled=not no_progress) as progress:
         done = run(src, dst, options, progress)

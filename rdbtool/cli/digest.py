@@ -9,9 +9,10 @@ import typer
 
 from rdbtool.analysis.digest import compute_digest
 from rdbtool.analysis.keys import load_keys, size_of
-from rdbtool.cli.certainty import end_uncertain, print_remarks
-from rdbtool.cli.options import Filters, Json, NoProgress, Source, check_rules, expands
+from rdbtool.cli.certainty import end_uncertain, print_extent, print_remarks
+from rdbtool.cli.options import Filters, Json, NoProgress, Source, Stop, check_rules, expands
 from rdbtool.reader.open import open_any
+from rdbtool.sinks.extent import skipped_json, stop_json
 from rdbtool.sinks.progress import ProgressBar
 from rdbtool.writer.output import open_output
 
@@ -21,6 +22,7 @@ def digest(
     src: Source,
     *,
     filters: Filters,
+    stop: Stop,
     rules: Annotated[
         str | None,
         typer.Option(
@@ -40,8 +42,9 @@ def digest(
     """
     check_rules(rules)
     selection, now_ms = filters.selection(), filters.milliseconds()
+    places = stop.places(src)
     with open_any(src, jsonl=True) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
-        keys = load_keys(reader, rules, now_ms=now_ms, progress=progress)
+        keys = load_keys(reader, rules, now_ms=now_ms, places=places, progress=progress)
         result = compute_digest(keys, rules, now_ms=now_ms, selection=selection, progress=progress)
     report = {
         "schema": 1,
@@ -49,8 +52,11 @@ def digest(
         "digest": result.digest,
         "rules": str(result.rules),
         "keys": result.keys,
+        "stopped_at": stop_json(keys.extent),
+        "skipped": skipped_json(keys.extent),
     }
     with open_output(None) as output:
         output.write((json.dumps(report) if as_json else result.digest).encode() + b"\n")
+    print_extent(keys.extent)
     print_remarks(keys.remarks)
     end_uncertain(keys.doubt)

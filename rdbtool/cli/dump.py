@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rdbtool.analysis.keys import load_keys, size_of
-from rdbtool.cli.certainty import end_uncertain, print_remarks
+from rdbtool.cli.certainty import end_uncertain, print_extent, print_remarks
 from rdbtool.cli.options import (
     Filters,
     Force,
@@ -15,6 +15,7 @@ from rdbtool.cli.options import (
     OutputFile,
     Server,
     Source,
+    Stop,
     check_choice,
     check_rules,
     expands,
@@ -30,6 +31,7 @@ def dump(
     src: Source,
     *,
     filters: Filters,
+    stop: Stop,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -68,6 +70,7 @@ def dump(
     check_choice("--escape", escape, ESCAPES)
     check_rules(rules)
     selection, now_ms = filters.selection(), filters.milliseconds()
+    places = stop.places(src)
     with open_output(output, force=force, sources=[src]) as out:
         form = Format(format_ or ("table" if out.is_terminal else "jsonl"), escape, restore, replace, now_ms)
         _check_use("--escape", form, used=escape is not None, users=tuple(DEFAULT_ESCAPES))
@@ -75,8 +78,9 @@ def dump(
         _check_use("--replace", form, used=replace, users=("resp",))
         show = not (no_progress or out.is_terminal)
         with open_any(src, jsonl=not restore) as reader, ProgressBar(size_of(reader), enabled=show) as progress:
-            keys = load_keys(reader, rules, now_ms=now_ms, progress=progress)
+            keys = load_keys(reader, rules, now_ms=now_ms, places=places, progress=progress)
             write_keys(keys, out, form, selection=selection, progress=progress)
+    print_extent(keys.extent)
     print_remarks(keys.remarks)
     end_uncertain(keys.obstacle)
 

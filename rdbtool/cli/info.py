@@ -7,7 +7,7 @@ import json
 from rdbtool.analysis.keys import size_of
 from rdbtool.analysis.summary import summarize_any
 from rdbtool.cli.certainty import end_uncertain, print_remarks
-from rdbtool.cli.options import Json, NoProgress, Server, Source, check_rules, expands
+from rdbtool.cli.options import Json, NoProgress, Server, Source, Stop, check_rules, expands
 from rdbtool.reader.open import open_any
 from rdbtool.sinks.progress import ProgressBar
 from rdbtool.sinks.summaries import any_summary_json, any_summary_text
@@ -15,7 +15,9 @@ from rdbtool.writer.output import open_output
 
 
 @expands
-def info(src: Source, *, rules: Server = None, as_json: Json = False, no_progress: NoProgress = False) -> None:
+def info(
+    src: Source, *, stop: Stop, rules: Server = None, as_json: Json = False, no_progress: NoProgress = False
+) -> None:
     """Print what a file is and holds: version, writer, checksum, counts, aux fields, functions.
 
     The counts come from reading the whole file, values included, so what is printed without an
@@ -23,8 +25,9 @@ def info(src: Source, *, rules: Server = None, as_json: Json = False, no_progres
     parts, commands, transactions and annotated times are told too, and the keys are those that it leads to.
     """
     check_rules(rules)
+    places = stop.places(src)
     with open_any(src) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
-        summary = summarize_any(reader, rules, progress)
+        summary = summarize_any(reader, rules, progress, places=places)
     text = json.dumps(any_summary_json(summary)) + "\n" if as_json else any_summary_text(summary)
     with open_output(None) as output:
         output.write(text.encode())

@@ -40,6 +40,10 @@ _EXAMPLES = {
     "diff": (
         ("Whether a backup holds what the last one did:", "rdbtool diff old.rdb new.rdb"),
         ("What a log has that its snapshot has not:", "rdbtool diff dump.rdb appendonlydir"),
+        (
+            "What an hour did, in a log with annotations:",
+            "rdbtool diff DIR DIR --until-a 2026-05-04T10:00 --until-b 2026-05-04T11:00",
+        ),
         ("Bring a running server that holds A to what B holds:", "rdbtool diff --as-commands A B | redis-cli --pipe"),
     ),
     "dump": (
@@ -84,6 +88,10 @@ _EXAMPLES = {
         ("A compact copy, whatever the server does:", "rdbtool aof-rewrite appendonlydir -o compact/ --retry 3"),
         ("In place, while the server is stopped:", "rdbtool aof-rewrite --in-place --backup old appendonlydir"),
         ("Everything up to the accident:", "rdbtool aof-rewrite --before flushall appendonlydir -o recovered/"),
+        (
+            "Everything but the accident, and what followed it:",
+            "rdbtool aof-rewrite --skip-command flushall appendonlydir -o recovered/",
+        ),
     ),
     "digest": (("Compare a backup with a running server:", "rdbtool digest dump.rdb; redis-cli DEBUG DIGEST"),),
 }

@@ -10,7 +10,7 @@ import typer
 
 from rdbtool.analysis.judging import Judged, code_of, exit_code, judge
 from rdbtool.analysis.validate import Checks
-from rdbtool.cli.options import Clock, NoProgress, check_choice, check_rules, expands
+from rdbtool.cli.options import Clock, NoProgress, Stop, check_choice, check_rules, expands
 from rdbtool.errors import InputError
 from rdbtool.rules import Rules
 from rdbtool.sinks.progress import ProgressBar
@@ -36,6 +36,7 @@ def validate(
     ],
     *,
     clock: Clock,
+    stop: Stop,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing of what is good, and one line of what is not.")
     ] = False,
@@ -124,12 +125,16 @@ def validate(
     if no_replay and policies is not None and policies.counts_keys:
         words = "what a log holds is known when it was replayed"
         raise typer.BadParameter(words, param_hint="--no-replay")
+    places = stop.places(*src)
+    if no_replay and places is not None:
+        raise typer.BadParameter("it is the replay that stops there", param_hint="--no-replay")
     checks = Checks(
         level="server" if level == "server" else "deep",
         rules=None if rules is None else Rules.parse(rules),
         replay=not no_replay,
         now_ms=clock.milliseconds(),
         databases=databases,
+        places=places,
     )
     judged = []
     for source in src:

@@ -7,7 +7,6 @@ so that a command that reads keys need not know which of the two it was given.
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final, NamedTuple, Self
 
@@ -19,12 +18,13 @@ from rdbtool.engine.errors import CommandError
 from rdbtool.engine.keyspec import is_called
 from rdbtool.engine.places import Place
 from rdbtool.engine.replay import Replay, Watcher, collector_paused
+from rdbtool.engine.stops import Extent, Stopped, Stops, show_name
 from rdbtool.engine.table import known_names
-from rdbtool.errors import FormatError, InputError, ReplayError, UncertainError, UnsupportedError
+from rdbtool.errors import FormatError, InputError, PlaceError, ReplayError, UncertainError, UnsupportedError
 from rdbtool.findings import Finding
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
 from rdbtool.reader.aof import AofReader
-from rdbtool.reader.batches import CommandBatch, read_time
+from rdbtool.reader.batches import CommandBatch
 from rdbtool.reader.open import open_any
 from rdbtool.reader.parts import Part, find_part
 from rdbtool.reader.rdb import RdbReader, Totals
@@ -33,6 +33,7 @@ from rdbtool.reader.tail import Tail
 from rdbtool.rules import DEFAULT, Rules
 from rdbtool.span import Span
 from rdbtool.types import REDIS
+from rdbtool.writer.holders import HeldError
 
 Progress = Callable[[int], object]
 
@@ -50,7 +51,8 @@ class Loaded(NamedTuple):
     """What came of a source: the replay with its engine, the rules it went by, and how the source ended.
 
     ``header`` and ``aux`` are those of the snapshot, if there was one; ``snapshot_keys`` counts its keys.
-    ``tail`` is None for an RDB and for a log that was not read to its end; ``fault`` is what ended it early.
+    ``tail`` is None for an RDB and for a log that was not read to its end; ``fault`` is what ended it early. ``extent``
+    tells where the replay stopped and what it skipped.
     """
 
     replay: Replay
@@ -61,6 +63,7 @@ class Loaded(NamedTuple):
     parts: list[Part]
     tail: Tail | None
     fault: FormatError | None
+    extent: Extent = Extent()
 
     @property
     def doubts(self) -> list[Finding]:
@@ -101,8 +104,10 @@ class Loaded(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How to replay. ``rules`` None: those of the snapshot's writer. ``before`` is a command's upper-case name.
+    """How to replay. ``rules`` None: those of the snapshot's writer.
 
+    ``until``, ``before`` (a command's upper-case name) or ``before_number`` (the number of one) is the place to stop,
+    and ``place`` is ``until`` in words; ``skip`` holds numbers and upper-case names of commands to skip.
     ``on_snapshot`` hears of each record of a snapshot and the name of its part, ``on_batch`` of commands before they
     are executed (of the last ones, before it is known how many will be). ``databases``: see ``Engine``; ``watcher``:
     see ``Replay``.
@@ -113,11 +118,18 @@ class Options(NamedTuple):
     until: Place | None = None
     before: bytes | None = None
     before_number: int | None = None
+    place: str = ""
+    skip: tuple[int | bytes, ...] = ()
     strict: bool = False
     databases: int = DATABASES
     watcher: Watcher | None = None
     on_snapshot: Callable[[str, KeyRecord], None] | None = None
     on_batch: Callable[[CommandBatch], None] | None = None
+
+    def stops(self) -> Stops:
+        """Return what finds the place to stop, and the commands to skip."""
+        place = self.place or "the place to stop"
+        return Stops(until=self.until, before=self.before, number=self.before_number, skip=self.skip, place=place)
 
 
 def replay_log(
@@ -126,18 +138,24 @@ def replay_log(
     """Read a source to its end, or to the place to stop, and return the state it leads to.
 
     Damage ends the replay and is in ``fault``; everything before it was executed, except the commands of a
-    transaction that has no end. Raises what reading a snapshot raises, and ReplayError with ``strict``.
+    transaction that has no end. Raises what reading a snapshot raises, ReplayError with ``strict``, and PlaceError
+    where the place to stop is not reached or a command to skip is not there; where damage comes before the place, that
+    is raised.
     """
     return _Loading(reader, options or Options()).load(progress)
 
 
 def find_last(target: str | os.PathLike[str] | bytes | BinaryIO, name: bytes) -> int | None:
-    """Return the number of the last command called ``name`` (upper case) in a log, None if there is none."""
+    """Return the number of the last command called ``name`` (upper case) in a log, None if there is none.
+
+    Commands that follow damage count: it may be one of them that is meant, and a replay does not get there.
+    """
     load_families()
     last = None
     with open_any(target) as reader:
         if isinstance(reader, AofReader):
-            for piece in reader.batches(on_fault="stop"):
+            reader.known = known_names()
+            for piece in reader.batches(on_fault="skip"):
                 if isinstance(piece, CommandBatch):
                     for index, argv in enumerate(piece.argvs):
                         if is_called(argv, name):
@@ -153,11 +171,9 @@ class _Loading:
         self.options = options
         rules = options.rules or Rules.parse(DEFAULT)
         self.engine = Engine(rules=rules, now_ms=options.now_ms, databases=options.databases)
-        self._is_later = False
+        self.stops = options.stops()
         self.replay = Replay(
             self.engine,
-            before=options.before,
-            before_number=options.before_number,
             strict=options.strict,
             watcher=options.watcher,
         )
@@ -166,53 +182,58 @@ class _Loading:
         self.header = Header(REDIS, _VERSION)
         self.aux: list[Aux] = []
         self.snapshot_keys = 0
+        #: Of the command at the place to stop; whether all that follow it were counted.
+        self._stop_name = ""
+        self._is_counted = True
 
     def load(self, progress: Progress | None) -> Loaded:
         reader = self.reader
         with collector_paused():
             if isinstance(reader, RdbReader):
+                self._refuse_places(reader)
                 self._load_snapshot(reader, reader.source.name, progress)
             else:
                 self._load_parts(reader, progress)
         loaded = Loaded(self.replay, self.engine.rules, self.header, self.aux, self.snapshot_keys, [], None, None)
         if isinstance(reader, RdbReader):
             return loaded
-        if self.replay.stopped_at is None and reader.fault is not None:
-            self._stop_at_damage(reader)
-        if self.replay.stopped_at is not None:
-            # What the reader says is of the part before.
-            return loaded._replace(parts=reader.parts)
-        return loaded._replace(parts=reader.parts, tail=reader.tail, fault=reader.fault)
+        if self.replay.stopped_at is None and reader.fault is not None and reader.tail is not None:
+            stop_at_damage(self.replay, self.stops, reader.tail, reader.parts)
+        is_stopped = self.replay.stopped_at is not None
+        self.stops.check(reader.name, reader.parts, None if is_stopped else reader.fault, is_stopped=is_stopped)
+        is_counted = self._is_counted and reader.fault is None
+        stopped = describe_stop(self.replay, self._stop_name, reader.count, is_counted=is_counted)
+        loaded = loaded._replace(
+            parts=reader.parts, extent=Extent(self.options.place, stopped, tuple(self.stops.skipped))
+        )
+        # Where the replay stopped, what the reader says is of the rest, which was not executed.
+        return loaded if is_stopped else loaded._replace(tail=reader.tail, fault=reader.fault)
 
-    def _stop_at_damage(self, reader: AofReader) -> None:
-        """Note that the place to stop was reached, if it lies in front of the damage that ended the log."""
-        until, tail = self.options.until, reader.tail
-        if until is None or tail is None:
-            return
-        if until.commands is not None:
-            is_reached = self.replay.commands >= until.commands and not self.replay.in_transaction
-        else:
-            is_reached = (
-                until.offset is not None and self._chosen(reader.parts) == tail.part and until.offset <= tail.at
-            )
-        if is_reached:
-            self.replay.stopped_at = reader.parts[tail.part].name, tail.at, self.replay.commands + 1
+    def _refuse_places(self, snapshot: RdbReader) -> None:
+        if self.stops.has_place or self.options.skip:
+            raise PlaceError.no_commands(snapshot.source.name)
 
     def _load_parts(self, reader: AofReader, progress: Progress | None) -> None:
-        self._check_part(reader.parts)
         reader.known = known_names()
         part = -1
-        for piece in reader.batches(on_fault="stop", progress=progress):
+        pieces = reader.batches(on_fault="stop", progress=progress)
+        for piece in pieces:
             if isinstance(piece, RdbReader):
-                self._load_snapshot(piece, reader.parts[find_part(reader.parts, piece.source.name)].name, progress)
+                index = find_part(reader.parts, piece.source.name)
+                self._load_snapshot(piece, reader.parts[index].name, progress)
+                assert piece.end is not None
+                self.stops.hear_snapshot(index, piece.end.span.stop, piece.aux, reader.parts)
                 continue
             if piece.part != part:
                 part = piece.part
                 self.replay.begin_part(reader.parts[part].name)
             if self.options.on_batch is not None:
                 self.options.on_batch(piece)
-            limit = self._limit(piece, reader.parts)
-            if not self.replay.run(piece.argvs, piece.offsets, piece.first_number, limit=limit):
+            limit, skips = self.stops.plan(piece, reader.parts)
+            if not self.replay.run(piece.argvs, piece.offsets, piece.first_number, limit=limit, skips=skips):
+                assert limit is not None
+                self._stop_name = show_name(piece.argvs[limit])
+                self._is_counted = _count_rest(reader, pieces)
                 return
 
     def _load_snapshot(self, snapshot: RdbReader, name: str, progress: Progress | None) -> None:
@@ -240,40 +261,35 @@ class _Loading:
         except CommandError as error:
             raise ReplayError(f"{part}: a function library cannot be loaded, as by servers: {error}") from None
 
-    def _limit(self, batch: CommandBatch, parts: list[Part]) -> int | None:
-        """Return the index of the first command of a batch that stands behind the place to stop."""
-        until = self.options.until
-        if until is None:
-            return None
-        if until.commands is not None:
-            return max(0, until.commands - batch.first_number + 1)
-        if until.time is not None:
-            # An annotation may be the last thing of a batch, and then it speaks of the next one.
-            first = 0 if self._is_later else None
-            for index, text in batch.annotations:
-                if first is None and (read_time(text) or 0) > until.time:
-                    first = index
-            self._is_later = first is not None
-            return first
-        assert until.offset is not None
-        chosen = self._chosen(parts)
-        if batch.part < chosen:
-            return None
-        return bisect_left(batch.offsets, until.offset) if batch.part == chosen else 0
 
-    def _chosen(self, parts: list[Part]) -> int:
-        """Return the index of the part that the place to stop names, of the last if it names none; -1: none is it."""
-        until = self.options.until
-        if until is None or until.part is None:
-            return len(parts) - 1
-        named = (index for index, part in enumerate(parts) if until.part in (part.name, str(index + 1)))
-        return next(named, -1)
+def stop_at_damage(replay: Replay, stops: Stops, tail: Tail, parts: list[Part]) -> None:
+    """Note that the place to stop was reached, if it is where the damage that ended the AOF begins, or before."""
+    # A transaction that is damaged was not executed, and the damage begins where it does.
+    count = 0 if replay.in_transaction else replay.commands
+    if stops.is_reached_by(tail.part, tail.at, count, parts):
+        replay.stopped_at = parts[tail.part].name, tail.at, replay.commands + 1
 
-    def _check_part(self, parts: list[Part]) -> None:
-        until = self.options.until
-        if until is not None and until.part is not None and self._chosen(parts) < 0:
-            names = ", ".join(part.name for part in parts)
-            raise InputError(f"the log has no part {until.part!r}, only {names}")
+
+def describe_stop(replay: Replay, name: str, count: int, *, is_counted: bool) -> Stopped | None:
+    """Return where a replay stopped, before a command called ``name``, of ``count`` commands in all."""
+    if replay.stopped_at is None:
+        return None
+    left_out = count - replay.stopped_at[2] + 1 + replay.queued
+    return Stopped(*replay.stopped_at, name, left_out, is_counted, in_transaction=replay.in_transaction)
+
+
+def _count_rest(reader: AofReader, pieces: Iterator[RdbReader | CommandBatch]) -> bool:
+    """Count the commands after the place to stop by their framing; return whether all could be read.
+
+    They are not what was asked for: that they are damaged, missing or still being written changes no answer.
+    """
+    try:
+        reader.count_rest(pieces)
+    except HeldError:
+        raise
+    except (FormatError, UnsupportedError, InputError):
+        return False
+    return True
 
 
 class LogSource(NamedTuple):
@@ -301,6 +317,7 @@ class ReplayedLog:
         ]
         self.end: End | None = None
         self.source = LogSource(reader.name, reader.size)
+        self.extent = self.loaded.extent
         self.doubt = self.loaded.doubt
         self.obstacle = self.loaded.obstacle
         self.remarks = self.loaded.remarks

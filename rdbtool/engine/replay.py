@@ -21,7 +21,8 @@ from rdbtool.engine.errors import (
     UnknownEffectError,
     UnknownOrderError,
 )
-from rdbtool.engine.keyspec import command_name, is_called, keys_of
+from rdbtool.engine.keyspec import command_name, keys_of
+from rdbtool.engine.places import TRANSACTION
 from rdbtool.engine.plain import PlainCommands
 from rdbtool.engine.table import COMMANDS, CONTAINERS, Handler
 from rdbtool.errors import ReplayError
@@ -48,8 +49,6 @@ _LOGS: Final = "The server logs the error, keeps the data as it is and goes on."
 _IGNORES: Final = "The server goes on without a word."
 _READS_ON: Final = "The server executes the command with arguments that are not there."
 _STAYS: Final = "The server stays on the database it was on; what follows goes there."
-
-_TRANSACTION: Final = frozenset({b"MULTI", b"EXEC", b"DISCARD"})
 
 
 @contextmanager
@@ -79,8 +78,7 @@ class Replay:
     executed. ``findings`` holds the first
     thousand findings; ``counts`` counts all of them by code and ``severities`` by severity. ``stopped_at`` is
     (part name, offset, number) of the first command that was not executed because the place to stop was reached, None
-    when the log was replayed whole. ``before`` is the upper-case name of a command to stop in front of,
-    ``before_number`` the number of one. ``strict``: the first finding that is no note ends the replay with
+    when the log was replayed whole. ``strict``: the first finding that is no note ends the replay with
     ReplayError. ``doubts`` holds the first findings about commands whose effect is unknown, ``doubt_count`` counts
     all of them; ``order_doubts`` are those of an unknown order, which stop no rewrite. ``unfollowed`` tells of
     commands with unknown effects, by name, up to a hundred names. ``are_rules_known`` tells that the
@@ -93,8 +91,6 @@ class Replay:
         self,
         engine: Engine,
         *,
-        before: bytes | None = None,
-        before_number: int | None = None,
         strict: bool = False,
         watcher: Watcher | None = None,
     ) -> None:
@@ -113,8 +109,6 @@ class Replay:
         self.part = ""
         self.in_exec = False
         self.stopped_at: tuple[str, int, int] | None = None
-        self._before = before
-        self._before_number = before_number
         self._watcher = watcher
         self._handlers: dict[bytes, tuple[Handler, int]] = {}
         self._plain = PlainCommands(COMMANDS[b"SET"].handler)
@@ -131,6 +125,11 @@ class Replay:
         """A MULTI has not met its EXEC: at the end of a log, a server forgets such commands."""
         return self._queue is not None
 
+    @property
+    def queued(self) -> int:
+        """The commands of the transaction that is open, its MULTI among them."""
+        return 0 if self._queue is None else 1 + len(self._queue)
+
     def run(
         self,
         argvs: Sequence[Sequence[bytes]],
@@ -138,18 +137,33 @@ class Replay:
         first_number: int,
         *,
         limit: int | None = None,
+        skips: Sequence[int] = (),
     ) -> bool:
         """Execute commands of the part at hand; return False when the place to stop was reached.
 
         ``offsets`` are those of the commands in the part, in bytes; ``first_number`` is that of the first
-        command in the whole log, from 1. ``limit``: stop before the command with this index.
+        command in the whole log, from 1. ``limit``: stop before the command with this index. ``skips``: indexes of
+        commands before it, in their order, that are passed over.
         """
-        stop = self._find_stop(argvs, first_number, limit)
+        end = len(argvs) if limit is None else limit
+        begin = 0
+        for index in skips:
+            self._run(argvs, offsets, first_number, begin, index)
+            begin = index + 1
+        self._run(argvs, offsets, first_number, begin, end)
+        self.commands += end
+        if limit is not None:
+            self.stopped_at = (self.part, offsets[limit], first_number + limit)
+            return False
+        return True
+
+    def _run(
+        self, argvs: Sequence[Sequence[bytes]], offsets: Sequence[int], first_number: int, index: int, end: int
+    ) -> None:
+        """Execute the commands from an index up to another."""
         engine = self.engine
         handlers = self._handlers
         rows = argvs if isinstance(argvs, list) else list(argvs)
-        index = 0
-        end = len(argvs) if stop is None else stop
         while index < end:
             if self._queue is None and self._watcher is None:
                 try:
@@ -163,26 +177,12 @@ class Replay:
             else:
                 self._meet(rows[index], offsets[index], first_number + index)
             index += 1
-        self.commands += end
-        if stop is not None:
-            self.stopped_at = (self.part, offsets[stop], first_number + stop)
-            return False
-        return True
-
-    def _find_stop(self, argvs: Sequence[Sequence[bytes]], first: int, limit: int | None) -> int | None:
-        """Return the index of the first command that is not to be executed; None: all are."""
-        stops = [] if limit is None else [limit]
-        if self._before_number is not None:
-            stops.append(max(0, self._before_number - first))
-        if self._before is not None:
-            stops += [index for index, argv in enumerate(argvs) if is_called(argv, self._before)][:1]
-        return min((stop for stop in stops if stop < len(argvs)), default=None)
 
     def _meet(self, argv: Sequence[bytes], offset: int, number: int) -> None:
         """Deal with a command that is new, belongs to a transaction, or makes one."""
         name = argv[0].upper()
         try:
-            if name in _TRANSACTION:
+            if name in TRANSACTION:
                 self._transact(name)
             elif self._queue is not None:
                 # Unknown commands are refused when they are queued, as when they are executed.
@@ -317,4 +317,4 @@ def _classify(error: CommandError, argv: Sequence[bytes], rules: Rules) -> tuple
         return "CMD202", _REFUSES if counts else _READS_ON, True
     if name == b"SELECT":
         return "CMD204", _STAYS, True
-    return "CMD206" if name in _TRANSACTION else "CMD203", goes_on, False
+    return "CMD206" if name in TRANSACTION else "CMD203", goes_on, False

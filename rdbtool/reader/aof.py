@@ -103,6 +103,7 @@ class AofReader:
         self._max_inflate = max_inflate_of(options)
         self._open = single
         self._started = False
+        self._collects = True
 
     def batches(
         self, *, on_fault: OnFault = "raise", progress: Progress | None = None
@@ -114,6 +115,15 @@ class AofReader:
         raised. Raises FormatError, InputError, LimitError, UnsupportedError.
         """
         return self._read(on_fault, progress, collect=True)
+
+    def count_rest(self, batches: Iterator[RdbReader | CommandBatch]) -> None:
+        """Read what is left of ``batches`` without making commands: ``count`` then counts them all.
+
+        Raises what reading raises.
+        """
+        self._collects = False
+        for _ in batches:
+            pass
 
     def check(self, *, on_fault: OnFault = "raise", progress: Progress | None = None) -> int:
         """Check the framing of all parts without making commands, and return how many there are."""
@@ -175,6 +185,7 @@ class AofReader:
         if self._started:
             raise ValueError("a log is read once: open it again")
         self._started = True
+        self._collects = collect
         before = 0
         for index, part in enumerate(self.parts):
             if index < self.first_part:
@@ -182,7 +193,7 @@ class AofReader:
             opened = self._open or open_part(part.path or "", max_inflate=self._max_inflate)
             self._open = opened
             try:
-                yield from self._read_part(index, opened, on_fault, _after(progress, before), collect=collect)
+                yield from self._read_part(index, opened, on_fault, _after(progress, before))
                 before += opened.source.position
             finally:
                 self.close()
@@ -194,7 +205,7 @@ class AofReader:
             self.tail = Tail("clean", 0, 0, 0)
 
     def _read_part(
-        self, index: int, opened: OpenPart, on_fault: OnFault, progress: Progress | None, *, collect: bool
+        self, index: int, opened: OpenPart, on_fault: OnFault, progress: Progress | None
     ) -> Iterator[RdbReader | CommandBatch]:
         source, window = opened
         part = self.parts[index]
@@ -210,16 +221,17 @@ class AofReader:
             if window.peek(window.at, 1):
                 part.format = "rdb+resp"
         window.forget_checksum()
-        yield from self._read_commands(index, opened, on_fault, progress, collect=collect)
+        yield from self._read_commands(index, opened, on_fault, progress)
 
     def _read_commands(
-        self, index: int, opened: OpenPart, on_fault: OnFault, progress: Progress | None, *, collect: bool
+        self, index: int, opened: OpenPart, on_fault: OnFault, progress: Progress | None
     ) -> Iterator[CommandBatch]:
         containers = None if self.uses is None else self.uses.containers
         scanner = Scanner(opened.window, 1 if self.backend == "grammar" else _BATCH, containers)
         before = self.count
         while True:
             first = self.count + 1
+            collect = self._collects
             status, fault = self._advance(scanner, opened, before, progress, collect=collect)
             self.count = before + scanner.count
             if self.uses is not None:

@@ -52,6 +52,7 @@ class JsonlReader:
     doubt: UncertainError | None = None
     obstacle: UncertainError | None = None
     remarks: Sequence[str] = ()
+    extent: None = None
 
     def __init__(self, source: Source, *, max_inflate: int | None = None, window: Window | None = None) -> None:
         self.source = source

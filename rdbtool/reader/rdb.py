@@ -67,6 +67,7 @@ class RdbReader:
     doubt: UncertainError | None = None
     obstacle: UncertainError | None = None
     remarks: Sequence[str] = ()
+    extent: None = None
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from rdbtool.analysis.history import KeyHistory, Touch
 from rdbtool.errors import FormatError
+from rdbtool.sinks.extent import skipped_json, stop_json
 from rdbtool.sinks.findings import finding_json, json_bytes
 from rdbtool.sinks.text import show_bytes, show_count, show_time
 
@@ -93,6 +94,8 @@ class HistoryJson:
                 for name, times, first in history.unfollowed
             ],
             "damage": damage,
+            "stopped_at": stop_json(history.loaded.extent),
+            "skipped": skipped_json(history.loaded.extent),
         }
         self._write(f"\n],{json.dumps(rest)[1:]}\n".encode())
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from rdbtool.analysis.replay import ReplayReport
 from rdbtool.findings import Finding
 from rdbtool.reader.tail import Tail
+from rdbtool.sinks.extent import skipped_json, stop_json
 from rdbtool.sinks.findings import finding_json, json_bytes
 from rdbtool.sinks.summary import (
     aux_lines,
@@ -39,7 +40,7 @@ _TAILS: Final = {
 
 def replay_text(report: ReplayReport) -> str:
     """Return the report for an operator, one fact a line."""
-    lines = [*_log_lines(report), *_stop_lines(report), *_state_lines(report), *_finding_lines(report)]
+    lines = [*_log_lines(report), *_state_lines(report), *_finding_lines(report)]
     lines += [*_tail_lines(report), fact("digest", _describe_digest(report))]
     return "\n".join(lines) + "\n"
 
@@ -47,10 +48,8 @@ def replay_text(report: ReplayReport) -> str:
 def replay_json(report: ReplayReport) -> dict[str, Any]:
     """Return the report as what ``replay --json`` prints."""
     replayed = report.loaded.replay
-    stopped = replayed.stopped_at
     return {
         **log_json(report),
-        "stopped": None if stopped is None else dict(zip(("part", "offset", "number"), stopped, strict=True)),
         "findings": [command_finding_json(finding) for finding in report.findings],
         "finding_counts": dict(sorted(replayed.counts.items())),
         "digest": report.digest,
@@ -96,6 +95,8 @@ def log_json(report: ReplayReport) -> dict[str, Any]:
         },
         "commands": report.commands,
         "transactions": report.transactions,
+        "stopped": stop_json(report.extent),
+        "skipped": skipped_json(report.extent),
         "first_time": report.first_time,
         "last_time": report.last_time,
         **totals_json(report.totals),
@@ -137,16 +138,8 @@ def _log_lines(report: ReplayReport) -> Iterator[str]:
     yield fact("commands", f"{report.commands:,}{transactions}")
     if report.first_time is not None and report.last_time is not None:
         yield fact("written", f"{show_time(report.first_time * 1000)} to {show_time(report.last_time * 1000)}")
-
-
-def _stop_lines(report: ReplayReport) -> Iterator[str]:
-    stopped = report.loaded.replay.stopped_at
-    if stopped is not None:
-        part, offset, number = stopped
-        inside = ", inside a transaction, none of which was executed" if report.loaded.replay.in_transaction else ""
-        yield fact("stopped", f"{report.place}: before command {number:,}, {part} at {offset:#x}{inside}")
-    elif report.place:
-        yield fact("stopped", f"no: the log ends before {report.place}")
+    for index, line in enumerate(report.extent.lines()):
+        yield fact("" if index else "replayed", line)
 
 
 def _state_lines(report: ReplayReport) -> Iterator[str]:

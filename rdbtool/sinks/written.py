@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from rdbtool.errors import Loss
+from rdbtool.sinks.extent import skipped_json, stop_json
 from rdbtool.sinks.findings import json_bytes
 from rdbtool.writer.losses import describe_loss, sum_up
 
@@ -22,7 +23,7 @@ def converted_line(done: Converted) -> str:
     checked = "verified" if done.is_verified else "not read back"
     raised = " (the data needs this version)" if done.is_raised else ""
     what = done.form if done.form == "jsonl" else f"{done.form}, {done.target}{raised}"
-    return f"{done.destination}: {what}: {done.keys:,} keys, {done.bytes:,} bytes, {checked}"
+    return f"{done.destination}: {what}: {done.keys:,} keys, {done.bytes:,} bytes, {checked}{_stop(done)}"
 
 
 def rewritten_line(done: Rewritten) -> str:
@@ -32,8 +33,12 @@ def rewritten_line(done: Rewritten) -> str:
     base = f"RDB, {done.target}" if done.encoding == "rdb" else f"commands, {done.target}"
     return (
         f"{done.destination}: {done.commands:,} commands, {before} bytes → {done.keys:,} keys, {done.bytes:,} bytes, "
-        f"{base}{raised}, verified"
+        f"{base}{raised}, verified{_stop(done)}"
     )
+
+
+def _stop(done: Converted | Rewritten) -> str:
+    return "".join(f"; {line}" for line in done.extent.lines()) if done.extent is not None else ""
 
 
 def remark_lines(done: Converted | Rewritten, *, notes: bool = True) -> Iterator[str]:
@@ -67,7 +72,6 @@ def converted_json(done: Converted) -> dict[str, Any]:
 
 def rewritten_json(done: Rewritten) -> dict[str, Any]:
     """Return the JSON report of a rewrite."""
-    stopped = done.stopped_at
     return {
         "schema": 1,
         "source": done.source,
@@ -78,7 +82,6 @@ def rewritten_json(done: Rewritten) -> dict[str, Any]:
         "bytes_before": done.bytes_before,
         **_common(done),
         "verified": True,
-        "stopped_at": None if stopped is None else dict(zip(("part", "offset", "number"), stopped, strict=True)),
         "backup": done.backup,
     }
 
@@ -100,6 +103,8 @@ def _common(done: Converted | Rewritten) -> dict[str, Any]:
         "notes": _losses_json(done.losses, "note"),
         "error_replies": done.error_replies,
         "remarks": list(done.remarks),
+        "stopped_at": stop_json(done.extent),
+        "skipped": skipped_json(done.extent),
     }
 
 

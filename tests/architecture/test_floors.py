@@ -21,6 +21,7 @@ FLOORS = {
     "findings": 0,
     "manifest": 0,
     "rules": 0,
+    "moments": 0,
     "products": 0,
     "octets": 1,
     "model": 1,
