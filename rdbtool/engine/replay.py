@@ -192,10 +192,9 @@ class Replay:
                 self._learn(argv)
                 self._execute(argv, offset, number)
         except CommandError as error:
-            reply = error
-            self._report(reply, argv, offset, number)
+            self._report(error, argv, offset, number)
             if self._watcher is not None:
-                self._watcher(self, argv, offset, number, lambda: reply)
+                self._watcher(self, argv, offset, number, _answer(error))
 
     def _learn(self, argv: Sequence[bytes]) -> None:
         name = argv[0].upper()
@@ -284,6 +283,11 @@ class Replay:
         if self.strict and finding.severity != "note":
             where = f"{self.part}: at {finding.offset:#x}: command {finding.number}"
             raise ReplayError(f"{where}: {finding.message} ({finding.code})\n  {finding.server}")
+
+
+def _answer(error: CommandError) -> Callable[[], CommandError]:
+    """Return a function that returns ``error``. In a frame that the error went through, it would never be freed."""
+    return lambda: error
 
 
 def _execute_subcommand(engine: Engine, argv: Sequence[bytes]) -> None:

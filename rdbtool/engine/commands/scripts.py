@@ -109,21 +109,21 @@ def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> None:
     if any(call[0].upper() in _NOT_IN_SCRIPTS for call in calls):
         raise ScriptError("ERR This Redis command is not allowed from scripts")
     index = engine.index
-    unordered: UnknownOrderError | None = None
+    unordered = ""
     try:
         for call in calls:
             try:
                 engine.execute(*call)
             except UnknownOrderError as error:
-                unordered = error
+                unordered = str(error)
             except UnknownCommandError:
                 raise CommandError("ERR Unknown Redis command called from script") from None
     finally:
         # Since 2.8 a SELECT holds on for the script alone.
         if engine.rules.family == "valkey" or (engine.rules.major, engine.rules.minor) >= (2, 8):
             engine.select(index)
-    if unordered is not None:
-        raise unordered
+    if unordered:
+        raise UnknownOrderError(unordered)
     if not _are_logged(engine.rules):
         raise CarriedOutScriptError("a script of plain calls, which were executed")
 
