@@ -365,6 +365,8 @@ def test_json(place):
         "notes": [],
         "error_replies": 1,
         "remarks": [],
+        "stopped_at": None,
+        "skipped": [],
         "verified": True,
     }
 
