@@ -23,7 +23,7 @@ from rdbtool.model import Aux, FunctionLibrary, Header, KeyRecord
 from rdbtool.octets.source import STANDARD_INPUT
 from rdbtool.reader.aof import AofReader
 from rdbtool.reader.open import open_any
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:

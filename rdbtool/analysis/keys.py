@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from rdbtool.reader.open import open_any
 from rdbtool.reader.rdb import RdbReader
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 if TYPE_CHECKING:
     from rdbtool.engine.log import ReplayedLog

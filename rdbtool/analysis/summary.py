@@ -13,7 +13,7 @@ from rdbtool._codec.sink import Null
 from rdbtool.errors import FormatError, UncertainError
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.reader.rdb import RdbReader, Totals
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules, RulesChoice
 from rdbtool.types import CHECKSUM_SINCE
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class Summary(NamedTuple):
     ``size`` is that of the RDB itself, None where it is not known because damage in a pipe or a compressed
     stream hides its end; ``compressed_size`` that of a compressed file. ``trailing`` counts bytes after the
     end mark. ``checksum`` is the stored CRC-64 and ``checksum_state`` one of ``correct``,
-    ``wrong``, ``disabled`` (when the file was saved), ``none`` (the version has none) and ``unread``.
+    ``wrong``, ``disabled`` (when the file was saved), ``none`` (the version has none) and ``unread``. ``choice`` tells
+    whose rules apply to the data.
     """
 
     source: str
@@ -42,6 +43,7 @@ class Summary(NamedTuple):
     checksum_state: str
     trailing: int
     damage: FormatError | None
+    choice: RulesChoice
     obstacle: UncertainError | None = None
     remarks: Sequence[str] = ()
 
@@ -51,7 +53,7 @@ def summarize_any(
 ) -> Summary | ReplayReport:
     """Read an RDB or replay a log, by the rules of a server, and return what it is and holds."""
     if isinstance(reader, RdbReader):
-        return summarize(reader, progress)
+        return summarize(reader, progress, rules=rules)
     from rdbtool.analysis.replay import replay_reader  # noqa: PLC0415 - the engine is for logs only
     from rdbtool.engine.log import Options  # noqa: PLC0415 - likewise
 
@@ -59,7 +61,9 @@ def summarize_any(
     return replay_reader(reader, options, digest=False, progress=progress)
 
 
-def summarize(reader: RdbReader, progress: Callable[[int], object] | None = None) -> Summary:
+def summarize(
+    reader: RdbReader, progress: Callable[[int], object] | None = None, *, rules: str | None = None
+) -> Summary:
     """Read the rest of a file and return its summary. Damage is part of it; other errors are raised."""
     damage = None
     try:
@@ -69,6 +73,7 @@ def summarize(reader: RdbReader, progress: Callable[[int], object] | None = None
     end = reader.end
     checksum = end.checksum if end else None
     source = reader.source
+    choice = reader.choice if rules is None else RulesChoice(Rules.parse(rules), "named")
     return Summary(
         source=source.name,
         size=source.size if source.size is not None else end.span.stop + end.trailing if end else None,
@@ -82,6 +87,7 @@ def summarize(reader: RdbReader, progress: Callable[[int], object] | None = None
         checksum_state=_checksum_state(reader, damage),
         trailing=end.trailing if end else 0,
         damage=damage,
+        choice=choice,
     )
 
 

@@ -13,6 +13,7 @@ from rdbtool.cli.certainty import end_uncertain, print_remarks
 from rdbtool.cli.options import Filters, Json, NoProgress, Source, check_rules, expands
 from rdbtool.reader.open import open_any
 from rdbtool.sinks.progress import ProgressBar
+from rdbtool.sinks.summary import rules_json
 from rdbtool.writer.output import open_output
 
 
@@ -47,10 +48,11 @@ def digest(
         "schema": 1,
         "source": keys.source.name,
         "digest": result.digest,
-        "rules": str(result.rules),
+        **rules_json(result.choice),
         "keys": result.keys,
     }
     with open_output(None) as output:
         output.write((json.dumps(report) if as_json else result.digest).encode() + b"\n")
-    print_remarks(keys.remarks)
+    # Servers of two families may have written it, and their digests differ.
+    print_remarks([*([str(result.choice)] if result.choice.other is not None else []), *keys.remarks])
     end_uncertain(keys.doubt)

@@ -20,7 +20,7 @@ FLOORS = {
     "codes": 0,
     "findings": 0,
     "manifest": 0,
-    "rules": 0,
+    "servers": 0,
     "products": 0,
     "octets": 1,
     "model": 1,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.errors import CarriedOutScriptError, CommandError, ScriptError
 from rdbtool.engine.table import command
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine
@@ -103,7 +103,7 @@ def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> None:
     index = engine.index
     try:
         for call in calls:
-            engine.execute(*call)
+            engine.execute_within(*call)
     finally:
         # Since 2.8 a SELECT holds on for the script alone.
         if engine.rules.family == "valkey" or (engine.rules.major, engine.rules.minor) >= (2, 8):
