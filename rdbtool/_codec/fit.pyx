@@ -16,7 +16,8 @@ from rdbtool._codec.cursor cimport Bytes, Scratch, grow, release
 from rdbtool._codec.fit_streams cimport StreamFit
 from rdbtool._codec.sink cimport ArrayItem, Head, Sink
 
-from rdbtool._codec.able import able_to_execute, able_to_store, server_of
+from rdbtool._codec.able import able_to_execute, able_to_store
+from rdbtool.servers import server_of
 from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, SlotImport, SlotInfo
 from rdbtool.types import FORK_AUX, VERSIONS
 

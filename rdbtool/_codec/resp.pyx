@@ -10,7 +10,7 @@ from rdbtool._codec.resp_streams cimport StreamCommands
 from rdbtool._codec.resp_words cimport BATCH, BATCH_OCTETS
 from rdbtool._codec.sink cimport ArrayItem, Head, ITEM_DOUBLE, ITEM_INT
 
-from rdbtool._codec.able import server_of
+from rdbtool.servers import server_of
 from rdbtool.model.items import FunctionLibrary
 from rdbtool.octets.crc64 import crc64
 

@@ -16,13 +16,14 @@ from rdbtool.analysis.replay import replay_options
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import CommandError
 from rdbtool.engine.log import describe_stop, replay_log, stop_at_damage
+from rdbtool.engine.needs import TIMES, UNNAMED, Needs
 from rdbtool.engine.replay import Replay, collector_paused
 from rdbtool.engine.stops import Extent, show_name
 from rdbtool.errors import FormatError, PlaceError, ReplayError, UnsupportedError
 from rdbtool.model import KeyRecord
 from rdbtool.reader.aof import AofReader, open_aof
 from rdbtool.reader.parts import find_part
-from rdbtool.rules import DEFAULT, Rules
+from rdbtool.servers import RulesChoice
 
 if TYPE_CHECKING:
     from rdbtool.analysis.validate import Checks, Verdict
@@ -39,24 +40,26 @@ _DAMAGED_BEFORE: Final = "the AOF is damaged before the place to stop, or the co
 
 
 class Replayed(NamedTuple):
-    """What a replay came to: findings of the engine, all of them by severity, and keys by db (all, with an expiry).
+    """What a replay came to: findings of the engine, and keys by db (all, with an expiry).
 
-    ``extent`` tells where it stopped and what it skipped. ``failure`` words why there was none, and ``missed`` that the
-    place to stop was not reached.
+    ``kinds`` counts all findings by severity and code; ``choice`` tells whose rules applied. ``extent`` tells where it
+    stopped and what it skipped. ``failure`` words why there was none, and ``missed`` that the place to stop was not
+    reached.
     """
 
     findings: list[Finding]
-    severities: dict[str, int]
+    kinds: dict[tuple[str, str], int]
     by_db: dict[int, tuple[int, int]]
+    choice: RulesChoice | None = None
     failure: str | None = None
     extent: Extent = Extent()
     missed: str | None = None
 
 
-def replay_file(path: str, rules: Rules, checks: Checks, *, backend: str, progress: Progress | None) -> Replayed:
+def replay_file(path: str, checks: Checks, *, backend: str, progress: Progress | None) -> Replayed:
     """Replay the log at a path. Raises InputError, and FormatError where the log is not what it was."""
     options = replay_options(path, checks.places, now_ms=checks.now_ms)._replace(
-        rules=rules, databases=checks.databases
+        rules=checks.rules, databases=checks.databases
     )
     try:
         with open_aof(path, backend=backend, lax=checks.level == "server") as reader:
@@ -68,7 +71,7 @@ def replay_file(path: str, rules: Rules, checks: Checks, *, backend: str, progre
             raise
         return Replayed([], {}, {}, missed=_DAMAGED_BEFORE)
     except (ReplayError, UnsupportedError) as error:
-        return Replayed([], {}, {}, str(error))
+        return Replayed([], {}, {}, failure=str(error))
     return _sum_up(loaded.replay)._replace(extent=loaded.extent)
 
 
@@ -76,10 +79,10 @@ class LiveReplay:
     """Executes a log that is being read by somebody else."""
 
     def __init__(self, checks: Checks) -> None:
-        rules = checks.rules or Rules.parse(DEFAULT)
         self.records = Records()
-        self._replay = Replay(Engine(rules=rules, now_ms=checks.now_ms, databases=checks.databases))
-        self._are_asked_for = checks.rules is not None
+        self._replay = Replay(Engine(now_ms=checks.now_ms, databases=checks.databases))
+        self._needs = None if checks.rules is not None else Needs()
+        self._replay.begin(UNNAMED if checks.rules is None else checks.choice, self._needs)
         self._options = replay_options("-", checks.places)
         self._stops = self._options.stops()
         self._stop_name = ""
@@ -90,8 +93,9 @@ class LiveReplay:
     def load(self, rdb: RdbReader, verdict: Verdict, parts: list[Part]) -> None:
         """Take what ``records`` heard of a snapshot that was read to its end."""
         engine = self._replay.engine
-        if not self._are_asked_for:
-            engine.rules = verdict.rules
+        if self._needs is not None:
+            self._needs.meet_snapshot(rdb.header)
+            self._replay.begin(verdict.choice, self._needs)
         with collector_paused():
             for record in self.records.take():
                 assert isinstance(record, KeyRecord)
@@ -113,6 +117,8 @@ class LiveReplay:
         if batch.part != self._part:
             self._part = batch.part
             self._replay.begin_part(parts[batch.part].name)
+        if batch.annotations:
+            self._replay.meet(TIMES, None)
         with self._noting_places():
             limit, skips = self._stops.plan(batch, parts)
             self._replay.run(batch.argvs, batch.offsets, batch.first_number, limit=limit, skips=skips)
@@ -121,6 +127,7 @@ class LiveReplay:
 
     def end(self, reader: AofReader, parts: list[Part], faults: list[tuple[FormatError, Tail]]) -> Replayed:
         """Return what it came to. ``reader`` has read to the end, and met ``faults`` on the way."""
+        self._replay.end()
         if faults and self._replay.stopped_at is None:
             stop_at_damage(self._replay, self._stops, faults[0][1], parts)
         is_stopped = self._replay.stopped_at is not None
@@ -146,4 +153,4 @@ class LiveReplay:
 def _sum_up(replay: Replay) -> Replayed:
     databases = replay.engine.dbs.items()
     by_db = {index: (len(db.keys), len(db.expires)) for index, db in databases if db.keys}
-    return Replayed(replay.findings, dict(replay.severities), by_db)
+    return Replayed(replay.findings, dict(replay.kinds), by_db, replay.choice)

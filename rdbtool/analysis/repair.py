@@ -28,7 +28,7 @@ from rdbtool.writer.output import open_output
 from rdbtool.writer.temporary import TemporaryDirectory
 
 if TYPE_CHECKING:
-    from rdbtool.rules import Rules
+    from rdbtool.servers import Rules
 
 Progress = Callable[[int], object]
 

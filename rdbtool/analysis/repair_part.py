@@ -20,7 +20,7 @@ from rdbtool.errors import InputError, RdbToolError, UnsupportedError, describe_
 from rdbtool.model import Header
 from rdbtool.reader.aof import open_aof
 from rdbtool.reader.detect import HEAD_SIZE, begins_log, detect_content
-from rdbtool.rules import Rules
+from rdbtool.servers import COMMON_VERSION, find_release
 from rdbtool.types import REDIS, VALKEY, VERSIONS
 from rdbtool.writer.losses import describe_loss
 from rdbtool.writer.targets import Target, default_target
@@ -181,7 +181,7 @@ def _read_header(head: bytes) -> tuple[Header | None, bool]:
     for magic in (REDIS, VALKEY):
         alike = sum(a == b for a, b in zip(head, magic.encode(), strict=False))
         if alike >= len(magic) - 1:
-            return Header(magic, 11 if magic == REDIS else 80), False
+            return Header(magic, COMMON_VERSION if magic == REDIS else VERSIONS[VALKEY][0]), False
     return None, False
 
 
@@ -189,7 +189,5 @@ def _named(head: bytes) -> Target | None:
     match = _WRITER.search(head[:256])
     if match is None:
         return None
-    try:
-        return Target.of_release(Rules.parse(f"{match[1].decode()}-{match[2].decode()}"))
-    except ValueError:
-        return None
+    release = find_release(match[1].decode(), match[2].decode())
+    return None if release is None else Target.of_release(release)

@@ -26,7 +26,7 @@ from rdbtool.reader.aof import AofReader
 from rdbtool.reader.open import open_any
 from rdbtool.reader.parts import Part
 from rdbtool.reader.rdb import RdbReader, Totals
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 from rdbtool.span import Span
 
 Progress = Callable[[int], object]
@@ -174,7 +174,7 @@ def replay_reader(
 ) -> ReplayReport:
     """Replay an open source and return what came of it."""
     tally = LogTally()
-    loaded = replay_log(reader, options._replace(on_batch=tally), progress)
+    loaded = replay_log(reader, options._replace(on_batch=tally, on_restart=tally.restart), progress)
     if isinstance(reader, RdbReader):
         source = reader.source
         parts = [Part(source.name, None, "single", number=1, size=source.size, format="rdb")]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rdbtool.engine.places import Places
     from rdbtool.engine.stops import Extent
     from rdbtool.reader.rdb import RdbReader
-    from rdbtool.rules import Rules
+    from rdbtool.servers import Rules
 
 
 #: Suffixes of logs that are one file.
@@ -133,11 +133,12 @@ def _guarded(source: str, options: RewriteOptions) -> Iterator[tuple[Guard, AofR
             with AofReader(list_parts(manifest), manifest=manifest) as reader:
                 yield guard, reader, path
             return
-        with guard.open_commit() as stream, open_any(stream, name=source) as reader:
+        with guard.open_commit() as stream, open_any(stream, name=source) as reader, contextlib.ExitStack() as more:
             if not isinstance(reader, AofReader):
                 raise _no_log(reader)
             if reader.compression is not None:
                 raise UnsupportedError(f"{source} is compressed: rewrite it into another file")
+            reader.again_from = lambda: more.enter_context(guard.open_commit())
             yield guard, reader, path
 
 

@@ -14,6 +14,7 @@ from rdbtool.analysis.keys import refuse_places
 from rdbtool.errors import FormatError, UncertainError
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.reader.rdb import RdbReader, Totals
+from rdbtool.servers import Rules, RulesChoice
 from rdbtool.types import CHECKSUM_SINCE
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class Summary(NamedTuple):
     ``size`` is that of the RDB itself, None where it is not known because damage in a pipe or a compressed
     stream hides its end; ``compressed_size`` that of a compressed file. ``trailing`` counts bytes after the
     end mark. ``checksum`` is the stored CRC-64 and ``checksum_state`` one of ``correct``,
-    ``wrong``, ``disabled`` (when the file was saved), ``none`` (the version has none) and ``unread``.
+    ``wrong``, ``disabled`` (when the file was saved), ``none`` (the version has none) and ``unread``. ``choice`` tells
+    whose rules apply to the data.
     """
 
     source: str
@@ -43,6 +45,7 @@ class Summary(NamedTuple):
     checksum_state: str
     trailing: int
     damage: FormatError | None
+    choice: RulesChoice
     obstacle: UncertainError | None = None
     remarks: Sequence[str] = ()
 
@@ -67,7 +70,9 @@ def summarize_any(
     return replay_reader(reader, options, digest=False, progress=progress)
 
 
-def summarize(reader: RdbReader, progress: Callable[[int], object] | None = None) -> Summary:
+def summarize(
+    reader: RdbReader, progress: Callable[[int], object] | None = None, *, rules: str | None = None
+) -> Summary:
     """Read the rest of a file and return its summary. Damage is part of it; other errors are raised."""
     damage = None
     try:
@@ -77,6 +82,7 @@ def summarize(reader: RdbReader, progress: Callable[[int], object] | None = None
     end = reader.end
     checksum = end.checksum if end else None
     source = reader.source
+    choice = reader.choice if rules is None else RulesChoice(Rules.parse(rules), "named")
     return Summary(
         source=source.name,
         size=source.size if source.size is not None else end.span.stop + end.trailing if end else None,
@@ -90,6 +96,7 @@ def summarize(reader: RdbReader, progress: Callable[[int], object] | None = None
         checksum_state=_checksum_state(reader, damage),
         trailing=end.trailing if end else 0,
         damage=damage,
+        choice=choice,
     )
 
 

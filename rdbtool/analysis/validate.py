@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
 from rdbtool.errors import FormatError, PlaceError, RdbToolError, UnknownFormatError, UnsupportedError
 from rdbtool.findings import Finding, what_servers_do
 from rdbtool.reader.open import open_any
-from rdbtool.rules import DEFAULT, Rules
+from rdbtool.servers import DEFAULT, Rules, RulesChoice
 
 if TYPE_CHECKING:
     from rdbtool.engine.places import Places
@@ -33,6 +33,9 @@ Progress = Callable[[int], object]
 
 #: Findings of one source that are kept; all of them are counted.
 KEPT: Final = 1000
+
+#: Whose rules apply to what could not be read.
+UNREAD: Final = RulesChoice(DEFAULT, "inferred", "nothing that was read")
 
 SEVERITIES: Final = ("error", "warning", "note")
 
@@ -52,6 +55,11 @@ class Checks(NamedTuple):
     now_ms: int = 0
     databases: int = 16
     places: Places | None = None
+
+    @property
+    def choice(self) -> RulesChoice:
+        """Whose rules apply as long as nothing was read."""
+        return UNREAD if self.rules is None else RulesChoice(self.rules, "named")
 
 
 class Verdict(NamedTuple):
@@ -73,7 +81,7 @@ class Verdict(NamedTuple):
     by_db: dict[int, tuple[int, int]]
     bytes: int | None
     checksum: str
-    rules: Rules
+    choice: RulesChoice
     level: Level
     answer: Answer
     parts: tuple[str, ...] = ()
@@ -82,6 +90,11 @@ class Verdict(NamedTuple):
     digest: str | None = None
     error: str | None = None
     is_counted: bool = True
+
+    @property
+    def rules(self) -> Rules:
+        """Whose rules apply."""
+        return self.choice.rules
 
     def is_clean(self, *, strict: bool = False) -> bool:
         """Whether the source is valid, with ``strict`` without a warning as well."""
@@ -189,7 +202,7 @@ def _refuse_places(verdict: Verdict) -> Verdict:
     )
 
 
-def unanswered(source: str, kind: Kind, checks: Checks, rules: Rules, error: RdbToolError) -> Verdict:
+def unanswered(source: str, kind: Kind, checks: Checks, choice: RulesChoice, error: RdbToolError) -> Verdict:
     """Return the verdict on a source that could not be read, or that this release does not know."""
     answer: Answer = "unsupported" if isinstance(error, UnsupportedError) else "unanswered"
     return Verdict(
@@ -201,7 +214,7 @@ def unanswered(source: str, kind: Kind, checks: Checks, rules: Rules, error: Rdb
         {},
         None,
         "unread",
-        rules,
+        choice,
         checks.level,
         answer,
         error=str(error),
@@ -209,7 +222,7 @@ def unanswered(source: str, kind: Kind, checks: Checks, rules: Rules, error: Rdb
 
 
 def _unopened(source: str, checks: Checks, error: RdbToolError) -> Verdict:
-    rules = checks.rules or Rules.parse(DEFAULT)
+    choice = checks.choice
     gathered = Gathered()
     if isinstance(error, FormatError):
         part = error.where.source or source
@@ -221,7 +234,7 @@ def _unopened(source: str, checks: Checks, error: RdbToolError) -> Verdict:
         message = f"expected an RDB, an AOF, a manifest or JSON lines, but the file {found}"
         gathered.add(Finding("RDB001", "error", part, 0, message, what_servers_do("RDB001")))
     else:
-        return unanswered(source, "unknown", checks, rules, error)
-    return unanswered(source, kind, checks, rules, error)._replace(
+        return unanswered(source, "unknown", checks, choice, error)
+    return unanswered(source, kind, checks, choice, error)._replace(
         findings=gathered.kept(), counts=dict(gathered.counts), answer=gathered.answer, parts=(part,), error=None
     )

@@ -20,8 +20,7 @@ from rdbtool.codes import BY_CODE
 from rdbtool.errors import FormatError, InputError, LimitError, RdbToolError, UnsupportedError
 from rdbtool.findings import Finding
 from rdbtool.reader.rdb import RdbReader
-from rdbtool.reader.rules import resolve_rules
-from rdbtool.rules import DEFAULT, Rules
+from rdbtool.servers import Rules
 from rdbtool.types import CHECKSUM_SINCE
 
 if TYPE_CHECKING:
@@ -68,7 +67,12 @@ class _Judging:
         self.sink: Sink = self.check if also is None else Tee(self.check, also)
         self.faults: list[tuple[FormatError, Outer | None]] = []
         self.gathered = Gathered()
-        self.rules = checks.rules or Rules.parse(DEFAULT)
+        self.choice = checks.choice
+
+    @property
+    def rules(self) -> Rules:
+        """Whose rules apply."""
+        return self.choice.rules
 
     def judge(self, progress: Progress | None) -> Verdict:
         failure: RdbToolError | None = None
@@ -78,7 +82,7 @@ class _Judging:
             failure = error
         self.check.close()
         if self.checks.rules is None:
-            self.rules = resolve_rules(None, self.reader)
+            self.choice = self.reader.choice
         self._grade()
         return self._verdict(failure)
 
@@ -181,7 +185,7 @@ class _Judging:
             by_db=totals.by_db,
             bytes=size if size is not None else end.span.stop + end.trailing if end is not None else None,
             checksum=self._checksum(),
-            rules=self.rules,
+            choice=self.choice,
             level=self.checks.level,
             answer=self._answer(failure),
             parts=(self.part,),

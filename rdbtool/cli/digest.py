@@ -14,6 +14,7 @@ from rdbtool.cli.options import Filters, Json, NoProgress, Source, Stop, check_r
 from rdbtool.reader.open import open_any
 from rdbtool.sinks.extent import skipped_json, stop_json
 from rdbtool.sinks.progress import ProgressBar
+from rdbtool.sinks.summary import rules_json
 from rdbtool.writer.output import open_output
 
 
@@ -50,7 +51,7 @@ def digest(
         "schema": 1,
         "source": keys.source.name,
         "digest": result.digest,
-        "rules": str(result.rules),
+        **rules_json(result.choice),
         "keys": result.keys,
         "stopped_at": stop_json(keys.extent),
         "skipped": skipped_json(keys.extent),
@@ -58,5 +59,6 @@ def digest(
     with open_output(None) as output:
         output.write((json.dumps(report) if as_json else result.digest).encode() + b"\n")
     print_extent(keys.extent)
-    print_remarks(keys.remarks)
+    # Servers of two families may have written it, and their digests differ.
+    print_remarks([*([str(result.choice)] if result.choice.other is not None else []), *keys.remarks])
     end_uncertain(keys.doubt)

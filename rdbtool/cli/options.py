@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 from rdbtool.types import KIND_ALIASES, KINDS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ Server = Annotated[
         "--rules",
         metavar="SERVER",
         help="Whose replay of a log, such as redis-8.0 or valkey-9.1. Default: that of the server that wrote its "
-        "snapshot, else redis-7.2.",
+        "snapshot, else redis-7.2, or the oldest server that has all that the log uses.",
     ),
 ]
 Until = Annotated[

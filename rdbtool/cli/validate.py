@@ -12,7 +12,7 @@ from rdbtool.analysis.judging import Judged, code_of, exit_code, judge
 from rdbtool.analysis.validate import Checks
 from rdbtool.cli.options import Clock, NoProgress, Stop, check_choice, check_rules, expands
 from rdbtool.errors import InputError
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 from rdbtool.sinks.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def validate(
             "--rules",
             metavar="SERVER",
             help="Whose rules, such as redis-7.0 or valkey-9.1. Default: those of the writer that the source names, "
-            "else redis-7.2.",
+            "else redis-7.2, or the oldest server that has all that the source uses.",
         ),
     ] = None,
     databases: Annotated[

@@ -20,7 +20,7 @@ from rdbtool.findings import Finding
 from rdbtool.model import Header
 from rdbtool.reader.aof import open_aof
 from rdbtool.reader.batches import CommandBatch
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 from rdbtool.types import REDIS
 
 #: Nobody's configuration is to stand in the way of a SELECT.

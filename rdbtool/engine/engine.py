@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.errors import ArityError, CommandError, UnknownCommandError
 from rdbtool.engine.keyspace import Db
+from rdbtool.engine.needs import UnmetNeedError
 from rdbtool.engine.table import COMMANDS, CONTAINERS, Command
+from rdbtool.engine.words import WORDS, Since
 from rdbtool.model import FunctionLibrary, KeyRecord
-from rdbtool.rules import DEFAULT, Rules
+from rdbtool.servers import DEFAULT, Rules
 
 if TYPE_CHECKING:
+    from rdbtool.engine.needs import Needs
     from rdbtool.writer.rdb import Written
     from rdbtool.writer.targets import Target
 
@@ -39,9 +42,9 @@ def load_families() -> None:
 class Engine:
     """A keyspace that executes commands.
 
-    ``rules`` says which server's behaviour applies where servers differ; ``now_ms`` (Unix ms) is the
-    moment at which a server would load. ``dbs`` maps numbers to databases; ``functions`` maps library
-    names to their source, ``scripts`` SHA-1 digests in hex to scripts.
+    ``rules`` says which server's behaviour applies where servers differ, and which commands and words there are;
+    ``now_ms`` (Unix ms) is the moment at which a server would load. ``dbs`` maps numbers to databases; ``functions``
+    maps library names to their source, ``scripts`` SHA-1 digests in hex to scripts.
     """
 
     def __init__(self, *, rules: Rules | str = DEFAULT, now_ms: int = 0, databases: int = DATABASES) -> None:
@@ -56,7 +59,52 @@ class Engine:
         #: Nobody named the server: what only some of them do alike is in doubt.
         self.are_rules_guessed = False
         self._shared: dict[bytes, bytes] = {}
+        #: What commands were seen to use, where nobody named the server that executes them.
+        self.needs: Needs | None = None
+        #: Takes note of the first use of something, for a command that has changed something before it meets it.
+        self.on_need: Callable[[Since], None] | None = None
+        #: SET with PXAT was met, or is known to the server: a fast way needs no further question.
+        self.takes_pxat = False
+        self._known: set[str] = set()
         load_families()
+
+    def adopt(self, rules: Rules) -> None:
+        """Go on as another server."""
+        self.rules = rules
+        self.takes_pxat = False
+        self._known.clear()
+
+    def knows(self, command: bytes, word: bytes) -> bool:
+        """Return whether the server has an option word of a command (both in upper case).
+
+        Where nobody named the server, it has what is needed. Raises UnmetNeedError at the first use of a word then.
+        """
+        since = WORDS.get(command, {}).get(word)
+        return since is None or self.has(since)
+
+    def has(self, since: Since) -> bool:
+        """Return whether the server has something that came with a release; see ``knows``."""
+        if self.needs is not None:
+            self.needs.require(since)
+        return self.rules.has(since.redis, since.valkey)
+
+    def check_known(self, row: Command) -> None:
+        """Raise UnknownCommandError where the server does not have a command; see ``knows``."""
+        if row.is_of_servers and not self.has(row.since):
+            raise UnknownCommandError(f"ERR unknown command '{row.name.lower()}' on {self.rules}")
+        self._known.add(row.name)
+
+    def execute_within(self, *argv: bytes) -> None:
+        """Execute a command that is a part of another one, which must not be begun twice; see ``execute``."""
+        while True:
+            try:
+                self.execute(*argv)
+            except UnmetNeedError as need:
+                if self.on_need is None:
+                    raise
+                self.on_need(need.since)
+            else:
+                return
 
     def execute(self, *argv: bytes) -> None:
         """Execute one command: ``engine.execute(b"SET", b"key", b"value")``.
@@ -65,6 +113,8 @@ class Engine:
         changed then. Arguments beyond a fixed arity are ignored, as Redis does while loading.
         """
         row = self.find(argv)
+        if row.name not in self._known:
+            self.check_known(row)
         if len(argv) < abs(row.arity):
             raise ArityError(f"ERR wrong number of arguments for '{row.name.lower()}' command")
         row.handler(self, argv)

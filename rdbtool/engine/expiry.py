@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
@@ -70,10 +70,16 @@ class SetOptions(NamedTuple):
         return parse_expiry(engine, self.moment, self.lifetime, command) if self.lifetime in UNITS else None
 
 
-def parse_set_options(words: Sequence[bytes], allowed: frozenset[bytes], comparisons: frozenset[bytes]) -> SetOptions:
+def parse_set_options(
+    words: Sequence[bytes],
+    allowed: frozenset[bytes],
+    comparisons: frozenset[bytes],
+    knows: Callable[[bytes], bool] | None = None,
+) -> SetOptions:
     """Read options: those of ``allowed`` stand alone, those of ``comparisons`` have a value, times always may stand.
 
-    At most one kind of lifetime, at most one kind of condition. The time itself is not read yet. Raises CommandError.
+    ``knows`` says whether the server has a word, None: it has all. At most one kind of lifetime, at most one kind of
+    condition. The time itself is not read yet. Raises CommandError.
     """
     lifetime = moment = condition = operand = b""
     get = False
@@ -81,6 +87,8 @@ def parse_set_options(words: Sequence[bytes], allowed: frozenset[bytes], compari
     while at < len(words):
         word = words[at].upper()
         at += 1
+        if knows is not None and not knows(word):
+            raise CommandError(SYNTAX)
         if word in UNITS and lifetime in (b"", word) and at < len(words):
             lifetime, moment = word, words[at]
             at += 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import BinaryIO, Final, NamedTuple, Self
 
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
@@ -16,6 +17,7 @@ from rdbtool._codec.sink import Sink
 from rdbtool.engine.engine import DATABASES, Engine, load_families
 from rdbtool.engine.errors import CommandError
 from rdbtool.engine.keyspec import is_called
+from rdbtool.engine.needs import MANIFEST, TIMES, UNNAMED, Needs
 from rdbtool.engine.places import Place
 from rdbtool.engine.replay import Replay, Watcher, collector_paused
 from rdbtool.engine.stops import Extent, Stopped, Stops, show_name
@@ -28,9 +30,8 @@ from rdbtool.reader.batches import CommandBatch
 from rdbtool.reader.open import open_any
 from rdbtool.reader.parts import Part, find_part
 from rdbtool.reader.rdb import RdbReader, Totals
-from rdbtool.reader.rules import names_writer, resolve_rules
 from rdbtool.reader.tail import Tail
-from rdbtool.rules import DEFAULT, Rules
+from rdbtool.servers import Rules, RulesChoice, choose_rules
 from rdbtool.span import Span
 from rdbtool.types import REDIS
 from rdbtool.writer.holders import HeldError
@@ -48,7 +49,7 @@ _VERSION = 11
 
 
 class Loaded(NamedTuple):
-    """What came of a source: the replay with its engine, the rules it went by, and how the source ended.
+    """What came of a source: the replay with its engine and the rules it went by, and how the source ended.
 
     ``header`` and ``aux`` are those of the snapshot, if there was one; ``snapshot_keys`` counts its keys.
     ``tail`` is None for an RDB and for a log that was not read to its end; ``fault`` is what ended it early. ``extent``
@@ -56,7 +57,6 @@ class Loaded(NamedTuple):
     """
 
     replay: Replay
-    rules: Rules
     header: Header
     aux: list[Aux]
     snapshot_keys: int
@@ -64,6 +64,24 @@ class Loaded(NamedTuple):
     tail: Tail | None
     fault: FormatError | None
     extent: Extent = Extent()
+
+    @property
+    def choice(self) -> RulesChoice:
+        """Whose rules apply, who says so, and why."""
+        return self.replay.choice
+
+    @property
+    def rules(self) -> Rules:
+        """Whose rules apply."""
+        return self.choice.rules
+
+    @property
+    def least(self) -> dict[str, Rules]:
+        """By family, the oldest server that may have written the source: one where it or the caller names it."""
+        needs = self.replay.needs
+        if needs is None or self.choice.is_known:
+            return {self.rules.family: self.rules}
+        return dict(needs.least)
 
     @property
     def doubts(self) -> list[Finding]:
@@ -92,6 +110,8 @@ class Loaded(NamedTuple):
                 count = self.replay.counts[code]
                 more = "" if count == 1 else f" (the first of {count:,})"
                 remarks.append(f"{first.part}: at {first.offset:#x}: {first.message}{more}: {words} ({code})")
+        if self.replay.was_raised:
+            remarks.append(f"{self.choice}: what stands in front of that was executed by the rules of an older server")
         return remarks
 
     def _describe(self, findings: list[Finding], count: int) -> UncertainError | None:
@@ -104,7 +124,10 @@ class Loaded(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How to replay. ``rules`` None: those of the snapshot's writer.
+    """How to replay.
+
+    ``rules`` None: those of the snapshot's writer, else the default; what the log uses may raise them, and then it is
+    replayed again, unless it can be read only once, or somebody hears of it who cannot begin again (``on_restart``).
 
     ``until``, ``before`` (a command's upper-case name) or ``before_number`` (the number of one) is the place to stop,
     and ``place`` is ``until`` in words; ``skip`` holds numbers and upper-case names of commands to skip.
@@ -125,6 +148,13 @@ class Options(NamedTuple):
     watcher: Watcher | None = None
     on_snapshot: Callable[[str, KeyRecord], None] | None = None
     on_batch: Callable[[CommandBatch], None] | None = None
+    on_restart: Callable[[], None] | None = None
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether whoever hears of the replay can begin again."""
+        hears = self.on_batch or self.on_snapshot or self.watcher
+        return hears is None or self.on_restart is not None
 
     def stops(self) -> Stops:
         """Return what finds the place to stop, and the commands to skip."""
@@ -142,7 +172,27 @@ def replay_log(
     where the place to stop is not reached or a command to skip is not there; where damage comes before the place, that
     is raised.
     """
-    return _Loading(reader, options or Options()).load(progress)
+    options = options or Options()
+    needs = None if options.rules is not None else Needs()
+    with ExitStack() as opened:
+        while True:
+            loading = _Loading(reader, options, needs)
+            again = None
+            try:
+                loaded = loading.load(progress)
+            except ReplayError:
+                again = loading.reopen()
+                if again is None:
+                    raise
+            else:
+                again = loading.reopen()
+                if again is None:
+                    return loaded
+            # What was executed by the rules of an older server goes.
+            del loading
+            reader = opened.enter_context(again)
+            if options.on_restart is not None:
+                options.on_restart()
 
 
 def find_last(target: str | os.PathLike[str] | bytes | BinaryIO, name: bytes) -> int | None:
@@ -166,18 +216,18 @@ def find_last(target: str | os.PathLike[str] | bytes | BinaryIO, name: bytes) ->
 class _Loading:
     """One run of ``replay_log``."""
 
-    def __init__(self, reader: RdbReader | AofReader, options: Options) -> None:
+    def __init__(self, reader: RdbReader | AofReader, options: Options, needs: Needs | None) -> None:
         self.reader = reader
         self.options = options
-        rules = options.rules or Rules.parse(DEFAULT)
-        self.engine = Engine(rules=rules, now_ms=options.now_ms, databases=options.databases)
+        self.needs = needs
+        self.engine = Engine(now_ms=options.now_ms, databases=options.databases)
         self.stops = options.stops()
         self.replay = Replay(
             self.engine,
             strict=options.strict,
             watcher=options.watcher,
         )
-        self.replay.are_rules_known = options.rules is not None
+        self.replay.begin(UNNAMED if options.rules is None else RulesChoice(options.rules, "named"), needs)
         self.engine.are_rules_guessed = options.rules is None
         self.header = Header(REDIS, _VERSION)
         self.aux: list[Aux] = []
@@ -194,7 +244,8 @@ class _Loading:
                 self._load_snapshot(reader, reader.source.name, progress)
             else:
                 self._load_parts(reader, progress)
-        loaded = Loaded(self.replay, self.engine.rules, self.header, self.aux, self.snapshot_keys, [], None, None)
+        self.replay.end()
+        loaded = Loaded(self.replay, self.header, self.aux, self.snapshot_keys, [], None, None)
         if isinstance(reader, RdbReader):
             return loaded
         if self.replay.stopped_at is None and reader.fault is not None and reader.tail is not None:
@@ -213,8 +264,17 @@ class _Loading:
         if self.stops.has_place or self.options.skip:
             raise PlaceError.no_commands(snapshot.source.name)
 
+    def reopen(self) -> AofReader | None:
+        """Return a new reader where newer rules showed behind commands that older ones executed; None: go on so."""
+        if not self.replay.was_raised or not self.options.is_repeatable or isinstance(self.reader, RdbReader):
+            return None
+        return self.reader.again()
+
     def _load_parts(self, reader: AofReader, progress: Progress | None) -> None:
         reader.known = known_names()
+        self.replay.names_parts = len(reader.parts) > 1
+        if reader.manifest is not None:
+            self.replay.meet(MANIFEST, None)
         part = -1
         pieces = reader.batches(on_fault="stop", progress=progress)
         for piece in pieces:
@@ -226,7 +286,9 @@ class _Loading:
                 continue
             if piece.part != part:
                 part = piece.part
-                self.replay.begin_part(reader.parts[part].name)
+                self.replay.begin_part(reader.parts[part].name, is_base=reader.parts[part].kind == "base")
+            if piece.annotations:
+                self.replay.meet(TIMES, None)
             if self.options.on_batch is not None:
                 self.options.on_batch(piece)
             limit, skips = self.stops.plan(piece, reader.parts)
@@ -248,10 +310,10 @@ class _Loading:
         self.header = snapshot.header
         self.aux += snapshot.aux
         self.snapshot_keys += snapshot.totals.keys
-        if self.options.rules is None:
-            engine.rules = resolve_rules(None, snapshot)
-            self.replay.are_rules_known = names_writer(snapshot)
-            engine.are_rules_guessed = not self.replay.are_rules_known
+        if self.needs is not None:
+            self.needs.meet_snapshot(snapshot.header)
+            self.replay.begin(choose_rules(snapshot), self.needs)
+            engine.are_rules_guessed = not self.replay.choice.is_known
 
     def _load_function(self, library: FunctionLibrary, part: str) -> None:
         if not library.released:
@@ -318,6 +380,7 @@ class ReplayedLog:
         self.end: End | None = None
         self.source = LogSource(reader.name, reader.size)
         self.extent = self.loaded.extent
+        self.choice = self.loaded.choice
         self.doubt = self.loaded.doubt
         self.obstacle = self.loaded.obstacle
         self.remarks = self.loaded.remarks

@@ -22,12 +22,14 @@ from rdbtool.engine.errors import (
     UnknownOrderError,
 )
 from rdbtool.engine.keyspec import command_name, keys_of
+from rdbtool.engine.needs import Needs, UnmetNeedError
 from rdbtool.engine.places import TRANSACTION
 from rdbtool.engine.plain import PlainCommands
-from rdbtool.engine.table import COMMANDS, CONTAINERS, Handler
+from rdbtool.engine.table import COMMANDS, CONTAINERS, Command, Handler
+from rdbtool.engine.words import REWRITTEN, Since
 from rdbtool.errors import ReplayError
 from rdbtool.findings import Finding, what_servers_do
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules, RulesChoice
 
 #: Errors, warnings and notes that are kept in full; beyond that they are only counted.
 KEPT_FINDINGS: Final = 1000
@@ -74,17 +76,17 @@ class Unfollowed(NamedTuple):
 class Replay:
     """An engine and what happened on the way.
 
-    ``commands`` counts commands read (transactions count each of theirs), ``transactions`` those that were
-    executed. ``findings`` holds the first
-    thousand findings; ``counts`` counts all of them by code and ``severities`` by severity. ``stopped_at`` is
-    (part name, offset, number) of the first command that was not executed because the place to stop was reached, None
-    when the log was replayed whole. ``strict``: the first finding that is no note ends the replay with
-    ReplayError. ``doubts`` holds the first findings about commands whose effect is unknown, ``doubt_count`` counts
-    all of them; ``order_doubts`` are those of an unknown order, which stop no rewrite. ``unfollowed`` tells of
-    commands with unknown effects, by name, up to a hundred names. ``are_rules_known`` tells that the
-    rules were named by the caller or by the file: an error reply under rules that were only inferred is doubt.
-    ``watcher`` is called instead of each execution. ``part`` names the file at hand, and
-    ``in_exec`` tells that the command at hand belongs to a transaction.
+    ``commands`` counts commands read (transactions count each of theirs), ``transactions`` those that were executed.
+    ``findings`` holds the first thousand findings; ``counts`` counts all of them by code, ``severities`` by severity,
+    ``kinds`` by both. ``stopped_at`` is (part name, offset, number) of the first command that was not executed because
+    the place to stop was reached, None when the log was replayed whole. ``strict``: the first finding that is no note
+    ends the replay with ReplayError. ``doubts`` holds the first findings about commands whose effect is unknown,
+    ``doubt_count`` counts all of them; ``order_doubts`` are those of an unknown order, which stop no rewrite.
+    ``unfollowed`` tells of commands with unknown effects, by name, up to a hundred names. An error
+    reply under rules that were only inferred is doubt. ``choice`` tells whose rules apply, who says so, and why (with
+    the part where ``names_parts``). Where nobody named them, ``needs`` has what was used, which may raise them;
+    ``was_raised`` tells that older ones applied before. ``watcher`` is called instead of each execution. ``part``
+    names the file at hand, and ``in_exec`` tells that the command at hand belongs to a transaction.
     """
 
     def __init__(
@@ -101,12 +103,18 @@ class Replay:
         self.findings: list[Finding] = []
         self.counts: Counter[str] = Counter()
         self.severities: Counter[str] = Counter()
+        self.kinds: Counter[tuple[str, str]] = Counter()
         self.doubts: list[Finding] = []
         self.doubt_count = 0
         self.order_doubts: list[Finding] = []
         self.unfollowed: dict[bytes, Unfollowed] = {}
-        self.are_rules_known = True
+        self.choice = self._start = RulesChoice(engine.rules, "named")
+        self.names_parts = False
+        self.needs: Needs | None = None
+        self.was_raised = False
         self.part = ""
+        self._is_base = False
+        self._offset = 0
         self.in_exec = False
         self.stopped_at: tuple[str, int, int] | None = None
         self._watcher = watcher
@@ -114,9 +122,46 @@ class Replay:
         self._plain = PlainCommands(COMMANDS[b"SET"].handler)
         self._queue: list[tuple[Sequence[bytes], int, int]] | None = None
 
-    def begin_part(self, name: str) -> None:
-        """Begin the next file of the log: a server reads each with a fresh connection, on db 0."""
+    def begin(self, choice: RulesChoice, needs: Needs | None) -> None:
+        """Go by these rules. ``needs``: they may be raised by what commands use; None: they may not."""
+        self._start = choice
+        self.needs = self.engine.needs = needs
+        self.engine.on_need = self._meet_here
+        self.choice = choice if needs is None else needs.choose(choice)
+        self.engine.adopt(self.choice.rules)
+        self._handlers.clear()
+
+    def end(self) -> None:
+        """Leave the engine as one whose rules are known: what it executes from now on raises them no more."""
+        self.engine.needs = None
+        self.engine.on_need = None
+
+    def _meet_here(self, since: Since) -> None:
+        self.meet(since, self._offset)
+
+    def meet(self, since: Since, offset: int | None) -> None:
+        """Take note of the first use of something, at an offset of the part at hand; it may raise the rules."""
+        needs = self.needs
+        if needs is None:
+            return
+        place = "" if offset is None else f"at {offset:#x}"
+        needs.meet(since, f"{place} of {self.part}" if place and self.names_parts else place)
+        before, self.choice = self.choice, needs.choose(self._start)
+        if self.choice.rules != before.rules:
+            self.was_raised = self.was_raised or offset is not None
+            self.engine.adopt(self.choice.rules)
+            # What a server does not know is asked again.
+            self._handlers.clear()
+
+    def begin_part(self, name: str, *, is_base: bool = False) -> None:
+        """Begin the next file of the log: a server reads each with a fresh connection, on db 0.
+
+        ``is_base``: its commands were written by a rewrite.
+        """
         self.part = name
+        self._is_base = is_base
+        # A command tells more of its server in a base than elsewhere.
+        self._handlers.clear()
         self._queue = None
         self.engine.select(0)
 
@@ -174,6 +219,11 @@ class Replay:
                 except CommandError as error:
                     index = self._plain.index
                     self._report(error, rows[index], offsets[index], first_number + index)
+                except UnmetNeedError as need:
+                    # Nothing was executed: the command at hand comes once more.
+                    index = self._plain.index
+                    self.meet(need.since, offsets[index])
+                    continue
             else:
                 self._meet(rows[index], offsets[index], first_number + index)
             index += 1
@@ -186,34 +236,53 @@ class Replay:
                 self._transact(name)
             elif self._queue is not None:
                 # Unknown commands are refused when they are queued, as when they are executed.
-                self.engine.find(argv)
+                self._find(argv, offset)
                 self._queue.append((argv, offset, number))
             else:
-                self._learn(argv)
+                self._learn(argv, offset)
                 self._execute(argv, offset, number)
         except CommandError as error:
             self._report(error, argv, offset, number)
             if self._watcher is not None:
                 self._watcher(self, argv, offset, number, _answer(error))
 
-    def _learn(self, argv: Sequence[bytes]) -> None:
+    def _find(self, argv: Sequence[bytes], offset: int) -> Command:
+        """Return the row of a command. Raises UnknownCommandError where the server does not have it."""
+        row = self.engine.find(argv)
+        try:
+            self.engine.check_known(row)
+        except UnmetNeedError as need:
+            self.meet(need.since, offset)
+            self.engine.check_known(row)
+        if self._is_base and row.name in REWRITTEN:
+            self.meet(REWRITTEN[row.name], offset)
+        return row
+
+    def _learn(self, argv: Sequence[bytes], offset: int) -> None:
         name = argv[0].upper()
         if name in _SCRIPTS:
             # Each goes through _execute.
-            self.engine.find(argv)
+            self._find(argv, offset)
         elif name in CONTAINERS:
             self._handlers[argv[0]] = (_execute_subcommand, 1)
         else:
-            row = self.engine.find(argv)
+            row = self._find(argv, offset)
             self._handlers[argv[0]] = (row.handler, abs(row.arity))
 
     def _execute(self, argv: Sequence[bytes], offset: int, number: int) -> None:
+        self._offset = offset
+
         def execute() -> CommandError | None:
-            try:
-                self.engine.execute(*argv)
-            except CommandError as error:
-                self._report(error, argv, offset, number)
-                return error
+            while True:
+                try:
+                    self.engine.execute(*argv)
+                except UnmetNeedError as need:
+                    self.meet(need.since, offset)
+                except CommandError as error:
+                    self._report(error, argv, offset, number)
+                    return error
+                else:
+                    break
             if argv[0].upper() in _SCRIPTS:
                 self._note_script(argv, offset, number)
             return None
@@ -247,7 +316,7 @@ class Replay:
 
     def _report(self, error: CommandError, argv: Sequence[bytes], offset: int, number: int) -> None:
         code, server, is_doubt = _classify(error, argv, self.engine.rules)
-        is_doubt = is_doubt or (code == "CMD203" and not self.are_rules_known)
+        is_doubt = is_doubt or (code == "CMD203" and not self.choice.is_known)
         severity = "error" if (is_doubt and code != "CMD209") or server == _REFUSES else "warning"
         message = f"{show_command(argv)}: {show_reply(error)}"
         if code == "CMD203" and is_doubt:
@@ -277,6 +346,7 @@ class Replay:
     def _keep(self, finding: Finding, argv: Sequence[bytes]) -> None:
         self.counts[finding.code] += 1
         self.severities[finding.severity] += 1
+        self.kinds[finding.severity, finding.code] += 1
         if self.severities[finding.severity] <= (KEPT_NOTES if finding.severity == "note" else KEPT_FINDINGS):
             keys = keys_of(argv)
             self.findings.append(finding._replace(db=self.engine.index, key=keys[0] if keys else None))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 #: What to do at a fault: raise it; end the iteration; go on behind it, where that is possible.
 OnFault = Literal["raise", "stop", "skip"]
 Progress = Callable[[int], object]
+Target = str | os.PathLike[str] | bytes | BinaryIO
 
 #: Commands in a batch.
 _BATCH: Final = 256
@@ -104,6 +105,8 @@ class AofReader:
         self._open = single
         self._started = False
         self._collects = True
+        #: Gives the one file of a log once more, from its beginning; None: it can be read only once.
+        self.again_from: Callable[[], Target] | None = None
 
     def batches(
         self, *, on_fault: OnFault = "raise", progress: Progress | None = None
@@ -164,6 +167,17 @@ class AofReader:
     def compression(self) -> str | None:
         """What the file at hand is compressed with, None if it is not, or none is open."""
         return None if self._open is None else self._open.source.compression
+
+    def again(self) -> AofReader | None:
+        """Return a new reader of the same log, None where it can be read only once. Raises what opening it raises."""
+        options = AofOptions(max_inflate=self._max_inflate, backend=self.backend, lax=self.lax, known=self.known)
+        if self.manifest is not None:
+            return AofReader(list_parts(self.manifest), manifest=self.manifest, **options)
+        if self.again_from is None:
+            return None
+        target = self.again_from()
+        opened = open_part(target, name=self.parts[0].name, max_inflate=self._max_inflate)
+        return single_log(opened, target, **options)
 
     def close(self) -> None:
         """Close what is open."""
@@ -313,9 +327,7 @@ def _after(progress: Progress | None, before: int) -> Progress | None:
     return None if progress is None else lambda at: progress(before + at)
 
 
-def open_aof(
-    target: str | os.PathLike[str] | bytes | BinaryIO, *, name: str | None = None, **options: Unpack[AofOptions]
-) -> AofReader:
+def open_aof(target: Target, *, name: str | None = None, **options: Unpack[AofOptions]) -> AofReader:
     """Open a log: a file, a manifest, a directory with one, ``-`` for standard input, bytes, or a binary stream.
 
     A directory may also be the one that holds the log's directory, or a single ``appendonly.aof``. ``name`` is
@@ -337,7 +349,7 @@ def open_aof(
     return open_manifest(target, **options)
 
 
-def open_manifest(target: str | os.PathLike[str] | bytes | BinaryIO, **options: Unpack[AofOptions]) -> AofReader:
+def open_manifest(target: Target, **options: Unpack[AofOptions]) -> AofReader:
     """Open the log whose manifest is at a path. Raises InputError where there is no path: it names other files."""
     if not isinstance(target, str | os.PathLike) or target == "-":
         raise InputError("cannot read a manifest without the files that it names: give its path")
@@ -345,14 +357,15 @@ def open_manifest(target: str | os.PathLike[str] | bytes | BinaryIO, **options: 
     return AofReader(list_parts(manifest), manifest=manifest, **options)
 
 
-def single_log(
-    opened: OpenPart, target: str | os.PathLike[str] | bytes | BinaryIO, **options: Unpack[AofOptions]
-) -> AofReader:
+def single_log(opened: OpenPart, target: Target, **options: Unpack[AofOptions]) -> AofReader:
     """Return the reader of a log that is one file, which is open and of which nothing was consumed."""
     source = opened.source
     path = os.fspath(target) if isinstance(target, str | os.PathLike) and target != "-" else None
     part = Part(source.name, path, "single", number=1, size=source.size, format=opened.format())
-    return AofReader([part], single=opened, **options)
+    reader = AofReader([part], single=opened, **options)
+    if isinstance(target, bytes) or (path is not None and Path(path).is_file()):
+        reader.again_from = lambda: target
+    return reader
 
 
 def max_inflate_of(options: AofOptions) -> int:

@@ -14,25 +14,14 @@ from rdbtool.errors import FormatError, UnsupportedError
 from rdbtool.model import KeyRecord
 from rdbtool.octets.crc64 import crc64
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.rules import Rules
+from rdbtool.servers import COMMON_VERSION, Rules
 from rdbtool.span import Where
 from rdbtool.types import REDIS, VALKEY, VERSIONS, value_types
 
 #: The version, 2 bytes, and the checksum, 8 bytes, at the end of a payload.
 FOOTER_SIZE: Final = 10
 
-#: The newest RDB version that servers read, by the first release that does.
-_NEWEST: Final = (
-    ((8, 10), 15),
-    ((8, 8), 14),
-    ((8, 6), 13),
-    ((7, 4), 12),
-    ((7, 2), 11),
-    ((7, 0), 10),
-    ((5, 0), 9),
-    ((4, 0), 8),
-    ((3, 2), 7),
-)
+#: The RDB version of the first servers with DUMP: earlier ones read no payload.
 _OLDEST: Final = 6
 
 #: Below this version an RDB has no checksum, which makes a reader suspicious of newer types; a payload always has one.
@@ -53,10 +42,8 @@ class FooterError(FormatError):
 
 
 def newest_version(rules: Rules) -> int:
-    """Return the newest RDB version that a server reads."""
-    if rules.family == "valkey":
-        return VERSIONS[VALKEY][1] if rules.major >= 9 else 11
-    return next((version for since, version in _NEWEST if (rules.major, rules.minor) >= since), _OLDEST)
+    """Return the newest RDB version that a server reads in a payload."""
+    return max(rules.rdb_version, _OLDEST)
 
 
 def check_footer(payload: bytes, rules: Rules | None = None) -> int:
@@ -71,7 +58,7 @@ def check_footer(payload: bytes, rules: Rules | None = None) -> int:
     if not _reads_version(version, rules):
         raise FooterError("RDB002", at, "an RDB version that the server reads", str(version))
     stored = int.from_bytes(payload[at + 2 :], "little")
-    if stored == 0 and (rules is None or (rules.family == "redis" and (rules.major, rules.minor) >= (8, 10))):
+    if stored == 0 and (rules is None or rules.has((8, 10), None)):
         # Left out by the writer.
         return version
     found = crc64(memoryview(payload)[: at + 2])
@@ -132,7 +119,7 @@ def _reads_version(version: int, rules: Rules | None) -> bool:
         return version <= VERSIONS[REDIS][1] or valkey_only <= version <= VERSIONS[VALKEY][1]
     if newest_version(rules) >= valkey_only:
         # The numbers between are other servers'.
-        return version <= 11 or valkey_only <= version <= newest_version(rules)
+        return version <= COMMON_VERSION or valkey_only <= version <= newest_version(rules)
     return version <= newest_version(rules)
 
 

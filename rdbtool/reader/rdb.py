@@ -20,6 +20,7 @@ from rdbtool.errors import FormatError, LimitError, RdbToolError, UncertainError
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
 from rdbtool.octets.source import Source, open_source
 from rdbtool.reader.windows import WindowStream, open_window, too_large
+from rdbtool.servers import RulesChoice, choose_rules
 from rdbtool.types import BACKENDS, DEFAULT_MAX_INFLATE
 
 if TYPE_CHECKING:
@@ -95,6 +96,11 @@ class RdbReader:
         self._decoder.embedded = embedded
         self._decoder.on_item = self._note
         self.header = self._read_header()
+
+    @property
+    def choice(self) -> RulesChoice:
+        """Whose rules apply where nobody names them, as far as the file was read."""
+        return choose_rules(self)
 
     @property
     def totals(self) -> Totals:

@@ -16,6 +16,8 @@ from rdbtool.sinks.summary import (
     describe_rdb,
     fact,
     function_lines,
+    rules_json,
+    rules_line,
     totals_json,
     totals_lines,
 )
@@ -73,7 +75,7 @@ def log_json(report: ReplayReport) -> dict[str, Any]:
     return {
         "schema": 1,
         "source": report.source,
-        "rules": str(report.rules),
+        **rules_json(report.loaded.choice),
         "parts": [
             {
                 "part": part.name,
@@ -124,7 +126,7 @@ def _tail_json(tail: Tail, part: str) -> dict[str, Any]:
 
 def _log_lines(report: ReplayReport) -> Iterator[str]:
     yield fact("source", report.source)
-    yield fact("rules", str(report.rules))
+    yield rules_line(report.loaded.choice)
     yield fact("parts", f"{len(report.parts)}")
     width = max(len(part.name) for part in report.parts)
     for part, commands in zip(report.parts, report.part_commands, strict=True):

@@ -7,7 +7,9 @@ from typing import Any
 
 from rdbtool.analysis.summary import Summary
 from rdbtool.model.items import Aux, FunctionLibrary, Header
+from rdbtool.products import product_of
 from rdbtool.reader.rdb import Totals
+from rdbtool.servers import RulesChoice, writer_of
 from rdbtool.sinks.findings import finding_json, json_bytes
 from rdbtool.sinks.text import show_bytes, show_count, show_time
 from rdbtool.types import CHECKSUM_SINCE
@@ -21,6 +23,7 @@ def summary_text(summary: Summary) -> str:
     lines = [
         fact("file", _describe_file(summary)),
         fact("format", describe_rdb(summary.header, summary.aux)),
+        *([] if summary.choice.is_known else [rules_line(summary.choice)]),
         fact("checksum", _describe_checksum(summary)),
         *totals_lines(summary.totals),
         *function_lines(summary.functions),
@@ -41,6 +44,7 @@ def summary_json(summary: Summary) -> dict[str, Any]:
         "compressed_size": summary.compressed_size,
         "magic": summary.header.magic,
         "version": summary.header.version,
+        **rules_json(summary.choice),
         "checksum": {
             "state": summary.checksum_state,
             "value": None if summary.checksum is None else f"{summary.checksum:#018x}",
@@ -51,6 +55,16 @@ def summary_json(summary: Summary) -> dict[str, Any]:
         "trailing": summary.trailing,
         "damage": None if summary.damage is None else finding_json(summary.damage, summary.source),
     }
+
+
+def rules_line(choice: RulesChoice) -> str:
+    """Return whose rules apply, and, where nobody names them, what they were inferred from."""
+    return fact("rules", str(choice.rules)) if choice.is_known else str(choice)
+
+
+def rules_json(choice: RulesChoice) -> dict[str, Any]:
+    """Return whose rules apply, who says so (``named``, ``file`` or ``inferred``), and why, as reports have it."""
+    return {"rules": str(choice.rules), "rules_origin": choice.origin, "rules_reason": choice.reason or None}
 
 
 def fact(label: str, text: str) -> str:
@@ -71,11 +85,12 @@ def describe_rdb(header: Header, aux: Iterable[Aux]) -> str:
     name = f"RDB {header.version}"
     if header.magic != "REDIS":
         name += f" of {header.magic.capitalize()}"
-    fields = {row.key: row.value for row in aux}
-    for key, server in ((b"valkey-ver", "Valkey"), (b"redis-ver", "Redis")):
-        if key in fields:
-            return f"{name}, written by {server} {show_bytes(fields[key], bare=True)}"
-    return name
+    fields = list(aux)
+    writer = writer_of(fields)
+    if writer is not None:
+        return f"{name}, written by {writer.name}"
+    product = product_of(fields)
+    return name if product is None else f"{name}, written by {product.name}"
 
 
 def totals_lines(totals: Totals) -> list[str]:

@@ -100,7 +100,9 @@ def facts(verdict: Verdict) -> str:
     if verdict.bytes is not None:
         words.append(show_count(verdict.bytes, "byte"))
     words.append(show_count(verdict.keys, "key") if verdict.is_counted else "keys not counted")
-    words += [_CHECKSUMS[verdict.checksum], f"rules {verdict.rules}"]
+    # Inferred rules are told at length: whoever knows better can name them.
+    rules = f"rules {verdict.rules}" if verdict.choice.is_known else str(verdict.choice)
+    words += [_CHECKSUMS[verdict.checksum], rules]
     if verdict.level != "deep":
         words.append(f"level {verdict.level}")
     return ", ".join(word for word in words if word)

@@ -11,7 +11,7 @@ from rdbtool.analysis.judging import Judged, code_of, exit_code
 from rdbtool.analysis.validate import Verdict
 from rdbtool.findings import Finding
 from rdbtool.sinks.findings import json_bytes
-from rdbtool.sinks.summary import aux_pairs
+from rdbtool.sinks.summary import aux_pairs, rules_json
 
 
 def verdicts_json(judged: Sequence[Judged], *, strict: bool) -> str:
@@ -34,7 +34,7 @@ def _source(judged: Judged, *, strict: bool) -> dict[str, Any]:
         "answer": verdict.answer,
         "exit_code": code_of(judged, strict=strict),
         "error": verdict.error,
-        "rules": str(verdict.rules),
+        **rules_json(verdict.choice),
         "level": verdict.level,
         "size": verdict.bytes,
         "magic": None if header is None else header.magic,

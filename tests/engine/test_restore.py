@@ -13,7 +13,7 @@ from rdbtool._codec.resp import Resp
 from rdbtool.engine import CommandError, Engine
 from rdbtool.octets.crc64 import crc64
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 NOW = 1_700_000_000_000
 FILES = sorted(FIXTURES.glob("*-*/default.rdb"))

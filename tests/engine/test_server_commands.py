@@ -117,7 +117,7 @@ def test_restore_that_is_refused(words: tuple[bytes, ...]) -> None:
 
 def left(*words: bytes) -> set[bytes]:
     """Return the keys that a command leaves; foo is in slot 12182, bar in 5061, both in two databases."""
-    engine = Engine()
+    engine = Engine(rules="valkey-9.0" if words[0].upper() == b"CLUSTER" else "redis-8.0")
     for line in (b"SET foo 1", b"SET {foo}2 1 PXAT 5", b"SET bar 1", b"SELECT 2", b"SET foo 1", b"SET bar 1"):
         engine.execute(*line.split())
     engine.execute(*words)
@@ -163,7 +163,7 @@ def test_what_depends_on_another_server(line: bytes) -> None:
      b"OBJECT ENCODING k", b"XINFO STREAM k", b"EXISTS k", b"CLUSTER INFO", b"HTTL k FIELDS 1 f"],
 )  # fmt: skip
 def test_commands_that_change_nothing(line: bytes) -> None:
-    engine = Engine()
+    engine = Engine(rules="redis-7.4")
     engine.execute(b"SET", b"k", b"v", b"PXAT", b"5")
     engine.execute(b"RPUSH", b"list", b"a")
     before = list(engine.records())
@@ -172,7 +172,7 @@ def test_commands_that_change_nothing(line: bytes) -> None:
 
 
 def test_unknown_and_short_commands() -> None:
-    engine = Engine()
+    engine = Engine(rules="redis-8.0")
     for line in (b"NONSENSE", b"FUNCTION", b"FUNCTION NONSENSE x", b"CLUSTER", b"SCRIPT NONSENSE"):
         with pytest.raises(UnknownCommandError):
             engine.execute(*line.split())

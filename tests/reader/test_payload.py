@@ -8,7 +8,7 @@ from rdbtool.errors import FormatError, LimitError
 from rdbtool.model import ListValue, StringValue
 from rdbtool.octets.crc64 import crc64
 from rdbtool.reader.payload import FooterError, check_footer, newest_version, read_payload
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 
 def payload(body: bytes, version: int) -> bytes:

@@ -23,7 +23,7 @@ CHILD = """
     from rdbtool.engine.engine import load_families
     from rdbtool.errors import RdbToolError
     from rdbtool.reader.aof import open_aof
-    from rdbtool.rules import Rules
+    from rdbtool.servers import Rules
     import rdbtool.grammar, rdbtool.reader.payload, rdbtool.engine.convert
 
     def peak():

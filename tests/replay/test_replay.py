@@ -18,7 +18,7 @@ from rdbtool.engine.places import Place
 from rdbtool.engine.replay import Replay
 from rdbtool.errors import ReplayError
 from rdbtool.reader.aof import open_aof
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 StartServer = Callable[..., AbstractContextManager[server.Server]]
 

@@ -28,7 +28,7 @@ from rdbtool._codec.check import FLAGS, PER_RECORD
 from rdbtool.analysis.validate import KEPT, Checks, validate
 from rdbtool.analysis.validate_rdb import RULES
 from rdbtool.codes import BY_CODE
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 from rdbtool.types import BACKENDS
 
 

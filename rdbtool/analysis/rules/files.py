@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.analysis.rules.rule import Refuses, Severity, always, never, quoted, since
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, ResizeDb, SelectDb, SlotInfo
-from rdbtool.rules import Rules
-from rdbtool.types import CHECKSUM_SINCE, REDIS
-from rdbtool.writer.targets import Target
+from rdbtool.servers import Rules
+from rdbtool.types import CHECKSUM_SINCE
 
 if TYPE_CHECKING:
     from rdbtool.reader.rdb import Totals
@@ -25,9 +24,6 @@ _KEPT: Final = 100
 
 #: Databases whose announced sizes are remembered.
 _DATABASES: Final = 4096
-
-#: Valkey reads Redis's files up to this version, and its own.
-_COMMON: Final = 11
 
 #: Milliseconds that the clock of a writer may be ahead.
 _SKEW_MS: Final = 60_000
@@ -146,7 +142,7 @@ class ItemJudge:
 
     def judge_version(self, header: Header, rules: Rules) -> None:
         """Judge whether a server that was asked for reads such a file at all."""
-        if not reads_version(rules, header):
+        if not rules.reads(header.magic, header.version):
             message = f"{rules} does not read {header.magic} version {header.version}"
             self.say(Remark("RDB363", "error", 0, message, always))
 
@@ -210,17 +206,6 @@ class ItemJudge:
         elif name not in _ANY_VALUE and not name.startswith(b"%") and not _is_text(item.value):
             message = f"the aux field {quoted(item.key)}, which no server writes, holds binary data"
             self.say(Remark("RDB354", "note", at, message, never))
-
-
-def reads_version(rules: Rules, header: Header) -> bool:
-    """Whether a server reads files with this header (format A1, A2)."""
-    try:
-        target = Target.of_release(rules)
-    except ValueError:
-        return True  # newer than any that is known
-    if header.magic == target.magic:
-        return header.version <= target.version
-    return header.magic == REDIS and header.version <= _COMMON
 
 
 def _is_text(value: bytes) -> bool:

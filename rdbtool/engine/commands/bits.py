@@ -88,7 +88,7 @@ def bitop(engine: Engine, argv: Sequence[bytes]) -> None:
     """BITOP operation destination key [key ...]."""
     name = argv[1].upper()
     operation = _OPERATIONS.get(name)
-    if operation is None:
+    if operation is None or not engine.knows(b"BITOP", name):
         raise CommandError(SYNTAX)
     if name == b"NOT" and len(argv) != 4:
         raise CommandError("ERR BITOP NOT must be called with a single source key.")

@@ -43,7 +43,7 @@ class Found(NamedTuple):
 def geoadd(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEOADD key [NX|XX] [CH] longitude latitude member [longitude latitude member ...]."""
     at = 2
-    while at < len(argv) and argv[at].upper() in _ADD_OPTIONS:
+    while at < len(argv) and (word := argv[at].upper()) in _ADD_OPTIONS and engine.knows(b"GEOADD", word):
         at += 1
     options = frozenset(word.upper() for word in argv[2:at])
     if len(argv) == at or (len(argv) - at) % 3 or {b"NX", b"XX"} <= options:
@@ -63,9 +63,9 @@ def _point(engine: Engine, words: Sequence[bytes]) -> Point:
     return Point(longitude, latitude)
 
 
-def _unit(word: bytes) -> float:
+def _unit(engine: Engine, command: bytes, word: bytes) -> float:
     unit = _UNITS.get(word.upper())
-    if unit is None:
+    if unit is None or (word != word.lower() and not engine.knows(command, b"unit in capitals")):
         raise CommandError("ERR unsupported unit provided. please use M, KM, FT, MI")
     return unit
 
@@ -73,8 +73,11 @@ def _unit(word: bytes) -> float:
 class _Query:
     """A search as its words describe it; words are taken from the front of ``words``."""
 
-    def __init__(self, engine: Engine, zset: ZSetData | None, words: Sequence[bytes], target: bytes | None) -> None:
+    def __init__(
+        self, engine: Engine, command: bytes, zset: ZSetData | None, words: Sequence[bytes], target: bytes | None
+    ) -> None:
         self.engine = engine
+        self.command = command
         self.zset = zset
         self.words = list(words)
         self.target = target
@@ -120,7 +123,7 @@ class _Query:
         radius = _number(self.engine, text, "ERR need numeric radius")
         if radius < 0:
             raise CommandError("ERR radius cannot be negative")
-        self.unit = _unit(unit)
+        self.unit = _unit(self.engine, self.command, unit)
         self.shape = partial(Search, reach=radius * self.unit, radius=radius * self.unit)
 
     def take_box(self) -> None:
@@ -129,7 +132,7 @@ class _Query:
         height = _number(self.engine, texts[1], "ERR need numeric height")
         if width < 0 or height < 0:
             raise CommandError("ERR height or width cannot be negative")
-        self.unit = _unit(texts[2])
+        self.unit = _unit(self.engine, self.command, texts[2])
         reach = sqrt((width / 2) * (width / 2) + (height / 2) * (height / 2)) * self.unit
         self.shape = partial(Search, reach=reach, width=width * self.unit, height=height * self.unit)
 
@@ -149,7 +152,7 @@ class _Query:
             word = self.take(1)[0].upper()
             if word in _WITH:
                 self.with_words.add(word)
-            elif word == b"ANY":
+            elif word == b"ANY" and self.engine.knows(self.command, word):
                 self.any = True
             elif word in (b"ASC", b"DESC"):
                 self.order = word
@@ -181,7 +184,7 @@ class _Query:
             raise CommandError(SYNTAX)
 
     def _takes_polygon(self) -> bool:
-        if self.engine.rules.family != "valkey" or self.engine.rules.major < 9:
+        if not self.engine.knows(self.command, b"BYPOLYGON"):
             return False
         return (self.shape is None or bool(self.polygon)) and self.center_word != b"FROMMEMBER"
 
@@ -262,7 +265,7 @@ _distance_of = itemgetter(2)
 @command("GEORADIUS", -6, "3.2.0")
 def georadius(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEORADIUS key longitude latitude radius unit [COUNT count [ANY]] [ASC|DESC] [STORE|STOREDIST key]."""
-    query = _Query(engine, engine.db.find(argv[1], ZSetData), argv[2:], None)
+    query = _Query(engine, b"GEORADIUS", engine.db.find(argv[1], ZSetData), argv[2:], None)
     if query.zset is None and not engine.rules.has((6, 2)):
         # Before 6.2 nothing else is looked at then, and a destination stays.
         return
@@ -276,7 +279,7 @@ def georadius(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("GEORADIUSBYMEMBER", -5, "3.2.0")
 def georadiusbymember(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEORADIUSBYMEMBER key member radius unit [COUNT count [ANY]] [ASC|DESC] [STORE|STOREDIST key]."""
-    query = _Query(engine, engine.db.find(argv[1], ZSetData), argv[2:], None)
+    query = _Query(engine, b"GEORADIUSBYMEMBER", engine.db.find(argv[1], ZSetData), argv[2:], None)
     if query.zset is None and not engine.rules.has((6, 2)):
         return
     if query.zset is None:
@@ -293,7 +296,7 @@ def georadiusbymember(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("GEOSEARCHSTORE", -8, "6.2.0")
 def geosearchstore(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEOSEARCHSTORE destination source FROM... BY... [ASC|DESC] [COUNT count [ANY]] [STOREDIST]."""
-    query = _Query(engine, engine.db.find(argv[2], ZSetData), argv[3:], argv[1])
+    query = _Query(engine, b"GEOSEARCHSTORE", engine.db.find(argv[2], ZSetData), argv[3:], argv[1])
     query.take_options()
     query.check()
     query.run()

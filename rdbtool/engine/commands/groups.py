@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import INT64_MAX, parse_int
@@ -10,7 +11,6 @@ from rdbtool.engine.errors import SYNTAX, CommandError, describe_subcommand
 from rdbtool.engine.stream_arguments import (
     delete_by_strategy,
     find_stream,
-    knows,
     parse_id,
     parse_ids_block,
     parse_options,
@@ -141,9 +141,9 @@ def _count_after_nack(count: int, mode: bytes) -> int:
 
 def _parse_group_options(engine: Engine, argv: Sequence[bytes], *, is_creating: bool) -> tuple[bool, int | None]:
     flags = (b"MKSTREAM",) if is_creating else ()
-    values = (b"ENTRIESREAD",) if knows(engine.rules, (7, 0)) else ()
+    knows = partial(engine.knows, b"XGROUP CREATE" if is_creating else b"XGROUP SETID")
     try:
-        options = parse_options(argv, 5, flags=flags, values=values)
+        options = parse_options(argv, 5, flags=flags, values=(b"ENTRIESREAD",), knows=knows)
     except CommandError:
         raise CommandError(describe_subcommand(argv)) from None
     number = parse_int(options.get(b"ENTRIESREAD", b"-1"))

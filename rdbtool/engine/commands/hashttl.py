@@ -17,6 +17,7 @@ from rdbtool.engine.errors import SYNTAX, ArityError, CommandError, UnknownEffec
 from rdbtool.engine.ranges import parse_count
 from rdbtool.engine.table import command
 from rdbtool.engine.values import HashData
+from rdbtool.engine.words import Since
 
 NO_FIELDS: Final = "ERR Mandatory argument FIELDS is missing or not at the right position"
 NUMFIELDS: Final = "ERR Parameter `numFields` should be greater than 0"
@@ -28,6 +29,7 @@ _REDIS_LAST_MS: Final = (1 << 46) - 1
 #: Name of a time option → (ms per unit, whether it counts from now).
 _TIMES: Final = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
 
+_TWO_CONDITIONS: Final = Since("two conditions of HEXPIRE", None, (9, 0))
 _CONDITIONS: Final = frozenset((b"NX", b"XX", b"GT", b"LT"))
 
 
@@ -80,7 +82,8 @@ def _takes_any_order(engine: Engine) -> bool:
 
 def _read_conditions(engine: Engine, words: Sequence[bytes]) -> frozenset[bytes]:
     conditions = frozenset(word.upper() for word in words)
-    if engine.rules.family == "redis" and (len(conditions) > 1 or (len(words) > 1 and not _takes_any_order(engine))):
+    is_twice = len(words) > 1 and len(conditions) == 1 and engine.rules.family == "redis"
+    if (len(conditions) > 1 and not engine.has(_TWO_CONDITIONS)) or (is_twice and not _takes_any_order(engine)):
         raise CommandError(NO_FIELDS)
     if b"NX" in conditions and len(conditions) > 1:
         raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")
@@ -161,7 +164,7 @@ class _Options(NamedTuple):
                 unit, relative = _TIMES[word]
                 when = _when(engine, argv[at + 1], unit, relative=relative, name=argv[0])
                 at += 2
-            elif word in known and word not in flags:
+            elif word in known and word not in flags and engine.knows(argv[0].upper(), word):
                 flags |= {word}
                 at += 1
             else:
@@ -173,14 +176,16 @@ class _Options(NamedTuple):
         return cls(flags, when, fields)
 
 
+_HSETEX_FLAGS: Final = frozenset((b"FNX", b"FXX", b"KEEPTTL", b"NX", b"XX"))
+
+
 @command("HSETEX", -6, "8.0.0", "9.0.0")
 def hsetex(engine: Engine, argv: Sequence[bytes]) -> None:
     """HSETEX key [FNX|FXX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] FIELDS count field value [field value ...].
 
     Valkey has NX and XX, about the key, in addition.
     """
-    known = {b"FNX", b"FXX", b"KEEPTTL"} | ({b"NX", b"XX"} if engine.rules.family == "valkey" else set())
-    flags, when, pairs = _Options.parse(engine, argv, 2, frozenset(known))
+    flags, when, pairs = _Options.parse(engine, argv, 2, _HSETEX_FLAGS)
     if {b"FNX", b"FXX"} <= flags or {b"NX", b"XX"} <= flags:
         raise CommandError(SYNTAX)
     data = engine.db.find(argv[1], HashData)

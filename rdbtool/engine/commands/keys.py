@@ -17,6 +17,7 @@ from rdbtool.model import ArrayValue, OpaqueValue
 
 _SAME_OBJECT: Final = "ERR source and destination objects are the same"
 _NO_SUCH_DB: Final = "ERR DB index is out of range"
+_CONDITIONS: Final = (b"NX", b"XX", b"GT", b"LT")
 _INT32: Final = range(-(1 << 31), 1 << 31)
 
 #: A server keeps this as the expiry of a key that has none.
@@ -58,7 +59,7 @@ def pexpireat(engine: Engine, argv: Sequence[bytes]) -> None:
 
 def _expire(engine: Engine, argv: Sequence[bytes], unit: bytes, name: str) -> None:
     """Set an expiry; one in the past too, because nothing is deleted for it while loading."""
-    conditions = _parse_conditions(argv[3:]) if len(argv) > 3 else None
+    conditions = _parse_conditions(argv[3:]) if len(argv) > 3 and _takes_conditions(engine, argv) else None
     when = parse_when(engine, argv[2], unit, name)
     db, key = engine.db, argv[1]
     if key not in db.keys or (conditions and not _allows(conditions, db.expires.get(key), when)):
@@ -69,10 +70,16 @@ def _expire(engine: Engine, argv: Sequence[bytes], unit: bytes, name: str) -> No
         db.expires[key] = when
 
 
+def _takes_conditions(engine: Engine, argv: Sequence[bytes]) -> bool:
+    """Return whether the server looks at arguments behind the time: before 7.0 there were none to look at."""
+    word = argv[3].upper()
+    return engine.knows(argv[0].upper(), word if word in _CONDITIONS else b"NX")
+
+
 def _parse_conditions(words: Sequence[bytes]) -> set[bytes]:
     conditions = set()
     for word in words:
-        if word.upper() not in (b"NX", b"XX", b"GT", b"LT"):
+        if word.upper() not in _CONDITIONS:
             raise CommandError(f"ERR Unsupported option {word.decode('utf-8', 'backslashreplace')}")
         conditions.add(word.upper())
     if b"NX" in conditions and len(conditions) > 1:
@@ -222,18 +229,23 @@ def swapdb(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("FLUSHDB", -1)
 def flushdb(engine: Engine, argv: Sequence[bytes]) -> None:
     """FLUSHDB [ASYNC | SYNC]."""
-    _check_flush(argv)
+    _check_flush(engine, argv)
     engine.db.clear()
 
 
 @command("FLUSHALL", -1)
 def flushall(engine: Engine, argv: Sequence[bytes]) -> None:
     """FLUSHALL [ASYNC | SYNC]: functions stay."""
-    _check_flush(argv)
+    _check_flush(engine, argv)
     for db in engine.dbs.values():
         db.clear()
 
 
-def _check_flush(argv: Sequence[bytes]) -> None:
-    if len(argv) > 2 or (len(argv) == 2 and argv[1].upper() not in (b"ASYNC", b"SYNC")):
+def _check_flush(engine: Engine, argv: Sequence[bytes]) -> None:
+    if len(argv) == 1:
+        return
+    word = argv[1].upper()
+    is_known = len(argv) == 2 and word in (b"ASYNC", b"SYNC") and engine.knows(argv[0].upper(), word)
+    # Before 4.0 there were no arguments to look at.
+    if not is_known and engine.rules.has((4, 0)):
         raise CommandError(SYNTAX)

@@ -62,9 +62,11 @@ def rpop(engine: Engine, argv: Sequence[bytes]) -> None:
 
 
 def _pop_command(engine: Engine, argv: Sequence[bytes], *, left: bool) -> None:
-    if len(argv) > 3:
+    # Before 6.2 a server that loads an AOF does not look behind the key.
+    has_count = len(argv) > 2 and engine.knows(argv[0].upper(), b"count")
+    if has_count and len(argv) > 3:
         raise CommandError(f"ERR wrong number of arguments for '{'l' if left else 'r'}pop' command")
-    count = parse_count(argv[2]) if len(argv) == 3 else 1
+    count = parse_count(argv[2]) if has_count else 1
     data = engine.db.find(argv[1], ListData)
     if data is not None:
         _pop(engine, argv[1], data, count, left=left)

@@ -21,7 +21,7 @@ from rdbtool.engine.errors import (
     UnknownOrderError,
 )
 from rdbtool.engine.table import command
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine
@@ -113,7 +113,7 @@ def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> None:
     try:
         for call in calls:
             try:
-                engine.execute(*call)
+                engine.execute_within(*call)
             except UnknownOrderError as error:
                 unordered = str(error)
             except UnknownCommandError:

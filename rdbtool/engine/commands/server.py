@@ -12,7 +12,7 @@ from typing import Final
 
 from rdbtool._codec.selection import slot_of
 from rdbtool.engine.arguments import is_int, parse_int
-from rdbtool.engine.dumps import read_functions
+from rdbtool.engine.dumps import meet_payload, read_functions
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import SYNTAX, ArityError, CommandError, ScriptError, UnknownEffectError, describe_subcommand
 from rdbtool.engine.table import command
@@ -104,6 +104,7 @@ def function_restore(engine: Engine, argv: Sequence[bytes]) -> None:
     if policy not in (b"FLUSH", b"APPEND", b"REPLACE"):
         raise CommandError("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
     restored: dict[bytes, bytes] = {}
+    meet_payload(engine, argv[2])
     for code in read_functions(argv[2], engine.rules):
         name = _loadable(code)
         if name in restored or (policy == b"APPEND" and name in engine.functions):

@@ -7,6 +7,7 @@ removes whole nodes of the server's; where their limits cannot be known it is re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.collector import untrack
@@ -17,7 +18,6 @@ from rdbtool.engine.stream_arguments import (
     STRATEGIES,
     delete_by_strategy,
     find_stream,
-    knows,
     parse_id,
     parse_new_id,
     parse_options,
@@ -52,7 +52,7 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
     options = _PLAIN if argv[2][:1].isdigit() else _parse_options(engine, argv, is_adding=True)
     at = options.at
     value = engine.db.keys.get(argv[1])
-    new_id = parse_new_id(engine.rules, argv[at], value.last_id if type(value) is StreamData else 0)
+    new_id = parse_new_id(engine, argv[at], value.last_id if type(value) is StreamData else 0)
     count = len(argv) - at - 1
     if count < 2 or count & 1:
         raise ArityError("ERR wrong number of arguments for 'xadd' command")
@@ -134,13 +134,15 @@ def xdelex(engine: Engine, argv: Sequence[bytes]) -> None:
 def xsetid(engine: Engine, argv: Sequence[bytes]) -> None:
     """XSETID key last-id [ENTRIESADDED count] [MAXDELETEDID id]."""
     last_id = parse_id(argv[2])
-    added, max_deleted = _parse_counters(argv) if knows(engine.rules, (7, 0)) else (None, 0)
+    # Before 7.0 a server that loads an AOF does not look behind the ID.
+    has_counters = len(argv) > 3 and engine.knows(b"XSETID", b"ENTRIESADDED")
+    added, max_deleted = _parse_counters(argv) if has_counters else (None, 0)
     if last_id < max_deleted:
         raise CommandError("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id")
     stream = find_stream(engine, argv[1])
     if stream is None:
         raise CommandError(NO_SUCH_KEY)
-    if last_id < stream.max_deleted_id and knows(engine.rules, (7, 2)):
+    if last_id < stream.max_deleted_id and engine.rules.has((7, 2)):
         raise CommandError("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id")
     if last_id < stream.top():
         raise CommandError("ERR The ID specified in XSETID is smaller than the target stream top item")
@@ -204,8 +206,7 @@ def xidmprecord(engine: Engine, argv: Sequence[bytes]) -> None:
 
 
 def _parse_options(engine: Engine, argv: Sequence[bytes], *, is_adding: bool) -> _Options:  # noqa: C901, PLR0912 - a loop over options, as servers have it
-    rules = engine.rules
-    since_6_2 = knows(rules, (6, 2))
+    knows = partial(engine.knows, b"XADD" if is_adding else b"XTRIM")
     trimming: Trimming | None = None
     strategy = KEEPREF
     producer: tuple[bytes, bytes] | None = None
@@ -217,20 +218,20 @@ def _parse_options(engine: Engine, argv: Sequence[bytes], *, is_adding: bool) ->
         more = len(argv) - 1 - at
         if is_adding and word == b"*":
             raise UnknownEffectError("XADD with the ID * takes the ID from the server's clock")
-        if more and (word == b"MAXLEN" or (word == b"MINID" and since_6_2)):
-            if trimming is not None and since_6_2:
+        if more and word in (b"MAXLEN", b"MINID") and knows(word):
+            if trimming is not None and engine.rules.has((6, 2)):
                 raise CommandError("ERR syntax error, MAXLEN and MINID options at the same time are not compatible")
             trimming, at = _parse_trimming(argv, at, by_length=word == b"MAXLEN")
-        elif more and word == b"LIMIT" and since_6_2:
+        elif more and word == b"LIMIT" and knows(word):
             at += 1
             limit = parse_int(argv[at])
             if limit < 0:
                 raise CommandError("ERR The LIMIT argument must be >= 0.")
-        elif is_adding and word == b"NOMKSTREAM" and since_6_2:
+        elif is_adding and word == b"NOMKSTREAM" and knows(word):
             may_create = False
-        elif word in STRATEGIES and knows(rules, (8, 2), valkey=False):
+        elif word in STRATEGIES and knows(word):
             strategy = word
-        elif is_adding and word in (b"IDMP", b"IDMPAUTO") and knows(rules, (8, 6), valkey=False):
+        elif is_adding and word in (b"IDMP", b"IDMPAUTO") and knows(word):
             if word == b"IDMPAUTO":
                 raise UnknownEffectError("XADD with IDMPAUTO makes an ID that only the server can compute")
             if more < 2 or not argv[at + 1] or not argv[at + 2]:

@@ -7,11 +7,12 @@ before they log them (SETEX, GETDEL, ...) are here as well, for logs that someon
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import ArityError, CommandError
+from rdbtool.engine.errors import SYNTAX, ArityError, CommandError
 from rdbtool.engine.expiry import SetOptions, parse_expiry, parse_set_options
 from rdbtool.engine.strings import check_size, find_string, open_string, read_string, store_string
 from rdbtool.engine.table import command
@@ -30,13 +31,16 @@ def set_(engine: Engine, argv: Sequence[bytes]) -> None:
     if len(argv) == 3:
         engine.db.replace(argv[1], argv[2])
         return
-    if len(argv) == 5 and argv[3] == b"PXAT":
+    if len(argv) == 5 and argv[3] == b"PXAT" and engine.takes_pxat:
         # What servers write of every SET with an expiry.
         when = parse_expiry(engine, argv[4], b"PXAT", "set")
         engine.db.put(argv[1], argv[2])
         engine.db.expires[argv[1]] = when
         return
-    options = parse_set_options(argv[3:], _SET_WORDS, _COMPARISONS)
+    options = parse_set_options(argv[3:], _SET_WORDS, _COMPARISONS, partial(engine.knows, b"SET"))
+    if options.get and options.condition == b"NX" and not engine.knows(b"SET", b"NX GET"):
+        raise CommandError(SYNTAX)
+    engine.takes_pxat = engine.takes_pxat or options.lifetime == b"PXAT"
     expire_at_ms = options.expiry(engine, "set")
     key = argv[1]
     if options.get:

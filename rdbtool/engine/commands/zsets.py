@@ -93,7 +93,7 @@ def zincrby(engine: Engine, argv: Sequence[bytes]) -> None:
 
 def _add_with_options(engine: Engine, argv: Sequence[bytes], options: frozenset[bytes]) -> None:
     at = 2
-    while at < len(argv) and (word := argv[at].upper()) in _OPTIONS:
+    while at < len(argv) and (word := argv[at].upper()) in _OPTIONS and engine.knows(b"ZADD", word):
         options |= {word}
         at += 1
     members, texts = argv[at + 1 :: 2], argv[at::2]
