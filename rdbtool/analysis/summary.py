@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from rdbtool._codec.sink import Null
+from rdbtool._codec.needs import Needs
+from rdbtool.analysis.needs import NeedsOfFile, needs_of
 from rdbtool.errors import FormatError, UncertainError
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.reader.rdb import RdbReader, Totals
@@ -44,6 +45,7 @@ class Summary(NamedTuple):
     damage: FormatError | None
     obstacle: UncertainError | None = None
     remarks: Sequence[str] = ()
+    needs: NeedsOfFile = NeedsOfFile()
 
 
 def summarize_any(
@@ -62,8 +64,9 @@ def summarize_any(
 def summarize(reader: RdbReader, progress: Callable[[int], object] | None = None) -> Summary:
     """Read the rest of a file and return its summary. Damage is part of it; other errors are raised."""
     damage = None
+    sink = Needs()
     try:
-        reader.feed(Null(), progress=progress)
+        reader.feed(sink, progress=progress)
     except FormatError as error:
         damage = error
     end = reader.end
@@ -82,6 +85,7 @@ def summarize(reader: RdbReader, progress: Callable[[int], object] | None = None
         checksum_state=_checksum_state(reader, damage),
         trailing=end.trailing if end else 0,
         damage=damage,
+        needs=needs_of(sink.modules, sink.libraries),
     )
 
 

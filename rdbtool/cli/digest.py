@@ -11,6 +11,7 @@ from rdbtool.analysis.digest import compute_digest
 from rdbtool.analysis.keys import load_keys, size_of
 from rdbtool.cli.certainty import end_uncertain, print_remarks
 from rdbtool.cli.options import Filters, Json, NoProgress, Source, check_rules, expands
+from rdbtool.errors import json_name
 from rdbtool.reader.open import open_any
 from rdbtool.sinks.progress import ProgressBar
 from rdbtool.writer.output import open_output
@@ -45,7 +46,7 @@ def digest(
         result = compute_digest(keys, rules, now_ms=now_ms, selection=selection, progress=progress)
     report = {
         "schema": 1,
-        "source": keys.source.name,
+        "source": json_name(keys.source.name),
         "digest": result.digest,
         "rules": str(result.rules),
         "keys": result.keys,

@@ -19,10 +19,11 @@ from rdbtool.engine.errors import CommandError
 from rdbtool.engine.keyspec import is_called
 from rdbtool.engine.places import Place
 from rdbtool.engine.replay import Replay, Watcher, collector_paused
+from rdbtool.engine.state import script_fields
 from rdbtool.engine.table import known_names
 from rdbtool.errors import FormatError, InputError, ReplayError, UncertainError, UnsupportedError
 from rdbtool.findings import Finding
-from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
+from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
 from rdbtool.reader.aof import AofReader
 from rdbtool.reader.batches import CommandBatch, read_time
 from rdbtool.reader.open import open_any
@@ -32,7 +33,7 @@ from rdbtool.reader.rules import names_writer, resolve_rules
 from rdbtool.reader.tail import Tail
 from rdbtool.rules import DEFAULT, Rules
 from rdbtool.span import Span
-from rdbtool.types import REDIS
+from rdbtool.types import REDIS, SCRIPT_AUX
 
 Progress = Callable[[int], object]
 
@@ -49,7 +50,8 @@ _VERSION = 11
 class Loaded(NamedTuple):
     """What came of a source: the replay with its engine, the rules it went by, and how the source ended.
 
-    ``header`` and ``aux`` are those of the snapshot, if there was one; ``snapshot_keys`` counts its keys.
+    ``header``, ``aux`` and ``module_aux`` are those of the snapshot, if there was one; ``snapshot_keys`` counts its
+    keys.
     ``tail`` is None for an RDB and for a log that was not read to its end; ``fault`` is what ended it early.
     """
 
@@ -61,6 +63,7 @@ class Loaded(NamedTuple):
     parts: list[Part]
     tail: Tail | None
     fault: FormatError | None
+    module_aux: tuple[ModuleAux, ...] = ()
 
     @property
     def doubts(self) -> list[Finding]:
@@ -164,6 +167,7 @@ class _Loading:
         self.replay.are_rules_known = options.rules is not None
         self.header = Header(REDIS, _VERSION)
         self.aux: list[Aux] = []
+        self.module_aux: list[ModuleAux] = []
         self.snapshot_keys = 0
 
     def load(self, progress: Progress | None) -> Loaded:
@@ -173,7 +177,17 @@ class _Loading:
                 self._load_snapshot(reader, reader.source.name, progress)
             else:
                 self._load_parts(reader, progress)
-        loaded = Loaded(self.replay, self.engine.rules, self.header, self.aux, self.snapshot_keys, [], None, None)
+        loaded = Loaded(
+            self.replay,
+            self.engine.rules,
+            self.header,
+            self.aux,
+            self.snapshot_keys,
+            [],
+            None,
+            None,
+            tuple(self.module_aux),
+        )
         if isinstance(reader, RdbReader):
             return loaded
         if self.replay.stopped_at is None and reader.fault is not None:
@@ -225,6 +239,10 @@ class _Loading:
             self._load_function(library, name)
         self.header = snapshot.header
         self.aux += snapshot.aux
+        self.module_aux += snapshot.module_aux
+        for field in snapshot.aux:
+            if field.key == SCRIPT_AUX:
+                engine.keep_script(field.value)
         self.snapshot_keys += snapshot.totals.keys
         if self.options.rules is None:
             engine.rules = resolve_rules(None, snapshot)
@@ -292,8 +310,9 @@ class ReplayedLog:
     def __init__(self, reader: AofReader, options: Options | None = None, progress: Progress | None = None) -> None:
         self.loaded = replay_log(reader, options, progress)
         self.header = self.loaded.header
-        self.aux = self.loaded.aux
         self.engine = self.loaded.replay.engine
+        fields = [field for field in self.loaded.aux if field.key != SCRIPT_AUX]
+        self.aux = fields + script_fields(self.engine)
         self.functions = [
             FunctionLibrary(code, released=True, span=Span(-1, -1)) for code in self.engine.functions.values()
         ]
@@ -330,19 +349,19 @@ class ReplayedLog:
     def items(
         self, *, selection: Selection | None = None, progress: Progress | None = None
     ) -> Iterator[Item | KeyRecord]:
-        """Yield header, aux fields and functions, then the keys."""
+        """Yield header, aux fields, module data and functions, then the keys."""
         yield self.header
         yield from self.aux
+        yield from self.loaded.module_aux
         yield from self.functions
         yield from self.records(selection=selection, progress=progress)
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
         """Tell ``sink`` of everything, as an RdbReader would."""
         feed_header(self.header.magic, self.header.version, sink)
-        for aux in self.aux:
-            feed_item(aux, sink)
-        for library in self.functions:
-            feed_item(library, sink)
+        items: list[Item] = [*self.aux, *self.loaded.module_aux, *self.functions]
+        for item in items:
+            feed_item(item, sink)
         for record in self.records(selection=selection, progress=progress):
             feed_record(record, sink)
         return self.totals

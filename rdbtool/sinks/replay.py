@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from rdbtool.analysis.replay import ReplayReport
+from rdbtool.errors import clean, json_name
 from rdbtool.findings import Finding
 from rdbtool.reader.tail import Tail
 from rdbtool.sinks.findings import finding_json, json_bytes
@@ -15,6 +16,8 @@ from rdbtool.sinks.summary import (
     describe_rdb,
     fact,
     function_lines,
+    needs_json,
+    needs_lines,
     totals_json,
     totals_lines,
 )
@@ -41,7 +44,7 @@ def replay_text(report: ReplayReport) -> str:
     """Return the report for an operator, one fact a line."""
     lines = [*_log_lines(report), *_stop_lines(report), *_state_lines(report), *_finding_lines(report)]
     lines += [*_tail_lines(report), fact("digest", _describe_digest(report))]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(clean, lines)) + "\n"
 
 
 def replay_json(report: ReplayReport) -> dict[str, Any]:
@@ -50,7 +53,9 @@ def replay_json(report: ReplayReport) -> dict[str, Any]:
     stopped = replayed.stopped_at
     return {
         **log_json(report),
-        "stopped": None if stopped is None else dict(zip(("part", "offset", "number"), stopped, strict=True)),
+        "stopped": None
+        if stopped is None
+        else {"part": json_name(stopped[0]), "offset": stopped[1], "number": stopped[2]},
         "findings": [command_finding_json(finding) for finding in report.findings],
         "finding_counts": dict(sorted(replayed.counts.items())),
         "digest": report.digest,
@@ -63,7 +68,7 @@ def log_summary_text(report: ReplayReport) -> str:
     lines = [*_log_lines(report), *_state_lines(report), *_tail_lines(report)]
     if report.snapshot is not None:
         lines += aux_lines(report.snapshot.aux)
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(clean, lines)) + "\n"
 
 
 def log_json(report: ReplayReport) -> dict[str, Any]:
@@ -73,11 +78,11 @@ def log_json(report: ReplayReport) -> dict[str, Any]:
     part = "" if tail is None else report.parts[tail.part].name
     return {
         "schema": 1,
-        "source": report.source,
+        "source": json_name(report.source),
         "rules": str(report.rules),
         "parts": [
             {
-                "part": part.name,
+                "part": json_name(part.name),
                 "kind": part.kind,
                 "seq": part.number,
                 "format": part.format,
@@ -100,6 +105,7 @@ def log_json(report: ReplayReport) -> dict[str, Any]:
         "last_time": report.last_time,
         **totals_json(report.totals),
         "functions": [json_bytes(library.code) for library in report.functions],
+        "needs": needs_json(report.needs),
         "tail": None if tail is None else _tail_json(tail, part),
         "damage": None if fault is None else finding_json(fault, part),
     }
@@ -107,13 +113,14 @@ def log_json(report: ReplayReport) -> dict[str, Any]:
 
 def command_finding_json(finding: Finding) -> dict[str, Any]:
     """Return a finding about a command."""
-    return finding._asdict() | {"key": None if finding.key is None else json_bytes(finding.key)}
+    key = None if finding.key is None else json_bytes(finding.key)
+    return finding._asdict() | {"part": json_name(finding.part), "key": key}
 
 
 def _tail_json(tail: Tail, part: str) -> dict[str, Any]:
     return {
         "state": tail.state,
-        "part": part,
+        "part": json_name(part),
         "good_up_to": tail.at,
         "bytes_behind": tail.size,
         "commands_lost": tail.lost,
@@ -152,6 +159,7 @@ def _stop_lines(report: ReplayReport) -> Iterator[str]:
 def _state_lines(report: ReplayReport) -> Iterator[str]:
     yield from totals_lines(report.totals)
     yield from function_lines(report.functions)
+    yield from needs_lines(report.needs)
 
 
 def _finding_lines(report: ReplayReport) -> Iterator[str]:
