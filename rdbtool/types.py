@@ -122,6 +122,15 @@ UNREADABLE_TYPES: Final[dict[int, str]] = {
     64: "a KeyDB cron object",
 }
 
+#: The aux field that holds a script: one field a script, written by Redis 4.0 to 6.2.
+SCRIPT_AUX: Final = b"lua"
+
+#: Aux fields in which an RDB says whether it is one of its own or part of an AOF.
+ROLE_AUX: Final = frozenset({b"aof-base", b"aof-preamble"})
+
+#: Aux fields that say who wrote an RDB, and so how it is read.
+WRITER_AUX: Final = frozenset({b"redis-ver", b"valkey-ver", b"redis-bits"})
+
 #: Aux fields that name a fork whose own type numbers overlap the ones above.
 FORK_AUX: Final[dict[bytes, str]] = {b"df-ver": "Dragonfly", b"mvcc-tstamp": "KeyDB"}
 

@@ -26,6 +26,7 @@ class Able(NamedTuple):
     """What a target is able to hold. ``last_field_expiry`` is the greatest expiry of a field in Unix ms, -1: none."""
 
     aux: bool
+    scripts: bool  # that were loaded by SCRIPT LOAD
     functions: bool
     module_aux: bool
     slot_sizes: bool
@@ -58,6 +59,8 @@ def able_to_store(magic: str, version: int) -> Able:
     last = _ANY_EXPIRY if valkey else MAX_FIELD_EXPIRE_MS if level >= 12 else _NO_EXPIRY
     return Able(
         aux=level >= 7,
+        # Redis 7.0 and later, and Valkey, pass over the field.
+        scripts=level in {8, 9},
         functions=level >= 10,
         module_aux=level >= 9,
         slot_sizes=level >= 12,
@@ -84,6 +87,24 @@ def able_to_store(magic: str, version: int) -> Able:
     )
 
 
+def able_to_restore(server: Rules, magic: str, version: int) -> Able:
+    """Return what RESTORE commands tell a server: values as snapshots of a version hold them, the rest as commands."""
+    stored, told = able_to_store(magic, version), able_to_execute(server)
+    return stored._replace(
+        aux=False,
+        scripts=told.scripts,
+        functions=told.functions,
+        module_aux=False,
+        slot_sizes=False,
+        slot_imports=False,
+        milliseconds=told.milliseconds,
+        any_second=True,
+        eviction=server.has((5, 0)),
+        empty_collections=False,
+        no_numbers=False,
+    )
+
+
 def able_to_execute(server: Rules) -> Able:
     """Return what commands tell a server."""
     last = _NO_EXPIRY
@@ -91,6 +112,7 @@ def able_to_execute(server: Rules) -> Able:
         last = _LAST_OF_COMMANDS if server.family == "redis" else _ANY_EXPIRY
     return Able(
         aux=False,
+        scripts=server.has((2, 6)),
         functions=server.has((7, 0)),
         module_aux=False,
         slot_sizes=False,

@@ -11,14 +11,21 @@ from rdbtool._codec.resp_words cimport BATCH, BATCH_OCTETS
 from rdbtool._codec.sink cimport ArrayItem, Head, ITEM_DOUBLE, ITEM_INT
 
 from rdbtool.servers import server_of
-from rdbtool.model.items import FunctionLibrary
+from rdbtool.model.items import Aux, FunctionLibrary
 from rdbtool.octets.crc64 import crc64
+from rdbtool.types import SCRIPT_AUX
 
 include "_types.pxi"
+
+#: The longest argument that servers take by default, in bytes: proto-max-bulk-len.
+LONGEST_ARGUMENT = 512 << 20
 
 
 cdef class Resp(StreamCommands):
     """Commands that rebuild the data. ``restore``: RESTORE payloads instead; ``replace``: existing keys give way.
+
+    Payloads are the values as the source stores them. One of more than ``largest`` bytes is no command: ``on_large``
+    is called with db, key, expiry (Unix ms, None) and the payload, after all commands before it were written.
 
     With ``version`` the words are those of a target: ``release`` (family, major, minor), or the first server that
     wrote RDBs of that ``magic`` and ``version``. What it has no words for has to be left out before, by ``Fit``.
@@ -32,10 +39,15 @@ cdef class Resp(StreamCommands):
     cdef int target_version         # of payloads
     cdef Head head
     cdef list late                  # field expiries: commands that follow the hash
+    cdef size_t largest             # payload
+    cdef object on_large
+    cdef bytes name                 # of the record at hand, where it may be told
 
     def __init__(self, write, *, bint restore=False, bint replace=False, str magic="REDIS", version=None,
-                 release=None):
+                 release=None, on_large=None, largest=LONGEST_ARGUMENT):
         super().__init__(write)
+        self.largest = largest
+        self.on_large = on_large
         self.restore = restore
         self.replace = replace
         self.in_milliseconds = self.variadic = True
@@ -58,7 +70,13 @@ cdef class Resp(StreamCommands):
 
     cdef int item(self, object item) except -1:
         cdef bytes code
-        if isinstance(item, FunctionLibrary) and item.released:
+        if isinstance(item, Aux) and item.key == SCRIPT_AUX:
+            code = item.value
+            self.command(b"SCRIPT", 3)
+            self.word(b"LOAD")
+            self.bulk(<Bytes>(<char *>code), len(code))
+            self.commit()
+        elif isinstance(item, FunctionLibrary) and item.released:
             code = item.code
             self.command(b"FUNCTION", 4 if self.replace else 3)
             self.word(b"LOAD")
@@ -72,6 +90,8 @@ cdef class Resp(StreamCommands):
         self.any_entry = False
         self.late = None
         self.head = head[0]
+        if self.on_large is not None:
+            self.name = (<char *>head.key)[:head.key_size]
         if head.db != self.db:
             self.command(b"SELECT", 2)
             self.bulk_i64(head.db)
@@ -190,6 +210,13 @@ cdef class Resp(StreamCommands):
         # Fit has made whole seconds of it.
         return self.bulk_i64(self.head.expire_at_ms if self.in_milliseconds else self.head.expire_at_ms // 1000)
 
+    cdef int pass_large(self, bytes payload) except -1:
+        self.hand_on(self.size)
+        self.on_large(self.head.db, self.name, self.head.expire_at_ms if self.head.has_expire else None, payload)
+        # Other commands came between, which select what they need.
+        self.db = -1
+        return 0
+
     cdef int put_payload(self, Bytes raw, size_t raw_size) except -1:
         """RESTORE with the value as the file stores it, the version of the file and a checksum (format A15)."""
         cdef bytes start = b""
@@ -206,6 +233,8 @@ cdef class Resp(StreamCommands):
             start = bytes([OP_KEY_META]) + (<char *>self.head.meta)[:self.head.meta_size]
         payload = start + bytes([type_code]) + (<char *>raw)[:raw_size] + version.to_bytes(2, "little")
         payload += crc64(payload).to_bytes(8, "little")
+        if self.on_large is not None and <size_t>len(payload) > self.largest:
+            return self.pass_large(payload)
         options = self.replace + expires + 2 * (self.head.idle_s >= 0) + 2 * (self.head.freq >= 0)
         self.command(b"RESTORE", 4 + options)
         self.bulk_key()

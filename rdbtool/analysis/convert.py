@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 from rdbtool._codec.fit import Fit
 from rdbtool._codec.sink import Null
 from rdbtool.analysis.keys import load_keys
+from rdbtool.analysis.leaving import Door, Leaving, Left, Through
 from rdbtool.analysis.origin import BegunFile, Origin, Progress, Role, WholeFile, names_version, origin_of_log, play
 from rdbtool.analysis.transfer import Encoding, Transfer
 from rdbtool.errors import FormatError, InputError, Loss, UnsupportedError
@@ -51,7 +52,8 @@ class ConvertOptions(NamedTuple):
     with an RDB; None: a directory does, unless the source is a log of commands, and a single file does not. ``rules``
     names the server that replays a log, ``now_ms`` (Unix ms) is when. ``force``: what exists is replaced, and
     ``server_stopped`` says that no server holds it, for where that cannot be found out. ``places`` says where the
-    replay of a log stops and what it skips.
+    replay of a log stops and what it skips. ``leaving`` is what stays behind, beside the keys that ``selection`` does
+    not take.
     """
 
     form: Form | None = None
@@ -64,6 +66,7 @@ class ConvertOptions(NamedTuple):
     now_ms: int = 0
     selection: Selection | None = None
     places: Places | None = None
+    leaving: Leaving = Leaving()
 
 
 class Converted(NamedTuple):
@@ -88,6 +91,7 @@ class Converted(NamedTuple):
     is_verified: bool
     error_replies: int
     remarks: Sequence[str]
+    left: Left
     extent: Extent | None = None
 
 
@@ -129,13 +133,16 @@ def convert(
             else:
                 play(origin.aux, role)
         check_log(form, encoding, target)
+        leaving = options.leaving
+        door = Door(leaving.without("aux", "slot-imports") if encoding == "commands" else leaving)
         transfer = Transfer(
-            origin,
+            Through(origin, door),
             encoding,
             target,
             allow_loss=options.allow_loss,
             selection=options.selection,
-            sizes=origin.sizes,
+            # Sizes are announced before it is known which keys are a module's.
+            sizes={} if leaving.modules else origin.sizes,
             progress=progress,
         )
         is_verified = _write(transfer, source, destination, options._replace(form=form), expected_size(keys, encoding))
@@ -153,6 +160,7 @@ def convert(
         is_verified,
         0 if loaded is None else loaded.replay.counts["CMD203"],
         () if loaded is None else loaded.remarks,
+        door.left,
         None if loaded is None else loaded.extent,
     )
 

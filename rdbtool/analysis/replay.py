@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 from rdbtool._codec.digest import Digest
 from rdbtool._codec.feed import feed_record
+from rdbtool.analysis.needs import NeedsOfFile, needs_of
 from rdbtool.analysis.tally import LogTally
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.log import Loaded, Options, find_last, replay_log
@@ -21,7 +22,7 @@ from rdbtool.engine.places import Place, Places, command_named, describe_place, 
 from rdbtool.engine.stops import Extent
 from rdbtool.errors import FormatError, InputError, UncertainError
 from rdbtool.findings import Finding
-from rdbtool.model import Aux, FunctionLibrary, Header
+from rdbtool.model import Aux, FunctionLibrary, Header, OpaqueValue
 from rdbtool.reader.aof import AofReader
 from rdbtool.reader.open import open_any
 from rdbtool.reader.parts import Part
@@ -62,6 +63,7 @@ class ReplayReport(NamedTuple):
     functions: tuple[FunctionLibrary, ...]
     digest: str | None
     opaque_keys: int
+    needs: NeedsOfFile = NeedsOfFile()
 
     @property
     def engine(self) -> Engine:
@@ -183,7 +185,10 @@ def replay_reader(
     _learn_sizes(loaded, parts)
     engine = loaded.replay.engine
     first_time, last_time = tally.timeline.span_of(loaded.replay.commands)
-    totals, found, opaque = _sum_up(engine, loaded.rules, options.now_ms, digest=digest)
+    modules: dict[str, tuple[int, int]] = {}
+    for item in loaded.module_aux:
+        modules[item.module] = 0, modules.get(item.module, (0, 0))[1] + 1
+    totals, found, opaque = _sum_up(engine, loaded.rules, options.now_ms, modules, digest=digest)
     has_snapshot = any(part.format in {"rdb", "rdb+resp"} for part in parts)
     # Of the batch that holds the place to stop, what stands behind it was counted too.
     counts = [tally.commands[index] for index in range(len(parts))]
@@ -202,6 +207,7 @@ def replay_reader(
         functions=_functions(engine),
         digest=found,
         opaque_keys=opaque,
+        needs=needs_of(modules, engine.functions.values()),
     )
 
 
@@ -238,8 +244,13 @@ def _learn_sizes(loaded: Loaded, parts: list[Part]) -> None:
         parts[tail.part].size = tail.at + tail.size
 
 
-def _sum_up(engine: Engine, rules: Rules, now_ms: int, *, digest: bool) -> tuple[Totals, str | None, int]:
-    """Return counts of all keys, and their digest unless nobody wants it or some cannot be summed up."""
+def _sum_up(
+    engine: Engine, rules: Rules, now_ms: int, modules: dict[str, tuple[int, int]], *, digest: bool
+) -> tuple[Totals, str | None, int]:
+    """Return counts of all keys, and their digest unless nobody wants it or some cannot be summed up.
+
+    Values of modules are counted in ``modules``, by type.
+    """
     sink = Digest(rules, now_ms) if digest else None
     by_kind: dict[str, int] = {}
     by_db: dict[int, tuple[int, int]] = {}
@@ -251,6 +262,9 @@ def _sum_up(engine: Engine, rules: Rules, now_ms: int, *, digest: bool) -> tuple
         by_kind[record.kind] = by_kind.get(record.kind, 0) + 1
         before = by_db.get(record.db, (0, 0))
         by_db[record.db] = (before[0] + 1, before[1] + does_expire)
+        if isinstance(record.value, OpaqueValue):
+            values, aux = modules.get(record.value.module, (0, 0))
+            modules[record.value.module] = values + 1, aux
         if sink is not None:
             feed_record(record, sink)
     totals = Totals(keys, expires, keys, by_kind, by_db)

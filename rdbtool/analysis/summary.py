@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from rdbtool._codec.sink import Null
+from rdbtool._codec.needs import Needs
 from rdbtool.analysis.keys import refuse_places
+from rdbtool.analysis.needs import NeedsOfFile, needs_of
 from rdbtool.errors import FormatError, UncertainError
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.reader.rdb import RdbReader, Totals
@@ -48,6 +49,7 @@ class Summary(NamedTuple):
     choice: RulesChoice
     obstacle: UncertainError | None = None
     remarks: Sequence[str] = ()
+    needs: NeedsOfFile = NeedsOfFile()
 
 
 def summarize_any(
@@ -75,8 +77,9 @@ def summarize(
 ) -> Summary:
     """Read the rest of a file and return its summary. Damage is part of it; other errors are raised."""
     damage = None
+    sink = Needs()
     try:
-        reader.feed(Null(), progress=progress)
+        reader.feed(sink, progress=progress)
     except FormatError as error:
         damage = error
     end = reader.end
@@ -97,6 +100,7 @@ def summarize(
         trailing=end.trailing if end else 0,
         damage=damage,
         choice=choice,
+        needs=needs_of(sink.modules, sink.libraries),
     )
 
 

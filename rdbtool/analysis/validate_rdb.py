@@ -119,6 +119,7 @@ class _Judging:
             self.items.conclude(reader.header, reader.end, reader.totals)
             if self.checks.rules is not None:
                 self.items.judge_version(reader.header, self.rules)
+            self.items.judge_modules(self.check.modules, self.rules)
         for remark in self.items.remarks:
             finding = Finding(
                 remark.code,
@@ -129,7 +130,10 @@ class _Judging:
                 BY_CODE[remark.code].server,
                 db=remark.db,
             )
-            self._add(finding, refused=remark.refuses(Loading(self.rules)))
+            if remark.at_server_level is not None and self.checks.level == "server":
+                self.gathered.add(finding._replace(severity=remark.at_server_level))
+            else:
+                self._add(finding, refused=remark.refuses(Loading(self.rules)))
         for (severity, refuses), times in self.items.more.items():
             self.gathered.counts[self._severity(severity, refused=refuses(Loading(self.rules)))] += times
         self._grade_records()

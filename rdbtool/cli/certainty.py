@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rdbtool.errors import clean
+
 if TYPE_CHECKING:
     from rdbtool.engine.stops import Extent
     from rdbtool.errors import UncertainError
@@ -22,7 +24,7 @@ def print_extent(extent: Extent | None) -> None:
 def print_remarks(remarks: Iterable[str]) -> None:
     """Print what whoever reads the dataset should know."""
     for remark in remarks:
-        typer.echo(f"rdbtool: {remark}", file=sys.stderr)
+        typer.echo(f"rdbtool: {clean(remark)}", file=sys.stderr)
 
 
 def end_uncertain(doubt: UncertainError | None) -> None:

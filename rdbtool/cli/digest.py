@@ -11,6 +11,7 @@ from rdbtool.analysis.digest import compute_digest
 from rdbtool.analysis.keys import load_keys, size_of
 from rdbtool.cli.certainty import end_uncertain, print_extent, print_remarks
 from rdbtool.cli.options import Filters, Json, NoProgress, Source, Stop, check_rules, expands
+from rdbtool.errors import json_name
 from rdbtool.reader.open import open_any
 from rdbtool.sinks.extent import skipped_json, stop_json
 from rdbtool.sinks.progress import ProgressBar
@@ -49,7 +50,7 @@ def digest(
         result = compute_digest(keys, rules, now_ms=now_ms, selection=selection, progress=progress)
     report = {
         "schema": 1,
-        "source": keys.source.name,
+        "source": json_name(keys.source.name),
         "digest": result.digest,
         **rules_json(result.choice),
         "keys": result.keys,

@@ -49,7 +49,11 @@ _EXAMPLES = {
     "dump": (
         ("Hashes whose key begins with user:, as JSON lines:", "rdbtool dump -t hash -k '^user:' -f jsonl dump.rdb"),
         ("Rebuild database 0 on a running server:", "rdbtool dump -n 0 -f resp dump.rdb | redis-cli --pipe"),
-        ("From a compressed backup, into a file:", "rdbtool dump -f csv -o keys.csv dump.rdb.gz"),
+        ("From a compressed backup, into a file:", "rdbtool dump -o keys.csv dump.rdb.gz"),
+        (
+            "Replace keys of an older server by those of a file:",
+            "rdbtool dump -f resp --restore --replace --target redis-7.0 -k '^user:' dump.rdb | redis-cli --pipe",
+        ),
     ),
     "inspect": (
         ("Every byte of one key:", "rdbtool inspect --exact-key user:1 dump.rdb"),

@@ -22,6 +22,7 @@ from rdbtool.types import KIND_ALIASES, KINDS
 
 if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
+    from rdbtool.analysis.leaving import Leaving
     from rdbtool.engine.places import Places
     from rdbtool.writer.targets import Target
 
@@ -100,6 +101,23 @@ ServerStopped = Annotated[
         "--server-stopped", help="No server uses the log that is replaced: for where that cannot be found out."
     ),
 ]
+Functions = Annotated[
+    bool | None,
+    typer.Option(
+        "--functions/--no-functions",
+        help="Write function libraries, scripts and what modules keep beside the keys, too. Default: unless keys are "
+        "selected.",
+    ),
+]
+DropParts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--drop",
+        metavar="PART",
+        help="Leave out functions, scripts, aux, module-aux, groups (consumer groups), or module:NAME: what the module "
+        "with the type NAME owns. Can be given again.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -165,10 +183,24 @@ class Filters(Clock):
     ] = None
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=0, help="Stop after N keys.")] = None
 
+    @property
+    def are_about_keys(self) -> bool:
+        """Whether keys are selected by more than whether they have expired: then only keys are wanted."""
+        chosen = (self.key, self.glob, self.no_key, self.type, self.no_type, self.db, self.no_db)
+        return any(chosen) or self.slot is not None or self.limit is not None
+
+    def leaving(self, drop: list[str] | None, *, functions: bool | None) -> Leaving:
+        """Return what stays behind. Raises BadParameter."""
+        from rdbtool.analysis.leaving import Leaving  # noqa: PLC0415 - for commands that write datasets
+
+        try:
+            return Leaving.parse(drop or (), functions=functions, has_filter=self.are_about_keys)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--drop") from error
+
     def selection(self) -> Selection | None:
         """Return what the reader selects by; None if every key is wanted. Raises BadParameter."""
-        chosen = (self.key, self.glob, self.no_key, self.type, self.no_type, self.db, self.no_db)
-        if not any(chosen) and self.expired is None and self.slot is None and self.limit is None:
+        if not self.are_about_keys and self.expired is None:
             return None
         from rdbtool._codec.selection import Selection  # noqa: PLC0415 - rarely needed
         from rdbtool.reader.globs import compile_glob  # noqa: PLC0415 - rarely needed

@@ -44,7 +44,8 @@ class Engine:
 
     ``rules`` says which server's behaviour applies where servers differ, and which commands and words there are;
     ``now_ms`` (Unix ms) is the moment at which a server would load. ``dbs`` maps numbers to databases; ``functions``
-    maps library names to their source, ``scripts`` SHA-1 digests in hex to scripts.
+    maps library names to their source, ``scripts`` SHA-1 digests in hex to scripts; ``kept_scripts`` are those of them
+    that were loaded, not only run: they belong to the dataset.
     """
 
     def __init__(self, *, rules: Rules | str = DEFAULT, now_ms: int = 0, databases: int = DATABASES) -> None:
@@ -58,6 +59,7 @@ class Engine:
         self.scripts: dict[bytes, bytes] = {}
         #: Nobody named the server: what only some of them do alike is in doubt.
         self.are_rules_guessed = False
+        self.kept_scripts: dict[bytes, bytes] = {}
         self._shared: dict[bytes, bytes] = {}
         #: What commands were seen to use, where nobody named the server that executes them.
         self.needs: Needs | None = None
@@ -159,6 +161,13 @@ class Engine:
         db.replace(record.key, record_data(record, self.share))
         if record.expire_at_ms is not None:
             db.expires[record.key] = record.expire_at_ms
+
+    def keep_script(self, script: bytes) -> None:
+        """Load a script, as SCRIPT LOAD does."""
+        from rdbtool.engine.commands.scripts import digest_of  # noqa: PLC0415 - a family
+
+        name = digest_of(script)
+        self.scripts[name] = self.kept_scripts[name] = script
 
     def load_function(self, library: FunctionLibrary) -> None:
         """Put a function library of an RDB into the engine."""

@@ -20,11 +20,12 @@ from rdbtool.engine.keyspec import is_called
 from rdbtool.engine.needs import MANIFEST, TIMES, UNNAMED, Needs
 from rdbtool.engine.places import Place
 from rdbtool.engine.replay import Replay, Watcher, collector_paused
+from rdbtool.engine.state import script_fields
 from rdbtool.engine.stops import Extent, Stopped, Stops, show_name
 from rdbtool.engine.table import known_names
 from rdbtool.errors import FormatError, InputError, PlaceError, ReplayError, UncertainError, UnsupportedError
 from rdbtool.findings import Finding
-from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
+from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
 from rdbtool.reader.aof import AofReader
 from rdbtool.reader.batches import CommandBatch
 from rdbtool.reader.open import open_any
@@ -33,7 +34,7 @@ from rdbtool.reader.rdb import RdbReader, Totals
 from rdbtool.reader.tail import Tail
 from rdbtool.servers import Rules, RulesChoice, choose_rules
 from rdbtool.span import Span
-from rdbtool.types import REDIS
+from rdbtool.types import REDIS, SCRIPT_AUX
 from rdbtool.writer.holders import HeldError
 
 Progress = Callable[[int], object]
@@ -51,9 +52,9 @@ _VERSION = 11
 class Loaded(NamedTuple):
     """What came of a source: the replay with its engine and the rules it went by, and how the source ended.
 
-    ``header`` and ``aux`` are those of the snapshot, if there was one; ``snapshot_keys`` counts its keys.
-    ``tail`` is None for an RDB and for a log that was not read to its end; ``fault`` is what ended it early. ``extent``
-    tells where the replay stopped and what it skipped.
+    ``header``, ``aux`` and ``module_aux`` are those of the snapshot, if there was one; ``snapshot_keys`` counts its
+    keys. ``tail`` is None for an RDB and for a log that was not read to its end; ``fault`` is what ended it early.
+    ``extent`` tells where the replay stopped and what it skipped.
     """
 
     replay: Replay
@@ -63,6 +64,7 @@ class Loaded(NamedTuple):
     parts: list[Part]
     tail: Tail | None
     fault: FormatError | None
+    module_aux: tuple[ModuleAux, ...] = ()
     extent: Extent = Extent()
 
     @property
@@ -231,6 +233,7 @@ class _Loading:
         self.engine.are_rules_guessed = options.rules is None
         self.header = Header(REDIS, _VERSION)
         self.aux: list[Aux] = []
+        self.module_aux: list[ModuleAux] = []
         self.snapshot_keys = 0
         #: Of the command at the place to stop; whether all that follow it were counted.
         self._stop_name = ""
@@ -245,7 +248,7 @@ class _Loading:
             else:
                 self._load_parts(reader, progress)
         self.replay.end()
-        loaded = Loaded(self.replay, self.header, self.aux, self.snapshot_keys, [], None, None)
+        loaded = Loaded(self.replay, self.header, self.aux, self.snapshot_keys, [], None, None, tuple(self.module_aux))
         if isinstance(reader, RdbReader):
             return loaded
         if self.replay.stopped_at is None and reader.fault is not None and reader.tail is not None:
@@ -309,6 +312,10 @@ class _Loading:
             self._load_function(library, name)
         self.header = snapshot.header
         self.aux += snapshot.aux
+        self.module_aux += snapshot.module_aux
+        for field in snapshot.aux:
+            if field.key == SCRIPT_AUX:
+                engine.keep_script(field.value)
         self.snapshot_keys += snapshot.totals.keys
         if self.needs is not None:
             self.needs.meet_snapshot(snapshot.header)
@@ -372,8 +379,9 @@ class ReplayedLog:
     def __init__(self, reader: AofReader, options: Options | None = None, progress: Progress | None = None) -> None:
         self.loaded = replay_log(reader, options, progress)
         self.header = self.loaded.header
-        self.aux = self.loaded.aux
         self.engine = self.loaded.replay.engine
+        fields = [field for field in self.loaded.aux if field.key != SCRIPT_AUX]
+        self.aux = fields + script_fields(self.engine)
         self.functions = [
             FunctionLibrary(code, released=True, span=Span(-1, -1)) for code in self.engine.functions.values()
         ]
@@ -412,19 +420,19 @@ class ReplayedLog:
     def items(
         self, *, selection: Selection | None = None, progress: Progress | None = None
     ) -> Iterator[Item | KeyRecord]:
-        """Yield header, aux fields and functions, then the keys."""
+        """Yield header, aux fields, module data and functions, then the keys."""
         yield self.header
         yield from self.aux
+        yield from self.loaded.module_aux
         yield from self.functions
         yield from self.records(selection=selection, progress=progress)
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
         """Tell ``sink`` of everything, as an RdbReader would."""
         feed_header(self.header.magic, self.header.version, sink)
-        for aux in self.aux:
-            feed_item(aux, sink)
-        for library in self.functions:
-            feed_item(library, sink)
+        items: list[Item] = [*self.aux, *self.loaded.module_aux, *self.functions]
+        for item in items:
+            feed_item(item, sink)
         for record in self.records(selection=selection, progress=progress):
             feed_record(record, sink)
         return self.totals

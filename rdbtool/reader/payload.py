@@ -7,7 +7,7 @@ value are not looked at, as in the servers.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.selection import Selection
 from rdbtool.errors import FormatError, UnsupportedError
@@ -18,6 +18,9 @@ from rdbtool.servers import COMMON_VERSION, Rules
 from rdbtool.span import Where
 from rdbtool.types import REDIS, VALKEY, VERSIONS, value_types
 
+if TYPE_CHECKING:
+    from rdbtool._codec.sink import Sink
+
 #: The version, 2 bytes, and the checksum, 8 bytes, at the end of a payload.
 FOOTER_SIZE: Final = 10
 
@@ -26,6 +29,12 @@ _OLDEST: Final = 6
 
 #: Below this version an RDB has no checksum, which makes a reader suspicious of newer types; a payload always has one.
 _LEAST_HEADER: Final = 5
+
+#: No checksum, at the end of a file.
+_CHECKSUM_SIZE: Final = 8
+
+#: What was read from a source that had its own limits may be of any size.
+_ANY_SIZE: Final = 1 << 62
 
 _KEY_META: Final = 243
 _KEY_META_SINCE: Final = 13
@@ -111,6 +120,27 @@ def read_payload(
         start=0,
         stop=record.stop - shift,
     )
+
+
+def feed_payload(payload: bytes, sink: Sink, *, db: int, key: bytes, expire_at_ms: int | None = None) -> None:
+    """Tell ``sink`` of the value of a payload as a key of a database. Raises what reading a file raises."""
+    version = check_footer(payload)
+    magic = VALKEY if version >= VERSIONS[VALKEY][0] else REDIS
+    type_at = _find_type(payload, magic, None)
+    body = memoryview(payload)
+    file = b"".join(
+        (
+            b"VALKEY%03d" % version if magic == VALKEY else b"REDIS%04d" % max(version, _LEAST_HEADER),
+            b"\xfe" + _length(db),
+            b"" if expire_at_ms is None else b"\xfc" + expire_at_ms.to_bytes(8, "little", signed=True),
+            body[: type_at + 1],
+            _length(len(key)) + key,
+            body[type_at + 1 : -FOOTER_SIZE],
+            b"\xff" + bytes(_CHECKSUM_SIZE),
+        )
+    )
+    with open_rdb(file, name="payload", max_inflate=_ANY_SIZE) as reader:
+        reader.feed(sink)
 
 
 def _reads_version(version: int, rules: Rules | None) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from rdbtool.analysis.diff import Comparison, Counts, Difference
 from rdbtool.analysis.diff_items import ItemDifference
 from rdbtool.analysis.diff_parts import Datum, Part
+from rdbtool.errors import json_name
 from rdbtool.model import KeyRecord, OpaqueValue, PendingEntry, StreamGroup, StreamID, StringValue
 from rdbtool.sinks.extent import skipped_json, stop_json
 from rdbtool.sinks.findings import json_bytes
@@ -60,7 +61,7 @@ def write_text(comparison: Comparison, write: Write, *, brief: bool, is_terminal
 def write_json(comparison: Comparison, write: Write) -> None:
     """Write the differences as one JSON object (schema 1), with a key on each line."""
     lines = _Lines(write)
-    head = {"schema": 1, "a": comparison.first.name, "b": comparison.second.name}
+    head = {"schema": 1, "a": json_name(comparison.first.name), "b": json_name(comparison.second.name)}
     items = json.dumps([_item_json(item) for item in comparison.items])
     lines.put(f'{json.dumps(head)[:-1]}, "items": {items}, "keys": [')
     comma = ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rdbtool.errors import json_name
+
 if TYPE_CHECKING:
     from rdbtool.engine.stops import Extent
 
@@ -17,7 +19,7 @@ def stop_json(extent: Extent | None) -> dict[str, Any] | None:
     if stopped is None:
         return None
     return {
-        "part": stopped.part,
+        "part": json_name(stopped.part),
         "offset": stopped.offset,
         "number": stopped.number,
         "command": stopped.command or None,
@@ -29,4 +31,4 @@ def stop_json(extent: Extent | None) -> dict[str, Any] | None:
 
 def skipped_json(extent: Extent | None) -> list[dict[str, Any]]:
     """Return the commands that were skipped."""
-    return [] if extent is None else [row._asdict() for row in extent.skipped]
+    return [] if extent is None else [row._asdict() | {"part": json_name(row.part)} for row in extent.skipped]

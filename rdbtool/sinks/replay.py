@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from rdbtool.analysis.replay import ReplayReport
+from rdbtool.errors import clean, json_name
 from rdbtool.findings import Finding
 from rdbtool.reader.tail import Tail
 from rdbtool.sinks.extent import skipped_json, stop_json
@@ -16,6 +17,8 @@ from rdbtool.sinks.summary import (
     describe_rdb,
     fact,
     function_lines,
+    needs_json,
+    needs_lines,
     rules_json,
     rules_line,
     totals_json,
@@ -44,7 +47,7 @@ def replay_text(report: ReplayReport) -> str:
     """Return the report for an operator, one fact a line."""
     lines = [*_log_lines(report), *_state_lines(report), *_finding_lines(report)]
     lines += [*_tail_lines(report), fact("digest", _describe_digest(report))]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(clean, lines)) + "\n"
 
 
 def replay_json(report: ReplayReport) -> dict[str, Any]:
@@ -64,7 +67,7 @@ def log_summary_text(report: ReplayReport) -> str:
     lines = [*_log_lines(report), *_state_lines(report), *_tail_lines(report)]
     if report.snapshot is not None:
         lines += aux_lines(report.snapshot.aux)
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(clean, lines)) + "\n"
 
 
 def log_json(report: ReplayReport) -> dict[str, Any]:
@@ -74,11 +77,11 @@ def log_json(report: ReplayReport) -> dict[str, Any]:
     part = "" if tail is None else report.parts[tail.part].name
     return {
         "schema": 1,
-        "source": report.source,
+        "source": json_name(report.source),
         **rules_json(report.loaded.choice),
         "parts": [
             {
-                "part": part.name,
+                "part": json_name(part.name),
                 "kind": part.kind,
                 "seq": part.number,
                 "format": part.format,
@@ -103,6 +106,7 @@ def log_json(report: ReplayReport) -> dict[str, Any]:
         "last_time": report.last_time,
         **totals_json(report.totals),
         "functions": [json_bytes(library.code) for library in report.functions],
+        "needs": needs_json(report.needs),
         "tail": None if tail is None else _tail_json(tail, part),
         "damage": None if fault is None else finding_json(fault, part),
     }
@@ -110,13 +114,14 @@ def log_json(report: ReplayReport) -> dict[str, Any]:
 
 def command_finding_json(finding: Finding) -> dict[str, Any]:
     """Return a finding about a command."""
-    return finding._asdict() | {"key": None if finding.key is None else json_bytes(finding.key)}
+    key = None if finding.key is None else json_bytes(finding.key)
+    return finding._asdict() | {"part": json_name(finding.part), "key": key}
 
 
 def _tail_json(tail: Tail, part: str) -> dict[str, Any]:
     return {
         "state": tail.state,
-        "part": part,
+        "part": json_name(part),
         "good_up_to": tail.at,
         "bytes_behind": tail.size,
         "commands_lost": tail.lost,
@@ -147,6 +152,7 @@ def _log_lines(report: ReplayReport) -> Iterator[str]:
 def _state_lines(report: ReplayReport) -> Iterator[str]:
     yield from totals_lines(report.totals)
     yield from function_lines(report.functions)
+    yield from needs_lines(report.needs)
 
 
 def _finding_lines(report: ReplayReport) -> Iterator[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rdbtool.analysis.needs import NeedsOfFile
 from rdbtool.analysis.summary import Summary
+from rdbtool.errors import clean, json_name
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.products import product_of
 from rdbtool.reader.rdb import Totals
@@ -27,18 +29,19 @@ def summary_text(summary: Summary) -> str:
         fact("checksum", _describe_checksum(summary)),
         *totals_lines(summary.totals),
         *function_lines(summary.functions),
+        *needs_lines(summary.needs),
         *aux_lines(summary.aux),
     ]
     if summary.trailing:
         lines.append(fact("after the end", show_count(summary.trailing, "byte")))
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(clean, lines)) + "\n"
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:
     """Return the summary as what ``info --json`` prints."""
     return {
         "schema": 1,
-        "source": summary.source,
+        "source": json_name(summary.source),
         "size": summary.size,
         "compression": summary.compression,
         "compressed_size": summary.compressed_size,
@@ -51,6 +54,7 @@ def summary_json(summary: Summary) -> dict[str, Any]:
         },
         "aux": aux_pairs(summary.aux),
         "functions": [json_bytes(library.code) for library in summary.functions],
+        "needs": needs_json(summary.needs),
         **totals_json(summary.totals),
         "trailing": summary.trailing,
         "damage": None if summary.damage is None else finding_json(summary.damage, summary.source),
@@ -116,6 +120,35 @@ def function_lines(functions: Sequence[FunctionLibrary]) -> list[str]:
         return []
     lines = [fact("functions", show_count(len(functions), "library", "libraries"))]
     return lines + [fact("", show_bytes(_first_line(library.code), bare=True)) for library in functions]
+
+
+def needs_lines(needs: NeedsOfFile) -> list[str]:
+    """Return the modules that a server needs, by the names of their types, and the function libraries."""
+    lines = []
+    for module in needs.modules:
+        counts = []
+        if module.keys:
+            counts.append(show_count(module.keys, "key"))
+        if module.aux:
+            counts.append("data beside the keys")
+        built_in = "" if module.built_in is None else f"; part of {module.built_in} and later"
+        name = show_bytes(module.name.encode(), bare=True)
+        lines.append(f"the module with the type {name} ({', '.join(counts)}{built_in})")
+    for library in needs.libraries:
+        if library.name is None or library.engine is None:
+            lines.append("a function library without a name")
+        else:
+            engine = show_bytes(library.engine.encode(), bare=True)
+            lines.append(f"the engine {engine} for the function library {library.name}")
+    return [fact("needs" if number == 0 else "", line) for number, line in enumerate(lines)]
+
+
+def needs_json(needs: NeedsOfFile) -> dict[str, Any]:
+    """Return the needs as reports have them."""
+    return {
+        "modules": [module._asdict() for module in needs.modules],
+        "libraries": [library._asdict() for library in needs.libraries],
+    }
 
 
 def aux_lines(aux: Sequence[Aux]) -> list[str]:

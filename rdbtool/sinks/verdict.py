@@ -6,7 +6,6 @@ blanks only, so that a code, an offset or a name stays whole. No byte of a file 
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Final
 
 from rdbtool.analysis.judging import Judged, code_of
 from rdbtool.analysis.validate import SEVERITIES, Verdict
+from rdbtool.errors import clean, show_name
 from rdbtool.findings import Finding
 from rdbtool.sinks.text import show_bytes, show_count, show_time
 
@@ -124,18 +124,6 @@ def subject(finding: Finding) -> str:
     kind = f" ({finding.kind})" if finding.kind else ""
     db = "" if finding.db is None else f" of db {finding.db}"
     return f"key {show_bytes(finding.key)}{kind}{db}" + (f", {finding.path}" if finding.path else "")
-
-
-def show_name(name: str) -> str:
-    """Return the name of a file in printable characters, in quotes where it needs them."""
-    return show_bytes(os.fsencode(name), 4096, bare=True)
-
-
-def clean(text: str) -> str:
-    """Return a text without characters that a terminal, a log or XML would not show."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _source_lines(judged: Judged, *, strict: bool) -> Iterator[str]:

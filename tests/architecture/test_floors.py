@@ -19,6 +19,7 @@ FLOORS = {
     "types": 0,
     "codes": 0,
     "findings": 0,
+    "libraries": 0,
     "manifest": 0,
     "moments": 0,
     "servers": 0,

@@ -87,12 +87,19 @@ def test_restore_policies() -> None:
     assert engine.functions == BOTH
     with pytest.raises(CommandError, match="Library mylib already exists"):
         engine.execute(b"FUNCTION", b"RESTORE", DUMP, b"APPEND")
-    third = b"#!lua name=third\n"
+    third = b"#!lua name=third\nredis.register_function('third', function() end)"
     for policy, kept in ((b"replace", {b"third": third}), (b"FLUSH", {})):
         engine.execute(b"FUNCTION", b"LOAD", b"REPLACE", third)
         engine.execute(b"FUNCTION", b"LOAD", b"REPLACE", CODE + b"changed")
         engine.execute(b"FUNCTION", b"RESTORE", DUMP, policy)
         assert engine.functions == BOTH | kept
+
+
+def test_a_library_without_functions_is_refused() -> None:
+    engine = Engine(rules="redis-7.0")
+    with pytest.raises(CommandError, match="No functions registered"):
+        engine.execute(b"FUNCTION", b"LOAD", b"#!lua name=third\nreturn 1")
+    assert engine.functions == {}
 
 
 @pytest.mark.parametrize(

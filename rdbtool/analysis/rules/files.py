@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rdbtool.analysis.needs import BUILT_IN
 from rdbtool.analysis.rules.rule import Refuses, Severity, always, never, quoted, since
-from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, ResizeDb, SelectDb, SlotInfo
+from rdbtool.libraries import read_header, registers_nothing
+from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, ModuleAux, ResizeDb, SelectDb, SlotInfo
 from rdbtool.servers import Rules
 from rdbtool.types import CHECKSUM_SINCE
 
@@ -67,7 +69,10 @@ _ANY_VALUE: Final = frozenset(
 
 
 class Remark(NamedTuple):
-    """A finding whose severity waits for the server's rules."""
+    """A finding whose severity waits for the server's rules.
+
+    ``at_server_level``: its severity there, where it is neither refused by all servers of the rules nor loaded by all.
+    """
 
     code: str
     severity: Severity
@@ -75,6 +80,7 @@ class Remark(NamedTuple):
     message: str
     refuses: Refuses
     db: int | None = None
+    at_server_level: Severity | None = None
 
 
 class ItemJudge:
@@ -95,6 +101,8 @@ class ItemJudge:
         self._announced: dict[int, ResizeDb] = {}
         self._slot: tuple[SlotInfo, int] | None = None
         self._libraries: set[bytes] = set()
+        #: Where the data of a module begins, by the module's type.
+        self._modules: dict[str, int] = {}
 
     def hear(self, item: Item) -> None:
         """Judge an item."""
@@ -114,11 +122,16 @@ class ItemJudge:
             self._slot = item, self._keys()
         elif isinstance(item, FunctionLibrary):
             self._judge_library(item)
+        elif isinstance(item, ModuleAux):
+            self._modules.setdefault(item.module, item.span.start)
         elif isinstance(item, End):
-            self._end_slot()
-            if item.trailing:
-                message = f"expected nothing behind the end mark, found {item.trailing} bytes"
-                self.say(Remark("RDB362", "warning", item.span.stop, message, never))
+            self._judge_end(item)
+
+    def _judge_end(self, item: End) -> None:
+        self._end_slot()
+        if item.trailing:
+            message = f"expected nothing behind the end mark, found {item.trailing} bytes"
+            self.say(Remark("RDB362", "warning", item.span.stop, message, never))
 
     def conclude(self, header: Header, end: End | None, totals: Totals) -> None:
         """Judge what shows at the end only."""
@@ -139,6 +152,20 @@ class ItemJudge:
         if modules:
             message = f"{modules} values of modules were not judged in full: only their modules can"
             self.say(Remark("RDB353", "note", 0, message, never))
+
+    def judge_modules(self, values: Mapping[str, tuple[int, int, int]], rules: Rules) -> None:
+        """Name the modules that a server needs; ``values`` as ``Check.modules`` has them."""
+        for name in sorted({*self._modules, *values}):
+            built_in = None if name not in BUILT_IN else Rules.parse(BUILT_IN[name])
+            if built_in is not None and rules.family == built_in.family and rules >= built_in:
+                continue
+            count, start, _ = values.get(name, (0, 0, 0))
+            holds = [f"{count} value{'' if count == 1 else 's'}"] if count else []
+            if name in self._modules:
+                holds.append("data beside the keys")
+                start = self._modules[name]
+            message = f"only a server with a module of the type {quoted(name.encode())} loads this: {', '.join(holds)}"
+            self.say(Remark("RDB357", "note", start, message, never, at_server_level="warning"))
 
     def judge_version(self, header: Header, rules: Rules) -> None:
         """Judge whether a server that was asked for reads such a file at all."""
@@ -165,23 +192,28 @@ class ItemJudge:
             self.say(Remark("RDB352", "note", said.span.start, message, never, self._db))
 
     def _judge_library(self, item: FunctionLibrary) -> None:
-        from rdbtool.engine.commands.server import parse_shebang  # noqa: PLC0415 - the engine is for files with functions
-        from rdbtool.engine.errors import CommandError  # noqa: PLC0415 - likewise
-
         at = item.span.start
         if not item.released:
             message = "expected a library in the form of Redis 7.0, found that of its release candidates"
             self.say(Remark("RDB343", "error", at, message, since((7, 0))))
             return
         try:
-            engine, name = parse_shebang(item.code)
-        except CommandError as error:
-            message = f"expected a first line such as #!lua name=mylib: {str(error).removeprefix('ERR ')}"
+            engine, name = read_header(item.code)
+        except ValueError as error:
+            message = f"expected a first line such as #!lua name=mylib: {error}"
             self.say(Remark("RDB341", "error", at, message, since((7, 0))))
             return
         if engine.lower() != b"lua":
             message = f"expected a library for the engine lua, found {quoted(engine)}, which needs a module"
             self.say(Remark("RDB341", "warning", at, message, since((7, 0))))
+        elif registers_nothing(item.code):
+            message = f"expected a library that registers functions, found none in {quoted(name)}"
+            self.say(Remark("RDB345", "error", at, message, since((7, 0))))
+        else:
+            message = (
+                f"the function library {quoted(name)} was not compiled: only a server can tell whether it is valid"
+            )
+            self.say(Remark("RDB344", "note", at, message, never, at_server_level="note"))
         if name in self._libraries:
             message = f"expected each library once, but {quoted(name)} stands there again"
             self.say(Remark("RDB342", "error", at, message, since((7, 0))))

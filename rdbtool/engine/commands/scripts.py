@@ -41,7 +41,7 @@ _NOT_IN_SCRIPTS: Final = frozenset({b"EVAL", b"EVALSHA", b"FCALL", b"SCRIPT", b"
 @command("EVAL", -3, "2.6.0")
 def eval_(engine: Engine, argv: Sequence[bytes]) -> None:
     """EVAL script numkeys [key ...] [arg ...]."""
-    engine.scripts[hashlib.sha1(argv[1], usedforsecurity=False).hexdigest().encode()] = argv[1]
+    engine.scripts[digest_of(argv[1])] = argv[1]
     _carry_out(engine, argv[1], argv)
 
 
@@ -57,7 +57,7 @@ def evalsha(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("SCRIPT LOAD", 3, "2.6.0")
 def script_load(engine: Engine, argv: Sequence[bytes]) -> None:
     """SCRIPT LOAD script."""
-    engine.scripts[hashlib.sha1(argv[2], usedforsecurity=False).hexdigest().encode()] = argv[2]
+    engine.keep_script(argv[2])
 
 
 @command("SCRIPT FLUSH", -2, "2.6.0")
@@ -66,6 +66,12 @@ def script_flush(engine: Engine, argv: Sequence[bytes]) -> None:
     if len(argv) > 3 or (len(argv) == 3 and argv[2].upper() not in (b"ASYNC", b"SYNC")):
         raise CommandError("ERR SCRIPT FLUSH only support SYNC|ASYNC option")
     engine.scripts.clear()
+    engine.kept_scripts.clear()
+
+
+def digest_of(script: bytes) -> bytes:
+    """Return the name that servers give a script: its SHA-1 in hex."""
+    return hashlib.sha1(script, usedforsecurity=False).hexdigest().encode()
 
 
 def read_calls(script: bytes, keys: Sequence[bytes], arguments: Sequence[bytes]) -> list[list[bytes]] | None:

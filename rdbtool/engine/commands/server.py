@@ -6,7 +6,6 @@ here, so a function that two libraries register is not noticed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,37 +15,17 @@ from rdbtool.engine.dumps import meet_payload, read_functions
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import SYNTAX, ArityError, CommandError, ScriptError, UnknownEffectError, describe_subcommand
 from rdbtool.engine.table import command
+from rdbtool.libraries import read_header, registers_nothing
 
 _SLOTS: Final = 16384
-
-_WORD: Final = re.compile(rb"""(?:"[^"\\]*"|'[^'\\]*'|[^\s"'])+""")
-_NAME: Final = re.compile(rb"[A-Za-z0-9_]+")
 
 
 def parse_shebang(code: bytes) -> tuple[bytes, bytes]:
     """Return engine and library name from the first line of a library, ``#!lua name=mylib``. Raises CommandError."""
-    if not code.startswith(b"#!"):
-        raise CommandError("ERR Missing library metadata")
-    line, newline, _ = code.partition(b"\n")
-    words = _WORD.findall(line)
-    if not newline or _WORD.sub(b"", line).strip():
-        raise CommandError("ERR Invalid library metadata")
-    words = [re.sub(rb"[\"']", b"", word) for word in words]
-    name = None
-    for word in words[1:]:
-        if word[:5].lower() != b"name=":
-            raise CommandError(f"ERR Invalid metadata value given: {_text(word)}")
-        if name is not None:
-            raise CommandError("ERR Invalid metadata value, name argument was given multiple times")
-        name = word[5:]
-    if name is None:
-        raise CommandError("ERR Library name was not given")
-    if _NAME.fullmatch(name) is None:
-        raise CommandError(
-            "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one "
-            "character long"
-        )
-    return words[0][2:], name
+    try:
+        return read_header(code)
+    except ValueError as error:
+        raise CommandError(f"ERR {error}") from None
 
 
 def library_name(code: bytes) -> bytes:
@@ -63,6 +42,8 @@ def _loadable(code: bytes) -> bytes:
     engine, name = parse_shebang(code)
     if engine.lower() != b"lua":
         raise CommandError(f"ERR Engine '{_text(engine)}' not found")
+    if registers_nothing(code):
+        raise CommandError("ERR No functions registered")
     return name
 
 
