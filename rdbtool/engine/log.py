@@ -230,7 +230,6 @@ class _Loading:
             watcher=options.watcher,
         )
         self.replay.begin(UNNAMED if options.rules is None else RulesChoice(options.rules, "named"), needs)
-        self.engine.are_rules_guessed = options.rules is None
         self.header = Header(REDIS, _VERSION)
         self.aux: list[Aux] = []
         self.module_aux: list[ModuleAux] = []
@@ -320,7 +319,6 @@ class _Loading:
         if self.needs is not None:
             self.needs.meet_snapshot(snapshot.header)
             self.replay.begin(choose_rules(snapshot), self.needs)
-            engine.are_rules_guessed = not self.replay.choice.is_known
 
     def _load_function(self, library: FunctionLibrary, part: str) -> None:
         if not library.released:

@@ -129,6 +129,7 @@ class Replay:
         self.engine.on_need = self._meet_here
         self.choice = choice if needs is None else needs.choose(choice)
         self.engine.adopt(self.choice.rules)
+        self.engine.are_rules_guessed = not self.choice.is_known
         self._handlers.clear()
 
     def end(self) -> None:
@@ -150,6 +151,7 @@ class Replay:
         if self.choice.rules != before.rules:
             self.was_raised = self.was_raised or offset is not None
             self.engine.adopt(self.choice.rules)
+            self.engine.are_rules_guessed = not self.choice.is_known
             # What a server does not know is asked again.
             self._handlers.clear()
 
