@@ -11,7 +11,7 @@ from rdbtool._codec.rdb cimport Rdb
 from rdbtool._codec.resp_words cimport CommandOutput
 from rdbtool._codec.sink cimport Head
 
-from rdbtool._codec.able import server_of
+from rdbtool.servers import server_of
 from rdbtool._codec.resp import LONGEST_ARGUMENT, Resp
 from rdbtool.octets.crc64 import crc64
 
