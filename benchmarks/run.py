@@ -43,7 +43,7 @@ REPLAY = """
 import os, sys
 from rdbtool.engine.log import Options, replay_log
 from rdbtool.reader.aof import open_aof
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 with open_aof(sys.argv[1]) as reader:
     loaded = replay_log(reader, Options(rules=Rules.parse("redis-7.0")))
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))

@@ -42,12 +42,15 @@ if TYPE_CHECKING:
     from rdbtool.analysis.rewrite import rewrite as rewrite
     from rdbtool.engine.engine import Engine as Engine
     from rdbtool.engine.errors import CommandError as CommandError
+    from rdbtool.engine.errors import UnknownEffectError as UnknownEffectError
     from rdbtool.engine.persistence.log import AppendLog as AppendLog
+    from rdbtool.engine.places import Places as Places
     from rdbtool.errors import FormatError as FormatError
     from rdbtool.errors import InputError as InputError
     from rdbtool.errors import LimitError as LimitError
     from rdbtool.errors import Loss as Loss
     from rdbtool.errors import LossError as LossError
+    from rdbtool.errors import PlaceError as PlaceError
     from rdbtool.errors import RdbToolError as RdbToolError
     from rdbtool.errors import ReplayError as ReplayError
     from rdbtool.errors import UnsupportedError as UnsupportedError
@@ -105,6 +108,8 @@ _HOMES = {
     "LossError": "rdbtool.errors",
     "Null": "rdbtool._codec.sink",
     "OpaqueValue": "rdbtool.model",
+    "PlaceError": "rdbtool.errors",
+    "Places": "rdbtool.engine.places",
     "Rdb": "rdbtool._codec.rdb",
     "RdbReader": "rdbtool.reader.rdb",
     "RdbToolError": "rdbtool.errors",
@@ -122,6 +127,7 @@ _HOMES = {
     "StringValue": "rdbtool.model",
     "Target": "rdbtool.writer.targets",
     "Totals": "rdbtool.reader.rdb",
+    "UnknownEffectError": "rdbtool.engine.errors",
     "UnsupportedError": "rdbtool.errors",
     "ZSetValue": "rdbtool.model",
     "convert": "rdbtool.analysis.convert",

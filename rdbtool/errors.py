@@ -1,4 +1,4 @@
-"""The error tree, and the one function that words an error.
+"""The error tree, the one function that words an error, and how bytes and names are shown.
 
 Every failure that a file, a pipe or a request can cause is one of these classes; each has the
 exit code that the commands answer with. Nothing else may reach a user.
@@ -6,13 +6,25 @@ exit code that the commands answer with. Nothing else may reach a user.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self
 
 from rdbtool.span import Where
 
 if TYPE_CHECKING:
     from rdbtool.findings import Finding
+
+#: Bytes of a file name that are shown.
+_LONGEST_NAME: Final = 4096
+
+#: What terminals and editors obey: C0, DEL, C1, separators of lines, and what turns the direction of writing.
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+#: How Python spells the bytes 0x80 to 0xff of names that are no UTF-8.
+_FIRST_STRAY: Final = 0xDC80
+_LAST_STRAY: Final = 0xDCFF
 
 
 class RdbToolError(Exception):
@@ -47,6 +59,17 @@ class ReplayError(RdbToolError):
     """A command of a log does not do what a log's command should, and ``strict`` was asked for."""
 
     exit_code = 1
+
+
+class PlaceError(RdbToolError):
+    """An AOF does not have the place that a replay was to stop at, or the command that it was to skip."""
+
+    exit_code = 1
+
+    @classmethod
+    def no_commands(cls, source: str) -> Self:
+        """Return the error for places in what is no AOF."""
+        return cls(f"{source} is no AOF: it has no commands, so no place to stop and none to skip")
 
 
 class UncertainError(RdbToolError):
@@ -150,6 +173,44 @@ def describe_key(key: bytes, limit: int = 60) -> str:
     return f'"{quoted}"{more}'
 
 
+def clean(text: str) -> str:
+    r"""Return a text without what a terminal obeys, a line break or a bidirectional control: such are ``\x1b``.
+
+    Bytes of file names that are no UTF-8 are shown as ``\xff``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _spell(c) for c in text)
+
+
+def spell_controls(text: str, keep: str = "") -> str:
+    r"""Return a text with the characters that terminals obey as ``\x1b``, except those in ``keep``.
+
+    Unlike ``clean`` it leaves what is merely not shown, such as blanks of all kinds and the joiners in emoji.
+    """
+    return _CONTROLS.sub(lambda match: match[0] if match[0] in keep else _spell(match[0]), text)
+
+
+def show_name(name: str) -> str:
+    """Return the name of a file in printable characters, in quotes where it needs them."""
+    data = os.fsencode(name)
+    quoted = describe_key(data, _LONGEST_NAME)
+    is_plain = data and "\\" not in quoted and data.strip() == data and len(data) <= _LONGEST_NAME
+    return quoted[1:-1] if is_plain else quoted
+
+
+def json_name(name: str) -> str:
+    r"""Return the name of a file as text: bytes that are no UTF-8 are ``\xff``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _spell(character: str) -> str:
+    number = ord(character)
+    if _FIRST_STRAY <= number <= _LAST_STRAY:
+        return f"\\x{number - _FIRST_STRAY + 0x80:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
 def _escape(character: str) -> str:
     if character in '"\\':
         return "\\" + character
@@ -159,7 +220,9 @@ def _escape(character: str) -> str:
 def describe_error(error: RdbToolError) -> str:
     """Word an error for a person: one sentence with file, offset, place and expectation, then details."""
     if not isinstance(error, FormatError):
-        return str(error)
+        # What a server says to a command is a line of its own.
+        lines = str(error).split("\n") if isinstance(error, ReplayError | UncertainError) else [str(error)]
+        return "\n".join(map(clean, lines))
     where = error.where
     head = f"{where.source}: at {error.at:#x}: " if where.source else f"at {error.at:#x}: "
     if where.key is not None:
@@ -180,4 +243,4 @@ def describe_error(error: RdbToolError) -> str:
     if error.readable_up_to is not None:
         keys = "" if error.keys_read is None else f" ({error.keys_read} key{'' if error.keys_read == 1 else 's'})"
         lines.append(f"  readable up to {error.readable_up_to:#x}{keys}")
-    return "\n".join(lines)
+    return "\n".join(map(clean, lines))

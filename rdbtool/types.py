@@ -132,6 +132,15 @@ MEMBER_EXPIRY_AUX: Final = (b"keydb-subexpire-key", b"keydb-subexpire-when")
 #: The kinds whose members KeyDB lets expire.
 MEMBER_EXPIRY_KINDS: Final = ("set", "zset", "hash")
 
+#: The aux field that holds a script: one field a script, written by Redis 4.0 to 6.2.
+SCRIPT_AUX: Final = b"lua"
+
+#: Aux fields in which an RDB says whether it is one of its own or part of an AOF.
+ROLE_AUX: Final = frozenset({b"aof-base", b"aof-preamble"})
+
+#: Aux fields that say who wrote an RDB, and so how it is read.
+WRITER_AUX: Final = frozenset({b"redis-ver", b"valkey-ver", b"redis-bits"})
+
 KINDS: Final[tuple[str, ...]] = ("string", "list", "set", "zset", "hash", "stream", "module", "array")
 
 #: Names that people bring from other tools.

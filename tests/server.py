@@ -29,12 +29,18 @@ class ServerError(Exception):
 
 
 class Tools(NamedTuple):
-    """Where the programs of an installed Redis are, and its version."""
+    """Where the programs of an installed server are, and its version; ``family`` is ``redis`` or ``valkey``."""
 
     server: str
     check_rdb: str
     check_aof: str
     version: tuple[int, ...]
+    family: str = "redis"
+
+    @property
+    def rules(self) -> str:
+        """What the server is called where rules are named, such as ``redis-7.0``."""
+        return f"{self.family}-{self.version[0]}.{self.version[1]}"
 
 
 def find_tools() -> Tools | str:
@@ -44,12 +50,18 @@ def find_tools() -> Tools | str:
     if missing:
         return f"no {', '.join(missing)} installed"
     server, check_rdb, check_aof = (str(path) for path in paths.values())
+    tools = tools_of(server)
+    if tools.version < (7, 0):
+        return f"redis-server 7.0 or newer is needed, found {tools.version}"
+    return tools._replace(check_rdb=check_rdb, check_aof=check_aof)
+
+
+def tools_of(server: str) -> Tools:
+    """Return what a server program says of itself; the programs that check files are not looked for."""
     shown = subprocess.run([server, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
     found = re.search(r"v=(\d+)\.(\d+)\.(\d+)", shown)
     version = tuple(map(int, found.groups())) if found else ()
-    if version < (7, 0):
-        return f"redis-server 7.0 or newer is needed, found {shown.strip()}"
-    return Tools(server, check_rdb, check_aof, version)
+    return Tools(server, "", "", version, "valkey" if shown.startswith("Valkey") else "redis")
 
 
 class Client:
@@ -151,7 +163,7 @@ def run_server(
             "dir": name,
             "save": "",
             "daemonize": "no",
-            "enable-debug-command": "yes",
+            **({"enable-debug-command": "yes"} if tools.version >= (7, 0) else {}),
             **(config or {}),
         }
         arguments = [word for key, value in settings.items() for word in (f"--{key}", value)]

@@ -7,19 +7,13 @@ that wrote the version.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from rdbtool.servers import COMMON_VERSION, Rules
 from rdbtool.types import MAX_FIELD_EXPIRE_MS, REDIS, VALKEY
 
-#: The first release of Redis that wrote an RDB version; versions 3 to 5 were never released.
-_FIRST: Final = {
-    1: (1, 0), 2: (2, 4), 3: (2, 6), 4: (2, 6), 5: (2, 6), 6: (2, 6), 7: (3, 2), 8: (4, 0), 9: (5, 0), 10: (7, 0),
-    11: (7, 2), 12: (7, 4), 13: (8, 6), 14: (8, 8), 15: (8, 10),
-}  # fmt: skip
-
 #: The RDB version whose forms Valkey's own numbering has.
-VALKEY_LEVEL: Final = 11
+VALKEY_LEVEL: Final = COMMON_VERSION
 
 _NO_EXPIRY: Final = -1
 _ANY_EXPIRY: Final = (1 << 63) - 1
@@ -28,29 +22,11 @@ _ANY_EXPIRY: Final = (1 << 63) - 1
 _LAST_OF_COMMANDS: Final = MAX_FIELD_EXPIRE_MS >> 2
 
 
-class Server(NamedTuple):
-    """The server that a target is for: family ``redis`` or ``valkey``, and its release."""
-
-    family: str
-    release: tuple[int, int]
-
-    def has(self, redis: tuple[int, int], valkey: tuple[int, int] | None = (7, 2)) -> bool:
-        """Return whether this server has what Redis has since one release, and Valkey since another or never."""
-        since = redis if self.family == "redis" else valkey
-        return since is not None and self.release >= since
-
-
-def server_of(magic: str, version: int, release: Sequence[str | int] | None) -> Server:
-    """Return the server of a target: ``release`` (family, major, minor), or the first that wrote the version."""
-    if release is not None:
-        return Server(str(release[0]), (int(release[1]), int(release[2])))
-    return Server("valkey", (9, 0)) if magic == VALKEY else Server("redis", _FIRST[version])
-
-
 class Able(NamedTuple):
     """What a target is able to hold. ``last_field_expiry`` is the greatest expiry of a field in Unix ms, -1: none."""
 
     aux: bool
+    scripts: bool  # that were loaded by SCRIPT LOAD
     functions: bool
     module_aux: bool
     slot_sizes: bool
@@ -83,6 +59,8 @@ def able_to_store(magic: str, version: int) -> Able:
     last = _ANY_EXPIRY if valkey else MAX_FIELD_EXPIRE_MS if level >= 12 else _NO_EXPIRY
     return Able(
         aux=level >= 7,
+        # Redis 7.0 and later, and Valkey, pass over the field.
+        scripts=level in {8, 9},
         functions=level >= 10,
         module_aux=level >= 9,
         slot_sizes=level >= 12,
@@ -109,13 +87,32 @@ def able_to_store(magic: str, version: int) -> Able:
     )
 
 
-def able_to_execute(server: Server) -> Able:
+def able_to_restore(server: Rules, magic: str, version: int) -> Able:
+    """Return what RESTORE commands tell a server: values as snapshots of a version hold them, the rest as commands."""
+    stored, told = able_to_store(magic, version), able_to_execute(server)
+    return stored._replace(
+        aux=False,
+        scripts=told.scripts,
+        functions=told.functions,
+        module_aux=False,
+        slot_sizes=False,
+        slot_imports=False,
+        milliseconds=told.milliseconds,
+        any_second=True,
+        eviction=server.has((5, 0)),
+        empty_collections=False,
+        no_numbers=False,
+    )
+
+
+def able_to_execute(server: Rules) -> Able:
     """Return what commands tell a server."""
     last = _NO_EXPIRY
     if server.has((7, 4), (9, 0)):
         last = _LAST_OF_COMMANDS if server.family == "redis" else _ANY_EXPIRY
     return Able(
         aux=False,
+        scripts=server.has((2, 6)),
         functions=server.has((7, 0)),
         module_aux=False,
         slot_sizes=False,

@@ -37,7 +37,8 @@ class Flagged(NamedTuple):
 class Check(Sink):
     """Tests records; ``flagged`` has the first rows, ``counts`` all of them by (flag, type code, small or not).
 
-    Both are complete when the sink is closed.
+    Both are complete when the sink is closed. ``modules`` maps the type names of modules' values to how many
+    there are and where the first one is: (count, start, db).
 
     ``on_item`` is called with every item that is no record, before what follows it is tested. At most 8 rows of a
     kind are made of one record, and 1000 kept in all. Memory: 24 to 36 bytes a key, and as many for each member of
@@ -46,5 +47,6 @@ class Check(Sink):
 
     flagged: list[Flagged]
     counts: dict[tuple[str, int, bool], int]
+    modules: dict[str, tuple[int, int, int]]
     keys: int
     def __init__(self, on_item: Callable[[Item], object] | None = None) -> None: ...

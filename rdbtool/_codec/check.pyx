@@ -132,13 +132,15 @@ cdef inline bytes shown(Bytes p, size_t size):
 cdef class Check(Sink):
     """Tests records; ``flagged`` has the first rows, ``counts`` all of them by (flag, type code, small or not).
 
-    Both are complete when the sink is closed.
+    Both are complete when the sink is closed. ``modules`` maps the type names of modules' values to how many
+    there are and where the first one is: (count, start, db).
 
     ``on_item`` is called with every item that is no record, before what follows it is tested.
     """
 
     cdef readonly list flagged
     cdef readonly dict counts
+    cdef readonly dict modules
     cdef readonly uint64_t keys         # tested so far
     cdef object on_item
     cdef rt_secret secret
@@ -166,6 +168,7 @@ cdef class Check(Sink):
     cdef StreamTail tail
     cdef uint64_t first_ms, first_seq, last_ms, last_seq
     cdef bytes group_name
+    cdef bytes module_name
     cdef uint64_t pendings
     cdef uint64_t pending_ms, pending_seq
 
@@ -176,6 +179,7 @@ cdef class Check(Sink):
         self.flagged = []
         self.fresh = []
         self.counts = {}
+        self.modules = {}
         self.group_name = b""
 
     def __dealloc__(self):
@@ -318,6 +322,7 @@ cdef class Check(Sink):
 
     cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
         cdef tuple fault
+        self.module_name = (<char *>module)[:9]
         # Where a value is from nowhere nobody walked its tags.
         if self.head.type_code == TYPE_MODULE_2 and memcmp(module, <const char *>b"vectorset", 9) == 0:
             fault = judge_vector_set(raw, raw_size)
@@ -453,6 +458,10 @@ cdef class Check(Sink):
             memcpy(held.key, head.key, head.key_size)
         elif self.remember(&self.key_hash):
             self.flag(DUPLICATE_KEY, -1, None, None, ())
+        if head.kind == KIND_MODULE:
+            name = self.module_name.decode("ascii", "replace")
+            count, start, db = self.modules.get(name, (0, head.start, head.db))
+            self.modules[name] = (count + 1, start, db)
         if self.is_flagged:
             self.settle()
         return 0

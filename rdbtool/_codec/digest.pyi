@@ -1,7 +1,7 @@
 """The dataset digest: the 40 hex digits of DEBUG DIGEST on a server that holds the data."""
 
 from rdbtool._codec.sink import Sink
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 def use_portable_sha1(portable: bool) -> None:
     """For tests: compute SHA-1 without (True) or with (False) the processor's instructions for it."""

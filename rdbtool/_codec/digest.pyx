@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset, strlen
 from rdbtool._codec.cursor cimport Bytes, rt_double_text, rt_u64_text
 from rdbtool._codec.sink cimport ArrayItem, Head, Sink
 
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 include "_types.pxi"
 

@@ -54,10 +54,24 @@ static int rt_is_utf8(const uint8_t *p, size_t n)
     return 1;
 }
 
+/* Whether the well-formed sequence of `size` bytes at p is a control character that terminals and editors obey: C1
+ * (U+0080..9F), line and paragraph separators, or one that turns the direction of writing. */
+static inline int rt_is_control(const uint8_t *p, int size)
+{
+    if (size == 2)
+        return (p[0] == 0xC2 && p[1] < 0xA0) || (p[0] == 0xD8 && p[1] == 0x9C);
+    if (size != 3 || p[0] != 0xE2)
+        return 0;
+    if (p[1] == 0x80)
+        return p[2] == 0x8E || p[2] == 0x8F || (p[2] >= 0xA8 && p[2] <= 0xAE);
+    return p[1] == 0x81 && p[2] >= 0xA6 && p[2] <= 0xA9;
+}
+
 static const char rt_hex[] = "0123456789abcdef";
 
 /* How a JSON string shows bytes:
- *   RT_UTF8    UTF-8 as it is; what is not UTF-8 is refused (the caller falls back to base64);
+ *   RT_UTF8    UTF-8 as it is, control characters as \uXXXX; what is not UTF-8 is refused (the caller falls back to
+ *              base64);
  *   RT_RAW     every byte above 0x7F as \u00XX;
  *   RT_PRINT   every byte outside 0x20..0x7E as the four characters \xHH;
  *   RT_MIXED   UTF-8 as \uXXXX, every byte that is not part of it as the four characters \xHH.
@@ -114,7 +128,7 @@ static char *rt_json_special(const uint8_t **at, const uint8_t *end, char *op, i
     if (!size)
         return mode == RT_UTF8 ? NULL : rt_json_x(op, c);
     *at = p + size;
-    if (mode == RT_UTF8) {
+    if (mode == RT_UTF8 && !rt_is_control(p, size)) {
         memcpy(op, p, (size_t)size);
         return op + size;
     }

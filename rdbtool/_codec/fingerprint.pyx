@@ -8,15 +8,17 @@ from libc.string cimport memset
 from rdbtool._codec.cursor cimport Bytes
 from rdbtool._codec.prints cimport Prints, rt_hash128, rt_hash_add, rt_hash_feed, rt_hash_number
 
-from rdbtool.model.items import FunctionLibrary, ModuleAux
+from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux
+from rdbtool.types import SCRIPT_AUX
 
 cdef enum:
     TAG_FUNCTION = 1
     TAG_MODULE_AUX = 2
+    TAG_SCRIPT = 3
 
 
 cdef class Fingerprint(Prints):
-    """Sums up 128-bit hashes of all records, functions and module data, independent of their order.
+    """Sums up 128-bit hashes of all records, functions, scripts and module data, independent of their order.
 
     Two files have the same fingerprint when every key has the same value, expiry, field expiries,
     stream ids, groups, pending entries, eviction data and metadata. Encodings do not count. ``signed_zeros``
@@ -44,6 +46,9 @@ cdef class Fingerprint(Prints):
         elif isinstance(item, ModuleAux):
             data = item.raw
             rt_hash_number(&hash, TAG_MODULE_AUX)
+        elif isinstance(item, Aux) and item.key == SCRIPT_AUX:
+            data = item.value
+            rt_hash_number(&hash, TAG_SCRIPT)
         else:
             return 0
         rt_hash_feed(&hash, <Bytes>(<char *>data), len(data))

@@ -9,8 +9,9 @@ class Fit(Sink):
     """Passes on to ``sink`` what a target can hold, and remembers what it cannot (``losses``).
 
     ``magic`` and ``version`` are those of the target, ``release`` (family, major, minor) is the server it is for. With
-    ``commands`` that server is told commands, else it loads a snapshot. ``announces``: table sizes of the
-    source go on. Raises LossError, with the record taken back, unless ``allow_loss``.
+    ``commands`` that server is told commands, with ``payloads`` RESTORE of values, else it loads a snapshot.
+    ``announces``: table sizes of the source go on. Raises LossError, with the record taken back, unless
+    ``allow_loss``.
     """
 
     magic: str
@@ -26,6 +27,7 @@ class Fit(Sink):
         version: int = 11,
         release: Sequence[str | int] | None = None,
         commands: bool = False,
+        payloads: bool = False,
         allow_loss: bool = False,
         announces: bool = True,
     ) -> None: ...

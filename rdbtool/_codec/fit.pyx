@@ -16,10 +16,13 @@ from rdbtool._codec.cursor cimport Bytes, Scratch, grow, release
 from rdbtool._codec.fit_streams cimport StreamFit
 from rdbtool._codec.sink cimport ArrayItem, Head, Sink
 
-from rdbtool._codec.able import able_to_execute, able_to_store, server_of
+from hashlib import sha1
+
+from rdbtool._codec.able import able_to_execute, able_to_restore, able_to_store
+from rdbtool.servers import server_of
 from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, ProductOpcode, SlotImport, SlotInfo
 from rdbtool.products import BY_AUX
-from rdbtool.types import MEMBER_EXPIRY_AUX, VERSIONS
+from rdbtool.types import MEMBER_EXPIRY_AUX, SCRIPT_AUX, VERSIONS
 
 include "_types.pxi"
 
@@ -50,14 +53,16 @@ cdef class Fit(StreamFit):
     """Passes on to ``sink`` what a target can hold, and remembers what it cannot (``losses``).
 
     ``magic`` and ``version`` are those of the target, ``release`` (family, major, minor) is the server it is for. With
-    ``commands`` that server is told commands, else it loads a snapshot. ``announces``: table sizes of the
-    source go on. Raises LossError, with the record taken back, unless ``allow_loss``.
+    ``commands`` that server is told commands, with ``payloads`` RESTORE of values, else it loads a snapshot.
+    ``announces``: table sizes of the source go on. Raises LossError, with the record taken back, unless
+    ``allow_loss``.
     """
 
     cdef readonly bint commands
     cdef readonly uint64_t keys             # that were passed on
     cdef bint announces
     cdef object able
+    cdef set scripts                # that were passed on
     cdef bint eviction
     cdef bint meta
     cdef bint numbers_only          # no score that is NaN
@@ -77,16 +82,20 @@ cdef class Fit(StreamFit):
     cdef uint64_t signs
 
     def __init__(self, Sink sink not None, *, str magic="REDIS", int version=11, release=None, bint commands=False,
-                 bint allow_loss=False, bint announces=True):
+                 bint payloads=False, bint allow_loss=False, bint announces=True):
         low, high = VERSIONS.get(magic, (0, -1))
         if not low <= version <= high:
             raise ValueError(f"no RDB version {version} of {magic} is known")
         super().__init__(sink, magic, version, allow_loss)
         self.commands = commands
         self.announces = announces
-        self.able = (
-            able_to_execute(server_of(magic, version, release)) if commands else able_to_store(magic, version)
-        )
+        self.scripts = set()
+        if payloads:
+            self.able = able_to_restore(server_of(magic, version, release), magic, version)
+        elif commands:
+            self.able = able_to_execute(server_of(magic, version, release))
+        else:
+            self.able = able_to_store(magic, version)
         self.take_abilities()
 
     cdef int take_abilities(self) except -1:
@@ -136,7 +145,8 @@ cdef class Fit(StreamFit):
                 wanted = self.leave_out("a function library of a release candidate", "loss", None)
         elif isinstance(item, ModuleAux):
             if not self.able.module_aux:
-                wanted = self.leave_out("module data beside the keys", "loss", None if self.commands else EVICTION)
+                what = f"module data beside the keys, of the type {item.module}"
+                wanted = self.leave_out(what, "loss", None if self.commands else EVICTION)
         elif isinstance(item, SlotInfo):
             if self.commands:
                 wanted = False
@@ -156,7 +166,17 @@ cdef class Fit(StreamFit):
         self.find(what, severity, 1, needs)
         return False
 
+    cdef bint fit_script(self, bytes script) except -1:
+        if not self.able.scripts:
+            return self.leave_out(f"the script {sha1(script, usedforsecurity=False).hexdigest()}", "loss", None)
+        if script in self.scripts:
+            return False
+        self.scripts.add(script)
+        return True
+
     cdef bint fit_aux(self, item) except -1:
+        if item.key == SCRIPT_AUX:
+            return self.fit_script(item.value)
         if item.key == MEMBER_EXPIRY_AUX[1]:
             # Those that follow their key are heard with it.
             return self.leave_out("an expiry of a member that follows no key", "loss", None)

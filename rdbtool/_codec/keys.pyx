@@ -6,13 +6,14 @@ from rdbtool._codec.sink cimport Head
 
 cdef extern from "escape.h" nogil:
     int rt_utf8_size(const uint8_t *p, size_t left)
+    int rt_is_control(const uint8_t *p, int size)
     int rt_is_printable(const uint8_t *p, size_t n)
     char *rt_base64(const uint8_t *p, size_t n, char *op)
 
 
 cdef class Keys(Output):
     """One key a line. ``escape``: raw writes the bytes as they are, print and utf8 write ``\\xHH`` for
-    what is not printable ASCII, or not UTF-8 text, and base64 encodes keys that are not printable ASCII.
+    what is not printable ASCII, or not UTF-8 text without control characters, and base64 encodes keys that are not printable ASCII.
     """
 
     cdef str escape
@@ -43,6 +44,8 @@ cdef class Keys(Output):
             size = 0
             if p[i] >= 0x80 and self.escape == "utf8":
                 size = rt_utf8_size(p + i, head.key_size - i)
+                if rt_is_control(p + i, size):
+                    size = 0
             elif 0x20 <= p[i] <= 0x7E:
                 size = 1
             if size:

@@ -31,20 +31,6 @@ cdef class Rdb(SnapshotOutput):
     ``Fit``: it raises ValueError.
     """
 
-    cdef readonly uint64_t keys             # that are complete
-    cdef int64_t last_field_expiry
-    cdef bint cannot_hold[16]               # by kind
-    cdef Collection collection
-    cdef Stream stream
-    cdef Buffer key                         # of the record at hand: its key, as STR
-    cdef int64_t key_db
-    cdef int kind
-    cdef bint written                       # it was, when it was heard
-    cdef Buffer value                       # of a string its short or compressed form; of an array its items
-    cdef uint64_t count                     # items of the array
-    cdef bint has_insert
-    cdef uint64_t insert_index
-
     def __init__(self, write, *, str magic="REDIS", int version=11, release=None, bint compress=True,
                  bint checksum=True, sizes=None):
         super().__init__(write, magic=magic, version=version, release=release, compress=compress, checksum=checksum,

@@ -10,15 +10,22 @@ from rdbtool._codec.resp_streams cimport StreamCommands
 from rdbtool._codec.resp_words cimport BATCH, BATCH_OCTETS
 from rdbtool._codec.sink cimport ArrayItem, Head, ITEM_DOUBLE, ITEM_INT
 
-from rdbtool._codec.able import server_of
-from rdbtool.model.items import FunctionLibrary
+from rdbtool.servers import server_of
+from rdbtool.model.items import Aux, FunctionLibrary
 from rdbtool.octets.crc64 import crc64
+from rdbtool.types import SCRIPT_AUX
 
 include "_types.pxi"
+
+#: The longest argument that servers take by default, in bytes: proto-max-bulk-len.
+LONGEST_ARGUMENT = 512 << 20
 
 
 cdef class Resp(StreamCommands):
     """Commands that rebuild the data. ``restore``: RESTORE payloads instead; ``replace``: existing keys give way.
+
+    Payloads are the values as the source stores them. One of more than ``largest`` bytes is no command: ``on_large``
+    is called with db, key, expiry (Unix ms, None) and the payload, after all commands before it were written.
 
     With ``version`` the words are those of a target: ``release`` (family, major, minor), or the first server that
     wrote RDBs of that ``magic`` and ``version``. What it has no words for has to be left out before, by ``Fit``.
@@ -34,10 +41,15 @@ cdef class Resp(StreamCommands):
     cdef list late                  # field expiries: commands that follow the hash
     cdef list members               # expiries of members, in KeyDB's words
     cdef bint is_bare               # the value as it is stored has no expiries of fields
+    cdef size_t largest             # payload
+    cdef object on_large
+    cdef bytes name                 # of the record at hand, where it may be told
 
     def __init__(self, write, *, bint restore=False, bint replace=False, str magic="REDIS", version=None,
-                 release=None):
+                 release=None, on_large=None, largest=LONGEST_ARGUMENT):
         super().__init__(write)
+        self.largest = largest
+        self.on_large = on_large
         self.restore = restore
         self.replace = replace
         self.in_milliseconds = self.variadic = True
@@ -60,7 +72,13 @@ cdef class Resp(StreamCommands):
 
     cdef int item(self, object item) except -1:
         cdef bytes code
-        if isinstance(item, FunctionLibrary) and item.released:
+        if isinstance(item, Aux) and item.key == SCRIPT_AUX:
+            code = item.value
+            self.command(b"SCRIPT", 3)
+            self.word(b"LOAD")
+            self.bulk(<Bytes>(<char *>code), len(code))
+            self.commit()
+        elif isinstance(item, FunctionLibrary) and item.released:
             code = item.code
             self.command(b"FUNCTION", 4 if self.replace else 3)
             self.word(b"LOAD")
@@ -75,6 +93,8 @@ cdef class Resp(StreamCommands):
         self.late = self.members = None
         self.is_bare = head.type_code in (TYPE_HASH, TYPE_HASH_ZIPMAP, TYPE_HASH_ZIPLIST, TYPE_HASH_LISTPACK)
         self.head = head[0]
+        if self.on_large is not None:
+            self.name = (<char *>head.key)[:head.key_size]
         if head.db != self.db:
             self.command(b"SELECT", 2)
             self.bulk_i64(head.db)
@@ -189,6 +209,11 @@ cdef class Resp(StreamCommands):
             self.put_payload(raw, raw_size)
         else:
             self.close_command()
+        if (self.members is not None or self.late is not None) and self.db != self.head.db:
+            # A value that is too large for a command was passed on, with commands of its own.
+            self.command(b"SELECT", 2)
+            self.bulk_i64(self.head.db)
+            self.db = self.head.db
         if self.members is not None:
             for field, expire_at_ms in self.members:
                 self.command(b"PEXPIREMEMBERAT", 4)
@@ -211,6 +236,13 @@ cdef class Resp(StreamCommands):
         # Fit has made whole seconds of it.
         return self.bulk_i64(self.head.expire_at_ms if self.in_milliseconds else self.head.expire_at_ms // 1000)
 
+    cdef int pass_large(self, bytes payload) except -1:
+        self.hand_on(self.size)
+        self.on_large(self.head.db, self.name, self.head.expire_at_ms if self.head.has_expire else None, payload)
+        # Other commands came between, which select what they need.
+        self.db = -1
+        return 0
+
     cdef int put_payload(self, Bytes raw, size_t raw_size) except -1:
         """RESTORE with the value as the file stores it, the version of the file and a checksum (format A15)."""
         cdef bytes start = b""
@@ -227,6 +259,8 @@ cdef class Resp(StreamCommands):
             start = bytes([OP_KEY_META]) + (<char *>self.head.meta)[:self.head.meta_size]
         payload = start + bytes([type_code]) + (<char *>raw)[:raw_size] + version.to_bytes(2, "little")
         payload += crc64(payload).to_bytes(8, "little")
+        if self.on_large is not None and <size_t>len(payload) > self.largest:
+            return self.pass_large(payload)
         options = self.replace + expires + 2 * (self.head.idle_s >= 0) + 2 * (self.head.freq >= 0)
         self.command(b"RESTORE", 4 + options)
         self.bulk_key()

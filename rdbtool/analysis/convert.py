@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 from rdbtool._codec.fit import Fit
 from rdbtool._codec.sink import Null
 from rdbtool.analysis.keys import load_keys
+from rdbtool.analysis.leaving import Door, Leaving, Left, Through
 from rdbtool.analysis.origin import (
     BegunFile,
     Origin,
@@ -37,7 +38,9 @@ from rdbtool.writer.targets import Target, default_target
 if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
     from rdbtool.analysis.keys import KeySource
+    from rdbtool.engine.places import Places
     from rdbtool.engine.state import EngineState
+    from rdbtool.engine.stops import Extent
     from rdbtool.manifest import Manifest
 
 Form = Literal["rdb", "aof", "aof-dir", "resp", "jsonl"]
@@ -59,7 +62,9 @@ class ConvertOptions(NamedTuple):
     with an RDB; None: a directory does, unless the source is a log of commands, and a single file does not. ``rules``
     names the server that replays a log, ``now_ms`` (Unix ms) is when, ``rename_commands`` maps names of commands in it
     to those that servers have. ``force``: what exists is replaced, and
-    ``server_stopped`` says that no server holds it, for where that cannot be found out.
+    ``server_stopped`` says that no server holds it, for where that cannot be found out. ``places`` says where the
+    replay of a log stops and what it skips. ``leaving`` is what stays behind, beside the keys that ``selection`` does
+    not take.
     """
 
     form: Form | None = None
@@ -72,6 +77,8 @@ class ConvertOptions(NamedTuple):
     now_ms: int = 0
     rename_commands: Mapping[str, str] | None = None
     selection: Selection | None = None
+    places: Places | None = None
+    leaving: Leaving = Leaving()
 
 
 class Converted(NamedTuple):
@@ -79,7 +86,8 @@ class Converted(NamedTuple):
 
     ``is_raised`` tells that the data needed a newer version than an unnamed one is written as. ``is_verified`` is
     False where nothing can be read back: standard output, pipes, devices. ``error_replies`` counts commands of a log
-    that a server answers with an error, and that change nothing.
+    that a server answers with an error, and that change nothing. ``extent`` tells where the replay stopped, and what it
+    skipped; None for what is no log.
     """
 
     source: str
@@ -95,6 +103,8 @@ class Converted(NamedTuple):
     is_verified: bool
     error_replies: int
     remarks: Sequence[str]
+    left: Left
+    extent: Extent | None = None
 
 
 def convert(
@@ -103,7 +113,8 @@ def convert(
     """Convert what ``source`` names into ``destination`` (``-``: standard output), and read it back.
 
     Raises ValueError where the form does not follow from the destination, LossError where the target cannot hold the
-    data, UncertainError where a log's effect is in doubt, and what reading and writing raise; nothing was written then.
+    data, UncertainError where a log's effect is in doubt, PlaceError where it does not have one of the places, and what
+    reading and writing raise; nothing was written then.
     """
     options = options or ConvertOptions()
     form = options.form or form_of(destination)
@@ -115,6 +126,7 @@ def convert(
             reader,
             options.rules,
             now_ms=options.now_ms,
+            places=options.places,
             rename_commands=options.rename_commands,
             progress=progress,
         )
@@ -140,13 +152,16 @@ def convert(
             else:
                 play(origin.aux, role)
         check_log(form, encoding, target)
+        leaving = options.leaving
+        door = Door(leaving.without("aux", "slot-imports") if encoding == "commands" else leaving)
         transfer = Transfer(
-            origin,
+            Through(origin, door),
             encoding,
             target,
             allow_loss=options.allow_loss,
             selection=options.selection,
-            sizes=origin.sizes,
+            # Sizes are announced before it is known which keys are a module's.
+            sizes={} if leaving.modules else origin.sizes,
             progress=progress,
         )
         is_verified = _write(transfer, source, destination, options._replace(form=form), expected_size(keys, encoding))
@@ -164,6 +179,8 @@ def convert(
         is_verified,
         0 if loaded is None else loaded.replay.counts["CMD203"],
         () if loaded is None else [*loaded.remarks, *remark_names(options.rename_commands, encoding)],
+        door.left,
+        None if loaded is None else loaded.extent,
     )
 
 

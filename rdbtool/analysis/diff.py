@@ -9,7 +9,7 @@ bounded: with more changes than that there are several rounds.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from rdbtool._codec.keyprints import ADDED, CHANGED, HELD, REMOVED, SAME, InState, KeyPrints, KeyTable
@@ -18,11 +18,20 @@ from rdbtool.analysis.diff_parts import Part, Sign
 from rdbtool.analysis.diff_sides import Origin, Progress, Side, open_side
 from rdbtool.analysis.diff_values import compare_records
 from rdbtool.analysis.diff_weights import weigh
-from rdbtool.errors import FormatError, InputError, ReplayError, UncertainError, describe_error, describe_key
+from rdbtool.errors import (
+    FormatError,
+    InputError,
+    PlaceError,
+    ReplayError,
+    UncertainError,
+    describe_error,
+    describe_key,
+)
 from rdbtool.model import KeyRecord
 
 if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
+    from rdbtool.engine.places import Places
 
 #: Bytes of records that are held at a time, about.
 _MOST_HELD: Final = 128 << 20
@@ -38,7 +47,8 @@ class DiffOptions(NamedTuple):
     stands for all that a data set has beside its keys; None: it is compared unless keys are selected. ``names``
     selects keys of both by what they are called, and ``judge`` those of which either side has the type and
     expiry that are asked for. ``limit``: so many keys that differ are told. ``rules``, ``now_ms`` and
-    ``rename_commands`` are for logs.
+    ``rename_commands`` are for logs, and so are ``places``: where to stop and what to skip, in the first and in the
+    second.
     """
 
     tolerance_ms: int = 0
@@ -50,6 +60,7 @@ class DiffOptions(NamedTuple):
     limit: int | None = None
     rules: str | None = None
     now_ms: int = 0
+    places: tuple[Places | None, Places | None] = (None, None)
     rename_commands: Mapping[str, str] | None = None
 
     @property
@@ -226,25 +237,36 @@ def open_diff(
 ) -> Comparison:
     """Open two data sets and hear both: a path (``-``: standard input) or bytes. Close it, or use ``with``.
 
-    Raises InputError where one cannot be read or is damaged, and UnsupportedError for a format that is not known.
+    Raises InputError where one cannot be read or is damaged, UnsupportedError for a format that is not known, and
+    PlaceError for a place that is not reached.
     """
     options = options or DiffOptions()
     with contextlib.ExitStack() as opened, answering():
-        sides = []
-        for target in (first, second):
+        sides: list[Side] = []
+        for target, places in zip((first, second), options.places, strict=True):
             side = open_side(
                 target,
                 rules=options.rules,
                 now_ms=options.now_ms,
+                places=places,
                 rename_commands=options.rename_commands,
                 progress=progress,
             )
             opened.callback(side.close)
             sides.append(side)
+        _check_places(sides, options)
         comparison = Comparison(sides[_FIRST], sides[_SECOND], options)
         comparison.read(progress)
         opened.pop_all()
         return comparison
+
+
+def _check_places(sides: Sequence[Side], options: DiffOptions) -> None:
+    """Raise PlaceError where a place is asked of what is no log; one that both sides share is for those that are."""
+    is_shared = options.places[_FIRST] == options.places[_SECOND] and any(side.is_log for side in sides)
+    for side, places in zip(sides, options.places, strict=True):
+        if places is not None and not side.is_log and not is_shared:
+            raise PlaceError.no_commands(side.name)
 
 
 @contextlib.contextmanager

@@ -23,13 +23,14 @@ from rdbtool.model import Aux, FunctionLibrary, Header, KeyRecord
 from rdbtool.octets.source import STANDARD_INPUT
 from rdbtool.reader.aof import AofReader
 from rdbtool.reader.open import open_any
-from rdbtool.rules import Rules
 from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
     from rdbtool._codec.sink import Sink
     from rdbtool.engine.log import Loaded
+    from rdbtool.engine.places import Places
+    from rdbtool.engine.stops import Extent
     from rdbtool.reader.jsonl import JsonlReader
     from rdbtool.reader.rdb import RdbReader
 
@@ -44,7 +45,7 @@ class Side(Protocol):
     """One of two data sets. ``size`` is in bytes, None where nobody knows.
 
     ``header``, ``aux`` and ``functions`` are known when it was fed. ``is_log``: values have no encodings, and what
-    modules keep beside the keys is not known.
+    modules keep beside the keys is not known. ``extent`` tells where the replay of a log stopped, and what it skipped.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Side(Protocol):
     aux: list[Aux]
     functions: list[FunctionLibrary]
     is_log: bool
+    extent: Extent | None
 
     def feed(self, sink: Sink, selection: Selection | None, progress: Progress | None) -> None:
         """Tell ``sink`` of everything that ``selection`` takes."""
@@ -71,6 +73,7 @@ class FileSide:
     """An RDB or JSON lines, at a path, in memory, or in a copy of what a pipe said."""
 
     is_log = False
+    extent: Extent | None = None
 
     def __init__(self, target: Origin | BinaryIO, name: str | None) -> None:
         self._target = target
@@ -140,6 +143,7 @@ class LogSide:
         self.aux = self.state.aux
         self.functions = self.state.functions
         self._names_version = names_version(loaded)
+        self.extent: Extent | None = loaded.extent
 
     def feed(self, sink: Sink, selection: Selection | None, progress: Progress | None) -> None:
         """Tell ``sink`` of everything that ``selection`` takes."""
@@ -164,10 +168,14 @@ def open_side(
     *,
     rules: str | None,
     now_ms: int,
+    places: Places | None,
     rename_commands: Mapping[str, str] | None,
     progress: Progress | None,
 ) -> FileSide | LogSide:
-    """Open one side; a log is replayed by ``rules`` at ``now_ms``. Raises what opening and replaying raise."""
+    """Open one side; a log is replayed by ``rules`` at ``now_ms``, as ``places`` says.
+
+    Raises what opening and replaying raise.
+    """
     name = copy = None
     if not isinstance(target, bytes) and _is_read_once(target):
         copy, name = _copy(target), STANDARD_INPUT if target == "-" else os.fspath(target)
@@ -176,7 +184,14 @@ def open_side(
         reader = open_any(kept, name=name, jsonl=True)
         with reader:
             if isinstance(reader, AofReader):
-                side = _replay(reader, rules, now_ms, rename_commands, progress)
+                from rdbtool.analysis.replay import replay_options  # noqa: PLC0415 - the engine is for logs only
+                from rdbtool.engine.log import replay_log  # noqa: PLC0415 - likewise
+
+                again = reader.path if copy is None and not isinstance(target, bytes) else target
+                options = replay_options(
+                    again or "-", places, rules=rules, now_ms=now_ms, rename_commands=rename_commands
+                )
+                side = LogSide(replay_log(reader, options, progress), reader.name, reader.size)
                 if copy is not None:
                     copy.close()
                 return side
@@ -185,20 +200,6 @@ def open_side(
         if copy is not None:
             copy.close()
         raise
-
-
-def _replay(
-    reader: AofReader,
-    rules: str | None,
-    now_ms: int,
-    rename_commands: Mapping[str, str] | None,
-    progress: Progress | None,
-) -> LogSide:
-    from rdbtool.engine.log import Options, replay_log  # noqa: PLC0415 - the engine is for logs only
-
-    parsed = None if rules is None else Rules.parse(rules)
-    options = Options(rules=parsed, now_ms=now_ms, rename_commands=rename_commands)
-    return LogSide(replay_log(reader, options, progress), reader.name, reader.size)
 
 
 def _is_read_once(target: str | os.PathLike[str]) -> bool:

@@ -13,19 +13,23 @@ from rdbtool._codec.digest import Digest
 from rdbtool._codec.feed import feed_record
 from rdbtool._codec.selection import Selection
 from rdbtool.errors import UnsupportedError
-from rdbtool.reader.rules import resolve_rules
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules, RulesChoice
 
 if TYPE_CHECKING:
     from rdbtool.analysis.keys import KeySource
 
 
 class DataDigest(NamedTuple):
-    """``digest`` is 40 hex digits, computed over ``keys`` keys by ``rules``."""
+    """``digest`` is 40 hex digits, computed over ``keys`` keys by the rules of ``choice``."""
 
     digest: str
-    rules: Rules
+    choice: RulesChoice
     keys: int
+
+    @property
+    def rules(self) -> Rules:
+        """Whose digest it is."""
+        return self.choice.rules
 
 
 def compute_digest(
@@ -44,8 +48,8 @@ def compute_digest(
     UnsupportedError where the data holds values whose digest is not known, and what reading raises.
     """
     first = list(reader.records(selection=Selection(limit=1)))
-    resolved = resolve_rules(rules, reader)
-    sink = Digest(resolved, now_ms)
+    choice = reader.choice if rules is None else RulesChoice(Rules.parse(rules), "named")
+    sink = Digest(choice.rules, now_ms)
     taken = [record for record in first if selection is None or selection.take(record)]
     for record in taken:
         feed_record(record, sink)
@@ -56,4 +60,4 @@ def compute_digest(
             f"{reader.source.name}: no digest: {sink.opaque_keys} of the keys hold modules' values or arrays, "
             "which only their server can sum up"
         )
-    return DataDigest(sink.hexdigest(), resolved, totals.selected - len(first) + len(taken))
+    return DataDigest(sink.hexdigest(), choice, totals.selected - len(first) + len(taken))

@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 from rdbtool.analysis.tally import Timeline
 from rdbtool.engine.convert import kind_of, to_value
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import CommandError
+from rdbtool.engine.errors import CommandError, UnknownEffectError
 from rdbtool.engine.keyspec import keys_of
 from rdbtool.engine.log import Loaded, Options, replay_log
-from rdbtool.engine.replay import Replay, show_command, show_reply
+from rdbtool.engine.replay import Replay, Unfollowed, show_command, show_reply
 from rdbtool.engine.streams import StreamData
 from rdbtool.model import KeyRecord, Value
 from rdbtool.reader.aof import AofReader
@@ -43,7 +43,8 @@ class Touch(NamedTuple):
     ``time`` is annotated (Unix seconds); ``number`` counts commands and is None for a record of a snapshot, as
     ``command`` is. ``effects`` are ``in the snapshot``, ``created``, ``changed``, ``written`` (a large value of
     which it was not seen whether it changed), ``deleted``, ``expiry set``, ``expiry changed``, ``expiry removed``, or
-    one of ``no effect`` and ``error``; ``error`` is the reply then. ``expire_at_ms`` is the expiry afterwards.
+    one of ``no effect``, ``error`` and ``unknown``; ``error`` is the reply then, or why the effect is unknown.
+    ``expire_at_ms`` is the expiry afterwards.
     """
 
     time: int | None
@@ -71,13 +72,15 @@ class KeyHistory(NamedTuple):
     """What is left to say when all records were told.
 
     ``touches`` counts them. ``states`` are the databases that have the key in the end, ``deletions`` the last
-    deletion in each database that had it before.
+    deletion in each database that had it before. ``unfollowed`` are the commands whose effect is unknown: any of them
+    may have touched the key.
     """
 
     source: str
     touches: int
     states: tuple[State, ...]
     deletions: tuple[Touch, ...]
+    unfollowed: tuple[Unfollowed, ...]
     loaded: Loaded
 
 
@@ -117,7 +120,8 @@ def read_history(
     )
     source = reader.source.name if isinstance(reader, RdbReader) else reader.name
     deletions = tuple(touch for _, touch in sorted(history.deletions.items()))
-    return KeyHistory(source, history.touches, states, deletions, loaded)
+    unfollowed = tuple(loaded.replay.unfollowed.values())
+    return KeyHistory(source, history.touches, states, deletions, unfollowed, loaded)
 
 
 class _History:
@@ -169,9 +173,9 @@ class _History:
             old, new = before.get(db, _GONE), after.get(db, _GONE)
             effects = _compare(old, new, is_named=is_named and db == here)
             if not effects:
-                if db != here or self._key not in keys_of(argv):
+                if db != here or not self._may_touch(argv, error):
                     continue
-                effects = ("error",) if error is not None else ("no effect",)
+                effects = (_describe_error(error),)
             self._add(
                 Touch(
                     time=self.timeline.time_of(number),
@@ -187,6 +191,10 @@ class _History:
                     expire_at_ms=new.expire_at_ms,
                 )
             )
+
+    def _may_touch(self, argv: Sequence[bytes], error: CommandError | None) -> bool:
+        """Return whether a command that changed nothing names the key, or may do so: where its keys are not known."""
+        return self._key in keys_of(argv) or (isinstance(error, UnknownEffectError) and self._key in argv[1:])
 
     def _add(self, touch: Touch) -> None:
         self.touches += 1
@@ -210,6 +218,12 @@ class _History:
             is_kept = compare and index == here and size <= _COMPARED
             looks[index] = _Look(data, size, to_value(data) if is_kept else None, db.expires.get(self._key))
         return looks
+
+
+def _describe_error(error: CommandError | None) -> str:
+    if error is None:
+        return "no effect"
+    return "unknown" if isinstance(error, UnknownEffectError) else "error"
 
 
 def _size_of(data: object) -> int:

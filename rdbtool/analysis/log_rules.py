@@ -8,24 +8,39 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from rdbtool.engine.table import COMMANDS, known_names
+from rdbtool.engine.table import COMMANDS, Command, known_names
 from rdbtool.findings import Finding, what_servers_do
 from rdbtool.manifest import Manifest
-from rdbtool.products import BY_COMMAND
+from rdbtool.products import BY_COMMAND, Product
 from rdbtool.reader.parts import Part
 from rdbtool.reader.uses import Call, Use, Uses
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
+
+if TYPE_CHECKING:
+    from rdbtool.engine.engine import Engine
 
 #: The table has them when all families are loaded; a log is read before.
-CONTAINERS: Final = frozenset({b"CLUSTER", b"FUNCTION", b"SCRIPT", b"XGROUP"})
+CONTAINERS: Final = frozenset(
+    b"ACL BACKUP CLIENT CLUSTER COMMAND COMMANDLOG CONFIG FUNCTION HIMPORT HOTKEYS LATENCY MEMORY MODULE OBJECT PUBSUB "
+    b"SCRIPT SLOWLOG XGROUP XINFO".split()
+)
 
-#: Commands of the log itself, which the table leaves to the replay: arity, and since when Redis has them.
-_OWN: Final = {b"MULTI": (1, "1.2.0"), b"EXEC": (1, "1.2.0"), b"DISCARD": (1, "2.0.0")}
+
+def _leave_to_replay(_engine: Engine, _argv: Sequence[bytes]) -> None:
+    """Do nothing: the replay executes transactions."""
+
+
+#: Commands of the log itself, which the table leaves to the replay.
+_OWN: Final = {
+    b"MULTI": Command("MULTI", 1, "1.2.0", "7.2.0", _leave_to_replay),
+    b"EXEC": Command("EXEC", 1, "1.2.0", "7.2.0", _leave_to_replay),
+    b"DISCARD": Command("DISCARD", 1, "2.0.0", "7.2.0", _leave_to_replay),
+}
 
 #: Where to look first for names with such a letter: most logs need a few families, and all of them take a while.
 _LIKELY: Final = {
@@ -41,14 +56,6 @@ _LIKELY: Final = {
 _TEMPORARY: Final = "temp-"
 
 _REFUSES: Final = "The server refuses to start."
-
-
-class Row(NamedTuple):
-    """A command of the table: see ``rdbtool.engine.table``."""
-
-    arity: int
-    redis: str | None
-    valkey: str | None
 
 
 class KnownNames:
@@ -68,28 +75,28 @@ class KnownNames:
 class Grader:
     """Gives findings their severity: its own, or, where a server is asked, whether that one refuses the log."""
 
-    def __init__(self, rules: Rules, *, is_server_level: bool, is_asked_for: bool, is_named: bool) -> None:
+    def __init__(self, rules: Rules, *, is_server_level: bool, is_asked_for: bool, writer: Rules | None) -> None:
         self.rules = rules
         #: The rules were asked for, and are not those of a writer who may have been followed by a later one.
         self.is_asked_for = is_asked_for
-        #: The log names a writer; else the rules are a guess, unless they were asked for.
-        self.is_named = is_named
-        self._is_server_level = is_server_level
+        #: The server that the snapshot names, if it names one: a later one may have gone on with the log.
+        self.writer = writer
+        self.is_server_level = is_server_level
 
     def severity(self, own: str, *, refused: bool) -> str:
         """Return the severity of a finding that servers of ``rules`` refuse, or do not."""
-        if self._is_server_level:
+        if self.is_server_level:
             return "error" if refused else "note"
         return "error" if refused else own
 
     def is_redis_before(self, major: int, minor: int = 0) -> bool:
         """Whether the server is a Redis of an earlier version."""
-        return self.rules.family == "redis" and (self.rules.major, self.rules.minor) < (major, minor)
+        return not self.rules.has((major, minor))
 
     @property
     def counts_arguments(self) -> bool:
         """Whether the server compares the number of arguments while it loads a log (format C2)."""
-        return self.rules.family == "valkey" and (self.rules.major, self.rules.minor) >= (9, 1)
+        return self.rules.has(None, (9, 1))
 
 
 def load_commands(names: Iterable[bytes] | None) -> None:
@@ -123,55 +130,74 @@ def judge_commands(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tu
         yield Finding("CMD201", "error", parts[-1].name, 0, message, what_servers_do("CMD201")), uses.others
 
 
-def _row(name: bytes) -> Row | None:
-    if name in _OWN:
-        arity, since = _OWN[name]
-        return Row(arity, since, "7.2.0")
-    command = COMMANDS.get(name)
-    return None if command is None else Row(command.arity, command.redis, command.valkey)
+def list_uses(uses: Uses) -> Iterator[tuple[Command, Call]]:
+    """Yield the commands of Redis and Valkey that a log uses, in the order of the log, and the first call of each."""
+    load_commands(uses.by_name)
+    for name, use in sorted(uses.by_name.items(), key=lambda item: item[1].first.number):
+        row = _row(name)
+        if row is not None and row.is_of_servers:
+            yield row, use.first
+
+
+def find_product(uses: Uses) -> tuple[Product, str, Call] | None:
+    """Return the product that a command gives away, the name of the command and its first call; None for none."""
+    found = [(use.first.number, name) for name, use in uses.by_name.items() if name in BY_COMMAND]
+    if not found:
+        return None
+    _, name = min(found)
+    return BY_COMMAND[name], _show(name), uses.by_name[name].first
+
+
+def _row(name: bytes) -> Command | None:
+    return _OWN.get(name) or COMMANDS.get(name)
 
 
 def _unknown(use: Use, name: bytes, parts: list[Part], grader: Grader) -> Finding:
     is_passed_over = b" " in name and grader.is_redis_before(7)
-    hint = ""
-    if b"." in name:
-        hint = ", it may be a module's"
-    message = f"unknown command {_show(use.name)}{_times(use)}{hint}"
+    if b"." in name and b" " not in name:
+        # Modules name their commands so. Whether the server has the module is no question of the AOF's.
+        message = f"{_show(use.name)}{_times(use)}: needs a module that has {_show(use.name)}"
+        severity = grader.severity("warning", refused=grader.is_server_level)
+        server = "A server without it refuses to start."
+        return Finding("CMD201", severity, *_at(use.first, parts), message, server, use.first.number)
+    message = f"unknown command {_show(use.name)}{_times(use)}"
     server = "The server goes on without a word." if is_passed_over else _REFUSES
     severity = grader.severity("error", refused=not is_passed_over)
     return Finding("CMD201", severity, *_at(use.first, parts), message, server, use.first.number)
 
 
-def _judge(key: bytes, use: Use, row: Row, parts: list[Part], grader: Grader) -> Iterator[Finding]:
+def _judge(key: bytes, use: Use, row: Command, parts: list[Part], grader: Grader) -> Iterator[Finding]:
     name = _show(use.name)
     product = BY_COMMAND.get(key)
     if product is not None:
         message = f"{name}{_times(use)}: a command of {product.name}, which Redis and Valkey do not have"
         severity = grader.severity("note", refused=grader.is_asked_for)
-        server = _REFUSES if grader.is_asked_for else "Redis and Valkey refuse to start."
-        yield Finding("AOF202", severity, *_at(use.first, parts), message, server, use.first.number)
+        does = _REFUSES if grader.is_asked_for else "Redis and Valkey refuse to start."
+        yield Finding("AOF202", severity, *_at(use.first, parts), message, does, use.first.number)
         return
-    since = row.redis if grader.rules.family == "redis" else row.valkey
-    if not _has(grader.rules, since) and (grader.is_asked_for or grader.is_named):
+    server = grader.rules if grader.is_asked_for else grader.writer
+    if server is not None and not server.has(row.since.redis, row.since.valkey):
+        since = row.redis if server.family == "redis" else row.valkey
         when = f"has it since {since}" if since else "has no such command"
-        message = f"{name}{_times(use)}: {grader.rules.family.capitalize()} {when}, this is {grader.rules}"
+        this = "this is" if grader.is_asked_for else "the snapshot was written by"
+        message = f"{name}{_times(use)}: {server.family.capitalize()} {when}, {this} {server}"
         severity = grader.severity("note", refused=grader.is_asked_for)
-        server = _REFUSES if grader.is_asked_for else "A server without it refuses to start."
-        yield Finding("AOF202", severity, *_at(use.first, parts), message, server, use.first.number)
+        does = _REFUSES if grader.is_asked_for else "A server without it refuses to start."
+        yield Finding("AOF202", severity, *_at(use.first, parts), message, does, use.first.number)
     least = abs(row.arity)
     refuses = grader.counts_arguments
     if use.fewest.argc < least:
         message = f"{name} with {_arguments(use.fewest)}, expected {'at least ' if row.arity < 0 else ''}{least - 1}"
-        server = "The server executes the command with arguments that are not there."
+        does = "The server executes the command with arguments that are not there."
         severity = grader.severity("error", refused=refuses)
-        server = _REFUSES if refuses else server
-        yield Finding("CMD202", severity, *_at(use.fewest, parts), message, server, use.fewest.number)
+        does = _REFUSES if refuses else does
+        yield Finding("CMD202", severity, *_at(use.fewest, parts), message, does, use.fewest.number)
     if row.arity > 0 and use.most.argc > least:
         message = f"{name} with {_arguments(use.most)}, expected {least - 1}"
-        server = "The server executes the command and passes over the rest."
+        does = "The server executes the command and passes over the rest."
         severity = grader.severity("warning", refused=refuses)
-        server = _REFUSES if refuses else server
-        yield Finding("AOF201", severity, *_at(use.most, parts), message, server, use.most.number)
+        does = _REFUSES if refuses else does
+        yield Finding("AOF201", severity, *_at(use.most, parts), message, does, use.most.number)
 
 
 def judge_times(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tuple[Finding, int]]:
@@ -234,13 +260,6 @@ def _beside(manifest: Manifest) -> Iterator[tuple[str, str, str, str]]:
             yield "MAN102", "note", name, "a temporary file: a rewrite is under way or was interrupted"
         elif name == stem or numbered.fullmatch(name):
             yield "MAN101", "warning", name, "named as a part of this log, but not in the manifest"
-
-
-def _has(rules: Rules, since: str | None) -> bool:
-    if since is None:
-        return False
-    major, minor = since.split(".")[:2]
-    return (rules.major, rules.minor) >= (int(major), int(minor))
 
 
 def _at(call: Call, parts: list[Part]) -> tuple[str, int]:

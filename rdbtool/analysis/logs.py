@@ -28,7 +28,7 @@ def write_directory(
     A log that is there is replaced with ``force`` only, and never if it is the source.
     """
     directory = Path(destination)
-    base = new_base(transfer)
+    base = new_base(transfer, source)
     there = find_manifest(directory)
     if there is None:
         refuse_data_directory(directory)
@@ -58,7 +58,7 @@ def write_log(
         transfer.watch(guard.check)
         replace_file(
             path,
-            new_base(transfer),
+            new_base(transfer, source),
             needs=needs,
             commit_guard=guard.check_unchanged,
             after_commit=guard.after_commit,
@@ -67,10 +67,13 @@ def write_log(
     return True
 
 
-def new_base(transfer: Transfer) -> NewBase:
-    """Return what a transfer writes, as a part of a log."""
+def new_base(transfer: Transfer, *sources: str) -> NewBase:
+    """Return what a transfer writes, as a part of a log; ``sources`` are what it is made of."""
     return NewBase(
-        "rdb" if transfer.encoding == "rdb" else "aof", lambda output: transfer.write(output.write), transfer.check
+        "rdb" if transfer.encoding == "rdb" else "aof",
+        lambda output: transfer.write(output.write),
+        transfer.check,
+        sources,
     )
 
 

@@ -13,6 +13,7 @@ from rdbtool._codec.feed import feed_header, feed_item, feed_record
 from rdbtool._codec.selection import Selection
 from rdbtool.model import Aux, Header, Item, KeyRecord
 from rdbtool.span import Span
+from rdbtool.types import SCRIPT_AUX
 
 if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
@@ -107,11 +108,12 @@ class BegunFile:
 
 def origin_of_log(loaded: Loaded) -> EngineState:
     """Return the state that a replay led to. Raises where it is in doubt (see ``check_state``)."""
-    from rdbtool.engine.state import EngineState  # noqa: PLC0415 - the engine is for logs only
+    from rdbtool.engine.state import EngineState, script_fields  # noqa: PLC0415 - the engine is for logs only
 
     check_state(loaded)
-    aux = [item for item in loaded.aux if item.key not in _REPLICATION]
-    return EngineState(loaded.replay.engine, loaded.header, aux)
+    engine = loaded.replay.engine
+    aux = [item for item in loaded.aux if item.key not in _REPLICATION and item.key != SCRIPT_AUX]
+    return EngineState(engine, loaded.header, aux + script_fields(engine), loaded.module_aux)
 
 
 def check_state(loaded: Loaded) -> None:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Self
 from rdbtool.analysis.validate import Answer, Checks, Gathered, Verdict
 from rdbtool.errors import InputError, RdbToolError, UncertainError
 from rdbtool.findings import Finding, what_servers_do
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules, writer_of
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -87,8 +87,8 @@ def parse_version(text: str) -> int | Rules:
         return int(match[1])
     try:
         return Rules.parse(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is neither an RDB version such as 11 nor a server such as redis-7.0") from None
+    except ValueError as error:
+        raise ValueError(f"neither an RDB version such as 11 nor a server: {error}") from None
 
 
 def parse_digest(text: str) -> str:
@@ -191,17 +191,13 @@ def _judge_version(verdict: Verdict, wanted: int | Rules) -> str | None:
             return f"expected RDB version {wanted} or later, found no RDB"
         found = header.version
         return None if found >= wanted else f"expected RDB version {wanted} or later, found {found}"
-    fields = {row.key.lower(): row.value for row in verdict.aux}
-    value = fields.get(f"{wanted.family}-ver".encode())
-    if value is None:
-        other = next((key.decode() for key in (b"redis-ver", b"valkey-ver") if key in fields), None)
-        return f"expected {wanted} or later as its writer, found {'none named' if other is None else f'only {other}'}"
-    shown = value[:40].decode("ascii", "backslashreplace")
-    try:
-        writer = Rules.parse(f"{wanted.family}-{shown}")
-    except ValueError:
-        return f"expected {wanted} or later as its writer, found {shown!r}"
-    return None if writer >= wanted else f"expected {wanted} or later as its writer, found {writer}"
+    writer = writer_of(verdict.aux)
+    if writer is None:
+        return f"expected {wanted} or later as its writer, found none named"
+    release = writer.release or (Rules.newest(writer.family) if writer.is_newer else None)
+    if writer.family != wanted.family or release is None:
+        return f"expected {wanted} or later as its writer, found {writer.field} {writer.text}"
+    return None if release >= wanted else f"expected {wanted} or later as its writer, found {release}"
 
 
 def _digest(verdict: Verdict, target: str, checks: Checks) -> tuple[str, UncertainError | None]:
@@ -211,10 +207,10 @@ def _digest(verdict: Verdict, target: str, checks: Checks) -> tuple[str, Uncerta
 
     if target == "-":
         raise InputError("the digest is computed by reading once more, and standard input can be read once")
-    rules, now_ms, rename = str(verdict.rules), checks.now_ms, checks.rename_commands
-    # Named rules are those of a server that has no commands but its own.
-    is_named = checks.rules is not None or verdict.product is None
-    with open_keys(target, rules=rules if is_named else None, now_ms=now_ms, rename_commands=rename) as keys:
+    # Rules that were inferred are inferred again: an error reply under them is doubt.
+    rules = str(verdict.rules) if verdict.choice.origin == "named" else None
+    now_ms, rename = checks.now_ms, checks.rename_commands
+    with open_keys(target, rules=rules, now_ms=now_ms, places=checks.places, rename_commands=rename) as keys:
         return compute_digest(keys, rules, now_ms=now_ms).digest, keys.doubt
 
 

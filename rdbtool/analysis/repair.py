@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from rdbtool.analysis.repair_part import PartRepair, examine
 from rdbtool.analysis.repair_result import validate_result
 from rdbtool.analysis.salvage import Lost, Stock
-from rdbtool.errors import FormatError, InputError, RdbToolError, UnsupportedError, describe_error
+from rdbtool.errors import FormatError, InputError, RdbToolError, UnsupportedError, describe_error, json_name
 from rdbtool.manifest import Entry, format_manifest, looks_like_manifest
 from rdbtool.reader.detect import find_log
 from rdbtool.reader.parts import load_manifest
@@ -28,7 +28,7 @@ from rdbtool.writer.output import open_output
 from rdbtool.writer.temporary import TemporaryDirectory
 
 if TYPE_CHECKING:
-    from rdbtool.rules import Rules
+    from rdbtool.servers import Rules
 
 Progress = Callable[[int], object]
 
@@ -182,13 +182,13 @@ def _repair_directory(
         size = 0
         with Directory(target.parent, destination) as parent, TemporaryDirectory(target, destination) as made:
             for part, stock in parts:
-                with open_output(str(made.path / part.name)) as output:
+                with open_output(str(made.path / part.name), sources=[source]) as output:
                     output.verify_with(part.check)
                     part.write(output)
                     size += output.written
                 stock.check_unchanged()
             data = format_manifest(kept)
-            with open_output(str(made.path / manifest.name)) as output:
+            with open_output(str(made.path / manifest.name), sources=[source]) as output:
                 output.write(data)
             examined = [part for part, _ in parts]
             validate_result(str(made.path), examined, options.databases, options.rename_commands)
@@ -285,4 +285,4 @@ def _keep_damaged(stack: ExitStack, parts: list[tuple[PartRepair, Stock]], sourc
             rows.append({**row, "message": lost.message})
             at += lost.size
     index = stack.enter_context(open_output(f"{options.keep_damaged}.json", force=options.force, sources=[source]))
-    index.write(json.dumps({"schema": 1, "source": source, "ranges": rows}).encode() + b"\n")
+    index.write(json.dumps({"schema": 1, "source": json_name(source), "ranges": rows}).encode() + b"\n")

@@ -21,7 +21,7 @@ from rdbtool.model import Header
 from rdbtool.reader.aof import open_aof
 from rdbtool.reader.detect import HEAD_SIZE, begins_log, detect_content
 from rdbtool.reader.tail import COMMON_COMMANDS
-from rdbtool.rules import Rules
+from rdbtool.servers import COMMON_VERSION, find_release
 from rdbtool.types import REDIS, VALKEY, VERSIONS
 from rdbtool.writer.losses import describe_loss
 from rdbtool.writer.targets import Target, default_target
@@ -193,7 +193,7 @@ def _read_header(head: bytes) -> tuple[Header | None, bool]:
     for magic in (REDIS, VALKEY):
         alike = sum(a == b for a, b in zip(head, magic.encode(), strict=False))
         if alike >= len(magic) - 1:
-            return Header(magic, 11 if magic == REDIS else 80), False
+            return Header(magic, COMMON_VERSION if magic == REDIS else VERSIONS[VALKEY][0]), False
     return None, False
 
 
@@ -201,7 +201,5 @@ def _named(head: bytes) -> Target | None:
     match = _WRITER.search(head[:256])
     if match is None:
         return None
-    try:
-        return Target.of_release(Rules.parse(f"{match[1].decode()}-{match[2].decode()}"))
-    except ValueError:
-        return None
+    release = find_release(match[1].decode(), match[2].decode())
+    return None if release is None else Target.of_release(release)

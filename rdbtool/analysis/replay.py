@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from rdbtool._codec.digest import Digest
 from rdbtool._codec.feed import feed_record
+from rdbtool.analysis.needs import NeedsOfFile, needs_of
 from rdbtool.analysis.tally import LogTally
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.log import Loaded, Options, find_last, replay_log
-from rdbtool.engine.places import Place
+from rdbtool.engine.places import Place, Places, command_named, describe_place, skipped_command
+from rdbtool.engine.stops import Extent
 from rdbtool.errors import FormatError, InputError, UncertainError
 from rdbtool.findings import Finding
-from rdbtool.model import Aux, FunctionLibrary, Header
+from rdbtool.model import Aux, FunctionLibrary, Header, OpaqueValue
 from rdbtool.reader.aof import AofReader
 from rdbtool.reader.open import open_any
 from rdbtool.reader.parts import Part
 from rdbtool.reader.rdb import RdbReader, Totals
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 from rdbtool.span import Span
 
 Progress = Callable[[int], object]
@@ -46,8 +48,7 @@ class ReplayReport(NamedTuple):
     ``parts`` are its files, ``part_commands`` counts the commands read of each. ``transactions`` counts those with
     an EXEC; ``first_time`` and ``last_time`` are annotated ones (Unix seconds). ``snapshot`` is None for a log
     without one. ``totals`` counts the keys of the state. ``digest`` is that of the state; None where nobody asked
-    for it, or where ``opaque_keys`` hold what only their server can sum up. ``place`` is the place to
-    stop as it was asked for, empty without one.
+    for it, or where ``opaque_keys`` hold what only their server can sum up.
     """
 
     source: str
@@ -62,7 +63,7 @@ class ReplayReport(NamedTuple):
     functions: tuple[FunctionLibrary, ...]
     digest: str | None
     opaque_keys: int
-    place: str = ""
+    needs: NeedsOfFile = NeedsOfFile()
 
     @property
     def engine(self) -> Engine:
@@ -90,9 +91,19 @@ class ReplayReport(NamedTuple):
         return self.loaded.fault
 
     @property
+    def doubts(self) -> list[Finding]:
+        """What makes the dataset uncertain: the first commands whose effect, or whose order, is unknown."""
+        return self.loaded.doubts
+
+    @property
     def obstacle(self) -> UncertainError | None:
         """What makes the counted keys uncertain."""
         return self.loaded.obstacle
+
+    @property
+    def extent(self) -> Extent:
+        """Where the replay stopped, and what it skipped."""
+        return self.loaded.extent
 
     @property
     def remarks(self) -> list[str]:
@@ -111,6 +122,7 @@ def replay(
     until: str | None = None,
     before: str | None = None,
     before_last: str | None = None,
+    skip: Sequence[str] = (),
     rules: str | None = None,
     strict: bool = False,
     now_ms: int = 0,
@@ -119,55 +131,49 @@ def replay(
 ) -> ReplayReport:
     """Replay a log, a manifest or a directory with one (an RDB is loaded), and return what came of it.
 
-    ``until`` is a place as ``--until`` takes it; ``before`` and ``before_last`` name a command to stop in front of.
+    ``until``, ``before``, ``before_last`` and ``skip``: see ``Places``.
     ``rules`` names a server, None: the writer of the snapshot. ``now_ms`` (Unix ms) is when. ``rename_commands`` maps
     names of commands in the log to those that servers have. Damage that ends the log
-    is ``report.loaded.fault`` and not raised. Raises ValueError for a place or name that is none, InputError,
-    UnsupportedError, FormatError for a damaged snapshot, ReplayError with ``strict``.
+    is ``report.loaded.fault`` and not raised, unless it comes before the place to stop. Raises ValueError for a place
+    or name that is none, PlaceError for a place that is not reached, InputError, UnsupportedError, FormatError for a
+    damaged snapshot, ReplayError with ``strict``.
     """
-    options, place = replay_options(
-        source,
-        until=until,
-        before=before,
-        before_last=before_last,
-        rules=rules,
-        strict=strict,
-        now_ms=now_ms,
-        rename_commands=rename_commands,
-    )
+    places = Places(until, before, before_last, tuple(skip))
+    options = replay_options(source, places, rules=rules, strict=strict, now_ms=now_ms, rename_commands=rename_commands)
     with open_any(source) as reader:
-        return replay_reader(reader, options, digest=digest, place=place)
+        return replay_reader(reader, options, digest=digest)
 
 
 def replay_options(
     source: Target,
+    places: Places | None,
     *,
-    until: str | None = None,
-    before: str | None = None,
-    before_last: str | None = None,
     rules: str | None = None,
     strict: bool = False,
     now_ms: int = 0,
     rename_commands: Mapping[str, str] | None = None,
-) -> tuple[Options, str]:
-    """Return the options of a replay, and the place to stop in words. See ``replay``."""
-    given = [text for text in (until, before, before_last) if text is not None]
-    if len(given) > 1:
-        raise ValueError("only one place to stop can be given")
+) -> Options:
+    """Return the options of a replay of ``source``, which is read for the last command of a name. See ``replay``."""
     parsed = None if rules is None else Rules.parse(rules)
     options = Options(rules=parsed, now_ms=now_ms, strict=strict, rename_commands=rename_commands)
+    if places is None:
+        return options
+    until, before, before_last, skip = places
+    if sum(text is not None for text in (until, before, before_last)) > 1:
+        raise ValueError("only one place to stop can be given")
+    options = options._replace(skip=tuple(map(skipped_command, skip)))
     if until is not None:
-        return options._replace(until=Place.parse(until)), until
+        return options._replace(until=Place.parse(until), place=describe_place(until))
     if before is not None:
-        return options._replace(before=_name(before)), f"the first {_name(before).decode('utf-8', 'replace')}"
+        return options._replace(before=command_named(before))
     if before_last is not None:
+        name = command_named(before_last)
         if not _can_be_read_twice(source):
-            raise InputError("the last command of a name is found by reading the log twice, which a pipe cannot be")
-        number = find_last(source, _name(before_last), rename_commands)
-        # Without one there is no such number, and no place to stop.
-        place = f"the last {_name(before_last).decode('utf-8', 'replace')}"
-        return options._replace(before_number=number), place
-    return options, ""
+            raise InputError("the last command of a name is found by reading the AOF twice, which a pipe cannot be")
+        number = find_last(source, name, rename_commands)
+        # One that is not there is looked for again: what the replay meets instead is worth telling.
+        return options._replace(before=name) if number is None else options._replace(before_number=number)
+    return options
 
 
 def replay_reader(
@@ -175,12 +181,11 @@ def replay_reader(
     options: Options,
     *,
     digest: bool,
-    place: str = "",
     progress: Progress | None = None,
 ) -> ReplayReport:
-    """Replay an open source and return what came of it; ``place`` is the place to stop in words."""
+    """Replay an open source and return what came of it."""
     tally = LogTally()
-    loaded = replay_log(reader, options._replace(on_batch=tally), progress)
+    loaded = replay_log(reader, options._replace(on_batch=tally, on_restart=tally.restart), progress)
     if isinstance(reader, RdbReader):
         source = reader.source
         parts = [Part(source.name, None, "single", number=1, size=source.size, format="rdb")]
@@ -189,7 +194,10 @@ def replay_reader(
     _learn_sizes(loaded, parts)
     engine = loaded.replay.engine
     first_time, last_time = tally.timeline.span_of(loaded.replay.commands)
-    totals, found, opaque = _sum_up(engine, loaded.rules, options.now_ms, digest=digest)
+    modules: dict[str, tuple[int, int]] = {}
+    for item in loaded.module_aux:
+        modules[item.module] = 0, modules.get(item.module, (0, 0))[1] + 1
+    totals, found, opaque = _sum_up(engine, loaded.rules, options.now_ms, modules, digest=digest)
     has_snapshot = any(part.format in {"rdb", "rdb+resp"} for part in parts)
     # Of the batch that holds the place to stop, what stands behind it was counted too.
     counts = [tally.commands[index] for index in range(len(parts))]
@@ -208,16 +216,12 @@ def replay_reader(
         functions=_functions(engine),
         digest=found,
         opaque_keys=opaque,
-        place=place,
+        needs=needs_of(modules, engine.functions.values()),
     )
 
 
 def _functions(engine: Engine) -> tuple[FunctionLibrary, ...]:
     return tuple(FunctionLibrary(code, released=True, span=Span(-1, -1)) for code in engine.functions.values())
-
-
-def _name(text: str) -> bytes:
-    return " ".join(text.split()).upper().encode("utf-8", "surrogateescape")
 
 
 def _can_be_read_twice(source: Target) -> bool:
@@ -249,8 +253,13 @@ def _learn_sizes(loaded: Loaded, parts: list[Part]) -> None:
         parts[tail.part].size = tail.at + tail.size
 
 
-def _sum_up(engine: Engine, rules: Rules, now_ms: int, *, digest: bool) -> tuple[Totals, str | None, int]:
-    """Return counts of all keys, and their digest unless nobody wants it or some cannot be summed up."""
+def _sum_up(
+    engine: Engine, rules: Rules, now_ms: int, modules: dict[str, tuple[int, int]], *, digest: bool
+) -> tuple[Totals, str | None, int]:
+    """Return counts of all keys, and their digest unless nobody wants it or some cannot be summed up.
+
+    Values of modules are counted in ``modules``, by type.
+    """
     sink = Digest(rules, now_ms) if digest else None
     by_kind: dict[str, int] = {}
     by_db: dict[int, tuple[int, int]] = {}
@@ -262,6 +271,9 @@ def _sum_up(engine: Engine, rules: Rules, now_ms: int, *, digest: bool) -> tuple
         by_kind[record.kind] = by_kind.get(record.kind, 0) + 1
         before = by_db.get(record.db, (0, 0))
         by_db[record.db] = (before[0] + 1, before[1] + does_expire)
+        if isinstance(record.value, OpaqueValue):
+            values, aux = modules.get(record.value.module, (0, 0))
+            modules[record.value.module] = values + 1, aux
         if sink is not None:
             feed_record(record, sink)
     totals = Totals(keys, expires, keys, by_kind, by_db)

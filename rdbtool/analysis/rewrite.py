@@ -30,8 +30,10 @@ from rdbtool.writer.output import open_output
 from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
+    from rdbtool.engine.places import Places
+    from rdbtool.engine.stops import Extent
     from rdbtool.reader.rdb import RdbReader
-    from rdbtool.rules import Rules
+    from rdbtool.servers import Rules
 
 
 #: Suffixes of logs that are one file.
@@ -41,16 +43,13 @@ _FILES: Final = frozenset({".aof", ".resp"})
 class RewriteOptions(NamedTuple):
     """What to do with a log.
 
-    ``destination`` None: in place. ``until``, ``before`` and ``before_last`` are places to stop, as for ``replay``.
+    ``destination`` None: in place. ``places`` says where to stop and what to skip.
     ``preamble``: the new log begins with an RDB; None: if the old one does. ``target`` None: the form of the old one.
     ``backup`` is a directory that the old files of a rewrite in place go to. ``server_stopped`` says that no server
     holds the files, for where that cannot be found out. ``rules``, ``now_ms``, ``rename_commands``: see ``replay``.
     """
 
     destination: str | None = None
-    until: str | None = None
-    before: str | None = None
-    before_last: str | None = None
     preamble: bool | None = None
     target: Target | None = None
     allow_loss: bool = False
@@ -59,6 +58,7 @@ class RewriteOptions(NamedTuple):
     server_stopped: bool = False
     rules: str | None = None
     now_ms: int = 0
+    places: Places | None = None
     rename_commands: Mapping[str, str] | None = None
 
 
@@ -80,7 +80,7 @@ class Rewritten(NamedTuple):
     is_raised: bool
     error_replies: int
     remarks: Sequence[str]
-    stopped_at: tuple[str, int, int] | None
+    extent: Extent
     backup: str | None
 
 
@@ -105,14 +105,13 @@ def rewrite(source: str, options: RewriteOptions, progress: Progress | None = No
     """Rewrite the log that ``source`` names, and read the new one back before it gets its name.
 
     Raises UnsupportedError for what is no log, FormatError for a damaged or cut one, UncertainError where its
-    dataset is uncertain, LossError, HeldError where a server holds the files, InputError. Nothing has changed then.
+    dataset is uncertain, PlaceError where it does not have one of the places, LossError,
+    HeldError where a server holds the files, InputError. Nothing has changed then.
     """
     # The last command of a name is looked for here: before the files are guarded, since it opens them.
-    replaying, _ = replay_options(
+    replaying = replay_options(
         source,
-        until=options.until,
-        before=options.before,
-        before_last=options.before_last,
+        options.places,
         rules=options.rules,
         now_ms=options.now_ms,
         rename_commands=options.rename_commands,
@@ -141,11 +140,12 @@ def _guarded(source: str, options: RewriteOptions) -> Iterator[tuple[Guard, AofR
             with AofReader(list_parts(manifest), manifest=manifest) as reader:
                 yield guard, reader, path
             return
-        with guard.open_commit() as stream, open_any(stream, name=source) as reader:
+        with guard.open_commit() as stream, open_any(stream, name=source) as reader, contextlib.ExitStack() as more:
             if not isinstance(reader, AofReader):
                 raise _no_log(reader)
             if reader.compression is not None:
                 raise UnsupportedError(f"{source} is compressed: rewrite it into another file")
+            reader.again_from = lambda: more.enter_context(guard.open_commit())
             yield guard, reader, path
 
 
@@ -253,7 +253,7 @@ class _Rewriting:
             self.is_raised,
             loaded.replay.counts["CMD203"],
             [*loaded.remarks, *remark_names(self.options.rename_commands, transfer.encoding)],
-            loaded.replay.stopped_at,
+            loaded.extent,
             None if self.kept is None else str(self.kept),
         )
 

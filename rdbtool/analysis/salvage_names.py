@@ -17,7 +17,7 @@ from rdbtool.reader.lines import LineParser
 from rdbtool.reader.parts import Part
 from rdbtool.reader.uses import Use, Uses
 from rdbtool.reader.windows import WindowStream
-from rdbtool.rules import DEFAULT, Rules
+from rdbtool.servers import DEFAULT
 
 if TYPE_CHECKING:
     from rdbtool.analysis.salvage import Stock
@@ -68,9 +68,10 @@ class Strangers:
     def _judge(self, name: bytes, use: Use) -> None:
         single = Uses(CONTAINERS, ())
         single.by_name[name] = use
-        grader = Grader(Rules.parse(DEFAULT), is_server_level=False, is_asked_for=False, is_named=False)
+        grader = Grader(DEFAULT, is_server_level=False, is_asked_for=False, writer=None)
         part = Part(self._stock.name, self._stock.name, "single", 1, None, "resp")
-        codes = {finding.code for finding, _ in judge_commands(single, [part], grader) if finding.severity == "error"}
+        findings = [finding for finding, _ in judge_commands(single, [part], grader)]
+        codes = {finding.code for finding in findings if finding.severity == "error" or finding.code == _UNKNOWN}
         if _UNKNOWN in codes:
             if b"." in name or use.calls > _RARE:
                 self.foreign.append(use.name.decode(errors="backslashreplace"))

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from rdbtool._codec.sink import Null
+from rdbtool._codec.needs import Needs
+from rdbtool.analysis.keys import refuse_places
+from rdbtool.analysis.needs import NeedsOfFile, needs_of
 from rdbtool.errors import FormatError, UncertainError
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.products import Product
 from rdbtool.reader.rdb import RdbReader, Totals
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules, RulesChoice
 from rdbtool.types import CHECKSUM_SINCE
 
 if TYPE_CHECKING:
     from rdbtool.analysis.replay import ReplayReport
+    from rdbtool.engine.places import Places
     from rdbtool.reader.aof import AofReader
 
 
@@ -29,7 +32,8 @@ class Summary(NamedTuple):
     stream hides its end; ``compressed_size`` that of a compressed file. ``product`` is the writer where it is neither
     Redis nor Valkey itself. ``trailing`` counts bytes after the
     end mark. ``checksum`` is the stored CRC-64 and ``checksum_state`` one of ``correct``,
-    ``wrong``, ``disabled`` (when the file was saved), ``none`` (the version has none) and ``unread``.
+    ``wrong``, ``disabled`` (when the file was saved), ``none`` (the version has none) and ``unread``. ``choice`` tells
+    whose rules apply to the data.
     """
 
     source: str
@@ -44,9 +48,11 @@ class Summary(NamedTuple):
     checksum_state: str
     trailing: int
     damage: FormatError | None
+    choice: RulesChoice
     product: Product | None = None
     obstacle: UncertainError | None = None
     remarks: Sequence[str] = ()
+    needs: NeedsOfFile = NeedsOfFile()
 
 
 def summarize_any(
@@ -54,31 +60,37 @@ def summarize_any(
     rules: str | None = None,
     progress: Callable[[int], object] | None = None,
     *,
+    places: Places | None = None,
     rename_commands: Mapping[str, str] | None = None,
 ) -> Summary | ReplayReport:
     """Read an RDB or replay a log, by the rules of a server, and return what it is and holds.
 
-    ``rename_commands`` maps names of commands in the log to those that servers have.
+    ``places`` says where to stop and what to skip, ``rename_commands`` maps names of commands in the log to those that
+    servers have. Raises PlaceError for a place that is not reached.
     """
     if isinstance(reader, RdbReader):
+        refuse_places(reader, places)
         return summarize(reader, progress)
-    from rdbtool.analysis.replay import replay_reader  # noqa: PLC0415 - the engine is for logs only
-    from rdbtool.engine.log import Options  # noqa: PLC0415 - likewise
+    from rdbtool.analysis.replay import replay_options, replay_reader  # noqa: PLC0415 - the engine is for logs only
 
-    options = Options(rules=None if rules is None else Rules.parse(rules), rename_commands=rename_commands)
+    options = replay_options(reader.path or "-", places, rules=rules, rename_commands=rename_commands)
     return replay_reader(reader, options, digest=False, progress=progress)
 
 
-def summarize(reader: RdbReader, progress: Callable[[int], object] | None = None) -> Summary:
+def summarize(
+    reader: RdbReader, progress: Callable[[int], object] | None = None, *, rules: str | None = None
+) -> Summary:
     """Read the rest of a file and return its summary. Damage is part of it; other errors are raised."""
     damage = None
+    sink = Needs()
     try:
-        reader.feed(Null(), progress=progress)
+        reader.feed(sink, progress=progress)
     except FormatError as error:
         damage = error
     end = reader.end
     checksum = end.checksum if end else None
     source = reader.source
+    choice = reader.choice if rules is None else RulesChoice(Rules.parse(rules), "named")
     return Summary(
         source=source.name,
         size=source.size if source.size is not None else end.span.stop + end.trailing if end else None,
@@ -92,6 +104,8 @@ def summarize(reader: RdbReader, progress: Callable[[int], object] | None = None
         checksum_state=_checksum_state(reader, damage),
         trailing=end.trailing if end else 0,
         damage=damage,
+        choice=choice,
+        needs=needs_of(sink.modules, sink.libraries),
         product=reader.product,
     )
 

@@ -18,6 +18,11 @@ class LogTally:
         self.commands: Counter[int] = Counter()
         self.timeline = Timeline()
 
+    def restart(self) -> None:
+        """Forget everything: the log is read again."""
+        self.commands.clear()
+        self.timeline = Timeline()
+
     def __call__(self, batch: CommandBatch) -> None:
         """Count a batch."""
         self.commands[batch.part] += len(batch.argvs)

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from rdbtool._codec.able import server_of
 from rdbtool._codec.fingerprint import Fingerprint
 from rdbtool._codec.fit import Fit
 from rdbtool._codec.tee import Tee
 from rdbtool.errors import InputError, Loss, RdbToolError, describe_error
-from rdbtool.rules import Rules
+from rdbtool.servers import server_of
 
 if TYPE_CHECKING:
     from rdbtool._codec.output import Output as Encoder
@@ -155,8 +154,7 @@ class Transfer:
         elif self.encoding == "commands":
             from rdbtool.engine.drain import feed_commands  # noqa: PLC0415 - the engine
 
-            server = server_of(*self.target)
-            feed_commands(path, sink, Rules(server.family, *server.release), self.progress)
+            feed_commands(path, sink, server_of(*self.target), self.progress)
         else:
             from rdbtool.reader.jsonl import open_jsonl  # noqa: PLC0415 - as above
 

@@ -14,12 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
 
-from rdbtool.errors import FormatError, RdbToolError, UnknownFormatError, UnsupportedError
+from rdbtool.errors import FormatError, PlaceError, RdbToolError, UnknownFormatError, UnsupportedError
 from rdbtool.findings import Finding, what_servers_do
 from rdbtool.reader.open import open_any
-from rdbtool.rules import DEFAULT, Rules
+from rdbtool.servers import DEFAULT, Rules, RulesChoice
 
 if TYPE_CHECKING:
+    from rdbtool.engine.places import Places
     from rdbtool.model import Aux, Header
     from rdbtool.products import Product
     from rdbtool.reader.aof import AofReader
@@ -34,6 +35,9 @@ Progress = Callable[[int], object]
 #: Findings of one source that are kept; all of them are counted.
 KEPT: Final = 1000
 
+#: Whose rules apply to what could not be read.
+UNREAD: Final = RulesChoice(DEFAULT, "inferred", "nothing that was read")
+
 SEVERITIES: Final = ("error", "warning", "note")
 
 
@@ -43,7 +47,8 @@ class Checks(NamedTuple):
     ``deep`` reports everything at its own severity; ``server`` asks whether the server of ``rules`` would load the
     source: what it does not refuse becomes a note, what it refuses is an error. ``rules`` None: the writer's, else
     those of Redis 7.2. ``replay``: execute logs, too. ``now_ms`` is when (Unix ms, 0: not known), ``databases`` how
-    many the server has. ``rename_commands`` maps names of commands in an AOF to those that servers have.
+    many the server has. ``places`` says where the execution of logs stops and what it skips; a log is judged whole.
+    ``rename_commands`` maps names of commands in an AOF to those that servers have.
     """
 
     level: Level = "deep"
@@ -51,7 +56,13 @@ class Checks(NamedTuple):
     replay: bool = True
     now_ms: int = 0
     databases: int = 16
+    places: Places | None = None
     rename_commands: Mapping[str, str] | None = None
+
+    @property
+    def choice(self) -> RulesChoice:
+        """Whose rules apply as long as nothing was read."""
+        return UNREAD if self.rules is None else RulesChoice(self.rules, "named")
 
 
 class Verdict(NamedTuple):
@@ -74,7 +85,7 @@ class Verdict(NamedTuple):
     by_db: dict[int, tuple[int, int]]
     bytes: int | None
     checksum: str
-    rules: Rules
+    choice: RulesChoice
     level: Level
     answer: Answer
     parts: tuple[str, ...] = ()
@@ -84,6 +95,11 @@ class Verdict(NamedTuple):
     error: str | None = None
     is_counted: bool = True
     product: Product | None = None
+
+    @property
+    def rules(self) -> Rules:
+        """Whose rules apply."""
+        return self.choice.rules
 
     def is_clean(self, *, strict: bool = False) -> bool:
         """Whether the source is valid, with ``strict`` without a warning as well."""
@@ -161,20 +177,37 @@ def validate_reader(
     reader: RdbReader | AofReader | JsonlReader, checks: Checks, progress: Progress | None = None
 ) -> Verdict:
     """Judge an open source; it is read to its end, or to its first damage, but not closed."""
-    if reader.kind == "rdb":
-        from rdbtool.analysis.validate_rdb import validate_rdb  # noqa: PLC0415 - it needs what stands above
-
-        return validate_rdb(reader, checks, progress)
     if reader.kind == "aof":
-        from rdbtool.analysis.validate_log import validate_log  # noqa: PLC0415 - likewise
+        from rdbtool.analysis.validate_log import validate_log  # noqa: PLC0415 - it needs what stands above
 
         return validate_log(reader, checks, progress)
-    from rdbtool.analysis.validate_rdb import validate_jsonl  # noqa: PLC0415 - as above
+    if reader.kind == "rdb":
+        from rdbtool.analysis.validate_rdb import validate_rdb  # noqa: PLC0415 - likewise
 
-    return validate_jsonl(reader, checks, progress)
+        verdict = validate_rdb(reader, checks, progress)
+    else:
+        from rdbtool.analysis.validate_rdb import validate_jsonl  # noqa: PLC0415 - likewise
+
+        verdict = validate_jsonl(reader, checks, progress)
+    return verdict if checks.places is None else _refuse_places(verdict)
 
 
-def unanswered(source: str, kind: Kind, checks: Checks, rules: Rules, error: RdbToolError) -> Verdict:
+def place_finding(message: str, source: str, severity: str) -> Finding:
+    """Return what is to be said of the place where the execution of a log stops as a finding."""
+    return Finding("CHK016", severity, source, 0, message, what_servers_do("CHK016"))
+
+
+def _refuse_places(verdict: Verdict) -> Verdict:
+    """Return the verdict on a source without commands, of which places were asked for."""
+    finding = place_finding(str(PlaceError.no_commands(verdict.source)), verdict.source, "error")
+    return verdict._replace(
+        findings=(finding, *verdict.findings),
+        counts=verdict.counts | {"error": verdict.counts["error"] + 1},
+        answer="invalid" if verdict.answer == "valid" else verdict.answer,
+    )
+
+
+def unanswered(source: str, kind: Kind, checks: Checks, choice: RulesChoice, error: RdbToolError) -> Verdict:
     """Return the verdict on a source that could not be read, or that this release does not know."""
     answer: Answer = "unsupported" if isinstance(error, UnsupportedError) else "unanswered"
     return Verdict(
@@ -186,7 +219,7 @@ def unanswered(source: str, kind: Kind, checks: Checks, rules: Rules, error: Rdb
         {},
         None,
         "unread",
-        rules,
+        choice,
         checks.level,
         answer,
         error=str(error),
@@ -194,7 +227,7 @@ def unanswered(source: str, kind: Kind, checks: Checks, rules: Rules, error: Rdb
 
 
 def _unopened(source: str, checks: Checks, error: RdbToolError) -> Verdict:
-    rules = checks.rules or Rules.parse(DEFAULT)
+    choice = checks.choice
     gathered = Gathered()
     if isinstance(error, FormatError):
         part = error.where.source or source
@@ -206,7 +239,7 @@ def _unopened(source: str, checks: Checks, error: RdbToolError) -> Verdict:
         message = f"expected an RDB, an AOF, a manifest or JSON lines, but the file {found}"
         gathered.add(Finding("RDB001", "error", part, 0, message, what_servers_do("RDB001")))
     else:
-        return unanswered(source, "unknown", checks, rules, error)
-    return unanswered(source, kind, checks, rules, error)._replace(
+        return unanswered(source, "unknown", checks, choice, error)
+    return unanswered(source, kind, checks, choice, error)._replace(
         findings=gathered.kept(), counts=dict(gathered.counts), answer=gathered.answer, parts=(part,), error=None
     )

@@ -14,17 +14,27 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.analysis.log_faults import judge_deviations, judge_faults
-from rdbtool.analysis.log_rules import CONTAINERS, Grader, KnownNames, judge_commands, judge_manifest, judge_times
-from rdbtool.analysis.validate import Checks, Gathered, Verdict, unanswered
+from rdbtool.analysis.log_rules import (
+    CONTAINERS,
+    Grader,
+    KnownNames,
+    find_product,
+    judge_commands,
+    judge_manifest,
+    judge_times,
+    list_uses,
+)
+from rdbtool.analysis.validate import Checks, Gathered, Verdict, place_finding, unanswered
+from rdbtool.engine.needs import MANIFEST, TIMES, UNNAMED, Needs
 from rdbtool.errors import FormatError, InputError, RdbToolError, UnsupportedError
 from rdbtool.findings import Finding, what_servers_do
-from rdbtool.products import Product, product_of
+from rdbtool.products import Product
 from rdbtool.reader.aof import AofReader, Strays
 from rdbtool.reader.batches import CommandBatch
 from rdbtool.reader.parts import find_part
 from rdbtool.reader.tail import Tail
-from rdbtool.reader.uses import Uses
-from rdbtool.rules import DEFAULT, Rules
+from rdbtool.reader.uses import Call, Uses
+from rdbtool.servers import RulesChoice
 
 if TYPE_CHECKING:
     from rdbtool.analysis.log_replay import LiveReplay, Replayed
@@ -34,9 +44,6 @@ Progress = Callable[[int], object]
 
 #: What the engine says and is told of each name, or each part, here.
 _TOLD_ELSEWHERE: Final = frozenset({"CMD201", "CMD202", "CMD206"})
-
-#: The first servers with manifests and annotations.
-_SINCE_PARTS: Final = (7, 0)
 
 
 def validate_log(reader: AofReader, checks: Checks, progress: Progress | None = None) -> Verdict:
@@ -67,7 +74,7 @@ class _Judging:
         self.snapshot: Verdict | None = None
         #: Executes what cannot be opened again.
         self.live: LiveReplay | None = None
-        self.rules = checks.rules or Rules.parse(DEFAULT)
+        self.choice = checks.choice
         #: An RDB of the log could not be read to its end.
         self.is_broken = False
         #: The log was replayed up to its end or its first damage.
@@ -88,12 +95,18 @@ class _Judging:
         will_read_again = self.checks.replay and self.live is None
         try:
             self._read(None if will_read_again else progress)
-            self._judge_what_was_read()
-            if self.checks.replay:
-                self._replay(progress)
         except RdbToolError as error:
             return self._verdict(error)
-        return self._verdict()
+        failure = None
+        self.choice = self._choose_rules()
+        if self.checks.replay:
+            # It knows best whose rules apply.
+            try:
+                self._replay(progress)
+            except RdbToolError as error:
+                failure = error
+        self._judge_what_was_read()
+        return self._verdict(failure)
 
     # ---- reading ---------------------------------------------------------------------------------
 
@@ -117,7 +130,7 @@ class _Judging:
         for piece in self._pieces(reader, progress):
             if isinstance(piece, CommandBatch):
                 if self.live is not None and not reader.faults and not self.is_broken:
-                    self.live.run(piece, self.parts[piece.part].name)
+                    self.live.run(piece, self.parts)
                 continue
             index = find_part(self.parts, piece.source.name)
             if not self._judge_snapshot(piece, index):
@@ -152,7 +165,7 @@ class _Judging:
             return False
         self.ends[index] = rdb.end.span.stop
         if self.live is not None:
-            self.live.load(rdb, verdict)
+            self.live.load(rdb, verdict, self.parts)
         if self.parts[index].kind == "incr":
             severity = "note" if self.checks.level == "server" else "warning"
             message = "an increment that begins with an RDB"
@@ -172,14 +185,12 @@ class _Judging:
     # ---- rules -----------------------------------------------------------------------------------
 
     def _judge_what_was_read(self) -> None:
-        self.rules = self._resolve_rules()
-        asked = self.checks.rules is not None
-        fields = () if self.snapshot is None else self.snapshot.aux
+        is_named = self.snapshot is not None and self.snapshot.choice.origin == "file"
         grader = Grader(
-            self.rules,
+            self.choice.rules,
             is_server_level=self.checks.level == "server",
-            is_asked_for=asked,
-            is_named=any(row.key in {b"redis-ver", b"valkey-ver"} for row in fields),
+            is_asked_for=self.checks.rules is not None,
+            writer=self.snapshot.rules if is_named and self.snapshot is not None else None,
         )
         add = self.gathered.add
         if self.reader.manifest is not None:
@@ -200,19 +211,32 @@ class _Judging:
         for finding, times in judge_commands(self.uses, self.parts, grader):
             add(finding, times)
 
-    def _resolve_rules(self) -> Rules:
-        """Return whose rules apply: a log may go on long after its snapshot, on a later server."""
-        aux = () if self.snapshot is None else self.snapshot.aux
-        self.product = product_of(aux, commands=self.uses.by_name)
-        if self.product is None and self.snapshot is not None:
+    def _choose_rules(self) -> RulesChoice:
+        """Return whose rules apply, as far as the names of commands tell: a log may go on on a later server."""
+        found = find_product(self.uses)
+        if found is not None:
+            self.product = found[0]
+        elif self.snapshot is not None:
             self.product = self.snapshot.product
         if self.checks.rules is not None:
-            return self.checks.rules
-        default = Rules.parse(DEFAULT if self.product is None else self.product.base)
-        rules = default if self.snapshot is None else self.snapshot.rules
-        needs_parts = self.reader.manifest is not None or bool(self.uses.annotations)
-        is_older = rules.family == "redis" and (rules.major, rules.minor) < _SINCE_PARTS
-        return Rules("redis", *_SINCE_PARTS) if needs_parts and is_older else rules
+            return self.checks.choice
+        needs = Needs()
+        if self.snapshot is not None and self.snapshot.header is not None:
+            needs.meet_snapshot(self.snapshot.header)
+        if self.reader.manifest is not None:
+            needs.meet(MANIFEST, "")
+        if self.uses.annotations:
+            needs.meet(TIMES, "")
+        for row, call in list_uses(self.uses):
+            needs.meet(row.since, self._place(call))
+        if found is not None:
+            product, name, first = found
+            needs.meet_product(product, name, self._place(first))
+        return needs.choose(UNNAMED if self.snapshot is None else self.snapshot.choice)
+
+    def _place(self, call: Call) -> str:
+        part = f" of {self.parts[call.part].name}" if len(self.parts) > 1 else ""
+        return f"at {call.at:#x}{part}"
 
     # ---- replay ----------------------------------------------------------------------------------
 
@@ -222,35 +246,41 @@ class _Judging:
             self._tell_unfinished("its snapshot cannot be read: its commands were not executed")
             return
         if self.live is not None:
-            replayed = self.live.end()
+            replayed = self.live.end(self.reader, self.parts, self.faults)
         else:
             from rdbtool.analysis.log_replay import replay_file  # noqa: PLC0415 - the engine takes a while
 
             assert path is not None
             backend = self.reader.backend
-            # Rules that were asked for are those of a server that has no commands but its own.
-            product = self.product if self.checks.rules is None else None
-            replayed = replay_file(path, self.rules, self.checks, product, backend=backend, progress=progress)
+            replayed = replay_file(path, self.checks, backend=backend, progress=progress)
         if replayed.failure is not None:
             self._tell_unfinished(replayed.failure)
             return
+        if replayed.missed is not None:
+            self.gathered.add(place_finding(replayed.missed, self.reader.name, "error"))
+            return
+        for line in replayed.extent.lines():
+            self.gathered.add(place_finding(line, self.reader.name, "note"))
+        self.choice = replayed.choice or self.choice
         self._take_findings(replayed)
         self.by_db = replayed.by_db
         self.keys = sum(keys for keys, _ in self.by_db.values())
         self.is_counted = True
-        tail = self.faults[0][1] if self.faults else None
+        # What follows the place to stop was not asked for.
+        tail = self.faults[0][1] if self.faults and replayed.extent.stopped is None else None
         if tail is not None and (tail.next_good is not None or tail.part + 1 < len(self.parts)):
             name = self.parts[tail.part].name
             self._tell_unfinished(f"what follows the damage at {tail.at:#x} was not executed", name, tail.at)
 
     def _take_findings(self, replayed: Replayed) -> None:
-        kept = Counter(finding.severity for finding in replayed.findings)
+        kept = Counter((finding.severity, finding.code) for finding in replayed.findings)
         for finding in replayed.findings:
             if finding.code not in _TOLD_ELSEWHERE:
                 self.gathered.add(self._graded(finding))
         # Beyond those that it keeps, the engine only counts.
-        for severity, count in replayed.severities.items():
-            self.gathered.counts[self._grade(severity)] += count - kept[severity]
+        for (severity, code), count in replayed.kinds.items():
+            if code not in _TOLD_ELSEWHERE:
+                self.gathered.counts[self._grade(severity)] += count - kept[severity, code]
 
     def _graded(self, finding: Finding) -> Finding:
         return finding._replace(severity=self._grade(finding.severity))
@@ -270,7 +300,7 @@ class _Judging:
     def _verdict(self, error: RdbToolError | None = None) -> Verdict:
         names = tuple(part.name for part in self.parts)
         checks, gathered, snapshot = self.checks, self.gathered, self.snapshot
-        verdict = unanswered(self.reader.name, "aof", checks, self.rules, error or RdbToolError(""))
+        verdict = unanswered(self.reader.name, "aof", checks, self.choice, error or RdbToolError(""))
         if error is None:
             verdict = verdict._replace(answer=gathered.answer, error=None)
         return verdict._replace(

@@ -21,8 +21,7 @@ from rdbtool.errors import FormatError, InputError, LimitError, RdbToolError, Un
 from rdbtool.findings import Finding
 from rdbtool.products import Product, product_of
 from rdbtool.reader.rdb import RdbReader
-from rdbtool.reader.rules import resolve_rules
-from rdbtool.rules import DEFAULT, Rules
+from rdbtool.servers import Rules
 from rdbtool.types import CHECKSUM_SINCE
 
 if TYPE_CHECKING:
@@ -69,7 +68,12 @@ class _Judging:
         self.sink: Sink = self.check if also is None else Tee(self.check, also)
         self.faults: list[tuple[FormatError, Outer | None]] = []
         self.gathered = Gathered()
-        self.rules = checks.rules or Rules.parse(DEFAULT)
+        self.choice = checks.choice
+
+    @property
+    def rules(self) -> Rules:
+        """Whose rules apply."""
+        return self.choice.rules
 
     def judge(self, progress: Progress | None) -> Verdict:
         failure: RdbToolError | None = None
@@ -79,7 +83,7 @@ class _Judging:
             failure = error
         self.check.close()
         if self.checks.rules is None:
-            self.rules = resolve_rules(None, self.reader)
+            self.choice = self.reader.choice
         self._grade()
         return self._verdict(failure)
 
@@ -117,6 +121,7 @@ class _Judging:
             self.items.judge_product(is_asked_for=self.checks.rules is not None)
             if self.checks.rules is not None:
                 self.items.judge_version(reader.header, self.rules)
+            self.items.judge_modules(self.check.modules, self.rules)
         for remark in self.items.remarks:
             finding = Finding(
                 remark.code,
@@ -127,7 +132,10 @@ class _Judging:
                 BY_CODE[remark.code].server,
                 db=remark.db,
             )
-            self._add(finding, refused=remark.refuses(Loading(self.rules)))
+            if remark.at_server_level is not None and self.checks.level == "server":
+                self.gathered.add(finding._replace(severity=remark.at_server_level))
+            else:
+                self._add(finding, refused=remark.refuses(Loading(self.rules)))
         for (severity, refuses), times in self.items.more.items():
             self.gathered.counts[self._severity(severity, refused=refuses(Loading(self.rules)))] += times
         self._grade_records()
@@ -184,7 +192,7 @@ class _Judging:
             by_db=totals.by_db,
             bytes=size if size is not None else end.span.stop + end.trailing if end is not None else None,
             checksum=self._checksum(),
-            rules=self.rules,
+            choice=self.choice,
             level=self.checks.level,
             answer=self._answer(failure),
             parts=(self.part,),

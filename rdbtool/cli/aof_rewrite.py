@@ -75,7 +75,7 @@ def aof_rewrite(
     server that holds the files, or begins to read them meanwhile, stops the rewrite (exit code 3).
     """
     check_rules(rules)
-    stop.check(src)
+    places = stop.places(src)
     if in_place == (output is not None):
         raise typer.BadParameter("give one of them", param_hint="--output, --in-place")
     if backup is not None and not in_place:
@@ -84,9 +84,6 @@ def aof_rewrite(
         raise typer.BadParameter("standard output takes the log already", param_hint="--json")
     options = RewriteOptions(
         destination=output,
-        until=stop.until,
-        before=stop.before,
-        before_last=stop.before_last,
         preamble=preamble,
         target=target_of(target),
         allow_loss=allow_loss,
@@ -95,6 +92,7 @@ def aof_rewrite(
         server_stopped=server_stopped,
         rules=rules,
         now_ms=clock.milliseconds(),
+        places=places,
         rename_commands=renames_of(rename_command),
     )
     with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:

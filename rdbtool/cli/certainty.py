@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rdbtool.errors import clean
+
 if TYPE_CHECKING:
+    from rdbtool.engine.stops import Extent
     from rdbtool.errors import UncertainError
+
+
+def print_extent(extent: Extent | None) -> None:
+    """Print where the replay of an AOF stopped, if it was asked to, and what it skipped."""
+    if extent is not None:
+        print_remarks(extent.lines())
 
 
 def print_remarks(remarks: Iterable[str]) -> None:
     """Print what whoever reads the dataset should know."""
     for remark in remarks:
-        typer.echo(f"rdbtool: {remark}", file=sys.stderr)
+        typer.echo(f"rdbtool: {clean(remark)}", file=sys.stderr)
 
 
 def end_uncertain(doubt: UncertainError | None) -> None:

@@ -12,8 +12,10 @@ from rdbtool.analysis.convert import FORMS, ConvertOptions, form_of
 from rdbtool.analysis.convert import convert as run
 from rdbtool.cli.options import (
     AllowLoss,
+    DropParts,
     Filters,
     Force,
+    Functions,
     Json,
     NoProgress,
     Preamble,
@@ -21,6 +23,7 @@ from rdbtool.cli.options import (
     Server,
     ServerStopped,
     Source,
+    Stop,
     TargetName,
     check_choice,
     check_rules,
@@ -29,7 +32,7 @@ from rdbtool.cli.options import (
     target_of,
 )
 from rdbtool.sinks.progress import ProgressBar
-from rdbtool.sinks.written import converted_json, converted_line, remark_lines
+from rdbtool.sinks.written import converted_json, converted_line, left_lines, remark_lines
 from rdbtool.writer.output import open_output
 
 
@@ -46,9 +49,12 @@ def convert(
     ],
     *,
     filters: Filters,
+    stop: Stop,
     to: Annotated[str | None, typer.Option("--to", metavar="FORM", help=f"One of {', '.join(FORMS)}.")] = None,
     target: TargetName = None,
     preamble: Preamble = None,
+    functions: Functions = None,
+    drop: DropParts = None,
     allow_loss: AllowLoss = False,
     force: Force = False,
     server_stopped: ServerStopped = False,
@@ -86,13 +92,15 @@ def convert(
         now_ms=filters.milliseconds(),
         rename_commands=renames_of(rename_command),
         selection=filters.selection(),
+        places=stop.places(src),
+        leaving=filters.leaving(drop, functions=functions),
     )
     with ProgressBar(None, enabled=not no_progress) as progress:
         done = run(src, dst, options, progress)
     if as_json:
         with open_output(None) as output:
             output.write(json.dumps(converted_json(done)).encode() + b"\n")
-    lines = [*remark_lines(done, notes=not quiet)]
+    lines = [*remark_lines(done, notes=not quiet), *left_lines(done.left, notes=not quiet)]
     if not (quiet or as_json):
         lines.append(converted_line(done))
     for line in lines:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from rdbtool.analysis.diff import DiffOptions, open_diff
+from rdbtool.cli.certainty import print_remarks
 from rdbtool.cli.options import (
     Filters,
     Json,
     NoProgress,
     RenamedCommands,
     Server,
+    Stop,
     check_rules,
     expands,
     renames_of,
@@ -22,9 +24,41 @@ from rdbtool.cli.options import (
 from rdbtool.sinks.progress import ProgressBar
 from rdbtool.writer.output import open_output
 
+if TYPE_CHECKING:
+    from rdbtool.engine.places import Places
+
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 _WHAT: Final = "An RDB, a log (AOF), a directory with one, or jsonl; - for standard input."
+
+
+def _of_one(name: str, metavar: str) -> Any:
+    """Return an option that is the same as a common one, for one of the two files."""
+    return typer.Option(name, metavar=metavar, help=f"The same as {name[:-2]}, for {name[-1].upper()} only.")
+
+
+@dataclasses.dataclass(frozen=True)
+class StopEach:
+    """Where the replay of each of two AOFs stops, and what it skips."""
+
+    until_a: Annotated[str | None, _of_one("--until-a", "PLACE")] = None
+    until_b: Annotated[str | None, _of_one("--until-b", "PLACE")] = None
+    before_a: Annotated[str | None, _of_one("--before-a", "COMMAND")] = None
+    before_b: Annotated[str | None, _of_one("--before-b", "COMMAND")] = None
+    before_last_a: Annotated[str | None, _of_one("--before-last-a", "COMMAND")] = None
+    before_last_b: Annotated[str | None, _of_one("--before-last-b", "COMMAND")] = None
+    skip_command_a: Annotated[list[str] | None, _of_one("--skip-command-a", "N|COMMAND")] = None
+    skip_command_b: Annotated[list[str] | None, _of_one("--skip-command-b", "N|COMMAND")] = None
+
+    def places(self, both: Stop, a: str, b: str) -> tuple[Places | None, Places | None]:
+        """Return the places of A and B; ``both`` are those of either. Raises BadParameter."""
+        shared = both.places(a, b)
+        one = Stop(self.until_a, self.before_a, self.before_last_a, self.skip_command_a).places(a, suffix="-a")
+        other = Stop(self.until_b, self.before_b, self.before_last_b, self.skip_command_b).places(b, suffix="-b")
+        if shared is not None and (one is not None or other is not None):
+            words = "places are those of both files, or each file has places of its own"
+            raise typer.BadParameter(words, param_hint="--until, --before, --before-last, --skip-command")
+        return (one, other) if shared is None else (shared, shared)
 
 
 @expands
@@ -33,6 +67,8 @@ def diff(
     b: Annotated[str, typer.Argument(metavar="B", help="The same, of what A is compared with.")],
     *,
     filters: Filters,
+    stop: Stop,
+    each: StopEach,
     brief: Annotated[bool, typer.Option("--brief", help="One line a key, without details or summary.")] = False,
     as_json: Json = False,
     as_commands: Annotated[
@@ -80,11 +116,15 @@ def diff(
         limit=filters.limit,
         rules=rules,
         now_ms=filters.milliseconds(),
+        places=each.places(stop, a, b),
         rename_commands=renames_of(rename_command),
     )
     with ProgressBar(None, enabled=not no_progress) as progress:
         comparison = open_diff(a, b, options, progress)
     with comparison, open_output(None) as output:
+        for name, side in (("A", comparison.first), ("B", comparison.second)):
+            if side.extent is not None:
+                print_remarks(f"{name}: {line}" for line in side.extent.lines())
         if as_commands:
             from rdbtool.sinks.diff_commands import write_commands  # noqa: PLC0415 - shared libraries of the encoders
 

@@ -9,19 +9,23 @@ import typer
 
 from rdbtool.analysis.digest import compute_digest
 from rdbtool.analysis.keys import load_keys, size_of
-from rdbtool.cli.certainty import end_uncertain, print_remarks
+from rdbtool.cli.certainty import end_uncertain, print_extent, print_remarks
 from rdbtool.cli.options import (
     Filters,
     Json,
     NoProgress,
     RenamedCommands,
     Source,
+    Stop,
     check_rules,
     expands,
     renames_of,
 )
+from rdbtool.errors import json_name
 from rdbtool.reader.open import open_any
+from rdbtool.sinks.extent import skipped_json, stop_json
 from rdbtool.sinks.progress import ProgressBar
+from rdbtool.sinks.summary import rules_json
 from rdbtool.writer.output import open_output
 
 
@@ -30,6 +34,7 @@ def digest(
     src: Source,
     *,
     filters: Filters,
+    stop: Stop,
     rules: Annotated[
         str | None,
         typer.Option(
@@ -50,18 +55,23 @@ def digest(
     """
     check_rules(rules)
     selection, now_ms = filters.selection(), filters.milliseconds()
+    places = stop.places(src)
     renames = renames_of(rename_command)
     with open_any(src, jsonl=True) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
-        keys = load_keys(reader, rules, now_ms=now_ms, rename_commands=renames, progress=progress)
+        keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
         result = compute_digest(keys, rules, now_ms=now_ms, selection=selection, progress=progress)
     report = {
         "schema": 1,
-        "source": keys.source.name,
+        "source": json_name(keys.source.name),
         "digest": result.digest,
-        "rules": str(result.rules),
+        **rules_json(result.choice),
         "keys": result.keys,
+        "stopped_at": stop_json(keys.extent),
+        "skipped": skipped_json(keys.extent),
     }
     with open_output(None) as output:
         output.write((json.dumps(report) if as_json else result.digest).encode() + b"\n")
-    print_remarks(keys.remarks)
+    print_extent(keys.extent)
+    # Servers of two families may have written it, and their digests differ.
+    print_remarks([*([str(result.choice)] if result.choice.other is not None else []), *keys.remarks])
     end_uncertain(keys.doubt)

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from rdbtool.analysis.keys import load_keys, size_of
-from rdbtool.cli.certainty import end_uncertain, print_remarks
+from rdbtool.cli.certainty import end_uncertain, print_extent, print_remarks
 from rdbtool.cli.options import (
+    AllowLoss,
+    DropParts,
     Filters,
     Force,
+    Functions,
     NoProgress,
     OutputFile,
     RenamedCommands,
     Server,
     Source,
+    Stop,
     check_choice,
     check_rules,
     expands,
     renames_of,
+    target_of,
 )
 from rdbtool.reader.open import open_any
-from rdbtool.sinks.formats import DEFAULT_ESCAPES, ESCAPES, FORMATS, Format, write_keys
+from rdbtool.sinks.formats import DEFAULT_ESCAPES, ESCAPES, FORMATS, Format, format_of, write_keys
 from rdbtool.sinks.progress import ProgressBar
 from rdbtool.writer.output import open_output
 
@@ -32,13 +38,15 @@ def dump(
     src: Source,
     *,
     filters: Filters,
+    stop: Stop,
     format_: Annotated[
         str | None,
         typer.Option(
             "--format",
             "-f",
             metavar="FORMAT",
-            help=f"One of {', '.join(FORMATS)}. Default: table on a terminal, else jsonl.",
+            help=f"One of {', '.join(FORMATS)}. Default: what the suffix of FILE says, such as .csv, else table on a "
+            "terminal and jsonl elsewhere.",
         ),
     ] = None,
     output: OutputFile = None,
@@ -49,20 +57,53 @@ def dump(
             "--escape",
             "-e",
             metavar="HOW",
-            help=f"How json and keys write bytes: {', '.join(ESCAPES)}. Default: utf8 for json, raw for keys.",
+            help=f"How json and keys write bytes: {', '.join(ESCAPES)}. Default: utf8 for json, and for keys on a "
+            "terminal, else raw.",
         ),
     ] = None,
-    restore: Annotated[
-        bool, typer.Option("--restore", help="With resp: RESTORE commands instead of plain ones.")
+    raw: Annotated[
+        bool,
+        typer.Option(
+            "--raw",
+            help="With csv: write cells as they are, also what a spreadsheet executes or a terminal obeys.",
+        ),
     ] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="With resp: replace keys that the server has.")] = False,
+    restore: Annotated[
+        bool,
+        typer.Option(
+            "--restore",
+            help="With resp: RESTORE commands instead of plain ones. A server executes payloads of its own RDB version "
+            "and of older ones: name it with --target unless it is as new as the one that wrote SRC.",
+        ),
+    ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace",
+            help="With resp: keys and libraries that the server has give way. Without it, commands add to the keys "
+            "that are there, and RESTORE and FUNCTION LOAD fail.",
+        ),
+    ] = False,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="TARGET",
+            help="With resp: the server that executes the commands, such as redis-6.2 or valkey-9, or a version such "
+            "as rdb-9. Default: the one that wrote SRC.",
+        ),
+    ] = None,
+    allow_loss: AllowLoss = False,
+    functions: Functions = None,
+    drop: DropParts = None,
     rules: Server = None,
     rename_command: RenamedCommands = None,
     no_progress: NoProgress = False,
 ) -> None:
     """Print the keys of a file as a table, JSON, CSV, a list of keys or commands that rebuild them.
 
-    A log is replayed, and the keys are those that it leads to. JSON lines are read as well as written.
+    A log is replayed, and the keys are those that it leads to. JSON lines are read as well as written. With a filter
+    by key, type, database, slot or number, only keys are written.
 
     Output that goes to a file appears whole or not at all. When a file turns out to be damaged,
     what precedes the damage is printed, up to the last sound key.
@@ -71,18 +112,50 @@ def dump(
     check_choice("--escape", escape, ESCAPES)
     check_rules(rules)
     selection, now_ms = filters.selection(), filters.milliseconds()
+    places = stop.places(src)
     renames = renames_of(rename_command)
+    chosen = format_ or format_of(output)
     with open_output(output, force=force, sources=[src]) as out:
-        form = Format(format_ or ("table" if out.is_terminal else "jsonl"), escape, restore, replace, now_ms)
+        form = Format(
+            chosen or ("table" if out.is_terminal else "jsonl"),
+            escape,
+            restore,
+            replace,
+            now_ms,
+            raw=raw,
+            target=target_of(target),
+            allow_loss=allow_loss,
+            leaving=filters.leaving(drop, functions=functions),
+        )
         _check_use("--escape", form, used=escape is not None, users=tuple(DEFAULT_ESCAPES))
+        _check_use("--raw", form, used=raw, users=("csv",))
         _check_use("--restore", form, used=restore, users=("resp",))
         _check_use("--replace", form, used=replace, users=("resp",))
+        _check_use("--target", form, used=target is not None, users=("resp",))
+        _check_use("--allow-loss", form, used=allow_loss, users=("resp",))
+        _check_use("--functions", form, used=functions is not None, users=("jsonl", "json", "resp"))
+        _check_use("--drop", form, used=bool(drop), users=("jsonl", "resp"))
+        _check_target(form)
         show = not (no_progress or out.is_terminal)
-        with open_any(src, jsonl=not restore) as reader, ProgressBar(size_of(reader), enabled=show) as progress:
-            keys = load_keys(reader, rules, now_ms=now_ms, rename_commands=renames, progress=progress)
-            write_keys(keys, out, form, selection=selection, progress=progress)
+        with open_any(src, jsonl=True) as reader, ProgressBar(size_of(reader), enabled=show) as progress:
+            keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
+            dumped = write_keys(keys, out, form, selection=selection, progress=progress)
+    if dumped.losses or dumped.large or any(dumped.left):
+        from rdbtool.sinks.written import dumped_lines  # noqa: PLC0415 - most dumps leave nothing to say
+
+        for line in dumped_lines(dumped):
+            typer.echo(f"rdbtool: {line}", file=sys.stderr)
+    print_extent(keys.extent)
     print_remarks(keys.remarks)
     end_uncertain(keys.obstacle)
+
+
+def _check_target(form: Format) -> None:
+    if form.restore and form.target is not None:
+        from rdbtool.sinks.commands import has_restore  # noqa: PLC0415 - for commands only
+
+        if not has_restore(form.target):
+            raise typer.BadParameter(f"{form.target} is older than RESTORE: leave it out", param_hint="--restore")
 
 
 def _check_use(option: str, form: Format, *, used: bool, users: tuple[str, ...]) -> None:

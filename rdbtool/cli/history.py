@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from shutil import copyfileobj
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, Final
 
 import typer
 
 from rdbtool.analysis.history import read_history
 from rdbtool.analysis.keys import size_of
 from rdbtool.analysis.replay import replay_options
-from rdbtool.cli.certainty import end_uncertain, print_remarks
+from rdbtool.cli.certainty import end_uncertain, print_extent, print_remarks
 from rdbtool.cli.options import (
     Clock,
     Json,
@@ -27,6 +29,9 @@ from rdbtool.reader.open import open_any
 from rdbtool.sinks.history import history_sink
 from rdbtool.sinks.progress import ProgressBar
 from rdbtool.writer.output import open_output
+
+#: Bytes of output that are held in memory; more of it goes to a temporary file.
+_HELD: Final = 1 << 24
 
 
 @expands
@@ -49,31 +54,30 @@ def history(
     """Print every record of a log that touched a key: time, offset, command number, database, effect, command.
 
     The log is replayed, so commands that did not name the key are found too: FLUSHALL, SWAPDB and others. At the
-    end it is said where the key is, and which command deleted it where it is gone. Exit code 1 says that no
-    record touched it, or that the log is damaged.
+    end it is said where the key is, which command deleted it where it is gone, and which commands have effects that are
+    unknown. Exit code 1 says that no record touched it, that the log is damaged, or that effects are unknown.
     """
     check_rules(rules)
-    stop.check(src)
-    options, _ = replay_options(
-        src,
-        until=stop.until,
-        before=stop.before,
-        before_last=stop.before_last,
-        rules=rules,
-        now_ms=clock.milliseconds(),
-        rename_commands=renames_of(rename_command),
-    )
+    places = stop.places(src)
+    renames = renames_of(rename_command)
+    options = replay_options(src, places, rules=rules, now_ms=clock.milliseconds(), rename_commands=renames)
     wanted = key_bytes(key)
     with (
         open_any(src) as reader,
         open_output(None) as output,
+        SpooledTemporaryFile(_HELD) as held,
         ProgressBar(size_of(reader), enabled=not (no_progress or output.is_terminal)) as progress,
     ):
-        sink = history_sink(output.write, wanted, as_json=as_json)
+        # Whether there is such a place shows at the end: until then nothing is printed.
+        write = output.write if places is None else held.write
+        sink = history_sink(write, wanted, as_json=as_json)
         found = read_history(reader, wanted, sink.tell, db=db, options=options, progress=progress)
         sink.close(found)
+        held.seek(0)
+        copyfileobj(held, output)
     if found.loaded.fault is not None:
         raise found.loaded.fault
+    print_extent(found.loaded.extent)
     print_remarks(found.loaded.remarks)
     end_uncertain(found.loaded.doubt)
     if not found.touches:

@@ -13,6 +13,7 @@ from rdbtool.cli.options import (
     RenamedCommands,
     Server,
     Source,
+    Stop,
     check_rules,
     expands,
     renames_of,
@@ -27,6 +28,7 @@ from rdbtool.writer.output import open_output
 def info(
     src: Source,
     *,
+    stop: Stop,
     rules: Server = None,
     rename_command: RenamedCommands = None,
     as_json: Json = False,
@@ -39,9 +41,10 @@ def info(
     parts, commands, transactions and annotated times are told too, and the keys are those that it leads to.
     """
     check_rules(rules)
+    places = stop.places(src)
     renames = renames_of(rename_command)
     with open_any(src) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
-        summary = summarize_any(reader, rules, progress, rename_commands=renames)
+        summary = summarize_any(reader, rules, progress, places=places, rename_commands=renames)
     text = json.dumps(any_summary_json(summary)) + "\n" if as_json else any_summary_text(summary)
     with open_output(None) as output:
         output.write(text.encode())

@@ -40,12 +40,20 @@ _EXAMPLES = {
     "diff": (
         ("Whether a backup holds what the last one did:", "rdbtool diff old.rdb new.rdb"),
         ("What a log has that its snapshot has not:", "rdbtool diff dump.rdb appendonlydir"),
+        (
+            "What an hour did, in a log with annotations:",
+            "rdbtool diff DIR DIR --until-a 2026-05-04T10:00 --until-b 2026-05-04T11:00",
+        ),
         ("Bring a running server that holds A to what B holds:", "rdbtool diff --as-commands A B | redis-cli --pipe"),
     ),
     "dump": (
         ("Hashes whose key begins with user:, as JSON lines:", "rdbtool dump -t hash -k '^user:' -f jsonl dump.rdb"),
         ("Rebuild database 0 on a running server:", "rdbtool dump -n 0 -f resp dump.rdb | redis-cli --pipe"),
-        ("From a compressed backup, into a file:", "rdbtool dump -f csv -o keys.csv dump.rdb.gz"),
+        ("From a compressed backup, into a file:", "rdbtool dump -o keys.csv dump.rdb.gz"),
+        (
+            "Replace keys of an older server by those of a file:",
+            "rdbtool dump -f resp --restore --replace --target redis-7.0 -k '^user:' dump.rdb | redis-cli --pipe",
+        ),
     ),
     "inspect": (
         ("Every byte of one key:", "rdbtool inspect --exact-key user:1 dump.rdb"),
@@ -84,6 +92,10 @@ _EXAMPLES = {
         ("A compact copy, whatever the server does:", "rdbtool aof-rewrite appendonlydir -o compact/ --retry 3"),
         ("In place, while the server is stopped:", "rdbtool aof-rewrite --in-place --backup old appendonlydir"),
         ("Everything up to the accident:", "rdbtool aof-rewrite --before flushall appendonlydir -o recovered/"),
+        (
+            "Everything but the accident, and what followed it:",
+            "rdbtool aof-rewrite --skip-command flushall appendonlydir -o recovered/",
+        ),
     ),
     "digest": (("Compare a backup with a running server:", "rdbtool digest dump.rdb; redis-cli DEBUG DIGEST"),),
 }

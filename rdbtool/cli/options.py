@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 from rdbtool.types import KIND_ALIASES, KINDS
 
 if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
+    from rdbtool.analysis.leaving import Leaving
+    from rdbtool.engine.places import Places
     from rdbtool.writer.targets import Target
 
 Source = Annotated[
@@ -38,7 +40,7 @@ Server = Annotated[
         "--rules",
         metavar="SERVER",
         help="Whose replay of a log, such as redis-8.0 or valkey-9.1. Default: that of the server that wrote its "
-        "snapshot, else redis-7.2.",
+        "snapshot, else redis-7.2, or the oldest server that has all that the log uses.",
     ),
 ]
 RenamedCommands = Annotated[
@@ -55,16 +57,30 @@ Until = Annotated[
         "--until",
         "--truncate-to-timestamp",
         metavar="PLACE",
-        help="Stop there: an ISO 8601 time or ts:SECONDS (by annotations), at:OFFSET, at:PART:OFFSET, or n:COUNT.",
+        help="Replay an AOF up to there: an ISO 8601 time (local time unless it has a zone) or ts:SECONDS, by "
+        "annotations, "
+        "at:OFFSET, at:PART:OFFSET, or n:COUNT.",
     ),
 ]
 Before = Annotated[
     str | None,
-    typer.Option("--before", metavar="COMMAND", help="Stop before the first such command, such as flushall."),
+    typer.Option("--before", metavar="COMMAND", help="Replay an AOF up to the first such command, such as flushall."),
 ]
 BeforeLast = Annotated[
     str | None,
-    typer.Option("--before-last", metavar="COMMAND", help="Stop before the last such command. SRC is read twice."),
+    typer.Option(
+        "--before-last",
+        metavar="COMMAND",
+        help="Replay an AOF up to the last such command. The file is read twice.",
+    ),
+]
+SkipCommand = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--skip-command",
+        metavar="N|COMMAND",
+        help="Skip a command of an AOF: by its number, as replay and history print it, or by a name that only one has.",
+    ),
 ]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Never show a progress bar.")]
 OutputFile = Annotated[
@@ -93,6 +109,23 @@ ServerStopped = Annotated[
         "--server-stopped", help="No server uses the log that is replaced: for where that cannot be found out."
     ),
 ]
+Functions = Annotated[
+    bool | None,
+    typer.Option(
+        "--functions/--no-functions",
+        help="Write function libraries, scripts and what modules keep beside the keys, too. Default: unless keys are "
+        "selected.",
+    ),
+]
+DropParts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--drop",
+        metavar="PART",
+        help="Leave out functions, scripts, aux, module-aux, groups (consumer groups), or module:NAME: what the module "
+        "with the type NAME owns. Can be given again.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -102,7 +135,11 @@ class Clock:
 
     now: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="The time to judge expiry by: ISO 8601 or Unix milliseconds. Default: now."),
+        typer.Option(
+            metavar="TIME",
+            help="The time to judge expiry by: ISO 8601 (local time unless it has a zone) or Unix milliseconds. "
+            "Default: now.",
+        ),
     ] = None
 
     def milliseconds(self) -> int:
@@ -111,14 +148,12 @@ class Clock:
             return time.time_ns() // 1_000_000
         if re.fullmatch(r"-?\d+", self.now):
             return int(self.now)
-        from datetime import UTC, datetime  # noqa: PLC0415 - rarely needed
+        from rdbtool.moments import parse_moment  # noqa: PLC0415 - rarely needed
 
         try:
-            moment = datetime.fromisoformat(self.now)
+            moment = parse_moment(self.now)
         except ValueError as error:
             raise typer.BadParameter(f"{self.now!r} is neither ISO 8601 nor a number", param_hint="--now") from error
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
         return round(moment.timestamp() * 1000)
 
 
@@ -156,10 +191,24 @@ class Filters(Clock):
     ] = None
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=0, help="Stop after N keys.")] = None
 
+    @property
+    def are_about_keys(self) -> bool:
+        """Whether keys are selected by more than whether they have expired: then only keys are wanted."""
+        chosen = (self.key, self.glob, self.no_key, self.type, self.no_type, self.db, self.no_db)
+        return any(chosen) or self.slot is not None or self.limit is not None
+
+    def leaving(self, drop: list[str] | None, *, functions: bool | None) -> Leaving:
+        """Return what stays behind. Raises BadParameter."""
+        from rdbtool.analysis.leaving import Leaving  # noqa: PLC0415 - for commands that write datasets
+
+        try:
+            return Leaving.parse(drop or (), functions=functions, has_filter=self.are_about_keys)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--drop") from error
+
     def selection(self) -> Selection | None:
         """Return what the reader selects by; None if every key is wanted. Raises BadParameter."""
-        chosen = (self.key, self.glob, self.no_key, self.type, self.no_type, self.db, self.no_db)
-        if not any(chosen) and self.expired is None and self.slot is None and self.limit is None:
+        if not self.are_about_keys and self.expired is None:
             return None
         from rdbtool._codec.selection import Selection  # noqa: PLC0415 - rarely needed
         from rdbtool.reader.globs import compile_glob  # noqa: PLC0415 - rarely needed
@@ -256,27 +305,45 @@ def target_of(text: str | None) -> Target | None:
 
 @dataclasses.dataclass(frozen=True)
 class Stop:
-    """Where a replay stops."""
+    """Where a replay stops, and what it skips."""
 
     until: Until = None
     before: Before = None
     before_last: BeforeLast = None
+    skip_command: SkipCommand = None
 
-    def check(self, src: str) -> None:
-        """Raise BadParameter for two places, for one that is none, and for what a pipe cannot do."""
+    def places(self, *sources: str, suffix: str = "") -> Places | None:
+        """Return the places, None where none are given; ``suffix`` is what the names of these options end in.
+
+        Raises BadParameter for two places to stop, for one that is none, for a name that is no command, and for what a
+        pipe cannot do.
+        """
         given = [choice for choice in (self.until, self.before, self.before_last) if choice is not None]
-        if len(given) > 1:
-            raise typer.BadParameter("only one of them can be given", param_hint="--until, --before, --before-last")
-        if self.before_last is not None and src == "-":
-            words = "it reads the log twice, and standard input can be read once: give a file"
-            raise typer.BadParameter(words, param_hint="--before-last")
-        if self.until is not None:
-            from rdbtool.engine.places import Place  # noqa: PLC0415 - for logs only
+        if not given and not self.skip_command:
+            return None
+        from rdbtool.engine.places import Place, Places, command_named, skipped_command  # noqa: PLC0415 - for logs only
 
-            try:
-                Place.parse(self.until)
-            except ValueError as error:
-                raise typer.BadParameter(str(error), param_hint="--until") from error
+        names = [f"--{name}{suffix}" for name in ("until", "before", "before-last", "skip-command")]
+        if len(given) > 1:
+            raise typer.BadParameter("only one of them can be given", param_hint=", ".join(names[:3]))
+        if self.before_last is not None and "-" in sources:
+            words = "it reads the AOF twice, and standard input can be read once: give a file"
+            raise typer.BadParameter(words, param_hint=names[2])
+        checks: tuple[Callable[[str], object], ...] = (Place.parse, command_named, command_named, skipped_command)
+        skips = tuple(self.skip_command or ())
+        texts = ([self.until], [self.before], [self.before_last], skips)
+        for name, check, row in zip(names, checks, texts, strict=True):
+            for text in row:
+                if text is not None:
+                    _check_place(check, text, name)
+        return Places(self.until, self.before, self.before_last, skips)
+
+
+def _check_place(check: Callable[[str], object], text: str, option: str) -> None:
+    try:
+        check(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 def key_bytes(text: str) -> bytes:

@@ -49,19 +49,16 @@ def replay(
     be replayed, so that a server refuses the log or has another state.
     """
     check_rules(rules)
-    stop.check(src)
-    options, place = replay_options(
+    options = replay_options(
         src,
-        until=stop.until,
-        before=stop.before,
-        before_last=stop.before_last,
+        stop.places(src),
         rules=rules,
         strict=strict,
         now_ms=clock.milliseconds(),
         rename_commands=renames_of(rename_command),
     )
     with open_any(src) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
-        report = replay_reader(reader, options, digest=True, place=place, progress=progress)
+        report = replay_reader(reader, options, digest=True, progress=progress)
     with open_output(None) as output:
         text = json.dumps(replay_json(report)) + "\n" if as_json else replay_text(report)
         output.write(text.encode())

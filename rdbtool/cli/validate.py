@@ -14,13 +14,14 @@ from rdbtool.cli.options import (
     Clock,
     NoProgress,
     RenamedCommands,
+    Stop,
     check_choice,
     check_rules,
     expands,
     renames_of,
 )
 from rdbtool.errors import InputError
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 from rdbtool.sinks.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def validate(
     ],
     *,
     clock: Clock,
+    stop: Stop,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing of what is good, and one line of what is not.")
     ] = False,
@@ -70,7 +72,7 @@ def validate(
             "--rules",
             metavar="SERVER",
             help="Whose rules, such as redis-7.0 or valkey-9.1. Default: those of the writer that the source names, "
-            "else redis-7.2.",
+            "else redis-7.2, or the oldest server that has all that the source uses.",
         ),
     ] = None,
     rename_command: RenamedCommands = None,
@@ -133,12 +135,16 @@ def validate(
     if no_replay and policies is not None and policies.counts_keys:
         words = "what a log holds is known when it was replayed"
         raise typer.BadParameter(words, param_hint="--no-replay")
+    places = stop.places(*src)
+    if no_replay and places is not None:
+        raise typer.BadParameter("it is the replay that stops there", param_hint="--no-replay")
     checks = Checks(
         level="server" if level == "server" else "deep",
         rules=None if rules is None else Rules.parse(rules),
         replay=not no_replay,
         now_ms=clock.milliseconds(),
         databases=databases,
+        places=places,
         rename_commands=renames_of(rename_command),
     )
     judged = []

@@ -105,8 +105,9 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "CMD201",
         "unknown command",
-        "No server has a command or subcommand of this name, or it is a module's. What it did is not known.",
-        "The server refuses to start; before Redis 7.0 it passes over an unknown subcommand without a word.",
+        "No server has a command or subcommand of this name. What it does is not known. A name with a dot is that of a "
+        "module's command: a warning, for whether a server has the module is no question of the AOF.",
+        "A server without it refuses to start; before Redis 7.0 it passes over an unknown subcommand without a word.",
     ),
     Code(
         "CMD202",

@@ -295,6 +295,19 @@ CODES: Final[tuple[Code, ...]] = (
         "Released servers do not know the form, and exit.",
     ),
     Code(
+        "RDB344",
+        "library not compiled",
+        "A function library was not compiled: rdbtool has no Lua. Its name and engine are known, not whether its code "
+        "is valid.",
+        "The server compiles it, and exits where that fails.",
+    ),
+    Code(
+        "RDB345",
+        "library without functions",
+        "A function library has no way to register a function: register_function does not occur in its code.",
+        "The server does not load the library, and exits.",
+    ),
+    Code(
         "RDB351",
         "announced sizes",
         "A database holds another number of keys, or of keys with an expiry, than was announced in front of it.",
@@ -325,6 +338,12 @@ CODES: Final[tuple[Code, ...]] = (
         "sizes of a slot",
         "The aux field slot-info is not made of three or four numbers.",
         "Valkey 8.0 and later exit, other servers pass over it.",
+    ),
+    Code(
+        "RDB357",
+        "module needed",
+        "The file holds values of a module, or data that a module keeps beside the keys. It is named by its type.",
+        "A server that has not loaded the module refuses to start.",
     ),
     Code(
         "RDB361",

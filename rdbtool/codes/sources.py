@@ -43,4 +43,11 @@ CODES: Final[tuple[Code, ...]] = (
         "A database holds fewer or more keys than --expect-keys asks for.",
         "Servers do not ask.",
     ),
+    Code(
+        "CHK016",
+        "place to stop",
+        "As a note: the AOF was executed up to the place that --until, --before or --before-last names, or without the "
+        "commands that --skip-command names. As an error: it has no such place or command.",
+        "Servers do not ask.",
+    ),
 )

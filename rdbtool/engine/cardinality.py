@@ -10,7 +10,7 @@ from typing import Final
 
 from rdbtool.engine.hyperloglog import REGISTERS, read_registers
 from rdbtool.engine.values import StringData
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 #: The highest rank is one more.
 RANK_BITS: Final = 50

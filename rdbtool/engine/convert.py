@@ -23,6 +23,7 @@ from rdbtool.engine.values import HashData, ListData, SetData, StringData, ZSetD
 from rdbtool.model import (
     ArrayValue,
     HashValue,
+    KeyRecord,
     ListValue,
     OpaqueValue,
     PendingEntry,
@@ -48,6 +49,14 @@ def to_data(value: Value, share: Share) -> object:
     """
     convert = _TO_DATA.get(type(value))
     return value if convert is None else convert(value, share)
+
+
+def record_data(record: KeyRecord, share: Share) -> object:
+    """Return what the keyspace holds for a record; see ``to_data``."""
+    data = to_data(record.value, share)
+    if type(data) is SetData and record.encoding == "listpack":
+        data.keep_order()
+    return data
 
 
 def kind_of(data: object) -> str:
@@ -80,7 +89,9 @@ def to_value(data: object) -> Value:
 
 
 def _to_set(value: SetValue, share: Share) -> SetData:
-    return SetData(dict.fromkeys(map(share, value.members)))
+    data = SetData()
+    data.fill([share(member) for member in value.members])
+    return data
 
 
 def _to_zset(value: ZSetValue, share: Share) -> ZSetData:

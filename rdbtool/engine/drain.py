@@ -13,14 +13,14 @@ from rdbtool._codec.feed import feed_item
 from rdbtool._codec.sink import Sink
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.replay import Replay, collector_paused
-from rdbtool.engine.state import EngineState
+from rdbtool.engine.state import EngineState, script_fields
 from rdbtool.engine.telling import tell_db
 from rdbtool.errors import ReplayError
 from rdbtool.findings import Finding
-from rdbtool.model import Header
+from rdbtool.model import Header, Item
 from rdbtool.reader.aof import open_aof
 from rdbtool.reader.batches import CommandBatch
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 from rdbtool.types import REDIS
 
 #: Nobody's configuration is to stand in the way of a SELECT.
@@ -31,7 +31,7 @@ _LAST_MS: Final = (1 << 63) - 1
 
 
 def feed_commands(path: str, sink: Sink, rules: Rules, progress: Callable[[int], object] | None = None) -> None:
-    """Tell ``sink`` of the keys and functions that the commands in a file make on a server of ``rules``.
+    """Tell ``sink`` of the keys, functions and scripts that the commands in a file make on a server of ``rules``.
 
     Nothing expires, whatever the time is. Raises FormatError, InputError, and ReplayError for the first command that
     is not executed.
@@ -46,8 +46,9 @@ def feed_commands(path: str, sink: Sink, rules: Rules, progress: Callable[[int],
             _run(replay, batch)
             _hand_on(engine, sink, keep=True)
     _hand_on(engine, sink, keep=False)
-    for library in EngineState(engine, Header(REDIS, 11)).functions:
-        feed_item(library, sink)
+    items: list[Item] = [*script_fields(engine), *EngineState(engine, Header(REDIS, 11)).functions]
+    for item in items:
+        feed_item(item, sink)
 
 
 def _run(replay: Replay, batch: CommandBatch) -> None:

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rdbtool.engine.errors import CommandError
+from rdbtool.engine.words import since_version
 from rdbtool.errors import FormatError, LimitError, UnsupportedError
 from rdbtool.model import FunctionLibrary
 from rdbtool.reader.payload import FOOTER_SIZE, FooterError, check_footer
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 from rdbtool.types import REDIS, VALKEY, VERSIONS
+
+if TYPE_CHECKING:
+    from rdbtool.engine.engine import Engine
+
+
+def meet_payload(engine: Engine, payload: bytes) -> None:
+    """Ask which servers read a payload, where nobody named the one that does. Raises UnmetNeedError."""
+    needs = engine.needs
+    if needs is None:
+        return
+    version = int.from_bytes(payload[-FOOTER_SIZE:][:2], "little")
+    since = since_version(version, "a payload of ")
+    if since is None or needs.has_met(since):
+        return
+    try:
+        check_footer(payload)
+    except FooterError:
+        return
+    needs.require(since)
 
 
 def read_functions(payload: bytes, rules: Rules) -> list[bytes]:

@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.errors import ArityError, CommandError, UnknownCommandError
 from rdbtool.engine.keyspace import Db
+from rdbtool.engine.needs import UnmetNeedError
 from rdbtool.engine.table import COMMANDS, CONTAINERS, Command
 from rdbtool.engine.values import HashData, SetData, ZSetData
+from rdbtool.engine.words import WORDS, Since
 from rdbtool.model import FunctionLibrary, KeyRecord
 from rdbtool.products import KEYDB, Product
-from rdbtool.rules import DEFAULT, Rules
+from rdbtool.servers import DEFAULT, Rules
 
 if TYPE_CHECKING:
+    from rdbtool.engine.needs import Needs
     from rdbtool.writer.rdb import Written
     from rdbtool.writer.targets import Target
 
 #: One module a command family; importing it registers its commands.
 FAMILIES: Final = ("strings", "counters", "bits", "hyperloglog", "keys", "lists", "sets", "zsets", "zstores",
                    "hashes", "hashttl", "geo", "sort",
-                   "streams", "groups", "claims", "restore", "server", "scripts", "keydb")  # fmt: skip
+                   "streams", "groups", "claims", "restore", "server", "scripts", "admin", "unfollowed",
+                   "keydb")  # fmt: skip
 
 #: SELECT accepts numbers below this, as the servers' default configuration does.
 DATABASES: Final = 16
@@ -41,10 +45,11 @@ def load_families() -> None:
 class Engine:
     """A keyspace that executes commands.
 
-    ``rules`` says which server's behaviour applies where servers differ; ``now_ms`` (Unix ms) is the
-    moment at which a server would load. ``products`` names the products whose own commands are executed; elsewhere
-    they are unknown. ``product`` is the one whose AOF, or RDB, this turned out to be. ``dbs`` maps numbers to
-    databases; ``functions`` maps library names to their source, ``scripts`` SHA-1 digests in hex to scripts.
+    ``rules`` says which server's behaviour applies where servers differ, and which commands and words there are;
+    ``now_ms`` (Unix ms) is the moment at which a server would load. ``products`` names the products whose own commands
+    are executed; elsewhere they are unknown. ``product`` is the one whose AOF, or RDB, this turned out to be. ``dbs``
+    maps numbers to databases; ``functions`` maps library names to their source, ``scripts`` SHA-1 digests in hex to
+    scripts; ``kept_scripts`` are those of them that were loaded, not only run: they belong to the dataset.
     """
 
     def __init__(self, *, rules: Rules | str = DEFAULT, now_ms: int = 0, databases: int = DATABASES) -> None:
@@ -56,12 +61,60 @@ class Engine:
         self.db = self.dbs[0]
         self.functions: dict[bytes, bytes] = {}
         self.scripts: dict[bytes, bytes] = {}
+        #: Nobody named the server: what only some of them do alike is in doubt.
+        self.are_rules_guessed = False
+        self.kept_scripts: dict[bytes, bytes] = {}
         self.products: frozenset[str] = frozenset()
         self.product: Product | None = None
         #: The newest time stamp of each master of KeyDB whose commands were executed.
         self.masters: dict[bytes, int] = {}
         self._shared: dict[bytes, bytes] = {}
+        #: What commands were seen to use, where nobody named the server that executes them.
+        self.needs: Needs | None = None
+        #: Takes note of the first use of something, for a command that has changed something before it meets it.
+        self.on_need: Callable[[Since], None] | None = None
+        #: SET with PXAT was met, or is known to the server: a fast way needs no further question.
+        self.takes_pxat = False
+        self._known: set[str] = set()
         load_families()
+
+    def adopt(self, rules: Rules) -> None:
+        """Go on as another server."""
+        self.rules = rules
+        self.takes_pxat = False
+        self._known.clear()
+
+    def knows(self, command: bytes, word: bytes) -> bool:
+        """Return whether the server has an option word of a command (both in upper case).
+
+        Where nobody named the server, it has what is needed. Raises UnmetNeedError at the first use of a word then.
+        """
+        since = WORDS.get(command, {}).get(word)
+        return since is None or self.has(since)
+
+    def has(self, since: Since) -> bool:
+        """Return whether the server has something that came with a release; see ``knows``."""
+        if self.needs is not None:
+            self.needs.require(since)
+        return self.rules.has(since.redis, since.valkey)
+
+    def check_known(self, row: Command) -> None:
+        """Raise UnknownCommandError where the server does not have a command; see ``knows``."""
+        if row.is_of_servers and not self.has(row.since):
+            raise UnknownCommandError(f"ERR unknown command '{row.name.lower()}' on {self.rules}")
+        self._known.add(row.name)
+
+    def execute_within(self, *argv: bytes) -> None:
+        """Execute a command that is a part of another one, which must not be begun twice; see ``execute``."""
+        while True:
+            try:
+                self.execute(*argv)
+            except UnmetNeedError as need:
+                if self.on_need is None:
+                    raise
+                self.on_need(need.since)
+            else:
+                return
 
     def execute(self, *argv: bytes) -> None:
         """Execute one command: ``engine.execute(b"SET", b"key", b"value")``.
@@ -70,6 +123,8 @@ class Engine:
         changed then. Arguments beyond a fixed arity are ignored, as Redis does while loading.
         """
         row = self.find(argv)
+        if row.name not in self._known:
+            self.check_known(row)
         if len(argv) < abs(row.arity):
             raise ArityError(f"ERR wrong number of arguments for '{row.name.lower()}' command")
         row.handler(self, argv)
@@ -108,10 +163,10 @@ class Engine:
 
     def put(self, record: KeyRecord) -> None:
         """Put a record of an RDB into the keyspace; a key that is there gives way."""
-        from rdbtool.engine.convert import to_data  # noqa: PLC0415 - convert imports the values of all families
+        from rdbtool.engine.convert import record_data  # noqa: PLC0415 - convert imports the values of all families
 
         db = self.database(record.db)
-        data = to_data(record.value, self.share)
+        data = record_data(record, self.share)
         if record.member_expiries and isinstance(data, SetData | ZSetData):
             data.expires = dict(record.member_expiries)
         db.replace(record.key, data)
@@ -126,6 +181,13 @@ class Engine:
                 for data in db.keys.values():
                     if isinstance(data, HashData):
                         data.keeps = data.expires is not None
+
+    def keep_script(self, script: bytes) -> None:
+        """Load a script, as SCRIPT LOAD does."""
+        from rdbtool.engine.commands.scripts import digest_of  # noqa: PLC0415 - a family
+
+        name = digest_of(script)
+        self.scripts[name] = self.kept_scripts[name] = script
 
     def load_function(self, library: FunctionLibrary) -> None:
         """Put a function library of an RDB into the engine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 
@@ -50,6 +51,12 @@ class ScriptError(UnknownEffectError):
 
 class CarriedOutScriptError(ScriptError):
     """The plain calls of a script were executed; whether the server does the same is not known."""
+
+
+def describe_subcommand(argv: Sequence[bytes]) -> str:
+    """Return the reply to a subcommand that is called with words it does not have."""
+    container, name = (text.decode("utf-8", "backslashreplace") for text in argv[:2])
+    return f"ERR unknown subcommand or wrong number of arguments for '{name}'. Try {container.upper()} HELP."
 
 
 NOT_AN_INTEGER: Final = "ERR value is not an integer or out of range"

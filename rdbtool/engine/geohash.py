@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from math import asin, atan2, cos, isfinite, nan, pi, sin, sqrt
 from typing import Final, NamedTuple
 
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 EARTH_RADIUS_M: Final = 6372797.560856
 LONGITUDE_LIMIT: Final = 180.0

@@ -7,8 +7,8 @@ so that a command that reads keys need not know which of the two it was given.
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import BinaryIO, Final, NamedTuple, Self
 
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
@@ -17,24 +17,27 @@ from rdbtool._codec.sink import Sink
 from rdbtool.engine.engine import DATABASES, Engine, load_families
 from rdbtool.engine.errors import CommandError
 from rdbtool.engine.keyspec import is_called
+from rdbtool.engine.needs import MANIFEST, TIMES, UNNAMED, Needs
 from rdbtool.engine.places import Place
 from rdbtool.engine.renames import Renames
 from rdbtool.engine.replay import Replay, Watcher, collector_paused
+from rdbtool.engine.state import script_fields
+from rdbtool.engine.stops import Extent, Stopped, Stops, show_name
 from rdbtool.engine.table import known_names
-from rdbtool.errors import FormatError, InputError, ReplayError, UncertainError, UnsupportedError
+from rdbtool.errors import FormatError, InputError, PlaceError, ReplayError, UncertainError, UnsupportedError
 from rdbtool.findings import Finding
-from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
+from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
 from rdbtool.products import BY_NAME
 from rdbtool.reader.aof import AofReader
-from rdbtool.reader.batches import CommandBatch, read_time
+from rdbtool.reader.batches import CommandBatch
 from rdbtool.reader.open import open_any
 from rdbtool.reader.parts import Part, find_part
 from rdbtool.reader.rdb import RdbReader, Totals
-from rdbtool.reader.rules import names_writer, resolve_rules
 from rdbtool.reader.tail import Tail
-from rdbtool.rules import DEFAULT, Rules
+from rdbtool.servers import Rules, RulesChoice, choose_rules
 from rdbtool.span import Span
-from rdbtool.types import REDIS
+from rdbtool.types import REDIS, SCRIPT_AUX
+from rdbtool.writer.holders import HeldError
 
 Progress = Callable[[int], object]
 
@@ -50,20 +53,40 @@ _VERSION = 11
 
 
 class Loaded(NamedTuple):
-    """What came of a source: the replay with its engine, the rules it went by, and how the source ended.
+    """What came of a source: the replay with its engine and the rules it went by, and how the source ended.
 
-    ``header`` and ``aux`` are those of the snapshot, if there was one; ``snapshot_keys`` counts its keys.
-    ``tail`` is None for an RDB and for a log that was not read to its end; ``fault`` is what ended it early.
+    ``header``, ``aux`` and ``module_aux`` are those of the snapshot, if there was one; ``snapshot_keys`` counts its
+    keys. ``tail`` is None for an RDB and for a log that was not read to its end; ``fault`` is what ended it early.
+    ``extent`` tells where the replay stopped and what it skipped.
     """
 
     replay: Replay
-    rules: Rules
     header: Header
     aux: list[Aux]
     snapshot_keys: int
     parts: list[Part]
     tail: Tail | None
     fault: FormatError | None
+    module_aux: tuple[ModuleAux, ...] = ()
+    extent: Extent = Extent()
+
+    @property
+    def choice(self) -> RulesChoice:
+        """Whose rules apply, who says so, and why."""
+        return self.replay.choice
+
+    @property
+    def rules(self) -> Rules:
+        """Whose rules apply."""
+        return self.choice.rules
+
+    @property
+    def least(self) -> dict[str, Rules]:
+        """By family, the oldest server that may have written the source: one where it or the caller names it."""
+        needs = self.replay.needs
+        if needs is None or self.choice.is_known:
+            return {self.rules.family: self.rules}
+        return dict(needs.least)
 
     @property
     def doubts(self) -> list[Finding]:
@@ -92,6 +115,8 @@ class Loaded(NamedTuple):
                 count = self.replay.counts[code]
                 more = "" if count == 1 else f" (the first of {count:,})"
                 remarks.append(f"{first.part}: at {first.offset:#x}: {first.message}{more}: {words} ({code})")
+        if self.replay.was_raised:
+            remarks.append(f"{self.choice}: what stands in front of that was executed by the rules of an older server")
         return remarks
 
     def _describe(self, findings: list[Finding], count: int) -> UncertainError | None:
@@ -104,10 +129,15 @@ class Loaded(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How to replay. ``rules`` None: those of the snapshot's writer. ``before`` is a command's upper-case name.
+    """How to replay.
 
-    ``products`` names the products whose own commands are executed under ``rules``; without rules those of all are.
-    ``rename_commands`` maps names in the AOF to those that servers have (see ``Renames``).
+    ``rules`` None: those of the snapshot's writer, else the default; what the log uses may raise them, and then it is
+    replayed again, unless it can be read only once, or somebody hears of it who cannot begin again (``on_restart``).
+    Without rules the commands of all products are executed, too. ``rename_commands`` maps names in the AOF to those
+    that servers have (see ``Renames``).
+
+    ``until``, ``before`` (a command's upper-case name) or ``before_number`` (the number of one) is the place to stop,
+    and ``place`` is ``until`` in words; ``skip`` holds numbers and upper-case names of commands to skip.
     ``on_snapshot`` hears of each record of a snapshot and the name of its part, ``on_batch`` of commands before they
     are executed (of the last ones, before it is known how many will be). ``databases``: see ``Engine``; ``watcher``:
     see ``Replay``.
@@ -118,13 +148,26 @@ class Options(NamedTuple):
     until: Place | None = None
     before: bytes | None = None
     before_number: int | None = None
+    place: str = ""
+    skip: tuple[int | bytes, ...] = ()
     strict: bool = False
     databases: int = DATABASES
-    products: frozenset[str] = frozenset()
     rename_commands: Mapping[str, str] | None = None
     watcher: Watcher | None = None
     on_snapshot: Callable[[str, KeyRecord], None] | None = None
     on_batch: Callable[[CommandBatch], None] | None = None
+    on_restart: Callable[[], None] | None = None
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether whoever hears of the replay can begin again."""
+        hears = self.on_batch or self.on_snapshot or self.watcher
+        return hears is None or self.on_restart is not None
+
+    def stops(self) -> Stops:
+        """Return what finds the place to stop, and the commands to skip."""
+        place = self.place or "the place to stop"
+        return Stops(until=self.until, before=self.before, number=self.before_number, skip=self.skip, place=place)
 
 
 def replay_log(
@@ -133,21 +176,47 @@ def replay_log(
     """Read a source to its end, or to the place to stop, and return the state it leads to.
 
     Damage ends the replay and is in ``fault``; everything before it was executed, except the commands of a
-    transaction that has no end. Raises what reading a snapshot raises, and ReplayError with ``strict``.
+    transaction that has no end. Raises what reading a snapshot raises, ReplayError with ``strict``, and PlaceError
+    where the place to stop is not reached or a command to skip is not there; where damage comes before the place, that
+    is raised.
     """
-    return _Loading(reader, options or Options()).load(progress)
+    options = options or Options()
+    needs = None if options.rules is not None else Needs()
+    with ExitStack() as opened:
+        while True:
+            loading = _Loading(reader, options, needs)
+            again = None
+            try:
+                loaded = loading.load(progress)
+            except ReplayError:
+                again = loading.reopen()
+                if again is None:
+                    raise
+            else:
+                again = loading.reopen()
+                if again is None:
+                    return loaded
+            # What was executed by the rules of an older server goes.
+            del loading
+            reader = opened.enter_context(again)
+            if options.on_restart is not None:
+                options.on_restart()
 
 
 def find_last(
     target: str | os.PathLike[str] | bytes | BinaryIO, name: bytes, rename_commands: Mapping[str, str] | None = None
 ) -> int | None:
-    """Return the number of the last command called ``name`` (upper case) in a log, None if there is none."""
+    """Return the number of the last command called ``name`` (upper case) in a log, None if there is none.
+
+    Commands that follow damage count: it may be one of them that is meant, and a replay does not get there.
+    """
     load_families()
     renames = Renames(rename_commands)
     last = None
     with open_any(target) as reader:
         if isinstance(reader, AofReader):
-            for piece in reader.batches(on_fault="stop"):
+            reader.known = known_names()
+            for piece in reader.batches(on_fault="skip"):
                 if isinstance(piece, CommandBatch):
                     for index, argv in enumerate(renames.apply(piece.argvs) if renames else piece.argvs):
                         if is_called(argv, name):
@@ -158,77 +227,90 @@ def find_last(
 class _Loading:
     """One run of ``replay_log``."""
 
-    def __init__(self, reader: RdbReader | AofReader, options: Options) -> None:
+    def __init__(self, reader: RdbReader | AofReader, options: Options, needs: Needs | None) -> None:
         self.reader = reader
         self.options = options
-        rules = options.rules or Rules.parse(DEFAULT)
-        self.engine = Engine(rules=rules, now_ms=options.now_ms, databases=options.databases)
-        self.engine.products = frozenset(BY_NAME) if options.rules is None else options.products
+        self.needs = needs
+        self.engine = Engine(now_ms=options.now_ms, databases=options.databases)
+        self.engine.products = frozenset(BY_NAME) if options.rules is None else frozenset()
         self.renames = Renames(options.rename_commands)
-        self._is_later = False
+        self.stops = options.stops()
         self.replay = Replay(
             self.engine,
-            before=options.before,
-            before_number=options.before_number,
             strict=options.strict,
             watcher=options.watcher,
         )
-        self.replay.are_rules_known = options.rules is not None
+        self.replay.begin(UNNAMED if options.rules is None else RulesChoice(options.rules, "named"), needs)
         self.header = Header(REDIS, _VERSION)
         self.aux: list[Aux] = []
+        self.module_aux: list[ModuleAux] = []
         self.snapshot_keys = 0
+        #: Of the command at the place to stop; whether all that follow it were counted.
+        self._stop_name = ""
+        self._is_counted = True
 
     def load(self, progress: Progress | None) -> Loaded:
         reader = self.reader
         with collector_paused():
             if isinstance(reader, RdbReader):
+                self._refuse_places(reader)
                 self._load_snapshot(reader, reader.source.name, progress)
             else:
                 self._load_parts(reader, progress)
-        product = self.engine.product
-        if product is not None and not self.replay.are_rules_known:
-            self.engine.rules = Rules.parse(product.base)
-        loaded = Loaded(self.replay, self.engine.rules, self.header, self.aux, self.snapshot_keys, [], None, None)
+        self.replay.end()
+        loaded = Loaded(self.replay, self.header, self.aux, self.snapshot_keys, [], None, None, tuple(self.module_aux))
         if isinstance(reader, RdbReader):
             return loaded
-        if self.replay.stopped_at is None and reader.fault is not None:
-            self._stop_at_damage(reader)
-        if self.replay.stopped_at is not None:
-            # What the reader says is of the part before.
-            return loaded._replace(parts=reader.parts)
-        return loaded._replace(parts=reader.parts, tail=reader.tail, fault=reader.fault)
+        if self.replay.stopped_at is None and reader.fault is not None and reader.tail is not None:
+            stop_at_damage(self.replay, self.stops, reader.tail, reader.parts)
+        is_stopped = self.replay.stopped_at is not None
+        self.stops.check(reader.name, reader.parts, None if is_stopped else reader.fault, is_stopped=is_stopped)
+        is_counted = self._is_counted and reader.fault is None
+        stopped = describe_stop(self.replay, self._stop_name, reader.count, is_counted=is_counted)
+        loaded = loaded._replace(
+            parts=reader.parts, extent=Extent(self.options.place, stopped, tuple(self.stops.skipped))
+        )
+        # Where the replay stopped, what the reader says is of the rest, which was not executed.
+        return loaded if is_stopped else loaded._replace(tail=reader.tail, fault=reader.fault)
 
-    def _stop_at_damage(self, reader: AofReader) -> None:
-        """Note that the place to stop was reached, if it lies in front of the damage that ended the log."""
-        until, tail = self.options.until, reader.tail
-        if until is None or tail is None:
-            return
-        if until.commands is not None:
-            is_reached = self.replay.commands >= until.commands and not self.replay.in_transaction
-        else:
-            is_reached = (
-                until.offset is not None and self._chosen(reader.parts) == tail.part and until.offset <= tail.at
-            )
-        if is_reached:
-            self.replay.stopped_at = reader.parts[tail.part].name, tail.at, self.replay.commands + 1
+    def _refuse_places(self, snapshot: RdbReader) -> None:
+        if self.stops.has_place or self.options.skip:
+            raise PlaceError.no_commands(snapshot.source.name)
+
+    def reopen(self) -> AofReader | None:
+        """Return a new reader where newer rules showed behind commands that older ones executed; None: go on so."""
+        if not self.replay.was_raised or not self.options.is_repeatable or isinstance(self.reader, RdbReader):
+            return None
+        return self.reader.again()
 
     def _load_parts(self, reader: AofReader, progress: Progress | None) -> None:
-        self._check_part(reader.parts)
         reader.known = known_names() | frozenset(self.renames.names)
+        self.replay.names_parts = len(reader.parts) > 1
+        if reader.manifest is not None:
+            self.replay.meet(MANIFEST, None)
         part = -1
-        for piece in reader.batches(on_fault="stop", progress=progress):
+        pieces = reader.batches(on_fault="stop", progress=progress)
+        for piece in pieces:
             if isinstance(piece, RdbReader):
-                self._load_snapshot(piece, reader.parts[find_part(reader.parts, piece.source.name)].name, progress)
+                index = find_part(reader.parts, piece.source.name)
+                self._load_snapshot(piece, reader.parts[index].name, progress)
+                assert piece.end is not None
+                self.stops.hear_snapshot(index, piece.end.span.stop, piece.aux, reader.parts)
                 continue
             if piece.part != part:
                 part = piece.part
-                self.replay.begin_part(reader.parts[part].name)
+                self.replay.begin_part(reader.parts[part].name, is_base=reader.parts[part].kind == "base")
+            if piece.annotations:
+                self.replay.meet(TIMES, None)
             if self.renames:
                 piece = piece._replace(argvs=self.renames.apply(piece.argvs))  # noqa: PLW2901
             if self.options.on_batch is not None:
                 self.options.on_batch(piece)
-            limit = self._limit(piece, reader.parts)
-            if not self.replay.run(piece.argvs, piece.offsets, piece.first_number, limit=limit):
+            limit, skips = self.stops.plan(piece, reader.parts)
+            if not self.replay.run(piece.argvs, piece.offsets, piece.first_number, limit=limit, skips=skips):
+                assert limit is not None
+                self._stop_name = show_name(piece.argvs[limit])
+                self._is_counted = _count_rest(reader, pieces)
                 return
 
     def _load_snapshot(self, snapshot: RdbReader, name: str, progress: Progress | None) -> None:
@@ -242,12 +324,16 @@ class _Loading:
             self._load_function(library, name)
         self.header = snapshot.header
         self.aux += snapshot.aux
+        self.module_aux += snapshot.module_aux
+        for field in snapshot.aux:
+            if field.key == SCRIPT_AUX:
+                engine.keep_script(field.value)
         self.snapshot_keys += snapshot.totals.keys
         if snapshot.product is not None and snapshot.product.name in engine.products:
             engine.be_product(snapshot.product)
-        if self.options.rules is None:
-            engine.rules = resolve_rules(None, snapshot)
-            self.replay.are_rules_known = names_writer(snapshot)
+        if self.needs is not None:
+            self.needs.meet_snapshot(snapshot.header)
+            self.replay.begin(choose_rules(snapshot), self.needs)
 
     def _load_function(self, library: FunctionLibrary, part: str) -> None:
         if not library.released:
@@ -257,40 +343,35 @@ class _Loading:
         except CommandError as error:
             raise ReplayError(f"{part}: a function library cannot be loaded, as by servers: {error}") from None
 
-    def _limit(self, batch: CommandBatch, parts: list[Part]) -> int | None:
-        """Return the index of the first command of a batch that stands behind the place to stop."""
-        until = self.options.until
-        if until is None:
-            return None
-        if until.commands is not None:
-            return max(0, until.commands - batch.first_number + 1)
-        if until.time is not None:
-            # An annotation may be the last thing of a batch, and then it speaks of the next one.
-            first = 0 if self._is_later else None
-            for index, text in batch.annotations:
-                if first is None and (read_time(text) or 0) > until.time:
-                    first = index
-            self._is_later = first is not None
-            return first
-        assert until.offset is not None
-        chosen = self._chosen(parts)
-        if batch.part < chosen:
-            return None
-        return bisect_left(batch.offsets, until.offset) if batch.part == chosen else 0
 
-    def _chosen(self, parts: list[Part]) -> int:
-        """Return the index of the part that the place to stop names, of the last if it names none; -1: none is it."""
-        until = self.options.until
-        if until is None or until.part is None:
-            return len(parts) - 1
-        named = (index for index, part in enumerate(parts) if until.part in (part.name, str(index + 1)))
-        return next(named, -1)
+def stop_at_damage(replay: Replay, stops: Stops, tail: Tail, parts: list[Part]) -> None:
+    """Note that the place to stop was reached, if it is where the damage that ended the AOF begins, or before."""
+    # A transaction that is damaged was not executed, and the damage begins where it does.
+    count = 0 if replay.in_transaction else replay.commands
+    if stops.is_reached_by(tail.part, tail.at, count, parts):
+        replay.stopped_at = parts[tail.part].name, tail.at, replay.commands + 1
 
-    def _check_part(self, parts: list[Part]) -> None:
-        until = self.options.until
-        if until is not None and until.part is not None and self._chosen(parts) < 0:
-            names = ", ".join(part.name for part in parts)
-            raise InputError(f"the log has no part {until.part!r}, only {names}")
+
+def describe_stop(replay: Replay, name: str, count: int, *, is_counted: bool) -> Stopped | None:
+    """Return where a replay stopped, before a command called ``name``, of ``count`` commands in all."""
+    if replay.stopped_at is None:
+        return None
+    left_out = count - replay.stopped_at[2] + 1 + replay.queued
+    return Stopped(*replay.stopped_at, name, left_out, is_counted, in_transaction=replay.in_transaction)
+
+
+def _count_rest(reader: AofReader, pieces: Iterator[RdbReader | CommandBatch]) -> bool:
+    """Count the commands after the place to stop by their framing; return whether all could be read.
+
+    They are not what was asked for: that they are damaged, missing or still being written changes no answer.
+    """
+    try:
+        reader.count_rest(pieces)
+    except HeldError:
+        raise
+    except (FormatError, UnsupportedError, InputError):
+        return False
+    return True
 
 
 class LogSource(NamedTuple):
@@ -311,13 +392,16 @@ class ReplayedLog:
     def __init__(self, reader: AofReader, options: Options | None = None, progress: Progress | None = None) -> None:
         self.loaded = replay_log(reader, options, progress)
         self.header = self.loaded.header
-        self.aux = self.loaded.aux
         self.engine = self.loaded.replay.engine
+        fields = [field for field in self.loaded.aux if field.key != SCRIPT_AUX]
+        self.aux = fields + script_fields(self.engine)
         self.functions = [
             FunctionLibrary(code, released=True, span=Span(-1, -1)) for code in self.engine.functions.values()
         ]
         self.end: End | None = None
         self.source = LogSource(reader.name, reader.size)
+        self.extent = self.loaded.extent
+        self.choice = self.loaded.choice
         self.doubt = self.loaded.doubt
         self.obstacle = self.loaded.obstacle
         self.remarks = self.loaded.remarks
@@ -349,19 +433,19 @@ class ReplayedLog:
     def items(
         self, *, selection: Selection | None = None, progress: Progress | None = None
     ) -> Iterator[Item | KeyRecord]:
-        """Yield header, aux fields and functions, then the keys."""
+        """Yield header, aux fields, module data and functions, then the keys."""
         yield self.header
         yield from self.aux
+        yield from self.loaded.module_aux
         yield from self.functions
         yield from self.records(selection=selection, progress=progress)
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
         """Tell ``sink`` of everything, as an RdbReader would."""
         feed_header(self.header.magic, self.header.version, sink)
-        for aux in self.aux:
-            feed_item(aux, sink)
-        for library in self.functions:
-            feed_item(library, sink)
+        items: list[Item] = [*self.aux, *self.loaded.module_aux, *self.functions]
+        for item in items:
+            feed_item(item, sink)
         for record in self.records(selection=selection, progress=progress):
             feed_record(record, sink)
         return self.totals

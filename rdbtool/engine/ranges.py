@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.errors import CommandError
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 NOT_A_SCORE_RANGE: Final = "ERR min or max is not a float"
 NOT_A_LEX_RANGE: Final = "ERR min or max not valid string range item"

@@ -11,7 +11,7 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import (
@@ -19,18 +19,26 @@ from rdbtool.engine.errors import (
     CommandError,
     UnknownCommandError,
     UnknownEffectError,
+    UnknownOrderError,
 )
-from rdbtool.engine.keyspec import command_name, is_called, keys_of
+from rdbtool.engine.keyspec import command_name, keys_of
+from rdbtool.engine.needs import Needs, UnmetNeedError
+from rdbtool.engine.places import TRANSACTION
 from rdbtool.engine.plain import PlainCommands
-from rdbtool.engine.table import COMMANDS, CONTAINERS, Handler
+from rdbtool.engine.table import COMMANDS, CONTAINERS, Command, Handler
+from rdbtool.engine.words import REWRITTEN, Since
 from rdbtool.engine.wrapped import RREPLAY
 from rdbtool.errors import ReplayError
 from rdbtool.findings import Finding, what_servers_do
-from rdbtool.rules import Rules
+from rdbtool.products import BY_COMMAND
+from rdbtool.servers import Rules, RulesChoice
 
 #: Errors, warnings and notes that are kept in full; beyond that they are only counted.
 KEPT_FINDINGS: Final = 1000
 KEPT_NOTES: Final = 100
+
+#: Names of commands with unknown effects that are kept.
+KEPT_NAMES: Final = 100
 
 #: Called with the replay, a command, its offset and number, and a function that executes it and returns its error.
 Watcher = Callable[["Replay", Sequence[bytes], int, int, Callable[[], CommandError | None]], None]
@@ -49,8 +57,6 @@ _IGNORES: Final = "The server goes on without a word."
 _READS_ON: Final = "The server executes the command with arguments that are not there."
 _STAYS: Final = "The server stays on the database it was on; what follows goes there."
 
-_TRANSACTION: Final = frozenset({b"MULTI", b"EXEC", b"DISCARD"})
-
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
@@ -64,28 +70,34 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
+class Unfollowed(NamedTuple):
+    """A command whose effect is unknown: its name, how often it was met, and the finding about the first one."""
+
+    name: str
+    times: int
+    first: Finding
+
+
 class Replay:
     """An engine and what happened on the way.
 
-    ``commands`` counts commands read (transactions count each of theirs), ``transactions`` those that were
-    executed. ``findings`` holds the first
-    thousand findings; ``counts`` counts all of them by code and ``severities`` by severity. ``stopped_at`` is
-    (part name, offset, number) of the first command that was not executed because the place to stop was reached, None
-    when the log was replayed whole. ``before`` is the upper-case name of a command to stop in front of,
-    ``before_number`` the number of one. ``strict``: the first finding that is no note ends the replay with
-    ReplayError. ``doubts`` holds the first findings about commands whose effect is unknown, ``doubt_count`` counts all
-    of them; ``order_doubts`` are those of an unknown order, which stop no rewrite. ``are_rules_known`` tells that the
-    rules were named by the caller or by the file: an error reply under rules that were only inferred is doubt.
-    ``watcher`` is called instead of each execution. ``part`` names the file at hand, and
-    ``in_exec`` tells that the command at hand belongs to a transaction.
+    ``commands`` counts commands read (transactions count each of theirs), ``transactions`` those that were executed.
+    ``findings`` holds the first thousand findings; ``counts`` counts all of them by code, ``severities`` by severity,
+    ``kinds`` by both. ``stopped_at`` is (part name, offset, number) of the first command that was not executed because
+    the place to stop was reached, None when the log was replayed whole. ``strict``: the first finding that is no note
+    ends the replay with ReplayError. ``doubts`` holds the first findings about commands whose effect is unknown,
+    ``doubt_count`` counts all of them; ``order_doubts`` are those of an unknown order, which stop no rewrite.
+    ``unfollowed`` tells of commands with unknown effects, by name, up to a hundred names. An error
+    reply under rules that were only inferred is doubt. ``choice`` tells whose rules apply, who says so, and why (with
+    the part where ``names_parts``). Where nobody named them, ``needs`` has what was used, which may raise them;
+    ``was_raised`` tells that older ones applied before. ``watcher`` is called instead of each execution. ``part``
+    names the file at hand, and ``in_exec`` tells that the command at hand belongs to a transaction.
     """
 
     def __init__(
         self,
         engine: Engine,
         *,
-        before: bytes | None = None,
-        before_number: int | None = None,
         strict: bool = False,
         watcher: Watcher | None = None,
     ) -> None:
@@ -96,23 +108,80 @@ class Replay:
         self.findings: list[Finding] = []
         self.counts: Counter[str] = Counter()
         self.severities: Counter[str] = Counter()
+        self.kinds: Counter[tuple[str, str]] = Counter()
         self.doubts: list[Finding] = []
         self.doubt_count = 0
         self.order_doubts: list[Finding] = []
-        self.are_rules_known = True
+        self.unfollowed: dict[bytes, Unfollowed] = {}
+        self.choice = self._start = RulesChoice(engine.rules, "named")
+        self.names_parts = False
+        self.needs: Needs | None = None
+        self.was_raised = False
         self.part = ""
+        self._is_base = False
+        self._offset = 0
         self.in_exec = False
         self.stopped_at: tuple[str, int, int] | None = None
-        self._before = before
-        self._before_number = before_number
         self._watcher = watcher
         self._handlers: dict[bytes, tuple[Handler, int]] = {}
         self._plain = PlainCommands(COMMANDS[b"SET"].handler)
         self._queue: list[tuple[Sequence[bytes], int, int]] | None = None
 
-    def begin_part(self, name: str) -> None:
-        """Begin the next file of the log: a server reads each with a fresh connection, on db 0."""
+    def begin(self, choice: RulesChoice, needs: Needs | None) -> None:
+        """Go by these rules. ``needs``: they may be raised by what commands use; None: they may not."""
+        self._start = choice
+        self.needs = self.engine.needs = needs
+        self.engine.on_need = self._meet_here
+        self.choice = choice if needs is None else needs.choose(choice)
+        self.engine.adopt(self.choice.rules)
+        self.engine.are_rules_guessed = not self.choice.is_known
+        self._handlers.clear()
+
+    def end(self) -> None:
+        """Leave the engine as one whose rules are known: what it executes from now on raises them no more."""
+        self.engine.needs = None
+        self.engine.on_need = None
+
+    def _meet_here(self, since: Since) -> None:
+        self.meet(since, self._offset)
+
+    def meet(self, since: Since, offset: int | None) -> None:
+        """Take note of the first use of something, at an offset of the part at hand; it may raise the rules."""
+        needs = self.needs
+        if needs is None:
+            return
+        needs.meet(since, self._place(offset))
+        self._choose(needs, offset)
+
+    def _meet_product(self, name: str, offset: int) -> None:
+        """Take note of a command that only a product has; it tells whose rules apply where no file does."""
+        product = BY_COMMAND.get(name.encode())
+        if self.needs is not None and product is not None:
+            self.needs.meet_product(product, name, self._place(offset))
+            self._choose(self.needs, offset)
+
+    def _place(self, offset: int | None) -> str:
+        place = "" if offset is None else f"at {offset:#x}"
+        return f"{place} of {self.part}" if place and self.names_parts else place
+
+    def _choose(self, needs: Needs, offset: int | None) -> None:
+        before, self.choice = self.choice, needs.choose(self._start)
+        if self.choice.rules != before.rules:
+            self.was_raised = self.was_raised or offset is not None
+            self.engine.adopt(self.choice.rules)
+            self.engine.are_rules_guessed = not self.choice.is_known
+            # What a server does not know is asked again.
+            self._handlers.clear()
+
+    def begin_part(self, name: str, *, is_base: bool = False) -> None:
+        """Begin the next file of the log: a server reads each with a fresh connection, on db 0.
+
+        ``is_base``: its commands were written by a rewrite.
+        """
         self.part = name
+        self._is_base = is_base
+        # A command tells more of its server in a base than elsewhere.
+        self._handlers.clear()
         self._queue = None
         self.engine.select(0)
 
@@ -121,6 +190,11 @@ class Replay:
         """A MULTI has not met its EXEC: at the end of a log, a server forgets such commands."""
         return self._queue is not None
 
+    @property
+    def queued(self) -> int:
+        """The commands of the transaction that is open, its MULTI among them."""
+        return 0 if self._queue is None else 1 + len(self._queue)
+
     def run(
         self,
         argvs: Sequence[Sequence[bytes]],
@@ -128,18 +202,33 @@ class Replay:
         first_number: int,
         *,
         limit: int | None = None,
+        skips: Sequence[int] = (),
     ) -> bool:
         """Execute commands of the part at hand; return False when the place to stop was reached.
 
         ``offsets`` are those of the commands in the part, in bytes; ``first_number`` is that of the first
-        command in the whole log, from 1. ``limit``: stop before the command with this index.
+        command in the whole log, from 1. ``limit``: stop before the command with this index. ``skips``: indexes of
+        commands before it, in their order, that are passed over.
         """
-        stop = self._find_stop(argvs, first_number, limit)
+        end = len(argvs) if limit is None else limit
+        begin = 0
+        for index in skips:
+            self._run(argvs, offsets, first_number, begin, index)
+            begin = index + 1
+        self._run(argvs, offsets, first_number, begin, end)
+        self.commands += end
+        if limit is not None:
+            self.stopped_at = (self.part, offsets[limit], first_number + limit)
+            return False
+        return True
+
+    def _run(
+        self, argvs: Sequence[Sequence[bytes]], offsets: Sequence[int], first_number: int, index: int, end: int
+    ) -> None:
+        """Execute the commands from an index up to another."""
         engine = self.engine
         handlers = self._handlers
         rows = argvs if isinstance(argvs, list) else list(argvs)
-        index = 0
-        end = len(argvs) if stop is None else stop
         while index < end:
             if self._queue is None and self._watcher is None:
                 try:
@@ -150,58 +239,72 @@ class Replay:
                 except CommandError as error:
                     index = self._plain.index
                     self._report(error, rows[index], offsets[index], first_number + index)
+                except UnmetNeedError as need:
+                    # Nothing was executed: the command at hand comes once more.
+                    index = self._plain.index
+                    self.meet(need.since, offsets[index])
+                    continue
             else:
                 self._meet(rows[index], offsets[index], first_number + index)
             index += 1
-        self.commands += end
-        if stop is not None:
-            self.stopped_at = (self.part, offsets[stop], first_number + stop)
-            return False
-        return True
-
-    def _find_stop(self, argvs: Sequence[Sequence[bytes]], first: int, limit: int | None) -> int | None:
-        """Return the index of the first command that is not to be executed; None: all are."""
-        stops = [] if limit is None else [limit]
-        if self._before_number is not None:
-            stops.append(max(0, self._before_number - first))
-        if self._before is not None:
-            stops += [index for index, argv in enumerate(argvs) if is_called(argv, self._before)][:1]
-        return min((stop for stop in stops if stop < len(argvs)), default=None)
 
     def _meet(self, argv: Sequence[bytes], offset: int, number: int) -> None:
         """Deal with a command that is new, belongs to a transaction, or makes one."""
         name = argv[0].upper()
         try:
-            if name in _TRANSACTION:
+            if name in TRANSACTION:
                 self._transact(name)
             elif self._queue is not None:
                 # Unknown commands are refused when they are queued, as when they are executed.
-                self.engine.find(argv)
+                self._find(argv, offset)
                 self._queue.append((argv, offset, number))
             else:
-                self._learn(argv)
+                self._learn(argv, offset)
                 self._execute(argv, offset, number)
         except CommandError as error:
             self._report(error, argv, offset, number)
+            if self._watcher is not None:
+                self._watcher(self, argv, offset, number, _answer(error))
 
-    def _learn(self, argv: Sequence[bytes]) -> None:
+    def _find(self, argv: Sequence[bytes], offset: int) -> Command:
+        """Return the row of a command. Raises UnknownCommandError where the server does not have it."""
+        row = self.engine.find(argv)
+        try:
+            self.engine.check_known(row)
+        except UnmetNeedError as need:
+            self.meet(need.since, offset)
+            self.engine.check_known(row)
+        if not row.is_of_servers:
+            self._meet_product(row.name, offset)
+        if self._is_base and row.name in REWRITTEN:
+            self.meet(REWRITTEN[row.name], offset)
+        return row
+
+    def _learn(self, argv: Sequence[bytes], offset: int) -> None:
         name = argv[0].upper()
         if name in _REMARKABLE:
             # Each goes through _execute.
-            self.engine.find(argv)
+            self._find(argv, offset)
         elif name in CONTAINERS:
             self._handlers[argv[0]] = (_execute_subcommand, 1)
         else:
-            row = self.engine.find(argv)
+            row = self._find(argv, offset)
             self._handlers[argv[0]] = (row.handler, abs(row.arity))
 
     def _execute(self, argv: Sequence[bytes], offset: int, number: int) -> None:
+        self._offset = offset
+
         def execute() -> CommandError | None:
-            try:
-                self.engine.execute(*argv)
-            except CommandError as error:
-                self._report(error, argv, offset, number)
-                return error
+            while True:
+                try:
+                    self.engine.execute(*argv)
+                except UnmetNeedError as need:
+                    self.meet(need.since, offset)
+                except CommandError as error:
+                    self._report(error, argv, offset, number)
+                    return error
+                else:
+                    break
             if argv[0].upper() in _REMARKABLE:
                 self._remark(argv, offset, number)
             return None
@@ -235,7 +338,7 @@ class Replay:
 
     def _report(self, error: CommandError, argv: Sequence[bytes], offset: int, number: int) -> None:
         code, server, is_doubt = _classify(error, argv, self.engine.rules)
-        is_doubt = is_doubt or (code == "CMD203" and not self.are_rules_known)
+        is_doubt = is_doubt or (code == "CMD203" and not self.choice.is_known)
         severity = "error" if (is_doubt and code != "CMD209") or server == _REFUSES else "warning"
         message = f"{show_command(argv)}: {show_reply(error)}"
         if code == "CMD203" and is_doubt:
@@ -246,7 +349,17 @@ class Replay:
             kept = self.order_doubts if code == "CMD209" else self.doubts
             if len(kept) < KEPT_FINDINGS:
                 kept.append(finding._replace(db=self.engine.index))
+            if isinstance(error, UnknownEffectError) and not isinstance(error, UnknownOrderError):
+                self._count_unfollowed(argv, finding)
         self._keep(finding, argv)
+
+    def _count_unfollowed(self, argv: Sequence[bytes], finding: Finding) -> None:
+        name = command_name(argv)
+        known = self.unfollowed.get(name)
+        if known is not None:
+            self.unfollowed[name] = known._replace(times=known.times + 1)
+        elif len(self.unfollowed) < KEPT_NAMES:
+            self.unfollowed[name] = Unfollowed(show_command([name]), 1, finding)
 
     def _remark(self, argv: Sequence[bytes], offset: int, number: int) -> None:
         code, severity, words = _REMARKABLE[argv[0].upper()]
@@ -256,12 +369,18 @@ class Replay:
     def _keep(self, finding: Finding, argv: Sequence[bytes]) -> None:
         self.counts[finding.code] += 1
         self.severities[finding.severity] += 1
+        self.kinds[finding.severity, finding.code] += 1
         if self.severities[finding.severity] <= (KEPT_NOTES if finding.severity == "note" else KEPT_FINDINGS):
             keys = keys_of(argv)
             self.findings.append(finding._replace(db=self.engine.index, key=keys[0] if keys else None))
         if self.strict and finding.severity != "note":
             where = f"{self.part}: at {finding.offset:#x}: command {finding.number}"
             raise ReplayError(f"{where}: {finding.message} ({finding.code})\n  {finding.server}")
+
+
+def _answer(error: CommandError) -> Callable[[], CommandError]:
+    """Return a function that returns ``error``. In a frame that the error went through, it would never be freed."""
+    return lambda: error
 
 
 def _execute_subcommand(engine: Engine, argv: Sequence[bytes]) -> None:
@@ -295,4 +414,4 @@ def _classify(error: CommandError, argv: Sequence[bytes], rules: Rules) -> tuple
         return "CMD202", _REFUSES if counts else _READS_ON, True
     if name == b"SELECT":
         return "CMD204", _STAYS, True
-    return "CMD206" if name in _TRANSACTION else "CMD203", goes_on, False
+    return "CMD206" if name in TRANSACTION else "CMD203", goes_on, False

@@ -9,21 +9,33 @@ from rdbtool._codec.feed import feed_header, feed_item, feed_record
 from rdbtool.engine.convert import is_plain
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.telling import tell_db
-from rdbtool.model import Aux, FunctionLibrary, Header, KeyRecord
+from rdbtool.model import Aux, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
 from rdbtool.span import Span
+from rdbtool.types import SCRIPT_AUX
 
 if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
     from rdbtool._codec.sink import Sink
 
 
-class EngineState:
-    """The keys and functions of an engine, under a header and aux fields that are given."""
+def script_fields(engine: Engine) -> list[Aux]:
+    """Return the scripts that were loaded into an engine, as an RDB has them: aux fields called lua."""
+    return [Aux(SCRIPT_AUX, script, Span(-1, -1)) for script in engine.kept_scripts.values()]
 
-    def __init__(self, engine: Engine, header: Header, aux: Sequence[Aux] = ()) -> None:
+
+class EngineState:
+    """The keys and functions of an engine, under a header and aux fields that are given.
+
+    ``module_aux`` is what modules kept beside the keys of the snapshot.
+    """
+
+    def __init__(
+        self, engine: Engine, header: Header, aux: Sequence[Aux] = (), module_aux: Sequence[ModuleAux] = ()
+    ) -> None:
         self.engine = engine
         self.header = header
         self.aux = list(aux)
+        self.module_aux = tuple(module_aux)
 
     @property
     def functions(self) -> list[FunctionLibrary]:
@@ -48,10 +60,9 @@ class EngineState:
     ) -> None:
         """Tell ``sink`` of everything. ``progress`` is called now and then with 0: there are no bytes to count."""
         feed_header(self.header.magic, self.header.version, sink)
-        for aux in self.aux:
-            feed_item(aux, sink)
-        for library in self.functions:
-            feed_item(library, sink)
+        items: list[Item] = [*self.aux, *self.module_aux, *self.functions]
+        for item in items:
+            feed_item(item, sink)
         if selection is None:
             for index, db in sorted(self.engine.dbs.items()):
                 tell_db(index, db.keys, db.expires, sink, progress)
@@ -68,4 +79,4 @@ class EngineState:
             for key, data in db.keys.items():
                 if not is_plain(data):
                     kept.put(key, data)
-        return EngineState(rest, self.header, self.aux)
+        return EngineState(rest, self.header, self.aux, self.module_aux)

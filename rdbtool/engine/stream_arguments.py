@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import parse_int
@@ -12,7 +12,7 @@ from rdbtool.engine.streams import MAX_ID, U64, StreamData
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine
-    from rdbtool.rules import Rules
+    from rdbtool.servers import Rules
 
 INVALID_ID: Final = "ERR Invalid stream ID specified as stream command argument"
 
@@ -29,7 +29,7 @@ STRATEGIES: Final = (KEEPREF, DELREF, ACKED)
 
 def knows(rules: Rules, redis: tuple[int, int], *, valkey: bool = True) -> bool:
     """Return whether a server has what Redis has since version ``redis``, and Valkey always or never."""
-    return valkey if rules.family == "valkey" else (rules.major, rules.minor) >= redis
+    return rules.has(redis, (7, 2) if valkey else None)
 
 
 def parse_id(text: bytes, *, strict: bool = True) -> int:
@@ -54,11 +54,11 @@ def parse_id(text: bytes, *, strict: bool = True) -> int:
     raise CommandError(INVALID_ID)
 
 
-def parse_new_id(rules: Rules, text: bytes, last_id: int) -> int | None:
+def parse_new_id(engine: Engine, text: bytes, last_id: int) -> int | None:
     """Return the id of a new entry behind ``last_id``, ``ms-*`` included; None where no sequence number is left."""
     if not text.endswith(b"-*"):
         return parse_id(text)
-    if not knows(rules, (7, 0)) or b"-" in text[:-2]:
+    if b"-" in text[:-2] or not engine.knows(b"XADD", b"ms-*"):
         raise CommandError(INVALID_ID)
     ms = parse_id(text[:-2])
     if ms >> 64 == last_id >> 64:
@@ -93,12 +93,22 @@ def settle(engine: Engine, stream: StreamData) -> None:
 
 
 def parse_options(
-    argv: Sequence[bytes], at: int, *, flags: Collection[bytes] = (), values: Collection[bytes] = ()
+    argv: Sequence[bytes],
+    at: int,
+    *,
+    flags: Collection[bytes] = (),
+    values: Collection[bytes] = (),
+    knows: Callable[[bytes], bool] | None = None,
 ) -> dict[bytes, bytes]:
-    """Read the options from ``at`` to the end: words that stand alone, and words with a value. The last one counts."""
+    """Read the options from ``at`` to the end: words that stand alone, and words with a value. The last one counts.
+
+    ``knows`` says whether the server has a word, None: it has all.
+    """
     options: dict[bytes, bytes] = {}
     while at < len(argv):
         word = argv[at].upper()
+        if knows is not None and not knows(word):
+            raise CommandError(SYNTAX)
         if word in flags:
             options[word] = b""
         elif word in values and at + 1 < len(argv):
@@ -110,8 +120,8 @@ def parse_options(
     return options
 
 
-def parse_ids_block(argv: Sequence[bytes], at: int) -> tuple[list[int], int]:
-    """Read ``IDS numids id …`` whose count stands at ``at``; return the ids and where the block ends."""
+def parse_ids_block(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], int]:
+    """Read ``IDS numids id …`` whose count is at ``at``; return the texts of the ids and where the block ends."""
     if at >= len(argv):
         raise CommandError(SYNTAX)
     count = parse_int(argv[at], "ERR Number of IDs must be a positive integer")
@@ -120,13 +130,13 @@ def parse_ids_block(argv: Sequence[bytes], at: int) -> tuple[list[int], int]:
     stop = at + 1 + count
     if stop > len(argv):
         raise CommandError("ERR The `numids` parameter must match the number of arguments")
-    return [parse_id(text) for text in argv[at + 1 : stop]], stop
+    return argv[at + 1 : stop], stop
 
 
-def parse_strategy_and_ids(argv: Sequence[bytes], at: int) -> tuple[bytes, list[int]]:
-    """Read ``[KEEPREF|DELREF|ACKED] IDS numids id …``, the tail of XDELEX and XACKDEL."""
+def parse_strategy_and_ids(argv: Sequence[bytes], at: int) -> tuple[bytes, Sequence[bytes]]:
+    """Read ``[KEEPREF|DELREF|ACKED] IDS numids id …``, the tail of XDELEX and XACKDEL; the ids as text."""
     strategy: bytes | None = None
-    ids: list[int] | None = None
+    ids: Sequence[bytes] | None = None
     while at < len(argv):
         word = argv[at].upper()
         if word == b"IDS" and ids is None:

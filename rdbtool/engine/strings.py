@@ -6,13 +6,16 @@ so that a log of a million SETBITs to one bitmap does not copy the bitmap a mill
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from rdbtool.engine.errors import CommandError, WrongTypeError
+from rdbtool.engine.errors import CommandError, UnknownEffectError, WrongTypeError
 from rdbtool.engine.keyspace import Db
 from rdbtool.engine.values import StringData
 
-#: The longest string (proto-max-bulk-len). Servers do not apply it to a log; it protects from ``SETBIT key 2^60 1``.
+if TYPE_CHECKING:
+    from rdbtool.engine.engine import Engine
+
+#: The longest string that is kept here: it protects from ``SETBIT key 2^60 1``. Redis before 7.0 has the same bound.
 MAX_STRING: Final = 512 << 20
 
 #: Strings up to this size are ``bytes`` always: a copy costs nothing, and they take less room.
@@ -46,7 +49,17 @@ def store_string(db: Db, key: bytes, data: StringData) -> None:
     db.keys[key] = bytes(data) if len(data) <= SHORT else data
 
 
-def check_size(size: int) -> None:
+def check_size(engine: Engine, size: int) -> None:
     """Raise CommandError if a string would become too long."""
     if size > MAX_STRING:
-        raise CommandError("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+        refuse_size(engine, "ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+
+
+def refuse_size(engine: Engine, error: str) -> None:
+    """Raise what comes of a command that makes a string longer than ``MAX_STRING``.
+
+    Redis before 7.0 answers with an error. Later servers bound what clients send, and not what an AOF holds.
+    """
+    if engine.rules.has((7, 0)):
+        raise UnknownEffectError("the string becomes longer than the 512 MB that rdbtool keeps")
+    raise CommandError(error)

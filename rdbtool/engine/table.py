@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from rdbtool.engine.words import Since
+from rdbtool.servers import Release
+
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine
 
@@ -24,6 +27,23 @@ class Command(NamedTuple):
     redis: str | None
     valkey: str | None
     handler: Handler
+
+    @property
+    def since(self) -> Since:
+        """The first releases that have the command."""
+        return Since(self.name, _release(self.redis), _release(self.valkey))
+
+    @property
+    def is_of_servers(self) -> bool:
+        """Whether Redis or Valkey has it, and not a fork alone."""
+        return self.redis is not None or self.valkey is not None
+
+
+def _release(version: str | None) -> Release | None:
+    if version is None:
+        return None
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
 
 
 #: By upper-case name; a subcommand under ``b"XGROUP CREATE"``, its container without a handler is not listed.

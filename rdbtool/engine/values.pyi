@@ -4,9 +4,16 @@ from collections.abc import Sequence
 class StringData(bytearray): ...
 class ListData(deque[bytes]): ...
 
+UNORDERED: int
+SORTED: int
+KEPT: int
+
 class SetData(dict[bytes, None]):
+    layout: int
     expires: dict[bytes, int] | None
     def add_from(self, argv: Sequence[bytes], start: int) -> None: ...
+    def fill(self, members: Sequence[bytes]) -> None: ...
+    def keep_order(self) -> None: ...
 
 class HashData(dict[bytes, bytes]):
     expires: dict[bytes, int] | None

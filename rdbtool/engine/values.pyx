@@ -18,6 +18,21 @@ from libc.stdint cimport uint8_t
 from rdbtool._codec.cursor cimport rt_parse_double
 from rdbtool._codec.scores cimport in_doubt
 
+cdef enum:
+    _UNORDERED = 0
+    _SORTED = 1
+    _KEPT = 2
+    # The defaults of set-max-intset-entries, set-max-listpack-entries and set-max-listpack-value.
+    INTSET_ENTRIES = 512
+    LISTPACK_ENTRIES = 128
+    LISTPACK_SIZE = 64
+
+
+#: See ``SetData.layout``.
+UNORDERED = _UNORDERED
+SORTED = _SORTED
+KEPT = _KEPT
+
 
 class StringData(bytearray):
     """A long string that commands change in place (SETBIT, APPEND, PFADD); all others are ``bytes``.
@@ -36,16 +51,78 @@ class ListData(deque):
 
 @auto_pickle(False)
 cdef class SetData(dict):
-    """A set: its members are the keys. ``expires`` (KeyDB): member to Unix ms, as in a hash that ``keeps``."""
+    """A set: its members are the keys. ``expires`` (KeyDB): member to Unix ms, as in a hash that ``keeps``.
+
+    ``layout`` tells in which order a server that loaded the same has the members: ``SORTED`` (an intset), ``KEPT`` (a
+    listpack, since 7.2: as they were added, which is the order of the keys here), or ``UNORDERED`` (a hash table). It
+    goes by the servers' defaults, and is right as long as members are added with ``add_from`` only.
+    """
 
     cdef public dict expires
+    cdef public int layout
 
     def add_from(self, argv, Py_ssize_t start):
         """Add the members that a command has from ``start`` on."""
         cdef tuple words = argv if type(argv) is tuple else tuple(argv)
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, count = PyTuple_GET_SIZE(words) - start
+        if not PyDict_Size(self) and count:
+            self.layout = _SORTED if count <= INTSET_ENTRIES and _is_integer(words[start]) else _KEPT
+        if count > (INTSET_ENTRIES if self.layout == _SORTED else LISTPACK_ENTRIES):
+            # A server goes by the number of arguments before it looks at them.
+            self.layout = _UNORDERED
         for i in range(start, PyTuple_GET_SIZE(words)):
+            if self.layout != _UNORDERED:
+                self._make_room(words[i])
             PyDict_SetItem(self, words[i], None)
+
+    def fill(self, members):
+        """Fill a new one with the members of a record."""
+        cdef Py_ssize_t count = len(members)
+        self.layout = _SORTED if count <= INTSET_ENTRIES else _UNORDERED
+        for member in members:
+            if self.layout != _UNORDERED:
+                self._make_room(member)
+            PyDict_SetItem(self, member, None)
+
+    def keep_order(self):
+        """Note that a record held the members in a listpack: integers too are in the order in which they were added."""
+        fits = PyDict_Size(self) <= LISTPACK_ENTRIES and all(len(member) <= LISTPACK_SIZE for member in self)
+        self.layout = _KEPT if fits else _UNORDERED
+
+    cdef int _make_room(self, bytes member) except -1:
+        """Change the layout as a server does before it adds a member."""
+        if member in self:
+            return 0
+        cdef Py_ssize_t size = PyDict_Size(self)
+        if self.layout == _SORTED and _is_integer(member):
+            if size >= INTSET_ENTRIES:
+                self.layout = _UNORDERED
+            return 0
+        if size >= LISTPACK_ENTRIES or PyBytes_GET_SIZE(member) > LISTPACK_SIZE:
+            self.layout = _UNORDERED
+        elif self.layout == _SORTED:
+            self.layout = _KEPT
+            ordered = sorted(self, key=int)
+            self.clear()
+            self.update(dict.fromkeys(ordered))
+        return 0
+
+
+cdef bint _is_integer(bytes text):
+    """Whether a text is a canonical integer of 64 bits."""
+    cdef const char *digits = PyBytes_AS_STRING(text)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(text), at
+    if size > 1 and digits[0] == 45:
+        digits += 1
+        size -= 1
+    elif size == 1:
+        return 48 <= digits[0] <= 57
+    if not 1 <= size <= 19 or digits[0] == 48:
+        return False
+    for at in range(size):
+        if not 48 <= digits[at] <= 57:
+            return False
+    return size < 19 or -9223372036854775808 <= int(text) <= 9223372036854775807
 
 
 @auto_pickle(False)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 #: What to do at a fault: raise it; end the iteration; go on behind it, where that is possible.
 OnFault = Literal["raise", "stop", "skip"]
 Progress = Callable[[int], object]
+Target = str | os.PathLike[str] | bytes | BinaryIO
 
 #: Commands in a batch.
 _BATCH: Final = 256
@@ -103,6 +104,9 @@ class AofReader:
         self._max_inflate = max_inflate_of(options)
         self._open = single
         self._started = False
+        self._collects = True
+        #: Gives the one file of a log once more, from its beginning; None: it can be read only once.
+        self.again_from: Callable[[], Target] | None = None
 
     def batches(
         self, *, on_fault: OnFault = "raise", progress: Progress | None = None
@@ -114,6 +118,15 @@ class AofReader:
         raised. Raises FormatError, InputError, LimitError, UnsupportedError.
         """
         return self._read(on_fault, progress, collect=True)
+
+    def count_rest(self, batches: Iterator[RdbReader | CommandBatch]) -> None:
+        """Read what is left of ``batches`` without making commands: ``count`` then counts them all.
+
+        Raises what reading raises.
+        """
+        self._collects = False
+        for _ in batches:
+            pass
 
     def check(self, *, on_fault: OnFault = "raise", progress: Progress | None = None) -> int:
         """Check the framing of all parts without making commands, and return how many there are."""
@@ -155,6 +168,17 @@ class AofReader:
         """What the file at hand is compressed with, None if it is not, or none is open."""
         return None if self._open is None else self._open.source.compression
 
+    def again(self) -> AofReader | None:
+        """Return a new reader of the same log, None where it can be read only once. Raises what opening it raises."""
+        options = AofOptions(max_inflate=self._max_inflate, backend=self.backend, lax=self.lax, known=self.known)
+        if self.manifest is not None:
+            return AofReader(list_parts(self.manifest), manifest=self.manifest, **options)
+        if self.again_from is None:
+            return None
+        target = self.again_from()
+        opened = open_part(target, name=self.parts[0].name, max_inflate=self._max_inflate)
+        return single_log(opened, target, **options)
+
     def close(self) -> None:
         """Close what is open."""
         if self._open is not None:
@@ -175,6 +199,7 @@ class AofReader:
         if self._started:
             raise ValueError("a log is read once: open it again")
         self._started = True
+        self._collects = collect
         before = 0
         for index, part in enumerate(self.parts):
             if index < self.first_part:
@@ -182,7 +207,7 @@ class AofReader:
             opened = self._open or open_part(part.path or "", max_inflate=self._max_inflate)
             self._open = opened
             try:
-                yield from self._read_part(index, opened, on_fault, _after(progress, before), collect=collect)
+                yield from self._read_part(index, opened, on_fault, _after(progress, before))
                 before += opened.source.position
             finally:
                 self.close()
@@ -194,7 +219,7 @@ class AofReader:
             self.tail = Tail("clean", 0, 0, 0)
 
     def _read_part(
-        self, index: int, opened: OpenPart, on_fault: OnFault, progress: Progress | None, *, collect: bool
+        self, index: int, opened: OpenPart, on_fault: OnFault, progress: Progress | None
     ) -> Iterator[RdbReader | CommandBatch]:
         source, window = opened
         part = self.parts[index]
@@ -210,16 +235,17 @@ class AofReader:
             if window.peek(window.at, 1):
                 part.format = "rdb+resp"
         window.forget_checksum()
-        yield from self._read_commands(index, opened, on_fault, progress, collect=collect)
+        yield from self._read_commands(index, opened, on_fault, progress)
 
     def _read_commands(
-        self, index: int, opened: OpenPart, on_fault: OnFault, progress: Progress | None, *, collect: bool
+        self, index: int, opened: OpenPart, on_fault: OnFault, progress: Progress | None
     ) -> Iterator[CommandBatch]:
         containers = None if self.uses is None else self.uses.containers
         scanner = Scanner(opened.window, 1 if self.backend == "grammar" else _BATCH, containers)
         before = self.count
         while True:
             first = self.count + 1
+            collect = self._collects
             status, fault = self._advance(scanner, opened, before, progress, collect=collect)
             self.count = before + scanner.count
             if self.uses is not None:
@@ -301,9 +327,7 @@ def _after(progress: Progress | None, before: int) -> Progress | None:
     return None if progress is None else lambda at: progress(before + at)
 
 
-def open_aof(
-    target: str | os.PathLike[str] | bytes | BinaryIO, *, name: str | None = None, **options: Unpack[AofOptions]
-) -> AofReader:
+def open_aof(target: Target, *, name: str | None = None, **options: Unpack[AofOptions]) -> AofReader:
     """Open a log: a file, a manifest, a directory with one, ``-`` for standard input, bytes, or a binary stream.
 
     A directory may also be the one that holds the log's directory, or a single ``appendonly.aof``. ``name`` is
@@ -325,7 +349,7 @@ def open_aof(
     return open_manifest(target, **options)
 
 
-def open_manifest(target: str | os.PathLike[str] | bytes | BinaryIO, **options: Unpack[AofOptions]) -> AofReader:
+def open_manifest(target: Target, **options: Unpack[AofOptions]) -> AofReader:
     """Open the log whose manifest is at a path. Raises InputError where there is no path: it names other files."""
     if not isinstance(target, str | os.PathLike) or target == "-":
         raise InputError("cannot read a manifest without the files that it names: give its path")
@@ -333,14 +357,15 @@ def open_manifest(target: str | os.PathLike[str] | bytes | BinaryIO, **options: 
     return AofReader(list_parts(manifest), manifest=manifest, **options)
 
 
-def single_log(
-    opened: OpenPart, target: str | os.PathLike[str] | bytes | BinaryIO, **options: Unpack[AofOptions]
-) -> AofReader:
+def single_log(opened: OpenPart, target: Target, **options: Unpack[AofOptions]) -> AofReader:
     """Return the reader of a log that is one file, which is open and of which nothing was consumed."""
     source = opened.source
     path = os.fspath(target) if isinstance(target, str | os.PathLike) and target != "-" else None
     part = Part(source.name, path, "single", number=1, size=source.size, format=opened.format())
-    return AofReader([part], single=opened, **options)
+    reader = AofReader([part], single=opened, **options)
+    if isinstance(target, bytes) or (path is not None and Path(path).is_file()):
+        reader.again_from = lambda: target
+    return reader
 
 
 def max_inflate_of(options: AofOptions) -> int:

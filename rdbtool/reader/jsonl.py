@@ -21,6 +21,7 @@ from rdbtool.reader.jsonl_parts import Refusal
 from rdbtool.reader.jsonl_records import Records, read_header, read_item
 from rdbtool.reader.rdb import REPEATED_AUX, Totals
 from rdbtool.reader.windows import open_window, too_large
+from rdbtool.servers import RulesChoice, choose_rules
 from rdbtool.span import Span, Where
 from rdbtool.types import DEFAULT_MAX_INFLATE, KINDS, REDIS
 
@@ -52,6 +53,7 @@ class JsonlReader:
     doubt: UncertainError | None = None
     obstacle: UncertainError | None = None
     remarks: Sequence[str] = ()
+    extent: None = None
 
     def __init__(self, source: Source, *, max_inflate: int | None = None, window: Window | None = None) -> None:
         self.source = source
@@ -78,6 +80,11 @@ class JsonlReader:
     def size(self) -> int | None:
         """The size of the source in bytes, None where nobody knows."""
         return self.source.size
+
+    @property
+    def choice(self) -> RulesChoice:
+        """Whose rules apply where nobody names them, as far as the file was read."""
+        return choose_rules(self)
 
     @property
     def totals(self) -> Totals:

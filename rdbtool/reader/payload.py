@@ -7,36 +7,34 @@ value are not looked at, as in the servers.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.selection import Selection
 from rdbtool.errors import FormatError, UnsupportedError
 from rdbtool.model import KeyRecord
 from rdbtool.octets.crc64 import crc64
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.rules import Rules
+from rdbtool.servers import COMMON_VERSION, Rules
 from rdbtool.span import Where
 from rdbtool.types import REDIS, VALKEY, VERSIONS, value_types
+
+if TYPE_CHECKING:
+    from rdbtool._codec.sink import Sink
 
 #: The version, 2 bytes, and the checksum, 8 bytes, at the end of a payload.
 FOOTER_SIZE: Final = 10
 
-#: The newest RDB version that servers read, by the first release that does.
-_NEWEST: Final = (
-    ((8, 10), 15),
-    ((8, 8), 14),
-    ((8, 6), 13),
-    ((7, 4), 12),
-    ((7, 2), 11),
-    ((7, 0), 10),
-    ((5, 0), 9),
-    ((4, 0), 8),
-    ((3, 2), 7),
-)
+#: The RDB version of the first servers with DUMP: earlier ones read no payload.
 _OLDEST: Final = 6
 
 #: Below this version an RDB has no checksum, which makes a reader suspicious of newer types; a payload always has one.
 _LEAST_HEADER: Final = 5
+
+#: No checksum, at the end of a file.
+_CHECKSUM_SIZE: Final = 8
+
+#: What was read from a source that had its own limits may be of any size.
+_ANY_SIZE: Final = 1 << 62
 
 _KEY_META: Final = 243
 _KEY_META_SINCE: Final = 13
@@ -53,10 +51,8 @@ class FooterError(FormatError):
 
 
 def newest_version(rules: Rules) -> int:
-    """Return the newest RDB version that a server reads."""
-    if rules.family == "valkey":
-        return VERSIONS[VALKEY][1] if rules.major >= 9 else 11
-    return next((version for since, version in _NEWEST if (rules.major, rules.minor) >= since), _OLDEST)
+    """Return the newest RDB version that a server reads in a payload."""
+    return max(rules.rdb_version, _OLDEST)
 
 
 def check_footer(payload: bytes, rules: Rules | None = None) -> int:
@@ -71,7 +67,7 @@ def check_footer(payload: bytes, rules: Rules | None = None) -> int:
     if not _reads_version(version, rules):
         raise FooterError("RDB002", at, "an RDB version that the server reads", str(version))
     stored = int.from_bytes(payload[at + 2 :], "little")
-    if stored == 0 and (rules is None or (rules.family == "redis" and (rules.major, rules.minor) >= (8, 10))):
+    if stored == 0 and (rules is None or rules.has((8, 10), None)):
         # Left out by the writer.
         return version
     found = crc64(memoryview(payload)[: at + 2])
@@ -126,13 +122,34 @@ def read_payload(
     )
 
 
+def feed_payload(payload: bytes, sink: Sink, *, db: int, key: bytes, expire_at_ms: int | None = None) -> None:
+    """Tell ``sink`` of the value of a payload as a key of a database. Raises what reading a file raises."""
+    version = check_footer(payload)
+    magic = VALKEY if version >= VERSIONS[VALKEY][0] else REDIS
+    type_at = _find_type(payload, magic, None)
+    body = memoryview(payload)
+    file = b"".join(
+        (
+            b"VALKEY%03d" % version if magic == VALKEY else b"REDIS%04d" % max(version, _LEAST_HEADER),
+            b"\xfe" + _length(db),
+            b"" if expire_at_ms is None else b"\xfc" + expire_at_ms.to_bytes(8, "little", signed=True),
+            body[: type_at + 1],
+            _length(len(key)) + key,
+            body[type_at + 1 : -FOOTER_SIZE],
+            b"\xff" + bytes(_CHECKSUM_SIZE),
+        )
+    )
+    with open_rdb(file, name="payload", max_inflate=_ANY_SIZE) as reader:
+        reader.feed(sink)
+
+
 def _reads_version(version: int, rules: Rules | None) -> bool:
     valkey_only = VERSIONS[VALKEY][0]
     if rules is None:
         return version <= VERSIONS[REDIS][1] or valkey_only <= version <= VERSIONS[VALKEY][1]
     if newest_version(rules) >= valkey_only:
         # The numbers between are other servers'.
-        return version <= 11 or valkey_only <= version <= newest_version(rules)
+        return version <= COMMON_VERSION or valkey_only <= version <= newest_version(rules)
     return version <= newest_version(rules)
 
 

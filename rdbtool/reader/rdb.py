@@ -17,10 +17,11 @@ from rdbtool._codec.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
 from rdbtool._codec.records import Records
 from rdbtool._codec.window import Window, WindowLimitError
 from rdbtool.errors import FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
-from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
+from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
 from rdbtool.octets.source import Source, open_source
 from rdbtool.products import BY_NAME, Product
 from rdbtool.reader.windows import WindowStream, open_window, too_large
+from rdbtool.servers import RulesChoice, choose_rules
 from rdbtool.types import BACKENDS, DEFAULT_MAX_INFLATE
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Totals(NamedTuple):
 class RdbReader:
     """An open RDB. Iterating gives its ``KeyRecord``s; ``items`` also what stands between them.
 
-    ``header``, ``aux``, ``functions`` and ``end`` hold what was met so far. ``max_inflate`` bounds a
+    ``header``, ``aux``, ``functions``, ``module_aux`` and ``end`` hold what was met so far. ``max_inflate`` bounds a
     single inflated string in bytes. Reading raises FormatError for bytes that no server writes,
     UnsupportedError for versions and types this release does not know, LimitError where an answer
     would take more memory than allowed, InputError where the source fails or changes.
@@ -68,6 +69,7 @@ class RdbReader:
     doubt: UncertainError | None = None
     obstacle: UncertainError | None = None
     remarks: Sequence[str] = ()
+    extent: None = None
 
     def __init__(
         self,
@@ -82,6 +84,7 @@ class RdbReader:
         self.embedded = embedded
         self.aux: list[Aux] = []
         self.functions: list[FunctionLibrary] = []
+        self.module_aux: list[ModuleAux] = []
         self.end: End | None = None
         self.backend = backend or os.environ.get("RDBTOOL_BACKEND", "codec")
         if self.backend not in BACKENDS:
@@ -95,6 +98,11 @@ class RdbReader:
         self._decoder.embedded = embedded
         self._decoder.on_item = self._note
         self.header = self._read_header()
+
+    @property
+    def choice(self) -> RulesChoice:
+        """Whose rules apply where nobody names them, as far as the file was read."""
+        return choose_rules(self)
 
     @property
     def product(self) -> Product | None:
@@ -293,6 +301,8 @@ class RdbReader:
                 self.aux.append(item)
         elif isinstance(item, FunctionLibrary):
             self.functions.append(item)
+        elif isinstance(item, ModuleAux):
+            self.module_aux.append(item)
         elif isinstance(item, End):
             self.end = item
 

@@ -14,7 +14,9 @@ from typing import Any, Final
 from rdbtool.analysis.diff import Comparison, Counts, Difference
 from rdbtool.analysis.diff_items import ItemDifference
 from rdbtool.analysis.diff_parts import Datum, Part
+from rdbtool.errors import json_name
 from rdbtool.model import KeyRecord, OpaqueValue, PendingEntry, StreamGroup, StreamID, StringValue
+from rdbtool.sinks.extent import skipped_json, stop_json
 from rdbtool.sinks.findings import json_bytes
 from rdbtool.sinks.screen import Screen
 from rdbtool.sinks.text import show_bytes, show_count, show_score, show_time
@@ -60,7 +62,7 @@ def write_text(comparison: Comparison, write: Write, *, brief: bool, is_terminal
 def write_json(comparison: Comparison, write: Write) -> None:
     """Write the differences as one JSON object (schema 1), with a key on each line."""
     lines = _Lines(write)
-    head = {"schema": 1, "a": comparison.first.name, "b": comparison.second.name}
+    head = {"schema": 1, "a": json_name(comparison.first.name), "b": json_name(comparison.second.name)}
     items = json.dumps([_item_json(item) for item in comparison.items])
     lines.put(f'{json.dumps(head)[:-1]}, "items": {items}, "keys": [')
     comma = ""
@@ -68,8 +70,11 @@ def write_json(comparison: Comparison, write: Write) -> None:
         lines.put(comma + json.dumps(_difference_json(difference)), end="")
         comma = ",\n"
     counts = comparison.counts
-    summary = {"same": not counts.differs, "complete": counts.is_whole, "added": counts.added}
+    summary: dict[str, Any] = {"same": not counts.differs, "complete": counts.is_whole, "added": counts.added}
     summary |= {"removed": counts.removed, "changed": counts.changed, "unchanged": counts.same, "items": counts.items}
+    for side, extent in (("a", comparison.first.extent), ("b", comparison.second.extent)):
+        if extent is not None and (extent.place or extent.skipped):
+            summary |= {f"stopped_at_{side}": stop_json(extent), f"skipped_{side}": skipped_json(extent)}
     if comma:
         lines.put("")
     lines.put(f'], "summary": {json.dumps(summary)}}}')

@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from rdbtool._codec.able import Server, server_of
 from rdbtool._codec.feed import feed_record
 from rdbtool._codec.fit import Fit
 from rdbtool._codec.rdb import Rdb
@@ -23,6 +22,7 @@ from rdbtool.analysis.diff_parts import are_near
 from rdbtool.errors import InputError, LossError
 from rdbtool.model import ArrayValue, KeyRecord, StreamGroup, StreamID, StreamValue, StringValue, ZSetValue
 from rdbtool.reader.rdb import open_rdb
+from rdbtool.servers import Rules, server_of
 from rdbtool.sinks.diff_edits import Words, edit_value
 from rdbtool.writer.targets import Target
 
@@ -187,7 +187,7 @@ class Commands:
             self.close()
 
 
-def needs_payload(record: KeyRecord, server: Server) -> bool:
+def needs_payload(record: KeyRecord, server: Rules) -> bool:
     """Return whether there are no words for some of a record, so that only a payload holds it whole."""
     value = record.value
     if record.meta is not None or isinstance(value, ArrayValue):
@@ -208,7 +208,7 @@ def needs_payload(record: KeyRecord, server: Server) -> bool:
     )
 
 
-def _is_beyond_words(group: StreamGroup, ids: set[StreamID], server: Server) -> bool:
+def _is_beyond_words(group: StreamGroup, ids: set[StreamID], server: Rules) -> bool:
     owners = {entry.consumer for entry in group.pending}
     if None in owners or not ids.issuperset(entry.id for entry in group.pending):
         return True

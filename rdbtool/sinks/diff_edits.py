@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from rdbtool._codec.able import Server
 from rdbtool.analysis.diff_lists import find_hunks
 from rdbtool.analysis.diff_parts import are_near
 from rdbtool.analysis.diff_streams import compare_groups
@@ -25,6 +24,7 @@ from rdbtool.model import (
     StreamValue,
     ZSetValue,
 )
+from rdbtool.servers import Rules
 from rdbtool.sinks.text import show_score
 from rdbtool.types import MAX_FIELD_EXPIRE_MS
 
@@ -43,7 +43,7 @@ _LAST_FIELD_EXPIRY: Final = MAX_FIELD_EXPIRE_MS >> 2
 _ZERO: Final = StreamID(0, 0)
 
 
-def edit_value(first: KeyRecord, second: KeyRecord, server: Server, tolerance_ms: int = 0) -> list[Words] | None:
+def edit_value(first: KeyRecord, second: KeyRecord, server: Rules, tolerance_ms: int = 0) -> list[Words] | None:
     """Return the commands that give ``first`` the value of ``second``, None where it has to be written anew."""
     key = second.key
     match (first.value, second.value):
@@ -60,16 +60,14 @@ def edit_value(first: KeyRecord, second: KeyRecord, server: Server, tolerance_ms
     return None
 
 
-def _batches(verb: bytes, key: bytes, words: Sequence[bytes], server: Server, each: int = 1) -> Iterator[Words]:
+def _batches(verb: bytes, key: bytes, words: Sequence[bytes], server: Rules, each: int = 1) -> Iterator[Words]:
     """Yield commands with a batch of words in each; ``each`` of them belong together."""
     size = (_BATCH if server.has((2, 4)) or verb == b"HMSET" else 1) * each
     for start in range(0, len(words), size):
         yield [verb, key, *words[start : start + size]]
 
 
-def _edit_hash(
-    key: bytes, first: HashValue, second: HashValue, server: Server, tolerance_ms: int
-) -> list[Words] | None:
+def _edit_hash(key: bytes, first: HashValue, second: HashValue, server: Rules, tolerance_ms: int) -> list[Words] | None:
     before = {name: (data, expiry) for name, data, expiry in first.fields}
     names = {name for name, _, _ in second.fields}
     expiries = [row[2] for value in (first, second) for row in value.fields if row[2] is not None]
@@ -93,14 +91,14 @@ def _edit_hash(
     return [*_batches(b"HMSET", key, words, server, 2), *late, *_batches(b"HDEL", key, removed, server)]
 
 
-def _edit_set(key: bytes, first: SetValue, second: SetValue, server: Server) -> list[Words]:
+def _edit_set(key: bytes, first: SetValue, second: SetValue, server: Rules) -> list[Words]:
     before, after = dict.fromkeys(first.members), dict.fromkeys(second.members)
     added = [member for member in after if member not in before]
     removed = [member for member in before if member not in after]
     return [*_batches(b"SADD", key, added, server), *_batches(b"SREM", key, removed, server)]
 
 
-def _edit_zset(key: bytes, first: ZSetValue, second: ZSetValue, server: Server) -> list[Words] | None:
+def _edit_zset(key: bytes, first: ZSetValue, second: ZSetValue, server: Rules) -> list[Words] | None:
     before, after = dict(first.members), dict(second.members)
     words: Words = []
     for member, score in after.items():
@@ -114,7 +112,7 @@ def _edit_zset(key: bytes, first: ZSetValue, second: ZSetValue, server: Server) 
     return [*_batches(b"ZADD", key, words, server, 2), *_batches(b"ZREM", key, removed, server)]
 
 
-def _edit_list(key: bytes, first: Sequence[bytes], second: Sequence[bytes], server: Server) -> list[Words] | None:
+def _edit_list(key: bytes, first: Sequence[bytes], second: Sequence[bytes], server: Rules) -> list[Words] | None:
     """Set elements, or cut and push at the ends; a list that changes in its middle is written anew."""
     hunks = find_hunks(first, second)
     places = sum(stop - start for start, stop, _, _ in hunks)
@@ -142,7 +140,7 @@ def _edit_list(key: bytes, first: Sequence[bytes], second: Sequence[bytes], serv
     return edits
 
 
-def _edit_stream(key: bytes, first: StreamValue, second: StreamValue, server: Server) -> list[Words] | None:
+def _edit_stream(key: bytes, first: StreamValue, second: StreamValue, server: Rules) -> list[Words] | None:
     """Delete entries and add others behind the last one, then set the counters and change groups."""
     before = {entry.id: entry for entry in first.entries}
     after = {entry.id: entry for entry in second.entries}
@@ -166,7 +164,7 @@ def _edit_stream(key: bytes, first: StreamValue, second: StreamValue, server: Se
 
 
 def _edit_groups(
-    key: bytes, first: StreamValue, second: StreamValue, server: Server, *, has_counters: bool
+    key: bytes, first: StreamValue, second: StreamValue, server: Rules, *, has_counters: bool
 ) -> Iterator[Words]:
     """Destroy and create the groups in which anything differs."""
     parts = list(compare_groups(first, second))
@@ -179,7 +177,7 @@ def _edit_groups(
             yield from _create_group(key, group, server, has_counters=has_counters)
 
 
-def _create_group(key: bytes, group: StreamGroup, server: Server, *, has_counters: bool) -> Iterator[Words]:
+def _create_group(key: bytes, group: StreamGroup, server: Rules, *, has_counters: bool) -> Iterator[Words]:
     words = [b"XGROUP", b"CREATE", key, group.name, _id(group.last_id)]
     if has_counters:
         words += [b"ENTRIESREAD", b"%d" % (-1 if group.entries_read is None else group.entries_read)]

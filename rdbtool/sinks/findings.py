@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from rdbtool.errors import FormatError
+from rdbtool.errors import FormatError, json_name
 
 
 def json_bytes(data: bytes) -> str | dict[str, str]:
@@ -21,7 +21,7 @@ def finding_json(error: FormatError, part: str) -> dict[str, Any]:
     return {
         "code": error.code,
         "severity": "error",
-        "part": part,
+        "part": json_name(part),
         "offset": error.at,
         "db": error.where.db,
         "key": None if error.where.key is None else json_bytes(error.where.key),

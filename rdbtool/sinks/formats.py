@@ -8,15 +8,17 @@ array that is cut stays open, so that nobody takes it for the whole.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from rdbtool.errors import RdbToolError, UnsupportedError
-from rdbtool.reader.rdb import RdbReader
+from rdbtool.analysis.leaving import Door, Leaving, Left
+from rdbtool.errors import Loss, RdbToolError
 
 if TYPE_CHECKING:
     from rdbtool._codec.output import Output
     from rdbtool._codec.selection import Selection
     from rdbtool.analysis.keys import KeySource
+    from rdbtool.writer.targets import Target
 
 FORMATS: Final = ("table", "jsonl", "json", "csv", "keys", "resp")
 ESCAPES: Final = ("raw", "print", "utf8", "base64")
@@ -25,20 +27,63 @@ ESCAPES: Final = ("raw", "print", "utf8", "base64")
 DEFAULT_ESCAPES: Final = {"json": "utf8", "keys": "raw"}
 
 
+#: The form that the suffix of an output's name stands for.
+_SUFFIXES: Final = {
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".keys": "keys",
+    ".resp": "resp",
+    ".txt": "table",
+}
+
+
 class Format(NamedTuple):
-    """A format and its options. ``escape`` is for json and keys; ``restore`` and ``replace`` are for resp."""
+    """A format and its options.
+
+    ``escape`` is for json and keys; ``raw`` is for csv: cells that a program may take for something else than text stay
+    as they are. ``restore`` and ``replace`` are for resp, and ``target``: the server that executes the commands, None:
+    the one that wrote the source. What that one cannot hold is refused, or left out with ``allow_loss``. ``leaving``
+    is what stays behind.
+    """
 
     name: str
     escape: str | None = None
     restore: bool = False
     replace: bool = False
     now_ms: int = 0
+    raw: bool = False
+    target: Target | None = None
+    allow_loss: bool = False
+    leaving: Leaving = Leaving()
+
+
+class LargeValue(NamedTuple):
+    """A value that is told by other commands than RESTORE: its payload is longer than servers take an argument."""
+
+    db: int
+    key: bytes
+    size: int
+
+
+class Dumped(NamedTuple):
+    """What is to be said of a dump: losses that were allowed, what stayed behind, values too large for RESTORE."""
+
+    losses: list[Loss]
+    left: Left
+    large: list[LargeValue]
 
 
 class _Output(Protocol):
     is_terminal: bool
 
     def write(self, data: bytes | bytearray | memoryview, /) -> None: ...
+
+
+def format_of(output: str | None) -> str | None:
+    """Return the format that the name of an output stands for, None where it says nothing."""
+    return None if output is None else _SUFFIXES.get(Path(output).suffix.lower())
 
 
 def write_keys(
@@ -48,37 +93,42 @@ def write_keys(
     *,
     selection: Selection | None = None,
     progress: Callable[[int], object] | None = None,
-) -> None:
+) -> Dumped:
     """Write the keys that ``selection`` takes. Raises what the reader and the output raise.
 
-    Raises UnsupportedError for RESTORE commands out of a log: their payloads are values as an RDB stores them.
+    Raises LossError for what a target of resp cannot hold, unless losses are allowed.
     """
-    if form.restore and not isinstance(reader, RdbReader):
-        raise UnsupportedError(
-            f"{reader.source.name}: no RESTORE commands can be made of a log: it holds no stored values, only commands"
-        )
     if form.name in {"table", "csv"}:
         records = reader.records(selection=selection, progress=progress)
         if form.name == "csv":
             from rdbtool.sinks.csv import write_csv  # noqa: PLC0415 - lazy: csv
 
-            write_csv(records, output.write)
+            write_csv(records, output.write, raw=form.raw, is_terminal=output.is_terminal)
         else:
             from rdbtool.sinks.table import write_table  # noqa: PLC0415 - lazy: rich
 
             write_table(records, output.write, now_ms=form.now_ms, is_terminal=output.is_terminal)
-        return
-    sink = _make_sink(form, output.write)
+        return Dumped([], Left({}, {}), [])
+    if form.name == "resp":
+        from rdbtool.sinks.commands import write_commands  # noqa: PLC0415 - targets are for commands
+
+        return write_commands(reader, output.write, form, selection=selection, progress=progress)
+    sink = _make_sink(form, output.write, is_terminal=output.is_terminal)
+    # Nothing but lines of JSON has a place for what stands beside the keys.
+    door = Door(form.leaving if form.name == "jsonl" else Leaving())
     try:
-        reader.feed(sink, selection=selection, progress=progress)
+        reader.feed(door.wrap(sink), selection=selection, progress=progress)
     except RdbToolError:
         sink.flush()
         raise
     sink.close()
+    return Dumped([], door.left, [])
 
 
-def _make_sink(form: Format, write: Callable[[bytes], object]) -> Output:
+def _make_sink(form: Format, write: Callable[[bytes], object], *, is_terminal: bool) -> Output:
     escape = form.escape or DEFAULT_ESCAPES.get(form.name, "")
+    if form.name == "keys" and form.escape is None and is_terminal:
+        escape = "utf8"
     # Imported one by one: each is a shared library, and a run needs one of them.
     match form.name:
         case "json":
@@ -89,10 +139,6 @@ def _make_sink(form: Format, write: Callable[[bytes], object]) -> Output:
             from rdbtool._codec.keys import Keys  # noqa: PLC0415
 
             return Keys(write, escape=escape)
-        case "resp":
-            from rdbtool._codec.resp import Resp  # noqa: PLC0415
-
-            return Resp(write, restore=form.restore, replace=form.replace)
     from rdbtool._codec.jsonl import Jsonl  # noqa: PLC0415
 
     return Jsonl(write)

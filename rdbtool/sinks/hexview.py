@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
-from rdbtool.errors import FormatError
+from rdbtool.errors import FormatError, clean
 from rdbtool.grammar import Node
 from rdbtool.model import KeyRecord
 from rdbtool.octets.lzf import inflate
@@ -96,7 +96,7 @@ class HexView:
             lines: list[str] = []
             if item.part != part:
                 part = item.part
-                lines.append(f"{self._screen.paint(part, 'bold')}\n")
+                lines.append(f"{self._screen.paint(clean(part), 'bold')}\n")
             for row in _item_rows(item, full=self._full):
                 lines += self._layout(row)
                 if len(lines) >= _FLUSH_LINES:

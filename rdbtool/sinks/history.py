@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from rdbtool.analysis.history import KeyHistory, Touch
-from rdbtool.errors import FormatError
+from rdbtool.errors import FormatError, clean, json_name
+from rdbtool.sinks.extent import skipped_json, stop_json
 from rdbtool.sinks.findings import finding_json, json_bytes
 from rdbtool.sinks.text import show_bytes, show_count, show_time
 
@@ -34,7 +35,7 @@ class HistoryText:
         """Write a record under the name of its file."""
         if touch.part != self._part:
             self._part = touch.part
-            self._write(f"{touch.part}\n".encode())
+            self._put(touch.part)
         time = "-" if touch.time is None else show_time(touch.time * 1000)
         number = "" if touch.number is None else f"#{touch.number}"
         multi = "  (in a transaction)" if touch.in_transaction else ""
@@ -42,21 +43,30 @@ class HistoryText:
         line = (
             f"  {time:<20}  {touch.offset:#010x}  {number:>8}  db {touch.db:<2}  {_describe(touch)}:  {command}{multi}"
         )
-        self._write((line + "\n").encode())
+        self._put(line)
 
     def close(self, history: KeyHistory) -> None:
         """Write how often the key was touched, where it is, and who deleted it where it is gone."""
         if not history.touches:
-            self._write(f"no record touched {self._key}\n".encode())
+            self._put(f"no record touched {self._key}")
             return
-        self._write(f"{show_count(history.touches, 'record')} touched {self._key}\n".encode())
+        self._put(f"{show_count(history.touches, 'record')} touched {self._key}")
         for state in history.states:
             expiry = "" if state.expire_at_ms is None else f", expires {show_time(state.expire_at_ms)}"
-            self._write(f"  db {state.db}: it is there: {state.kind}{expiry}\n".encode())
+            self._put(f"  db {state.db}: it is there: {state.kind}{expiry}")
         for touch in history.deletions:
             where = f"{touch.part} at {touch.offset:#x}"
             words = f"deleted by command {touch.number}, {touch.command}, {where}"
-            self._write(f"  db {touch.db}: {words}\n".encode())
+            self._put(f"  db {touch.db}: {words}")
+        if history.unfollowed:
+            self._put("commands of unknown effect, which may have touched it:")
+        for name, times, first in history.unfollowed:
+            more = f"{show_count(times, 'time')}, the first " if times > 1 else ""
+            place = f"{more}in {first.part} at {first.offset:#x}, command {first.number}"
+            self._put(f"  {name}: {place}")
+
+    def _put(self, line: str) -> None:
+        self._write(f"{clean(line)}\n".encode())
 
 
 class HistoryJson:
@@ -69,7 +79,7 @@ class HistoryJson:
 
     def tell(self, touch: Touch) -> None:
         """Write a record."""
-        self._write((self._separator + json.dumps(touch._asdict())).encode())
+        self._write((self._separator + json.dumps(_touch(touch))).encode())
         self._separator = ",\n"
 
     def close(self, history: KeyHistory) -> None:
@@ -79,10 +89,22 @@ class HistoryJson:
         if isinstance(fault, FormatError) and tail is not None:
             damage = finding_json(fault, history.loaded.parts[tail.part].name)
         rest: dict[str, Any] = {
-            "source": history.source,
+            "source": json_name(history.source),
             "states": [state._asdict() for state in history.states],
-            "deletions": [touch._asdict() for touch in history.deletions],
+            "deletions": [_touch(touch) for touch in history.deletions],
+            "unknown": [
+                {
+                    "command": name,
+                    "times": times,
+                    "part": json_name(first.part),
+                    "offset": first.offset,
+                    "number": first.number,
+                }
+                for name, times, first in history.unfollowed
+            ],
             "damage": damage,
+            "stopped_at": stop_json(history.loaded.extent),
+            "skipped": skipped_json(history.loaded.extent),
         }
         self._write(f"\n],{json.dumps(rest)[1:]}\n".encode())
 
@@ -90,6 +112,10 @@ class HistoryJson:
 def history_sink(write: Callable[[bytes], object], key: bytes, *, as_json: bool) -> HistorySink:
     """Return what writes the history of ``key``."""
     return HistoryJson(write, key) if as_json else HistoryText(write, key)
+
+
+def _touch(touch: Touch) -> dict[str, Any]:
+    return touch._asdict() | {"part": json_name(touch.part)}
 
 
 def _describe(touch: Touch) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from rdbtool.errors import describe_key
+from rdbtool.errors import clean, describe_key, json_name
 from rdbtool.sinks.findings import json_bytes
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ _NAMED: Final = 100
 
 def repair_lines(done: Repaired, *, is_dry: bool = False, target: str | None = None) -> Iterator[str]:
     """Yield the report as lines. ``is_dry``: nothing was written; ``target`` is then where it would have been."""
+    yield from map(clean, _lines(done, is_dry=is_dry, target=target))
+
+
+def _lines(done: Repaired, *, is_dry: bool, target: str | None) -> Iterator[str]:
     for lost in done.lost[:_NAMED]:
         key = (
             ""
@@ -59,10 +63,10 @@ def repair_json(done: Repaired) -> dict[str, Any]:
     """Return the report as JSON."""
     return {
         "schema": 1,
-        "source": done.source,
-        "destination": done.destination,
+        "source": json_name(done.source),
+        "destination": None if done.destination is None else json_name(done.destination),
         "kind": done.kind,
-        "parts": list(done.parts),
+        "parts": [json_name(part) for part in done.parts],
         "keys": done.keys,
         "functions": done.functions,
         "commands": done.commands,
@@ -77,7 +81,7 @@ def repair_json(done: Repaired) -> dict[str, Any]:
             {
                 "code": lost.code,
                 "severity": "warning" if lost.is_kept else "error",
-                "part": lost.part,
+                "part": json_name(lost.part),
                 "offset": lost.start,
                 "size": lost.size,
                 "db": lost.db,

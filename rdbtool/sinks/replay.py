@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from rdbtool.analysis.replay import ReplayReport
+from rdbtool.errors import clean, json_name
 from rdbtool.findings import Finding
 from rdbtool.reader.tail import Tail
+from rdbtool.sinks.extent import skipped_json, stop_json
 from rdbtool.sinks.findings import finding_json, json_bytes
 from rdbtool.sinks.summary import (
     aux_lines,
@@ -15,7 +17,11 @@ from rdbtool.sinks.summary import (
     describe_rdb,
     fact,
     function_lines,
+    needs_json,
+    needs_lines,
     product_lines,
+    rules_json,
+    rules_line,
     totals_json,
     totals_lines,
 )
@@ -40,18 +46,16 @@ _TAILS: Final = {
 
 def replay_text(report: ReplayReport) -> str:
     """Return the report for an operator, one fact a line."""
-    lines = [*_log_lines(report), *_stop_lines(report), *_state_lines(report), *_finding_lines(report)]
+    lines = [*_log_lines(report), *_state_lines(report), *_finding_lines(report)]
     lines += [*_tail_lines(report), fact("digest", _describe_digest(report))]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(clean, lines)) + "\n"
 
 
 def replay_json(report: ReplayReport) -> dict[str, Any]:
     """Return the report as what ``replay --json`` prints."""
     replayed = report.loaded.replay
-    stopped = replayed.stopped_at
     return {
         **log_json(report),
-        "stopped": None if stopped is None else dict(zip(("part", "offset", "number"), stopped, strict=True)),
         "findings": [command_finding_json(finding) for finding in report.findings],
         "finding_counts": dict(sorted(replayed.counts.items())),
         "digest": report.digest,
@@ -64,7 +68,7 @@ def log_summary_text(report: ReplayReport) -> str:
     lines = [*_log_lines(report), *_state_lines(report), *_tail_lines(report)]
     if report.snapshot is not None:
         lines += aux_lines(report.snapshot.aux)
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(clean, lines)) + "\n"
 
 
 def log_json(report: ReplayReport) -> dict[str, Any]:
@@ -74,12 +78,12 @@ def log_json(report: ReplayReport) -> dict[str, Any]:
     part = "" if tail is None else report.parts[tail.part].name
     return {
         "schema": 1,
-        "source": report.source,
+        "source": json_name(report.source),
         "product": None if report.engine.product is None else report.engine.product.name,
-        "rules": str(report.rules),
+        **rules_json(report.loaded.choice),
         "parts": [
             {
-                "part": part.name,
+                "part": json_name(part.name),
                 "kind": part.kind,
                 "seq": part.number,
                 "format": part.format,
@@ -98,10 +102,13 @@ def log_json(report: ReplayReport) -> dict[str, Any]:
         },
         "commands": report.commands,
         "transactions": report.transactions,
+        "stopped": stop_json(report.extent),
+        "skipped": skipped_json(report.extent),
         "first_time": report.first_time,
         "last_time": report.last_time,
         **totals_json(report.totals),
         "functions": [json_bytes(library.code) for library in report.functions],
+        "needs": needs_json(report.needs),
         "tail": None if tail is None else _tail_json(tail, part),
         "damage": None if fault is None else finding_json(fault, part),
     }
@@ -109,13 +116,14 @@ def log_json(report: ReplayReport) -> dict[str, Any]:
 
 def command_finding_json(finding: Finding) -> dict[str, Any]:
     """Return a finding about a command."""
-    return finding._asdict() | {"key": None if finding.key is None else json_bytes(finding.key)}
+    key = None if finding.key is None else json_bytes(finding.key)
+    return finding._asdict() | {"part": json_name(finding.part), "key": key}
 
 
 def _tail_json(tail: Tail, part: str) -> dict[str, Any]:
     return {
         "state": tail.state,
-        "part": part,
+        "part": json_name(part),
         "good_up_to": tail.at,
         "bytes_behind": tail.size,
         "commands_lost": tail.lost,
@@ -126,7 +134,7 @@ def _tail_json(tail: Tail, part: str) -> dict[str, Any]:
 def _log_lines(report: ReplayReport) -> Iterator[str]:
     yield fact("source", report.source)
     yield from product_lines(report.engine.product)
-    yield fact("rules", str(report.rules))
+    yield rules_line(report.loaded.choice)
     yield fact("parts", f"{len(report.parts)}")
     width = max(len(part.name) for part in report.parts)
     for part, commands in zip(report.parts, report.part_commands, strict=True):
@@ -141,21 +149,14 @@ def _log_lines(report: ReplayReport) -> Iterator[str]:
     yield fact("commands", f"{report.commands:,}{transactions}")
     if report.first_time is not None and report.last_time is not None:
         yield fact("written", f"{show_time(report.first_time * 1000)} to {show_time(report.last_time * 1000)}")
-
-
-def _stop_lines(report: ReplayReport) -> Iterator[str]:
-    stopped = report.loaded.replay.stopped_at
-    if stopped is not None:
-        part, offset, number = stopped
-        inside = ", inside a transaction, none of which was executed" if report.loaded.replay.in_transaction else ""
-        yield fact("stopped", f"{report.place}: before command {number:,}, {part} at {offset:#x}{inside}")
-    elif report.place:
-        yield fact("stopped", f"no: the log ends before {report.place}")
+    for index, line in enumerate(report.extent.lines()):
+        yield fact("" if index else "replayed", line)
 
 
 def _state_lines(report: ReplayReport) -> Iterator[str]:
     yield from totals_lines(report.totals)
     yield from function_lines(report.functions)
+    yield from needs_lines(report.needs)
 
 
 def _finding_lines(report: ReplayReport) -> Iterator[str]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rdbtool.analysis.needs import NeedsOfFile
 from rdbtool.analysis.summary import Summary
+from rdbtool.errors import clean, json_name
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.products import Product, product_of
 from rdbtool.reader.rdb import Totals
+from rdbtool.servers import RulesChoice, writer_of
 from rdbtool.sinks.findings import finding_json, json_bytes
 from rdbtool.sinks.text import show_bytes, show_count, show_time
 from rdbtool.types import CHECKSUM_SINCE
@@ -23,37 +26,51 @@ def summary_text(summary: Summary) -> str:
         fact("file", _describe_file(summary)),
         fact("format", describe_rdb(summary.header, summary.aux, summary.product)),
         *product_lines(summary.product),
+        *([] if summary.choice.is_known else [rules_line(summary.choice)]),
         fact("checksum", _describe_checksum(summary)),
         *totals_lines(summary.totals),
         *function_lines(summary.functions),
+        *needs_lines(summary.needs),
         *aux_lines(summary.aux),
     ]
     if summary.trailing:
         lines.append(fact("after the end", show_count(summary.trailing, "byte")))
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(clean, lines)) + "\n"
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:
     """Return the summary as what ``info --json`` prints."""
     return {
         "schema": 1,
-        "source": summary.source,
+        "source": json_name(summary.source),
         "size": summary.size,
         "compression": summary.compression,
         "compressed_size": summary.compressed_size,
         "magic": summary.header.magic,
         "version": summary.header.version,
         "product": None if summary.product is None else summary.product.name,
+        **rules_json(summary.choice),
         "checksum": {
             "state": summary.checksum_state,
             "value": None if summary.checksum is None else f"{summary.checksum:#018x}",
         },
         "aux": aux_pairs(summary.aux),
         "functions": [json_bytes(library.code) for library in summary.functions],
+        "needs": needs_json(summary.needs),
         **totals_json(summary.totals),
         "trailing": summary.trailing,
         "damage": None if summary.damage is None else finding_json(summary.damage, summary.source),
     }
+
+
+def rules_line(choice: RulesChoice) -> str:
+    """Return whose rules apply, and, where nobody names them, what they were inferred from."""
+    return fact("rules", str(choice.rules)) if choice.is_known else str(choice)
+
+
+def rules_json(choice: RulesChoice) -> dict[str, Any]:
+    """Return whose rules apply, who says so (``named``, ``file`` or ``inferred``), and why, as reports have it."""
+    return {"rules": str(choice.rules), "rules_origin": choice.origin, "rules_reason": choice.reason or None}
 
 
 def fact(label: str, text: str) -> str:
@@ -74,14 +91,11 @@ def describe_rdb(header: Header, aux: Iterable[Aux], product: Product | None = N
     name = f"RDB {header.version}"
     if header.magic != "REDIS":
         name += f" of {header.magic.capitalize()}"
-    rows = list(aux)
-    fields = {row.key: row.value for row in rows}
-    product = product or product_of(rows)
-    for key, server in ((b"valkey-ver", "Valkey"), (b"redis-ver", "Redis")):
-        if key in fields:
-            # The version is that of the Redis that a product behaves like, or the product's own.
-            server = server if product is None else product.name  # noqa: PLW2901
-            return f"{name}, written by {server} {show_bytes(fields[key], bare=True)}"
+    fields = list(aux)
+    product = product or product_of(fields)
+    writer = writer_of(fields)
+    if writer is not None:
+        return f"{name}, written by {writer._replace(product=product).name}"
     return name if product is None else f"{name}, written by {product.name}"
 
 
@@ -113,6 +127,35 @@ def function_lines(functions: Sequence[FunctionLibrary]) -> list[str]:
         return []
     lines = [fact("functions", show_count(len(functions), "library", "libraries"))]
     return lines + [fact("", show_bytes(_first_line(library.code), bare=True)) for library in functions]
+
+
+def needs_lines(needs: NeedsOfFile) -> list[str]:
+    """Return the modules that a server needs, by the names of their types, and the function libraries."""
+    lines = []
+    for module in needs.modules:
+        counts = []
+        if module.keys:
+            counts.append(show_count(module.keys, "key"))
+        if module.aux:
+            counts.append("data beside the keys")
+        built_in = "" if module.built_in is None else f"; part of {module.built_in} and later"
+        name = show_bytes(module.name.encode(), bare=True)
+        lines.append(f"the module with the type {name} ({', '.join(counts)}{built_in})")
+    for library in needs.libraries:
+        if library.name is None or library.engine is None:
+            lines.append("a function library without a name")
+        else:
+            engine = show_bytes(library.engine.encode(), bare=True)
+            lines.append(f"the engine {engine} for the function library {library.name}")
+    return [fact("needs" if number == 0 else "", line) for number, line in enumerate(lines)]
+
+
+def needs_json(needs: NeedsOfFile) -> dict[str, Any]:
+    """Return the needs as reports have them."""
+    return {
+        "modules": [module._asdict() for module in needs.modules],
+        "libraries": [library._asdict() for library in needs.libraries],
+    }
 
 
 def aux_lines(aux: Sequence[Aux]) -> list[str]:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rdbtool.errors import FormatError
+from rdbtool.errors import FormatError, clean, json_name
 from rdbtool.grammar import Node
 from rdbtool.model import KeyRecord
 from rdbtool.reader.trace import Traced
@@ -23,7 +23,7 @@ from rdbtool.sinks.hexview import is_plain_part
 
 def write_trace_json(items: Iterable[Traced], write: Callable[[bytes], object], source: str) -> None:
     """Write all items of ``source`` as one JSON object. An error is part of it; raising it is the caller's."""
-    write(f'{{"schema":1,"source":{json.dumps(source)},"items":['.encode())
+    write(f'{{"schema":1,"source":{json.dumps(json_name(source))},"items":['.encode())
     separator = "\n"
     damage = error = None
     for item in items:
@@ -31,7 +31,7 @@ def write_trace_json(items: Iterable[Traced], write: Callable[[bytes], object], 
         if isinstance(item.trace.item, KeyRecord):
             described |= {"record": item.record, "db": item.db, "key": json_bytes(item.trace.item.key)}
         if item.part:
-            described["part"] = item.part
+            described["part"] = json_name(item.part)
         if item.command is not None:
             described |= {"command": item.command, "db": item.db}
         write((separator + json.dumps(described)).encode())
@@ -39,7 +39,7 @@ def write_trace_json(items: Iterable[Traced], write: Callable[[bytes], object], 
         if isinstance(item.trace.error, FormatError):
             damage = finding_json(item.trace.error, item.part or source)
         elif item.trace.error is not None:
-            error = str(item.trace.error)
+            error = clean(str(item.trace.error))
     write(f'\n],"damage":{json.dumps(damage)},"error":{json.dumps(error)}}}\n'.encode())
 
 

@@ -6,7 +6,6 @@ blanks only, so that a code, an offset or a name stays whole. No byte of a file 
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Final
 
 from rdbtool.analysis.judging import Judged, code_of
 from rdbtool.analysis.validate import SEVERITIES, Verdict
+from rdbtool.errors import clean, show_name
 from rdbtool.findings import Finding
 from rdbtool.sinks.text import show_bytes, show_count, show_time
 
@@ -25,7 +25,7 @@ _SHOWN: Final = 20
 _SHOWN_ALIKE: Final = 5
 
 #: Codes of what is about a source as a whole, and has no place in it.
-POLICIES: Final = frozenset({"CHK011", "CHK012", "CHK013", "CHK014", "CHK015"})
+POLICIES: Final = frozenset({"CHK011", "CHK012", "CHK013", "CHK014", "CHK015", "CHK016"})
 
 #: By exit code.
 _WORDS: Final = {0: "OK", 1: "BAD", 3: "UNREAD", 4: "UNKNOWN"}
@@ -101,7 +101,9 @@ def facts(verdict: Verdict) -> str:
     if verdict.bytes is not None:
         words.append(show_count(verdict.bytes, "byte"))
     words.append(show_count(verdict.keys, "key") if verdict.is_counted else "keys not counted")
-    words += [_CHECKSUMS[verdict.checksum], f"rules {verdict.rules}"]
+    # Inferred rules are told at length: whoever knows better can name them.
+    rules = f"rules {verdict.rules}" if verdict.choice.is_known else str(verdict.choice)
+    words += [_CHECKSUMS[verdict.checksum], rules]
     if verdict.level != "deep":
         words.append(f"level {verdict.level}")
     return ", ".join(word for word in words if word)
@@ -123,18 +125,6 @@ def subject(finding: Finding) -> str:
     kind = f" ({finding.kind})" if finding.kind else ""
     db = "" if finding.db is None else f" of db {finding.db}"
     return f"key {show_bytes(finding.key)}{kind}{db}" + (f", {finding.path}" if finding.path else "")
-
-
-def show_name(name: str) -> str:
-    """Return the name of a file in printable characters, in quotes where it needs them."""
-    return show_bytes(os.fsencode(name), 4096, bare=True)
-
-
-def clean(text: str) -> str:
-    """Return a text without characters that a terminal, a log or XML would not show."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _source_lines(judged: Judged, *, strict: bool) -> Iterator[str]:

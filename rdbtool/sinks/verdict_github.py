@@ -13,8 +13,9 @@ from typing import Final
 
 from rdbtool.analysis.judging import Judged, code_of
 from rdbtool.analysis.validate import SEVERITIES, Verdict
+from rdbtool.errors import clean, show_name
 from rdbtool.findings import Finding
-from rdbtool.sinks.verdict import clean, facts, place, show_name, subject, verdict_line
+from rdbtool.sinks.verdict import facts, place, subject, verdict_line
 
 _COMMANDS: Final = {"error": "error", "warning": "warning", "note": "notice"}
 

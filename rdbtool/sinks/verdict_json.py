@@ -9,9 +9,10 @@ from typing import Any
 
 from rdbtool.analysis.judging import Judged, code_of, exit_code
 from rdbtool.analysis.validate import Verdict
+from rdbtool.errors import clean
 from rdbtool.findings import Finding
 from rdbtool.sinks.findings import json_bytes
-from rdbtool.sinks.summary import aux_pairs
+from rdbtool.sinks.summary import aux_pairs, rules_json
 
 
 def verdicts_json(judged: Sequence[Judged], *, strict: bool) -> str:
@@ -33,8 +34,8 @@ def _source(judged: Judged, *, strict: bool) -> dict[str, Any]:
         "kind": verdict.kind,
         "answer": verdict.answer,
         "exit_code": code_of(judged, strict=strict),
-        "error": verdict.error,
-        "rules": str(verdict.rules),
+        "error": None if verdict.error is None else clean(verdict.error),
+        **rules_json(verdict.choice),
         "level": verdict.level,
         "size": verdict.bytes,
         "magic": None if header is None else header.magic,
@@ -63,7 +64,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "key": None if finding.key is None else json_bytes(finding.key),
         "type": finding.kind,
         "path": finding.path,
-        "message": finding.message,
+        "message": clean(finding.message),
         "server": finding.server,
     }
 

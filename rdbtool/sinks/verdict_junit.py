@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rdbtool.analysis.judging import Judged, code_of
-from rdbtool.sinks.verdict import clean, facts, place, show_name, subject, verdict_line, worst_finding
+from rdbtool.errors import clean, show_name
+from rdbtool.sinks.verdict import facts, place, subject, verdict_line, worst_finding
 
 #: Characters that are not those of XML 1.0, and those that have a meaning in it.
 _FOREIGN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from rdbtool.errors import Loss
+from rdbtool.errors import Loss, clean, describe_key, json_name
+from rdbtool.sinks.extent import skipped_json, stop_json
 from rdbtool.sinks.findings import json_bytes
+from rdbtool.sinks.text import show_count
 from rdbtool.writer.losses import describe_loss, sum_up
 
 if TYPE_CHECKING:
     from rdbtool.analysis.convert import Converted
+    from rdbtool.analysis.leaving import Left
     from rdbtool.analysis.rewrite import Rewritten
+    from rdbtool.sinks.formats import Dumped
 
 #: Losses that are named one by one; the others are summed up by kind.
 _NAMED: Final = 20
@@ -22,7 +26,7 @@ def converted_line(done: Converted) -> str:
     checked = "verified" if done.is_verified else "not read back"
     raised = " (the data needs this version)" if done.is_raised else ""
     what = done.form if done.form == "jsonl" else f"{done.form}, {done.target}{raised}"
-    return f"{done.destination}: {what}: {done.keys:,} keys, {done.bytes:,} bytes, {checked}"
+    return f"{clean(done.destination)}: {what}: {done.keys:,} keys, {done.bytes:,} bytes, {checked}{_stop(done)}"
 
 
 def rewritten_line(done: Rewritten) -> str:
@@ -31,15 +35,26 @@ def rewritten_line(done: Rewritten) -> str:
     raised = " (the data needs this version)" if done.is_raised else ""
     base = f"RDB, {done.target}" if done.encoding == "rdb" else f"commands, {done.target}"
     return (
-        f"{done.destination}: {done.commands:,} commands, {before} bytes → {done.keys:,} keys, {done.bytes:,} bytes, "
-        f"{base}{raised}, verified"
+        f"{clean(done.destination)}: {done.commands:,} commands, {before} bytes → {done.keys:,} keys, "
+        f"{done.bytes:,} bytes, {base}{raised}, verified{_stop(done)}"
     )
 
 
+def _stop(done: Converted | Rewritten) -> str:
+    return "".join(f"; {line}" for line in done.extent.lines()) if done.extent is not None else ""
+
+
 def remark_lines(done: Converted | Rewritten, *, notes: bool = True) -> Iterator[str]:
+    """Yield what was remarked, losses and notes; the latter only if ``notes`` are wanted."""
+    yield from map(clean, done.remarks)
+    yield from loss_lines(done.losses, notes=notes)
+    if notes and done.error_replies:
+        some = "command was" if done.error_replies == 1 else "commands were"
+        yield f"note: {done.error_replies:,} {some} answered with an error, which changes nothing: see rdbtool replay"
+
+
+def loss_lines(losses: list[Loss], *, notes: bool = True) -> Iterator[str]:
     """Yield a line for each loss (beyond the first ones, for each kind), and each note unless they are not wanted."""
-    losses, error_replies = done.losses, done.error_replies
-    yield from done.remarks
     lost = [loss for loss in losses if loss.severity == "loss"]
     for loss in lost[:_NAMED]:
         yield f"lost: {describe_loss(loss)}"
@@ -48,38 +63,72 @@ def remark_lines(done: Converted | Rewritten, *, notes: bool = True) -> Iterator
     if notes:
         for loss in sum_up(loss for loss in losses if loss.severity == "note"):
             yield f"note: {describe_loss(loss)}"
-    if notes and error_replies:
-        some = "command was" if error_replies == 1 else "commands were"
-        yield f"note: {error_replies:,} {some} answered with an error, which changes nothing: see rdbtool replay"
+
+
+#: What stayed behind, by its part: one of it, and several.
+_LEFT: Final = {
+    "functions": ("function library", "function libraries"),
+    "scripts": ("script", "scripts"),
+    "aux": ("aux field", "aux fields"),
+    "module-aux": ("piece of module data beside the keys", "pieces of module data beside the keys"),
+    "module-keys": ("key of a module", "keys of modules"),
+    "groups": ("consumer group", "consumer groups"),
+    "slot-imports": ("slot import", "slot imports"),
+}
+
+
+def left_lines(left: Left, *, notes: bool = True) -> Iterator[str]:
+    """Yield a line about what was dropped on request, and one about what a key filter left behind."""
+    if left.dropped and notes:
+        yield f"dropped on request: {_count_left(left.dropped)}"
+    if left.beside and notes:
+        yield f"with a key filter only keys are written, without {_count_left(left.beside)} (--functions writes them)"
+
+
+def _count_left(counts: dict[str, int]) -> str:
+    return ", ".join(show_count(count, *_LEFT[part]) for part, count in counts.items())
+
+
+def dumped_lines(dumped: Dumped) -> Iterator[str]:
+    """Yield what is to be said of a dump: losses, what stayed behind, values that are no RESTORE."""
+    yield from loss_lines(dumped.losses)
+    yield from left_lines(dumped.left)
+    for value in dumped.large[:_NAMED]:
+        yield (
+            f"note: key {describe_key(value.key)} of db {value.db} is written as plain commands: its payload has "
+            f"{value.size:,} bytes, more than servers take in one argument (proto-max-bulk-len)"
+        )
+    if len(dumped.large) > _NAMED:
+        yield f"note: and so are {show_count(len(dumped.large) - _NAMED, 'other key')}"
 
 
 def converted_json(done: Converted) -> dict[str, Any]:
     """Return the JSON report of a conversion."""
     return {
         "schema": 1,
-        "source": done.source,
-        "destination": done.destination,
+        "source": json_name(done.source),
+        "destination": json_name(done.destination),
         "form": done.form,
         **_common(done),
         "verified": done.is_verified,
+        "dropped": done.left.dropped,
+        "left_behind": done.left.beside,
     }
 
 
 def rewritten_json(done: Rewritten) -> dict[str, Any]:
     """Return the JSON report of a rewrite."""
-    stopped = done.stopped_at
     return {
         "schema": 1,
-        "source": done.source,
-        "destination": done.destination,
+        "source": json_name(done.source),
+        "destination": json_name(done.destination),
         "rules": str(done.rules),
         "parts": done.parts,
         "commands": done.commands,
         "bytes_before": done.bytes_before,
         **_common(done),
         "verified": True,
-        "stopped_at": None if stopped is None else dict(zip(("part", "offset", "number"), stopped, strict=True)),
-        "backup": done.backup,
+        "backup": None if done.backup is None else json_name(done.backup),
     }
 
 
@@ -100,6 +149,8 @@ def _common(done: Converted | Rewritten) -> dict[str, Any]:
         "notes": _losses_json(done.losses, "note"),
         "error_replies": done.error_replies,
         "remarks": list(done.remarks),
+        "stopped_at": stop_json(done.extent),
+        "skipped": skipped_json(done.extent),
     }
 
 

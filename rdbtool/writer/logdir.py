@@ -21,6 +21,7 @@ from rdbtool.errors import InputError
 from rdbtool.manifest import Manifest
 from rdbtool.writer.disk import Directory, failures_of
 from rdbtool.writer.logparts import MANIFEST_SUFFIX, NewBase, fill_base, fill_manifest, format_parts, load, name_parts
+from rdbtool.writer.modes import group_in, permitted_mode
 from rdbtool.writer.replacing import Replaced, replace_file, replace_log
 from rdbtool.writer.space import check_space
 from rdbtool.writer.stale import remove_stale
@@ -85,10 +86,12 @@ def _make_log(directory: Path, shown: str, base: NewBase, name: str) -> None:
     for entry in entries:
         if os.path.lexists(directory / entry.name):
             raise InputError(f"cannot write to {shown}: {entry.name} exists there, without a manifest")
+    with failures_of(shown):
+        mode = 0o666 & permitted_mode(base.sources, group_in(directory))
     with contextlib.ExitStack() as stack:
         synced = stack.enter_context(Directory(directory, shown))
-        parts = [stack.enter_context(Temporary(directory / entry.name, shown, 0o666)) for entry in entries]
-        new = stack.enter_context(Temporary(path, shown, 0o666))
+        parts = [stack.enter_context(Temporary(directory / entry.name, shown, mode)) for entry in entries]
+        new = stack.enter_context(Temporary(path, shown, mode))
         fill_base(parts[0], base, None)
         for part in parts[1:]:
             part.finish(None)

@@ -9,18 +9,23 @@ from typing import Final, Literal, NamedTuple
 
 from rdbtool.errors import FormatError, InputError, describe_error
 from rdbtool.manifest import Entry, Kind, Manifest, format_manifest, read_manifest
+from rdbtool.writer.modes import permitted_mode
 from rdbtool.writer.output import Output, Unfinished
-from rdbtool.writer.temporary import Temporary
+from rdbtool.writer.temporary import ANY_MODE, Temporary
 
 MANIFEST_SUFFIX: Final = ".manifest"
 
 
 class NewBase(NamedTuple):
-    """What a log begins with: how it is written, and what raises when it, read back, is not what was meant."""
+    """What a log begins with: how it is written, and what raises when it, read back, is not what was meant.
+
+    ``sources`` are what it is made of: it is never more open than they are.
+    """
 
     form: Literal["rdb", "aof"]
     write: Callable[[Output], None]
     check: Callable[[str], None]
+    sources: tuple[str, ...] = ()
 
 
 def name_parts(directory: Path, name: str, base: NewBase, old: Manifest | None) -> tuple[Entry, Entry]:
@@ -63,7 +68,8 @@ def fill_base(temporary: Temporary, base: NewBase, like: os.stat_result | None) 
     output = Unfinished(temporary)
     output.verify_with(base.check)
     base.write(output)
-    output.finish(like, owner_needed=True)
+    permitted = ANY_MODE if like is None else permitted_mode(base.sources, like.st_gid)
+    output.finish(like, owner_needed=True, permitted=permitted)
     return output.written
 
 

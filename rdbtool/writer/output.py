@@ -22,9 +22,10 @@ from typing import Protocol
 
 from rdbtool.errors import InputError
 from rdbtool.writer.disk import Directory, failed
+from rdbtool.writer.modes import group_in, permitted_mode
 from rdbtool.writer.space import check_space
 from rdbtool.writer.stale import remove_stale
-from rdbtool.writer.temporary import Temporary
+from rdbtool.writer.temporary import ANY_MODE, Temporary
 
 #: Names by which a process reaches its own open files; opening them anew would truncate or lose the position.
 _OWN_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/(?:stdout|stderr|fd/(\d+))\Z")
@@ -90,9 +91,9 @@ class Unfinished(_Through):
         self._checks.append(check)
         return True
 
-    def finish(self, like: os.stat_result | None, *, owner_needed: bool = False) -> None:
+    def finish(self, like: os.stat_result | None, *, owner_needed: bool = False, permitted: int = ANY_MODE) -> None:
         """Finish the file (see ``Temporary``), then let it be checked."""
-        self.temporary.finish(like, owner_needed=owner_needed)
+        self.temporary.finish(like, owner_needed=owner_needed, permitted=permitted)
         for check in self._checks:
             check(str(self.temporary.path))
 
@@ -104,7 +105,8 @@ def open_output(
     """Open an output for the length of a ``with`` block.
 
     ``path`` None or ``-`` is standard output. ``force`` allows an existing regular file to be replaced, whose owner
-    and mode are kept; a file that is one of ``sources`` never is. ``needs`` are the bytes that a file is
+    and mode are kept; a file that is one of ``sources`` never is. No output allows to its group or to others what a
+    source does not. ``needs`` are the bytes that a file is
     expected to have: where so many are not free, nothing is begun. Raises InputError.
     """
     if path is None or path == "-":
@@ -168,14 +170,19 @@ def _whole_file(
     if status is not None and not force:
         raise InputError(f"cannot write to {path}: it exists (use --force to replace it)")
     check_space(target.parent, needs, path)
+    try:
+        group = group_in(target.parent) if status is None else status.st_gid
+    except OSError as error:
+        raise failed(path, error) from error
+    permitted = permitted_mode(sources, group)
     # A new file is anybody's whom the umask lets; one that replaces another is nobody else's until it has its owner.
     with (
         Directory(target.parent, path) as directory,
-        Temporary(target, path, 0o666 if status is None else 0o600) as temporary,
+        Temporary(target, path, 0o666 & permitted if status is None else 0o600) as temporary,
     ):
         output = Unfinished(temporary)
         yield output
-        output.finish(status)
+        output.finish(status, permitted=permitted)
         if status is None:
             temporary.give_name()
         else:

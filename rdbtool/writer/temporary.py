@@ -23,6 +23,9 @@ from rdbtool.writer.stale import is_named, lock, make_name, remove_path
 #: How often a name may be taken for a dead one's between its making and its lock before that is no coincidence.
 _ATTEMPTS: Final = 100
 
+#: Permission bits: all of them.
+ANY_MODE: Final = 0o7777
+
 
 class Temporary:
     """A file that is going to be ``target``, made with ``mode`` less the umask. ``name`` is what errors call it.
@@ -64,15 +67,16 @@ class Temporary:
             self.path = make_name(self.target, "tmp")
         raise InputError(f"cannot write to {self.name}: temporary files beside it keep vanishing")
 
-    def finish(self, like: os.stat_result | None, *, owner_needed: bool = False) -> None:
+    def finish(self, like: os.stat_result | None, *, owner_needed: bool = False, permitted: int = ANY_MODE) -> None:
         """End writing: owner and mode as ``like`` has them, flushed to the disk, closed. Raises InputError.
 
+        Of the mode only bits that are ``permitted`` are kept.
         Where another's file cannot be had, ``owner_needed`` refuses that; else it is refused only if it would show
         the data to a group that could not read them.
         """
         with failures_of(self.name):
             if like is not None:
-                _make_like(self.descriptor, like, self.name, owner_needed=owner_needed)
+                _make_like(self.descriptor, like, self.name, owner_needed=owner_needed, permitted=permitted)
             os.fsync(self.descriptor)
             self._close()
 
@@ -246,9 +250,11 @@ class SecondName:
                 raise failed(self.name, failure) from failure
 
 
-def _make_like(descriptor: int, like: os.stat_result, name: str, *, owner_needed: bool) -> None:
+def _make_like(
+    descriptor: int, like: os.stat_result, name: str, *, owner_needed: bool, permitted: int = ANY_MODE
+) -> None:
     """Give a file the owner, the group and then, when it is clear who they are, the mode of another."""
-    mode = stat.S_IMODE(like.st_mode)
+    mode = stat.S_IMODE(like.st_mode) & permitted
     made = os.fstat(descriptor)
     if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid) and not _chown(descriptor, like.st_uid, like.st_gid):
         if owner_needed:

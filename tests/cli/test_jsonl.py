@@ -76,7 +76,6 @@ def test_open_keys(pair):
 
 OTHERS = [
     ("info",), ("inspect",), ("inspect", "--record", "1"), ("replay",), ("replay", "--before-last", "FLUSHALL"),
-    ("dump", "-f", "resp", "--restore"),
 ]  # fmt: skip
 
 

@@ -56,11 +56,17 @@ def test_dump_of_a_manifest_and_its_directory_and_filters():
     assert run("dump", "-f", "keys", "--limit", "3", PARTS).out == b"".join(whole.out.splitlines(keepends=True)[:3])
 
 
-def test_no_restore_commands_of_a_log(tmp_path):
-    ran = run("dump", "-f", "resp", "--restore", PARTS)
-    assert (ran.code, ran.out) == (4, b"")
-    assert "holds no stored values" in ran.err
-    assert ran.err.count("\n") == 1
+@pytest.mark.server
+def test_restore_commands_of_a_log(redis_server):
+    log = FIXTURES / "redis-7.0.15" / "aof-timestamps"
+    ran = run("dump", "-f", "resp", "--restore", "--target", "redis-7.0", log)
+    assert ran.code == 0
+    assert ran.err.startswith("rdbtool: note: times when consumers were active")
+    commands = list(parse(ran.out))
+    assert {words[0] for _, words in commands} <= {b"SELECT", b"RESTORE", b"FUNCTION"}
+    redis_server.client.pipeline(ran.out, len(commands))
+    expected = json.loads((FIXTURES / "digests.json").read_text())["redis-7.0.15"]["aof-timestamps"]
+    assert redis_server.client("DEBUG", "DIGEST").decode() == expected
 
 
 @pytest.mark.server

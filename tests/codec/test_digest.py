@@ -14,7 +14,7 @@ from codec.driving import FILES, FIXTURES, heard, make, name_of, rdb, records_of
 
 from rdbtool import Digest
 from rdbtool._codec.digest import use_portable_sha1
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 SAID = [
     (FIXTURES / server / name, digest)

@@ -21,7 +21,6 @@ from writer.made import records
 
 import rdbtool
 from rdbtool import Engine, Fingerprint, KeyRecord, Resp
-from rdbtool._codec.able import server_of
 from rdbtool._codec.feed import feed_item, feed_record
 from rdbtool._codec.fit import Fit
 from rdbtool._codec.rdb import Rdb
@@ -42,7 +41,7 @@ from rdbtool.model import (
     StringValue,
     ZSetValue,
 )
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules, server_of
 from rdbtool.span import Span
 from rdbtool.writer.rdb import write_rdb
 from rdbtool.writer.targets import Target

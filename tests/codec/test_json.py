@@ -35,6 +35,11 @@ def is_printable(text: bytes) -> bool:
     return re.fullmatch(rb"[\x20-\x7e]*", text) is not None
 
 
+def spelled(found: re.Match[str]) -> str:
+    """Return a control character as its bytes."""
+    return "".join(f"\\x{byte:02X}" for byte in found[0].encode())
+
+
 def escaped(text: bytes, escape: str) -> str:
     """Return what an escape makes of a value, before it becomes a JSON string."""
     match escape:
@@ -320,7 +325,8 @@ def test_keys_are_one_a_line() -> None:
             elif escape == "utf8":
                 # One key a line: control characters cannot stand for themselves.
                 shown = escaped(text, "utf8")
-                lines.append(re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02X}", shown).encode())
+                controls = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+                lines.append(re.sub(controls, spelled, shown).encode())
             else:
                 lines.append(escaped(text, escape).encode())
         assert written(data, lambda write: Keys(write, escape)) == b"".join(line + b"\n" for line in lines)  # noqa: B023

@@ -202,12 +202,18 @@ def test_filters(place):
     wanted = run("dump", "-f", "keys", SEVEN, "-k", "^s", "-t", "string", "-n", "0", "--limit", "2").out
     assert run("dump", "-f", "keys", place / "some.rdb").out == wanted
     assert len(wanted.splitlines()) == 2
-    # Functions are no keys, and stay.
+    # Functions are no keys, and stay behind unless they are asked for.
     found = convert(SEVEN, "none.rdb", "--glob", "nothing*", cwd=place)
-    assert found["keys"] == 0
+    assert (found["keys"], found["dropped"]) == (0, {})
+    assert found["left_behind"]["functions"] == 1
+    asked = convert(SEVEN, "asked.rdb", "--glob", "nothing*", "--functions", cwd=place)
+    assert (asked["keys"], asked["left_behind"]) == (0, {})
     with rdbtool.open_keys(str(SEVEN)) as all_of_it, rdbtool.open_keys(str(place / "none.rdb")) as none:
         assert list(none) == []
         list(all_of_it)
+        assert none.functions == []
+    with rdbtool.open_keys(str(place / "asked.rdb")) as none:
+        assert list(none) == []
         assert [library.code for library in none.functions] == [library.code for library in all_of_it.functions]
 
 
@@ -365,7 +371,11 @@ def test_json(place):
         "notes": [],
         "error_replies": 1,
         "remarks": [],
+        "stopped_at": None,
+        "skipped": [],
         "verified": True,
+        "dropped": {},
+        "left_behind": {},
     }
 
 

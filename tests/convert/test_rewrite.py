@@ -119,6 +119,9 @@ def test_what_is_no_log(place, how):
         ("good.aof", "-o", NEW, "--rules", "redis"),
         ("good.aof", "-o", NEW, "--retry", "-1"),
         ("-", "-o", NEW, "--before-last", "set"),
+        ("good.aof", "-o", NEW, "--before-last", "nosuch"),
+        ("good.aof", "-o", NEW, "--skip-command", "0"),
+        ("good.aof", "-o", NEW, "--skip-command", "exec"),
     ],
 )
 def test_usage(place, words):
@@ -150,7 +153,6 @@ def test_missing(place):
         (("--before", "flushall"), {"first"}),
         (("--before", "FlushAll"), {"first"}),
         (("--before-last", "flushall"), {"second"}),
-        (("--before-last", "nosuch"), {"third"}),
         ((), {"third"}),
     ],
 )
@@ -409,6 +411,11 @@ def test_json(place):
             "part": "timed.aof",
             "offset": logs.TIMED.index(logs.command("FLUSHALL")),
             "number": 3,
+            "command": "FLUSHALL",
+            "in_transaction": False,
+            "left_out": 4,
+            "all_counted": True,
         },
+        "skipped": [],
         "backup": None,
     }

@@ -23,7 +23,7 @@ from rdbtool import Digest, Fingerprint, KeyRecord, Selection
 from rdbtool._codec.feed import feed_item, feed_record
 from rdbtool._codec.fit import Fit
 from rdbtool.model import FunctionLibrary, ZSetValue
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 pytestmark = pytest.mark.server
 

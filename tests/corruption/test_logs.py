@@ -21,7 +21,7 @@ from rdbtool.codes import BY_CODE
 from rdbtool.engine.log import Loaded, Options, replay_log
 from rdbtool.errors import FormatError, LimitError, RdbToolError, UnsupportedError
 from rdbtool.reader.aof import AofReader, open_aof
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 BASE, FIRST, LAST = "appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof", "appendonly.aof.2.incr.aof"
 BACKENDS = ("codec", "grammar")

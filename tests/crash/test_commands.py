@@ -21,7 +21,7 @@ from server import run_server
 import rdbtool
 from rdbtool import Digest, Fingerprint
 from rdbtool.manifest import read_manifest
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 #: The real command line. Only the look at other processes is left out: how many there are would change the count of
 #: the calls, and it reads but never writes.

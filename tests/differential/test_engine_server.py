@@ -21,7 +21,7 @@ from rdbtool.engine import CommandError, Engine
 from rdbtool.engine.log import Options, replay_log
 from rdbtool.model import KeyRecord, StreamConsumer, StreamGroup, StreamValue
 from rdbtool.reader.aof import open_aof
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 pytestmark = pytest.mark.server
 

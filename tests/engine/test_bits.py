@@ -13,7 +13,7 @@ from rdbtool.model import StringValue
 
 def stored(*lines: str, key: bytes = b"k") -> bytes | None:
     """Execute commands and return a string's bytes, None if it is not there."""
-    engine = Engine()
+    engine = Engine(rules="redis-8.2")
     for line in lines:
         engine.execute(*line.encode("latin-1").split())
     for record in engine.records():

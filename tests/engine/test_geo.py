@@ -12,7 +12,7 @@ from duel import Duel, replay, state_of, words_of
 from rdbtool.engine import CommandError
 from rdbtool.engine.geohash import Cell, Point, distance_m, point_of, score_of
 from rdbtool.engine.partialsort import sort_all, sort_part
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 REDIS_7 = Rules.parse("redis-7.0")
 SICILY = "GEOADD g 13.361389 38.115556 Palermo 15.087269 37.502669 Catania"

@@ -109,9 +109,10 @@ def test_flush() -> None:
     assert expiries(run(*lines, "FLUSHDB")) == {"0/a": 5000}
     assert expiries(run(*lines, "flushdb async", "FLUSHALL SYNC")) == {}
     engine = run(*lines)
-    engine.execute(b"FUNCTION", b"LOAD", b"#!lua name=f\n")
+    library = b"#!lua name=f\nredis.register_function('g', function() end)"
+    engine.execute(b"FUNCTION", b"LOAD", library)
     engine.execute(b"FLUSHALL")
-    assert engine.functions == {b"f": b"#!lua name=f\n"}
+    assert engine.functions == {b"f": library}
     assert expiries(engine) == {}
 
 

@@ -13,7 +13,7 @@ from rdbtool._codec.resp import Resp
 from rdbtool.engine import CommandError, Engine
 from rdbtool.octets.crc64 import crc64
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 NOW = 1_700_000_000_000
 FILES = sorted(FIXTURES.glob("*-*/default.rdb"))
@@ -96,7 +96,7 @@ def test_times_and_options():
     [
         (b"-1", [], "Invalid TTL"),
         (b"x", [], "not an integer"),
-        (b"9223372036854775807", [], "Invalid TTL"),
+        (b"9223372036854775807", [], "beyond 64 bits"),
         (b"0", [b"MORE"], "syntax error"),
         (b"0", [b"IDLETIME"], "syntax error"),
         (b"0", [b"IDLETIME", b"-1"], "Invalid IDLETIME"),

@@ -87,12 +87,19 @@ def test_restore_policies() -> None:
     assert engine.functions == BOTH
     with pytest.raises(CommandError, match="Library mylib already exists"):
         engine.execute(b"FUNCTION", b"RESTORE", DUMP, b"APPEND")
-    third = b"#!lua name=third\n"
+    third = b"#!lua name=third\nredis.register_function('third', function() end)"
     for policy, kept in ((b"replace", {b"third": third}), (b"FLUSH", {})):
         engine.execute(b"FUNCTION", b"LOAD", b"REPLACE", third)
         engine.execute(b"FUNCTION", b"LOAD", b"REPLACE", CODE + b"changed")
         engine.execute(b"FUNCTION", b"RESTORE", DUMP, policy)
         assert engine.functions == BOTH | kept
+
+
+def test_a_library_without_functions_is_refused() -> None:
+    engine = Engine(rules="redis-7.0")
+    with pytest.raises(CommandError, match="No functions registered"):
+        engine.execute(b"FUNCTION", b"LOAD", b"#!lua name=third\nreturn 1")
+    assert engine.functions == {}
 
 
 @pytest.mark.parametrize(
@@ -117,7 +124,7 @@ def test_restore_that_is_refused(words: tuple[bytes, ...]) -> None:
 
 def left(*words: bytes) -> set[bytes]:
     """Return the keys that a command leaves; foo is in slot 12182, bar in 5061, both in two databases."""
-    engine = Engine()
+    engine = Engine(rules="valkey-9.0" if words[0].upper() == b"CLUSTER" else "redis-8.0")
     for line in (b"SET foo 1", b"SET {foo}2 1 PXAT 5", b"SET bar 1", b"SELECT 2", b"SET foo 1", b"SET bar 1"):
         engine.execute(*line.split())
     engine.execute(*words)
@@ -163,7 +170,7 @@ def test_what_depends_on_another_server(line: bytes) -> None:
      b"OBJECT ENCODING k", b"XINFO STREAM k", b"EXISTS k", b"CLUSTER INFO", b"HTTL k FIELDS 1 f"],
 )  # fmt: skip
 def test_commands_that_change_nothing(line: bytes) -> None:
-    engine = Engine()
+    engine = Engine(rules="redis-7.4")
     engine.execute(b"SET", b"k", b"v", b"PXAT", b"5")
     engine.execute(b"RPUSH", b"list", b"a")
     before = list(engine.records())
@@ -172,7 +179,7 @@ def test_commands_that_change_nothing(line: bytes) -> None:
 
 
 def test_unknown_and_short_commands() -> None:
-    engine = Engine()
+    engine = Engine(rules="redis-8.0")
     for line in (b"NONSENSE", b"FUNCTION", b"FUNCTION NONSENSE x", b"CLUSTER", b"SCRIPT NONSENSE"):
         with pytest.raises(UnknownCommandError):
             engine.execute(*line.split())

@@ -61,7 +61,11 @@ def test_a_random_choice_is_refused(line: str) -> None:
 
 def test_sinterstore_before_7_stops_at_a_missing_source() -> None:
     lines = ["SADD t a", "RPUSH l element"]
-    assert state_of(replay(*lines, "SINTERSTORE t none l", rules="redis-6.2")) == {"l": "element"}
+    assert state_of(replay(*lines, "SINTERSTORE t none l", rules="redis-5.0")) == {"l": "element"}
+    # Patch releases of 6.0 and 6.2 differ.
+    with pytest.raises(UnknownEffectError):
+        replay(*lines, "SINTERSTORE t none l", rules="redis-6.2")
+    assert state_of(replay(*lines, "SINTERSTORE t none", rules="redis-6.2")) == {"l": "element"}
 
 
 @pytest.mark.server

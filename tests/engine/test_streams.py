@@ -143,7 +143,7 @@ def test_the_sequence_number_goes_on_within_a_millisecond():
         ("XDELEX s KEEPREF DELREF IDS 1 5-1", "syntax error"),
         ("XCFGSET s IDMP-MAXSIZE 0", "between 1 and 10000"),
         ("XCFGSET none IDMP-MAXSIZE 5", "no such key"),
-        ("XIDMPRECORD s p i 4-4", "doesn't exist"),
+        ("XIDMPRECORD s p i 4-4", "No such message"),
     ],
 )
 def test_refusals_change_nothing(line, says):

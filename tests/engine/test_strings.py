@@ -14,9 +14,10 @@ from rdbtool.model import StringValue
 NOW = 1_700_000_000_000
 
 
-def run(*lines: str, rules: str = "redis-7.0") -> Engine:
-    """Execute commands written as lines; ``''`` is an empty argument."""
-    engine = Engine(rules=rules, now_ms=NOW)
+def run(*lines: str, rules: str | None = None) -> Engine:
+    """Execute commands written as lines; ``''`` is an empty argument. ``rules`` None: a server that knows them."""
+    known = "valkey-9.1" if any(line.startswith("DELIFEQ") for line in lines) else "redis-8.10"
+    engine = Engine(rules=rules or known, now_ms=NOW)
     for line in lines:
         engine.execute(*(b"" if word == "''" else word.encode() for word in line.split()))
     return engine

@@ -15,7 +15,7 @@ from rdbtool.engine import Engine
 from rdbtool.engine.log import Loaded, Options, replay_log
 from rdbtool.model import StreamValue
 from rdbtool.reader.open import open_any
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 BACKENDS = ("codec", "grammar")
 DIGESTS: dict[str, dict[str, str]] = json.loads((FIXTURES / "digests.json").read_text())

@@ -11,7 +11,7 @@ from rdbtool.engine import Engine
 from rdbtool.engine.commands.scripts import read_calls
 from rdbtool.engine.log import Options, replay_log
 from rdbtool.reader.aof import open_aof
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 KEYS, ARGUMENTS = [b"k1", b"k2"], [b"a1", b"a b"]
 

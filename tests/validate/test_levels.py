@@ -13,7 +13,7 @@ from validate.builders import Raw, entry_of, intset, length, listpack, lp_entry,
 from validate.payloads import LAST, PAYLOADS, Payload
 
 from rdbtool.analysis.validate import Checks, validate
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 REDIS = Rules("redis", 8, 0)
 VALKEY = Rules("valkey", 9, 1)

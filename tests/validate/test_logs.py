@@ -15,7 +15,7 @@ from rdbtool.engine.engine import load_families
 from rdbtool.engine.table import CONTAINERS as TABLE
 from rdbtool.reader.aof import open_aof
 from rdbtool.reader.uses import Uses
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 WHOLE_LOG = (Path(__file__).parents[2] / "fixtures/redis-6.2.16/aof-preamble.aof").read_bytes()
 #: Its snapshot.

@@ -33,7 +33,7 @@ from rdbtool.model import (
     StringValue,
     ZSetValue,
 )
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 from rdbtool.span import Span
 from rdbtool.types import value_types
 from rdbtool.writer.losses import describe_loss, sum_up

@@ -9,7 +9,7 @@ import rdbtool
 from rdbtool import Null
 from rdbtool.errors import Loss
 from rdbtool.model import Aux, Header
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 from rdbtool.span import Span
 from rdbtool.writer.targets import Target, default_target
 

@@ -8,15 +8,27 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rdbtool.analysis.needs import BUILT_IN
 from rdbtool.analysis.rules.rule import Refuses, Severity, always, never, quoted, since
-from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, ProductOpcode, ResizeDb, SelectDb, SlotInfo
+from rdbtool.libraries import read_header, registers_nothing
+from rdbtool.model import (
+    Aux,
+    End,
+    FunctionLibrary,
+    Header,
+    Item,
+    ModuleAux,
+    ProductOpcode,
+    ResizeDb,
+    SelectDb,
+    SlotInfo,
+)
 from rdbtool.products import BY_AUX
-from rdbtool.rules import Rules
-from rdbtool.types import CHECKSUM_SINCE, MEMBER_EXPIRY_AUX, REDIS
-from rdbtool.writer.targets import Target
+from rdbtool.servers import Rules
+from rdbtool.types import CHECKSUM_SINCE, MEMBER_EXPIRY_AUX
 
 if TYPE_CHECKING:
     from rdbtool.reader.rdb import Totals
@@ -26,9 +38,6 @@ _KEPT: Final = 100
 
 #: Databases whose announced sizes are remembered.
 _DATABASES: Final = 4096
-
-#: Valkey reads Redis's files up to this version, and its own.
-_COMMON: Final = 11
 
 #: Milliseconds that the clock of a writer may be ahead.
 _SKEW_MS: Final = 60_000
@@ -55,7 +64,10 @@ _ANY_VALUE: Final = frozenset({b"lua", b"cluster-slot-states", b"cluster-asm-tas
 
 
 class Remark(NamedTuple):
-    """A finding whose severity waits for the server's rules."""
+    """A finding whose severity waits for the server's rules.
+
+    ``at_server_level``: its severity there, where it is neither refused by all servers of the rules nor loaded by all.
+    """
 
     code: str
     severity: Severity
@@ -63,6 +75,7 @@ class Remark(NamedTuple):
     message: str
     refuses: Refuses
     db: int | None = None
+    at_server_level: Severity | None = None
 
 
 class ItemJudge:
@@ -83,6 +96,8 @@ class ItemJudge:
         self._announced: dict[int, ResizeDb] = {}
         self._slot: tuple[SlotInfo, int] | None = None
         self._libraries: set[bytes] = set()
+        #: Where the data of a module begins, by the module's type.
+        self._modules: dict[str, int] = {}
         self._mark: ProductOpcode | None = None
         self._marks = 0
 
@@ -91,11 +106,7 @@ class ItemJudge:
         if isinstance(item, Aux):
             self._judge_aux(item)
         elif isinstance(item, SelectDb):
-            self._end_slot()
-            self._db = item.db
-            if item.db >= self._databases:
-                message = f"expected a database below {self._databases}, found {item.db}"
-                self.say(Remark("RDB306", "error", item.span.start, message, always, item.db))
+            self._judge_db(item)
         elif isinstance(item, ResizeDb):
             if len(self._announced) < _DATABASES:
                 self._announced[self._db] = item
@@ -104,6 +115,8 @@ class ItemJudge:
             self._slot = item, self._keys()
         elif isinstance(item, FunctionLibrary):
             self._judge_library(item)
+        elif isinstance(item, ModuleAux):
+            self._modules.setdefault(item.module, item.span.start)
         elif isinstance(item, ProductOpcode):
             self._mark = self._mark or item
             self._marks += 1
@@ -138,9 +151,23 @@ class ItemJudge:
             severity: Severity = "error" if is_asked_for else "note"
             self.say(Remark("RDB364", severity, self._mark.span.start, message, always if is_asked_for else never))
 
+    def judge_modules(self, values: Mapping[str, tuple[int, int, int]], rules: Rules) -> None:
+        """Name the modules that a server needs; ``values`` as ``Check.modules`` has them."""
+        for name in sorted({*self._modules, *values}):
+            built_in = None if name not in BUILT_IN else Rules.parse(BUILT_IN[name])
+            if built_in is not None and rules.family == built_in.family and rules >= built_in:
+                continue
+            count, start, _ = values.get(name, (0, 0, 0))
+            holds = [f"{count} value{'' if count == 1 else 's'}"] if count else []
+            if name in self._modules:
+                holds.append("data beside the keys")
+                start = self._modules[name]
+            message = f"only a server with a module of the type {quoted(name.encode())} loads this: {', '.join(holds)}"
+            self.say(Remark("RDB357", "note", start, message, never, at_server_level="warning"))
+
     def judge_version(self, header: Header, rules: Rules) -> None:
         """Judge whether a server that was asked for reads such a file at all."""
-        if not reads_version(rules, header):
+        if not rules.reads(header.magic, header.version):
             message = f"{rules} does not read {header.magic} version {header.version}"
             self.say(Remark("RDB363", "error", 0, message, always))
 
@@ -151,6 +178,13 @@ class ItemJudge:
             self.remarks.append(remark)
         else:
             self.more[remark.severity, remark.refuses] += 1
+
+    def _judge_db(self, item: SelectDb) -> None:
+        self._end_slot()
+        self._db = item.db
+        if item.db >= self._databases:
+            message = f"expected a database below {self._databases}, found {item.db}"
+            self.say(Remark("RDB306", "error", item.span.start, message, always, item.db))
 
     def _judge_end(self, item: End) -> None:
         self._end_slot()
@@ -169,23 +203,28 @@ class ItemJudge:
             self.say(Remark("RDB352", "note", said.span.start, message, never, self._db))
 
     def _judge_library(self, item: FunctionLibrary) -> None:
-        from rdbtool.engine.commands.server import parse_shebang  # noqa: PLC0415 - the engine is for files with functions
-        from rdbtool.engine.errors import CommandError  # noqa: PLC0415 - likewise
-
         at = item.span.start
         if not item.released:
             message = "expected a library in the form of Redis 7.0, found that of its release candidates"
             self.say(Remark("RDB343", "error", at, message, since((7, 0))))
             return
         try:
-            engine, name = parse_shebang(item.code)
-        except CommandError as error:
-            message = f"expected a first line such as #!lua name=mylib: {str(error).removeprefix('ERR ')}"
+            engine, name = read_header(item.code)
+        except ValueError as error:
+            message = f"expected a first line such as #!lua name=mylib: {error}"
             self.say(Remark("RDB341", "error", at, message, since((7, 0))))
             return
         if engine.lower() != b"lua":
             message = f"expected a library for the engine lua, found {quoted(engine)}, which needs a module"
             self.say(Remark("RDB341", "warning", at, message, since((7, 0))))
+        elif registers_nothing(item.code):
+            message = f"expected a library that registers functions, found none in {quoted(name)}"
+            self.say(Remark("RDB345", "error", at, message, since((7, 0))))
+        else:
+            message = (
+                f"the function library {quoted(name)} was not compiled: only a server can tell whether it is valid"
+            )
+            self.say(Remark("RDB344", "note", at, message, never, at_server_level="note"))
         if name in self._libraries:
             message = f"expected each library once, but {quoted(name)} stands there again"
             self.say(Remark("RDB342", "error", at, message, since((7, 0))))
@@ -213,17 +252,6 @@ class ItemJudge:
         elif name not in _ANY_VALUE and not name.startswith(b"%") and not _is_text(item.value):
             message = f"the aux field {quoted(item.key)}, which no server writes, holds binary data"
             self.say(Remark("RDB354", "note", at, message, never))
-
-
-def reads_version(rules: Rules, header: Header) -> bool:
-    """Whether a server reads files with this header (format A1, A2)."""
-    try:
-        target = Target.of_release(rules)
-    except ValueError:
-        return True  # newer than any that is known
-    if header.magic == target.magic:
-        return header.version <= target.version
-    return header.magic == REDIS and header.version <= _COMMON
 
 
 def _is_text(value: bytes) -> bool:

@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 from rdbtool._codec.check import Flagged
 from rdbtool.errors import describe_key
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 Severity = Literal["error", "warning", "note"]
 
@@ -25,7 +25,7 @@ class Loading(NamedTuple):
 
     def is_since(self, redis: tuple[int, int] | None, valkey: tuple[int, int] | None) -> bool:
         """Whether the server is of the given release or later; None: no release of that family."""
-        return is_since(self.rules, redis, valkey)
+        return self.rules.has(redis, valkey)
 
 
 #: Whether a server refuses the file.
@@ -43,12 +43,6 @@ class Rule(NamedTuple):
     words: Callable[[Flagged], str]
     path: Callable[[Flagged], str]
     refuses: Refuses
-
-
-def is_since(rules: Rules, redis: tuple[int, int] | None, valkey: tuple[int, int] | None) -> bool:
-    """Whether a server is of the given release or later; None: no release of that family."""
-    since = redis if rules.family == "redis" else valkey
-    return since is not None and (rules.major, rules.minor) >= since
 
 
 def never(_: Loading) -> bool:

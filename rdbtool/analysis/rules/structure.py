@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from rdbtool.analysis.rules.rule import is_since
 from rdbtool.errors import FormatError
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 #: Damage that may stand inside a listpack: the listpack, uneven counts, entries of streams, expiries of fields.
 PACKED: Final = frozenset({"RDB106", "RDB202", "RDB206", "RDB207", "RDB211"})
@@ -44,9 +43,9 @@ def refuses_structure(rules: Rules, error: FormatError, type_code: int) -> bool:
         return False
     if error.code not in PACKED or type_code not in LISTPACKS:
         return True
-    if _is_outer(error) or (type_code == _WALKED and _breaks_walk(error) and is_since(rules, (7, 0), (0, 0))):
+    if _is_outer(error) or (type_code == _WALKED and _breaks_walk(error) and rules.has((7, 0))):
         return True
-    return is_since(rules, None, (9, 1))
+    return rules.has(None, (9, 1))
 
 
 def _is_outer(error: FormatError) -> bool:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from rdbtool.engine.arguments import INT64_MAX, parse_int
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import SYNTAX, CommandError
-from rdbtool.engine.strings import MAX_STRING, find_string, open_string, store_string
+from rdbtool.engine.strings import MAX_STRING, find_string, open_string, refuse_size, store_string
 from rdbtool.engine.table import command
 from rdbtool.engine.values import StringData
 
@@ -24,7 +24,7 @@ _TYPE: Final = re.compile(rb"([iu])([1-9][0-9]?)")
 @command("SETBIT", 4, "2.2.0")
 def setbit(engine: Engine, argv: Sequence[bytes]) -> None:
     """SETBIT key offset value."""
-    offset = _parse_offset(argv[2])
+    offset = _parse_offset(engine, argv[2])
     bit = argv[3]
     if bit not in (b"0", b"1"):
         raise CommandError(_NOT_A_BIT)
@@ -37,14 +37,16 @@ def setbit(engine: Engine, argv: Sequence[bytes]) -> None:
     store_string(engine.db, argv[1], data)
 
 
-def _parse_offset(text: bytes, width: int = 0) -> int:
+def _parse_offset(engine: Engine, text: bytes, width: int = 0, *, is_write: bool = True) -> int:
     """Return a bit offset; with a width, ``#n`` counts in fields of that width."""
     if width and text[:1] == b"#":
         offset = parse_int(text[1:], _NOT_AN_OFFSET) * width
     else:
         offset = parse_int(text, _NOT_AN_OFFSET)
-    if not 0 <= offset < MAX_STRING * 8:
+    if not 0 <= offset <= INT64_MAX:
         raise CommandError(_NOT_AN_OFFSET)
+    if is_write and offset >= MAX_STRING * 8:
+        refuse_size(engine, _NOT_AN_OFFSET)
     return offset
 
 
@@ -86,7 +88,7 @@ def bitop(engine: Engine, argv: Sequence[bytes]) -> None:
     """BITOP operation destination key [key ...]."""
     name = argv[1].upper()
     operation = _OPERATIONS.get(name)
-    if operation is None:
+    if operation is None or not engine.knows(b"BITOP", name):
         raise CommandError(SYNTAX)
     if name == b"NOT" and len(argv) != 4:
         raise CommandError("ERR BITOP NOT must be called with a single source key.")
@@ -117,7 +119,7 @@ class _Field(NamedTuple):
 @command("BITFIELD", -2, "3.2.0")
 def bitfield(engine: Engine, argv: Sequence[bytes]) -> None:
     """BITFIELD key [GET type offset | [OVERFLOW mode] SET type offset value | INCRBY type offset step] ...."""
-    fields = _parse_fields(argv)
+    fields = _parse_fields(engine, argv)
     value = find_string(engine.db, argv[1])
     if not fields:
         return
@@ -128,7 +130,7 @@ def bitfield(engine: Engine, argv: Sequence[bytes]) -> None:
     store_string(engine.db, argv[1], data)
 
 
-def _parse_fields(argv: Sequence[bytes]) -> list[_Field]:
+def _parse_fields(engine: Engine, argv: Sequence[bytes]) -> list[_Field]:
     """Return the writes of a BITFIELD; reads are checked and left out."""
     fields = []
     overflow = b"WRAP"
@@ -147,7 +149,7 @@ def _parse_fields(argv: Sequence[bytes]) -> list[_Field]:
         if match is None or int(match[2]) > (64 if match[1] == b"i" else 63):
             raise CommandError(_NOT_A_TYPE)
         width = int(match[2])
-        offset = _parse_offset(argv[at + 2], width)
+        offset = _parse_offset(engine, argv[at + 2], width, is_write=name != b"GET")
         if name == b"GET":
             at += 3
             continue

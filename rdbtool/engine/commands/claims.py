@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rdbtool.engine.arguments import INT64_MAX, parse_int
-from rdbtool.engine.errors import SYNTAX, CommandError
-from rdbtool.engine.stream_arguments import find_stream, knows, parse_id, parse_options
+from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
+from rdbtool.engine.commands.lists import refuse_to_block
+from rdbtool.engine.errors import SYNTAX, CommandError, UnknownEffectError
+from rdbtool.engine.stream_arguments import INVALID_ID, find_stream, knows, parse_id, parse_options
 from rdbtool.engine.stream_groups import describe_missing, find_group, see_consumer, touch
 from rdbtool.engine.streams import MAX_ID, U64, ConsumerData, GroupData, PendingData, StreamData
 from rdbtool.engine.table import command
@@ -78,9 +79,10 @@ def xautoclaim(engine: Engine, argv: Sequence[bytes]) -> None:
     if start > MAX_ID:
         raise CommandError("ERR invalid start ID for the interval")
     options = parse_options(argv, 6, flags=(b"JUSTID",), values=(b"COUNT",))
-    count = parse_int(options.get(b"COUNT", b"100"))
-    if not 1 <= count <= INT64_MAX // 16:
-        raise CommandError("ERR COUNT must be > 0")
+    error = "ERR COUNT must be > 0"
+    count = parse_int(options.get(b"COUNT", b"100"), error)
+    if not 1 <= count <= (INT64_MAX // 16 if engine.rules.has((7, 0)) else INT64_MAX):
+        raise CommandError(error)
     stream, group = find_group(engine, argv[1], argv[2])
     claiming = _Claiming(engine, stream, group, argv[3], min_idle)
     claim = _Claim(engine.now_ms, just_ids=b"JUSTID" in options)
@@ -158,11 +160,20 @@ def _parse_claim(engine: Engine, argv: Sequence[bytes], at: int) -> _Claim:
 # ---- reading -----------------------------------------------------------------------------------
 
 
+#: What the number of an option is called, and the lowest.
+_READ_NUMBERS: Final = {
+    b"COUNT": ("value", INT64_MIN),
+    b"BLOCK": ("timeout", 0),
+    b"CLAIM": ("min-idle-time", 0),
+}
+
+
 class _Read(NamedTuple):
     group: bytes
     consumer: bytes
     limit: int | None
     keeps_no_track: bool
+    may_wait: bool
     keys: Sequence[bytes]
     ids: Sequence[bytes]
 
@@ -170,7 +181,7 @@ class _Read(NamedTuple):
 @command("XREADGROUP", -7, "5.0.0")
 def xreadgroup(engine: Engine, argv: Sequence[bytes]) -> None:
     """XREADGROUP GROUP group consumer [COUNT count] [BLOCK ms] [NOACK] STREAMS key [key …] id [id …]."""
-    read = _parse_read(argv)
+    read = _parse_read(engine, argv)
     parts: list[tuple[StreamData, GroupData, int]] = []
     for key, text in zip(read.keys, read.ids, strict=True):
         stream = find_stream(engine, key)
@@ -178,8 +189,10 @@ def xreadgroup(engine: Engine, argv: Sequence[bytes]) -> None:
         if stream is None or group is None:
             raise CommandError(describe_missing(key, read.group) + " in XREADGROUP with GROUP option")
         if text in (b"$", b"+"):
-            raise CommandError(f"ERR The {text.decode()} ID is meaningless in the context of XREADGROUP")
+            raise CommandError(_describe_meaningless(engine, text.decode()))
         parts.append((stream, group, MAX_ID if text == b">" else parse_id(text)))
+    if read.may_wait and all(after == MAX_ID and stream.top() <= group.last_id for stream, group, after in parts):
+        refuse_to_block(engine)
     for stream, group, after in parts:
         if knows(engine.rules, (7, 2)) or after != MAX_ID or stream.top() > group.last_id:
             consumer = see_consumer(engine, group, read.consumer)
@@ -188,6 +201,16 @@ def xreadgroup(engine: Engine, argv: Sequence[bytes]) -> None:
             else:
                 owned = group.pending_from(after + 1, consumer)
                 _deliver_again(engine, stream, owned[: read.limit], group)
+
+
+def _describe_meaningless(engine: Engine, text: str) -> str:
+    if text == "+" and not engine.rules.has((7, 4), (8, 0)):
+        return INVALID_ID
+    return (
+        f"ERR The {text} ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer "
+        "by specifying a proper ID, or use the > ID to get new messages. "
+        f"The {text} ID would just return an empty result set."
+    )
 
 
 def _deliver(engine: Engine, stream: StreamData, group: GroupData, consumer: ConsumerData, read: _Read) -> None:
@@ -215,34 +238,42 @@ def _deliver_again(engine: Engine, stream: StreamData, owned: list[int], group: 
             pending.delivery_count = (pending.delivery_count + 1) & U64
 
 
-def _parse_read(argv: Sequence[bytes]) -> _Read:
-    words = [word.upper() for word in argv]
-    at = 1
-    names: tuple[bytes, bytes] | None = None
-    limit: int | None = None
-    keeps_no_track = False
-    while at + 1 < len(argv) and words[at] != b"STREAMS":
-        if words[at] == b"NOACK":
-            keeps_no_track = True
-        elif words[at] == b"GROUP" and at + 2 < len(argv):
-            names = (argv[at + 1], argv[at + 2])
-            at += 2
-        elif words[at] == b"COUNT":
-            at += 1
-            limit = max(0, parse_int(argv[at])) or None
-        elif words[at] == b"BLOCK":
-            at += 1
-            if parse_int(argv[at], "ERR timeout is not an integer or out of range") < 0:
-                raise CommandError("ERR timeout is negative")
-        else:
-            raise CommandError(SYNTAX)
-        at += 1
+def _parse_read(engine: Engine, argv: Sequence[bytes]) -> _Read:
+    at, options = _parse_read_options(engine, argv)
     rest = argv[at + 1 :]
     if not rest:
         raise CommandError(SYNTAX)
     if len(rest) % 2:
-        raise CommandError("ERR Unbalanced list of streams: for each stream key an ID must be specified.")
-    if names is None:
+        what, last = ("'xreadgroup'", ">") if engine.rules.has((7, 2)) else ("XREAD", "$")
+        words = f"Unbalanced {what} list of streams: for each stream key an ID or '{last}' must be specified."
+        raise CommandError(f"ERR {words}")
+    if b"GROUP" not in options:
         raise CommandError("ERR Missing GROUP option for XREADGROUP")
+    if b"CLAIM" in options:
+        raise UnknownEffectError("XREADGROUP with CLAIM takes entries that are idle by the server's clock")
+    limit = max(0, parse_int(options.get(b"COUNT", (b"0",))[0])) or None
     half = len(rest) // 2
-    return _Read(*names, limit, keeps_no_track, rest[:half], rest[half:])
+    group, consumer = options[b"GROUP"]
+    return _Read(group, consumer, limit, b"NOACK" in options, b"BLOCK" in options, rest[:half], rest[half:])
+
+
+def _parse_read_options(engine: Engine, argv: Sequence[bytes]) -> tuple[int, dict[bytes, Sequence[bytes]]]:
+    """Return where STREAMS is, and the options before it with their values. Raises CommandError."""
+    widths = {b"NOACK": 0, b"GROUP": 2, b"COUNT": 1, b"BLOCK": 1}
+    if engine.rules.has((8, 4), None):
+        widths[b"CLAIM"] = 1
+    options: dict[bytes, Sequence[bytes]] = {}
+    at = 1
+    while at + 1 < len(argv) and (word := argv[at].upper()) != b"STREAMS":
+        width = widths.get(word, len(argv))
+        values = argv[at + 1 : at + 1 + width]
+        if len(values) < width:
+            raise CommandError(SYNTAX)
+        if word in _READ_NUMBERS:
+            what, least = _READ_NUMBERS[word]
+            if parse_int(values[0], f"ERR {what} is not an integer or out of range") < least:
+                words = "timeout is negative" if word == b"BLOCK" else f"{what} must be a positive integer"
+                raise CommandError(f"ERR {words}")
+        options[word] = values
+        at += 1 + width
+    return at, options

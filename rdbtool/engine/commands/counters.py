@@ -38,9 +38,10 @@ def incrby(engine: Engine, argv: Sequence[bytes]) -> None:
 def decrby(engine: Engine, argv: Sequence[bytes]) -> None:
     """DECRBY key decrement."""
     step = _integer(engine, argv[2])
-    if step == INT64_MIN:
+    if step == INT64_MIN and engine.rules.has((7, 0)):
         raise CommandError("ERR decrement would overflow")
-    _add(engine, argv[1], -step)
+    # Before 7.0 the lowest number stays as it is when its sign is turned.
+    _add(engine, argv[1], step if step == INT64_MIN else -step)
 
 
 def _add(engine: Engine, key: bytes, step: int) -> None:
@@ -76,9 +77,3 @@ def incrbyfloat(engine: Engine, argv: Sequence[bytes]) -> None:
     """INCRBYFLOAT key increment."""
     value = read_string(engine.db, argv[1])
     engine.db.keys[argv[1]] = add(b"0" if value is None else value, argv[2])
-
-
-@command("INCREX", -2, "8.8.0", "9.2.0")
-def increx(_engine: Engine, _argv: Sequence[bytes]) -> None:
-    """INCREX key ...: servers log the SET that comes of it, and its rules differ between releases."""
-    raise CommandError("ERR INCREX is not executed: servers log it as SET")

@@ -15,10 +15,10 @@ from typing import Final, NamedTuple
 from rdbtool.engine.arguments import parse_float, parse_int
 from rdbtool.engine.commands.zsets import add_scores_if
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import NOT_A_FLOAT, SYNTAX, CommandError
+from rdbtool.engine.errors import NOT_A_FLOAT, SYNTAX, CommandError, UnknownEffectError
 from rdbtool.engine.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Point, Search, center_of, point_of, score_of
 from rdbtool.engine.partialsort import sort_all, sort_part
-from rdbtool.engine.ranges import ScoreRange, parse_count, takes_hex
+from rdbtool.engine.ranges import ScoreRange, takes_hex
 from rdbtool.engine.table import command
 from rdbtool.engine.values import ZSetData
 
@@ -43,7 +43,7 @@ class Found(NamedTuple):
 def geoadd(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEOADD key [NX|XX] [CH] longitude latitude member [longitude latitude member ...]."""
     at = 2
-    while at < len(argv) and argv[at].upper() in _ADD_OPTIONS:
+    while at < len(argv) and (word := argv[at].upper()) in _ADD_OPTIONS and engine.knows(b"GEOADD", word):
         at += 1
     options = frozenset(word.upper() for word in argv[2:at])
     if len(argv) == at or (len(argv) - at) % 3 or {b"NX", b"XX"} <= options:
@@ -63,9 +63,9 @@ def _point(engine: Engine, words: Sequence[bytes]) -> Point:
     return Point(longitude, latitude)
 
 
-def _unit(word: bytes) -> float:
+def _unit(engine: Engine, command: bytes, word: bytes) -> float:
     unit = _UNITS.get(word.upper())
-    if unit is None:
+    if unit is None or (word != word.lower() and not engine.knows(command, b"unit in capitals")):
         raise CommandError("ERR unsupported unit provided. please use M, KM, FT, MI")
     return unit
 
@@ -73,8 +73,11 @@ def _unit(word: bytes) -> float:
 class _Query:
     """A search as its words describe it; words are taken from the front of ``words``."""
 
-    def __init__(self, engine: Engine, zset: ZSetData | None, words: Sequence[bytes], target: bytes | None) -> None:
+    def __init__(
+        self, engine: Engine, command: bytes, zset: ZSetData | None, words: Sequence[bytes], target: bytes | None
+    ) -> None:
         self.engine = engine
+        self.command = command
         self.zset = zset
         self.words = list(words)
         self.target = target
@@ -105,7 +108,10 @@ class _Query:
             return
         score = self.zset.get(member)
         if score is None:
-            raise CommandError(NO_MEMBER)
+            name = member.decode("utf-8", "backslashreplace")
+            raise CommandError(
+                f"ERR member {name} does not exist" if self.engine.rules.has(None, (9, 0)) else NO_MEMBER
+            )
         self.center = point_of(score, self.engine.rules)
 
     def take_point(self) -> None:
@@ -117,7 +123,7 @@ class _Query:
         radius = _number(self.engine, text, "ERR need numeric radius")
         if radius < 0:
             raise CommandError("ERR radius cannot be negative")
-        self.unit = _unit(unit)
+        self.unit = _unit(self.engine, self.command, unit)
         self.shape = partial(Search, reach=radius * self.unit, radius=radius * self.unit)
 
     def take_box(self) -> None:
@@ -126,7 +132,7 @@ class _Query:
         height = _number(self.engine, texts[1], "ERR need numeric height")
         if width < 0 or height < 0:
             raise CommandError("ERR height or width cannot be negative")
-        self.unit = _unit(texts[2])
+        self.unit = _unit(self.engine, self.command, texts[2])
         reach = sqrt((width / 2) * (width / 2) + (height / 2) * (height / 2)) * self.unit
         self.shape = partial(Search, reach=reach, width=width * self.unit, height=height * self.unit)
 
@@ -146,12 +152,14 @@ class _Query:
             word = self.take(1)[0].upper()
             if word in _WITH:
                 self.with_words.add(word)
-            elif word == b"ANY":
+            elif word == b"ANY" and self.engine.knows(self.command, word):
                 self.any = True
             elif word in (b"ASC", b"DESC"):
                 self.order = word
             elif word == b"COUNT":
-                self.count = parse_count(self.take(1)[0], 1, "ERR COUNT must be > 0")
+                self.count = parse_int(self.take(1)[0])
+                if self.count <= 0:
+                    raise CommandError("ERR COUNT must be > 0")
             elif self.is_search:
                 self._take_search_option(word)
             elif word in (b"STORE", b"STOREDIST"):
@@ -176,7 +184,7 @@ class _Query:
             raise CommandError(SYNTAX)
 
     def _takes_polygon(self) -> bool:
-        if self.engine.rules.family != "valkey" or self.engine.rules.major < 9:
+        if not self.engine.knows(self.command, b"BYPOLYGON"):
             return False
         return (self.shape is None or bool(self.polygon)) and self.center_word != b"FROMMEMBER"
 
@@ -196,11 +204,13 @@ class _Query:
     def check(self) -> None:
         """Judge the options together. Raises CommandError."""
         if self.target is not None and self.with_words:
-            raise CommandError("ERR STORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options")
+            what = "GEOSEARCHSTORE" if self.is_search else "STORE option in GEORADIUS"
+            raise CommandError(f"ERR {what} is not compatible with WITHDIST, WITHHASH and WITHCOORD options")
         if self.is_search and not self.has_center:
-            raise CommandError("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified")
+            raise CommandError("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for GEOSEARCHSTORE")
         if self.is_search and self.shape is None:
-            raise CommandError("ERR exactly one of BYRADIUS and BYBOX can be specified")
+            shapes = "BYRADIUS, BYBOX and BYPOLYGON" if self.engine.rules.has(None, (9, 0)) else "BYRADIUS and BYBOX"
+            raise CommandError(f"ERR exactly one of {shapes} can be specified for GEOSEARCHSTORE")
         if self.any and not self.count:
             raise CommandError("ERR the ANY argument requires COUNT argument")
 
@@ -216,8 +226,10 @@ class _Query:
                 result.put(member, distance / self.unit if self.store_distance else score)
         if result:
             db.replace(self.target, result)
-        else:
-            db.delete(self.target)
+            return
+        if self.zset is None and not self.is_search and self.target in db.keys and not self.engine.rules.has((7, 0)):
+            raise UnknownEffectError("without its source the destination goes, or stays: releases of Redis 6.2 differ")
+        db.delete(self.target)
 
     def _collect(self, zset: ZSetData, search: Search) -> list[Found]:
         rules = self.engine.rules
@@ -253,7 +265,10 @@ _distance_of = itemgetter(2)
 @command("GEORADIUS", -6, "3.2.0")
 def georadius(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEORADIUS key longitude latitude radius unit [COUNT count [ANY]] [ASC|DESC] [STORE|STOREDIST key]."""
-    query = _Query(engine, engine.db.find(argv[1], ZSetData), argv[2:], None)
+    query = _Query(engine, b"GEORADIUS", engine.db.find(argv[1], ZSetData), argv[2:], None)
+    if query.zset is None and not engine.rules.has((6, 2)):
+        # Before 6.2 nothing else is looked at then, and a destination stays.
+        return
     query.take_point()
     query.take_circle()
     query.take_options()
@@ -264,7 +279,9 @@ def georadius(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("GEORADIUSBYMEMBER", -5, "3.2.0")
 def georadiusbymember(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEORADIUSBYMEMBER key member radius unit [COUNT count [ANY]] [ASC|DESC] [STORE|STOREDIST key]."""
-    query = _Query(engine, engine.db.find(argv[1], ZSetData), argv[2:], None)
+    query = _Query(engine, b"GEORADIUSBYMEMBER", engine.db.find(argv[1], ZSetData), argv[2:], None)
+    if query.zset is None and not engine.rules.has((6, 2)):
+        return
     if query.zset is None:
         # Without the key neither the member nor the radius is looked at.
         query.take(3)
@@ -279,7 +296,7 @@ def georadiusbymember(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("GEOSEARCHSTORE", -8, "6.2.0")
 def geosearchstore(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEOSEARCHSTORE destination source FROM... BY... [ASC|DESC] [COUNT count [ANY]] [STOREDIST]."""
-    query = _Query(engine, engine.db.find(argv[2], ZSetData), argv[3:], argv[1])
+    query = _Query(engine, b"GEOSEARCHSTORE", engine.db.find(argv[2], ZSetData), argv[3:], argv[1])
     query.take_options()
     query.check()
     query.run()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import INT64_MAX, parse_int
-from rdbtool.engine.errors import SYNTAX, CommandError
+from rdbtool.engine.errors import SYNTAX, CommandError, describe_subcommand
 from rdbtool.engine.stream_arguments import (
     delete_by_strategy,
     find_stream,
-    knows,
     parse_id,
     parse_ids_block,
     parse_options,
@@ -97,12 +97,12 @@ def xack(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("XACKDEL", -6, "8.2.0", None)
 def xackdel(engine: Engine, argv: Sequence[bytes]) -> None:
     """XACKDEL key group [KEEPREF|DELREF|ACKED] IDS numids id [id …]."""
-    strategy, ids = parse_strategy_and_ids(argv, 3)
+    strategy, texts = parse_strategy_and_ids(argv, 3)
     stream = find_stream(engine, argv[1])
     group = None if stream is None else stream.groups.get(argv[2])
     if stream is None or group is None:
         return
-    for entry_id in ids:
+    for entry_id in [parse_id(text) for text in texts]:
         if group.pending.pop(entry_id, None) is not None:
             delete_by_strategy(stream, entry_id, strategy)
 
@@ -113,7 +113,8 @@ def xnack(engine: Engine, argv: Sequence[bytes]) -> None:
     mode = argv[3].upper()
     if mode not in (b"SILENT", b"FAIL", b"FATAL") or argv[4].upper() != b"IDS":
         raise CommandError(SYNTAX)
-    ids, at = parse_ids_block(argv, 5)
+    texts, at = parse_ids_block(argv, 5)
+    ids = [parse_id(text) for text in texts]
     options = parse_options(argv, at, flags=(b"FORCE",), values=(b"RETRYCOUNT",))
     count = parse_int(options[b"RETRYCOUNT"]) if b"RETRYCOUNT" in options else None
     if count is not None and count < 0:
@@ -140,8 +141,11 @@ def _count_after_nack(count: int, mode: bytes) -> int:
 
 def _parse_group_options(engine: Engine, argv: Sequence[bytes], *, is_creating: bool) -> tuple[bool, int | None]:
     flags = (b"MKSTREAM",) if is_creating else ()
-    values = (b"ENTRIESREAD",) if knows(engine.rules, (7, 0)) else ()
-    options = parse_options(argv, 5, flags=flags, values=values)
+    knows = partial(engine.knows, b"XGROUP CREATE" if is_creating else b"XGROUP SETID")
+    try:
+        options = parse_options(argv, 5, flags=flags, values=(b"ENTRIESREAD",), knows=knows)
+    except CommandError:
+        raise CommandError(describe_subcommand(argv)) from None
     number = parse_int(options.get(b"ENTRIESREAD", b"-1"))
     if number < -1:
         raise CommandError("ERR value for ENTRIESREAD must be positive or -1")
@@ -151,7 +155,7 @@ def _parse_group_options(engine: Engine, argv: Sequence[bytes], *, is_creating: 
 def _refuse_more(argv: Sequence[bytes], count: int) -> None:
     """Refuse further arguments: XGROUP counts them itself, so this holds while loading too."""
     if len(argv) > count:
-        raise CommandError(SYNTAX)
+        raise CommandError(describe_subcommand(argv))
 
 
 def _find_subject(engine: Engine, argv: Sequence[bytes]) -> tuple[StreamData, GroupData]:
@@ -159,4 +163,8 @@ def _find_subject(engine: Engine, argv: Sequence[bytes]) -> tuple[StreamData, Gr
     stream = find_stream(engine, argv[2])
     if stream is None:
         raise CommandError(_NO_KEY)
-    return find_group(engine, argv[2], argv[3])
+    group = stream.groups.get(argv[3])
+    if group is None:
+        name, key = (text.decode("utf-8", "backslashreplace") for text in (argv[3], argv[2]))
+        raise CommandError(f"NOGROUP No such consumer group '{name}' for key name '{key}'")
+    return stream, group

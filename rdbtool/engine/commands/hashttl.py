@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from rdbtool.engine.arguments import INT64_MAX, parse_int
+from rdbtool.engine.arguments import INT64_MAX, is_int, parse_int
 from rdbtool.engine.commands.hashes import is_hidden, remove_fields
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, ArityError, CommandError
+from rdbtool.engine.errors import SYNTAX, ArityError, CommandError, UnknownEffectError
 from rdbtool.engine.ranges import parse_count
 from rdbtool.engine.table import command
 from rdbtool.engine.values import HashData
+from rdbtool.engine.words import Since
 
 NO_FIELDS: Final = "ERR Mandatory argument FIELDS is missing or not at the right position"
 NUMFIELDS: Final = "ERR Parameter `numFields` should be greater than 0"
@@ -28,6 +29,7 @@ _REDIS_LAST_MS: Final = (1 << 46) - 1
 #: Name of a time option → (ms per unit, whether it counts from now).
 _TIMES: Final = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
 
+_TWO_CONDITIONS: Final = Since("two conditions of HEXPIRE", None, (9, 0))
 _CONDITIONS: Final = frozenset((b"NX", b"XX", b"GT", b"LT"))
 
 
@@ -56,25 +58,38 @@ def _expire(engine: Engine, argv: Sequence[bytes], unit: int = 1, *, relative: b
     data = engine.db.find(argv[1], HashData)
     when = _when(engine, argv[2], unit, relative=relative, name=argv[0])
     at = 3
-    conditions: frozenset[bytes] = frozenset()
-    while at < len(argv) and (word := argv[at].upper()) in _CONDITIONS:
-        conditions |= {word}
+    while at < len(argv) and argv[at].upper() in _CONDITIONS:
         at += 1
-    _check_conditions(engine, conditions)
-    fields = _fields(argv[at:])
+    words, fields = argv[3:at], argv[at:]
+    count = int(fields[1]) if len(fields) > 1 and is_int(fields[1]) else 0
+    behind = fields[2 + count :] if count > 0 else ()
+    if behind and all(word.upper() in _CONDITIONS for word in behind) and _takes_any_order(engine):
+        words, fields = [*words, *behind], fields[: 2 + count]
+    conditions = _read_conditions(engine, words)
+    fields = _fields(fields)
     if data is not None:
         for field in fields:
             if field in data and _allows(conditions, None if data.expires is None else data.expires.get(field), when):
                 _set_expiry(data, field, when)
 
 
-def _check_conditions(engine: Engine, conditions: frozenset[bytes]) -> None:
-    if len(conditions) > 1 and engine.rules.family == "redis":
+def _takes_any_order(engine: Engine) -> bool:
+    """Return whether options may come after the fields, and a condition twice: since Redis 8.6, or in 8.4 already."""
+    if engine.rules.has((8, 4), None) and not engine.rules.has((8, 6), None):
+        raise UnknownEffectError("whether Redis 8.4 takes options after the fields is not known")
+    return engine.rules.has((8, 6), None)
+
+
+def _read_conditions(engine: Engine, words: Sequence[bytes]) -> frozenset[bytes]:
+    conditions = frozenset(word.upper() for word in words)
+    is_twice = len(words) > 1 and len(conditions) == 1 and engine.rules.family == "redis"
+    if (len(conditions) > 1 and not engine.has(_TWO_CONDITIONS)) or (is_twice and not _takes_any_order(engine)):
         raise CommandError(NO_FIELDS)
     if b"NX" in conditions and len(conditions) > 1:
         raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")
     if {b"GT", b"LT"} <= conditions:
         raise CommandError("ERR GT and LT options at the same time are not compatible")
+    return conditions
 
 
 def _allows(conditions: frozenset[bytes], before: int | None, when: int) -> bool:
@@ -143,11 +158,13 @@ class _Options(NamedTuple):
                 if not count or len(fields) < count:
                     raise ArityError(MISMATCH)
                 at += 2 + count
+                if at < len(argv) and not _takes_any_order(engine):
+                    raise CommandError(MISMATCH)
             elif word in _TIMES and when is None and at + 1 < len(argv):
                 unit, relative = _TIMES[word]
                 when = _when(engine, argv[at + 1], unit, relative=relative, name=argv[0])
                 at += 2
-            elif word in known and word not in flags:
+            elif word in known and word not in flags and engine.knows(argv[0].upper(), word):
                 flags |= {word}
                 at += 1
             else:
@@ -159,14 +176,16 @@ class _Options(NamedTuple):
         return cls(flags, when, fields)
 
 
+_HSETEX_FLAGS: Final = frozenset((b"FNX", b"FXX", b"KEEPTTL", b"NX", b"XX"))
+
+
 @command("HSETEX", -6, "8.0.0", "9.0.0")
 def hsetex(engine: Engine, argv: Sequence[bytes]) -> None:
     """HSETEX key [FNX|FXX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] FIELDS count field value [field value ...].
 
     Valkey has NX and XX, about the key, in addition.
     """
-    known = {b"FNX", b"FXX", b"KEEPTTL"} | ({b"NX", b"XX"} if engine.rules.family == "valkey" else set())
-    flags, when, pairs = _Options.parse(engine, argv, 2, frozenset(known))
+    flags, when, pairs = _Options.parse(engine, argv, 2, _HSETEX_FLAGS)
     if {b"FNX", b"FXX"} <= flags or {b"NX", b"XX"} <= flags:
         raise CommandError(SYNTAX)
     data = engine.db.find(argv[1], HashData)

@@ -114,7 +114,7 @@ def rreplay(engine: Engine, argv: Sequence[bytes]) -> None:
                     raise UnknownEffectError("RREPLAYs lie too deep inside of one another")
                 stack.append(iter(_unwrap(engine, words)))
             elif words[0].upper() not in _TRANSACTION:
-                engine.execute(*words)
+                engine.execute_within(*words)
         except CommandError as error:
             failure = failure or error
     if failure is not None:

@@ -18,6 +18,7 @@ from rdbtool.products import KEYDB
 
 _SAME_OBJECT: Final = "ERR source and destination objects are the same"
 _NO_SUCH_DB: Final = "ERR DB index is out of range"
+_CONDITIONS: Final = (b"NX", b"XX", b"GT", b"LT")
 _INT32: Final = range(-(1 << 31), 1 << 31)
 
 #: A server keeps this as the expiry of a key that has none.
@@ -59,8 +60,8 @@ def pexpireat(engine: Engine, argv: Sequence[bytes]) -> None:
 
 def _expire(engine: Engine, argv: Sequence[bytes], unit: bytes, name: str) -> None:
     """Set an expiry; one in the past too, because nothing is deleted for it while loading."""
-    conditions = _parse_conditions(argv[3:]) if len(argv) > 3 else None
-    when = parse_when(argv[2], unit, engine.now_ms, name)
+    conditions = _parse_conditions(argv[3:]) if len(argv) > 3 and _takes_conditions(engine, argv) else None
+    when = parse_when(engine, argv[2], unit, name)
     db, key = engine.db, argv[1]
     if key not in db.keys or (conditions and not _allows(conditions, db.expires.get(key), when)):
         return
@@ -70,10 +71,16 @@ def _expire(engine: Engine, argv: Sequence[bytes], unit: bytes, name: str) -> No
         db.expires[key] = when
 
 
+def _takes_conditions(engine: Engine, argv: Sequence[bytes]) -> bool:
+    """Return whether the server looks at arguments behind the time: before 7.0 there were none to look at."""
+    word = argv[3].upper()
+    return engine.knows(argv[0].upper(), word if word in _CONDITIONS else b"NX")
+
+
 def _parse_conditions(words: Sequence[bytes]) -> set[bytes]:
     conditions = set()
     for word in words:
-        if word.upper() not in (b"NX", b"XX", b"GT", b"LT"):
+        if word.upper() not in _CONDITIONS:
             raise CommandError(f"ERR Unsupported option {word.decode('utf-8', 'backslashreplace')}")
         conditions.add(word.upper())
     if b"NX" in conditions and len(conditions) > 1:
@@ -110,8 +117,7 @@ def persist(engine: Engine, argv: Sequence[bytes]) -> None:
 def rename(engine: Engine, argv: Sequence[bytes]) -> None:
     """RENAME key newkey: the expiry moves with the key."""
     source, target = argv[1], argv[2]
-    if source not in engine.db.keys:
-        raise CommandError(NO_SUCH_KEY)
+    _check_names(engine, source, target)
     if source != target:
         _place(engine.db, target, *_take(engine.db, source))
 
@@ -120,10 +126,17 @@ def rename(engine: Engine, argv: Sequence[bytes]) -> None:
 def renamenx(engine: Engine, argv: Sequence[bytes]) -> None:
     """RENAMENX key newkey: nothing happens where the new key exists."""
     source, target = argv[1], argv[2]
-    if source not in engine.db.keys:
-        raise CommandError(NO_SUCH_KEY)
+    _check_names(engine, source, target)
     if target not in engine.db.keys:
         _place(engine.db, target, *_take(engine.db, source))
+
+
+def _check_names(engine: Engine, source: bytes, target: bytes) -> None:
+    """Raise CommandError where there is nothing to rename; before 3.2 also where both names are the same."""
+    if source == target and not engine.rules.has((3, 2)):
+        raise CommandError(_SAME_OBJECT)
+    if source not in engine.db.keys:
+        raise CommandError(NO_SUCH_KEY)
 
 
 def _take(db: Db, key: bytes) -> tuple[object, int | None]:
@@ -178,8 +191,9 @@ def _clone(value: object) -> object:
     elif isinstance(value, ListData):
         copy_of = ListData(value)
     elif isinstance(value, SetData):
-        copy_of = elements = SetData(value)
-        elements.expires = None if value.expires is None else dict(value.expires)
+        copy_of = members_of = SetData(value)
+        members_of.layout = value.layout
+        members_of.expires = None if value.expires is None else dict(value.expires)
     elif isinstance(value, HashData):
         copy_of = fields = HashData()
         fields.update(value)
@@ -227,18 +241,23 @@ def swapdb(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("FLUSHDB", -1)
 def flushdb(engine: Engine, argv: Sequence[bytes]) -> None:
     """FLUSHDB [ASYNC | SYNC]."""
-    _check_flush(argv)
+    _check_flush(engine, argv)
     engine.db.clear()
 
 
 @command("FLUSHALL", -1)
 def flushall(engine: Engine, argv: Sequence[bytes]) -> None:
     """FLUSHALL [ASYNC | SYNC]: functions stay."""
-    _check_flush(argv)
+    _check_flush(engine, argv)
     for db in engine.dbs.values():
         db.clear()
 
 
-def _check_flush(argv: Sequence[bytes]) -> None:
-    if len(argv) > 2 or (len(argv) == 2 and argv[1].upper() not in (b"ASYNC", b"SYNC")):
+def _check_flush(engine: Engine, argv: Sequence[bytes]) -> None:
+    if len(argv) == 1:
+        return
+    word = argv[1].upper()
+    is_known = len(argv) == 2 and word in (b"ASYNC", b"SYNC") and engine.knows(argv[0].upper(), word)
+    # Before 4.0 there were no arguments to look at.
+    if not is_known and engine.rules.has((4, 0)):
         raise CommandError(SYNTAX)

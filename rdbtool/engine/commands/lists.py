@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
-from rdbtool.engine.arguments import INT64_MAX, parse_float, parse_int
+from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_float, parse_int
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import NO_SUCH_KEY, SYNTAX, CommandError
+from rdbtool.engine.errors import NO_SUCH_KEY, SYNTAX, CommandError, UnknownEffectError
 from rdbtool.engine.ranges import find_ranks, parse_count
 from rdbtool.engine.table import command
 from rdbtool.engine.values import ListData
@@ -62,9 +62,11 @@ def rpop(engine: Engine, argv: Sequence[bytes]) -> None:
 
 
 def _pop_command(engine: Engine, argv: Sequence[bytes], *, left: bool) -> None:
-    if len(argv) > 3:
+    # Before 6.2 a server that loads an AOF does not look behind the key.
+    has_count = len(argv) > 2 and engine.knows(argv[0].upper(), b"count")
+    if has_count and len(argv) > 3:
         raise CommandError(f"ERR wrong number of arguments for '{'l' if left else 'r'}pop' command")
-    count = parse_count(argv[2]) if len(argv) == 3 else 1
+    count = parse_count(argv[2]) if has_count else 1
     data = engine.db.find(argv[1], ListData)
     if data is not None:
         _pop(engine, argv[1], data, count, left=left)
@@ -99,6 +101,8 @@ def linsert(engine: Engine, argv: Sequence[bytes]) -> None:
 def lrem(engine: Engine, argv: Sequence[bytes]) -> None:
     """LREM key count element: the first ``count`` from the head, from the tail if negative, all if 0."""
     count = parse_int(argv[2])
+    if count == INT64_MIN and engine.rules.has((7, 4), (8, 0)):
+        raise CommandError(f"ERR value is out of range, value must between {-INT64_MAX} and {INT64_MAX}")
     data = engine.db.find(argv[1], ListData)
     if data is None or argv[3] not in data:
         return
@@ -164,7 +168,9 @@ def rpoplpush(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("BRPOPLPUSH", 4, "2.2.0")
 def brpoplpush(engine: Engine, argv: Sequence[bytes]) -> None:
     """BRPOPLPUSH source destination timeout."""
-    check_timeout(argv[3])
+    check_timeout(engine, argv[3])
+    if argv[1] not in engine.db.keys:
+        refuse_to_block(engine)
     _move(engine, argv[1], argv[2], from_left=False, to_left=True)
 
 
@@ -179,7 +185,7 @@ def lmove(engine: Engine, argv: Sequence[bytes]) -> None:
 def blmove(engine: Engine, argv: Sequence[bytes]) -> None:
     """BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout."""
     from_left, to_left = _is_left(argv[3]), _is_left(argv[4])
-    check_timeout(argv[5])
+    check_timeout(engine, argv[5])
     _move(engine, argv[1], argv[2], from_left=from_left, to_left=to_left)
 
 
@@ -209,7 +215,6 @@ def lmpop(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("BLMPOP", -5, "7.0.0")
 def blmpop(engine: Engine, argv: Sequence[bytes]) -> None:
     """BLMPOP timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]."""
-    check_timeout(argv[1])
     _pop_many(engine, argv, 2)
 
 
@@ -217,6 +222,8 @@ def _pop_many(engine: Engine, argv: Sequence[bytes], at: int) -> None:
     keys, rest = split_keys(argv, at)
     left = _is_left(rest[0])
     count = parse_pop_count(rest[1:])
+    if at > 1:
+        check_timeout(engine, argv[1])
     _pop_first(engine, keys, count, left=left)
 
 
@@ -244,29 +251,43 @@ def parse_pop_count(words: Sequence[bytes]) -> int:
 @command("BLPOP", -3, "2.0.0")
 def blpop(engine: Engine, argv: Sequence[bytes]) -> None:
     """BLPOP key [key ...] timeout."""
-    check_timeout(argv[-1])
-    _pop_first(engine, argv[1:-1], 1, left=True)
+    check_timeout(engine, argv[-1])
+    if not _pop_first(engine, argv[1:-1], 1, left=True):
+        refuse_to_block(engine)
 
 
 @command("BRPOP", -3, "2.0.0")
 def brpop(engine: Engine, argv: Sequence[bytes]) -> None:
     """BRPOP key [key ...] timeout."""
-    check_timeout(argv[-1])
-    _pop_first(engine, argv[1:-1], 1, left=False)
+    check_timeout(engine, argv[-1])
+    if not _pop_first(engine, argv[1:-1], 1, left=False):
+        refuse_to_block(engine)
 
 
-def _pop_first(engine: Engine, keys: Sequence[bytes], count: int, *, left: bool) -> None:
+def _pop_first(engine: Engine, keys: Sequence[bytes], count: int, *, left: bool) -> bool:
+    """Pop from the first key that is there; return whether there is one."""
     for key in keys:
         data = engine.db.find(key, ListData)
         if data is not None:
             _pop(engine, key, data, count, left=left)
-            return
+            return True
+    return False
 
 
-def check_timeout(text: bytes) -> None:
+def check_timeout(engine: Engine, text: bytes) -> None:
     """Check the timeout (seconds) of a blocking command. Raises CommandError."""
-    seconds = parse_float(text, "ERR timeout is not a float or out of range")
-    if seconds * 1000 > INT64_MAX:
+    if not engine.rules.has((6, 0)):
+        seconds: float = parse_int(text, "ERR timeout is not an integer or out of range")
+    else:
+        seconds = parse_float(text, "ERR timeout is not a float or out of range")
+    if seconds * 1000 > INT64_MAX and engine.rules.has((7, 2)):
         raise CommandError("ERR timeout is out of range")
-    if seconds < 0:
+    # Before 7.2 a time that is too long turns into a negative one.
+    if seconds < 0 or seconds * 1000 > INT64_MAX:
         raise CommandError("ERR timeout is negative")
+
+
+def refuse_to_block(engine: Engine) -> None:
+    """Raise UnknownEffectError where a server that loads an AOF ends when a command would wait: before Redis 6.2."""
+    if not engine.rules.has((6, 2)):
+        raise UnknownEffectError("the command would wait, and the server ends when one waits in an AOF")

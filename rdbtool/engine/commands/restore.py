@@ -7,13 +7,15 @@ inflate to, within the reader's limit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from math import isnan
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import INT64_MAX, parse_int
-from rdbtool.engine.convert import to_data
+from rdbtool.engine.convert import record_data
+from rdbtool.engine.dumps import meet_payload
 from rdbtool.engine.errors import CommandError, UnknownEffectError
-from rdbtool.engine.stream_arguments import knows, parse_options
+from rdbtool.engine.stream_arguments import parse_options
 from rdbtool.engine.table import command
 from rdbtool.errors import FormatError, LimitError
 from rdbtool.model import HashValue, KeyRecord, OpaqueValue, SetValue, StreamValue, StringValue, ZSetValue
@@ -37,15 +39,18 @@ def restore(engine: Engine, argv: Sequence[bytes]) -> None:
         raise CommandError("ERR Invalid TTL value, must be >= 0")
     if ttl and b"ABSTTL" not in options:
         ttl += engine.now_ms
-        if ttl > INT64_MAX:
-            raise CommandError("ERR Invalid TTL value, must be >= 0")
-    engine.db.replace(key, restore_value(engine, key, argv[3]))
+    data = restore_value(engine, key, argv[3])
+    if ttl > INT64_MAX:
+        # Servers store what is left of it in 64 bits, and the key has expired.
+        raise UnknownEffectError("the expiry of the key is beyond 64 bits")
+    engine.db.replace(key, data)
     if ttl:
         engine.db.expires[key] = ttl
 
 
 def restore_value(engine: Engine, key: bytes, payload: bytes) -> object:
     """Return what the keyspace holds for a payload. Raises CommandError with a server's reply."""
+    meet_payload(engine, payload)
     try:
         record = read_payload(payload, rules=engine.rules, db=engine.index, key=key)
     except FooterError:
@@ -55,7 +60,7 @@ def restore_value(engine: Engine, key: bytes, payload: bytes) -> object:
         if isinstance(error, LimitError):
             raise UnknownEffectError("the payload inflates to more than rdbtool reads") from None
         raise CommandError(_BAD_DATA) from None
-    data = to_data(record.value, engine.share)
+    data = record_data(record, engine.share)
     if not _is_sound(record, data):
         raise CommandError(_BAD_DATA)
     return data
@@ -79,11 +84,10 @@ def _drop_traces(error: BaseException | None) -> None:
 
 def _parse_options(engine: Engine, argv: Sequence[bytes]) -> dict[bytes, bytes]:
     """Check the options. What they say of use (IDLETIME, FREQ) has no place in the keyspace."""
-    if not knows(engine.rules, (3, 0)):
+    if not engine.rules.has((3, 0)):
         return {}
-    flags = (b"REPLACE", b"ABSTTL") if knows(engine.rules, (5, 0)) else (b"REPLACE",)
-    values = (b"IDLETIME", b"FREQ") if knows(engine.rules, (5, 0)) else ()
-    options = parse_options(argv, 4, flags=flags, values=values)
+    knows = partial(engine.knows, argv[0].upper())
+    options = parse_options(argv, 4, flags=(b"REPLACE", b"ABSTTL"), values=(b"IDLETIME", b"FREQ"), knows=knows)
     if len(options.keys() & {b"IDLETIME", b"FREQ"}) == 2:
         raise CommandError("ERR syntax error")
     if parse_int(options.get(b"IDLETIME", b"0")) < 0:

@@ -13,9 +13,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import parse_int
-from rdbtool.engine.errors import CarriedOutScriptError, CommandError, ScriptError
+from rdbtool.engine.errors import (
+    CarriedOutScriptError,
+    CommandError,
+    ScriptError,
+    UnknownCommandError,
+    UnknownOrderError,
+)
 from rdbtool.engine.table import command
-from rdbtool.rules import Rules
+from rdbtool.servers import Rules
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine
@@ -35,7 +41,7 @@ _NOT_IN_SCRIPTS: Final = frozenset({b"EVAL", b"EVALSHA", b"FCALL", b"SCRIPT", b"
 @command("EVAL", -3, "2.6.0")
 def eval_(engine: Engine, argv: Sequence[bytes]) -> None:
     """EVAL script numkeys [key ...] [arg ...]."""
-    engine.scripts[hashlib.sha1(argv[1], usedforsecurity=False).hexdigest().encode()] = argv[1]
+    engine.scripts[digest_of(argv[1])] = argv[1]
     _carry_out(engine, argv[1], argv)
 
 
@@ -51,13 +57,21 @@ def evalsha(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("SCRIPT LOAD", 3, "2.6.0")
 def script_load(engine: Engine, argv: Sequence[bytes]) -> None:
     """SCRIPT LOAD script."""
-    engine.scripts[hashlib.sha1(argv[2], usedforsecurity=False).hexdigest().encode()] = argv[2]
+    engine.keep_script(argv[2])
 
 
 @command("SCRIPT FLUSH", -2, "2.6.0")
-def script_flush(engine: Engine, argv: Sequence[bytes]) -> None:  # noqa: ARG001 - the handlers' signature
+def script_flush(engine: Engine, argv: Sequence[bytes]) -> None:
     """SCRIPT FLUSH [ASYNC|SYNC]."""
+    if len(argv) > 3 or (len(argv) == 3 and argv[2].upper() not in (b"ASYNC", b"SYNC")):
+        raise CommandError("ERR SCRIPT FLUSH only support SYNC|ASYNC option")
     engine.scripts.clear()
+    engine.kept_scripts.clear()
+
+
+def digest_of(script: bytes) -> bytes:
+    """Return the name that servers give a script: its SHA-1 in hex."""
+    return hashlib.sha1(script, usedforsecurity=False).hexdigest().encode()
 
 
 def read_calls(script: bytes, keys: Sequence[bytes], arguments: Sequence[bytes]) -> list[list[bytes]] | None:
@@ -101,13 +115,21 @@ def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> None:
     if any(call[0].upper() in _NOT_IN_SCRIPTS for call in calls):
         raise ScriptError("ERR This Redis command is not allowed from scripts")
     index = engine.index
+    unordered = ""
     try:
         for call in calls:
-            engine.execute(*call)
+            try:
+                engine.execute_within(*call)
+            except UnknownOrderError as error:
+                unordered = str(error)
+            except UnknownCommandError:
+                raise CommandError("ERR Unknown Redis command called from script") from None
     finally:
         # Since 2.8 a SELECT holds on for the script alone.
         if engine.rules.family == "valkey" or (engine.rules.major, engine.rules.minor) >= (2, 8):
             engine.select(index)
+    if unordered:
+        raise UnknownOrderError(unordered)
     if not _are_logged(engine.rules):
         raise CarriedOutScriptError("a script of plain calls, which were executed")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, CommandError, UnknownEffectError
+from rdbtool.engine.errors import SYNTAX, CommandError, UnknownEffectError, WrongTypeError
 from rdbtool.engine.ranges import parse_count
 from rdbtool.engine.table import command
 from rdbtool.engine.values import SetData
@@ -43,15 +43,17 @@ def smove(engine: Engine, argv: Sequence[bytes]) -> None:
         return
     del source[argv[3]]
     engine.db.drop_if_empty(argv[1], source)
-    engine.db.find_or_make(argv[2], SetData)[engine.share(argv[3])] = None
+    engine.db.find_or_make(argv[2], SetData).add_from((engine.share(argv[3]),), 0)
 
 
 @command("SPOP", -2)
 def spop(engine: Engine, argv: Sequence[bytes]) -> None:
     """SPOP key [count]: refused where the choice is random."""
-    if len(argv) > 3:
+    # Before 3.2 a server that loads an AOF does not look behind the key.
+    has_count = len(argv) > 2 and engine.knows(b"SPOP", b"count")
+    if has_count and len(argv) > 3:
         raise CommandError(SYNTAX)
-    count = parse_count(argv[2]) if len(argv) == 3 else 1
+    count = parse_count(argv[2]) if has_count else 1
     data = engine.db.find(argv[1], SetData)
     if data is None or count == 0:
         return
@@ -66,6 +68,11 @@ def sinterstore(engine: Engine, argv: Sequence[bytes]) -> None:
     # Before 7.0 the first missing source ends the search: the type of later ones does not matter.
     until_missing = engine.rules.family == "redis" and engine.rules.major < 7
     sources = _sources(engine, argv[2:], until_missing=until_missing)
+    if None in sources and engine.rules.has((6, 0), None) and not engine.rules.has((7, 0), None):
+        try:
+            _sources(engine, argv[2:])
+        except WrongTypeError:
+            raise UnknownEffectError("releases of Redis 6 differ in whether the type of a source is an error") from None
     if any(source is None for source in sources):
         engine.db.delete(argv[1])
         return

@@ -1,8 +1,9 @@
 """SORT: its STORE form is the only one that changes anything.
 
 Elements compare by a double or by bytes, of their own or of what a pattern finds elsewhere. Where elements
-of a set compare as equal, their order is that of the server's hash table, which no AOF tells and which
-differs from one load to the next: one order is taken, and said to be one of several.
+of a sorted set, or of a set that is neither an intset nor (since 7.2) a listpack, compare as equal, their order is that
+of the server's hash table, which no AOF tells and which differs from one load to the next: one order is taken, and said
+to be one of several.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from rdbtool.engine.errors import SYNTAX, CommandError, UnknownOrderError, Wrong
 from rdbtool.engine.partialsort import sort_all, sort_part
 from rdbtool.engine.ranges import read_double
 from rdbtool.engine.table import command
-from rdbtool.engine.values import HashData, ListData, SetData, StringData, ZSetData
+from rdbtool.engine.values import KEPT, SORTED, HashData, ListData, SetData, StringData, ZSetData
 
 NOT_NUMBERS: Final = "ERR One or more scores can't be converted into double"
-NO_ORDER: Final = "the order of equal elements of a set is that of the server's hash table"
+NO_ORDER: Final = "the order of equal elements is that of a hash table"
 
 #: Doubles closer to zero lose precision, which strtod reports as an error of range.
 _SMALLEST_NORMAL: Final = 2.2250738585072014e-308
@@ -107,11 +108,27 @@ def _choose(engine: Engine, value: ListData | SetData | ZSetData, options: _Opti
         options = options._replace(alpha=True, by=None)
     keys = _keys(engine, value, options)
     first, last = options.limits(len(value))
-    elements = list(value)
-    is_ordered = isinstance(value, ListData) or _is_ordered(list(keys.values()), first, last, reverse=options.reverse)
+    elements = _list(value)
+    is_ordered = _has_order(engine, value) or _is_ordered(list(keys.values()), first, last, reverse=options.reverse)
     if options.by is not None and (first, last) != (0, len(elements) - 1):
         return sort_part(elements, keys.__getitem__, first, last, reverse=options.reverse), is_ordered
     return sort_all(elements, keys.__getitem__, reverse=options.reverse)[first : last + 1], is_ordered
+
+
+def _list(value: ListData | SetData | ZSetData) -> list[bytes]:
+    """Return the elements in the order in which a server meets them, as far as it is known."""
+    if isinstance(value, SetData) and value.layout == SORTED:
+        return sorted(value, key=int)
+    return list(value)
+
+
+def _has_order(engine: Engine, value: ListData | SetData | ZSetData) -> bool:
+    """Return whether a server meets the elements in the same order at each load. Those of a sorted set it hashes."""
+    if not isinstance(value, SetData):
+        return isinstance(value, ListData)
+    # Before 7.2 a set that is no intset is a hash table.
+    is_kept = value.layout == KEPT and engine.rules.has((7, 2)) and not engine.are_rules_guessed
+    return value.layout == SORTED or is_kept
 
 
 def _is_ordered(keys: Sequence[_SortKey], first: int, last: int, *, reverse: bool) -> bool:

@@ -7,6 +7,7 @@ removes whole nodes of the server's; where their limits cannot be known it is re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.collector import untrack
@@ -17,7 +18,6 @@ from rdbtool.engine.stream_arguments import (
     STRATEGIES,
     delete_by_strategy,
     find_stream,
-    knows,
     parse_id,
     parse_new_id,
     parse_options,
@@ -31,7 +31,7 @@ from rdbtool.engine.table import command
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine
 
-_PRODUCER_LIMITS: Final = {b"IDMP-DURATION": 86_400, b"IDMP-MAXSIZE": 10_000}
+_PRODUCER_LIMITS: Final = {b"IDMP-DURATION": (86_400, "seconds"), b"IDMP-MAXSIZE": (10_000, "entries")}
 
 
 class _Options(NamedTuple):
@@ -52,11 +52,11 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
     options = _PLAIN if argv[2][:1].isdigit() else _parse_options(engine, argv, is_adding=True)
     at = options.at
     value = engine.db.keys.get(argv[1])
-    new_id = parse_new_id(engine.rules, argv[at], value.last_id if type(value) is StreamData else 0)
+    new_id = parse_new_id(engine, argv[at], value.last_id if type(value) is StreamData else 0)
     count = len(argv) - at - 1
     if count < 2 or count & 1:
         raise ArityError("ERR wrong number of arguments for 'xadd' command")
-    if new_id == 0:
+    if new_id == 0 and not argv[at].endswith(b"-*"):
         raise CommandError("ERR The ID specified in XADD must be greater than 0-0")
     stream = engine.db.find(argv[1], StreamData)
     if stream is None and options.may_create:
@@ -64,7 +64,7 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
     if stream is None or _is_duplicate(stream, options.producer):
         return
     if new_id is None or new_id <= stream.last_id:
-        raise CommandError(_why_refused(stream))
+        raise CommandError(_why_refused(engine, stream, is_exhausted=new_id is None))
     entry = untrack(tuple(argv[at + 1 :]))
     trimming = options.trimming
     # The new entry counts too, and a refusal must come before it is there.
@@ -81,7 +81,9 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
         trim(stream, trimming, nodes)
 
 
-def _why_refused(stream: StreamData) -> str:
+def _why_refused(engine: Engine, stream: StreamData, *, is_exhausted: bool) -> str:
+    if is_exhausted and stream.last_id != MAX_ID and not engine.rules.has((7, 2)):
+        return "ERR Elements are too large to be stored"
     if stream.last_id == MAX_ID:
         return "ERR The stream has exhausted the last possible ID, unable to add more items"
     return "ERR The ID specified in XADD is equal or smaller than the target stream top item"
@@ -98,6 +100,9 @@ def _is_duplicate(stream: StreamData, producer: tuple[bytes, bytes] | None) -> b
 @command("XTRIM", -4, "5.0.0")
 def xtrim(engine: Engine, argv: Sequence[bytes]) -> None:
     """XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]."""
+    if not engine.rules.has((6, 2)) and argv[1] not in engine.db.keys:
+        # Without the key, older servers do not look at the rest.
+        return
     trimming = _parse_options(engine, argv, is_adding=False).trimming
     stream = find_stream(engine, argv[1])
     if stream is None or trimming is None:
@@ -118,10 +123,10 @@ def xdel(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("XDELEX", -5, "8.2.0", None)
 def xdelex(engine: Engine, argv: Sequence[bytes]) -> None:
     """XDELEX key [KEEPREF|DELREF|ACKED] IDS numids id [id …]."""
-    strategy, ids = parse_strategy_and_ids(argv, 2)
+    strategy, texts = parse_strategy_and_ids(argv, 2)
     stream = find_stream(engine, argv[1])
     if stream is not None:
-        for entry_id in ids:
+        for entry_id in [parse_id(text) for text in texts]:
             delete_by_strategy(stream, entry_id, strategy)
 
 
@@ -129,13 +134,15 @@ def xdelex(engine: Engine, argv: Sequence[bytes]) -> None:
 def xsetid(engine: Engine, argv: Sequence[bytes]) -> None:
     """XSETID key last-id [ENTRIESADDED count] [MAXDELETEDID id]."""
     last_id = parse_id(argv[2])
-    added, max_deleted = _parse_counters(argv) if knows(engine.rules, (7, 0)) else (None, 0)
+    # Before 7.0 a server that loads an AOF does not look behind the ID.
+    has_counters = len(argv) > 3 and engine.knows(b"XSETID", b"ENTRIESADDED")
+    added, max_deleted = _parse_counters(argv) if has_counters else (None, 0)
     if last_id < max_deleted:
         raise CommandError("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id")
     stream = find_stream(engine, argv[1])
     if stream is None:
         raise CommandError(NO_SUCH_KEY)
-    if last_id < stream.max_deleted_id and knows(engine.rules, (7, 2)):
+    if last_id < stream.max_deleted_id and engine.rules.has((7, 2)):
         raise CommandError("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id")
     if last_id < stream.top():
         raise CommandError("ERR The ID specified in XSETID is smaller than the target stream top item")
@@ -161,12 +168,17 @@ def xcfgset(engine: Engine, argv: Sequence[bytes]) -> None:
     """XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE entries]. What producers added before is forgotten."""
     options = parse_options(argv, 2, values=tuple(_PRODUCER_LIMITS))
     settings = {word: parse_int(text) for word, text in options.items()}
-    for word, number in settings.items():
-        if not 1 <= number <= _PRODUCER_LIMITS[word]:
-            raise CommandError(f"ERR {word.decode()} must be between 1 and {_PRODUCER_LIMITS[word]}")
+    if len(options) * 2 < len(argv) - 2:
+        words = [word.upper() for word in argv[2::2]]
+        twice = next(word for word in _PRODUCER_LIMITS if words.count(word) > 1)
+        raise CommandError(f"ERR {twice.decode()} specified multiple times")
     stream = find_stream(engine, argv[1])
     if stream is None:
         raise CommandError(NO_SUCH_KEY)
+    for word, number in settings.items():
+        limit, unit = _PRODUCER_LIMITS[word]
+        if not 1 <= number <= limit:
+            raise CommandError(f"ERR {word.decode()} must be between 1 and {limit} {unit}")
     producers = stream.producers = stream.producers or ProducersData()
     producers.duration_s = settings.get(b"IDMP-DURATION", producers.duration_s)
     producers.max_entries = settings.get(b"IDMP-MAXSIZE", producers.max_entries)
@@ -181,9 +193,9 @@ def xidmprecord(engine: Engine, argv: Sequence[bytes]) -> None:
     if stream is None:
         raise CommandError(NO_SUCH_KEY)
     if not argv[2] or not argv[3]:
-        raise CommandError("ERR the producer id and the idempotent id must not be empty")
+        raise CommandError(f"ERR {'idempotent' if argv[2] else 'producer'} ID must be non-empty")
     if entry_id not in stream:
-        raise CommandError("ERR The specified stream ID was deleted or doesn't exist")
+        raise CommandError("ERR No such message in stream")
     producers = stream.producers or ProducersData()
     known = producers.find(argv[2], argv[3])
     if known is None:
@@ -194,8 +206,7 @@ def xidmprecord(engine: Engine, argv: Sequence[bytes]) -> None:
 
 
 def _parse_options(engine: Engine, argv: Sequence[bytes], *, is_adding: bool) -> _Options:  # noqa: C901, PLR0912 - a loop over options, as servers have it
-    rules = engine.rules
-    since_6_2 = knows(rules, (6, 2))
+    knows = partial(engine.knows, b"XADD" if is_adding else b"XTRIM")
     trimming: Trimming | None = None
     strategy = KEEPREF
     producer: tuple[bytes, bytes] | None = None
@@ -207,20 +218,20 @@ def _parse_options(engine: Engine, argv: Sequence[bytes], *, is_adding: bool) ->
         more = len(argv) - 1 - at
         if is_adding and word == b"*":
             raise UnknownEffectError("XADD with the ID * takes the ID from the server's clock")
-        if more and (word == b"MAXLEN" or (word == b"MINID" and since_6_2)):
-            if trimming is not None and since_6_2:
+        if more and word in (b"MAXLEN", b"MINID") and knows(word):
+            if trimming is not None and engine.rules.has((6, 2)):
                 raise CommandError("ERR syntax error, MAXLEN and MINID options at the same time are not compatible")
             trimming, at = _parse_trimming(argv, at, by_length=word == b"MAXLEN")
-        elif more and word == b"LIMIT" and since_6_2:
+        elif more and word == b"LIMIT" and knows(word):
             at += 1
             limit = parse_int(argv[at])
             if limit < 0:
                 raise CommandError("ERR The LIMIT argument must be >= 0.")
-        elif is_adding and word == b"NOMKSTREAM" and since_6_2:
+        elif is_adding and word == b"NOMKSTREAM" and knows(word):
             may_create = False
-        elif word in STRATEGIES and knows(rules, (8, 2), valkey=False):
+        elif word in STRATEGIES and knows(word):
             strategy = word
-        elif is_adding and word in (b"IDMP", b"IDMPAUTO") and knows(rules, (8, 6), valkey=False):
+        elif is_adding and word in (b"IDMP", b"IDMPAUTO") and knows(word):
             if word == b"IDMPAUTO":
                 raise UnknownEffectError("XADD with IDMPAUTO makes an ID that only the server can compute")
             if more < 2 or not argv[at + 1] or not argv[at + 2]:

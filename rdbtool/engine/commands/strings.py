@@ -7,11 +7,12 @@ before they log them (SETEX, GETDEL, ...) are here as well, for logs that someon
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import ArityError, CommandError
+from rdbtool.engine.errors import SYNTAX, ArityError, CommandError
 from rdbtool.engine.expiry import SetOptions, parse_expiry, parse_set_options
 from rdbtool.engine.strings import check_size, find_string, open_string, read_string, store_string
 from rdbtool.engine.table import command
@@ -30,14 +31,17 @@ def set_(engine: Engine, argv: Sequence[bytes]) -> None:
     if len(argv) == 3:
         engine.db.replace(argv[1], argv[2])
         return
-    if len(argv) == 5 and argv[3] == b"PXAT":
+    if len(argv) == 5 and argv[3] == b"PXAT" and engine.takes_pxat:
         # What servers write of every SET with an expiry.
-        when = parse_expiry(argv[4], b"PXAT", 0, "set")
+        when = parse_expiry(engine, argv[4], b"PXAT", "set")
         engine.db.put(argv[1], argv[2])
         engine.db.expires[argv[1]] = when
         return
-    options = parse_set_options(argv[3:], _SET_WORDS, _COMPARISONS)
-    expire_at_ms = options.expiry(engine.now_ms, "set")
+    options = parse_set_options(argv[3:], _SET_WORDS, _COMPARISONS, partial(engine.knows, b"SET"))
+    if options.get and options.condition == b"NX" and not engine.knows(b"SET", b"NX GET"):
+        raise CommandError(SYNTAX)
+    engine.takes_pxat = engine.takes_pxat or options.lifetime == b"PXAT"
+    expire_at_ms = options.expiry(engine, "set")
     key = argv[1]
     if options.get:
         find_string(engine.db, key)
@@ -63,7 +67,7 @@ def _holds(engine: Engine, key: bytes, condition: bytes, operand: bytes) -> bool
     value = read_string(engine.db, key)
     if condition in (b"IFDEQ", b"IFDNE"):
         if len(operand) != 16:
-            raise CommandError("ERR the digest must be exactly 16 hexadecimal characters")
+            raise CommandError("ERR must be exactly 16 hexadecimal characters")
         operand = operand.lower()
         value = None if value is None else b"%016x" % xxh3_64(value)
     return (value == operand) == (condition in (b"IFEQ", b"IFDEQ"))
@@ -78,7 +82,7 @@ def setnx(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("SETEX", 4, "2.0.0")
 def setex(engine: Engine, argv: Sequence[bytes]) -> None:
     """SETEX key seconds value."""
-    when = parse_expiry(argv[2], b"EX", engine.now_ms, "setex")
+    when = parse_expiry(engine, argv[2], b"EX", "setex")
     engine.db.keys[argv[1]] = argv[3]
     engine.db.expires[argv[1]] = when
 
@@ -86,7 +90,7 @@ def setex(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("PSETEX", 4, "2.6.0")
 def psetex(engine: Engine, argv: Sequence[bytes]) -> None:
     """PSETEX key milliseconds value."""
-    when = parse_expiry(argv[2], b"PX", engine.now_ms, "psetex")
+    when = parse_expiry(engine, argv[2], b"PX", "psetex")
     engine.db.keys[argv[1]] = argv[3]
     engine.db.expires[argv[1]] = when
 
@@ -109,9 +113,11 @@ def getdel(engine: Engine, argv: Sequence[bytes]) -> None:
 def getex(engine: Engine, argv: Sequence[bytes]) -> None:
     """GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]."""
     options = parse_set_options(argv[2:], _GETEX_WORDS, _NONE)
+    if engine.rules.has(None, (9, 1)):
+        options.expiry(engine, "getex")
     if find_string(engine.db, argv[1]) is None:
         return
-    expire_at_ms = options.expiry(engine.now_ms, "getex")
+    expire_at_ms = options.expiry(engine, "getex")
     if expire_at_ms is not None:
         engine.db.expires[argv[1]] = expire_at_ms
     elif options.lifetime == b"PERSIST":
@@ -147,7 +153,7 @@ def msetex(engine: Engine, argv: Sequence[bytes]) -> None:
     if stop > len(argv):
         raise ArityError("ERR wrong number of arguments for 'msetex' command")
     options = parse_set_options(argv[stop:], _MSETEX_WORDS, _NONE)
-    expire_at_ms = options.expiry(engine.now_ms, "msetex")
+    expire_at_ms = options.expiry(engine, "msetex")
     keys = argv[2:stop:2]
     if all(_holds(engine, key, options.condition, b"") for key in keys):
         for key, value in zip(keys, argv[3:stop:2], strict=True):
@@ -169,9 +175,11 @@ def delex(engine: Engine, argv: Sequence[bytes]) -> None:
         if len(argv) != 4:
             raise ArityError("ERR wrong number of arguments for 'delex' command")
         condition, operand = argv[2].upper(), argv[3]
-        if condition not in _COMPARISONS:
-            raise CommandError("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE")
-    if argv[1] in engine.db.keys and _holds(engine, argv[1], condition, operand):
+    if argv[1] not in engine.db.keys:
+        return
+    if condition and condition not in _COMPARISONS:
+        raise CommandError("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE")
+    if _holds(engine, argv[1], condition, operand):
         engine.db.delete(argv[1])
 
 
@@ -183,7 +191,7 @@ def append(engine: Engine, argv: Sequence[bytes]) -> None:
     if value is None:
         db.keys[argv[1]] = argv[2]
         return
-    check_size(len(value) + len(argv[2]))
+    check_size(engine, len(value) + len(argv[2]))
     data = open_string(value)
     data += argv[2]
     store_string(db, argv[1], data)
@@ -198,7 +206,7 @@ def setrange(engine: Engine, argv: Sequence[bytes]) -> None:
     value = find_string(engine.db, argv[1])
     part = argv[3]
     if part:
-        check_size(offset + len(part))
+        check_size(engine, offset + len(part))
         data = open_string(value, offset + len(part))
         data[offset : offset + len(part)] = part
         store_string(engine.db, argv[1], data)

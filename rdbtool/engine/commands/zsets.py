@@ -13,7 +13,7 @@ from typing import Final
 
 from rdbtool._codec.scores import parse_scores as parse_plain_scores
 from rdbtool.engine.arguments import parse_float, parse_int
-from rdbtool.engine.commands.lists import check_timeout, parse_pop_count, split_keys
+from rdbtool.engine.commands.lists import check_timeout, parse_pop_count, refuse_to_block, split_keys
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import NOT_A_FLOAT, SYNTAX, CommandError
 from rdbtool.engine.ranges import LexRange, ScoreRange, find_ranks, parse_count, takes_hex
@@ -93,7 +93,7 @@ def zincrby(engine: Engine, argv: Sequence[bytes]) -> None:
 
 def _add_with_options(engine: Engine, argv: Sequence[bytes], options: frozenset[bytes]) -> None:
     at = 2
-    while at < len(argv) and (word := argv[at].upper()) in _OPTIONS:
+    while at < len(argv) and (word := argv[at].upper()) in _OPTIONS and engine.knows(b"ZADD", word):
         options |= {word}
         at += 1
     members, texts = argv[at + 1 :: 2], argv[at::2]
@@ -199,22 +199,31 @@ def zpopmax(engine: Engine, argv: Sequence[bytes]) -> None:
 def _pop_command(engine: Engine, argv: Sequence[bytes], *, lowest: bool) -> None:
     if len(argv) > 3:
         raise CommandError(SYNTAX)
-    count = parse_count(argv[2]) if len(argv) == 3 else 1
+    has_count = len(argv) == 3
+    if has_count and not engine.rules.has((7, 0)):
+        # Without anything to pop, older servers do not look at the key.
+        count = parse_int(argv[2])
+        if count <= 0:
+            return
+    else:
+        count = parse_count(argv[2]) if has_count else 1
     _pop_first(engine, argv[1:2], count, lowest=lowest)
 
 
 @command("BZPOPMIN", -3, "5.0.0")
 def bzpopmin(engine: Engine, argv: Sequence[bytes]) -> None:
     """BZPOPMIN key [key ...] timeout."""
-    check_timeout(argv[-1])
-    _pop_first(engine, argv[1:-1], 1, lowest=True)
+    check_timeout(engine, argv[-1])
+    if not _pop_first(engine, argv[1:-1], 1, lowest=True):
+        refuse_to_block(engine)
 
 
 @command("BZPOPMAX", -3, "5.0.0")
 def bzpopmax(engine: Engine, argv: Sequence[bytes]) -> None:
     """BZPOPMAX key [key ...] timeout."""
-    check_timeout(argv[-1])
-    _pop_first(engine, argv[1:-1], 1, lowest=False)
+    check_timeout(engine, argv[-1])
+    if not _pop_first(engine, argv[1:-1], 1, lowest=False):
+        refuse_to_block(engine)
 
 
 @command("ZMPOP", -4, "7.0.0")
@@ -226,7 +235,6 @@ def zmpop(engine: Engine, argv: Sequence[bytes]) -> None:
 @command("BZMPOP", -5, "7.0.0")
 def bzmpop(engine: Engine, argv: Sequence[bytes]) -> None:
     """BZMPOP timeout numkeys key [key ...] MIN|MAX [COUNT count]."""
-    check_timeout(argv[1])
     _pop_many(engine, argv, 2)
 
 
@@ -235,13 +243,18 @@ def _pop_many(engine: Engine, argv: Sequence[bytes], at: int) -> None:
     where = rest[0].upper()
     if where not in (b"MIN", b"MAX"):
         raise CommandError(SYNTAX)
-    _pop_first(engine, keys, parse_pop_count(rest[1:]), lowest=where == b"MIN")
+    count = parse_pop_count(rest[1:])
+    if at > 1:
+        check_timeout(engine, argv[1])
+    _pop_first(engine, keys, count, lowest=where == b"MIN")
 
 
-def _pop_first(engine: Engine, keys: Sequence[bytes], count: int, *, lowest: bool) -> None:
+def _pop_first(engine: Engine, keys: Sequence[bytes], count: int, *, lowest: bool) -> bool:
+    """Pop from the first key that is there; return whether there is one."""
     for key in keys:
         zset = engine.db.find(key, ZSetData)
         if zset is not None:
             size = len(zset)
             _remove(engine, key, zset, (0, min(count, size)) if lowest else (max(size - count, 0), size))
-            return
+            return True
+    return False

@@ -12,14 +12,13 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import ArityError, ScriptError, UnknownCommandError
+from rdbtool.engine.errors import ArityError, ScriptError
 from rdbtool.engine.keyspec import command_name, keys_of
 from rdbtool.engine.persistence.group_effects import carry_out_claim, carry_out_read
 from rdbtool.engine.persistence.hash_effects import carry_out_fields
 from rdbtool.engine.persistence.stream_effects import carry_out_restore, carry_out_xadd, carry_out_xtrim
-from rdbtool.engine.table import COMMANDS, Command
+from rdbtool.engine.table import COMMANDS
 from rdbtool.engine.values import ListData, ZSetData
-from rdbtool.rules import Rules
 
 Argv = tuple[bytes, ...]
 
@@ -41,8 +40,7 @@ def carry_out(engine: Engine, argv: Argv) -> list[Argv]:
     arguments than a command takes, nor use one that the server of the engine's rules does not have.
     """
     row = engine.find(argv)
-    if not _is_known(row, engine.rules):
-        raise UnknownCommandError(f"ERR unknown command '{row.name.lower()}' on {engine.rules}")
+    engine.check_known(row)
     if len(argv) != row.arity if row.arity > 0 else len(argv) < -row.arity:
         raise ArityError(f"ERR wrong number of arguments for '{row.name.lower()}' command")
     name = command_name(argv)
@@ -58,14 +56,6 @@ def carry_out(engine: Engine, argv: Argv) -> list[Argv]:
 def needs_clock(argv: Argv) -> bool:
     """Whether a logged command notes the moment at which it is executed: that of a consumer."""
     return command_name(argv) in (b"XCLAIM", b"XGROUP CREATECONSUMER")
-
-
-def _is_known(row: Command, rules: Rules) -> bool:
-    since = row.valkey if rules.family == "valkey" else row.redis
-    if since is None:
-        return False
-    major, minor = since.split(".")[:2]
-    return (int(major), int(minor)) <= (rules.major, rules.minor)
 
 
 # ---- keys and their expiry ---------------------------------------------------------------------

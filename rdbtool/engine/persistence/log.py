@@ -17,13 +17,13 @@ from rdbtool.engine.engine import DATABASES, Engine
 from rdbtool.engine.persistence.effects import Argv, carry_out
 from rdbtool.engine.persistence.files import LogFiles
 from rdbtool.engine.persistence.policies import Counters
-from rdbtool.engine.persistence.restoring import OLDEST, restore
-from rdbtool.engine.persistence.snapshot import choose_target, save_engine
+from rdbtool.engine.persistence.restoring import restore
+from rdbtool.engine.persistence.snapshot import save_engine
 from rdbtool.engine.persistence.stream_effects import settle_stream
 from rdbtool.engine.persistence.writing import Clock, Fsync, LogWriteError, LogWriter, Piece
 from rdbtool.engine.streams import StreamData
 from rdbtool.errors import InputError, UnsupportedError
-from rdbtool.rules import Rules
+from rdbtool.servers import FIRST_WITH_PARTS, Rules
 
 
 def wall_clock() -> int:
@@ -246,9 +246,8 @@ class AppendLog:
 
 
 def _check_rules(rules: Rules) -> None:
-    if rules.family == "redis" and rules < OLDEST:
-        raise UnsupportedError(f"{rules} has no logs of several files: the first is {OLDEST}")
-    choose_target(rules)
+    if rules.family == "redis" and rules < FIRST_WITH_PARTS:
+        raise UnsupportedError(f"{rules} has no logs of several files: the first is {FIRST_WITH_PARTS}")
 
 
 __all__ = ["AppendLog", "LogWriteError", "wall_clock"]

@@ -13,6 +13,7 @@ from typing import Final
 
 from rdbtool.engine.engine import DATABASES, Engine
 from rdbtool.engine.errors import CommandError
+from rdbtool.engine.needs import MANIFEST, UNNAMED, Needs
 from rdbtool.engine.persistence.files import LogFiles
 from rdbtool.engine.replay import Replay, collector_paused
 from rdbtool.engine.table import known_names
@@ -20,12 +21,8 @@ from rdbtool.errors import InputError, UncertainError, UnsupportedError
 from rdbtool.reader.aof import AofReader, open_aof
 from rdbtool.reader.batches import CommandBatch
 from rdbtool.reader.rdb import RdbReader
-from rdbtool.reader.rules import resolve_rules
 from rdbtool.reader.tail import Tail
-from rdbtool.rules import DEFAULT, Rules
-
-#: The oldest servers that read a log of several files.
-OLDEST: Final = Rules("redis", 7, 0)
+from rdbtool.servers import Rules, RulesChoice, choose_rules
 
 #: A line that servers pass over: when the commands behind it were executed (Unix ms).
 _MOMENT: Final = re.compile(rb"#rdbtool now_ms=(-?\d{1,19})")
@@ -41,22 +38,21 @@ def note_moment(now_ms: int) -> bytes:
 def restore(files: LogFiles, *, rules: Rules | None, now_ms: int, databases: int = DATABASES) -> Engine:
     """Return the engine that a log leads to, and cut off the end of a last file that is not whole.
 
-    ``rules`` None: those of the server that the snapshot names, at least the oldest that reads such logs. Raises
+    ``rules`` None: those of the server that the snapshot names, or of a newer one that what follows needs. Raises
     FormatError for damage, ReplayError for a command that no server would pass over, InputError.
     """
-    engine = Engine(rules=rules or Rules.parse(DEFAULT), now_ms=now_ms, databases=databases)
-    replay = Replay(engine)
-    with collector_paused(), open_aof(files.manifest, known=known_names()) as reader:
-        part = -1
-        for piece in reader.batches(on_fault="stop"):
-            if isinstance(piece, RdbReader):
-                _load_snapshot(engine, piece, rules)
-                continue
-            if piece.part != part:
-                part = piece.part
-                replay.begin_part(reader.parts[part].name)
-            _run(replay, piece)
-        cut = _judge(reader)
+    needs = None if rules is not None else Needs()
+    while True:
+        engine = Engine(now_ms=now_ms, databases=databases)
+        replay = Replay(engine)
+        replay.begin(UNNAMED if rules is None else RulesChoice(rules, "named"), needs)
+        replay.meet(MANIFEST, None)
+        with collector_paused(), open_aof(files.manifest, known=known_names()) as reader:
+            _replay(replay, reader)
+            cut = _judge(reader)
+        replay.end()
+        if not replay.was_raised:
+            break
     if replay.doubts:
         raise UncertainError(replay.doubts, replay.doubt_count)
     if cut is not None:
@@ -66,7 +62,20 @@ def restore(files: LogFiles, *, rules: Rules | None, now_ms: int, databases: int
     return engine
 
 
-def _load_snapshot(engine: Engine, snapshot: RdbReader, rules: Rules | None) -> None:
+def _replay(replay: Replay, reader: AofReader) -> None:
+    part = -1
+    for piece in reader.batches(on_fault="stop"):
+        if isinstance(piece, RdbReader):
+            _load_snapshot(replay, piece)
+            continue
+        if piece.part != part:
+            part = piece.part
+            replay.begin_part(reader.parts[part].name, is_base=reader.parts[part].kind == "base")
+        _run(replay, piece)
+
+
+def _load_snapshot(replay: Replay, snapshot: RdbReader) -> None:
+    engine = replay.engine
     for record in snapshot.records():
         engine.put(record)
     for library in snapshot.functions:
@@ -75,9 +84,9 @@ def _load_snapshot(engine: Engine, snapshot: RdbReader, rules: Rules | None) -> 
         except CommandError as error:
             # One of before their release has no name.
             raise UnsupportedError(f"{snapshot.source.name}: cannot load a function library: {error}") from None
-    if rules is None:
-        found = resolve_rules(None, snapshot)
-        engine.rules = OLDEST if found.family == "redis" and found < OLDEST else found
+    if replay.needs is not None:
+        replay.needs.meet_snapshot(snapshot.header)
+        replay.begin(choose_rules(snapshot), replay.needs)
 
 
 def _run(replay: Replay, batch: CommandBatch) -> None:

@@ -21,7 +21,7 @@ from rdbtool.errors import InputError, RdbToolError, UnsupportedError, describe_
 from rdbtool.model import Aux, Header
 from rdbtool.reader.open import open_any
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.rules import Rules
+from rdbtool.servers import WRITER_FIELDS, Rules
 from rdbtool.span import Span
 from rdbtool.types import VALKEY
 from rdbtool.writer.output import open_output
@@ -53,7 +53,7 @@ def save_engine(
 
     ``is_base`` marks the file as the first one of a log.
     """
-    chosen = choose_target(engine.rules) if target is None else _parse(target)
+    chosen = Target.of_release(engine.rules) if target is None else _parse(target)
     state = EngineState(engine, Header(chosen.magic, chosen.version), _aux_fields(engine, chosen, is_base=is_base))
     witness = _Witness(state, chosen)
     with open_output(os.fspath(path), force=force) as output:
@@ -114,14 +114,6 @@ def load_engine(path: str | os.PathLike[str], *, rules: Rules | str | None = Non
     return engine
 
 
-def choose_target(rules: Rules) -> Target:
-    """Return what a server of ``rules`` writes. Raises UnsupportedError where nobody knows that."""
-    try:
-        return Target.of_release(rules)
-    except ValueError as error:
-        raise UnsupportedError(f"cannot write an RDB: {error}") from None
-
-
 def _parse(target: Target | str) -> Target:
     return Target.parse(target) if isinstance(target, str) else target
 
@@ -132,8 +124,7 @@ def _aux_fields(engine: Engine, target: Target, *, is_base: bool) -> list[Aux]:
     fields = [(b"redis-bits", b"64"), (b"ctime", b"%d" % (engine.now_ms // 1000))]
     if target.release is not None:
         release = target.release
-        name = b"valkey-ver" if release.family == "valkey" else b"redis-ver"
-        fields.insert(0, (name, f"{release.major}.{release.minor}.0".encode()))
+        fields.insert(0, (WRITER_FIELDS[release.family], f"{release.major}.{release.minor}.0".encode()))
     if target.magic == VALKEY or target.version >= _FIRST_BASE:
         fields.append((b"aof-base", b"%d" % is_base))
     return [Aux(name, value, _NOWHERE) for name, value in fields]

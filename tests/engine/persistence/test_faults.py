@@ -14,6 +14,7 @@ from engine.persistence.driving import Clock, fingerprint
 from rdbtool.engine import Engine
 from rdbtool.engine.persistence import AppendLog, LogWriteError
 from rdbtool.errors import FormatError, InputError, LossError, UncertainError
+from rdbtool.servers import Rules
 
 REAL = {name: getattr(os, name) for name in ("write", "fsync", "ftruncate", "replace")}
 
@@ -220,7 +221,10 @@ def reopened_after(patch: pytest.MonkeyPatch, directory: Path, to: Path) -> Engi
 def test_data_that_the_server_cannot_hold_leaves_the_log(tmp_path, clock):
     log = AppendLog(tmp_path / "log", Engine(rules="redis-7.2"), clock=clock)
     log.execute(b"HSET", b"h", b"f", b"v")
+    # As if the engine went by the rules of a newer server for a while.
+    log.engine.adopt(Rules.parse("redis-7.4"))
     log.engine.execute(b"HPEXPIREAT", b"h", b"5", b"FIELDS", b"1", b"f")
+    log.engine.adopt(Rules.parse("redis-7.2"))
     with pytest.raises(LossError):
         log.rewrite()
     log.execute(b"SET", b"a", b"1")

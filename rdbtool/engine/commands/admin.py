@@ -1,0 +1,100 @@
+"""Commands about the connection or the running server that matter to a dataset after all.
+
+Servers never write them into an AOF, but execute them when they load one: RESET goes back to database 0, and some end
+the server, or give it the dataset of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.errors import CommandError, UnknownEffectError
+from rdbtool.engine.table import command
+
+if TYPE_CHECKING:
+    from rdbtool.engine.engine import Engine
+
+_ENDS: Final = "a server that meets it in an AOF ends"
+_BECOMES_REPLICA: Final = "the server becomes a replica, and takes the dataset of another one"
+_MOVES_SLOTS: Final = "slots and their keys move between servers"
+
+#: Subcommands of DEBUG that leave the dataset alone.
+_HARMLESS_DEBUG: Final = frozenset(
+    b"DIGEST DIGEST-VALUE HELP HTSTATS HTSTATS-KEY JMAP LISTPACK LOG OBJECT PROTOCOL SDSLEN SET-ACTIVE-EXPIRE SLEEP "
+    b"STRINGMATCH-LEN".split()
+)
+
+
+@command("RESET", 1, "6.2.0")
+def reset(engine: Engine, argv: Sequence[bytes]) -> None:  # noqa: ARG001 - the handlers' signature
+    """RESET: what follows goes to database 0."""
+    engine.select(0)
+
+
+@command("DEBUG", -2)
+def debug(_engine: Engine, argv: Sequence[bytes]) -> None:
+    """DEBUG subcommand [argument ...]: some change the dataset or end the server."""
+    if argv[1].upper() not in _HARMLESS_DEBUG:
+        raise UnknownEffectError("what this subcommand of DEBUG does differs between servers")
+
+
+@command("WAIT", 3, "3.0.0")
+def wait(engine: Engine, argv: Sequence[bytes]) -> None:
+    """WAIT numreplicas timeout: before 7.2 a server asserts that it does not wait while it loads."""
+    if not engine.rules.has((7, 2)) and parse_int(argv[1]) > 0:
+        raise UnknownEffectError(_ENDS)
+
+
+@command("SHUTDOWN", -1)
+def shutdown(engine: Engine, argv: Sequence[bytes]) -> None:
+    """SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]."""
+    words = {word.upper() for word in argv[1:]}
+    if not engine.rules.has((7, 0)) or b"NOW" in words:
+        raise UnknownEffectError(_ENDS)
+    if b"ABORT" in words:
+        raise CommandError("ERR No shutdown in progress.")
+    raise CommandError("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client")
+
+
+def _listen(engine: Engine, argv: Sequence[bytes]) -> None:
+    """Refuse what turns a connection into a listener; before 6.2 a server ends then."""
+    name = argv[0].decode("ascii").upper()
+    if not engine.rules.has((6, 2)):
+        raise UnknownEffectError(_ENDS)
+    article = "" if name == "MONITOR" else "a "
+    raise CommandError(f"ERR {name} isn't allowed for {article}DENY BLOCKING client")
+
+
+command("MONITOR", 1)(_listen)
+command("SUBSCRIBE", -2, "2.0.0")(_listen)
+command("PSUBSCRIBE", -2, "2.0.0")(_listen)
+command("SSUBSCRIBE", -2, "7.0.0")(_listen)
+
+
+@command("SLAVEOF", 3)
+@command("REPLICAOF", 3, "5.0.0")
+def replicaof(_engine: Engine, argv: Sequence[bytes]) -> None:
+    """REPLICAOF host port | NO ONE."""
+    if [word.upper() for word in argv[1:3]] != [b"NO", b"ONE"]:
+        raise UnknownEffectError(_BECOMES_REPLICA)
+
+
+@command("PSYNC", -3, "2.8.0")
+def psync(_engine: Engine, _argv: Sequence[bytes]) -> None:
+    """PSYNC replicationid offset."""
+    raise UnknownEffectError(_ENDS)
+
+
+@command("CLUSTER REPLICATE", -3, "3.0.0")
+def cluster_replicate(_engine: Engine, _argv: Sequence[bytes]) -> None:
+    """CLUSTER REPLICATE node."""
+    raise UnknownEffectError(_BECOMES_REPLICA)
+
+
+@command("CLUSTER MIGRATION", -4, "8.4.0", None)
+@command("CLUSTER MIGRATESLOTS", -4, None, "9.0.0")
+def migrate_slots(_engine: Engine, _argv: Sequence[bytes]) -> None:
+    """CLUSTER MIGRATION, CLUSTER MIGRATESLOTS."""
+    raise UnknownEffectError(_MOVES_SLOTS)

@@ -1,0 +1,57 @@
+"""Commands that write and are not executed here: vector sets, arrays, and what came with the newest releases.
+
+Their names, arities and keys are known, so that they are no damage; what they do to a dataset is not. A vector set is a
+graph whose layers are drawn by chance, so that its record is another one at each load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from rdbtool.engine.errors import UnknownEffectError, WrongTypeError
+from rdbtool.engine.table import command
+from rdbtool.model import OpaqueValue
+
+if TYPE_CHECKING:
+    from rdbtool.engine.engine import Engine
+
+_NOT_EXECUTED: Final = "this command is not executed here"
+
+
+@command("VADD", -5, "8.0.0", None)
+def vadd(engine: Engine, argv: Sequence[bytes]) -> None:
+    """VADD key [REDUCE dim] FP32 | VALUES num vector element [options]."""
+    _find_vectors(engine, argv[1])
+    raise UnknownEffectError("vector sets are not built here")
+
+
+@command("VREM", 3, "8.0.0", None)
+@command("VSETATTR", 4, "8.0.0", None)
+def change_vectors(engine: Engine, argv: Sequence[bytes]) -> None:
+    """VREM key element, VSETATTR key element attributes: nothing without the key."""
+    if _find_vectors(engine, argv[1]) is not None:
+        raise UnknownEffectError("vector sets are not changed here")
+
+
+def _find_vectors(engine: Engine, key: bytes) -> OpaqueValue | None:
+    """Return the vector set of a key, None if there is none. Raises WrongTypeError."""
+    value = engine.db.keys.get(key)
+    if value is not None and not isinstance(value, OpaqueValue):
+        raise WrongTypeError
+    return value
+
+
+def _leave_out(_engine: Engine, _argv: Sequence[bytes]) -> None:
+    raise UnknownEffectError(_NOT_EXECUTED)
+
+
+for _name, _arity in {
+    "ARDEL": -3, "ARDELRANGE": -4, "ARINSERT": -3, "ARMSET": -4, "ARRING": -4, "ARSEEK": 3, "ARSET": -4,
+}.items():  # fmt: skip
+    command(_name, _arity, "8.8.0", None)(_leave_out)
+
+command("INCREX", -2, "8.8.0", "9.2.0")(_leave_out)
+
+for _name, _arity in {"BLMOVEM": -6, "LMOVEM": -5, "HIMPORT SET": -5, "GCRASETVALUE": 3}.items():
+    command(_name, _arity, "8.10.0", None)(_leave_out)

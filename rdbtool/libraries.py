@@ -1,0 +1,74 @@
+"""Function libraries: what their source says without being compiled.
+
+A library is Lua behind a first line such as ``#!lua name=mylib``. Nothing is compiled or executed here, so only what
+is certain is said: engine, name, and that a source has no way to register a function.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+_WORD: Final = re.compile(rb"""(?:"[^"\\]*"|'[^'\\]*'|[^\s"'])+""")
+_NAME: Final = re.compile(rb"[A-Za-z0-9_]+")
+
+#: Comments of Lua, and what may look like the beginning of one but is part of a string.
+_COMMENT_OR_STRING: Final = re.compile(
+    rb"""--\[(?P<level>=*)\[.*?\](?P=level)\]|--[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'"""
+    rb"""|\[(?P<quotes>=*)\[.*?\](?P=quotes)\]""",
+    re.DOTALL,
+)
+
+#: The one function by which a library registers functions.
+_REGISTERS: Final = b"register_function"
+
+#: What could reach it under another name: the table that holds it, other than for a field that is spelled out, and
+#: what turns text into names or code.
+_WAYS_AROUND: Final = re.compile(
+    rb"\b(?:redis|server)\b(?!\s*\.\s*[A-Za-z_])|\b(?:_G|_ENV|[gs]etfenv|load|loadstring|dofile|require|debug)\b"
+)
+
+
+class LibraryHeader(NamedTuple):
+    """The engine that runs a library, and the library's name."""
+
+    engine: bytes
+    name: bytes
+
+
+def read_header(code: bytes) -> LibraryHeader:
+    """Read the first line of a library. Raises ValueError with the words of a server that refuses it."""
+    if not code.startswith(b"#!"):
+        raise ValueError("Missing library metadata")
+    line, newline, _ = code.partition(b"\n")
+    words = _WORD.findall(line)
+    if not newline or _WORD.sub(b"", line).strip():
+        raise ValueError("Invalid library metadata")
+    words = [re.sub(rb"[\"']", b"", word) for word in words]
+    name = None
+    for word in words[1:]:
+        if word[:5].lower() != b"name=":
+            raise ValueError(f"Invalid metadata value given: {word.decode('utf-8', 'backslashreplace')}")
+        if name is not None:
+            raise ValueError("Invalid metadata value, name argument was given multiple times")
+        name = word[5:]
+    if name is None:
+        raise ValueError("Library name was not given")
+    if _NAME.fullmatch(name) is None:
+        raise ValueError(
+            "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long"
+        )
+    return LibraryHeader(words[0][2:], name)
+
+
+def registers_nothing(code: bytes) -> bool:
+    """Return True where a library in Lua certainly registers no function, which every server refuses.
+
+    False where it does, or may: ``register_function`` stands outside of comments, or a name could be put together.
+    """
+    body = _COMMENT_OR_STRING.sub(_without_comment, code.partition(b"\n")[2])
+    return _REGISTERS not in body and _WAYS_AROUND.search(body) is None
+
+
+def _without_comment(match: re.Match[bytes]) -> bytes:
+    return b" " if match[0].startswith(b"--") else match[0]

@@ -1,0 +1,51 @@
+"""Values whose payloads are longer than servers take an argument are told by plain commands."""
+
+import json
+
+import pytest
+from codec.commands import read_commands
+from command import FIXTURES
+
+import rdbtool
+from rdbtool.sinks.commands import write_commands
+from rdbtool.sinks.formats import Format
+from rdbtool.writer.targets import Target
+
+LARGEST = 200
+
+
+def written(path, form):
+    pieces = []
+    with rdbtool.open_keys(str(path)) as keys:
+        dumped = write_commands(keys, pieces.append, form, largest=LARGEST)
+    return b"".join(map(bytes, pieces)), dumped
+
+
+FORMS = {
+    "stored": Format("resp", restore=True, replace=True),
+    "for a target": Format("resp", restore=True, replace=True, target=Target.parse("redis-7.0"), allow_loss=True),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("name", ["redis-7.0.15/default.rdb", "redis-7.0.15/aof-plain"])
+def test_large_values(form, name):
+    data, dumped = written(FIXTURES / name, form)
+    commands = list(read_commands(data))
+    restored = [row for row in commands if row[0] == b"RESTORE"]
+    assert restored
+    assert all(len(row[3]) <= LARGEST for row in restored)
+    large = {value.key for value in dumped.large}
+    assert len(large) >= 2
+    assert all(value.size > LARGEST for value in dumped.large)
+    assert large <= {row[1] for row in commands if row[0] in {b"DEL", b"SET", b"XADD", b"XGROUP"}}
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("name", ["redis-7.0.15/default.rdb", "redis-7.0.15/aof-preamble"])
+def test_a_server_has_the_same_data(redis_server, form, name):
+    data, _ = written(FIXTURES / name, form)
+    redis_server.client.pipeline(data, len(list(read_commands(data))))
+    server, _, file = name.partition("/")
+    assert redis_server.digest() == json.loads((FIXTURES / "digests.json").read_text())[server][file]
