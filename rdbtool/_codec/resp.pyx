@@ -87,7 +87,6 @@ cdef class Resp(StreamCommands):
         return 0
 
     cdef int begin_key(self, Head *head) except -1:
-        self.any_entry = False
         self.late = None
         self.head = head[0]
         if self.on_large is not None:
@@ -118,6 +117,8 @@ cdef class Resp(StreamCommands):
         elif head.kind == KIND_ARRAY:
             self.verb = b"ARMSET"
             self.batch = BATCH // 2
+        elif head.kind == KIND_STREAM and not self.silent:
+            self.begin_stream()
         return 0
 
     cdef int string(self, Bytes p, size_t size) except -1:
@@ -194,6 +195,8 @@ cdef class Resp(StreamCommands):
         if self.silent:
             return self.put_payload(raw, raw_size)
         self.close_command()
+        if self.head.kind == KIND_STREAM:
+            self.end_stream()
         if self.late is not None:
             for field, expire_at_ms in self.late:
                 self.command(b"HPEXPIREAT", 6)
