@@ -161,6 +161,13 @@ CODES: Final[tuple[Code, ...]] = (
         "table, which differs from one load to the next. One such order was taken.",
         "The server executes the command; the order of equal elements can differ from one load to the next.",
     ),
+    Code(
+        "CMD211",
+        "servers differ",
+        "What a command does depends on the release of the server, or on how it was built, and several may have "
+        "written the AOF. It was executed as by one of them, so the dataset is uncertain; --rules names the server.",
+        "The server executes the command, each in its way.",
+    ),
     Code("MAN001", "empty manifest", "The manifest has no bytes.", EXITS),
     Code(
         "MAN002",

@@ -122,8 +122,8 @@ class Loaded(NamedTuple):
     def _describe(self, findings: list[Finding], count: int) -> UncertainError | None:
         if not findings:
             return None
-        # An error reply is doubt only under rules that were inferred.
-        is_guess = any(finding.code == "CMD203" for finding in findings)
+        # An error reply, or a difference of servers, is doubt where the rules were only inferred.
+        is_guess = any(finding.code in {"CMD203", "CMD211"} for finding in findings)
         step = "name the server that wrote the AOF with --rules" if is_guess else ""
         return UncertainError(findings, count, next_step=step)
 

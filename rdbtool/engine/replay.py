@@ -17,6 +17,7 @@ from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import (
     ArityError,
     CommandError,
+    DifferingEffectError,
     UnknownCommandError,
     UnknownEffectError,
     UnknownOrderError,
@@ -112,6 +113,7 @@ class Replay:
         self.names_parts = False
         self.needs: Needs | None = None
         self.was_raised = False
+        self._has_differed = False
         self.part = ""
         self._is_base = False
         self._offset = 0
@@ -129,13 +131,17 @@ class Replay:
         self.engine.on_need = self._meet_here
         self.choice = choice if needs is None else needs.choose(choice)
         self.engine.adopt(self.choice.rules)
-        self.engine.are_rules_guessed = not self.choice.is_known
+        self._set_least()
         self._handlers.clear()
 
     def end(self) -> None:
         """Leave the engine as one whose rules are known: what it executes from now on raises them no more."""
         self.engine.needs = None
         self.engine.on_need = None
+        self.engine.least = None
+
+    def _set_least(self) -> None:
+        self.engine.least = None if self.needs is None or self.choice.is_known else self.needs.least
 
     def _meet_here(self, since: Since) -> None:
         self.meet(since, self._offset)
@@ -146,12 +152,15 @@ class Replay:
         if needs is None:
             return
         place = "" if offset is None else f"at {offset:#x}"
+        least = needs.least
         needs.meet(since, f"{place} of {self.part}" if place and self.names_parts else place)
         before, self.choice = self.choice, needs.choose(self._start)
+        self._set_least()
+        # Fewer servers are left to differ from.
+        self.was_raised = self.was_raised or (self._has_differed and needs.least != least)
         if self.choice.rules != before.rules:
             self.was_raised = self.was_raised or offset is not None
             self.engine.adopt(self.choice.rules)
-            self.engine.are_rules_guessed = not self.choice.is_known
             # What a server does not know is asked again.
             self._handlers.clear()
 
@@ -318,6 +327,7 @@ class Replay:
 
     def _report(self, error: CommandError, argv: Sequence[bytes], offset: int, number: int) -> None:
         code, server, is_doubt = _classify(error, argv, self.engine.rules)
+        self._has_differed = self._has_differed or isinstance(error, DifferingEffectError)
         is_doubt = is_doubt or (code == "CMD203" and not self.choice.is_known)
         severity = "error" if (is_doubt and code != "CMD209") or server == _REFUSES else "warning"
         message = f"{show_command(argv)}: {show_reply(error)}"
