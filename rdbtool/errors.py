@@ -246,7 +246,8 @@ def describe_error(error: RdbToolError) -> str:
     """Word an error for a person: one sentence with file, offset, place and expectation, then details."""
     if not isinstance(error, FormatError):
         # What a server says to a command is a line of its own.
-        lines = str(error).split("\n") if isinstance(error, ReplayError | UncertainError) else [str(error)]
+        has_lines = isinstance(error, InvalidDataError | ReplayError | UncertainError)
+        lines = str(error).split("\n") if has_lines else [str(error)]
         return "\n".join(map(clean, lines))
     where = error.where
     head = f"{where.source}: at {error.at:#x}: " if where.source else f"at {error.at:#x}: "
