@@ -93,6 +93,31 @@ class UncertainError(RdbToolError):
         self.count = count
 
 
+class InvalidDataError(RdbToolError):
+    """Data that can be read, and that servers refuse or misread: an element twice, an empty collection, a wrong order.
+
+    ``finding`` says what and where; ``line`` is the number of the line that holds it, where the source has lines.
+    """
+
+    exit_code = 1
+
+    def __init__(self, finding: Finding, *, line: int | None = None) -> None:
+        place = finding.part
+        if line is not None:
+            place += f": line {line}"
+        elif finding.offset >= 0:
+            place += f": at {finding.offset:#x}"
+        if finding.key is not None:
+            place += f": key {describe_key(finding.key)} of db {finding.db}"
+            place += f" ({finding.kind})" if finding.kind else ""
+        if finding.path:
+            place += f": {finding.path}"
+        step = "\n  next: rdbtool validate lists everything, rdbtool repair mends it" if line is None else ""
+        super().__init__(f"{place}: {finding.message} ({finding.code}){step}")
+        self.finding = finding
+        self.line = line
+
+
 class Loss(NamedTuple):
     """What a target cannot hold, or not as the source has it.
 
@@ -221,7 +246,8 @@ def describe_error(error: RdbToolError) -> str:
     """Word an error for a person: one sentence with file, offset, place and expectation, then details."""
     if not isinstance(error, FormatError):
         # What a server says to a command is a line of its own.
-        lines = str(error).split("\n") if isinstance(error, ReplayError | UncertainError) else [str(error)]
+        has_lines = isinstance(error, InvalidDataError | ReplayError | UncertainError)
+        lines = str(error).split("\n") if has_lines else [str(error)]
         return "\n".join(map(clean, lines))
     where = error.where
     head = f"{where.source}: at {error.at:#x}: " if where.source else f"at {error.at:#x}: "

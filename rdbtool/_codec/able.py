@@ -7,9 +7,9 @@ that wrote the version.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from rdbtool.servers import COMMON_VERSION, Rules
+from rdbtool.servers import COMMON_VERSION, Release, Rules
 from rdbtool.types import MAX_FIELD_EXPIRE_MS, REDIS, VALKEY
 
 #: The RDB version whose forms Valkey's own numbering has.
@@ -20,6 +20,38 @@ _ANY_EXPIRY: Final = (1 << 63) - 1
 
 #: The commands of Redis keep a quarter of what its files can hold.
 _LAST_OF_COMMANDS: Final = MAX_FIELD_EXPIRE_MS >> 2
+
+
+#: Modules that are a part of the server, by their name in files: since which release of Redis, and of Valkey.
+_CORE: Final[dict[str, tuple[Release, Release | None]]] = {"vectorset": ((8, 0), None)}
+
+#: What their values are.
+_CORE_VALUES: Final = {"vectorset": "a vector set"}
+
+
+class ModuleNeed(NamedTuple):
+    """What there is to say of a module's data in a target; ``severity`` as in ``Loss``, None: nothing."""
+
+    what: str
+    severity: Literal["loss", "note"] | None
+
+
+def need_module(module: str, what: str, server: Rules | None, origin: str | None) -> ModuleNeed:
+    """Return whether a server can hold ``what`` of a module (its name as files have it), and what it needs for that.
+
+    ``server`` None: none was named. ``origin`` is the family of the server that the data comes from, None: unknown.
+    """
+    name = module.rstrip("\0")
+    if name in _CORE:
+        since = _CORE[name]
+        if server is None:
+            return ModuleNeed(f"{_CORE_VALUES[name]}, which needs Redis {since[0][0]}.{since[0][1]}", "note")
+        if server.has(*since):
+            return ModuleNeed("", None)
+        return ModuleNeed(f"{_CORE_VALUES[name]}, which {server} does not have", "loss")
+    if server is not None and origin is not None and server.family != origin:
+        return ModuleNeed(f"{what} of the module {name} of {origin.capitalize()}", "loss")
+    return ModuleNeed(f"{what} that needs the module {name}", "note")
 
 
 class Able(NamedTuple):
@@ -38,15 +70,13 @@ class Able(NamedTuple):
     modules: bool
     streams: bool
     arrays: bool
-    empty_collections: bool
-    no_numbers: bool  # scores that are NaN
     signed_zeros: bool  # the sign of a score of -0, for sure
     last_field_expiry: int
     counters: bool  # of streams
+    excess_reads: bool  # a group that read more entries than were added
     seen_times: bool  # of consumers
     active_times: bool
     bare_consumers: bool  # that own no pending entry
-    dead_pending: bool  # whose stream entry is gone
     unowned_pending: bool
     producers: bool  # idempotent ones
     producer_counters: bool  # how many ids they added, and doubled; ids of entries that are gone
@@ -72,15 +102,13 @@ def able_to_store(magic: str, version: int) -> Able:
         modules=level >= 8,
         streams=level >= 9,
         arrays=level >= 14,
-        empty_collections=True,
-        no_numbers=True,
         signed_zeros=True,
         last_field_expiry=last,
         counters=level >= 10,
+        excess_reads=True,
         seen_times=True,
         active_times=level >= 11,
         bare_consumers=True,
-        dead_pending=True,
         unowned_pending=level >= 14,
         producers=level >= 13,
         producer_counters=True,
@@ -100,8 +128,6 @@ def able_to_restore(server: Rules, magic: str, version: int) -> Able:
         milliseconds=told.milliseconds,
         any_second=True,
         eviction=server.has((5, 0)),
-        empty_collections=False,
-        no_numbers=False,
     )
 
 
@@ -125,15 +151,13 @@ def able_to_execute(server: Rules) -> Able:
         streams=server.has((5, 0)),
         # Which text becomes which kind of item is only the server's to know.
         arrays=False,
-        empty_collections=False,
-        no_numbers=False,
         signed_zeros=not server.has((7, 0)),
         last_field_expiry=last,
         counters=server.has((7, 0)),
+        excess_reads=not server.has((8, 2), None),
         seen_times=False,
         active_times=False,
         bare_consumers=server.has((6, 2)),
-        dead_pending=False,
         unowned_pending=server.has((8, 8), None),
         producers=server.has((8, 6), None),
         producer_counters=False,

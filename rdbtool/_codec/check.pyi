@@ -40,13 +40,16 @@ class Check(Sink):
     Both are complete when the sink is closed. ``modules`` maps the type names of modules' values to how many
     there are and where the first one is: (count, start, db).
 
-    ``on_item`` is called with every item that is no record, before what follows it is tested. At most 8 rows of a
-    kind are made of one record, and 1000 kept in all. Memory: 24 to 36 bytes a key, and as many for each member of
-    the largest collection.
+    ``on_item`` is called with every item that is no record, before what follows it is tested. ``on_row`` is called with
+    every row of a record when that is complete, and may raise: the record is not committed then. What it is told of a
+    key that stands twice may come a few keys late. At most 8 rows of a kind are made of one record, and 1000 kept in
+    all. Memory: 24 to 36 bytes a key, and as many for each member of the largest collection.
     """
 
     flagged: list[Flagged]
     counts: dict[tuple[str, int, bool], int]
     modules: dict[str, tuple[int, int, int]]
     keys: int
-    def __init__(self, on_item: Callable[[Item], object] | None = None) -> None: ...
+    def __init__(
+        self, on_item: Callable[[Item], object] | None = None, on_row: Callable[[Flagged], object] | None = None
+    ) -> None: ...

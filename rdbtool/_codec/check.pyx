@@ -135,7 +135,9 @@ cdef class Check(Sink):
     Both are complete when the sink is closed. ``modules`` maps the type names of modules' values to how many
     there are and where the first one is: (count, start, db).
 
-    ``on_item`` is called with every item that is no record, before what follows it is tested.
+    ``on_item`` is called with every item that is no record, before what follows it is tested. ``on_row`` is called with
+    every row of a record when that is complete, and may raise: the record is not committed then. What it is told of a
+    key that stands twice may come a few keys late.
     """
 
     cdef readonly list flagged
@@ -143,6 +145,7 @@ cdef class Check(Sink):
     cdef readonly dict modules
     cdef readonly uint64_t keys         # tested so far
     cdef object on_item
+    cdef object on_row
     cdef rt_secret secret
     cdef rt_table table                 # all keys
     cdef rt_key128 key_hash
@@ -172,10 +175,11 @@ cdef class Check(Sink):
     cdef uint64_t pendings
     cdef uint64_t pending_ms, pending_seq
 
-    def __init__(self, on_item=None):
+    def __init__(self, on_item=None, on_row=None):
         cdef bytes drawn = urandom(sizeof(rt_secret))
         memcpy(&self.secret, <char *>drawn, sizeof(rt_secret))
         self.on_item = on_item
+        self.on_row = on_row
         self.flagged = []
         self.fresh = []
         self.counts = {}
@@ -205,15 +209,21 @@ cdef class Check(Sink):
         for flag in range(FLAG_COUNT):
             if self.fresh_counts[flag]:
                 self.keep(flag, head.type_code, is_small, self.fresh_counts[flag])
-        key = (<char *>head.key)[:head.key_size]
-        for flag, index, data, inner, facts in self.fresh:
+        for fresh in self.fresh:
+            flag = fresh[0]
             if self.kept[flag] < PER_FLAG:
                 self.kept[flag] += 1
-                self.flagged.append(Flagged(
-                    FLAGS[flag], self.keys, head.start, head.db, key, KINDS[head.kind], head.type_code, self.count,
-                    is_small, index, data, inner, facts
-                ))
+                self.flagged.append(self.make_row(self.keys, fresh))
         return self.forget()
+
+    cdef object make_row(self, uint64_t number, tuple fresh):
+        cdef Head *head = &self.head
+        cdef bint is_small = self.count <= SMALL_COUNT and not self.has_long
+        flag, index, data, inner, facts = fresh
+        return Flagged(
+            FLAGS[flag], number, head.start, head.db, (<char *>head.key)[:head.key_size], KINDS[head.kind],
+            head.type_code, self.count, is_small, index, data, inner, facts
+        )
 
     cdef int forget(self) noexcept:
         self.is_flagged = False
@@ -430,9 +440,12 @@ cdef class Check(Sink):
     cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
         cdef int kind = self.head.kind
         if kind == KIND_STREAM:
-            return self.end_stream(raw, raw_size)
-        if self.count == 0 and kind != KIND_STRING and kind != KIND_MODULE:
+            self.end_stream(raw, raw_size)
+        elif self.count == 0 and kind != KIND_STRING and kind != KIND_MODULE:
             self.flag(EMPTY, -1, None, None, ())
+        if self.is_flagged and self.on_row is not None:
+            for fresh in self.fresh:
+                self.on_row(self.make_row(self.keys + 1, fresh))
         return 0
 
     cdef int commit(self) except -1:
@@ -458,6 +471,8 @@ cdef class Check(Sink):
             memcpy(held.key, head.key, head.key_size)
         elif self.remember(&self.key_hash):
             self.flag(DUPLICATE_KEY, -1, None, None, ())
+            if self.on_row is not None:
+                self.on_row(self.make_row(self.keys, self.fresh[len(self.fresh) - 1]))
         if head.kind == KIND_MODULE:
             name = self.module_name.decode("ascii", "replace")
             count, start, db = self.modules.get(name, (0, head.start, head.db))
@@ -481,12 +496,15 @@ cdef class Check(Sink):
             self.held_count -= 1
             if self.remember(&held.hash):
                 self.keep(DUPLICATE_KEY, held.type_code, held.is_small, 1)
+                row = Flagged(
+                    FLAGS[DUPLICATE_KEY], held.number, held.start, held.db, held.key[:held.key_size],
+                    KINDS[held.kind], held.type_code, held.count, held.is_small, -1, None, None, ()
+                )
                 if self.kept[DUPLICATE_KEY] < PER_FLAG:
                     self.kept[DUPLICATE_KEY] += 1
-                    self.flagged.append(Flagged(
-                        FLAGS[DUPLICATE_KEY], held.number, held.start, held.db, held.key[:held.key_size],
-                        KINDS[held.kind], held.type_code, held.count, held.is_small, -1, None, None, ()
-                    ))
+                    self.flagged.append(row)
+                if self.on_row is not None:
+                    self.on_row(row)
         return 0
 
     cdef int keep(self, int flag, int type_code, bint is_small, uint64_t times) except -1:

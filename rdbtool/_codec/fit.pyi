@@ -19,6 +19,7 @@ class Fit(Sink):
     allow_loss: bool
     commands: bool
     keys: int
+    has_functions: bool
     def __init__(
         self,
         sink: Sink,

@@ -18,11 +18,11 @@ from rdbtool._codec.sink cimport ArrayItem, Head, Sink
 
 from hashlib import sha1
 
-from rdbtool._codec.able import able_to_execute, able_to_restore, able_to_store
+from rdbtool._codec.able import able_to_execute, able_to_restore, able_to_store, need_module
 from rdbtool.servers import server_of
 from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, ProductOpcode, SlotImport, SlotInfo
 from rdbtool.products import BY_AUX
-from rdbtool.types import MEMBER_EXPIRY_AUX, SCRIPT_AUX, VERSIONS
+from rdbtool.types import FORK_AUX, MEMBER_EXPIRY_AUX, SCRIPT_AUX, VALKEY, VERSIONS
 
 include "_types.pxi"
 
@@ -37,9 +37,13 @@ cdef enum:
     SLOT_SIZES = 12
     KEY_METADATA = 13
     ARRAYS = 14
+    DATABASES = 16              # of a server, unless it is told otherwise
 
 #: Aux fields that tell table sizes: wrong where not all keys are written.
 cdef frozenset SIZE_AUX = frozenset({b"slot-info"})
+
+#: Aux fields that name who wrote a file.
+cdef dict WRITERS = {b"redis-ver": "redis", b"valkey-ver": "valkey"}
 
 #: A record of these has elements, or there is nothing to it. Indexed by kind.
 cdef tuple COLLECTIONS = ("", "a list", "a set", "a sorted set", "a hash", "", "", "an array")
@@ -63,9 +67,10 @@ cdef class Fit(StreamFit):
     cdef bint announces
     cdef object able
     cdef set scripts                # that were passed on
+    cdef object server              # that the target is for, None: it was not named
+    cdef object origin              # the family of the server that the data comes from, None: unknown
     cdef bint eviction
     cdef bint meta
-    cdef bint numbers_only          # no score that is NaN
     cdef bint drops_signs           # of scores of -0
     cdef int64_t last_field_expiry
     cdef bint waits_for[16]         # by kind: for the first element
@@ -90,6 +95,7 @@ cdef class Fit(StreamFit):
         self.commands = commands
         self.announces = announces
         self.scripts = set()
+        self.server = None if release is None else server_of(magic, version, release)
         if payloads:
             self.able = able_to_restore(server_of(magic, version, release), magic, version)
         elif commands:
@@ -103,32 +109,36 @@ cdef class Fit(StreamFit):
         cdef int kind
         self.eviction = able.eviction
         self.meta = able.meta
-        self.numbers_only = not able.no_numbers
         self.drops_signs = not able.signed_zeros
         self.last_field_expiry = able.last_field_expiry
         self.can.counters = able.counters
+        self.can.excess_reads = able.excess_reads
         self.can.seen_times = able.seen_times
         self.can.active_times = able.active_times
         self.can.bare_consumers = able.bare_consumers
-        self.can.dead_pending = able.dead_pending
         self.can.unowned_pending = able.unowned_pending
         self.can.producers = able.producers
         self.can.producer_counters = able.producer_counters
         self.cannot_hold[KIND_STREAM] = not able.streams
         self.cannot_hold[KIND_MODULE] = not able.modules
         self.cannot_hold[KIND_ARRAY] = not able.arrays
-        self.waits_for[KIND_ARRAY] = True
-        for kind in (KIND_LIST, KIND_SET, KIND_ZSET, KIND_HASH):
-            self.waits_for[kind] = not able.empty_collections
+        for kind in (KIND_LIST, KIND_SET, KIND_ZSET, KIND_HASH, KIND_ARRAY, KIND_MODULE):
+            self.waits_for[kind] = True
         for kind in (KIND_STRING, KIND_LIST, KIND_SET, KIND_MODULE, KIND_ARRAY):
             self.all_or_nothing[kind] = True
-        self.all_or_nothing[KIND_ZSET] = able.no_numbers
         return 0
 
     def __dealloc__(self):
         release(&self.head_meta)
 
+    @property
+    def has_functions(self):
+        """Whether the target has function libraries."""
+        return self.able.functions
+
     cdef int header(self, str magic, int version) except -1:
+        if magic == VALKEY:
+            self.origin = "valkey"
         return self.sink.header(magic, version)
 
     # ---- items ---------------------------------------------------------------------------------
@@ -147,6 +157,8 @@ cdef class Fit(StreamFit):
             if not self.able.module_aux:
                 what = f"module data beside the keys, of the type {item.module}"
                 wanted = self.leave_out(what, "loss", None if self.commands else EVICTION)
+            else:
+                wanted = self.fit_module(item.module, "data beside the keys")
         elif isinstance(item, SlotInfo):
             if self.commands:
                 wanted = False
@@ -174,7 +186,15 @@ cdef class Fit(StreamFit):
         self.scripts.add(script)
         return True
 
+    cdef bint fit_module(self, str module, str what) except -1:
+        """Whether the target holds what there is of a module."""
+        need = need_module(module, what, self.server, self.origin)
+        if need.severity is not None:
+            self.find(need.what, need.severity, 1, None)
+        return need.severity != "loss"
+
     cdef bint fit_aux(self, item) except -1:
+        self.origin = WRITERS.get(item.key.lower(), self.origin)
         if item.key == SCRIPT_AUX:
             return self.fit_script(item.value)
         if item.key == MEMBER_EXPIRY_AUX[1]:
@@ -197,6 +217,8 @@ cdef class Fit(StreamFit):
             self.found = []
         self.kind = head.kind
         self.key_db = head.db
+        if head.db >= DATABASES:
+            self.find("keys of databases above 15, which servers have only where that is configured", "note", 1, None)
         self.begun = self.waiting = False
         self.expiries_lost = self.members_lost = self.no_numbers = self.signs = 0
         grow(&self.name, head.key_size + 1)
@@ -290,8 +312,7 @@ cdef class Fit(StreamFit):
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
         if score != score:
             self.no_numbers += 1
-            if self.numbers_only:
-                return 0
+            return 0
         elif self.drops_signs and score == 0 and signbit(score):
             self.signs += 1
         if self.waiting:
@@ -313,7 +334,15 @@ cdef class Fit(StreamFit):
         return self.sink.array_end(has_insert, insert_index) if self.begun else 0
 
     cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
-        return 0 if self.skipped else self.sink.opaque(module, raw, raw_size)
+        if self.skipped:
+            return 0
+        if not self.fit_module((<char *>module)[:9].decode("ascii"), "a value"):
+            self.skipped = True
+            self.waiting = False
+            return self.judge(self.key_db, self.key())
+        if self.waiting:
+            self.wake()
+        return self.sink.opaque(module, raw, raw_size)
 
     # ---- the end of a key ----------------------------------------------------------------------
 
@@ -326,8 +355,7 @@ cdef class Fit(StreamFit):
             self.find(f"expiries of {MEMBERS[self.kind]} members", "loss", self.members_lost, None)
         if self.no_numbers:
             self.find(
-                "scores that are no number, which servers refuse", "loss" if self.numbers_only else "note",
-                self.no_numbers, None
+                "scores that are no number, which servers refuse", "loss", self.no_numbers, None
             )
         if self.signs:
             self.find("signs of scores of -0", "note", self.signs, None)

@@ -8,10 +8,10 @@ from rdbtool._codec.sink cimport Pending
 
 cdef struct Can:                # rdbtool._codec.able.Able, as far as streams go
     bint counters
+    bint excess_reads
     bint seen_times
     bint active_times
     bint bare_consumers
-    bint dead_pending
     bint unowned_pending
     bint producers
     bint producer_counters
@@ -32,7 +32,8 @@ cdef class StreamFit(Judge):
     cdef bint skipped           # the record at hand cannot be held
     cdef bint any_entry
     cdef Id first
-    cdef Scratch live           # Id by entry, where pending entries must have theirs
+    cdef Scratch live           # Id by entry, where the ids of producers must have theirs
+    cdef uint64_t entries_added
     cdef uint64_t live_count
     cdef Owners owners          # of the group at hand
     cdef Scratch held           # its pending entries
@@ -43,13 +44,13 @@ cdef class StreamFit(Judge):
 
     cdef uint64_t counters      # 1: of the stream, dropped or made
     cdef uint64_t entries_read
+    cdef uint64_t excess_reads
     cdef uint64_t seen_times
     cdef uint64_t active_times
     cdef uint64_t consumers_made
     cdef uint64_t consumers_lost
     cdef uint64_t unowned_lost
     cdef uint64_t unowned_times
-    cdef uint64_t dead
     cdef uint64_t producers_lost
     cdef uint64_t producer_counters
     cdef uint64_t dead_producer_ids

@@ -2,8 +2,7 @@
 #
 # Counters that a target has and the source lacks are those that servers take for unknown. A group's consumers and
 # pending entries are held until the group ends: an owner that is no consumer becomes one, in front of the
-# entries. Commands claim pending entries, which servers of any release do for entries of the stream only, so its ids
-# are kept while the record lasts.
+# entries. Commands record ids of producers for entries of the stream only, so its ids are kept while the record lasts.
 
 from libc.string cimport memset
 from rdbtool._codec.cursor cimport Bytes, grow, release
@@ -41,8 +40,8 @@ cdef class StreamFit(Judge):
         self.any_entry = self.any_unowned = self.has_producers = False
         self.producers = []
         self.live_count = 0
-        self.counters = self.entries_read = self.seen_times = self.active_times = 0
-        self.consumers_made = self.consumers_lost = self.unowned_lost = self.unowned_times = self.dead = 0
+        self.counters = self.entries_read = self.excess_reads = self.seen_times = self.active_times = 0
+        self.consumers_made = self.consumers_lost = self.unowned_lost = self.unowned_times = 0
         self.producers_lost = self.producer_counters = self.dead_producer_ids = self.limits_changed = 0
         memset(&self.first, 0, sizeof(Id))
         if self.live.capacity > KEPT:
@@ -60,7 +59,7 @@ cdef class StreamFit(Judge):
             self.any_entry = True
             self.first.ms = ms
             self.first.seq = seq
-        if not self.can.dead_pending:
+        if self.can.producers and not self.can.producer_counters:
             grow(&self.live, (self.live_count + 1) * sizeof(Id))
             (<Id *>self.live.data)[self.live_count].ms = ms
             (<Id *>self.live.data)[self.live_count].seq = seq
@@ -105,6 +104,7 @@ cdef class StreamFit(Judge):
             self.counters = 1
             fitted.first_ms = self.first.ms
             fitted.first_seq = self.first.seq
+        self.entries_added = fitted.entries_added
         return self.sink.stream_tail(&fitted)
 
     # ---- groups --------------------------------------------------------------------------------
@@ -119,6 +119,9 @@ cdef class StreamFit(Judge):
         fitted.counted = group.counted and self.can.counters and group.entries_read != UNKNOWN
         if not fitted.counted:
             fitted.entries_read = 0
+        elif not self.can.excess_reads and fitted.entries_read > self.entries_added:
+            self.excess_reads += 1
+            fitted.entries_read = self.entries_added
         return self.sink.begin_group(&fitted)
 
     cdef int consumer(self, Consumer *consumer) except -1:
@@ -154,9 +157,6 @@ cdef class StreamFit(Judge):
         if self.skipped:
             return 0
         if pending.owned:
-            if not self.can.dead_pending and not self.is_live(pending.ms, pending.seq):
-                self.dead += 1
-                return 0
             owner = self.owners.find(pending.consumer, pending.consumer_size)
             if owner < 0:
                 owner = self.make_owner(pending)
@@ -297,9 +297,9 @@ cdef class StreamFit(Judge):
         self.find("ids of idempotent producers whose stream entry is gone", "note", self.dead_producer_ids, None)
         self.find("stream counters", "note", self.counters, COUNTERS)
         self.find("entries read by groups", "note", self.entries_read, COUNTERS)
+        self.find("entries read by groups beyond those added", "note", self.excess_reads, None)
         self.find("times when consumers were seen", "note", self.seen_times, None)
         self.find("times when consumers were active", "note", self.active_times, ACTIVE_TIMES)
         self.find("owners of pending entries that were no consumers", "note", self.consumers_made, None)
         self.find("consumers without pending entries", "note", self.consumers_lost, None)
-        self.find("pending entries whose stream entry is gone", "note", self.dead, None)
         return self.find("times of pending entries that nobody owns", "note", self.unowned_times, None)

@@ -89,7 +89,6 @@ cdef class Resp(StreamCommands):
         return 0
 
     cdef int begin_key(self, Head *head) except -1:
-        self.any_entry = False
         self.late = self.members = None
         self.is_bare = head.type_code in (TYPE_HASH, TYPE_HASH_ZIPMAP, TYPE_HASH_ZIPLIST, TYPE_HASH_LISTPACK)
         self.head = head[0]
@@ -121,6 +120,8 @@ cdef class Resp(StreamCommands):
         elif head.kind == KIND_ARRAY:
             self.verb = b"ARMSET"
             self.batch = BATCH // 2
+        elif head.kind == KIND_STREAM and not self.silent:
+            self.begin_stream()
         return 0
 
     cdef int string(self, Bytes p, size_t size) except -1:
@@ -209,6 +210,8 @@ cdef class Resp(StreamCommands):
             self.put_payload(raw, raw_size)
         else:
             self.close_command()
+            if self.head.kind == KIND_STREAM:
+                self.end_stream()
         if (self.members is not None or self.late is not None) and self.db != self.head.db:
             # A value that is too large for a command was passed on, with commands of its own.
             self.command(b"SELECT", 2)

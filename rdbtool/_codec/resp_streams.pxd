@@ -1,7 +1,13 @@
 # Streams as commands.
 
+from libc.stdint cimport uint64_t
 from rdbtool._codec.cursor cimport Bytes, Scratch
 from rdbtool._codec.resp_words cimport CommandOutput
+from rdbtool._codec.sink cimport Pending
+
+cdef struct EntryId:
+    uint64_t ms
+    uint64_t seq
 
 cdef class StreamCommands(CommandOutput):
     cdef int version                # of the RDB that the records come from
@@ -17,5 +23,19 @@ cdef class StreamCommands(CommandOutput):
     cdef size_t producer_size
     cdef bint any_entry
     cdef bint counted               # the stream's counters are known, and told
+    cdef Scratch ids                # EntryId by entry
+    cdef uint64_t id_count
+    cdef size_t stream_at           # where the commands of the stream begin
+    cdef size_t create_at           # and those of its group
+    cdef bint group_is_early        # the group was created in front of the entries
+    cdef set gone                   # ids of pending entries that are gone: (ms, seq)
+    cdef bytearray early            # commands that make them pending
+
+    cdef int begin_stream(self) except -1
+    cdef int end_stream(self) except -1
+    cdef bint has_entry(self, uint64_t ms, uint64_t seq) noexcept
+    cdef int create_early(self) except -1
+    cdef int move_early(self, size_t at) except -1
+    cdef int claim(self, Pending *pending) except -1
 
     cdef size_t keep_text(self, Scratch *scratch, Bytes p, size_t size) except 0

@@ -1,7 +1,11 @@
 # Streams as commands (format C6).
+#
+# XCLAIM makes an entry pending only while the stream has it. So what is pending of entries that are gone is claimed in
+# front of everything else, from placeholders that are trimmed at once: trimming keeps owners and counts, and leaves no
+# trace in the stream's counters. Which entries those are shows behind the last one, so a stream is held until its end.
 
 from libc.stdint cimport uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memmove
 from rdbtool._codec.cursor cimport Bytes, grow, release
 from rdbtool._codec.sink cimport Consumer, Group, Pending, Producers, StreamTail
 
@@ -13,6 +17,7 @@ cdef class StreamCommands(CommandOutput):
     def __dealloc__(self):
         release(&self.group)
         release(&self.producer_name)
+        release(&self.ids)
 
     cdef int header(self, str magic, int version) except -1:
         self.version = version
@@ -32,10 +37,22 @@ cdef class StreamCommands(CommandOutput):
         self.filled = self.count = 0
         return kept
 
+    cdef int begin_stream(self) except -1:
+        self.may_spill = False
+        self.any_entry = False
+        self.stream_at = self.size
+        self.id_count = 0
+        self.gone = None
+        return 0
+
     cdef int entry(self, uint64_t ms, uint64_t seq, uint64_t fields) except -1:
         if self.silent:
             return 0
         self.any_entry = True
+        grow(&self.ids, (self.id_count + 1) * sizeof(EntryId))
+        (<EntryId *>self.ids.data)[self.id_count].ms = ms
+        (<EntryId *>self.ids.data)[self.id_count].seq = seq
+        self.id_count += 1
         self.command(b"XADD", 3 + 2 * fields)
         self.bulk_key()
         return self.bulk_id(ms, seq)
@@ -73,7 +90,9 @@ cdef class StreamCommands(CommandOutput):
         if self.silent:
             return 0
         self.group_size = self.keep_text(&self.group, group.name, group.name_size)
+        self.group_is_early = False
         self.command(b"XGROUP", 7 if self.counted else 5)
+        self.create_at = self.size
         self.word(b"CREATE")
         self.bulk_key()
         self.put(self.group.data, self.group_size)
@@ -87,8 +106,7 @@ cdef class StreamCommands(CommandOutput):
         return 0
 
     cdef int consumer(self, Consumer *consumer) except -1:
-        # Who has pending entries is created by claiming them, if they can all be claimed: not where the stream
-        # entry is gone. CREATECONSUMER is younger than streams are.
+        # Who has pending entries is created by claiming them. CREATECONSUMER is younger than streams are.
         if self.silent or not (self.creates_all or (consumer.pending == 0 and self.creates_idle)):
             return 0
         self.command(b"XGROUP", 5)
@@ -98,6 +116,7 @@ cdef class StreamCommands(CommandOutput):
         return self.bulk(consumer.name, consumer.name_size)
 
     cdef int pending(self, Pending *pending) except -1:
+        cdef size_t at
         if self.silent:
             return 0
         if not pending.owned:
@@ -111,6 +130,19 @@ cdef class StreamCommands(CommandOutput):
             self.word(b"RETRYCOUNT")
             self.bulk_u64(pending.delivery_count)
             return self.word(b"FORCE")
+        if self.has_entry(pending.ms, pending.seq):
+            return self.claim(pending)
+        if self.gone is None:
+            self.gone = set()
+            self.early = bytearray()
+        self.gone.add((pending.ms, pending.seq))
+        if not self.group_is_early:
+            self.create_early()
+        at = self.size
+        self.claim(pending)
+        return self.move_early(at)
+
+    cdef int claim(self, Pending *pending) except -1:
         self.command(b"XCLAIM", 12)
         self.bulk_key()
         self.put(self.group.data, self.group_size)
@@ -123,6 +155,76 @@ cdef class StreamCommands(CommandOutput):
         self.bulk_u64(pending.delivery_count)
         self.word(b"JUSTID")
         return self.word(b"FORCE")
+
+    cdef bint has_entry(self, uint64_t ms, uint64_t seq) noexcept:
+        """Whether an entry was written. They came in the order of their ids."""
+        cdef EntryId *rows = <EntryId *>self.ids.data
+        cdef uint64_t low = 0, high = self.id_count, middle
+        while low < high:
+            middle = low + (high - low) // 2
+            if rows[middle].ms < ms or (rows[middle].ms == ms and rows[middle].seq < seq):
+                low = middle + 1
+            else:
+                high = middle
+        return low < self.id_count and rows[low].ms == ms and rows[low].seq == seq
+
+    # ---- what is pending of entries that are gone ----------------------------------------------
+
+    cdef int create_early(self) except -1:
+        """Have the group at hand created in front of the entries: its own place only sets where it is."""
+        cdef size_t at = self.size
+        self.group_is_early = True
+        self.command(b"XGROUP", 5)
+        self.word(b"CREATE")
+        self.bulk_key()
+        self.put(self.group.data, self.group_size)
+        self.bulk_id(0, 0)
+        self.move_early(at)
+        at = self.create_at
+        memcpy(self.data + at, b"$5\r\nSETID\r\n", 11)
+        memmove(self.data + at + 11, self.data + at + 12, self.size - at - 12)
+        self.size -= 1
+        return 0
+
+    cdef int move_early(self, size_t at) except -1:
+        """Take the commands from ``at`` on to the front."""
+        self.early += self.data[at:self.size]
+        self.size = at
+        return 0
+
+    cdef int end_stream(self) except -1:
+        """Write what has to stand in front of the entries."""
+        cdef size_t at = self.size
+        cdef size_t size
+        cdef bytes text
+        if self.gone is None:
+            return 0
+        claims = self.early
+        self.early = bytearray()
+        for ms, seq in sorted(self.gone):
+            self.command(b"XADD", 5)
+            self.bulk_key()
+            self.bulk_id(ms, seq)
+            self.word(b"x")
+            self.word(b"y")
+        self.move_early(at)
+        self.early += claims
+        self.command(b"XTRIM", 4)
+        self.bulk_key()
+        self.word(b"MAXLEN")
+        self.word(b"0")
+        self.command(b"XSETID", 3)
+        self.bulk_key()
+        self.bulk_id(0, 0)
+        self.move_early(at)
+        text = bytes(self.early)
+        size = len(text)
+        self.reserve(size)
+        memmove(self.data + self.stream_at + size, self.data + self.stream_at, self.size - self.stream_at)
+        memcpy(self.data + self.stream_at, <char *>text, size)
+        self.size += size
+        self.gone = self.early = None
+        return 0
 
     # ---- idempotent producers ------------------------------------------------------------------
 

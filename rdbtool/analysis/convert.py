@@ -22,6 +22,7 @@ from rdbtool.analysis.origin import (
     Origin,
     Progress,
     Role,
+    SourceFile,
     WholeFile,
     names_version,
     origin_of_log,
@@ -31,6 +32,7 @@ from rdbtool.analysis.origin import (
 from rdbtool.analysis.transfer import Encoding, Transfer
 from rdbtool.errors import FormatError, InputError, Loss, UnsupportedError
 from rdbtool.reader.open import open_any
+from rdbtool.servers import FIRST_WITH_PARTS, Rules
 from rdbtool.types import REDIS
 from rdbtool.writer.output import open_output
 from rdbtool.writer.targets import Target, default_target
@@ -38,6 +40,7 @@ from rdbtool.writer.targets import Target, default_target
 if TYPE_CHECKING:
     from rdbtool._codec.selection import Selection
     from rdbtool.analysis.keys import KeySource
+    from rdbtool.engine.log import Loaded
     from rdbtool.engine.places import Places
     from rdbtool.engine.state import EngineState
     from rdbtool.engine.stops import Extent
@@ -51,6 +54,9 @@ _FIRST_WITH_PARTS: Final = 10
 
 #: And of the first whose logs may begin with an RDB: Redis 4.0.
 _FIRST_WITH_PREAMBLE: Final = 8
+
+#: Whose words are used at least: those before told expiry times in whole seconds.
+_OLDEST_WORDS: Final = Rules("redis", 2, 6)
 
 _ROLES: Final[dict[Form, Role]] = {"aof": "log", "aof-dir": "base"}
 
@@ -85,9 +91,9 @@ class Converted(NamedTuple):
     """What was written. ``losses`` were allowed, or are notes only. ``bytes`` are those of the data.
 
     ``is_raised`` tells that the data needed a newer version than an unnamed one is written as. ``is_verified`` is
-    False where nothing can be read back: standard output, pipes, devices. ``error_replies`` counts commands of a log
-    that a server answers with an error, and that change nothing. ``extent`` tells where the replay stopped, and what it
-    skipped; None for what is no log.
+    False where nothing can be read back: standard output, pipes, devices; then a large RDB is not even tested
+    (``is_tested``). ``error_replies`` counts commands of a log that a server answers with an error, and that change
+    nothing. ``extent`` tells where the replay stopped, and what it skipped; None for what is no log.
     """
 
     source: str
@@ -101,6 +107,7 @@ class Converted(NamedTuple):
     fingerprint: str | None
     is_raised: bool
     is_verified: bool
+    is_tested: bool
     error_replies: int
     remarks: Sequence[str]
     left: Left
@@ -140,11 +147,15 @@ def convert(
             target = options.target or default_target(origin.header, origin.aux)
         else:
             origin = state = origin_of_log(loaded)
-            unnamed = default_target(state.header if is_named else None, state.aux)
-            target = options.target or unnamed
-            if options.target is None and not is_named and encoding != "jsonl":
-                target = raise_target(unnamed, state, encoding, options.selection)
-                is_raised = target != unnamed
+            from rdbtool.analysis.sound import check_loaded  # noqa: PLC0415 - the rules of validation
+
+            check_loaded(loaded, keys.source.name)
+            if options.target is None:
+                target, is_raised = target_for(
+                    loaded, state, encoding, form, is_asked_for=options.rules is not None, selection=options.selection
+                )
+            else:
+                target = options.target
         if encoding == "rdb":
             role = _ROLES.get(form, "snapshot")
             if isinstance(origin, BegunFile):
@@ -154,6 +165,7 @@ def convert(
         check_log(form, encoding, target)
         leaving = options.leaving
         door = Door(leaving.without("aux", "slot-imports") if encoding == "commands" else leaving)
+        line_of = reader.line_of if reader.kind == "jsonl" else None
         transfer = Transfer(
             Through(origin, door),
             encoding,
@@ -163,6 +175,7 @@ def convert(
             # Sizes are announced before it is known which keys are a module's.
             sizes={} if leaving.modules else origin.sizes,
             progress=progress,
+            origin=None if loaded is not None else SourceFile(keys.source.name, keys.source.size, line_of),
         )
         is_verified = _write(transfer, source, destination, options._replace(form=form), expected_size(keys, encoding))
     return Converted(
@@ -177,6 +190,7 @@ def convert(
         transfer.fingerprint,
         is_raised,
         is_verified,
+        transfer.is_tested,
         0 if loaded is None else loaded.replay.counts["CMD203"],
         () if loaded is None else [*loaded.remarks, *remark_names(options.rename_commands, encoding)],
         door.left,
@@ -190,6 +204,41 @@ def form_of(destination: str) -> Form | None:
         return "aof-dir"
     suffix = Path(destination).suffix.lower()
     return next((form for form in FORMS if suffix == f".{form}"), None)
+
+
+def target_for(
+    loaded: Loaded,
+    state: EngineState,
+    encoding: Encoding,
+    form: Form,
+    *,
+    is_asked_for: bool,
+    selection: Selection | None = None,
+) -> tuple[Target, bool]:
+    """Return what the state of an AOF is written as where no target was given, and whether its data raised that.
+
+    ``is_asked_for``: the rules were. Then an AOF is written for the server that they name, unless it keeps the RDB
+    version of its base. Else commands have the words of the oldest server that may have written the AOF.
+    """
+    is_named = names_version(loaded)
+    if is_asked_for and (encoding == "commands" or (form in _ROLES and not is_named)):
+        return Target.of_release(loaded.rules), False
+    if is_named:
+        return default_target(state.header, state.aux), False
+    unnamed = default_target(None)
+    if encoding == "jsonl":
+        return unnamed, False
+    if encoding == "commands":
+        unnamed = Target.of_release(oldest_server(loaded, form))
+    target = raise_target(unnamed, state, encoding, selection)
+    return target, target != unnamed
+
+
+def oldest_server(loaded: Loaded, form: Form) -> Rules:
+    """Return the oldest server that may have written an AOF that names none, and that starts from a form."""
+    if "redis" not in loaded.least:
+        return loaded.least["valkey"]
+    return max(loaded.least["redis"], FIRST_WITH_PARTS if form == "aof-dir" else _OLDEST_WORDS)
 
 
 def raise_target(target: Target, origin: EngineState, encoding: Encoding, selection: Selection | None = None) -> Target:

@@ -7,7 +7,7 @@ that key, and what was read is told again when the rest is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeVar
 
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
 from rdbtool._codec.selection import Selection
@@ -41,6 +41,11 @@ _ROLES: Final[dict[Role, dict[bytes, bytes]]] = {
 }
 
 
+#: Bytes of an RDB file that are tested on their way into a pipe as well. Where nothing is read back, so that nothing is
+#: called verified, testing more takes longer than all the rest.
+_TESTED_UNREAD: Final = 16 << 20
+
+
 class Origin(Protocol):
     """What tells a sink of everything. ``sizes`` are known for a state; None: as far as the file announces them."""
 
@@ -70,6 +75,21 @@ def play(items: list[_T], role: Role) -> None:
                 missing.pop(item.key, None)
     added = [Aux(key, value, Span(-1, -1)) for key, value in missing.items()]
     items[last:last] = added
+
+
+class SourceFile(NamedTuple):
+    """The file that data comes from: its ``name`` and its ``size`` in bytes, None where it is unknown.
+
+    ``line_of`` returns the number of the line at an offset, None: it has no lines.
+    """
+
+    name: str
+    size: int | None = None
+    line_of: Callable[[int], int | None] | None = None
+
+    def is_tested(self, *, is_verified: bool) -> bool:
+        """Return whether the data is tested while it is written to an output that is read back, or is not."""
+        return is_verified or self.line_of is not None or self.size is None or self.size <= _TESTED_UNREAD
 
 
 class WholeFile:

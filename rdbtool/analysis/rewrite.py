@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rdbtool.analysis.convert import Form, check_log, raise_target
+from rdbtool.analysis.convert import Form, check_log, target_for
 from rdbtool.analysis.logs import new_base, write_directory
 from rdbtool.analysis.origin import Progress, names_version, origin_of_log, play, remark_names
 from rdbtool.analysis.replay import replay_options
+from rdbtool.analysis.sound import check_loaded
 from rdbtool.analysis.transfer import Encoding, Transfer
 from rdbtool.engine.log import Loaded, Options, replay_log
 from rdbtool.errors import InputError, LimitError, Loss, UnsupportedError
@@ -27,7 +28,7 @@ from rdbtool.reader.parts import list_parts
 from rdbtool.writer.guard import Guard
 from rdbtool.writer.logdir import replace_file, replace_log
 from rdbtool.writer.output import open_output
-from rdbtool.writer.targets import Target, default_target
+from rdbtool.writer.targets import Target
 
 if TYPE_CHECKING:
     from rdbtool.engine.places import Places
@@ -216,14 +217,15 @@ class _Rewriting:
         self.bytes_before = _size_of(reader, self.source)
         self.loaded = replay_log(reader, self.replaying, self.progress)
         state = origin_of_log(self.loaded)
+        check_loaded(self.loaded, reader.name)
         is_named = names_version(self.loaded)
         preamble = is_named if options.preamble is None else options.preamble
         encoding: Encoding = "rdb" if preamble else "commands"
-        target = options.target or default_target(state.header if is_named else None, state.aux)
-        if options.target is None and not is_named:
-            raised = raise_target(target, state, encoding)
-            self.is_raised, target = raised != target, raised
         form: Form = "aof" if is_single else "aof-dir"
+        target = options.target
+        if target is None:
+            is_asked_for = options.rules is not None
+            target, self.is_raised = target_for(self.loaded, state, encoding, form, is_asked_for=is_asked_for)
         if encoding == "rdb":
             play(state.aux, "log" if is_single else "base")
         check_log(form, encoding, target)

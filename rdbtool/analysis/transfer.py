@@ -3,7 +3,9 @@
 What a target cannot hold is decided by one sink (``Fit``), and behind it the same events go to the encoder and
 to a ``Fingerprint``. The output is read back through another ``Fit`` of the same target into another
 fingerprint; when the two differ, the output is refused. Commands are read back by replaying them, key by key, so that
-what has been compared can be forgotten.
+what has been compared can be forgotten. The same reading validates the output: files by the rules of validation,
+commands by executing them as the server they are for, which may refuse none. The source is tested on the way in, where
+it is a file that was not validated (``sound``), so that what is wrong with it is named with its own place.
 """
 
 from __future__ import annotations
@@ -14,13 +16,14 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from rdbtool._codec.fingerprint import Fingerprint
 from rdbtool._codec.fit import Fit
 from rdbtool._codec.tee import Tee
-from rdbtool.errors import InputError, Loss, RdbToolError, describe_error
+from rdbtool.errors import InputError, InvalidDataError, Loss, RdbToolError, describe_error
 from rdbtool.servers import server_of
 
 if TYPE_CHECKING:
     from rdbtool._codec.output import Output as Encoder
     from rdbtool._codec.selection import Selection
     from rdbtool._codec.sink import Sink
+    from rdbtool.analysis.origin import SourceFile
     from rdbtool.writer.output import Output
     from rdbtool.writer.targets import Target
 
@@ -41,6 +44,7 @@ class Transfer:
     ``sizes`` are numbers of keys, and of keys with an expiry, by db, announced in an RDB; None: what the source
     announces. After ``write``: ``keys`` and ``bytes`` that were written, ``losses`` (see ``Loss``), and the
     ``fingerprint`` that ``check`` compares. ``progress`` is called while reading, on the way out and on the way back.
+    ``origin`` is a source that has to be tested, None: it was; ``is_tested`` tells whether it is.
     """
 
     def __init__(
@@ -53,14 +57,17 @@ class Transfer:
         selection: Selection | None = None,
         sizes: dict[int, tuple[int, int]] | None = None,
         progress: Progress | None = None,
+        origin: SourceFile | None = None,
     ) -> None:
         self.source = source
+        self.origin = origin
         self.encoding = encoding
         self.target = target
         self.allow_loss = allow_loss
         self.selection = selection
         self.sizes = {} if sizes is None and selection is not None else sizes
         self.progress = progress
+        self.is_tested = True
         self.keys = 0
         self.bytes = 0
         self.losses: list[Loss] = []
@@ -99,6 +106,12 @@ class Transfer:
             encoder = Tee(encoder, sums)
         fit = self._make_fit(encoder)
         sink = fit or encoder
+        self.is_tested = self.origin is None or self.origin.is_tested(is_verified=fingerprint)
+        if self.origin is not None and self.is_tested:
+            from rdbtool.analysis.sound import make_check  # noqa: PLC0415 - the rules, which repairs have applied before
+
+            has_functions = fit is None or fit.has_functions
+            sink = Tee(make_check(self.origin, allow_loss=self.allow_loss, has_functions=has_functions), sink)
         self.source.feed(sink, selection=self.selection, progress=self.progress)
         sink.close()
         self.keys = sums.keys if fit is None else fit.keys
@@ -106,11 +119,13 @@ class Transfer:
         self.fingerprint = sums.hexdigest() if fingerprint else None
 
     def check(self, path: str) -> None:
-        """Read an output back. Raises InputError unless it holds what was written."""
+        """Read an output back. Raises InvalidDataError unless it is valid, InputError unless it is what was written."""
         fingerprint = self._make_fingerprint()
         sink = self._make_fit(fingerprint) or fingerprint
         try:
             self._read(path, sink)
+        except InvalidDataError:
+            raise
         except RdbToolError as error:
             raise InputError(f"what was written cannot be read back: {describe_error(error)}") from error
         if fingerprint.hexdigest() != self.fingerprint:
@@ -146,18 +161,13 @@ class Transfer:
         return Jsonl(write)
 
     def _read(self, path: str, sink: Sink) -> None:
-        if self.encoding == "rdb":
-            from rdbtool.reader.rdb import open_rdb  # noqa: PLC0415 - as above
-
-            with open_rdb(path) as reader:
-                reader.feed(sink, progress=self.progress)
-        elif self.encoding == "commands":
+        rules = server_of(*self.target)
+        if self.encoding == "commands":
             from rdbtool.engine.drain import feed_commands  # noqa: PLC0415 - the engine
 
-            feed_commands(path, sink, server_of(*self.target), self.progress)
+            feed_commands(path, sink, rules, self.progress)
         else:
-            from rdbtool.reader.jsonl import open_jsonl  # noqa: PLC0415 - as above
+            from rdbtool.analysis.sound import read_valid  # noqa: PLC0415 - as above
 
-            with open_jsonl(path) as reader:
-                reader.feed(sink, progress=self.progress)
+            read_valid(path, self.encoding, rules, sink, self.progress)
         sink.close()

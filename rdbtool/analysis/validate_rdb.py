@@ -51,9 +51,11 @@ def validate_rdb(
     return _Judging(reader, checks, also).judge(progress)
 
 
-def validate_jsonl(reader: JsonlReader, checks: Checks, progress: Progress | None = None) -> Verdict:
-    """Judge open JSON lines: their keys as those of any RDB."""
-    return _Judging(reader, checks).judge(progress)
+def validate_jsonl(
+    reader: JsonlReader, checks: Checks, progress: Progress | None = None, *, also: Sink | None = None
+) -> Verdict:
+    """Judge open JSON lines: their keys as those of any RDB. ``also`` hears the same records."""
+    return _Judging(reader, checks, also).judge(progress)
 
 
 class _Judging:

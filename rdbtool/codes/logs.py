@@ -168,6 +168,13 @@ CODES: Final[tuple[Code, ...]] = (
         "KeyDB executes it when it comes from a master. When it loads an AOF it answers with an error and leaves the "
         "commands out, up to 6.3 at least; Redis and Valkey refuse to start.",
     ),
+    Code(
+        "CMD211",
+        "servers differ",
+        "What a command does depends on the release of the server, or on how it was built, and several may have "
+        "written the AOF. It was executed as by one of them, so the dataset is uncertain; --rules names the server.",
+        "The server executes the command, each in its way.",
+    ),
     Code("MAN001", "empty manifest", "The manifest has no bytes.", EXITS),
     Code(
         "MAN002",

@@ -7,6 +7,8 @@ from typing import Final
 
 from rdbtool.engine.errors import NOT_A_FLOAT, NOT_AN_INTEGER, CommandError
 
+INT32_MIN: Final = -(1 << 31)
+INT32_MAX: Final = (1 << 31) - 1
 INT64_MIN: Final = -(1 << 63)
 INT64_MAX: Final = (1 << 63) - 1
 
@@ -32,7 +34,7 @@ def is_int(text: bytes) -> bool:
 def parse_float(text: bytes, error: str = NOT_A_FLOAT, *, allow_hex: bool = True) -> float:
     """Return a finite or infinite double as servers read it. NaN, overflow and underflow raise CommandError.
 
-    ``allow_hex``: C's hexadecimal form, which Redis takes and Valkey 9 does not.
+    ``allow_hex``: C's hexadecimal form, which Redis takes and Valkey 9.1 does not.
     """
     if _FLOAT.fullmatch(text) is not None:
         number = float(text)

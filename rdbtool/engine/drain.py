@@ -34,7 +34,7 @@ def feed_commands(path: str, sink: Sink, rules: Rules, progress: Callable[[int],
     """Tell ``sink`` of the keys, functions and scripts that the commands in a file make on a server of ``rules``.
 
     Nothing expires, whatever the time is. Raises FormatError, InputError, and ReplayError for the first command that
-    is not executed.
+    is not executed, or that the server does not have.
     """
     engine = Engine(rules=rules, databases=_DATABASES)
     replay = Replay(engine, strict=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.errors import ArityError, CommandError, UnknownCommandError
@@ -31,6 +31,9 @@ FAMILIES: Final = ("strings", "counters", "bits", "hyperloglog", "keys", "lists"
                    "hashes", "hashttl", "geo", "sort",
                    "streams", "groups", "claims", "restore", "server", "scripts", "admin", "unfollowed",
                    "keydb")  # fmt: skip
+
+#: Types of which no server makes a key without elements.
+NEVER_EMPTY: Final = frozenset({"hash", "list", "set", "zset"})
 
 #: SELECT accepts numbers below this, as the servers' default configuration does.
 DATABASES: Final = 16
@@ -61,8 +64,6 @@ class Engine:
         self.db = self.dbs[0]
         self.functions: dict[bytes, bytes] = {}
         self.scripts: dict[bytes, bytes] = {}
-        #: Nobody named the server: what only some of them do alike is in doubt.
-        self.are_rules_guessed = False
         self.kept_scripts: dict[bytes, bytes] = {}
         self.products: frozenset[str] = frozenset()
         self.product: Product | None = None
@@ -73,6 +74,8 @@ class Engine:
         self.needs: Needs | None = None
         #: Takes note of the first use of something, for a command that has changed something before it meets it.
         self.on_need: Callable[[Since], None] | None = None
+        #: By family, the oldest server that may have written the AOF, where neither a caller nor the file names it.
+        self.least: Mapping[str, Rules] | None = None
         #: SET with PXAT was met, or is known to the server: a fast way needs no further question.
         self.takes_pxat = False
         self._known: set[str] = set()
@@ -97,6 +100,16 @@ class Engine:
         if self.needs is not None:
             self.needs.require(since)
         return self.rules.has(since.redis, since.valkey)
+
+    @property
+    def are_rules_guessed(self) -> bool:
+        """Whether nobody named the server: what only some of them do alike is in doubt."""
+        return self.least is not None
+
+    def may_be(self, server: Rules) -> bool:
+        """Return whether the server that wrote the AOF is unknown, and may be this one."""
+        oldest = None if self.least is None else self.least.get(server.family)
+        return oldest is not None and server >= oldest
 
     def check_known(self, row: Command) -> None:
         """Raise UnknownCommandError where the server does not have a command; see ``knows``."""
@@ -162,7 +175,12 @@ class Engine:
         return self._shared.setdefault(text, text) if len(text) <= 32 and len(self._shared) < 100_000 else text
 
     def put(self, record: KeyRecord) -> None:
-        """Put a record of an RDB into the keyspace; a key that is there gives way."""
+        """Put a record of an RDB into the keyspace; a key that is there gives way.
+
+        An empty collection is left out, as by servers since Redis 6.2.
+        """
+        if not len(record.value) and record.kind in NEVER_EMPTY and self.rules.has((6, 2)):
+            return
         from rdbtool.engine.convert import record_data  # noqa: PLC0415 - convert imports the values of all families
 
         db = self.database(record.db)
@@ -194,6 +212,15 @@ class Engine:
         from rdbtool.engine.commands.server import library_name  # noqa: PLC0415 - a family
 
         self.functions[library_name(library.code)] = library.code
+
+    def record(self, key: bytes) -> KeyRecord | None:
+        """Return a key of the current database as a record, None where there is none."""
+        from rdbtool.engine.convert import to_value  # noqa: PLC0415 - as above
+
+        data = self.db.keys.get(key)
+        if data is None:
+            return None
+        return KeyRecord(db=self.index, key=key, value=to_value(data), expire_at_ms=self.db.expires.get(key))
 
     def records(self) -> Iterator[KeyRecord]:
         """Yield all keys as records, database by database, in the order in which they came to be."""

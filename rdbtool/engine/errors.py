@@ -33,6 +33,12 @@ class UnknownOrderError(UnknownEffectError):
     code = "CMD209"
 
 
+class DifferingEffectError(UnknownEffectError):
+    """The command was executed, but servers that may have written the AOF differ in its effect."""
+
+    code = "CMD211"
+
+
 class UnknownCommandError(UnknownEffectError):
     """No server in the command table has this command, or this subcommand."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import BinaryIO, Final, NamedTuple, Self
 
+from rdbtool._codec.check import Check, Flagged
 from rdbtool._codec.feed import feed_header, feed_item, feed_record
 from rdbtool._codec.selection import Selection
 from rdbtool._codec.sink import Sink
@@ -57,7 +58,8 @@ class Loaded(NamedTuple):
 
     ``header``, ``aux`` and ``module_aux`` are those of the snapshot, if there was one; ``snapshot_keys`` counts its
     keys. ``tail`` is None for an RDB and for a log that was not read to its end; ``fault`` is what ended it early.
-    ``extent`` tells where the replay stopped and what it skipped.
+    ``extent`` tells where the replay stopped and what it skipped. ``flagged`` are the first records of the snapshot
+    that failed a test of the ``Check`` sink, with the name of their file: the keyspace does not show what was wrong.
     """
 
     replay: Replay
@@ -69,6 +71,7 @@ class Loaded(NamedTuple):
     fault: FormatError | None
     module_aux: tuple[ModuleAux, ...] = ()
     extent: Extent = Extent()
+    flagged: tuple[tuple[str, Flagged], ...] = ()
 
     @property
     def choice(self) -> RulesChoice:
@@ -122,8 +125,8 @@ class Loaded(NamedTuple):
     def _describe(self, findings: list[Finding], count: int) -> UncertainError | None:
         if not findings:
             return None
-        # An error reply is doubt only under rules that were inferred.
-        is_guess = any(finding.code == "CMD203" for finding in findings)
+        # An error reply, or a difference of servers, is doubt where the rules were only inferred.
+        is_guess = any(finding.code in {"CMD203", "CMD211"} for finding in findings)
         step = "name the server that wrote the AOF with --rules" if is_guess else ""
         return UncertainError(findings, count, next_step=step)
 
@@ -245,6 +248,7 @@ class _Loading:
         self.aux: list[Aux] = []
         self.module_aux: list[ModuleAux] = []
         self.snapshot_keys = 0
+        self.flagged: list[tuple[str, Flagged]] = []
         #: Of the command at the place to stop; whether all that follow it were counted.
         self._stop_name = ""
         self._is_counted = True
@@ -259,6 +263,7 @@ class _Loading:
                 self._load_parts(reader, progress)
         self.replay.end()
         loaded = Loaded(self.replay, self.header, self.aux, self.snapshot_keys, [], None, None, tuple(self.module_aux))
+        loaded = loaded._replace(flagged=tuple(self.flagged))
         if isinstance(reader, RdbReader):
             return loaded
         if self.replay.stopped_at is None and reader.fault is not None and reader.tail is not None:
@@ -316,10 +321,14 @@ class _Loading:
     def _load_snapshot(self, snapshot: RdbReader, name: str, progress: Progress | None) -> None:
         engine, told = self.engine, self.options.on_snapshot
         # Told first: the engine may keep what the record holds, and change it.
+        check = Check()
         for record in snapshot.records(progress=progress):
             if told is not None:
                 told(name, record)
+            feed_record(record, check)
             engine.put(record)
+        check.close()
+        self.flagged += [(name, row) for row in check.flagged]
         for library in snapshot.functions:
             self._load_function(library, name)
         self.header = snapshot.header

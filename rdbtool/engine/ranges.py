@@ -12,8 +12,8 @@ from bisect import bisect_left, bisect_right
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from rdbtool.engine.arguments import parse_int
-from rdbtool.engine.errors import CommandError
+from rdbtool.engine.arguments import parse_float, parse_int
+from rdbtool.engine.errors import NOT_A_FLOAT, CommandError
 from rdbtool.servers import Rules
 
 NOT_A_SCORE_RANGE: Final = "ERR min or max is not a float"
@@ -31,8 +31,8 @@ _member_of: Final = itemgetter(1)
 
 
 def takes_hex(rules: Rules) -> bool:
-    """Whether a server reads C's hexadecimal doubles; Valkey stopped with 9."""
-    return rules.family != "valkey" or rules.major < 9
+    """Whether a server reads C's hexadecimal doubles; Valkey stopped with 9.1."""
+    return not rules.has(None, (9, 1))
 
 
 def read_double(text: bytes, rules: Rules) -> float | None:
@@ -50,6 +50,14 @@ def read_double(text: bytes, rules: Rules) -> float | None:
         except OverflowError:
             return float("-inf") if number.startswith(b"-") else float("inf")
     return None
+
+
+def parse_number(text: bytes, rules: Rules, error: str = NOT_A_FLOAT) -> float:
+    """Return a score, a weight or a coordinate. Raises CommandError."""
+    if not rules.has((4, 0)):
+        # What strtod saw: nothing behind a NUL, and zero where there was nothing.
+        text = text.split(b"\0", 1)[0] or b"0"
+    return parse_float(text, error, allow_hex=takes_hex(rules))
 
 
 def parse_count(text: bytes, low: int = 0, error: str = MUST_BE_POSITIVE) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -17,6 +17,7 @@ from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import (
     ArityError,
     CommandError,
+    DifferingEffectError,
     UnknownCommandError,
     UnknownEffectError,
     UnknownOrderError,
@@ -117,6 +118,7 @@ class Replay:
         self.names_parts = False
         self.needs: Needs | None = None
         self.was_raised = False
+        self._has_differed = False
         self.part = ""
         self._is_base = False
         self._offset = 0
@@ -134,13 +136,17 @@ class Replay:
         self.engine.on_need = self._meet_here
         self.choice = choice if needs is None else needs.choose(choice)
         self.engine.adopt(self.choice.rules)
-        self.engine.are_rules_guessed = not self.choice.is_known
+        self._set_least()
         self._handlers.clear()
 
     def end(self) -> None:
         """Leave the engine as one whose rules are known: what it executes from now on raises them no more."""
         self.engine.needs = None
         self.engine.on_need = None
+        self.engine.least = None
+
+    def _set_least(self) -> None:
+        self.engine.least = None if self.needs is None or self.choice.is_known else self.needs.least
 
     def _meet_here(self, since: Since) -> None:
         self.meet(since, self._offset)
@@ -150,26 +156,33 @@ class Replay:
         needs = self.needs
         if needs is None:
             return
+        least = needs.least
         needs.meet(since, self._place(offset))
-        self._choose(needs, offset)
+        self._choose(needs, least, offset)
 
     def _meet_product(self, name: str, offset: int) -> None:
         """Take note of a command that only a product has; it tells whose rules apply where no file does."""
         product = BY_COMMAND.get(name.encode())
-        if self.needs is not None and product is not None:
-            self.needs.meet_product(product, name, self._place(offset))
-            self._choose(self.needs, offset)
+        needs = self.needs
+        if needs is None or product is None:
+            return
+        least = needs.least
+        needs.meet_product(product, name, self._place(offset))
+        self._choose(needs, least, offset)
 
     def _place(self, offset: int | None) -> str:
         place = "" if offset is None else f"at {offset:#x}"
         return f"{place} of {self.part}" if place and self.names_parts else place
 
-    def _choose(self, needs: Needs, offset: int | None) -> None:
+    def _choose(self, needs: Needs, least: Mapping[str, Rules], offset: int | None) -> None:
+        # ``least``: the oldest server that could have written the AOF, before.
         before, self.choice = self.choice, needs.choose(self._start)
+        self._set_least()
+        # Fewer servers are left to differ from.
+        self.was_raised = self.was_raised or (self._has_differed and needs.least != least)
         if self.choice.rules != before.rules:
             self.was_raised = self.was_raised or offset is not None
             self.engine.adopt(self.choice.rules)
-            self.engine.are_rules_guessed = not self.choice.is_known
             # What a server does not know is asked again.
             self._handlers.clear()
 
@@ -338,6 +351,7 @@ class Replay:
 
     def _report(self, error: CommandError, argv: Sequence[bytes], offset: int, number: int) -> None:
         code, server, is_doubt = _classify(error, argv, self.engine.rules)
+        self._has_differed = self._has_differed or isinstance(error, DifferingEffectError)
         is_doubt = is_doubt or (code == "CMD203" and not self.choice.is_known)
         severity = "error" if (is_doubt and code != "CMD209") or server == _REFUSES else "warning"
         message = f"{show_command(argv)}: {show_reply(error)}"

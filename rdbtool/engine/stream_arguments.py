@@ -78,6 +78,14 @@ def _parse_u64(text: bytes) -> int:
     return -number & U64 if match[1] == b"-" else number
 
 
+def make_stream(rules: Rules) -> StreamData:
+    """Return a new stream, with counters if the server has them."""
+    stream = StreamData()
+    if not rules.has((7, 0)):
+        stream.entries_added = None
+    return stream
+
+
 def find_stream(engine: Engine, key: bytes) -> StreamData | None:
     """Return the stream of a key, with its counters, or None. Raises WrongTypeError."""
     stream = engine.db.find(key, StreamData)

@@ -7,6 +7,7 @@ largest. What is wrong with a line is found without knowing where it stands; her
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NoReturn, Self
@@ -33,6 +34,10 @@ Progress = Callable[[int], object]
 
 #: What lines without a header are, as logs without a snapshot.
 DEFAULT_HEADER: Final = Header(REDIS, 11)
+
+
+#: Lines whose numbers are remembered.
+_RECENT: Final = 64
 
 
 class JsonlReader:
@@ -66,6 +71,7 @@ class JsonlReader:
         self._selected = 0
         self._by_kind: dict[str, int] = {}
         self._by_db: dict[int, tuple[int, int]] = {}
+        self._recent: deque[tuple[int, int]] = deque(maxlen=_RECENT)
         self._max_inflate = DEFAULT_MAX_INFLATE if max_inflate is None else max_inflate
         self._window = window or open_window(source, self._max_inflate)
         self._window.forget_checksum()
@@ -117,6 +123,10 @@ class JsonlReader:
     def __iter__(self) -> Iterator[KeyRecord]:
         return self.records()
 
+    def line_of(self, start: int) -> int | None:
+        """Return the number of the line at an offset (bytes), None unless it is one of the last that were read."""
+        return next((number for at, number in self._recent if at == start), None)
+
     def close(self) -> None:
         """Close the source, unless it belongs to the caller."""
         self.source.close()
@@ -158,6 +168,7 @@ class JsonlReader:
             raise self._failure
         while (line := self._next_line()) is not None:
             item = self._understand(line)
+            self._recent.append((line.start, line.number))
             if isinstance(item, KeyRecord):
                 self._count(item)
                 if selection is not None and not selection.take(item):

@@ -23,9 +23,9 @@ _NAMED: Final = 20
 
 def converted_line(done: Converted) -> str:
     """Return one line about a conversion."""
-    checked = "verified" if done.is_verified else "not read back"
+    checked = "verified" if done.is_verified else "not read back" if done.is_tested else "neither tested nor read back"
     raised = " (the data needs this version)" if done.is_raised else ""
-    what = done.form if done.form == "jsonl" else f"{done.form}, {done.target}{raised}"
+    what = done.form if done.form == "jsonl" else f"{done.form}, {_written_as(done)}{raised}"
     return f"{clean(done.destination)}: {what}: {done.keys:,} keys, {done.bytes:,} bytes, {checked}{_stop(done)}"
 
 
@@ -33,7 +33,7 @@ def rewritten_line(done: Rewritten) -> str:
     """Return one line about a rewrite."""
     before = "?" if done.bytes_before is None else f"{done.bytes_before:,}"
     raised = " (the data needs this version)" if done.is_raised else ""
-    base = f"RDB, {done.target}" if done.encoding == "rdb" else f"commands, {done.target}"
+    base = f"{'RDB' if done.encoding == 'rdb' else 'commands'}, {_written_as(done)}"
     return (
         f"{clean(done.destination)}: {done.commands:,} commands, {before} bytes → {done.keys:,} keys, "
         f"{done.bytes:,} bytes, {base}{raised}, verified{_stop(done)}"
@@ -42,6 +42,14 @@ def rewritten_line(done: Rewritten) -> str:
 
 def _stop(done: Converted | Rewritten) -> str:
     return "".join(f"; {line}" for line in done.extent.lines()) if done.extent is not None else ""
+
+
+def _written_as(done: Converted | Rewritten) -> str:
+    """Word the target: commands have no version, but the words of a server."""
+    release = done.target.release
+    if done.encoding == "commands" and release is not None:
+        return f"as {release.family.capitalize()} {release.major}.{release.minor} knows them"
+    return str(done.target)
 
 
 def remark_lines(done: Converted | Rewritten, *, notes: bool = True) -> Iterator[str]:

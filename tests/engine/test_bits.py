@@ -53,7 +53,7 @@ def test_setbit() -> None:
     ],
 )
 def test_bitop(line: str, expected: bytes | None) -> None:
-    engine = Engine()
+    engine = Engine(rules="redis-8.2")
     for key, data in ((b"a", b"\xf0\xf0"), (b"b", b"\x3f\x33"), (b"c", b"\x1f\x03\x0f")):
         engine.execute(b"SET", key, data)
     engine.execute(b"SET", b"k", b"before", b"PXAT", b"5")

@@ -145,6 +145,7 @@ def test_polygons_are_valkey_9() -> None:
         "BYPOLYGON x 0 0 1 1 1 0",
         "BYPOLYGON 4 0 0 1 1 1 0",
         "FROMMEMBER Inside BYPOLYGON 3 0 0 1 1 1 0",
+        "FROMLONLAT 1 1 BYPOLYGON 3 0 0 1 1 1 0",
     ):
         with pytest.raises(CommandError):
             replay(*lines, f"GEOSEARCHSTORE d g {bad}", rules="valkey-9.0")

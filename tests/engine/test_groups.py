@@ -70,6 +70,19 @@ def test_redis_8_sees_a_deleted_entry_between(rules, reads):
 
 
 @pytest.mark.parametrize(
+    ("rules", "reads"), [("redis-7.0", 77), ("redis-8.0", 77), ("valkey-9.1", 77), ("redis-8.2", 3)]
+)
+def test_since_redis_8_2_a_group_has_read_no_more_than_was_added(rules, reads):
+    """Seen on 7.0.15 to 8.6.3 and Valkey 8.0 to 9.1."""
+    created = made(*ENTRIES[:3], "XGROUP CREATE s g 2-1 ENTRIESREAD 77", rules=rules)
+    assert group(created).entries_read == reads
+    moved = made(*ENTRIES, "XGROUP SETID s g 2-1 ENTRIESREAD 77", rules=rules)
+    assert group(moved).entries_read == reads
+    nothing = made("XGROUP CREATE s g 0 MKSTREAM ENTRIESREAD 77", rules=rules)
+    assert group(nothing).entries_read == (0 if reads == 3 else 77)
+
+
+@pytest.mark.parametrize(
     ("rules", "names"), [("redis-6.2", []), ("redis-7.0", []), ("redis-7.2", [b"c"]), ("valkey-8.0", [b"c"])]
 )
 def test_since_7_2_a_consumer_is_made_before_it_gets_anything(rules, names):

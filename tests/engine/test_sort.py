@@ -15,6 +15,7 @@ from duel import Duel, digest_of, replay, state_of, words_of
 from rdbtool.engine import CommandError, Engine
 from rdbtool.engine.errors import UnknownOrderError
 from rdbtool.model import KeyRecord, SetValue
+from rdbtool.servers import Rules
 
 StartServer = Callable[..., AbstractContextManager[server.Server]]
 
@@ -137,7 +138,7 @@ def test_equal_elements_of_a_set(add: str, rules: str, expected: str | None) -> 
 
 def test_the_order_of_a_listpack_is_in_doubt_where_the_server_is_guessed() -> None:
     engine = replay("SADD s c b", rules="redis-7.2")
-    engine.are_rules_guessed = True
+    engine.least = {"redis": Rules("redis", 5, 0)}
     with pytest.raises(UnknownOrderError):
         engine.execute(*words_of("SORT s BY w* ALPHA STORE d"))
 

@@ -174,6 +174,23 @@ def test_strict_ends_at_the_first_error() -> None:
     assert keys_of(run("SET a 1\nINCR a", strict=True)) == {"a": b"2"}
 
 
+#: A string, and a hash, a list and a set that have nothing in them.
+EMPTY_COLLECTIONS = b"REDIS0010\xfe\x00\x00\x01a\x011\x04\x01h\x00\x0e\x01l\x00\x02\x01s\x00\xff" + bytes(8)
+
+
+@pytest.mark.parametrize(("rules", "keys"), [("redis-6.0", "ahls"), ("redis-6.2", "a"), ("valkey-9.1", "a")])
+def test_empty_collections_of_a_base_are_left_out(rules: str, keys: str) -> None:
+    assert "".join(keys_of(run(EMPTY_COLLECTIONS + log_of("SELECT 0"), rules))) == keys
+
+
+@pytest.mark.server
+def test_a_server_leaves_out_empty_collections(start_server: StartServer, tmp_path: Path) -> None:
+    directory = tmp_path / "appendonlydir"
+    write_log(directory, {"appendonly.aof.1.base.rdb": EMPTY_COLLECTIONS, "appendonly.aof.1.incr.aof": b""})
+    with start_server(files={"appendonlydir": directory}, config={"appendonly": "yes"}) as running:
+        assert running.client("KEYS", "*") == [b"a"]
+
+
 @pytest.mark.server
 def test_a_server_that_loads_it_ends_there_too(start_server: StartServer, tmp_path: Path) -> None:
     log = """

@@ -143,9 +143,9 @@ def test_what_precedes_is_executed_by_the_same_rules(tmp_path: Path) -> None:
 
 
 def test_what_can_be_read_only_once_goes_on_with_what_it_has() -> None:
-    """Scores in hexadecimal, which Redis takes and Valkey 9 does not."""
+    """What precedes the command that raised the rules is not executed again, and that is said."""
     text = log_of("ZADD z 0x10 m", "SET a 1", "DELIFEQ a 1")
-    assert load(text).replay.engine.db.keys == {}
+    assert load(text).remarks == []
     loaded = load(io.BytesIO(text))
     assert list(loaded.replay.engine.db.keys) == [b"z"]
     assert "was executed by the rules of an older server" in loaded.remarks[0]

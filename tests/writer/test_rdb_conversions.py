@@ -178,10 +178,14 @@ def test_every_form_holds_what_it_can(target: Target, kind: str) -> None:
     @given(records(kind), st.booleans())
     def check(record: KeyRecord, compress: bool) -> None:
         data, written = saved_records([record], target, allow_loss=True, compress=compress)
-        named = {loss.what: loss.times for loss in written.losses}
+        # What a server has to be configured for, or needs a module for, is no part of the form.
+        losses = [
+            loss for loss in written.losses if not loss.what.startswith(("keys of databases", "a value that needs"))
+        ]
+        named = {loss.what: loss.times for loss in losses}
         assert named == expected_losses(record, target)
-        assert {loss.what for loss in written.losses if loss.severity == "loss"} == SEVERE & named.keys()
-        assert all((loss.db, loss.key) == (record.db, record.key) for loss in written.losses)
+        assert {loss.what for loss in losses if loss.severity == "loss"} == SEVERE & named.keys()
+        assert all((loss.db, loss.key) == (record.db, record.key) for loss in losses)
         found = read_back(data)
         if KIND_SINCE.get(kind, ("", 0))[0] in named:
             assert found == []
@@ -219,7 +223,7 @@ def check_refusal(record: KeyRecord, target: Target, severe: set[str]) -> None:
     sink.close()
     found = read_back(b"".join(pieces))
     assert [back if wanted else None for back, wanted in zip(found, expected, strict=True)] == expected
-    assert not severe or sink.losses == []
+    assert not severe or [loss for loss in sink.losses if loss.severity == "loss"] == []
 
 
 @settings(max_examples=settings.default.max_examples)

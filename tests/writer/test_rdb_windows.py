@@ -33,7 +33,7 @@ def test_large_records(compress: bool) -> None:
     assert read_back(whole) == records_of(LARGE)
     assert fingerprint(whole) == fingerprint(LARGE)
     assert (len(whole) > 24 * MIB) == (not compress)
-    assert written.losses == []
+    assert [loss for loss in written.losses if loss.severity == "loss"] == []
 
 
 def until_damage(data: bytes) -> bytes:

@@ -9,8 +9,9 @@ from operator import and_, or_, xor
 from typing import Final, NamedTuple
 
 from rdbtool.engine.arguments import INT64_MAX, parse_int
+from rdbtool.engine.differing import differs_as
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, CommandError
+from rdbtool.engine.errors import SYNTAX, CommandError, DifferingEffectError
 from rdbtool.engine.strings import MAX_STRING, find_string, open_string, refuse_size, store_string
 from rdbtool.engine.table import command
 from rdbtool.engine.values import StringData
@@ -116,7 +117,12 @@ class _Field(NamedTuple):
     overflow: bytes
 
 
+def _has_i64(_engine: Engine, argv: Sequence[bytes]) -> bool:
+    return b"i64" in argv
+
+
 @command("BITFIELD", -2, "3.2.0")
+@differs_as("redis-3.2", "redis-5.0", when=_has_i64)
 def bitfield(engine: Engine, argv: Sequence[bytes]) -> None:
     """BITFIELD key [GET type offset | [OVERFLOW mode] SET type offset value | INCRBY type offset step] ...."""
     fields = _parse_fields(engine, argv)
@@ -125,9 +131,15 @@ def bitfield(engine: Engine, argv: Sequence[bytes]) -> None:
         return
     size = max((field.offset + field.width + 7) >> 3 for field in fields)
     data = open_string(value, size)
+    differs = False
     for field in fields:
-        _write_field(data, field)
+        # Up to Redis 6.0.5 all bits of an i64 become those of its sign: when it overflows, and of a negative one.
+        is_sign_only = not engine.rules.has((6, 0)) and field.signed and field.width == 64
+        fits = _write_field(data, field, is_sign_only=is_sign_only)
+        differs |= is_sign_only and not fits and field.overflow != b"WRAP" and not engine.rules.has((5, 0))
     store_string(engine.db, argv[1], data)
+    if differs:
+        raise DifferingEffectError("what becomes of an i64 that overflows depends on the compiler of the server")
 
 
 def _parse_fields(engine: Engine, argv: Sequence[bytes]) -> list[_Field]:
@@ -158,7 +170,8 @@ def _parse_fields(engine: Engine, argv: Sequence[bytes]) -> list[_Field]:
     return fields
 
 
-def _write_field(data: StringData, field: _Field) -> None:
+def _write_field(data: StringData, field: _Field, *, is_sign_only: bool) -> bool:
+    """Write one field, and return whether the value had its range."""
     start, stop = field.offset >> 3, (field.offset + field.width + 7) >> 3
     window = int.from_bytes(data[start:stop], "big")
     shift = 8 * stop - field.offset - field.width
@@ -167,16 +180,21 @@ def _write_field(data: StringData, field: _Field) -> None:
     value = field.value
     if field.adds:
         old = window >> shift & mask
-        value += old - (1 << field.width) if old > high else old
+        negative = -1 if is_sign_only else old - (1 << field.width)
+        value += negative if old > high else old
     elif not field.signed and value < 0:
         # Servers take the value of an unsigned SET as 64 bits without a sign: it is too high, not too low.
         value += 1 << 64
-    if not low <= value <= high:
+    fits = low <= value <= high
+    if not fits:
         if field.overflow == b"FAIL":
-            return
+            return False
         if field.overflow == b"SAT":
             # Of a SET, servers take the distance to the highest in 64 bits: a value too far below looks too high.
             is_far = not field.adds and high - value > INT64_MAX
             value = low if value < low and not is_far else high
+        elif is_sign_only:
+            value = -1 if value & 1 << 63 else 0
     window = (window & ~(mask << shift)) | (value & mask) << shift
     data[start:stop] = window.to_bytes(stop - start, "big")
+    return fits

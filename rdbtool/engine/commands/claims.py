@@ -58,6 +58,8 @@ def xclaim(engine: Engine, argv: Sequence[bytes]) -> None:
         except CommandError:
             break
     claim = _parse_claim(engine, argv, 5 + len(ids))
+    if _may_be_before_7_0(engine) and any(one in group.pending and one not in stream for one in ids):
+        raise UnknownEffectError("XCLAIM of a deleted entry: servers before Redis 7.0 claim it, later ones forget it")
     group.last_id = max(group.last_id, claim.last_id)
     claiming = _Claiming(engine, stream, group, argv[3], min_idle)
     for entry_id in ids:
@@ -90,6 +92,14 @@ def xautoclaim(engine: Engine, argv: Sequence[bytes]) -> None:
         if count == 0:
             break
         count -= claiming.has_lost(entry_id) or claiming.take(entry_id, claim)
+
+
+def _may_be_before_7_0(engine: Engine) -> bool:
+    """Return whether nobody named the server, and one before Redis 7.0 may have written the AOF."""
+    if not engine.are_rules_guessed:
+        return False
+    least = None if engine.needs is None else engine.needs.least.get("redis", engine.rules)
+    return least is None or not least.has((7, 0))
 
 
 class _Claiming:

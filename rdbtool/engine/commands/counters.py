@@ -61,8 +61,9 @@ def _add(engine: Engine, key: bytes, step: int) -> None:
 
 
 def _integer(engine: Engine, text: bytes) -> int:
-    """Return a number; Redis before 3.2 read it as C does, with plus, leading zeros, or nothing for zero."""
-    if engine.rules.family == "redis" and (engine.rules.major, engine.rules.minor) < (3, 2):
+    """Return a number; before Redis 3.2, read as C does: up to a NUL, with plus, leading zeros, nothing as zero."""
+    if not engine.rules.has((3, 2)):
+        text = text.split(b"\0", 1)[0]
         digits = text[1:] if text[:1] in (b"+", b"-") else text
         if len(text) <= 128 and (digits.isdigit() or not text):
             number = int(text or b"0")

@@ -12,13 +12,14 @@ from math import sqrt
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from rdbtool.engine.arguments import parse_float, parse_int
+from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.commands.zsets import add_scores_if
+from rdbtool.engine.differing import differs_as
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import NOT_A_FLOAT, SYNTAX, CommandError, UnknownEffectError
 from rdbtool.engine.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Point, Search, center_of, point_of, score_of
 from rdbtool.engine.partialsort import sort_all, sort_part
-from rdbtool.engine.ranges import ScoreRange, takes_hex
+from rdbtool.engine.ranges import ScoreRange, parse_number
 from rdbtool.engine.table import command
 from rdbtool.engine.values import ZSetData
 
@@ -53,7 +54,7 @@ def geoadd(engine: Engine, argv: Sequence[bytes]) -> None:
 
 
 def _number(engine: Engine, text: bytes, error: str = NOT_A_FLOAT) -> float:
-    return parse_float(text, error, allow_hex=takes_hex(engine.rules))
+    return parse_number(text, engine.rules, error)
 
 
 def _point(engine: Engine, words: Sequence[bytes]) -> Point:
@@ -186,7 +187,7 @@ class _Query:
     def _takes_polygon(self) -> bool:
         if not self.engine.knows(self.command, b"BYPOLYGON"):
             return False
-        return (self.shape is None or bool(self.polygon)) and self.center_word != b"FROMMEMBER"
+        return (self.shape is None or bool(self.polygon)) and not self.center_word
 
     def _is_circle(self) -> bool:
         return self.shape is not None and "radius" in self.shape.keywords
@@ -253,16 +254,19 @@ class _Query:
         if not self.order and self.any:
             return found[:count]
         reverse = self.order == b"DESC"
-        rules = self.engine.rules
-        if rules.family == "redis" and (rules.major, rules.minor) < (6, 2):
+        if not self.engine.rules.has((6, 2)):
             return sort_all(found, _distance_of, reverse=reverse)[:count]
         return sort_part(found, _distance_of, 0, count - 1, reverse=reverse)
 
 
 _distance_of = itemgetter(2)
 
+#: Before releases that measure, sort or store otherwise.
+_OTHERS: Final = ("redis-5.0", "redis-6.0", "redis-6.2")
+
 
 @command("GEORADIUS", -6, "3.2.0")
+@differs_as(*_OTHERS)
 def georadius(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEORADIUS key longitude latitude radius unit [COUNT count [ANY]] [ASC|DESC] [STORE|STOREDIST key]."""
     query = _Query(engine, b"GEORADIUS", engine.db.find(argv[1], ZSetData), argv[2:], None)
@@ -277,6 +281,7 @@ def georadius(engine: Engine, argv: Sequence[bytes]) -> None:
 
 
 @command("GEORADIUSBYMEMBER", -5, "3.2.0")
+@differs_as(*_OTHERS)
 def georadiusbymember(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEORADIUSBYMEMBER key member radius unit [COUNT count [ANY]] [ASC|DESC] [STORE|STOREDIST key]."""
     query = _Query(engine, b"GEORADIUSBYMEMBER", engine.db.find(argv[1], ZSetData), argv[2:], None)
@@ -294,6 +299,7 @@ def georadiusbymember(engine: Engine, argv: Sequence[bytes]) -> None:
 
 
 @command("GEOSEARCHSTORE", -8, "6.2.0")
+@differs_as(*_OTHERS)
 def geosearchstore(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEOSEARCHSTORE destination source FROM... BY... [ASC|DESC] [COUNT count [ANY]] [STOREDIST]."""
     query = _Query(engine, b"GEOSEARCHSTORE", engine.db.find(argv[2], ZSetData), argv[3:], argv[1])

@@ -11,6 +11,7 @@ from rdbtool.engine.errors import SYNTAX, CommandError, describe_subcommand
 from rdbtool.engine.stream_arguments import (
     delete_by_strategy,
     find_stream,
+    make_stream,
     parse_id,
     parse_ids_block,
     parse_options,
@@ -39,10 +40,11 @@ def xgroup_create(engine: Engine, argv: Sequence[bytes]) -> None:
     newest = 0 if stream is None else stream.last_id
     last_id = newest if argv[4] == b"$" else parse_id(argv[4])
     if stream is None:
-        stream = engine.db.find_or_make(argv[2], StreamData)
+        stream = make_stream(engine.rules)
+        engine.db.put(argv[2], stream)
     elif argv[3] in stream.groups:
         raise CommandError("BUSYGROUP Consumer Group name already exists")
-    stream.groups[argv[3]] = GroupData(last_id, entries_read)
+    stream.groups[argv[3]] = GroupData(last_id, _clamp_reads(engine, stream, entries_read))
 
 
 @command("XGROUP SETID", -5, "5.0.0")
@@ -51,7 +53,7 @@ def xgroup_setid(engine: Engine, argv: Sequence[bytes]) -> None:
     _, entries_read = _parse_group_options(engine, argv, is_creating=False)
     stream, group = _find_subject(engine, argv)
     group.last_id = stream.last_id if argv[4] == b"$" else parse_id(argv[4], strict=False)
-    group.entries_read = entries_read
+    group.entries_read = _clamp_reads(engine, stream, entries_read)
 
 
 @command("XGROUP DESTROY", 4, "5.0.0")
@@ -150,6 +152,13 @@ def _parse_group_options(engine: Engine, argv: Sequence[bytes], *, is_creating: 
     if number < -1:
         raise CommandError("ERR value for ENTRIESREAD must be positive or -1")
     return b"MKSTREAM" in options, None if number == -1 else number
+
+
+def _clamp_reads(engine: Engine, stream: StreamData, entries_read: int | None) -> int | None:
+    """Return how many entries a group has read: since Redis 8.2 no more than were ever added."""
+    if entries_read is None or not engine.rules.has((8, 2), None):
+        return entries_read
+    return min(entries_read, stream.entries_added or 0)
 
 
 def _refuse_more(argv: Sequence[bytes], count: int) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
+from rdbtool.engine.differing import differs_as
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import NOT_A_FLOAT, OVERFLOW, ArityError, CommandError
 from rdbtool.engine.longdouble import add, read
@@ -17,6 +18,18 @@ from rdbtool.engine.table import command
 from rdbtool.engine.values import HashData
 
 NOT_FINITE: Final = "ERR value is NaN or Infinity"
+
+
+#: Servers that may hide fields which have expired while they load, and servers that do not.
+OTHERS: Final = ("redis-7.4", "valkey-9.0")
+
+
+def has_expired_fields(engine: Engine, argv: Sequence[bytes]) -> bool:
+    """Whether fields of a command's key have expired."""
+    data = engine.db.keys.get(argv[1])
+    if not isinstance(data, HashData) or data.expires is None:
+        return False
+    return any(expire_at_ms < engine.now_ms for expire_at_ms in data.expires.values())
 
 
 @command("HSET", -4, "2.0.0")
@@ -36,6 +49,7 @@ def hmset(engine: Engine, argv: Sequence[bytes]) -> None:
 
 
 @command("HSETNX", 4, "2.0.0")
+@differs_as(*OTHERS, when=has_expired_fields)
 def hsetnx(engine: Engine, argv: Sequence[bytes]) -> None:
     """HSETNX key field value."""
     data = engine.db.find_or_make(argv[1], HashData)
@@ -63,6 +77,7 @@ def remove_fields(engine: Engine, key: bytes, data: HashData, fields: Sequence[b
 
 
 @command("HINCRBY", 4, "2.0.0")
+@differs_as(*OTHERS, when=has_expired_fields)
 def hincrby(engine: Engine, argv: Sequence[bytes]) -> None:
     """HINCRBY key field increment."""
     increment = parse_int(argv[3])
@@ -74,6 +89,7 @@ def hincrby(engine: Engine, argv: Sequence[bytes]) -> None:
 
 
 @command("HINCRBYFLOAT", 4, "2.6.0")
+@differs_as(*OTHERS, when=has_expired_fields)
 def hincrbyfloat(engine: Engine, argv: Sequence[bytes]) -> None:
     """HINCRBYFLOAT key field increment: the sum of two x87 long doubles, as text."""
     if read(argv[3], NOT_A_FLOAT).is_infinite:

@@ -11,7 +11,8 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from rdbtool.engine.arguments import INT64_MAX, is_int, parse_int
-from rdbtool.engine.commands.hashes import is_hidden, remove_fields
+from rdbtool.engine.commands.hashes import OTHERS, has_expired_fields, is_hidden, remove_fields
+from rdbtool.engine.differing import differs_as
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import SYNTAX, ArityError, CommandError, UnknownEffectError
 from rdbtool.engine.ranges import parse_count
@@ -107,13 +108,16 @@ def _set_expiry(data: HashData, field: bytes, when: int) -> None:
     data.expires[field] = when
 
 
-command("HEXPIRE", -6, "7.4.0", "9.0.0")(partial(_expire, unit=1000, relative=True))
-command("HPEXPIRE", -6, "7.4.0", "9.0.0")(partial(_expire, relative=True))
-command("HEXPIREAT", -6, "7.4.0", "9.0.0")(partial(_expire, unit=1000))
-command("HPEXPIREAT", -6, "7.4.0", "9.0.0")(_expire)
+_differing = differs_as(*OTHERS, when=has_expired_fields)
+
+command("HEXPIRE", -6, "7.4.0", "9.0.0")(_differing(partial(_expire, unit=1000, relative=True)))
+command("HPEXPIRE", -6, "7.4.0", "9.0.0")(_differing(partial(_expire, relative=True)))
+command("HEXPIREAT", -6, "7.4.0", "9.0.0")(_differing(partial(_expire, unit=1000)))
+command("HPEXPIREAT", -6, "7.4.0", "9.0.0")(_differing(_expire))
 
 
 @command("HPERSIST", -5, "7.4.0", "9.0.0")
+@_differing
 def hpersist(engine: Engine, argv: Sequence[bytes]) -> None:
     """HPERSIST key FIELDS count field [field ...]: Redis leaves fields alone that have expired."""
     data = engine.db.find(argv[1], HashData)
@@ -129,6 +133,7 @@ def _persist(engine: Engine, data: HashData, fields: Sequence[bytes]) -> None:
 
 
 @command("HGETDEL", -5, "8.0.0", "9.1.0")
+@_differing
 def hgetdel(engine: Engine, argv: Sequence[bytes]) -> None:
     """HGETDEL key FIELDS count field [field ...]: as HDEL."""
     data = engine.db.find(argv[1], HashData)
@@ -180,6 +185,7 @@ _HSETEX_FLAGS: Final = frozenset((b"FNX", b"FXX", b"KEEPTTL", b"NX", b"XX"))
 
 
 @command("HSETEX", -6, "8.0.0", "9.0.0")
+@_differing
 def hsetex(engine: Engine, argv: Sequence[bytes]) -> None:
     """HSETEX key [FNX|FXX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] FIELDS count field value [field value ...].
 
@@ -205,6 +211,7 @@ def hsetex(engine: Engine, argv: Sequence[bytes]) -> None:
 
 
 @command("HGETEX", -5, "8.0.0", "9.0.0")
+@_differing
 def hgetex(engine: Engine, argv: Sequence[bytes]) -> None:
     """HGETEX key [EX s|PX ms|EXAT s|PXAT ms|PERSIST] FIELDS count field [field ...]."""
     flags, when, fields = _Options.parse(engine, argv, 1, frozenset((b"PERSIST",)))

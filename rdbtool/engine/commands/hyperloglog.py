@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rdbtool.engine import hyperloglog as hll
 from rdbtool.engine.cardinality import count
+from rdbtool.engine.differing import differs_as
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import CommandError
 from rdbtool.engine.strings import find_string, open_string, store_string
@@ -35,10 +36,12 @@ def pfadd(engine: Engine, argv: Sequence[bytes]) -> None:
 
 
 @command("PFMERGE", -2, "2.8.9")
+@differs_as("redis-3.2")
 def pfmerge(engine: Engine, argv: Sequence[bytes]) -> None:
     """PFMERGE destination [source ...]."""
     ranks = bytearray(hll.REGISTERS)
-    dense = False
+    # Up to Redis 4.0.6 the result is dense always.
+    dense = not engine.rules.has((4, 0))
     for key in argv[1:]:
         source = _find(engine, key)
         if source is not None:
@@ -53,6 +56,7 @@ def pfmerge(engine: Engine, argv: Sequence[bytes]) -> None:
 
 
 @command("PFCOUNT", -2, "2.8.9")
+@differs_as("redis-3.2", "redis-4.0")
 def pfcount(engine: Engine, argv: Sequence[bytes]) -> None:
     """PFCOUNT key [key ...]: of one key with a stale cardinality, it stores the new one."""
     if len(argv) > 2:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
-from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_float, parse_int
+from rdbtool.engine.arguments import INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, parse_float, parse_int
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import NO_SUCH_KEY, SYNTAX, CommandError, UnknownEffectError
 from rdbtool.engine.ranges import find_ranks, parse_count
@@ -133,6 +133,13 @@ def lset(engine: Engine, argv: Sequence[bytes]) -> None:
     if data is None:
         raise CommandError(NO_SUCH_KEY)
     index = parse_int(argv[2])
+    rules = engine.rules
+    if not INT32_MIN <= index <= INT32_MAX and (rules.has((7, 2)) or not rules.has((3, 2))):
+        # The server takes the lower 32 bits.
+        low = (index - INT32_MIN) % (1 << 32) + INT32_MIN
+        if not rules.has((3, 2)) and -len(data) <= low < len(data):
+            raise UnknownEffectError("long lists refuse this index, short ones take its lower 32 bits")
+        index = low
     if not -len(data) <= index < len(data):
         raise CommandError("ERR index out of range")
     data[index] = argv[3]

@@ -18,6 +18,7 @@ from rdbtool.engine.stream_arguments import (
     STRATEGIES,
     delete_by_strategy,
     find_stream,
+    make_stream,
     parse_id,
     parse_new_id,
     parse_options,
@@ -60,7 +61,7 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
         raise CommandError("ERR The ID specified in XADD must be greater than 0-0")
     stream = engine.db.find(argv[1], StreamData)
     if stream is None and options.may_create:
-        stream = StreamData()
+        stream = make_stream(engine.rules)
     if stream is None or _is_duplicate(stream, options.producer):
         return
     if new_id is None or new_id <= stream.last_id:

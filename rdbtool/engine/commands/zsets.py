@@ -7,16 +7,16 @@ stored again, which keeps the sign of a zero, as far as its server does (``loses
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from functools import partial
 from math import copysign, isnan
 from typing import Final
 
 from rdbtool._codec.scores import parse_scores as parse_plain_scores
-from rdbtool.engine.arguments import parse_float, parse_int
+from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.commands.lists import check_timeout, parse_pop_count, refuse_to_block, split_keys
+from rdbtool.engine.differing import differs_as
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.errors import NOT_A_FLOAT, SYNTAX, CommandError
-from rdbtool.engine.ranges import LexRange, ScoreRange, find_ranks, parse_count, takes_hex
+from rdbtool.engine.ranges import LexRange, ScoreRange, find_ranks, parse_count, parse_number
 from rdbtool.engine.table import command
 from rdbtool.engine.values import ZSetData
 
@@ -31,7 +31,13 @@ _INCR: Final = frozenset((b"INCR",))
 _NONE: Final[frozenset[bytes]] = frozenset()
 
 
+def has_negative_zero(_engine: Engine, argv: Sequence[bytes]) -> bool:
+    """Whether a score or a weight is -0, whose sign is kept by some servers."""
+    return any(word[:1] == b"-" and not word.strip(b"-0.") for word in argv[2:])
+
+
 @command("ZADD", -4, "1.2.0")
+@differs_as("redis-6.2", when=has_negative_zero)
 def zadd(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZADD key [NX|XX] [GT|LT] [CH] [INCR] score member [score member ...]."""
     if argv[2].upper() in _OPTIONS:
@@ -81,11 +87,12 @@ def loses_sign(engine: Engine, members: Collection[bytes]) -> bool:
 
 def parse_scores(engine: Engine, texts: Iterable[bytes], error: str = NOT_A_FLOAT) -> list[float]:
     """Return scores or weights. Raises CommandError."""
-    read = partial(parse_float, error=error, allow_hex=takes_hex(engine.rules))
-    return [float(text) if text.isdigit() and len(text) < 300 else read(text) for text in texts]
+    rules = engine.rules
+    return [float(text) if text.isdigit() and len(text) < 300 else parse_number(text, rules, error) for text in texts]
 
 
 @command("ZINCRBY", 4, "1.2.0")
+@differs_as("redis-6.2", when=has_negative_zero)
 def zincrby(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZINCRBY key increment member: to a server the same as ZADD with INCR."""
     _add_with_options(engine, argv, _INCR)

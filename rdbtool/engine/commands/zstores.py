@@ -13,11 +13,13 @@ from typing import Final, NamedTuple
 
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.commands.zsets import has_signed_zero, loses_sign, parse_scores
+from rdbtool.engine.differing import differs_as
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, CommandError, WrongTypeError
+from rdbtool.engine.errors import SYNTAX, CommandError, UnknownEffectError, WrongTypeError
 from rdbtool.engine.ranges import LexRange, Order, ScoreRange, find_ranks
 from rdbtool.engine.table import command
 from rdbtool.engine.values import SetData, ZSetData
+from rdbtool.servers import Rules
 
 Aggregate = Callable[[float, float], float]
 
@@ -50,7 +52,12 @@ def _higher(first: float, second: float) -> float:
 _AGGREGATES: Final[dict[bytes, Aggregate]] = {b"SUM": _add, b"MIN": _lower, b"MAX": _higher}
 
 
+def _has_weights(_engine: Engine, argv: Sequence[bytes]) -> bool:
+    return any(word.upper() == b"WEIGHTS" for word in argv)
+
+
 @command("ZUNIONSTORE", -4, "2.0.0")
+@differs_as("redis-6.2", when=_has_weights)
 def zunionstore(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight ...] [AGGREGATE SUM|MIN|MAX]."""
     sources, aggregate = _parse(engine, argv, weighted=True)
@@ -64,6 +71,7 @@ def zunionstore(engine: Engine, argv: Sequence[bytes]) -> None:
 
 
 @command("ZINTERSTORE", -4, "2.0.0")
+@differs_as("redis-6.2", when=_has_weights)
 def zinterstore(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight ...] [AGGREGATE SUM|MIN|MAX]."""
     sources, aggregate = _parse(engine, argv, weighted=True)
@@ -188,7 +196,12 @@ class _Range(NamedTuple):
         return order[self.offset : stop]
 
 
+def _has_limit(_engine: Engine, argv: Sequence[bytes]) -> bool:
+    return any(word.upper() == b"LIMIT" for word in argv[5:])
+
+
 @command("ZRANGESTORE", -5, "6.2.0")
+@differs_as("redis-7.4", "valkey-8.0", when=_has_limit)
 def zrangestore(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZRANGESTORE destination source min max [BYSCORE|BYLEX] [REV] [LIMIT offset count]."""
     options = _Range.parse(argv[5:])
@@ -210,7 +223,14 @@ def zrangestore(engine: Engine, argv: Sequence[bytes]) -> None:
     picked = order[start:stop] if start < stop else []
     if options.reverse and options.by:
         picked.reverse()
+    if options.by and -len(picked) <= options.offset < 0 and options.limit != 0 and _counts_from_end(engine.rules):
+        raise UnknownEffectError("small sorted sets have nothing at a negative offset, large ones count from their end")
     _store(engine, argv[1], {member: score for score, member in options.cut(picked)})
+
+
+def _counts_from_end(rules: Rules) -> bool:
+    """Whether a server finds an element at a negative offset of a sorted set that is a skiplist."""
+    return rules.has((7, 4), (8, 0)) and not rules.has((8, 6), None)
 
 
 def _find_ranks(first: int, last: int, order: Order) -> tuple[int, int]:

@@ -1,0 +1,46 @@
+"""Commands read back: as the server executes them that they are for, which has to have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from convert import logs
+
+from rdbtool import Fingerprint
+from rdbtool.engine.drain import feed_commands
+from rdbtool.errors import ReplayError
+from rdbtool.servers import Rules
+
+STREAM = logs.command("XADD", "s", "1-1", "f", "v")
+
+
+@pytest.mark.parametrize(
+    ("commands", "rules", "has"),
+    [
+        (STREAM, "redis-4.0", False),
+        (STREAM, "redis-5.0", True),
+        (STREAM + logs.command("XGROUP", "CREATE", "s", "g", "0", "ENTRIESREAD", 0), "redis-6.2", False),
+        (STREAM + logs.command("XGROUP", "CREATE", "s", "g", "0", "ENTRIESREAD", 0), "redis-7.0", True),
+        (
+            STREAM
+            + logs.command("XGROUP", "CREATE", "s", "g", "0")
+            + logs.command("XGROUP", "CREATECONSUMER", "s", "g", "c"),
+            "redis-6.0",
+            False,
+        ),
+        (logs.FIELD_EXPIRY, "redis-7.2", False),
+        (logs.FIELD_EXPIRY, "valkey-8.1", False),
+        (logs.FIELD_EXPIRY, "valkey-9.0", True),
+        (logs.FIELD_EXPIRY, "redis-7.4", True),
+    ],
+)
+def test_a_server_has_all_commands(tmp_path: Path, commands: bytes, rules: str, has: bool) -> None:
+    path = logs.write(tmp_path / "x.aof", commands)
+    told = Fingerprint()
+    if has:
+        feed_commands(str(path), told, Rules.parse(rules))
+        assert told.keys > 0
+        return
+    with pytest.raises(ReplayError):
+        feed_commands(str(path), told, Rules.parse(rules))
