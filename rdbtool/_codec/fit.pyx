@@ -22,7 +22,7 @@ from rdbtool._codec.able import able_to_execute, able_to_restore, able_to_store,
 from rdbtool.servers import server_of
 from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, ProductOpcode, SlotImport, SlotInfo
 from rdbtool.products import BY_AUX
-from rdbtool.types import FORK_AUX, MEMBER_EXPIRY_AUX, SCRIPT_AUX, VALKEY, VERSIONS
+from rdbtool.types import MEMBER_EXPIRY_AUX, SCRIPT_AUX, VALKEY, VERSIONS
 
 include "_types.pxi"
 
