@@ -95,10 +95,20 @@ def test_nothing_is_at_a_negative_offset(rules: str, line: str) -> None:
     assert "d" not in state_of(replay("ZADD z 1 a 2 b 3 c", "ZADD d 1 x", line, rules=rules))
 
 
-@pytest.mark.parametrize(("rules", "is_kept"), [("redis-6.0", True), ("redis-6.2", False), ("valkey-9.1", False)])
-@pytest.mark.parametrize("line", ["GEORADIUS none 1 1 5 km STORE d", "GEORADIUSBYMEMBER none m 5 km STOREDIST d"])
+SEARCHES = ["GEORADIUS none 1 1 5 km STORE d", "GEORADIUSBYMEMBER none m 5 km STOREDIST d"]
+
+
+@pytest.mark.parametrize("line", SEARCHES)
+@pytest.mark.parametrize(("rules", "is_kept"), [("redis-6.0", True), ("redis-7.0", False), ("valkey-9.1", False)])
 def test_the_target_of_a_search_without_a_key(line: str, rules: str, is_kept: bool) -> None:
     assert ("d" in state_of(replay("ZADD d 1 x", line, rules=rules))) is is_kept
+
+
+@pytest.mark.parametrize("line", SEARCHES)
+def test_releases_of_6_2_differ_in_the_target_of_a_search_without_a_key(line: str) -> None:
+    with pytest.raises(UnknownEffectError, match=r"releases of Redis 6\.2 differ"):
+        replay("ZADD d 1 x", line, rules="redis-6.2")
+    assert "d" not in state_of(replay(line, rules="redis-6.2"))
 
 
 def test_the_lowest_number_is_its_own_negative_up_to_6_2() -> None:

@@ -153,15 +153,8 @@ def test_one_text_among_integers() -> None:
         (ZSetValue([(b"b", -0.0), (b"a", 0.0)]), 11, "ZSET_LISTPACK",
          '13 13000000 0400 8161 02 00 01 8162 02 82"-0" 03 FF'),
         (ZSetValue([(b"a" * 65, -0.0)]), 7, "ZSET", "01 4041" + "61" * 65 + '02 "-0"'),
-        (ZSetValue([(b"a" * 65, float("-inf")), (b"b", float("nan"))]), 6, "ZSET",
-         "02 4041" + "61" * 65 + "FF 0162 FD"),
-        # Nothing at all: no packed form of it is sound.
-        (ListValue([]), 12, "LIST_QUICKLIST_2", "00"),
-        (ListValue([]), 6, "LIST", "00"),
-        (SetValue([]), 12, "SET", "00"),
-        (ZSetValue([]), 12, "ZSET_2", "00"),
-        (ZSetValue([]), 7, "ZSET", "00"),
-        (HashValue([]), 12, "HASH", "00"),
+        (ZSetValue([(b"a" * 65, float("-inf")), (b"b", float("inf"))]), 6, "ZSET",
+         "02 4041" + "61" * 65 + "FF 0162 FE"),
     ],
 )  # fmt: skip
 def test_bytes(value: Any, version: int, type_name: str, stored: str) -> None:
@@ -169,16 +162,28 @@ def test_bytes(value: Any, version: int, type_name: str, stored: str) -> None:
     assert value_of(value, target) == (type_name, specimen(stored))
 
 
-def test_nan_goes_last_and_is_noted() -> None:
+def test_scores_that_are_no_number_are_a_loss() -> None:
     nan = float("nan")
     value = ZSetValue([(b"n", nan), (b"b", float("inf")), (b"a", nan), (b"c", 1.0)])
-    data, written = saved_records([record(value)], redis(12))
+    with pytest.raises(LossError, match="2 scores that are no number"):
+        saved_records([record(value)], redis(12))
+    data, written = saved_records([record(value)], redis(12), allow_loss=True)
     (back,) = read_back(data)
     assert isinstance(back.value, ZSetValue)
-    assert [member for member, _ in back.value.members] == [b"c", b"b", b"a", b"n"]
-    assert back.value == value
-    (note,) = written.losses
-    assert (note.severity, note.times, note.needs) == ("note", 2, None)
+    assert [member for member, _ in back.value.members] == [b"c", b"b"]
+    (loss,) = written.losses
+    assert (loss.severity, loss.times, loss.needs) == ("loss", 2, None)
+
+
+@pytest.mark.parametrize("value", [ListValue([]), SetValue([]), ZSetValue([]), HashValue([])])
+@pytest.mark.parametrize("version", [2, 6, 12])
+def test_a_key_without_elements_is_none(value: Any, version: int) -> None:
+    """Servers delete such keys, and refuse files with them."""
+    with pytest.raises(LossError, match="without elements"):
+        saved_records([record(value)], redis(version))
+    data, written = saved_records([record(value)], redis(version), allow_loss=True)
+    assert read_back(data) == []
+    assert [(loss.severity, loss.times) for loss in written.losses] == [("loss", 1)]
 
 
 def test_packed_sorted_sets_are_sorted() -> None:
