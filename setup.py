@@ -1,7 +1,7 @@
 """Build of the compiled parts: the model's classes and the codec.
 
 Everything declarative stands in pyproject.toml. This file exists because the codec's constants are
-written from ``rdbtool/types.py``, the one table of opcodes and value types, before Cython runs.
+written from ``rdbtool/core/rdb_types.py``, the one table of opcodes and value types, before Cython runs.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ ROOT = Path(__file__).parent
 
 
 def write_constants(target: Path) -> None:
-    """Write the numbers of ``rdbtool/types.py`` as Cython enums."""
-    spec = importlib.util.spec_from_file_location("rdbtool_types", ROOT / "rdbtool/types.py")
+    """Write the numbers of ``rdbtool/core/rdb_types.py`` as Cython enums."""
+    spec = importlib.util.spec_from_file_location("rdbtool_types", ROOT / "rdbtool/core/rdb_types.py")
     assert spec is not None
     assert spec.loader is not None
     table = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(table)
-    lines = ["# Written by setup.py from rdbtool/types.py.", "", "cdef enum:"]
+    lines = ["# Written by setup.py from rdbtool/core/rdb_types.py.", "", "cdef enum:"]
     lines += [f"    TYPE_{row.name} = {row.code}" for row in table.VALUE_TYPES]
     lines += ["", "cdef enum:"]
     lines += [f"    OP_{row.name} = {row.code}" for row in table.OPCODES]
@@ -70,7 +70,7 @@ write_powers(ROOT / "rdbtool/_codec/_powers.h")
 #: Extensions are translated and compiled side by side; elsewhere processes would have to be spawned for it.
 JOBS = os.cpu_count() or 1 if sys.platform == "linux" else 1
 
-SOURCES = sorted((ROOT / "rdbtool").glob("*/*.pyx"))
+SOURCES = sorted((ROOT / "rdbtool").rglob("*.pyx"))
 
 setup(
     ext_modules=cythonize(

@@ -37,13 +37,14 @@ CONVERT = [RDBTOOL, "convert", "-q", "--force"]
 
 DECODE = "import rdbtool, sys; rdbtool.open(sys.argv[1]).feed(rdbtool.Null())"
 ITERATE = "import rdbtool, sys\nfor record in rdbtool.open(sys.argv[1]):\n    pass"
-CHECK_LOG = "import sys\nfrom rdbtool.reader.aof import open_aof\nopen_aof(sys.argv[1]).check()"
+CHECK_LOG = "import sys\nfrom rdbtool.reader.aof.reader import open_aof\nopen_aof(sys.argv[1]).check()"
 #: At its end it says what memory of its own it took at most; and, like a server, it does not take the data apart.
 REPLAY = """
 import os, sys
-from rdbtool.engine.log import Options, replay_log
-from rdbtool.reader.aof import open_aof
-from rdbtool.servers import Rules
+from rdbtool.engine.replay.loader import replay_log
+from rdbtool.engine.replay.options import Options
+from rdbtool.reader.aof.reader import open_aof
+from rdbtool.core.servers import Rules
 with open_aof(sys.argv[1]) as reader:
     loaded = replay_log(reader, Options(rules=Rules.parse("redis-7.0")))
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
@@ -54,10 +55,10 @@ os._exit(0)
 #: What saving takes of itself: replayed before, written to a file, as SAVE does it.
 WRITE = """
 import os, sys, time
-from rdbtool.analysis.origin import origin_of_log
-from rdbtool.analysis.transfer import Transfer
-from rdbtool.engine.log import replay_log
-from rdbtool.reader.aof import open_aof
+from rdbtool.dataset.origin import origin_of_log
+from rdbtool.operations.convert.transfer import Transfer
+from rdbtool.engine.replay.loader import replay_log
+from rdbtool.reader.aof.reader import open_aof
 from rdbtool.writer.targets import Target
 with open_aof(sys.argv[1]) as reader:
     origin = origin_of_log(replay_log(reader))

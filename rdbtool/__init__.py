@@ -17,45 +17,37 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from rdbtool._codec.digest import Digest as Digest
-    from rdbtool._codec.fingerprint import Fingerprint as Fingerprint
-    from rdbtool._codec.fit import Fit as Fit
-    from rdbtool._codec.json import Json as Json
-    from rdbtool._codec.jsonl import Jsonl as Jsonl
-    from rdbtool._codec.jsonl import value_json as value_json
-    from rdbtool._codec.keys import Keys as Keys
-    from rdbtool._codec.rdb import Rdb as Rdb
-    from rdbtool._codec.records import Records as Records
-    from rdbtool._codec.resp import Resp as Resp
-    from rdbtool._codec.selection import Selection as Selection
-    from rdbtool._codec.selection import slot_of as slot_of
+    from rdbtool._codec.encode.json import Json as Json
+    from rdbtool._codec.encode.jsonl import Jsonl as Jsonl
+    from rdbtool._codec.encode.jsonl import value_json as value_json
+    from rdbtool._codec.encode.keys import Keys as Keys
+    from rdbtool._codec.encode.rdb import Rdb as Rdb
+    from rdbtool._codec.encode.resp import Resp as Resp
+    from rdbtool._codec.filters.selection import Selection as Selection
+    from rdbtool._codec.filters.selection import slot_of as slot_of
+    from rdbtool._codec.filters.target import Fit as Fit
     from rdbtool._codec.sink import Null as Null
-    from rdbtool._codec.sizes import Sizes as Sizes
-    from rdbtool.analysis.convert import Converted as Converted
-    from rdbtool.analysis.convert import ConvertOptions as ConvertOptions
-    from rdbtool.analysis.convert import convert as convert
-    from rdbtool.analysis.keys import open_keys as open_keys
-    from rdbtool.analysis.replay import ReplayReport as ReplayReport
-    from rdbtool.analysis.replay import replay as replay
-    from rdbtool.analysis.rewrite import RewriteOptions as RewriteOptions
-    from rdbtool.analysis.rewrite import Rewritten as Rewritten
-    from rdbtool.analysis.rewrite import rewrite as rewrite
+    from rdbtool._codec.sinks.digest import Digest as Digest
+    from rdbtool._codec.sinks.fingerprint import Fingerprint as Fingerprint
+    from rdbtool._codec.sinks.records import Records as Records
+    from rdbtool._codec.sinks.sizes import Sizes as Sizes
+    from rdbtool.core.errors import FormatError as FormatError
+    from rdbtool.core.errors import InputError as InputError
+    from rdbtool.core.errors import LimitError as LimitError
+    from rdbtool.core.errors import Loss as Loss
+    from rdbtool.core.errors import LossError as LossError
+    from rdbtool.core.errors import PlaceError as PlaceError
+    from rdbtool.core.errors import RdbToolError as RdbToolError
+    from rdbtool.core.errors import ReplayError as ReplayError
+    from rdbtool.core.errors import UnsupportedError as UnsupportedError
+    from rdbtool.core.errors import describe_error as describe_error
+    from rdbtool.core.findings import Finding as Finding
+    from rdbtool.dataset.keys import open_keys as open_keys
+    from rdbtool.engine.command_errors import CommandError as CommandError
+    from rdbtool.engine.command_errors import UnknownEffectError as UnknownEffectError
     from rdbtool.engine.engine import Engine as Engine
-    from rdbtool.engine.errors import CommandError as CommandError
-    from rdbtool.engine.errors import UnknownEffectError as UnknownEffectError
     from rdbtool.engine.persistence.log import AppendLog as AppendLog
-    from rdbtool.engine.places import Places as Places
-    from rdbtool.errors import FormatError as FormatError
-    from rdbtool.errors import InputError as InputError
-    from rdbtool.errors import LimitError as LimitError
-    from rdbtool.errors import Loss as Loss
-    from rdbtool.errors import LossError as LossError
-    from rdbtool.errors import PlaceError as PlaceError
-    from rdbtool.errors import RdbToolError as RdbToolError
-    from rdbtool.errors import ReplayError as ReplayError
-    from rdbtool.errors import UnsupportedError as UnsupportedError
-    from rdbtool.errors import describe_error as describe_error
-    from rdbtool.findings import Finding as Finding
+    from rdbtool.engine.replay.places import Places as Places
     from rdbtool.model import ArrayValue as ArrayValue
     from rdbtool.model import Aux as Aux
     from rdbtool.model import FunctionLibrary as FunctionLibrary
@@ -68,10 +60,18 @@ if TYPE_CHECKING:
     from rdbtool.model import StreamValue as StreamValue
     from rdbtool.model import StringValue as StringValue
     from rdbtool.model import ZSetValue as ZSetValue
-    from rdbtool.reader.aof import AofReader as AofReader
-    from rdbtool.reader.jsonl import JsonlReader as JsonlReader
-    from rdbtool.reader.jsonl import open_jsonl as open_jsonl
-    from rdbtool.reader.open import open_any as open_any
+    from rdbtool.operations.convert.convert import Converted as Converted
+    from rdbtool.operations.convert.convert import ConvertOptions as ConvertOptions
+    from rdbtool.operations.convert.convert import convert as convert
+    from rdbtool.operations.convert.rewrite import RewriteOptions as RewriteOptions
+    from rdbtool.operations.convert.rewrite import Rewritten as Rewritten
+    from rdbtool.operations.convert.rewrite import rewrite as rewrite
+    from rdbtool.operations.replay.report import ReplayReport as ReplayReport
+    from rdbtool.operations.replay.report import replay as replay
+    from rdbtool.reader.aof.reader import AofReader as AofReader
+    from rdbtool.reader.jsonl.reader import JsonlReader as JsonlReader
+    from rdbtool.reader.jsonl.reader import open_jsonl as open_jsonl
+    from rdbtool.reader.open.dispatch import open_any as open_any
     from rdbtool.reader.rdb import RdbReader as RdbReader
     from rdbtool.reader.rdb import Totals as Totals
     from rdbtool.reader.rdb import open_rdb as _open_rdb
@@ -81,65 +81,65 @@ if TYPE_CHECKING:
     open = _open_rdb  # noqa: A001 - rdbtool.open reads like gzip.open
 
 _HOMES = {
-    "AofReader": "rdbtool.reader.aof",
+    "AofReader": "rdbtool.reader.aof.reader",
     "AppendLog": "rdbtool.engine.persistence.log",
     "ArrayValue": "rdbtool.model",
     "Aux": "rdbtool.model",
-    "CommandError": "rdbtool.engine.errors",
-    "ConvertOptions": "rdbtool.analysis.convert",
-    "Converted": "rdbtool.analysis.convert",
-    "Digest": "rdbtool._codec.digest",
+    "CommandError": "rdbtool.engine.command_errors",
+    "ConvertOptions": "rdbtool.operations.convert.convert",
+    "Converted": "rdbtool.operations.convert.convert",
+    "Digest": "rdbtool._codec.sinks.digest",
     "Engine": "rdbtool.engine.engine",
-    "Finding": "rdbtool.findings",
-    "Fingerprint": "rdbtool._codec.fingerprint",
-    "Fit": "rdbtool._codec.fit",
-    "FormatError": "rdbtool.errors",
+    "Finding": "rdbtool.core.findings",
+    "Fingerprint": "rdbtool._codec.sinks.fingerprint",
+    "Fit": "rdbtool._codec.filters.target",
+    "FormatError": "rdbtool.core.errors",
     "FunctionLibrary": "rdbtool.model",
     "HashValue": "rdbtool.model",
-    "InputError": "rdbtool.errors",
-    "Json": "rdbtool._codec.json",
-    "Jsonl": "rdbtool._codec.jsonl",
-    "JsonlReader": "rdbtool.reader.jsonl",
+    "InputError": "rdbtool.core.errors",
+    "Json": "rdbtool._codec.encode.json",
+    "Jsonl": "rdbtool._codec.encode.jsonl",
+    "JsonlReader": "rdbtool.reader.jsonl.reader",
     "KeyRecord": "rdbtool.model",
-    "Keys": "rdbtool._codec.keys",
-    "LimitError": "rdbtool.errors",
+    "Keys": "rdbtool._codec.encode.keys",
+    "LimitError": "rdbtool.core.errors",
     "ListValue": "rdbtool.model",
-    "Loss": "rdbtool.errors",
-    "LossError": "rdbtool.errors",
+    "Loss": "rdbtool.core.errors",
+    "LossError": "rdbtool.core.errors",
     "Null": "rdbtool._codec.sink",
     "OpaqueValue": "rdbtool.model",
-    "PlaceError": "rdbtool.errors",
-    "Places": "rdbtool.engine.places",
-    "Rdb": "rdbtool._codec.rdb",
+    "PlaceError": "rdbtool.core.errors",
+    "Places": "rdbtool.engine.replay.places",
+    "Rdb": "rdbtool._codec.encode.rdb",
     "RdbReader": "rdbtool.reader.rdb",
-    "RdbToolError": "rdbtool.errors",
-    "Records": "rdbtool._codec.records",
-    "ReplayError": "rdbtool.errors",
-    "ReplayReport": "rdbtool.analysis.replay",
-    "Resp": "rdbtool._codec.resp",
-    "RewriteOptions": "rdbtool.analysis.rewrite",
-    "Rewritten": "rdbtool.analysis.rewrite",
-    "Selection": "rdbtool._codec.selection",
+    "RdbToolError": "rdbtool.core.errors",
+    "Records": "rdbtool._codec.sinks.records",
+    "ReplayError": "rdbtool.core.errors",
+    "ReplayReport": "rdbtool.operations.replay.report",
+    "Resp": "rdbtool._codec.encode.resp",
+    "RewriteOptions": "rdbtool.operations.convert.rewrite",
+    "Rewritten": "rdbtool.operations.convert.rewrite",
+    "Selection": "rdbtool._codec.filters.selection",
     "SetValue": "rdbtool.model",
-    "Sizes": "rdbtool._codec.sizes",
+    "Sizes": "rdbtool._codec.sinks.sizes",
     "StreamID": "rdbtool.model",
     "StreamValue": "rdbtool.model",
     "StringValue": "rdbtool.model",
     "Target": "rdbtool.writer.targets",
     "Totals": "rdbtool.reader.rdb",
-    "UnknownEffectError": "rdbtool.engine.errors",
-    "UnsupportedError": "rdbtool.errors",
+    "UnknownEffectError": "rdbtool.engine.command_errors",
+    "UnsupportedError": "rdbtool.core.errors",
     "ZSetValue": "rdbtool.model",
-    "convert": "rdbtool.analysis.convert",
-    "describe_error": "rdbtool.errors",
+    "convert": "rdbtool.operations.convert.convert",
+    "describe_error": "rdbtool.core.errors",
     "open": "rdbtool.reader.rdb",
-    "open_any": "rdbtool.reader.open",
-    "open_jsonl": "rdbtool.reader.jsonl",
-    "open_keys": "rdbtool.analysis.keys",
-    "replay": "rdbtool.analysis.replay",
-    "rewrite": "rdbtool.analysis.rewrite",
-    "slot_of": "rdbtool._codec.selection",
-    "value_json": "rdbtool._codec.jsonl",
+    "open_any": "rdbtool.reader.open.dispatch",
+    "open_jsonl": "rdbtool.reader.jsonl.reader",
+    "open_keys": "rdbtool.dataset.keys",
+    "replay": "rdbtool.operations.replay.report",
+    "rewrite": "rdbtool.operations.convert.rewrite",
+    "slot_of": "rdbtool._codec.filters.selection",
+    "value_json": "rdbtool._codec.encode.jsonl",
     "write_rdb": "rdbtool.writer.rdb",
 }
 

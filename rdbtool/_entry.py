@@ -67,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _explain(error: Exception) -> int:
     """Print one sentence about an error and return the exit code that it stands for."""
-    from rdbtool.errors import LimitError, RdbToolError, describe_error  # noqa: PLC0415 - not for --version
+    from rdbtool.core.errors import LimitError, RdbToolError, describe_error  # noqa: PLC0415 - not for --version
 
     if isinstance(error, MemoryError):
         error = LimitError("out of memory")

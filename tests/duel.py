@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import server
 
 from rdbtool import Digest
-from rdbtool._codec.feed import feed_record
+from rdbtool._codec.replay_record import feed_record
 from rdbtool.engine import CommandError, Engine
 from rdbtool.engine.values import HashData, ListData, SetData, ZSetData
 

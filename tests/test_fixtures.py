@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rdbtool.types import OPCODES, VALUE_TYPES
+from rdbtool.core.rdb_types import OPCODES, VALUE_TYPES
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 SMALL = sorted((FIXTURES / "small").glob("*.rdb"))

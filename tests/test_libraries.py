@@ -3,7 +3,7 @@
 import pytest
 from server import ServerError
 
-from rdbtool.libraries import read_header, registers_nothing
+from rdbtool.core.functions import read_header, registers_nothing
 
 CALL = b"redis.register_function('f', function() return 1 end)"
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from rdbtool.servers import DEFAULT, RELEASES, Rules, choose_rules, first_writer, writer_of
+from rdbtool.core.servers import DEFAULT, RELEASES, Rules, choose_rules, first_writer, writer_of
 
 
 class Field(NamedTuple):

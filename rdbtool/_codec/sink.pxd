@@ -5,7 +5,7 @@
 # `commit` follows a complete record; `rollback` undoes all since the last commit. Expiries of members of a set or a
 # sorted set (KeyDB) follow its elements; those of fields come with their field.
 
-from rdbtool._codec.cursor cimport Bytes
+from rdbtool._codec.decode.cursor cimport Bytes
 from libc.stdint cimport int64_t, uint64_t
 
 cdef struct Head:

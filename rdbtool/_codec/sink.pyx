@@ -1,7 +1,7 @@
 # The base of all sinks, which ignores everything: the Null sink.
 
 from libc.stdint cimport int64_t, uint64_t
-from rdbtool._codec.cursor cimport Bytes
+from rdbtool._codec.decode.cursor cimport Bytes
 
 
 cdef class Sink:

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from rdbtool.analysis.rewrite import RewriteOptions, rewrite_again
 from rdbtool.cli.options import (
     AllowLoss,
     Clock,
@@ -27,9 +26,10 @@ from rdbtool.cli.options import (
     renames_of,
     target_of,
 )
-from rdbtool.sinks.progress import ProgressBar
-from rdbtool.sinks.written import remark_lines, rewritten_json, rewritten_line
-from rdbtool.writer.output import open_output
+from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite_again
+from rdbtool.report.convert import remark_lines, rewritten_json, rewritten_line
+from rdbtool.report.progress import ProgressBar
+from rdbtool.writer.atomic.output import open_output
 
 
 @expands

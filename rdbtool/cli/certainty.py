@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rdbtool.errors import clean
+from rdbtool.core.errors import clean
 
 if TYPE_CHECKING:
-    from rdbtool.engine.stops import Extent
-    from rdbtool.errors import UncertainError
+    from rdbtool.core.errors import UncertainError
+    from rdbtool.engine.replay.stops import Extent
 
 
 def print_extent(extent: Extent | None) -> None:

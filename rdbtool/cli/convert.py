@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from rdbtool.analysis.convert import FORMS, ConvertOptions, form_of
-from rdbtool.analysis.convert import convert as run
 from rdbtool.cli.options import (
     AllowLoss,
     DropParts,
@@ -31,9 +29,11 @@ from rdbtool.cli.options import (
     renames_of,
     target_of,
 )
-from rdbtool.sinks.progress import ProgressBar
-from rdbtool.sinks.written import converted_json, converted_line, left_lines, remark_lines
-from rdbtool.writer.output import open_output
+from rdbtool.operations.convert.convert import FORMS, ConvertOptions, form_of
+from rdbtool.operations.convert.convert import convert as run
+from rdbtool.report.convert import converted_json, converted_line, left_lines, remark_lines
+from rdbtool.report.progress import ProgressBar
+from rdbtool.writer.atomic.output import open_output
 
 
 @expands

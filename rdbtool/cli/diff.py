@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from rdbtool.analysis.diff import DiffOptions, open_diff
 from rdbtool.cli.certainty import print_remarks
 from rdbtool.cli.options import (
     Filters,
@@ -21,11 +20,12 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.sinks.progress import ProgressBar
-from rdbtool.writer.output import open_output
+from rdbtool.operations.diff.compare import DiffOptions, open_diff
+from rdbtool.report.progress import ProgressBar
+from rdbtool.writer.atomic.output import open_output
 
 if TYPE_CHECKING:
-    from rdbtool.engine.places import Places
+    from rdbtool.engine.replay.places import Places
 
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
@@ -126,11 +126,11 @@ def diff(
             if side.extent is not None:
                 print_remarks(f"{name}: {line}" for line in side.extent.lines())
         if as_commands:
-            from rdbtool.sinks.diff_commands import write_commands  # noqa: PLC0415 - shared libraries of the encoders
+            from rdbtool.report.diff_commands import write_commands  # noqa: PLC0415 - shared libraries of the encoders
 
             write_commands(comparison, output.write)
         else:
-            from rdbtool.sinks.diff import write_json, write_text  # noqa: PLC0415 - rich is not for commands
+            from rdbtool.report.diff import write_json, write_text  # noqa: PLC0415 - rich is not for commands
 
             if as_json:
                 write_json(comparison, output.write)

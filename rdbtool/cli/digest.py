@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from rdbtool.analysis.digest import compute_digest
-from rdbtool.analysis.keys import load_keys, size_of
 from rdbtool.cli.certainty import end_uncertain, print_extent, print_remarks
 from rdbtool.cli.options import (
     Filters,
@@ -21,12 +19,14 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.errors import json_name
-from rdbtool.reader.open import open_any
-from rdbtool.sinks.extent import skipped_json, stop_json
-from rdbtool.sinks.progress import ProgressBar
-from rdbtool.sinks.summary import rules_json
-from rdbtool.writer.output import open_output
+from rdbtool.core.errors import json_name
+from rdbtool.dataset.keys import load_keys, size_of
+from rdbtool.operations.info.digest import compute_digest
+from rdbtool.reader.open.dispatch import open_any
+from rdbtool.report.extent import skipped_json, stop_json
+from rdbtool.report.progress import ProgressBar
+from rdbtool.report.summary import rules_json
+from rdbtool.writer.atomic.output import open_output
 
 
 @expands

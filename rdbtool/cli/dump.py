@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from rdbtool.analysis.keys import load_keys, size_of
 from rdbtool.cli.certainty import end_uncertain, print_extent, print_remarks
 from rdbtool.cli.options import (
     AllowLoss,
@@ -27,10 +26,11 @@ from rdbtool.cli.options import (
     renames_of,
     target_of,
 )
-from rdbtool.reader.open import open_any
-from rdbtool.sinks.formats import DEFAULT_ESCAPES, ESCAPES, FORMATS, Format, format_of, write_keys
-from rdbtool.sinks.progress import ProgressBar
-from rdbtool.writer.output import open_output
+from rdbtool.dataset.keys import load_keys, size_of
+from rdbtool.reader.open.dispatch import open_any
+from rdbtool.report.formats import DEFAULT_ESCAPES, ESCAPES, FORMATS, Format, format_of, write_keys
+from rdbtool.report.progress import ProgressBar
+from rdbtool.writer.atomic.output import open_output
 
 
 @expands
@@ -141,7 +141,7 @@ def dump(
             keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
             dumped = write_keys(keys, out, form, selection=selection, progress=progress)
     if dumped.losses or dumped.large or any(dumped.left):
-        from rdbtool.sinks.written import dumped_lines  # noqa: PLC0415 - most dumps leave nothing to say
+        from rdbtool.report.convert import dumped_lines  # noqa: PLC0415 - most dumps leave nothing to say
 
         for line in dumped_lines(dumped):
             typer.echo(f"rdbtool: {line}", file=sys.stderr)
@@ -152,7 +152,7 @@ def dump(
 
 def _check_target(form: Format) -> None:
     if form.restore and form.target is not None:
-        from rdbtool.sinks.commands import has_restore  # noqa: PLC0415 - for commands only
+        from rdbtool.report.commands import has_restore  # noqa: PLC0415 - for commands only
 
         if not has_restore(form.target):
             raise typer.BadParameter(f"{form.target} is older than RESTORE: leave it out", param_hint="--restore")

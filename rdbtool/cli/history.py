@@ -8,9 +8,6 @@ from typing import Annotated, Final
 
 import typer
 
-from rdbtool.analysis.history import read_history
-from rdbtool.analysis.keys import size_of
-from rdbtool.analysis.replay import replay_options
 from rdbtool.cli.certainty import end_uncertain, print_extent, print_remarks
 from rdbtool.cli.options import (
     Clock,
@@ -25,10 +22,13 @@ from rdbtool.cli.options import (
     key_bytes,
     renames_of,
 )
-from rdbtool.reader.open import open_any
-from rdbtool.sinks.history import history_sink
-from rdbtool.sinks.progress import ProgressBar
-from rdbtool.writer.output import open_output
+from rdbtool.dataset.keys import size_of
+from rdbtool.engine.replay.options import replay_options
+from rdbtool.operations.history.history import read_history
+from rdbtool.reader.open.dispatch import open_any
+from rdbtool.report.history import history_sink
+from rdbtool.report.progress import ProgressBar
+from rdbtool.writer.atomic.output import open_output
 
 #: Bytes of output that are held in memory; more of it goes to a temporary file.
 _HELD: Final = 1 << 24

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-from rdbtool.analysis.keys import size_of
-from rdbtool.analysis.summary import summarize_any
 from rdbtool.cli.certainty import end_uncertain, print_remarks
 from rdbtool.cli.options import (
     Json,
@@ -18,10 +16,12 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.reader.open import open_any
-from rdbtool.sinks.progress import ProgressBar
-from rdbtool.sinks.summaries import any_summary_json, any_summary_text
-from rdbtool.writer.output import open_output
+from rdbtool.dataset.keys import size_of
+from rdbtool.operations.info.summary import summarize_any
+from rdbtool.reader.open.dispatch import open_any
+from rdbtool.report.progress import ProgressBar
+from rdbtool.report.summaries import any_summary_json, any_summary_text
+from rdbtool.writer.atomic.output import open_output
 
 
 @expands

@@ -9,10 +9,10 @@ import typer
 
 from rdbtool.cli.options import Json, Source, expands, place
 from rdbtool.engine.keyspec import keys_of
-from rdbtool.reader.trace_log import trace_any
-from rdbtool.reader.trace_search import Wanted, trace_wanted
-from rdbtool.sinks.inspection import write_inspection
-from rdbtool.writer.output import open_output
+from rdbtool.reader.inspect.aof import trace_any
+from rdbtool.reader.inspect.search import Wanted, trace_wanted
+from rdbtool.report.inspection import write_inspection
+from rdbtool.writer.atomic.output import open_output
 
 #: Of longer rows of entries, the middle is left out.
 _MAX_CHILDREN = 16

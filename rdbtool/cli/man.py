@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rdbtool.cli.app import COMMANDS, PROGRAM, build_command, build_group
-from rdbtool.codes import CODES
+from rdbtool.core.codes import CODES
 
 _EXIT_CODES = (
     ("0", "yes: the data is sound, and what was asked for is done"),

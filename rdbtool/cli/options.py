@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from rdbtool.servers import Rules
-from rdbtool.types import KIND_ALIASES, KINDS
+from rdbtool.core.rdb_types import KIND_ALIASES, KINDS
+from rdbtool.core.servers import Rules
 
 if TYPE_CHECKING:
-    from rdbtool._codec.selection import Selection
-    from rdbtool.analysis.leaving import Leaving
-    from rdbtool.engine.places import Places
+    from rdbtool._codec.filters.selection import Selection
+    from rdbtool.engine.replay.places import Places
+    from rdbtool.operations.convert.omissions import Leaving
     from rdbtool.writer.targets import Target
 
 Source = Annotated[
@@ -148,7 +148,7 @@ class Clock:
             return time.time_ns() // 1_000_000
         if re.fullmatch(r"-?\d+", self.now):
             return int(self.now)
-        from rdbtool.moments import parse_moment  # noqa: PLC0415 - rarely needed
+        from rdbtool.core.moments import parse_moment  # noqa: PLC0415 - rarely needed
 
         try:
             moment = parse_moment(self.now)
@@ -199,7 +199,7 @@ class Filters(Clock):
 
     def leaving(self, drop: list[str] | None, *, functions: bool | None) -> Leaving:
         """Return what stays behind. Raises BadParameter."""
-        from rdbtool.analysis.leaving import Leaving  # noqa: PLC0415 - for commands that write datasets
+        from rdbtool.operations.convert.omissions import Leaving  # noqa: PLC0415 - for commands that write datasets
 
         try:
             return Leaving.parse(drop or (), functions=functions, has_filter=self.are_about_keys)
@@ -210,7 +210,7 @@ class Filters(Clock):
         """Return what the reader selects by; None if every key is wanted. Raises BadParameter."""
         if not self.are_about_keys and self.expired is None:
             return None
-        from rdbtool._codec.selection import Selection  # noqa: PLC0415 - rarely needed
+        from rdbtool._codec.filters.selection import Selection  # noqa: PLC0415 - rarely needed
         from rdbtool.reader.globs import compile_glob  # noqa: PLC0415 - rarely needed
 
         globs = [compile_glob(os.fsencode(pattern)) for pattern in self.glob or ()]
@@ -275,7 +275,7 @@ def renames_of(given: list[str] | None) -> dict[str, str] | None:
     """Return the commands by the names that ``--rename-command`` gives them, None without any. Raises BadParameter."""
     if not given:
         return None
-    from rdbtool.engine.renames import Renames  # noqa: PLC0415 - rarely needed
+    from rdbtool.engine.replay.renames import Renames  # noqa: PLC0415 - rarely needed
 
     commands: dict[str, str] = {}
     for text in given:
@@ -321,7 +321,7 @@ class Stop:
         given = [choice for choice in (self.until, self.before, self.before_last) if choice is not None]
         if not given and not self.skip_command:
             return None
-        from rdbtool.engine.places import Place, Places, command_named, skipped_command  # noqa: PLC0415 - for logs only
+        from rdbtool.engine.replay.places import Place, Places, command_named, skipped_command  # noqa: PLC0415 - for logs only
 
         names = [f"--{name}{suffix}" for name in ("until", "before", "before-last", "skip-command")]
         if len(given) > 1:

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from rdbtool.analysis.repair import RepairOptions
-from rdbtool.analysis.repair import repair as run
 from rdbtool.cli.options import (
     Clock,
     Force,
@@ -21,9 +19,11 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.sinks.progress import ProgressBar
-from rdbtool.sinks.repair import repair_json, repair_lines
-from rdbtool.writer.output import open_output
+from rdbtool.operations.repair.run import RepairOptions
+from rdbtool.operations.repair.run import repair as run
+from rdbtool.report.progress import ProgressBar
+from rdbtool.report.repair import repair_json, repair_lines
+from rdbtool.writer.atomic.output import open_output
 
 
 @expands

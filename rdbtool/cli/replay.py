@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from rdbtool.analysis.keys import size_of
-from rdbtool.analysis.replay import replay_options, replay_reader
 from rdbtool.cli.certainty import end_uncertain
 from rdbtool.cli.options import (
     Clock,
@@ -22,10 +20,13 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.reader.open import open_any
-from rdbtool.sinks.progress import ProgressBar
-from rdbtool.sinks.replay import replay_json, replay_text
-from rdbtool.writer.output import open_output
+from rdbtool.dataset.keys import size_of
+from rdbtool.engine.replay.options import replay_options
+from rdbtool.operations.replay.report import replay_reader
+from rdbtool.reader.open.dispatch import open_any
+from rdbtool.report.progress import ProgressBar
+from rdbtool.report.replay import replay_json, replay_text
+from rdbtool.writer.atomic.output import open_output
 
 
 @expands

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from rdbtool.analysis.judging import Judged, code_of, exit_code, judge
-from rdbtool.analysis.validate import Checks
 from rdbtool.cli.options import (
     Clock,
     NoProgress,
@@ -20,14 +18,16 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.errors import InputError
-from rdbtool.servers import Rules
-from rdbtool.sinks.progress import ProgressBar
+from rdbtool.core.errors import InputError
+from rdbtool.core.servers import Rules
+from rdbtool.operations.validate.batch import Judged, code_of, exit_code, judge
+from rdbtool.operations.validate.verdict import Checks
+from rdbtool.report.progress import ProgressBar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rdbtool.analysis.policies import Policies
+    from rdbtool.operations.validate.policies import Policies
 
 _T = TypeVar("_T")
 
@@ -160,7 +160,7 @@ def validate(
 
 def _complain(judged: Sequence[Judged], *, strict: bool) -> None:
     """Write a line about each source that is not good."""
-    from rdbtool.sinks.verdict import verdict_line  # noqa: PLC0415 - silence needs no words
+    from rdbtool.report.verdict import verdict_line  # noqa: PLC0415 - silence needs no words
 
     for row in judged:
         if code_of(row, strict=strict):
@@ -177,13 +177,13 @@ def _print(text: str) -> None:
 def _render(form: str, judged: Sequence[Judged], *, strict: bool) -> str:
     # Only what is asked for is imported, as above.
     if form == "json":
-        from rdbtool.sinks.verdict_json import verdicts_json as render  # noqa: PLC0415 - see above
+        from rdbtool.report.verdict_json import verdicts_json as render  # noqa: PLC0415 - see above
     elif form == "github":
-        from rdbtool.sinks.verdict_github import verdicts_github as render  # noqa: PLC0415 - see above
+        from rdbtool.report.verdict_github import verdicts_github as render  # noqa: PLC0415 - see above
     elif form == "junit":
-        from rdbtool.sinks.verdict_junit import verdicts_junit as render  # noqa: PLC0415 - see above
+        from rdbtool.report.verdict_junit import verdicts_junit as render  # noqa: PLC0415 - see above
     else:
-        from rdbtool.sinks.verdict import verdicts_text as render  # noqa: PLC0415 - see above
+        from rdbtool.report.verdict import verdicts_text as render  # noqa: PLC0415 - see above
     return render(judged, strict=strict)
 
 
@@ -200,7 +200,7 @@ def _policies(
     """Return what was asked for, None where nothing was. Raises BadParameter."""
     if all(given is None for given in (min_keys, max_age, min_version, digest)) and not keys:
         return None
-    from rdbtool.analysis.policies import (  # noqa: PLC0415 - most checks have none
+    from rdbtool.operations.validate.policies import (  # noqa: PLC0415 - most checks have none
         Policies,
         Range,
         parse_age,

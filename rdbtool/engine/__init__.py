@@ -1,6 +1,6 @@
 """The mini-engine: it executes the write commands of a log and ends where a server ends."""
 
+from rdbtool.engine.command_errors import CommandError, UnknownCommandError
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import CommandError, UnknownCommandError
 
 __all__ = ["CommandError", "Engine", "UnknownCommandError"]

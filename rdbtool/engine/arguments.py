@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from rdbtool.engine.errors import NOT_A_FLOAT, NOT_AN_INTEGER, CommandError
+from rdbtool.engine.command_errors import NOT_A_FLOAT, NOT_AN_INTEGER, CommandError
 
 INT32_MIN: Final = -(1 << 31)
 INT32_MAX: Final = (1 << 31) - 1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rdbtool.engine.errors import CommandError
-from rdbtool.engine.words import since_version
-from rdbtool.errors import FormatError, LimitError, UnsupportedError
+from rdbtool.core.errors import FormatError, LimitError, UnsupportedError
+from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS
+from rdbtool.core.servers import Rules
+from rdbtool.engine.command_errors import CommandError
+from rdbtool.engine.inference.release_words import since_version
 from rdbtool.model import FunctionLibrary
 from rdbtool.reader.payload import FOOTER_SIZE, FooterError, check_footer
-from rdbtool.servers import Rules
-from rdbtool.types import REDIS, VALKEY, VERSIONS
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine

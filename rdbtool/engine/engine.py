@@ -11,18 +11,18 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from rdbtool.engine.errors import ArityError, CommandError, UnknownCommandError
+from rdbtool.core.products import KEYDB, Product
+from rdbtool.core.servers import DEFAULT, Rules
+from rdbtool.engine.command_errors import ArityError, CommandError, UnknownCommandError
+from rdbtool.engine.inference.least_server import UnmetNeedError
+from rdbtool.engine.inference.release_words import WORDS, Since
 from rdbtool.engine.keyspace import Db
-from rdbtool.engine.needs import UnmetNeedError
 from rdbtool.engine.table import COMMANDS, CONTAINERS, Command
 from rdbtool.engine.values import HashData, SetData, ZSetData
-from rdbtool.engine.words import WORDS, Since
 from rdbtool.model import FunctionLibrary, KeyRecord
-from rdbtool.products import KEYDB, Product
-from rdbtool.servers import DEFAULT, Rules
 
 if TYPE_CHECKING:
-    from rdbtool.engine.needs import Needs
+    from rdbtool.engine.inference.least_server import Needs
     from rdbtool.writer.rdb import Written
     from rdbtool.writer.targets import Target
 
@@ -181,7 +181,7 @@ class Engine:
         """
         if not len(record.value) and record.kind in NEVER_EMPTY and self.rules.has((6, 2)):
             return
-        from rdbtool.engine.convert import record_data  # noqa: PLC0415 - convert imports the values of all families
+        from rdbtool.engine.export.key_records import record_data  # noqa: PLC0415 - convert imports the values of all families
 
         db = self.database(record.db)
         data = record_data(record, self.share)
@@ -215,7 +215,7 @@ class Engine:
 
     def record(self, key: bytes) -> KeyRecord | None:
         """Return a key of the current database as a record, None where there is none."""
-        from rdbtool.engine.convert import to_value  # noqa: PLC0415 - as above
+        from rdbtool.engine.export.key_records import to_value  # noqa: PLC0415 - as above
 
         data = self.db.keys.get(key)
         if data is None:
@@ -224,7 +224,7 @@ class Engine:
 
     def records(self) -> Iterator[KeyRecord]:
         """Yield all keys as records, database by database, in the order in which they came to be."""
-        from rdbtool.engine.convert import member_expiries, to_value  # noqa: PLC0415 - as above
+        from rdbtool.engine.export.key_records import member_expiries, to_value  # noqa: PLC0415 - as above
 
         for index, db in sorted(self.dbs.items()):
             expires = db.expires

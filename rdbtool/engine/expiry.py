@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
-from rdbtool.engine.errors import SYNTAX, CommandError, UnknownEffectError
+from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownEffectError
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine

@@ -7,7 +7,7 @@
 from cpython.dict cimport PyDict_SetItem, PyDict_Size
 from cpython.object cimport PyObject
 
-from rdbtool.engine.errors import WrongTypeError
+from rdbtool.engine.command_errors import WrongTypeError
 
 cdef extern from "Python.h":
     PyObject *PyDict_GetItemWithError(object mapping, object key) except? NULL

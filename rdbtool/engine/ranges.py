@@ -12,9 +12,9 @@ from bisect import bisect_left, bisect_right
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from rdbtool.core.servers import Rules
 from rdbtool.engine.arguments import parse_float, parse_int
-from rdbtool.engine.errors import NOT_A_FLOAT, CommandError
-from rdbtool.servers import Rules
+from rdbtool.engine.command_errors import NOT_A_FLOAT, CommandError
 
 NOT_A_SCORE_RANGE: Final = "ERR min or max is not a float"
 NOT_A_LEX_RANGE: Final = "ERR min or max not valid string range item"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rdbtool.engine.errors import CommandError, UnknownEffectError, WrongTypeError
+from rdbtool.engine.command_errors import CommandError, UnknownEffectError, WrongTypeError
 from rdbtool.engine.keyspace import Db
 from rdbtool.engine.values import StringData
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from rdbtool.engine.words import Since
-from rdbtool.servers import Release
+from rdbtool.core.servers import Release
+from rdbtool.engine.inference.release_words import Since
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine

@@ -1,7 +1,7 @@
 # The mutable values of the keyspace.
 #
 # A key maps to one of: bytes (string), StringData (a long string under change), ListData, SetData, ZSetData, HashData,
-# StreamData (see rdbtool.engine.streams) or the model's OpaqueValue and ArrayValue. They are built-in containers with a
+# StreamData (see rdbtool.engine.streams.data) or the model's OpaqueValue and ArrayValue. They are built-in containers with a
 # name: a log holds millions, and a wrapper object each would double memory. Sets are dicts with None as value,
 # because a dict takes a third of the room of a set of that size. Compiled, because a log is mostly commands that add:
 # the methods that take a whole command are their inner loops.
@@ -15,8 +15,8 @@ from cpython.dict cimport PyDict_SetItem, PyDict_Size
 from cpython.tuple cimport PyTuple_GET_SIZE
 from libc.math cimport signbit
 from libc.stdint cimport uint8_t
-from rdbtool._codec.cursor cimport rt_parse_double
-from rdbtool._codec.scores cimport in_doubt
+from rdbtool._codec.decode.cursor cimport rt_parse_double
+from rdbtool._codec.decode.scores cimport in_doubt
 
 cdef enum:
     _UNORDERED = 0

@@ -6,8 +6,8 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from rdbtool.errors import FormatError
-from rdbtool.reader.lines import Command, LineParser
+from rdbtool.core.errors import FormatError
+from rdbtool.reader.aof.text_parser import Command, LineParser
 
 RREPLAY: Final = b"RREPLAY"
 

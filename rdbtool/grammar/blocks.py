@@ -12,6 +12,8 @@ from typing import Any
 
 from construct import ConstructError
 
+from rdbtool.core.location import Where
+from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE, REDIS, VERSIONS, value_types
 from rdbtool.grammar.items import accept_unit, parse_unit
 from rdbtool.grammar.lift import lift_value
 from rdbtool.grammar.reading import MemoryStream, Place, Reading
@@ -19,8 +21,6 @@ from rdbtool.grammar.record import RULES, VALUES
 from rdbtool.grammar.refusal import as_our_error
 from rdbtool.grammar.state import FileState
 from rdbtool.model import Item, KeyRecord, Value
-from rdbtool.span import Where
-from rdbtool.types import DEFAULT_MAX_INFLATE, REDIS, VERSIONS, value_types
 
 
 class Parsed:

@@ -10,12 +10,12 @@ from typing import Any
 
 from construct import Construct
 
+from rdbtool.core.rdb_types import MAX_FIELD_EXPIRE_MS
 from rdbtool.grammar.fields import I64LE, Counted, Fields, Must, Row
 from rdbtool.grammar.listpack import listpack
 from rdbtool.grammar.packed import Entry
 from rdbtool.grammar.primitives import LEN, STR, read_length, write_length
 from rdbtool.grammar.reading import Reading
-from rdbtool.types import MAX_FIELD_EXPIRE_MS
 
 CODE = "RDB207"
 _BOUNDS = f"a field expiry from 0 to {MAX_FIELD_EXPIRE_MS} ms"

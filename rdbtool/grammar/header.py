@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from construct import Container
 
-from rdbtool.errors import FormatError, UnsupportedError
+from rdbtool.core.errors import FormatError, UnsupportedError
+from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS
 from rdbtool.grammar.fields import Fields, Octets
 from rdbtool.grammar.reading import Reading
 from rdbtool.model import Header
-from rdbtool.types import REDIS, VALKEY, VERSIONS
 
 #: Size in bytes, whatever the magic.
 HEADER_SIZE = 9

@@ -7,7 +7,10 @@ from typing import TypeVar
 
 from construct import ConstructError
 
-from rdbtool.errors import FormatError, RdbToolError
+from rdbtool.core.errors import FormatError, RdbToolError
+from rdbtool.core.location import Where
+from rdbtool.core.products import BY_AUX, BY_OPCODE, KEYDB, product_of_version
+from rdbtool.core.rdb_types import CHECKSUM_SINCE, ValueType
 from rdbtool.grammar.header import HEADER_SIZE, detect_magic, judge_header, parse_header
 from rdbtool.grammar.lift import lift_item, lift_record
 from rdbtool.grammar.primitives import text
@@ -17,9 +20,6 @@ from rdbtool.grammar.refusal import as_our_error
 from rdbtool.grammar.state import FileState
 from rdbtool.grammar.trace import Trace, Tracer
 from rdbtool.model import Header, Item, KeyRecord
-from rdbtool.products import BY_AUX, BY_OPCODE, KEYDB, product_of_version
-from rdbtool.span import Where
-from rdbtool.types import CHECKSUM_SINCE, ValueType
 
 _T = TypeVar("_T")
 

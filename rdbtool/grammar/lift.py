@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from rdbtool.core.location import Span
 from rdbtool.grammar.lift_stream import lift_stream
 from rdbtool.grammar.members import member_expiries
 from rdbtool.grammar.module import module_name
@@ -40,7 +41,6 @@ from rdbtool.model import (
     Value,
     ZSetValue,
 )
-from rdbtool.span import Span
 
 Templates = dict[int, tuple[bytes, ...]]
 

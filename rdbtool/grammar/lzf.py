@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rdbtool.errors import LimitError
+from rdbtool.core.errors import LimitError
 from rdbtool.grammar.reading import Reading
 from rdbtool.grammar.refusal import RefusalError, more_bytes
-from rdbtool.octets.lzf import LzfError, inflate
+from rdbtool.io.lzf import LzfError, inflate
 
 
 def scan_lzf(packed: bytes) -> Iterator[tuple[int, int, int, int]]:

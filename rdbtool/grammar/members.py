@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from construct import Construct
 
+from rdbtool.core.rdb_types import MEMBER_EXPIRY_AUX, MEMBER_EXPIRY_VERSION, OPCODES
 from rdbtool.grammar.primitives import Stored, read_int64, read_string, text, write_string
 from rdbtool.grammar.reading import Reading
 from rdbtool.grammar.refusal import RefusalError
-from rdbtool.types import MEMBER_EXPIRY_AUX, MEMBER_EXPIRY_VERSION, OPCODES
 
 _AUX: Final = next(row.code for row in OPCODES if row.name == "AUX")
 

@@ -1,6 +1,6 @@
 """The opcodes (format A6): what follows each one's byte.
 
-Names and numbers come from the one table in ``rdbtool.types``; 243 means different things under REDIS and
+Names and numbers come from the one table in ``rdbtool.core.rdb_types``; 243 means different things under REDIS and
 VALKEY. KEY_META, HASH_TEMPLATE (242) and FUNCTION_PRE_GA are known from secondary sources.
 """
 
@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from construct import If
 
+from rdbtool.core.rdb_types import CHECKSUM_SINCE
 from rdbtool.grammar.fields import I32LE, I64LE, U8, U64LE, Counted, Fields, Must, Octets, Raw, Row
 from rdbtool.grammar.module import CODE as MODULE_CODE
 from rdbtool.grammar.module import UINT, ModuleData
 from rdbtool.grammar.primitives import LEN, STR
 from rdbtool.grammar.templates import HASH_TEMPLATE
-from rdbtool.types import CHECKSUM_SINCE
 
 CODE = "RDB107"
 _MAX_DB = (1 << 31) - 1

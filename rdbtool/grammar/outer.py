@@ -10,14 +10,14 @@ from typing import Any, Final, NamedTuple
 
 from construct import ConstructError
 
-from rdbtool.errors import LimitError
+from rdbtool.core.errors import LimitError
+from rdbtool.core.rdb_types import MEMBER_EXPIRY_KINDS, value_types
 from rdbtool.grammar.fields import I64LE, Counted, Fields, Octets, Row
 from rdbtool.grammar.members import MEMBER_EXPIRIES
 from rdbtool.grammar.primitives import KEY, LEN, Stored, String, read_length, read_string
 from rdbtool.grammar.reading import Bytestream, Place, Reading
 from rdbtool.grammar.state import FileState
 from rdbtool.grammar.stream import stream_of
-from rdbtool.types import MEMBER_EXPIRY_KINDS, value_types
 
 _COMPRESSED: Final = 0xC3
 _NOT_FINITE: Final = 253

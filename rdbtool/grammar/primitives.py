@@ -11,10 +11,10 @@ from typing import Any
 
 from construct import Construct
 
-from rdbtool.errors import LimitError
+from rdbtool.core.errors import LimitError
+from rdbtool.core.rdb_types import LZF_MAX_RATIO
 from rdbtool.grammar.lzf import inflate_string
 from rdbtool.grammar.reading import Reading
-from rdbtool.types import LZF_MAX_RATIO
 
 #: The largest LEN. As a count it is an error mark on servers.
 U64_MAX = (1 << 64) - 1

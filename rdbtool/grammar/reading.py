@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
 from rdbtool.grammar.refusal import RefusalError, more_bytes
-from rdbtool.types import DEFAULT_MAX_INFLATE
 
 #: Bytes asked for at once where the source does not know its size.
 _PIECE = 1 << 20

@@ -1,6 +1,6 @@
 """A unit of the file's loop (format A1): one byte, then an opcode's payload or a key and its value.
 
-Numbers and names come from the one table in ``rdbtool.types``; here each name gets its construct. The table
+Numbers and names come from the one table in ``rdbtool.core.rdb_types``; here each name gets its construct. The table
 has rows of their own for numbers that differ between REDIS and VALKEY.
 """
 
@@ -8,17 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from rdbtool.errors import UnsupportedError
-from rdbtool.grammar import array, collections, hashes, intset, module, quicklist, stream, templates, zipmap
-from rdbtool.grammar.fields import Fields
-from rdbtool.grammar.members import MEMBER_EXPIRIES
-from rdbtool.grammar.opcodes import OPCODE_PAYLOADS
-from rdbtool.grammar.primitives import KEY
-from rdbtool.grammar.reading import Reading
-from rdbtool.grammar.refusal import RefusalError
-from rdbtool.grammar.state import FileState
-from rdbtool.products import BY_NAME, BY_OPCODE
-from rdbtool.types import (
+from rdbtool.core.errors import UnsupportedError
+from rdbtool.core.products import BY_NAME, BY_OPCODE
+from rdbtool.core.rdb_types import (
     CHECKSUM_SINCE,
     MEMBER_EXPIRY_KINDS,
     UNREADABLE_TYPES,
@@ -28,6 +20,14 @@ from rdbtool.types import (
     opcodes,
     value_types,
 )
+from rdbtool.grammar import array, collections, hashes, intset, module, quicklist, stream, templates, zipmap
+from rdbtool.grammar.fields import Fields
+from rdbtool.grammar.members import MEMBER_EXPIRIES
+from rdbtool.grammar.opcodes import OPCODE_PAYLOADS
+from rdbtool.grammar.primitives import KEY
+from rdbtool.grammar.reading import Reading
+from rdbtool.grammar.refusal import RefusalError
+from rdbtool.grammar.state import FileState
 
 #: The construct of a value by its type's name in the table.
 VALUES: Final[dict[str, Any]] = {

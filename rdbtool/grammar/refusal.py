@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from construct import ConstructError
 
-from rdbtool.errors import FormatError
-from rdbtool.span import Where
+from rdbtool.core.errors import FormatError
+from rdbtool.core.location import Where
 
 
 class RefusalError(ConstructError):  # type: ignore[misc]  # construct has no type information

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
 from rdbtool.model import Header
-from rdbtool.types import DEFAULT_MAX_INFLATE
 
 
 @dataclass(slots=True)

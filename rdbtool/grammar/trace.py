@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rdbtool.errors import RdbToolError
+from rdbtool.core.errors import RdbToolError
 from rdbtool.grammar.primitives import Lzf
 from rdbtool.model import Header, Item, KeyRecord
 

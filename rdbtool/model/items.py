@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rdbtool.span import Span
+from rdbtool.core.location import Span
 
 
 class Header(NamedTuple):

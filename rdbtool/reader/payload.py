@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rdbtool._codec.selection import Selection
-from rdbtool.errors import FormatError, UnsupportedError
+from rdbtool._codec.filters.selection import Selection
+from rdbtool.core.errors import FormatError, UnsupportedError
+from rdbtool.core.location import Where
+from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, value_types
+from rdbtool.core.servers import COMMON_VERSION, Rules
+from rdbtool.io.crc64 import crc64
 from rdbtool.model import KeyRecord
-from rdbtool.octets.crc64 import crc64
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.servers import COMMON_VERSION, Rules
-from rdbtool.span import Where
-from rdbtool.types import REDIS, VALKEY, VERSIONS, value_types
 
 if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink

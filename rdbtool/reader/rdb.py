@@ -13,19 +13,19 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self
 
-from rdbtool._codec.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
-from rdbtool._codec.records import Records
-from rdbtool._codec.window import Window, WindowLimitError
-from rdbtool.errors import FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
+from rdbtool._codec.decode.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
+from rdbtool._codec.decode.window import Window, WindowLimitError
+from rdbtool._codec.sinks.records import Records
+from rdbtool.core.errors import FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
+from rdbtool.core.products import BY_NAME, Product
+from rdbtool.core.rdb_types import BACKENDS, DEFAULT_MAX_INFLATE
+from rdbtool.core.servers import RulesChoice, choose_rules
+from rdbtool.io.source import Source, open_source
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
-from rdbtool.octets.source import Source, open_source
-from rdbtool.products import BY_NAME, Product
-from rdbtool.reader.windows import WindowStream, open_window, too_large
-from rdbtool.servers import RulesChoice, choose_rules
-from rdbtool.types import BACKENDS, DEFAULT_MAX_INFLATE
+from rdbtool.reader.open.windows import WindowStream, open_window, too_large
 
 if TYPE_CHECKING:
-    from rdbtool._codec.selection import Selection
+    from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
     from rdbtool.grammar.outer import Outer
     from rdbtool.grammar.state import FileState
@@ -243,7 +243,7 @@ class RdbReader:
 
     def _read_by_grammar(self, sink: Sink, selection: Selection | None) -> None:
         """Let the grammar read the item at hand: it raises, or its record is fed to ``sink``."""
-        from rdbtool._codec.feed import feed_item, feed_record  # noqa: PLC0415 - as below
+        from rdbtool._codec.replay_record import feed_item, feed_record  # noqa: PLC0415 - as below
         from rdbtool.grammar import read_item  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
 
         decoder = self._decoder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rdbtool.errors import Loss, describe_key
+from rdbtool.core.errors import Loss, describe_key
 
 
 def describe_loss(loss: Loss) -> str:

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from rdbtool._codec.feed import feed_item, feed_record
-from rdbtool._codec.fit import Fit
-from rdbtool._codec.rdb import Rdb
-from rdbtool.errors import Loss
+from rdbtool._codec.encode.rdb import Rdb
+from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.replay_record import feed_item, feed_record
+from rdbtool._codec.sink import Null
+from rdbtool.core.errors import Loss
 from rdbtool.model import Header, Item, KeyRecord
 from rdbtool.writer.targets import Target
 
 if TYPE_CHECKING:
-    from rdbtool._codec.selection import Selection
+    from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
 
 
@@ -41,6 +42,22 @@ class Feeding(Protocol):
         progress: Callable[[int], object] | None = None,
     ) -> object:
         """Tell ``sink`` of everything that the source has."""
+
+
+def raise_target(
+    target: Target, source: Feeding, *, commands: bool = False, selection: Selection | None = None
+) -> Target:
+    """Return ``target``, or the first newer version of Redis that holds what ``target`` cannot.
+
+    ``commands``: it is to be written as commands.
+    """
+    magic, version, release = target
+    fit = Fit(Null(), magic=magic, version=version, release=release, commands=commands, allow_loss=True)
+    source.feed(fit, selection=selection)
+    fit.close()
+    if selection is not None:
+        selection.taken = 0
+    return target.raised_for(fit.losses)
 
 
 def write_rdb(

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple, Self
 
-from rdbtool.errors import Loss
+from rdbtool.core.errors import Loss
+from rdbtool.core.rdb_types import REDIS, VERSIONS
+from rdbtool.core.servers import COMMON_VERSION, Rules, writer_of
 from rdbtool.model import Aux, Header
-from rdbtool.servers import COMMON_VERSION, Rules, writer_of
-from rdbtool.types import REDIS, VERSIONS
 
 _FORMAT: Final = re.compile(r"rdb-(\d{1,3})")
 

@@ -8,8 +8,8 @@ from aof.logs import command, sets
 from command import FIXTURES
 
 import rdbtool
-from rdbtool.analysis.history import Touch, read_history
-from rdbtool.reader.open import open_any
+from rdbtool.operations.history.history import Touch, read_history
+from rdbtool.reader.open.dispatch import open_any
 
 LOG = FIXTURES / "redis-7.0.15" / "aof-preamble"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from rdbtool.errors import FormatError
-from rdbtool.reader.aof import AofReader, open_aof
-from rdbtool.reader.batches import AofCommand
+from rdbtool.core.errors import FormatError
+from rdbtool.reader.aof.batches import AofCommand
+from rdbtool.reader.aof.reader import AofReader, open_aof
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 LOGS = sorted(path for path in FIXTURES.glob("*/aof-*") if path.is_dir() or path.suffix == ".aof")

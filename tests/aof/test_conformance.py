@@ -12,11 +12,11 @@ import random
 import pytest
 from aof.logs import command
 
-from rdbtool._codec.aof import DECLINED, ENDED, PAUSED, Scanner
-from rdbtool._codec.window import Window
-from rdbtool.errors import FormatError
-from rdbtool.reader.lines import Annotation, LineParser
-from rdbtool.reader.windows import WindowStream
+from rdbtool._codec.decode.aof_scanner import DECLINED, ENDED, PAUSED, Scanner
+from rdbtool._codec.decode.window import Window
+from rdbtool.core.errors import FormatError
+from rdbtool.reader.aof.text_parser import Annotation, LineParser
+from rdbtool.reader.open.windows import WindowStream
 
 MULTI = command("SELECT", "2") + command("MULTI") + command("SET", "a", "1") + command("INCR", "a") + command("EXEC")
 TIMES = b"#TS:1700000000\r\n" + command("SET", "k", "v") + b"#TS:1700000001\r\n" + command("DEL", "k")

@@ -10,7 +10,7 @@ import pytest
 from aof.logs import LOGS, name_of, parse
 
 import rdbtool
-from rdbtool.reader.aof import open_aof
+from rdbtool.reader.aof.reader import open_aof
 from rdbtool.reader.rdb import RdbReader
 
 if not LOGS:

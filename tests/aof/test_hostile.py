@@ -15,8 +15,8 @@ from aof.logs import command, sets
 #: Reads logs in a child with little memory: prints what came of each and the peak of resident memory.
 CHILD = """
     import io, json, pickle, resource, sys, time
-    from rdbtool.errors import FormatError, RdbToolError
-    from rdbtool.reader.aof import open_aof
+    from rdbtool.core.errors import FormatError, RdbToolError
+    from rdbtool.reader.aof.reader import open_aof
     import rdbtool.grammar
 
     class Pipe(io.RawIOBase):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from aof.logs import command, read_all, sets
 
-from rdbtool.reader.aof import open_aof
-from rdbtool.reader.lines import MAX_LINE
+from rdbtool.reader.aof.reader import open_aof
+from rdbtool.reader.aof.text_parser import MAX_LINE
 
 A, B = command("SET", "a", "1"), command("SET", "b", "2")
 

@@ -10,10 +10,10 @@ import pytest
 from aof.logs import FIXTURES, LOGS, command, name_of, sets, write_log
 
 import rdbtool
-from rdbtool.errors import FormatError, InputError, UnsupportedError
-from rdbtool.reader.aof import AofReader, open_aof
-from rdbtool.reader.detect import detect, detect_content
-from rdbtool.reader.open import open_any
+from rdbtool.core.errors import FormatError, InputError, UnsupportedError
+from rdbtool.reader.aof.reader import AofReader, open_aof
+from rdbtool.reader.open.detect import detect, detect_content
+from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.rdb import RdbReader
 
 RDBS = sorted(FIXTURES.glob("*/*.rdb"))

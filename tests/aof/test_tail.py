@@ -9,8 +9,8 @@ import subprocess
 import pytest
 from aof.logs import command, parse, read_all, sets, write_log
 
-from rdbtool.errors import FormatError
-from rdbtool.reader.aof import open_aof
+from rdbtool.core.errors import FormatError
+from rdbtool.reader.aof.reader import open_aof
 
 LOG = (
     b"#TS:1700000000\r\n"

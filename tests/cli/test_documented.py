@@ -10,7 +10,7 @@ from command import ROOT, run
 
 from rdbtool.cli.app import COMMANDS, build_command
 from rdbtool.cli.man import pages
-from rdbtool.codes import CODES
+from rdbtool.core.codes import CODES
 
 README = (ROOT / "README.md").read_text()
 PAGES = pages()

@@ -11,8 +11,8 @@ import pytest
 from command import FIXTURES, run
 
 import rdbtool
-from rdbtool.errors import UnsupportedError
-from rdbtool.reader.detect import detect
+from rdbtool.core.errors import UnsupportedError
+from rdbtool.reader.open.detect import detect
 
 PATHS = [FIXTURES / "redis-7.0.15" / "default.rdb", FIXTURES / "valkey-9.1.2" / "default.rdb"]
 

@@ -8,8 +8,8 @@ import pytest
 from aof.logs import LOGS, command, name_of, parse, sets, write_log
 from command import FIXTURES, check_golden, run
 
-from rdbtool.errors import LimitError
-from rdbtool.reader.trace_log import trace_any
+from rdbtool.core.errors import LimitError
+from rdbtool.reader.inspect.aof import trace_any
 
 SINGLE = FIXTURES / "redis-6.2.16" / "aof-preamble.aof"
 PARTS = FIXTURES / "redis-7.0.15" / "aof-preamble"

@@ -15,8 +15,8 @@ from aof.logs import command, parse, write_log
 from command import FIXTURES, run
 
 import rdbtool
-from rdbtool.analysis.diff import DiffOptions, open_diff
-from rdbtool.engine.places import Places
+from rdbtool.engine.replay.places import Places
+from rdbtool.operations.diff.compare import DiffOptions, open_diff
 
 SELECT = command("SELECT", "0")
 

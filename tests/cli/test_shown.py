@@ -12,8 +12,8 @@ from aof.logs import command
 from command import FIXTURES, run
 
 import rdbtool
-from rdbtool.errors import clean, describe_key, show_name
-from rdbtool.sinks.formats import FORMATS, Format, write_keys
+from rdbtool.core.errors import clean, describe_key, show_name
+from rdbtool.report.formats import FORMATS, Format, write_keys
 
 HOSTILE = FIXTURES / "cases" / "leaves" / "key-with-cr.rdb"
 

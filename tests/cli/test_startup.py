@@ -29,7 +29,7 @@ def imported(*words):
 
 
 def test_version_imports_nothing():
-    assert {"typer", "rich", "rdbtool.errors", "rdbtool.cli"} & imported("--version") == set()
+    assert {"typer", "rich", "rdbtool.core.errors", "rdbtool.cli"} & imported("--version") == set()
 
 
 @pytest.mark.parametrize("form", ["jsonl", "json", "keys", "resp"])

@@ -16,11 +16,11 @@ from aof.logs import command, sets, write_log
 from cli.test_startup import SMALL, imported
 from command import FIXTURES, check_golden, run
 
-from rdbtool.analysis.judging import judge
-from rdbtool.analysis.policies import Policies, Range, parse_age, parse_version
-from rdbtool.analysis.validate import Checks
-from rdbtool.errors import InputError
-from rdbtool.servers import Rules
+from rdbtool.core.errors import InputError
+from rdbtool.core.servers import Rules
+from rdbtool.operations.validate.batch import judge
+from rdbtool.operations.validate.policies import Policies, Range, parse_age, parse_version
+from rdbtool.operations.validate.verdict import Checks
 
 DEFAULT = FIXTURES / "redis-7.0.15" / "default.rdb"
 NOCRC = FIXTURES / "redis-7.0.15" / "nocrc.rdb"
@@ -355,7 +355,7 @@ def test_a_growing_file_is_looked_at_again(tmp_path, monkeypatch):
         if len(times) <= 2:
             raise InputError(f"{self.name} changed while it was read")
 
-    monkeypatch.setattr("rdbtool.octets.source.Source.check_unchanged", change)
+    monkeypatch.setattr("rdbtool.io.source.Source.check_unchanged", change)
     judged = judge(str(path), Checks(replay=False), None, retries=1, pause=0)
     assert judged.verdict.answer == "unanswered"
     assert "changed while it was read" in judged.verdict.error
@@ -372,10 +372,10 @@ def test_a_small_file_is_judged_without_paying_for_what_it_does_not_need(tmp_pat
     heavy = {"rich", "construct", "lz4", "backports", "lzf", "pydantic", "importlib.metadata", "xml"}
     assert heavy & imported("validate", "-q", SMALL) == set()
     used = imported("validate", "-q", SMALL.with_name("redis-5.0-stream-lru-lfu.rdb"))
-    assert not any(name.startswith(("rdbtool.engine.commands", "rdbtool.writer.output")) for name in used)
+    assert not any(name.startswith(("rdbtool.engine.commands", "rdbtool.writer.atomic.output")) for name in used)
     (tmp_path / "x.aof").write_bytes(sets(3))
     used = imported("validate", "-q", "--no-replay", tmp_path / "x.aof")
-    assert "rdbtool.engine.replay" not in used
+    assert "rdbtool.engine.replay.executor" not in used
     assert "rdbtool.engine.commands.geo" not in used
 
 

@@ -12,7 +12,7 @@ from codec.driving import FILES, WRITERS, heard, make, name_of, rdb, written
 
 import rdbtool
 from rdbtool import Digest, Fingerprint, Jsonl, Null, Records, Resp, Sizes
-from rdbtool._codec.feed import feed_item, feed_record
+from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool.model import Header, KeyRecord, OpaqueValue
 
 RULES = ("redis-7.0", "redis-8.0", "valkey-9.0")

@@ -13,7 +13,8 @@ import pytest
 from codec.driving import FILES, FIXTURES, heard, make, name_of, rdb, records_of
 
 from rdbtool import Fingerprint
-from rdbtool._codec.feed import feed_item, feed_record
+from rdbtool._codec.replay_record import feed_item, feed_record
+from rdbtool.core.location import Span
 from rdbtool.model import (
     ArrayValue,
     FunctionLibrary,
@@ -34,7 +35,6 @@ from rdbtool.model import (
     Value,
     ZSetValue,
 )
-from rdbtool.span import Span
 
 NOWHERE = Span(0, 0)
 

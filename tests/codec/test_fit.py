@@ -21,12 +21,14 @@ from writer.made import records
 
 import rdbtool
 from rdbtool import Engine, Fingerprint, KeyRecord, Resp
-from rdbtool._codec.feed import feed_item, feed_record
-from rdbtool._codec.fit import Fit
-from rdbtool._codec.rdb import Rdb
+from rdbtool._codec.encode.rdb import Rdb
+from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.filters.tee import Tee
+from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool._codec.sink import Null, Sink
-from rdbtool._codec.tee import Tee
-from rdbtool.errors import LossError
+from rdbtool.core.errors import LossError
+from rdbtool.core.location import Span
+from rdbtool.core.servers import Rules, server_of
 from rdbtool.model import (
     FunctionLibrary,
     HashValue,
@@ -41,8 +43,6 @@ from rdbtool.model import (
     StringValue,
     ZSetValue,
 )
-from rdbtool.servers import Rules, server_of
-from rdbtool.span import Span
 from rdbtool.writer.rdb import write_rdb
 from rdbtool.writer.targets import Target
 

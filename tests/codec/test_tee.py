@@ -9,8 +9,8 @@ from codec.driving import FILES, Trickle, heard, make, name_of, rdb, written
 
 import rdbtool
 from rdbtool import Fingerprint, Jsonl, Null, RdbToolError, Resp
-from rdbtool._codec.feed import feed_record
-from rdbtool._codec.tee import Tee
+from rdbtool._codec.filters.tee import Tee
+from rdbtool._codec.replay_record import feed_record
 from rdbtool.model import KeyRecord, StringValue
 
 

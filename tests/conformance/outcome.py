@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import rdbtool
-from rdbtool.errors import RdbToolError
+from rdbtool.core.errors import RdbToolError
 
 
 class Outcome(NamedTuple):

@@ -17,8 +17,8 @@ import pytest
 from conformance.outcome import read
 
 import rdbtool
+from rdbtool.core.rdb_types import VALUE_TYPES, value_types
 from rdbtool.model import HashTemplate, KeyRecord
-from rdbtool.types import VALUE_TYPES, value_types
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 MUTATIONS = 120_000

@@ -13,7 +13,7 @@ from convert import logs
 
 import rdbtool
 from rdbtool import Fingerprint
-from rdbtool.reader.detect import detect
+from rdbtool.reader.open.detect import detect
 
 MODERN = FIXTURES / "redis-8.0.6" / "default.rdb"
 SEVEN = FIXTURES / "redis-7.0.15" / "default.rdb"

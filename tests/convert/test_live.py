@@ -18,8 +18,8 @@ import pytest
 from command import FIXTURES, Ran, run
 from server import Client, Server
 
-from rdbtool.analysis.transfer import Transfer
-from rdbtool.writer.guard import Guard
+from rdbtool.operations.convert.transfer import Transfer
+from rdbtool.writer.exclusive.guard import Guard
 
 pytestmark = pytest.mark.server
 

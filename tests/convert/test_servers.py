@@ -20,10 +20,10 @@ from command import FIXTURES, run
 
 import rdbtool
 from rdbtool import Digest, Fingerprint, KeyRecord, Selection
-from rdbtool._codec.feed import feed_item, feed_record
-from rdbtool._codec.fit import Fit
+from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.replay_record import feed_item, feed_record
+from rdbtool.core.servers import Rules
 from rdbtool.model import FunctionLibrary, ZSetValue
-from rdbtool.servers import Rules
 
 pytestmark = pytest.mark.server
 

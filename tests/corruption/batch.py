@@ -13,7 +13,7 @@ import sys
 import time
 
 import rdbtool
-from rdbtool.errors import FormatError, RdbToolError, describe_error
+from rdbtool.core.errors import FormatError, RdbToolError, describe_error
 
 NAME = "the file"
 

@@ -24,7 +24,7 @@ from corruption.damage import (
 )
 
 import rdbtool
-from rdbtool.codes import BY_CODE
+from rdbtool.core.codes import BY_CODE
 
 #: The only small file of a version that has no checksum.
 WITHOUT_CHECKSUM = "redis-2.4-without-checksum.rdb"

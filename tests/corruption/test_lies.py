@@ -12,7 +12,7 @@ import pytest
 from backports import zstd
 from corruption.damage import BACKENDS, Case, check_batch, maker, rigged_files, run_batch, with_checksum
 
-from rdbtool.codes import BY_CODE
+from rdbtool.core.codes import BY_CODE
 
 both_backends = pytest.mark.parametrize("backend", BACKENDS)
 

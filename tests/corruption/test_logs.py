@@ -17,11 +17,12 @@ from aof.logs import command, parse, write_log
 from corruption.damage import flips, truncations
 from duel import digest_of
 
-from rdbtool.codes import BY_CODE
-from rdbtool.engine.log import Loaded, Options, replay_log
-from rdbtool.errors import FormatError, LimitError, RdbToolError, UnsupportedError
-from rdbtool.reader.aof import AofReader, open_aof
-from rdbtool.servers import Rules
+from rdbtool.core.codes import BY_CODE
+from rdbtool.core.errors import FormatError, LimitError, RdbToolError, UnsupportedError
+from rdbtool.core.servers import Rules
+from rdbtool.engine.replay.loader import Loaded, replay_log
+from rdbtool.engine.replay.options import Options
+from rdbtool.reader.aof.reader import AofReader, open_aof
 
 BASE, FIRST, LAST = "appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof", "appendonly.aof.2.incr.aof"
 BACKENDS = ("codec", "grammar")

@@ -20,8 +20,8 @@ from server import run_server
 
 import rdbtool
 from rdbtool import Digest, Fingerprint
-from rdbtool.manifest import read_manifest
-from rdbtool.servers import Rules
+from rdbtool.core.manifest import read_manifest
+from rdbtool.core.servers import Rules
 
 #: The real command line. Only the look at other processes is left out: how many there are would change the count of
 #: the calls, and it reads but never writes.

@@ -9,7 +9,7 @@ import pytest
 from crash.faults import Point, crash_points, find_strace, inject
 from crash.work import NEW, run
 
-from rdbtool.manifest import read_manifest
+from rdbtool.core.manifest import read_manifest
 
 WORK = [sys.executable, "-S", "-E", "-B", str(Path(__file__).with_name("work.py"))]
 

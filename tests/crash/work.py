@@ -13,10 +13,10 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from rdbtool._entry import Terminated, _terminate
-from rdbtool.errors import InputError
-from rdbtool.manifest import read_manifest
-from rdbtool.writer.logdir import NewBase, create_log, replace_file, replace_log
-from rdbtool.writer.output import Output, open_output
+from rdbtool.core.errors import InputError
+from rdbtool.core.manifest import read_manifest
+from rdbtool.writer.aofdir.directory import NewBase, create_log, replace_file, replace_log
+from rdbtool.writer.atomic.output import Output, open_output
 
 NEW = b"new " * 3000
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from random import Random
 
+from rdbtool.core.location import Span
 from rdbtool.model import (
     FunctionLibrary,
     HashValue,
@@ -21,7 +22,6 @@ from rdbtool.model import (
     Value,
     ZSetValue,
 )
-from rdbtool.span import Span
 from rdbtool.writer.rdb import write_rdb
 from rdbtool.writer.targets import Target
 

@@ -13,8 +13,8 @@ import pytest
 from command import COMMAND, FIXTURES, NOW, ROOT, SERVERS, check_golden, environment, run
 from diff import data
 
-from rdbtool.analysis.diff import open_diff
-from rdbtool.errors import InputError
+from rdbtool.core.errors import InputError
+from rdbtool.core.location import Span
 from rdbtool.model import (
     FunctionLibrary,
     HashValue,
@@ -31,7 +31,7 @@ from rdbtool.model import (
     Value,
     ZSetValue,
 )
-from rdbtool.span import Span
+from rdbtool.operations.diff.compare import open_diff
 from rdbtool.writer.targets import Target
 
 EIGHT = Target.parse("redis-8.0")

@@ -7,11 +7,11 @@ import sys
 import pytest
 from diff import data
 
-from rdbtool._codec.feed import feed_record
-from rdbtool._codec.keyprints import ADDED, CHANGED, HELD, REMOVED, SAME, InState, KeyPrints, KeyTable
-from rdbtool.analysis.diff import open_diff
-from rdbtool.errors import InputError
+from rdbtool._codec.replay_record import feed_record
+from rdbtool._codec.sinks.key_table import ADDED, CHANGED, HELD, REMOVED, SAME, InState, KeyPrints, KeyTable
+from rdbtool.core.errors import InputError
 from rdbtool.model import ArrayValue, HashValue, KeyRecord, ListValue, SetValue, StringValue, ZSetValue
+from rdbtool.operations.diff.compare import open_diff
 from rdbtool.writer.targets import Target
 
 

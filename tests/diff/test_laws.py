@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import rdbtool
 from rdbtool import Fingerprint
-from rdbtool.analysis import diff as module
-from rdbtool.analysis.diff import Difference, DiffOptions, open_diff
 from rdbtool.model import KeyRecord, ListValue, StreamValue
+from rdbtool.operations.diff import compare as module
+from rdbtool.operations.diff.compare import Difference, DiffOptions, open_diff
 from rdbtool.writer.targets import Target
 
 EIGHT = Target.parse("redis-8.0")

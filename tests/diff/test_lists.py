@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdbtool.analysis import diff_lists
-from rdbtool.analysis.diff_lists import find_hunks
+from rdbtool.operations.diff import lists as diff_lists
+from rdbtool.operations.diff.lists import find_hunks
 
 elements = st.lists(st.sampled_from([b"a", b"b", b"c"]), max_size=30)
 

@@ -10,8 +10,8 @@ from diff import data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rdbtool.analysis.diff import DiffOptions, open_diff
-from rdbtool.sinks.diff_commands import write_commands
+from rdbtool.operations.diff.compare import DiffOptions, open_diff
+from rdbtool.report.diff_commands import write_commands
 from rdbtool.writer.targets import Target
 
 NOW = 1800000000000

@@ -17,11 +17,12 @@ from differential.stream import Maker, Words, encode
 from duel import digest_of
 
 import rdbtool
+from rdbtool.core.servers import Rules
 from rdbtool.engine import CommandError, Engine
-from rdbtool.engine.log import Options, replay_log
+from rdbtool.engine.replay.loader import replay_log
+from rdbtool.engine.replay.options import Options
 from rdbtool.model import KeyRecord, StreamConsumer, StreamGroup, StreamValue
-from rdbtool.reader.aof import open_aof
-from rdbtool.servers import Rules
+from rdbtool.reader.aof.reader import open_aof
 
 pytestmark = pytest.mark.server
 

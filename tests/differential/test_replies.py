@@ -22,7 +22,7 @@ from aof.logs import command
 from duel import digest_of
 
 from rdbtool.engine import CommandError, Engine
-from rdbtool.engine.errors import UnknownEffectError, UnknownOrderError
+from rdbtool.engine.command_errors import UnknownEffectError, UnknownOrderError
 
 pytestmark = pytest.mark.server
 

@@ -18,7 +18,7 @@ from codec.commands import read_commands
 from codec.driving import FIXTURES, Writer, heard, make, name_of, rdb, records_of, written
 
 from rdbtool import Digest, KeyRecord, Resp
-from rdbtool._codec.feed import feed_record
+from rdbtool._codec.replay_record import feed_record
 from rdbtool.model import StreamID, StreamValue, ZSetValue
 
 pytestmark = pytest.mark.server

@@ -6,11 +6,11 @@ server's: both count as NOW, which is whatever is not before ``since`` (Unix ms)
 
 from __future__ import annotations
 
-from rdbtool._codec.digest import Digest
-from rdbtool._codec.feed import feed_record
+from rdbtool._codec.replay_record import feed_record
+from rdbtool._codec.sinks.digest import Digest
 from rdbtool.engine import Engine
-from rdbtool.engine.convert import to_value
-from rdbtool.engine.streams import StreamData
+from rdbtool.engine.export.key_records import to_value
+from rdbtool.engine.streams.data import StreamData
 from rdbtool.model import StreamValue
 
 NOW = "now"

@@ -12,7 +12,7 @@ from aof.logs import command
 from duel import digest_of, replay, words_of
 
 from rdbtool.engine import CommandError, Engine
-from rdbtool.engine.errors import UnknownEffectError
+from rdbtool.engine.command_errors import UnknownEffectError
 from rdbtool.engine.strings import MAX_STRING
 from rdbtool.model import KeyRecord, OpaqueValue
 

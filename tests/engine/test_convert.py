@@ -6,7 +6,7 @@ import pytest
 from state import FIXTURES
 
 from rdbtool.engine import Engine
-from rdbtool.engine.convert import to_data, to_value
+from rdbtool.engine.export.key_records import to_data, to_value
 from rdbtool.model import (
     ArrayValue,
     HashValue,

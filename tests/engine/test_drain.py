@@ -8,9 +8,9 @@ import pytest
 from convert import logs
 
 from rdbtool import Fingerprint
-from rdbtool.engine.drain import feed_commands
-from rdbtool.errors import ReplayError
-from rdbtool.servers import Rules
+from rdbtool.core.errors import ReplayError
+from rdbtool.core.servers import Rules
+from rdbtool.engine.replay.streaming import feed_commands
 
 STREAM = logs.command("XADD", "s", "1-1", "f", "v")
 

@@ -9,10 +9,10 @@ import pytest
 import server
 from duel import Duel, replay, state_of, words_of
 
+from rdbtool.core.servers import Rules
 from rdbtool.engine import CommandError
-from rdbtool.engine.geohash import Cell, Point, distance_m, point_of, score_of
-from rdbtool.engine.partialsort import sort_all, sort_part
-from rdbtool.servers import Rules
+from rdbtool.engine.algorithms.geohash import Cell, Point, distance_m, point_of, score_of
+from rdbtool.engine.algorithms.partialsort import sort_all, sort_part
 
 REDIS_7 = Rules.parse("redis-7.0")
 SICILY = "GEOADD g 13.361389 38.115556 Palermo 15.087269 37.502669 Catania"

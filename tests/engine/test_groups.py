@@ -8,8 +8,8 @@ import copy
 import pytest
 
 from rdbtool.engine import CommandError, Engine
-from rdbtool.engine.convert import to_value
-from rdbtool.engine.errors import ArityError
+from rdbtool.engine.command_errors import ArityError
+from rdbtool.engine.export.key_records import to_value
 from rdbtool.model import StreamGroup, StreamID, StreamValue
 
 NOW = 1_700_000_000_000

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from rdbtool.engine import CommandError, Engine
-from rdbtool.engine.hyperloglog import DENSE_SIZE, EMPTY, locate, murmur64, read_registers
+from rdbtool.engine.algorithms.hyperloglog import DENSE_SIZE, EMPTY, locate, murmur64, read_registers
 from rdbtool.model import StringValue
 
 

@@ -9,7 +9,7 @@ import pytest
 import server
 
 from rdbtool.engine import CommandError
-from rdbtool.engine.longdouble import add, read, show
+from rdbtool.engine.algorithms.longdouble import add, read, show
 
 KNOWN = [
     ("0.1", "0.2", "0.3"),

@@ -6,11 +6,12 @@ import pytest
 from aof.logs import command
 from duel import replay, state_of, words_of
 
-from rdbtool.engine.errors import CommandError, DifferingEffectError, UnknownEffectError
-from rdbtool.engine.log import Options, replay_log
-from rdbtool.findings import Finding
-from rdbtool.reader.aof import open_aof
-from rdbtool.servers import Rules
+from rdbtool.core.findings import Finding
+from rdbtool.core.servers import Rules
+from rdbtool.engine.command_errors import CommandError, DifferingEffectError, UnknownEffectError
+from rdbtool.engine.replay.loader import replay_log
+from rdbtool.engine.replay.options import Options
+from rdbtool.reader.aof.reader import open_aof
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from engine.streamstate import engine_digest
 from server import ServerError
 from state import FIXTURES
 
-from rdbtool._codec.resp import Resp
+from rdbtool._codec.encode.resp import Resp
+from rdbtool.core.servers import Rules
 from rdbtool.engine import CommandError, Engine
-from rdbtool.octets.crc64 import crc64
+from rdbtool.io.crc64 import crc64
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.servers import Rules
 
 NOW = 1_700_000_000_000
 FILES = sorted(FIXTURES.glob("*-*/default.rdb"))

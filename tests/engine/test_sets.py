@@ -7,7 +7,7 @@ import server
 from duel import Duel, replay, state_of, words_of
 
 from rdbtool.engine import CommandError
-from rdbtool.engine.errors import UnknownEffectError
+from rdbtool.engine.command_errors import UnknownEffectError
 
 #: (commands, the set ``s`` afterwards; None: no such key)
 CASES = [

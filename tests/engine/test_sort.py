@@ -12,10 +12,10 @@ import server
 from aof.logs import command
 from duel import Duel, digest_of, replay, state_of, words_of
 
+from rdbtool.core.servers import Rules
 from rdbtool.engine import CommandError, Engine
-from rdbtool.engine.errors import UnknownOrderError
+from rdbtool.engine.command_errors import UnknownOrderError
 from rdbtool.model import KeyRecord, SetValue
-from rdbtool.servers import Rules
 
 StartServer = Callable[..., AbstractContextManager[server.Server]]
 

@@ -10,7 +10,7 @@ import pytest
 from server import ServerError
 
 from rdbtool.engine import CommandError, Engine
-from rdbtool.engine.convert import to_data, to_value
+from rdbtool.engine.export.key_records import to_data, to_value
 from rdbtool.model import StreamEntry, StreamGroup, StreamID, StreamValue
 
 TOP = (1 << 64) - 1

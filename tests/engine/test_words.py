@@ -12,12 +12,13 @@ import pytest
 import server
 from aof.logs import command
 
+from rdbtool.core.servers import RELEASES, Rules
 from rdbtool.engine import CommandError, Engine
-from rdbtool.engine.errors import UnknownCommandError
-from rdbtool.engine.log import Loaded, Options, replay_log
-from rdbtool.engine.words import WORDS
-from rdbtool.reader.aof import open_aof
-from rdbtool.servers import RELEASES, Rules
+from rdbtool.engine.command_errors import UnknownCommandError
+from rdbtool.engine.inference.release_words import WORDS
+from rdbtool.engine.replay.loader import Loaded, replay_log
+from rdbtool.engine.replay.options import Options
+from rdbtool.reader.aof.reader import open_aof
 
 
 class Fact(NamedTuple):

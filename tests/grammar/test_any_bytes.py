@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from specimen import specimen
 from state import FIXTURES
 
-from rdbtool.errors import FormatError, InputError, RdbToolError, describe_error
+from rdbtool.core.errors import FormatError, InputError, RdbToolError, describe_error
+from rdbtool.core.rdb_types import REDIS, VALKEY, VALUE_TYPES, VERSIONS
 from rdbtool.grammar import FileState, MemoryStream, parse_value, read_header, read_item, trace_item
 from rdbtool.model import End, Item, KeyRecord
-from rdbtool.types import REDIS, VALKEY, VALUE_TYPES, VERSIONS
 
 MEBIBYTE = 1 << 20
 

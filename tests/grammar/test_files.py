@@ -19,8 +19,8 @@ from rdbtool.grammar import (
     trace_header,
     trace_item,
 )
+from rdbtool.io.crc64 import crc64
 from rdbtool.model import End, Header, Item, KeyRecord
-from rdbtool.octets.crc64 import crc64
 
 FILES = sorted(FIXTURES.glob("*/*.rdb"))
 SERVER_FILES = [path for path in FILES if (path.parent / "default.expected.json.gz").exists()]

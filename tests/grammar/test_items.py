@@ -7,8 +7,11 @@ from typing import NamedTuple
 import pytest
 from specimen import specimen
 
-from rdbtool.errors import FormatError, UnsupportedError
+from rdbtool.core.errors import FormatError, UnsupportedError
+from rdbtool.core.location import Span
+from rdbtool.core.rdb_types import OPCODES, REDIS, VALKEY, VERSIONS
 from rdbtool.grammar import FileState, MemoryStream, build_record, parse_record, read_header, read_item
+from rdbtool.io.crc64 import crc64
 from rdbtool.model import (
     Aux,
     End,
@@ -24,9 +27,6 @@ from rdbtool.model import (
     SlotImport,
     SlotInfo,
 )
-from rdbtool.octets.crc64 import crc64
-from rdbtool.span import Span
-from rdbtool.types import OPCODES, REDIS, VALKEY, VERSIONS
 
 
 class Case(NamedTuple):

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import pytest
 from specimen import specimen
 
-from rdbtool.errors import FormatError, LimitError, describe_error
+from rdbtool.core.errors import FormatError, LimitError, describe_error
+from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS
 from rdbtool.grammar import FileState, MemoryStream, parse_value, read_item, trace_item
-from rdbtool.types import REDIS, VALKEY, VERSIONS
 
 NODE_KEY = "10 0000000000000001 0000000000000001"
 RAW_ID = "0000000000000001 0000000000000001"

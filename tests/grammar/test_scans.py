@@ -7,6 +7,7 @@ import math
 import pytest
 from specimen import specimen
 
+from rdbtool.core.rdb_types import REDIS
 from rdbtool.grammar import (
     MemoryStream,
     parse_value,
@@ -19,7 +20,6 @@ from rdbtool.grammar import (
 from rdbtool.grammar.listpack import write_backlen
 from rdbtool.grammar.primitives import read_score
 from rdbtool.model import ListValue, ZSetValue
-from rdbtool.types import REDIS
 
 
 def test_a_ziplist_is_walked() -> None:

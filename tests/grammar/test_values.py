@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 from specimen import specimen
 
+from rdbtool.core.rdb_types import REDIS, VALKEY, VALUE_TYPES, VERSIONS
 from rdbtool.grammar import FileState, build_record, build_value, parse_record, parse_value
 from rdbtool.model import (
     ArrayValue,
@@ -30,7 +31,6 @@ from rdbtool.model import (
     Value,
     ZSetValue,
 )
-from rdbtool.types import REDIS, VALKEY, VALUE_TYPES, VERSIONS
 
 YEAR_2100 = 4102444800000
 TEMPLATES = {1: (b"age", b"name")}

@@ -14,8 +14,11 @@ from command import run
 
 import rdbtool
 from rdbtool import Digest, Fingerprint
-from rdbtool._codec.feed import feed_item, feed_record
-from rdbtool.engine.log import Loaded, Options, replay_log
+from rdbtool._codec.replay_record import feed_item, feed_record
+from rdbtool.core.location import Span
+from rdbtool.core.servers import Rules
+from rdbtool.engine.replay.loader import Loaded, replay_log
+from rdbtool.engine.replay.options import Options
 from rdbtool.model import (
     FunctionLibrary,
     HashValue,
@@ -26,9 +29,7 @@ from rdbtool.model import (
     StreamProducers,
     StreamValue,
 )
-from rdbtool.reader.open import open_any
-from rdbtool.servers import Rules
-from rdbtool.span import Span
+from rdbtool.reader.open.dispatch import open_any
 
 #: What Redis 8.6 saves of a stream that no idempotent producer ever touched.
 NO_PRODUCERS = StreamProducers(100, 100)

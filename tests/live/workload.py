@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from differential.stream import FAR, KEYS, MEMBERS, PLACES, Maker, Words
 
-from rdbtool.engine.xxh3 import xxh3_64
+from rdbtool.engine.algorithms.xxh3 import xxh3_64
 
 #: Executes the commands among its arguments, each with its length before it, and forgives what fails.
 SCRIPT = b"""local at = 1

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rdbtool.errors import LimitError
-from rdbtool.octets.crc64 import crc64
-from rdbtool.octets.lzf import LzfError, deflate, inflate
+from rdbtool.core.errors import LimitError
+from rdbtool.io.crc64 import crc64
+from rdbtool.io.lzf import LzfError, deflate, inflate
 
 # What servers wrote for 21 and for 300 times the letter a.
 A21 = bytes.fromhex("01 6161 E00A00")
@@ -88,8 +88,8 @@ def test_any_bytes_give_a_result_or_our_error(data, size):
 def test_no_memory_is_a_limit():
     """The library would write through a null pointer here."""
     script = (
-        "import resource, rdbtool.octets.lzf as m\n"
-        "from rdbtool.errors import LimitError\n"
+        "import resource, rdbtool.io.lzf as m\n"
+        "from rdbtool.core.errors import LimitError\n"
         "data = b'\\0a' + b'\\xe0\\xff\\x00' * 3_000_000\n"
         "resource.setrlimit(resource.RLIMIT_AS, (300 << 20, 300 << 20))\n"
         "try:\n    m.inflate(data, 1 + 264 * 3_000_000, limit=1 << 40)\n"

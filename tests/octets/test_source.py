@@ -13,8 +13,8 @@ import lz4.frame
 import pytest
 from backports import zstd
 
-from rdbtool.errors import FormatError, InputError, RdbToolError, UnsupportedError
-from rdbtool.octets.source import open_source
+from rdbtool.core.errors import FormatError, InputError, RdbToolError, UnsupportedError
+from rdbtool.io.source import open_source
 
 DATA = b"REDIS0011" + bytes(range(256)) * 40
 SKIPPABLE = bytes.fromhex("5A2A4D18 03000000") + b"abc"
@@ -205,7 +205,7 @@ def test_pipes_with_short_reads():
 
 def read_in_child(stdin, *, target="-", setup=""):
     script = (
-        f"import sys; from rdbtool.octets.source import open_source; from rdbtool.errors import InputError\n{setup}\n"
+        f"import sys; from rdbtool.io.source import open_source; from rdbtool.core.errors import InputError\n{setup}\n"
         f"try:\n    s = open_source({target!r})\nexcept InputError as e:\n    sys.exit(str(e))\n"
         "v = memoryview(bytearray(999)); out = b''\n"
         "while n := s.readinto(v): out += v[:n]\n"
@@ -249,7 +249,7 @@ def test_process_substitution(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(DATA)
     script = (
-        "import sys; from rdbtool.octets.source import open_source; s = open_source(sys.argv[1])\n"
+        "import sys; from rdbtool.io.source import open_source; s = open_source(sys.argv[1])\n"
         "v = memoryview(bytearray(99999)); n = 0\nwhile k := s.readinto(v): n += k\nprint(n)"
     )
     command = f"{sys.executable} -c '{script}' <(sleep 0.2; cat {path})"
@@ -312,7 +312,7 @@ def test_no_permission(tmp_path):
     path.chmod(0)
     # Root reads everything: the child gives that up first.
     setup = "import os; os.geteuid() or os.setresuid(65534, 65534, 65534)"
-    script = f"from rdbtool.octets.source import open_source\n{setup}\nopen_source({str(path)!r})"
+    script = f"from rdbtool.io.source import open_source\n{setup}\nopen_source({str(path)!r})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr.endswith(f"InputError: cannot open {path}: Permission denied\n")
 
@@ -402,7 +402,7 @@ sys.stdout.buffer.write(out.getvalue())
 UNPACK = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
-from rdbtool.octets.source import open_source
+from rdbtool.io.source import open_source
 def peak():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
@@ -426,10 +426,10 @@ def test_a_bomb_costs_no_memory(kind, window):
 
 
 def test_importing_it_is_cheap():
-    code = "import sys, rdbtool.octets.source; print(*sorted(sys.modules))"
+    code = "import sys, rdbtool.io.source; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert "rdbtool.octets.unpack" in loaded
+    assert "rdbtool.io.decompress" in loaded
     assert not loaded & {
         "gzip",
         "lz4",

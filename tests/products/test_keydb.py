@@ -13,9 +13,9 @@ from command import run
 
 import rdbtool
 from rdbtool import Engine
-from rdbtool.engine.errors import CommandError, UnknownCommandError, UnknownEffectError
-from rdbtool.errors import FormatError, LossError
-from rdbtool.products import KEYDB
+from rdbtool.core.errors import FormatError, LossError
+from rdbtool.core.products import KEYDB
+from rdbtool.engine.command_errors import CommandError, UnknownCommandError, UnknownEffectError
 
 CASES = Path(__file__).parents[2] / "fixtures/cases/keydb"
 RDB, AOF = CASES / "subexpire.rdb", CASES / "appendonly.aof"

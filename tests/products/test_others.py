@@ -10,9 +10,9 @@ from codec.driving import make
 from command import run
 
 import rdbtool
-from rdbtool.errors import FormatError, UnsupportedError
+from rdbtool.core.errors import FormatError, UnsupportedError
+from rdbtool.core.products import REDIS_ENTERPRISE
 from rdbtool.model import ProductOpcode
-from rdbtool.products import REDIS_ENTERPRISE
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 SLOTS = FIXTURES / "cases/redis-enterprise/slots.rdb"

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from rdbtool.products import (
+from rdbtool.core.products import (
     DRAGONFLY,
     KEYDB,
     PRODUCTS,

@@ -20,8 +20,9 @@ from writer import made
 
 import rdbtool
 from rdbtool import Fingerprint, Jsonl, Selection
-from rdbtool._codec.feed import feed_header, feed_item, feed_record
-from rdbtool.errors import FormatError, InputError, LimitError, UnsupportedError
+from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
+from rdbtool.core.errors import FormatError, InputError, LimitError, UnsupportedError
+from rdbtool.core.location import Span
 from rdbtool.model import (
     ArrayValue,
     Aux,
@@ -49,8 +50,7 @@ from rdbtool.model import (
     StringValue,
     ZSetValue,
 )
-from rdbtool.reader.jsonl import JsonlReader, open_jsonl
-from rdbtool.span import Span
+from rdbtool.reader.jsonl.reader import JsonlReader, open_jsonl
 from rdbtool.writer.rdb import write_rdb
 from rdbtool.writer.targets import Target
 

@@ -11,10 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rdbtool import Jsonl
-from rdbtool.codes import BY_CODE
-from rdbtool.errors import FormatError, RdbToolError, UnsupportedError, describe_error
+from rdbtool.core.codes import BY_CODE
+from rdbtool.core.errors import FormatError, RdbToolError, UnsupportedError, describe_error
 from rdbtool.model import KeyRecord
-from rdbtool.reader.jsonl import open_jsonl
+from rdbtool.reader.jsonl.reader import open_jsonl
 
 HEADER = b'{"rdb":{"magic":"REDIS","version":15}}\n'
 GOOD = b'{"key":"good","type":"string","value":"v"}\n'

@@ -4,11 +4,11 @@ import struct
 
 import pytest
 
-from rdbtool.errors import FormatError, LimitError
+from rdbtool.core.errors import FormatError, LimitError
+from rdbtool.core.servers import Rules
+from rdbtool.io.crc64 import crc64
 from rdbtool.model import ListValue, StringValue
-from rdbtool.octets.crc64 import crc64
 from rdbtool.reader.payload import FooterError, check_footer, newest_version, read_payload
-from rdbtool.servers import Rules
 
 
 def payload(body: bytes, version: int) -> bytes:

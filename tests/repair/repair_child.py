@@ -18,9 +18,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from rdbtool.analysis.repair import repair
-from rdbtool.analysis.validate import Checks, validate
-from rdbtool.errors import RdbToolError
+from rdbtool.core.errors import RdbToolError
+from rdbtool.operations.repair.run import repair
+from rdbtool.operations.validate.verdict import Checks, validate
 
 ADDRESS_SPACE = 512 << 20
 SECONDS = 2.0

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rdbtool.analysis.repair import repair
-from rdbtool.analysis.validate import Checks, validate
-from rdbtool.reader.aof import open_aof
+from rdbtool.operations.repair.run import repair
+from rdbtool.operations.validate.verdict import Checks, validate
+from rdbtool.reader.aof.reader import open_aof
 
 Argv = tuple[bytes, ...]
 

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rdbtool.analysis.repair import RepairOptions, repair
-from rdbtool.analysis.validate import Checks, validate
-from rdbtool.errors import RdbToolError
+from rdbtool.core.errors import RdbToolError
 from rdbtool.model import (
     HashValue,
     KeyRecord,
@@ -22,6 +20,8 @@ from rdbtool.model import (
     Value,
     ZSetValue,
 )
+from rdbtool.operations.repair.run import RepairOptions, repair
+from rdbtool.operations.validate.verdict import Checks, validate
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.rdb import write_rdb
 from rdbtool.writer.targets import Target

@@ -12,9 +12,9 @@ import pytest
 from validate.payloads import KEY, PAYLOADS, Payload
 from validate.sources import make_sources
 
-from rdbtool.analysis.repair import Repaired, repair
-from rdbtool.analysis.validate import Checks, validate
 from rdbtool.model import KeyRecord, StreamValue
+from rdbtool.operations.repair.run import Repaired, repair
+from rdbtool.operations.validate.verdict import Checks, validate
 from rdbtool.reader.rdb import open_rdb
 from tests.validate.builders import rdb, string
 

@@ -11,10 +11,10 @@ import pytest
 from command import run
 from validate.sources import LOGS, command, convert, log, make_sources
 
-from rdbtool.analysis.repair import RepairOptions, repair
-from rdbtool.analysis.validate import Checks, validate
-from rdbtool.errors import InputError
-from rdbtool.reader.aof import open_aof
+from rdbtool.core.errors import InputError
+from rdbtool.operations.repair.run import RepairOptions, repair
+from rdbtool.operations.validate.verdict import Checks, validate
+from rdbtool.reader.aof.reader import open_aof
 
 CHECKS = Checks(replay=False, databases=1 << 64)
 
@@ -180,7 +180,7 @@ def test_what_cannot_be_made_valid_does_not_appear(tmp_path: Path, monkeypatch: 
     """The validation is the last word, whatever the salvage believes."""
     source, result = tmp_path / "in.aof", tmp_path / "out.aof"
     source.write_bytes(log("SELECT 0", "SDT a 1"))
-    monkeypatch.setattr("rdbtool.analysis.salvage_log.LogSalvage._drop_strangers", lambda _: None)
+    monkeypatch.setattr("rdbtool.operations.salvage.aof.LogSalvage._drop_strangers", lambda _: None)
     with pytest.raises(InputError, match=r"what was written is not valid: unknown command SDT at 0x17 \(CMD201\)"):
         repair(str(source), str(result))
     assert not result.exists()

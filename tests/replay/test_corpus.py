@@ -11,11 +11,12 @@ from aof.logs import LOGS, name_of
 from duel import digest_of
 from state import FIXTURES, assert_state, load_expected
 
+from rdbtool.core.servers import Rules
 from rdbtool.engine import Engine
-from rdbtool.engine.log import Loaded, Options, replay_log
+from rdbtool.engine.replay.loader import Loaded, replay_log
+from rdbtool.engine.replay.options import Options
 from rdbtool.model import StreamValue
-from rdbtool.reader.open import open_any
-from rdbtool.servers import Rules
+from rdbtool.reader.open.dispatch import open_any
 
 BACKENDS = ("codec", "grammar")
 DIGESTS: dict[str, dict[str, str]] = json.loads((FIXTURES / "digests.json").read_text())

@@ -19,12 +19,13 @@ from corruption.damage import maker
 #: Replays the log on standard input; prints codes, the fault, the keys, and the peak of resident memory in MiB.
 CHILD = """
     import json, pickle, resource, sys, time
-    from rdbtool.engine.log import Options, replay_log
+    from rdbtool.engine.replay.loader import replay_log
+    from rdbtool.engine.replay.options import Options
     from rdbtool.engine.engine import load_families
-    from rdbtool.errors import RdbToolError
-    from rdbtool.reader.aof import open_aof
-    from rdbtool.servers import Rules
-    import rdbtool.grammar, rdbtool.reader.payload, rdbtool.engine.convert
+    from rdbtool.core.errors import RdbToolError
+    from rdbtool.reader.aof.reader import open_aof
+    from rdbtool.core.servers import Rules
+    import rdbtool.grammar, rdbtool.reader.payload, rdbtool.engine.export.key_records
 
     def peak():
         with open("/proc/self/status") as status:

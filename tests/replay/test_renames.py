@@ -9,7 +9,7 @@ import pytest
 from command import run
 
 import rdbtool
-from rdbtool.engine.renames import Renames
+from rdbtool.engine.replay.renames import Renames
 
 AOF = Path(__file__).parents[2] / "fixtures/cases/renamed/renamed-command.aof"
 RENAMED = ("--rename-command", "sethidden=set")

@@ -12,13 +12,14 @@ import server
 from aof.logs import command, write_log
 from duel import digest_of
 
+from rdbtool.core.errors import ReplayError
+from rdbtool.core.servers import Rules
 from rdbtool.engine import Engine
-from rdbtool.engine.log import Loaded, Options, find_last, replay_log
-from rdbtool.engine.places import Place
-from rdbtool.engine.replay import Replay
-from rdbtool.errors import ReplayError
-from rdbtool.reader.aof import open_aof
-from rdbtool.servers import Rules
+from rdbtool.engine.replay.executor import Replay
+from rdbtool.engine.replay.loader import Loaded, replay_log
+from rdbtool.engine.replay.options import Options, find_last
+from rdbtool.engine.replay.places import Place
+from rdbtool.reader.aof.reader import open_aof
 
 StartServer = Callable[..., AbstractContextManager[server.Server]]
 

@@ -10,19 +10,20 @@ import pytest
 from aof.logs import command
 from command import run
 
-from rdbtool.analysis.digest import compute_digest
-from rdbtool.analysis.keys import open_keys
-from rdbtool.analysis.policies import Policies, apply_policies
-from rdbtool.analysis.replay import replay
-from rdbtool.analysis.rewrite import RewriteOptions, rewrite
-from rdbtool.analysis.validate import Checks, validate
+from rdbtool.core.errors import ReplayError
+from rdbtool.core.servers import Rules
+from rdbtool.dataset.keys import open_keys
 from rdbtool.engine import Engine
-from rdbtool.engine.log import Loaded, Options, replay_log
 from rdbtool.engine.persistence import AppendLog
-from rdbtool.errors import ReplayError
-from rdbtool.octets.crc64 import crc64
-from rdbtool.reader.open import open_any
-from rdbtool.servers import Rules
+from rdbtool.engine.replay.loader import Loaded, replay_log
+from rdbtool.engine.replay.options import Options
+from rdbtool.io.crc64 import crc64
+from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite
+from rdbtool.operations.info.digest import compute_digest
+from rdbtool.operations.replay.report import replay
+from rdbtool.operations.validate.policies import Policies, apply_policies
+from rdbtool.operations.validate.verdict import Checks, validate
+from rdbtool.reader.open.dispatch import open_any
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
 CASES = FIXTURES / "cases" / "rules"

@@ -7,11 +7,12 @@ import hashlib
 import pytest
 from aof.logs import command
 
+from rdbtool.core.servers import Rules
 from rdbtool.engine import Engine
 from rdbtool.engine.commands.scripts import read_calls
-from rdbtool.engine.log import Options, replay_log
-from rdbtool.reader.aof import open_aof
-from rdbtool.servers import Rules
+from rdbtool.engine.replay.loader import replay_log
+from rdbtool.engine.replay.options import Options
+from rdbtool.reader.aof.reader import open_aof
 
 KEYS, ARGUMENTS = [b"k1", b"k2"], [b"a1", b"a b"]
 

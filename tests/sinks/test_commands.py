@@ -7,8 +7,8 @@ from codec.commands import read_commands
 from command import FIXTURES
 
 import rdbtool
-from rdbtool.sinks.commands import write_commands
-from rdbtool.sinks.formats import Format
+from rdbtool.report.commands import write_commands
+from rdbtool.report.formats import Format
 from rdbtool.writer.targets import Target
 
 LARGEST = 200

@@ -13,8 +13,8 @@ from rdbtool.model import (
     StringValue,
     ZSetValue,
 )
-from rdbtool.sinks.screen import fit
-from rdbtool.sinks.text import (
+from rdbtool.report.screen import fit
+from rdbtool.report.text import (
     preview,
     show_bytes,
     show_count,

@@ -16,8 +16,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from rdbtool.analysis.validate import Checks, validate
-from rdbtool.codes import BY_CODE
+from rdbtool.core.codes import BY_CODE
+from rdbtool.operations.validate.verdict import Checks, validate
 
 ADDRESS_SPACE = 512 << 20
 SECONDS = 2.0

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import rdbtool
-from rdbtool.analysis.convert import ConvertOptions, convert
-from rdbtool.analysis.validate import Checks, Verdict, validate
-from rdbtool.types import BACKENDS
+from rdbtool.core.rdb_types import BACKENDS
+from rdbtool.operations.convert.convert import ConvertOptions, convert
+from rdbtool.operations.validate.verdict import Checks, Verdict, validate
 from rdbtool.writer.targets import Target
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -12,8 +12,8 @@ from server import Server
 from validate.builders import Raw, entry_of, intset, length, listpack, lp_entry, rdb, string, ziplist
 from validate.payloads import LAST, PAYLOADS, Payload
 
-from rdbtool.analysis.validate import Checks, validate
-from rdbtool.servers import Rules
+from rdbtool.core.servers import Rules
+from rdbtool.operations.validate.verdict import Checks, validate
 
 REDIS = Rules("redis", 8, 0)
 VALKEY = Rules("valkey", 9, 1)

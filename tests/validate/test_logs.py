@@ -9,13 +9,13 @@ import pytest
 from aof.logs import LOGS, command, name_of, parse, sets, write_log
 from aof.test_fixtures import files_of, resp_of
 
-from rdbtool.analysis.log_rules import CONTAINERS
-from rdbtool.analysis.validate import KEPT, Checks, validate
+from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import load_families
 from rdbtool.engine.table import CONTAINERS as TABLE
-from rdbtool.reader.aof import open_aof
-from rdbtool.reader.uses import Uses
-from rdbtool.servers import Rules
+from rdbtool.operations.validate.aof_commands import CONTAINERS
+from rdbtool.operations.validate.verdict import KEPT, Checks, validate
+from rdbtool.reader.aof.command_stats import Uses
+from rdbtool.reader.aof.reader import open_aof
 
 WHOLE_LOG = (Path(__file__).parents[2] / "fixtures/redis-6.2.16/aof-preamble.aof").read_bytes()
 #: Its snapshot.

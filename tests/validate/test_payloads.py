@@ -9,8 +9,8 @@ import pytest
 from server import Tools
 from validate.payloads import DB, KEY, PAYLOADS, Payload
 
-from rdbtool.analysis.validate import validate
-from rdbtool.types import BACKENDS
+from rdbtool.core.rdb_types import BACKENDS
+from rdbtool.operations.validate.verdict import validate
 
 #: What redis-check-rdb 7.0 lets pass, and why that is not good enough.
 PASSED_BY_CHECK_RDB = {

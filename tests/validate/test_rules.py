@@ -24,12 +24,12 @@ from validate.builders import (
 )  # fmt: skip
 from validate.payloads import PAYLOADS
 
-from rdbtool._codec.check import FLAGS, PER_RECORD
-from rdbtool.analysis.validate import KEPT, Checks, validate
-from rdbtool.analysis.validate_rdb import RULES
-from rdbtool.codes import BY_CODE
-from rdbtool.servers import Rules
-from rdbtool.types import BACKENDS
+from rdbtool._codec.sinks.check import FLAGS, PER_RECORD
+from rdbtool.core.codes import BY_CODE
+from rdbtool.core.rdb_types import BACKENDS
+from rdbtool.core.servers import Rules
+from rdbtool.operations.validate.rdb import RULES
+from rdbtool.operations.validate.verdict import KEPT, Checks, validate
 
 
 def aux(name: bytes, value: bytes) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from rdbtool.core.rdb_types import MAX_FIELD_EXPIRE_MS
 from rdbtool.model import (
     ArrayValue,
     HashValue,
@@ -23,7 +24,6 @@ from rdbtool.model import (
     StringValue,
     ZSetValue,
 )
-from rdbtool.types import MAX_FIELD_EXPIRE_MS
 
 U64_MAX = (1 << 64) - 1
 

@@ -19,16 +19,16 @@ from pathlib import Path
 import pytest
 import server
 
-from rdbtool.errors import FormatError, InputError
-from rdbtool.manifest import read_manifest
-from rdbtool.reader.aof import AofReader, open_aof
-from rdbtool.reader.open import open_any
-from rdbtool.reader.parts import list_parts, load_manifest
-from rdbtool.writer import guard as guards
-from rdbtool.writer import leases
-from rdbtool.writer.guard import Guard
-from rdbtool.writer.holders import HeldError
-from rdbtool.writer.lock import LOCK_NAME
+from rdbtool.core.errors import FormatError, InputError
+from rdbtool.core.manifest import read_manifest
+from rdbtool.reader.aof.reader import AofReader, open_aof
+from rdbtool.reader.open.dispatch import open_any
+from rdbtool.reader.open.parts import list_parts, load_manifest
+from rdbtool.writer.exclusive import guard as guards
+from rdbtool.writer.exclusive import leases
+from rdbtool.writer.exclusive.guard import Guard
+from rdbtool.writer.exclusive.holders import HeldError
+from rdbtool.writer.exclusive.lock import LOCK_NAME
 
 pytestmark = pytest.mark.skipif(not hasattr(fcntl, "F_SETLEASE"), reason="leases: this system has none")
 

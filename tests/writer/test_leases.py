@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from rdbtool.writer import leases
-from rdbtool.writer.leases import BusyError, Lease, NoLeasesError
+from rdbtool.writer.exclusive import leases
+from rdbtool.writer.exclusive.leases import BusyError, Lease, NoLeasesError
 
 pytestmark = pytest.mark.skipif(not hasattr(fcntl, "F_SETLEASE"), reason="leases: this system has none")
 

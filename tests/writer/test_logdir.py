@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from command import FIXTURES
 
-from rdbtool.errors import InputError
-from rdbtool.manifest import read_manifest
-from rdbtool.writer.guard import Guard
-from rdbtool.writer.holders import HeldError
-from rdbtool.writer.logdir import NewBase, clean_strays, create_log, find_manifest, replace_file, replace_log
-from rdbtool.writer.stale import make_name
-from rdbtool.writer.temporary import Temporary
+from rdbtool.core.errors import InputError
+from rdbtool.core.manifest import read_manifest
+from rdbtool.writer.aofdir.directory import NewBase, clean_strays, create_log, find_manifest, replace_file, replace_log
+from rdbtool.writer.atomic.stale import make_name
+from rdbtool.writer.atomic.temporary import Temporary
+from rdbtool.writer.exclusive.guard import Guard
+from rdbtool.writer.exclusive.holders import HeldError
 
 MANIFEST = "appendonly.aof.manifest"
 

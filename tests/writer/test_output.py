@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from command import hear_signals
 
-from rdbtool.errors import InputError
-from rdbtool.writer.output import open_output
+from rdbtool.core.errors import InputError
+from rdbtool.writer.atomic.output import open_output
 
 
 def names(directory):
@@ -133,7 +133,7 @@ def test_a_named_pipe_is_written_through(tmp_path):
 
 def test_dev_stdout_appends_to_a_redirected_file(tmp_path):
     target = tmp_path / "out"
-    code = "from rdbtool.writer.output import open_output\nwith open_output('/dev/stdout') as o: o.write(b'two')"
+    code = "from rdbtool.writer.atomic.output import open_output\nwith open_output('/dev/stdout') as o: o.write(b'two')"
     with target.open("wb") as stream:
         stream.write(b"one ")
         stream.flush()
@@ -150,7 +150,7 @@ def test_a_full_disk_is_our_error():
 def test_a_signal_removes_the_temporary_file(tmp_path, number):
     code = (
         "import sys, time, rdbtool._entry as entry\n"
-        "from rdbtool.writer.output import open_output\n"
+        "from rdbtool.writer.atomic.output import open_output\n"
         "def work(arguments):\n"
         "    with open_output(arguments[0]) as output:\n"
         "        output.write(b'half')\n"
@@ -262,8 +262,8 @@ def test_the_owner_is_kept(tmp_path):
 def test_another_group_gets_nothing_that_was_a_groups_alone(mode, refused):
     code = (
         "import os, sys\n"
-        "from rdbtool.errors import InputError\n"
-        "from rdbtool.writer.output import open_output\n"
+        "from rdbtool.core.errors import InputError\n"
+        "from rdbtool.writer.atomic.output import open_output\n"
         "os.setgroups([]); os.setgid(23456); os.setuid(23456)\n"
         "try:\n"
         "    with open_output(sys.argv[1], force=True) as output: output.write(b'new')\n"

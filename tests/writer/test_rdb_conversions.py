@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from writer.made import records, values
 from writer.saving import TARGETS, name_of_target, read_back, rebuilt_values, saved_records
 
-from rdbtool._codec.feed import feed_record
-from rdbtool._codec.fit import Fit
-from rdbtool._codec.rdb import Rdb
-from rdbtool.errors import LossError
+from rdbtool._codec.encode.rdb import Rdb
+from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.replay_record import feed_record
+from rdbtool.core.errors import LossError
+from rdbtool.core.rdb_types import MAX_FIELD_EXPIRE_MS
 from rdbtool.model import HashValue, KeyRecord, StreamConsumer, StreamGroup, StreamValue, StringValue
-from rdbtool.types import MAX_FIELD_EXPIRE_MS
 from rdbtool.writer.targets import Target
 
 STREAM_PARTS = (

@@ -15,10 +15,10 @@ from writer.saving import TARGETS, fingerprint, name_of_target, read_back, rebui
 
 import rdbtool
 from rdbtool import Digest, Null
-from rdbtool._codec.feed import feed_item, feed_record
-from rdbtool._codec.fit import Fit
-from rdbtool._codec.rdb import Rdb
-from rdbtool.errors import LossError
+from rdbtool._codec.encode.rdb import Rdb
+from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.replay_record import feed_item, feed_record
+from rdbtool.core.errors import LossError
 from rdbtool.model import Aux, FunctionLibrary, Header, KeyRecord, ModuleAux, ResizeDb, SlotImport
 from rdbtool.writer.targets import Target
 

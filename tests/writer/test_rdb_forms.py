@@ -13,7 +13,10 @@ from specimen import specimen
 from writer.saving import read_back, saved_records, stored_values
 
 import rdbtool
-from rdbtool.errors import LossError
+from rdbtool.core.errors import LossError
+from rdbtool.core.location import Span
+from rdbtool.core.rdb_types import value_types
+from rdbtool.core.servers import Rules
 from rdbtool.model import (
     ArrayValue,
     Aux,
@@ -33,9 +36,6 @@ from rdbtool.model import (
     StringValue,
     ZSetValue,
 )
-from rdbtool.servers import Rules
-from rdbtool.span import Span
-from rdbtool.types import value_types
 from rdbtool.writer.losses import describe_loss, sum_up
 from rdbtool.writer.targets import Target
 

@@ -14,10 +14,10 @@ from writer.saving import fingerprint, read_back, saved
 
 import rdbtool
 from rdbtool import RdbToolError, Selection
-from rdbtool._codec.feed import feed_record
-from rdbtool._codec.fit import Fit
-from rdbtool._codec.rdb import Rdb
-from rdbtool.errors import InputError, LossError
+from rdbtool._codec.encode.rdb import Rdb
+from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.replay_record import feed_record
+from rdbtool.core.errors import InputError, LossError
 from rdbtool.model import KeyRecord, StringValue
 from rdbtool.writer.rdb import write_rdb
 from rdbtool.writer.targets import Target
@@ -106,7 +106,7 @@ def test_a_selection() -> None:
 PROGRAM = """
 import os, resource, sys
 import rdbtool
-from rdbtool._codec.rdb import Rdb
+from rdbtool._codec.encode.rdb import Rdb
 path, version, compress = sys.argv[1:]
 sizes = []
 sink = Rdb(lambda data: sizes.append(len(data)), version=int(version), compress=compress == "lzf")

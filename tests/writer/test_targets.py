@@ -7,10 +7,10 @@ from codec.driving import BY_SERVER
 
 import rdbtool
 from rdbtool import Null
-from rdbtool.errors import Loss
+from rdbtool.core.errors import Loss
+from rdbtool.core.location import Span
+from rdbtool.core.servers import Rules
 from rdbtool.model import Aux, Header
-from rdbtool.servers import Rules
-from rdbtool.span import Span
 from rdbtool.writer.targets import Target, default_target
 
 

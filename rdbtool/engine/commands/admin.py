@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import parse_int
-from rdbtool.engine.errors import CommandError, UnknownEffectError
+from rdbtool.engine.command_errors import CommandError, UnknownEffectError
 from rdbtool.engine.table import command
 
 if TYPE_CHECKING:

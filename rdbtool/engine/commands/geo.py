@@ -12,13 +12,21 @@ from math import sqrt
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from rdbtool.engine.algorithms.geohash import (
+    LATITUDE_LIMIT,
+    LONGITUDE_LIMIT,
+    Point,
+    Search,
+    center_of,
+    point_of,
+    score_of,
+)
+from rdbtool.engine.algorithms.partialsort import sort_all, sort_part
 from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.command_errors import NOT_A_FLOAT, SYNTAX, CommandError, UnknownEffectError
 from rdbtool.engine.commands.zsets import add_scores_if
-from rdbtool.engine.differing import differs_as
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import NOT_A_FLOAT, SYNTAX, CommandError, UnknownEffectError
-from rdbtool.engine.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Point, Search, center_of, point_of, score_of
-from rdbtool.engine.partialsort import sort_all, sort_part
+from rdbtool.engine.inference.differing import differs_as
 from rdbtool.engine.ranges import ScoreRange, parse_number
 from rdbtool.engine.table import command
 from rdbtool.engine.values import ZSetData

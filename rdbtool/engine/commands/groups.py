@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import INT64_MAX, parse_int
-from rdbtool.engine.errors import SYNTAX, CommandError, describe_subcommand
-from rdbtool.engine.stream_arguments import (
+from rdbtool.engine.command_errors import SYNTAX, CommandError, describe_subcommand
+from rdbtool.engine.streams.arguments import (
     delete_by_strategy,
     find_stream,
     make_stream,
@@ -17,8 +17,8 @@ from rdbtool.engine.stream_arguments import (
     parse_options,
     parse_strategy_and_ids,
 )
-from rdbtool.engine.stream_groups import find_group, make_consumer
-from rdbtool.engine.streams import GroupData, PendingData, StreamData
+from rdbtool.engine.streams.data import GroupData, PendingData, StreamData
+from rdbtool.engine.streams.groups import find_group, make_consumer
 from rdbtool.engine.table import command
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from rdbtool.engine.algorithms.longdouble import add, read
 from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
-from rdbtool.engine.differing import differs_as
+from rdbtool.engine.command_errors import NOT_A_FLOAT, OVERFLOW, ArityError, CommandError
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import NOT_A_FLOAT, OVERFLOW, ArityError, CommandError
-from rdbtool.engine.longdouble import add, read
+from rdbtool.engine.inference.differing import differs_as
 from rdbtool.engine.table import command
 from rdbtool.engine.values import HashData
 

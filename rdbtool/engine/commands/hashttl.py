@@ -11,14 +11,14 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from rdbtool.engine.arguments import INT64_MAX, is_int, parse_int
+from rdbtool.engine.command_errors import SYNTAX, ArityError, CommandError, UnknownEffectError
 from rdbtool.engine.commands.hashes import OTHERS, has_expired_fields, is_hidden, remove_fields
-from rdbtool.engine.differing import differs_as
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, ArityError, CommandError, UnknownEffectError
+from rdbtool.engine.inference.differing import differs_as
+from rdbtool.engine.inference.release_words import Since
 from rdbtool.engine.ranges import parse_count
 from rdbtool.engine.table import command
 from rdbtool.engine.values import HashData
-from rdbtool.engine.words import Since
 
 NO_FIELDS: Final = "ERR Mandatory argument FIELDS is missing or not at the right position"
 NUMFIELDS: Final = "ERR Parameter `numFields` should be greater than 0"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rdbtool.engine import hyperloglog as hll
-from rdbtool.engine.cardinality import count
-from rdbtool.engine.differing import differs_as
+from rdbtool.engine.algorithms import hyperloglog as hll
+from rdbtool.engine.algorithms.cardinality import count
+from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import CommandError
+from rdbtool.engine.inference.differing import differs_as
 from rdbtool.engine.strings import find_string, open_string, store_string
 from rdbtool.engine.table import command
 from rdbtool.engine.values import StringData

@@ -11,16 +11,16 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from rdbtool.core.errors import FormatError
+from rdbtool.core.products import KEYDB
 from rdbtool.engine.arguments import INT64_MAX, parse_int
+from rdbtool.engine.command_errors import CommandError, UnknownCommandError, UnknownEffectError
 from rdbtool.engine.commands.keys import del_
 from rdbtool.engine.commands.restore import restore_value
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import CommandError, UnknownCommandError, UnknownEffectError
 from rdbtool.engine.table import Handler, command
 from rdbtool.engine.values import HashData, SetData, ZSetData
 from rdbtool.engine.wrapped import DEPTH, RREPLAY, read_wrapped
-from rdbtool.errors import FormatError
-from rdbtool.products import KEYDB
 
 _UINT64: Final = range(1 << 64)
 _UUID: Final = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

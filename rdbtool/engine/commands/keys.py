@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Final
 
+from rdbtool.core.products import KEYDB
 from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.command_errors import NO_SUCH_KEY, NOT_AN_INTEGER, SYNTAX, CommandError
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import NO_SUCH_KEY, NOT_AN_INTEGER, SYNTAX, CommandError
 from rdbtool.engine.expiry import parse_when
 from rdbtool.engine.keyspace import Db
 from rdbtool.engine.table import command
 from rdbtool.engine.values import HashData, ListData, SetData, StringData, ZSetData
 from rdbtool.model import ArrayValue, OpaqueValue
-from rdbtool.products import KEYDB
 
 _SAME_OBJECT: Final = "ERR source and destination objects are the same"
 _NO_SUCH_DB: Final = "ERR DB index is out of range"

@@ -11,13 +11,13 @@ from functools import partial
 from math import isnan
 from typing import TYPE_CHECKING, Final
 
+from rdbtool.core.errors import FormatError, LimitError
 from rdbtool.engine.arguments import INT64_MAX, parse_int
-from rdbtool.engine.convert import record_data
+from rdbtool.engine.command_errors import CommandError, UnknownEffectError
 from rdbtool.engine.dumps import meet_payload
-from rdbtool.engine.errors import CommandError, UnknownEffectError
-from rdbtool.engine.stream_arguments import parse_options
+from rdbtool.engine.export.key_records import record_data
+from rdbtool.engine.streams.arguments import parse_options
 from rdbtool.engine.table import command
-from rdbtool.errors import FormatError, LimitError
 from rdbtool.model import HashValue, KeyRecord, OpaqueValue, SetValue, StreamValue, StringValue, ZSetValue
 from rdbtool.reader.payload import FooterError, read_payload
 

@@ -12,8 +12,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from rdbtool.core.servers import Rules
 from rdbtool.engine.arguments import parse_int
-from rdbtool.engine.errors import (
+from rdbtool.engine.command_errors import (
     CarriedOutScriptError,
     CommandError,
     ScriptError,
@@ -21,7 +22,6 @@ from rdbtool.engine.errors import (
     UnknownOrderError,
 )
 from rdbtool.engine.table import command
-from rdbtool.servers import Rules
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine

@@ -9,13 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from rdbtool._codec.selection import slot_of
+from rdbtool._codec.filters.selection import slot_of
+from rdbtool.core.functions import read_header, registers_nothing
 from rdbtool.engine.arguments import is_int, parse_int
+from rdbtool.engine.command_errors import (
+    SYNTAX,
+    ArityError,
+    CommandError,
+    ScriptError,
+    UnknownEffectError,
+    describe_subcommand,
+)
 from rdbtool.engine.dumps import meet_payload, read_functions
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, ArityError, CommandError, ScriptError, UnknownEffectError, describe_subcommand
 from rdbtool.engine.table import command
-from rdbtool.libraries import read_header, registers_nothing
 
 _SLOTS: Final = 16384
 

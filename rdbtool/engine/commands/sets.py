@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownEffectError, WrongTypeError
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, CommandError, UnknownEffectError, WrongTypeError
 from rdbtool.engine.ranges import parse_count
 from rdbtool.engine.table import command
 from rdbtool.engine.values import SetData

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from rdbtool.engine.algorithms.partialsort import sort_all, sort_part
 from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownOrderError, WrongTypeError
 from rdbtool.engine.commands.hashes import is_hidden
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, CommandError, UnknownOrderError, WrongTypeError
-from rdbtool.engine.partialsort import sort_all, sort_part
 from rdbtool.engine.ranges import read_double
 from rdbtool.engine.table import command
 from rdbtool.engine.values import KEPT, SORTED, HashData, ListData, SetData, StringData, ZSetData

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.collector import untrack
 from rdbtool.engine.arguments import parse_int
-from rdbtool.engine.errors import NO_SUCH_KEY, SYNTAX, ArityError, CommandError, UnknownEffectError
-from rdbtool.engine.stream_arguments import (
+from rdbtool.engine.command_errors import NO_SUCH_KEY, SYNTAX, ArityError, CommandError, UnknownEffectError
+from rdbtool.engine.streams.arguments import (
     KEEPREF,
     STRATEGIES,
     delete_by_strategy,
@@ -25,8 +25,8 @@ from rdbtool.engine.stream_arguments import (
     parse_strategy_and_ids,
     settle,
 )
-from rdbtool.engine.stream_trimming import Trimming, plan_approximate, trim
-from rdbtool.engine.streams import MAX_ID, ProducersData, StreamData
+from rdbtool.engine.streams.data import MAX_ID, ProducersData, StreamData
+from rdbtool.engine.streams.trimming import Trimming, plan_approximate, trim
 from rdbtool.engine.table import command
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+from rdbtool.engine.algorithms.xxh3 import xxh3_64
 from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.command_errors import SYNTAX, ArityError, CommandError
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, ArityError, CommandError
 from rdbtool.engine.expiry import SetOptions, parse_expiry, parse_set_options
 from rdbtool.engine.strings import check_size, find_string, open_string, read_string, store_string
 from rdbtool.engine.table import command
-from rdbtool.engine.xxh3 import xxh3_64
 
 _COMPARISONS: Final = frozenset({b"IFEQ", b"IFNE", b"IFDEQ", b"IFDNE"})
 _NONE: Final[frozenset[bytes]] = frozenset()

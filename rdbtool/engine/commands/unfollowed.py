@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from rdbtool.engine.errors import UnknownEffectError, WrongTypeError
+from rdbtool.engine.command_errors import UnknownEffectError, WrongTypeError
 from rdbtool.engine.table import command
 from rdbtool.model import OpaqueValue
 

@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterable, Sequence
 from math import copysign, isnan
 from typing import Final
 
-from rdbtool._codec.scores import parse_scores as parse_plain_scores
+from rdbtool._codec.decode.scores import parse_scores as parse_plain_scores
 from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.command_errors import NOT_A_FLOAT, SYNTAX, CommandError
 from rdbtool.engine.commands.lists import check_timeout, parse_pop_count, refuse_to_block, split_keys
-from rdbtool.engine.differing import differs_as
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import NOT_A_FLOAT, SYNTAX, CommandError
+from rdbtool.engine.inference.differing import differs_as
 from rdbtool.engine.ranges import LexRange, ScoreRange, find_ranks, parse_count, parse_number
 from rdbtool.engine.table import command
 from rdbtool.engine.values import ZSetData

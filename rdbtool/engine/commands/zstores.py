@@ -11,15 +11,15 @@ from functools import partial
 from math import isnan
 from typing import Final, NamedTuple
 
+from rdbtool.core.servers import Rules
 from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownEffectError, WrongTypeError
 from rdbtool.engine.commands.zsets import has_signed_zero, loses_sign, parse_scores
-from rdbtool.engine.differing import differs_as
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.errors import SYNTAX, CommandError, UnknownEffectError, WrongTypeError
+from rdbtool.engine.inference.differing import differs_as
 from rdbtool.engine.ranges import LexRange, Order, ScoreRange, find_ranks
 from rdbtool.engine.table import command
 from rdbtool.engine.values import SetData, ZSetData
-from rdbtool.servers import Rules
 
 Aggregate = Callable[[float, float], float]
 

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from rdbtool.errors import InputError
+from rdbtool.core.errors import InputError
 
 
 class AppendedFile:

@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
-from rdbtool.errors import InputError
-from rdbtool.manifest import Entry, Kind, Manifest, format_manifest
-from rdbtool.reader.detect import find_log
-from rdbtool.reader.parts import load_manifest
-from rdbtool.writer.output import open_output
+from rdbtool.core.errors import InputError
+from rdbtool.core.manifest import Entry, Kind, Manifest, format_manifest
+from rdbtool.reader.open.detect import find_log
+from rdbtool.reader.open.parts import load_manifest
+from rdbtool.writer.atomic.output import open_output
 
 _SUFFIX = ".manifest"
 

@@ -13,17 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
+from rdbtool.core.errors import InputError, UnsupportedError
+from rdbtool.core.servers import FIRST_WITH_PARTS, Rules
 from rdbtool.engine.engine import DATABASES, Engine
-from rdbtool.engine.persistence.effects import Argv, carry_out
 from rdbtool.engine.persistence.files import LogFiles
 from rdbtool.engine.persistence.policies import Counters
+from rdbtool.engine.persistence.propagation.effects import Argv, carry_out
+from rdbtool.engine.persistence.propagation.stream_effects import settle_stream
 from rdbtool.engine.persistence.restoring import restore
 from rdbtool.engine.persistence.snapshot import save_engine
-from rdbtool.engine.persistence.stream_effects import settle_stream
 from rdbtool.engine.persistence.writing import Clock, Fsync, LogWriteError, LogWriter, Piece
-from rdbtool.engine.streams import StreamData
-from rdbtool.errors import InputError, UnsupportedError
-from rdbtool.servers import FIRST_WITH_PARTS, Rules
+from rdbtool.engine.streams.data import StreamData
 
 
 def wall_clock() -> int:

@@ -11,18 +11,18 @@ import os
 import re
 from typing import Final
 
+from rdbtool.core.errors import InputError, UncertainError, UnsupportedError
+from rdbtool.core.servers import Rules, RulesChoice, choose_rules
+from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import DATABASES, Engine
-from rdbtool.engine.errors import CommandError
-from rdbtool.engine.needs import MANIFEST, UNNAMED, Needs
+from rdbtool.engine.inference.least_server import MANIFEST, UNNAMED, Needs
 from rdbtool.engine.persistence.files import LogFiles
-from rdbtool.engine.replay import Replay, collector_paused
+from rdbtool.engine.replay.executor import Replay, collector_paused
 from rdbtool.engine.table import known_names
-from rdbtool.errors import InputError, UncertainError, UnsupportedError
-from rdbtool.reader.aof import AofReader, open_aof
-from rdbtool.reader.batches import CommandBatch
+from rdbtool.reader.aof.batches import CommandBatch
+from rdbtool.reader.aof.reader import AofReader, open_aof
+from rdbtool.reader.aof.tail import Tail
 from rdbtool.reader.rdb import RdbReader
-from rdbtool.reader.tail import Tail
-from rdbtool.servers import Rules, RulesChoice, choose_rules
 
 #: A line that servers pass over: when the commands behind it were executed (Unix ms).
 _MOMENT: Final = re.compile(rb"#rdbtool now_ms=(-?\d{1,19})")

@@ -11,25 +11,25 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from rdbtool._codec.fingerprint import Fingerprint
-from rdbtool._codec.fit import Fit
+from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sink import Sink
-from rdbtool._codec.tee import Tee
-from rdbtool.engine.errors import CommandError
-from rdbtool.engine.state import EngineState
-from rdbtool.errors import InputError, RdbToolError, UnsupportedError, describe_error
+from rdbtool._codec.sinks.fingerprint import Fingerprint
+from rdbtool.core.errors import InputError, RdbToolError, UnsupportedError, describe_error
+from rdbtool.core.location import Span
+from rdbtool.core.rdb_types import VALKEY
+from rdbtool.core.servers import WRITER_FIELDS, Rules
+from rdbtool.engine.command_errors import CommandError
+from rdbtool.engine.export.engine_dataset import EngineState
 from rdbtool.model import Aux, Header
-from rdbtool.reader.open import open_any
+from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.servers import WRITER_FIELDS, Rules
-from rdbtool.span import Span
-from rdbtool.types import VALKEY
-from rdbtool.writer.output import open_output
+from rdbtool.writer.atomic.output import open_output
 from rdbtool.writer.rdb import Written, write_rdb
 from rdbtool.writer.targets import Target
 
 if TYPE_CHECKING:
-    from rdbtool._codec.selection import Selection
+    from rdbtool._codec.filters.selection import Selection
     from rdbtool.engine.engine import Engine
 
 _NOWHERE: Final = Span(-1, -1)
@@ -98,7 +98,8 @@ class _Witness:
 
 def load_engine(path: str | os.PathLike[str], *, rules: Rules | str | None = None, now_ms: int = 0) -> Engine:
     """Return an engine that holds what an RDB or a log at ``path`` leads to; see ``Engine.load``."""
-    from rdbtool.engine.log import Options, replay_log  # noqa: PLC0415 - the log executes commands on engines
+    from rdbtool.engine.replay.loader import replay_log  # noqa: PLC0415 - the log executes commands on engines
+    from rdbtool.engine.replay.options import Options  # noqa: PLC0415 - the log executes commands on engines
 
     with open_any(path) as reader:
         parsed = Rules.parse(rules) if isinstance(rules, str) else rules

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
+from rdbtool.core.errors import InputError
+from rdbtool.core.manifest import Entry
 from rdbtool.engine.persistence.appending import AppendedFile
-from rdbtool.engine.persistence.effects import Argv, describe, needs_clock
 from rdbtool.engine.persistence.files import LogFiles
+from rdbtool.engine.persistence.propagation.effects import Argv, describe, needs_clock
 from rdbtool.engine.persistence.restoring import note_moment
-from rdbtool.errors import InputError
-from rdbtool.manifest import Entry
 
 Fsync = Literal["always", "everysec", "no"]
 Clock = Callable[[], int]

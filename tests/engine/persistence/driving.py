@@ -10,14 +10,15 @@ from engine.test_keyspace_differential import Maker as KeyMaker
 from engine.test_stream_differential import Source
 
 from rdbtool import Digest
-from rdbtool._codec.fingerprint import Fingerprint
+from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.engine import CommandError, Engine
-from rdbtool.engine.log import Options, replay_log
+from rdbtool.engine.export.engine_dataset import EngineState
 from rdbtool.engine.persistence import AppendLog
-from rdbtool.engine.state import EngineState
-from rdbtool.engine.streams import StreamData
+from rdbtool.engine.replay.loader import replay_log
+from rdbtool.engine.replay.options import Options
+from rdbtool.engine.streams.data import StreamData
 from rdbtool.model import Header
-from rdbtool.reader.open import open_any
+from rdbtool.reader.open.dispatch import open_any
 
 START_MS = 1_790_000_000_000
 

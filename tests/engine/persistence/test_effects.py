@@ -9,12 +9,12 @@ from duel import words_of
 from engine.persistence.driving import START_MS, Clock, forget_consumer_times, replayed
 from state import FIXTURES
 
+from rdbtool.core.errors import UnsupportedError
 from rdbtool.engine import CommandError, Engine, UnknownCommandError
 from rdbtool.engine.persistence import AppendLog
-from rdbtool.errors import UnsupportedError
+from rdbtool.io.crc64 import crc64
 from rdbtool.model import StreamValue
-from rdbtool.octets.crc64 import crc64
-from rdbtool.reader.aof import open_aof
+from rdbtool.reader.aof.reader import open_aof
 from rdbtool.reader.rdb import open_rdb
 
 T = START_MS

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from engine.persistence.driving import Clock, fingerprint
 
+from rdbtool.core.errors import FormatError, InputError, LossError, UncertainError
+from rdbtool.core.servers import Rules
 from rdbtool.engine import Engine
 from rdbtool.engine.persistence import AppendLog, LogWriteError
-from rdbtool.errors import FormatError, InputError, LossError, UncertainError
-from rdbtool.servers import Rules
 
 REAL = {name: getattr(os, name) for name in ("write", "fsync", "ftruncate", "replace")}
 

@@ -9,12 +9,12 @@ import pytest
 from engine.persistence.driving import START_MS, Clock, Driver, fingerprint, run
 from state import FIXTURES
 
+from rdbtool.core.errors import FormatError, InputError, LossError, ReplayError, UnsupportedError
+from rdbtool.core.rdb_types import VALKEY
+from rdbtool.core.servers import Rules
 from rdbtool.engine import Engine
 from rdbtool.engine.persistence import AppendLog
-from rdbtool.errors import FormatError, InputError, LossError, ReplayError, UnsupportedError
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.servers import Rules
-from rdbtool.types import VALKEY
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Decoders: from bytes to sink events."""

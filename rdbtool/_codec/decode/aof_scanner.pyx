@@ -1,0 +1,631 @@
+# The scanner: commands out of the RESP of an append-only log (format C1), framed strictly.
+#
+# A record is a command or an annotation line. It is read from the window in one go; where the window
+# ends too early, more is read and the record starts again. On one that is not sound the scanner stops in
+# front of it: the line-oriented parser then reads the same bytes and says what is wrong with them.
+
+from cpython.ref cimport Py_DECREF, PyObject
+from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memchr, memcmp, memcpy
+from rdbtool._codec.decode.cursor cimport Bytes
+from rdbtool._codec.decode.framing cimport (
+    BAD, LEAST_ARGUMENT, Reach, Record, SHORT, SOUND, annotation, argument, command_head, walk
+)
+from rdbtool._codec.decode.window cimport Window
+
+from array import array
+
+from rdbtool._codec.decode.window import WindowLimitError
+
+cdef extern from "Python.h":
+    # Declared with raw pointers: these results go straight into a tuple, which takes the reference over.
+    PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *p, Py_ssize_t size)
+    PyObject *new_tuple "PyTuple_New"(Py_ssize_t size)
+    void set_item "PyTuple_SET_ITEM"(PyObject *tuple, Py_ssize_t at, PyObject *item)
+    void untrack "PyObject_GC_UnTrack"(PyObject *tuple)
+    void keep "Py_INCREF"(PyObject *object)
+    void drop "Py_XDECREF"(PyObject *object)
+    char *bytes_data "PyBytes_AS_STRING"(PyObject *object)
+    Py_ssize_t bytes_size "PyBytes_GET_SIZE"(PyObject *object)
+
+cdef enum:
+    MAX_NAME = 32               # bytes of a command name that is looked up
+    MAX_SHARED = 32             # bytes of an argument that may be shared
+    SHARED_SHIFT = 49           # 64 less the bits of an index into the shared arguments
+    SHARED = 1 << 15            # shared arguments at a time
+    BATCH_SIZE = 1 << 20        # bytes of commands after which a batch is full
+    SEARCH_STEPS = 1 << 20      # arguments looked at in candidates, beyond one for each byte searched
+    NEW_NAME = 2                # a status: the table of uses does not have this command yet
+    MAX_USED = 80               # bytes of a name that the table keeps, a subcommand included
+    USED = 1 << 10              # places in the table
+    MAX_USES = 512              # names in it, after which somebody has to take them
+
+#: What ``Scanner.run`` and ``check`` end with; the numbers are the decoder's.
+ENDED, PAUSED, DECLINED, TOO_LARGE = range(4)
+
+#: What a mark of a batch stands for.
+MULTI, EXEC = 1, 2
+
+#: What ``Scanner.resync`` returns when it found nothing, and when it gave up.
+NOTHING, EXHAUSTED = -1, -2
+
+
+cdef inline bint is_word(Bytes p, size_t size, const char *word, size_t word_size) noexcept nogil:
+    """Whether a name is a word of lower case letters, in any case."""
+    cdef size_t i
+    if size != word_size:
+        return False
+    for i in range(size):
+        if (p[i] | 32) != <uint8_t>word[i]:
+            return False
+    return True
+
+
+cdef struct Met:
+    uint64_t tag            # a hash of the argument that was met last
+    PyObject *item          # one that was met twice (owned); NULL: none yet
+
+
+cdef struct Place:
+    uint64_t argc
+    uint64_t number         # of the command, within the part
+    int64_t at
+
+
+cdef struct Use:            # how often a command is called, and with how many arguments
+    size_t size             # of the name, 0: a free place
+    uint64_t count
+    bint has_subcommands
+    Place first
+    Place fewest
+    Place most
+    uint8_t[MAX_USED] name
+
+
+cdef inline size_t place_of(Bytes name, size_t size) noexcept nogil:
+    return (name[0] * 7 + name[size >> 1] * 61 + name[size - 1] * 31 + size * 131) & (USED - 1)
+
+
+cdef inline bint repeats(Record *record, Py_ssize_t place) noexcept nogil:
+    """Whether an argument is worth sharing: not the values of SET and the scores of ZADD, nearly all of which differ."""
+    if is_word(record.name, record.name_size, b"set", 3):
+        return False
+    return place & 1 or not is_word(record.name, record.name_size, b"zadd", 4)
+
+
+cdef inline int count_use(Use *use, uint64_t argc, uint64_t number, int64_t at) noexcept nogil:
+    if use.count == 0:
+        use.first = Place(argc, number, at)
+        use.fewest = use.most = use.first
+    elif argc < use.fewest.argc:
+        use.fewest = Place(argc, number, at)
+    elif argc > use.most.argc:
+        use.most = Place(argc, number, at)
+    use.count += 1
+    return 0
+
+
+cdef inline size_t join(uint8_t *out, Record *record, Reach *reach) noexcept nogil:
+    """Write name and subcommand of a whole command with a space between them; return the size, at most MAX_USED."""
+    cdef Bytes p = record.first
+    cdef Bytes text
+    cdef uint64_t size
+    cdef size_t filled = record.name_size if record.name_size < MAX_USED - 1 else MAX_USED - 1
+    argument(&p, reach, &text, &size)
+    argument(&p, reach, &text, &size)
+    memcpy(out, record.name, filled)
+    out[filled] = 32
+    filled += 1
+    if size > MAX_USED - filled:
+        size = MAX_USED - filled
+    memcpy(out + filled, text, size)
+    return filled + <size_t>size
+
+
+cdef class Scanner:
+    """Scans the log in a window. ``batch`` is the number of commands after which it pauses."""
+
+    cdef Window window
+    cdef Py_ssize_t batch
+    cdef list argvs
+    cdef list texts
+    cdef list marks
+    cdef int64_t *offsets
+    cdef Py_ssize_t filled
+    cdef uint64_t filled_size
+    cdef Met *seen                  # arguments that were met lately, by a hash of them
+    cdef readonly uint64_t count    # of commands
+    cdef readonly uint64_t good_count
+    cdef readonly int64_t good      # end of the last record outside of an open MULTI
+    cdef readonly int64_t multi_at  # of the open MULTI, -1: none
+    cdef readonly uint64_t strays   # MULTI inside of a transaction, EXEC outside: servers ignore them
+    cdef readonly int64_t stray_at  # of the first of them, -1: none
+    cdef readonly int64_t end       # of the source, where a search came to it
+    cdef readonly int64_t zeros_at  # from here on it held nothing but NUL
+    cdef object containers          # names with subcommands, None: nobody asks for uses
+    cdef Use *used                  # NULL: likewise
+    cdef readonly Py_ssize_t use_count
+    cdef int64_t time               # the last annotated one (Unix seconds), -1: none yet
+    cdef readonly int64_t annotation_at     # of the first, -1: none
+    cdef readonly uint64_t falls    # annotations with an earlier time than the one before
+    cdef readonly int64_t fall_at   # of the first of them, -1: none
+    cdef readonly int64_t fall_from
+    cdef readonly int64_t fall_to
+
+    def __init__(self, Window window not None, Py_ssize_t batch=256, containers=None):
+        self.window = window
+        self.containers = containers
+        self.time = self.fall_at = self.annotation_at = -1
+        if containers is not None:
+            self.used = <Use *>calloc(USED, sizeof(Use))
+            if self.used == NULL:
+                raise MemoryError
+        self.batch = max(1, batch)
+        self.offsets = <int64_t *>malloc(<size_t>self.batch * sizeof(int64_t))
+        if self.offsets == NULL:
+            raise MemoryError
+        self.seen = <Met *>calloc(SHARED, sizeof(Met))
+        if self.seen == NULL:
+            raise MemoryError
+        self.good = window.at
+        self.multi_at = self.stray_at = self.end = self.zeros_at = -1
+        self.renew()
+
+    def __dealloc__(self):
+        cdef int place
+        free(self.used)
+        free(self.offsets)
+        if self.seen != NULL:
+            for place in range(SHARED):
+                drop(self.seen[place].item)
+            free(self.seen)
+
+    cdef int renew(self) except -1:
+        self.argvs = []
+        self.texts = []
+        self.marks = []
+        self.filled = 0
+        self.filled_size = 0
+        return 0
+
+    def take(self):
+        """Return (argvs, offsets, annotations, marks) since the last time, and start anew."""
+        offsets = array("q")
+        offsets.frombytes((<char *>self.offsets)[:self.filled * sizeof(int64_t)])
+        taken = self.argvs, offsets, self.texts, self.marks
+        self.renew()
+        return taken
+
+    # ---- records, one after another --------------------------------------------------------------
+
+    def run(self, progress=None):
+        """Collect commands until the batch is full, the log ends, or a record is not sound."""
+        return self.advance(True, progress)
+
+    def check(self, progress=None):
+        """Count commands up to the end of the log, or a record that is not sound, and make no objects."""
+        return self.advance(False, progress)
+
+    cdef object advance(self, bint collect, object progress):
+        cdef Window window = self.window
+        cdef Reach reach
+        cdef int status
+        while True:
+            if self.filled == self.batch or self.filled_size >= BATCH_SIZE or self.use_count >= MAX_USES:
+                return PAUSED
+            self.look(&reach)
+            if collect:
+                status = self.collect(&reach)
+            else:
+                with nogil:
+                    status = self.pass_over(&reach)
+            if status == NEW_NAME:
+                self.meet_next(&reach)
+                continue
+            if status == SOUND:
+                continue
+            if window.start == window.stop and window.at_end:
+                return ENDED
+            if status == BAD and window.start != window.stop:
+                return DECLINED
+            try:
+                window.refill()
+            except WindowLimitError:
+                return TOO_LARGE
+            if progress is not None:
+                progress(window.at)
+
+    cdef int look(self, Reach *reach) noexcept:
+        cdef Window window = self.window
+        cdef int64_t beyond
+        reach.end = window.buffer + window.stop
+        reach.beyond = UINT64_MAX
+        if window.at_end:
+            reach.beyond = 0
+        elif window.size >= 0:
+            beyond = window.size - window.base - <int64_t>window.stop
+            reach.beyond = <uint64_t>beyond if beyond > 0 else 0
+        return 0
+
+    cdef int pass_over(self, Reach *reach) noexcept nogil:
+        """Pass over all records that the window holds; return what stopped it."""
+        cdef Bytes p = self.window.buffer + self.window.start
+        cdef uint64_t steps = UINT64_MAX
+        cdef Record record
+        cdef int status
+        while p < reach.end:
+            if p[0] == 35:
+                status = annotation(p, reach, &record)
+            else:
+                status = command_head(p, reach, &record)
+                if status == SOUND:
+                    status = walk(reach, &record, &steps)
+                if status == SOUND and self.used != NULL:
+                    status = self.use(p, &record, reach)
+            if status != SOUND:
+                return status
+            self.note(p, &record)
+            p = record.stop
+        return SHORT
+
+    cdef int collect(self, Reach *reach) except -2:
+        """Make the commands that the window holds, up to a full batch (SOUND) or what stopped it."""
+        cdef Bytes p = self.window.buffer + self.window.start
+        cdef uint64_t steps = UINT64_MAX
+        cdef Record record
+        cdef int status
+        cdef int mark
+        cdef tuple argv
+        while p < reach.end:
+            if p[0] == 35:
+                status = annotation(p, reach, &record)
+                if status != SOUND:
+                    return status
+                self.texts.append((self.filled, (<char *>record.name)[:record.name_size]))
+                self.note(p, &record)
+                p = record.stop
+                continue
+            status = command_head(p, reach, &record)
+            if status != SOUND:
+                return status
+            if record.argc > <uint64_t>(reach.end - record.first) // LEAST_ARGUMENT:
+                # It cannot be whole in here, but what there is of it may be unsound.
+                return walk(reach, &record, &steps)
+            argv = self.build(reach, &record, &status)
+            if status == SOUND and self.used != NULL:
+                status = self.use(p, &record, reach)
+            if status != SOUND:
+                return status
+            self.argvs.append(argv)
+            self.offsets[self.filled] = self.window.base + (p - self.window.buffer)
+            mark = self.note(p, &record)
+            if mark:
+                self.marks.append((self.filled, mark))
+            self.filled += 1
+            self.filled_size += <uint64_t>(record.stop - p)
+            if self.filled == self.batch or self.filled_size >= BATCH_SIZE:
+                return SOUND
+            p = record.stop
+        return SHORT
+
+    cdef tuple build(self, Reach *reach, Record *record, int *status):
+        cdef Bytes p = record.first
+        cdef Bytes text
+        cdef uint64_t size
+        cdef Py_ssize_t i
+        cdef PyObject *item
+        cdef PyObject *whole = new_tuple(<Py_ssize_t>record.argc)
+        if whole == NULL:
+            raise MemoryError
+        argv = <tuple>whole
+        Py_DECREF(argv)
+        for i in range(<Py_ssize_t>record.argc):
+            status[0] = argument(&p, reach, &text, &size)
+            if status[0] != SOUND:
+                return argv
+            if i == 0:
+                record.name = text
+                record.name_size = size
+                item = self.shared(text, size)
+            elif i == 1 or not repeats(record, i):
+                # A key, as a rule: most come once, and would push out what does repeat.
+                item = new_bytes(<const char *>text, <Py_ssize_t>size)
+            else:
+                item = self.shared(text, size)
+            if item == NULL:
+                raise MemoryError
+            set_item(whole, i, item)
+        # Bytes cannot refer back to it: the cyclic collector need not visit a million of these.
+        untrack(whole)
+        record.stop = p
+        return argv
+
+    cdef PyObject *shared(self, Bytes p, size_t size) except NULL:
+        """Return a new reference to these bytes: where they were met lately, to the object of then.
+
+        Names of commands, fields and members repeat a lot. The object has its hash already, and a keyspace
+        made of shared objects takes a third less memory.
+        """
+        cdef uint64_t first = 0, last = 0
+        cdef size_t place
+        cdef Met *met
+        cdef PyObject *item
+        if size > MAX_SHARED:
+            return new_bytes(<const char *>p, <Py_ssize_t>size)
+        if size >= 8:
+            memcpy(&first, p, 8)
+            memcpy(&last, p + size - 8, 8)
+        else:
+            memcpy(&first, p, size)
+        first = (first ^ (last << 29 | last >> 35) ^ size) * <uint64_t>0x9E3779B97F4A7C15
+        place = <size_t>(first >> SHARED_SHIFT)
+        met = &self.seen[place]
+        if met.tag != first:
+            # Only what comes twice is worth a place: most values come once.
+            met.tag = first
+            return new_bytes(<const char *>p, <Py_ssize_t>size)
+        item = met.item
+        if item == NULL or <size_t>bytes_size(item) != size or memcmp(bytes_data(item), p, size):
+            drop(item)
+            met.item = NULL
+            item = new_bytes(<const char *>p, <Py_ssize_t>size)
+            if item == NULL:
+                raise MemoryError
+            met.item = item
+        keep(item)
+        return item
+
+    cdef inline int note(self, Bytes begin, Record *record) noexcept nogil:
+        """Consume a record, and follow what is known of transactions; return its mark."""
+        cdef int mark = 0
+        self.window.start = <size_t>(record.stop - self.window.buffer)
+        if record.argc:
+            self.count += 1
+            if is_word(record.name, record.name_size, b"multi", 5):
+                mark = 1
+            elif is_word(record.name, record.name_size, b"exec", 4):
+                mark = 2
+        elif self.used != NULL:
+            self.compare_time(record.name, record.name_size, self.window.base + (begin - self.window.buffer))
+        self.follow(mark, self.window.base + (begin - self.window.buffer))
+        return mark
+
+    cdef inline int follow(self, int mark, int64_t at) noexcept nogil:
+        if mark and (mark == 1) == (self.multi_at >= 0):
+            self.strays += 1
+            if self.stray_at < 0:
+                self.stray_at = at
+        elif mark:
+            self.multi_at = at if mark == 1 else -1
+        if self.multi_at < 0:
+            self.good = self.window.base + <int64_t>self.window.start
+            self.good_count = self.count
+        return 0
+
+    # ---- which commands there are ----------------------------------------------------------------
+
+    cdef inline Use *find_use(self, Bytes name, size_t size) noexcept nogil:
+        """Return the place of a name: its own, or the free one that it would get."""
+        cdef size_t place = place_of(name, size)
+        cdef Use *use
+        while True:
+            use = &self.used[place]
+            if use.size == 0 or (use.size == size and memcmp(use.name, name, size) == 0):
+                return use
+            place = (place + 1) & (USED - 1)
+
+    cdef inline int use(self, Bytes begin, Record *record, Reach *reach) noexcept nogil:
+        """Count the command at hand: SOUND, or NEW_NAME and nothing was counted."""
+        cdef uint8_t[MAX_USED] joined
+        cdef size_t size = record.name_size if record.name_size < MAX_USED else MAX_USED
+        cdef Use *use
+        if size == 0:
+            # An empty name is kept as a NUL byte: no name has one.
+            joined[0] = 0
+            use = self.find_use(&joined[0], 1)
+        else:
+            use = self.find_use(record.name, size)
+        if use.size and use.has_subcommands and record.argc > 1:
+            size = join(&joined[0], record, reach)
+            use = self.find_use(&joined[0], size)
+        if use.size == 0:
+            return NEW_NAME
+        count_use(use, record.argc, self.count + 1, self.window.base + (begin - self.window.buffer))
+        return SOUND
+
+    cdef int meet_next(self, Reach *reach) except -1:
+        """Give the command at hand, which is whole, a place in the table."""
+        cdef uint8_t[MAX_USED] joined
+        cdef uint64_t steps = UINT64_MAX
+        cdef Bytes p = self.window.buffer + self.window.start
+        cdef size_t size
+        cdef Record record
+        cdef Use *use
+        command_head(p, reach, &record)
+        walk(reach, &record, &steps)
+        size = record.name_size if record.name_size < MAX_USED else MAX_USED
+        if size == 0:
+            return self.meet(b"\0", False)
+        use = self.find_use(record.name, size)
+        if use.size == 0:
+            name = (<char *>record.name)[:size]
+            return self.meet(name, name.upper() in self.containers)
+        size = join(&joined[0], &record, reach)
+        return self.meet((<char *>joined)[:size], False)
+
+    cdef int meet(self, bytes name, bint has_subcommands) except -1:
+        cdef size_t size = <size_t>len(name)
+        cdef Use *use = self.find_use(name, size)
+        if use.size == 0:
+            if self.use_count >= USED // 2 + MAX_USES // 2:
+                raise ValueError("the table of uses is full")
+            memcpy(use.name, <const uint8_t *>name, size)
+            use.size = size
+            use.has_subcommands = has_subcommands
+            self.use_count += 1
+        return 0
+
+    cdef int use_argv(self, tuple argv, int64_t at) except -1:
+        """Count a command that somebody else read."""
+        cdef bytes name = argv[0][:MAX_USED] or b"\0"
+        if name.upper() in self.containers:
+            self.meet(name, True)
+            if len(argv) > 1:
+                name = (name + b" " + argv[1])[:MAX_USED]
+        self.meet(name, False)
+        count_use(self.find_use(name, <size_t>len(name)), <uint64_t>len(argv), self.count, at)
+        return 0
+
+    cdef inline int compare_time(self, Bytes text, size_t size, int64_t at) noexcept nogil:
+        """Compare an annotated time with the one before."""
+        cdef int64_t time = 0
+        cdef size_t i
+        if self.annotation_at < 0:
+            self.annotation_at = at
+        if not 4 < size <= 22 or memcmp(text, b"#TS:", 4):
+            return 0
+        for i in range(4, size):
+            if not 48 <= text[i] <= 57:
+                return 0
+            time = time * 10 + text[i] - 48
+        if time < self.time:
+            self.falls += 1
+            if self.fall_at < 0:
+                self.fall_at, self.fall_from, self.fall_to = at, self.time, time
+        self.time = time
+        return 0
+
+    def take_uses(self):
+        """Return what is known of each command name that was met since the last time, and start anew."""
+        taken = []
+        cdef int place
+        cdef Use *use
+        if self.used == NULL:
+            return taken
+        for place in range(USED):
+            use = &self.used[place]
+            # A container that was never called alone has a place and no calls.
+            if use.size and use.count:
+                taken.append((
+                    (<char *>use.name)[:use.size], use.count,
+                    (use.first.argc, use.first.at, use.first.number),
+                    (use.fewest.argc, use.fewest.at, use.fewest.number),
+                    (use.most.argc, use.most.at, use.most.number),
+                ))
+            use.size = 0
+            use.count = 0
+        self.use_count = 0
+        return taken
+
+    # ---- what others read ------------------------------------------------------------------------
+
+    def accept(self, tuple argv not None, int64_t stop, *, bint collect=True):
+        """Take a command that somebody else read from the window, up to ``stop``."""
+        cdef int64_t at = self.window.base + <int64_t>self.window.start
+        cdef bytes name = argv[0].lower()
+        cdef int mark = 1 if name == b"multi" else 2 if name == b"exec" else 0
+        if collect:
+            if self.filled == self.batch:
+                raise ValueError("the batch is full")
+            self.argvs.append(argv)
+            self.offsets[self.filled] = at
+            if mark:
+                self.marks.append((self.filled, mark))
+            self.filled += 1
+            self.filled_size += <uint64_t>(stop - at)
+        self.window.skip_to(stop)
+        self.count += 1
+        self.follow(mark, at)
+        if self.used != NULL:
+            self.use_argv(argv, at)
+
+    def accept_annotation(self, bytes text not None, int64_t stop):
+        """Take an annotation that somebody else read from the window, up to ``stop``."""
+        self.texts.append((self.filled, text))
+        if self.used != NULL:
+            self.compare_time(text, <size_t>len(text), self.window.base + <int64_t>self.window.start)
+        self.window.skip_to(stop)
+        self.follow(0, 0)
+
+    # ---- behind damage ---------------------------------------------------------------------------
+
+    def resync(self, known):
+        """Search, behind the first byte of the record at hand, for a whole command with a known name.
+
+        ``known`` holds names in upper case. Returns the command's offset, where the scanner then stands;
+        NOTHING if the rest of the log has none: ``end`` and ``zeros_at`` then say how it ends; or
+        EXHAUSTED, which only a log made for it can bring about.
+        """
+        cdef Window window = self.window
+        cdef uint64_t steps = SEARCH_STEPS
+        cdef Reach reach
+        cdef Record record
+        cdef Bytes p
+        cdef int status
+        cdef int64_t zeros_at = window.base + <int64_t>window.start
+        if window.start < window.stop:
+            zeros_at += window.buffer[window.start] != 0
+            window.start += 1
+        while True:
+            self.look(&reach)
+            p = window.buffer + window.start
+            status = self.find_candidate(&p, &reach, &record, &steps)
+            if p < reach.end:
+                window.start = <size_t>(p - window.buffer)
+                if steps == 0:
+                    return EXHAUSTED
+                if status == SOUND:
+                    if (<char *>record.name)[:record.name_size].upper() in known:
+                        return window.at
+                    window.start += 1
+                    zeros_at = window.base + <int64_t>window.start
+                    continue
+            else:
+                # Nothing begins in the window any more.
+                p = reach.end
+                while p > window.buffer + window.start and (p - 1)[0] == 0:
+                    p -= 1
+                if p > window.buffer + window.start:
+                    zeros_at = window.base + (p - window.buffer)
+                window.start = window.stop
+                if window.at_end:
+                    self.end = window.at
+                    self.zeros_at = zeros_at
+                    return NOTHING
+            try:
+                window.refill()
+            except WindowLimitError:
+                window.start += 1
+                zeros_at = window.base + <int64_t>window.start
+
+    cdef int find_candidate(self, Bytes *at, Reach *reach, Record *record, uint64_t *steps) noexcept nogil:
+        """Find where a whole command with a name of letters begins (SOUND) or may begin (SHORT)."""
+        cdef Bytes p = at[0]
+        cdef size_t i
+        cdef int status
+        while True:
+            p = <Bytes>memchr(p, 42, <size_t>(reach.end - p)) if p < reach.end else NULL
+            if p == NULL:
+                at[0] = reach.end
+                return BAD
+            status = command_head(p, reach, record)
+            if status == SOUND:
+                # The steps are few, or a log could make this take forever: one for each byte that was passed.
+                if p > at[0]:
+                    steps[0] += <uint64_t>(p - at[0])
+                at[0] = p
+                status = walk(reach, record, steps)
+                if steps[0] == 0:
+                    return BAD
+                if status == SOUND and not 0 < record.name_size <= MAX_NAME:
+                    status = BAD
+                if status == SOUND:
+                    for i in range(record.name_size):
+                        if not 97 <= (record.name[i] | 32) <= 122 and record.name[i] not in (45, 46, 95):
+                            status = BAD
+                            break
+            if status != BAD:
+                at[0] = p
+                return status
+            p += 1

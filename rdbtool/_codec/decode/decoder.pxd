@@ -1,0 +1,69 @@
+# The decoder: the loop over a file.
+
+from libc.stdint cimport int64_t, uint64_t, uint8_t
+from rdbtool._codec.decode.cursor cimport Bytes, Cursor, Limits, Scratch
+from rdbtool._codec.decode.member_expiries cimport MemberExpiries
+from rdbtool._codec.filters.selection cimport Selection
+from rdbtool._codec.sink cimport Head, Sink
+from rdbtool._codec.decode.value_reader cimport ValueReader
+from rdbtool._codec.decode.window cimport Window
+
+cdef enum:
+    AUX_BYTE = 0xFA             # OP_AUX, which is not known to declarations
+
+cdef class Decoder:
+    cdef Window window
+    cdef public object on_item      # callable(item), for items that are not records
+
+    # the file
+    cdef readonly str magic
+    cdef readonly int version
+    cdef Limits limits
+    cdef uint8_t kind_of[256]       # KIND_* of a value type, 255: not one
+    cdef uint8_t since[256]         # RDB version of a type or opcode; 255: unknown
+    cdef public object fork         # name of the product that the file says it is from, None: of none
+    cdef bint trails[16]            # by kind: expiries of members may follow
+    cdef readonly bint finished
+    cdef public bint is_inside      # keys may precede what is read first
+    cdef public bint embedded       # in an AOF: what follows the end mark is not the RDB's
+
+    # what the next key gets
+    cdef public int64_t db
+    cdef bint has_expire
+    cdef int64_t expire_at_ms
+    cdef int64_t idle_s
+    cdef int freq
+    cdef bint has_meta
+    cdef Scratch meta
+    cdef size_t meta_size
+    cdef public int64_t pending_start   # -1: nothing is pending
+
+    # scratch memory
+    cdef Scratch key_text
+    cdef Scratch first
+    cdef Scratch second
+    cdef ValueReader values
+    cdef Sink null
+    cdef MemberExpiries members
+    cdef bint validate_first        # the record at hand goes through the null sink before its own
+
+    # counts
+    cdef uint64_t kinds[16]
+    cdef public uint64_t keys
+    cdef public uint64_t expires
+    cdef uint64_t db_keys
+    cdef uint64_t db_expires
+    cdef dict db_counts
+
+    cdef int keep_meta(self, Bytes p, size_t size) except -1
+    cdef int enter_db(self, int64_t db) except -1
+    cdef int steps(self, Sink sink, Selection selection) except -1
+    cdef int read_opcode(self, int code, Cursor *c, Sink sink) except -1
+    cdef int read_end(self, Cursor *c, Sink sink) except -1
+    cdef dict read_expiries(self, Cursor *c)
+    cdef int tell_expiring(self, Head *head, Cursor *value, Sink sink, dict expiries) except -1
+    cdef int read_record(self, int code, Cursor *c, Sink sink, Selection selection) except -1
+
+    cdef inline bint may_trail(self, Head *head, Cursor *c) noexcept:
+        """Return whether expiries of members may follow the value that ended at the cursor."""
+        return self.trails[head.kind] and (c.p == c.end or c.p[0] == AUX_BYTE)

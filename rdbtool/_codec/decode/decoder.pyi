@@ -1,0 +1,49 @@
+"""The decoder: the loop over a file."""
+
+from collections.abc import Callable
+
+from rdbtool._codec.decode.window import Window
+from rdbtool._codec.filters.selection import Selection
+from rdbtool._codec.sink import Sink
+from rdbtool.model import Item
+
+ENDED: int
+PAUSED: int
+DECLINED: int
+TOO_LARGE: int
+
+class Decoder:
+    """Decodes the RDB in a window into sinks. ``max_inflate`` bounds an inflated string in bytes."""
+
+    magic: str
+    version: int
+    templates: dict[int, tuple[bytes, ...]]
+    fork: str | None
+    on_item: Callable[[Item], object] | None
+    db: int
+    pending: tuple[int | None, int | None, int | None, bytes | None]
+    pending_start: int
+    keys: int
+    expires: int
+    finished: bool
+    embedded: bool
+    is_inside: bool
+    def __init__(self, window: Window, max_inflate: int) -> None: ...
+    def read_header(self) -> bool:
+        """Read the nine magic bytes and return True, or False where they are not those of a known version."""
+    def set_format(self, magic: str, version: int) -> None:
+        """Say what the nine bytes at the beginning say; they are consumed."""
+    def announce(self, sink: Sink) -> None:
+        """Tell a sink what file it is going to hear of."""
+    def run(
+        self, sink: Sink, selection: Selection | None = None, progress: Callable[[int], object] | None = None
+    ) -> int:
+        """Decode items into ``sink``; return ENDED, PAUSED, DECLINED or TOO_LARGE."""
+    def counts(self) -> tuple[dict[str, int], dict[int, tuple[int, int]]]:
+        """Return ({kind: keys}, {db: (keys, expires)}) of all records so far, selected or not."""
+    def count_key(self, kind: str, expires: bool) -> None:
+        """Count a record that the reader handled itself."""
+    def enter(self, db: int) -> None:
+        """Select a db on behalf of an item that the reader handled itself."""
+    def finish(self) -> None:
+        """Stop: the reader met the end itself."""

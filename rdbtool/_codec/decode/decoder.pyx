@@ -1,0 +1,503 @@
+# The loop over a file: opcodes, records, the end.
+#
+# An item (an opcode with its payload, or a key with its value) is decoded from the window in one go;
+# where the window ends too early, everything heard of the item is rolled back, more is read, and the
+# item starts again. So a sink never hears half a record. On bytes that are not sound the decoder
+# stops in front of the item and returns DECLINED: the grammar then reads the same bytes and says
+# what is wrong with them.
+
+from libc.stdint cimport INT64_MAX, UINT64_MAX
+from libc.string cimport memcmp, memcpy
+from rdbtool._codec.decode.cursor cimport (
+    Bytes, FORM_INT, FORM_LZF, FORM_RAW, Str, decline, grow, load_le32, load_le64, need, read_i64, read_len, read_str,
+    read_u8, release, rt_parse_i64
+)
+from rdbtool._codec.decode.member_expiries cimport MemberExpiries
+from rdbtool._codec.sink cimport Head
+from rdbtool._codec.decode.value_reader cimport module_name
+
+from rdbtool._codec.decode.cursor import Declined, NeedMore, NeedValidation
+from rdbtool._codec.decode.window import WindowLimitError
+from rdbtool.model.items import (
+    Aux, End, FunctionLibrary, HashTemplate, ModuleAux, ProductOpcode, ResizeDb, SelectDb, SlotImport, SlotInfo
+)
+from rdbtool.core.products import BY_AUX, BY_NAME, BY_OPCODE, KEYDB, product_of_version
+from rdbtool.core.rdb_types import (
+    KINDS, MEMBER_EXPIRY_AUX, MEMBER_EXPIRY_KINDS, MEMBER_EXPIRY_VERSION, OPCODES, REDIS, VALUE_TYPES, VERSIONS
+)
+
+include "../_types.pxi"
+
+cdef enum:
+    SPILL = 1 << 22             # records from this size on are validated before a buffering sink hears them
+    UNKNOWN = 255
+
+#: How the two aux fields begin in which KeyDB writes the expiry of a member. Servers store strings of up to 20 bytes,
+#: these names among them, as they are.
+cdef bytes MEMBER_KEY, MEMBER_WHEN
+MEMBER_KEY, MEMBER_WHEN = [bytes([OP_AUX, len(name)]) + name for name in MEMBER_EXPIRY_AUX]
+
+#: What ``Decoder.run`` ended with.
+ENDED, PAUSED, DECLINED, TOO_LARGE = range(4)
+
+cdef bint follows(Cursor *c, bytes text, bint must) except -1:
+    """Pass over ``text``, if it is what follows.
+
+    Raises NeedMore where that cannot be told yet, and Declined where the data ends inside of it, but for a lone first
+    byte, or, with ``must``, in front of it.
+    """
+    cdef size_t size = len(text)
+    cdef size_t there = min(size, <size_t>(c.end - c.p))
+    if memcmp(c.p, <char *>text, there) != 0:
+        return False
+    if there < size:
+        if not c.final and c.beyond:
+            raise NeedMore
+        if there < 2 and not must:
+            return False
+        decline()
+    c.p += size
+    return True
+
+
+cdef class Decoder:
+    def __init__(self, Window window not None, size_t max_inflate):
+        self.window = window
+        self.limits.max_inflate = max_inflate
+        self.values = ValueReader()
+        self.null = Sink()
+        self.members = MemberExpiries()
+        self.db_counts = {}
+        self.pending_start = self.idle_s = self.freq = -1
+
+    def __dealloc__(self):
+        release(&self.meta)
+        release(&self.key_text)
+        release(&self.first)
+        release(&self.second)
+
+    @property
+    def templates(self):
+        """Field names by template id, as defined so far."""
+        return self.values.templates
+
+    # ---- for the reader ------------------------------------------------------------------------
+
+    @property
+    def pending(self):
+        """What the next key gets: (expire_at_ms, idle_s, freq, meta), None where nothing is pending."""
+        return (
+            self.expire_at_ms if self.has_expire else None,
+            self.idle_s if self.idle_s >= 0 else None,
+            self.freq if self.freq >= 0 else None,
+            (<char *>self.meta.data)[:self.meta_size] if self.has_meta else None,
+        )
+
+    @pending.setter
+    def pending(self, values):
+        expire, idle, freq, meta = values
+        self.has_expire = expire is not None
+        self.expire_at_ms = expire if expire is not None else 0
+        self.idle_s = idle if idle is not None else -1
+        self.freq = freq if freq is not None else -1
+        self.has_meta = meta is not None
+        if meta is not None:
+            self.keep_meta(<Bytes>(<char *>meta), len(meta))
+
+    cdef int keep_meta(self, Bytes p, size_t size) except -1:
+        grow(&self.meta, size + 1)
+        memcpy(self.meta.data, p, size)
+        self.meta_size = size
+        return 0
+
+    def set_format(self, str magic, int version):
+        """Say what the nine bytes at the beginning say; they are consumed."""
+        cdef int i
+        self.magic = magic
+        self.version = version
+        for i in range(256):
+            self.kind_of[i] = UNKNOWN
+            self.since[i] = UNKNOWN
+        for row in VALUE_TYPES:
+            if row.magic is None or row.magic == magic:
+                self.kind_of[row.code] = KINDS.index(row.kind)
+                self.since[row.code] = row.since
+        for row in OPCODES:
+            if row.magic is None or row.magic == magic:
+                self.since[row.code] = row.since
+        for i, kind in enumerate(KINDS):
+            self.trails[i] = magic == REDIS and version == MEMBER_EXPIRY_VERSION and kind in MEMBER_EXPIRY_KINDS
+        self.values.valkey = magic == "VALKEY"
+        self.window.start += 9
+
+    def read_header(self):
+        """Read the nine magic bytes and return True, or False where they are not those of a known version."""
+        cdef bytes head = self.window.peek(self.window.at, 9)
+        for magic, (low, high) in VERSIONS.items():
+            name = magic.encode()
+            digits = head[len(name):]
+            if head.startswith(name) and len(head) == 9 and all(48 <= digit < 58 for digit in digits):
+                if low <= int(digits) <= high:
+                    self.set_format(magic, int(digits))
+                    return True
+        return False
+
+    def announce(self, Sink sink not None):
+        """Tell a sink what file it is going to hear of."""
+        sink.header(self.magic, self.version)
+
+    def counts(self):
+        """Return ({kind: keys}, {db: (keys, expires)}) of all records so far, selected or not."""
+        self.enter_db(self.db)
+        kinds = {kind: self.kinds[number] for number, kind in enumerate(KINDS) if self.kinds[number]}
+        return kinds, {db: counts for db, counts in sorted(self.db_counts.items()) if counts[0]}
+
+    def enter(self, int64_t db):
+        """Select a db on behalf of an item that the reader handled itself."""
+        self.enter_db(db)
+
+    def finish(self):
+        """Stop: the reader met the end itself."""
+        self.finished = True
+
+    def count_key(self, str kind, bint expires):
+        """Count a record that the reader handled itself."""
+        self.keys += 1
+        self.db_keys += 1
+        self.expires += expires
+        self.db_expires += expires
+        self.kinds[KINDS.index(kind)] += 1
+
+    def run(self, Sink sink not None, Selection selection=None, progress=None):
+        """Decode items into ``sink`` until the end, a full sink, or bytes that are not sound.
+
+        Returns ENDED, PAUSED, DECLINED (the item at hand is not sound, or not known) or TOO_LARGE
+        (it needs a larger window than allowed). ``progress`` is called with the source offset at
+        each refill. The sink hears an item whole or not at all.
+        """
+        while not self.finished:
+            try:
+                self.steps(sink, selection)
+                self.validate_first = False
+                return PAUSED if not self.finished else ENDED
+            except NeedMore:
+                sink.rollback()
+                # Retrying a large record is cheap for the null sink only.
+                if self.window.stop - self.window.start >= SPILL:
+                    self.validate_first = True
+                try:
+                    self.window.refill()
+                except WindowLimitError:
+                    return TOO_LARGE
+                if progress is not None:
+                    progress(self.window.at)
+            except NeedValidation:
+                sink.rollback()
+                self.validate_first = True
+            except Declined:
+                sink.rollback()
+                self.validate_first = False
+                return DECLINED
+            except BaseException:
+                sink.rollback()
+                raise
+        return ENDED
+
+    # ---- items ---------------------------------------------------------------------------------
+
+    cdef int steps(self, Sink sink, Selection selection) except -1:
+        """Decode items until the window, the file or the sink's patience ends."""
+        cdef Window window = self.window
+        cdef Cursor c
+        cdef uint8_t code
+        while not (self.finished or sink.full or (selection is not None and 0 <= selection.limit <= selection.taken)):
+            c.p = window.buffer + window.start
+            c.end = window.buffer + window.stop
+            c.final = window.at_end
+            c.beyond = UINT64_MAX
+            if window.size >= 0 and not window.at_end:
+                c.beyond = <uint64_t>max(0, window.size - window.base - <int64_t>window.stop)
+            read_u8(&c, &code)
+            if self.since[code] == UNKNOWN or (self.version < CHECKSUM_SINCE and self.since[code] > self.version):
+                return decline()
+            if self.kind_of[code] != UNKNOWN:
+                if code >= 22 and self.fork is not None and code in BY_NAME[self.fork].unread:
+                    return decline()
+                self.read_record(code, &c, sink, selection)
+            else:
+                self.read_opcode(code, &c, sink)
+                if self.finished:
+                    break
+            window.start = c.p - window.buffer
+        return 0
+
+    cdef int enter_db(self, int64_t db) except -1:
+        keys, expires = self.db_counts.get(self.db, (0, 0))
+        self.db_counts[self.db] = (keys + self.db_keys, expires + self.db_expires)
+        self.db_keys = self.db_expires = 0
+        self.db = db
+        return 0
+
+    cdef int read_opcode(self, int code, Cursor *c, Sink sink) except -1:
+        cdef uint64_t a, b, d
+        cdef int64_t number
+        cdef uint8_t byte
+        cdef Str text, other
+        cdef char name[9]
+        cdef Bytes begin = c.p
+        cdef int64_t at = self.window.base + (c.p - 1 - self.window.buffer)
+        cdef object item = None
+        if code == OP_EXPIRETIME_MS:
+            read_i64(c, &number)
+            self.has_expire = number != -1
+            self.expire_at_ms = number
+        elif code == OP_EXPIRETIME:
+            need(c, 4)
+            number = <int>load_le32(c.p)
+            c.p += 4
+            self.has_expire = True
+            self.expire_at_ms = number * 1000
+        elif code == OP_FREQ:
+            read_u8(c, &byte)
+            self.freq = byte
+        elif code == OP_IDLE:
+            read_len(c, &a)
+            if a > <uint64_t>INT64_MAX:
+                return decline()
+            self.idle_s = <int64_t>a
+        elif code == OP_KEY_META and self.magic == "REDIS":
+            read_len(c, &a)
+            if a > 7:
+                return decline()
+            for b in range(a):
+                need(c, 4)
+                c.p += 4
+                self.values.skip_module_data(c, &self.limits)
+            self.has_meta = True
+            self.keep_meta(begin, c.p - begin)
+        elif code == OP_SELECTDB:
+            read_len(c, &a)
+            if a > 0x7FFFFFFF:
+                return decline()
+            self.enter_db(<int64_t>a)
+            item = SelectDb(a, self.window.span(at, c.p))
+        elif code == OP_RESIZEDB:
+            read_len(c, &a)
+            read_len(c, &b)
+            item = ResizeDb(a, b, self.window.span(at, c.p))
+        elif code == OP_AUX:
+            read_str(c, &self.first, &self.limits, &text)
+            read_str(c, &self.second, &self.limits, &other)
+            key = (<char *>text.p)[:text.size]
+            item = Aux(key, (<char *>other.p)[:other.size], self.window.span(at, c.p))
+            if self.fork is None:
+                product = product_of_version(item.value) if key == b"redis-ver" else BY_AUX.get(key)
+                if product is not None:
+                    self.fork = product.name
+        elif code == OP_FUNCTION2:
+            read_str(c, &self.first, &self.limits, &text)
+            item = FunctionLibrary((<char *>text.p)[:text.size], True, self.window.span(at, c.p))
+        elif code == OP_FUNCTION_PRE_GA:
+            read_str(c, &self.first, &self.limits, &text)
+            read_str(c, &self.first, &self.limits, &text)
+            read_len(c, &a)
+            if a > 1:
+                return decline()
+            if a:
+                read_str(c, &self.first, &self.limits, &text)
+            read_str(c, &self.first, &self.limits, &text)
+            item = FunctionLibrary((<char *>text.p)[:text.size], False, self.window.span(at, c.p))
+        elif code == OP_SLOT_INFO:
+            read_len(c, &a)
+            read_len(c, &b)
+            read_len(c, &d)
+            item = SlotInfo(a, b, d, self.window.span(at, c.p))
+        elif code == OP_MODULE_AUX:
+            read_len(c, &d)
+            read_len(c, &a)
+            read_len(c, &b)
+            if a != 2:
+                return decline()
+            self.values.skip_module_data(c, &self.limits)
+            module_name(d, name)
+            item = ModuleAux(name[:9].decode("ascii"), (<char *>begin)[:c.p - begin], self.window.span(at, c.p))
+        elif code == OP_SLOT_IMPORT:
+            read_str(c, &self.first, &self.limits, &text)
+            read_len(c, &d)
+            ranges = []
+            for _ in range(d):
+                read_len(c, &a)
+                read_len(c, &b)
+                if a > b or b >= 16384:
+                    return decline()
+                ranges.append((a, b))
+            item = SlotImport((<char *>text.p)[:text.size], tuple(ranges), self.window.span(at, c.p))
+        elif code == OP_HASH_TEMPLATE:
+            read_len(c, &d)
+            read_len(c, &a)
+            fields = []
+            before = None
+            for _ in range(a):
+                read_str(c, &self.first, &self.limits, &text)
+                field = (<char *>text.p)[:text.size]
+                if before is not None and before >= (len(field), field):
+                    return decline()
+                before = (len(field), field)
+                fields.append(field)
+            if a == 0 or d in self.values.templates:
+                return decline()
+            self.values.templates[d] = tuple(fields)
+            item = HashTemplate(d, tuple(fields), self.window.span(at, c.p))
+        elif code == OP_RAM_LRU or code == OP_SLOT_NUM:
+            # A file that has them has them from its first key on; elsewhere such a byte is damage.
+            if self.fork is None and self.keys == 0 and not self.is_inside:
+                self.fork = BY_OPCODE[code].name
+            elif self.fork != BY_OPCODE[code].name:
+                return decline()
+            read_len(c, &a)
+            item = ProductOpcode("RAM_LRU" if code == OP_RAM_LRU else "SLOT_NUM", a, self.window.span(at, c.p))
+        elif code == OP_EOF:
+            return self.read_end(c, sink)
+        else:
+            return decline()
+        if item is None:
+            if self.pending_start < 0:
+                self.pending_start = at
+            return 0
+        if self.on_item is not None:
+            self.on_item(item)
+        return sink.item(item)
+
+    cdef int read_end(self, Cursor *c, Sink sink) except -1:
+        cdef uint64_t stored
+        cdef int64_t at = self.window.base + (c.p - 1 - self.window.buffer)
+        checksum = None
+        if self.version >= CHECKSUM_SINCE:
+            need(c, 8)
+            stored = load_le64(c.p)
+            self.window.advance_checksum(c.p - self.window.buffer)
+            if stored and stored != <uint64_t>self.window.checksum:
+                return decline()
+            c.p += 8
+            checksum = stored
+        elif self.embedded:
+            pass
+        elif not self.window.at_end and c.end - c.p < 9:
+            need(c, 9)
+        elif self.window.at_end and c.end - c.p == 8:
+            return decline()    # a checksum where this version has none: the version is what is damaged
+        span = self.window.span(at, c.p)
+        self.window.start = c.p - self.window.buffer
+        self.finished = True
+        end = End(checksum, 0 if self.embedded else self.window.drain(), span)
+        if self.on_item is not None:
+            self.on_item(end)
+        return sink.item(end)
+
+    # ---- records -------------------------------------------------------------------------------
+
+    cdef dict read_expiries(self, Cursor *c):
+        """Read the expiries of members that follow a value; None if none do. What is no whole pair is left."""
+        cdef Cursor ahead = c[0]
+        cdef Str member, when
+        cdef int64_t number
+        cdef dict expiries = None
+        while follows(&ahead, MEMBER_KEY, False):
+            read_str(&ahead, &self.first, &self.limits, &member)
+            if not follows(&ahead, MEMBER_WHEN, True):
+                break
+            read_str(&ahead, &self.second, &self.limits, &when)
+            if not rt_parse_i64(when.p, when.size, &number) or number < 0:
+                break
+            if expiries is None:
+                expiries = {}
+                if self.fork is None:
+                    self.fork = KEYDB.name
+            expiries[(<char *>member.p)[:member.size]] = number
+            c.p = ahead.p
+        return expiries
+
+    cdef int tell_expiring(self, Head *head, Cursor *value, Sink sink, dict expiries) except -1:
+        """Tell a value whose members expire."""
+        self.members.aim(sink, expiries)
+        self.values.read(head.type_code, value, &self.limits, self.members)
+        return self.members.tell()
+
+    cdef int read_record(self, int code, Cursor *c, Sink sink, Selection selection) except -1:
+        cdef Head head
+        cdef Str key
+        cdef Bytes value
+        cdef Bytes value_stop
+        cdef Cursor again
+        cdef bint selected
+        cdef dict expiries = None
+        cdef int64_t at = self.window.base + (c.p - 1 - self.window.buffer)
+        # Zero: nothing needs to be validated first, or it just was.
+        self.limits.spill_at = SPILL if sink.buffered and not self.validate_first else 0
+        read_str(c, &self.key_text, &self.limits, &key)
+        head.db = self.db
+        head.key = key.p
+        head.key_size = key.size
+        head.type_code = code
+        head.kind = self.kind_of[code]
+        head.form = FORM_RAW
+        head.has_expire = self.has_expire
+        head.expire_at_ms = self.expire_at_ms
+        head.idle_s = self.idle_s
+        head.freq = self.freq
+        head.meta = self.meta.data if self.has_meta else NULL
+        head.meta_size = self.meta_size if self.has_meta else 0
+        head.start = self.pending_start if self.pending_start >= 0 else at
+        if code == TYPE_STRING:
+            need(c, 1)
+            if c.p[0] == 0xC3:
+                head.form = FORM_LZF
+            elif c.p[0] >= 0xC0:
+                head.form = FORM_INT
+        selected = selection is None or selection.wants(&head)
+        value = c.p
+        if not selected:
+            self.limits.spill_at = 0
+            self.values.read(code, c, &self.limits, self.null)
+            if self.may_trail(&head, c):
+                self.read_expiries(c)
+        else:
+            if self.validate_first and sink.buffered:
+                again = c[0]
+                self.values.read(code, &again, &self.limits, self.null)
+                if self.may_trail(&head, &again):
+                    # What is told now may be passed on at once, so they have to be known.
+                    expiries = self.read_expiries(&again)
+            sink.may_spill = self.validate_first
+            sink.begin_key(&head)
+            if expiries is None:
+                self.values.read(code, c, &self.limits, sink)
+                value_stop = c.p
+                if self.may_trail(&head, c):
+                    expiries = self.read_expiries(c)
+                    if expiries is not None:
+                        # What was told lacks them.
+                        sink.rollback()
+                        sink.begin_key(&head)
+                        again = c[0]
+                        again.p = value
+                        self.tell_expiring(&head, &again, sink, expiries)
+            else:
+                self.tell_expiring(&head, c, sink, expiries)
+                value_stop = c.p
+                c.p = again.p
+            sink.end_key(value, value_stop - value, self.window.base + (c.p - self.window.buffer))
+            sink.commit()
+            sink.may_spill = False
+            if selection is not None:
+                selection.taken += 1
+        self.validate_first = False
+        self.keys += 1
+        self.db_keys += 1
+        self.kinds[head.kind] += 1
+        if self.has_expire:
+            self.expires += 1
+            self.db_expires += 1
+        self.has_expire = self.has_meta = False
+        self.pending_start = self.idle_s = self.freq = -1
+        return 0

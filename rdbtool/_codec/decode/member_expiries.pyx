@@ -1,0 +1,47 @@
+# Expiries of members (KeyDB), which a file stores behind the value.
+#
+# The decoder reads them first and then has the value told through this sink: fields get theirs, members of sets and
+# sorted sets are told after the elements. An expiry of a member that the value has not is one that KeyDB
+# left behind when the member went; nothing is told of it.
+
+from libc.stdint cimport int64_t
+from rdbtool._codec.decode.cursor cimport Bytes
+
+
+cdef class MemberExpiries(Sink):
+    """Passes the events of one value on to a sink, with the expiries of its members."""
+
+    cdef int aim(self, Sink sink, dict expiries) except -1:
+        self.sink = sink
+        self.expiries = expiries
+        self.found = {}
+        return 0
+
+    cdef int element(self, Bytes p, size_t size) except -1:
+        self.look_up(p, size)
+        return self.sink.element(p, size)
+
+    cdef int score(self, Bytes member, size_t member_size, double score) except -1:
+        self.look_up(member, member_size)
+        return self.sink.score(member, member_size, score)
+
+    cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
+        when = self.expiries.get((<char *>field)[:field_size])
+        return self.sink.pair(
+            field, field_size, value, value_size, expire_at_ms if when is None else <int64_t>when
+        )
+
+    cdef int look_up(self, Bytes p, size_t size) except -1:
+        member = (<char *>p)[:size]
+        when = self.expiries.get(member)
+        if when is not None:
+            self.found[member] = when
+        return 0
+
+    cdef int tell(self) except -1:
+        """Tell of the members that expire."""
+        cdef bytes member
+        for member, when in self.found.items():
+            self.sink.member_expiry(<Bytes>(<char *>member), len(member), when)
+        self.sink = None
+        return 0

@@ -1,0 +1,129 @@
+# The window over a source: what was read and not yet consumed.
+#
+# It is filled by large reads and refilled at the beginning of an item, so one path serves files, pipes
+# and compressed input. Only an item that is larger makes it grow, and no further than bytes come in.
+
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memmove
+
+from rdbtool.core.location import Span
+
+cdef extern from "Python.h":
+    int PyBUF_READ
+    int PyBUF_WRITE
+
+cdef enum:
+    CAPACITY = 1 << 19          # bytes to begin with
+
+
+class WindowLimitError(Exception):
+    """The window may not grow as far as the item needs."""
+
+
+cdef class Window:
+    def __init__(self, readinto, crc64, limit, int64_t size):
+        self.readinto = readinto
+        self.crc64 = crc64
+        self.limit = limit
+        self.size = size
+        self.checksum = 0
+        self.capacity = CAPACITY
+        if 0 <= size < CAPACITY:
+            self.capacity = <size_t>size + 16
+        self.buffer = <uint8_t *>malloc(self.capacity)
+        if self.buffer == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.buffer)
+
+    @property
+    def at(self):
+        """Source offset of the item at hand, in bytes."""
+        return self.base + <int64_t>self.start
+
+    def peek(self, int64_t at, size_t size):
+        """Return up to ``size`` bytes at offset ``at`` of the source, fewer only at its end."""
+        cdef size_t offset
+        if at < self.base + <int64_t>self.start:
+            raise ValueError(f"offset {at} was consumed")
+        while self.base + <int64_t>self.stop < at + <int64_t>size and not self.at_end:
+            self.refill()
+        if at >= self.base + <int64_t>self.stop:
+            return b""
+        offset = <size_t>(at - self.base)
+        return (<char *>self.buffer)[offset:min(offset + size, self.stop)]
+
+    def left(self, int64_t at):
+        """Return the number of bytes from ``at`` to the end of the source, None where that is unknown."""
+        if self.at_end:
+            return max(0, self.base + <int64_t>self.stop - at)
+        return max(0, self.size - at) if self.size >= 0 else None
+
+    def skip_to(self, int64_t at):
+        """Consume everything before ``at``, which lies in the window: the reader dealt with it."""
+        self.start = <size_t>(at - self.base)
+
+    def drain(self):
+        """Consume the rest of the source and return its size in bytes."""
+        cdef int64_t begin = self.base + <int64_t>self.start
+        if self.size >= 0:
+            return max(0, self.size - begin)
+        while True:
+            self.start = self.stop
+            if self.at_end:
+                return self.base + <int64_t>self.stop - begin
+            self.refill()
+
+    def forget_checksum(self):
+        """Compute no checksum from here on."""
+        self.crc64 = None
+
+    def checksum_up_to(self, int64_t at):
+        """Return the CRC-64 of everything before ``at``, which lies in the window."""
+        self.advance_checksum(<size_t>(at - self.base))
+        return self.checksum
+
+    cdef int refill(self) except -1:
+        """Move the item at hand to the front and fill the window; double it when the item fills most of it."""
+        cdef size_t kept = self.stop - self.start
+        cdef size_t capacity = self.capacity
+        cdef uint8_t *larger
+        cdef Py_ssize_t count
+        self.advance_checksum(self.start)
+        if self.start:
+            memmove(self.buffer, self.buffer + self.start, kept)
+            self.base += <int64_t>self.start
+            self.crc_at -= self.start
+            self.stop = kept
+            self.start = 0
+        if kept > capacity // 2:
+            capacity *= 2
+            if capacity > CAPACITY and capacity > <size_t>self.limit():
+                raise WindowLimitError
+            larger = <uint8_t *>realloc(self.buffer, capacity)
+            if larger == NULL:
+                raise MemoryError
+            self.buffer = larger
+            self.capacity = capacity
+        while self.stop < self.capacity:
+            view = PyMemoryView_FromMemory(<char *>self.buffer + self.stop, self.capacity - self.stop, PyBUF_WRITE)
+            count = self.readinto(view)
+            if count <= 0:
+                self.at_end = True
+                break
+            self.stop += count
+        return 0
+
+    cdef int advance_checksum(self, size_t upto) except -1:
+        if upto > self.crc_at and self.crc64 is None:
+            self.crc_at = upto
+        elif upto > self.crc_at:
+            view = PyMemoryView_FromMemory(<char *>self.buffer + self.crc_at, upto - self.crc_at, PyBUF_READ)
+            self.checksum = self.crc64(view, self.checksum)
+            self.crc_at = upto
+        return 0
+
+    cdef object span(self, int64_t at, Bytes stop):
+        return Span(at, self.base + (stop - self.buffer))

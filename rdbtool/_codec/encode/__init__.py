@@ -1,0 +1,1 @@
+"""Encoders: sinks that write a format."""

@@ -1,0 +1,10 @@
+"""An array with one object a database."""
+
+from collections.abc import Callable
+
+from rdbtool._codec.encode.output import Output
+
+class Json(Output):
+    """The shape of rdbtools and rdb-cli. ``escape`` is raw (bytes as Latin-1), print, utf8 or base64, as there."""
+
+    def __init__(self, write: Callable[[bytes], object], escape: str = "utf8") -> None: ...

@@ -1,0 +1,10 @@
+"""One JSON object a line, reversible."""
+
+from rdbtool._codec.encode.output import Output
+from rdbtool.model import KeyRecord
+
+class Jsonl(Output):
+    """One JSON object a line: the header, aux fields, functions, and each key with all that the file says of it."""
+
+def value_json(record: KeyRecord) -> str:
+    """Return the JSON text of a record's value, as it stands in its line of the jsonl format."""

@@ -1,0 +1,14 @@
+"""Keys out: one a line."""
+
+from collections.abc import Callable
+
+from rdbtool._codec.encode.output import Output
+
+class Keys(Output):
+    r"""One key a line.
+
+    ``escape``: raw writes the bytes as they are, print and utf8 write ``\xHH`` for what is not
+    printable ASCII, or not UTF-8 text, and base64 encodes keys that are not printable ASCII.
+    """
+
+    def __init__(self, write: Callable[[bytes], object], escape: str = "raw") -> None: ...

@@ -1,0 +1,59 @@
+# The base of sinks that write bytes: what a record makes is handed on when the record is complete.
+
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy, strlen
+from rdbtool._codec.decode.cursor cimport Bytes, rt_double_text, rt_i64_text, rt_u64_text
+from rdbtool._codec.sink cimport Sink
+
+cdef enum:
+    LARGE = 1 << 18             # strings from this size on are handed on in pieces
+
+cdef class Output(Sink):
+    cdef object write               # callable(bytes)
+    cdef char *data
+    cdef size_t size
+    cdef size_t capacity
+    cdef size_t committed           # bytes that belong to complete records
+
+    cdef int make_room(self, size_t more) except -1
+    cdef int pass_on(self, bytes piece) except -1
+    cdef int hand_on(self, size_t size) except -1
+    cdef int put_large(self, const char *p, size_t size) except -1
+
+    cdef inline int reserve(self, size_t more) except -1:
+        if self.size + more > self.capacity:
+            return self.make_room(more)
+        return 0
+
+    cdef inline int put(self, const void *p, size_t size) except -1:
+        if size >= LARGE and self.may_spill:
+            return self.put_large(<const char *>p, size)
+        self.reserve(size)
+        memcpy(self.data + self.size, p, size)
+        self.size += size
+        return 0
+
+    cdef inline int put_char(self, char c) except -1:
+        self.reserve(1)
+        self.data[self.size] = c
+        self.size += 1
+        return 0
+
+    cdef inline int put_u64(self, uint64_t number) except -1:
+        self.reserve(24)
+        self.size += rt_u64_text(number, self.data + self.size)
+        return 0
+
+    cdef inline int put_i64(self, int64_t number) except -1:
+        self.reserve(24)
+        self.size += rt_i64_text(number, self.data + self.size)
+        return 0
+
+    cdef inline int put_double(self, double number) except -1:
+        self.reserve(40)
+        self.size += rt_double_text(number, self.data + self.size, 0)
+        return 0
+
+    # A literal: the compiler computes its length.
+    cdef inline int put_text(self, const char *literal) except -1:
+        return self.put(literal, strlen(literal))

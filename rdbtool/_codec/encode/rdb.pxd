@@ -1,0 +1,29 @@
+# RDB out: records to the bytes of a snapshot.
+
+from libc.stdint cimport int64_t, uint64_t
+from rdbtool._codec.encode.primitives cimport Buffer
+from rdbtool._codec.encode.collection cimport Collection
+from rdbtool._codec.encode.stream cimport Stream
+from rdbtool._codec.encode.rdb_output cimport SnapshotOutput
+from rdbtool._codec.sink cimport Head
+
+cdef class Rdb(SnapshotOutput):
+    cdef readonly uint64_t keys             # that are complete
+    cdef int64_t last_field_expiry
+    cdef bint cannot_hold[16]               # by kind
+    cdef Collection collection
+    cdef Stream stream
+    cdef Buffer key                         # of the record at hand: its key, as STR
+    cdef int64_t key_db
+    cdef int kind
+    cdef bint written                       # it was, when it was heard
+    cdef Buffer value                       # of a string its short or compressed form; of an array its items
+    cdef uint64_t count                     # items of the array
+    cdef bint has_insert
+    cdef uint64_t insert_index
+
+    cdef int put_eviction(self, Head *head) except -1
+    cdef int put_expiry(self, int64_t expire_at_ms) except -1
+    cdef int put_head(self, int type_code) except -1
+    cdef int put_length(self, uint64_t number) except -1
+    cdef int put_stream(self) except -1

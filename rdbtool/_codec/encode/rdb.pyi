@@ -1,0 +1,31 @@
+"""RDB out: records to the bytes of a snapshot."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from rdbtool._codec.encode.output import Output
+
+class Rdb(Output):
+    """The bytes of an RDB, handed to ``write``: header, items, keys, end mark and checksum.
+
+    ``magic`` and ``version`` say what is written. ``release`` (family, major, minor) is the server that it is for,
+    where servers of one version differ. ``compress``: strings, by LZF. ``sizes`` ({db: (keys, expires)}) are the
+    table sizes to announce; None: those that are heard. What the version cannot hold has to be left out before, by
+    ``Fit``: it raises ValueError.
+    """
+
+    magic: str
+    version: int
+    checksum: bool
+    keys: int
+    handed_on: int
+    def __init__(
+        self,
+        write: Callable[[bytes], object],
+        *,
+        magic: str = "REDIS",
+        version: int = 11,
+        release: Sequence[str | int] | None = None,
+        compress: bool = True,
+        checksum: bool = True,
+        sizes: Mapping[int, tuple[int, int]] | None = None,
+    ) -> None: ...

@@ -1,0 +1,241 @@
+# RDB out: records to the bytes of a snapshot, for the version and magic that are asked for.
+#
+# A value's type byte stands before its key and depends on the value, so the value is built first, in a
+# buffer, and the record is written when it is complete. The forms are those of the target's release
+# (format A2), the thresholds the servers' defaults (format D7). What a target cannot hold does not come here:
+# Fit stands in front of this.
+
+from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint64_t, uint8_t
+from libc.string cimport memcpy
+from rdbtool._codec.decode.cursor cimport Bytes, grow, release, rt_parse_i64
+from rdbtool._codec.encode.primitives cimport (
+    Buffer, put_byte, put_bytes, put_le, put_length, put_string, refuse, rt_lzf_deflate, trim
+)
+from rdbtool._codec.encode.collection cimport Collection
+from rdbtool._codec.encode.stream cimport Stream
+from rdbtool._codec.encode.output cimport Output
+from rdbtool._codec.encode.rdb_output cimport SnapshotOutput
+from rdbtool._codec.sink cimport (
+    ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, ITEM_STRING, Pending, Producers, StreamTail
+)
+
+include "../_types.pxi"
+
+
+cdef class Rdb(SnapshotOutput):
+    """The bytes of an RDB, handed to ``write``: header, items, keys, end mark and checksum.
+
+    ``magic`` and ``version`` say what is written. ``release`` (family, major, minor) is the server that it is for,
+    where servers of one version differ. ``compress``: strings, by LZF. ``sizes`` ({db: (keys, expires)}) are the
+    table sizes to announce; None: those that are heard. What the version cannot hold has to be left out before, by
+    ``Fit``: it raises ValueError.
+    """
+
+    def __init__(self, write, *, str magic="REDIS", int version=11, release=None, bint compress=True,
+                 bint checksum=True, sizes=None):
+        super().__init__(write, magic=magic, version=version, release=release, compress=compress, checksum=checksum,
+                         sizes=sizes)
+        self.last_field_expiry = self.able.last_field_expiry
+        self.cannot_hold[KIND_STREAM] = not self.able.streams
+        self.cannot_hold[KIND_MODULE] = not self.able.modules
+        self.cannot_hold[KIND_ARRAY] = not self.able.arrays
+        self.collection = Collection()
+        self.collection.form = self.form
+        self.stream = Stream()
+        self.stream.form = self.form
+
+    def __dealloc__(self):
+        release(&self.key.scratch)
+        release(&self.value.scratch)
+
+    # ---- keys ----------------------------------------------------------------------------------
+
+    cdef int begin_key(self, Head *head) except -1:
+        self.start()
+        self.kind = head.kind
+        self.key_db = head.db
+        self.written = False
+        self.count = 0
+        trim(&self.value)
+        trim(&self.lead)
+        trim(&self.key)
+        put_string(&self.key, head.key, head.key_size, self.table)
+        if self.cannot_hold[head.kind]:
+            refuse("values of this kind")
+        self.enter(head.db)
+        if head.has_expire:
+            self.put_expiry(head.expire_at_ms)
+        if head.idle_s >= 0 or head.freq >= 0:
+            self.put_eviction(head)
+        if head.meta != NULL:
+            if not self.able.meta:
+                refuse("key metadata")
+            put_byte(&self.lead, OP_KEY_META)
+            put_bytes(&self.lead, head.meta, head.meta_size)
+        if head.kind == KIND_STREAM:
+            self.stream.begin()
+        elif head.kind != KIND_STRING and head.kind != KIND_MODULE and head.kind != KIND_ARRAY:
+            self.collection.begin(head.kind)
+        return 0
+
+    cdef int put_eviction(self, Head *head) except -1:
+        if not self.able.eviction:
+            refuse("idle times and access frequencies")
+        if head.idle_s >= 0:
+            put_byte(&self.lead, OP_IDLE)
+            put_length(&self.lead, <uint64_t>head.idle_s)
+        if head.freq >= 0:
+            put_byte(&self.lead, OP_FREQ)
+            put_byte(&self.lead, <uint8_t>head.freq)
+        return 0
+
+    cdef int put_expiry(self, int64_t expire_at_ms) except -1:
+        if expire_at_ms == -1:
+            refuse("an expiry time that means none")
+        if self.able.milliseconds:
+            put_byte(&self.lead, OP_EXPIRETIME_MS)
+            return put_le(&self.lead, <uint64_t>expire_at_ms, 8)
+        if expire_at_ms % 1000 or not INT32_MIN <= expire_at_ms // 1000 <= INT32_MAX:
+            refuse("an expiry time of this precision or range")
+        put_byte(&self.lead, OP_EXPIRETIME)
+        return put_le(&self.lead, <uint64_t>(expire_at_ms // 1000), 4)
+
+    cdef int put_head(self, int type_code) except -1:
+        """Write what stands before a value: it is complete."""
+        self.put_buffer(&self.lead)
+        self.put_char(<char>type_code)
+        self.put_buffer(&self.key)
+        self.written = True
+        return 0
+
+    cdef int string(self, Bytes p, size_t size) except -1:
+        cdef int64_t number
+        cdef size_t packed
+        self.put_head(TYPE_STRING)
+        if size <= 20 or self.table == NULL:
+            if size <= 11 and rt_parse_i64(p, size, &number):
+                put_string(&self.value, p, size, NULL)
+                return self.put_buffer(&self.value)
+        else:
+            grow(&self.value.scratch, size)
+            packed = rt_lzf_deflate(p, size, self.value.scratch.data, size - 4, self.table)
+            if packed:
+                self.put_char(<char>0xC3)
+                self.put_length(packed)
+                self.put_length(size)
+                return self.put_whole(self.value.scratch.data, packed)
+        self.put_length(size)
+        return self.put_whole(p, size)
+
+    cdef int put_length(self, uint64_t number) except -1:
+        self.lead.size = 0
+        put_length(&self.lead, number)
+        return self.put_buffer(&self.lead)
+
+    cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
+        self.put_head(TYPE_MODULE_2)
+        return self.put_whole(raw, raw_size)
+
+    cdef int element(self, Bytes p, size_t size) except -1:
+        return self.collection.element(p, size)
+
+    cdef int score(self, Bytes member, size_t member_size, double score) except -1:
+        return self.collection.score(member, member_size, score)
+
+    cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
+        if expire_at_ms != -1 and not 0 <= expire_at_ms <= self.last_field_expiry:
+            refuse("field expiries")
+        return self.collection.pair(field, field_size, value, value_size, expire_at_ms)
+
+    cdef int array_item(self, ArrayItem *item) except -1:
+        cdef uint64_t bits
+        self.count += 1
+        put_length(&self.value, item.index)
+        if item.tag == ITEM_INT:
+            put_length(&self.value, ITEM_INT)
+            return put_le(&self.value, <uint64_t>item.number, 8)
+        if item.tag == ITEM_DOUBLE:
+            put_length(&self.value, ITEM_DOUBLE)
+            memcpy(&bits, &item.real, 8)
+            return put_le(&self.value, bits, 8)
+        put_length(&self.value, ITEM_STRING)      # short ones too: the tag for those is a choice of the server
+        return put_string(&self.value, item.text, item.text_size, self.table)
+
+    cdef int array_end(self, bint has_insert, uint64_t insert_index) except -1:
+        self.has_insert = has_insert
+        self.insert_index = insert_index
+        if self.count == 0:
+            refuse("an array without items")
+        return 0
+
+    # ---- streams -------------------------------------------------------------------------------
+
+    cdef int entry(self, uint64_t ms, uint64_t seq, uint64_t fields) except -1:
+        return self.stream.entry(ms, seq)
+
+    cdef int entry_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size) except -1:
+        return self.stream.entry_field(field, field_size, value, value_size)
+
+    cdef int end_entry(self) except -1:
+        return self.stream.end_entry()
+
+    cdef int stream_tail(self, StreamTail *tail) except -1:
+        return self.stream.stream_tail(tail)
+
+    cdef int begin_group(self, Group *group) except -1:
+        return self.stream.begin_group(group)
+
+    cdef int consumer(self, Consumer *consumer) except -1:
+        return self.stream.consumer(consumer)
+
+    cdef int pending(self, Pending *pending) except -1:
+        return self.stream.pending(pending)
+
+    cdef int end_group(self) except -1:
+        return self.stream.end_group()
+
+    cdef int begin_producers(self, Producers *producers) except -1:
+        return self.stream.begin_producers(producers)
+
+    cdef int producer(self, Bytes name, size_t name_size, uint64_t ids) except -1:
+        return self.stream.producer(name, name_size, ids)
+
+    cdef int producer_id(self, Bytes name, size_t name_size, uint64_t ms, uint64_t seq) except -1:
+        return self.stream.producer_id(name, name_size, ms, seq)
+
+    cdef int put_stream(self) except -1:
+        cdef Stream stream = self.stream
+        cdef int type_code = stream.finish()
+        self.put_head(type_code)
+        self.put_buffer(&stream.prefix)
+        self.put_buffer(&stream.nodes)
+        self.put_buffer(&stream.tail)
+        self.put_buffer(&stream.groups)
+        return self.put_buffer(&stream.idempotency)
+
+    # ---- the end of a key ----------------------------------------------------------------------
+
+    cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
+        cdef int type_code
+        if self.kind == KIND_STREAM:
+            self.put_stream()
+        elif self.kind == KIND_ARRAY:
+            self.put_head(TYPE_ARRAY)
+            self.put_length(self.count)
+            self.put_length(self.has_insert)
+            if self.has_insert:
+                self.put_length(self.insert_index)
+            self.put_buffer(&self.value)
+        elif not self.written:
+            type_code = self.collection.finish()
+            self.put_head(type_code)
+            self.put_buffer(&self.collection.prefix)
+            self.put_buffer(&self.collection.body)
+        return 0
+
+    cdef int commit(self) except -1:
+        if self.written:
+            self.entered(self.key_db)
+            self.keys += 1
+            self.written = False
+        return Output.commit(self)

@@ -1,0 +1,32 @@
+# The frame of a snapshot: header, table sizes, end mark and checksum.
+
+from libc.stdint cimport int64_t, uint64_t
+from rdbtool._codec.encode.primitives cimport Buffer, Form, rt_lzf_table
+from rdbtool._codec.encode.output cimport Output
+
+cdef class SnapshotOutput(Output):
+    cdef readonly str magic
+    cdef readonly int version
+    cdef readonly bint checksum
+    cdef readonly uint64_t handed_on        # bytes
+    cdef object able                        # what the version holds
+    cdef Form form
+    cdef rt_lzf_table *table
+    cdef object crc
+    cdef bint started
+    cdef bint finished
+    cdef int64_t db                         # -1: none was selected
+    cdef int64_t heard_db
+    cdef bint announces                     # table sizes are those that are heard
+    cdef dict sizes
+    cdef set announced
+    cdef Buffer lead                        # of the item or record at hand: opcodes
+
+    cdef int put_whole(self, const void *p, size_t size) except -1
+    cdef int put_buffer(self, Buffer *buffer) except -1
+    cdef int start(self) except -1
+    cdef int enter(self, int64_t db) except -1
+    cdef int entered(self, int64_t db) except -1
+    cdef int put_text_of(self, bytes data) except -1
+    cdef int put_slot_info(self, item) except -1
+    cdef int put_slot_import(self, item) except -1

@@ -1,0 +1,283 @@
+# RESP out: commands that rebuild the data, ready for `redis-cli --pipe`.
+#
+# Commands are those of the servers' own AOF rewrite (format C6), 64 elements at most in each, fewer
+# where they are large, in the words of the server that they are for; without one the words follow the version
+# of the source. Values of modules exist as RESTORE payloads only.
+
+from libc.stdint cimport int64_t, uint16_t, uint64_t
+from rdbtool._codec.decode.cursor cimport Bytes, rt_double_text, rt_i64_text, rt_u64_text
+from rdbtool._codec.encode.resp_streams cimport StreamCommands
+from rdbtool._codec.encode.resp_words cimport BATCH, BATCH_OCTETS
+from rdbtool._codec.sink cimport ArrayItem, Head, ITEM_DOUBLE, ITEM_INT
+
+from rdbtool.core.servers import server_of
+from rdbtool.model.items import Aux, FunctionLibrary
+from rdbtool.io.crc64 import crc64
+from rdbtool.core.rdb_types import SCRIPT_AUX
+
+include "../_types.pxi"
+
+#: The longest argument that servers take by default, in bytes: proto-max-bulk-len.
+LONGEST_ARGUMENT = 512 << 20
+
+
+cdef class Resp(StreamCommands):
+    """Commands that rebuild the data. ``restore``: RESTORE payloads instead; ``replace``: existing keys give way.
+
+    Payloads are the values as the source stores them. One of more than ``largest`` bytes is no command: ``on_large``
+    is called with db, key, expiry (Unix ms, None) and the payload, after all commands before it were written.
+
+    With ``version`` the words are those of a target: ``release`` (family, major, minor), or the first server that
+    wrote RDBs of that ``magic`` and ``version``. What it has no words for has to be left out before, by ``Fit``.
+    """
+
+    cdef bint restore
+    cdef bint replace
+    cdef bint in_milliseconds       # expiry times
+    cdef bint variadic              # more than one element in a command, also where it is no hash
+    cdef bint fields_at_once        # a field that expires is set together with its expiry
+    cdef int target_version         # of payloads
+    cdef Head head
+    cdef list late                  # field expiries: commands that follow the hash
+    cdef list members               # expiries of members, in KeyDB's words
+    cdef bint is_bare               # the value as it is stored has no expiries of fields
+    cdef size_t largest             # payload
+    cdef object on_large
+    cdef bytes name                 # of the record at hand, where it may be told
+
+    def __init__(self, write, *, bint restore=False, bint replace=False, str magic="REDIS", version=None,
+                 release=None, on_large=None, largest=LONGEST_ARGUMENT):
+        super().__init__(write)
+        self.largest = largest
+        self.on_large = on_large
+        self.restore = restore
+        self.replace = replace
+        self.in_milliseconds = self.variadic = True
+        self.has_counters = self.creates_idle = True
+        if version is not None:
+            self.aim(version, server_of(magic, version, release))
+
+    cdef int aim(self, int version, server) except -1:
+        """Choose the words of a server."""
+        self.targeted = True
+        self.target_version = version
+        self.in_milliseconds = server.has((2, 6))
+        self.variadic = server.has((2, 4))
+        self.has_counters = self.creates_all = server.has((7, 0))
+        self.creates_idle = server.has((6, 2))
+        self.fields_at_once = server.family == "valkey"
+        return 0
+
+    # ---- events --------------------------------------------------------------------------------
+
+    cdef int item(self, object item) except -1:
+        cdef bytes code
+        if isinstance(item, Aux) and item.key == SCRIPT_AUX:
+            code = item.value
+            self.command(b"SCRIPT", 3)
+            self.word(b"LOAD")
+            self.bulk(<Bytes>(<char *>code), len(code))
+            self.commit()
+        elif isinstance(item, FunctionLibrary) and item.released:
+            code = item.code
+            self.command(b"FUNCTION", 4 if self.replace else 3)
+            self.word(b"LOAD")
+            if self.replace:
+                self.word(b"REPLACE")
+            self.bulk(<Bytes>(<char *>code), len(code))
+            self.commit()
+        return 0
+
+    cdef int begin_key(self, Head *head) except -1:
+        self.late = self.members = None
+        self.is_bare = head.type_code in (TYPE_HASH, TYPE_HASH_ZIPMAP, TYPE_HASH_ZIPLIST, TYPE_HASH_LISTPACK)
+        self.head = head[0]
+        if self.on_large is not None:
+            self.name = (<char *>head.key)[:head.key_size]
+        if head.db != self.db:
+            self.command(b"SELECT", 2)
+            self.bulk_i64(head.db)
+            self.db = head.db
+        self.keep_key(head.key, head.key_size)
+        # References to templates mean nothing outside their file: such a hash is written as commands.
+        self.silent = head.kind == KIND_MODULE or (
+            self.restore
+            and head.type_code != TYPE_HASH_TEMPLATE_LISTPACK_REF
+            and head.type_code != TYPE_HASH_TEMPLATE_ARRAY_REF
+        )
+        if self.replace and not self.silent and head.kind != KIND_STRING:
+            self.command(b"DEL", 2)
+            self.bulk_key()
+        self.batch = BATCH if self.variadic or head.kind == KIND_HASH else 1
+        if head.kind == KIND_LIST:
+            self.verb = b"RPUSH"
+        elif head.kind == KIND_SET:
+            self.verb = b"SADD"
+        elif head.kind == KIND_ZSET:
+            self.verb = b"ZADD"
+        elif head.kind == KIND_HASH:
+            self.verb = b"HMSET"
+        elif head.kind == KIND_ARRAY:
+            self.verb = b"ARMSET"
+            self.batch = BATCH // 2
+        elif head.kind == KIND_STREAM and not self.silent:
+            self.begin_stream()
+        return 0
+
+    cdef int string(self, Bytes p, size_t size) except -1:
+        if self.silent:
+            return 0
+        self.command(b"SET", 3)
+        self.bulk_key()
+        return self.bulk(p, size)
+
+    cdef int element(self, Bytes p, size_t size) except -1:
+        if self.silent:
+            return 0
+        self.argument(p, size)
+        return self.close_when_full()
+
+    cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
+        if self.silent:
+            return self.put_off(field, field_size, expire_at_ms) if expire_at_ms >= 0 and self.is_bare else 0
+        if expire_at_ms >= 0 and self.fields_at_once:
+            return self.put_field(field, field_size, value, value_size, expire_at_ms)
+        self.argument(field, field_size)
+        self.argument(value, value_size)
+        if expire_at_ms >= 0:
+            self.put_off(field, field_size, expire_at_ms)
+        return self.close_when_full()
+
+    cdef int put_off(self, Bytes field, size_t size, int64_t expire_at_ms) except -1:
+        """Keep the expiry of a field for when the hash is complete."""
+        if self.late is None:
+            self.late = []
+        self.late.append(((<char *>field)[:size], expire_at_ms))
+        return 0
+
+    cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1:
+        if self.members is None:
+            self.members = []
+        self.members.append(((<char *>member)[:size], expire_at_ms))
+        return 0
+
+    cdef int put_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t when) except -1:
+        self.command(b"HSETEX", 8)
+        self.bulk_key()
+        self.word(b"PXAT")
+        self.bulk_i64(when)
+        self.word(b"FIELDS")
+        self.word(b"1")
+        self.bulk(field, field_size)
+        return self.bulk(value, value_size)
+
+    cdef int score(self, Bytes member, size_t member_size, double score) except -1:
+        cdef char text[40]
+        if self.silent:
+            return 0
+        self.argument(<Bytes>text, rt_double_text(score, text, 0))
+        self.argument(member, member_size)
+        return self.close_when_full()
+
+    cdef int array_item(self, ArrayItem *item) except -1:
+        cdef char text[40]
+        if self.silent:
+            return 0
+        self.argument(<Bytes>text, rt_u64_text(item.index, text))
+        if item.tag == ITEM_INT:
+            self.argument(<Bytes>text, rt_i64_text(item.number, text))
+        elif item.tag == ITEM_DOUBLE:
+            self.argument(<Bytes>text, rt_double_text(item.real, text, 0))
+        else:
+            self.argument(item.text, item.text_size)
+        return self.close_when_full()
+
+    cdef int array_end(self, bint has_insert, uint64_t insert_index) except -1:
+        if self.silent:
+            return 0
+        self.close_command()
+        if has_insert:
+            self.command(b"ARSEEK", 3)
+            self.bulk_key()
+            self.bulk_u64(insert_index)
+        return 0
+
+    # ---- the end of a key ----------------------------------------------------------------------
+
+    cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
+        cdef bytes field
+        if self.silent:
+            self.put_payload(raw, raw_size)
+        else:
+            self.close_command()
+            if self.head.kind == KIND_STREAM:
+                self.end_stream()
+        if (self.members is not None or self.late is not None) and self.db != self.head.db:
+            # A value that is too large for a command was passed on, with commands of its own.
+            self.command(b"SELECT", 2)
+            self.bulk_i64(self.head.db)
+            self.db = self.head.db
+        if self.members is not None:
+            for field, expire_at_ms in self.members:
+                self.command(b"PEXPIREMEMBERAT", 4)
+                self.bulk_key()
+                self.bulk(<Bytes>(<char *>field), len(field))
+                self.bulk_i64(expire_at_ms)
+        if self.late is not None:
+            for field, expire_at_ms in self.late:
+                self.command(b"HPEXPIREAT", 6)
+                self.bulk_key()
+                self.bulk_i64(expire_at_ms)
+                self.word(b"FIELDS")
+                self.word(b"1")
+                self.bulk(<Bytes>(<char *>field), len(field))
+        return self.put_expiry() if self.head.has_expire and not self.silent else 0
+
+    cdef int put_expiry(self) except -1:
+        self.command(b"PEXPIREAT" if self.in_milliseconds else b"EXPIREAT", 3)
+        self.bulk_key()
+        # Fit has made whole seconds of it.
+        return self.bulk_i64(self.head.expire_at_ms if self.in_milliseconds else self.head.expire_at_ms // 1000)
+
+    cdef int pass_large(self, bytes payload) except -1:
+        self.hand_on(self.size)
+        self.on_large(self.head.db, self.name, self.head.expire_at_ms if self.head.has_expire else None, payload)
+        # Other commands came between, which select what they need.
+        self.db = -1
+        return 0
+
+    cdef int put_payload(self, Bytes raw, size_t raw_size) except -1:
+        """RESTORE with the value as the file stores it, the version of the file and a checksum (format A15)."""
+        cdef bytes start = b""
+        cdef bytes payload
+        cdef int type_code = TYPE_MODULE_2 if self.head.kind == KIND_MODULE else self.head.type_code
+        # Old servers have no word for a point in time, and none lets it be 0.
+        cdef bint late = self.targeted and not self.restore and self.head.has_expire
+        cdef bint expires = self.head.has_expire and not late
+        cdef int version = self.target_version if self.targeted and not self.restore else self.version
+        cdef int options
+        if raw == NULL:
+            raise ValueError("a payload needs the value as a file stores it")
+        if self.head.meta != NULL:
+            start = bytes([OP_KEY_META]) + (<char *>self.head.meta)[:self.head.meta_size]
+        payload = start + bytes([type_code]) + (<char *>raw)[:raw_size] + version.to_bytes(2, "little")
+        payload += crc64(payload).to_bytes(8, "little")
+        if self.on_large is not None and <size_t>len(payload) > self.largest:
+            return self.pass_large(payload)
+        options = self.replace + expires + 2 * (self.head.idle_s >= 0) + 2 * (self.head.freq >= 0)
+        self.command(b"RESTORE", 4 + options)
+        self.bulk_key()
+        # 0 would mean no expiry, and less is refused: 1 ms past the epoch has expired just as well.
+        self.bulk_i64(max(1, self.head.expire_at_ms) if expires else 0)
+        self.bulk(<Bytes>(<char *>payload), len(payload))
+        if self.replace:
+            self.word(b"REPLACE")
+        if expires:
+            self.word(b"ABSTTL")
+        if self.head.idle_s >= 0:
+            self.word(b"IDLETIME")
+            self.bulk_i64(self.head.idle_s)
+        if self.head.freq >= 0:
+            self.word(b"FREQ")
+            self.bulk_i64(self.head.freq)
+        return self.put_expiry() if late else 0

@@ -1,0 +1,171 @@
+# RESTORE out: each key as one command, its value encoded for the server that is going to execute it.
+#
+# A payload is a value as an RDB of the target's version has it, behind its type and in front of the version and a
+# checksum (format A15). So the writer of RDBs makes it, and only what stands before a value is left out.
+
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
+from rdbtool._codec.decode.cursor cimport Bytes
+from rdbtool._codec.filters.filter cimport Filter
+from rdbtool._codec.encode.rdb cimport Rdb
+from rdbtool._codec.encode.resp_words cimport CommandOutput
+from rdbtool._codec.sink cimport Head
+
+from rdbtool.core.servers import server_of
+from rdbtool._codec.encode.resp import LONGEST_ARGUMENT, Resp
+from rdbtool.io.crc64 import crc64
+
+include "../_types.pxi"
+
+
+cdef class Payloads(Rdb):
+    """Encodes one value after another: ``take`` returns the one that is complete."""
+
+    cdef list pieces
+
+    def __init__(self, *, str magic, int version, release):
+        self.pieces = []
+        super().__init__(self.pieces.append, magic=magic, version=version, release=release, checksum=False, sizes={})
+
+    cdef int start(self) except -1:
+        return 0
+
+    cdef int begin_key(self, Head *head) except -1:
+        cdef Head bare = head[0]
+        self.db = bare.db           # it is not selected here
+        bare.has_expire = False
+        bare.idle_s = bare.freq = -1
+        return Rdb.begin_key(self, &bare)
+
+    cdef int put_head(self, int type_code) except -1:
+        self.put_buffer(&self.lead)             # metadata of the key, if there is any
+        self.written = True
+        return self.put_char(<char>type_code)
+
+    cdef bytes take(self):
+        cdef bytes value
+        self.pieces.append(self.data[:self.size])
+        value = b"".join(self.pieces)
+        self.clear()
+        return value
+
+    cdef int clear(self) noexcept:
+        self.pieces.clear()
+        self.size = self.committed = 0
+        return 0
+
+
+cdef class Restore(Filter):
+    """RESTORE commands for a target: ``magic``, ``version`` and, where one is named, ``release`` of its server.
+
+    ``replace``: existing keys give way. What the target cannot hold has to be left out before, by ``Fit``. A payload
+    of more than ``largest`` bytes is no command: ``on_large`` is called with db, key, expiry (Unix ms, None) and the
+    payload, after all commands before it were written.
+    """
+
+    cdef CommandOutput out
+    cdef Payloads payloads
+    cdef bytes footer               # the version
+    cdef bint replace
+    cdef bint replaces_at_once      # RESTORE knows REPLACE
+    cdef bint in_full               # and ABSTTL, IDLETIME, FREQ
+    cdef size_t largest
+    cdef object on_large
+    cdef bytes name                 # of the record at hand
+    cdef Head head
+
+    def __init__(self, write, *, str magic, int version, release=None, bint replace=False, on_large=None,
+                 largest=LONGEST_ARGUMENT):
+        server = server_of(magic, version, release)
+        if not server.has((2, 6)):
+            raise ValueError("servers before Redis 2.6 have no RESTORE")
+        self.payloads = Payloads(magic=magic, version=version, release=release)
+        super().__init__(self.payloads)
+        self.buffered = True
+        self.out = Resp(write, replace=replace, magic=magic, version=version, release=release)
+        self.footer = version.to_bytes(2, "little")
+        self.replace = replace
+        self.replaces_at_once = server.has((3, 0))
+        self.in_full = server.has((5, 0))
+        self.largest = largest
+        self.on_large = on_large
+        memset(&self.head, 0, sizeof(Head))
+
+    cdef int header(self, str magic, int version) except -1:
+        return self.out.header(magic, version)
+
+    cdef int item(self, object item) except -1:
+        return self.out.item(item)
+
+    cdef int begin_key(self, Head *head) except -1:
+        self.head = head[0]
+        self.name = (<char *>head.key)[:head.key_size]
+        self.out.keep_key(head.key, head.key_size)
+        return self.payloads.begin_key(head)
+
+    cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
+        cdef bytes payload
+        self.payloads.end_key(raw, raw_size, stop)
+        payload = self.payloads.take() + self.footer
+        payload += crc64(payload).to_bytes(8, "little")
+        if self.on_large is not None and <size_t>len(payload) > self.largest:
+            return self.pass_large(payload)
+        if self.head.db != self.out.db:
+            self.out.command(b"SELECT", 2)
+            self.out.bulk_i64(self.head.db)
+            self.out.db = self.head.db
+        return self.put(payload)
+
+    cdef int put(self, bytes payload) except -1:
+        cdef CommandOutput out = self.out
+        cdef bint expires = self.head.has_expire
+        cdef bint at_once = self.replace and self.replaces_at_once
+        cdef bint idle = self.in_full and self.head.idle_s >= 0
+        cdef bint freq = self.in_full and self.head.freq >= 0
+        if self.replace and not at_once:
+            out.command(b"DEL", 2)
+            out.bulk_key()
+        out.command(b"RESTORE", 4 + at_once + (self.in_full and expires) + 2 * idle + 2 * freq)
+        out.bulk_key()
+        # 0 would mean no expiry, and less is refused: 1 ms past the epoch has expired just as well.
+        out.bulk_i64(max(<int64_t>1, self.head.expire_at_ms) if self.in_full and expires else 0)
+        out.bulk(<Bytes>(<char *>payload), len(payload))
+        if at_once:
+            out.word(b"REPLACE")
+        if self.in_full and expires:
+            out.word(b"ABSTTL")
+        if idle:
+            out.word(b"IDLETIME")
+            out.bulk_i64(self.head.idle_s)
+        if freq:
+            out.word(b"FREQ")
+            out.bulk_i64(self.head.freq)
+        if expires and not self.in_full:
+            out.command(b"PEXPIREAT", 3)
+            out.bulk_key()
+            out.bulk_i64(self.head.expire_at_ms)
+        return 0
+
+    cdef int pass_large(self, bytes payload) except -1:
+        self.out.commit()
+        self.out.flush()
+        self.on_large(self.head.db, self.name, self.head.expire_at_ms if self.head.has_expire else None, payload)
+        # Other commands came between, which select what they need.
+        self.out.db = -1
+        return 0
+
+    cdef int commit(self) except -1:
+        self.payloads.commit()
+        return self.out.commit()
+
+    cdef int rollback(self) noexcept:
+        self.payloads.clear()
+        self.payloads.rollback()
+        return self.out.rollback()
+
+    cdef int finish(self) except -1:
+        return self.out.finish()
+
+    def flush(self):
+        """Hand on what is committed."""
+        self.out.flush()

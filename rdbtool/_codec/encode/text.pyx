@@ -1,0 +1,66 @@
+# JSON text: strings in their several forms, and base64.
+
+from libc.stdint cimport uint8_t
+from rdbtool._codec.encode.output cimport LARGE
+
+cdef extern from "escape.h" nogil:
+    enum: RT_UTF8, RT_RAW, RT_PRINT, RT_MIXED
+    char *rt_json_escape(const uint8_t *p, size_t n, char *op, int mode)
+    char *rt_base64(const uint8_t *p, size_t n, char *op)
+    int rt_is_utf8(const uint8_t *p, size_t n)
+
+
+cdef class JsonText(Output):
+    cdef int string_in_mode(self, Bytes p, size_t size, int mode) except -1:
+        """A quoted JSON string. With RT_UTF8 the bytes must be UTF-8, or nothing is written and 1 returned."""
+        cdef size_t before, piece
+        cdef char *end
+        if size < LARGE:
+            self.reserve(6 * size + 32)
+            before = self.size
+            self.data[self.size] = c'"'
+            end = rt_json_escape(p, size, self.data + self.size + 1, mode)
+            if end == NULL:
+                self.size = before
+                return 1
+            end[0] = c'"'
+            self.size = end + 1 - self.data
+            return 0
+        if mode == RT_UTF8 and not rt_is_utf8(p, size):
+            return 1
+        self.put_char(c'"')
+        while size:
+            piece = min(size, <size_t>LARGE)
+            # Not in the middle of a UTF-8 sequence.
+            while piece < size and piece > LARGE - 4 and p[piece] & 0xC0 == 0x80:
+                piece -= 1
+            self.reserve(6 * piece + 32)
+            end = rt_json_escape(p, piece, self.data + self.size, mode)
+            self.size = end - self.data
+            p += piece
+            size -= piece
+        self.put_char(c'"')
+        return 0
+
+    cdef int base64(self, Bytes p, size_t size) except -1:
+        """A quoted JSON string of base64."""
+        cdef size_t piece
+        self.put_char(c'"')
+        while size:
+            piece = min(size, <size_t>(LARGE // 3 * 3))
+            self.reserve(piece // 3 * 4 + 8)
+            self.size = rt_base64(p, piece, self.data + self.size) - self.data
+            p += piece
+            size -= piece
+        return self.put_char(c'"')
+
+    cdef int text(self, Bytes p, size_t size) except -1:
+        """Text where the bytes are UTF-8, else an object that says base64."""
+        if self.string_in_mode(p, size, RT_UTF8):
+            self.octets(p, size)
+        return 0
+
+    cdef int octets(self, Bytes p, size_t size) except -1:
+        self.put_text(b'{"base64":')
+        self.base64(p, size)
+        return self.put_char(c"}")

@@ -1,0 +1,1 @@
+"""Sinks that pass events on to another sink."""

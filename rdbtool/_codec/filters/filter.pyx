@@ -1,0 +1,104 @@
+# A sink between a source and another sink: what it does not override passes through.
+
+from libc.stdint cimport int64_t, uint64_t
+from rdbtool._codec.decode.cursor cimport Bytes
+from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
+
+
+cdef class Filter(Sink):
+    """Passes everything on to ``sink``."""
+
+    def __init__(self, Sink sink not None):
+        self.sink = sink
+        self.buffered = sink.buffered
+
+    cdef int header(self, str magic, int version) except -1:
+        return self.sink.header(magic, version)
+
+    cdef int item(self, object item) except -1:
+        return self.sink.item(item)
+
+    cdef int begin_key(self, Head *head) except -1:
+        self.sink.may_spill = self.may_spill
+        return self.sink.begin_key(head)
+
+    cdef int string(self, Bytes p, size_t size) except -1:
+        return self.sink.string(p, size)
+
+    cdef int element(self, Bytes p, size_t size) except -1:
+        return self.sink.element(p, size)
+
+    cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
+        return self.sink.pair(field, field_size, value, value_size, expire_at_ms)
+
+    cdef int score(self, Bytes member, size_t member_size, double score) except -1:
+        return self.sink.score(member, member_size, score)
+
+    cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1:
+        return self.sink.member_expiry(member, size, expire_at_ms)
+
+    cdef int array_item(self, ArrayItem *item) except -1:
+        return self.sink.array_item(item)
+
+    cdef int array_end(self, bint has_insert, uint64_t insert_index) except -1:
+        return self.sink.array_end(has_insert, insert_index)
+
+    cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
+        return self.sink.opaque(module, raw, raw_size)
+
+    cdef int entry(self, uint64_t ms, uint64_t seq, uint64_t fields) except -1:
+        return self.sink.entry(ms, seq, fields)
+
+    cdef int entry_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size) except -1:
+        return self.sink.entry_field(field, field_size, value, value_size)
+
+    cdef int end_entry(self) except -1:
+        return self.sink.end_entry()
+
+    cdef int stream_tail(self, StreamTail *tail) except -1:
+        return self.sink.stream_tail(tail)
+
+    cdef int begin_group(self, Group *group) except -1:
+        return self.sink.begin_group(group)
+
+    cdef int consumer(self, Consumer *consumer) except -1:
+        return self.sink.consumer(consumer)
+
+    cdef int pending(self, Pending *pending) except -1:
+        return self.sink.pending(pending)
+
+    cdef int end_group(self) except -1:
+        return self.sink.end_group()
+
+    cdef int begin_producers(self, Producers *producers) except -1:
+        return self.sink.begin_producers(producers)
+
+    cdef int producer(self, Bytes name, size_t name_size, uint64_t ids) except -1:
+        return self.sink.producer(name, name_size, ids)
+
+    cdef int producer_id(self, Bytes name, size_t name_size, uint64_t ms, uint64_t seq) except -1:
+        return self.sink.producer_id(name, name_size, ms, seq)
+
+    cdef int end_producers(self) except -1:
+        return self.sink.end_producers()
+
+    cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
+        return self.sink.end_key(raw, raw_size, stop)
+
+    cdef int commit(self) except -1:
+        self.sink.commit()
+        self.sink.may_spill = False
+        self.full = self.sink.full
+        return 0
+
+    cdef int rollback(self) noexcept:
+        self.sink.rollback()
+        self.sink.may_spill = False
+        return 0
+
+    cdef int finish(self) except -1:
+        return self.sink.finish()
+
+    def flush(self):
+        """Have the sink hand on what is committed."""
+        self.sink.flush()

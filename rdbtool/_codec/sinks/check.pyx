@@ -1,0 +1,521 @@
+# The sink that tests what records mean: duplicates, order, NaN, empty collections, counters and owners of streams.
+#
+# Structure was judged by whoever decoded the record. Here each record is tested at C speed, and only what fails a
+# test becomes an object: a Flagged row says where, and what is needed to word it. How bad it is, and for which
+# server, is for the rules to say. A record is flagged when it is complete, so one that starts again is not flagged
+# twice. Keys of the whole file are remembered as 128-bit hashes; a few of them wait for their look-up, which `close`
+# completes.
+
+from os import urandom
+
+from libc.math cimport isnan
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uint8_t
+from libc.string cimport memcmp, memcpy, memset
+from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release, rt_parse_i64
+from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
+from rdbtool._codec.decode.vectors cimport judge_vector_set
+
+from collections import namedtuple
+
+from rdbtool.core.rdb_types import KINDS
+
+include "../_types.pxi"
+
+cdef extern from "seen.h" nogil:
+    ctypedef struct rt_key128:
+        uint64_t a
+        uint64_t b
+    ctypedef struct rt_secret:
+        uint64_t word[8]
+    ctypedef struct rt_table:
+        pass
+    ctypedef struct rt_seen:
+        pass
+    void rt_hash_seen(const rt_secret *s, uint64_t tweak, const uint8_t *p, size_t size, rt_key128 *out)
+    void rt_table_prefetch(rt_table *table, const rt_key128 *key)
+    int rt_table_add(rt_table *table, const rt_key128 *key)
+    void rt_table_clear(rt_table *table)
+    void rt_seen_reset(rt_seen *seen)
+    int rt_seen_add(rt_seen *seen, const rt_key128 *key)
+    void rt_seen_free(rt_seen *seen)
+
+cdef enum:
+    DUPLICATE_KEY
+    EMPTY_KEY
+    EXPIRE_NOT_POSITIVE
+    EXPIRE_FAR
+    IDLE_AND_FREQ
+    EMPTY
+    DUPLICATE_MEMBER
+    DUPLICATE_FIELD
+    DUPLICATE_SCORED
+    SCORE_NAN
+    SCORE_ORDER
+    INTSET_ORDER
+    FIELD_EXPIRY_ORDER
+    DUPLICATE_INDEX
+    VECTOR_SET
+    ENTRY_ORDER
+    ENTRY_BEYOND_LAST
+    STREAM_LENGTH
+    STREAM_NO_NODES
+    STREAM_TOMBSTONES
+    STREAM_FIRST_ID
+    STREAM_MAX_DELETED
+    STREAM_ADDED_LESS
+    STREAM_COUNTER
+    GROUP_DUPLICATE
+    GROUP_READ_MORE
+    GROUP_BEYOND_LAST
+    CONSUMER_DUPLICATE
+    PENDING_UNOWNED
+    PENDING_SHARED
+    PENDING_BEYOND_LAST
+    PRODUCER_DUPLICATE
+    FLAG_COUNT
+
+#: What a record can be flagged for, in the order of the numbers above.
+FLAGS = (
+    "duplicate-key", "empty-key", "expire-not-positive", "expire-far", "idle-and-freq", "empty",
+    "duplicate-member", "duplicate-field", "duplicate-scored", "score-nan", "score-order", "intset-order",
+    "field-expiry-order", "duplicate-index", "vector-set", "entry-order", "entry-beyond-last", "stream-length", "stream-no-nodes",
+    "stream-tombstones", "stream-first-id", "stream-max-deleted", "stream-added-less", "stream-counter",
+    "group-duplicate", "group-read-more", "group-beyond-last", "consumer-duplicate", "pending-unowned",
+    "pending-shared", "pending-beyond-last", "producer-duplicate",
+)
+
+#: The last millisecond of the year 9999: what expires later was hardly meant.
+FAR_MS = 253402300799999
+
+cdef enum:
+    MOST_ROWS = 8              # rows of a kind that one record gives
+    PER_FLAG = 1000             # rows of a kind that are kept
+    SHOWN = 256                 # bytes of a member that a row keeps
+    SMALL_COUNT = 512           # collections up to this and of short elements are packed in a server's memory
+    SMALL_SIZE = 64
+    HELD = 16                   # keys between the look at a slot of the table and its use
+    HELD_SIZE = 128             # bytes of a key that can wait
+    # What is in one set with others of its record must not be taken for them.
+    AS_GROUP = 1
+    AS_PRODUCER = 2
+
+#: Rows of a kind that one record gives.
+PER_RECORD = MOST_ROWS
+
+Flagged = namedtuple(
+    "Flagged", "flag number start db key kind type_code elements is_small at data inner facts"
+)
+
+
+cdef struct Held:
+    # A key whose slot of the table is on its way into the processor's cache.
+    rt_key128 hash
+    int64_t start
+    int64_t db
+    uint64_t number
+    uint64_t count
+    int kind
+    int type_code
+    bint is_small
+    size_t key_size
+    char key[HELD_SIZE]
+
+
+cdef inline bint is_before(uint64_t ms, uint64_t seq, uint64_t other_ms, uint64_t other_seq) noexcept:
+    return ms < other_ms or (ms == other_ms and seq < other_seq)
+
+
+cdef inline bytes shown(Bytes p, size_t size):
+    return (<char *>p)[:min(size, <size_t>SHOWN)]
+
+
+cdef class Check(Sink):
+    """Tests records; ``flagged`` has the first rows, ``counts`` all of them by (flag, type code, small or not).
+
+    Both are complete when the sink is closed. ``modules`` maps the type names of modules' values to how many
+    there are and where the first one is: (count, start, db).
+
+    ``on_item`` is called with every item that is no record, before what follows it is tested. ``on_row`` is called with
+    every row of a record when that is complete, and may raise: the record is not committed then. What it is told of a
+    key that stands twice may come a few keys late.
+    """
+
+    cdef readonly list flagged
+    cdef readonly dict counts
+    cdef readonly dict modules
+    cdef readonly uint64_t keys         # tested so far
+    cdef object on_item
+    cdef object on_row
+    cdef rt_secret secret
+    cdef rt_table table                 # all keys
+    cdef rt_key128 key_hash
+    cdef Held held[HELD]
+    cdef int held_at, held_count
+    cdef rt_seen members                # of the value at hand
+    cdef rt_seen inner                  # of its group or producer
+    cdef uint64_t kept[FLAG_COUNT]
+    # The record at hand
+    cdef Head head
+    cdef list fresh
+    cdef bint is_flagged
+    cdef uint64_t fresh_counts[FLAG_COUNT]
+    cdef uint64_t count                 # elements
+    cdef bint has_long                  # an element that no packed encoding holds
+    cdef bint is_packed_zset
+    cdef bint is_ordered_hash
+    cdef bint was_nan
+    cdef double score_before
+    cdef Scratch member_before
+    cdef size_t member_before_size
+    cdef int64_t number_before          # of an intset; of field expiries
+    cdef StreamTail tail
+    cdef uint64_t first_ms, first_seq, last_ms, last_seq
+    cdef bytes group_name
+    cdef bytes module_name
+    cdef uint64_t pendings
+    cdef uint64_t pending_ms, pending_seq
+
+    def __init__(self, on_item=None, on_row=None):
+        cdef bytes drawn = urandom(sizeof(rt_secret))
+        memcpy(&self.secret, <char *>drawn, sizeof(rt_secret))
+        self.on_item = on_item
+        self.on_row = on_row
+        self.flagged = []
+        self.fresh = []
+        self.counts = {}
+        self.modules = {}
+        self.group_name = b""
+
+    def __dealloc__(self):
+        rt_table_clear(&self.table)
+        rt_seen_free(&self.members)
+        rt_seen_free(&self.inner)
+        release(&self.member_before)
+
+    # ---- flags ---------------------------------------------------------------------------------
+
+    cdef int flag(self, int flag, int64_t index, bytes data, bytes inner, tuple facts) except -1:
+        self.is_flagged = True
+        self.fresh_counts[flag] += 1
+        if self.fresh_counts[flag] <= MOST_ROWS:
+            self.fresh.append((flag, index, data, inner, facts))
+        return 0
+
+    cdef int settle(self) except -1:
+        """The record is complete: its flags count."""
+        cdef int flag
+        cdef Head *head = &self.head
+        cdef bint is_small = self.count <= SMALL_COUNT and not self.has_long
+        for flag in range(FLAG_COUNT):
+            if self.fresh_counts[flag]:
+                self.keep(flag, head.type_code, is_small, self.fresh_counts[flag])
+        for fresh in self.fresh:
+            flag = fresh[0]
+            if self.kept[flag] < PER_FLAG:
+                self.kept[flag] += 1
+                self.flagged.append(self.make_row(self.keys, fresh))
+        return self.forget()
+
+    cdef object make_row(self, uint64_t number, tuple fresh):
+        cdef Head *head = &self.head
+        cdef bint is_small = self.count <= SMALL_COUNT and not self.has_long
+        flag, index, data, inner, facts = fresh
+        return Flagged(
+            FLAGS[flag], number, head.start, head.db, (<char *>head.key)[:head.key_size], KINDS[head.kind],
+            head.type_code, self.count, is_small, index, data, inner, facts
+        )
+
+    cdef int forget(self) noexcept:
+        self.is_flagged = False
+        self.fresh.clear()
+        memset(self.fresh_counts, 0, sizeof(self.fresh_counts))
+        return 0
+
+    cdef inline bint is_new(self, rt_seen *seen, uint64_t tweak, Bytes p, size_t size) except -1:
+        cdef rt_key128 hash
+        cdef int there
+        rt_hash_seen(&self.secret, tweak, p, size, &hash)
+        there = rt_seen_add(seen, &hash)
+        if there < 0:
+            raise MemoryError
+        return not there
+
+    # ---- records -------------------------------------------------------------------------------
+
+    cdef int item(self, object item) except -1:
+        if self.on_item is not None:
+            self.on_item(item)
+        return 0
+
+    cdef int begin_key(self, Head *head) except -1:
+        if self.is_flagged:
+            self.forget()
+        self.head = head[0]
+        self.count = 0
+        self.has_long = False
+        rt_hash_seen(&self.secret, head.db, head.key, head.key_size, &self.key_hash)
+        if head.kind != KIND_STRING:
+            rt_seen_reset(&self.members)
+            self.is_packed_zset = head.type_code == TYPE_ZSET_LISTPACK or head.type_code == TYPE_ZSET_ZIPLIST
+            self.is_ordered_hash = (
+                head.type_code == TYPE_HASH_LISTPACK_EX or head.type_code == TYPE_HASH_LISTPACK_EX_PRE_GA
+            )
+            self.number_before = 0
+        if head.key_size == 0:
+            self.flag(EMPTY_KEY, -1, None, None, ())
+        if head.has_expire and (head.expire_at_ms <= 0 or head.expire_at_ms > FAR_MS):
+            self.flag(EXPIRE_FAR if head.expire_at_ms > 0 else EXPIRE_NOT_POSITIVE, -1, None, None,
+                      (head.expire_at_ms,))
+        if head.idle_s >= 0 and head.freq >= 0:
+            self.flag(IDLE_AND_FREQ, -1, None, None, (head.idle_s, head.freq))
+        return 0
+
+    cdef int element(self, Bytes p, size_t size) except -1:
+        cdef int64_t number
+        self.count += 1
+        if self.head.kind != KIND_SET:
+            return 0
+        if self.head.type_code == TYPE_SET_INTSET:
+            if not rt_parse_i64(p, size, &number):
+                return 0
+            if self.count > 1 and number <= self.number_before:
+                self.flag(INTSET_ORDER, self.count - 1, shown(p, size), None, (number, self.number_before))
+            self.number_before = number
+        elif not self.is_new(&self.members, 0, p, size):
+            self.flag(DUPLICATE_MEMBER, self.count - 1, shown(p, size), None, ())
+        return 0
+
+    cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
+        self.count += 1
+        if field_size > SMALL_SIZE or value_size > SMALL_SIZE:
+            self.has_long = True
+        if not self.is_new(&self.members, 0, field, field_size):
+            self.flag(DUPLICATE_FIELD, self.count - 1, shown(field, field_size), None, ())
+        if self.is_ordered_hash:
+            # Fields that never expire stand at the end.
+            if self.number_before < 0 <= expire_at_ms or 0 <= expire_at_ms < self.number_before:
+                self.flag(FIELD_EXPIRY_ORDER, self.count - 1, shown(field, field_size), None,
+                          (expire_at_ms, self.number_before))
+            self.number_before = expire_at_ms
+        return 0
+
+    cdef int score(self, Bytes member, size_t member_size, double score) except -1:
+        cdef bint bad
+        cdef int order
+        self.count += 1
+        if not self.is_new(&self.members, 0, member, member_size):
+            self.flag(DUPLICATE_SCORED, self.count - 1, shown(member, member_size), None, ())
+        if isnan(score):
+            self.flag(SCORE_NAN, self.count - 1, shown(member, member_size), None, ())
+        if not self.is_packed_zset:
+            return 0
+        if self.count > 1 and not self.was_nan and score <= self.score_before:
+            bad = score < self.score_before
+            if not bad:
+                order = memcmp(self.member_before.data, member, min(self.member_before_size, member_size))
+                # A duplicate is flagged as one.
+                bad = order > 0 or (order == 0 and self.member_before_size > member_size)
+            if bad:
+                self.flag(SCORE_ORDER, self.count - 1, shown(member, member_size), None, (score, self.score_before))
+        self.was_nan = isnan(score)
+        self.score_before = score
+        grow(&self.member_before, member_size + 1)
+        memcpy(self.member_before.data, member, member_size)
+        self.member_before_size = member_size
+        return 0
+
+    cdef int array_item(self, ArrayItem *item) except -1:
+        self.count += 1
+        if not self.is_new(&self.members, 0, <Bytes>&item.index, sizeof(item.index)):
+            self.flag(DUPLICATE_INDEX, self.count - 1, None, None, (item.index,))
+        return 0
+
+    cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
+        cdef tuple fault
+        self.module_name = (<char *>module)[:9]
+        # Where a value is from nowhere nobody walked its tags.
+        if self.head.type_code == TYPE_MODULE_2 and memcmp(module, <const char *>b"vectorset", 9) == 0:
+            fault = judge_vector_set(raw, raw_size)
+            if fault is not None:
+                self.flag(EMPTY if fault[1] == "empty" else VECTOR_SET, fault[0], None, None, fault[1:])
+        return 0
+
+    # ---- streams -------------------------------------------------------------------------------
+
+    cdef int entry(self, uint64_t ms, uint64_t seq, uint64_t fields) except -1:
+        if self.count == 0:
+            self.first_ms = ms
+            self.first_seq = seq
+        elif not is_before(self.last_ms, self.last_seq, ms, seq):
+            self.flag(ENTRY_ORDER, self.count, None, None, (ms, seq, self.last_ms, self.last_seq))
+        if self.count == 0 or is_before(self.last_ms, self.last_seq, ms, seq):
+            self.last_ms = ms
+            self.last_seq = seq
+        self.count += 1
+        return 0
+
+    cdef int stream_tail(self, StreamTail *tail) except -1:
+        self.tail = tail[0]
+        if self.count and is_before(tail.last_ms, tail.last_seq, self.last_ms, self.last_seq):
+            self.flag(ENTRY_BEYOND_LAST, -1, None, None,
+                      (self.last_ms, self.last_seq, tail.last_ms, tail.last_seq))
+        if tail.counted:
+            if tail.entries_added > <uint64_t>INT64_MAX:
+                self.flag(STREAM_COUNTER, -1, None, None, (tail.entries_added,))
+            elif tail.entries_added < tail.length:
+                self.flag(STREAM_ADDED_LESS, -1, None, None, (tail.entries_added, tail.length))
+            if self.count and (tail.first_ms != self.first_ms or tail.first_seq != self.first_seq):
+                self.flag(STREAM_FIRST_ID, -1, None, None,
+                          (tail.first_ms, tail.first_seq, self.first_ms, self.first_seq))
+            if is_before(tail.last_ms, tail.last_seq, tail.max_deleted_ms, tail.max_deleted_seq):
+                self.flag(STREAM_MAX_DELETED, -1, None, None,
+                          (tail.max_deleted_ms, tail.max_deleted_seq, tail.last_ms, tail.last_seq))
+        return 0
+
+    cdef int begin_group(self, Group *group) except -1:
+        cdef StreamTail *tail = &self.tail
+        self.group_name = shown(group.name, group.name_size)
+        rt_seen_reset(&self.inner)
+        self.pendings = 0
+        if not self.is_new(&self.members, AS_GROUP, group.name, group.name_size):
+            self.flag(GROUP_DUPLICATE, -1, self.group_name, None, ())
+        if group.counted:
+            if group.entries_read > <uint64_t>INT64_MAX:
+                self.flag(STREAM_COUNTER, -1, self.group_name, None, (group.entries_read,))
+            elif tail.counted and group.entries_read > tail.entries_added:
+                self.flag(GROUP_READ_MORE, -1, self.group_name, None, (group.entries_read, tail.entries_added))
+        if is_before(tail.last_ms, tail.last_seq, group.last_ms, group.last_seq):
+            self.flag(GROUP_BEYOND_LAST, -1, self.group_name, None,
+                      (group.last_ms, group.last_seq, tail.last_ms, tail.last_seq))
+        return 0
+
+    cdef int consumer(self, Consumer *consumer) except -1:
+        if not self.is_new(&self.inner, 0, consumer.name, consumer.name_size):
+            self.flag(CONSUMER_DUPLICATE, -1, self.group_name, shown(consumer.name, consumer.name_size), ())
+        return 0
+
+    cdef int pending(self, Pending *pending) except -1:
+        cdef StreamTail *tail = &self.tail
+        # An entry with two owners comes twice, one after the other.
+        if self.pendings and pending.ms == self.pending_ms and pending.seq == self.pending_seq:
+            self.flag(PENDING_SHARED, self.pendings - 1, self.group_name,
+                      shown(pending.consumer, pending.consumer_size), (pending.ms, pending.seq))
+            return 0
+        self.pending_ms = pending.ms
+        self.pending_seq = pending.seq
+        # Since version 5 entries may be put back. Where a stream is from nowhere its version is not known.
+        if not pending.owned and 0 <= self.head.type_code < TYPE_STREAM_LISTPACKS_5:
+            self.flag(PENDING_UNOWNED, self.pendings, self.group_name, None, (pending.ms, pending.seq))
+        if is_before(tail.last_ms, tail.last_seq, pending.ms, pending.seq):
+            self.flag(PENDING_BEYOND_LAST, self.pendings, self.group_name, None,
+                      (pending.ms, pending.seq, tail.last_ms, tail.last_seq))
+        self.pendings += 1
+        return 0
+
+    cdef int producer(self, Bytes name, size_t name_size, uint64_t ids) except -1:
+        rt_seen_reset(&self.inner)
+        self.group_name = shown(name, name_size)
+        if not self.is_new(&self.members, AS_PRODUCER, name, name_size):
+            self.flag(PRODUCER_DUPLICATE, -1, self.group_name, None, ())
+        return 0
+
+    cdef int producer_id(self, Bytes name, size_t name_size, uint64_t ms, uint64_t seq) except -1:
+        if not self.is_new(&self.inner, 0, name, name_size):
+            self.flag(PRODUCER_DUPLICATE, -1, self.group_name, shown(name, name_size), ())
+        return 0
+
+    # ---- ends ----------------------------------------------------------------------------------
+
+    cdef int end_stream(self, Bytes raw, size_t raw_size) except -1:
+        cdef bint has_nodes = raw_size > 0 and raw[0] != 0
+        if self.tail.length != self.count:
+            if self.count == 0 and raw_size and not has_nodes:
+                self.flag(STREAM_NO_NODES, -1, None, None, (self.tail.length,))
+            else:
+                self.flag(STREAM_LENGTH, -1, None, None, (self.tail.length, self.count))
+        elif self.count == 0 and has_nodes:
+            self.flag(STREAM_TOMBSTONES, -1, None, None, ())
+        return 0
+
+    cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
+        cdef int kind = self.head.kind
+        if kind == KIND_STREAM:
+            self.end_stream(raw, raw_size)
+        elif self.count == 0 and kind != KIND_STRING and kind != KIND_MODULE:
+            self.flag(EMPTY, -1, None, None, ())
+        if self.is_flagged and self.on_row is not None:
+            for fresh in self.fresh:
+                self.on_row(self.make_row(self.keys + 1, fresh))
+        return 0
+
+    cdef int commit(self) except -1:
+        cdef Head *head = &self.head
+        cdef Held *held
+        cdef bint can_wait = head.key_size <= HELD_SIZE
+        self.keys += 1
+        if self.held_count == HELD or not can_wait:
+            self.look_up(HELD - 1 if can_wait else 0)
+        if can_wait:
+            held = &self.held[(self.held_at + self.held_count) % HELD]
+            self.held_count += 1
+            held.hash = self.key_hash
+            rt_table_prefetch(&self.table, &held.hash)
+            held.start = head.start
+            held.db = head.db
+            held.number = self.keys
+            held.count = self.count
+            held.kind = head.kind
+            held.type_code = head.type_code
+            held.is_small = self.count <= SMALL_COUNT and not self.has_long
+            held.key_size = head.key_size
+            memcpy(held.key, head.key, head.key_size)
+        elif self.remember(&self.key_hash):
+            self.flag(DUPLICATE_KEY, -1, None, None, ())
+            if self.on_row is not None:
+                self.on_row(self.make_row(self.keys, self.fresh[len(self.fresh) - 1]))
+        if head.kind == KIND_MODULE:
+            name = self.module_name.decode("ascii", "replace")
+            count, start, db = self.modules.get(name, (0, head.start, head.db))
+            self.modules[name] = (count + 1, start, db)
+        if self.is_flagged:
+            self.settle()
+        return 0
+
+    cdef inline bint remember(self, rt_key128 *hash) except -1:
+        cdef int there = rt_table_add(&self.table, hash)
+        if there < 0:
+            raise MemoryError
+        return there
+
+    cdef int look_up(self, int left) except -1:
+        """Look up the keys that wait, oldest first, until so many are left."""
+        cdef Held *held
+        while self.held_count > left:
+            held = &self.held[self.held_at]
+            self.held_at = (self.held_at + 1) % HELD
+            self.held_count -= 1
+            if self.remember(&held.hash):
+                self.keep(DUPLICATE_KEY, held.type_code, held.is_small, 1)
+                row = Flagged(
+                    FLAGS[DUPLICATE_KEY], held.number, held.start, held.db, held.key[:held.key_size],
+                    KINDS[held.kind], held.type_code, held.count, held.is_small, -1, None, None, ()
+                )
+                if self.kept[DUPLICATE_KEY] < PER_FLAG:
+                    self.kept[DUPLICATE_KEY] += 1
+                    self.flagged.append(row)
+                if self.on_row is not None:
+                    self.on_row(row)
+        return 0
+
+    cdef int keep(self, int flag, int type_code, bint is_small, uint64_t times) except -1:
+        place = (FLAGS[flag], type_code, is_small)
+        self.counts[place] = self.counts.get(place, 0) + times
+        return 0
+
+    cdef int finish(self) except -1:
+        return self.look_up(0)
+
+    cdef int rollback(self) noexcept:
+        if self.is_flagged:
+            self.forget()
+        return 0

@@ -1,0 +1,57 @@
+"""Fingerprints key by key: what two data sets are compared by, without holding either."""
+
+from collections.abc import Iterable
+
+from rdbtool._codec.filters.selection import Selection
+from rdbtool._codec.sink import Sink
+from rdbtool.model import ModuleAux
+
+#: The states of a key. HELD: one that differs, whose first record is held for comparing.
+REMOVED: int
+SAME: int
+CHANGED: int
+ADDED: int
+HELD: int
+
+class KeyTable:
+    """What is known of the keys of two data sets, in 43 to 53 bytes each (64 while it grows)."""
+
+    def __len__(self) -> int: ...
+    def __sizeof__(self) -> int: ...
+    @property
+    def counts(self) -> tuple[int, int, int, int, int]:
+        """The numbers of keys: removed, same, changed, added, held."""
+    @property
+    def same(self) -> int:
+        """The number of keys that are the same in both, of those that the judge takes."""
+    def state(self, db: int, key: bytes) -> int:
+        """Return the state of a key that one of the data sets has. Raises KeyError."""
+    def mark(self, db: int, key: bytes, state: int) -> None:
+        """Set the state of a key that one of the data sets has. Raises KeyError."""
+
+class KeyPrints(Sink):
+    """Hears one of two data sets: the first fills ``table``, the second (``second``) is compared with it.
+
+    ``field_expiries``, ``encodings``: whether these count. ``tolerance_ms``: how far expiries of keys may lie
+    apart, -1: they do not count. ``judge`` takes the keys that are counted as the same. After it: ``keys`` that were
+    heard, ``twice`` is (db, key) of the first key that was there before, ``modules`` is what modules keep beside them.
+    """
+
+    keys: int
+    twice: tuple[int, bytes] | None
+    modules: list[ModuleAux]
+    def __init__(
+        self,
+        table: KeyTable,
+        *,
+        second: bool,
+        field_expiries: bool = True,
+        encodings: bool = False,
+        tolerance_ms: int = 0,
+        judge: Selection | None = None,
+    ) -> None: ...
+
+class InState(Selection):
+    """Takes the keys whose state in ``table`` is one of ``states``."""
+
+    def __init__(self, table: KeyTable, states: Iterable[int]) -> None: ...

@@ -1,0 +1,309 @@
+# Fingerprints key by key: what two data sets are compared by, without holding either.
+#
+# The first data set is heard once: each key leaves 32 bytes, a hash of its name, a hash of its value, and its expiry.
+# The second one is heard and looked up. What says something else, or is missing, is then read again by name.
+#
+# Only what servers can tell apart goes into a hash, and nothing that hangs on who wrote the file: no eviction data,
+# no times at which consumers were seen. Counters of streams that not every version stores do go in: a stream
+# that differs is looked at closely before it is said to.
+#
+# Rows stand in blocks, in the order in which keys came, and an open-addressing table leads to them. Its slots hold a
+# row number and half of a hash, so that the wrong rows are hardly ever looked at: 43 to 53 bytes a key in all,
+# 64 for the moment in which the table grows.
+
+from libc.stdint cimport INT64_MIN, int64_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport memcpy
+from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release
+from rdbtool._codec.sinks.record_hash cimport Prints, hash_key, rt_hash128
+from rdbtool._codec.filters.selection cimport Selection
+from rdbtool._codec.sink cimport Head
+
+from rdbtool.model.items import ModuleAux
+
+include "../_types.pxi"
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define rt_prefetch(p) __builtin_prefetch(p)
+    #else
+    #define rt_prefetch(p) ((void)(p))
+    #endif
+    """
+    void rt_prefetch(const void *p) nogil
+
+cdef struct Row:
+    uint64_t a              # hash of database and key
+    uint64_t b              # its other half; the lowest three bits are the state
+    uint64_t value
+    int64_t expire_at_ms    # NEVER: it does not expire
+
+cdef enum:
+    BLOCK = 1 << 15         # rows
+    STATE = 7               # the bits of it
+    FIRST_SLOTS = 1 << 10
+
+    IS_REMOVED = 0
+    IS_SAME = 1
+    IS_CHANGED = 2
+    IS_ADDED = 3
+    IS_HELD = 4
+    IS_BARE = 5             # no key, but a stream without its counters
+
+cdef int64_t NEVER = INT64_MIN
+cdef uint64_t NUMBER = 0xFFFFFFFF
+cdef uint64_t BARE = 0xA5A5A5A5A5A5A5A0     # what tells the hash of such a row from that of its key
+
+#: The states of a key. HELD: one that differs, whose first record is held for comparing.
+REMOVED, SAME, CHANGED, ADDED, HELD = IS_REMOVED, IS_SAME, IS_CHANGED, IS_ADDED, IS_HELD
+
+
+cdef class KeyTable:
+    """What is known of the keys of two data sets. ``counts`` are those of keys by state."""
+
+    cdef Row **blocks
+    cdef size_t block_count
+    cdef uint64_t rows
+    cdef uint64_t *slots            # upper half of a hash, row number + 1; 0: free
+    cdef uint64_t slot_count        # a power of two
+    cdef uint64_t counted[6]
+    cdef uint64_t judged            # keys that are the same, and that the judge takes
+
+    def __cinit__(self):
+        self.slot_count = FIRST_SLOTS
+        self.slots = <uint64_t *>calloc(FIRST_SLOTS, sizeof(uint64_t))
+        if self.slots == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        cdef size_t i
+        for i in range(self.block_count):
+            free(self.blocks[i])
+        free(self.blocks)
+        free(self.slots)
+
+    @property
+    def counts(self):
+        """The numbers of keys: removed, same, changed, added, held."""
+        return tuple(self.counted[state] for state in range(5))
+
+    @property
+    def same(self):
+        """The number of keys that are the same in both, of those that the judge takes."""
+        return self.judged
+
+    def __len__(self):
+        return self.rows - self.counted[IS_BARE]
+
+    def __sizeof__(self):
+        return self.block_count * BLOCK * sizeof(Row) + self.slot_count * sizeof(uint64_t)
+
+    def state(self, int64_t db, bytes key not None):
+        """Return the state of a key that one of the data sets has."""
+        return self.known(db, key).b & STATE
+
+    def mark(self, int64_t db, bytes key not None, int state):
+        """Set the state of a key that one of the data sets has."""
+        self.move(self.known(db, key), state)
+
+    cdef Row *known(self, int64_t db, bytes key) except NULL:
+        cdef rt_hash128 hash
+        hash_key(db, <Bytes>(<char *>key), len(key), &hash)
+        cdef Row *row = self.find(&hash)
+        if row == NULL:
+            raise KeyError(key)
+        return row
+
+    cdef inline Row *row(self, uint64_t number) noexcept:
+        return self.blocks[number // BLOCK] + number % BLOCK
+
+    cdef Row *find(self, const rt_hash128 *hash) noexcept:
+        """Return the row of a key, NULL if there is none."""
+        cdef uint64_t mask = self.slot_count - 1
+        cdef uint64_t slot = hash.a & mask
+        cdef Row *row
+        while self.slots[slot]:
+            if (self.slots[slot] ^ hash.a) >> 32 == 0:
+                row = self.row((self.slots[slot] & NUMBER) - 1)
+                if row.a == hash.a and row.b ^ hash.b <= STATE:
+                    return row
+            slot = (slot + 1) & mask
+        return NULL
+
+    cdef int move(self, Row *row, int state) except -1:
+        self.counted[row.b & STATE] -= 1
+        self.counted[state] += 1
+        row.b = (row.b & ~<uint64_t>STATE) | <uint64_t>state
+        return 0
+
+    cdef int add(self, const rt_hash128 *hash, uint64_t value, int64_t expire_at_ms, int state) except -1:
+        """Add a key that is not there."""
+        cdef Row *row
+        if self.rows % BLOCK == 0:
+            self.add_block()
+        if self.rows * 4 >= self.slot_count * 3:
+            self.grow()
+        row = self.row(self.rows)
+        row.a = hash.a
+        row.b = (hash.b & ~<uint64_t>STATE) | <uint64_t>state
+        row.value = value
+        row.expire_at_ms = expire_at_ms
+        self.enter(hash.a, self.rows)
+        self.rows += 1
+        self.counted[state] += 1
+        return 0
+
+    cdef void enter(self, uint64_t hash, uint64_t number) noexcept:
+        cdef uint64_t mask = self.slot_count - 1
+        cdef uint64_t slot = hash & mask
+        while self.slots[slot]:
+            slot = (slot + 1) & mask
+        self.slots[slot] = (hash & ~NUMBER) | (number + 1)
+
+    cdef int add_block(self) except -1:
+        cdef Row *block
+        cdef Row **blocks
+        if self.rows >= NUMBER - BLOCK:
+            raise MemoryError
+        blocks = <Row **>realloc(self.blocks, (self.block_count + 1) * sizeof(Row *))
+        if blocks == NULL:
+            raise MemoryError
+        self.blocks = blocks
+        block = <Row *>malloc(BLOCK * sizeof(Row))
+        if block == NULL:
+            raise MemoryError
+        self.blocks[self.block_count] = block
+        self.block_count += 1
+        return 0
+
+    cdef int grow(self) except -1:
+        cdef uint64_t number
+        cdef uint64_t *larger = <uint64_t *>calloc(self.slot_count * 2, sizeof(uint64_t))
+        if larger == NULL:
+            raise MemoryError
+        free(self.slots)
+        self.slots = larger
+        self.slot_count *= 2
+        for number in range(self.rows):
+            self.enter(self.row(number).a, number)
+        return 0
+
+
+cdef class KeyPrints(Prints):
+    """Hears one of two data sets: the first fills ``table``, the second (``second``) is compared with it.
+
+    ``field_expiries``, ``encodings``: whether these count. ``tolerance_ms``: how far expiries of keys may lie
+    apart, -1: they do not count. ``judge`` takes the keys that are counted as the same. After it: ``keys`` that were
+    heard, ``twice`` is (db, key) of the first key that was there before, ``modules`` is what modules keep beside them.
+    """
+
+    cdef KeyTable table
+    cdef Selection judge
+    cdef bint second
+    cdef int64_t tolerance_ms
+    cdef readonly uint64_t keys
+    cdef readonly object twice
+    cdef readonly list modules
+    cdef bint wanted
+    cdef int64_t expire_at_ms
+    cdef int64_t db
+    cdef Scratch name               # the key: its bytes are gone when the record is complete
+    cdef size_t name_size
+
+    def __init__(self, KeyTable table not None, *, bint second, bint field_expiries=True, bint encodings=False,
+                 int64_t tolerance_ms=0, Selection judge=None):
+        self.table = table
+        self.second = second
+        self.field_expiries = field_expiries
+        self.encodings = encodings
+        self.tolerance_ms = tolerance_ms
+        self.judge = judge
+        self.modules = []
+
+    def __dealloc__(self):
+        release(&self.name)
+
+    cdef int item(self, object item) except -1:
+        if isinstance(item, ModuleAux):
+            self.modules.append(item)
+        return 0
+
+    cdef int begin_key(self, Head *head) except -1:
+        Prints.begin_key(self, head)
+        # Until the value is known, the memory has brought what the key is looked up in.
+        rt_prefetch(&self.table.slots[self.key.a & (self.table.slot_count - 1)])
+        grow(&self.name, head.key_size + 1)
+        memcpy(self.name.data, head.key, head.key_size)
+        self.name_size = head.key_size
+        self.db = head.db
+        self.expire_at_ms = head.expire_at_ms if head.has_expire else NEVER
+        self.wanted = self.judge is None or self.judge.wants(head)
+        return 0
+
+    cdef int commit(self) except -1:
+        cdef uint64_t value = self.value.a ^ self.value.b
+        cdef uint64_t bare = self.bare.a ^ self.bare.b
+        cdef Row *row
+        self.keys += 1
+        row = self.table.find(&self.key)
+        if row == NULL and not self.second:
+            self.table.add(&self.key, value, self.expire_at_ms, IS_REMOVED)
+            if self.has_counters:
+                self.key.b ^= BARE
+                self.table.add(&self.key, bare, NEVER, IS_BARE)
+            return 0
+        if row == NULL:
+            return self.table.add(&self.key, value, self.expire_at_ms, IS_ADDED)
+        if not self.second or row.b & STATE != IS_REMOVED:
+            if self.twice is None:
+                self.twice = (self.db, (<char *>self.name.data)[:self.name_size])
+            return 0
+        if self.are_near(row.expire_at_ms, self.expire_at_ms) and (
+            row.value == value or self.kind == KIND_STREAM and self.is_bare(row, bare)
+        ):
+            self.table.judged += self.wanted
+            return self.table.move(row, IS_SAME)
+        return self.table.move(row, IS_CHANGED)
+
+    cdef bint is_bare(self, Row *row, uint64_t bare) noexcept:
+        """Return whether a stream is the same but for counters, of which one of the two knows none."""
+        cdef rt_hash128 hash
+        cdef Row *other
+        if row.value == bare:
+            return True
+        if self.has_counters:
+            return False
+        hash.a = self.key.a
+        hash.b = self.key.b ^ BARE
+        other = self.table.find(&hash)
+        return other != NULL and other.value == bare
+
+    cdef bint are_near(self, int64_t first, int64_t second) noexcept:
+        if first == second or self.tolerance_ms < 0:
+            return True
+        if first == NEVER or second == NEVER:
+            return False
+        if first < second:
+            return <uint64_t>second - <uint64_t>first <= <uint64_t>self.tolerance_ms
+        return <uint64_t>first - <uint64_t>second <= <uint64_t>self.tolerance_ms
+
+
+cdef class InState(Selection):
+    """Takes the keys whose state in ``table`` is one of ``states``."""
+
+    cdef KeyTable table
+    cdef unsigned int states
+
+    def __init__(self, KeyTable table not None, states):
+        super().__init__()
+        self.table = table
+        for state in states:
+            self.states |= 1u << <unsigned int>state
+
+    cdef bint wants(self, Head *head) except -1:
+        cdef rt_hash128 hash
+        cdef Row *row
+        hash_key(head.db, head.key, head.key_size, &hash)
+        row = self.table.find(&hash)
+        return row != NULL and self.states >> <unsigned int>(row.b & STATE) & 1

@@ -1,3 +1,0 @@
-from rdbtool._codec.cursor cimport Bytes
-
-cdef tuple judge_vector_set(Bytes raw, size_t size)

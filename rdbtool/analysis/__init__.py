@@ -1,1 +1,0 @@
-"""Functions from sources to results."""

@@ -1,0 +1,19 @@
+"""The one table of finding codes: what a code means and what servers do with such a file.
+
+A code is stable: scripts match on it, ``rdbtool-findings(7)`` is written from this table, and
+whoever raises a :class:`~rdbtool.core.errors.FormatError` takes its code from here. A code is never
+given another meaning and never reused.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rdbtool.core.codes import lines, logs, rdb, repairs, sources
+from rdbtool.core.codes.code import Code
+
+CODES: Final[tuple[Code, ...]] = (*sources.CODES, *rdb.CODES, *logs.CODES, *lines.CODES, *repairs.CODES)
+
+BY_CODE: Final[dict[str, Code]] = {row.code: row for row in CODES}
+
+__all__ = ["BY_CODE", "CODES", "Code"]

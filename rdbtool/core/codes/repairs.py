@@ -1,0 +1,86 @@
+"""Codes of what a repair left out or changed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rdbtool.core.codes.code import Code
+
+_NOT_THERE: Final = "The server loads the repaired file without it."
+
+CODES: Final[tuple[Code, ...]] = (
+    Code(
+        "REP001",
+        "damaged record left out",
+        "A repair left out bytes that hold no record, or one that cannot be read.",
+        _NOT_THERE,
+    ),
+    Code(
+        "REP002",
+        "doubtful record left out",
+        "A repair left out a record beside damage that may be part of it: its length or expiry may be wrong.",
+        _NOT_THERE,
+    ),
+    Code("REP003", "end cut off", "A repair cut off an end that ends early or holds nothing sound.", _NOT_THERE),
+    Code(
+        "REP004",
+        "older value left out",
+        "A key stood there twice, and a repair kept the last value of it.",
+        _NOT_THERE,
+    ),
+    Code(
+        "REP005",
+        "elements left out",
+        "A repair left out elements that servers refuse: those that stand there again, and scores that are no numbers.",
+        _NOT_THERE,
+    ),
+    Code(
+        "REP006",
+        "refused record left out",
+        "A repair left out a record or part that can be read, but that no server would load.",
+        _NOT_THERE,
+    ),
+    Code(
+        "REP007",
+        "unlocated damage",
+        "The checksum is wrong, but every record can be read. Some value is not what was saved; which one, nobody "
+        "can say.",
+        "The server does not load the file as it was, and loads the repaired one.",
+    ),
+    Code(
+        "REP008",
+        "open transaction cut off",
+        "A repair cut off a transaction without an end at the end of a log.",
+        "The server does the same when it loads the log as it was.",
+    ),
+    Code(
+        "REP009",
+        "lone bracket left out",
+        "A repair left out a MULTI whose EXEC is lost, or an EXEC whose MULTI is. The commands between them stay.",
+        _NOT_THERE,
+    ),
+    Code(
+        "REP010",
+        "line ends made strict",
+        "A repair wrote a command anew whose line ends were wrong in a way that servers accept.",
+        "The server reads the same command.",
+    ),
+    Code(
+        "REP011",
+        "missing file left out",
+        "A file that the manifest of a log names is missing, and the repaired log does without it.",
+        _NOT_THERE,
+    ),
+    Code(
+        "REP012",
+        "manifest made anew",
+        "The manifest of a log is damaged, and a repair made a new one from the names of the files.",
+        _NOT_THERE,
+    ),
+    Code(
+        "REP013",
+        "header made anew",
+        "The first nine bytes of an RDB are damaged, and a repair wrote those that the rest of the file suggests.",
+        _NOT_THERE,
+    ),
+)

@@ -1,0 +1,272 @@
+"""The error tree, the one function that words an error, and how bytes and names are shown.
+
+Every failure that a file, a pipe or a request can cause is one of these classes; each has the
+exit code that the commands answer with. Nothing else may reach a user.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self
+
+from rdbtool.core.location import Where
+
+if TYPE_CHECKING:
+    from rdbtool.core.findings import Finding
+
+#: Bytes of a file name that are shown.
+_LONGEST_NAME: Final = 4096
+
+#: What terminals and editors obey: C0, DEL, C1, separators of lines, and what turns the direction of writing.
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+#: How Python spells the bytes 0x80 to 0xff of names that are no UTF-8.
+_FIRST_STRAY: Final = 0xDC80
+_LAST_STRAY: Final = 0xDCFF
+
+
+class RdbToolError(Exception):
+    """Base of all errors that rdbtool raises on purpose. ``exit_code`` is what a command ends with."""
+
+    exit_code = 3
+
+
+class InputError(RdbToolError):
+    """A source cannot be opened or read, or an output cannot be written."""
+
+
+class LimitError(InputError):
+    """A source may be sound, but answering would take more memory than the caller allowed."""
+
+
+class UnsupportedError(RdbToolError):
+    """A source may be sound, but this release does not know its format, version or types."""
+
+    exit_code = 4
+
+
+class UnknownFormatError(UnsupportedError):
+    """A source is none of the formats that are read here; ``head`` is what it begins with."""
+
+    def __init__(self, message: str, head: bytes) -> None:
+        super().__init__(message)
+        self.head = head
+
+
+class ReplayError(RdbToolError):
+    """A command of a log does not do what a log's command should, and ``strict`` was asked for."""
+
+    exit_code = 1
+
+
+class PlaceError(RdbToolError):
+    """An AOF does not have the place that a replay was to stop at, or the command that it was to skip."""
+
+    exit_code = 1
+
+    @classmethod
+    def no_commands(cls, source: str) -> Self:
+        """Return the error for places in what is no AOF."""
+        return cls(f"{source} is no AOF: it has no commands, so no place to stop and none to skip")
+
+
+class UncertainError(RdbToolError):
+    """The effects of some commands of an AOF are unknown, so the dataset is uncertain.
+
+    ``findings`` are the first of them, ``count`` is how many commands there are in all.
+    """
+
+    exit_code = 1
+
+    def __init__(self, findings: Sequence[Finding], count: int, *, next_step: str = "") -> None:
+        first = findings[0]
+        others = "" if count == 1 else f"\n  {count:,} commands have unknown effects in all"
+        number = "" if first.number is None else f", command {first.number:,}"
+        step = f"\n  next: {next_step}" if next_step else ""
+        super().__init__(
+            f"{first.part}: at {first.offset:#x}{number}: {first.message} ({first.code}): the dataset is uncertain"
+            f"{others}{step}"
+        )
+        self.findings = tuple(findings)
+        self.count = count
+
+
+class InvalidDataError(RdbToolError):
+    """Data that can be read, and that servers refuse or misread: an element twice, an empty collection, a wrong order.
+
+    ``finding`` says what and where; ``line`` is the number of the line that holds it, where the source has lines.
+    """
+
+    exit_code = 1
+
+    def __init__(self, finding: Finding, *, line: int | None = None) -> None:
+        place = finding.part
+        if line is not None:
+            place += f": line {line}"
+        elif finding.offset >= 0:
+            place += f": at {finding.offset:#x}"
+        if finding.key is not None:
+            place += f": key {describe_key(finding.key)} of db {finding.db}"
+            place += f" ({finding.kind})" if finding.kind else ""
+        if finding.path:
+            place += f": {finding.path}"
+        step = "\n  next: rdbtool validate lists everything, rdbtool repair mends it" if line is None else ""
+        super().__init__(f"{place}: {finding.message} ({finding.code}){step}")
+        self.finding = finding
+        self.line = line
+
+
+class Loss(NamedTuple):
+    """What a target cannot hold, or not as the source has it.
+
+    A ``loss`` changes the data; a ``note`` is about what servers find out anew, do without or only report.
+    ``db`` and ``key`` are None for what is no key's; a note names the first key. ``times`` is how many
+    parts or keys it is about, ``needs`` the first RDB version of Redis that would hold it, if any does.
+    """
+
+    db: int | None
+    key: bytes | None
+    what: str
+    severity: Literal["loss", "note"]
+    times: int
+    needs: int | None
+
+
+class LossError(RdbToolError):
+    """A target cannot hold what is to be written, and losses were not allowed."""
+
+    exit_code = 1
+
+    def __init__(self, loss: Loss, magic: str, version: int) -> None:
+        place = "" if loss.key is None else f"key {describe_key(loss.key)} of db {loss.db}: "
+        some = "" if loss.times == 1 else f"{loss.times} "
+        where = f"; Redis stores it since RDB {loss.needs}" if loss.needs is not None else ""
+        super().__init__(f"{place}{magic} version {version} cannot hold {some}{loss.what}{where}")
+        self.loss = loss
+        self.magic = magic
+        self.version = version
+
+
+class FormatError(RdbToolError):
+    """Bytes that no server writes.
+
+    ``at`` is the file offset of the offending byte and ``start`` where the enclosing record
+    begins, both in bytes; ``readable_up_to`` is the end of the last sound record and
+    ``keys_read`` the number of keys before it. ``code`` is stable (``RDB2xx`` and so on).
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self,
+        code: str,
+        at: int,
+        expected: str,
+        found: str,
+        *,
+        start: int | None = None,
+        where: Where | None = None,
+        readable_up_to: int | None = None,
+        keys_read: int | None = None,
+    ) -> None:
+        super().__init__(f"{code} at {at:#x}: expected {expected}, found {found}")
+        self.code = code
+        self.at = at
+        self.expected = expected
+        self.found = found
+        self.start = start
+        self.where = where or Where()
+        self.readable_up_to = readable_up_to
+        self.keys_read = keys_read
+
+
+def describe_key(key: bytes, limit: int = 60) -> str:
+    """Return a key as quoted printable text, cut to ``limit`` bytes."""
+    shown = key[:limit]
+    if len(key) > limit:
+        # Not in the middle of a character.
+        while shown and key[len(shown)] & 0xC0 == 0x80 and len(shown) > limit - 4:
+            shown = shown[:-1]
+    try:
+        text = shown.decode("utf-8")
+        quoted = "".join(c if c.isprintable() and c not in '"\\' else _escape(c) for c in text)
+    except UnicodeDecodeError:
+        quoted = "".join(chr(b) if 0x20 <= b < 0x7F and b not in b'"\\' else f"\\x{b:02x}" for b in shown)
+    more = f"… ({len(key)} bytes)" if len(key) > limit else ""
+    return f'"{quoted}"{more}'
+
+
+def clean(text: str) -> str:
+    r"""Return a text without what a terminal obeys, a line break or a bidirectional control: such are ``\x1b``.
+
+    Bytes of file names that are no UTF-8 are shown as ``\xff``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _spell(c) for c in text)
+
+
+def spell_controls(text: str, keep: str = "") -> str:
+    r"""Return a text with the characters that terminals obey as ``\x1b``, except those in ``keep``.
+
+    Unlike ``clean`` it leaves what is merely not shown, such as blanks of all kinds and the joiners in emoji.
+    """
+    return _CONTROLS.sub(lambda match: match[0] if match[0] in keep else _spell(match[0]), text)
+
+
+def show_name(name: str) -> str:
+    """Return the name of a file in printable characters, in quotes where it needs them."""
+    data = os.fsencode(name)
+    quoted = describe_key(data, _LONGEST_NAME)
+    is_plain = data and "\\" not in quoted and data.strip() == data and len(data) <= _LONGEST_NAME
+    return quoted[1:-1] if is_plain else quoted
+
+
+def json_name(name: str) -> str:
+    r"""Return the name of a file as text: bytes that are no UTF-8 are ``\xff``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _spell(character: str) -> str:
+    number = ord(character)
+    if _FIRST_STRAY <= number <= _LAST_STRAY:
+        return f"\\x{number - _FIRST_STRAY + 0x80:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _escape(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    return "".join(f"\\x{b:02x}" for b in character.encode("utf-8"))
+
+
+def describe_error(error: RdbToolError) -> str:
+    """Word an error for a person: one sentence with file, offset, place and expectation, then details."""
+    if not isinstance(error, FormatError):
+        # What a server says to a command is a line of its own.
+        has_lines = isinstance(error, InvalidDataError | ReplayError | UncertainError)
+        lines = str(error).split("\n") if has_lines else [str(error)]
+        return "\n".join(map(clean, lines))
+    where = error.where
+    head = f"{where.source}: at {error.at:#x}: " if where.source else f"at {error.at:#x}: "
+    if where.key is not None:
+        head += f"key {describe_key(where.key)}"
+        head += f" ({where.kind}): " if where.kind else ": "
+    if where.path:
+        head += f"{where.path}: "
+    lines = [f"{head}expected {error.expected}, found {error.found}"]
+    details = []
+    if where.inner_at is not None:
+        details.append(f"offset {where.inner_at:#x} of the inflated string")
+    if error.start is not None and error.start != error.at:
+        details.append(f"the record starts at {error.start:#x}")
+    if where.record is not None:
+        details.append(f"record {where.record} of db {where.db}" if where.db is not None else f"record {where.record}")
+    details.append(error.code)
+    lines.append("  " + " · ".join(details))
+    if error.readable_up_to is not None:
+        keys = "" if error.keys_read is None else f" ({error.keys_read} key{'' if error.keys_read == 1 else 's'})"
+        lines.append(f"  readable up to {error.readable_up_to:#x}{keys}")
+    return "\n".join(map(clean, lines))

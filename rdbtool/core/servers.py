@@ -1,0 +1,311 @@
+"""Server releases: how they are named, which RDB version each writes, and which one wrote a file.
+
+A release is a family (``redis``, ``valkey``) with a major and a minor number: patches of one release read and write
+alike. The table lists those that are known, and everything that asks for a server by name asks it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final, Literal, NamedTuple, Protocol, Self
+
+from rdbtool.core.products import Field, Product, product_of
+from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS
+
+#: Major and minor number.
+Release = tuple[int, int]
+
+#: The releases of each family, oldest first, and the RDB version that each writes (format A2).
+RELEASES: Final[dict[str, dict[Release, int]]] = {
+    "redis": {
+        (2, 0): 1, (2, 2): 1, (2, 4): 2, (2, 6): 6, (2, 8): 6, (3, 0): 6, (3, 2): 7, (4, 0): 8, (5, 0): 9, (6, 0): 9,
+        (6, 2): 9, (7, 0): 10, (7, 2): 11, (7, 4): 12, (8, 0): 12, (8, 2): 12, (8, 4): 12, (8, 6): 13, (8, 8): 14,
+        (8, 10): 15,
+    },
+    "valkey": {(7, 2): 11, (8, 0): 11, (8, 1): 11, (9, 0): 80, (9, 1): 80},
+}  # fmt: skip
+
+#: The newest RDB version that both families read: Valkey began as Redis 7.2.
+COMMON_VERSION: Final = 11
+
+#: The aux field in which a server names itself, by family.
+WRITER_FIELDS: Final = {"redis": b"redis-ver", "valkey": b"valkey-ver"}
+_FAMILIES: Final = {field: family for family, field in WRITER_FIELDS.items()}
+
+_NAME: Final = re.compile(r"(redis|valkey)-(\d{1,3})(?:\.(\d{1,3}))?((?:\.\d{1,5})*)(?:-[a-z0-9.]+)?")
+_VERSION: Final = re.compile(r"(\d{1,5})\.(\d{1,5})(?![0-9])")
+
+#: The version of a build between releases is 255.255.255.
+_UNRELEASED: Final = 255
+
+#: Characters of a version that are shown.
+_SHOWN: Final = 40
+
+
+class Rules(NamedTuple):
+    """The server whose behaviour applies: family ``redis`` or ``valkey``, and its release."""
+
+    family: str
+    major: int
+    minor: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``redis-7.0``, ``redis-7.0.15`` or ``valkey-9``, which is the first release of Valkey 9.
+
+        Raises ValueError for anything else, and for a release that is not in the table.
+        """
+        match = _NAME.fullmatch(text.strip().lower())
+        if match is None:
+            raise ValueError(f"{text!r} is not a server such as redis-7.0 or valkey-9")
+        family, major = match[1], int(match[2])
+        known = [release for release in RELEASES[family] if release[0] == major]
+        if match[3] is None and known:
+            return cls(family, *known[0])
+        if match[3] is not None and (major, int(match[3])) in known:
+            return cls(family, major, int(match[3]))
+        if not known:
+            raise ValueError(f"{text!r} is no release that is known: {_list(family)}")
+        raise ValueError(f"{text!r} is no release that is known: {_list(family, known)}")
+
+    @classmethod
+    def oldest(cls, family: str) -> Self:
+        """Return the oldest release of a family that is known."""
+        return cls(family, *next(iter(RELEASES[family])))
+
+    @classmethod
+    def newest(cls, family: str) -> Self:
+        """Return the newest release of a family that is known."""
+        return cls(family, *next(reversed(RELEASES[family])))
+
+    @property
+    def release(self) -> Release:
+        """Major and minor number."""
+        return self.major, self.minor
+
+    @property
+    def rdb_version(self) -> int:
+        """The RDB version that this server writes, which is the newest that it reads. Raises ValueError."""
+        version = RELEASES[self.family].get(self.release)
+        if version is None:
+            raise ValueError(f"{self} is no release that is known")
+        return version
+
+    @property
+    def magic(self) -> str:
+        """The first word of the RDB files that this server writes."""
+        return VALKEY if self.rdb_version >= VERSIONS[VALKEY][0] else REDIS
+
+    def has(self, redis: Release | None, valkey: Release | None = (7, 2)) -> bool:
+        """Return whether this server has what Redis has since one release and Valkey since another; None: never."""
+        since = redis if self.family == "redis" else valkey
+        return since is not None and self.release >= since
+
+    def reads(self, magic: str, version: int) -> bool:
+        """Return whether this server reads RDB files of a version (format A1, A2)."""
+        if magic == self.magic:
+            return version <= self.rdb_version
+        return magic == REDIS and version <= COMMON_VERSION
+
+    @property
+    def has_shortest_doubles(self) -> bool:
+        """Doubles as text are the shortest that read back (format F5), not C's ``%.17g``."""
+        return self.has((7, 2), (8, 0))
+
+    @property
+    def marks_field_expiry(self) -> bool:
+        """The dataset digest counts whether a hash field has an expiry (format F6)."""
+        return self.has((7, 4), None)
+
+    @property
+    def hides_expired_fields(self) -> bool:
+        """The dataset digest leaves out hash fields that have expired (format F6)."""
+        return self.has(None, (9, 0))
+
+    def __str__(self) -> str:
+        return f"{self.family}-{self.major}.{self.minor}"
+
+
+#: What applies where nothing tells which server wrote a source.
+DEFAULT: Final = Rules("redis", 7, 2)
+
+#: The first servers whose AOF is a directory of parts, and has times.
+FIRST_WITH_PARTS: Final = Rules("redis", 7, 0)
+
+
+def _list(family: str, known: list[Release] | None = None) -> str:
+    """Return what there is instead: of one major number, or in all."""
+    names = [f"{family}-{major}.{minor}" for major, minor in known or RELEASES[family]]
+    if known is None:
+        majors = sorted({major for major, _ in RELEASES[family]})
+        return f"the oldest is {names[0]}, the newest {names[-1]}, of the major versions {_enumerate(majors)}"
+    return f"there is {_enumerate(names)}"
+
+
+def _enumerate(words: Iterable[object]) -> str:
+    *most, last = map(str, words)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def first_writer(magic: str, version: int) -> Rules:
+    """Return the first server that wrote an RDB version, or for versions that were never released, the next one."""
+    family = "valkey" if magic == VALKEY else "redis"
+    newest = Rules.newest(family)
+    return next((Rules(family, *release) for release, its in RELEASES[family].items() if its >= version), newest)
+
+
+def server_of(magic: str, version: int, release: Rules | None) -> Rules:
+    """Return the server that an output is for: the one that was named, else the first that wrote the version."""
+    return first_writer(magic, version) if release is None else Rules(*release)
+
+
+def release_since(family: str, since: Release | None) -> Rules | None:
+    """Return the first known release of a family that is at least ``since``; None where there is none."""
+    if since is None:
+        return None
+    return next((Rules(family, *release) for release in RELEASES[family] if release >= since), None)
+
+
+# ---- who wrote a file ------------------------------------------------------------------------------------------
+
+#: Who says whose rules apply: the caller, the file, or nobody.
+Origin = Literal["named", "file", "inferred"]
+
+
+class Header(Protocol):
+    """The first bytes of an RDB file."""
+
+    @property
+    def magic(self) -> str:
+        """``REDIS`` or ``VALKEY``."""
+
+    @property
+    def version(self) -> int:
+        """The RDB version."""
+
+
+class Source(Protocol):
+    """What begins with an RDB header and aux fields, as far as it was read."""
+
+    @property
+    def header(self) -> Header:
+        """The header."""
+
+    @property
+    def aux(self) -> Iterable[Field]:
+        """The aux fields."""
+
+
+class Writer(NamedTuple):
+    """The server that a file names.
+
+    ``field`` is the name of the aux field and ``text`` its value as it is shown. ``release`` is the release of the
+    table that behaves like it, None for a version that tells nothing, or that is newer than the table (``is_newer``).
+    """
+
+    family: str
+    field: str
+    text: str
+    product: Product | None
+    release: Rules | None
+    is_newer: bool = False
+
+    @property
+    def name(self) -> str:
+        """What wrote the file, for people: ``Redis 7.0.15``, ``KeyDB 6.3.4``."""
+        return f"{self.family.capitalize() if self.product is None else self.product.name} {self.text}"
+
+
+class RulesChoice(NamedTuple):
+    """Whose rules apply, who says so, and why.
+
+    ``reason`` is what names the server, or what it was inferred from. ``is_least`` tells that ``rules`` are the oldest
+    that may apply; ``other`` is the oldest server of the other family that may.
+    """
+
+    rules: Rules
+    origin: Origin
+    reason: str = ""
+    is_least: bool = False
+    other: Rules | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the rules were named by the caller or by the file."""
+        return self.origin != "inferred"
+
+    def __str__(self) -> str:
+        if self.origin == "named":
+            return f"rules: {self.rules}"
+        if self.origin == "file":
+            return f"rules of the writer: {self.rules} ({self.reason})"
+        if self.is_least:
+            other = "" if self.other is None else f" or {self.other}"
+            return f"rules inferred: at least {self.rules}{other} ({self.reason})"
+        return f"rules inferred from {self.reason}: {self.rules}"
+
+
+def writer_of(aux: Iterable[Field]) -> Writer | None:
+    """Return the server that the aux fields name, None where they name none."""
+    fields = list(aux)
+    for field in fields:
+        family = _FAMILIES.get(field.key.lower())
+        if family is not None:
+            shown = field.value[:_SHOWN].decode("ascii", "backslashreplace")
+            product = product_of(fields)
+            release = find_release(family, shown, product)
+            is_newer = release is None and _is_newer(family, shown)
+            return Writer(family, field.key.lower().decode(), shown, product, release, is_newer)
+    return None
+
+
+def find_release(family: str, text: str, product: Product | None = None) -> Rules | None:
+    """Return the release of the table that a version (``7.0.15``, ``5.0.14.1``) is of, or behaves like, None for none.
+
+    Numbers between two releases are those of release candidates, which behave like the release that they became, or
+    those of a product, which behaves like the release that it was made from.
+    """
+    number = _read_version(text)
+    if number is None:
+        return None
+    older = [release for release in RELEASES[family] if release <= number]
+    if product is not None and older:
+        return Rules(family, *older[-1])
+    return release_since(family, number)
+
+
+def _is_newer(family: str, text: str) -> bool:
+    """Return whether a version is that of a release behind all that are known."""
+    number = _read_version(text)
+    return number is not None and Rules.newest(family).release < number and number[0] < _UNRELEASED
+
+
+def _read_version(text: str) -> Release | None:
+    match = _VERSION.match(text)
+    return None if match is None else (int(match[1]), int(match[2]))
+
+
+def choose_rules(source: Source) -> RulesChoice:
+    """Return the rules of the server that a source names, else those that follow from its RDB version.
+
+    The fields that name it stand at the front of a file, so call this after reading its first record, or later.
+    """
+    header = source.header
+    first = first_writer(header.magic, header.version)
+    writer = writer_of(source.aux)
+    if writer is None:
+        product = product_of(source.aux)
+        if product is not None:
+            return RulesChoice(Rules.parse(product.base), "inferred", f"a file of {product.name}")
+        return RulesChoice(first, "inferred", f"RDB version {header.version}")
+    said = f"{writer.field} {writer.text}"
+    if writer.release is not None:
+        if not writer.release.reads(header.magic, header.version):
+            return RulesChoice(first, "inferred", f"RDB version {header.version}, which {writer.name} does not write")
+        fork = "" if writer.product is None else f" of {writer.product.name}"
+        return RulesChoice(writer.release, "file", said + fork)
+    if writer.is_newer:
+        newest = Rules.newest(writer.family)
+        return RulesChoice(newest, "inferred", f"{said}, newer than any release that is known")
+    return RulesChoice(first, "inferred", f"RDB version {header.version}, as {said} is no release")

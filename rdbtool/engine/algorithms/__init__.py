@@ -1,0 +1,1 @@
+"""Numeric algorithms reproduced bit for bit from the servers."""

@@ -1,0 +1,1 @@
+"""Exports a keyspace as records or sink events."""

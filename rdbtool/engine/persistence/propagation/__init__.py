@@ -1,0 +1,1 @@
+"""The form in which a command is propagated to the AOF."""

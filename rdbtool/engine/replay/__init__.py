@@ -1,0 +1,1 @@
+"""Replays an AOF into a keyspace."""

@@ -1,0 +1,431 @@
+"""Replays a log into an engine, and says what a server would have said of it.
+
+Commands run as a loading server runs them: nothing expires, an error reply changes nothing and the
+load goes on, a transaction runs when its EXEC is there. What a server would log, refuse or pass over is a
+finding with part, offset and command number.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+
+from rdbtool.core.errors import ReplayError
+from rdbtool.core.findings import Finding, what_servers_do
+from rdbtool.core.products import BY_COMMAND
+from rdbtool.core.servers import Rules, RulesChoice
+from rdbtool.engine.command_errors import (
+    ArityError,
+    CommandError,
+    DifferingEffectError,
+    UnknownCommandError,
+    UnknownEffectError,
+    UnknownOrderError,
+)
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.inference.least_server import Needs, UnmetNeedError
+from rdbtool.engine.inference.release_words import REWRITTEN, Since
+from rdbtool.engine.keyspec import command_name, keys_of
+from rdbtool.engine.replay.fast_loop import PlainCommands
+from rdbtool.engine.replay.places import TRANSACTION
+from rdbtool.engine.table import COMMANDS, CONTAINERS, Command, Handler
+from rdbtool.engine.wrapped import RREPLAY
+
+#: Errors, warnings and notes that are kept in full; beyond that they are only counted.
+KEPT_FINDINGS: Final = 1000
+KEPT_NOTES: Final = 100
+
+#: Names of commands with unknown effects that are kept.
+KEPT_NAMES: Final = 100
+
+#: Called with the replay, a command, its offset and number, and a function that executes it and returns its error.
+Watcher = Callable[["Replay", Sequence[bytes], int, int, Callable[[], CommandError | None]], None]
+
+#: What was executed of these is worth a finding each time: its code, severity and words.
+_REMARKABLE: Final = {
+    b"EVAL": ("CMD207", "note", "a script of plain calls, which were carried out"),
+    b"EVALSHA": ("CMD207", "note", "a script of plain calls, which were carried out"),
+    RREPLAY: ("CMD210", "warning", "executed, as it was when it came from another master"),
+}
+
+
+_REFUSES: Final = "The server refuses to start."
+_LOGS: Final = "The server logs the error, keeps the data as it is and goes on."
+_IGNORES: Final = "The server goes on without a word."
+_READS_ON: Final = "The server executes the command with arguments that are not there."
+_STAYS: Final = "The server stays on the database it was on; what follows goes there."
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Keep the cyclic collector from visiting millions of values again and again; restored afterwards."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+class Unfollowed(NamedTuple):
+    """A command whose effect is unknown: its name, how often it was met, and the finding about the first one."""
+
+    name: str
+    times: int
+    first: Finding
+
+
+class Replay:
+    """An engine and what happened on the way.
+
+    ``commands`` counts commands read (transactions count each of theirs), ``transactions`` those that were executed.
+    ``findings`` holds the first thousand findings; ``counts`` counts all of them by code, ``severities`` by severity,
+    ``kinds`` by both. ``stopped_at`` is (part name, offset, number) of the first command that was not executed because
+    the place to stop was reached, None when the log was replayed whole. ``strict``: the first finding that is no note
+    ends the replay with ReplayError. ``doubts`` holds the first findings about commands whose effect is unknown,
+    ``doubt_count`` counts all of them; ``order_doubts`` are those of an unknown order, which stop no rewrite.
+    ``unfollowed`` tells of commands with unknown effects, by name, up to a hundred names. An error
+    reply under rules that were only inferred is doubt. ``choice`` tells whose rules apply, who says so, and why (with
+    the part where ``names_parts``). Where nobody named them, ``needs`` has what was used, which may raise them;
+    ``was_raised`` tells that older ones applied before. ``watcher`` is called instead of each execution. ``part``
+    names the file at hand, and ``in_exec`` tells that the command at hand belongs to a transaction.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        strict: bool = False,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self.engine = engine
+        self.strict = strict
+        self.commands = 0
+        self.transactions = 0
+        self.findings: list[Finding] = []
+        self.counts: Counter[str] = Counter()
+        self.severities: Counter[str] = Counter()
+        self.kinds: Counter[tuple[str, str]] = Counter()
+        self.doubts: list[Finding] = []
+        self.doubt_count = 0
+        self.order_doubts: list[Finding] = []
+        self.unfollowed: dict[bytes, Unfollowed] = {}
+        self.choice = self._start = RulesChoice(engine.rules, "named")
+        self.names_parts = False
+        self.needs: Needs | None = None
+        self.was_raised = False
+        self._has_differed = False
+        self.part = ""
+        self._is_base = False
+        self._offset = 0
+        self.in_exec = False
+        self.stopped_at: tuple[str, int, int] | None = None
+        self._watcher = watcher
+        self._handlers: dict[bytes, tuple[Handler, int]] = {}
+        self._plain = PlainCommands(COMMANDS[b"SET"].handler)
+        self._queue: list[tuple[Sequence[bytes], int, int]] | None = None
+
+    def begin(self, choice: RulesChoice, needs: Needs | None) -> None:
+        """Go by these rules. ``needs``: they may be raised by what commands use; None: they may not."""
+        self._start = choice
+        self.needs = self.engine.needs = needs
+        self.engine.on_need = self._meet_here
+        self.choice = choice if needs is None else needs.choose(choice)
+        self.engine.adopt(self.choice.rules)
+        self._set_least()
+        self._handlers.clear()
+
+    def end(self) -> None:
+        """Leave the engine as one whose rules are known: what it executes from now on raises them no more."""
+        self.engine.needs = None
+        self.engine.on_need = None
+        self.engine.least = None
+
+    def _set_least(self) -> None:
+        self.engine.least = None if self.needs is None or self.choice.is_known else self.needs.least
+
+    def _meet_here(self, since: Since) -> None:
+        self.meet(since, self._offset)
+
+    def meet(self, since: Since, offset: int | None) -> None:
+        """Take note of the first use of something, at an offset of the part at hand; it may raise the rules."""
+        needs = self.needs
+        if needs is None:
+            return
+        least = needs.least
+        needs.meet(since, self._place(offset))
+        self._choose(needs, least, offset)
+
+    def _meet_product(self, name: str, offset: int) -> None:
+        """Take note of a command that only a product has; it tells whose rules apply where no file does."""
+        product = BY_COMMAND.get(name.encode())
+        needs = self.needs
+        if needs is None or product is None:
+            return
+        least = needs.least
+        needs.meet_product(product, name, self._place(offset))
+        self._choose(needs, least, offset)
+
+    def _place(self, offset: int | None) -> str:
+        place = "" if offset is None else f"at {offset:#x}"
+        return f"{place} of {self.part}" if place and self.names_parts else place
+
+    def _choose(self, needs: Needs, least: Mapping[str, Rules], offset: int | None) -> None:
+        # ``least``: the oldest server that could have written the AOF, before.
+        before, self.choice = self.choice, needs.choose(self._start)
+        self._set_least()
+        # Fewer servers are left to differ from.
+        self.was_raised = self.was_raised or (self._has_differed and needs.least != least)
+        if self.choice.rules != before.rules:
+            self.was_raised = self.was_raised or offset is not None
+            self.engine.adopt(self.choice.rules)
+            # What a server does not know is asked again.
+            self._handlers.clear()
+
+    def begin_part(self, name: str, *, is_base: bool = False) -> None:
+        """Begin the next file of the log: a server reads each with a fresh connection, on db 0.
+
+        ``is_base``: its commands were written by a rewrite.
+        """
+        self.part = name
+        self._is_base = is_base
+        # A command tells more of its server in a base than elsewhere.
+        self._handlers.clear()
+        self._queue = None
+        self.engine.select(0)
+
+    @property
+    def in_transaction(self) -> bool:
+        """A MULTI has not met its EXEC: at the end of a log, a server forgets such commands."""
+        return self._queue is not None
+
+    @property
+    def queued(self) -> int:
+        """The commands of the transaction that is open, its MULTI among them."""
+        return 0 if self._queue is None else 1 + len(self._queue)
+
+    def run(
+        self,
+        argvs: Sequence[Sequence[bytes]],
+        offsets: Sequence[int],
+        first_number: int,
+        *,
+        limit: int | None = None,
+        skips: Sequence[int] = (),
+    ) -> bool:
+        """Execute commands of the part at hand; return False when the place to stop was reached.
+
+        ``offsets`` are those of the commands in the part, in bytes; ``first_number`` is that of the first
+        command in the whole log, from 1. ``limit``: stop before the command with this index. ``skips``: indexes of
+        commands before it, in their order, that are passed over.
+        """
+        end = len(argvs) if limit is None else limit
+        begin = 0
+        for index in skips:
+            self._run(argvs, offsets, first_number, begin, index)
+            begin = index + 1
+        self._run(argvs, offsets, first_number, begin, end)
+        self.commands += end
+        if limit is not None:
+            self.stopped_at = (self.part, offsets[limit], first_number + limit)
+            return False
+        return True
+
+    def _run(
+        self, argvs: Sequence[Sequence[bytes]], offsets: Sequence[int], first_number: int, index: int, end: int
+    ) -> None:
+        """Execute the commands from an index up to another."""
+        engine = self.engine
+        handlers = self._handlers
+        rows = argvs if isinstance(argvs, list) else list(argvs)
+        while index < end:
+            if self._queue is None and self._watcher is None:
+                try:
+                    index = self._plain.execute(engine, rows, index, end, handlers)
+                    if index == end:
+                        break
+                    self._meet(rows[index], offsets[index], first_number + index)
+                except CommandError as error:
+                    index = self._plain.index
+                    self._report(error, rows[index], offsets[index], first_number + index)
+                except UnmetNeedError as need:
+                    # Nothing was executed: the command at hand comes once more.
+                    index = self._plain.index
+                    self.meet(need.since, offsets[index])
+                    continue
+            else:
+                self._meet(rows[index], offsets[index], first_number + index)
+            index += 1
+
+    def _meet(self, argv: Sequence[bytes], offset: int, number: int) -> None:
+        """Deal with a command that is new, belongs to a transaction, or makes one."""
+        name = argv[0].upper()
+        try:
+            if name in TRANSACTION:
+                self._transact(name)
+            elif self._queue is not None:
+                # Unknown commands are refused when they are queued, as when they are executed.
+                self._find(argv, offset)
+                self._queue.append((argv, offset, number))
+            else:
+                self._learn(argv, offset)
+                self._execute(argv, offset, number)
+        except CommandError as error:
+            self._report(error, argv, offset, number)
+            if self._watcher is not None:
+                self._watcher(self, argv, offset, number, _answer(error))
+
+    def _find(self, argv: Sequence[bytes], offset: int) -> Command:
+        """Return the row of a command. Raises UnknownCommandError where the server does not have it."""
+        row = self.engine.find(argv)
+        try:
+            self.engine.check_known(row)
+        except UnmetNeedError as need:
+            self.meet(need.since, offset)
+            self.engine.check_known(row)
+        if not row.is_of_servers:
+            self._meet_product(row.name, offset)
+        if self._is_base and row.name in REWRITTEN:
+            self.meet(REWRITTEN[row.name], offset)
+        return row
+
+    def _learn(self, argv: Sequence[bytes], offset: int) -> None:
+        name = argv[0].upper()
+        if name in _REMARKABLE:
+            # Each goes through _execute.
+            self._find(argv, offset)
+        elif name in CONTAINERS:
+            self._handlers[argv[0]] = (_execute_subcommand, 1)
+        else:
+            row = self._find(argv, offset)
+            self._handlers[argv[0]] = (row.handler, abs(row.arity))
+
+    def _execute(self, argv: Sequence[bytes], offset: int, number: int) -> None:
+        self._offset = offset
+
+        def execute() -> CommandError | None:
+            while True:
+                try:
+                    self.engine.execute(*argv)
+                except UnmetNeedError as need:
+                    self.meet(need.since, offset)
+                except CommandError as error:
+                    self._report(error, argv, offset, number)
+                    return error
+                else:
+                    break
+            if argv[0].upper() in _REMARKABLE:
+                self._remark(argv, offset, number)
+            return None
+
+        if self._watcher is None:
+            execute()
+        else:
+            self._watcher(self, argv, offset, number, execute)
+
+    def _transact(self, name: bytes) -> None:
+        if name == b"MULTI":
+            if self._queue is not None:
+                raise CommandError("ERR MULTI calls can not be nested")
+            rules = self.engine.rules
+            # Redis 2.6 to 3.2 execute the commands of a transaction at once while they load.
+            if rules.family == "valkey" or rules.major >= 4:
+                self._queue = []
+        elif self._queue is None:
+            old = self.engine.rules.family == "redis" and self.engine.rules.major < 4
+            self.transactions += old and name == b"EXEC"
+            if not old:
+                raise CommandError(f"ERR {name.decode()} without MULTI")
+        else:
+            queue, self._queue = self._queue, None
+            if name == b"EXEC":
+                self.transactions += 1
+                self.in_exec = True
+                for queued, at, which in queue:
+                    self._execute(queued, at, which)
+                self.in_exec = False
+
+    def _report(self, error: CommandError, argv: Sequence[bytes], offset: int, number: int) -> None:
+        code, server, is_doubt = _classify(error, argv, self.engine.rules)
+        self._has_differed = self._has_differed or isinstance(error, DifferingEffectError)
+        is_doubt = is_doubt or (code == "CMD203" and not self.choice.is_known)
+        severity = "error" if (is_doubt and code != "CMD209") or server == _REFUSES else "warning"
+        message = f"{show_command(argv)}: {show_reply(error)}"
+        if code == "CMD203" and is_doubt:
+            message += f"; as {self.engine.rules}, which was inferred: other servers may execute it"
+        finding = Finding(code, severity, self.part, offset, message, server, number)
+        if is_doubt:
+            self.doubt_count += 1
+            kept = self.order_doubts if code == "CMD209" else self.doubts
+            if len(kept) < KEPT_FINDINGS:
+                kept.append(finding._replace(db=self.engine.index))
+            if isinstance(error, UnknownEffectError) and not isinstance(error, UnknownOrderError):
+                self._count_unfollowed(argv, finding)
+        self._keep(finding, argv)
+
+    def _count_unfollowed(self, argv: Sequence[bytes], finding: Finding) -> None:
+        name = command_name(argv)
+        known = self.unfollowed.get(name)
+        if known is not None:
+            self.unfollowed[name] = known._replace(times=known.times + 1)
+        elif len(self.unfollowed) < KEPT_NAMES:
+            self.unfollowed[name] = Unfollowed(show_command([name]), 1, finding)
+
+    def _remark(self, argv: Sequence[bytes], offset: int, number: int) -> None:
+        code, severity, words = _REMARKABLE[argv[0].upper()]
+        message = f"{show_command(argv)}: {words}"
+        self._keep(Finding(code, severity, self.part, offset, message, what_servers_do(code), number), argv)
+
+    def _keep(self, finding: Finding, argv: Sequence[bytes]) -> None:
+        self.counts[finding.code] += 1
+        self.severities[finding.severity] += 1
+        self.kinds[finding.severity, finding.code] += 1
+        if self.severities[finding.severity] <= (KEPT_NOTES if finding.severity == "note" else KEPT_FINDINGS):
+            keys = keys_of(argv)
+            self.findings.append(finding._replace(db=self.engine.index, key=keys[0] if keys else None))
+        if self.strict and finding.severity != "note":
+            where = f"{self.part}: at {finding.offset:#x}: command {finding.number}"
+            raise ReplayError(f"{where}: {finding.message} ({finding.code})\n  {finding.server}")
+
+
+def _answer(error: CommandError) -> Callable[[], CommandError]:
+    """Return a function that returns ``error``. In a frame that the error went through, it would never be freed."""
+    return lambda: error
+
+
+def _execute_subcommand(engine: Engine, argv: Sequence[bytes]) -> None:
+    engine.execute(*argv)
+
+
+def show_command(argv: Sequence[bytes], limit: int = 40) -> str:
+    """Return the beginning of a command, in printable ASCII. An empty argument shows as two quotes."""
+    shown = b" ".join(part[: limit + 1] or b'""' for part in argv[: limit + 1])
+    text = "".join(chr(b) if 0x20 <= b < 0x7F else f"\\x{b:02x}" for b in shown[:limit])
+    return text + ("…" if len(shown) > limit else "")
+
+
+def show_reply(error: CommandError) -> str:
+    """Return an error reply in printable characters: it may quote what stands in the log."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(error))
+
+
+def _classify(error: CommandError, argv: Sequence[bytes], rules: Rules) -> tuple[str, str, bool]:
+    """Return the code of an error, what a server of these rules does, and whether the effect is unknown."""
+    is_old = rules.family == "redis" and rules.major < 7
+    goes_on = _IGNORES if is_old else _LOGS
+    if isinstance(error, UnknownCommandError):
+        is_ignored = is_old and b" " in command_name(argv)
+        return error.code, goes_on if is_ignored else _REFUSES, not is_ignored
+    if isinstance(error, UnknownEffectError):
+        return error.code, what_servers_do(error.code), True
+    name = argv[0].upper()
+    if isinstance(error, ArityError) and len(argv) < abs(Engine.find(argv).arity):
+        counts = rules.family == "valkey" and (rules.major, rules.minor) >= (9, 1)
+        return "CMD202", _REFUSES if counts else _READS_ON, True
+    if name == b"SELECT":
+        return "CMD204", _STAYS, True
+    return "CMD206" if name in TRANSACTION else "CMD203", goes_on, False

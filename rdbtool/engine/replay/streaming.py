@@ -1,0 +1,96 @@
+"""Commands that rebuild a data set, read as the records that they make, one key after another.
+
+Such commands (a server's rewrite, our own output) finish a key before they begin the next. So a key is complete
+when another one appears behind it; it is handed on then and forgotten, and memory does not grow with the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from rdbtool._codec.replay_record import feed_item
+from rdbtool._codec.sink import Sink
+from rdbtool.core.errors import ReplayError
+from rdbtool.core.findings import Finding
+from rdbtool.core.rdb_types import REDIS
+from rdbtool.core.servers import Rules
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.export.engine_dataset import EngineState, script_fields
+from rdbtool.engine.export.events import tell_db
+from rdbtool.engine.replay.executor import Replay, collector_paused
+from rdbtool.model import Header, Item
+from rdbtool.reader.aof.batches import CommandBatch
+from rdbtool.reader.aof.reader import open_aof
+
+#: Nobody's configuration is to stand in the way of a SELECT.
+_DATABASES: Final = 1 << 62
+
+#: The end of time, in Unix ms.
+_LAST_MS: Final = (1 << 63) - 1
+
+
+def feed_commands(path: str, sink: Sink, rules: Rules, progress: Callable[[int], object] | None = None) -> None:
+    """Tell ``sink`` of the keys, functions and scripts that the commands in a file make on a server of ``rules``.
+
+    Nothing expires, whatever the time is. Raises FormatError, InputError, and ReplayError for the first command that
+    is not executed, or that the server does not have.
+    """
+    engine = Engine(rules=rules, databases=_DATABASES)
+    replay = Replay(engine, strict=True)
+    replay.begin_part(path)
+    with collector_paused(), open_aof(path) as reader:
+        for batch in reader.batches(progress=progress):
+            if not isinstance(batch, CommandBatch):
+                raise ReplayError(f"{path}: there is an RDB in front of the commands")
+            _run(replay, batch)
+            _hand_on(engine, sink, keep=True)
+    _hand_on(engine, sink, keep=False)
+    items: list[Item] = [*script_fields(engine), *EngineState(engine, Header(REDIS, 11)).functions]
+    for item in items:
+        feed_item(item, sink)
+
+
+def _run(replay: Replay, batch: CommandBatch) -> None:
+    """Execute a batch outside of time.
+
+    Claims come after everything, so that no time of delivery is cut to the present; the rest comes before anything, so
+    that no field has expired.
+    """
+    argvs = batch.argvs
+    claims = [index for index, argv in enumerate(argvs) if argv[0] == b"XCLAIM"]
+    first = 0
+    for index in claims:
+        _run_at(0, replay, batch, first, index)
+        _run_at(_LAST_MS, replay, batch, index, index + 1)
+        first = index + 1
+    _run_at(0, replay, batch, first, len(argvs))
+
+
+def _run_at(now_ms: int, replay: Replay, batch: CommandBatch, start: int, stop: int) -> None:
+    if start < stop:
+        replay.engine.now_ms = now_ms
+        replay.run(batch.argvs[start:stop], batch.offsets[start:stop], batch.first_number + start)
+
+
+def describe_finding(finding: Finding) -> str:
+    """Word a finding in one sentence with file and offset."""
+    return f"{finding.part}: at {finding.offset:#x}: {finding.message} ({finding.code})"
+
+
+def _hand_on(engine: Engine, sink: Sink, *, keep: bool) -> None:
+    """Tell of all keys and forget them; ``keep``: but the last one of the current database."""
+    for index, db in engine.dbs.items():
+        if not db.keys:
+            continue
+        last = None
+        if keep and db is engine.db:
+            key, data = db.keys.popitem()
+            last = key, data, db.expires.pop(key, None)
+        tell_db(index, db.keys, db.expires, sink)
+        db.clear()
+        if last is not None:
+            key, data, expire_at_ms = last
+            db.put(key, data)
+            if expire_at_ms is not None:
+                db.expires[key] = expire_at_ms

@@ -1,0 +1,76 @@
+"""LZF, the compression of strings inside RDB files, guarded.
+
+python-lzf allocates whatever size it is told, does not look at the result of that allocation, and
+may return None or a shorter result when the declared size is wrong. So every declared size is
+judged before the call and compared after it. A three-byte back reference yields at most 264 bytes:
+no sound stream inflates to more than 88 times its size.
+"""
+
+from __future__ import annotations
+
+import lzf
+
+from rdbtool.core.errors import LimitError
+from rdbtool.core.rdb_types import LZF_MAX_RATIO
+
+#: Servers leave strings up to this size (bytes) as they are, and shorter gains than this many bytes too.
+_MIN_SIZE = 20
+_MIN_GAIN = 4
+
+#: Above this size (bytes) the memory is tried first; python-lzf writes through a null pointer when there is none.
+_PROBE_SIZE = 16 << 20
+
+#: python-lzf passes sizes on as unsigned 32-bit numbers.
+_MAX_SIZE = (1 << 32) - 1
+
+
+class LzfError(ValueError):
+    """LZF data that does not inflate to its declared size. ``expected`` and ``found`` are words for an error."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(f"expected {expected}, found {found}")
+        self.expected = expected
+        self.found = found
+
+
+def inflate(data: bytes, size: int, *, limit: int) -> bytes:
+    """Return the ``size`` bytes that the LZF stream ``data`` inflates to.
+
+    Raises LzfError when the stream is damaged or its declared size cannot be true, and LimitError
+    when the size is possible but above ``limit`` (bytes) or more than this machine has.
+    """
+    if not data:
+        raise LzfError("compressed data", "none")
+    if size <= 0:
+        raise LzfError("an uncompressed size above 0", str(size))
+    if size > LZF_MAX_RATIO * len(data):
+        raise LzfError(
+            f"an uncompressed size of at most {LZF_MAX_RATIO * len(data)} bytes for {len(data)} compressed ones",
+            f"{size} bytes",
+        )
+    if size > min(limit, _MAX_SIZE):
+        raise LimitError(f"a compressed string of {size} bytes is above the limit of {min(limit, _MAX_SIZE)} bytes")
+    try:
+        if size > _PROBE_SIZE:
+            bytearray(size)
+        result: bytes | None = lzf.decompress(data, size)
+    except ValueError:
+        raise LzfError(f"LZF data of {size} bytes", "a damaged stream") from None
+    except MemoryError:
+        raise LimitError(f"there is no memory for a compressed string of {size} bytes") from None
+    if result is None:
+        raise LzfError(f"LZF data of {size} bytes", "a stream that inflates to more")
+    if len(result) != size:
+        raise LzfError(f"LZF data of {size} bytes", f"a stream that inflates to {len(result)} bytes")
+    return result
+
+
+def deflate(data: bytes) -> bytes | None:
+    """Return ``data`` compressed, or None where a server would store it as it is.
+
+    Servers compress what is longer than 20 bytes and gains at least 4 bytes by it.
+    """
+    if not _MIN_SIZE < len(data) <= _MAX_SIZE:
+        return None
+    compressed: bytes | None = lzf.compress(data, len(data) - _MIN_GAIN)
+    return compressed

@@ -1,0 +1,1 @@
+"""Writes a dataset for a target, and verifies it."""

@@ -1,0 +1,95 @@
+"""Logs as outputs: a directory that servers start from, and what takes the place of a log that is there.
+
+What is there may belong to a server that runs. So whatever is replaced is guarded (``Guard``) from before it is
+looked at until the new one has its name; a server that shows up meanwhile keeps the old one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rdbtool.core.errors import InputError
+from rdbtool.core.manifest import read_manifest
+from rdbtool.reader.open.detect import LOG_DIRECTORY, SINGLE_LOG
+from rdbtool.writer.aofdir.directory import NewBase, create_log, find_manifest, replace_file, replace_log
+from rdbtool.writer.exclusive.guard import Guard
+
+if TYPE_CHECKING:
+    from rdbtool.operations.convert.transfer import Transfer
+
+
+def write_directory(
+    transfer: Transfer, destination: str, *, source: str, force: bool, needs: int | None, server_stopped: bool
+) -> bool:
+    """Write a multi-part log into a directory, which may be there; return that it was read back.
+
+    A log that is there is replaced with ``force`` only, and never if it is the source.
+    """
+    directory = Path(destination)
+    base = new_base(transfer, source)
+    there = find_manifest(directory)
+    if there is None:
+        refuse_data_directory(directory)
+        create_log(directory, base, force=force, needs=needs)
+        return True
+    if not force:
+        raise InputError(f"cannot write to {destination}: it holds a log (use --force to replace it)")
+    if _is_within(source, directory):
+        raise InputError(f"cannot write to {destination}: it is the source (aof-rewrite --in-place can)")
+    with Guard(directory, None, there, server_stopped=server_stopped) as guard:
+        manifest = read_manifest(guard.read_commit(), there)
+        transfer.watch(guard.check)
+        replace_log(manifest, base, needs=needs, commit_guard=guard.check_unchanged, after_commit=guard.after_commit)
+    return True
+
+
+def write_log(
+    transfer: Transfer, destination: str, *, source: str, force: bool, needs: int | None, server_stopped: bool
+) -> bool:
+    """Replace a file that may be a server's log; return whether it was read back."""
+    path = Path(destination)
+    if not force:
+        raise InputError(f"cannot write to {destination}: it exists (use --force to replace it)")
+    if source != "-" and Path(source).exists() and path.samefile(source):
+        raise InputError(f"cannot write to {destination}: it is the source (aof-rewrite --in-place can)")
+    with Guard(path.parent, [path], path, server_stopped=server_stopped) as guard:
+        transfer.watch(guard.check)
+        replace_file(
+            path,
+            new_base(transfer, source),
+            needs=needs,
+            commit_guard=guard.check_unchanged,
+            after_commit=guard.after_commit,
+            open_old=guard.open_commit,
+        )
+    return True
+
+
+def new_base(transfer: Transfer, *sources: str) -> NewBase:
+    """Return what a transfer writes, as a part of a log; ``sources`` are what it is made of."""
+    return NewBase(
+        "rdb" if transfer.encoding == "rdb" else "aof",
+        lambda output: transfer.write(output.write),
+        transfer.check,
+        sources,
+    )
+
+
+def refuse_data_directory(directory: Path) -> None:
+    """Raise InputError for a directory in which a server would not look for parts: that of its RDB and its logs."""
+    for name in (LOG_DIRECTORY, SINGLE_LOG):
+        if os.path.lexists(directory / name):
+            raise InputError(
+                f"cannot write to {directory}: {name} is in it, so servers look for a log there; "
+                f"give a directory of its own, such as {directory / LOG_DIRECTORY}"
+            )
+
+
+def _is_within(source: str, directory: Path) -> bool:
+    """Return whether a source is a directory or a file in it."""
+    if source == "-":
+        return False
+    path = Path(source).resolve()
+    return directory.resolve() in {path, path.parent, path / LOG_DIRECTORY}

@@ -1,0 +1,116 @@
+"""What stays behind on the way from a source to an output: by request, or because only keys were asked for.
+
+A part is what ``--drop`` calls it: functions, scripts, aux, module-aux, groups, or module:NAME for all that the module
+with the type NAME owns. A key filter leaves everything beside the keys behind, unless functions are asked for. Neither
+is a loss.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rdbtool._codec.filters.drop import Drop
+from rdbtool.core.rdb_types import WRITER_AUX
+
+if TYPE_CHECKING:
+    from rdbtool._codec.filters.selection import Selection
+    from rdbtool._codec.sink import Sink
+    from rdbtool.operations.convert.transfer import Progress, Telling
+
+#: The parts that can be dropped, beside ``module:NAME``.
+PARTS: Final = ("functions", "scripts", "aux", "module-aux", "groups")
+
+_MODULE: Final = "module:"
+
+#: Bytes of a module's type name.
+_NAME_SIZE: Final = 9
+
+#: What functions stand for: code, and what modules keep beside the keys.
+_FUNCTIONS: Final = frozenset({"functions", "scripts", "module-aux"})
+
+#: All that stands beside the keys.
+_BESIDE: Final = _FUNCTIONS | {"aux", "slot-imports"}
+
+
+class Leaving(NamedTuple):
+    """What is to stay behind: ``parts`` and what the types ``modules`` own by request, ``beside`` with a key filter."""
+
+    parts: frozenset[str] = frozenset()
+    modules: frozenset[str] = frozenset()
+    beside: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, drop: Iterable[str] = (), *, functions: bool | None = None, has_filter: bool = False) -> Leaving:
+        """Read what ``--drop`` names. ``functions`` None: unless keys are selected. Raises ValueError."""
+        parts, modules = set(), set()
+        for text in drop:
+            name = text.removeprefix(_MODULE)
+            if name != text:
+                if len(name) != _NAME_SIZE:
+                    raise ValueError(f"{name!r} is not the name of a module's type, which has {_NAME_SIZE} characters")
+                modules.add(name)
+            elif text in PARTS:
+                parts.add(text)
+            else:
+                raise ValueError(f"{text!r} is none of {', '.join(PARTS)}, module:NAME")
+        if functions is False:
+            parts |= _FUNCTIONS
+        beside = _BESIDE - parts if has_filter and not functions else frozenset[str]()
+        return cls(frozenset(parts), frozenset(modules), beside)
+
+    def without(self, *parts: str) -> Leaving:
+        """Return the same, without telling of parts that the output has no place for anyway."""
+        return self._replace(beside=self.beside.difference(parts))
+
+
+class Left(NamedTuple):
+    """What stayed behind, counted by part: by request, and because only keys were asked for."""
+
+    dropped: dict[str, int]
+    beside: dict[str, int]
+
+
+class Door:
+    """Lets through what does not stay behind, and counts the rest."""
+
+    def __init__(self, leaving: Leaving) -> None:
+        self.leaving = leaving
+        self._requested: list[Drop] = []
+        self._beside: list[Drop] = []
+
+    def wrap(self, sink: Sink) -> Sink:
+        """Return a sink that passes on to ``sink`` what does not stay behind."""
+        parts, modules, beside = self.leaving
+        if beside:
+            sink = Drop(sink, parts=beside, kept_aux=WRITER_AUX)
+            self._beside.append(sink)
+        if parts or modules:
+            sink = Drop(sink, parts=parts, modules=modules)
+            self._requested.append(sink)
+        return sink
+
+    @property
+    def left(self) -> Left:
+        """What stayed behind so far."""
+        return Left(_sum(self._requested), _sum(self._beside))
+
+
+class Through:
+    """A source as it is told through a door; see ``Telling`` of ``transfer``."""
+
+    def __init__(self, source: Telling, door: Door) -> None:
+        self._source = source
+        self._door = door
+
+    def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> object:
+        """Tell ``sink`` of everything that does not stay behind."""
+        return self._source.feed(self._door.wrap(sink), selection=selection, progress=progress)
+
+
+def _sum(drops: Iterable[Drop]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for drop in drops:
+        counts.update(drop.dropped)
+    return dict(sorted(counts.items()))

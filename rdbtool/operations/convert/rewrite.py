@@ -1,0 +1,286 @@
+"""Rewriting a log: replayed, and written anew as the shortest that leads to the same state.
+
+The new log goes to a place of its own, or takes the place of the old one. Then a server must not hold the old one, nor
+begin to read it meanwhile: the files are guarded from before they are read until the new ones have their names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rdbtool.core.errors import InputError, LimitError, Loss, UnsupportedError
+from rdbtool.core.manifest import read_manifest
+from rdbtool.dataset.origin import Progress, names_version, origin_of_log, play, remark_names
+from rdbtool.engine.replay.loader import Loaded, replay_log
+from rdbtool.engine.replay.options import Options, replay_options
+from rdbtool.operations.convert.aof_output import new_base, write_directory
+from rdbtool.operations.convert.convert import Form, check_log, target_for
+from rdbtool.operations.convert.soundness import check_loaded
+from rdbtool.operations.convert.transfer import Encoding, Transfer
+from rdbtool.reader.aof.reader import AofReader
+from rdbtool.reader.open.detect import find_log
+from rdbtool.reader.open.dispatch import open_any
+from rdbtool.reader.open.parts import list_parts
+from rdbtool.writer.aofdir.directory import replace_file, replace_log
+from rdbtool.writer.atomic.output import open_output
+from rdbtool.writer.exclusive.guard import Guard
+from rdbtool.writer.targets import Target
+
+if TYPE_CHECKING:
+    from rdbtool.core.servers import Rules
+    from rdbtool.engine.replay.places import Places
+    from rdbtool.engine.replay.stops import Extent
+    from rdbtool.reader.rdb import RdbReader
+
+
+#: Suffixes of logs that are one file.
+_FILES: Final = frozenset({".aof", ".resp"})
+
+
+class RewriteOptions(NamedTuple):
+    """What to do with a log.
+
+    ``destination`` None: in place. ``places`` says where to stop and what to skip.
+    ``preamble``: the new log begins with an RDB; None: if the old one does. ``target`` None: the form of the old one.
+    ``backup`` is a directory that the old files of a rewrite in place go to. ``server_stopped`` says that no server
+    holds the files, for where that cannot be found out. ``rules``, ``now_ms``, ``rename_commands``: see ``replay``.
+    """
+
+    destination: str | None = None
+    preamble: bool | None = None
+    target: Target | None = None
+    allow_loss: bool = False
+    backup: str | None = None
+    force: bool = False
+    server_stopped: bool = False
+    rules: str | None = None
+    now_ms: int = 0
+    places: Places | None = None
+    rename_commands: Mapping[str, str] | None = None
+
+
+class Rewritten(NamedTuple):
+    """What was rewritten: from ``commands`` and ``bytes_before`` to ``keys`` and ``bytes``. See ``Converted``."""
+
+    source: str
+    destination: str
+    encoding: Encoding
+    target: Target
+    rules: Rules
+    parts: int
+    commands: int
+    bytes_before: int | None
+    keys: int
+    bytes: int
+    losses: list[Loss]
+    fingerprint: str | None
+    is_raised: bool
+    error_replies: int
+    remarks: Sequence[str]
+    extent: Extent
+    backup: str | None
+
+
+def rewrite_again(
+    source: str, options: RewriteOptions, progress: Progress | None = None, *, retries: int, pause: float = 1.0
+) -> Rewritten:
+    """Rewrite a log; where it changed while it was read or a server held it, try up to ``retries`` times more.
+
+    ``pause`` is the time between two tries, in seconds. Raises what the last try raises (see ``rewrite``).
+    """
+    for _ in range(retries):
+        try:
+            return rewrite(source, options, progress)
+        except LimitError:
+            raise
+        except InputError:
+            time.sleep(pause)
+    return rewrite(source, options, progress)
+
+
+def rewrite(source: str, options: RewriteOptions, progress: Progress | None = None) -> Rewritten:
+    """Rewrite the log that ``source`` names, and read the new one back before it gets its name.
+
+    Raises UnsupportedError for what is no log, FormatError for a damaged or cut one, UncertainError where its
+    dataset is uncertain, PlaceError where it does not have one of the places, LossError,
+    HeldError where a server holds the files, InputError. Nothing has changed then.
+    """
+    # The last command of a name is looked for here: before the files are guarded, since it opens them.
+    replaying = replay_options(
+        source,
+        options.places,
+        rules=options.rules,
+        now_ms=options.now_ms,
+        rename_commands=options.rename_commands,
+    )
+    run = _Rewriting(source, options, replaying, progress)
+    if options.destination is None:
+        with _guarded(source, options) as (guard, reader, path):
+            run.in_place(guard, reader, path)
+    else:
+        with open_any(source) as reader:
+            if not isinstance(reader, AofReader):
+                raise _no_log(reader)
+            run.elsewhere(reader, options.destination)
+    return run.report()
+
+
+@contextlib.contextmanager
+def _guarded(source: str, options: RewriteOptions) -> Iterator[tuple[Guard, AofReader, Path]]:
+    """Take hold of a log, and open it through the guard: any other open of the guarded file would break the hold."""
+    if source == "-":
+        raise InputError("standard input cannot be rewritten in place: give a file")
+    path = (find_log(source) if Path(source).is_dir() else Path(source)).resolve()
+    with Guard(path.parent, None, path, server_stopped=options.server_stopped) as guard:
+        if not guard.is_single:
+            manifest = read_manifest(guard.read_commit(), path)
+            with AofReader(list_parts(manifest), manifest=manifest) as reader:
+                yield guard, reader, path
+            return
+        with guard.open_commit() as stream, open_any(stream, name=source) as reader, contextlib.ExitStack() as more:
+            if not isinstance(reader, AofReader):
+                raise _no_log(reader)
+            if reader.compression is not None:
+                raise UnsupportedError(f"{source} is compressed: rewrite it into another file")
+            reader.again_from = lambda: more.enter_context(guard.open_commit())
+            yield guard, reader, path
+
+
+def _no_log(reader: RdbReader) -> UnsupportedError:
+    return UnsupportedError(f"{reader.source.name} is no log, there is nothing to rewrite: use convert")
+
+
+class _Rewriting:
+    """One rewrite: the old log is replayed, and what it leads to is written."""
+
+    def __init__(self, source: str, options: RewriteOptions, replaying: Options, progress: Progress | None) -> None:
+        self.source = source
+        self.options = options
+        self.replaying = replaying
+        self.progress = progress
+        self.destination = ""
+        self.bytes_before: int | None = None
+        self.is_raised = False
+        self.kept: Path | None = None
+        self.loaded: Loaded | None = None
+        self.transfer: Transfer | None = None
+
+    def in_place(self, guard: Guard, reader: AofReader, path: Path) -> None:
+        """Replace the log that ``guard`` holds; ``path`` is its manifest or the one file."""
+        self.destination = str(path)
+        self.progress = _polling(guard, self.progress)
+        base = new_base(self._prepare(reader, is_single=reader.manifest is None))
+        backup = None if self.options.backup is None else Path(self.options.backup)
+        ready, settled = guard.check_unchanged, guard.after_commit
+        if reader.manifest is None:
+            opening = guard.open_commit
+            replaced = replace_file(
+                path, base, keep_old=backup, commit_guard=ready, after_commit=settled, open_old=opening
+            )
+        else:
+            replaced = replace_log(reader.manifest, base, keep_old=backup, commit_guard=ready, after_commit=settled)
+        self.kept = replaced.kept
+
+    def elsewhere(self, reader: AofReader, destination: str) -> None:
+        """Write a new log to ``destination``, a file or a directory."""
+        self.destination = destination
+        options = self.options
+        is_single = not _wants_directory(destination, reader)
+        transfer = self._prepare(reader, is_single=is_single)
+        if is_single:
+            sources = [self.source, *(part.path for part in reader.parts if part.path is not None)]
+            if reader.manifest is not None:
+                sources.append(reader.manifest.path)
+            with open_output(destination, force=options.force, sources=sources) as output:
+                transfer.write_to(output)
+            return
+        manifest = reader.manifest
+        home = Path(reader.parts[0].path or "" if manifest is None else manifest.path).resolve().parent
+        if home == Path(destination).resolve():
+            raise InputError(f"cannot write to {destination}: it holds the source (use --in-place)")
+        write_directory(
+            transfer,
+            destination,
+            source=str(home),
+            force=options.force,
+            needs=None,
+            server_stopped=options.server_stopped,
+        )
+
+    def _prepare(self, reader: AofReader, *, is_single: bool) -> Transfer:
+        """Replay the old log, and return how the new one is written."""
+        options = self.options
+        self.bytes_before = _size_of(reader, self.source)
+        self.loaded = replay_log(reader, self.replaying, self.progress)
+        state = origin_of_log(self.loaded)
+        check_loaded(self.loaded, reader.name)
+        is_named = names_version(self.loaded)
+        preamble = is_named if options.preamble is None else options.preamble
+        encoding: Encoding = "rdb" if preamble else "commands"
+        form: Form = "aof" if is_single else "aof-dir"
+        target = options.target
+        if target is None:
+            is_asked_for = options.rules is not None
+            target, self.is_raised = target_for(self.loaded, state, encoding, form, is_asked_for=is_asked_for)
+        if encoding == "rdb":
+            play(state.aux, "log" if is_single else "base")
+        check_log(form, encoding, target)
+        self.transfer = Transfer(
+            state, encoding, target, allow_loss=options.allow_loss, sizes=state.sizes, progress=self.progress
+        )
+        return self.transfer
+
+    def report(self) -> Rewritten:
+        """Return what came of it."""
+        loaded, transfer = self.loaded, self.transfer
+        assert loaded is not None
+        assert transfer is not None
+        return Rewritten(
+            self.source,
+            self.destination,
+            transfer.encoding,
+            transfer.target,
+            loaded.rules,
+            len(loaded.parts),
+            loaded.replay.commands,
+            self.bytes_before,
+            transfer.keys,
+            transfer.bytes,
+            transfer.losses,
+            transfer.fingerprint,
+            self.is_raised,
+            loaded.replay.counts["CMD203"],
+            [*loaded.remarks, *remark_names(self.options.rename_commands, transfer.encoding)],
+            loaded.extent,
+            None if self.kept is None else str(self.kept),
+        )
+
+
+def _size_of(reader: AofReader, source: str) -> int | None:
+    """Return the size of a log, in bytes as they are stored; None for a pipe."""
+    if reader.size is None and source != "-" and Path(source).is_file():
+        return Path(source).stat().st_size
+    return reader.size
+
+
+def _polling(guard: Guard, progress: Progress | None) -> Progress:
+    """Return a progress report that looks whether a server has come up: compiled loops do not hear signals."""
+
+    def report(done: int) -> None:
+        guard.check()
+        if progress is not None:
+            progress(done)
+
+    return report
+
+
+def _wants_directory(destination: str, reader: AofReader) -> bool:
+    """Return whether the new log is a directory: if the name says so, or the old one is and the name is no file's."""
+    path = Path(destination)
+    if destination.endswith("/") or path.is_dir():
+        return True
+    return reader.manifest is not None and path.suffix not in _FILES and not path.is_file()

@@ -1,0 +1,128 @@
+"""Valid data or none: what is converted has to pass validation, on its way in and read back from the output.
+
+The tests are those of ``validate`` (the ``Check`` sink and the rules); the first error ends the conversion, with the
+place in the file that was given. What a target cannot hold anyway is not tested: it is a loss, or refused as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Literal
+
+from rdbtool._codec.sinks.check import Check
+from rdbtool.core.codes import BY_CODE
+from rdbtool.core.errors import InputError, InvalidDataError
+from rdbtool.core.findings import Finding
+from rdbtool.core.location import Span
+from rdbtool.dataset.origin import SourceFile
+from rdbtool.model import FunctionLibrary
+from rdbtool.operations.validate.checks.files import ItemJudge
+from rdbtool.operations.validate.rdb import RULES, validate_jsonl, validate_rdb
+from rdbtool.operations.validate.verdict import Checks
+from rdbtool.reader.jsonl.reader import open_jsonl
+from rdbtool.reader.rdb import open_rdb
+
+if TYPE_CHECKING:
+    from rdbtool._codec.sink import Sink
+    from rdbtool._codec.sinks.check import Flagged
+    from rdbtool.core.servers import Rules
+    from rdbtool.engine.replay.loader import Loaded
+    from rdbtool.model import Item
+
+#: More databases than any server has: how many there are is a matter of its configuration.
+DATABASES: Final = 1 << 62
+
+#: What is dropped where losses are allowed: empty collections, scores that are no number, libraries of candidates.
+_DROPPED: Final = frozenset({"RDB310", "RDB313", "RDB343"})
+
+#: What is wrong with a function library: of no interest where the target has no functions.
+_LIBRARIES: Final = frozenset({"RDB341", "RDB342", "RDB343", "RDB345"})
+
+
+def make_check(origin: SourceFile, *, allow_loss: bool, has_functions: bool) -> Check:
+    """Return a sink that raises InvalidDataError for the first error in what it is told.
+
+    ``allow_loss``: what the target's filter drops then is passed over. ``has_functions``: the target has functions.
+    """
+    passed = (_DROPPED if allow_loss else frozenset()) | (frozenset() if has_functions else _LIBRARIES)
+    judge = _ItemCheck(origin, passed)
+
+    def refuse(row: Flagged) -> None:
+        rule = RULES[row.flag]
+        if rule.severity == "error" and rule.code not in passed:
+            raise _refusal(origin, make_finding(origin.name, row))
+
+    return Check(judge.hear, refuse)
+
+
+def read_valid(
+    path: str, form: Literal["rdb", "jsonl"], rules: Rules, sink: Sink, progress: Callable[[int], object] | None
+) -> None:
+    """Tell ``sink`` of what a file holds. Raises InvalidDataError where that is an error, and what reading raises."""
+    checks = Checks(rules=rules, databases=DATABASES)
+    if form == "rdb":
+        with open_rdb(path) as reader:
+            verdict = validate_rdb(reader, checks, progress, also=sink)
+    else:
+        with open_jsonl(path) as lines:
+            verdict = validate_jsonl(lines, checks, progress, also=sink)
+    error = next((finding for finding in verdict.findings if finding.severity == "error"), None)
+    if error is not None:
+        raise InvalidDataError(error._replace(part="what was written"))
+    if verdict.error is not None:
+        raise InputError(verdict.error)
+
+
+def check_loaded(loaded: Loaded, name: str) -> None:
+    """Raise InvalidDataError for the first error in the snapshot of an AOF (``name``), or in a function library."""
+    for part, row in loaded.flagged:
+        if RULES[row.flag].severity == "error":
+            raise _refusal(SourceFile(part), make_finding(part, row))
+    libraries = _ItemCheck(SourceFile(name), frozenset())
+    for code in loaded.replay.engine.functions.values():
+        libraries.hear(FunctionLibrary(code, released=True, span=Span(-1, -1)))
+
+
+def make_finding(part: str, row: Flagged) -> Finding:
+    """Return a row of the ``Check`` sink as a finding."""
+    rule = RULES[row.flag]
+    return Finding(
+        rule.code,
+        rule.severity,
+        part,
+        row.start,
+        rule.words(row),
+        BY_CODE[rule.code].server,
+        db=row.db,
+        key=row.key,
+        kind=row.kind,
+        path=rule.path(row),
+    )
+
+
+class _ItemCheck:
+    """Refuses items other than records."""
+
+    def __init__(self, origin: SourceFile, passed: frozenset[str]) -> None:
+        self._origin = origin
+        self._passed = passed
+        self._items = ItemJudge(lambda: 0, DATABASES, 0)
+
+    def hear(self, item: Item) -> None:
+        self._items.hear(item)
+        remarks = self._items.remarks
+        for remark in remarks:
+            if remark.severity == "error" and remark.code not in self._passed:
+                server = BY_CODE[remark.code].server
+                finding = Finding(
+                    remark.code, "error", self._origin.name, remark.offset, remark.message, server, db=remark.db
+                )
+                raise _refusal(self._origin, finding)
+        remarks.clear()
+
+
+def _refusal(origin: SourceFile, finding: Finding) -> InvalidDataError:
+    line = None
+    if origin.line_of is not None and finding.offset >= 0:
+        line = origin.line_of(finding.offset)
+    return InvalidDataError(finding, line=line)

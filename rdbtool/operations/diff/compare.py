@@ -1,0 +1,282 @@
+"""What two data sets have and do not have in common, by meaning and not by bytes.
+
+Both are heard once, and of the first only a few fingerprints are kept (``KeyTable``): so neither has to fit into
+memory. Where fingerprints differ, both are read again for just these keys, and compared in detail; that is also
+where it shows that some differ in nothing that both sides know. What is held of the first for that is
+bounded: with more changes than that there are several rounds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+from rdbtool._codec.sinks.key_table import ADDED, CHANGED, HELD, REMOVED, SAME, InState, KeyPrints, KeyTable
+from rdbtool.core.errors import (
+    FormatError,
+    InputError,
+    PlaceError,
+    ReplayError,
+    UncertainError,
+    describe_error,
+    describe_key,
+)
+from rdbtool.dataset.sides import Origin, Progress, Side, open_side
+from rdbtool.model import KeyRecord
+from rdbtool.operations.diff.change import Part, Sign
+from rdbtool.operations.diff.items import ItemDifference, compare_items
+from rdbtool.operations.diff.values import compare_records
+from rdbtool.operations.diff.weights import weigh
+
+if TYPE_CHECKING:
+    from rdbtool._codec.filters.selection import Selection
+    from rdbtool.engine.replay.places import Places
+
+#: Bytes of records that are held at a time, about.
+_MOST_HELD: Final = 128 << 20
+
+#: Where the first and the second data set stand in pairs.
+_FIRST, _SECOND = 0, 1
+
+
+class DiffOptions(NamedTuple):
+    """What counts as a difference, and which keys are compared.
+
+    ``tolerance_ms`` is how far expiries may lie apart, -1: they do not count, nor do those of fields. ``functions``
+    stands for all that a data set has beside its keys; None: it is compared unless keys are selected. ``names``
+    selects keys of both by what they are called, and ``judge`` those of which either side has the type and
+    expiry that are asked for. ``limit``: so many keys that differ are told. ``rules``, ``now_ms`` and
+    ``rename_commands`` are for logs, and so are ``places``: where to stop and what to skip, in the first and in the
+    second.
+    """
+
+    tolerance_ms: int = 0
+    encodings: bool = False
+    functions: bool | None = None
+    aux: bool = False
+    names: Selection | None = None
+    judge: Selection | None = None
+    limit: int | None = None
+    rules: str | None = None
+    now_ms: int = 0
+    places: tuple[Places | None, Places | None] = (None, None)
+    rename_commands: Mapping[str, str] | None = None
+
+    @property
+    def with_functions(self) -> bool:
+        """Whether what a data set has beside its keys is compared."""
+        return self.functions if self.functions is not None else self.names is None and self.judge is None
+
+
+class Difference(NamedTuple):
+    """A key that differs. The side that lacks it has no record; ``parts`` say what differs where both have it."""
+
+    sign: Sign
+    first: KeyRecord | None
+    second: KeyRecord | None
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def record(self) -> KeyRecord:
+        """The record of the second data set, or the first one's where only that has the key."""
+        record = self.second or self.first
+        assert record is not None
+        return record
+
+
+class Counts(NamedTuple):
+    """Keys that were told of as added, removed and changed, keys that are the same, and other things that differ.
+
+    ``is_whole`` is False where ``limit`` ended the telling.
+    """
+
+    added: int
+    removed: int
+    changed: int
+    same: int
+    items: int
+    is_whole: bool
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is any difference."""
+        return bool(self.added or self.removed or self.changed or self.items)
+
+
+class Comparison:
+    """Two data sets and what differs. Made by ``open_diff``; ``counts`` are right when ``differences`` was used up."""
+
+    def __init__(self, first: Side, second: Side, options: DiffOptions) -> None:
+        self.first = first
+        self.second = second
+        self.options = options
+        self.items: list[ItemDifference] = []
+        self._told = {"+": 0, "-": 0, "~": 0}
+        self._alike = 0
+        self._is_whole = True
+        self._table = KeyTable()
+
+    @property
+    def counts(self) -> Counts:
+        """What was told so far."""
+        same = self._table.same + self._alike
+        return Counts(self._told["+"], self._told["-"], self._told["~"], same, len(self.items), self._is_whole)
+
+    def read(self, progress: Progress | None = None) -> None:
+        """Hear both data sets. Raises InputError where damage or doubt leaves no answer, and what reading raises."""
+        options = self.options
+        encodings = options.encodings and not (self.first.is_log or self.second.is_log)
+        modules = []
+        before = 0
+        for index, side in enumerate((self.first, self.second)):
+            prints = KeyPrints(
+                self._table,
+                second=index == _SECOND,
+                field_expiries=options.tolerance_ms >= 0,
+                encodings=encodings,
+                tolerance_ms=options.tolerance_ms,
+                judge=options.judge,
+            )
+            with answering():
+                side.feed(prints, options.names, _after(progress, before))
+            if prints.twice is not None:
+                db, key = prints.twice
+                raise InputError(f"{side.name}: key {describe_key(key)} of db {db} is there twice: what is its value?")
+            before += side.size or 0
+            modules.append(prints.modules)
+        self.items = list(
+            compare_items(
+                self.first,
+                self.second,
+                modules if options.with_functions and not (self.first.is_log or self.second.is_log) else None,
+                functions=options.with_functions,
+                aux=options.aux,
+            )
+        )
+
+    def differences(self) -> Iterator[Difference]:
+        """Yield the keys that differ: those that were removed, then the others, in the order of the files."""
+        with answering():
+            for difference in self._find():
+                if self.options.limit is not None and sum(self._told.values()) >= self.options.limit:
+                    self._is_whole = False
+                    return
+                self._told[difference.sign] += 1
+                yield difference
+
+    def _find(self) -> Iterator[Difference]:
+        removed, _, changed, added, _ = self._table.counts
+        states: tuple[int, ...] = (REMOVED, CHANGED)
+        while removed or changed or added:
+            held: dict[tuple[int, bytes], KeyRecord] = {}
+            if removed or changed:
+                yield from self._hold(states, held)
+            if added or held:
+                yield from self._confront((ADDED, HELD) if added else (HELD,), held)
+            if held:
+                raise InputError(f"{self.second.name} changed while it was read")
+            removed = added = 0
+            changed = self._table.counts[CHANGED]
+            states = (CHANGED,)
+
+    def _hold(self, states: tuple[int, ...], held: dict[tuple[int, bytes], KeyRecord]) -> Iterator[Difference]:
+        """Tell what was removed, and hold as many of the changed keys as may be held."""
+        size = 0
+        for record in self.first.records(InState(self._table, states)):
+            if self._table.state(record.db, record.key) == REMOVED:
+                if self._is_wanted(record):
+                    yield Difference("-", record, None)
+            elif size < _MOST_HELD:
+                held[record.db, record.key] = record
+                self._table.mark(record.db, record.key, HELD)
+                size += weigh(record)
+            elif REMOVED not in states:
+                break
+        if CHANGED in states and self._table.counts[CHANGED] and not held:
+            raise InputError(f"{self.first.name} changed while it was read")
+
+    def _confront(self, states: tuple[int, ...], held: dict[tuple[int, bytes], KeyRecord]) -> Iterator[Difference]:
+        """Tell what was added, and what differs of the keys that are held."""
+        options = self.options
+        for record in self.second.records(InState(self._table, states)):
+            before = held.pop((record.db, record.key), None)
+            if before is None:
+                if self._is_wanted(record):
+                    yield Difference("+", None, record)
+                continue
+            self._table.mark(record.db, record.key, SAME)
+            parts = tuple(
+                compare_records(before, record, tolerance_ms=options.tolerance_ms, encodings=options.encodings)
+            )
+            if not self._is_wanted(before, record):
+                continue
+            if parts:
+                yield Difference("~", before, record, parts)
+            else:
+                self._alike += 1
+
+    def _is_wanted(self, *records: KeyRecord) -> bool:
+        judge = self.options.judge
+        return judge is None or any(judge.take(record) for record in records)
+
+    def close(self) -> None:
+        """Forget what was kept for reading again."""
+        self.first.close()
+        self.second.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def open_diff(
+    first: Origin, second: Origin, options: DiffOptions | None = None, progress: Progress | None = None
+) -> Comparison:
+    """Open two data sets and hear both: a path (``-``: standard input) or bytes. Close it, or use ``with``.
+
+    Raises InputError where one cannot be read or is damaged, UnsupportedError for a format that is not known, and
+    PlaceError for a place that is not reached.
+    """
+    options = options or DiffOptions()
+    with contextlib.ExitStack() as opened, answering():
+        sides: list[Side] = []
+        for target, places in zip((first, second), options.places, strict=True):
+            side = open_side(
+                target,
+                rules=options.rules,
+                now_ms=options.now_ms,
+                places=places,
+                rename_commands=options.rename_commands,
+                progress=progress,
+            )
+            opened.callback(side.close)
+            sides.append(side)
+        _check_places(sides, options)
+        comparison = Comparison(sides[_FIRST], sides[_SECOND], options)
+        comparison.read(progress)
+        opened.pop_all()
+        return comparison
+
+
+def _check_places(sides: Sequence[Side], options: DiffOptions) -> None:
+    """Raise PlaceError where a place is asked of what is no log; one that both sides share is for those that are."""
+    is_shared = options.places[_FIRST] == options.places[_SECOND] and any(side.is_log for side in sides)
+    for side, places in zip(sides, options.places, strict=True):
+        if places is not None and not side.is_log and not is_shared:
+            raise PlaceError.no_commands(side.name)
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Raise InputError instead of what says that data is bad: then there is no answer to how two data sets differ."""
+    try:
+        yield
+    except (FormatError, ReplayError, UncertainError) as error:
+        raise InputError(describe_error(error)) from error
+
+
+def _after(progress: Progress | None, before: int) -> Progress | None:
+    return None if progress is None else lambda at: progress(before + at)

@@ -1,0 +1,67 @@
+"""What differs beside the keys: function libraries, aux fields, data of modules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from operator import eq
+from typing import Final, Literal, NamedTuple
+
+from rdbtool.dataset.sides import Side
+from rdbtool.model import FunctionLibrary, ModuleAux
+from rdbtool.operations.diff.change import Sign, match_names
+from rdbtool.reader.rdb import REPEATED_AUX
+
+_NAME: Final = re.compile(rb"#![^\n]*?\sname=[\"']?(\w+)", re.IGNORECASE)
+
+
+class ItemDifference(NamedTuple):
+    """Something beside the keys that differs. ``before`` and ``after`` are its content, None where it is not there."""
+
+    sign: Sign
+    what: Literal["function", "aux", "module"]
+    name: bytes
+    before: bytes | None
+    after: bytes | None
+
+
+def compare_items(
+    first: Side,
+    second: Side,
+    modules: Sequence[Sequence[ModuleAux]] | None,
+    *,
+    functions: bool,
+    aux: bool,
+) -> Iterator[ItemDifference]:
+    """Yield what differs beside the keys. ``modules`` is what modules have in the two, None: not compared."""
+    if functions:
+        libraries = [{library_of(item): item.code for item in side.functions} for side in (first, second)]
+        for sign, name, before, after in match_names(libraries[0], libraries[1], eq):
+            yield ItemDifference(sign, "function", name, before, after)
+    if modules is not None:
+        rows = [_number(items) for items in modules]
+        for sign, (name, _), before, after in match_names(rows[0], rows[1], eq):
+            yield ItemDifference(sign, "module", name, before, after)
+    if aux:
+        fields = [
+            {item.key: item.value for item in side.aux if item.key not in REPEATED_AUX} for side in (first, second)
+        ]
+        for sign, name, before, after in match_names(fields[0], fields[1], eq):
+            yield ItemDifference(sign, "aux", name, before, after)
+
+
+def library_of(library: FunctionLibrary) -> bytes:
+    """Return the name that a library's first line gives it; all of it where that gives none."""
+    found = _NAME.match(library.code)
+    return library.code if found is None else found[1]
+
+
+def _number(items: Sequence[ModuleAux]) -> dict[tuple[bytes, int], bytes]:
+    """Return what modules keep, by the module's name and how often it was met before."""
+    rows: dict[tuple[bytes, int], bytes] = {}
+    for item in items:
+        name, number = item.module.encode(), 0
+        while (name, number) in rows:
+            number += 1
+        rows[name, number] = item.raw
+    return rows

@@ -1,0 +1,1 @@
+"""The history of one key in an AOF."""

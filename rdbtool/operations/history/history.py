@@ -1,0 +1,261 @@
+"""The history of one key: every record of a log that touched it, and what it did to it.
+
+The engine executes the log; around each command the key is looked up in every database. A record belongs to
+the history when it names the key, or when the key was made, removed or replaced by it without being named (FLUSHALL,
+SWAPDB, a script). What a named key's value was before is compared with what it is afterwards, which takes
+as long as the value is large: beyond a bound only the size is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Sized
+from typing import Final, NamedTuple
+
+from rdbtool.engine.command_errors import CommandError, UnknownEffectError
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.export.key_records import kind_of, to_value
+from rdbtool.engine.keyspec import keys_of
+from rdbtool.engine.replay.executor import Replay, Unfollowed, show_command, show_reply
+from rdbtool.engine.replay.loader import Loaded, replay_log
+from rdbtool.engine.replay.options import Options
+from rdbtool.engine.streams.data import StreamData
+from rdbtool.model import KeyRecord, Value
+from rdbtool.operations.replay.tally import Timeline
+from rdbtool.reader.aof.reader import AofReader
+from rdbtool.reader.rdb import RdbReader
+
+Progress = Callable[[int], object]
+
+#: Elements, or bytes of a string: of larger values only the size is compared.
+_COMPARED: Final = 4096
+
+#: Characters of a command that are kept.
+_SHOWN: Final = 60
+
+#: Commands that may change keys which they do not name as such.
+_SCRIPTS: Final = frozenset({b"EVAL", b"EVALSHA"})
+
+IN_SNAPSHOT: Final = "in the snapshot"
+
+
+class Touch(NamedTuple):
+    """A record that touched the key in ``db``.
+
+    ``time`` is annotated (Unix seconds); ``number`` counts commands and is None for a record of a snapshot, as
+    ``command`` is. ``effects`` are ``in the snapshot``, ``created``, ``changed``, ``written`` (a large value of
+    which it was not seen whether it changed), ``deleted``, ``expiry set``, ``expiry changed``, ``expiry removed``, or
+    one of ``no effect``, ``error`` and ``unknown``; ``error`` is the reply then, or why the effect is unknown.
+    ``expire_at_ms`` is the expiry afterwards.
+    """
+
+    time: int | None
+    part: str
+    offset: int
+    number: int | None
+    db: int
+    command: str | None
+    in_transaction: bool
+    effects: tuple[str, ...]
+    error: str
+    kind: str | None
+    expire_at_ms: int | None
+
+
+class State(NamedTuple):
+    """A database in which the key exists in the end."""
+
+    db: int
+    kind: str
+    expire_at_ms: int | None
+
+
+class KeyHistory(NamedTuple):
+    """What is left to say when all records were told.
+
+    ``touches`` counts them. ``states`` are the databases that have the key in the end, ``deletions`` the last
+    deletion in each database that had it before. ``unfollowed`` are the commands whose effect is unknown: any of them
+    may have touched the key.
+    """
+
+    source: str
+    touches: int
+    states: tuple[State, ...]
+    deletions: tuple[Touch, ...]
+    unfollowed: tuple[Unfollowed, ...]
+    loaded: Loaded
+
+
+class _Look(NamedTuple):
+    """The key in one database at one moment. ``value`` is None where it was not compared."""
+
+    data: object
+    size: int
+    value: Value | None
+    expire_at_ms: int | None
+
+
+_GONE: Final = _Look(None, 0, None, None)
+
+
+def read_history(
+    reader: RdbReader | AofReader,
+    key: bytes,
+    tell: Callable[[Touch], object],
+    *,
+    db: int | None = None,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> KeyHistory:
+    """Replay an open source and ``tell`` every record that touched ``key``, in ``db`` or in any database.
+
+    Damage ends the history and is ``loaded.fault``. Raises what ``replay_log`` raises.
+    """
+    history = _History(key, db, tell)
+    watched = (options or Options())._replace(watcher=history.watch, on_snapshot=history.see, on_batch=history.timeline)
+    loaded = replay_log(reader, watched, progress)
+    dbs = loaded.replay.engine.dbs
+    states = tuple(
+        State(index, kind_of(dbs[index].keys[key]), dbs[index].expires.get(key))
+        for index in sorted(dbs)
+        if key in dbs[index].keys and db in (None, index)
+    )
+    source = reader.source.name if isinstance(reader, RdbReader) else reader.name
+    deletions = tuple(touch for _, touch in sorted(history.deletions.items()))
+    unfollowed = tuple(loaded.replay.unfollowed.values())
+    return KeyHistory(source, history.touches, states, deletions, unfollowed, loaded)
+
+
+class _History:
+    """Watches one key."""
+
+    def __init__(self, key: bytes, db: int | None, tell: Callable[[Touch], object]) -> None:
+        self.touches = 0
+        self.deletions: dict[int, Touch] = {}
+        self.timeline = Timeline()
+        self._key = key
+        self._db = db
+        self._tell = tell
+
+    def see(self, part: str, record: KeyRecord) -> None:
+        """Look at a record of a snapshot."""
+        if record.key == self._key and self._db in (None, record.db):
+            self._add(
+                Touch(
+                    time=None,
+                    part=part,
+                    offset=record.start,
+                    number=None,
+                    db=record.db,
+                    command=None,
+                    in_transaction=False,
+                    effects=(IN_SNAPSHOT,),
+                    error="",
+                    kind=record.kind,
+                    expire_at_ms=record.expire_at_ms,
+                )
+            )
+
+    def watch(
+        self,
+        replay: Replay,
+        argv: Sequence[bytes],
+        offset: int,
+        number: int,
+        execute: Callable[[], CommandError | None],
+    ) -> None:
+        """Execute a command, and tell what it did to the key."""
+        engine = replay.engine
+        here = engine.index
+        is_named = self._key in keys_of(argv) or argv[0].upper() in _SCRIPTS
+        before = self._look(engine, here, compare=is_named)
+        error = execute()
+        after = self._look(engine, here, compare=is_named)
+        for db in sorted({*before, *after}):
+            old, new = before.get(db, _GONE), after.get(db, _GONE)
+            effects = _compare(old, new, is_named=is_named and db == here)
+            if not effects:
+                if db != here or not self._may_touch(argv, error):
+                    continue
+                effects = (_describe_error(error),)
+            self._add(
+                Touch(
+                    time=self.timeline.time_of(number),
+                    part=replay.part,
+                    offset=offset,
+                    number=number,
+                    db=db,
+                    command=show_command(argv, _SHOWN),
+                    in_transaction=replay.in_exec,
+                    effects=effects,
+                    error="" if error is None else show_reply(error),
+                    kind=None if new.data is None else kind_of(new.data),
+                    expire_at_ms=new.expire_at_ms,
+                )
+            )
+
+    def _may_touch(self, argv: Sequence[bytes], error: CommandError | None) -> bool:
+        """Return whether a command that changed nothing names the key, or may do so: where its keys are not known."""
+        return self._key in keys_of(argv) or (isinstance(error, UnknownEffectError) and self._key in argv[1:])
+
+    def _add(self, touch: Touch) -> None:
+        self.touches += 1
+        if "deleted" in touch.effects:
+            self.deletions[touch.db] = touch
+        elif touch.kind is not None:
+            self.deletions.pop(touch.db, None)
+        self._tell(touch)
+
+    def _look(self, engine: Engine, here: int, *, compare: bool) -> dict[int, _Look]:
+        """Return the key as it is in each database; values are kept for comparison only in the current one."""
+        looks = {}
+        for index, db in engine.dbs.items():
+            if self._db not in (None, index):
+                continue
+            data = db.keys.get(self._key)
+            if data is None:
+                looks[index] = _GONE
+                continue
+            size = _size_of(data)
+            is_kept = compare and index == here and size <= _COMPARED
+            looks[index] = _Look(data, size, to_value(data) if is_kept else None, db.expires.get(self._key))
+        return looks
+
+
+def _describe_error(error: CommandError | None) -> str:
+    if error is None:
+        return "no effect"
+    return "unknown" if isinstance(error, UnknownEffectError) else "error"
+
+
+def _size_of(data: object) -> int:
+    """Return the number of elements, or of bytes of a string that commands change in place."""
+    if isinstance(data, StreamData):
+        return data.length + sum(len(group.pending) for group in data.groups.values())
+    return len(data) if isinstance(data, Sized) and not isinstance(data, bytes) else 0
+
+
+def _compare(old: _Look, new: _Look, *, is_named: bool) -> tuple[str, ...]:
+    """Return what happened between two looks; nothing where nothing did."""
+    if old.data is None or new.data is None:
+        if new.data is not None:
+            return ("created", "expiry set") if new.expire_at_ms is not None else ("created",)
+        return ("deleted",) if old.data is not None else ()
+    effects = []
+    if _differs(old, new, is_named=is_named):
+        effects.append("changed")
+    elif is_named and old.value is None and type(new.data) is not bytes and old.expire_at_ms == new.expire_at_ms:
+        effects.append("written")
+    if old.expire_at_ms != new.expire_at_ms:
+        is_new = old.expire_at_ms is None
+        effects.append("expiry set" if is_new else "expiry removed" if new.expire_at_ms is None else "expiry changed")
+    return tuple(effects)
+
+
+def _differs(old: _Look, new: _Look, *, is_named: bool) -> bool:
+    if type(old.data) is not type(new.data):
+        return True
+    if isinstance(new.data, bytes):
+        return old.data != new.data
+    if old.value is not None and new.value is not None:
+        return old.value != new.value
+    return old.size != new.size or (old.data is not new.data and not is_named)

@@ -1,0 +1,1 @@
+"""Writes a valid file from what salvage found."""

@@ -1,0 +1,205 @@
+"""One file: what it is, what is sound of it, and how that is written.
+
+A file of which nothing is wrong is copied byte for byte. What an RDB is written as is its own magic and version;
+where those are damaged, what the version of the server says that it names.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Literal
+
+from rdbtool.core.errors import InputError, RdbToolError, UnsupportedError, describe_error
+from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS
+from rdbtool.core.servers import COMMON_VERSION, find_release
+from rdbtool.model import Header
+from rdbtool.operations.convert.transfer import Transfer
+from rdbtool.operations.repair.rdb import SalvagedRdb
+from rdbtool.operations.salvage.aof import LogSalvage
+from rdbtool.operations.salvage.input import Lost, Stock
+from rdbtool.operations.salvage.rdb import RdbSalvage, Salvage
+from rdbtool.operations.salvage.rdb_find import CommandSearch
+from rdbtool.operations.salvage.rdb_walker import Form
+from rdbtool.reader.aof.reader import open_aof
+from rdbtool.reader.aof.tail import COMMON_COMMANDS
+from rdbtool.reader.open.detect import HEAD_SIZE, begins_log, detect_content
+from rdbtool.writer.losses import describe_loss
+from rdbtool.writer.targets import Target, default_target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rdbtool.operations.repair.run import RepairOptions
+    from rdbtool.operations.salvage.input import Progress
+    from rdbtool.writer.atomic.output import Output
+
+_MAGIC_SIZE: Final = 9
+_WRITER: Final = re.compile(rb"(redis|valkey)-ver[\x03-\x0c](\d{1,2}\.\d{1,2})")
+_COMMAND: Final = re.compile(rb"\*\d{1,6}\r\n\$\d{1,9}\r\n")
+
+
+class PartRepair:
+    """A file that was looked at: ``keys`` of its RDB and ``commands`` that are kept, and what is ``lost``."""
+
+    def __init__(self, stock: Stock, form: Literal["rdb", "aof"]) -> None:
+        self.stock = stock
+        self.name = stock.name
+        self.form = form
+        self.lost: list[Lost] = []
+        self.checksum = "none"
+        self._rdb: SalvagedRdb | None = None
+        self._rdb_stop = 0
+        self._keys = 0
+        self._log: LogSalvage | None = None
+        self._transfer: Transfer | None = None
+
+    @property
+    def keys(self) -> int:
+        """Keys of its RDB that are kept."""
+        return 0 if self._rdb is None else self._keys
+
+    @property
+    def functions(self) -> int:
+        """Function libraries of its RDB that are kept."""
+        return 0 if self._rdb is None else self._rdb.functions
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """Names of commands that no server has and that are kept all the same: they look as if they were meant."""
+        return () if self._log is None else tuple(self._log.foreign)
+
+    @property
+    def commands(self) -> int:
+        """Commands that are kept."""
+        return 0 if self._log is None else self._log.commands
+
+    def look_at_rdb(self, header: Header, salvage: Salvage, rdb: SalvagedRdb, databases: int | None) -> None:
+        """Take what was salvaged of an RDB, which is written as ``header`` says."""
+        rdb.judge(databases)
+        self._rdb = rdb
+        self._keys = rdb.keys
+        self._rdb_stop = salvage.stop
+        self.checksum = salvage.checksum
+        self.lost += [*salvage.lost, *rdb.lost]
+        if salvage.checksum == "wrong":
+            why = "the checksum is wrong, but all records can be read: the value of one or more is not what was saved"
+            self.lost.append(Lost("REP007", self.name, salvage.stop - 8, salvage.stop, why, is_kept=True))
+        if self.lost:
+            self._transfer = Transfer(
+                rdb, "rdb", default_target(header, rdb.aux), allow_loss=True, sizes=dict(rdb.sizes)
+            )
+
+    def look_at_log(self, begin: int, renamed: Mapping[bytes, bytes], progress: Progress | None) -> None:
+        """Read the commands from ``begin`` on."""
+        self._log = LogSalvage(self.stock, begin=begin, renamed=renamed, progress=progress)
+        self._log.run()
+        self.lost += self._log.lost
+
+    def write(self, output: Output) -> None:
+        """Write what is kept."""
+        if not self.lost:
+            self.stock.copy(0, self.stock.size, output.write)
+            return
+        if self._transfer is not None:
+            self._transfer.write(output.write)
+            self._keys = self._transfer.keys
+            for loss in self._transfer.losses:
+                if loss.severity == "loss":
+                    self.lost.append(Lost("REP006", self.name, 0, 0, describe_loss(loss), loss.db, loss.key))
+        elif self._rdb is not None:
+            self.stock.copy(0, self._rdb_stop, output.write)
+        for keep in self._log.kept if self._log is not None else ():
+            if keep.data is None:
+                self.stock.copy(keep.start, keep.stop, output.write)
+            else:
+                output.write(keep.data)
+
+    def check(self, path: str) -> None:
+        """Read back what was written. Raises InputError."""
+        if self._transfer is not None:
+            self._transfer.check(path)
+        if self._log is None:
+            return
+        try:
+            with open_aof(path) as reader:
+                count = reader.check()
+        except RdbToolError as error:
+            raise InputError(f"what was written cannot be read back: {describe_error(error)}") from error
+        if count != self.commands:
+            raise InputError(f"what was written is not what was read: {count} commands instead of {self.commands}")
+
+
+def examine(
+    stock: Stock, options: RepairOptions, progress: Progress | None = None, *, in_log: bool = False
+) -> PartRepair:
+    """Find out what is sound in a file. ``in_log``: it is one of the files of a log.
+
+    Raises UnsupportedError where it is neither an RDB nor a log, or newer than any known.
+    """
+    head = stock.read(0, HEAD_SIZE)
+    renamed = _renamed(options)
+    header, is_sound = _read_header(head)
+    if header is None:
+        if not (begins_log(head) or _COMMAND.search(head) or (in_log and not head.strip(b"\0"))):
+            if in_log:
+                part = PartRepair(stock, "aof")
+                part.look_at_log(0, renamed, progress)
+                return part
+            detect_content(head, name=stock.name)
+            raise UnsupportedError(f"{stock.name}: only an RDB or a log can be repaired")
+        part = PartRepair(stock, "aof")
+        part.look_at_log(0, renamed, progress)
+    else:
+        ending = stock.read(max(0, stock.size - (64 << 10)), 64 << 10)
+        embedded = in_log or (is_sound and detect_content(head, ending, stock.name) == "aof")
+        part = PartRepair(stock, "aof" if embedded else "rdb")
+        form = Form(header.magic, header.version, options.max_inflate, embedded=embedded)
+        if not is_sound:
+            form = form._replace(version=VERSIONS[header.magic][1])
+            why = f"the header is damaged: {header.magic} version {header.version} is taken for it"
+            part.lost.append(Lost("REP013", stock.name, 0, min(_MAGIC_SIZE, stock.size), why, is_kept=True))
+        behind = CommandSearch(stock, COMMON_COMMANDS | frozenset(renamed))
+        rdb = RdbSalvage(stock, form, behind=(lambda at: behind.find(at)[0]) if embedded else None, progress=progress)
+        salvage = rdb.run()
+        part.look_at_rdb(header, salvage, SalvagedRdb(stock, form, salvage, header, rdb.aux), options.databases)
+        if embedded:
+            part.look_at_log(salvage.stop, renamed, progress)
+    if stock.fault is not None:
+        why = f"the {'' if stock.fault is None else 'compressed '}data ends there: {stock.fault.found}"
+        part.lost.append(Lost("REP003", stock.name, stock.size, stock.size, why))
+    return part
+
+
+def _renamed(options: RepairOptions) -> dict[bytes, bytes]:
+    if not options.rename_commands:
+        return {}
+    from rdbtool.engine.replay.renames import Renames  # noqa: PLC0415 - the engine takes a while
+
+    return Renames(options.rename_commands).names
+
+
+def _read_header(head: bytes) -> tuple[Header | None, bool]:
+    """Return what the nine bytes at the beginning say, or should say, and whether they do; None: it is no RDB."""
+    for magic, (low, high) in VERSIONS.items():
+        digits = head[len(magic) : _MAGIC_SIZE]
+        if head.startswith(magic.encode()) and len(digits) == _MAGIC_SIZE - len(magic) and digits.isdigit():
+            if low <= int(digits) <= high:
+                return Header(magic, int(digits)), True
+            if _named(head) is None:
+                raise UnsupportedError(f"{magic} version {int(digits)} is not known to this release")
+    named = _named(head)
+    if named is not None and head[:1] not in {b"*", b"#"}:
+        return Header(named.magic, named.version), False
+    for magic in (REDIS, VALKEY):
+        alike = sum(a == b for a, b in zip(head, magic.encode(), strict=False))
+        if alike >= len(magic) - 1:
+            return Header(magic, COMMON_VERSION if magic == REDIS else VERSIONS[VALKEY][0]), False
+    return None, False
+
+
+def _named(head: bytes) -> Target | None:
+    match = _WRITER.search(head[:256])
+    if match is None:
+        return None
+    release = find_release(match[1].decode(), match[2].decode())
+    return None if release is None else Target.of_release(release)

@@ -1,0 +1,288 @@
+"""Repairs: what is sound of a damaged file, in a new place; the source is never written.
+
+An RDB is written anew from its sound records. Of a log the sound bytes are copied as they are, and so are annotations
+and order; of a transaction that lost a command the rest is kept, and a MULTI or EXEC that lost the other one is left
+out. A transaction without end at the end of a log is cut, as servers do. A directory becomes a directory with
+files of the same names. The result is read back and validated before it gets its name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from rdbtool.core.errors import FormatError, InputError, RdbToolError, UnsupportedError, describe_error, json_name
+from rdbtool.core.manifest import Entry, format_manifest, looks_like_manifest
+from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
+from rdbtool.operations.repair.part import PartRepair, examine
+from rdbtool.operations.repair.result import validate_result
+from rdbtool.operations.salvage.input import Lost, Stock
+from rdbtool.reader.open.detect import find_log
+from rdbtool.reader.open.parts import load_manifest
+from rdbtool.writer.atomic.disk import Directory
+from rdbtool.writer.atomic.output import open_output
+from rdbtool.writer.atomic.temporary import TemporaryDirectory
+
+if TYPE_CHECKING:
+    from rdbtool.core.servers import Rules
+
+Progress = Callable[[int], object]
+
+_PART: Final = re.compile(r".+\.(\d+)\.(base|incr)\.(rdb|aof)")
+
+#: Bytes of a file that are looked at for a manifest.
+_HEAD: Final = 4096
+
+
+class RepairOptions(NamedTuple):
+    """How to repair.
+
+    ``keep_damaged`` is a path that gets the lost bytes, one range after another. ``databases``: records of other
+    databases are left out, None: of none. ``rules`` and ``now_ms`` (Unix ms) are for the digest. ``rename_commands``
+    maps names of commands in a log to those that servers have.
+    """
+
+    keep_damaged: str | None = None
+    force: bool = False
+    databases: int | None = None
+    rules: str | None = None
+    now_ms: int = 0
+    rename_commands: Mapping[str, str] | None = None
+    max_inflate: int = DEFAULT_MAX_INFLATE
+
+
+class Repaired(NamedTuple):
+    """What was done: ``keys`` and ``functions`` of RDBs and ``commands`` of logs that are kept, ``bytes`` written.
+
+    ``foreign`` are names of commands that no server has, used too often to be damage, or a module's: they stay.
+    ``lost`` names what is not, or not as it was, in the result. ``digest`` is that of the result by ``rules``, None
+    where there is none, for the reason in ``undigested``. ``destination`` is None where nothing was written: in a dry
+    run, or because nothing is left.
+    """
+
+    source: str
+    destination: str | None
+    kind: Literal["rdb", "aof", "aof-dir"]
+    parts: tuple[str, ...]
+    keys: int
+    functions: int
+    commands: int
+    bytes: int
+    lost: tuple[Lost, ...]
+    checksum: str
+    digest: str | None
+    rules: Rules | None
+    undigested: str | None
+    foreign: tuple[str, ...] = ()
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether anything is left, or nothing was wrong."""
+        is_any = self.keys or self.functions or self.commands
+        return bool(is_any or not any(not lost.is_kept for lost in self.lost))
+
+
+def repair(
+    source: str, destination: str | None, options: RepairOptions | None = None, progress: Progress | None = None
+) -> Repaired:
+    """Repair ``source`` into ``destination``; with None only say what would be done.
+
+    Raises UnsupportedError for what is no RDB and no log, InputError.
+    """
+    options = options or RepairOptions()
+    path = _manifest_of(source)
+    if path is not None:
+        return _repair_directory(source, path, destination, options, progress)
+    with Stock(source) as stock:
+        part = examine(stock, options, progress)
+        stock.check_unchanged()
+        done = _sum_up(source, [part], "rdb" if part.form == "rdb" else "aof")
+        if destination is None or not done.is_saved:
+            return done
+        if destination == "-":
+            raise InputError("cannot write to standard output: what is repaired is read back before it gets its name")
+        with ExitStack() as stack:
+            # Nothing gets its name before everything is written.
+            _keep_damaged(stack, [(part, stock)], source, options)
+            output = stack.enter_context(open_output(destination, force=options.force, sources=[source]))
+            judged: list[tuple[str | None, Rules | None, str | None]] = []
+
+            def check(path: str) -> None:
+                part.check(path)
+                validate_result(path, [part], options.databases, options.rename_commands)
+                judged.append(_digest(path, options, [part]))
+
+            if not output.verify_with(check):
+                raise InputError(f"cannot write to {destination}: it cannot be read back; give a file")
+            part.write(output)
+            stock.check_unchanged()
+            written = output.written
+        # What the encoder left out is known now.
+        return _sum_up(source, [part], done.kind)._replace(
+            destination=destination,
+            bytes=written,
+            digest=judged[0][0],
+            rules=judged[0][1],
+            undigested=judged[0][2],
+        )
+
+
+def _manifest_of(source: str) -> Path | None:
+    if source == "-":
+        return None
+    path = Path(source)
+    if path.is_dir():
+        found = find_log(path)
+        return found if found.suffix == ".manifest" else None
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return None  # whoever opens it says why
+    return path if path.suffix == ".manifest" or looks_like_manifest(head) else None
+
+
+def _repair_directory(
+    source: str, manifest: Path, destination: str | None, options: RepairOptions, progress: Progress | None
+) -> Repaired:
+    lost: list[Lost] = []
+    entries = _entries(manifest, lost)
+    with ExitStack() as stack:
+        parts: list[tuple[PartRepair, Stock]] = []
+        kept: list[Entry] = []
+        for entry in entries:
+            if entry.kind == "history":
+                continue
+            path = manifest.parent / entry.name
+            if not path.is_file():
+                present = _like(manifest, entry, entries)
+                if present is not None:
+                    why = f"the manifest names {entry.name}, which is missing: {present} is taken for it"
+                    lost.append(Lost("REP012", manifest.name, entry.at, entry.at, why, is_kept=True))
+                    entry, path = entry._replace(name=present), manifest.parent / present  # noqa: PLW2901
+            if not path.is_file():
+                why = f"the {entry.kind} file {entry.name} is missing"
+                lost.append(Lost("REP011", manifest.name, entry.at, entry.at, why))
+                continue
+            stock = stack.enter_context(Stock(str(path), name=entry.name))
+            parts.append((examine(stock, options, progress, in_log=True), stock))
+            kept.append(entry)
+        done = _sum_up(source, [part for part, _ in parts], "aof-dir", lost)
+        if destination is None or not done.is_saved or not parts:
+            return done
+        target = Path(destination)
+        if target.exists():
+            raise InputError(f"cannot write to {destination}: it exists; give the name of a directory that does not")
+        target = target.resolve()
+        _keep_damaged(stack, parts, source, options)
+        size = 0
+        with Directory(target.parent, destination) as parent, TemporaryDirectory(target, destination) as made:
+            for part, stock in parts:
+                with open_output(str(made.path / part.name), sources=[source]) as output:
+                    output.verify_with(part.check)
+                    part.write(output)
+                    size += output.written
+                stock.check_unchanged()
+            data = format_manifest(kept)
+            with open_output(str(made.path / manifest.name), sources=[source]) as output:
+                output.write(data)
+            examined = [part for part, _ in parts]
+            validate_result(str(made.path), examined, options.databases, options.rename_commands)
+            digest = _digest(str(made.path), options, examined)
+            made.give_name()
+            parent.sync()
+    return _sum_up(source, examined, "aof-dir", lost)._replace(
+        destination=destination, bytes=size + len(data), digest=digest[0], rules=digest[1], undigested=digest[2]
+    )
+
+
+def _like(manifest: Path, missing: Entry, entries: list[Entry]) -> str | None:
+    """Return the one file of the kind and number of a missing one that the manifest does not name, None if none is."""
+    named = {entry.name for entry in entries}
+    found = []
+    for path in sorted(manifest.parent.iterdir()):
+        match = _PART.fullmatch(path.name)
+        if match is not None and path.name not in named and (int(match[1]), match[2]) == (missing.seq, missing.kind):
+            found.append(path.name)
+    return found[0] if len(found) == 1 else None
+
+
+def _entries(manifest: Path, lost: list[Lost]) -> list[Entry]:
+    """Return the files of a log: those of its manifest, or, if that is damaged, those whose names say so."""
+    try:
+        return list(load_manifest(manifest).entries)
+    except FormatError as fault:
+        found: dict[str, list[Entry]] = {"base": [], "incr": []}
+        for path in sorted(manifest.parent.iterdir()):
+            match = _PART.fullmatch(path.name)
+            if match is None or not path.name.startswith(f"{manifest.name.removesuffix('.manifest')}."):
+                continue
+            kind: Literal["base", "incr"] = "base" if match[2] == "base" else "incr"
+            found[kind].append(Entry(path.name, int(match[1]), kind, None, None, 0, 0))
+        size = manifest.stat().st_size
+        why = f"the manifest is made anew from the names of the files: {describe_error(fault).splitlines()[0]}"
+        lost.append(Lost("REP012", manifest.name, 0, size, why, is_kept=True))
+        rows = {kind: sorted(entries, key=lambda entry: entry.seq) for kind, entries in found.items()}
+        return rows["base"][-1:] + rows["incr"]
+
+
+def _sum_up(
+    source: str, parts: list[PartRepair], kind: Literal["rdb", "aof", "aof-dir"], lost: list[Lost] | None = None
+) -> Repaired:
+    return Repaired(
+        source,
+        None,
+        kind,
+        tuple(part.name for part in parts),
+        sum(part.keys for part in parts),
+        sum(part.functions for part in parts),
+        sum(part.commands for part in parts),
+        0,
+        (*(lost or ()), *(row for part in parts for row in part.lost)),
+        next((part.checksum for part in parts if part.checksum != "none"), "none"),
+        None,
+        None,
+        None,
+        tuple(sorted({name for part in parts for name in part.foreign})),
+    )
+
+
+def _digest(path: str, options: RepairOptions, parts: list[PartRepair]) -> tuple[str | None, Rules | None, str | None]:
+    """Return the digest of a result, by which rules, or why there is none. Raises InputError if it cannot be read."""
+    if any(part.foreign for part in parts):
+        return None, None, "it has commands that cannot be executed here"
+    from rdbtool.dataset.keys import open_keys  # noqa: PLC0415 - likewise
+    from rdbtool.operations.info.digest import compute_digest  # noqa: PLC0415 - a dry run does without
+
+    try:
+        rename = options.rename_commands
+        with open_keys(path, rules=options.rules, now_ms=options.now_ms, rename_commands=rename) as keys:
+            found = compute_digest(keys, options.rules, now_ms=options.now_ms)
+    except (FormatError, InputError) as error:
+        raise InputError(f"what was written cannot be read back: {describe_error(error)}") from error
+    except (RdbToolError, UnsupportedError) as error:
+        return None, None, str(error)
+    return found.digest, found.rules, None
+
+
+def _keep_damaged(stack: ExitStack, parts: list[tuple[PartRepair, Stock]], source: str, options: RepairOptions) -> None:
+    """Write the lost bytes one after another, and beside them an index of what is where."""
+    if options.keep_damaged is None:
+        return
+    rows = []
+    at = 0
+    output = stack.enter_context(open_output(options.keep_damaged, force=options.force, sources=[source]))
+    for part, stock in parts:
+        for lost in part.lost:
+            if lost.is_kept:
+                continue
+            stock.copy(lost.start, lost.stop, output.write)
+            row = {"at": at, "size": lost.size, "part": lost.part, "offset": lost.start, "code": lost.code}
+            rows.append({**row, "message": lost.message})
+            at += lost.size
+    index = stack.enter_context(open_output(f"{options.keep_damaged}.json", force=options.force, sources=[source]))
+    index.write(json.dumps({"schema": 1, "source": json_name(source), "ranges": rows}).encode() + b"\n")

@@ -1,0 +1,1 @@
+"""Finds intact records in damaged files."""

@@ -1,0 +1,272 @@
+"""Salvage of commands: which bytes of a log are whole records, and what is lost between them.
+
+The scanner runs until it meets damage; then the next whole command with a known name is searched for. A count or size
+that became larger can have swallowed what follows, and one that became smaller leaves arguments behind, so the record
+before the damage is looked at too. Sound bytes are kept as they are. At last, commands that are framed soundly but
+that servers refuse are left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rdbtool._codec.decode.aof_scanner import ENDED, PAUSED, Scanner
+from rdbtool._codec.decode.aof_scanner import EXEC as EXEC_MARK
+from rdbtool.core.errors import FormatError, RdbToolError
+from rdbtool.operations.salvage.aof_ranges import Keep, encode, is_left_over, leave_out, name_record
+from rdbtool.operations.salvage.aof_unknown import Strangers
+from rdbtool.operations.salvage.input import Lost
+from rdbtool.operations.salvage.rdb_find import CommandSearch
+from rdbtool.reader.aof.tail import COMMON_COMMANDS
+from rdbtool.reader.aof.text_parser import Command, LineParser
+from rdbtool.reader.open.windows import WindowStream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rdbtool.operations.salvage.input import Progress, Stock, View
+
+#: Bytes before the damage in which the record before it is looked for.
+_BEFORE: Final = 1 << 16
+
+
+#: What servers put up with: line ends.
+_BEARABLE: Final = frozenset({"AOF106", "AOF107"})
+
+
+class LogSalvage:
+    """Salvages the commands in ``stock`` from offset ``begin`` on.
+
+    ``renamed`` maps names of commands to those that servers have.
+
+    After ``run``: ``kept`` ranges and ``lost`` ones, both in order, and how many ``commands`` are kept.
+    """
+
+    def __init__(
+        self,
+        stock: Stock,
+        *,
+        begin: int = 0,
+        known: frozenset[bytes] = COMMON_COMMANDS,
+        renamed: Mapping[bytes, bytes] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.stock = stock
+        self.kept: list[Keep] = []
+        self.lost: list[Lost] = []
+        self.commands = 0
+        self._begin = begin
+        self._renamed = renamed or {}
+        self._known = known | frozenset(self._renamed)
+        self._search = CommandSearch(stock, self._known)
+        #: Names of commands that no server has, but somebody meant: kept.
+        self.foreign: list[str] = []
+        self._progress = progress
+        #: The MULTI that is open where the last stretch of records ended, -1: none.
+        self._open = -1
+        #: Whether anything was lost since then.
+        self._is_torn = False
+        self._partners: list[tuple[int, str]] = []
+
+    def run(self) -> None:
+        """Read all of it. Raises InputError."""
+        at: int | None = self._begin
+        while at is not None:
+            view = self.stock.view(at)
+            scanner = Scanner(view.window)
+            status = PAUSED
+            while status == PAUSED:
+                status = scanner.check(self._progress)
+            stop = view.at
+            self._join(at, scanner)
+            if stop > at:
+                self.kept.append(Keep(at, stop))
+            self.commands += scanner.count
+            if scanner.multi_at >= 0:
+                self._open = scanner.multi_at + view.shift
+            if status == ENDED:
+                break
+            at = self._resume(view, stop)
+        self._drop_partners()
+        self._drop_strangers()
+        self._cut_open_transaction()
+        self.lost.sort(key=lambda lost: lost.start)
+
+    # ---- damage --------------------------------------------------------------------------------
+
+    def _resume(self, view: View, at: int) -> int | None:
+        """Deal with damage at ``at``; return where it goes on, None at the end."""
+        fault = self._fault(view, at)
+        if fault is None or self._bear(at):
+            return self.kept[-1].stop
+        start, message = at, fault
+        previous = self._previous(at)
+        if previous is not None:
+            swallowed, _ = self._search.find(previous, before=at, beyond=at)
+            if swallowed is not None:
+                self._drop_last(previous)
+                self._lose(previous, swallowed, f"a size or count takes in what follows it: {message}")
+                return swallowed
+            if is_left_over(self.stock, at, self._known):
+                self._drop_last(previous)
+                start = previous
+                message = f"arguments are left over behind it: {message}"
+        found, gave_up = self._search.find(start if start == at else at)
+        if gave_up:
+            message += "; the search for more was given up"
+        if found is None:
+            self._lose(start, self.stock.size, message, "REP003")
+        else:
+            self._lose(start, found, message)
+        return found
+
+    def _fault(self, view: View, at: int) -> str | None:
+        """Say what is wrong with the record at hand; where the parser takes it nothing is, and it is kept."""
+        parser = LineParser(WindowStream(view.window), self.stock.name)
+        try:
+            record = parser.read(self.commands + 1)
+        except FormatError as error:
+            return f"expected {error.expected}, found {error.found} ({error.code})"
+        except RdbToolError as error:
+            return str(error)
+        assert record is not None
+        self.kept.append(Keep(at, record.stop + view.shift))
+        self.commands += isinstance(record, Command)
+        return None
+
+    def _bear(self, at: int) -> bool:
+        """Keep a record whose line ends only are wrong, which servers read, in its strict form."""
+        view = self.stock.view(at)
+        parser = LineParser(WindowStream(view.window), self.stock.name, lax=True)
+        try:
+            record = parser.read(self.commands + 1)
+        except RdbToolError:
+            return False
+        if record is None or any(deviation.code not in _BEARABLE for deviation in parser.deviations):
+            return False
+        stop = record.stop + view.shift
+        if stop < self.stock.size and self._search.chain(stop) == stop:
+            return False
+        if isinstance(record, Command):
+            if record.argv[0].upper() not in self._known:
+                return False
+            data = encode(record.argv)
+            self.commands += 1
+            name = record.argv[0].upper()
+            self._open = at if name == b"MULTI" and self._open < 0 else -1 if name == b"EXEC" else self._open
+        else:
+            data = record.text + b"\r\n"
+        self.kept.append(Keep(at, stop, data))
+        why = f"line ends that only some readers accept: expected {parser.deviations[0].expected}"
+        self.lost.append(Lost("REP010", self.stock.name, at, stop, why, is_kept=True))
+        return True
+
+    def _previous(self, at: int) -> int | None:
+        """Return where the record before ``at`` begins, None if what precedes it is not a kept record."""
+        if not self.kept or self.kept[-1].stop != at or self.kept[-1].data is not None:
+            return None
+        start = self.kept[-1].start
+        for begin in (max(start, at - _BEFORE), start):
+            view = self.stock.view(begin, at)
+            scanner = Scanner(view.window)
+            view.window.peek(0, 1)
+            if begin > start and scanner.resync(self._known) < 0:
+                continue
+            last = None
+            status = PAUSED
+            while status == PAUSED:
+                status = scanner.run()
+                offsets = scanner.take()[1]
+                last = offsets[-1] + view.shift if offsets else last
+            if last is not None and status == ENDED:
+                return last
+        return None
+
+    def _drop_last(self, start: int) -> None:
+        """Take back the last kept record, which begins at ``start``."""
+        keep = self.kept.pop()
+        if keep.start < start:
+            self.kept.append(Keep(keep.start, start))
+        if start == self._open:
+            self._open = -1
+        self.commands -= 1
+
+    def _lose(self, start: int, stop: int, message: str, code: str = "REP001") -> None:
+        self._is_torn = True
+        name, key = name_record(self.stock, start, stop, self._known)
+        self.lost.append(Lost(code, self.stock.name, start, stop, f"{name}{message}", key=key))
+
+    # ---- transactions --------------------------------------------------------------------------
+
+    def _join(self, at: int, scanner: Scanner) -> None:
+        """Match a MULTI that is open in front of damage with the EXEC behind it; where one is lost, drop the other."""
+        first = self._first_mark(at) if at > self._begin and scanner.strays else None
+        is_exec = first is not None and first[1] == EXEC_MARK
+        if is_exec and first is not None and self._open < 0 and self._is_torn:
+            self._partners.append((first[0], "EXEC without its MULTI, which is lost"))
+        elif self._open >= 0 and not is_exec and self._is_torn:
+            self._partners.append((self._open, "MULTI without its EXEC, which is lost"))
+        if is_exec or self._is_torn:
+            self._open = -1
+        self._is_torn = False
+
+    def _first_mark(self, at: int) -> tuple[int, int] | None:
+        """Return the offset and kind of the first MULTI or EXEC from ``at`` on."""
+        view = self.stock.view(at)
+        scanner = Scanner(view.window)
+        status = PAUSED
+        while status == PAUSED:
+            status = scanner.run()
+            _, offsets, _, marks = scanner.take()
+            if marks:
+                return offsets[marks[0][0]] + view.shift, marks[0][1]
+        return None
+
+    def _drop_partners(self) -> None:
+        """Leave out brackets of transactions whose other one is lost: their commands stay, as plain ones."""
+        for at, why in self._partners:
+            index = next((i for i, keep in enumerate(self.kept) if keep.start <= at < keep.stop), None)
+            if index is None:
+                continue
+            view = self.stock.view(at)
+            record = LineParser(WindowStream(view.window), lax=True).read(1)
+            stop = self.kept[index].stop if record is None else record.stop + view.shift
+            self.kept[index : index + 1] = leave_out([self.kept[index]._replace(data=None)], [(at, stop)])
+            self.commands -= 1
+            self.lost.append(Lost("REP009", self.stock.name, at, stop, why))
+
+    def _drop_strangers(self) -> None:
+        """Leave out commands that are framed soundly and that servers refuse for their name or number of arguments."""
+        ranges = [(keep.start, keep.stop) for keep in self.kept if keep.data is None]
+        strangers = Strangers(self.stock, ranges, self._renamed)
+        self.foreign = strangers.foreign
+        is_lost = any(at > self._open for at in strangers.lone)
+        dropped = strangers.dropped
+        if not dropped:
+            return
+        self.commands -= len(dropped)
+        self.lost += dropped
+        self.kept = leave_out(self.kept, [(lost.start, lost.stop) for lost in dropped])
+        if self._open >= 0 and is_lost:
+            self._partners = [(self._open, "MULTI without its EXEC, whose name is damaged")]
+            self._open = -1
+            self._drop_partners()
+
+    def _cut_open_transaction(self) -> None:
+        """Cut a transaction that has no end, as servers do."""
+        at = self._open
+        if at < 0:
+            return
+        view = self.stock.view(at, self.kept[-1].stop)
+        scanner = Scanner(view.window)
+        while scanner.check() == PAUSED:
+            pass
+        self.commands -= scanner.count
+        stop = self.stock.size
+        while self.kept and self.kept[-1].start >= at:
+            self.kept.pop()
+        if self.kept and self.kept[-1].stop > at:
+            self.kept[-1] = Keep(self.kept[-1].start, at)
+        self.lost = [lost for lost in self.lost if lost.start < at]
+        why = f"a transaction of {scanner.count - 1} commands without its EXEC"
+        self.lost.append(Lost("REP008", self.stock.name, at, stop, why))

@@ -1,0 +1,274 @@
+"""Salvage of an RDB: which of its bytes are sound records, and what is lost between them.
+
+The decoder runs until it meets damage. Then the next sound record is searched for, first within the last few records
+before the damage: a wrong length is noticed only when it has swallowed what follows, so the record that ends
+where the fault shows can itself be the damaged one. It is given up when a record begins inside of it, or
+when what follows it does not look like the beginning of a record. What is kept is pieces of whole records, each
+with the database that they belong to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rdbtool._codec.decode.decoder import ENDED, PAUSED, TOO_LARGE
+from rdbtool._codec.sinks.sizes import Sizes
+from rdbtool.core.errors import FormatError
+from rdbtool.model import Aux, Item, ResizeDb, SelectDb
+from rdbtool.operations.salvage.input import Lost
+from rdbtool.operations.salvage.rdb_heuristics import (
+    begins_record,
+    db_behind,
+    describe_fault,
+    find_zeros,
+    is_end_of_data,
+)
+from rdbtool.operations.salvage.rdb_resync import Search
+from rdbtool.operations.salvage.rdb_walker import Form, Place, Walker, is_end, is_plausible, read_head
+
+if TYPE_CHECKING:
+    from rdbtool.operations.salvage.input import Progress, Stock
+
+#: Records of a piece at most.
+_RECORDS: Final = 1000
+
+#: Records before the damage that may have swallowed others.
+_SUSPECTS: Final = 4
+
+#: Bytes of opcodes that a record can begin with. If they are what is lost, its expiry may be.
+_OPCODES: Final = 9
+
+#: Faults inside of a string, whose own size is sound.
+_PACKED: Final = frozenset(
+    ("RDB104", "RDB106", "RDB201", "RDB202", "RDB203", "RDB204", "RDB205", "RDB206", "RDB207", "RDB211")
+)
+
+_AUX: Final = 0xFA
+
+
+class Piece(NamedTuple):
+    """Sound items from ``place`` up to ``stop``, with so many records, and elements in them."""
+
+    place: Place
+    stop: int
+    records: int
+    elements: int
+
+
+class Salvage(NamedTuple):
+    """What there is in an RDB: ``pieces`` in their order, ``lost`` ranges, and the offset behind its end (``stop``).
+
+    ``checksum`` is ``correct``, ``wrong``, ``disabled``, ``none`` (the version has none) or ``unread`` (bytes were
+    lost, so nobody can tell).
+    """
+
+    pieces: list[Piece]
+    lost: list[Lost]
+    stop: int
+    checksum: str
+
+
+class RdbSalvage:
+    """Salvages the RDB in ``stock`` whose items begin at offset ``begin``.
+
+    ``behind`` finds, from an offset on, where the commands of a log begin that follows the RDB.
+    """
+
+    def __init__(
+        self,
+        stock: Stock,
+        form: Form,
+        *,
+        begin: int = 9,
+        behind: Callable[[int], int | None] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.stock = stock
+        self.form = form
+        self.pieces: list[Piece] = []
+        self.lost: list[Lost] = []
+        self.aux: list[Aux] = []
+        self._begin = begin
+        self._stop = stock.size
+        self._behind = behind
+        self._search = Search(stock, form, self._stop)
+        self._progress = progress
+        self._last_item: SelectDb | None = None
+
+    def run(self) -> Salvage:
+        """Read all of it. Raises InputError, and UnsupportedError for a file of another product."""
+        place: Place | None = Place(self._begin, is_first=True)
+        end, checksum = self._stop, "unread"
+        while place is not None:
+            walker, status, zeros = self._walk(place)
+            end_at = -1 if zeros is not None else self._end_at(walker, status)
+            if end_at >= 0 and self._is_final(end_at, status, place):
+                end = min(self._stop, end_at + 1 + self.form.trailer)
+                checksum = self._judge_checksum(end_at, status)
+                self._judge_ending(end_at, end)
+                break
+            if zeros is not None:
+                place = self._resume(zeros, "NUL bytes", "REP001")
+            elif end_at >= 0:
+                why = "an end mark in the middle of the file"
+                place = self._resume(walker.place._replace(at=end_at), why, "REP001")
+            else:
+                why, code = "a record that takes too much memory", "REP001"
+                stop = None
+                if status != TOO_LARGE:
+                    fault = walker.explain()
+                    why, code = describe_fault(fault), "REP003" if is_end_of_data(fault) else "REP001"
+                    stop = self._end_of_packed(walker, fault)
+                if stop is None:
+                    place = self._resume(walker.place, why, code)
+                else:
+                    self._lose(walker.place, stop, why, code)
+                    place = walker.place._replace(at=stop)
+            if place is None and self.lost:
+                # Where the rest was given up, or where the commands behind it begin.
+                end = self.lost[-1].stop
+        return Salvage(self.pieces, self.lost, end, checksum)
+
+    # ---- sound records -------------------------------------------------------------------------
+
+    def _walk(self, place: Place) -> tuple[Walker, int, Place | None]:
+        """Take pieces from ``place`` on; return the walker where it stopped, why, and where NUL bytes stopped it."""
+        walker = Walker(self.stock, self.form, place)
+        walker.decoder.on_item = self._hear
+        while True:
+            begin, keys, sizes = walker.place, walker.decoder.keys, Sizes(0)
+            status = walker.step(_RECORDS, sizes)
+            end_at = self._end_at(walker, status)
+            stop = walker.at if end_at < 0 else end_at
+            records = walker.decoder.keys - keys
+            zeros = find_zeros(self.stock, self.form, begin, stop) if records > 1 else None
+            if stop > begin.at:
+                self.pieces.append(Piece(begin, stop, records, sum(row[3] for row in sizes.rows())))
+            if self._progress is not None:
+                self._progress(stop)
+            if zeros is not None:
+                self._cut(zeros.at)
+                return walker, status, zeros
+            if status != PAUSED:
+                return walker, status, None
+
+    def _hear(self, item: Item) -> None:
+        if isinstance(item, Aux):
+            self.aux.append(item)
+        if self._last_item is not None and not isinstance(item, ResizeDb):
+            self._search.has_sizes = False
+        self._last_item = item if isinstance(item, SelectDb) else None
+
+    def _end_at(self, walker: Walker, status: int) -> int:
+        """Return the offset of the end mark that stopped a walk, -1 if none did."""
+        if status == ENDED:
+            return walker.view.at - 1 - self.form.trailer
+        is_mark = status != PAUSED and self.stock.read(walker.view.at, 1) == b"\xff"
+        return walker.view.at if is_mark else -1
+
+    def _is_final(self, end_at: int, status: int, place: Place) -> bool:
+        """Whether an end mark is the last one: it fits, or no record is behind it."""
+        if is_end(self.stock, self.form, end_at, self._stop):
+            return True
+        if status == ENDED and any(self.stock.read(end_at + 1, self.form.trailer)):
+            return True  # its checksum is right
+        found = self._search.find(end_at + 1, place)
+        return found is None
+
+    def _judge_checksum(self, end_at: int, status: int) -> str:
+        if not self.form.trailer:
+            return "none"
+        stored = self.stock.read(end_at + 1, self.form.trailer)
+        if self.lost or len(stored) < self.form.trailer:
+            return "unread"
+        if not any(stored):
+            return "disabled"
+        return "correct" if status == ENDED else "wrong"
+
+    def _judge_ending(self, end_at: int, end: int) -> None:
+        """Name what is wrong behind the end mark: a checksum that is cut, or bytes that are not the RDB's."""
+        missing = end_at + 1 + self.form.trailer - end
+        if missing:
+            why = f"the checksum is cut: {missing} bytes of it are missing"
+            self.lost.append(Lost("REP003", self.stock.name, end_at + 1, end, why, is_kept=True))
+        if end < self._stop and not self.form.embedded:
+            self.lost.append(Lost("REP003", self.stock.name, end, self._stop, "bytes behind the end of the RDB"))
+
+    def _end_of_packed(self, walker: Walker, fault: Exception | None) -> int | None:
+        """Return where a record ends that is damaged inside of a string which says so; None if that leads nowhere."""
+        if not isinstance(fault, FormatError) or fault.code not in _PACKED:
+            return None
+        stop = walker.outer_stop()
+        return stop if stop is not None and self._search.fits(stop, walker.place) else None
+
+    # ---- damage --------------------------------------------------------------------------------
+
+    def _resume(self, place: Place, why: str, code: str) -> Place | None:
+        """Give up what is damaged at ``place`` and return where it goes on; None if it does not."""
+        at = place.at
+        suspects = self._last_records(at)
+        if suspects:
+            swallowed = self._search.find(suspects[0] + 1, place, beyond=at, before=at)
+            if swallowed is not None:
+                start = max(suspect for suspect in suspects if suspect < swallowed.at)
+                self._cut(start)
+                why = f"its length takes in what follows it: {why}"
+                self._lose(Place(start, place.db), swallowed.at, why, "REP001")
+                return place._replace(at=swallowed.at)
+        found = self._search.find(at + 1, place)
+        stop = self._stop if found is None else found.at
+        if found is None and self._behind is not None:
+            stop = self._behind(at) or self._stop
+        is_own = begins_record(self.stock, self.form, at, stop, is_last=found is None)
+        if suspects and not is_own:
+            self._cut(suspects[-1])
+            self._lose(
+                Place(suspects[-1], place.db), at, "it may be what is damaged: no record begins where it ends", "REP002"
+            )
+        if self._search.exhausted:
+            why += "; the search for more was given up"
+        self._lose(place, stop, why, code if found is None else "REP001")
+        if found is None:
+            return None
+        place = place._replace(at=stop, db=db_behind(self.stock, at, stop, place.db))
+        if not found.is_end and stop - at <= _OPCODES and self.stock.read(stop, 1)[0] < _AUX:
+            # What is lost can be the expiry of the record that follows.
+            walker = Walker(self.stock, self.form, place)
+            if walker.step() == PAUSED:
+                self._lose(place, walker.at, "its expiry may be what is lost before it", "REP002")
+                return walker.place
+        return place
+
+    def _last_records(self, stop: int) -> list[int]:
+        """Return where the last few records before ``stop`` begin."""
+        starts: list[int] = []
+        behind = stop
+        for piece in reversed(self.pieces):
+            if piece.stop != behind or len(starts) >= _SUSPECTS:
+                break
+            walker = Walker(self.stock, self.form, piece.place, stop=piece.stop)
+            here = []
+            for _ in range(piece.records):
+                here.append(walker.at)
+                walker.step()
+            starts = here[-_SUSPECTS:] + starts
+            behind = piece.place.at
+        return starts[-_SUSPECTS:]
+
+    def _cut(self, at: int) -> None:
+        """Take back what was kept from ``at`` on, which is the beginning of a record."""
+        while self.pieces and self.pieces[-1].place.at >= at:
+            self.pieces.pop()
+        if self.pieces and self.pieces[-1].stop > at:
+            piece = self.pieces.pop()
+            walker = Walker(self.stock, self.form, piece.place, stop=at)
+            sizes = Sizes(0)
+            walker.step(piece.records + 1, sizes)
+            elements = sum(row[3] for row in sizes.rows())
+            self.pieces.append(Piece(piece.place, at, walker.decoder.keys, elements))
+
+    def _lose(self, place: Place, stop: int, why: str, code: str) -> None:
+        head = read_head(self.stock, self.form, place.at)
+        key = head.key if head is not None and head.value_at <= stop and is_plausible(head.key) else None
+        self.lost.append(Lost(code, self.stock.name, place.at, stop, why, None if key is None else place.db, key))

@@ -1,0 +1,137 @@
+"""The search for the next whole command of a log behind damage.
+
+A payload can hold text that looks like commands: what lies in an argument that is framed soundly, or leads nowhere but
+to the end of an argument, is none.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from rdbtool._codec.decode.aof_scanner import EXHAUSTED, PAUSED, Scanner
+from rdbtool.reader.aof.tail import COMMON_COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from rdbtool.operations.salvage.input import Stock
+
+#: Bytes looked through at once, and bytes of the longest header of an argument.
+_PIECE: Final = 1 << 12
+_LONGEST_SIZE: Final = 24
+
+#: Bytes by which damage within a payload may have moved its end.
+_NEAR: Final = 10
+
+#: Bytes of records that are few.
+_FEW: Final = 1 << 12
+
+_HEADER: Final = re.compile(rb"\$(\d{1,18})\r\n\Z")
+_SIZE: Final = re.compile(rb"\$(\d{1,18})\r\n")
+
+
+class CommandSearch:
+    """Searches ``stock`` for commands with a ``known`` name (upper case)."""
+
+    def __init__(self, stock: Stock, known: Container[bytes] = COMMON_COMMANDS) -> None:
+        self.stock = stock
+        self._known = known
+
+    def find(self, at: int, *, before: int | None = None, beyond: int = -1) -> tuple[int | None, bool]:
+        """Return the first whole command behind ``at`` that is no part of a payload, and whether the search gave up.
+
+        It has to lie before ``before``, and the records from there on have to reach beyond ``beyond``.
+        """
+        limit = self.stock.size if before is None else before
+        payloads = _Payloads(self.stock, at, limit) if before is None else None
+        while True:
+            view = self.stock.view(at)
+            view.window.peek(0, 1)  # it searches behind the first byte that is there
+            found = Scanner(view.window).resync(self._known)
+            if found < 0:
+                return None, found == EXHAUSTED
+            candidate = found + view.shift
+            if candidate >= limit:
+                return None, False
+            skip = None if payloads is None else payloads.end_around(candidate)
+            if skip is not None:
+                at = skip - 1
+                continue
+            header = _HEADER.search(self.stock.read(max(0, candidate - _LONGEST_SIZE), min(candidate, _LONGEST_SIZE)))
+            if header is not None:
+                at = self._end_of_payload(candidate, int(header[1]))
+                continue
+            stop = self.chain(candidate)
+            if beyond >= 0:
+                if stop > beyond and not (stop < self.stock.size and self._ends_argument(stop)):
+                    return candidate, False
+                at = candidate
+            elif stop < self.stock.size and (self._ends_argument(stop) or self._is_doubtful(candidate, stop)):
+                at = max(candidate, stop - 1)
+            else:
+                return candidate, False
+
+    def _end_of_payload(self, at: int, size: int) -> int:
+        """Return where to search behind commands that are a payload, of about that size, from its beginning on."""
+        view = self.stock.view(at, min(self.stock.size, at + size + _NEAR))
+        scanner = Scanner(view.window)
+        ends = []
+        status = PAUSED
+        while status == PAUSED:
+            status = scanner.run()
+            ends += [offset + view.shift for offset in scanner.take()[1]]
+        ends.append(view.at)
+        near = [end for end in ends if abs(end - at - size) <= _NEAR]
+        if near and near[0] > at:
+            return near[0] - 1
+        if view.at < at + size and self.stock.read(view.at, 2) != b"\r\n":
+            # The damage is within: only the size says where the payload ends.
+            return max(at, at + size - _NEAR)
+        return at
+
+    def chain(self, at: int) -> int:
+        """Return how far sound records follow one another from ``at`` on."""
+        view = self.stock.view(at)
+        scanner = Scanner(view.window)
+        while scanner.check() == PAUSED:
+            pass
+        return view.at
+
+    def _ends_argument(self, at: int) -> bool:
+        """Whether the line end of an argument is at ``at``: then the records before it were its payload."""
+        return self.stock.read(at, 2) == b"\r\n"
+
+    def _is_doubtful(self, at: int, stop: int) -> bool:
+        """Whether the few records between two offsets lead to what is no record: they may be a payload."""
+        return stop - at < _FEW and self.stock.read(stop, 1) not in {b"*", b"#", b"$"}
+
+
+class _Payloads:
+    """The arguments of a damaged record that are framed soundly, found as far as they are asked for."""
+
+    def __init__(self, stock: Stock, at: int, stop: int) -> None:
+        self._stock = stock
+        self._at = at
+        self._stop = stop
+        self._last = (-1, -1)
+
+    def end_around(self, at: int) -> int | None:
+        """Return the end of the argument that ``at`` lies in, None if it lies in none. Asked for in rising order."""
+        while self._at < at and self._last[1] <= at:
+            data = self._stock.read(self._at, _PIECE)
+            match = _SIZE.search(data)
+            if match is None or self._at + match.start() >= at:
+                if len(data) < _PIECE or match is not None:
+                    break
+                self._at += _PIECE - _LONGEST_SIZE
+                continue
+            begin = self._at + match.end()
+            stop = begin + int(match[1])
+            behind = self._stock.read(stop, 3) if stop < self._stock.size else b""
+            if behind[:2] == b"\r\n" and behind[2:] in {b"", b"$", b"*", b"#"}:
+                self._last = (begin, stop)
+                self._at = stop
+            else:
+                self._at = begin
+        return self._last[1] if self._last[0] <= at < self._last[1] else None

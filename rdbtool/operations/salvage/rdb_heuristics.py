@@ -1,0 +1,83 @@
+"""Signs of damage in an RDB, and of what was there: NUL bytes, beginnings of records, the database behind a gap."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from rdbtool._codec.filters.selection import Selection
+from rdbtool._codec.sinks.records import Records
+from rdbtool.core.errors import FormatError
+from rdbtool.model import KeyRecord
+from rdbtool.operations.salvage.rdb_walker import Walker, is_plausible, read_head, read_key, read_length
+
+if TYPE_CHECKING:
+    from rdbtool.operations.salvage.input import Stock
+    from rdbtool.operations.salvage.rdb_walker import Form, Place
+
+#: NUL bytes in a row that are looked at: they read as records without key and value, of three bytes each.
+_ZEROS: Final = bytes(6)
+_EMPTY_RECORD: Final = 3
+
+#: Types and opcodes from here on can only be opcodes.
+_FIRST_OPCODE: Final = 242
+
+_RESIZEDB: Final = 0xFB
+
+#: Bytes of opcodes that a record can begin with.
+_OPCODES: Final = 9
+
+
+def find_zeros(stock: Stock, form: Form, begin: Place, stop: int) -> Place | None:
+    """Return where NUL bytes were read as records, two or more of them, in a piece; None if nowhere."""
+    if not stock.has(_ZEROS, begin.at, stop):
+        return None
+    walker = Walker(stock, form, begin, stop=stop)
+    nameless = Selection(patterns=[re.compile(rb"\A\Z")])
+    records = Records()
+    walker.decoder.run(records, nameless)
+    before: KeyRecord | None = None
+    for record in records.take():
+        assert isinstance(record, KeyRecord)
+        if record.stop - record.start == _EMPTY_RECORD:
+            if before is not None and before.stop == record.start:
+                return begin._replace(at=before.start + walker.view.shift, db=before.db)
+            before = record
+    return None
+
+
+def begins_record(stock: Stock, form: Form, at: int, stop: int, *, is_last: bool) -> bool:
+    """Whether the bytes from ``at`` to ``stop`` look like a record, or an opcode, of which something is wrong."""
+    first = stock.read(at, 1)
+    if first >= bytes([_FIRST_OPCODE]) or stock.read(stop, 1) == bytes([_RESIZEDB]):
+        return True
+    head = read_head(stock, form, at)
+    if head is not None and head.is_plausible and head.value_at <= stop:
+        return True
+    if head is None and is_last and first and first[0] in form.codes:
+        return stop - at < _OPCODES  # cut within its key
+    key = read_key(stock, at + 1)
+    return key is not None and is_plausible(key[0]) and key[1] <= stop
+
+
+def db_behind(stock: Stock, at: int, stop: int, db: int) -> int:
+    """Return the database behind a lost range: another one if table sizes follow, whose SELECTDB was lost."""
+    if stock.read(stop, 1) != bytes([_RESIZEDB]):
+        return db
+    for size in (1, 2, 5):
+        length = read_length(stock.read(stop - size, size)) if stop - size >= at else None
+        if length is not None and length[1] == size and db < length[0] < 1 << 16:
+            return length[0]
+    return db + 1
+
+
+def describe_fault(fault: Exception | None) -> str:
+    """Return in a clause what is wrong."""
+    if isinstance(fault, FormatError):
+        return f"expected {fault.expected}, found {fault.found} ({fault.code})"
+    return "a record that cannot be read" if fault is None else str(fault)
+
+
+def is_end_of_data(fault: Exception | None) -> bool:
+    """Whether the data ends inside of a record."""
+    return isinstance(fault, FormatError) and fault.code == "RDB101"

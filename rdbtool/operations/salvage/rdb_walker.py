@@ -1,0 +1,264 @@
+"""Walks over the items of an RDB from any place, and reads just enough of them to name a key.
+
+The compiled decoder does the work: it is given a window that begins with the header and goes on wherever an item
+is believed to begin.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rdbtool._codec.decode.decoder import DECLINED, ENDED, Decoder
+from rdbtool._codec.filters.selection import Selection
+from rdbtool._codec.sink import Null
+from rdbtool.core.errors import FormatError, LimitError, RdbToolError, UnsupportedError
+from rdbtool.core.rdb_types import CHECKSUM_SINCE, value_types
+from rdbtool.io.lzf import inflate
+
+if TYPE_CHECKING:
+    from rdbtool._codec.sink import Sink
+    from rdbtool.operations.salvage.input import Stock
+
+_EXPIRE_MS, _EXPIRE, _FREQ, _IDLE, _END = 252, 253, 249, 248, 255
+
+#: Bytes of a key that is read to be named.
+_LONGEST_KEY: Final = 1 << 16
+
+#: First bytes of strings that are stored as numbers.
+_NUMBERS: Final = frozenset((0xC0, 0xC1, 0xC2))
+
+#: The first byte of a compressed string.
+_LZF: Final = 0xC3
+
+#: The limit of a selection that is counted up to it from below.
+_MANY: Final = 1 << 40
+
+_NULL: Final = Null()
+
+
+class Form(NamedTuple):
+    """What a walk has to know: the magic and version that items are read by, and bounds.
+
+    ``max_inflate`` bounds an inflated string in bytes. ``embedded``: commands follow the RDB.
+    """
+
+    magic: str
+    version: int
+    max_inflate: int
+    embedded: bool = False
+
+    @property
+    def head(self) -> bytes:
+        """The nine bytes that an RDB of this form begins with."""
+        return f"{self.magic}{self.version:0{9 - len(self.magic)}}".encode()
+
+    @property
+    def codes(self) -> frozenset[int]:
+        """The numbers of the value types."""
+        return frozenset(value_types(self.magic))
+
+    @property
+    def trailer(self) -> int:
+        """Size of the checksum behind the end mark, in bytes."""
+        return 8 if self.version >= CHECKSUM_SINCE else 0
+
+
+class Place(NamedTuple):
+    """The beginning of an item, and what has to be known of what precedes it. ``is_first``: no key does."""
+
+    at: int
+    db: int = 0
+    templates: dict[int, tuple[bytes, ...]] = {}  # noqa: RUF012 - never changed
+    fork: str | None = None
+    is_first: bool = False
+
+
+class Walker:
+    """A decoder that stands in front of an item at ``place``; ``stop`` is where the data ends."""
+
+    def __init__(
+        self, stock: Stock, form: Form, place: Place, *, stop: int | None = None, limit: int | None = None
+    ) -> None:
+        self.stock = stock
+        self.form = form
+        self.stop = stock.size if stop is None else stop
+        self.view = stock.view(place.at, self.stop, head=form.head, limit=limit)
+        self.decoder = Decoder(self.view.window, form.max_inflate)
+        self.decoder.embedded = True
+        # It counts on the window to hold something.
+        self.view.window.peek(0, 9)
+        self.decoder.set_format(form.magic, form.version)
+        self.decoder.enter(place.db)
+        self.decoder.templates.update(place.templates)
+        self.decoder.fork = place.fork
+        self.decoder.is_inside = not place.is_first
+        self._selection = Selection(limit=_MANY)
+
+    @property
+    def at(self) -> int:
+        """Offset of the item at hand: of a record, that of its first opcode."""
+        pending = self.decoder.pending_start
+        return self.view.at if pending < 0 else pending + self.view.shift
+
+    @property
+    def place(self) -> Place:
+        """Where the walk is now."""
+        decoder = self.decoder
+        is_first = not decoder.is_inside and not decoder.keys
+        return Place(self.at, decoder.db, dict(decoder.templates), decoder.fork, is_first)
+
+    def step(self, records: int = 1, sink: Sink = _NULL) -> int:
+        """Pass over up to so many records; return the decoder's status: PAUSED when all of them were there."""
+        self._selection.taken = _MANY - records
+        return self.decoder.run(sink, self._selection)
+
+    def stands_at_end(self, status: int) -> bool:
+        """Whether what stopped the walk is the end mark of the whole file, be its checksum right or wrong."""
+        return status == ENDED or (status == DECLINED and is_end(self.stock, self.form, self.view.at, self.stop))
+
+    def explain(self) -> FormatError | LimitError | None:
+        """Return why the item at hand was declined, in the grammar's words; None if the grammar takes it.
+
+        Raises UnsupportedError where it is not damage: a number of another product, which the file names.
+        """
+        from rdbtool.grammar import FileState, read_item  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
+        from rdbtool.reader.open.windows import WindowStream  # noqa: PLC0415 - likewise
+
+        state = FileState(
+            self.decoder.magic,
+            self.decoder.version,
+            db=self.decoder.db,
+            templates=self.decoder.templates,
+            fork=self.decoder.fork,
+            records=self.decoder.keys + self.decoder.is_inside,
+            max_inflate=self.form.max_inflate,
+            crc_at=self.view.window.checksum_up_to,
+            embedded=True,
+        )
+        try:
+            read_item(WindowStream(self.view.window), state)
+        except FormatError as error:
+            error.at += self.view.shift
+            return error
+        except LimitError as error:
+            return error
+        except UnsupportedError as error:
+            if self.decoder.fork is not None:
+                words = f"data that only {self.decoder.fork} can read, so the file cannot be repaired here"
+                raise UnsupportedError(f"{self.stock.name}: at {self.at:#x}: {words}") from None
+            return FormatError("RDB105", self.at, "a value that can be read", str(error))
+        except RdbToolError as error:
+            return FormatError("RDB105", self.at, "a value that can be read", str(error))
+        return None
+
+    def outer_stop(self) -> int | None:
+        """Return where the record at hand ends by the strings that hold its value; None if those are damaged too."""
+        from rdbtool.grammar import FileState  # noqa: PLC0415 - as in explain
+        from rdbtool.grammar.outer import read_outer  # noqa: PLC0415 - likewise
+        from rdbtool.reader.open.windows import WindowStream  # noqa: PLC0415 - likewise
+
+        state = FileState(self.decoder.magic, self.decoder.version, max_inflate=self.form.max_inflate, embedded=True)
+        try:
+            outer = read_outer(WindowStream(self.view.window), state)
+        except RdbToolError:
+            return None
+        return None if outer is None else outer.stop + self.view.shift
+
+
+def is_end(stock: Stock, form: Form, at: int, stop: int) -> bool:
+    """Whether the end mark of the whole data is at ``at``, judged by what follows it: nothing, or commands."""
+    data = stock.read(at, 2 + form.trailer)
+    if data[:1] != b"\xff":
+        return False
+    rest = stop - at - 1 - form.trailer
+    return rest <= 0 if not form.embedded else rest <= 0 or data[1 + form.trailer :] in {b"*", b"#"}
+
+
+def is_plausible(key: bytes) -> bool:
+    """Whether a key is what people and programs call keys: text, without control characters."""
+    try:
+        return bool(key) and key.decode().isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
+class Head(NamedTuple):
+    """The beginning of a record: its key, as a number or not, and the offset of the value behind it."""
+
+    code: int
+    key: bytes
+    value_at: int
+    is_number: bool = False
+
+    @property
+    def is_plausible(self) -> bool:
+        """Whether the key looks like one. Numbers are keys now and then, and members and values all the time."""
+        return not self.is_number and is_plausible(self.key)
+
+
+def read_head(stock: Stock, form: Form, at: int) -> Head | None:
+    """Read the type and key of a record whose first opcode, or type, is at ``at``; None if there is none."""
+    for _ in itertools.repeat(None, 8):
+        code = stock.read(at, 1)[:1]
+        if not code:
+            return None
+        match code[0]:
+            case 252:
+                at += 9
+            case 253:
+                at += 5
+            case 249:
+                at += 2
+            case 248:
+                length = read_length(stock.read(at + 1, 9))
+                if length is None:
+                    return None
+                at += 1 + length[1]
+            case number:
+                if number not in value_types(form.magic):
+                    return None
+                found = read_key(stock, at + 1)
+                return None if found is None else Head(number, *found, stock.read(at + 1, 1)[0] in _NUMBERS)
+    return None
+
+
+def read_key(stock: Stock, at: int) -> tuple[bytes, int] | None:
+    """Read a string at ``at``: its value and the offset behind it; None if there is none, or only a very long one."""
+    data = stock.read(at, 24)
+    if not data:
+        return None
+    if data[0] in {0xC0, 0xC1, 0xC2}:
+        size = 1 << (data[0] - 0xC0)
+        text = str(int.from_bytes(data[1 : 1 + size], "little", signed=True)).encode()
+        return (text, at + 1 + size) if len(data) > size else None
+    if data[0] == _LZF:
+        return _read_packed(stock, at, data)
+    length = read_length(data)
+    if length is None or length[0] > _LONGEST_KEY or data[0] >= 0xC0:
+        return None
+    key = stock.read(at + length[1], length[0])
+    return (key, at + length[1] + length[0]) if len(key) == length[0] else None
+
+
+def _read_packed(stock: Stock, at: int, data: bytes) -> tuple[bytes, int] | None:
+    packed = read_length(data[1:])
+    full = None if packed is None else read_length(data[1 + packed[1] :])
+    if packed is None or full is None or max(packed[0], full[0]) > _LONGEST_KEY:
+        return None
+    begin = at + 1 + packed[1] + full[1]
+    try:
+        return inflate(stock.read(begin, packed[0]), full[0], limit=_LONGEST_KEY), begin + packed[0]
+    except ValueError:
+        return None
+
+
+def read_length(data: bytes) -> tuple[int, int] | None:
+    """Read a length: its value and the number of bytes it takes; None if there is none."""
+    if not data:
+        return None
+    size = {0: 1, 1: 2}.get(data[0] >> 6) or {0x80: 5, 0x81: 9}.get(data[0], 0)
+    if not size or len(data) < size:
+        return None
+    number = int.from_bytes(data[:size], "big")
+    return (number & 0x3FFF if size == 2 else int.from_bytes(data[1:size], "big") if size > 2 else number), size

@@ -1,0 +1,1 @@
+"""Checks a file and returns a Verdict."""

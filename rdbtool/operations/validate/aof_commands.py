@@ -1,0 +1,280 @@
+"""Rules of logs that are about more than bytes: commands and their arguments, times, files beside the manifest.
+
+Nothing is executed here. Which commands a log consists of was counted while it was read (``reader.aof.command_stats``),
+so each name is judged once: does the server have it, and can it be called with so many arguments?
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rdbtool.core.findings import Finding, what_servers_do
+from rdbtool.core.manifest import Manifest
+from rdbtool.core.products import BY_COMMAND, Product
+from rdbtool.core.servers import Rules
+from rdbtool.engine.table import COMMANDS, Command, known_names
+from rdbtool.reader.aof.command_stats import Call, Use, Uses
+from rdbtool.reader.open.parts import Part
+
+if TYPE_CHECKING:
+    from rdbtool.engine.engine import Engine
+
+#: The table has them when all families are loaded; a log is read before.
+CONTAINERS: Final = frozenset(
+    b"ACL BACKUP CLIENT CLUSTER COMMAND COMMANDLOG CONFIG FUNCTION HIMPORT HOTKEYS LATENCY MEMORY MODULE OBJECT PUBSUB "
+    b"SCRIPT SLOWLOG XGROUP XINFO".split()
+)
+
+
+def _leave_to_replay(_engine: Engine, _argv: Sequence[bytes]) -> None:
+    """Do nothing: the replay executes transactions."""
+
+
+#: Commands of the log itself, which the table leaves to the replay.
+_OWN: Final = {
+    b"MULTI": Command("MULTI", 1, "1.2.0", "7.2.0", _leave_to_replay),
+    b"EXEC": Command("EXEC", 1, "1.2.0", "7.2.0", _leave_to_replay),
+    b"DISCARD": Command("DISCARD", 1, "2.0.0", "7.2.0", _leave_to_replay),
+}
+
+#: Where to look first for names with such a letter: most logs need a few families, and all of them take a while.
+_LIKELY: Final = {
+    b"H": ("hashes", "hashttl"),
+    b"K": ("keydb",),
+    b"L": ("lists",),
+    b"R": ("lists",),
+    b"S": ("sets", "server"),
+    b"X": ("streams", "groups", "claims"),
+    b"Z": ("zsets", "zstores"),
+}
+
+_TEMPORARY: Final = "temp-"
+
+_REFUSES: Final = "The server refuses to start."
+
+
+class KnownNames:
+    """The names of all commands, in upper case, and ``also``; loaded when somebody asks for one."""
+
+    def __init__(self, also: Iterable[bytes] = ()) -> None:
+        self._names: frozenset[bytes] | None = None
+        self._also = frozenset(also)
+
+    def __contains__(self, name: object) -> bool:
+        if self._names is None:
+            load_commands(None)
+            self._names = known_names() | frozenset(COMMANDS) | self._also
+        return name in self._names
+
+
+class Grader:
+    """Gives findings their severity: its own, or, where a server is asked, whether that one refuses the log."""
+
+    def __init__(self, rules: Rules, *, is_server_level: bool, is_asked_for: bool, writer: Rules | None) -> None:
+        self.rules = rules
+        #: The rules were asked for, and are not those of a writer who may have been followed by a later one.
+        self.is_asked_for = is_asked_for
+        #: The server that the snapshot names, if it names one: a later one may have gone on with the log.
+        self.writer = writer
+        self.is_server_level = is_server_level
+
+    def severity(self, own: str, *, refused: bool) -> str:
+        """Return the severity of a finding that servers of ``rules`` refuse, or do not."""
+        if self.is_server_level:
+            return "error" if refused else "note"
+        return "error" if refused else own
+
+    def is_redis_before(self, major: int, minor: int = 0) -> bool:
+        """Whether the server is a Redis of an earlier version."""
+        return not self.rules.has((major, minor))
+
+    @property
+    def counts_arguments(self) -> bool:
+        """Whether the server compares the number of arguments while it loads a log (format C2)."""
+        return self.rules.has(None, (9, 1))
+
+
+def load_commands(names: Iterable[bytes] | None) -> None:
+    """Fill the table of commands, family by family, until it has all ``names``; None: all families."""
+    from rdbtool.engine.engine import FAMILIES  # noqa: PLC0415 - together with the families
+
+    wanted = None if names is None else {name for name in names if name not in _OWN}
+    likely = {"strings": 0} | {family: 0 for name in wanted or () for family in _LIKELY.get(name[:1], ())}
+    for family in (*likely, *FAMILIES):
+        if wanted is not None and all(name in COMMANDS for name in wanted):
+            return
+        importlib.import_module(f"rdbtool.engine.commands.{family}")
+
+
+def judge_commands(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tuple[Finding, int]]:
+    """Yield findings about the names of commands and their arguments, each with how many calls it is about."""
+    load_commands(uses.by_name)
+    for name, use in uses.by_name.items():
+        row = _row(name)
+        if row is None:
+            yield _unknown(use, name, parts, grader), use.calls
+            continue
+        if name == b"DISCARD":
+            severity = grader.severity("warning", refused=False)
+            message = f"DISCARD{_times(use)}: servers write transactions that were executed"
+            server = what_servers_do("CMD206")
+            yield Finding("CMD206", severity, *_at(use.first, parts), message, server, use.first.number), use.calls
+        yield from ((finding, 1) for finding in _judge(name, use, row, parts, grader))
+    if uses.others:
+        message = f"{uses.others:,} more calls of commands that no server has"
+        yield Finding("CMD201", "error", parts[-1].name, 0, message, what_servers_do("CMD201")), uses.others
+
+
+def list_uses(uses: Uses) -> Iterator[tuple[Command, Call]]:
+    """Yield the commands of Redis and Valkey that a log uses, in the order of the log, and the first call of each."""
+    load_commands(uses.by_name)
+    for name, use in sorted(uses.by_name.items(), key=lambda item: item[1].first.number):
+        row = _row(name)
+        if row is not None and row.is_of_servers:
+            yield row, use.first
+
+
+def find_product(uses: Uses) -> tuple[Product, str, Call] | None:
+    """Return the product that a command gives away, the name of the command and its first call; None for none."""
+    found = [(use.first.number, name) for name, use in uses.by_name.items() if name in BY_COMMAND]
+    if not found:
+        return None
+    _, name = min(found)
+    return BY_COMMAND[name], _show(name), uses.by_name[name].first
+
+
+def _row(name: bytes) -> Command | None:
+    return _OWN.get(name) or COMMANDS.get(name)
+
+
+def _unknown(use: Use, name: bytes, parts: list[Part], grader: Grader) -> Finding:
+    is_passed_over = b" " in name and grader.is_redis_before(7)
+    if b"." in name and b" " not in name:
+        # Modules name their commands so. Whether the server has the module is no question of the AOF's.
+        message = f"{_show(use.name)}{_times(use)}: needs a module that has {_show(use.name)}"
+        severity = grader.severity("warning", refused=grader.is_server_level)
+        server = "A server without it refuses to start."
+        return Finding("CMD201", severity, *_at(use.first, parts), message, server, use.first.number)
+    message = f"unknown command {_show(use.name)}{_times(use)}"
+    server = "The server goes on without a word." if is_passed_over else _REFUSES
+    severity = grader.severity("error", refused=not is_passed_over)
+    return Finding("CMD201", severity, *_at(use.first, parts), message, server, use.first.number)
+
+
+def _judge(key: bytes, use: Use, row: Command, parts: list[Part], grader: Grader) -> Iterator[Finding]:
+    name = _show(use.name)
+    product = BY_COMMAND.get(key)
+    if product is not None:
+        message = f"{name}{_times(use)}: a command of {product.name}, which Redis and Valkey do not have"
+        severity = grader.severity("note", refused=grader.is_asked_for)
+        does = _REFUSES if grader.is_asked_for else "Redis and Valkey refuse to start."
+        yield Finding("AOF202", severity, *_at(use.first, parts), message, does, use.first.number)
+        return
+    server = grader.rules if grader.is_asked_for else grader.writer
+    if server is not None and not server.has(row.since.redis, row.since.valkey):
+        since = row.redis if server.family == "redis" else row.valkey
+        when = f"has it since {since}" if since else "has no such command"
+        this = "this is" if grader.is_asked_for else "the snapshot was written by"
+        message = f"{name}{_times(use)}: {server.family.capitalize()} {when}, {this} {server}"
+        severity = grader.severity("note", refused=grader.is_asked_for)
+        does = _REFUSES if grader.is_asked_for else "A server without it refuses to start."
+        yield Finding("AOF202", severity, *_at(use.first, parts), message, does, use.first.number)
+    least = abs(row.arity)
+    refuses = grader.counts_arguments
+    if use.fewest.argc < least:
+        message = f"{name} with {_arguments(use.fewest)}, expected {'at least ' if row.arity < 0 else ''}{least - 1}"
+        does = "The server executes the command with arguments that are not there."
+        severity = grader.severity("error", refused=refuses)
+        does = _REFUSES if refuses else does
+        yield Finding("CMD202", severity, *_at(use.fewest, parts), message, does, use.fewest.number)
+    if row.arity > 0 and use.most.argc > least:
+        message = f"{name} with {_arguments(use.most)}, expected {least - 1}"
+        does = "The server executes the command and passes over the rest."
+        severity = grader.severity("warning", refused=refuses)
+        does = _REFUSES if refuses else does
+        yield Finding("AOF201", severity, *_at(use.most, parts), message, does, use.most.number)
+
+
+def judge_times(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tuple[Finding, int]]:
+    """Yield findings about annotations, each with how many lines it is about."""
+    for index, at in uses.annotations.items():
+        if grader.is_redis_before(7) and grader.is_asked_for:
+            message = f"an annotation, which {grader.rules} does not know"
+            yield Finding("AOF206", "error", parts[index].name, at, message, "The server exits."), 1
+            break
+    for index, fall in uses.falls.items():
+        more = f", and {fall.times - 1:,} more" if fall.times > 1 else ""
+        message = f"expected a time from {fall.earlier} on, found {fall.later}{more}"
+        severity = grader.severity("warning", refused=False)
+        yield Finding("AOF203", severity, parts[index].name, fall.at, message, what_servers_do("AOF203")), fall.times
+
+
+def judge_manifest(manifest: Manifest, grader: Grader) -> Iterator[Finding]:
+    """Yield findings about what a sound manifest says, and about the files beside it."""
+
+    def finding(code: str, own: str, at: int, message: str, *, refused: bool = False, part: str = "") -> Finding:
+        severity = grader.severity(own, refused=refused)
+        return Finding(code, severity, part or manifest.path, at, message, what_servers_do(code))
+
+    if grader.is_redis_before(7) and grader.is_asked_for:
+        # It does not refuse: it starts without the data, which is not what anybody asks for.
+        yield finding("AOF207", "error", 0, f"a manifest, which {grader.rules} does not know", refused=True)
+    if not manifest.loaded:
+        yield finding("MAN105", "warning", 0, "expected a base or an increment, found none")
+    base, incrs = manifest.base, manifest.incrs
+    if base is None and incrs:
+        yield finding("MAN107", "warning", incrs[0].at, f"no base in front of increment {incrs[0].seq}")
+    if base is not None and manifest.entries[0] is not base:
+        yield finding("MAN104", "note", base.at, f"the base {base.name} stands in line {base.line}")
+    for before, entry in pairwise(incrs):
+        if entry.seq > before.seq + 1:
+            message = f"expected increment {before.seq + 1} behind {before.seq}, found {entry.seq}"
+            yield finding("MAN106", "warning", entry.at, message)
+    for code, own, name, message in _beside(manifest):
+        yield finding(code, own, 0, message, part=name)
+
+
+def _beside(manifest: Manifest) -> Iterator[tuple[str, str, str, str]]:
+    """Yield (code, severity, file, message) for files in the directory of a manifest that are not loaded."""
+    path = Path(manifest.path)
+    stem = path.name.removesuffix(".manifest")
+    numbered = re.compile(re.escape(stem) + r"\.\d+\.(base|incr)\.(rdb|aof)")
+    loaded = {entry.name for entry in manifest.loaded}
+    history = {entry.name for entry in manifest.history}
+    try:
+        names = sorted(inner.name for inner in path.parent.iterdir())
+    except OSError:
+        # Its files could be opened; a directory that cannot be listed is no fault of the log.
+        return
+    for name in names:
+        if name in loaded or name == path.name:
+            continue
+        if name in history:
+            yield "MAN103", "note", name, "the file of an earlier log is still there"
+        elif name.startswith(_TEMPORARY):
+            yield "MAN102", "note", name, "a temporary file: a rewrite is under way or was interrupted"
+        elif name == stem or numbered.fullmatch(name):
+            yield "MAN101", "warning", name, "named as a part of this log, but not in the manifest"
+
+
+def _at(call: Call, parts: list[Part]) -> tuple[str, int]:
+    return parts[call.part].name, call.at
+
+
+def _times(use: Use) -> str:
+    return "" if use.calls == 1 else f", the first of {use.calls:,}"
+
+
+def _arguments(call: Call) -> str:
+    return f"{call.argc - 1} argument{'' if call.argc == 2 else 's'}"
+
+
+def _show(name: bytes) -> str:
+    """Return a name of a command in printable ASCII."""
+    text = "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in name[:40])
+    return f"{text}…" if len(name) > 40 else text

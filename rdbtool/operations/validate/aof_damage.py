@@ -1,0 +1,98 @@
+"""Damage of a log as findings: how the log goes on behind it, and what servers make of it (format C2).
+
+Servers cannot tell a cut tail from a length that lies; here the rest was searched for sound commands, so each finding
+says which of the two it is, and how much a server would cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from rdbtool.core.errors import FormatError
+from rdbtool.core.findings import Finding
+from rdbtool.operations.validate.aof_commands import Grader
+from rdbtool.operations.validate.verdict import describe_fault
+from rdbtool.reader.aof.tail import Tail
+from rdbtool.reader.open.parts import Part
+
+#: Damage that a server takes for a tail that was cut.
+_LOOKS_CUT: Final = frozenset({"AOF101", "AOF110"})
+
+_MIDDLE: Final = "The server exits: only the last file of a log may be cut."
+
+
+def judge_faults(
+    faults: list[tuple[FormatError, Tail]], parts: list[Part], snapshots: dict[int, int], grader: Grader
+) -> Iterator[Finding]:
+    """Yield the damage at which reading stopped or was resumed, in the order of the log.
+
+    ``snapshots`` maps the index of a part to the offset behind its RDB. Where a server is asked, the first damage
+    decides: what it takes for a cut tail ends its reading, so that it never meets the rest.
+    """
+    is_over = False
+    for fault, tail in faults:
+        part = parts[tail.part]
+        is_last = tail.part == len(parts) - 1
+        is_cut = fault.code in _LOOKS_CUT and is_last and not grader.is_redis_before(2, 8)
+        finding = describe_fault(fault, part.name)
+        severity = grader.severity("error", refused=not is_cut and not is_over)
+        is_over = is_over or is_cut
+        behind_snapshot = snapshots.get(tail.part) == tail.at
+        server = finding.server
+        if fault.code in _LOOKS_CUT:
+            server = _cut(fault, tail, grader, behind_snapshot=behind_snapshot) if is_last else _MIDDLE
+        yield finding._replace(
+            severity=severity, message=f"{finding.message}; {_rest(tail)}", server=server, number=None
+        )
+
+
+def judge_deviations(deviations: list[FormatError], count: int, parts: list[Part]) -> Iterator[tuple[Finding, int]]:
+    """Yield what a server puts up with and only a server would, as notes; the last one stands for what was not kept."""
+    for index, fault in enumerate(deviations):
+        name = next((part.name for part in parts if fault.where.source in (part.path, part.name)), parts[-1].name)
+        finding = describe_fault(fault, name)
+        is_last = index == len(deviations) - 1
+        yield finding._replace(severity="note"), count - index if is_last else 1
+
+
+def _rest(tail: Tail) -> str:
+    """Say how the log goes on behind damage."""
+    if tail.next_good is not None:
+        return f"sound commands go on at {tail.next_good:#x}, {_bytes(tail.next_good - tail.at)} behind {tail.at:#x}"
+    size = "the rest" if tail.size is None else f"the last {_bytes(tail.size)}"
+    lost = f", {_commands(tail.lost)} among them" if tail.lost else ""
+    words = {
+        "nul-padding": f"nothing but NUL bytes up to the end, sound up to {tail.at:#x}",
+        "truncated": f"a cut tail: {size} from {tail.at:#x} on",
+        "truncated-in-multi": f"a cut tail: {size} from {tail.at:#x} on{lost}",
+    }
+    return words.get(tail.state, f"no sound command follows: {size} from {tail.at:#x} on{lost}")
+
+
+def _cut(fault: FormatError, tail: Tail, grader: Grader, *, behind_snapshot: bool) -> str:
+    """Say what a server cuts off the last file of a log, whose aof-load-truncated is on."""
+    if grader.is_redis_before(2, 8):
+        return "The server exits."
+    is_redis = grader.rules.family == "redis"
+    if fault.code == "AOF101" and is_redis and behind_snapshot and not grader.is_redis_before(4):
+        return "The server cuts the file to 0 bytes, its snapshot included, and starts."
+    if tail.next_good is not None:
+        return f"The server cuts the file at {tail.at:#x}, with all that follows, and starts."
+    if tail.state == "truncated-in-multi":
+        if grader.is_redis_before(4):
+            return "The server executes the whole commands of the transaction, cuts the file behind them and starts."
+        if fault.code == "AOF101" and is_redis:
+            return (
+                "The server cuts the file inside the transaction and starts; at the next start it drops all that was "
+                "written since."
+            )
+    return f"The server cuts the file to {_bytes(tail.at)} and starts, unless its aof-load-truncated is off."
+
+
+def _bytes(count: int) -> str:
+    return f"{count:,} byte{'' if count == 1 else 's'}"
+
+
+def _commands(count: int) -> str:
+    return f"{count:,} whole command{'' if count == 1 else 's'}"

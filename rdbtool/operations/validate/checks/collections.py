@@ -1,0 +1,139 @@
+"""Rules of lists, sets, sorted sets, hashes, arrays and vector sets: duplicates, order, NaN, emptiness.
+
+Whether a server notices depends on how it loads the type: it builds tables and notices duplicates on the way,
+converts ziplists and zipmaps entry by entry (Redis 7.0 and later), and takes listpacks as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rdbtool._codec.sinks.check import Flagged
+from rdbtool.operations.validate.checks.rule import Loading, Rule, always, indexed, never, only_deep, quoted, whole
+
+#: Types that servers from Redis 7.0 on convert when they load them: zipmap, ziplists.
+_CONVERTED: Final = frozenset({9, 12, 13})
+
+#: Packed types that servers take as they are: intset, listpacks.
+_TAKEN: Final = frozenset({11, 16, 17, 20, 23, 25, 29, 30})
+
+_HASH: Final = 4
+_ZIPMAP: Final = 9
+
+
+def refuses_duplicate(loading: Loading) -> bool:
+    """Whether a server notices a member or a field that stands twice."""
+    if loading.type_code in _CONVERTED:
+        return loading.is_since((7, 0), (0, 0))
+    # Small hashes are packed while they are read, and looked through only where all is.
+    if loading.type_code in _TAKEN or (loading.type_code == _HASH and loading.is_small):
+        return loading.is_since(None, (9, 1))
+    return loading.is_since((6, 2), (0, 0))
+
+
+def refuses_nan(loading: Loading) -> bool:
+    """Whether a server notices a score that is no number: Redis not in packed sorted sets."""
+    if loading.type_code in {12, 17}:
+        return loading.is_since(None, (9, 1))
+    return loading.is_since((6, 2), (0, 0))
+
+
+def refuses_empty(loading: Loading) -> bool:
+    """Whether a server refuses a collection without elements: only a zipmap, which is converted."""
+    return loading.type_code == _ZIPMAP and loading.is_since((7, 0), (0, 0))
+
+
+def _twice(word: str) -> Rule:
+    codes = {"member": "RDB311", "field": "RDB312"}
+    return Rule(
+        codes[word],
+        "error",
+        lambda row: f"expected each {word} once, but {quoted(row.data)} stands there again",
+        indexed(word),
+        refuses_duplicate,
+    )
+
+
+def _words_of_expiry_order(row: Flagged) -> str:
+    now, before = row.facts
+    if before < 0:
+        return f"expected fields without an expiry at the end, but {quoted(row.data)} stands behind one"
+    return f"expected rising expiries, but {quoted(row.data)} expires at {now} ms, before {before} ms"
+
+
+#: What a vector set may say, by the part of it that says something else.
+_VECTORS: Final = {
+    "quantisation": "a quantisation of at most {}",
+    "dimension": "at most {} dimensions",
+    "projected dimension": "at most {} dimensions before the projection",
+    "projection": "a projection of {} bytes",
+    "count": "{} elements",
+    "vector": "a vector of {} bytes",
+    "node": "{} numbers in the node",
+}
+
+
+def _words_of_vectors(row: Flagged) -> str:
+    part, expected, found = row.facts
+    if part == "end":
+        return "expected the end of the vector set behind its last element, but more follows"
+    if expected is None:
+        return f"expected the {part} of a vector set, but it is not there"
+    return f"expected {_VECTORS[str(part)].format(expected)}, but found {found}"
+
+
+RULES: Final[dict[str, Rule]] = {
+    "empty": Rule(
+        "RDB310",
+        "error",
+        lambda row: f"expected at least one element, but the {row.kind} is empty",
+        whole,
+        refuses_empty,
+    ),
+    "duplicate-member": _twice("member"),
+    "duplicate-scored": _twice("member"),
+    "duplicate-field": _twice("field"),
+    "score-nan": Rule(
+        "RDB313",
+        "error",
+        lambda row: f"expected a score, but that of {quoted(row.data)} is not a number (NaN)",
+        indexed("member"),
+        refuses_nan,
+    ),
+    "score-order": Rule(
+        "RDB314",
+        "error",
+        lambda row: (
+            "expected members by score and name, but "
+            + (
+                f"{quoted(row.data)} with {row.facts[0]!r} stands behind {row.facts[1]!r}"
+                if row.facts[0] != row.facts[1]
+                else f"{quoted(row.data)} stands behind a later name of the same score"
+            )
+        ),
+        indexed("member"),
+        never,
+    ),
+    "intset-order": Rule(
+        "RDB315",
+        "error",
+        lambda row: f"expected rising numbers, but {row.facts[0]} stands behind {row.facts[1]}",
+        indexed("member"),
+        only_deep,
+    ),
+    "field-expiry-order": Rule("RDB316", "error", _words_of_expiry_order, indexed("field"), only_deep),
+    "duplicate-index": Rule(
+        "RDB317",
+        "error",
+        lambda row: f"expected each index once, but {row.facts[0]} stands there again",
+        indexed("item"),
+        never,
+    ),
+    "vector-set": Rule(
+        "RDB318",
+        "error",
+        _words_of_vectors,
+        lambda row: f"element[{row.at}].{row.facts[0]}" if row.at >= 0 else str(row.facts[0]),
+        always,
+    ),
+}

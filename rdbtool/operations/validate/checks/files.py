@@ -1,0 +1,261 @@
+"""Rules of what stands beside the records: databases, announced sizes, functions, aux fields, the end mark.
+
+Items are heard in the order of the file; what they come to is said as remarks, which become findings when it is
+known whose rules apply.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rdbtool.core.functions import read_header, registers_nothing
+from rdbtool.core.products import BY_AUX
+from rdbtool.core.rdb_types import CHECKSUM_SINCE, MEMBER_EXPIRY_AUX
+from rdbtool.core.servers import Rules
+from rdbtool.model import (
+    Aux,
+    End,
+    FunctionLibrary,
+    Header,
+    Item,
+    ModuleAux,
+    ProductOpcode,
+    ResizeDb,
+    SelectDb,
+    SlotInfo,
+)
+from rdbtool.operations.info.requirements import BUILT_IN
+from rdbtool.operations.validate.checks.rule import Refuses, Severity, always, never, quoted, since
+
+if TYPE_CHECKING:
+    from rdbtool.reader.rdb import Totals
+
+#: Remarks of one code that are kept; the rest is counted.
+_KEPT: Final = 100
+
+#: Databases whose announced sizes are remembered.
+_DATABASES: Final = 4096
+
+#: Milliseconds that the clock of a writer may be ahead.
+_SKEW_MS: Final = 60_000
+
+_NUMBER: Final = re.compile(rb"-?\d{1,20}")
+
+#: What servers write into their aux fields.
+_AUX_VALUES: Final[dict[bytes, re.Pattern[bytes]]] = {
+    b"redis-bits": re.compile(rb"32|64"),
+    b"ctime": re.compile(rb"\d{1,12}"),
+    b"used-mem": _NUMBER,
+    b"repl-stream-db": _NUMBER,
+    b"repl-id": re.compile(rb"[0-9a-f]{40}"),
+    b"repl-offset": _NUMBER,
+    b"aof-base": re.compile(rb"[01]"),
+    b"aof-preamble": re.compile(rb"[01]"),
+    b"redis-ver": re.compile(rb"[0-9A-Za-z.+_-]{1,64}"),
+    b"valkey-ver": re.compile(rb"[0-9A-Za-z.+_-]{1,64}"),
+}
+_SLOT_INFO: Final = re.compile(rb"\d+,\d+,\d+(,\d+)?")
+
+#: Fields whose values are programs or texts of their own, and those that other products write.
+_ANY_VALUE: Final = frozenset({b"lua", b"cluster-slot-states", b"cluster-asm-task", b"snapshot-id", *BY_AUX})
+
+
+class Remark(NamedTuple):
+    """A finding whose severity waits for the server's rules.
+
+    ``at_server_level``: its severity there, where it is neither refused by all servers of the rules nor loaded by all.
+    """
+
+    code: str
+    severity: Severity
+    offset: int
+    message: str
+    refuses: Refuses
+    db: int | None = None
+    at_server_level: Severity | None = None
+
+
+class ItemJudge:
+    """Hears the items of a file. ``remarks`` are the first of each code, ``more`` counts the others.
+
+    ``keys`` says how many records were read so far; ``databases`` is how many the server has, ``now_ms`` the time
+    (Unix ms, 0: not known).
+    """
+
+    def __init__(self, keys: Callable[[], int], databases: int, now_ms: int) -> None:
+        self.remarks: list[Remark] = []
+        self.more: Counter[tuple[Severity, Refuses]] = Counter()
+        self._times: Counter[str] = Counter()
+        self._keys = keys
+        self._databases = databases
+        self._now_ms = now_ms
+        self._db = 0
+        self._announced: dict[int, ResizeDb] = {}
+        self._slot: tuple[SlotInfo, int] | None = None
+        self._libraries: set[bytes] = set()
+        #: Where the data of a module begins, by the module's type.
+        self._modules: dict[str, int] = {}
+        self._mark: ProductOpcode | None = None
+        self._marks = 0
+
+    def hear(self, item: Item) -> None:
+        """Judge an item."""
+        if isinstance(item, Aux):
+            self._judge_aux(item)
+        elif isinstance(item, SelectDb):
+            self._judge_db(item)
+        elif isinstance(item, ResizeDb):
+            if len(self._announced) < _DATABASES:
+                self._announced[self._db] = item
+        elif isinstance(item, SlotInfo):
+            self._end_slot()
+            self._slot = item, self._keys()
+        elif isinstance(item, FunctionLibrary):
+            self._judge_library(item)
+        elif isinstance(item, ModuleAux):
+            self._modules.setdefault(item.module, item.span.start)
+        elif isinstance(item, ProductOpcode):
+            self._mark = self._mark or item
+            self._marks += 1
+        elif isinstance(item, End):
+            self._judge_end(item)
+
+    def conclude(self, header: Header, end: End | None, totals: Totals) -> None:
+        """Judge what shows at the end only."""
+        if end is not None and not end.checksum:
+            had = "version {} has none" if header.version < CHECKSUM_SINCE else "it was disabled"
+            message = f"no checksum ({had.format(header.version)}): the structure was verified, the content cannot be"
+            self.say(Remark("RDB361", "warning", end.span.start, message, never))
+        if end is not None:
+            for db, said in self._announced.items():
+                found = totals.by_db.get(db, (0, 0))
+                if (said.keys, said.expires) != found:
+                    message = (
+                        f"{said.keys} keys with {said.expires} expiries were announced, "
+                        f"there are {found[0]} with {found[1]}"
+                    )
+                    self.say(Remark("RDB351", "note", said.span.start, message, never, db))
+        modules = totals.by_kind.get("module", 0)
+        if modules:
+            message = f"{modules} values of modules were not judged in full: only their modules can"
+            self.say(Remark("RDB353", "note", 0, message, never))
+
+    def judge_product(self, *, is_asked_for: bool) -> None:
+        """Judge opcodes that only one product writes. ``is_asked_for``: a server was named whose rules apply."""
+        if self._mark is not None:
+            more = "" if self._marks == 1 else f", the first of {self._marks:,} such opcodes"
+            message = f"opcode {self._mark.name} of Redis Enterprise{more}"
+            severity: Severity = "error" if is_asked_for else "note"
+            self.say(Remark("RDB364", severity, self._mark.span.start, message, always if is_asked_for else never))
+
+    def judge_modules(self, values: Mapping[str, tuple[int, int, int]], rules: Rules) -> None:
+        """Name the modules that a server needs; ``values`` as ``Check.modules`` has them."""
+        for name in sorted({*self._modules, *values}):
+            built_in = None if name not in BUILT_IN else Rules.parse(BUILT_IN[name])
+            if built_in is not None and rules.family == built_in.family and rules >= built_in:
+                continue
+            count, start, _ = values.get(name, (0, 0, 0))
+            holds = [f"{count} value{'' if count == 1 else 's'}"] if count else []
+            if name in self._modules:
+                holds.append("data beside the keys")
+                start = self._modules[name]
+            message = f"only a server with a module of the type {quoted(name.encode())} loads this: {', '.join(holds)}"
+            self.say(Remark("RDB357", "note", start, message, never, at_server_level="warning"))
+
+    def judge_version(self, header: Header, rules: Rules) -> None:
+        """Judge whether a server that was asked for reads such a file at all."""
+        if not rules.reads(header.magic, header.version):
+            message = f"{rules} does not read {header.magic} version {header.version}"
+            self.say(Remark("RDB363", "error", 0, message, always))
+
+    def say(self, remark: Remark) -> None:
+        """Keep a remark, or count it."""
+        self._times[remark.code] += 1
+        if self._times[remark.code] <= _KEPT:
+            self.remarks.append(remark)
+        else:
+            self.more[remark.severity, remark.refuses] += 1
+
+    def _judge_db(self, item: SelectDb) -> None:
+        self._end_slot()
+        self._db = item.db
+        if item.db >= self._databases:
+            message = f"expected a database below {self._databases}, found {item.db}"
+            self.say(Remark("RDB306", "error", item.span.start, message, always, item.db))
+
+    def _judge_end(self, item: End) -> None:
+        self._end_slot()
+        if item.trailing:
+            message = f"expected nothing behind the end mark, found {item.trailing} bytes"
+            self.say(Remark("RDB362", "warning", item.span.stop, message, never))
+
+    def _end_slot(self) -> None:
+        if self._slot is None:
+            return
+        said, before = self._slot
+        self._slot = None
+        found = self._keys() - before
+        if found != said.keys:
+            message = f"{said.keys} keys were announced for slot {said.slot}, there are {found}"
+            self.say(Remark("RDB352", "note", said.span.start, message, never, self._db))
+
+    def _judge_library(self, item: FunctionLibrary) -> None:
+        at = item.span.start
+        if not item.released:
+            message = "expected a library in the form of Redis 7.0, found that of its release candidates"
+            self.say(Remark("RDB343", "error", at, message, since((7, 0))))
+            return
+        try:
+            engine, name = read_header(item.code)
+        except ValueError as error:
+            message = f"expected a first line such as #!lua name=mylib: {error}"
+            self.say(Remark("RDB341", "error", at, message, since((7, 0))))
+            return
+        if engine.lower() != b"lua":
+            message = f"expected a library for the engine lua, found {quoted(engine)}, which needs a module"
+            self.say(Remark("RDB341", "warning", at, message, since((7, 0))))
+        elif registers_nothing(item.code):
+            message = f"expected a library that registers functions, found none in {quoted(name)}"
+            self.say(Remark("RDB345", "error", at, message, since((7, 0))))
+        else:
+            message = (
+                f"the function library {quoted(name)} was not compiled: only a server can tell whether it is valid"
+            )
+            self.say(Remark("RDB344", "note", at, message, never, at_server_level="note"))
+        if name in self._libraries:
+            message = f"expected each library once, but {quoted(name)} stands there again"
+            self.say(Remark("RDB342", "error", at, message, since((7, 0))))
+        self._libraries.add(name)
+
+    def _judge_aux(self, item: Aux) -> None:
+        name = item.key.lower()
+        at = item.span.start
+        if name == MEMBER_EXPIRY_AUX[1]:
+            message = f"an expiry of a member ({quoted(item.value)}) that follows no key"
+            self.say(Remark("RDB365", "warning", at, message, never))
+        if name == b"slot-info":
+            if _SLOT_INFO.fullmatch(item.value) is None:
+                message = f"expected slot, keys and expiries as numbers, found {quoted(item.value)}"
+                self.say(Remark("RDB356", "error", at, message, since(None, (8, 0))))
+            return
+        pattern = _AUX_VALUES.get(name)
+        if pattern is not None:
+            if pattern.fullmatch(item.value) is None:
+                message = f"the aux field {quoted(item.key)} is {quoted(item.value)}, which no server writes"
+                self.say(Remark("RDB354", "note", at, message, never))
+            elif name == b"ctime" and 0 < self._now_ms < int(item.value) * 1000 - _SKEW_MS:
+                message = f"created at {int(item.value)} (Unix seconds), which is in the future"
+                self.say(Remark("RDB355", "note", at, message, never))
+        elif name not in _ANY_VALUE and not name.startswith(b"%") and not _is_text(item.value):
+            message = f"the aux field {quoted(item.key)}, which no server writes, holds binary data"
+            self.say(Remark("RDB354", "note", at, message, never))
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        return value.decode().isprintable()
+    except UnicodeDecodeError:
+        return False

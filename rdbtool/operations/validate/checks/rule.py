@@ -1,0 +1,96 @@
+"""What a rule is: a code, a severity, words, and the servers that refuse the file over it.
+
+``refuses`` is about loading a dump.rdb with that server's defaults (format B1 to B3). Redis looks into packed values
+only on request, up to its newest release; Valkey looks always since 9.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal, NamedTuple
+
+from rdbtool._codec.sinks.check import Flagged
+from rdbtool.core.errors import describe_key
+from rdbtool.core.servers import Rules
+
+Severity = Literal["error", "warning", "note"]
+
+
+class Loading(NamedTuple):
+    """A server that loads a value of a type (its number, -1: no value); ``is_small``: small enough to be packed."""
+
+    rules: Rules
+    type_code: int = -1
+    is_small: bool = False
+
+    def is_since(self, redis: tuple[int, int] | None, valkey: tuple[int, int] | None) -> bool:
+        """Whether the server is of the given release or later; None: no release of that family."""
+        return self.rules.has(redis, valkey)
+
+
+#: Whether a server refuses the file.
+Refuses = Callable[[Loading], bool]
+
+#: Longest part of a path that is shown, in bytes.
+_SHOWN: Final = 40
+
+
+class Rule(NamedTuple):
+    """One rule. ``words`` and ``path`` take the row that the Check sink made."""
+
+    code: str
+    severity: Severity
+    words: Callable[[Flagged], str]
+    path: Callable[[Flagged], str]
+    refuses: Refuses
+
+
+def never(_: Loading) -> bool:
+    """Return False: no server refuses it."""
+    return False
+
+
+def always(_: Loading) -> bool:
+    """Return True: every server refuses it."""
+    return True
+
+
+def since(redis: tuple[int, int] | None, valkey: tuple[int, int] | None = (0, 0)) -> Refuses:
+    """Return that servers from these releases on refuse it."""
+    return lambda loading: loading.is_since(redis, valkey)
+
+
+#: Only servers that look into every packed value while they load.
+only_deep: Final = since(None, (9, 1))
+
+
+def whole(_: Flagged) -> str:
+    """Return the path of what is about the whole value."""
+    return ""
+
+
+def indexed(word: str) -> Callable[[Flagged], str]:
+    """Return the path of an element, such as ``member[3]``."""
+    return lambda row: f"{word}[{row.at}]"
+
+
+def in_group(word: str = "") -> Callable[[Flagged], str]:
+    """Return the path within a group, such as ``group "g".pending[1]``."""
+
+    def path(row: Flagged) -> str:
+        group = f"group {quoted(row.data)}"
+        if row.at >= 0:
+            return f"{group}.{word}[{row.at}]"
+        return f"{group}.{word} {quoted(row.inner)}" if word and row.inner is not None else group
+
+    return path
+
+
+def quoted(data: bytes | None) -> str:
+    """Return the first bytes of a name, for a person."""
+    return describe_key(data or b"", _SHOWN)
+
+
+def stream_id(row: Flagged, at: int) -> str:
+    """Return the id that stands in two of the facts."""
+    return f"{row.facts[at]}-{row.facts[at + 1]}"

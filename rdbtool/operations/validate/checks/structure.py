@@ -1,0 +1,64 @@
+"""Which servers refuse damaged structure: those that look there while they load (format B3).
+
+Redis takes listpacks as they are, so that damage inside of one shows at the first access only; Valkey looks into
+all of them since 9.1. Everything else that codec and grammar refuse, servers refuse too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from rdbtool.core.errors import FormatError
+from rdbtool.core.servers import Rules
+
+#: Damage that may stand inside a listpack: the listpack, uneven counts, entries of streams, expiries of fields.
+PACKED: Final = frozenset({"RDB106", "RDB202", "RDB206", "RDB207", "RDB211"})
+
+#: Damage that may stand within a string that says where it ends, or that says nothing about where anything ends.
+PASSABLE: Final = PACKED | {"RDB104", "RDB201", "RDB203", "RDB204", "RDB205"}
+
+#: Types whose whole value, or each node of it, is one listpack.
+LISTPACKS: Final = frozenset({15, 16, 17, 18, 19, 20, 21, 23, 25, 26, 27})
+
+#: Packed sorted sets: of a score that is no number servers read what they can, and 0 where that is nothing.
+_SCORED: Final = frozenset({12, 17})
+
+#: Sorted sets whose scores are texts: of one that begins like a number, servers read so much.
+_OLD_ZSET: Final = 3
+_BEGINS: Final = re.compile(r"""['"] *[+-]?(\.?\d|inf)""", re.IGNORECASE)
+
+#: A stream of Redis 5 and 6, whose entries later servers walk while they load it.
+_WALKED: Final = 15
+
+#: What that walk does not look at.
+_NOT_WALKED: Final = (".count", ".deleted", ".terminator", ".lp_count")
+
+
+def refuses_structure(rules: Rules, error: FormatError, type_code: int) -> bool:
+    """Whether a server refuses the file over damage in a value of a type (its number)."""
+    if error.code == "RDB003":
+        return False
+    if error.code == "RDB106" and (type_code in _SCORED or (type_code == _OLD_ZSET and _BEGINS.match(error.found))):
+        return False
+    if error.code not in PACKED or type_code not in LISTPACKS:
+        return True
+    if _is_outer(error) or (type_code == _WALKED and _breaks_walk(error) and rules.has((7, 0))):
+        return True
+    return rules.has(None, (9, 1))
+
+
+def _is_outer(error: FormatError) -> bool:
+    """Whether the damage is where every server looks: the sizes of a listpack, groups, the outer parts of a stream."""
+    path = error.where.path
+    if error.code == "RDB202":
+        return path.endswith((".total", ".end"))
+    return error.code == "RDB206" and ("group" in path or path.endswith((".node", ".key", ".listpack")))
+
+
+def _breaks_walk(error: FormatError) -> bool:
+    """Whether a server that walks over the entries of a stream stops, or crashes, at the damage."""
+    path = error.where.path
+    if path.endswith(_NOT_WALKED):
+        return False
+    return error.code == "RDB202" or not path.endswith("]")

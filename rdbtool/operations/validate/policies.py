@@ -1,0 +1,221 @@
+"""What a backup check asks beyond soundness: how many keys, how old, which version, which data.
+
+A policy is judged on a source that is valid; what it finds is an error like any other. What a policy needs and the
+source does not tell is an error too: a check that was asked for is never passed over in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from rdbtool.core.errors import InputError, RdbToolError, UncertainError
+from rdbtool.core.findings import Finding, what_servers_do
+from rdbtool.core.servers import Rules, writer_of
+from rdbtool.operations.validate.verdict import Answer, Checks, Gathered, Verdict
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+#: Seconds that the clocks of two machines may differ.
+_CLOCK_ERROR: Final = 300
+
+# Compiled when a policy is given: most checks have none.
+_AGE: Final = r"(\d{1,9})([smhd])"
+_RANGE: Final = r"(?:db)?(\d{1,9})=(?:(\d{1,18})|(\d{1,18})?\.\.(\d{1,18})?)"
+_DIGEST: Final = r"[0-9a-f]{40}"
+
+
+class Range(NamedTuple):
+    """How many keys a database should hold, both ends included; ``most`` None: any number from ``least`` on."""
+
+    db: int
+    least: int
+    most: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``db0=1000..``, ``db0=..5``, ``db3=10..20`` or ``db1=7``. Raises ValueError for anything else."""
+        match = re.fullmatch(_RANGE, text.strip())
+        if match is None:
+            raise ValueError(f"{text!r} is no range such as db0=1000.. or db1=10..20")
+        if match[2] is not None:
+            return cls(int(match[1]), int(match[2]), int(match[2]))
+        least, most = int(match[3] or 0), None if match[4] is None else int(match[4])
+        if most is not None and most < least:
+            raise ValueError(f"{text!r} is an empty range")
+        return cls(int(match[1]), least, most)
+
+    def __str__(self) -> str:
+        if self.most is None:
+            return f"at least {self.least:,}"
+        return f"{self.least:,}" if self.least == self.most else f"{self.least:,} to {self.most:,}"
+
+
+class Policies(NamedTuple):
+    """What is asked of a source, None and empty: nothing.
+
+    ``max_age`` is in seconds. ``min_version`` is an RDB version, or a server: then the writer has to be that server or
+    a later one of its family. ``digest`` is what DEBUG DIGEST would print, in lower case.
+    """
+
+    min_keys: int | None = None
+    max_age: int | None = None
+    min_version: int | Rules | None = None
+    digest: str | None = None
+    ranges: tuple[Range, ...] = ()
+
+    @property
+    def counts_keys(self) -> bool:
+        """Whether the keys have to be known, those of a log by a replay."""
+        return self.min_keys is not None or self.digest is not None or bool(self.ranges)
+
+
+def parse_age(text: str) -> int:
+    """Return the seconds of ``26h``, ``90m``, ``3600s`` or ``7d``. Raises ValueError for anything else."""
+    match = re.fullmatch(_AGE, text.strip().lower())
+    if match is None:
+        raise ValueError(f"{text!r} is no length of time such as 90m, 26h or 7d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def parse_version(text: str) -> int | Rules:
+    """Read ``11`` or ``rdb-11`` (an RDB version), or a server such as ``redis-7.0``. Raises ValueError."""
+    match = re.fullmatch(r"(?:rdb-)?(\d{1,4})", text.strip().lower())
+    if match is not None:
+        return int(match[1])
+    try:
+        return Rules.parse(text)
+    except ValueError as error:
+        raise ValueError(f"neither an RDB version such as 11 nor a server: {error}") from None
+
+
+def parse_digest(text: str) -> str:
+    """Return 40 hex digits in lower case. Raises ValueError for anything else."""
+    lower = text.strip().lower()
+    if re.fullmatch(_DIGEST, lower) is None:
+        raise ValueError(f"{text!r} is no digest: 40 hex digits, as DEBUG DIGEST prints them")
+    return lower
+
+
+def apply_policies(verdict: Verdict, policies: Policies, target: str, checks: Checks) -> Verdict:
+    """Return the verdict on ``target`` (a path or ``-``) with what the policies find in it, if it is valid so far.
+
+    ``checks`` are those of the verdict. For the digest the source is read once more; where that fails, the source is
+    unanswered. Raises nothing that a source can cause.
+    """
+    if verdict.answer != "valid" or policies == Policies():
+        return verdict
+    gathered = Gathered()
+    digest = None
+    if policies.counts_keys and not verdict.is_counted:
+        words = "how many keys it holds is not known: it was not replayed"
+        return verdict._replace(answer="unanswered", error=f"{verdict.source}: {words}")
+    try:
+        if policies.digest is not None:
+            digest, doubt = _digest(verdict, target, checks)
+            if doubt is not None:
+                message = f"the digest is uncertain: {doubt}"
+                gathered.add(Finding("CHK014", "error", verdict.source, 0, message, what_servers_do("CHK014")))
+        for code, message in _judge(verdict, policies, target, checks.now_ms, digest):
+            gathered.add(Finding(code, "error", verdict.source, 0, message, what_servers_do(code)))
+    except RdbToolError as error:
+        return verdict._replace(answer="unsupported" if error.exit_code == 4 else "unanswered", error=str(error))
+    counts = {severity: verdict.counts[severity] + gathered.counts[severity] for severity in verdict.counts}
+    findings = gathered.kept() + verdict.findings
+    answer: Answer = "invalid" if gathered.counts["error"] else verdict.answer
+    return verdict._replace(findings=findings, counts=counts, answer=answer, digest=digest)
+
+
+def _judge(
+    verdict: Verdict, policies: Policies, target: str, now_ms: int, digest: str | None
+) -> Iterator[tuple[str, str]]:
+    """Yield (code, message) of each policy that the source does not meet."""
+    if policies.min_keys is not None and verdict.keys < policies.min_keys:
+        yield "CHK011", f"expected at least {policies.min_keys:,} keys, found {verdict.keys:,}"
+    if policies.max_age is not None:
+        message = _judge_age(verdict, policies.max_age, target, now_ms)
+        if message is not None:
+            yield "CHK012", message
+    if policies.min_version is not None:
+        message = _judge_version(verdict, policies.min_version)
+        if message is not None:
+            yield "CHK013", message
+    if policies.digest is not None and digest != policies.digest:
+        yield "CHK014", f"expected the digest {policies.digest}, found {digest} by the rules of {verdict.rules}"
+    for wanted in policies.ranges:
+        keys = verdict.by_db.get(wanted.db, (0, 0))[0]
+        if keys < wanted.least or (wanted.most is not None and keys > wanted.most):
+            yield "CHK015", f"expected {wanted} keys in db {wanted.db}, found {keys:,}"
+
+
+def _judge_age(verdict: Verdict, max_age: int, target: str, now_ms: int) -> str | None:
+    moment, what = _saved_at(verdict, target)
+    if moment is None:
+        return f"expected an age of at most {_show_age(max_age)}, found no time: {what}"
+    age = now_ms / 1000 - moment
+    if age < -_CLOCK_ERROR:
+        return f"expected an age of at most {_show_age(max_age)}, found {what} {_show_age(-age)} in the future"
+    if age > max_age:
+        return f"expected an age of at most {_show_age(max_age)}, found {_show_age(age)} by {what}"
+    return None
+
+
+def _saved_at(verdict: Verdict, target: str) -> tuple[float | None, str]:
+    """Return when the data was saved (Unix seconds) and what says so; None and why not.
+
+    An RDB names the time in its aux field ctime. A log goes on behind its snapshot, so its files tell.
+    """
+    ctime = next((row.value for row in verdict.aux if row.key == b"ctime"), b"")
+    if verdict.kind == "rdb" and ctime.isdigit() and len(ctime) <= 12:
+        return int(ctime), "its ctime"
+    if target == "-":
+        return None, "standard input has none"
+    path = Path(target)
+    paths = [path]
+    if verdict.kind == "aof" and verdict.parts:
+        # The parts stand beside the manifest, which the verdict is named after.
+        beside = Path(verdict.source).parent
+        paths = [beside / part for part in verdict.parts if (beside / part).exists()] or paths
+    try:
+        return max(inner.stat().st_mtime for inner in paths), "the time of its last change"
+    except OSError as error:
+        raise InputError(f"{target} changed while it was read: {error.strerror}") from None
+
+
+def _judge_version(verdict: Verdict, wanted: int | Rules) -> str | None:
+    header = verdict.header
+    if isinstance(wanted, int):
+        if header is None:
+            return f"expected RDB version {wanted} or later, found no RDB"
+        found = header.version
+        return None if found >= wanted else f"expected RDB version {wanted} or later, found {found}"
+    writer = writer_of(verdict.aux)
+    if writer is None:
+        return f"expected {wanted} or later as its writer, found none named"
+    release = writer.release or (Rules.newest(writer.family) if writer.is_newer else None)
+    if writer.family != wanted.family or release is None:
+        return f"expected {wanted} or later as its writer, found {writer.field} {writer.text}"
+    return None if release >= wanted else f"expected {wanted} or later as its writer, found {release}"
+
+
+def _digest(verdict: Verdict, target: str, checks: Checks) -> tuple[str, UncertainError | None]:
+    """Return the digest, and what makes it uncertain."""
+    from rdbtool.dataset.keys import open_keys  # noqa: PLC0415 - likewise
+    from rdbtool.operations.info.digest import compute_digest  # noqa: PLC0415 - rarely asked for
+
+    if target == "-":
+        raise InputError("the digest is computed by reading once more, and standard input can be read once")
+    # Rules that were inferred are inferred again: an error reply under them is doubt.
+    rules = str(verdict.rules) if verdict.choice.origin == "named" else None
+    now_ms, rename = checks.now_ms, checks.rename_commands
+    with open_keys(target, rules=rules, now_ms=now_ms, places=checks.places, rename_commands=rename) as keys:
+        return compute_digest(keys, rules, now_ms=now_ms).digest, keys.doubt
+
+
+def _show_age(seconds: float) -> str:
+    for unit in "dhm":
+        if seconds >= 2 * _UNITS[unit]:
+            return f"{seconds / _UNITS[unit]:.1f}{unit}".replace(".0", "")
+    return f"{seconds:.0f}s"

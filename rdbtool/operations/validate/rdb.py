@@ -1,0 +1,226 @@
+"""Validation of an RDB: one reading with the Check sink, and the rules' words for what it flagged.
+
+Damage of structure ends reading, except inside a packed value whose outer string is sound: that record is
+passed over, so that what stands behind it, and the checksum, are judged too. Whose rules apply is known when the aux
+fields were read; so everything is graded at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from rdbtool._codec.filters.tee import Tee
+from rdbtool._codec.sinks.check import Check
+from rdbtool.core.codes import BY_CODE
+from rdbtool.core.errors import FormatError, InputError, LimitError, RdbToolError, UnsupportedError
+from rdbtool.core.findings import Finding
+from rdbtool.core.products import Product, product_of
+from rdbtool.core.rdb_types import CHECKSUM_SINCE
+from rdbtool.core.servers import Rules
+from rdbtool.operations.validate.checks import collections, files, keys, streams
+from rdbtool.operations.validate.checks.rule import Loading
+from rdbtool.operations.validate.checks.structure import PASSABLE, refuses_structure
+from rdbtool.operations.validate.verdict import Checks, Gathered, Verdict, describe_fault
+from rdbtool.reader.rdb import RdbReader
+
+if TYPE_CHECKING:
+    from rdbtool._codec.sink import Sink
+    from rdbtool.grammar.outer import Outer
+    from rdbtool.operations.validate.checks.rule import Rule
+    from rdbtool.operations.validate.verdict import Answer
+    from rdbtool.reader.jsonl.reader import JsonlReader
+
+Progress = Callable[[int], object]
+
+#: Every rule about records, by the flag of the Check sink.
+RULES: Final[dict[str, Rule]] = keys.RULES | collections.RULES | streams.RULES
+
+#: Damaged values that are passed over; then the file is given up.
+_PASSED: Final = 100
+
+
+def validate_rdb(
+    reader: RdbReader, checks: Checks, progress: Progress | None = None, *, also: Sink | None = None
+) -> Verdict:
+    """Judge an open RDB, of which nothing was read; it is read to its end, or to its first damage.
+
+    Never raises what a source can cause: that is part of the verdict. In a log the RDB is its part of it. ``also``
+    hears the same records, for whoever cannot read them again.
+    """
+    return _Judging(reader, checks, also).judge(progress)
+
+
+def validate_jsonl(
+    reader: JsonlReader, checks: Checks, progress: Progress | None = None, *, also: Sink | None = None
+) -> Verdict:
+    """Judge open JSON lines: their keys as those of any RDB. ``also`` hears the same records."""
+    return _Judging(reader, checks, also).judge(progress)
+
+
+class _Judging:
+    """One run."""
+
+    def __init__(self, reader: RdbReader | JsonlReader, checks: Checks, also: Sink | None = None) -> None:
+        self.reader = reader
+        self.checks = checks
+        self.part = reader.source.name
+        self.items = files.ItemJudge(self._count, checks.databases, checks.now_ms)
+        self.check = Check(self.items.hear)
+        self.sink: Sink = self.check if also is None else Tee(self.check, also)
+        self.faults: list[tuple[FormatError, Outer | None]] = []
+        self.gathered = Gathered()
+        self.choice = checks.choice
+
+    @property
+    def rules(self) -> Rules:
+        """Whose rules apply."""
+        return self.choice.rules
+
+    def judge(self, progress: Progress | None) -> Verdict:
+        failure: RdbToolError | None = None
+        try:
+            self._read(progress)
+        except RdbToolError as error:
+            failure = error
+        self.check.close()
+        if self.checks.rules is None:
+            self.choice = self.reader.choice
+        self._grade()
+        return self._verdict(failure)
+
+    def _count(self) -> int:
+        return self.check.keys + sum(outer is not None for _, outer in self.faults)
+
+    def _read(self, progress: Progress | None) -> None:
+        reader = self.reader
+        while True:
+            try:
+                reader.feed(self.sink, progress=progress)
+            except FormatError as error:
+                outer = None
+                if isinstance(reader, RdbReader):
+                    if not reader.embedded:
+                        # Damage that a writer made while we read is none.
+                        reader.source.check_unchanged()
+                    if error.code in PASSABLE and len(self.faults) < _PASSED:
+                        outer = reader.pass_over()
+                self.faults.append((error, outer))
+                if outer is None:
+                    return
+            else:
+                return
+
+    # ---- grading ---------------------------------------------------------------------------------
+
+    def _grade(self) -> None:
+        for error, outer in self.faults:
+            refused = outer is None or refuses_structure(self.rules, error, outer.type_code)
+            self._add(describe_fault(error, error.where.source or self.part), refused=refused)
+        reader = self.reader
+        if isinstance(reader, RdbReader):
+            self.items.conclude(reader.header, reader.end, reader.totals)
+            self.items.judge_product(is_asked_for=self.checks.rules is not None)
+            if self.checks.rules is not None:
+                self.items.judge_version(reader.header, self.rules)
+            self.items.judge_modules(self.check.modules, self.rules)
+        for remark in self.items.remarks:
+            finding = Finding(
+                remark.code,
+                remark.severity,
+                self.part,
+                remark.offset,
+                remark.message,
+                BY_CODE[remark.code].server,
+                db=remark.db,
+            )
+            if remark.at_server_level is not None and self.checks.level == "server":
+                self.gathered.add(finding._replace(severity=remark.at_server_level))
+            else:
+                self._add(finding, refused=remark.refuses(Loading(self.rules)))
+        for (severity, refuses), times in self.items.more.items():
+            self.gathered.counts[self._severity(severity, refused=refuses(Loading(self.rules)))] += times
+        self._grade_records()
+
+    def _grade_records(self) -> None:
+        left = dict(self.check.counts)
+        for row in self.check.flagged:
+            rule = RULES[row.flag]
+            finding = Finding(
+                rule.code,
+                rule.severity,
+                self.part,
+                row.start,
+                rule.words(row),
+                BY_CODE[rule.code].server,
+                db=row.db,
+                key=row.key,
+                kind=row.kind,
+                path=rule.path(row),
+            )
+            self._add(finding, refused=rule.refuses(Loading(self.rules, row.type_code, row.is_small)))
+            left[row.flag, row.type_code, row.is_small] -= 1
+        for (flag, type_code, is_small), times in left.items():
+            rule = RULES[flag]
+            refused = rule.refuses(Loading(self.rules, type_code, is_small))
+            self.gathered.counts[self._severity(rule.severity, refused=refused)] += times
+
+    def _severity(self, severity: str, *, refused: bool) -> str:
+        if self.checks.level == "deep":
+            return severity
+        return "error" if refused else "note"
+
+    def _add(self, finding: Finding, *, refused: bool) -> None:
+        if self.checks.level == "server":
+            does = "refuses the file" if refused else "loads the file"
+            product = self._product if self.checks.rules is None else None
+            finding = finding._replace(
+                severity=self._severity(finding.severity, refused=refused),
+                server=f"{self.rules if product is None else product.name} {does}. {finding.server}",
+            )
+        self.gathered.add(finding)
+
+    # ---- the verdict -----------------------------------------------------------------------------
+
+    def _verdict(self, failure: RdbToolError | None) -> Verdict:
+        reader = self.reader
+        end, size, totals = reader.end, reader.source.size, reader.totals
+        return Verdict(
+            source=self.part,
+            kind="rdb" if isinstance(reader, RdbReader) else "jsonl",
+            findings=self.gathered.kept((self.part,)),
+            counts=dict(self.gathered.counts),
+            keys=totals.keys,
+            by_db=totals.by_db,
+            bytes=size if size is not None else end.span.stop + end.trailing if end is not None else None,
+            checksum=self._checksum(),
+            choice=self.choice,
+            level=self.checks.level,
+            answer=self._answer(failure),
+            parts=(self.part,),
+            header=reader.header,
+            aux=tuple(reader.aux),
+            error=None if failure is None else str(failure),
+            product=self._product,
+        )
+
+    @property
+    def _product(self) -> Product | None:
+        return self.reader.product if isinstance(self.reader, RdbReader) else product_of(self.reader.aux)
+
+    def _answer(self, failure: RdbToolError | None) -> Answer:
+        if isinstance(failure, InputError) and not isinstance(failure, LimitError):
+            return "unanswered"  # what was found may be the fault of the disk, or of a writer
+        if failure is None or self.gathered.counts["error"]:
+            return self.gathered.answer
+        return "unsupported" if isinstance(failure, UnsupportedError) else "unanswered"
+
+    def _checksum(self) -> str:
+        reader = self.reader
+        if not isinstance(reader, RdbReader) or reader.header.version < CHECKSUM_SINCE:
+            return "none"
+        if any(error.code == "RDB004" for error, _ in self.faults):
+            return "wrong"
+        if reader.end is None:
+            return "unread"
+        return "correct" if reader.end.checksum else "disabled"

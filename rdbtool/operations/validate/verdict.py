@@ -1,0 +1,245 @@
+"""Validation: whether a source is sound, and whether a server would load it.
+
+What a source is decides who judges it; whatever it is, the answer is a Verdict. Damage is part of the answer, and so
+is that nobody could look: nothing that a source can do is raised from here, but what a caller asks wrongly is.
+
+Structure is judged where bytes are read (codec and grammar, FormatError), which ends reading. Meaning is judged by
+rules: a code, its severity, its words, and which servers refuse it (``rdbtool.operations.validate.checks``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
+
+from rdbtool.core.errors import FormatError, PlaceError, RdbToolError, UnknownFormatError, UnsupportedError
+from rdbtool.core.findings import Finding, what_servers_do
+from rdbtool.core.servers import DEFAULT, Rules, RulesChoice
+from rdbtool.reader.open.dispatch import open_any
+
+if TYPE_CHECKING:
+    from rdbtool.core.products import Product
+    from rdbtool.engine.replay.places import Places
+    from rdbtool.model import Aux, Header
+    from rdbtool.reader.aof.reader import AofReader
+    from rdbtool.reader.jsonl.reader import JsonlReader
+    from rdbtool.reader.rdb import RdbReader
+
+Level = Literal["server", "deep"]
+Kind = Literal["rdb", "aof", "jsonl", "unknown"]
+Answer = Literal["valid", "invalid", "unsupported", "unanswered"]
+Progress = Callable[[int], object]
+
+#: Findings of one source that are kept; all of them are counted.
+KEPT: Final = 1000
+
+#: Whose rules apply to what could not be read.
+UNREAD: Final = RulesChoice(DEFAULT, "inferred", "nothing that was read")
+
+SEVERITIES: Final = ("error", "warning", "note")
+
+
+class Checks(NamedTuple):
+    """What to judge by.
+
+    ``deep`` reports everything at its own severity; ``server`` asks whether the server of ``rules`` would load the
+    source: what it does not refuse becomes a note, what it refuses is an error. ``rules`` None: the writer's, else
+    those of Redis 7.2. ``replay``: execute logs, too. ``now_ms`` is when (Unix ms, 0: not known), ``databases`` how
+    many the server has. ``places`` says where the execution of logs stops and what it skips; a log is judged whole.
+    ``rename_commands`` maps names of commands in an AOF to those that servers have.
+    """
+
+    level: Level = "deep"
+    rules: Rules | None = None
+    replay: bool = True
+    now_ms: int = 0
+    databases: int = 16
+    places: Places | None = None
+    rename_commands: Mapping[str, str] | None = None
+
+    @property
+    def choice(self) -> RulesChoice:
+        """Whose rules apply as long as nothing was read."""
+        return UNREAD if self.rules is None else RulesChoice(self.rules, "named")
+
+
+class Verdict(NamedTuple):
+    """What is to be said of one source.
+
+    ``findings`` are the first thousand, errors kept first, in the order of the source; ``counts`` are all of them by
+    severity. ``by_db`` maps a db to (keys, keys with an expiry). ``bytes`` is the size of the source, None where
+    nobody knows. ``checksum`` is ``correct``, ``wrong``, ``disabled`` (when the file was saved), ``none`` (the version
+    has none) or ``unread``; of a log, that of its snapshot. ``digest`` is there only where one was asked for.
+    ``error`` words why there is no answer. ``header`` and ``aux`` are those of the RDB.
+    Not ``is_counted``: a log was not replayed to its end, so what it holds is not known. ``product`` is the writer
+    where it is neither Redis nor Valkey itself.
+    """
+
+    source: str
+    kind: Kind
+    findings: tuple[Finding, ...]
+    counts: dict[str, int]
+    keys: int
+    by_db: dict[int, tuple[int, int]]
+    bytes: int | None
+    checksum: str
+    choice: RulesChoice
+    level: Level
+    answer: Answer
+    parts: tuple[str, ...] = ()
+    header: Header | None = None
+    aux: tuple[Aux, ...] = ()
+    digest: str | None = None
+    error: str | None = None
+    is_counted: bool = True
+    product: Product | None = None
+
+    @property
+    def rules(self) -> Rules:
+        """Whose rules apply."""
+        return self.choice.rules
+
+    def is_clean(self, *, strict: bool = False) -> bool:
+        """Whether the source is valid, with ``strict`` without a warning as well."""
+        return self.answer == "valid" and not (strict and self.counts["warning"])
+
+
+class Gathered:
+    """Findings of one source while it is judged: ``counts`` has all by severity, ``kept`` gives the first ones.
+
+    Each severity has room of its own, so that a thousand notes do not hide the error behind them.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter(dict.fromkeys(SEVERITIES, 0))
+        self._kept: dict[str, list[Finding]] = {severity: [] for severity in SEVERITIES}
+
+    def add(self, finding: Finding, times: int = 1) -> None:
+        """Take a finding, which stands for ``times`` of its kind."""
+        self.counts[finding.severity] += times
+        kept = self._kept[finding.severity]
+        if len(kept) < KEPT:
+            kept.append(finding)
+
+    def kept(self, parts: tuple[str, ...] = ()) -> tuple[Finding, ...]:
+        """Return at most a thousand findings, errors first kept, ordered by part (as in ``parts``) and offset."""
+        kept = [finding for severity in SEVERITIES for finding in self._kept[severity]][:KEPT]
+        order = {part: index for index, part in enumerate(parts)}
+        return tuple(sorted(kept, key=lambda finding: (order.get(finding.part, len(order)), finding.offset)))
+
+    @property
+    def answer(self) -> Answer:
+        """What the findings come to."""
+        return "invalid" if self.counts["error"] else "valid"
+
+
+def describe_fault(error: FormatError, part: str) -> Finding:
+    """Return an error in the bytes of ``part`` as a finding."""
+    where = error.where
+    return Finding(
+        error.code,
+        "error",
+        part,
+        error.at,
+        f"expected {error.expected}, found {error.found}",
+        what_servers_do(error.code),
+        db=where.db,
+        key=where.key,
+        kind=where.kind,
+        path=where.path,
+    )
+
+
+def validate(
+    target: str | os.PathLike[str] | bytes | BinaryIO,
+    checks: Checks | None = None,
+    progress: Progress | None = None,
+    *,
+    name: str | None = None,
+) -> Verdict:
+    """Judge what ``target`` names: an RDB, a log or JSON lines, ``-`` for standard input.
+
+    ``progress`` is called with the number of bytes read; ``name`` is what the verdict calls the source.
+    """
+    checks = checks or Checks()
+    called = name or (os.fspath(target) if isinstance(target, str | os.PathLike) else None)
+    try:
+        reader = open_any(target, name=name, jsonl=True)
+    except RdbToolError as error:
+        return _unopened(called or "the source", checks, error)
+    with reader:
+        return validate_reader(reader, checks, progress)
+
+
+def validate_reader(
+    reader: RdbReader | AofReader | JsonlReader, checks: Checks, progress: Progress | None = None
+) -> Verdict:
+    """Judge an open source; it is read to its end, or to its first damage, but not closed."""
+    if reader.kind == "aof":
+        from rdbtool.operations.validate.aof import validate_log  # noqa: PLC0415 - it needs what stands above
+
+        return validate_log(reader, checks, progress)
+    if reader.kind == "rdb":
+        from rdbtool.operations.validate.rdb import validate_rdb  # noqa: PLC0415 - likewise
+
+        verdict = validate_rdb(reader, checks, progress)
+    else:
+        from rdbtool.operations.validate.rdb import validate_jsonl  # noqa: PLC0415 - likewise
+
+        verdict = validate_jsonl(reader, checks, progress)
+    return verdict if checks.places is None else _refuse_places(verdict)
+
+
+def place_finding(message: str, source: str, severity: str) -> Finding:
+    """Return what is to be said of the place where the execution of a log stops as a finding."""
+    return Finding("CHK016", severity, source, 0, message, what_servers_do("CHK016"))
+
+
+def _refuse_places(verdict: Verdict) -> Verdict:
+    """Return the verdict on a source without commands, of which places were asked for."""
+    finding = place_finding(str(PlaceError.no_commands(verdict.source)), verdict.source, "error")
+    return verdict._replace(
+        findings=(finding, *verdict.findings),
+        counts=verdict.counts | {"error": verdict.counts["error"] + 1},
+        answer="invalid" if verdict.answer == "valid" else verdict.answer,
+    )
+
+
+def unanswered(source: str, kind: Kind, checks: Checks, choice: RulesChoice, error: RdbToolError) -> Verdict:
+    """Return the verdict on a source that could not be read, or that this release does not know."""
+    answer: Answer = "unsupported" if isinstance(error, UnsupportedError) else "unanswered"
+    return Verdict(
+        source,
+        kind,
+        (),
+        dict.fromkeys(SEVERITIES, 0),
+        0,
+        {},
+        None,
+        "unread",
+        choice,
+        checks.level,
+        answer,
+        error=str(error),
+    )
+
+
+def _unopened(source: str, checks: Checks, error: RdbToolError) -> Verdict:
+    choice = checks.choice
+    gathered = Gathered()
+    if isinstance(error, FormatError):
+        part = error.where.source or source
+        kind: Kind = "aof" if error.code.startswith(("MAN", "AOF")) else "jsonl" if error.code[:3] == "JSN" else "rdb"
+        gathered.add(describe_fault(error, part))
+    elif isinstance(error, UnknownFormatError):
+        part, kind = source, "unknown"
+        found = f"begins with {error.head!r}" if error.head else "is empty"
+        message = f"expected an RDB, an AOF, a manifest or JSON lines, but the file {found}"
+        gathered.add(Finding("RDB001", "error", part, 0, message, what_servers_do("RDB001")))
+    else:
+        return unanswered(source, "unknown", checks, choice, error)
+    return unanswered(source, kind, checks, choice, error)._replace(
+        findings=gathered.kept(), counts=dict(gathered.counts), answer=gathered.answer, parts=(part,), error=None
+    )

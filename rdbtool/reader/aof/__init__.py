@@ -1,0 +1,1 @@
+"""Reads append-only files."""

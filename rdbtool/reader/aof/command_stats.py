@@ -1,0 +1,111 @@
+"""Which commands a log consists of: how often each is called, and with how many arguments.
+
+The scanner counts by name as it passes over the commands, part by part; here the counts of all parts are put
+together, and names that differ in case only are one. A log may be made of nothing but different names: those that
+nobody knows are kept up to a number, the rest of them is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from rdbtool._codec.decode.aof_scanner import Scanner
+
+#: Names that the scanner may hold before somebody takes them.
+_MANY: Final = 256
+
+#: Names that are kept whether somebody knows them or not.
+_KEPT: Final = 1000
+
+_Counted = tuple[bytes, int, tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
+
+
+class Call(NamedTuple):
+    """A command: how many arguments it has, its name included, and where it stands.
+
+    ``part`` is an index, ``at`` an offset in bytes within the part, ``number`` counts over the whole log from 1.
+    """
+
+    argc: int
+    part: int
+    at: int
+    number: int
+
+
+class Use(NamedTuple):
+    """A name as it is first written, a subcommand behind a space; how often it is called, and the calls to look at."""
+
+    name: bytes
+    calls: int
+    first: Call
+    fewest: Call
+    most: Call
+
+
+class Fall(NamedTuple):
+    """Annotated times of a part that are earlier than the one before: how many, and the first (Unix seconds)."""
+
+    at: int
+    earlier: int
+    later: int
+    times: int
+
+
+class Uses:
+    """Commands by their upper-case name.
+
+    ``containers`` are names that a subcommand belongs to, ``known`` holds all names of commands, both in upper case.
+    ``renamed`` maps names in the AOF to those that servers have, by which they are counted.
+    ``others`` counts calls of unknown names beyond those kept, ``falls`` has times that go back by part,
+    ``annotations`` the offset of the first annotation by part.
+    """
+
+    def __init__(
+        self, containers: Iterable[bytes], known: Container[bytes], renamed: Mapping[bytes, bytes] | None = None
+    ) -> None:
+        self.renamed = renamed or {}
+        self.containers = frozenset(containers) | {new for new, name in self.renamed.items() if name in containers}
+        self.by_name: dict[bytes, Use] = {}
+        self.others = 0
+        self.falls: dict[int, Fall] = {}
+        self.annotations: dict[int, int] = {}
+        self.known = known
+
+    def hear(self, part: int, before: int, scanner: Scanner, *, is_last: bool) -> None:
+        """Take what a scanner counted in a part, if it is much or, as ``is_last`` says, all there is for now."""
+        if not is_last and scanner.use_count < _MANY:
+            return
+        self.add(part, before, scanner.take_uses())
+        if scanner.falls:
+            self.falls[part] = Fall(scanner.fall_at, scanner.fall_from, scanner.fall_to, scanner.falls)
+        if scanner.annotation_at >= 0:
+            self.annotations[part] = scanner.annotation_at
+
+    def add(self, part: int, before: int, counted: Iterable[_Counted]) -> None:
+        """Add what a scanner counted in a part (an index) that ``before`` commands precede."""
+        for written, count, *calls in counted:
+            name = written.upper()
+            if self.renamed:
+                first_word, blank, rest = name.partition(b" ")
+                name = self.renamed.get(first_word, first_word) + blank + rest
+            first, fewest, most = (Call(argc, part, at, before + number) for argc, at, number in calls)
+            old = self.by_name.get(name)
+            if old is None:
+                if len(self.by_name) >= _KEPT and name not in self.known:
+                    self.others += count
+                    continue
+                self.by_name[name] = Use(written, count, first, fewest, most)
+                continue
+            self.by_name[name] = Use(
+                written if first.number < old.first.number else old.name,
+                old.calls + count,
+                min(old.first, first, key=_number),
+                fewest if fewest.argc < old.fewest.argc else old.fewest,
+                most if most.argc > old.most.argc else old.most,
+            )
+
+
+def _number(call: Call) -> int:
+    return call.number

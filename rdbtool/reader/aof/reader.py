@@ -1,0 +1,374 @@
+"""Reads append-only logs: one file or many, commands with or without an RDB before them.
+
+The scanner frames commands in batches; on a record that it declines the line-oriented parser reads
+the same bytes and says what is wrong, or, in a lax reading, takes them as a server would. What comes behind a fault
+is examined before anything is said about the end of the log (``tail``). Nothing is executed here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Container, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self, TypedDict, Unpack
+
+from rdbtool._codec.decode.aof_scanner import DECLINED, ENDED, TOO_LARGE, Scanner
+from rdbtool._codec.decode.window import WindowLimitError
+from rdbtool.core.errors import FormatError, InputError, LimitError
+from rdbtool.core.manifest import Manifest, looks_like_manifest
+from rdbtool.core.rdb_types import BACKENDS, DEFAULT_MAX_INFLATE
+from rdbtool.reader.aof.batches import AofCommand, CommandBatch, iter_commands
+from rdbtool.reader.aof.command_stats import Uses
+from rdbtool.reader.aof.tail import COMMON_COMMANDS, Tail, classify, open_multi
+from rdbtool.reader.open.detect import find_log
+from rdbtool.reader.open.parts import OpenPart, Part, list_parts, load_manifest, open_part
+from rdbtool.reader.open.windows import WindowStream, too_large
+
+if TYPE_CHECKING:
+    from rdbtool.reader.rdb import RdbReader
+
+#: What to do at a fault: raise it; end the iteration; go on behind it, where that is possible.
+OnFault = Literal["raise", "stop", "skip"]
+Progress = Callable[[int], object]
+Target = str | os.PathLike[str] | bytes | BinaryIO
+
+#: Commands in a batch.
+_BATCH: Final = 256
+
+#: Deviations of a lax reading that are kept; the rest is counted.
+_KEPT_DEVIATIONS: Final = 100
+
+
+class Strays(NamedTuple):
+    """How often a MULTI or EXEC of a part (an index) is without effect, and the offset of the first."""
+
+    part: int
+    at: int
+    times: int
+
+
+class AofOptions(TypedDict, total=False):
+    """What a log is opened with: the bound of an inflated string in bytes, and see ``AofReader``."""
+
+    max_inflate: int | None
+    backend: str | None
+    lax: bool
+    known: Container[bytes]
+
+
+class AofReader:
+    """An open log, read once, from its beginning to its end.
+
+    ``parts`` are its files and ``manifest`` names them, if there is one. When reading has ended, ``tail``
+    says how, ``fault`` is the FormatError that ended it, and ``faults`` those that were skipped, with how
+    the log goes on there. ``known`` holds names of commands in upper case, which the search behind damage
+    goes by. With ``lax`` records are taken as servers take them: ``deviations`` holds the first
+    of what strict reading would have raised, ``deviation_count`` counts all. ``strays`` tells of parts with a
+    MULTI inside of a transaction or an EXEC outside of one. An RDB's own faults end reading without a ``tail``.
+
+    ``lax`` can be set until reading begins, and so can ``uses``, an object in which the names of commands are counted
+    and the times of annotations compared, and ``first_part``, the index of the part to begin with.
+    """
+
+    kind: Literal["aof"] = "aof"
+
+    def __init__(
+        self,
+        parts: list[Part],
+        *,
+        manifest: Manifest | None = None,
+        single: OpenPart | None = None,
+        **options: Unpack[AofOptions],
+    ) -> None:
+        self.parts = parts
+        self.manifest = manifest
+        self.tail: Tail | None = None
+        self.fault: FormatError | None = None
+        self.faults: list[tuple[FormatError, Tail]] = []
+        self.deviations: list[FormatError] = []
+        self.deviation_count = 0
+        self.strays: list[Strays] = []
+        #: Commands read so far.
+        self.count = 0
+        #: Records that the scanner declined and strict parsing accepted.
+        self.fallbacks = 0
+        self.backend = options.get("backend") or os.environ.get("RDBTOOL_BACKEND", "codec")
+        if self.backend not in BACKENDS:
+            raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {self.backend!r}")
+        self.lax = options.get("lax", False)
+        self.uses: Uses | None = None
+        self.first_part = 0
+        #: Names that the search behind damage goes by.
+        self.known = options.get("known", COMMON_COMMANDS)
+        self._max_inflate = max_inflate_of(options)
+        self._open = single
+        self._started = False
+        self._collects = True
+        #: Gives the one file of a log once more, from its beginning; None: it can be read only once.
+        self.again_from: Callable[[], Target] | None = None
+
+    def batches(
+        self, *, on_fault: OnFault = "raise", progress: Progress | None = None
+    ) -> Iterator[RdbReader | CommandBatch]:
+        """Yield the log part by part: an RDB as its reader, then commands in batches.
+
+        An RDB that was not read to its end is passed over. ``progress`` is called with the number of bytes
+        read. Whatever came before a fault is handed out before ``on_fault`` applies; faults of an RDB are always
+        raised. Raises FormatError, InputError, LimitError, UnsupportedError.
+        """
+        return self._read(on_fault, progress, collect=True)
+
+    def count_rest(self, batches: Iterator[RdbReader | CommandBatch]) -> None:
+        """Read what is left of ``batches`` without making commands: ``count`` then counts them all.
+
+        Raises what reading raises.
+        """
+        self._collects = False
+        for _ in batches:
+            pass
+
+    def check(self, *, on_fault: OnFault = "raise", progress: Progress | None = None) -> int:
+        """Check the framing of all parts without making commands, and return how many there are."""
+        for _ in self.snapshots(on_fault=on_fault, progress=progress):
+            pass
+        return self.count
+
+    def snapshots(self, *, on_fault: OnFault = "raise", progress: Progress | None = None) -> Iterator[RdbReader]:
+        """Yield each RDB of the log, and check the framing of all that follows without making commands."""
+        for piece in self._read(on_fault, progress, collect=False):
+            if not isinstance(piece, CommandBatch):
+                yield piece
+
+    def commands(
+        self, *, on_fault: OnFault = "raise", databases: int = 16, progress: Progress | None = None
+    ) -> Iterator[AofCommand]:
+        """Yield the commands, each with what is known about it. A SELECT beyond ``databases`` changes nothing."""
+        batches = self.batches(on_fault=on_fault, progress=progress)
+        return iter_commands((batch for batch in batches if isinstance(batch, CommandBatch)), databases)
+
+    @property
+    def name(self) -> str:
+        """The manifest, or the one file, as errors call it."""
+        return self.parts[0].name if self.manifest is None else self.manifest.path
+
+    @property
+    def path(self) -> str | None:
+        """Where the log can be opened again: the path of the manifest or of the one file, None if there is none."""
+        return self.parts[0].path if self.manifest is None else self.manifest.path
+
+    @property
+    def size(self) -> int | None:
+        """The sum of the sizes of all parts in bytes, None where one of them is not known."""
+        sizes = [part.size for part in self.parts]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
+    @property
+    def compression(self) -> str | None:
+        """What the file at hand is compressed with, None if it is not, or none is open."""
+        return None if self._open is None else self._open.source.compression
+
+    def again(self) -> AofReader | None:
+        """Return a new reader of the same log, None where it can be read only once. Raises what opening it raises."""
+        options = AofOptions(max_inflate=self._max_inflate, backend=self.backend, lax=self.lax, known=self.known)
+        if self.manifest is not None:
+            return AofReader(list_parts(self.manifest), manifest=self.manifest, **options)
+        if self.again_from is None:
+            return None
+        target = self.again_from()
+        opened = open_part(target, name=self.parts[0].name, max_inflate=self._max_inflate)
+        return single_log(opened, target, **options)
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._open is not None:
+            self._open.source.close()
+            self._open = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read(
+        self, on_fault: OnFault, progress: Progress | None, *, collect: bool
+    ) -> Iterator[RdbReader | CommandBatch]:
+        if self._started:
+            raise ValueError("a log is read once: open it again")
+        self._started = True
+        self._collects = collect
+        before = 0
+        for index, part in enumerate(self.parts):
+            if index < self.first_part:
+                continue
+            opened = self._open or open_part(part.path or "", max_inflate=self._max_inflate)
+            self._open = opened
+            try:
+                yield from self._read_part(index, opened, on_fault, _after(progress, before))
+                before += opened.source.position
+            finally:
+                self.close()
+            if self.fault is not None and on_fault != "skip":
+                if on_fault == "raise":
+                    raise self.fault
+                return
+        if self.tail is None:
+            self.tail = Tail("clean", 0, 0, 0)
+
+    def _read_part(
+        self, index: int, opened: OpenPart, on_fault: OnFault, progress: Progress | None
+    ) -> Iterator[RdbReader | CommandBatch]:
+        source, window = opened
+        part = self.parts[index]
+        part.format = opened.format()
+        if part.format == "rdb":
+            from rdbtool._codec.sink import Null  # noqa: PLC0415 - only for parts with an RDB: a check starts quickly
+            from rdbtool.reader.rdb import RdbReader  # noqa: PLC0415 - likewise
+
+            rdb = RdbReader(source, max_inflate=self._max_inflate, backend=self.backend, window=window, embedded=True)
+            yield rdb
+            if rdb.end is None:
+                rdb.feed(Null(), progress=progress)
+            if window.peek(window.at, 1):
+                part.format = "rdb+resp"
+        window.forget_checksum()
+        yield from self._read_commands(index, opened, on_fault, progress)
+
+    def _read_commands(
+        self, index: int, opened: OpenPart, on_fault: OnFault, progress: Progress | None
+    ) -> Iterator[CommandBatch]:
+        containers = None if self.uses is None else self.uses.containers
+        scanner = Scanner(opened.window, 1 if self.backend == "grammar" else _BATCH, containers)
+        before = self.count
+        while True:
+            first = self.count + 1
+            collect = self._collects
+            status, fault = self._advance(scanner, opened, before, progress, collect=collect)
+            self.count = before + scanner.count
+            if self.uses is not None:
+                is_last = status == ENDED or fault is not None
+                self.uses.hear(index, before, scanner, is_last=is_last)
+            argvs, offsets, annotations, marks = scanner.take()
+            if argvs or (annotations and collect):
+                yield CommandBatch(argvs, offsets, first, index, opened.window.at, annotations, marks)
+            if status == ENDED and scanner.multi_at >= 0:
+                fault = open_multi(scanner, opened.source.name)
+            if fault is None and status != ENDED:
+                continue
+            self.tail = self._classify(index, scanner, opened, fault, keep=on_fault == "skip")
+            opened.source.check_unchanged()
+            self.strays = [row for row in self.strays if row.part != index]
+            if scanner.strays:
+                self.strays.append(Strays(index, scanner.stray_at, scanner.strays))
+            if fault is None:
+                return
+            self.faults.append((fault, self.tail))
+            if on_fault != "skip" or self.tail.next_good is None:
+                self.fault = fault
+                return
+
+    def _advance(
+        self, scanner: Scanner, opened: OpenPart, before: int, progress: Progress | None, *, collect: bool
+    ) -> tuple[int, FormatError | None]:
+        """Read on; return the scanner's status, and the fault where the record at hand is unsound."""
+        source, window = opened
+        try:
+            if self.backend == "codec":
+                status = scanner.run(progress) if collect else scanner.check(progress)
+            else:
+                status = DECLINED if window.peek(window.at, 1) else ENDED
+            fault = None
+            if status == DECLINED:
+                fault = self._read_by_lines(scanner, opened, before + scanner.count + 1, collect=collect)
+        except WindowLimitError:
+            status = TOO_LARGE
+        except MemoryError:
+            raise LimitError(f"{source.name}: at {window.at:#x}: not enough memory for this record") from None
+        if status == TOO_LARGE:
+            raise too_large(source, window, self._max_inflate)
+        return status, fault
+
+    def _read_by_lines(self, scanner: Scanner, opened: OpenPart, number: int, *, collect: bool) -> FormatError | None:
+        """Let the parser read the record at hand; return the fault, or None where the record was taken."""
+        from rdbtool.reader.aof.text_parser import Annotation, LineParser  # noqa: PLC0415 - for what the scanner declines
+
+        parser = LineParser(WindowStream(opened.window), opened.source.name, lax=self.lax)
+        try:
+            record = parser.read(number)
+        except FormatError as fault:
+            # A log that grows under our eyes looks damaged where it ended when it was opened.
+            opened.source.check_unchanged()
+            fault.readable_up_to = scanner.good
+            return fault
+        assert record is not None
+        self.fallbacks += self.backend == "codec" and not parser.deviations
+        self.deviation_count += len(parser.deviations)
+        self.deviations += parser.deviations[: max(0, _KEPT_DEVIATIONS - len(self.deviations))]
+        if isinstance(record, Annotation):
+            scanner.accept_annotation(record.text, record.stop)
+        else:
+            scanner.accept(record.argv, record.stop, collect=collect)
+        return None
+
+    def _classify(
+        self, index: int, scanner: Scanner, opened: OpenPart, fault: FormatError | None, *, keep: bool
+    ) -> Tail:
+        window = opened.window
+        try:
+            return classify(scanner, window, fault, index, self.known, keep=keep)
+        except MemoryError:
+            raise LimitError(f"{opened.source.name}: at {window.at:#x}: not enough memory to look behind") from None
+
+
+def _after(progress: Progress | None, before: int) -> Progress | None:
+    return None if progress is None else lambda at: progress(before + at)
+
+
+def open_aof(target: Target, *, name: str | None = None, **options: Unpack[AofOptions]) -> AofReader:
+    """Open a log: a file, a manifest, a directory with one, ``-`` for standard input, bytes, or a binary stream.
+
+    A directory may also be the one that holds the log's directory, or a single ``appendonly.aof``. ``name`` is
+    what errors call a single file; ``options`` are those of ``AofReader``. Raises InputError, and FormatError for a
+    manifest that no server would take.
+    """
+    if isinstance(target, str | os.PathLike) and target != "-" and Path(target).is_dir():
+        target = find_log(target)
+        if target.suffix == ".manifest":
+            return open_manifest(target, **options)
+    opened = open_part(target, name=name, max_inflate=max_inflate_of(options))
+    try:
+        if not looks_like_manifest(opened.head()):
+            return single_log(opened, target, **options)
+    except BaseException:
+        opened.source.close()
+        raise
+    opened.source.close()
+    return open_manifest(target, **options)
+
+
+def open_manifest(target: Target, **options: Unpack[AofOptions]) -> AofReader:
+    """Open the log whose manifest is at a path. Raises InputError where there is no path: it names other files."""
+    if not isinstance(target, str | os.PathLike) or target == "-":
+        raise InputError("cannot read a manifest without the files that it names: give its path")
+    manifest = load_manifest(target)
+    return AofReader(list_parts(manifest), manifest=manifest, **options)
+
+
+def single_log(opened: OpenPart, target: Target, **options: Unpack[AofOptions]) -> AofReader:
+    """Return the reader of a log that is one file, which is open and of which nothing was consumed."""
+    source = opened.source
+    path = os.fspath(target) if isinstance(target, str | os.PathLike) and target != "-" else None
+    part = Part(source.name, path, "single", number=1, size=source.size, format=opened.format())
+    reader = AofReader([part], single=opened, **options)
+    if isinstance(target, bytes) or (path is not None and Path(path).is_file()):
+        reader.again_from = lambda: target
+    return reader
+
+
+def max_inflate_of(options: AofOptions) -> int:
+    """Return the bound of an inflated string, in bytes."""
+    given = options.get("max_inflate")
+    return DEFAULT_MAX_INFLATE if given is None else given

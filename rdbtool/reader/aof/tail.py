@@ -1,0 +1,101 @@
+"""How a log ends: whole, or where and why it cannot be read further.
+
+A log has no checksum, and a length that lies looks like a file that ends early. So before a rest is called a cut tail,
+it is searched for a whole command with a name that is known: if there is one, the damage is in the
+middle, and cutting there would destroy what follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Final, Literal, NamedTuple
+
+from rdbtool._codec.decode.aof_scanner import EXHAUSTED, NOTHING, Scanner
+from rdbtool._codec.decode.window import Window
+from rdbtool.core.errors import FormatError
+from rdbtool.core.location import Where
+
+TailState = Literal["clean", "truncated", "truncated-in-multi", "nul-padding", "damaged"]
+
+#: Names that the search goes by unless the caller knows more.
+COMMON_COMMANDS: Final = frozenset(
+    b"SELECT MULTI EXEC SET SETNX SETEX PSETEX GETSET GETDEL GETEX MSET MSETNX APPEND SETRANGE SETBIT BITOP BITFIELD "
+    b"INCR DECR INCRBY DECRBY INCRBYFLOAT DEL UNLINK RENAME RENAMENX MOVE COPY RESTORE SORT PERSIST "
+    b"EXPIRE PEXPIRE EXPIREAT PEXPIREAT FLUSHALL FLUSHDB SWAPDB "
+    b"LPUSH RPUSH LPUSHX RPUSHX LPOP RPOP LSET LREM LTRIM LINSERT RPOPLPUSH LMOVE LMPOP "
+    b"SADD SREM SPOP SMOVE SINTERSTORE SUNIONSTORE SDIFFSTORE "
+    b"ZADD ZREM ZINCRBY ZPOPMIN ZPOPMAX ZMPOP ZRANGESTORE ZUNIONSTORE ZINTERSTORE ZDIFFSTORE "
+    b"ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREMRANGEBYLEX GEOADD GEORADIUS GEOSEARCHSTORE "
+    b"HSET HSETNX HMSET HDEL HINCRBY HINCRBYFLOAT HPEXPIREAT HPERSIST HSETEX HGETDEL HGETEX "
+    b"XADD XDEL XTRIM XSETID XGROUP XACK XCLAIM XAUTOCLAIM XREADGROUP PFADD PFMERGE "
+    b"FUNCTION SCRIPT EVAL EVALSHA FCALL PUBLISH SPUBLISH".split()
+)
+
+
+class Tail(NamedTuple):
+    """How reading a log ended.
+
+    ``part`` is the index of the part where it ended. ``at`` is the offset in that part behind the last
+    record outside of an open MULTI, and ``size`` the number of bytes from there to the end, None where
+    nobody counted. ``lost`` is the number of whole commands among them: those of an open MULTI. ``next_good``
+    is the offset of the first whole command behind damage.
+    """
+
+    state: TailState
+    part: int
+    at: int
+    size: int | None
+    next_good: int | None = None
+    lost: int = 0
+
+
+def classify(
+    scanner: Scanner, window: Window, fault: FormatError | None, part: int, known: Container[bytes], *, keep: bool
+) -> Tail:
+    """Return how the part that ``scanner`` reads ends, in front of ``fault`` or at its end.
+
+    The scanner then stands at ``next_good``, or at the end. With ``keep`` what follows ``next_good`` is
+    not read to learn its size.
+    """
+    at, lost = scanner.good, scanner.count - scanner.good_count
+    in_multi = scanner.multi_at >= 0
+    if fault is None or fault.code == "AOF110":
+        state: TailState = "truncated-in-multi" if in_multi else "clean"
+        return Tail(state, part, at, window.at - at, lost=lost)
+    found = scanner.resync(known)
+    if found in {NOTHING, EXHAUSTED}:
+        size = _measure(window, at, keep=False)
+        return Tail(_name(scanner, fault, found, in_multi=in_multi), part, at, size, lost=lost)
+    return Tail("damaged", part, at, _measure(window, at, keep=keep), found, lost)
+
+
+def open_multi(scanner: Scanner, source: str) -> FormatError:
+    """Return the fault of a log, called ``source``, whose last transaction has no end."""
+    queued = scanner.count - scanner.good_count
+    return FormatError(
+        "AOF110",
+        scanner.multi_at,
+        "an EXEC for this MULTI",
+        f"end of file after {queued} command{'' if queued == 1 else 's'}",
+        start=scanner.multi_at,
+        where=Where(source),
+        readable_up_to=scanner.good,
+    )
+
+
+def _name(scanner: Scanner, fault: FormatError, found: int, *, in_multi: bool) -> TailState:
+    if found == EXHAUSTED:
+        return "damaged"
+    if scanner.zeros_at <= fault.at < scanner.end:
+        return "nul-padding"
+    if fault.code != "AOF101":
+        return "damaged"
+    return "truncated-in-multi" if in_multi else "truncated"
+
+
+def _measure(window: Window, at: int, *, keep: bool) -> int | None:
+    """Return the number of bytes from ``at`` to the end of the source, reading on if need be."""
+    left = window.left(window.at)
+    if left is None and not keep:
+        left = window.drain()
+    return None if left is None else window.at + left - at

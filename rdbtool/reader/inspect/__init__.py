@@ -1,0 +1,1 @@
+"""Byte-level trees of RDB and AOF records."""

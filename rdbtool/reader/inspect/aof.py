@@ -1,0 +1,182 @@
+"""Walking a log so that every byte is named: what ``inspect`` shows of it.
+
+The line-oriented parser judges a record, and the same bytes are then cut at the places that it went by. An RDB at the
+beginning is walked as one that stands alone. What was opened already is walked from what its window holds, so
+that a pipe can be walked too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Protocol
+
+from rdbtool.core.errors import FormatError
+from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
+from rdbtool.grammar import Node, Trace
+from rdbtool.grammar.trace import Tracer
+from rdbtool.model import End
+from rdbtool.reader.aof.batches import read_time, selected_db
+from rdbtool.reader.aof.reader import open_manifest
+from rdbtool.reader.aof.text_parser import Annotation, LineParser
+from rdbtool.reader.inspect.rdb import Readable, Traced, Window, trace_file, trace_rdb
+from rdbtool.reader.open.detect import begins_rdb, detect_content, find_log, read_ending, refuse_jsonl
+from rdbtool.reader.open.parts import OpenPart, open_part
+
+#: What a server's default configuration has.
+DATABASES: Final = 16
+
+_COUNT_LINE: Final = re.compile(rb"\*(\d{1,18})\r\n")
+_SIZE_LINE: Final = re.compile(rb"\$(\d{1,18})\r\n")
+
+#: Bytes that are shown from where reading stopped.
+_BEYOND: Final = 16
+
+
+class Packed(Readable, Protocol):
+    """A source that may be compressed."""
+
+    compression: str | None
+
+
+class Rest:
+    """What is left of an open part, the bytes included that its window holds."""
+
+    def __init__(self, opened: OpenPart) -> None:
+        self._source, self._window = opened
+        self._window.forget_checksum()
+        self.name = self._source.name
+        self.size = self._window.left(self._window.at)
+        self.compression = self._source.compression
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill the beginning of ``view``; 0 at the end."""
+        data = self._window.peek(self._window.at, len(view))
+        view[: len(data)] = data
+        self._window.skip_to(self._window.at + len(data))
+        return len(data)
+
+    def check_unchanged(self) -> None:
+        """Raise InputError where the file is another one now."""
+        self._source.check_unchanged()
+
+
+def trace_any(
+    target: str, *, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
+) -> Iterator[Traced]:
+    """Yield every item of an RDB or a log, part by part. The last one carries the error, if there is one.
+
+    Raises UnsupportedError where it is neither, InputError, and FormatError for a manifest.
+    """
+    path = str(find_log(target)) if target != "-" and Path(target).is_dir() else target
+    opened = open_part(path, max_inflate=max_inflate)
+    with opened.source as source:
+        kind = detect_content(opened.head(), b"" if source.compression else read_ending(path), source.name)
+        if kind == "rdb":
+            yield from trace_file(Rest(opened), max_children=max_children, max_inflate=max_inflate)
+            return
+        if kind == "jsonl":
+            refuse_jsonl(source.name)
+        if kind == "aof":
+            yield from LogWalk(max_children, max_inflate).walk_part(Rest(opened), source.name)
+            return
+    walk = LogWalk(max_children, max_inflate)
+    for part in open_manifest(path).parts:
+        opened = open_part(part.path or "", max_inflate=max_inflate)
+        with opened.source:
+            yield from walk.walk_part(Rest(opened), part.name)
+        if walk.failed:
+            return
+
+
+class LogWalk:
+    """Walks the parts of a log one after the other. ``count`` is the number of commands so far."""
+
+    def __init__(self, max_children: int | None, max_inflate: int) -> None:
+        self.count = 0
+        self.failed = False
+        self._max_children = max_children
+        self._max_inflate = max_inflate
+
+    def walk_part(self, source: Packed, name: str) -> Iterator[Traced]:
+        """Yield the items of a part, called ``name``; after an error ``failed`` is set."""
+        window = self.open_window(source)
+        if begins_rdb(window.held(0, _BEYOND)):
+            items = trace_rdb(
+                window, source, embedded=True, max_children=self._max_children, max_inflate=self._max_inflate
+            )
+            for item in items:
+                self.failed = item.trace.error is not None
+                yield item._replace(part=name)
+                is_end = isinstance(item.trace.item, End)
+            if not is_end:
+                return
+            window.drop()
+        window.skip(window.tell())
+        db = 0
+        while (taken := self.read(window, source, name, db)) is not None:
+            yield taken[0]
+            if self.failed:
+                return
+            db = taken[1]
+            window.drop()
+        source.check_unchanged()
+
+    def open_window(self, source: Packed) -> Window:
+        """Return a window over a part that nobody has read from; what is inflated may fill it up to a bound."""
+        return Window(source, None if source.compression is None else self._max_inflate)
+
+    def read(self, window: Window, source: Readable, name: str, db: int) -> tuple[Traced, int] | None:
+        """Return the record at the window's position, and the db after it; None at the end of the part."""
+        start = window.tell()
+        try:
+            record = LineParser(window, source.name).read(self.count + 1)
+        except FormatError as error:
+            source.check_unchanged()
+            self.failed = True
+            error.readable_up_to = start
+            data = window.held(start, error.at + _BEYOND)
+            node = _command_tree(data[: error.at - start], start, self._max_children)
+            return Traced(Trace(node, error, None), data, None, None, part=name), db
+        if record is None:
+            return None
+        data = window.held(start, record.stop)
+        if isinstance(record, Annotation):
+            node = Node("annotation", start)
+            node.stop, node.value = record.stop, record.text
+            time = read_time(record.text)
+            node.note = "" if time is None else f"{time}"
+            return Traced(Trace(node, None, None), data, None, None, part=name), db
+        self.count += 1
+        db = selected_db(record.argv, db, DATABASES)
+        node = _command_tree(data, start, self._max_children)
+        node.value = record.argv[0]
+        return Traced(Trace(node, None, None), data, None, db, self.count, name), db
+
+
+def _command_tree(data: bytes, start: int, max_children: int | None) -> Node:
+    """Return the tree of a command, as far as ``data``, which begins at ``start``, goes."""
+    tracer = Tracer(start, max_children)
+    count = _COUNT_LINE.match(data)
+    at = 0 if count is None else count.end()
+    if count is not None:
+        tracer.leaf("argc", start, start + at, int(count[1]), inner=False)
+    index = 0
+    while at and (line := _SIZE_LINE.match(data, at)) is not None:
+        begin = line.end()
+        stop = begin + int(line[1])
+        argument = data[begin:stop]
+        tracer.open(f"argument[{index}]", start + at, inner=False)
+        tracer.leaf("size", start + at, start + begin, int(line[1]), inner=False)
+        tracer.leaf("data", start + begin, start + begin + len(argument), argument, inner=False)
+        if stop + 2 > len(data):
+            break
+        tracer.leaf("end", start + stop, start + stop + 2, data[stop : stop + 2], inner=False)
+        at = stop + 2
+        tracer.close(start + at, argument)
+        index += 1
+    node = tracer.finish("command")
+    if not node.children:
+        node.stop = start
+    return node

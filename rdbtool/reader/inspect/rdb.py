@@ -1,0 +1,270 @@
+"""Walking a file so that every byte is named: what ``inspect`` shows.
+
+The grammar reads, item by item, from a window over the source that keeps the bytes of the item under
+way, because whoever shows a tree wants to show its bytes too. A single record is first found by the
+fast reader and then read again, from its own first byte: walking there with the grammar would take
+minutes in a large file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+from rdbtool.core.errors import FormatError, InputError, LimitError, describe_key
+from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
+from rdbtool.grammar import FileState, Trace, trace_header, trace_item
+from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import open_source
+from rdbtool.model import End, HashTemplate, Header, KeyRecord
+from rdbtool.reader.rdb import RdbReader, open_rdb
+
+_HEADER_SIZE = 9
+_PIECE = 1 << 16
+
+#: How many bytes are shown from where reading stopped.
+_BEYOND = 16
+
+
+class Traced(NamedTuple):
+    """An item as a tree, with the bytes it was read from.
+
+    ``data`` begins at ``trace.node.start``; after an error it goes on for a few bytes beyond the tree. ``record``
+    is the number of the key (from 1) and ``db`` its database, None where the item is no key. Of a log, ``command`` is
+    the number of the command (from 1 over all parts), None for anything else, and ``part`` names the file that offsets
+    count in.
+    """
+
+    trace: Trace
+    data: bytes
+    record: int | None
+    db: int | None
+    command: int | None = None
+    part: str = ""
+
+
+class Readable(Protocol):
+    """What is walked: a Source, or what is left of one that somebody has looked into."""
+
+    name: str
+    size: int | None
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill the beginning of ``view``; 0 at the end."""
+
+    def check_unchanged(self) -> None:
+        """Raise InputError where the file is another one now."""
+
+
+class Window:
+    """A source as the grammar reads it, holding what was read since the last ``drop``.
+
+    ``limit`` is how many bytes it may hold: a compressed source can promise more than there is memory.
+    """
+
+    def __init__(self, source: Readable, limit: int | None = None) -> None:
+        self._limit = limit
+        self._source = source
+        self._size = source.size
+        self._held = bytearray()
+        self._base = 0
+        self._position = 0
+        self._sum: int | None = 0
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next ``size`` bytes; fewer only at the end of the data."""
+        begin = self._position - self._base
+        while len(self._held) < begin + size and self._fill():
+            pass
+        data = bytes(self._held[begin : begin + size])
+        self._position += len(data)
+        return data
+
+    def tell(self) -> int:
+        """Return the offset of the next byte."""
+        return self._position
+
+    def seek(self, at: int, /) -> None:
+        """Move to an offset within what is held, or ahead of it."""
+        self._position = at
+
+    def left(self) -> int | None:
+        """Return how many bytes are left, None where that is not known."""
+        return None if self._size is None else max(0, self._size - self._position)
+
+    def held(self, start: int, stop: int) -> bytes:
+        """Return the bytes of a range that is still held, reading on if need be."""
+        while len(self._held) < stop - self._base and self._fill():
+            pass
+        return bytes(self._held[start - self._base : stop - self._base])
+
+    def drop(self) -> None:
+        """Forget what stands before the position."""
+        passed = self._position - self._base
+        if self._sum is not None:
+            self._sum = crc64(self._held[:passed], self._sum)
+        del self._held[:passed]
+        self._base = self._position
+
+    def skip(self, at: int) -> None:
+        """Pass over everything up to an offset; from then on no checksum can be computed."""
+        self._sum = None
+        while self._position < at and self.read(min(_PIECE, at - self._position)):
+            self.drop()
+
+    def crc_at(self, stop: int) -> int | None:
+        """Return the CRC-64 of everything before ``stop``, None after a ``skip``."""
+        return None if self._sum is None else crc64(self._held[: stop - self._base], self._sum)
+
+    def _fill(self) -> int:
+        if self._limit is not None and len(self._held) >= self._limit:
+            raise LimitError(
+                f"{self._source.name}: at {self._base:#x}: the record takes more than {self._limit} bytes; "
+                "raise the limit to read it"
+            )
+        room = memoryview(bytearray(_PIECE))
+        count = self._source.readinto(room)
+        self._held += room[:count]
+        return count
+
+
+class Target(NamedTuple):
+    """Where a wanted record lies (``stop`` None: up to the damage), and what must be known to read it."""
+
+    start: int
+    stop: int | None
+    header: Header
+    db: int
+    records: int
+    templates: dict[int, tuple[bytes, ...]]
+
+
+def trace_file(
+    source: Readable, *, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
+) -> Iterator[Traced]:
+    """Yield every item of a file, the header first. The last one carries the error, if there is one."""
+    return trace_rdb(Window(source), source, max_children=max_children, max_inflate=max_inflate)
+
+
+def trace_rdb(
+    window: Window,
+    source: Readable,
+    *,
+    embedded: bool = False,
+    max_children: int | None = None,
+    max_inflate: int = DEFAULT_MAX_INFLATE,
+) -> Iterator[Traced]:
+    """Yield every item of an RDB that begins here. ``embedded``: what follows its end mark is a log's."""
+    trace = trace_header(window)
+    yield traced(trace, window, source, None)
+    if not isinstance(trace.item, Header):
+        return
+    window.drop()
+    state = FileState.of(trace.item)
+    state.max_inflate = max_inflate
+    state.crc_at = window.crc_at
+    state.embedded = embedded
+    yield from trace_items(window, state, source, None, max_children)
+
+
+def trace_records(
+    target: str | bytes,
+    *,
+    name: str | None = None,
+    key: bytes | None = None,
+    at: int | None = None,
+    number: int | None = None,
+    max_children: int | None = None,
+    max_inflate: int = DEFAULT_MAX_INFLATE,
+) -> Iterator[Traced]:
+    """Yield the items of the records that are wanted: all with ``key``, that at offset ``at``, or the ``number``-th.
+
+    Raises InputError if there is none, and the reader's errors if damage hides it.
+    """
+    with open_rdb(target, name=name) as reader:
+        targets = list(find_records(reader, key, at, number))
+    if not targets:
+        raise InputError(f"{reader.source.name}: no {_describe(key, at, number)}")
+    for wanted in targets:
+        with open_source(target, name=reader.source.name) as source:
+            window = Window(source)
+            if wanted.start == 0:
+                trace = trace_header(window)
+                yield traced(trace, window, source, None)
+                continue
+            window.skip(wanted.start)
+            state = FileState.of(wanted.header)
+            state.max_inflate = max_inflate
+            state.db, state.records, state.templates = wanted.db, wanted.records, wanted.templates
+            yield from trace_items(window, state, source, wanted.stop, max_children)
+
+
+def trace_items(
+    window: Window, state: FileState, source: Readable, stop: int | None, max_children: int | None
+) -> Iterator[Traced]:
+    """Yield items from the window's position up to ``stop``, the end mark, or the damage."""
+    while stop is None or window.tell() < stop:
+        trace = trace_item(window, state, max_children=max_children)
+        yield traced(trace, window, source, state)
+        if trace.error is not None or isinstance(trace.item, End):
+            source.check_unchanged()
+            return
+        window.drop()
+
+
+def traced(trace: Trace, window: Window, source: Readable, state: FileState | None) -> Traced:
+    """Return a tree with the bytes it was read from; an error learns where it stands."""
+    node = trace.node
+    if isinstance(trace.error, FormatError):
+        trace.error.where = trace.error.where._replace(source=source.name)
+        if state is not None:
+            trace.error.readable_up_to = node.start if state.pending_start is None else state.pending_start
+            trace.error.keys_read = state.records
+    elif trace.error is not None:
+        trace = trace._replace(error=type(trace.error)(f"{source.name}: {trace.error}"))
+    data = window.held(node.start, node.stop + (_BEYOND if trace.error else 0))
+    if state is None or not isinstance(trace.item, KeyRecord):
+        return Traced(trace, data, None, None)
+    return Traced(trace, data, state.records, trace.item.db)
+
+
+def find_records(reader: RdbReader, key: bytes | None, at: int | None, number: int | None) -> Iterator[Target]:
+    """Yield where the wanted records lie: keys, or whatever stands at an offset."""
+    header = reader.header
+    if at is not None and 0 <= at < _HEADER_SIZE:
+        yield Target(0, _HEADER_SIZE, header, 0, 0, {})
+        return
+    is_wanted = _condition(key, at, number)
+    templates: dict[int, tuple[bytes, ...]] = {}
+    records = db = 0
+    try:
+        for item in reader.items():
+            if isinstance(item, KeyRecord):
+                db = item.db
+                if is_wanted(item, records + 1):
+                    yield Target(item.start, item.stop, header, db, records, dict(templates))
+                records += 1
+            elif isinstance(item, HashTemplate):
+                templates[item.id] = item.fields
+            if at is not None and not isinstance(item, KeyRecord | Header) and item.span.start <= at < item.span.stop:
+                yield Target(item.span.start, item.span.stop, header, db, records, dict(templates))
+    except FormatError as error:
+        start = error.start if error.start is not None else error.at
+        is_there = (at is not None and at >= start) or number == records + 1 or (key and error.where.key == key)
+        if not is_there:
+            raise
+        yield Target(start, None, header, error.where.db or db, records, templates)
+
+
+def _condition(key: bytes | None, at: int | None, number: int | None) -> Callable[[KeyRecord, int], bool]:
+    if key is not None:
+        return lambda record, _: record.key == key
+    if at is not None:
+        return lambda record, _: record.start <= at < record.stop
+    return lambda _, count: count == number
+
+
+def _describe(key: bytes | None, at: int | None, number: int | None) -> str:
+    if key is not None:
+        return f"key {describe_key(key)}"
+    return f"record at offset {at:#x}" if at is not None else f"record number {number}"

@@ -1,0 +1,1 @@
+"""Reads the jsonl dump format."""

@@ -1,0 +1,141 @@
+"""Lines of JSON out of a window: cut at newlines, decoded, parsed, with an offset for what is wrong.
+
+A piece of the window is cut into lines at once; a line that is larger than a piece makes it grow, as far as a
+window may. ``json`` parses; what it lets pass and JSON does not (NaN, a member twice) is refused
+here, and base64 becomes bytes on the way.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple, NoReturn
+
+from rdbtool._codec.decode.window import Window
+from rdbtool.reader.jsonl.parts import Refusal, describe_json, quote
+
+#: Bytes that are cut into lines at once.
+_PIECE: Final = 1 << 18
+
+_BLANKS: Final = b" \t\r"
+_SPACES: Final = _BLANKS.decode()
+
+#: Characters around a mistake that are quoted.
+_SHOWN: Final = 20
+
+
+class Line(NamedTuple):
+    """A line without its newline, which the last one may lack. ``start`` is its offset in bytes, ``number`` from 1."""
+
+    start: int
+    number: int
+    text: bytes
+    is_whole: bool
+
+    @property
+    def stop(self) -> int:
+        """The offset behind the line."""
+        return self.start + len(self.text) + self.is_whole
+
+
+def split_lines(window: Window, on_piece: Callable[[int], object]) -> Iterator[Line]:
+    """Yield the lines that are not blank. ``on_piece`` is told how far (bytes) they were looked for.
+
+    Raises what filling a window raises.
+    """
+    size = _PIECE
+    number = 0
+    while True:
+        at = window.at
+        piece = window.peek(at, size)
+        is_end = len(piece) < size
+        stop = len(piece) if is_end else piece.rfind(b"\n") + 1
+        if stop == 0 and not is_end:
+            size *= 2
+            continue
+        window.skip_to(at + stop)
+        size = _PIECE
+        on_piece(at + stop)
+        rows = piece[:stop].split(b"\n")
+        tail = rows.pop()
+        for number, row in enumerate(rows, number + 1):  # noqa: B020 - it goes on counting
+            if row[:1] == b"{" or row.strip(_BLANKS):
+                yield Line(at, number, row, is_whole=True)
+            at += len(row) + 1
+        if is_end:
+            if tail.strip(_BLANKS):
+                yield Line(at, number + 1, tail, is_whole=False)
+            return
+
+
+def parse_line(line: Line) -> dict[str, object]:
+    """Return the object on a line. Raises Refusal, whose ``at`` is an offset in bytes of the line."""
+    try:
+        text = line.text.decode()
+    except UnicodeDecodeError as error:
+        if not line.is_whole and error.end == len(line.text):
+            raise _cut(line) from None
+        byte = f"the byte 0x{line.text[error.start]:02x}"
+        raise Refusal("JSN002", 'UTF-8 (other bytes stand as {"base64": "…"})', byte, at=error.start) from None
+    begin = 0 if text[:1] == "{" else len(text) - len(text.lstrip(_SPACES))
+    try:
+        row, end = _DECODER.raw_decode(text, begin)
+    except json.JSONDecodeError as error:
+        if not line.is_whole and _is_cut(text, error.pos):
+            raise _cut(line) from None
+        found = f"{quote(text[error.pos : error.pos + _SHOWN])} ({error.msg})" if text[error.pos :] else "its end"
+        raise Refusal("JSN001", "JSON", found, at=_to_bytes(text, error.pos)) from None
+    except RecursionError:
+        raise Refusal("JSN001", "JSON of a few levels", "hundreds of levels") from None
+    except ValueError:
+        raise Refusal("JSN006", "a number that the format can hold", "one of thousands of digits") from None
+    if end != len(text) and text[end:].strip(_SPACES):
+        found = quote(text[end : end + _SHOWN])
+        raise Refusal("JSN001", "one JSON object on a line", f"{found} behind it", at=_to_bytes(text, end))
+    if type(row) is not dict:
+        raise Refusal("JSN001", "a JSON object", describe_json(row), at=_to_bytes(text, begin))
+    return row
+
+
+def _is_cut(text: str, at: int) -> bool:
+    """Whether JSON that is refused at a character could go on behind its end: in a string, a word, an escape."""
+    rest = text[at:].rstrip(_SPACES)
+    return rest[:1] in {"", '"'} or (len(rest) < 9 and not set(rest) & set('"}],'))
+
+
+def _cut(line: Line) -> Refusal:
+    return Refusal("JSN003", "the rest of the line", "end of file", at=len(line.text))
+
+
+def _to_bytes(text: str, at: int) -> int:
+    return len(text[:at].encode())
+
+
+def _object(pairs: list[tuple[str, object]]) -> object:
+    """Return an object whose members are all different, and base64 as the bytes that it stands for."""
+    if len(pairs) == 1 and pairs[0][0] == "base64":
+        return _decode_base64(pairs[0][1])
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        names = [key for key, _ in pairs]
+        twice = next(key for key in row if names.count(key) > 1)
+        raise Refusal("JSN004", "each member once", f"{quote(twice)} twice")
+    return row
+
+
+def _decode_base64(text: object) -> bytes:
+    if type(text) is not str:
+        raise Refusal("JSN007", "base64 in a string", describe_json(text))
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
+        found = f"{quote(text)} ({error})"
+        raise Refusal("JSN007", "base64 of the standard alphabet, with padding", found) from None
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise Refusal("JSN001", 'JSON (numbers that it has not stand in strings, as "inf")', word)
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)

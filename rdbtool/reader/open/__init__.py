@@ -1,0 +1,1 @@
+"""Detects the format of an input and opens the right reader."""

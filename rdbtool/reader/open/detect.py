@@ -1,0 +1,168 @@
+"""What a source is, by its content: never by its name.
+
+An RDB begins with its magic, a log with ``*`` and a digit or with an annotation, a manifest with a line of its
+grammar, and JSON lines with a brace. An RDB that a server wrote as the beginning of a log says so in an aux field;
+where somebody put a log behind another RDB, the end of the file tells. Directories hold a manifest.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, Literal, NoReturn
+
+from rdbtool._codec.decode.window import Window
+from rdbtool.core.errors import InputError, UnknownFormatError, UnsupportedError
+from rdbtool.core.manifest import looks_like_manifest
+from rdbtool.io.source import open_source
+from rdbtool.reader.open.windows import open_window
+
+Kind = Literal["rdb", "aof", "multipart", "jsonl"]
+
+#: Bytes of the beginning that are looked at: aux fields, or the first line of a manifest behind its comments.
+HEAD_SIZE: Final = 4096
+
+#: Bytes of the end of a file that are looked at.
+ENDING_SIZE: Final = 64 << 10
+
+#: The directory that servers keep a multi-part log in, unless told otherwise, and the single log of older ones.
+LOG_DIRECTORY: Final = "appendonlydir"
+SINGLE_LOG: Final = "appendonly.aof"
+
+_RDB: Final = (b"REDIS", b"VALKEY")
+
+
+def detect(target: str | os.PathLike[str] | BinaryIO | bytes) -> Kind:
+    """Return what a path, ``-``, bytes or a binary stream holds. What a pipe held is gone then: see ``open_any``.
+
+    Raises UnsupportedError where it is none of ours, InputError where it cannot be read.
+    """
+    if isinstance(target, str | os.PathLike) and Path(target).is_dir():
+        return "multipart" if find_log(target).suffix == ".manifest" else "aof"
+    with open_source(target) as source:
+        head = open_window(source, HEAD_SIZE).peek(0, HEAD_SIZE)
+        ending = read_ending(target) if source.compression is None else b""
+        return detect_content(head, ending, source.name)
+
+
+def detect_content(head: bytes, ending: bytes = b"", name: str = "the source") -> Kind:
+    """Return what begins with ``head`` (HEAD_SIZE bytes) and ends with ``ending``, empty where nobody can see it."""
+    if begins_rdb(head):
+        return "aof" if _says_preamble(head) or _ends_in_command(ending) else "rdb"
+    if looks_like_manifest(head):
+        return "multipart"
+    if begins_log(head):
+        return "aof"
+    if head.lstrip(b" \t\r\n").startswith(b"{"):
+        return "jsonl"
+    found = f"begins with {head[:16]!r}" if head else "is empty"
+    message = f"{name}: neither an RDB nor an AOF nor a manifest nor JSON lines: it {found}"
+    raise UnknownFormatError(message, head[:16])
+
+
+def refuse_jsonl(name: str) -> NoReturn:
+    """Raise UnsupportedError for whoever needs the bytes of an RDB or the commands of a log."""
+    raise UnsupportedError(
+        f"{name}: it holds keys as JSON lines, and this needs an RDB or a log: rdbtool convert makes either of it"
+    )
+
+
+def begins_rdb(head: bytes) -> bool:
+    """Whether an RDB begins here."""
+    return head.startswith(_RDB)
+
+
+def begins_log(head: bytes) -> bool:
+    """Whether commands, or annotations before commands, begin here."""
+    if head.startswith(b"#TS:"):
+        return True
+    lines = head.splitlines(keepends=True)
+    first = next((line for line in lines if line[:1] != b"#"), b"*" if lines else b"")
+    return re.match(rb"\*(\d|\Z)", first) is not None
+
+
+def find_log(directory: str | os.PathLike[str]) -> Path:
+    """Return the manifest in a directory, or in the one directory within that has one, or else its single log.
+
+    Raises InputError where there is none, or more than one.
+    """
+    path = Path(directory)
+    try:
+        found = _manifests(path) or _manifests(path / LOG_DIRECTORY)
+        if not found:
+            found = [manifest for inner in sorted(path.iterdir()) if inner.is_dir() for manifest in _manifests(inner)]
+        if not found and (path / SINGLE_LOG).is_file():
+            return path / SINGLE_LOG
+    except OSError as error:
+        raise InputError(f"cannot open {directory}: {error.strerror or error}") from None
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(str(manifest.relative_to(path)) for manifest in found[:5])
+        raise InputError(f"cannot open {directory}: it has {len(found)} manifests, give one of them: {names}")
+    other = next((f", give the file in it, such as {path / rdb.name}" for rdb in _rdbs(path)), "")
+    raise InputError(f"cannot open {directory}: it is a directory without a manifest{other}")
+
+
+def read_ending(target: object) -> bytes:
+    """Return the last ENDING_SIZE bytes of a regular file or of bytes, and nothing of anything else."""
+    if isinstance(target, bytes):
+        return target[-ENDING_SIZE:]
+    if not isinstance(target, str | os.PathLike) or target == "-":
+        return b""
+    path = Path(target)
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - ENDING_SIZE))
+            return file.read(ENDING_SIZE)
+    except OSError:
+        # Whoever reads it says why it cannot be read.
+        return b""
+
+
+def _manifests(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return []
+    # Servers write a new manifest under a name with "temp-" and rename it.
+    return [inner for inner in sorted(path.glob("*.manifest")) if not inner.name.startswith("temp") and inner.is_file()]
+
+
+def _rdbs(path: Path) -> Iterator[Path]:
+    yield from sorted(path.glob("*.rdb"))
+
+
+def _says_preamble(head: bytes) -> bool:
+    """Whether an aux field at the beginning of an RDB says that a log follows (format A8, C3)."""
+    from rdbtool._codec.decode.decoder import Decoder  # noqa: PLC0415 - not for logs, whose check starts quickly
+    from rdbtool._codec.sink import Null  # noqa: PLC0415 - likewise
+    from rdbtool.model import Aux  # noqa: PLC0415 - likewise
+
+    given = memoryview(head)
+    position = 0
+
+    def readinto(view: memoryview) -> int:
+        nonlocal position
+        size = min(len(view), len(given) - position)
+        view[:size] = given[position : position + size]
+        position += size
+        return size
+
+    items: list[object] = []
+    window = Window(readinto, lambda _data, _before: 0, lambda: HEAD_SIZE, len(head))
+    decoder = Decoder(window, HEAD_SIZE)
+    decoder.on_item = items.append
+    if decoder.read_header():
+        # It stops where the head is cut; the aux fields stand before.
+        decoder.run(Null())
+    return any(isinstance(item, Aux) and item.key == b"aof-preamble" and item.value == b"1" for item in items)
+
+
+def _ends_in_command(ending: bytes) -> bool:
+    """Whether the last bytes are an argument as logs hold them."""
+    if not ending.endswith(b"\r\n"):
+        return False
+    return any(size.end() + int(size[1]) + 2 == len(ending) for size in re.finditer(rb"\$(\d{1,9})\r\n", ending))

@@ -1,0 +1,71 @@
+"""Opens whatever a user names: an RDB, a log, or JSON lines where they are welcome, told apart by content."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal, Unpack, overload
+
+from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
+from rdbtool.reader.open.detect import detect_content, read_ending, refuse_jsonl
+from rdbtool.reader.open.parts import open_part
+
+if TYPE_CHECKING:
+    from rdbtool.reader.aof.reader import AofOptions, AofReader
+    from rdbtool.reader.jsonl.reader import JsonlReader
+    from rdbtool.reader.rdb import RdbReader
+
+Target = str | os.PathLike[str] | bytes | BinaryIO
+
+
+@overload
+def open_any(
+    target: Target, *, name: str | None = None, jsonl: Literal[False] = False, **options: Unpack[AofOptions]
+) -> RdbReader | AofReader: ...
+
+
+@overload
+def open_any(
+    target: Target, *, name: str | None = None, jsonl: bool, **options: Unpack[AofOptions]
+) -> RdbReader | AofReader | JsonlReader: ...
+
+
+def open_any(
+    target: Target, *, name: str | None = None, jsonl: bool = False, **options: Unpack[AofOptions]
+) -> RdbReader | AofReader | JsonlReader:
+    """Open an RDB, a log, a manifest or a directory with one, ``-``, bytes, or a binary stream.
+
+    ``name`` is what errors call it; ``options`` are those of ``AofReader``. With ``jsonl`` JSON lines are opened too:
+    they hold the same keys, but neither commands nor what an RDB has of each byte. Raises UnsupportedError where it is
+    none of these, InputError where it cannot be read, FormatError where its beginning is damaged.
+    """
+    if isinstance(target, str | os.PathLike) and target != "-" and Path(target).is_dir():
+        from rdbtool.reader.aof.reader import open_aof  # noqa: PLC0415 - for logs only: an RDB need not wait for it
+
+        return open_aof(target, name=name, **options)
+    limit = options.get("max_inflate")
+    opened = open_part(target, name=name, max_inflate=DEFAULT_MAX_INFLATE if limit is None else limit)
+    try:
+        ending = read_ending(target) if opened.source.compression is None else b""
+        kind = detect_content(opened.head(), ending, opened.source.name)
+        if kind == "aof":
+            from rdbtool.reader.aof.reader import single_log  # noqa: PLC0415 - likewise
+
+            return single_log(opened, target, **options)
+        if kind == "rdb":
+            from rdbtool.reader.rdb import RdbReader  # noqa: PLC0415 - a log need not wait for it
+
+            return RdbReader(opened.source, max_inflate=limit, backend=options.get("backend"), window=opened.window)
+        if kind == "jsonl":
+            if not jsonl:
+                refuse_jsonl(opened.source.name)
+            from rdbtool.reader.jsonl.reader import JsonlReader  # noqa: PLC0415 - json takes 5 ms and is rarely needed
+
+            return JsonlReader(opened.source, max_inflate=limit, window=opened.window)
+    except BaseException:
+        opened.source.close()
+        raise
+    opened.source.close()
+    from rdbtool.reader.aof.reader import open_manifest  # noqa: PLC0415 - likewise
+
+    return open_manifest(target, **options)

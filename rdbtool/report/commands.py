@@ -1,0 +1,160 @@
+"""Commands that rebuild the data: plain ones, or RESTORE with payloads.
+
+Without a target a source's own words are used, and the payloads of an RDB are its values as they are stored. For a
+target, and from sources that store no values (an AOF, JSON lines), values are encoded for the server that executes the
+commands, and what it cannot hold is refused or named. A payload longer than servers take an argument is told by plain
+commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from rdbtool._codec.encode.resp import LONGEST_ARGUMENT, Resp
+from rdbtool._codec.filters.drop import Drop
+from rdbtool._codec.filters.target import Fit
+from rdbtool.core.errors import Loss, RdbToolError
+from rdbtool.core.servers import server_of
+from rdbtool.operations.convert.omissions import Door
+from rdbtool.reader.rdb import RdbReader
+from rdbtool.report.formats import Dumped, LargeValue
+
+if TYPE_CHECKING:
+    from rdbtool._codec.encode.output import Output
+    from rdbtool._codec.filters.selection import Selection
+    from rdbtool._codec.sink import Sink
+    from rdbtool.dataset.keys import KeySource
+    from rdbtool.report.formats import Format
+    from rdbtool.writer.targets import Target
+
+#: What no command tells: parts of a source, and what they are called.
+_UNSAID: Final = {
+    "module-aux": "module data beside the keys, which no command carries",
+    "slot-imports": "a slot import, which no command carries",
+}
+
+
+def write_commands(
+    reader: KeySource,
+    write: Callable[[bytes], object],
+    form: Format,
+    *,
+    selection: Selection | None = None,
+    progress: Callable[[int], object] | None = None,
+    largest: int = LONGEST_ARGUMENT,
+) -> Dumped:
+    """Write commands for the keys that ``selection`` takes, in the form ``resp``; see ``write_keys``.
+
+    A RESTORE payload of more than ``largest`` bytes is told by plain commands.
+    """
+    return _Commands(reader, write, form, largest).run(selection, progress)
+
+
+class _Commands:
+    """One run of ``write_commands``."""
+
+    def __init__(self, reader: KeySource, write: Callable[[bytes], object], form: Format, largest: int) -> None:
+        self.reader = reader
+        self.write = write
+        self.form = form
+        self.largest = largest
+        self.large: list[LargeValue] = []
+        self.target = form.target
+        self.door = Door(form.leaving.without("aux"))
+
+    def run(self, selection: Selection | None, progress: Callable[[int], object] | None) -> Dumped:
+        form = self.form
+        is_stored = isinstance(self.reader, RdbReader) and "groups" not in form.leaving.parts
+        if self.target is None and form.restore and not is_stored:
+            self.target = _own_target(self.reader, selection)
+        sink: Sink
+        unsaid = None
+        if self.target is None:
+            encoder: Sink = Resp(
+                self.write,
+                restore=form.restore,
+                replace=form.replace,
+                on_large=self._tell_large if form.restore else None,
+                largest=self.largest,
+            )
+            sink = unsaid = Drop(encoder, parts=_UNSAID)
+            fit = None
+        else:
+            encoder = self._make_encoder(self.target, restore=form.restore)
+            sink = fit = self._make_fit(encoder, self.target, restore=form.restore)
+        try:
+            self.reader.feed(self.door.wrap(sink), selection=selection, progress=progress)
+        except RdbToolError:
+            encoder.flush()
+            raise
+        encoder.close()
+        losses = [] if fit is None else fit.losses
+        if unsaid is not None:
+            losses = [Loss(None, None, _UNSAID[part], "loss", count, None) for part, count in unsaid.dropped.items()]
+        return Dumped(losses, self.door.left, self.large)
+
+    def _make_encoder(self, target: Target, *, restore: bool) -> Output | Sink:
+        magic, version, release = target
+        if not restore:
+            return Resp(self.write, replace=self.form.replace, magic=magic, version=version, release=release)
+        from rdbtool._codec.encode.restore import Restore  # noqa: PLC0415 - with it comes the encoder of RDBs
+
+        return Restore(
+            self.write,
+            magic=magic,
+            version=version,
+            release=release,
+            replace=self.form.replace,
+            on_large=self._tell_large,
+            largest=self.largest,
+        )
+
+    def _make_fit(self, sink: Sink, target: Target, *, restore: bool) -> Fit:
+        magic, version, release = target
+        return Fit(
+            sink,
+            magic=magic,
+            version=version,
+            release=release,
+            commands=True,
+            payloads=restore,
+            allow_loss=self.form.allow_loss or self.form.target is None,
+        )
+
+    def _tell_large(self, db: int, key: bytes, expire_at_ms: int | None, payload: bytes) -> None:
+        """Write plain commands for a value whose payload is too long for a RESTORE."""
+        from rdbtool.reader.payload import feed_payload  # noqa: PLC0415 - hardly any value is as large
+
+        self.large.append(LargeValue(db, key, len(payload)))
+        if self.target is None:
+            encoder: Output = Resp(self.write, replace=self.form.replace)
+            sink: Sink = encoder
+        else:
+            magic, version, release = self.target
+            encoder = Resp(self.write, replace=self.form.replace, magic=magic, version=version, release=release)
+            sink = self._make_fit(encoder, self.target, restore=False)
+        feed_payload(payload, sink, db=db, key=key, expire_at_ms=expire_at_ms)
+        encoder.close()
+
+
+def has_restore(target: Target) -> bool:
+    """Return whether the server of a target knows RESTORE."""
+    return server_of(*target).has((2, 6))
+
+
+def _own_target(reader: KeySource, selection: Selection | None) -> Target:
+    """Return what the server that wrote a source writes; for an AOF that names none, RDB 11 or what its data needs."""
+    from rdbtool.writer.targets import default_target  # noqa: PLC0415 - see _make_encoder
+
+    loaded = getattr(reader, "loaded", None)
+    if loaded is None:
+        return default_target(reader.header, reader.aux)
+    from rdbtool.dataset.origin import names_version  # noqa: PLC0415 - likewise
+    from rdbtool.engine.export.engine_dataset import EngineState  # noqa: PLC0415 - likewise
+    from rdbtool.writer.rdb import raise_target  # noqa: PLC0415 - for AOFs only
+
+    if names_version(loaded):
+        return default_target(reader.header, reader.aux)
+    state = EngineState(loaded.replay.engine, reader.header)
+    return raise_target(default_target(None), state.doubtful(), selection=selection)

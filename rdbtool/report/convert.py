@@ -1,0 +1,176 @@
+"""Conversions and rewrites as text and JSON: what was written, and what was lost or left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from rdbtool.core.errors import Loss, clean, describe_key, json_name
+from rdbtool.report.extent import skipped_json, stop_json
+from rdbtool.report.findings import json_bytes
+from rdbtool.report.text import show_count
+from rdbtool.writer.losses import describe_loss, sum_up
+
+if TYPE_CHECKING:
+    from rdbtool.operations.convert.convert import Converted
+    from rdbtool.operations.convert.omissions import Left
+    from rdbtool.operations.convert.rewrite import Rewritten
+    from rdbtool.report.formats import Dumped
+
+#: Losses that are named one by one; the others are summed up by kind.
+_NAMED: Final = 20
+
+
+def converted_line(done: Converted) -> str:
+    """Return one line about a conversion."""
+    checked = "verified" if done.is_verified else "not read back" if done.is_tested else "neither tested nor read back"
+    raised = " (the data needs this version)" if done.is_raised else ""
+    what = done.form if done.form == "jsonl" else f"{done.form}, {_written_as(done)}{raised}"
+    return f"{clean(done.destination)}: {what}: {done.keys:,} keys, {done.bytes:,} bytes, {checked}{_stop(done)}"
+
+
+def rewritten_line(done: Rewritten) -> str:
+    """Return one line about a rewrite."""
+    before = "?" if done.bytes_before is None else f"{done.bytes_before:,}"
+    raised = " (the data needs this version)" if done.is_raised else ""
+    base = f"{'RDB' if done.encoding == 'rdb' else 'commands'}, {_written_as(done)}"
+    return (
+        f"{clean(done.destination)}: {done.commands:,} commands, {before} bytes → {done.keys:,} keys, "
+        f"{done.bytes:,} bytes, {base}{raised}, verified{_stop(done)}"
+    )
+
+
+def _stop(done: Converted | Rewritten) -> str:
+    return "".join(f"; {line}" for line in done.extent.lines()) if done.extent is not None else ""
+
+
+def _written_as(done: Converted | Rewritten) -> str:
+    """Word the target: commands have no version, but the words of a server."""
+    release = done.target.release
+    if done.encoding == "commands" and release is not None:
+        return f"as {release.family.capitalize()} {release.major}.{release.minor} knows them"
+    return str(done.target)
+
+
+def remark_lines(done: Converted | Rewritten, *, notes: bool = True) -> Iterator[str]:
+    """Yield what was remarked, losses and notes; the latter only if ``notes`` are wanted."""
+    yield from map(clean, done.remarks)
+    yield from loss_lines(done.losses, notes=notes)
+    if notes and done.error_replies:
+        some = "command was" if done.error_replies == 1 else "commands were"
+        yield f"note: {done.error_replies:,} {some} answered with an error, which changes nothing: see rdbtool replay"
+
+
+def loss_lines(losses: list[Loss], *, notes: bool = True) -> Iterator[str]:
+    """Yield a line for each loss (beyond the first ones, for each kind), and each note unless they are not wanted."""
+    lost = [loss for loss in losses if loss.severity == "loss"]
+    for loss in lost[:_NAMED]:
+        yield f"lost: {describe_loss(loss)}"
+    for loss in sum_up(lost[_NAMED:]):
+        yield f"lost: {describe_loss(loss)} and others"
+    if notes:
+        for loss in sum_up(loss for loss in losses if loss.severity == "note"):
+            yield f"note: {describe_loss(loss)}"
+
+
+#: What stayed behind, by its part: one of it, and several.
+_LEFT: Final = {
+    "functions": ("function library", "function libraries"),
+    "scripts": ("script", "scripts"),
+    "aux": ("aux field", "aux fields"),
+    "module-aux": ("piece of module data beside the keys", "pieces of module data beside the keys"),
+    "module-keys": ("key of a module", "keys of modules"),
+    "groups": ("consumer group", "consumer groups"),
+    "slot-imports": ("slot import", "slot imports"),
+}
+
+
+def left_lines(left: Left, *, notes: bool = True) -> Iterator[str]:
+    """Yield a line about what was dropped on request, and one about what a key filter left behind."""
+    if left.dropped and notes:
+        yield f"dropped on request: {_count_left(left.dropped)}"
+    if left.beside and notes:
+        yield f"with a key filter only keys are written, without {_count_left(left.beside)} (--functions writes them)"
+
+
+def _count_left(counts: dict[str, int]) -> str:
+    return ", ".join(show_count(count, *_LEFT[part]) for part, count in counts.items())
+
+
+def dumped_lines(dumped: Dumped) -> Iterator[str]:
+    """Yield what is to be said of a dump: losses, what stayed behind, values that are no RESTORE."""
+    yield from loss_lines(dumped.losses)
+    yield from left_lines(dumped.left)
+    for value in dumped.large[:_NAMED]:
+        yield (
+            f"note: key {describe_key(value.key)} of db {value.db} is written as plain commands: its payload has "
+            f"{value.size:,} bytes, more than servers take in one argument (proto-max-bulk-len)"
+        )
+    if len(dumped.large) > _NAMED:
+        yield f"note: and so are {show_count(len(dumped.large) - _NAMED, 'other key')}"
+
+
+def converted_json(done: Converted) -> dict[str, Any]:
+    """Return the JSON report of a conversion."""
+    return {
+        "schema": 1,
+        "source": json_name(done.source),
+        "destination": json_name(done.destination),
+        "form": done.form,
+        **_common(done),
+        "verified": done.is_verified,
+        "dropped": done.left.dropped,
+        "left_behind": done.left.beside,
+    }
+
+
+def rewritten_json(done: Rewritten) -> dict[str, Any]:
+    """Return the JSON report of a rewrite."""
+    return {
+        "schema": 1,
+        "source": json_name(done.source),
+        "destination": json_name(done.destination),
+        "rules": str(done.rules),
+        "parts": done.parts,
+        "commands": done.commands,
+        "bytes_before": done.bytes_before,
+        **_common(done),
+        "verified": True,
+        "backup": None if done.backup is None else json_name(done.backup),
+    }
+
+
+def _common(done: Converted | Rewritten) -> dict[str, Any]:
+    release = done.target.release
+    return {
+        "encoding": done.encoding,
+        "target": {
+            "magic": done.target.magic,
+            "version": done.target.version,
+            "release": None if release is None else str(release),
+            "raised": done.is_raised,
+        },
+        "keys": done.keys,
+        "bytes": done.bytes,
+        "fingerprint": done.fingerprint,
+        "losses": _losses_json(done.losses, "loss"),
+        "notes": _losses_json(done.losses, "note"),
+        "error_replies": done.error_replies,
+        "remarks": list(done.remarks),
+        "stopped_at": stop_json(done.extent),
+        "skipped": skipped_json(done.extent),
+    }
+
+
+def _losses_json(losses: Iterable[Loss], severity: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "what": loss.what,
+            "times": loss.times,
+            "db": loss.db,
+            "key": None if loss.key is None else json_bytes(loss.key),
+            "needs_rdb": loss.needs,
+        }
+        for loss in losses
+        if loss.severity == severity
+    ]

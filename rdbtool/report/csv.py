@@ -1,0 +1,86 @@
+r"""Keys as comma-separated values, one line a key after a line of names.
+
+``key`` is the key as text where it is valid UTF-8, else the object that jsonl has for it; ``value``
+is the JSON text of jsonl's value. ``elements`` is 1 for strings and module values. ``start`` is the
+offset of the record and ``size_bytes`` its length in the file.
+
+Lines and quotes are those of RFC 4180. A spreadsheet executes a cell that begins like a formula: such a text gets a
+``'`` in front, unless it is a number. Control characters, which terminals obey, are spelled ``\x1b``.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from rdbtool._codec.encode.jsonl import value_json
+from rdbtool.core.errors import spell_controls
+from rdbtool.model import KeyRecord, OpaqueValue, StringValue
+
+COLUMNS = ("db", "key", "type", "encoding", "elements", "expire_at_ms", "start", "size_bytes", "value")
+
+#: Characters gathered before they are handed on.
+_FLUSH_SIZE = 1 << 16
+
+
+#: What a spreadsheet takes for the beginning of a formula, in the width of East Asia too, or skips to find one.
+_FORMULA: Final = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+
+#: Control characters that RFC 4180 has a place for, in quotes.
+_QUOTED: Final = "\t\r\n"
+
+
+def write_csv(
+    records: Iterable[KeyRecord], write: Callable[[bytes], object], *, raw: bool = False, is_terminal: bool = False
+) -> None:
+    """Write all records; when reading them fails, what was read is written before the error goes on.
+
+    ``raw``: cells are texts as they are. ``is_terminal``: no control character is written at all.
+    """
+    keep = "" if is_terminal else _QUOTED
+    buffer = io.StringIO()
+    lines = csv.writer(buffer)
+    lines.writerow(COLUMNS)
+    try:
+        for record in records:
+            row = _row(record)
+            lines.writerow(row if raw else [_inert(cell, keep) if isinstance(cell, str) else cell for cell in row])
+            if buffer.tell() >= _FLUSH_SIZE:
+                write(buffer.getvalue().encode())
+                buffer.seek(0)
+                buffer.truncate()
+    finally:
+        write(buffer.getvalue().encode())
+
+
+def _row(record: KeyRecord) -> tuple[object, ...]:
+    return (
+        record.db,
+        _text(record.key),
+        record.kind,
+        record.encoding,
+        1 if isinstance(record.value, StringValue | OpaqueValue) else len(record.value),
+        "" if record.expire_at_ms is None else record.expire_at_ms,
+        record.start,
+        record.stop - record.start,
+        value_json(record),
+    )
+
+
+def _inert(text: str, keep: str) -> str:
+    """Return a cell that neither a spreadsheet executes nor a terminal obeys."""
+    shown = spell_controls(text, keep)
+    return f"'{shown}" if _FORMULA.match(shown) and not _NUMBER.fullmatch(shown) else shown
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return f'{{"base64":"{base64.b64encode(data).decode()}"}}'

@@ -1,0 +1,254 @@
+"""Differences between two data sets, as text and as JSON.
+
+Both are written while the differences are found: one key after another, and a summary at the end. Text shows the
+first details of a key and counts the others; JSON has all of them, one key on a line, and ends with the summary, so
+that an answer that was cut off cannot be taken for a whole one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from rdbtool.core.errors import json_name
+from rdbtool.model import KeyRecord, OpaqueValue, PendingEntry, StreamGroup, StreamID, StringValue
+from rdbtool.operations.diff.change import Datum, Part
+from rdbtool.operations.diff.compare import Comparison, Counts, Difference
+from rdbtool.operations.diff.items import ItemDifference
+from rdbtool.report.extent import skipped_json, stop_json
+from rdbtool.report.findings import json_bytes
+from rdbtool.report.screen import Screen
+from rdbtool.report.text import show_bytes, show_count, show_score, show_time
+
+#: Details of a key that text shows.
+_SHOWN: Final = 20
+
+#: Bytes at which output is handed on.
+_PIECE: Final = 1 << 16
+
+_STYLES: Final = {"+": "green", "-": "red", "~": "yellow"}
+_WORDS: Final = {"+": "added", "-": "removed", "~": "changed"}
+
+#: What the elements of a kind are called.
+_NOUNS: Final = {"hash": "field", "list": "element", "stream": "entry", "array": "item"}
+_PLURALS: Final = {"entry": "entries"}
+
+#: Parts that hold a point in time (Unix ms).
+_EXPIRIES: Final = {"field_expires": "expiry of field", "member_expires": "expiry of member"}
+_TIMES: Final = frozenset({"expires", "field_expires", "member_expires"})
+
+Write = Callable[[bytes], object]
+
+
+def write_text(comparison: Comparison, write: Write, *, brief: bool, is_terminal: bool = False) -> None:
+    """Write the differences for people; ``brief``: one line a key, and nothing where there is no difference."""
+    screen = Screen(is_terminal=is_terminal)
+    lines = _Lines(write)
+    for item in comparison.items:
+        lines.put(screen.paint(f"{item.sign} {_describe_item(item)}", _STYLES[item.sign]))
+    for difference in comparison.differences():
+        lines.put(screen.paint(_describe_key(difference), _STYLES[difference.sign]))
+        if not brief:
+            for part in difference.parts[:_SHOWN]:
+                lines.put(f"    {part.sign} {_describe_part(part)}")
+            if len(difference.parts) > _SHOWN:
+                lines.put(f"    and {len(difference.parts) - _SHOWN:,} more")
+    if not brief:
+        lines.put(_describe_counts(comparison.counts))
+    lines.close()
+
+
+def write_json(comparison: Comparison, write: Write) -> None:
+    """Write the differences as one JSON object (schema 1), with a key on each line."""
+    lines = _Lines(write)
+    head = {"schema": 1, "a": json_name(comparison.first.name), "b": json_name(comparison.second.name)}
+    items = json.dumps([_item_json(item) for item in comparison.items])
+    lines.put(f'{json.dumps(head)[:-1]}, "items": {items}, "keys": [')
+    comma = ""
+    for difference in comparison.differences():
+        lines.put(comma + json.dumps(_difference_json(difference)), end="")
+        comma = ",\n"
+    counts = comparison.counts
+    summary: dict[str, Any] = {"same": not counts.differs, "complete": counts.is_whole, "added": counts.added}
+    summary |= {"removed": counts.removed, "changed": counts.changed, "unchanged": counts.same, "items": counts.items}
+    for side, extent in (("a", comparison.first.extent), ("b", comparison.second.extent)):
+        if extent is not None and (extent.place or extent.skipped):
+            summary |= {f"stopped_at_{side}": stop_json(extent), f"skipped_{side}": skipped_json(extent)}
+    if comma:
+        lines.put("")
+    lines.put(f'], "summary": {json.dumps(summary)}}}')
+    lines.close()
+
+
+class _Lines:
+    """Lines on their way out, in pieces of some size."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._pieces: list[str] = []
+        self._size = 0
+
+    def put(self, text: str, end: str = "\n") -> None:
+        self._pieces.append(text + end)
+        self._size += len(text)
+        if self._size >= _PIECE:
+            self.close()
+
+    def close(self) -> None:
+        if self._pieces:
+            self._write("".join(self._pieces).encode())
+        self._pieces = []
+        self._size = 0
+
+
+def _describe_key(difference: Difference) -> str:
+    record = difference.record
+    what = record.kind if difference.sign == "~" else f"{record.kind}, {_size(record)}"
+    return f"{difference.sign} db{record.db} {show_bytes(record.key)} ({what})"
+
+
+def _size(record: KeyRecord) -> str:
+    if isinstance(record.value, StringValue):
+        return show_count(len(record.value.data), "byte")
+    if isinstance(record.value, OpaqueValue):
+        return show_count(len(record.value.raw), "byte")
+    noun = _NOUNS.get(record.kind, "member")
+    return show_count(len(record.value), noun, _PLURALS.get(noun))
+
+
+def _describe_item(item: ItemDifference) -> str:
+    if item.what == "aux":
+        return f"aux {show_bytes(item.name)}" + _describe_change(item.sign, _show(item.before), _show(item.after))
+    sizes = [None if data is None else show_count(len(data), "byte") for data in (item.before, item.after)]
+    words = sizes[0] if sizes[0] == sizes[1] else " -> ".join(size for size in sizes if size)
+    return f"{item.what} {show_bytes(item.name)} ({words})"
+
+
+def _describe_part(part: Part) -> str:
+    place = "" if part.group is None else f"group {show_bytes(part.group)} "
+    what = _EXPIRIES.get(part.what) or part.what.replace("_", " ")
+    name = "" if part.name is None else f" {_show(part.name)}"
+    sides = part.before, part.after
+    if part.what in _TIMES:
+        shown = [show_time(time) if isinstance(time, int) else "never" for time in sides]
+    elif part.what in {"value", "metadata"} and isinstance(sides[0], bytes) and isinstance(sides[1], bytes):
+        shown = _show_bytes_apart(sides[0], sides[1])
+    else:
+        shown = [_show(side) for side in sides]
+    if part.before is None and part.after is None and part.what not in _TIMES:
+        return f"{place}{what}{name}"
+    return f"{place}{what}{name}{_describe_change(part.sign, *shown)}"
+
+
+def _describe_change(sign: str, before: str, after: str) -> str:
+    if sign == "~":
+        return f": {before} -> {after}"
+    return f": {after if sign == '+' else before}"
+
+
+def _show_bytes_apart(first: bytes, second: bytes) -> list[str]:
+    """Show two values; where their beginnings would look the same, from a little before the first difference."""
+    at = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
+    if at < 40:
+        return [show_bytes(first), show_bytes(second)]
+    start, stop = at - 10, at + 30
+    return [
+        f"… {show_bytes(data[start:stop])}{' …' if stop < len(data) else ''} (byte {start:,} of {len(data):,})"
+        for data in (first, second)
+    ]
+
+
+def _show(datum: Datum) -> str:
+    match datum:
+        case None:
+            text = "none"
+        case bytes():
+            text = show_bytes(datum)
+        case float():
+            text = show_score(datum) if datum == datum else "nan"  # noqa: PLR0124 - NaN is not
+        case StreamID():
+            text = f"{datum.ms}-{datum.seq}"
+        case tuple():
+            pairs = ((show_bytes(name, 20, bare=True), show_bytes(data, 20, bare=True)) for name, data in datum[:4])
+            text = " ".join(f"{name}={data}" for name, data in pairs)
+            text += " …" if len(datum) > 4 else ""
+        case PendingEntry():
+            owner = "nobody" if datum.consumer is None else show_bytes(datum.consumer)
+            text = f"{owner}, delivered {show_time(datum.delivered_at_ms)}, {show_count(datum.delivery_count, 'time')}"
+        case StreamGroup():
+            consumers = show_count(len(datum.consumers), "consumer")
+            text = f"last id {_show(datum.last_id)}, {consumers}, {len(datum.pending):,} pending"
+        case _:
+            text = str(datum)
+    return text
+
+
+def _describe_counts(counts: Counts) -> str:
+    others = f", {show_count(counts.items, 'difference')} beside the keys" if counts.items else ""
+    keys = f"{counts.added:,} added, {counts.removed:,} removed, {counts.changed:,} changed"
+    if not counts.is_whole:
+        return f"the first differences: {keys}{others}"
+    if not counts.differs:
+        return f"no difference: {show_count(counts.same, 'key')} in both"
+    return f"{keys}, {counts.same:,} the same{others}"
+
+
+def _difference_json(difference: Difference) -> dict[str, Any]:
+    record = difference.record
+    shown = {
+        "change": _WORDS[difference.sign],
+        "db": record.db,
+        "key": json_bytes(record.key),
+        "type": record.kind,
+    }
+    if difference.sign != "~":
+        value = record.value
+        size = value.data if isinstance(value, StringValue) else value.raw if isinstance(value, OpaqueValue) else value
+        return {**shown, "size": len(size), "expire_at_ms": record.expire_at_ms}
+    return {**shown, "details": [_part_json(part) for part in difference.parts]}
+
+
+def _part_json(part: Part) -> dict[str, Any]:
+    shown: dict[str, Any] = {"change": _WORDS[part.sign], "what": part.what}
+    if part.group is not None:
+        shown["group"] = json_bytes(part.group)
+    if part.name is not None:
+        shown["name"] = _json(part.name)
+    # Members of a set have nothing but their name.
+    for side, datum in (("before", part.before), ("after", part.after)):
+        if datum is not None or part.sign == "~":
+            shown[side] = _json(datum)
+    return shown
+
+
+def _json(datum: Datum) -> Any:
+    shown: Any = datum
+    match datum:
+        case bytes():
+            shown = json_bytes(datum)
+        case float():
+            shown = datum if abs(datum) < float("inf") else str(datum)
+        case StreamID():
+            shown = f"{datum.ms}-{datum.seq}"
+        case tuple():
+            shown = [[json_bytes(name), json_bytes(data)] for name, data in datum]
+        case PendingEntry():
+            owner = None if datum.consumer is None else json_bytes(datum.consumer)
+            shown = [_json(datum.id), owner, datum.delivered_at_ms, datum.delivery_count]
+        case StreamGroup():
+            shown = {
+                "last_id": _json(datum.last_id),
+                "entries_read": datum.entries_read,
+                "consumers": [json_bytes(consumer.name) for consumer in datum.consumers],
+                "pending": [_json(entry) for entry in datum.pending],
+            }
+    return shown
+
+
+def _item_json(item: ItemDifference) -> dict[str, Any]:
+    shown: dict[str, Any] = {"change": _WORDS[item.sign], "what": item.what, "name": json_bytes(item.name)}
+    for side, data in (("before", item.before), ("after", item.after)):
+        if data is not None:
+            shown[side] = json_bytes(data)
+    return shown

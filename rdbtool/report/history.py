@@ -1,0 +1,127 @@
+"""The history of a key, written while the log is replayed: lines for people, or one JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from rdbtool.core.errors import FormatError, clean, json_name
+from rdbtool.operations.history.history import KeyHistory, Touch
+from rdbtool.report.extent import skipped_json, stop_json
+from rdbtool.report.findings import finding_json, json_bytes
+from rdbtool.report.text import show_bytes, show_count, show_time
+
+
+class HistorySink(Protocol):
+    """Hears of the records that touched a key, and then of what is left to say."""
+
+    def tell(self, touch: Touch) -> None:
+        """Write a record."""
+
+    def close(self, history: KeyHistory) -> None:
+        """Write the end."""
+
+
+class HistoryText:
+    """One line a record, and at the end where the key is now."""
+
+    def __init__(self, write: Callable[[bytes], object], key: bytes) -> None:
+        self._write = write
+        self._key = show_bytes(key)
+        self._part = ""
+
+    def tell(self, touch: Touch) -> None:
+        """Write a record under the name of its file."""
+        if touch.part != self._part:
+            self._part = touch.part
+            self._put(touch.part)
+        time = "-" if touch.time is None else show_time(touch.time * 1000)
+        number = "" if touch.number is None else f"#{touch.number}"
+        multi = "  (in a transaction)" if touch.in_transaction else ""
+        command = touch.command or f"{touch.kind}"
+        line = (
+            f"  {time:<20}  {touch.offset:#010x}  {number:>8}  db {touch.db:<2}  {_describe(touch)}:  {command}{multi}"
+        )
+        self._put(line)
+
+    def close(self, history: KeyHistory) -> None:
+        """Write how often the key was touched, where it is, and who deleted it where it is gone."""
+        if not history.touches:
+            self._put(f"no record touched {self._key}")
+            return
+        self._put(f"{show_count(history.touches, 'record')} touched {self._key}")
+        for state in history.states:
+            expiry = "" if state.expire_at_ms is None else f", expires {show_time(state.expire_at_ms)}"
+            self._put(f"  db {state.db}: it is there: {state.kind}{expiry}")
+        for touch in history.deletions:
+            where = f"{touch.part} at {touch.offset:#x}"
+            words = f"deleted by command {touch.number}, {touch.command}, {where}"
+            self._put(f"  db {touch.db}: {words}")
+        if history.unfollowed:
+            self._put("commands of unknown effect, which may have touched it:")
+        for name, times, first in history.unfollowed:
+            more = f"{show_count(times, 'time')}, the first " if times > 1 else ""
+            place = f"{more}in {first.part} at {first.offset:#x}, command {first.number}"
+            self._put(f"  {name}: {place}")
+
+    def _put(self, line: str) -> None:
+        self._write(f"{clean(line)}\n".encode())
+
+
+class HistoryJson:
+    """One object; records are written one a line while the log is replayed."""
+
+    def __init__(self, write: Callable[[bytes], object], key: bytes) -> None:
+        self._write = write
+        self._separator = "\n"
+        write(f'{{"schema":1,"key":{json.dumps(json_bytes(key))},"records":['.encode())
+
+    def tell(self, touch: Touch) -> None:
+        """Write a record."""
+        self._write((self._separator + json.dumps(_touch(touch))).encode())
+        self._separator = ",\n"
+
+    def close(self, history: KeyHistory) -> None:
+        """Write where the key is now, and how the log ended."""
+        fault, tail = history.loaded.fault, history.loaded.tail
+        damage = None
+        if isinstance(fault, FormatError) and tail is not None:
+            damage = finding_json(fault, history.loaded.parts[tail.part].name)
+        rest: dict[str, Any] = {
+            "source": json_name(history.source),
+            "states": [state._asdict() for state in history.states],
+            "deletions": [_touch(touch) for touch in history.deletions],
+            "unknown": [
+                {
+                    "command": name,
+                    "times": times,
+                    "part": json_name(first.part),
+                    "offset": first.offset,
+                    "number": first.number,
+                }
+                for name, times, first in history.unfollowed
+            ],
+            "damage": damage,
+            "stopped_at": stop_json(history.loaded.extent),
+            "skipped": skipped_json(history.loaded.extent),
+        }
+        self._write(f"\n],{json.dumps(rest)[1:]}\n".encode())
+
+
+def history_sink(write: Callable[[bytes], object], key: bytes, *, as_json: bool) -> HistorySink:
+    """Return what writes the history of ``key``."""
+    return HistoryJson(write, key) if as_json else HistoryText(write, key)
+
+
+def _touch(touch: Touch) -> dict[str, Any]:
+    return touch._asdict() | {"part": json_name(touch.part)}
+
+
+def _describe(touch: Touch) -> str:
+    words = ", ".join(touch.effects)
+    if touch.error:
+        words += f" ({touch.error})"
+    if touch.expire_at_ms is not None and (touch.number is None or any("expiry" in word for word in touch.effects)):
+        words += f" (expires {show_time(touch.expire_at_ms)})"
+    return words

@@ -1,0 +1,94 @@
+"""Repairs as text and JSON: what is kept, what is lost and where, and the digest of the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from rdbtool.core.errors import clean, describe_key, json_name
+from rdbtool.report.findings import json_bytes
+
+if TYPE_CHECKING:
+    from rdbtool.operations.repair.run import Repaired
+
+#: Lost ranges that are named one by one in text. JSON has all of them.
+_NAMED: Final = 100
+
+
+def repair_lines(done: Repaired, *, is_dry: bool = False, target: str | None = None) -> Iterator[str]:
+    """Yield the report as lines. ``is_dry``: nothing was written; ``target`` is then where it would have been."""
+    yield from map(clean, _lines(done, is_dry=is_dry, target=target))
+
+
+def _lines(done: Repaired, *, is_dry: bool, target: str | None) -> Iterator[str]:
+    for lost in done.lost[:_NAMED]:
+        key = (
+            ""
+            if lost.key is None
+            else f" key {describe_key(lost.key)}" + ("" if lost.db is None else f" of db {lost.db}")
+        )
+        word = "changed" if lost.is_kept else "lost"
+        yield f"{lost.part}: at {lost.start:#x}: {word}: {lost.size:,} bytes{key}: {lost.message} · {lost.code}"
+    if len(done.lost) > _NAMED:
+        yield f"... and {len(done.lost) - _NAMED:,} more"
+    size = sum(lost.size for lost in done.lost if not lost.is_kept)
+    kept = " and ".join(
+        text
+        for text in (
+            f"{done.keys:,} keys" if done.keys or done.kind == "rdb" else "",
+            f"{done.functions:,} function libraries" if done.functions else "",
+            f"{done.commands:,} commands" if done.kind != "rdb" else "",
+        )
+        if text
+    )
+    if not done.lost:
+        yield f"{done.source}: nothing is wrong with it: {kept}"
+    else:
+        yield f"{done.source}: kept {kept}, lost {size:,} bytes"
+    if done.foreign:
+        yield f"kept as they stand, though no server has such commands: {', '.join(done.foreign[:_NAMED])} · CMD201"
+    if done.destination is not None:
+        yield f"{done.destination}: {done.bytes:,} bytes, verified"
+        if done.digest is not None:
+            yield f"digest {done.digest} ({done.rules})"
+        else:
+            yield f"no digest: {done.undigested}"
+    elif not done.is_saved:
+        yield f"nothing could be saved, and nothing {'would be' if is_dry else 'was'} written"
+    elif is_dry and target is not None:
+        yield f"{target}: would be written"
+
+
+def repair_json(done: Repaired) -> dict[str, Any]:
+    """Return the report as JSON."""
+    return {
+        "schema": 1,
+        "source": json_name(done.source),
+        "destination": None if done.destination is None else json_name(done.destination),
+        "kind": done.kind,
+        "parts": [json_name(part) for part in done.parts],
+        "keys": done.keys,
+        "functions": done.functions,
+        "commands": done.commands,
+        "foreign": list(done.foreign),
+        "bytes": done.bytes,
+        "checksum": done.checksum,
+        "digest": done.digest,
+        "rules": None if done.rules is None else str(done.rules),
+        "verified": done.destination is not None,
+        "bytes_lost": sum(lost.size for lost in done.lost if not lost.is_kept),
+        "findings": [
+            {
+                "code": lost.code,
+                "severity": "warning" if lost.is_kept else "error",
+                "part": json_name(lost.part),
+                "offset": lost.start,
+                "size": lost.size,
+                "db": lost.db,
+                "key": None if lost.key is None else json_bytes(lost.key),
+                "message": lost.message,
+                "kept": lost.is_kept,
+            }
+            for lost in done.lost
+        ],
+    }

@@ -1,0 +1,197 @@
+"""The result of a replay as text and as JSON, and what reports on logs have in common with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rdbtool.core.errors import clean, json_name
+from rdbtool.core.findings import Finding
+from rdbtool.operations.replay.report import ReplayReport
+from rdbtool.reader.aof.tail import Tail
+from rdbtool.report.extent import skipped_json, stop_json
+from rdbtool.report.findings import finding_json, json_bytes
+from rdbtool.report.summary import (
+    aux_lines,
+    aux_pairs,
+    describe_rdb,
+    fact,
+    function_lines,
+    needs_json,
+    needs_lines,
+    product_lines,
+    rules_json,
+    rules_line,
+    totals_json,
+    totals_lines,
+)
+from rdbtool.report.text import show_count, show_time
+
+#: Findings shown as text; JSON has all that were kept.
+_SHOWN_FINDINGS: Final = 20
+
+#: Whether an open transaction was queued; Redis before 4.0 executes its commands one by one while it loads.
+_OPEN: Final = {True: ", none of which was executed", False: ", whose whole commands were executed"}
+
+_SEVERITIES: Final = ("error", "warning", "note")
+
+_TAILS: Final = {
+    "clean": "clean",
+    "truncated": "truncated: it ends inside a record",
+    "truncated-in-multi": "truncated inside a transaction",
+    "nul-padding": "damaged: NUL bytes up to the end",
+    "damaged": "damaged",
+}
+
+
+def replay_text(report: ReplayReport) -> str:
+    """Return the report for an operator, one fact a line."""
+    lines = [*_log_lines(report), *_state_lines(report), *_finding_lines(report)]
+    lines += [*_tail_lines(report), fact("digest", _describe_digest(report))]
+    return "\n".join(map(clean, lines)) + "\n"
+
+
+def replay_json(report: ReplayReport) -> dict[str, Any]:
+    """Return the report as what ``replay --json`` prints."""
+    replayed = report.loaded.replay
+    return {
+        **log_json(report),
+        "findings": [command_finding_json(finding) for finding in report.findings],
+        "finding_counts": dict(sorted(replayed.counts.items())),
+        "digest": report.digest,
+        "keys_without_digest": report.opaque_keys,
+    }
+
+
+def log_summary_text(report: ReplayReport) -> str:
+    """Return what ``info`` prints of a log."""
+    lines = [*_log_lines(report), *_state_lines(report), *_tail_lines(report)]
+    if report.snapshot is not None:
+        lines += aux_lines(report.snapshot.aux)
+    return "\n".join(map(clean, lines)) + "\n"
+
+
+def log_json(report: ReplayReport) -> dict[str, Any]:
+    """Return what ``info --json`` prints of a log."""
+    snapshot, fault = report.snapshot, report.loaded.fault
+    tail = report.loaded.tail
+    part = "" if tail is None else report.parts[tail.part].name
+    return {
+        "schema": 1,
+        "source": json_name(report.source),
+        "product": None if report.engine.product is None else report.engine.product.name,
+        **rules_json(report.loaded.choice),
+        "parts": [
+            {
+                "part": json_name(part.name),
+                "kind": part.kind,
+                "seq": part.number,
+                "format": part.format,
+                "size": part.size,
+                "commands": commands,
+            }
+            for part, commands in zip(report.parts, report.part_commands, strict=True)
+        ],
+        "snapshot": None
+        if snapshot is None
+        else {
+            "magic": snapshot.header.magic,
+            "version": snapshot.header.version,
+            "keys": snapshot.keys,
+            "aux": aux_pairs(snapshot.aux),
+        },
+        "commands": report.commands,
+        "transactions": report.transactions,
+        "stopped": stop_json(report.extent),
+        "skipped": skipped_json(report.extent),
+        "first_time": report.first_time,
+        "last_time": report.last_time,
+        **totals_json(report.totals),
+        "functions": [json_bytes(library.code) for library in report.functions],
+        "needs": needs_json(report.needs),
+        "tail": None if tail is None else _tail_json(tail, part),
+        "damage": None if fault is None else finding_json(fault, part),
+    }
+
+
+def command_finding_json(finding: Finding) -> dict[str, Any]:
+    """Return a finding about a command."""
+    key = None if finding.key is None else json_bytes(finding.key)
+    return finding._asdict() | {"part": json_name(finding.part), "key": key}
+
+
+def _tail_json(tail: Tail, part: str) -> dict[str, Any]:
+    return {
+        "state": tail.state,
+        "part": json_name(part),
+        "good_up_to": tail.at,
+        "bytes_behind": tail.size,
+        "commands_lost": tail.lost,
+        "next_good": tail.next_good,
+    }
+
+
+def _log_lines(report: ReplayReport) -> Iterator[str]:
+    yield fact("source", report.source)
+    yield from product_lines(report.engine.product)
+    yield rules_line(report.loaded.choice)
+    yield fact("parts", f"{len(report.parts)}")
+    width = max(len(part.name) for part in report.parts)
+    for part, commands in zip(report.parts, report.part_commands, strict=True):
+        size = "size unknown" if part.size is None else show_count(part.size, "byte")
+        counted = [show_count(commands, "command")] if part.format != "rdb" else []
+        yield fact(f"  {part.kind}", ", ".join([f"{part.name:<{width}}  {part.format}", size, *counted]))
+    snapshot = report.snapshot
+    if snapshot is not None:
+        described = describe_rdb(snapshot.header, snapshot.aux, report.engine.product)
+        yield fact("snapshot", f"{described}, {show_count(snapshot.keys, 'key')}")
+    transactions = f", {show_count(report.transactions, 'transaction')}" if report.transactions else ""
+    yield fact("commands", f"{report.commands:,}{transactions}")
+    if report.first_time is not None and report.last_time is not None:
+        yield fact("written", f"{show_time(report.first_time * 1000)} to {show_time(report.last_time * 1000)}")
+    for index, line in enumerate(report.extent.lines()):
+        yield fact("" if index else "replayed", line)
+
+
+def _state_lines(report: ReplayReport) -> Iterator[str]:
+    yield from totals_lines(report.totals)
+    yield from function_lines(report.functions)
+    yield from needs_lines(report.needs)
+
+
+def _finding_lines(report: ReplayReport) -> Iterator[str]:
+    replayed = report.loaded.replay
+    count = sum(replayed.counts.values())
+    kinds = [show_count(replayed.severities[name], name) for name in _SEVERITIES]
+    kinds = [words for words in kinds if not words.startswith("0 ")]
+    yield fact("findings", f"{count:,}: {', '.join(kinds)}" if count else "none")
+    worst_first = sorted(report.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
+    for finding in worst_first[:_SHOWN_FINDINGS]:
+        yield f"  {finding.code} {finding.severity}: {finding.part} at {finding.offset:#x}, command {finding.number}"
+        yield f"    {finding.message}"
+        yield f"    {finding.server}"
+    if count > _SHOWN_FINDINGS:
+        counts = ", ".join(f"{code} {number:,}" for code, number in sorted(replayed.counts.items()))
+        yield f"  and {count - _SHOWN_FINDINGS:,} more; in all: {counts}"
+
+
+def _tail_lines(report: ReplayReport) -> Iterator[str]:
+    tail = report.loaded.tail
+    if tail is None:
+        # An RDB has its own end mark, and nobody read on behind the place to stop.
+        return
+    was_queued = report.loaded.replay.in_transaction
+    yield fact("end", _TAILS[tail.state] + (_OPEN[was_queued] if tail.state == "truncated-in-multi" else ""))
+    if tail.state == "clean":
+        return
+    behind = "an unknown number of bytes" if tail.size is None else show_count(tail.size, "byte")
+    lost = f", {show_count(tail.lost, 'whole command')} among them" if tail.lost else ""
+    yield fact("", f"good up to {tail.at:#x} of {report.parts[tail.part].name}, then {behind}{lost}")
+    if tail.next_good is not None:
+        yield fact("", f"sound commands go on at {tail.next_good:#x}: they were not executed")
+
+
+def _describe_digest(report: ReplayReport) -> str:
+    if report.digest is not None:
+        return report.digest
+    return f"none: {show_count(report.opaque_keys, 'key')} hold what only their server can sum up"

@@ -1,0 +1,194 @@
+"""A file's summary as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rdbtool.core.errors import clean, json_name
+from rdbtool.core.products import Product, product_of
+from rdbtool.core.rdb_types import CHECKSUM_SINCE
+from rdbtool.core.servers import RulesChoice, writer_of
+from rdbtool.model.items import Aux, FunctionLibrary, Header
+from rdbtool.operations.info.requirements import NeedsOfFile
+from rdbtool.operations.info.summary import Summary
+from rdbtool.reader.rdb import Totals
+from rdbtool.report.findings import finding_json, json_bytes
+from rdbtool.report.text import show_bytes, show_count, show_time
+
+#: Columns of the labels at the left.
+_LABEL = 14
+
+
+def summary_text(summary: Summary) -> str:
+    """Return the summary for people, one fact a line."""
+    lines = [
+        fact("file", _describe_file(summary)),
+        fact("format", describe_rdb(summary.header, summary.aux, summary.product)),
+        *product_lines(summary.product),
+        *([] if summary.choice.is_known else [rules_line(summary.choice)]),
+        fact("checksum", _describe_checksum(summary)),
+        *totals_lines(summary.totals),
+        *function_lines(summary.functions),
+        *needs_lines(summary.needs),
+        *aux_lines(summary.aux),
+    ]
+    if summary.trailing:
+        lines.append(fact("after the end", show_count(summary.trailing, "byte")))
+    return "\n".join(map(clean, lines)) + "\n"
+
+
+def summary_json(summary: Summary) -> dict[str, Any]:
+    """Return the summary as what ``info --json`` prints."""
+    return {
+        "schema": 1,
+        "source": json_name(summary.source),
+        "size": summary.size,
+        "compression": summary.compression,
+        "compressed_size": summary.compressed_size,
+        "magic": summary.header.magic,
+        "version": summary.header.version,
+        "product": None if summary.product is None else summary.product.name,
+        **rules_json(summary.choice),
+        "checksum": {
+            "state": summary.checksum_state,
+            "value": None if summary.checksum is None else f"{summary.checksum:#018x}",
+        },
+        "aux": aux_pairs(summary.aux),
+        "functions": [json_bytes(library.code) for library in summary.functions],
+        "needs": needs_json(summary.needs),
+        **totals_json(summary.totals),
+        "trailing": summary.trailing,
+        "damage": None if summary.damage is None else finding_json(summary.damage, summary.source),
+    }
+
+
+def rules_line(choice: RulesChoice) -> str:
+    """Return whose rules apply, and, where nobody names them, what they were inferred from."""
+    return fact("rules", str(choice.rules)) if choice.is_known else str(choice)
+
+
+def rules_json(choice: RulesChoice) -> dict[str, Any]:
+    """Return whose rules apply, who says so (``named``, ``file`` or ``inferred``), and why, as reports have it."""
+    return {"rules": str(choice.rules), "rules_origin": choice.origin, "rules_reason": choice.reason or None}
+
+
+def fact(label: str, text: str) -> str:
+    """Return a line: a label at the left, and what there is to say."""
+    return f"{label:<{_LABEL}}{text}".rstrip()
+
+
+def _describe_file(summary: Summary) -> str:
+    size = "size unknown" if summary.size is None else show_count(summary.size, "byte")
+    if summary.compression is None:
+        return f"{summary.source}, {size}"
+    packed = "" if summary.compressed_size is None else f" from {summary.compressed_size:,}"
+    return f"{summary.source}, {size}{packed} ({summary.compression})"
+
+
+def describe_rdb(header: Header, aux: Iterable[Aux], product: Product | None = None) -> str:
+    """Return version and writer of an RDB in words. ``product`` is the one that its opcodes give away."""
+    name = f"RDB {header.version}"
+    if header.magic != "REDIS":
+        name += f" of {header.magic.capitalize()}"
+    fields = list(aux)
+    product = product or product_of(fields)
+    writer = writer_of(fields)
+    if writer is not None:
+        return f"{name}, written by {writer._replace(product=product).name}"
+    return name if product is None else f"{name}, written by {product.name}"
+
+
+def product_lines(product: Product | None) -> list[str]:
+    """Return who wrote a file, where that is neither Redis nor Valkey itself."""
+    return [] if product is None else [fact("writer", product.name)]
+
+
+def totals_lines(totals: Totals) -> list[str]:
+    """Return the counts of keys, by database and by type."""
+    lines = [fact("keys", _with_expires(totals.keys, totals.expires))]
+    lines += [fact(f"  db {db}", _with_expires(*counts)) for db, counts in sorted(totals.by_db.items())]
+    return lines + [fact(f"  {kind}", f"{count:,}") for kind, count in sorted(totals.by_kind.items()) if count]
+
+
+def totals_json(totals: Totals) -> dict[str, Any]:
+    """Return the counts of keys as reports have them."""
+    return {
+        "keys": totals.keys,
+        "expires": totals.expires,
+        "dbs": [{"db": db, "keys": keys, "expires": expires} for db, (keys, expires) in sorted(totals.by_db.items())],
+        "types": {kind: count for kind, count in sorted(totals.by_kind.items()) if count},
+    }
+
+
+def function_lines(functions: Sequence[FunctionLibrary]) -> list[str]:
+    """Return how many function libraries there are, and the first line of each."""
+    if not functions:
+        return []
+    lines = [fact("functions", show_count(len(functions), "library", "libraries"))]
+    return lines + [fact("", show_bytes(_first_line(library.code), bare=True)) for library in functions]
+
+
+def needs_lines(needs: NeedsOfFile) -> list[str]:
+    """Return the modules that a server needs, by the names of their types, and the function libraries."""
+    lines = []
+    for module in needs.modules:
+        counts = []
+        if module.keys:
+            counts.append(show_count(module.keys, "key"))
+        if module.aux:
+            counts.append("data beside the keys")
+        built_in = "" if module.built_in is None else f"; part of {module.built_in} and later"
+        name = show_bytes(module.name.encode(), bare=True)
+        lines.append(f"the module with the type {name} ({', '.join(counts)}{built_in})")
+    for library in needs.libraries:
+        if library.name is None or library.engine is None:
+            lines.append("a function library without a name")
+        else:
+            engine = show_bytes(library.engine.encode(), bare=True)
+            lines.append(f"the engine {engine} for the function library {library.name}")
+    return [fact("needs" if number == 0 else "", line) for number, line in enumerate(lines)]
+
+
+def needs_json(needs: NeedsOfFile) -> dict[str, Any]:
+    """Return the needs as reports have them."""
+    return {
+        "modules": [module._asdict() for module in needs.modules],
+        "libraries": [library._asdict() for library in needs.libraries],
+    }
+
+
+def aux_lines(aux: Sequence[Aux]) -> list[str]:
+    """Return the aux fields under a title, nothing where there are none."""
+    return ["aux fields", *(_aux_line(row.key, row.value) for row in aux)] if aux else []
+
+
+def aux_pairs(aux: Iterable[Aux]) -> list[list[Any]]:
+    """Return the aux fields as reports have them."""
+    return [[json_bytes(row.key), json_bytes(row.value)] for row in aux]
+
+
+def _describe_checksum(summary: Summary) -> str:
+    return {
+        "correct": f"{summary.checksum or 0:#018x}, correct",
+        "wrong": "wrong",
+        "disabled": "disabled when the file was saved",
+        "none": f"none (RDB files have one since version {CHECKSUM_SINCE})",
+        "unread": "not reached",
+    }[summary.checksum_state]
+
+
+def _with_expires(keys: int, expires: int) -> str:
+    return f"{keys:,}" + (f", {expires:,} with an expiry" if expires else "")
+
+
+def _aux_line(key: bytes, value: bytes) -> str:
+    shown = show_bytes(value, bare=True)
+    if key == b"ctime" and value.isdigit():
+        shown += f" ({show_time(int(value) * 1000)})"
+    label = f"  {show_bytes(key, bare=True)}"
+    return f"{label:<{_LABEL + 8}}{shown}"
+
+
+def _first_line(code: bytes) -> bytes:
+    return code.split(b"\n", 1)[0]

@@ -1,0 +1,72 @@
+"""Verdicts as workflow commands of GitHub Actions, which it shows as annotations.
+
+A command is a line ``::error file=…,title=…::message``. Percent signs and line ends are escaped in a message, colons
+and commas in a property as well, so that nothing in a file can end a command or begin another one. All other
+lines are plain text that begins with a word of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+from typing import Final
+
+from rdbtool.core.errors import clean, show_name
+from rdbtool.core.findings import Finding
+from rdbtool.operations.validate.batch import Judged, code_of
+from rdbtool.operations.validate.verdict import SEVERITIES, Verdict
+from rdbtool.report.verdict import facts, place, subject, verdict_line
+
+_COMMANDS: Final = {"error": "error", "warning": "warning", "note": "notice"}
+
+#: Annotations of one source: GitHub shows ten of a kind in a step.
+_SHOWN: Final = 30
+
+
+def verdicts_github(judged: Sequence[Judged], *, strict: bool) -> str:
+    """Return the lines for all sources."""
+    return "".join(f"{line}\n" for row in judged for line in _lines(row, strict=strict))
+
+
+def _lines(judged: Judged, *, strict: bool) -> Iterator[str]:
+    verdict = judged.verdict
+    code = code_of(judged, strict=strict)
+    if verdict.error is not None:
+        title = "unknown format or version" if code == 4 else "not read"
+        yield _command("error", verdict.source, title, clean(verdict.error))
+        return
+    worst_first = sorted(verdict.findings, key=lambda finding: SEVERITIES.index(finding.severity))
+    for finding in worst_first[:_SHOWN]:
+        is_error = finding.severity == "error" or (strict and finding.severity == "warning")
+        command = "error" if is_error else _COMMANDS[finding.severity]
+        yield _command(command, _file(verdict, finding), finding.code, _message(verdict, finding))
+    left = sum(verdict.counts.values()) - min(len(verdict.findings), _SHOWN)
+    if left:
+        yield f"rdbtool: {show_name(verdict.source)}: {left:,} more findings"
+    good = f"{show_name(verdict.source)}: OK: {facts(verdict)}"
+    yield f"rdbtool: {verdict_line(judged, strict=strict) if code else good}"
+
+
+def _file(verdict: Verdict, finding: Finding) -> str:
+    """Return the path of the file that a finding is about: the parts of a log stand beside its manifest."""
+    if finding.part in verdict.parts and verdict.source.endswith(".manifest"):
+        return str(PurePath(verdict.source).parent / finding.part)
+    return finding.part
+
+
+def _message(verdict: Verdict, finding: Finding) -> str:
+    where = place(verdict, finding)
+    lines = [f"{where + ': ' if where else ''}{clean(finding.message)}", clean(subject(finding)), finding.server]
+    return "\n".join(line for line in lines if line)
+
+
+def _command(command: str, file: str, title: str, message: str) -> str:
+    return f"::{command} file={_property(show_name(file))},title={_property(title)}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

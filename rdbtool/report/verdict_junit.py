@@ -1,0 +1,71 @@
+"""Verdicts as JUnit XML: one test suite, a test case a source, a failure or error for each that is not good.
+
+Put together by hand: half of the work is to keep out what no XML 1.0 document may hold, which libraries leave to
+their callers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from rdbtool.core.errors import clean, show_name
+from rdbtool.operations.validate.batch import Judged, code_of
+from rdbtool.report.verdict import facts, place, subject, verdict_line, worst_finding
+
+#: Characters that are not those of XML 1.0, and those that have a meaning in it.
+_FOREIGN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
+_MEANT: Final = re.compile('[&<>"\n\r\t]')
+
+#: Findings of one source in the text of its failure.
+_SHOWN: Final = 100
+
+
+def verdicts_junit(judged: Sequence[Judged], *, strict: bool) -> str:
+    """Return the document for all sources."""
+    codes = [code_of(row, strict=strict) for row in judged]
+    failures, errors = codes.count(1), codes.count(3) + codes.count(4)
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>']
+    counts = f'tests="{len(codes)}" failures="{failures}" errors="{errors}"'
+    lines += [f"<testsuites {counts}>", f'  <testsuite name="rdbtool validate" {counts} skipped="0">']
+    for row, code in zip(judged, codes, strict=True):
+        lines += _case(row, code, strict=strict)
+    lines += ["  </testsuite>", "</testsuites>"]
+    return "\n".join(lines) + "\n"
+
+
+def _case(judged: Judged, code: int, *, strict: bool) -> Iterator[str]:
+    verdict = judged.verdict
+    yield f'    <testcase classname="rdbtool.validate" name="{_escape(show_name(verdict.source))}">'
+    if code:
+        element = "failure" if code == 1 else "error"
+        worst = worst_finding(verdict)
+        kind = worst.code if worst is not None and code == 1 else verdict.answer
+        message = _escape(verdict_line(judged, strict=strict))
+        yield f'      <{element} type="{_escape(kind)}" message="{message}">{_details(judged)}</{element}>'
+    else:
+        yield f"      <system-out>{_details(judged)}</system-out>"
+    yield "    </testcase>"
+
+
+def _details(judged: Judged) -> str:
+    verdict = judged.verdict
+    lines = [facts(verdict)] if verdict.error is None else [clean(verdict.error)]
+    for finding in verdict.findings[:_SHOWN]:
+        about = subject(finding)
+        words = [
+            f"{finding.code} {finding.severity} {place(verdict, finding)}".rstrip(),
+            clean(finding.message),
+            clean(about),
+        ]
+        lines.append(": ".join(word for word in words if word))
+    left = sum(verdict.counts.values()) - min(len(verdict.findings), _SHOWN)
+    return "\n".join(_escape(line) for line in lines + ([f"and {left:,} more findings"] if left else []))
+
+
+def _escape(text: str) -> str:
+    """Return a text as it may stand in an element or an attribute in double quotes."""
+    foreign = _FOREIGN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _MEANT.sub(lambda match: _ENTITIES[match[0]], foreign)

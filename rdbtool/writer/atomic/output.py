@@ -1,0 +1,197 @@
+"""Outputs that appear whole or not at all.
+
+A regular file is written under a temporary name in the directory of its target, flushed to the disk, checked where
+that was asked for, and given its name only when everything went well; then the directory is synced, so that the
+name survives a power cut too. Any exception that passes through the ``with`` block, and so also Ctrl-C or a
+termination signal turned into one, removes the temporary file. What a killed run left is removed by the next one.
+
+Pipes, devices and standard output cannot be taken back: they are written through. What refuses
+to be written over is decided before the first byte is read from the source.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from rdbtool.core.errors import InputError
+from rdbtool.writer.atomic.disk import Directory, failed
+from rdbtool.writer.atomic.modes import group_in, permitted_mode
+from rdbtool.writer.atomic.space import check_space
+from rdbtool.writer.atomic.stale import remove_stale
+from rdbtool.writer.atomic.temporary import ANY_MODE, Temporary
+
+#: Names by which a process reaches its own open files; opening them anew would truncate or lose the position.
+_OWN_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/(?:stdout|stderr|fd/(\d+))\Z")
+
+_STANDARD_OUTPUT = 1
+
+
+class Output(Protocol):
+    """Where bytes go. ``name`` is for messages; ``is_terminal`` tells whether a person is watching.
+
+    ``written`` counts the bytes so far.
+    """
+
+    name: str
+    is_terminal: bool
+    written: int
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Write all of ``data``, or raise InputError (BrokenPipeError if a reader went away)."""
+
+    def verify_with(self, check: Callable[[str], None], /) -> bool:
+        """Have ``check`` called with the path of what was written, before it gets its name; it raises to refuse that.
+
+        Returns False, and does not call it, where nothing can be read back: what is written through.
+        """
+
+
+class _Through:
+    """An output over a file descriptor, unbuffered: the sinks hand over large pieces."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self.descriptor = descriptor
+        self.name = name
+        self.is_terminal = os.isatty(descriptor)
+        self.written = 0
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        rest = memoryview(data).cast("B")
+        while rest:
+            try:
+                count = os.write(self.descriptor, rest)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise failed(self.name, error) from error
+            self.written += count
+            rest = rest[count:]
+
+    def verify_with(self, _check: Callable[[str], None], /) -> bool:
+        return False
+
+
+class Unfinished(_Through):
+    """An output into a temporary file."""
+
+    def __init__(self, temporary: Temporary) -> None:
+        super().__init__(temporary.descriptor, temporary.name)
+        self.temporary = temporary
+        self._checks: list[Callable[[str], None]] = []
+
+    def verify_with(self, check: Callable[[str], None], /) -> bool:
+        """Have ``check`` called by ``finish``."""
+        self._checks.append(check)
+        return True
+
+    def finish(self, like: os.stat_result | None, *, owner_needed: bool = False, permitted: int = ANY_MODE) -> None:
+        """Finish the file (see ``Temporary``), then let it be checked."""
+        self.temporary.finish(like, owner_needed=owner_needed, permitted=permitted)
+        for check in self._checks:
+            check(str(self.temporary.path))
+
+
+@contextlib.contextmanager
+def open_output(
+    path: str | None, *, force: bool = False, sources: Sequence[str] = (), needs: int | None = None
+) -> Iterator[Output]:
+    """Open an output for the length of a ``with`` block.
+
+    ``path`` None or ``-`` is standard output. ``force`` allows an existing regular file to be replaced, whose owner
+    and mode are kept; a file that is one of ``sources`` never is. No output allows to its group or to others what a
+    source does not. ``needs`` are the bytes that a file is
+    expected to have: where so many are not free, nothing is begun. Raises InputError.
+    """
+    if path is None or path == "-":
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        yield _open_own(_STANDARD_OUTPUT, "standard output")
+        return
+    own = _OWN_DESCRIPTOR.match(path)
+    if own:
+        number = int(own[1]) if own[1] else _STANDARD_OUTPUT + path.endswith("stderr")
+        yield _open_own(number, path)
+        return
+    target = Path(path).resolve()
+    try:
+        status = target.stat()
+    except FileNotFoundError:
+        status = None
+    except OSError as error:
+        raise failed(path, error) from error
+    if status is None or stat.S_ISREG(status.st_mode):
+        with _whole_file(path, target, status, force=force, sources=sources, needs=needs) as output:
+            yield output
+    else:
+        with _written_through(path, status) as output:
+            yield output
+
+
+def _open_own(descriptor: int, name: str) -> _Through:
+    # A standard stream that was closed before the start is None; its number may meanwhile be that of another file.
+    streams = {_STANDARD_OUTPUT: sys.stdout, _STANDARD_OUTPUT + 1: sys.stderr}
+    try:
+        os.fstat(descriptor)
+    except OSError as error:
+        raise InputError(f"cannot write to {name}: it is closed") from error
+    if streams.get(descriptor, descriptor) is None:
+        raise InputError(f"cannot write to {name}: it is closed")
+    return _Through(descriptor, name)
+
+
+@contextlib.contextmanager
+def _written_through(path: str, status: os.stat_result) -> Iterator[Output]:
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(f"cannot write to {path}: it is a directory")
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise failed(path, error) from error
+    try:
+        yield _Through(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _whole_file(
+    path: str, target: Path, status: os.stat_result | None, *, force: bool, sources: Sequence[str], needs: int | None
+) -> Iterator[Output]:
+    if status is not None and any(_is_same_file(source, status) for source in sources):
+        raise InputError(f"cannot write to {path}: it is the source")
+    remove_stale(target)
+    if status is not None and not force:
+        raise InputError(f"cannot write to {path}: it exists (use --force to replace it)")
+    check_space(target.parent, needs, path)
+    try:
+        group = group_in(target.parent) if status is None else status.st_gid
+    except OSError as error:
+        raise failed(path, error) from error
+    permitted = permitted_mode(sources, group)
+    # A new file is anybody's whom the umask lets; one that replaces another is nobody else's until it has its owner.
+    with (
+        Directory(target.parent, path) as directory,
+        Temporary(target, path, 0o666 & permitted if status is None else 0o600) as temporary,
+    ):
+        output = Unfinished(temporary)
+        yield output
+        output.finish(status, permitted=permitted)
+        if status is None:
+            temporary.give_name()
+        else:
+            temporary.replace()
+        directory.sync()
+
+
+def _is_same_file(source: str, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(Path(source).stat(), status)
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""Detects whether a server or another run has an AOF open."""
