@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from rdbtool.engine.command_errors import UnknownEffectError as UnknownEffectError
     from rdbtool.engine.engine import Engine as Engine
     from rdbtool.engine.persistence.log import AppendLog as AppendLog
+    from rdbtool.engine.persistence.snapshot import save as save
     from rdbtool.engine.replay.places import Places as Places
     from rdbtool.model import ArrayValue as ArrayValue
     from rdbtool.model import Aux as Aux
@@ -137,6 +138,7 @@ _HOMES = {
     "open_jsonl": "rdbtool.reader.jsonl.reader",
     "open_keys": "rdbtool.dataset.keys",
     "replay": "rdbtool.operations.replay.report",
+    "save": "rdbtool.engine.persistence.snapshot",
     "rewrite": "rdbtool.operations.convert.rewrite",
     "slot_of": "rdbtool._codec.filters.selection",
     "value_json": "rdbtool._codec.encode.jsonl",

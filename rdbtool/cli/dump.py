@@ -28,7 +28,8 @@ from rdbtool.cli.options import (
 )
 from rdbtool.dataset.keys import load_keys, size_of
 from rdbtool.reader.open.dispatch import open_any
-from rdbtool.report.formats import DEFAULT_ESCAPES, ESCAPES, FORMATS, Format, format_of, write_keys
+from rdbtool.report.dump import write_keys
+from rdbtool.report.formats import DEFAULT_ESCAPES, ESCAPES, FORMATS, Format, format_of
 from rdbtool.report.progress import ProgressBar
 from rdbtool.writer.atomic.output import open_output
 

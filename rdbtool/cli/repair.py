@@ -19,7 +19,7 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.operations.repair.run import RepairOptions
+from rdbtool.operations.repair.report import RepairOptions
 from rdbtool.operations.repair.run import repair as run
 from rdbtool.report.progress import ProgressBar
 from rdbtool.report.repair import repair_json, repair_lines

@@ -1,4 +1,4 @@
-"""Function libraries: what their source says without being compiled.
+"""Function libraries and scripts: what their source says without being compiled.
 
 A library is Lua behind a first line such as ``#!lua name=mylib``. Nothing is compiled or executed here, so only what
 is certain is said: engine, name, and that a source has no way to register a function.
@@ -6,6 +6,7 @@ is certain is said: engine, name, and that a source has no way to register a fun
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Final, NamedTuple
 
@@ -72,3 +73,8 @@ def registers_nothing(code: bytes) -> bool:
 
 def _without_comment(match: re.Match[bytes]) -> bytes:
     return b" " if match[0].startswith(b"--") else match[0]
+
+
+def script_digest(script: bytes) -> bytes:
+    """Return the name that servers give a script: its SHA-1 in hex."""
+    return hashlib.sha1(script, usedforsecurity=False).hexdigest().encode()

@@ -13,12 +13,11 @@ from rdbtool.model import FunctionLibrary
 from rdbtool.reader.payload import FOOTER_SIZE, FooterError, check_footer
 
 if TYPE_CHECKING:
-    from rdbtool.engine.engine import Engine
+    from rdbtool.engine.inference.least_server import Needs
 
 
-def meet_payload(engine: Engine, payload: bytes) -> None:
+def meet_payload(needs: Needs | None, payload: bytes) -> None:
     """Ask which servers read a payload, where nobody named the one that does. Raises UnmetNeedError."""
-    needs = engine.needs
     if needs is None:
         return
     version = int.from_bytes(payload[-FOOTER_SIZE:][:2], "little")

@@ -6,43 +6,29 @@ of the chosen rules reaches by loading the same commands.
 
 from __future__ import annotations
 
-import importlib
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from rdbtool.core.functions import script_digest
 from rdbtool.core.products import KEYDB, Product
 from rdbtool.core.servers import DEFAULT, Rules
 from rdbtool.engine.command_errors import ArityError, CommandError, UnknownCommandError
 from rdbtool.engine.inference.least_server import UnmetNeedError
 from rdbtool.engine.inference.release_words import WORDS, Since
 from rdbtool.engine.keyspace import Db
-from rdbtool.engine.table import COMMANDS, CONTAINERS, Command
+from rdbtool.engine.libraries import library_name
+from rdbtool.engine.table import COMMANDS, CONTAINERS, Command, load_families
 from rdbtool.engine.values import HashData, SetData, ZSetData
 from rdbtool.model import FunctionLibrary, KeyRecord
 
 if TYPE_CHECKING:
     from rdbtool.engine.inference.least_server import Needs
-    from rdbtool.writer.rdb import Written
-    from rdbtool.writer.targets import Target
-
-#: One module a command family; importing it registers its commands.
-FAMILIES: Final = ("strings", "counters", "bits", "hyperloglog", "keys", "lists", "sets", "zsets", "zstores",
-                   "hashes", "hashttl", "geo", "sort",
-                   "streams", "groups", "claims", "restore", "server", "scripts", "admin", "unfollowed",
-                   "keydb")  # fmt: skip
 
 #: Types of which no server makes a key without elements.
 NEVER_EMPTY: Final = frozenset({"hash", "list", "set", "zset"})
 
 #: SELECT accepts numbers below this, as the servers' default configuration does.
 DATABASES: Final = 16
-
-
-def load_families() -> None:
-    """Fill the table of commands."""
-    for family in FAMILIES:
-        importlib.import_module(f"rdbtool.engine.commands.{family}")
 
 
 class Engine:
@@ -202,15 +188,11 @@ class Engine:
 
     def keep_script(self, script: bytes) -> None:
         """Load a script, as SCRIPT LOAD does."""
-        from rdbtool.engine.commands.scripts import digest_of  # noqa: PLC0415 - a family
-
-        name = digest_of(script)
+        name = script_digest(script)
         self.scripts[name] = self.kept_scripts[name] = script
 
     def load_function(self, library: FunctionLibrary) -> None:
         """Put a function library of an RDB into the engine."""
-        from rdbtool.engine.commands.server import library_name  # noqa: PLC0415 - a family
-
         self.functions[library_name(library.code)] = library.code
 
     def record(self, key: bytes) -> KeyRecord | None:
@@ -236,34 +218,3 @@ class Engine:
                     expire_at_ms=expires.get(key),
                     member_expiries=member_expiries(data),
                 )
-
-    def save(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        target: Target | str | None = None,
-        force: bool = True,
-        allow_loss: bool = False,
-        compress: bool = True,
-    ) -> Written:
-        """Write a snapshot: an RDB of all keys and functions, whole or not at all.
-
-        ``target`` (``redis-7.0``, ``rdb-11``, or a Target) is whom it is for, None for the server of the engine's
-        rules. ``force`` allows an existing file to be replaced. The same keyspace at the same ``now_ms`` gives the
-        same bytes. Raises InputError, UnsupportedError, ValueError for a target that there is not, and LossError for
-        what the target cannot hold, unless ``allow_loss``.
-        """
-        from rdbtool.engine.persistence.snapshot import save_engine  # noqa: PLC0415 - it is made of engines
-
-        return save_engine(self, path, target=target, force=force, allow_loss=allow_loss, compress=compress)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], *, rules: Rules | str | None = None, now_ms: int = 0) -> Engine:
-        """Return a new engine with what an RDB, a log or a log's directory leads to; db 0 is the current one.
-
-        ``rules`` None: those of the server that the file names. Nothing expires. Raises FormatError, InputError,
-        LimitError, UnsupportedError, and ReplayError for a command in a log that fails.
-        """
-        from rdbtool.engine.persistence.snapshot import load_engine  # noqa: PLC0415 - likewise
-
-        return load_engine(path, rules=rules, now_ms=now_ms)

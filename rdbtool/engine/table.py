@@ -7,16 +7,21 @@ family never did; ``valkey`` defaults to what it took over from Redis 7.2).
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rdbtool.core.servers import Release
 from rdbtool.engine.inference.release_words import Since
 
-if TYPE_CHECKING:
-    from rdbtool.engine.engine import Engine
+#: Takes the engine, which stands above this table, and the whole argv.
+Handler = Callable[[Any, Sequence[bytes]], None]
 
-Handler = Callable[["Engine", Sequence[bytes]], None]
+#: One module a command family; importing it registers its commands.
+FAMILIES: Final = ("strings", "counters", "bits", "hyperloglog", "keys", "lists", "sets", "zsets", "zstores",
+                   "hashes", "hashttl", "geo", "sort",
+                   "streams", "groups", "claims", "restore", "server", "scripts", "admin", "unfollowed",
+                   "keydb")  # fmt: skip
 
 
 class Command(NamedTuple):
@@ -74,3 +79,9 @@ def command(
 def known_names() -> frozenset[bytes]:
     """Return the upper-case first words of all commands loaded, for whoever searches a log for one."""
     return frozenset(name.split(maxsplit=1)[0] for name in COMMANDS) | {b"MULTI", b"EXEC"}
+
+
+def load_families() -> None:
+    """Fill the table of commands."""
+    for family in FAMILIES:
+        importlib.import_module(f"rdbtool.engine.commands.{family}")

@@ -9,7 +9,7 @@ from rdbtool.core.errors import clean, describe_key, json_name
 from rdbtool.report.findings import json_bytes
 
 if TYPE_CHECKING:
-    from rdbtool.operations.repair.run import Repaired
+    from rdbtool.operations.repair.report import Repaired
 
 #: Lost ranges that are named one by one in text. JSON has all of them.
 _NAMED: Final = 100

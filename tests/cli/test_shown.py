@@ -13,7 +13,8 @@ from command import FIXTURES, run
 
 import rdbtool
 from rdbtool.core.errors import clean, describe_key, show_name
-from rdbtool.report.formats import FORMATS, Format, write_keys
+from rdbtool.report.dump import write_keys
+from rdbtool.report.formats import FORMATS, Format
 
 HOSTILE = FIXTURES / "cases" / "leaves" / "key-with-cr.rdb"
 

@@ -6,7 +6,7 @@ import pytest
 
 from rdbtool.engine import CommandError, Engine, UnknownCommandError
 from rdbtool.engine.command_errors import ArityError, ScriptError
-from rdbtool.engine.commands.server import library_name
+from rdbtool.engine.libraries import library_name
 from rdbtool.io.crc64 import crc64
 
 CODE = b"#!lua name=mylib\nredis.register_function('f', function(keys, args) return 1 end)"

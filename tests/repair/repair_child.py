@@ -20,7 +20,8 @@ from pathlib import Path
 
 from rdbtool.core.errors import RdbToolError
 from rdbtool.operations.repair.run import repair
-from rdbtool.operations.validate.verdict import Checks, validate
+from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.verdict import Checks
 
 ADDRESS_SPACE = 512 << 20
 SECONDS = 2.0

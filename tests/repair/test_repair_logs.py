@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from rdbtool.operations.repair.run import repair
-from rdbtool.operations.validate.verdict import Checks, validate
+from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.verdict import Checks
 from rdbtool.reader.aof.reader import open_aof
 
 Argv = tuple[bytes, ...]

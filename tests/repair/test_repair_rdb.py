@@ -20,8 +20,10 @@ from rdbtool.model import (
     Value,
     ZSetValue,
 )
-from rdbtool.operations.repair.run import RepairOptions, repair
-from rdbtool.operations.validate.verdict import Checks, validate
+from rdbtool.operations.repair.report import RepairOptions
+from rdbtool.operations.repair.run import repair
+from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.verdict import Checks
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.rdb import write_rdb
 from rdbtool.writer.targets import Target

@@ -13,8 +13,10 @@ from validate.payloads import KEY, PAYLOADS, Payload
 from validate.sources import make_sources
 
 from rdbtool.model import KeyRecord, StreamValue
-from rdbtool.operations.repair.run import Repaired, repair
-from rdbtool.operations.validate.verdict import Checks, validate
+from rdbtool.operations.repair.report import Repaired
+from rdbtool.operations.repair.run import repair
+from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.verdict import Checks
 from rdbtool.reader.rdb import open_rdb
 from tests.validate.builders import rdb, string
 

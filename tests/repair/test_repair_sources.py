@@ -12,8 +12,10 @@ from command import run
 from validate.sources import LOGS, command, convert, log, make_sources
 
 from rdbtool.core.errors import InputError
-from rdbtool.operations.repair.run import RepairOptions, repair
-from rdbtool.operations.validate.verdict import Checks, validate
+from rdbtool.operations.repair.report import RepairOptions
+from rdbtool.operations.repair.run import repair
+from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.verdict import Checks
 from rdbtool.reader.aof.reader import open_aof
 
 CHECKS = Checks(replay=False, databases=1 << 64)

@@ -21,7 +21,7 @@ CHILD = """
     import json, pickle, resource, sys, time
     from rdbtool.engine.replay.loader import replay_log
     from rdbtool.engine.replay.options import Options
-    from rdbtool.engine.engine import load_families
+    from rdbtool.engine.table import load_families
     from rdbtool.core.errors import RdbToolError
     from rdbtool.reader.aof.reader import open_aof
     from rdbtool.core.servers import Rules

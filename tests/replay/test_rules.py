@@ -22,7 +22,8 @@ from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite
 from rdbtool.operations.info.digest import compute_digest
 from rdbtool.operations.replay.report import replay
 from rdbtool.operations.validate.policies import Policies, apply_policies
-from rdbtool.operations.validate.verdict import Checks, validate
+from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.verdict import Checks
 from rdbtool.reader.open.dispatch import open_any
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures"

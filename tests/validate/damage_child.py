@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rdbtool.core.codes import BY_CODE
-from rdbtool.operations.validate.verdict import Checks, validate
+from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.verdict import Checks
 
 ADDRESS_SPACE = 512 << 20
 SECONDS = 2.0

@@ -9,7 +9,8 @@ import pytest
 import rdbtool
 from rdbtool.core.rdb_types import BACKENDS
 from rdbtool.operations.convert.convert import ConvertOptions, convert
-from rdbtool.operations.validate.verdict import Checks, Verdict, validate
+from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.verdict import Checks, Verdict
 from rdbtool.writer.targets import Target
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -13,7 +13,8 @@ from validate.builders import Raw, entry_of, intset, length, listpack, lp_entry,
 from validate.payloads import LAST, PAYLOADS, Payload
 
 from rdbtool.core.servers import Rules
-from rdbtool.operations.validate.verdict import Checks, validate
+from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.verdict import Checks
 
 REDIS = Rules("redis", 8, 0)
 VALKEY = Rules("valkey", 9, 1)

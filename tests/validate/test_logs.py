@@ -10,10 +10,11 @@ from aof.logs import LOGS, command, name_of, parse, sets, write_log
 from aof.test_fixtures import files_of, resp_of
 
 from rdbtool.core.servers import Rules
-from rdbtool.engine.engine import load_families
 from rdbtool.engine.table import CONTAINERS as TABLE
+from rdbtool.engine.table import load_families
 from rdbtool.operations.validate.aof_commands import CONTAINERS
-from rdbtool.operations.validate.verdict import KEPT, Checks, validate
+from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.verdict import KEPT, Checks
 from rdbtool.reader.aof.command_stats import Uses
 from rdbtool.reader.aof.reader import open_aof
 

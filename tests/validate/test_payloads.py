@@ -10,7 +10,7 @@ from server import Tools
 from validate.payloads import DB, KEY, PAYLOADS, Payload
 
 from rdbtool.core.rdb_types import BACKENDS
-from rdbtool.operations.validate.verdict import validate
+from rdbtool.operations.validate.run import validate
 
 #: What redis-check-rdb 7.0 lets pass, and why that is not good enough.
 PASSED_BY_CHECK_RDB = {

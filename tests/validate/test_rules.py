@@ -29,7 +29,8 @@ from rdbtool.core.codes import BY_CODE
 from rdbtool.core.rdb_types import BACKENDS
 from rdbtool.core.servers import Rules
 from rdbtool.operations.validate.rdb import RULES
-from rdbtool.operations.validate.verdict import KEPT, Checks, validate
+from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.verdict import KEPT, Checks
 
 
 def aux(name: bytes, value: bytes) -> bytes:

@@ -50,7 +50,7 @@ def restore(engine: Engine, argv: Sequence[bytes]) -> None:
 
 def restore_value(engine: Engine, key: bytes, payload: bytes) -> object:
     """Return what the keyspace holds for a payload. Raises CommandError with a server's reply."""
-    meet_payload(engine, payload)
+    meet_payload(engine.needs, payload)
     try:
         record = read_payload(payload, rules=engine.rules, db=engine.index, key=key)
     except FooterError:

@@ -7,11 +7,11 @@ does, and those are carried out. Any other script is an error: its effects are n
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from rdbtool.core.functions import script_digest
 from rdbtool.core.servers import Rules
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import (
@@ -41,7 +41,7 @@ _NOT_IN_SCRIPTS: Final = frozenset({b"EVAL", b"EVALSHA", b"FCALL", b"SCRIPT", b"
 @command("EVAL", -3, "2.6.0")
 def eval_(engine: Engine, argv: Sequence[bytes]) -> None:
     """EVAL script numkeys [key ...] [arg ...]."""
-    engine.scripts[digest_of(argv[1])] = argv[1]
+    engine.scripts[script_digest(argv[1])] = argv[1]
     _carry_out(engine, argv[1], argv)
 
 
@@ -67,11 +67,6 @@ def script_flush(engine: Engine, argv: Sequence[bytes]) -> None:
         raise CommandError("ERR SCRIPT FLUSH only support SYNC|ASYNC option")
     engine.scripts.clear()
     engine.kept_scripts.clear()
-
-
-def digest_of(script: bytes) -> bytes:
-    """Return the name that servers give a script: its SHA-1 in hex."""
-    return hashlib.sha1(script, usedforsecurity=False).hexdigest().encode()
 
 
 def read_calls(script: bytes, keys: Sequence[bytes], arguments: Sequence[bytes]) -> list[list[bytes]] | None:

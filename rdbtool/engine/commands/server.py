@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rdbtool._codec.filters.selection import slot_of
-from rdbtool.core.functions import read_header, registers_nothing
+from rdbtool.core.functions import registers_nothing
 from rdbtool.engine.arguments import is_int, parse_int
 from rdbtool.engine.command_errors import (
     SYNTAX,
@@ -22,22 +22,10 @@ from rdbtool.engine.command_errors import (
 )
 from rdbtool.engine.dumps import meet_payload, read_functions
 from rdbtool.engine.engine import Engine
+from rdbtool.engine.libraries import parse_shebang
 from rdbtool.engine.table import command
 
 _SLOTS: Final = 16384
-
-
-def parse_shebang(code: bytes) -> tuple[bytes, bytes]:
-    """Return engine and library name from the first line of a library, ``#!lua name=mylib``. Raises CommandError."""
-    try:
-        return read_header(code)
-    except ValueError as error:
-        raise CommandError(f"ERR {error}") from None
-
-
-def library_name(code: bytes) -> bytes:
-    """Return the name that a library's first line gives it. Raises CommandError."""
-    return parse_shebang(code)[1]
 
 
 def _text(word: bytes) -> str:
@@ -92,7 +80,7 @@ def function_restore(engine: Engine, argv: Sequence[bytes]) -> None:
     if policy not in (b"FLUSH", b"APPEND", b"REPLACE"):
         raise CommandError("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
     restored: dict[bytes, bytes] = {}
-    meet_payload(engine, argv[2])
+    meet_payload(engine.needs, argv[2])
     for code in read_functions(argv[2], engine.rules):
         name = _loadable(code)
         if name in restored or (policy == b"APPEND" and name in engine.functions):

@@ -2,7 +2,7 @@
 
 from rdbtool.engine.persistence.log import AppendLog, LogWriteError
 from rdbtool.engine.persistence.policies import Any, Counters, LogGrowth, Manual, MemoryThreshold, Policy, SavePoint
-from rdbtool.engine.persistence.snapshot import load_engine, save_engine
+from rdbtool.engine.persistence.snapshot import load_engine, save
 
 __all__ = [
     "Any",
@@ -15,5 +15,5 @@ __all__ = [
     "Policy",
     "SavePoint",
     "load_engine",
-    "save_engine",
+    "save",
 ]

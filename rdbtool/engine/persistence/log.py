@@ -21,7 +21,7 @@ from rdbtool.engine.persistence.policies import Counters
 from rdbtool.engine.persistence.propagation.effects import Argv, carry_out
 from rdbtool.engine.persistence.propagation.stream_effects import settle_stream
 from rdbtool.engine.persistence.restoring import restore
-from rdbtool.engine.persistence.snapshot import save_engine
+from rdbtool.engine.persistence.snapshot import save
 from rdbtool.engine.persistence.writing import Clock, Fsync, LogWriteError, LogWriter, Piece
 from rdbtool.engine.streams.data import StreamData
 
@@ -227,7 +227,7 @@ class AppendLog:
         writer, files = self._writer, self._writer.files
         base = files.next("base")
         try:
-            save_engine(self.engine, files.path(base), is_base=True)
+            save(self.engine, files.path(base), is_base=True)
             writer.put_base(base)
         except BaseException:
             if writer.doubt is None:

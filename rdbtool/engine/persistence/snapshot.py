@@ -20,7 +20,10 @@ from rdbtool.core.location import Span
 from rdbtool.core.rdb_types import VALKEY
 from rdbtool.core.servers import WRITER_FIELDS, Rules
 from rdbtool.engine.command_errors import CommandError
+from rdbtool.engine.engine import Engine
 from rdbtool.engine.export.engine_dataset import EngineState
+from rdbtool.engine.replay.loader import replay_log
+from rdbtool.engine.replay.options import Options
 from rdbtool.model import Aux, Header
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.rdb import open_rdb
@@ -30,7 +33,6 @@ from rdbtool.writer.targets import Target
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
-    from rdbtool.engine.engine import Engine
 
 _NOWHERE: Final = Span(-1, -1)
 
@@ -39,7 +41,7 @@ _FIRST_AUX: Final = 7
 _FIRST_BASE: Final = 10
 
 
-def save_engine(
+def save(
     engine: Engine,
     path: str | os.PathLike[str],
     *,
@@ -49,9 +51,12 @@ def save_engine(
     compress: bool = True,
     is_base: bool = False,
 ) -> Written:
-    """Write the keyspace and the functions of ``engine`` to an RDB at ``path``; see ``Engine.save``.
+    """Write a snapshot: an RDB of all keys and functions of ``engine``, whole or not at all.
 
-    ``is_base`` marks the file as the first one of a log.
+    ``target`` (``redis-7.0``, ``rdb-11``, or a Target) is whom it is for, None for the server of the engine's rules.
+    ``force`` allows an existing file to be replaced. ``is_base`` marks the file as the first one of an AOF. The same
+    keyspace at the same ``now_ms`` gives the same bytes. Raises InputError, UnsupportedError, ValueError for a target
+    that there is not, and LossError for what the target cannot hold, unless ``allow_loss``.
     """
     chosen = Target.of_release(engine.rules) if target is None else _parse(target)
     state = EngineState(engine, Header(chosen.magic, chosen.version), _aux_fields(engine, chosen, is_base=is_base))
@@ -97,10 +102,11 @@ class _Witness:
 
 
 def load_engine(path: str | os.PathLike[str], *, rules: Rules | str | None = None, now_ms: int = 0) -> Engine:
-    """Return an engine that holds what an RDB or a log at ``path`` leads to; see ``Engine.load``."""
-    from rdbtool.engine.replay.loader import replay_log  # noqa: PLC0415 - the log executes commands on engines
-    from rdbtool.engine.replay.options import Options  # noqa: PLC0415 - the log executes commands on engines
+    """Return a new engine with the dataset of an RDB or an AOF (a file or a directory); db 0 is the current one.
 
+    ``rules`` None: those of the server that the file names. Nothing expires. Raises FormatError, InputError,
+    LimitError, UnsupportedError, and ReplayError for a command in an AOF that fails.
+    """
     with open_any(path) as reader:
         parsed = Rules.parse(rules) if isinstance(rules, str) else rules
         try:

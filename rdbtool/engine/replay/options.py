@@ -10,13 +10,13 @@ from typing import BinaryIO, NamedTuple
 
 from rdbtool.core.errors import InputError
 from rdbtool.core.servers import Rules
-from rdbtool.engine.engine import DATABASES, load_families
+from rdbtool.engine.engine import DATABASES
 from rdbtool.engine.keyspec import is_called
 from rdbtool.engine.replay.executor import Watcher
 from rdbtool.engine.replay.places import Place, Places, command_named, describe_place, skipped_command
 from rdbtool.engine.replay.renames import Renames
 from rdbtool.engine.replay.stops import Stops
-from rdbtool.engine.table import known_names
+from rdbtool.engine.table import known_names, load_families
 from rdbtool.model import KeyRecord
 from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.aof.reader import AofReader

@@ -6,8 +6,7 @@ import re
 from typing import Final, NamedTuple, Self
 
 from rdbtool.core.moments import parse_moment, show_seconds
-from rdbtool.engine.engine import load_families
-from rdbtool.engine.table import COMMANDS, CONTAINERS
+from rdbtool.engine.table import COMMANDS, CONTAINERS, load_families
 
 #: Names of commands that make and end transactions: without one of them the others would mean something else.
 TRANSACTION: Final = frozenset({b"MULTI", b"EXEC", b"DISCARD"})

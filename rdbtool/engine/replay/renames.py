@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rdbtool.engine.engine import load_families
-from rdbtool.engine.table import known_names
+from rdbtool.engine.table import known_names, load_families
 
 Argv = tuple[bytes, ...]
 

@@ -29,7 +29,7 @@ from rdbtool.writer.targets import Target, default_target
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rdbtool.operations.repair.run import RepairOptions
+    from rdbtool.operations.repair.report import RepairOptions
     from rdbtool.operations.salvage.input import Progress
     from rdbtool.writer.atomic.output import Output
 

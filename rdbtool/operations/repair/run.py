@@ -10,17 +10,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
-from rdbtool.core.errors import FormatError, InputError, RdbToolError, UnsupportedError, describe_error, json_name
+from rdbtool.core.errors import (
+    FormatError,
+    InputError,
+    RdbToolError,
+    UnsupportedError,
+    describe_error,
+    describe_key,
+    json_name,
+)
 from rdbtool.core.manifest import Entry, format_manifest, looks_like_manifest
-from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
 from rdbtool.operations.repair.part import PartRepair, examine
-from rdbtool.operations.repair.result import validate_result
+from rdbtool.operations.repair.report import Repaired, RepairOptions
 from rdbtool.operations.salvage.input import Lost, Stock
+from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.verdict import Checks
 from rdbtool.reader.open.detect import find_log
 from rdbtool.reader.open.parts import load_manifest
 from rdbtool.writer.atomic.disk import Directory
@@ -34,56 +43,14 @@ Progress = Callable[[int], object]
 
 _PART: Final = re.compile(r".+\.(\d+)\.(base|incr)\.(rdb|aof)")
 
+#: More databases than any file can name.
+_ANY: Final = 1 << 64
+
+#: A command that no server has: it may be a module's, or a renamed one.
+_UNKNOWN_COMMAND: Final = "CMD201"
+
 #: Bytes of a file that are looked at for a manifest.
 _HEAD: Final = 4096
-
-
-class RepairOptions(NamedTuple):
-    """How to repair.
-
-    ``keep_damaged`` is a path that gets the lost bytes, one range after another. ``databases``: records of other
-    databases are left out, None: of none. ``rules`` and ``now_ms`` (Unix ms) are for the digest. ``rename_commands``
-    maps names of commands in a log to those that servers have.
-    """
-
-    keep_damaged: str | None = None
-    force: bool = False
-    databases: int | None = None
-    rules: str | None = None
-    now_ms: int = 0
-    rename_commands: Mapping[str, str] | None = None
-    max_inflate: int = DEFAULT_MAX_INFLATE
-
-
-class Repaired(NamedTuple):
-    """What was done: ``keys`` and ``functions`` of RDBs and ``commands`` of logs that are kept, ``bytes`` written.
-
-    ``foreign`` are names of commands that no server has, used too often to be damage, or a module's: they stay.
-    ``lost`` names what is not, or not as it was, in the result. ``digest`` is that of the result by ``rules``, None
-    where there is none, for the reason in ``undigested``. ``destination`` is None where nothing was written: in a dry
-    run, or because nothing is left.
-    """
-
-    source: str
-    destination: str | None
-    kind: Literal["rdb", "aof", "aof-dir"]
-    parts: tuple[str, ...]
-    keys: int
-    functions: int
-    commands: int
-    bytes: int
-    lost: tuple[Lost, ...]
-    checksum: str
-    digest: str | None
-    rules: Rules | None
-    undigested: str | None
-    foreign: tuple[str, ...] = ()
-
-    @property
-    def is_saved(self) -> bool:
-        """Whether anything is left, or nothing was wrong."""
-        is_any = self.keys or self.functions or self.commands
-        return bool(is_any or not any(not lost.is_kept for lost in self.lost))
 
 
 def repair(
@@ -113,7 +80,7 @@ def repair(
 
             def check(path: str) -> None:
                 part.check(path)
-                validate_result(path, [part], options.databases, options.rename_commands)
+                _validate_result(path, [part], options.databases, options.rename_commands)
                 judged.append(_digest(path, options, [part]))
 
             if not output.verify_with(check):
@@ -191,7 +158,7 @@ def _repair_directory(
             with open_output(str(made.path / manifest.name), sources=[source]) as output:
                 output.write(data)
             examined = [part for part, _ in parts]
-            validate_result(str(made.path), examined, options.databases, options.rename_commands)
+            _validate_result(str(made.path), examined, options.databases, options.rename_commands)
             digest = _digest(str(made.path), options, examined)
             made.give_name()
             parent.sync()
@@ -286,3 +253,24 @@ def _keep_damaged(stack: ExitStack, parts: list[tuple[PartRepair, Stock]], sourc
             at += lost.size
     index = stack.enter_context(open_output(f"{options.keep_damaged}.json", force=options.force, sources=[source]))
     index.write(json.dumps({"schema": 1, "source": json_name(source), "ranges": rows}).encode() + b"\n")
+
+
+def _validate_result(
+    path: str, parts: Sequence[PartRepair], databases: int | None, rename_commands: Mapping[str, str] | None = None
+) -> None:
+    """Judge what was written of ``parts`` at ``path``; ``databases`` is how many there may be, None: any number.
+
+    Raises InputError that names the first error.
+    """
+    checks = Checks(replay=False, databases=_ANY if databases is None else databases, rename_commands=rename_commands)
+    verdict = validate(path, checks)
+    if verdict.error is not None:
+        raise InputError(f"what was written cannot be validated: {verdict.error}")
+    is_foreign = any(part.foreign for part in parts)
+    for finding in verdict.findings:
+        if finding.severity != "error" or (is_foreign and finding.code == _UNKNOWN_COMMAND):
+            continue
+        key = "" if finding.key is None else f" in key {describe_key(finding.key)} of db {finding.db}"
+        raise InputError(
+            f"what was written is not valid: {finding.message}{key} at {finding.offset:#x} ({finding.code})"
+        )

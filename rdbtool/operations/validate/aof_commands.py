@@ -101,7 +101,7 @@ class Grader:
 
 def load_commands(names: Iterable[bytes] | None) -> None:
     """Fill the table of commands, family by family, until it has all ``names``; None: all families."""
-    from rdbtool.engine.engine import FAMILIES  # noqa: PLC0415 - together with the families
+    from rdbtool.engine.table import FAMILIES  # noqa: PLC0415 - together with the families
 
     wanted = None if names is None else {name for name in names if name not in _OWN}
     likely = {"strings": 0} | {family: 0 for name in wanted or () for family in _LIKELY.get(name[:1], ())}

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rdbtool.operations.validate.verdict import Checks, Verdict, validate
+from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.verdict import Checks, Verdict
 
 if TYPE_CHECKING:
     from rdbtool.operations.validate.policies import Policies

@@ -12,6 +12,7 @@ from state import FIXTURES
 from rdbtool.core.errors import UnsupportedError
 from rdbtool.engine import CommandError, Engine, UnknownCommandError
 from rdbtool.engine.persistence import AppendLog
+from rdbtool.engine.persistence.snapshot import save
 from rdbtool.io.crc64 import crc64
 from rdbtool.model import StreamValue
 from rdbtool.reader.aof.reader import open_aof
@@ -183,7 +184,7 @@ def test_a_stream_of_an_older_payload_is_counted_at_once(tmp_path: Path) -> None
         old = next(record for record in reader if isinstance(record.value, StreamValue) and record.value.groups)
     engine = Engine(rules="redis-5.0")
     engine.put(old)
-    engine.save(tmp_path / "old.rdb")
+    save(engine, tmp_path / "old.rdb")
     data = (tmp_path / "old.rdb").read_bytes()
     start = data.index(old.key) + len(old.key)
     value = b"\x0f" + data[start : -len(b"\xff") - 8] + b"\x09\x00"

@@ -14,6 +14,7 @@ from rdbtool.core.rdb_types import VALKEY
 from rdbtool.core.servers import Rules
 from rdbtool.engine import Engine
 from rdbtool.engine.persistence import AppendLog
+from rdbtool.engine.persistence.snapshot import load_engine, save
 from rdbtool.reader.rdb import open_rdb
 
 
@@ -29,8 +30,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path, engine):
-    written = engine.save(tmp_path / "x.rdb")
-    again = Engine.load(tmp_path / "x.rdb")
+    written = save(engine, tmp_path / "x.rdb")
+    again = load_engine(tmp_path / "x.rdb")
     assert fingerprint(again) == fingerprint(engine)
     assert again.rules == engine.rules
     assert again.index == 0
@@ -40,8 +41,8 @@ def test_what_is_saved_is_what_is_loaded(tmp_path, engine):
 
 
 def test_the_same_engine_gives_the_same_bytes(tmp_path, engine):
-    engine.save(tmp_path / "a.rdb")
-    engine.save(tmp_path / "b.rdb")
+    save(engine, tmp_path / "a.rdb")
+    save(engine, tmp_path / "b.rdb")
     assert (tmp_path / "a.rdb").read_bytes() == (tmp_path / "b.rdb").read_bytes()
 
 
@@ -52,7 +53,7 @@ def test_the_file_names_its_writer_and_its_moment(tmp_path):
         ("redis-6.2", ("REDIS", 9), [b"redis-ver=6.2.0", b"redis-bits=64", b"ctime=1790000000"]),
         ("redis-2.8", ("REDIS", 6), []),
     ]:
-        Engine(rules=rules, now_ms=START_MS).save(tmp_path / "x.rdb")
+        save(Engine(rules=rules, now_ms=START_MS), tmp_path / "x.rdb")
         with open_rdb(tmp_path / "x.rdb") as reader:
             assert list(reader) == []
             assert (reader.header.magic, reader.header.version) == version
@@ -61,14 +62,14 @@ def test_the_file_names_its_writer_and_its_moment(tmp_path):
 
 def test_a_target_can_be_named(tmp_path, engine):
     with pytest.raises(LossError):
-        engine.save(tmp_path / "x.rdb", target="redis-4.0")
+        save(engine, tmp_path / "x.rdb", target="redis-4.0")
     assert list(tmp_path.iterdir()) == []
-    written = engine.save(tmp_path / "x.rdb", target="redis-4.0", allow_loss=True)
+    written = save(engine, tmp_path / "x.rdb", target="redis-4.0", allow_loss=True)
     assert any(loss.severity == "loss" for loss in written.losses)
     with open_rdb(tmp_path / "x.rdb") as reader:
         assert reader.header.version == 8
     with pytest.raises(ValueError, match="nonsense"):
-        engine.save(tmp_path / "x.rdb", target="nonsense")
+        save(engine, tmp_path / "x.rdb", target="nonsense")
     with pytest.raises(ValueError, match="redis-99"):
         Engine(rules="redis-99.0")
 
@@ -76,20 +77,20 @@ def test_a_target_can_be_named(tmp_path, engine):
 def test_a_file_is_replaced_or_not(tmp_path, engine):
     (tmp_path / "x.rdb").write_bytes(b"old")
     with pytest.raises(InputError, match="exists"):
-        engine.save(tmp_path / "x.rdb", force=False)
+        save(engine, tmp_path / "x.rdb", force=False)
     assert (tmp_path / "x.rdb").read_bytes() == b"old"
-    engine.save(tmp_path / "x.rdb")
-    assert fingerprint(Engine.load(tmp_path / "x.rdb")) == fingerprint(engine)
+    save(engine, tmp_path / "x.rdb")
+    assert fingerprint(load_engine(tmp_path / "x.rdb")) == fingerprint(engine)
     with pytest.raises(InputError):
-        engine.save(tmp_path / "none" / "x.rdb")
+        save(engine, tmp_path / "none" / "x.rdb")
 
 
 def test_a_log_can_be_loaded_too(tmp_path):
     with AppendLog(tmp_path / "log", Engine(rules="redis-7.0"), clock=Clock()) as log:
         log.execute(b"SELECT", b"4")
         log.execute(b"SET", b"a", b"1")
-    assert fingerprint(Engine.load(tmp_path / "log")) == fingerprint(log.engine)
-    assert Engine.load(tmp_path / "log", rules="redis-7.4").rules == Rules.parse("redis-7.4")
+    assert fingerprint(load_engine(tmp_path / "log")) == fingerprint(log.engine)
+    assert load_engine(tmp_path / "log", rules="redis-7.4").rules == Rules.parse("redis-7.4")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_a_log_can_be_loaded_too(tmp_path):
 def test_what_is_not_whole_is_not_loaded(tmp_path, name, data, error):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(error):
-        Engine.load(tmp_path / name)
+        load_engine(tmp_path / name)
 
 
 #: No server of ours holds functions of release candidates, or members that expire (KeyDB).
@@ -118,7 +119,7 @@ def test_a_log_begins_with_what_a_file_holds(tmp_path, path):
     """Any server's file becomes the base of a log of the newest server of its family."""
     with open_rdb(path) as reader:
         rules = "valkey-9.1" if reader.header.magic == VALKEY else "redis-8.10"
-    engine = Engine.load(path, rules=rules)
+    engine = load_engine(path, rules=rules)
     with AppendLog(tmp_path / "log", engine, clock=Clock()) as log:
         log.execute(b"SET", b"one more", b"1")
     with AppendLog.open(tmp_path / "log", clock=Clock()) as again:
@@ -128,7 +129,7 @@ def test_a_log_begins_with_what_a_file_holds(tmp_path, path):
 
 def test_functions_of_before_their_release_are_not_loaded():
     with pytest.raises(UnsupportedError, match="release candidate"):
-        Engine.load(FIXTURES / "small" / "redis-7.0-rc-function.rdb")
+        load_engine(FIXTURES / "small" / "redis-7.0-rc-function.rdb")
 
 
 def test_a_file_that_does_not_hold_the_data_gets_no_name(tmp_path, engine, monkeypatch):
@@ -143,6 +144,6 @@ def test_a_file_that_does_not_hold_the_data_gets_no_name(tmp_path, engine, monke
     (tmp_path / "x.rdb").write_bytes(b"old")
     monkeypatch.setattr(os, "write", write)
     with pytest.raises(InputError, match="what was saved"):
-        engine.save(tmp_path / "x.rdb")
+        save(engine, tmp_path / "x.rdb")
     assert (tmp_path / "x.rdb").read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1

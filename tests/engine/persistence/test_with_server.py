@@ -7,9 +7,11 @@ import shutil
 import pytest
 from engine.persistence.driving import Clock, Driver, digest, run
 
+import rdbtool
 from rdbtool.engine import Engine
 from rdbtool.engine.persistence import AppendLog
 from rdbtool.engine.persistence.log import wall_clock
+from rdbtool.engine.persistence.snapshot import load_engine
 
 
 @pytest.mark.server
@@ -64,8 +66,8 @@ def test_a_server_loads_a_snapshot(start_server, tmp_path):
     with AppendLog(tmp_path / "log", engine, "no", clock=clock) as log:
         for _ in range(500):
             run(log, driver.command())
-    engine.save(tmp_path / "dump.rdb")
+    rdbtool.save(engine, tmp_path / "dump.rdb")
     with start_server(files={"dump.rdb": tmp_path / "dump.rdb"}) as running:
         assert running.digest() == digest(engine)
-        again = Engine.load(running.save())
+        again = load_engine(running.save())
     assert digest(again) == digest(engine)

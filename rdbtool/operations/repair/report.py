@@ -1,0 +1,60 @@
+"""The words of repair: how to repair, and what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
+
+if TYPE_CHECKING:
+    from rdbtool.core.servers import Rules
+    from rdbtool.operations.salvage.input import Lost
+
+
+class RepairOptions(NamedTuple):
+    """How to repair.
+
+    ``keep_damaged`` is a path that gets the lost bytes, one range after another. ``databases``: records of other
+    databases are left out, None: of none. ``rules`` and ``now_ms`` (Unix ms) are for the digest. ``rename_commands``
+    maps names of commands in a log to those that servers have.
+    """
+
+    keep_damaged: str | None = None
+    force: bool = False
+    databases: int | None = None
+    rules: str | None = None
+    now_ms: int = 0
+    rename_commands: Mapping[str, str] | None = None
+    max_inflate: int = DEFAULT_MAX_INFLATE
+
+
+class Repaired(NamedTuple):
+    """What was done: ``keys`` and ``functions`` of RDBs and ``commands`` of logs that are kept, ``bytes`` written.
+
+    ``foreign`` are names of commands that no server has, used too often to be damage, or a module's: they stay.
+    ``lost`` names what is not, or not as it was, in the result. ``digest`` is that of the result by ``rules``, None
+    where there is none, for the reason in ``undigested``. ``destination`` is None where nothing was written: in a dry
+    run, or because nothing is left.
+    """
+
+    source: str
+    destination: str | None
+    kind: Literal["rdb", "aof", "aof-dir"]
+    parts: tuple[str, ...]
+    keys: int
+    functions: int
+    commands: int
+    bytes: int
+    lost: tuple[Lost, ...]
+    checksum: str
+    digest: str | None
+    rules: Rules | None
+    undigested: str | None
+    foreign: tuple[str, ...] = ()
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether anything is left, or nothing was wrong."""
+        is_any = self.keys or self.functions or self.commands
+        return bool(is_any or not any(not lost.is_kept for lost in self.lost))

@@ -1,0 +1,101 @@
+"""Validation: whether a file is valid, and whether a server would load it.
+
+What a file is decides which module checks it; whatever it is, the answer is a Verdict. Damage is part of the answer,
+and so is that a file could not be read: nothing that a file can do is raised from here, but wrong arguments are.
+
+Structure is checked where bytes are read (codec and grammar, FormatError), which ends reading. Meaning is checked by
+rules: a code, its severity, its words, and which servers refuse it (``rdbtool.operations.validate.checks``).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, BinaryIO
+
+from rdbtool.core.errors import FormatError, PlaceError, RdbToolError, UnknownFormatError
+from rdbtool.core.findings import Finding, what_servers_do
+from rdbtool.operations.validate.verdict import (
+    Checks,
+    Gathered,
+    Kind,
+    Progress,
+    Verdict,
+    describe_fault,
+    place_finding,
+    unanswered,
+)
+from rdbtool.reader.open.dispatch import open_any
+
+if TYPE_CHECKING:
+    from rdbtool.reader.aof.reader import AofReader
+    from rdbtool.reader.jsonl.reader import JsonlReader
+    from rdbtool.reader.rdb import RdbReader
+
+
+def validate(
+    target: str | os.PathLike[str] | bytes | BinaryIO,
+    checks: Checks | None = None,
+    progress: Progress | None = None,
+    *,
+    name: str | None = None,
+) -> Verdict:
+    """Judge what ``target`` names: an RDB, a log or JSON lines, ``-`` for standard input.
+
+    ``progress`` is called with the number of bytes read; ``name`` is what the verdict calls the source.
+    """
+    checks = checks or Checks()
+    called = name or (os.fspath(target) if isinstance(target, str | os.PathLike) else None)
+    try:
+        reader = open_any(target, name=name, jsonl=True)
+    except RdbToolError as error:
+        return _unopened(called or "the source", checks, error)
+    with reader:
+        return validate_reader(reader, checks, progress)
+
+
+def validate_reader(
+    reader: RdbReader | AofReader | JsonlReader, checks: Checks, progress: Progress | None = None
+) -> Verdict:
+    """Judge an open source; it is read to its end, or to its first damage, but not closed."""
+    if reader.kind == "aof":
+        from rdbtool.operations.validate.aof import validate_log  # noqa: PLC0415 - the engine is for logs only
+
+        return validate_log(reader, checks, progress)
+    if reader.kind == "rdb":
+        from rdbtool.operations.validate.rdb import validate_rdb  # noqa: PLC0415 - for RDBs only
+
+        verdict = validate_rdb(reader, checks, progress)
+    else:
+        from rdbtool.operations.validate.rdb import validate_jsonl  # noqa: PLC0415 - for JSON lines only
+
+        verdict = validate_jsonl(reader, checks, progress)
+    return verdict if checks.places is None else _refuse_places(verdict)
+
+
+def _refuse_places(verdict: Verdict) -> Verdict:
+    """Return the verdict on a source without commands, of which places were asked for."""
+    finding = place_finding(str(PlaceError.no_commands(verdict.source)), verdict.source, "error")
+    return verdict._replace(
+        findings=(finding, *verdict.findings),
+        counts=verdict.counts | {"error": verdict.counts["error"] + 1},
+        answer="invalid" if verdict.answer == "valid" else verdict.answer,
+    )
+
+
+def _unopened(source: str, checks: Checks, error: RdbToolError) -> Verdict:
+    choice = checks.choice
+    gathered = Gathered()
+    if isinstance(error, FormatError):
+        part = error.where.source or source
+        kind: Kind = "aof" if error.code.startswith(("MAN", "AOF")) else "jsonl" if error.code[:3] == "JSN" else "rdb"
+        gathered.add(describe_fault(error, part))
+    elif isinstance(error, UnknownFormatError):
+        part, kind = source, "unknown"
+        found = f"begins with {error.head!r}" if error.head else "is empty"
+        message = f"expected an RDB, an AOF, a manifest or JSON lines, but the file {found}"
+        gathered.add(Finding("RDB001", "error", part, 0, message, what_servers_do("RDB001")))
+    else:
+        return unanswered(source, "unknown", checks, choice, error)
+    return unanswered(source, kind, checks, choice, error)._replace(
+        findings=gathered.kept(), counts=dict(gathered.counts), answer=gathered.answer, parts=(part,), error=None
+    )
