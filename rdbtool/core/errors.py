@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self
 
 from rdbtool.core.location import Where
@@ -270,3 +270,20 @@ def describe_error(error: RdbToolError) -> str:
         keys = "" if error.keys_read is None else f" ({error.keys_read} key{'' if error.keys_read == 1 else 's'})"
         lines.append(f"  readable up to {error.readable_up_to:#x}{keys}")
     return "\n".join(map(clean, lines))
+
+
+def describe_loss(loss: Loss) -> str:
+    """Word one loss: what, how often, and the key or the first of the keys that it is about."""
+    some = "" if loss.times == 1 else f"{loss.times} × "
+    place = "" if loss.key is None else f" (key {describe_key(loss.key)} of db {loss.db})"
+    return f"{some}{loss.what}{place}"
+
+
+def sum_up(losses: Iterable[Loss]) -> list[Loss]:
+    """Return one Loss for each kind, losses before notes: the counts added up, the key the first that has it."""
+    kinds: dict[tuple[str, str], Loss] = {}
+    for loss in losses:
+        kind = loss.severity, loss.what
+        before = kinds.get(kind)
+        kinds[kind] = loss if before is None else before._replace(times=before.times + loss.times)
+    return [kinds[kind] for kind in sorted(kinds, key=lambda kind: kind[0])]

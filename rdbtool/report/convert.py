@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from rdbtool.core.errors import Loss, clean, describe_key, json_name
+from rdbtool.core.errors import Loss, clean, describe_key, describe_loss, json_name, sum_up
 from rdbtool.report.extent import skipped_json, stop_json
 from rdbtool.report.findings import json_bytes
 from rdbtool.report.text import show_count
-from rdbtool.writer.losses import describe_loss, sum_up
 
 if TYPE_CHECKING:
     from rdbtool.operations.convert.convert import Converted

@@ -13,7 +13,7 @@ from specimen import specimen
 from writer.saving import read_back, saved_records, stored_values
 
 import rdbtool
-from rdbtool.core.errors import LossError
+from rdbtool.core.errors import LossError, describe_loss, sum_up
 from rdbtool.core.location import Span
 from rdbtool.core.rdb_types import value_types
 from rdbtool.core.servers import Rules
@@ -36,7 +36,6 @@ from rdbtool.model import (
     StringValue,
     ZSetValue,
 )
-from rdbtool.writer.losses import describe_loss, sum_up
 from rdbtool.writer.targets import Target
 
 NOWHERE = Span(0, 0)

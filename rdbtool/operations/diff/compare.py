@@ -23,11 +23,10 @@ from rdbtool.core.errors import (
     describe_key,
 )
 from rdbtool.dataset.sides import Origin, Progress, Side, open_side
-from rdbtool.model import KeyRecord
+from rdbtool.model import HashValue, KeyRecord, ListValue, OpaqueValue, SetValue, StreamValue, StringValue, ZSetValue
 from rdbtool.operations.diff.change import Part, Sign
 from rdbtool.operations.diff.items import ItemDifference, compare_items
 from rdbtool.operations.diff.values import compare_records
-from rdbtool.operations.diff.weights import weigh
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
@@ -280,3 +279,27 @@ def answering() -> Iterator[None]:
 
 def _after(progress: Progress | None, before: int) -> Progress | None:
     return None if progress is None else lambda at: progress(before + at)
+
+
+#: What an object costs beside its bytes.
+_ELEMENT: Final = 80
+
+
+def weigh(record: KeyRecord) -> int:
+    """Return about how many bytes a record takes."""
+    size = _ELEMENT
+    match record.value:
+        case StringValue(data=data) | OpaqueValue(raw=data):
+            size += len(data)
+        case ListValue(elements=parts) | SetValue(members=parts):
+            size += sum(map(len, parts)) + _ELEMENT * len(parts)
+        case ZSetValue(members=scores):
+            size += sum(len(name) for name, _ in scores) + 2 * _ELEMENT * len(scores)
+        case HashValue(fields=fields):
+            size += sum(len(name) + len(data) for name, data, _ in fields) + 3 * _ELEMENT * len(fields)
+        case StreamValue(entries=entries, groups=groups):
+            size += sum(len(name) + len(data) + 2 * _ELEMENT for entry in entries for name, data in entry.fields)
+            size += 3 * _ELEMENT * (len(entries) + sum(len(group.pending) for group in groups))
+        case value:
+            size += _ELEMENT * len(value)
+    return size

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal
 
-from rdbtool.core.errors import InputError, RdbToolError, UnsupportedError, describe_error
+from rdbtool.core.errors import InputError, RdbToolError, UnsupportedError, describe_error, describe_loss
 from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS
 from rdbtool.core.servers import COMMON_VERSION, find_release
 from rdbtool.model import Header
@@ -23,7 +23,6 @@ from rdbtool.operations.salvage.rdb_walker import Form
 from rdbtool.reader.aof.reader import open_aof
 from rdbtool.reader.aof.tail import COMMON_COMMANDS
 from rdbtool.reader.open.detect import HEAD_SIZE, begins_log, detect_content
-from rdbtool.writer.losses import describe_loss
 from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:

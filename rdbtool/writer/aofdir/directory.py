@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 from rdbtool.core.errors import InputError
-from rdbtool.core.manifest import Manifest
+from rdbtool.core.manifest import Entry, Manifest, format_manifest
 from rdbtool.writer.aofdir.parts import (
     MANIFEST_SUFFIX,
     NewBase,
@@ -28,13 +30,11 @@ from rdbtool.writer.aofdir.parts import (
     load,
     name_parts,
 )
-from rdbtool.writer.aofdir.replacing import Replaced, replace_file, replace_log
-from rdbtool.writer.atomic.disk import Directory, failures_of
+from rdbtool.writer.aofdir.swap import Keeping, do_nothing, kept_files, swap
+from rdbtool.writer.atomic.disk import Directory, check_space, failures_of
 from rdbtool.writer.atomic.modes import group_in, permitted_mode
-from rdbtool.writer.atomic.space import check_space
-from rdbtool.writer.atomic.stale import remove_stale
-from rdbtool.writer.atomic.strays import clean_strays
-from rdbtool.writer.atomic.temporary import Temporary, TemporaryDirectory
+from rdbtool.writer.atomic.stale import clean_strays, remove_stale
+from rdbtool.writer.atomic.temporary import SecondName, Temporary, TemporaryDirectory
 
 __all__ = ["NewBase", "Replaced", "clean_strays", "create_log", "find_manifest", "replace_file", "replace_log"]
 
@@ -109,3 +109,148 @@ def _make_log(directory: Path, shown: str, base: NewBase, name: str) -> None:
         synced.sync()
         new.give_name()
         synced.sync()
+
+
+class Replaced(NamedTuple):
+    """A log that took the place of another: its ``manifest``, and the size of its base in bytes.
+
+    The manifest of a single file has its path and no entries. ``kept`` is the directory where the old files are now,
+    ``removed`` are their names.
+    """
+
+    manifest: Manifest
+    base_size: int
+    kept: Path | None
+    removed: tuple[str, ...]
+
+
+def replace_log(
+    manifest: Manifest,
+    base: NewBase,
+    *,
+    keep_old: Path | None = None,
+    needs: int | None = None,
+    commit_guard: Callable[[], None] = do_nothing,
+    after_commit: Callable[[], None] = do_nothing,
+) -> Replaced:
+    """Put a new base and an empty increment in the place of a log, with the owners and modes of its files.
+
+    The new manifest's rename is the commit; ``commit_guard`` is called directly before it. ``after_commit`` is called
+    directly behind it and may still object: then the old manifest comes back. When either raises, the old log stays
+    and the new files go. The old files are linked or copied into a new directory within ``keep_old`` before all
+    that, and removed at the end. Raises InputError; if that happens behind the commit it says so.
+    """
+    with failures_of(manifest.path):
+        path = Path(manifest.path).resolve(strict=True)
+        status = path.stat()
+    directory, shown = path.parent, str(Path(manifest.path).parent)
+    clean_strays(directory, manifest)
+    check_space(directory, needs, shown)
+    old = list(_existing(manifest, directory))
+    prefix = path.name.removesuffix(MANIFEST_SUFFIX)
+    entries = name_parts(directory, prefix, base, manifest)
+    data = format_parts(entries, path)
+    with contextlib.ExitStack() as stack:
+        synced = stack.enter_context(Directory(directory, shown))
+        way_back = SecondName(path, shown, copies=True)
+
+        def is_replaced() -> bool:
+            return not _is_old(path, status, way_back)
+
+        def settle() -> None:
+            # Not before this the old files may go: the rename could be lost in a power cut.
+            synced.sync()
+            _remove(old, shown)
+            # The second names go when this is over, and the first ones have to be gone on the disk by then.
+            synced.sync()
+
+        keeping = Keeping(old, {path.name: format_manifest(manifest.entries)})
+        kept = stack.enter_context(kept_files(keeping, keep_old, prefix, is_replaced))
+        parts = [stack.enter_context(Temporary(directory / entry.name, shown, 0o600)) for entry in entries]
+        new = stack.enter_context(Temporary(path, shown, 0o600))
+        size = fill_base(parts[0], base, _like(manifest.base, manifest, status))
+        parts[1].finish(_like(manifest.incrs[-1] if manifest.incrs else None, manifest, status), owner_needed=True)
+        fill_manifest(new, data, status)
+        stack.enter_context(way_back)
+        for name in old:
+            stack.enter_context(SecondName(name, shown, copies=False, stays=is_replaced))
+        for part in parts:
+            part.lend_name(is_replaced)
+        synced.sync()
+        swap(new, way_back, synced, commit_guard=commit_guard, after_commit=after_commit, settle=settle)
+    return Replaced(load(data, path), size, kept, tuple(name.name for name in old))
+
+
+def replace_file(
+    path: Path,
+    base: NewBase,
+    *,
+    keep_old: Path | None = None,
+    needs: int | None = None,
+    commit_guard: Callable[[], None] = do_nothing,
+    after_commit: Callable[[], None] = do_nothing,
+    open_old: Callable[[], BinaryIO] | None = None,
+) -> Replaced:
+    """Put a new log in the place of one that is a single file, as ``replace_log`` does; the rename is the commit.
+
+    ``open_old`` opens the old one to copy it to where links cannot go, if it must not be opened otherwise.
+    """
+    shown = str(path)
+    with failures_of(shown):
+        target = path.resolve(strict=True)
+        status = target.stat()
+    remove_stale(target)
+    check_space(target.parent, needs, shown)
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(Directory(target.parent, shown))
+        way_back = SecondName(target, shown, copies=True, open_source=open_old)
+
+        def is_replaced() -> bool:
+            return not _is_old(target, status, way_back)
+
+        kept = stack.enter_context(kept_files(Keeping([target], {}, open_old), keep_old, target.name, is_replaced))
+        temporary = stack.enter_context(Temporary(target, shown, 0o600))
+        size = fill_base(temporary, base, status)
+        stack.enter_context(way_back)
+        swap(
+            temporary,
+            way_back,
+            directory,
+            commit_guard=commit_guard,
+            after_commit=after_commit,
+            settle=directory.sync,
+        )
+    return Replaced(Manifest(shown, ()), size, kept, (target.name,))
+
+
+def _existing(manifest: Manifest, directory: Path) -> Iterator[Path]:
+    """Give the files of a log. Those of its history may be gone."""
+    for name in dict.fromkeys(entry.name for entry in (*manifest.loaded, *manifest.history)):
+        if os.path.lexists(directory / name):
+            yield directory / name
+
+
+def _like(entry: Entry | None, manifest: Manifest, otherwise: os.stat_result) -> os.stat_result:
+    """Return the status of the file that a new one follows, or of the manifest where there is none."""
+    if entry is None:
+        return otherwise
+    path = Path(manifest.path).parent / entry.name
+    with failures_of(str(path)):
+        return path.stat()
+
+
+def _is_old(path: Path, status: os.stat_result, way_back: SecondName) -> bool:
+    """Whether the old file still, or again, has its name. Where nobody can tell, it has not: nothing new goes then."""
+    try:
+        now = path.stat()
+    except OSError:
+        return False
+    return os.path.samestat(now, status) or way_back.was(now)
+
+
+def _remove(old: list[Path], shown: str) -> None:
+    for path in old:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot remove the old file {path.name} in {shown}: {error.strerror or error}") from error
