@@ -16,6 +16,42 @@ from rdbtool.core.location import Where
 if TYPE_CHECKING:
     from rdbtool.core.findings import Finding
 
+#: What is wrong with bytes, whatever the words of the message: a cause says how, the code of an error says where.
+#: Whoever finds a fault names its cause, and whoever has to decide asks for it.
+Cause = Literal[
+    "cut",  # the data ends where more has to follow
+    "empty",  # nothing stands where something has to be
+    "size",  # a size, or an offset, is not that of what it is about
+    "count",  # a count is not the number of what is there, or cannot be one
+    "range",  # a value is outside of what the format allows
+    "encoding",  # a byte or a word stands for nothing in its place
+    "type",  # a type or an opcode is unknown, or has no place there
+    "entry",  # an entry of a packed value cannot be read
+    "end-mark",  # no end mark stands at the end of a packed value
+    "line-end",  # a line or an argument does not end as it has to
+    "number",  # a text, or an element, is no number
+    "number-prefix",  # a text begins like a number and goes on like none
+    "order",  # what has to ascend does not
+    "twice",  # what has to be there once is there again
+    "reference",  # what is referred to is not there, or is something else
+    "pending",  # the pending lists of a consumer group contradict one another
+    "node-counter",  # a number of a stream node that only checks compare: count, deleted, lp_count, terminator
+    "node-master",  # the master entry of a stream node ends early
+    "node-record",  # a record of a stream node ends early
+    "transaction",  # a MULTI has no EXEC
+    "version",  # a version that was never written
+    "old-version",  # the version is older than what the file holds
+    "checksum",  # a checksum is not that of the data
+    "compression",  # compressed data cannot be inflated to what it declares
+    "syntax",  # a line cannot be split into words or values
+    "member",  # a member or a key of a line is missing, unknown or there twice
+    "name",  # a name is none that can be
+    "unreadable",  # anything else
+]
+
+#: What kind of file a fault is in: a snapshot within an AOF is an RDB. ``compressed``: what stands around a file.
+FileKind = Literal["rdb", "aof", "manifest", "jsonl", "compressed"]
+
 #: Bytes of a file name that are shown.
 _LONGEST_NAME: Final = 4096
 
@@ -155,6 +191,8 @@ class FormatError(RdbToolError):
     ``at`` is the file offset of the offending byte and ``start`` where the enclosing record
     begins, both in bytes; ``readable_up_to`` is the end of the last sound record and
     ``keys_read`` the number of keys before it. ``code`` is stable (``RDB2xx`` and so on).
+    ``cause`` says what is wrong, and ``file_kind`` in what kind of file. ``expected`` and ``found`` are words for
+    people; nothing is decided by them.
     """
 
     exit_code = 1
@@ -162,10 +200,12 @@ class FormatError(RdbToolError):
     def __init__(
         self,
         code: str,
+        cause: Cause,
         at: int,
         expected: str,
         found: str,
         *,
+        file_kind: FileKind,
         start: int | None = None,
         where: Where | None = None,
         readable_up_to: int | None = None,
@@ -173,6 +213,8 @@ class FormatError(RdbToolError):
     ) -> None:
         super().__init__(f"{code} at {at:#x}: expected {expected}, found {found}")
         self.code = code
+        self.cause = cause
+        self.file_kind = file_kind
         self.at = at
         self.expected = expected
         self.found = found

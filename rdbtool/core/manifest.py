@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
-from rdbtool.core.errors import FormatError
+from rdbtool.core.errors import Cause, FormatError
 from rdbtool.core.location import Where
 
 Kind = Literal["base", "history", "incr"]
@@ -82,7 +82,8 @@ def read_manifest(data: bytes, path: str | os.PathLike[str] = "") -> Manifest:
     """Read a manifest. ``path`` is where it came from. Raises FormatError MAN0xx, as servers refuse to start."""
     source = os.fspath(path)
     if not data:
-        raise FormatError("MAN001", 0, "at least one line", "end of file", where=Where(source))
+        where = Where(source)
+        raise FormatError("MAN001", "empty", 0, "at least one line", "end of file", file_kind="manifest", where=where)
     reader = _Lines(source)
     at = number = 0
     while at < len(data):
@@ -169,23 +170,23 @@ class _Lines:
         fields = self._fields(line)
         for key in _NEEDED:
             if key not in fields:
-                raise self._fault("MAN006", f"the key {key.decode()}", "a line without it")
+                raise self._fault("MAN006", "member", f"the key {key.decode()}", "a line without it")
         kind = _KINDS.get(fields[b"type"][:1])
         if kind is None:
-            raise self._fault("MAN009", "the type b, h or i", repr(fields[b"type"])[1:])
+            raise self._fault("MAN009", "type", "the type b, h or i", repr(fields[b"type"])[1:])
         name = fields[b"file"]
         if name in {b"", b".", b".."} or b"/" in name or b"\\" in name or b"\0" in name:
-            raise self._fault("MAN007", "the bare name of a file in this directory", repr(name)[1:])
+            raise self._fault("MAN007", "name", "the bare name of a file in this directory", repr(name)[1:])
         seq = _to_number(fields[b"seq"])
         if not seq:
-            raise self._fault("MAN008", "a sequence number other than 0", repr(fields[b"seq"])[1:])
+            raise self._fault("MAN008", "range", "a sequence number other than 0", repr(fields[b"seq"])[1:])
         if kind == "base":
             if self._has_base:
-                raise self._fault("MAN010", "one base file", "a second one")
+                raise self._fault("MAN010", "twice", "one base file", "a second one")
             self._has_base = True
         if kind == "incr":
             if seq <= self._last_incr:
-                raise self._fault("MAN011", f"a sequence number above {self._last_incr}", str(seq))
+                raise self._fault("MAN011", "order", f"a sequence number above {self._last_incr}", str(seq))
             self._last_incr = seq
         start, end = (_to_number(fields[key]) if key in fields else None for key in (b"startoffset", b"endoffset"))
         self.entries.append(Entry(os.fsdecode(name), seq, kind, start, end, number, at))
@@ -194,20 +195,20 @@ class _Lines:
         """Return the pairs of a line by their key in lower case; the last of equal ones counts."""
         if not line.endswith(b"\n"):
             found = f"{len(line)} bytes and no newline" if len(line) == MAX_LINE else "end of file without one"
-            raise self._fault("MAN002", f"a newline within {MAX_LINE} bytes", found)
+            raise self._fault("MAN002", "line-end", f"a newline within {MAX_LINE} bytes", found)
         if b"\0" in line:
-            raise self._fault("MAN002", "a line of text", "a NUL byte")
+            raise self._fault("MAN002", "encoding", "a line of text", "a NUL byte")
         if not line.strip(b" \t\r\n"):
-            raise self._fault("MAN003", "a file, or a comment", "a blank line")
+            raise self._fault("MAN003", "empty", "a file, or a comment", "a blank line")
         words = split_words(line)
         if words is None:
-            raise self._fault("MAN004", "quotes that are closed and followed by a blank", _show(line))
+            raise self._fault("MAN004", "syntax", "quotes that are closed and followed by a blank", _show(line))
         if len(words) % 2 or len(words) < 2 * len(_NEEDED):
-            raise self._fault("MAN005", "at least six words in pairs", f"{len(words)} of them")
+            raise self._fault("MAN005", "count", "at least six words in pairs", f"{len(words)} of them")
         return {key.lower(): value for key, value in zip(words[::2], words[1::2], strict=True)}
 
-    def _fault(self, code: str, expected: str, found: str) -> FormatError:
-        return FormatError(code, self._at, expected, found, where=self._where)
+    def _fault(self, code: str, cause: Cause, expected: str, found: str) -> FormatError:
+        return FormatError(code, cause, self._at, expected, found, file_kind="manifest", where=self._where)
 
 
 def _to_number(text: bytes) -> int:

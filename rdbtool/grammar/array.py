@@ -21,7 +21,9 @@ _DATA: dict[int, Any] = {
     0: STR,
     1: I64LE,
     2: F64LE,
-    3: Must(STR, lambda stored: len(text(stored)) <= _SMALL_STRING_SIZE, CODE, "a small string of at most 7 bytes"),
+    3: Must(
+        STR, lambda stored: len(text(stored)) <= _SMALL_STRING_SIZE, CODE, "size", "a small string of at most 7 bytes"
+    ),
 }
 
 
@@ -32,7 +34,9 @@ class Tagged(Construct):  # type: ignore[misc]  # construct has no type informat
         at = stream.tell()
         tag = read_length(stream)
         if tag not in _DATA:
-            raise stream.refuse(CODE, at, "tag 0 (string), 1 (integer), 2 (double) or 3 (small string)", str(tag))
+            raise stream.refuse(
+                CODE, "encoding", at, "tag 0 (string), 1 (integer), 2 (double) or 3 (small string)", str(tag)
+            )
         stream.mark("tag", at, tag)
         stream.begin("data")
         value = parse_part(_DATA[tag], stream, context, path)
@@ -47,13 +51,13 @@ class Tagged(Construct):  # type: ignore[misc]  # construct has no type informat
 
 
 ARRAY = Fields(
-    "count" / Must(LEN, lambda count: count > 0, CODE, "at least one item"),
-    "has_insert" / Must(LEN, lambda flag: flag in (0, 1), CODE, "0 or 1"),
+    "count" / Must(LEN, lambda count: count > 0, CODE, "count", "at least one item"),
+    "has_insert" / Must(LEN, lambda flag: flag in (0, 1), CODE, "encoding", "0 or 1"),
     "insert_idx" / If(lambda this: this.has_insert, LEN),
     "item"
     / Items(
         Row(
-            "index" / Must(LEN, lambda index: index != U64_MAX, CODE, f"an index below {U64_MAX}"),
+            "index" / Must(LEN, lambda index: index != U64_MAX, CODE, "range", f"an index below {U64_MAX}"),
             "value" / Tagged(),
         ),
         lambda this: this.count,

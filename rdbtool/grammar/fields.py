@@ -13,6 +13,7 @@ from typing import Any
 
 from construct import Bytes, Construct, Container, FormatField, Struct, Subconstruct
 
+from rdbtool.core.errors import Cause
 from rdbtool.grammar.primitives import read_length, write_length
 from rdbtool.grammar.reading import Reading
 
@@ -109,7 +110,7 @@ class Items(Subconstruct):  # type: ignore[misc]
         left = stream.left()
         if left is not None and count > left:
             end = stream.tell() + left
-            raise stream.refuse("RDB101", end, f"{count} items", f"only {left} bytes after their count")
+            raise stream.refuse("RDB101", "cut", end, f"{count} items", f"only {left} bytes after their count")
         values = []
         for index in range(count):
             stream.begin_item(name, index)
@@ -139,7 +140,7 @@ class Counted(Items):
         stream.mark("count", at, count)
         if count < self.least or (self.most is not None and count > self.most):
             bounds = f"a count of at least {self.least}" if self.most is None else f"a count of at most {self.most}"
-            raise stream.refuse(self.code, at, bounds, str(count))
+            raise stream.refuse(self.code, "count", at, bounds, str(count))
         return self._items(count, stream, context, path)
 
     def _build(self, obj: Any, stream: Any, context: Any, path: str) -> Any:
@@ -150,10 +151,11 @@ class Counted(Items):
 class Must(Subconstruct):  # type: ignore[misc]
     """A value with a condition; ``expected`` says in words what is asked."""
 
-    def __init__(self, subcon: Any, condition: Callable[[Any], bool], code: str, expected: str) -> None:
+    def __init__(self, subcon: Any, condition: Callable[[Any], bool], code: str, cause: Cause, expected: str) -> None:
         super().__init__(subcon)
         self.condition = condition
         self.code = code
+        self.cause = cause
         self.expected = expected
 
     def _parse(self, stream: Reading, context: Any, path: str) -> Any:
@@ -161,14 +163,18 @@ class Must(Subconstruct):  # type: ignore[misc]
         value = parse_part(self.subcon, stream, context, path)
         if not self.condition(value):
             found = f"{len(value)} bytes" if isinstance(value, bytes) else str(value)
-            raise stream.refuse(self.code, at, self.expected, found)
+            raise stream.refuse(self.code, self.cause, at, self.expected, found)
         return value
 
 
-class Checked(Subconstruct):  # type: ignore[misc]
-    """A value whose parts must agree; ``judge`` gives what was expected and what was found, or None."""
+#: What is wrong with a value: the cause, what was expected and what was found.
+Problem = tuple[Cause, str, str]
 
-    def __init__(self, subcon: Any, judge: Callable[[Any, Reading], tuple[str, str] | None], code: str) -> None:
+
+class Checked(Subconstruct):  # type: ignore[misc]
+    """A value whose parts must agree; ``judge`` gives what is wrong, or None."""
+
+    def __init__(self, subcon: Any, judge: Callable[[Any, Reading], Problem | None], code: str) -> None:
         super().__init__(subcon)
         self.judge = judge
         self.code = code
@@ -178,7 +184,8 @@ class Checked(Subconstruct):  # type: ignore[misc]
         value = parse_part(self.subcon, stream, context, path)
         problem = self.judge(value, stream)
         if problem:
-            raise stream.refuse(self.code, at, *problem)
+            cause, expected, found = problem
+            raise stream.refuse(self.code, cause, at, expected, found)
         return value
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from construct import Construct
 
+from rdbtool.core.errors import Cause
 from rdbtool.core.rdb_types import MAX_FIELD_EXPIRE_MS
 from rdbtool.grammar.fields import I64LE, Counted, Fields, Must, Row
 from rdbtool.grammar.listpack import listpack
@@ -32,7 +33,7 @@ class RelativeExpiry(Construct):  # type: ignore[misc]  # construct has no type 
             return None
         expire_at = ttl + int(context.min_expire) - 1
         if not 0 <= expire_at <= MAX_FIELD_EXPIRE_MS:
-            raise stream.refuse(CODE, at, _BOUNDS, str(expire_at))
+            raise stream.refuse(CODE, "range", at, _BOUNDS, str(expire_at))
         return expire_at
 
     def _build(self, obj: int | None, stream: Any, context: Any, path: str) -> int | None:  # noqa: ARG002
@@ -40,11 +41,11 @@ class RelativeExpiry(Construct):  # type: ignore[misc]  # construct has no type 
         return obj
 
 
-def _judge_triple(index: int, entry: Entry) -> str | None:
+def _judge_triple(index: int, entry: Entry) -> tuple[Cause, str] | None:
     """Every third element is an expiry in Unix ms, 0 for none; servers refuse the text of a number here."""
     if index % 3 != 2 or (isinstance(entry.value, int) and 0 <= entry.value <= MAX_FIELD_EXPIRE_MS):
         return None
-    return _BOUNDS
+    return "range", _BOUNDS
 
 
 _TRIPLES = listpack(group=3, judge=_judge_triple, judge_code=CODE)
@@ -53,7 +54,7 @@ HASH_METADATA_PRE_GA = Fields(
     "pair"
     / Counted(
         Row(
-            "expire_at" / Must(LEN, lambda ms: ms <= MAX_FIELD_EXPIRE_MS, CODE, _BOUNDS),  # 0: none
+            "expire_at" / Must(LEN, lambda ms: ms <= MAX_FIELD_EXPIRE_MS, CODE, "range", _BOUNDS),  # 0: none
             "field" / STR,
             "value" / STR,
         )
@@ -64,7 +65,7 @@ HASH_LISTPACK_EX_PRE_GA = Fields("triples" / _TRIPLES)
 
 HASH_METADATA = Fields(
     # The earliest expiry, Unix ms; one more than fields may have is what servers keep where none expires.
-    "min_expire" / Must(I64LE, lambda ms: 0 <= ms <= MAX_FIELD_EXPIRE_MS + 1, CODE, _EARLIEST),
+    "min_expire" / Must(I64LE, lambda ms: 0 <= ms <= MAX_FIELD_EXPIRE_MS + 1, CODE, "range", _EARLIEST),
     "pair" / Counted(Row("ttl" / RelativeExpiry(), "field" / STR, "value" / STR)),
 )
 
@@ -80,7 +81,7 @@ HASH_2 = Fields(
         Row(
             "field" / STR,
             "value" / STR,
-            "expire_at" / Must(I64LE, lambda ms: ms >= -1, CODE, "an expiry in Unix ms, or -1 for none"),
+            "expire_at" / Must(I64LE, lambda ms: ms >= -1, CODE, "range", "an expiry in Unix ms, or -1 for none"),
         )
     )
 )

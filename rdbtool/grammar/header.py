@@ -36,14 +36,16 @@ def judge_header(parsed: Container, at: int) -> Header:
     digits: bytes = parsed.version
     version_at = at + len(magic)
     if not all(0x30 <= digit <= 0x39 for digit in digits):
-        raise FormatError(_CODE, version_at, f"{len(digits)} digits, the RDB version", repr(digits)[1:], start=at)
+        expected = f"{len(digits)} digits, the RDB version"
+        raise FormatError(_CODE, "number", version_at, expected, repr(digits)[1:], file_kind="rdb", start=at)
     version = int(digits)
     oldest, newest = VERSIONS[magic]
     if version > newest:
         words = f"{magic} {version} is newer than this release reads (up to {newest})"
         raise UnsupportedError(f"at {version_at:#x}: RDB version {words}")
     if version < oldest:
-        raise FormatError(_CODE, version_at, f"an RDB version from {oldest} to {newest}", str(version), start=at)
+        expected = f"an RDB version from {oldest} to {newest}"
+        raise FormatError(_CODE, "version", version_at, expected, str(version), file_kind="rdb", start=at)
     return Header(magic, version)
 
 

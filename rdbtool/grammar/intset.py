@@ -22,16 +22,21 @@ def scan_intset(blob: bytes) -> Iterator[Entry]:
     """Yield the members of an intset. Raises RefusalError (RDB203, offset from the blob's beginning)."""
     if len(blob) < _HEADER_SIZE:
         raise RefusalError(
-            CODE, len(blob), f"an intset of at least {_HEADER_SIZE} bytes", f"{len(blob)} bytes", field="encoding"
+            CODE,
+            "size",
+            len(blob),
+            f"an intset of at least {_HEADER_SIZE} bytes",
+            f"{len(blob)} bytes",
+            field="encoding",
         )
     width, count = struct.unpack_from("<LL", blob)
     if width not in _WIDTHS:
-        raise RefusalError(CODE, 0, "a width of 2, 4 or 8 bytes", str(width), field="encoding")
+        raise RefusalError(CODE, "encoding", 0, "a width of 2, 4 or 8 bytes", str(width), field="encoding")
     if count == 0:
-        raise RefusalError(CODE, 4, "at least one member", "none", field="length")
+        raise RefusalError(CODE, "count", 4, "at least one member", "none", field="length")
     if _HEADER_SIZE + width * count != len(blob):
         held = f"a blob of {len(blob)} bytes"
-        raise RefusalError(CODE, 4, f"{count} members of {width} bytes", held, field="length")
+        raise RefusalError(CODE, "count", 4, f"{count} members of {width} bytes", held, field="length")
     for at in range(_HEADER_SIZE, len(blob), width):
         value = int.from_bytes(blob[at : at + width], "little", signed=True)
         yield Entry(at, at + width, value, ())

@@ -169,14 +169,16 @@ def _judge_end(unit: Unit, stream: Bytestream, state: FileState) -> int:
     if stored and state.crc_at is not None:
         computed = state.crc_at(at)
         if computed not in (None, stored):
-            raise FormatError("RDB004", at, f"checksum {computed:016x}", f"{stored:016x}", start=unit.start)
+            expected, found = f"checksum {computed:016x}", f"{stored:016x}"
+            raise FormatError("RDB004", "checksum", at, expected, found, file_kind="rdb", start=unit.start)
     trailing = 0 if state.embedded else _count_trailing(stream)
     if state.version < CHECKSUM_SINCE and trailing == _CHECKSUM_SIZE:
         found = (
             f"8 bytes, a checksum (the version field is damaged: it says {state.version}; "
             "a lower version also switches the checksum off)"
         )
-        raise FormatError("RDB003", at, "the end of the file", found, start=unit.start)
+        expected = "the end of the file"
+        raise FormatError("RDB003", "old-version", at, expected, found, file_kind="rdb", start=unit.start)
     return trailing
 
 

@@ -33,14 +33,19 @@ def scan_listpack(blob: bytes) -> Iterator[Entry]:
     """
     if len(blob) < _HEADER_SIZE + 1:
         raise RefusalError(
-            CODE, len(blob), f"a listpack of at least {_HEADER_SIZE + 1} bytes", f"{len(blob)} bytes", field="total"
+            CODE,
+            "size",
+            len(blob),
+            f"a listpack of at least {_HEADER_SIZE + 1} bytes",
+            f"{len(blob)} bytes",
+            field="total",
         )
     total, declared = struct.unpack_from("<LH", blob)
     end = len(blob) - 1
     if total != len(blob):
-        raise RefusalError(CODE, 0, f"the blob's own size, {len(blob)}", str(total), field="total")
+        raise RefusalError(CODE, "size", 0, f"the blob's own size, {len(blob)}", str(total), field="total")
     if blob[end] != _END:
-        raise RefusalError(CODE, end, "end mark 0xff", f"byte {blob[end]:#04x}", field="end")
+        raise RefusalError(CODE, "end-mark", end, "end mark 0xff", f"byte {blob[end]:#04x}", field="end")
     at = _HEADER_SIZE
     count = 0
     while at < end:
@@ -49,7 +54,7 @@ def scan_listpack(blob: bytes) -> Iterator[Entry]:
         count += 1
         at = entry.stop
     if declared not in (count, _COUNT_UNKNOWN):
-        raise RefusalError(CODE, 4, f"{declared} entries", str(count), field="count")
+        raise RefusalError(CODE, "count", 4, f"{declared} entries", str(count), field="count")
 
 
 def _read_entry(blob: bytes, start: int, end: int) -> Entry:
@@ -60,13 +65,13 @@ def _read_entry(blob: bytes, start: int, end: int) -> Entry:
     _need(stop, end)
     if blob[back_at:stop] != backlen:
         found = blob[back_at:stop].hex(" ")
-        raise RefusalError(CODE, back_at, f"the entry's size backwards, {backlen.hex(' ')}", found)
+        raise RefusalError(CODE, "entry", back_at, f"the entry's size backwards, {backlen.hex(' ')}", found)
     return Entry(start, stop, _read_value(blob, start, data_at, back_at), (data_at, back_at))
 
 
 def _need(stop: int, end: int) -> None:
     if stop > end:
-        raise RefusalError(CODE, end, more_bytes(stop - end), "end of the listpack")
+        raise RefusalError(CODE, "entry", end, more_bytes(stop - end), "end of the listpack")
 
 
 def _read_encoding(blob: bytes, at: int, end: int) -> tuple[int, int]:
@@ -87,7 +92,7 @@ def _read_encoding(blob: bytes, at: int, end: int) -> tuple[int, int]:
     if first in _INTEGERS:
         return at + 1, _INTEGERS[first]
     found = "end mark 0xff before the end" if first == _END else f"byte {first:#04x}"
-    raise RefusalError(CODE, at, "a listpack encoding", found)
+    raise RefusalError(CODE, "entry", at, "a listpack encoding", found)
 
 
 def _read_value(blob: bytes, start: int, data_at: int, stop: int) -> bytes | int:

@@ -34,9 +34,13 @@ def scan_lzf(packed: bytes) -> Iterator[tuple[int, int, int, int]]:
             distance = ((control & 0x1F) << 8 | (packed[at] if at < len(packed) else 0)) + 1
             at += 1
         if at > len(packed):
-            raise RefusalError("RDB104", len(packed), more_bytes(at - len(packed)), "end of the compressed data")
+            raise RefusalError(
+                "RDB104", "compression", len(packed), more_bytes(at - len(packed)), "end of the compressed data"
+            )
         if distance > produced:
-            raise RefusalError("RDB104", start, f"a back reference of at most {produced} bytes", f"one of {distance}")
+            raise RefusalError(
+                "RDB104", "compression", start, f"a back reference of at most {produced} bytes", f"one of {distance}"
+            )
         produced += size
         yield start, at, size, distance
 
@@ -50,8 +54,8 @@ def inflate_string(stream: Reading, at: int, packed: bytes, size: int) -> bytes:
     except LzfError as error:
         refused = _find_fault(packed, size)
         if refused is None:
-            raise stream.refuse("RDB104", at, error.expected, error.found) from None
-        raise stream.refuse(refused.code, at + refused.at, refused.expected, refused.found) from None
+            raise stream.refuse("RDB104", "compression", at, error.expected, error.found) from None
+        raise stream.refuse(refused.code, refused.cause, at + refused.at, refused.expected, refused.found) from None
 
 
 def _find_fault(packed: bytes, size: int) -> RefusalError | None:
@@ -60,7 +64,9 @@ def _find_fault(packed: bytes, size: int) -> RefusalError | None:
         for start, _, count, _ in scan_lzf(packed):
             produced += count
             if produced > size:
-                return RefusalError("RDB104", start, f"data that inflates to {size} bytes", f"at least {produced}")
+                return RefusalError(
+                    "RDB104", "compression", start, f"data that inflates to {size} bytes", f"at least {produced}"
+                )
     except RefusalError as refused:
         return refused
     return None

@@ -48,7 +48,7 @@ class ModuleData(Construct):  # type: ignore[misc]  # construct has no type info
                 stream.mark("end", at, opcode)
                 return
             if opcode not in _PAYLOADS:
-                raise stream.refuse(CODE, at, "a module opcode (0 to 5)", str(opcode))
+                raise stream.refuse(CODE, "encoding", at, "a module opcode (0 to 5)", str(opcode))
             kind, payload = _PAYLOADS[opcode]
             stream.mark("opcode", at, kind)
             stream.begin_item(name, index)

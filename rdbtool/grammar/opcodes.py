@@ -22,14 +22,14 @@ _MAX_DB = (1 << 31) - 1
 _MAX_META_CLASSES = 7
 _SLOTS = 16384
 
-SELECTDB = Fields("db" / Must(LEN, lambda db: db <= _MAX_DB, CODE, f"a database number up to {_MAX_DB}"))
+SELECTDB = Fields("db" / Must(LEN, lambda db: db <= _MAX_DB, CODE, "range", f"a database number up to {_MAX_DB}"))
 RESIZEDB = Fields("keys" / LEN, "expires" / LEN)  # since RDB 7
 AUX = Fields("key" / STR, "value" / STR)  # since RDB 7
 
 EXPIRETIME = Fields("seconds" / I32LE)
 EXPIRETIME_MS = Fields("ms" / I64LE)  # since RDB 3; -1: none
 IDLE = Fields(  # since RDB 9
-    "seconds" / Must(LEN, lambda idle: idle < 1 << 63, CODE, "an idle time below 2^63 seconds")
+    "seconds" / Must(LEN, lambda idle: idle < 1 << 63, CODE, "range", "an idle time below 2^63 seconds")
 )
 FREQ = Fields("counter" / U8)  # since RDB 9
 
@@ -38,7 +38,7 @@ MODULE_AUX = Fields(  # since RDB 9
     / Raw(
         Row(
             "module_id" / LEN,
-            "when_opcode" / Must(LEN, lambda opcode: opcode == UINT, MODULE_CODE, f"opcode {UINT} (uint)"),
+            "when_opcode" / Must(LEN, lambda opcode: opcode == UINT, MODULE_CODE, "encoding", f"opcode {UINT} (uint)"),
             "when" / LEN,  # 1: before the keys, 2: after
             "data" / ModuleData(),
         )
@@ -49,7 +49,7 @@ FUNCTION2 = Fields("code" / STR)  # since RDB 10
 FUNCTION_PRE_GA = Fields(  # Redis 7.0 release candidates, secondary
     "name" / STR,
     "engine" / STR,
-    "has_description" / Must(LEN, lambda flag: flag in (0, 1), CODE, "0 or 1"),
+    "has_description" / Must(LEN, lambda flag: flag in (0, 1), CODE, "encoding", "0 or 1"),
     "description" / If(lambda this: this.has_description, STR),
     "code" / STR,
 )
@@ -83,6 +83,7 @@ SLOT_IMPORT = Fields(  # Valkey 9
             Row("start" / LEN, "end" / LEN),
             lambda slots: slots[0] <= slots[1] < _SLOTS,
             CODE,
+            "range",
             f"a slot range within 0 to {_SLOTS - 1}",
         )
     ),

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from construct import Construct, Container, Subconstruct
 
+from rdbtool.core.errors import Cause
 from rdbtool.grammar.fields import Fields, build_part, parse_part
 from rdbtool.grammar.primitives import Lzf, read_string, text, write_compressed, write_string
 from rdbtool.grammar.reading import Reading
@@ -30,8 +31,8 @@ class Entry(NamedTuple):
     cuts: tuple[int, ...]
 
 
-#: Judges entry number ``index`` beyond its encoding; returns what was expected, or None if all is well.
-Judge = Callable[[int, Entry], str | None]
+#: Judges entry number ``index`` beyond its encoding; returns a cause and what was expected, or None if all is well.
+Judge = Callable[[int, Entry], tuple[Cause, str] | None]
 
 
 class Entries(Construct):  # type: ignore[misc]  # construct has no type information
@@ -69,12 +70,13 @@ class Entries(Construct):  # type: ignore[misc]  # construct has no type informa
         begin = stream.tell() - self.skipped(stream)
         for entry in self.entries(stream, name, begin):
             index = len(values)
-            expected = self.judge(index, entry) if self.judge else None
-            if expected:
-                raise RefusalError(self.judge_code, entry.start, expected, describe_value(entry.value))
+            problem = self.judge(index, entry) if self.judge else None
+            if problem:
+                cause, expected = problem
+                raise RefusalError(self.judge_code, cause, entry.start, expected, describe_value(entry.value))
             values.append(entry.value)
         if len(values) % self.group:
-            raise RefusalError("RDB211", 0, f"a multiple of {self.group} entries", str(len(values)))
+            raise RefusalError("RDB211", "count", 0, f"a multiple of {self.group} entries", str(len(values)))
 
     def entries(self, stream: Reading, name: str, begin: int) -> Iterator[Entry]:
         """Yield the entries, telling path and tracer where we are; ``begin`` is the blob's own offset."""
@@ -88,17 +90,17 @@ class Entries(Construct):  # type: ignore[misc]  # construct has no type informa
             except StopIteration:
                 break
             if stream.place.tracer is not None:
-                self.trace(stream, f"{name}[{index}]", entry, begin)
+                self.trace(stream, name, entry, begin, index)
             yield entry
             index += 1
         path[-1] = (name, None)
         stream.seek(begin + len(stream.blob) - self.end_mark)
 
-    def trace(self, stream: Reading, name: str, entry: Entry, begin: int) -> None:
+    def trace(self, stream: Reading, name: str, entry: Entry, begin: int, index: int | None = None) -> None:
         """Report an entry and its parts."""
         tracer = stream.place.tracer
         assert tracer is not None
-        tracer.open(name, begin + entry.start, inner=stream.inner)
+        tracer.open(name, begin + entry.start, inner=stream.inner, index=index)
         bounds = (entry.start, *entry.cuts, entry.stop)
         for part, (start, stop) in zip(self.parts, pairwise(bounds), strict=True):
             if start < stop:
@@ -144,7 +146,7 @@ class Blob(Subconstruct):  # type: ignore[misc]
         stored = read_string(stream)
         blob = text(stored)
         if not blob and self.empty_code:
-            raise stream.refuse(self.empty_code, string_at, f"a {self.title}", "an empty string")
+            raise stream.refuse(self.empty_code, "empty", string_at, f"a {self.title}", "an empty string")
         data_at = stream.tell() - len(blob) if isinstance(stored, bytes) else None
         inside = stream.inside(blob, self.title, self.code, data_at=data_at, string_at=string_at)
         tracer = stream.place.tracer

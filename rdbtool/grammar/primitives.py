@@ -11,7 +11,7 @@ from typing import Any
 
 from construct import Construct
 
-from rdbtool.core.errors import LimitError
+from rdbtool.core.errors import Cause, LimitError
 from rdbtool.core.rdb_types import LZF_MAX_RATIO
 from rdbtool.grammar.lzf import inflate_string
 from rdbtool.grammar.reading import Reading
@@ -24,6 +24,9 @@ _MAX_SCORE_TEXT = 128
 
 #: A score as C's strtod reads it, without hexadecimals.
 _SCORE = re.compile(rb"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan)", re.IGNORECASE)
+
+#: What begins like a number for sscanf.
+_SCORE_BEGINS = re.compile(rb" *[+-]?(?:\.?[0-9]|inf)", re.IGNORECASE)
 
 _CANONICAL_INT = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 
@@ -70,7 +73,9 @@ def _rest_of_length(stream: Reading, at: int, first: int) -> int:
     if first < 0x80:  # 01xxxxxx and 8 more bits
         return (first & 0x3F) << 8 | stream.read(1)[0]
     if first > 0x81:
-        raise stream.refuse("RDB102", at, "a length (00xxxxxx, 01xxxxxx, 0x80 or 0x81)", f"byte {first:#04x}")
+        raise stream.refuse(
+            "RDB102", "encoding", at, "a length (00xxxxxx, 01xxxxxx, 0x80 or 0x81)", f"byte {first:#04x}"
+        )
     return int.from_bytes(stream.read(4 if first == 0x80 else 8), "big")
 
 
@@ -107,7 +112,7 @@ def _read_encoded(stream: Reading, start: int, first: int) -> int | Lzf:
         stream.mark("integer", at, number)
         return number
     if first != 0xC3:
-        raise stream.refuse("RDB103", start, "a string encoding (0xc0 to 0xc3)", f"byte {first:#04x}")
+        raise stream.refuse("RDB103", "encoding", start, "a string encoding (0xc0 to 0xc3)", f"byte {first:#04x}")
     stream.mark("encoding", start, "lzf")
     return _read_lzf(stream, start)
 
@@ -121,10 +126,10 @@ def _read_lzf(stream: Reading, start: int) -> Lzf:
     size = read_length(stream)
     stream.mark("size", at, size)
     if packed_size == 0:
-        raise stream.refuse("RDB104", packed_at, "compressed data", "none")
+        raise stream.refuse("RDB104", "compression", packed_at, "compressed data", "none")
     if not 0 < size <= LZF_MAX_RATIO * packed_size:
         bounds = f"a size from 1 to {LZF_MAX_RATIO * packed_size} for {packed_size} compressed bytes"
-        raise stream.refuse("RDB104", at, bounds, str(size))
+        raise stream.refuse("RDB104", "compression", at, bounds, str(size))
     at = stream.tell()
     packed = stream.read(packed_size)
     if size > stream.place.max_inflate:
@@ -156,6 +161,11 @@ def read_score(data: bytes) -> float | None:
     if len(data) > _MAX_SCORE_TEXT or _SCORE.fullmatch(data) is None:
         return None
     return float(data)
+
+
+def cause_of_score(data: bytes) -> Cause:
+    """Return what is wrong with a text that ``read_score`` refuses: servers read what begins like a number."""
+    return "number-prefix" if _SCORE_BEGINS.match(data) else "number"
 
 
 def read_int64(value: bytes | int) -> int | None:
@@ -216,7 +226,7 @@ class TextDouble(Construct):  # type: ignore[misc]
         data = stream.read(size)
         stream.mark("text", at, data)
         if read_score(data) is None:
-            raise stream.refuse("RDB106", at, "the text of a number", show(data))
+            raise stream.refuse("RDB106", cause_of_score(data), at, "the text of a number", show(data))
         return data
 
     def _build(self, obj: bytes | int, stream: Any, context: Any, path: str) -> bytes | int:  # noqa: ARG002

@@ -18,7 +18,7 @@ CODE = "RDB205"
 #: QUICKLIST_NODE_CONTAINER_*
 PLAIN, PACKED = 1, 2
 
-_PLAIN = Must(STR, lambda stored: text(stored) != b"", CODE, "an element of at least one byte")
+_PLAIN = Must(STR, lambda stored: text(stored) != b"", CODE, "empty", "an element of at least one byte")
 _PACKED = listpack(empty_code=CODE)
 
 
@@ -32,7 +32,8 @@ LIST_QUICKLIST_2 = Fields(
     "node"
     / Counted(
         Fields(
-            "container" / Must(LEN, lambda kind: kind in (PLAIN, PACKED), CODE, "container 1 (plain) or 2 (packed)"),
+            "container"
+            / Must(LEN, lambda kind: kind in (PLAIN, PACKED), CODE, "encoding", "container 1 (plain) or 2 (packed)"),
             "data" / Either(_node),  # plain: STR; packed: STR(listpack)
         )
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from rdbtool.core.errors import Cause
 from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
 from rdbtool.grammar.refusal import RefusalError, more_bytes
 
@@ -66,8 +67,8 @@ class MemoryStream:
 class Tracing(Protocol):
     """What hears of every field: see ``trace.py``."""
 
-    def open(self, name: str, at: int, *, inner: bool) -> None:
-        """Hear that a field begins."""
+    def open(self, name: str, at: int, *, inner: bool, index: int | None = None) -> None:
+        """Hear that a field begins; an item of a row has an index."""
 
     def close(self, at: int, value: object) -> None:
         """Hear that the innermost open field ends."""
@@ -178,18 +179,18 @@ class Reading:
 
     def _ended(self, missing: int, at: int) -> RefusalError:
         inside = self._inside if self._inside == "file" else f"the {self._inside}"
-        return self.refuse(self._code, at, more_bytes(missing), f"end of {inside}")
+        return self.refuse(self._code, "cut", at, more_bytes(missing), f"end of {inside}")
 
-    def refuse(self, code: str, at: int, expected: str, found: str) -> RefusalError:
+    def refuse(self, code: str, cause: Cause, at: int, expected: str, found: str) -> RefusalError:
         """Return the refusal of the byte at ``at``, an offset as ``tell`` gives it."""
         if self._string_at is None:
-            return RefusalError(code, at, expected, found)
-        return RefusalError(code, self._string_at, expected, found, inner_at=at)
+            return RefusalError(code, cause, at, expected, found)
+        return RefusalError(code, cause, self._string_at, expected, found, inner_at=at)
 
     def rebase(self, refused: RefusalError) -> RefusalError:
         """Return a refusal of a ``scan_*`` function, whose offsets count from the blob's beginning, as one of ours."""
         begin = self._source.tell() + (self._source.left() or 0) - len(self.blob)
-        found = self.refuse(refused.code, begin + refused.at, refused.expected, refused.found)
+        found = self.refuse(refused.code, refused.cause, begin + refused.at, refused.expected, refused.found)
         if refused.field:
             self.place.path[-1] = (refused.field, None)
         return found
@@ -220,8 +221,7 @@ class Reading:
         """Enter an item of the field under way; in the path it takes the field's place."""
         self.place.path[-1] = (name, index)
         if self.place.tracer is not None:
-            shown = name if index is None else f"{name}[{index}]"
-            self.place.tracer.open(shown, self._source.tell(), inner=self.inner)
+            self.place.tracer.open(name, self._source.tell(), inner=self.inner, index=index)
 
     def end_item(self, name: str, value: object = None) -> None:
         """Leave an item; ``name`` is that of the field."""

@@ -116,7 +116,7 @@ def _read_code(stream: Reading) -> int:
         return stream.read(1)[0]
     except RefusalError as refused:
         expected = "a value type or an opcode (the end mark 0xff is missing)"
-        raise stream.refuse(refused.code, refused.at, expected, refused.found) from None
+        raise stream.refuse(refused.code, refused.cause, refused.at, expected, refused.found) from None
 
 
 def find_rule(stream: Reading, state: FileState, start: int, code: int) -> Rule:
@@ -132,12 +132,12 @@ def find_rule(stream: Reading, state: FileState, start: int, code: int) -> Rule:
         # A file that has them has them from its first key on; elsewhere such a byte is damage.
         rule = None
     if rule is None:
-        raise stream.refuse("RDB105", start, "a value type or an opcode", f"byte {code:#04x}")
+        raise stream.refuse("RDB105", "type", start, "a value type or an opcode", f"byte {code:#04x}")
     since = rule.row.since
     if state.version < CHECKSUM_SINCE and since > state.version:
         found = (
             f"{rule.row.name}, which appeared in RDB {since} (the version field is damaged: it says {state.version}; "
             "a lower version also switches the checksum off)"
         )
-        raise stream.refuse("RDB003", start, f"a value type or an opcode of RDB {state.version}", found)
+        raise stream.refuse("RDB003", "old-version", start, f"a value type or an opcode of RDB {state.version}", found)
     return rule

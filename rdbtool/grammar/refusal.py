@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from construct import ConstructError
 
-from rdbtool.core.errors import FormatError
+from rdbtool.core.errors import Cause, FormatError
 from rdbtool.core.location import Where
 
 
@@ -22,10 +22,19 @@ class RefusalError(ConstructError):  # type: ignore[misc]  # construct has no ty
     """
 
     def __init__(
-        self, code: str, at: int, expected: str, found: str, *, inner_at: int | None = None, field: str = ""
+        self,
+        code: str,
+        cause: Cause,
+        at: int,
+        expected: str,
+        found: str,
+        *,
+        inner_at: int | None = None,
+        field: str = "",
     ) -> None:
         super().__init__(f"expected {expected}, found {found}")
         self.code = code
+        self.cause = cause
         self.at = at
         self.expected = expected
         self.found = found
@@ -43,10 +52,13 @@ def as_our_error(error: ConstructError, at: int, start: int, where: Where) -> Fo
     if isinstance(error, RefusalError):
         return FormatError(
             error.code,
+            error.cause,
             error.at,
             error.expected,
             error.found,
+            file_kind="rdb",
             start=start,
             where=where._replace(inner_at=error.inner_at),
         )
-    return FormatError("RDB101", at, "bytes that the format allows here", str(error), start=start, where=where)
+    expected = "bytes that the format allows here"
+    return FormatError("RDB101", "unreadable", at, expected, str(error), file_kind="rdb", start=start, where=where)

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from rdbtool.grammar.fields import I64LE, Checked, Counted, Fields, Must, Octets, Row
+from rdbtool.grammar.fields import I64LE, Checked, Counted, Fields, Must, Octets, Problem, Row
 from rdbtool.grammar.primitives import LEN, STR, text
 from rdbtool.grammar.reading import Reading
 from rdbtool.grammar.stream_node import CODE, NODE_LISTPACK
 
 
-def judge_pending(group: Any, _: Reading) -> tuple[str, str] | None:
-    """Return what was expected of the pending lists and what was found, None if they agree."""
+def judge_pending(group: Any, _: Reading) -> Problem | None:
+    """Return what is wrong with the pending lists, None if they agree."""
     name = repr(text(group.name))[1:]
     ids = [entry_id for entry_id, _, _ in group.pending]
     pending = set(ids)
@@ -36,16 +36,18 @@ def judge_pending(group: Any, _: Reading) -> tuple[str, str] | None:
     problem = _judge_ids(unowned, pending, f"the list of unowned entries of group {name}")
     if problem is None and not owned.isdisjoint(unowned):
         both = next(entry_id for entry_id in unowned if entry_id in owned)
-        return f"unowned entries of group {name} that no consumer has", f"{_shown(both)}, which one has"
+        return "pending", f"unowned entries of group {name} that no consumer has", f"{_shown(both)}, which one has"
     return problem
 
 
-def _judge_ids(ids: list[bytes], known: set[bytes], what: str) -> tuple[str, str] | None:
+def _judge_ids(ids: list[bytes], known: set[bytes], what: str) -> Problem | None:
     twice = _first_twice(ids)
     if twice is not None:
-        return f"ids that occur once in {what}", f"{_shown(twice)} twice"
+        return "pending", f"ids that occur once in {what}", f"{_shown(twice)} twice"
     stray = next((entry_id for entry_id in ids if entry_id not in known), None)
-    return None if stray is None else (f"ids in {what} that the group has", f"{_shown(stray)}, which it has not")
+    if stray is None:
+        return None
+    return "pending", f"ids in {what} that the group has", f"{_shown(stray)}, which it has not"
 
 
 def _first_twice(ids: list[bytes]) -> bytes | None:
@@ -62,7 +64,7 @@ ID = Row("ms" / LEN, "seq" / LEN)
 RAW_ID = Octets(16)  # u64be ms, u64be seq
 
 NODE = Fields(
-    "key" / Must(STR, lambda stored: len(text(stored)) == 16, CODE, "a node key of 16 bytes"),  # as RAW_ID
+    "key" / Must(STR, lambda stored: len(text(stored)) == 16, CODE, "size", "a node key of 16 bytes"),  # as RAW_ID
     "listpack" / NODE_LISTPACK,
 )
 
@@ -100,10 +102,10 @@ def _producer(string: Any) -> Fields:  # secondary
     )
 
 
-def judge_nodes(nodes: list[Any], _: Reading) -> tuple[str, str] | None:
-    """Return what was expected of the nodes of a stream and what was found, None if each is there once."""
+def judge_nodes(nodes: list[Any], _: Reading) -> Problem | None:
+    """Return what is wrong with the nodes of a stream, None if each is there once."""
     twice = _first_twice([text(node.key) for node in nodes])
-    return None if twice is None else ("nodes with ids of their own", f"{_shown(twice)} twice")
+    return None if twice is None else ("twice", "nodes with ids of their own", f"{_shown(twice)} twice")
 
 
 def stream_of(version: int, unjudged: Any = None) -> Fields:

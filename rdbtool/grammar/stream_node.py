@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
+from rdbtool.core.errors import Cause
 from rdbtool.grammar.listpack import PARTS, listpack_of, scan_listpack
 from rdbtool.grammar.packed import Entries, Entry, describe_value
 from rdbtool.grammar.primitives import read_int64
@@ -17,6 +18,9 @@ from rdbtool.grammar.reading import Reading
 from rdbtool.grammar.refusal import RefusalError
 
 CODE = "RDB206"
+
+#: Numbers that a server which walks over the entries does not look at.
+_PASSED_OVER = frozenset({"count", "deleted", "terminator", "lp_count"})
 
 #: Flags of a record; others are ignored.
 DELETED, SAMEFIELDS = 1, 2
@@ -142,11 +146,13 @@ class EntryCursor:
         self._next = next(self._scanned, None)
         self._last: Entry | None = None
         self._master: dict[str, int] = {}
+        self._is_record = False
 
     def begin(self, name: str, index: int | None = None) -> None:
         """Enter the master entry or a record."""
         self._stream.seek(self._begin + self._here())
         self._stream.begin_item(name, index)
+        self._is_record = index is not None
 
     def end(self) -> None:
         """Leave it."""
@@ -164,7 +170,8 @@ class EntryCursor:
         """Return the next element. Raises RefusalError at the end of the listpack."""
         entry = self._next
         if entry is None:
-            raise RefusalError(CODE, len(self._stream.blob) - 1, f"element {name}", "end of the listpack")
+            cause: Cause = "node-record" if self._is_record else "node-master"
+            raise RefusalError(CODE, cause, len(self._stream.blob) - 1, f"element {name}", "end of the listpack")
         self._stream.place.path.append((name, None))
         if self._stream.place.tracer is not None:
             self._entries.trace(self._stream, name, entry, self._begin)
@@ -194,14 +201,15 @@ class EntryCursor:
     def _refuse(self, name: str, expected: str, found: bytes | int) -> RefusalError:
         self._stream.place.path.append((name, None))
         assert self._last is not None
-        return RefusalError(CODE, self._last.start, expected, describe_value(found))
+        cause: Cause = "node-counter" if name in _PASSED_OVER else "number"
+        return RefusalError(CODE, cause, self._last.start, expected, describe_value(found))
 
     def compare(self, name: str, declared: int, found: int) -> None:
         """Refuse the node if a counter of its master entry is wrong."""
         if declared != found:
             what = "live" if name == "count" else "deleted"
             self._stream.place.path[-1:] = [("master", None), (name, None)]
-            raise RefusalError(CODE, self._master[name], f"{declared} {what} records", str(found))
+            raise RefusalError(CODE, "node-counter", self._master[name], f"{declared} {what} records", str(found))
 
 
 class NodeEntries(Entries):

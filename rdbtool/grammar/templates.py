@@ -13,7 +13,8 @@ from typing import Any
 
 from construct import Construct
 
-from rdbtool.grammar.fields import Checked, Counted, Either, Fields, Items, Must, build_part, parse_part
+from rdbtool.core.errors import Cause
+from rdbtool.grammar.fields import Checked, Counted, Either, Fields, Items, Must, Problem, build_part, parse_part
 from rdbtool.grammar.listpack import listpack
 from rdbtool.grammar.packed import Entry, entry_text
 from rdbtool.grammar.primitives import LEN, STR, read_int64, text
@@ -44,24 +45,24 @@ def _is_sorted(stored: list[Any]) -> bool:
     return all((len(a), a) < (len(b), b) for a, b in pairwise(names))
 
 
-def _judge_template_id(index: int, entry: Entry) -> str | None:
-    return "the id of a template, a number" if index == 0 and read_int64(entry.value) is None else None
+def _judge_template_id(index: int, entry: Entry) -> tuple[Cause, str] | None:
+    return ("number", "the id of a template, a number") if index == 0 and read_int64(entry.value) is None else None
 
 
-def _judge_values(values: list[Any], fields: tuple[bytes, ...]) -> tuple[str, str] | None:
+def _judge_values(values: list[Any], fields: tuple[bytes, ...]) -> Problem | None:
     """Judge the values of a hash with these fields; the first is the template's id."""
     if not values:
-        return "the id of a template", "an empty listpack"
+        return "empty", "the id of a template", "an empty listpack"
     if len(values) != len(fields) + 1:
-        return f"{len(fields)} values, one a field", str(len(values) - 1)
+        return "count", f"{len(fields)} values, one a field", str(len(values) - 1)
     return None
 
 
-def _judge_listpack(hash_: Any, _: Reading) -> tuple[str, str] | None:
+def _judge_listpack(hash_: Any, _: Reading) -> Problem | None:
     return _judge_values(hash_["values"].entry, template_fields(hash_))
 
 
-def _judge_reference(hash_: Any, stream: Reading) -> tuple[str, str] | None:
+def _judge_reference(hash_: Any, stream: Reading) -> Problem | None:
     values = hash_["values"].entry
     if not values:
         return _judge_values(values, ())
@@ -70,13 +71,13 @@ def _judge_reference(hash_: Any, stream: Reading) -> tuple[str, str] | None:
     return _undefined(template) if fields is None else _judge_values(values, fields)
 
 
-def _undefined(template: int) -> tuple[str, str]:
-    return "a template that an opcode before has defined", f"id {template}"
+def _undefined(template: int) -> Problem:
+    return "reference", "a template that an opcode before has defined", f"id {template}"
 
 
-def _judge_definition(template: Any, stream: Reading) -> tuple[str, str] | None:
+def _judge_definition(template: Any, stream: Reading) -> Problem | None:
     if template.id in stream.place.defined:
-        return "an id that is not in use", str(template.id)
+        return "twice", "an id that is not in use", str(template.id)
     return None
 
 
@@ -88,7 +89,8 @@ class TemplateId(Construct):  # type: ignore[misc]
         template: int = parse_part(LEN, stream, context, path)
         fields = stream.place.defined.get(template)
         if fields is None:
-            raise stream.refuse(CODE, at, *_undefined(template))
+            cause, expected, found = _undefined(template)
+            raise stream.refuse(CODE, cause, at, expected, found)
         context._fields = fields
         return template
 
@@ -101,7 +103,9 @@ _VALUES_LISTPACK = listpack(judge=_judge_template_id, judge_code=CODE)
 _FIELDS_LISTPACK = listpack()
 _FIELDS_STRINGS = Counted(STR)
 
-_FORMAT = Must(LEN, lambda form: form in (_FORMAT_LISTPACK, _FORMAT_STRINGS), CODE, "0 (listpack) or 1 (strings)")
+_FORMAT = Must(
+    LEN, lambda form: form in (_FORMAT_LISTPACK, _FORMAT_STRINGS), CODE, "encoding", "0 (listpack) or 1 (strings)"
+)
 _FIELDS = Either(lambda this: _FIELDS_LISTPACK if this.format == _FORMAT_LISTPACK else _FIELDS_STRINGS)
 
 HASH_TEMPLATE_LISTPACK = Checked(
@@ -131,7 +135,8 @@ HASH_TEMPLATE_ARRAY_REF = Fields(
 HASH_TEMPLATE = Checked(
     Fields(
         "id" / LEN,
-        "fields" / Must(Counted(STR, least=1, code=CODE), _is_sorted, CODE, "field names sorted by length, then bytes"),
+        "fields"
+        / Must(Counted(STR, least=1, code=CODE), _is_sorted, CODE, "order", "field names sorted by length, then bytes"),
     ),
     _judge_definition,
     CODE,

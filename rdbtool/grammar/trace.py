@@ -19,15 +19,17 @@ Shown = bytes | int | float | str | None
 class Node:
     """Bytes ``start <= at < stop`` and what they are.
 
-    ``value`` is what they stand for where that is one thing. ``inner``: the offsets count from the beginning of
-    the inflated string that the nearest node which is not inner holds. ``note`` says what a name cannot.
+    ``field`` is the name without the number of an item: ``node[3]`` is a ``node``. ``value`` is what they stand for
+    where that is one thing. ``inner``: the offsets count from the beginning of the inflated string that the nearest
+    node which is not inner holds. ``note`` says what a name cannot.
     ``left_out`` is the number of children that one child named "…" stands for.
     """
 
-    __slots__ = ("children", "inner", "left_out", "name", "note", "start", "stop", "value")
+    __slots__ = ("children", "field", "inner", "left_out", "name", "note", "start", "stop", "value")
 
-    def __init__(self, name: str, start: int, *, inner: bool = False) -> None:
-        self.name = name
+    def __init__(self, name: str, start: int, *, inner: bool = False, index: int | None = None) -> None:
+        self.field = name
+        self.name = name if index is None else f"{name}[{index}]"
         self.start = start
         self.stop = start
         self.value: Shown = None
@@ -57,9 +59,9 @@ class Tracer:
         self._reopened: list[Node] = []
         self._max = max_children if max_children is None else max(max_children, 2)
 
-    def open(self, name: str, at: int, *, inner: bool) -> None:
-        """Begin a node."""
-        self._open.append(Node(name, at, inner=inner))
+    def open(self, name: str, at: int, *, inner: bool, index: int | None = None) -> None:
+        """Begin a node, ``index`` being its number among others of the name."""
+        self._open.append(Node(name, at, inner=inner, index=index))
 
     def close(self, at: int, value: object) -> None:
         """End the innermost node; without bytes of its own it is not kept."""

@@ -10,9 +10,10 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+from rdbtool.core.errors import Cause
 from rdbtool.grammar.fields import U8, U16LE, U32LE
 from rdbtool.grammar.packed import Blob, Entries, Entry, Packed
-from rdbtool.grammar.primitives import read_score
+from rdbtool.grammar.primitives import cause_of_score, read_score
 from rdbtool.grammar.refusal import RefusalError, more_bytes
 
 CODE = "RDB201"
@@ -32,14 +33,19 @@ def scan_ziplist(blob: bytes) -> Iterator[Entry]:
     """
     if len(blob) < _HEADER_SIZE + 1:
         raise RefusalError(
-            CODE, len(blob), f"a ziplist of at least {_HEADER_SIZE + 1} bytes", f"{len(blob)} bytes", field="zlbytes"
+            CODE,
+            "size",
+            len(blob),
+            f"a ziplist of at least {_HEADER_SIZE + 1} bytes",
+            f"{len(blob)} bytes",
+            field="zlbytes",
         )
     size, tail, declared = struct.unpack_from("<LLH", blob)
     end = len(blob) - 1
     if size != len(blob):
-        raise RefusalError(CODE, 0, f"the blob's own size, {len(blob)}", str(size), field="zlbytes")
+        raise RefusalError(CODE, "size", 0, f"the blob's own size, {len(blob)}", str(size), field="zlbytes")
     if blob[end] != _END:
-        raise RefusalError(CODE, end, "end mark 0xff", f"byte {blob[end]:#04x}", field="end")
+        raise RefusalError(CODE, "end-mark", end, "end mark 0xff", f"byte {blob[end]:#04x}", field="end")
     at = last = _HEADER_SIZE
     before = count = 0
     while at < end:
@@ -48,9 +54,9 @@ def scan_ziplist(blob: bytes) -> Iterator[Entry]:
         count += 1
         last, before, at = at, entry.stop - at, entry.stop
     if tail != last:
-        raise RefusalError(CODE, 4, f"the offset of the last entry, {last}", str(tail), field="zltail")
+        raise RefusalError(CODE, "size", 4, f"the offset of the last entry, {last}", str(tail), field="zltail")
     if declared not in (count, _COUNT_UNKNOWN):
-        raise RefusalError(CODE, 8, f"{declared} entries", str(count), field="zllen")
+        raise RefusalError(CODE, "count", 8, f"{declared} entries", str(count), field="zllen")
 
 
 def _read_entry(blob: bytes, start: int, end: int, before: int) -> Entry:
@@ -58,13 +64,13 @@ def _read_entry(blob: bytes, start: int, end: int, before: int) -> Entry:
     at = start + 1
     prevlen = blob[start]
     if prevlen == _END:
-        raise RefusalError(CODE, start, "an entry", "end mark 0xff before the end")
+        raise RefusalError(CODE, "entry", start, "an entry", "end mark 0xff before the end")
     if prevlen == _BIG_PREVLEN:
         at += 4
         _need(at, end)
         prevlen = int.from_bytes(blob[start + 1 : at], "little")
     if prevlen != before:
-        raise RefusalError(CODE, start, f"the size of the entry before, {before}", str(prevlen))
+        raise RefusalError(CODE, "entry", start, f"the size of the entry before, {before}", str(prevlen))
     _need(at + 1, end)
     data_at, data_size = _read_encoding(blob, at, end)
     stop = data_at + data_size
@@ -74,7 +80,7 @@ def _read_entry(blob: bytes, start: int, end: int, before: int) -> Entry:
 
 def _need(stop: int, end: int) -> None:
     if stop > end:
-        raise RefusalError(CODE, end, more_bytes(stop - end), "end of the ziplist")
+        raise RefusalError(CODE, "entry", end, more_bytes(stop - end), "end of the ziplist")
 
 
 def _read_encoding(blob: bytes, at: int, end: int) -> tuple[int, int]:
@@ -92,7 +98,7 @@ def _read_encoding(blob: bytes, at: int, end: int) -> tuple[int, int]:
         return at + 1, _INTEGERS[first]
     if 0xF1 <= first <= 0xFD:  # the value itself, plus one
         return at + 1, 0
-    raise RefusalError(CODE, at, "a ziplist encoding", f"byte {first:#04x}")
+    raise RefusalError(CODE, "entry", at, "a ziplist encoding", f"byte {first:#04x}")
 
 
 def _read_data(blob: bytes, encoding: int, start: int, stop: int) -> bytes | int:
@@ -135,11 +141,11 @@ def _encode_integer(value: int) -> bytes:
     return _encode_string(str(value).encode())
 
 
-def judge_score(index: int, entry: Entry) -> str | None:
+def judge_score(index: int, entry: Entry) -> tuple[Cause, str] | None:
     """Every second entry of a packed sorted set is a score."""
     if index % 2 == 0 or isinstance(entry.value, int) or read_score(entry.value) is not None:
         return None
-    return "the text of a number"
+    return cause_of_score(entry.value), "the text of a number"
 
 
 def ziplist(*, group: int = 1, scores: bool = False, empty_code: str | None = None) -> Blob:

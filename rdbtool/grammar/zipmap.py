@@ -25,9 +25,9 @@ def scan_zipmap(blob: bytes) -> Iterator[Entry]:
     """
     end = len(blob) - 1
     if end < 1:
-        raise RefusalError(CODE, len(blob), "a zipmap of at least 2 bytes", f"{len(blob)} bytes", field="zmlen")
+        raise RefusalError(CODE, "size", len(blob), "a zipmap of at least 2 bytes", f"{len(blob)} bytes", field="zmlen")
     if blob[end] != _END:
-        raise RefusalError(CODE, end, "end mark 0xff", f"byte {blob[end]:#04x}", field="end")
+        raise RefusalError(CODE, "end-mark", end, "end mark 0xff", f"byte {blob[end]:#04x}", field="end")
     at = 1
     count = 0
     while at < end:
@@ -36,7 +36,7 @@ def scan_zipmap(blob: bytes) -> Iterator[Entry]:
         count += 1
         at = entry.stop
     if blob[0] != _BIG_LENGTH and blob[0] != count:  # 254: so many or more
-        raise RefusalError(CODE, 0, f"{blob[0]} pairs", str(count), field="zmlen")
+        raise RefusalError(CODE, "count", 0, f"{blob[0]} pairs", str(count), field="zmlen")
 
 
 def _read_pair(blob: bytes, start: int, end: int) -> Entry:
@@ -54,7 +54,7 @@ def _read_pair(blob: bytes, start: int, end: int) -> Entry:
 
 def _need(stop: int, end: int) -> None:
     if stop > end:
-        raise RefusalError(CODE, end, more_bytes(stop - end), "end of the zipmap")
+        raise RefusalError(CODE, "entry", end, more_bytes(stop - end), "end of the zipmap")
 
 
 def _read_length(blob: bytes, at: int, end: int) -> tuple[int, int]:
@@ -62,13 +62,13 @@ def _read_length(blob: bytes, at: int, end: int) -> tuple[int, int]:
     _need(at + 1, end)
     first = blob[at]
     if first == _END:
-        raise RefusalError(CODE, at, "a length", "end mark 0xff before the end")
+        raise RefusalError(CODE, "entry", at, "a length", "end mark 0xff before the end")
     if first < _BIG_LENGTH:
         return at + 1, first
     _need(at + 5, end)
     size = int.from_bytes(blob[at + 1 : at + 5], "little")
     if size < _BIG_LENGTH:
-        raise RefusalError(CODE, at, "a length of 254 or more in the long form", str(size))
+        raise RefusalError(CODE, "entry", at, "a length of 254 or more in the long form", str(size))
     return at + 5, size
 
 

@@ -14,6 +14,8 @@ import zlib
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
+from rdbtool.core.errors import Cause
+
 #: Bytes of a stream that tell whether and how it is compressed.
 PEEK_SIZE: Final = 7
 
@@ -38,8 +40,9 @@ _VCS_KINDS: Final = {1: "RDB"}
 class DamagedStreamError(Exception):
     """A compressed stream that cannot be inflated further. ``expected`` and ``found`` are words for an error."""
 
-    def __init__(self, expected: str, found: str) -> None:
+    def __init__(self, cause: Cause, expected: str, found: str) -> None:
         super().__init__(f"expected {expected}, found {found}")
+        self.cause = cause
         self.expected = expected
         self.found = found
 
@@ -133,7 +136,7 @@ def detect_compression(head: bytes) -> tuple[str | None, int]:
     if not head.startswith(_VCS_MAGIC):
         return _frame_codec(head), 0
     if len(head) < PEEK_SIZE:
-        raise DamagedStreamError(f"a VCS header of {PEEK_SIZE} bytes", f"end of file after {len(head)}")
+        raise DamagedStreamError("cut", f"a VCS header of {PEEK_SIZE} bytes", f"end of file after {len(head)}")
     version, codec, reserved, kind = head[3:PEEK_SIZE]
     if version != _VCS_VERSION:
         raise UnknownWrapperError(f"version {version} of Valkey's compressed file (VCS)")
@@ -186,13 +189,15 @@ class Unpacker:
         try:
             piece = decompressor.decompress(data, limit)
         except self._codec.errors as error:
-            raise DamagedStreamError(f"sound {self._codec.name} data", self._describe(str(error))) from None
+            raise DamagedStreamError(
+                "compression", f"sound {self._codec.name} data", self._describe(str(error))
+            ) from None
         if decompressor.eof:
             self._give_back(decompressor.unused_data or b"")
             return piece
         if hungry and not piece and not data:
             raise DamagedStreamError(
-                f"more {self._codec.name} data", f"end of file after {self.consumed} compressed bytes"
+                "cut", f"more {self._codec.name} data", f"end of file after {self.consumed} compressed bytes"
             )
         self._decompressor = decompressor
         self._stalled = not piece
@@ -244,6 +249,7 @@ class Unpacker:
         head = bytes(self._room[self._at : min(self._at + 4, self._end)])
         if _frame_codec(head) != self._codec.name and not (self._codec.name == "lz4" and _is_skippable(head)):
             raise DamagedStreamError(
+                "compression",
                 f"end of file or another {self._codec.name} frame",
                 f"other bytes at byte {self._place()} of the compressed file",
             )

@@ -213,7 +213,10 @@ class Source:
         raise self._failure
 
     def _format_error(self, error: DamagedStreamError) -> FormatError:
-        return FormatError("SRC001", self.position, error.expected, error.found, where=Where(source=self.name))
+        where = Where(source=self.name)
+        return FormatError(
+            "SRC001", error.cause, self.position, error.expected, error.found, file_kind="compressed", where=where
+        )
 
 
 def open_source(target: str | os.PathLike[str] | BinaryIO | bytes, *, name: str | None = None) -> Source:

@@ -62,17 +62,19 @@ def check_footer(payload: bytes, rules: Rules | None = None) -> int:
     """
     at = len(payload) - FOOTER_SIZE
     if at < 0:
-        raise FooterError("RDB101", 0, f"at least {FOOTER_SIZE} bytes", f"only {len(payload)}")
+        raise FooterError("RDB101", "cut", 0, f"at least {FOOTER_SIZE} bytes", f"only {len(payload)}", file_kind="rdb")
     version = int.from_bytes(payload[at : at + 2], "little")
     if not _reads_version(version, rules):
-        raise FooterError("RDB002", at, "an RDB version that the server reads", str(version))
+        expected = "an RDB version that the server reads"
+        raise FooterError("RDB002", "version", at, expected, str(version), file_kind="rdb")
     stored = int.from_bytes(payload[at + 2 :], "little")
     if stored == 0 and (rules is None or rules.has((8, 10), None)):
         # Left out by the writer.
         return version
     found = crc64(memoryview(payload)[: at + 2])
     if found != stored:
-        raise FooterError("RDB004", at + 2, f"checksum {found:016x}", f"{stored:016x}")
+        expected = f"checksum {found:016x}"
+        raise FooterError("RDB004", "checksum", at + 2, expected, f"{stored:016x}", file_kind="rdb")
     return version
 
 
@@ -107,9 +109,12 @@ def read_payload(
     except FormatError as error:
         at = max(error.at - shift, type_at)
         where = Where(key=key, path=error.where.path)
-        raise FormatError(error.code, at, error.expected, error.found, where=where) from None
+        raise FormatError(
+            error.code, error.cause, at, error.expected, error.found, file_kind=error.file_kind, where=where
+        ) from None
     except UnsupportedError as error:
-        raise FormatError("RDB105", type_at, "a type that can be read", str(error)) from None
+        expected = "a type that can be read"
+        raise FormatError("RDB105", "type", type_at, expected, str(error), file_kind="rdb") from None
     return KeyRecord(
         db=db,
         key=key,
@@ -167,13 +172,14 @@ def _find_type(payload: bytes, magic: str, rules: Rules | None) -> int:
 
 def _check_type(payload: bytes, at: int, magic: str, version: int, rules: Rules | None) -> None:
     if at >= len(payload) - FOOTER_SIZE:
-        raise FormatError("RDB101", at, "a value", "the end of the payload")
+        raise FormatError("RDB101", "cut", at, "a value", "the end of the payload", file_kind="rdb")
     code = payload[at]
     row = value_types(magic).get(code)
     newest = VERSIONS[magic][1] if rules is None else newest_version(rules)
     is_foreign = newest >= VERSIONS[VALKEY][0] > version and code >= _VALKEY_FOREIGN
     if row is None or row.since > newest or code in _REFERENCES or is_foreign:
-        raise FormatError("RDB105", at, "a type of value that the server knows", f"{code}")
+        expected = "a type of value that the server knows"
+        raise FormatError("RDB105", "type", at, expected, f"{code}", file_kind="rdb")
 
 
 def _length(size: int) -> bytes:

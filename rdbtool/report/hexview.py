@@ -213,8 +213,8 @@ def _value(node: Node) -> bytes | str:
 
 def _stream_id(node: Node, parent: Node) -> str:
     """Return a stream id in the form that servers show, where a node is one in the sixteen bytes of the file."""
-    is_id = node.name == "id" or (node.name.startswith("pending[") and not node.children)
-    is_id |= node.name == "key" and parent.name.startswith("node[")
+    is_id = node.name == "id" or (node.field == "pending" and not node.children)
+    is_id |= node.name == "key" and parent.field == "node"
     if not is_id or not isinstance(node.value, bytes) or len(node.value) != _STREAM_ID:
         return ""
     return f"{int.from_bytes(node.value[:8], 'big')}-{int.from_bytes(node.value[8:], 'big')}"

@@ -122,6 +122,6 @@ def _describe(touch: Touch) -> str:
     words = ", ".join(touch.effects)
     if touch.error:
         words += f" ({touch.error})"
-    if touch.expire_at_ms is not None and (touch.number is None or any("expiry" in word for word in touch.effects)):
+    if touch.sets_expiry and touch.expire_at_ms is not None:
         words += f" (expires {show_time(touch.expire_at_ms)})"
     return words

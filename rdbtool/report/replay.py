@@ -162,8 +162,8 @@ def _state_lines(report: ReplayReport) -> Iterator[str]:
 def _finding_lines(report: ReplayReport) -> Iterator[str]:
     replayed = report.loaded.replay
     count = sum(replayed.counts.values())
-    kinds = [show_count(replayed.severities[name], name) for name in _SEVERITIES]
-    kinds = [words for words in kinds if not words.startswith("0 ")]
+    counted = ((replayed.severities[name], name) for name in _SEVERITIES)
+    kinds = [show_count(times, name) for times, name in counted if times]
     yield fact("findings", f"{count:,}: {', '.join(kinds)}" if count else "none")
     worst_first = sorted(report.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
     for finding in worst_first[:_SHOWN_FINDINGS]:

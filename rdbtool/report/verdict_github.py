@@ -49,7 +49,7 @@ def _lines(judged: Judged, *, strict: bool) -> Iterator[str]:
 
 def _file(verdict: Verdict, finding: Finding) -> str:
     """Return the path of the file that a finding is about: the parts of a log stand beside its manifest."""
-    if finding.part in verdict.parts and verdict.source.endswith(".manifest"):
+    if finding.part in verdict.parts and finding.part != verdict.source:
         return str(PurePath(verdict.source).parent / finding.part)
     return finding.part
 

@@ -54,6 +54,7 @@ MATRIX: dict[str, tuple[bytes, bool, bool]] = {
     "packed zset unsorted": (one(17, string(listpack(b"m", 2, b"n", 1))), True, True),
     "unsorted intset": (one(11, string(intset(2, 1))), True, False),
     "wrong backlen": (one(16, string(listpack(b"f", lp_entry(b"v", back=b"\x09")))), True, False),
+    "listpack cut in its header": (one(16, string(listpack(b"f", b"v")[:5])), False, False),
     "wrong count": (one(16, string(listpack(b"f", b"v", count=4))), True, False),
     "type 8": (one(8, b""), False, False),
     "type 99": (one(99, b""), False, False),

@@ -350,10 +350,10 @@ class Replay:
                 self.in_exec = False
 
     def _report(self, error: CommandError, argv: Sequence[bytes], offset: int, number: int) -> None:
-        code, server, is_doubt = _classify(error, argv, self.engine.rules)
+        code, server, is_doubt, stops = _classify(error, argv, self.engine.rules)
         self._has_differed = self._has_differed or isinstance(error, DifferingEffectError)
         is_doubt = is_doubt or (code == "CMD203" and not self.choice.is_known)
-        severity = "error" if (is_doubt and code != "CMD209") or server == _REFUSES else "warning"
+        severity = "error" if (is_doubt and code != "CMD209") or stops else "warning"
         message = f"{show_command(argv)}: {show_reply(error)}"
         if code == "CMD203" and is_doubt:
             message += f"; as {self.engine.rules}, which was inferred: other servers may execute it"
@@ -413,19 +413,19 @@ def show_reply(error: CommandError) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(error))
 
 
-def _classify(error: CommandError, argv: Sequence[bytes], rules: Rules) -> tuple[str, str, bool]:
-    """Return the code of an error, what a server of these rules does, and whether the effect is unknown."""
+def _classify(error: CommandError, argv: Sequence[bytes], rules: Rules) -> tuple[str, str, bool, bool]:
+    """Return the code of an error, what a server of these rules does, whether the effect is unknown, and it stops."""
     is_old = rules.family == "redis" and rules.major < 7
     goes_on = _IGNORES if is_old else _LOGS
     if isinstance(error, UnknownCommandError):
         is_ignored = is_old and b" " in command_name(argv)
-        return error.code, goes_on if is_ignored else _REFUSES, not is_ignored
+        return error.code, goes_on if is_ignored else _REFUSES, not is_ignored, not is_ignored
     if isinstance(error, UnknownEffectError):
-        return error.code, what_servers_do(error.code), True
+        return error.code, what_servers_do(error.code), True, False
     name = argv[0].upper()
     if isinstance(error, ArityError) and len(argv) < abs(Engine.find(argv).arity):
         counts = rules.family == "valkey" and (rules.major, rules.minor) >= (9, 1)
-        return "CMD202", _REFUSES if counts else _READS_ON, True
+        return "CMD202", _REFUSES if counts else _READS_ON, True, counts
     if name == b"SELECT":
-        return "CMD204", _STAYS, True
-    return "CMD206" if name in TRANSACTION else "CMD203", goes_on, False
+        return "CMD204", _STAYS, True, False
+    return "CMD206" if name in TRANSACTION else "CMD203", goes_on, False, False

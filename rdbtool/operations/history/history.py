@@ -37,6 +37,9 @@ _SCRIPTS: Final = frozenset({b"EVAL", b"EVALSHA"})
 
 IN_SNAPSHOT: Final = "in the snapshot"
 
+#: Effects that leave an expiry.
+_LEAVE_EXPIRY: Final = frozenset({IN_SNAPSHOT, "expiry set", "expiry changed"})
+
 
 class Touch(NamedTuple):
     """A record that touched the key in ``db``.
@@ -59,6 +62,11 @@ class Touch(NamedTuple):
     error: str
     kind: str | None
     expire_at_ms: int | None
+
+    @property
+    def sets_expiry(self) -> bool:
+        """Whether the expiry afterwards comes from this record."""
+        return self.expire_at_ms is not None and not _LEAVE_EXPIRY.isdisjoint(self.effects)
 
 
 class State(NamedTuple):

@@ -147,9 +147,9 @@ class Walker:
             if self.decoder.fork is not None:
                 words = f"data that only {self.decoder.fork} can read, so the file cannot be repaired here"
                 raise UnsupportedError(f"{self.stock.name}: at {self.at:#x}: {words}") from None
-            return FormatError("RDB105", self.at, "a value that can be read", str(error))
+            return FormatError("RDB105", "type", self.at, "a value that can be read", str(error), file_kind="rdb")
         except RdbToolError as error:
-            return FormatError("RDB105", self.at, "a value that can be read", str(error))
+            return FormatError("RDB105", "type", self.at, "a value that can be read", str(error), file_kind="rdb")
         return None
 
     def outer_stop(self) -> int | None:

@@ -10,9 +10,9 @@ rules: a code, its severity, its words, and which servers refuse it (``rdbtool.o
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
-from rdbtool.core.errors import FormatError, PlaceError, RdbToolError, UnknownFormatError
+from rdbtool.core.errors import FileKind, FormatError, PlaceError, RdbToolError, UnknownFormatError
 from rdbtool.core.findings import Finding, what_servers_do
 from rdbtool.operations.validate.verdict import (
     Checks,
@@ -30,6 +30,15 @@ if TYPE_CHECKING:
     from rdbtool.reader.aof.reader import AofReader
     from rdbtool.reader.jsonl.reader import JsonlReader
     from rdbtool.reader.rdb import RdbReader
+
+#: What a source is called by the kind of file that a fault is in, where it could not be opened.
+_KINDS: Final[dict[FileKind, Kind]] = {
+    "rdb": "rdb",
+    "aof": "aof",
+    "manifest": "aof",
+    "jsonl": "jsonl",
+    "compressed": "rdb",
+}
 
 
 def validate(
@@ -87,7 +96,7 @@ def _unopened(source: str, checks: Checks, error: RdbToolError) -> Verdict:
     gathered = Gathered()
     if isinstance(error, FormatError):
         part = error.where.source or source
-        kind: Kind = "aof" if error.code.startswith(("MAN", "AOF")) else "jsonl" if error.code[:3] == "JSN" else "rdb"
+        kind = _KINDS[error.file_kind]
         gathered.add(describe_fault(error, part))
     elif isinstance(error, UnknownFormatError):
         part, kind = source, "unknown"

@@ -74,9 +74,11 @@ def open_multi(scanner: Scanner, source: str) -> FormatError:
     queued = scanner.count - scanner.good_count
     return FormatError(
         "AOF110",
+        "transaction",
         scanner.multi_at,
         "an EXEC for this MULTI",
         f"end of file after {queued} command{'' if queued == 1 else 's'}",
+        file_kind="aof",
         start=scanner.multi_at,
         where=Where(source),
         readable_up_to=scanner.good,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple, Protocol
 
-from rdbtool.core.errors import FormatError
+from rdbtool.core.errors import Cause, FormatError
 from rdbtool.core.location import Where
 
 #: Digits of a count or size. No file is as large as a number with more.
@@ -93,10 +93,10 @@ class LineParser:
             return self._annotation(line)
         if line[:1] != b"*":
             expected = "'*' or '#', the beginning of a record"
-            raise self._fault("AOF102", self._start, expected, _show(line))
+            raise self._fault("AOF102", "encoding", self._start, expected, _show(line))
         argc = self._number(line, self._start, "the number of arguments", bits=32)
         if argc < 1:
-            raise self._fault("AOF104", self._start + 1, "at least one argument", _show(line[1:]))
+            raise self._fault("AOF104", "count", self._start + 1, "at least one argument", _show(line[1:]))
         return self._arguments(argc)
 
     def _arguments(self, argc: int) -> Command:
@@ -119,10 +119,11 @@ class LineParser:
         if not line:
             raise self._ended("an argument")
         if line[:1] != b"$":
-            raise self._fault("AOF105", at, "'$' and the size of an argument", _show(line))
+            raise self._fault("AOF105", "encoding", at, "'$' and the size of an argument", _show(line))
         size = self._number(line, at, "the size of an argument", bits=64)
         if size < 0:
-            raise self._fault("AOF103", at + 1, "the size of an argument", f"{_show(line[1:])}: servers crash over it")
+            found = f"{_show(line[1:])}: servers crash over it"
+            raise self._fault("AOF103", "range", at + 1, "the size of an argument", found)
         left = self._stream.left()
         if left is not None and size > left:
             self._stream.seek(self._stream.tell() + left)
@@ -141,17 +142,17 @@ class LineParser:
         short = len(found) < 2
         if short and (self.lax or _LINE_END.startswith(found)):
             raise self._ended("the line end behind an argument")
-        self._deviate("AOF107", at, "\\r\\n behind the argument", _show(found))
+        self._deviate("AOF107", "line-end", at, "\\r\\n behind the argument", _show(found))
 
     def _annotation(self, line: bytes) -> Annotation:
         if line[-1:] != b"\n" and len(line) == MAX_LINE:
             # Servers skip as much as they read at once; the rest of the line is a record for them.
-            self._deviate("AOF108", self._start, f"an annotation of at most {MAX_LINE} bytes", "a longer line")
+            self._deviate("AOF108", "size", self._start, f"an annotation of at most {MAX_LINE} bytes", "a longer line")
         elif line[-1:] != b"\n" and not self.lax:
             raise self._ended("the end of an annotation")
         elif line[-2:] != _LINE_END:
             at = self._stream.tell() - len(line[-1:])
-            self._deviate("AOF106", at, "\\r\\n at the end of an annotation", _show(line[-1:]))
+            self._deviate("AOF106", "line-end", at, "\\r\\n at the end of an annotation", _show(line[-1:]))
         return Annotation(line.rstrip(b"\r\n") if self.lax else line[:-2], self._start, self._stream.tell())
 
     def _line(self) -> bytes:
@@ -174,7 +175,7 @@ class LineParser:
         if 0 < digits <= MAX_DIGITS and after == _LINE_END:
             return int(line[1 : 1 + digits])
         if digits > MAX_DIGITS:
-            self._deviate("AOF103", at + 1, f"{what} in at most {MAX_DIGITS} digits", _show(line[1:]))
+            self._deviate("AOF103", "number", at + 1, f"{what} in at most {MAX_DIGITS} digits", _show(line[1:]))
         elif len(line) < MAX_LINE and (not after or (digits and after == b"\r")):
             # The data ends here, and all of it could have become a number.
             if not self.lax or len(line) == 1:
@@ -182,22 +183,23 @@ class LineParser:
         elif digits and after[:1] in {b"\r", b"\n"}:
             # A line that goes on is for its first wrong byte to blame.
             wrong = 1 + digits + (after[:1] == b"\r")
-            self._deviate("AOF106", at + wrong, f"\\r\\n behind {what}", _show(line[wrong:]))
+            self._deviate("AOF106", "line-end", at + wrong, f"\\r\\n behind {what}", _show(line[wrong:]))
         else:
-            self._deviate("AOF103", at + 1 + digits, f"{what} in decimal digits", _show(line[1 + digits :]))
+            self._deviate("AOF103", "number", at + 1 + digits, f"{what} in decimal digits", _show(line[1 + digits :]))
         return _c_number(line[1:], bits)
 
-    def _deviate(self, code: str, at: int, expected: str, found: str) -> None:
-        fault = self._fault(code, at, expected, found)
+    def _deviate(self, code: str, cause: Cause, at: int, expected: str, found: str) -> None:
+        fault = self._fault(code, cause, at, expected, found)
         if not self.lax:
             raise fault
         self.deviations.append(fault)
 
-    def _fault(self, code: str, at: int, expected: str, found: str) -> FormatError:
-        return FormatError(code, at, expected, found, start=self._start, where=self._where)
+    def _fault(self, code: str, cause: Cause, at: int, expected: str, found: str) -> FormatError:
+        where = self._where
+        return FormatError(code, cause, at, expected, found, file_kind="aof", start=self._start, where=where)
 
     def _ended(self, expected: str) -> FormatError:
-        return self._fault("AOF101", self._stream.tell(), expected, "end of file")
+        return self._fault("AOF101", "cut", self._stream.tell(), expected, "end of file")
 
 
 def _c_number(text: bytes, bits: int) -> int:

@@ -167,7 +167,7 @@ def _command_tree(data: bytes, start: int, max_children: int | None) -> Node:
         begin = line.end()
         stop = begin + int(line[1])
         argument = data[begin:stop]
-        tracer.open(f"argument[{index}]", start + at, inner=False)
+        tracer.open("argument", start + at, inner=False, index=index)
         tracer.leaf("size", start + at, start + begin, int(line[1]), inner=False)
         tracer.leaf("data", start + begin, start + begin + len(argument), argument, inner=False)
         if stop + 2 > len(data):

@@ -77,7 +77,9 @@ def parse_line(line: Line) -> dict[str, object]:
         if not line.is_whole and error.end == len(line.text):
             raise _cut(line) from None
         byte = f"the byte 0x{line.text[error.start]:02x}"
-        raise Refusal("JSN002", 'UTF-8 (other bytes stand as {"base64": "…"})', byte, at=error.start) from None
+        raise Refusal(
+            "JSN002", "encoding", 'UTF-8 (other bytes stand as {"base64": "…"})', byte, at=error.start
+        ) from None
     begin = 0 if text[:1] == "{" else len(text) - len(text.lstrip(_SPACES))
     try:
         row, end = _DECODER.raw_decode(text, begin)
@@ -85,16 +87,16 @@ def parse_line(line: Line) -> dict[str, object]:
         if not line.is_whole and _is_cut(text, error.pos):
             raise _cut(line) from None
         found = f"{quote(text[error.pos : error.pos + _SHOWN])} ({error.msg})" if text[error.pos :] else "its end"
-        raise Refusal("JSN001", "JSON", found, at=_to_bytes(text, error.pos)) from None
+        raise Refusal("JSN001", "syntax", "JSON", found, at=_to_bytes(text, error.pos)) from None
     except RecursionError:
-        raise Refusal("JSN001", "JSON of a few levels", "hundreds of levels") from None
+        raise Refusal("JSN001", "syntax", "JSON of a few levels", "hundreds of levels") from None
     except ValueError:
-        raise Refusal("JSN006", "a number that the format can hold", "one of thousands of digits") from None
+        raise Refusal("JSN006", "range", "a number that the format can hold", "one of thousands of digits") from None
     if end != len(text) and text[end:].strip(_SPACES):
         found = quote(text[end : end + _SHOWN])
-        raise Refusal("JSN001", "one JSON object on a line", f"{found} behind it", at=_to_bytes(text, end))
+        raise Refusal("JSN001", "syntax", "one JSON object on a line", f"{found} behind it", at=_to_bytes(text, end))
     if type(row) is not dict:
-        raise Refusal("JSN001", "a JSON object", describe_json(row), at=_to_bytes(text, begin))
+        raise Refusal("JSN001", "syntax", "a JSON object", describe_json(row), at=_to_bytes(text, begin))
     return row
 
 
@@ -105,7 +107,7 @@ def _is_cut(text: str, at: int) -> bool:
 
 
 def _cut(line: Line) -> Refusal:
-    return Refusal("JSN003", "the rest of the line", "end of file", at=len(line.text))
+    return Refusal("JSN003", "cut", "the rest of the line", "end of file", at=len(line.text))
 
 
 def _to_bytes(text: str, at: int) -> int:
@@ -120,22 +122,22 @@ def _object(pairs: list[tuple[str, object]]) -> object:
     if len(row) != len(pairs):
         names = [key for key, _ in pairs]
         twice = next(key for key in row if names.count(key) > 1)
-        raise Refusal("JSN004", "each member once", f"{quote(twice)} twice")
+        raise Refusal("JSN004", "member", "each member once", f"{quote(twice)} twice")
     return row
 
 
 def _decode_base64(text: object) -> bytes:
     if type(text) is not str:
-        raise Refusal("JSN007", "base64 in a string", describe_json(text))
+        raise Refusal("JSN007", "encoding", "base64 in a string", describe_json(text))
     try:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
         found = f"{quote(text)} ({error})"
-        raise Refusal("JSN007", "base64 of the standard alphabet, with padding", found) from None
+        raise Refusal("JSN007", "encoding", "base64 of the standard alphabet, with padding", found) from None
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise Refusal("JSN001", 'JSON (numbers that it has not stand in strings, as "inf")', word)
+    raise Refusal("JSN001", "syntax", 'JSON (numbers that it has not stand in strings, as "inf")', word)
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)

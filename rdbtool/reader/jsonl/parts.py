@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from rdbtool.core.errors import describe_key
+from rdbtool.core.errors import Cause, describe_key
 
 _T = TypeVar("_T")
 
@@ -25,9 +25,12 @@ _SHOWN: Final = 40
 class Refusal(Exception):  # noqa: N818 - no error of its own: the reader makes one of it, with the place
     """What is wrong with a line. ``path`` is the way to it from where it was found; ``at`` an offset in characters."""
 
-    def __init__(self, code: str, expected: str, found: str, *, path: str = "", at: int | None = None) -> None:
+    def __init__(
+        self, code: str, cause: Cause, expected: str, found: str, *, path: str = "", at: int | None = None
+    ) -> None:
         super().__init__(expected, found)
         self.code = code
+        self.cause = cause
         self.expected = expected
         self.found = found
         self.path = path
@@ -66,31 +69,31 @@ def octets(value: object) -> bytes:
         try:
             return value.encode()
         except UnicodeEncodeError:
-            raise Refusal("JSN002", "whole characters", "half of a surrogate pair") from None
+            raise Refusal("JSN002", "encoding", "whole characters", "half of a surrogate pair") from None
     if type(value) is bytes:
         return value
-    raise Refusal("JSN005", 'a string or {"base64": "…"}', describe_json(value))
+    raise Refusal("JSN005", "type", 'a string or {"base64": "…"}', describe_json(value))
 
 
 def raw_octets(value: object) -> bytes:
     """Return bytes that are never text."""
     if type(value) is bytes:
         return value
-    raise Refusal("JSN005", 'bytes as {"base64": "…"}', describe_json(value))
+    raise Refusal("JSN005", "type", 'bytes as {"base64": "…"}', describe_json(value))
 
 
 def name(value: object) -> str:
     """Return a string that is a name."""
     if type(value) is str:
         return value
-    raise Refusal("JSN005", "a string", describe_json(value))
+    raise Refusal("JSN005", "type", "a string", describe_json(value))
 
 
 def flag(value: object) -> bool:
     """Return true or false."""
     if type(value) is bool:
         return value
-    raise Refusal("JSN005", "true or false", describe_json(value))
+    raise Refusal("JSN005", "type", "true or false", describe_json(value))
 
 
 def whole(low: int, high: int) -> Callable[[object], int]:
@@ -98,9 +101,9 @@ def whole(low: int, high: int) -> Callable[[object], int]:
 
     def read(value: object) -> int:
         if type(value) is not int:
-            raise Refusal("JSN005", "a whole number", describe_json(value))
+            raise Refusal("JSN005", "type", "a whole number", describe_json(value))
         if not low <= value <= high:
-            raise Refusal("JSN006", f"a number from {low} to {high}", describe_json(value))
+            raise Refusal("JSN006", "range", f"a number from {low} to {high}", describe_json(value))
         return value
 
     return read
@@ -136,14 +139,14 @@ def listed(value: object) -> list[object]:
     """Return an array."""
     if type(value) is list:
         return value
-    raise Refusal("JSN005", "an array", describe_json(value))
+    raise Refusal("JSN005", "type", "an array", describe_json(value))
 
 
 def cells(value: object, what: str, least: int, most: int | None = None) -> list[object]:
     """Return an array of so many cells; ``what`` says in words what they are."""
     if type(value) is list and least <= len(value) <= (most or least):
         return value
-    raise Refusal("JSN005", f"[{what}]", describe_json(value))
+    raise Refusal("JSN005", "type", f"[{what}]", describe_json(value))
 
 
 def cell(row: list[object], index: int, read: Callable[[object], _T]) -> _T:
@@ -164,13 +167,13 @@ class Members:
     def of(self, value: object) -> dict[str, object]:
         """Return the members of an object by their names."""
         if type(value) is not dict:
-            raise Refusal("JSN005", "an object", describe_json(value))
+            raise Refusal("JSN005", "type", "an object", describe_json(value))
         if not value.keys() <= self._known:
             stray = next(member for member in value if member not in self._known)
-            raise Refusal("JSN004", f"one of the members {', '.join(sorted(self._known))}", quote(stray))
+            raise Refusal("JSN004", "member", f"one of the members {', '.join(sorted(self._known))}", quote(stray))
         for member in self._needed:
             if member not in value:
-                raise Refusal("JSN004", f"the member {quote(member)}", "an object without it")
+                raise Refusal("JSN004", "member", f"the member {quote(member)}", "an object without it")
         return value
 
 

@@ -148,7 +148,9 @@ class JsonlReader:
         line = self._next_line()
         if line is None:
             where = Where(self.source.name)
-            self._fail(FormatError("JSN008", 0, "at least one line", "end of file", where=where))
+            self._fail(
+                FormatError("JSN008", "empty", 0, "at least one line", "end of file", file_kind="jsonl", where=where)
+            )
         row: dict[str, object] = {}
         try:
             row = parse_line(line)
@@ -244,9 +246,11 @@ class JsonlReader:
         )
         fault = FormatError(
             refusal.code,
+            refusal.cause,
             line.start + (refusal.at or 0),
             refusal.expected,
             refusal.found,
+            file_kind="jsonl",
             start=line.start,
             where=where,
             readable_up_to=line.start,

@@ -76,7 +76,9 @@ def read_header(row: dict[str, object]) -> Header:
     if version > high:
         raise UnsupportedError(f"{magic} version {version} is newer than this release knows (up to {high})")
     if version < low:
-        raise Refusal("JSN008", f"a version of {magic} from {low} to {high}", str(version), path=".rdb.version")
+        raise Refusal(
+            "JSN008", "version", f"a version of {magic} from {low} to {high}", str(version), path=".rdb.version"
+        )
     return Header(magic, version)
 
 
@@ -88,7 +90,7 @@ def _form(value: object) -> tuple[str, int]:
 def _magic(value: object) -> str:
     if type(value) is str and value in VERSIONS:
         return value
-    raise Refusal("JSN008", f"a magic: {' or '.join(VERSIONS)}", describe_json(value))
+    raise Refusal("JSN008", "encoding", f"a magic: {' or '.join(VERSIONS)}", describe_json(value))
 
 
 def read_item(line: Line, row: dict[str, object]) -> Item:
@@ -110,10 +112,10 @@ def read_item(line: Line, row: dict[str, object]) -> Item:
         ranges = member(row, "ranges", lambda rows: each(rows, _slot_range))
         return SlotImport(member(row, "slot_import", octets), tuple(ranges), span)
     if "rdb" in row:
-        raise Refusal("JSN008", "the header on the first line only", "another one")
+        raise Refusal("JSN008", "twice", "the header on the first line only", "another one")
     stray = next(iter(row), None)
     found = "an empty object" if stray is None else f"an object with {quote(stray)}"
-    raise Refusal("JSN004", "a line with key, aux, function, module_aux, slot_import or rdb", found)
+    raise Refusal("JSN004", "member", "a line with key, aux, function, module_aux, slot_import or rdb", found)
 
 
 def _pair(value: object) -> tuple[bytes, bytes]:
@@ -125,7 +127,7 @@ def _slot_range(value: object) -> tuple[int, int]:
     row = cells(value, "first slot, last slot", 2)
     first, last = cell(row, 0, _slot), cell(row, 1, _slot)
     if first > last:
-        raise Refusal("JSN006", "the last slot of a range behind its first", f"{last} behind {first}")
+        raise Refusal("JSN006", "order", "the last slot of a range behind its first", f"{last} behind {first}")
     return first, last
 
 
@@ -166,21 +168,23 @@ class Records:
         code = self._codes.get((kind, encoding))
         if code is None:
             known = ", ".join(sorted(known for of_kind, known in self._codes if of_kind == kind))
-            raise Refusal("JSN005", f"an encoding of this type ({known})", quote(encoding), path=".encoding")
+            raise Refusal("JSN005", "type", f"an encoding of this type ({known})", quote(encoding), path=".encoding")
         return code
 
 
 def _member_expiries(value: Value, rows: object) -> list[tuple[bytes, int]]:
     """Return expiries of members, each of which the value has and no other expiry is of."""
     if not isinstance(value, SetValue | ZSetValue):
-        raise Refusal("JSN005", "expiries of members with a set or a zset only", f"some with a {value.kind}")
+        raise Refusal("JSN005", "type", "expiries of members with a set or a zset only", f"some with a {value.kind}")
     members = set(value.members) if isinstance(value, SetValue) else {name for name, _ in value.members}
 
     def expiry(item: object) -> tuple[bytes, int]:
         found = cells(item, "member, expiry in ms", 2)
         name = cell(found, 0, octets)
         if name not in members:
-            raise Refusal("JSN006", "a member that the value has, each once", quote(name.decode(errors="replace")))
+            raise Refusal(
+                "JSN006", "reference", "a member that the value has, each once", quote(name.decode(errors="replace"))
+            )
         members.discard(name)
         return name, cell(found, 1, _member_time)
 
@@ -190,13 +194,13 @@ def _member_expiries(value: Value, rows: object) -> list[tuple[bytes, int]]:
 def _kind(value: object) -> str:
     if type(value) is str and value in KINDS:
         return value
-    raise Refusal("JSN005", f"a type: {', '.join(KINDS)}", describe_json(value))
+    raise Refusal("JSN005", "type", f"a type: {', '.join(KINDS)}", describe_json(value))
 
 
 def _expiry(value: object) -> int | None:
     expire_at_ms = _time(value)
     if expire_at_ms == -1:
-        raise Refusal("JSN006", "a time in ms, or null where there is none", "-1, which means none in a file")
+        raise Refusal("JSN006", "range", "a time in ms, or null where there is none", "-1, which means none in a file")
     return expire_at_ms
 
 

@@ -57,10 +57,10 @@ def stream_id(value: object) -> StreamID:
     """Return an entry id, ``ms-seq``."""
     found = _ID.fullmatch(value) if type(value) is str else None
     if found is None:
-        raise Refusal("JSN005", 'an id such as "5-1"', describe_json(value))
+        raise Refusal("JSN005", "type", 'an id such as "5-1"', describe_json(value))
     ms, seq = int(found[1]), int(found[2])
     if ms > U64_MAX or seq > U64_MAX:
-        raise Refusal("JSN006", f"an id of two numbers up to {U64_MAX}", describe_json(value))
+        raise Refusal("JSN006", "range", f"an id of two numbers up to {U64_MAX}", describe_json(value))
     return StreamID(ms, seq)
 
 
@@ -73,7 +73,7 @@ def read_stream(value: object) -> StreamValue:
     if added is None:
         for key, given in (("first_id", first), ("max_deleted_id", deleted)):
             if given is not None:
-                raise Refusal("JSN004", f"entries_added beside {key}", "a stream without a count")
+                raise Refusal("JSN004", "member", f"entries_added beside {key}", "a stream without a count")
     else:
         first = first or (entries[0].id if entries else _ZERO)
         deleted = deleted or _ZERO
@@ -156,11 +156,13 @@ class _Pending:
         last = self._last
         assert last is not None
         if last.id != entry.id or last.consumer is None or entry.consumer is None:
-            raise Refusal("JSN010", "each id once, or once for each of its consumers in a row", f"{entry.id} again")
+            raise Refusal(
+                "JSN010", "twice", "each id once, or once for each of its consumers in a row", f"{entry.id} again"
+            )
         if self._ranks[last.consumer] >= self._ranks[entry.consumer]:
-            raise Refusal("JSN010", "another consumer, in the order of consumers", f"{entry.id} again")
+            raise Refusal("JSN010", "order", "another consumer, in the order of consumers", f"{entry.id} again")
         if (last.delivered_at_ms, last.delivery_count) != (entry.delivered_at_ms, entry.delivery_count):
-            raise Refusal("JSN010", f"the same time and count for all that have {entry.id}", "others")
+            raise Refusal("JSN010", "pending", f"the same time and count for all that have {entry.id}", "others")
 
 
 def _producers(value: object) -> StreamProducers:

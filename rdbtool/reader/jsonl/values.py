@@ -84,16 +84,16 @@ def double(value: object) -> float:
     """Return a double: a number, or the name of one that JSON has no number for."""
     if type(value) is float:
         if isinf(value):
-            raise Refusal("JSN006", 'a number that a double can hold ("inf" is a string)', "a larger one")
+            raise Refusal("JSN006", "range", 'a number that a double can hold ("inf" is a string)', "a larger one")
         return value
     if type(value) is int:
         try:
             return float(value)
         except OverflowError:
-            raise Refusal("JSN006", "a number that a double can hold", describe_json(value)) from None
+            raise Refusal("JSN006", "range", "a number that a double can hold", describe_json(value)) from None
     if type(value) is str and value in _UNWRITABLE:
         return _UNWRITABLE[value]
-    raise Refusal("JSN005", 'a number, "inf", "-inf" or "nan"', describe_json(value))
+    raise Refusal("JSN005", "type", 'a number, "inf", "-inf" or "nan"', describe_json(value))
 
 
 def _string(value: object) -> Value:
@@ -158,7 +158,7 @@ def _module(value: object) -> Value:
 
 def _check_name(module: str, found: str) -> None:
     if module != found:
-        raise Refusal("JSN009", f"data of the module {quote(module)}", f"data of {quote(found)}")
+        raise Refusal("JSN009", "reference", f"data of the module {quote(module)}", f"data of {quote(found)}")
 
 
 def _judge(raw: bytes, opcode: int | None, step: str) -> Value | object:
@@ -173,11 +173,11 @@ def _judge(raw: bytes, opcode: int | None, step: str) -> Value | object:
         parsed = parse_value(_MODULE_TYPE, REDIS, raw) if opcode is None else parse_record(prefix + raw)
     except FormatError as error:
         path = f"{step} at {error.at - len(prefix):#x} of its bytes"
-        found = error.found.replace("end of file", "their end")
-        raise Refusal("JSN009", error.expected, found, path=path) from None
+        found = "their end" if error.cause == "cut" else error.found
+        raise Refusal("JSN009", error.cause, error.expected, found, path=path) from None
     if parsed.size != len(prefix) + len(raw):
         left = len(prefix) + len(raw) - parsed.size
-        raise Refusal("JSN009", "nothing behind the end mark of a module", f"{left} bytes", path=step)
+        raise Refusal("JSN009", "size", "nothing behind the end mark of a module", f"{left} bytes", path=step)
     return parsed.value if opcode is None else parsed.item  # type: ignore[union-attr]  # each has its own
 
 

@@ -109,7 +109,8 @@ def _examine(entry: Entry, manifest: Manifest) -> Part:
     kind: PartKind = "base" if entry.kind == "base" else "incr"
     if _is_missing(path):
         where = Where(manifest.path, path=f"line {entry.line}")
-        raise FormatError("MAN012", entry.at, f"the {kind} file {path}", "no such file", where=where)
+        expected = f"the {kind} file {path}"
+        raise FormatError("MAN012", "reference", entry.at, expected, "no such file", file_kind="manifest", where=where)
     part = open_part(path, max_inflate=HEAD_SIZE)
     with part.source:
         return Part(

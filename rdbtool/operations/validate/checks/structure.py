@@ -6,10 +6,9 @@ all of them since 9.1. Everything else that codec and grammar refuse, servers re
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from rdbtool.core.errors import FormatError
+from rdbtool.core.errors import Cause, FormatError
 from rdbtool.core.servers import Rules
 
 #: Damage that may stand inside a listpack: the listpack, uneven counts, entries of streams, expiries of fields.
@@ -26,39 +25,25 @@ _SCORED: Final = frozenset({12, 17})
 
 #: Sorted sets whose scores are texts: of one that begins like a number, servers read so much.
 _OLD_ZSET: Final = 3
-_BEGINS: Final = re.compile(r"""['"] *[+-]?(\.?\d|inf)""", re.IGNORECASE)
 
 #: A stream of Redis 5 and 6, whose entries later servers walk while they load it.
 _WALKED: Final = 15
 
-#: What that walk does not look at.
-_NOT_WALKED: Final = (".count", ".deleted", ".terminator", ".lp_count")
+#: What every server looks at: the sizes of a listpack, groups, the outer parts of a stream.
+_OUTER: Final[frozenset[Cause]] = frozenset({"cut", "size", "end-mark", "empty", "twice", "pending"})
+
+#: Where a server that walks over the entries of a stream stops, or crashes.
+_STOPS_WALK: Final[frozenset[Cause]] = frozenset({"entry", "number", "node-master"})
 
 
 def refuses_structure(rules: Rules, error: FormatError, type_code: int) -> bool:
     """Whether a server refuses the file over damage in a value of a type (its number)."""
     if error.code == "RDB003":
         return False
-    if error.code == "RDB106" and (type_code in _SCORED or (type_code == _OLD_ZSET and _BEGINS.match(error.found))):
+    if error.code == "RDB106" and (type_code in _SCORED or (type_code == _OLD_ZSET and error.cause == "number-prefix")):
         return False
     if error.code not in PACKED or type_code not in LISTPACKS:
         return True
-    if _is_outer(error) or (type_code == _WALKED and _breaks_walk(error) and rules.has((7, 0))):
+    if error.cause in _OUTER or (type_code == _WALKED and error.cause in _STOPS_WALK and rules.has((7, 0))):
         return True
     return rules.has(None, (9, 1))
-
-
-def _is_outer(error: FormatError) -> bool:
-    """Whether the damage is where every server looks: the sizes of a listpack, groups, the outer parts of a stream."""
-    path = error.where.path
-    if error.code == "RDB202":
-        return path.endswith((".total", ".end"))
-    return error.code == "RDB206" and ("group" in path or path.endswith((".node", ".key", ".listpack")))
-
-
-def _breaks_walk(error: FormatError) -> bool:
-    """Whether a server that walks over the entries of a stream stops, or crashes, at the damage."""
-    path = error.where.path
-    if path.endswith(_NOT_WALKED):
-        return False
-    return error.code == "RDB202" or not path.endswith("]")
