@@ -138,8 +138,11 @@ SCRIPT_AUX: Final = b"lua"
 #: Aux fields in which an RDB says whether it is one of its own or part of an AOF.
 ROLE_AUX: Final = frozenset({b"aof-base", b"aof-preamble"})
 
+#: The aux field in which a server names itself, by family.
+WRITER_FIELDS: Final = {"redis": b"redis-ver", "valkey": b"valkey-ver"}
+
 #: Aux fields that say who wrote an RDB, and so how it is read.
-WRITER_AUX: Final = frozenset({b"redis-ver", b"valkey-ver", b"redis-bits"})
+WRITER_AUX: Final = frozenset({*WRITER_FIELDS.values(), b"redis-bits"})
 
 KINDS: Final[tuple[str, ...]] = ("string", "list", "set", "zset", "hash", "stream", "module", "array")
 

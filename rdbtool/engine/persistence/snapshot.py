@@ -17,8 +17,8 @@ from rdbtool._codec.sink import Sink
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.errors import InputError, RdbToolError, UnsupportedError, describe_error
 from rdbtool.core.location import Span
-from rdbtool.core.rdb_types import VALKEY
-from rdbtool.core.servers import WRITER_FIELDS, Rules
+from rdbtool.core.rdb_types import VALKEY, WRITER_FIELDS
+from rdbtool.core.servers import Rules
 from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.export.engine_dataset import EngineState

@@ -14,6 +14,7 @@ from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
 from rdbtool._codec.sink import Sink
 from rdbtool._codec.sinks.check import Check, Flagged
+from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import FormatError, InputError, PlaceError, ReplayError, UncertainError, UnsupportedError
 from rdbtool.core.findings import Finding
 from rdbtool.core.location import Span
@@ -28,7 +29,6 @@ from rdbtool.engine.replay.executor import Replay, collector_paused
 from rdbtool.engine.replay.options import Options
 from rdbtool.engine.replay.renames import Renames
 from rdbtool.engine.replay.stops import Extent, Stopped, Stops, show_name
-from rdbtool.engine.table import known_names
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
 from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.aof.reader import AofReader
@@ -223,7 +223,7 @@ class _Loading:
         return self.reader.again()
 
     def _load_parts(self, reader: AofReader, progress: Progress | None) -> None:
-        reader.known = known_names() | frozenset(self.renames.names)
+        reader.known = FIRST_WORDS | frozenset(self.renames.names)
         self.replay.names_parts = len(reader.parts) > 1
         if reader.manifest is not None:
             self.replay.meet(MANIFEST, None)

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self, Ty
 
 from rdbtool._codec.decode.aof_scanner import DECLINED, ENDED, TOO_LARGE, Scanner
 from rdbtool._codec.decode.window import WindowLimitError
+from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import FormatError, InputError, LimitError
 from rdbtool.core.manifest import Manifest, looks_like_manifest
 from rdbtool.core.rdb_types import BACKENDS, DEFAULT_MAX_INFLATE
 from rdbtool.reader.aof.batches import AofCommand, CommandBatch, iter_commands
 from rdbtool.reader.aof.command_stats import Uses
-from rdbtool.reader.aof.tail import COMMON_COMMANDS, Tail, classify, open_multi
+from rdbtool.reader.aof.tail import Tail, classify, open_multi
 from rdbtool.reader.open.detect import find_log
 from rdbtool.reader.open.parts import OpenPart, Part, list_parts, load_manifest, open_part
 from rdbtool.reader.open.windows import WindowStream, too_large
@@ -100,7 +101,7 @@ class AofReader:
         self.uses: Uses | None = None
         self.first_part = 0
         #: Names that the search behind damage goes by.
-        self.known = options.get("known", COMMON_COMMANDS)
+        self.known = options.get("known", AOF_WORDS)
         self._max_inflate = max_inflate_of(options)
         self._open = single
         self._started = False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.functions import read_header, registers_nothing
 from rdbtool.core.products import BY_AUX
-from rdbtool.core.rdb_types import CHECKSUM_SINCE, MEMBER_EXPIRY_AUX
+from rdbtool.core.rdb_types import CHECKSUM_SINCE, MEMBER_EXPIRY_AUX, WRITER_FIELDS
 from rdbtool.core.servers import Rules
 from rdbtool.model import (
     Aux,
@@ -54,8 +54,7 @@ _AUX_VALUES: Final[dict[bytes, re.Pattern[bytes]]] = {
     b"repl-offset": _NUMBER,
     b"aof-base": re.compile(rb"[01]"),
     b"aof-preamble": re.compile(rb"[01]"),
-    b"redis-ver": re.compile(rb"[0-9A-Za-z.+_-]{1,64}"),
-    b"valkey-ver": re.compile(rb"[0-9A-Za-z.+_-]{1,64}"),
+    **dict.fromkeys(WRITER_FIELDS.values(), re.compile(rb"[0-9A-Za-z.+_-]{1,64}")),
 }
 _SLOT_INFO: Final = re.compile(rb"\d+,\d+,\d+(,\d+)?")
 
