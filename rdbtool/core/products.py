@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol
 
-from rdbtool.core.rdb_types import WRITER_FIELDS
+from rdbtool.core.rdb_types import WRITER_FIELDS, code_of, codes_of
 
 
 class Field(Protocol):
@@ -52,7 +52,7 @@ DRAGONFLY: Final = Product(
     "redis-7.2",
     aux=frozenset({b"df-ver", b"search-index", b"search-synonyms", b"shard-count", b"shard-id", b"table-mem"}),
     # Its own types begin where those that it shares with Redis end, and its opcodes reach up to 224.
-    unread=range(22, 225),
+    unread=range(code_of("STREAM_LISTPACKS_3") + 1, 225),
 )
 
 REDIS_ENTERPRISE: Final = Product(
@@ -62,7 +62,7 @@ REDIS_ENTERPRISE: Final = Product(
         b"big-ram-overhead", b"big-used-data", b"big-used-disk", b"big-used-ram", b"bigdb-disk-keys",
         b"bigdb-ram-keys",
     }),
-    opcodes=frozenset({107, 121}),
+    opcodes=codes_of("RAM_LRU", "SLOT_NUM"),
     # Reserved for it. No others: they are letters, on which reading often comes to lie behind damage.
     unread=range(101, 103),
 )  # fmt: skip

@@ -150,6 +150,25 @@ KINDS: Final[tuple[str, ...]] = ("string", "list", "set", "zset", "hash", "strea
 KIND_ALIASES: Final[dict[str, str]] = {"str": "string", "sortedset": "zset", "sorted-set": "zset"}
 
 
+_CODES: Final = {row.name: row.code for row in VALUE_TYPES} | {row.name: row.code for row in OPCODES}
+_SINCE: Final = {row.name: row.since for row in VALUE_TYPES} | {row.name: row.since for row in OPCODES}
+
+
+def code_of(name: str) -> int:
+    """Return the number of a value type or an opcode."""
+    return _CODES[name]
+
+
+def codes_of(*names: str) -> frozenset[int]:
+    """Return the numbers of value types or opcodes."""
+    return frozenset(map(code_of, names))
+
+
+def since_of(name: str) -> int:
+    """Return the RDB version that introduced a value type or an opcode."""
+    return _SINCE[name]
+
+
 def value_types(magic: str) -> dict[int, ValueType]:
     """Return the value types by number as files with this magic use them."""
     return {row.code: row for row in VALUE_TYPES if row.magic in (None, magic)}

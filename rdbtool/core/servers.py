@@ -140,6 +140,9 @@ class Rules(NamedTuple):
 #: What applies where nothing tells which server wrote a source.
 DEFAULT: Final = Rules("redis", 7, 2)
 
+#: Modules that became a part of servers, by the type's name in files: what their values are, and since which release.
+BUILT_IN: Final = {"vectorset": Since("a vector set", (8, 0), None)}
+
 #: The first servers whose AOF is a directory of parts, and has times.
 FIRST_WITH_PARTS: Final = Rules("redis", 7, 0)
 
@@ -175,6 +178,14 @@ def release_since(family: str, since: Release | None) -> Rules | None:
     if since is None:
         return None
     return next((Rules(family, *release) for release in RELEASES[family] if release >= since), None)
+
+
+def first_with(since: Since) -> Rules:
+    """Return the first server, of Redis where both have it, that has something. Raises ValueError where none has."""
+    for family, release in (("redis", since.redis), ("valkey", since.valkey)):
+        if release is not None:
+            return Rules(family, *release)
+    raise ValueError(f"no server has {since.name}")
 
 
 # ---- who wrote a file ------------------------------------------------------------------------------------------

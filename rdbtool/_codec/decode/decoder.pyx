@@ -221,7 +221,7 @@ cdef class Decoder:
             if self.since[code] == UNKNOWN or (self.version < CHECKSUM_SINCE and self.since[code] > self.version):
                 return decline()
             if self.kind_of[code] != UNKNOWN:
-                if code >= 22 and self.fork is not None and code in BY_NAME[self.fork].unread:
+                if code > TYPE_STREAM_LISTPACKS_3 and self.fork is not None and code in BY_NAME[self.fork].unread:
                     return decline()
                 self.read_record(code, &c, sink, selection)
             else:

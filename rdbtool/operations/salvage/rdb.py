@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool._codec.decode.decoder import ENDED, PAUSED, TOO_LARGE
 from rdbtool._codec.sinks.sizes import Sizes
 from rdbtool.core.errors import FormatError
+from rdbtool.core.rdb_types import code_of
 from rdbtool.model import Aux, Item, ResizeDb, SelectDb
 from rdbtool.operations.salvage.input import Lost
 from rdbtool.operations.salvage.rdb_heuristics import (
@@ -44,7 +45,8 @@ _PACKED: Final = frozenset(
     ("RDB104", "RDB106", "RDB201", "RDB202", "RDB203", "RDB204", "RDB205", "RDB206", "RDB207", "RDB211")
 )
 
-_AUX: Final = 0xFA
+_AUX: Final = code_of("AUX")
+_END: Final = bytes([code_of("EOF")])
 
 
 class Piece(NamedTuple):
@@ -164,7 +166,7 @@ class RdbSalvage:
         """Return the offset of the end mark that stopped a walk, -1 if none did."""
         if status == ENDED:
             return walker.view.at - 1 - self.form.trailer
-        is_mark = status != PAUSED and self.stock.read(walker.view.at, 1) == b"\xff"
+        is_mark = status != PAUSED and self.stock.read(walker.view.at, 1) == _END
         return walker.view.at if is_mark else -1
 
     def _is_final(self, end_at: int, status: int, place: Place) -> bool:
