@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.commands import COMMANDS, CONTAINERS, CommandRow
 from rdbtool.core.functions import script_digest
+from rdbtool.core.location import NOWHERE
 from rdbtool.core.products import KEYDB, Product
 from rdbtool.core.servers import DEFAULT, Rules, Since
 from rdbtool.engine.command_errors import ArityError, CommandError, UnknownCommandError
@@ -195,6 +196,11 @@ class Engine:
     def load_function(self, library: FunctionLibrary) -> None:
         """Put a function library of an RDB into the engine."""
         self.functions[library_name(library.code)] = library.code
+
+    @property
+    def libraries(self) -> list[FunctionLibrary]:
+        """The function libraries, as an RDB has them."""
+        return [FunctionLibrary(code, released=True, span=NOWHERE) for code in self.functions.values()]
 
     def record(self, key: bytes) -> KeyRecord | None:
         """Return a key of the current database as a record, None where there is none."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import InputError, RdbToolError, UnsupportedError, describe_error
-from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS
+from rdbtool.core.progress import Progress
+from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, ChecksumState
 from rdbtool.core.servers import COMMON_VERSION, find_release
 from rdbtool.model import Header
 from rdbtool.operations.convert.transfer import Transfer
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rdbtool.operations.repair.report import RepairOptions
-    from rdbtool.operations.salvage.input import Progress
     from rdbtool.writer.atomic.output import Output
 
 _MAGIC_SIZE: Final = 9
@@ -46,7 +46,7 @@ class PartRepair:
         self.name = stock.name
         self.form = form
         self.lost: list[Lost] = []
-        self.checksum = "none"
+        self.checksum: ChecksumState = "none"
         self._rdb: SalvagedRdb | None = None
         self._rdb_stop = 0
         self._keys = 0

@@ -14,6 +14,7 @@ from rdbtool._codec.decode.aof_scanner import ENDED, PAUSED, Scanner
 from rdbtool._codec.decode.aof_scanner import EXEC as EXEC_MARK
 from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import FormatError, RdbToolError
+from rdbtool.core.progress import Progress
 from rdbtool.operations.salvage.aof_ranges import Keep, encode, is_left_over, leave_out, name_record
 from rdbtool.operations.salvage.aof_unknown import Strangers
 from rdbtool.operations.salvage.input import Lost
@@ -24,7 +25,7 @@ from rdbtool.reader.open.windows import WindowStream
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rdbtool.operations.salvage.input import Progress, Stock, View
+    from rdbtool.operations.salvage.input import Stock, View
 
 #: Bytes before the damage in which the record before it is looked for.
 _BEFORE: Final = 1 << 16

@@ -10,13 +10,14 @@ executed on the way.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import FormatError, InputError, RdbToolError, UnsupportedError
 from rdbtool.core.findings import Finding, what_servers_do
 from rdbtool.core.products import Product
+from rdbtool.core.progress import Progress
 from rdbtool.core.servers import RulesChoice
 from rdbtool.engine.inference.least_server import MANIFEST, TIMES, UNNAMED, Needs
 from rdbtool.operations.validate.aof_commands import (
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from rdbtool.operations.validate.aof_replay import LiveReplay, Replayed
     from rdbtool.reader.rdb import RdbReader
 
-Progress = Callable[[int], object]
 
 #: What the engine says and is told of each name, or each part, here.
 _TOLD_ELSEWHERE: Final = frozenset({"CMD201", "CMD202", "CMD206"})
