@@ -19,13 +19,16 @@ HANDLERS: Final[dict[str, Handler]] = {}
 
 
 def command(name: str) -> Callable[[Handler], Handler]:
-    """Register a function as the execution of a command of the table. Raises ValueError for a name that has no row.
+    """Register a function as the execution of a command of the table.
 
+    Raises ValueError for a name that has no row, or a handler already (an ``inert`` command has one).
     It is called with the engine and the whole argv (``argv[0]`` is the name as written); it changes
     ``engine.db`` (the current database) or raises CommandError and then has changed nothing.
     """
     if name.encode() not in COMMANDS:
         raise ValueError(f"{name} has no row in the command table")
+    if name in HANDLERS:
+        raise ValueError(f"{name} has a handler already")
 
     def register(handler: Handler) -> Handler:
         HANDLERS[name] = handler

@@ -41,9 +41,11 @@ def test_handlers_stand_in_their_family():
         assert module == f"rdbtool.engine.commands.{COMMANDS[name.encode()].family}", name
 
 
-def test_a_handler_needs_a_row():
+def test_a_handler_needs_a_row_of_its_own():
     with pytest.raises(ValueError, match="FROB has no row"):
         command("FROB")
+    with pytest.raises(ValueError, match="GET has a handler already"):
+        command("GET")
 
 
 def test_the_table_is_whole_before_a_family_is_imported():
