@@ -29,6 +29,8 @@ def write_constants(target: Path) -> None:
     lines += ["", "cdef enum:"]
     lines += [f"    OP_{row.name} = {row.code}" for row in table.OPCODES]
     lines += ["", "cdef enum:"]
+    lines += [f"    SINCE_{row.name} = {row.since}" for row in (*table.VALUE_TYPES, *table.OPCODES)]
+    lines += ["", "cdef enum:"]
     lines += [f"    KIND_{kind.upper()} = {number}" for number, kind in enumerate(table.KINDS)]
     lines += [
         "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Span(NamedTuple):
@@ -15,6 +15,10 @@ class Span(NamedTuple):
     def size(self) -> int:
         """Number of bytes in the range."""
         return self.stop - self.start
+
+
+#: The range of what stands in no source.
+NOWHERE: Final = Span(-1, -1)
 
 
 class Where(NamedTuple):

@@ -1,7 +1,8 @@
 """Forks and products that write RDB files and AOFs of their own: how they are recognised.
 
 None of them names itself. An RDB file is recognised by aux fields that only one product writes, by opcodes of its own,
-or by a version in ``redis-ver`` that Redis never released; an AOF by commands that only one product has.
+or by a version in ``redis-ver`` that Redis never released; an AOF by commands that only one product has
+(``rdbtool.core.commands``).
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple, Protocol
+
+from rdbtool.core.rdb_types import WRITER_FIELDS, code_of, codes_of
 
 
 class Field(Protocol):
@@ -27,14 +30,13 @@ class Product(NamedTuple):
     """A product and what only it writes.
 
     ``base`` is the Redis whose behaviour it has where no version is named. ``aux`` are names of aux fields,
-    ``commands`` upper-case names of commands, ``opcodes`` RDB opcodes that are read here. ``unread`` are the numbers of
+    ``opcodes`` RDB opcodes that are read here. ``unread`` are the numbers of
     types and opcodes that mean something else in its files, or nothing that is known.
     """
 
     name: str
     base: str
     aux: frozenset[bytes] = frozenset()
-    commands: frozenset[bytes] = frozenset()
     opcodes: frozenset[int] = frozenset()
     unread: range = range(0)
 
@@ -43,18 +45,14 @@ KEYDB: Final = Product(
     "KeyDB",
     "redis-6.2",
     aux=frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"repl-masters"}),
-    commands=frozenset({
-        b"EXPDEL", b"EXPIREMEMBER", b"EXPIREMEMBERAT", b"KEYDB.CRON", b"KEYDB.HRENAME", b"KEYDB.MEXISTS",
-        b"KEYDB.MVCCRESTORE", b"KEYDB.NHGET", b"KEYDB.NHSET", b"LFENCE", b"PEXPIREMEMBERAT", b"RREPLAY",
-    }),
-)  # fmt: skip
+)
 
 DRAGONFLY: Final = Product(
     "Dragonfly",
     "redis-7.2",
     aux=frozenset({b"df-ver", b"search-index", b"search-synonyms", b"shard-count", b"shard-id", b"table-mem"}),
     # Its own types begin where those that it shares with Redis end, and its opcodes reach up to 224.
-    unread=range(22, 225),
+    unread=range(code_of("STREAM_LISTPACKS_3") + 1, 225),
 )
 
 REDIS_ENTERPRISE: Final = Product(
@@ -64,7 +62,7 @@ REDIS_ENTERPRISE: Final = Product(
         b"big-ram-overhead", b"big-used-data", b"big-used-disk", b"big-used-ram", b"bigdb-disk-keys",
         b"bigdb-ram-keys",
     }),
-    opcodes=frozenset({107, 121}),
+    opcodes=codes_of("RAM_LRU", "SLOT_NUM"),
     # Reserved for it. No others: they are letters, on which reading often comes to lie behind damage.
     unread=range(101, 103),
 )  # fmt: skip
@@ -73,10 +71,9 @@ REDIS_ON_WINDOWS: Final = Product("Redis on Windows", "redis-3.2")
 
 PRODUCTS: Final = (KEYDB, DRAGONFLY, REDIS_ENTERPRISE, REDIS_ON_WINDOWS)
 
-#: A product by its name, and the one that an aux field's name, a command's upper-case name, or an opcode gives away.
+#: A product by its name, and the one that an aux field's name or an opcode gives away.
 BY_NAME: Final = {product.name: product for product in PRODUCTS}
 BY_AUX: Final = {name: product for product in PRODUCTS for name in product.aux}
-BY_COMMAND: Final = {name: product for product in PRODUCTS for name in product.commands}
 BY_OPCODE: Final = {code: product for product in PRODUCTS for code in product.opcodes}
 
 #: Releases of KeyDB whose major and minor number Redis never had.
@@ -100,19 +97,17 @@ def product_of_version(text: bytes) -> Product | None:
     return KEYDB if (major, minor) in _KEYDB_VERSIONS else None
 
 
-def product_of(
-    aux: Iterable[Field] = (), *, opcodes: Iterable[int] = (), commands: Iterable[bytes] = ()
-) -> Product | None:
-    """Return the product that wrote a file, None where nothing gives one away.
+def product_of_aux(key: bytes, value: bytes) -> Product | None:
+    """Return the product that an aux field gives away, None for none."""
+    return product_of_version(value) if key == WRITER_FIELDS["redis"] else BY_AUX.get(key)
 
-    ``aux`` are its aux fields, ``opcodes`` the numbers of its opcodes, ``commands`` the upper-case names of its
-    commands. Opcodes and commands count most, then the names of aux fields, then a version.
+
+def product_of(aux: Iterable[Field]) -> Product | None:
+    """Return the product that wrote a file with these aux fields, None where nothing gives one away.
+
+    The names of the fields count more than a version.
     """
-    found = [
-        *(BY_OPCODE.get(code) for code in opcodes),
-        *(BY_COMMAND.get(name) for name in commands),
-    ]
     fields = list(aux)
-    found += [BY_AUX.get(field.key) for field in fields]
-    found += [product_of_version(field.value) for field in fields if field.key == b"redis-ver"]
+    found = [BY_AUX.get(field.key) for field in fields]
+    found += [product_of_aux(field.key, field.value) for field in fields]
     return next((product for product in found if product is not None), None)

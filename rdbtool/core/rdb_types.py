@@ -12,7 +12,7 @@ tested on specimens built by hand, not on files that a server wrote.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 REDIS: Final = "REDIS"
 VALKEY: Final = "VALKEY"
@@ -25,6 +25,10 @@ VERSIONS: Final[dict[str, tuple[int, int]]] = {REDIS: (1, 15), VALKEY: (80, 80)}
 
 #: The first RDB version that ends with a CRC-64.
 CHECKSUM_SINCE: Final = 5
+
+#: What is known of the checksum of an RDB file: ``disabled`` when it was saved, ``none``: its version has none,
+#: ``unread``: the end was not reached, or bytes before it were lost.
+ChecksumState = Literal["correct", "wrong", "disabled", "none", "unread"]
 
 #: Field expiries above this are refused by servers (2**48 - 1 ms).
 MAX_FIELD_EXPIRE_MS: Final = (1 << 48) - 1
@@ -138,13 +142,46 @@ SCRIPT_AUX: Final = b"lua"
 #: Aux fields in which an RDB says whether it is one of its own or part of an AOF.
 ROLE_AUX: Final = frozenset({b"aof-base", b"aof-preamble"})
 
+#: The aux field in which a server names itself, by family.
+WRITER_FIELDS: Final = {"redis": b"redis-ver", "valkey": b"valkey-ver"}
+
 #: Aux fields that say who wrote an RDB, and so how it is read.
-WRITER_AUX: Final = frozenset({b"redis-ver", b"valkey-ver", b"redis-bits"})
+WRITER_AUX: Final = frozenset({*WRITER_FIELDS.values(), b"redis-bits"})
 
 KINDS: Final[tuple[str, ...]] = ("string", "list", "set", "zset", "hash", "stream", "module", "array")
 
 #: Names that people bring from other tools.
 KIND_ALIASES: Final[dict[str, str]] = {"str": "string", "sortedset": "zset", "sorted-set": "zset"}
+
+
+def checksum_state(version: int, stored: int | None, *, is_wrong: bool) -> ChecksumState:
+    """Return the state of the checksum of a file: ``stored`` is what it says, None where that was not reached."""
+    if version < CHECKSUM_SINCE:
+        return "none"
+    if is_wrong:
+        return "wrong"
+    if stored is None:
+        return "unread"
+    return "correct" if stored else "disabled"
+
+
+_CODES: Final = {row.name: row.code for row in VALUE_TYPES} | {row.name: row.code for row in OPCODES}
+_SINCE: Final = {row.name: row.since for row in VALUE_TYPES} | {row.name: row.since for row in OPCODES}
+
+
+def code_of(name: str) -> int:
+    """Return the number of a value type or an opcode."""
+    return _CODES[name]
+
+
+def codes_of(*names: str) -> frozenset[int]:
+    """Return the numbers of value types or opcodes."""
+    return frozenset(map(code_of, names))
+
+
+def since_of(name: str) -> int:
+    """Return the RDB version that introduced a value type or an opcode."""
+    return _SINCE[name]
 
 
 def value_types(magic: str) -> dict[int, ValueType]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple, Protocol, Self
 
 from rdbtool.core.products import Field, Product, product_of
-from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS
+from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, WRITER_FIELDS
 
 #: Major and minor number.
 Release = tuple[int, int]
@@ -29,9 +29,8 @@ RELEASES: Final[dict[str, dict[Release, int]]] = {
 #: The newest RDB version that both families read: Valkey began as Redis 7.2.
 COMMON_VERSION: Final = 11
 
-#: The aux field in which a server names itself, by family.
-WRITER_FIELDS: Final = {"redis": b"redis-ver", "valkey": b"valkey-ver"}
-_FAMILIES: Final = {field: family for family, field in WRITER_FIELDS.items()}
+#: The family that an aux field names.
+FAMILY_BY_FIELD: Final = {field: family for family, field in WRITER_FIELDS.items()}
 
 _NAME: Final = re.compile(r"(redis|valkey)-(\d{1,3})(?:\.(\d{1,3}))?((?:\.\d{1,5})*)(?:-[a-z0-9.]+)?")
 _VERSION: Final = re.compile(r"(\d{1,5})\.(\d{1,5})(?![0-9])")
@@ -41,6 +40,17 @@ _UNRELEASED: Final = 255
 
 #: Characters of a version that are shown.
 _SHOWN: Final = 40
+
+
+class Since(NamedTuple):
+    """What came with a release: ``name`` says what, such as ``XADD KEEPREF``.
+
+    ``redis`` and ``valkey`` are the first releases of each family that have it, None where none has.
+    """
+
+    name: str
+    redis: Release | None
+    valkey: Release | None = (7, 2)
 
 
 class Rules(NamedTuple):
@@ -130,6 +140,9 @@ class Rules(NamedTuple):
 #: What applies where nothing tells which server wrote a source.
 DEFAULT: Final = Rules("redis", 7, 2)
 
+#: Modules that became a part of servers, by the type's name in files: what their values are, and since which release.
+BUILT_IN: Final = {"vectorset": Since("a vector set", (8, 0), None)}
+
 #: The first servers whose AOF is a directory of parts, and has times.
 FIRST_WITH_PARTS: Final = Rules("redis", 7, 0)
 
@@ -165,6 +178,14 @@ def release_since(family: str, since: Release | None) -> Rules | None:
     if since is None:
         return None
     return next((Rules(family, *release) for release in RELEASES[family] if release >= since), None)
+
+
+def first_with(since: Since) -> Rules:
+    """Return the first server, of Redis where both have it, that has something. Raises ValueError where none has."""
+    for family, release in (("redis", since.redis), ("valkey", since.valkey)):
+        if release is not None:
+            return Rules(family, *release)
+    raise ValueError(f"no server has {since.name}")
 
 
 # ---- who wrote a file ------------------------------------------------------------------------------------------
@@ -250,7 +271,7 @@ def writer_of(aux: Iterable[Field]) -> Writer | None:
     """Return the server that the aux fields name, None where they name none."""
     fields = list(aux)
     for field in fields:
-        family = _FAMILIES.get(field.key.lower())
+        family = FAMILY_BY_FIELD.get(field.key.lower())
         if family is not None:
             shown = field.value[:_SHOWN].decode("ascii", "backslashreplace")
             product = product_of(fields)

@@ -7,10 +7,11 @@ reads an RDB does not wait for it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
 from rdbtool.core.errors import PlaceError
+from rdbtool.core.progress import Progress
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.rdb import RdbReader
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     #: An open RDB, open JSON lines, or a log that was replayed.
     KeySource = RdbReader | JsonlReader | ReplayedLog
 
-Progress = Callable[[int], object]
 Target = str | os.PathLike[str] | bytes | BinaryIO
 
 

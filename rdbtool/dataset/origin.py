@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeVar
 
 from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
-from rdbtool.core.location import Span
+from rdbtool.core.location import NOWHERE
+from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import SCRIPT_AUX
 from rdbtool.model import Aux, Header, Item, KeyRecord
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 #: Numbers of keys, and of keys with an expiry, by db.
 Sizes = dict[int, tuple[int, int]]
-Progress = Callable[[int], object]
 _T = TypeVar("_T", Aux, Item | KeyRecord)
 
 #: A state that commands led to is not the one that a replica had at this place of its master's stream.
@@ -73,7 +73,7 @@ def play(items: list[_T], role: Role) -> None:
             if item.key in said:
                 items[index] = item._replace(value=said[item.key])
                 missing.pop(item.key, None)
-    added = [Aux(key, value, Span(-1, -1)) for key, value in missing.items()]
+    added = [Aux(key, value, NOWHERE) for key, value in missing.items()]
     items[last:last] = added
 
 

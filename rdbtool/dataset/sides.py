@@ -11,11 +11,12 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from rdbtool.core.errors import InputError
+from rdbtool.core.progress import Progress
 from rdbtool.dataset.keys import size_of
 from rdbtool.dataset.origin import names_version, origin_of_log
 from rdbtool.io.source import STANDARD_INPUT
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from rdbtool.reader.rdb import RdbReader
 
 Origin = str | os.PathLike[str] | bytes
-Progress = Callable[[int], object]
 _Identity = tuple[int, int, int, int]
 
 _STANDARD_INPUT: Final = 0

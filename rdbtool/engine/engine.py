@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from rdbtool.core.commands import COMMANDS, CONTAINERS, CommandRow
 from rdbtool.core.functions import script_digest
+from rdbtool.core.location import NOWHERE
 from rdbtool.core.products import KEYDB, Product
-from rdbtool.core.servers import DEFAULT, Rules
+from rdbtool.core.servers import DEFAULT, Rules, Since
 from rdbtool.engine.command_errors import ArityError, CommandError, UnknownCommandError
 from rdbtool.engine.inference.least_server import UnmetNeedError
-from rdbtool.engine.inference.release_words import WORDS, Since
+from rdbtool.engine.inference.release_words import WORDS
 from rdbtool.engine.keyspace import Db
 from rdbtool.engine.libraries import library_name
-from rdbtool.engine.table import COMMANDS, CONTAINERS, Command, load_families
+from rdbtool.engine.table import HANDLERS, load_families
 from rdbtool.engine.values import HashData, SetData, ZSetData
 from rdbtool.model import FunctionLibrary, KeyRecord
 
@@ -97,7 +99,7 @@ class Engine:
         oldest = None if self.least is None else self.least.get(server.family)
         return oldest is not None and server >= oldest
 
-    def check_known(self, row: Command) -> None:
+    def check_known(self, row: CommandRow) -> None:
         """Raise UnknownCommandError where the server does not have a command; see ``knows``."""
         if row.is_of_servers and not self.has(row.since):
             raise UnknownCommandError(f"ERR unknown command '{row.name.lower()}' on {self.rules}")
@@ -126,19 +128,19 @@ class Engine:
             self.check_known(row)
         if len(argv) < abs(row.arity):
             raise ArityError(f"ERR wrong number of arguments for '{row.name.lower()}' command")
-        row.handler(self, argv)
+        HANDLERS[row.name](self, argv)
 
     @staticmethod
-    def find(argv: Sequence[bytes]) -> Command:
-        """Return the row of a command. Raises UnknownCommandError."""
+    def find(argv: Sequence[bytes]) -> CommandRow:
+        """Return the row of a command that the engine executes. Raises UnknownCommandError."""
         row = COMMANDS.get(argv[0])
-        if row is not None:
+        if row is not None and row.name in HANDLERS:
             return row
         name = argv[0].upper()
         if name in CONTAINERS:
             name += b" " + argv[1].upper() if len(argv) > 1 else b""
         row = COMMANDS.get(name)
-        if row is None:
+        if row is None or row.name not in HANDLERS:
             raise UnknownCommandError(f"ERR unknown command '{name.decode('utf-8', 'backslashreplace')}'")
         return row
 
@@ -194,6 +196,11 @@ class Engine:
     def load_function(self, library: FunctionLibrary) -> None:
         """Put a function library of an RDB into the engine."""
         self.functions[library_name(library.code)] = library.code
+
+    @property
+    def libraries(self) -> list[FunctionLibrary]:
+        """The function libraries, as an RDB has them."""
+        return [FunctionLibrary(code, released=True, span=NOWHERE) for code in self.functions.values()]
 
     def record(self, key: bytes) -> KeyRecord | None:
         """Return a key of the current database as a record, None where there is none."""

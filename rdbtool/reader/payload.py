@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from rdbtool._codec.filters.selection import Selection
 from rdbtool.core.errors import FormatError, UnsupportedError
 from rdbtool.core.location import Where
-from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, value_types
+from rdbtool.core.rdb_types import CHECKSUM_SINCE, REDIS, VALKEY, VERSIONS, code_of, codes_of, since_of, value_types
 from rdbtool.core.servers import COMMON_VERSION, Rules
 from rdbtool.io.crc64 import crc64
 from rdbtool.model import KeyRecord
@@ -28,7 +28,7 @@ FOOTER_SIZE: Final = 10
 _OLDEST: Final = 6
 
 #: Below this version an RDB has no checksum, which makes a reader suspicious of newer types; a payload always has one.
-_LEAST_HEADER: Final = 5
+_LEAST_HEADER: Final = CHECKSUM_SINCE
 
 #: No checksum, at the end of a file.
 _CHECKSUM_SIZE: Final = 8
@@ -36,14 +36,15 @@ _CHECKSUM_SIZE: Final = 8
 #: What was read from a source that had its own limits may be of any size.
 _ANY_SIZE: Final = 1 << 62
 
-_KEY_META: Final = 243
-_KEY_META_SINCE: Final = 13
+_KEY_META: Final = code_of("KEY_META")
+_KEY_META_SINCE: Final = since_of("KEY_META")
+_SELECTDB, _EXPIRE_MS, _END = (bytes([code_of(name)]) for name in ("SELECTDB", "EXPIRETIME_MS", "EOF"))
 
 #: Hashes that refer to a template which stands elsewhere in a file.
-_REFERENCES: Final = frozenset({30, 32})
+_REFERENCES: Final = codes_of("HASH_TEMPLATE_LISTPACK_REF", "HASH_TEMPLATE_ARRAY_REF")
 
 #: In a payload of RDB 11 or older, Valkey 9 takes no type from here on.
-_VALKEY_FOREIGN: Final = 22
+_VALKEY_FOREIGN: Final = code_of("HASH_METADATA_PRE_GA")
 
 
 class FooterError(FormatError):
@@ -136,12 +137,12 @@ def feed_payload(payload: bytes, sink: Sink, *, db: int, key: bytes, expire_at_m
     file = b"".join(
         (
             b"VALKEY%03d" % version if magic == VALKEY else b"REDIS%04d" % max(version, _LEAST_HEADER),
-            b"\xfe" + _length(db),
-            b"" if expire_at_ms is None else b"\xfc" + expire_at_ms.to_bytes(8, "little", signed=True),
+            _SELECTDB + _length(db),
+            b"" if expire_at_ms is None else _EXPIRE_MS + expire_at_ms.to_bytes(8, "little", signed=True),
             body[: type_at + 1],
             _length(len(key)) + key,
             body[type_at + 1 : -FOOTER_SIZE],
-            b"\xff" + bytes(_CHECKSUM_SIZE),
+            _END + bytes(_CHECKSUM_SIZE),
         )
     )
     with open_rdb(file, name="payload", max_inflate=_ANY_SIZE) as reader:

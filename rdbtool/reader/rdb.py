@@ -9,7 +9,7 @@ did not (a slow path, counted in ``fallbacks``), its record goes to the same sin
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self
 
@@ -18,6 +18,7 @@ from rdbtool._codec.decode.window import Window, WindowLimitError
 from rdbtool._codec.sinks.records import Records
 from rdbtool.core.errors import FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
 from rdbtool.core.products import BY_NAME, Product
+from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import BACKENDS, DEFAULT_MAX_INFLATE
 from rdbtool.core.servers import RulesChoice, choose_rules
 from rdbtool.io.source import Source, open_source
@@ -48,6 +49,31 @@ class Totals(NamedTuple):
     selected: int
     by_kind: dict[str, int]
     by_db: dict[int, tuple[int, int]]
+
+
+class TotalsCounter:
+    """Counts records: ``totals`` has the numbers. ``keys`` counts all records, ``selected`` those that were taken."""
+
+    def __init__(self) -> None:
+        self.keys = 0
+        self.selected = 0
+        self._expires = 0
+        self._by_kind: dict[str, int] = {}
+        self._by_db: dict[int, tuple[int, int]] = {}
+
+    def add(self, record: KeyRecord) -> None:
+        """Count a record."""
+        expires = record.expire_at_ms is not None
+        self.keys += 1
+        self._expires += expires
+        self._by_kind[record.kind] = self._by_kind.get(record.kind, 0) + 1
+        keys, expiring = self._by_db.get(record.db, (0, 0))
+        self._by_db[record.db] = keys + 1, expiring + expires
+
+    @property
+    def totals(self) -> Totals:
+        """What was counted so far."""
+        return Totals(self.keys, self._expires, self.selected, dict(self._by_kind), dict(self._by_db))
 
 
 class RdbReader:
@@ -116,9 +142,7 @@ class RdbReader:
         by_kind, by_db = self._decoder.counts()
         return Totals(self._decoder.keys, self._decoder.expires, self._selected, by_kind, by_db)
 
-    def feed(
-        self, sink: Sink, *, selection: Selection | None = None, progress: Callable[[int], object] | None = None
-    ) -> Totals:
+    def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
         """Drive ``sink`` over the rest of the file and return what was read.
 
         The sink hears records that ``selection`` takes, each whole or not at all, in the order of the
@@ -131,15 +155,13 @@ class RdbReader:
         return self.totals
 
     def items(
-        self, *, selection: Selection | None = None, progress: Callable[[int], object] | None = None
+        self, *, selection: Selection | None = None, progress: Progress | None = None
     ) -> Iterator[Item | KeyRecord]:
         """Yield everything that stands in the file, in its order, from the header to the end mark."""
         yield self.header
         yield from self._collect(Records(_BATCH, items=True), selection, progress)
 
-    def records(
-        self, *, selection: Selection | None = None, progress: Callable[[int], object] | None = None
-    ) -> Iterator[KeyRecord]:
+    def records(self, *, selection: Selection | None = None, progress: Progress | None = None) -> Iterator[KeyRecord]:
         """Yield the key records that ``selection`` takes, in the order of the file."""
         return self._collect(Records(_BATCH), selection, progress)  # type: ignore[return-value]  # no items were asked for
 
@@ -181,7 +203,7 @@ class RdbReader:
         self.close()
 
     def _collect(
-        self, sink: Records, selection: Selection | None, progress: Callable[[int], object] | None
+        self, sink: Records, selection: Selection | None, progress: Progress | None
     ) -> Iterator[Item | KeyRecord]:
         self._decoder.announce(sink)
         failure: RdbToolError | None = None
@@ -196,7 +218,7 @@ class RdbReader:
             if failure is not None:
                 raise failure
 
-    def _advance(self, sink: Sink, selection: Selection | None, progress: Callable[[int], object] | None) -> bool:
+    def _advance(self, sink: Sink, selection: Selection | None, progress: Progress | None) -> bool:
         """Go on until the sink is full or the file ends; return True at the end."""
         taken = 0 if selection is None else selection.taken
         keys = self._decoder.keys

@@ -15,6 +15,7 @@ from rdbtool._codec.encode.resp import LONGEST_ARGUMENT, Resp
 from rdbtool._codec.filters.drop import Drop
 from rdbtool._codec.filters.target import Fit
 from rdbtool.core.errors import Loss, RdbToolError
+from rdbtool.core.progress import Progress
 from rdbtool.core.servers import server_of
 from rdbtool.operations.convert.omissions import Door
 from rdbtool.reader.rdb import RdbReader
@@ -41,7 +42,7 @@ def write_commands(
     form: Format,
     *,
     selection: Selection | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Progress | None = None,
     largest: int = LONGEST_ARGUMENT,
 ) -> Dumped:
     """Write commands for the keys that ``selection`` takes, in the form ``resp``; see ``write_keys``.
@@ -63,7 +64,7 @@ class _Commands:
         self.target = form.target
         self.door = Door(form.leaving.without("aux"))
 
-    def run(self, selection: Selection | None, progress: Callable[[int], object] | None) -> Dumped:
+    def run(self, selection: Selection | None, progress: Progress | None) -> Dumped:
         form = self.form
         is_stored = isinstance(self.reader, RdbReader) and "groups" not in form.leaving.parts
         if self.target is None and form.restore and not is_stored:

@@ -14,6 +14,7 @@ from typing import Final
 
 from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.encode.resp import Resp
+from rdbtool._codec.filters.capabilities import able_to_execute
 from rdbtool._codec.filters.target import Fit
 from rdbtool._codec.replay_record import feed_record
 from rdbtool.core.errors import InputError, LossError
@@ -30,12 +31,6 @@ Write = Callable[[bytes], object]
 
 #: Parts that no edit reaches.
 _ANEW: Final = frozenset({"type", "metadata", "repeats", "producers", "module", "member_expires"})
-
-#: The first releases with functions.
-_FUNCTIONS: Final = (7, 0)
-
-#: The first release that can create a consumer that owns nothing.
-_BARE_CONSUMERS: Final = (6, 2)
 
 
 def write_commands(comparison: Comparison, write: Write) -> None:
@@ -68,7 +63,7 @@ class Commands:
 
     def put_libraries(self, items: list[ItemDifference]) -> None:
         """Delete and load function libraries; a server of the second data set that has none needs no word."""
-        if not self._server.has(_FUNCTIONS):
+        if not able_to_execute(self._server).functions:
             return
         if any(item.name in {item.before, item.after} for item in items):
             raise InputError(
@@ -117,7 +112,7 @@ class Commands:
     def _expiry_of(self, record: KeyRecord) -> Words:
         if record.expire_at_ms is None:
             return [b"PERSIST", record.key]
-        if self._server.has((2, 6)):
+        if able_to_execute(self._server).milliseconds:
             return [b"PEXPIREAT", record.key, b"%d" % record.expire_at_ms]
         return [b"EXPIREAT", record.key, b"%d" % -(-record.expire_at_ms // 1000)]
 
@@ -212,4 +207,6 @@ def _is_beyond_words(group: StreamGroup, ids: set[StreamID], server: Rules) -> b
     owners = {entry.consumer for entry in group.pending}
     if None in owners or not ids.issuperset(entry.id for entry in group.pending):
         return True
-    return not server.has(_BARE_CONSUMERS) and any(consumer.name not in owners for consumer in group.consumers)
+    return not able_to_execute(server).bare_consumers and any(
+        consumer.name not in owners for consumer in group.consumers
+    )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from rdbtool.core.errors import RdbToolError
+from rdbtool.core.progress import Progress
 from rdbtool.operations.convert.omissions import Door, Leaving, Left
 from rdbtool.report.formats import DEFAULT_ESCAPES, Dumped, Format
 
@@ -32,7 +33,7 @@ def write_keys(
     form: Format,
     *,
     selection: Selection | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Progress | None = None,
 ) -> Dumped:
     """Write the keys that ``selection`` takes. Raises what the reader and the output raise.
 

@@ -14,6 +14,7 @@ from rdbtool._codec.filters.target import Fit
 from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool._codec.sink import Null
 from rdbtool.core.errors import Loss
+from rdbtool.core.progress import Progress
 from rdbtool.model import Header, Item, KeyRecord
 from rdbtool.writer.targets import Target
 
@@ -39,7 +40,7 @@ class Feeding(Protocol):
         sink: Sink,
         *,
         selection: Selection | None = None,
-        progress: Callable[[int], object] | None = None,
+        progress: Progress | None = None,
     ) -> object:
         """Tell ``sink`` of everything that the source has."""
 
@@ -70,7 +71,7 @@ def write_rdb(
     allow_loss: bool = False,
     sizes: Mapping[int, tuple[int, int]] | None = None,
     selection: Selection | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Progress | None = None,
 ) -> Written:
     """Write a whole RDB of ``source`` for ``target``, handing its bytes to ``write``.
 

@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 import pytest
 
+from rdbtool.core.commands import PRODUCT_BY_COMMAND
 from rdbtool.core.products import (
+    BY_OPCODE,
     DRAGONFLY,
     KEYDB,
     PRODUCTS,
@@ -59,12 +61,13 @@ def test_aux_fields_name_a_product(name, product):
 
 
 def test_opcodes_and_commands_name_a_product():
-    assert product_of(opcodes=[254, 121]) is REDIS_ENTERPRISE
-    assert product_of(commands=[b"SET", b"RREPLAY"]) is KEYDB
-    assert product_of(opcodes=[254], commands=[b"SET"]) is None
+    assert BY_OPCODE[121] is REDIS_ENTERPRISE
+    assert 254 not in BY_OPCODE
+    assert PRODUCT_BY_COMMAND[b"RREPLAY"] is KEYDB
+    assert b"SET" not in PRODUCT_BY_COMMAND
 
 
 def test_nothing_names_two_products():
-    for names in ("aux", "commands", "opcodes"):
+    for names in ("aux", "opcodes"):
         rows = [getattr(product, names) for product in PRODUCTS]
         assert sum(map(len, rows)) == len(frozenset().union(*rows))

@@ -9,10 +9,8 @@ import pytest
 from aof.logs import LOGS, command, name_of, parse, sets, write_log
 from aof.test_fixtures import files_of, resp_of
 
+from rdbtool.core.commands import CONTAINERS
 from rdbtool.core.servers import Rules
-from rdbtool.engine.table import CONTAINERS as TABLE
-from rdbtool.engine.table import load_families
-from rdbtool.operations.validate.aof_commands import CONTAINERS
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import KEPT, Checks
 from rdbtool.reader.aof.command_stats import Uses
@@ -192,7 +190,7 @@ def counted(path):
 @pytest.mark.parametrize("path", LOGS, ids=name_of)
 def test_names_are_counted_as_they_are(path, backend, way):
     reader = open_aof(path, backend=backend)
-    reader.uses = Uses(CONTAINERS, frozenset())
+    reader.uses = Uses()
     rows = list(reader.commands()) if way == "commands" else [None] * reader.check()
     assert reader.count == len(rows) > 0
     shown = {
@@ -206,11 +204,6 @@ def test_names_are_counted_as_they_are(path, backend, way):
             tuple(use.most),
         }
         break
-
-
-def test_the_containers_are_those_of_the_table():
-    load_families()
-    assert CONTAINERS == TABLE
 
 
 @pytest.mark.parametrize("count", [300, 2_500])

@@ -21,7 +21,7 @@ from rdbtool._codec.decode.window import WindowLimitError
 from rdbtool.model.items import (
     Aux, End, FunctionLibrary, HashTemplate, ModuleAux, ProductOpcode, ResizeDb, SelectDb, SlotImport, SlotInfo
 )
-from rdbtool.core.products import BY_AUX, BY_NAME, BY_OPCODE, KEYDB, product_of_version
+from rdbtool.core.products import BY_NAME, BY_OPCODE, KEYDB, product_of_aux
 from rdbtool.core.rdb_types import (
     KINDS, MEMBER_EXPIRY_AUX, MEMBER_EXPIRY_KINDS, MEMBER_EXPIRY_VERSION, OPCODES, REDIS, VALUE_TYPES, VERSIONS
 )
@@ -221,7 +221,7 @@ cdef class Decoder:
             if self.since[code] == UNKNOWN or (self.version < CHECKSUM_SINCE and self.since[code] > self.version):
                 return decline()
             if self.kind_of[code] != UNKNOWN:
-                if code >= 22 and self.fork is not None and code in BY_NAME[self.fork].unread:
+                if code > TYPE_STREAM_LISTPACKS_3 and self.fork is not None and code in BY_NAME[self.fork].unread:
                     return decline()
                 self.read_record(code, &c, sink, selection)
             else:
@@ -291,7 +291,7 @@ cdef class Decoder:
             key = (<char *>text.p)[:text.size]
             item = Aux(key, (<char *>other.p)[:other.size], self.window.span(at, c.p))
             if self.fork is None:
-                product = product_of_version(item.value) if key == b"redis-ver" else BY_AUX.get(key)
+                product = product_of_aux(key, item.value)
                 if product is not None:
                     self.fork = product.name
         elif code == OP_FUNCTION2:

@@ -25,13 +25,13 @@ cdef enum:
     PLAIN = 1                   # containers of type 18
     PACKED = 2
     # RDB versions that brought an encoding (format A2).
-    PACKS = 2
-    HASH_ZIPLISTS = 4
+    PACKS = SINCE_SET_INTSET
+    HASH_ZIPLISTS = SINCE_HASH_ZIPLIST
     ALL_ZIPLIST_NUMBERS = 6
-    QUICKLISTS = 7
-    BINARY_SCORES = 8
-    LISTPACKS = 10
-    SET_LISTPACKS = 11
+    QUICKLISTS = SINCE_LIST_QUICKLIST
+    BINARY_SCORES = SINCE_ZSET_2
+    LISTPACKS = SINCE_HASH_LISTPACK
+    SET_LISTPACKS = SINCE_SET_LISTPACK
 
 
 cdef int by_number(const void *left, const void *right) noexcept nogil:

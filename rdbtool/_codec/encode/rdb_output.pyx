@@ -14,7 +14,7 @@ from rdbtool.core.rdb_types import VERSIONS
 include "../_types.pxi"
 
 cdef enum:
-    TABLE_SIZES = 7             # RDB version that brought them
+    TABLE_SIZES = SINCE_RESIZEDB    # RDB version that brought them
 
 #: Aux fields that tell table sizes: wrong where others are announced.
 cdef frozenset SIZE_AUX = frozenset({b"slot-info"})

@@ -21,10 +21,10 @@ cdef enum:
     COUNT_AT = 6                # where it stands in the listpack
     SAME_FIELDS = 2
     # RDB versions that brought a form of streams.
-    COUNTERS = 10
-    ACTIVE_TIMES = 11
-    IDEMPOTENCY = 13
-    UNOWNED = 14
+    COUNTERS = SINCE_STREAM_LISTPACKS_2
+    ACTIVE_TIMES = SINCE_STREAM_LISTPACKS_3
+    IDEMPOTENCY = SINCE_STREAM_LISTPACKS_4
+    UNOWNED = SINCE_STREAM_LISTPACKS_5
 
 cdef uint64_t UNKNOWN = <uint64_t>-1
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-from rdbtool.core.rdb_types import MAX_FIELD_EXPIRE_MS, REDIS, VALKEY
-from rdbtool.core.servers import COMMON_VERSION, Release, Rules
+from rdbtool.core.rdb_types import MAX_FIELD_EXPIRE_MS, REDIS, VALKEY, since_of
+from rdbtool.core.servers import BUILT_IN, COMMON_VERSION, Rules, first_with
 
 #: The RDB version whose forms Valkey's own numbering has.
 VALKEY_LEVEL: Final = COMMON_VERSION
@@ -18,15 +18,11 @@ VALKEY_LEVEL: Final = COMMON_VERSION
 _NO_EXPIRY: Final = -1
 _ANY_EXPIRY: Final = (1 << 63) - 1
 
+#: The RDB versions of the releases that keep scripts in aux fields, Redis 4.0 to 6.2. Later ones pass over them.
+_SCRIPT_VERSIONS: Final = range(8, 10)
+
 #: The commands of Redis keep a quarter of what its files can hold.
 _LAST_OF_COMMANDS: Final = MAX_FIELD_EXPIRE_MS >> 2
-
-
-#: Modules that are a part of the server, by their name in files: since which release of Redis, and of Valkey.
-_CORE: Final[dict[str, tuple[Release, Release | None]]] = {"vectorset": ((8, 0), None)}
-
-#: What their values are.
-_CORE_VALUES: Final = {"vectorset": "a vector set"}
 
 
 class ModuleNeed(NamedTuple):
@@ -42,13 +38,14 @@ def need_module(module: str, what: str, server: Rules | None, origin: str | None
     ``server`` None: none was named. ``origin`` is the family of the server that the data comes from, None: unknown.
     """
     name = module.rstrip("\0")
-    if name in _CORE:
-        since = _CORE[name]
+    since = BUILT_IN.get(name)
+    if since is not None:
         if server is None:
-            return ModuleNeed(f"{_CORE_VALUES[name]}, which needs Redis {since[0][0]}.{since[0][1]}", "note")
-        if server.has(*since):
+            family, major, minor = first_with(since)
+            return ModuleNeed(f"{since.name}, which needs {family.capitalize()} {major}.{minor}", "note")
+        if server.has(since.redis, since.valkey):
             return ModuleNeed("", None)
-        return ModuleNeed(f"{_CORE_VALUES[name]}, which {server} does not have", "loss")
+        return ModuleNeed(f"{since.name}, which {server} does not have", "loss")
     if server is not None and origin is not None and server.family != origin:
         return ModuleNeed(f"{what} of the module {name} of {origin.capitalize()}", "loss")
     return ModuleNeed(f"{what} that needs the module {name}", "note")
@@ -86,31 +83,30 @@ def able_to_store(magic: str, version: int) -> Able:
     """Return what a snapshot of a version holds."""
     valkey = magic == VALKEY
     level = VALKEY_LEVEL if valkey else version
-    last = _ANY_EXPIRY if valkey else MAX_FIELD_EXPIRE_MS if level >= 12 else _NO_EXPIRY
+    last = _ANY_EXPIRY if valkey else MAX_FIELD_EXPIRE_MS if level >= since_of("HASH_METADATA") else _NO_EXPIRY
     return Able(
-        aux=level >= 7,
-        # Redis 7.0 and later, and Valkey, pass over the field.
-        scripts=level in {8, 9},
-        functions=level >= 10,
-        module_aux=level >= 9,
-        slot_sizes=level >= 12,
+        aux=level >= since_of("AUX"),
+        scripts=level in _SCRIPT_VERSIONS,
+        functions=level >= since_of("FUNCTION2"),
+        module_aux=level >= since_of("MODULE_AUX"),
+        slot_sizes=level >= since_of("SLOT_INFO"),
         slot_imports=valkey,
-        milliseconds=level >= 3,
+        milliseconds=level >= since_of("EXPIRETIME_MS"),
         any_second=False,
-        eviction=level >= 9,
-        meta=magic == REDIS and level >= 13,
-        modules=level >= 8,
-        streams=level >= 9,
-        arrays=level >= 14,
+        eviction=level >= since_of("IDLE"),
+        meta=magic == REDIS and level >= since_of("KEY_META"),
+        modules=level >= since_of("MODULE_2"),
+        streams=level >= since_of("STREAM_LISTPACKS"),
+        arrays=level >= since_of("ARRAY"),
         signed_zeros=True,
         last_field_expiry=last,
-        counters=level >= 10,
+        counters=level >= since_of("STREAM_LISTPACKS_2"),
         excess_reads=True,
         seen_times=True,
-        active_times=level >= 11,
+        active_times=level >= since_of("STREAM_LISTPACKS_3"),
         bare_consumers=True,
-        unowned_pending=level >= 14,
-        producers=level >= 13,
+        unowned_pending=level >= since_of("STREAM_LISTPACKS_5"),
+        producers=level >= since_of("STREAM_LISTPACKS_4"),
         producer_counters=True,
     )
 

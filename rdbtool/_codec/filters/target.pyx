@@ -1,4 +1,4 @@
-# What a target can hold: the one place that knows.
+# Leaves out or changes what a target cannot hold (rdbtool._codec.filters.capabilities), and reports each loss.
 #
 # Fit stands in front of the sink that writes a target, leaves out or changes what the target cannot hold, makes what
 # it has to have, and says so. It is a projection: what it let through once, it lets through unchanged; and what was
@@ -19,7 +19,7 @@ from rdbtool._codec.sink cimport ArrayItem, Head, Sink
 from hashlib import sha1
 
 from rdbtool._codec.filters.capabilities import able_to_execute, able_to_restore, able_to_store, need_module
-from rdbtool.core.servers import server_of
+from rdbtool.core.servers import FAMILY_BY_FIELD, server_of
 from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, ProductOpcode, SlotImport, SlotInfo
 from rdbtool.core.products import BY_AUX
 from rdbtool.core.rdb_types import MEMBER_EXPIRY_AUX, SCRIPT_AUX, VALKEY, VERSIONS
@@ -27,23 +27,21 @@ from rdbtool.core.rdb_types import MEMBER_EXPIRY_AUX, SCRIPT_AUX, VALKEY, VERSIO
 include "../_types.pxi"
 
 cdef enum:
-    MILLISECONDS = 3            # RDB versions that brought what is asked for here
-    AUX_FIELDS = 7
-    MODULES = 8
-    EVICTION = 9
-    STREAMS = 9
-    FUNCTIONS = 10
-    FIELD_EXPIRIES = 12
-    SLOT_SIZES = 12
-    KEY_METADATA = 13
-    ARRAYS = 14
+    # RDB versions that brought what is asked for here.
+    MILLISECONDS = SINCE_EXPIRETIME_MS
+    AUX_FIELDS = SINCE_AUX
+    MODULES = SINCE_MODULE_2
+    EVICTION = SINCE_IDLE
+    STREAMS = SINCE_STREAM_LISTPACKS
+    FUNCTIONS = SINCE_FUNCTION2
+    FIELD_EXPIRIES = SINCE_HASH_METADATA
+    SLOT_SIZES = SINCE_SLOT_INFO
+    KEY_METADATA = SINCE_KEY_META
+    ARRAYS = SINCE_ARRAY
     DATABASES = 16              # of a server, unless it is told otherwise
 
 #: Aux fields that tell table sizes: wrong where not all keys are written.
 cdef frozenset SIZE_AUX = frozenset({b"slot-info"})
-
-#: Aux fields that name who wrote a file.
-cdef dict WRITERS = {b"redis-ver": "redis", b"valkey-ver": "valkey"}
 
 #: A record of these has elements, or there is nothing to it. Indexed by kind.
 cdef tuple COLLECTIONS = ("", "a list", "a set", "a sorted set", "a hash", "", "", "an array")
@@ -194,7 +192,7 @@ cdef class Fit(StreamFit):
         return need.severity != "loss"
 
     cdef bint fit_aux(self, item) except -1:
-        self.origin = WRITERS.get(item.key.lower(), self.origin)
+        self.origin = FAMILY_BY_FIELD.get(item.key.lower(), self.origin)
         if item.key == SCRIPT_AUX:
             return self.fit_script(item.value)
         if item.key == MEMBER_EXPIRY_AUX[1]:

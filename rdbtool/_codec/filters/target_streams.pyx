@@ -8,6 +8,8 @@ from libc.string cimport memset
 from rdbtool._codec.decode.cursor cimport Bytes, grow, release
 from rdbtool._codec.sink cimport Consumer, Group, Producers, StreamTail
 
+include "../_types.pxi"
+
 cdef enum:
     KEPT = 1 << 22              # memory that grew beyond this is given back after its record
     # The limits that Redis 8.6 gives to a stream that has none, and the greatest that it takes.
@@ -16,10 +18,10 @@ cdef enum:
     MOST_SECONDS = 86_400
     MOST_ENTRIES = 10_000
     # RDB versions that brought a part of streams.
-    COUNTERS = 10
-    ACTIVE_TIMES = 11
-    PRODUCERS = 13
-    UNOWNED_ENTRIES = 14
+    COUNTERS = SINCE_STREAM_LISTPACKS_2
+    ACTIVE_TIMES = SINCE_STREAM_LISTPACKS_3
+    PRODUCERS = SINCE_STREAM_LISTPACKS_4
+    UNOWNED_ENTRIES = SINCE_STREAM_LISTPACKS_5
 
 cdef uint64_t UNKNOWN = <uint64_t>-1
 

@@ -27,27 +27,27 @@ _HARMLESS_DEBUG: Final = frozenset(
 )
 
 
-@command("RESET", 1, "6.2.0")
+@command("RESET")
 def reset(engine: Engine, argv: Sequence[bytes]) -> None:  # noqa: ARG001 - the handlers' signature
     """RESET: what follows goes to database 0."""
     engine.select(0)
 
 
-@command("DEBUG", -2)
+@command("DEBUG")
 def debug(_engine: Engine, argv: Sequence[bytes]) -> None:
     """DEBUG subcommand [argument ...]: some change the dataset or end the server."""
     if argv[1].upper() not in _HARMLESS_DEBUG:
         raise UnknownEffectError("what this subcommand of DEBUG does differs between servers")
 
 
-@command("WAIT", 3, "3.0.0")
+@command("WAIT")
 def wait(engine: Engine, argv: Sequence[bytes]) -> None:
     """WAIT numreplicas timeout: before 7.2 a server asserts that it does not wait while it loads."""
     if not engine.rules.has((7, 2)) and parse_int(argv[1]) > 0:
         raise UnknownEffectError(_ENDS)
 
 
-@command("SHUTDOWN", -1)
+@command("SHUTDOWN")
 def shutdown(engine: Engine, argv: Sequence[bytes]) -> None:
     """SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]."""
     words = {word.upper() for word in argv[1:]}
@@ -67,34 +67,34 @@ def _listen(engine: Engine, argv: Sequence[bytes]) -> None:
     raise CommandError(f"ERR {name} isn't allowed for {article}DENY BLOCKING client")
 
 
-command("MONITOR", 1)(_listen)
-command("SUBSCRIBE", -2, "2.0.0")(_listen)
-command("PSUBSCRIBE", -2, "2.0.0")(_listen)
-command("SSUBSCRIBE", -2, "7.0.0")(_listen)
+command("MONITOR")(_listen)
+command("SUBSCRIBE")(_listen)
+command("PSUBSCRIBE")(_listen)
+command("SSUBSCRIBE")(_listen)
 
 
-@command("SLAVEOF", 3)
-@command("REPLICAOF", 3, "5.0.0")
+@command("SLAVEOF")
+@command("REPLICAOF")
 def replicaof(_engine: Engine, argv: Sequence[bytes]) -> None:
     """REPLICAOF host port | NO ONE."""
     if [word.upper() for word in argv[1:3]] != [b"NO", b"ONE"]:
         raise UnknownEffectError(_BECOMES_REPLICA)
 
 
-@command("PSYNC", -3, "2.8.0")
+@command("PSYNC")
 def psync(_engine: Engine, _argv: Sequence[bytes]) -> None:
     """PSYNC replicationid offset."""
     raise UnknownEffectError(_ENDS)
 
 
-@command("CLUSTER REPLICATE", -3, "3.0.0")
+@command("CLUSTER REPLICATE")
 def cluster_replicate(_engine: Engine, _argv: Sequence[bytes]) -> None:
     """CLUSTER REPLICATE node."""
     raise UnknownEffectError(_BECOMES_REPLICA)
 
 
-@command("CLUSTER MIGRATION", -4, "8.4.0", None)
-@command("CLUSTER MIGRATESLOTS", -4, None, "9.0.0")
+@command("CLUSTER MIGRATION")
+@command("CLUSTER MIGRATESLOTS")
 def migrate_slots(_engine: Engine, _argv: Sequence[bytes]) -> None:
     """CLUSTER MIGRATION, CLUSTER MIGRATESLOTS."""
     raise UnknownEffectError(_MOVES_SLOTS)

@@ -22,7 +22,7 @@ _NOT_A_TYPE: Final = "ERR Invalid bitfield type. Use something like i16 u8. Note
 _TYPE: Final = re.compile(rb"([iu])([1-9][0-9]?)")
 
 
-@command("SETBIT", 4, "2.2.0")
+@command("SETBIT")
 def setbit(engine: Engine, argv: Sequence[bytes]) -> None:
     """SETBIT key offset value."""
     offset = _parse_offset(engine, argv[2])
@@ -84,7 +84,7 @@ _OPERATIONS: Final[dict[bytes, Callable[[Sequence[int]], int]]] = {
 }
 
 
-@command("BITOP", -4, "2.6.0")
+@command("BITOP")
 def bitop(engine: Engine, argv: Sequence[bytes]) -> None:
     """BITOP operation destination key [key ...]."""
     name = argv[1].upper()
@@ -121,7 +121,7 @@ def _has_i64(_engine: Engine, argv: Sequence[bytes]) -> bool:
     return b"i64" in argv
 
 
-@command("BITFIELD", -2, "3.2.0")
+@command("BITFIELD")
 @differs_as("redis-3.2", "redis-5.0", when=_has_i64)
 def bitfield(engine: Engine, argv: Sequence[bytes]) -> None:
     """BITFIELD key [GET type offset | [OVERFLOW mode] SET type offset value | INCRBY type offset step] ...."""

@@ -43,7 +43,7 @@ class _Claim(NamedTuple):
     just_ids: bool = False
 
 
-@command("XCLAIM", -6, "5.0.0")
+@command("XCLAIM")
 def xclaim(engine: Engine, argv: Sequence[bytes]) -> None:
     """XCLAIM key group consumer min-idle-time id [id …] [options]."""
     stream, group = find_group(engine, argv[1], argv[2])
@@ -72,7 +72,7 @@ def xclaim(engine: Engine, argv: Sequence[bytes]) -> None:
         claiming.take(entry_id, claim)
 
 
-@command("XAUTOCLAIM", -6, "6.2.0")
+@command("XAUTOCLAIM")
 def xautoclaim(engine: Engine, argv: Sequence[bytes]) -> None:
     """XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]."""
     min_idle = parse_int(argv[4], "ERR Invalid min-idle-time argument for XAUTOCLAIM")
@@ -188,7 +188,7 @@ class _Read(NamedTuple):
     ids: Sequence[bytes]
 
 
-@command("XREADGROUP", -7, "5.0.0")
+@command("XREADGROUP")
 def xreadgroup(engine: Engine, argv: Sequence[bytes]) -> None:
     """XREADGROUP GROUP group consumer [COUNT count] [BLOCK ms] [NOACK] STREAMS key [key …] id [id …]."""
     read = _parse_read(engine, argv)

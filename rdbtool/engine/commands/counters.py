@@ -16,25 +16,25 @@ from rdbtool.engine.table import command
 from rdbtool.engine.values import StringData
 
 
-@command("INCR", 2)
+@command("INCR")
 def incr(engine: Engine, argv: Sequence[bytes]) -> None:
     """INCR key."""
     _add(engine, argv[1], 1)
 
 
-@command("DECR", 2)
+@command("DECR")
 def decr(engine: Engine, argv: Sequence[bytes]) -> None:
     """DECR key."""
     _add(engine, argv[1], -1)
 
 
-@command("INCRBY", 3)
+@command("INCRBY")
 def incrby(engine: Engine, argv: Sequence[bytes]) -> None:
     """INCRBY key increment."""
     _add(engine, argv[1], _integer(engine, argv[2]))
 
 
-@command("DECRBY", 3)
+@command("DECRBY")
 def decrby(engine: Engine, argv: Sequence[bytes]) -> None:
     """DECRBY key decrement."""
     step = _integer(engine, argv[2])
@@ -73,7 +73,7 @@ def _integer(engine: Engine, text: bytes) -> int:
     return parse_int(text)
 
 
-@command("INCRBYFLOAT", 3, "2.6.0")
+@command("INCRBYFLOAT")
 def incrbyfloat(engine: Engine, argv: Sequence[bytes]) -> None:
     """INCRBYFLOAT key increment."""
     value = read_string(engine.db, argv[1])

@@ -48,7 +48,7 @@ class Found(NamedTuple):
     distance: float
 
 
-@command("GEOADD", -5, "3.2.0")
+@command("GEOADD")
 def geoadd(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEOADD key [NX|XX] [CH] longitude latitude member [longitude latitude member ...]."""
     at = 2
@@ -273,7 +273,7 @@ _distance_of = itemgetter(2)
 _OTHERS: Final = ("redis-5.0", "redis-6.0", "redis-6.2")
 
 
-@command("GEORADIUS", -6, "3.2.0")
+@command("GEORADIUS")
 @differs_as(*_OTHERS)
 def georadius(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEORADIUS key longitude latitude radius unit [COUNT count [ANY]] [ASC|DESC] [STORE|STOREDIST key]."""
@@ -288,7 +288,7 @@ def georadius(engine: Engine, argv: Sequence[bytes]) -> None:
     query.run()
 
 
-@command("GEORADIUSBYMEMBER", -5, "3.2.0")
+@command("GEORADIUSBYMEMBER")
 @differs_as(*_OTHERS)
 def georadiusbymember(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEORADIUSBYMEMBER key member radius unit [COUNT count [ANY]] [ASC|DESC] [STORE|STOREDIST key]."""
@@ -306,7 +306,7 @@ def georadiusbymember(engine: Engine, argv: Sequence[bytes]) -> None:
     query.run()
 
 
-@command("GEOSEARCHSTORE", -8, "6.2.0")
+@command("GEOSEARCHSTORE")
 @differs_as(*_OTHERS)
 def geosearchstore(engine: Engine, argv: Sequence[bytes]) -> None:
     """GEOSEARCHSTORE destination source FROM... BY... [ASC|DESC] [COUNT count [ANY]] [STOREDIST]."""

@@ -30,7 +30,7 @@ _NO_KEY: Final = (
 )
 
 
-@command("XGROUP CREATE", -5, "5.0.0")
+@command("XGROUP CREATE")
 def xgroup_create(engine: Engine, argv: Sequence[bytes]) -> None:
     """XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD count]."""
     may_create, entries_read = _parse_group_options(engine, argv, is_creating=True)
@@ -47,7 +47,7 @@ def xgroup_create(engine: Engine, argv: Sequence[bytes]) -> None:
     stream.groups[argv[3]] = GroupData(last_id, _clamp_reads(engine, stream, entries_read))
 
 
-@command("XGROUP SETID", -5, "5.0.0")
+@command("XGROUP SETID")
 def xgroup_setid(engine: Engine, argv: Sequence[bytes]) -> None:
     """XGROUP SETID key group id|$ [ENTRIESREAD count]."""
     _, entries_read = _parse_group_options(engine, argv, is_creating=False)
@@ -56,7 +56,7 @@ def xgroup_setid(engine: Engine, argv: Sequence[bytes]) -> None:
     group.entries_read = _clamp_reads(engine, stream, entries_read)
 
 
-@command("XGROUP DESTROY", 4, "5.0.0")
+@command("XGROUP DESTROY")
 def xgroup_destroy(engine: Engine, argv: Sequence[bytes]) -> None:
     """XGROUP DESTROY key group."""
     _refuse_more(argv, 4)
@@ -66,7 +66,7 @@ def xgroup_destroy(engine: Engine, argv: Sequence[bytes]) -> None:
     stream.groups.pop(argv[3], None)
 
 
-@command("XGROUP CREATECONSUMER", 5, "6.2.0")
+@command("XGROUP CREATECONSUMER")
 def xgroup_createconsumer(engine: Engine, argv: Sequence[bytes]) -> None:
     """XGROUP CREATECONSUMER key group consumer."""
     _refuse_more(argv, 5)
@@ -75,7 +75,7 @@ def xgroup_createconsumer(engine: Engine, argv: Sequence[bytes]) -> None:
         make_consumer(engine, group, argv[4])
 
 
-@command("XGROUP DELCONSUMER", 5, "5.0.0")
+@command("XGROUP DELCONSUMER")
 def xgroup_delconsumer(engine: Engine, argv: Sequence[bytes]) -> None:
     """XGROUP DELCONSUMER key group consumer: what is pending for it goes too."""
     _refuse_more(argv, 5)
@@ -86,7 +86,7 @@ def xgroup_delconsumer(engine: Engine, argv: Sequence[bytes]) -> None:
             del group.pending[entry_id]
 
 
-@command("XACK", -4, "5.0.0")
+@command("XACK")
 def xack(engine: Engine, argv: Sequence[bytes]) -> None:
     """XACK key group id [id …]."""
     stream = find_stream(engine, argv[1])
@@ -96,7 +96,7 @@ def xack(engine: Engine, argv: Sequence[bytes]) -> None:
             group.pending.pop(entry_id, None)
 
 
-@command("XACKDEL", -6, "8.2.0", None)
+@command("XACKDEL")
 def xackdel(engine: Engine, argv: Sequence[bytes]) -> None:
     """XACKDEL key group [KEEPREF|DELREF|ACKED] IDS numids id [id …]."""
     strategy, texts = parse_strategy_and_ids(argv, 3)
@@ -109,7 +109,7 @@ def xackdel(engine: Engine, argv: Sequence[bytes]) -> None:
             delete_by_strategy(stream, entry_id, strategy)
 
 
-@command("XNACK", -7, "8.8.0", None)
+@command("XNACK")
 def xnack(engine: Engine, argv: Sequence[bytes]) -> None:
     """XNACK key group SILENT|FAIL|FATAL IDS numids id [id …] [RETRYCOUNT count] [FORCE]."""
     mode = argv[3].upper()

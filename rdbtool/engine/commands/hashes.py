@@ -32,7 +32,7 @@ def has_expired_fields(engine: Engine, argv: Sequence[bytes]) -> bool:
     return any(expire_at_ms < engine.now_ms for expire_at_ms in data.expires.values())
 
 
-@command("HSET", -4, "2.0.0")
+@command("HSET")
 def hset(engine: Engine, argv: Sequence[bytes]) -> None:
     """HSET key field value [field value ...]."""
     if len(argv) % 2:
@@ -40,7 +40,7 @@ def hset(engine: Engine, argv: Sequence[bytes]) -> None:
     engine.db.find_or_make(argv[1], HashData).set_from(argv, 2)
 
 
-@command("HMSET", -4, "2.0.0")
+@command("HMSET")
 def hmset(engine: Engine, argv: Sequence[bytes]) -> None:
     """HMSET key field value [field value ...]."""
     if len(argv) % 2:
@@ -48,7 +48,7 @@ def hmset(engine: Engine, argv: Sequence[bytes]) -> None:
     hset(engine, argv)
 
 
-@command("HSETNX", 4, "2.0.0")
+@command("HSETNX")
 @differs_as(*OTHERS, when=has_expired_fields)
 def hsetnx(engine: Engine, argv: Sequence[bytes]) -> None:
     """HSETNX key field value."""
@@ -60,7 +60,7 @@ def hsetnx(engine: Engine, argv: Sequence[bytes]) -> None:
     data.forget_expiry(field)
 
 
-@command("HDEL", -3, "2.0.0")
+@command("HDEL")
 def hdel(engine: Engine, argv: Sequence[bytes]) -> None:
     """HDEL key field [field ...]."""
     data = engine.db.find(argv[1], HashData)
@@ -76,7 +76,7 @@ def remove_fields(engine: Engine, key: bytes, data: HashData, fields: Sequence[b
     engine.db.drop_if_empty(key, data)
 
 
-@command("HINCRBY", 4, "2.0.0")
+@command("HINCRBY")
 @differs_as(*OTHERS, when=has_expired_fields)
 def hincrby(engine: Engine, argv: Sequence[bytes]) -> None:
     """HINCRBY key field increment."""
@@ -88,7 +88,7 @@ def hincrby(engine: Engine, argv: Sequence[bytes]) -> None:
     engine.db.find_or_make(argv[1], HashData)[engine.share(argv[2])] = b"%d" % (number + increment)
 
 
-@command("HINCRBYFLOAT", 4, "2.6.0")
+@command("HINCRBYFLOAT")
 @differs_as(*OTHERS, when=has_expired_fields)
 def hincrbyfloat(engine: Engine, argv: Sequence[bytes]) -> None:
     """HINCRBYFLOAT key field increment: the sum of two x87 long doubles, as text."""

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
+from rdbtool.core.servers import Since
 from rdbtool.engine.arguments import INT64_MAX, is_int, parse_int
 from rdbtool.engine.command_errors import SYNTAX, ArityError, CommandError, UnknownEffectError
 from rdbtool.engine.commands.hashes import OTHERS, has_expired_fields, is_hidden, remove_fields
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.inference.differing import differs_as
-from rdbtool.engine.inference.release_words import Since
 from rdbtool.engine.ranges import parse_count
 from rdbtool.engine.table import command
 from rdbtool.engine.values import HashData
@@ -110,13 +110,13 @@ def _set_expiry(data: HashData, field: bytes, when: int) -> None:
 
 _differing = differs_as(*OTHERS, when=has_expired_fields)
 
-command("HEXPIRE", -6, "7.4.0", "9.0.0")(_differing(partial(_expire, unit=1000, relative=True)))
-command("HPEXPIRE", -6, "7.4.0", "9.0.0")(_differing(partial(_expire, relative=True)))
-command("HEXPIREAT", -6, "7.4.0", "9.0.0")(_differing(partial(_expire, unit=1000)))
-command("HPEXPIREAT", -6, "7.4.0", "9.0.0")(_differing(_expire))
+command("HEXPIRE")(_differing(partial(_expire, unit=1000, relative=True)))
+command("HPEXPIRE")(_differing(partial(_expire, relative=True)))
+command("HEXPIREAT")(_differing(partial(_expire, unit=1000)))
+command("HPEXPIREAT")(_differing(_expire))
 
 
-@command("HPERSIST", -5, "7.4.0", "9.0.0")
+@command("HPERSIST")
 @_differing
 def hpersist(engine: Engine, argv: Sequence[bytes]) -> None:
     """HPERSIST key FIELDS count field [field ...]: Redis leaves fields alone that have expired."""
@@ -132,7 +132,7 @@ def _persist(engine: Engine, data: HashData, fields: Sequence[bytes]) -> None:
             data.forget_expiry(field)
 
 
-@command("HGETDEL", -5, "8.0.0", "9.1.0")
+@command("HGETDEL")
 @_differing
 def hgetdel(engine: Engine, argv: Sequence[bytes]) -> None:
     """HGETDEL key FIELDS count field [field ...]: as HDEL."""
@@ -184,7 +184,7 @@ class _Options(NamedTuple):
 _HSETEX_FLAGS: Final = frozenset((b"FNX", b"FXX", b"KEEPTTL", b"NX", b"XX"))
 
 
-@command("HSETEX", -6, "8.0.0", "9.0.0")
+@command("HSETEX")
 @_differing
 def hsetex(engine: Engine, argv: Sequence[bytes]) -> None:
     """HSETEX key [FNX|FXX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] FIELDS count field value [field value ...].
@@ -210,7 +210,7 @@ def hsetex(engine: Engine, argv: Sequence[bytes]) -> None:
             data.forget_expiry(field)
 
 
-@command("HGETEX", -5, "8.0.0", "9.0.0")
+@command("HGETEX")
 @_differing
 def hgetex(engine: Engine, argv: Sequence[bytes]) -> None:
     """HGETEX key [EX s|PX ms|EXAT s|PXAT ms|PERSIST] FIELDS count field [field ...]."""

@@ -21,7 +21,7 @@ def _find(engine: Engine, key: bytes) -> bytes | StringData | None:
     return value
 
 
-@command("PFADD", -2, "2.8.9")
+@command("PFADD")
 def pfadd(engine: Engine, argv: Sequence[bytes]) -> None:
     """PFADD key [element ...]."""
     value = _find(engine, argv[1])
@@ -35,7 +35,7 @@ def pfadd(engine: Engine, argv: Sequence[bytes]) -> None:
         store_string(engine.db, argv[1], data)
 
 
-@command("PFMERGE", -2, "2.8.9")
+@command("PFMERGE")
 @differs_as("redis-3.2")
 def pfmerge(engine: Engine, argv: Sequence[bytes]) -> None:
     """PFMERGE destination [source ...]."""
@@ -55,7 +55,7 @@ def pfmerge(engine: Engine, argv: Sequence[bytes]) -> None:
     store_string(engine.db, argv[1], data)
 
 
-@command("PFCOUNT", -2, "2.8.9")
+@command("PFCOUNT")
 @differs_as("redis-3.2", "redis-4.0")
 def pfcount(engine: Engine, argv: Sequence[bytes]) -> None:
     """PFCOUNT key [key ...]: of one key with a stale cardinality, it stores the new one."""
@@ -73,7 +73,7 @@ def pfcount(engine: Engine, argv: Sequence[bytes]) -> None:
         store_string(engine.db, argv[1], data)
 
 
-@command("PFDEBUG", 3, "2.8.9")
+@command("PFDEBUG")
 def pfdebug(engine: Engine, argv: Sequence[bytes]) -> None:
     """PFDEBUG TODENSE | GETREG | DECODE | ENCODING key: the first two leave a dense value."""
     value = _find(engine, argv[2])

@@ -28,7 +28,7 @@ _UUID: Final = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNO
 _TRANSACTION: Final = frozenset({b"MULTI", b"EXEC", b"DISCARD"})
 
 
-def _keydb(name: str, arity: int) -> Callable[[Handler], Handler]:
+def _keydb(name: str) -> Callable[[Handler], Handler]:
     """Register a command of KeyDB."""
 
     def register(handler: Handler) -> Handler:
@@ -39,7 +39,7 @@ def _keydb(name: str, arity: int) -> Callable[[Handler], Handler]:
                 engine.be_product(KEYDB)
             handler(engine, argv)
 
-        command(name, arity, None, None)(execute)
+        command(name)(execute)
         return handler
 
     return register
@@ -48,19 +48,19 @@ def _keydb(name: str, arity: int) -> Callable[[Handler], Handler]:
 # ---- members that expire -----------------------------------------------------------------------
 
 
-@_keydb("EXPIREMEMBERAT", 4)
+@_keydb("EXPIREMEMBERAT")
 def expirememberat(engine: Engine, argv: Sequence[bytes]) -> None:
     """EXPIREMEMBERAT key member unix-seconds."""
     _expire_member(engine, argv, 1000)
 
 
-@_keydb("PEXPIREMEMBERAT", 4)
+@_keydb("PEXPIREMEMBERAT")
 def pexpirememberat(engine: Engine, argv: Sequence[bytes]) -> None:
     """PEXPIREMEMBERAT key member unix-milliseconds: the form in which an AOF has all of them."""
     _expire_member(engine, argv, 1)
 
 
-@_keydb("EXPIREMEMBER", -4)
+@_keydb("EXPIREMEMBER")
 def expiremember(engine: Engine, argv: Sequence[bytes]) -> None:
     """EXPIREMEMBER key member delay [s | ms]: relative to when it is executed."""
     parse_int(argv[3])
@@ -95,7 +95,7 @@ def _find_members(engine: Engine, argv: Sequence[bytes]) -> SetData | HashData |
 # ---- what other masters sent -------------------------------------------------------------------
 
 
-@_keydb("RREPLAY", -3)
+@_keydb("RREPLAY")
 def rreplay(engine: Engine, argv: Sequence[bytes]) -> None:
     """RREPLAY uuid commands [db [mvcc]]: commands of another master, as RESP, unless they were executed before.
 
@@ -145,7 +145,7 @@ def _unwrap(engine: Engine, argv: Sequence[bytes]) -> list[tuple[bytes, ...]]:
     return commands
 
 
-@_keydb("KEYDB.MVCCRESTORE", 5)
+@_keydb("KEYDB.MVCCRESTORE")
 def mvccrestore(engine: Engine, argv: Sequence[bytes]) -> None:
     """KEYDB.MVCCRESTORE key mvcc expire-at-ms payload: the key of another master, unless the own one is newer."""
     key = argv[1]
@@ -168,7 +168,7 @@ def _read_stamp(text: bytes, error: str) -> int:
 # ---- the others --------------------------------------------------------------------------------
 
 
-@_keydb("KEYDB.HRENAME", 4)
+@_keydb("KEYDB.HRENAME")
 def hrename(engine: Engine, argv: Sequence[bytes]) -> None:
     """KEYDB.HRENAME key field newfield."""
     data = engine.db.find(argv[1], HashData)
@@ -180,18 +180,18 @@ def hrename(engine: Engine, argv: Sequence[bytes]) -> None:
     data[engine.share(argv[3])] = value
 
 
-@_keydb("KEYDB.CRON", -5)
-@_keydb("KEYDB.NHSET", -3)
+@_keydb("KEYDB.CRON")
+@_keydb("KEYDB.NHSET")
 def unknown(_engine: Engine, argv: Sequence[bytes]) -> None:
     """KEYDB.CRON, KEYDB.NHSET: they make values of types that are not known here."""
     raise UnknownEffectError(f"{argv[0].decode('ascii', 'backslashreplace').upper()} makes a value that only KeyDB has")
 
 
-@_keydb("KEYDB.NHGET", -2)
-@_keydb("KEYDB.MEXISTS", -2)
-@_keydb("LFENCE", 1)
+@_keydb("KEYDB.NHGET")
+@_keydb("KEYDB.MEXISTS")
+@_keydb("LFENCE")
 def leave_alone(_engine: Engine, _argv: Sequence[bytes]) -> None:
     """Do nothing: the command changes no data."""
 
 
-_keydb("EXPDEL", -2)(del_)
+_keydb("EXPDEL")(del_)

@@ -25,8 +25,8 @@ _INT32: Final = range(-(1 << 31), 1 << 31)
 _NO_EXPIRY: Final = -1
 
 
-@command("DEL", -2)
-@command("UNLINK", -2, "4.0.0")
+@command("DEL")
+@command("UNLINK")
 def del_(engine: Engine, argv: Sequence[bytes]) -> None:
     """DEL key [key ...]."""
     db = engine.db
@@ -34,25 +34,25 @@ def del_(engine: Engine, argv: Sequence[bytes]) -> None:
         db.delete(key)
 
 
-@command("EXPIRE", -3)
+@command("EXPIRE")
 def expire(engine: Engine, argv: Sequence[bytes]) -> None:
     """EXPIRE key seconds [NX | XX | GT | LT]."""
     _expire(engine, argv, b"EX", "expire")
 
 
-@command("EXPIREAT", -3, "1.2.0")
+@command("EXPIREAT")
 def expireat(engine: Engine, argv: Sequence[bytes]) -> None:
     """EXPIREAT key unix-seconds [NX | XX | GT | LT]."""
     _expire(engine, argv, b"EXAT", "expireat")
 
 
-@command("PEXPIRE", -3, "2.6.0")
+@command("PEXPIRE")
 def pexpire(engine: Engine, argv: Sequence[bytes]) -> None:
     """PEXPIRE key milliseconds [NX | XX | GT | LT]."""
     _expire(engine, argv, b"PX", "pexpire")
 
 
-@command("PEXPIREAT", -3, "2.6.0")
+@command("PEXPIREAT")
 def pexpireat(engine: Engine, argv: Sequence[bytes]) -> None:
     """PEXPIREAT key unix-milliseconds [NX | XX | GT | LT]."""
     _expire(engine, argv, b"PXAT", "pexpireat")
@@ -99,7 +99,7 @@ def _allows(conditions: set[bytes], current: int | None, when: int) -> bool:
     )
 
 
-@command("PERSIST", 2, "2.2.0")
+@command("PERSIST")
 def persist(engine: Engine, argv: Sequence[bytes]) -> None:
     """PERSIST key; KeyDB: PERSIST key [member]. Without a member, the members' expiries go with that of the key."""
     data = engine.db.keys.get(argv[1])
@@ -113,7 +113,7 @@ def persist(engine: Engine, argv: Sequence[bytes]) -> None:
         expires.clear()
 
 
-@command("RENAME", 3)
+@command("RENAME")
 def rename(engine: Engine, argv: Sequence[bytes]) -> None:
     """RENAME key newkey: the expiry moves with the key."""
     source, target = argv[1], argv[2]
@@ -122,7 +122,7 @@ def rename(engine: Engine, argv: Sequence[bytes]) -> None:
         _place(engine.db, target, *_take(engine.db, source))
 
 
-@command("RENAMENX", 3)
+@command("RENAMENX")
 def renamenx(engine: Engine, argv: Sequence[bytes]) -> None:
     """RENAMENX key newkey: nothing happens where the new key exists."""
     source, target = argv[1], argv[2]
@@ -150,7 +150,7 @@ def _place(db: Db, key: bytes, value: object, expire_at_ms: int | None) -> None:
         db.expires[key] = expire_at_ms
 
 
-@command("MOVE", 3)
+@command("MOVE")
 def move(engine: Engine, argv: Sequence[bytes]) -> None:
     """MOVE key db: nothing happens where the key exists there."""
     source, target = engine.db, _database(engine, argv[2])
@@ -160,7 +160,7 @@ def move(engine: Engine, argv: Sequence[bytes]) -> None:
         _place(target, argv[1], *_take(source, argv[1]))
 
 
-@command("COPY", -3, "6.2.0")
+@command("COPY")
 def copy(engine: Engine, argv: Sequence[bytes]) -> None:
     """COPY source destination [DB db] [REPLACE]: expiries, also those of fields, are copied too."""
     source = target = engine.db
@@ -223,13 +223,13 @@ def _index(engine: Engine, text: bytes, error: str = "") -> int:
     return number
 
 
-@command("SELECT", 2)
+@command("SELECT")
 def select(engine: Engine, argv: Sequence[bytes]) -> None:
     """SELECT db."""
     engine.select(_index(engine, argv[1]))
 
 
-@command("SWAPDB", 3, "4.0.0")
+@command("SWAPDB")
 def swapdb(engine: Engine, argv: Sequence[bytes]) -> None:
     """SWAPDB db db: the connection stays on its number and sees the other database's keys."""
     first = _index(engine, argv[1], "ERR invalid first DB index")
@@ -238,14 +238,14 @@ def swapdb(engine: Engine, argv: Sequence[bytes]) -> None:
     engine.select(engine.index)
 
 
-@command("FLUSHDB", -1)
+@command("FLUSHDB")
 def flushdb(engine: Engine, argv: Sequence[bytes]) -> None:
     """FLUSHDB [ASYNC | SYNC]."""
     _check_flush(engine, argv)
     engine.db.clear()
 
 
-@command("FLUSHALL", -1)
+@command("FLUSHALL")
 def flushall(engine: Engine, argv: Sequence[bytes]) -> None:
     """FLUSHALL [ASYNC | SYNC]: functions stay."""
     _check_flush(engine, argv)

@@ -21,19 +21,19 @@ NUMKEYS: Final = "ERR numkeys should be greater than 0"
 COUNT: Final = "ERR count should be greater than 0"
 
 
-@command("LPUSH", -3)
+@command("LPUSH")
 def lpush(engine: Engine, argv: Sequence[bytes]) -> None:
     """LPUSH key element [element ...]: the last argument ends up first."""
     engine.db.find_or_make(argv[1], ListData).extendleft(argv[2:])
 
 
-@command("RPUSH", -3)
+@command("RPUSH")
 def rpush(engine: Engine, argv: Sequence[bytes]) -> None:
     """RPUSH key element [element ...]."""
     engine.db.find_or_make(argv[1], ListData).extend(argv[2:])
 
 
-@command("LPUSHX", -3, "2.2.0")
+@command("LPUSHX")
 def lpushx(engine: Engine, argv: Sequence[bytes]) -> None:
     """LPUSHX key element [element ...]: nothing without the key."""
     data = engine.db.find(argv[1], ListData)
@@ -41,7 +41,7 @@ def lpushx(engine: Engine, argv: Sequence[bytes]) -> None:
         data.extendleft(argv[2:])
 
 
-@command("RPUSHX", -3, "2.2.0")
+@command("RPUSHX")
 def rpushx(engine: Engine, argv: Sequence[bytes]) -> None:
     """RPUSHX key element [element ...]: nothing without the key."""
     data = engine.db.find(argv[1], ListData)
@@ -49,13 +49,13 @@ def rpushx(engine: Engine, argv: Sequence[bytes]) -> None:
         data.extend(argv[2:])
 
 
-@command("LPOP", -2)
+@command("LPOP")
 def lpop(engine: Engine, argv: Sequence[bytes]) -> None:
     """LPOP key [count]."""
     _pop_command(engine, argv, left=True)
 
 
-@command("RPOP", -2)
+@command("RPOP")
 def rpop(engine: Engine, argv: Sequence[bytes]) -> None:
     """RPOP key [count]."""
     _pop_command(engine, argv, left=False)
@@ -81,7 +81,7 @@ def _pop(engine: Engine, key: bytes, data: ListData, count: int, *, left: bool) 
         pop()
 
 
-@command("LINSERT", 5, "2.2.0")
+@command("LINSERT")
 def linsert(engine: Engine, argv: Sequence[bytes]) -> None:
     """LINSERT key BEFORE|AFTER pivot element: nothing without the pivot."""
     where = argv[2].upper()
@@ -97,7 +97,7 @@ def linsert(engine: Engine, argv: Sequence[bytes]) -> None:
     data.insert(at + (where == b"AFTER"), argv[4])
 
 
-@command("LREM", 4)
+@command("LREM")
 def lrem(engine: Engine, argv: Sequence[bytes]) -> None:
     """LREM key count element: the first ``count`` from the head, from the tail if negative, all if 0."""
     count = parse_int(argv[2])
@@ -126,7 +126,7 @@ def _without(elements: Iterable[bytes], element: bytes, count: int) -> list[byte
     return kept
 
 
-@command("LSET", 4)
+@command("LSET")
 def lset(engine: Engine, argv: Sequence[bytes]) -> None:
     """LSET key index element."""
     data = engine.db.find(argv[1], ListData)
@@ -145,7 +145,7 @@ def lset(engine: Engine, argv: Sequence[bytes]) -> None:
     data[index] = argv[3]
 
 
-@command("LTRIM", 4)
+@command("LTRIM")
 def ltrim(engine: Engine, argv: Sequence[bytes]) -> None:
     """LTRIM key start stop."""
     first, last = parse_int(argv[2]), parse_int(argv[3])
@@ -166,13 +166,13 @@ def ltrim(engine: Engine, argv: Sequence[bytes]) -> None:
             data.popleft()
 
 
-@command("RPOPLPUSH", 3, "1.2.0")
+@command("RPOPLPUSH")
 def rpoplpush(engine: Engine, argv: Sequence[bytes]) -> None:
     """RPOPLPUSH source destination."""
     _move(engine, argv[1], argv[2], from_left=False, to_left=True)
 
 
-@command("BRPOPLPUSH", 4, "2.2.0")
+@command("BRPOPLPUSH")
 def brpoplpush(engine: Engine, argv: Sequence[bytes]) -> None:
     """BRPOPLPUSH source destination timeout."""
     check_timeout(engine, argv[3])
@@ -181,14 +181,14 @@ def brpoplpush(engine: Engine, argv: Sequence[bytes]) -> None:
     _move(engine, argv[1], argv[2], from_left=False, to_left=True)
 
 
-@command("LMOVE", 5, "6.2.0")
+@command("LMOVE")
 def lmove(engine: Engine, argv: Sequence[bytes]) -> None:
     """LMOVE source destination LEFT|RIGHT LEFT|RIGHT."""
     from_left, to_left = _is_left(argv[3]), _is_left(argv[4])
     _move(engine, argv[1], argv[2], from_left=from_left, to_left=to_left)
 
 
-@command("BLMOVE", 6, "6.2.0")
+@command("BLMOVE")
 def blmove(engine: Engine, argv: Sequence[bytes]) -> None:
     """BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout."""
     from_left, to_left = _is_left(argv[3]), _is_left(argv[4])
@@ -213,13 +213,13 @@ def _move(engine: Engine, source: bytes, target: bytes, *, from_left: bool, to_l
     engine.db.drop_if_empty(source, data)
 
 
-@command("LMPOP", -4, "7.0.0")
+@command("LMPOP")
 def lmpop(engine: Engine, argv: Sequence[bytes]) -> None:
     """LMPOP numkeys key [key ...] LEFT|RIGHT [COUNT count]."""
     _pop_many(engine, argv, 1)
 
 
-@command("BLMPOP", -5, "7.0.0")
+@command("BLMPOP")
 def blmpop(engine: Engine, argv: Sequence[bytes]) -> None:
     """BLMPOP timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]."""
     _pop_many(engine, argv, 2)
@@ -255,7 +255,7 @@ def parse_pop_count(words: Sequence[bytes]) -> int:
     return count
 
 
-@command("BLPOP", -3, "2.0.0")
+@command("BLPOP")
 def blpop(engine: Engine, argv: Sequence[bytes]) -> None:
     """BLPOP key [key ...] timeout."""
     check_timeout(engine, argv[-1])
@@ -263,7 +263,7 @@ def blpop(engine: Engine, argv: Sequence[bytes]) -> None:
         refuse_to_block(engine)
 
 
-@command("BRPOP", -3, "2.0.0")
+@command("BRPOP")
 def brpop(engine: Engine, argv: Sequence[bytes]) -> None:
     """BRPOP key [key ...] timeout."""
     check_timeout(engine, argv[-1])

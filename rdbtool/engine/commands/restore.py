@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _BAD_DATA: Final = "ERR Bad data format"
 
 
-@command("RESTORE", -4, "2.6.0")
+@command("RESTORE")
 def restore(engine: Engine, argv: Sequence[bytes]) -> None:
     """RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]."""
     options = _parse_options(engine, argv)
@@ -66,7 +66,7 @@ def restore_value(engine: Engine, key: bytes, payload: bytes) -> object:
     return data
 
 
-@command("RESTORE-ASKING", -4, "3.0.0")
+@command("RESTORE-ASKING")
 def restore_asking(engine: Engine, argv: Sequence[bytes]) -> None:
     """RESTORE-ASKING: RESTORE while a cluster moves the slot."""
     restore(engine, argv)

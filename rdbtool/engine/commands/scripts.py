@@ -38,14 +38,14 @@ _ARGUMENT: Final = re.compile(
 _NOT_IN_SCRIPTS: Final = frozenset({b"EVAL", b"EVALSHA", b"FCALL", b"SCRIPT", b"FUNCTION", b"MULTI", b"EXEC"})
 
 
-@command("EVAL", -3, "2.6.0")
+@command("EVAL")
 def eval_(engine: Engine, argv: Sequence[bytes]) -> None:
     """EVAL script numkeys [key ...] [arg ...]."""
     engine.scripts[script_digest(argv[1])] = argv[1]
     _carry_out(engine, argv[1], argv)
 
 
-@command("EVALSHA", -3, "2.6.0")
+@command("EVALSHA")
 def evalsha(engine: Engine, argv: Sequence[bytes]) -> None:
     """EVALSHA sha1 numkeys [key ...] [arg ...], of a script that stood in the log before."""
     script = engine.scripts.get(argv[1].lower())
@@ -54,13 +54,13 @@ def evalsha(engine: Engine, argv: Sequence[bytes]) -> None:
     _carry_out(engine, script, argv)
 
 
-@command("SCRIPT LOAD", 3, "2.6.0")
+@command("SCRIPT LOAD")
 def script_load(engine: Engine, argv: Sequence[bytes]) -> None:
     """SCRIPT LOAD script."""
     engine.keep_script(argv[2])
 
 
-@command("SCRIPT FLUSH", -2, "2.6.0")
+@command("SCRIPT FLUSH")
 def script_flush(engine: Engine, argv: Sequence[bytes]) -> None:
     """SCRIPT FLUSH [ASYNC|SYNC]."""
     if len(argv) > 3 or (len(argv) == 3 and argv[2].upper() not in (b"ASYNC", b"SYNC")):

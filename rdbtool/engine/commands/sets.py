@@ -15,13 +15,13 @@ from rdbtool.engine.table import command
 from rdbtool.engine.values import SetData
 
 
-@command("SADD", -3)
+@command("SADD")
 def sadd(engine: Engine, argv: Sequence[bytes]) -> None:
     """SADD key member [member ...]."""
     engine.db.find_or_make(argv[1], SetData).add_from(argv, 2)
 
 
-@command("SREM", -3)
+@command("SREM")
 def srem(engine: Engine, argv: Sequence[bytes]) -> None:
     """SREM key member [member ...]."""
     data = engine.db.find(argv[1], SetData)
@@ -32,7 +32,7 @@ def srem(engine: Engine, argv: Sequence[bytes]) -> None:
     engine.db.drop_if_empty(argv[1], data)
 
 
-@command("SMOVE", 4)
+@command("SMOVE")
 def smove(engine: Engine, argv: Sequence[bytes]) -> None:
     """SMOVE source destination member."""
     source = engine.db.find(argv[1], SetData)
@@ -46,7 +46,7 @@ def smove(engine: Engine, argv: Sequence[bytes]) -> None:
     engine.db.find_or_make(argv[2], SetData).add_from((engine.share(argv[3]),), 0)
 
 
-@command("SPOP", -2)
+@command("SPOP")
 def spop(engine: Engine, argv: Sequence[bytes]) -> None:
     """SPOP key [count]: refused where the choice is random."""
     # Before 3.2 a server that loads an AOF does not look behind the key.
@@ -62,7 +62,7 @@ def spop(engine: Engine, argv: Sequence[bytes]) -> None:
     engine.db.delete(argv[1])
 
 
-@command("SINTERSTORE", -3)
+@command("SINTERSTORE")
 def sinterstore(engine: Engine, argv: Sequence[bytes]) -> None:
     """SINTERSTORE destination key [key ...]."""
     # Before 7.0 the first missing source ends the search: the type of later ones does not matter.
@@ -83,7 +83,7 @@ def sinterstore(engine: Engine, argv: Sequence[bytes]) -> None:
     _store(engine, argv[1], SetData(dict.fromkeys(members)))
 
 
-@command("SUNIONSTORE", -3)
+@command("SUNIONSTORE")
 def sunionstore(engine: Engine, argv: Sequence[bytes]) -> None:
     """SUNIONSTORE destination key [key ...]."""
     result = SetData()
@@ -93,7 +93,7 @@ def sunionstore(engine: Engine, argv: Sequence[bytes]) -> None:
     _store(engine, argv[1], result)
 
 
-@command("SDIFFSTORE", -3)
+@command("SDIFFSTORE")
 def sdiffstore(engine: Engine, argv: Sequence[bytes]) -> None:
     """SDIFFSTORE destination key [key ...]: the first without the others."""
     first, *others = _sources(engine, argv[2:])

@@ -76,7 +76,7 @@ class _Options(NamedTuple):
         return first, length - 1 if self.limit < 0 else min(first + self.limit, length) - 1
 
 
-@command("SORT", -2)
+@command("SORT")
 def sort(engine: Engine, argv: Sequence[bytes]) -> None:
     """SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC|DESC] [ALPHA] [STORE destination]."""
     options = _Options.parse(argv[2:])

@@ -47,7 +47,7 @@ class _Options(NamedTuple):
 _PLAIN: Final = _Options(2, None)
 
 
-@command("XADD", -5, "5.0.0")
+@command("XADD")
 def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
     """XADD key [options] id field value [field value …]."""
     options = _PLAIN if argv[2][:1].isdigit() else _parse_options(engine, argv, is_adding=True)
@@ -98,7 +98,7 @@ def _is_duplicate(stream: StreamData, producer: tuple[bytes, bytes] | None) -> b
     return True
 
 
-@command("XTRIM", -4, "5.0.0")
+@command("XTRIM")
 def xtrim(engine: Engine, argv: Sequence[bytes]) -> None:
     """XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]."""
     if not engine.rules.has((6, 2)) and argv[1] not in engine.db.keys:
@@ -112,7 +112,7 @@ def xtrim(engine: Engine, argv: Sequence[bytes]) -> None:
     trim(stream, trimming, removals)
 
 
-@command("XDEL", -3, "5.0.0")
+@command("XDEL")
 def xdel(engine: Engine, argv: Sequence[bytes]) -> None:
     """XDEL key id [id …]."""
     stream = find_stream(engine, argv[1])
@@ -121,7 +121,7 @@ def xdel(engine: Engine, argv: Sequence[bytes]) -> None:
             stream.delete(entry_id)
 
 
-@command("XDELEX", -5, "8.2.0", None)
+@command("XDELEX")
 def xdelex(engine: Engine, argv: Sequence[bytes]) -> None:
     """XDELEX key [KEEPREF|DELREF|ACKED] IDS numids id [id …]."""
     strategy, texts = parse_strategy_and_ids(argv, 2)
@@ -131,7 +131,7 @@ def xdelex(engine: Engine, argv: Sequence[bytes]) -> None:
             delete_by_strategy(stream, entry_id, strategy)
 
 
-@command("XSETID", -3, "5.0.0")
+@command("XSETID")
 def xsetid(engine: Engine, argv: Sequence[bytes]) -> None:
     """XSETID key last-id [ENTRIESADDED count] [MAXDELETEDID id]."""
     last_id = parse_id(argv[2])
@@ -164,7 +164,7 @@ def _parse_counters(argv: Sequence[bytes]) -> tuple[int | None, int]:
     return added, parse_id(options.get(b"MAXDELETEDID", b"0-0"))
 
 
-@command("XCFGSET", -4, "8.6.0", None)
+@command("XCFGSET")
 def xcfgset(engine: Engine, argv: Sequence[bytes]) -> None:
     """XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE entries]. What producers added before is forgotten."""
     options = parse_options(argv, 2, values=tuple(_PRODUCER_LIMITS))
@@ -186,7 +186,7 @@ def xcfgset(engine: Engine, argv: Sequence[bytes]) -> None:
     producers.producers.clear()
 
 
-@command("XIDMPRECORD", 5, "8.6.0", None)
+@command("XIDMPRECORD")
 def xidmprecord(engine: Engine, argv: Sequence[bytes]) -> None:
     """XIDMPRECORD key producer idempotent-id entry: remember what a producer added."""
     entry_id = parse_id(argv[4])

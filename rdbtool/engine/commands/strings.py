@@ -25,7 +25,7 @@ _MSETEX_WORDS: Final = frozenset({b"NX", b"XX", b"KEEPTTL"})
 _GETEX_WORDS: Final = frozenset({b"PERSIST"})
 
 
-@command("SET", -3)
+@command("SET")
 def set_(engine: Engine, argv: Sequence[bytes]) -> None:
     """SET key value [NX | XX | IFEQ value ...] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]."""
     if len(argv) == 3:
@@ -73,13 +73,13 @@ def _holds(engine: Engine, key: bytes, condition: bytes, operand: bytes) -> bool
     return (value == operand) == (condition in (b"IFEQ", b"IFDEQ"))
 
 
-@command("SETNX", 3)
+@command("SETNX")
 def setnx(engine: Engine, argv: Sequence[bytes]) -> None:
     """SETNX key value."""
     engine.db.keys.setdefault(argv[1], argv[2])
 
 
-@command("SETEX", 4, "2.0.0")
+@command("SETEX")
 def setex(engine: Engine, argv: Sequence[bytes]) -> None:
     """SETEX key seconds value."""
     when = parse_expiry(engine, argv[2], b"EX", "setex")
@@ -87,7 +87,7 @@ def setex(engine: Engine, argv: Sequence[bytes]) -> None:
     engine.db.expires[argv[1]] = when
 
 
-@command("PSETEX", 4, "2.6.0")
+@command("PSETEX")
 def psetex(engine: Engine, argv: Sequence[bytes]) -> None:
     """PSETEX key milliseconds value."""
     when = parse_expiry(engine, argv[2], b"PX", "psetex")
@@ -95,21 +95,21 @@ def psetex(engine: Engine, argv: Sequence[bytes]) -> None:
     engine.db.expires[argv[1]] = when
 
 
-@command("GETSET", 3)
+@command("GETSET")
 def getset(engine: Engine, argv: Sequence[bytes]) -> None:
     """GETSET key value."""
     find_string(engine.db, argv[1])
     engine.db.replace(argv[1], argv[2])
 
 
-@command("GETDEL", 2, "6.2.0")
+@command("GETDEL")
 def getdel(engine: Engine, argv: Sequence[bytes]) -> None:
     """GETDEL key."""
     find_string(engine.db, argv[1])
     engine.db.delete(argv[1])
 
 
-@command("GETEX", -2, "6.2.0")
+@command("GETEX")
 def getex(engine: Engine, argv: Sequence[bytes]) -> None:
     """GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]."""
     options = parse_set_options(argv[2:], _GETEX_WORDS, _NONE)
@@ -124,7 +124,7 @@ def getex(engine: Engine, argv: Sequence[bytes]) -> None:
         engine.db.expires.pop(argv[1], None)
 
 
-@command("MSET", -3, "1.0.1")
+@command("MSET")
 def mset(engine: Engine, argv: Sequence[bytes]) -> None:
     """MSET key value [key value ...]."""
     if len(argv) % 2 == 0:
@@ -134,7 +134,7 @@ def mset(engine: Engine, argv: Sequence[bytes]) -> None:
         db.replace(argv[at], argv[at + 1])
 
 
-@command("MSETNX", -3, "1.0.1")
+@command("MSETNX")
 def msetnx(engine: Engine, argv: Sequence[bytes]) -> None:
     """MSETNX key value [key value ...]: all of them, or none where one of the keys exists."""
     if len(argv) % 2 == 0:
@@ -143,7 +143,7 @@ def msetnx(engine: Engine, argv: Sequence[bytes]) -> None:
         engine.db.keys.update(zip(argv[1::2], argv[2::2], strict=True))
 
 
-@command("MSETEX", -4, "8.4.0", "9.1.0")
+@command("MSETEX")
 def msetex(engine: Engine, argv: Sequence[bytes]) -> None:
     """MSETEX numkeys key value [key value ...] [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]."""
     count = parse_int(argv[1], "ERR invalid numkeys value")
@@ -160,14 +160,14 @@ def msetex(engine: Engine, argv: Sequence[bytes]) -> None:
             _put(engine, key, value, options, expire_at_ms)
 
 
-@command("DELIFEQ", 3, None, "9.0.0")
+@command("DELIFEQ")
 def delifeq(engine: Engine, argv: Sequence[bytes]) -> None:
     """DELIFEQ key value."""
     if find_string(engine.db, argv[1]) == argv[2]:
         engine.db.delete(argv[1])
 
 
-@command("DELEX", -2, "8.4.0", None)
+@command("DELEX")
 def delex(engine: Engine, argv: Sequence[bytes]) -> None:
     """DELEX key [IFEQ value | IFNE value | IFDEQ digest | IFDNE digest]."""
     condition = operand = b""
@@ -183,7 +183,7 @@ def delex(engine: Engine, argv: Sequence[bytes]) -> None:
         engine.db.delete(argv[1])
 
 
-@command("APPEND", 3, "2.0.0")
+@command("APPEND")
 def append(engine: Engine, argv: Sequence[bytes]) -> None:
     """APPEND key value."""
     db = engine.db
@@ -197,7 +197,7 @@ def append(engine: Engine, argv: Sequence[bytes]) -> None:
     store_string(db, argv[1], data)
 
 
-@command("SETRANGE", 4, "2.2.0")
+@command("SETRANGE")
 def setrange(engine: Engine, argv: Sequence[bytes]) -> None:
     """SETRANGE key offset value."""
     offset = parse_int(argv[2])

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 _NOT_EXECUTED: Final = "this command is not executed here"
 
 
-@command("VADD", -5, "8.0.0", None)
+@command("VADD")
 def vadd(engine: Engine, argv: Sequence[bytes]) -> None:
     """VADD key [REDUCE dim] FP32 | VALUES num vector element [options]."""
     _find_vectors(engine, argv[1])
     raise UnknownEffectError("vector sets are not built here")
 
 
-@command("VREM", 3, "8.0.0", None)
-@command("VSETATTR", 4, "8.0.0", None)
+@command("VREM")
+@command("VSETATTR")
 def change_vectors(engine: Engine, argv: Sequence[bytes]) -> None:
     """VREM key element, VSETATTR key element attributes: nothing without the key."""
     if _find_vectors(engine, argv[1]) is not None:
@@ -46,12 +46,8 @@ def _leave_out(_engine: Engine, _argv: Sequence[bytes]) -> None:
     raise UnknownEffectError(_NOT_EXECUTED)
 
 
-for _name, _arity in {
-    "ARDEL": -3, "ARDELRANGE": -4, "ARINSERT": -3, "ARMSET": -4, "ARRING": -4, "ARSEEK": 3, "ARSET": -4,
-}.items():  # fmt: skip
-    command(_name, _arity, "8.8.0", None)(_leave_out)
-
-command("INCREX", -2, "8.8.0", "9.2.0")(_leave_out)
-
-for _name, _arity in {"BLMOVEM": -6, "LMOVEM": -5, "HIMPORT SET": -5, "GCRASETVALUE": 3}.items():
-    command(_name, _arity, "8.10.0", None)(_leave_out)
+for _name in (
+    "ARDEL", "ARDELRANGE", "ARINSERT", "ARMSET", "ARRING", "ARSEEK", "ARSET", "BLMOVEM", "GCRASETVALUE", "HIMPORT SET",
+    "INCREX", "LMOVEM",
+):  # fmt: skip
+    command(_name)(_leave_out)

@@ -36,7 +36,7 @@ def has_negative_zero(_engine: Engine, argv: Sequence[bytes]) -> bool:
     return any(word[:1] == b"-" and not word.strip(b"-0.") for word in argv[2:])
 
 
-@command("ZADD", -4, "1.2.0")
+@command("ZADD")
 @differs_as("redis-6.2", when=has_negative_zero)
 def zadd(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZADD key [NX|XX] [GT|LT] [CH] [INCR] score member [score member ...]."""
@@ -91,7 +91,7 @@ def parse_scores(engine: Engine, texts: Iterable[bytes], error: str = NOT_A_FLOA
     return [float(text) if text.isdigit() and len(text) < 300 else parse_number(text, rules, error) for text in texts]
 
 
-@command("ZINCRBY", 4, "1.2.0")
+@command("ZINCRBY")
 @differs_as("redis-6.2", when=has_negative_zero)
 def zincrby(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZINCRBY key increment member: to a server the same as ZADD with INCR."""
@@ -146,7 +146,7 @@ def _allows(options: frozenset[bytes], before: float | None, score: float) -> bo
     return not (b"NX" in options or (b"GT" in options and score < before) or (b"LT" in options and score > before))
 
 
-@command("ZREM", -3, "1.2.0")
+@command("ZREM")
 def zrem(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZREM key member [member ...]."""
     zset = engine.db.find(argv[1], ZSetData)
@@ -157,7 +157,7 @@ def zrem(engine: Engine, argv: Sequence[bytes]) -> None:
     engine.db.drop_if_empty(argv[1], zset)
 
 
-@command("ZREMRANGEBYRANK", 4, "2.0.0")
+@command("ZREMRANGEBYRANK")
 def zremrangebyrank(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZREMRANGEBYRANK key start stop."""
     first, last = parse_int(argv[2]), parse_int(argv[3])
@@ -166,7 +166,7 @@ def zremrangebyrank(engine: Engine, argv: Sequence[bytes]) -> None:
         _remove(engine, argv[1], zset, find_ranks(first, last, len(zset)))
 
 
-@command("ZREMRANGEBYSCORE", 4, "1.2.0")
+@command("ZREMRANGEBYSCORE")
 def zremrangebyscore(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZREMRANGEBYSCORE key min max."""
     scores = ScoreRange.parse(argv[2], argv[3], engine.rules)
@@ -175,7 +175,7 @@ def zremrangebyscore(engine: Engine, argv: Sequence[bytes]) -> None:
         _remove(engine, argv[1], zset, scores.find(zset.order))
 
 
-@command("ZREMRANGEBYLEX", 4, "2.8.9")
+@command("ZREMRANGEBYLEX")
 def zremrangebylex(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZREMRANGEBYLEX key min max."""
     members = LexRange.parse(argv[2], argv[3])
@@ -191,13 +191,13 @@ def _remove(engine: Engine, key: bytes, zset: ZSetData, indexes: tuple[int, int]
         engine.db.drop_if_empty(key, zset)
 
 
-@command("ZPOPMIN", -2, "5.0.0")
+@command("ZPOPMIN")
 def zpopmin(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZPOPMIN key [count]."""
     _pop_command(engine, argv, lowest=True)
 
 
-@command("ZPOPMAX", -2, "5.0.0")
+@command("ZPOPMAX")
 def zpopmax(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZPOPMAX key [count]."""
     _pop_command(engine, argv, lowest=False)
@@ -217,7 +217,7 @@ def _pop_command(engine: Engine, argv: Sequence[bytes], *, lowest: bool) -> None
     _pop_first(engine, argv[1:2], count, lowest=lowest)
 
 
-@command("BZPOPMIN", -3, "5.0.0")
+@command("BZPOPMIN")
 def bzpopmin(engine: Engine, argv: Sequence[bytes]) -> None:
     """BZPOPMIN key [key ...] timeout."""
     check_timeout(engine, argv[-1])
@@ -225,7 +225,7 @@ def bzpopmin(engine: Engine, argv: Sequence[bytes]) -> None:
         refuse_to_block(engine)
 
 
-@command("BZPOPMAX", -3, "5.0.0")
+@command("BZPOPMAX")
 def bzpopmax(engine: Engine, argv: Sequence[bytes]) -> None:
     """BZPOPMAX key [key ...] timeout."""
     check_timeout(engine, argv[-1])
@@ -233,13 +233,13 @@ def bzpopmax(engine: Engine, argv: Sequence[bytes]) -> None:
         refuse_to_block(engine)
 
 
-@command("ZMPOP", -4, "7.0.0")
+@command("ZMPOP")
 def zmpop(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZMPOP numkeys key [key ...] MIN|MAX [COUNT count]."""
     _pop_many(engine, argv, 1)
 
 
-@command("BZMPOP", -5, "7.0.0")
+@command("BZMPOP")
 def bzmpop(engine: Engine, argv: Sequence[bytes]) -> None:
     """BZMPOP timeout numkeys key [key ...] MIN|MAX [COUNT count]."""
     _pop_many(engine, argv, 2)

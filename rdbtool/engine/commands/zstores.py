@@ -56,7 +56,7 @@ def _has_weights(_engine: Engine, argv: Sequence[bytes]) -> bool:
     return any(word.upper() == b"WEIGHTS" for word in argv)
 
 
-@command("ZUNIONSTORE", -4, "2.0.0")
+@command("ZUNIONSTORE")
 @differs_as("redis-6.2", when=_has_weights)
 def zunionstore(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight ...] [AGGREGATE SUM|MIN|MAX]."""
@@ -70,7 +70,7 @@ def zunionstore(engine: Engine, argv: Sequence[bytes]) -> None:
     _store(engine, argv[1], result)
 
 
-@command("ZINTERSTORE", -4, "2.0.0")
+@command("ZINTERSTORE")
 @differs_as("redis-6.2", when=_has_weights)
 def zinterstore(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight ...] [AGGREGATE SUM|MIN|MAX]."""
@@ -88,7 +88,7 @@ def zinterstore(engine: Engine, argv: Sequence[bytes]) -> None:
     _store(engine, argv[1], result)
 
 
-@command("ZDIFFSTORE", -4, "6.2.0")
+@command("ZDIFFSTORE")
 def zdiffstore(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZDIFFSTORE destination numkeys key [key ...]: the first without the others, with its scores."""
     (first, *others), _ = _parse(engine, argv, weighted=False)
@@ -200,7 +200,7 @@ def _has_limit(_engine: Engine, argv: Sequence[bytes]) -> bool:
     return any(word.upper() == b"LIMIT" for word in argv[5:])
 
 
-@command("ZRANGESTORE", -5, "6.2.0")
+@command("ZRANGESTORE")
 @differs_as("redis-7.4", "valkey-8.0", when=_has_limit)
 def zrangestore(engine: Engine, argv: Sequence[bytes]) -> None:
     """ZRANGESTORE destination source min max [BYSCORE|BYLEX] [REV] [LIMIT offset count]."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
-from rdbtool.core.location import Span
+from rdbtool.core.location import NOWHERE
+from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import SCRIPT_AUX
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.export.events import tell_db
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def script_fields(engine: Engine) -> list[Aux]:
     """Return the scripts that were loaded into an engine, as an RDB has them: aux fields called lua."""
-    return [Aux(SCRIPT_AUX, script, Span(-1, -1)) for script in engine.kept_scripts.values()]
+    return [Aux(SCRIPT_AUX, script, NOWHERE) for script in engine.kept_scripts.values()]
 
 
 class EngineState:
@@ -40,7 +41,7 @@ class EngineState:
     @property
     def functions(self) -> list[FunctionLibrary]:
         """The function libraries that the engine holds."""
-        return [FunctionLibrary(code, released=True, span=Span(-1, -1)) for code in self.engine.functions.values()]
+        return self.engine.libraries
 
     @property
     def sizes(self) -> dict[int, tuple[int, int]]:
@@ -55,9 +56,7 @@ class EngineState:
                 if selection is not None and selection.is_full:
                     return
 
-    def feed(
-        self, sink: Sink, *, selection: Selection | None = None, progress: Callable[[int], object] | None = None
-    ) -> None:
+    def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> None:
         """Tell ``sink`` of everything. ``progress`` is called now and then with 0: there are no bytes to count."""
         feed_header(self.header.magic, self.header.version, sink)
         items: list[Item] = [*self.aux, *self.module_aux, *self.functions]

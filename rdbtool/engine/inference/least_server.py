@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from rdbtool.core.products import Product
-from rdbtool.core.servers import DEFAULT, FIRST_WITH_PARTS, RELEASES, Header, Rules, RulesChoice, release_since
-from rdbtool.engine.inference.release_words import Since, since_version
+from rdbtool.core.servers import DEFAULT, FIRST_WITH_PARTS, RELEASES, Header, Rules, RulesChoice, Since, release_since
+from rdbtool.engine.inference.release_words import since_version
 
 #: What applies where an AOF begins without an RDB that tells more.
 UNNAMED: Final = RulesChoice(DEFAULT, "inferred", "an AOF that names no server")

@@ -6,21 +6,10 @@ is older than that is in all of its releases.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from rdbtool.core.rdb_types import REDIS, VERSIONS
-from rdbtool.core.servers import COMMON_VERSION, Release, first_writer
-
-
-class Since(NamedTuple):
-    """What came with a release: ``name`` says what, such as ``XADD KEEPREF``.
-
-    ``redis`` and ``valkey`` are the first releases of each family that have it, None where none has.
-    """
-
-    name: str
-    redis: Release | None
-    valkey: Release | None = (7, 2)
+from rdbtool.core.servers import COMMON_VERSION, Release, Since, first_writer
 
 
 def _words(command: str, words: str, redis: Release | None, valkey: Release | None = (7, 2)) -> dict[bytes, Since]:

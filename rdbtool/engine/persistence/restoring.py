@@ -11,6 +11,7 @@ import os
 import re
 from typing import Final
 
+from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import InputError, UncertainError, UnsupportedError
 from rdbtool.core.servers import Rules, RulesChoice, choose_rules
 from rdbtool.engine.command_errors import CommandError
@@ -18,7 +19,6 @@ from rdbtool.engine.engine import DATABASES, Engine
 from rdbtool.engine.inference.least_server import MANIFEST, UNNAMED, Needs
 from rdbtool.engine.persistence.files import LogFiles
 from rdbtool.engine.replay.executor import Replay, collector_paused
-from rdbtool.engine.table import known_names
 from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.aof.reader import AofReader, open_aof
 from rdbtool.reader.aof.tail import Tail
@@ -47,7 +47,7 @@ def restore(files: LogFiles, *, rules: Rules | None, now_ms: int, databases: int
         replay = Replay(engine)
         replay.begin(UNNAMED if rules is None else RulesChoice(rules, "named"), needs)
         replay.meet(MANIFEST, None)
-        with collector_paused(), open_aof(files.manifest, known=known_names()) as reader:
+        with collector_paused(), open_aof(files.manifest, known=FIRST_WORDS) as reader:
             _replay(replay, reader)
             cut = _judge(reader)
         replay.end()

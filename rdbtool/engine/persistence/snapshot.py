@@ -8,7 +8,6 @@ It names the server whose rules the engine goes by, so that whoever loads it goe
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.filters.target import Fit
@@ -16,9 +15,10 @@ from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sink import Sink
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.errors import InputError, RdbToolError, UnsupportedError, describe_error
-from rdbtool.core.location import Span
-from rdbtool.core.rdb_types import VALKEY
-from rdbtool.core.servers import WRITER_FIELDS, Rules
+from rdbtool.core.location import NOWHERE
+from rdbtool.core.progress import Progress
+from rdbtool.core.rdb_types import VALKEY, WRITER_FIELDS
+from rdbtool.core.servers import Rules
 from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.export.engine_dataset import EngineState
@@ -34,7 +34,6 @@ from rdbtool.writer.targets import Target
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
 
-_NOWHERE: Final = Span(-1, -1)
 
 #: The first version with aux fields, and the first with the name ``aof-base``.
 _FIRST_AUX: Final = 7
@@ -79,7 +78,7 @@ class _Witness:
         sink: Sink,
         *,
         selection: Selection | None = None,
-        progress: Callable[[int], object] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """Tell ``sink`` of everything."""
         self._state.feed(Tee(sink, self._fit(self._told)), selection=selection, progress=progress)
@@ -134,4 +133,4 @@ def _aux_fields(engine: Engine, target: Target, *, is_base: bool) -> list[Aux]:
         fields.insert(0, (WRITER_FIELDS[release.family], f"{release.major}.{release.minor}.0".encode()))
     if target.magic == VALKEY or target.version >= _FIRST_BASE:
         fields.append((b"aof-base", b"%d" % is_base))
-    return [Aux(name, value, _NOWHERE) for name, value in fields]
+    return [Aux(name, value, NOWHERE) for name, value in fields]

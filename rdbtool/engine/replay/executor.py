@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
+from rdbtool.core.commands import CONTAINERS, PRODUCT_BY_COMMAND, TRANSACTION, CommandRow
 from rdbtool.core.errors import ReplayError
 from rdbtool.core.findings import Finding, what_servers_do
-from rdbtool.core.products import BY_COMMAND
-from rdbtool.core.servers import Rules, RulesChoice
+from rdbtool.core.servers import Rules, RulesChoice, Since
 from rdbtool.engine.command_errors import (
     ArityError,
     CommandError,
@@ -27,11 +27,10 @@ from rdbtool.engine.command_errors import (
 )
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.inference.least_server import Needs, UnmetNeedError
-from rdbtool.engine.inference.release_words import REWRITTEN, Since
+from rdbtool.engine.inference.release_words import REWRITTEN
 from rdbtool.engine.keyspec import command_name, keys_of
 from rdbtool.engine.replay.fast_loop import PlainCommands
-from rdbtool.engine.replay.places import TRANSACTION
-from rdbtool.engine.table import COMMANDS, CONTAINERS, Command, Handler
+from rdbtool.engine.table import HANDLERS, Handler
 from rdbtool.engine.wrapped import RREPLAY
 
 #: Errors, warnings and notes that are kept in full; beyond that they are only counted.
@@ -126,7 +125,7 @@ class Replay:
         self.stopped_at: tuple[str, int, int] | None = None
         self._watcher = watcher
         self._handlers: dict[bytes, tuple[Handler, int]] = {}
-        self._plain = PlainCommands(COMMANDS[b"SET"].handler)
+        self._plain = PlainCommands(HANDLERS["SET"])
         self._queue: list[tuple[Sequence[bytes], int, int]] | None = None
 
     def begin(self, choice: RulesChoice, needs: Needs | None) -> None:
@@ -162,7 +161,7 @@ class Replay:
 
     def _meet_product(self, name: str, offset: int) -> None:
         """Take note of a command that only a product has; it tells whose rules apply where no file does."""
-        product = BY_COMMAND.get(name.encode())
+        product = PRODUCT_BY_COMMAND.get(name.encode())
         needs = self.needs
         if needs is None or product is None:
             return
@@ -279,7 +278,7 @@ class Replay:
             if self._watcher is not None:
                 self._watcher(self, argv, offset, number, _answer(error))
 
-    def _find(self, argv: Sequence[bytes], offset: int) -> Command:
+    def _find(self, argv: Sequence[bytes], offset: int) -> CommandRow:
         """Return the row of a command. Raises UnknownCommandError where the server does not have it."""
         row = self.engine.find(argv)
         try:
@@ -302,7 +301,7 @@ class Replay:
             self._handlers[argv[0]] = (_execute_subcommand, 1)
         else:
             row = self._find(argv, offset)
-            self._handlers[argv[0]] = (row.handler, abs(row.arity))
+            self._handlers[argv[0]] = (HANDLERS[row.name], abs(row.arity))
 
     def _execute(self, argv: Sequence[bytes], offset: int, number: int) -> None:
         self._offset = offset

@@ -6,7 +6,7 @@ so that a command that reads keys need not know which of the two it was given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Final, NamedTuple, Self
 
@@ -14,10 +14,11 @@ from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
 from rdbtool._codec.sink import Sink
 from rdbtool._codec.sinks.check import Check, Flagged
+from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import FormatError, InputError, PlaceError, ReplayError, UncertainError, UnsupportedError
 from rdbtool.core.findings import Finding
-from rdbtool.core.location import Span
 from rdbtool.core.products import BY_NAME
+from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS, SCRIPT_AUX
 from rdbtool.core.servers import Rules, RulesChoice, choose_rules
 from rdbtool.engine.command_errors import CommandError
@@ -28,16 +29,13 @@ from rdbtool.engine.replay.executor import Replay, collector_paused
 from rdbtool.engine.replay.options import Options
 from rdbtool.engine.replay.renames import Renames
 from rdbtool.engine.replay.stops import Extent, Stopped, Stops, show_name
-from rdbtool.engine.table import known_names
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
 from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.aof.tail import Tail
 from rdbtool.reader.open.parts import Part, find_part
-from rdbtool.reader.rdb import RdbReader, Totals
+from rdbtool.reader.rdb import RdbReader, Totals, TotalsCounter
 from rdbtool.writer.exclusive.holders import HeldError
-
-Progress = Callable[[int], object]
 
 #: Findings that stop nothing, but change what a reader of the dataset should think of it.
 _REMARKS: Final = {
@@ -223,7 +221,7 @@ class _Loading:
         return self.reader.again()
 
     def _load_parts(self, reader: AofReader, progress: Progress | None) -> None:
-        reader.known = known_names() | frozenset(self.renames.names)
+        reader.known = FIRST_WORDS | frozenset(self.renames.names)
         self.replay.names_parts = len(reader.parts) > 1
         if reader.manifest is not None:
             self.replay.meet(MANIFEST, None)
@@ -338,9 +336,7 @@ class ReplayedLog:
         self.engine = self.loaded.replay.engine
         fields = [field for field in self.loaded.aux if field.key != SCRIPT_AUX]
         self.aux = fields + script_fields(self.engine)
-        self.functions = [
-            FunctionLibrary(code, released=True, span=Span(-1, -1)) for code in self.engine.functions.values()
-        ]
+        self.functions = self.engine.libraries
         self.end: End | None = None
         self.source = LogSource(reader.name, reader.size)
         self.extent = self.loaded.extent
@@ -349,24 +345,20 @@ class ReplayedLog:
         self.obstacle = self.loaded.obstacle
         self.remarks = self.loaded.remarks
         self._records = self.engine.records()
-        self._keys = 0
-        self._selected = 0
-        self._expires = 0
-        self._by_kind: dict[str, int] = {}
-        self._by_db: dict[int, tuple[int, int]] = {}
+        self._counter = TotalsCounter()
 
     @property
     def totals(self) -> Totals:
         """What was handed out so far."""
-        return Totals(self._keys, self._expires, self._selected, self._by_kind, self._by_db)
+        return self._counter.totals
 
     def records(self, *, selection: Selection | None = None, progress: Progress | None = None) -> Iterator[KeyRecord]:
         """Yield the keys that ``selection`` takes, then raise the fault that ended the log, if one did."""
         del progress  # the log was read before
         for record in self._records:
-            self._count(record)
+            self._counter.add(record)
             if selection is None or selection.take(record):
-                self._selected += 1
+                self._counter.selected += 1
                 yield record
                 if selection is not None and selection.is_full:
                     return
@@ -404,11 +396,3 @@ class ReplayedLog:
 
     def close(self) -> None:
         """Nothing is open: the log was read when this was made."""
-
-    def _count(self, record: KeyRecord) -> None:
-        expires = record.expire_at_ms is not None
-        self._keys += 1
-        self._expires += expires
-        self._by_kind[record.kind] = self._by_kind.get(record.kind, 0) + 1
-        keys, expiring = self._by_db.get(record.db, (0, 0))
-        self._by_db[record.db] = (keys + 1, expiring + expires)

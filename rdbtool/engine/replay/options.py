@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import InputError
 from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import DATABASES
@@ -16,7 +17,6 @@ from rdbtool.engine.replay.executor import Watcher
 from rdbtool.engine.replay.places import Place, Places, command_named, describe_place, skipped_command
 from rdbtool.engine.replay.renames import Renames
 from rdbtool.engine.replay.stops import Stops
-from rdbtool.engine.table import known_names, load_families
 from rdbtool.model import KeyRecord
 from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.aof.reader import AofReader
@@ -119,12 +119,11 @@ def find_last(
 
     Commands that follow damage count: it may be one of them that is meant, and a replay does not get there.
     """
-    load_families()
     renames = Renames(rename_commands)
     last = None
     with open_any(target) as reader:
         if isinstance(reader, AofReader):
-            reader.known = known_names()
+            reader.known = FIRST_WORDS
             for piece in reader.batches(on_fault="skip"):
                 if isinstance(piece, CommandBatch):
                     for index, argv in enumerate(renames.apply(piece.argvs) if renames else piece.argvs):

@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple, Self
 
+from rdbtool.core.commands import COMMANDS, CONTAINERS, TRANSACTION
 from rdbtool.core.moments import parse_moment, show_seconds
-from rdbtool.engine.table import COMMANDS, CONTAINERS, load_families
-
-#: Names of commands that make and end transactions: without one of them the others would mean something else.
-TRANSACTION: Final = frozenset({b"MULTI", b"EXEC", b"DISCARD"})
 
 #: Why one of them is not skipped.
 NO_SKIP: Final = "cannot be skipped: the commands of its transaction would mean something else"
@@ -76,9 +73,8 @@ def command_named(text: str) -> bytes:
 
     Names with a dot are those of modules, which are not known here. Raises ValueError for a name that is no command.
     """
-    load_families()
     name = " ".join(text.split()).upper()
-    known = {row.decode() for row in (*COMMANDS, *CONTAINERS, *TRANSACTION)}
+    known = {row.decode() for row in (*COMMANDS, *CONTAINERS)}
     if name in known or re.fullmatch(r"[^\s.]+\.[^\s]+", name):
         return name.encode("utf-8", "surrogateescape")
     from difflib import get_close_matches  # noqa: PLC0415 - for a name that is none only

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rdbtool.engine.table import known_names, load_families
+from rdbtool.core.commands import FIRST_WORDS
 
 Argv = tuple[bytes, ...]
 
@@ -15,13 +15,11 @@ class Renames:
     def __init__(self, commands: Mapping[str, str] | None = None) -> None:
         """Take {new name: command}. Raises ValueError for what names no command."""
         self.names: dict[bytes, bytes] = {}
-        if commands:
-            load_families()
         for new, name in (commands or {}).items():
             written, command = new.encode(errors="surrogateescape"), name.encode(errors="surrogateescape").upper()
             if not written:
                 raise ValueError(f"{name}: its new name is empty")
-            if command not in known_names():
+            if command not in FIRST_WORDS:
                 raise ValueError(f"{name!r} is not a command that a server has")
             self.names[written.upper()] = command
 

@@ -10,10 +10,11 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from rdbtool.core.commands import SWEEPING, TRANSACTION
 from rdbtool.core.errors import FormatError, PlaceError
 from rdbtool.core.moments import show_seconds
-from rdbtool.engine.keyspec import SWEEPING, command_name, is_called
-from rdbtool.engine.replay.places import NO_SKIP, TRANSACTION, Place
+from rdbtool.engine.keyspec import command_name, is_called
+from rdbtool.engine.replay.places import NO_SKIP, Place
 from rdbtool.model import Aux
 from rdbtool.reader.aof.batches import CommandBatch, read_time
 from rdbtool.reader.open.parts import Part

@@ -6,13 +6,13 @@ when another one appears behind it; it is handed on then and forgotten, and memo
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from rdbtool._codec.replay_record import feed_item
 from rdbtool._codec.sink import Sink
 from rdbtool.core.errors import ReplayError
 from rdbtool.core.findings import Finding
+from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS
 from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import Engine
@@ -30,7 +30,7 @@ _DATABASES: Final = 1 << 62
 _LAST_MS: Final = (1 << 63) - 1
 
 
-def feed_commands(path: str, sink: Sink, rules: Rules, progress: Callable[[int], object] | None = None) -> None:
+def feed_commands(path: str, sink: Sink, rules: Rules, progress: Progress | None = None) -> None:
     """Tell ``sink`` of the keys, functions and scripts that the commands in a file make on a server of ``rules``.
 
     Nothing expires, whatever the time is. Raises FormatError, InputError, and ReplayError for the first command that

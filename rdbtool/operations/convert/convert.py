@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 from rdbtool.core.errors import FormatError, InputError, Loss, UnsupportedError
+from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS
 from rdbtool.core.servers import FIRST_WITH_PARTS, Rules
 from rdbtool.dataset.keys import load_keys
 from rdbtool.dataset.origin import (
     BegunFile,
     Origin,
-    Progress,
     Role,
     SourceFile,
     WholeFile,

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.filters.drop import Drop
+from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import WRITER_AUX
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
-    from rdbtool.operations.convert.transfer import Progress, Telling
+    from rdbtool.operations.convert.transfer import Telling
 
 #: The parts that can be dropped, beside ``module:NAME``.
 PARTS: Final = ("functions", "scripts", "aux", "module-aux", "groups")

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.errors import InputError, LimitError, Loss, UnsupportedError
 from rdbtool.core.manifest import read_manifest
-from rdbtool.dataset.origin import Progress, names_version, origin_of_log, play, remark_names
+from rdbtool.core.progress import Progress, polling
+from rdbtool.dataset.origin import names_version, origin_of_log, play, remark_names
 from rdbtool.engine.replay.loader import Loaded, replay_log
 from rdbtool.engine.replay.options import Options, replay_options
 from rdbtool.operations.convert.aof_output import new_base, write_directory
@@ -172,7 +173,7 @@ class _Rewriting:
     def in_place(self, guard: Guard, reader: AofReader, path: Path) -> None:
         """Replace the log that ``guard`` holds; ``path`` is its manifest or the one file."""
         self.destination = str(path)
-        self.progress = _polling(guard, self.progress)
+        self.progress = polling(guard.check, self.progress)
         base = new_base(self._prepare(reader, is_single=reader.manifest is None))
         backup = None if self.options.backup is None else Path(self.options.backup)
         ready, settled = guard.check_unchanged, guard.after_commit
@@ -265,17 +266,6 @@ def _size_of(reader: AofReader, source: str) -> int | None:
     if reader.size is None and source != "-" and Path(source).is_file():
         return Path(source).stat().st_size
     return reader.size
-
-
-def _polling(guard: Guard, progress: Progress | None) -> Progress:
-    """Return a progress report that looks whether a server has come up: compiled loops do not hear signals."""
-
-    def report(done: int) -> None:
-        guard.check()
-        if progress is not None:
-            progress(done)
-
-    return report
 
 
 def _wants_directory(destination: str, reader: AofReader) -> bool:

@@ -6,16 +6,14 @@ place in the file that was given. What a target cannot hold anyway is not tested
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal
 
 from rdbtool._codec.sinks.check import Check
 from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import InputError, InvalidDataError
 from rdbtool.core.findings import Finding
-from rdbtool.core.location import Span
+from rdbtool.core.progress import Progress
 from rdbtool.dataset.origin import SourceFile
-from rdbtool.model import FunctionLibrary
 from rdbtool.operations.validate.checks.files import ItemJudge
 from rdbtool.operations.validate.rdb import RULES, validate_jsonl, validate_rdb
 from rdbtool.operations.validate.verdict import Checks
@@ -55,9 +53,7 @@ def make_check(origin: SourceFile, *, allow_loss: bool, has_functions: bool) -> 
     return Check(judge.hear, refuse)
 
 
-def read_valid(
-    path: str, form: Literal["rdb", "jsonl"], rules: Rules, sink: Sink, progress: Callable[[int], object] | None
-) -> None:
+def read_valid(path: str, form: Literal["rdb", "jsonl"], rules: Rules, sink: Sink, progress: Progress | None) -> None:
     """Tell ``sink`` of what a file holds. Raises InvalidDataError where that is an error, and what reading raises."""
     checks = Checks(rules=rules, databases=DATABASES)
     if form == "rdb":
@@ -79,8 +75,8 @@ def check_loaded(loaded: Loaded, name: str) -> None:
         if RULES[row.flag].severity == "error":
             raise _refusal(SourceFile(part), make_finding(part, row))
     libraries = _ItemCheck(SourceFile(name), frozenset())
-    for code in loaded.replay.engine.functions.values():
-        libraries.hear(FunctionLibrary(code, released=True, span=Span(-1, -1)))
+    for library in loaded.replay.engine.libraries:
+        libraries.hear(library)
 
 
 def make_finding(part: str, row: Flagged) -> Finding:

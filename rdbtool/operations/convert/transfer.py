@@ -17,6 +17,7 @@ from rdbtool._codec.filters.target import Fit
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.errors import InputError, InvalidDataError, Loss, RdbToolError, describe_error
+from rdbtool.core.progress import Progress, polling
 from rdbtool.core.servers import server_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from rdbtool.writer.targets import Target
 
 Encoding = Literal["rdb", "commands", "jsonl"]
-Progress = Callable[[int], object]
 
 
 class Telling(Protocol):
@@ -75,14 +75,7 @@ class Transfer:
 
     def watch(self, look: Callable[[], object]) -> None:
         """Call ``look`` wherever progress is told, so that it may raise: compiled loops do not hear signals."""
-        tell = self.progress
-
-        def progress(done: int) -> None:
-            look()
-            if tell is not None:
-                tell(done)
-
-        self.progress = progress
+        self.progress = polling(look, self.progress)
 
     def write_to(self, output: Output) -> bool:
         """Write everything to an output, which has itself read back where it can; return whether it does."""

@@ -22,7 +22,8 @@ from rdbtool.core.errors import (
     describe_error,
     describe_key,
 )
-from rdbtool.dataset.sides import Origin, Progress, Side, open_side
+from rdbtool.core.progress import Progress, progress_after
+from rdbtool.dataset.sides import Origin, Side, open_side
 from rdbtool.model import HashValue, KeyRecord, ListValue, OpaqueValue, SetValue, StreamValue, StringValue, ZSetValue
 from rdbtool.operations.diff.change import Part, Sign
 from rdbtool.operations.diff.items import ItemDifference, compare_items
@@ -138,7 +139,7 @@ class Comparison:
                 judge=options.judge,
             )
             with answering():
-                side.feed(prints, options.names, _after(progress, before))
+                side.feed(prints, options.names, progress_after(progress, before))
             if prints.twice is not None:
                 db, key = prints.twice
                 raise InputError(f"{side.name}: key {describe_key(key)} of db {db} is there twice: what is its value?")
@@ -275,10 +276,6 @@ def answering() -> Iterator[None]:
         yield
     except (FormatError, ReplayError, UncertainError) as error:
         raise InputError(describe_error(error)) from error
-
-
-def _after(progress: Progress | None, before: int) -> Progress | None:
-    return None if progress is None else lambda at: progress(before + at)
 
 
 #: What an object costs beside its bytes.

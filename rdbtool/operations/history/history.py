@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence, Sized
 from typing import Final, NamedTuple
 
+from rdbtool.core.progress import Progress
 from rdbtool.engine.command_errors import CommandError, UnknownEffectError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.export.key_records import kind_of, to_value
@@ -23,8 +24,6 @@ from rdbtool.model import KeyRecord, Value
 from rdbtool.operations.replay.tally import Timeline
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.rdb import RdbReader
-
-Progress = Callable[[int], object]
 
 #: Elements, or bytes of a string: of larger values only the size is compared.
 _COMPARED: Final = 4096

@@ -6,13 +6,13 @@ compute, and then told to the sink by hand; all the others go the fast way.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.replay_record import feed_record
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool.core.errors import UnsupportedError
+from rdbtool.core.progress import Progress
 from rdbtool.core.servers import Rules, RulesChoice
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def compute_digest(
     *,
     now_ms: int,
     selection: Selection | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Progress | None = None,
 ) -> DataDigest:
     """Read a file to its end and return the digest of its data; ``now_ms`` is when (Unix ms).
 

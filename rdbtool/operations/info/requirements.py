@@ -6,12 +6,10 @@ A module is known by the name of its type, nine characters that stand in front o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from rdbtool.core.functions import read_header
-
-#: Types that began in a module and are part of a server since a release.
-BUILT_IN: Final = {"vectorset": "redis-8.0"}
+from rdbtool.core.servers import BUILT_IN, first_with
 
 
 class ModuleNeed(NamedTuple):
@@ -43,9 +41,14 @@ class NeedsOfFile(NamedTuple):
 def needs_of(modules: Mapping[str, tuple[int, int]], libraries: Iterable[bytes]) -> NeedsOfFile:
     """Return the needs: ``modules`` maps types to (values, data beside the keys), ``libraries`` are sources."""
     return NeedsOfFile(
-        tuple(ModuleNeed(name, *counts, BUILT_IN.get(name)) for name, counts in sorted(modules.items())),
+        tuple(ModuleNeed(name, *counts, _built_in(name)) for name, counts in sorted(modules.items())),
         tuple(map(_library, libraries)),
     )
+
+
+def _built_in(name: str) -> str | None:
+    since = BUILT_IN.get(name)
+    return None if since is None else str(first_with(since))
 
 
 def _library(code: bytes) -> LibraryNeed:

@@ -6,13 +6,14 @@ codec. A damaged file still has a summary, of what precedes the damage.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rdbtool._codec.sinks.requirements import Needs
 from rdbtool.core.errors import FormatError, UncertainError
 from rdbtool.core.products import Product
-from rdbtool.core.rdb_types import CHECKSUM_SINCE
+from rdbtool.core.progress import Progress
+from rdbtool.core.rdb_types import ChecksumState, checksum_state
 from rdbtool.core.servers import Rules, RulesChoice
 from rdbtool.dataset.keys import refuse_places
 from rdbtool.model.items import Aux, FunctionLibrary, Header
@@ -31,9 +32,7 @@ class Summary(NamedTuple):
     ``size`` is that of the RDB itself, None where it is not known because damage in a pipe or a compressed
     stream hides its end; ``compressed_size`` that of a compressed file. ``product`` is the writer where it is neither
     Redis nor Valkey itself. ``trailing`` counts bytes after the
-    end mark. ``checksum`` is the stored CRC-64 and ``checksum_state`` one of ``correct``,
-    ``wrong``, ``disabled`` (when the file was saved), ``none`` (the version has none) and ``unread``. ``choice`` tells
-    whose rules apply to the data.
+    end mark. ``checksum`` is the stored CRC-64. ``choice`` tells whose rules apply to the data.
     """
 
     source: str
@@ -45,7 +44,7 @@ class Summary(NamedTuple):
     functions: tuple[FunctionLibrary, ...]
     totals: Totals
     checksum: int | None
-    checksum_state: str
+    checksum_state: ChecksumState
     trailing: int
     damage: FormatError | None
     choice: RulesChoice
@@ -58,7 +57,7 @@ class Summary(NamedTuple):
 def summarize_any(
     reader: RdbReader | AofReader,
     rules: str | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Progress | None = None,
     *,
     places: Places | None = None,
     rename_commands: Mapping[str, str] | None = None,
@@ -78,9 +77,7 @@ def summarize_any(
     return replay_reader(reader, options, digest=False, progress=progress)
 
 
-def summarize(
-    reader: RdbReader, progress: Callable[[int], object] | None = None, *, rules: str | None = None
-) -> Summary:
+def summarize(reader: RdbReader, progress: Progress | None = None, *, rules: str | None = None) -> Summary:
     """Read the rest of a file and return its summary. Damage is part of it; other errors are raised."""
     damage = None
     sink = Needs()
@@ -102,18 +99,12 @@ def summarize(
         functions=tuple(reader.functions),
         totals=reader.totals,
         checksum=checksum,
-        checksum_state=_checksum_state(reader, damage),
+        checksum_state=checksum_state(
+            reader.header.version, checksum, is_wrong=damage is not None and damage.code == "RDB004"
+        ),
         trailing=end.trailing if end else 0,
         damage=damage,
         choice=choice,
         needs=needs_of(sink.modules, sink.libraries),
         product=reader.product,
     )
-
-
-def _checksum_state(reader: RdbReader, damage: FormatError | None) -> str:
-    if reader.header.version < CHECKSUM_SINCE:
-        return "none"
-    if damage is not None:
-        return "wrong" if damage.code == "RDB004" else "unread"
-    return "correct" if reader.end is not None and reader.end.checksum else "disabled"

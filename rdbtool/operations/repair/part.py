@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal
 
+from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import InputError, RdbToolError, UnsupportedError, describe_error, describe_loss
-from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS
+from rdbtool.core.progress import Progress
+from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, ChecksumState
 from rdbtool.core.servers import COMMON_VERSION, find_release
 from rdbtool.model import Header
 from rdbtool.operations.convert.transfer import Transfer
@@ -21,7 +23,6 @@ from rdbtool.operations.salvage.rdb import RdbSalvage, Salvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch
 from rdbtool.operations.salvage.rdb_walker import Form
 from rdbtool.reader.aof.reader import open_aof
-from rdbtool.reader.aof.tail import COMMON_COMMANDS
 from rdbtool.reader.open.detect import HEAD_SIZE, begins_log, detect_content
 from rdbtool.writer.targets import Target, default_target
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rdbtool.operations.repair.report import RepairOptions
-    from rdbtool.operations.salvage.input import Progress
     from rdbtool.writer.atomic.output import Output
 
 _MAGIC_SIZE: Final = 9
@@ -45,7 +45,7 @@ class PartRepair:
         self.name = stock.name
         self.form = form
         self.lost: list[Lost] = []
-        self.checksum = "none"
+        self.checksum: ChecksumState = "none"
         self._rdb: SalvagedRdb | None = None
         self._rdb_stop = 0
         self._keys = 0
@@ -157,7 +157,7 @@ def examine(
             form = form._replace(version=VERSIONS[header.magic][1])
             why = f"the header is damaged: {header.magic} version {header.version} is taken for it"
             part.lost.append(Lost("REP013", stock.name, 0, min(_MAGIC_SIZE, stock.size), why, is_kept=True))
-        behind = CommandSearch(stock, COMMON_COMMANDS | frozenset(renamed))
+        behind = CommandSearch(stock, AOF_WORDS | frozenset(renamed))
         rdb = RdbSalvage(stock, form, behind=(lambda at: behind.find(at)[0]) if embedded else None, progress=progress)
         salvage = rdb.run()
         part.look_at_rdb(header, salvage, SalvagedRdb(stock, form, salvage, header, rdb.aux), options.databases)

@@ -19,6 +19,7 @@ from rdbtool._codec.sinks.records import Records
 from rdbtool._codec.sinks.sizes import Sizes
 from rdbtool.core.errors import InputError
 from rdbtool.core.location import Span
+from rdbtool.core.progress import Progress
 from rdbtool.model import KeyRecord, SelectDb, StringValue
 from rdbtool.operations.repair.server_errors import DOUBLE, Flags, Items, error_flags
 from rdbtool.operations.repair.values import mend, moved, rebuild
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
     from rdbtool.model import Aux, Header
     from rdbtool.operations.repair.server_errors import Refused
-    from rdbtool.operations.salvage.input import Progress, Stock
+    from rdbtool.operations.salvage.input import Stock
     from rdbtool.operations.salvage.rdb import Piece, Salvage
     from rdbtool.operations.salvage.rdb_walker import Form, Place
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
+from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE, ChecksumState
 
 if TYPE_CHECKING:
     from rdbtool.core.servers import Rules
@@ -47,7 +47,7 @@ class Repaired(NamedTuple):
     commands: int
     bytes: int
     lost: tuple[Lost, ...]
-    checksum: str
+    checksum: ChecksumState
     digest: str | None
     rules: Rules | None
     undigested: str | None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -25,6 +25,7 @@ from rdbtool.core.errors import (
     json_name,
 )
 from rdbtool.core.manifest import Entry, format_manifest, looks_like_manifest
+from rdbtool.core.progress import Progress
 from rdbtool.operations.repair.part import PartRepair, examine
 from rdbtool.operations.repair.report import Repaired, RepairOptions
 from rdbtool.operations.salvage.input import Lost, Stock
@@ -39,7 +40,6 @@ from rdbtool.writer.atomic.temporary import TemporaryDirectory
 if TYPE_CHECKING:
     from rdbtool.core.servers import Rules
 
-Progress = Callable[[int], object]
 
 _PART: Final = re.compile(r".+\.(\d+)\.(base|incr)\.(rdb|aof)")
 

@@ -7,11 +7,13 @@ number goes with its member. What is only in a wrong order, or counted wrongly, 
 from __future__ import annotations
 
 import math
+from typing import Final
 
+from rdbtool.core.rdb_types import code_of
 from rdbtool.model import HashValue, KeyRecord, ListValue, SetValue, StreamValue, Value, ZSetValue
 
 #: Sets of numbers, stored as such in rising order.
-_INTSET = 11
+_INTSET: Final = code_of("SET_INTSET")
 
 
 def mend(record: KeyRecord) -> tuple[KeyRecord | None, str]:

@@ -7,14 +7,14 @@ command of a name has the log read twice, which a pipe cannot be.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
 from rdbtool._codec.replay_record import feed_record
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool.core.errors import FormatError, UncertainError
 from rdbtool.core.findings import Finding
-from rdbtool.core.location import Span
+from rdbtool.core.progress import Progress
 from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.replay.loader import Loaded, replay_log
@@ -27,9 +27,8 @@ from rdbtool.operations.replay.tally import LogTally
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.open.parts import Part
-from rdbtool.reader.rdb import RdbReader, Totals
+from rdbtool.reader.rdb import RdbReader, Totals, TotalsCounter
 
-Progress = Callable[[int], object]
 Target = str | os.PathLike[str] | bytes | BinaryIO
 
 
@@ -180,15 +179,11 @@ def replay_reader(
         last_time=last_time,
         snapshot=Snapshot(loaded.header, tuple(loaded.aux), loaded.snapshot_keys) if has_snapshot else None,
         totals=totals,
-        functions=_functions(engine),
+        functions=tuple(engine.libraries),
         digest=found,
         opaque_keys=opaque,
         needs=needs_of(modules, engine.functions.values()),
     )
-
-
-def _functions(engine: Engine) -> tuple[FunctionLibrary, ...]:
-    return tuple(FunctionLibrary(code, released=True, span=Span(-1, -1)) for code in engine.functions.values())
 
 
 def _cut(counts: list[int], left: int) -> list[int]:
@@ -215,23 +210,16 @@ def _sum_up(
     Values of modules are counted in ``modules``, by type.
     """
     sink = Digest(rules, now_ms) if digest else None
-    by_kind: dict[str, int] = {}
-    by_db: dict[int, tuple[int, int]] = {}
-    keys = expires = 0
+    counter = TotalsCounter()
     for record in engine.records():
-        keys += 1
-        does_expire = record.expire_at_ms is not None
-        expires += does_expire
-        by_kind[record.kind] = by_kind.get(record.kind, 0) + 1
-        before = by_db.get(record.db, (0, 0))
-        by_db[record.db] = (before[0] + 1, before[1] + does_expire)
+        counter.add(record)
+        counter.selected += 1
         if isinstance(record.value, OpaqueValue):
             values, aux = modules.get(record.value.module, (0, 0))
             modules[record.value.module] = values + 1, aux
         if sink is not None:
             feed_record(record, sink)
-    totals = Totals(keys, expires, keys, by_kind, by_db)
     if sink is None:
-        return totals, None, 0
+        return counter.totals, None, 0
     sink.close()
-    return totals, None if sink.opaque_keys else sink.hexdigest(), sink.opaque_keys
+    return counter.totals, None if sink.opaque_keys else sink.hexdigest(), sink.opaque_keys

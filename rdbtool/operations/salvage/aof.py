@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.decode.aof_scanner import ENDED, PAUSED, Scanner
 from rdbtool._codec.decode.aof_scanner import EXEC as EXEC_MARK
+from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import FormatError, RdbToolError
+from rdbtool.core.progress import Progress
 from rdbtool.operations.salvage.aof_ranges import Keep, encode, is_left_over, leave_out, name_record
 from rdbtool.operations.salvage.aof_unknown import Strangers
 from rdbtool.operations.salvage.input import Lost
 from rdbtool.operations.salvage.rdb_find import CommandSearch
-from rdbtool.reader.aof.tail import COMMON_COMMANDS
 from rdbtool.reader.aof.text_parser import Command, LineParser
 from rdbtool.reader.open.windows import WindowStream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rdbtool.operations.salvage.input import Progress, Stock, View
+    from rdbtool.operations.salvage.input import Stock, View
 
 #: Bytes before the damage in which the record before it is looked for.
 _BEFORE: Final = 1 << 16
@@ -47,7 +48,7 @@ class LogSalvage:
         stock: Stock,
         *,
         begin: int = 0,
-        known: frozenset[bytes] = COMMON_COMMANDS,
+        known: frozenset[bytes] = AOF_WORDS,
         renamed: Mapping[bytes, bytes] | None = None,
         progress: Progress | None = None,
     ) -> None:

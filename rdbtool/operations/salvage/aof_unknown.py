@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.decode.aof_scanner import PAUSED, Scanner
+from rdbtool.core.commands import COMMANDS, CONTAINERS
 from rdbtool.core.servers import DEFAULT
-from rdbtool.engine.table import COMMANDS
 from rdbtool.operations.salvage.input import Lost
-from rdbtool.operations.validate.aof_commands import CONTAINERS, Grader, KnownNames, judge_commands
+from rdbtool.operations.validate.aof_commands import Grader, judge_commands
 from rdbtool.reader.aof.command_stats import Use, Uses
 from rdbtool.reader.aof.text_parser import LineParser
 from rdbtool.reader.open.parts import Part
@@ -56,7 +56,7 @@ class Strangers:
             self.dropped = list(self._find())
 
     def _count(self) -> Uses:
-        uses = Uses(CONTAINERS, KnownNames(), self._renamed)
+        uses = Uses(self._renamed)
         for start, stop in self._ranges:
             scanner = Scanner(self._stock.view(start, stop).window, containers=uses.containers)
             status = PAUSED
@@ -66,7 +66,7 @@ class Strangers:
         return uses
 
     def _judge(self, name: bytes, use: Use) -> None:
-        single = Uses(CONTAINERS, ())
+        single = Uses()
         single.by_name[name] = use
         grader = Grader(DEFAULT, is_server_level=False, is_asked_for=False, writer=None)
         part = Part(self._stock.name, self._stock.name, "single", 1, None, "resp")

@@ -22,8 +22,6 @@ from rdbtool.io.source import Source, open_source
 #: Bytes read at once where bytes are looked through.
 _PIECE: Final = 1 << 18
 
-Progress = Callable[[int], object]
-
 
 class Lost(NamedTuple):
     """A byte range of a part that is not in the result, or not as it was.

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool._codec.decode.decoder import ENDED, PAUSED, TOO_LARGE
 from rdbtool._codec.sinks.sizes import Sizes
 from rdbtool.core.errors import FormatError
+from rdbtool.core.progress import Progress
+from rdbtool.core.rdb_types import ChecksumState, checksum_state, code_of
 from rdbtool.model import Aux, Item, ResizeDb, SelectDb
 from rdbtool.operations.salvage.input import Lost
 from rdbtool.operations.salvage.rdb_heuristics import (
@@ -28,7 +30,7 @@ from rdbtool.operations.salvage.rdb_resync import Search
 from rdbtool.operations.salvage.rdb_walker import Form, Place, Walker, is_end, is_plausible, read_head
 
 if TYPE_CHECKING:
-    from rdbtool.operations.salvage.input import Progress, Stock
+    from rdbtool.operations.salvage.input import Stock
 
 #: Records of a piece at most.
 _RECORDS: Final = 1000
@@ -44,7 +46,8 @@ _PACKED: Final = frozenset(
     ("RDB104", "RDB106", "RDB201", "RDB202", "RDB203", "RDB204", "RDB205", "RDB206", "RDB207", "RDB211")
 )
 
-_AUX: Final = 0xFA
+_AUX: Final = code_of("AUX")
+_END: Final = bytes([code_of("EOF")])
 
 
 class Piece(NamedTuple):
@@ -57,16 +60,12 @@ class Piece(NamedTuple):
 
 
 class Salvage(NamedTuple):
-    """What there is in an RDB: ``pieces`` in their order, ``lost`` ranges, and the offset behind its end (``stop``).
-
-    ``checksum`` is ``correct``, ``wrong``, ``disabled``, ``none`` (the version has none) or ``unread`` (bytes were
-    lost, so nobody can tell).
-    """
+    """What there is in an RDB: ``pieces`` in their order, ``lost`` ranges, and the offset behind its end (``stop``)."""
 
     pieces: list[Piece]
     lost: list[Lost]
     stop: int
-    checksum: str
+    checksum: ChecksumState
 
 
 class RdbSalvage:
@@ -99,7 +98,8 @@ class RdbSalvage:
     def run(self) -> Salvage:
         """Read all of it. Raises InputError, and UnsupportedError for a file of another product."""
         place: Place | None = Place(self._begin, is_first=True)
-        end, checksum = self._stop, "unread"
+        end = self._stop
+        checksum: ChecksumState = "unread"
         while place is not None:
             walker, status, zeros = self._walk(place)
             end_at = -1 if zeros is not None else self._end_at(walker, status)
@@ -164,7 +164,7 @@ class RdbSalvage:
         """Return the offset of the end mark that stopped a walk, -1 if none did."""
         if status == ENDED:
             return walker.view.at - 1 - self.form.trailer
-        is_mark = status != PAUSED and self.stock.read(walker.view.at, 1) == b"\xff"
+        is_mark = status != PAUSED and self.stock.read(walker.view.at, 1) == _END
         return walker.view.at if is_mark else -1
 
     def _is_final(self, end_at: int, status: int, place: Place) -> bool:
@@ -176,15 +176,10 @@ class RdbSalvage:
         found = self._search.find(end_at + 1, place)
         return found is None
 
-    def _judge_checksum(self, end_at: int, status: int) -> str:
-        if not self.form.trailer:
-            return "none"
-        stored = self.stock.read(end_at + 1, self.form.trailer)
-        if self.lost or len(stored) < self.form.trailer:
-            return "unread"
-        if not any(stored):
-            return "disabled"
-        return "correct" if status == ENDED else "wrong"
+    def _judge_checksum(self, end_at: int, status: int) -> ChecksumState:
+        text = self.stock.read(end_at + 1, self.form.trailer)
+        stored = None if self.lost or len(text) < self.form.trailer else int.from_bytes(text, "little")
+        return checksum_state(self.form.version, stored, is_wrong=bool(stored) and status != ENDED)
 
     def _judge_ending(self, end_at: int, end: int) -> None:
         """Name what is wrong behind the end mark: a checksum that is cut, or bytes that are not the RDB's."""

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.decode.aof_scanner import EXHAUSTED, PAUSED, Scanner
-from rdbtool.reader.aof.tail import COMMON_COMMANDS
+from rdbtool.core.commands import AOF_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -34,7 +34,7 @@ _SIZE: Final = re.compile(rb"\$(\d{1,18})\r\n")
 class CommandSearch:
     """Searches ``stock`` for commands with a ``known`` name (upper case)."""
 
-    def __init__(self, stock: Stock, known: Container[bytes] = COMMON_COMMANDS) -> None:
+    def __init__(self, stock: Stock, known: Container[bytes] = AOF_WORDS) -> None:
         self.stock = stock
         self._known = known
 

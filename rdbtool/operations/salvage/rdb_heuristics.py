@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.sinks.records import Records
 from rdbtool.core.errors import FormatError
+from rdbtool.core.rdb_types import code_of
 from rdbtool.model import KeyRecord
 from rdbtool.operations.salvage.rdb_walker import Walker, is_plausible, read_head, read_key, read_length
 
@@ -20,9 +21,9 @@ _ZEROS: Final = bytes(6)
 _EMPTY_RECORD: Final = 3
 
 #: Types and opcodes from here on can only be opcodes.
-_FIRST_OPCODE: Final = 242
+_FIRST_OPCODE: Final = code_of("HASH_TEMPLATE")
 
-_RESIZEDB: Final = 0xFB
+_RESIZEDB: Final = code_of("RESIZEDB")
 
 #: Bytes of opcodes that a record can begin with.
 _OPCODES: Final = 9

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.decoder import PAUSED, TOO_LARGE
-from rdbtool.core.rdb_types import CHECKSUM_SINCE, value_types
+from rdbtool.core.rdb_types import CHECKSUM_SINCE, OPCODES, code_of, codes_of, since_of, value_types
 from rdbtool.operations.salvage.rdb_walker import Place, Walker, is_end, read_head, read_length
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _TRIALS: Final = 10_000
 _BYTES_PER_TRIAL: Final = 6
 
 #: RDB version that brought table sizes, which since then stand behind nearly every SELECTDB.
-_SIZES_SINCE: Final = 7
+_SIZES_SINCE: Final = since_of("RESIZEDB")
 
 _LAST_DB: Final = 63
 _NEXT_DB: Final = 15
@@ -51,10 +51,10 @@ _NEXT_DB: Final = 15
 #: Bytes of a SELECTDB.
 _SELECT: Final = 3
 
-_END, _SELECTDB, _RESIZEDB, _EXPIRE_MS = 0xFF, 0xFE, 0xFB, 0xFC
+_END, _SELECTDB, _RESIZEDB, _EXPIRE_MS = map(code_of, ("EOF", "SELECTDB", "RESIZEDB", "EXPIRETIME_MS"))
 
-#: Opcodes of some bytes' length that all records have, or none: EXPIRETIME, FREQ, IDLE.
-_RARE: Final = frozenset((0xFD, 0xF9, 0xF8))
+#: Opcodes of some bytes' length that all records have, or none.
+_RARE: Final = codes_of("EXPIRETIME", "FREQ", "IDLE")
 
 
 class Found(NamedTuple):
@@ -240,9 +240,10 @@ def _candidates(magic: str, version: int) -> re.Pattern[bytes]:
     types = b"[" + b"".join(re.escape(bytes([code])) for code in sorted(value_types(magic))) + b"]"
     key = rb"(?:[\x01-\x3f]|[\x41-\x7f].|\x40[\x40-\xff]|\x80\x00|[\xc0-\xc3])"
     record = types + key
-    times = rb"\xfc.{5}[\x00\x01]\x00[\x00]|\xfd.{4}" + types
-    flags = rb"\xf8(?:[\x00-\x3f]|[\x40-\x7f].|\x80.{4})" + types + rb"|\xf9." + types
-    begin = rb"\xfe[\x00-\x7f]|\xfb[\x00-\x81]|\xfa[\x01-\x3f]|[\xf2-\xf7]|\xff"
-    if version < CHECKSUM_SINCE:
-        begin = rb"\xfe[\x00-\x7f]|\xff"
+    op = {row.name.encode(): rb"\x%02x" % row.code for row in OPCODES}
+    times = op[b"EXPIRETIME_MS"] + rb".{5}[\x00\x01]\x00[\x00]|" + op[b"EXPIRETIME"] + rb".{4}" + types
+    flags = op[b"IDLE"] + rb"(?:[\x00-\x3f]|[\x40-\x7f].|\x80.{4})" + types + rb"|" + op[b"FREQ"] + rb"." + types
+    begin = rb"%(SELECTDB)b[\x00-\x7f]|%(EOF)b" % op
+    if version >= CHECKSUM_SINCE:
+        begin += rb"|%(RESIZEDB)b[\x00-\x81]|%(AUX)b[\x01-\x3f]|[%(HASH_TEMPLATE)b-%(MODULE_AUX)b]" % op
     return re.compile(b"(?=" + b"|".join((record, times, flags, begin)) + b")", re.DOTALL)

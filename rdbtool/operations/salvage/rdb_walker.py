@@ -13,14 +13,17 @@ from rdbtool._codec.decode.decoder import DECLINED, ENDED, Decoder
 from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.sink import Null
 from rdbtool.core.errors import FormatError, LimitError, RdbToolError, UnsupportedError
-from rdbtool.core.rdb_types import CHECKSUM_SINCE, value_types
+from rdbtool.core.rdb_types import CHECKSUM_SINCE, code_of, value_types
 from rdbtool.io.lzf import inflate
 
 if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
     from rdbtool.operations.salvage.input import Stock
 
-_EXPIRE_MS, _EXPIRE, _FREQ, _IDLE, _END = 252, 253, 249, 248, 255
+#: Bytes of opcodes that a record can begin with, by number; IDLE has a length.
+_SIZES: Final = {code_of("EXPIRETIME_MS"): 9, code_of("EXPIRETIME"): 5, code_of("FREQ"): 2}
+_IDLE: Final = code_of("IDLE")
+_END: Final = bytes([code_of("EOF")])
 
 #: Bytes of a key that is read to be named.
 _LONGEST_KEY: Final = 1 << 16
@@ -169,7 +172,7 @@ class Walker:
 def is_end(stock: Stock, form: Form, at: int, stop: int) -> bool:
     """Whether the end mark of the whole data is at ``at``, judged by what follows it: nothing, or commands."""
     data = stock.read(at, 2 + form.trailer)
-    if data[:1] != b"\xff":
+    if data[:1] != _END:
         return False
     rest = stop - at - 1 - form.trailer
     return rest <= 0 if not form.embedded else rest <= 0 or data[1 + form.trailer :] in {b"*", b"#"}
@@ -203,23 +206,19 @@ def read_head(stock: Stock, form: Form, at: int) -> Head | None:
         code = stock.read(at, 1)[:1]
         if not code:
             return None
-        match code[0]:
-            case 252:
-                at += 9
-            case 253:
-                at += 5
-            case 249:
-                at += 2
-            case 248:
-                length = read_length(stock.read(at + 1, 9))
-                if length is None:
-                    return None
-                at += 1 + length[1]
-            case number:
-                if number not in value_types(form.magic):
-                    return None
-                found = read_key(stock, at + 1)
-                return None if found is None else Head(number, *found, stock.read(at + 1, 1)[0] in _NUMBERS)
+        number = code[0]
+        if number in _SIZES:
+            at += _SIZES[number]
+        elif number == _IDLE:
+            length = read_length(stock.read(at + 1, 9))
+            if length is None:
+                return None
+            at += 1 + length[1]
+        elif number not in value_types(form.magic):
+            return None
+        else:
+            found = read_key(stock, at + 1)
+            return None if found is None else Head(number, *found, stock.read(at + 1, 1)[0] in _NUMBERS)
     return None
 
 

@@ -10,18 +10,18 @@ executed on the way.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import FormatError, InputError, RdbToolError, UnsupportedError
 from rdbtool.core.findings import Finding, what_servers_do
 from rdbtool.core.products import Product
+from rdbtool.core.progress import Progress
 from rdbtool.core.servers import RulesChoice
 from rdbtool.engine.inference.least_server import MANIFEST, TIMES, UNNAMED, Needs
 from rdbtool.operations.validate.aof_commands import (
-    CONTAINERS,
     Grader,
-    KnownNames,
     find_product,
     judge_commands,
     judge_manifest,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from rdbtool.operations.validate.aof_replay import LiveReplay, Replayed
     from rdbtool.reader.rdb import RdbReader
 
-Progress = Callable[[int], object]
 
 #: What the engine says and is told of each name, or each part, here.
 _TOLD_ELSEWHERE: Final = frozenset({"CMD201", "CMD202", "CMD206"})
@@ -67,7 +66,7 @@ class _Judging:
             from rdbtool.engine.replay.renames import Renames  # noqa: PLC0415 - the engine takes a while
 
             renamed = Renames(checks.rename_commands).names
-        self.uses = Uses(CONTAINERS, KnownNames(renamed), renamed)
+        self.uses = Uses(renamed)
         self.product: Product | None = None
         #: The offset behind the RDB of a part, by the index of the part.
         self.ends: dict[int, int] = {}
@@ -115,7 +114,7 @@ class _Judging:
         reader = self.reader
         while True:
             reader.lax = self.checks.level == "server"
-            reader.known = self.uses.known
+            reader.known = FIRST_WORDS | frozenset(self.uses.renamed)
             reader.uses = self.uses
             broken = self._read_parts(reader, progress)
             reader.close()

@@ -6,70 +6,23 @@ so each name is judged once: does the server have it, and can it be called with 
 
 from __future__ import annotations
 
-import importlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from rdbtool.core.commands import COMMANDS, PRODUCT_BY_COMMAND, CommandRow
 from rdbtool.core.findings import Finding, what_servers_do
 from rdbtool.core.manifest import Manifest
-from rdbtool.core.products import BY_COMMAND, Product
+from rdbtool.core.products import Product
 from rdbtool.core.servers import Rules
-from rdbtool.engine.table import COMMANDS, Command, known_names
 from rdbtool.reader.aof.command_stats import Call, Use, Uses
 from rdbtool.reader.open.parts import Part
-
-if TYPE_CHECKING:
-    from rdbtool.engine.engine import Engine
-
-#: The table has them when all families are loaded; a log is read before.
-CONTAINERS: Final = frozenset(
-    b"ACL BACKUP CLIENT CLUSTER COMMAND COMMANDLOG CONFIG FUNCTION HIMPORT HOTKEYS LATENCY MEMORY MODULE OBJECT PUBSUB "
-    b"SCRIPT SLOWLOG XGROUP XINFO".split()
-)
-
-
-def _leave_to_replay(_engine: Engine, _argv: Sequence[bytes]) -> None:
-    """Do nothing: the replay executes transactions."""
-
-
-#: Commands of the log itself, which the table leaves to the replay.
-_OWN: Final = {
-    b"MULTI": Command("MULTI", 1, "1.2.0", "7.2.0", _leave_to_replay),
-    b"EXEC": Command("EXEC", 1, "1.2.0", "7.2.0", _leave_to_replay),
-    b"DISCARD": Command("DISCARD", 1, "2.0.0", "7.2.0", _leave_to_replay),
-}
-
-#: Where to look first for names with such a letter: most logs need a few families, and all of them take a while.
-_LIKELY: Final = {
-    b"H": ("hashes", "hashttl"),
-    b"K": ("keydb",),
-    b"L": ("lists",),
-    b"R": ("lists",),
-    b"S": ("sets", "server"),
-    b"X": ("streams", "groups", "claims"),
-    b"Z": ("zsets", "zstores"),
-}
 
 _TEMPORARY: Final = "temp-"
 
 _REFUSES: Final = "The server refuses to start."
-
-
-class KnownNames:
-    """The names of all commands, in upper case, and ``also``; loaded when somebody asks for one."""
-
-    def __init__(self, also: Iterable[bytes] = ()) -> None:
-        self._names: frozenset[bytes] | None = None
-        self._also = frozenset(also)
-
-    def __contains__(self, name: object) -> bool:
-        if self._names is None:
-            load_commands(None)
-            self._names = known_names() | frozenset(COMMANDS) | self._also
-        return name in self._names
 
 
 class Grader:
@@ -99,23 +52,10 @@ class Grader:
         return self.rules.has(None, (9, 1))
 
 
-def load_commands(names: Iterable[bytes] | None) -> None:
-    """Fill the table of commands, family by family, until it has all ``names``; None: all families."""
-    from rdbtool.engine.table import FAMILIES  # noqa: PLC0415 - together with the families
-
-    wanted = None if names is None else {name for name in names if name not in _OWN}
-    likely = {"strings": 0} | {family: 0 for name in wanted or () for family in _LIKELY.get(name[:1], ())}
-    for family in (*likely, *FAMILIES):
-        if wanted is not None and all(name in COMMANDS for name in wanted):
-            return
-        importlib.import_module(f"rdbtool.engine.commands.{family}")
-
-
 def judge_commands(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tuple[Finding, int]]:
     """Yield findings about the names of commands and their arguments, each with how many calls it is about."""
-    load_commands(uses.by_name)
     for name, use in uses.by_name.items():
-        row = _row(name)
+        row = COMMANDS.get(name)
         if row is None:
             yield _unknown(use, name, parts, grader), use.calls
             continue
@@ -130,26 +70,21 @@ def judge_commands(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tu
         yield Finding("CMD201", "error", parts[-1].name, 0, message, what_servers_do("CMD201")), uses.others
 
 
-def list_uses(uses: Uses) -> Iterator[tuple[Command, Call]]:
+def list_uses(uses: Uses) -> Iterator[tuple[CommandRow, Call]]:
     """Yield the commands of Redis and Valkey that a log uses, in the order of the log, and the first call of each."""
-    load_commands(uses.by_name)
     for name, use in sorted(uses.by_name.items(), key=lambda item: item[1].first.number):
-        row = _row(name)
+        row = COMMANDS.get(name)
         if row is not None and row.is_of_servers:
             yield row, use.first
 
 
 def find_product(uses: Uses) -> tuple[Product, str, Call] | None:
     """Return the product that a command gives away, the name of the command and its first call; None for none."""
-    found = [(use.first.number, name) for name, use in uses.by_name.items() if name in BY_COMMAND]
+    found = [(use.first.number, name) for name, use in uses.by_name.items() if name in PRODUCT_BY_COMMAND]
     if not found:
         return None
     _, name = min(found)
-    return BY_COMMAND[name], _show(name), uses.by_name[name].first
-
-
-def _row(name: bytes) -> Command | None:
-    return _OWN.get(name) or COMMANDS.get(name)
+    return PRODUCT_BY_COMMAND[name], _show(name), uses.by_name[name].first
 
 
 def _unknown(use: Use, name: bytes, parts: list[Part], grader: Grader) -> Finding:
@@ -166,9 +101,9 @@ def _unknown(use: Use, name: bytes, parts: list[Part], grader: Grader) -> Findin
     return Finding("CMD201", severity, *_at(use.first, parts), message, server, use.first.number)
 
 
-def _judge(key: bytes, use: Use, row: Command, parts: list[Part], grader: Grader) -> Iterator[Finding]:
+def _judge(key: bytes, use: Use, row: CommandRow, parts: list[Part], grader: Grader) -> Iterator[Finding]:
     name = _show(use.name)
-    product = BY_COMMAND.get(key)
+    product = PRODUCT_BY_COMMAND.get(key)
     if product is not None:
         message = f"{name}{_times(use)}: a command of {product.name}, which Redis and Valkey do not have"
         severity = grader.severity("note", refused=grader.is_asked_for)

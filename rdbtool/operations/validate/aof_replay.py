@@ -7,13 +7,14 @@ commands behind it find there is not what they found when they were written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.sinks.records import Records
 from rdbtool.core.errors import FormatError, PlaceError, ReplayError, UnsupportedError
 from rdbtool.core.products import BY_NAME
+from rdbtool.core.progress import Progress
 from rdbtool.core.servers import RulesChoice
 from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import Engine
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from rdbtool.reader.open.parts import Part
     from rdbtool.reader.rdb import RdbReader
 
-Progress = Callable[[int], object]
 
 #: Why a place was not reached.
 _DAMAGED_BEFORE: Final = "the AOF is damaged before the place to stop, or the command to skip"

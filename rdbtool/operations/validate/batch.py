@@ -8,16 +8,16 @@ looked at again too.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rdbtool.core.progress import Progress
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import Checks, Verdict
 
 if TYPE_CHECKING:
     from rdbtool.operations.validate.policies import Policies
 
-Progress = Callable[[int], object]
 
 #: What a verdict says to a shell; the first of these that one of several sources has is that of all.
 EXIT_CODES: Final = {"invalid": 1, "unsupported": 4, "unanswered": 3, "valid": 0}

@@ -7,7 +7,6 @@ fields were read; so everything is graded at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.filters.tee import Tee
@@ -16,7 +15,8 @@ from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import FormatError, InputError, LimitError, RdbToolError, UnsupportedError
 from rdbtool.core.findings import Finding
 from rdbtool.core.products import Product, product_of
-from rdbtool.core.rdb_types import CHECKSUM_SINCE
+from rdbtool.core.progress import Progress
+from rdbtool.core.rdb_types import ChecksumState, checksum_state
 from rdbtool.core.servers import Rules
 from rdbtool.operations.validate.checks import collections, files, keys, streams
 from rdbtool.operations.validate.checks.rule import Loading
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from rdbtool.operations.validate.verdict import Answer
     from rdbtool.reader.jsonl.reader import JsonlReader
 
-Progress = Callable[[int], object]
 
 #: Every rule about records, by the flag of the Check sink.
 RULES: Final[dict[str, Rule]] = keys.RULES | collections.RULES | streams.RULES
@@ -215,12 +214,10 @@ class _Judging:
             return self.gathered.answer
         return "unsupported" if isinstance(failure, UnsupportedError) else "unanswered"
 
-    def _checksum(self) -> str:
+    def _checksum(self) -> ChecksumState:
         reader = self.reader
-        if not isinstance(reader, RdbReader) or reader.header.version < CHECKSUM_SINCE:
+        if not isinstance(reader, RdbReader):
             return "none"
-        if any(error.code == "RDB004" for error, _ in self.faults):
-            return "wrong"
-        if reader.end is None:
-            return "unread"
-        return "correct" if reader.end.checksum else "disabled"
+        stored = None if reader.end is None else reader.end.checksum
+        is_wrong = any(error.code == "RDB004" for error, _ in self.faults)
+        return checksum_state(reader.header.version, stored, is_wrong=is_wrong)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rdbtool.core.errors import FileKind, FormatError, PlaceError, RdbToolError, UnknownFormatError
 from rdbtool.core.findings import Finding, what_servers_do
+from rdbtool.core.progress import Progress
 from rdbtool.operations.validate.verdict import (
     Checks,
     Gathered,
     Kind,
-    Progress,
     Verdict,
     describe_fault,
     place_finding,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rdbtool.core.errors import FormatError, RdbToolError, UnsupportedError
 from rdbtool.core.findings import Finding, what_servers_do
+from rdbtool.core.rdb_types import ChecksumState
 from rdbtool.core.servers import DEFAULT, Rules, RulesChoice
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 Level = Literal["server", "deep"]
 Kind = Literal["rdb", "aof", "jsonl", "unknown"]
 Answer = Literal["valid", "invalid", "unsupported", "unanswered"]
-Progress = Callable[[int], object]
 
 #: Findings of one source that are kept; all of them are counted.
 KEPT: Final = 1000
@@ -58,8 +58,7 @@ class Verdict(NamedTuple):
 
     ``findings`` are the first thousand, errors kept first, in the order of the source; ``counts`` are all of them by
     severity. ``by_db`` maps a db to (keys, keys with an expiry). ``bytes`` is the size of the source, None where
-    nobody knows. ``checksum`` is ``correct``, ``wrong``, ``disabled`` (when the file was saved), ``none`` (the version
-    has none) or ``unread``; of a log, that of its snapshot. ``digest`` is there only where one was asked for.
+    nobody knows. ``checksum`` is, of an AOF, that of its snapshot. ``digest`` is there only where one was asked for.
     ``error`` words why there is no answer. ``header`` and ``aux`` are those of the RDB.
     Not ``is_counted``: a log was not replayed to its end, so what it holds is not known. ``product`` is the writer
     where it is neither Redis nor Valkey itself.
@@ -72,7 +71,7 @@ class Verdict(NamedTuple):
     keys: int
     by_db: dict[int, tuple[int, int]]
     bytes: int | None
-    checksum: str
+    checksum: ChecksumState
     choice: RulesChoice
     level: Level
     answer: Answer

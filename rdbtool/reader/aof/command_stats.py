@@ -7,8 +7,10 @@ nobody knows are kept up to a number, the rest of them is counted.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rdbtool.core.commands import COMMANDS, CONTAINERS
 
 if TYPE_CHECKING:
     from rdbtool._codec.decode.aof_scanner import Scanner
@@ -56,22 +58,19 @@ class Fall(NamedTuple):
 class Uses:
     """Commands by their upper-case name.
 
-    ``containers`` are names that a subcommand belongs to, ``known`` holds all names of commands, both in upper case.
-    ``renamed`` maps names in the AOF to those that servers have, by which they are counted.
+    ``renamed`` maps names in the AOF to those that servers have, by which they are counted. ``containers`` are the
+    first words, under any name, that a subcommand belongs to.
     ``others`` counts calls of unknown names beyond those kept, ``falls`` has times that go back by part,
     ``annotations`` the offset of the first annotation by part.
     """
 
-    def __init__(
-        self, containers: Iterable[bytes], known: Container[bytes], renamed: Mapping[bytes, bytes] | None = None
-    ) -> None:
+    def __init__(self, renamed: Mapping[bytes, bytes] | None = None) -> None:
         self.renamed = renamed or {}
-        self.containers = frozenset(containers) | {new for new, name in self.renamed.items() if name in containers}
+        self.containers = CONTAINERS | {new for new, name in self.renamed.items() if name in CONTAINERS}
         self.by_name: dict[bytes, Use] = {}
         self.others = 0
         self.falls: dict[int, Fall] = {}
         self.annotations: dict[int, int] = {}
-        self.known = known
 
     def hear(self, part: int, before: int, scanner: Scanner, *, is_last: bool) -> None:
         """Take what a scanner counted in a part, if it is much or, as ``is_last`` says, all there is for now."""
@@ -93,7 +92,7 @@ class Uses:
             first, fewest, most = (Call(argc, part, at, before + number) for argc, at, number in calls)
             old = self.by_name.get(name)
             if old is None:
-                if len(self.by_name) >= _KEPT and name not in self.known:
+                if len(self.by_name) >= _KEPT and name not in COMMANDS:
                     self.others += count
                     continue
                 self.by_name[name] = Use(written, count, first, fewest, most)

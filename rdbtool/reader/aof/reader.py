@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self, Ty
 
 from rdbtool._codec.decode.aof_scanner import DECLINED, ENDED, TOO_LARGE, Scanner
 from rdbtool._codec.decode.window import WindowLimitError
+from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import FormatError, InputError, LimitError
 from rdbtool.core.manifest import Manifest, looks_like_manifest
+from rdbtool.core.progress import Progress, progress_after
 from rdbtool.core.rdb_types import BACKENDS, DEFAULT_MAX_INFLATE
 from rdbtool.reader.aof.batches import AofCommand, CommandBatch, iter_commands
 from rdbtool.reader.aof.command_stats import Uses
-from rdbtool.reader.aof.tail import COMMON_COMMANDS, Tail, classify, open_multi
+from rdbtool.reader.aof.tail import Tail, classify, open_multi
 from rdbtool.reader.open.detect import find_log
 from rdbtool.reader.open.parts import OpenPart, Part, list_parts, load_manifest, open_part
 from rdbtool.reader.open.windows import WindowStream, too_large
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
 #: What to do at a fault: raise it; end the iteration; go on behind it, where that is possible.
 OnFault = Literal["raise", "stop", "skip"]
-Progress = Callable[[int], object]
 Target = str | os.PathLike[str] | bytes | BinaryIO
 
 #: Commands in a batch.
@@ -100,7 +101,7 @@ class AofReader:
         self.uses: Uses | None = None
         self.first_part = 0
         #: Names that the search behind damage goes by.
-        self.known = options.get("known", COMMON_COMMANDS)
+        self.known = options.get("known", AOF_WORDS)
         self._max_inflate = max_inflate_of(options)
         self._open = single
         self._started = False
@@ -207,7 +208,7 @@ class AofReader:
             opened = self._open or open_part(part.path or "", max_inflate=self._max_inflate)
             self._open = opened
             try:
-                yield from self._read_part(index, opened, on_fault, _after(progress, before))
+                yield from self._read_part(index, opened, on_fault, progress_after(progress, before))
                 before += opened.source.position
             finally:
                 self.close()
@@ -321,10 +322,6 @@ class AofReader:
             return classify(scanner, window, fault, index, self.known, keep=keep)
         except MemoryError:
             raise LimitError(f"{opened.source.name}: at {window.at:#x}: not enough memory to look behind") from None
-
-
-def _after(progress: Progress | None, before: int) -> Progress | None:
-    return None if progress is None else lambda at: progress(before + at)
 
 
 def open_aof(target: Target, *, name: str | None = None, **options: Unpack[AofOptions]) -> AofReader:

@@ -8,7 +8,7 @@ middle, and cutting there would destroy what follows.
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from rdbtool._codec.decode.aof_scanner import EXHAUSTED, NOTHING, Scanner
 from rdbtool._codec.decode.window import Window
@@ -16,20 +16,6 @@ from rdbtool.core.errors import FormatError
 from rdbtool.core.location import Where
 
 TailState = Literal["clean", "truncated", "truncated-in-multi", "nul-padding", "damaged"]
-
-#: Names that the search goes by unless the caller knows more.
-COMMON_COMMANDS: Final = frozenset(
-    b"SELECT MULTI EXEC SET SETNX SETEX PSETEX GETSET GETDEL GETEX MSET MSETNX APPEND SETRANGE SETBIT BITOP BITFIELD "
-    b"INCR DECR INCRBY DECRBY INCRBYFLOAT DEL UNLINK RENAME RENAMENX MOVE COPY RESTORE SORT PERSIST "
-    b"EXPIRE PEXPIRE EXPIREAT PEXPIREAT FLUSHALL FLUSHDB SWAPDB "
-    b"LPUSH RPUSH LPUSHX RPUSHX LPOP RPOP LSET LREM LTRIM LINSERT RPOPLPUSH LMOVE LMPOP "
-    b"SADD SREM SPOP SMOVE SINTERSTORE SUNIONSTORE SDIFFSTORE "
-    b"ZADD ZREM ZINCRBY ZPOPMIN ZPOPMAX ZMPOP ZRANGESTORE ZUNIONSTORE ZINTERSTORE ZDIFFSTORE "
-    b"ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREMRANGEBYLEX GEOADD GEORADIUS GEOSEARCHSTORE "
-    b"HSET HSETNX HMSET HDEL HINCRBY HINCRBYFLOAT HPEXPIREAT HPERSIST HSETEX HGETDEL HGETEX "
-    b"XADD XDEL XTRIM XSETID XGROUP XACK XCLAIM XAUTOCLAIM XREADGROUP PFADD PFMERGE "
-    b"FUNCTION SCRIPT EVAL EVALSHA FCALL PUBLISH SPUBLISH".split()
-)
 
 
 class Tail(NamedTuple):

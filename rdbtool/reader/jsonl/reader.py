@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NoReturn, Self
 
@@ -16,6 +16,7 @@ from rdbtool._codec.decode.window import Window, WindowLimitError
 from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
 from rdbtool.core.errors import FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
 from rdbtool.core.location import Span, Where
+from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE, KINDS, REDIS
 from rdbtool.core.servers import RulesChoice, choose_rules
 from rdbtool.io.source import Source, open_source
@@ -24,13 +25,12 @@ from rdbtool.reader.jsonl.lines import Line, parse_line, split_lines
 from rdbtool.reader.jsonl.parts import Refusal
 from rdbtool.reader.jsonl.records import Records, read_header, read_item
 from rdbtool.reader.open.windows import open_window, too_large
-from rdbtool.reader.rdb import REPEATED_AUX, Totals
+from rdbtool.reader.rdb import REPEATED_AUX, Totals, TotalsCounter
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
 
-Progress = Callable[[int], object]
 
 #: What lines without a header are, as logs without a snapshot.
 DEFAULT_HEADER: Final = Header(REDIS, 11)
@@ -66,11 +66,7 @@ class JsonlReader:
         self.aux: list[Aux] = []
         self.functions: list[FunctionLibrary] = []
         self.end: End | None = None
-        self._keys = 0
-        self._expires = 0
-        self._selected = 0
-        self._by_kind: dict[str, int] = {}
-        self._by_db: dict[int, tuple[int, int]] = {}
+        self._counter = TotalsCounter()
         self._recent: deque[tuple[int, int]] = deque(maxlen=_RECENT)
         self._max_inflate = DEFAULT_MAX_INFLATE if max_inflate is None else max_inflate
         self._window = window or open_window(source, self._max_inflate)
@@ -95,7 +91,7 @@ class JsonlReader:
     @property
     def totals(self) -> Totals:
         """What was read so far."""
-        return Totals(self._keys, self._expires, self._selected, dict(self._by_kind), dict(self._by_db))
+        return self._counter.totals
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
         """Drive ``sink`` over the rest of the lines and return what was read. See ``RdbReader.feed``."""
@@ -172,10 +168,10 @@ class JsonlReader:
             item = self._understand(line)
             self._recent.append((line.start, line.number))
             if isinstance(item, KeyRecord):
-                self._count(item)
+                self._counter.add(item)
                 if selection is not None and not selection.take(item):
                     continue
-                self._selected += 1
+                self._counter.selected += 1
             yield item
             if selection is not None and selection.is_full:
                 return
@@ -216,15 +212,6 @@ class JsonlReader:
             self.functions.append(item)
         return item
 
-    def _count(self, record: KeyRecord) -> None:
-        kind, db = record.kind, record.db
-        expires = record.expire_at_ms is not None
-        self._keys += 1
-        self._expires += expires
-        self._by_kind[kind] = self._by_kind.get(kind, 0) + 1
-        keys, expiring = self._by_db.get(db, (0, 0))
-        self._by_db[db] = (keys + 1, expiring + expires)
-
     def _refuse(self, refusal: Refusal, line: Line, row: dict[str, object]) -> NoReturn:
         """Raise what is wrong with a line, with its place. Where the line was not understood, ``row`` is empty."""
         try:
@@ -241,7 +228,7 @@ class JsonlReader:
             db=(db if type(db) is int else 0) if is_key else None,
             key=key if isinstance(key, bytes) else None,
             kind=kind if isinstance(kind, str) and kind in KINDS else None,
-            record=self._keys + 1 if is_key else None,
+            record=self._counter.keys + 1 if is_key else None,
             path=f"line {line.number}" + (f", {refusal.path.lstrip('.')}" if refusal.path else ""),
         )
         fault = FormatError(
@@ -254,7 +241,7 @@ class JsonlReader:
             start=line.start,
             where=where,
             readable_up_to=line.start,
-            keys_read=self._keys,
+            keys_read=self._counter.keys,
         )
         self._fail(fault)
 

@@ -17,7 +17,6 @@ from rdbtool.engine.keyspec import command_name, keys_of
 from rdbtool.engine.persistence.propagation.group_effects import carry_out_claim, carry_out_read
 from rdbtool.engine.persistence.propagation.hash_effects import carry_out_fields
 from rdbtool.engine.persistence.propagation.stream_effects import carry_out_restore, carry_out_xadd, carry_out_xtrim
-from rdbtool.engine.table import COMMANDS
 from rdbtool.engine.values import ListData, ZSetData
 
 Argv = tuple[bytes, ...]
@@ -28,7 +27,7 @@ _BATCH: Final = 64
 _SCRIPTS: Final = frozenset({b"EVAL", b"EVALSHA", b"FCALL"})
 
 #: They change what the connection or the script cache is, and no data.
-_UNLOGGED: Final = frozenset({b"SELECT", b"SCRIPT LOAD", b"SCRIPT FLUSH", b"CLUSTER SETSLOT", b"CLUSTER SYNCSLOTS"})
+_UNLOGGED: Final = frozenset({b"SELECT", b"SCRIPT LOAD", b"SCRIPT FLUSH"})
 
 _SIDES: Final = {b"LEFT": b"LPOP", b"RIGHT": b"RPOP", b"MIN": b"ZPOPMIN", b"MAX": b"ZPOPMAX"}
 
@@ -50,7 +49,7 @@ def carry_out(engine: Engine, argv: Argv) -> list[Argv]:
     if special is not None:
         return special(engine, argv)
     engine.execute(*argv)
-    return [] if name in _UNLOGGED or row.handler is COMMANDS[b"PING"].handler else [argv]
+    return [] if name in _UNLOGGED or "inert" in row.flags else [argv]
 
 
 def needs_clock(argv: Argv) -> bool:

@@ -9,16 +9,21 @@ from __future__ import annotations
 from typing import Final
 
 from rdbtool._codec.sinks.check import Flagged
+from rdbtool.core.rdb_types import code_of, codes_of
 from rdbtool.operations.validate.checks.rule import Loading, Rule, always, indexed, never, only_deep, quoted, whole
 
 #: Types that servers from Redis 7.0 on convert when they load them: zipmap, ziplists.
-_CONVERTED: Final = frozenset({9, 12, 13})
+_CONVERTED: Final = codes_of("HASH_ZIPMAP", "HASH_ZIPLIST", "ZSET_ZIPLIST")
 
 #: Packed types that servers take as they are: intset, listpacks.
-_TAKEN: Final = frozenset({11, 16, 17, 20, 23, 25, 29, 30})
+_TAKEN: Final = codes_of(
+    "SET_INTSET", "HASH_LISTPACK", "ZSET_LISTPACK", "SET_LISTPACK", "HASH_LISTPACK_EX_PRE_GA", "HASH_LISTPACK_EX",
+    "HASH_TEMPLATE_LISTPACK", "HASH_TEMPLATE_LISTPACK_REF",
+)  # fmt: skip
 
-_HASH: Final = 4
-_ZIPMAP: Final = 9
+_PACKED_ZSETS: Final = codes_of("ZSET_ZIPLIST", "ZSET_LISTPACK")
+_HASH: Final = code_of("HASH")
+_ZIPMAP: Final = code_of("HASH_ZIPMAP")
 
 
 def refuses_duplicate(loading: Loading) -> bool:
@@ -33,7 +38,7 @@ def refuses_duplicate(loading: Loading) -> bool:
 
 def refuses_nan(loading: Loading) -> bool:
     """Whether a server notices a score that is no number: Redis not in packed sorted sets."""
-    if loading.type_code in {12, 17}:
+    if loading.type_code in _PACKED_ZSETS:
         return loading.is_since(None, (9, 1))
     return loading.is_since((6, 2), (0, 0))
 

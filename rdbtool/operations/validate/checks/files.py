@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.functions import read_header, registers_nothing
 from rdbtool.core.products import BY_AUX
-from rdbtool.core.rdb_types import CHECKSUM_SINCE, MEMBER_EXPIRY_AUX
-from rdbtool.core.servers import Rules
+from rdbtool.core.rdb_types import CHECKSUM_SINCE, MEMBER_EXPIRY_AUX, WRITER_FIELDS
+from rdbtool.core.servers import BUILT_IN, Rules
 from rdbtool.model import (
     Aux,
     End,
@@ -27,7 +27,6 @@ from rdbtool.model import (
     SelectDb,
     SlotInfo,
 )
-from rdbtool.operations.info.requirements import BUILT_IN
 from rdbtool.operations.validate.checks.rule import Refuses, Severity, always, never, quoted, since
 
 if TYPE_CHECKING:
@@ -54,8 +53,7 @@ _AUX_VALUES: Final[dict[bytes, re.Pattern[bytes]]] = {
     b"repl-offset": _NUMBER,
     b"aof-base": re.compile(rb"[01]"),
     b"aof-preamble": re.compile(rb"[01]"),
-    b"redis-ver": re.compile(rb"[0-9A-Za-z.+_-]{1,64}"),
-    b"valkey-ver": re.compile(rb"[0-9A-Za-z.+_-]{1,64}"),
+    **dict.fromkeys(WRITER_FIELDS.values(), re.compile(rb"[0-9A-Za-z.+_-]{1,64}")),
 }
 _SLOT_INFO: Final = re.compile(rb"\d+,\d+,\d+(,\d+)?")
 
@@ -154,8 +152,8 @@ class ItemJudge:
     def judge_modules(self, values: Mapping[str, tuple[int, int, int]], rules: Rules) -> None:
         """Name the modules that a server needs; ``values`` as ``Check.modules`` has them."""
         for name in sorted({*self._modules, *values}):
-            built_in = None if name not in BUILT_IN else Rules.parse(BUILT_IN[name])
-            if built_in is not None and rules.family == built_in.family and rules >= built_in:
+            built_in = BUILT_IN.get(name)
+            if built_in is not None and rules.has(built_in.redis, built_in.valkey):
                 continue
             count, start, _ = values.get(name, (0, 0, 0))
             holds = [f"{count} value{'' if count == 1 else 's'}"] if count else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from rdbtool.core.errors import Cause, FormatError
+from rdbtool.core.rdb_types import code_of, codes_of
 from rdbtool.core.servers import Rules
 
 #: Damage that may stand inside a listpack: the listpack, uneven counts, entries of streams, expiries of fields.
@@ -18,16 +19,19 @@ PACKED: Final = frozenset({"RDB106", "RDB202", "RDB206", "RDB207", "RDB211"})
 PASSABLE: Final = PACKED | {"RDB104", "RDB201", "RDB203", "RDB204", "RDB205"}
 
 #: Types whose whole value, or each node of it, is one listpack.
-LISTPACKS: Final = frozenset({15, 16, 17, 18, 19, 20, 21, 23, 25, 26, 27})
+LISTPACKS: Final = codes_of(
+    "LIST_QUICKLIST_2", "SET_LISTPACK", "ZSET_LISTPACK", "HASH_LISTPACK", "HASH_LISTPACK_EX_PRE_GA", "HASH_LISTPACK_EX",
+    "STREAM_LISTPACKS", "STREAM_LISTPACKS_2", "STREAM_LISTPACKS_3", "STREAM_LISTPACKS_4", "STREAM_LISTPACKS_5",
+)  # fmt: skip
 
 #: Packed sorted sets: of a score that is no number servers read what they can, and 0 where that is nothing.
-_SCORED: Final = frozenset({12, 17})
+_SCORED: Final = codes_of("ZSET_ZIPLIST", "ZSET_LISTPACK")
 
 #: Sorted sets whose scores are texts: of one that begins like a number, servers read so much.
-_OLD_ZSET: Final = 3
+_OLD_ZSET: Final = code_of("ZSET")
 
 #: A stream of Redis 5 and 6, whose entries later servers walk while they load it.
-_WALKED: Final = 15
+_WALKED: Final = code_of("STREAM_LISTPACKS")
 
 #: What every server looks at: the sizes of a listpack, groups, the outer parts of a stream.
 _OUTER: Final[frozenset[Cause]] = frozenset({"cut", "size", "end-mark", "empty", "twice", "pending"})
