@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple
 
 from rdbtool.core.servers import Release
 from rdbtool.engine.inference.release_words import Since
+from rdbtool.engine.replies import Later, Reply
 
 #: Takes the engine, which stands above this table, and the whole argv.
-Handler = Callable[[Any, Sequence[bytes]], None]
+Handler = Callable[[Any, Sequence[bytes]], "Reply | Later"]
 
 #: One module a command family; importing it registers its commands.
 FAMILIES: Final = ("strings", "counters", "bits", "hyperloglog", "keys", "lists", "sets", "zsets", "zstores",
@@ -64,7 +65,7 @@ def command(
     """Register a function as the execution of a command.
 
     It is called with the engine and the whole argv (``argv[0]`` is the name as written); it changes
-    ``engine.db`` (the current database) or raises CommandError and then has changed nothing.
+    ``engine.db`` (the current database) and returns the reply, or raises CommandError and then has changed nothing.
     """
 
     def register(handler: Handler) -> Handler:

@@ -140,6 +140,11 @@ class StreamData:
             if fields is not None:
                 yield entry_id, fields
 
+    def find(self, entry_id: int) -> Fields | None:
+        """Return the fields and values of an entry, None where there is no such entry."""
+        at = self._find(entry_id)
+        return None if at is None else self._fields[at]
+
     def top(self) -> int:
         """Return the id of the newest entry, 0 if there is none."""
         for at in range(len(self._ids) - 1, self._start - 1, -1):
