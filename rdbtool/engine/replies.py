@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from rdbtool.core.servers import Rules
-from rdbtool.engine.streams.data import U64, StreamData
+from rdbtool.engine.streams.data import StreamData, show_id
 from rdbtool.engine.values import shortest_text
 
 Reply: TypeAlias = "bytes | int | list[Reply] | None"
@@ -21,15 +21,16 @@ Later: TypeAlias = Callable[[], Reply]
 
 OK: Final = b"OK"
 
+#: Up to here servers with shortest doubles print a whole number as an integer.
+_LAST_LONG: Final = float(1 << 62)
+
 
 def show_score(score: float, rules: Rules) -> bytes:
     """Return a score as a server of these rules answers it."""
-    return shortest_text(score) if rules.has_shortest_doubles else b"%.17g" % score
-
-
-def show_id(entry_id: int) -> bytes:
-    """Return the text of a stream ID."""
-    return b"%d-%d" % (entry_id >> 64, entry_id & U64)
+    if not rules.has_shortest_doubles:
+        return b"%.17g" % score
+    is_long = score.is_integer() and 0 < abs(score) <= _LAST_LONG
+    return b"%d" % int(score) if is_long else shortest_text(score)
 
 
 def show_entry(stream: StreamData, entry_id: int) -> list[Reply]:

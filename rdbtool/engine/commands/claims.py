@@ -7,15 +7,16 @@ never writes (XREADGROUP, XAUTOCLAIM) are executed as it would do at ``now_ms``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownEffectError
 from rdbtool.engine.commands.lists import refuse_to_block
-from rdbtool.engine.replies import Later, Reply, show_entry, show_id
+from rdbtool.engine.replies import Later, Reply, show_entry
 from rdbtool.engine.streams.arguments import INVALID_ID, find_stream, knows, parse_id, parse_options
-from rdbtool.engine.streams.data import MAX_ID, U64, ConsumerData, GroupData, PendingData, StreamData
+from rdbtool.engine.streams.data import MAX_ID, U64, ConsumerData, GroupData, PendingData, StreamData, show_id
 from rdbtool.engine.streams.groups import describe_missing, find_group, see_consumer, touch
 from rdbtool.engine.table import command
 
@@ -73,7 +74,7 @@ def xclaim(engine: Engine, argv: Sequence[bytes]) -> Later:
             group.pending[entry_id] = PendingData(None, engine.now_ms, 1)
         if claiming.take(entry_id, claim):
             claimed.append(entry_id)
-    return lambda: _show_claimed(stream, claimed, claim)
+    return partial(_show_claimed, stream, claimed, claim)
 
 
 @command("XAUTOCLAIM", -6, "6.2.0")

@@ -12,6 +12,7 @@ from math import sqrt
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from rdbtool.core.servers import Rules
 from rdbtool.engine.algorithms.geohash import (
     LATITUDE_LIMIT,
     LONGITUDE_LIMIT,
@@ -28,7 +29,7 @@ from rdbtool.engine.commands.zsets import add_scores_if
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.inference.differing import differs_as
 from rdbtool.engine.ranges import ScoreRange, parse_number
-from rdbtool.engine.replies import Later, Reply
+from rdbtool.engine.replies import Later, Reply, show_score
 from rdbtool.engine.table import command
 from rdbtool.engine.values import ZSetData
 
@@ -260,7 +261,8 @@ class _Query:
         if b"WITHHASH" in self.with_words:
             words.append(int(row.score))
         if b"WITHCOORD" in self.with_words:
-            words.append([_show_coordinate(number) for number in point_of(row.score, self.engine.rules)])
+            rules = self.engine.rules
+            words.append([_show_coordinate(number, rules) for number in point_of(row.score, rules)])
         return words
 
     def _collect(self, zset: ZSetData, search: Search) -> list[Found]:
@@ -290,9 +292,10 @@ class _Query:
         return sort_part(found, _distance_of, 0, count - 1, reverse=reverse)
 
 
-def _show_coordinate(number: float) -> bytes:
-    text = b"%.17f" % number
-    return text.rstrip(b"0").rstrip(b".")
+def _show_coordinate(number: float, rules: Rules) -> bytes:
+    if rules.has((8, 0), None):
+        return show_score(number, rules)
+    return (b"%.17f" % number).rstrip(b"0").rstrip(b".")
 
 
 _distance_of = itemgetter(2)

@@ -108,15 +108,16 @@ def xack(engine: Engine, argv: Sequence[bytes]) -> Reply:
 @command("XACKDEL", -6, "8.2.0", None)
 def xackdel(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XACKDEL key group [KEEPREF|DELREF|ACKED] IDS numids id [id …]."""
-    strategy, texts = parse_strategy_and_ids(argv, 3)
     stream = find_stream(engine, argv[1])
+    strategy, texts = parse_strategy_and_ids(argv, 3)
     group = None if stream is None else stream.groups.get(argv[2])
     if stream is None or group is None:
         return [-1] * len(texts)
     replies: list[Reply] = []
     for entry_id in [parse_id(text) for text in texts]:
         was_pending = group.pending.pop(entry_id, None) is not None
-        replies.append(delete_by_strategy(stream, entry_id, strategy) if was_pending else -1)
+        # To acknowledge a deleted entry counts as to delete it.
+        replies.append(abs(delete_by_strategy(stream, entry_id, strategy)) if was_pending else -1)
     return replies
 
 

@@ -145,22 +145,19 @@ def _persist(engine: Engine, data: HashData | None, field: bytes) -> int:
     return 1
 
 
-def _read(engine: Engine, data: HashData | None, fields: Sequence[bytes]) -> list[Reply]:
-    """Return the values of fields, None for those that are not there."""
-    if data is None:
-        return [None] * len(fields)
-    return [None if is_hidden(engine, data, field) else data.get(field) for field in fields]
-
-
 @command("HGETDEL", -5, "8.0.0", "9.1.0")
 @_differing
 def hgetdel(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """HGETDEL key FIELDS count field [field ...]: as HDEL."""
     data = engine.db.find(argv[1], HashData)
     fields = _fields(argv[2:])
-    values = _read(engine, data, fields)
-    if data is not None:
-        remove_fields(engine, argv[1], data, fields)
+    if data is None:
+        return [None] * len(fields)
+    values: list[Reply] = []
+    for field in fields:
+        # One that is named twice is gone the second time.
+        values.append(None if is_hidden(engine, data, field) else data.get(field))
+        remove_fields(engine, argv[1], data, (field,))
     return values
 
 
@@ -237,11 +234,11 @@ def hsetex(engine: Engine, argv: Sequence[bytes]) -> Reply:
 @_differing
 def hgetex(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """HGETEX key [EX s|PX ms|EXAT s|PXAT ms|PERSIST] FIELDS count field [field ...]."""
-    flags, when, fields = _Options.parse(engine, argv, 1, frozenset((b"PERSIST",)))
     data = engine.db.find(argv[1], HashData)
-    values = _read(engine, data, fields)
+    flags, when, fields = _Options.parse(engine, argv, 1, frozenset((b"PERSIST",)))
     if data is None:
-        return values
+        return [None] * len(fields)
+    values: list[Reply] = [None if is_hidden(engine, data, field) else data.get(field) for field in fields]
     if b"PERSIST" in flags:
         for field in fields:
             _persist(engine, data, field)

@@ -178,7 +178,7 @@ def hrename(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """KEYDB.HRENAME key field newfield."""
     data = engine.db.find(argv[1], HashData)
     if data is None:
-        return 0
+        return None
     value = data.pop(argv[2], None)
     if value is None:
         raise CommandError("ERR hash key doesn't exist")

@@ -31,6 +31,8 @@ _NO_EXPIRY: Final = -1
 def del_(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """DEL key [key ...]."""
     db = engine.db
+    if len(argv) == 2:
+        return 1 if db.delete(argv[1]) else 0
     deleted = 0
     for key in argv[1:]:
         deleted += db.delete(key)

@@ -83,9 +83,7 @@ def _pop_command(engine: Engine, argv: Sequence[bytes], *, left: bool) -> Reply:
         element = data.popleft() if left else data.pop()
         engine.db.drop_if_empty(argv[1], data)
         return element
-    popped = _pop(engine, argv[1], data, count, left=left)
-    # Before 7.0 nothing at all is nil.
-    return popped if popped or engine.rules.has((7, 0)) else None
+    return _pop(engine, argv[1], data, count, left=left)
 
 
 def _pop(engine: Engine, key: bytes, data: ListData, count: int, *, left: bool) -> list[Reply]:

@@ -158,11 +158,16 @@ def _keys(engine: Engine, value: ListData | SetData | ZSetData, options: _Option
 
 
 def _double(engine: Engine, text: bytes) -> float:
-    number = read_double(text, engine.rules)
-    if number is None:
+    rules = engine.rules
+    number = read_double(text, rules)
+    if number is None or (not _text(text) and rules.has(None, (9, 1))):
         raise CommandError(NOT_NUMBERS)
-    is_tiny = abs(number) < _SMALLEST_NORMAL and any(digit in b"123456789" for digit in text.lower().split(b"e")[0])
-    if is_tiny or (abs(number) == float("inf") and b"inf" not in text.lower()):
+    if rules.has((8, 0), None):
+        # What is out of range becomes 0 or infinite.
+        return number
+    is_tiny = abs(number) < (5e-324 if rules.has(None, (9, 1)) else _SMALLEST_NORMAL)
+    underflows = is_tiny and any(digit in b"123456789" for digit in text.lower().split(b"e")[0])
+    if underflows or (abs(number) == float("inf") and b"inf" not in text.lower()):
         raise CommandError(NOT_NUMBERS)
     return number
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool._codec.collector import untrack
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import NO_SUCH_KEY, SYNTAX, ArityError, CommandError, UnknownEffectError
-from rdbtool.engine.replies import OK, Later, Reply, show_id
+from rdbtool.engine.replies import OK, Later, Reply
 from rdbtool.engine.streams.arguments import (
     KEEPREF,
     STRATEGIES,
@@ -26,7 +26,7 @@ from rdbtool.engine.streams.arguments import (
     parse_strategy_and_ids,
     settle,
 )
-from rdbtool.engine.streams.data import MAX_ID, ProducersData, StreamData
+from rdbtool.engine.streams.data import MAX_ID, ProducersData, StreamData, show_id
 from rdbtool.engine.streams.trimming import Trimming, plan_approximate, trim
 from rdbtool.engine.table import command
 
@@ -84,7 +84,7 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:  # noqa: C901 
         stream.producers.record(*options.producer, new_id)
     if trimming is not None:
         trim(stream, trimming, nodes)
-    return lambda: show_id(new_id)
+    return stream.show_last_id
 
 
 def _why_refused(engine: Engine, stream: StreamData, *, is_exhausted: bool) -> str:
@@ -134,8 +134,8 @@ def xdel(engine: Engine, argv: Sequence[bytes]) -> Reply:
 @command("XDELEX", -5, "8.2.0", None)
 def xdelex(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XDELEX key [KEEPREF|DELREF|ACKED] IDS numids id [id …]."""
-    strategy, texts = parse_strategy_and_ids(argv, 2)
     stream = find_stream(engine, argv[1])
+    strategy, texts = parse_strategy_and_ids(argv, 2)
     if stream is None:
         return [-1] * len(texts)
     return [delete_by_strategy(stream, entry_id, strategy) for entry_id in [parse_id(text) for text in texts]]

@@ -7,6 +7,7 @@ stored again, which keeps the sign of a zero, as far as its server does (``loses
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from math import copysign, isnan
 from typing import Final, NamedTuple
 
@@ -141,17 +142,18 @@ def add_scores_if(
         if b"XX" in options:
             return None if b"INCR" in options else 0
         zset = engine.db.find_or_make(key, ZSetData)
+    if b"INCR" in options:
+        if not _allows(options, before, scores[0]):
+            return None
+        if before != scores[0]:
+            put_score(engine, zset, engine.share(members[0]), scores[0])
+        return partial(show_score, scores[0], engine.rules)
     size, changed = len(zset), 0
-    is_allowed = True
     for member, score in zip(members, scores, strict=True):
         before = zset.get(member)
-        is_allowed = _allows(options, before, score)
-        if is_allowed and before != score:
+        if before != score and _allows(options, before, score):
             put_score(engine, zset, engine.share(member), score)
             changed += 1
-    if b"INCR" in options:
-        total = scores[0]
-        return (lambda: show_score(total, engine.rules)) if is_allowed else None
     return changed if b"CH" in options else len(zset) - size
 
 
@@ -232,7 +234,7 @@ def _pop_command(engine: Engine, argv: Sequence[bytes], *, lowest: bool) -> Repl
     else:
         count = parse_count(argv[2]) if has_count else 1
     found = _pop_first(engine, argv[1:2], count, lowest=lowest)
-    return [] if found is None else lambda: found.show(engine.rules)
+    return [] if found is None else partial(found.show, engine.rules)
 
 
 @command("BZPOPMIN", -3, "5.0.0")
