@@ -19,6 +19,7 @@ from rdbtool.engine.inference.least_server import UnmetNeedError
 from rdbtool.engine.inference.release_words import WORDS
 from rdbtool.engine.keyspace import Db
 from rdbtool.engine.libraries import library_name
+from rdbtool.engine.replies import Later, Reply
 from rdbtool.engine.table import HANDLERS, load_families
 from rdbtool.engine.values import HashData, SetData, ZSetData
 from rdbtool.model import FunctionLibrary, KeyRecord
@@ -105,30 +106,38 @@ class Engine:
             raise UnknownCommandError(f"ERR unknown command '{row.name.lower()}' on {self.rules}")
         self._known.add(row.name)
 
-    def execute_within(self, *argv: bytes) -> None:
-        """Execute a command that is a part of another one, which must not be begun twice; see ``execute``."""
+    def execute_within(self, argv: Sequence[bytes]) -> Reply | Later:
+        """Execute a command that is a part of another one, which must not be begun twice; see ``apply``."""
         while True:
             try:
-                self.execute(*argv)
+                return self.apply(argv)
             except UnmetNeedError as need:
                 if self.on_need is None:
                     raise
                 self.on_need(need.since)
-            else:
-                return
 
-    def execute(self, *argv: bytes) -> None:
-        """Execute one command: ``engine.execute(b"SET", b"key", b"value")``.
+    def execute(self, *argv: str | bytes) -> Reply:
+        """Execute one command and return what a server answers: ``engine.execute("SET", "key", "value") == b"OK"``.
 
-        Raises UnknownCommandError, ArityError, or another CommandError with a server's reply; nothing has
+        ``str`` arguments are encoded as UTF-8. Replies have the shapes of RESP2: bytes for a status and a bulk string,
+        int, None for nil, a list for an array. A command that changes no data (GET, PING) is not carried out: its reply
+        is None. Raises UnknownCommandError, ArityError, or another CommandError with a server's reply; nothing has
         changed then. Arguments beyond a fixed arity are ignored, as Redis does while loading.
+        """
+        reply = self.apply(tuple(_to_bytes(word) for word in argv))
+        return reply() if callable(reply) else reply
+
+    def apply(self, argv: Sequence[bytes]) -> Reply | Later:
+        """Execute one command as ``execute`` does, but leave a reply that has to be built to the caller.
+
+        Such a reply is a function, which is right until the next command.
         """
         row = self.find(argv)
         if row.name not in self._known:
             self.check_known(row)
         if len(argv) < abs(row.arity):
             raise ArityError(f"ERR wrong number of arguments for '{row.name.lower()}' command")
-        HANDLERS[row.name](self, argv)
+        return HANDLERS[row.name](self, argv)
 
     @staticmethod
     def find(argv: Sequence[bytes]) -> CommandRow:
@@ -225,3 +234,11 @@ class Engine:
                     expire_at_ms=expires.get(key),
                     member_expiries=member_expiries(data),
                 )
+
+
+def _to_bytes(word: str | bytes) -> bytes:
+    if isinstance(word, bytes):
+        return word
+    if isinstance(word, str):
+        return word.encode()
+    raise TypeError(f"arguments of a command are str or bytes, not {type(word).__name__}")

@@ -31,16 +31,19 @@ _member_of: Final = itemgetter(1)
 
 
 def takes_hex(rules: Rules) -> bool:
-    """Whether a server reads C's hexadecimal doubles; Valkey stopped with 9.1."""
+    """Whether a server reads C's hexadecimal doubles in scores and the like; Valkey stopped with 9.1."""
     return not rules.has(None, (9, 1))
 
 
 def read_double(text: bytes, rules: Rules) -> float | None:
-    """Return what strtod makes of a whole text, None where it leaves a rest or makes NaN."""
+    """Return what strtod makes of a whole text, None where it leaves a rest or makes NaN.
+
+    Redis 8.0 and Valkey 9.1 replaced it here, so that hexadecimal forms and leading white space make None.
+    """
     text = text.split(b"\0", 1)[0]
     if not text:
         return 0.0
-    lenient = takes_hex(rules)
+    lenient = not rules.has((8, 0), (9, 1))
     number = text.lstrip(_SPACE) if lenient else text
     if _DECIMAL.fullmatch(number) is not None:
         return float(number)

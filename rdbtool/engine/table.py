@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from rdbtool.core.commands import COMMANDS, FAMILIES
+from rdbtool.engine.replies import Later, Reply
 
 #: Takes the engine, which stands above this table, and the whole argv.
-Handler = Callable[[Any, Sequence[bytes]], None]
+Handler = Callable[[Any, Sequence[bytes]], "Reply | Later"]
 
 #: By the name of the command, as in its row.
 HANDLERS: Final[dict[str, Handler]] = {}
@@ -23,7 +24,7 @@ def command(name: str) -> Callable[[Handler], Handler]:
 
     Raises ValueError for a name that has no row, or a handler already (an ``inert`` command has one).
     It is called with the engine and the whole argv (``argv[0]`` is the name as written); it changes
-    ``engine.db`` (the current database) or raises CommandError and then has changed nothing.
+    ``engine.db`` (the current database) and returns the reply, or raises CommandError and then has changed nothing.
     """
     if name.encode() not in COMMANDS:
         raise ValueError(f"{name} has no row in the command table")

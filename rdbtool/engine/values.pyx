@@ -15,7 +15,7 @@ from cpython.dict cimport PyDict_SetItem, PyDict_Size
 from cpython.tuple cimport PyTuple_GET_SIZE
 from libc.math cimport signbit
 from libc.stdint cimport uint8_t
-from rdbtool._codec.decode.cursor cimport rt_parse_double
+from rdbtool._codec.decode.cursor cimport rt_double_text, rt_parse_double
 from rdbtool._codec.decode.scores cimport in_doubt
 
 cdef enum:
@@ -62,10 +62,10 @@ cdef class SetData(dict):
     cdef public int layout
 
     def add_from(self, argv, Py_ssize_t start):
-        """Add the members that a command has from ``start`` on."""
+        """Add the members that a command has from ``start`` on; return how many are new."""
         cdef tuple words = argv if type(argv) is tuple else tuple(argv)
-        cdef Py_ssize_t i, count = PyTuple_GET_SIZE(words) - start
-        if not PyDict_Size(self) and count:
+        cdef Py_ssize_t i, count = PyTuple_GET_SIZE(words) - start, before = PyDict_Size(self)
+        if not before and count:
             self.layout = _SORTED if count <= INTSET_ENTRIES and _is_integer(words[start]) else _KEPT
         if count > (INTSET_ENTRIES if self.layout == _SORTED else LISTPACK_ENTRIES):
             # A server goes by the number of arguments before it looks at them.
@@ -74,6 +74,7 @@ cdef class SetData(dict):
             if self.layout != _UNORDERED:
                 self._make_room(words[i])
             PyDict_SetItem(self, words[i], None)
+        return PyDict_Size(self) - before
 
     def fill(self, members):
         """Fill a new one with the members of a record."""
@@ -137,14 +138,18 @@ cdef class HashData(dict):
     cdef public bint keeps
 
     def set_from(self, argv, Py_ssize_t start):
-        """Set the pairs of field and value that a command has from ``start`` on; those fields expire no more."""
+        """Set the pairs of field and value that a command has from ``start`` on; return how many fields are new.
+
+        Those fields expire no more.
+        """
         cdef tuple words = argv if type(argv) is tuple else tuple(argv)
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, before = PyDict_Size(self)
         for i in range(start, PyTuple_GET_SIZE(words) - 1, 2):
             PyDict_SetItem(self, words[i], words[i + 1])
         if self.expires is not None:
             for i in range(start, PyTuple_GET_SIZE(words) - 1, 2):
                 self.forget_expiry(words[i])
+        return PyDict_Size(self) - before
 
     cpdef forget_expiry(self, bytes field):
         """Let a field live on for good."""
@@ -220,3 +225,10 @@ cdef class ZSetData(dict):
             for _, member in gone:
                 del self[member]
         return gone
+
+
+def shortest_text(double score):
+    """Return a score as the text that servers with shortest doubles make of it."""
+    cdef char text[64]
+    cdef int size = rt_double_text(score, text, 1)
+    return <bytes>text[:size]

@@ -18,7 +18,11 @@ RANK_BITS: Final = 50
 
 def count(data: bytes | StringData, rules: Rules) -> int:
     """Return the estimated cardinality, as 64 bits, by the formula of a server's version. Raises CommandError."""
-    ranks = read_registers(data)
+    return count_ranks(read_registers(data), rules)
+
+
+def count_ranks(ranks: bytearray, rules: Rules) -> int:
+    """Return the cardinality that registers (16384, a byte each) tell of; see ``count``."""
     histogram = [ranks.count(rank) for rank in range(64)]
     if rules.family == "redis" and rules.major < 4:
         return _count_hyperloglog(histogram)

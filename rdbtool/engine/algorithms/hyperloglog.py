@@ -113,6 +113,23 @@ def read_registers(data: bytes | StringData) -> bytearray:
     return ranks
 
 
+def show_runs(data: bytes | StringData) -> bytes:
+    """Return the runs of a sparse value as PFDEBUG DECODE answers them: ``Z:16000 v:3,1 z:12``."""
+    shown: list[bytes] = []
+    at = HEADER
+    while at < len(data):
+        byte = data[at]
+        if byte & 0x80:
+            shown.append(b"v:%d,%d" % ((byte >> 2 & 0x1F) + 1, _SPANS[byte]))
+        elif _SPANS[byte]:
+            shown.append(b"z:%d" % _SPANS[byte])
+        else:
+            at += 1
+            shown.append(b"Z:%d" % (((byte & 0x3F) << 8 | (data[at] if at < len(data) else 0)) + 1))
+        at += 1
+    return b" ".join(shown)
+
+
 def make_dense(data: StringData) -> bool:
     """Turn a sparse value into a dense one, in place; return whether it was sparse. Raises CommandError."""
     if data[4] == DENSE:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import CommandError, UnknownEffectError
+from rdbtool.engine.replies import OK, Reply
 from rdbtool.engine.table import command
 
 if TYPE_CHECKING:
@@ -28,27 +29,31 @@ _HARMLESS_DEBUG: Final = frozenset(
 
 
 @command("RESET")
-def reset(engine: Engine, argv: Sequence[bytes]) -> None:  # noqa: ARG001 - the handlers' signature
+def reset(engine: Engine, argv: Sequence[bytes]) -> Reply:  # noqa: ARG001 - the handlers' signature
     """RESET: what follows goes to database 0."""
     engine.select(0)
+    return b"RESET"
 
 
 @command("DEBUG")
-def debug(_engine: Engine, argv: Sequence[bytes]) -> None:
+def debug(_engine: Engine, argv: Sequence[bytes]) -> Reply:
     """DEBUG subcommand [argument ...]: some change the dataset or end the server."""
     if argv[1].upper() not in _HARMLESS_DEBUG:
         raise UnknownEffectError("what this subcommand of DEBUG does differs between servers")
+    return None
 
 
 @command("WAIT")
-def wait(engine: Engine, argv: Sequence[bytes]) -> None:
+def wait(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """WAIT numreplicas timeout: before 7.2 a server asserts that it does not wait while it loads."""
     if not engine.rules.has((7, 2)) and parse_int(argv[1]) > 0:
         raise UnknownEffectError(_ENDS)
+    # A server that loads has no replicas.
+    return 0
 
 
 @command("SHUTDOWN")
-def shutdown(engine: Engine, argv: Sequence[bytes]) -> None:
+def shutdown(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]."""
     words = {word.upper() for word in argv[1:]}
     if not engine.rules.has((7, 0)) or b"NOW" in words:
@@ -58,7 +63,7 @@ def shutdown(engine: Engine, argv: Sequence[bytes]) -> None:
     raise CommandError("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client")
 
 
-def _listen(engine: Engine, argv: Sequence[bytes]) -> None:
+def _listen(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """Refuse what turns a connection into a listener; before 6.2 a server ends then."""
     name = argv[0].decode("ascii").upper()
     if not engine.rules.has((6, 2)):
@@ -75,26 +80,27 @@ command("SSUBSCRIBE")(_listen)
 
 @command("SLAVEOF")
 @command("REPLICAOF")
-def replicaof(_engine: Engine, argv: Sequence[bytes]) -> None:
+def replicaof(_engine: Engine, argv: Sequence[bytes]) -> Reply:
     """REPLICAOF host port | NO ONE."""
     if [word.upper() for word in argv[1:3]] != [b"NO", b"ONE"]:
         raise UnknownEffectError(_BECOMES_REPLICA)
+    return OK
 
 
 @command("PSYNC")
-def psync(_engine: Engine, _argv: Sequence[bytes]) -> None:
+def psync(_engine: Engine, _argv: Sequence[bytes]) -> Reply:
     """PSYNC replicationid offset."""
     raise UnknownEffectError(_ENDS)
 
 
 @command("CLUSTER REPLICATE")
-def cluster_replicate(_engine: Engine, _argv: Sequence[bytes]) -> None:
+def cluster_replicate(_engine: Engine, _argv: Sequence[bytes]) -> Reply:
     """CLUSTER REPLICATE node."""
     raise UnknownEffectError(_BECOMES_REPLICA)
 
 
 @command("CLUSTER MIGRATION")
 @command("CLUSTER MIGRATESLOTS")
-def migrate_slots(_engine: Engine, _argv: Sequence[bytes]) -> None:
+def migrate_slots(_engine: Engine, _argv: Sequence[bytes]) -> Reply:
     """CLUSTER MIGRATION, CLUSTER MIGRATESLOTS."""
     raise UnknownEffectError(_MOVES_SLOTS)

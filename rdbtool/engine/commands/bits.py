@@ -12,6 +12,7 @@ from rdbtool.engine.arguments import INT64_MAX, parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError, DifferingEffectError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.inference.differing import differs_as
+from rdbtool.engine.replies import Reply
 from rdbtool.engine.strings import MAX_STRING, find_string, open_string, refuse_size, store_string
 from rdbtool.engine.table import command
 from rdbtool.engine.values import StringData
@@ -23,7 +24,7 @@ _TYPE: Final = re.compile(rb"([iu])([1-9][0-9]?)")
 
 
 @command("SETBIT")
-def setbit(engine: Engine, argv: Sequence[bytes]) -> None:
+def setbit(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """SETBIT key offset value."""
     offset = _parse_offset(engine, argv[2])
     bit = argv[3]
@@ -31,11 +32,13 @@ def setbit(engine: Engine, argv: Sequence[bytes]) -> None:
         raise CommandError(_NOT_A_BIT)
     at, mask = offset >> 3, 128 >> (offset & 7)
     data = open_string(find_string(engine.db, argv[1]), at + 1)
+    before = data[at] & mask
     if bit == b"1":
         data[at] |= mask
     else:
         data[at] &= ~mask
     store_string(engine.db, argv[1], data)
+    return 1 if before else 0
 
 
 def _parse_offset(engine: Engine, text: bytes, width: int = 0, *, is_write: bool = True) -> int:
@@ -85,7 +88,7 @@ _OPERATIONS: Final[dict[bytes, Callable[[Sequence[int]], int]]] = {
 
 
 @command("BITOP")
-def bitop(engine: Engine, argv: Sequence[bytes]) -> None:
+def bitop(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """BITOP operation destination key [key ...]."""
     name = argv[1].upper()
     operation = _OPERATIONS.get(name)
@@ -99,17 +102,18 @@ def bitop(engine: Engine, argv: Sequence[bytes]) -> None:
     size = max(map(len, sources))
     if not size:
         engine.db.delete(argv[2])
-        return
+        return 0
     bits = operation([int.from_bytes(source, "little") for source in sources])
     if name == b"NOT":
         bits += 1 << (8 * size)
     engine.db.replace(argv[2], bits.to_bytes(size, "little"))
+    return size
 
 
 class _Field(NamedTuple):
-    """One write of BITFIELD. ``value`` is the new value, or what to add."""
+    """One operation of BITFIELD: GET, SET or INCRBY. ``value`` is the new value, or what to add."""
 
-    adds: bool
+    operation: bytes
     signed: bool
     width: int
     offset: int
@@ -123,27 +127,34 @@ def _has_i64(_engine: Engine, argv: Sequence[bytes]) -> bool:
 
 @command("BITFIELD")
 @differs_as("redis-3.2", "redis-5.0", when=_has_i64)
-def bitfield(engine: Engine, argv: Sequence[bytes]) -> None:
+def bitfield(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """BITFIELD key [GET type offset | [OVERFLOW mode] SET type offset value | INCRBY type offset step] ...."""
     fields = _parse_fields(engine, argv)
     value = find_string(engine.db, argv[1])
-    if not fields:
-        return
-    size = max((field.offset + field.width + 7) >> 3 for field in fields)
+    writes = [field for field in fields if field.operation != b"GET"]
+    if not writes:
+        return [_read_field(value or b"", field) for field in fields]
+    size = max((field.offset + field.width + 7) >> 3 for field in writes)
     data = open_string(value, size)
+    replies: list[Reply] = []
     differs = False
     for field in fields:
+        if field.operation == b"GET":
+            replies.append(_read_field(data, field))
+            continue
         # Up to Redis 6.0.5 all bits of an i64 become those of its sign: when it overflows, and of a negative one.
         is_sign_only = not engine.rules.has((6, 0)) and field.signed and field.width == 64
-        fits = _write_field(data, field, is_sign_only=is_sign_only)
+        reply, fits = _write_field(data, field, is_sign_only=is_sign_only)
+        replies.append(reply)
         differs |= is_sign_only and not fits and field.overflow != b"WRAP" and not engine.rules.has((5, 0))
     store_string(engine.db, argv[1], data)
     if differs:
         raise DifferingEffectError("what becomes of an i64 that overflows depends on the compiler of the server")
+    return replies
 
 
 def _parse_fields(engine: Engine, argv: Sequence[bytes]) -> list[_Field]:
-    """Return the writes of a BITFIELD; reads are checked and left out."""
+    """Return the operations of a BITFIELD."""
     fields = []
     overflow = b"WRAP"
     at = 2
@@ -162,39 +173,55 @@ def _parse_fields(engine: Engine, argv: Sequence[bytes]) -> list[_Field]:
             raise CommandError(_NOT_A_TYPE)
         width = int(match[2])
         offset = _parse_offset(engine, argv[at + 2], width, is_write=name != b"GET")
-        if name == b"GET":
-            at += 3
-            continue
-        fields.append(_Field(name == b"INCRBY", match[1] == b"i", width, offset, parse_int(argv[at + 3]), overflow))
-        at += 4
+        value = 0 if name == b"GET" else parse_int(argv[at + 3])
+        fields.append(_Field(name, match[1] == b"i", width, offset, value, overflow))
+        at += 3 if name == b"GET" else 4
     return fields
 
 
-def _write_field(data: StringData, field: _Field, *, is_sign_only: bool) -> bool:
-    """Write one field, and return whether the value had its range."""
+def _read_field(data: bytes | StringData, field: _Field) -> int:
+    """Return the number in a field; bits past the end are zeros."""
+    start, stop = field.offset >> 3, (field.offset + field.width + 7) >> 3
+    window = int.from_bytes(data[start:stop], "big") << 8 * (stop - max(start, min(stop, len(data))))
+    return _as_number(window >> 8 * stop - field.offset - field.width, field)
+
+
+def _as_number(bits: int, field: _Field) -> int:
+    """Return what the lowest bits mean to a field."""
+    number = bits & (1 << field.width) - 1
+    return number - (1 << field.width) if field.signed and number >> field.width - 1 else number
+
+
+def _write_field(data: StringData, field: _Field, *, is_sign_only: bool) -> tuple[int | None, bool]:
+    """Write one field; return the reply, and whether the value had its range.
+
+    The reply is the sum, or what SET replaced; None where nothing was written, because the value overflowed.
+    """
     start, stop = field.offset >> 3, (field.offset + field.width + 7) >> 3
     window = int.from_bytes(data[start:stop], "big")
     shift = 8 * stop - field.offset - field.width
     mask = (1 << field.width) - 1
     low, high = (-(1 << (field.width - 1)), (1 << (field.width - 1)) - 1) if field.signed else (0, mask)
     value = field.value
-    if field.adds:
-        old = window >> shift & mask
-        negative = -1 if is_sign_only else old - (1 << field.width)
-        value += negative if old > high else old
+    adds = field.operation == b"INCRBY"
+    old = window >> shift & mask
+    if old > high:
+        old = -1 if is_sign_only else old - (1 << field.width)
+    if adds:
+        value += old
     elif not field.signed and value < 0:
         # Servers take the value of an unsigned SET as 64 bits without a sign: it is too high, not too low.
         value += 1 << 64
     fits = low <= value <= high
     if not fits:
         if field.overflow == b"FAIL":
-            return False
+            return None, False
         if field.overflow == b"SAT":
             # Of a SET, servers take the distance to the highest in 64 bits: a value too far below looks too high.
-            is_far = not field.adds and high - value > INT64_MAX
+            is_far = not adds and high - value > INT64_MAX
             value = low if value < low and not is_far else high
         elif is_sign_only:
             value = -1 if value & 1 << 63 else 0
     window = (window & ~(mask << shift)) | (value & mask) << shift
     data[start:stop] = window.to_bytes(stop - start, "big")
-    return fits
+    return _as_number(value, field) if adds else old, fits

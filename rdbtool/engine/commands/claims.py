@@ -7,14 +7,16 @@ never writes (XREADGROUP, XAUTOCLAIM) are executed as it would do at ``now_ms``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownEffectError
 from rdbtool.engine.commands.lists import refuse_to_block
+from rdbtool.engine.replies import Later, Reply, show_entry
 from rdbtool.engine.streams.arguments import INVALID_ID, find_stream, knows, parse_id, parse_options
-from rdbtool.engine.streams.data import MAX_ID, U64, ConsumerData, GroupData, PendingData, StreamData
+from rdbtool.engine.streams.data import MAX_ID, U64, ConsumerData, GroupData, PendingData, StreamData, show_id
 from rdbtool.engine.streams.groups import describe_missing, find_group, see_consumer, touch
 from rdbtool.engine.table import command
 
@@ -44,7 +46,7 @@ class _Claim(NamedTuple):
 
 
 @command("XCLAIM")
-def xclaim(engine: Engine, argv: Sequence[bytes]) -> None:
+def xclaim(engine: Engine, argv: Sequence[bytes]) -> Later:
     """XCLAIM key group consumer min-idle-time id [id …] [options]."""
     stream, group = find_group(engine, argv[1], argv[2])
     min_idle = parse_int(argv[4], "ERR Invalid min-idle-time argument for XCLAIM")
@@ -62,6 +64,7 @@ def xclaim(engine: Engine, argv: Sequence[bytes]) -> None:
         raise UnknownEffectError("XCLAIM of a deleted entry: servers before Redis 7.0 claim it, later ones forget it")
     group.last_id = max(group.last_id, claim.last_id)
     claiming = _Claiming(engine, stream, group, argv[3], min_idle)
+    claimed: list[int] = []
     for entry_id in ids:
         if claiming.has_lost(entry_id):
             continue
@@ -69,11 +72,13 @@ def xclaim(engine: Engine, argv: Sequence[bytes]) -> None:
             if not claim.may_create or entry_id not in stream:
                 continue
             group.pending[entry_id] = PendingData(None, engine.now_ms, 1)
-        claiming.take(entry_id, claim)
+        if claiming.take(entry_id, claim):
+            claimed.append(entry_id)
+    return partial(_show_claimed, stream, claimed, claim)
 
 
 @command("XAUTOCLAIM")
-def xautoclaim(engine: Engine, argv: Sequence[bytes]) -> None:
+def xautoclaim(engine: Engine, argv: Sequence[bytes]) -> Later:
     """XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]."""
     min_idle = parse_int(argv[4], "ERR Invalid min-idle-time argument for XAUTOCLAIM")
     is_open = argv[5].startswith(b"(") and len(argv[5]) > 1
@@ -88,10 +93,32 @@ def xautoclaim(engine: Engine, argv: Sequence[bytes]) -> None:
     stream, group = find_group(engine, argv[1], argv[2])
     claiming = _Claiming(engine, stream, group, argv[3], min_idle)
     claim = _Claim(engine.now_ms, just_ids=b"JUSTID" in options)
-    for entry_id in group.pending_from(start)[: count * _ATTEMPTS]:
-        if count == 0:
+    claimed: list[int] = []
+    lost: list[int] = []
+    waiting = group.pending_from(start)
+    # The ID to go on from.
+    cursor = 0
+    for at, entry_id in enumerate(waiting):
+        if len(claimed) + len(lost) == count or at == count * _ATTEMPTS:
+            cursor = entry_id
             break
-        count -= claiming.has_lost(entry_id) or claiming.take(entry_id, claim)
+        if claiming.has_lost(entry_id):
+            lost.append(entry_id)
+        elif claiming.take(entry_id, claim):
+            claimed.append(entry_id)
+
+    def reply() -> Reply:
+        shown: list[Reply] = [show_id(cursor), _show_claimed(stream, claimed, claim)]
+        return [*shown, [show_id(entry_id) for entry_id in lost]] if knows(engine.rules, (7, 0)) else shown
+
+    return reply
+
+
+def _show_claimed(stream: StreamData, ids: list[int], claim: _Claim) -> Reply:
+    if claim.just_ids:
+        return [show_id(entry_id) for entry_id in ids]
+    # Before 7.0 there may be deleted ones among them.
+    return [show_entry(stream, entry_id) if entry_id in stream else None for entry_id in ids]
 
 
 def _may_be_before_7_0(engine: Engine) -> bool:
@@ -189,7 +216,7 @@ class _Read(NamedTuple):
 
 
 @command("XREADGROUP")
-def xreadgroup(engine: Engine, argv: Sequence[bytes]) -> None:
+def xreadgroup(engine: Engine, argv: Sequence[bytes]) -> Later:
     """XREADGROUP GROUP group consumer [COUNT count] [BLOCK ms] [NOACK] STREAMS key [key …] id [id …]."""
     read = _parse_read(engine, argv)
     parts: list[tuple[StreamData, GroupData, int]] = []
@@ -203,14 +230,18 @@ def xreadgroup(engine: Engine, argv: Sequence[bytes]) -> None:
         parts.append((stream, group, MAX_ID if text == b">" else parse_id(text)))
     if read.may_wait and all(after == MAX_ID and stream.top() <= group.last_id for stream, group, after in parts):
         refuse_to_block(engine)
-    for stream, group, after in parts:
+    found: list[tuple[bytes, StreamData, list[int]]] = []
+    for key, (stream, group, after) in zip(read.keys, parts, strict=True):
         if knows(engine.rules, (7, 2)) or after != MAX_ID or stream.top() > group.last_id:
             consumer = see_consumer(engine, group, read.consumer)
             if after == MAX_ID:
-                _deliver(engine, stream, group, consumer, read)
+                ids = _deliver(engine, stream, group, consumer, read)
             else:
-                owned = group.pending_from(after + 1, consumer)
-                _deliver_again(engine, stream, owned[: read.limit], group)
+                ids = group.pending_from(after + 1, consumer)[: read.limit]
+                _deliver_again(engine, stream, ids, group)
+            if ids or after != MAX_ID:
+                found.append((key, stream, ids))
+    return lambda: [[key, [show_entry(stream, entry_id) for entry_id in ids]] for key, stream, ids in found] or None
 
 
 def _describe_meaningless(engine: Engine, text: str) -> str:
@@ -223,11 +254,12 @@ def _describe_meaningless(engine: Engine, text: str) -> str:
     )
 
 
-def _deliver(engine: Engine, stream: StreamData, group: GroupData, consumer: ConsumerData, read: _Read) -> None:
+def _deliver(engine: Engine, stream: StreamData, group: GroupData, consumer: ConsumerData, read: _Read) -> list[int]:
+    """Deliver what no consumer of the group had so far, and return its IDs."""
     counts_reads = knows(engine.rules, (7, 0))
     strict = knows(engine.rules, (8, 0), valkey=False)
-    entries = stream.entries(group.last_id + 1)
-    for entry_id, _ in islice(entries, read.limit):
+    ids = [entry_id for entry_id, _ in islice(stream.entries(group.last_id + 1), read.limit)]
+    for entry_id in ids:
         if counts_reads:
             since = group.last_id if strict else entry_id
             if group.entries_read is not None and not stream.has_deleted_since(since, strict=strict):
@@ -238,6 +270,7 @@ def _deliver(engine: Engine, stream: StreamData, group: GroupData, consumer: Con
         if not read.keeps_no_track:
             group.pending[entry_id] = PendingData(consumer, engine.now_ms, 1)
             touch(engine, consumer)
+    return ids
 
 
 def _deliver_again(engine: Engine, stream: StreamData, owned: list[int], group: GroupData) -> None:

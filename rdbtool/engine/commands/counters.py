@@ -11,45 +11,46 @@ from rdbtool.engine.algorithms.longdouble import add
 from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
 from rdbtool.engine.command_errors import NOT_AN_INTEGER, OVERFLOW, CommandError, WrongTypeError
 from rdbtool.engine.engine import Engine
+from rdbtool.engine.replies import Reply
 from rdbtool.engine.strings import read_string
 from rdbtool.engine.table import command
 from rdbtool.engine.values import StringData
 
 
 @command("INCR")
-def incr(engine: Engine, argv: Sequence[bytes]) -> None:
+def incr(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """INCR key."""
-    _add(engine, argv[1], 1)
+    return _add(engine, argv[1], 1)
 
 
 @command("DECR")
-def decr(engine: Engine, argv: Sequence[bytes]) -> None:
+def decr(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """DECR key."""
-    _add(engine, argv[1], -1)
+    return _add(engine, argv[1], -1)
 
 
 @command("INCRBY")
-def incrby(engine: Engine, argv: Sequence[bytes]) -> None:
+def incrby(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """INCRBY key increment."""
-    _add(engine, argv[1], _integer(engine, argv[2]))
+    return _add(engine, argv[1], _integer(engine, argv[2]))
 
 
 @command("DECRBY")
-def decrby(engine: Engine, argv: Sequence[bytes]) -> None:
+def decrby(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """DECRBY key decrement."""
     step = _integer(engine, argv[2])
     if step == INT64_MIN and engine.rules.has((7, 0)):
         raise CommandError("ERR decrement would overflow")
     # Before 7.0 the lowest number stays as it is when its sign is turned.
-    _add(engine, argv[1], step if step == INT64_MIN else -step)
+    return _add(engine, argv[1], step if step == INT64_MIN else -step)
 
 
-def _add(engine: Engine, key: bytes, step: int) -> None:
+def _add(engine: Engine, key: bytes, step: int) -> int:
     keys = engine.db.keys
     value = keys.get(key)
     if value is None:
         keys[key] = b"%d" % step
-        return
+        return step
     if type(value) is not bytes:
         if type(value) is not StringData:
             raise WrongTypeError
@@ -58,6 +59,7 @@ def _add(engine: Engine, key: bytes, step: int) -> None:
     if not INT64_MIN <= total <= INT64_MAX:
         raise CommandError(OVERFLOW)
     keys[key] = b"%d" % total
+    return total
 
 
 def _integer(engine: Engine, text: bytes) -> int:
@@ -74,7 +76,8 @@ def _integer(engine: Engine, text: bytes) -> int:
 
 
 @command("INCRBYFLOAT")
-def incrbyfloat(engine: Engine, argv: Sequence[bytes]) -> None:
+def incrbyfloat(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """INCRBYFLOAT key increment."""
     value = read_string(engine.db, argv[1])
-    engine.db.keys[argv[1]] = add(b"0" if value is None else value, argv[2])
+    total = engine.db.keys[argv[1]] = add(b"0" if value is None else value, argv[2])
+    return total

@@ -12,6 +12,7 @@ from math import sqrt
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from rdbtool.core.servers import Rules
 from rdbtool.engine.algorithms.geohash import (
     LATITUDE_LIMIT,
     LONGITUDE_LIMIT,
@@ -28,6 +29,7 @@ from rdbtool.engine.commands.zsets import add_scores_if
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.inference.differing import differs_as
 from rdbtool.engine.ranges import ScoreRange, parse_number
+from rdbtool.engine.replies import Later, Reply, show_score
 from rdbtool.engine.table import command
 from rdbtool.engine.values import ZSetData
 
@@ -49,7 +51,7 @@ class Found(NamedTuple):
 
 
 @command("GEOADD")
-def geoadd(engine: Engine, argv: Sequence[bytes]) -> None:
+def geoadd(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:
     """GEOADD key [NX|XX] [CH] longitude latitude member [longitude latitude member ...]."""
     at = 2
     while at < len(argv) and (word := argv[at].upper()) in _ADD_OPTIONS and engine.knows(b"GEOADD", word):
@@ -58,7 +60,7 @@ def geoadd(engine: Engine, argv: Sequence[bytes]) -> None:
     if len(argv) == at or (len(argv) - at) % 3 or {b"NX", b"XX"} <= options:
         raise CommandError(SYNTAX)
     points = [_point(engine, argv[place : place + 2]) for place in range(at, len(argv), 3)]
-    add_scores_if(engine, argv[1], argv[at + 2 :: 3], [score_of(point) for point in points], options)
+    return add_scores_if(engine, argv[1], argv[at + 2 :: 3], [score_of(point) for point in points], options)
 
 
 def _number(engine: Engine, text: bytes, error: str = NOT_A_FLOAT) -> float:
@@ -223,10 +225,10 @@ class _Query:
         if self.any and not self.count:
             raise CommandError("ERR the ANY argument requires COUNT argument")
 
-    def run(self) -> None:
-        """Store what is found."""
+    def run(self) -> Reply | Later:
+        """Store what is found, and return how much that is; without a destination, return what is found."""
         if self.target is None:
-            return
+            return self._list
         db = self.engine.db
         result = ZSetData()
         if self.zset is not None and self.center is not None and self.shape is not None:
@@ -235,10 +237,33 @@ class _Query:
                 result.put(member, distance / self.unit if self.store_distance else score)
         if result:
             db.replace(self.target, result)
-            return
+            return len(result)
         if self.zset is None and not self.is_search and self.target in db.keys and not self.engine.rules.has((7, 0)):
             raise UnknownEffectError("without its source the destination goes, or stays: releases of Redis 6.2 differ")
         db.delete(self.target)
+        return 0
+
+    def _list(self) -> Reply:
+        found: list[Found] = []
+        if self.zset is not None and self.center is not None and self.shape is not None:
+            found = self._pick(self._collect(self.zset, self.shape(self.center)))
+        # Parts of a large result are in order.
+        if self.order or (self.count and not self.any):
+            found = sort_all(found, _distance_of, reverse=self.order == b"DESC")
+        if not self.with_words:
+            return [row.member for row in found]
+        return [self._describe(row) for row in found]
+
+    def _describe(self, row: Found) -> list[Reply]:
+        words: list[Reply] = [row.member]
+        if b"WITHDIST" in self.with_words:
+            words.append(b"%.4f" % (row.distance / self.unit))
+        if b"WITHHASH" in self.with_words:
+            words.append(int(row.score))
+        if b"WITHCOORD" in self.with_words:
+            rules = self.engine.rules
+            words.append([_show_coordinate(number, rules) for number in point_of(row.score, rules)])
+        return words
 
     def _collect(self, zset: ZSetData, search: Search) -> list[Found]:
         rules = self.engine.rules
@@ -267,6 +292,12 @@ class _Query:
         return sort_part(found, _distance_of, 0, count - 1, reverse=reverse)
 
 
+def _show_coordinate(number: float, rules: Rules) -> bytes:
+    if rules.has((8, 0), None):
+        return show_score(number, rules)
+    return (b"%.17f" % number).rstrip(b"0").rstrip(b".")
+
+
 _distance_of = itemgetter(2)
 
 #: Before releases that measure, sort or store otherwise.
@@ -275,26 +306,26 @@ _OTHERS: Final = ("redis-5.0", "redis-6.0", "redis-6.2")
 
 @command("GEORADIUS")
 @differs_as(*_OTHERS)
-def georadius(engine: Engine, argv: Sequence[bytes]) -> None:
+def georadius(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:
     """GEORADIUS key longitude latitude radius unit [COUNT count [ANY]] [ASC|DESC] [STORE|STOREDIST key]."""
     query = _Query(engine, b"GEORADIUS", engine.db.find(argv[1], ZSetData), argv[2:], None)
     if query.zset is None and not engine.rules.has((6, 2)):
         # Before 6.2 nothing else is looked at then, and a destination stays.
-        return
+        return []
     query.take_point()
     query.take_circle()
     query.take_options()
     query.check()
-    query.run()
+    return query.run()
 
 
 @command("GEORADIUSBYMEMBER")
 @differs_as(*_OTHERS)
-def georadiusbymember(engine: Engine, argv: Sequence[bytes]) -> None:
+def georadiusbymember(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:
     """GEORADIUSBYMEMBER key member radius unit [COUNT count [ANY]] [ASC|DESC] [STORE|STOREDIST key]."""
     query = _Query(engine, b"GEORADIUSBYMEMBER", engine.db.find(argv[1], ZSetData), argv[2:], None)
     if query.zset is None and not engine.rules.has((6, 2)):
-        return
+        return []
     if query.zset is None:
         # Without the key neither the member nor the radius is looked at.
         query.take(3)
@@ -303,14 +334,14 @@ def georadiusbymember(engine: Engine, argv: Sequence[bytes]) -> None:
         query.take_circle()
     query.take_options()
     query.check()
-    query.run()
+    return query.run()
 
 
 @command("GEOSEARCHSTORE")
 @differs_as(*_OTHERS)
-def geosearchstore(engine: Engine, argv: Sequence[bytes]) -> None:
+def geosearchstore(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:
     """GEOSEARCHSTORE destination source FROM... BY... [ASC|DESC] [COUNT count [ANY]] [STOREDIST]."""
     query = _Query(engine, b"GEOSEARCHSTORE", engine.db.find(argv[2], ZSetData), argv[3:], argv[1])
     query.take_options()
     query.check()
-    query.run()
+    return query.run()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import INT64_MAX, parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError, describe_subcommand
+from rdbtool.engine.replies import OK, Reply
 from rdbtool.engine.streams.arguments import (
     delete_by_strategy,
     find_stream,
@@ -31,7 +32,7 @@ _NO_KEY: Final = (
 
 
 @command("XGROUP CREATE")
-def xgroup_create(engine: Engine, argv: Sequence[bytes]) -> None:
+def xgroup_create(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD count]."""
     may_create, entries_read = _parse_group_options(engine, argv, is_creating=True)
     stream = find_stream(engine, argv[2])
@@ -45,72 +46,83 @@ def xgroup_create(engine: Engine, argv: Sequence[bytes]) -> None:
     elif argv[3] in stream.groups:
         raise CommandError("BUSYGROUP Consumer Group name already exists")
     stream.groups[argv[3]] = GroupData(last_id, _clamp_reads(engine, stream, entries_read))
+    return OK
 
 
 @command("XGROUP SETID")
-def xgroup_setid(engine: Engine, argv: Sequence[bytes]) -> None:
+def xgroup_setid(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XGROUP SETID key group id|$ [ENTRIESREAD count]."""
     _, entries_read = _parse_group_options(engine, argv, is_creating=False)
     stream, group = _find_subject(engine, argv)
     group.last_id = stream.last_id if argv[4] == b"$" else parse_id(argv[4], strict=False)
     group.entries_read = _clamp_reads(engine, stream, entries_read)
+    return OK
 
 
 @command("XGROUP DESTROY")
-def xgroup_destroy(engine: Engine, argv: Sequence[bytes]) -> None:
+def xgroup_destroy(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XGROUP DESTROY key group."""
     _refuse_more(argv, 4)
     stream = find_stream(engine, argv[2])
     if stream is None:
         raise CommandError(_NO_KEY)
-    stream.groups.pop(argv[3], None)
+    return 0 if stream.groups.pop(argv[3], None) is None else 1
 
 
 @command("XGROUP CREATECONSUMER")
-def xgroup_createconsumer(engine: Engine, argv: Sequence[bytes]) -> None:
+def xgroup_createconsumer(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XGROUP CREATECONSUMER key group consumer."""
     _refuse_more(argv, 5)
     _, group = _find_subject(engine, argv)
-    if argv[4] not in group.consumers:
-        make_consumer(engine, group, argv[4])
+    if argv[4] in group.consumers:
+        return 0
+    make_consumer(engine, group, argv[4])
+    return 1
 
 
 @command("XGROUP DELCONSUMER")
-def xgroup_delconsumer(engine: Engine, argv: Sequence[bytes]) -> None:
+def xgroup_delconsumer(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XGROUP DELCONSUMER key group consumer: what is pending for it goes too."""
     _refuse_more(argv, 5)
     _, group = _find_subject(engine, argv)
     consumer = group.consumers.pop(argv[4], None)
-    if consumer is not None:
-        for entry_id in group.pending_from(0, consumer):
-            del group.pending[entry_id]
+    owned = [] if consumer is None else group.pending_from(0, consumer)
+    for entry_id in owned:
+        del group.pending[entry_id]
+    return len(owned)
 
 
 @command("XACK")
-def xack(engine: Engine, argv: Sequence[bytes]) -> None:
+def xack(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XACK key group id [id …]."""
     stream = find_stream(engine, argv[1])
     group = None if stream is None else stream.groups.get(argv[2])
-    if group is not None:
-        for entry_id in [parse_id(text) for text in argv[3:]]:
-            group.pending.pop(entry_id, None)
+    if group is None:
+        return 0
+    before = len(group.pending)
+    for entry_id in [parse_id(text) for text in argv[3:]]:
+        group.pending.pop(entry_id, None)
+    return before - len(group.pending)
 
 
 @command("XACKDEL")
-def xackdel(engine: Engine, argv: Sequence[bytes]) -> None:
+def xackdel(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XACKDEL key group [KEEPREF|DELREF|ACKED] IDS numids id [id …]."""
-    strategy, texts = parse_strategy_and_ids(argv, 3)
     stream = find_stream(engine, argv[1])
+    strategy, texts = parse_strategy_and_ids(argv, 3)
     group = None if stream is None else stream.groups.get(argv[2])
     if stream is None or group is None:
-        return
+        return [-1] * len(texts)
+    replies: list[Reply] = []
     for entry_id in [parse_id(text) for text in texts]:
-        if group.pending.pop(entry_id, None) is not None:
-            delete_by_strategy(stream, entry_id, strategy)
+        was_pending = group.pending.pop(entry_id, None) is not None
+        # To acknowledge a deleted entry counts as to delete it.
+        replies.append(abs(delete_by_strategy(stream, entry_id, strategy)) if was_pending else -1)
+    return replies
 
 
 @command("XNACK")
-def xnack(engine: Engine, argv: Sequence[bytes]) -> None:
+def xnack(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XNACK key group SILENT|FAIL|FATAL IDS numids id [id …] [RETRYCOUNT count] [FORCE]."""
     mode = argv[3].upper()
     if mode not in (b"SILENT", b"FAIL", b"FATAL") or argv[4].upper() != b"IDS":
@@ -122,14 +134,17 @@ def xnack(engine: Engine, argv: Sequence[bytes]) -> None:
     if count is not None and count < 0:
         raise CommandError("ERR RETRYCOUNT must be >= 0")
     _, group = find_group(engine, argv[1], argv[2])
+    changed = 0
     for entry_id in ids:
         pending = group.pending.get(entry_id)
         if pending is None and b"FORCE" in options:
             pending = group.pending[entry_id] = PendingData(None, 0, 0)
         if pending is not None:
+            changed += 1
             pending.consumer = None
             pending.delivered_at_ms = 0
             pending.delivery_count = _count_after_nack(pending.delivery_count, mode) if count is None else count
+    return changed
 
 
 def _count_after_nack(count: int, mode: bytes) -> int:

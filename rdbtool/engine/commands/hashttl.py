@@ -17,12 +17,16 @@ from rdbtool.engine.commands.hashes import OTHERS, has_expired_fields, is_hidden
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.inference.differing import differs_as
 from rdbtool.engine.ranges import parse_count
+from rdbtool.engine.replies import Reply
 from rdbtool.engine.table import command
 from rdbtool.engine.values import HashData
 
 NO_FIELDS: Final = "ERR Mandatory argument FIELDS is missing or not at the right position"
 NUMFIELDS: Final = "ERR Parameter `numFields` should be greater than 0"
 MISMATCH: Final = "ERR The `numfields` parameter must match the number of arguments"
+
+#: What is answered about a field that is not there.
+_NO_FIELD: Final = -2
 
 #: Redis keeps a quarter of the 48 bits of a field's expiry in reserve.
 _REDIS_LAST_MS: Final = (1 << 46) - 1
@@ -54,7 +58,7 @@ def _fields(words: Sequence[bytes], width: int = 1) -> Sequence[bytes]:
     return words[2:]
 
 
-def _expire(engine: Engine, argv: Sequence[bytes], unit: int = 1, *, relative: bool = False) -> None:
+def _expire(engine: Engine, argv: Sequence[bytes], unit: int = 1, *, relative: bool = False) -> Reply:
     """H[P]EXPIRE[AT] key time [NX|XX|GT|LT] FIELDS count field [field ...]."""
     data = engine.db.find(argv[1], HashData)
     when = _when(engine, argv[2], unit, relative=relative, name=argv[0])
@@ -68,10 +72,17 @@ def _expire(engine: Engine, argv: Sequence[bytes], unit: int = 1, *, relative: b
         words, fields = [*words, *behind], fields[: 2 + count]
     conditions = _read_conditions(engine, words)
     fields = _fields(fields)
-    if data is not None:
-        for field in fields:
-            if field in data and _allows(conditions, None if data.expires is None else data.expires.get(field), when):
-                _set_expiry(data, field, when)
+    return [_expire_field(data, field, when, conditions) for field in fields]
+
+
+def _expire_field(data: HashData | None, field: bytes, when: int, conditions: frozenset[bytes]) -> int:
+    """Set the expiry of a field; return 1, 0 where a condition forbids it, -2 where there is no such field."""
+    if data is None or field not in data:
+        return _NO_FIELD
+    if not _allows(conditions, None if data.expires is None else data.expires.get(field), when):
+        return 0
+    _set_expiry(data, field, when)
+    return 1
 
 
 def _takes_any_order(engine: Engine) -> bool:
@@ -118,28 +129,36 @@ command("HPEXPIREAT")(_differing(_expire))
 
 @command("HPERSIST")
 @_differing
-def hpersist(engine: Engine, argv: Sequence[bytes]) -> None:
+def hpersist(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """HPERSIST key FIELDS count field [field ...]: Redis leaves fields alone that have expired."""
     data = engine.db.find(argv[1], HashData)
-    fields = _fields(argv[2:])
-    if data is not None:
-        _persist(engine, data, fields)
+    return [_persist(engine, data, field) for field in _fields(argv[2:])]
 
 
-def _persist(engine: Engine, data: HashData, fields: Sequence[bytes]) -> None:
-    for field in fields:
-        if not is_hidden(engine, data, field):
-            data.forget_expiry(field)
+def _persist(engine: Engine, data: HashData | None, field: bytes) -> int:
+    """Let a field live on for good; return 1, -1 where it does so anyhow, -2 where there is no such field."""
+    if data is None or field not in data or is_hidden(engine, data, field):
+        return _NO_FIELD
+    if data.expires is None or field not in data.expires:
+        return -1
+    data.forget_expiry(field)
+    return 1
 
 
 @command("HGETDEL")
 @_differing
-def hgetdel(engine: Engine, argv: Sequence[bytes]) -> None:
+def hgetdel(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """HGETDEL key FIELDS count field [field ...]: as HDEL."""
     data = engine.db.find(argv[1], HashData)
     fields = _fields(argv[2:])
-    if data is not None:
-        remove_fields(engine, argv[1], data, fields)
+    if data is None:
+        return [None] * len(fields)
+    values: list[Reply] = []
+    for field in fields:
+        # One that is named twice is gone the second time.
+        values.append(None if is_hidden(engine, data, field) else data.get(field))
+        remove_fields(engine, argv[1], data, (field,))
+    return values
 
 
 class _Options(NamedTuple):
@@ -186,7 +205,7 @@ _HSETEX_FLAGS: Final = frozenset((b"FNX", b"FXX", b"KEEPTTL", b"NX", b"XX"))
 
 @command("HSETEX")
 @_differing
-def hsetex(engine: Engine, argv: Sequence[bytes]) -> None:
+def hsetex(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """HSETEX key [FNX|FXX] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL] FIELDS count field value [field value ...].
 
     Valkey has NX and XX, about the key, in addition.
@@ -196,11 +215,11 @@ def hsetex(engine: Engine, argv: Sequence[bytes]) -> None:
         raise CommandError(SYNTAX)
     data = engine.db.find(argv[1], HashData)
     if (b"NX" in flags and data is not None) or (b"XX" in flags and data is None):
-        return
+        return 0
     fields = pairs[::2]
     there = [data is not None and field in data and not is_hidden(engine, data, field) for field in fields]
     if (b"FNX" in flags and any(there)) or (b"FXX" in flags and not all(there)):
-        return
+        return 0
     data = engine.db.find_or_make(argv[1], HashData)
     for field, value in zip(fields, pairs[1::2], strict=True):
         data[engine.share(field)] = value
@@ -208,19 +227,23 @@ def hsetex(engine: Engine, argv: Sequence[bytes]) -> None:
             _set_expiry(data, field, when)
         elif b"KEEPTTL" not in flags:
             data.forget_expiry(field)
+    return 1
 
 
 @command("HGETEX")
 @_differing
-def hgetex(engine: Engine, argv: Sequence[bytes]) -> None:
+def hgetex(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """HGETEX key [EX s|PX ms|EXAT s|PXAT ms|PERSIST] FIELDS count field [field ...]."""
-    flags, when, fields = _Options.parse(engine, argv, 1, frozenset((b"PERSIST",)))
     data = engine.db.find(argv[1], HashData)
+    flags, when, fields = _Options.parse(engine, argv, 1, frozenset((b"PERSIST",)))
     if data is None:
-        return
+        return [None] * len(fields)
+    values: list[Reply] = [None if is_hidden(engine, data, field) else data.get(field) for field in fields]
     if b"PERSIST" in flags:
-        _persist(engine, data, fields)
+        for field in fields:
+            _persist(engine, data, field)
     elif when is not None:
         for field in fields:
             if field in data and not is_hidden(engine, data, field):
                 _set_expiry(data, field, when)
+    return values

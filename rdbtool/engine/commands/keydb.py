@@ -18,6 +18,7 @@ from rdbtool.engine.command_errors import CommandError, UnknownCommandError, Unk
 from rdbtool.engine.commands.keys import del_
 from rdbtool.engine.commands.restore import restore_value
 from rdbtool.engine.engine import Engine
+from rdbtool.engine.replies import OK, Later, Reply
 from rdbtool.engine.table import Handler, command
 from rdbtool.engine.values import HashData, SetData, ZSetData
 from rdbtool.engine.wrapped import DEPTH, RREPLAY, read_wrapped
@@ -32,12 +33,12 @@ def _keydb(name: str) -> Callable[[Handler], Handler]:
     """Register a command of KeyDB."""
 
     def register(handler: Handler) -> Handler:
-        def execute(engine: Engine, argv: Sequence[bytes]) -> None:
+        def execute(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:
             if KEYDB.name not in engine.products:
                 raise UnknownCommandError(f"ERR unknown command '{name}', which only KeyDB has")
             if engine.product is not KEYDB:
                 engine.be_product(KEYDB)
-            handler(engine, argv)
+            return handler(engine, argv)
 
         command(name)(execute)
         return handler
@@ -49,30 +50,31 @@ def _keydb(name: str) -> Callable[[Handler], Handler]:
 
 
 @_keydb("EXPIREMEMBERAT")
-def expirememberat(engine: Engine, argv: Sequence[bytes]) -> None:
+def expirememberat(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """EXPIREMEMBERAT key member unix-seconds."""
-    _expire_member(engine, argv, 1000)
+    return _expire_member(engine, argv, 1000)
 
 
 @_keydb("PEXPIREMEMBERAT")
-def pexpirememberat(engine: Engine, argv: Sequence[bytes]) -> None:
+def pexpirememberat(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """PEXPIREMEMBERAT key member unix-milliseconds: the form in which an AOF has all of them."""
-    _expire_member(engine, argv, 1)
+    return _expire_member(engine, argv, 1)
 
 
 @_keydb("EXPIREMEMBER")
-def expiremember(engine: Engine, argv: Sequence[bytes]) -> None:
+def expiremember(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """EXPIREMEMBER key member delay [s | ms]: relative to when it is executed."""
     parse_int(argv[3])
     if _find_members(engine, argv) is not None:
         raise UnknownEffectError("EXPIREMEMBER counts from the moment at which it is executed")
+    return 0
 
 
-def _expire_member(engine: Engine, argv: Sequence[bytes], unit: int) -> None:
+def _expire_member(engine: Engine, argv: Sequence[bytes], unit: int) -> int:
     when = parse_int(argv[3]) * unit
     data = _find_members(engine, argv)
     if data is None:
-        return
+        return 0
     if not 0 <= when <= INT64_MAX:
         raise UnknownEffectError("the expiry of a member lies outside of time")
     if data.expires is None:
@@ -80,6 +82,7 @@ def _expire_member(engine: Engine, argv: Sequence[bytes], unit: int) -> None:
     data.expires[argv[2]] = when
     if isinstance(data, HashData):
         data.keeps = True
+    return 1
 
 
 def _find_members(engine: Engine, argv: Sequence[bytes]) -> SetData | HashData | ZSetData | None:
@@ -96,7 +99,7 @@ def _find_members(engine: Engine, argv: Sequence[bytes]) -> SetData | HashData |
 
 
 @_keydb("RREPLAY")
-def rreplay(engine: Engine, argv: Sequence[bytes]) -> None:
+def rreplay(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """RREPLAY uuid commands [db [mvcc]]: commands of another master, as RESP, unless they were executed before.
 
     They may hold further RREPLAYs. One that fails does not keep the others from being executed.
@@ -114,11 +117,12 @@ def rreplay(engine: Engine, argv: Sequence[bytes]) -> None:
                     raise UnknownEffectError("RREPLAYs lie too deep inside of one another")
                 stack.append(iter(_unwrap(engine, words)))
             elif words[0].upper() not in _TRANSACTION:
-                engine.execute_within(*words)
+                engine.execute_within(words)
         except CommandError as error:
             failure = failure or error
     if failure is not None:
         raise failure
+    return OK
 
 
 def _unwrap(engine: Engine, argv: Sequence[bytes]) -> list[tuple[bytes, ...]]:
@@ -146,7 +150,7 @@ def _unwrap(engine: Engine, argv: Sequence[bytes]) -> list[tuple[bytes, ...]]:
 
 
 @_keydb("KEYDB.MVCCRESTORE")
-def mvccrestore(engine: Engine, argv: Sequence[bytes]) -> None:
+def mvccrestore(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """KEYDB.MVCCRESTORE key mvcc expire-at-ms payload: the key of another master, unless the own one is newer."""
     key = argv[1]
     _read_stamp(argv[2], "ERR Invalid MVCC Tstamp")
@@ -157,6 +161,7 @@ def mvccrestore(engine: Engine, argv: Sequence[bytes]) -> None:
     engine.db.replace(key, data)
     if expire_at_ms >= 0:
         engine.db.expires[key] = expire_at_ms
+    return OK
 
 
 def _read_stamp(text: bytes, error: str) -> int:
@@ -169,20 +174,21 @@ def _read_stamp(text: bytes, error: str) -> int:
 
 
 @_keydb("KEYDB.HRENAME")
-def hrename(engine: Engine, argv: Sequence[bytes]) -> None:
+def hrename(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """KEYDB.HRENAME key field newfield."""
     data = engine.db.find(argv[1], HashData)
     if data is None:
-        return
+        return None
     value = data.pop(argv[2], None)
     if value is None:
         raise CommandError("ERR hash key doesn't exist")
     data[engine.share(argv[3])] = value
+    return 1
 
 
 @_keydb("KEYDB.CRON")
 @_keydb("KEYDB.NHSET")
-def unknown(_engine: Engine, argv: Sequence[bytes]) -> None:
+def unknown(_engine: Engine, argv: Sequence[bytes]) -> Reply:
     """KEYDB.CRON, KEYDB.NHSET: they make values of types that are not known here."""
     raise UnknownEffectError(f"{argv[0].decode('ascii', 'backslashreplace').upper()} makes a value that only KeyDB has")
 
@@ -190,8 +196,9 @@ def unknown(_engine: Engine, argv: Sequence[bytes]) -> None:
 @_keydb("KEYDB.NHGET")
 @_keydb("KEYDB.MEXISTS")
 @_keydb("LFENCE")
-def leave_alone(_engine: Engine, _argv: Sequence[bytes]) -> None:
+def leave_alone(_engine: Engine, _argv: Sequence[bytes]) -> Reply:
     """Do nothing: the command changes no data."""
+    return None
 
 
 _keydb("EXPDEL")(del_)

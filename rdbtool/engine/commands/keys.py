@@ -12,6 +12,7 @@ from rdbtool.engine.command_errors import NO_SUCH_KEY, NOT_AN_INTEGER, SYNTAX, C
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.expiry import parse_when
 from rdbtool.engine.keyspace import Db
+from rdbtool.engine.replies import OK, Reply
 from rdbtool.engine.table import command
 from rdbtool.engine.values import HashData, ListData, SetData, StringData, ZSetData
 from rdbtool.model import ArrayValue, OpaqueValue
@@ -27,48 +28,53 @@ _NO_EXPIRY: Final = -1
 
 @command("DEL")
 @command("UNLINK")
-def del_(engine: Engine, argv: Sequence[bytes]) -> None:
+def del_(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """DEL key [key ...]."""
     db = engine.db
+    if len(argv) == 2:
+        return 1 if db.delete(argv[1]) else 0
+    deleted = 0
     for key in argv[1:]:
-        db.delete(key)
+        deleted += db.delete(key)
+    return deleted
 
 
 @command("EXPIRE")
-def expire(engine: Engine, argv: Sequence[bytes]) -> None:
+def expire(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """EXPIRE key seconds [NX | XX | GT | LT]."""
-    _expire(engine, argv, b"EX", "expire")
+    return _expire(engine, argv, b"EX", "expire")
 
 
 @command("EXPIREAT")
-def expireat(engine: Engine, argv: Sequence[bytes]) -> None:
+def expireat(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """EXPIREAT key unix-seconds [NX | XX | GT | LT]."""
-    _expire(engine, argv, b"EXAT", "expireat")
+    return _expire(engine, argv, b"EXAT", "expireat")
 
 
 @command("PEXPIRE")
-def pexpire(engine: Engine, argv: Sequence[bytes]) -> None:
+def pexpire(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """PEXPIRE key milliseconds [NX | XX | GT | LT]."""
-    _expire(engine, argv, b"PX", "pexpire")
+    return _expire(engine, argv, b"PX", "pexpire")
 
 
 @command("PEXPIREAT")
-def pexpireat(engine: Engine, argv: Sequence[bytes]) -> None:
+def pexpireat(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """PEXPIREAT key unix-milliseconds [NX | XX | GT | LT]."""
-    _expire(engine, argv, b"PXAT", "pexpireat")
+    return _expire(engine, argv, b"PXAT", "pexpireat")
 
 
-def _expire(engine: Engine, argv: Sequence[bytes], unit: bytes, name: str) -> None:
+def _expire(engine: Engine, argv: Sequence[bytes], unit: bytes, name: str) -> int:
     """Set an expiry; one in the past too, because nothing is deleted for it while loading."""
     conditions = _parse_conditions(argv[3:]) if len(argv) > 3 and _takes_conditions(engine, argv) else None
     when = parse_when(engine, argv[2], unit, name)
     db, key = engine.db, argv[1]
     if key not in db.keys or (conditions and not _allows(conditions, db.expires.get(key), when)):
-        return
+        return 0
     if when == _NO_EXPIRY:
         db.expires.pop(key, None)
     else:
         db.expires[key] = when
+    return 1
 
 
 def _takes_conditions(engine: Engine, argv: Sequence[bytes]) -> bool:
@@ -100,35 +106,37 @@ def _allows(conditions: set[bytes], current: int | None, when: int) -> bool:
 
 
 @command("PERSIST")
-def persist(engine: Engine, argv: Sequence[bytes]) -> None:
+def persist(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """PERSIST key; KeyDB: PERSIST key [member]. Without a member, the members' expiries go with that of the key."""
     data = engine.db.keys.get(argv[1])
     expires = data.expires if isinstance(data, SetData | HashData | ZSetData) else None
     if len(argv) > 2 and KEYDB.name in engine.products:
-        if expires is not None:
-            expires.pop(argv[2], None)
-        return
-    engine.db.expires.pop(argv[1], None)
+        return 0 if expires is None or expires.pop(argv[2], None) is None else 1
+    had_expiry = engine.db.expires.pop(argv[1], None) is not None
     if expires is not None and (not isinstance(data, HashData) or data.keeps):
         expires.clear()
+    return 1 if had_expiry else 0
 
 
 @command("RENAME")
-def rename(engine: Engine, argv: Sequence[bytes]) -> None:
+def rename(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """RENAME key newkey: the expiry moves with the key."""
     source, target = argv[1], argv[2]
     _check_names(engine, source, target)
     if source != target:
         _place(engine.db, target, *_take(engine.db, source))
+    return OK
 
 
 @command("RENAMENX")
-def renamenx(engine: Engine, argv: Sequence[bytes]) -> None:
+def renamenx(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """RENAMENX key newkey: nothing happens where the new key exists."""
     source, target = argv[1], argv[2]
     _check_names(engine, source, target)
-    if target not in engine.db.keys:
-        _place(engine.db, target, *_take(engine.db, source))
+    if target in engine.db.keys:
+        return 0
+    _place(engine.db, target, *_take(engine.db, source))
+    return 1
 
 
 def _check_names(engine: Engine, source: bytes, target: bytes) -> None:
@@ -151,17 +159,19 @@ def _place(db: Db, key: bytes, value: object, expire_at_ms: int | None) -> None:
 
 
 @command("MOVE")
-def move(engine: Engine, argv: Sequence[bytes]) -> None:
+def move(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """MOVE key db: nothing happens where the key exists there."""
     source, target = engine.db, _database(engine, argv[2])
     if source is target:
         raise CommandError(_SAME_OBJECT)
-    if argv[1] in source.keys and argv[1] not in target.keys:
-        _place(target, argv[1], *_take(source, argv[1]))
+    if argv[1] not in source.keys or argv[1] in target.keys:
+        return 0
+    _place(target, argv[1], *_take(source, argv[1]))
+    return 1
 
 
 @command("COPY")
-def copy(engine: Engine, argv: Sequence[bytes]) -> None:
+def copy(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """COPY source destination [DB db] [REPLACE]: expiries, also those of fields, are copied too."""
     source = target = engine.db
     replace = False
@@ -179,8 +189,10 @@ def copy(engine: Engine, argv: Sequence[bytes]) -> None:
     if source is target and argv[1] == argv[2]:
         raise CommandError(_SAME_OBJECT)
     value = source.keys.get(argv[1])
-    if value is not None and (replace or argv[2] not in target.keys):
-        _place(target, argv[2], _clone(value), source.expires.get(argv[1]))
+    if value is None or (argv[2] in target.keys and not replace):
+        return 0
+    _place(target, argv[2], _clone(value), source.expires.get(argv[1]))
+    return 1
 
 
 def _clone(value: object) -> object:
@@ -224,33 +236,37 @@ def _index(engine: Engine, text: bytes, error: str = "") -> int:
 
 
 @command("SELECT")
-def select(engine: Engine, argv: Sequence[bytes]) -> None:
+def select(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """SELECT db."""
     engine.select(_index(engine, argv[1]))
+    return OK
 
 
 @command("SWAPDB")
-def swapdb(engine: Engine, argv: Sequence[bytes]) -> None:
+def swapdb(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """SWAPDB db db: the connection stays on its number and sees the other database's keys."""
     first = _index(engine, argv[1], "ERR invalid first DB index")
     second = _index(engine, argv[2], "ERR invalid second DB index")
     engine.dbs[first], engine.dbs[second] = engine.database(second), engine.database(first)
     engine.select(engine.index)
+    return OK
 
 
 @command("FLUSHDB")
-def flushdb(engine: Engine, argv: Sequence[bytes]) -> None:
+def flushdb(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """FLUSHDB [ASYNC | SYNC]."""
     _check_flush(engine, argv)
     engine.db.clear()
+    return OK
 
 
 @command("FLUSHALL")
-def flushall(engine: Engine, argv: Sequence[bytes]) -> None:
+def flushall(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """FLUSHALL [ASYNC | SYNC]: functions stay."""
     _check_flush(engine, argv)
     for db in engine.dbs.values():
         db.clear()
+    return OK
 
 
 def _check_flush(engine: Engine, argv: Sequence[bytes]) -> None:

@@ -14,6 +14,7 @@ from rdbtool.engine.arguments import INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN,
 from rdbtool.engine.command_errors import NO_SUCH_KEY, SYNTAX, CommandError, UnknownEffectError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.ranges import find_ranks, parse_count
+from rdbtool.engine.replies import OK, Reply
 from rdbtool.engine.table import command
 from rdbtool.engine.values import ListData
 
@@ -22,90 +23,104 @@ COUNT: Final = "ERR count should be greater than 0"
 
 
 @command("LPUSH")
-def lpush(engine: Engine, argv: Sequence[bytes]) -> None:
+def lpush(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """LPUSH key element [element ...]: the last argument ends up first."""
-    engine.db.find_or_make(argv[1], ListData).extendleft(argv[2:])
+    data = engine.db.find_or_make(argv[1], ListData)
+    data.extendleft(argv[2:])
+    return len(data)
 
 
 @command("RPUSH")
-def rpush(engine: Engine, argv: Sequence[bytes]) -> None:
+def rpush(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """RPUSH key element [element ...]."""
-    engine.db.find_or_make(argv[1], ListData).extend(argv[2:])
+    data = engine.db.find_or_make(argv[1], ListData)
+    data.extend(argv[2:])
+    return len(data)
 
 
 @command("LPUSHX")
-def lpushx(engine: Engine, argv: Sequence[bytes]) -> None:
+def lpushx(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """LPUSHX key element [element ...]: nothing without the key."""
     data = engine.db.find(argv[1], ListData)
-    if data is not None:
-        data.extendleft(argv[2:])
+    if data is None:
+        return 0
+    data.extendleft(argv[2:])
+    return len(data)
 
 
 @command("RPUSHX")
-def rpushx(engine: Engine, argv: Sequence[bytes]) -> None:
+def rpushx(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """RPUSHX key element [element ...]: nothing without the key."""
     data = engine.db.find(argv[1], ListData)
-    if data is not None:
-        data.extend(argv[2:])
+    if data is None:
+        return 0
+    data.extend(argv[2:])
+    return len(data)
 
 
 @command("LPOP")
-def lpop(engine: Engine, argv: Sequence[bytes]) -> None:
+def lpop(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """LPOP key [count]."""
-    _pop_command(engine, argv, left=True)
+    return _pop_command(engine, argv, left=True)
 
 
 @command("RPOP")
-def rpop(engine: Engine, argv: Sequence[bytes]) -> None:
+def rpop(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """RPOP key [count]."""
-    _pop_command(engine, argv, left=False)
+    return _pop_command(engine, argv, left=False)
 
 
-def _pop_command(engine: Engine, argv: Sequence[bytes], *, left: bool) -> None:
+def _pop_command(engine: Engine, argv: Sequence[bytes], *, left: bool) -> Reply:
     # Before 6.2 a server that loads an AOF does not look behind the key.
     has_count = len(argv) > 2 and engine.knows(argv[0].upper(), b"count")
     if has_count and len(argv) > 3:
         raise CommandError(f"ERR wrong number of arguments for '{'l' if left else 'r'}pop' command")
     count = parse_count(argv[2]) if has_count else 1
     data = engine.db.find(argv[1], ListData)
-    if data is not None:
-        _pop(engine, argv[1], data, count, left=left)
+    if data is None:
+        return None
+    if not has_count:
+        element = data.popleft() if left else data.pop()
+        engine.db.drop_if_empty(argv[1], data)
+        return element
+    return _pop(engine, argv[1], data, count, left=left)
 
 
-def _pop(engine: Engine, key: bytes, data: ListData, count: int, *, left: bool) -> None:
-    if count >= len(data):
-        engine.db.delete(key)
-        return
+def _pop(engine: Engine, key: bytes, data: ListData, count: int, *, left: bool) -> list[Reply]:
+    """Pop elements, and return them in this order."""
     pop = data.popleft if left else data.pop
-    for _ in range(count):
-        pop()
+    popped: list[Reply] = [pop() for _ in range(min(count, len(data)))]
+    engine.db.drop_if_empty(key, data)
+    return popped
 
 
 @command("LINSERT")
-def linsert(engine: Engine, argv: Sequence[bytes]) -> None:
+def linsert(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """LINSERT key BEFORE|AFTER pivot element: nothing without the pivot."""
     where = argv[2].upper()
     if where not in (b"BEFORE", b"AFTER"):
         raise CommandError(SYNTAX)
     data = engine.db.find(argv[1], ListData)
     if data is None:
-        return
+        return 0
     try:
         at = data.index(argv[3])
     except ValueError:
-        return
+        return -1
     data.insert(at + (where == b"AFTER"), argv[4])
+    return len(data)
 
 
 @command("LREM")
-def lrem(engine: Engine, argv: Sequence[bytes]) -> None:
+def lrem(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """LREM key count element: the first ``count`` from the head, from the tail if negative, all if 0."""
     count = parse_int(argv[2])
     if count == INT64_MIN and engine.rules.has((7, 4), (8, 0)):
         raise CommandError(f"ERR value is out of range, value must between {-INT64_MAX} and {INT64_MAX}")
     data = engine.db.find(argv[1], ListData)
     if data is None or argv[3] not in data:
-        return
+        return 0
+    before = len(data)
     if count < 0:
         kept = _without(reversed(data), argv[3], -count)
         kept.reverse()
@@ -114,6 +129,7 @@ def lrem(engine: Engine, argv: Sequence[bytes]) -> None:
     data.clear()
     data.extend(kept)
     engine.db.drop_if_empty(argv[1], data)
+    return before - len(kept)
 
 
 def _without(elements: Iterable[bytes], element: bytes, count: int) -> list[bytes]:
@@ -127,7 +143,7 @@ def _without(elements: Iterable[bytes], element: bytes, count: int) -> list[byte
 
 
 @command("LSET")
-def lset(engine: Engine, argv: Sequence[bytes]) -> None:
+def lset(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """LSET key index element."""
     data = engine.db.find(argv[1], ListData)
     if data is None:
@@ -143,15 +159,16 @@ def lset(engine: Engine, argv: Sequence[bytes]) -> None:
     if not -len(data) <= index < len(data):
         raise CommandError("ERR index out of range")
     data[index] = argv[3]
+    return OK
 
 
 @command("LTRIM")
-def ltrim(engine: Engine, argv: Sequence[bytes]) -> None:
+def ltrim(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """LTRIM key start stop."""
     first, last = parse_int(argv[2]), parse_int(argv[3])
     data = engine.db.find(argv[1], ListData)
     if data is None:
-        return
+        return OK
     start, stop = find_ranks(first, last, len(data))
     if start >= stop:
         engine.db.delete(argv[1])
@@ -164,36 +181,37 @@ def ltrim(engine: Engine, argv: Sequence[bytes]) -> None:
             data.pop()
         for _ in range(start):
             data.popleft()
+    return OK
 
 
 @command("RPOPLPUSH")
-def rpoplpush(engine: Engine, argv: Sequence[bytes]) -> None:
+def rpoplpush(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """RPOPLPUSH source destination."""
-    _move(engine, argv[1], argv[2], from_left=False, to_left=True)
+    return _move(engine, argv[1], argv[2], from_left=False, to_left=True)
 
 
 @command("BRPOPLPUSH")
-def brpoplpush(engine: Engine, argv: Sequence[bytes]) -> None:
+def brpoplpush(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """BRPOPLPUSH source destination timeout."""
     check_timeout(engine, argv[3])
     if argv[1] not in engine.db.keys:
         refuse_to_block(engine)
-    _move(engine, argv[1], argv[2], from_left=False, to_left=True)
+    return _move(engine, argv[1], argv[2], from_left=False, to_left=True)
 
 
 @command("LMOVE")
-def lmove(engine: Engine, argv: Sequence[bytes]) -> None:
+def lmove(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """LMOVE source destination LEFT|RIGHT LEFT|RIGHT."""
     from_left, to_left = _is_left(argv[3]), _is_left(argv[4])
-    _move(engine, argv[1], argv[2], from_left=from_left, to_left=to_left)
+    return _move(engine, argv[1], argv[2], from_left=from_left, to_left=to_left)
 
 
 @command("BLMOVE")
-def blmove(engine: Engine, argv: Sequence[bytes]) -> None:
+def blmove(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """BLMOVE source destination LEFT|RIGHT LEFT|RIGHT timeout."""
     from_left, to_left = _is_left(argv[3]), _is_left(argv[4])
     check_timeout(engine, argv[5])
-    _move(engine, argv[1], argv[2], from_left=from_left, to_left=to_left)
+    return _move(engine, argv[1], argv[2], from_left=from_left, to_left=to_left)
 
 
 def _is_left(text: bytes) -> bool:
@@ -203,35 +221,37 @@ def _is_left(text: bytes) -> bool:
     return side == b"LEFT"
 
 
-def _move(engine: Engine, source: bytes, target: bytes, *, from_left: bool, to_left: bool) -> None:
+def _move(engine: Engine, source: bytes, target: bytes, *, from_left: bool, to_left: bool) -> bytes | None:
     data = engine.db.find(source, ListData)
     if data is None:
-        return
+        return None
     other = engine.db.find_or_make(target, ListData)
     element = data.popleft() if from_left else data.pop()
     (other.appendleft if to_left else other.append)(element)
     engine.db.drop_if_empty(source, data)
+    return element
 
 
 @command("LMPOP")
-def lmpop(engine: Engine, argv: Sequence[bytes]) -> None:
+def lmpop(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """LMPOP numkeys key [key ...] LEFT|RIGHT [COUNT count]."""
-    _pop_many(engine, argv, 1)
+    return _pop_many(engine, argv, 1)
 
 
 @command("BLMPOP")
-def blmpop(engine: Engine, argv: Sequence[bytes]) -> None:
+def blmpop(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """BLMPOP timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]."""
-    _pop_many(engine, argv, 2)
+    return _pop_many(engine, argv, 2)
 
 
-def _pop_many(engine: Engine, argv: Sequence[bytes], at: int) -> None:
+def _pop_many(engine: Engine, argv: Sequence[bytes], at: int) -> Reply:
     keys, rest = split_keys(argv, at)
     left = _is_left(rest[0])
     count = parse_pop_count(rest[1:])
     if at > 1:
         check_timeout(engine, argv[1])
-    _pop_first(engine, keys, count, left=left)
+    found = _pop_first(engine, keys, count, left=left)
+    return None if found is None else [found[0], found[1]]
 
 
 def split_keys(argv: Sequence[bytes], at: int) -> tuple[Sequence[bytes], Sequence[bytes]]:
@@ -256,29 +276,36 @@ def parse_pop_count(words: Sequence[bytes]) -> int:
 
 
 @command("BLPOP")
-def blpop(engine: Engine, argv: Sequence[bytes]) -> None:
+def blpop(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """BLPOP key [key ...] timeout."""
     check_timeout(engine, argv[-1])
-    if not _pop_first(engine, argv[1:-1], 1, left=True):
-        refuse_to_block(engine)
+    return _pop_one(engine, argv[1:-1], left=True)
 
 
 @command("BRPOP")
-def brpop(engine: Engine, argv: Sequence[bytes]) -> None:
+def brpop(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """BRPOP key [key ...] timeout."""
     check_timeout(engine, argv[-1])
-    if not _pop_first(engine, argv[1:-1], 1, left=False):
+    return _pop_one(engine, argv[1:-1], left=False)
+
+
+def _pop_one(engine: Engine, keys: Sequence[bytes], *, left: bool) -> Reply:
+    """Pop an element and return it with its key, or None at once instead of waiting for one."""
+    found = _pop_first(engine, keys, 1, left=left)
+    if found is None:
         refuse_to_block(engine)
+        return None
+    key, popped = found
+    return [key, *popped]
 
 
-def _pop_first(engine: Engine, keys: Sequence[bytes], count: int, *, left: bool) -> bool:
-    """Pop from the first key that is there; return whether there is one."""
+def _pop_first(engine: Engine, keys: Sequence[bytes], count: int, *, left: bool) -> tuple[bytes, list[Reply]] | None:
+    """Pop from the first key that is there; return that key and the elements, None where there is none."""
     for key in keys:
         data = engine.db.find(key, ListData)
         if data is not None:
-            _pop(engine, key, data, count, left=left)
-            return True
-    return False
+            return key, _pop(engine, key, data, count, left=left)
+    return None
 
 
 def check_timeout(engine: Engine, text: bytes) -> None:

@@ -16,6 +16,7 @@ from rdbtool.engine.arguments import INT64_MAX, parse_int
 from rdbtool.engine.command_errors import CommandError, UnknownEffectError
 from rdbtool.engine.dumps import meet_payload
 from rdbtool.engine.export.key_records import record_data
+from rdbtool.engine.replies import OK, Later, Reply
 from rdbtool.engine.streams.arguments import parse_options
 from rdbtool.engine.table import command
 from rdbtool.model import HashValue, KeyRecord, OpaqueValue, SetValue, StreamValue, StringValue, ZSetValue
@@ -28,7 +29,7 @@ _BAD_DATA: Final = "ERR Bad data format"
 
 
 @command("RESTORE")
-def restore(engine: Engine, argv: Sequence[bytes]) -> None:
+def restore(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]."""
     options = _parse_options(engine, argv)
     key = argv[1]
@@ -46,6 +47,7 @@ def restore(engine: Engine, argv: Sequence[bytes]) -> None:
     engine.db.replace(key, data)
     if ttl:
         engine.db.expires[key] = ttl
+    return OK
 
 
 def restore_value(engine: Engine, key: bytes, payload: bytes) -> object:
@@ -67,9 +69,9 @@ def restore_value(engine: Engine, key: bytes, payload: bytes) -> object:
 
 
 @command("RESTORE-ASKING")
-def restore_asking(engine: Engine, argv: Sequence[bytes]) -> None:
+def restore_asking(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:
     """RESTORE-ASKING: RESTORE while a cluster moves the slot."""
-    restore(engine, argv)
+    return restore(engine, argv)
 
 
 def _drop_traces(error: BaseException | None) -> None:

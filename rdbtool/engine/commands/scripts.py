@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.functions import script_digest
 from rdbtool.core.servers import Rules
-from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
 from rdbtool.engine.command_errors import (
     CarriedOutScriptError,
     CommandError,
@@ -21,6 +21,7 @@ from rdbtool.engine.command_errors import (
     UnknownCommandError,
     UnknownOrderError,
 )
+from rdbtool.engine.replies import OK, Later, Reply
 from rdbtool.engine.table import command
 
 if TYPE_CHECKING:
@@ -28,45 +29,50 @@ if TYPE_CHECKING:
 
 #: One statement: a call whose result nobody uses, or the return that ends the script.
 _CALL: Final = re.compile(rb"\s*(return\s+)?redis\.call\s*\((?P<arguments>[^()]*)\)\s*")
-_RETURN: Final = re.compile(rb"\s*return(?:\s+(?:-?\d+|nil|true|false|'[^'\\\n]*'|\"[^\"\\\n]*\"))?\s*")
+_RETURN: Final = re.compile(rb"\s*return(?:\s+(-?\d+|nil|true|false|'[^'\\\n]*'|\"[^\"\\\n]*\"))?\s*")
 
 _ARGUMENT: Final = re.compile(
     rb"\s*(?:'(?P<single>[^'\\\n]*)'|\"(?P<double>[^\"\\\n]*)\"|(?P<number>\d{1,15})|(?P<list>KEYS|ARGV)\[(?P<at>\d{1,6})\])\s*"
 )
+
+#: What a script answers that returns one of these words.
+_WORDS: Final[dict[bytes, int | None]] = {b"nil": None, b"true": 1, b"false": None}
 
 #: What servers refuse to a script. Scripts that start scripts would have no end.
 _NOT_IN_SCRIPTS: Final = frozenset({b"EVAL", b"EVALSHA", b"FCALL", b"SCRIPT", b"FUNCTION", b"MULTI", b"EXEC"})
 
 
 @command("EVAL")
-def eval_(engine: Engine, argv: Sequence[bytes]) -> None:
+def eval_(engine: Engine, argv: Sequence[bytes]) -> Later:
     """EVAL script numkeys [key ...] [arg ...]."""
     engine.scripts[script_digest(argv[1])] = argv[1]
-    _carry_out(engine, argv[1], argv)
+    return _carry_out(engine, argv[1], argv)
 
 
 @command("EVALSHA")
-def evalsha(engine: Engine, argv: Sequence[bytes]) -> None:
+def evalsha(engine: Engine, argv: Sequence[bytes]) -> Later:
     """EVALSHA sha1 numkeys [key ...] [arg ...], of a script that stood in the log before."""
     script = engine.scripts.get(argv[1].lower())
     if script is None:
         raise ScriptError("NOSCRIPT No matching script")
-    _carry_out(engine, script, argv)
+    return _carry_out(engine, script, argv)
 
 
 @command("SCRIPT LOAD")
-def script_load(engine: Engine, argv: Sequence[bytes]) -> None:
+def script_load(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """SCRIPT LOAD script."""
     engine.keep_script(argv[2])
+    return script_digest(argv[2])
 
 
 @command("SCRIPT FLUSH")
-def script_flush(engine: Engine, argv: Sequence[bytes]) -> None:
+def script_flush(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """SCRIPT FLUSH [ASYNC|SYNC]."""
     if len(argv) > 3 or (len(argv) == 3 and argv[2].upper() not in (b"ASYNC", b"SYNC")):
         raise CommandError("ERR SCRIPT FLUSH only support SYNC|ASYNC option")
     engine.scripts.clear()
     engine.kept_scripts.clear()
+    return OK
 
 
 def read_calls(script: bytes, keys: Sequence[bytes], arguments: Sequence[bytes]) -> list[list[bytes]] | None:
@@ -99,7 +105,30 @@ def _argument(text: bytes, keys: Sequence[bytes], arguments: Sequence[bytes]) ->
     return values[index - 1] if 1 <= index <= len(values) else None
 
 
-def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> None:
+def _show_result(script: bytes, reply: Reply) -> Reply:
+    """Return what a plain script answers whose last call was answered with ``reply``."""
+    statement = [part for part in re.split(rb"[;\n]", script) if part.strip()][-1:] or [b""]
+    call = _CALL.fullmatch(statement[0])
+    if call is not None:
+        return None if call[1] is None else _through_lua(reply)
+    constant = _RETURN.fullmatch(statement[0])
+    text = b"nil" if constant is None or constant[1] is None else constant[1]
+    if text[:1] in (b"'", b'"'):
+        return text[1:-1]
+    if text in _WORDS:
+        return _WORDS[text]
+    return _through_lua(int(text))
+
+
+def _through_lua(reply: Reply) -> Reply:
+    """Return a reply as it comes out of a script: its integers were doubles."""
+    if isinstance(reply, int):
+        number = int(float(reply))
+        return number if number <= INT64_MAX else INT64_MIN
+    return [_through_lua(part) for part in reply] if isinstance(reply, list) else reply
+
+
+def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> Later:
     """Execute the commands of a plain script. One that fails ends the script, and what was done before stays."""
     count = parse_int(argv[2])
     if count < 0 or count > len(argv) - 3:
@@ -111,10 +140,11 @@ def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> None:
         raise ScriptError("ERR This Redis command is not allowed from scripts")
     index = engine.index
     unordered = ""
+    reply: Reply | Later = None
     try:
         for call in calls:
             try:
-                engine.execute_within(*call)
+                reply = engine.execute_within(call)
             except UnknownOrderError as error:
                 unordered = str(error)
             except UnknownCommandError:
@@ -127,6 +157,7 @@ def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> None:
         raise UnknownOrderError(unordered)
     if not _are_logged(engine.rules):
         raise CarriedOutScriptError("a script of plain calls, which were executed")
+    return lambda: _show_result(script, reply() if callable(reply) else reply)
 
 
 def _are_logged(rules: Rules) -> bool:

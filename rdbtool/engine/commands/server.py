@@ -24,6 +24,7 @@ from rdbtool.engine.command_errors import (
 from rdbtool.engine.dumps import meet_payload, read_functions
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.libraries import parse_shebang
+from rdbtool.engine.replies import OK, Reply
 from rdbtool.engine.table import command
 
 _SLOTS: Final = 16384
@@ -44,7 +45,7 @@ def _loadable(code: bytes) -> bytes:
 
 
 @command("FUNCTION LOAD")
-def function_load(engine: Engine, argv: Sequence[bytes]) -> None:
+def function_load(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """Load a library: FUNCTION LOAD [REPLACE] code."""
     for word in argv[2:-1]:
         if word.upper() != b"REPLACE":
@@ -53,27 +54,30 @@ def function_load(engine: Engine, argv: Sequence[bytes]) -> None:
     if name in engine.functions and len(argv) == 3:
         raise CommandError(f"ERR Library '{_text(name)}' already exists")
     engine.functions[name] = argv[-1]
+    return name
 
 
 @command("FUNCTION DELETE")
-def function_delete(engine: Engine, argv: Sequence[bytes]) -> None:
+def function_delete(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """Delete a library: FUNCTION DELETE library."""
     if engine.functions.pop(argv[2], None) is None:
         raise CommandError("ERR Library not found")
+    return OK
 
 
 @command("FUNCTION FLUSH")
-def function_flush(engine: Engine, argv: Sequence[bytes]) -> None:
+def function_flush(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """Delete all libraries: FUNCTION FLUSH [ASYNC | SYNC]."""
     if len(argv) > 3:
         raise CommandError(describe_subcommand(argv))
     if len(argv) == 3 and argv[2].upper() not in (b"ASYNC", b"SYNC"):
         raise CommandError("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
     engine.functions.clear()
+    return OK
 
 
 @command("FUNCTION RESTORE")
-def function_restore(engine: Engine, argv: Sequence[bytes]) -> None:
+def function_restore(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """Load all libraries of a dump, or none: FUNCTION RESTORE payload [FLUSH | APPEND | REPLACE]."""
     policy = argv[3].upper() if len(argv) == 4 else b"APPEND"
     if len(argv) > 4:
@@ -90,27 +94,30 @@ def function_restore(engine: Engine, argv: Sequence[bytes]) -> None:
     if policy == b"FLUSH":
         engine.functions.clear()
     engine.functions.update(restored)
+    return OK
 
 
 @command("CLUSTER FLUSHSLOT")
-def cluster_flushslot(engine: Engine, argv: Sequence[bytes]) -> None:
+def cluster_flushslot(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """CLUSTER FLUSHSLOT slot [ASYNC | SYNC]: the keys of a slot go, in all databases."""
     if len(argv) > 4 or (len(argv) == 4 and argv[3].upper() not in (b"ASYNC", b"SYNC")):
         raise CommandError(SYNTAX)
     _flush_slots(engine, {_slot(argv[2])})
+    return OK
 
 
 @command("SFLUSH")
-def sflush(engine: Engine, argv: Sequence[bytes]) -> None:
+def sflush(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """SFLUSH first last [first last ...] [ASYNC | SYNC]: the keys of these slots go."""
     numbers = argv[1:-1] if argv[-1].upper() in (b"ASYNC", b"SYNC") else argv[1:]
     if len(numbers) % 2 or not numbers:
         raise ArityError("ERR wrong number of arguments for 'sflush' command")
     _flush_slots(engine, _read_slots(numbers))
+    return [[int(first), int(last)] for first, last in zip(numbers[::2], numbers[1::2], strict=True)]
 
 
 @command("TRIMSLOTS")
-def trimslots(engine: Engine, argv: Sequence[bytes]) -> None:
+def trimslots(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """TRIMSLOTS RANGES numranges first last [first last ...]: the keys of these slots go, after a migration."""
     numbers = argv[3:]
     if argv[1].upper() != b"RANGES":
@@ -119,6 +126,7 @@ def trimslots(engine: Engine, argv: Sequence[bytes]) -> None:
     if not 1 <= count <= _SLOTS or len(numbers) != 2 * count:
         raise CommandError("ERR invalid number of ranges")
     _flush_slots(engine, _read_slots(numbers))
+    return OK
 
 
 def _read_slots(numbers: Sequence[bytes]) -> set[int]:
@@ -147,19 +155,20 @@ def _flush_slots(engine: Engine, slots: set[int]) -> None:
 
 
 @command("FCALL")
-def run_script(_engine: Engine, argv: Sequence[bytes]) -> None:
+def run_script(_engine: Engine, argv: Sequence[bytes]) -> Reply:
     """FCALL: not executed."""
     raise ScriptError(f"ERR {_text(argv[0]).upper()} is a script, and scripts are not executed")
 
 
 @command("MIGRATE")
-def migrate(_engine: Engine, _argv: Sequence[bytes]) -> None:
+def migrate(_engine: Engine, _argv: Sequence[bytes]) -> Reply:
     """MIGRATE: whether the keys are gone depends on another server; servers log the DEL instead."""
     raise UnknownEffectError("MIGRATE moves keys to another server, if that one takes them")
 
 
-def leave_alone(_engine: Engine, _argv: Sequence[bytes]) -> None:
+def leave_alone(_engine: Engine, _argv: Sequence[bytes]) -> Reply:
     """Do nothing: the command reads, or concerns the connection, the cluster or the running server only."""
+    return None
 
 
 for _row in COMMANDS.values():

@@ -16,8 +16,10 @@ from rdbtool.engine.algorithms.partialsort import sort_all, sort_part
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownOrderError, WrongTypeError
 from rdbtool.engine.commands.hashes import is_hidden
+from rdbtool.engine.commands.sets import list_members
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.ranges import read_double
+from rdbtool.engine.replies import Later, Reply
 from rdbtool.engine.table import command
 from rdbtool.engine.values import KEPT, SORTED, HashData, ListData, SetData, StringData, ZSetData
 
@@ -77,27 +79,32 @@ class _Options(NamedTuple):
 
 
 @command("SORT")
-def sort(engine: Engine, argv: Sequence[bytes]) -> None:
+def sort(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:
     """SORT key [BY pattern] [LIMIT offset count] [GET pattern ...] [ASC|DESC] [ALPHA] [STORE destination]."""
     options = _Options.parse(argv[2:])
     value = engine.db.keys.get(argv[1])
     if value is not None and not isinstance(value, (ListData, SetData, ZSetData)):
         raise WrongTypeError
     chosen, is_ordered = _choose(engine, ListData() if value is None else value, options)
+    patterns = options.get or [b"#"]
     if options.target is None:
-        return
-    result = ListData(_get(engine, pattern, element) or b"" for element in chosen for pattern in options.get or [b"#"])
+        return lambda: [_get(engine, pattern, element) for element in chosen for pattern in patterns]
+    result = ListData(_get(engine, pattern, element) or b"" for element in chosen for pattern in patterns)
     if result:
         engine.db.replace(options.target, result)
     else:
         engine.db.delete(options.target)
     if not is_ordered:
         raise UnknownOrderError(NO_ORDER)
+    return len(result)
 
 
 def _choose(engine: Engine, value: ListData | SetData | ZSetData, options: _Options) -> tuple[list[bytes], bool]:
     """Return the elements in order, within the limits, and whether every load gives this order."""
     if options.by is not None and b"*" not in _text(options.by):
+        if options.target is None and isinstance(value, SetData):
+            first, last = options.limits(len(value))
+            return _list(value)[first : last + 1], _has_order(engine, value)
         if not isinstance(value, SetData):
             ordered = [member for _, member in value.order] if isinstance(value, ZSetData) else list(value)
             if options.reverse:
@@ -117,9 +124,7 @@ def _choose(engine: Engine, value: ListData | SetData | ZSetData, options: _Opti
 
 def _list(value: ListData | SetData | ZSetData) -> list[bytes]:
     """Return the elements in the order in which a server meets them, as far as it is known."""
-    if isinstance(value, SetData) and value.layout == SORTED:
-        return sorted(value, key=int)
-    return list(value)
+    return list_members(value) if isinstance(value, SetData) else list(value)
 
 
 def _has_order(engine: Engine, value: ListData | SetData | ZSetData) -> bool:
@@ -145,20 +150,24 @@ def _keys(engine: Engine, value: ListData | SetData | ZSetData, options: _Option
         if not options.alpha:
             # Equal numbers compare by the elements themselves.
             keys[element] = (0.0 if weight is None else _double(engine, weight), element)
-        elif options.by is None:
-            keys[element] = (0.0, element)
         else:
-            # What is missing comes first.
-            keys[element] = (float(weight is not None), weight or b"")
+            # What is missing comes first. Texts that are not stored compare as C sees them (in the C locale).
+            text = weight or b""
+            keys[element] = (float(weight is not None), _text(text) if options.target is None else text)
     return keys
 
 
 def _double(engine: Engine, text: bytes) -> float:
-    number = read_double(text, engine.rules)
-    if number is None:
+    rules = engine.rules
+    number = read_double(text, rules)
+    if number is None or (not _text(text) and rules.has(None, (9, 1))):
         raise CommandError(NOT_NUMBERS)
-    is_tiny = abs(number) < _SMALLEST_NORMAL and any(digit in b"123456789" for digit in text.lower().split(b"e")[0])
-    if is_tiny or (abs(number) == float("inf") and b"inf" not in text.lower()):
+    if rules.has((8, 0), None):
+        # What is out of range becomes 0 or infinite.
+        return number
+    is_tiny = abs(number) < (5e-324 if rules.has(None, (9, 1)) else _SMALLEST_NORMAL)
+    underflows = is_tiny and any(digit in b"123456789" for digit in text.lower().split(b"e")[0])
+    if underflows or (abs(number) == float("inf") and b"inf" not in text.lower()):
         raise CommandError(NOT_NUMBERS)
     return number
 

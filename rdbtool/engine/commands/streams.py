@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool._codec.collector import untrack
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import NO_SUCH_KEY, SYNTAX, ArityError, CommandError, UnknownEffectError
+from rdbtool.engine.replies import OK, Later, Reply
 from rdbtool.engine.streams.arguments import (
     KEEPREF,
     STRATEGIES,
@@ -25,7 +26,7 @@ from rdbtool.engine.streams.arguments import (
     parse_strategy_and_ids,
     settle,
 )
-from rdbtool.engine.streams.data import MAX_ID, ProducersData, StreamData
+from rdbtool.engine.streams.data import MAX_ID, ProducersData, StreamData, show_id
 from rdbtool.engine.streams.trimming import Trimming, plan_approximate, trim
 from rdbtool.engine.table import command
 
@@ -48,7 +49,7 @@ _PLAIN: Final = _Options(2, None)
 
 
 @command("XADD")
-def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
+def xadd(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:  # noqa: C901 - the checks of servers, in their order
     """XADD key [options] id field value [field value …]."""
     options = _PLAIN if argv[2][:1].isdigit() else _parse_options(engine, argv, is_adding=True)
     at = options.at
@@ -62,8 +63,11 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
     stream = engine.db.find(argv[1], StreamData)
     if stream is None and options.may_create:
         stream = make_stream(engine.rules)
-    if stream is None or _is_duplicate(stream, options.producer):
-        return
+    if stream is None:
+        return None
+    known_id = _find_duplicate(stream, options.producer)
+    if known_id is not None:
+        return show_id(known_id)
     if new_id is None or new_id <= stream.last_id:
         raise CommandError(_why_refused(engine, stream, is_exhausted=new_id is None))
     entry = untrack(tuple(argv[at + 1 :]))
@@ -80,6 +84,7 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> None:
         stream.producers.record(*options.producer, new_id)
     if trimming is not None:
         trim(stream, trimming, nodes)
+    return stream.show_last_id
 
 
 def _why_refused(engine: Engine, stream: StreamData, *, is_exhausted: bool) -> str:
@@ -90,49 +95,54 @@ def _why_refused(engine: Engine, stream: StreamData, *, is_exhausted: bool) -> s
     return "ERR The ID specified in XADD is equal or smaller than the target stream top item"
 
 
-def _is_duplicate(stream: StreamData, producer: tuple[bytes, bytes] | None) -> bool:
-    """Return whether a producer added this before, and count that."""
-    if producer is None or stream.producers is None or stream.producers.find(*producer) is None:
-        return False
-    stream.producers.ids_duplicate += 1
-    return True
+def _find_duplicate(stream: StreamData, producer: tuple[bytes, bytes] | None) -> int | None:
+    """Return the entry if a producer added this before, and count that."""
+    if producer is None or stream.producers is None:
+        return None
+    known_id = stream.producers.find(*producer)
+    if known_id is not None:
+        stream.producers.ids_duplicate += 1
+    return known_id
 
 
 @command("XTRIM")
-def xtrim(engine: Engine, argv: Sequence[bytes]) -> None:
+def xtrim(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]."""
     if not engine.rules.has((6, 2)) and argv[1] not in engine.db.keys:
         # Without the key, older servers do not look at the rest.
-        return
+        return 0
     trimming = _parse_options(engine, argv, is_adding=False).trimming
     stream = find_stream(engine, argv[1])
     if stream is None or trimming is None:
-        return
+        return 0
     removals = None if trimming.is_exact else plan_approximate(stream, trimming)
-    trim(stream, trimming, removals)
+    return trim(stream, trimming, removals)
 
 
 @command("XDEL")
-def xdel(engine: Engine, argv: Sequence[bytes]) -> None:
+def xdel(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XDEL key id [id …]."""
     stream = find_stream(engine, argv[1])
-    if stream is not None:
-        for entry_id in [parse_id(text) for text in argv[2:]]:
-            stream.delete(entry_id)
+    if stream is None:
+        return 0
+    deleted = 0
+    for entry_id in [parse_id(text) for text in argv[2:]]:
+        deleted += stream.delete(entry_id)
+    return deleted
 
 
 @command("XDELEX")
-def xdelex(engine: Engine, argv: Sequence[bytes]) -> None:
+def xdelex(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XDELEX key [KEEPREF|DELREF|ACKED] IDS numids id [id …]."""
-    strategy, texts = parse_strategy_and_ids(argv, 2)
     stream = find_stream(engine, argv[1])
-    if stream is not None:
-        for entry_id in [parse_id(text) for text in texts]:
-            delete_by_strategy(stream, entry_id, strategy)
+    strategy, texts = parse_strategy_and_ids(argv, 2)
+    if stream is None:
+        return [-1] * len(texts)
+    return [delete_by_strategy(stream, entry_id, strategy) for entry_id in [parse_id(text) for text in texts]]
 
 
 @command("XSETID")
-def xsetid(engine: Engine, argv: Sequence[bytes]) -> None:
+def xsetid(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XSETID key last-id [ENTRIESADDED count] [MAXDELETEDID id]."""
     last_id = parse_id(argv[2])
     # Before 7.0 a server that loads an AOF does not look behind the ID.
@@ -154,6 +164,7 @@ def xsetid(engine: Engine, argv: Sequence[bytes]) -> None:
         stream.entries_added = added
     if max_deleted:
         stream.max_deleted_id = max_deleted
+    return OK
 
 
 def _parse_counters(argv: Sequence[bytes]) -> tuple[int | None, int]:
@@ -165,7 +176,7 @@ def _parse_counters(argv: Sequence[bytes]) -> tuple[int | None, int]:
 
 
 @command("XCFGSET")
-def xcfgset(engine: Engine, argv: Sequence[bytes]) -> None:
+def xcfgset(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XCFGSET key [IDMP-DURATION seconds] [IDMP-MAXSIZE entries]. What producers added before is forgotten."""
     options = parse_options(argv, 2, values=tuple(_PRODUCER_LIMITS))
     settings = {word: parse_int(text) for word, text in options.items()}
@@ -184,10 +195,11 @@ def xcfgset(engine: Engine, argv: Sequence[bytes]) -> None:
     producers.duration_s = settings.get(b"IDMP-DURATION", producers.duration_s)
     producers.max_entries = settings.get(b"IDMP-MAXSIZE", producers.max_entries)
     producers.producers.clear()
+    return OK
 
 
 @command("XIDMPRECORD")
-def xidmprecord(engine: Engine, argv: Sequence[bytes]) -> None:
+def xidmprecord(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XIDMPRECORD key producer idempotent-id entry: remember what a producer added."""
     entry_id = parse_id(argv[4])
     stream = find_stream(engine, argv[1])
@@ -204,6 +216,7 @@ def xidmprecord(engine: Engine, argv: Sequence[bytes]) -> None:
     elif known != entry_id:
         raise CommandError("ERR The specified IDMP producer-id/idempotent-id pair maps to a different stream ID")
     stream.producers = producers
+    return OK
 
 
 def _parse_options(engine: Engine, argv: Sequence[bytes], *, is_adding: bool) -> _Options:  # noqa: C901, PLR0912 - a loop over options, as servers have it

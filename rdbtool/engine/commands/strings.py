@@ -15,6 +15,7 @@ from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import SYNTAX, ArityError, CommandError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.expiry import SetOptions, parse_expiry, parse_set_options
+from rdbtool.engine.replies import OK, Reply
 from rdbtool.engine.strings import check_size, find_string, open_string, read_string, store_string
 from rdbtool.engine.table import command
 
@@ -26,27 +27,30 @@ _GETEX_WORDS: Final = frozenset({b"PERSIST"})
 
 
 @command("SET")
-def set_(engine: Engine, argv: Sequence[bytes]) -> None:
+def set_(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """SET key value [NX | XX | IFEQ value ...] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]."""
     if len(argv) == 3:
         engine.db.replace(argv[1], argv[2])
-        return
+        return OK
     if len(argv) == 5 and argv[3] == b"PXAT" and engine.takes_pxat:
         # What servers write of every SET with an expiry.
         when = parse_expiry(engine, argv[4], b"PXAT", "set")
         engine.db.put(argv[1], argv[2])
         engine.db.expires[argv[1]] = when
-        return
+        return OK
     options = parse_set_options(argv[3:], _SET_WORDS, _COMPARISONS, partial(engine.knows, b"SET"))
     if options.get and options.condition == b"NX" and not engine.knows(b"SET", b"NX GET"):
         raise CommandError(SYNTAX)
     engine.takes_pxat = engine.takes_pxat or options.lifetime == b"PXAT"
     expire_at_ms = options.expiry(engine, "set")
     key = argv[1]
-    if options.get:
-        find_string(engine.db, key)
-    if _holds(engine, key, options.condition, options.operand):
+    before = read_string(engine.db, key) if options.get else None
+    holds = _holds(engine, key, options.condition, options.operand)
+    if holds:
         _put(engine, key, argv[2], options, expire_at_ms)
+    if options.get:
+        return before
+    return OK if holds else None
 
 
 def _put(engine: Engine, key: bytes, value: bytes, options: SetOptions, expire_at_ms: int | None) -> None:
@@ -74,77 +78,90 @@ def _holds(engine: Engine, key: bytes, condition: bytes, operand: bytes) -> bool
 
 
 @command("SETNX")
-def setnx(engine: Engine, argv: Sequence[bytes]) -> None:
+def setnx(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """SETNX key value."""
-    engine.db.keys.setdefault(argv[1], argv[2])
+    keys = engine.db.keys
+    if argv[1] in keys:
+        return 0
+    keys[argv[1]] = argv[2]
+    return 1
 
 
 @command("SETEX")
-def setex(engine: Engine, argv: Sequence[bytes]) -> None:
+def setex(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """SETEX key seconds value."""
     when = parse_expiry(engine, argv[2], b"EX", "setex")
     engine.db.keys[argv[1]] = argv[3]
     engine.db.expires[argv[1]] = when
+    return OK
 
 
 @command("PSETEX")
-def psetex(engine: Engine, argv: Sequence[bytes]) -> None:
+def psetex(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """PSETEX key milliseconds value."""
     when = parse_expiry(engine, argv[2], b"PX", "psetex")
     engine.db.keys[argv[1]] = argv[3]
     engine.db.expires[argv[1]] = when
+    return OK
 
 
 @command("GETSET")
-def getset(engine: Engine, argv: Sequence[bytes]) -> None:
+def getset(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """GETSET key value."""
-    find_string(engine.db, argv[1])
+    before = read_string(engine.db, argv[1])
     engine.db.replace(argv[1], argv[2])
+    return before
 
 
 @command("GETDEL")
-def getdel(engine: Engine, argv: Sequence[bytes]) -> None:
+def getdel(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """GETDEL key."""
-    find_string(engine.db, argv[1])
+    value = read_string(engine.db, argv[1])
     engine.db.delete(argv[1])
+    return value
 
 
 @command("GETEX")
-def getex(engine: Engine, argv: Sequence[bytes]) -> None:
+def getex(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]."""
     options = parse_set_options(argv[2:], _GETEX_WORDS, _NONE)
     if engine.rules.has(None, (9, 1)):
         options.expiry(engine, "getex")
-    if find_string(engine.db, argv[1]) is None:
-        return
+    value = read_string(engine.db, argv[1])
+    if value is None:
+        return None
     expire_at_ms = options.expiry(engine, "getex")
     if expire_at_ms is not None:
         engine.db.expires[argv[1]] = expire_at_ms
     elif options.lifetime == b"PERSIST":
         engine.db.expires.pop(argv[1], None)
+    return value
 
 
 @command("MSET")
-def mset(engine: Engine, argv: Sequence[bytes]) -> None:
+def mset(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """MSET key value [key value ...]."""
     if len(argv) % 2 == 0:
         raise ArityError("ERR wrong number of arguments for 'mset' command")
     db = engine.db
     for at in range(1, len(argv), 2):
         db.replace(argv[at], argv[at + 1])
+    return OK
 
 
 @command("MSETNX")
-def msetnx(engine: Engine, argv: Sequence[bytes]) -> None:
+def msetnx(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """MSETNX key value [key value ...]: all of them, or none where one of the keys exists."""
     if len(argv) % 2 == 0:
         raise ArityError("ERR wrong number of arguments for 'msetnx' command")
-    if engine.db.keys.keys().isdisjoint(argv[1::2]):
-        engine.db.keys.update(zip(argv[1::2], argv[2::2], strict=True))
+    if not engine.db.keys.keys().isdisjoint(argv[1::2]):
+        return 0
+    engine.db.keys.update(zip(argv[1::2], argv[2::2], strict=True))
+    return 1
 
 
 @command("MSETEX")
-def msetex(engine: Engine, argv: Sequence[bytes]) -> None:
+def msetex(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """MSETEX numkeys key value [key value ...] [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]."""
     count = parse_int(argv[1], "ERR invalid numkeys value")
     if count <= 0:
@@ -155,20 +172,24 @@ def msetex(engine: Engine, argv: Sequence[bytes]) -> None:
     options = parse_set_options(argv[stop:], _MSETEX_WORDS, _NONE)
     expire_at_ms = options.expiry(engine, "msetex")
     keys = argv[2:stop:2]
-    if all(_holds(engine, key, options.condition, b"") for key in keys):
-        for key, value in zip(keys, argv[3:stop:2], strict=True):
-            _put(engine, key, value, options, expire_at_ms)
+    if not all(_holds(engine, key, options.condition, b"") for key in keys):
+        return 0
+    for key, value in zip(keys, argv[3:stop:2], strict=True):
+        _put(engine, key, value, options, expire_at_ms)
+    return 1
 
 
 @command("DELIFEQ")
-def delifeq(engine: Engine, argv: Sequence[bytes]) -> None:
+def delifeq(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """DELIFEQ key value."""
-    if find_string(engine.db, argv[1]) == argv[2]:
-        engine.db.delete(argv[1])
+    if find_string(engine.db, argv[1]) != argv[2]:
+        return 0
+    engine.db.delete(argv[1])
+    return 1
 
 
 @command("DELEX")
-def delex(engine: Engine, argv: Sequence[bytes]) -> None:
+def delex(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """DELEX key [IFEQ value | IFNE value | IFDEQ digest | IFDNE digest]."""
     condition = operand = b""
     if len(argv) > 2:
@@ -176,37 +197,42 @@ def delex(engine: Engine, argv: Sequence[bytes]) -> None:
             raise ArityError("ERR wrong number of arguments for 'delex' command")
         condition, operand = argv[2].upper(), argv[3]
     if argv[1] not in engine.db.keys:
-        return
+        return 0
     if condition and condition not in _COMPARISONS:
         raise CommandError("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE")
-    if _holds(engine, argv[1], condition, operand):
-        engine.db.delete(argv[1])
+    if not _holds(engine, argv[1], condition, operand):
+        return 0
+    engine.db.delete(argv[1])
+    return 1
 
 
 @command("APPEND")
-def append(engine: Engine, argv: Sequence[bytes]) -> None:
+def append(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """APPEND key value."""
     db = engine.db
     value = find_string(db, argv[1])
     if value is None:
         db.keys[argv[1]] = argv[2]
-        return
+        return len(argv[2])
     check_size(engine, len(value) + len(argv[2]))
     data = open_string(value)
     data += argv[2]
     store_string(db, argv[1], data)
+    return len(data)
 
 
 @command("SETRANGE")
-def setrange(engine: Engine, argv: Sequence[bytes]) -> None:
+def setrange(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """SETRANGE key offset value."""
     offset = parse_int(argv[2])
     if offset < 0:
         raise CommandError("ERR offset is out of range")
     value = find_string(engine.db, argv[1])
     part = argv[3]
-    if part:
-        check_size(engine, offset + len(part))
-        data = open_string(value, offset + len(part))
-        data[offset : offset + len(part)] = part
-        store_string(engine.db, argv[1], data)
+    if not part:
+        return len(value or b"")
+    check_size(engine, offset + len(part))
+    data = open_string(value, offset + len(part))
+    data[offset : offset + len(part)] = part
+    store_string(engine.db, argv[1], data)
+    return len(data)

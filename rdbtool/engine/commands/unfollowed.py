@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.command_errors import UnknownEffectError, WrongTypeError
+from rdbtool.engine.replies import Reply
 from rdbtool.engine.table import command
 from rdbtool.model import OpaqueValue
 
@@ -20,7 +21,7 @@ _NOT_EXECUTED: Final = "this command is not executed here"
 
 
 @command("VADD")
-def vadd(engine: Engine, argv: Sequence[bytes]) -> None:
+def vadd(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """VADD key [REDUCE dim] FP32 | VALUES num vector element [options]."""
     _find_vectors(engine, argv[1])
     raise UnknownEffectError("vector sets are not built here")
@@ -28,10 +29,11 @@ def vadd(engine: Engine, argv: Sequence[bytes]) -> None:
 
 @command("VREM")
 @command("VSETATTR")
-def change_vectors(engine: Engine, argv: Sequence[bytes]) -> None:
+def change_vectors(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """VREM key element, VSETATTR key element attributes: nothing without the key."""
     if _find_vectors(engine, argv[1]) is not None:
         raise UnknownEffectError("vector sets are not changed here")
+    return 0
 
 
 def _find_vectors(engine: Engine, key: bytes) -> OpaqueValue | None:
@@ -42,7 +44,7 @@ def _find_vectors(engine: Engine, key: bytes) -> OpaqueValue | None:
     return value
 
 
-def _leave_out(_engine: Engine, _argv: Sequence[bytes]) -> None:
+def _leave_out(_engine: Engine, _argv: Sequence[bytes]) -> Reply:
     raise UnknownEffectError(_NOT_EXECUTED)
 
 

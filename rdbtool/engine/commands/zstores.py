@@ -18,6 +18,7 @@ from rdbtool.engine.commands.zsets import has_signed_zero, loses_sign, parse_sco
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.inference.differing import differs_as
 from rdbtool.engine.ranges import LexRange, Order, ScoreRange, find_ranks
+from rdbtool.engine.replies import Reply
 from rdbtool.engine.table import command
 from rdbtool.engine.values import SetData, ZSetData
 
@@ -58,7 +59,7 @@ def _has_weights(_engine: Engine, argv: Sequence[bytes]) -> bool:
 
 @command("ZUNIONSTORE")
 @differs_as("redis-6.2", when=_has_weights)
-def zunionstore(engine: Engine, argv: Sequence[bytes]) -> None:
+def zunionstore(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight ...] [AGGREGATE SUM|MIN|MAX]."""
     sources, aggregate = _parse(engine, argv, weighted=True)
     result: dict[bytes, float] = {}
@@ -67,12 +68,12 @@ def zunionstore(engine: Engine, argv: Sequence[bytes]) -> None:
             score = _number(source.weighted(plain))
             before = result.get(member)
             result[member] = score if before is None else aggregate(before, score)
-    _store(engine, argv[1], result)
+    return _store(engine, argv[1], result)
 
 
 @command("ZINTERSTORE")
 @differs_as("redis-6.2", when=_has_weights)
-def zinterstore(engine: Engine, argv: Sequence[bytes]) -> None:
+def zinterstore(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight ...] [AGGREGATE SUM|MIN|MAX]."""
     sources, aggregate = _parse(engine, argv, weighted=True)
     smallest, *others = sorted(sources, key=_size)
@@ -85,11 +86,11 @@ def zinterstore(engine: Engine, argv: Sequence[bytes]) -> None:
             score = aggregate(score, other.weighted(other.scores[member]))
         else:
             result[member] = score
-    _store(engine, argv[1], result)
+    return _store(engine, argv[1], result)
 
 
 @command("ZDIFFSTORE")
-def zdiffstore(engine: Engine, argv: Sequence[bytes]) -> None:
+def zdiffstore(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """ZDIFFSTORE destination numkeys key [key ...]: the first without the others, with its scores."""
     (first, *others), _ = _parse(engine, argv, weighted=False)
     result = {
@@ -97,7 +98,7 @@ def zdiffstore(engine: Engine, argv: Sequence[bytes]) -> None:
         for member, plain in first.scores.items()
         if not any(member in other.scores for other in others)
     }
-    _store(engine, argv[1], result)
+    return _store(engine, argv[1], result)
 
 
 def _size(source: Source) -> int:
@@ -147,7 +148,7 @@ def _parse_options(engine: Engine, words: Sequence[bytes], count: int | None) ->
     return weights, aggregate
 
 
-def _store(engine: Engine, key: bytes, scores: Mapping[bytes, float]) -> None:
+def _store(engine: Engine, key: bytes, scores: Mapping[bytes, float]) -> int:
     if scores:
         made = ZSetData()
         made.update(scores)
@@ -156,6 +157,7 @@ def _store(engine: Engine, key: bytes, scores: Mapping[bytes, float]) -> None:
         engine.db.replace(key, made)
     else:
         engine.db.delete(key)
+    return len(scores)
 
 
 class _Range(NamedTuple):
@@ -202,7 +204,7 @@ def _has_limit(_engine: Engine, argv: Sequence[bytes]) -> bool:
 
 @command("ZRANGESTORE")
 @differs_as("redis-7.4", "valkey-8.0", when=_has_limit)
-def zrangestore(engine: Engine, argv: Sequence[bytes]) -> None:
+def zrangestore(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """ZRANGESTORE destination source min max [BYSCORE|BYLEX] [REV] [LIMIT offset count]."""
     options = _Range.parse(argv[5:])
     low, high = argv[3], argv[4]
@@ -225,7 +227,7 @@ def zrangestore(engine: Engine, argv: Sequence[bytes]) -> None:
         picked.reverse()
     if options.by and -len(picked) <= options.offset < 0 and options.limit != 0 and _counts_from_end(engine.rules):
         raise UnknownEffectError("small sorted sets have nothing at a negative offset, large ones count from their end")
-    _store(engine, argv[1], {member: score for score, member in options.cut(picked)})
+    return _store(engine, argv[1], {member: score for score, member in options.cut(picked)})
 
 
 def _counts_from_end(rules: Rules) -> bool:

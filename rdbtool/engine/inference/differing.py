@@ -14,6 +14,7 @@ from rdbtool.core.servers import Rules
 from rdbtool.engine.command_errors import CommandError, DifferingEffectError, UnknownEffectError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.keyspec import keys_of
+from rdbtool.engine.replies import Later, Reply
 from rdbtool.engine.table import Handler
 from rdbtool.model import KeyRecord
 
@@ -26,18 +27,18 @@ def differs_as(*servers: str, when: Callable[[Engine, Words], bool] | None = Non
 
     def wrap(handler: Handler) -> Handler:
         @wraps(handler)
-        def execute(engine: Engine, argv: Words) -> None:
+        def execute(engine: Engine, argv: Words) -> Reply | Later:
             possible = [rules for rules in others if engine.may_be(rules)]
             if not possible or not (when is None or when(engine, argv)):
-                handler(engine, argv)
-                return
+                return handler(engine, argv)
             keys = keys_of(argv)
             copies = [_copy(engine, keys, rules) for rules in possible]
-            handler(engine, argv)
+            reply = handler(engine, argv)
             result = _records(engine, keys)
             for copy in copies:
                 if not _agrees(copy, handler, argv, result):
                     raise DifferingEffectError(f"as {engine.rules}, which was inferred: {copy.rules} does otherwise")
+            return reply
 
         return execute
 

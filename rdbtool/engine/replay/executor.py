@@ -30,6 +30,7 @@ from rdbtool.engine.inference.least_server import Needs, UnmetNeedError
 from rdbtool.engine.inference.release_words import REWRITTEN
 from rdbtool.engine.keyspec import command_name, keys_of
 from rdbtool.engine.replay.fast_loop import PlainCommands
+from rdbtool.engine.replies import Later, Reply
 from rdbtool.engine.table import HANDLERS, Handler
 from rdbtool.engine.wrapped import RREPLAY
 
@@ -309,7 +310,7 @@ class Replay:
         def execute() -> CommandError | None:
             while True:
                 try:
-                    self.engine.execute(*argv)
+                    self.engine.apply(argv)
                 except UnmetNeedError as need:
                     self.meet(need.since, offset)
                 except CommandError as error:
@@ -396,8 +397,8 @@ def _answer(error: CommandError) -> Callable[[], CommandError]:
     return lambda: error
 
 
-def _execute_subcommand(engine: Engine, argv: Sequence[bytes]) -> None:
-    engine.execute(*argv)
+def _execute_subcommand(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:
+    return engine.apply(argv)
 
 
 def show_command(argv: Sequence[bytes], limit: int = 40) -> str:

@@ -159,10 +159,13 @@ def parse_strategy_and_ids(argv: Sequence[bytes], at: int) -> tuple[bytes, Seque
     return strategy or KEEPREF, ids
 
 
-def delete_by_strategy(stream: StreamData, entry_id: int, strategy: bytes) -> None:
-    """Delete an entry as XDELEX and XACKDEL do since Redis 8.2."""
+def delete_by_strategy(stream: StreamData, entry_id: int, strategy: bytes) -> int:
+    """Delete an entry as XDELEX and XACKDEL do since Redis 8.2.
+
+    Return 1 where it is gone now, 2 where it stays with ACKED because it is referenced, else -1: it was not there.
+    """
     if strategy == DELREF:
         stream.forget_references(entry_id)
     elif strategy == ACKED and stream.is_referenced(entry_id):
-        return
-    stream.delete(entry_id)
+        return 2
+    return 1 if stream.delete(entry_id) else -1

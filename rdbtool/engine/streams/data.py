@@ -23,6 +23,11 @@ _FEW: Final = 1000
 Fields = tuple[bytes, ...]
 
 
+def show_id(entry_id: int) -> bytes:
+    """Return the text of an id."""
+    return b"%d-%d" % (entry_id >> 64, entry_id & U64)
+
+
 class ConsumerData:
     """A consumer of a group; times are Unix ms, None where nobody knows."""
 
@@ -139,6 +144,15 @@ class StreamData:
         for entry_id, fields in zip(islice(self._ids, at, None), islice(self._fields, at, None), strict=True):
             if fields is not None:
                 yield entry_id, fields
+
+    def find(self, entry_id: int) -> Fields | None:
+        """Return the fields and values of an entry, None where there is no such entry."""
+        at = self._find(entry_id)
+        return None if at is None else self._fields[at]
+
+    def show_last_id(self) -> bytes:
+        """Return the text of ``last_id``."""
+        return show_id(self.last_id)
 
     def top(self) -> int:
         """Return the id of the newest entry, 0 if there is none."""

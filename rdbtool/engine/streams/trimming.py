@@ -25,8 +25,8 @@ class Trimming(NamedTuple):
     strategy: bytes = KEEPREF
 
 
-def trim(stream: StreamData, trimming: Trimming, nodes: list[int] | None) -> None:
-    """Trim; ``nodes`` are the sizes of the nodes that go, None to count exactly."""
+def trim(stream: StreamData, trimming: Trimming, nodes: list[int] | None) -> int:
+    """Trim, and return how many entries went. ``nodes`` are the sizes of the nodes that go, None to count exactly."""
     if nodes is not None:
         count = sum(nodes)
     elif trimming.by_length:
@@ -34,13 +34,14 @@ def trim(stream: StreamData, trimming: Trimming, nodes: list[int] | None) -> Non
     else:
         count = stream.count_before(trimming.bound)
     if count <= 0:
-        return
+        return 0
     if trimming.strategy == ACKED:
         candidates = stream.entries() if trimming.by_length else islice(stream.entries(), count)
         acknowledged = (entry_id for entry_id, _ in candidates if not stream.is_referenced(entry_id))
-        for entry_id in list(islice(acknowledged, count)):
+        gone = list(islice(acknowledged, count))
+        for entry_id in gone:
             stream.trim_entry(entry_id)
-        return
+        return len(gone)
     if trimming.strategy == DELREF:
         for entry_id, _ in islice(stream.entries(), count):
             stream.forget_references(entry_id)
@@ -49,6 +50,7 @@ def trim(stream: StreamData, trimming: Trimming, nodes: list[int] | None) -> Non
     else:
         for node in nodes:
             stream.trim_node(node)
+    return count
 
 
 def plan_approximate(stream: StreamData, trimming: Trimming, new: Entry | None = None) -> list[int]:
