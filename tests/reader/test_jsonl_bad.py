@@ -10,7 +10,7 @@ from codec.driving import FILES, written
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rdbtool import Jsonl
+from rdbtool._codec.encode.jsonl import Jsonl
 from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import FormatError, RdbToolError, UnsupportedError, describe_error
 from rdbtool.model import KeyRecord

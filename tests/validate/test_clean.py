@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import rdbtool
 from rdbtool.core.rdb_types import BACKENDS
 from rdbtool.operations.convert.convert import ConvertOptions, convert
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import Checks, Verdict
+from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.targets import Target
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -38,7 +38,7 @@ def test_fixtures_are_clean(path: Path, backend: str, monkeypatch: pytest.Monkey
         expected = [("RDB343", "error")] * 2
     assert alarms(verdict) == expected
     assert verdict.answer == ("invalid" if path.stem in REFUSED_BY_RELEASES else "valid")
-    with rdbtool.open(path) as reader:
+    with open_rdb(path) as reader:
         assert verdict.keys == sum(1 for _ in reader)
     assert verdict.bytes == path.stat().st_size
 

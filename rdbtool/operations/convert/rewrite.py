@@ -10,9 +10,9 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from rdbtool.core.errors import InputError, LimitError, Loss, UnsupportedError
+from rdbtool.core.errors import InputError, LimitError, Loss, UnsupportedError, json_name
 from rdbtool.core.manifest import read_manifest
 from rdbtool.dataset.origin import Progress, names_version, origin_of_log, play, remark_names
 from rdbtool.engine.replay.loader import Loaded, replay_log
@@ -21,6 +21,7 @@ from rdbtool.operations.convert.aof_output import new_base, write_directory
 from rdbtool.operations.convert.convert import Form, check_log, target_for
 from rdbtool.operations.convert.soundness import check_loaded
 from rdbtool.operations.convert.transfer import Encoding, Transfer
+from rdbtool.operations.json_shapes import written_json
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.open.detect import find_log
 from rdbtool.reader.open.dispatch import open_any
@@ -83,6 +84,21 @@ class Rewritten(NamedTuple):
     remarks: Sequence[str]
     extent: Extent
     backup: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``aof-rewrite --json`` prints."""
+        return {
+            "schema": 1,
+            "source": json_name(self.source),
+            "destination": json_name(self.destination),
+            "rules": str(self.rules),
+            "parts": self.parts,
+            "commands": self.commands,
+            "bytes_before": self.bytes_before,
+            **written_json(self),
+            "verified": True,
+            "backup": None if self.backup is None else json_name(self.backup),
+        }
 
 
 def rewrite_again(
