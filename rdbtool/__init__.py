@@ -133,7 +133,14 @@ _NAMES = {
 
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
-__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604 - names only
+#: What ``help(rdbtool)`` shows: the functions, and the classes that one begins with.
+__all__ = [  # noqa: PLE0604 - names only
+    *sorted(name for name in _HOMES if name.islower()),
+    "DatasetReader",
+    "Engine",
+    "KeyRecord",
+    "RdbToolError",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -143,4 +150,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*sorted(_HOMES), "__version__"]

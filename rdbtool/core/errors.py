@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
 
 from rdbtool.core.location import Where
 
@@ -133,6 +133,11 @@ class Loss(NamedTuple):
     times: int
     needs: int | None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the loss as reports have it."""
+        key = None if self.key is None else json_bytes(self.key)
+        return {"what": self.what, "times": self.times, "db": self.db, "key": key, "needs_rdb": self.needs}
+
 
 class LossError(RdbToolError):
     """A target cannot hold what is to be written, and losses were not allowed."""
@@ -227,6 +232,16 @@ def show_name(name: str) -> str:
 def json_name(name: str) -> str:
     r"""Return the name of a file as text: bytes that are no UTF-8 are ``\xff``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def json_bytes(data: bytes) -> str | dict[str, str]:
+    """Return bytes as the string that they are in UTF-8, else as ``{"base64": …}``."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        from base64 import b64encode  # noqa: PLC0415 - for bytes that are no text
+
+        return {"base64": b64encode(data).decode()}
 
 
 def _spell(character: str) -> str:

@@ -5,11 +5,10 @@ A result has ``to_dict``, which is made of these; a command prints it, and the A
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rdbtool.core.errors import FormatError, Loss, json_name
+from rdbtool.core.errors import FormatError, Loss, json_bytes, json_name
 from rdbtool.core.servers import RulesChoice
 from rdbtool.model.items import Aux
 
@@ -19,14 +18,6 @@ if TYPE_CHECKING:
     from rdbtool.operations.info.requirements import NeedsOfFile
     from rdbtool.reader.rdb import Totals
     from rdbtool.writer.targets import Target
-
-
-def json_bytes(data: bytes) -> str | dict[str, str]:
-    """Return bytes as the string that they are in UTF-8, else as ``{"base64": …}``."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode()}
 
 
 def finding_json(error: FormatError, part: str) -> dict[str, Any]:
@@ -50,17 +41,7 @@ def command_finding_json(finding: Finding) -> dict[str, Any]:
 
 def losses_json(losses: Iterable[Loss], severity: str) -> list[dict[str, Any]]:
     """Return the losses of a severity."""
-    return [
-        {
-            "what": loss.what,
-            "times": loss.times,
-            "db": loss.db,
-            "key": None if loss.key is None else json_bytes(loss.key),
-            "needs_rdb": loss.needs,
-        }
-        for loss in losses
-        if loss.severity == severity
-    ]
+    return [loss.to_dict() for loss in losses if loss.severity == severity]
 
 
 def stop_json(extent: Extent | None) -> dict[str, Any] | None:

@@ -6,9 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Protocol
 
-from rdbtool.core.errors import clean
+from rdbtool.core.errors import clean, json_bytes
 from rdbtool.operations.history.history import KeyHistory, Touch
-from rdbtool.operations.json_shapes import json_bytes
 from rdbtool.report.text import show_bytes, show_count, show_time
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, TypeVar
 
+from rdbtool.core.errors import json_bytes
 from rdbtool.model import PendingEntry, StreamGroup, StreamID
-from rdbtool.operations.json_shapes import json_bytes
 
 #: Only in the second data set, only in the first one, or in both and not the same.
 Sign = Literal["+", "-", "~"]

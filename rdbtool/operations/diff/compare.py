@@ -21,6 +21,7 @@ from rdbtool.core.errors import (
     UncertainError,
     describe_error,
     describe_key,
+    json_bytes,
     json_name,
 )
 from rdbtool.dataset.sides import Origin, Progress, Side, open_side
@@ -29,7 +30,7 @@ from rdbtool.operations.diff.change import CHANGES, Part, Sign
 from rdbtool.operations.diff.items import ItemDifference, compare_items
 from rdbtool.operations.diff.values import compare_records
 from rdbtool.operations.diff.weights import weigh
-from rdbtool.operations.json_shapes import json_bytes, skipped_json, stop_json
+from rdbtool.operations.json_shapes import skipped_json, stop_json
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from operator import eq
 from typing import Any, Final, Literal, NamedTuple
 
+from rdbtool.core.errors import json_bytes
 from rdbtool.dataset.sides import Side
 from rdbtool.model import FunctionLibrary, ModuleAux
 from rdbtool.operations.diff.change import CHANGES, Sign, match_names
-from rdbtool.operations.json_shapes import json_bytes
 from rdbtool.reader.rdb import REPEATED_AUX
 
 _NAME: Final = re.compile(rb"#![^\n]*?\sname=[\"']?(\w+)", re.IGNORECASE)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence, Sized
 from typing import Any, Final, NamedTuple
 
-from rdbtool.core.errors import FormatError, UncertainError, json_name
+from rdbtool.core.errors import FormatError, UncertainError, json_bytes, json_name
 from rdbtool.engine.command_errors import CommandError, UnknownEffectError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.export.key_records import kind_of, to_value
@@ -21,7 +21,7 @@ from rdbtool.engine.replay.loader import Loaded, replay_log
 from rdbtool.engine.replay.options import Options
 from rdbtool.engine.streams.data import StreamData
 from rdbtool.model import KeyRecord, Value
-from rdbtool.operations.json_shapes import finding_json, json_bytes, skipped_json, stop_json
+from rdbtool.operations.json_shapes import finding_json, skipped_json, stop_json
 from rdbtool.operations.replay.tally import Timeline
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.rdb import RdbReader

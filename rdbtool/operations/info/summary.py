@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rdbtool._codec.sinks.requirements import Needs
-from rdbtool.core.errors import FormatError, UncertainError, json_name
+from rdbtool.core.errors import FormatError, UncertainError, json_bytes, json_name
 from rdbtool.core.products import Product
 from rdbtool.core.rdb_types import CHECKSUM_SINCE
 from rdbtool.core.servers import Rules, RulesChoice
 from rdbtool.dataset.keys import refuse_places
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.operations.info.requirements import NeedsOfFile, needs_of
-from rdbtool.operations.json_shapes import aux_pairs, finding_json, json_bytes, needs_json, rules_json, totals_json
+from rdbtool.operations.json_shapes import aux_pairs, finding_json, needs_json, rules_json, totals_json
 from rdbtool.reader.rdb import RdbReader, Totals
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rdbtool.core.errors import FormatError, RdbToolError, clean, json_name
+from rdbtool.core.errors import FormatError, RdbToolError, clean, json_bytes, json_name
 from rdbtool.grammar import Node
 from rdbtool.model import KeyRecord
-from rdbtool.operations.json_shapes import finding_json, json_bytes
+from rdbtool.operations.json_shapes import finding_json
 from rdbtool.reader.inspect.rdb import Traced
 
 #: Parts of an entry that stand for nothing but their bytes.

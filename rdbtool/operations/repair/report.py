@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from rdbtool.core.errors import json_name
+from rdbtool.core.errors import json_bytes, json_name
 from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
-from rdbtool.operations.json_shapes import json_bytes
 
 if TYPE_CHECKING:
     from rdbtool.core.servers import Rules

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from rdbtool._codec.replay_record import feed_record
 from rdbtool._codec.sinks.digest import Digest
-from rdbtool.core.errors import FormatError, UncertainError, json_name
+from rdbtool.core.errors import FormatError, UncertainError, json_bytes, json_name
 from rdbtool.core.findings import Finding
 from rdbtool.core.location import Span
 from rdbtool.core.servers import Rules
@@ -26,7 +26,6 @@ from rdbtool.operations.json_shapes import (
     aux_pairs,
     command_finding_json,
     finding_json,
-    json_bytes,
     needs_json,
     rules_json,
     skipped_json,

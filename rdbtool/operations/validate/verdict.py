@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from rdbtool.core.errors import FormatError, RdbToolError, UnsupportedError, clean
+from rdbtool.core.errors import FormatError, RdbToolError, UnsupportedError, clean, json_bytes
 from rdbtool.core.findings import Finding, what_servers_do
 from rdbtool.core.servers import DEFAULT, Rules, RulesChoice
-from rdbtool.operations.json_shapes import aux_pairs, json_bytes, rules_json
+from rdbtool.operations.json_shapes import aux_pairs, rules_json
 
 if TYPE_CHECKING:
     from rdbtool.core.products import Product
