@@ -407,7 +407,7 @@ def test_a_bad_header(header: tuple[str, str, str]) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\n", b" \r\n\t\n  "])
 def test_no_lines(data: bytes) -> None:
-    with pytest.raises(FormatError, match="JSN008 at 0x0: expected at least one line"):
+    with pytest.raises(FormatError, match=r"at 0x0: expected at least one line.*\(JSN008\)"):
         open_jsonl(data)
 
 

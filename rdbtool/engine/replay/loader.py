@@ -14,7 +14,15 @@ from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
 from rdbtool._codec.sink import Sink
 from rdbtool._codec.sinks.check import Check, Flagged
-from rdbtool.core.errors import FormatError, InputError, PlaceError, ReplayError, UncertainError, UnsupportedError
+from rdbtool.core.errors import (
+    FormatError,
+    InputError,
+    PlaceError,
+    Remedy,
+    ReplayError,
+    UncertainError,
+    UnsupportedError,
+)
 from rdbtool.core.findings import Finding
 from rdbtool.core.location import Span
 from rdbtool.core.products import BY_NAME
@@ -38,6 +46,11 @@ from rdbtool.reader.rdb import RdbReader, Totals
 from rdbtool.writer.exclusive.holders import HeldError
 
 Progress = Callable[[int], object]
+
+_NAME_THE_SERVER: Final = Remedy(
+    "\n  next: name the server that wrote the AOF with --rules",
+    "\n  next: name the server that wrote the AOF, as in rules='redis-7.2'",
+)
 
 #: Findings that stop nothing, but change what a reader of the dataset should think of it.
 _REMARKS: Final = {
@@ -124,8 +137,7 @@ class Loaded(NamedTuple):
             return None
         # An error reply, or a difference of servers, is doubt where the rules were only inferred.
         is_guess = any(finding.code in {"CMD203", "CMD211"} for finding in findings)
-        step = "name the server that wrote the AOF with --rules" if is_guess else ""
-        return UncertainError(findings, count, next_step=step)
+        return UncertainError(findings, count, remedy=_NAME_THE_SERVER if is_guess else None)
 
 
 def replay_log(

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, NamedTuple, get_args
 
-from rdbtool.core.errors import FormatError, InputError, Loss, UnsupportedError, json_name
+from rdbtool.core.errors import FormatError, InputError, Loss, Remedy, UnsupportedError, json_name
 from rdbtool.core.rdb_types import REDIS
 from rdbtool.core.servers import FIRST_WITH_PARTS, Rules
 from rdbtool.dataset.keys import load_keys
@@ -59,6 +59,10 @@ _FIRST_WITH_PREAMBLE: Final = 8
 _OLDEST_WORDS: Final = Rules("redis", 2, 6)
 
 _ROLES: Final[dict[Form, Role]] = {"aof": "log", "aof-dir": "base"}
+
+
+_ONE_FILE: Final = Remedy(": use --to aof", ": use form='aof'")
+_COMMANDS: Final = Remedy(": use --no-preamble", ": use preamble=False")
 
 
 class ConvertOptions(NamedTuple):
@@ -284,9 +288,9 @@ def check_log(form: Form, encoding: Encoding, target: Target) -> None:
     if target.magic != REDIS:
         return
     if form == "aof-dir" and target.version < _FIRST_WITH_PARTS:
-        raise UnsupportedError(f"{target} starts from one file, not from a directory of parts: use --to aof")
+        raise UnsupportedError(f"{target} starts from one file, not from a directory of parts", remedy=_ONE_FILE)
     if form == "aof" and encoding == "rdb" and target.version < _FIRST_WITH_PREAMBLE:
-        raise UnsupportedError(f"{target} reads no log that begins with an RDB: use --no-preamble")
+        raise UnsupportedError(f"{target} reads no log that begins with an RDB", remedy=_COMMANDS)
 
 
 def _refuse_part(destination: str, manifest: Manifest | None) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from rdbtool.core.errors import InputError, LimitError, Loss, UnsupportedError, json_name
+from rdbtool.core.errors import InputError, LimitError, Loss, Remedy, UnsupportedError, json_name
 from rdbtool.core.manifest import read_manifest
 from rdbtool.dataset.origin import Progress, names_version, origin_of_log, play, remark_names
 from rdbtool.engine.replay.loader import Loaded, replay_log
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 #: Suffixes of logs that are one file.
 _FILES: Final = frozenset({".aof", ".resp"})
+
+
+_IN_PLACE: Final = Remedy(" (use --in-place)", " (use in_place=True)")
 
 
 class RewriteOptions(NamedTuple):
@@ -217,7 +220,7 @@ class _Rewriting:
         manifest = reader.manifest
         home = Path(reader.parts[0].path or "" if manifest is None else manifest.path).resolve().parent
         if home == Path(destination).resolve():
-            raise InputError(f"cannot write to {destination}: it holds the source (use --in-place)")
+            raise InputError(f"cannot write to {destination}: it holds the source", remedy=_IN_PLACE)
         write_directory(
             transfer,
             destination,

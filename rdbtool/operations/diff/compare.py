@@ -342,7 +342,7 @@ def answering() -> Iterator[None]:
     try:
         yield
     except (FormatError, ReplayError, UncertainError) as error:
-        raise InputError(describe_error(error)) from error
+        raise InputError(describe_error(error, with_remedy=False), remedy=error.remedy) from error
 
 
 def _after(progress: Progress | None, before: int) -> Progress | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from rdbtool.core.errors import InputError, RdbToolError, UncertainError
+from rdbtool.core.errors import InputError, RdbToolError, UncertainError, describe_error
 from rdbtool.core.findings import Finding, what_servers_do
 from rdbtool.core.servers import Rules, writer_of
 from rdbtool.operations.validate.verdict import Answer, Checks, Gathered, Verdict
@@ -120,7 +120,7 @@ def apply_policies(verdict: Verdict, policies: Policies, target: Target, checks:
         if policies.digest is not None:
             digest, doubt = _digest(verdict, target, checks)
             if doubt is not None:
-                message = f"the digest is uncertain: {doubt}"
+                message = f"the digest is uncertain: {describe_error(doubt, with_remedy=False)}"
                 gathered.add(Finding("CHK014", "error", verdict.source, 0, message, what_servers_do("CHK014")))
         for code, message in _judge(verdict, policies, target, checks.now_ms, digest):
             gathered.add(Finding(code, "error", verdict.source, 0, message, what_servers_do(code)))
