@@ -14,7 +14,6 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, TypedDict, TypeVar, cast
 
 from rdbtool.core.moments import parse_moment
@@ -39,6 +38,15 @@ _T = TypeVar("_T")
 
 _SLOTS: Final = 16384
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class ArgumentError(ValueError):
+    """An argument, or several with commas, with a value that it cannot have: for this ``reason``."""
+
+    def __init__(self, argument: str, reason: str) -> None:
+        super().__init__(f"{argument}: {reason}")
+        self.argument = argument
+        self.reason = reason
 
 
 class ReplayOptions(TypedDict, total=False):
@@ -105,6 +113,8 @@ def takes(options: type) -> Callable[[_F], _F]:
         def checked(*given: Any, **named: Any) -> Any:
             for name in named:
                 if name not in known:
+                    from difflib import get_close_matches  # noqa: PLC0415 - for a name that is none only
+
                     near = get_close_matches(name, known, n=1)
                     hint = f", did you mean {near[0]!r}?" if near else ""
                     raise TypeError(f"{function.__name__}() has no argument {name!r}{hint}")
@@ -141,7 +151,7 @@ def path_of(given: Path, name: str = "destination") -> str:
     if not isinstance(text, str):
         raise TypeError(f"{name}: expected a path of str, found one of {type(text).__name__}")
     if not text:
-        raise ValueError(f"{name}: the path is empty")
+        raise ArgumentError(name, "the path is empty")
     return "./-" if text == "-" and not isinstance(given, str) else text
 
 
@@ -168,7 +178,7 @@ def count_of(name: str, given: int | None, least: int = 0) -> int | None:
     if isinstance(given, bool) or not isinstance(given, int):
         raise TypeError(f"{name}: expected a number, found {given!r}")
     if given < least:
-        raise ValueError(f"{name}: expected at least {least}, found {given}")
+        raise ArgumentError(name, f"expected at least {least}, found {given}")
     return given
 
 
@@ -176,7 +186,7 @@ def choice_of(name: str, given: _T, choices: Iterable[_T]) -> _T:
     """Return what was given if it is one of ``choices``. Raises ValueError."""
     rows = tuple(choices)
     if given not in rows:
-        raise ValueError(f"{name}: {given!r} is none of {', '.join(map(str, rows))}")
+        raise ArgumentError(name, f"{given!r} is none of {', '.join(map(str, rows))}")
     return given
 
 
@@ -193,7 +203,7 @@ def parsed(name: str, parse: Callable[[str], _T], given: str | None) -> _T | Non
     try:
         return None if text is None else parse(text)
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+        raise ArgumentError(name, str(error)) from None
 
 
 def rules_of(given: str | None) -> str | None:
@@ -217,7 +227,7 @@ def milliseconds_of(name: str, given: timedelta | str | int) -> int:
     if isinstance(given, str):
         match = re.fullmatch(r"(\d{1,12})(ms|s|m|h|d)", given)
         if match is None:
-            raise ValueError(f"{name}: {given!r} is no time such as 500ms, 1s, 2m, 1h or 1d")
+            raise ArgumentError(name, f"{given!r} is no time such as 500ms, 1s, 2m, 1h or 1d")
         return int(match[1]) * _UNITS[match[2]]
     return count_of(name, given) or 0
 
@@ -262,7 +272,7 @@ def places_of(options: Mapping[str, Any], suffix: str = "") -> Places | None:
     from rdbtool.engine.replay.places import Place, Places, command_named, skipped_command  # noqa: PLC0415 - for AOFs only
 
     if len(given) > 1:
-        raise ValueError(f"{', '.join(names[:3])}: only one of them can be given")
+        raise ArgumentError(", ".join(names[:3]), "only one of them can be given")
     parsed(names[0], Place.parse, until)
     parsed(names[1], command_named, before)
     parsed(names[2], command_named, before_last)
@@ -283,7 +293,7 @@ def renames_of(options: ReplayOptions) -> Mapping[str, str] | None:
     try:
         Renames(given)
     except ValueError as error:
-        raise ValueError(f"rename_commands: {error}") from None
+        raise ArgumentError("rename_commands", str(error)) from None
     return given
 
 
@@ -347,7 +357,7 @@ def leaving_of(drop: str | Iterable[str] | None, filters: KeyFilters, *, functio
     try:
         return Leaving.parse(parts, functions=functions, has_filter=are_about_keys(filters))
     except ValueError as error:
-        raise ValueError(f"drop: {error}") from None
+        raise ArgumentError("drop", str(error)) from None
 
 
 def _several(name: str, given: Any, types: tuple[type, ...]) -> list[Any]:
@@ -368,7 +378,7 @@ def _patterns(name: str, given: Patterns | None) -> list[re.Pattern[bytes]]:
         try:
             pattern = re.compile(row if isinstance(row, re.Pattern) else key_of(row))
         except re.error as error:
-            raise ValueError(f"{name}: {row!r} is no regular expression: {error}") from None
+            raise ArgumentError(name, f"{row!r}: {error}") from None
         if not isinstance(pattern.pattern, bytes):
             raise TypeError(f"{name}: expected a pattern of bytes, found {row!r}")
         patterns.append(pattern)
@@ -393,5 +403,5 @@ def _slots(given: int | tuple[int, int] | str | None) -> tuple[int, int] | None:
     else:
         rows = _several("slot", given, (int,))
     if len(rows) not in {1, 2} or not 0 <= rows[0] <= rows[-1] < _SLOTS:
-        raise ValueError(f"slot: {given!r} is no slot or range of slots from 0 to {_SLOTS - 1}")
+        raise ArgumentError("slot", f"{given!r} is no slot or range of slots from 0 to {_SLOTS - 1}")
     return rows[0], rows[-1]

@@ -51,7 +51,7 @@ def validate(
     target = source_of(source)
     choice_of("level", level, ("server", "deep"))
     check_flags(replay=replay)
-    policies = _policies(min_keys, max_age, min_version, expect_digest, expect_keys)
+    policies = policies_of(min_keys, max_age, min_version, expect_digest, expect_keys)
     how = replaying_of(options)
     if not replay and policies is not None and policies.counts_keys:
         raise ValueError("replay: the keys of an AOF are known when it was replayed")
@@ -70,7 +70,7 @@ def validate(
     return judge(target, checks, policies, how.progress, retries=retries).verdict
 
 
-def _policies(
+def policies_of(
     min_keys: int | None,
     max_age: timedelta | str | None,
     min_version: str | int | None,
