@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: What is read: a path (``"-"``: standard input), the content itself, or a stream of it.
 Source = str | os.PathLike[str] | bytes | BinaryIO
-Path = str | os.PathLike[str]
+FilePath = str | os.PathLike[str]
 Progress = Callable[[int], object]
 #: A regular expression that is searched in keys, or several.
 Patterns = str | bytes | re.Pattern[bytes] | Iterable[str | bytes | re.Pattern[bytes]]
@@ -64,7 +64,7 @@ class ReplayOptions(TypedDict, total=False):
     until: str | None
     before: str | None
     before_last: str | None
-    skip: str | int | Iterable[str | int]
+    skip: str | int | Iterable[str | int] | None
     rename_commands: Mapping[str, str] | None
     progress: Progress | None
 
@@ -143,7 +143,7 @@ def source_of(given: Source, name: str = "source") -> str | bytes | BinaryIO:
     return given
 
 
-def path_of(given: Path, name: str = "destination") -> str:
+def path_of(given: FilePath, name: str = "destination") -> str:
     """Return a path as text; a path object called ``-`` is a file, and no standard stream. Raises TypeError."""
     if not isinstance(given, str | os.PathLike):
         raise TypeError(f"{name}: expected a path, found {type(given).__name__}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal, Unpack
 
 from rdbtool.api.arguments import (
-    Path,
+    FilePath,
     ReadOptions,
     Source,
     check_flags,
@@ -26,7 +26,7 @@ from rdbtool.operations.convert.convert import convert as run
 @takes(ReadOptions)
 def convert(
     source: Source,
-    destination: Path,
+    destination: FilePath,
     *,
     form: Literal["rdb", "aof", "aof-dir", "resp", "jsonl"] | None = None,
     target: str | None = None,

@@ -32,11 +32,11 @@ class CompareOptions(ReadOptions, total=False):
     until_a: str | None
     before_a: str | None
     before_last_a: str | None
-    skip_a: str | int | Iterable[str | int]
+    skip_a: str | int | Iterable[str | int] | None
     until_b: str | None
     before_b: str | None
     before_last_b: str | None
-    skip_b: str | int | Iterable[str | int]
+    skip_b: str | int | Iterable[str | int] | None
 
 
 @takes(CompareOptions)

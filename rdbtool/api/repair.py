@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rdbtool.api.arguments import (
-    Path,
+    FilePath,
     ReplayOptions,
     Source,
     check_flags,
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 def repair(
     source: Source,
-    destination: Path | None = None,
+    destination: FilePath | None = None,
     *,
-    keep_damaged: Path | None = None,
+    keep_damaged: FilePath | None = None,
     force: bool = False,
     databases: int | None = None,
     rules: str | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Unpack
 
 from rdbtool.api.arguments import (
-    Path,
+    FilePath,
     ReplayOptions,
     check_flags,
     count_of,
@@ -19,13 +19,13 @@ from rdbtool.operations.convert.rewrite import RewriteOptions, Rewritten, rewrit
 
 @takes(ReplayOptions)
 def rewrite(
-    source: Path,
-    destination: Path | None = None,
+    source: FilePath,
+    destination: FilePath | None = None,
     *,
     in_place: bool = False,
     target: str | None = None,
     preamble: bool | None = None,
-    backup: Path | None = None,
+    backup: FilePath | None = None,
     allow_loss: bool = False,
     force: bool = False,
     server_stopped: bool = False,

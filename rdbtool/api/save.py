@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rdbtool.api.arguments import Path, check_flags, path_of, target_of
+from rdbtool.api.arguments import FilePath, check_flags, path_of, target_of
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.persistence.snapshot import save as run
 from rdbtool.writer.rdb import Written
@@ -10,7 +10,7 @@ from rdbtool.writer.rdb import Written
 
 def save(
     engine: Engine,
-    path: Path,
+    path: FilePath,
     *,
     target: str | None = None,
     force: bool = True,

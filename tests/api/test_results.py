@@ -1,5 +1,6 @@
 """Results: whatever the source is given as, they are the same, and ``to_dict`` is what the command prints."""
 
+import gc
 import io
 import json
 import pydoc
@@ -148,6 +149,16 @@ def test_a_reader_goes_on_where_it_was_left():
     assert first.key not in {record.key for record in rest}
     # Records are read in batches, and of a batch that was begun the rest is gone with its iterator.
     assert len(rest) < 61
+
+
+def test_a_reader_that_nobody_has_is_closed():
+    # A file that is left open is a ResourceWarning, and so an error here.
+    for record in rdbtool.open(RDB):
+        assert record.key
+        break
+    with pytest.raises(rdbtool.FormatError):
+        list(rdbtool.open(FLIPPED))
+    gc.collect()
 
 
 def test_what_is_read_is_said():
