@@ -35,7 +35,10 @@ REWRITING = "load, BGREWRITEAOF"
 REWRITE = [RDBTOOL, "aof-rewrite", "-q", "--force"]
 CONVERT = [RDBTOOL, "convert", "-q", "--force"]
 
-DECODE = "import rdbtool, sys; rdbtool.open(sys.argv[1]).feed(rdbtool.Null())"
+DECODE = """import sys
+from rdbtool._codec.sink import Null
+from rdbtool.reader.rdb import open_rdb
+open_rdb(sys.argv[1]).feed(Null())"""
 ITERATE = "import rdbtool, sys\nfor record in rdbtool.open(sys.argv[1]):\n    pass"
 CHECK_LOG = "import sys\nfrom rdbtool.reader.aof.reader import open_aof\nopen_aof(sys.argv[1]).check()"
 #: At its end it says what memory of its own it took at most; and, like a server, it does not take the data apart.

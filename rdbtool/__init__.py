@@ -1,13 +1,19 @@
 """rdbtool reads, explains, checks and writes the persistence files of Redis and Valkey.
 
 >>> import rdbtool
->>> for record in rdbtool.open("dump.rdb"):
-...     print(record.db, record.key, record.value)
->>> engine = rdbtool.replay("appendonlydir").engine
->>> rdbtool.convert("dump.rdb", "old.rdb", rdbtool.ConvertOptions(target=rdbtool.Target.parse("redis-7.0")))
+>>> for record in rdbtool.open("dump.rdb", type="hash"):
+...     print(record.db, record.key, dict(record.value))
+>>> rdbtool.validate("dump.rdb", level="server", rules="redis-7.2").answer
+'valid'
+>>> engine = rdbtool.replay("appendonlydir", before="flushall").engine
+>>> rdbtool.convert("dump.rdb", "old.rdb", target="redis-7.0", allow_loss=True).losses
 
-Everything here is imported when it is first used, so that ``import rdbtool`` costs nothing.
+Functions take a path (``"-"``: standard input), the content as bytes, or a binary stream, and options by keyword, which
+are checked before anything is read. Results are frozen, and ``to_dict()`` is what the command prints with ``--json``.
+Errors are RdbToolError; docs/python-api.md has an example for each function.
 """
+
+# Everything is imported when it is first used, so that ``import rdbtool`` costs nothing.
 
 from __future__ import annotations
 
@@ -17,41 +23,36 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from rdbtool._codec.encode.json import Json as Json
-    from rdbtool._codec.encode.jsonl import Jsonl as Jsonl
-    from rdbtool._codec.encode.jsonl import value_json as value_json
-    from rdbtool._codec.encode.keys import Keys as Keys
-    from rdbtool._codec.encode.rdb import Rdb as Rdb
-    from rdbtool._codec.encode.resp import Resp as Resp
-    from rdbtool._codec.filters.selection import Selection as Selection
-    from rdbtool._codec.filters.selection import slot_of as slot_of
-    from rdbtool._codec.filters.target import Fit as Fit
-    from rdbtool._codec.sink import Null as Null
-    from rdbtool._codec.sinks.digest import Digest as Digest
-    from rdbtool._codec.sinks.fingerprint import Fingerprint as Fingerprint
-    from rdbtool._codec.sinks.records import Records as Records
-    from rdbtool._codec.sinks.sizes import Sizes as Sizes
+    from rdbtool.api.convert import convert as convert
+    from rdbtool.api.diff import diff as diff
+    from rdbtool.api.digest import digest as digest
+    from rdbtool.api.history import history as history
+    from rdbtool.api.info import info as info
+    from rdbtool.api.inspect import inspect as inspect
+    from rdbtool.api.open import DatasetReader as DatasetReader
+    from rdbtool.api.open import open as open  # noqa: A004 - rdbtool.open reads like gzip.open
+    from rdbtool.api.repair import repair as repair
+    from rdbtool.api.replay import replay as replay
+    from rdbtool.api.rewrite import rewrite as rewrite
+    from rdbtool.api.save import save as save
+    from rdbtool.api.validate import validate as validate
     from rdbtool.core.errors import FormatError as FormatError
     from rdbtool.core.errors import InputError as InputError
+    from rdbtool.core.errors import InvalidDataError as InvalidDataError
     from rdbtool.core.errors import LimitError as LimitError
     from rdbtool.core.errors import Loss as Loss
     from rdbtool.core.errors import LossError as LossError
     from rdbtool.core.errors import PlaceError as PlaceError
     from rdbtool.core.errors import RdbToolError as RdbToolError
     from rdbtool.core.errors import ReplayError as ReplayError
+    from rdbtool.core.errors import UncertainError as UncertainError
     from rdbtool.core.errors import UnsupportedError as UnsupportedError
-    from rdbtool.core.errors import describe_error as describe_error
     from rdbtool.core.findings import Finding as Finding
-    from rdbtool.dataset.keys import open_keys as open_keys
     from rdbtool.engine.command_errors import CommandError as CommandError
     from rdbtool.engine.command_errors import UnknownEffectError as UnknownEffectError
     from rdbtool.engine.engine import Engine as Engine
     from rdbtool.engine.persistence.log import AppendLog as AppendLog
-    from rdbtool.engine.persistence.snapshot import save as save
-    from rdbtool.engine.replay.places import Places as Places
     from rdbtool.model import ArrayValue as ArrayValue
-    from rdbtool.model import Aux as Aux
-    from rdbtool.model import FunctionLibrary as FunctionLibrary
     from rdbtool.model import HashValue as HashValue
     from rdbtool.model import KeyRecord as KeyRecord
     from rdbtool.model import ListValue as ListValue
@@ -62,97 +63,91 @@ if TYPE_CHECKING:
     from rdbtool.model import StringValue as StringValue
     from rdbtool.model import ZSetValue as ZSetValue
     from rdbtool.operations.convert.convert import Converted as Converted
-    from rdbtool.operations.convert.convert import ConvertOptions as ConvertOptions
-    from rdbtool.operations.convert.convert import convert as convert
-    from rdbtool.operations.convert.rewrite import RewriteOptions as RewriteOptions
     from rdbtool.operations.convert.rewrite import Rewritten as Rewritten
-    from rdbtool.operations.convert.rewrite import rewrite as rewrite
+    from rdbtool.operations.diff.compare import Differences as Differences
+    from rdbtool.operations.history.history import KeyHistory as KeyHistory
+    from rdbtool.operations.info.digest import DataDigest as DataDigest
+    from rdbtool.operations.info.summary import Summary as Summary
+    from rdbtool.operations.inspect.tree import Inspection as Inspection
+    from rdbtool.operations.repair.report import Repaired as Repaired
+    from rdbtool.operations.replay.report import AofSummary as AofSummary
     from rdbtool.operations.replay.report import ReplayReport as ReplayReport
-    from rdbtool.operations.replay.report import replay as replay
-    from rdbtool.reader.aof.reader import AofReader as AofReader
-    from rdbtool.reader.jsonl.reader import JsonlReader as JsonlReader
-    from rdbtool.reader.jsonl.reader import open_jsonl as open_jsonl
-    from rdbtool.reader.open.dispatch import open_any as open_any
-    from rdbtool.reader.rdb import RdbReader as RdbReader
-    from rdbtool.reader.rdb import Totals as Totals
-    from rdbtool.reader.rdb import open_rdb as _open_rdb
-    from rdbtool.writer.rdb import write_rdb as write_rdb
-    from rdbtool.writer.targets import Target as Target
+    from rdbtool.operations.validate.verdict import Verdict as Verdict
+    from rdbtool.writer.rdb import Written as Written
 
-    open = _open_rdb  # noqa: A001 - rdbtool.open reads like gzip.open
-
-_HOMES = {
-    "AofReader": "rdbtool.reader.aof.reader",
-    "AppendLog": "rdbtool.engine.persistence.log",
-    "ArrayValue": "rdbtool.model",
-    "Aux": "rdbtool.model",
-    "CommandError": "rdbtool.engine.command_errors",
-    "ConvertOptions": "rdbtool.operations.convert.convert",
-    "Converted": "rdbtool.operations.convert.convert",
-    "Digest": "rdbtool._codec.sinks.digest",
-    "Engine": "rdbtool.engine.engine",
-    "Finding": "rdbtool.core.findings",
-    "Fingerprint": "rdbtool._codec.sinks.fingerprint",
-    "Fit": "rdbtool._codec.filters.target",
-    "FormatError": "rdbtool.core.errors",
-    "FunctionLibrary": "rdbtool.model",
-    "HashValue": "rdbtool.model",
-    "InputError": "rdbtool.core.errors",
-    "Json": "rdbtool._codec.encode.json",
-    "Jsonl": "rdbtool._codec.encode.jsonl",
-    "JsonlReader": "rdbtool.reader.jsonl.reader",
-    "KeyRecord": "rdbtool.model",
-    "Keys": "rdbtool._codec.encode.keys",
-    "LimitError": "rdbtool.core.errors",
-    "ListValue": "rdbtool.model",
-    "Loss": "rdbtool.core.errors",
-    "LossError": "rdbtool.core.errors",
-    "Null": "rdbtool._codec.sink",
-    "OpaqueValue": "rdbtool.model",
-    "PlaceError": "rdbtool.core.errors",
-    "Places": "rdbtool.engine.replay.places",
-    "Rdb": "rdbtool._codec.encode.rdb",
-    "RdbReader": "rdbtool.reader.rdb",
-    "RdbToolError": "rdbtool.core.errors",
-    "Records": "rdbtool._codec.sinks.records",
-    "ReplayError": "rdbtool.core.errors",
-    "ReplayReport": "rdbtool.operations.replay.report",
-    "Resp": "rdbtool._codec.encode.resp",
-    "RewriteOptions": "rdbtool.operations.convert.rewrite",
-    "Rewritten": "rdbtool.operations.convert.rewrite",
-    "Selection": "rdbtool._codec.filters.selection",
-    "SetValue": "rdbtool.model",
-    "Sizes": "rdbtool._codec.sinks.sizes",
-    "StreamID": "rdbtool.model",
-    "StreamValue": "rdbtool.model",
-    "StringValue": "rdbtool.model",
-    "Target": "rdbtool.writer.targets",
-    "Totals": "rdbtool.reader.rdb",
-    "UnknownEffectError": "rdbtool.engine.command_errors",
-    "UnsupportedError": "rdbtool.core.errors",
-    "ZSetValue": "rdbtool.model",
-    "convert": "rdbtool.operations.convert.convert",
-    "describe_error": "rdbtool.core.errors",
-    "open": "rdbtool.reader.rdb",
-    "open_any": "rdbtool.reader.open.dispatch",
-    "open_jsonl": "rdbtool.reader.jsonl.reader",
-    "open_keys": "rdbtool.dataset.keys",
-    "replay": "rdbtool.operations.replay.report",
-    "save": "rdbtool.engine.persistence.snapshot",
-    "rewrite": "rdbtool.operations.convert.rewrite",
-    "slot_of": "rdbtool._codec.filters.selection",
-    "value_json": "rdbtool._codec.encode.jsonl",
-    "write_rdb": "rdbtool.writer.rdb",
+#: Public names by the module that has them.
+_NAMES = {
+    "rdbtool.api.convert": ("convert",),
+    "rdbtool.api.diff": ("diff",),
+    "rdbtool.api.digest": ("digest",),
+    "rdbtool.api.history": ("history",),
+    "rdbtool.api.info": ("info",),
+    "rdbtool.api.inspect": ("inspect",),
+    "rdbtool.api.open": ("open", "DatasetReader"),
+    "rdbtool.api.repair": ("repair",),
+    "rdbtool.api.replay": ("replay",),
+    "rdbtool.api.rewrite": ("rewrite",),
+    "rdbtool.api.save": ("save",),
+    "rdbtool.api.validate": ("validate",),
+    "rdbtool.core.errors": (
+        "FormatError",
+        "InputError",
+        "InvalidDataError",
+        "LimitError",
+        "Loss",
+        "LossError",
+        "PlaceError",
+        "RdbToolError",
+        "ReplayError",
+        "UncertainError",
+        "UnsupportedError",
+    ),
+    "rdbtool.core.findings": ("Finding",),
+    "rdbtool.engine.command_errors": ("CommandError", "UnknownEffectError"),
+    "rdbtool.engine.engine": ("Engine",),
+    "rdbtool.engine.persistence.log": ("AppendLog",),
+    "rdbtool.model": (
+        "ArrayValue",
+        "HashValue",
+        "KeyRecord",
+        "ListValue",
+        "OpaqueValue",
+        "SetValue",
+        "StreamID",
+        "StreamValue",
+        "StringValue",
+        "ZSetValue",
+    ),
+    "rdbtool.operations.convert.convert": ("Converted",),
+    "rdbtool.operations.convert.rewrite": ("Rewritten",),
+    "rdbtool.operations.diff.compare": ("Differences",),
+    "rdbtool.operations.history.history": ("KeyHistory",),
+    "rdbtool.operations.info.digest": ("DataDigest",),
+    "rdbtool.operations.info.summary": ("Summary",),
+    "rdbtool.operations.inspect.tree": ("Inspection",),
+    "rdbtool.operations.repair.report": ("Repaired",),
+    "rdbtool.operations.replay.report": ("AofSummary", "ReplayReport"),
+    "rdbtool.operations.validate.verdict": ("Verdict",),
+    "rdbtool.writer.rdb": ("Written",),
 }
 
-__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604 - names only
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+
+#: What ``help(rdbtool)`` shows: the functions, and the classes that one begins with.
+__all__ = [  # noqa: PLE0604 - names only
+    *sorted(name for name in _HOMES if name.islower()),
+    "DatasetReader",
+    "Engine",
+    "KeyRecord",
+    "RdbToolError",
+]
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'rdbtool' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), "open_rdb" if name == "open" else name)
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*sorted(_HOMES), "__version__"]

@@ -15,9 +15,13 @@ import pytest
 import server
 from hypothesis import settings
 
+from rdbtool.reader import backend
+
 settings.register_profile("default", deadline=None, derandomize=True, max_examples=60)
 settings.register_profile("deep", deadline=None, derandomize=False, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+backend.default = os.environ.get("RDBTOOL_BACKEND", backend.default)
 
 WITHOUT_SERVER = "without a server: "
 

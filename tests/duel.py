@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import server
 
-from rdbtool import Digest
 from rdbtool._codec.replay_record import feed_record
+from rdbtool._codec.sinks.digest import Digest
 from rdbtool.engine import CommandError, Engine
 from rdbtool.engine.values import HashData, ListData, SetData, ZSetData
 

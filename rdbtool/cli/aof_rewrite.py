@@ -27,7 +27,7 @@ from rdbtool.cli.options import (
     target_of,
 )
 from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite_again
-from rdbtool.report.convert import remark_lines, rewritten_json, rewritten_line
+from rdbtool.report.convert import remark_lines, rewritten_line
 from rdbtool.report.progress import ProgressBar
 from rdbtool.writer.atomic.output import open_output
 
@@ -103,6 +103,6 @@ def aof_rewrite(
         if not quiet:
             typer.echo(f"rdbtool: {rewritten_line(done)}", file=sys.stderr)
     elif as_json or not quiet:
-        text = json.dumps(rewritten_json(done)) if as_json else rewritten_line(done)
+        text = json.dumps(done.to_dict()) if as_json else rewritten_line(done)
         with open_output(None) as out:
             out.write(text.encode() + b"\n")

@@ -8,6 +8,7 @@ the rich markup of its help are off, because they would cost half of the start-u
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Annotated, Any, Final
 
 import typer
@@ -76,6 +77,10 @@ def run_command(arguments: list[str]) -> int:
 
     Everything else that goes wrong passes through as an exception.
     """
+    if "RDBTOOL_BACKEND" in os.environ:
+        from rdbtool.reader import backend  # noqa: PLC0415 - for comparisons of the two
+
+        backend.default = os.environ["RDBTOOL_BACKEND"]
     group = build_group()
     try:
         with group.make_context(PROGRAM, arguments) as context:

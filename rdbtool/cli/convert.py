@@ -31,7 +31,7 @@ from rdbtool.cli.options import (
 )
 from rdbtool.operations.convert.convert import FORMS, ConvertOptions, form_of
 from rdbtool.operations.convert.convert import convert as run
-from rdbtool.report.convert import converted_json, converted_line, left_lines, remark_lines
+from rdbtool.report.convert import converted_line, left_lines, remark_lines
 from rdbtool.report.progress import ProgressBar
 from rdbtool.writer.atomic.output import open_output
 
@@ -99,7 +99,7 @@ def convert(
         done = run(src, dst, options, progress)
     if as_json:
         with open_output(None) as output:
-            output.write(json.dumps(converted_json(done)).encode() + b"\n")
+            output.write(json.dumps(done.to_dict()).encode() + b"\n")
     lines = [*remark_lines(done, notes=not quiet), *left_lines(done.left, notes=not quiet)]
     if not (quiet or as_json):
         lines.append(converted_line(done))

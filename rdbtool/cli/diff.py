@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -19,6 +18,7 @@ from rdbtool.cli.options import (
     check_rules,
     expands,
     renames_of,
+    usage_errors,
 )
 from rdbtool.operations.diff.compare import DiffOptions, open_diff
 from rdbtool.report.progress import ProgressBar
@@ -26,8 +26,6 @@ from rdbtool.writer.atomic.output import open_output
 
 if TYPE_CHECKING:
     from rdbtool.engine.replay.places import Places
-
-_UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 _WHAT: Final = "An RDB, a log (AOF), a directory with one, or jsonl; - for standard input."
 
@@ -146,7 +144,7 @@ def _tolerance(text: str | None, *, ignore: bool) -> int:
         raise typer.BadParameter("only one of them can be given", param_hint="--ignore-ttl, --ttl-tolerance")
     if text is None:
         return -1 if ignore else 0
-    match = re.fullmatch(r"(\d{1,12})(ms|s|m|h|d)", text)
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is no time such as 500ms, 1s, 2m, 1h or 1d", param_hint="--ttl-tolerance")
-    return int(match[1]) * _UNITS[match[2]]
+    from rdbtool.api.arguments import milliseconds_of  # noqa: PLC0415 - rarely needed
+
+    with usage_errors():
+        return milliseconds_of("ttl_tolerance", text)

@@ -19,13 +19,10 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.core.errors import json_name
 from rdbtool.dataset.keys import load_keys, size_of
 from rdbtool.operations.info.digest import compute_digest
 from rdbtool.reader.open.dispatch import open_any
-from rdbtool.report.extent import skipped_json, stop_json
 from rdbtool.report.progress import ProgressBar
-from rdbtool.report.summary import rules_json
 from rdbtool.writer.atomic.output import open_output
 
 
@@ -60,18 +57,9 @@ def digest(
     with open_any(src, jsonl=True) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
         keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
         result = compute_digest(keys, rules, now_ms=now_ms, selection=selection, progress=progress)
-    report = {
-        "schema": 1,
-        "source": json_name(keys.source.name),
-        "digest": result.digest,
-        **rules_json(result.choice),
-        "keys": result.keys,
-        "stopped_at": stop_json(keys.extent),
-        "skipped": skipped_json(keys.extent),
-    }
     with open_output(None) as output:
-        output.write((json.dumps(report) if as_json else result.digest).encode() + b"\n")
-    print_extent(keys.extent)
+        output.write((json.dumps(result.to_dict()) if as_json else str(result)).encode() + b"\n")
+    print_extent(result.extent)
     # Servers of two families may have written it, and their digests differ.
-    print_remarks([*([str(result.choice)] if result.choice.other is not None else []), *keys.remarks])
-    end_uncertain(keys.doubt)
+    print_remarks([*([str(result.choice)] if result.choice.other is not None else []), *result.remarks])
+    end_uncertain(result.doubt)

@@ -20,7 +20,7 @@ from rdbtool.dataset.keys import size_of
 from rdbtool.operations.info.summary import summarize_any
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.report.progress import ProgressBar
-from rdbtool.report.summaries import any_summary_json, any_summary_text
+from rdbtool.report.summaries import any_summary_text
 from rdbtool.writer.atomic.output import open_output
 
 
@@ -45,7 +45,7 @@ def info(
     renames = renames_of(rename_command)
     with open_any(src) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
         summary = summarize_any(reader, rules, progress, places=places, rename_commands=renames)
-    text = json.dumps(any_summary_json(summary)) + "\n" if as_json else any_summary_text(summary)
+    text = json.dumps(summary.to_dict()) + "\n" if as_json else any_summary_text(summary)
     with open_output(None) as output:
         output.write(text.encode())
     if summary.damage is not None:

@@ -6,22 +6,23 @@ its fields into options of their own. So every command that reads keys has the s
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import inspect
 import os
 import re
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 
 import typer
 
-from rdbtool.core.rdb_types import KIND_ALIASES, KINDS
-from rdbtool.core.servers import Rules
+from rdbtool.core.rdb_types import KINDS
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
+    from rdbtool.api.arguments import KeyFilters
     from rdbtool.engine.replay.places import Places
     from rdbtool.operations.convert.omissions import Leaving
     from rdbtool.writer.targets import Target
@@ -191,69 +192,49 @@ class Filters(Clock):
     ] = None
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=0, help="Stop after N keys.")] = None
 
-    @property
-    def are_about_keys(self) -> bool:
-        """Whether keys are selected by more than whether they have expired: then only keys are wanted."""
-        chosen = (self.key, self.glob, self.no_key, self.type, self.no_type, self.db, self.no_db)
-        return any(chosen) or self.slot is not None or self.limit is not None
+    def as_arguments(self) -> KeyFilters:
+        """Return the filters as arguments of a function."""
+        given = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "now"}
+        return cast("KeyFilters", {name: value for name, value in given.items() if value not in (None, [])})
 
     def leaving(self, drop: list[str] | None, *, functions: bool | None) -> Leaving:
         """Return what stays behind. Raises BadParameter."""
-        from rdbtool.operations.convert.omissions import Leaving  # noqa: PLC0415 - for commands that write datasets
+        from rdbtool.api.arguments import leaving_of  # noqa: PLC0415 - for commands that write datasets
 
-        try:
-            return Leaving.parse(drop or (), functions=functions, has_filter=self.are_about_keys)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--drop") from error
+        with usage_errors():
+            return leaving_of(drop, self.as_arguments(), functions=functions)
 
     def selection(self) -> Selection | None:
         """Return what the reader selects by; None if every key is wanted. Raises BadParameter."""
-        if not self.are_about_keys and self.expired is None:
+        filters = self.as_arguments()
+        if not filters:
             return None
-        from rdbtool._codec.filters.selection import Selection  # noqa: PLC0415 - rarely needed
-        from rdbtool.reader.globs import compile_glob  # noqa: PLC0415 - rarely needed
+        from rdbtool.api.arguments import selection_of  # noqa: PLC0415 - rarely needed
 
-        globs = [compile_glob(os.fsencode(pattern)) for pattern in self.glob or ()]
-        return Selection(
-            patterns=_patterns(self.key, "--key") + globs,
-            no_patterns=_patterns(self.no_key, "--no-key"),
-            kinds=_kinds(self.type, "--type"),
-            no_kinds=_kinds(self.no_type, "--no-type"),
-            dbs=frozenset(self.db or ()),
-            no_dbs=frozenset(self.no_db or ()),
-            expired=self.expired,
-            now_ms=self.milliseconds(),
-            slots=_slots(self.slot),
-            limit=self.limit,
-        )
+        with usage_errors():
+            return selection_of(filters, self.milliseconds())
 
 
-def _patterns(texts: list[str] | None, option: str) -> list[re.Pattern[bytes]]:
-    patterns = []
-    for text in texts or ():
-        try:
-            patterns.append(re.compile(os.fsencode(text)))
-        except re.error as error:
-            raise typer.BadParameter(f"{text!r}: {error}", param_hint=option) from error
-    return patterns
+#: Arguments that are options by another name.
+_OPTIONS = {
+    "skip": "skip_command",
+    "skip_a": "skip_command_a",
+    "skip_b": "skip_command_b",
+    "rename_commands": "rename_command",
+}
 
 
-def _kinds(names: list[str] | None, option: str) -> frozenset[str]:
-    kinds = frozenset(KIND_ALIASES.get(name.lower(), name.lower()) for name in names or ())
-    unknown = sorted(kinds.difference(KINDS))
-    if unknown:
-        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(KINDS)}", param_hint=option)
-    return kinds
+@contextlib.contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turn what is wrong with an argument into BadParameter, under the name of the option."""
+    from rdbtool.api.arguments import ArgumentError  # noqa: PLC0415 - only where options are checked
 
-
-def _slots(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", text)
-    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-    if not 0 <= first <= last < 16384:
-        raise typer.BadParameter(f"{text!r} is no slot or range of slots from 0 to 16383", param_hint="--slot")
-    return first, last
+    try:
+        yield
+    except ArgumentError as error:
+        names = (_OPTIONS.get(name, name) for name in error.argument.split(", "))
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in names)
+        raise typer.BadParameter(error.reason, param_hint=options) from error
 
 
 def check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> None:
@@ -265,17 +246,17 @@ def check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> No
 def check_rules(text: str | None) -> None:
     """Raise BadParameter unless ``text`` is None or names a server such as ``redis-7.0``."""
     if text is not None:
-        try:
-            Rules.parse(text)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--rules") from error
+        from rdbtool.api.arguments import rules_of  # noqa: PLC0415 - rarely given
+
+        with usage_errors():
+            rules_of(text)
 
 
 def renames_of(given: list[str] | None) -> dict[str, str] | None:
     """Return the commands by the names that ``--rename-command`` gives them, None without any. Raises BadParameter."""
     if not given:
         return None
-    from rdbtool.engine.replay.renames import Renames  # noqa: PLC0415 - rarely needed
+    from rdbtool.api import arguments  # noqa: PLC0415 - rarely needed
 
     commands: dict[str, str] = {}
     for text in given:
@@ -284,10 +265,8 @@ def renames_of(given: list[str] | None) -> dict[str, str] | None:
             raise typer.BadParameter(f"{text!r} is not of the form NEW=COMMAND", param_hint="--rename-command")
         if commands.setdefault(new.upper(), name) != name:
             raise typer.BadParameter(f"{new!r} cannot be two commands", param_hint="--rename-command")
-    try:
-        Renames(commands)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--rename-command") from error
+    with usage_errors():
+        arguments.renames_of({"rename_commands": commands})
     return commands
 
 
@@ -295,12 +274,10 @@ def target_of(text: str | None) -> Target | None:
     """Return the target that ``text`` names, None for None. Raises BadParameter."""
     if text is None:
         return None
-    from rdbtool.writer.targets import Target  # noqa: PLC0415 - for commands that write
+    from rdbtool.api import arguments  # noqa: PLC0415 - for commands that write
 
-    try:
-        return Target.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--target") from error
+    with usage_errors():
+        return arguments.target_of(text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -318,32 +295,20 @@ class Stop:
         Raises BadParameter for two places to stop, for one that is none, for a name that is no command, and for what a
         pipe cannot do.
         """
-        given = [choice for choice in (self.until, self.before, self.before_last) if choice is not None]
-        if not given and not self.skip_command:
+        tail = suffix.replace("-", "_")
+        names = ("until", "before", "before_last")
+        given: dict[str, object] = {f"{name}{tail}": getattr(self, name) for name in names}
+        given[f"skip{tail}"] = self.skip_command
+        if all(value in (None, []) for value in given.values()):
             return None
-        from rdbtool.engine.replay.places import Place, Places, command_named, skipped_command  # noqa: PLC0415 - for logs only
+        from rdbtool.api.arguments import places_of  # noqa: PLC0415 - for AOFs only
 
-        names = [f"--{name}{suffix}" for name in ("until", "before", "before-last", "skip-command")]
-        if len(given) > 1:
-            raise typer.BadParameter("only one of them can be given", param_hint=", ".join(names[:3]))
+        with usage_errors():
+            places = places_of(given, tail)
         if self.before_last is not None and "-" in sources:
             words = "it reads the AOF twice, and standard input can be read once: give a file"
-            raise typer.BadParameter(words, param_hint=names[2])
-        checks: tuple[Callable[[str], object], ...] = (Place.parse, command_named, command_named, skipped_command)
-        skips = tuple(self.skip_command or ())
-        texts = ([self.until], [self.before], [self.before_last], skips)
-        for name, check, row in zip(names, checks, texts, strict=True):
-            for text in row:
-                if text is not None:
-                    _check_place(check, text, name)
-        return Places(self.until, self.before, self.before_last, skips)
-
-
-def _check_place(check: Callable[[str], object], text: str, option: str) -> None:
-    try:
-        check(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
+            raise typer.BadParameter(words, param_hint=f"--before-last{suffix}")
+        return places
 
 
 def key_bytes(text: str) -> bytes:

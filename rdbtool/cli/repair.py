@@ -22,7 +22,7 @@ from rdbtool.cli.options import (
 from rdbtool.operations.repair.report import RepairOptions
 from rdbtool.operations.repair.run import repair as run
 from rdbtool.report.progress import ProgressBar
-from rdbtool.report.repair import repair_json, repair_lines
+from rdbtool.report.repair import repair_lines
 from rdbtool.writer.atomic.output import open_output
 
 
@@ -77,9 +77,7 @@ def repair(
     with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
         done = run(src, None if dry_run else output, options, progress)
     if as_json or not quiet:
-        text = (
-            json.dumps(repair_json(done)) if as_json else "\n".join(repair_lines(done, is_dry=dry_run, target=output))
-        )
+        text = json.dumps(done.to_dict()) if as_json else "\n".join(repair_lines(done, is_dry=dry_run, target=output))
         with open_output(None) as out:
             out.write(text.encode(errors="backslashreplace") + b"\n")
     if not done.is_saved:

@@ -25,7 +25,7 @@ from rdbtool.engine.replay.options import replay_options
 from rdbtool.operations.replay.report import replay_reader
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.report.progress import ProgressBar
-from rdbtool.report.replay import replay_json, replay_text
+from rdbtool.report.replay import replay_text
 from rdbtool.writer.atomic.output import open_output
 
 
@@ -61,7 +61,7 @@ def replay(
     with open_any(src) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
         report = replay_reader(reader, options, digest=True, progress=progress)
     with open_output(None) as output:
-        text = json.dumps(replay_json(report)) + "\n" if as_json else replay_text(report)
+        text = json.dumps(report.to_dict()) + "\n" if as_json else replay_text(report)
         output.write(text.encode())
     if report.damage is not None:
         raise report.damage

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +16,7 @@ from rdbtool.cli.options import (
     check_rules,
     expands,
     renames_of,
+    usage_errors,
 )
 from rdbtool.core.errors import InputError
 from rdbtool.core.servers import Rules
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from rdbtool.operations.validate.policies import Policies
 
-_T = TypeVar("_T")
 
 _FORMATS = ("text", "json", "github", "junit")
 _LEVELS = ("server", "deep")
@@ -131,7 +130,7 @@ def validate(
     check_rules(rules)
     if as_json and form not in {None, "json"}:
         raise typer.BadParameter("it is the same as --format json", param_hint="--json")
-    policies = _policies(min_keys, max_age, min_version, expect_digest, expect_keys)
+    policies = _policies(min_keys, max_age, min_version, expect_digest, expect_keys or None)
     if no_replay and policies is not None and policies.counts_keys:
         words = "what a log holds is known when it was replayed"
         raise typer.BadParameter(words, param_hint="--no-replay")
@@ -187,32 +186,13 @@ def _render(form: str, judged: Sequence[Judged], *, strict: bool) -> str:
     return render(judged, strict=strict)
 
 
-def _parse(parse: Callable[[str], _T], text: str | None, option: str) -> _T | None:
-    try:
-        return None if text is None else parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
-
-
 def _policies(
     min_keys: int | None, max_age: str | None, min_version: str | None, digest: str | None, keys: list[str] | None
 ) -> Policies | None:
     """Return what was asked for, None where nothing was. Raises BadParameter."""
-    if all(given is None for given in (min_keys, max_age, min_version, digest)) and not keys:
+    if all(given is None for given in (min_keys, max_age, min_version, digest, keys)):
         return None
-    from rdbtool.operations.validate.policies import (  # noqa: PLC0415 - most checks have none
-        Policies,
-        Range,
-        parse_age,
-        parse_digest,
-        parse_version,
-    )
+    from rdbtool.api.validate import policies_of  # noqa: PLC0415 - most checks have none
 
-    ranges = [_parse(Range.parse, text, "--expect-keys") for given in keys or () for text in given.split(",")]
-    return Policies(
-        min_keys,
-        _parse(parse_age, max_age, "--max-age"),
-        _parse(parse_version, min_version, "--min-version"),
-        _parse(parse_digest, digest, "--expect-digest"),
-        tuple(wanted for wanted in ranges if wanted is not None),
-    )
+    with usage_errors():
+        return policies_of(min_keys, max_age, min_version, digest, keys)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
 
 from rdbtool.core.location import Where
 
@@ -63,10 +63,35 @@ _FIRST_STRAY: Final = 0xDC80
 _LAST_STRAY: Final = 0xDCFF
 
 
+class Remedy(NamedTuple):
+    """What to do about an error, for whoever runs a command and for whoever calls a function; each follows the message.
+
+    An option of a command is an argument of a function, and neither should have to know the other's words.
+    """
+
+    command: str
+    python: str
+
+
 class RdbToolError(Exception):
-    """Base of all errors that rdbtool raises on purpose. ``exit_code`` is what a command ends with."""
+    """Base of all errors that rdbtool raises on purpose. ``exit_code`` is what a command ends with.
+
+    ``str`` of it is for those who call functions: ``remedy`` in their words follows the message.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str = "", *, remedy: Remedy | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return self.message if self.remedy is None else self.message + self.remedy.python
+
+
+#: What to do where an output exists.
+USE_FORCE: Final = Remedy(" (use --force to replace it)", " (use force=True to replace it)")
 
 
 class InputError(RdbToolError):
@@ -116,17 +141,23 @@ class UncertainError(RdbToolError):
 
     exit_code = 1
 
-    def __init__(self, findings: Sequence[Finding], count: int, *, next_step: str = "") -> None:
+    def __init__(self, findings: Sequence[Finding], count: int, *, remedy: Remedy | None = None) -> None:
         first = findings[0]
         others = "" if count == 1 else f"\n  {count:,} commands have unknown effects in all"
         number = "" if first.number is None else f", command {first.number:,}"
-        step = f"\n  next: {next_step}" if next_step else ""
         super().__init__(
             f"{first.part}: at {first.offset:#x}{number}: {first.message} ({first.code}): the dataset is uncertain"
-            f"{others}{step}"
+            f"{others}",
+            remedy=remedy,
         )
         self.findings = tuple(findings)
         self.count = count
+
+
+_LOOK: Final = Remedy(
+    "\n  next: rdbtool validate lists everything, rdbtool repair mends it",
+    "\n  next: rdbtool.validate lists everything, rdbtool.repair mends it",
+)
 
 
 class InvalidDataError(RdbToolError):
@@ -148,8 +179,7 @@ class InvalidDataError(RdbToolError):
             place += f" ({finding.kind})" if finding.kind else ""
         if finding.path:
             place += f": {finding.path}"
-        step = "\n  next: rdbtool validate lists everything, rdbtool repair mends it" if line is None else ""
-        super().__init__(f"{place}: {finding.message} ({finding.code}){step}")
+        super().__init__(f"{place}: {finding.message} ({finding.code})", remedy=_LOOK if line is None else None)
         self.finding = finding
         self.line = line
 
@@ -168,6 +198,11 @@ class Loss(NamedTuple):
     severity: Literal["loss", "note"]
     times: int
     needs: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the loss as reports have it."""
+        key = None if self.key is None else json_bytes(self.key)
+        return {"what": self.what, "times": self.times, "db": self.db, "key": key, "needs_rdb": self.needs}
 
 
 class LossError(RdbToolError):
@@ -223,6 +258,10 @@ class FormatError(RdbToolError):
         self.readable_up_to = readable_up_to
         self.keys_read = keys_read
 
+    def __str__(self) -> str:
+        # The file is known later than the fault.
+        return f"{_locate(self)}expected {self.expected}, found {self.found} ({self.code})"
+
 
 def describe_key(key: bytes, limit: int = 60) -> str:
     """Return a key as quoted printable text, cut to ``limit`` bytes."""
@@ -258,6 +297,16 @@ def spell_controls(text: str, keep: str = "") -> str:
     return _CONTROLS.sub(lambda match: match[0] if match[0] in keep else _spell(match[0]), text)
 
 
+def _locate(error: FormatError) -> str:
+    """Return file, offset, key and path of an error, as the beginning of a sentence."""
+    where = error.where
+    head = f"{where.source}: at {error.at:#x}: " if where.source else f"at {error.at:#x}: "
+    if where.key is not None:
+        head += f"key {describe_key(where.key)}"
+        head += f" ({where.kind}): " if where.kind else ": "
+    return head + (f"{where.path}: " if where.path else "")
+
+
 def show_name(name: str) -> str:
     """Return the name of a file in printable characters, in quotes where it needs them."""
     data = os.fsencode(name)
@@ -269,6 +318,16 @@ def show_name(name: str) -> str:
 def json_name(name: str) -> str:
     r"""Return the name of a file as text: bytes that are no UTF-8 are ``\xff``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def json_bytes(data: bytes) -> str | dict[str, str]:
+    """Return bytes as the string that they are in UTF-8, else as ``{"base64": …}``."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        from base64 import b64encode  # noqa: PLC0415 - for bytes that are no text
+
+        return {"base64": b64encode(data).decode()}
 
 
 def _spell(character: str) -> str:
@@ -284,21 +343,19 @@ def _escape(character: str) -> str:
     return "".join(f"\\x{b:02x}" for b in character.encode("utf-8"))
 
 
-def describe_error(error: RdbToolError) -> str:
-    """Word an error for a person: one sentence with file, offset, place and expectation, then details."""
+def describe_error(error: RdbToolError, *, with_remedy: bool = True) -> str:
+    """Word an error for who runs a command: one sentence with file, offset, place and expectation, then details.
+
+    Without ``with_remedy`` what to do about it is left out: for those who say so themselves.
+    """
     if not isinstance(error, FormatError):
         # What a server says to a command is a line of its own.
         has_lines = isinstance(error, InvalidDataError | ReplayError | UncertainError)
-        lines = str(error).split("\n") if has_lines else [str(error)]
+        text = error.message if error.remedy is None or not with_remedy else error.message + error.remedy.command
+        lines = text.split("\n") if has_lines else [text]
         return "\n".join(map(clean, lines))
     where = error.where
-    head = f"{where.source}: at {error.at:#x}: " if where.source else f"at {error.at:#x}: "
-    if where.key is not None:
-        head += f"key {describe_key(where.key)}"
-        head += f" ({where.kind}): " if where.kind else ": "
-    if where.path:
-        head += f"{where.path}: "
-    lines = [f"{head}expected {error.expected}, found {error.found}"]
+    lines = [f"{_locate(error)}expected {error.expected}, found {error.found}"]
     details = []
     if where.inner_at is not None:
         details.append(f"offset {where.inner_at:#x} of the inflated string")

@@ -6,15 +6,55 @@
 # order in which a file happened to store them, and a record does not care where it came from.
 # Documentation for readers stands in values.pyi.
 #
+# They behave like what they are: lists and streams index and iterate by place, hashes, sorted sets and arrays give pairs
+# that dict() takes, and are indexed by field, member or index.
+#
 # no_gc: these hold bytes, numbers and tuples of them, which cannot form cycles; without it the cyclic
 # collector would visit each of millions of records again and again.
 
 cimport cython
+from operator import itemgetter
+
+#: Of a longer row of elements, and of a longer string (bytes), so many are shown.
+cdef Py_ssize_t _ELEMENTS = 3
+cdef Py_ssize_t _BYTES = 60
+
+_pair = itemgetter(0, 1)
 
 
 cdef str _show(object self, tuple names):
-    inner = ", ".join([f"{name}={getattr(self, name)!r}" for name in names])
+    inner = ", ".join([f"{name}={_brief(getattr(self, name))}" for name in names])
     return f"{type(self).__name__}({inner})"
+
+
+cdef str _brief(object value):
+    """Return a representation that stays short however large the value is."""
+    cdef Py_ssize_t size
+    if isinstance(value, bytes):
+        size = len(value)
+        return repr(value) if size <= _BYTES else f"{value[:_BYTES]!r}… ({size} bytes)"
+    if isinstance(value, tuple):
+        size = len(value)
+        inner = ", ".join([_brief(element) for element in value[:_ELEMENTS]])
+        if size > _ELEMENTS:
+            return f"({inner}, … {size - _ELEMENTS} more)"
+        return f"({inner},)" if size == 1 else f"({inner})"
+    return repr(value)
+
+
+cdef object _value_of(tuple rows, object name):
+    """Return what the last of ``rows`` has whose first element is ``name``, as dict() has it. Raises KeyError."""
+    for row in reversed(rows):
+        if row[0] == name:
+            return row[1]
+    raise KeyError(name)
+
+
+cdef bint _has(tuple rows, object name):
+    for row in rows:
+        if row[0] == name:
+            return True
+    return False
 
 
 cdef object _same(object left, object right, tuple names):
@@ -41,6 +81,18 @@ cdef class StringValue:
     def __len__(self):
         return len(self.data)
 
+    def __bytes__(self):
+        return self.data
+
+    def __iter__(self):
+        return iter(self.data)
+
+    def __getitem__(self, index):
+        return self.data[index]
+
+    def __contains__(self, part):
+        return part in self.data
+
     def __eq__(self, other):
         return _same(self, other, ("data",))
 
@@ -62,6 +114,15 @@ cdef class ListValue:
     def __len__(self):
         return len(self.elements)
 
+    def __iter__(self):
+        return iter(self.elements)
+
+    def __getitem__(self, index):
+        return self.elements[index]
+
+    def __contains__(self, element):
+        return element in self.elements
+
     def __eq__(self, other):
         return _same(self, other, ("elements",))
 
@@ -82,6 +143,12 @@ cdef class SetValue:
 
     def __len__(self):
         return len(self.members)
+
+    def __iter__(self):
+        return iter(self.members)
+
+    def __contains__(self, member):
+        return member in self.members
 
     def __eq__(self, other):
         if type(other) is not SetValue:
@@ -105,6 +172,15 @@ cdef class ZSetValue:
 
     def __len__(self):
         return len(self.members)
+
+    def __iter__(self):
+        return iter(self.members)
+
+    def __getitem__(self, member):
+        return _value_of(self.members, member)
+
+    def __contains__(self, member):
+        return _has(self.members, member)
 
     def __eq__(self, other):
         if type(other) is not ZSetValue:
@@ -130,6 +206,15 @@ cdef class HashValue:
     def __len__(self):
         return len(self.fields)
 
+    def __iter__(self):
+        return map(_pair, self.fields)
+
+    def __getitem__(self, field):
+        return _value_of(self.fields, field)
+
+    def __contains__(self, field):
+        return _has(self.fields, field)
+
     def __eq__(self, other):
         if type(other) is not HashValue:
             return NotImplemented
@@ -152,6 +237,15 @@ cdef class ArrayValue:
     def __len__(self):
         return len(self.items)
 
+    def __iter__(self):
+        return iter(self.items)
+
+    def __getitem__(self, index):
+        return _value_of(self.items, index)
+
+    def __contains__(self, index):
+        return _has(self.items, index)
+
     def __eq__(self, other):
         return _same(self, other, ("items", "insert_index"))
 
@@ -171,6 +265,9 @@ cdef class OpaqueValue:
 
     def __len__(self):
         return len(self.raw)
+
+    def __bytes__(self):
+        return self.raw
 
     def __eq__(self, other):
         return _same(self, other, ("module", "raw"))
@@ -311,6 +408,15 @@ cdef class StreamValue:
 
     def __len__(self):
         return len(self.entries)
+
+    def __iter__(self):
+        return iter(self.entries)
+
+    def __getitem__(self, index):
+        return self.entries[index]
+
+    def __contains__(self, entry):
+        return entry in self.entries
 
     def __eq__(self, other):
         return _same(self, other, ("entries", "length", "last_id", "first_id", "max_deleted_id", "entries_added",

@@ -19,10 +19,11 @@ from rdbtool._codec.sinks.records import Records
 from rdbtool.core.errors import FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
 from rdbtool.core.products import BY_NAME, Product
 from rdbtool.core.progress import Progress
-from rdbtool.core.rdb_types import BACKENDS, DEFAULT_MAX_INFLATE
+from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
 from rdbtool.core.servers import RulesChoice, choose_rules
 from rdbtool.io.source import Source, open_source
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
+from rdbtool.reader.backend import backend_of
 from rdbtool.reader.open.windows import WindowStream, open_window, too_large
 
 if TYPE_CHECKING:
@@ -112,9 +113,7 @@ class RdbReader:
         self.functions: list[FunctionLibrary] = []
         self.module_aux: list[ModuleAux] = []
         self.end: End | None = None
-        self.backend = backend or os.environ.get("RDBTOOL_BACKEND", "codec")
-        if self.backend not in BACKENDS:
-            raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {self.backend!r}")
+        self.backend = backend_of(backend)
         #: Items that the codec declined and the grammar accepted.
         self.fallbacks = 0
         self._selected = 0

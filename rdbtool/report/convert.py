@@ -1,13 +1,11 @@
-"""Conversions and rewrites as text and JSON: what was written, and what was lost or left out."""
+"""Conversions and rewrites as text: what was written, and what was lost or left out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
-from rdbtool.core.errors import Loss, clean, describe_key, describe_loss, json_name, sum_up
-from rdbtool.report.extent import skipped_json, stop_json
-from rdbtool.report.findings import json_bytes
+from rdbtool.core.errors import Loss, clean, describe_key, describe_loss, sum_up
 from rdbtool.report.text import show_count
 
 if TYPE_CHECKING:
@@ -107,69 +105,3 @@ def dumped_lines(dumped: Dumped) -> Iterator[str]:
         )
     if len(dumped.large) > _NAMED:
         yield f"note: and so are {show_count(len(dumped.large) - _NAMED, 'other key')}"
-
-
-def converted_json(done: Converted) -> dict[str, Any]:
-    """Return the JSON report of a conversion."""
-    return {
-        "schema": 1,
-        "source": json_name(done.source),
-        "destination": json_name(done.destination),
-        "form": done.form,
-        **_common(done),
-        "verified": done.is_verified,
-        "dropped": done.left.dropped,
-        "left_behind": done.left.beside,
-    }
-
-
-def rewritten_json(done: Rewritten) -> dict[str, Any]:
-    """Return the JSON report of a rewrite."""
-    return {
-        "schema": 1,
-        "source": json_name(done.source),
-        "destination": json_name(done.destination),
-        "rules": str(done.rules),
-        "parts": done.parts,
-        "commands": done.commands,
-        "bytes_before": done.bytes_before,
-        **_common(done),
-        "verified": True,
-        "backup": None if done.backup is None else json_name(done.backup),
-    }
-
-
-def _common(done: Converted | Rewritten) -> dict[str, Any]:
-    release = done.target.release
-    return {
-        "encoding": done.encoding,
-        "target": {
-            "magic": done.target.magic,
-            "version": done.target.version,
-            "release": None if release is None else str(release),
-            "raised": done.is_raised,
-        },
-        "keys": done.keys,
-        "bytes": done.bytes,
-        "fingerprint": done.fingerprint,
-        "losses": _losses_json(done.losses, "loss"),
-        "notes": _losses_json(done.losses, "note"),
-        "error_replies": done.error_replies,
-        "remarks": list(done.remarks),
-        "stopped_at": stop_json(done.extent),
-        "skipped": skipped_json(done.extent),
-    }
-
-
-def _losses_json(losses: Iterable[Loss], severity: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "what": loss.what,
-            "times": loss.times,
-            "db": loss.db,
-            "key": None if loss.key is None else json_bytes(loss.key),
-            "needs_rdb": loss.needs,
-        }
-        for loss in losses
-        if loss.severity == severity
-    ]

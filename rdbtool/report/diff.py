@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from rdbtool.core.errors import json_name
 from rdbtool.model import KeyRecord, OpaqueValue, PendingEntry, StreamGroup, StreamID, StringValue
 from rdbtool.operations.diff.change import Datum, Part
 from rdbtool.operations.diff.compare import Comparison, Counts, Difference
 from rdbtool.operations.diff.items import ItemDifference
-from rdbtool.report.extent import skipped_json, stop_json
-from rdbtool.report.findings import json_bytes
 from rdbtool.report.screen import Screen
 from rdbtool.report.text import show_bytes, show_count, show_score, show_time
 
@@ -28,7 +26,6 @@ _SHOWN: Final = 20
 _PIECE: Final = 1 << 16
 
 _STYLES: Final = {"+": "green", "-": "red", "~": "yellow"}
-_WORDS: Final = {"+": "added", "-": "removed", "~": "changed"}
 
 #: What the elements of a kind are called.
 _NOUNS: Final = {"hash": "field", "list": "element", "stream": "entry", "array": "item"}
@@ -63,21 +60,15 @@ def write_json(comparison: Comparison, write: Write) -> None:
     """Write the differences as one JSON object (schema 1), with a key on each line."""
     lines = _Lines(write)
     head = {"schema": 1, "a": json_name(comparison.first.name), "b": json_name(comparison.second.name)}
-    items = json.dumps([_item_json(item) for item in comparison.items])
+    items = json.dumps([item.to_dict() for item in comparison.items])
     lines.put(f'{json.dumps(head)[:-1]}, "items": {items}, "keys": [')
     comma = ""
     for difference in comparison.differences():
-        lines.put(comma + json.dumps(_difference_json(difference)), end="")
+        lines.put(comma + json.dumps(difference.to_dict()), end="")
         comma = ",\n"
-    counts = comparison.counts
-    summary: dict[str, Any] = {"same": not counts.differs, "complete": counts.is_whole, "added": counts.added}
-    summary |= {"removed": counts.removed, "changed": counts.changed, "unchanged": counts.same, "items": counts.items}
-    for side, extent in (("a", comparison.first.extent), ("b", comparison.second.extent)):
-        if extent is not None and (extent.place or extent.skipped):
-            summary |= {f"stopped_at_{side}": stop_json(extent), f"skipped_{side}": skipped_json(extent)}
     if comma:
         lines.put("")
-    lines.put(f'], "summary": {json.dumps(summary)}}}')
+    lines.put(f'], "summary": {json.dumps(comparison.summary_dict())}}}')
     lines.close()
 
 
@@ -192,63 +183,3 @@ def _describe_counts(counts: Counts) -> str:
     if not counts.differs:
         return f"no difference: {show_count(counts.same, 'key')} in both"
     return f"{keys}, {counts.same:,} the same{others}"
-
-
-def _difference_json(difference: Difference) -> dict[str, Any]:
-    record = difference.record
-    shown = {
-        "change": _WORDS[difference.sign],
-        "db": record.db,
-        "key": json_bytes(record.key),
-        "type": record.kind,
-    }
-    if difference.sign != "~":
-        value = record.value
-        size = value.data if isinstance(value, StringValue) else value.raw if isinstance(value, OpaqueValue) else value
-        return {**shown, "size": len(size), "expire_at_ms": record.expire_at_ms}
-    return {**shown, "details": [_part_json(part) for part in difference.parts]}
-
-
-def _part_json(part: Part) -> dict[str, Any]:
-    shown: dict[str, Any] = {"change": _WORDS[part.sign], "what": part.what}
-    if part.group is not None:
-        shown["group"] = json_bytes(part.group)
-    if part.name is not None:
-        shown["name"] = _json(part.name)
-    # Members of a set have nothing but their name.
-    for side, datum in (("before", part.before), ("after", part.after)):
-        if datum is not None or part.sign == "~":
-            shown[side] = _json(datum)
-    return shown
-
-
-def _json(datum: Datum) -> Any:
-    shown: Any = datum
-    match datum:
-        case bytes():
-            shown = json_bytes(datum)
-        case float():
-            shown = datum if abs(datum) < float("inf") else str(datum)
-        case StreamID():
-            shown = f"{datum.ms}-{datum.seq}"
-        case tuple():
-            shown = [[json_bytes(name), json_bytes(data)] for name, data in datum]
-        case PendingEntry():
-            owner = None if datum.consumer is None else json_bytes(datum.consumer)
-            shown = [_json(datum.id), owner, datum.delivered_at_ms, datum.delivery_count]
-        case StreamGroup():
-            shown = {
-                "last_id": _json(datum.last_id),
-                "entries_read": datum.entries_read,
-                "consumers": [json_bytes(consumer.name) for consumer in datum.consumers],
-                "pending": [_json(entry) for entry in datum.pending],
-            }
-    return shown
-
-
-def _item_json(item: ItemDifference) -> dict[str, Any]:
-    shown: dict[str, Any] = {"change": _WORDS[item.sign], "what": item.what, "name": json_bytes(item.name)}
-    for side, data in (("before", item.before), ("after", item.after)):
-        if data is not None:
-            shown[side] = json_bytes(data)
-    return shown

@@ -15,6 +15,7 @@ from rdbtool.core.location import Span
 from rdbtool.grammar import Node
 from rdbtool.io.lzf import inflate
 from rdbtool.model import KeyRecord
+from rdbtool.operations.inspect.tree import is_plain_part
 from rdbtool.reader.inspect.rdb import Traced
 from rdbtool.report.screen import Screen
 from rdbtool.report.text import show_bytes, show_count, show_time
@@ -42,9 +43,6 @@ _LZF_STRING: Final = ("encoding", "compressed size", "size", "compressed data")
 
 #: Size of a stream id as it is stored (bytes).
 _STREAM_ID: Final = 16
-
-#: Parts of packed entries that are no content.
-_PLAIN_PARTS: Final = ("encoding", "prevlen", "backlen", "free")
 
 #: What certain numbers stand for.
 _MEANINGS: Final[dict[tuple[str, object], str]] = {
@@ -218,11 +216,6 @@ def _stream_id(node: Node, parent: Node) -> str:
     if not is_id or not isinstance(node.value, bytes) or len(node.value) != _STREAM_ID:
         return ""
     return f"{int.from_bytes(node.value[:8], 'big')}-{int.from_bytes(node.value[8:], 'big')}"
-
-
-def is_plain_part(node: Node) -> bool:
-    """Tell whether a node is a part of an entry that stands for nothing but its bytes."""
-    return isinstance(node.value, bytes) and node.name in _PLAIN_PARTS
 
 
 def _note(node: Node, parent: Node) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-from rdbtool.core.errors import FormatError, clean, json_name
+from rdbtool.core.errors import clean, json_bytes
 from rdbtool.operations.history.history import KeyHistory, Touch
-from rdbtool.report.extent import skipped_json, stop_json
-from rdbtool.report.findings import finding_json, json_bytes
 from rdbtool.report.text import show_bytes, show_count, show_time
 
 
@@ -79,43 +77,17 @@ class HistoryJson:
 
     def tell(self, touch: Touch) -> None:
         """Write a record."""
-        self._write((self._separator + json.dumps(_touch(touch))).encode())
+        self._write((self._separator + json.dumps(touch.to_dict())).encode())
         self._separator = ",\n"
 
     def close(self, history: KeyHistory) -> None:
         """Write where the key is now, and how the log ended."""
-        fault, tail = history.loaded.fault, history.loaded.tail
-        damage = None
-        if isinstance(fault, FormatError) and tail is not None:
-            damage = finding_json(fault, history.loaded.parts[tail.part].name)
-        rest: dict[str, Any] = {
-            "source": json_name(history.source),
-            "states": [state._asdict() for state in history.states],
-            "deletions": [_touch(touch) for touch in history.deletions],
-            "unknown": [
-                {
-                    "command": name,
-                    "times": times,
-                    "part": json_name(first.part),
-                    "offset": first.offset,
-                    "number": first.number,
-                }
-                for name, times, first in history.unfollowed
-            ],
-            "damage": damage,
-            "stopped_at": stop_json(history.loaded.extent),
-            "skipped": skipped_json(history.loaded.extent),
-        }
-        self._write(f"\n],{json.dumps(rest)[1:]}\n".encode())
+        self._write(f"\n],{json.dumps(history.end_dict())[1:]}\n".encode())
 
 
 def history_sink(write: Callable[[bytes], object], key: bytes, *, as_json: bool) -> HistorySink:
     """Return what writes the history of ``key``."""
     return HistoryJson(write, key) if as_json else HistoryText(write, key)
-
-
-def _touch(touch: Touch) -> dict[str, Any]:
-    return touch._asdict() | {"part": json_name(touch.part)}
 
 
 def _describe(touch: Touch) -> str:

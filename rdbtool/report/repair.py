@@ -1,12 +1,11 @@
-"""Repairs as text and JSON: what is kept, what is lost and where, and the digest of the result."""
+"""Repairs as text: what is kept, what is lost and where, and the digest of the result."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from rdbtool.core.errors import clean, describe_key, json_name
-from rdbtool.report.findings import json_bytes
+from rdbtool.core.errors import clean, describe_key
 
 if TYPE_CHECKING:
     from rdbtool.operations.repair.report import Repaired
@@ -57,38 +56,3 @@ def _lines(done: Repaired, *, is_dry: bool, target: str | None) -> Iterator[str]
         yield f"nothing could be saved, and nothing {'would be' if is_dry else 'was'} written"
     elif is_dry and target is not None:
         yield f"{target}: would be written"
-
-
-def repair_json(done: Repaired) -> dict[str, Any]:
-    """Return the report as JSON."""
-    return {
-        "schema": 1,
-        "source": json_name(done.source),
-        "destination": None if done.destination is None else json_name(done.destination),
-        "kind": done.kind,
-        "parts": [json_name(part) for part in done.parts],
-        "keys": done.keys,
-        "functions": done.functions,
-        "commands": done.commands,
-        "foreign": list(done.foreign),
-        "bytes": done.bytes,
-        "checksum": done.checksum,
-        "digest": done.digest,
-        "rules": None if done.rules is None else str(done.rules),
-        "verified": done.destination is not None,
-        "bytes_lost": sum(lost.size for lost in done.lost if not lost.is_kept),
-        "findings": [
-            {
-                "code": lost.code,
-                "severity": "warning" if lost.is_kept else "error",
-                "part": json_name(lost.part),
-                "offset": lost.start,
-                "size": lost.size,
-                "db": lost.db,
-                "key": None if lost.key is None else json_bytes(lost.key),
-                "message": lost.message,
-                "kept": lost.is_kept,
-            }
-            for lost in done.lost
-        ],
-    }

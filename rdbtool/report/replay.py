@@ -1,28 +1,20 @@
-"""The result of a replay as text and as JSON, and what reports on logs have in common with it."""
+"""The result of a replay as text, and what reports on logs have in common with it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-from rdbtool.core.errors import clean, json_name
-from rdbtool.core.findings import Finding
+from rdbtool.core.errors import clean
 from rdbtool.operations.replay.report import ReplayReport
-from rdbtool.reader.aof.tail import Tail
-from rdbtool.report.extent import skipped_json, stop_json
-from rdbtool.report.findings import finding_json, json_bytes
 from rdbtool.report.summary import (
     aux_lines,
-    aux_pairs,
     describe_rdb,
     fact,
     function_lines,
-    needs_json,
     needs_lines,
     product_lines,
-    rules_json,
     rules_line,
-    totals_json,
     totals_lines,
 )
 from rdbtool.report.text import show_count, show_time
@@ -51,84 +43,12 @@ def replay_text(report: ReplayReport) -> str:
     return "\n".join(map(clean, lines)) + "\n"
 
 
-def replay_json(report: ReplayReport) -> dict[str, Any]:
-    """Return the report as what ``replay --json`` prints."""
-    replayed = report.loaded.replay
-    return {
-        **log_json(report),
-        "findings": [command_finding_json(finding) for finding in report.findings],
-        "finding_counts": dict(sorted(replayed.counts.items())),
-        "digest": report.digest,
-        "keys_without_digest": report.opaque_keys,
-    }
-
-
 def log_summary_text(report: ReplayReport) -> str:
     """Return what ``info`` prints of a log."""
     lines = [*_log_lines(report), *_state_lines(report), *_tail_lines(report)]
     if report.snapshot is not None:
         lines += aux_lines(report.snapshot.aux)
     return "\n".join(map(clean, lines)) + "\n"
-
-
-def log_json(report: ReplayReport) -> dict[str, Any]:
-    """Return what ``info --json`` prints of a log."""
-    snapshot, fault = report.snapshot, report.loaded.fault
-    tail = report.loaded.tail
-    part = "" if tail is None else report.parts[tail.part].name
-    return {
-        "schema": 1,
-        "source": json_name(report.source),
-        "product": None if report.engine.product is None else report.engine.product.name,
-        **rules_json(report.loaded.choice),
-        "parts": [
-            {
-                "part": json_name(part.name),
-                "kind": part.kind,
-                "seq": part.number,
-                "format": part.format,
-                "size": part.size,
-                "commands": commands,
-            }
-            for part, commands in zip(report.parts, report.part_commands, strict=True)
-        ],
-        "snapshot": None
-        if snapshot is None
-        else {
-            "magic": snapshot.header.magic,
-            "version": snapshot.header.version,
-            "keys": snapshot.keys,
-            "aux": aux_pairs(snapshot.aux),
-        },
-        "commands": report.commands,
-        "transactions": report.transactions,
-        "stopped": stop_json(report.extent),
-        "skipped": skipped_json(report.extent),
-        "first_time": report.first_time,
-        "last_time": report.last_time,
-        **totals_json(report.totals),
-        "functions": [json_bytes(library.code) for library in report.functions],
-        "needs": needs_json(report.needs),
-        "tail": None if tail is None else _tail_json(tail, part),
-        "damage": None if fault is None else finding_json(fault, part),
-    }
-
-
-def command_finding_json(finding: Finding) -> dict[str, Any]:
-    """Return a finding about a command."""
-    key = None if finding.key is None else json_bytes(finding.key)
-    return finding._asdict() | {"part": json_name(finding.part), "key": key}
-
-
-def _tail_json(tail: Tail, part: str) -> dict[str, Any]:
-    return {
-        "state": tail.state,
-        "part": json_name(part),
-        "good_up_to": tail.at,
-        "bytes_behind": tail.size,
-        "commands_lost": tail.lost,
-        "next_good": tail.next_good,
-    }
 
 
 def _log_lines(report: ReplayReport) -> Iterator[str]:

@@ -1,11 +1,10 @@
-"""A file's summary as text and as JSON."""
+"""A file's summary as text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from rdbtool.core.errors import clean, json_name
+from rdbtool.core.errors import clean
 from rdbtool.core.products import Product, product_of
 from rdbtool.core.rdb_types import CHECKSUM_SINCE
 from rdbtool.core.servers import RulesChoice, writer_of
@@ -13,7 +12,6 @@ from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.operations.info.requirements import NeedsOfFile
 from rdbtool.operations.info.summary import Summary
 from rdbtool.reader.rdb import Totals
-from rdbtool.report.findings import finding_json, json_bytes
 from rdbtool.report.text import show_bytes, show_count, show_time
 
 #: Columns of the labels at the left.
@@ -38,39 +36,9 @@ def summary_text(summary: Summary) -> str:
     return "\n".join(map(clean, lines)) + "\n"
 
 
-def summary_json(summary: Summary) -> dict[str, Any]:
-    """Return the summary as what ``info --json`` prints."""
-    return {
-        "schema": 1,
-        "source": json_name(summary.source),
-        "size": summary.size,
-        "compression": summary.compression,
-        "compressed_size": summary.compressed_size,
-        "magic": summary.header.magic,
-        "version": summary.header.version,
-        "product": None if summary.product is None else summary.product.name,
-        **rules_json(summary.choice),
-        "checksum": {
-            "state": summary.checksum_state,
-            "value": None if summary.checksum is None else f"{summary.checksum:#018x}",
-        },
-        "aux": aux_pairs(summary.aux),
-        "functions": [json_bytes(library.code) for library in summary.functions],
-        "needs": needs_json(summary.needs),
-        **totals_json(summary.totals),
-        "trailing": summary.trailing,
-        "damage": None if summary.damage is None else finding_json(summary.damage, summary.source),
-    }
-
-
 def rules_line(choice: RulesChoice) -> str:
     """Return whose rules apply, and, where nobody names them, what they were inferred from."""
     return fact("rules", str(choice.rules)) if choice.is_known else str(choice)
-
-
-def rules_json(choice: RulesChoice) -> dict[str, Any]:
-    """Return whose rules apply, who says so (``named``, ``file`` or ``inferred``), and why, as reports have it."""
-    return {"rules": str(choice.rules), "rules_origin": choice.origin, "rules_reason": choice.reason or None}
 
 
 def fact(label: str, text: str) -> str:
@@ -111,16 +79,6 @@ def totals_lines(totals: Totals) -> list[str]:
     return lines + [fact(f"  {kind}", f"{count:,}") for kind, count in sorted(totals.by_kind.items()) if count]
 
 
-def totals_json(totals: Totals) -> dict[str, Any]:
-    """Return the counts of keys as reports have them."""
-    return {
-        "keys": totals.keys,
-        "expires": totals.expires,
-        "dbs": [{"db": db, "keys": keys, "expires": expires} for db, (keys, expires) in sorted(totals.by_db.items())],
-        "types": {kind: count for kind, count in sorted(totals.by_kind.items()) if count},
-    }
-
-
 def function_lines(functions: Sequence[FunctionLibrary]) -> list[str]:
     """Return how many function libraries there are, and the first line of each."""
     if not functions:
@@ -150,22 +108,9 @@ def needs_lines(needs: NeedsOfFile) -> list[str]:
     return [fact("needs" if number == 0 else "", line) for number, line in enumerate(lines)]
 
 
-def needs_json(needs: NeedsOfFile) -> dict[str, Any]:
-    """Return the needs as reports have them."""
-    return {
-        "modules": [module._asdict() for module in needs.modules],
-        "libraries": [library._asdict() for library in needs.libraries],
-    }
-
-
 def aux_lines(aux: Sequence[Aux]) -> list[str]:
     """Return the aux fields under a title, nothing where there are none."""
     return ["aux fields", *(_aux_line(row.key, row.value) for row in aux)] if aux else []
-
-
-def aux_pairs(aux: Iterable[Aux]) -> list[list[Any]]:
-    """Return the aux fields as reports have them."""
-    return [[json_bytes(row.key), json_bytes(row.value)] for row in aux]
 
 
 def _describe_checksum(summary: Summary) -> str:

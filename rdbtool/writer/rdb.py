@@ -7,7 +7,7 @@ it gets its target, and what it wrote and lost is reported.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.filters.target import Fit
@@ -29,6 +29,12 @@ class Written(NamedTuple):
     keys: int
     bytes: int
     losses: list[Loss]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON has it."""
+        lost = [loss.to_dict() for loss in self.losses if loss.severity == "loss"]
+        notes = [loss.to_dict() for loss in self.losses if loss.severity == "note"]
+        return {"schema": 1, "keys": self.keys, "bytes": self.bytes, "losses": lost, "notes": notes}
 
 
 @runtime_checkable

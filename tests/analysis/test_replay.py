@@ -1,4 +1,4 @@
-"""Replaying from Python: ``rdbtool.replay``, ``rdbtool.open_keys`` and the engine."""
+"""Replaying from Python: ``rdbtool.replay``, ``open_keys`` and the engine."""
 
 import io
 import json
@@ -8,6 +8,7 @@ from aof.logs import command, sets
 from command import FIXTURES
 
 import rdbtool
+from rdbtool.dataset.keys import open_keys
 from rdbtool.operations.history.history import Touch, read_history
 from rdbtool.reader.open.dispatch import open_any
 
@@ -42,7 +43,7 @@ def test_a_log_goes_on_in_python():
 
 
 def test_open_keys_hands_out_keys_of_anything():
-    with rdbtool.open_keys(str(LOG)) as log, rdbtool.open_keys(FIXTURES / "redis-7.0.15" / "default.rdb") as rdb:
+    with open_keys(str(LOG)) as log, open_keys(FIXTURES / "redis-7.0.15" / "default.rdb") as rdb:
         assert len(list(log.records())) == rdbtool.replay(LOG).totals.keys
         assert len(list(rdb.records())) == 61
         assert (log.header.version, rdb.header.version) == (10, 10)

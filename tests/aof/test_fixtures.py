@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from aof.logs import LOGS, name_of, parse
 
-import rdbtool
 from rdbtool.reader.aof.reader import open_aof
-from rdbtool.reader.rdb import RdbReader
+from rdbtool.reader.rdb import RdbReader, open_rdb
 
 if not LOGS:
     raise FileNotFoundError("no logs among the fixtures")
@@ -22,7 +21,7 @@ def resp_of(path: Path) -> bytes:
     data = path.read_bytes()
     if not data.startswith((b"REDIS", b"VALKEY")):
         return data
-    with rdbtool.open(data) as rdb:
+    with open_rdb(data) as rdb:
         for _ in rdb:
             pass
         return data[rdb.end.span.stop :]
@@ -89,7 +88,7 @@ def test_the_rdb_is_handed_out(log):
     with open_aof(log) as reader:
         batches = reader.batches()
         rdb = next(batches)
-        with rdbtool.open(base) as alone:
+        with open_rdb(base) as alone:
             assert list(rdb) == list(alone)
         assert rdb.end.trailing == 0
         count = sum(len(batch.argvs) for batch in batches)

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from aof.logs import FIXTURES, LOGS, command, name_of, sets, write_log
 
-import rdbtool
-from rdbtool.core.errors import FormatError, InputError, UnsupportedError
+from rdbtool.core.errors import FormatError, InputError, UnsupportedError, describe_error
 from rdbtool.reader.aof.reader import AofReader, open_aof
 from rdbtool.reader.open.detect import detect, detect_content
 from rdbtool.reader.open.dispatch import open_any
-from rdbtool.reader.rdb import RdbReader
+from rdbtool.reader.rdb import RdbReader, open_rdb
 
 RDBS = sorted(FIXTURES.glob("*/*.rdb"))
 RDB = (FIXTURES / "redis-7.0.15/default.rdb").read_bytes()
@@ -23,7 +22,7 @@ RDB = (FIXTURES / "redis-7.0.15/default.rdb").read_bytes()
 @pytest.mark.parametrize("path", RDBS, ids=name_of)
 def test_an_rdb(path):
     assert detect(path) == "rdb"
-    with open_any(path) as reader, rdbtool.open(path) as wanted:
+    with open_any(path) as reader, open_rdb(path) as wanted:
         assert isinstance(reader, RdbReader)
         assert list(reader) == list(wanted)
         assert reader.end == wanted.end
@@ -186,7 +185,7 @@ def test_errors_name_the_part(tmp_path):
     write_log(tmp_path, {"a.1.base.aof": sets(3), "a.1.incr.aof": sets(2) + b"*2\r\n$3\r\nDEL\r\n$x\r\n"})
     with pytest.raises(FormatError) as caught:
         open_aof(tmp_path).check()
-    text = rdbtool.describe_error(caught.value)
+    text = describe_error(caught.value)
     at = len(sets(2))
     assert text == (
         f"{tmp_path / 'a.1.incr.aof'}: at {at + 14:#x}: argument 2 of 2: expected the size of an argument in decimal "

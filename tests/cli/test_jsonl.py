@@ -10,9 +10,10 @@ import json
 import pytest
 from command import FIXTURES, run
 
-import rdbtool
 from rdbtool.core.errors import UnsupportedError
+from rdbtool.dataset.keys import open_keys
 from rdbtool.reader.open.detect import detect
+from rdbtool.reader.open.dispatch import open_any
 
 PATHS = [FIXTURES / "redis-7.0.15" / "default.rdb", FIXTURES / "valkey-9.1.2" / "default.rdb"]
 
@@ -70,7 +71,7 @@ def test_standard_input_and_compressed(pair, tmp_path):
 
 def test_open_keys(pair):
     rdb, lines = pair
-    with rdbtool.open_keys(rdb) as wanted, rdbtool.open_keys(lines) as found:
+    with open_keys(rdb) as wanted, open_keys(lines) as found:
         assert list(found) == list(wanted)
 
 
@@ -108,4 +109,4 @@ def test_what_it_is_shows_in_the_first_byte_that_is_not_blank():
 
 def test_a_library_has_to_ask_for_lines():
     with pytest.raises(UnsupportedError, match="needs an RDB or a log"):
-        rdbtool.open_any(b"{}")
+        open_any(b"{}")

@@ -15,7 +15,10 @@ from aof.logs import command, parse, write_log
 from command import FIXTURES, run
 
 import rdbtool
+from rdbtool.dataset.keys import open_keys
 from rdbtool.engine.replay.places import Places
+from rdbtool.operations.convert.convert import ConvertOptions, convert
+from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite
 from rdbtool.operations.diff.compare import DiffOptions, open_diff
 
 SELECT = command("SELECT", "0")
@@ -81,7 +84,7 @@ def tree(path: Path) -> dict[str, bytes]:
 
 
 def keys_of(path: Path | bytes) -> dict[tuple[int, bytes], object]:
-    with rdbtool.open_keys(path if isinstance(path, bytes) else str(path)) as keys:
+    with open_keys(path if isinstance(path, bytes) else str(path)) as keys:
         return {(record.db, record.key): record.value for record in keys}
 
 
@@ -568,15 +571,15 @@ def test_now_is_local_too(here, zone):
 
 def test_in_python(here):
     path, new = str(here / "log.aof"), str(here / "new.rdb")
-    places = rdbtool.Places(before="flushall", skip=("4",))
-    with rdbtool.open_keys(path, places=places) as keys:
+    places = Places(before="flushall", skip=("4",))
+    with open_keys(path, places=places) as keys:
         names = {record.key for record in keys}
         assert keys.extent.stopped.number == 12
     assert names == {b"a", b"h", b"b", b"l"}
-    done = rdbtool.convert(path, new, rdbtool.ConvertOptions(places=places))
+    done = convert(path, new, ConvertOptions(places=places))
     assert [row.number for row in done.extent.skipped] == [4]
     assert {key for _, key in keys_of(here / "new.rdb")} == names
-    done = rdbtool.rewrite(path, rdbtool.RewriteOptions(str(here / "new.aof"), places=places))
+    done = rewrite(path, RewriteOptions(str(here / "new.aof"), places=places))
     assert {key for _, key in keys_of(here / "new.aof")} == names
     report = rdbtool.replay(path, before="flushall", skip=["4"])
     assert report.totals.keys == 4
@@ -588,8 +591,8 @@ def test_in_python(here):
     with pytest.raises(ValueError, match="did you mean FLUSHALL"):
         rdbtool.replay(path, before="flushal")
     with pytest.raises(ValueError, match="numbered from 1"):
-        rdbtool.open_keys(path, places=Places(skip=("0",)))
-    with rdbtool.open_keys(LOG, places=Places(before_last="set")) as keys:
+        open_keys(path, places=Places(skip=("0",)))
+    with open_keys(LOG, places=Places(before_last="set")) as keys:
         assert len(list(keys)) == 0
 
 

@@ -11,8 +11,8 @@ import pytest
 from aof.logs import command
 from command import FIXTURES, run
 
-import rdbtool
 from rdbtool.core.errors import clean, describe_key, show_name
+from rdbtool.dataset.keys import open_keys
 from rdbtool.report.dump import write_keys
 from rdbtool.report.formats import FORMATS, Format
 
@@ -23,7 +23,7 @@ CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u20
 
 
 def keys():
-    with rdbtool.open_keys(str(HOSTILE)) as reader:
+    with open_keys(str(HOSTILE)) as reader:
         return [record.key for record in reader]
 
 
@@ -36,7 +36,7 @@ def on_terminal(name, **options):
             self.data += bytes(data)
 
     terminal = Terminal()
-    with rdbtool.open_keys(str(HOSTILE)) as reader:
+    with open_keys(str(HOSTILE)) as reader:
         write_keys(reader, terminal, Format(name, **options))
     return terminal.data
 

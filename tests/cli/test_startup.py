@@ -52,3 +52,21 @@ def test_the_engine_is_for_logs_only(command):
 
     assert not any(map(is_engine, imported(command, SMALL)))
     assert any(map(is_engine, imported(command, FIXTURES / "redis-7.0.15" / "aof-timestamps")))
+
+
+@pytest.mark.parametrize(("backend", "is_read"), [("codec", False), ("grammar", True)])
+def test_the_environment_says_who_decodes(backend, is_read, monkeypatch):
+    monkeypatch.setattr("command.IGNORED", set())
+    monkeypatch.setenv("RDBTOOL_BACKEND", backend)
+    assert ("construct" in imported("digest", SMALL)) is is_read
+
+
+def test_the_library_reads_no_environment():
+    program = (
+        "import os, sys\nos.environ['RDBTOOL_BACKEND'] = 'grammar'\n"
+        "import rdbtool\nprint(rdbtool.digest(sys.argv[1]), 'construct' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, SMALL], capture_output=True, text=True, env=environment(), check=True
+    )
+    assert done.stdout.split()[1] == "False"

@@ -13,8 +13,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import rdbtool
-from rdbtool import Json, Jsonl, KeyRecord, Keys, Resp, Selection
+from rdbtool import KeyRecord
+from rdbtool._codec.encode.json import Json
+from rdbtool._codec.encode.jsonl import Jsonl
+from rdbtool._codec.encode.keys import Keys
+from rdbtool._codec.encode.resp import Resp
+from rdbtool._codec.filters.selection import Selection
+from rdbtool.reader.rdb import open_rdb
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FILES = sorted(FIXTURES.glob("*/*.rdb"))
@@ -79,7 +84,7 @@ def written(source: Any, writer: Writer, *, selection: Selection | None = None, 
     """Return everything that a sink writes of a file, closed."""
     pieces: list[bytes] = []
     sink = writer(pieces.append)
-    with rdbtool.open(source, backend=backend) as reader:
+    with open_rdb(source, backend=backend) as reader:
         reader.feed(sink, selection=selection)
         assert backend == "grammar" or reader.fallbacks == 0
     sink.close()
@@ -88,7 +93,7 @@ def written(source: Any, writer: Writer, *, selection: Selection | None = None, 
 
 def heard(source: Any, sink: Any, *, selection: Selection | None = None, backend: str = "codec") -> Any:
     """Return ``sink`` after it heard a file."""
-    with rdbtool.open(source, backend=backend) as reader:
+    with open_rdb(source, backend=backend) as reader:
         reader.feed(sink, selection=selection)
         assert backend == "grammar" or reader.fallbacks == 0
     sink.close()
@@ -97,5 +102,5 @@ def heard(source: Any, sink: Any, *, selection: Selection | None = None, backend
 
 def records_of(source: Any, *, backend: str = "codec") -> list[KeyRecord]:
     """Return all records of a file."""
-    with rdbtool.open(source, backend=backend) as reader:
+    with open_rdb(source, backend=backend) as reader:
         return list(reader)

@@ -12,8 +12,7 @@ import pytest
 from codec import f6
 from codec.driving import FILES, FIXTURES, heard, make, name_of, rdb, records_of
 
-from rdbtool import Digest
-from rdbtool._codec.sinks.digest import use_portable_sha1
+from rdbtool._codec.sinks.digest import Digest, use_portable_sha1
 from rdbtool.core.servers import Rules
 
 SAID = [

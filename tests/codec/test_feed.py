@@ -9,11 +9,18 @@ from typing import Any
 
 import pytest
 from codec.driving import FILES, WRITERS, heard, make, name_of, rdb, written
+from whole import whole
 
-import rdbtool
-from rdbtool import Digest, Fingerprint, Jsonl, Null, Records, Resp, Sizes
+from rdbtool._codec.encode.jsonl import Jsonl
+from rdbtool._codec.encode.resp import Resp
 from rdbtool._codec.replay_record import feed_item, feed_record
+from rdbtool._codec.sink import Null
+from rdbtool._codec.sinks.digest import Digest
+from rdbtool._codec.sinks.fingerprint import Fingerprint
+from rdbtool._codec.sinks.records import Records
+from rdbtool._codec.sinks.sizes import Sizes
 from rdbtool.model import Header, KeyRecord, OpaqueValue
+from rdbtool.reader.rdb import open_rdb
 
 RULES = ("redis-7.0", "redis-8.0", "valkey-9.0")
 
@@ -21,13 +28,13 @@ RULES = ("redis-7.0", "redis-8.0", "valkey-9.0")
 def begin(path: Path, sink: Any) -> None:
     """Let ``sink`` hear the header of a file, from a file that has nothing else."""
     magic = path.read_bytes()[:9]
-    with rdbtool.open(rdb(magic=magic)) as reader:
+    with open_rdb(rdb(magic=magic)) as reader:
         reader.feed(sink)
 
 
 def feed_items(path: Path, sink: Any) -> None:
     begin(path, sink)
-    with rdbtool.open(path) as reader:
+    with open_rdb(path) as reader:
         for item in reader.items():
             if isinstance(item, KeyRecord):
                 feed_record(item, sink)
@@ -45,7 +52,7 @@ def results(sink: Any) -> tuple[Any, ...]:
         case Sizes():
             return sink.rows(), sink.largest()
         case Records():
-            return tuple(map(repr, sink.records))
+            return tuple(map(whole, sink.records))
     raise AssertionError(sink)
 
 
@@ -97,7 +104,7 @@ def test_payloads_from_records_with_their_stored_values(path: Path) -> None:
     fed: list[bytes] = []
     sink = build(fed)
     begin(path, sink)
-    with rdbtool.open(path) as reader:
+    with open_rdb(path) as reader:
         for item in reader.items():
             if isinstance(item, KeyRecord):
                 feed_record(item, sink, stored_value(data, item))

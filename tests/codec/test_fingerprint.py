@@ -12,8 +12,8 @@ from typing import TypeVar
 import pytest
 from codec.driving import FILES, FIXTURES, heard, make, name_of, rdb, records_of
 
-from rdbtool import Fingerprint
 from rdbtool._codec.replay_record import feed_item, feed_record
+from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.location import Span
 from rdbtool.model import (
     ArrayValue,

@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 from server import Server
 from writer.made import records
 
-import rdbtool
-from rdbtool import Engine, Fingerprint, KeyRecord, Resp
+from rdbtool import Engine, KeyRecord
 from rdbtool._codec.encode.rdb import Rdb
+from rdbtool._codec.encode.resp import Resp
 from rdbtool._codec.filters.target import Fit
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool._codec.sink import Null, Sink
+from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.errors import LossError
 from rdbtool.core.location import Span
 from rdbtool.core.servers import Rules, server_of
@@ -43,6 +44,7 @@ from rdbtool.model import (
     StringValue,
     ZSetValue,
 )
+from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.rdb import write_rdb
 from rdbtool.writer.targets import Target
 
@@ -72,7 +74,7 @@ def feed(source: Any, sink: Sink) -> None:
         for record in source:
             feed_record(record, sink)
     else:
-        with rdbtool.open(source) as reader:
+        with open_rdb(source) as reader:
             reader.feed(sink)
     sink.close()
 
@@ -82,7 +84,7 @@ def written(source: Any, target: Target) -> bytes:
     if isinstance(source, list):
         write_rdb(source, pieces.append, target, allow_loss=True)
     else:
-        with rdbtool.open(source) as reader:
+        with open_rdb(source) as reader:
             write_rdb(reader, pieces.append, target, allow_loss=True)
     return b"".join(pieces)
 
@@ -322,7 +324,7 @@ def test_a_refused_record_reaches_nobody() -> None:
     told = Fingerprint()
     target = Target.parse("redis-7.0")
     sink = fit(Tee(Resp(pieces.append, version=10), told), target, commands=True, allow_loss=False)
-    with rdbtool.open(data) as reader, pytest.raises(LossError, match="field expiries") as caught:
+    with open_rdb(data) as reader, pytest.raises(LossError, match="field expiries") as caught:
         reader.feed(sink)
     assert (caught.value.loss.db, caught.value.loss.key) == (3, b"bad")
     feed_record(KeyRecord(db=0, key=b"after", value=StringValue(b"v")), sink)
@@ -372,5 +374,5 @@ def test_a_function_is_lost_where_there_are_none() -> None:
     path = FIXTURES / "small" / "redis-7.0-listpacks-stream-function.rdb"
     for commands in (False, True):
         sink = fit(Null(), Target.parse("redis-6.2"), commands=commands, allow_loss=False)
-        with rdbtool.open(path) as reader, pytest.raises(LossError, match="a function library"):
+        with open_rdb(path) as reader, pytest.raises(LossError, match="a function library"):
             reader.feed(sink)

@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 from codec.driving import ESCAPES, FILES, make, name_of, rdb, written
 
-from rdbtool import Json, Keys, Selection
+from rdbtool._codec.encode.json import Json
+from rdbtool._codec.encode.keys import Keys
+from rdbtool._codec.filters.selection import Selection
 
 
 def as_json(data: bytes, escape: str = "utf8", selection: Selection | None = None) -> bytes:

@@ -11,23 +11,29 @@ from codec.driving import make, rdb
 
 PROGRAM = """
 import os, resource, sys
-import rdbtool
+from rdbtool._codec.encode.json import Json
+from rdbtool._codec.encode.jsonl import Jsonl
+from rdbtool._codec.encode.keys import Keys
+from rdbtool._codec.encode.resp import Resp
+from rdbtool._codec.sinks.digest import Digest
+from rdbtool._codec.sinks.fingerprint import Fingerprint
+from rdbtool.reader.rdb import open_rdb
 form, path = sys.argv[1:]
 size = 0
 def write(data):
     global size
     size += len(data)
 sink = {
-    "jsonl": lambda: rdbtool.Jsonl(write),
-    "json": lambda: rdbtool.Json(write),
-    "json-base64": lambda: rdbtool.Json(write, "base64"),
-    "resp": lambda: rdbtool.Resp(write),
-    "restore": lambda: rdbtool.Resp(write, restore=True),
-    "keys": lambda: rdbtool.Keys(write),
-    "digest": lambda: rdbtool.Digest("redis-7.0"),
-    "fingerprint": lambda: rdbtool.Fingerprint(),
+    "jsonl": lambda: Jsonl(write),
+    "json": lambda: Json(write),
+    "json-base64": lambda: Json(write, "base64"),
+    "resp": lambda: Resp(write),
+    "restore": lambda: Resp(write, restore=True),
+    "keys": lambda: Keys(write),
+    "digest": lambda: Digest("redis-7.0"),
+    "fingerprint": lambda: Fingerprint(),
 }[form]()
-with rdbtool.open(path) as reader:
+with open_rdb(path) as reader:
     reader.feed(sink)
 sink.close()
 if os.path.exists("/proc/self/status"):

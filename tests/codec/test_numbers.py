@@ -23,7 +23,11 @@ from codec.commands import read_commands
 from codec.driving import heard, make, rdb, records_of, written
 from codec.grisu import layout, server_text
 
-from rdbtool import Digest, FormatError, Json, Jsonl, Resp
+from rdbtool import FormatError
+from rdbtool._codec.encode.json import Json
+from rdbtool._codec.encode.jsonl import Jsonl
+from rdbtool._codec.encode.resp import Resp
+from rdbtool._codec.sinks.digest import Digest
 from rdbtool.model import ArrayValue, ZSetValue
 
 COUNT = 220_000
@@ -238,15 +242,16 @@ def test_numbers_of_arrays_keep_their_type() -> None:
 
 LOCALE_PROGRAM = """
 import locale, sys
-import rdbtool
+from rdbtool._codec.sinks.digest import Digest
+from rdbtool.reader.rdb import open_rdb
 locale.setlocale(locale.LC_ALL, sys.argv[1])
 assert locale.str(1.5) == "1,5"
 path, text = sys.argv[2:]
-sink = rdbtool.Digest("redis-7.0")
-with rdbtool.open(path) as reader:
+sink = Digest("redis-7.0")
+with open_rdb(path) as reader:
     reader.feed(sink)
 assert sink.hexdigest() == text, sink.hexdigest()
-with rdbtool.open(path) as reader:
+with open_rdb(path) as reader:
     print([score for record in reader for _, score in record.value.members])
 """
 

@@ -11,7 +11,7 @@ import pytest
 from codec.commands import read_commands
 from codec.driving import FILES, make, name_of, rdb, records_of, written
 
-from rdbtool import Resp
+from rdbtool._codec.encode.resp import Resp
 from rdbtool._codec.replay_record import feed_record
 from rdbtool.model import (
     HashValue,

@@ -14,8 +14,12 @@ from codec.driving import FILES, Trickle, heard, make, rdb, records_of, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-import rdbtool
-from rdbtool import FormatError, KeyRecord, Keys, Null, Selection, Sizes, slot_of
+from rdbtool import FormatError, KeyRecord
+from rdbtool._codec.encode.keys import Keys
+from rdbtool._codec.filters.selection import Selection, slot_of
+from rdbtool._codec.sink import Null
+from rdbtool._codec.sinks.sizes import Sizes
+from rdbtool.reader.rdb import open_rdb
 
 KINDS = ("string", "list", "set", "zset", "hash", "stream", "array", "module")
 
@@ -94,7 +98,7 @@ CASES: dict[str, tuple[dict[str, Any], Wanted]] = {
 def test_who_is_taken(case: str, backend: str) -> None:
     options, wanted = CASES[case]
     selection = Selection(**options)
-    with rdbtool.open(SAMPLE, backend=backend) as reader:
+    with open_rdb(SAMPLE, backend=backend) as reader:
         found = list(reader.records(selection=selection))
         totals = reader.totals
     assert found == [record for record in ALL if wanted(record)]
@@ -117,7 +121,7 @@ def test_take_decides_on_finished_records(case: str) -> None:
 @pytest.mark.parametrize("limit", [0, 1, 5, 47, 48, 49])
 def test_a_limit(limit: int, backend: str) -> None:
     selection = Selection(limit=limit)
-    with rdbtool.open(SAMPLE, backend=backend) as reader:
+    with open_rdb(SAMPLE, backend=backend) as reader:
         assert list(reader.records(selection=selection)) == ALL[:limit]
     assert selection.is_full == (limit <= 48)
     selection = Selection(limit=2, kinds=["hash"], dbs=[9])
@@ -128,14 +132,14 @@ def test_a_limit_stops_reading_early() -> None:
     """What follows is not even read: neither its damage nor its size matter."""
     record = make.key(0, b"k", make.string(b"v"))
     damaged = rdb(record, record, b"\xc8\xc8\xc8")
-    with rdbtool.open(damaged) as reader:
+    with open_rdb(damaged) as reader:
         assert len(list(reader.records(selection=Selection(limit=2)))) == 2
-    with rdbtool.open(damaged) as reader, pytest.raises(FormatError):
+    with open_rdb(damaged) as reader, pytest.raises(FormatError):
         list(reader.records(selection=Selection(limit=3)))
 
     large = rdb(*[make.key(0, b"k", make.string(bytes(1000)))] * 20_000)
     stream: Any = Trickle(large, lambda: 1 << 20)
-    with rdbtool.open(stream) as reader:
+    with open_rdb(stream) as reader:
         reader.feed(Null(), selection=Selection(limit=10))
         assert reader.source.position < 2 << 20
         assert reader.totals.keys == 10
@@ -143,7 +147,7 @@ def test_a_limit_stops_reading_early() -> None:
 
 def test_damage_in_what_is_not_selected_is_found() -> None:
     data = rdb(make.key(0, b"a", make.string(b"v")), make.key(13, b"b", make.string(b"no ziplist at all")))
-    with rdbtool.open(data) as reader, pytest.raises(FormatError):
+    with open_rdb(data) as reader, pytest.raises(FormatError):
         reader.feed(Null(), selection=Selection(kinds=["string"]))
 
 

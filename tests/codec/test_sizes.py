@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from codec.driving import FILES, heard, make, name_of, rdb, records_of
 
-from rdbtool import Sizes
+from rdbtool._codec.sinks.sizes import Sizes
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 from codec.driving import FILES, Trickle, heard, make, name_of, rdb, written
 
-import rdbtool
-from rdbtool import Fingerprint, Jsonl, Null, RdbToolError, Resp
+from rdbtool import RdbToolError
+from rdbtool._codec.encode.jsonl import Jsonl
+from rdbtool._codec.encode.resp import Resp
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.replay_record import feed_record
+from rdbtool._codec.sink import Null
+from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.model import KeyRecord, StringValue
+from rdbtool.reader.rdb import open_rdb
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -44,7 +48,7 @@ def test_a_damaged_record_is_taken_back_from_both() -> None:
     first: list[bytes] = []
     second: list[bytes] = []
     sink = Tee(Resp(first.append), Resp(second.append))
-    with rdbtool.open(data) as reader, pytest.raises(RdbToolError):
+    with open_rdb(data) as reader, pytest.raises(RdbToolError):
         reader.feed(sink)
     feed_record(KeyRecord(db=0, key=b"l", value=StringValue(b"w")), sink)
     sink.close()

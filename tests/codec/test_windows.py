@@ -11,8 +11,11 @@ import pytest
 from codec.commands import read_commands
 from codec.driving import FILES, WRITERS, Trickle, Writer, heard, make, name_of, rdb, records_of, written
 
-import rdbtool
-from rdbtool import Digest, Fingerprint, FormatError, KeyRecord, RdbToolError, Resp, StringValue
+from rdbtool import FormatError, KeyRecord, RdbToolError, StringValue
+from rdbtool._codec.encode.resp import Resp
+from rdbtool._codec.sinks.digest import Digest
+from rdbtool._codec.sinks.fingerprint import Fingerprint
+from rdbtool.reader.rdb import open_rdb
 
 FORMS: dict[str, Writer] = {**WRITERS, "restore": partial(Resp, restore=True)}
 SOME = ("jsonl", "json-utf8", "resp", "keys-raw")
@@ -115,7 +118,7 @@ def until_damage(data: bytes, form: str) -> bytes:
     """Return what a sink handed on of a damaged file."""
     pieces: list[bytes] = []
     sink = FORMS[form](pieces.append)
-    with rdbtool.open(data) as reader, pytest.raises(RdbToolError):
+    with open_rdb(data) as reader, pytest.raises(RdbToolError):
         reader.feed(sink)
     sink.flush()
     return b"".join(pieces)
@@ -127,7 +130,7 @@ def sound_part(path: Path, form: str, stop: int) -> bytes:
     sink = FORMS[form](pieces.append)
     data = path.read_bytes()
     end = b"\xff" if data[:9] < b"REDIS0005" else b"\xff" + bytes(8)
-    with rdbtool.open(data[:stop] + end) as reader:
+    with open_rdb(data[:stop] + end) as reader:
         reader.feed(sink)
     sink.flush()
     return b"".join(pieces)
@@ -170,7 +173,7 @@ def test_output_goes_on_behind_a_pause(form: str) -> None:
     pieces: list[bytes] = []
     sink = FORMS[form](pieces.append)
     bad = data[:-9] + make.key(15, b"s", make.length(1) + make.stream_node((1, 1), 0, [b"f"], [[2, 0, 0, b"v"]]))
-    with rdbtool.open(bad) as reader, pytest.raises(FormatError):
+    with open_rdb(bad) as reader, pytest.raises(FormatError):
         reader.feed(sink)
     sink.close()
     assert b"".join(pieces) == written(data, FORMS[form])
@@ -181,7 +184,7 @@ def test_summaries_forget_refused_records_too() -> None:
     bad = data[:-9] + make.key(28, b"x", make.length(2) + b"\x00" + b"\x00\x01" + bytes(8)) + b"\xff"
     for build in (Fingerprint, lambda: Digest("redis-7.0")):
         sink = build()
-        with rdbtool.open(bad) as reader, pytest.raises(FormatError):
+        with open_rdb(bad) as reader, pytest.raises(FormatError):
             reader.feed(sink)
         assert sink.hexdigest() == heard(data, build()).hexdigest()
         assert getattr(sink, "opaque_keys", 0) == 0
@@ -195,7 +198,7 @@ def test_a_write_that_fails_ends_the_reading() -> None:
 
     for form in SOME:
         sink = FORMS[form](refuse)
-        with rdbtool.open(LARGE) as reader, pytest.raises(BrokenPipeError):
+        with open_rdb(LARGE) as reader, pytest.raises(BrokenPipeError):
             reader.feed(sink)
             sink.close()
 
@@ -205,7 +208,7 @@ def test_bytes_are_handed_on_in_time() -> None:
     record = make.key(0, b"k", make.string(b"v" * 1000))
     sizes: list[int] = []
     sink = FORMS["jsonl"](lambda data: sizes.append(len(data)))
-    with rdbtool.open(rdb(*[record] * 3000)) as reader:
+    with open_rdb(rdb(*[record] * 3000)) as reader:
         reader.feed(sink)
         assert sum(sizes) > 2900 * 1000
         assert max(sizes) < 200_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import rdbtool
-from rdbtool.core.errors import RdbToolError
+from rdbtool.core.errors import RdbToolError, describe_error
+from rdbtool.reader.rdb import open_rdb
 
 
 class Outcome(NamedTuple):
@@ -26,11 +26,11 @@ def read(data: bytes, backend: str) -> Outcome:
     error = None
     fallbacks = 0
     try:
-        with rdbtool.open(data, backend=backend) as reader:
+        with open_rdb(data, backend=backend) as reader:
             try:
                 given.extend(repr(item) for item in reader.items())
             finally:
                 fallbacks = reader.fallbacks
     except RdbToolError as raised:
-        error = f"{type(raised).__name__}: {rdbtool.describe_error(raised)}"
+        error = f"{type(raised).__name__}: {describe_error(raised)}"
     return Outcome(tuple(given), error, fallbacks)

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import pytest
 from conformance.outcome import read
 
-import rdbtool
 from rdbtool.core.rdb_types import VALUE_TYPES, value_types
 from rdbtool.model import HashTemplate, KeyRecord
+from rdbtool.reader.rdb import open_rdb
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 MUTATIONS = 120_000
@@ -43,7 +43,7 @@ def seeds() -> tuple[tuple[Seed, ...], ...]:
     groups: dict[tuple[str, int], dict[bytes, Seed]] = {}
     for path in sorted(FIXTURES.glob("*/*.rdb")):
         data = path.read_bytes()
-        with rdbtool.open(data) as reader:
+        with open_rdb(data) as reader:
             header, before = reader.header, data[:9]
             for item in reader.items():
                 if isinstance(item, HashTemplate):
@@ -86,7 +86,7 @@ def test_every_type_is_damaged() -> None:
     codes = set()
     for group in seeds():
         magic = "VALKEY" if group[0].before.startswith(b"VALKEY") else "REDIS"
-        for record in rdbtool.open(group[0].before + group[0].record + b"\xff" + bytes(8)):
+        for record in open_rdb(group[0].before + group[0].record + b"\xff" + bytes(8)):
             codes.add(value_types(magic)[record.type_code].name)
     assert codes == {row.name for row in VALUE_TYPES}
 

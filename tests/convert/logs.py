@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import rdbtool
+from rdbtool.dataset.keys import open_keys
 from rdbtool.model import HashValue
 
 LATER = 4_102_444_800_000
@@ -48,7 +48,7 @@ def write(path: Path, data: bytes) -> Path:
 
 def keys_of(path: Path, **options: int) -> dict[str, str | None]:
     """The keys of a file or directory by name, and strings with what they hold."""
-    with rdbtool.open_keys(str(path), **options) as keys:
+    with open_keys(str(path), **options) as keys:
         return {
             record.key.decode(): str(bytes(record.value.data), "latin-1") if record.kind == "string" else None
             for record in keys
@@ -57,7 +57,7 @@ def keys_of(path: Path, **options: int) -> dict[str, str | None]:
 
 def field_expiries(path: Path) -> dict[str, int | None]:
     """The fields of ``h``, and when they expire."""
-    with rdbtool.open_keys(str(path), rules="redis-8.0") as keys:
+    with open_keys(str(path), rules="redis-8.0") as keys:
         value = next(record.value for record in keys if record.key == b"h")
         assert isinstance(value, HashValue)
         return {field.decode(): expiry for field, _, expiry in value.fields}

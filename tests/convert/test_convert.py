@@ -11,8 +11,8 @@ import pytest
 from command import FIXTURES, NOW, SERVERS, run
 from convert import logs
 
-import rdbtool
-from rdbtool import Fingerprint
+from rdbtool._codec.sinks.fingerprint import Fingerprint
+from rdbtool.dataset.keys import open_keys
 from rdbtool.reader.open.detect import detect
 
 MODERN = FIXTURES / "redis-8.0.6" / "default.rdb"
@@ -40,7 +40,7 @@ def convert(*words: str | Path, cwd: Path) -> dict:
 
 def fingerprint(path: Path) -> str:
     sink = Fingerprint()
-    with rdbtool.open_keys(str(path)) as keys:
+    with open_keys(str(path)) as keys:
         keys.feed(sink)
     return sink.hexdigest()
 
@@ -208,11 +208,11 @@ def test_filters(place):
     assert found["left_behind"]["functions"] == 1
     asked = convert(SEVEN, "asked.rdb", "--glob", "nothing*", "--functions", cwd=place)
     assert (asked["keys"], asked["left_behind"]) == (0, {})
-    with rdbtool.open_keys(str(SEVEN)) as all_of_it, rdbtool.open_keys(str(place / "none.rdb")) as none:
+    with open_keys(str(SEVEN)) as all_of_it, open_keys(str(place / "none.rdb")) as none:
         assert list(none) == []
         list(all_of_it)
         assert none.functions == []
-    with rdbtool.open_keys(str(place / "asked.rdb")) as none:
+    with open_keys(str(place / "asked.rdb")) as none:
         assert list(none) == []
         assert [library.code for library in none.functions] == [library.code for library in all_of_it.functions]
 

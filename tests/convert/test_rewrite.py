@@ -11,8 +11,8 @@ import pytest
 from command import FIXTURES, run
 from convert import logs
 
-import rdbtool
-from rdbtool import Fingerprint
+from rdbtool._codec.sinks.fingerprint import Fingerprint
+from rdbtool.dataset.keys import open_keys
 
 NEW = "new.aof"
 
@@ -38,7 +38,7 @@ def place(tmp_path: Path) -> Path:
 
 def fingerprint(path: Path) -> str:
     sink = Fingerprint()
-    with rdbtool.open_keys(str(path)) as keys:
+    with open_keys(str(path)) as keys:
         keys.feed(sink)
     return sink.hexdigest()
 

@@ -18,12 +18,17 @@ import pytest
 import server
 from command import FIXTURES, run
 
-import rdbtool
-from rdbtool import Digest, Fingerprint, KeyRecord, Selection
+from rdbtool import KeyRecord
+from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.filters.target import Fit
 from rdbtool._codec.replay_record import feed_item, feed_record
+from rdbtool._codec.sinks.digest import Digest
+from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.servers import Rules
+from rdbtool.dataset.keys import open_keys
 from rdbtool.model import FunctionLibrary, ZSetValue
+from rdbtool.reader.open.dispatch import open_any
+from rdbtool.reader.rdb import open_rdb
 
 pytestmark = pytest.mark.server
 
@@ -58,7 +63,7 @@ class Origin:
     """The keys of a source that are left at ``now_ms`` when the keys of ``lost`` are gone."""
 
     def __init__(self, path: Path, now_ms: int, lost: set[tuple[int, bytes]]) -> None:
-        with rdbtool.open_keys(str(path), rules=rules_of(path), now_ms=now_ms) as keys:
+        with open_keys(str(path), rules=rules_of(path), now_ms=now_ms) as keys:
             selection = Selection(expired=False, now_ms=now_ms)
             self.records = [
                 record for record in keys.records(selection=selection) if (record.db, record.key) not in lost
@@ -153,7 +158,7 @@ def test_a_server_holds_the_origin(
 
 def assert_holds(running: server.Server, origin: Origin, *, commands: bool) -> None:
     assert running.digest() == origin.digest(commands=commands)
-    with rdbtool.open(running.save()) as saved:
+    with open_rdb(running.save()) as saved:
         records = list(saved)
         functions = saved.functions
     expected = fingerprint(origin.records, origin.functions, commands=commands)
@@ -161,7 +166,7 @@ def assert_holds(running: server.Server, origin: Origin, *, commands: bool) -> N
 
 
 def count_commands(path: Path) -> int:
-    return sum(1 for _ in rdbtool.open_any(str(path)).commands())
+    return sum(1 for _ in open_any(str(path)).commands())
 
 
 OLD = ("redis-2.4", "redis-2.6", "redis-3.2", "redis-4.0", "redis-5.0", "redis-6.2", "redis-7.0", "rdb-1")
@@ -177,8 +182,8 @@ def test_older_forms_are_accepted(source: Path, target: str, tmp_path: Path, red
     checked = subprocess.run([redis_tools.check_rdb, destination], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout
     with (
-        rdbtool.open(destination, backend="grammar") as grammar,
-        rdbtool.open(destination, backend="codec") as codec,
+        open_rdb(destination, backend="grammar") as grammar,
+        open_rdb(destination, backend="codec") as codec,
     ):
         assert list(grammar.items()) == list(codec.items())
 
@@ -218,7 +223,7 @@ def plain_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def total_fingerprint(path: Path) -> str:
     sink = Fingerprint()
-    with rdbtool.open(path) as reader:
+    with open_rdb(path) as reader:
         reader.feed(sink)
     return sink.hexdigest()
 

@@ -15,7 +15,7 @@ from convert import logs
 from server import Reply, Server, ServerError
 from validate.builders import intset, listpack, string
 
-import rdbtool
+from rdbtool.reader.open.dispatch import open_any
 
 CASES = FIXTURES / "cases"
 GROUPS = CASES / "rules" / "groups-redis-6.2.aof"
@@ -178,7 +178,7 @@ def test_every_output_is_valid(tmp_path: Path, source: Path) -> None:
 
 
 def words_of(path: Path) -> list[list[bytes]]:
-    with rdbtool.open_any(str(path)) as reader:
+    with open_any(str(path)) as reader:
         return [list(command.argv) for command in reader.commands()]
 
 

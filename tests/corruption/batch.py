@@ -14,6 +14,7 @@ import time
 
 import rdbtool
 from rdbtool.core.errors import FormatError, RdbToolError, describe_error
+from rdbtool.reader.rdb import open_rdb
 
 NAME = "the file"
 
@@ -56,7 +57,7 @@ def read(data: bytes, backend: str, *, sized: bool = True) -> dict[str, object]:
     items = keys = 0
     outcome: dict[str, object] = {"kind": "result"}
     try:
-        with rdbtool.open(data if sized else Stream(data), name=NAME, backend=backend) as reader:
+        with open_rdb(data if sized else Stream(data), name=NAME, backend=backend) as reader:
             for item in reader.items():
                 items += 1
                 keys += isinstance(item, rdbtool.KeyRecord)

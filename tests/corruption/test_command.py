@@ -9,6 +9,7 @@ import pytest
 from corruption.damage import FIXTURES, SMALL
 
 import rdbtool
+from rdbtool.reader.rdb import open_rdb
 
 COMMAND = str(Path(sys.executable).with_name("rdbtool"))
 
@@ -48,7 +49,7 @@ def test_dump(tmp_path, name):
     assert done.stdout.endswith(b"\n")
     shown = [row for row in map(json.loads, done.stdout.splitlines()) if "key" in row]
     given = []
-    with rdbtool.open(tmp_path / "dump.rdb") as reader, pytest.raises(rdbtool.FormatError) as caught:
+    with open_rdb(tmp_path / "dump.rdb") as reader, pytest.raises(rdbtool.FormatError) as caught:
         given.extend(record.kind for record in reader)
     assert [row["type"] for row in shown] == given
     assert len(given) == caught.value.keys_read

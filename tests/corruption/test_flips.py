@@ -23,8 +23,8 @@ from corruption.damage import (
     with_checksum,
 )
 
-import rdbtool
 from rdbtool.core.codes import BY_CODE
+from rdbtool.reader.rdb import open_rdb
 
 #: The only small file of a version that has no checksum.
 WITHOUT_CHECKSUM = "redis-2.4-without-checksum.rdb"
@@ -46,7 +46,7 @@ class Value(NamedTuple):
 
 def values_of(data: bytes) -> list[Value]:
     found = []
-    with rdbtool.open(data) as reader:
+    with open_rdb(data) as reader:
         for number, record in enumerate(reader, 1):
             # All keys of the small files are short and stored as they are.
             start = data.index(bytes([len(record.key)]) + record.key, record.start) + 1 + len(record.key)

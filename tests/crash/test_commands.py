@@ -18,10 +18,11 @@ from command import run
 from crash.faults import Point, crash_points, find_strace, inject
 from server import run_server
 
-import rdbtool
-from rdbtool import Digest, Fingerprint
+from rdbtool._codec.sinks.digest import Digest
+from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.manifest import read_manifest
 from rdbtool.core.servers import Rules
+from rdbtool.dataset.keys import open_keys
 
 #: The real command line. Only the look at other processes is left out: how many there are would change the count of
 #: the calls, and it reads but never writes.
@@ -160,14 +161,14 @@ def read(place: Path) -> dict[str, bytes]:
 
 def fingerprint(path: Path) -> str:
     sink = Fingerprint()
-    with rdbtool.open_keys(str(path), now_ms=int(NOW)) as keys:
+    with open_keys(str(path), now_ms=int(NOW)) as keys:
         keys.feed(sink)
     return sink.hexdigest()
 
 
 def digest(path: Path) -> str:
     sink = Digest(Rules.parse("redis-7.0"), 0)
-    with rdbtool.open_keys(str(path), now_ms=int(NOW)) as keys:
+    with open_keys(str(path), now_ms=int(NOW)) as keys:
         keys.feed(sink)
     sink.close()
     return sink.hexdigest()

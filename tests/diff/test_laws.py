@@ -10,11 +10,11 @@ from diff import data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import rdbtool
-from rdbtool import Fingerprint
+from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.model import KeyRecord, ListValue, StreamValue
 from rdbtool.operations.diff import compare as module
 from rdbtool.operations.diff.compare import Difference, DiffOptions, open_diff
+from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.targets import Target
 
 EIGHT = Target.parse("redis-8.0")
@@ -29,7 +29,7 @@ def differences(first: bytes, second: bytes, **options) -> list[Difference]:
 
 def fingerprint(data: bytes) -> str:
     sink = Fingerprint()
-    with rdbtool.open(data) as reader:
+    with open_rdb(data) as reader:
         reader.feed(sink)
     return sink.hexdigest()
 
@@ -59,7 +59,7 @@ def is_known(record: KeyRecord) -> bool:
 def test_a_file_does_not_differ_from_itself(path):
     with open_diff(str(path), str(path), DiffOptions(encodings=True, functions=True, aux=True)) as comparison:
         assert [*comparison.items, *comparison.differences()] == []
-        with rdbtool.open(str(path)) as reader:
+        with open_rdb(str(path)) as reader:
             assert comparison.counts.same == sum(1 for _ in reader)
 
 

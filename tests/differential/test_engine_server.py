@@ -16,13 +16,13 @@ import server
 from differential.stream import Maker, Words, encode
 from duel import digest_of
 
-import rdbtool
 from rdbtool.core.servers import Rules
 from rdbtool.engine import CommandError, Engine
 from rdbtool.engine.replay.loader import replay_log
 from rdbtool.engine.replay.options import Options
 from rdbtool.model import KeyRecord, StreamConsumer, StreamGroup, StreamValue
 from rdbtool.reader.aof.reader import open_aof
+from rdbtool.reader.rdb import open_rdb
 
 pytestmark = pytest.mark.server
 
@@ -112,7 +112,7 @@ class Pair:
 
 def assert_saved(engine: Engine, running: server.Server) -> None:
     """Fail unless the server's own file holds what the engine does: keys, expiries, streams in full, functions."""
-    with rdbtool.open(running.save()) as reader:
+    with open_rdb(running.save()) as reader:
         saved = {(record.db, record.key): record for record in reader}
         code = sorted(library.code for library in reader.functions)
     found = {(record.db, record.key): record for record in engine.records()}

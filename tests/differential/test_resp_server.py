@@ -17,9 +17,12 @@ import server
 from codec.commands import read_commands
 from codec.driving import FIXTURES, Writer, heard, make, name_of, rdb, records_of, written
 
-from rdbtool import Digest, KeyRecord, Resp
+from rdbtool import KeyRecord
+from rdbtool._codec.encode.resp import Resp
 from rdbtool._codec.replay_record import feed_record
+from rdbtool._codec.sinks.digest import Digest
 from rdbtool.model import StreamID, StreamValue, ZSetValue
+from rdbtool.reader.rdb import open_rdb
 
 pytestmark = pytest.mark.server
 
@@ -190,9 +193,8 @@ def test_small_files(path: Path, form: str, empty: server.Server) -> None:
 
 
 def _functions(path: Path) -> list[Any]:
-    import rdbtool  # noqa: PLC0415
 
-    with rdbtool.open(path) as reader:
+    with open_rdb(path) as reader:
         list(reader)
         return reader.functions
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from convert import logs
 
-from rdbtool import Fingerprint
+from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.errors import ReplayError
 from rdbtool.core.servers import Rules
 from rdbtool.engine.replay.streaming import feed_commands

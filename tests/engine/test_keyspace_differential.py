@@ -15,8 +15,8 @@ import pytest
 import server
 from duel import Duel, digest_of
 
-import rdbtool
 from rdbtool.engine import CommandError, Engine
+from rdbtool.reader.rdb import open_rdb
 
 KEYS = ["a", "b", "c", "d", "list", "hash", "zset", "set"]
 NUMBERS = ["0", "1", "-1", "5", "10", "9223372036854775807", "-9223372036854775808", "9223372036854775808", "007", "+5",
@@ -198,7 +198,7 @@ def test_as_a_log(start_server: Callable[..., AbstractContextManager[server.Serv
                 with suppress(CommandError):
                     engine.execute(*(word.encode() for word in words))
             assert digest_of(engine, "redis-7.0") == running.digest()
-            with rdbtool.open(running.save()) as reader:
+            with open_rdb(running.save()) as reader:
                 saved = {(record.db, record.key): record for record in reader}
             found = {(record.db, record.key): record for record in engine.records()}
             assert found.keys() == saved.keys()

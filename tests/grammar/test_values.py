@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 from specimen import specimen
+from whole import whole
 
 from rdbtool.core.rdb_types import REDIS, VALKEY, VALUE_TYPES, VERSIONS
 from rdbtool.grammar import FileState, build_record, build_value, parse_record, parse_value
@@ -294,7 +295,7 @@ def _value(case: Case) -> Value:
 @pytest.mark.parametrize("case", CASES, ids=_case_id)
 def test_a_value_is_parsed(case: Case) -> None:
     parsed = parse_value(case.code, case.magic, _data(case) + b"rest", templates=TEMPLATES)
-    assert repr(parsed.value) == repr(_value(case))
+    assert whole(parsed.value) == whole(_value(case))
     assert parsed.size == len(_data(case))
 
 
@@ -310,7 +311,7 @@ def test_a_record_is_parsed_and_built(case: Case) -> None:
     parsed = parse_record(data, state)
     expected = KeyRecord(db=3, key=b"key", value=_value(case), expire_at_ms=12, freq=9)
     assert isinstance(parsed.item, KeyRecord)
-    assert repr(parsed.item.value) == repr(expected.value)
+    assert whole(parsed.item.value) == whole(expected.value)
     assert (parsed.item.db, parsed.item.key, parsed.item.expire_at_ms, parsed.item.freq) == (3, b"key", 12, 9)
     assert (parsed.item.type_code, parsed.item.encoding) == (case.code, case.encoding)
     assert (parsed.item.start, parsed.item.stop) == (0, len(data))

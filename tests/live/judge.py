@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import server
 from command import run
+from whole import whole
 
-import rdbtool
-from rdbtool import Digest, Fingerprint
 from rdbtool._codec.replay_record import feed_item, feed_record
+from rdbtool._codec.sinks.digest import Digest
+from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.location import Span
 from rdbtool.core.servers import Rules
 from rdbtool.engine.replay.loader import Loaded, replay_log
@@ -30,6 +31,7 @@ from rdbtool.model import (
     StreamValue,
 )
 from rdbtool.reader.open.dispatch import open_any
+from rdbtool.reader.rdb import open_rdb
 
 #: What Redis 8.6 saves of a stream that no idempotent producer ever touched.
 NO_PRODUCERS = StreamProducers(100, 100)
@@ -85,7 +87,7 @@ def serve(tools: server.Tools, aof: Path, *, at_start: bool) -> Served:
         loaded_ms = int(time.time() * 1000)
         # Redis up to 3.2 may crash over keys that have expired.
         digest = running.digest() if at_start or tools.version >= (5, 0) else None
-        with rdbtool.open(running.save()) as reader:
+        with open_rdb(running.save()) as reader:
             records = list(reader)
             return Served(began_ms, loaded_ms, digest, dataset(records, [library.code for library in reader.functions]))
 
@@ -155,7 +157,7 @@ def _shown(record: KeyRecord) -> str:
     if isinstance(value, StreamValue):
         text = (
             f"{len(value.entries)} entries last {value.last_id} first {value.first_id} "
-            f"deleted {value.max_deleted_id} added {value.entries_added} {value.producers!r} groups "
+            f"deleted {value.max_deleted_id} added {value.entries_added} {whole(value.producers)} groups "
             + ", ".join(
                 f"{group.name!r} {group.last_id} {group.entries_read} {[each.name for each in group.consumers]} "
                 f"{[(str(p.id), p.consumer, p.delivered_at_ms, p.delivery_count) for p in group.pending]}"

@@ -13,9 +13,17 @@ from command import run
 
 import rdbtool
 from rdbtool import Engine
+from rdbtool._codec.encode.jsonl import Jsonl
+from rdbtool._codec.filters.selection import Selection
 from rdbtool.core.errors import FormatError, LossError
 from rdbtool.core.products import KEYDB
+from rdbtool.dataset.keys import open_keys
 from rdbtool.engine.command_errors import CommandError, UnknownCommandError, UnknownEffectError
+from rdbtool.model import Aux
+from rdbtool.operations.convert.convert import ConvertOptions, convert
+from rdbtool.reader.jsonl.reader import open_jsonl
+from rdbtool.reader.rdb import open_rdb
+from rdbtool.writer.targets import Target
 
 CASES = Path(__file__).parents[2] / "fixtures/cases/keydb"
 RDB, AOF = CASES / "subexpire.rdb", CASES / "appendonly.aof"
@@ -47,7 +55,7 @@ def rdb(*parts: bytes, version: int = 9) -> bytes:
 
 @pytest.mark.parametrize("backend", ["codec", "grammar"])
 def test_expiries_belong_to_the_key_before_them(backend):
-    with rdbtool.open(str(RDB), backend=backend) as reader:
+    with open_rdb(str(RDB), backend=backend) as reader:
         plain, online, sess = reader
         assert reader.product is KEYDB
         assert [aux.key for aux in reader.aux] == [
@@ -76,11 +84,11 @@ def test_a_pair_that_is_none_belongs_to_no_key(backend):
         ((make.key(0, b"s", make.string(b"v")), expires(b"a", b"1")), 9),
         ((members, expires(b"a", b"1")), 10),
     ]:
-        with rdbtool.open(rdb(*parts, version=version), backend=backend) as reader:
+        with open_rdb(rdb(*parts, version=version), backend=backend) as reader:
             found = list(reader.items())
         (record,) = (item for item in found if isinstance(item, rdbtool.KeyRecord))
         assert record.member_expiries is None
-        assert next(item.key for item in found if isinstance(item, rdbtool.Aux)) == KEY_AUX
+        assert next(item.key for item in found if isinstance(item, Aux)) == KEY_AUX
 
 
 @pytest.mark.parametrize("backend", ["codec", "grammar"])
@@ -90,7 +98,7 @@ def test_a_record_that_ends_inside_of_an_expiry_is_damaged(backend):
     begin = whole.index(members) + len(members)
     stop = len(whole) - 9
     for cut in range(begin + 2, stop):
-        with rdbtool.open(whole[:cut], backend=backend) as reader, pytest.raises(FormatError) as caught:
+        with open_rdb(whole[:cut], backend=backend) as reader, pytest.raises(FormatError) as caught:
             list(reader)
         assert caught.value.code == "RDB101", cut
         assert reader.totals.keys == 0
@@ -107,7 +115,7 @@ def test_expiries_are_read_wherever_the_window_ends(tmp_path):
             pad = make.key(0, b"pad", b"\x80" + (window - 20 - offset).to_bytes(4, "big") + bytes(window - 20 - offset))
             source.write_bytes(rdb(pad, first, pair, rest))
             for target in (str(source), io.BytesIO(source.read_bytes())):
-                with rdbtool.open(target) as reader:
+                with open_rdb(target) as reader:
                     found = [record.member_expiries for record in reader][1]
                     assert reader.fallbacks == 0
                 assert found == ((b"b", 1999),), offset
@@ -118,24 +126,24 @@ def test_expiries_of_large_values_come_with_them(tmp_path):
     big = b"x" * (5 << 20)
     fields = make.counted(make.string(b"f") + make.string(big), make.string(b"g") + make.string(b"w"))
     data = rdb(make.key(4, b"h", fields), expires(b"g", b"1999"), make.key(0, b"after", make.string(b"v")))
-    with rdbtool.open(data) as reader:
+    with open_rdb(data) as reader:
         first, second = reader
     assert [row[2] for row in first.value.fields] == [None, 1999]
     assert second.key == b"after"
     pieces: list[bytes] = []
-    with rdbtool.open(data) as reader:
-        sink = rdbtool.Jsonl(pieces.append)
+    with open_rdb(data) as reader:
+        sink = Jsonl(pieces.append)
         reader.feed(sink)
         sink.close()
     lines = [json.loads(line) for line in b"".join(pieces).splitlines()]
     assert lines[1]["value"][1] == ["g", "w", 1999]
-    with rdbtool.open(data) as reader:
-        assert [record.key for record in reader.records(selection=rdbtool.Selection(kinds={"string"}))] == [b"after"]
+    with open_rdb(data) as reader:
+        assert [record.key for record in reader.records(selection=Selection(kinds={"string"}))] == [b"after"]
 
 
 def test_jsonl_keeps_expiries_of_members(tmp_path):
     destination = str(tmp_path / "x.jsonl")
-    rdbtool.convert(str(RDB), destination)
+    convert(str(RDB), destination)
     ran = run("diff", str(RDB), destination)
     assert (ran.code, ran.err) == (0, "")
     rows = [json.loads(line) for line in Path(destination).read_text().splitlines()]
@@ -156,30 +164,30 @@ def test_jsonl_keeps_expiries_of_members(tmp_path):
 )
 def test_jsonl_refuses_expiries_of_no_members(row):
     data = b'{"rdb":{"magic":"REDIS","version":9}}\n' + json.dumps({"key": "k", **row}).encode() + b"\n"
-    with rdbtool.open_jsonl(data) as reader, pytest.raises(FormatError):
+    with open_jsonl(data) as reader, pytest.raises(FormatError):
         list(reader)
 
 
 def test_field_expiries_go_where_the_target_has_them(tmp_path):
     for target, suffix in [("redis-7.4", "rdb"), ("redis-8.0", "aof"), ("valkey-9", "rdb"), ("valkey-9", "aof")]:
-        options = rdbtool.ConvertOptions(target=rdbtool.Target.parse(target))
+        options = ConvertOptions(target=Target.parse(target))
         destination = str(tmp_path / f"{target}.{suffix}")
         with pytest.raises(LossError) as caught:
-            rdbtool.convert(str(RDB), destination, options)
+            convert(str(RDB), destination, options)
         assert (caught.value.loss.key, caught.value.loss.times) == (b"online", 2)
         assert caught.value.loss.what == "expiries of set members"
         assert not Path(destination).exists()
-        done = rdbtool.convert(str(RDB), destination, options._replace(allow_loss=True))
+        done = convert(str(RDB), destination, options._replace(allow_loss=True))
         assert [loss.what for loss in done.losses if loss.severity == "loss"] == ["expiries of set members"]
-        with rdbtool.open_keys(destination) as keys:
+        with open_keys(destination) as keys:
             records = {record.key: record for record in keys}
         assert {row[0]: row[2] for row in records[b"sess"].value.fields} == {b"u1": None, b"u2": U2}
         assert records[b"online"].member_expiries is None
 
 
 def test_older_targets_lose_both_by_name(tmp_path):
-    options = rdbtool.ConvertOptions(target=rdbtool.Target.parse("redis-7.2"), allow_loss=True)
-    done = rdbtool.convert(str(RDB), str(tmp_path / "x.rdb"), options)
+    options = ConvertOptions(target=Target.parse("redis-7.2"), allow_loss=True)
+    done = convert(str(RDB), str(tmp_path / "x.rdb"), options)
     lost = {(loss.key, loss.what, loss.times) for loss in done.losses if loss.severity == "loss"}
     assert lost == {(b"online", "expiries of set members", 2), (b"sess", "field expiries", 1)}
 
@@ -187,13 +195,13 @@ def test_older_targets_lose_both_by_name(tmp_path):
 def test_expiries_of_members_that_are_gone_are_no_loss(tmp_path):
     source = tmp_path / "x.rdb"
     source.write_bytes(rdb(make.key(2, b"s", make.counted(make.string(b"a"))), expires(b"gone", b"1999")))
-    done = rdbtool.convert(str(source), str(tmp_path / "y.rdb"))
+    done = convert(str(source), str(tmp_path / "y.rdb"))
     assert done.losses == []
 
 
 def test_time_stamps_of_a_file_that_is_not_keydbs_are_a_note(tmp_path):
-    options = rdbtool.ConvertOptions(target=rdbtool.Target.parse("redis-7.4"), allow_loss=True)
-    done = rdbtool.convert(str(RDB), str(tmp_path / "x.rdb"), options)
+    options = ConvertOptions(target=Target.parse("redis-7.4"), allow_loss=True)
+    done = convert(str(RDB), str(tmp_path / "x.rdb"), options)
     assert [(loss.what, loss.times) for loss in done.losses if loss.severity == "note"] == [("aux fields", 3)]
 
 
@@ -201,7 +209,7 @@ def test_an_expiry_without_its_key_is_a_loss_and_a_warning(tmp_path):
     source = tmp_path / "x.rdb"
     source.write_bytes(rdb(make.key(0, b"k", make.string(b"v")), expires(b"a", b"1999")))
     with pytest.raises(LossError, match="follows no key"):
-        rdbtool.convert(str(source), str(tmp_path / "y.rdb"))
+        convert(str(source), str(tmp_path / "y.rdb"))
     ran = run("validate", "--json", str(source))
     findings = json.loads(ran.out)["sources"][0]["findings"]
     assert ("RDB365", "warning") in {(row["code"], row["severity"]) for row in findings}
@@ -225,7 +233,7 @@ def test_commands_for_keydb_set_them_again():
     assert ran.code == 0
     words = ran.out.decode().replace("\r\n", " ")
     assert f"PEXPIREMEMBERAT $6 online $3 ann $13 {ANN}" in words
-    with rdbtool.open_keys(ran.out) as keys:
+    with open_keys(ran.out) as keys:
         (online,) = (record for record in keys if record.key == b"online")
     assert dict(online.member_expiries) == {b"ann": ANN, b"bob": BOB}
 
@@ -306,10 +314,10 @@ def test_fields_become_expiries_of_hashes(tmp_path):
         + resp(b"SADD", b"s", b"m")
         + resp(b"EXPIREMEMBERAT", b"s", b"m", b"1999999999")
     )
-    options = rdbtool.ConvertOptions(allow_loss=True)
-    done = rdbtool.convert(str(source), str(tmp_path / "x.rdb"), options)
+    options = ConvertOptions(allow_loss=True)
+    done = convert(str(source), str(tmp_path / "x.rdb"), options)
     assert [(loss.key, loss.what) for loss in done.losses] == [(b"s", "expiries of set members")]
-    with rdbtool.open(str(tmp_path / "x.rdb")) as reader:
+    with open_rdb(str(tmp_path / "x.rdb")) as reader:
         fields = next(record for record in reader if record.key == b"h").value.fields
     assert sorted(fields) == [(b"f", b"new", 1999999999000), (b"g", b"w", None)]
 
@@ -324,7 +332,7 @@ def test_a_preamble_of_keydb_keeps_its_expiries(tmp_path):
         + resp(b"SADD", b"online", b"ann")
         + resp(b"PERSIST", b"online", b"bob")
     )
-    with rdbtool.open_keys(str(source)) as keys:
+    with open_keys(str(source)) as keys:
         records = {record.key: record for record in keys}
     assert records[b"online"].member_expiries == ((b"ann", ANN),)
     assert {row[0]: row[1:] for row in records[b"sess"].value.fields}[b"u2"] == (b"new", U2)

@@ -13,6 +13,8 @@ import rdbtool
 from rdbtool.core.errors import FormatError, UnsupportedError
 from rdbtool.core.products import REDIS_ENTERPRISE
 from rdbtool.model import ProductOpcode
+from rdbtool.operations.convert.convert import convert
+from rdbtool.reader.rdb import open_rdb
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 SLOTS = FIXTURES / "cases/redis-enterprise/slots.rdb"
@@ -26,7 +28,7 @@ READERS = ("dump", "digest", "info", "inspect", "validate")
 
 @pytest.mark.parametrize("backend", ["codec", "grammar"])
 def test_every_key_behind_its_opcodes_is_read(backend):
-    with rdbtool.open(str(SLOTS), backend=backend) as reader:
+    with open_rdb(str(SLOTS), backend=backend) as reader:
         items = list(reader.items())
         assert reader.product is REDIS_ENTERPRISE
     marks = [item for item in items if isinstance(item, ProductOpcode)]
@@ -61,7 +63,7 @@ def test_servers_that_are_named_refuse_it():
 @pytest.mark.parametrize("destination", ["x.rdb", "x.aof", "x.jsonl", "x/"])
 def test_outputs_hold_no_opcodes(tmp_path, destination):
     target = f"{tmp_path}/{destination}"
-    done = rdbtool.convert(str(SLOTS), target)
+    done = convert(str(SLOTS), target)
     assert done.keys == 120
     notes = [] if destination == "x.jsonl" else [("slot and memory marks of Redis Enterprise", "note", 40)]
     assert [(loss.what, loss.severity, loss.times) for loss in done.losses] == notes
@@ -78,7 +80,7 @@ def test_a_damaged_one_is_salvaged(tmp_path):
     source.write_bytes(data)
     ran = run("repair", str(source), "-o", str(done))
     assert ran.code == 0
-    with rdbtool.open(str(done)) as reader:
+    with open_rdb(str(done)) as reader:
         assert len({record.key for record in reader}) == 119
 
 
@@ -88,7 +90,7 @@ def test_letters_behind_damage_are_no_opcodes_of_the_product(tmp_path):
     source.write_bytes(SLOTS.read_bytes().replace(b"\x08key:20:1\x07", b"\x08key:20:1\x00"))
     assert run("validate", str(source)).code == 1
     assert run("repair", str(source), "-o", str(done)).code == 0
-    with rdbtool.open(str(done)) as reader:
+    with open_rdb(str(done)) as reader:
         records = {record.key: record for record in reader}
     # What follows the damage may have had an expiry.
     assert len(records) == 118
@@ -100,11 +102,11 @@ def test_such_bytes_are_damage_in_other_files(backend):
     """In front of the first key they tell whose the file is; behind one they do not."""
     key = make.key(0, b"k", make.string(b"v"))
     sound = make.rdb(b"REDIS0011", make.select(0), b"\x79\x05", key, b"\x6b\x01", key)
-    with rdbtool.open(sound, backend=backend) as reader:
+    with open_rdb(sound, backend=backend) as reader:
         assert len(list(reader)) == 2
     for mark in (b"\x79\x05", b"\x6b\x01"):
         damaged = make.rdb(b"REDIS0011", make.select(0), key, mark, key)
-        with rdbtool.open(damaged, backend=backend) as reader, pytest.raises(FormatError) as caught:
+        with open_rdb(damaged, backend=backend) as reader, pytest.raises(FormatError) as caught:
             list(reader)
         assert caught.value.code == "RDB105"
 
@@ -127,7 +129,7 @@ def test_other_opcodes_of_the_product_are_not_known(tmp_path):
 
 @pytest.mark.parametrize("backend", ["codec", "grammar"])
 def test_a_shard_is_not_read(backend):
-    with rdbtool.open(str(SHARD), backend=backend) as reader, pytest.raises(UnsupportedError, match="Dragonfly"):
+    with open_rdb(str(SHARD), backend=backend) as reader, pytest.raises(UnsupportedError, match="Dragonfly"):
         list(reader)
 
 

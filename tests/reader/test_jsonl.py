@@ -16,11 +16,14 @@ from codec.driving import FILES, Trickle, heard, name_of, written
 from codec.jsonl_reader import read_lines, read_record
 from hypothesis import given
 from hypothesis import strategies as st
+from whole import whole
 from writer import made
 
 import rdbtool
-from rdbtool import Fingerprint, Jsonl, Selection
+from rdbtool._codec.encode.jsonl import Jsonl
+from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
+from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.errors import FormatError, InputError, LimitError, UnsupportedError
 from rdbtool.core.location import Span
 from rdbtool.model import (
@@ -51,6 +54,8 @@ from rdbtool.model import (
     ZSetValue,
 )
 from rdbtool.reader.jsonl.reader import JsonlReader, open_jsonl
+from rdbtool.reader.open.dispatch import open_any
+from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.rdb import write_rdb
 from rdbtool.writer.targets import Target
 
@@ -62,7 +67,7 @@ def said(item: Item | KeyRecord) -> tuple[Any, ...]:
     """Return everything that an item says, but not where it stands. The repr of a value shows order, NaN and -0."""
     if isinstance(item, KeyRecord):
         head = (item.db, item.key, item.expire_at_ms, item.idle_s, item.freq, item.meta, item.encoding)
-        return (*head, item.kind, repr(item.value))
+        return (*head, item.kind, whole(item.value))
     return (type(item), *(value for value in item if not isinstance(value, Span)))
 
 
@@ -89,7 +94,7 @@ def read_all(data: Any) -> list[Item | KeyRecord]:
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_the_lines_of_a_file_say_what_the_file_says(path: Path) -> None:
     data = written(path, Jsonl)
-    with rdbtool.open(path) as wanted, open_jsonl(data) as found:
+    with open_rdb(path) as wanted, open_jsonl(data) as found:
         items = [item for item in wanted.items() if not isinstance(item, BOOKKEEPING)]
         lines = list(found.items())
         assert list(map(said, lines)) == list(map(said, items))
@@ -108,7 +113,7 @@ def test_the_lines_of_a_file_say_what_the_file_says(path: Path) -> None:
 def test_sinks_hear_what_the_file_says(path: Path) -> None:
     lines = written(path, Jsonl)
     fingerprints = []
-    for reader in (rdbtool.open(path), open_jsonl(lines)):
+    for reader in (open_rdb(path), open_jsonl(lines)):
         with reader:
             sink = Fingerprint()
             reader.feed(sink)
@@ -398,7 +403,7 @@ def test_a_file_that_grows_is_no_damage(tmp_path: Path) -> None:
 
 
 def test_a_reader_over_a_window_that_was_looked_into() -> None:
-    with rdbtool.open_any(plain(2), jsonl=True) as reader:
+    with open_any(plain(2), jsonl=True) as reader:
         assert isinstance(reader, JsonlReader)
         assert [record.key for record in reader] == [b"k0", b"k1"]
 

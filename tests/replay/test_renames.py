@@ -9,6 +9,7 @@ import pytest
 from command import run
 
 import rdbtool
+from rdbtool.dataset.keys import open_keys
 from rdbtool.engine.replay.renames import Renames
 
 AOF = Path(__file__).parents[2] / "fixtures/cases/renamed/renamed-command.aof"
@@ -112,7 +113,7 @@ def test_a_name_is_one_command():
 def test_in_python():
     report = rdbtool.replay(str(AOF), rename_commands={"SetHidden": "set"})
     assert [record.key for record in report.engine.records()] == [b"a", b"b", b"c"]
-    with rdbtool.open_keys(str(AOF), rename_commands={"SETHIDDEN": "SET"}) as keys:
+    with open_keys(str(AOF), rename_commands={"SETHIDDEN": "SET"}) as keys:
         assert len(list(keys)) == 3
     with pytest.raises(ValueError, match="NOSUCH"):
         rdbtool.replay(str(AOF), rename_commands={"SETHIDDEN": "NOSUCH"})

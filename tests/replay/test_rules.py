@@ -10,6 +10,7 @@ import pytest
 from aof.logs import command
 from command import run
 
+from rdbtool import replay
 from rdbtool.core.errors import ReplayError
 from rdbtool.core.servers import Rules
 from rdbtool.dataset.keys import open_keys
@@ -20,7 +21,6 @@ from rdbtool.engine.replay.options import Options
 from rdbtool.io.crc64 import crc64
 from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite
 from rdbtool.operations.info.digest import compute_digest
-from rdbtool.operations.replay.report import replay
 from rdbtool.operations.validate.policies import Policies, apply_policies
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import Checks

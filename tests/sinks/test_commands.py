@@ -6,7 +6,7 @@ import pytest
 from codec.commands import read_commands
 from command import FIXTURES
 
-import rdbtool
+from rdbtool.dataset.keys import open_keys
 from rdbtool.report.commands import write_commands
 from rdbtool.report.formats import Format
 from rdbtool.writer.targets import Target
@@ -16,7 +16,7 @@ LARGEST = 200
 
 def written(path, form):
     pieces = []
-    with rdbtool.open_keys(str(path)) as keys:
+    with open_keys(str(path)) as keys:
         dumped = write_commands(keys, pieces.append, form, largest=LARGEST)
     return b"".join(map(bytes, pieces)), dumped
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import rdbtool
 from rdbtool.core.rdb_types import BACKENDS
 from rdbtool.operations.convert.convert import ConvertOptions, convert
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import Checks, Verdict
+from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.targets import Target
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -31,14 +31,14 @@ def alarms(verdict: Verdict) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_fixtures_are_clean(path: Path, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RDBTOOL_BACKEND", backend)
+    monkeypatch.setattr("rdbtool.reader.backend.default", backend)
     verdict = validate(path, Checks(now_ms=NOW_MS))
     expected = [("RDB361", "warning")] if path.stem in WITHOUT_CHECKSUM else []
     if path.stem in REFUSED_BY_RELEASES:
         expected = [("RDB343", "error")] * 2
     assert alarms(verdict) == expected
     assert verdict.answer == ("invalid" if path.stem in REFUSED_BY_RELEASES else "valid")
-    with rdbtool.open(path) as reader:
+    with open_rdb(path) as reader:
         assert verdict.keys == sum(1 for _ in reader)
     assert verdict.bytes == path.stat().st_size
 

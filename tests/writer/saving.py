@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from codec.test_feed import stored_value
 
-import rdbtool
-from rdbtool import Fingerprint, KeyRecord
+from rdbtool import KeyRecord
+from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.grammar import build_value, parse_value
 from rdbtool.model import HashTemplate, Item
+from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.rdb import Written, write_rdb
 from rdbtool.writer.targets import Target
 
@@ -27,7 +28,7 @@ def saved(
 ) -> tuple[bytes, Written]:
     """Return a file rewritten, for its own magic and version by default, and the report."""
     pieces: list[bytes] = []
-    with rdbtool.open(source, backend=backend) as reader:
+    with open_rdb(source, backend=backend) as reader:
         target = target or Target(*reader.header)
         written = write_rdb(reader, pieces.append, target, **options)
     data = b"".join(pieces)
@@ -46,7 +47,7 @@ def read_back(data: bytes) -> list[KeyRecord]:
     """Return the records of a file, which codec and grammar read alike and without one another's help."""
     both = []
     for backend in ("codec", "grammar"):
-        with rdbtool.open(data, backend=backend) as reader:
+        with open_rdb(data, backend=backend) as reader:
             both.append(list(reader))
             assert backend == "grammar" or reader.fallbacks == 0
             assert reader.end is not None
@@ -57,7 +58,7 @@ def read_back(data: bytes) -> list[KeyRecord]:
 
 def fingerprint(source: Any) -> str:
     sink = Fingerprint()
-    with rdbtool.open(source) as reader:
+    with open_rdb(source) as reader:
         reader.feed(sink)
     return sink.hexdigest()
 
@@ -71,14 +72,14 @@ class Stored(NamedTuple):
 
 def stored_values(data: bytes) -> dict[tuple[int, bytes], Stored]:
     """Return all values of a file by db and key."""
-    with rdbtool.open(data) as reader:
+    with open_rdb(data) as reader:
         return {(record.db, record.key): Stored(record, stored_value(data, record)) for record in reader}
 
 
 def rebuilt_values(data: bytes) -> Iterator[tuple[KeyRecord, bytes, bytes]]:
     """Yield every record with its value as stored, and as the grammar builds what it parsed."""
     templates: dict[int, tuple[bytes, ...]] = {}
-    with rdbtool.open(data) as reader:
+    with open_rdb(data) as reader:
         magic = reader.header.magic
         for item in reader.items():
             if isinstance(item, HashTemplate):

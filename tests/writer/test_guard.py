@@ -399,7 +399,7 @@ def test_without_leases_somebody_has_to_say_that_no_server_runs(manifest, monkey
     with pytest.raises(InputError) as caught, guard_of(manifest):
         pytest.fail("entered")
     assert not isinstance(caught.value, HeldError)
-    assert str(caught.value).endswith("no leases (this system has none); stop the server and say --server-stopped")
+    assert str(caught.value).endswith("no leases (this system has none); stop the server and say server_stopped=True")
     with guard_of(manifest, server_stopped=True) as guard:
         assert guard.no_leases == "this system has none"
         guard.check()

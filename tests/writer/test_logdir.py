@@ -134,7 +134,7 @@ def test_a_file_in_the_place_of_the_directory(tmp_path):
 
 def test_a_log_that_is_there_is_refused_or_replaced(log):
     before = contents(log)
-    with pytest.raises(InputError, match=r"it holds a log \(use --force"):
+    with pytest.raises(InputError, match=r"it holds a log \(use force=True"):
         create_log(log, NEW)
     assert contents(log) == before
     assert create_log(log, NEW, force=True) == load(log / MANIFEST)

@@ -13,13 +13,14 @@ from codec.driving import BY_SERVER, FILES, FIXTURES, Trickle, heard, name_of, r
 from server import Server, Tools
 from writer.saving import TARGETS, fingerprint, name_of_target, read_back, rebuilt_values, saved, stored_values
 
-import rdbtool
-from rdbtool import Digest, Null
 from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.filters.target import Fit
 from rdbtool._codec.replay_record import feed_item, feed_record
+from rdbtool._codec.sink import Null
+from rdbtool._codec.sinks.digest import Digest
 from rdbtool.core.errors import LossError
 from rdbtool.model import Aux, FunctionLibrary, Header, KeyRecord, ModuleAux, ResizeDb, SlotImport
+from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.targets import Target
 
 #: The one file that its own version cannot hold: servers write such libraries no more, and refuse them.
@@ -35,7 +36,7 @@ HISTORY = {b"s:mixed", b"list:plain"}
 
 def items_of(source: Any) -> list[tuple[Any, ...]]:
     """Return what stands between the records and is data, without its place in the file."""
-    with rdbtool.open(source) as reader:
+    with open_rdb(source) as reader:
         return [
             tuple(item[:-1])
             for item in reader.items()
@@ -64,11 +65,11 @@ def test_order_of_members_is_kept(path: Path) -> None:
 
 @pytest.mark.parametrize("path", WHOLE, ids=name_of)
 def test_checksum(path: Path) -> None:
-    with rdbtool.open(saved(path)[0]) as reader:
+    with open_rdb(saved(path)[0]) as reader:
         reader.feed(Null())
         assert reader.end is not None
         assert bool(reader.end.checksum) == (reader.header.version >= 5)
-    with rdbtool.open(saved(path, checksum=False)[0]) as reader:
+    with open_rdb(saved(path, checksum=False)[0]) as reader:
         reader.feed(Null())
         assert reader.end is not None
         assert reader.end.checksum == (0 if reader.header.version >= 5 else None)
@@ -122,7 +123,7 @@ def test_same_bytes_whoever_reads(path: Path) -> None:
         assert saved(Trickle(data, lambda size=size: size), allow_loss=True)[0] == whole  # type: ignore[misc]
     assert saved(path, backend="grammar", allow_loss=True)[0] == whole
     pieces: list[bytes] = []
-    with rdbtool.open(path) as reader:
+    with open_rdb(path) as reader:
         magic, version = reader.header
         sink = Fit(Rdb(pieces.append, magic=magic, version=version), magic=magic, version=version, allow_loss=True)
         for item in reader.items():

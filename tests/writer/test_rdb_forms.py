@@ -12,7 +12,6 @@ from codec.driving import make
 from specimen import specimen
 from writer.saving import read_back, saved_records, stored_values
 
-import rdbtool
 from rdbtool.core.errors import LossError, describe_loss, sum_up
 from rdbtool.core.location import Span
 from rdbtool.core.rdb_types import value_types
@@ -36,6 +35,7 @@ from rdbtool.model import (
     StringValue,
     ZSetValue,
 )
+from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.targets import Target
 
 NOWHERE = Span(0, 0)
@@ -319,7 +319,7 @@ def resized(target: Target, **options: Any) -> list[tuple[Any, ...]]:
     one, other = record(StringValue(b"v")), record(StringValue(b"v"), db=7)
     items = [*SIZES[:2], one, *SIZES[2:], other, SelectDb(0, NOWHERE), record(StringValue(b"w"), key=b"l")]
     data, _ = saved_records(items, target, **options)
-    with rdbtool.open(data) as reader:
+    with open_rdb(data) as reader:
         return [tuple(item)[:-1] for item in reader.items() if isinstance(item, (SelectDb, ResizeDb))]
 
 
@@ -338,7 +338,7 @@ def test_sizes_of_slots() -> None:
     for target, options in ((VALKEY, {}), (redis(11), {}), (redis(12), {"sizes": {}})):
         data, written = saved_records(items, target, **options)  # type: ignore[arg-type]
         assert [(loss.severity, loss.times) for loss in written.losses] == [("note", 1)]
-        with rdbtool.open(data) as reader:
+        with open_rdb(data) as reader:
             assert not any(isinstance(item, SlotInfo) for item in reader.items())
 
 

@@ -12,13 +12,14 @@ from codec.test_windows import LARGE, trickled
 from specimen import specimen
 from writer.saving import fingerprint, read_back, saved
 
-import rdbtool
-from rdbtool import RdbToolError, Selection
+from rdbtool import RdbToolError
 from rdbtool._codec.encode.rdb import Rdb
+from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.filters.target import Fit
 from rdbtool._codec.replay_record import feed_record
 from rdbtool.core.errors import InputError, LossError
 from rdbtool.model import KeyRecord, StringValue
+from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.rdb import write_rdb
 from rdbtool.writer.targets import Target
 
@@ -39,7 +40,7 @@ def test_large_records(compress: bool) -> None:
 def until_damage(data: bytes) -> bytes:
     """Return what is written of a damaged file, with an end put behind it."""
     pieces: list[bytes] = []
-    with rdbtool.open(data) as reader:
+    with open_rdb(data) as reader:
         sink = Rdb(pieces.append, version=reader.header.version, checksum=False)
         with pytest.raises(RdbToolError):
             reader.feed(sink)
@@ -86,7 +87,7 @@ def test_failing_output() -> None:
     def write(data: bytes) -> None:
         raise InputError("the disk is full")
 
-    with rdbtool.open(LARGE) as reader, pytest.raises(InputError, match="full"):
+    with open_rdb(LARGE) as reader, pytest.raises(InputError, match="full"):
         write_rdb(reader, write, Target("REDIS", 11))
 
 
@@ -97,7 +98,7 @@ def test_a_selection() -> None:
     data, written = saved(path, selection=Selection(kinds=["hash"]))
     assert read_back(data) == wanted
     assert written.keys == len(wanted)
-    with rdbtool.open(data) as reader:
+    with open_rdb(data) as reader:
         assert not any(type(item).__name__ == "ResizeDb" for item in reader.items())
     with pytest.raises(TypeError):
         write_rdb(wanted, lambda data: None, Target("REDIS", 11), selection=Selection(kinds=["hash"]))
@@ -110,7 +111,7 @@ from rdbtool._codec.encode.rdb import Rdb
 path, version, compress = sys.argv[1:]
 sizes = []
 sink = Rdb(lambda data: sizes.append(len(data)), version=int(version), compress=compress == "lzf")
-with rdbtool.open(path) as reader:
+with open_rdb(path) as reader:
     reader.feed(sink)
 sink.close()
 if os.path.exists("/proc/self/status"):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from codec.driving import BY_SERVER
 
-import rdbtool
-from rdbtool import Null
+from rdbtool._codec.sink import Null
 from rdbtool.core.errors import Loss
 from rdbtool.core.location import Span
 from rdbtool.core.servers import Rules
 from rdbtool.model import Aux, Header
+from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.targets import Target, default_target
 
 
@@ -49,7 +49,7 @@ def test_what_is_no_target(text: str) -> None:
 
 @pytest.mark.parametrize("path", BY_SERVER, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_file_stays_what_it_is(path: object) -> None:
-    with rdbtool.open(path) as reader:  # type: ignore[arg-type]
+    with open_rdb(path) as reader:  # type: ignore[arg-type]
         reader.feed(Null())
         target = default_target(reader.header, reader.aux)
         assert (target.magic, target.version) == reader.header

@@ -15,7 +15,15 @@ from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
 from rdbtool._codec.sink import Sink
 from rdbtool._codec.sinks.check import Check, Flagged
 from rdbtool.core.commands import FIRST_WORDS
-from rdbtool.core.errors import FormatError, InputError, PlaceError, ReplayError, UncertainError, UnsupportedError
+from rdbtool.core.errors import (
+    FormatError,
+    InputError,
+    PlaceError,
+    Remedy,
+    ReplayError,
+    UncertainError,
+    UnsupportedError,
+)
 from rdbtool.core.findings import Finding
 from rdbtool.core.products import BY_NAME
 from rdbtool.core.progress import Progress
@@ -36,6 +44,11 @@ from rdbtool.reader.aof.tail import Tail
 from rdbtool.reader.open.parts import Part, find_part
 from rdbtool.reader.rdb import RdbReader, Totals, TotalsCounter
 from rdbtool.writer.exclusive.holders import HeldError
+
+_NAME_THE_SERVER: Final = Remedy(
+    "\n  next: name the server that wrote the AOF with --rules",
+    "\n  next: name the server that wrote the AOF, as in rules='redis-7.2'",
+)
 
 #: Findings that stop nothing, but change what a reader of the dataset should think of it.
 _REMARKS: Final = {
@@ -122,8 +135,7 @@ class Loaded(NamedTuple):
             return None
         # An error reply, or a difference of servers, is doubt where the rules were only inferred.
         is_guess = any(finding.code in {"CMD203", "CMD211"} for finding in findings)
-        step = "name the server that wrote the AOF with --rules" if is_guess else ""
-        return UncertainError(findings, count, next_step=step)
+        return UncertainError(findings, count, remedy=_NAME_THE_SERVER if is_guess else None)
 
 
 def replay_log(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from rdbtool.core.errors import InputError
+from rdbtool.core.errors import USE_FORCE, InputError, Remedy
 from rdbtool.core.manifest import read_manifest
 from rdbtool.reader.open.detect import LOG_DIRECTORY, SINGLE_LOG
 from rdbtool.writer.aofdir.directory import NewBase, create_log, find_manifest, replace_file, replace_log
@@ -18,6 +18,8 @@ from rdbtool.writer.exclusive.guard import Guard
 
 if TYPE_CHECKING:
     from rdbtool.operations.convert.transfer import Transfer
+
+_IN_PLACE: Final = Remedy(" (aof-rewrite --in-place can)", " (rdbtool.rewrite can, with in_place=True)")
 
 
 def write_directory(
@@ -35,9 +37,9 @@ def write_directory(
         create_log(directory, base, force=force, needs=needs)
         return True
     if not force:
-        raise InputError(f"cannot write to {destination}: it holds a log (use --force to replace it)")
+        raise InputError(f"cannot write to {destination}: it holds a log", remedy=USE_FORCE)
     if _is_within(source, directory):
-        raise InputError(f"cannot write to {destination}: it is the source (aof-rewrite --in-place can)")
+        raise InputError(f"cannot write to {destination}: it is the source", remedy=_IN_PLACE)
     with Guard(directory, None, there, server_stopped=server_stopped) as guard:
         manifest = read_manifest(guard.read_commit(), there)
         transfer.watch(guard.check)
@@ -51,9 +53,9 @@ def write_log(
     """Replace a file that may be a server's log; return whether it was read back."""
     path = Path(destination)
     if not force:
-        raise InputError(f"cannot write to {destination}: it exists (use --force to replace it)")
+        raise InputError(f"cannot write to {destination}: it exists", remedy=USE_FORCE)
     if source != "-" and Path(source).exists() and path.samefile(source):
-        raise InputError(f"cannot write to {destination}: it is the source (aof-rewrite --in-place can)")
+        raise InputError(f"cannot write to {destination}: it is the source", remedy=_IN_PLACE)
     with Guard(path.parent, [path], path, server_stopped=server_stopped) as guard:
         transfer.watch(guard.check)
         replace_file(

@@ -11,9 +11,9 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, NamedTuple, get_args
 
-from rdbtool.core.errors import FormatError, InputError, Loss, UnsupportedError
+from rdbtool.core.errors import FormatError, InputError, Loss, Remedy, UnsupportedError, json_name
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS
 from rdbtool.core.servers import FIRST_WITH_PARTS, Rules
@@ -31,6 +31,7 @@ from rdbtool.dataset.origin import (
 )
 from rdbtool.operations.convert.omissions import Door, Leaving, Left, Through
 from rdbtool.operations.convert.transfer import Encoding, Transfer
+from rdbtool.operations.json_shapes import written_json
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.writer.atomic.output import open_output
 from rdbtool.writer.rdb import raise_target
@@ -58,6 +59,10 @@ _FIRST_WITH_PREAMBLE: Final = 8
 _OLDEST_WORDS: Final = Rules("redis", 2, 6)
 
 _ROLES: Final[dict[Form, Role]] = {"aof": "log", "aof-dir": "base"}
+
+
+_ONE_FILE: Final = Remedy(": use --to aof", ": use form='aof'")
+_COMMANDS: Final = Remedy(": use --no-preamble", ": use preamble=False")
 
 
 class ConvertOptions(NamedTuple):
@@ -112,9 +117,25 @@ class Converted(NamedTuple):
     left: Left
     extent: Extent | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``convert --json`` prints."""
+        return {
+            "schema": 1,
+            "source": json_name(self.source),
+            "destination": json_name(self.destination),
+            "form": self.form,
+            **written_json(self),
+            "verified": self.is_verified,
+            "dropped": self.left.dropped,
+            "left_behind": self.left.beside,
+        }
+
 
 def convert(
-    source: str, destination: str, options: ConvertOptions | None = None, progress: Progress | None = None
+    source: str | bytes | BinaryIO,
+    destination: str,
+    options: ConvertOptions | None = None,
+    progress: Progress | None = None,
 ) -> Converted:
     """Convert what ``source`` names into ``destination`` (``-``: standard output), and read it back.
 
@@ -133,6 +154,7 @@ def convert(
             options.rules,
             now_ms=options.now_ms,
             places=options.places,
+            source=source,
             rename_commands=options.rename_commands,
             progress=progress,
         )
@@ -176,7 +198,9 @@ def convert(
             progress=progress,
             origin=None if loaded is not None else SourceFile(keys.source.name, keys.source.size, line_of),
         )
-        is_verified = _write(transfer, source, destination, options._replace(form=form), expected_size(keys, encoding))
+        # What is no path is no file that an output could replace, as standard input is none.
+        path = source if isinstance(source, str) else "-"
+        is_verified = _write(transfer, path, destination, options._replace(form=form), expected_size(keys, encoding))
     return Converted(
         keys.source.name,
         destination,
@@ -264,9 +288,9 @@ def check_log(form: Form, encoding: Encoding, target: Target) -> None:
     if target.magic != REDIS:
         return
     if form == "aof-dir" and target.version < _FIRST_WITH_PARTS:
-        raise UnsupportedError(f"{target} starts from one file, not from a directory of parts: use --to aof")
+        raise UnsupportedError(f"{target} starts from one file, not from a directory of parts", remedy=_ONE_FILE)
     if form == "aof" and encoding == "rdb" and target.version < _FIRST_WITH_PREAMBLE:
-        raise UnsupportedError(f"{target} reads no log that begins with an RDB: use --no-preamble")
+        raise UnsupportedError(f"{target} reads no log that begins with an RDB", remedy=_COMMANDS)
 
 
 def _refuse_part(destination: str, manifest: Manifest | None) -> None:

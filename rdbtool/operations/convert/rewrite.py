@@ -10,9 +10,9 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from rdbtool.core.errors import InputError, LimitError, Loss, UnsupportedError
+from rdbtool.core.errors import InputError, LimitError, Loss, Remedy, UnsupportedError, json_name
 from rdbtool.core.manifest import read_manifest
 from rdbtool.core.progress import Progress, polling
 from rdbtool.dataset.origin import names_version, origin_of_log, play, remark_names
@@ -22,6 +22,7 @@ from rdbtool.operations.convert.aof_output import new_base, write_directory
 from rdbtool.operations.convert.convert import Form, check_log, target_for
 from rdbtool.operations.convert.soundness import check_loaded
 from rdbtool.operations.convert.transfer import Encoding, Transfer
+from rdbtool.operations.json_shapes import written_json
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.open.detect import find_log
 from rdbtool.reader.open.dispatch import open_any
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 #: Suffixes of logs that are one file.
 _FILES: Final = frozenset({".aof", ".resp"})
+
+
+_IN_PLACE: Final = Remedy(" (use --in-place)", " (use in_place=True)")
 
 
 class RewriteOptions(NamedTuple):
@@ -84,6 +88,21 @@ class Rewritten(NamedTuple):
     remarks: Sequence[str]
     extent: Extent
     backup: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``aof-rewrite --json`` prints."""
+        return {
+            "schema": 1,
+            "source": json_name(self.source),
+            "destination": json_name(self.destination),
+            "rules": str(self.rules),
+            "parts": self.parts,
+            "commands": self.commands,
+            "bytes_before": self.bytes_before,
+            **written_json(self),
+            "verified": True,
+            "backup": None if self.backup is None else json_name(self.backup),
+        }
 
 
 def rewrite_again(
@@ -202,7 +221,7 @@ class _Rewriting:
         manifest = reader.manifest
         home = Path(reader.parts[0].path or "" if manifest is None else manifest.path).resolve().parent
         if home == Path(destination).resolve():
-            raise InputError(f"cannot write to {destination}: it holds the source (use --in-place)")
+            raise InputError(f"cannot write to {destination}: it holds the source", remedy=_IN_PLACE)
         write_directory(
             transfer,
             destination,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
+from rdbtool.core.errors import json_bytes
 from rdbtool.model import PendingEntry, StreamGroup, StreamID
 
 #: Only in the second data set, only in the first one, or in both and not the same.
 Sign = Literal["+", "-", "~"]
+
+#: What JSON calls them.
+CHANGES: Final = {"+": "added", "-": "removed", "~": "changed"}
 
 #: What stands on one side: bytes of a value, a score, a number or time (Unix ms), the fields of an entry, and so on.
 Datum = bytes | float | int | str | StreamID | tuple[tuple[bytes, bytes], ...] | PendingEntry | StreamGroup | None
@@ -34,6 +38,43 @@ class Part(NamedTuple):
     before: Datum = None
     after: Datum = None
     group: bytes | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the part as ``diff --json`` prints it."""
+        shown: dict[str, Any] = {"change": CHANGES[self.sign], "what": self.what}
+        if self.group is not None:
+            shown["group"] = json_bytes(self.group)
+        if self.name is not None:
+            shown["name"] = _datum_json(self.name)
+        # Members of a set have nothing but their name.
+        for side, datum in (("before", self.before), ("after", self.after)):
+            if datum is not None or self.sign == "~":
+                shown[side] = _datum_json(datum)
+        return shown
+
+
+def _datum_json(datum: Datum) -> Any:
+    shown: Any = datum
+    match datum:
+        case bytes():
+            shown = json_bytes(datum)
+        case float():
+            shown = datum if abs(datum) < float("inf") else str(datum)
+        case StreamID():
+            shown = f"{datum.ms}-{datum.seq}"
+        case tuple():
+            shown = [[json_bytes(name), json_bytes(data)] for name, data in datum]
+        case PendingEntry():
+            owner = None if datum.consumer is None else json_bytes(datum.consumer)
+            shown = [_datum_json(datum.id), owner, datum.delivered_at_ms, datum.delivery_count]
+        case StreamGroup():
+            shown = {
+                "last_id": _datum_json(datum.last_id),
+                "entries_read": datum.entries_read,
+                "consumers": [json_bytes(consumer.name) for consumer in datum.consumers],
+                "pending": [_datum_json(entry) for entry in datum.pending],
+            }
+    return shown
 
 
 def are_near(first: int | None, second: int | None, tolerance_ms: int) -> bool:

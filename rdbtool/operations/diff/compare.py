@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from rdbtool._codec.sinks.key_table import ADDED, CHANGED, HELD, REMOVED, SAME, InState, KeyPrints, KeyTable
 from rdbtool.core.errors import (
@@ -21,17 +21,21 @@ from rdbtool.core.errors import (
     UncertainError,
     describe_error,
     describe_key,
+    json_bytes,
+    json_name,
 )
 from rdbtool.core.progress import Progress, progress_after
 from rdbtool.dataset.sides import Origin, Side, open_side
 from rdbtool.model import HashValue, KeyRecord, ListValue, OpaqueValue, SetValue, StreamValue, StringValue, ZSetValue
-from rdbtool.operations.diff.change import Part, Sign
+from rdbtool.operations.diff.change import CHANGES, Part, Sign
 from rdbtool.operations.diff.items import ItemDifference, compare_items
 from rdbtool.operations.diff.values import compare_records
+from rdbtool.operations.json_shapes import skipped_json, stop_json
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool.engine.replay.places import Places
+    from rdbtool.engine.replay.stops import Extent
 
 #: Bytes of records that are held at a time, about.
 _MOST_HELD: Final = 128 << 20
@@ -84,6 +88,19 @@ class Difference(NamedTuple):
         assert record is not None
         return record
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the key as ``diff --json`` prints it."""
+        record = self.record
+        shown = {
+            "change": CHANGES[self.sign],
+            "db": record.db,
+            "key": json_bytes(record.key),
+            "type": record.kind,
+        }
+        if self.sign != "~":
+            return {**shown, "size": len(record.value), "expire_at_ms": record.expire_at_ms}
+        return {**shown, "details": [part.to_dict() for part in self.parts]}
+
 
 class Counts(NamedTuple):
     """Keys that were told of as added, removed and changed, keys that are the same, and other things that differ.
@@ -102,6 +119,46 @@ class Counts(NamedTuple):
     def differs(self) -> bool:
         """Whether there is any difference."""
         return bool(self.added or self.removed or self.changed or self.items)
+
+
+class Differences(NamedTuple):
+    """What two datasets, ``a`` and ``b``, do not have in common: ``keys`` that differ, and ``items`` beside the keys.
+
+    ``extent_a`` and ``extent_b`` tell where the replay of an AOF stopped, and what it skipped.
+    """
+
+    a: str
+    b: str
+    keys: tuple[Difference, ...]
+    items: tuple[ItemDifference, ...]
+    counts: Counts
+    extent_a: Extent | None = None
+    extent_b: Extent | None = None
+
+    @property
+    def are_same(self) -> bool:
+        """Whether there is no difference."""
+        return not self.counts.differs
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``diff --json`` prints."""
+        return {
+            "schema": 1,
+            "a": json_name(self.a),
+            "b": json_name(self.b),
+            "items": [item.to_dict() for item in self.items],
+            "keys": [difference.to_dict() for difference in self.keys],
+            "summary": _summary_dict(self.counts, self.extent_a, self.extent_b),
+        }
+
+
+def _summary_dict(counts: Counts, *extents: Extent | None) -> dict[str, Any]:
+    summary: dict[str, Any] = {"same": not counts.differs, "complete": counts.is_whole, "added": counts.added}
+    summary |= {"removed": counts.removed, "changed": counts.changed, "unchanged": counts.same, "items": counts.items}
+    for side, extent in zip("ab", extents, strict=True):
+        if extent is not None and (extent.place or extent.skipped):
+            summary |= {f"stopped_at_{side}": stop_json(extent), f"skipped_{side}": skipped_json(extent)}
+    return summary
 
 
 class Comparison:
@@ -164,6 +221,16 @@ class Comparison:
                     return
                 self._told[difference.sign] += 1
                 yield difference
+
+    def result(self) -> Differences:
+        """Find all differences, and return them. Raises what ``differences`` raises."""
+        keys = tuple(self.differences())
+        first, second = self.first, self.second
+        return Differences(first.name, second.name, keys, tuple(self.items), self.counts, first.extent, second.extent)
+
+    def summary_dict(self) -> dict[str, Any]:
+        """Return the end of what ``diff --json`` prints, when ``differences`` was used up."""
+        return _summary_dict(self.counts, self.first.extent, self.second.extent)
 
     def _find(self) -> Iterator[Difference]:
         removed, _, changed, added, _ = self._table.counts
@@ -275,7 +342,7 @@ def answering() -> Iterator[None]:
     try:
         yield
     except (FormatError, ReplayError, UncertainError) as error:
-        raise InputError(describe_error(error)) from error
+        raise InputError(describe_error(error, with_remedy=False), remedy=error.remedy) from error
 
 
 #: What an object costs beside its bytes.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from operator import eq
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
+from rdbtool.core.errors import json_bytes
 from rdbtool.dataset.sides import Side
 from rdbtool.model import FunctionLibrary, ModuleAux
-from rdbtool.operations.diff.change import Sign, match_names
+from rdbtool.operations.diff.change import CHANGES, Sign, match_names
 from rdbtool.reader.rdb import REPEATED_AUX
 
 _NAME: Final = re.compile(rb"#![^\n]*?\sname=[\"']?(\w+)", re.IGNORECASE)
@@ -23,6 +24,14 @@ class ItemDifference(NamedTuple):
     name: bytes
     before: bytes | None
     after: bytes | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the item as ``diff --json`` prints it."""
+        shown: dict[str, Any] = {"change": CHANGES[self.sign], "what": self.what, "name": json_bytes(self.name)}
+        for side, data in (("before", self.before), ("after", self.after)):
+            if data is not None:
+                shown[side] = json_bytes(data)
+        return shown
 
 
 def compare_items(

@@ -9,8 +9,9 @@ as long as the value is large: beyond a bound only the size is compared.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Sized
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from rdbtool.core.errors import FormatError, UncertainError, json_bytes, json_name
 from rdbtool.core.progress import Progress
 from rdbtool.engine.command_errors import CommandError, UnknownEffectError
 from rdbtool.engine.engine import Engine
@@ -21,6 +22,7 @@ from rdbtool.engine.replay.loader import Loaded, replay_log
 from rdbtool.engine.replay.options import Options
 from rdbtool.engine.streams.data import StreamData
 from rdbtool.model import KeyRecord, Value
+from rdbtool.operations.json_shapes import finding_json, skipped_json, stop_json
 from rdbtool.operations.replay.tally import Timeline
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.rdb import RdbReader
@@ -67,6 +69,10 @@ class Touch(NamedTuple):
         """Whether the expiry afterwards comes from this record."""
         return self.expire_at_ms is not None and not _LEAVE_EXPIRY.isdisjoint(self.effects)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as ``history --json`` prints it."""
+        return self._asdict() | {"part": json_name(self.part)}
+
 
 class State(NamedTuple):
     """A database in which the key exists in the end."""
@@ -79,9 +85,9 @@ class State(NamedTuple):
 class KeyHistory(NamedTuple):
     """What is left to say when all records were told.
 
-    ``touches`` counts them. ``states`` are the databases that have the key in the end, ``deletions`` the last
-    deletion in each database that had it before. ``unfollowed`` are the commands whose effect is unknown: any of them
-    may have touched the key.
+    ``touches`` counts them; ``records`` holds them where somebody kept them. ``states`` are the databases that have the
+    key in the end, ``deletions`` the last deletion in each database that had it before. ``unfollowed`` are the commands
+    whose effect is unknown: any of them may have touched the key.
     """
 
     source: str
@@ -90,6 +96,53 @@ class KeyHistory(NamedTuple):
     deletions: tuple[Touch, ...]
     unfollowed: tuple[Unfollowed, ...]
     loaded: Loaded
+    key: bytes = b""
+    records: tuple[Touch, ...] = ()
+
+    @property
+    def damage(self) -> FormatError | None:
+        """What ended the AOF before its end."""
+        return self.loaded.fault
+
+    @property
+    def doubt(self) -> UncertainError | None:
+        """What makes the dataset uncertain."""
+        return self.loaded.doubt
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of the history should know."""
+        return self.loaded.remarks
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``history --json`` prints."""
+        records = [touch.to_dict() for touch in self.records]
+        return {"schema": 1, "key": json_bytes(self.key), "records": records, **self.end_dict()}
+
+    def end_dict(self) -> dict[str, Any]:
+        """Return what ``history --json`` prints after the records."""
+        fault, tail = self.loaded.fault, self.loaded.tail
+        damage = None
+        if fault is not None and tail is not None:
+            damage = finding_json(fault, self.loaded.parts[tail.part].name)
+        return {
+            "source": json_name(self.source),
+            "states": [state._asdict() for state in self.states],
+            "deletions": [touch.to_dict() for touch in self.deletions],
+            "unknown": [
+                {
+                    "command": name,
+                    "times": times,
+                    "part": json_name(first.part),
+                    "offset": first.offset,
+                    "number": first.number,
+                }
+                for name, times, first in self.unfollowed
+            ],
+            "damage": damage,
+            "stopped_at": stop_json(self.loaded.extent),
+            "skipped": skipped_json(self.loaded.extent),
+        }
 
 
 class _Look(NamedTuple):
@@ -129,7 +182,7 @@ def read_history(
     source = reader.source.name if isinstance(reader, RdbReader) else reader.name
     deletions = tuple(touch for _, touch in sorted(history.deletions.items()))
     unfollowed = tuple(loaded.replay.unfollowed.values())
-    return KeyHistory(source, history.touches, states, deletions, unfollowed, loaded)
+    return KeyHistory(source, history.touches, states, deletions, unfollowed, loaded, key)
 
 
 class _History:

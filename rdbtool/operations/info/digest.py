@@ -6,30 +6,56 @@ compute, and then told to the sink by hand; all the others go the fast way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.replay_record import feed_record
 from rdbtool._codec.sinks.digest import Digest
-from rdbtool.core.errors import UnsupportedError
+from rdbtool.core.errors import UncertainError, UnsupportedError, json_name
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import Rules, RulesChoice
+from rdbtool.operations.json_shapes import rules_json, skipped_json, stop_json
 
 if TYPE_CHECKING:
     from rdbtool.dataset.keys import KeySource
+    from rdbtool.engine.replay.stops import Extent
 
 
 class DataDigest(NamedTuple):
-    """``digest`` is 40 hex digits, computed over ``keys`` keys by the rules of ``choice``."""
+    """``digest`` is 40 hex digits, computed over ``keys`` keys by the rules of ``choice``; ``str`` gives it.
+
+    ``doubt`` is what makes it uncertain, and ``remarks`` are what a reader of the dataset should know. ``extent`` tells
+    where the replay of an AOF stopped, and what it skipped.
+    """
 
     digest: str
     choice: RulesChoice
     keys: int
+    source: str = ""
+    extent: Extent | None = None
+    doubt: UncertainError | None = None
+    remarks: Sequence[str] = ()
 
     @property
     def rules(self) -> Rules:
         """Whose digest it is."""
         return self.choice.rules
+
+    def __str__(self) -> str:
+        return self.digest
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``digest --json`` prints."""
+        return {
+            "schema": 1,
+            "source": json_name(self.source),
+            "digest": self.digest,
+            **rules_json(self.choice),
+            "keys": self.keys,
+            "stopped_at": stop_json(self.extent),
+            "skipped": skipped_json(self.extent),
+        }
 
 
 def compute_digest(
@@ -60,4 +86,12 @@ def compute_digest(
             f"{reader.source.name}: no digest: {sink.opaque_keys} of the keys hold modules' values or arrays, "
             "which only their server can sum up"
         )
-    return DataDigest(sink.hexdigest(), choice, totals.selected - len(first) + len(taken))
+    return DataDigest(
+        sink.hexdigest(),
+        choice,
+        totals.selected - len(first) + len(taken),
+        reader.source.name,
+        reader.extent,
+        reader.doubt,
+        reader.remarks,
+    )

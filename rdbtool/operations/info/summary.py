@@ -7,10 +7,10 @@ codec. A damaged file still has a summary, of what precedes the damage.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rdbtool._codec.sinks.requirements import Needs
-from rdbtool.core.errors import FormatError, UncertainError
+from rdbtool.core.errors import FormatError, UncertainError, json_bytes, json_name
 from rdbtool.core.products import Product
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import ChecksumState, checksum_state
@@ -18,12 +18,14 @@ from rdbtool.core.servers import Rules, RulesChoice
 from rdbtool.dataset.keys import refuse_places
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.operations.info.requirements import NeedsOfFile, needs_of
+from rdbtool.operations.json_shapes import aux_pairs, finding_json, needs_json, rules_json, totals_json
 from rdbtool.reader.rdb import RdbReader, Totals
 
 if TYPE_CHECKING:
     from rdbtool.engine.replay.places import Places
-    from rdbtool.operations.replay.report import ReplayReport
+    from rdbtool.operations.replay.report import AofSummary
     from rdbtool.reader.aof.reader import AofReader
+    from rdbtool.reader.open.dispatch import Target
 
 
 class Summary(NamedTuple):
@@ -53,6 +55,30 @@ class Summary(NamedTuple):
     remarks: Sequence[str] = ()
     needs: NeedsOfFile = NeedsOfFile()
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``info --json`` prints of an RDB."""
+        return {
+            "schema": 1,
+            "source": json_name(self.source),
+            "size": self.size,
+            "compression": self.compression,
+            "compressed_size": self.compressed_size,
+            "magic": self.header.magic,
+            "version": self.header.version,
+            "product": None if self.product is None else self.product.name,
+            **rules_json(self.choice),
+            "checksum": {
+                "state": self.checksum_state,
+                "value": None if self.checksum is None else f"{self.checksum:#018x}",
+            },
+            "aux": aux_pairs(self.aux),
+            "functions": [json_bytes(library.code) for library in self.functions],
+            "needs": needs_json(self.needs),
+            **totals_json(self.totals),
+            "trailing": self.trailing,
+            "damage": None if self.damage is None else finding_json(self.damage, self.source),
+        }
+
 
 def summarize_any(
     reader: RdbReader | AofReader,
@@ -60,21 +86,25 @@ def summarize_any(
     progress: Progress | None = None,
     *,
     places: Places | None = None,
+    source: Target | None = None,
+    now_ms: int = 0,
     rename_commands: Mapping[str, str] | None = None,
-) -> Summary | ReplayReport:
+) -> Summary | AofSummary:
     """Read an RDB or replay a log, by the rules of a server, and return what it is and holds.
 
-    ``places`` says where to stop and what to skip, ``rename_commands`` maps names of commands in the log to those that
-    servers have. Raises PlaceError for a place that is not reached.
+    ``places`` says where to stop and what to skip, ``source`` is what ``reader`` was opened from, ``now_ms`` (Unix ms)
+    is when, ``rename_commands`` maps names of commands in the log to those that servers have. Raises PlaceError for a
+    place that is not reached.
     """
     if isinstance(reader, RdbReader):
         refuse_places(reader, places)
         return summarize(reader, progress)
     from rdbtool.engine.replay.options import replay_options  # noqa: PLC0415 - the engine is for logs only
-    from rdbtool.operations.replay.report import replay_reader  # noqa: PLC0415 - the engine is for logs only
+    from rdbtool.operations.replay.report import AofSummary, replay_reader  # noqa: PLC0415 - the engine is for logs only
 
-    options = replay_options(reader.path or "-", places, rules=rules, rename_commands=rename_commands)
-    return replay_reader(reader, options, digest=False, progress=progress)
+    again = source if source is not None else reader.path or "-"
+    options = replay_options(again, places, rules=rules, now_ms=now_ms, rename_commands=rename_commands)
+    return AofSummary(replay_reader(reader, options, digest=False, progress=progress))
 
 
 def summarize(reader: RdbReader, progress: Progress | None = None, *, rules: str | None = None) -> Summary:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from rdbtool.core.errors import json_bytes, json_name
 from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE, ChecksumState
 
 if TYPE_CHECKING:
@@ -58,3 +59,37 @@ class Repaired(NamedTuple):
         """Whether anything is left, or nothing was wrong."""
         is_any = self.keys or self.functions or self.commands
         return bool(is_any or not any(not lost.is_kept for lost in self.lost))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``repair --json`` prints."""
+        return {
+            "schema": 1,
+            "source": json_name(self.source),
+            "destination": None if self.destination is None else json_name(self.destination),
+            "kind": self.kind,
+            "parts": [json_name(part) for part in self.parts],
+            "keys": self.keys,
+            "functions": self.functions,
+            "commands": self.commands,
+            "foreign": list(self.foreign),
+            "bytes": self.bytes,
+            "checksum": self.checksum,
+            "digest": self.digest,
+            "rules": None if self.rules is None else str(self.rules),
+            "verified": self.destination is not None,
+            "bytes_lost": sum(lost.size for lost in self.lost if not lost.is_kept),
+            "findings": [
+                {
+                    "code": lost.code,
+                    "severity": "warning" if lost.is_kept else "error",
+                    "part": json_name(lost.part),
+                    "offset": lost.start,
+                    "size": lost.size,
+                    "db": lost.db,
+                    "key": None if lost.key is None else json_bytes(lost.key),
+                    "message": lost.message,
+                    "kept": lost.is_kept,
+                }
+                for lost in self.lost
+            ],
+        }

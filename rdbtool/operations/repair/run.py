@@ -54,28 +54,28 @@ _HEAD: Final = 4096
 
 
 def repair(
-    source: str, destination: str | None, options: RepairOptions | None = None, progress: Progress | None = None
+    source: str | bytes, destination: str | None, options: RepairOptions | None = None, progress: Progress | None = None
 ) -> Repaired:
     """Repair ``source`` into ``destination``; with None only say what would be done.
 
     Raises UnsupportedError for what is no RDB and no log, InputError.
     """
     options = options or RepairOptions()
-    path = _manifest_of(source)
-    if path is not None:
+    if isinstance(source, str) and (path := _manifest_of(source)) is not None:
         return _repair_directory(source, path, destination, options, progress)
     with Stock(source) as stock:
         part = examine(stock, options, progress)
         stock.check_unchanged()
-        done = _sum_up(source, [part], "rdb" if part.form == "rdb" else "aof")
+        name = source if isinstance(source, str) else stock.name
+        done = _sum_up(name, [part], "rdb" if part.form == "rdb" else "aof")
         if destination is None or not done.is_saved:
             return done
         if destination == "-":
             raise InputError("cannot write to standard output: what is repaired is read back before it gets its name")
         with ExitStack() as stack:
             # Nothing gets its name before everything is written.
-            _keep_damaged(stack, [(part, stock)], source, options)
-            output = stack.enter_context(open_output(destination, force=options.force, sources=[source]))
+            _keep_damaged(stack, [(part, stock)], name, options)
+            output = stack.enter_context(open_output(destination, force=options.force, sources=[name]))
             judged: list[tuple[str | None, Rules | None, str | None]] = []
 
             def check(path: str) -> None:
@@ -89,7 +89,7 @@ def repair(
             stock.check_unchanged()
             written = output.written
         # What the encoder left out is known now.
-        return _sum_up(source, [part], done.kind)._replace(
+        return _sum_up(name, [part], done.kind)._replace(
             destination=destination,
             bytes=written,
             digest=judged[0][0],

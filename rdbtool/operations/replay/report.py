@@ -7,25 +7,34 @@ command of a name has the log read twice, which a pipe cannot be.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import BinaryIO, NamedTuple
+from dataclasses import dataclass
+from typing import Any, BinaryIO, NamedTuple
 
 from rdbtool._codec.replay_record import feed_record
 from rdbtool._codec.sinks.digest import Digest
-from rdbtool.core.errors import FormatError, UncertainError
+from rdbtool.core.errors import FormatError, UncertainError, json_bytes, json_name
 from rdbtool.core.findings import Finding
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.replay.loader import Loaded, replay_log
-from rdbtool.engine.replay.options import Options, replay_options
-from rdbtool.engine.replay.places import Places
+from rdbtool.engine.replay.options import Options
 from rdbtool.engine.replay.stops import Extent
 from rdbtool.model import Aux, FunctionLibrary, Header, OpaqueValue
 from rdbtool.operations.info.requirements import NeedsOfFile, needs_of
+from rdbtool.operations.json_shapes import (
+    aux_pairs,
+    command_finding_json,
+    finding_json,
+    needs_json,
+    rules_json,
+    skipped_json,
+    stop_json,
+    totals_json,
+)
 from rdbtool.operations.replay.tally import LogTally
 from rdbtool.reader.aof.reader import AofReader
-from rdbtool.reader.open.dispatch import open_any
+from rdbtool.reader.aof.tail import Tail
 from rdbtool.reader.open.parts import Part
 from rdbtool.reader.rdb import RdbReader, Totals, TotalsCounter
 
@@ -38,6 +47,15 @@ class Snapshot(NamedTuple):
     header: Header
     aux: tuple[Aux, ...]
     keys: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the snapshot as reports have it."""
+        return {
+            "magic": self.header.magic,
+            "version": self.header.version,
+            "keys": self.keys,
+            "aux": aux_pairs(self.aux),
+        }
 
 
 class ReplayReport(NamedTuple):
@@ -113,33 +131,85 @@ class ReplayReport(NamedTuple):
         """Whether the log was read to its end or to the place to stop, and no finding leaves the state in doubt."""
         return self.loaded.fault is None and self.loaded.doubt is None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``replay --json`` prints."""
+        return {
+            **self.summary_dict(),
+            "findings": [command_finding_json(finding) for finding in self.findings],
+            "finding_counts": dict(sorted(self.loaded.replay.counts.items())),
+            "digest": self.digest,
+            "keys_without_digest": self.opaque_keys,
+        }
 
-def replay(
-    source: Target,
-    *,
-    until: str | None = None,
-    before: str | None = None,
-    before_last: str | None = None,
-    skip: Sequence[str] = (),
-    rules: str | None = None,
-    strict: bool = False,
-    now_ms: int = 0,
-    rename_commands: Mapping[str, str] | None = None,
-    digest: bool = False,
-) -> ReplayReport:
-    """Replay a log, a manifest or a directory with one (an RDB is loaded), and return what came of it.
+    def summary_dict(self) -> dict[str, Any]:
+        """Return the part of it that ``info --json`` prints."""
+        snapshot, fault, tail = self.snapshot, self.loaded.fault, self.loaded.tail
+        part = "" if tail is None else self.parts[tail.part].name
+        return {
+            "schema": 1,
+            "source": json_name(self.source),
+            "product": None if self.engine.product is None else self.engine.product.name,
+            **rules_json(self.loaded.choice),
+            "parts": [
+                {
+                    "part": json_name(part.name),
+                    "kind": part.kind,
+                    "seq": part.number,
+                    "format": part.format,
+                    "size": part.size,
+                    "commands": commands,
+                }
+                for part, commands in zip(self.parts, self.part_commands, strict=True)
+            ],
+            "snapshot": None if snapshot is None else snapshot.to_dict(),
+            "commands": self.commands,
+            "transactions": self.transactions,
+            "stopped": stop_json(self.extent),
+            "skipped": skipped_json(self.extent),
+            "first_time": self.first_time,
+            "last_time": self.last_time,
+            **totals_json(self.totals),
+            "functions": [json_bytes(library.code) for library in self.functions],
+            "needs": needs_json(self.needs),
+            "tail": None if tail is None else _tail_dict(tail, part),
+            "damage": None if fault is None else finding_json(fault, part),
+        }
 
-    ``until``, ``before``, ``before_last`` and ``skip``: see ``Places``.
-    ``rules`` names a server, None: the writer of the snapshot. ``now_ms`` (Unix ms) is when. ``rename_commands`` maps
-    names of commands in the log to those that servers have. Damage that ends the log
-    is ``report.loaded.fault`` and not raised, unless it comes before the place to stop. Raises ValueError for a place
-    or name that is none, PlaceError for a place that is not reached, InputError, UnsupportedError, FormatError for a
-    damaged snapshot, ReplayError with ``strict``.
-    """
-    places = Places(until, before, before_last, tuple(skip))
-    options = replay_options(source, places, rules=rules, strict=strict, now_ms=now_ms, rename_commands=rename_commands)
-    with open_any(source) as reader:
-        return replay_reader(reader, options, digest=digest)
+
+@dataclass(frozen=True)
+class AofSummary:
+    """What an AOF consists of, and counts of what its replay gives: ``report`` has more."""
+
+    report: ReplayReport
+
+    @property
+    def source(self) -> str:
+        """What the AOF is called."""
+        return self.report.source
+
+    @property
+    def totals(self) -> Totals:
+        """Counts of the keys."""
+        return self.report.totals
+
+    @property
+    def damage(self) -> FormatError | None:
+        """What ended the AOF before its end."""
+        return self.report.damage
+
+    @property
+    def obstacle(self) -> UncertainError | None:
+        """What makes the counted keys uncertain."""
+        return self.report.obstacle
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of the dataset should know."""
+        return self.report.remarks
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``info --json`` prints of an AOF."""
+        return self.report.summary_dict()
 
 
 def replay_reader(
@@ -184,6 +254,17 @@ def replay_reader(
         opaque_keys=opaque,
         needs=needs_of(modules, engine.functions.values()),
     )
+
+
+def _tail_dict(tail: Tail, part: str) -> dict[str, Any]:
+    return {
+        "state": tail.state,
+        "part": json_name(part),
+        "good_up_to": tail.at,
+        "bytes_behind": tail.size,
+        "commands_lost": tail.lost,
+        "next_good": tail.next_good,
+    }
 
 
 def _cut(counts: list[int], left: int) -> list[int]:

@@ -7,20 +7,18 @@ looked at again too.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rdbtool.core.progress import Progress
 from rdbtool.operations.validate.run import validate
-from rdbtool.operations.validate.verdict import Checks, Verdict
+from rdbtool.operations.validate.verdict import EXIT_CODES, Checks, Verdict
 
 if TYPE_CHECKING:
     from rdbtool.operations.validate.policies import Policies
-
-
-#: What a verdict says to a shell; the first of these that one of several sources has is that of all.
-EXIT_CODES: Final = {"invalid": 1, "unsupported": 4, "unanswered": 3, "valid": 0}
+    from rdbtool.reader.open.dispatch import Target
 
 
 class Judged(NamedTuple):
@@ -35,7 +33,7 @@ class Judged(NamedTuple):
 
 
 def judge(
-    target: str,
+    target: Target,
     checks: Checks,
     policies: Policies | None = None,
     progress: Progress | None = None,
@@ -43,7 +41,7 @@ def judge(
     retries: int = 0,
     pause: float = 1.0,
 ) -> Judged:
-    """Judge ``target`` (a path or ``-``); while there is no answer, try up to ``retries`` times more.
+    """Judge ``target`` (a path, ``-``, bytes or a stream); while there is no answer, try up to ``retries`` times more.
 
     ``pause`` is the time between two tries in seconds. Raises nothing that a source can cause.
     """
@@ -55,7 +53,7 @@ def judge(
             from rdbtool.operations.validate.policies import apply_policies  # noqa: PLC0415 - most checks have none
 
             verdict = apply_policies(verdict, policies, target, checks)
-        if target == "-":
+        if target == "-" or not isinstance(target, str | os.PathLike):
             break
         if not looked_again and any(finding.code == "MAN012" for finding in verdict.findings):
             looked_again = True
@@ -75,5 +73,4 @@ def exit_code(judged: Iterable[Judged], *, strict: bool) -> int:
 
 def code_of(judged: Judged, *, strict: bool) -> int:
     """Return the exit code for one source."""
-    code = EXIT_CODES[judged.verdict.answer]
-    return 1 if code == 0 and not judged.is_good(strict=strict) else code
+    return judged.verdict.exit_code(strict=strict)

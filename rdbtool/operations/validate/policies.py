@@ -6,15 +6,19 @@ source does not tell is an error too: a check that was asked for is never passed
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from rdbtool.core.errors import InputError, RdbToolError, UncertainError
+from rdbtool.core.errors import InputError, RdbToolError, UncertainError, describe_error
 from rdbtool.core.findings import Finding, what_servers_do
 from rdbtool.core.servers import Rules, writer_of
 from rdbtool.operations.validate.verdict import Answer, Checks, Gathered, Verdict
+
+if TYPE_CHECKING:
+    from rdbtool.reader.open.dispatch import Target
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -99,8 +103,8 @@ def parse_digest(text: str) -> str:
     return lower
 
 
-def apply_policies(verdict: Verdict, policies: Policies, target: str, checks: Checks) -> Verdict:
-    """Return the verdict on ``target`` (a path or ``-``) with what the policies find in it, if it is valid so far.
+def apply_policies(verdict: Verdict, policies: Policies, target: Target, checks: Checks) -> Verdict:
+    """Return the verdict on ``target`` (as in ``validate``) with what the policies find in it, if it is valid so far.
 
     ``checks`` are those of the verdict. For the digest the source is read once more; where that fails, the source is
     unanswered. Raises nothing that a source can cause.
@@ -116,7 +120,7 @@ def apply_policies(verdict: Verdict, policies: Policies, target: str, checks: Ch
         if policies.digest is not None:
             digest, doubt = _digest(verdict, target, checks)
             if doubt is not None:
-                message = f"the digest is uncertain: {doubt}"
+                message = f"the digest is uncertain: {describe_error(doubt, with_remedy=False)}"
                 gathered.add(Finding("CHK014", "error", verdict.source, 0, message, what_servers_do("CHK014")))
         for code, message in _judge(verdict, policies, target, checks.now_ms, digest):
             gathered.add(Finding(code, "error", verdict.source, 0, message, what_servers_do(code)))
@@ -129,7 +133,7 @@ def apply_policies(verdict: Verdict, policies: Policies, target: str, checks: Ch
 
 
 def _judge(
-    verdict: Verdict, policies: Policies, target: str, now_ms: int, digest: str | None
+    verdict: Verdict, policies: Policies, target: Target, now_ms: int, digest: str | None
 ) -> Iterator[tuple[str, str]]:
     """Yield (code, message) of each policy that the source does not meet."""
     if policies.min_keys is not None and verdict.keys < policies.min_keys:
@@ -150,7 +154,7 @@ def _judge(
             yield "CHK015", f"expected {wanted} keys in db {wanted.db}, found {keys:,}"
 
 
-def _judge_age(verdict: Verdict, max_age: int, target: str, now_ms: int) -> str | None:
+def _judge_age(verdict: Verdict, max_age: int, target: Target, now_ms: int) -> str | None:
     moment, what = _saved_at(verdict, target)
     if moment is None:
         return f"expected an age of at most {_show_age(max_age)}, found no time: {what}"
@@ -162,7 +166,7 @@ def _judge_age(verdict: Verdict, max_age: int, target: str, now_ms: int) -> str 
     return None
 
 
-def _saved_at(verdict: Verdict, target: str) -> tuple[float | None, str]:
+def _saved_at(verdict: Verdict, target: Target) -> tuple[float | None, str]:
     """Return when the data was saved (Unix seconds) and what says so; None and why not.
 
     An RDB names the time in its aux field ctime. A log goes on behind its snapshot, so its files tell.
@@ -170,8 +174,8 @@ def _saved_at(verdict: Verdict, target: str) -> tuple[float | None, str]:
     ctime = next((row.value for row in verdict.aux if row.key == b"ctime"), b"")
     if verdict.kind == "rdb" and ctime.isdigit() and len(ctime) <= 12:
         return int(ctime), "its ctime"
-    if target == "-":
-        return None, "standard input has none"
+    if target == "-" or not isinstance(target, str | os.PathLike):
+        return None, f"{verdict.source} has none"
     path = Path(target)
     paths = [path]
     if verdict.kind == "aof" and verdict.parts:
@@ -181,7 +185,7 @@ def _saved_at(verdict: Verdict, target: str) -> tuple[float | None, str]:
     try:
         return max(inner.stat().st_mtime for inner in paths), "the time of its last change"
     except OSError as error:
-        raise InputError(f"{target} changed while it was read: {error.strerror}") from None
+        raise InputError(f"{os.fspath(target)} changed while it was read: {error.strerror}") from None
 
 
 def _judge_version(verdict: Verdict, wanted: int | Rules) -> str | None:
@@ -200,13 +204,13 @@ def _judge_version(verdict: Verdict, wanted: int | Rules) -> str | None:
     return None if release >= wanted else f"expected {wanted} or later as its writer, found {release}"
 
 
-def _digest(verdict: Verdict, target: str, checks: Checks) -> tuple[str, UncertainError | None]:
+def _digest(verdict: Verdict, target: Target, checks: Checks) -> tuple[str, UncertainError | None]:
     """Return the digest, and what makes it uncertain."""
     from rdbtool.dataset.keys import open_keys  # noqa: PLC0415 - likewise
     from rdbtool.operations.info.digest import compute_digest  # noqa: PLC0415 - rarely asked for
 
-    if target == "-":
-        raise InputError("the digest is computed by reading once more, and standard input can be read once")
+    if target == "-" or not isinstance(target, str | os.PathLike | bytes):
+        raise InputError(f"the digest is computed by reading once more, and {verdict.source} can be read once")
     # Rules that were inferred are inferred again: an error reply under them is doubt.
     rules = str(verdict.rules) if verdict.choice.origin == "named" else None
     now_ms, rename = checks.now_ms, checks.rename_commands

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from rdbtool.core.errors import FormatError, RdbToolError, UnsupportedError
+from rdbtool.core.errors import FormatError, RdbToolError, UnsupportedError, clean, json_bytes
 from rdbtool.core.findings import Finding, what_servers_do
 from rdbtool.core.rdb_types import ChecksumState
 from rdbtool.core.servers import DEFAULT, Rules, RulesChoice
+from rdbtool.operations.json_shapes import aux_pairs, rules_json
 
 if TYPE_CHECKING:
     from rdbtool.core.products import Product
@@ -27,6 +29,9 @@ KEPT: Final = 1000
 UNREAD: Final = RulesChoice(DEFAULT, "inferred", "nothing that was read")
 
 SEVERITIES: Final = ("error", "warning", "note")
+
+#: What a verdict says to a shell; the first of these that one of several sources has is that of all.
+EXIT_CODES: Final = {"invalid": 1, "unsupported": 4, "unanswered": 3, "valid": 0}
 
 
 class Checks(NamedTuple):
@@ -91,6 +96,40 @@ class Verdict(NamedTuple):
     def is_clean(self, *, strict: bool = False) -> bool:
         """Whether the source is valid, with ``strict`` without a warning as well."""
         return self.answer == "valid" and not (strict and self.counts["warning"])
+
+    def exit_code(self, *, strict: bool = False) -> int:
+        """Return what ``validate`` ends with; ``strict``: a warning counts as an error."""
+        code = EXIT_CODES[self.answer]
+        return 1 if code == 0 and not self.is_clean(strict=strict) else code
+
+    def to_dict(self, *, strict: bool = False) -> dict[str, Any]:
+        """Return what ``validate --json`` prints of the source; ``strict`` is for the exit code in it."""
+        return {"schema": 1, **self.source_dict(strict=strict)}
+
+    def source_dict(self, *, strict: bool) -> dict[str, Any]:
+        """Return the source as one of those that ``validate --json`` prints."""
+        header = self.header
+        dbs = [{"db": db, "keys": keys, "expires": expires} for db, (keys, expires) in sorted(self.by_db.items())]
+        return {
+            "source": _name(self.source),
+            "kind": self.kind,
+            "answer": self.answer,
+            "exit_code": self.exit_code(strict=strict),
+            "error": None if self.error is None else clean(self.error),
+            **rules_json(self.choice),
+            "level": self.level,
+            "size": self.bytes,
+            "magic": None if header is None else header.magic,
+            "version": None if header is None else header.version,
+            "aux": aux_pairs(self.aux),
+            "checksum": self.checksum,
+            "parts": [_name(part) for part in self.parts],
+            "keys": self.keys if self.is_counted else None,
+            "dbs": dbs if self.is_counted else None,
+            "digest": self.digest,
+            "counts": self.counts,
+            "findings": [_finding_dict(finding) for finding in self.findings],
+        }
 
 
 class Gathered:
@@ -161,3 +200,24 @@ def unanswered(source: str, kind: Kind, checks: Checks, choice: RulesChoice, err
         answer,
         error=str(error),
     )
+
+
+def _finding_dict(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "part": _name(finding.part),
+        "offset": finding.offset,
+        "number": finding.number,
+        "db": finding.db,
+        "key": None if finding.key is None else json_bytes(finding.key),
+        "type": finding.kind,
+        "path": finding.path,
+        "message": clean(finding.message),
+        "server": finding.server,
+    }
+
+
+def _name(name: str) -> str | dict[str, str]:
+    """Return the name of a file, which may be no text."""
+    return json_bytes(os.fsencode(name))

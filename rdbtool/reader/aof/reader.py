@@ -19,10 +19,11 @@ from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import FormatError, InputError, LimitError
 from rdbtool.core.manifest import Manifest, looks_like_manifest
 from rdbtool.core.progress import Progress, progress_after
-from rdbtool.core.rdb_types import BACKENDS, DEFAULT_MAX_INFLATE
+from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
 from rdbtool.reader.aof.batches import AofCommand, CommandBatch, iter_commands
 from rdbtool.reader.aof.command_stats import Uses
 from rdbtool.reader.aof.tail import Tail, classify, open_multi
+from rdbtool.reader.backend import backend_of
 from rdbtool.reader.open.detect import find_log
 from rdbtool.reader.open.parts import OpenPart, Part, list_parts, load_manifest, open_part
 from rdbtool.reader.open.windows import WindowStream, too_large
@@ -94,9 +95,7 @@ class AofReader:
         self.count = 0
         #: Records that the scanner declined and strict parsing accepted.
         self.fallbacks = 0
-        self.backend = options.get("backend") or os.environ.get("RDBTOOL_BACKEND", "codec")
-        if self.backend not in BACKENDS:
-            raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {self.backend!r}")
+        self.backend = backend_of(options.get("backend"))
         self.lax = options.get("lax", False)
         self.uses: Uses | None = None
         self.first_part = 0

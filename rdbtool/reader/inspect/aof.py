@@ -63,13 +63,15 @@ class Rest:
 
 
 def trace_any(
-    target: str, *, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
+    target: str | bytes, *, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
 ) -> Iterator[Traced]:
     """Yield every item of an RDB or a log, part by part. The last one carries the error, if there is one.
 
     Raises UnsupportedError where it is neither, InputError, and FormatError for a manifest.
     """
-    path = str(find_log(target)) if target != "-" and Path(target).is_dir() else target
+    path = target
+    if isinstance(target, str) and target != "-" and Path(target).is_dir():
+        path = str(find_log(target))
     opened = open_part(path, max_inflate=max_inflate)
     with opened.source as source:
         kind = detect_content(opened.head(), b"" if source.compression else read_ending(path), source.name)

@@ -57,7 +57,7 @@ class _Place(NamedTuple):
 
 
 def trace_wanted(
-    target: str,
+    target: str | bytes,
     wanted: Wanted,
     keys_of: KeysOf,
     *,

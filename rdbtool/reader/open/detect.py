@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Literal, NoReturn
 
 from rdbtool._codec.decode.window import Window
-from rdbtool.core.errors import InputError, UnknownFormatError, UnsupportedError
+from rdbtool.core.errors import InputError, Remedy, UnknownFormatError, UnsupportedError
 from rdbtool.core.manifest import looks_like_manifest
 from rdbtool.io.source import open_source
 from rdbtool.reader.open.windows import open_window
@@ -65,7 +65,8 @@ def detect_content(head: bytes, ending: bytes = b"", name: str = "the source") -
 def refuse_jsonl(name: str) -> NoReturn:
     """Raise UnsupportedError for whoever needs the bytes of an RDB or the commands of a log."""
     raise UnsupportedError(
-        f"{name}: it holds keys as JSON lines, and this needs an RDB or a log: rdbtool convert makes either of it"
+        f"{name}: it holds keys as JSON lines, and this needs an RDB or a log",
+        remedy=Remedy(": rdbtool convert makes either of it", ": rdbtool.convert makes either of it"),
     )
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from rdbtool.core.errors import InputError
+from rdbtool.core.errors import USE_FORCE, InputError
 from rdbtool.core.manifest import Entry, Manifest, format_manifest
 from rdbtool.writer.aofdir.parts import (
     MANIFEST_SUFFIX,
@@ -60,7 +60,7 @@ def create_log(
         there = load(data, found)
         if not force:
             clean_strays(target, there)
-            raise InputError(f"cannot write to {shown}: it holds a log (use --force to replace it)")
+            raise InputError(f"cannot write to {shown}: it holds a log", remedy=USE_FORCE)
         return replace_log(there, base, needs=needs).manifest
     if is_there:
         clean_strays(target)

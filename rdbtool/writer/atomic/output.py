@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from rdbtool.core.errors import InputError
+from rdbtool.core.errors import USE_FORCE, InputError
 from rdbtool.writer.atomic.disk import Directory, check_space, failed
 from rdbtool.writer.atomic.modes import group_in, permitted_mode
 from rdbtool.writer.atomic.stale import remove_stale
@@ -167,7 +167,7 @@ def _whole_file(
         raise InputError(f"cannot write to {path}: it is the source")
     remove_stale(target)
     if status is not None and not force:
-        raise InputError(f"cannot write to {path}: it exists (use --force to replace it)")
+        raise InputError(f"cannot write to {path}: it exists", remedy=USE_FORCE)
     check_space(target.parent, needs, path)
     try:
         group = group_in(target.parent) if status is None else status.st_gid

@@ -30,7 +30,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from rdbtool.core.errors import InputError
+from rdbtool.core.errors import InputError, Remedy
 from rdbtool.core.manifest import looks_like_manifest, read_manifest
 from rdbtool.writer.atomic.disk import close_quietly
 from rdbtool.writer.exclusive.holders import HeldError, Identity, find_holders
@@ -39,6 +39,9 @@ from rdbtool.writer.exclusive.lock import lock_directory
 
 #: Bytes from which a manifest is known.
 _HEAD_SIZE: Final = 4096
+
+
+_STOP_IT: Final = Remedy("; stop the server and say --server-stopped", "; stop the server and say server_stopped=True")
 
 
 class Guard:
@@ -88,8 +91,8 @@ class Guard:
             self._refuse_holders()
             if self.no_leases is not None and not self._server_stopped:
                 raise InputError(
-                    f"cannot find out whether a server holds {self._path}: no leases ({self.no_leases}); "
-                    "stop the server and say --server-stopped"
+                    f"cannot find out whether a server holds {self._path}: no leases ({self.no_leases})",
+                    remedy=_STOP_IT,
                 )
             for file in self._files[1:]:
                 file.let_read()

@@ -9,7 +9,7 @@ from engine.test_collections_differential import FAMILIES, Maker
 from engine.test_keyspace_differential import Maker as KeyMaker
 from engine.test_stream_differential import Source
 
-from rdbtool import Digest
+from rdbtool._codec.sinks.digest import Digest
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.engine import CommandError, Engine
 from rdbtool.engine.export.engine_dataset import EngineState

@@ -1,0 +1,407 @@
+"""Arguments of the public functions: their names, and checks of what they are given.
+
+Options that several functions take are listed once, in a TypedDict; ``takes`` gives a function the signature that it
+stands for. A check raises ValueError, or TypeError where the type is wrong, with a sentence that begins with the
+argument's name. Nothing is read before all arguments were checked.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import io
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, TypedDict, TypeVar, cast
+
+from rdbtool.core.moments import parse_moment
+from rdbtool.core.progress import Progress
+from rdbtool.core.rdb_types import KIND_ALIASES, KINDS
+from rdbtool.core.servers import Rules
+
+if TYPE_CHECKING:
+    from rdbtool._codec.filters.selection import Selection
+    from rdbtool.engine.replay.places import Places
+    from rdbtool.operations.convert.omissions import Leaving
+    from rdbtool.writer.targets import Target
+
+#: What is read: a path (``"-"``: standard input), the content itself, or a stream of it.
+Source = str | os.PathLike[str] | bytes | BinaryIO
+FilePath = str | os.PathLike[str]
+#: A regular expression that is searched in keys, or several.
+Patterns = str | bytes | re.Pattern[bytes] | Iterable[str | bytes | re.Pattern[bytes]]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_T = TypeVar("_T")
+
+_SLOTS: Final = 16384
+_UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class ArgumentError(ValueError):
+    """An argument, or several with commas, with a value that it cannot have: for this ``reason``."""
+
+    def __init__(self, argument: str, reason: str) -> None:
+        super().__init__(f"{argument}: {reason}")
+        self.argument = argument
+        self.reason = reason
+
+
+class ReplayOptions(TypedDict, total=False):
+    """How an AOF is replayed: as which server and when, to which place, and without which commands.
+
+    ``rules`` names a server, such as ``redis-8.0``; None: the one that wrote the file. ``now`` is the time to judge
+    expiry by: a datetime, ISO 8601 or Unix ms; None: the current time. At most one of ``until`` (an ISO 8601 time,
+    ``ts:SECONDS``, ``at:OFFSET``, ``at:PART:OFFSET`` or ``n:COUNT``), ``before`` and ``before_last`` (a command) says
+    where to stop. ``skip`` names commands to skip, by number, or by a name that only one has. ``rename_commands`` maps
+    names of commands in the file to those that servers have. ``progress`` is called with the number of bytes read.
+    """
+
+    rules: str | None
+    now: datetime | str | int | None
+    until: str | None
+    before: str | None
+    before_last: str | None
+    skip: str | int | Iterable[str | int] | None
+    rename_commands: Mapping[str, str] | None
+    progress: Progress | None
+
+
+class KeyFilters(TypedDict, total=False):
+    """Which keys: all that are given have to hold.
+
+    ``key`` and ``no_key`` are regular expressions that are found in the key, or not; ``glob`` are patterns as KEYS
+    takes them. ``type`` and ``db`` name types and databases, ``no_type`` and ``no_db`` those that are not wanted.
+    ``expired``: only keys that have expired at ``now``, or none of them. ``slot`` is a cluster slot or a range of them
+    (both ends included). ``limit``: the first so many keys.
+    """
+
+    key: Patterns | None
+    glob: str | bytes | Iterable[str | bytes] | None
+    no_key: Patterns | None
+    type: str | Iterable[str] | None
+    no_type: str | Iterable[str] | None
+    db: int | Iterable[int] | None
+    no_db: int | Iterable[int] | None
+    expired: bool | None
+    slot: int | tuple[int, int] | str | None
+    limit: int | None
+
+
+class ReadOptions(ReplayOptions, KeyFilters, total=False):
+    """How to replay, and which keys to read."""
+
+
+def takes(options: type) -> Callable[[_F], _F]:
+    """Return a decorator: a function takes what the TypedDict ``options`` names, and shows so; other names are refused.
+
+    The last parameter of the function has to be ``**options``.
+    """
+
+    def decorate(function: _F) -> _F:
+        own = inspect.signature(function)
+        *parameters, rest = own.parameters.values()
+        assert rest.kind is inspect.Parameter.VAR_KEYWORD
+        for name, annotation in options.__annotations__.items():
+            hint = getattr(annotation, "__forward_arg__", annotation)
+            parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint))
+        known = {parameter.name for parameter in parameters}
+
+        @functools.wraps(function)
+        def checked(*given: Any, **named: Any) -> Any:
+            for name in named:
+                if name not in known:
+                    from difflib import get_close_matches  # noqa: PLC0415 - for a name that is none only
+
+                    near = get_close_matches(name, known, n=1)
+                    hint = f", did you mean {near[0]!r}?" if near else ""
+                    raise TypeError(f"{function.__name__}() has no argument {name!r}{hint}")
+            return function(*given, **named)
+
+        checked.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return cast("_F", checked)
+
+    return decorate
+
+
+# ---- files -----------------------------------------------------------------------------------------------------
+
+
+def source_of(given: Source, name: str = "source") -> str | bytes | BinaryIO:
+    """Return what to read; a path as text. Raises TypeError."""
+    if isinstance(given, bytes):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return path_of(given, name)
+    stream: object = given
+    if isinstance(stream, io.TextIOBase):
+        raise TypeError(f"{name}: the stream gives text, open it in binary mode")
+    if not hasattr(stream, "read"):
+        raise TypeError(f"{name}: expected a path, bytes or a binary stream, found {type(stream).__name__}")
+    return given
+
+
+def path_of(given: FilePath, name: str = "destination") -> str:
+    """Return a path as text; a path object called ``-`` is a file, and no standard stream. Raises TypeError."""
+    if not isinstance(given, str | os.PathLike):
+        raise TypeError(f"{name}: expected a path, found {type(given).__name__}")
+    text = os.fspath(given)
+    if not isinstance(text, str):
+        raise TypeError(f"{name}: expected a path of str, found one of {type(text).__name__}")
+    if not text:
+        raise ArgumentError(name, "the path is empty")
+    return "./-" if text == "-" and not isinstance(given, str) else text
+
+
+def content_of(given: Source, name: str = "source") -> str | bytes:
+    """Return what to read where streams are read into memory first. Raises TypeError."""
+    source = source_of(given, name)
+    return source if isinstance(source, str | bytes) else source.read()
+
+
+# ---- single options --------------------------------------------------------------------------------------------
+
+
+def check_flags(**given: object) -> None:
+    """Raise TypeError unless each argument is True, False or None."""
+    for name, value in given.items():
+        if value is not None and not isinstance(value, bool):
+            raise TypeError(f"{name}: expected True or False, found {value!r}")
+
+
+def count_of(name: str, given: int | None, least: int = 0) -> int | None:
+    """Return a number of at least ``least``, None for None. Raises TypeError, ValueError."""
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise TypeError(f"{name}: expected a number, found {given!r}")
+    if given < least:
+        raise ArgumentError(name, f"expected at least {least}, found {given}")
+    return given
+
+
+def choice_of(name: str, given: _T, choices: Iterable[_T]) -> _T:
+    """Return what was given if it is one of ``choices``. Raises ValueError."""
+    rows = tuple(choices)
+    if given not in rows:
+        raise ArgumentError(name, f"{given!r} is none of {', '.join(map(str, rows))}")
+    return given
+
+
+def text_of(name: str, given: str | None) -> str | None:
+    """Return text, None for None. Raises TypeError."""
+    if given is not None and not isinstance(given, str):
+        raise TypeError(f"{name}: expected text, found {given!r}")
+    return given
+
+
+def parsed(name: str, parse: Callable[[str], _T], given: str | None) -> _T | None:
+    """Return what ``parse`` makes of text, None for None. Raises TypeError, and ValueError with the argument's name."""
+    text = text_of(name, given)
+    try:
+        return None if text is None else parse(text)
+    except ValueError as error:
+        raise ArgumentError(name, str(error)) from None
+
+
+def rules_of(given: str | None) -> str | None:
+    """Return the name of a server. Raises ValueError for what names none."""
+    return None if parsed("rules", Rules.parse, given) is None else given
+
+
+def target_of(given: str | None) -> Target | None:
+    """Return what to write for. Raises ValueError for what names neither a server nor an RDB version."""
+    if given is None:
+        return None
+    from rdbtool.writer.targets import Target  # noqa: PLC0415 - for what is written only
+
+    return parsed("target", Target.parse, given)
+
+
+def milliseconds_of(name: str, given: timedelta | str | int) -> int:
+    """Return a length of time in ms: a timedelta, a number of ms, or text such as ``1s``. Raises ValueError."""
+    if isinstance(given, timedelta):
+        return given // timedelta(milliseconds=1)
+    if isinstance(given, str):
+        match = re.fullmatch(r"(\d{1,12})(ms|s|m|h|d)", given)
+        if match is None:
+            raise ArgumentError(name, f"{given!r} is no time such as 500ms, 1s, 2m, 1h or 1d")
+        return int(match[1]) * _UNITS[match[2]]
+    return count_of(name, given) or 0
+
+
+def now_of(options: ReplayOptions) -> int:
+    """Return the time to judge expiry by in Unix ms, the current one where none is given. Raises ValueError."""
+    given = options.get("now")
+    if given is None:
+        return round(datetime.now().astimezone().timestamp() * 1000)
+    if isinstance(given, str):
+        given = parsed("now", parse_moment, given)
+    if isinstance(given, datetime):
+        return round(given.timestamp() * 1000)
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise TypeError(f"now: expected a datetime, ISO 8601 or Unix milliseconds, found {given!r}")
+    return given
+
+
+def key_of(given: str | bytes, name: str = "key") -> bytes:
+    """Return a key as bytes; text is UTF-8. Raises TypeError."""
+    if isinstance(given, bytes):
+        return given
+    if not isinstance(given, str):
+        raise TypeError(f"{name}: expected text or bytes, found {given!r}")
+    return given.encode(errors="surrogateescape")
+
+
+# ---- replays ---------------------------------------------------------------------------------------------------
+
+
+def places_of(options: Mapping[str, Any], suffix: str = "") -> Places | None:
+    """Return where a replay stops and what it skips, None where nothing is given. Raises ValueError, TypeError.
+
+    ``suffix`` is what the names of the arguments end in.
+    """
+    names = [f"{name}{suffix}" for name in ("until", "before", "before_last", "skip")]
+    until, before, before_last = (text_of(name, options.get(name)) for name in names[:3])
+    skip = [str(row) if isinstance(row, int) else row for row in _several(names[3], options.get(names[3]), (str, int))]
+    given = [text for text in (until, before, before_last) if text is not None]
+    if not given and not skip:
+        return None
+    from rdbtool.engine.replay.places import Place, Places, command_named, skipped_command  # noqa: PLC0415 - for AOFs only
+
+    if len(given) > 1:
+        raise ArgumentError(", ".join(names[:3]), "only one of them can be given")
+    parsed(names[0], Place.parse, until)
+    parsed(names[1], command_named, before)
+    parsed(names[2], command_named, before_last)
+    for text in skip:
+        parsed(names[3], skipped_command, text)
+    return Places(until, before, before_last, tuple(skip))
+
+
+def renames_of(options: ReplayOptions) -> Mapping[str, str] | None:
+    """Return the commands by the names that the AOF has for them. Raises ValueError, TypeError."""
+    given = options.get("rename_commands")
+    if not given:
+        return None
+    if not isinstance(given, Mapping):
+        raise TypeError(f"rename_commands: expected a mapping of new names to commands, found {given!r}")
+    from rdbtool.engine.replay.renames import Renames  # noqa: PLC0415 - rarely needed
+
+    try:
+        Renames(given)
+    except ValueError as error:
+        raise ArgumentError("rename_commands", str(error)) from None
+    return given
+
+
+class Replaying(NamedTuple):
+    """How an AOF is replayed, checked."""
+
+    rules: str | None
+    now_ms: int
+    places: Places | None
+    rename_commands: Mapping[str, str] | None
+    progress: Progress | None
+
+
+def replaying_of(options: ReplayOptions) -> Replaying:
+    """Return how to replay. Raises ValueError, TypeError."""
+    progress = options.get("progress")
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress: expected a function, found {progress!r}")
+    rules = rules_of(options.get("rules"))
+    return Replaying(rules, now_of(options), places_of(options), renames_of(options), progress)
+
+
+# ---- keys ------------------------------------------------------------------------------------------------------
+
+
+def are_about_keys(filters: KeyFilters) -> bool:
+    """Return whether keys are selected by more than whether they have expired: then only keys are wanted."""
+    chosen = ("key", "glob", "no_key", "type", "no_type", "db", "no_db", "slot", "limit")
+    return any(filters.get(name) is not None for name in chosen)
+
+
+def selection_of(filters: KeyFilters, now_ms: int) -> Selection | None:
+    """Return what selects the keys, None where every key is wanted. Raises ValueError, TypeError."""
+    check_flags(expired=filters.get("expired"))
+    if not are_about_keys(filters) and filters.get("expired") is None:
+        return None
+    from rdbtool._codec.filters.selection import Selection  # noqa: PLC0415 - rarely needed
+    from rdbtool.reader.globs import compile_glob  # noqa: PLC0415 - likewise
+
+    globs = [compile_glob(key_of(row, "glob")) for row in _several("glob", filters.get("glob"), (str, bytes))]
+    return Selection(
+        patterns=_patterns("key", filters.get("key")) + globs,
+        no_patterns=_patterns("no_key", filters.get("no_key")),
+        kinds=_kinds("type", filters.get("type")),
+        no_kinds=_kinds("no_type", filters.get("no_type")),
+        dbs=_databases("db", filters.get("db")),
+        no_dbs=_databases("no_db", filters.get("no_db")),
+        expired=filters.get("expired"),
+        now_ms=now_ms,
+        slots=_slots(filters.get("slot")),
+        limit=count_of("limit", filters.get("limit")),
+    )
+
+
+def leaving_of(drop: str | Iterable[str] | None, filters: KeyFilters, *, functions: bool | None) -> Leaving:
+    """Return what stays behind. Raises ValueError, TypeError."""
+    from rdbtool.operations.convert.omissions import Leaving  # noqa: PLC0415 - for what writes datasets
+
+    check_flags(functions=functions)
+    parts = _several("drop", drop, (str,))
+    try:
+        return Leaving.parse(parts, functions=functions, has_filter=are_about_keys(filters))
+    except ValueError as error:
+        raise ArgumentError("drop", str(error)) from None
+
+
+def _several(name: str, given: Any, types: tuple[type, ...]) -> list[Any]:
+    """Return one or several as a list. Raises TypeError for what is neither."""
+    if given is None:
+        return []
+    rows = [given] if isinstance(given, types) or not isinstance(given, Iterable) else list(given)
+    for row in rows:
+        if not isinstance(row, types) or isinstance(row, bool):
+            wanted = " or ".join(kind.__name__ for kind in types)
+            raise TypeError(f"{name}: expected {wanted}, or several of them, found {row!r}")
+    return rows
+
+
+def _patterns(name: str, given: Patterns | None) -> list[re.Pattern[bytes]]:
+    patterns = []
+    for row in _several(name, given, (str, bytes, re.Pattern)):
+        try:
+            pattern = re.compile(row if isinstance(row, re.Pattern) else key_of(row))
+        except re.error as error:
+            raise ArgumentError(name, f"{row!r}: {error}") from None
+        if not isinstance(pattern.pattern, bytes):
+            raise TypeError(f"{name}: expected a pattern of bytes, found {row!r}")
+        patterns.append(pattern)
+    return patterns
+
+
+def _kinds(name: str, given: str | Iterable[str] | None) -> frozenset[str]:
+    kinds = [KIND_ALIASES.get(row.lower(), row.lower()) for row in _several(name, given, (str,))]
+    return frozenset(choice_of(name, kind, KINDS) for kind in kinds)
+
+
+def _databases(name: str, given: int | Iterable[int] | None) -> frozenset[int]:
+    return frozenset(count_of(name, row) or 0 for row in _several(name, given, (int,)))
+
+
+def _slots(given: int | tuple[int, int] | str | None) -> tuple[int, int] | None:
+    if given is None:
+        return None
+    if isinstance(given, str):
+        match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", given)
+        rows = [int(match[1]), int(match[2] or match[1])] if match else []
+    else:
+        rows = _several("slot", given, (int,))
+    if len(rows) not in {1, 2} or not 0 <= rows[0] <= rows[-1] < _SLOTS:
+        raise ArgumentError("slot", f"{given!r} is no slot or range of slots from 0 to {_SLOTS - 1}")
+    return rows[0], rows[-1]

@@ -1,0 +1,73 @@
+"""``rdbtool.convert``: anything that holds keys into anything that does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, Unpack
+
+from rdbtool.api.arguments import (
+    FilePath,
+    ReadOptions,
+    Source,
+    check_flags,
+    choice_of,
+    leaving_of,
+    path_of,
+    replaying_of,
+    selection_of,
+    source_of,
+    takes,
+    target_of,
+)
+from rdbtool.operations.convert.convert import FORMS, Converted, ConvertOptions, form_of
+from rdbtool.operations.convert.convert import convert as run
+
+
+@takes(ReadOptions)
+def convert(
+    source: Source,
+    destination: FilePath,
+    *,
+    form: Literal["rdb", "aof", "aof-dir", "resp", "jsonl"] | None = None,
+    target: str | None = None,
+    preamble: bool | None = None,
+    allow_loss: bool = False,
+    force: bool = False,
+    server_stopped: bool = False,
+    functions: bool | None = None,
+    drop: str | Iterable[str] | None = None,
+    **options: Unpack[ReadOptions],
+) -> Converted:
+    """Convert a file into another form, or for another server, and read the result back.
+
+    ``form`` None: what the name of the destination says: ``.rdb``, ``.aof``, ``.resp``, ``.jsonl``, a directory or a
+    name that ends in ``/``. ``target`` is a server such as ``redis-6.2`` or an RDB version such as ``rdb-9``; what it
+    cannot hold is refused, or dropped with ``allow_loss`` and named in ``losses``. ``preamble``: whether an AOF begins
+    with an RDB. ``force`` replaces what exists; ``server_stopped`` says that no server uses it, for where that cannot
+    be found out. ``drop`` and ``functions`` say what stays behind beside the keys. The output appears when it was
+    verified, or not at all. Raises LossError, UncertainError, FormatError, InvalidDataError, UnsupportedError,
+    InputError.
+    """
+    data, to = source_of(source), path_of(destination)
+    chosen = form_of(to) if form is None else choice_of("form", form, FORMS)
+    if chosen is None:
+        raise ValueError(f"form: {to!r} does not say what to write: give one of {', '.join(FORMS)}")
+    if chosen == "aof-dir" and to == "-":
+        raise ValueError("destination: a directory cannot go to standard output")
+    check_flags(preamble=preamble, allow_loss=allow_loss, force=force, server_stopped=server_stopped)
+    how = replaying_of(options)
+    converting = ConvertOptions(
+        form=chosen,
+        target=target_of(target),
+        preamble=preamble,
+        allow_loss=allow_loss,
+        force=force,
+        server_stopped=server_stopped,
+        rules=how.rules,
+        now_ms=how.now_ms,
+        rename_commands=how.rename_commands,
+        selection=selection_of(options, how.now_ms),
+        places=how.places,
+        leaving=leaving_of(drop, options, functions=functions),
+    )
+    return run(data, to, converting, how.progress)

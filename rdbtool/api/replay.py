@@ -1,0 +1,38 @@
+"""``rdbtool.replay``: an AOF as an engine that holds its dataset."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from rdbtool.api.arguments import (
+    ReplayOptions,
+    Source,
+    check_flags,
+    replaying_of,
+    source_of,
+    takes,
+)
+from rdbtool.engine.replay.options import replay_options
+from rdbtool.operations.replay.report import ReplayReport, replay_reader
+from rdbtool.reader.open.dispatch import open_any
+
+
+@takes(ReplayOptions)
+def replay(
+    source: Source, *, strict: bool = False, digest: bool = False, **options: Unpack[ReplayOptions]
+) -> ReplayReport:
+    """Replay an AOF (an RDB is loaded), and return what came of it: ``engine`` holds the dataset, and can go on.
+
+    With ``digest`` the digest of the dataset is computed; ``strict`` raises ReplayError at the first finding that is
+    more than a note. Damage that ends the AOF is ``damage`` and not raised, unless it comes before the place to stop;
+    ``doubts`` are commands whose effect is unknown. Raises PlaceError for a place that is not reached, FormatError for
+    a damaged RDB, UnsupportedError, InputError.
+    """
+    target = source_of(source)
+    check_flags(strict=strict, digest=digest)
+    how = replaying_of(options)
+    replaying = replay_options(
+        target, how.places, rules=how.rules, strict=strict, now_ms=how.now_ms, rename_commands=how.rename_commands
+    )
+    with open_any(target) as reader:
+        return replay_reader(reader, replaying, digest=digest, progress=how.progress)
