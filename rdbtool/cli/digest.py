@@ -20,7 +20,7 @@ from rdbtool.cli.options import (
     renames_of,
 )
 from rdbtool.core.errors import json_name
-from rdbtool.dataset.keys import load_keys, size_of
+from rdbtool.dataset.keys import load_keys
 from rdbtool.operations.info.digest import compute_digest
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.report.extent import skipped_json, stop_json
@@ -57,12 +57,12 @@ def digest(
     selection, now_ms = filters.selection(), filters.milliseconds()
     places = stop.places(src)
     renames = renames_of(rename_command)
-    with open_any(src, jsonl=True) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
+    with open_any(src, jsonl=True) as reader, ProgressBar(reader.size, enabled=not no_progress) as progress:
         keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
         result = compute_digest(keys, rules, now_ms=now_ms, selection=selection, progress=progress)
     report = {
         "schema": 1,
-        "source": json_name(keys.source.name),
+        "source": json_name(keys.name),
         "digest": result.digest,
         **rules_json(result.choice),
         "keys": result.keys,

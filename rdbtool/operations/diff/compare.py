@@ -22,7 +22,7 @@ from rdbtool.core.errors import (
     describe_error,
     describe_key,
 )
-from rdbtool.dataset.sides import Origin, Progress, Side, open_side
+from rdbtool.dataset.file import Readable, open_repeatable
 from rdbtool.model import KeyRecord
 from rdbtool.operations.diff.change import Part, Sign
 from rdbtool.operations.diff.items import ItemDifference, compare_items
@@ -30,7 +30,9 @@ from rdbtool.operations.diff.values import compare_records
 from rdbtool.operations.diff.weights import weigh
 
 if TYPE_CHECKING:
+    from rdbtool._codec.feeder import Progress
     from rdbtool._codec.filters.selection import Selection
+    from rdbtool.dataset.file import Repeatable
     from rdbtool.engine.replay.places import Places
 
 #: Bytes of records that are held at a time, about.
@@ -107,7 +109,7 @@ class Counts(NamedTuple):
 class Comparison:
     """Two data sets and what differs. Made by ``open_diff``; ``counts`` are right when ``differences`` was used up."""
 
-    def __init__(self, first: Side, second: Side, options: DiffOptions) -> None:
+    def __init__(self, first: Repeatable, second: Repeatable, options: DiffOptions) -> None:
         self.first = first
         self.second = second
         self.options = options
@@ -126,7 +128,7 @@ class Comparison:
     def read(self, progress: Progress | None = None) -> None:
         """Hear both data sets. Raises InputError where damage or doubt leaves no answer, and what reading raises."""
         options = self.options
-        encodings = options.encodings and not (self.first.is_log or self.second.is_log)
+        encodings = options.encodings and not (self.first.kind == "aof" or self.second.kind == "aof")
         modules = []
         before = 0
         for index, side in enumerate((self.first, self.second)):
@@ -139,7 +141,7 @@ class Comparison:
                 judge=options.judge,
             )
             with answering():
-                side.feed(prints, options.names, _after(progress, before))
+                side.feed(prints, selection=options.names, progress=_after(progress, before))
             if prints.twice is not None:
                 db, key = prints.twice
                 raise InputError(f"{side.name}: key {describe_key(key)} of db {db} is there twice: what is its value?")
@@ -149,7 +151,9 @@ class Comparison:
             compare_items(
                 self.first,
                 self.second,
-                modules if options.with_functions and not (self.first.is_log or self.second.is_log) else None,
+                modules
+                if options.with_functions and not (self.first.kind == "aof" or self.second.kind == "aof")
+                else None,
                 functions=options.with_functions,
                 aux=options.aux,
             )
@@ -183,7 +187,7 @@ class Comparison:
     def _hold(self, states: tuple[int, ...], held: dict[tuple[int, bytes], KeyRecord]) -> Iterator[Difference]:
         """Tell what was removed, and hold as many of the changed keys as may be held."""
         size = 0
-        for record in self.first.records(InState(self._table, states)):
+        for record in self.first.records(selection=InState(self._table, states)):
             if self._table.state(record.db, record.key) == REMOVED:
                 if self._is_wanted(record):
                     yield Difference("-", record, None)
@@ -199,7 +203,7 @@ class Comparison:
     def _confront(self, states: tuple[int, ...], held: dict[tuple[int, bytes], KeyRecord]) -> Iterator[Difference]:
         """Tell what was added, and what differs of the keys that are held."""
         options = self.options
-        for record in self.second.records(InState(self._table, states)):
+        for record in self.second.records(selection=InState(self._table, states)):
             before = held.pop((record.db, record.key), None)
             if before is None:
                 if self._is_wanted(record):
@@ -233,7 +237,7 @@ class Comparison:
 
 
 def open_diff(
-    first: Origin, second: Origin, options: DiffOptions | None = None, progress: Progress | None = None
+    first: Readable, second: Readable, options: DiffOptions | None = None, progress: Progress | None = None
 ) -> Comparison:
     """Open two data sets and hear both: a path (``-``: standard input) or bytes. Close it, or use ``with``.
 
@@ -242,9 +246,9 @@ def open_diff(
     """
     options = options or DiffOptions()
     with contextlib.ExitStack() as opened, answering():
-        sides: list[Side] = []
+        sides: list[Repeatable] = []
         for target, places in zip((first, second), options.places, strict=True):
-            side = open_side(
+            side = open_repeatable(
                 target,
                 rules=options.rules,
                 now_ms=options.now_ms,
@@ -261,11 +265,11 @@ def open_diff(
         return comparison
 
 
-def _check_places(sides: Sequence[Side], options: DiffOptions) -> None:
+def _check_places(sides: Sequence[Repeatable], options: DiffOptions) -> None:
     """Raise PlaceError where a place is asked of what is no log; one that both sides share is for those that are."""
-    is_shared = options.places[_FIRST] == options.places[_SECOND] and any(side.is_log for side in sides)
+    is_shared = options.places[_FIRST] == options.places[_SECOND] and any(side.kind == "aof" for side in sides)
     for side, places in zip(sides, options.places, strict=True):
-        if places is not None and not side.is_log and not is_shared:
+        if places is not None and side.kind != "aof" and not is_shared:
             raise PlaceError.no_commands(side.name)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from operator import eq
 from typing import Final, Literal, NamedTuple
 
-from rdbtool.dataset.sides import Side
+from rdbtool.dataset.dataset import Dataset
 from rdbtool.model import FunctionLibrary, ModuleAux
 from rdbtool.operations.diff.change import Sign, match_names
 from rdbtool.reader.rdb import REPEATED_AUX
@@ -26,8 +26,8 @@ class ItemDifference(NamedTuple):
 
 
 def compare_items(
-    first: Side,
-    second: Side,
+    first: Dataset,
+    second: Dataset,
     modules: Sequence[Sequence[ModuleAux]] | None,
     *,
     functions: bool,

@@ -10,18 +10,19 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
-from rdbtool._codec.replay_record import feed_record
+from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.digest import Digest
+from rdbtool._codec.sinks.requirements import Needs
 from rdbtool.core.errors import FormatError, UncertainError
 from rdbtool.core.findings import Finding
-from rdbtool.core.location import Span
 from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import Engine
+from rdbtool.engine.export.engine_dataset import EngineDataset
 from rdbtool.engine.replay.loader import Loaded, replay_log
 from rdbtool.engine.replay.options import Options, replay_options
 from rdbtool.engine.replay.places import Places
 from rdbtool.engine.replay.stops import Extent
-from rdbtool.model import Aux, FunctionLibrary, Header, OpaqueValue
+from rdbtool.model import Aux, FunctionLibrary, Header
 from rdbtool.operations.info.requirements import NeedsOfFile, needs_of
 from rdbtool.operations.replay.tally import LogTally
 from rdbtool.reader.aof.reader import AofReader
@@ -154,24 +155,24 @@ def replay_reader(
     tally = LogTally()
     loaded = replay_log(reader, options._replace(on_batch=tally, on_restart=tally.restart), progress)
     if isinstance(reader, RdbReader):
-        source = reader.source
-        parts = [Part(source.name, None, "single", number=1, size=source.size, format="rdb")]
+        parts = [Part(reader.name, None, "single", number=1, size=reader.size, format="rdb")]
     else:
         parts = loaded.parts
     _learn_sizes(loaded, parts)
-    engine = loaded.replay.engine
+    dataset = EngineDataset(loaded.replay.engine, loaded.header, module_aux=loaded.module_aux)
     first_time, last_time = tally.timeline.span_of(loaded.replay.commands)
-    modules: dict[str, tuple[int, int]] = {}
-    for item in loaded.module_aux:
-        modules[item.module] = 0, modules.get(item.module, (0, 0))[1] + 1
-    totals, found, opaque = _sum_up(engine, loaded.rules, options.now_ms, modules, digest=digest)
+    needs = Needs()
+    sums = Digest(loaded.rules, options.now_ms) if digest else None
+    totals = dataset.feed(needs if sums is None else Tee(needs, sums))
+    if sums is not None:
+        sums.close()
     has_snapshot = any(part.format in {"rdb", "rdb+resp"} for part in parts)
     # Of the batch that holds the place to stop, what stands behind it was counted too.
     counts = [tally.commands[index] for index in range(len(parts))]
     if loaded.replay.stopped_at is not None:
         counts = _cut(counts, loaded.replay.commands)
     return ReplayReport(
-        source=reader.source.name if isinstance(reader, RdbReader) else reader.name,
+        source=reader.name,
         loaded=loaded,
         parts=tuple(parts),
         part_commands=tuple(counts),
@@ -180,15 +181,11 @@ def replay_reader(
         last_time=last_time,
         snapshot=Snapshot(loaded.header, tuple(loaded.aux), loaded.snapshot_keys) if has_snapshot else None,
         totals=totals,
-        functions=_functions(engine),
-        digest=found,
-        opaque_keys=opaque,
-        needs=needs_of(modules, engine.functions.values()),
+        functions=tuple(dataset.functions),
+        digest=None if sums is None or sums.opaque_keys else sums.hexdigest(),
+        opaque_keys=0 if sums is None else sums.opaque_keys,
+        needs=needs_of(needs.modules, needs.libraries),
     )
-
-
-def _functions(engine: Engine) -> tuple[FunctionLibrary, ...]:
-    return tuple(FunctionLibrary(code, released=True, span=Span(-1, -1)) for code in engine.functions.values())
 
 
 def _cut(counts: list[int], left: int) -> list[int]:
@@ -205,33 +202,3 @@ def _learn_sizes(loaded: Loaded, parts: list[Part]) -> None:
     tail = loaded.tail
     if tail is not None and tail.size is not None and tail.part < len(parts) and parts[tail.part].size is None:
         parts[tail.part].size = tail.at + tail.size
-
-
-def _sum_up(
-    engine: Engine, rules: Rules, now_ms: int, modules: dict[str, tuple[int, int]], *, digest: bool
-) -> tuple[Totals, str | None, int]:
-    """Return counts of all keys, and their digest unless nobody wants it or some cannot be summed up.
-
-    Values of modules are counted in ``modules``, by type.
-    """
-    sink = Digest(rules, now_ms) if digest else None
-    by_kind: dict[str, int] = {}
-    by_db: dict[int, tuple[int, int]] = {}
-    keys = expires = 0
-    for record in engine.records():
-        keys += 1
-        does_expire = record.expire_at_ms is not None
-        expires += does_expire
-        by_kind[record.kind] = by_kind.get(record.kind, 0) + 1
-        before = by_db.get(record.db, (0, 0))
-        by_db[record.db] = (before[0] + 1, before[1] + does_expire)
-        if isinstance(record.value, OpaqueValue):
-            values, aux = modules.get(record.value.module, (0, 0))
-            modules[record.value.module] = values + 1, aux
-        if sink is not None:
-            feed_record(record, sink)
-    totals = Totals(keys, expires, keys, by_kind, by_db)
-    if sink is None:
-        return totals, None, 0
-    sink.close()
-    return totals, None if sink.opaque_keys else sink.hexdigest(), sink.opaque_keys
