@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -26,7 +27,7 @@ from rdbtool.cli.options import (
     renames_of,
     target_of,
 )
-from rdbtool.dataset.forms import BY_NAME, ESCAPES, PRINTED, form_of
+from rdbtool.dataset.forms import BY_NAME, ESCAPES, PRINTED, Form, form_of
 from rdbtool.dataset.keys import load_keys
 from rdbtool.operations.dump.report import DumpOptions
 from rdbtool.reader.open.dispatch import open_any
@@ -129,19 +130,14 @@ def dump(
             allow_loss=allow_loss,
             leaving=filters.leaving(drop, functions=functions),
         )
-        _check_use(
-            "--escape",
-            options,
-            used=escape is not None,
-            users=tuple(row.name for row in BY_NAME.values() if row.escape is not None),
-        )
+        _check_use("--escape", options, used=escape is not None, users=_names(lambda row: row.escape is not None))
         _check_use("--raw", options, used=raw, users=("csv",))
         _check_use("--restore", options, used=restore, users=("resp",))
         _check_use("--replace", options, used=replace, users=("resp",))
-        _check_use("--target", options, used=target is not None, users=("resp",))
-        _check_use("--allow-loss", options, used=allow_loss, users=("resp",))
+        _check_use("--target", options, used=target is not None, users=_names(lambda row: row.has_target))
+        _check_use("--allow-loss", options, used=allow_loss, users=_names(lambda row: row.has_target))
         _check_use("--functions", options, used=functions is not None, users=("jsonl", "json", "resp"))
-        _check_use("--drop", options, used=bool(drop), users=("jsonl", "resp"))
+        _check_use("--drop", options, used=bool(drop), users=_names(lambda row: row.is_verifiable))
         _check_target(options)
         show = not (no_progress or out.is_terminal)
         with open_any(src, jsonl=True) as reader, ProgressBar(reader.size, enabled=show) as progress:
@@ -155,6 +151,11 @@ def dump(
     print_extent(keys.extent)
     print_remarks(keys.remarks)
     end_uncertain(keys.obstacle)
+
+
+def _names(has: Callable[[Form], bool]) -> tuple[str, ...]:
+    """Return the forms that are printed and have something."""
+    return tuple(name for name in PRINTED if has(BY_NAME[name]))
 
 
 def _check_target(options: DumpOptions) -> None:
