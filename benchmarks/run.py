@@ -58,16 +58,16 @@ os._exit(0)
 #: What saving takes of itself: replayed before, written to a file, as SAVE does it.
 WRITE = """
 import os, sys, time
-from rdbtool.dataset.origin import origin_of_log
+from rdbtool.dataset.replayed import ReplayedDataset
 from rdbtool.operations.convert.transfer import Transfer
 from rdbtool.engine.replay.loader import replay_log
 from rdbtool.reader.aof.reader import open_aof
 from rdbtool.writer.targets import Target
 with open_aof(sys.argv[1]) as reader:
-    origin = origin_of_log(replay_log(reader))
+    dataset = ReplayedDataset(replay_log(reader), reader.name, reader.size).settled()
 with open(sys.argv[2], "wb", buffering=0) as file:
     began = time.process_time()
-    Transfer(origin, "rdb", Target("REDIS", 10), sizes=origin.sizes).write(file.write)
+    Transfer(dataset, "rdb", Target("REDIS", 10), sizes=dataset.sizes).write(file.write)
     os.fsync(file.fileno())
     print("cpu", time.process_time() - began, flush=True)
 os._exit(0)

@@ -19,7 +19,8 @@ from rdbtool.api.arguments import (
     takes,
     target_of,
 )
-from rdbtool.operations.convert.convert import FORMS, Converted, ConvertOptions, form_of
+from rdbtool.dataset.forms import CONVERTED, form_of
+from rdbtool.operations.convert.convert import Converted, ConvertOptions
 from rdbtool.operations.convert.convert import convert as run
 
 
@@ -49,9 +50,9 @@ def convert(
     InputError.
     """
     data, to = source_of(source), path_of(destination)
-    chosen = form_of(to) if form is None else choice_of("form", form, FORMS)
+    chosen = form_of(to, CONVERTED) if form is None else choice_of("form", form, CONVERTED)
     if chosen is None:
-        raise ValueError(f"form: {to!r} does not say what to write: give one of {', '.join(FORMS)}")
+        raise ValueError(f"form: {to!r} does not say what to write: give one of {', '.join(CONVERTED)}")
     if chosen == "aof-dir" and to == "-":
         raise ValueError("destination: a directory cannot go to standard output")
     check_flags(preamble=preamble, allow_loss=allow_loss, force=force, server_stopped=server_stopped)

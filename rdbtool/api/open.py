@@ -22,7 +22,7 @@ from rdbtool.reader.open.dispatch import open_any
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool.core.errors import UncertainError
-    from rdbtool.dataset.keys import KeySource
+    from rdbtool.dataset.keys import Opened
     from rdbtool.model import Aux, FunctionLibrary, Header, KeyRecord
 
 
@@ -34,7 +34,7 @@ class DatasetReader:
     InputError.
     """
 
-    def __init__(self, keys: KeySource, selection: Selection | None, progress: Progress | None) -> None:
+    def __init__(self, keys: Opened, selection: Selection | None, progress: Progress | None) -> None:
         self._keys = keys
         self._selection = selection
         self._progress = progress
@@ -43,7 +43,7 @@ class DatasetReader:
     @property
     def name(self) -> str:
         """What the file is called."""
-        return self._keys.source.name
+        return self._keys.name
 
     @property
     def header(self) -> Header:
@@ -116,7 +116,7 @@ def open(source: Source, **options: Unpack[ReadOptions]) -> DatasetReader:  # no
     how = replaying_of(options)
     selection = selection_of(options, how.now_ms)
     reader = open_any(target, jsonl=True)
-    keys: KeySource | None = None
+    keys: Opened | None = None
     try:
         keys = load_keys(
             reader,

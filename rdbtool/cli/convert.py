@@ -29,7 +29,8 @@ from rdbtool.cli.options import (
     renames_of,
     target_of,
 )
-from rdbtool.operations.convert.convert import FORMS, ConvertOptions, form_of
+from rdbtool.dataset.forms import BY_NAME, CONVERTED, form_of
+from rdbtool.operations.convert.convert import ConvertOptions
 from rdbtool.operations.convert.convert import convert as run
 from rdbtool.report.convert import converted_line, left_lines, remark_lines
 from rdbtool.report.progress import ProgressBar
@@ -50,7 +51,7 @@ def convert(
     *,
     filters: Filters,
     stop: Stop,
-    to: Annotated[str | None, typer.Option("--to", metavar="FORM", help=f"One of {', '.join(FORMS)}.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="FORM", help=f"One of {', '.join(CONVERTED)}.")] = None,
     target: TargetName = None,
     preamble: Preamble = None,
     functions: Functions = None,
@@ -70,14 +71,14 @@ def convert(
     expiry times, field expiry times and functions are kept. What the target cannot hold is refused with exit code 1,
     unless --allow-loss is given. The output appears when it was verified, or not at all.
     """
-    check_choice("--to", to, FORMS)
+    check_choice("--to", to, CONVERTED)
     check_rules(rules)
-    form = next((form for form in FORMS if form == to), None) or form_of(dst)
+    form = to or form_of(dst, CONVERTED)
     if form is None:
         raise typer.BadParameter(
-            f"{dst!r} does not say what to write: give one of {', '.join(FORMS)}", param_hint="--to"
+            f"{dst!r} does not say what to write: give one of {', '.join(CONVERTED)}", param_hint="--to"
         )
-    if form == "aof-dir" and dst == "-":
+    if dst == "-" and not BY_NAME[form].streams:
         raise typer.BadParameter("a directory cannot go to standard output", param_hint="DST")
     if as_json and dst == "-":
         raise typer.BadParameter("standard output takes the data already", param_hint="--json")

@@ -19,7 +19,7 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.dataset.keys import load_keys, size_of
+from rdbtool.dataset.keys import load_keys
 from rdbtool.operations.info.digest import compute_digest
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.report.progress import ProgressBar
@@ -54,7 +54,7 @@ def digest(
     selection, now_ms = filters.selection(), filters.milliseconds()
     places = stop.places(src)
     renames = renames_of(rename_command)
-    with open_any(src, jsonl=True) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
+    with open_any(src, jsonl=True) as reader, ProgressBar(reader.size, enabled=not no_progress) as progress:
         keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
         result = compute_digest(keys, rules, now_ms=now_ms, selection=selection, progress=progress)
     with open_output(None) as output:

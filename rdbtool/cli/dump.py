@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -26,10 +27,11 @@ from rdbtool.cli.options import (
     renames_of,
     target_of,
 )
-from rdbtool.dataset.keys import load_keys, size_of
+from rdbtool.dataset.forms import BY_NAME, ESCAPES, PRINTED, Form, form_of
+from rdbtool.dataset.keys import load_keys
+from rdbtool.operations.dump.report import DumpOptions
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.report.dump import write_keys
-from rdbtool.report.formats import DEFAULT_ESCAPES, ESCAPES, FORMATS, Format, format_of
 from rdbtool.report.progress import ProgressBar
 from rdbtool.writer.atomic.output import open_output
 
@@ -46,7 +48,7 @@ def dump(
             "--format",
             "-f",
             metavar="FORMAT",
-            help=f"One of {', '.join(FORMATS)}. Default: what the suffix of FILE says, such as .csv, else table on a "
+            help=f"One of {', '.join(PRINTED)}. Default: what the suffix of FILE says, such as .csv, else table on a "
             "terminal and jsonl elsewhere.",
         ),
     ] = None,
@@ -109,15 +111,15 @@ def dump(
     Output that goes to a file appears whole or not at all. When a file turns out to be damaged,
     what precedes the damage is printed, up to the last sound key.
     """
-    check_choice("--format", format_, FORMATS)
+    check_choice("--format", format_, PRINTED)
     check_choice("--escape", escape, ESCAPES)
     check_rules(rules)
     selection, now_ms = filters.selection(), filters.milliseconds()
     places = stop.places(src)
     renames = renames_of(rename_command)
-    chosen = format_ or format_of(output)
+    chosen = format_ or (None if output is None else form_of(output, PRINTED))
     with open_output(output, force=force, sources=[src]) as out:
-        form = Format(
+        options = DumpOptions(
             chosen or ("table" if out.is_terminal else "jsonl"),
             escape,
             restore,
@@ -128,19 +130,19 @@ def dump(
             allow_loss=allow_loss,
             leaving=filters.leaving(drop, functions=functions),
         )
-        _check_use("--escape", form, used=escape is not None, users=tuple(DEFAULT_ESCAPES))
-        _check_use("--raw", form, used=raw, users=("csv",))
-        _check_use("--restore", form, used=restore, users=("resp",))
-        _check_use("--replace", form, used=replace, users=("resp",))
-        _check_use("--target", form, used=target is not None, users=("resp",))
-        _check_use("--allow-loss", form, used=allow_loss, users=("resp",))
-        _check_use("--functions", form, used=functions is not None, users=("jsonl", "json", "resp"))
-        _check_use("--drop", form, used=bool(drop), users=("jsonl", "resp"))
-        _check_target(form)
+        _check_use("--escape", options, used=escape is not None, users=_names(lambda row: row.escape is not None))
+        _check_use("--raw", options, used=raw, users=("csv",))
+        _check_use("--restore", options, used=restore, users=("resp",))
+        _check_use("--replace", options, used=replace, users=("resp",))
+        _check_use("--target", options, used=target is not None, users=_names(lambda row: row.has_target))
+        _check_use("--allow-loss", options, used=allow_loss, users=_names(lambda row: row.has_target))
+        _check_use("--functions", options, used=functions is not None, users=("jsonl", "json", "resp"))
+        _check_use("--drop", options, used=bool(drop), users=_names(lambda row: row.is_verifiable))
+        _check_target(options)
         show = not (no_progress or out.is_terminal)
-        with open_any(src, jsonl=True) as reader, ProgressBar(size_of(reader), enabled=show) as progress:
+        with open_any(src, jsonl=True) as reader, ProgressBar(reader.size, enabled=show) as progress:
             keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
-            dumped = write_keys(keys, out, form, selection=selection, progress=progress)
+            dumped = write_keys(keys, out, options, selection=selection, progress=progress)
     if dumped.losses or dumped.large or any(dumped.left):
         from rdbtool.report.convert import dumped_lines  # noqa: PLC0415 - most dumps leave nothing to say
 
@@ -151,14 +153,19 @@ def dump(
     end_uncertain(keys.obstacle)
 
 
-def _check_target(form: Format) -> None:
-    if form.restore and form.target is not None:
-        from rdbtool.report.commands import has_restore  # noqa: PLC0415 - for commands only
-
-        if not has_restore(form.target):
-            raise typer.BadParameter(f"{form.target} is older than RESTORE: leave it out", param_hint="--restore")
+def _names(has: Callable[[Form], bool]) -> tuple[str, ...]:
+    """Return the forms that are printed and have something."""
+    return tuple(name for name in PRINTED if has(BY_NAME[name]))
 
 
-def _check_use(option: str, form: Format, *, used: bool, users: tuple[str, ...]) -> None:
-    if used and form.name not in users:
-        raise typer.BadParameter(f"it is for {' and '.join(users)}, not for {form.name}", param_hint=option)
+def _check_target(options: DumpOptions) -> None:
+    if options.restore and options.target is not None:
+        from rdbtool.operations.dump.commands import has_restore  # noqa: PLC0415 - for commands only
+
+        if not has_restore(options.target):
+            raise typer.BadParameter(f"{options.target} is older than RESTORE: leave it out", param_hint="--restore")
+
+
+def _check_use(option: str, options: DumpOptions, *, used: bool, users: tuple[str, ...]) -> None:
+    if used and options.form not in users:
+        raise typer.BadParameter(f"it is for {' and '.join(users)}, not for {options.form}", param_hint=option)

@@ -22,7 +22,6 @@ from rdbtool.cli.options import (
     key_bytes,
     renames_of,
 )
-from rdbtool.dataset.keys import size_of
 from rdbtool.engine.replay.options import replay_options
 from rdbtool.operations.history.history import read_history
 from rdbtool.reader.open.dispatch import open_any
@@ -66,7 +65,7 @@ def history(
         open_any(src) as reader,
         open_output(None) as output,
         SpooledTemporaryFile(_HELD) as held,
-        ProgressBar(size_of(reader), enabled=not (no_progress or output.is_terminal)) as progress,
+        ProgressBar(reader.size, enabled=not (no_progress or output.is_terminal)) as progress,
     ):
         # Whether there is such a place shows at the end: until then nothing is printed.
         write = output.write if places is None else held.write

@@ -16,7 +16,6 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.dataset.keys import size_of
 from rdbtool.operations.info.summary import summarize_any
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.report.progress import ProgressBar
@@ -43,7 +42,7 @@ def info(
     check_rules(rules)
     places = stop.places(src)
     renames = renames_of(rename_command)
-    with open_any(src) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
+    with open_any(src) as reader, ProgressBar(reader.size, enabled=not no_progress) as progress:
         summary = summarize_any(reader, rules, progress, places=places, rename_commands=renames)
     text = json.dumps(summary.to_dict()) + "\n" if as_json else any_summary_text(summary)
     with open_output(None) as output:

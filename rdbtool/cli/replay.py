@@ -20,7 +20,6 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.dataset.keys import size_of
 from rdbtool.engine.replay.options import replay_options
 from rdbtool.operations.replay.report import replay_reader
 from rdbtool.reader.open.dispatch import open_any
@@ -58,7 +57,7 @@ def replay(
         now_ms=clock.milliseconds(),
         rename_commands=renames_of(rename_command),
     )
-    with open_any(src) as reader, ProgressBar(size_of(reader), enabled=not no_progress) as progress:
+    with open_any(src) as reader, ProgressBar(reader.size, enabled=not no_progress) as progress:
         report = replay_reader(reader, options, digest=True, progress=progress)
     with open_output(None) as output:
         text = json.dumps(report.to_dict()) + "\n" if as_json else replay_text(report)

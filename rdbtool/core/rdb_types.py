@@ -139,8 +139,16 @@ MEMBER_EXPIRY_KINDS: Final = ("set", "zset", "hash")
 #: The aux field that holds a script: one field a script, written by Redis 4.0 to 6.2.
 SCRIPT_AUX: Final = b"lua"
 
-#: Aux fields in which an RDB says whether it is one of its own or part of an AOF.
-ROLE_AUX: Final = frozenset({b"aof-base", b"aof-preamble"})
+#: What an RDB is: one of its own, the beginning of an AOF that is one file, or the base of a multi-part AOF.
+Role = Literal["snapshot", "log", "base"]
+
+#: The aux fields in which servers say so: readers of a lone file go by them.
+ROLES: Final[dict[Role, dict[bytes, bytes]]] = {
+    "snapshot": {b"aof-preamble": b"0", b"aof-base": b"0"},
+    "log": {b"aof-preamble": b"1", b"aof-base": b"0"},
+    "base": {b"aof-preamble": b"0", b"aof-base": b"1"},
+}
+ROLE_AUX: Final = frozenset(ROLES["snapshot"])
 
 #: The aux field in which a server names itself, by family.
 WRITER_FIELDS: Final = {"redis": b"redis-ver", "valkey": b"valkey-ver"}

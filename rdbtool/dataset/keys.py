@@ -1,7 +1,6 @@
-"""Keys of anything: an RDB or JSON lines as they are read, a log as what it leads to.
+"""Keys of anything: an RDB or JSON lines as they are read, an AOF as what it leads to.
 
-What holds the keys wears one face, that of an RdbReader. The engine is imported when a log is met, so that whoever
-reads an RDB does not wait for it.
+The engine is imported when an AOF is met, so that whoever reads an RDB does not wait for it.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.rdb import RdbReader
 
 if TYPE_CHECKING:
-    from rdbtool.engine.replay.loader import ReplayedLog
+    from rdbtool.dataset.replayed import ReplayedDataset
     from rdbtool.engine.replay.places import Places
     from rdbtool.reader.aof.reader import AofReader
     from rdbtool.reader.jsonl.reader import JsonlReader
 
-    #: An open RDB, open JSON lines, or a log that was replayed.
-    KeySource = RdbReader | JsonlReader | ReplayedLog
+    #: What can be opened is a ``Dataset`` of one of these, told apart by its ``kind``.
+    Opened = RdbReader | JsonlReader | ReplayedDataset
 
 Target = str | os.PathLike[str] | bytes | BinaryIO
 
@@ -36,7 +35,7 @@ def load_keys(
     source: Target | None = None,
     rename_commands: Mapping[str, str] | None = None,
     progress: Progress | None = None,
-) -> KeySource:
+) -> Opened:
     """Return what hands out the keys of an open source: its reader itself, but a log replayed to its end.
 
     ``rules`` names the server that replays, None the writer of the log's snapshot; ``now_ms`` (Unix ms) is when. A
@@ -53,12 +52,13 @@ def load_keys(
     if not isinstance(reader, AofReader):
         refuse_places(reader, places)
         return reader
-    from rdbtool.engine.replay.loader import ReplayedLog  # noqa: PLC0415 - likewise
+    from rdbtool.dataset.replayed import ReplayedDataset  # noqa: PLC0415 - likewise
+    from rdbtool.engine.replay.loader import replay_log  # noqa: PLC0415 - likewise
     from rdbtool.engine.replay.options import replay_options  # noqa: PLC0415 - the engine is for logs only
 
     again = source if source is not None else reader.path or "-"
     options = replay_options(again, places, rules=rules, now_ms=now_ms, rename_commands=rename_commands)
-    return ReplayedLog(reader, options, progress)
+    return ReplayedDataset(replay_log(reader, options, progress), reader.name, reader.size)
 
 
 def refuse_places(reader: RdbReader | JsonlReader, places: Places | None) -> None:
@@ -74,7 +74,7 @@ def open_keys(
     now_ms: int = 0,
     places: Places | None = None,
     rename_commands: Mapping[str, str] | None = None,
-) -> KeySource:
+) -> Opened:
     """Open an RDB or JSON lines, or replay a log, a manifest or a directory with one: see ``load_keys``.
 
     Close it, or use ``with``. Raises InputError, UnsupportedError, FormatError, PlaceError; LimitError where memory
@@ -86,8 +86,3 @@ def open_keys(
     except BaseException:
         reader.close()
         raise
-
-
-def size_of(reader: RdbReader | AofReader | JsonlReader) -> int | None:
-    """Return the size of an open source in bytes, None where nobody knows."""
-    return reader.source.size if isinstance(reader, RdbReader) else reader.size

@@ -98,6 +98,10 @@ class RdbReader:
     remarks: Sequence[str] = ()
     extent: None = None
 
+    #: What was read is gone, and the sizes of the databases are what the file announces.
+    repeatable = False
+    sizes: None = None
+
     def __init__(
         self,
         source: Source,
@@ -116,6 +120,7 @@ class RdbReader:
         self.backend = backend_of(backend)
         #: Items that the codec declined and the grammar accepted.
         self.fallbacks = 0
+        self._preamble: list[Item] = []
         self._selected = 0
         self._max_inflate = DEFAULT_MAX_INFLATE if max_inflate is None else max_inflate
         self._window = window or open_window(source, self._max_inflate)
@@ -123,6 +128,16 @@ class RdbReader:
         self._decoder.embedded = embedded
         self._decoder.on_item = self._note
         self.header = self._read_header()
+
+    @property
+    def name(self) -> str:
+        """What errors call the source."""
+        return self.source.name
+
+    @property
+    def size(self) -> int | None:
+        """The size of the source in bytes, None where nobody knows."""
+        return self.source.size
 
     @property
     def choice(self) -> RulesChoice:
@@ -141,6 +156,24 @@ class RdbReader:
         by_kind, by_db = self._decoder.counts()
         return Totals(self._decoder.keys, self._decoder.expires, self._selected, by_kind, by_db)
 
+    def read_preamble(self) -> list[Item]:
+        """Read up to the first key and return what stands in front of it: then it is known who wrote the file.
+
+        Whatever reads on begins with what was read here. A file of which keys were read has no preamble any more.
+        """
+        decoder = self._decoder
+        if self._preamble or decoder.keys:
+            return self._preamble
+        sink = Records(_BATCH, items=True)
+        decoder.stops_at_key = True
+        try:
+            while not (decoder.finished or decoder.is_at_key()):
+                self._advance(sink, None, None)
+        finally:
+            decoder.stops_at_key = False
+        self._preamble = [item for item in sink.take() if not isinstance(item, KeyRecord)]
+        return self._preamble
+
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
         """Drive ``sink`` over the rest of the file and return what was read.
 
@@ -148,7 +181,7 @@ class RdbReader:
         file. ``progress`` is called with the number of bytes read, about twice a megabyte. The
         sink is not closed.
         """
-        self._decoder.announce(sink)
+        self._begin(sink)
         while not self._advance(sink, selection, progress):
             pass
         return self.totals
@@ -201,10 +234,20 @@ class RdbReader:
     ) -> None:
         self.close()
 
+    def _begin(self, sink: Sink) -> None:
+        """Tell ``sink`` what file it is going to hear of, and what was read of it before."""
+        self._decoder.announce(sink)
+        if self._preamble:
+            from rdbtool._codec.replay_record import feed_item  # noqa: PLC0415 - most files are read in one go
+
+            for item in self._preamble:
+                feed_item(item, sink)
+            self._preamble = []
+
     def _collect(
         self, sink: Records, selection: Selection | None, progress: Progress | None
     ) -> Iterator[Item | KeyRecord]:
-        self._decoder.announce(sink)
+        self._begin(sink)
         failure: RdbToolError | None = None
         finished = False
         while not finished:

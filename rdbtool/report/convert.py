@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rdbtool.operations.convert.convert import Converted
     from rdbtool.operations.convert.omissions import Left
     from rdbtool.operations.convert.rewrite import Rewritten
-    from rdbtool.report.formats import Dumped
+    from rdbtool.operations.dump.report import Dumped
 
 #: Losses that are named one by one; the others are summed up by kind.
 _NAMED: Final = 20

@@ -1,24 +1,17 @@
-"""How keys get into a format of ``dump``.
-
-Formats with a sink of the codec are driven by it; tables and CSV are made of records, here. When reading
-fails half-way, what was complete before is written, and nothing that would close a document: a JSON
-array that is cut stays open, so that nobody takes it for the whole.
-"""
+"""How keys get into a form of ``dump``: tables and CSV are made of records, here; the rest is written by its sink."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from rdbtool.core.errors import RdbToolError
 from rdbtool.core.progress import Progress
-from rdbtool.operations.convert.omissions import Door, Leaving, Left
-from rdbtool.report.formats import DEFAULT_ESCAPES, Dumped, Format
+from rdbtool.operations.convert.omissions import Left
+from rdbtool.operations.dump.report import Dumped, DumpOptions
 
 if TYPE_CHECKING:
-    from rdbtool._codec.encode.output import Output
     from rdbtool._codec.filters.selection import Selection
-    from rdbtool.dataset.keys import KeySource
+    from rdbtool.core.progress import Progress
+    from rdbtool.dataset.dataset import Dataset
 
 
 class _Output(Protocol):
@@ -28,58 +21,30 @@ class _Output(Protocol):
 
 
 def write_keys(
-    reader: KeySource,
+    dataset: Dataset,
     output: _Output,
-    form: Format,
+    options: DumpOptions,
     *,
     selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> Dumped:
-    """Write the keys that ``selection`` takes. Raises what the reader and the output raise.
+    """Write the keys that ``selection`` takes. Raises what the dataset and the output raise.
 
     Raises LossError for what a target of resp cannot hold, unless losses are allowed.
     """
-    if form.name in {"table", "csv"}:
-        records = reader.records(selection=selection, progress=progress)
-        if form.name == "csv":
+    if options.form in {"table", "csv"}:
+        records = dataset.records(selection=selection, progress=progress)
+        if options.form == "csv":
             from rdbtool.report.csv import write_csv  # noqa: PLC0415 - lazy: csv
 
-            write_csv(records, output.write, raw=form.raw, is_terminal=output.is_terminal)
+            write_csv(records, output.write, raw=options.raw, is_terminal=output.is_terminal)
         else:
             from rdbtool.report.table import write_table  # noqa: PLC0415 - lazy: rich
 
-            write_table(records, output.write, now_ms=form.now_ms, is_terminal=output.is_terminal)
+            write_table(records, output.write, now_ms=options.now_ms, is_terminal=output.is_terminal)
         return Dumped([], Left({}, {}), [])
-    if form.name == "resp":
-        from rdbtool.report.commands import write_commands  # noqa: PLC0415 - targets are for commands
+    from rdbtool.operations.dump.dump import dump_keys  # noqa: PLC0415 - tables are made of records
 
-        return write_commands(reader, output.write, form, selection=selection, progress=progress)
-    sink = _make_sink(form, output.write, is_terminal=output.is_terminal)
-    # Nothing but lines of JSON has a place for what stands beside the keys.
-    door = Door(form.leaving if form.name == "jsonl" else Leaving())
-    try:
-        reader.feed(door.wrap(sink), selection=selection, progress=progress)
-    except RdbToolError:
-        sink.flush()
-        raise
-    sink.close()
-    return Dumped([], door.left, [])
-
-
-def _make_sink(form: Format, write: Callable[[bytes], object], *, is_terminal: bool) -> Output:
-    escape = form.escape or DEFAULT_ESCAPES.get(form.name, "")
-    if form.name == "keys" and form.escape is None and is_terminal:
-        escape = "utf8"
-    # Imported one by one: each is a shared library, and a run needs one of them.
-    match form.name:
-        case "json":
-            from rdbtool._codec.encode.json import Json  # noqa: PLC0415
-
-            return Json(write, escape=escape)
-        case "keys":
-            from rdbtool._codec.encode.keys import Keys  # noqa: PLC0415
-
-            return Keys(write, escape=escape)
-    from rdbtool._codec.encode.jsonl import Jsonl  # noqa: PLC0415
-
-    return Jsonl(write)
+    if options.form == "keys" and options.escape is None and output.is_terminal:
+        options = options._replace(escape="utf8")
+    return dump_keys(dataset, output.write, options, selection=selection, progress=progress)

@@ -1,21 +1,20 @@
-"""Writes RDB files from whatever tells of records: an open reader, or records and items one by one.
-
-The encoder is a sink of the codec, so a file that is converted never becomes Python objects. Here
-it gets its target, and what it wrote and lost is reported.
-"""
+"""Writes RDB files of whatever can be fed to a sink: an open reader, an engine, or records and items one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rdbtool._codec.encode.rdb import Rdb
+from rdbtool._codec.feeder import Feeder
 from rdbtool._codec.filters.target import Fit
 from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool._codec.sink import Null
 from rdbtool.core.errors import Loss
 from rdbtool.core.progress import Progress
 from rdbtool.model import Header, Item, KeyRecord
+from rdbtool.writer.dataset_writer import DatasetWriter
 from rdbtool.writer.targets import Target
 
 if TYPE_CHECKING:
@@ -37,22 +36,8 @@ class Written(NamedTuple):
         return {"schema": 1, "keys": self.keys, "bytes": self.bytes, "losses": lost, "notes": notes}
 
 
-@runtime_checkable
-class Feeding(Protocol):
-    """A source that drives a sink, such as an open RDB."""
-
-    def feed(
-        self,
-        sink: Sink,
-        *,
-        selection: Selection | None = None,
-        progress: Progress | None = None,
-    ) -> object:
-        """Tell ``sink`` of everything that the source has."""
-
-
 def raise_target(
-    target: Target, source: Feeding, *, commands: bool = False, selection: Selection | None = None
+    target: Target, source: Feeder, *, commands: bool = False, selection: Selection | None = None
 ) -> Target:
     """Return ``target``, or the first newer version of Redis that holds what ``target`` cannot.
 
@@ -68,7 +53,7 @@ def raise_target(
 
 
 def write_rdb(
-    source: Feeding | Iterable[KeyRecord | Item],
+    source: Feeder | Iterable[KeyRecord | Item],
     write: Callable[[bytes], object],
     target: Target,
     *,
@@ -89,10 +74,14 @@ def write_rdb(
     Raises LossError at the first key that the target cannot hold, unless ``allow_loss``; what was handed
     on before is then no whole file. Raises whatever reading the source and ``write`` raise.
     """
+    if not isinstance(source, Feeder):
+        if selection is not None or progress is not None:
+            raise TypeError("only a source that feeds can select or tell its progress")
+        source = _Items(source)
     if sizes is None and selection is not None:
         sizes = {}
-    encoder = Rdb(
-        write,
+    make = partial(
+        Rdb,
         magic=target.magic,
         version=target.version,
         release=target.release,
@@ -100,23 +89,30 @@ def write_rdb(
         checksum=checksum,
         sizes=sizes,
     )
-    sink = Fit(
-        encoder,
-        magic=target.magic,
-        version=target.version,
-        release=target.release,
+    writer = DatasetWriter(
+        source,
+        make,
+        target,
         allow_loss=allow_loss,
         announces=sizes is None,
+        selection=selection,
+        progress=progress,
     )
-    if isinstance(source, Feeding):
-        source.feed(sink, selection=selection, progress=progress)
-    elif selection is not None or progress is not None:
-        raise TypeError("only a source that feeds can select or tell its progress")
-    else:
-        for item in source:
+    writer.write(write, fingerprint=False)
+    return Written(writer.keys, writer.bytes, writer.losses)
+
+
+class _Items:
+    """Records and items, fed one by one."""
+
+    def __init__(self, items: Iterable[KeyRecord | Item]) -> None:
+        self._items = items
+
+    def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> None:
+        """Feed everything to ``sink``."""
+        del selection, progress  # refused by write_rdb
+        for item in self._items:
             if isinstance(item, KeyRecord):
                 feed_record(item, sink)
             elif not isinstance(item, Header):
                 feed_item(item, sink)
-    sink.close()
-    return Written(encoder.keys, encoder.handed_on, sink.losses)

@@ -12,9 +12,10 @@ from aof.logs import command
 from command import FIXTURES, run
 
 from rdbtool.core.errors import clean, describe_key, show_name
+from rdbtool.dataset.forms import PRINTED
 from rdbtool.dataset.keys import open_keys
+from rdbtool.operations.dump.report import DumpOptions
 from rdbtool.report.dump import write_keys
-from rdbtool.report.formats import FORMATS, Format
 
 HOSTILE = FIXTURES / "cases" / "leaves" / "key-with-cr.rdb"
 
@@ -37,7 +38,7 @@ def on_terminal(name, **options):
 
     terminal = Terminal()
     with open_keys(str(HOSTILE)) as reader:
-        write_keys(reader, terminal, Format(name, **options))
+        write_keys(reader, terminal, DumpOptions(name, **options))
     return terminal.data
 
 
@@ -83,7 +84,7 @@ def test_numbers_are_no_formulas(tmp_path):
 # ---- terminals -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", FORMATS[:-1])
+@pytest.mark.parametrize("form", PRINTED[:-1])
 def test_no_format_shows_a_terminal_what_it_obeys(form):
     text = on_terminal(form).decode()
     if form == "table":

@@ -33,5 +33,5 @@ def test_the_log_leads_to_the_second(name, random):
     # A log's commands begin with database 0 selected, as a connection does.
     log = first + b"".join(pieces)
     with open_diff(log, second, DiffOptions(rules=name, now_ms=NOW)) as comparison:
-        assert comparison.first.is_log
+        assert comparison.first.kind == "aof"
         assert [*comparison.items, *comparison.differences()] == []

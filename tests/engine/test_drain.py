@@ -10,7 +10,7 @@ from convert import logs
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.errors import ReplayError
 from rdbtool.core.servers import Rules
-from rdbtool.engine.replay.streaming import feed_commands
+from rdbtool.engine.replay.streaming import CommandsFile
 
 STREAM = logs.command("XADD", "s", "1-1", "f", "v")
 
@@ -39,8 +39,8 @@ def test_a_server_has_all_commands(tmp_path: Path, commands: bytes, rules: str, 
     path = logs.write(tmp_path / "x.aof", commands)
     told = Fingerprint()
     if has:
-        feed_commands(str(path), told, Rules.parse(rules))
+        CommandsFile(str(path), Rules.parse(rules)).feed(told)
         assert told.keys > 0
         return
     with pytest.raises(ReplayError):
-        feed_commands(str(path), told, Rules.parse(rules))
+        CommandsFile(str(path), Rules.parse(rules)).feed(told)

@@ -7,8 +7,8 @@ from codec.commands import read_commands
 from command import FIXTURES
 
 from rdbtool.dataset.keys import open_keys
-from rdbtool.report.commands import write_commands
-from rdbtool.report.formats import Format
+from rdbtool.operations.dump.commands import write_commands
+from rdbtool.operations.dump.report import DumpOptions
 from rdbtool.writer.targets import Target
 
 LARGEST = 200
@@ -22,8 +22,8 @@ def written(path, form):
 
 
 FORMS = {
-    "stored": Format("resp", restore=True, replace=True),
-    "for a target": Format("resp", restore=True, replace=True, target=Target.parse("redis-7.0"), allow_loss=True),
+    "stored": DumpOptions("resp", restore=True, replace=True),
+    "for a target": DumpOptions("resp", restore=True, replace=True, target=Target.parse("redis-7.0"), allow_loss=True),
 }
 
 

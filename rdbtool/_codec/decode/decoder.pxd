@@ -26,6 +26,7 @@ cdef class Decoder:
     cdef readonly bint finished
     cdef public bint is_inside      # keys may precede what is read first
     cdef public bint embedded       # in an AOF: what follows the end mark is not the RDB's
+    cdef public bint stops_at_key   # pauses in front of a key
 
     # what the next key gets
     cdef public int64_t db

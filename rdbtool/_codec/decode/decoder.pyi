@@ -28,6 +28,7 @@ class Decoder:
     finished: bool
     embedded: bool
     is_inside: bool
+    stops_at_key: bool
     def __init__(self, window: Window, max_inflate: int) -> None: ...
     def read_header(self) -> bool:
         """Read the nine magic bytes and return True, or False where they are not those of a known version."""
@@ -41,6 +42,8 @@ class Decoder:
         """Decode items into ``sink``; return ENDED, PAUSED, DECLINED or TOO_LARGE."""
     def counts(self) -> tuple[dict[str, int], dict[int, tuple[int, int]]]:
         """Return ({kind: keys}, {db: (keys, expires)}) of all records so far, selected or not."""
+    def is_at_key(self) -> bool:
+        """Return whether a key is what follows."""
     def count_key(self, kind: str, expires: bool) -> None:
         """Count a record that the reader handled itself."""
     def enter(self, db: int) -> None:

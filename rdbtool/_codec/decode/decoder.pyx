@@ -160,6 +160,11 @@ cdef class Decoder:
         """Stop: the reader met the end itself."""
         self.finished = True
 
+    def is_at_key(self):
+        """Return whether a key is what follows."""
+        cdef bytes code = self.window.peek(self.window.at, 1)
+        return len(code) == 1 and self.kind_of[<uint8_t>(<char *>code)[0]] != UNKNOWN
+
     def count_key(self, str kind, bint expires):
         """Count a record that the reader handled itself."""
         self.keys += 1
@@ -221,6 +226,8 @@ cdef class Decoder:
             if self.since[code] == UNKNOWN or (self.version < CHECKSUM_SINCE and self.since[code] > self.version):
                 return decline()
             if self.kind_of[code] != UNKNOWN:
+                if self.stops_at_key:
+                    break
                 if code > TYPE_STREAM_LISTPACKS_3 and self.fork is not None and code in BY_NAME[self.fork].unread:
                     return decline()
                 self.read_record(code, &c, sink, selection)

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from rdbtool._codec.encode.output import Output
+from rdbtool.core.rdb_types import Role
 
 class Rdb(Output):
     """The bytes of an RDB, handed to ``write``: header, items, keys, end mark and checksum.
 
     ``magic`` and ``version`` say what is written. ``release`` (family, major, minor) is the server that it is for,
     where servers of one version differ. ``compress``: strings, by LZF. ``sizes`` ({db: (keys, expires)}) are the
-    table sizes to announce; None: those that are heard. What the version cannot hold has to be left out before, by
+    table sizes to announce; None: those that are heard. ``role`` is what the aux fields are to say of the file
+    (``rdb_types.ROLES``), None: what they say already. What the version cannot hold has to be left out before, by
     ``Fit``: it raises ValueError.
     """
 
@@ -28,4 +30,5 @@ class Rdb(Output):
         compress: bool = True,
         checksum: bool = True,
         sizes: Mapping[int, tuple[int, int]] | None = None,
+        role: Role | None = None,
     ) -> None: ...

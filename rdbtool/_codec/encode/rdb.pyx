@@ -27,14 +27,15 @@ cdef class Rdb(SnapshotOutput):
 
     ``magic`` and ``version`` say what is written. ``release`` (family, major, minor) is the server that it is for,
     where servers of one version differ. ``compress``: strings, by LZF. ``sizes`` ({db: (keys, expires)}) are the
-    table sizes to announce; None: those that are heard. What the version cannot hold has to be left out before, by
+    table sizes to announce; None: those that are heard. ``role`` is what the aux fields are to say of the file
+    (``rdb_types.ROLES``), None: what they say already. What the version cannot hold has to be left out before, by
     ``Fit``: it raises ValueError.
     """
 
     def __init__(self, write, *, str magic="REDIS", int version=11, release=None, bint compress=True,
-                 bint checksum=True, sizes=None):
+                 bint checksum=True, sizes=None, str role=None):
         super().__init__(write, magic=magic, version=version, release=release, compress=compress, checksum=checksum,
-                         sizes=sizes)
+                         sizes=sizes, role=role)
         self.last_field_expiry = self.able.last_field_expiry
         self.cannot_hold[KIND_STREAM] = not self.able.streams
         self.cannot_hold[KIND_MODULE] = not self.able.modules
@@ -52,6 +53,8 @@ cdef class Rdb(SnapshotOutput):
 
     cdef int begin_key(self, Head *head) except -1:
         self.start()
+        if self.missing is not None:
+            self.settle_role()
         self.kind = head.kind
         self.key_db = head.db
         self.written = False

@@ -19,12 +19,15 @@ cdef class SnapshotOutput(Output):
     cdef int64_t heard_db
     cdef bint announces                     # table sizes are those that are heard
     cdef dict sizes
+    cdef dict role                          # values of the aux fields that say what the file is, None: as they are heard
+    cdef dict missing                       # those of them that it has to have, and that were not heard, None: none
     cdef set announced
     cdef Buffer lead                        # of the item or record at hand: opcodes
 
     cdef int put_whole(self, const void *p, size_t size) except -1
     cdef int put_buffer(self, Buffer *buffer) except -1
     cdef int start(self) except -1
+    cdef int settle_role(self) except -1
     cdef int enter(self, int64_t db) except -1
     cdef int entered(self, int64_t db) except -1
     cdef int put_text_of(self, bytes data) except -1

@@ -9,7 +9,8 @@ from rdbtool._codec.encode.output cimport LARGE
 from rdbtool._codec.filters.capabilities import VALKEY_LEVEL, able_to_store
 from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, ResizeDb, SelectDb, SlotImport, SlotInfo
 from rdbtool.io.crc64 import crc64
-from rdbtool.core.rdb_types import VERSIONS
+from rdbtool.core.location import Span
+from rdbtool.core.rdb_types import ROLES, VERSIONS
 
 include "../_types.pxi"
 
@@ -24,7 +25,8 @@ cdef class SnapshotOutput(Output):
     def __cinit__(self):
         self.table = NULL
 
-    def __init__(self, write, *, str magic, int version, release, bint compress, bint checksum, sizes):
+    def __init__(self, write, *, str magic, int version, release, bint compress, bint checksum, sizes,
+                 str role=None):
         super().__init__(write)
         low, high = VERSIONS.get(magic, (0, -1))
         if not low <= version <= high:
@@ -48,6 +50,9 @@ cdef class SnapshotOutput(Output):
         self.announces = sizes is None
         self.sizes = dict(sizes or {})
         self.announced = set()
+        if role is not None:
+            self.role = ROLES[role]
+            self.missing = {key: value for key, value in self.role.items() if value == b"1"} or None
 
     def __dealloc__(self):
         free(self.table)
@@ -88,6 +93,8 @@ cdef class SnapshotOutput(Output):
         if self.finished:
             return 0
         self.start()
+        if self.missing is not None:
+            self.settle_role()
         self.finished = True
         self.put_char(<char>0xFF)
         self.hand_on(self.size)
@@ -108,6 +115,8 @@ cdef class SnapshotOutput(Output):
             if self.announces:
                 self.sizes[self.heard_db] = (item.keys, item.expires)
             return 0
+        if self.missing is not None and not isinstance(item, Aux):
+            self.settle_role()
         self.lead.size = 0
         if isinstance(item, Aux):
             if not self.able.aux:
@@ -115,7 +124,9 @@ cdef class SnapshotOutput(Output):
             if self.announces or item.key not in SIZE_AUX:
                 put_byte(&self.lead, OP_AUX)
                 self.put_text_of(item.key)
-                self.put_text_of(item.value)
+                self.put_text_of(item.value if self.role is None else self.role.get(item.key, item.value))
+                if self.missing is not None:
+                    self.missing.pop(item.key, None)
         elif isinstance(item, FunctionLibrary):
             if not (self.able.functions and item.released):
                 refuse("a function library")
@@ -132,6 +143,13 @@ cdef class SnapshotOutput(Output):
             self.put_slot_import(item)
         self.put_buffer(&self.lead)
         return Output.commit(self)
+
+    cdef int settle_role(self) except -1:
+        """Say what the file is, where nothing that was heard does: behind the aux fields in front of everything."""
+        missing, self.missing = self.missing, None
+        for key, value in missing.items():
+            self.item(Aux(key, value, Span(-1, -1)))
+        return 0
 
     cdef int put_text_of(self, bytes data) except -1:
         return put_string(&self.lead, <Bytes>(<char *>data), len(data), self.table)

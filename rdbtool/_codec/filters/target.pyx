@@ -13,6 +13,7 @@ from libc.math cimport signbit
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint64_t
 from libc.string cimport memcpy
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release
+from rdbtool._codec.filters.filter cimport Filter
 from rdbtool._codec.filters.target_streams cimport StreamFit
 from rdbtool._codec.sink cimport ArrayItem, Head, Sink
 
@@ -291,9 +292,6 @@ cdef class Fit(StreamFit):
 
     # ---- values --------------------------------------------------------------------------------
 
-    cdef int string(self, Bytes p, size_t size) except -1:
-        return self.sink.string(p, size)
-
     cdef int element(self, Bytes p, size_t size) except -1:
         if self.waiting:
             self.wake()
@@ -379,22 +377,11 @@ cdef class Fit(StreamFit):
         if self.begun:
             self.begun = False
             self.keys += 1
-            self.sink.commit()
-            self.sink.may_spill = False
-            self.full = self.sink.full
+            return Filter.commit(self)
         return 0
 
     cdef int rollback(self) noexcept:
         if self.found:
             self.found = []
         self.begun = self.waiting = False
-        self.sink.rollback()
-        self.sink.may_spill = False
-        return 0
-
-    cdef int finish(self) except -1:
-        return self.sink.finish()
-
-    def flush(self):
-        """Have the sink hand on what is committed."""
-        self.sink.flush()
+        return Filter.rollback(self)

@@ -2,10 +2,9 @@
 
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Scratch
-from rdbtool._codec.sink cimport Sink
+from rdbtool._codec.filters.filter cimport Filter
 
-cdef class Judge(Sink):
-    cdef Sink sink                  # that hears what the target can hold
+cdef class Judge(Filter):
     cdef readonly str magic
     cdef readonly int version
     cdef readonly bint allow_loss

@@ -4,6 +4,7 @@
 # is refused or starts again, leaves none.
 
 from rdbtool._codec.decode.cursor cimport release
+from rdbtool._codec.sink cimport Sink
 
 from rdbtool.core.errors import Loss, LossError
 
@@ -11,13 +12,12 @@ cdef enum:
     MOST_LOSSES = 10_000        # that are kept one by one
 
 
-cdef class Judge(Sink):
+cdef class Judge(Filter):
     def __init__(self, Sink sink not None, str magic, int version, bint allow_loss):
-        self.sink = sink
+        super().__init__(sink)
         self.magic = magic
         self.version = version
         self.allow_loss = allow_loss
-        self.buffered = sink.buffered
         self.found = []
         self.kept = []
         self.notes = {}

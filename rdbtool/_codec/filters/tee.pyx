@@ -1,139 +1,139 @@
 # One source, two sinks.
 #
-# Both hear every event, the first one first. An error in either goes to the source, which takes the record
-# back from both.
+# A filter whose events go to a second sink as well: both hear every one, the first sink first. An error in either goes
+# to the source, which takes the record back from both.
 
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes
+from rdbtool._codec.filters.filter cimport Filter
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
 
 
-cdef class Tee(Sink):
+cdef class Tee(Filter):
     """Passes everything on to ``first``, then to ``second``."""
 
-    cdef Sink first
     cdef Sink second
 
     def __init__(self, Sink first not None, Sink second not None):
-        self.first = first
+        super().__init__(first)
         self.second = second
         self.buffered = first.buffered or second.buffered
 
     cdef int header(self, str magic, int version) except -1:
-        self.first.header(magic, version)
+        self.sink.header(magic, version)
         return self.second.header(magic, version)
 
     cdef int item(self, object item) except -1:
-        self.first.item(item)
+        self.sink.item(item)
         return self.second.item(item)
 
     cdef int begin_key(self, Head *head) except -1:
-        self.first.may_spill = self.second.may_spill = self.may_spill
-        self.first.begin_key(head)
+        self.sink.may_spill = self.second.may_spill = self.may_spill
+        self.sink.begin_key(head)
         return self.second.begin_key(head)
 
     cdef int string(self, Bytes p, size_t size) except -1:
-        self.first.string(p, size)
+        self.sink.string(p, size)
         return self.second.string(p, size)
 
     cdef int element(self, Bytes p, size_t size) except -1:
-        self.first.element(p, size)
+        self.sink.element(p, size)
         return self.second.element(p, size)
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
-        self.first.pair(field, field_size, value, value_size, expire_at_ms)
+        self.sink.pair(field, field_size, value, value_size, expire_at_ms)
         return self.second.pair(field, field_size, value, value_size, expire_at_ms)
 
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
-        self.first.score(member, member_size, score)
+        self.sink.score(member, member_size, score)
         return self.second.score(member, member_size, score)
 
     cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1:
-        self.first.member_expiry(member, size, expire_at_ms)
+        self.sink.member_expiry(member, size, expire_at_ms)
         return self.second.member_expiry(member, size, expire_at_ms)
 
     cdef int array_item(self, ArrayItem *item) except -1:
-        self.first.array_item(item)
+        self.sink.array_item(item)
         return self.second.array_item(item)
 
     cdef int array_end(self, bint has_insert, uint64_t insert_index) except -1:
-        self.first.array_end(has_insert, insert_index)
+        self.sink.array_end(has_insert, insert_index)
         return self.second.array_end(has_insert, insert_index)
 
     cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
-        self.first.opaque(module, raw, raw_size)
+        self.sink.opaque(module, raw, raw_size)
         return self.second.opaque(module, raw, raw_size)
 
     cdef int entry(self, uint64_t ms, uint64_t seq, uint64_t fields) except -1:
-        self.first.entry(ms, seq, fields)
+        self.sink.entry(ms, seq, fields)
         return self.second.entry(ms, seq, fields)
 
     cdef int entry_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size) except -1:
-        self.first.entry_field(field, field_size, value, value_size)
+        self.sink.entry_field(field, field_size, value, value_size)
         return self.second.entry_field(field, field_size, value, value_size)
 
     cdef int end_entry(self) except -1:
-        self.first.end_entry()
+        self.sink.end_entry()
         return self.second.end_entry()
 
     cdef int stream_tail(self, StreamTail *tail) except -1:
-        self.first.stream_tail(tail)
+        self.sink.stream_tail(tail)
         return self.second.stream_tail(tail)
 
     cdef int begin_group(self, Group *group) except -1:
-        self.first.begin_group(group)
+        self.sink.begin_group(group)
         return self.second.begin_group(group)
 
     cdef int consumer(self, Consumer *consumer) except -1:
-        self.first.consumer(consumer)
+        self.sink.consumer(consumer)
         return self.second.consumer(consumer)
 
     cdef int pending(self, Pending *pending) except -1:
-        self.first.pending(pending)
+        self.sink.pending(pending)
         return self.second.pending(pending)
 
     cdef int end_group(self) except -1:
-        self.first.end_group()
+        self.sink.end_group()
         return self.second.end_group()
 
     cdef int begin_producers(self, Producers *producers) except -1:
-        self.first.begin_producers(producers)
+        self.sink.begin_producers(producers)
         return self.second.begin_producers(producers)
 
     cdef int producer(self, Bytes name, size_t name_size, uint64_t ids) except -1:
-        self.first.producer(name, name_size, ids)
+        self.sink.producer(name, name_size, ids)
         return self.second.producer(name, name_size, ids)
 
     cdef int producer_id(self, Bytes name, size_t name_size, uint64_t ms, uint64_t seq) except -1:
-        self.first.producer_id(name, name_size, ms, seq)
+        self.sink.producer_id(name, name_size, ms, seq)
         return self.second.producer_id(name, name_size, ms, seq)
 
     cdef int end_producers(self) except -1:
-        self.first.end_producers()
+        self.sink.end_producers()
         return self.second.end_producers()
 
     cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
-        self.first.end_key(raw, raw_size, stop)
+        self.sink.end_key(raw, raw_size, stop)
         return self.second.end_key(raw, raw_size, stop)
 
     cdef int commit(self) except -1:
-        self.first.commit()
+        Filter.commit(self)
         self.second.commit()
-        self.first.may_spill = self.second.may_spill = False
-        self.full = self.first.full or self.second.full
+        self.second.may_spill = False
+        self.full = self.full or self.second.full
         return 0
 
     cdef int rollback(self) noexcept:
-        self.first.rollback()
+        Filter.rollback(self)
         self.second.rollback()
-        self.first.may_spill = self.second.may_spill = False
+        self.second.may_spill = False
         return 0
 
     cdef int finish(self) except -1:
-        self.first.finish()
+        self.sink.finish()
         return self.second.finish()
 
     def flush(self):
         """Have both sinks hand on what is committed."""
-        self.first.flush()
+        self.sink.flush()
         self.second.flush()

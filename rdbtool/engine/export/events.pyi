@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.sink import Sink
 
 def tell_db(
@@ -7,6 +8,11 @@ def tell_db(
     keys: dict[bytes, object],
     expires: dict[bytes, int],
     sink: Sink,
+    selection: Selection | None = None,
     progress: Callable[[int], object] | None = None,
-) -> None:
-    """Tell ``sink`` of all keys of a database. ``progress`` is called now and then with 0."""
+) -> tuple[int, int, dict[str, int]]:
+    """Tell ``sink`` of the keys of a database that ``selection`` takes, until that is full.
+
+    Returns how many keys were looked at, how many of those expire, and how many there are by kind. ``progress`` is
+    called now and then with 0.
+    """

@@ -1,18 +1,20 @@
 # From the keyspace to a sink: the events that a decoder would have sent, without a record between the two.
 #
-# Compiled, because saving a keyspace is a loop over all of it. Values that few logs hold many of (streams,
+# Compiled, because saving or printing a keyspace is a loop over all of it. Values that few logs hold many of (streams,
 # modules' values, arrays) go through the model instead.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 from rdbtool._codec.decode.cursor cimport Bytes, FORM_RAW
+from rdbtool._codec.filters.selection cimport Selection
 from rdbtool._codec.sink cimport Head, Sink
 
 from rdbtool._codec.replay_record import feed_record
-from rdbtool.engine.export.key_records import member_expiries, to_value
+from rdbtool.core.rdb_types import KINDS
+from rdbtool.engine.export.key_records import kind_of, member_expiries, to_value
 from rdbtool.engine.values import HashData, ListData, SetData, StringData, ZSetData
 from rdbtool.model import KeyRecord
 
@@ -26,64 +28,105 @@ cdef inline Bytes at(bytes data):
     return <Bytes>PyBytes_AS_STRING(data)
 
 
-def tell_db(int64_t db, dict keys not None, dict expires not None, Sink sink not None, progress=None):
-    """Tell ``sink`` of all keys of a database. ``progress`` is called now and then with 0."""
+def tell_db(int64_t db, dict keys not None, dict expires not None, Sink sink not None, Selection selection=None,
+            progress=None):
+    """Tell ``sink`` of the keys of a database that ``selection`` takes, until that is full.
+
+    Returns how many keys were looked at, how many of those expire, and how many there are by kind. ``progress`` is
+    called now and then with 0.
+    """
     cdef Head head
     cdef PyObject *name
     cdef PyObject *value
-    cdef Py_ssize_t position = 0, count = 0
+    cdef Py_ssize_t position = 0
+    cdef uint64_t count = 0, expiring = 0
+    cdef uint64_t[16] kinds
     cdef bytes key
-    while PyDict_Next(keys, &position, &name, &value):
-        key = <bytes>name
-        data = <object>value
-        kind = type(data)
-        memset(&head, 0, sizeof(Head))
-        head.db = db
-        head.key = at(key)
-        head.key_size = PyBytes_GET_SIZE(key)
-        head.type_code = -1
-        head.form = FORM_RAW
-        head.idle_s = head.freq = head.start = -1
-        if expires:
-            expire_at_ms = expires.get(key)
-            if expire_at_ms is not None:
-                head.has_expire = True
-                head.expire_at_ms = expire_at_ms
-        if kind is bytes:
-            tell_string(&head, <bytes>data, sink)
-        elif kind is HashData:
-            tell_hash(&head, <dict>data, data.expires, sink)
-        elif kind is SetData:
-            tell_set(&head, <dict>data, sink)
-            if data.expires is not None:
-                tell_expiries(data, sink)
-        elif kind is ZSetData:
-            tell_zset(&head, <dict>data, sink)
-            if data.expires is not None:
-                tell_expiries(data, sink)
-        elif kind is ListData:
-            tell_list(&head, data, sink)
-        elif kind is StringData:
-            tell_string(&head, bytes(data), sink)
-        else:
-            feed_record(KeyRecord(db=db, key=key, value=to_value(data), expire_at_ms=expires.get(key)), sink)
-            continue
-        sink.end_key(NULL, 0, -1)
-        sink.commit()
-        count += 1
-        if count % KEYS_PER_REPORT == 0 and progress is not None:
-            progress(0)
+    memset(kinds, 0, sizeof(kinds))
+    try:
+        while PyDict_Next(keys, &position, &name, &value):
+            if selection is not None and 0 <= selection.limit <= selection.taken:
+                break
+            key = <bytes>name
+            data = <object>value
+            memset(&head, 0, sizeof(Head))
+            head.db = db
+            head.key = at(key)
+            head.key_size = PyBytes_GET_SIZE(key)
+            head.kind = kind_number(data)
+            head.type_code = -1
+            head.form = FORM_RAW
+            head.idle_s = head.freq = head.start = -1
+            if expires:
+                expire_at_ms = expires.get(key)
+                if expire_at_ms is not None:
+                    head.has_expire = True
+                    head.expire_at_ms = expire_at_ms
+                    expiring += 1
+            kinds[head.kind] += 1
+            count += 1
+            if selection is None or selection.wants(&head):
+                tell_key(&head, key, data, sink)
+                if selection is not None:
+                    selection.taken += 1
+            if count % KEYS_PER_REPORT == 0 and progress is not None:
+                progress(0)
+    except BaseException:
+        sink.rollback()
+        raise
+    return count, expiring, {kind: kinds[number] for number, kind in enumerate(KINDS) if kinds[number]}
+
+
+cdef int kind_number(data) except -1:
+    kind = type(data)
+    if kind is bytes or kind is StringData:
+        return KIND_STRING
+    if kind is HashData:
+        return KIND_HASH
+    if kind is SetData:
+        return KIND_SET
+    if kind is ZSetData:
+        return KIND_ZSET
+    if kind is ListData:
+        return KIND_LIST
+    return KINDS.index(kind_of(data))
+
+
+cdef int tell_key(Head *head, bytes key, data, Sink sink) except -1:
+    """Tell a record and commit it."""
+    kind = type(data)
+    if kind is bytes:
+        tell_string(head, <bytes>data, sink)
+    elif kind is HashData:
+        tell_hash(head, <dict>data, data.expires, sink)
+    elif kind is SetData:
+        tell_set(head, <dict>data, sink)
+        if data.expires is not None:
+            tell_expiries(data, sink)
+    elif kind is ZSetData:
+        tell_zset(head, <dict>data, sink)
+        if data.expires is not None:
+            tell_expiries(data, sink)
+    elif kind is ListData:
+        tell_list(head, data, sink)
+    elif kind is StringData:
+        tell_string(head, bytes(data), sink)
+    else:
+        expire_at_ms = head.expire_at_ms if head.has_expire else None
+        feed_record(KeyRecord(db=head.db, key=key, value=to_value(data), expire_at_ms=expire_at_ms), sink)
+        return 0
+    sink.end_key(NULL, 0, -1)
+    sink.commit()
+    return 0
 
 
 cdef int tell_string(Head *head, bytes data, Sink sink) except -1:
-    head.kind = KIND_STRING
     sink.begin_key(head)
     return sink.string(at(data), PyBytes_GET_SIZE(data))
 
 
 cdef int tell_list(Head *head, data, Sink sink) except -1:
     cdef bytes element
-    head.kind = KIND_LIST
     sink.begin_key(head)
     for element in data:
         sink.element(at(element), PyBytes_GET_SIZE(element))
@@ -93,7 +136,6 @@ cdef int tell_list(Head *head, data, Sink sink) except -1:
 cdef int tell_set(Head *head, dict data, Sink sink) except -1:
     cdef PyObject *member
     cdef Py_ssize_t position = 0
-    head.kind = KIND_SET
     sink.begin_key(head)
     while PyDict_Next(data, &position, &member, NULL):
         sink.element(at(<bytes>member), PyBytes_GET_SIZE(<bytes>member))
@@ -111,7 +153,6 @@ cdef int tell_zset(Head *head, dict data, Sink sink) except -1:
     cdef PyObject *member
     cdef PyObject *score
     cdef Py_ssize_t position = 0
-    head.kind = KIND_ZSET
     sink.begin_key(head)
     while PyDict_Next(data, &position, &member, &score):
         sink.score(at(<bytes>member), PyBytes_GET_SIZE(<bytes>member), <double><object>score)
@@ -123,7 +164,6 @@ cdef int tell_hash(Head *head, dict data, dict expires, Sink sink) except -1:
     cdef PyObject *value
     cdef Py_ssize_t position = 0
     cdef int64_t expire_at_ms = -1
-    head.kind = KIND_HASH
     sink.begin_key(head)
     while PyDict_Next(data, &position, &field, &value):
         if expires is not None:

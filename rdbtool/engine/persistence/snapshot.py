@@ -8,31 +8,32 @@ It names the server whose rules the engine goes by, so that whoever loads it goe
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from rdbtool._codec.filters.target import Fit
-from rdbtool._codec.filters.tee import Tee
+from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.sink import Sink
-from rdbtool._codec.sinks.fingerprint import Fingerprint
-from rdbtool.core.errors import InputError, RdbToolError, UnsupportedError, describe_error
+from rdbtool.core.errors import UnsupportedError
 from rdbtool.core.location import NOWHERE
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import VALKEY, WRITER_FIELDS
 from rdbtool.core.servers import Rules
 from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.export.engine_dataset import EngineState
+from rdbtool.engine.export.engine_dataset import EngineDataset
 from rdbtool.engine.replay.loader import replay_log
 from rdbtool.engine.replay.options import Options
 from rdbtool.model import Aux, Header
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.atomic.output import open_output
-from rdbtool.writer.rdb import Written, write_rdb
+from rdbtool.writer.dataset_writer import DatasetWriter
+from rdbtool.writer.rdb import Written
 from rdbtool.writer.targets import Target
 
 if TYPE_CHECKING:
-    from rdbtool._codec.filters.selection import Selection
+    from rdbtool._codec.sink import Sink
+    from rdbtool.core.progress import Progress
 
 
 #: The first version with aux fields, and the first with the name ``aof-base``.
@@ -58,46 +59,24 @@ def save(
     that there is not, and LossError for what the target cannot hold, unless ``allow_loss``.
     """
     chosen = Target.of_release(engine.rules) if target is None else _parse(target)
-    state = EngineState(engine, Header(chosen.magic, chosen.version), _aux_fields(engine, chosen, is_base=is_base))
-    witness = _Witness(state, chosen)
+    dataset = EngineDataset(engine, Header(chosen.magic, chosen.version), _aux_fields(engine, chosen, is_base=is_base))
+    make = partial(
+        Rdb,
+        magic=chosen.magic,
+        version=chosen.version,
+        release=chosen.release,
+        compress=compress,
+        sizes=dataset.sizes,
+    )
+    writer = DatasetWriter(dataset, make, chosen, allow_loss=allow_loss, announces=False, read_back=_read_back)
     with open_output(os.fspath(path), force=force) as output:
-        output.verify_with(witness.check)
-        return write_rdb(witness, output.write, chosen, compress=compress, allow_loss=allow_loss, sizes=state.sizes)
+        writer.write_to(output)
+    return Written(writer.keys, writer.bytes, writer.losses)
 
 
-class _Witness:
-    """Hands an engine's state on, and remembers the fingerprint of what the target holds of it."""
-
-    def __init__(self, state: EngineState, target: Target) -> None:
-        self._state = state
-        self._target = target
-        self._told = Fingerprint()
-
-    def feed(
-        self,
-        sink: Sink,
-        *,
-        selection: Selection | None = None,
-        progress: Progress | None = None,
-    ) -> None:
-        """Tell ``sink`` of everything."""
-        self._state.feed(Tee(sink, self._fit(self._told)), selection=selection, progress=progress)
-
-    def check(self, path: str) -> None:
-        """Read what was written. Raises InputError where it is something else."""
-        found = Fingerprint()
-        try:
-            with open_rdb(path) as reader:
-                reader.feed(self._fit(found))
-        except RdbToolError as error:
-            raise InputError(f"what was saved cannot be read back: {describe_error(error)}") from error
-        if found.hexdigest() != self._told.hexdigest():
-            raise InputError(f"what was saved is not what the engine holds: {found.keys} keys of {self._told.keys}")
-
-    def _fit(self, sink: Sink) -> Fit:
-        magic, version, release = self._target
-        # What may not be lost was refused when it was written.
-        return Fit(sink, magic=magic, version=version, release=release, allow_loss=True)
+def _read_back(path: str, sink: Sink, progress: Progress | None) -> None:
+    with open_rdb(path) as reader:
+        reader.feed(sink, progress=progress)
 
 
 def load_engine(path: str | os.PathLike[str], *, rules: Rules | str | None = None, now_ms: int = 0) -> Engine:

@@ -1,18 +1,12 @@
-"""Logs and snapshots as a keyspace: read, replayed, and handed on as records.
-
-``replay_log`` drives the engine over whatever ``open_any`` opened. ``ReplayedLog`` wears the face of an RdbReader,
-so that a command that reads keys need not know which of the two it was given.
-"""
+"""AOFs and RDB files as a keyspace: ``replay_log`` drives the engine over whatever ``open_any`` opened."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
-from rdbtool._codec.filters.selection import Selection
-from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
-from rdbtool._codec.sink import Sink
+from rdbtool._codec.replay_record import feed_record
 from rdbtool._codec.sinks.check import Check, Flagged
 from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import (
@@ -31,18 +25,17 @@ from rdbtool.core.rdb_types import REDIS, SCRIPT_AUX
 from rdbtool.core.servers import Rules, RulesChoice, choose_rules
 from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.export.engine_dataset import script_fields
 from rdbtool.engine.inference.least_server import MANIFEST, TIMES, UNNAMED, Needs
 from rdbtool.engine.replay.executor import Replay, collector_paused
 from rdbtool.engine.replay.options import Options
 from rdbtool.engine.replay.renames import Renames
 from rdbtool.engine.replay.stops import Extent, Stopped, Stops, show_name
-from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
+from rdbtool.model import Aux, FunctionLibrary, Header, ModuleAux
 from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.aof.tail import Tail
 from rdbtool.reader.open.parts import Part, find_part
-from rdbtool.reader.rdb import RdbReader, Totals, TotalsCounter
+from rdbtool.reader.rdb import RdbReader
 from rdbtool.writer.exclusive.holders import HeldError
 
 _NAME_THE_SERVER: Final = Remedy(
@@ -325,86 +318,3 @@ def _count_rest(reader: AofReader, pieces: Iterator[RdbReader | CommandBatch]) -
     except (FormatError, UnsupportedError, InputError):
         return False
     return True
-
-
-class LogSource(NamedTuple):
-    """What a command may ask of where a log came from: its name, and its size in bytes if it is known."""
-
-    name: str
-    size: int | None
-    compression: str | None = None
-    compressed_size: int | None = None
-
-
-class ReplayedLog:
-    """The keys that a log leads to, with the face of an RdbReader. The log is replayed when this is made.
-
-    When damage ended the log early, the keys that precede it are handed out first, and then the fault is raised.
-    """
-
-    def __init__(self, reader: AofReader, options: Options | None = None, progress: Progress | None = None) -> None:
-        self.loaded = replay_log(reader, options, progress)
-        self.header = self.loaded.header
-        self.engine = self.loaded.replay.engine
-        fields = [field for field in self.loaded.aux if field.key != SCRIPT_AUX]
-        self.aux = fields + script_fields(self.engine)
-        self.functions = self.engine.libraries
-        self.end: End | None = None
-        self.source = LogSource(reader.name, reader.size)
-        self.extent = self.loaded.extent
-        self.choice = self.loaded.choice
-        self.doubt = self.loaded.doubt
-        self.obstacle = self.loaded.obstacle
-        self.remarks = self.loaded.remarks
-        self._records = self.engine.records()
-        self._counter = TotalsCounter()
-
-    @property
-    def totals(self) -> Totals:
-        """What was handed out so far."""
-        return self._counter.totals
-
-    def records(self, *, selection: Selection | None = None, progress: Progress | None = None) -> Iterator[KeyRecord]:
-        """Yield the keys that ``selection`` takes, then raise the fault that ended the log, if one did."""
-        del progress  # the log was read before
-        for record in self._records:
-            self._counter.add(record)
-            if selection is None or selection.take(record):
-                self._counter.selected += 1
-                yield record
-                if selection is not None and selection.is_full:
-                    return
-        if self.loaded.fault is not None:
-            raise self.loaded.fault
-
-    def items(
-        self, *, selection: Selection | None = None, progress: Progress | None = None
-    ) -> Iterator[Item | KeyRecord]:
-        """Yield header, aux fields, module data and functions, then the keys."""
-        yield self.header
-        yield from self.aux
-        yield from self.loaded.module_aux
-        yield from self.functions
-        yield from self.records(selection=selection, progress=progress)
-
-    def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
-        """Tell ``sink`` of everything, as an RdbReader would."""
-        feed_header(self.header.magic, self.header.version, sink)
-        items: list[Item] = [*self.aux, *self.loaded.module_aux, *self.functions]
-        for item in items:
-            feed_item(item, sink)
-        for record in self.records(selection=selection, progress=progress):
-            feed_record(record, sink)
-        return self.totals
-
-    def __iter__(self) -> Iterator[KeyRecord]:
-        return self.records()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Nothing is open: the log was read when this was made."""

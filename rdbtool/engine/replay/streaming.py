@@ -6,22 +6,25 @@ when another one appears behind it; it is handed on then and forgotten, and memo
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from rdbtool._codec.replay_record import feed_item
-from rdbtool._codec.sink import Sink
 from rdbtool.core.errors import ReplayError
-from rdbtool.core.findings import Finding
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS
 from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.export.engine_dataset import EngineState, script_fields
+from rdbtool.engine.export.engine_dataset import EngineDataset, script_fields
 from rdbtool.engine.export.events import tell_db
 from rdbtool.engine.replay.executor import Replay, collector_paused
-from rdbtool.model import Header, Item
+from rdbtool.model import Header
 from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.aof.reader import open_aof
+
+if TYPE_CHECKING:
+    from rdbtool._codec.filters.selection import Selection
+    from rdbtool._codec.sink import Sink
+    from rdbtool.core.progress import Progress
 
 #: Nobody's configuration is to stand in the way of a SELECT.
 _DATABASES: Final = 1 << 62
@@ -30,25 +33,39 @@ _DATABASES: Final = 1 << 62
 _LAST_MS: Final = (1 << 63) - 1
 
 
-def feed_commands(path: str, sink: Sink, rules: Rules, progress: Progress | None = None) -> None:
-    """Tell ``sink`` of the keys, functions and scripts that the commands in a file make on a server of ``rules``.
+class CommandsFile:
+    """A file of commands: fed as the keys, functions and scripts that they make on a server of ``rules``."""
 
-    Nothing expires, whatever the time is. Raises FormatError, InputError, and ReplayError for the first command that
-    is not executed, or that the server does not have.
-    """
-    engine = Engine(rules=rules, databases=_DATABASES)
-    replay = Replay(engine, strict=True)
-    replay.begin_part(path)
-    with collector_paused(), open_aof(path) as reader:
-        for batch in reader.batches(progress=progress):
-            if not isinstance(batch, CommandBatch):
-                raise ReplayError(f"{path}: there is an RDB in front of the commands")
-            _run(replay, batch)
-            _hand_on(engine, sink, keep=True)
-    _hand_on(engine, sink, keep=False)
-    items: list[Item] = [*script_fields(engine), *EngineState(engine, Header(REDIS, 11)).functions]
-    for item in items:
-        feed_item(item, sink)
+    kind: Literal["commands"] = "commands"
+
+    def __init__(self, path: str, rules: Rules) -> None:
+        self._path = path
+        self._rules = rules
+
+    def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> None:
+        """Feed everything to ``sink``.
+
+        Nothing expires, whatever the time is. Raises FormatError, InputError, and ReplayError for the first command
+        that is not executed, or that the server does not have.
+        """
+        engine = Engine(rules=self._rules, databases=_DATABASES)
+        replay = Replay(engine, strict=True)
+        replay.begin_part(self._path)
+        with collector_paused(), open_aof(self._path) as reader:
+            for batch in reader.batches(progress=progress):
+                if not isinstance(batch, CommandBatch):
+                    raise ReplayError(f"{self._path}: there is an RDB in front of the commands")
+                _run(replay, batch)
+                _hand_on(engine, sink, selection, keep=True)
+        _hand_on(engine, sink, selection, keep=False)
+        for item in EngineDataset(engine, Header(REDIS, 11), script_fields(engine)).read_preamble():
+            feed_item(item, sink)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Nothing stays open."""
 
 
 def _run(replay: Replay, batch: CommandBatch) -> None:
@@ -73,12 +90,7 @@ def _run_at(now_ms: int, replay: Replay, batch: CommandBatch, start: int, stop: 
         replay.run(batch.argvs[start:stop], batch.offsets[start:stop], batch.first_number + start)
 
 
-def describe_finding(finding: Finding) -> str:
-    """Word a finding in one sentence with file and offset."""
-    return f"{finding.part}: at {finding.offset:#x}: {finding.message} ({finding.code})"
-
-
-def _hand_on(engine: Engine, sink: Sink, *, keep: bool) -> None:
+def _hand_on(engine: Engine, sink: Sink, selection: Selection | None, *, keep: bool) -> None:
     """Tell of all keys and forget them; ``keep``: but the last one of the current database."""
     for index, db in engine.dbs.items():
         if not db.keys:
@@ -87,7 +99,7 @@ def _hand_on(engine: Engine, sink: Sink, *, keep: bool) -> None:
         if keep and db is engine.db:
             key, data = db.keys.popitem()
             last = key, data, db.expires.pop(key, None)
-        tell_db(index, db.keys, db.expires, sink)
+        tell_db(index, db.keys, db.expires, sink, selection)
         db.clear()
         if last is not None:
             key, data, expire_at_ms = last

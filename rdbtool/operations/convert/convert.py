@@ -11,26 +11,17 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from rdbtool.core.errors import FormatError, InputError, Loss, Remedy, UnsupportedError, json_name
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS
 from rdbtool.core.servers import FIRST_WITH_PARTS, Rules
+from rdbtool.dataset.forms import BY_NAME, CONVERTED, Encoding, Form, form_of
 from rdbtool.dataset.keys import load_keys
-from rdbtool.dataset.origin import (
-    BegunFile,
-    Origin,
-    Role,
-    SourceFile,
-    WholeFile,
-    names_version,
-    origin_of_log,
-    play,
-    remark_names,
-)
 from rdbtool.operations.convert.omissions import Door, Leaving, Left, Through
-from rdbtool.operations.convert.transfer import Encoding, Transfer
+from rdbtool.operations.convert.soundness import SourceFile
+from rdbtool.operations.convert.transfer import Transfer
 from rdbtool.operations.json_shapes import written_json
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.writer.atomic.output import open_output
@@ -40,14 +31,14 @@ from rdbtool.writer.targets import Target, default_target
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool.core.manifest import Manifest
-    from rdbtool.dataset.keys import KeySource
-    from rdbtool.engine.export.engine_dataset import EngineState
+    from rdbtool.core.progress import Progress
+    from rdbtool.dataset.dataset import Dataset
+    from rdbtool.dataset.replayed import ReplayedDataset
     from rdbtool.engine.replay.loader import Loaded
     from rdbtool.engine.replay.places import Places
     from rdbtool.engine.replay.stops import Extent
-
-Form = Literal["rdb", "aof", "aof-dir", "resp", "jsonl"]
-FORMS: Final[tuple[Form, ...]] = get_args(Form)
+    from rdbtool.reader.jsonl.reader import JsonlReader
+    from rdbtool.reader.rdb import RdbReader
 
 #: The RDB version of the first servers that start from a directory of parts: Redis 7.0.
 _FIRST_WITH_PARTS: Final = 10
@@ -58,8 +49,6 @@ _FIRST_WITH_PREAMBLE: Final = 8
 #: Whose words are used at least: those before told expiry times in whole seconds.
 _OLDEST_WORDS: Final = Rules("redis", 2, 6)
 
-_ROLES: Final[dict[Form, Role]] = {"aof": "log", "aof-dir": "base"}
-
 
 _ONE_FILE: Final = Remedy(": use --to aof", ": use form='aof'")
 _COMMANDS: Final = Remedy(": use --no-preamble", ": use preamble=False")
@@ -68,16 +57,16 @@ _COMMANDS: Final = Remedy(": use --no-preamble", ": use preamble=False")
 class ConvertOptions(NamedTuple):
     """What to make of a source.
 
-    ``form`` None: as ``form_of`` the destination; ``target`` None: the form of the source. ``preamble``: a log begins
-    with an RDB; None: a directory does, unless the source is a log of commands, and a single file does not. ``rules``
-    names the server that replays a log, ``now_ms`` (Unix ms) is when, ``rename_commands`` maps names of commands in it
-    to those that servers have. ``force``: what exists is replaced, and
+    ``form`` is one of ``CONVERTED``, None: what the name of the destination asks for; ``target`` None: the form of the
+    source. ``preamble``: a log begins with an RDB; None: a directory does, unless the source is a log of commands, and
+    a single file does not. ``rules`` names the server that replays a log, ``now_ms`` (Unix ms) is when,
+    ``rename_commands`` maps names of commands in it to those that servers have. ``force``: what exists is replaced, and
     ``server_stopped`` says that no server holds it, for where that cannot be found out. ``places`` says where the
     replay of a log stops and what it skips. ``leaving`` is what stays behind, beside the keys that ``selection`` does
     not take.
     """
 
-    form: Form | None = None
+    form: str | None = None
     target: Target | None = None
     preamble: bool | None = None
     allow_loss: bool = False
@@ -102,7 +91,7 @@ class Converted(NamedTuple):
 
     source: str
     destination: str
-    form: Form
+    form: str
     encoding: Encoding
     target: Target
     keys: int
@@ -144,9 +133,11 @@ def convert(
     reading and writing raise; nothing was written then.
     """
     options = options or ConvertOptions()
-    form = options.form or form_of(destination)
-    if form is None:
-        raise ValueError(f"{destination!r} does not say what to write: {', '.join(FORMS)}?")
+    name = options.form or form_of(destination, CONVERTED)
+    if name not in CONVERTED:
+        said = repr(destination) if name is None else f"the form {name!r}"
+        raise ValueError(f"{said} does not say what to write: {', '.join(CONVERTED)}?")
+    form = BY_NAME[name]
     with open_any(source, jsonl=True) as reader:
         _refuse_part(destination, getattr(reader, "manifest", None))
         keys = load_keys(
@@ -158,53 +149,52 @@ def convert(
             rename_commands=options.rename_commands,
             progress=progress,
         )
-        loaded = getattr(keys, "loaded", None)
-        is_named = loaded is None or names_version(loaded)
-        encoding = _encoding(form, preamble=options.preamble, is_named=is_named)
-        origin: Origin
+        dataset: Dataset
+        replayed = None
         is_raised = False
-        if loaded is None:
-            origin = WholeFile(keys) if encoding == "jsonl" else BegunFile(keys)
-            target = options.target or default_target(origin.header, origin.aux)
-        else:
-            origin = state = origin_of_log(loaded)
+        if keys.kind == "aof":
+            dataset = replayed = keys.settled()
             from rdbtool.operations.convert.soundness import check_loaded  # noqa: PLC0415 - the rules of validation
 
-            check_loaded(loaded, keys.source.name)
-            if options.target is None:
-                target, is_raised = target_for(
-                    loaded, state, encoding, form, is_asked_for=options.rules is not None, selection=options.selection
-                )
-            else:
-                target = options.target
-        if encoding == "rdb":
-            role = _ROLES.get(form, "snapshot")
-            if isinstance(origin, BegunFile):
-                play(origin.begun, role)
-            else:
-                play(origin.aux, role)
+            check_loaded(keys.loaded, keys.name)
+        else:
+            dataset = keys
+        encoding = _encoding(form, options.preamble, replayed)
+        if encoding != "jsonl":
+            # JSON lines hold what anybody wrote.
+            dataset.read_preamble()
+        if options.target is not None:
+            target = options.target
+        elif replayed is not None:
+            target, is_raised = target_for(
+                replayed, encoding, form, is_asked_for=options.rules is not None, selection=options.selection
+            )
+        else:
+            target = default_target(dataset.header, dataset.aux)
         check_log(form, encoding, target)
         leaving = options.leaving
         door = Door(leaving.without("aux", "slot-imports") if encoding == "commands" else leaving)
-        line_of = reader.line_of if reader.kind == "jsonl" else None
         transfer = Transfer(
-            Through(origin, door),
+            Through(dataset, door),
             encoding,
             target,
+            role=form.role,
             allow_loss=options.allow_loss,
             selection=options.selection,
             # Sizes are announced before it is known which keys are a module's.
-            sizes={} if leaving.modules else origin.sizes,
+            sizes={} if leaving.modules else dataset.sizes,
             progress=progress,
-            origin=None if loaded is not None else SourceFile(keys.source.name, keys.source.size, line_of),
+            origin=None if keys.kind == "aof" else _source_file(keys),
         )
         # What is no path is no file that an output could replace, as standard input is none.
         path = source if isinstance(source, str) else "-"
-        is_verified = _write(transfer, path, destination, options._replace(form=form), expected_size(keys, encoding))
+        # How many bytes the output is going to have, roughly: what becomes anything but an RDB may become smaller.
+        needs = keys.size if encoding == "rdb" and replayed is None else None
+        is_verified = _write(transfer, path, destination, options._replace(form=name), needs)
     return Converted(
-        keys.source.name,
+        keys.name,
         destination,
-        form,
+        name,
         encoding,
         target,
         transfer.keys,
@@ -214,46 +204,37 @@ def convert(
         is_raised,
         is_verified,
         transfer.is_tested,
-        0 if loaded is None else loaded.replay.counts["CMD203"],
-        () if loaded is None else [*loaded.remarks, *remark_names(options.rename_commands, encoding)],
+        0 if replayed is None else replayed.loaded.replay.counts["CMD203"],
+        () if replayed is None else [*replayed.remarks, *remark_names(options.rename_commands, encoding)],
         door.left,
-        None if loaded is None else loaded.extent,
+        keys.extent,
     )
 
 
-def form_of(destination: str) -> Form | None:
-    """Return the form that a name asks for: by its suffix, or a directory; None where it does not say."""
-    if destination.endswith("/") or (destination != "-" and Path(destination).is_dir()):
-        return "aof-dir"
-    suffix = Path(destination).suffix.lower()
-    return next((form for form in FORMS if suffix == f".{form}"), None)
-
-
 def target_for(
-    loaded: Loaded,
-    state: EngineState,
+    dataset: ReplayedDataset,
     encoding: Encoding,
     form: Form,
     *,
     is_asked_for: bool,
     selection: Selection | None = None,
 ) -> tuple[Target, bool]:
-    """Return what the state of an AOF is written as where no target was given, and whether its data raised that.
+    """Return what the dataset of an AOF is written as where no target was given, and whether its data raised that.
 
     ``is_asked_for``: the rules were. Then an AOF is written for the server that they name, unless it keeps the RDB
     version of its base. Else commands have the words of the oldest server that may have written the AOF.
     """
-    is_named = names_version(loaded)
-    if is_asked_for and (encoding == "commands" or (form in _ROLES and not is_named)):
+    loaded, is_named = dataset.loaded, dataset.names_version
+    if is_asked_for and (encoding == "commands" or (form.role != "snapshot" and not is_named)):
         return Target.of_release(loaded.rules), False
     if is_named:
-        return default_target(state.header, state.aux), False
+        return default_target(dataset.header, dataset.aux), False
     unnamed = default_target(None)
     if encoding == "jsonl":
         return unnamed, False
     if encoding == "commands":
         unnamed = Target.of_release(oldest_server(loaded, form))
-    target = raise_target(unnamed, state.doubtful(), commands=encoding == "commands", selection=selection)
+    target = raise_target(unnamed, dataset.doubtful(), commands=encoding == "commands", selection=selection)
     return target, target != unnamed
 
 
@@ -261,35 +242,37 @@ def oldest_server(loaded: Loaded, form: Form) -> Rules:
     """Return the oldest server that may have written an AOF that names none, and that starts from a form."""
     if "redis" not in loaded.least:
         return loaded.least["valkey"]
-    return max(loaded.least["redis"], FIRST_WITH_PARTS if form == "aof-dir" else _OLDEST_WORDS)
+    return max(loaded.least["redis"], FIRST_WITH_PARTS if form.role == "base" else _OLDEST_WORDS)
 
 
-def expected_size(keys: KeySource, encoding: Encoding) -> int | None:
-    """Return how many bytes an output is going to have at least, roughly; None where nobody knows.
+def remark_names(rename_commands: Mapping[str, str] | None, encoding: Encoding) -> list[str]:
+    """Return what to tell of an output of commands where the source has renamed ones."""
+    if not rename_commands or encoding != "commands":
+        return []
+    names = ", ".join(sorted({name.upper() for name in rename_commands.values()}))
+    return [f"commands have the names that servers give them: a server that renames {names} refuses to load them"]
 
-    It is the size of an RDB that becomes one: other encodings may be larger or smaller.
-    """
-    return keys.source.size if encoding == "rdb" and not hasattr(keys, "loaded") else None
+
+def _encoding(form: Form, preamble: bool | None, replayed: ReplayedDataset | None) -> Encoding:  # noqa: FBT001 - an option
+    if len(form.encodings) == 1:
+        return form.encodings[0]
+    if preamble is not None:
+        return "rdb" if preamble else "commands"
+    # An AOF of commands stays one.
+    return "commands" if replayed is not None and not replayed.names_version else form.encodings[0]
 
 
-def _encoding(form: Form, *, preamble: bool | None, is_named: bool) -> Encoding:
-    match form:
-        case "rdb" | "jsonl":
-            return form
-        case "resp":
-            return "commands"
-        case "aof":
-            return "rdb" if preamble else "commands"
-    return "rdb" if (is_named if preamble is None else preamble) else "commands"
+def _source_file(reader: RdbReader | JsonlReader) -> SourceFile:
+    return SourceFile(reader.name, reader.size, reader.line_of if reader.kind == "jsonl" else None)
 
 
 def check_log(form: Form, encoding: Encoding, target: Target) -> None:
     """Raise UnsupportedError for a log that servers of the target cannot start from."""
     if target.magic != REDIS:
         return
-    if form == "aof-dir" and target.version < _FIRST_WITH_PARTS:
+    if form.role == "base" and target.version < _FIRST_WITH_PARTS:
         raise UnsupportedError(f"{target} starts from one file, not from a directory of parts", remedy=_ONE_FILE)
-    if form == "aof" and encoding == "rdb" and target.version < _FIRST_WITH_PREAMBLE:
+    if form.role == "log" and encoding == "rdb" and target.version < _FIRST_WITH_PREAMBLE:
         raise UnsupportedError(f"{target} reads no log that begins with an RDB", remedy=_COMMANDS)
 
 

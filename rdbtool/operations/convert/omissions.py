@@ -16,9 +16,10 @@ from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import WRITER_AUX
 
 if TYPE_CHECKING:
+    from rdbtool._codec.feeder import Feeder
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
-    from rdbtool.operations.convert.transfer import Telling
+    from rdbtool.core.progress import Progress
 
 #: The parts that can be dropped, beside ``module:NAME``.
 PARTS: Final = ("functions", "scripts", "aux", "module-aux", "groups")
@@ -99,9 +100,9 @@ class Door:
 
 
 class Through:
-    """A source as it is told through a door; see ``Telling`` of ``transfer``."""
+    """A source as it is fed through a door; see ``Feeder``."""
 
-    def __init__(self, source: Telling, door: Door) -> None:
+    def __init__(self, source: Feeder, door: Door) -> None:
         self._source = source
         self._door = door
 

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rdbtool.core.errors import InputError, LimitError, Loss, Remedy, UnsupportedError, json_name
 from rdbtool.core.manifest import read_manifest
 from rdbtool.core.progress import Progress, polling
-from rdbtool.dataset.origin import names_version, origin_of_log, play, remark_names
+from rdbtool.dataset.forms import BY_NAME, Encoding
+from rdbtool.dataset.replayed import ReplayedDataset
 from rdbtool.engine.replay.loader import Loaded, replay_log
 from rdbtool.engine.replay.options import Options, replay_options
 from rdbtool.operations.convert.aof_output import new_base, write_directory
-from rdbtool.operations.convert.convert import Form, check_log, target_for
+from rdbtool.operations.convert.convert import check_log, remark_names, target_for
 from rdbtool.operations.convert.soundness import check_loaded
-from rdbtool.operations.convert.transfer import Encoding, Transfer
+from rdbtool.operations.convert.transfer import Transfer
 from rdbtool.operations.json_shapes import written_json
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.open.detect import find_log
@@ -33,6 +34,7 @@ from rdbtool.writer.exclusive.guard import Guard
 from rdbtool.writer.targets import Target
 
 if TYPE_CHECKING:
+    from rdbtool.core.progress import Progress
     from rdbtool.core.servers import Rules
     from rdbtool.engine.replay.places import Places
     from rdbtool.engine.replay.stops import Extent
@@ -236,21 +238,23 @@ class _Rewriting:
         options = self.options
         self.bytes_before = _size_of(reader, self.source)
         self.loaded = replay_log(reader, self.replaying, self.progress)
-        state = origin_of_log(self.loaded)
+        dataset = ReplayedDataset(self.loaded, reader.name, reader.size).settled()
         check_loaded(self.loaded, reader.name)
-        is_named = names_version(self.loaded)
-        preamble = is_named if options.preamble is None else options.preamble
+        preamble = dataset.names_version if options.preamble is None else options.preamble
         encoding: Encoding = "rdb" if preamble else "commands"
-        form: Form = "aof" if is_single else "aof-dir"
+        form = BY_NAME["aof" if is_single else "aof-dir"]
         target = options.target
         if target is None:
-            is_asked_for = options.rules is not None
-            target, self.is_raised = target_for(self.loaded, state, encoding, form, is_asked_for=is_asked_for)
-        if encoding == "rdb":
-            play(state.aux, "log" if is_single else "base")
+            target, self.is_raised = target_for(dataset, encoding, form, is_asked_for=options.rules is not None)
         check_log(form, encoding, target)
         self.transfer = Transfer(
-            state, encoding, target, allow_loss=options.allow_loss, sizes=state.sizes, progress=self.progress
+            dataset,
+            encoding,
+            target,
+            role=form.role,
+            allow_loss=options.allow_loss,
+            sizes=dataset.sizes,
+            progress=self.progress,
         )
         return self.transfer
 
@@ -263,7 +267,7 @@ class _Rewriting:
             self.source,
             self.destination,
             transfer.encoding,
-            transfer.target,
+            transfer.written_for,
             loaded.rules,
             len(loaded.parts),
             loaded.replay.commands,

@@ -25,7 +25,7 @@ from rdbtool.core.errors import (
     json_name,
 )
 from rdbtool.core.progress import Progress, progress_after
-from rdbtool.dataset.sides import Origin, Side, open_side
+from rdbtool.dataset.file import Readable, open_repeatable
 from rdbtool.model import HashValue, KeyRecord, ListValue, OpaqueValue, SetValue, StreamValue, StringValue, ZSetValue
 from rdbtool.operations.diff.change import CHANGES, Part, Sign
 from rdbtool.operations.diff.items import ItemDifference, compare_items
@@ -34,6 +34,8 @@ from rdbtool.operations.json_shapes import skipped_json, stop_json
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
+    from rdbtool.core.progress import Progress
+    from rdbtool.dataset.file import Repeatable
     from rdbtool.engine.replay.places import Places
     from rdbtool.engine.replay.stops import Extent
 
@@ -164,7 +166,7 @@ def _summary_dict(counts: Counts, *extents: Extent | None) -> dict[str, Any]:
 class Comparison:
     """Two data sets and what differs. Made by ``open_diff``; ``counts`` are right when ``differences`` was used up."""
 
-    def __init__(self, first: Side, second: Side, options: DiffOptions) -> None:
+    def __init__(self, first: Repeatable, second: Repeatable, options: DiffOptions) -> None:
         self.first = first
         self.second = second
         self.options = options
@@ -183,7 +185,7 @@ class Comparison:
     def read(self, progress: Progress | None = None) -> None:
         """Hear both data sets. Raises InputError where damage or doubt leaves no answer, and what reading raises."""
         options = self.options
-        encodings = options.encodings and not (self.first.is_log or self.second.is_log)
+        encodings = options.encodings and not (self.first.kind == "aof" or self.second.kind == "aof")
         modules = []
         before = 0
         for index, side in enumerate((self.first, self.second)):
@@ -196,7 +198,7 @@ class Comparison:
                 judge=options.judge,
             )
             with answering():
-                side.feed(prints, options.names, progress_after(progress, before))
+                side.feed(prints, selection=options.names, progress=progress_after(progress, before))
             if prints.twice is not None:
                 db, key = prints.twice
                 raise InputError(f"{side.name}: key {describe_key(key)} of db {db} is there twice: what is its value?")
@@ -206,7 +208,9 @@ class Comparison:
             compare_items(
                 self.first,
                 self.second,
-                modules if options.with_functions and not (self.first.is_log or self.second.is_log) else None,
+                modules
+                if options.with_functions and not (self.first.kind == "aof" or self.second.kind == "aof")
+                else None,
                 functions=options.with_functions,
                 aux=options.aux,
             )
@@ -250,7 +254,7 @@ class Comparison:
     def _hold(self, states: tuple[int, ...], held: dict[tuple[int, bytes], KeyRecord]) -> Iterator[Difference]:
         """Tell what was removed, and hold as many of the changed keys as may be held."""
         size = 0
-        for record in self.first.records(InState(self._table, states)):
+        for record in self.first.records(selection=InState(self._table, states)):
             if self._table.state(record.db, record.key) == REMOVED:
                 if self._is_wanted(record):
                     yield Difference("-", record, None)
@@ -266,7 +270,7 @@ class Comparison:
     def _confront(self, states: tuple[int, ...], held: dict[tuple[int, bytes], KeyRecord]) -> Iterator[Difference]:
         """Tell what was added, and what differs of the keys that are held."""
         options = self.options
-        for record in self.second.records(InState(self._table, states)):
+        for record in self.second.records(selection=InState(self._table, states)):
             before = held.pop((record.db, record.key), None)
             if before is None:
                 if self._is_wanted(record):
@@ -300,7 +304,7 @@ class Comparison:
 
 
 def open_diff(
-    first: Origin, second: Origin, options: DiffOptions | None = None, progress: Progress | None = None
+    first: Readable, second: Readable, options: DiffOptions | None = None, progress: Progress | None = None
 ) -> Comparison:
     """Open two data sets and hear both: a path (``-``: standard input) or bytes. Close it, or use ``with``.
 
@@ -309,9 +313,9 @@ def open_diff(
     """
     options = options or DiffOptions()
     with contextlib.ExitStack() as opened, answering():
-        sides: list[Side] = []
+        sides: list[Repeatable] = []
         for target, places in zip((first, second), options.places, strict=True):
-            side = open_side(
+            side = open_repeatable(
                 target,
                 rules=options.rules,
                 now_ms=options.now_ms,
@@ -328,11 +332,11 @@ def open_diff(
         return comparison
 
 
-def _check_places(sides: Sequence[Side], options: DiffOptions) -> None:
+def _check_places(sides: Sequence[Repeatable], options: DiffOptions) -> None:
     """Raise PlaceError where a place is asked of what is no log; one that both sides share is for those that are."""
-    is_shared = options.places[_FIRST] == options.places[_SECOND] and any(side.is_log for side in sides)
+    is_shared = options.places[_FIRST] == options.places[_SECOND] and any(side.kind == "aof" for side in sides)
     for side, places in zip(sides, options.places, strict=True):
-        if places is not None and not side.is_log and not is_shared:
+        if places is not None and side.kind != "aof" and not is_shared:
             raise PlaceError.no_commands(side.name)
 
 

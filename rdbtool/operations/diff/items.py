@@ -8,7 +8,7 @@ from operator import eq
 from typing import Any, Final, Literal, NamedTuple
 
 from rdbtool.core.errors import json_bytes
-from rdbtool.dataset.sides import Side
+from rdbtool.dataset.dataset import Dataset
 from rdbtool.model import FunctionLibrary, ModuleAux
 from rdbtool.operations.diff.change import CHANGES, Sign, match_names
 from rdbtool.reader.rdb import REPEATED_AUX
@@ -35,8 +35,8 @@ class ItemDifference(NamedTuple):
 
 
 def compare_items(
-    first: Side,
-    second: Side,
+    first: Dataset,
+    second: Dataset,
     modules: Sequence[Sequence[ModuleAux]] | None,
     *,
     functions: bool,

@@ -1,16 +1,10 @@
-"""The digest of a dataset, by the rules of the server that wrote it or of another.
-
-A file names its writer in front of its first key. So the first key is read before it is known whose digest to
-compute, and then told to the sink by hand; all the others go the fast way.
-"""
+"""The digest of a dataset, by the rules of the server that wrote it or of another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rdbtool._codec.filters.selection import Selection
-from rdbtool._codec.replay_record import feed_record
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool.core.errors import UncertainError, UnsupportedError, json_name
 from rdbtool.core.progress import Progress
@@ -18,7 +12,8 @@ from rdbtool.core.servers import Rules, RulesChoice
 from rdbtool.operations.json_shapes import rules_json, skipped_json, stop_json
 
 if TYPE_CHECKING:
-    from rdbtool.dataset.keys import KeySource
+    from rdbtool._codec.filters.selection import Selection
+    from rdbtool.dataset.dataset import Dataset
     from rdbtool.engine.replay.stops import Extent
 
 
@@ -59,39 +54,36 @@ class DataDigest(NamedTuple):
 
 
 def compute_digest(
-    reader: KeySource,
+    dataset: Dataset,
     rules: str | None = None,
     *,
     now_ms: int,
     selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> DataDigest:
-    """Read a file to its end and return the digest of its data; ``now_ms`` is when (Unix ms).
+    """Read a dataset to its end and return its digest; ``now_ms`` is when (Unix ms).
 
-    A log was replayed, by the same rules, before it gets here.
+    An AOF was replayed, by the same rules, before it gets here.
 
     ``rules`` is a server's name, None for the writer's. Raises ValueError for another name,
     UnsupportedError where the data holds values whose digest is not known, and what reading raises.
     """
-    first = list(reader.records(selection=Selection(limit=1)))
-    choice = reader.choice if rules is None else RulesChoice(Rules.parse(rules), "named")
+    dataset.read_preamble()
+    choice = dataset.choice if rules is None else RulesChoice(Rules.parse(rules), "named")
     sink = Digest(choice.rules, now_ms)
-    taken = [record for record in first if selection is None or selection.take(record)]
-    for record in taken:
-        feed_record(record, sink)
-    totals = reader.feed(sink, selection=selection, progress=progress)
+    totals = dataset.feed(sink, selection=selection, progress=progress)
     sink.close()
     if sink.opaque_keys:
         raise UnsupportedError(
-            f"{reader.source.name}: no digest: {sink.opaque_keys} of the keys hold modules' values or arrays, "
+            f"{dataset.name}: no digest: {sink.opaque_keys} of the keys hold modules' values or arrays, "
             "which only their server can sum up"
         )
     return DataDigest(
         sink.hexdigest(),
         choice,
-        totals.selected - len(first) + len(taken),
-        reader.source.name,
-        reader.extent,
-        reader.doubt,
-        reader.remarks,
+        totals.selected,
+        dataset.name,
+        dataset.extent,
+        dataset.doubt,
+        dataset.remarks,
     )

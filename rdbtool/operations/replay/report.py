@@ -10,17 +10,19 @@ import os
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple
 
-from rdbtool._codec.replay_record import feed_record
+from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.digest import Digest
+from rdbtool._codec.sinks.requirements import Needs
 from rdbtool.core.errors import FormatError, UncertainError, json_bytes, json_name
 from rdbtool.core.findings import Finding
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import Engine
+from rdbtool.engine.export.engine_dataset import EngineDataset
 from rdbtool.engine.replay.loader import Loaded, replay_log
 from rdbtool.engine.replay.options import Options
 from rdbtool.engine.replay.stops import Extent
-from rdbtool.model import Aux, FunctionLibrary, Header, OpaqueValue
+from rdbtool.model import Aux, FunctionLibrary, Header
 from rdbtool.operations.info.requirements import NeedsOfFile, needs_of
 from rdbtool.operations.json_shapes import (
     aux_pairs,
@@ -36,7 +38,7 @@ from rdbtool.operations.replay.tally import LogTally
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.aof.tail import Tail
 from rdbtool.reader.open.parts import Part
-from rdbtool.reader.rdb import RdbReader, Totals, TotalsCounter
+from rdbtool.reader.rdb import RdbReader, Totals
 
 Target = str | os.PathLike[str] | bytes | BinaryIO
 
@@ -223,24 +225,24 @@ def replay_reader(
     tally = LogTally()
     loaded = replay_log(reader, options._replace(on_batch=tally, on_restart=tally.restart), progress)
     if isinstance(reader, RdbReader):
-        source = reader.source
-        parts = [Part(source.name, None, "single", number=1, size=source.size, format="rdb")]
+        parts = [Part(reader.name, None, "single", number=1, size=reader.size, format="rdb")]
     else:
         parts = loaded.parts
     _learn_sizes(loaded, parts)
-    engine = loaded.replay.engine
+    dataset = EngineDataset(loaded.replay.engine, loaded.header, module_aux=loaded.module_aux)
     first_time, last_time = tally.timeline.span_of(loaded.replay.commands)
-    modules: dict[str, tuple[int, int]] = {}
-    for item in loaded.module_aux:
-        modules[item.module] = 0, modules.get(item.module, (0, 0))[1] + 1
-    totals, found, opaque = _sum_up(engine, loaded.rules, options.now_ms, modules, digest=digest)
+    needs = Needs()
+    sums = Digest(loaded.rules, options.now_ms) if digest else None
+    totals = dataset.feed(needs if sums is None else Tee(needs, sums))
+    if sums is not None:
+        sums.close()
     has_snapshot = any(part.format in {"rdb", "rdb+resp"} for part in parts)
     # Of the batch that holds the place to stop, what stands behind it was counted too.
     counts = [tally.commands[index] for index in range(len(parts))]
     if loaded.replay.stopped_at is not None:
         counts = _cut(counts, loaded.replay.commands)
     return ReplayReport(
-        source=reader.source.name if isinstance(reader, RdbReader) else reader.name,
+        source=reader.name,
         loaded=loaded,
         parts=tuple(parts),
         part_commands=tuple(counts),
@@ -249,10 +251,10 @@ def replay_reader(
         last_time=last_time,
         snapshot=Snapshot(loaded.header, tuple(loaded.aux), loaded.snapshot_keys) if has_snapshot else None,
         totals=totals,
-        functions=tuple(engine.libraries),
-        digest=found,
-        opaque_keys=opaque,
-        needs=needs_of(modules, engine.functions.values()),
+        functions=tuple(dataset.functions),
+        digest=None if sums is None or sums.opaque_keys else sums.hexdigest(),
+        opaque_keys=0 if sums is None else sums.opaque_keys,
+        needs=needs_of(needs.modules, needs.libraries),
     )
 
 
@@ -281,26 +283,3 @@ def _learn_sizes(loaded: Loaded, parts: list[Part]) -> None:
     tail = loaded.tail
     if tail is not None and tail.size is not None and tail.part < len(parts) and parts[tail.part].size is None:
         parts[tail.part].size = tail.at + tail.size
-
-
-def _sum_up(
-    engine: Engine, rules: Rules, now_ms: int, modules: dict[str, tuple[int, int]], *, digest: bool
-) -> tuple[Totals, str | None, int]:
-    """Return counts of all keys, and their digest unless nobody wants it or some cannot be summed up.
-
-    Values of modules are counted in ``modules``, by type.
-    """
-    sink = Digest(rules, now_ms) if digest else None
-    counter = TotalsCounter()
-    for record in engine.records():
-        counter.add(record)
-        counter.selected += 1
-        if isinstance(record.value, OpaqueValue):
-            values, aux = modules.get(record.value.module, (0, 0))
-            modules[record.value.module] = values + 1, aux
-        if sink is not None:
-            feed_record(record, sink)
-    if sink is None:
-        return counter.totals, None, 0
-    sink.close()
-    return counter.totals, None if sink.opaque_keys else sink.hexdigest(), sink.opaque_keys

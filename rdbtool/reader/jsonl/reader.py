@@ -60,6 +60,10 @@ class JsonlReader:
     remarks: Sequence[str] = ()
     extent: None = None
 
+    #: What was read is gone, and how many keys there are is not announced.
+    repeatable = False
+    sizes: None = None
+
     def __init__(self, source: Source, *, max_inflate: int | None = None, window: Window | None = None) -> None:
         self.source = source
         self.header = DEFAULT_HEADER
@@ -67,6 +71,7 @@ class JsonlReader:
         self.functions: list[FunctionLibrary] = []
         self.end: End | None = None
         self._counter = TotalsCounter()
+        self._ahead: deque[Item | KeyRecord] = deque()
         self._recent: deque[tuple[int, int]] = deque(maxlen=_RECENT)
         self._max_inflate = DEFAULT_MAX_INFLATE if max_inflate is None else max_inflate
         self._window = window or open_window(source, self._max_inflate)
@@ -77,6 +82,11 @@ class JsonlReader:
         self._first: Line | None = None
         self._read_header()
         self._records = Records(self.header)
+
+    @property
+    def name(self) -> str:
+        """What errors call the source."""
+        return self.source.name
 
     @property
     def size(self) -> int | None:
@@ -92,6 +102,15 @@ class JsonlReader:
     def totals(self) -> Totals:
         """What was read so far."""
         return self._counter.totals
+
+    def read_preamble(self) -> list[Item]:
+        """Read up to the first key and return what stands in front of it. See ``RdbReader.read_preamble``."""
+        while not (self._counter.keys or (self._ahead and isinstance(self._ahead[-1], KeyRecord))):
+            item = self._read_item()
+            if item is None:
+                break
+            self._ahead.append(item)
+        return [item for item in self._ahead if not isinstance(item, KeyRecord)]
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
         """Drive ``sink`` over the rest of the lines and return what was read. See ``RdbReader.feed``."""
@@ -164,9 +183,7 @@ class JsonlReader:
         self._progress = progress
         if self._failure is not None:
             raise self._failure
-        while (line := self._next_line()) is not None:
-            item = self._understand(line)
-            self._recent.append((line.start, line.number))
+        while (item := self._ahead.popleft() if self._ahead else self._read_item()) is not None:
             if isinstance(item, KeyRecord):
                 self._counter.add(item)
                 if selection is not None and not selection.take(item):
@@ -178,6 +195,15 @@ class JsonlReader:
         if self.end is None:
             self.source.check_unchanged()
             self.end = End(None, 0, Span(self._window.at, self._window.at))
+
+    def _read_item(self) -> Item | KeyRecord | None:
+        """Return what the next line says, None behind the last one."""
+        line = self._next_line()
+        if line is None:
+            return None
+        item = self._understand(line)
+        self._recent.append((line.start, line.number))
+        return item
 
     def _next_line(self) -> Line | None:
         if self._first is not None:

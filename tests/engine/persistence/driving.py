@@ -12,7 +12,7 @@ from engine.test_stream_differential import Source
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.engine import CommandError, Engine
-from rdbtool.engine.export.engine_dataset import EngineState
+from rdbtool.engine.export.engine_dataset import EngineDataset
 from rdbtool.engine.persistence import AppendLog
 from rdbtool.engine.replay.loader import replay_log
 from rdbtool.engine.replay.options import Options
@@ -36,14 +36,14 @@ class Clock:
 def fingerprint(engine: Engine) -> str:
     """Return the fingerprint of keys and functions."""
     sink = Fingerprint()
-    EngineState(engine, Header("REDIS", 11)).feed(sink)
+    EngineDataset(engine, Header("REDIS", 11)).feed(sink)
     return sink.hexdigest()
 
 
 def digest(engine: Engine) -> str:
     """Return what DEBUG DIGEST would say."""
     sink = Digest(str(engine.rules), engine.now_ms)
-    EngineState(engine, Header("REDIS", 11)).feed(sink)
+    EngineDataset(engine, Header("REDIS", 11)).feed(sink)
     return sink.hexdigest()
 
 

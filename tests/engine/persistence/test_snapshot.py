@@ -143,7 +143,7 @@ def test_a_file_that_does_not_hold_the_data_gets_no_name(tmp_path, engine, monke
 
     (tmp_path / "x.rdb").write_bytes(b"old")
     monkeypatch.setattr(os, "write", write)
-    with pytest.raises(InputError, match="what was saved"):
+    with pytest.raises(InputError, match="what was written"):
         save(engine, tmp_path / "x.rdb")
     assert (tmp_path / "x.rdb").read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 1

@@ -18,15 +18,14 @@ from rdbtool.core.errors import Loss, RdbToolError
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import server_of
 from rdbtool.operations.convert.omissions import Door
-from rdbtool.reader.rdb import RdbReader
-from rdbtool.report.formats import Dumped, LargeValue
+from rdbtool.operations.dump.report import Dumped, LargeValue
 
 if TYPE_CHECKING:
     from rdbtool._codec.encode.output import Output
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
-    from rdbtool.dataset.keys import KeySource
-    from rdbtool.report.formats import Format
+    from rdbtool.dataset.dataset import Dataset
+    from rdbtool.operations.dump.report import DumpOptions
     from rdbtool.writer.targets import Target
 
 #: What no command tells: parts of a source, and what they are called.
@@ -37,55 +36,55 @@ _UNSAID: Final = {
 
 
 def write_commands(
-    reader: KeySource,
+    dataset: Dataset,
     write: Callable[[bytes], object],
-    form: Format,
+    options: DumpOptions,
     *,
     selection: Selection | None = None,
     progress: Progress | None = None,
     largest: int = LONGEST_ARGUMENT,
 ) -> Dumped:
-    """Write commands for the keys that ``selection`` takes, in the form ``resp``; see ``write_keys``.
+    """Write commands for the keys that ``selection`` takes, in the form ``resp``; see ``dump_keys``.
 
     A RESTORE payload of more than ``largest`` bytes is told by plain commands.
     """
-    return _Commands(reader, write, form, largest).run(selection, progress)
+    return _Commands(dataset, write, options, largest).run(selection, progress)
 
 
 class _Commands:
     """One run of ``write_commands``."""
 
-    def __init__(self, reader: KeySource, write: Callable[[bytes], object], form: Format, largest: int) -> None:
-        self.reader = reader
+    def __init__(self, dataset: Dataset, write: Callable[[bytes], object], options: DumpOptions, largest: int) -> None:
+        self.dataset = dataset
         self.write = write
-        self.form = form
+        self.options = options
         self.largest = largest
         self.large: list[LargeValue] = []
-        self.target = form.target
-        self.door = Door(form.leaving.without("aux"))
+        self.target = options.target
+        self.door = Door(options.leaving.without("aux"))
 
-    def run(self, selection: Selection | None, progress: Progress | None) -> Dumped:
-        form = self.form
-        is_stored = isinstance(self.reader, RdbReader) and "groups" not in form.leaving.parts
-        if self.target is None and form.restore and not is_stored:
-            self.target = _own_target(self.reader, selection)
+    def run(self, selection: Selection | None, progress: Callable[[int], object] | None) -> Dumped:
+        options = self.options
+        is_stored = self.dataset.kind == "rdb" and "groups" not in options.leaving.parts
+        if self.target is None and options.restore and not is_stored:
+            self.target = _own_target(self.dataset, selection)
         sink: Sink
         unsaid = None
         if self.target is None:
             encoder: Sink = Resp(
                 self.write,
-                restore=form.restore,
-                replace=form.replace,
-                on_large=self._tell_large if form.restore else None,
+                restore=options.restore,
+                replace=options.replace,
+                on_large=self._tell_large if options.restore else None,
                 largest=self.largest,
             )
             sink = unsaid = Drop(encoder, parts=_UNSAID)
             fit = None
         else:
-            encoder = self._make_encoder(self.target, restore=form.restore)
-            sink = fit = self._make_fit(encoder, self.target, restore=form.restore)
+            encoder = self._make_encoder(self.target, restore=options.restore)
+            sink = fit = self._make_fit(encoder, self.target, restore=options.restore)
         try:
-            self.reader.feed(self.door.wrap(sink), selection=selection, progress=progress)
+            self.dataset.feed(self.door.wrap(sink), selection=selection, progress=progress)
         except RdbToolError:
             encoder.flush()
             raise
@@ -98,7 +97,7 @@ class _Commands:
     def _make_encoder(self, target: Target, *, restore: bool) -> Output | Sink:
         magic, version, release = target
         if not restore:
-            return Resp(self.write, replace=self.form.replace, magic=magic, version=version, release=release)
+            return Resp(self.write, replace=self.options.replace, magic=magic, version=version, release=release)
         from rdbtool._codec.encode.restore import Restore  # noqa: PLC0415 - with it comes the encoder of RDBs
 
         return Restore(
@@ -106,7 +105,7 @@ class _Commands:
             magic=magic,
             version=version,
             release=release,
-            replace=self.form.replace,
+            replace=self.options.replace,
             on_large=self._tell_large,
             largest=self.largest,
         )
@@ -120,7 +119,7 @@ class _Commands:
             release=release,
             commands=True,
             payloads=restore,
-            allow_loss=self.form.allow_loss or self.form.target is None,
+            allow_loss=self.options.allow_loss or self.options.target is None,
         )
 
     def _tell_large(self, db: int, key: bytes, expire_at_ms: int | None, payload: bytes) -> None:
@@ -129,11 +128,11 @@ class _Commands:
 
         self.large.append(LargeValue(db, key, len(payload)))
         if self.target is None:
-            encoder: Output = Resp(self.write, replace=self.form.replace)
+            encoder: Output = Resp(self.write, replace=self.options.replace)
             sink: Sink = encoder
         else:
             magic, version, release = self.target
-            encoder = Resp(self.write, replace=self.form.replace, magic=magic, version=version, release=release)
+            encoder = Resp(self.write, replace=self.options.replace, magic=magic, version=version, release=release)
             sink = self._make_fit(encoder, self.target, restore=False)
         feed_payload(payload, sink, db=db, key=key, expire_at_ms=expire_at_ms)
         encoder.close()
@@ -144,18 +143,15 @@ def has_restore(target: Target) -> bool:
     return server_of(*target).has((2, 6))
 
 
-def _own_target(reader: KeySource, selection: Selection | None) -> Target:
-    """Return what the server that wrote a source writes; for an AOF that names none, RDB 11 or what its data needs."""
+def _own_target(dataset: Dataset, selection: Selection | None) -> Target:
+    """Return what the server that wrote a dataset writes; for an AOF that names none, RDB 11 or what its data needs."""
     from rdbtool.writer.targets import default_target  # noqa: PLC0415 - see _make_encoder
 
-    loaded = getattr(reader, "loaded", None)
-    if loaded is None:
-        return default_target(reader.header, reader.aux)
-    from rdbtool.dataset.origin import names_version  # noqa: PLC0415 - likewise
-    from rdbtool.engine.export.engine_dataset import EngineState  # noqa: PLC0415 - likewise
-    from rdbtool.writer.rdb import raise_target  # noqa: PLC0415 - for AOFs only
+    if dataset.kind == "aof":
+        from rdbtool.dataset.replayed import ReplayedDataset  # noqa: PLC0415 - for AOFs only
+        from rdbtool.writer.rdb import raise_target  # noqa: PLC0415 - likewise
 
-    if names_version(loaded):
-        return default_target(reader.header, reader.aux)
-    state = EngineState(loaded.replay.engine, reader.header)
-    return raise_target(default_target(None), state.doubtful(), selection=selection)
+        assert isinstance(dataset, ReplayedDataset)
+        if not dataset.names_version:
+            return raise_target(default_target(None), dataset.doubtful(), selection=selection)
+    return default_target(dataset.header, dataset.aux)

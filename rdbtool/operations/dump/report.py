@@ -1,9 +1,8 @@
-"""The formats of ``dump``: which there are, and their options."""
+"""A dump: what is asked for, and what is to be said of it."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rdbtool.core.errors import Loss
 from rdbtool.operations.convert.omissions import Leaving, Left
@@ -11,27 +10,9 @@ from rdbtool.operations.convert.omissions import Leaving, Left
 if TYPE_CHECKING:
     from rdbtool.writer.targets import Target
 
-FORMATS: Final = ("table", "jsonl", "json", "csv", "keys", "resp")
-ESCAPES: Final = ("raw", "print", "utf8", "base64")
 
-#: Formats that write bytes in a way that can be chosen, and the way that rdbtools has without a choice.
-DEFAULT_ESCAPES: Final = {"json": "utf8", "keys": "raw"}
-
-
-#: The form that the suffix of an output's name stands for.
-_SUFFIXES: Final = {
-    ".csv": "csv",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".keys": "keys",
-    ".resp": "resp",
-    ".txt": "table",
-}
-
-
-class Format(NamedTuple):
-    """A format and its options.
+class DumpOptions(NamedTuple):
+    """A form (see ``rdbtool.dataset.forms``) and its options.
 
     ``escape`` is for json and keys; ``raw`` is for csv: cells that a program may take for something else than text stay
     as they are. ``restore`` and ``replace`` are for resp, and ``target``: the server that executes the commands, None:
@@ -39,7 +20,7 @@ class Format(NamedTuple):
     is what stays behind.
     """
 
-    name: str
+    form: str
     escape: str | None = None
     restore: bool = False
     replace: bool = False
@@ -64,8 +45,3 @@ class Dumped(NamedTuple):
     losses: list[Loss]
     left: Left
     large: list[LargeValue]
-
-
-def format_of(output: str | None) -> str | None:
-    """Return the format that the name of an output stands for, None where it says nothing."""
-    return None if output is None else _SUFFIXES.get(Path(output).suffix.lower())

@@ -1,0 +1,165 @@
+"""The forms of output: what they are called, which sink writes them, and how they are read back.
+
+One row a form. ``dump`` prints the forms that are ``printed``; ``convert`` writes those that can be read back, and so
+verified. Sinks are imported when they are made: each is a shared library, and a run needs one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+
+from rdbtool.core.rdb_types import Role
+from rdbtool.core.servers import Rules
+
+if TYPE_CHECKING:
+    from rdbtool._codec.encode.output import Output
+    from rdbtool.engine.replay.streaming import CommandsFile
+    from rdbtool.reader.jsonl.reader import JsonlReader
+    from rdbtool.reader.rdb import RdbReader
+    from rdbtool.writer.targets import Target
+
+Write = Callable[[bytes], object]
+
+#: What a file consists of, where it holds a whole dataset.
+Encoding = Literal["rdb", "commands", "jsonl"]
+
+#: How bytes are written where there is a choice.
+ESCAPES: Final = ("raw", "print", "utf8", "base64")
+
+
+class SinkOptions(NamedTuple):
+    """What the sink of a form may ask.
+
+    ``target`` is whom an RDB or commands are for, None: whoever wrote the source. ``sizes`` and ``role`` are for an
+    RDB, ``replace`` and ``restore`` for commands, ``escape`` for forms that have one.
+    """
+
+    target: Target | None = None
+    sizes: dict[int, tuple[int, int]] | None = None
+    role: Role = "snapshot"
+    replace: bool = False
+    escape: str = ""
+
+
+class MakeSink(Protocol):
+    """Makes the sink of a form."""
+
+    def __call__(self, write: Write, /, options: SinkOptions) -> Output:
+        """Return a sink that hands bytes to ``write``."""
+
+
+class Form(NamedTuple):
+    """A form of output.
+
+    ``suffixes`` are those of names that ask for it. ``encodings`` are those that a whole dataset may have in it, none
+    for what cannot be read back. ``make_sink`` is None where a file consists of another form (an AOF), and where the
+    report renders records (table, csv). ``read_back`` opens what was written, by the rules of a server. ``escape`` is
+    how it writes bytes unless it is told otherwise, None: there is no choice. ``streams``: it may go to a pipe.
+    ``has_target``: what it holds depends on the server that it is for. ``role`` is that of an RDB in it.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    encodings: tuple[Encoding, ...] = ()
+    make_sink: MakeSink | None = None
+    read_back: Callable[[str, Rules], RdbReader | JsonlReader | CommandsFile] | None = None
+    printed: bool = False
+    escape: str | None = None
+    streams: bool = True
+    has_target: bool = False
+    role: Role = "snapshot"
+
+    @property
+    def is_verifiable(self) -> bool:
+        """Whether it can be read back as the dataset that it was written of."""
+        return bool(self.encodings)
+
+
+def _make_rdb(write: Write, options: SinkOptions) -> Output:
+    from rdbtool._codec.encode.rdb import Rdb  # noqa: PLC0415
+
+    assert options.target is not None
+    magic, version, release = options.target
+    return Rdb(write, magic=magic, version=version, release=release, sizes=options.sizes, role=options.role)
+
+
+def _make_commands(write: Write, options: SinkOptions) -> Output:
+    from rdbtool._codec.encode.resp import Resp  # noqa: PLC0415
+
+    if options.target is None:
+        return Resp(write, replace=options.replace)
+    magic, version, release = options.target
+    return Resp(write, replace=options.replace, magic=magic, version=version, release=release)
+
+
+def _make_jsonl(write: Write, options: SinkOptions) -> Output:
+    from rdbtool._codec.encode.jsonl import Jsonl  # noqa: PLC0415
+
+    del options  # there is no choice
+
+    return Jsonl(write)
+
+
+def _make_json(write: Write, options: SinkOptions) -> Output:
+    from rdbtool._codec.encode.json import Json  # noqa: PLC0415
+
+    return Json(write, escape=options.escape)
+
+
+def _make_keys(write: Write, options: SinkOptions) -> Output:
+    from rdbtool._codec.encode.keys import Keys  # noqa: PLC0415
+
+    return Keys(write, escape=options.escape)
+
+
+def _open_rdb(path: str, _rules: Rules) -> RdbReader:
+    from rdbtool.reader.rdb import open_rdb  # noqa: PLC0415
+
+    return open_rdb(path)
+
+
+def _open_jsonl(path: str, _rules: Rules) -> JsonlReader:
+    from rdbtool.reader.jsonl.reader import open_jsonl  # noqa: PLC0415
+
+    return open_jsonl(path)
+
+
+def _open_commands(path: str, rules: Rules) -> CommandsFile:
+    from rdbtool.engine.replay.streaming import CommandsFile  # noqa: PLC0415
+
+    return CommandsFile(path, rules)
+
+
+FORMS: Final = (
+    Form("rdb", (".rdb",), ("rdb",), _make_rdb, _open_rdb, has_target=True),
+    Form("aof", (".aof",), ("commands", "rdb"), has_target=True, role="log"),
+    Form("aof-dir", (), ("rdb", "commands"), has_target=True, role="base", streams=False),
+    Form("table", (".txt",), printed=True),
+    Form("jsonl", (".jsonl", ".ndjson"), ("jsonl",), _make_jsonl, _open_jsonl, printed=True),
+    Form("json", (".json",), make_sink=_make_json, printed=True, escape="utf8"),
+    Form("csv", (".csv",), printed=True),
+    Form("keys", (".keys",), make_sink=_make_keys, printed=True, escape="raw"),
+    Form("resp", (".resp",), ("commands",), _make_commands, _open_commands, printed=True, has_target=True),
+)
+
+BY_NAME: Final = {form.name: form for form in FORMS}
+
+#: The form that is nothing but one encoding.
+BY_ENCODING: Final = {form.encodings[0]: form for form in FORMS if form.make_sink is not None and form.encodings}
+
+#: What ``dump`` prints, and what ``convert`` writes.
+PRINTED: Final = tuple(form.name for form in FORMS if form.printed)
+CONVERTED: Final = tuple(form.name for form in FORMS if form.is_verifiable)
+
+
+def form_of(name: str, choice: tuple[str, ...]) -> str | None:
+    """Return the form, of those in ``choice``, that the name of an output asks for; None where it does not say.
+
+    A directory, or a name that ends in ``/``, asks for the directory of an AOF.
+    """
+    if "aof-dir" in choice and (name.endswith("/") or (name != "-" and Path(name).is_dir())):
+        return "aof-dir"
+    suffix = Path(name).suffix.lower()
+    return next((form for form in choice if suffix in BY_NAME[form].suffixes), None)

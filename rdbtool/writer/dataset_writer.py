@@ -1,0 +1,155 @@
+"""A dataset on its way into an output: written for a target, and read back.
+
+What a target cannot hold is decided by one sink (``Fit``), and behind it the same events go to the encoder and
+to a ``Fingerprint``. The output is read back through another ``Fit`` of the same target into another
+fingerprint; when the two differ, the output is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.filters.tee import Tee
+from rdbtool._codec.sinks.fingerprint import Fingerprint
+from rdbtool.core.errors import InputError, InvalidDataError, Loss, RdbToolError, describe_error
+from rdbtool.core.progress import polling
+
+if TYPE_CHECKING:
+    from rdbtool._codec.feeder import Feeder
+    from rdbtool._codec.filters.selection import Selection
+    from rdbtool._codec.sink import Sink
+    from rdbtool.core.progress import Progress
+    from rdbtool.writer.atomic.output import Output
+    from rdbtool.writer.targets import Target
+
+Write = Callable[[bytes], object]
+
+
+class MakeTest(Protocol):
+    """Makes a sink that raises what is wrong with what it hears."""
+
+    def __call__(self, *, is_verified: bool, has_functions: bool) -> Sink | None:
+        """Return one for an output that is read back, or is not, and a target that has functions, or has none."""
+
+
+class DatasetWriter:
+    """One dataset, written once.
+
+    ``make_encoder`` makes the sink that writes it, and ``read_back`` feeds what a file holds to a sink. ``target``
+    None: the encoding holds whatever there is. ``commands``: the target is told commands. ``announces``: table sizes of
+    the source go on. The sink of ``make_test`` hears everything first; None: the source was tested before. Where there
+    is no such sink, the source is not tested.
+
+    After ``write``: ``keys`` and ``bytes`` that were written, ``losses`` (see ``Loss``), whether the source
+    ``is_tested``, and the ``fingerprint`` that ``check`` compares. ``progress`` is called while reading, on the way out
+    and on the way back.
+    """
+
+    def __init__(
+        self,
+        source: Feeder,
+        make_encoder: Callable[[Write], Sink],
+        target: Target | None,
+        *,
+        commands: bool = False,
+        allow_loss: bool = False,
+        announces: bool = True,
+        selection: Selection | None = None,
+        progress: Progress | None = None,
+        read_back: Callable[[str, Sink, Progress | None], object] | None = None,
+        make_test: MakeTest | None = None,
+    ) -> None:
+        self.source = source
+        self.target = target
+        self.progress = progress
+        self.keys = 0
+        self.bytes = 0
+        self.losses: list[Loss] = []
+        self.is_tested = True
+        self.fingerprint: str | None = None
+        self._make_encoder = make_encoder
+        self._commands = commands
+        self._allow_loss = allow_loss
+        self._announces = announces
+        self._selection = selection
+        self._read_back = read_back
+        self._make_test = make_test
+
+    def watch(self, look: Callable[[], object]) -> None:
+        """Call ``look`` wherever progress is told, so that it may raise: compiled loops do not hear signals."""
+        self.progress = polling(look, self.progress)
+
+    def write_to(self, output: Output) -> bool:
+        """Write everything to an output, which has itself read back where it can; return whether it does."""
+        is_verified = output.verify_with(self.check)
+        self.write(output.write, fingerprint=is_verified)
+        return is_verified
+
+    def write(self, write: Write, *, fingerprint: bool = True) -> None:
+        """Write everything, handing the bytes to ``write``. Raises LossError, and what reading and writing raise.
+
+        Without ``fingerprint`` there is nothing to ``check`` by.
+        """
+
+        def count(piece: bytes) -> None:
+            write(piece)
+            self.bytes += len(piece)
+
+        sums = self._make_fingerprint()
+        sink = self._make_encoder(count)
+        if fingerprint or self.target is None:
+            sink = Tee(sink, sums)
+        fit = self._make_fit(sink)
+        sink = fit or sink
+        if self._make_test is not None:
+            test = self._make_test(is_verified=fingerprint, has_functions=fit is None or fit.has_functions)
+            self.is_tested = test is not None
+            if test is not None:
+                sink = Tee(test, sink)
+        self.source.feed(sink, selection=self._selection, progress=self.progress)
+        sink.close()
+        self.keys = sums.keys if fit is None else fit.keys
+        self.losses = [] if fit is None else fit.losses
+        self.fingerprint = sums.hexdigest() if fingerprint else None
+
+    def check(self, path: str, also: Sink | None = None) -> None:
+        """Read an output back. Raises InvalidDataError unless it is valid, InputError unless it is what was written.
+
+        ``also`` hears what the output holds.
+        """
+        assert self._read_back is not None
+        fingerprint = self._make_fingerprint()
+        fit = self._make_fit(fingerprint) or fingerprint
+        sink = fit if also is None else Tee(fit, also)
+        try:
+            self._read_back(path, sink, self.progress)
+            sink.close()
+        except InvalidDataError:
+            raise
+        except RdbToolError as error:
+            raise InputError(f"what was written cannot be read back: {describe_error(error)}") from error
+        if fingerprint.hexdigest() != self.fingerprint:
+            raise InputError(
+                f"what was written is not what was read: {fingerprint.keys} keys with the fingerprint "
+                f"{fingerprint.hexdigest()} instead of {self.keys} with {self.fingerprint}"
+            )
+
+    def _make_fingerprint(self) -> Fingerprint:
+        # Servers forget the sign of a zero in small sorted sets that come from commands.
+        return Fingerprint(signed_zeros=not self._commands)
+
+    def _make_fit(self, sink: Sink) -> Fit | None:
+        if self.target is None:
+            return None
+        magic, version, release = self.target
+        return Fit(
+            sink,
+            magic=magic,
+            version=version,
+            release=release,
+            commands=self._commands,
+            allow_loss=self._allow_loss,
+            announces=self._announces,
+        )
