@@ -19,7 +19,7 @@ from duel import digest_of
 
 from rdbtool.engine import CommandError, Engine
 from rdbtool.engine.command_errors import CarriedOutScriptError, UnknownEffectError, UnknownOrderError
-from rdbtool.engine.values import ListData
+from rdbtool.engine.values import ListData, ZSetData
 
 pytestmark = pytest.mark.server
 
@@ -55,7 +55,9 @@ class Answers(Maker):
                 b"INCR",
                 *self.pairs()[:2],
             ],
-            [b"ZINCRBY", self.key("zset"), self.score(), self.member()],
+            [b"ZADD", b"lex", *[word for member in self.members() for word in (b"0", member)]],
+            [b"ZREMRANGEBYLEX", b"lex", self.lex(), self.lex()],
+            [b"ZRANGESTORE", self.key("zset"), b"lex", self.lex(), self.lex(), b"BYLEX", *self.maybe(b"REV")],
             [b"SPOP", self.pick([b"none", self.key("set")]), *self.maybe(self.pick([b"0", b"10000"]))],
         )
 
@@ -212,6 +214,17 @@ def has_order(engine: Engine, words: Words) -> bool:
     return is_list or not {b"ALPHA", b"BY"} & {word.upper() for word in words}
 
 
+def is_left_open(engine: Engine, words: Words) -> bool:
+    """Whether a lexical range meets different scores: its result then depends on encodings of the past."""
+    if words[0] == b"ZREMRANGEBYLEX":
+        zset = engine.db.keys.get(words[1])
+    elif b"BYLEX" in words:
+        zset = engine.db.keys.get(words[2])
+    else:
+        return False
+    return isinstance(zset, ZSetData) and len(set(zset.values())) > 1
+
+
 def comparable(words: Words, reply: object) -> object:
     """Return a reply without what differs from one server to the next of a version: the order of a popped set."""
     return sorted(reply) if words[0] == b"SPOP" and isinstance(reply, list) else reply
@@ -228,6 +241,8 @@ def test_replies_are_those_of_a_server(seed: int, tools: server.Tools) -> None:
             replies: list[tuple[bool, object]] = []
             while len(batch) < BATCH:
                 words = maker.command()
+                if is_left_open(engine, words):
+                    continue
                 try:
                     replies.append(execute(engine, words))
                 except UnknownEffectError:
