@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Literal, Self
 
+from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import SCRIPT_AUX
 from rdbtool.engine.export.engine_dataset import EngineDataset, script_fields
 from rdbtool.reader.rdb import Totals
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from rdbtool.engine.replay.loader import Loaded
     from rdbtool.model import KeyRecord
 
-Progress = Callable[[int], object]
 
 #: A dataset that commands led to is not the one that a replica had at this place of its master's stream.
 _REPLICATION: Final = frozenset({b"repl-stream-db", b"repl-id", b"repl-offset"})

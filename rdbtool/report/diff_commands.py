@@ -15,7 +15,7 @@ from typing import Final
 from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.encode.resp import Resp
 from rdbtool._codec.filters.capabilities import able_to_execute
-from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.replay_record import feed_record
 from rdbtool.core.errors import InputError, LossError
 from rdbtool.core.servers import Rules, server_of
@@ -59,7 +59,7 @@ class Commands:
         # The database that the server has selected by now, and the one that the encoder believes it has.
         self._db = -1
         self._encoder_db = -1
-        self._encoder: Fit | None = None
+        self._encoder: TargetFilter | None = None
 
     def put_libraries(self, items: list[ItemDifference]) -> None:
         """Delete and load function libraries; a server of the second data set that has none needs no word."""
@@ -133,7 +133,7 @@ class Commands:
         if self._encoder is None or self._encoder_db != self._db:
             magic, version, release = self._target
             encoder = Resp(self._put, magic=magic, version=version, release=release)
-            self._encoder = Fit(encoder, magic=magic, version=version, release=release, commands=True)
+            self._encoder = TargetFilter(encoder, magic=magic, version=version, release=release, commands=True)
         feed_record(record, self._encoder)
         self._encoder.flush()
         self._db = self._encoder_db = record.db
@@ -149,7 +149,7 @@ class Commands:
             meta=record.meta,
             member_expiries=record.member_expiries,
         )
-        encoder = Fit(
+        encoder = TargetFilter(
             Rdb(pieces.append, magic=magic, version=version, release=release, compress=False),
             magic=magic,
             version=version,

@@ -1,7 +1,7 @@
 """A dataset on its way into an output: written for a target, and read back.
 
-What a target cannot hold is decided by one sink (``Fit``), and behind it the same events go to the encoder and
-to a ``Fingerprint``. The output is read back through another ``Fit`` of the same target into another
+What a target cannot hold is decided by one sink (``TargetFilter``), and behind it the same events go to the encoder and
+to a ``Fingerprint``. The output is read back through another ``TargetFilter`` of the same target into another
 fingerprint; when the two differ, the output is refused.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.errors import InputError, InvalidDataError, Loss, RdbToolError, describe_error
@@ -140,11 +140,11 @@ class DatasetWriter:
         # Servers forget the sign of a zero in small sorted sets that come from commands.
         return Fingerprint(signed_zeros=not self._commands)
 
-    def _make_fit(self, sink: Sink) -> Fit | None:
+    def _make_fit(self, sink: Sink) -> TargetFilter | None:
         if self.target is None:
             return None
         magic, version, release = self.target
-        return Fit(
+        return TargetFilter(
             sink,
             magic=magic,
             version=version,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.feeder import Feeder
-from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool._codec.sink import Null
 from rdbtool.core.errors import Loss
@@ -44,7 +44,7 @@ def raise_target(
     ``commands``: it is to be written as commands.
     """
     magic, version, release = target
-    fit = Fit(Null(), magic=magic, version=version, release=release, commands=commands, allow_loss=True)
+    fit = TargetFilter(Null(), magic=magic, version=version, release=release, commands=commands, allow_loss=True)
     source.feed(fit, selection=selection)
     fit.close()
     if selection is not None:

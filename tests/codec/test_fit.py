@@ -1,6 +1,6 @@
 """What a target can hold: a projection that what is written and read back, or replayed, does not leave.
 
-Nothing here says what a target holds: writers, readers and the engine, none of which knows of Fit, are the judges.
+Nothing here says what a target holds: writers, readers and the engine, none of which knows of it, are the judges.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from writer.made import records
 from rdbtool import Engine, KeyRecord
 from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.encode.resp import Resp
-from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool._codec.sink import Null, Sink
@@ -61,8 +61,8 @@ WITHOUT_ARRAYS = [path for path in FILES if all(record.kind != "array" for recor
 LATER = 1 << 62
 
 
-def fit(sink: Sink, target: Target, *, commands: bool = False, allow_loss: bool = True) -> Fit:
-    return Fit(
+def fit(sink: Sink, target: Target, *, commands: bool = False, allow_loss: bool = True) -> TargetFilter:
+    return TargetFilter(
         sink, magic=target.magic, version=target.version, release=target.release, commands=commands,
         allow_loss=allow_loss,
     )  # fmt: skip
@@ -89,7 +89,7 @@ def written(source: Any, target: Target) -> bytes:
     return b"".join(pieces)
 
 
-def commands_of(source: Any, target: Target, fingerprint: Fingerprint) -> tuple[list[list[bytes]], Fit]:
+def commands_of(source: Any, target: Target, fingerprint: Fingerprint) -> tuple[list[list[bytes]], TargetFilter]:
     pieces: list[bytes] = []
     resp = Resp(pieces.append, magic=target.magic, version=target.version, release=target.release)
     sink = fit(Tee(resp, fingerprint), target, commands=True)
@@ -361,13 +361,13 @@ LOSSY = [
 @pytest.mark.parametrize(("record", "name"), LOSSY)
 def test_the_encoder_alone_refuses_what_it_cannot_write(record: KeyRecord, name: str) -> None:
     target = Target.parse(name)
-    with pytest.raises(ValueError, match="Fit"):
+    with pytest.raises(ValueError, match="TargetFilter"):
         feed_record(record, Rdb(lambda data: None, magic=target.magic, version=target.version))
 
 
 def test_unknown_versions() -> None:
     with pytest.raises(ValueError, match="no RDB version 99"):
-        Fit(Null(), version=99)
+        TargetFilter(Null(), version=99)
 
 
 def test_a_function_is_lost_where_there_are_none() -> None:

@@ -20,7 +20,7 @@ from command import FIXTURES, run
 
 from rdbtool import KeyRecord
 from rdbtool._codec.filters.selection import Selection
-from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool._codec.sinks.fingerprint import Fingerprint
@@ -94,7 +94,7 @@ def with_plain_zeros(record: KeyRecord) -> KeyRecord:
 def fingerprint(records: list[KeyRecord], functions: list[FunctionLibrary], *, commands: bool) -> str:
     """Return the fingerprint of what Redis 7.0 keeps of records: servers save idle times and frequencies by policy."""
     sink = Fingerprint(signed_zeros=not commands)
-    fit = Fit(sink, magic="REDIS", version=10, commands=commands, allow_loss=True)
+    fit = TargetFilter(sink, magic="REDIS", version=10, commands=commands, allow_loss=True)
     for library in functions:
         if library.released:
             feed_item(library, fit)

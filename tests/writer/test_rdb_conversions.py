@@ -15,7 +15,7 @@ from writer.made import records, values
 from writer.saving import TARGETS, name_of_target, read_back, rebuilt_values, saved_records
 
 from rdbtool._codec.encode.rdb import Rdb
-from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.replay_record import feed_record
 from rdbtool.core.errors import LossError
 from rdbtool.core.rdb_types import MAX_FIELD_EXPIRE_MS
@@ -207,7 +207,7 @@ def check_refusal(record: KeyRecord, target: Target, severe: set[str]) -> None:
     after = KeyRecord(db=record.db, key=b"after", value=StringValue(b"v"))
     pieces: list[bytes] = []
     encoder = Rdb(pieces.append, magic=target.magic, version=target.version)
-    sink = Fit(encoder, magic=target.magic, version=target.version)
+    sink = TargetFilter(encoder, magic=target.magic, version=target.version)
     feed_record(before, sink)
     if severe:
         with pytest.raises(LossError, match="cannot hold") as caught:

@@ -14,7 +14,7 @@ from server import Server, Tools
 from writer.saving import TARGETS, fingerprint, name_of_target, read_back, rebuilt_values, saved, stored_values
 
 from rdbtool._codec.encode.rdb import Rdb
-from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool._codec.sink import Null
 from rdbtool._codec.sinks.digest import Digest
@@ -125,7 +125,8 @@ def test_same_bytes_whoever_reads(path: Path) -> None:
     pieces: list[bytes] = []
     with open_rdb(path) as reader:
         magic, version = reader.header
-        sink = Fit(Rdb(pieces.append, magic=magic, version=version), magic=magic, version=version, allow_loss=True)
+        rdb = Rdb(pieces.append, magic=magic, version=version)
+        sink = TargetFilter(rdb, magic=magic, version=version, allow_loss=True)
         for item in reader.items():
             if isinstance(item, KeyRecord):
                 feed_record(item, sink)

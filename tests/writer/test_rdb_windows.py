@@ -15,7 +15,7 @@ from writer.saving import fingerprint, read_back, saved
 from rdbtool import RdbToolError
 from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.filters.selection import Selection
-from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.replay_record import feed_record
 from rdbtool.core.errors import InputError, LossError
 from rdbtool.model import KeyRecord, StringValue
@@ -74,7 +74,7 @@ def test_a_record_that_is_taken_back_takes_its_table_sizes_along() -> None:
     """They stand in front of the next record of the db."""
     sizes = specimen("FB 02 00")
     sink_of: list[bytes] = []
-    sink = Fit(Rdb(sink_of.append, version=9, checksum=False, sizes={9: (2, 0)}), version=9)
+    sink = TargetFilter(Rdb(sink_of.append, version=9, checksum=False, sizes={9: (2, 0)}), version=9)
     good = KeyRecord(db=9, key=b"k", value=StringValue(b"v"))
     with pytest.raises(LossError):
         feed_record(KeyRecord(db=9, key=b"k", value=StringValue(b"v"), meta=b"\x00"), sink)

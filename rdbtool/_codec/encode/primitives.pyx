@@ -17,7 +17,7 @@ cdef enum:
 
 cdef int refuse(str what) except -1:
     """Raise ValueError: nobody may ask for what the target cannot hold."""
-    raise ValueError(f"the target cannot hold {what}: records have to go through Fit")
+    raise ValueError(f"the target cannot hold {what}: records have to go through TargetFilter")
 
 
 cdef void trim(Buffer *buffer) noexcept:

@@ -12,7 +12,7 @@ class Rdb(Output):
     where servers of one version differ. ``compress``: strings, by LZF. ``sizes`` ({db: (keys, expires)}) are the
     table sizes to announce; None: those that are heard. ``role`` is what the aux fields are to say of the file
     (``rdb_types.ROLES``), None: what they say already. What the version cannot hold has to be left out before, by
-    ``Fit``: it raises ValueError.
+    ``TargetFilter``: it raises ValueError.
     """
 
     magic: str

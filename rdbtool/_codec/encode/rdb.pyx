@@ -3,7 +3,7 @@
 # A value's type byte stands before its key and depends on the value, so the value is built first, in a
 # buffer, and the record is written when it is complete. The forms are those of the target's release
 # (format A2), the thresholds the servers' defaults (format D7). What a target cannot hold does not come here:
-# Fit stands in front of this.
+# TargetFilter stands in front of this.
 
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint64_t, uint8_t
 from libc.string cimport memcpy
@@ -29,7 +29,7 @@ cdef class Rdb(SnapshotOutput):
     where servers of one version differ. ``compress``: strings, by LZF. ``sizes`` ({db: (keys, expires)}) are the
     table sizes to announce; None: those that are heard. ``role`` is what the aux fields are to say of the file
     (``rdb_types.ROLES``), None: what they say already. What the version cannot hold has to be left out before, by
-    ``Fit``: it raises ValueError.
+    ``TargetFilter``: it raises ValueError.
     """
 
     def __init__(self, write, *, str magic="REDIS", int version=11, release=None, bint compress=True,

@@ -14,7 +14,8 @@ class Resp(Output):
     is called with db, key, expiry (Unix ms, None) and the payload, after all commands before it were written.
 
     With ``version`` the words are those of a target: ``release`` (family, major, minor), or the first server that
-    wrote RDBs of that ``magic`` and ``version``. What it has no words for has to be left out before, by ``Fit``.
+    wrote RDBs of that ``magic`` and ``version``. What it has no words for has to be left out before, by a
+    ``TargetFilter``.
     """
 
     def __init__(

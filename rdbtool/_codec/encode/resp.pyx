@@ -28,7 +28,7 @@ cdef class Resp(StreamCommands):
     is called with db, key, expiry (Unix ms, None) and the payload, after all commands before it were written.
 
     With ``version`` the words are those of a target: ``release`` (family, major, minor), or the first server that
-    wrote RDBs of that ``magic`` and ``version``. What it has no words for has to be left out before, by ``Fit``.
+    wrote RDBs of that ``magic`` and ``version``. What it has no words for has to be left out before, by ``TargetFilter``.
     """
 
     cdef bint restore
@@ -236,7 +236,7 @@ cdef class Resp(StreamCommands):
     cdef int put_expiry(self) except -1:
         self.command(b"PEXPIREAT" if self.in_milliseconds else b"EXPIREAT", 3)
         self.bulk_key()
-        # Fit has made whole seconds of it.
+        # TargetFilter has made whole seconds of it.
         return self.bulk_i64(self.head.expire_at_ms if self.in_milliseconds else self.head.expire_at_ms // 1000)
 
     cdef int pass_large(self, bytes payload) except -1:

@@ -58,7 +58,7 @@ cdef class Payloads(Rdb):
 cdef class Restore(Filter):
     """RESTORE commands for a target: ``magic``, ``version`` and, where one is named, ``release`` of its server.
 
-    ``replace``: existing keys give way. What the target cannot hold has to be left out before, by ``Fit``. A payload
+    ``replace``: existing keys give way. What the target cannot hold has to be left out before, by ``TargetFilter``. A payload
     of more than ``largest`` bytes is no command: ``on_large`` is called with db, key, expiry (Unix ms, None) and the
     payload, after all commands before it were written.
     """

@@ -6,7 +6,7 @@ from rdbtool._codec.filters.filter import Filter
 from rdbtool._codec.sink import Sink
 from rdbtool.core.errors import Loss
 
-class Fit(Filter):
+class TargetFilter(Filter):
     """Passes on to ``sink`` what a target can hold, and remembers what it cannot (``losses``).
 
     ``magic`` and ``version`` are those of the target, ``release`` (family, major, minor) is the server it is for. With

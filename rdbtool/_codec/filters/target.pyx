@@ -1,31 +1,77 @@
 # Leaves out or changes what a target cannot hold (rdbtool._codec.filters.capabilities), and reports each loss.
 #
-# Fit stands in front of the sink that writes a target, leaves out or changes what the target cannot hold, makes what
-# it has to have, and says so. It is a projection: what it let through once, it lets through unchanged; and what was
-# written of it and read back, it lets through as it did before. So a file is verified by comparing what two Fits
-# tell a Fingerprint: the one that it was written through, and one that hears what was read back. What the
+# TargetFilter stands in front of the sink that writes a target, leaves out or changes what the target cannot hold,
+# makes what it has to have, and says so. It is a projection: what it let through once, it lets through unchanged; and
+# what was written of it and read back, it lets through as it did before. So a file is verified by comparing what two
+# TargetFilters tell a Fingerprint: the one that it was written through, and one that hears what was read back. What the
 # forms of values are, encoders decide.
 #
-# A record that cannot be held never reaches the sink. Where that shows only at its first element, the record is
-# begun there.
+# A record that cannot be held never reaches the sink. Where that shows only at its first element, the record is begun
+# there.
 
 from libc.math cimport signbit
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release
+from rdbtool._codec.encode.stream_owners cimport Owner, Owners
 from rdbtool._codec.filters.filter cimport Filter
-from rdbtool._codec.filters.target_streams cimport StreamFit
-from rdbtool._codec.sink cimport ArrayItem, Head, Sink
+from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
 
 from hashlib import sha1
-
 from rdbtool._codec.filters.capabilities import able_to_execute, able_to_restore, able_to_store, need_module
-from rdbtool.core.servers import FAMILY_BY_FIELD, server_of
-from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, ProductOpcode, SlotImport, SlotInfo
+from rdbtool.core.errors import Loss, LossError
 from rdbtool.core.products import BY_AUX
 from rdbtool.core.rdb_types import MEMBER_EXPIRY_AUX, SCRIPT_AUX, VALKEY, VERSIONS
+from rdbtool.core.servers import FAMILY_BY_FIELD, server_of
+from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, ProductOpcode, SlotImport, SlotInfo
 
 include "../_types.pxi"
+
+cdef enum:
+    MOST_LOSSES = 10_000        # that are kept one by one
+
+
+cdef struct Can:                # rdbtool._codec.filters.capabilities.Able, as far as streams go
+    bint counters
+    bint excess_reads
+    bint seen_times
+    bint active_times
+    bint bare_consumers
+    bint unowned_pending
+    bint producers
+    bint producer_counters
+
+cdef struct Id:
+    uint64_t ms
+    uint64_t seq
+
+cdef struct Held:               # a pending entry
+    uint64_t ms
+    uint64_t seq
+    int64_t delivered_at_ms
+    uint64_t delivery_count
+    int64_t owner               # -1: nobody
+
+
+cdef enum:
+    KEPT = 1 << 22              # memory that grew beyond this is given back after its record
+    # The limits that Redis 8.6 gives to a stream that has none, and the greatest that it takes.
+    IDEMPOTENCY_SECONDS = 100
+    IDEMPOTENCY_ENTRIES = 100
+    MOST_SECONDS = 86_400
+    MOST_ENTRIES = 10_000
+    # RDB versions that brought a part of streams.
+    COUNTERS = SINCE_STREAM_LISTPACKS_2
+    ACTIVE_TIMES = SINCE_STREAM_LISTPACKS_3
+    PRODUCERS = SINCE_STREAM_LISTPACKS_4
+    UNOWNED_ENTRIES = SINCE_STREAM_LISTPACKS_5
+
+cdef uint64_t UNKNOWN = <uint64_t>-1
+
+
+cdef inline bint is_before(const Id *row, uint64_t ms, uint64_t seq) noexcept:
+    return row.ms < ms or (row.ms == ms and row.seq < seq)
+
 
 cdef enum:
     # RDB versions that brought what is asked for here.
@@ -52,7 +98,390 @@ cdef tuple COLLECTIONS = ("", "a list", "a set", "a sorted set", "a hash", "", "
 cdef tuple MEMBERS = ("", "", "set", "sorted set", "hash", "", "", "")
 
 
-cdef class Fit(StreamFit):
+# ---- losses --------------------------------------------------------------------------------------
+#
+# Losses are found while a record is heard and counted once it is complete: a record that is taken back, because it
+# is refused or starts again, leaves none.
+
+
+cdef class Judge(Filter):
+    """Refuses or remembers what is found of a record."""
+
+    cdef readonly str magic
+    cdef readonly int version
+    cdef readonly bint allow_loss
+    cdef int64_t key_db
+    cdef Scratch name               # of the key at hand
+    cdef size_t name_size
+    cdef list found                 # of the record at hand: (what, severity, count, needs)
+    cdef list kept                  # losses
+    cdef dict notes                 # by what is said: Loss
+
+    def __init__(self, Sink sink not None, str magic, int version, bint allow_loss):
+        super().__init__(sink)
+        self.magic = magic
+        self.version = version
+        self.allow_loss = allow_loss
+        self.found = []
+        self.kept = []
+        self.notes = {}
+
+    def __dealloc__(self):
+        release(&self.name)
+
+    @property
+    def losses(self):
+        """What the target cannot hold: each loss by its key, and each kind of note once, with a count."""
+        return [*self.kept, *self.notes.values()]
+
+    cdef bytes key(self):
+        return (<char *>self.name.data)[:self.name_size]
+
+    cdef int find(self, str what, str severity, uint64_t count, needs) except -1:
+        """Remember that something of the record at hand cannot be held, or not as it is."""
+        if count:
+            self.found.append((what, severity, count, needs))
+        return 0
+
+    cdef int judge(self, db, key) except -1:
+        """Refuse what was found, unless losses are allowed."""
+        if self.found and not self.allow_loss:
+            for what, severity, count, needs in self.found:
+                if severity == "loss":
+                    self.rollback()
+                    raise LossError(Loss(db, key, what, severity, count, needs), self.magic, self.version)
+        return 0
+
+    cdef int record_losses(self, db, key) except -1:
+        for what, severity, count, needs in self.found:
+            loss = Loss(db, key, what, severity, count, needs)
+            if severity == "loss" and len(self.kept) < MOST_LOSSES:
+                self.kept.append(loss)
+                continue
+            # Notes, and losses beyond counting one by one: the first key stands for all.
+            before = self.notes.get((what, severity))
+            self.notes[what, severity] = loss if before is None else before._replace(times=before.times + count)
+        self.found = []
+        return 0
+
+
+# ---- streams -------------------------------------------------------------------------------------
+#
+# Counters that a target has and the source lacks are those that servers take for unknown. A group's consumers and
+# pending entries are held until the group ends: an owner that is no consumer becomes one, in front of the
+# entries. Commands record ids of producers for entries of the stream only, so its ids are kept while the record lasts.
+
+
+cdef class StreamTargetFilter(Judge):
+    """Passes on what of a stream a target can hold."""
+
+    cdef Can can
+    cdef bint skipped           # the record at hand cannot be held
+    cdef bint any_entry
+    cdef Id first
+    cdef Scratch live           # Id by entry, where the ids of producers must have theirs
+    cdef uint64_t entries_added
+    cdef uint64_t live_count
+    cdef Owners owners          # of the group at hand
+    cdef Scratch held           # its pending entries
+    cdef uint64_t held_count
+    cdef bint any_unowned
+    cdef bint has_producers
+    cdef list producers         # [name, [(name, ms, seq), …]], where not all of them can be told
+    cdef uint64_t counters      # 1: of the stream, dropped or made
+    cdef uint64_t entries_read
+    cdef uint64_t excess_reads
+    cdef uint64_t seen_times
+    cdef uint64_t active_times
+    cdef uint64_t consumers_made
+    cdef uint64_t consumers_lost
+    cdef uint64_t unowned_lost
+    cdef uint64_t unowned_times
+    cdef uint64_t producers_lost
+    cdef uint64_t producer_counters
+    cdef uint64_t dead_producer_ids
+    cdef uint64_t limits_changed
+
+    def __cinit__(self):
+        self.owners = Owners()
+
+    def __dealloc__(self):
+        release(&self.live)
+        release(&self.held)
+
+    cdef int begin_stream(self) except -1:
+        self.any_entry = self.any_unowned = self.has_producers = False
+        self.producers = []
+        self.live_count = 0
+        self.counters = self.entries_read = self.excess_reads = self.seen_times = self.active_times = 0
+        self.consumers_made = self.consumers_lost = self.unowned_lost = self.unowned_times = 0
+        self.producers_lost = self.producer_counters = self.dead_producer_ids = self.limits_changed = 0
+        memset(&self.first, 0, sizeof(Id))
+        if self.live.capacity > KEPT:
+            release(&self.live)
+        if self.held.capacity > KEPT:
+            release(&self.held)
+        return 0
+
+    # ---- entries -------------------------------------------------------------------------------
+
+    cdef int entry(self, uint64_t ms, uint64_t seq, uint64_t fields) except -1:
+        if self.skipped:
+            return 0
+        if not self.any_entry:
+            self.any_entry = True
+            self.first.ms = ms
+            self.first.seq = seq
+        if self.can.producers and not self.can.producer_counters:
+            grow(&self.live, (self.live_count + 1) * sizeof(Id))
+            (<Id *>self.live.data)[self.live_count].ms = ms
+            (<Id *>self.live.data)[self.live_count].seq = seq
+            self.live_count += 1
+        return self.sink.entry(ms, seq, fields)
+
+    cdef int entry_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size) except -1:
+        return 0 if self.skipped else self.sink.entry_field(field, field_size, value, value_size)
+
+    cdef int end_entry(self) except -1:
+        return 0 if self.skipped else self.sink.end_entry()
+
+    cdef bint is_live(self, uint64_t ms, uint64_t seq) noexcept:
+        """Whether the stream has an entry. They came in the order of their ids."""
+        cdef Id *rows = <Id *>self.live.data
+        cdef uint64_t low = 0, high = self.live_count, middle
+        while low < high:
+            middle = low + (high - low) // 2
+            if is_before(rows + middle, ms, seq):
+                low = middle + 1
+            else:
+                high = middle
+        return low < self.live_count and rows[low].ms == ms and rows[low].seq == seq
+
+    cdef int stream_tail(self, StreamTail *tail) except -1:
+        cdef StreamTail fitted = tail[0]
+        if self.skipped:
+            return 0
+        self.counters = self.can.counters != tail.counted
+        fitted.counted = self.can.counters
+        fitted.version = 3 if fitted.counted else 1
+        if not fitted.counted:
+            fitted.first_ms = fitted.first_seq = fitted.max_deleted_ms = fitted.max_deleted_seq = 0
+            fitted.entries_added = 0
+        elif not tail.counted:
+            fitted.first_ms = self.first.ms
+            fitted.first_seq = self.first.seq
+            fitted.max_deleted_ms = fitted.max_deleted_seq = 0
+            fitted.entries_added = tail.length
+        elif not self.can.seen_times and (tail.first_ms != self.first.ms or tail.first_seq != self.first.seq):
+            # Commands do not tell the first id: it is that of the first entry.
+            self.counters = 1
+            fitted.first_ms = self.first.ms
+            fitted.first_seq = self.first.seq
+        self.entries_added = fitted.entries_added
+        return self.sink.stream_tail(&fitted)
+
+    # ---- groups --------------------------------------------------------------------------------
+
+    cdef int begin_group(self, Group *group) except -1:
+        cdef Group fitted = group[0]
+        if self.skipped:
+            return 0
+        self.owners.clear()
+        self.held_count = 0
+        self.entries_read += group.counted and not self.can.counters
+        fitted.counted = group.counted and self.can.counters and group.entries_read != UNKNOWN
+        if not fitted.counted:
+            fitted.entries_read = 0
+        elif not self.can.excess_reads and fitted.entries_read > self.entries_added:
+            self.excess_reads += 1
+            fitted.entries_read = self.entries_added
+        return self.sink.begin_group(&fitted)
+
+    cdef int consumer(self, Consumer *consumer) except -1:
+        cdef Consumer fitted = consumer[0]
+        if self.skipped:
+            return 0
+        self.seen_times += self.can.seen_times != consumer.has_seen
+        self.active_times += self.can.active_times != consumer.has_active
+        if not fitted.has_seen or not self.can.seen_times:
+            fitted.seen_at_ms = 0
+        if not fitted.has_active:
+            # Where no active time is known, servers take the time when it was seen.
+            fitted.active_at_ms = fitted.seen_at_ms
+        fitted.has_seen = self.can.seen_times
+        fitted.has_active = self.can.active_times
+        self.owners.add(&fitted)
+        return 0
+
+    cdef int64_t make_owner(self, Pending *pending) except -1:
+        """A consumer out of the owner of a pending entry that is none."""
+        cdef Consumer made
+        self.consumers_made += 1
+        made.name = pending.consumer
+        made.name_size = pending.consumer_size
+        made.has_seen = self.can.seen_times
+        made.has_active = self.can.active_times
+        made.seen_at_ms = made.active_at_ms = pending.delivered_at_ms
+        return self.owners.add(&made)
+
+    cdef int pending(self, Pending *pending) except -1:
+        cdef Held *row
+        cdef int64_t owner = -1
+        if self.skipped:
+            return 0
+        if pending.owned:
+            owner = self.owners.find(pending.consumer, pending.consumer_size)
+            if owner < 0:
+                owner = self.make_owner(pending)
+            self.owners.row(<uint64_t>owner).ids += 1
+        elif not self.can.unowned_pending:
+            self.unowned_lost += 1
+            return 0
+        grow(&self.held, (self.held_count + 1) * sizeof(Held))
+        row = <Held *>self.held.data + self.held_count
+        row.ms = pending.ms
+        row.seq = pending.seq
+        row.delivered_at_ms = pending.delivered_at_ms
+        row.delivery_count = pending.delivery_count
+        row.owner = owner
+        if owner < 0:
+            self.any_unowned = True
+            if not self.can.seen_times and row.delivered_at_ms:
+                self.unowned_times += 1
+                row.delivered_at_ms = 0
+        self.held_count += 1
+        return 0
+
+    cdef int end_group(self) except -1:
+        cdef uint64_t i
+        cdef Owner *owner
+        if self.skipped:
+            return 0
+        for i in range(self.owners.count):
+            owner = self.owners.row(i)
+            if owner.ids == 0 and not self.can.bare_consumers:
+                self.consumers_lost += 1
+            else:
+                self.tell_consumer(i, owner)
+        for i in range(self.held_count):
+            self.tell_pending(<Held *>self.held.data + i)
+        return self.sink.end_group()
+
+    cdef int tell_consumer(self, uint64_t at, Owner *owner) except -1:
+        cdef Consumer consumer
+        consumer.name = self.owners.name(at)
+        consumer.name_size = owner.name_size
+        consumer.has_seen = owner.has_seen
+        consumer.seen_at_ms = owner.seen_at_ms
+        consumer.has_active = owner.has_active
+        consumer.active_at_ms = owner.active_at_ms
+        consumer.pending = owner.ids
+        return self.sink.consumer(&consumer)
+
+    cdef int tell_pending(self, Held *row) except -1:
+        cdef Pending pending
+        pending.ms = row.ms
+        pending.seq = row.seq
+        pending.delivered_at_ms = row.delivered_at_ms
+        pending.delivery_count = row.delivery_count
+        pending.owned = row.owner >= 0
+        if pending.owned:
+            pending.consumer = self.owners.name(<uint64_t>row.owner)
+            pending.consumer_size = self.owners.row(<uint64_t>row.owner).name_size
+        else:
+            pending.consumer = <Bytes>b""
+            pending.consumer_size = 0
+        return self.sink.pending(&pending)
+
+    # ---- idempotent producers ------------------------------------------------------------------
+
+    cdef int begin_producers(self, Producers *producers) except -1:
+        cdef Producers fitted = producers[0]
+        if self.skipped:
+            return 0
+        self.has_producers = True
+        if not self.can.producers:
+            return 0
+        if not self.can.producer_counters:
+            # How many ids were added follows from the ids themselves, which are not heard yet.
+            fitted.ids_added = fitted.ids_duplicate = 0
+            self.producer_counters = producers.ids_added != 0 or producers.ids_duplicate != 0
+            if not (1 <= fitted.duration_s <= MOST_SECONDS and 1 <= fitted.max_entries <= MOST_ENTRIES):
+                self.limits_changed = 1
+                fitted.duration_s = IDEMPOTENCY_SECONDS
+                fitted.max_entries = IDEMPOTENCY_ENTRIES
+        return self.sink.begin_producers(&fitted)
+
+    cdef int producer(self, Bytes name, size_t name_size, uint64_t ids) except -1:
+        if self.skipped:
+            return 0
+        if not self.can.producers:
+            self.producers_lost += 1
+            return 0
+        if not self.can.producer_counters:
+            self.producers.append(((<char *>name)[:name_size], []))
+            return 0
+        return self.sink.producer(name, name_size, ids)
+
+    cdef int producer_id(self, Bytes name, size_t name_size, uint64_t ms, uint64_t seq) except -1:
+        if self.skipped or not self.can.producers:
+            return 0
+        if self.can.producer_counters:
+            return self.sink.producer_id(name, name_size, ms, seq)
+        if self.is_live(ms, seq):
+            self.producers[len(self.producers) - 1][1].append(((<char *>name)[:name_size], ms, seq))
+        else:
+            self.dead_producer_ids += 1
+        return 0
+
+    cdef int end_producers(self) except -1:
+        cdef bytes name, text
+        if self.skipped or not self.can.producers:
+            return 0
+        for name, ids in self.producers:
+            if ids:
+                self.sink.producer(<Bytes>(<char *>name), len(name), len(ids))
+                for text, ms, seq in ids:
+                    self.sink.producer_id(<Bytes>(<char *>text), len(text), ms, seq)
+        return self.sink.end_producers()
+
+    # ---- the end -------------------------------------------------------------------------------
+
+    cdef int finish_stream(self) except -1:
+        """Make what a stream of the target has to have, and find what was lost."""
+        cdef Producers limits
+        if self.any_unowned and not self.has_producers and self.can.producer_counters:
+            # The form of streams that tells of entries without an owner tells of producers too.
+            memset(&limits, 0, sizeof(Producers))
+            limits.duration_s = IDEMPOTENCY_SECONDS
+            limits.max_entries = IDEMPOTENCY_ENTRIES
+            self.limits_changed = 1
+            self.sink.begin_producers(&limits)
+            self.sink.end_producers()
+        return self.find_stream_losses()
+
+    cdef int find_stream_losses(self) except -1:
+        self.find("pending entries that nobody owns", "loss", self.unowned_lost, UNOWNED_ENTRIES)
+        self.find("ids of idempotent producers", "loss", self.producers_lost, PRODUCERS)
+        if self.has_producers and not self.can.producers and not self.producers_lost:
+            self.find("limits of idempotent producers", "note", 1, PRODUCERS)
+        self.find("limits of idempotent producers", "note", self.limits_changed, None)
+        self.find("counters of idempotent producers", "note", self.producer_counters, None)
+        self.find("ids of idempotent producers whose stream entry is gone", "note", self.dead_producer_ids, None)
+        self.find("stream counters", "note", self.counters, COUNTERS)
+        self.find("entries read by groups", "note", self.entries_read, COUNTERS)
+        self.find("entries read by groups beyond those added", "note", self.excess_reads, None)
+        self.find("times when consumers were seen", "note", self.seen_times, None)
+        self.find("times when consumers were active", "note", self.active_times, ACTIVE_TIMES)
+        self.find("owners of pending entries that were no consumers", "note", self.consumers_made, None)
+        self.find("consumers without pending entries", "note", self.consumers_lost, None)
+        return self.find("times of pending entries that nobody owns", "note", self.unowned_times, None)
+
+
+# ---- everything else -----------------------------------------------------------------------------
+
+
+cdef class TargetFilter(StreamTargetFilter):
     """Passes on to ``sink`` what a target can hold, and remembers what it cannot (``losses``).
 
     ``magic`` and ``version`` are those of the target, ``release`` (family, major, minor) is the server it is for. With

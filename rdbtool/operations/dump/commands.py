@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.encode.resp import LONGEST_ARGUMENT, Resp
 from rdbtool._codec.filters.drop import Drop
-from rdbtool._codec.filters.target import Fit
+from rdbtool._codec.filters.target import TargetFilter
 from rdbtool.core.errors import Loss, RdbToolError
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import server_of
@@ -110,9 +110,9 @@ class _Commands:
             largest=self.largest,
         )
 
-    def _make_fit(self, sink: Sink, target: Target, *, restore: bool) -> Fit:
+    def _make_fit(self, sink: Sink, target: Target, *, restore: bool) -> TargetFilter:
         magic, version, release = target
-        return Fit(
+        return TargetFilter(
             sink,
             magic=magic,
             version=version,
