@@ -106,8 +106,8 @@ def test_a_selection() -> None:
 
 PROGRAM = """
 import os, resource, sys
-import rdbtool
 from rdbtool._codec.encode.rdb import Rdb
+from rdbtool.reader.rdb import open_rdb
 path, version, compress = sys.argv[1:]
 sizes = []
 sink = Rdb(lambda data: sizes.append(len(data)), version=int(version), compress=compress == "lzf")
