@@ -9,7 +9,7 @@ from rdbtool._codec.encode.output cimport LARGE
 from rdbtool._codec.filters.capabilities import VALKEY_LEVEL, able_to_store
 from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, ResizeDb, SelectDb, SlotImport, SlotInfo
 from rdbtool.io.crc64 import crc64
-from rdbtool.core.location import Span
+from rdbtool.core.location import NOWHERE
 from rdbtool.core.rdb_types import ROLES, VERSIONS
 
 include "../_types.pxi"
@@ -148,7 +148,7 @@ cdef class SnapshotOutput(Output):
         """Say what the file is, where nothing that was heard does: behind the aux fields in front of everything."""
         missing, self.missing = self.missing, None
         for key, value in missing.items():
-            self.item(Aux(key, value, Span(-1, -1)))
+            self.item(Aux(key, value, NOWHERE))
         return 0
 
     cdef int put_text_of(self, bytes data) except -1:
