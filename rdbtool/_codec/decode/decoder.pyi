@@ -43,6 +43,8 @@ class Decoder:
         """Return ({kind: keys}, {db: (keys, expires)}) of all records so far, selected or not."""
     def count_key(self, kind: str, expires: bool) -> None:
         """Count a record that the reader handled itself."""
+    def take_counts(self) -> dict[int, tuple[int, int]]:
+        """Return {db: (keys, expires)} of all records since the last time; they are not counted again."""
     def enter(self, db: int) -> None:
         """Select a db on behalf of an item that the reader handled itself."""
     def finish(self) -> None:

@@ -50,6 +50,7 @@ class Check(Sink):
     counts: dict[tuple[str, int, bool], int]
     modules: dict[str, tuple[int, int, int]]
     keys: int
+    on_row: Callable[[Flagged], object] | None
     def __init__(
         self, on_item: Callable[[Item], object] | None = None, on_row: Callable[[Flagged], object] | None = None
     ) -> None: ...

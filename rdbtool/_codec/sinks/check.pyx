@@ -145,7 +145,7 @@ cdef class Check(Sink):
     cdef readonly dict modules
     cdef readonly uint64_t keys         # tested so far
     cdef object on_item
-    cdef object on_row
+    cdef public object on_row
     cdef rt_secret secret
     cdef rt_table table                 # all keys
     cdef rt_key128 key_hash

@@ -118,10 +118,14 @@ class Transfer:
         self.losses = [] if fit is None else fit.losses
         self.fingerprint = sums.hexdigest() if fingerprint else None
 
-    def check(self, path: str) -> None:
-        """Read an output back. Raises InvalidDataError unless it is valid, InputError unless it is what was written."""
+    def check(self, path: str, also: Sink | None = None) -> None:
+        """Read an output back. Raises InvalidDataError unless it is valid, InputError unless it is what was written.
+
+        ``also`` hears what the output holds.
+        """
         fingerprint = self._make_fingerprint()
-        sink = self._make_fit(fingerprint) or fingerprint
+        fit = self._make_fit(fingerprint) or fingerprint
+        sink = fit if also is None else Tee(fit, also)
         try:
             self._read(path, sink)
         except InvalidDataError:

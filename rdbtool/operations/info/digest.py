@@ -55,9 +55,14 @@ def compute_digest(
         feed_record(record, sink)
     totals = reader.feed(sink, selection=selection, progress=progress)
     sink.close()
+    return DataDigest(read_digest(sink, reader.source.name), choice, totals.selected - len(first) + len(taken))
+
+
+def read_digest(sink: Digest, name: str) -> str:
+    """Return the digest of a source that ``sink`` has heard. Raises UnsupportedError where it is not known."""
     if sink.opaque_keys:
         raise UnsupportedError(
-            f"{reader.source.name}: no digest: {sink.opaque_keys} of the keys hold modules' values or arrays, "
+            f"{name}: no digest: {sink.opaque_keys} of the keys hold modules' values or arrays, "
             "which only their server can sum up"
         )
-    return DataDigest(sink.hexdigest(), choice, totals.selected - len(first) + len(taken))
+    return sink.hexdigest()

@@ -83,7 +83,7 @@ class LogSalvage:
                 self.kept.append(Keep(at, stop))
             self.commands += scanner.count
             if scanner.multi_at >= 0:
-                self._open = scanner.multi_at + view.shift
+                self._open = scanner.multi_at
             if status == ENDED:
                 break
             at = self._resume(view, stop)
@@ -130,7 +130,7 @@ class LogSalvage:
         except RdbToolError as error:
             return str(error)
         assert record is not None
-        self.kept.append(Keep(at, record.stop + view.shift))
+        self.kept.append(Keep(at, record.stop))
         self.commands += isinstance(record, Command)
         return None
 
@@ -144,7 +144,7 @@ class LogSalvage:
             return False
         if record is None or any(deviation.code not in _BEARABLE for deviation in parser.deviations):
             return False
-        stop = record.stop + view.shift
+        stop = record.stop
         if stop < self.stock.size and self._search.chain(stop) == stop:
             return False
         if isinstance(record, Command):
@@ -169,7 +169,7 @@ class LogSalvage:
         for begin in (max(start, at - _BEFORE), start):
             view = self.stock.view(begin, at)
             scanner = Scanner(view.window)
-            view.window.peek(0, 1)
+            view.window.peek(view.at, 1)
             if begin > start and scanner.resync(self._known) < 0:
                 continue
             last = None
@@ -177,7 +177,7 @@ class LogSalvage:
             while status == PAUSED:
                 status = scanner.run()
                 offsets = scanner.take()[1]
-                last = offsets[-1] + view.shift if offsets else last
+                last = offsets[-1] if offsets else last
             if last is not None and status == ENDED:
                 return last
         return None
@@ -219,7 +219,7 @@ class LogSalvage:
             status = scanner.run()
             _, offsets, _, marks = scanner.take()
             if marks:
-                return offsets[marks[0][0]] + view.shift, marks[0][1]
+                return offsets[marks[0][0]], marks[0][1]
         return None
 
     def _drop_partners(self) -> None:
@@ -230,7 +230,7 @@ class LogSalvage:
                 continue
             view = self.stock.view(at)
             record = LineParser(WindowStream(view.window), lax=True).read(1)
-            stop = self.kept[index].stop if record is None else record.stop + view.shift
+            stop = self.kept[index].stop if record is None else record.stop
             self.kept[index : index + 1] = leave_out([self.kept[index]._replace(data=None)], [(at, stop)])
             self.commands -= 1
             self.lost.append(Lost("REP009", self.stock.name, at, stop, why))

@@ -91,7 +91,7 @@ class Strangers:
                 for argv, at in zip(argvs, offsets, strict=False):
                     fault = self._fault(argv)
                     if fault is not None:
-                        yield self._lose(at + view.shift, argv, *fault)
+                        yield self._lose(at, argv, *fault)
 
     def _fault(self, argv: tuple[bytes, ...]) -> tuple[str, str] | None:
         for name in _names(argv, self._renamed):

@@ -111,14 +111,6 @@ class Stock:
         except OSError as error:
             raise InputError(f"cannot read {self.name}: {error.strerror or error}") from error
 
-    def has(self, what: bytes, start: int, stop: int) -> bool:
-        """Whether ``what`` occurs between two offsets."""
-        while start < stop:
-            if what in self.read(start, min(_PIECE, stop - start)):
-                return True
-            start += _PIECE - len(what) + 1
-        return False
-
     def copy(self, start: int, stop: int, write: Callable[[bytes], object]) -> None:
         """Hand a range to ``write``, in pieces."""
         while start < stop:
@@ -158,22 +150,21 @@ class Stock:
 class View:
     """A window that shows ``head`` and then the bytes between two offsets of a stock.
 
-    ``shift`` is what has to be added to an offset of the window for one of the stock. ``read_up_to`` is the offset
-    of the stock up to which the window was filled. ``limit`` is how large the window may grow (bytes).
+    Offsets in the window are those of the stock. ``read_up_to`` is the one up to which the window was filled.
+    ``limit`` is how large the window may grow (bytes).
     """
 
     def __init__(self, stock: Stock, at: int, stop: int, head: bytes, limit: int) -> None:
-        self.shift = at - len(head)
         self.read_up_to = at
         self._stock = stock
         self._stop = max(at, stop)
         self._head = head
-        self.window = Window(self._readinto, crc64, lambda: limit, len(head) + self._stop - at)
+        self.window = Window(self._readinto, crc64, lambda: limit, self._stop, at - len(head))
 
     @property
     def at(self) -> int:
         """Offset, in the stock, of the item at hand."""
-        return self.window.at + self.shift
+        return self.window.at
 
     def _readinto(self, view: memoryview) -> int:
         if self._head:

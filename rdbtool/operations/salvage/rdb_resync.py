@@ -208,7 +208,7 @@ class Search:
             walker = self._walker = Walker(self.stock, self._small, place._replace(at=at), stop=self.stop, limit=_SMALL)
             self._filled = walker.view.read_up_to
             return walker
-        walker.view.window.skip_to(at - walker.view.shift)
+        walker.view.window.skip_to(at)
         walker.decoder.pending = (None, None, None, None)
         walker.decoder.pending_start = -1
         walker.decoder.enter(place.db)

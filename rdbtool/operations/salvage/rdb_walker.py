@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
     from rdbtool.operations.salvage.input import Stock
 
-_EXPIRE_MS, _EXPIRE, _FREQ, _IDLE, _END = 252, 253, 249, 248, 255
-
 #: Bytes of a key that is read to be named.
 _LONGEST_KEY: Final = 1 << 16
 
@@ -87,7 +85,7 @@ class Walker:
         self.decoder = Decoder(self.view.window, form.max_inflate)
         self.decoder.embedded = True
         # It counts on the window to hold something.
-        self.view.window.peek(0, 9)
+        self.view.window.peek(self.view.at, 9)
         self.decoder.set_format(form.magic, form.version)
         self.decoder.enter(place.db)
         self.decoder.templates.update(place.templates)
@@ -99,7 +97,7 @@ class Walker:
     def at(self) -> int:
         """Offset of the item at hand: of a record, that of its first opcode."""
         pending = self.decoder.pending_start
-        return self.view.at if pending < 0 else pending + self.view.shift
+        return self.view.at if pending < 0 else pending
 
     @property
     def place(self) -> Place:
@@ -139,7 +137,6 @@ class Walker:
         try:
             read_item(WindowStream(self.view.window), state)
         except FormatError as error:
-            error.at += self.view.shift
             return error
         except LimitError as error:
             return error
@@ -163,7 +160,7 @@ class Walker:
             outer = read_outer(WindowStream(self.view.window), state)
         except RdbToolError:
             return None
-        return None if outer is None else outer.stop + self.view.shift
+        return None if outer is None else outer.stop
 
 
 def is_end(stock: Stock, form: Form, at: int, stop: int) -> bool:
