@@ -101,6 +101,15 @@ class Source:
         self.position += count
         return count
 
+    @property
+    def again(self) -> str | bytes | None:
+        """What ``open_source`` opens the same data by: the path of a regular file, or bytes; None of anything else."""
+        if not self._owned:
+            return None
+        if isinstance(self._raw, io.BytesIO):
+            return self._raw.getvalue()
+        return self._path if self._identity is not None else None
+
     def peek(self, size: int) -> bytes:
         """Return the next ``size`` bytes, fewer only at the end; nothing is consumed. Raises what ``readinto`` does."""
         piece = bytearray(size)

@@ -99,7 +99,7 @@ class RdbSalvage:
     ``check`` hears every record that is met, also of pieces that are taken back later, and is not closed. ``before`` is
     the piece of sound records in front of ``place``. ``behind`` finds, from an offset on, where the commands of a log
     begin that follows the RDB. ``on_damage`` is called with each damage; only what ``totals`` counts is then
-    remembered of the file, and after ``most`` damages the walk ends.
+    remembered of the file, and after ``most`` damages, or ``trials`` of the search, the walk ends.
     """
 
     def __init__(
@@ -113,6 +113,7 @@ class RdbSalvage:
         behind: Callable[[int], int | None] | None = None,
         on_damage: Callable[[Damage], object] | None = None,
         most: int = 1 << 62,
+        trials: int | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.stock = stock
@@ -128,8 +129,8 @@ class RdbSalvage:
         self._on_damage = on_damage
         self._most = most
         self._damages = 0
-        self._forgotten: Counts = {}
-        self._search = Search(stock, form, self._stop)
+        self._passed: Counts = {}
+        self._search = Search(stock, form, self._stop, trials)
         self._progress = progress
         self._last_item: SelectDb | None = None
         #: Where a record of three NUL bytes begins, and where two of them do, with their db.
@@ -138,8 +139,8 @@ class RdbSalvage:
 
     @property
     def totals(self) -> Counts:
-        """Sound keys so far, and those with an expiry, by db."""
-        totals = dict(self._forgotten)
+        """Keys that can be read, of those so far, and those with an expiry, by db."""
+        totals = dict(self._passed)
         for piece in self.pieces:
             _add(totals, piece.counts)
         return totals
@@ -176,6 +177,8 @@ class RdbSalvage:
                 else:
                     self._lose(walker.place, stop, why, code)
                     place = walker.place._replace(at=stop)
+                    # Its key can be read.
+                    _add(self._passed, {place.db: (1, walker.decoder.pending[0] is not None)})
             if place is None:
                 # Where the rest was given up, or where the commands behind it begin.
                 end = self.lost[-1].stop
@@ -193,17 +196,15 @@ class RdbSalvage:
     ) -> Place | None:
         """Tell of damage that cost what is ``lost``, and forget it; return where to go on."""
         self._damages += 1
-        gave_up = self._search.exhausted or (place is not None and self._damages >= self._most)
-        resumed = None if place is None or self._damages >= self._most else place
-        start = min(row.start for row in lost)
         stop = lost[-1].stop if place is None else place.at
+        gave_up = self._search.exhausted
+        if place is not None and self._damages >= self._most:
+            place, gave_up = None, True
         known = fault if isinstance(fault, FormatError) else None
-        on_damage(Damage(start, stop, why, known, None if resumed is None else resumed.at, gave_up))
+        start = min(row.start for row in lost)
+        on_damage(Damage(start, stop, why, known, None if place is None else place.at, gave_up))
         self.lost.clear()
-        for piece in self.pieces[:-_HELD]:
-            _add(self._forgotten, piece.counts)
-        del self.pieces[:-_HELD]
-        return resumed
+        return place
 
     # ---- sound records -------------------------------------------------------------------------
 
@@ -221,6 +222,10 @@ class RdbSalvage:
             if stop > begin.at:
                 elements = sum(row[3] for row in sizes.rows())
                 self.pieces.append(Piece(begin, stop, records, elements, walker.decoder.take_counts()))
+            if self._on_damage is not None and len(self.pieces) > 2 * _HELD:
+                for piece in self.pieces[:-_HELD]:
+                    _add(self._passed, piece.counts)
+                del self.pieces[:-_HELD]
             if self._progress is not None:
                 self._progress(stop)
             if self._nuls:
@@ -241,7 +246,7 @@ class RdbSalvage:
             self._nul_at = row.start
 
     def _hear(self, item: Item) -> None:
-        if isinstance(item, Aux):
+        if isinstance(item, Aux) and self._on_damage is None:
             self.aux.append(item)
         if self._last_item is not None and not isinstance(item, ResizeDb):
             self._search.has_sizes = False
