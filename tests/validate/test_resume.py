@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from rdbtool._codec.decode.window import Window
 from rdbtool.core.findings import Finding
 from rdbtool.operations.repair.run import repair
 from rdbtool.operations.validate.run import validate
@@ -146,6 +148,23 @@ def test_a_file_full_of_damage_is_given_up() -> None:
     assert len(resumed(verdict)) == KEPT - 1
     assert errors(verdict)[-1].message.endswith("; the search for what follows was given up")
     assert verdict.keys == KEPT * 8 - 4 - (KEPT - 1)
+
+
+def test_damage_holds_no_memory() -> None:
+    """Each search has a window, of half a megabyte in large files: it goes without the garbage collector."""
+    counts = []
+
+    def count(_: int) -> None:
+        counts.append(sum(isinstance(thing, Window) for thing in gc.get_objects()))
+
+    gc.collect()
+    gc.disable()
+    try:
+        validate(damaged(400, tuple(range(4, 400, 8))), progress=count)
+    finally:
+        gc.enable()
+    assert len(counts) >= 50
+    assert max(counts) <= 10
 
 
 def test_the_base_of_a_log(tmp_path: Path) -> None:

@@ -137,7 +137,9 @@ class Walker:
         try:
             read_item(WindowStream(self.view.window), state)
         except FormatError as error:
-            return error
+            # It can be kept for long, and the frames of its traceback hold the window.
+            error.__cause__ = error.__context__ = None
+            return error.with_traceback(None)
         except LimitError as error:
             return error
         except UnsupportedError as error:
