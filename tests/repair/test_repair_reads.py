@@ -102,3 +102,21 @@ def test_what_is_whole_is_read_twice(whole: bytes, reads: Counter[str], tmp_path
     assert repair(str(source), str(result)).lost == ()
     assert reads["in"] <= 2.1 * len(whole)
     assert reads[".out"] <= 1.1 * len(whole)
+
+
+def command(*words: bytes) -> bytes:
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+
+
+def test_an_aof_is_read_three_times(reads: Counter[str], tmp_path: Path) -> None:
+    """To find what is intact, to find where it goes on behind damage, and to copy it; the result is then replayed."""
+    rng = random.Random(6)
+    data = bytearray(b"".join(command(b"SET", b"k%d" % index, rng.randbytes(500)) for index in range(15_000)))
+    at = data.index(b"$3\r\nSET\r\n$5\r\nk5000")
+    data[at : at + 2] = b"$9"
+    source = tmp_path / "in.rdb"
+    source.write_bytes(data)
+    done = repair(str(source), str(tmp_path / "out.rdb"))
+    assert done.commands == 14_999
+    assert reads["in"] <= 3.1 * len(data)
+    assert reads[".out"] <= 2.1 * done.bytes

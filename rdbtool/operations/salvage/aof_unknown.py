@@ -34,12 +34,17 @@ _UNKNOWN, _TOO_FEW = "CMD201", "CMD202"
 class Strangers:
     """What is refused of the commands of ``stock`` in ``ranges`` (start, stop) of whole records.
 
+    ``uses`` has counted them, None: they are counted here.
     ``dropped`` are those to leave out, in order, and ``lone`` the offsets of those that have no argument: each can have
     been the EXEC of a transaction. ``foreign`` are the names that stay although no server has them.
     """
 
     def __init__(
-        self, stock: Stock, ranges: list[tuple[int, int]], renamed: Mapping[bytes, bytes] | None = None
+        self,
+        stock: Stock,
+        ranges: list[tuple[int, int]],
+        renamed: Mapping[bytes, bytes] | None = None,
+        uses: Uses | None = None,
     ) -> None:
         self.foreign: list[str] = []
         self.dropped: list[Lost] = []
@@ -50,13 +55,13 @@ class Strangers:
         self._unknown: set[bytes] = set()
         #: The least number of arguments, names included, of commands that were met with fewer.
         self._least: dict[bytes, int] = {}
-        for name, use in self._count().by_name.items():
+        for name, use in (uses or self._count()).by_name.items():
             self._judge(name, use)
         if self._unknown or self._least:
             self.dropped = list(self._find())
 
     def _count(self) -> Uses:
-        uses = Uses(CONTAINERS, KnownNames(), self._renamed)
+        uses = make_uses(self._renamed)
         for start, stop in self._ranges:
             scanner = Scanner(self._stock.view(start, stop).window, containers=uses.containers)
             status = PAUSED
@@ -109,6 +114,11 @@ class Strangers:
             self.lone.append(at)
         key = argv[1] if code == _TOO_FEW and len(argv) > 1 else None
         return Lost(code, self._stock.name, at, at + record.stop - record.start, message, key=key)
+
+
+def make_uses(renamed: Mapping[bytes, bytes]) -> Uses:
+    """Return what counts the calls of commands."""
+    return Uses(CONTAINERS, KnownNames(), renamed)
 
 
 def _names(argv: tuple[bytes, ...], renamed: Mapping[bytes, bytes]) -> Iterable[bytes]:
