@@ -101,6 +101,54 @@ class Source:
         self.position += count
         return count
 
+    @property
+    def again(self) -> str | bytes | None:
+        """What ``open_source`` opens the same data by: the path of a regular file, or bytes; None of anything else."""
+        if not self._owned:
+            return None
+        if isinstance(self._raw, io.BytesIO):
+            return self._raw.getvalue()
+        return self._path if self._identity is not None else None
+
+    def peek(self, size: int) -> bytes:
+        """Return the next ``size`` bytes, fewer only at the end; nothing is consumed. Raises what ``readinto`` does."""
+        piece = bytearray(size)
+        filled = 0
+        while filled < size and (count := self.readinto(memoryview(piece)[filled:])):
+            filled += count
+        data = bytes(piece[:filled])
+        self.position -= filled
+        if self._unpacker is None:
+            self._head = data + self._head
+        else:
+            self._pending = memoryview(data + bytes(self._pending))
+        return data
+
+    def ending(self, size: int) -> bytes:
+        """Return the last bytes of bytes or of a regular file that was opened by its path; of anything else none."""
+        if self.compression is not None or not self._owned:
+            return b""
+        if isinstance(self._raw, io.BytesIO):
+            return bytes(self._raw.getbuffer()[-size:])
+        if self._fd is None or self._identity is None:
+            return b""
+        # Whoever reads it says why it cannot be read.
+        with contextlib.suppress(OSError):
+            return os.pread(self._fd, size, max(0, self._identity[2] - size))
+        return b""
+
+    def renew(self) -> None:
+        """Take a file of which nothing was consumed as it is now: it may have grown since it was opened."""
+        if self._fd is None or self._identity is None:
+            return
+        status = os.fstat(self._fd)
+        self._identity = _identity(status)
+        self.mtime = status.st_mtime
+        if self.compression is None:
+            self.size = max(0, status.st_size + len(self._head) - os.lseek(self._fd, 0, os.SEEK_CUR))
+        else:
+            self.compressed_size = status.st_size
+
     def check_unchanged(self) -> None:
         """Raise InputError if a regular file is not, or no longer holds, what was opened."""
         if self._fd is None or self._identity is None:

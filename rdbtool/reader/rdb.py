@@ -207,7 +207,7 @@ class RdbReader:
         """
         from rdbtool.grammar.outer import read_outer  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
 
-        state = self._state()
+        state = self.state()
         try:
             outer = read_outer(WindowStream(self._window), state)
         except WindowLimitError:
@@ -312,7 +312,7 @@ class RdbReader:
 
         decoder = self._decoder
         stream = WindowStream(self._window)
-        state = self._state()
+        state = self.state()
         try:
             item = read_item(stream, state)
         except WindowLimitError:
@@ -336,7 +336,7 @@ class RdbReader:
         decoder.pending_start = -1 if state.pending_start is None else state.pending_start
         decoder.fork = state.fork
 
-    def _state(self) -> FileState:
+    def state(self) -> FileState:
         """Return what the grammar has to know of the file in front of the item at hand."""
         from rdbtool.grammar import FileState  # noqa: PLC0415 - as above
 

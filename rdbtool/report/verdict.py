@@ -100,7 +100,8 @@ def facts(verdict: Verdict) -> str:
         words.append(f"saved {show_time(int(ctime) * 1000)}")
     if verdict.bytes is not None:
         words.append(show_count(verdict.bytes, "byte"))
-    words.append(show_count(verdict.keys, "key") if verdict.is_counted else "keys not counted")
+    kind = "key" if verdict.is_whole else "readable key"
+    words.append(show_count(verdict.keys, kind) if verdict.is_counted else "keys not counted")
     # Inferred rules are told at length: whoever knows better can name them.
     rules = f"rules {verdict.rules}" if verdict.choice.is_known else str(verdict.choice)
     words += [_CHECKSUMS[verdict.checksum], rules]

@@ -46,6 +46,8 @@ class Decoder:
         """Return whether a key is what follows."""
     def count_key(self, kind: str, expires: bool) -> None:
         """Count a record that the reader handled itself."""
+    def take_counts(self) -> dict[int, tuple[int, int]]:
+        """Return {db: (keys, expires)} of all records since the last time; they are not counted again."""
     def enter(self, db: int) -> None:
         """Select a db on behalf of an item that the reader handled itself."""
     def finish(self) -> None:

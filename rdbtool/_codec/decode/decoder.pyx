@@ -152,6 +152,12 @@ cdef class Decoder:
         kinds = {kind: self.kinds[number] for number, kind in enumerate(KINDS) if self.kinds[number]}
         return kinds, {db: counts for db, counts in sorted(self.db_counts.items()) if counts[0]}
 
+    def take_counts(self):
+        """Return {db: (keys, expires)} of all records since the last time; they are not counted again."""
+        self.enter_db(self.db)
+        counts, self.db_counts = self.db_counts, {}
+        return {db: count for db, count in counts.items() if count[0]}
+
     def enter(self, int64_t db):
         """Select a db on behalf of an item that the reader handled itself."""
         self.enter_db(db)

@@ -9,7 +9,7 @@ class Window:
     """Holds what ``readinto`` (fills a memoryview, 0 at the end) gave and nobody consumed.
 
     ``crc64(data, previous)`` computes the checksum, ``limit()`` says how many bytes the window may grow
-    to, ``size`` is that of the source or -1.
+    to, ``size`` is that of the source or -1. ``base`` is the offset of the first byte that ``readinto`` gives.
     """
 
     def __init__(
@@ -18,6 +18,7 @@ class Window:
         crc64: Callable[[memoryview, int], int],
         limit: Callable[[], int],
         size: int,
+        base: int = 0,
     ) -> None: ...
     @property
     def at(self) -> int:

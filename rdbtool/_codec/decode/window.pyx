@@ -22,15 +22,16 @@ class WindowLimitError(Exception):
 
 
 cdef class Window:
-    def __init__(self, readinto, crc64, limit, int64_t size):
+    def __init__(self, readinto, crc64, limit, int64_t size, int64_t base=0):
         self.readinto = readinto
         self.crc64 = crc64
         self.limit = limit
         self.size = size
+        self.base = base
         self.checksum = 0
         self.capacity = CAPACITY
-        if 0 <= size < CAPACITY:
-            self.capacity = <size_t>size + 16
+        if 0 <= size < base + CAPACITY:
+            self.capacity = <size_t>max(0, size - base) + 16
         self.buffer = <uint8_t *>malloc(self.capacity)
         if self.buffer == NULL:
             raise MemoryError

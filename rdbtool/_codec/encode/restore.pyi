@@ -8,8 +8,8 @@ class Restore(Filter):
     """RESTORE commands for a target: ``magic``, ``version`` and, where one is named, ``release`` of its server.
 
     ``replace``: existing keys give way. What the target cannot hold has to be left out before, by a ``TargetFilter``. A
-    payload of more than ``largest`` bytes is no command: ``on_large`` is called with db, key, expiry (Unix ms, None) and
-    the payload, after all commands before it were written.
+    payload of more than ``largest`` bytes is no command: ``on_large`` is called with db, key, expiry (Unix ms, None)
+    and the payload, after all commands before it were written.
     """
 
     def __init__(

@@ -50,6 +50,10 @@ class Check(Sink):
     counts: dict[tuple[str, int, bool], int]
     modules: dict[str, tuple[int, int, int]]
     keys: int
+    on_row: Callable[[Flagged], object] | None
+    @property
+    def recent(self) -> tuple[int, int] | None:
+        """Where one of the last few records begins, and its db; None if there is none."""
     def __init__(
         self, on_item: Callable[[Item], object] | None = None, on_row: Callable[[Flagged], object] | None = None
     ) -> None: ...

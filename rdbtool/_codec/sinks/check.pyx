@@ -95,6 +95,7 @@ cdef enum:
     SMALL_SIZE = 64
     HELD = 16                   # keys between the look at a slot of the table and its use
     HELD_SIZE = 128             # bytes of a key that can wait
+    RECENT = 4                  # records back
     # What is in one set with others of its record must not be taken for them.
     AS_GROUP = 1
     AS_PRODUCER = 2
@@ -145,7 +146,7 @@ cdef class Check(Sink):
     cdef readonly dict modules
     cdef readonly uint64_t keys         # tested so far
     cdef object on_item
-    cdef object on_row
+    cdef public object on_row
     cdef rt_secret secret
     cdef rt_table table                 # all keys
     cdef rt_key128 key_hash
@@ -191,6 +192,17 @@ cdef class Check(Sink):
         rt_seen_free(&self.members)
         rt_seen_free(&self.inner)
         release(&self.member_before)
+
+    @property
+    def recent(self):
+        """Where one of the last few records begins, and its db; None if there is none."""
+        cdef Held *held
+        cdef int back
+        for back in range(RECENT, 0, -1):
+            held = &self.held[(self.held_at + self.held_count - back + HELD) % HELD]
+            if held.number:
+                return held.start, held.db
+        return None
 
     # ---- flags ---------------------------------------------------------------------------------
 

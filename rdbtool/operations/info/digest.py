@@ -73,13 +73,8 @@ def compute_digest(
     sink = Digest(choice.rules, now_ms)
     totals = dataset.feed(sink, selection=selection, progress=progress)
     sink.close()
-    if sink.opaque_keys:
-        raise UnsupportedError(
-            f"{dataset.name}: no digest: {sink.opaque_keys} of the keys hold modules' values or arrays, "
-            "which only their server can sum up"
-        )
     return DataDigest(
-        sink.hexdigest(),
+        read_digest(sink, dataset.name),
         choice,
         totals.selected,
         dataset.name,
@@ -87,3 +82,13 @@ def compute_digest(
         dataset.doubt,
         dataset.remarks,
     )
+
+
+def read_digest(sink: Digest, name: str) -> str:
+    """Return the digest of a source that ``sink`` has heard. Raises UnsupportedError where it is not known."""
+    if sink.opaque_keys:
+        raise UnsupportedError(
+            f"{name}: no digest: {sink.opaque_keys} of the keys hold modules' values or arrays, "
+            "which only their server can sum up"
+        )
+    return sink.hexdigest()

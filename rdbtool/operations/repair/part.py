@@ -9,26 +9,28 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal
 
+from rdbtool._codec.sinks.check import Check
 from rdbtool.core.commands import AOF_WORDS
-from rdbtool.core.errors import InputError, RdbToolError, UnsupportedError, describe_error, describe_loss
+from rdbtool.core.errors import UnsupportedError, describe_loss
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, ChecksumState
 from rdbtool.core.servers import COMMON_VERSION, find_release
 from rdbtool.model import Header
 from rdbtool.operations.convert.transfer import Transfer
 from rdbtool.operations.repair.rdb import SalvagedRdb
+from rdbtool.operations.repair.server_errors import Refusals
 from rdbtool.operations.salvage.aof import LogSalvage
 from rdbtool.operations.salvage.input import Lost, Stock
 from rdbtool.operations.salvage.rdb import RdbSalvage, Salvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch
 from rdbtool.operations.salvage.rdb_walker import Form
-from rdbtool.reader.aof.reader import open_aof
 from rdbtool.reader.open.detect import HEAD_SIZE, begins_log, detect_content
 from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rdbtool._codec.sink import Sink
     from rdbtool.operations.repair.report import RepairOptions
     from rdbtool.writer.atomic.output import Output
 
@@ -56,6 +58,11 @@ class PartRepair:
     def keys(self) -> int:
         """Keys of its RDB that are kept."""
         return 0 if self._rdb is None else self._keys
+
+    @property
+    def is_built(self) -> bool:
+        """Whether its RDB is written anew from the records that are kept."""
+        return self._transfer is not None
 
     @property
     def functions(self) -> int:
@@ -113,19 +120,13 @@ class PartRepair:
             else:
                 output.write(keep.data)
 
-    def check(self, path: str) -> None:
-        """Read back what was written. Raises InputError."""
+    def check(self, path: str, also: Sink | None = None) -> None:
+        """Read back the RDB that was built anew, if there is one; ``also`` hears it.
+
+        Raises InvalidDataError unless it is valid, InputError unless it is what was written.
+        """
         if self._transfer is not None:
-            self._transfer.check(path)
-        if self._log is None:
-            return
-        try:
-            with open_aof(path) as reader:
-                count = reader.check()
-        except RdbToolError as error:
-            raise InputError(f"what was written cannot be read back: {describe_error(error)}") from error
-        if count != self.commands:
-            raise InputError(f"what was written is not what was read: {count} commands instead of {self.commands}")
+            self._transfer.check(path, also)
 
 
 def examine(
@@ -139,11 +140,7 @@ def examine(
     renamed = _renamed(options)
     header, is_sound = _read_header(head)
     if header is None:
-        if not (begins_log(head) or _COMMAND.search(head) or (in_log and not head.strip(b"\0"))):
-            if in_log:
-                part = PartRepair(stock, "aof")
-                part.look_at_log(0, renamed, progress)
-                return part
+        if not (in_log or begins_log(head) or _COMMAND.search(head)):
             detect_content(head, name=stock.name)
             raise UnsupportedError(f"{stock.name}: only an RDB or a log can be repaired")
         part = PartRepair(stock, "aof")
@@ -158,13 +155,18 @@ def examine(
             why = f"the header is damaged: {header.magic} version {header.version} is taken for it"
             part.lost.append(Lost("REP013", stock.name, 0, min(_MAGIC_SIZE, stock.size), why, is_kept=True))
         behind = CommandSearch(stock, AOF_WORDS | frozenset(renamed))
-        rdb = RdbSalvage(stock, form, behind=(lambda at: behind.find(at)[0]) if embedded else None, progress=progress)
-        salvage = rdb.run()
-        part.look_at_rdb(header, salvage, SalvagedRdb(stock, form, salvage, header, rdb.aux), options.databases)
+        refusals = Refusals()
+        check = Check(refusals.hear, refusals.hear_row)
+        find = (lambda at: behind.find(at)[0]) if embedded else None
+        walk = RdbSalvage(stock, form, check=check, behind=find, progress=progress)
+        salvage = walk.run()
+        check.close()
+        rdb = SalvagedRdb(stock, form, salvage, header, walk.aux, refusals)
+        part.look_at_rdb(header, salvage, rdb, options.databases)
         if embedded:
             part.look_at_log(salvage.stop, renamed, progress)
     if stock.fault is not None:
-        why = f"the {'' if stock.fault is None else 'compressed '}data ends there: {stock.fault.found}"
+        why = f"the compressed data ends there: {stock.fault.found}"
         part.lost.append(Lost("REP003", stock.name, stock.size, stock.size, why))
     return part
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from rdbtool._codec.filters.selection import Selection
+from rdbtool._codec.sinks.digest import Digest
 from rdbtool.core.errors import (
     FormatError,
     InputError,
@@ -26,19 +28,27 @@ from rdbtool.core.errors import (
 )
 from rdbtool.core.manifest import Entry, format_manifest, looks_like_manifest
 from rdbtool.core.progress import Progress
+from rdbtool.core.servers import Rules, RulesChoice
+from rdbtool.operations.info.digest import read_digest
 from rdbtool.operations.repair.part import PartRepair, examine
 from rdbtool.operations.repair.report import Repaired, RepairOptions
 from rdbtool.operations.salvage.input import Lost, Stock
-from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.rdb import validate_rdb
+from rdbtool.operations.validate.run import validate_reader
 from rdbtool.operations.validate.verdict import Checks
+from rdbtool.reader.aof.reader import open_aof
 from rdbtool.reader.open.detect import find_log
 from rdbtool.reader.open.parts import load_manifest
+from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.atomic.disk import Directory
 from rdbtool.writer.atomic.output import open_output
 from rdbtool.writer.atomic.temporary import TemporaryDirectory
 
 if TYPE_CHECKING:
-    from rdbtool.core.servers import Rules
+    from rdbtool.operations.validate.verdict import Verdict
+
+#: A digest, by which rules, or why there is none.
+_Digest = tuple[str | None, Rules | None, str | None]
 
 
 _PART: Final = re.compile(r".+\.(\d+)\.(base|incr)\.(rdb|aof)")
@@ -48,6 +58,9 @@ _ANY: Final = 1 << 64
 
 #: A command that no server has: it may be a module's, or a renamed one.
 _UNKNOWN_COMMAND: Final = "CMD201"
+
+#: Bytes of an RDB in which its aux fields stand.
+_FRONT: Final = 1 << 16
 
 #: Bytes of a file that are looked at for a manifest.
 _HEAD: Final = 4096
@@ -76,11 +89,14 @@ def repair(
             # Nothing gets its name before everything is written.
             _keep_damaged(stack, [(part, stock)], name, options)
             output = stack.enter_context(open_output(destination, force=options.force, sources=[name]))
-            judged: list[tuple[str | None, Rules | None, str | None]] = []
+            judged: list[_Digest] = []
 
             def check(path: str) -> None:
+                if part.form == "rdb":
+                    judged.append(_check_rdb(path, part, options, destination))
+                    return
                 part.check(path)
-                _validate_result(path, [part], options.databases, options.rename_commands)
+                _validate_result(path, [part], options)
                 judged.append(_digest(path, options, [part]))
 
             if not output.verify_with(check):
@@ -158,7 +174,7 @@ def _repair_directory(
             with open_output(str(made.path / manifest.name), sources=[source]) as output:
                 output.write(data)
             examined = [part for part, _ in parts]
-            _validate_result(str(made.path), examined, options.databases, options.rename_commands)
+            _validate_result(str(made.path), examined, options)
             digest = _digest(str(made.path), options, examined)
             made.give_name()
             parent.sync()
@@ -218,11 +234,11 @@ def _sum_up(
     )
 
 
-def _digest(path: str, options: RepairOptions, parts: list[PartRepair]) -> tuple[str | None, Rules | None, str | None]:
+def _digest(path: str, options: RepairOptions, parts: list[PartRepair]) -> _Digest:
     """Return the digest of a result, by which rules, or why there is none. Raises InputError if it cannot be read."""
     if any(part.foreign for part in parts):
         return None, None, "it has commands that cannot be executed here"
-    from rdbtool.dataset.keys import open_keys  # noqa: PLC0415 - likewise
+    from rdbtool.dataset.keys import open_keys  # noqa: PLC0415 - as below
     from rdbtool.operations.info.digest import compute_digest  # noqa: PLC0415 - a dry run does without
 
     try:
@@ -231,7 +247,7 @@ def _digest(path: str, options: RepairOptions, parts: list[PartRepair]) -> tuple
             found = compute_digest(keys, options.rules, now_ms=options.now_ms)
     except (FormatError, InputError) as error:
         raise InputError(f"what was written cannot be read back: {describe_error(error)}") from error
-    except (RdbToolError, UnsupportedError) as error:
+    except RdbToolError as error:
         return None, None, str(error)
     return found.digest, found.rules, None
 
@@ -255,18 +271,56 @@ def _keep_damaged(stack: ExitStack, parts: list[tuple[PartRepair, Stock]], sourc
     index.write(json.dumps({"schema": 1, "source": json_name(source), "ranges": rows}).encode() + b"\n")
 
 
-def _validate_result(
-    path: str, parts: Sequence[PartRepair], databases: int | None, rename_commands: Mapping[str, str] | None = None
-) -> None:
-    """Judge what was written of ``parts`` at ``path``; ``databases`` is how many there may be, None: any number.
+def _check_rdb(path: str, part: PartRepair, options: RepairOptions, destination: str) -> _Digest:
+    """Read back the RDB that was written of ``part``, once; return its digest (see ``_digest``).
 
-    Raises InputError that names the first error.
+    Raises InvalidDataError and InputError.
     """
-    checks = Checks(replay=False, databases=_ANY if databases is None else databases, rename_commands=rename_commands)
-    verdict = validate(path, checks)
+    choice = _choose_rules(path) if options.rules is None else RulesChoice(Rules.parse(options.rules), "named")
+    digest = Digest(choice.rules, options.now_ms)
+    if part.is_built:
+        part.check(path, digest)
+    else:
+        with open_rdb(path) as reader:
+            verdict = validate_rdb(reader, _checks(options), also=digest)
+        _refuse(verdict, is_foreign=False)
+    digest.close()
+    try:
+        return read_digest(digest, destination), choice.rules, None
+    except UnsupportedError as error:
+        return None, None, str(error)
+
+
+def _choose_rules(path: str) -> RulesChoice:
+    """Return whose rules apply to an RDB, by what stands in front of its first key."""
+    with Path(path).open("rb") as file:
+        head = file.read(_FRONT)
+    with open_rdb(head) as reader:
+        # It is only the beginning of one, in which the first record may be cut.
+        with suppress(FormatError):
+            next(reader.records(selection=Selection(limit=1)), None)
+        return reader.choice
+
+
+def _checks(options: RepairOptions) -> Checks:
+    databases = _ANY if options.databases is None else options.databases
+    return Checks(replay=False, databases=databases, rename_commands=options.rename_commands)
+
+
+def _validate_result(path: str, parts: Sequence[PartRepair], options: RepairOptions) -> None:
+    """Judge the log that was written of ``parts`` at ``path``. Raises InputError that names the first error."""
+    with open_aof(path) as reader:
+        verdict = validate_reader(reader, _checks(options))
+    _refuse(verdict, is_foreign=any(part.foreign for part in parts))
+    commands = sum(part.commands for part in parts)
+    if reader.count != commands:
+        raise InputError(f"what was written is not what was read: {reader.count} commands instead of {commands}")
+
+
+def _refuse(verdict: Verdict, *, is_foreign: bool) -> None:
+    """Raise InputError for the first error in what was written. ``is_foreign``: it may have unknown commands."""
     if verdict.error is not None:
         raise InputError(f"what was written cannot be validated: {verdict.error}")
-    is_foreign = any(part.foreign for part in parts)
     for finding in verdict.findings:
         if finding.severity != "error" or (is_foreign and finding.code == _UNKNOWN_COMMAND):
             continue

@@ -1,12 +1,10 @@
-"""What servers refuse of an RDB that can be read: the rules' errors, and where they stand.
-
-What is judged is told in pieces, each with offsets of its own, so that a finding waits until its piece is known.
-"""
+"""What servers refuse of an RDB that can be read: the rules' errors, and where they stand."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rdbtool._codec.replay_record import feed_record
 from rdbtool._codec.sinks.check import Check
 from rdbtool.model import Aux, FunctionLibrary
 from rdbtool.operations.validate.checks import files
@@ -14,8 +12,8 @@ from rdbtool.operations.validate.rdb import RULES
 
 if TYPE_CHECKING:
     from rdbtool._codec.sinks.check import Flagged
-    from rdbtool.core.location import Span
-    from rdbtool.model import Item
+    from rdbtool.model import Item, KeyRecord
+    from rdbtool.operations.validate.checks.files import Remark
     from rdbtool.operations.validate.checks.rule import Rule
 
 #: The flag of a key that stands twice: a matter of two records.
@@ -30,52 +28,49 @@ class Refused(NamedTuple):
     stop: int | None = None
 
 
-def error_flags(check: Check) -> set[str]:
-    """Return what a sink flagged and servers refuse."""
-    return {flag for flag, _, _ in check.counts if RULES[flag].severity == "error"}
+class Refusals(files.ItemJudge):
+    """Hears what is met of an RDB: ``refused`` is what servers refuse, by the offset of the record or item.
 
-
-class Flags:
-    """Takes from ``check`` what it flagged for something that servers refuse, but for keys that stand twice."""
-
-    def __init__(self, check: Check) -> None:
-        self.refused: dict[int, Refused] = {}
-        self._check = check
-        self._done = 0
-
-    def move(self, shift: int) -> None:
-        """Take what was flagged at offsets that are smaller by ``shift``."""
-        for row in self._check.flagged[self._done :]:
-            rule = RULES[row.flag]
-            if rule.severity == "error" and row.flag != DOUBLE:
-                self.refused.setdefault(row.start + shift, Refused(rule.code, _words(rule, row)))
-        self._done = len(self._check.flagged)
-
-
-class Items:
-    """Hears what stands beside the records: ``refused`` is what servers refuse, ``functions`` counts libraries."""
+    ``repeated`` are keys (with their db) that stand twice, which is a matter of two records. ``libraries`` are the
+    offsets of function libraries.
+    """
 
     def __init__(self) -> None:
+        super().__init__(lambda: 0, 1 << 64, 0)
         self.refused: dict[int, Refused] = {}
-        self.functions = 0
-        self._judge = files.ItemJudge(lambda: 0, 1 << 64, 0)
-        self._waiting: list[tuple[Span, str, str]] = []
+        self.repeated: set[tuple[int, bytes]] = set()
+        self.libraries: list[int] = []
+        self._at_hand: Aux | FunctionLibrary | None = None
+
+    def hear_row(self, row: Flagged) -> None:
+        """Judge a row of the ``Check`` sink."""
+        rule = RULES[row.flag]
+        if row.flag == DOUBLE:
+            self.repeated.add((row.db, row.key))
+        elif rule.severity == "error":
+            self.refused.setdefault(row.start, Refused(rule.code, _words(rule, row)))
 
     def hear(self, item: Item) -> None:
         """Judge an item."""
-        before = len(self._judge.remarks)
-        self._judge.hear(item)
-        self.functions += isinstance(item, FunctionLibrary)
-        if isinstance(item, Aux | FunctionLibrary):
-            for remark in self._judge.remarks[before:]:
-                if remark.severity == "error":
-                    self._waiting.append((item.span, remark.code, remark.message))
+        self._at_hand = item if isinstance(item, Aux | FunctionLibrary) else None
+        if isinstance(item, FunctionLibrary):
+            self.libraries.append(item.span.start)
+        super().hear(item)
 
-    def move(self, shift: int) -> None:
-        """Take what was heard for something at offsets that are smaller by ``shift``."""
-        for span, code, message in self._waiting:
-            self.refused[span.start + shift] = Refused(code, message, span.stop + shift)
-        self._waiting.clear()
+    def say(self, remark: Remark) -> None:
+        """Take what is wrong with the item at hand, if servers refuse it."""
+        if remark.severity == "error" and self._at_hand is not None:
+            span = self._at_hand.span
+            self.refused[span.start] = Refused(remark.code, remark.message, span.stop)
+
+
+def find_refusal(record: KeyRecord) -> Refused | None:
+    """Return what servers refuse of a record that was made, None if nothing."""
+    refusals = Refusals()
+    check = Check(on_row=refusals.hear_row)
+    feed_record(record, check)
+    check.close()
+    return next(iter(refusals.refused.values()), None)
 
 
 def _words(rule: Rule, row: Flagged) -> str:

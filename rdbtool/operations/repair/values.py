@@ -83,23 +83,3 @@ def _with_value(record: KeyRecord, value: Value) -> KeyRecord:
         start=record.start,
         stop=record.stop,
     )
-
-
-def moved(record: KeyRecord, shift: int) -> KeyRecord:
-    """Return a record with offsets of the file."""
-    if not shift:
-        return record
-    return KeyRecord(
-        db=record.db,
-        key=record.key,
-        value=record.value,
-        expire_at_ms=record.expire_at_ms,
-        idle_s=record.idle_s,
-        freq=record.freq,
-        meta=record.meta,
-        member_expiries=record.member_expiries,
-        type_code=record.type_code,
-        encoding=record.encoding,
-        start=record.start + shift,
-        stop=record.stop + shift,
-    )

@@ -8,31 +8,45 @@ that servers refuse are left out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.aof_scanner import ENDED, PAUSED, Scanner
 from rdbtool._codec.decode.aof_scanner import EXEC as EXEC_MARK
 from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import FormatError, RdbToolError
 from rdbtool.core.progress import Progress
-from rdbtool.operations.salvage.aof_ranges import Keep, encode, is_left_over, leave_out, name_record
 from rdbtool.operations.salvage.aof_unknown import Strangers
 from rdbtool.operations.salvage.input import Lost
 from rdbtool.operations.salvage.rdb_find import CommandSearch
+from rdbtool.reader.aof.command_stats import Uses
 from rdbtool.reader.aof.text_parser import Command, LineParser
 from rdbtool.reader.open.windows import WindowStream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from rdbtool.operations.salvage.input import Stock, View
 
 #: Bytes before the damage in which the record before it is looked for.
 _BEFORE: Final = 1 << 16
 
-
 #: What servers put up with: line ends.
 _BEARABLE: Final = frozenset({"AOF106", "AOF107"})
+
+#: Bytes of a damaged record that are looked at to name it.
+_NAMING: Final = 1 << 12
+
+_SIZE: Final = re.compile(rb"\$(\d{1,18})\r\n")
+_NAME: Final = re.compile(rb"\$\d{1,3}\r\n([A-Za-z][A-Za-z.|_-]{1,30})\r\n(?:\$(\d{1,5})\r\n)?")
+
+
+class Keep(NamedTuple):
+    """Bytes that are kept: those from ``start`` to ``stop`` as they are, or else ``data`` in their place."""
+
+    start: int
+    stop: int
+    data: bytes | None = None
 
 
 class LogSalvage:
@@ -68,23 +82,27 @@ class LogSalvage:
         #: Whether anything was lost since then.
         self._is_torn = False
         self._partners: list[tuple[int, str]] = []
+        #: Calls of commands, as long as all of them are kept.
+        self._uses = Uses(self._renamed)
+        self._is_counted = True
 
     def run(self) -> None:
         """Read all of it. Raises InputError."""
         at: int | None = self._begin
         while at is not None:
             view = self.stock.view(at)
-            scanner = Scanner(view.window)
+            scanner = Scanner(view.window, containers=self._uses.containers)
             status = PAUSED
             while status == PAUSED:
                 status = scanner.check(self._progress)
+                self._uses.add(0, 0, scanner.take_uses())
             stop = view.at
             self._join(at, scanner)
             if stop > at:
                 self.kept.append(Keep(at, stop))
             self.commands += scanner.count
             if scanner.multi_at >= 0:
-                self._open = scanner.multi_at + view.shift
+                self._open = scanner.multi_at
             if status == ENDED:
                 break
             at = self._resume(view, stop)
@@ -108,7 +126,7 @@ class LogSalvage:
                 self._drop_last(previous)
                 self._lose(previous, swallowed, f"a size or count takes in what follows it: {message}")
                 return swallowed
-            if is_left_over(self.stock, at, self._known):
+            if _is_left_over(self.stock, at, self._known):
                 self._drop_last(previous)
                 start = previous
                 message = f"arguments are left over behind it: {message}"
@@ -131,7 +149,7 @@ class LogSalvage:
         except RdbToolError as error:
             return str(error)
         assert record is not None
-        self.kept.append(Keep(at, record.stop + view.shift))
+        self.kept.append(Keep(at, record.stop))
         self.commands += isinstance(record, Command)
         return None
 
@@ -145,13 +163,13 @@ class LogSalvage:
             return False
         if record is None or any(deviation.code not in _BEARABLE for deviation in parser.deviations):
             return False
-        stop = record.stop + view.shift
+        stop = record.stop
         if stop < self.stock.size and self._search.chain(stop) == stop:
             return False
         if isinstance(record, Command):
             if record.argv[0].upper() not in self._known:
                 return False
-            data = encode(record.argv)
+            data = _encode(record.argv)
             self.commands += 1
             name = record.argv[0].upper()
             self._open = at if name == b"MULTI" and self._open < 0 else -1 if name == b"EXEC" else self._open
@@ -170,7 +188,7 @@ class LogSalvage:
         for begin in (max(start, at - _BEFORE), start):
             view = self.stock.view(begin, at)
             scanner = Scanner(view.window)
-            view.window.peek(0, 1)
+            view.window.peek(view.at, 1)
             if begin > start and scanner.resync(self._known) < 0:
                 continue
             last = None
@@ -178,13 +196,14 @@ class LogSalvage:
             while status == PAUSED:
                 status = scanner.run()
                 offsets = scanner.take()[1]
-                last = offsets[-1] + view.shift if offsets else last
+                last = offsets[-1] if offsets else last
             if last is not None and status == ENDED:
                 return last
         return None
 
     def _drop_last(self, start: int) -> None:
         """Take back the last kept record, which begins at ``start``."""
+        self._is_counted = False
         keep = self.kept.pop()
         if keep.start < start:
             self.kept.append(Keep(keep.start, start))
@@ -194,7 +213,7 @@ class LogSalvage:
 
     def _lose(self, start: int, stop: int, message: str, code: str = "REP001") -> None:
         self._is_torn = True
-        name, key = name_record(self.stock, start, stop, self._known)
+        name, key = _name_record(self.stock, start, stop, self._known)
         self.lost.append(Lost(code, self.stock.name, start, stop, f"{name}{message}", key=key))
 
     # ---- transactions --------------------------------------------------------------------------
@@ -220,7 +239,7 @@ class LogSalvage:
             status = scanner.run()
             _, offsets, _, marks = scanner.take()
             if marks:
-                return offsets[marks[0][0]] + view.shift, marks[0][1]
+                return offsets[marks[0][0]], marks[0][1]
         return None
 
     def _drop_partners(self) -> None:
@@ -231,15 +250,15 @@ class LogSalvage:
                 continue
             view = self.stock.view(at)
             record = LineParser(WindowStream(view.window), lax=True).read(1)
-            stop = self.kept[index].stop if record is None else record.stop + view.shift
-            self.kept[index : index + 1] = leave_out([self.kept[index]._replace(data=None)], [(at, stop)])
+            stop = self.kept[index].stop if record is None else record.stop
+            self.kept[index : index + 1] = _leave_out([self.kept[index]._replace(data=None)], [(at, stop)])
             self.commands -= 1
             self.lost.append(Lost("REP009", self.stock.name, at, stop, why))
 
     def _drop_strangers(self) -> None:
         """Leave out commands that are framed soundly and that servers refuse for their name or number of arguments."""
         ranges = [(keep.start, keep.stop) for keep in self.kept if keep.data is None]
-        strangers = Strangers(self.stock, ranges, self._renamed)
+        strangers = Strangers(self.stock, ranges, self._renamed, self._uses if self._is_counted else None)
         self.foreign = strangers.foreign
         is_lost = any(at > self._open for at in strangers.lone)
         dropped = strangers.dropped
@@ -247,7 +266,7 @@ class LogSalvage:
             return
         self.commands -= len(dropped)
         self.lost += dropped
-        self.kept = leave_out(self.kept, [(lost.start, lost.stop) for lost in dropped])
+        self.kept = _leave_out(self.kept, [(lost.start, lost.stop) for lost in dropped])
         if self._open >= 0 and is_lost:
             self._partners = [(self._open, "MULTI without its EXEC, whose name is damaged")]
             self._open = -1
@@ -271,3 +290,47 @@ class LogSalvage:
         self.lost = [lost for lost in self.lost if lost.start < at]
         why = f"a transaction of {scanner.count - 1} commands without its EXEC"
         self.lost.append(Lost("REP008", self.stock.name, at, stop, why))
+
+
+def _leave_out(kept: list[Keep], ranges: list[tuple[int, int]]) -> list[Keep]:
+    """Return what is left without some ranges, each within one of those kept; both are in order."""
+    left: list[Keep] = []
+    rows = iter(ranges)
+    row = next(rows, None)
+    for keep in kept:
+        at = keep.start
+        while row is not None and keep.data is None and row[0] < keep.stop:
+            if row[0] > at:
+                left.append(Keep(at, row[0]))
+            at = row[1]
+            row = next(rows, None)
+        if at < keep.stop:
+            left.append(keep._replace(start=at))
+    return left
+
+
+def _name_record(stock: Stock, start: int, stop: int, known: Container[bytes]) -> tuple[str, bytes | None]:
+    """Return what a damaged command is called, with a colon, and its first argument, as far as they can be told."""
+    data = stock.read(start, min(_NAMING, stop - start))
+    match = _NAME.search(data)
+    if match is None or match[1].upper() not in known:
+        return "", None
+    key = None
+    if match[2] is not None and data[match.end() + int(match[2]) :][:2] == b"\r\n":
+        key = data[match.end() : match.end() + int(match[2])]
+    return f"{match[1].decode().upper()}: ", key
+
+
+def _is_left_over(stock: Stock, at: int, known: Container[bytes]) -> bool:
+    """Whether arguments begin at ``at`` that are not those of a command whose own beginning is lost."""
+    data = stock.read(at, _NAMING)
+    size = _SIZE.match(data)
+    name = _NAME.search(data, 0, 64)
+    if size is None or (name is not None and name.start() <= size.end() and name[1].upper() in known):
+        return False
+    return data[size.end() : size.end() + int(size[1])].upper() not in known
+
+
+def _encode(argv: tuple[bytes, ...]) -> bytes:
+    """Return a command as logs hold it."""
+    return b"*%d\r\n" % len(argv) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in argv)

@@ -34,12 +34,17 @@ _UNKNOWN, _TOO_FEW = "CMD201", "CMD202"
 class Strangers:
     """What is refused of the commands of ``stock`` in ``ranges`` (start, stop) of whole records.
 
+    ``uses`` has counted them, None: they are counted here.
     ``dropped`` are those to leave out, in order, and ``lone`` the offsets of those that have no argument: each can have
     been the EXEC of a transaction. ``foreign`` are the names that stay although no server has them.
     """
 
     def __init__(
-        self, stock: Stock, ranges: list[tuple[int, int]], renamed: Mapping[bytes, bytes] | None = None
+        self,
+        stock: Stock,
+        ranges: list[tuple[int, int]],
+        renamed: Mapping[bytes, bytes] | None = None,
+        uses: Uses | None = None,
     ) -> None:
         self.foreign: list[str] = []
         self.dropped: list[Lost] = []
@@ -50,7 +55,7 @@ class Strangers:
         self._unknown: set[bytes] = set()
         #: The least number of arguments, names included, of commands that were met with fewer.
         self._least: dict[bytes, int] = {}
-        for name, use in self._count().by_name.items():
+        for name, use in (uses or self._count()).by_name.items():
             self._judge(name, use)
         if self._unknown or self._least:
             self.dropped = list(self._find())
@@ -91,7 +96,7 @@ class Strangers:
                 for argv, at in zip(argvs, offsets, strict=False):
                     fault = self._fault(argv)
                     if fault is not None:
-                        yield self._lose(at + view.shift, argv, *fault)
+                        yield self._lose(at, argv, *fault)
 
     def _fault(self, argv: tuple[bytes, ...]) -> tuple[str, str] | None:
         for name in _names(argv, self._renamed):

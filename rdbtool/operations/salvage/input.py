@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import BinaryIO, Final, NamedTuple, Self
 
 from rdbtool._codec.decode.window import Window
-from rdbtool.core.errors import FormatError, InputError, LimitError
+from rdbtool.core.errors import FormatError, InputError
 from rdbtool.io.crc64 import crc64
 from rdbtool.io.source import Source, open_source
 
@@ -93,8 +93,6 @@ class Stock:
             # What came before it is worth saving too.
             file.flush()
             self.fault = fault
-        except LimitError:
-            raise
         except OSError as error:
             raise InputError(f"cannot copy {self.name} to a temporary file: {error.strerror or error}") from error
         self._fd = os.dup(file.fileno())
@@ -108,14 +106,6 @@ class Stock:
             return os.pread(self._fd, max(0, min(size, self.size - at)), at)
         except OSError as error:
             raise InputError(f"cannot read {self.name}: {error.strerror or error}") from error
-
-    def has(self, what: bytes, start: int, stop: int) -> bool:
-        """Whether ``what`` occurs between two offsets."""
-        while start < stop:
-            if what in self.read(start, min(_PIECE, stop - start)):
-                return True
-            start += _PIECE - len(what) + 1
-        return False
 
     def copy(self, start: int, stop: int, write: Callable[[bytes], object]) -> None:
         """Hand a range to ``write``, in pieces."""
@@ -156,30 +146,40 @@ class Stock:
 class View:
     """A window that shows ``head`` and then the bytes between two offsets of a stock.
 
-    ``shift`` is what has to be added to an offset of the window for one of the stock. ``read_up_to`` is the offset
-    of the stock up to which the window was filled. ``limit`` is how large the window may grow (bytes).
+    Offsets in the window are those of the stock. ``limit`` is how large the window may grow (bytes).
     """
 
     def __init__(self, stock: Stock, at: int, stop: int, head: bytes, limit: int) -> None:
-        self.shift = at - len(head)
-        self.read_up_to = at
-        self._stock = stock
-        self._stop = max(at, stop)
-        self._head = head
-        self.window = Window(self._readinto, crc64, lambda: limit, len(head) + self._stop - at)
+        self._filling = _Filling(stock, at, max(at, stop), head)
+        self.window = Window(self._filling.readinto, crc64, lambda: limit, max(at, stop), at - len(head))
 
     @property
     def at(self) -> int:
         """Offset, in the stock, of the item at hand."""
-        return self.window.at + self.shift
+        return self.window.at
 
-    def _readinto(self, view: memoryview) -> int:
+    @property
+    def read_up_to(self) -> int:
+        """The offset of the stock up to which the window was filled."""
+        return self._filling.at
+
+
+class _Filling:
+    """Fills a window, and does not hold it: one that nobody needs has to go at once, for there are many."""
+
+    def __init__(self, stock: Stock, at: int, stop: int, head: bytes) -> None:
+        self.at = at
+        self._stock = stock
+        self._stop = stop
+        self._head = head
+
+    def readinto(self, view: memoryview) -> int:
         if self._head:
             size = min(len(view), len(self._head))
             view[:size] = self._head[:size]
             self._head = self._head[size:]
             return size
-        data = self._stock.read(self.read_up_to, min(len(view), self._stop - self.read_up_to))
+        data = self._stock.read(self.at, min(len(view), self._stop - self.at))
         view[: len(data)] = data
-        self.read_up_to += len(data)
+        self.at += len(data)
         return len(data)

@@ -1,10 +1,10 @@
-"""Salvage of an RDB: which of its bytes are sound records, and what is lost between them.
+"""The walk over a damaged RDB: which of its bytes are sound records, and what is lost between them.
 
-The decoder runs until it meets damage. Then the next sound record is searched for, first within the last few records
-before the damage: a wrong length is noticed only when it has swallowed what follows, so the record that ends
-where the fault shows can itself be the damaged one. It is given up when a record begins inside of it, or
-when what follows it does not look like the beginning of a record. What is kept is pieces of whole records, each
-with the database that they belong to.
+``repair`` walks over the whole file, ``validate`` from its first damage on. The decoder runs until it meets damage.
+Then the next sound record is searched for, first within the last few records before the damage: a wrong length is
+noticed only when it has swallowed what follows, so the record that ends where the fault shows can itself be the damaged
+one. It is given up when a record begins inside of it, or when what follows it does not look like the beginning of a
+record. What is kept is pieces of whole records, each with the database that they belong to.
 """
 
 from __future__ import annotations
@@ -13,23 +13,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.decoder import ENDED, PAUSED, TOO_LARGE
+from rdbtool._codec.filters.tee import Tee
+from rdbtool._codec.sinks.check import Check
 from rdbtool._codec.sinks.sizes import Sizes
 from rdbtool.core.errors import FormatError
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import ChecksumState, checksum_state, code_of
 from rdbtool.model import Aux, Item, ResizeDb, SelectDb
 from rdbtool.operations.salvage.input import Lost
-from rdbtool.operations.salvage.rdb_heuristics import (
-    begins_record,
-    db_behind,
-    describe_fault,
-    find_zeros,
-    is_end_of_data,
-)
+from rdbtool.operations.salvage.rdb_heuristics import begins_record, db_behind, describe_fault, is_end_of_data
 from rdbtool.operations.salvage.rdb_resync import Search
 from rdbtool.operations.salvage.rdb_walker import Form, Place, Walker, is_end, is_plausible, read_head
 
 if TYPE_CHECKING:
+    from rdbtool._codec.sinks.check import Flagged
     from rdbtool.operations.salvage.input import Stock
 
 #: Records of a piece at most.
@@ -49,14 +46,41 @@ _PACKED: Final = frozenset(
 _AUX: Final = code_of("AUX")
 _END: Final = bytes([code_of("EOF")])
 
+#: NUL bytes read as strings without name and value, of three bytes each.
+_NULS: Final = bytes(6)
+_NUL_RECORD: Final = 3
+
+#: Pieces that are held where nobody asks for all: those in which records can have swallowed others.
+_HELD: Final = 16
+
+Counts = dict[int, tuple[int, int]]
+
 
 class Piece(NamedTuple):
-    """Sound items from ``place`` up to ``stop``, with so many records, and elements in them."""
+    """Sound items from ``place`` up to ``stop``, with so many records, and elements in them.
+
+    ``counts`` maps a db to (keys, keys with an expiry).
+    """
 
     place: Place
     stop: int
     records: int
     elements: int
+    counts: Counts
+
+
+class Damage(NamedTuple):
+    """Bytes from ``start`` to ``stop`` that were skipped, and ``why``; ``fault`` says so in the grammar's words.
+
+    ``resumed`` is where reading went on, None where it did not; ``gave_up`` tells that there may be more.
+    """
+
+    start: int
+    stop: int
+    why: str
+    fault: FormatError | None
+    resumed: int | None
+    gave_up: bool
 
 
 class Salvage(NamedTuple):
@@ -69,9 +93,12 @@ class Salvage(NamedTuple):
 
 
 class RdbSalvage:
-    """Salvages the RDB in ``stock`` whose items begin at offset ``begin``.
+    """Walks over the RDB in ``stock`` from ``place`` on, by default from its first item.
 
-    ``behind`` finds, from an offset on, where the commands of a log begin that follows the RDB.
+    ``check`` hears every record that is met, also of pieces that are taken back later, and is not closed. ``before`` is
+    the piece of sound records in front of ``place``. ``behind`` finds, from an offset on, where the commands of a log
+    begin that follows the RDB. ``on_damage`` is called with each damage; only what ``totals`` counts is then
+    remembered of the file, and after ``most`` damages, or ``trials`` of the search, the walk ends.
     """
 
     def __init__(
@@ -79,37 +106,62 @@ class RdbSalvage:
         stock: Stock,
         form: Form,
         *,
-        begin: int = 9,
+        place: Place | None = None,
+        check: Check | None = None,
+        before: Piece | None = None,
         behind: Callable[[int], int | None] | None = None,
+        on_damage: Callable[[Damage], object] | None = None,
+        most: int = 1 << 62,
+        trials: int | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.stock = stock
         self.form = form
-        self.pieces: list[Piece] = []
+        self.pieces: list[Piece] = [] if before is None else [before]
         self.lost: list[Lost] = []
         self.aux: list[Aux] = []
-        self._begin = begin
+        self._place = place or Place(len(form.head), is_first=True)
+        self._check = Check() if check is None else check
+        self._also, self._check.on_row = self._check.on_row, self._hear_row
         self._stop = stock.size
         self._behind = behind
-        self._search = Search(stock, form, self._stop)
+        self._on_damage = on_damage
+        self._most = most
+        self._damages = 0
+        self._passed: Counts = {}
+        self._search = Search(stock, form, self._stop, trials)
         self._progress = progress
         self._last_item: SelectDb | None = None
+        #: Where a record of three NUL bytes begins, and where two of them do, with their db.
+        self._nul_at = -1
+        self._nuls: list[tuple[int, int]] = []
+
+    @property
+    def totals(self) -> Counts:
+        """Keys that can be read, of those so far, and those with an expiry, by db."""
+        totals = dict(self._passed)
+        for piece in self.pieces:
+            _add(totals, piece.counts)
+        return totals
 
     def run(self) -> Salvage:
         """Read all of it. Raises InputError, and UnsupportedError for a file of another product."""
-        place: Place | None = Place(self._begin, is_first=True)
+        place: Place | None = self._place
         end = self._stop
         checksum: ChecksumState = "unread"
         while place is not None:
-            walker, status, zeros = self._walk(place)
-            end_at = -1 if zeros is not None else self._end_at(walker, status)
+            walker, status, nuls = self._walk(place)
+            end_at = -1 if nuls is not None else self._end_at(walker, status)
             if end_at >= 0 and self._is_final(end_at, status, place):
                 end = min(self._stop, end_at + 1 + self.form.trailer)
                 checksum = self._judge_checksum(end_at, status)
                 self._judge_ending(end_at, end)
                 break
-            if zeros is not None:
-                place = self._resume(zeros, "NUL bytes", "REP001")
+            fault: Exception | None = None
+            known = len(self.lost)
+            if nuls is not None:
+                why = "NUL bytes"
+                place = self._resume(nuls, why, "REP001")
             elif end_at >= 0:
                 why = "an end mark in the middle of the file"
                 place = self._resume(walker.place._replace(at=end_at), why, "REP001")
@@ -125,10 +177,34 @@ class RdbSalvage:
                 else:
                     self._lose(walker.place, stop, why, code)
                     place = walker.place._replace(at=stop)
-            if place is None and self.lost:
+                    # Its key can be read.
+                    _add(self._passed, {place.db: (1, walker.decoder.pending[0] is not None)})
+            if place is None:
                 # Where the rest was given up, or where the commands behind it begin.
                 end = self.lost[-1].stop
+            if self._on_damage is not None:
+                place = self._tell(self._on_damage, self.lost[known:], why, fault, place)
         return Salvage(self.pieces, self.lost, end, checksum)
+
+    def _tell(
+        self,
+        on_damage: Callable[[Damage], object],
+        lost: list[Lost],
+        why: str,
+        fault: Exception | None,
+        place: Place | None,
+    ) -> Place | None:
+        """Tell of damage that cost what is ``lost``, and forget it; return where to go on."""
+        self._damages += 1
+        stop = lost[-1].stop if place is None else place.at
+        gave_up = self._search.exhausted
+        if place is not None and self._damages >= self._most:
+            place, gave_up = None, True
+        known = fault if isinstance(fault, FormatError) else None
+        start = min(row.start for row in lost)
+        on_damage(Damage(start, stop, why, known, None if place is None else place.at, gave_up))
+        self.lost.clear()
+        return place
 
     # ---- sound records -------------------------------------------------------------------------
 
@@ -136,25 +212,41 @@ class RdbSalvage:
         """Take pieces from ``place`` on; return the walker where it stopped, why, and where NUL bytes stopped it."""
         walker = Walker(self.stock, self.form, place)
         walker.decoder.on_item = self._hear
+        self._nuls.clear()
         while True:
             begin, keys, sizes = walker.place, walker.decoder.keys, Sizes(0)
-            status = walker.step(_RECORDS, sizes)
+            status = walker.step(_RECORDS, Tee(sizes, self._check))
             end_at = self._end_at(walker, status)
             stop = walker.at if end_at < 0 else end_at
             records = walker.decoder.keys - keys
-            zeros = find_zeros(self.stock, self.form, begin, stop) if records > 1 else None
             if stop > begin.at:
-                self.pieces.append(Piece(begin, stop, records, sum(row[3] for row in sizes.rows())))
+                elements = sum(row[3] for row in sizes.rows())
+                self.pieces.append(Piece(begin, stop, records, elements, walker.decoder.take_counts()))
+            if self._on_damage is not None and len(self.pieces) > 2 * _HELD:
+                for piece in self.pieces[:-_HELD]:
+                    _add(self._passed, piece.counts)
+                del self.pieces[:-_HELD]
             if self._progress is not None:
                 self._progress(stop)
-            if zeros is not None:
-                self._cut(zeros.at)
-                return walker, status, zeros
+            if self._nuls:
+                at, db = self._nuls[0]
+                self._cut(at)
+                return walker, status, begin._replace(at=at, db=db)
             if status != PAUSED:
                 return walker, status, None
 
+    def _hear_row(self, row: Flagged) -> None:
+        """Take notice of NUL bytes that were read as records, two or more of them."""
+        if self._also is not None:
+            self._also(row)
+        if row.flag == "empty-key":
+            is_second = self._nul_at == row.start - _NUL_RECORD and self.stock.read(self._nul_at, len(_NULS)) == _NULS
+            if is_second:
+                self._nuls.append((self._nul_at, row.db))
+            self._nul_at = row.start
+
     def _hear(self, item: Item) -> None:
-        if isinstance(item, Aux):
+        if isinstance(item, Aux) and self._on_damage is None:
             self.aux.append(item)
         if self._last_item is not None and not isinstance(item, ResizeDb):
             self._search.has_sizes = False
@@ -178,7 +270,8 @@ class RdbSalvage:
 
     def _judge_checksum(self, end_at: int, status: int) -> ChecksumState:
         text = self.stock.read(end_at + 1, self.form.trailer)
-        stored = None if self.lost or len(text) < self.form.trailer else int.from_bytes(text, "little")
+        is_cut = bool(self.lost or self._damages) or len(text) < self.form.trailer
+        stored = None if is_cut else int.from_bytes(text, "little")
         return checksum_state(self.form.version, stored, is_wrong=bool(stored) and status != ENDED)
 
     def _judge_ending(self, end_at: int, end: int) -> None:
@@ -261,9 +354,16 @@ class RdbSalvage:
             sizes = Sizes(0)
             walker.step(piece.records + 1, sizes)
             elements = sum(row[3] for row in sizes.rows())
-            self.pieces.append(Piece(piece.place, at, walker.decoder.keys, elements))
+            counts = walker.decoder.take_counts()
+            self.pieces.append(Piece(piece.place, at, walker.decoder.keys, elements, counts))
 
     def _lose(self, place: Place, stop: int, why: str, code: str) -> None:
         head = read_head(self.stock, self.form, place.at)
         key = head.key if head is not None and head.value_at <= stop and is_plausible(head.key) else None
         self.lost.append(Lost(code, self.stock.name, place.at, stop, why, None if key is None else place.db, key))
+
+
+def _add(totals: Counts, counts: Counts) -> None:
+    for db, (keys, expires) in counts.items():
+        before = totals.get(db, (0, 0))
+        totals[db] = before[0] + keys, before[1] + expires

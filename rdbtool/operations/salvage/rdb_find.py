@@ -47,11 +47,11 @@ class CommandSearch:
         payloads = _Payloads(self.stock, at, limit) if before is None else None
         while True:
             view = self.stock.view(at)
-            view.window.peek(0, 1)  # it searches behind the first byte that is there
+            view.window.peek(view.at, 1)  # it searches behind the first byte that is there
             found = Scanner(view.window).resync(self._known)
             if found < 0:
                 return None, found == EXHAUSTED
-            candidate = found + view.shift
+            candidate = found
             if candidate >= limit:
                 return None, False
             skip = None if payloads is None else payloads.end_around(candidate)
@@ -76,11 +76,11 @@ class CommandSearch:
         """Return where to search behind commands that are a payload, of about that size, from its beginning on."""
         view = self.stock.view(at, min(self.stock.size, at + size + _NEAR))
         scanner = Scanner(view.window)
-        ends = []
+        ends: list[int] = []
         status = PAUSED
         while status == PAUSED:
             status = scanner.run()
-            ends += [offset + view.shift for offset in scanner.take()[1]]
+            ends += scanner.take()[1]
         ends.append(view.at)
         near = [end for end in ends if abs(end - at - size) <= _NEAR]
         if near and near[0] > at:

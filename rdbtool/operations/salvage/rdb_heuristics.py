@@ -1,24 +1,16 @@
-"""Signs of damage in an RDB, and of what was there: NUL bytes, beginnings of records, the database behind a gap."""
+"""Signs of damage in an RDB, and of what was there: beginnings of records, the database behind a gap."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
-from rdbtool._codec.filters.selection import Selection
-from rdbtool._codec.sinks.records import Records
 from rdbtool.core.errors import FormatError
 from rdbtool.core.rdb_types import code_of
-from rdbtool.model import KeyRecord
-from rdbtool.operations.salvage.rdb_walker import Walker, is_plausible, read_head, read_key, read_length
+from rdbtool.operations.salvage.rdb_walker import is_plausible, read_head, read_key, read_length
 
 if TYPE_CHECKING:
     from rdbtool.operations.salvage.input import Stock
-    from rdbtool.operations.salvage.rdb_walker import Form, Place
-
-#: NUL bytes in a row that are looked at: they read as records without key and value, of three bytes each.
-_ZEROS: Final = bytes(6)
-_EMPTY_RECORD: Final = 3
+    from rdbtool.operations.salvage.rdb_walker import Form
 
 #: Types and opcodes from here on can only be opcodes.
 _FIRST_OPCODE: Final = code_of("HASH_TEMPLATE")
@@ -27,24 +19,6 @@ _RESIZEDB: Final = code_of("RESIZEDB")
 
 #: Bytes of opcodes that a record can begin with.
 _OPCODES: Final = 9
-
-
-def find_zeros(stock: Stock, form: Form, begin: Place, stop: int) -> Place | None:
-    """Return where NUL bytes were read as records, two or more of them, in a piece; None if nowhere."""
-    if not stock.has(_ZEROS, begin.at, stop):
-        return None
-    walker = Walker(stock, form, begin, stop=stop)
-    nameless = Selection(patterns=[re.compile(rb"\A\Z")])
-    records = Records()
-    walker.decoder.run(records, nameless)
-    before: KeyRecord | None = None
-    for record in records.take():
-        assert isinstance(record, KeyRecord)
-        if record.stop - record.start == _EMPTY_RECORD:
-            if before is not None and before.stop == record.start:
-                return begin._replace(at=before.start + walker.view.shift, db=before.db)
-            before = record
-    return None
 
 
 def begins_record(stock: Stock, form: Form, at: int, stop: int, *, is_last: bool) -> bool:

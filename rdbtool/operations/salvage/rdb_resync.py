@@ -68,10 +68,11 @@ class Found(NamedTuple):
 class Search:
     """Searches ``stock`` up to ``stop``.
 
-    ``exhausted`` tells that a search was given up. ``has_sizes``: table sizes stand behind every SELECTDB.
+    ``trials`` is how many places are tried in all, None: more for more bytes. ``exhausted`` tells that a search was
+    given up. ``has_sizes``: table sizes stand behind every SELECTDB.
     """
 
-    def __init__(self, stock: Stock, form: Form, stop: int) -> None:
+    def __init__(self, stock: Stock, form: Form, stop: int, trials: int | None = None) -> None:
         self.stock = stock
         self.form = form
         self.stop = stop
@@ -81,7 +82,8 @@ class Search:
         self._budget = 4 * stock.size + (64 << 20)
         self._walker: Walker | None = None
         self._begun = self._filled = 0
-        self._trials = _TRIALS
+        self._trials = _TRIALS if trials is None else trials
+        self._is_growing = trials is None
 
     def find(self, start: int, place: Place, *, beyond: int = -1, before: int | None = None) -> Found | None:
         """Return the first place from ``start`` on, before ``before``, where sound records begin.
@@ -113,7 +115,8 @@ class Search:
         at = start
         while at < limit:
             data = self.stock.read(at, min(_BLOCK, limit - at) + _AHEAD)
-            self._trials += len(data) // _BYTES_PER_TRIAL
+            if self._is_growing:
+                self._trials += len(data) // _BYTES_PER_TRIAL
             for match in pattern.finditer(data):
                 if at + match.start() >= min(limit, at + _BLOCK):
                     break
@@ -208,7 +211,7 @@ class Search:
             walker = self._walker = Walker(self.stock, self._small, place._replace(at=at), stop=self.stop, limit=_SMALL)
             self._filled = walker.view.read_up_to
             return walker
-        walker.view.window.skip_to(at - walker.view.shift)
+        walker.view.window.skip_to(at)
         walker.decoder.pending = (None, None, None, None)
         walker.decoder.pending_start = -1
         walker.decoder.enter(place.db)

@@ -90,7 +90,7 @@ class Walker:
         self.decoder = Decoder(self.view.window, form.max_inflate)
         self.decoder.embedded = True
         # It counts on the window to hold something.
-        self.view.window.peek(0, 9)
+        self.view.window.peek(self.view.at, 9)
         self.decoder.set_format(form.magic, form.version)
         self.decoder.enter(place.db)
         self.decoder.templates.update(place.templates)
@@ -102,7 +102,7 @@ class Walker:
     def at(self) -> int:
         """Offset of the item at hand: of a record, that of its first opcode."""
         pending = self.decoder.pending_start
-        return self.view.at if pending < 0 else pending + self.view.shift
+        return self.view.at if pending < 0 else pending
 
     @property
     def place(self) -> Place:
@@ -142,8 +142,9 @@ class Walker:
         try:
             read_item(WindowStream(self.view.window), state)
         except FormatError as error:
-            error.at += self.view.shift
-            return error
+            # It can be kept for long, and the frames of its traceback hold the window.
+            error.__cause__ = error.__context__ = None
+            return error.with_traceback(None)
         except LimitError as error:
             return error
         except UnsupportedError as error:
@@ -166,7 +167,7 @@ class Walker:
             outer = read_outer(WindowStream(self.view.window), state)
         except RdbToolError:
             return None
-        return None if outer is None else outer.stop + self.view.shift
+        return None if outer is None else outer.stop
 
 
 def is_end(stock: Stock, form: Form, at: int, stop: int) -> bool:

@@ -86,7 +86,7 @@ class _Judging:
         self.deviation_count = 0
 
     def judge(self, progress: Progress | None) -> Verdict:
-        if self.checks.replay and self.reader.path is None:
+        if self.checks.replay and (self.reader.path is None or not self.reader.is_repeatable):
             from rdbtool.operations.validate.aof_replay import LiveReplay  # noqa: PLC0415 - the engine takes a while
 
             self.live = LiveReplay(self.checks)
@@ -240,18 +240,15 @@ class _Judging:
     # ---- replay ----------------------------------------------------------------------------------
 
     def _replay(self, progress: Progress | None) -> None:
-        path = self.reader.path
         if self.is_broken:
             self._tell_unfinished("its snapshot cannot be read: its commands were not executed")
             return
         if self.live is not None:
             replayed = self.live.end(self.reader, self.parts, self.faults)
         else:
-            from rdbtool.operations.validate.aof_replay import replay_file  # noqa: PLC0415 - the engine takes a while
+            from rdbtool.operations.validate.aof_replay import replay_again  # noqa: PLC0415 - the engine takes a while
 
-            assert path is not None
-            backend = self.reader.backend
-            replayed = replay_file(path, self.checks, backend=backend, progress=progress)
+            replayed = replay_again(self.reader, self.checks, progress)
         if replayed.failure is not None:
             self._tell_unfinished(replayed.failure)
             return

@@ -25,13 +25,13 @@ from rdbtool.engine.replay.options import replay_options
 from rdbtool.engine.replay.renames import Renames
 from rdbtool.engine.replay.stops import Extent, show_name
 from rdbtool.model import KeyRecord
-from rdbtool.reader.aof.reader import AofReader, open_aof
 from rdbtool.reader.open.parts import find_part
 
 if TYPE_CHECKING:
     from rdbtool.core.findings import Finding
     from rdbtool.operations.validate.verdict import Checks, Verdict
     from rdbtool.reader.aof.batches import CommandBatch
+    from rdbtool.reader.aof.reader import AofReader
     from rdbtool.reader.aof.tail import Tail
     from rdbtool.reader.open.parts import Part
     from rdbtool.reader.rdb import RdbReader
@@ -58,14 +58,16 @@ class Replayed(NamedTuple):
     missed: str | None = None
 
 
-def replay_file(path: str, checks: Checks, *, backend: str, progress: Progress | None) -> Replayed:
-    """Replay the log at a path. Raises InputError, and FormatError where the log is not what it was."""
+def replay_again(reader: AofReader, checks: Checks, progress: Progress | None) -> Replayed:
+    """Replay a log that ``reader`` has read. Raises InputError, and FormatError where the log is not what it was."""
     options = replay_options(
-        path, checks.places, now_ms=checks.now_ms, rename_commands=checks.rename_commands
+        reader.path or "-", checks.places, now_ms=checks.now_ms, rename_commands=checks.rename_commands
     )._replace(rules=checks.rules, databases=checks.databases)
     try:
-        with open_aof(path, backend=backend, lax=checks.level == "server") as reader:
-            loaded = replay_log(reader, options, progress)
+        again = reader.again()
+        assert again is not None
+        with again:
+            loaded = replay_log(again, options, progress)
     except PlaceError as error:
         return Replayed([], {}, {}, missed=str(error))
     except FormatError:

@@ -1,8 +1,9 @@
 """Validation of an RDB: one reading with the Check sink, and the rules' words for what it flagged.
 
-Damage of structure ends reading, except inside a packed value whose outer string is sound: that record is
-passed over, so that what stands behind it, and the checksum, are judged too. Whose rules apply is known when the aux
-fields were read; so everything is graded at the end.
+Inside a packed value whose outer string is sound, damage costs that record only: it is passed over, so that what
+follows it, and the checksum, are judged too. Any other damage ends reading, and what follows is examined by the walk
+that ``repair`` takes. A server gets no further: at its level the rest are notes. Whose rules apply is known when the
+aux fields were read; so everything is graded at the end.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
     from rdbtool.grammar.outer import Outer
     from rdbtool.operations.validate.checks.rule import Rule
+    from rdbtool.operations.validate.rdb_damage import Rest
     from rdbtool.operations.validate.verdict import Answer
     from rdbtool.reader.jsonl.reader import JsonlReader
 
@@ -35,14 +37,14 @@ if TYPE_CHECKING:
 #: Every rule about records, by the flag of the Check sink.
 RULES: Final[dict[str, Rule]] = keys.RULES | collections.RULES | streams.RULES
 
-#: Damaged values that are passed over; then the file is given up.
+#: Damaged values that are passed over; then they are left to the walk.
 _PASSED: Final = 100
 
 
 def validate_rdb(
     reader: RdbReader, checks: Checks, progress: Progress | None = None, *, also: Sink | None = None
 ) -> Verdict:
-    """Judge an open RDB, of which nothing was read; it is read to its end, or to its first damage.
+    """Judge an open RDB, of which nothing was read; it is read to its end.
 
     Never raises what a source can cause: that is part of the verdict. In a log the RDB is its part of it. ``also``
     hears the same records, for whoever cannot read them again.
@@ -70,6 +72,11 @@ class _Judging:
         self.faults: list[tuple[FormatError, Outer | None]] = []
         self.gathered = Gathered()
         self.choice = checks.choice
+        #: What follows the damage that ended reading, None: there was none.
+        self.rest: Rest | None = None
+        #: What was flagged in front of it, and which of the rows and remarks are of the rest.
+        self.flagged_before: dict[tuple[str, int, bool], int] | None = None
+        self.rows_beyond = self.remarks_beyond = range(0)
 
     @property
     def rules(self) -> Rules:
@@ -106,16 +113,39 @@ class _Judging:
                         outer = reader.pass_over()
                 self.faults.append((error, outer))
                 if outer is None:
+                    self._walk_on(error, progress)
                     return
             else:
                 return
+
+    def _walk_on(self, error: FormatError, progress: Progress | None) -> None:
+        """Examine what follows the damage that ended reading."""
+        if not isinstance(self.reader, RdbReader):
+            return
+        from rdbtool.operations.validate.rdb_damage import walk_on  # noqa: PLC0415 - few files are damaged
+
+        # Keys that wait for their look-up are in front of the damage.
+        self.check.close()
+        self.flagged_before = dict(self.check.counts)
+        rows, remarks = len(self.check.flagged), len(self.items.remarks)
+        self.items.interrupt()
+        self.rest = walk_on(self.reader, error, self.check, progress)
+        self.check.close()
+        self.rows_beyond = range(rows, len(self.check.flagged))
+        self.remarks_beyond = range(remarks, len(self.items.remarks))
 
     # ---- grading ---------------------------------------------------------------------------------
 
     def _grade(self) -> None:
         for error, outer in self.faults:
             refused = outer is None or refuses_structure(self.rules, error, outer.type_code)
-            self._add(describe_fault(error, error.where.source or self.part), refused=refused)
+            finding = describe_fault(error, error.where.source or self.part)
+            self._add(finding if outer is not None else self._say_resumed(finding), refused=refused)
+        if self.rest is not None and self.rest.damages:
+            from rdbtool.operations.validate.rdb_damage import describe_damage  # noqa: PLC0415 - as above
+
+            for damage in self.rest.damages[1:]:
+                self._add(describe_damage(damage, self.part), refused=True, beyond=True)
         reader = self.reader
         if isinstance(reader, RdbReader):
             self.items.conclude(reader.header, reader.end, reader.totals)
@@ -123,7 +153,7 @@ class _Judging:
             if self.checks.rules is not None:
                 self.items.judge_version(reader.header, self.rules)
             self.items.judge_modules(self.check.modules, self.rules)
-        for remark in self.items.remarks:
+        for index, remark in enumerate(self.items.remarks):
             finding = Finding(
                 remark.code,
                 remark.severity,
@@ -133,17 +163,20 @@ class _Judging:
                 BY_CODE[remark.code].server,
                 db=remark.db,
             )
-            if remark.at_server_level is not None and self.checks.level == "server":
+            beyond = index in self.remarks_beyond
+            if remark.at_server_level is not None and self.checks.level == "server" and not beyond:
                 self.gathered.add(finding._replace(severity=remark.at_server_level))
             else:
-                self._add(finding, refused=remark.refuses(Loading(self.rules)))
+                self._add(finding, refused=remark.refuses(Loading(self.rules)), beyond=beyond)
         for (severity, refuses), times in self.items.more.items():
             self.gathered.counts[self._severity(severity, refused=refuses(Loading(self.rules)))] += times
         self._grade_records()
 
     def _grade_records(self) -> None:
-        left = dict(self.check.counts)
-        for row in self.check.flagged:
+        counts = self.check.counts
+        left = dict(counts if self.flagged_before is None else self.flagged_before)
+        left_beyond = {place: times - left.get(place, 0) for place, times in counts.items()}
+        for index, row in enumerate(self.check.flagged):
             rule = RULES[row.flag]
             finding = Finding(
                 rule.code,
@@ -157,21 +190,36 @@ class _Judging:
                 kind=row.kind,
                 path=rule.path(row),
             )
-            self._add(finding, refused=rule.refuses(Loading(self.rules, row.type_code, row.is_small)))
-            left[row.flag, row.type_code, row.is_small] -= 1
-        for (flag, type_code, is_small), times in left.items():
-            rule = RULES[flag]
-            refused = rule.refuses(Loading(self.rules, type_code, is_small))
-            self.gathered.counts[self._severity(rule.severity, refused=refused)] += times
+            beyond = index in self.rows_beyond
+            self._add(finding, refused=rule.refuses(Loading(self.rules, row.type_code, row.is_small)), beyond=beyond)
+            (left_beyond if beyond else left)[row.flag, row.type_code, row.is_small] -= 1
+        for rows, beyond in ((left, False), (left_beyond, True)):
+            for (flag, type_code, is_small), times in rows.items():
+                rule = RULES[flag]
+                refused = rule.refuses(Loading(self.rules, type_code, is_small)) and not beyond
+                self.gathered.counts[self._severity(rule.severity, refused=refused)] += times
 
     def _severity(self, severity: str, *, refused: bool) -> str:
         if self.checks.level == "deep":
             return severity
         return "error" if refused else "note"
 
-    def _add(self, finding: Finding, *, refused: bool) -> None:
+    def _say_resumed(self, finding: Finding) -> Finding:
+        """Add to the damage that ended reading where it resumed, or why it did not."""
+        from rdbtool.operations.validate.rdb_damage import say_resumed  # noqa: PLC0415 - as above
+
+        if self.rest is not None and self.rest.damages:
+            finding = say_resumed(finding, self.rest.damages[0])
+        if self.rest is not None and self.rest.unread is not None:
+            what = "not all of what follows was examined" if self.rest.damages else "what follows was not examined"
+            finding = finding._replace(message=f"{finding.message}; {what}: {self.rest.unread}")
+        return finding
+
+    def _add(self, finding: Finding, *, refused: bool, beyond: bool = False) -> None:
+        """Gather a finding. ``refused``: a server refuses the file over it; ``beyond``: it does not get that far."""
         if self.checks.level == "server":
-            does = "refuses the file" if refused else "loads the file"
+            does = "does not get that far" if beyond else "refuses the file" if refused else "loads the file"
+            refused = refused and not beyond
             product = self._product if self.checks.rules is None else None
             finding = finding._replace(
                 severity=self._severity(finding.severity, refused=refused),
@@ -183,14 +231,17 @@ class _Judging:
 
     def _verdict(self, failure: RdbToolError | None) -> Verdict:
         reader = self.reader
-        end, size, totals = reader.end, reader.source.size, reader.totals
+        end, size, by_db = reader.end, reader.source.size, dict(reader.totals.by_db)
+        for db, counts in self.rest.counts.items() if self.rest is not None else ():
+            before = by_db.get(db, (0, 0))
+            by_db[db] = before[0] + counts[0], before[1] + counts[1]
         return Verdict(
             source=self.part,
             kind="rdb" if isinstance(reader, RdbReader) else "jsonl",
             findings=self.gathered.kept((self.part,)),
             counts=dict(self.gathered.counts),
-            keys=totals.keys,
-            by_db=totals.by_db,
+            keys=sum(counts[0] for counts in by_db.values()),
+            by_db=by_db,
             bytes=size if size is not None else end.span.stop + end.trailing if end is not None else None,
             checksum=self._checksum(),
             choice=self.choice,
@@ -201,6 +252,7 @@ class _Judging:
             aux=tuple(reader.aux),
             error=None if failure is None else str(failure),
             product=self._product,
+            is_whole=self.rest is None,
         )
 
     @property

@@ -65,7 +65,7 @@ def validate(
 def validate_reader(
     reader: RdbReader | AofReader | JsonlReader, checks: Checks, progress: Progress | None = None
 ) -> Verdict:
-    """Judge an open source; it is read to its end, or to its first damage, but not closed."""
+    """Judge an open source; it is read to its end, or to damage behind which nothing can be read, but not closed."""
     if reader.kind == "aof":
         from rdbtool.operations.validate.aof import validate_log  # noqa: PLC0415 - the engine is for logs only
 

@@ -66,7 +66,8 @@ class Verdict(NamedTuple):
     nobody knows. ``checksum`` is, of an AOF, that of its snapshot. ``digest`` is there only where one was asked for.
     ``error`` words why there is no answer. ``header`` and ``aux`` are those of the RDB.
     Not ``is_counted``: a log was not replayed to its end, so what it holds is not known. ``product`` is the writer
-    where it is neither Redis nor Valkey itself.
+    where it is neither Redis nor Valkey itself. Not ``is_whole``: the RDB is damaged, and ``keys`` counts those that
+    can be read.
     """
 
     source: str
@@ -86,6 +87,7 @@ class Verdict(NamedTuple):
     digest: str | None = None
     error: str | None = None
     is_counted: bool = True
+    is_whole: bool = True
     product: Product | None = None
 
     @property

@@ -168,11 +168,16 @@ class AofReader:
         """What the file at hand is compressed with, None if it is not, or none is open."""
         return None if self._open is None else self._open.source.compression
 
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether the log can be read ``again``."""
+        return self.manifest is not None or self.again_from is not None
+
     def again(self) -> AofReader | None:
         """Return a new reader of the same log, None where it can be read only once. Raises what opening it raises."""
         options = AofOptions(max_inflate=self._max_inflate, backend=self.backend, lax=self.lax, known=self.known)
         if self.manifest is not None:
-            return AofReader(list_parts(self.manifest), manifest=self.manifest, **options)
+            return AofReader(self.parts, manifest=self.manifest, **options)
         if self.again_from is None:
             return None
         target = self.again_from()
@@ -181,6 +186,11 @@ class AofReader:
 
     def close(self) -> None:
         """Close what is open."""
+        self._close_part()
+        for part in self.parts:
+            part.close()
+
+    def _close_part(self) -> None:
         if self._open is not None:
             self._open.source.close()
             self._open = None
@@ -204,13 +214,13 @@ class AofReader:
         for index, part in enumerate(self.parts):
             if index < self.first_part:
                 continue
-            opened = self._open or open_part(part.path or "", max_inflate=self._max_inflate)
+            opened = self._open or part.open(self._max_inflate)
             self._open = opened
             try:
                 yield from self._read_part(index, opened, on_fault, progress_after(progress, before))
                 before += opened.source.position
             finally:
-                self.close()
+                self._close_part()
             if self.fault is not None and on_fault != "skip":
                 if on_fault == "raise":
                     raise self.fault

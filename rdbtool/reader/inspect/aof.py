@@ -21,7 +21,7 @@ from rdbtool.reader.aof.batches import read_time, selected_db
 from rdbtool.reader.aof.reader import open_manifest
 from rdbtool.reader.aof.text_parser import Annotation, LineParser
 from rdbtool.reader.inspect.rdb import Readable, Traced, Window, trace_file, trace_rdb
-from rdbtool.reader.open.detect import begins_rdb, detect_content, find_log, read_ending, refuse_jsonl
+from rdbtool.reader.open.detect import ENDING_SIZE, begins_rdb, detect_content, find_log, refuse_jsonl
 from rdbtool.reader.open.parts import OpenPart, open_part
 
 #: What a server's default configuration has.
@@ -74,7 +74,7 @@ def trace_any(
         path = str(find_log(target))
     opened = open_part(path, max_inflate=max_inflate)
     with opened.source as source:
-        kind = detect_content(opened.head(), b"" if source.compression else read_ending(path), source.name)
+        kind = detect_content(opened.head(), source.ending(ENDING_SIZE), source.name)
         if kind == "rdb":
             yield from trace_file(Rest(opened), max_children=max_children, max_inflate=max_inflate)
             return
@@ -84,7 +84,9 @@ def trace_any(
             yield from LogWalk(max_children, max_inflate).walk_part(Rest(opened), source.name)
             return
     walk = LogWalk(max_children, max_inflate)
-    for part in open_manifest(path).parts:
+    with open_manifest(path) as reader:
+        parts = reader.parts
+    for part in parts:
         opened = open_part(part.path or "", max_inflate=max_inflate)
         with opened.source:
             yield from walk.walk_part(Rest(opened), part.name)

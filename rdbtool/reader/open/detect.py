@@ -43,8 +43,7 @@ def detect(target: str | os.PathLike[str] | BinaryIO | bytes) -> Kind:
         return "multipart" if find_log(target).suffix == ".manifest" else "aof"
     with open_source(target) as source:
         head = open_window(source, HEAD_SIZE).peek(0, HEAD_SIZE)
-        ending = read_ending(target) if source.compression is None else b""
-        return detect_content(head, ending, source.name)
+        return detect_content(head, source.ending(ENDING_SIZE), source.name)
 
 
 def detect_content(head: bytes, ending: bytes = b"", name: str = "the source") -> Kind:
@@ -105,24 +104,6 @@ def find_log(directory: str | os.PathLike[str]) -> Path:
         raise InputError(f"cannot open {directory}: it has {len(found)} manifests, give one of them: {names}")
     other = next((f", give the file in it, such as {path / rdb.name}" for rdb in _rdbs(path)), "")
     raise InputError(f"cannot open {directory}: it is a directory without a manifest{other}")
-
-
-def read_ending(target: object) -> bytes:
-    """Return the last ENDING_SIZE bytes of a regular file or of bytes, and nothing of anything else."""
-    if isinstance(target, bytes):
-        return target[-ENDING_SIZE:]
-    if not isinstance(target, str | os.PathLike) or target == "-":
-        return b""
-    path = Path(target)
-    try:
-        if not path.is_file():
-            return b""
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - ENDING_SIZE))
-            return file.read(ENDING_SIZE)
-    except OSError:
-        # Whoever reads it says why it cannot be read.
-        return b""
 
 
 def _manifests(path: Path) -> list[Path]:

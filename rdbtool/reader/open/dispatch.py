@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, Unpack, overload
 
 from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
-from rdbtool.reader.open.detect import detect_content, read_ending, refuse_jsonl
+from rdbtool.reader.open.detect import ENDING_SIZE, detect_content, refuse_jsonl
 from rdbtool.reader.open.parts import open_part
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def open_any(
     limit = options.get("max_inflate")
     opened = open_part(target, name=name, max_inflate=DEFAULT_MAX_INFLATE if limit is None else limit)
     try:
-        ending = read_ending(target) if opened.source.compression is None else b""
-        kind = detect_content(opened.head(), ending, opened.source.name)
+        kind = detect_content(opened.head(), opened.source.ending(ENDING_SIZE), opened.source.name)
         if kind == "aof":
             from rdbtool.reader.aof.reader import single_log  # noqa: PLC0415 - likewise
 

@@ -20,16 +20,20 @@ PartFormat = Literal["rdb", "resp", "rdb+resp", "empty"]
 #: Bytes. The manifest of a log that was rewritten a million times would be smaller.
 _LARGEST_MANIFEST: Final = 64 << 20
 
+#: Files of a log that stay open from the look at them until they are read. A process has a thousand descriptors or so.
+_HELD: Final = 64
+
 
 class Part:
     """A file of a log. ``number`` is its sequence number; ``size`` is in bytes, None where nobody knows.
 
-    ``format`` is what is known by now: that commands follow an RDB shows when it was read.
+    ``format`` is what is known by now: that commands follow an RDB shows when it was read. ``source`` is the open file,
+    of which nothing was consumed, until somebody takes it to read it; whoever has the parts closes what is left.
     ``start_offset`` and ``end_offset`` are the manifest's replication offsets.
     """
 
     # No dataclass: that module alone takes 6 ms to import.
-    __slots__ = ("end_offset", "format", "kind", "name", "number", "path", "size", "start_offset")
+    __slots__ = ("end_offset", "format", "kind", "name", "number", "path", "size", "source", "start_offset")
 
     def __init__(  # noqa: PLR0917 - the fields of a record
         self,
@@ -50,6 +54,21 @@ class Part:
         self.format = format
         self.start_offset = start_offset
         self.end_offset = end_offset
+        self.source: Source | None = None
+
+    def open(self, max_inflate: int) -> OpenPart:
+        """Open the file to read it. Raises InputError."""
+        source, self.source = self.source, None
+        if source is None:
+            return open_part(self.path or "", max_inflate=max_inflate)
+        source.renew()
+        return OpenPart(source, open_window(source, max_inflate))
+
+    def close(self) -> None:
+        """Close the file, if nobody took it."""
+        if self.source is not None:
+            self.source.close()
+            self.source = None
 
 
 class OpenPart(NamedTuple):
@@ -64,10 +83,7 @@ class OpenPart(NamedTuple):
 
     def format(self) -> PartFormat:
         """Return what the part begins with; nothing is consumed."""
-        head = self.head()
-        if not head:
-            return "empty"
-        return "rdb" if begins_rdb(head) else "resp"
+        return _format_of(self.head())
 
 
 def open_part(
@@ -76,6 +92,12 @@ def open_part(
     """Open a file of a log. Raises InputError."""
     source = open_source(target, name=name)
     return OpenPart(source, open_window(source, max_inflate))
+
+
+def _format_of(head: bytes) -> PartFormat:
+    if not head:
+        return "empty"
+    return "rdb" if begins_rdb(head) else "resp"
 
 
 def load_manifest(path: str | os.PathLike[str]) -> Manifest:
@@ -92,11 +114,21 @@ def load_manifest(path: str | os.PathLike[str]) -> Manifest:
 
 
 def list_parts(manifest: Manifest) -> list[Part]:
-    """Return the files that a manifest says are loaded, in that order.
+    """Return the files that a manifest says are loaded, in that order; the first ones are open.
 
     Raises FormatError MAN012 for one that is missing, InputError for one that cannot be read.
     """
-    return [_examine(entry, manifest) for entry in manifest.loaded]
+    parts: list[Part] = []
+    try:
+        for entry in manifest.loaded:
+            parts.append(_examine(entry, manifest))
+            if len(parts) > _HELD:
+                parts[-1].close()
+    except BaseException:
+        for part in parts:
+            part.close()
+        raise
+    return parts
 
 
 def find_part(parts: list[Part], source: str) -> int:
@@ -111,18 +143,23 @@ def _examine(entry: Entry, manifest: Manifest) -> Part:
         where = Where(manifest.path, path=f"line {entry.line}")
         expected = f"the {kind} file {path}"
         raise FormatError("MAN012", "reference", entry.at, expected, "no such file", file_kind="manifest", where=where)
-    part = open_part(path, max_inflate=HEAD_SIZE)
-    with part.source:
-        return Part(
+    source = open_source(path)
+    try:
+        part = Part(
             entry.name,
             str(path),
             kind,
             number=entry.seq,
-            size=part.source.size,
-            format=part.format(),
+            size=source.size,
+            format=_format_of(source.peek(HEAD_SIZE)),
             start_offset=entry.start_offset,
             end_offset=entry.end_offset,
         )
+    except BaseException:
+        source.close()
+        raise
+    part.source = source
+    return part
 
 
 def _is_missing(path: Path) -> bool:

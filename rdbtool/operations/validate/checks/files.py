@@ -121,6 +121,10 @@ class ItemJudge:
         elif isinstance(item, End):
             self._judge_end(item)
 
+    def interrupt(self) -> None:
+        """Forget what was announced for the keys that follow: damage is among them."""
+        self._slot = None
+
     def conclude(self, header: Header, end: End | None, totals: Totals) -> None:
         """Judge what shows at the end only."""
         if end is not None and not end.checksum:

@@ -1,0 +1,130 @@
+"""What follows the first damage of an RDB: the walk of ``salvage``, and what it says of each damage.
+
+A valid file is read once, by its reader. Where that stops, the walk begins, over the same bytes at any offset; what it
+meets goes to the same tests. It is bounded: a file full of damage is given up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rdbtool.core.errors import FormatError, InputError, LimitError, UnsupportedError
+from rdbtool.core.findings import Finding, what_servers_do
+from rdbtool.operations.salvage.input import Stock
+from rdbtool.operations.salvage.rdb import Counts, Damage, Piece, RdbSalvage
+from rdbtool.operations.salvage.rdb_find import CommandSearch
+from rdbtool.operations.salvage.rdb_walker import Form, Place, Walker, is_end
+from rdbtool.operations.validate.verdict import KEPT, describe_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rdbtool._codec.sinks.check import Check
+    from rdbtool.reader.rdb import RdbReader
+
+#: Places at which a record is looked for, in all: some seconds.
+_TRIALS: Final = 200_000
+
+_MANY: Final = 1 << 30
+
+
+class Rest(NamedTuple):
+    """What there is from the first damage on: each of ``damages``, the first one included, and readable keys by db.
+
+    ``unread`` words why nothing, or no more, was examined.
+    """
+
+    damages: list[Damage]
+    counts: Counts
+    unread: str | None = None
+
+
+def walk_on(
+    reader: RdbReader, error: FormatError, check: Check, progress: Callable[[int], object] | None
+) -> Rest | None:
+    """Walk over what follows ``error``, which ended reading; ``check`` hears it. None: it is at the end mark.
+
+    Raises InputError.
+    """
+    at = error.readable_up_to
+    target = reader.source.again
+    if at is None or error.code == "RDB003":
+        return Rest([], {})
+    if target is None:
+        return Rest([], {}, "the input can be read only once")
+    try:
+        stock = Stock(target, name=reader.source.name)
+    except (InputError, LimitError) as failure:
+        return Rest([], {}, str(failure))
+    state = reader.state()
+    form = Form(reader.header.magic, reader.header.version, state.max_inflate, embedded=reader.embedded)
+    place = Place(at, state.db, dict(state.templates), state.fork, is_first=not state.records)
+    damages: list[Damage] = []
+    unread = None
+    with stock:
+        if at >= stock.size:
+            return Rest([], {})
+        if is_end(stock, form, at, stock.size):
+            return None
+        commands = CommandSearch(stock)
+        before = _before(stock, form, place, check)
+        walk = RdbSalvage(
+            stock,
+            form,
+            place=place,
+            check=check,
+            before=before,
+            behind=(lambda start: commands.find(start)[0]) if form.embedded else None,
+            on_damage=damages.append,
+            most=KEPT,
+            trials=_TRIALS,
+            progress=progress,
+        )
+        try:
+            walk.run()
+        except (LimitError, UnsupportedError) as failure:
+            unread = str(failure)
+        counts = walk.totals
+        if not reader.embedded:
+            reader.source.check_unchanged()
+    # Those in front of it were counted before.
+    for db, (keys, expires) in () if before is None else before.counts.items():
+        found = counts.get(db, (0, 0))
+        counts[db] = found[0] - keys, found[1] - expires
+    return Rest(damages, counts, unread)
+
+
+def _before(stock: Stock, form: Form, place: Place, check: Check) -> Piece | None:
+    """Return the last records in front of a place as a piece: they may have swallowed others."""
+    recent = check.recent
+    if recent is None or recent[0] >= place.at:
+        return None
+    start = place._replace(at=recent[0], db=recent[1])
+    walker = Walker(stock, form, start, stop=place.at)
+    walker.step(_MANY)
+    if place.at not in {walker.at, walker.view.at}:
+        return None
+    return Piece(start, place.at, walker.decoder.keys, 0, walker.decoder.take_counts())
+
+
+def describe_damage(damage: Damage, part: str) -> Finding:
+    """Return damage that the walk met as a finding."""
+    if damage.fault is None:
+        message = f"expected a record, found {damage.why}"
+        found = Finding("RDB105", "error", part, damage.start, message, what_servers_do("RDB105"))
+    else:
+        found = describe_fault(damage.fault, part)
+    return say_resumed(found, damage)
+
+
+def say_resumed(finding: Finding, damage: Damage) -> Finding:
+    """Add to a finding where reading resumed."""
+    if damage.resumed is not None:
+        more = f"; reading resumed at {damage.resumed:#x} ({damage.resumed - damage.start:,} bytes skipped)"
+    elif damage.gave_up:
+        more = "; the search for what follows was given up"
+    elif finding.code == "RDB101":
+        return finding
+    else:
+        more = "; no intact record follows"
+    return finding._replace(message=finding.message + more)
