@@ -45,7 +45,7 @@ CHECK_LOG = "import sys\nfrom rdbtool.reader.aof.reader import open_aof\nopen_ao
 REPLAY = """
 import os, sys
 from rdbtool.engine.replay.loader import replay_log
-from rdbtool.engine.replay.options import Options
+from rdbtool.engine.replay.replay_options import Options
 from rdbtool.reader.aof.reader import open_aof
 from rdbtool.core.servers import Rules
 with open_aof(sys.argv[1]) as reader:

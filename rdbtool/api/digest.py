@@ -12,7 +12,7 @@ from rdbtool.api.arguments import (
     source_of,
     takes,
 )
-from rdbtool.dataset.keys import load_keys
+from rdbtool.dataset.loading import load_keys
 from rdbtool.operations.info.digest import DataDigest, compute_digest
 from rdbtool.reader.open.dispatch import open_any
 

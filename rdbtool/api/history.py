@@ -13,7 +13,7 @@ from rdbtool.api.arguments import (
     source_of,
     takes,
 )
-from rdbtool.engine.replay.options import replay_options
+from rdbtool.engine.replay.replay_options import replay_options
 from rdbtool.operations.history.history import KeyHistory, Touch, read_history
 from rdbtool.reader.open.dispatch import open_any
 

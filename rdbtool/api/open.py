@@ -16,13 +16,13 @@ from rdbtool.api.arguments import (
     takes,
 )
 from rdbtool.core.progress import Progress
-from rdbtool.dataset.keys import load_keys
+from rdbtool.dataset.loading import load_keys
 from rdbtool.reader.open.dispatch import open_any
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool.core.errors import UncertainError
-    from rdbtool.dataset.keys import Opened
+    from rdbtool.dataset.loading import Opened
     from rdbtool.model import Aux, FunctionLibrary, Header, KeyRecord
 
 

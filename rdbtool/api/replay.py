@@ -12,7 +12,7 @@ from rdbtool.api.arguments import (
     source_of,
     takes,
 )
-from rdbtool.engine.replay.options import replay_options
+from rdbtool.engine.replay.replay_options import replay_options
 from rdbtool.operations.replay.report import ReplayReport, replay_reader
 from rdbtool.reader.open.dispatch import open_any
 

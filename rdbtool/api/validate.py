@@ -22,7 +22,7 @@ from rdbtool.operations.validate.batch import judge
 from rdbtool.operations.validate.verdict import Checks, Verdict
 
 if TYPE_CHECKING:
-    from rdbtool.operations.validate.policies import Policies
+    from rdbtool.operations.validate.expectations import Policies
 
 
 @takes(ReplayOptions)
@@ -80,7 +80,7 @@ def policies_of(
     """Return what is asked for, None where nothing is. Raises ValueError, TypeError."""
     if all(given is None for given in (min_keys, max_age, min_version, expect_digest, expect_keys)):
         return None
-    from rdbtool.operations.validate.policies import (  # noqa: PLC0415 - most checks have none
+    from rdbtool.operations.validate.expectations import (  # noqa: PLC0415 - most checks have none
         Policies,
         Range,
         parse_age,

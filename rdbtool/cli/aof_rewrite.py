@@ -28,7 +28,7 @@ from rdbtool.cli.options import (
 )
 from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite_again
 from rdbtool.report.convert import remark_lines, rewritten_line
-from rdbtool.report.progress import ProgressBar
+from rdbtool.report.progress_bar import ProgressBar
 from rdbtool.writer.atomic.output import open_output
 
 

@@ -33,7 +33,7 @@ from rdbtool.dataset.forms import BY_NAME, CONVERTED, form_of
 from rdbtool.operations.convert.convert import ConvertOptions
 from rdbtool.operations.convert.convert import convert as run
 from rdbtool.report.convert import converted_line, left_lines, remark_lines
-from rdbtool.report.progress import ProgressBar
+from rdbtool.report.progress_bar import ProgressBar
 from rdbtool.writer.atomic.output import open_output
 
 

@@ -21,7 +21,7 @@ from rdbtool.cli.options import (
     usage_errors,
 )
 from rdbtool.operations.diff.compare import DiffOptions, open_diff
-from rdbtool.report.progress import ProgressBar
+from rdbtool.report.progress_bar import ProgressBar
 from rdbtool.writer.atomic.output import open_output
 
 if TYPE_CHECKING:

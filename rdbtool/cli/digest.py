@@ -19,10 +19,10 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.dataset.keys import load_keys
+from rdbtool.dataset.loading import load_keys
 from rdbtool.operations.info.digest import compute_digest
 from rdbtool.reader.open.dispatch import open_any
-from rdbtool.report.progress import ProgressBar
+from rdbtool.report.progress_bar import ProgressBar
 from rdbtool.writer.atomic.output import open_output
 
 

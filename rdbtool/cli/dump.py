@@ -28,11 +28,11 @@ from rdbtool.cli.options import (
     target_of,
 )
 from rdbtool.dataset.forms import BY_NAME, ESCAPES, PRINTED, Form, form_of
-from rdbtool.dataset.keys import load_keys
+from rdbtool.dataset.loading import load_keys
 from rdbtool.operations.dump.report import DumpOptions
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.report.dump import write_keys
-from rdbtool.report.progress import ProgressBar
+from rdbtool.report.progress_bar import ProgressBar
 from rdbtool.writer.atomic.output import open_output
 
 
@@ -160,7 +160,7 @@ def _names(has: Callable[[Form], bool]) -> tuple[str, ...]:
 
 def _check_target(options: DumpOptions) -> None:
     if options.restore and options.target is not None:
-        from rdbtool.operations.dump.commands import has_restore  # noqa: PLC0415 - for commands only
+        from rdbtool.operations.dump.command_output import has_restore  # noqa: PLC0415 - for commands only
 
         if not has_restore(options.target):
             raise typer.BadParameter(f"{options.target} is older than RESTORE: leave it out", param_hint="--restore")

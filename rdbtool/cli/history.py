@@ -22,11 +22,11 @@ from rdbtool.cli.options import (
     key_bytes,
     renames_of,
 )
-from rdbtool.engine.replay.options import replay_options
+from rdbtool.engine.replay.replay_options import replay_options
 from rdbtool.operations.history.history import read_history
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.report.history import history_sink
-from rdbtool.report.progress import ProgressBar
+from rdbtool.report.progress_bar import ProgressBar
 from rdbtool.writer.atomic.output import open_output
 
 #: Bytes of output that are held in memory; more of it goes to a temporary file.

@@ -18,7 +18,7 @@ from rdbtool.cli.options import (
 )
 from rdbtool.operations.info.summary import summarize_any
 from rdbtool.reader.open.dispatch import open_any
-from rdbtool.report.progress import ProgressBar
+from rdbtool.report.progress_bar import ProgressBar
 from rdbtool.report.summaries import any_summary_text
 from rdbtool.writer.atomic.output import open_output
 

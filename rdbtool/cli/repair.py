@@ -21,7 +21,7 @@ from rdbtool.cli.options import (
 )
 from rdbtool.operations.repair.report import RepairOptions
 from rdbtool.operations.repair.run import repair as run
-from rdbtool.report.progress import ProgressBar
+from rdbtool.report.progress_bar import ProgressBar
 from rdbtool.report.repair import repair_lines
 from rdbtool.writer.atomic.output import open_output
 

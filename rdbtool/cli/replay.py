@@ -20,10 +20,10 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.engine.replay.options import replay_options
+from rdbtool.engine.replay.replay_options import replay_options
 from rdbtool.operations.replay.report import replay_reader
 from rdbtool.reader.open.dispatch import open_any
-from rdbtool.report.progress import ProgressBar
+from rdbtool.report.progress_bar import ProgressBar
 from rdbtool.report.replay import replay_text
 from rdbtool.writer.atomic.output import open_output
 

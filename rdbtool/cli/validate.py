@@ -22,12 +22,12 @@ from rdbtool.core.errors import InputError
 from rdbtool.core.servers import Rules
 from rdbtool.operations.validate.batch import Judged, code_of, exit_code, judge
 from rdbtool.operations.validate.verdict import Checks
-from rdbtool.report.progress import ProgressBar
+from rdbtool.report.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rdbtool.operations.validate.policies import Policies
+    from rdbtool.operations.validate.expectations import Policies
 
 
 _FORMATS = ("text", "json", "github", "junit")

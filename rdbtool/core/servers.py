@@ -194,7 +194,7 @@ def first_with(since: Since) -> Rules:
 Origin = Literal["named", "file", "inferred"]
 
 
-class Header(Protocol):
+class VersionedHeader(Protocol):
     """The first bytes of an RDB file."""
 
     @property
@@ -206,11 +206,11 @@ class Header(Protocol):
         """The RDB version."""
 
 
-class Source(Protocol):
+class WrittenFile(Protocol):
     """What begins with an RDB header and aux fields, as far as it was read."""
 
     @property
-    def header(self) -> Header:
+    def header(self) -> VersionedHeader:
         """The header."""
 
     @property
@@ -307,7 +307,7 @@ def _read_version(text: str) -> Release | None:
     return None if match is None else (int(match[1]), int(match[2]))
 
 
-def choose_rules(source: Source) -> RulesChoice:
+def choose_rules(source: WrittenFile) -> RulesChoice:
     """Return the rules of the server that a source names, else those that follow from its RDB version.
 
     The fields that name it stand at the front of a file, so call this after reading its first record, or later.

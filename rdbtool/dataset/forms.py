@@ -14,7 +14,7 @@ from rdbtool.core.rdb_types import Role
 from rdbtool.core.servers import Rules
 
 if TYPE_CHECKING:
-    from rdbtool._codec.encode.output import Output
+    from rdbtool._codec.encode.encoder import Encoder
     from rdbtool.engine.replay.streaming import CommandsFile
     from rdbtool.reader.jsonl.reader import JsonlReader
     from rdbtool.reader.rdb import RdbReader
@@ -46,7 +46,7 @@ class SinkOptions(NamedTuple):
 class MakeSink(Protocol):
     """Makes the sink of a form."""
 
-    def __call__(self, write: Write, /, options: SinkOptions) -> Output:
+    def __call__(self, write: Write, /, options: SinkOptions) -> Encoder:
         """Return a sink that hands bytes to ``write``."""
 
 
@@ -77,7 +77,7 @@ class Form(NamedTuple):
         return bool(self.encodings)
 
 
-def _make_rdb(write: Write, options: SinkOptions) -> Output:
+def _make_rdb(write: Write, options: SinkOptions) -> Encoder:
     from rdbtool._codec.encode.rdb import Rdb  # noqa: PLC0415
 
     assert options.target is not None
@@ -85,7 +85,7 @@ def _make_rdb(write: Write, options: SinkOptions) -> Output:
     return Rdb(write, magic=magic, version=version, release=release, sizes=options.sizes, role=options.role)
 
 
-def _make_commands(write: Write, options: SinkOptions) -> Output:
+def _make_commands(write: Write, options: SinkOptions) -> Encoder:
     from rdbtool._codec.encode.resp import Resp  # noqa: PLC0415
 
     if options.target is None:
@@ -94,7 +94,7 @@ def _make_commands(write: Write, options: SinkOptions) -> Output:
     return Resp(write, replace=options.replace, magic=magic, version=version, release=release)
 
 
-def _make_jsonl(write: Write, options: SinkOptions) -> Output:
+def _make_jsonl(write: Write, options: SinkOptions) -> Encoder:
     from rdbtool._codec.encode.jsonl import Jsonl  # noqa: PLC0415
 
     del options  # there is no choice
@@ -102,13 +102,13 @@ def _make_jsonl(write: Write, options: SinkOptions) -> Output:
     return Jsonl(write)
 
 
-def _make_json(write: Write, options: SinkOptions) -> Output:
+def _make_json(write: Write, options: SinkOptions) -> Encoder:
     from rdbtool._codec.encode.json import Json  # noqa: PLC0415
 
     return Json(write, escape=options.escape)
 
 
-def _make_keys(write: Write, options: SinkOptions) -> Output:
+def _make_keys(write: Write, options: SinkOptions) -> Encoder:
     from rdbtool._codec.encode.keys import Keys  # noqa: PLC0415
 
     return Keys(write, escape=options.escape)

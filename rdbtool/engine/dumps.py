@@ -13,10 +13,10 @@ from rdbtool.model import FunctionLibrary
 from rdbtool.reader.payload import FOOTER_SIZE, FooterError, check_footer
 
 if TYPE_CHECKING:
-    from rdbtool.engine.inference.least_server import Needs
+    from rdbtool.engine.inference.least_server import ServerNeeds
 
 
-def meet_payload(needs: Needs | None, payload: bytes) -> None:
+def meet_payload(needs: ServerNeeds | None, payload: bytes) -> None:
     """Ask which servers read a payload, where nobody named the one that does. Raises UnmetNeedError."""
     if needs is None:
         return

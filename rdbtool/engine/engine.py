@@ -15,17 +15,17 @@ from rdbtool.core.location import NOWHERE
 from rdbtool.core.products import KEYDB, Product
 from rdbtool.core.servers import DEFAULT, Rules, Since
 from rdbtool.engine.command_errors import ArityError, CommandError, UnknownCommandError
+from rdbtool.engine.handlers import HANDLERS, load_families
 from rdbtool.engine.inference.least_server import UnmetNeedError
 from rdbtool.engine.inference.release_words import WORDS
 from rdbtool.engine.keyspace import Db
 from rdbtool.engine.libraries import library_name
 from rdbtool.engine.replies import Later, Reply
-from rdbtool.engine.table import HANDLERS, load_families
 from rdbtool.engine.values import HashData, SetData, ZSetData
 from rdbtool.model import FunctionLibrary, KeyRecord
 
 if TYPE_CHECKING:
-    from rdbtool.engine.inference.least_server import Needs
+    from rdbtool.engine.inference.least_server import ServerNeeds
 
 #: Types of which no server makes a key without elements.
 NEVER_EMPTY: Final = frozenset({"hash", "list", "set", "zset"})
@@ -60,7 +60,7 @@ class Engine:
         self.masters: dict[bytes, int] = {}
         self._shared: dict[bytes, bytes] = {}
         #: What commands were seen to use, where nobody named the server that executes them.
-        self.needs: Needs | None = None
+        self.needs: ServerNeeds | None = None
         #: Takes note of the first use of something, for a command that has changed something before it meets it.
         self.on_need: Callable[[Since], None] | None = None
         #: By family, the oldest server that may have written the AOF, where neither a caller nor the file names it.

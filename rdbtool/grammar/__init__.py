@@ -18,7 +18,7 @@ from rdbtool.grammar.intset import scan_intset
 from rdbtool.grammar.items import read_header, read_item, trace_header, trace_item
 from rdbtool.grammar.listpack import scan_listpack
 from rdbtool.grammar.lzf import scan_lzf
-from rdbtool.grammar.packed import Entry
+from rdbtool.grammar.packed import PackedEntry
 from rdbtool.grammar.reading import Bytestream, MemoryStream
 from rdbtool.grammar.state import FileState
 from rdbtool.grammar.trace import Node, Trace
@@ -27,10 +27,10 @@ from rdbtool.grammar.zipmap import scan_zipmap
 
 __all__ = [
     "Bytestream",
-    "Entry",
     "FileState",
     "MemoryStream",
     "Node",
+    "PackedEntry",
     "Parsed",
     "ParsedRecord",
     "ParsedValue",

@@ -9,7 +9,7 @@ from typing import Any
 
 from construct import Construct, If
 
-from rdbtool.grammar.fields import F64LE, I64LE, Fields, Items, Must, Row, build_part, parse_part
+from rdbtool.grammar.fields import F64LE, I64LE, Fields, FieldTuple, Items, Must, build_part, parse_part
 from rdbtool.grammar.primitives import LEN, STR, U64_MAX, read_length, text, write_length
 from rdbtool.grammar.reading import Reading
 
@@ -56,7 +56,7 @@ ARRAY = Fields(
     "insert_idx" / If(lambda this: this.has_insert, LEN),
     "item"
     / Items(
-        Row(
+        FieldTuple(
             "index" / Must(LEN, lambda index: index != U64_MAX, CODE, "range", f"an index below {U64_MAX}"),
             "value" / Tagged(),
         ),

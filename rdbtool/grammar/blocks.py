@@ -16,7 +16,7 @@ from rdbtool.core.location import Where
 from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE, REDIS, VERSIONS, value_types
 from rdbtool.grammar.items import accept_unit, parse_unit
 from rdbtool.grammar.lift import lift_value
-from rdbtool.grammar.reading import MemoryStream, Place, Reading
+from rdbtool.grammar.reading import MemoryStream, ParsePosition, Reading
 from rdbtool.grammar.record import RULES, VALUES
 from rdbtool.grammar.refusal import as_our_error
 from rdbtool.grammar.state import FileState
@@ -78,7 +78,7 @@ def parse_value(
     """
     row = value_types(magic)[type_code]
     defined = templates or {}
-    reading = Reading(MemoryStream(data), Place(None, max_inflate, defined))
+    reading = Reading(MemoryStream(data), ParsePosition(None, max_inflate, defined))
     reading.place.path.append(("value", None))
     try:
         body = VALUES[row.name].parse_stream(reading)

@@ -5,7 +5,7 @@ And the packed forms that need nothing but a blob: types 10, 12, 13, 16, 17 and 
 
 from __future__ import annotations
 
-from rdbtool.grammar.fields import F64LE, Counted, Fields, Row
+from rdbtool.grammar.fields import F64LE, Counted, Fields, FieldTuple
 from rdbtool.grammar.listpack import listpack, scored_listpack
 from rdbtool.grammar.primitives import STR, TEXT_DOUBLE
 from rdbtool.grammar.ziplist import ziplist
@@ -13,9 +13,9 @@ from rdbtool.grammar.ziplist import ziplist
 STRING = STR
 LIST = Fields("element" / Counted(STR))
 SET = Fields("member" / Counted(STR))
-ZSET = Fields("pair" / Counted(Row("member" / STR, "score" / TEXT_DOUBLE)))
-HASH = Fields("pair" / Counted(Row("field" / STR, "value" / STR)))
-ZSET_2 = Fields("pair" / Counted(Row("member" / STR, "score" / F64LE)))  # since RDB 8
+ZSET = Fields("pair" / Counted(FieldTuple("member" / STR, "score" / TEXT_DOUBLE)))
+HASH = Fields("pair" / Counted(FieldTuple("field" / STR, "value" / STR)))
+ZSET_2 = Fields("pair" / Counted(FieldTuple("member" / STR, "score" / F64LE)))  # since RDB 8
 
 LIST_ZIPLIST = ziplist()
 ZSET_ZIPLIST = ziplist(group=2, scores=True)  # member, score text, …

@@ -1,6 +1,6 @@
 """The building blocks of the grammar: construct's own classes, taught to tell where they are.
 
-``Fields`` is a Struct, ``Row`` the same that yields a tuple (for what occurs by the million), ``Counted`` a
+``Fields`` is a Struct, ``FieldTuple`` the same that yields a tuple (for what occurs by the million), ``Counted`` a
 LEN and so many items, ``Must`` a number with a condition, ``Raw`` a span that is judged but
 kept as it is. The parsing side runs on a ``Reading``; building is construct's.
 """
@@ -73,7 +73,7 @@ class Fields(Struct):  # type: ignore[misc]
         return parsed
 
 
-class Row(Construct):  # type: ignore[misc]
+class FieldTuple(Construct):  # type: ignore[misc]
     """Named fields whose values make a tuple."""
 
     def __init__(self, *subcons: Any) -> None:

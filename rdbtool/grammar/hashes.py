@@ -12,9 +12,9 @@ from construct import Construct
 
 from rdbtool.core.errors import Cause
 from rdbtool.core.rdb_types import MAX_FIELD_EXPIRE_MS
-from rdbtool.grammar.fields import I64LE, Counted, Fields, Must, Row
+from rdbtool.grammar.fields import I64LE, Counted, Fields, FieldTuple, Must
 from rdbtool.grammar.listpack import listpack
-from rdbtool.grammar.packed import Entry
+from rdbtool.grammar.packed import PackedEntry
 from rdbtool.grammar.primitives import LEN, STR, read_length, write_length
 from rdbtool.grammar.reading import Reading
 
@@ -41,7 +41,7 @@ class RelativeExpiry(Construct):  # type: ignore[misc]  # construct has no type 
         return obj
 
 
-def _judge_triple(index: int, entry: Entry) -> tuple[Cause, str] | None:
+def _judge_triple(index: int, entry: PackedEntry) -> tuple[Cause, str] | None:
     """Every third element is an expiry in Unix ms, 0 for none; servers refuse the text of a number here."""
     if index % 3 != 2 or (isinstance(entry.value, int) and 0 <= entry.value <= MAX_FIELD_EXPIRE_MS):
         return None
@@ -53,7 +53,7 @@ _TRIPLES = listpack(group=3, judge=_judge_triple, judge_code=CODE)
 HASH_METADATA_PRE_GA = Fields(
     "pair"
     / Counted(
-        Row(
+        FieldTuple(
             "expire_at" / Must(LEN, lambda ms: ms <= MAX_FIELD_EXPIRE_MS, CODE, "range", _BOUNDS),  # 0: none
             "field" / STR,
             "value" / STR,
@@ -66,7 +66,7 @@ HASH_LISTPACK_EX_PRE_GA = Fields("triples" / _TRIPLES)
 HASH_METADATA = Fields(
     # The earliest expiry, Unix ms; one more than fields may have is what servers keep where none expires.
     "min_expire" / Must(I64LE, lambda ms: 0 <= ms <= MAX_FIELD_EXPIRE_MS + 1, CODE, "range", _EARLIEST),
-    "pair" / Counted(Row("ttl" / RelativeExpiry(), "field" / STR, "value" / STR)),
+    "pair" / Counted(FieldTuple("ttl" / RelativeExpiry(), "field" / STR, "value" / STR)),
 )
 
 HASH_LISTPACK_EX = Fields(
@@ -78,7 +78,7 @@ HASH_LISTPACK_EX = Fields(
 HASH_2 = Fields(
     "pair"
     / Counted(
-        Row(
+        FieldTuple(
             "field" / STR,
             "value" / STR,
             "expire_at" / Must(I64LE, lambda ms: ms >= -1, CODE, "range", "an expiry in Unix ms, or -1 for none"),

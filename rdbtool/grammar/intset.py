@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rdbtool.grammar.fields import U32LE
-from rdbtool.grammar.packed import Blob, Entries, Entry, Packed
+from rdbtool.grammar.packed import Blob, Entries, Packed, PackedEntry
 from rdbtool.grammar.refusal import RefusalError
 
 CODE = "RDB203"
@@ -18,7 +18,7 @@ _HEADER_SIZE = 8
 _WIDTHS = (2, 4, 8)
 
 
-def scan_intset(blob: bytes) -> Iterator[Entry]:
+def scan_intset(blob: bytes) -> Iterator[PackedEntry]:
     """Yield the members of an intset. Raises RefusalError (RDB203, offset from the blob's beginning)."""
     if len(blob) < _HEADER_SIZE:
         raise RefusalError(
@@ -39,7 +39,7 @@ def scan_intset(blob: bytes) -> Iterator[Entry]:
         raise RefusalError(CODE, "count", 4, f"{count} members of {width} bytes", held, field="length")
     for at in range(_HEADER_SIZE, len(blob), width):
         value = int.from_bytes(blob[at : at + width], "little", signed=True)
-        yield Entry(at, at + width, value, ())
+        yield PackedEntry(at, at + width, value, ())
 
 
 def encode_intset(values: list[int]) -> dict[str, Any]:

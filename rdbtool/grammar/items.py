@@ -14,7 +14,7 @@ from rdbtool.core.rdb_types import CHECKSUM_SINCE, ValueType
 from rdbtool.grammar.header import HEADER_SIZE, detect_magic, judge_header, parse_header
 from rdbtool.grammar.lift import lift_item, lift_record
 from rdbtool.grammar.primitives import text
-from rdbtool.grammar.reading import Bytestream, MemoryStream, Place, Reading
+from rdbtool.grammar.reading import Bytestream, MemoryStream, ParsePosition, Reading
 from rdbtool.grammar.record import Unit, read_unit
 from rdbtool.grammar.refusal import as_our_error
 from rdbtool.grammar.state import FileState
@@ -77,7 +77,7 @@ def _read_header(stream: Bytestream, tracer: Tracer | None) -> Header:
     at = stream.tell()
     data = stream.read(HEADER_SIZE)
     magic = detect_magic(data)
-    reading = Reading(MemoryStream(data, at), Place(tracer))
+    reading = Reading(MemoryStream(data, at), ParsePosition(tracer))
     try:
         parsed = parse_header(reading, magic)
     except ConstructError as error:
@@ -92,7 +92,7 @@ def _read_item(stream: Bytestream, state: FileState, tracer: Tracer | None) -> I
 def parse_unit(stream: Bytestream, state: FileState, tracer: Tracer | None = None) -> Unit:
     """Return the unit at the stream's position, unlifted. Raises as ``read_item`` does."""
     start = stream.tell()
-    place = Place(tracer, state.max_inflate, state.templates)
+    place = ParsePosition(tracer, state.max_inflate, state.templates)
     reading = Reading(stream, place)
     try:
         unit = read_unit(reading, state)

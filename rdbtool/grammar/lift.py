@@ -15,7 +15,7 @@ from rdbtool.grammar.module import module_name
 from rdbtool.grammar.packed import entry_text
 from rdbtool.grammar.primitives import Lzf, read_length, read_score, text, text_double
 from rdbtool.grammar.quicklist import PLAIN
-from rdbtool.grammar.reading import MemoryStream, Place, Reading
+from rdbtool.grammar.reading import MemoryStream, ParsePosition, Reading
 from rdbtool.grammar.record import Unit
 from rdbtool.grammar.state import FileState
 from rdbtool.grammar.templates import template_fields, template_id
@@ -163,7 +163,7 @@ def _array(body: Any, _: Templates) -> Value:
 
 
 def _module_name(raw: bytes) -> str:
-    return module_name(read_length(Reading(MemoryStream(raw), Place())))
+    return module_name(read_length(Reading(MemoryStream(raw), ParsePosition())))
 
 
 def _module(body: Any, _: Templates) -> Value:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rdbtool.grammar.fields import U8, U16LE, U32LE
-from rdbtool.grammar.packed import Blob, Entries, Entry, Judge, Packed
+from rdbtool.grammar.packed import Blob, Entries, Judge, Packed, PackedEntry
 from rdbtool.grammar.refusal import RefusalError, more_bytes
 from rdbtool.grammar.ziplist import judge_score
 
@@ -26,7 +26,7 @@ PARTS = ("encoding", "data", "backlen")
 _INTEGERS = {0xF1: 2, 0xF2: 3, 0xF3: 4, 0xF4: 8}
 
 
-def scan_listpack(blob: bytes) -> Iterator[Entry]:
+def scan_listpack(blob: bytes) -> Iterator[PackedEntry]:
     """Yield the entries of a listpack, values bytes or int; parts: encoding, data, backlen.
 
     Raises RefusalError (RDB202, offset from the blob's beginning) where a server's deep check would refuse it.
@@ -57,7 +57,7 @@ def scan_listpack(blob: bytes) -> Iterator[Entry]:
         raise RefusalError(CODE, "count", 4, f"{declared} entries", str(count), field="count")
 
 
-def _read_entry(blob: bytes, start: int, end: int) -> Entry:
+def _read_entry(blob: bytes, start: int, end: int) -> PackedEntry:
     data_at, data_size = _read_encoding(blob, start, end)
     back_at = data_at + data_size
     backlen = _SHORT_BACKLENS[back_at - start] if back_at - start < 128 else write_backlen(back_at - start)
@@ -66,7 +66,7 @@ def _read_entry(blob: bytes, start: int, end: int) -> Entry:
     if blob[back_at:stop] != backlen:
         found = blob[back_at:stop].hex(" ")
         raise RefusalError(CODE, "entry", back_at, f"the entry's size backwards, {backlen.hex(' ')}", found)
-    return Entry(start, stop, _read_value(blob, start, data_at, back_at), (data_at, back_at))
+    return PackedEntry(start, stop, _read_value(blob, start, data_at, back_at), (data_at, back_at))
 
 
 def _need(stop: int, end: int) -> None:

@@ -23,7 +23,7 @@ _BEGINS: Final = tuple(bytes((_AUX,)) + write_string(name) for name in MEMBER_EX
 Pair = tuple[Stored, Stored]
 
 
-class MemberExpiries(Construct):  # type: ignore[misc]  # construct has no type information
+class MemberExpiryPairs(Construct):  # type: ignore[misc]  # construct has no type information
     """Pairs of a member and its expiry; files of another version than KeyDB's have none."""
 
     def _parse(self, stream: Reading, context: Any, path: str) -> list[Pair]:  # noqa: ARG002 - construct's signature
@@ -98,4 +98,4 @@ def _follows(stream: Reading, begin: bytes, *, must: bool) -> bool:
     return True
 
 
-MEMBER_EXPIRIES = MemberExpiries()
+MEMBER_EXPIRIES = MemberExpiryPairs()

@@ -10,7 +10,7 @@ from typing import Any
 
 from construct import Construct
 
-from rdbtool.grammar.fields import F32LE, F64LE, Raw, Row, parse_part
+from rdbtool.grammar.fields import F32LE, F64LE, FieldTuple, Raw, parse_part
 from rdbtool.grammar.primitives import LEN, STR, read_length
 from rdbtool.grammar.reading import Reading
 
@@ -59,4 +59,4 @@ class ModuleData(Construct):  # type: ignore[misc]  # construct has no type info
             index += 1
 
 
-MODULE_2 = Raw(Row("module_id" / LEN, "data" / ModuleData()))
+MODULE_2 = Raw(FieldTuple("module_id" / LEN, "data" / ModuleData()))

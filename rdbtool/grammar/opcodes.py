@@ -11,7 +11,7 @@ from typing import Any, Final
 from construct import If
 
 from rdbtool.core.rdb_types import CHECKSUM_SINCE
-from rdbtool.grammar.fields import I32LE, I64LE, U8, U64LE, Counted, Fields, Must, Octets, Raw, Row
+from rdbtool.grammar.fields import I32LE, I64LE, U8, U64LE, Counted, Fields, FieldTuple, Must, Octets, Raw
 from rdbtool.grammar.module import CODE as MODULE_CODE
 from rdbtool.grammar.module import UINT, ModuleData
 from rdbtool.grammar.primitives import LEN, STR
@@ -36,7 +36,7 @@ FREQ = Fields("counter" / U8)  # since RDB 9
 MODULE_AUX = Fields(  # since RDB 9
     "raw"
     / Raw(
-        Row(
+        FieldTuple(
             "module_id" / LEN,
             "when_opcode" / Must(LEN, lambda opcode: opcode == UINT, MODULE_CODE, "encoding", f"opcode {UINT} (uint)"),
             "when" / LEN,  # 1: before the keys, 2: after
@@ -59,10 +59,10 @@ SLOT_INFO = Fields("slot" / LEN, "keys" / LEN, "expires" / LEN)  # since RDB 12
 KEY_META = Fields(  # since RDB 13, secondary
     "raw"
     / Raw(
-        Row(
+        FieldTuple(
             "class"
             / Counted(
-                Row(
+                FieldTuple(
                     "spec" / Octets(4),  # name, version, flags
                     "data" / ModuleData(),
                 ),
@@ -80,7 +80,7 @@ SLOT_IMPORT = Fields(  # Valkey 9
     "range"
     / Counted(
         Must(
-            Row("start" / LEN, "end" / LEN),
+            FieldTuple("start" / LEN, "end" / LEN),
             lambda slots: slots[0] <= slots[1] < _SLOTS,
             CODE,
             "range",

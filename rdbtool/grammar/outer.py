@@ -12,10 +12,10 @@ from construct import ConstructError
 
 from rdbtool.core.errors import LimitError
 from rdbtool.core.rdb_types import MEMBER_EXPIRY_KINDS, value_types
-from rdbtool.grammar.fields import I64LE, Counted, Fields, Octets, Row
+from rdbtool.grammar.fields import I64LE, Counted, Fields, FieldTuple, Octets
 from rdbtool.grammar.members import MEMBER_EXPIRIES
 from rdbtool.grammar.primitives import KEY, LEN, Stored, String, read_length, read_string
-from rdbtool.grammar.reading import Bytestream, Place, Reading
+from rdbtool.grammar.reading import Bytestream, ParsePosition, Reading
 from rdbtool.grammar.state import FileState
 from rdbtool.grammar.stream import stream_of
 
@@ -52,9 +52,9 @@ _OUTER: Final[dict[str, Any]] = {
     "STRING": _STR,
     "LIST": _STRINGS,
     "SET": _STRINGS,
-    "ZSET": Counted(Row("member" / _STR, "score" / _UnreadScore())),
-    "HASH": Counted(Row("field" / _STR, "value" / _STR)),
-    "ZSET_2": Counted(Row("member" / _STR, "score" / Octets(8))),
+    "ZSET": Counted(FieldTuple("member" / _STR, "score" / _UnreadScore())),
+    "HASH": Counted(FieldTuple("field" / _STR, "value" / _STR)),
+    "ZSET_2": Counted(FieldTuple("member" / _STR, "score" / Octets(8))),
     "HASH_ZIPMAP": _STR,
     "LIST_ZIPLIST": _STR,
     "SET_INTSET": _STR,
@@ -65,9 +65,9 @@ _OUTER: Final[dict[str, Any]] = {
     "ZSET_LISTPACK": _STR,
     "SET_LISTPACK": _STR,
     "LIST_QUICKLIST_2": Counted(Fields("container" / LEN, "data" / _STR)),
-    "HASH_METADATA_PRE_GA": Counted(Row("expire_at" / LEN, "field" / _STR, "value" / _STR)),
-    "HASH_METADATA": Fields("min" / I64LE, "pair" / Counted(Row("ttl" / LEN, "field" / _STR, "value" / _STR))),
-    "HASH_2": Counted(Row("field" / _STR, "value" / _STR, "expire_at" / I64LE)),
+    "HASH_METADATA_PRE_GA": Counted(FieldTuple("expire_at" / LEN, "field" / _STR, "value" / _STR)),
+    "HASH_METADATA": Fields("min" / I64LE, "pair" / Counted(FieldTuple("ttl" / LEN, "field" / _STR, "value" / _STR))),
+    "HASH_2": Counted(FieldTuple("field" / _STR, "value" / _STR, "expire_at" / I64LE)),
     "HASH_LISTPACK_EX_PRE_GA": _STR,
     "HASH_LISTPACK_EX": Fields("min" / I64LE, "data" / _STR),
     "STREAM_LISTPACKS": stream_of(1, _STR),
@@ -89,7 +89,7 @@ class Outer(NamedTuple):
 
 def read_outer(stream: Bytestream, state: FileState) -> Outer | None:
     """Pass over the record at the stream's position; None if its strings are damaged too, or are not known."""
-    reading = Reading(stream, Place(None, state.max_inflate))
+    reading = Reading(stream, ParsePosition(None, state.max_inflate))
     try:
         row = value_types(state.magic).get(reading.read(1)[0])
         outer = None if row is None else _OUTER.get(row.name)

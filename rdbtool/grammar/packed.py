@@ -22,7 +22,7 @@ from rdbtool.grammar.reading import Reading
 from rdbtool.grammar.refusal import RefusalError
 
 
-class Entry(NamedTuple):
+class PackedEntry(NamedTuple):
     """An entry of a blob at ``start <= at < stop``; ``cuts`` are the offsets between its parts."""
 
     start: int
@@ -32,7 +32,7 @@ class Entry(NamedTuple):
 
 
 #: Judges entry number ``index`` beyond its encoding; returns a cause and what was expected, or None if all is well.
-Judge = Callable[[int, Entry], tuple[Cause, str] | None]
+Judge = Callable[[int, PackedEntry], tuple[Cause, str] | None]
 
 
 class Entries(Construct):  # type: ignore[misc]  # construct has no type information
@@ -40,7 +40,7 @@ class Entries(Construct):  # type: ignore[misc]  # construct has no type informa
 
     def __init__(
         self,
-        scan: Callable[[bytes], Iterator[Entry]],
+        scan: Callable[[bytes], Iterator[PackedEntry]],
         parts: tuple[str, ...],
         *,
         end_mark: int = 1,
@@ -78,7 +78,7 @@ class Entries(Construct):  # type: ignore[misc]  # construct has no type informa
         if len(values) % self.group:
             raise RefusalError("RDB211", "count", 0, f"a multiple of {self.group} entries", str(len(values)))
 
-    def entries(self, stream: Reading, name: str, begin: int) -> Iterator[Entry]:
+    def entries(self, stream: Reading, name: str, begin: int) -> Iterator[PackedEntry]:
         """Yield the entries, telling path and tracer where we are; ``begin`` is the blob's own offset."""
         path = stream.place.path
         index = 0
@@ -96,7 +96,7 @@ class Entries(Construct):  # type: ignore[misc]  # construct has no type informa
         path[-1] = (name, None)
         stream.seek(begin + len(stream.blob) - self.end_mark)
 
-    def trace(self, stream: Reading, name: str, entry: Entry, begin: int, index: int | None = None) -> None:
+    def trace(self, stream: Reading, name: str, entry: PackedEntry, begin: int, index: int | None = None) -> None:
         """Report an entry and its parts."""
         tracer = stream.place.tracer
         assert tracer is not None

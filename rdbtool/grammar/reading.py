@@ -83,7 +83,7 @@ class Tracing(Protocol):
         """Hear the end of what ``reopen`` began; its range stays."""
 
 
-class Place:
+class ParsePosition:
     """Where a parse stands: the path to the field under way, the key, and what is known of the file.
 
     It stays as it was when a construct refuses, so whoever catches the refusal can read it.
@@ -116,7 +116,7 @@ class Reading:
 
     __slots__ = ("_captured", "_code", "_inside", "_source", "_string_at", "blob", "place")
 
-    def __init__(self, source: Bytestream, place: Place) -> None:
+    def __init__(self, source: Bytestream, place: ParsePosition) -> None:
         self._source = source
         self._captured: bytearray | None = None
         self._code = "RDB101"

@@ -66,7 +66,7 @@ VALUES: Final[dict[str, Any]] = {
 }
 
 
-class Rule(NamedTuple):
+class RecordRule(NamedTuple):
     """A row of the table and what follows its byte."""
 
     row: ValueType | Opcode
@@ -82,18 +82,18 @@ class Unit(NamedTuple):
     body: Any
 
 
-def _rules(magic: str) -> dict[int, Rule]:
-    rules = {code: Rule(row, OPCODE_PAYLOADS[row.name]) for code, row in opcodes(magic).items()}
+def _rules(magic: str) -> dict[int, RecordRule]:
+    rules = {code: RecordRule(row, OPCODE_PAYLOADS[row.name]) for code, row in opcodes(magic).items()}
     for code, row in value_types(magic).items():
         parts = ["key" / KEY, "value" / VALUES[row.name]]
         if row.kind in MEMBER_EXPIRY_KINDS:
             parts.append("member_expiry" / MEMBER_EXPIRIES)
-        rules[code] = Rule(row, Fields(*parts))
+        rules[code] = RecordRule(row, Fields(*parts))
     return rules
 
 
 #: Everything that may follow a byte, by magic and byte.
-RULES: Final[dict[str, dict[int, Rule]]] = {magic: _rules(magic) for magic in VERSIONS}
+RULES: Final[dict[str, dict[int, RecordRule]]] = {magic: _rules(magic) for magic in VERSIONS}
 
 
 def read_unit(stream: Reading, state: FileState) -> Unit:
@@ -119,7 +119,7 @@ def _read_code(stream: Reading) -> int:
         raise stream.refuse(refused.code, refused.cause, refused.at, expected, refused.found) from None
 
 
-def find_rule(stream: Reading, state: FileState, start: int, code: int) -> Rule:
+def find_rule(stream: Reading, state: FileState, start: int, code: int) -> RecordRule:
     """Return what follows byte ``code``, which stands at ``start``."""
     if code in UNREADABLE_TYPES:
         raise UnsupportedError(f"at {start:#x}: value type {code} is {UNREADABLE_TYPES[code]}, which cannot be read")

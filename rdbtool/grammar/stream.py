@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from rdbtool.grammar.fields import I64LE, Checked, Counted, Fields, Must, Octets, Problem, Row
+from rdbtool.grammar.fields import I64LE, Checked, Counted, Fields, FieldTuple, Must, Octets, Problem
 from rdbtool.grammar.primitives import LEN, STR, text
 from rdbtool.grammar.reading import Reading
 from rdbtool.grammar.stream_node import CODE, NODE_LISTPACK
@@ -60,7 +60,7 @@ def _shown(raw_id: bytes) -> str:
     return f"{int.from_bytes(raw_id[:8], 'big')}-{int.from_bytes(raw_id[8:], 'big')}"
 
 
-ID = Row("ms" / LEN, "seq" / LEN)
+ID = FieldTuple("ms" / LEN, "seq" / LEN)
 RAW_ID = Octets(16)  # u64be ms, u64be seq
 
 NODE = Fields(
@@ -68,7 +68,7 @@ NODE = Fields(
     "listpack" / NODE_LISTPACK,
 )
 
-PENDING = Row(
+PENDING = FieldTuple(
     "id" / RAW_ID,
     "delivery_time_ms" / I64LE,
     "delivery_count" / LEN,
@@ -98,7 +98,7 @@ def _group(version: int, string: Any) -> Fields:
 def _producer(string: Any) -> Fields:  # secondary
     return Fields(
         "pid" / string,
-        "id" / Counted(Row("iid" / string, "ms" / LEN, "seq" / LEN)),
+        "id" / Counted(FieldTuple("iid" / string, "ms" / LEN, "seq" / LEN)),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from rdbtool.core.errors import Cause
 from rdbtool.grammar.listpack import PARTS, listpack_of, scan_listpack
-from rdbtool.grammar.packed import Entries, Entry, describe_value
+from rdbtool.grammar.packed import Entries, PackedEntry, describe_value
 from rdbtool.grammar.primitives import read_int64
 from rdbtool.grammar.reading import Reading
 from rdbtool.grammar.refusal import RefusalError
@@ -144,7 +144,7 @@ class EntryCursor:
         self._values = values
         self._scanned = scan_listpack(stream.blob)
         self._next = next(self._scanned, None)
-        self._last: Entry | None = None
+        self._last: PackedEntry | None = None
         self._master: dict[str, int] = {}
         self._is_record = False
 

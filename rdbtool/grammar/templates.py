@@ -16,7 +16,7 @@ from construct import Construct
 from rdbtool.core.errors import Cause
 from rdbtool.grammar.fields import Checked, Counted, Either, Fields, Items, Must, Problem, build_part, parse_part
 from rdbtool.grammar.listpack import listpack
-from rdbtool.grammar.packed import Entry, entry_text
+from rdbtool.grammar.packed import PackedEntry, entry_text
 from rdbtool.grammar.primitives import LEN, STR, read_int64, text
 from rdbtool.grammar.reading import Reading
 
@@ -45,7 +45,7 @@ def _is_sorted(stored: list[Any]) -> bool:
     return all((len(a), a) < (len(b), b) for a, b in pairwise(names))
 
 
-def _judge_template_id(index: int, entry: Entry) -> tuple[Cause, str] | None:
+def _judge_template_id(index: int, entry: PackedEntry) -> tuple[Cause, str] | None:
     return ("number", "the id of a template, a number") if index == 0 and read_int64(entry.value) is None else None
 
 

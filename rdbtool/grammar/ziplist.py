@@ -12,7 +12,7 @@ from typing import Any
 
 from rdbtool.core.errors import Cause
 from rdbtool.grammar.fields import U8, U16LE, U32LE
-from rdbtool.grammar.packed import Blob, Entries, Entry, Packed
+from rdbtool.grammar.packed import Blob, Entries, Packed, PackedEntry
 from rdbtool.grammar.primitives import cause_of_score, read_score
 from rdbtool.grammar.refusal import RefusalError, more_bytes
 
@@ -26,7 +26,7 @@ _COUNT_UNKNOWN = 0xFFFF
 _INTEGERS = {0xC0: 2, 0xD0: 4, 0xE0: 8, 0xF0: 3, 0xFE: 1}
 
 
-def scan_ziplist(blob: bytes) -> Iterator[Entry]:
+def scan_ziplist(blob: bytes) -> Iterator[PackedEntry]:
     """Yield the entries of a ziplist, values bytes or int; parts: prevlen, encoding, data.
 
     Raises RefusalError (RDB201, offset from the blob's beginning) where a server would not load it.
@@ -59,7 +59,7 @@ def scan_ziplist(blob: bytes) -> Iterator[Entry]:
         raise RefusalError(CODE, "count", 8, f"{declared} entries", str(count), field="zllen")
 
 
-def _read_entry(blob: bytes, start: int, end: int, before: int) -> Entry:
+def _read_entry(blob: bytes, start: int, end: int, before: int) -> PackedEntry:
     """Read the entry at ``start``; ``before`` is the size of the one before it, 0 for none."""
     at = start + 1
     prevlen = blob[start]
@@ -75,7 +75,7 @@ def _read_entry(blob: bytes, start: int, end: int, before: int) -> Entry:
     data_at, data_size = _read_encoding(blob, at, end)
     stop = data_at + data_size
     _need(stop, end)
-    return Entry(start, stop, _read_data(blob, blob[at], data_at, stop), (at, data_at))
+    return PackedEntry(start, stop, _read_data(blob, blob[at], data_at, stop), (at, data_at))
 
 
 def _need(stop: int, end: int) -> None:
@@ -141,7 +141,7 @@ def _encode_integer(value: int) -> bytes:
     return _encode_string(str(value).encode())
 
 
-def judge_score(index: int, entry: Entry) -> tuple[Cause, str] | None:
+def judge_score(index: int, entry: PackedEntry) -> tuple[Cause, str] | None:
     """Every second entry of a packed sorted set is a score."""
     if index % 2 == 0 or isinstance(entry.value, int) or read_score(entry.value) is not None:
         return None

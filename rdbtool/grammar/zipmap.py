@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rdbtool.grammar.fields import U8
-from rdbtool.grammar.packed import Blob, Entries, Entry, Packed
+from rdbtool.grammar.packed import Blob, Entries, Packed, PackedEntry
 from rdbtool.grammar.refusal import RefusalError, more_bytes
 
 CODE = "RDB204"
@@ -18,7 +18,7 @@ _END = 0xFF
 _BIG_LENGTH = 0xFE
 
 
-def scan_zipmap(blob: bytes) -> Iterator[Entry]:
+def scan_zipmap(blob: bytes) -> Iterator[PackedEntry]:
     """Yield the pairs of a zipmap as (field, value, unused bytes after the value).
 
     Raises RefusalError (RDB204, offset from the blob's beginning).
@@ -39,7 +39,7 @@ def scan_zipmap(blob: bytes) -> Iterator[Entry]:
         raise RefusalError(CODE, "count", 0, f"{blob[0]} pairs", str(count), field="zmlen")
 
 
-def _read_pair(blob: bytes, start: int, end: int) -> Entry:
+def _read_pair(blob: bytes, start: int, end: int) -> PackedEntry:
     key_at, key_size = _read_length(blob, start, end)
     length_at = key_at + key_size
     free_at, value_size = _read_length(blob, length_at, end)
@@ -49,7 +49,7 @@ def _read_pair(blob: bytes, start: int, end: int) -> Entry:
     stop = value_stop + blob[free_at]
     _need(stop, end)
     value = (blob[key_at:length_at], blob[value_at:value_stop], blob[value_stop:stop])
-    return Entry(start, stop, value, (key_at, length_at, free_at, value_at, value_stop))
+    return PackedEntry(start, stop, value, (key_at, length_at, free_at, value_at, value_stop))
 
 
 def _need(stop: int, end: int) -> None:

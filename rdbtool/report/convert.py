@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.errors import Loss, clean, describe_key, describe_loss, sum_up
-from rdbtool.report.text import show_count
+from rdbtool.report.formatting import show_count
 
 if TYPE_CHECKING:
     from rdbtool.operations.convert.convert import Converted

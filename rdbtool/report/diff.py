@@ -13,11 +13,11 @@ from typing import Final
 
 from rdbtool.core.errors import json_name
 from rdbtool.model import KeyRecord, OpaqueValue, PendingEntry, StreamGroup, StreamID, StringValue
-from rdbtool.operations.diff.change import Datum, Part
+from rdbtool.operations.diff.change import Change, Datum
 from rdbtool.operations.diff.compare import Comparison, Counts, Difference
 from rdbtool.operations.diff.items import ItemDifference
+from rdbtool.report.formatting import show_bytes, show_count, show_score, show_time
 from rdbtool.report.screen import Screen
-from rdbtool.report.text import show_bytes, show_count, show_score, show_time
 
 #: Details of a key that text shows.
 _SHOWN: Final = 20
@@ -116,7 +116,7 @@ def _describe_item(item: ItemDifference) -> str:
     return f"{item.what} {show_bytes(item.name)} ({words})"
 
 
-def _describe_part(part: Part) -> str:
+def _describe_part(part: Change) -> str:
     place = "" if part.group is None else f"group {show_bytes(part.group)} "
     what = _EXPIRIES.get(part.what) or part.what.replace("_", " ")
     name = "" if part.name is None else f" {_show(part.name)}"

@@ -26,7 +26,7 @@ from rdbtool.operations.diff.change import are_near
 from rdbtool.operations.diff.lists import find_hunks
 from rdbtool.operations.diff.streams import compare_groups
 from rdbtool.operations.diff.values import score_bits
-from rdbtool.report.text import show_score
+from rdbtool.report.formatting import show_score
 
 #: A command as its words.
 Words = list[bytes]

@@ -17,8 +17,8 @@ from rdbtool.io.lzf import inflate
 from rdbtool.model import KeyRecord
 from rdbtool.operations.inspect.tree import is_plain_part
 from rdbtool.reader.inspect.rdb import Traced
+from rdbtool.report.formatting import show_bytes, show_count, show_time
 from rdbtool.report.screen import Screen
-from rdbtool.report.text import show_bytes, show_count, show_time
 
 #: Bytes in a row, and the columns from which on a row has twice as many.
 _ROW: Final = 8
@@ -64,7 +64,7 @@ _TIME_UNITS: Final = {
 }
 
 
-class Row(NamedTuple):
+class HexRow(NamedTuple):
     """A row before it is laid out: a byte range, cut into ``parts`` for the colours, and words."""
 
     span: Span
@@ -105,7 +105,7 @@ class HexView:
                     lines += self._layout(row)
             self._write("".join(lines).encode())
 
-    def _layout(self, row: Row) -> Iterator[str]:
+    def _layout(self, row: HexRow) -> Iterator[str]:
         paint = self._screen.paint
         value = self._value(row)
         words = [paint(row.name, "bold" if row.depth == 0 else "")]
@@ -119,7 +119,7 @@ class HexView:
             meaning = text if number == 0 else paint(_characters(row.data[at : at + count]), "dim")
             yield f"{offset}  {self._hex(row, at, count)}{cut}{blanks}  {meaning}".rstrip() + "\n"
 
-    def _value(self, row: Row) -> str:
+    def _value(self, row: HexRow) -> str:
         """Return the value as text that fits beside the rest, if it is one that can be cut."""
         if isinstance(row.value, str):
             return row.value
@@ -132,14 +132,14 @@ class HexView:
             text = show_bytes(row.value, max(int((room - 16) / shown), _LEAST_VALUE))
         return text
 
-    def _pieces(self, row: Row) -> list[tuple[int, int]]:
+    def _pieces(self, row: HexRow) -> list[tuple[int, int]]:
         """Return (index, count) of the bytes on each line that a row takes."""
         size, width = len(row.data), self._row
         if size > width and row.may_cut and not self._full:
             return [(0, width - 1)]
         return [(at, min(width, size - at)) for at in range(0, size, width)] or [(0, 0)]
 
-    def _hex(self, row: Row, at: int, count: int) -> str:
+    def _hex(self, row: HexRow, at: int, count: int) -> str:
         start, stop = row.span.start + at, row.span.start + at + count
         painted = []
         for span, name in row.parts:
@@ -149,7 +149,7 @@ class HexView:
         return " ".join(painted)
 
 
-def _item_rows(item: Traced, *, full: bool) -> Iterator[Row]:
+def _item_rows(item: Traced, *, full: bool) -> Iterator[HexRow]:
     """Yield the rows of an item: its first byte with its name, then its fields."""
     node = item.trace.node
     if node.stop == node.start:
@@ -159,7 +159,7 @@ def _item_rows(item: Traced, *, full: bool) -> Iterator[Row]:
         span = Span(node.start, node.stop)
         value = node.value if isinstance(node.value, bytes) else b""
         time = f"({show_time(int(node.note) * 1000)})" if node.note else ""
-        yield Row(span, item.data[: span.size], ((span, "opcode"),), 0, node.name, value, time, may_cut=not full)
+        yield HexRow(span, item.data[: span.size], ((span, "opcode"),), 0, node.name, value, time, may_cut=not full)
         return
     first = children[0] if children and children[0].name in {"opcode", "type", "argc"} else None
     stop = first.stop if first else node.start
@@ -169,12 +169,12 @@ def _item_rows(item: Traced, *, full: bool) -> Iterator[Row]:
     name = str(first.value) if first else node.name
     if node.name == "command":
         name = show_bytes(node.value, bare=True) if isinstance(node.value, bytes) else "command"
-    yield Row(span, item.data[: span.size], parts, 0, name, "", _item_note(item))
+    yield HexRow(span, item.data[: span.size], parts, 0, name, "", _item_note(item))
     for child in children[1:] if first else children:
         yield from _rows(child, node, item.data, node.start, 1, full=full)
 
 
-def _rows(node: Node, parent: Node, data: bytes, base: int, depth: int, *, full: bool) -> Iterator[Row]:
+def _rows(node: Node, parent: Node, data: bytes, base: int, depth: int, *, full: bool) -> Iterator[HexRow]:
     """Yield the rows of a node; ``data`` holds the bytes from offset ``base``."""
     span = Span(node.start, node.stop)
     here = data[span.start - base : span.stop - base]
@@ -184,7 +184,7 @@ def _rows(node: Node, parent: Node, data: bytes, base: int, depth: int, *, full:
     note = _note(node, parent)
     if not whole:
         note = note or f"({show_count(span.size, 'byte')})"
-        yield Row(span, b"", (), depth, node.name, _value(node) if full else "", note, node.inner)
+        yield HexRow(span, b"", (), depth, node.name, _value(node) if full else "", note, node.inner)
         for child in node.children:
             yield from _rows(child, node, data, base, depth + 1, full=full)
         return
@@ -192,7 +192,7 @@ def _rows(node: Node, parent: Node, data: bytes, base: int, depth: int, *, full:
     value = "" if inflated else _stream_id(node, parent) or _value(node)
     # Where the value is shown as text, or the content follows, the first bytes are enough.
     may_cut = inflated or isinstance(node.value, bytes) or node.name == "…"
-    yield Row(span, here, parts or ((span, node.name),), depth, node.name, value, note, node.inner, may_cut)
+    yield HexRow(span, here, parts or ((span, node.name),), depth, node.name, value, note, node.inner, may_cut)
     if inflated:
         size = next(child.value for child in parent.children if child.name == "size")
         assert isinstance(size, int)
@@ -242,7 +242,7 @@ def _item_note(item: Traced) -> str:
     return ""
 
 
-def _damage_rows(item: Traced, error: FormatError) -> Iterator[Row]:
+def _damage_rows(item: Traced, error: FormatError) -> Iterator[HexRow]:
     """Yield what was read without an explanation, then the row that points at the byte where reading stopped."""
     node = item.trace.node
     named = _last_named(node)
@@ -250,12 +250,12 @@ def _damage_rows(item: Traced, error: FormatError) -> Iterator[Row]:
     if named < error.at:
         skipped = item.data[named - node.start : begin]
         span = Span(named, named + len(skipped))
-        yield Row(span, skipped, ((span, "rest"),), 1, "?", "", f"({show_count(span.size, 'byte')})", may_cut=True)
+        yield HexRow(span, skipped, ((span, "rest"),), 1, "?", "", f"({show_count(span.size, 'byte')})", may_cut=True)
     data = item.data[begin : begin + _ROW]
     span = Span(error.at, error.at + len(data))
     inside = "" if error.where.inner_at is None else f" (at +{error.where.inner_at:08x} of the inflated string)"
     words = f"expected {error.expected}, found {error.found}{inside}"
-    yield Row(span, data, ((span, "opcode"),), 0, f"◄ {error.code}", words, "")
+    yield HexRow(span, data, ((span, "opcode"),), 0, f"◄ {error.code}", words, "")
 
 
 def _last_named(node: Node) -> int:

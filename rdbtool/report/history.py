@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rdbtool.core.errors import clean, json_bytes
 from rdbtool.operations.history.history import KeyHistory, Touch
-from rdbtool.report.text import show_bytes, show_count, show_time
+from rdbtool.report.formatting import show_bytes, show_count, show_time
 
 
 class HistorySink(Protocol):

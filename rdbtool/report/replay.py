@@ -7,6 +7,7 @@ from typing import Final
 
 from rdbtool.core.errors import clean
 from rdbtool.operations.replay.report import ReplayReport
+from rdbtool.report.formatting import show_count, show_time
 from rdbtool.report.summary import (
     aux_lines,
     describe_rdb,
@@ -17,7 +18,6 @@ from rdbtool.report.summary import (
     rules_line,
     totals_lines,
 )
-from rdbtool.report.text import show_count, show_time
 
 #: Findings shown as text; JSON has all that were kept.
 _SHOWN_FINDINGS: Final = 20

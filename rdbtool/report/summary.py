@@ -12,7 +12,7 @@ from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.operations.info.requirements import NeedsOfFile
 from rdbtool.operations.info.summary import Summary
 from rdbtool.reader.rdb import Totals
-from rdbtool.report.text import show_bytes, show_count, show_time
+from rdbtool.report.formatting import show_bytes, show_count, show_time
 
 #: Columns of the labels at the left.
 _LABEL = 14

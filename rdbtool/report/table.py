@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from rdbtool.model import KeyRecord
+from rdbtool.report.formatting import preview, show_bytes, show_size, show_ttl
 from rdbtool.report.screen import Screen, fit, fit_right
-from rdbtool.report.text import preview, show_bytes, show_size, show_ttl
 
 _DB, _TYPE, _SIZE, _TTL = 3, 6, 9, 9
 _GAPS = 5 * 2

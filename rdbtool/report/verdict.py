@@ -15,7 +15,7 @@ from rdbtool.core.errors import clean, show_name
 from rdbtool.core.findings import Finding
 from rdbtool.operations.validate.batch import Judged, code_of
 from rdbtool.operations.validate.verdict import SEVERITIES, Verdict
-from rdbtool.report.text import show_bytes, show_count, show_time
+from rdbtool.report.formatting import show_bytes, show_count, show_time
 
 #: Columns.
 _WIDTH: Final = 80

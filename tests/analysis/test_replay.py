@@ -8,7 +8,7 @@ from aof.logs import command, sets
 from command import FIXTURES
 
 import rdbtool
-from rdbtool.dataset.keys import open_keys
+from rdbtool.dataset.loading import open_keys
 from rdbtool.operations.history.history import Touch, read_history
 from rdbtool.reader.open.dispatch import open_any
 

@@ -11,7 +11,7 @@ import pytest
 from command import FIXTURES, run
 
 from rdbtool.core.errors import UnsupportedError
-from rdbtool.dataset.keys import open_keys
+from rdbtool.dataset.loading import open_keys
 from rdbtool.reader.open.detect import detect
 from rdbtool.reader.open.dispatch import open_any
 

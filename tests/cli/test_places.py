@@ -15,7 +15,7 @@ from aof.logs import command, parse, write_log
 from command import FIXTURES, run
 
 import rdbtool
-from rdbtool.dataset.keys import open_keys
+from rdbtool.dataset.loading import open_keys
 from rdbtool.engine.replay.places import Places
 from rdbtool.operations.convert.convert import ConvertOptions, convert
 from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite

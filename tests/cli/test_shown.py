@@ -13,7 +13,7 @@ from command import FIXTURES, run
 
 from rdbtool.core.errors import clean, describe_key, show_name
 from rdbtool.dataset.forms import PRINTED
-from rdbtool.dataset.keys import open_keys
+from rdbtool.dataset.loading import open_keys
 from rdbtool.operations.dump.report import DumpOptions
 from rdbtool.report.dump import write_keys
 

@@ -19,7 +19,7 @@ from command import FIXTURES, check_golden, run
 from rdbtool.core.errors import InputError
 from rdbtool.core.servers import Rules
 from rdbtool.operations.validate.batch import judge
-from rdbtool.operations.validate.policies import Policies, Range, parse_age, parse_version
+from rdbtool.operations.validate.expectations import Policies, Range, parse_age, parse_version
 from rdbtool.operations.validate.verdict import Checks
 
 DEFAULT = FIXTURES / "redis-7.0.15" / "default.rdb"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rdbtool.dataset.keys import open_keys
+from rdbtool.dataset.loading import open_keys
 from rdbtool.model import HashValue
 
 LATER = 4_102_444_800_000

@@ -12,7 +12,7 @@ from command import FIXTURES, NOW, SERVERS, run
 from convert import logs
 
 from rdbtool._codec.sinks.fingerprint import Fingerprint
-from rdbtool.dataset.keys import open_keys
+from rdbtool.dataset.loading import open_keys
 from rdbtool.reader.open.detect import detect
 
 MODERN = FIXTURES / "redis-8.0.6" / "default.rdb"

@@ -12,7 +12,7 @@ from command import FIXTURES, run
 from convert import logs
 
 from rdbtool._codec.sinks.fingerprint import Fingerprint
-from rdbtool.dataset.keys import open_keys
+from rdbtool.dataset.loading import open_keys
 
 NEW = "new.aof"
 

@@ -25,7 +25,7 @@ from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.servers import Rules
-from rdbtool.dataset.keys import open_keys
+from rdbtool.dataset.loading import open_keys
 from rdbtool.model import FunctionLibrary, ZSetValue
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.rdb import open_rdb

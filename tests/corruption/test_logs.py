@@ -21,7 +21,7 @@ from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import FormatError, LimitError, RdbToolError, UnsupportedError
 from rdbtool.core.servers import Rules
 from rdbtool.engine.replay.loader import Loaded, replay_log
-from rdbtool.engine.replay.options import Options
+from rdbtool.engine.replay.replay_options import Options
 from rdbtool.reader.aof.reader import AofReader, open_aof
 
 BASE, FIRST, LAST = "appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof", "appendonly.aof.2.incr.aof"

@@ -22,7 +22,7 @@ from rdbtool._codec.sinks.digest import Digest
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.manifest import read_manifest
 from rdbtool.core.servers import Rules
-from rdbtool.dataset.keys import open_keys
+from rdbtool.dataset.loading import open_keys
 
 #: The real command line. Only the look at other processes is left out: how many there are would change the count of
 #: the calls, and it reads but never writes.

@@ -12,7 +12,7 @@ from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
 from rdbtool.core.errors import FormatError
 from rdbtool.dataset.file import open_repeatable
 from rdbtool.dataset.forms import BY_NAME, CONVERTED, FORMS, PRINTED, form_of
-from rdbtool.dataset.keys import open_keys
+from rdbtool.dataset.loading import open_keys
 from rdbtool.model import Aux, End, FunctionLibrary, KeyRecord
 from rdbtool.reader.jsonl.reader import open_jsonl
 from rdbtool.reader.rdb import REPEATED_AUX, open_rdb

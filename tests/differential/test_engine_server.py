@@ -19,7 +19,7 @@ from duel import digest_of
 from rdbtool.core.servers import Rules
 from rdbtool.engine import CommandError, Engine
 from rdbtool.engine.replay.loader import replay_log
-from rdbtool.engine.replay.options import Options
+from rdbtool.engine.replay.replay_options import Options
 from rdbtool.model import KeyRecord, StreamConsumer, StreamGroup, StreamValue
 from rdbtool.reader.aof.reader import open_aof
 from rdbtool.reader.rdb import open_rdb

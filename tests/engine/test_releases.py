@@ -10,7 +10,7 @@ from rdbtool.core.findings import Finding
 from rdbtool.core.servers import Rules
 from rdbtool.engine.command_errors import CommandError, DifferingEffectError, UnknownEffectError
 from rdbtool.engine.replay.loader import replay_log
-from rdbtool.engine.replay.options import Options
+from rdbtool.engine.replay.replay_options import Options
 from rdbtool.reader.aof.reader import open_aof
 
 

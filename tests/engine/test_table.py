@@ -11,8 +11,8 @@ from command import environment
 
 from rdbtool.core.commands import AOF_WORDS, COMMANDS, CONTAINERS, FAMILIES, FIRST_WORDS, TRANSACTION
 from rdbtool.core.servers import RELEASES, Rules
+from rdbtool.engine.handlers import HANDLERS, command, load_families
 from rdbtool.engine.keyspec import keys_of
-from rdbtool.engine.table import HANDLERS, command, load_families
 
 load_families()
 

@@ -19,7 +19,7 @@ from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.location import Span
 from rdbtool.core.servers import Rules
 from rdbtool.engine.replay.loader import Loaded, replay_log
-from rdbtool.engine.replay.options import Options
+from rdbtool.engine.replay.replay_options import Options
 from rdbtool.model import (
     FunctionLibrary,
     HashValue,

@@ -14,7 +14,7 @@ from state import FIXTURES, assert_state, load_expected
 from rdbtool.core.servers import Rules
 from rdbtool.engine import Engine
 from rdbtool.engine.replay.loader import Loaded, replay_log
-from rdbtool.engine.replay.options import Options
+from rdbtool.engine.replay.replay_options import Options
 from rdbtool.model import StreamValue
 from rdbtool.reader.open.dispatch import open_any
 

@@ -20,8 +20,8 @@ from corruption.damage import maker
 CHILD = """
     import json, pickle, resource, sys, time
     from rdbtool.engine.replay.loader import replay_log
-    from rdbtool.engine.replay.options import Options
-    from rdbtool.engine.table import load_families
+    from rdbtool.engine.replay.replay_options import Options
+    from rdbtool.engine.handlers import load_families
     from rdbtool.core.errors import RdbToolError
     from rdbtool.reader.aof.reader import open_aof
     from rdbtool.core.servers import Rules

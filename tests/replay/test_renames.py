@@ -9,7 +9,7 @@ import pytest
 from command import run
 
 import rdbtool
-from rdbtool.dataset.keys import open_keys
+from rdbtool.dataset.loading import open_keys
 from rdbtool.engine.replay.renames import Renames
 
 AOF = Path(__file__).parents[2] / "fixtures/cases/renamed/renamed-command.aof"

@@ -17,8 +17,8 @@ from rdbtool.core.servers import Rules
 from rdbtool.engine import Engine
 from rdbtool.engine.replay.executor import Replay
 from rdbtool.engine.replay.loader import Loaded, replay_log
-from rdbtool.engine.replay.options import Options, find_last
 from rdbtool.engine.replay.places import Place
+from rdbtool.engine.replay.replay_options import Options, find_last
 from rdbtool.reader.aof.reader import open_aof
 
 StartServer = Callable[..., AbstractContextManager[server.Server]]

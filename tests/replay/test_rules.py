@@ -13,15 +13,15 @@ from command import run
 from rdbtool import replay
 from rdbtool.core.errors import ReplayError
 from rdbtool.core.servers import Rules
-from rdbtool.dataset.keys import open_keys
+from rdbtool.dataset.loading import open_keys
 from rdbtool.engine import Engine
 from rdbtool.engine.persistence import AppendLog
 from rdbtool.engine.replay.loader import Loaded, replay_log
-from rdbtool.engine.replay.options import Options
+from rdbtool.engine.replay.replay_options import Options
 from rdbtool.io.crc64 import crc64
 from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite
 from rdbtool.operations.info.digest import compute_digest
-from rdbtool.operations.validate.policies import Policies, apply_policies
+from rdbtool.operations.validate.expectations import Policies, apply_policies
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import Checks
 from rdbtool.reader.open.dispatch import open_any

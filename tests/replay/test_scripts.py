@@ -11,7 +11,7 @@ from rdbtool.core.servers import Rules
 from rdbtool.engine import Engine
 from rdbtool.engine.commands.scripts import read_calls
 from rdbtool.engine.replay.loader import replay_log
-from rdbtool.engine.replay.options import Options
+from rdbtool.engine.replay.replay_options import Options
 from rdbtool.reader.aof.reader import open_aof
 
 KEYS, ARGUMENTS = [b"k1", b"k2"], [b"a1", b"a b"]

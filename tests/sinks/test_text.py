@@ -13,8 +13,7 @@ from rdbtool.model import (
     StringValue,
     ZSetValue,
 )
-from rdbtool.report.screen import fit
-from rdbtool.report.text import (
+from rdbtool.report.formatting import (
     preview,
     show_bytes,
     show_count,
@@ -24,6 +23,7 @@ from rdbtool.report.text import (
     show_time,
     show_ttl,
 )
+from rdbtool.report.screen import fit
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,10 @@ from rdbtool.io.lzf import LzfError
 from rdbtool.operations.repair.run import repair
 from rdbtool.operations.salvage.input import Lost
 from rdbtool.operations.validate.batch import code_of, judge
-from rdbtool.operations.validate.checks.files import Remark
+from rdbtool.operations.validate.checks.file_rules import Remark
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import Checks
-from rdbtool.reader.jsonl.parts import Refusal
+from rdbtool.reader.jsonl.line_fields import Refusal
 
 NOW_MS = 1_800_000_000_000
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from rdbtool._codec.encode.output import Output
+from rdbtool._codec.encode.encoder import Encoder
 
-class Json(Output):
+class Json(Encoder):
     """The shape of rdbtools and rdb-cli. ``escape`` is raw (bytes as Latin-1), print, utf8 or base64, as there."""
 
     def __init__(self, write: Callable[[bytes], object], escape: str = "utf8") -> None: ...

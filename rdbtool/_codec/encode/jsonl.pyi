@@ -1,9 +1,9 @@
 """One JSON object a line, reversible."""
 
-from rdbtool._codec.encode.output import Output
+from rdbtool._codec.encode.encoder import Encoder
 from rdbtool.model import KeyRecord
 
-class Jsonl(Output):
+class Jsonl(Encoder):
     """One JSON object a line: the header, aux fields, functions, and each key with all that the file says of it."""
 
 def value_json(record: KeyRecord) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from rdbtool._codec.encode.output import Output
+from rdbtool._codec.encode.encoder import Encoder
 
-class Keys(Output):
+class Keys(Encoder):
     r"""One key a line.
 
     ``escape``: raw writes the bytes as they are, print and utf8 write ``\xHH`` for what is not

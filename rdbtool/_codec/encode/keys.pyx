@@ -1,7 +1,7 @@
 # Keys out: one a line.
 
 from libc.stdint cimport uint8_t
-from rdbtool._codec.encode.output cimport Output
+from rdbtool._codec.encode.encoder cimport Encoder
 from rdbtool._codec.sink cimport Head
 
 cdef extern from "escape.h" nogil:
@@ -11,7 +11,7 @@ cdef extern from "escape.h" nogil:
     char *rt_base64(const uint8_t *p, size_t n, char *op)
 
 
-cdef class Keys(Output):
+cdef class Keys(Encoder):
     """One key a line. ``escape``: raw writes the bytes as they are, print and utf8 write ``\\xHH`` for
     what is not printable ASCII, or not UTF-8 text without control characters, and base64 encodes keys that are not printable ASCII.
     """

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from rdbtool._codec.encode.output import Output
+from rdbtool._codec.encode.encoder import Encoder
 from rdbtool.core.rdb_types import Role
 
-class Rdb(Output):
+class Rdb(Encoder):
     """The bytes of an RDB, handed to ``write``: header, items, keys, end mark and checksum.
 
     ``magic`` and ``version`` say what is written. ``release`` (family, major, minor) is the server that it is for,

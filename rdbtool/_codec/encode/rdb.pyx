@@ -13,7 +13,7 @@ from rdbtool._codec.encode.primitives cimport (
 )
 from rdbtool._codec.encode.collection cimport Collection
 from rdbtool._codec.encode.stream cimport Stream
-from rdbtool._codec.encode.output cimport Output
+from rdbtool._codec.encode.encoder cimport Encoder
 from rdbtool._codec.encode.rdb_output cimport SnapshotOutput
 from rdbtool._codec.sink cimport (
     ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, ITEM_STRING, Pending, Producers, StreamTail
@@ -241,4 +241,4 @@ cdef class Rdb(SnapshotOutput):
             self.entered(self.key_db)
             self.keys += 1
             self.written = False
-        return Output.commit(self)
+        return Encoder.commit(self)

@@ -2,9 +2,9 @@
 
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.encode.primitives cimport Buffer, Form, rt_lzf_table
-from rdbtool._codec.encode.output cimport Output
+from rdbtool._codec.encode.encoder cimport Encoder
 
-cdef class SnapshotOutput(Output):
+cdef class SnapshotOutput(Encoder):
     cdef readonly str magic
     cdef readonly int version
     cdef readonly bint checksum

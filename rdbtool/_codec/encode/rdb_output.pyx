@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from rdbtool._codec.decode.cursor cimport Bytes, release
 from rdbtool._codec.encode.primitives cimport put_byte, put_bytes, put_length, put_string, refuse
-from rdbtool._codec.encode.output cimport LARGE
+from rdbtool._codec.encode.encoder cimport LARGE
 
 from rdbtool._codec.filters.capabilities import VALKEY_LEVEL, able_to_store
 from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, ResizeDb, SelectDb, SlotImport, SlotInfo
@@ -21,7 +21,7 @@ cdef enum:
 cdef frozenset SIZE_AUX = frozenset({b"slot-info"})
 
 
-cdef class SnapshotOutput(Output):
+cdef class SnapshotOutput(Encoder):
     def __cinit__(self):
         self.table = NULL
 
@@ -142,7 +142,7 @@ cdef class SnapshotOutput(Output):
         elif isinstance(item, SlotImport):
             self.put_slot_import(item)
         self.put_buffer(&self.lead)
-        return Output.commit(self)
+        return Encoder.commit(self)
 
     cdef int settle_role(self) except -1:
         """Say what the file is, where nothing that was heard does: behind the aux fields in front of everything."""

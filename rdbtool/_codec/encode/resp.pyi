@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from rdbtool._codec.encode.output import Output
+from rdbtool._codec.encode.encoder import Encoder
 
 LONGEST_ARGUMENT: Final[int]
 
-class Resp(Output):
+class Resp(Encoder):
     """Commands that rebuild the data. ``restore``: RESTORE payloads instead; ``replace``: existing keys give way.
 
     Payloads are the values as the source stores them. One of more than ``largest`` bytes is no command: ``on_large``

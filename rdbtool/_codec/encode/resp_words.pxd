@@ -3,13 +3,13 @@
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, rt_u64_text
-from rdbtool._codec.encode.output cimport Output
+from rdbtool._codec.encode.encoder cimport Encoder
 
 cdef enum:
     BATCH = 64                  # elements in one command, as servers write them
     BATCH_OCTETS = 1 << 18      # a command whose arguments are larger gets no further ones
 
-cdef class CommandOutput(Output):
+cdef class CommandOutput(Encoder):
     cdef int64_t db                 # -1: none was selected
     cdef int64_t committed_db
     cdef uint64_t batch             # elements in the command at hand, at most

@@ -6,7 +6,7 @@
 from rdbtool._codec.decode.cursor cimport release, rt_i64_text
 
 
-cdef class CommandOutput(Output):
+cdef class CommandOutput(Encoder):
     def __init__(self, write):
         super().__init__(write)
         self.db = self.committed_db = -1
@@ -76,9 +76,9 @@ cdef class CommandOutput(Output):
 
     cdef int commit(self) except -1:
         self.committed_db = self.db
-        return Output.commit(self)
+        return Encoder.commit(self)
 
     cdef int rollback(self) noexcept:
         # A SELECT in front of a record that is taken back goes with it.
         self.db = self.committed_db
-        return Output.rollback(self)
+        return Encoder.rollback(self)

@@ -1,9 +1,9 @@
 # JSON text: what both JSON shapes share.
 
 from rdbtool._codec.decode.cursor cimport Bytes
-from rdbtool._codec.encode.output cimport Output
+from rdbtool._codec.encode.encoder cimport Encoder
 
-cdef class JsonText(Output):
+cdef class JsonText(Encoder):
     cdef bint first_part            # no part of the value at hand was written yet
     cdef int kind                   # KIND_* of the value at hand
 

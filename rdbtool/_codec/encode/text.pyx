@@ -1,7 +1,7 @@
 # JSON text: strings in their several forms, and base64.
 
 from libc.stdint cimport uint8_t
-from rdbtool._codec.encode.output cimport LARGE
+from rdbtool._codec.encode.encoder cimport LARGE
 
 cdef extern from "escape.h" nogil:
     enum: RT_UTF8, RT_RAW, RT_PRINT, RT_MIXED
@@ -10,7 +10,7 @@ cdef extern from "escape.h" nogil:
     int rt_is_utf8(const uint8_t *p, size_t n)
 
 
-cdef class JsonText(Output):
+cdef class JsonText(Encoder):
     cdef int string_in_mode(self, Bytes p, size_t size, int mode) except -1:
         """A quoted JSON string. With RT_UTF8 the bytes must be UTF-8, or nothing is written and 1 returned."""
         cdef size_t before, piece

@@ -25,14 +25,14 @@ _SCRIPT_VERSIONS: Final = range(8, 10)
 _LAST_OF_COMMANDS: Final = MAX_FIELD_EXPIRE_MS >> 2
 
 
-class ModuleNeed(NamedTuple):
+class ModuleFate(NamedTuple):
     """What there is to say of a module's data in a target; ``severity`` as in ``Loss``, None: nothing."""
 
     what: str
     severity: Literal["loss", "note"] | None
 
 
-def need_module(module: str, what: str, server: Rules | None, origin: str | None) -> ModuleNeed:
+def need_module(module: str, what: str, server: Rules | None, origin: str | None) -> ModuleFate:
     """Return whether a server can hold ``what`` of a module (its name as files have it), and what it needs for that.
 
     ``server`` None: none was named. ``origin`` is the family of the server that the data comes from, None: unknown.
@@ -42,13 +42,13 @@ def need_module(module: str, what: str, server: Rules | None, origin: str | None
     if since is not None:
         if server is None:
             family, major, minor = first_with(since)
-            return ModuleNeed(f"{since.name}, which needs {family.capitalize()} {major}.{minor}", "note")
+            return ModuleFate(f"{since.name}, which needs {family.capitalize()} {major}.{minor}", "note")
         if server.has(since.redis, since.valkey):
-            return ModuleNeed("", None)
-        return ModuleNeed(f"{since.name}, which {server} does not have", "loss")
+            return ModuleFate("", None)
+        return ModuleFate(f"{since.name}, which {server} does not have", "loss")
     if server is not None and origin is not None and server.family != origin:
-        return ModuleNeed(f"{what} of the module {name} of {origin.capitalize()}", "loss")
-    return ModuleNeed(f"{what} that needs the module {name}", "note")
+        return ModuleFate(f"{what} of the module {name} of {origin.capitalize()}", "loss")
+    return ModuleFate(f"{what} that needs the module {name}", "note")
 
 
 class Able(NamedTuple):

@@ -2,7 +2,7 @@
 
 from rdbtool._codec.sink import Sink
 
-class Needs(Sink):
+class Requirements(Sink):
     """Counts what modules own: ``modules`` maps their type names to (values, data beside the keys).
 
     ``libraries`` are the sources of function libraries, in their order.

@@ -6,7 +6,7 @@ from rdbtool._codec.sink cimport Sink
 from rdbtool.model.items import FunctionLibrary, ModuleAux
 
 
-cdef class Needs(Sink):
+cdef class Requirements(Sink):
     """Counts what modules own: ``modules`` maps their type names to (values, data beside the keys).
 
     ``libraries`` are the sources of function libraries, in their order.

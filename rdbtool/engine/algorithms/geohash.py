@@ -155,7 +155,7 @@ def _cos(angle: float) -> float:
     return cos(angle) if isfinite(angle) else nan
 
 
-class Search(NamedTuple):
+class AreaSearch(NamedTuple):
     """A shape to look into: a circle (``radius``), a box (``width``, ``height``) or a polygon, in metres.
 
     ``reach`` is how far from the centre a circle or box extends, as servers round it.

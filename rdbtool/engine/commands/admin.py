@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import CommandError, UnknownEffectError
+from rdbtool.engine.handlers import command
 from rdbtool.engine.replies import OK, Reply
-from rdbtool.engine.table import command
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine

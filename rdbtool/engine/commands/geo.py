@@ -16,8 +16,8 @@ from rdbtool.core.servers import Rules
 from rdbtool.engine.algorithms.geohash import (
     LATITUDE_LIMIT,
     LONGITUDE_LIMIT,
+    AreaSearch,
     Point,
-    Search,
     center_of,
     point_of,
     score_of,
@@ -27,10 +27,10 @@ from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import NOT_A_FLOAT, SYNTAX, CommandError, UnknownEffectError
 from rdbtool.engine.commands.zsets import add_scores_if
 from rdbtool.engine.engine import Engine
+from rdbtool.engine.handlers import command
 from rdbtool.engine.inference.differing import differs_as
 from rdbtool.engine.ranges import ScoreRange, parse_number
 from rdbtool.engine.replies import Later, Reply, show_score
-from rdbtool.engine.table import command
 from rdbtool.engine.values import ZSetData
 
 NO_MEMBER: Final = "ERR could not decode requested zset member"
@@ -42,7 +42,7 @@ _ADD_OPTIONS: Final = frozenset((b"NX", b"XX", b"CH"))
 _WITH: Final = frozenset((b"WITHDIST", b"WITHHASH", b"WITHCOORD"))
 
 
-class Found(NamedTuple):
+class FoundMember(NamedTuple):
     """A member in a shape and its distance from the centre in metres."""
 
     member: bytes
@@ -96,7 +96,7 @@ class _Query:
         self.center: Point | None = None
         self.has_center = False
         self.center_word = b""
-        self.shape: partial[Search] | None = None
+        self.shape: partial[AreaSearch] | None = None
         self.polygon: list[Point] = []
         self.unit = 1.0
         self.store_distance = False
@@ -135,7 +135,7 @@ class _Query:
         if radius < 0:
             raise CommandError("ERR radius cannot be negative")
         self.unit = _unit(self.engine, self.command, unit)
-        self.shape = partial(Search, reach=radius * self.unit, radius=radius * self.unit)
+        self.shape = partial(AreaSearch, reach=radius * self.unit, radius=radius * self.unit)
 
     def take_box(self) -> None:
         texts = self.take(3)
@@ -145,7 +145,7 @@ class _Query:
             raise CommandError("ERR height or width cannot be negative")
         self.unit = _unit(self.engine, self.command, texts[2])
         reach = sqrt((width / 2) * (width / 2) + (height / 2) * (height / 2)) * self.unit
-        self.shape = partial(Search, reach=reach, width=width * self.unit, height=height * self.unit)
+        self.shape = partial(AreaSearch, reach=reach, width=width * self.unit, height=height * self.unit)
 
     def take_polygon(self) -> None:
         count = parse_int(self.take(1)[0], "ERR invalid number of vertices")
@@ -155,7 +155,7 @@ class _Query:
         self.center = center_of(self.polygon)
         self.has_center = True
         self.unit = 1.0
-        self.shape = partial(Search, polygon=self.polygon)
+        self.shape = partial(AreaSearch, polygon=self.polygon)
 
     def take_options(self) -> None:
         """Take all that is left. Raises CommandError."""
@@ -244,7 +244,7 @@ class _Query:
         return 0
 
     def _list(self) -> Reply:
-        found: list[Found] = []
+        found: list[FoundMember] = []
         if self.zset is not None and self.center is not None and self.shape is not None:
             found = self._pick(self._collect(self.zset, self.shape(self.center)))
         # Parts of a large result are in order.
@@ -254,7 +254,7 @@ class _Query:
             return [row.member for row in found]
         return [self._describe(row) for row in found]
 
-    def _describe(self, row: Found) -> list[Reply]:
+    def _describe(self, row: FoundMember) -> list[Reply]:
         words: list[Reply] = [row.member]
         if b"WITHDIST" in self.with_words:
             words.append(b"%.4f" % (row.distance / self.unit))
@@ -265,22 +265,22 @@ class _Query:
             words.append([_show_coordinate(number, rules) for number in point_of(row.score, rules)])
         return words
 
-    def _collect(self, zset: ZSetData, search: Search) -> list[Found]:
+    def _collect(self, zset: ZSetData, search: AreaSearch) -> list[FoundMember]:
         rules = self.engine.rules
         limit = self.count if self.any else 0
-        found: list[Found] = []
+        found: list[FoundMember] = []
         for cell in search.cells(rules):
             low, high = cell.scores
             start, stop = ScoreRange(low, high, low_open=False, high_open=True).find(zset.order)
             for score, member in zset.order[start:stop]:
                 distance = search.distance(point_of(score, rules), rules)
                 if distance is not None:
-                    found.append(Found(member, score, distance))
+                    found.append(FoundMember(member, score, distance))
                 if limit and len(found) >= limit:
                     return found
         return found
 
-    def _pick(self, found: list[Found]) -> list[Found]:
+    def _pick(self, found: list[FoundMember]) -> list[FoundMember]:
         count = self.count
         if not count or len(found) <= count:
             return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.arguments import INT64_MAX, parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError, describe_subcommand
+from rdbtool.engine.handlers import command
 from rdbtool.engine.replies import OK, Reply
 from rdbtool.engine.streams.arguments import (
     delete_by_strategy,
@@ -18,9 +19,8 @@ from rdbtool.engine.streams.arguments import (
     parse_options,
     parse_strategy_and_ids,
 )
+from rdbtool.engine.streams.consumer_groups import find_group, make_consumer
 from rdbtool.engine.streams.data import GroupData, PendingData, StreamData
-from rdbtool.engine.streams.groups import find_group, make_consumer
-from rdbtool.engine.table import command
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine

@@ -13,9 +13,9 @@ from rdbtool.engine.algorithms.longdouble import add, read
 from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
 from rdbtool.engine.command_errors import NOT_A_FLOAT, OVERFLOW, ArityError, CommandError
 from rdbtool.engine.engine import Engine
+from rdbtool.engine.handlers import command
 from rdbtool.engine.inference.differing import differs_as
 from rdbtool.engine.replies import OK, Reply
-from rdbtool.engine.table import command
 from rdbtool.engine.values import HashData
 
 NOT_FINITE: Final = "ERR value is NaN or Infinity"

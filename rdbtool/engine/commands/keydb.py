@@ -18,8 +18,8 @@ from rdbtool.engine.command_errors import CommandError, UnknownCommandError, Unk
 from rdbtool.engine.commands.keys import del_
 from rdbtool.engine.commands.restore import restore_value
 from rdbtool.engine.engine import Engine
+from rdbtool.engine.handlers import Handler, command
 from rdbtool.engine.replies import OK, Later, Reply
-from rdbtool.engine.table import Handler, command
 from rdbtool.engine.values import HashData, SetData, ZSetData
 from rdbtool.engine.wrapped import DEPTH, RREPLAY, read_wrapped
 

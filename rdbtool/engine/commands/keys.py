@@ -11,9 +11,9 @@ from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import NO_SUCH_KEY, NOT_AN_INTEGER, SYNTAX, CommandError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.expiry import parse_when
+from rdbtool.engine.handlers import command
 from rdbtool.engine.keyspace import Db
 from rdbtool.engine.replies import OK, Reply
-from rdbtool.engine.table import command
 from rdbtool.engine.values import HashData, ListData, SetData, StringData, ZSetData
 from rdbtool.model import ArrayValue, OpaqueValue
 

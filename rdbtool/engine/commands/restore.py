@@ -16,9 +16,9 @@ from rdbtool.engine.arguments import INT64_MAX, parse_int
 from rdbtool.engine.command_errors import CommandError, UnknownEffectError
 from rdbtool.engine.dumps import meet_payload
 from rdbtool.engine.export.key_records import record_data
+from rdbtool.engine.handlers import command
 from rdbtool.engine.replies import OK, Later, Reply
 from rdbtool.engine.streams.arguments import parse_options
-from rdbtool.engine.table import command
 from rdbtool.model import HashValue, KeyRecord, OpaqueValue, SetValue, StreamValue, StringValue, ZSetValue
 from rdbtool.reader.payload import FooterError, read_payload
 

@@ -21,8 +21,8 @@ from rdbtool.engine.command_errors import (
     UnknownCommandError,
     UnknownOrderError,
 )
+from rdbtool.engine.handlers import command
 from rdbtool.engine.replies import OK, Later, Reply
-from rdbtool.engine.table import command
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine

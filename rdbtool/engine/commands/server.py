@@ -23,9 +23,9 @@ from rdbtool.engine.command_errors import (
 )
 from rdbtool.engine.dumps import meet_payload, read_functions
 from rdbtool.engine.engine import Engine
+from rdbtool.engine.handlers import command
 from rdbtool.engine.libraries import parse_shebang
 from rdbtool.engine.replies import OK, Reply
-from rdbtool.engine.table import command
 
 _SLOTS: Final = 16384
 

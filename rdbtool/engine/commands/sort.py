@@ -18,9 +18,9 @@ from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownOrderErro
 from rdbtool.engine.commands.hashes import is_hidden
 from rdbtool.engine.commands.sets import list_members
 from rdbtool.engine.engine import Engine
+from rdbtool.engine.handlers import command
 from rdbtool.engine.ranges import read_double
 from rdbtool.engine.replies import Later, Reply
-from rdbtool.engine.table import command
 from rdbtool.engine.values import KEPT, SORTED, HashData, ListData, SetData, StringData, ZSetData
 
 NOT_NUMBERS: Final = "ERR One or more scores can't be converted into double"

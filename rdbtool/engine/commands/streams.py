@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool._codec.collector import untrack
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import NO_SUCH_KEY, SYNTAX, ArityError, CommandError, UnknownEffectError
+from rdbtool.engine.handlers import command
 from rdbtool.engine.replies import OK, Later, Reply
 from rdbtool.engine.streams.arguments import (
     KEEPREF,
@@ -28,7 +29,6 @@ from rdbtool.engine.streams.arguments import (
 )
 from rdbtool.engine.streams.data import MAX_ID, ProducersData, StreamData, show_id
 from rdbtool.engine.streams.trimming import Trimming, plan_approximate, trim
-from rdbtool.engine.table import command
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine

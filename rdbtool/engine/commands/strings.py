@@ -15,9 +15,9 @@ from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import SYNTAX, ArityError, CommandError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.expiry import SetOptions, parse_expiry, parse_set_options
+from rdbtool.engine.handlers import command
 from rdbtool.engine.replies import OK, Reply
 from rdbtool.engine.strings import check_size, find_string, open_string, read_string, store_string
-from rdbtool.engine.table import command
 
 _COMPARISONS: Final = frozenset({b"IFEQ", b"IFNE", b"IFDEQ", b"IFDNE"})
 _NONE: Final[frozenset[bytes]] = frozenset()

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.engine.command_errors import UnknownEffectError, WrongTypeError
+from rdbtool.engine.handlers import command
 from rdbtool.engine.replies import Reply
-from rdbtool.engine.table import command
 from rdbtool.model import OpaqueValue
 
 if TYPE_CHECKING:

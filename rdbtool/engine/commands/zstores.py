@@ -16,16 +16,16 @@ from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownEffectError, WrongTypeError
 from rdbtool.engine.commands.zsets import has_signed_zero, loses_sign, parse_scores
 from rdbtool.engine.engine import Engine
+from rdbtool.engine.handlers import command
 from rdbtool.engine.inference.differing import differs_as
 from rdbtool.engine.ranges import LexRange, Order, ScoreRange, find_ranks
 from rdbtool.engine.replies import Reply
-from rdbtool.engine.table import command
 from rdbtool.engine.values import SetData, ZSetData
 
 Aggregate = Callable[[float, float], float]
 
 
-class Source(NamedTuple):
+class SourceKey(NamedTuple):
     """A set or sorted set and the factor for its scores; a missing key is empty."""
 
     scores: Mapping[bytes, float | None]
@@ -101,7 +101,7 @@ def zdiffstore(engine: Engine, argv: Sequence[bytes]) -> Reply:
     return _store(engine, argv[1], result)
 
 
-def _size(source: Source) -> int:
+def _size(source: SourceKey) -> int:
     return len(source.scores)
 
 
@@ -109,7 +109,7 @@ def _number(score: float) -> float:
     return 0.0 if isnan(score) else score
 
 
-def _parse(engine: Engine, argv: Sequence[bytes], *, weighted: bool) -> tuple[list[Source], Aggregate]:
+def _parse(engine: Engine, argv: Sequence[bytes], *, weighted: bool) -> tuple[list[SourceKey], Aggregate]:
     count = parse_int(argv[2])
     if count < 1:
         name = argv[0].decode("utf-8", "backslashreplace").lower()
@@ -118,7 +118,9 @@ def _parse(engine: Engine, argv: Sequence[bytes], *, weighted: bool) -> tuple[li
         raise CommandError(SYNTAX)
     found = [_find(engine, key) for key in argv[3 : 3 + count]]
     weights, aggregate = _parse_options(engine, argv[3 + count :], count if weighted else None)
-    return [Source(scores, weight) for scores, weight in zip(found, weights or [1.0] * count, strict=True)], aggregate
+    return [
+        SourceKey(scores, weight) for scores, weight in zip(found, weights or [1.0] * count, strict=True)
+    ], aggregate
 
 
 def _find(engine: Engine, key: bytes) -> Mapping[bytes, float | None]:

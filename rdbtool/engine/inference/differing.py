@@ -13,9 +13,9 @@ from functools import wraps
 from rdbtool.core.servers import Rules
 from rdbtool.engine.command_errors import CommandError, DifferingEffectError, UnknownEffectError
 from rdbtool.engine.engine import Engine
+from rdbtool.engine.handlers import Handler
 from rdbtool.engine.keyspec import keys_of
 from rdbtool.engine.replies import Later, Reply
-from rdbtool.engine.table import Handler
 from rdbtool.model import KeyRecord
 
 Words = Sequence[bytes]

@@ -9,7 +9,16 @@ from __future__ import annotations
 from typing import Final
 
 from rdbtool.core.products import Product
-from rdbtool.core.servers import DEFAULT, FIRST_WITH_PARTS, RELEASES, Header, Rules, RulesChoice, Since, release_since
+from rdbtool.core.servers import (
+    DEFAULT,
+    FIRST_WITH_PARTS,
+    RELEASES,
+    Rules,
+    RulesChoice,
+    Since,
+    VersionedHeader,
+    release_since,
+)
 from rdbtool.engine.inference.release_words import since_version
 
 #: What applies where an AOF begins without an RDB that tells more.
@@ -28,7 +37,7 @@ class UnmetNeedError(Exception):
         self.since = since
 
 
-class Needs:
+class ServerNeeds:
     """What an AOF was seen to use.
 
     ``least`` has the oldest server of each family that has all of it; a family that lacks any of it is not there.
@@ -77,7 +86,7 @@ class Needs:
     def _join(said: str, reason: str) -> str:
         return said if said == reason else f"{said}, {reason}"
 
-    def meet_snapshot(self, header: Header) -> None:
+    def meet_snapshot(self, header: VersionedHeader) -> None:
         """Take note of the version of the RDB in front of an AOF."""
         since = since_version(header.version)
         if since is not None:

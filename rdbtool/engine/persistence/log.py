@@ -16,13 +16,13 @@ from typing import Self
 from rdbtool.core.errors import InputError, UnsupportedError
 from rdbtool.core.servers import FIRST_WITH_PARTS, Rules
 from rdbtool.engine.engine import DATABASES, Engine
-from rdbtool.engine.persistence.files import LogFiles
+from rdbtool.engine.persistence.aof_files import LogFiles
 from rdbtool.engine.persistence.policies import Counters
 from rdbtool.engine.persistence.propagation.effects import Argv, carry_out
 from rdbtool.engine.persistence.propagation.stream_effects import settle_stream
 from rdbtool.engine.persistence.restoring import restore
 from rdbtool.engine.persistence.snapshot import save
-from rdbtool.engine.persistence.writing import Clock, Fsync, LogWriteError, LogWriter, Piece
+from rdbtool.engine.persistence.writing import Clock, Fsync, LogWriteError, LogWriter, WriteBatch
 from rdbtool.engine.streams.data import StreamData
 
 
@@ -54,7 +54,7 @@ class AppendLog:
         _check_rules(engine.rules)
         self.engine = engine
         self._clock = clock
-        self._piece: Piece | None = None
+        self._piece: WriteBatch | None = None
         self._is_closed = False
         self._saved_ms = clock()
         self._base_size = 0
@@ -128,7 +128,7 @@ class AppendLog:
         self._begin()
         db = self.engine.index
         commands = carry_out(self.engine, argv)
-        self._end(Piece([(db, command) for command in commands], self.engine.now_ms))
+        self._end(WriteBatch([(db, command) for command in commands], self.engine.now_ms))
 
     @contextmanager
     def transaction(self) -> Iterator[Self]:
@@ -139,7 +139,7 @@ class AppendLog:
         """
         self._check_outside()
         self._begin()
-        piece = self._piece = Piece([], self.engine.now_ms)
+        piece = self._piece = WriteBatch([], self.engine.now_ms)
         try:
             yield self
         finally:
@@ -206,7 +206,7 @@ class AppendLog:
         self._writer.pay()
         self.engine.now_ms = self._clock()
 
-    def _end(self, piece: Piece) -> None:
+    def _end(self, piece: WriteBatch) -> None:
         self._writer.owe(piece)
         self._writer.pay()
         self._writer.sync_if_due()

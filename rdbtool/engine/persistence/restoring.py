@@ -16,8 +16,8 @@ from rdbtool.core.errors import InputError, UncertainError, UnsupportedError
 from rdbtool.core.servers import Rules, RulesChoice, choose_rules
 from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import DATABASES, Engine
-from rdbtool.engine.inference.least_server import MANIFEST, UNNAMED, Needs
-from rdbtool.engine.persistence.files import LogFiles
+from rdbtool.engine.inference.least_server import MANIFEST, UNNAMED, ServerNeeds
+from rdbtool.engine.persistence.aof_files import LogFiles
 from rdbtool.engine.replay.executor import Replay, collector_paused
 from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.aof.reader import AofReader, open_aof
@@ -41,7 +41,7 @@ def restore(files: LogFiles, *, rules: Rules | None, now_ms: int, databases: int
     ``rules`` None: those of the server that the snapshot names, or of a newer one that what follows needs. Raises
     FormatError for damage, ReplayError for a command that no server would pass over, InputError.
     """
-    needs = None if rules is not None else Needs()
+    needs = None if rules is not None else ServerNeeds()
     while True:
         engine = Engine(now_ms=now_ms, databases=databases)
         replay = Replay(engine)

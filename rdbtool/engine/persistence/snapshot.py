@@ -22,7 +22,7 @@ from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.export.engine_dataset import EngineDataset
 from rdbtool.engine.replay.loader import replay_log
-from rdbtool.engine.replay.options import Options
+from rdbtool.engine.replay.replay_options import Options
 from rdbtool.model import Aux, Header
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.rdb import open_rdb

@@ -12,8 +12,8 @@ from typing import Final, Literal, NamedTuple
 
 from rdbtool.core.errors import InputError
 from rdbtool.core.manifest import Entry
+from rdbtool.engine.persistence.aof_files import LogFiles
 from rdbtool.engine.persistence.appending import AppendedFile
-from rdbtool.engine.persistence.files import LogFiles
 from rdbtool.engine.persistence.propagation.effects import Argv, describe, needs_clock
 from rdbtool.engine.persistence.restoring import note_moment
 
@@ -36,7 +36,7 @@ class LogWriteError(InputError):
         self.commands = commands
 
 
-class Piece(NamedTuple):
+class WriteBatch(NamedTuple):
     """What is written together: commands, each with its db, and the moment they were executed (Unix ms)."""
 
     commands: list[tuple[int, Argv]]
@@ -66,7 +66,7 @@ class LogWriter:
         self._clock = clock
         self._file: AppendedFile | None = None
         self._place = _Place()
-        self._owed: list[Piece] = []
+        self._owed: list[WriteBatch] = []
         self._oldest_ms: int | None = None
 
     @property
@@ -91,7 +91,7 @@ class LogWriter:
 
     # ---- writing -------------------------------------------------------------------------------
 
-    def owe(self, piece: Piece) -> None:
+    def owe(self, piece: WriteBatch) -> None:
         """Note what was executed."""
         if piece.commands:
             self._owed.append(piece)
@@ -207,7 +207,7 @@ class LogWriter:
         self.files.close()
 
 
-def _encode(piece: Piece, place: _Place) -> tuple[bytes, _Place]:
+def _encode(piece: WriteBatch, place: _Place) -> tuple[bytes, _Place]:
     """Return the bytes of a piece, and what a reader knows behind it."""
     db, noted = place
     out = bytearray()

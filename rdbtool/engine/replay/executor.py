@@ -26,12 +26,12 @@ from rdbtool.engine.command_errors import (
     UnknownOrderError,
 )
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.inference.least_server import Needs, UnmetNeedError
+from rdbtool.engine.handlers import HANDLERS, Handler
+from rdbtool.engine.inference.least_server import ServerNeeds, UnmetNeedError
 from rdbtool.engine.inference.release_words import REWRITTEN
 from rdbtool.engine.keyspec import command_name, keys_of
 from rdbtool.engine.replay.fast_loop import PlainCommands
 from rdbtool.engine.replies import Later, Reply
-from rdbtool.engine.table import HANDLERS, Handler
 from rdbtool.engine.wrapped import RREPLAY
 
 #: Errors, warnings and notes that are kept in full; beyond that they are only counted.
@@ -116,7 +116,7 @@ class Replay:
         self.unfollowed: dict[bytes, Unfollowed] = {}
         self.choice = self._start = RulesChoice(engine.rules, "named")
         self.names_parts = False
-        self.needs: Needs | None = None
+        self.needs: ServerNeeds | None = None
         self.was_raised = False
         self._has_differed = False
         self.part = ""
@@ -129,7 +129,7 @@ class Replay:
         self._plain = PlainCommands(HANDLERS["SET"])
         self._queue: list[tuple[Sequence[bytes], int, int]] | None = None
 
-    def begin(self, choice: RulesChoice, needs: Needs | None) -> None:
+    def begin(self, choice: RulesChoice, needs: ServerNeeds | None) -> None:
         """Go by these rules. ``needs``: they may be raised by what commands use; None: they may not."""
         self._start = choice
         self.needs = self.engine.needs = needs
@@ -174,7 +174,7 @@ class Replay:
         place = "" if offset is None else f"at {offset:#x}"
         return f"{place} of {self.part}" if place and self.names_parts else place
 
-    def _choose(self, needs: Needs, least: Mapping[str, Rules], offset: int | None) -> None:
+    def _choose(self, needs: ServerNeeds, least: Mapping[str, Rules], offset: int | None) -> None:
         # ``least``: the oldest server that could have written the AOF, before.
         before, self.choice = self.choice, needs.choose(self._start)
         self._set_least()

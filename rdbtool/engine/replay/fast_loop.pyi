@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.table import Handler
+from rdbtool.engine.handlers import Handler
 
 class PlainCommands:
     """Executes commands outside of transactions. ``index`` is that of the last one that was begun.

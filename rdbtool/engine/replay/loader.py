@@ -25,10 +25,10 @@ from rdbtool.core.rdb_types import REDIS, SCRIPT_AUX
 from rdbtool.core.servers import Rules, RulesChoice, choose_rules
 from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.inference.least_server import MANIFEST, TIMES, UNNAMED, Needs
+from rdbtool.engine.inference.least_server import MANIFEST, TIMES, UNNAMED, ServerNeeds
 from rdbtool.engine.replay.executor import Replay, collector_paused
-from rdbtool.engine.replay.options import Options
 from rdbtool.engine.replay.renames import Renames
+from rdbtool.engine.replay.replay_options import Options
 from rdbtool.engine.replay.stops import Extent, Stopped, Stops, show_name
 from rdbtool.model import Aux, FunctionLibrary, Header, ModuleAux
 from rdbtool.reader.aof.batches import CommandBatch
@@ -142,7 +142,7 @@ def replay_log(
     is raised.
     """
     options = options or Options()
-    needs = None if options.rules is not None else Needs()
+    needs = None if options.rules is not None else ServerNeeds()
     with ExitStack() as opened:
         while True:
             loading = _Loading(reader, options, needs)
@@ -167,7 +167,7 @@ def replay_log(
 class _Loading:
     """One run of ``replay_log``."""
 
-    def __init__(self, reader: RdbReader | AofReader, options: Options, needs: Needs | None) -> None:
+    def __init__(self, reader: RdbReader | AofReader, options: Options, needs: ServerNeeds | None) -> None:
         self.reader = reader
         self.options = options
         self.needs = needs

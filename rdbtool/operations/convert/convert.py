@@ -18,7 +18,7 @@ from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS
 from rdbtool.core.servers import FIRST_WITH_PARTS, Rules
 from rdbtool.dataset.forms import BY_NAME, CONVERTED, Encoding, Form, form_of
-from rdbtool.dataset.keys import load_keys
+from rdbtool.dataset.loading import load_keys
 from rdbtool.operations.convert.omissions import Door, Leaving, Left, Through
 from rdbtool.operations.convert.soundness import SourceFile
 from rdbtool.operations.convert.transfer import Transfer

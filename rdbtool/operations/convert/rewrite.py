@@ -18,7 +18,7 @@ from rdbtool.core.progress import Progress, polling
 from rdbtool.dataset.forms import BY_NAME, Encoding
 from rdbtool.dataset.replayed import ReplayedDataset
 from rdbtool.engine.replay.loader import Loaded, replay_log
-from rdbtool.engine.replay.options import Options, replay_options
+from rdbtool.engine.replay.replay_options import Options, replay_options
 from rdbtool.operations.convert.aof_output import new_base, write_directory
 from rdbtool.operations.convert.convert import check_log, remark_names, target_for
 from rdbtool.operations.convert.soundness import check_loaded

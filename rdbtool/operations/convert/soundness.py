@@ -14,7 +14,7 @@ from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import InputError, InvalidDataError
 from rdbtool.core.findings import Finding
 from rdbtool.core.progress import Progress
-from rdbtool.operations.validate.checks.files import ItemJudge
+from rdbtool.operations.validate.checks.file_rules import ItemJudge
 from rdbtool.operations.validate.rdb import RULES, validate_jsonl, validate_rdb
 from rdbtool.operations.validate.verdict import Checks
 

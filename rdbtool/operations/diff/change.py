@@ -25,7 +25,7 @@ _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
 
 
-class Part(NamedTuple):
+class Change(NamedTuple):
     """One thing that differs inside a key.
 
     ``what`` is a word such as ``field``, ``member`` or ``expires``; ``before`` is what the first data set has, and
@@ -98,10 +98,10 @@ def match_names(
             yield "~", name, first[name], after
 
 
-def find_repeats(first: Sequence[Hashable], second: Sequence[Hashable]) -> Iterator[Part]:
+def find_repeats(first: Sequence[Hashable], second: Sequence[Hashable]) -> Iterator[Change]:
     """Yield how often names are there again, where that differs: servers write no name twice, damage may."""
     if len(set(first)) == len(first) and len(set(second)) == len(second):
         return
     again = [Counter(names) - Counter(set(names)) for names in (first, second)]
     if again[0] != again[1]:
-        yield Part("~", "repeats", None, again[0].total(), again[1].total())
+        yield Change("~", "repeats", None, again[0].total(), again[1].total())

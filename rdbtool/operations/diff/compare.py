@@ -27,7 +27,7 @@ from rdbtool.core.errors import (
 from rdbtool.core.progress import Progress, progress_after
 from rdbtool.dataset.file import Readable, open_repeatable
 from rdbtool.model import HashValue, KeyRecord, ListValue, OpaqueValue, SetValue, StreamValue, StringValue, ZSetValue
-from rdbtool.operations.diff.change import CHANGES, Part, Sign
+from rdbtool.operations.diff.change import CHANGES, Change, Sign
 from rdbtool.operations.diff.items import ItemDifference, compare_items
 from rdbtool.operations.diff.values import compare_records
 from rdbtool.operations.json_shapes import skipped_json, stop_json
@@ -81,7 +81,7 @@ class Difference(NamedTuple):
     sign: Sign
     first: KeyRecord | None
     second: KeyRecord | None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Change, ...] = ()
 
     @property
     def record(self) -> KeyRecord:

@@ -35,7 +35,7 @@ def dump_keys(
     """
     form = BY_NAME[options.form]
     if form.has_target:
-        from rdbtool.operations.dump.commands import write_commands  # noqa: PLC0415 - targets are for commands
+        from rdbtool.operations.dump.command_output import write_commands  # noqa: PLC0415 - targets are for commands
 
         return write_commands(dataset, write, options, selection=selection, progress=progress)
     assert form.make_sink is not None

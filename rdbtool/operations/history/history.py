@@ -19,7 +19,7 @@ from rdbtool.engine.export.key_records import kind_of, to_value
 from rdbtool.engine.keyspec import keys_of
 from rdbtool.engine.replay.executor import Replay, Unfollowed, show_command, show_reply
 from rdbtool.engine.replay.loader import Loaded, replay_log
-from rdbtool.engine.replay.options import Options
+from rdbtool.engine.replay.replay_options import Options
 from rdbtool.engine.streams.data import StreamData
 from rdbtool.model import KeyRecord, Value
 from rdbtool.operations.json_shapes import finding_json, skipped_json, stop_json

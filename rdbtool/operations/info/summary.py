@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rdbtool._codec.sinks.requirements import Needs
+from rdbtool._codec.sinks.requirements import Requirements
 from rdbtool.core.errors import FormatError, UncertainError, json_bytes, json_name
 from rdbtool.core.products import Product
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import ChecksumState, checksum_state
 from rdbtool.core.servers import Rules, RulesChoice
-from rdbtool.dataset.keys import refuse_places
+from rdbtool.dataset.loading import refuse_places
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.operations.info.requirements import NeedsOfFile, needs_of
 from rdbtool.operations.json_shapes import aux_pairs, finding_json, needs_json, rules_json, totals_json
@@ -99,7 +99,7 @@ def summarize_any(
     if isinstance(reader, RdbReader):
         refuse_places(reader, places)
         return summarize(reader, progress)
-    from rdbtool.engine.replay.options import replay_options  # noqa: PLC0415 - the engine is for logs only
+    from rdbtool.engine.replay.replay_options import replay_options  # noqa: PLC0415 - the engine is for logs only
     from rdbtool.operations.replay.report import AofSummary, replay_reader  # noqa: PLC0415 - the engine is for logs only
 
     again = source if source is not None else reader.path or "-"
@@ -110,7 +110,7 @@ def summarize_any(
 def summarize(reader: RdbReader, progress: Progress | None = None, *, rules: str | None = None) -> Summary:
     """Read the rest of a file and return its summary. Damage is part of it; other errors are raised."""
     damage = None
-    sink = Needs()
+    sink = Requirements()
     try:
         reader.feed(sink, progress=progress)
     except FormatError as error:

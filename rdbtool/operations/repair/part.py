@@ -23,7 +23,7 @@ from rdbtool.operations.salvage.aof import LogSalvage
 from rdbtool.operations.salvage.input import Lost, Stock
 from rdbtool.operations.salvage.rdb import RdbSalvage, Salvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch
-from rdbtool.operations.salvage.rdb_walker import Form
+from rdbtool.operations.salvage.rdb_walker import Layout
 from rdbtool.reader.open.detect import HEAD_SIZE, begins_log, detect_content
 from rdbtool.writer.targets import Target, default_target
 
@@ -149,7 +149,7 @@ def examine(
         ending = stock.read(max(0, stock.size - (64 << 10)), 64 << 10)
         embedded = in_log or (is_sound and detect_content(head, ending, stock.name) == "aof")
         part = PartRepair(stock, "aof" if embedded else "rdb")
-        form = Form(header.magic, header.version, options.max_inflate, embedded=embedded)
+        form = Layout(header.magic, header.version, options.max_inflate, embedded=embedded)
         if not is_sound:
             form = form._replace(version=VERSIONS[header.magic][1])
             why = f"the header is damaged: {header.magic} version {header.version} is taken for it"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rdbtool.operations.repair.server_errors import Refusals, Refused
     from rdbtool.operations.salvage.input import Stock
     from rdbtool.operations.salvage.rdb import Piece, Salvage
-    from rdbtool.operations.salvage.rdb_walker import Form, Place
+    from rdbtool.operations.salvage.rdb_walker import Layout, Position
 
 #: Bytes of records that are built at once, and elements that are.
 _BUILT: Final = 1 << 19
@@ -50,7 +50,7 @@ class SalvagedRdb:
     """
 
     def __init__(  # noqa: PLR0917 - what the walk came to
-        self, stock: Stock, form: Form, salvage: Salvage, header: Header, aux: list[Aux], refusals: Refusals
+        self, stock: Stock, form: Layout, salvage: Salvage, header: Header, aux: list[Aux], refusals: Refusals
     ) -> None:
         self.stock = stock
         self.form = form
@@ -220,7 +220,7 @@ class SalvagedRdb:
             place = walker.place._replace(at=stop)
         self._feed_sound(place, piece.stop, sink)
 
-    def _feed_sound(self, place: Place, stop: int, sink: Sink) -> Place:
+    def _feed_sound(self, place: Position, stop: int, sink: Sink) -> Position:
         """Tell of what stands between two offsets; return where it ends."""
         if place.at == stop:
             return place

@@ -238,7 +238,7 @@ def _digest(path: str, options: RepairOptions, parts: list[PartRepair]) -> _Dige
     """Return the digest of a result, by which rules, or why there is none. Raises InputError if it cannot be read."""
     if any(part.foreign for part in parts):
         return None, None, "it has commands that cannot be executed here"
-    from rdbtool.dataset.keys import open_keys  # noqa: PLC0415 - as below
+    from rdbtool.dataset.loading import open_keys  # noqa: PLC0415 - as below
     from rdbtool.operations.info.digest import compute_digest  # noqa: PLC0415 - a dry run does without
 
     try:

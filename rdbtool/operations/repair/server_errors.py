@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool._codec.replay_record import feed_record
 from rdbtool._codec.sinks.check import Check
 from rdbtool.model import Aux, FunctionLibrary
-from rdbtool.operations.validate.checks import files
+from rdbtool.operations.validate.checks import file_rules as files
 from rdbtool.operations.validate.rdb import RULES
 
 if TYPE_CHECKING:
     from rdbtool._codec.sinks.check import Flagged
     from rdbtool.model import Item, KeyRecord
-    from rdbtool.operations.validate.checks.files import Remark
+    from rdbtool.operations.validate.checks.file_rules import Remark
     from rdbtool.operations.validate.checks.rule import Rule
 
 #: The flag of a key that stands twice: a matter of two records.

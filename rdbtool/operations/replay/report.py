@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.digest import Digest
-from rdbtool._codec.sinks.requirements import Needs
+from rdbtool._codec.sinks.requirements import Requirements
 from rdbtool.core.errors import FormatError, UncertainError, json_bytes, json_name
 from rdbtool.core.findings import Finding
 from rdbtool.core.progress import Progress
@@ -20,7 +20,7 @@ from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.export.engine_dataset import EngineDataset
 from rdbtool.engine.replay.loader import Loaded, replay_log
-from rdbtool.engine.replay.options import Options
+from rdbtool.engine.replay.replay_options import Options
 from rdbtool.engine.replay.stops import Extent
 from rdbtool.model import Aux, FunctionLibrary, Header
 from rdbtool.operations.info.requirements import NeedsOfFile, needs_of
@@ -231,7 +231,7 @@ def replay_reader(
     _learn_sizes(loaded, parts)
     dataset = EngineDataset(loaded.replay.engine, loaded.header, module_aux=loaded.module_aux)
     first_time, last_time = tally.timeline.span_of(loaded.replay.commands)
-    needs = Needs()
+    needs = Requirements()
     sums = Digest(loaded.rules, options.now_ms) if digest else None
     totals = dataset.feed(needs if sums is None else Tee(needs, sums))
     if sums is not None:

@@ -23,7 +23,7 @@ from rdbtool.model import Aux, Item, ResizeDb, SelectDb
 from rdbtool.operations.salvage.input import Lost
 from rdbtool.operations.salvage.rdb_heuristics import begins_record, db_behind, describe_fault, is_end_of_data
 from rdbtool.operations.salvage.rdb_resync import Search
-from rdbtool.operations.salvage.rdb_walker import Form, Place, Walker, is_end, is_plausible, read_head
+from rdbtool.operations.salvage.rdb_walker import Layout, Position, Walker, is_end, is_plausible, read_head
 
 if TYPE_CHECKING:
     from rdbtool._codec.sinks.check import Flagged
@@ -62,7 +62,7 @@ class Piece(NamedTuple):
     ``counts`` maps a db to (keys, keys with an expiry).
     """
 
-    place: Place
+    place: Position
     stop: int
     records: int
     elements: int
@@ -104,9 +104,9 @@ class RdbSalvage:
     def __init__(
         self,
         stock: Stock,
-        form: Form,
+        form: Layout,
         *,
-        place: Place | None = None,
+        place: Position | None = None,
         check: Check | None = None,
         before: Piece | None = None,
         behind: Callable[[int], int | None] | None = None,
@@ -120,7 +120,7 @@ class RdbSalvage:
         self.pieces: list[Piece] = [] if before is None else [before]
         self.lost: list[Lost] = []
         self.aux: list[Aux] = []
-        self._place = place or Place(len(form.head), is_first=True)
+        self._place = place or Position(len(form.head), is_first=True)
         self._check = Check() if check is None else check
         self._also, self._check.on_row = self._check.on_row, self._hear_row
         self._stop = stock.size
@@ -146,7 +146,7 @@ class RdbSalvage:
 
     def run(self) -> Salvage:
         """Read all of it. Raises InputError, and UnsupportedError for a file of another product."""
-        place: Place | None = self._place
+        place: Position | None = self._place
         end = self._stop
         checksum: ChecksumState = "unread"
         while place is not None:
@@ -192,8 +192,8 @@ class RdbSalvage:
         lost: list[Lost],
         why: str,
         fault: Exception | None,
-        place: Place | None,
-    ) -> Place | None:
+        place: Position | None,
+    ) -> Position | None:
         """Tell of damage that cost what is ``lost``, and forget it; return where to go on."""
         self._damages += 1
         stop = lost[-1].stop if place is None else place.at
@@ -208,7 +208,7 @@ class RdbSalvage:
 
     # ---- sound records -------------------------------------------------------------------------
 
-    def _walk(self, place: Place) -> tuple[Walker, int, Place | None]:
+    def _walk(self, place: Position) -> tuple[Walker, int, Position | None]:
         """Take pieces from ``place`` on; return the walker where it stopped, why, and where NUL bytes stopped it."""
         walker = Walker(self.stock, self.form, place)
         walker.decoder.on_item = self._hear
@@ -259,7 +259,7 @@ class RdbSalvage:
         is_mark = status != PAUSED and self.stock.read(walker.view.at, 1) == _END
         return walker.view.at if is_mark else -1
 
-    def _is_final(self, end_at: int, status: int, place: Place) -> bool:
+    def _is_final(self, end_at: int, status: int, place: Position) -> bool:
         """Whether an end mark is the last one: it fits, or no record is behind it."""
         if is_end(self.stock, self.form, end_at, self._stop):
             return True
@@ -292,7 +292,7 @@ class RdbSalvage:
 
     # ---- damage --------------------------------------------------------------------------------
 
-    def _resume(self, place: Place, why: str, code: str) -> Place | None:
+    def _resume(self, place: Position, why: str, code: str) -> Position | None:
         """Give up what is damaged at ``place`` and return where it goes on; None if it does not."""
         at = place.at
         suspects = self._last_records(at)
@@ -302,7 +302,7 @@ class RdbSalvage:
                 start = max(suspect for suspect in suspects if suspect < swallowed.at)
                 self._cut(start)
                 why = f"its length takes in what follows it: {why}"
-                self._lose(Place(start, place.db), swallowed.at, why, "REP001")
+                self._lose(Position(start, place.db), swallowed.at, why, "REP001")
                 return place._replace(at=swallowed.at)
         found = self._search.find(at + 1, place)
         stop = self._stop if found is None else found.at
@@ -312,7 +312,10 @@ class RdbSalvage:
         if suspects and not is_own:
             self._cut(suspects[-1])
             self._lose(
-                Place(suspects[-1], place.db), at, "it may be what is damaged: no record begins where it ends", "REP002"
+                Position(suspects[-1], place.db),
+                at,
+                "it may be what is damaged: no record begins where it ends",
+                "REP002",
             )
         if self._search.exhausted:
             why += "; the search for more was given up"
@@ -357,7 +360,7 @@ class RdbSalvage:
             counts = walker.decoder.take_counts()
             self.pieces.append(Piece(piece.place, at, walker.decoder.keys, elements, counts))
 
-    def _lose(self, place: Place, stop: int, why: str, code: str) -> None:
+    def _lose(self, place: Position, stop: int, why: str, code: str) -> None:
         head = read_head(self.stock, self.form, place.at)
         key = head.key if head is not None and head.value_at <= stop and is_plausible(head.key) else None
         self.lost.append(Lost(code, self.stock.name, place.at, stop, why, None if key is None else place.db, key))

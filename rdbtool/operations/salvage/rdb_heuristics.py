@@ -10,7 +10,7 @@ from rdbtool.operations.salvage.rdb_walker import is_plausible, read_head, read_
 
 if TYPE_CHECKING:
     from rdbtool.operations.salvage.input import Stock
-    from rdbtool.operations.salvage.rdb_walker import Form
+    from rdbtool.operations.salvage.rdb_walker import Layout
 
 #: Types and opcodes from here on can only be opcodes.
 _FIRST_OPCODE: Final = code_of("HASH_TEMPLATE")
@@ -21,7 +21,7 @@ _RESIZEDB: Final = code_of("RESIZEDB")
 _OPCODES: Final = 9
 
 
-def begins_record(stock: Stock, form: Form, at: int, stop: int, *, is_last: bool) -> bool:
+def begins_record(stock: Stock, form: Layout, at: int, stop: int, *, is_last: bool) -> bool:
     """Whether the bytes from ``at`` to ``stop`` look like a record, or an opcode, of which something is wrong."""
     first = stock.read(at, 1)
     if first >= bytes([_FIRST_OPCODE]) or stock.read(stop, 1) == bytes([_RESIZEDB]):

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.decoder import PAUSED, TOO_LARGE
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, OPCODES, code_of, codes_of, since_of, value_types
-from rdbtool.operations.salvage.rdb_walker import Place, Walker, is_end, read_head, read_length
+from rdbtool.operations.salvage.rdb_walker import Position, Walker, is_end, read_head, read_length
 
 if TYPE_CHECKING:
     from rdbtool.operations.salvage.input import Stock
-    from rdbtool.operations.salvage.rdb_walker import Form
+    from rdbtool.operations.salvage.rdb_walker import Layout
 
 #: Records that have to follow one another to be believed.
 _CHAIN: Final = 6
@@ -72,7 +72,7 @@ class Search:
     given up. ``has_sizes``: table sizes stand behind every SELECTDB.
     """
 
-    def __init__(self, stock: Stock, form: Form, stop: int, trials: int | None = None) -> None:
+    def __init__(self, stock: Stock, form: Layout, stop: int, trials: int | None = None) -> None:
         self.stock = stock
         self.form = form
         self.stop = stop
@@ -85,7 +85,7 @@ class Search:
         self._trials = _TRIALS if trials is None else trials
         self._is_growing = trials is None
 
-    def find(self, start: int, place: Place, *, beyond: int = -1, before: int | None = None) -> Found | None:
+    def find(self, start: int, place: Position, *, beyond: int = -1, before: int | None = None) -> Found | None:
         """Return the first place from ``start`` on, before ``before``, where sound records begin.
 
         They have to reach beyond the offset ``beyond``. ``place`` is what is known of what precedes it.
@@ -102,12 +102,12 @@ class Search:
             found = inner
         return found
 
-    def fits(self, at: int, place: Place) -> bool:
+    def fits(self, at: int, place: Position) -> bool:
         """Whether sound records, or the end, begin at ``at``."""
         self._walker = None
         return at < self.stop and self._try(at, place, -1, 0) is not None
 
-    def _find(self, start: int, place: Place, beyond: int, before: int | None, within: int) -> Found | None:
+    def _find(self, start: int, place: Position, beyond: int, before: int | None, within: int) -> Found | None:
         """Search as ``find`` does; with ``within`` the second record has to begin before that offset."""
         self._walker = None
         limit = self.stop if before is None else before
@@ -129,7 +129,7 @@ class Search:
             at += _BLOCK
         return None
 
-    def _try(self, at: int, place: Place, beyond: int, within: int) -> Found | None:
+    def _try(self, at: int, place: Position, beyond: int, within: int) -> Found | None:
         first = self.stock.read(at, 3)
         if first[0] == _END:
             fits = beyond < at and not within and is_end(self.stock, self.form, at, self.stop)
@@ -163,18 +163,18 @@ class Search:
         data = self.stock.read(start, 10)
         return data[0] == opcode or (data[0] == _EXPIRE_MS and data[-1] == opcode)
 
-    def _selects(self, data: bytes, place: Place) -> bool:
+    def _selects(self, data: bytes, place: Position) -> bool:
         """Whether a SELECTDB is one: table sizes follow it, or it is the next database of a file without those."""
         if len(data) < 3 or data[2] == _RESIZEDB:
             return True
         return not (self.has_sizes and self.form.version >= _SIZES_SINCE) and place.db < data[1] <= _LAST_DB
 
-    def _resizes(self, at: int, place: Place) -> bool:
+    def _resizes(self, at: int, place: Position) -> bool:
         """Whether table sizes are some: the number of the next database precedes them."""
         before = self.stock.read(at - 1, 4)
         return at - place.at <= _SELECT or (place.db < before[0] <= _NEXT_DB and before[2:3] > b"\0")
 
-    def _chain(self, at: int, place: Place, beyond: int) -> tuple[list[int], bool] | None:
+    def _chain(self, at: int, place: Position, beyond: int) -> tuple[list[int], bool] | None:
         """Return where the records of a chain begin and whether it is long enough, or None."""
         walker = self._stand_at(at, place)
         starts: list[int] = []
@@ -198,7 +198,7 @@ class Search:
             return (starts, False) if starts and walker.at > beyond else None
         return starts, True
 
-    def _stand_at(self, at: int, place: Place) -> Walker:
+    def _stand_at(self, at: int, place: Position) -> Walker:
         """Return a walker in front of ``at``: the one at hand, if its window still holds that place."""
         walker = self._walker
         if (
@@ -217,7 +217,7 @@ class Search:
         walker.decoder.enter(place.db)
         return walker
 
-    def _step_large(self, at: int, place: Place) -> Walker | None:
+    def _step_large(self, at: int, place: Position) -> Walker | None:
         """Pass over a record that is larger than a trial may be; return where it leads, or None."""
         head = read_head(self.stock, self.form, at)
         if head is None:

@@ -40,7 +40,7 @@ _MANY: Final = 1 << 40
 _NULL: Final = Null()
 
 
-class Form(NamedTuple):
+class Layout(NamedTuple):
     """What a walk has to know: the magic and version that items are read by, and bounds.
 
     ``max_inflate`` bounds an inflated string in bytes. ``embedded``: commands follow the RDB.
@@ -67,7 +67,7 @@ class Form(NamedTuple):
         return 8 if self.version >= CHECKSUM_SINCE else 0
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """The beginning of an item, and what has to be known of what precedes it. ``is_first``: no key does."""
 
     at: int
@@ -81,7 +81,7 @@ class Walker:
     """A decoder that stands in front of an item at ``place``; ``stop`` is where the data ends."""
 
     def __init__(
-        self, stock: Stock, form: Form, place: Place, *, stop: int | None = None, limit: int | None = None
+        self, stock: Stock, form: Layout, place: Position, *, stop: int | None = None, limit: int | None = None
     ) -> None:
         self.stock = stock
         self.form = form
@@ -105,11 +105,11 @@ class Walker:
         return self.view.at if pending < 0 else pending
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Position:
         """Where the walk is now."""
         decoder = self.decoder
         is_first = not decoder.is_inside and not decoder.keys
-        return Place(self.at, decoder.db, dict(decoder.templates), decoder.fork, is_first)
+        return Position(self.at, decoder.db, dict(decoder.templates), decoder.fork, is_first)
 
     def step(self, records: int = 1, sink: Sink = _NULL) -> int:
         """Pass over up to so many records; return the decoder's status: PAUSED when all of them were there."""
@@ -170,7 +170,7 @@ class Walker:
         return None if outer is None else outer.stop
 
 
-def is_end(stock: Stock, form: Form, at: int, stop: int) -> bool:
+def is_end(stock: Stock, form: Layout, at: int, stop: int) -> bool:
     """Whether the end mark of the whole data is at ``at``, judged by what follows it: nothing, or commands."""
     data = stock.read(at, 2 + form.trailer)
     if data[:1] != _END:
@@ -201,7 +201,7 @@ class Head(NamedTuple):
         return not self.is_number and is_plausible(self.key)
 
 
-def read_head(stock: Stock, form: Form, at: int) -> Head | None:
+def read_head(stock: Stock, form: Layout, at: int) -> Head | None:
     """Read the type and key of a record whose first opcode, or type, is at ``at``; None if there is none."""
     for _ in itertools.repeat(None, 8):
         code = stock.read(at, 1)[:1]

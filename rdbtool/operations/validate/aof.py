@@ -19,7 +19,7 @@ from rdbtool.core.findings import Finding, what_servers_do
 from rdbtool.core.products import Product
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import RulesChoice
-from rdbtool.engine.inference.least_server import MANIFEST, TIMES, UNNAMED, Needs
+from rdbtool.engine.inference.least_server import MANIFEST, TIMES, UNNAMED, ServerNeeds
 from rdbtool.operations.validate.aof_commands import (
     Grader,
     find_product,
@@ -219,7 +219,7 @@ class _Judging:
             self.product = self.snapshot.product
         if self.checks.rules is not None:
             return self.checks.choice
-        needs = Needs()
+        needs = ServerNeeds()
         if self.snapshot is not None and self.snapshot.header is not None:
             needs.meet_snapshot(self.snapshot.header)
         if self.reader.manifest is not None:

@@ -18,11 +18,11 @@ from rdbtool.core.progress import Progress
 from rdbtool.core.servers import RulesChoice
 from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.inference.least_server import TIMES, UNNAMED, Needs
+from rdbtool.engine.inference.least_server import TIMES, UNNAMED, ServerNeeds
 from rdbtool.engine.replay.executor import Replay, collector_paused
 from rdbtool.engine.replay.loader import describe_stop, replay_log, stop_at_damage
-from rdbtool.engine.replay.options import replay_options
 from rdbtool.engine.replay.renames import Renames
+from rdbtool.engine.replay.replay_options import replay_options
 from rdbtool.engine.replay.stops import Extent, show_name
 from rdbtool.model import KeyRecord
 from rdbtool.reader.open.parts import find_part
@@ -86,7 +86,7 @@ class LiveReplay:
         self.records = Records()
         self._replay = Replay(Engine(now_ms=checks.now_ms, databases=checks.databases))
         self._replay.engine.products = frozenset(BY_NAME) if checks.rules is None else frozenset()
-        self._needs = None if checks.rules is not None else Needs()
+        self._needs = None if checks.rules is not None else ServerNeeds()
         self._replay.begin(UNNAMED if checks.rules is None else checks.choice, self._needs)
         self._options = replay_options("-", checks.places)
         self._stops = self._options.stops()

@@ -17,7 +17,7 @@ from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import EXIT_CODES, Checks, Verdict
 
 if TYPE_CHECKING:
-    from rdbtool.operations.validate.policies import Policies
+    from rdbtool.operations.validate.expectations import Policies
     from rdbtool.reader.open.dispatch import Target
 
 
@@ -50,7 +50,7 @@ def judge(
     while True:
         verdict = validate(target, checks, progress)
         if policies is not None:
-            from rdbtool.operations.validate.policies import apply_policies  # noqa: PLC0415 - most checks have none
+            from rdbtool.operations.validate.expectations import apply_policies  # noqa: PLC0415 - most checks have none
 
             verdict = apply_policies(verdict, policies, target, checks)
         if target == "-" or not isinstance(target, str | os.PathLike):

@@ -19,7 +19,10 @@ from rdbtool.core.products import Product, product_of
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import ChecksumState, checksum_state
 from rdbtool.core.servers import Rules
-from rdbtool.operations.validate.checks import collections, files, keys, streams
+from rdbtool.operations.validate.checks import collection_rules as collections
+from rdbtool.operations.validate.checks import file_rules as files
+from rdbtool.operations.validate.checks import key_rules as keys
+from rdbtool.operations.validate.checks import stream_rules as streams
 from rdbtool.operations.validate.checks.rule import Loading
 from rdbtool.operations.validate.checks.structure import PASSABLE, refuses_structure
 from rdbtool.operations.validate.verdict import Checks, Gathered, Verdict, describe_fault
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
     from rdbtool.grammar.outer import Outer
     from rdbtool.operations.validate.checks.rule import Rule
-    from rdbtool.operations.validate.rdb_damage import Rest
+    from rdbtool.operations.validate.rdb_damage import DamageReport
     from rdbtool.operations.validate.verdict import Answer
     from rdbtool.reader.jsonl.reader import JsonlReader
 
@@ -73,7 +76,7 @@ class _Judging:
         self.gathered = Gathered()
         self.choice = checks.choice
         #: What follows the damage that ended reading, None: there was none.
-        self.rest: Rest | None = None
+        self.rest: DamageReport | None = None
         #: What was flagged in front of it, and which of the rows and remarks are of the rest.
         self.flagged_before: dict[tuple[str, int, bool], int] | None = None
         self.rows_beyond = self.remarks_beyond = range(0)

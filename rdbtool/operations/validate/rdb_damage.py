@@ -13,7 +13,7 @@ from rdbtool.core.findings import Finding, what_servers_do
 from rdbtool.operations.salvage.input import Stock
 from rdbtool.operations.salvage.rdb import Counts, Damage, Piece, RdbSalvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch
-from rdbtool.operations.salvage.rdb_walker import Form, Place, Walker, is_end
+from rdbtool.operations.salvage.rdb_walker import Layout, Position, Walker, is_end
 from rdbtool.operations.validate.verdict import KEPT, describe_fault
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _TRIALS: Final = 200_000
 _MANY: Final = 1 << 30
 
 
-class Rest(NamedTuple):
+class DamageReport(NamedTuple):
     """What there is from the first damage on: each of ``damages``, the first one included, and readable keys by db.
 
     ``unread`` words why nothing, or no more, was examined.
@@ -41,7 +41,7 @@ class Rest(NamedTuple):
 
 def walk_on(
     reader: RdbReader, error: FormatError, check: Check, progress: Callable[[int], object] | None
-) -> Rest | None:
+) -> DamageReport | None:
     """Walk over what follows ``error``, which ended reading; ``check`` hears it. None: it is at the end mark.
 
     Raises InputError.
@@ -49,21 +49,21 @@ def walk_on(
     at = error.readable_up_to
     target = reader.source.again
     if at is None or error.code == "RDB003":
-        return Rest([], {})
+        return DamageReport([], {})
     if target is None:
-        return Rest([], {}, "the input can be read only once")
+        return DamageReport([], {}, "the input can be read only once")
     try:
         stock = Stock(target, name=reader.source.name)
     except (InputError, LimitError) as failure:
-        return Rest([], {}, str(failure))
+        return DamageReport([], {}, str(failure))
     state = reader.state()
-    form = Form(reader.header.magic, reader.header.version, state.max_inflate, embedded=reader.embedded)
-    place = Place(at, state.db, dict(state.templates), state.fork, is_first=not state.records)
+    form = Layout(reader.header.magic, reader.header.version, state.max_inflate, embedded=reader.embedded)
+    place = Position(at, state.db, dict(state.templates), state.fork, is_first=not state.records)
     damages: list[Damage] = []
     unread = None
     with stock:
         if at >= stock.size:
-            return Rest([], {})
+            return DamageReport([], {})
         if is_end(stock, form, at, stock.size):
             return None
         commands = CommandSearch(stock)
@@ -91,10 +91,10 @@ def walk_on(
     for db, (keys, expires) in () if before is None else before.counts.items():
         found = counts.get(db, (0, 0))
         counts[db] = found[0] - keys, found[1] - expires
-    return Rest(damages, counts, unread)
+    return DamageReport(damages, counts, unread)
 
 
-def _before(stock: Stock, form: Form, place: Place, check: Check) -> Piece | None:
+def _before(stock: Stock, form: Layout, place: Position, check: Check) -> Piece | None:
     """Return the last records in front of a place as a piece: they may have swallowed others."""
     recent = check.recent
     if recent is None or recent[0] >= place.at:

@@ -20,7 +20,7 @@ from rdbtool.model import End
 from rdbtool.reader.aof.batches import read_time, selected_db
 from rdbtool.reader.aof.reader import open_manifest
 from rdbtool.reader.aof.text_parser import Annotation, LineParser
-from rdbtool.reader.inspect.rdb import Readable, Traced, Window, trace_file, trace_rdb
+from rdbtool.reader.inspect.rdb import GrammarWindow, Readable, Traced, trace_file, trace_rdb
 from rdbtool.reader.open.detect import ENDING_SIZE, begins_rdb, detect_content, find_log, refuse_jsonl
 from rdbtool.reader.open.parts import OpenPart, open_part
 
@@ -34,13 +34,13 @@ _SIZE_LINE: Final = re.compile(rb"\$(\d{1,18})\r\n")
 _BEYOND: Final = 16
 
 
-class Packed(Readable, Protocol):
+class MaybeCompressed(Readable, Protocol):
     """A source that may be compressed."""
 
     compression: str | None
 
 
-class Rest:
+class RestOfPart:
     """What is left of an open part, the bytes included that its window holds."""
 
     def __init__(self, opened: OpenPart) -> None:
@@ -76,12 +76,12 @@ def trace_any(
     with opened.source as source:
         kind = detect_content(opened.head(), source.ending(ENDING_SIZE), source.name)
         if kind == "rdb":
-            yield from trace_file(Rest(opened), max_children=max_children, max_inflate=max_inflate)
+            yield from trace_file(RestOfPart(opened), max_children=max_children, max_inflate=max_inflate)
             return
         if kind == "jsonl":
             refuse_jsonl(source.name)
         if kind == "aof":
-            yield from LogWalk(max_children, max_inflate).walk_part(Rest(opened), source.name)
+            yield from LogWalk(max_children, max_inflate).walk_part(RestOfPart(opened), source.name)
             return
     walk = LogWalk(max_children, max_inflate)
     with open_manifest(path) as reader:
@@ -89,7 +89,7 @@ def trace_any(
     for part in parts:
         opened = open_part(part.path or "", max_inflate=max_inflate)
         with opened.source:
-            yield from walk.walk_part(Rest(opened), part.name)
+            yield from walk.walk_part(RestOfPart(opened), part.name)
         if walk.failed:
             return
 
@@ -103,7 +103,7 @@ class LogWalk:
         self._max_children = max_children
         self._max_inflate = max_inflate
 
-    def walk_part(self, source: Packed, name: str) -> Iterator[Traced]:
+    def walk_part(self, source: MaybeCompressed, name: str) -> Iterator[Traced]:
         """Yield the items of a part, called ``name``; after an error ``failed`` is set."""
         window = self.open_window(source)
         if begins_rdb(window.held(0, _BEYOND)):
@@ -127,11 +127,11 @@ class LogWalk:
             window.drop()
         source.check_unchanged()
 
-    def open_window(self, source: Packed) -> Window:
+    def open_window(self, source: MaybeCompressed) -> GrammarWindow:
         """Return a window over a part that nobody has read from; what is inflated may fill it up to a bound."""
-        return Window(source, None if source.compression is None else self._max_inflate)
+        return GrammarWindow(source, None if source.compression is None else self._max_inflate)
 
-    def read(self, window: Window, source: Readable, name: str, db: int) -> tuple[Traced, int] | None:
+    def read(self, window: GrammarWindow, source: Readable, name: str, db: int) -> tuple[Traced, int] | None:
         """Return the record at the window's position, and the db after it; None at the end of the part."""
         start = window.tell()
         try:

@@ -56,7 +56,7 @@ class Readable(Protocol):
         """Raise InputError where the file is another one now."""
 
 
-class Window:
+class GrammarWindow:
     """A source as the grammar reads it, holding what was read since the last ``drop``.
 
     ``limit`` is how many bytes it may hold: a compressed source can promise more than there is memory.
@@ -128,7 +128,7 @@ class Window:
         return count
 
 
-class Target(NamedTuple):
+class WantedRecord(NamedTuple):
     """Where a wanted record lies (``stop`` None: up to the damage), and what must be known to read it."""
 
     start: int
@@ -143,11 +143,11 @@ def trace_file(
     source: Readable, *, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
 ) -> Iterator[Traced]:
     """Yield every item of a file, the header first. The last one carries the error, if there is one."""
-    return trace_rdb(Window(source), source, max_children=max_children, max_inflate=max_inflate)
+    return trace_rdb(GrammarWindow(source), source, max_children=max_children, max_inflate=max_inflate)
 
 
 def trace_rdb(
-    window: Window,
+    window: GrammarWindow,
     source: Readable,
     *,
     embedded: bool = False,
@@ -187,7 +187,7 @@ def trace_records(
         raise InputError(f"{reader.source.name}: no {_describe(key, at, number)}")
     for wanted in targets:
         with open_source(target, name=reader.source.name) as source:
-            window = Window(source)
+            window = GrammarWindow(source)
             if wanted.start == 0:
                 trace = trace_header(window)
                 yield traced(trace, window, source, None)
@@ -200,7 +200,7 @@ def trace_records(
 
 
 def trace_items(
-    window: Window, state: FileState, source: Readable, stop: int | None, max_children: int | None
+    window: GrammarWindow, state: FileState, source: Readable, stop: int | None, max_children: int | None
 ) -> Iterator[Traced]:
     """Yield items from the window's position up to ``stop``, the end mark, or the damage."""
     while stop is None or window.tell() < stop:
@@ -212,7 +212,7 @@ def trace_items(
         window.drop()
 
 
-def traced(trace: Trace, window: Window, source: Readable, state: FileState | None) -> Traced:
+def traced(trace: Trace, window: GrammarWindow, source: Readable, state: FileState | None) -> Traced:
     """Return a tree with the bytes it was read from; an error learns where it stands."""
     node = trace.node
     if isinstance(trace.error, FormatError):
@@ -228,11 +228,11 @@ def traced(trace: Trace, window: Window, source: Readable, state: FileState | No
     return Traced(trace, data, state.records, trace.item.db)
 
 
-def find_records(reader: RdbReader, key: bytes | None, at: int | None, number: int | None) -> Iterator[Target]:
+def find_records(reader: RdbReader, key: bytes | None, at: int | None, number: int | None) -> Iterator[WantedRecord]:
     """Yield where the wanted records lie: keys, or whatever stands at an offset."""
     header = reader.header
     if at is not None and 0 <= at < _HEADER_SIZE:
-        yield Target(0, _HEADER_SIZE, header, 0, 0, {})
+        yield WantedRecord(0, _HEADER_SIZE, header, 0, 0, {})
         return
     is_wanted = _condition(key, at, number)
     templates: dict[int, tuple[bytes, ...]] = {}
@@ -242,18 +242,18 @@ def find_records(reader: RdbReader, key: bytes | None, at: int | None, number: i
             if isinstance(item, KeyRecord):
                 db = item.db
                 if is_wanted(item, records + 1):
-                    yield Target(item.start, item.stop, header, db, records, dict(templates))
+                    yield WantedRecord(item.start, item.stop, header, db, records, dict(templates))
                 records += 1
             elif isinstance(item, HashTemplate):
                 templates[item.id] = item.fields
             if at is not None and not isinstance(item, KeyRecord | Header) and item.span.start <= at < item.span.stop:
-                yield Target(item.span.start, item.span.stop, header, db, records, dict(templates))
+                yield WantedRecord(item.span.start, item.span.stop, header, db, records, dict(templates))
     except FormatError as error:
         start = error.start if error.start is not None else error.at
         is_there = (at is not None and at >= start) or number == records + 1 or (key and error.where.key == key)
         if not is_there:
             raise
-        yield Target(start, None, header, error.where.db or db, records, templates)
+        yield WantedRecord(start, None, header, error.where.db or db, records, templates)
 
 
 def _condition(key: bytes | None, at: int | None, number: int | None) -> Callable[[KeyRecord, int], bool]:

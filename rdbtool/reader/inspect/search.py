@@ -20,10 +20,10 @@ from rdbtool.reader.aof.batches import CommandBatch, selected_db
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.inspect.aof import DATABASES, LogWalk
 from rdbtool.reader.inspect.rdb import (
+    GrammarWindow,
     Readable,
-    Target,
     Traced,
-    Window,
+    WantedRecord,
     find_records,
     trace_items,
     trace_records,
@@ -102,7 +102,7 @@ def _trace_log(search: _Search, data: str | bytes, max_children: int | None, max
                 window = walk.open_window(source)
                 current = index
             found += 1
-            if isinstance(place, Target):
+            if isinstance(place, WantedRecord):
                 yield from (item._replace(part=part.name) for item in _trace_key(window, source, place, max_children))
                 continue
             window.skip(place.start)
@@ -120,7 +120,9 @@ def _trace_log(search: _Search, data: str | bytes, max_children: int | None, max
         raise InputError(f"{reader.name}: no {_describe(wanted)}")
 
 
-def _trace_key(window: Window, source: Readable, place: Target, max_children: int | None) -> Iterator[Traced]:
+def _trace_key(
+    window: GrammarWindow, source: Readable, place: WantedRecord, max_children: int | None
+) -> Iterator[Traced]:
     """Yield the items of a record of the RDB at the beginning."""
     if place.start == 0:
         yield traced(trace_header(window), window, source, None)
@@ -143,12 +145,12 @@ class _Search:
         self._last = _Place(0, 1, 0)
         self._chosen = self._choose()
 
-    def find(self) -> Iterator[tuple[int, Target | _Place]]:
+    def find(self) -> Iterator[tuple[int, WantedRecord | _Place]]:
         """Yield part and place of each wanted record, in the order of the log."""
         reader, wanted = self.reader, self.wanted
         is_found = False
         for piece in reader.batches(on_fault="stop"):
-            places: Iterator[Target | _Place]
+            places: Iterator[WantedRecord | _Place]
             places = self._in_snapshot(piece) if isinstance(piece, RdbReader) else self._in_batch(piece)
             for place in places:
                 is_found = True
@@ -175,7 +177,7 @@ class _Search:
                 return index
         raise InputError(f"{self.reader.name}: it has no part {wanted!r}, only {', '.join(names)}")
 
-    def _in_snapshot(self, snapshot: RdbReader) -> Iterator[Target]:
+    def _in_snapshot(self, snapshot: RdbReader) -> Iterator[WantedRecord]:
         self._part = find_part(self.reader.parts, snapshot.source.name)
         wanted = self.wanted
         at = wanted.at if self._part == self._chosen else None

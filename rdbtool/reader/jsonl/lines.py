@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, NoReturn
 
 from rdbtool._codec.decode.window import Window
-from rdbtool.reader.jsonl.parts import Refusal, describe_json, quote
+from rdbtool.reader.jsonl.line_fields import Refusal, describe_json, quote
 
 #: Bytes that are cut into lines at once.
 _PIECE: Final = 1 << 18

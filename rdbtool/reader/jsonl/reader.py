@@ -21,9 +21,9 @@ from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE, KINDS, REDIS
 from rdbtool.core.servers import RulesChoice, choose_rules
 from rdbtool.io.source import Source, open_source
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
+from rdbtool.reader.jsonl.key_lines import RecordLines, read_header, read_item
+from rdbtool.reader.jsonl.line_fields import Refusal
 from rdbtool.reader.jsonl.lines import Line, parse_line, split_lines
-from rdbtool.reader.jsonl.parts import Refusal
-from rdbtool.reader.jsonl.records import Records, read_header, read_item
 from rdbtool.reader.open.windows import open_window, too_large
 from rdbtool.reader.rdb import REPEATED_AUX, Totals, TotalsCounter
 
@@ -81,7 +81,7 @@ class JsonlReader:
         self._lines = split_lines(self._window, self._tell)
         self._first: Line | None = None
         self._read_header()
-        self._records = Records(self.header)
+        self._records = RecordLines(self.header)
 
     @property
     def name(self) -> str:

@@ -18,7 +18,7 @@ from rdbtool.model import (
     StreamProducers,
     StreamValue,
 )
-from rdbtool.reader.jsonl.parts import (
+from rdbtool.reader.jsonl.line_fields import (
     I64_MAX,
     I64_MIN,
     U64_MAX,

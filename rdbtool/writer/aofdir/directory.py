@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple
 
 from rdbtool.core.errors import USE_FORCE, InputError
 from rdbtool.core.manifest import Entry, Manifest, format_manifest
-from rdbtool.writer.aofdir.parts import (
+from rdbtool.writer.aofdir.layout import (
     MANIFEST_SUFFIX,
     NewBase,
     fill_base,

@@ -15,7 +15,7 @@ from rdbtool.engine import CommandError, Engine
 from rdbtool.engine.export.engine_dataset import EngineDataset
 from rdbtool.engine.persistence import AppendLog
 from rdbtool.engine.replay.loader import replay_log
-from rdbtool.engine.replay.options import Options
+from rdbtool.engine.replay.replay_options import Options
 from rdbtool.engine.streams.data import StreamData
 from rdbtool.model import Header
 from rdbtool.reader.open.dispatch import open_any

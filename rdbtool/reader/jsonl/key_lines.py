@@ -23,8 +23,7 @@ from rdbtool.model import (
     Value,
     ZSetValue,
 )
-from rdbtool.reader.jsonl.lines import Line
-from rdbtool.reader.jsonl.parts import (
+from rdbtool.reader.jsonl.line_fields import (
     I64_MAX,
     I64_MIN,
     Members,
@@ -42,6 +41,7 @@ from rdbtool.reader.jsonl.parts import (
     raw_octets,
     whole,
 )
+from rdbtool.reader.jsonl.lines import Line
 from rdbtool.reader.jsonl.values import check_module_aux, read_meta, read_value
 
 _KEY: Final = Members(
@@ -131,7 +131,7 @@ def _slot_range(value: object) -> tuple[int, int]:
     return first, last
 
 
-class Records:
+class RecordLines:
     """Reads lines with a key below a header, whose types are those of the records."""
 
     def __init__(self, header: Header) -> None:

@@ -8,7 +8,7 @@ from rdbtool._codec.sink cimport Sink
 cdef enum:
     LARGE = 1 << 18             # strings from this size on are handed on in pieces
 
-cdef class Output(Sink):
+cdef class Encoder(Sink):
     cdef object write               # callable(bytes)
     cdef char *data
     cdef size_t size

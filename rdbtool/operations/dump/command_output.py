@@ -21,7 +21,7 @@ from rdbtool.operations.convert.omissions import Door
 from rdbtool.operations.dump.report import Dumped, LargeValue
 
 if TYPE_CHECKING:
-    from rdbtool._codec.encode.output import Output
+    from rdbtool._codec.encode.encoder import Encoder
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
     from rdbtool.dataset.dataset import Dataset
@@ -94,7 +94,7 @@ class _Commands:
             losses = [Loss(None, None, _UNSAID[part], "loss", count, None) for part, count in unsaid.dropped.items()]
         return Dumped(losses, self.door.left, self.large)
 
-    def _make_encoder(self, target: Target, *, restore: bool) -> Output | Sink:
+    def _make_encoder(self, target: Target, *, restore: bool) -> Encoder | Sink:
         magic, version, release = target
         if not restore:
             return Resp(self.write, replace=self.options.replace, magic=magic, version=version, release=release)
@@ -128,7 +128,7 @@ class _Commands:
 
         self.large.append(LargeValue(db, key, len(payload)))
         if self.target is None:
-            encoder: Output = Resp(self.write, replace=self.options.replace)
+            encoder: Encoder = Resp(self.write, replace=self.options.replace)
             sink: Sink = encoder
         else:
             magic, version, release = self.target

@@ -206,7 +206,7 @@ def _judge_version(verdict: Verdict, wanted: int | Rules) -> str | None:
 
 def _digest(verdict: Verdict, target: Target, checks: Checks) -> tuple[str, UncertainError | None]:
     """Return the digest, and what makes it uncertain."""
-    from rdbtool.dataset.keys import open_keys  # noqa: PLC0415 - likewise
+    from rdbtool.dataset.loading import open_keys  # noqa: PLC0415 - likewise
     from rdbtool.operations.info.digest import compute_digest  # noqa: PLC0415 - rarely asked for
 
     if target == "-" or not isinstance(target, str | os.PathLike | bytes):

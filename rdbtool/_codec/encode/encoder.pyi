@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from rdbtool._codec.sink import Sink
 
-class Output(Sink):
+class Encoder(Sink):
     """Hands complete records on to ``write``, which is called with bytes."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None: ...

@@ -8,7 +8,7 @@ cdef enum:
     HAND_ON = 1 << 16           # bytes at which output is handed on
 
 
-cdef class Output(Sink):
+cdef class Encoder(Sink):
     def __init__(self, write):
         self.write = write
         self.buffered = True
