@@ -288,7 +288,7 @@ def renames_of(options: ReplayOptions) -> Mapping[str, str] | None:
         return None
     if not isinstance(given, Mapping):
         raise TypeError(f"rename_commands: expected a mapping of new names to commands, found {given!r}")
-    from rdbtool.engine.replay.renames import Renames  # noqa: PLC0415 - rarely needed
+    from rdbtool.engine.replay.replay_options import Renames  # noqa: PLC0415 - rarely needed
 
     try:
         Renames(given)

@@ -10,7 +10,7 @@ from command import run
 
 import rdbtool
 from rdbtool.dataset.loading import open_keys
-from rdbtool.engine.replay.renames import Renames
+from rdbtool.engine.replay.replay_options import Renames
 
 AOF = Path(__file__).parents[2] / "fixtures/cases/renamed/renamed-command.aof"
 RENAMED = ("--rename-command", "sethidden=set")

@@ -7,7 +7,7 @@ import stat
 import pytest
 from command import FIXTURES, run
 
-from rdbtool.writer.atomic.modes import permitted_mode
+from rdbtool.writer.atomic.disk import permitted_mode
 
 SOURCE = FIXTURES / "redis-7.0.15" / "default.rdb"
 PARTS = FIXTURES / "redis-7.0.15" / "aof-plain"

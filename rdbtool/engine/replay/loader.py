@@ -27,8 +27,7 @@ from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.inference.least_server import MANIFEST, TIMES, UNNAMED, ServerNeeds
 from rdbtool.engine.replay.executor import Replay, collector_paused
-from rdbtool.engine.replay.renames import Renames
-from rdbtool.engine.replay.replay_options import Options
+from rdbtool.engine.replay.replay_options import Options, Renames
 from rdbtool.engine.replay.stops import Extent, Stopped, Stops, show_name
 from rdbtool.model import Aux, FunctionLibrary, Header, ModuleAux
 from rdbtool.reader.aof.batches import CommandBatch

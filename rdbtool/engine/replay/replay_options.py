@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -15,7 +15,6 @@ from rdbtool.engine.engine import DATABASES
 from rdbtool.engine.keyspec import is_called
 from rdbtool.engine.replay.executor import Watcher
 from rdbtool.engine.replay.places import Place, Places, command_named, describe_place, skipped_command
-from rdbtool.engine.replay.renames import Renames
 from rdbtool.engine.replay.stops import Stops
 from rdbtool.model import KeyRecord
 from rdbtool.reader.aof.batches import CommandBatch
@@ -130,3 +129,29 @@ def find_last(
                         if is_called(argv, name):
                             last = piece.first_number + index
     return last
+
+
+Argv = tuple[bytes, ...]
+
+
+class Renames:
+    """New names of commands, in any case. ``names`` maps them to those that servers have, all in upper case."""
+
+    def __init__(self, commands: Mapping[str, str] | None = None) -> None:
+        """Take {new name: command}. Raises ValueError for what names no command."""
+        self.names: dict[bytes, bytes] = {}
+        for new, name in (commands or {}).items():
+            written, command = new.encode(errors="surrogateescape"), name.encode(errors="surrogateescape").upper()
+            if not written:
+                raise ValueError(f"{name}: its new name is empty")
+            if command not in FIRST_WORDS:
+                raise ValueError(f"{name!r} is not a command that a server has")
+            self.names[written.upper()] = command
+
+    def __bool__(self) -> bool:
+        return bool(self.names)
+
+    def apply(self, argvs: Sequence[Argv]) -> list[Argv]:
+        """Return commands under the names that servers have."""
+        names = self.names
+        return [(names[argv[0].upper()], *argv[1:]) if argv[0].upper() in names else argv for argv in argvs]

@@ -23,7 +23,7 @@ from rdbtool.engine.replay.replay_options import Options
 from rdbtool.engine.streams.data import StreamData
 from rdbtool.model import KeyRecord, Value
 from rdbtool.operations.json_shapes import finding_json, skipped_json, stop_json
-from rdbtool.operations.replay.tally import Timeline
+from rdbtool.operations.replay.report import Timeline
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.rdb import RdbReader
 

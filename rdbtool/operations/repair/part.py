@@ -174,7 +174,7 @@ def examine(
 def _renamed(options: RepairOptions) -> dict[bytes, bytes]:
     if not options.rename_commands:
         return {}
-    from rdbtool.engine.replay.renames import Renames  # noqa: PLC0415 - the engine takes a while
+    from rdbtool.engine.replay.replay_options import Renames  # noqa: PLC0415 - the engine takes a while
 
     return Renames(options.rename_commands).names
 

@@ -7,6 +7,8 @@ command of a name has the log read twice, which a pipe cannot be.
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NamedTuple
 
@@ -34,7 +36,7 @@ from rdbtool.operations.json_shapes import (
     stop_json,
     totals_json,
 )
-from rdbtool.operations.replay.tally import LogTally
+from rdbtool.reader.aof.batches import CommandBatch, read_time
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.aof.tail import Tail
 from rdbtool.reader.open.parts import Part
@@ -283,3 +285,50 @@ def _learn_sizes(loaded: Loaded, parts: list[Part]) -> None:
     tail = loaded.tail
     if tail is not None and tail.size is not None and tail.part < len(parts) and parts[tail.part].size is None:
         parts[tail.part].size = tail.at + tail.size
+
+
+class LogTally:
+    """Hears of the batches of a log.
+
+    ``commands`` counts commands by the index of their part. ``timeline`` knows the times.
+    """
+
+    def __init__(self) -> None:
+        self.commands: Counter[int] = Counter()
+        self.timeline = Timeline()
+
+    def restart(self) -> None:
+        """Forget everything: the log is read again."""
+        self.commands.clear()
+        self.timeline = Timeline()
+
+    def __call__(self, batch: CommandBatch) -> None:
+        """Count a batch."""
+        self.commands[batch.part] += len(batch.argvs)
+        self.timeline(batch)
+
+
+class Timeline:
+    """Hears of the batches of a log, and knows when each command was annotated to have been written."""
+
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+        self._times: list[int] = []
+
+    def __call__(self, batch: CommandBatch) -> None:
+        """Take note of the annotations of a batch."""
+        for index, text in batch.annotations:
+            time = read_time(text)
+            if time is not None:
+                self._numbers.append(batch.first_number + index)
+                self._times.append(time)
+
+    def span_of(self, commands: int) -> tuple[int | None, int | None]:
+        """Return the first and the last time among so many commands, None where there is none."""
+        last = self.time_of(commands)
+        return (None if last is None else self._times[0]), last
+
+    def time_of(self, number: int) -> int | None:
+        """Return the time of a command by its number, in Unix seconds, None before the first annotation."""
+        index = bisect_right(self._numbers, number)
+        return self._times[index - 1] if index else None

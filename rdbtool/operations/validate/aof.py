@@ -63,7 +63,7 @@ class _Judging:
         self.gathered = Gathered()
         renamed: dict[bytes, bytes] = {}
         if checks.rename_commands:
-            from rdbtool.engine.replay.renames import Renames  # noqa: PLC0415 - the engine takes a while
+            from rdbtool.engine.replay.replay_options import Renames  # noqa: PLC0415 - the engine takes a while
 
             renamed = Renames(checks.rename_commands).names
         self.uses = Uses(renamed)

@@ -21,8 +21,7 @@ from rdbtool.engine.engine import Engine
 from rdbtool.engine.inference.least_server import TIMES, UNNAMED, ServerNeeds
 from rdbtool.engine.replay.executor import Replay, collector_paused
 from rdbtool.engine.replay.loader import describe_stop, replay_log, stop_at_damage
-from rdbtool.engine.replay.renames import Renames
-from rdbtool.engine.replay.replay_options import replay_options
+from rdbtool.engine.replay.replay_options import Renames, replay_options
 from rdbtool.engine.replay.stops import Extent, show_name
 from rdbtool.model import KeyRecord
 from rdbtool.reader.open.parts import find_part

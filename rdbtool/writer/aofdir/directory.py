@@ -31,8 +31,7 @@ from rdbtool.writer.aofdir.layout import (
     name_parts,
 )
 from rdbtool.writer.aofdir.swap import Keeping, do_nothing, kept_files, swap
-from rdbtool.writer.atomic.disk import Directory, check_space, failures_of
-from rdbtool.writer.atomic.modes import group_in, permitted_mode
+from rdbtool.writer.atomic.disk import Directory, check_space, failures_of, group_in, permitted_mode
 from rdbtool.writer.atomic.stale import clean_strays, remove_stale
 from rdbtool.writer.atomic.temporary import SecondName, Temporary, TemporaryDirectory
 

@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 from rdbtool.core.errors import FormatError, InputError, describe_error
 from rdbtool.core.manifest import Entry, Kind, Manifest, format_manifest, read_manifest
-from rdbtool.writer.atomic.modes import permitted_mode
+from rdbtool.writer.atomic.disk import permitted_mode
 from rdbtool.writer.atomic.output import Output, Unfinished
 from rdbtool.writer.atomic.temporary import ANY_MODE, Temporary
 

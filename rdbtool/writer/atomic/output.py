@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rdbtool.core.errors import USE_FORCE, InputError
-from rdbtool.writer.atomic.disk import Directory, check_space, failed
-from rdbtool.writer.atomic.modes import group_in, permitted_mode
+from rdbtool.writer.atomic.disk import Directory, check_space, failed, group_in, permitted_mode
 from rdbtool.writer.atomic.stale import remove_stale
 from rdbtool.writer.atomic.temporary import ANY_MODE, Temporary
 
