@@ -24,13 +24,18 @@ KEPT_TESTS = (
     "test_servers.py",
     "engine/test_table.py",
     "engine/test_strings.py",
+    "specimen.py",
+    "grammar/test_versions.py",
 )
 
 SMALL = FIXTURES / "small" / "redis-7.0-listpacks-stream-function.rdb"
 
 
 class Dummy(NamedTuple):
-    """What is added: file → (text, the same with what is new). No text: at the end of the file."""
+    """What is added: file → (text, the same with what is new). No text: at the end of the file, which may be new.
+
+    ``family`` stands for FAMILY in the names of the files.
+    """
 
     section: str
     most_files: int
@@ -39,6 +44,7 @@ class Dummy(NamedTuple):
     tests: tuple[str, ...]
     command: tuple[str | Path, ...]
     printed: str
+    family: str = "strings"
 
 
 AOF = b"*1\r\n$5\r\nMULTI\r\n*3\r\n$4\r\nFLIP\r\n$3\r\nkey\r\n$2\r\nno\r\n*1\r\n$4\r\nEXEC\r\n"
@@ -85,6 +91,72 @@ COMMAND = Dummy(
 )
 
 
+VERSION = Dummy(
+    "Adding an RDB version",
+    4,
+    {
+        "rdbtool/core/servers.py": ("(8, 10): 15,\n", "(8, 10): 15, (9, 9): 16,\n"),
+        "rdbtool/core/rdb_types.py": ("REDIS: (1, 15)", "REDIS: (1, 16)"),
+        "docs/format.md": ("| 16+ | trunk |", "| 16 | 9.9 | nothing |\n| 17+ | trunk |"),
+        "tests/grammar/test_versions.py": (
+            "",
+            "\n\ndef test_version_16():\n    assert len(list(open_rdb(data_of(16)))) == 1\n",
+        ),
+    },
+    ("tests/grammar/test_versions.py",),
+    ("convert", "--target", "redis-9.9", SMALL, "{tmp}/out.rdb"),
+    "REDIS version 16",
+)
+
+#: Type 40: a list whose elements stand there twice.
+TWICE = b"REDIS0015\xfe\x00\x28\x01k\x02\x01a\x01a\x01b\x01b\xff" + bytes(8)
+
+ENCODING = Dummy(
+    "Adding an encoding",
+    6,
+    {
+        "rdbtool/core/rdb_types.py": (
+            '    ValueType(0, "STRING",',
+            '    ValueType(40, "LIST_TWICE", "list", "twice", 15, secondary=True),\n    ValueType(0, "STRING",',
+        ),
+        "rdbtool/grammar/twice.py": (
+            "",
+            (
+                "from rdbtool.grammar.fields import Counted, Fields, FieldTuple\n"
+                "from rdbtool.grammar.primitives import STR\n\n"
+                'LIST_TWICE = Fields("pair" / Counted(FieldTuple("first" / STR, "second" / STR)))\n'
+            ),
+        ),
+        "rdbtool/grammar/record.py": (
+            '    "STRING": collections.STRING,\n',
+            (
+                '    "LIST_TWICE": __import__("rdbtool.grammar.twice", fromlist=["x"]).LIST_TWICE,\n'
+                '    "STRING": collections.STRING,\n'
+            ),
+        ),
+        "rdbtool/grammar/lift.py": (
+            '    "STRING": _string,\n',
+            (
+                '    "LIST_TWICE": lambda body, _: ListValue(text(first) for first, _second in body.pair),\n'
+                '    "STRING": _string,\n'
+            ),
+        ),
+        "docs/format.md": ("| 15 | 8.10 / trunk", "| 15 | 8.10 (40 lists) / trunk"),
+        "tests/grammar/test_twice.py": (
+            "",
+            (
+                "from rdbtool.reader.rdb import open_rdb\n\n\ndef test_twice():\n"
+                f"    (record,) = open_rdb({TWICE!r})\n    assert list(record.value) == [b'a', b'b']\n"
+            ),
+        ),
+    },
+    ("tests/grammar/test_twice.py",),
+    ("dump", "-f", "json", "{tmp}/twice.rdb"),
+    '["a","b"]',
+    "twice",
+)
+
+
 def section(title: str) -> str:
     """Return a section of the guide."""
     return re.split(r"^## ", GUIDE.split(f"\n## {title}\n")[1], flags=re.MULTILINE)[0]
@@ -115,6 +187,7 @@ def tree(tmp_path: Path) -> Path:
     (tmp_path / "docs").mkdir()
     shutil.copyfile(ROOT / "docs/format.md", tmp_path / "docs/format.md")
     (tmp_path / "flip.aof").write_bytes(AOF)
+    (tmp_path / "twice.rdb").write_bytes(TWICE)
     return tmp_path
 
 
@@ -125,13 +198,13 @@ def started(tree: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("dummy", [RELEASE, COMMAND], ids=lambda dummy: dummy.section)
+@pytest.mark.parametrize("dummy", [RELEASE, COMMAND, VERSION, ENCODING], ids=lambda dummy: dummy.section)
 def test_a_dummy_works_with_the_files_that_are_listed(dummy: Dummy, tree: Path) -> None:
-    files = [name.replace("FAMILY", "strings") for name in listed(dummy.section)]
+    files = [name.replace("FAMILY", dummy.family) for name in listed(dummy.section)]
     assert len(files) <= dummy.most_files
     assert set(files) == dummy.changes.keys()
     for name, (before, after) in dummy.changes.items():
-        text = (tree / name).read_text()
+        text = (tree / name).read_text() if (tree / name).exists() else ""
         assert text.count(before) == 1 or not before, name
         (tree / name).write_text(text.replace(before, after) if before else text + after)
     here = started(tree, "-c", "import rdbtool; print(rdbtool.__file__)")
@@ -146,3 +219,5 @@ def test_a_dummy_works_with_the_files_that_are_listed(dummy: Dummy, tree: Path) 
 def test_a_dummy_is_unknown_without_them(tree: Path) -> None:
     assert started(tree, "-c", "from rdbtool._entry import main; main()", *COMMAND.command).returncode == 1
     assert started(tree, "-c", "from rdbtool._entry import main; main()", *RELEASE.command).returncode == 2
+    assert started(tree, "-c", "from rdbtool._entry import main; main()", *VERSION.command).returncode == 2
+    assert started(tree, "-c", "from rdbtool._entry import main; main()", *ENCODING.command).returncode == 1

@@ -56,6 +56,6 @@ def test_a_row_is_a_form(tree):
 
 def test_the_guide_names_the_table():
     guide = (ROOT / "CONTRIBUTING.md").read_text().split("\n## Adding an output\n")[1].split("\n## ")[0]
-    for name in ("rdbtool/dataset/forms.py", "_codec/encode/output", "_codec/filters/capabilities.py"):
+    for name in ("rdbtool/dataset/forms.py", "_codec/encode/encoder", "_codec/filters/capabilities.py"):
         assert name in guide
         assert list(ROOT.glob(f"{name.removesuffix('.py')}*")) or list((ROOT / "rdbtool").glob(f"{name}*"))
