@@ -29,7 +29,10 @@ from rdbtool.dataset.loading import open_keys
 COMMAND = [
     sys.executable,
     "-c",
-    "from rdbtool.writer import guard; guard.find_holders = lambda *_: []; from rdbtool._entry import main; main()",
+    (
+        "from rdbtool._entry import main; from rdbtool.writer.exclusive import guard\n"
+        "guard.find_holders = lambda *_: []; main()"
+    ),
 ]
 
 NOW = "1767225600000"

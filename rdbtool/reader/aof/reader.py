@@ -210,6 +210,15 @@ class AofReader:
             raise ValueError("a log is read once: open it again")
         self._started = True
         self._collects = collect
+        try:
+            yield from self._read_parts(on_fault, progress)
+        finally:
+            # Those that damage keeps from being read, too.
+            self.close()
+        if self.tail is None and (self.fault is None or on_fault == "skip"):
+            self.tail = Tail("clean", 0, 0, 0)
+
+    def _read_parts(self, on_fault: OnFault, progress: Progress | None) -> Iterator[RdbReader | CommandBatch]:
         before = 0
         for index, part in enumerate(self.parts):
             if index < self.first_part:
@@ -225,8 +234,6 @@ class AofReader:
                 if on_fault == "raise":
                     raise self.fault
                 return
-        if self.tail is None:
-            self.tail = Tail("clean", 0, 0, 0)
 
     def _read_part(
         self, index: int, opened: OpenPart, on_fault: OnFault, progress: Progress | None
