@@ -49,6 +49,7 @@ def test_nothing_is_written_or_compared(name, tmp_path):
         assert "verified" not in ran.err
     assert not list(tmp_path.iterdir())
     ran = run("diff", path, path)
+    assert "\\n" not in ran.err
     assert ran.code == 3
     assert code in ran.err
 

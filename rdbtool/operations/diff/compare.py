@@ -346,7 +346,9 @@ def answering() -> Iterator[None]:
     try:
         yield
     except (FormatError, ReplayError, UncertainError) as error:
-        raise InputError(describe_error(error, with_remedy=False), remedy=error.remedy) from error
+        # Its further lines would be shown as one.
+        message = describe_error(error, with_remedy=False).replace("\n  ", "; ")
+        raise InputError(message, remedy=error.remedy) from error
 
 
 #: What an object costs beside its bytes.
