@@ -30,8 +30,8 @@ FLOORS = {
     "api": 8,
     "__init__": 9,
     "cli": 10,
-    "__main__": 11,
     "_entry": 11,
+    "__main__": 12,
 }
 
 #: Packages from elsewhere, and the only places that may import them.

@@ -70,3 +70,12 @@ def test_the_library_reads_no_environment():
         [sys.executable, "-c", program, SMALL], capture_output=True, text=True, env=environment(), check=True
     )
     assert done.stdout.split()[1] == "False"
+
+
+def test_the_package_runs():
+    words = [sys.executable, "-m", "rdbtool"]
+    assert subprocess.run([*words, "--version"], capture_output=True, text=True, check=True).stdout.startswith(
+        "rdbtool "
+    )
+    ran = subprocess.run([*words, "dump", "none.rdb"], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (3, "rdbtool: cannot open none.rdb: No such file or directory\n")

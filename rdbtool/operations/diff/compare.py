@@ -347,7 +347,7 @@ def answering() -> Iterator[None]:
         yield
     except (FormatError, ReplayError, UncertainError) as error:
         # Its further lines would be shown as one.
-        message = describe_error(error, with_remedy=False).replace("\n  ", "; ")
+        message = "; ".join(line.strip() for line in describe_error(error, with_remedy=False).splitlines())
         raise InputError(message, remedy=error.remedy) from error
 
 
