@@ -10,12 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.sinks.check import Check
-from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import InputError, InvalidDataError
 from rdbtool.core.findings import Finding
 from rdbtool.core.progress import Progress
 from rdbtool.operations.validate.checks.file_rules import ItemJudge
-from rdbtool.operations.validate.rdb import RULES, validate_jsonl, validate_rdb
+from rdbtool.operations.validate.rdb import RULES, describe_remark, describe_row, validate_jsonl, validate_rdb
 from rdbtool.operations.validate.verdict import Checks
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def make_check(origin: SourceFile, *, allow_loss: bool, has_functions: bool) -> 
     def refuse(row: Flagged) -> None:
         rule = RULES[row.flag]
         if rule.severity == "error" and rule.code not in passed:
-            raise _refusal(origin, make_finding(origin.name, row))
+            raise _refusal(origin, describe_row(row, origin.name))
 
     return Check(judge.hear, refuse)
 
@@ -96,27 +95,10 @@ def check_loaded(loaded: Loaded, name: str) -> None:
     """Raise InvalidDataError for the first error in the snapshot of an AOF (``name``), or in a function library."""
     for part, row in loaded.flagged:
         if RULES[row.flag].severity == "error":
-            raise _refusal(SourceFile(part), make_finding(part, row))
+            raise _refusal(SourceFile(part), describe_row(row, part))
     libraries = _ItemCheck(SourceFile(name), frozenset())
     for library in loaded.replay.engine.libraries:
         libraries.hear(library)
-
-
-def make_finding(part: str, row: Flagged) -> Finding:
-    """Return a row of the ``Check`` sink as a finding."""
-    rule = RULES[row.flag]
-    return Finding(
-        rule.code,
-        rule.severity,
-        part,
-        row.start,
-        rule.words(row),
-        BY_CODE[rule.code].server,
-        db=row.db,
-        key=row.key,
-        kind=row.kind,
-        path=rule.path(row),
-    )
 
 
 class _ItemCheck:
@@ -132,11 +114,7 @@ class _ItemCheck:
         remarks = self._items.remarks
         for remark in remarks:
             if remark.severity == "error" and remark.code not in self._passed:
-                server = BY_CODE[remark.code].server
-                finding = Finding(
-                    remark.code, "error", self._origin.name, remark.offset, remark.message, server, db=remark.db
-                )
-                raise _refusal(self._origin, finding)
+                raise _refusal(self._origin, describe_remark(remark, self._origin.name))
         remarks.clear()
 
 

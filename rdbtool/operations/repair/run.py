@@ -15,7 +15,6 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool.core.errors import (
     FormatError,
@@ -293,12 +292,13 @@ def _check_rdb(path: str, part: PartRepair, options: RepairOptions, destination:
 
 def _choose_rules(path: str) -> RulesChoice:
     """Return whose rules apply to an RDB, by what stands in front of its first key."""
+    # A reader of the whole file would fill its window.
     with Path(path).open("rb") as file:
         head = file.read(_FRONT)
     with open_rdb(head) as reader:
-        # It is only the beginning of one, in which the first record may be cut.
+        # The beginning may end inside the first record.
         with suppress(FormatError):
-            next(reader.records(selection=Selection(limit=1)), None)
+            reader.read_preamble()
         return reader.choice
 
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.check import Check
-from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import FormatError, InputError, LimitError, RdbToolError, UnsupportedError
-from rdbtool.core.findings import Finding
+from rdbtool.core.findings import Finding, what_servers_do
 from rdbtool.core.products import Product, product_of
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import ChecksumState, checksum_state
@@ -30,6 +29,7 @@ from rdbtool.reader.rdb import RdbReader
 
 if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
+    from rdbtool._codec.sinks.check import Flagged
     from rdbtool.grammar.outer import Outer
     from rdbtool.operations.validate.checks.rule import Rule
     from rdbtool.operations.validate.rdb_damage import DamageReport
@@ -60,6 +60,29 @@ def validate_jsonl(
 ) -> Verdict:
     """Judge open JSON lines: their keys as those of any RDB. ``also`` hears the same records."""
     return _Judging(reader, checks, also).judge(progress)
+
+
+def describe_row(row: Flagged, part: str) -> Finding:
+    """Return a row of the Check sink as a finding."""
+    rule = RULES[row.flag]
+    return Finding(
+        rule.code,
+        rule.severity,
+        part,
+        row.start,
+        rule.words(row),
+        what_servers_do(rule.code),
+        db=row.db,
+        key=row.key,
+        kind=row.kind,
+        path=rule.path(row),
+    )
+
+
+def describe_remark(remark: files.Remark, part: str) -> Finding:
+    """Return what is wrong with something beside the records as a finding."""
+    server = what_servers_do(remark.code)
+    return Finding(remark.code, remark.severity, part, remark.offset, remark.message, server, db=remark.db)
 
 
 class _Judging:
@@ -157,15 +180,7 @@ class _Judging:
                 self.items.judge_version(reader.header, self.rules)
             self.items.judge_modules(self.check.modules, self.rules)
         for index, remark in enumerate(self.items.remarks):
-            finding = Finding(
-                remark.code,
-                remark.severity,
-                self.part,
-                remark.offset,
-                remark.message,
-                BY_CODE[remark.code].server,
-                db=remark.db,
-            )
+            finding = describe_remark(remark, self.part)
             beyond = index in self.remarks_beyond
             if remark.at_server_level is not None and self.checks.level == "server" and not beyond:
                 self.gathered.add(finding._replace(severity=remark.at_server_level))
@@ -181,18 +196,7 @@ class _Judging:
         left_beyond = {place: times - left.get(place, 0) for place, times in counts.items()}
         for index, row in enumerate(self.check.flagged):
             rule = RULES[row.flag]
-            finding = Finding(
-                rule.code,
-                rule.severity,
-                self.part,
-                row.start,
-                rule.words(row),
-                BY_CODE[rule.code].server,
-                db=row.db,
-                key=row.key,
-                kind=row.kind,
-                path=rule.path(row),
-            )
+            finding = describe_row(row, self.part)
             beyond = index in self.rows_beyond
             self._add(finding, refused=rule.refuses(Loading(self.rules, row.type_code, row.is_small)), beyond=beyond)
             (left_beyond if beyond else left)[row.flag, row.type_code, row.is_small] -= 1

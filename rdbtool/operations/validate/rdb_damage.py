@@ -17,9 +17,8 @@ from rdbtool.operations.salvage.rdb_walker import Layout, Position, Walker, is_e
 from rdbtool.operations.validate.verdict import KEPT, describe_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rdbtool._codec.sinks.check import Check
+    from rdbtool.core.progress import Progress
     from rdbtool.reader.rdb import RdbReader
 
 #: Places at which a record is looked for, in all: some seconds.
@@ -39,9 +38,7 @@ class DamageReport(NamedTuple):
     unread: str | None = None
 
 
-def walk_on(
-    reader: RdbReader, error: FormatError, check: Check, progress: Callable[[int], object] | None
-) -> DamageReport | None:
+def walk_on(reader: RdbReader, error: FormatError, check: Check, progress: Progress | None) -> DamageReport | None:
     """Walk over what follows ``error``, which ended reading; ``check`` hears it. None: it is at the end mark.
 
     Raises InputError.
