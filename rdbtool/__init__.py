@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rdbtool.api.rewrite import rewrite as rewrite
     from rdbtool.api.save import save as save
     from rdbtool.api.validate import validate as validate
+    from rdbtool.core.errors import Finding as Finding
     from rdbtool.core.errors import FormatError as FormatError
     from rdbtool.core.errors import InputError as InputError
     from rdbtool.core.errors import InvalidDataError as InvalidDataError
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from rdbtool.core.errors import ReplayError as ReplayError
     from rdbtool.core.errors import UncertainError as UncertainError
     from rdbtool.core.errors import UnsupportedError as UnsupportedError
-    from rdbtool.core.findings import Finding as Finding
     from rdbtool.engine.command_errors import CommandError as CommandError
     from rdbtool.engine.command_errors import UnknownEffectError as UnknownEffectError
     from rdbtool.engine.engine import Engine as Engine
@@ -90,6 +90,7 @@ _NAMES = {
     "rdbtool.api.save": ("save",),
     "rdbtool.api.validate": ("validate",),
     "rdbtool.core.errors": (
+        "Finding",
         "FormatError",
         "InputError",
         "InvalidDataError",
@@ -102,7 +103,6 @@ _NAMES = {
         "UncertainError",
         "UnsupportedError",
     ),
-    "rdbtool.core.findings": ("Finding",),
     "rdbtool.engine.command_errors": ("CommandError", "UnknownEffectError"),
     "rdbtool.engine.engine": ("Engine",),
     "rdbtool.engine.persistence.log": ("AppendLog",),

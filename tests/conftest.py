@@ -15,13 +15,13 @@ import pytest
 import server
 from hypothesis import settings
 
-from rdbtool.reader import backend
+from rdbtool.reader import rdb
 
 settings.register_profile("default", deadline=None, derandomize=True, max_examples=60)
 settings.register_profile("deep", deadline=None, derandomize=False, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-backend.default = os.environ.get("RDBTOOL_BACKEND", backend.default)
+rdb.default_backend = os.environ.get("RDBTOOL_BACKEND", rdb.default_backend)
 
 WITHOUT_SERVER = "without a server: "
 

@@ -3,17 +3,28 @@
 A command's module is imported when it is asked for, so that ``rdbtool dump`` does not pay for the
 others. typer is used for what it does well, options from type hints; its own error screens and
 the rich markup of its help are off, because they would cost half of the start-up time.
+
+What commands say about a dataset that is uncertain, beside their answer, is here as well: on standard error, and by the
+exit code.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-from typing import Annotated, Any, Final
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
+
+from rdbtool.core.errors import clean
+
+if TYPE_CHECKING:
+    from rdbtool.core.errors import UncertainError
+    from rdbtool.engine.replay.stops import Extent
 
 #: The commands in the order of the help; each lives in the module of its name.
 COMMANDS: Final = (
@@ -78,9 +89,9 @@ def run_command(arguments: list[str]) -> int:
     Everything else that goes wrong passes through as an exception.
     """
     if "RDBTOOL_BACKEND" in os.environ:
-        from rdbtool.reader import backend  # noqa: PLC0415 - for comparisons of the two
+        from rdbtool.reader import rdb  # noqa: PLC0415 - for comparisons of the two
 
-        backend.default = os.environ["RDBTOOL_BACKEND"]
+        rdb.default_backend = os.environ["RDBTOOL_BACKEND"]
     group = build_group()
     try:
         with group.make_context(PROGRAM, arguments) as context:
@@ -91,3 +102,21 @@ def run_command(arguments: list[str]) -> int:
     except typer.Exit as exit_:
         return int(exit_.exit_code)
     return 0
+
+
+def print_extent(extent: Extent | None) -> None:
+    """Print where the replay of an AOF stopped, if it was asked to, and what it skipped."""
+    if extent is not None:
+        print_remarks(extent.lines())
+
+
+def print_remarks(remarks: Iterable[str]) -> None:
+    """Print what whoever reads the dataset should know."""
+    for remark in remarks:
+        typer.echo(f"rdbtool: {clean(remark)}", file=sys.stderr)
+
+
+def end_uncertain(doubt: UncertainError | None) -> None:
+    """End with exit code 1 if the answer that was printed is uncertain. Raises UncertainError."""
+    if doubt is not None:
+        raise doubt

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from rdbtool.cli.certainty import print_remarks
+from rdbtool.cli.app import print_remarks
 from rdbtool.cli.options import (
     Filters,
     Json,

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from rdbtool.cli.certainty import end_uncertain, print_extent, print_remarks
+from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
 from rdbtool.cli.options import (
     Clock,
     Json,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rdbtool.cli.certainty import end_uncertain, print_remarks
+from rdbtool.cli.app import end_uncertain, print_remarks
 from rdbtool.cli.options import (
     Json,
     NoProgress,

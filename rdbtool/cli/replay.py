@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rdbtool.cli.certainty import end_uncertain
+from rdbtool.cli.app import end_uncertain
 from rdbtool.cli.options import (
     Clock,
     Json,

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple, get_args
 
-from rdbtool.core.products import KEYDB, Product
-from rdbtool.core.servers import Release, Since
+from rdbtool.core.servers import KEYDB, Product, Release, Since
 
 #: ``write``: it may change the dataset, and servers write it, or what it did, into an AOF. ``aof``: it stands in AOFs
 #: without changing the dataset. ``sweeps``: it touches keys that it does not name. ``inert``: it leaves the dataset

@@ -1,4 +1,4 @@
-"""The error tree, the one function that words an error, and how bytes and names are shown.
+"""The error tree, findings, the one function that words an error, and how bytes and names are shown.
 
 Every failure that a file, a pipe or a request can cause is one of these classes; each has the
 exit code that the commands answer with. Nothing else may reach a user.
@@ -9,12 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 from rdbtool.core.location import Where
-
-if TYPE_CHECKING:
-    from rdbtool.core.findings import Finding
 
 #: What is wrong with bytes, whatever the words of the message: a cause says how, the code of an error says where.
 #: Whoever finds a fault names its cause, and whoever has to decide asks for it.
@@ -386,3 +383,33 @@ def sum_up(losses: Iterable[Loss]) -> list[Loss]:
         before = kinds.get(kind)
         kinds[kind] = loss if before is None else before._replace(times=before.times + loss.times)
     return [kinds[kind] for kind in sorted(kinds, key=lambda kind: kind[0])]
+
+
+class Finding(NamedTuple):
+    """One thing that is worth telling about a source, and where it stands.
+
+    ``code`` is stable (``rdbtool.core.codes``); ``severity`` is ``error``, ``warning`` or ``note``.
+
+    ``part`` names the file, ``offset`` is in bytes within it, ``number`` counts commands from 1 over the whole
+    log. ``server`` says what a server does about it. ``kind`` is the logical type of the key's value, and ``path``
+    the way inside it, such as ``member[3]`` or ``group "g".pending[1]``.
+    """
+
+    code: str
+    severity: str
+    part: str
+    offset: int
+    message: str
+    server: str = ""
+    number: int | None = None
+    db: int | None = None
+    key: bytes | None = None
+    kind: str | None = None
+    path: str = ""
+
+
+def what_servers_do(code: str) -> str:
+    """Return what a server does about a file with this finding."""
+    from rdbtool.core.codes import BY_CODE  # noqa: PLC0415 - the table is large, and most sources have no findings
+
+    return BY_CODE[code].server

@@ -8,7 +8,7 @@ from rdbtool.core.errors import FormatError, LimitError, UnsupportedError
 from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS
 from rdbtool.core.servers import Rules
 from rdbtool.engine.command_errors import CommandError
-from rdbtool.engine.inference.release_words import since_version
+from rdbtool.engine.inference.least_server import since_version
 from rdbtool.model import FunctionLibrary
 from rdbtool.reader.payload import FOOTER_SIZE, FooterError, check_footer
 

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Final
 from rdbtool.core.commands import COMMANDS, CONTAINERS, CommandRow
 from rdbtool.core.functions import script_digest
 from rdbtool.core.location import NOWHERE
-from rdbtool.core.products import KEYDB, Product
-from rdbtool.core.servers import DEFAULT, Rules, Since
+from rdbtool.core.servers import DEFAULT, KEYDB, Product, Rules, Since
 from rdbtool.engine.command_errors import ArityError, CommandError, UnknownCommandError
 from rdbtool.engine.handlers import HANDLERS, load_families
-from rdbtool.engine.inference.least_server import UnmetNeedError
-from rdbtool.engine.inference.release_words import WORDS
+from rdbtool.engine.inference.least_server import WORDS, UnmetNeedError
 from rdbtool.engine.keyspace import Db
 from rdbtool.engine.libraries import library_name
 from rdbtool.engine.replies import Later, Reply

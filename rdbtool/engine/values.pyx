@@ -37,7 +37,7 @@ KEPT = _KEPT
 class StringData(bytearray):
     """A long string that commands change in place (SETBIT, APPEND, PFADD); all others are ``bytes``.
 
-    ``rdbtool.engine.strings`` reads and writes both.
+    ``rdbtool.engine.commands.strings`` reads and writes both.
     """
 
     __slots__ = ()

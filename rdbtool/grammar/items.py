@@ -9,8 +9,8 @@ from construct import ConstructError
 
 from rdbtool.core.errors import FormatError, RdbToolError
 from rdbtool.core.location import Where
-from rdbtool.core.products import BY_OPCODE, KEYDB, product_of_aux
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, ValueType
+from rdbtool.core.servers import KEYDB, PRODUCT_BY_OPCODE, product_of_aux
 from rdbtool.grammar.header import HEADER_SIZE, detect_magic, judge_header, parse_header
 from rdbtool.grammar.lift import lift_item, lift_record
 from rdbtool.grammar.primitives import text
@@ -149,7 +149,7 @@ def _apply(unit: Unit, state: FileState) -> None:
 
 def _name_product(unit: Unit) -> str | None:
     """Return the name of the product that an aux field or an opcode gives away."""
-    product = BY_OPCODE.get(unit.row.code)
+    product = PRODUCT_BY_OPCODE.get(unit.row.code)
     if unit.row.name == "AUX":
         product = product_of_aux(text(unit.body.key), text(unit.body.value))
     return None if product is None else product.name

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from rdbtool.core.errors import UnsupportedError
-from rdbtool.core.products import BY_NAME, BY_OPCODE
 from rdbtool.core.rdb_types import (
     CHECKSUM_SINCE,
     MEMBER_EXPIRY_KINDS,
@@ -20,6 +19,7 @@ from rdbtool.core.rdb_types import (
     opcodes,
     value_types,
 )
+from rdbtool.core.servers import PRODUCT_BY_NAME, PRODUCT_BY_OPCODE
 from rdbtool.grammar import array, collections, hashes, intset, module, quicklist, stream, templates, zipmap
 from rdbtool.grammar.fields import Fields
 from rdbtool.grammar.members import MEMBER_EXPIRIES
@@ -123,11 +123,11 @@ def find_rule(stream: Reading, state: FileState, start: int, code: int) -> Recor
     """Return what follows byte ``code``, which stands at ``start``."""
     if code in UNREADABLE_TYPES:
         raise UnsupportedError(f"at {start:#x}: value type {code} is {UNREADABLE_TYPES[code]}, which cannot be read")
-    product = BY_NAME.get(state.fork or "")
+    product = PRODUCT_BY_NAME.get(state.fork or "")
     if product is not None and code in product.unread and code not in product.opcodes:
         raise UnsupportedError(f"at {start:#x}: number {code} has a meaning of its own in files of {state.fork}")
     rule = RULES[state.magic].get(code)
-    owner = BY_OPCODE.get(code)
+    owner = PRODUCT_BY_OPCODE.get(code)
     if owner is not None and state.fork != owner.name and (state.fork is not None or state.records):
         # A file that has them has them from its first key on; elsewhere such a byte is damage.
         rule = None

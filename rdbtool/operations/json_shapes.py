@@ -13,7 +13,7 @@ from rdbtool.core.servers import RulesChoice
 from rdbtool.model.items import Aux
 
 if TYPE_CHECKING:
-    from rdbtool.core.findings import Finding
+    from rdbtool.core.errors import Finding
     from rdbtool.engine.replay.stops import Extent
     from rdbtool.operations.info.requirements import NeedsOfFile
     from rdbtool.reader.rdb import Totals

@@ -17,13 +17,11 @@ from rdbtool._codec.decode.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
 from rdbtool._codec.decode.window import Window, WindowLimitError
 from rdbtool._codec.sinks.records import Records
 from rdbtool.core.errors import FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
-from rdbtool.core.products import BY_NAME, Product
 from rdbtool.core.progress import Progress
-from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
-from rdbtool.core.servers import RulesChoice, choose_rules
+from rdbtool.core.rdb_types import BACKENDS, DEFAULT_MAX_INFLATE
+from rdbtool.core.servers import PRODUCT_BY_NAME, Product, RulesChoice, choose_rules
 from rdbtool.io.source import Source, open_source
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
-from rdbtool.reader.backend import backend_of
 from rdbtool.reader.open.windows import WindowStream, open_window, too_large
 
 if TYPE_CHECKING:
@@ -31,6 +29,10 @@ if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
     from rdbtool.grammar.outer import Outer
     from rdbtool.grammar.state import FileState
+
+#: Who decodes where nobody says it, one of ``BACKENDS``. The command line and the tests set it, as ``RDBTOOL_BACKEND``
+#: says.
+default_backend: str = "codec"
 
 #: Aux fields that some writers repeat for every key or slot: not worth remembering.
 REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"slot-info"})
@@ -148,7 +150,7 @@ class RdbReader:
     def product(self) -> Product | None:
         """The product that what was read so far gives away as the writer, None for Redis and Valkey themselves."""
         name = self._decoder.fork
-        return None if name is None else BY_NAME[name]
+        return None if name is None else PRODUCT_BY_NAME[name]
 
     @property
     def totals(self) -> Totals:
@@ -399,3 +401,11 @@ def open_rdb(
     except BaseException:
         source.close()
         raise
+
+
+def backend_of(given: str | None) -> str:
+    """Return who decodes. Raises ValueError for a name that is none."""
+    chosen = given or default_backend
+    if chosen not in BACKENDS:
+        raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {chosen!r}")
+    return chosen

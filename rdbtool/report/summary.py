@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rdbtool.core.errors import clean
-from rdbtool.core.products import Product, product_of
 from rdbtool.core.rdb_types import CHECKSUM_SINCE
-from rdbtool.core.servers import RulesChoice, writer_of
+from rdbtool.core.servers import Product, RulesChoice, product_of, writer_of
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.operations.info.requirements import NeedsOfFile
 from rdbtool.operations.info.summary import Summary

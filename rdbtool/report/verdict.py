@@ -11,8 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from rdbtool.core.errors import clean, show_name
-from rdbtool.core.findings import Finding
+from rdbtool.core.errors import Finding, clean, show_name
 from rdbtool.operations.validate.batch import Judged, code_of
 from rdbtool.operations.validate.verdict import SEVERITIES, Verdict
 from rdbtool.report.formatting import show_bytes, show_count, show_time

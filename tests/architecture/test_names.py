@@ -27,7 +27,6 @@ ROLES = {
     "stream": "the form of a stream in one format, in the package of the format",
     "hashes": "values of one kind, in packages that have a module for each kind",
     "hyperloglog": "the commands, and the algorithm that they execute",
-    "strings": "the commands, and what they do to strings",
     "keys": "the commands, and the form of output",
     "restore": "the command, as it is executed and as it is written",
     "digest": "the sink, and the operation that drives it",

@@ -144,7 +144,7 @@ def test_what_is_not_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     done = run("convert", source, "-", "--to", "resp")
     assert done.code == 1
     assert "expected each key once" in done.err
-    monkeypatch.setattr("rdbtool.operations.convert.soundness._TESTED_UNREAD", 8)
+    monkeypatch.setattr("rdbtool.operations.convert.transfer._TESTED_UNREAD", 8)
     done = run("convert", source, "-", "--to", "resp")
     assert done.code == 0
     assert done.err.endswith(", neither tested nor read back\n")

@@ -13,7 +13,7 @@ from duel import digest_of, replay, words_of
 
 from rdbtool.engine import CommandError, Engine
 from rdbtool.engine.command_errors import UnknownEffectError
-from rdbtool.engine.strings import MAX_STRING
+from rdbtool.engine.commands.strings import MAX_STRING
 from rdbtool.model import KeyRecord, OpaqueValue
 
 StartServer = Callable[..., AbstractContextManager[server.Server]]

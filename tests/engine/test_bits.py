@@ -7,7 +7,7 @@ import random
 import pytest
 
 from rdbtool.engine import CommandError, Engine
-from rdbtool.engine.strings import MAX_STRING
+from rdbtool.engine.commands.strings import MAX_STRING
 from rdbtool.model import StringValue
 
 

@@ -6,7 +6,7 @@ import pytest
 from aof.logs import command
 from duel import replay, state_of, words_of
 
-from rdbtool.core.findings import Finding
+from rdbtool.core.errors import Finding
 from rdbtool.core.servers import Rules
 from rdbtool.engine.command_errors import CommandError, DifferingEffectError, UnknownEffectError
 from rdbtool.engine.replay.loader import replay_log

@@ -8,7 +8,7 @@ import pytest
 
 from rdbtool.engine import CommandError, Engine
 from rdbtool.engine.algorithms.xxh3 import xxh3_64
-from rdbtool.engine.strings import MAX_STRING
+from rdbtool.engine.commands.strings import MAX_STRING
 from rdbtool.model import StringValue
 
 NOW = 1_700_000_000_000

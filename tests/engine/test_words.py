@@ -15,7 +15,7 @@ from aof.logs import command
 from rdbtool.core.servers import RELEASES, Rules
 from rdbtool.engine import CommandError, Engine
 from rdbtool.engine.command_errors import UnknownCommandError
-from rdbtool.engine.inference.release_words import WORDS
+from rdbtool.engine.inference.least_server import WORDS
 from rdbtool.engine.replay.loader import Loaded, replay_log
 from rdbtool.engine.replay.replay_options import Options
 from rdbtool.reader.aof.reader import open_aof

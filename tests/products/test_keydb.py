@@ -16,7 +16,7 @@ from rdbtool import Engine
 from rdbtool._codec.encode.jsonl import Jsonl
 from rdbtool._codec.filters.selection import Selection
 from rdbtool.core.errors import FormatError, LossError
-from rdbtool.core.products import KEYDB
+from rdbtool.core.servers import KEYDB
 from rdbtool.dataset.loading import open_keys
 from rdbtool.engine.command_errors import CommandError, UnknownCommandError, UnknownEffectError
 from rdbtool.model import Aux

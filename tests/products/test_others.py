@@ -11,7 +11,7 @@ from command import run
 
 import rdbtool
 from rdbtool.core.errors import FormatError, UnsupportedError
-from rdbtool.core.products import REDIS_ENTERPRISE
+from rdbtool.core.servers import REDIS_ENTERPRISE
 from rdbtool.model import ProductOpcode
 from rdbtool.operations.convert.convert import convert
 from rdbtool.reader.rdb import open_rdb

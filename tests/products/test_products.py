@@ -5,10 +5,10 @@ from typing import NamedTuple
 import pytest
 
 from rdbtool.core.commands import PRODUCT_BY_COMMAND
-from rdbtool.core.products import (
-    BY_OPCODE,
+from rdbtool.core.servers import (
     DRAGONFLY,
     KEYDB,
+    PRODUCT_BY_OPCODE,
     PRODUCTS,
     REDIS_ENTERPRISE,
     REDIS_ON_WINDOWS,
@@ -61,8 +61,8 @@ def test_aux_fields_name_a_product(name, product):
 
 
 def test_opcodes_and_commands_name_a_product():
-    assert BY_OPCODE[121] is REDIS_ENTERPRISE
-    assert 254 not in BY_OPCODE
+    assert PRODUCT_BY_OPCODE[121] is REDIS_ENTERPRISE
+    assert 254 not in PRODUCT_BY_OPCODE
     assert PRODUCT_BY_COMMAND[b"RREPLAY"] is KEYDB
     assert b"SET" not in PRODUCT_BY_COMMAND
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from rdbtool._codec.decode.window import Window
-from rdbtool.core.findings import Finding
+from rdbtool.core.errors import Finding
 from rdbtool.operations.repair.run import repair
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import KEPT, Checks, Verdict

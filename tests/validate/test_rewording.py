@@ -16,8 +16,7 @@ from validate.sources import command, log, make_sources
 from validate.test_levels import MATRIX
 from validate.test_rules import CASES
 
-from rdbtool.core.errors import FormatError, Loss, RdbToolError
-from rdbtool.core.findings import Finding
+from rdbtool.core.errors import Finding, FormatError, Loss, RdbToolError
 from rdbtool.core.location import Where
 from rdbtool.core.servers import Rules
 from rdbtool.engine.command_errors import CommandError

@@ -12,8 +12,7 @@ from command import FIXTURES
 from rdbtool.core.errors import InputError
 from rdbtool.core.manifest import read_manifest
 from rdbtool.writer.aofdir.directory import NewBase, clean_strays, create_log, find_manifest, replace_file, replace_log
-from rdbtool.writer.atomic.stale import make_name
-from rdbtool.writer.atomic.temporary import Temporary
+from rdbtool.writer.atomic.temporary import Temporary, make_name
 from rdbtool.writer.exclusive.guard import Guard
 from rdbtool.writer.exclusive.holders import HeldError
 

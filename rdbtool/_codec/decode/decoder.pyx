@@ -21,7 +21,7 @@ from rdbtool._codec.decode.window import WindowLimitError
 from rdbtool.model.items import (
     Aux, End, FunctionLibrary, HashTemplate, ModuleAux, ProductOpcode, ResizeDb, SelectDb, SlotImport, SlotInfo
 )
-from rdbtool.core.products import BY_NAME, BY_OPCODE, KEYDB, product_of_aux
+from rdbtool.core.servers import PRODUCT_BY_NAME, PRODUCT_BY_OPCODE, KEYDB, product_of_aux
 from rdbtool.core.rdb_types import (
     KINDS, MEMBER_EXPIRY_AUX, MEMBER_EXPIRY_KINDS, MEMBER_EXPIRY_VERSION, OPCODES, REDIS, VALUE_TYPES, VERSIONS
 )
@@ -234,7 +234,7 @@ cdef class Decoder:
             if self.kind_of[code] != UNKNOWN:
                 if self.stops_at_key:
                     break
-                if code > TYPE_STREAM_LISTPACKS_3 and self.fork is not None and code in BY_NAME[self.fork].unread:
+                if code > TYPE_STREAM_LISTPACKS_3 and self.fork is not None and code in PRODUCT_BY_NAME[self.fork].unread:
                     return decline()
                 self.read_record(code, &c, sink, selection)
             else:
@@ -364,8 +364,8 @@ cdef class Decoder:
         elif code == OP_RAM_LRU or code == OP_SLOT_NUM:
             # A file that has them has them from its first key on; elsewhere such a byte is damage.
             if self.fork is None and self.keys == 0 and not self.is_inside:
-                self.fork = BY_OPCODE[code].name
-            elif self.fork != BY_OPCODE[code].name:
+                self.fork = PRODUCT_BY_OPCODE[code].name
+            elif self.fork != PRODUCT_BY_OPCODE[code].name:
                 return decline()
             read_len(c, &a)
             item = ProductOpcode("RAM_LRU" if code == OP_RAM_LRU else "SLOT_NUM", a, self.window.span(at, c.p))

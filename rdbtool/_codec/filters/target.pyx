@@ -20,7 +20,7 @@ from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Prod
 from hashlib import sha1
 from rdbtool._codec.filters.capabilities import able_to_execute, able_to_restore, able_to_store, need_module
 from rdbtool.core.errors import Loss, LossError
-from rdbtool.core.products import BY_AUX
+from rdbtool.core.servers import PRODUCT_BY_AUX
 from rdbtool.core.rdb_types import MEMBER_EXPIRY_AUX, SCRIPT_AUX, VALKEY, VERSIONS
 from rdbtool.core.servers import FAMILY_BY_FIELD, server_of
 from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, ProductOpcode, SlotImport, SlotInfo
@@ -632,7 +632,7 @@ cdef class TargetFilter(StreamTargetFilter):
             return False
         if not self.able.aux:
             return self.leave_out("aux fields", "note", AUX_FIELDS)
-        if item.key in BY_AUX or (item.key in SIZE_AUX and not self.announces):
+        if item.key in PRODUCT_BY_AUX or (item.key in SIZE_AUX and not self.announces):
             # It would say what is not true of the target: that it is another product's, or sizes of all keys.
             return self.leave_out("aux fields", "note", None)
         return True

@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 
 from rdbtool.engine.arguments import INT64_MAX, parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError, DifferingEffectError
+from rdbtool.engine.commands.strings import MAX_STRING, find_string, open_string, refuse_size, store_string
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import command
 from rdbtool.engine.inference.differing import differs_as
 from rdbtool.engine.replies import Reply
-from rdbtool.engine.strings import MAX_STRING, find_string, open_string, refuse_size, store_string
 from rdbtool.engine.values import StringData
 
 _NOT_A_BIT: Final = "ERR bit is not an integer or out of range"

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownEffectError
+from rdbtool.engine.commands.groups import describe_missing, find_group, see_consumer, touch
 from rdbtool.engine.commands.lists import refuse_to_block
 from rdbtool.engine.handlers import command
 from rdbtool.engine.replies import Later, Reply, show_entry
 from rdbtool.engine.streams.arguments import INVALID_ID, find_stream, knows, parse_id, parse_options
-from rdbtool.engine.streams.consumer_groups import describe_missing, find_group, see_consumer, touch
 from rdbtool.engine.streams.data import MAX_ID, U64, ConsumerData, GroupData, PendingData, StreamData, show_id
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from rdbtool.engine.algorithms.longdouble import add
 from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
 from rdbtool.engine.command_errors import NOT_AN_INTEGER, OVERFLOW, CommandError, WrongTypeError
+from rdbtool.engine.commands.strings import read_string
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import command
 from rdbtool.engine.replies import Reply
-from rdbtool.engine.strings import read_string
 from rdbtool.engine.values import StringData
 
 

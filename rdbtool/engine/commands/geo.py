@@ -23,13 +23,12 @@ from rdbtool.engine.algorithms.geohash import (
     score_of,
 )
 from rdbtool.engine.algorithms.partialsort import sort_all, sort_part
-from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.arguments import ScoreRange, parse_int, parse_number
 from rdbtool.engine.command_errors import NOT_A_FLOAT, SYNTAX, CommandError, UnknownEffectError
 from rdbtool.engine.commands.zsets import add_scores_if
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import command
 from rdbtool.engine.inference.differing import differs_as
-from rdbtool.engine.ranges import ScoreRange, parse_number
 from rdbtool.engine.replies import Later, Reply, show_score
 from rdbtool.engine.values import ZSetData
 

@@ -11,13 +11,12 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from rdbtool.core.servers import Since
-from rdbtool.engine.arguments import INT64_MAX, is_int, parse_int
+from rdbtool.engine.arguments import INT64_MAX, is_int, parse_count, parse_int
 from rdbtool.engine.command_errors import SYNTAX, ArityError, CommandError, UnknownEffectError
 from rdbtool.engine.commands.hashes import OTHERS, has_expired_fields, is_hidden, remove_fields
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import command
 from rdbtool.engine.inference.differing import differs_as
-from rdbtool.engine.ranges import parse_count
 from rdbtool.engine.replies import Reply
 from rdbtool.engine.values import HashData
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from rdbtool.engine.algorithms import hyperloglog as hll
 from rdbtool.engine.algorithms.cardinality import count, count_ranks
 from rdbtool.engine.command_errors import CommandError
+from rdbtool.engine.commands.strings import find_string, open_string, store_string
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import command
 from rdbtool.engine.inference.differing import differs_as
 from rdbtool.engine.replies import OK, Later, Reply
-from rdbtool.engine.strings import find_string, open_string, store_string
 from rdbtool.engine.values import StringData
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from rdbtool.core.errors import FormatError
-from rdbtool.core.products import KEYDB
+from rdbtool.core.servers import KEYDB
 from rdbtool.engine.arguments import INT64_MAX, parse_int
 from rdbtool.engine.command_errors import CommandError, UnknownCommandError, UnknownEffectError
 from rdbtool.engine.commands.keys import del_

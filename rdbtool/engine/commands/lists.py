@@ -10,11 +10,19 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
-from rdbtool.engine.arguments import INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, parse_float, parse_int
+from rdbtool.engine.arguments import (
+    INT32_MAX,
+    INT32_MIN,
+    INT64_MAX,
+    INT64_MIN,
+    find_ranks,
+    parse_count,
+    parse_float,
+    parse_int,
+)
 from rdbtool.engine.command_errors import NO_SUCH_KEY, SYNTAX, CommandError, UnknownEffectError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import command
-from rdbtool.engine.ranges import find_ranks, parse_count
 from rdbtool.engine.replies import OK, Reply
 from rdbtool.engine.values import ListData
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rdbtool.engine.arguments import parse_count
 from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownEffectError, WrongTypeError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import command
-from rdbtool.engine.ranges import parse_count
 from rdbtool.engine.replies import Reply
 from rdbtool.engine.values import SORTED, SetData
 

@@ -13,13 +13,12 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from rdbtool.engine.algorithms.partialsort import sort_all, sort_part
-from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.arguments import parse_int, read_double
 from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownOrderError, WrongTypeError
 from rdbtool.engine.commands.hashes import is_hidden
 from rdbtool.engine.commands.sets import list_members
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import command
-from rdbtool.engine.ranges import read_double
 from rdbtool.engine.replies import Later, Reply
 from rdbtool.engine.values import KEPT, SORTED, HashData, ListData, SetData, StringData, ZSetData
 

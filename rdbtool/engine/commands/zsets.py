@@ -13,13 +13,12 @@ from typing import Final, NamedTuple
 
 from rdbtool._codec.decode.scores import parse_scores as parse_plain_scores
 from rdbtool.core.servers import Rules
-from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.arguments import LexRange, Order, ScoreRange, find_ranks, parse_count, parse_int, parse_number
 from rdbtool.engine.command_errors import NOT_A_FLOAT, SYNTAX, CommandError
 from rdbtool.engine.commands.lists import check_timeout, parse_pop_count, refuse_to_block, split_keys
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import command
 from rdbtool.engine.inference.differing import differs_as
-from rdbtool.engine.ranges import LexRange, Order, ScoreRange, find_ranks, parse_count, parse_number
 from rdbtool.engine.replies import Later, Reply, show_score
 from rdbtool.engine.values import ZSetData
 

@@ -12,13 +12,12 @@ from math import isnan
 from typing import Final, NamedTuple
 
 from rdbtool.core.servers import Rules
-from rdbtool.engine.arguments import parse_int
+from rdbtool.engine.arguments import LexRange, Order, ScoreRange, find_ranks, parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownEffectError, WrongTypeError
 from rdbtool.engine.commands.zsets import has_signed_zero, loses_sign, parse_scores
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import command
 from rdbtool.engine.inference.differing import differs_as
-from rdbtool.engine.ranges import LexRange, Order, ScoreRange, find_ranks
 from rdbtool.engine.replies import Reply
 from rdbtool.engine.values import SetData, ZSetData
 

@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from rdbtool.core.commands import CONTAINERS, PRODUCT_BY_COMMAND, TRANSACTION, CommandRow
-from rdbtool.core.errors import ReplayError
-from rdbtool.core.findings import Finding, what_servers_do
+from rdbtool.core.errors import Finding, ReplayError, what_servers_do
 from rdbtool.core.servers import Rules, RulesChoice, Since
 from rdbtool.engine.command_errors import (
     ArityError,
@@ -27,8 +26,7 @@ from rdbtool.engine.command_errors import (
 )
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import HANDLERS, Handler
-from rdbtool.engine.inference.least_server import ServerNeeds, UnmetNeedError
-from rdbtool.engine.inference.release_words import REWRITTEN
+from rdbtool.engine.inference.least_server import REWRITTEN, ServerNeeds, UnmetNeedError
 from rdbtool.engine.keyspec import command_name, keys_of
 from rdbtool.engine.replay.fast_loop import PlainCommands
 from rdbtool.engine.replies import Later, Reply

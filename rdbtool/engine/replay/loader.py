@@ -10,6 +10,7 @@ from rdbtool._codec.replay_record import feed_record
 from rdbtool._codec.sinks.check import Check, Flagged
 from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import (
+    Finding,
     FormatError,
     InputError,
     PlaceError,
@@ -18,11 +19,9 @@ from rdbtool.core.errors import (
     UncertainError,
     UnsupportedError,
 )
-from rdbtool.core.findings import Finding
-from rdbtool.core.products import BY_NAME
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS, SCRIPT_AUX
-from rdbtool.core.servers import Rules, RulesChoice, choose_rules
+from rdbtool.core.servers import PRODUCT_BY_NAME, Rules, RulesChoice, choose_rules
 from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.inference.least_server import MANIFEST, TIMES, UNNAMED, ServerNeeds
@@ -171,7 +170,7 @@ class _Loading:
         self.options = options
         self.needs = needs
         self.engine = Engine(now_ms=options.now_ms, databases=options.databases)
-        self.engine.products = frozenset(BY_NAME) if options.rules is None else frozenset()
+        self.engine.products = frozenset(PRODUCT_BY_NAME) if options.rules is None else frozenset()
         self.renames = Renames(options.rename_commands)
         self.stops = options.stops()
         self.replay = Replay(

@@ -11,21 +11,17 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from rdbtool.core.errors import FormatError, InputError, Loss, Remedy, UnsupportedError, json_name
+from rdbtool.core.errors import FormatError, InputError, Loss, json_name
 from rdbtool.core.progress import Progress
-from rdbtool.core.rdb_types import REDIS
-from rdbtool.core.servers import FIRST_WITH_PARTS, Rules
 from rdbtool.dataset.forms import BY_NAME, CONVERTED, Encoding, Form, form_of
 from rdbtool.dataset.loading import load_keys
 from rdbtool.operations.convert.omissions import Door, Leaving, Left, Through
-from rdbtool.operations.convert.soundness import SourceFile
-from rdbtool.operations.convert.transfer import Transfer
+from rdbtool.operations.convert.transfer import SourceFile, Transfer, check_log, remark_names, target_for
 from rdbtool.operations.json_shapes import written_json
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.writer.atomic.output import open_output
-from rdbtool.writer.rdb import raise_target
 from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
@@ -34,24 +30,10 @@ if TYPE_CHECKING:
     from rdbtool.core.progress import Progress
     from rdbtool.dataset.dataset import Dataset
     from rdbtool.dataset.replayed import ReplayedDataset
-    from rdbtool.engine.replay.loader import Loaded
     from rdbtool.engine.replay.places import Places
     from rdbtool.engine.replay.stops import Extent
     from rdbtool.reader.jsonl.reader import JsonlReader
     from rdbtool.reader.rdb import RdbReader
-
-#: The RDB version of the first servers that start from a directory of parts: Redis 7.0.
-_FIRST_WITH_PARTS: Final = 10
-
-#: And of the first whose logs may begin with an RDB: Redis 4.0.
-_FIRST_WITH_PREAMBLE: Final = 8
-
-#: Whose words are used at least: those before told expiry times in whole seconds.
-_OLDEST_WORDS: Final = Rules("redis", 2, 6)
-
-
-_ONE_FILE: Final = Remedy(": use --to aof", ": use form='aof'")
-_COMMANDS: Final = Remedy(": use --no-preamble", ": use preamble=False")
 
 
 class ConvertOptions(NamedTuple):
@@ -154,7 +136,7 @@ def convert(
         is_raised = False
         if keys.kind == "aof":
             dataset = replayed = keys.settled()
-            from rdbtool.operations.convert.soundness import check_loaded  # noqa: PLC0415 - the rules of validation
+            from rdbtool.operations.convert.transfer import check_loaded  # noqa: PLC0415 - the rules of validation
 
             check_loaded(keys.loaded, keys.name)
         else:
@@ -211,48 +193,6 @@ def convert(
     )
 
 
-def target_for(
-    dataset: ReplayedDataset,
-    encoding: Encoding,
-    form: Form,
-    *,
-    is_asked_for: bool,
-    selection: Selection | None = None,
-) -> tuple[Target, bool]:
-    """Return what the dataset of an AOF is written as where no target was given, and whether its data raised that.
-
-    ``is_asked_for``: the rules were. Then an AOF is written for the server that they name, unless it keeps the RDB
-    version of its base. Else commands have the words of the oldest server that may have written the AOF.
-    """
-    loaded, is_named = dataset.loaded, dataset.names_version
-    if is_asked_for and (encoding == "commands" or (form.role != "snapshot" and not is_named)):
-        return Target.of_release(loaded.rules), False
-    if is_named:
-        return default_target(dataset.header, dataset.aux), False
-    unnamed = default_target(None)
-    if encoding == "jsonl":
-        return unnamed, False
-    if encoding == "commands":
-        unnamed = Target.of_release(oldest_server(loaded, form))
-    target = raise_target(unnamed, dataset.doubtful(), commands=encoding == "commands", selection=selection)
-    return target, target != unnamed
-
-
-def oldest_server(loaded: Loaded, form: Form) -> Rules:
-    """Return the oldest server that may have written an AOF that names none, and that starts from a form."""
-    if "redis" not in loaded.least:
-        return loaded.least["valkey"]
-    return max(loaded.least["redis"], FIRST_WITH_PARTS if form.role == "base" else _OLDEST_WORDS)
-
-
-def remark_names(rename_commands: Mapping[str, str] | None, encoding: Encoding) -> list[str]:
-    """Return what to tell of an output of commands where the source has renamed ones."""
-    if not rename_commands or encoding != "commands":
-        return []
-    names = ", ".join(sorted({name.upper() for name in rename_commands.values()}))
-    return [f"commands have the names that servers give them: a server that renames {names} refuses to load them"]
-
-
 def _encoding(form: Form, preamble: bool | None, replayed: ReplayedDataset | None) -> Encoding:  # noqa: FBT001 - an option
     if len(form.encodings) == 1:
         return form.encodings[0]
@@ -264,16 +204,6 @@ def _encoding(form: Form, preamble: bool | None, replayed: ReplayedDataset | Non
 
 def _source_file(reader: RdbReader | JsonlReader) -> SourceFile:
     return SourceFile(reader.name, reader.size, reader.line_of if reader.kind == "jsonl" else None)
-
-
-def check_log(form: Form, encoding: Encoding, target: Target) -> None:
-    """Raise UnsupportedError for a log that servers of the target cannot start from."""
-    if target.magic != REDIS:
-        return
-    if form.role == "base" and target.version < _FIRST_WITH_PARTS:
-        raise UnsupportedError(f"{target} starts from one file, not from a directory of parts", remedy=_ONE_FILE)
-    if form.role == "log" and encoding == "rdb" and target.version < _FIRST_WITH_PREAMBLE:
-        raise UnsupportedError(f"{target} reads no log that begins with an RDB", remedy=_COMMANDS)
 
 
 def _refuse_part(destination: str, manifest: Manifest | None) -> None:

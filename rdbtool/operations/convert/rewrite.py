@@ -20,9 +20,7 @@ from rdbtool.dataset.replayed import ReplayedDataset
 from rdbtool.engine.replay.loader import Loaded, replay_log
 from rdbtool.engine.replay.replay_options import Options, replay_options
 from rdbtool.operations.convert.aof_output import new_base, write_directory
-from rdbtool.operations.convert.convert import check_log, remark_names, target_for
-from rdbtool.operations.convert.soundness import check_loaded
-from rdbtool.operations.convert.transfer import Transfer
+from rdbtool.operations.convert.transfer import Transfer, check_loaded, check_log, remark_names, target_for
 from rdbtool.operations.json_shapes import written_json
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.open.detect import find_log

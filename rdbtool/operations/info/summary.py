@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rdbtool._codec.sinks.requirements import Requirements
 from rdbtool.core.errors import FormatError, UncertainError, json_bytes, json_name
-from rdbtool.core.products import Product
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import ChecksumState, checksum_state
-from rdbtool.core.servers import Rules, RulesChoice
+from rdbtool.core.servers import Product, Rules, RulesChoice
 from rdbtool.dataset.loading import refuse_places
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.operations.info.requirements import NeedsOfFile, needs_of

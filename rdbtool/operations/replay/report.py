@@ -15,8 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool._codec.sinks.requirements import Requirements
-from rdbtool.core.errors import FormatError, UncertainError, json_bytes, json_name
-from rdbtool.core.findings import Finding
+from rdbtool.core.errors import Finding, FormatError, UncertainError, json_bytes, json_name
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import Engine

@@ -14,11 +14,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.commands import FIRST_WORDS
-from rdbtool.core.errors import FormatError, InputError, RdbToolError, UnsupportedError
-from rdbtool.core.findings import Finding, what_servers_do
-from rdbtool.core.products import Product
+from rdbtool.core.errors import Finding, FormatError, InputError, RdbToolError, UnsupportedError, what_servers_do
 from rdbtool.core.progress import Progress
-from rdbtool.core.servers import RulesChoice
+from rdbtool.core.servers import Product, RulesChoice
 from rdbtool.engine.inference.least_server import MANIFEST, TIMES, UNNAMED, ServerNeeds
 from rdbtool.operations.validate.aof_commands import (
     Grader,

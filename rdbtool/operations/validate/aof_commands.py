@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from rdbtool.core.commands import COMMANDS, PRODUCT_BY_COMMAND, CommandRow
-from rdbtool.core.findings import Finding, what_servers_do
+from rdbtool.core.errors import Finding, what_servers_do
 from rdbtool.core.manifest import Manifest
-from rdbtool.core.products import Product
-from rdbtool.core.servers import Rules
+from rdbtool.core.servers import Product, Rules
 from rdbtool.reader.aof.command_stats import Call, Use, Uses
 from rdbtool.reader.open.parts import Part
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from rdbtool.core.errors import FormatError
-from rdbtool.core.findings import Finding
+from rdbtool.core.errors import Finding, FormatError
 from rdbtool.operations.validate.aof_commands import Grader
 from rdbtool.operations.validate.verdict import describe_fault
 from rdbtool.reader.aof.tail import Tail

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.sinks.records import Records
 from rdbtool.core.errors import FormatError, PlaceError, ReplayError, UnsupportedError
-from rdbtool.core.products import BY_NAME
 from rdbtool.core.progress import Progress
-from rdbtool.core.servers import RulesChoice
+from rdbtool.core.servers import PRODUCT_BY_NAME, RulesChoice
 from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.inference.least_server import TIMES, UNNAMED, ServerNeeds
@@ -27,7 +26,7 @@ from rdbtool.model import KeyRecord
 from rdbtool.reader.open.parts import find_part
 
 if TYPE_CHECKING:
-    from rdbtool.core.findings import Finding
+    from rdbtool.core.errors import Finding
     from rdbtool.operations.validate.verdict import Checks, Verdict
     from rdbtool.reader.aof.batches import CommandBatch
     from rdbtool.reader.aof.reader import AofReader
@@ -84,7 +83,7 @@ class LiveReplay:
     def __init__(self, checks: Checks) -> None:
         self.records = Records()
         self._replay = Replay(Engine(now_ms=checks.now_ms, databases=checks.databases))
-        self._replay.engine.products = frozenset(BY_NAME) if checks.rules is None else frozenset()
+        self._replay.engine.products = frozenset(PRODUCT_BY_NAME) if checks.rules is None else frozenset()
         self._needs = None if checks.rules is not None else ServerNeeds()
         self._replay.begin(UNNAMED if checks.rules is None else checks.choice, self._needs)
         self._options = replay_options("-", checks.places)

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from rdbtool.core.errors import InputError, RdbToolError, UncertainError, describe_error
-from rdbtool.core.findings import Finding, what_servers_do
+from rdbtool.core.errors import Finding, InputError, RdbToolError, UncertainError, describe_error, what_servers_do
 from rdbtool.core.servers import Rules, writer_of
 from rdbtool.operations.validate.verdict import Answer, Checks, Gathered, Verdict
 

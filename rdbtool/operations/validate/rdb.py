@@ -12,17 +12,22 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.check import Check
-from rdbtool.core.errors import FormatError, InputError, LimitError, RdbToolError, UnsupportedError
-from rdbtool.core.findings import Finding, what_servers_do
-from rdbtool.core.products import Product, product_of
+from rdbtool.core.errors import (
+    Finding,
+    FormatError,
+    InputError,
+    LimitError,
+    RdbToolError,
+    UnsupportedError,
+    what_servers_do,
+)
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import ChecksumState, checksum_state
-from rdbtool.core.servers import Rules
+from rdbtool.core.servers import Product, Rules, product_of
 from rdbtool.operations.validate.checks import collection_rules as collections
 from rdbtool.operations.validate.checks import file_rules as files
-from rdbtool.operations.validate.checks import key_rules as keys
 from rdbtool.operations.validate.checks import stream_rules as streams
-from rdbtool.operations.validate.checks.rule import Loading
+from rdbtool.operations.validate.checks.rule import KEY_RULES, Loading
 from rdbtool.operations.validate.checks.structure import PASSABLE, refuses_structure
 from rdbtool.operations.validate.verdict import Checks, Gathered, Verdict, describe_fault
 from rdbtool.reader.rdb import RdbReader
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
 
 
 #: Every rule about records, by the flag of the Check sink.
-RULES: Final[dict[str, Rule]] = keys.RULES | collections.RULES | streams.RULES
+RULES: Final[dict[str, Rule]] = KEY_RULES | collections.RULES | streams.RULES
 
 #: Damaged values that are passed over; then they are left to the walk.
 _PASSED: Final = 100

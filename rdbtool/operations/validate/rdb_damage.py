@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rdbtool.core.errors import FormatError, InputError, LimitError, UnsupportedError
-from rdbtool.core.findings import Finding, what_servers_do
+from rdbtool.core.errors import Finding, FormatError, InputError, LimitError, UnsupportedError, what_servers_do
 from rdbtool.operations.salvage.input import Stock
 from rdbtool.operations.salvage.rdb import Counts, Damage, Piece, RdbSalvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch

@@ -12,8 +12,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from rdbtool.core.errors import FileKind, FormatError, PlaceError, RdbToolError, UnknownFormatError
-from rdbtool.core.findings import Finding, what_servers_do
+from rdbtool.core.errors import (
+    FileKind,
+    Finding,
+    FormatError,
+    PlaceError,
+    RdbToolError,
+    UnknownFormatError,
+    what_servers_do,
+)
 from rdbtool.core.progress import Progress
 from rdbtool.operations.validate.verdict import (
     Checks,

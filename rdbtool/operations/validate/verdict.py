@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from rdbtool.core.errors import FormatError, RdbToolError, UnsupportedError, clean, json_bytes
-from rdbtool.core.findings import Finding, what_servers_do
+from rdbtool.core.errors import Finding, FormatError, RdbToolError, UnsupportedError, clean, json_bytes, what_servers_do
 from rdbtool.core.rdb_types import ChecksumState
 from rdbtool.core.servers import DEFAULT, Rules, RulesChoice
 from rdbtool.operations.json_shapes import aux_pairs, rules_json
 
 if TYPE_CHECKING:
-    from rdbtool.core.products import Product
+    from rdbtool.core.servers import Product
     from rdbtool.engine.replay.places import Places
     from rdbtool.model import Aux, Header
 

@@ -23,10 +23,10 @@ from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
 from rdbtool.reader.aof.batches import AofCommand, CommandBatch, iter_commands
 from rdbtool.reader.aof.command_stats import Uses
 from rdbtool.reader.aof.tail import Tail, classify, open_multi
-from rdbtool.reader.backend import backend_of
 from rdbtool.reader.open.detect import find_log
 from rdbtool.reader.open.parts import OpenPart, Part, list_parts, load_manifest, open_part
 from rdbtool.reader.open.windows import WindowStream, too_large
+from rdbtool.reader.rdb import backend_of
 
 if TYPE_CHECKING:
     from rdbtool.reader.rdb import RdbReader

@@ -13,8 +13,14 @@ from typing import BinaryIO, Final, NamedTuple
 from rdbtool.core.errors import InputError
 from rdbtool.writer.atomic.disk import Directory, copy_file, failures_of, link
 from rdbtool.writer.atomic.output import Unfinished
-from rdbtool.writer.atomic.stale import list_temporaries, remove_if_dead, remove_path
-from rdbtool.writer.atomic.temporary import SecondName, Temporary, TemporaryDirectory
+from rdbtool.writer.atomic.temporary import (
+    SecondName,
+    Temporary,
+    TemporaryDirectory,
+    list_temporaries,
+    remove_if_dead,
+    remove_path,
+)
 
 _INTERRUPTIONS: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 

@@ -22,8 +22,7 @@ from typing import Protocol
 
 from rdbtool.core.errors import USE_FORCE, InputError
 from rdbtool.writer.atomic.disk import Directory, check_space, failed, group_in, permitted_mode
-from rdbtool.writer.atomic.stale import remove_stale
-from rdbtool.writer.atomic.temporary import ANY_MODE, Temporary
+from rdbtool.writer.atomic.temporary import ANY_MODE, Temporary, remove_stale
 
 #: Names by which a process reaches its own open files; opening them anew would truncate or lose the position.
 _OWN_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/(?:stdout|stderr|fd/(\d+))\Z")

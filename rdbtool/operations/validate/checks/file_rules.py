@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.functions import read_header, registers_nothing
-from rdbtool.core.products import BY_AUX
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, MEMBER_EXPIRY_AUX, WRITER_FIELDS
-from rdbtool.core.servers import BUILT_IN, Rules
+from rdbtool.core.servers import BUILT_IN, PRODUCT_BY_AUX, Rules
 from rdbtool.model import (
     Aux,
     End,
@@ -58,7 +57,7 @@ _AUX_VALUES: Final[dict[bytes, re.Pattern[bytes]]] = {
 _SLOT_INFO: Final = re.compile(rb"\d+,\d+,\d+(,\d+)?")
 
 #: Fields whose values are programs or texts of their own, and those that other products write.
-_ANY_VALUE: Final = frozenset({b"lua", b"cluster-slot-states", b"cluster-asm-task", b"snapshot-id", *BY_AUX})
+_ANY_VALUE: Final = frozenset({b"lua", b"cluster-slot-states", b"cluster-asm-task", b"snapshot-id", *PRODUCT_BY_AUX})
 
 
 class Remark(NamedTuple):

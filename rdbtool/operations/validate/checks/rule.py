@@ -1,4 +1,4 @@
-"""What a rule is: a code, a severity, words, and the servers that refuse the file over it.
+"""What a rule is: a code, a severity, words, and the servers that refuse the file over it. And the rules of keys.
 
 ``refuses`` is about loading a dump.rdb with that server's defaults (format B1 to B3). Redis looks into packed values
 only on request, up to its newest release; Valkey looks always since 9.1.
@@ -94,3 +94,33 @@ def quoted(data: bytes | None) -> str:
 def stream_id(row: Flagged, at: int) -> str:
     """Return the id that stands in two of the facts."""
     return f"{row.facts[at]}-{row.facts[at + 1]}"
+
+
+#: The rules of keys: names, expiry, eviction data.
+KEY_RULES: Final[dict[str, Rule]] = {
+    "duplicate-key": Rule(
+        "RDB301", "error", lambda _: "expected each key once, but it stood further up already", whole, always
+    ),
+    "empty-key": Rule("RDB302", "note", lambda _: "a key with an empty name", whole, never),
+    "expire-not-positive": Rule(
+        "RDB303",
+        "warning",
+        lambda row: f"expected a time after 1970, but the key expires at {row.facts[0]} ms",
+        whole,
+        never,
+    ),
+    "expire-far": Rule(
+        "RDB304",
+        "warning",
+        lambda row: f"expected a time before the year 10000, but the key expires at {row.facts[0]} ms",
+        whole,
+        never,
+    ),
+    "idle-and-freq": Rule(
+        "RDB305",
+        "warning",
+        lambda row: f"expected an idle time or a frequency, but the key has both: {row.facts[0]} s and {row.facts[1]}",
+        whole,
+        never,
+    ),
+}
