@@ -10,7 +10,7 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "SRC001",
         "compressed stream",
-        "The gzip, zstd or lz4 data around the file is damaged or ends early.",
+        "The gzip, zstd, lz4, xz or bzip2 data around the file is damaged or ends early.",
         "Servers do not read compressed files, except Valkey its own.",
     ),
     Code(

@@ -24,7 +24,7 @@ from rdbtool.operations.salvage.input import Lost, Stock
 from rdbtool.operations.salvage.rdb import RdbSalvage, Salvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch
 from rdbtool.operations.salvage.rdb_walker import Layout
-from rdbtool.reader.open.detect import HEAD_SIZE, begins_log, detect_content
+from rdbtool.reader.open.detect import HEAD_SIZE, begins_log, detect_content, refuse_unknown, refuse_wrapped
 from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
@@ -140,14 +140,17 @@ def examine(
     renamed = _renamed(options)
     header, is_sound = _read_header(head)
     if header is None:
+        if not (in_log or begins_log(head)):
+            refuse_wrapped(head, stock.name, compression=stock.compression)
         if not (in_log or begins_log(head) or _COMMAND.search(head)):
-            detect_content(head, name=stock.name)
+            if detect_content(head) is None:
+                refuse_unknown(head, stock.name)
             raise UnsupportedError(f"{stock.name}: only an RDB or a log can be repaired")
         part = PartRepair(stock, "aof")
         part.look_at_log(0, renamed, progress)
     else:
         ending = stock.read(max(0, stock.size - (64 << 10)), 64 << 10)
-        embedded = in_log or (is_sound and detect_content(head, ending, stock.name) == "aof")
+        embedded = in_log or (is_sound and detect_content(head, ending) == "aof")
         part = PartRepair(stock, "aof" if embedded else "rdb")
         form = Layout(header.magic, header.version, options.max_inflate, embedded=embedded)
         if not is_sound:

@@ -48,12 +48,16 @@ class Lost(NamedTuple):
 
 
 class Stock:
-    """The bytes of a source. ``size`` is their number, ``fault`` what ended the decompression early, if any did."""
+    """The bytes of a source. ``size`` is their number, ``compression`` that of the source.
+
+    ``fault`` is what ended the decompression early, if anything did.
+    """
 
     def __init__(self, target: str | bytes, *, name: str | None = None) -> None:
         self.fault: FormatError | None = None
         self._source = open_source(target, name=name)
         self.name = self._source.name
+        self.compression = self._source.compression
         self._data = target if isinstance(target, bytes) and self._source.compression is None else None
         self._file: BinaryIO | None = None
         self._fd = -1

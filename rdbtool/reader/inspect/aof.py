@@ -21,7 +21,7 @@ from rdbtool.reader.aof.batches import read_time, selected_db
 from rdbtool.reader.aof.reader import open_manifest
 from rdbtool.reader.aof.text_parser import Annotation, LineParser
 from rdbtool.reader.inspect.rdb import GrammarWindow, Readable, Traced, trace_file, trace_rdb
-from rdbtool.reader.open.detect import ENDING_SIZE, begins_rdb, detect_content, find_log, refuse_jsonl
+from rdbtool.reader.open.detect import begins_rdb, detect_source, find_log, refuse_jsonl
 from rdbtool.reader.open.parts import OpenPart, open_part
 
 #: What a server's default configuration has.
@@ -74,7 +74,7 @@ def trace_any(
         path = str(find_log(target))
     opened = open_part(path, max_inflate=max_inflate)
     with opened.source as source:
-        kind = detect_content(opened.head(), source.ending(ENDING_SIZE), source.name)
+        kind = detect_source(source, opened.head())
         if kind == "rdb":
             yield from trace_file(RestOfPart(opened), max_children=max_children, max_inflate=max_inflate)
             return

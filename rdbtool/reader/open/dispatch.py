@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, Unpack, overload
 
 from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
-from rdbtool.reader.open.detect import ENDING_SIZE, detect_content, refuse_jsonl
+from rdbtool.reader.open.detect import detect_source, refuse_jsonl
 from rdbtool.reader.open.parts import open_part
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def open_any(
     limit = options.get("max_inflate")
     opened = open_part(target, name=name, max_inflate=DEFAULT_MAX_INFLATE if limit is None else limit)
     try:
-        kind = detect_content(opened.head(), opened.source.ending(ENDING_SIZE), opened.source.name)
+        kind = detect_source(opened.source, opened.head())
         if kind == "aof":
             from rdbtool.reader.aof.reader import single_log  # noqa: PLC0415 - likewise
 
