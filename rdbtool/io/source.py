@@ -146,6 +146,29 @@ class Source:
             return os.pread(self._fd, size, max(0, self._identity[2] - size))
         return b""
 
+    def find(self, text: bytes, at: int) -> int | None:
+        """Return where ``text`` stands from ``at`` on in bytes, or in a regular file opened by its path; -1: nowhere.
+
+        None: this cannot be found out without consuming it. Raises InputError.
+        """
+        if self.compression is not None or not self._owned:
+            return None
+        if isinstance(self._raw, io.BytesIO):
+            return self._raw.getvalue().find(text, at)
+        if self._fd is None or self._identity is None:
+            return None
+        kept = b""
+        try:
+            while piece := os.pread(self._fd, _LARGEST_PIECE, at):
+                found = (kept + piece).find(text)
+                if found >= 0:
+                    return at - len(kept) + found
+                at += len(piece)
+                kept = (kept + piece)[1 - len(text) :]
+        except OSError as error:
+            raise InputError(f"cannot read {self.name}: {_reason(error)}") from None
+        return -1
+
     def renew(self) -> None:
         """Take a file of which nothing was consumed as it is now: it may have grown since it was opened."""
         if self._fd is None or self._identity is None:

@@ -150,7 +150,7 @@ def examine(
         part.look_at_log(0, renamed, progress)
     else:
         ending = stock.read(max(0, stock.size - (64 << 10)), 64 << 10)
-        embedded = in_log or (is_sound and detect_content(head, ending) == "aof")
+        embedded = in_log or stock.has_stream or (is_sound and detect_content(head, ending) == "aof")
         part = PartRepair(stock, "aof" if embedded else "rdb")
         form = Layout(header.magic, header.version, options.max_inflate, embedded=embedded)
         if not is_sound:

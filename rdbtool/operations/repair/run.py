@@ -75,7 +75,7 @@ def repair(
     options = options or RepairOptions()
     if isinstance(source, str) and (path := _manifest_of(source)) is not None:
         return _repair_directory(source, path, destination, options, progress)
-    with Stock(source) as stock:
+    with Stock(source, unwraps=True) as stock:
         part = examine(stock, options, progress)
         stock.check_unchanged()
         name = source if isinstance(source, str) else stock.name

@@ -124,10 +124,10 @@ def _trace_key(
     window: GrammarWindow, source: Readable, place: WantedRecord, max_children: int | None
 ) -> Iterator[Traced]:
     """Yield the items of a record of the RDB at the beginning."""
-    if place.start == 0:
+    window.skip(place.start)
+    if place.is_header:
         yield traced(trace_header(window), window, source, None)
         return
-    window.skip(place.start)
     state = FileState.of(place.header)
     state.embedded = True
     state.db, state.records, state.templates = place.db, place.records, place.templates

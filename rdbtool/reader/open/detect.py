@@ -17,6 +17,7 @@ from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import InputError, Remedy, UnknownFormatError, UnsupportedError
 from rdbtool.core.manifest import looks_like_manifest
 from rdbtool.io.source import Source, open_source
+from rdbtool.reader.open.surroundings import Framing, enter_framing
 from rdbtool.reader.open.windows import open_window
 
 Kind = Literal["rdb", "aof", "multipart", "jsonl"]
@@ -42,12 +43,18 @@ def detect(target: str | os.PathLike[str] | BinaryIO | bytes) -> Kind:
     if isinstance(target, str | os.PathLike) and Path(target).is_dir():
         return "multipart" if find_log(target).suffix == ".manifest" else "aof"
     with open_source(target) as source:
-        head = open_window(source, HEAD_SIZE).peek(0, HEAD_SIZE)
-        return detect_source(source, head)
+        window = open_window(source, HEAD_SIZE)
+        framing = enter_framing(window)
+        return detect_source(source, window.peek(window.at, HEAD_SIZE), framing)
 
 
-def detect_source(source: Source, head: bytes) -> Kind:
-    """Return what an open source holds, which begins with ``head`` (HEAD_SIZE bytes). Raises what ``detect`` does."""
+def detect_source(source: Source, head: bytes, framing: Framing | None = None) -> Kind:
+    """Return what an open source holds, which begins with ``head`` (HEAD_SIZE bytes). Raises what ``detect`` does.
+
+    ``framing`` is what a master sent before that.
+    """
+    if framing is not None and begins_rdb(head):
+        return "aof" if framing.has_stream(source) else "rdb"
     kind = detect_content(head, source.ending(ENDING_SIZE))
     if kind is None:
         refuse_unknown(head, source.name, is_file=isinstance(source.again, str), compression=source.compression)

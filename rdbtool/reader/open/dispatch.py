@@ -46,7 +46,7 @@ def open_any(
     limit = options.get("max_inflate")
     opened = open_part(target, name=name, max_inflate=DEFAULT_MAX_INFLATE if limit is None else limit)
     try:
-        kind = detect_source(opened.source, opened.head())
+        kind = detect_source(opened.source, opened.head(), opened.framing)
         if kind == "aof":
             from rdbtool.reader.aof.reader import single_log  # noqa: PLC0415 - likewise
 
@@ -54,7 +54,13 @@ def open_any(
         if kind == "rdb":
             from rdbtool.reader.rdb import RdbReader  # noqa: PLC0415 - a log need not wait for it
 
-            return RdbReader(opened.source, max_inflate=limit, backend=options.get("backend"), window=opened.window)
+            return RdbReader(
+                opened.source,
+                max_inflate=limit,
+                backend=options.get("backend"),
+                window=opened.window,
+                around=opened.around,
+            )
         if kind == "jsonl":
             if not jsonl:
                 refuse_jsonl(opened.source.name)

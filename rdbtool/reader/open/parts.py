@@ -8,10 +8,12 @@ from typing import BinaryIO, Final, Literal, NamedTuple
 
 from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import FormatError, LimitError
+from rdbtool.core.findings import Finding
 from rdbtool.core.location import Where
 from rdbtool.core.manifest import Entry, Manifest, read_manifest
 from rdbtool.io.source import Source, open_source
 from rdbtool.reader.open.detect import HEAD_SIZE, begins_rdb
+from rdbtool.reader.open.surroundings import Framing, enter_framing
 from rdbtool.reader.open.windows import open_window
 
 PartKind = Literal["base", "incr", "single"]
@@ -72,14 +74,20 @@ class Part:
 
 
 class OpenPart(NamedTuple):
-    """A part that is being read."""
+    """A part that is being read. ``framing`` is what a master sent before it, which was consumed."""
 
     source: Source
     window: Window
+    framing: Framing | None = None
 
     def head(self) -> bytes:
         """Return the first HEAD_SIZE bytes; nothing is consumed."""
         return self.window.peek(self.window.at, HEAD_SIZE)
+
+    @property
+    def around(self) -> tuple[Finding, ...]:
+        """What there is to tell of what stands around it."""
+        return () if self.framing is None else (self.framing.finding._replace(part=self.source.name),)
 
     def format(self) -> PartFormat:
         """Return what the part begins with; nothing is consumed."""
@@ -89,9 +97,14 @@ class OpenPart(NamedTuple):
 def open_part(
     target: str | os.PathLike[str] | BinaryIO | bytes, *, name: str | None = None, max_inflate: int
 ) -> OpenPart:
-    """Open a file of a log. Raises InputError."""
+    """Open a file of a log. Raises InputError, and FormatError for compressed data that is damaged."""
     source = open_source(target, name=name)
-    return OpenPart(source, open_window(source, max_inflate))
+    try:
+        window = open_window(source, max_inflate)
+        return OpenPart(source, window, enter_framing(window))
+    except BaseException:
+        source.close()
+        raise
 
 
 def _format_of(head: bytes) -> PartFormat:
