@@ -146,6 +146,11 @@ class Source:
             return os.pread(self._fd, size, max(0, self._identity[2] - size))
         return b""
 
+    def stand_for(self, origin: Source) -> None:
+        """Show the sizes and the time of the source that the bytes of this one were made from."""
+        self.size, self.compression, self.mtime = origin.size, origin.compression, origin.mtime
+        self.compressed_size = origin.compressed_size
+
     def find(self, text: bytes, at: int) -> int | None:
         """Return where ``text`` stands from ``at`` on in bytes, or in a regular file opened by its path; -1: nowhere.
 

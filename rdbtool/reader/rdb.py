@@ -121,6 +121,8 @@ class RdbReader:
         self.functions: list[FunctionLibrary] = []
         self.module_aux: list[ModuleAux] = []
         self.end: End | None = None
+        #: The payload of DUMP that it was made from, if it was.
+        self.payload: bytes | None = None
         self.backend = backend_of(backend)
         #: Items that the codec declined and the grammar accepted.
         self.fallbacks = 0

@@ -35,6 +35,13 @@ CODES: Final[tuple[Code, ...]] = (
         "The server loads the first one and does not look behind it.",
     ),
     Code(
+        "SRC005",
+        "DUMP payload",
+        "The source is what DUMP answers: one value, the RDB version of its writer and a checksum, which is right. It "
+        "has no key, and was read as an RDB of one.",
+        "RESTORE reads it; no server loads it as a file.",
+    ),
+    Code(
         "CHK011",
         "too few keys",
         "The source holds fewer keys than --min-keys asks for.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rdbtool._codec.sinks.check import Check
 from rdbtool.core.commands import AOF_WORDS
-from rdbtool.core.errors import UnsupportedError, describe_loss
+from rdbtool.core.errors import Remedy, UnsupportedError, describe_loss
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, ChecksumState
 from rdbtool.core.servers import COMMON_VERSION, find_release
@@ -144,6 +144,7 @@ def examine(
             refuse_wrapped(head, stock.name, compression=stock.compression)
         if not (in_log or begins_log(head) or _COMMAND.search(head)):
             if detect_content(head) is None:
+                _refuse_payload(stock, head)
                 refuse_unknown(head, stock.name)
             raise UnsupportedError(f"{stock.name}: only an RDB or a log can be repaired")
         part = PartRepair(stock, "aof")
@@ -172,6 +173,15 @@ def examine(
         why = f"the compressed data ends there: {stock.fault.found}"
         part.lost.append(Lost("REP003", stock.name, stock.size, stock.size, why))
     return part
+
+
+def _refuse_payload(stock: Stock, head: bytes) -> None:
+    """Raise UnsupportedError for a payload of DUMP: its checksum says that there is nothing to repair."""
+    from rdbtool.reader.payload import find_payload  # noqa: PLC0415 - nearly never needed
+
+    if find_payload(stock.size, stock.read, head) is not None:
+        remedy = Remedy(": rdbtool convert makes an RDB of it", ": rdbtool.convert makes an RDB of it")
+        raise UnsupportedError(f"{stock.name}: a payload of DUMP, and valid", remedy=remedy)
 
 
 def _renamed(options: RepairOptions) -> dict[bytes, bytes]:

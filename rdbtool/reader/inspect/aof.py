@@ -20,9 +20,18 @@ from rdbtool.model import End
 from rdbtool.reader.aof.batches import read_time, selected_db
 from rdbtool.reader.aof.reader import open_manifest
 from rdbtool.reader.aof.text_parser import Annotation, LineParser
-from rdbtool.reader.inspect.rdb import GrammarWindow, Readable, Traced, trace_bytes, trace_file, trace_rdb
-from rdbtool.reader.open.detect import begins_rdb, detect_source, find_log, refuse_jsonl
+from rdbtool.reader.inspect.rdb import (
+    GrammarWindow,
+    Readable,
+    Traced,
+    trace_bytes,
+    trace_file,
+    trace_payload,
+    trace_rdb,
+)
+from rdbtool.reader.open.detect import begins_rdb, detect_source, find_log, refuse_jsonl, refuse_source
 from rdbtool.reader.open.parts import OpenPart, open_part
+from rdbtool.reader.payload import payload_in
 
 #: What a server's default configuration has.
 DATABASES: Final = 16
@@ -81,7 +90,14 @@ def trace_any(
         path = str(find_log(target))
     opened = open_part(path, max_inflate=max_inflate)
     with opened.source as source:
-        kind = detect_source(source, opened.head(), opened.framing)
+        head = opened.head()
+        kind = detect_source(source, head, opened.framing)
+        if kind is None:
+            payload = payload_in(opened, head)
+            if payload is None:
+                refuse_source(source, head)
+            yield from trace_payload(payload, source, max_children=max_children, max_inflate=max_inflate)
+            return
         if kind == "rdb":
             yield from _trace_framing(opened)
             rest = RestOfPart(opened)

@@ -17,10 +17,14 @@ from rdbtool.grammar import FileState, Node, Trace, trace_header, trace_item
 from rdbtool.io.crc64 import crc64
 from rdbtool.io.source import open_source
 from rdbtool.model import End, HashTemplate, Header, KeyRecord
+from rdbtool.reader.payload import FOOTER_SIZE, rdb_of
 from rdbtool.reader.rdb import RdbReader, open_rdb
 
 _HEADER_SIZE = 9
 _PIECE = 1 << 16
+
+#: Bytes of the version at the end of a payload, before its checksum.
+_VERSION_SIZE = 2
 
 #: How many bytes are shown from where reading stopped.
 _BEYOND = 16
@@ -147,6 +151,23 @@ def trace_file(
     """Yield every item of an RDB that begins at an offset, its header first. The last one carries the error, if any."""
     window = GrammarWindow(source, begin=begin)
     return trace_rdb(window, source, max_children=max_children, max_inflate=max_inflate)
+
+
+def trace_payload(
+    payload: bytes, source: Readable, *, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
+) -> Iterator[Traced]:
+    """Yield the value of a payload of DUMP, as the record that it is without its key, then version and checksum."""
+    file, shift = rdb_of(payload)
+    stop = len(payload) - FOOTER_SIZE
+    with open_source(file, name=source.name) as made:
+        for item in trace_file(made, begin=-shift, max_children=max_children, max_inflate=max_inflate):
+            node = item.trace.node
+            if isinstance(item.trace.item, KeyRecord) or item.trace.error is not None:
+                node.children = [child for child in node.children if child.start >= 0]
+                node.start = 0
+                yield item._replace(data=payload[: node.stop])
+    yield trace_bytes("version", payload[stop : stop + _VERSION_SIZE], stop)
+    yield trace_bytes("checksum", payload[stop + _VERSION_SIZE :], stop + _VERSION_SIZE)
 
 
 def trace_bytes(name: str, data: bytes, start: int, note: str = "") -> Traced:

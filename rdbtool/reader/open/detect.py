@@ -38,6 +38,7 @@ _RDB: Final = (b"REDIS", b"VALKEY")
 def detect(target: str | os.PathLike[str] | BinaryIO | bytes) -> Kind:
     """Return what a path, ``-``, bytes or a binary stream holds. What a pipe held is gone then: see ``open_any``.
 
+    A payload of DUMP is none of these kinds: it is proven when it is opened.
     Raises UnknownFormatError where it is none of ours, InputError where it cannot be read as it is.
     """
     if isinstance(target, str | os.PathLike) and Path(target).is_dir():
@@ -45,20 +46,23 @@ def detect(target: str | os.PathLike[str] | BinaryIO | bytes) -> Kind:
     with open_source(target) as source:
         window = open_window(source, HEAD_SIZE)
         framing = enter_framing(window)
-        return detect_source(source, window.peek(window.at, HEAD_SIZE), framing)
+        head = window.peek(window.at, HEAD_SIZE)
+        return detect_source(source, head, framing) or refuse_source(source, head)
 
 
-def detect_source(source: Source, head: bytes, framing: Framing | None = None) -> Kind:
+def detect_source(source: Source, head: bytes, framing: Framing | None = None) -> Kind | None:
     """Return what an open source holds, which begins with ``head`` (HEAD_SIZE bytes). Raises what ``detect`` does.
 
-    ``framing`` is what a master sent before that.
+    ``framing`` is what a master sent before that. None: it is none of ours, unless it is a payload of DUMP.
     """
     if framing is not None and begins_rdb(head):
         return "aof" if framing.has_stream(source) else "rdb"
-    kind = detect_content(head, source.ending(ENDING_SIZE))
-    if kind is None:
-        refuse_unknown(head, source.name, is_file=isinstance(source.again, str), compression=source.compression)
-    return kind
+    return detect_content(head, source.ending(ENDING_SIZE))
+
+
+def refuse_source(source: Source, head: bytes) -> NoReturn:
+    """Raise the error for an open source that is none of ours; see ``refuse_unknown``."""
+    refuse_unknown(head, source.name, is_file=isinstance(source.again, str), compression=source.compression)
 
 
 def detect_content(head: bytes, ending: bytes = b"") -> Kind | None:

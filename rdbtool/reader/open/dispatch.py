@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, Unpack, overload
 
 from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
-from rdbtool.reader.open.detect import detect_source, refuse_jsonl
+from rdbtool.reader.open.detect import detect_source, refuse_jsonl, refuse_source
 from rdbtool.reader.open.parts import open_part
 
 if TYPE_CHECKING:
@@ -46,7 +46,15 @@ def open_any(
     limit = options.get("max_inflate")
     opened = open_part(target, name=name, max_inflate=DEFAULT_MAX_INFLATE if limit is None else limit)
     try:
-        kind = detect_source(opened.source, opened.head(), opened.framing)
+        head = opened.head()
+        kind = detect_source(opened.source, head, opened.framing)
+        if kind is None:
+            from rdbtool.reader.payload import open_payload, payload_in  # noqa: PLC0415 - nearly never needed
+
+            payload = payload_in(opened, head)
+            if payload is None:
+                refuse_source(opened.source, head)
+            return open_payload(payload, opened.source, max_inflate=limit, backend=options.get("backend"))
         if kind == "aof":
             from rdbtool.reader.aof.reader import single_log  # noqa: PLC0415 - likewise
 
