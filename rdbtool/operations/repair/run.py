@@ -37,7 +37,7 @@ from rdbtool.operations.validate.run import validate_reader
 from rdbtool.operations.validate.verdict import Checks
 from rdbtool.reader.aof.reader import open_aof
 from rdbtool.reader.open.detect import find_log
-from rdbtool.reader.open.parts import load_manifest
+from rdbtool.reader.open.parts import load_manifest, refuse_special
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.atomic.disk import Directory
 from rdbtool.writer.atomic.output import open_output
@@ -140,6 +140,7 @@ def _repair_directory(
             if entry.kind == "history":
                 continue
             path = manifest.parent / entry.name
+            refuse_special(path)
             if not path.is_file():
                 present = _like(manifest, entry, entries)
                 if present is not None:
