@@ -73,13 +73,15 @@ class KeyFilters(TypedDict, total=False):
     """Which keys: all that are given have to hold.
 
     ``key`` and ``no_key`` are regular expressions that are found in the key, or not; ``glob`` are patterns as KEYS
-    takes them. ``type`` and ``db`` name types and databases, ``no_type`` and ``no_db`` those that are not wanted.
-    ``expired``: only keys that have expired at ``now``, or none of them. ``slot`` is a cluster slot or a range of them
-    (both ends included). ``limit``: the first so many keys.
+    takes them, and ``exact_key`` whole keys (one of these three has to fit). ``type`` and ``db`` name types and
+    databases, ``no_type`` and ``no_db`` those that are not wanted. ``expired``: only keys that have expired at ``now``,
+    or none of them. ``slot`` is a cluster slot or a range of them (both ends included). ``limit``: the first so many
+    keys.
     """
 
     key: Patterns | None
     glob: str | bytes | Iterable[str | bytes] | None
+    exact_key: str | bytes | Iterable[str | bytes] | None
     no_key: Patterns | None
     type: str | Iterable[str] | None
     no_type: str | Iterable[str] | None
@@ -321,7 +323,7 @@ def replaying_of(options: ReplayOptions) -> Replaying:
 
 def are_about_keys(filters: KeyFilters) -> bool:
     """Return whether keys are selected by more than whether they have expired: then only keys are wanted."""
-    chosen = ("key", "glob", "no_key", "type", "no_type", "db", "no_db", "slot", "limit")
+    chosen = ("key", "glob", "exact_key", "no_key", "type", "no_type", "db", "no_db", "slot", "limit")
     return any(filters.get(name) is not None for name in chosen)
 
 
@@ -334,8 +336,13 @@ def selection_of(filters: KeyFilters, now_ms: int) -> Selection | None:
     from rdbtool.reader.globs import compile_glob  # noqa: PLC0415 - likewise
 
     globs = [compile_glob(key_of(row, "glob")) for row in _several("glob", filters.get("glob"), (str, bytes))]
+    keys = [key_of(row, "exact_key") for row in _several("exact_key", filters.get("exact_key"), (str, bytes))]
     return Selection(
-        patterns=_patterns("key", filters.get("key")) + globs,
+        patterns=[
+            *_patterns("key", filters.get("key")),
+            *globs,
+            *(re.compile(rb"\A" + re.escape(key) + rb"\Z") for key in keys),
+        ],
         no_patterns=_patterns("no_key", filters.get("no_key")),
         kinds=_kinds("type", filters.get("type")),
         no_kinds=_kinds("no_type", filters.get("no_type")),

@@ -134,6 +134,8 @@ def diff(
                 write_json(comparison, output.write)
             else:
                 write_text(comparison, output.write, brief=brief, is_terminal=output.is_terminal)
+        for side in (comparison.first, comparison.second):
+            print_remarks(side.remarks)
     if comparison.counts.differs:
         raise typer.Exit(1)
 

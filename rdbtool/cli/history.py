@@ -10,6 +10,7 @@ import typer
 
 from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
 from rdbtool.cli.options import (
+    KEY_SPELLING,
     Clock,
     Json,
     NoProgress,
@@ -37,9 +38,12 @@ _HELD: Final = 1 << 24
 def history(
     src: Source,
     key: Annotated[
-        str, typer.Argument(metavar="KEY", help=r"The key: text, with \xHH for other bytes and \\ for a backslash.")
-    ],
+        str | None, typer.Argument(metavar="KEY", help=f"The key, {KEY_SPELLING}. Or give it with --exact-key.")
+    ] = None,
     *,
+    exact_key: Annotated[
+        str | None, typer.Option("--exact-key", metavar="KEY", help="The key, as the argument KEY.")
+    ] = None,
     stop: Stop,
     clock: Clock,
     db: Annotated[
@@ -60,7 +64,9 @@ def history(
     places = stop.places(src)
     renames = renames_of(rename_command)
     options = replay_options(src, places, rules=rules, now_ms=clock.milliseconds(), rename_commands=renames)
-    wanted = key_bytes(key)
+    if (key is None) == (exact_key is None):
+        raise typer.BadParameter("give one key, as KEY or with --exact-key", param_hint="KEY")
+    wanted = key_bytes(key or exact_key or "")
     with (
         open_any(src) as reader,
         open_output(None) as output,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import typer
 
-from rdbtool.cli.options import Json, Source, expands, place
+from rdbtool.cli.app import print_remarks
+from rdbtool.cli.options import KEY_SPELLING, Json, Source, expands, key_bytes, place
 from rdbtool.engine.keyspec import keys_of
+from rdbtool.model import End
 from rdbtool.reader.inspect.aof import trace_any
+from rdbtool.reader.inspect.rdb import Traced
 from rdbtool.reader.inspect.search import Wanted, trace_wanted
+from rdbtool.reader.open.surroundings import rest_remarks
 from rdbtool.report.inspection import write_inspection
 from rdbtool.writer.atomic.output import open_output
 
@@ -24,7 +28,11 @@ def inspect(
     *,
     exact_key: Annotated[
         str | None,
-        typer.Option("--exact-key", metavar="KEY", help="Only the records of the key KEY, or commands that name it."),
+        typer.Option(
+            "--exact-key",
+            metavar="KEY",
+            help=f"Only the records of the key KEY, or commands that name it; KEY {KEY_SPELLING}.",
+        ),
     ] = None,
     at: Annotated[
         str | None,
@@ -55,7 +63,17 @@ def inspect(
         items = trace_any(src, max_children=max_children)
     else:
         part, at_offset = (None, None) if at is None else place(at)
-        wanted = Wanted(None if exact_key is None else os.fsencode(exact_key), at_offset, part, record)
+        wanted = Wanted(None if exact_key is None else key_bytes(exact_key), at_offset, part, record)
         items = trace_wanted(src, wanted, keys_of, max_children=max_children)
+    remarks: list[str] = []
     with open_output(None) as output:
-        write_inspection(items, output, src, as_json=as_json, full=full)
+        write_inspection(_watch_end(items, src, remarks), output, src, as_json=as_json, full=full)
+    print_remarks(remarks)
+
+
+def _watch_end(items: Iterable[Traced], name: str, remarks: list[str]) -> Iterator[Traced]:
+    """Pass items on, and take down what is to be told of what follows the end of an RDB."""
+    for item in items:
+        yield item
+        if isinstance(item.trace.item, End):
+            remarks += rest_remarks(item.trace.item, name)

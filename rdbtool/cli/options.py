@@ -83,6 +83,9 @@ SkipCommand = Annotated[
         help="Skip a command of an AOF: by its number, as replay and history print it, or by a name that only one has.",
     ),
 ]
+#: How a key is written on a command line.
+KEY_SPELLING = r"as text, with \xHH for other bytes and \\ for a backslash"
+
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Never show a progress bar.")]
 OutputFile = Annotated[
     str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")
@@ -168,6 +171,10 @@ class Filters(Clock):
     glob: Annotated[
         list[str] | None, typer.Option("--glob", metavar="PATTERN", help="Keys that match PATTERN as KEYS would.")
     ] = None
+    exact_key: Annotated[
+        list[str] | None,
+        typer.Option("--exact-key", metavar="KEY", help=f"The key KEY itself, {KEY_SPELLING}."),
+    ] = None
     no_key: Annotated[
         list[str] | None,
         typer.Option("--no-key", "--not-key", "-K", metavar="REGEX", help="No keys in which REGEX is found."),
@@ -195,6 +202,7 @@ class Filters(Clock):
     def as_arguments(self) -> KeyFilters:
         """Return the filters as arguments of a function."""
         given = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "now"}
+        given["exact_key"] = [key_bytes(text) for text in self.exact_key or ()]
         return cast("KeyFilters", {name: value for name, value in given.items() if value not in (None, [])})
 
     def leaving(self, drop: list[str] | None, *, functions: bool | None) -> Leaving:

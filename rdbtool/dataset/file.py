@@ -90,6 +90,7 @@ class FileDataset:
     def _learn(self, reader: RdbReader | JsonlReader) -> None:
         self.header, self.aux, self.functions = reader.header, reader.aux, reader.functions
         self.choice = reader.choice
+        self.remarks = reader.remarks
 
     def _open(self) -> RdbReader | JsonlReader:
         if not isinstance(self._target, str | os.PathLike | bytes):

@@ -12,7 +12,7 @@ from rdbtool.core.location import Where
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, ValueType
 from rdbtool.core.servers import KEYDB, PRODUCT_BY_OPCODE, product_of_aux
 from rdbtool.grammar.header import HEADER_SIZE, detect_magic, judge_header, parse_header
-from rdbtool.grammar.lift import lift_item, lift_record
+from rdbtool.grammar.lift import Rest, lift_item, lift_record
 from rdbtool.grammar.primitives import text
 from rdbtool.grammar.reading import Bytestream, MemoryStream, ParsePosition, Reading
 from rdbtool.grammar.record import Unit, read_unit
@@ -20,6 +20,7 @@ from rdbtool.grammar.refusal import as_our_error
 from rdbtool.grammar.state import FileState
 from rdbtool.grammar.trace import Trace, Tracer
 from rdbtool.model import Header, Item, KeyRecord
+from rdbtool.model.items import REST_SAMPLE
 
 _T = TypeVar("_T")
 
@@ -118,9 +119,9 @@ def accept_unit(unit: Unit, stream: Bytestream, state: FileState) -> Item | KeyR
         state.records += 1
         state.forget_pending()
         return record
-    trailing = _judge_end(unit, stream, state) if unit.row.name == "EOF" else 0
+    rest = _judge_end(unit, stream, state) if unit.row.name == "EOF" else None
     _apply(unit, state)
-    return lift_item(unit, trailing)
+    return lift_item(unit, rest)
 
 
 def _apply(unit: Unit, state: FileState) -> None:
@@ -161,8 +162,8 @@ def _await_expiry(unit: Unit, state: FileState, expire_at_ms: int) -> None:
     state.await_key(unit.start)
 
 
-def _judge_end(unit: Unit, stream: Bytestream, state: FileState) -> int:
-    """Compare the checksum (format A9); return how many bytes follow it."""
+def _judge_end(unit: Unit, stream: Bytestream, state: FileState) -> Rest:
+    """Compare the checksum (format A9); return what follows it."""
     stored = unit.body.crc64
     at = unit.start + 1
     if stored and state.crc_at is not None:
@@ -170,23 +171,27 @@ def _judge_end(unit: Unit, stream: Bytestream, state: FileState) -> int:
         if computed not in (None, stored):
             expected, found = f"checksum {computed:016x}", f"{stored:016x}"
             raise FormatError("RDB004", "checksum", at, expected, found, file_kind="rdb", start=unit.start)
-    trailing = 0 if state.embedded else _count_trailing(stream)
-    if state.version < CHECKSUM_SINCE and trailing == _CHECKSUM_SIZE:
+    rest = Rest(0, 0, b"") if state.embedded else _look_behind(stream)
+    if state.version < CHECKSUM_SINCE and rest.trailing == _CHECKSUM_SIZE:
         found = (
             f"8 bytes, a checksum (the version field is damaged: it says {state.version}; "
             "a lower version also switches the checksum off)"
         )
         expected = "the end of the file"
         raise FormatError("RDB003", "old-version", at, expected, found, file_kind="rdb", start=unit.start)
-    return trailing
+    return rest
 
 
-def _count_trailing(stream: Bytestream) -> int:
-    """Return how many bytes follow; where the stream does not know, by reading on to its end."""
+def _look_behind(stream: Bytestream) -> Rest:
+    """Return what follows; where the stream does not know how much that is, by reading on to its end."""
     left = stream.left()
-    if left is not None:
-        return left
-    count = 0
-    while piece := stream.read(_PIECE):
+    count = padding = 0
+    sample = b""
+    while (left is None or len(sample) < REST_SAMPLE) and (piece := stream.read(_PIECE)):
         count += len(piece)
-    return count
+        if not sample:
+            rest = piece.lstrip(b"\0")
+            padding += len(piece) - len(rest)
+            piece = rest
+        sample = (sample + piece)[:REST_SAMPLE]
+    return Rest(count if left is None else left, padding, sample)

@@ -6,7 +6,7 @@ Everything is judged while parsing; here nothing can fail. Streams have a module
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rdbtool.core.location import Span
 from rdbtool.grammar.lift_stream import lift_stream
@@ -243,11 +243,20 @@ def _encoding(unit: Unit) -> str:
     return "int" if isinstance(stored, int) else "lzf" if isinstance(stored, Lzf) else "raw"
 
 
-def lift_item(unit: Unit, trailing: int) -> Item | None:
-    """Return the item of an opcode, None for one that only waits for the next key. ``trailing``: see End."""
+class Rest(NamedTuple):
+    """What follows the end of an RDB, see End."""
+
+    trailing: int
+    padding: int
+    sample: bytes
+
+
+def lift_item(unit: Unit, rest: Rest | None) -> Item | None:
+    """Return the item of an opcode, None for one that only waits for the next key. ``rest`` is what follows the end."""
     span = Span(unit.start, unit.stop)
     if unit.row.name == "EOF":
-        return End(unit.body.crc64, trailing, span)
+        trailing, padding, sample = rest or Rest(0, 0, b"")
+        return End(unit.body.crc64, trailing, span, padding, sample)
     lift = _ITEMS.get(unit.row.name)
     return lift(unit.body, span) if lift else None
 

@@ -9,6 +9,7 @@ needs them.
 
 from __future__ import annotations
 
+import re
 import sys
 import zlib
 from collections.abc import Callable
@@ -17,7 +18,12 @@ from typing import Final, NamedTuple, Protocol
 from rdbtool.core.errors import Cause
 
 #: Bytes of a stream that tell whether and how it is compressed.
-PEEK_SIZE: Final = 7
+PEEK_SIZE: Final = 10
+
+_VCS_SIZE: Final = 7
+
+#: Magic, descriptor, and the window or the size of the content.
+_LEAST_ZSTD_HEADER: Final = 6
 
 #: Largest piece of input that is read or fed at once (bytes).
 _INPUT_SIZE: Final = 64 << 10
@@ -28,13 +34,34 @@ _FIRST_FEED: Final = 1 << 10
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _LZ4_MAGIC: Final = b"\x04\x22\x4d\x18"
+_XZ_MAGIC: Final = b"\xfd7zXZ\x00"
+#: The size of its blocks, then a block or the end of the stream.
+_BZIP2_MAGIC: Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 #: Skippable frames, of zstd and lz4 alike, begin with 0x50 … 0x5F and these.
 _SKIPPABLE_TAIL: Final = b"\x2a\x4d\x18"
+
+#: Of these, zero bytes may follow the last frame: tapes and block devices leave them, and xz pads with them.
+_PADDED: Final = ("gzip", "xz")
 
 _VCS_MAGIC: Final = b"VCS"
 _VCS_VERSION: Final = 1
 _VCS_CODECS: Final = {1: "lz4", 2: "zstd"}
 _VCS_KINDS: Final = {1: "RDB"}
+
+#: Bytes that a codec may hold of what it inflated: as much as the zstd library takes unless told otherwise (--long=27),
+#: and twice what xz -9 needs.
+_LARGEST_WINDOW: Final = 128 << 20
+
+#: Bytes that xz needs beside its window.
+_BESIDE_WINDOW: Final = 1 << 20
+
+#: Bytes of a frame in which it says what window it needs.
+HEADER_SIZE: Final = 64
+
+#: Where the first block of xz begins, and what its dictionary is told in: a byte after the number of the filter.
+_XZ_BLOCK: Final = 12
+_XZ_FILTER: Final = 0x21
+_XZ_LARGEST: Final = 40
 
 
 class DamagedStreamError(Exception):
@@ -47,12 +74,20 @@ class DamagedStreamError(Exception):
         self.found = found
 
 
+class WindowSizeError(Exception):
+    """A compressed stream that can be inflated with more memory only than is allowed here: ``allowed`` bytes."""
+
+    def __init__(self, codec: str) -> None:
+        super().__init__(codec)
+        self.allowed = _LARGEST_WINDOW
+
+
 class UnknownWrapperError(Exception):
     """A ``VCS`` header with a version, codec or kind of stream that this release does not know."""
 
 
 class Decompressor(Protocol):
-    """What zstd and lz4 offer and ``_GzipMember`` imitates."""
+    """What zstd, lz4, xz and bzip2 offer and ``_GzipMember`` imitates."""
 
     @property
     def eof(self) -> bool:
@@ -71,11 +106,15 @@ class Decompressor(Protocol):
 
 
 class Codec(NamedTuple):
-    """A way to inflate: its name, how to make a decompressor, and what that raises."""
+    """A way to inflate: its name, how to make a decompressor, what that raises.
+
+    ``window_of`` tells how many bytes have to be held for the frame that begins with a head of ``HEADER_SIZE`` bytes.
+    """
 
     name: str
     make: Callable[[], Decompressor]
     errors: tuple[type[Exception], ...]
+    window_of: Callable[[bytes], int] = lambda _head: 0
 
 
 class _GzipMember:
@@ -107,11 +146,53 @@ def _codec(name: str) -> Codec:
         from lz4.frame import LZ4FrameDecompressor  # noqa: PLC0415 - lazy, see above
 
         return Codec(name, LZ4FrameDecompressor, (RuntimeError,))
+    if name == "xz":
+        import lzma  # noqa: PLC0415 - lazy, see above
+
+        limit = _LARGEST_WINDOW + _BESIDE_WINDOW
+        return Codec(name, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, limit), (lzma.LZMAError,), xz_window)
+    if name == "bzip2":
+        import bz2  # noqa: PLC0415 - lazy, see above
+
+        return Codec(name, bz2.BZ2Decompressor, (OSError,))
     if sys.version_info >= (3, 14):
-        from compression.zstd import ZstdDecompressor, ZstdError  # noqa: PLC0415 - lazy, see above
+        from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError  # noqa: PLC0415 - lazy, see above
     else:
-        from backports.zstd import ZstdDecompressor, ZstdError  # noqa: PLC0415 - lazy, see above
-    return Codec(name, ZstdDecompressor, (ZstdError,))
+        from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError  # noqa: PLC0415 - lazy, see above
+    options = {int(DecompressionParameter.window_log_max): _LARGEST_WINDOW.bit_length() - 1}
+    return Codec(name, lambda: ZstdDecompressor(options=options), (ZstdError,), zstd_window)
+
+
+def zstd_window(head: bytes) -> int:
+    """Return the window that a zstd frame asks for (bytes); 0 for one that is skipped or cut."""
+    if not head.startswith(_ZSTD_MAGIC) or len(head) < _LEAST_ZSTD_HEADER:
+        return 0
+    descriptor = head[4]
+    if not descriptor & 0x20:
+        exponent, eighths = divmod(head[5], 8)
+        return (8 + eighths) << (7 + exponent)
+    # Its content is its window.
+    at = 5 + (0, 1, 2, 4)[descriptor & 3]
+    return int.from_bytes(head[at : at + (1, 2, 4, 8)[descriptor >> 6]], "little")
+
+
+def xz_window(head: bytes) -> int:
+    """Return the dictionary that the first block of an xz stream asks for (bytes); 0 if it has none."""
+    fields = head[_XZ_BLOCK:]
+    if len(fields) < 2 or not fields[0]:
+        return 0
+    at = 2
+    # Two sizes may precede the filters: numbers of 7 bits a byte.
+    for bit in (0x40, 0x80):
+        if fields[1] & bit:
+            at = next((i for i in range(at, len(fields)) if fields[i] < 0x80), at) + 1
+    for _ in range((fields[1] & 3) + 1):
+        number, size, properties = fields[at : at + 3].ljust(3, b"\0")
+        if number == _XZ_FILTER:
+            half, odd = divmod(min(properties, _XZ_LARGEST), 2)
+            return (2 + odd) << (half + 11)
+        at += 2 + size
+    return 0
 
 
 def _is_skippable(head: bytes) -> bool:
@@ -123,28 +204,32 @@ def _frame_codec(head: bytes) -> str | None:
         return "gzip"
     if head.startswith(_ZSTD_MAGIC) or _is_skippable(head):
         return "zstd"
+    if head.startswith(_XZ_MAGIC):
+        return "xz"
+    if _BZIP2_MAGIC.match(head):
+        return "bzip2"
     return "lz4" if head.startswith(_LZ4_MAGIC) else None
 
 
 def detect_compression(head: bytes) -> tuple[str | None, int]:
     """Tell from the first bytes of a stream how it is compressed.
 
-    Returns the name (``gzip``, ``zstd``, ``lz4``, ``vcs+lz4``, ``vcs+zstd`` or None) and the number of
-    bytes before the compressed data. Raises UnknownWrapperError, and DamagedStreamError where the
+    Returns the name (``gzip``, ``zstd``, ``lz4``, ``xz``, ``bzip2``, ``vcs+lz4``, ``vcs+zstd`` or None) and the number
+    of bytes before the compressed data. Raises UnknownWrapperError, and DamagedStreamError where the
     stream ends inside a ``VCS`` header.
     """
     if not head.startswith(_VCS_MAGIC):
         return _frame_codec(head), 0
-    if len(head) < PEEK_SIZE:
-        raise DamagedStreamError("cut", f"a VCS header of {PEEK_SIZE} bytes", f"end of file after {len(head)}")
-    version, codec, reserved, kind = head[3:PEEK_SIZE]
+    if len(head) < _VCS_SIZE:
+        raise DamagedStreamError("cut", f"a VCS header of {_VCS_SIZE} bytes", f"end of file after {len(head)}")
+    version, codec, reserved, kind = head[3:_VCS_SIZE]
     if version != _VCS_VERSION:
         raise UnknownWrapperError(f"version {version} of Valkey's compressed file (VCS)")
     if codec not in _VCS_CODECS:
         raise UnknownWrapperError(f"codec {codec} in Valkey's compressed file (VCS)")
     if reserved or kind not in _VCS_KINDS:
         raise UnknownWrapperError(f"stream kind {kind} (reserved byte {reserved}) in Valkey's compressed file (VCS)")
-    return f"vcs+{_VCS_CODECS[codec]}", PEEK_SIZE
+    return f"vcs+{_VCS_CODECS[codec]}", _VCS_SIZE
 
 
 class Unpacker:
@@ -162,14 +247,23 @@ class Unpacker:
         self._room = bytearray(_INPUT_SIZE)
         self._at = self._end = 0
         self._feed_size = _FIRST_FEED
-        self._decompressor: Decompressor | None = self._codec.make()
+        self._decompressor: Decompressor | None = None
+        self._is_begun = False
         self._at_end = False
         self._stalled = False
         self.consumed = 0
         self.ignored_tail = 0
 
+    @property
+    def codec(self) -> str:
+        """The name of the codec."""
+        return self._codec.name
+
     def read(self, limit: int) -> bytes:
-        """Return 1 to ``limit`` bytes of inflated data, nothing at the end. Raises DamagedStreamError."""
+        """Return 1 to ``limit`` bytes of inflated data, nothing at the end.
+
+        Raises DamagedStreamError, and WindowSizeError for a frame that asks for too much memory.
+        """
         while not self._at_end:
             if self._decompressor is None and not self._begin_frame():
                 self._at_end = True
@@ -237,22 +331,27 @@ class Unpacker:
 
     def _begin_frame(self) -> bool:
         """Take a new decompressor for the next frame; False at the end of the stream."""
-        if self._single:
+        if self._is_begun and self._single:
             self._count_tail()
             return False
-        if self._codec.name == "gzip":
+        if self._is_begun and self._codec.name in _PADDED:
             self._skip_padding()
-        while self._end - self._at < 4 and self._refill():
+        while self._end - self._at < HEADER_SIZE and self._refill():
             pass
-        if self._at == self._end:
+        if self._is_begun and self._at == self._end:
             return False
-        head = bytes(self._room[self._at : min(self._at + 4, self._end)])
-        if _frame_codec(head) != self._codec.name and not (self._codec.name == "lz4" and _is_skippable(head)):
+        head = bytes(self._room[self._at : min(self._at + HEADER_SIZE, self._end)])
+        # What the first one is was found out by whoever made this.
+        is_next, self._is_begun = self._is_begun, True
+        is_ours = _frame_codec(head) == self._codec.name or (self._codec.name == "lz4" and _is_skippable(head))
+        if is_next and not is_ours:
             raise DamagedStreamError(
                 "compression",
                 f"end of file or another {self._codec.name} frame",
                 f"other bytes at byte {self._place()} of the compressed file",
             )
+        if self._codec.window_of(head) > _LARGEST_WINDOW:
+            raise WindowSizeError(self._codec.name)
         self._decompressor = self._codec.make()
         return True
 
@@ -260,7 +359,7 @@ class Unpacker:
         return self.consumed - (self._end - self._at)
 
     def _skip_padding(self) -> None:
-        """Pass over zero bytes after a gzip member, which tapes and block devices leave."""
+        """Pass over zero bytes after a frame."""
         while self._at < self._end or self._refill():
             if self._room[self._at]:
                 return

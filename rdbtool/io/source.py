@@ -13,13 +13,22 @@ import errno
 import io
 import os
 import select
+import shlex
 import stat
 from types import TracebackType
 from typing import BinaryIO, Final, Protocol, Self
 
-from rdbtool.core.errors import FormatError, InputError, LimitError, UnsupportedError
+from rdbtool.core.errors import FormatError, InputError, LimitError, Remedy, UnsupportedError
 from rdbtool.core.location import Where
-from rdbtool.io.decompress import PEEK_SIZE, DamagedStreamError, UnknownWrapperError, Unpacker, detect_compression
+from rdbtool.core.wrappers import INFLATERS
+from rdbtool.io.decompress import (
+    PEEK_SIZE,
+    DamagedStreamError,
+    UnknownWrapperError,
+    Unpacker,
+    WindowSizeError,
+    detect_compression,
+)
 
 STANDARD_INPUT: Final = "standard input"
 
@@ -55,8 +64,8 @@ class Source:
     """An open source. Made by ``open_source``; a context manager.
 
     ``name`` is what the user called it. ``size`` is the number of bytes that can be read, None
-    where nobody knows (pipes, compressed files). ``compression`` is ``gzip``, ``zstd``, ``lz4``,
-    ``vcs+lz4``, ``vcs+zstd`` or None; ``compressed_size`` is the size of a compressed file, None for pipes.
+    where nobody knows (pipes, compressed files). ``compression`` is ``gzip``, ``zstd``, ``lz4``, ``xz``,
+    ``bzip2``, ``vcs+lz4``, ``vcs+zstd`` or None; ``compressed_size`` is the size of a compressed file, None for pipes.
     ``mtime`` is the time of a regular file's last change (Unix seconds) or None. ``position`` is the
     number of bytes read so far.
     """
@@ -95,7 +104,7 @@ class Source:
 
         Fewer bytes than asked for do not mean the end. Raises InputError when reading fails,
         FormatError SRC001 when compressed data is damaged or ends early, LimitError when
-        inflating needs more memory than there is.
+        inflating needs more memory than there is, or than is allowed.
         """
         count = self._readinto_raw(view) if self._unpacker is None else self._readinto_unpacked(view)
         self.position += count
@@ -136,6 +145,34 @@ class Source:
         with contextlib.suppress(OSError):
             return os.pread(self._fd, size, max(0, self._identity[2] - size))
         return b""
+
+    def stand_for(self, origin: Source) -> None:
+        """Show the sizes and the time of the source that the bytes of this one were made from."""
+        self.size, self.compression, self.mtime = origin.size, origin.compression, origin.mtime
+        self.compressed_size = origin.compressed_size
+
+    def find(self, text: bytes, at: int) -> int | None:
+        """Return where ``text`` stands from ``at`` on in bytes, or in a regular file opened by its path; -1: nowhere.
+
+        None: this cannot be found out without consuming it. Raises InputError.
+        """
+        if self.compression is not None or not self._owned:
+            return None
+        if isinstance(self._raw, io.BytesIO):
+            return self._raw.getvalue().find(text, at)
+        if self._fd is None or self._identity is None:
+            return None
+        kept = b""
+        try:
+            while piece := os.pread(self._fd, _LARGEST_PIECE, at):
+                found = (kept + piece).find(text)
+                if found >= 0:
+                    return at - len(kept) + found
+                at += len(piece)
+                kept = (kept + piece)[1 - len(text) :]
+        except OSError as error:
+            raise InputError(f"cannot read {self.name}: {_reason(error)}") from None
+        return -1
 
     def renew(self) -> None:
         """Take a file of which nothing was consumed as it is now: it may have grown since it was opened."""
@@ -256,6 +293,12 @@ class Source:
             return self._unpacker.read(limit)
         except DamagedStreamError as error:
             self._failure = self._format_error(error)
+        except WindowSizeError as error:
+            allowed = f"more than {error.allowed >> 20} MiB, the most that rdbtool takes for it"
+            self._failure = LimitError(
+                f"cannot read {self.name}: its {self.compression} data asks for a window of {allowed}",
+                remedy=_inflate_with(INFLATERS[self._unpacker.codec], self.name),
+            )
         except MemoryError:
             self._failure = LimitError(f"cannot read {self.name}: there is no memory to inflate its {self.compression}")
         raise self._failure
@@ -326,6 +369,10 @@ def _refuse(mode: int, fd: int, name: str, path: str | None) -> None:
         raise InputError(f"cannot read {name}: it is a terminal, give a file or pipe the data in")
     if stat.S_ISFIFO(mode) and path is not None and not path.startswith(_PIPES_WELCOME):
         raise InputError(f"cannot open {name}: it is a named pipe, give its data on standard input: - < {name}")
+
+
+def _inflate_with(command: str, name: str) -> Remedy:
+    return Remedy(f": {command} < {shlex.quote(name)} | rdbtool … -", f": inflate it first, as with {command}")
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -5,7 +5,7 @@ Every item carries the byte range it came from, so that a tool can point at it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rdbtool.core.location import Span
 
@@ -92,16 +92,23 @@ class ProductOpcode(NamedTuple):
     span: Span
 
 
+#: Bytes that are kept of what follows the end of an RDB.
+REST_SAMPLE: Final = 48
+
+
 class End(NamedTuple):
     """The end mark: the stored CRC-64 (0: saving it was disabled; None: the version has none).
 
     ``trailing`` is the number of bytes that follow the end of the RDB in the source; 0 in an AOF, where they
-    are not the RDB's.
+    are not the RDB's. ``padding`` of them, the first ones, are NUL bytes, and ``sample`` is what follows those:
+    REST_SAMPLE bytes, fewer only at the end of the source.
     """
 
     checksum: int | None
     trailing: int
     span: Span
+    padding: int = 0
+    sample: bytes = b""
 
 
 Item = (

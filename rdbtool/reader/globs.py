@@ -1,9 +1,9 @@
 r"""Glob patterns as the KEYS command understands them, as regular expressions over bytes.
 
 ``*`` any bytes, ``?`` one byte, ``[a-z]`` and ``[^a-z]`` one byte of a set, ``\`` takes the next byte
-as it is. A set that is not closed ends with the pattern, and a range may be given backwards: so do servers.
-Two of their accidents are left out: bytes from 0x80 on are below all others in a range where C's char has a
-sign, and the empty key matches ``*`` but not ``**``.
+as it is. A set that is not closed ends with the pattern, and a range may be given backwards: so do servers. Their
+accidents are kept: in a range bytes from 0x80 on are below all others, as C's char has a sign on most machines, and the
+empty key matches ``*`` but not ``**``.
 """
 
 from __future__ import annotations
@@ -13,33 +13,58 @@ from typing import Final
 
 _STAR, _ANY, _OPEN, _CLOSE, _NOT, _ESCAPE, _RANGE = b"*?[]^\\-"
 
+#: The first byte that is negative as a char of C.
+_NEGATIVE: Final = 0x80
+
 #: Matches nothing, as an empty set does.
 _NOTHING: Final = rb"[^\x00-\xff]"
 _ANYTHING: Final = rb"[\x00-\xff]"
 
 
 def compile_glob(pattern: bytes) -> re.Pattern[bytes]:
-    """Return the expression that is found in exactly the keys that ``KEYS pattern`` returns."""
-    pieces: list[bytes] = []
+    """Return the expression that is found in exactly the keys that ``KEYS pattern`` returns.
+
+    What stands between two stars is looked for once, behind the first place of what stands before it: nothing is gained
+    by a later one, for every piece matches one byte. So the time is bounded by the sizes of key and pattern.
+    """
+    rows = _rows(pattern)
+    if len(rows) == 1:
+        return re.compile(rb"\A" + b"".join(rows[0]) + rb"\Z", re.DOTALL)
+    if not any(rows):
+        return re.compile(rb"\A.*\Z" if pattern == b"*" else rb"\A.+\Z", re.DOTALL)
+    first, *between, last = rows
+    expression = rb"\A" + b"".join(first)
+    for row in between:
+        expression += rb"(?>.*?" + b"".join(row) + rb")"
+    if last:
+        # The end of the key, and not what was found before.
+        expression += rb"(?=.{%d})(?>.*)(?<=" % len(last) + b"".join(last) + rb")"
+    else:
+        expression += rb".*"
+    return re.compile(expression + rb"\Z", re.DOTALL)
+
+
+def _rows(pattern: bytes) -> list[list[bytes]]:
+    """Return the expressions of single bytes, in rows between stars. Several stars are one."""
+    rows: list[list[bytes]] = [[]]
     at = 0
     while at < len(pattern):
         byte = pattern[at]
         at += 1
         if byte == _STAR:
-            # A row of stars means the same as one, and would be slow as a row.
-            if not pieces or pieces[-1] != b".*":
-                pieces.append(b".*")
+            if len(rows) == 1 or rows[-1]:
+                rows.append([])
         elif byte == _ANY:
-            pieces.append(b".")
+            rows[-1].append(b".")
         elif byte == _OPEN:
             piece, at = _set(pattern, at)
-            pieces.append(piece)
+            rows[-1].append(piece)
         else:
             if byte == _ESCAPE and at < len(pattern):
                 byte = pattern[at]
                 at += 1
-            pieces.append(re.escape(bytes((byte,))))
-    return re.compile(rb"\A(?:" + b"".join(pieces) + rb")\Z", re.DOTALL)
+            rows[-1].append(re.escape(bytes((byte,))))
+    return rows
 
 
 def _set(pattern: bytes, at: int) -> tuple[bytes, int]:
@@ -52,12 +77,20 @@ def _set(pattern: bytes, at: int) -> tuple[bytes, int]:
             first = last = pattern[at + 1]
             at += 2
         elif at + 2 < len(pattern) and pattern[at + 1] == _RANGE:
-            first, last = sorted((pattern[at], pattern[at + 2]))
+            first, last = sorted((pattern[at], pattern[at + 2]), key=_signed)
             at += 3
         else:
             first = last = pattern[at]
             at += 1
-        members += b"\\x%02x-\\x%02x" % (first, last)
+        if first > last:
+            # From a negative one to a positive one.
+            members += b"\\x%02x-\\xff\\x00-\\x%02x" % (first, last)
+        else:
+            members += b"\\x%02x-\\x%02x" % (first, last)
     if not members:
         return _ANYTHING if negated else _NOTHING, at + 1
     return b"[" + b"^" * negated + members + b"]", at + 1
+
+
+def _signed(byte: int) -> int:
+    return byte - 0x100 if byte >= _NEGATIVE else byte

@@ -7,19 +7,22 @@ value are not looked at, as in the servers.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.filters.selection import Selection
-from rdbtool.core.errors import FormatError, UnsupportedError
+from rdbtool.core.errors import Finding, FormatError, UnsupportedError, what_servers_do
 from rdbtool.core.location import Where
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, REDIS, VALKEY, VERSIONS, code_of, codes_of, since_of, value_types
 from rdbtool.core.servers import COMMON_VERSION, Rules
 from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import Source, open_source
 from rdbtool.model import KeyRecord
-from rdbtool.reader.rdb import open_rdb
+from rdbtool.reader.rdb import RdbReader, open_rdb
 
 if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
+    from rdbtool.reader.open.parts import OpenPart
 
 #: The version, 2 bytes, and the checksum, 8 bytes, at the end of a payload.
 FOOTER_SIZE: Final = 10
@@ -35,6 +38,19 @@ _CHECKSUM_SIZE: Final = 8
 
 #: What was read from a source that had its own limits may be of any size.
 _ANY_SIZE: Final = 1 << 62
+
+#: What the one key of a payload in a file is called: the file does not tell.
+PAYLOAD_KEY: Final = b"payload"
+_SAID: Final = f"a payload of DUMP, one value: it is shown as the key {PAYLOAD_KEY.decode()} of db 0"
+
+#: Bytes of a payload, and of one whose end nobody can see. Servers bound a bulk string by 512 MB.
+_LARGEST: Final = 1 << 30
+_LARGEST_UNSEEN: Final = 64 << 20
+
+#: What redis-cli prints behind a payload.
+_LINE_END: Final = b"\r\n"
+
+_TYPES: Final = frozenset(code for magic in (REDIS, VALKEY) for code in value_types(magic))
 
 _KEY_META: Final = code_of("KEY_META")
 _KEY_META_SINCE: Final = since_of("KEY_META")
@@ -130,23 +146,104 @@ def read_payload(
 
 def feed_payload(payload: bytes, sink: Sink, *, db: int, key: bytes, expire_at_ms: int | None = None) -> None:
     """Tell ``sink`` of the value of a payload as a key of a database. Raises what reading a file raises."""
+    expiry = b"" if expire_at_ms is None else _EXPIRE_MS + expire_at_ms.to_bytes(8, "little", signed=True)
+    file = _as_rdb(payload, _SELECTDB + _length(db) + expiry, key) + bytes(_CHECKSUM_SIZE)
+    with open_rdb(file, name="payload", max_inflate=_ANY_SIZE) as reader:
+        reader.feed(sink)
+
+
+def find_payload(size: int | None, read: Callable[[int, int], bytes], head: bytes) -> bytes | None:
+    """Return the payload that a source consists of, without what line ends follow it; None: it is none.
+
+    ``head`` is what the source begins with, ``size`` its size (bytes, None: nobody knows), and ``read`` returns so many
+    bytes at an offset. A checksum proves a payload, so it is read whole, if a version stands where it has to; of a
+    source of unknown size up to a bound. Raises what ``read`` raises.
+    """
+    if not head or (head[0] not in _TYPES and head[0] != _KEY_META):
+        return None
+    if size is None:
+        data = read(0, _LARGEST_UNSEEN + 1)
+        if len(data) > _LARGEST_UNSEEN:
+            return None
+    elif size > _LARGEST:
+        return None
+    else:
+        begin = max(0, size - FOOTER_SIZE - len(_LINE_END) - 1)
+        ending = read(begin, size - begin)
+        if not any(map(_may_end, _without_line_ends(ending))):
+            return None
+        data = read(0, size)
+    return next((body for body in _without_line_ends(data) if _may_end(body) and _is_proven(body)), None)
+
+
+def payload_in(opened: OpenPart, head: bytes) -> bytes | None:
+    """Return the payload that an open source consists of, see ``find_payload``; nothing of it was consumed."""
+    source, window = opened.source, opened.window
+    ending = source.ending(FOOTER_SIZE + len(_LINE_END) + 1)
+    # Without a look at its end, nobody would know why to hold it.
+    size = source.size if ending else None
+    payload = find_payload(size, lambda at, count: ending if ending and at else window.peek(at, count), head)
+    source.check_unchanged()
+    return payload
+
+
+def open_payload(payload: bytes, origin: Source, *, max_inflate: int | None, backend: str | None) -> RdbReader:
+    """Open a payload as an RDB of one key, PAYLOAD_KEY of db 0. ``origin``, which it was read from, is closed.
+
+    Offsets are those of the RDB. Raises what reading its beginning raises.
+    """
+    source = open_source(rdb_of(payload)[0], name=origin.name)
+    around = Finding("SRC005", "note", origin.name, 0, _SAID, what_servers_do("SRC005"))
+    reader = RdbReader(source, max_inflate=max_inflate, backend=backend, around=(around,))
+    reader.payload = payload
+    source.stand_for(origin)
+    origin.close()
+    return reader
+
+
+def rdb_of(payload: bytes) -> tuple[bytes, int]:
+    """Return a payload as an RDB of one key, PAYLOAD_KEY, and how many bytes later its value stands in that."""
+    file = _as_rdb(payload, b"", PAYLOAD_KEY)
+    return file + crc64(file).to_bytes(_CHECKSUM_SIZE, "little"), len(file) - len(_END) - (len(payload) - FOOTER_SIZE)
+
+
+def _as_rdb(payload: bytes, opcodes: bytes, key: bytes) -> bytes:
+    """Return an RDB without its checksum that holds the value of a payload, behind some opcodes. Raises FooterError."""
     version = check_footer(payload)
     magic = VALKEY if version >= VERSIONS[VALKEY][0] else REDIS
     type_at = _find_type(payload, magic, None)
     body = memoryview(payload)
-    file = b"".join(
+    return b"".join(
         (
             b"VALKEY%03d" % version if magic == VALKEY else b"REDIS%04d" % max(version, _LEAST_HEADER),
-            _SELECTDB + _length(db),
-            b"" if expire_at_ms is None else _EXPIRE_MS + expire_at_ms.to_bytes(8, "little", signed=True),
+            opcodes,
             body[: type_at + 1],
             _length(len(key)) + key,
             body[type_at + 1 : -FOOTER_SIZE],
-            _END + bytes(_CHECKSUM_SIZE),
+            _END,
         )
     )
-    with open_rdb(file, name="payload", max_inflate=_ANY_SIZE) as reader:
-        reader.feed(sink)
+
+
+def _without_line_ends(data: bytes) -> Iterator[bytes]:
+    yield data
+    for end in (b"\n", _LINE_END):
+        if data.endswith(end):
+            yield data[: -len(end)]
+
+
+def _may_end(ending: bytes) -> bool:
+    """Return whether bytes end as a payload with a checksum does, by the version before that."""
+    footer = ending[-FOOTER_SIZE:]
+    return len(ending) > FOOTER_SIZE and any(footer[2:]) and _reads_version(int.from_bytes(footer[:2], "little"), None)
+
+
+def _is_proven(payload: bytes) -> bool:
+    try:
+        check_footer(payload)
+    except FooterError:
+        return False
+    return True
 
 
 def _reads_version(version: int, rules: Rules | None) -> bool:

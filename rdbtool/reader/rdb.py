@@ -22,11 +22,13 @@ from rdbtool.core.rdb_types import BACKENDS, DEFAULT_MAX_INFLATE
 from rdbtool.core.servers import PRODUCT_BY_NAME, Product, RulesChoice, choose_rules
 from rdbtool.io.source import Source, open_source
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
+from rdbtool.reader.open.surroundings import rest_remarks
 from rdbtool.reader.open.windows import WindowStream, open_window, too_large
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
+    from rdbtool.core.errors import Finding
     from rdbtool.grammar.outer import Outer
     from rdbtool.grammar.state import FileState
 
@@ -87,7 +89,8 @@ class RdbReader:
     UnsupportedError for versions and types this release does not know, LimitError where an answer
     would take more memory than allowed, InputError where the source fails or changes.
 
-    ``window`` is one over the source that somebody has looked into. With ``embedded`` the RDB stands in an
+    ``window`` is one over the source that somebody has looked into, and ``around`` what there is to tell of what was
+    consumed of it; ``begin`` is the offset of the first byte that was not. With ``embedded`` the RDB stands in an
     AOF, whose reader owns source and window: what follows the end mark stays in the window.
     """
 
@@ -97,7 +100,6 @@ class RdbReader:
     #: What the file holds is certain: only the effects of commands can be unknown.
     doubt: UncertainError | None = None
     obstacle: UncertainError | None = None
-    remarks: Sequence[str] = ()
     extent: None = None
 
     #: What was read is gone, and the sizes of the databases are what the file announces.
@@ -112,13 +114,17 @@ class RdbReader:
         backend: str | None = None,
         window: Window | None = None,
         embedded: bool = False,
+        around: Sequence[Finding] = (),
     ) -> None:
         self.source = source
+        self.around = around
         self.embedded = embedded
         self.aux: list[Aux] = []
         self.functions: list[FunctionLibrary] = []
         self.module_aux: list[ModuleAux] = []
         self.end: End | None = None
+        #: The payload of DUMP that it was made from, if it was.
+        self.payload: bytes | None = None
         self.backend = backend_of(backend)
         #: Items that the codec declined and the grammar accepted.
         self.fallbacks = 0
@@ -129,7 +135,13 @@ class RdbReader:
         self._decoder = Decoder(self._window, self._max_inflate)
         self._decoder.embedded = embedded
         self._decoder.on_item = self._note
+        self.begin = self._window.at
         self.header = self._read_header()
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What a reader of the dataset should know, as far as it was read."""
+        return rest_remarks(self.end, self.name)
 
     @property
     def name(self) -> str:

@@ -155,11 +155,12 @@ def _item_rows(item: Traced, *, full: bool) -> Iterator[HexRow]:
     if node.stop == node.start:
         return
     children = node.children
-    if node.name == "annotation":
+    if not children and isinstance(node.value, bytes):
         span = Span(node.start, node.stop)
-        value = node.value if isinstance(node.value, bytes) else b""
-        time = f"({show_time(int(node.note) * 1000)})" if node.note else ""
-        yield HexRow(span, item.data[: span.size], ((span, "opcode"),), 0, node.name, value, time, may_cut=not full)
+        said = show_time(int(node.note) * 1000) if node.name == "annotation" and node.note else node.note
+        note = said and f"({said})"
+        data = item.data[: span.size]
+        yield HexRow(span, data, ((span, "opcode"),), 0, node.name, node.value, note, may_cut=not full)
         return
     first = children[0] if children and children[0].name in {"opcode", "type", "argc"} else None
     stop = first.stop if first else node.start

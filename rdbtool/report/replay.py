@@ -61,6 +61,8 @@ def _log_lines(report: ReplayReport) -> Iterator[str]:
         size = "size unknown" if part.size is None else show_count(part.size, "byte")
         counted = [show_count(commands, "command")] if part.format != "rdb" else []
         yield fact(f"  {part.kind}", ", ".join([f"{part.name:<{width}}  {part.format}", size, *counted]))
+    for row in report.loaded.around:
+        yield fact("note", row.message)
     snapshot = report.snapshot
     if snapshot is not None:
         described = describe_rdb(snapshot.header, snapshot.aux, report.engine.product)

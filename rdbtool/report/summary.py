@@ -30,8 +30,7 @@ def summary_text(summary: Summary) -> str:
         *needs_lines(summary.needs),
         *aux_lines(summary.aux),
     ]
-    if summary.trailing:
-        lines.append(fact("after the end", show_count(summary.trailing, "byte")))
+    lines += [fact("note", note) for note in summary.notes]
     return "\n".join(map(clean, lines)) + "\n"
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from aof.logs import FIXTURES, LOGS, command, name_of, sets, write_log
+from command import COMMAND, environment, run
 
 from rdbtool.core.errors import FormatError, InputError, UnsupportedError, describe_error
 from rdbtool.reader.aof.reader import AofReader, open_aof
-from rdbtool.reader.open.detect import detect, detect_content
+from rdbtool.reader.open.detect import detect
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.rdb import RdbReader, open_rdb
 
@@ -104,12 +107,10 @@ def test_logs_by_their_beginning(data):
     assert detect(io.BytesIO(data)) == "aof"
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"hello", b"* a list\n", b"PK\3\4", b"*x", b"$3\r\n", bytes(50), b"# text\nword\n"]
-)
+@pytest.mark.parametrize("data", [b"", b"hello", b"* a list\n", b"PK", b"*x", b"$3\r\n", bytes(50), b"# text\nword\n"])
 def test_none_of_ours(data):
     with pytest.raises(UnsupportedError, match="neither an RDB nor an AOF"):
-        detect_content(data)
+        detect(data)
     with pytest.raises(UnsupportedError):
         open_any(data)
 
@@ -209,3 +210,41 @@ def test_paths_that_cannot_be_opened(tmp_path):
     for target in (tmp_path / "none", Path("")):
         with pytest.raises(InputError):
             open_any(target)
+
+
+@pytest.mark.parametrize("kind", ["device", "link", "pipe"])
+@pytest.mark.parametrize("name", ["info", "validate", "dump", "inspect", "replay", "repair", "aof-rewrite", "convert"])
+def test_a_part_that_never_ends_is_refused(tmp_path, kind, name):
+    log, out = tmp_path / "log", tmp_path / "out.aof"
+    manifest = write_log(log, {"a.1.base.rdb": RDB, "a.1.incr.aof": sets(2)})
+    part = log / "a.1.incr.aof"
+    part.unlink()
+    if kind == "pipe":
+        os.mkfifo(part)
+    elif kind == "link":
+        part.symlink_to("/dev/zero")
+    else:
+        manifest.write_bytes(manifest.read_bytes().replace(b"a.1.incr.aof", b"zero"))
+        (log / "zero").symlink_to("/dev/full")
+    words = {"repair": ["-o", out], "aof-rewrite": ["-o", out], "convert": [out]}.get(name, [])
+    ran = run(name, log, *words)
+    assert ran.code == 3
+    assert "the files that a manifest names are regular ones" in " ".join((ran.err + ran.out.decode()).split())
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("limit", [16, 32])
+@pytest.mark.parametrize("name", ["info", "validate", "dump", "inspect", "convert", "aof-rewrite"])
+def test_many_parts_and_few_descriptors(tmp_path, limit, name):
+    increments = {f"a.{index}.incr.aof": sets(1, f"k{index}:") for index in range(1, 61)}
+    write_log(tmp_path / "log", {"a.1.base.aof": b"", **increments})
+    out = tmp_path / "out.aof"
+    words = [name, tmp_path / "log", *{"convert": [out], "aof-rewrite": ["-o", out]}.get(name, [])]
+    code = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({limit}, {limit})); " + COMMAND[-1]
+    done = subprocess.run(
+        [*COMMAND[:-1], code, *map(str, words)], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert done.returncode in ({0, 3} if limit < 32 else {0}), done.stderr
+    assert "Traceback" not in done.stderr
+    if done.returncode == 0 and name == "dump":
+        assert done.stdout.count('"key"') == 60

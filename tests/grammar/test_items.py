@@ -194,9 +194,9 @@ def end_of(data: bytes, version: int, **known: object) -> Item | KeyRecord | Non
 
 
 def test_the_end_counts_what_follows() -> None:
-    assert end_of(b"\xff" + bytes(8) + b"tail", 5) == End(0, 4, Span(0, 9))
+    assert end_of(b"\xff" + bytes(8) + b"tail", 5) == End(0, 4, Span(0, 9), 0, b"tail")
     assert end_of(b"\xff", 4) == End(None, 0, Span(0, 1))
-    assert end_of(b"\xff" + b"1234567", 4) == End(None, 7, Span(0, 1))
+    assert end_of(b"\xff" + b"1234567", 4) == End(None, 7, Span(0, 1), 0, b"1234567")
     assert end_of(b"\xff" + bytes(8) + b"*1", 10, embedded=True) == End(0, 0, Span(0, 9))
 
 

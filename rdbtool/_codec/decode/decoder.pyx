@@ -402,7 +402,8 @@ cdef class Decoder:
         span = self.window.span(at, c.p)
         self.window.start = c.p - self.window.buffer
         self.finished = True
-        end = End(checksum, 0 if self.embedded else self.window.drain(), span)
+        trailing, padding, sample = (0, 0, b"") if self.embedded else self.window.drain_rest()
+        end = End(checksum, trailing, span, padding, sample)
         if self.on_item is not None:
             self.on_item(end)
         return sink.item(end)

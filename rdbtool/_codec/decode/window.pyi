@@ -31,6 +31,10 @@ class Window:
         """Consume everything before ``at``, which lies in the window: the reader dealt with it."""
     def drain(self) -> int:
         """Consume the rest of the source and return its size in bytes."""
+    def drain_rest(self) -> tuple[int, int, bytes]:
+        """Consume the rest of the source; return its size, the NUL bytes it begins with, and what follows those."""
+    def restart_checksum(self) -> None:
+        """Compute the checksum of what follows from here on, without what was consumed."""
     def forget_checksum(self) -> None:
         """Compute no checksum from here on: what follows has none."""
     def checksum_up_to(self, at: int) -> int:

@@ -8,6 +8,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memmove
 
 from rdbtool.core.location import Span
+from rdbtool.model.items import REST_SAMPLE
 
 cdef extern from "Python.h":
     int PyBUF_READ
@@ -76,6 +77,25 @@ cdef class Window:
             if self.at_end:
                 return self.base + <int64_t>self.stop - begin
             self.refill()
+
+    def drain_rest(self):
+        """Consume the rest of the source; return its size, the NUL bytes it begins with, and what follows those."""
+        cdef int64_t begin = self.base + <int64_t>self.start
+        cdef int64_t padding
+        while True:
+            while self.start < self.stop and self.buffer[self.start] == 0:
+                self.start += 1
+            if self.start < self.stop or self.at_end:
+                break
+            self.refill()
+        padding = self.base + <int64_t>self.start - begin
+        sample = self.peek(self.at, REST_SAMPLE)
+        return padding + self.drain(), padding, sample
+
+    def restart_checksum(self):
+        """Compute the checksum of what follows from here on, without what was consumed."""
+        self.crc_at = self.start
+        self.checksum = 0
 
     def forget_checksum(self):
         """Compute no checksum from here on."""

@@ -10,8 +10,36 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "SRC001",
         "compressed stream",
-        "The gzip, zstd or lz4 data around the file is damaged or ends early.",
+        "The gzip, zstd, lz4, xz or bzip2 data around the file is damaged or ends early.",
         "Servers do not read compressed files, except Valkey its own.",
+    ),
+    Code(
+        "SRC002",
+        "replication stream",
+        "The RDB is in what a master sent to a replica: behind answers such as +FULLRESYNC, newlines, and $ with its "
+        "size or $EOF: with the mark that ends it. The RDB was read, and the commands behind it. As a warning: the "
+        "master went on where the replica was (+CONTINUE), so there are commands only.",
+        "Servers read it from their master, and refuse it as a file.",
+    ),
+    Code(
+        "SRC003",
+        "padding",
+        "Behind the end of the RDB there is nothing but NUL bytes, as in files that were kept in pages, or the 40 "
+        "bytes that end an RDB in replication, which redis-cli --rdb - leaves there.",
+        "The server does not look at them.",
+    ),
+    Code(
+        "SRC004",
+        "second RDB",
+        "Behind the end of the RDB another one begins: two files were run together. Only the first one was read.",
+        "The server loads the first one and does not look behind it.",
+    ),
+    Code(
+        "SRC005",
+        "DUMP payload",
+        "The source is what DUMP answers: one value, the RDB version of its writer and a checksum, which is right. It "
+        "has no key, and was read as an RDB of one.",
+        "RESTORE reads it; no server loads it as a file.",
     ),
     Code(
         "CHK011",

@@ -33,6 +33,7 @@ from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.aof.tail import Tail
 from rdbtool.reader.open.parts import Part, find_part
+from rdbtool.reader.open.surroundings import framing_remarks
 from rdbtool.reader.rdb import RdbReader
 from rdbtool.writer.exclusive.holders import HeldError
 
@@ -59,6 +60,7 @@ class Loaded(NamedTuple):
     keys. ``tail`` is None for an RDB and for a log that was not read to its end; ``fault`` is what ended it early.
     ``extent`` tells where the replay stopped and what it skipped. ``flagged`` are the first records of the snapshot
     that failed a test of the ``Check`` sink, with the name of their file: the keyspace does not show what was wrong.
+    ``around`` are findings about what stands around the source.
     """
 
     replay: Replay
@@ -71,6 +73,7 @@ class Loaded(NamedTuple):
     module_aux: tuple[ModuleAux, ...] = ()
     extent: Extent = Extent()
     flagged: tuple[tuple[str, Flagged], ...] = ()
+    around: tuple[Finding, ...] = ()
 
     @property
     def choice(self) -> RulesChoice:
@@ -110,7 +113,7 @@ class Loaded(NamedTuple):
     @property
     def remarks(self) -> list[str]:
         """What everything that reads the dataset has to tell: an order that was chosen, a transaction cut in two."""
-        remarks = []
+        remarks = framing_remarks(self.around, self.parts[0].name if self.parts else "")
         for code, words in _REMARKS.items():
             first = next((finding for finding in self.replay.findings if finding.code == code), None)
             if first is not None:
@@ -208,7 +211,9 @@ class _Loading:
         is_counted = self._is_counted and reader.fault is None
         stopped = describe_stop(self.replay, self._stop_name, reader.count, is_counted=is_counted)
         loaded = loaded._replace(
-            parts=reader.parts, extent=Extent(self.options.place, stopped, tuple(self.stops.skipped))
+            parts=reader.parts,
+            around=reader.around,
+            extent=Extent(self.options.place, stopped, tuple(self.stops.skipped)),
         )
         # Where the replay stopped, what the reader says is of the rest, which was not executed.
         return loaded if is_stopped else loaded._replace(tail=reader.tail, fault=reader.fault)

@@ -187,7 +187,7 @@ def convert(
         is_verified,
         transfer.is_tested,
         0 if replayed is None else replayed.loaded.replay.counts["CMD203"],
-        () if replayed is None else [*replayed.remarks, *remark_names(options.rename_commands, encoding)],
+        keys.remarks if replayed is None else [*replayed.remarks, *remark_names(options.rename_commands, encoding)],
         door.left,
         keys.extent,
     )

@@ -18,6 +18,7 @@ from rdbtool.dataset.loading import refuse_places
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.operations.info.requirements import NeedsOfFile, needs_of
 from rdbtool.operations.json_shapes import aux_pairs, finding_json, needs_json, rules_json, totals_json
+from rdbtool.reader.open.surroundings import judge_rest
 from rdbtool.reader.rdb import RdbReader, Totals
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ class Summary(NamedTuple):
 
     ``size`` is that of the RDB itself, None where it is not known because damage in a pipe or a compressed
     stream hides its end; ``compressed_size`` that of a compressed file. ``product`` is the writer where it is neither
-    Redis nor Valkey itself. ``trailing`` counts bytes after the
-    end mark. ``checksum`` is the stored CRC-64. ``choice`` tells whose rules apply to the data.
+    Redis nor Valkey itself. ``trailing`` counts bytes after the end mark, and ``notes`` say what these are, and those
+    before the RDB. ``checksum`` is the stored CRC-64. ``choice`` tells whose rules apply to the data.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Summary(NamedTuple):
     product: Product | None = None
     obstacle: UncertainError | None = None
     remarks: Sequence[str] = ()
+    notes: Sequence[str] = ()
     needs: NeedsOfFile = NeedsOfFile()
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,6 +77,7 @@ class Summary(NamedTuple):
             "needs": needs_json(self.needs),
             **totals_json(self.totals),
             "trailing": self.trailing,
+            "notes": list(self.notes),
             "damage": None if self.damage is None else finding_json(self.damage, self.source),
         }
 
@@ -115,6 +118,7 @@ def summarize(reader: RdbReader, progress: Progress | None = None, *, rules: str
     except FormatError as error:
         damage = error
     end = reader.end
+    rest = None if end is None else judge_rest(end)
     checksum = end.checksum if end else None
     source = reader.source
     choice = reader.choice if rules is None else RulesChoice(Rules.parse(rules), "named")
@@ -136,4 +140,6 @@ def summarize(reader: RdbReader, progress: Progress | None = None, *, rules: str
         choice=choice,
         needs=needs_of(sink.modules, sink.libraries),
         product=reader.product,
+        remarks=reader.remarks,
+        notes=[row.message for row in reader.around] + ([] if rest is None else [rest[3]]),
     )

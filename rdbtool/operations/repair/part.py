@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rdbtool._codec.sinks.check import Check
 from rdbtool.core.commands import AOF_WORDS
-from rdbtool.core.errors import UnsupportedError, describe_loss
+from rdbtool.core.errors import Remedy, UnsupportedError, describe_loss
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, ChecksumState
 from rdbtool.core.servers import COMMON_VERSION, find_release
@@ -24,7 +24,7 @@ from rdbtool.operations.salvage.input import Lost, Stock
 from rdbtool.operations.salvage.rdb import RdbSalvage, Salvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch
 from rdbtool.operations.salvage.rdb_walker import Layout
-from rdbtool.reader.open.detect import HEAD_SIZE, begins_log, detect_content
+from rdbtool.reader.open.detect import HEAD_SIZE, begins_log, detect_content, refuse_unknown, refuse_wrapped
 from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
@@ -140,14 +140,18 @@ def examine(
     renamed = _renamed(options)
     header, is_sound = _read_header(head)
     if header is None:
+        if not (in_log or begins_log(head)):
+            refuse_wrapped(head, stock.name, compression=stock.compression)
         if not (in_log or begins_log(head) or _COMMAND.search(head)):
-            detect_content(head, name=stock.name)
+            if detect_content(head) is None:
+                _refuse_payload(stock, head)
+                refuse_unknown(head, stock.name)
             raise UnsupportedError(f"{stock.name}: only an RDB or a log can be repaired")
         part = PartRepair(stock, "aof")
         part.look_at_log(0, renamed, progress)
     else:
         ending = stock.read(max(0, stock.size - (64 << 10)), 64 << 10)
-        embedded = in_log or (is_sound and detect_content(head, ending, stock.name) == "aof")
+        embedded = in_log or stock.has_stream or (is_sound and detect_content(head, ending) == "aof")
         part = PartRepair(stock, "aof" if embedded else "rdb")
         form = Layout(header.magic, header.version, options.max_inflate, embedded=embedded)
         if not is_sound:
@@ -169,6 +173,15 @@ def examine(
         why = f"the compressed data ends there: {stock.fault.found}"
         part.lost.append(Lost("REP003", stock.name, stock.size, stock.size, why))
     return part
+
+
+def _refuse_payload(stock: Stock, head: bytes) -> None:
+    """Raise UnsupportedError for a payload of DUMP: its checksum says that there is nothing to repair."""
+    from rdbtool.reader.payload import find_payload  # noqa: PLC0415 - nearly never needed
+
+    if find_payload(stock.size, stock.read, head) is not None:
+        remedy = Remedy(": rdbtool convert makes an RDB of it", ": rdbtool.convert makes an RDB of it")
+        raise UnsupportedError(f"{stock.name}: a payload of DUMP, and valid", remedy=remedy)
 
 
 def _renamed(options: RepairOptions) -> dict[bytes, bytes]:

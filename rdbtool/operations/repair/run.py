@@ -37,7 +37,7 @@ from rdbtool.operations.validate.run import validate_reader
 from rdbtool.operations.validate.verdict import Checks
 from rdbtool.reader.aof.reader import open_aof
 from rdbtool.reader.open.detect import find_log
-from rdbtool.reader.open.parts import load_manifest
+from rdbtool.reader.open.parts import load_manifest, refuse_special
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.atomic.disk import Directory
 from rdbtool.writer.atomic.output import open_output
@@ -75,7 +75,7 @@ def repair(
     options = options or RepairOptions()
     if isinstance(source, str) and (path := _manifest_of(source)) is not None:
         return _repair_directory(source, path, destination, options, progress)
-    with Stock(source) as stock:
+    with Stock(source, unwraps=True) as stock:
         part = examine(stock, options, progress)
         stock.check_unchanged()
         name = source if isinstance(source, str) else stock.name
@@ -140,6 +140,7 @@ def _repair_directory(
             if entry.kind == "history":
                 continue
             path = manifest.parent / entry.name
+            refuse_special(path)
             if not path.is_file():
                 present = _like(manifest, entry, entries)
                 if present is not None:

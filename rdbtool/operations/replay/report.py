@@ -165,6 +165,7 @@ class ReplayReport(NamedTuple):
                 for part, commands in zip(self.parts, self.part_commands, strict=True)
             ],
             "snapshot": None if snapshot is None else snapshot.to_dict(),
+            "notes": [row.message for row in self.loaded.around],
             "commands": self.commands,
             "transactions": self.transactions,
             "stopped": stop_json(self.extent),

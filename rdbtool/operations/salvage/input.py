@@ -18,6 +18,7 @@ from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import FormatError, InputError
 from rdbtool.io.crc64 import crc64
 from rdbtool.io.source import Source, open_source
+from rdbtool.reader.open.surroundings import MARK_SIZE, find_framing
 
 #: Bytes read at once where bytes are looked through.
 _PIECE: Final = 1 << 18
@@ -48,17 +49,29 @@ class Lost(NamedTuple):
 
 
 class Stock:
-    """The bytes of a source. ``size`` is their number, ``fault`` what ended the decompression early, if any did."""
+    """The bytes of a source. ``size`` is their number, ``compression`` that of the source.
 
-    def __init__(self, target: str | bytes, *, name: str | None = None) -> None:
+    ``fault`` is what ended the decompression early, if anything did. With ``unwraps`` what a master sends around an RDB
+    is left out: offsets are then those of the RDB and of what follows its mark, and ``has_stream`` tells that anything
+    does.
+    """
+
+    def __init__(self, target: str | bytes, *, name: str | None = None, unwraps: bool = False) -> None:
         self.fault: FormatError | None = None
         self._source = open_source(target, name=name)
         self.name = self._source.name
+        self.compression = self._source.compression
         self._data = target if isinstance(target, bytes) and self._source.compression is None else None
         self._file: BinaryIO | None = None
         self._fd = -1
+        self._begin = 0
+        #: Where the mark that ends the RDB is, -1: there is none.
+        self._mark_at = -1
+        self.has_stream = False
         try:
             self._open(target)
+            if unwraps:
+                self._unwrap()
         except BaseException:
             self.close()
             raise
@@ -98,12 +111,46 @@ class Stock:
         self._fd = os.dup(file.fileno())
         return size
 
+    def _unwrap(self) -> None:
+        """Leave out what a master sends around an RDB."""
+        framing = find_framing(self.read(0, _PIECE))
+        if framing is None:
+            return
+        begin = len(framing.text)
+        if framing.mark:
+            self._mark_at = self._find(framing.mark, begin)
+            self.has_stream = 0 <= self._mark_at < self.size - MARK_SIZE
+        elif framing.length is not None:
+            self.has_stream = self.size > begin + framing.length
+        self._begin = begin
+        self.size -= begin + (MARK_SIZE if self._mark_at >= 0 else 0)
+
+    def _find(self, text: bytes, at: int) -> int:
+        kept = b""
+        while piece := self.read(at, _PIECE):
+            found = (kept + piece).find(text)
+            if found >= 0:
+                return at - len(kept) + found
+            at += len(piece)
+            kept = (kept + piece)[1 - len(text) :]
+        return -1
+
     def read(self, at: int, size: int) -> bytes:
         """Return up to ``size`` bytes at offset ``at``, fewer only at the end."""
+        size = max(0, min(size, self.size - at))
+        at += self._begin
+        if self._mark_at < 0 or at + size <= self._mark_at:
+            return self._read(at, size)
+        before = max(0, self._mark_at - at)
+        data = self._read(at, before)
+        return data + self._read(at + before + MARK_SIZE, size - before)
+
+    def _read(self, at: int, size: int) -> bytes:
+        """Return up to ``size`` bytes at offset ``at`` of the source."""
         if self._data is not None:
             return self._data[at : at + size]
         try:
-            return os.pread(self._fd, max(0, min(size, self.size - at)), at)
+            return os.pread(self._fd, size, at)
         except OSError as error:
             raise InputError(f"cannot read {self.name}: {error.strerror or error}") from error
 

@@ -17,13 +17,15 @@ from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.check import Check
 from rdbtool._codec.sinks.sizes import Sizes
 from rdbtool.core.errors import FormatError
+from rdbtool.core.location import Span
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import ChecksumState, checksum_state, code_of
-from rdbtool.model import Aux, Item, ResizeDb, SelectDb
+from rdbtool.model import Aux, End, Item, ResizeDb, SelectDb
 from rdbtool.operations.salvage.input import Lost
 from rdbtool.operations.salvage.rdb_heuristics import begins_record, db_behind, describe_fault, is_end_of_data
 from rdbtool.operations.salvage.rdb_resync import Search
 from rdbtool.operations.salvage.rdb_walker import Layout, Position, Walker, is_end, is_plausible, read_head
+from rdbtool.reader.open.surroundings import judge_rest
 
 if TYPE_CHECKING:
     from rdbtool._codec.sinks.check import Flagged
@@ -281,7 +283,16 @@ class RdbSalvage:
             why = f"the checksum is cut: {missing} bytes of it are missing"
             self.lost.append(Lost("REP003", self.stock.name, end_at + 1, end, why, is_kept=True))
         if end < self._stop and not self.form.embedded:
-            self.lost.append(Lost("REP003", self.stock.name, end, self._stop, "bytes behind the end of the RDB"))
+            self._judge_rest(end)
+
+    def _judge_rest(self, end: int) -> None:
+        """Name what follows the RDB, unless that is what may follow it."""
+        view = self.stock.view(end)
+        trailing, padding, sample = view.window.drain_rest()
+        rest = judge_rest(End(None, trailing, Span(end, end), padding, sample))
+        if rest is not None and rest[1] != "note":
+            why = rest[3] if rest[0] == "SRC004" else "bytes behind the end of the RDB"
+            self.lost.append(Lost("REP003", self.stock.name, end, self._stop, why))
 
     def _end_of_packed(self, walker: Walker, fault: Exception | None) -> int | None:
         """Return where a record ends that is damaged inside of a string which says so; None if that leads nowhere."""

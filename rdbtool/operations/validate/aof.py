@@ -190,6 +190,8 @@ class _Judging:
             writer=self.snapshot.rules if is_named and self.snapshot is not None else None,
         )
         add = self.gathered.add
+        for finding in self.reader.around:
+            add(finding._replace(severity="error") if self.checks.level == "server" else finding)
         if self.reader.manifest is not None:
             for finding in judge_manifest(self.reader.manifest, grader):
                 add(finding)

@@ -178,6 +178,8 @@ class _Judging:
             for damage in self.rest.damages[1:]:
                 self._add(describe_damage(damage, self.part), refused=True, beyond=True)
         reader = self.reader
+        for finding in reader.around:
+            self._add(finding, refused=True)
         if isinstance(reader, RdbReader):
             self.items.conclude(reader.header, reader.end, reader.totals)
             self.items.judge_product(is_asked_for=self.checks.rules is not None)

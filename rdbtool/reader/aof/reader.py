@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self, Ty
 from rdbtool._codec.decode.aof_scanner import DECLINED, ENDED, TOO_LARGE, Scanner
 from rdbtool._codec.decode.window import WindowLimitError
 from rdbtool.core.commands import AOF_WORDS
-from rdbtool.core.errors import FormatError, InputError, LimitError
+from rdbtool.core.errors import Finding, FormatError, InputError, LimitError
 from rdbtool.core.manifest import Manifest, looks_like_manifest
 from rdbtool.core.progress import Progress, progress_after
 from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
@@ -25,6 +25,7 @@ from rdbtool.reader.aof.command_stats import Uses
 from rdbtool.reader.aof.tail import Tail, classify, open_multi
 from rdbtool.reader.open.detect import find_log
 from rdbtool.reader.open.parts import OpenPart, Part, list_parts, load_manifest, open_part
+from rdbtool.reader.open.surroundings import MARK_SIZE
 from rdbtool.reader.open.windows import WindowStream, too_large
 from rdbtool.reader.rdb import backend_of
 
@@ -103,6 +104,8 @@ class AofReader:
         self.known = options.get("known", AOF_WORDS)
         self._max_inflate = max_inflate_of(options)
         self._open = single
+        #: What there is to tell of what stands around it.
+        self.around: tuple[Finding, ...] = () if single is None else single.around
         self._started = False
         self._collects = True
         #: Gives the one file of a log once more, from its beginning; None: it can be read only once.
@@ -238,7 +241,7 @@ class AofReader:
     def _read_part(
         self, index: int, opened: OpenPart, on_fault: OnFault, progress: Progress | None
     ) -> Iterator[RdbReader | CommandBatch]:
-        source, window = opened
+        source, window, framing = opened
         part = self.parts[index]
         part.format = opened.format()
         if part.format == "rdb":
@@ -249,6 +252,8 @@ class AofReader:
             yield rdb
             if rdb.end is None:
                 rdb.feed(Null(), progress=progress)
+            if framing is not None and framing.mark and window.peek(window.at, MARK_SIZE) == framing.mark:
+                window.skip_to(window.at + MARK_SIZE)
             if window.peek(window.at, 1):
                 part.format = "rdb+resp"
         window.forget_checksum()
@@ -291,7 +296,7 @@ class AofReader:
         self, scanner: Scanner, opened: OpenPart, before: int, progress: Progress | None, *, collect: bool
     ) -> tuple[int, FormatError | None]:
         """Read on; return the scanner's status, and the fault where the record at hand is unsound."""
-        source, window = opened
+        source, window = opened.source, opened.window
         try:
             if self.backend == "codec":
                 status = scanner.run(progress) if collect else scanner.check(progress)

@@ -20,9 +20,18 @@ from rdbtool.model import End
 from rdbtool.reader.aof.batches import read_time, selected_db
 from rdbtool.reader.aof.reader import open_manifest
 from rdbtool.reader.aof.text_parser import Annotation, LineParser
-from rdbtool.reader.inspect.rdb import GrammarWindow, Readable, Traced, trace_file, trace_rdb
-from rdbtool.reader.open.detect import ENDING_SIZE, begins_rdb, detect_content, find_log, refuse_jsonl
+from rdbtool.reader.inspect.rdb import (
+    GrammarWindow,
+    Readable,
+    Traced,
+    trace_bytes,
+    trace_file,
+    trace_payload,
+    trace_rdb,
+)
+from rdbtool.reader.open.detect import begins_rdb, detect_source, find_log, refuse_jsonl, refuse_source
 from rdbtool.reader.open.parts import OpenPart, open_part
+from rdbtool.reader.payload import payload_in
 
 #: What a server's default configuration has.
 DATABASES: Final = 16
@@ -35,19 +44,26 @@ _BEYOND: Final = 16
 
 
 class MaybeCompressed(Readable, Protocol):
-    """A source that may be compressed."""
+    """A source that may be compressed, or in what a master sent."""
 
     compression: str | None
+
+
+def _begin_of(source: MaybeCompressed) -> int:
+    return source.begin if isinstance(source, RestOfPart) else 0
 
 
 class RestOfPart:
     """What is left of an open part, the bytes included that its window holds."""
 
     def __init__(self, opened: OpenPart) -> None:
-        self._source, self._window = opened
+        self._source, self._window, framing = opened
+        self.mark = b"" if framing is None else framing.mark
         self._window.forget_checksum()
+        self.begin = self._window.at
         self.name = self._source.name
-        self.size = self._window.left(self._window.at)
+        left = self._window.left(self.begin)
+        self.size = None if left is None else self.begin + left
         self.compression = self._source.compression
 
     def readinto(self, view: memoryview) -> int:
@@ -74,13 +90,23 @@ def trace_any(
         path = str(find_log(target))
     opened = open_part(path, max_inflate=max_inflate)
     with opened.source as source:
-        kind = detect_content(opened.head(), source.ending(ENDING_SIZE), source.name)
+        head = opened.head()
+        kind = detect_source(source, head, opened.framing)
+        if kind is None:
+            payload = payload_in(opened, head)
+            if payload is None:
+                refuse_source(source, head)
+            yield from trace_payload(payload, source, max_children=max_children, max_inflate=max_inflate)
+            return
         if kind == "rdb":
-            yield from trace_file(RestOfPart(opened), max_children=max_children, max_inflate=max_inflate)
+            yield from _trace_framing(opened)
+            rest = RestOfPart(opened)
+            yield from trace_file(rest, begin=rest.begin, max_children=max_children, max_inflate=max_inflate)
             return
         if kind == "jsonl":
             refuse_jsonl(source.name)
         if kind == "aof":
+            yield from _trace_framing(opened, source.name)
             yield from LogWalk(max_children, max_inflate).walk_part(RestOfPart(opened), source.name)
             return
     walk = LogWalk(max_children, max_inflate)
@@ -92,6 +118,12 @@ def trace_any(
             yield from walk.walk_part(RestOfPart(opened), part.name)
         if walk.failed:
             return
+
+
+def _trace_framing(opened: OpenPart, part: str = "") -> Iterator[Traced]:
+    """Yield what a master sent before an RDB as an item of its own."""
+    if opened.framing is not None:
+        yield trace_bytes("framing", opened.framing.text, 0, "what a master sent")._replace(part=part)
 
 
 class LogWalk:
@@ -106,7 +138,8 @@ class LogWalk:
     def walk_part(self, source: MaybeCompressed, name: str) -> Iterator[Traced]:
         """Yield the items of a part, called ``name``; after an error ``failed`` is set."""
         window = self.open_window(source)
-        if begins_rdb(window.held(0, _BEYOND)):
+        begin = window.tell()
+        if begins_rdb(window.held(begin, begin + _BEYOND)):
             items = trace_rdb(
                 window, source, embedded=True, max_children=self._max_children, max_inflate=self._max_inflate
             )
@@ -117,6 +150,10 @@ class LogWalk:
             if not is_end:
                 return
             window.drop()
+            mark = source.mark if isinstance(source, RestOfPart) else b""
+            if mark and window.held(window.tell(), window.tell() + len(mark)) == mark:
+                yield trace_bytes("mark", window.read(len(mark)), window.tell() - len(mark))._replace(part=name)
+                window.drop()
         window.skip(window.tell())
         db = 0
         while (taken := self.read(window, source, name, db)) is not None:
@@ -129,7 +166,8 @@ class LogWalk:
 
     def open_window(self, source: MaybeCompressed) -> GrammarWindow:
         """Return a window over a part that nobody has read from; what is inflated may fill it up to a bound."""
-        return GrammarWindow(source, None if source.compression is None else self._max_inflate)
+        limit = None if source.compression is None else self._max_inflate
+        return GrammarWindow(source, limit, _begin_of(source))
 
     def read(self, window: GrammarWindow, source: Readable, name: str, db: int) -> tuple[Traced, int] | None:
         """Return the record at the window's position, and the db after it; None at the end of the part."""

@@ -13,14 +13,18 @@ from typing import NamedTuple, Protocol
 
 from rdbtool.core.errors import FormatError, InputError, LimitError, describe_key
 from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
-from rdbtool.grammar import FileState, Trace, trace_header, trace_item
+from rdbtool.grammar import FileState, Node, Trace, trace_header, trace_item
 from rdbtool.io.crc64 import crc64
 from rdbtool.io.source import open_source
 from rdbtool.model import End, HashTemplate, Header, KeyRecord
+from rdbtool.reader.payload import FOOTER_SIZE, rdb_of
 from rdbtool.reader.rdb import RdbReader, open_rdb
 
 _HEADER_SIZE = 9
 _PIECE = 1 << 16
+
+#: Bytes of the version at the end of a payload, before its checksum.
+_VERSION_SIZE = 2
 
 #: How many bytes are shown from where reading stopped.
 _BEYOND = 16
@@ -59,16 +63,17 @@ class Readable(Protocol):
 class GrammarWindow:
     """A source as the grammar reads it, holding what was read since the last ``drop``.
 
-    ``limit`` is how many bytes it may hold: a compressed source can promise more than there is memory.
+    ``limit`` is how many bytes it may hold: a compressed source can promise more than there is memory. ``begin`` is the
+    offset of the first byte that the source gives.
     """
 
-    def __init__(self, source: Readable, limit: int | None = None) -> None:
+    def __init__(self, source: Readable, limit: int | None = None, begin: int = 0) -> None:
         self._limit = limit
         self._source = source
         self._size = source.size
         self._held = bytearray()
-        self._base = 0
-        self._position = 0
+        self._base = begin
+        self._position = begin
         self._sum: int | None = 0
 
     def read(self, size: int, /) -> bytes:
@@ -137,13 +142,39 @@ class WantedRecord(NamedTuple):
     db: int
     records: int
     templates: dict[int, tuple[bytes, ...]]
+    is_header: bool = False
 
 
 def trace_file(
-    source: Readable, *, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
+    source: Readable, *, begin: int = 0, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
 ) -> Iterator[Traced]:
-    """Yield every item of a file, the header first. The last one carries the error, if there is one."""
-    return trace_rdb(GrammarWindow(source), source, max_children=max_children, max_inflate=max_inflate)
+    """Yield every item of an RDB that begins at an offset, its header first. The last one carries the error, if any."""
+    window = GrammarWindow(source, begin=begin)
+    return trace_rdb(window, source, max_children=max_children, max_inflate=max_inflate)
+
+
+def trace_payload(
+    payload: bytes, source: Readable, *, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
+) -> Iterator[Traced]:
+    """Yield the value of a payload of DUMP, as the record that it is without its key, then version and checksum."""
+    file, shift = rdb_of(payload)
+    stop = len(payload) - FOOTER_SIZE
+    with open_source(file, name=source.name) as made:
+        for item in trace_file(made, begin=-shift, max_children=max_children, max_inflate=max_inflate):
+            node = item.trace.node
+            if isinstance(item.trace.item, KeyRecord) or item.trace.error is not None:
+                node.children = [child for child in node.children if child.start >= 0]
+                node.start = 0
+                yield item._replace(data=payload[: node.stop])
+    yield trace_bytes("version", payload[stop : stop + _VERSION_SIZE], stop)
+    yield trace_bytes("checksum", payload[stop + _VERSION_SIZE :], stop + _VERSION_SIZE)
+
+
+def trace_bytes(name: str, data: bytes, start: int, note: str = "") -> Traced:
+    """Return bytes at an offset that stand for themselves as an item of this name."""
+    node = Node(name, start)
+    node.stop, node.value, node.note = start + len(data), data, note
+    return Traced(Trace(node, None, None), data, None, None)
 
 
 def trace_rdb(
@@ -188,11 +219,11 @@ def trace_records(
     for wanted in targets:
         with open_source(target, name=reader.source.name) as source:
             window = GrammarWindow(source)
-            if wanted.start == 0:
+            window.skip(wanted.start)
+            if wanted.is_header:
                 trace = trace_header(window)
                 yield traced(trace, window, source, None)
                 continue
-            window.skip(wanted.start)
             state = FileState.of(wanted.header)
             state.max_inflate = max_inflate
             state.db, state.records, state.templates = wanted.db, wanted.records, wanted.templates
@@ -231,8 +262,8 @@ def traced(trace: Trace, window: GrammarWindow, source: Readable, state: FileSta
 def find_records(reader: RdbReader, key: bytes | None, at: int | None, number: int | None) -> Iterator[WantedRecord]:
     """Yield where the wanted records lie: keys, or whatever stands at an offset."""
     header = reader.header
-    if at is not None and 0 <= at < _HEADER_SIZE:
-        yield WantedRecord(0, _HEADER_SIZE, header, 0, 0, {})
+    if at is not None and reader.begin <= at < reader.begin + _HEADER_SIZE:
+        yield WantedRecord(reader.begin, reader.begin + _HEADER_SIZE, header, 0, 0, {}, is_header=True)
         return
     is_wanted = _condition(key, at, number)
     templates: dict[int, tuple[bytes, ...]] = {}

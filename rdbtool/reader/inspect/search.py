@@ -26,11 +26,13 @@ from rdbtool.reader.inspect.rdb import (
     WantedRecord,
     find_records,
     trace_items,
+    trace_payload,
     trace_records,
     traced,
 )
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.open.parts import find_part
+from rdbtool.reader.payload import PAYLOAD_KEY
 from rdbtool.reader.rdb import RdbReader
 
 #: Returns the keys that a command names.
@@ -75,6 +77,10 @@ def trace_wanted(
             search = _Search(reader, wanted, keys_of)
             yield from _trace_log(search, data, max_children, max_inflate)
             return
+        if reader.payload is not None:
+            items = trace_payload(reader.payload, reader.source, max_children=max_children, max_inflate=max_inflate)
+            yield from _choose_of_payload(items, wanted, reader.name)
+            return
     if wanted.part is not None:
         raise UnsupportedError(f"{reader.source.name}: it is an RDB and has no parts")
     yield from trace_records(
@@ -86,6 +92,19 @@ def trace_wanted(
         max_children=max_children,
         max_inflate=max_inflate,
     )
+
+
+def _choose_of_payload(items: Iterator[Traced], wanted: Wanted, name: str) -> Iterator[Traced]:
+    """Yield the items of a payload of DUMP that are wanted. Raises InputError."""
+    found = False
+    for index, item in enumerate(items):
+        node = item.trace.node
+        is_here = wanted.at is not None and node.start <= wanted.at < node.stop
+        if is_here or (index == 0 and (wanted.key == PAYLOAD_KEY or wanted.number == 1)):
+            found = True
+            yield item
+    if not found:
+        raise InputError(f"{name}: no {_describe(wanted)}")
 
 
 def _trace_log(search: _Search, data: str | bytes, max_children: int | None, max_inflate: int) -> Iterator[Traced]:
@@ -124,10 +143,10 @@ def _trace_key(
     window: GrammarWindow, source: Readable, place: WantedRecord, max_children: int | None
 ) -> Iterator[Traced]:
     """Yield the items of a record of the RDB at the beginning."""
-    if place.start == 0:
+    window.skip(place.start)
+    if place.is_header:
         yield traced(trace_header(window), window, source, None)
         return
-    window.skip(place.start)
     state = FileState.of(place.header)
     state.embedded = True
     state.db, state.records, state.templates = place.db, place.records, place.templates

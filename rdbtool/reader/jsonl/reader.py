@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NoReturn, Self
 
 from rdbtool._codec.decode.window import Window, WindowLimitError
 from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
-from rdbtool.core.errors import FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
+from rdbtool.core.errors import Finding, FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
 from rdbtool.core.location import Span, Where
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE, KINDS, REDIS
@@ -58,6 +58,7 @@ class JsonlReader:
     doubt: UncertainError | None = None
     obstacle: UncertainError | None = None
     remarks: Sequence[str] = ()
+    around: Sequence[Finding] = ()
     extent: None = None
 
     #: What was read is gone, and how many keys there are is not announced.

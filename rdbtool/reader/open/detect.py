@@ -16,7 +16,8 @@ from typing import BinaryIO, Final, Literal, NoReturn
 from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import InputError, Remedy, UnknownFormatError, UnsupportedError
 from rdbtool.core.manifest import looks_like_manifest
-from rdbtool.io.source import open_source
+from rdbtool.io.source import Source, open_source
+from rdbtool.reader.open.surroundings import Framing, enter_framing
 from rdbtool.reader.open.windows import open_window
 
 Kind = Literal["rdb", "aof", "multipart", "jsonl"]
@@ -37,17 +38,38 @@ _RDB: Final = (b"REDIS", b"VALKEY")
 def detect(target: str | os.PathLike[str] | BinaryIO | bytes) -> Kind:
     """Return what a path, ``-``, bytes or a binary stream holds. What a pipe held is gone then: see ``open_any``.
 
-    Raises UnsupportedError where it is none of ours, InputError where it cannot be read.
+    A payload of DUMP is none of these kinds: it is proven when it is opened.
+    Raises UnknownFormatError where it is none of ours, InputError where it cannot be read as it is.
     """
     if isinstance(target, str | os.PathLike) and Path(target).is_dir():
         return "multipart" if find_log(target).suffix == ".manifest" else "aof"
     with open_source(target) as source:
-        head = open_window(source, HEAD_SIZE).peek(0, HEAD_SIZE)
-        return detect_content(head, source.ending(ENDING_SIZE), source.name)
+        window = open_window(source, HEAD_SIZE)
+        framing = enter_framing(window)
+        head = window.peek(window.at, HEAD_SIZE)
+        return detect_source(source, head, framing) or refuse_source(source, head)
 
 
-def detect_content(head: bytes, ending: bytes = b"", name: str = "the source") -> Kind:
-    """Return what begins with ``head`` (HEAD_SIZE bytes) and ends with ``ending``, empty where nobody can see it."""
+def detect_source(source: Source, head: bytes, framing: Framing | None = None) -> Kind | None:
+    """Return what an open source holds, which begins with ``head`` (HEAD_SIZE bytes). Raises what ``detect`` does.
+
+    ``framing`` is what a master sent before that. None: it is none of ours, unless it is a payload of DUMP.
+    """
+    if framing is not None and begins_rdb(head):
+        return "aof" if framing.has_stream(source) else "rdb"
+    return detect_content(head, source.ending(ENDING_SIZE))
+
+
+def refuse_source(source: Source, head: bytes) -> NoReturn:
+    """Raise the error for an open source that is none of ours; see ``refuse_unknown``."""
+    refuse_unknown(head, source.name, is_file=isinstance(source.again, str), compression=source.compression)
+
+
+def detect_content(head: bytes, ending: bytes = b"") -> Kind | None:
+    """Return what begins with ``head`` (HEAD_SIZE bytes) and ends with ``ending``, empty where nobody can see it.
+
+    None: it is none of ours.
+    """
     if begins_rdb(head):
         return "aof" if _says_preamble(head) or _ends_in_command(ending) else "rdb"
     if looks_like_manifest(head):
@@ -56,9 +78,24 @@ def detect_content(head: bytes, ending: bytes = b"", name: str = "the source") -
         return "aof"
     if head.lstrip(b" \t\r\n").startswith(b"{"):
         return "jsonl"
+    return None
+
+
+def refuse_unknown(head: bytes, name: str, *, is_file: bool = True, compression: str | None = None) -> NoReturn:
+    """Raise UnknownFormatError for what is none of ours, InputError where it is known what to do with it."""
+    refuse_wrapped(head, name, is_file=is_file, compression=compression)
     found = f"begins with {head[:16]!r}" if head else "is empty"
     message = f"{name}: neither an RDB nor an AOF nor a manifest nor JSON lines: it {found}"
     raise UnknownFormatError(message, head[:16])
+
+
+def refuse_wrapped(head: bytes, name: str, *, is_file: bool = True, compression: str | None = None) -> None:
+    """Raise InputError for an archive, an encoding, a picture …, which says how to get at what is inside."""
+    from rdbtool.core.wrappers import describe_wrapper, recognise_wrapper  # noqa: PLC0415 - nearly never needed
+
+    wrapper = recognise_wrapper(head)
+    if wrapper is not None:
+        raise InputError(describe_wrapper(wrapper, name, is_file=is_file, compression=compression))
 
 
 def refuse_jsonl(name: str) -> NoReturn:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, Unpack, overload
 
 from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
-from rdbtool.reader.open.detect import ENDING_SIZE, detect_content, refuse_jsonl
+from rdbtool.reader.open.detect import detect_source, refuse_jsonl, refuse_source
 from rdbtool.reader.open.parts import open_part
 
 if TYPE_CHECKING:
@@ -46,7 +46,15 @@ def open_any(
     limit = options.get("max_inflate")
     opened = open_part(target, name=name, max_inflate=DEFAULT_MAX_INFLATE if limit is None else limit)
     try:
-        kind = detect_content(opened.head(), opened.source.ending(ENDING_SIZE), opened.source.name)
+        head = opened.head()
+        kind = detect_source(opened.source, head, opened.framing)
+        if kind is None:
+            from rdbtool.reader.payload import open_payload, payload_in  # noqa: PLC0415 - nearly never needed
+
+            payload = payload_in(opened, head)
+            if payload is None:
+                refuse_source(opened.source, head)
+            return open_payload(payload, opened.source, max_inflate=limit, backend=options.get("backend"))
         if kind == "aof":
             from rdbtool.reader.aof.reader import single_log  # noqa: PLC0415 - likewise
 
@@ -54,7 +62,13 @@ def open_any(
         if kind == "rdb":
             from rdbtool.reader.rdb import RdbReader  # noqa: PLC0415 - a log need not wait for it
 
-            return RdbReader(opened.source, max_inflate=limit, backend=options.get("backend"), window=opened.window)
+            return RdbReader(
+                opened.source,
+                max_inflate=limit,
+                backend=options.get("backend"),
+                window=opened.window,
+                around=opened.around,
+            )
         if kind == "jsonl":
             if not jsonl:
                 refuse_jsonl(opened.source.name)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import resource
+import stat
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, NamedTuple
 
 from rdbtool._codec.decode.window import Window
-from rdbtool.core.errors import FormatError, LimitError
+from rdbtool.core.errors import Finding, FormatError, InputError, LimitError
 from rdbtool.core.location import Where
 from rdbtool.core.manifest import Entry, Manifest, read_manifest
 from rdbtool.io.source import Source, open_source
 from rdbtool.reader.open.detect import HEAD_SIZE, begins_rdb
+from rdbtool.reader.open.surroundings import Framing, enter_framing
 from rdbtool.reader.open.windows import open_window
 
 PartKind = Literal["base", "incr", "single"]
@@ -20,8 +23,10 @@ PartFormat = Literal["rdb", "resp", "rdb+resp", "empty"]
 #: Bytes. The manifest of a log that was rewritten a million times would be smaller.
 _LARGEST_MANIFEST: Final = 64 << 20
 
-#: Files of a log that stay open from the look at them until they are read. A process has a thousand descriptors or so.
+#: Files of a log that stay open from the look at them until they are read, at most; and descriptors that a process
+#: needs for everything else. It has a thousand or so, where nobody took them away.
 _HELD: Final = 64
+_RESERVED: Final = 32
 
 
 class Part:
@@ -72,14 +77,20 @@ class Part:
 
 
 class OpenPart(NamedTuple):
-    """A part that is being read."""
+    """A part that is being read. ``framing`` is what a master sent before it, which was consumed."""
 
     source: Source
     window: Window
+    framing: Framing | None = None
 
     def head(self) -> bytes:
         """Return the first HEAD_SIZE bytes; nothing is consumed."""
         return self.window.peek(self.window.at, HEAD_SIZE)
+
+    @property
+    def around(self) -> tuple[Finding, ...]:
+        """What there is to tell of what stands around it."""
+        return () if self.framing is None else (self.framing.finding._replace(part=self.source.name),)
 
     def format(self) -> PartFormat:
         """Return what the part begins with; nothing is consumed."""
@@ -89,9 +100,14 @@ class OpenPart(NamedTuple):
 def open_part(
     target: str | os.PathLike[str] | BinaryIO | bytes, *, name: str | None = None, max_inflate: int
 ) -> OpenPart:
-    """Open a file of a log. Raises InputError."""
+    """Open a file of a log. Raises InputError, and FormatError for compressed data that is damaged."""
     source = open_source(target, name=name)
-    return OpenPart(source, open_window(source, max_inflate))
+    try:
+        window = open_window(source, max_inflate)
+        return OpenPart(source, window, enter_framing(window))
+    except BaseException:
+        source.close()
+        raise
 
 
 def _format_of(head: bytes) -> PartFormat:
@@ -116,13 +132,14 @@ def load_manifest(path: str | os.PathLike[str]) -> Manifest:
 def list_parts(manifest: Manifest) -> list[Part]:
     """Return the files that a manifest says are loaded, in that order; the first ones are open.
 
-    Raises FormatError MAN012 for one that is missing, InputError for one that cannot be read.
+    Raises FormatError MAN012 for one that is missing, InputError for one that cannot be read or is no regular file.
     """
     parts: list[Part] = []
+    held = min(_HELD, max(0, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _RESERVED) // 2)
     try:
         for entry in manifest.loaded:
             parts.append(_examine(entry, manifest))
-            if len(parts) > _HELD:
+            if len(parts) > held:
                 parts[-1].close()
     except BaseException:
         for part in parts:
@@ -143,6 +160,7 @@ def _examine(entry: Entry, manifest: Manifest) -> Part:
         where = Where(manifest.path, path=f"line {entry.line}")
         expected = f"the {kind} file {path}"
         raise FormatError("MAN012", "reference", entry.at, expected, "no such file", file_kind="manifest", where=where)
+    refuse_special(path)
     source = open_source(path)
     try:
         part = Part(
@@ -160,6 +178,19 @@ def _examine(entry: Entry, manifest: Manifest) -> Part:
         raise
     part.source = source
     return part
+
+
+def refuse_special(path: Path) -> None:
+    """Raise InputError for a part that is a device, a pipe or the like: it may never end."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        # Opening it says what is wrong.
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        kind = "a device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "a pipe or a socket"
+        link = f", a link to {path.resolve()}" if path.is_symlink() else ""
+        raise InputError(f"cannot read {path}: it is {kind}{link}; the files that a manifest names are regular ones")
 
 
 def _is_missing(path: Path) -> bool:

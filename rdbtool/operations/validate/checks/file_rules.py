@@ -27,6 +27,7 @@ from rdbtool.model import (
     SlotInfo,
 )
 from rdbtool.operations.validate.checks.rule import Refuses, Severity, always, never, quoted, since
+from rdbtool.reader.open.surroundings import judge_rest
 
 if TYPE_CHECKING:
     from rdbtool.reader.rdb import Totals
@@ -189,9 +190,10 @@ class ItemJudge:
 
     def _judge_end(self, item: End) -> None:
         self._end_slot()
-        if item.trailing:
-            message = f"expected nothing behind the end mark, found {item.trailing} bytes"
-            self.say(Remark("RDB362", "warning", item.span.stop, message, never))
+        rest = judge_rest(item)
+        if rest is not None:
+            code, severity, offset, message = rest
+            self.say(Remark(code, severity, offset, message, never))
 
     def _end_slot(self) -> None:
         if self._slot is None:
