@@ -213,7 +213,11 @@ def _entries(manifest: Path, lost: list[Lost]) -> list[Entry]:
 
 
 def _sum_up(
-    source: str, parts: list[PartRepair], kind: Literal["rdb", "aof", "aof-dir"], lost: list[Lost] | None = None
+    source: str,
+    parts: list[PartRepair],
+    kind: Literal["rdb", "aof", "aof-dir"],
+    lost: list[Lost] | None = None,
+    doubts: Sequence[str] = (),
 ) -> Repaired:
     return Repaired(
         source,
@@ -230,6 +234,7 @@ def _sum_up(
         None,
         None,
         tuple(sorted({name for part in parts for name in part.foreign})),
+        (*doubts, *(doubt for part in parts for doubt in part.doubts)),
     )
 
 
@@ -237,12 +242,15 @@ def _digest(path: str, options: RepairOptions, parts: list[PartRepair]) -> _Dige
     """Return the digest of a result, by which rules, or why there is none. Raises InputError if it cannot be read."""
     if any(part.foreign for part in parts):
         return None, None, "it has commands that cannot be executed here"
-    from rdbtool.dataset.loading import open_keys  # noqa: PLC0415 - as below
+    from rdbtool.dataset.loading import load_keys  # noqa: PLC0415 - as below
     from rdbtool.operations.info.digest import compute_digest  # noqa: PLC0415 - a dry run does without
 
     try:
         rename = options.rename_commands
-        with open_keys(path, rules=options.rules, now_ms=options.now_ms, rename_commands=rename) as keys:
+        with (
+            open_aof(path) as reader,
+            load_keys(reader, options.rules, now_ms=options.now_ms, source=path, rename_commands=rename) as keys,
+        ):
             found = compute_digest(keys, options.rules, now_ms=options.now_ms)
     except (FormatError, InputError) as error:
         raise InputError(f"what was written cannot be read back: {describe_error(error)}") from error

@@ -1,4 +1,4 @@
-"""What a source is, by its content: never by its name.
+"""What a source is, by its content: never by its name, unless it is empty.
 
 An RDB begins with its magic, a log with ``*`` and a digit or with an annotation, a manifest with a line of its
 grammar, and JSON lines with a brace. An RDB that a server wrote as the beginning of a log says so in an aux field;
@@ -52,7 +52,7 @@ def detect_content(head: bytes, ending: bytes = b"", name: str = "the source") -
         return "aof" if _says_preamble(head) or _ends_in_command(ending) else "rdb"
     if looks_like_manifest(head):
         return "multipart"
-    if begins_log(head):
+    if begins_log(head) or is_empty_log(head, name):
         return "aof"
     if head.lstrip(b" \t\r\n").startswith(b"{"):
         return "jsonl"
@@ -81,6 +81,11 @@ def begins_log(head: bytes) -> bool:
     lines = head.splitlines(keepends=True)
     first = next((line for line in lines if line[:1] != b"#"), b"*" if lines else b"")
     return re.match(rb"\*(\d|\Z)", first) is not None
+
+
+def is_empty_log(head: bytes, name: str) -> bool:
+    """Whether a source without a byte is a log that nobody wrote to yet. Its name is all that can say so."""
+    return not head and name.endswith(".aof")
 
 
 def find_log(directory: str | os.PathLike[str]) -> Path:
