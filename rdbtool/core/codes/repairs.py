@@ -76,7 +76,8 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "REP012",
         "manifest made anew",
-        "The manifest of a log is damaged, and a repair made a new one from the names of the files.",
+        "The manifest of a log is damaged or missing, and a repair made a new one from the names of the files, or of "
+        "the one that a server had not yet renamed.",
         _NOT_THERE,
     ),
     Code(

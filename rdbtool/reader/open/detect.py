@@ -17,6 +17,7 @@ from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import InputError, Remedy, UnknownFormatError, UnsupportedError
 from rdbtool.core.manifest import looks_like_manifest
 from rdbtool.io.source import open_source
+from rdbtool.reader.open.lost_manifest import find_orphans, no_manifest
 from rdbtool.reader.open.windows import open_window
 
 Kind = Literal["rdb", "aof", "multipart", "jsonl"]
@@ -91,10 +92,13 @@ def is_empty_log(head: bytes, name: str) -> bool:
 def find_log(directory: str | os.PathLike[str]) -> Path:
     """Return the manifest in a directory, or in the one directory within that has one, or else its single log.
 
-    Raises InputError where there is none, or more than one.
+    Raises FormatError MAN013 where only its manifest is missing, InputError where there is none, or more than one.
     """
     path = Path(directory)
     try:
+        orphan = find_orphan(path)
+        if orphan is not None:
+            raise no_manifest(orphan)
         found = _manifests(path) or _manifests(path / LOG_DIRECTORY)
         if not found:
             found = [manifest for inner in sorted(path.iterdir()) if inner.is_dir() for manifest in _manifests(inner)]
@@ -109,6 +113,27 @@ def find_log(directory: str | os.PathLike[str]) -> Path:
         raise InputError(f"cannot open {directory}: it has {len(found)} manifests, give one of them: {names}")
     other = next((f", give the file in it, such as {path / rdb.name}" for rdb in _rdbs(path)), "")
     raise InputError(f"cannot open {directory}: it is a directory without a manifest{other}")
+
+
+def find_orphan(path: Path) -> Path | None:
+    """Return the manifest that is missing in a directory of a log, or in the one that has it; None where none is.
+
+    Raises InputError where several logs have none, or the directory cannot be read.
+    """
+    try:
+        if _manifests(path) or _manifests(path / LOG_DIRECTORY):
+            return None
+        found = find_orphans(path) or find_orphans(path / LOG_DIRECTORY)
+        if not found and not (path / SINGLE_LOG).is_file():
+            inner = [inner for inner in sorted(path.iterdir()) if inner.is_dir()]
+            if not any(map(_manifests, inner)):
+                found = [orphan for directory in inner for orphan in find_orphans(directory)]
+    except OSError as error:
+        raise InputError(f"cannot open {path}: {error.strerror or error}") from None
+    if len(found) > 1:
+        names = ", ".join(orphan.name for orphan in found[:5])
+        raise InputError(f"cannot open {path}: it has files of {len(found)} AOFs, and lacks their manifests: {names}")
+    return found[0] if found else None
 
 
 def _manifests(path: Path) -> list[Path]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, NamedTuple
 
 from rdbtool._codec.decode.window import Window
-from rdbtool.core.errors import FormatError, LimitError
+from rdbtool.core.errors import FormatError, InputError, LimitError
 from rdbtool.core.location import Where
 from rdbtool.core.manifest import Entry, Manifest, read_manifest
 from rdbtool.io.source import Source, open_source
@@ -139,10 +140,12 @@ def find_part(parts: list[Part], source: str) -> int:
 def _examine(entry: Entry, manifest: Manifest) -> Part:
     path = Path(manifest.path).parent / entry.name
     kind: PartKind = "base" if entry.kind == "base" else "incr"
-    if _is_missing(path):
+    mode = _mode(path)
+    if mode == 0:
         where = Where(manifest.path, path=f"line {entry.line}")
         expected = f"the {kind} file {path}"
         raise FormatError("MAN012", "reference", entry.at, expected, "no such file", file_kind="manifest", where=where)
+    refuse_special(path, mode)
     source = open_source(path)
     try:
         part = Part(
@@ -162,12 +165,19 @@ def _examine(entry: Entry, manifest: Manifest) -> Part:
     return part
 
 
-def _is_missing(path: Path) -> bool:
+def _mode(path: Path) -> int | None:
+    """Return what a path leads to, as ``stat`` says it, 0 for nothing; None: opening it says what is wrong."""
     try:
-        path.stat()
+        return path.stat().st_mode
     except FileNotFoundError:
-        return True
+        return 0
     except OSError:
-        # Opening it says what is wrong.
-        return False
-    return False
+        return None
+
+
+def refuse_special(path: Path, mode: int | None) -> None:
+    """Raise InputError where the file of a log is none of ``mode``: a device never ends."""
+    if mode is not None and (stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        raise InputError(
+            f"cannot open {path}: it is a device, a pipe or a socket, and a file of an AOF is a regular file"
+        )
