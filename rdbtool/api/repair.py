@@ -30,14 +30,16 @@ def repair(
     rules: str | None = None,
     now: datetime | str | int | None = None,
     rename_commands: Mapping[str, str] | None = None,
+    drop_unknown: bool = False,
     progress: Progress | None = None,
 ) -> Repaired:
     """Write what is intact of a damaged RDB or AOF to ``destination``, read it back, and name what is lost.
 
     ``destination`` None: only say what would be done. ``keep_damaged`` is a file that gets the lost bytes, with an
     index beside it. ``databases``: keys of other databases than 0 to N-1 are skipped. ``rules`` and ``now`` are for the
-    digest. Look at ``is_saved``: it is False where nothing is left, and then nothing was written. Raises
-    UnsupportedError for what is no RDB and no AOF, InputError.
+    digest. ``drop_unknown``: commands that no server has are left out; else they stay. Look at ``is_saved``: it is
+    False where nothing is left, and then nothing was written; and at ``is_certain``: it is False where something had to
+    be guessed, or stays that could not be verified. Raises UnsupportedError for what is no RDB and no AOF, InputError.
     """
     data = content_of(source)
     to = None if destination is None else path_of(destination)
@@ -46,7 +48,7 @@ def repair(
     kept = None if keep_damaged is None else path_of(keep_damaged, "keep_damaged")
     if kept is not None and (to is None or kept in {to, "-"}):
         raise ValueError("keep_damaged: it takes a file of its own, and destination")
-    check_flags(force=force)
+    check_flags(force=force, drop_unknown=drop_unknown)
     how = replaying_of(ReplayOptions(rules=rules, now=now, rename_commands=rename_commands, progress=progress))
     repairing = RepairOptions(
         keep_damaged=kept,
@@ -55,5 +57,6 @@ def repair(
         rules=how.rules,
         now_ms=how.now_ms,
         rename_commands=how.rename_commands,
+        drop_unknown=drop_unknown,
     )
     return run(data, to, repairing, how.progress)

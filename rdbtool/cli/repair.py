@@ -49,6 +49,9 @@ def repair(
     ] = None,
     rules: Server = None,
     rename_command: RenamedCommands = None,
+    drop_unknown: Annotated[
+        bool, typer.Option("--drop-unknown", help="Leave out commands of an AOF that no server has.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,
@@ -56,8 +59,9 @@ def repair(
     """Write what is sound of a damaged RDB or log to a new place, read it back, and name what is lost.
 
     SRC is never written. Damage in the middle costs the damaged record only: everything behind it is kept. Of a log the
-    sound bytes are copied as they are. Exit code 0 says that DST was written and verified, 1 that nothing could be
-    saved.
+    sound bytes are copied as they are, and commands that no server has stay: they may be renamed, or a module's. Exit
+    code 0 says that DST was written and verified, 1 that nothing could be saved, or that what was written is not
+    certain.
     """
     check_rules(rules)
     if output is None and not dry_run:
@@ -73,6 +77,7 @@ def repair(
         rules=rules,
         now_ms=clock.milliseconds(),
         rename_commands=renames_of(rename_command),
+        drop_unknown=drop_unknown,
     )
     with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
         done = run(src, None if dry_run else output, options, progress)
@@ -80,5 +85,5 @@ def repair(
         text = json.dumps(done.to_dict()) if as_json else "\n".join(repair_lines(done, is_dry=dry_run, target=output))
         with open_output(None) as out:
             out.write(text.encode(errors="backslashreplace") + b"\n")
-    if not done.is_saved:
+    if not done.is_saved or not done.is_certain:
         raise typer.Exit(1)

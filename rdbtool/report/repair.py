@@ -44,10 +44,11 @@ def _lines(done: Repaired, *, is_dry: bool, target: str | None) -> Iterator[str]
         yield f"{done.source}: nothing is wrong with it: {kept}"
     else:
         yield f"{done.source}: kept {kept}, lost {size:,} bytes"
-    if done.foreign:
-        yield f"kept as they stand, though no server has such commands: {', '.join(done.foreign[:_NAMED])} · CMD201"
+    yield from (f"not certain: {doubt}" for doubt in done.doubts[:_NAMED])
+    names = ", ".join(done.foreign[:_NAMED])
+    unverified = f" except for {names}: a server without it refuses to start · CMD201" if done.foreign else ""
     if done.destination is not None:
-        yield f"{done.destination}: {done.bytes:,} bytes, verified"
+        yield f"{done.destination}: {done.bytes:,} bytes, verified{unverified}"
         if done.digest is not None:
             yield f"digest {done.digest} ({done.rules})"
         else:
@@ -55,4 +56,6 @@ def _lines(done: Repaired, *, is_dry: bool, target: str | None) -> Iterator[str]
     elif not done.is_saved:
         yield f"nothing could be saved, and nothing {'would be' if is_dry else 'was'} written"
     elif is_dry and target is not None:
-        yield f"{target}: would be written"
+        yield f"{target}: would be written{unverified and ', and verified'}{unverified}"
+    elif unverified:
+        yield f"verified{unverified}"

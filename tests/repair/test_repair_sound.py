@@ -127,7 +127,7 @@ def test_any_damage_is_repaired_or_answered(name: str, sources: dict[str, Path],
         damaged = [source]
     child = Path(__file__).with_name("repair_child.py")
     done = subprocess.run(
-        [sys.executable, child, tmp_path / "out", source, *damaged],
+        [sys.executable, child, tmp_path / f"out{source.suffix}", source, *damaged],
         capture_output=True,
         text=True,
         timeout=300,

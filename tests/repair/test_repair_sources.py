@@ -149,9 +149,9 @@ def commands(path: Path) -> list[tuple[bytes, ...]]:
         return [record.argv for record in reader.commands()]
 
 
-def test_a_name_that_no_server_has_is_damage_when_it_is_rare(tmp_path: Path) -> None:
+def test_a_name_that_no_server_has_is_damage_when_nobody_can_have_given_it(tmp_path: Path) -> None:
     source, result = tmp_path / "in.aof", tmp_path / "out.aof"
-    source.write_bytes(log("SELECT 0", "SET a 1", "SDT b 2", "INCRBY n", "SET c 3"))
+    source.write_bytes(log("SELECT 0", "SET a 1", "S\x01T b 2", "INCRBY n", "SET c 3"))
     done = repair(str(source), str(result))
     assert [(lost.code, lost.key) for lost in done.lost] == [("CMD201", None), ("CMD202", b"n")]
     assert result.read_bytes() == log("SELECT 0", "SET a 1", "SET c 3")
@@ -160,14 +160,44 @@ def test_a_name_that_no_server_has_is_damage_when_it_is_rare(tmp_path: Path) -> 
 
 
 def test_names_that_were_meant_stay(tmp_path: Path) -> None:
-    """A module's commands, and renamed ones, are somebody's data."""
-    data = log("SELECT 0", "JSON.SET j . 1", "MYSET a 1", "MYSET b 1", "MYSET c 1")
+    """A module's commands, and renamed ones, are somebody's data, be it a single call."""
+    data = log("SELECT 0", "JSON.SET j . 1", "MYSET a 1")
     (tmp_path / "in.aof").write_bytes(data + b"*1\r\n$4\r\nEX")
     ran = run("repair", "in.aof", "-o", "out.aof", cwd=tmp_path)
-    assert ran.code == 0
-    assert "kept as they stand, though no server has such commands: JSON.SET, MYSET · CMD201\n" in ran.out.decode()
+    assert ran.code == 1
+    assert "verified except for JSON.SET, MYSET: a server without it refuses to start · CMD201\n" in ran.out.decode()
     assert b"no digest: it has commands that cannot be executed here\n" in ran.out
     assert (tmp_path / "out.aof").read_bytes() == data
+    report = json.loads(run("repair", "in.aof", "--dry-run", "--json", cwd=tmp_path).out)
+    assert report["foreign"] == ["JSON.SET", "MYSET"]
+    ran = run("repair", "in.aof", "-o", "known.aof", "--drop-unknown", cwd=tmp_path)
+    assert ran.code == 0
+    assert (tmp_path / "known.aof").read_bytes() == log("SELECT 0")
+
+
+def test_unknown_commands_are_found_behind_damage(tmp_path: Path) -> None:
+    """Where all writes have another name, and the first of them is damaged."""
+    rows = ["SELECT 0", *(f"SETHIDDEN k{index} v" for index in range(50))]
+    source, result = tmp_path / "in.aof", tmp_path / "out.aof"
+    for lost in (1, 20, 49):
+        data = b"".join(b"x" + log(row)[1:] if index == lost else log(row) for index, row in enumerate(rows))
+        source.write_bytes(data)
+        assert repair(str(source), str(result)).commands == 50
+        assert result.read_bytes() == log(*rows[:lost], *rows[lost + 1 :])
+        result.unlink()
+
+
+def test_a_bracket_whose_name_is_damaged_is_known_by_its_partner(tmp_path: Path) -> None:
+    source, result = tmp_path / "in.aof", tmp_path / "out.aof"
+    for rows in (
+        ["SELECT 0", "MULTI", "SET a 1", "EXDC", "SET b 2", "MULTI", "SET c 1", "EXEC"],
+        ["SELECT 0", "MUKTI", "SET a 1", "EXEC", "SET b 2", "MULTI", "SET c 1", "EXEC"],
+    ):
+        source.write_bytes(log(*rows))
+        done = repair(str(source), str(result))
+        assert (done.foreign, sorted(lost.code for lost in done.lost)) == ((), ["CMD201", "REP009"])
+        assert result.read_bytes() == log("SELECT 0", "SET a 1", *rows[4:])
+        result.unlink()
 
 
 def test_an_exec_whose_name_is_damaged(tmp_path: Path) -> None:
@@ -181,9 +211,9 @@ def test_an_exec_whose_name_is_damaged(tmp_path: Path) -> None:
 def test_what_cannot_be_made_valid_does_not_appear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The validation is the last word, whatever the salvage believes."""
     source, result = tmp_path / "in.aof", tmp_path / "out.aof"
-    source.write_bytes(log("SELECT 0", "SDT a 1"))
-    monkeypatch.setattr("rdbtool.operations.salvage.aof.LogSalvage._drop_strangers", lambda _: None)
-    with pytest.raises(InputError, match=r"what was written is not valid: unknown command SDT at 0x17 \(CMD201\)"):
+    source.write_bytes(log("SELECT 0", "INCRBY n"))
+    monkeypatch.setattr("rdbtool.operations.salvage.aof.LogSalvage._drop_strangers", lambda _: [])
+    with pytest.raises(InputError, match=r"what was written is not valid: INCRBY with 1 argument.* \(CMD202\)"):
         repair(str(source), str(result))
     assert not result.exists()
 

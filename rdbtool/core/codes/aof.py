@@ -208,6 +208,12 @@ CODES: Final[tuple[Code, ...]] = (
         EXITS,
     ),
     Code(
+        "MAN013",
+        "missing manifest",
+        "A directory has files of a log and no manifest that names them. A repair makes it anew.",
+        "The server starts empty, makes a new manifest and writes over the base.",
+    ),
+    Code(
         "MAN101",
         "file that is not named",
         "A file beside the manifest has a name as parts of this log have, but the manifest does not name it: a rewrite "

@@ -49,9 +49,11 @@ CODES: Final[tuple[Code, ...]] = (
     ),
     Code(
         "REP008",
-        "open transaction cut off",
-        "A repair cut off a transaction without an end at the end of a log.",
-        "The server does the same when it loads the log as it was.",
+        "cut transaction left out",
+        "A repair left out a transaction whose EXEC was lost when the server stopped: at the end of a log, or up to "
+        "where a server went on behind it.",
+        "At the end the server does the same. Elsewhere it executes the commands of the transaction with the EXEC of "
+        "the next one, or, if there is none, drops all that follows the MULTI.",
     ),
     Code(
         "REP009",
@@ -74,7 +76,8 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "REP012",
         "manifest made anew",
-        "The manifest of a log is damaged, and a repair made a new one from the names of the files.",
+        "The manifest of a log is damaged or missing, and a repair made a new one from the names of the files, or of "
+        "the one that a server had not yet renamed.",
         _NOT_THERE,
     ),
     Code(
@@ -82,5 +85,12 @@ CODES: Final[tuple[Code, ...]] = (
         "header made anew",
         "The first nine bytes of an RDB are damaged, and a repair wrote those that the rest of the file suggests.",
         _NOT_THERE,
+    ),
+    Code(
+        "REP020",
+        "text mode undone",
+        "A program for text changed the line ends of a log, put a byte order mark in front of it, or took its bytes "
+        "for Latin-1 and wrote them as UTF-8. A repair undid it; the sizes prove that this is what was written.",
+        "The server does not load the file as it was, and loads the repaired one.",
     ),
 )

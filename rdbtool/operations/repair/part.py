@@ -20,11 +20,19 @@ from rdbtool.operations.convert.transfer import Transfer
 from rdbtool.operations.repair.rdb import SalvagedRdb
 from rdbtool.operations.repair.server_errors import Refusals
 from rdbtool.operations.salvage.aof import LogSalvage
+from rdbtool.operations.salvage.aof_text import restore
 from rdbtool.operations.salvage.input import Lost, Stock
 from rdbtool.operations.salvage.rdb import RdbSalvage, Salvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch
 from rdbtool.operations.salvage.rdb_walker import Layout
-from rdbtool.reader.open.detect import HEAD_SIZE, begins_log, detect_content, refuse_unknown, refuse_wrapped
+from rdbtool.reader.open.detect import (
+    HEAD_SIZE,
+    begins_log,
+    detect_content,
+    is_empty_log,
+    refuse_unknown,
+    refuse_wrapped,
+)
 from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
 
 _MAGIC_SIZE: Final = 9
 _WRITER: Final = re.compile(rb"(redis|valkey)-ver[\x03-\x0c](\d{1,2}\.\d{1,2})")
-_COMMAND: Final = re.compile(rb"\*\d{1,6}\r\n\$\d{1,9}\r\n")
+_COMMAND: Final = re.compile(rb"\*\d{1,6}(\r{0,2}\n)\$\d{1,9}\1")
 
 
 class PartRepair:
@@ -71,8 +79,13 @@ class PartRepair:
 
     @property
     def foreign(self) -> tuple[str, ...]:
-        """Names of commands that no server has and that are kept all the same: they look as if they were meant."""
+        """Names of commands that no server has and that are kept all the same."""
         return () if self._log is None else tuple(self._log.foreign)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What was taken to be so and cannot be known."""
+        return () if self._log is None else tuple(self._log.doubts)
 
     @property
     def commands(self) -> int:
@@ -95,9 +108,11 @@ class PartRepair:
                 rdb, "rdb", default_target(header, rdb.aux), allow_loss=True, sizes=dict(rdb.sizes)
             )
 
-    def look_at_log(self, begin: int, renamed: Mapping[bytes, bytes], progress: Progress | None) -> None:
+    def look_at_log(
+        self, begin: int, renamed: Mapping[bytes, bytes], progress: Progress | None, *, drop_unknown: bool
+    ) -> None:
         """Read the commands from ``begin`` on."""
-        self._log = LogSalvage(self.stock, begin=begin, renamed=renamed, progress=progress)
+        self._log = LogSalvage(self.stock, begin=begin, renamed=renamed, drop_unknown=drop_unknown, progress=progress)
         self._log.run()
         self.lost += self._log.lost
 
@@ -115,7 +130,10 @@ class PartRepair:
         elif self._rdb is not None:
             self.stock.copy(0, self._rdb_stop, output.write)
         for keep in self._log.kept if self._log is not None else ():
-            if keep.data is None:
+            if keep.mode is not None:
+                for record in restore(self.stock, keep.start, keep.stop, keep.mode):
+                    output.write(record.data)
+            elif keep.data is None:
                 self.stock.copy(keep.start, keep.stop, output.write)
             else:
                 output.write(keep.data)
@@ -140,15 +158,16 @@ def examine(
     renamed = _renamed(options)
     header, is_sound = _read_header(head)
     if header is None:
-        if not (in_log or begins_log(head)):
+        is_log = in_log or begins_log(head) or is_empty_log(head, stock.name)
+        if not is_log:
             refuse_wrapped(head, stock.name, compression=stock.compression)
-        if not (in_log or begins_log(head) or _COMMAND.search(head)):
+        if not (is_log or _COMMAND.search(head)):
             if detect_content(head) is None:
                 _refuse_payload(stock, head)
                 refuse_unknown(head, stock.name)
             raise UnsupportedError(f"{stock.name}: only an RDB or a log can be repaired")
         part = PartRepair(stock, "aof")
-        part.look_at_log(0, renamed, progress)
+        part.look_at_log(0, renamed, progress, drop_unknown=options.drop_unknown)
     else:
         ending = stock.read(max(0, stock.size - (64 << 10)), 64 << 10)
         embedded = in_log or stock.has_stream or (is_sound and detect_content(head, ending) == "aof")
@@ -168,7 +187,7 @@ def examine(
         rdb = SalvagedRdb(stock, form, salvage, header, walk.aux, refusals)
         part.look_at_rdb(header, salvage, rdb, options.databases)
         if embedded:
-            part.look_at_log(salvage.stop, renamed, progress)
+            part.look_at_log(salvage.stop, renamed, progress, drop_unknown=options.drop_unknown)
     if stock.fault is not None:
         why = f"the compressed data ends there: {stock.fault.found}"
         part.lost.append(Lost("REP003", stock.name, stock.size, stock.size, why))

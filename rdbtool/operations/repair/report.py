@@ -18,7 +18,8 @@ class RepairOptions(NamedTuple):
 
     ``keep_damaged`` is a path that gets the lost bytes, one range after another. ``databases``: records of other
     databases are left out, None: of none. ``rules`` and ``now_ms`` (Unix ms) are for the digest. ``rename_commands``
-    maps names of commands in a log to those that servers have.
+    maps names of commands in a log to those that servers have. ``drop_unknown``: commands that no server has are left
+    out.
     """
 
     keep_damaged: str | None = None
@@ -28,12 +29,14 @@ class RepairOptions(NamedTuple):
     now_ms: int = 0
     rename_commands: Mapping[str, str] | None = None
     max_inflate: int = DEFAULT_MAX_INFLATE
+    drop_unknown: bool = False
 
 
 class Repaired(NamedTuple):
     """What was done: ``keys`` and ``functions`` of RDBs and ``commands`` of logs that are kept, ``bytes`` written.
 
-    ``foreign`` are names of commands that no server has, used too often to be damage, or a module's: they stay.
+    ``foreign`` are names of commands that no server has: renamed ones, or a module's. They stay, and what they do is
+    not known. ``doubts`` say what was taken to be so and cannot be known.
     ``lost`` names what is not, or not as it was, in the result. ``digest`` is that of the result by ``rules``, None
     where there is none, for the reason in ``undigested``. ``destination`` is None where nothing was written: in a dry
     run, or because nothing is left.
@@ -53,12 +56,18 @@ class Repaired(NamedTuple):
     rules: Rules | None
     undigested: str | None
     foreign: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def is_saved(self) -> bool:
         """Whether anything is left, or nothing was wrong."""
         is_any = self.keys or self.functions or self.commands
         return bool(is_any or not any(not lost.is_kept for lost in self.lost))
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether all that is kept was verified, and nothing had to be guessed."""
+        return not self.foreign and not self.doubts
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``repair --json`` prints."""
@@ -72,6 +81,7 @@ class Repaired(NamedTuple):
             "functions": self.functions,
             "commands": self.commands,
             "foreign": list(self.foreign),
+            "doubts": list(self.doubts),
             "bytes": self.bytes,
             "checksum": self.checksum,
             "digest": self.digest,

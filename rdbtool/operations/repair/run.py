@@ -36,7 +36,8 @@ from rdbtool.operations.validate.rdb import validate_rdb
 from rdbtool.operations.validate.run import validate_reader
 from rdbtool.operations.validate.verdict import Checks
 from rdbtool.reader.aof.reader import open_aof
-from rdbtool.reader.open.detect import find_log
+from rdbtool.reader.open.detect import find_log, find_orphan
+from rdbtool.reader.open.lost_manifest import SUFFIX, TEMPORARY, Rebuilt, rebuild
 from rdbtool.reader.open.parts import load_manifest, refuse_special
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.atomic.disk import Directory
@@ -118,6 +119,8 @@ def _manifest_of(source: str) -> Path | None:
         return None
     path = Path(source)
     if path.is_dir():
+        if (orphan := find_orphan(path)) is not None:
+            return orphan
         found = find_log(path)
         return found if found.suffix == ".manifest" else None
     try:
@@ -132,7 +135,9 @@ def _repair_directory(
     source: str, manifest: Path, destination: str | None, options: RepairOptions, progress: Progress | None
 ) -> Repaired:
     lost: list[Lost] = []
-    entries = _entries(manifest, lost)
+    doubts: list[str] = []
+    entries = _entries(manifest, lost, doubts)
+    spare = _Spare(manifest, entries)
     with ExitStack() as stack:
         parts: list[tuple[PartRepair, Stock]] = []
         kept: list[Entry] = []
@@ -140,21 +145,23 @@ def _repair_directory(
             if entry.kind == "history":
                 continue
             path = manifest.parent / entry.name
-            refuse_special(path)
-            if not path.is_file():
-                present = _like(manifest, entry, entries)
+            if not path.exists():
+                present = spare.find(entry)
                 if present is not None:
                     why = f"the manifest names {entry.name}, which is missing: {present} is taken for it"
                     lost.append(Lost("REP012", manifest.name, entry.at, entry.at, why, is_kept=True))
                     entry, path = entry._replace(name=present), manifest.parent / present  # noqa: PLW2901
-            if not path.is_file():
+            if not path.exists():
                 why = f"the {entry.kind} file {entry.name} is missing"
                 lost.append(Lost("REP011", manifest.name, entry.at, entry.at, why))
+                doubts.append(f"{why}: what it held is not in the result")
                 continue
+            refuse_special(path)
             stock = stack.enter_context(Stock(str(path), name=entry.name))
             parts.append((examine(stock, options, progress, in_log=True), stock))
+            stock.rest()
             kept.append(entry)
-        done = _sum_up(source, [part for part, _ in parts], "aof-dir", lost)
+        done = _sum_up(source, [part for part, _ in parts], "aof-dir", lost, doubts)
         if destination is None or not done.is_saved or not parts:
             return done
         target = Path(destination)
@@ -170,51 +177,84 @@ def _repair_directory(
                     part.write(output)
                     size += output.written
                 stock.check_unchanged()
+                stock.rest()
             data = format_manifest(kept)
-            with open_output(str(made.path / manifest.name), sources=[source]) as output:
+            with open_output(str(made.path / manifest.name.removeprefix(TEMPORARY)), sources=[source]) as output:
                 output.write(data)
             examined = [part for part, _ in parts]
             _validate_result(str(made.path), examined, options)
             digest = _digest(str(made.path), options, examined)
             made.give_name()
             parent.sync()
-    return _sum_up(source, examined, "aof-dir", lost)._replace(
+    return _sum_up(source, examined, "aof-dir", lost, doubts)._replace(
         destination=destination, bytes=size + len(data), digest=digest[0], rules=digest[1], undigested=digest[2]
     )
 
 
-def _like(manifest: Path, missing: Entry, entries: list[Entry]) -> str | None:
-    """Return the one file of the kind and number of a missing one that the manifest does not name, None if none is."""
-    named = {entry.name for entry in entries}
-    found = []
-    for path in sorted(manifest.parent.iterdir()):
-        match = _PART.fullmatch(path.name)
-        if match is not None and path.name not in named and (int(match[1]), match[2]) == (missing.seq, missing.kind):
-            found.append(path.name)
-    return found[0] if len(found) == 1 else None
+class _Spare:
+    """The files of a log that its manifest does not name, by kind and number."""
+
+    def __init__(self, manifest: Path, entries: list[Entry]) -> None:
+        named = {entry.name for entry in entries}
+        self._found: dict[tuple[int, str], list[str]] = {}
+        for path in sorted(manifest.parent.iterdir()):
+            match = _PART.fullmatch(path.name)
+            if match is not None and path.name not in named:
+                self._found.setdefault((int(match[1]), match[2]), []).append(path.name)
+
+    def find(self, missing: Entry) -> str | None:
+        """Return the one file of the kind and number of a missing one, None if none is or more than one."""
+        found = self._found.get((missing.seq, missing.kind), [])
+        return found[0] if len(found) == 1 else None
 
 
-def _entries(manifest: Path, lost: list[Lost]) -> list[Entry]:
-    """Return the files of a log: those of its manifest, or, if that is damaged, those whose names say so."""
+def _entries(manifest: Path, lost: list[Lost], doubts: list[str]) -> list[Entry]:
+    """Return the files of a log: those of its manifest, or, without a sound one, those whose names say so."""
+    if not manifest.exists():
+        return _rebuilt(manifest, lost, doubts, "it is missing")
     try:
         return list(load_manifest(manifest).entries)
     except FormatError as fault:
-        found: dict[str, list[Entry]] = {"base": [], "incr": []}
-        for path in sorted(manifest.parent.iterdir()):
-            match = _PART.fullmatch(path.name)
-            if match is None or not path.name.startswith(f"{manifest.name.removesuffix('.manifest')}."):
-                continue
-            kind: Literal["base", "incr"] = "base" if match[2] == "base" else "incr"
-            found[kind].append(Entry(path.name, int(match[1]), kind, None, None, 0, 0))
-        size = manifest.stat().st_size
-        why = f"the manifest is made anew from the names of the files: {describe_error(fault).splitlines()[0]}"
-        lost.append(Lost("REP012", manifest.name, 0, size, why, is_kept=True))
-        rows = {kind: sorted(entries, key=lambda entry: entry.seq) for kind, entries in found.items()}
-        return rows["base"][-1:] + rows["incr"]
+        return _rebuilt(manifest, lost, doubts, describe_error(fault).splitlines()[0])
+
+
+def _rebuilt(manifest: Path, lost: list[Lost], doubts: list[str], reason: str) -> list[Entry]:
+    size = manifest.stat().st_size if manifest.exists() else 0
+    temporary = manifest.with_name(TEMPORARY + manifest.name)
+    found = _read_temporary(temporary)
+    whence = f"from {temporary.name}, which a server had not renamed yet"
+    if found is None:
+        names = [path.name for path in manifest.parent.iterdir()]
+        found = rebuild(manifest.name.removesuffix(SUFFIX), names)
+        whence = "from the names of the files"
+    why = f"the manifest is made anew {whence}: {reason}"
+    if found.left_out:
+        why += f"; not named in it, for their data is in the others: {', '.join(found.left_out)}"
+    lost.append(Lost("REP012", manifest.name, 0, size, why, is_kept=True))
+    lost += [Lost("REP011", manifest.name, 0, 0, message) for message in found.missing]
+    doubts += (f"{manifest.name}: {message}" for message in (*found.missing, *found.doubts))
+    return found.entries
+
+
+def _read_temporary(path: Path) -> Rebuilt | None:
+    """Return what a manifest says that a server had not yet renamed, None unless it and all its files are there."""
+    if not path.is_file():
+        return None
+    try:
+        manifest = load_manifest(path)
+    except FormatError:
+        return None
+    if not manifest.loaded or not all((path.parent / entry.name).is_file() for entry in manifest.loaded):
+        return None
+    return Rebuilt(list(manifest.loaded), [], [], [])
 
 
 def _sum_up(
-    source: str, parts: list[PartRepair], kind: Literal["rdb", "aof", "aof-dir"], lost: list[Lost] | None = None
+    source: str,
+    parts: list[PartRepair],
+    kind: Literal["rdb", "aof", "aof-dir"],
+    lost: list[Lost] | None = None,
+    doubts: Sequence[str] = (),
 ) -> Repaired:
     return Repaired(
         source,
@@ -231,6 +271,7 @@ def _sum_up(
         None,
         None,
         tuple(sorted({name for part in parts for name in part.foreign})),
+        (*doubts, *(doubt for part in parts for doubt in part.doubts)),
     )
 
 
@@ -238,12 +279,15 @@ def _digest(path: str, options: RepairOptions, parts: list[PartRepair]) -> _Dige
     """Return the digest of a result, by which rules, or why there is none. Raises InputError if it cannot be read."""
     if any(part.foreign for part in parts):
         return None, None, "it has commands that cannot be executed here"
-    from rdbtool.dataset.loading import open_keys  # noqa: PLC0415 - as below
+    from rdbtool.dataset.loading import load_keys  # noqa: PLC0415 - as below
     from rdbtool.operations.info.digest import compute_digest  # noqa: PLC0415 - a dry run does without
 
     try:
         rename = options.rename_commands
-        with open_keys(path, rules=options.rules, now_ms=options.now_ms, rename_commands=rename) as keys:
+        with (
+            open_aof(path) as reader,
+            load_keys(reader, options.rules, now_ms=options.now_ms, source=path, rename_commands=rename) as keys,
+        ):
             found = compute_digest(keys, options.rules, now_ms=options.now_ms)
     except (FormatError, InputError) as error:
         raise InputError(f"what was written cannot be read back: {describe_error(error)}") from error

@@ -2,8 +2,8 @@
 
 The scanner runs until it meets damage; then the next whole command with a known name is searched for. A count or size
 that became larger can have swallowed what follows, and one that became smaller leaves arguments behind, so the record
-before the damage is looked at too. Sound bytes are kept as they are. At last, commands that are framed soundly but
-that servers refuse are left out.
+before the damage is looked at too. Sound bytes are kept as they are, and what a program for text changed is undone. At
+last, transactions that were cut are left out, and commands without the arguments that they need.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.aof_scanner import ENDED, PAUSED, Scanner
 from rdbtool._codec.decode.aof_scanner import EXEC as EXEC_MARK
-from rdbtool.core.commands import AOF_WORDS
+from rdbtool.core.commands import AOF_WORDS, COMMANDS
 from rdbtool.core.errors import FormatError, RdbToolError
 from rdbtool.core.progress import Progress
-from rdbtool.operations.salvage.aof_unknown import Strangers
+from rdbtool.operations.salvage.aof_text import BYTE_ORDER_MARK, REPLACEMENT, TextMode, TextRestorer, restore
+from rdbtool.operations.salvage.aof_transactions import Transactions
+from rdbtool.operations.salvage.aof_unknown import Strangers, fault_of_unread
 from rdbtool.operations.salvage.input import Lost
 from rdbtool.operations.salvage.rdb_find import CommandSearch
 from rdbtool.reader.aof.command_stats import Uses
@@ -24,7 +26,7 @@ from rdbtool.reader.aof.text_parser import Command, LineParser
 from rdbtool.reader.open.windows import WindowStream
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from rdbtool.operations.salvage.input import Stock, View
 
@@ -42,19 +44,25 @@ _NAME: Final = re.compile(rb"\$\d{1,3}\r\n([A-Za-z][A-Za-z.|_-]{1,30})\r\n(?:\$(
 
 
 class Keep(NamedTuple):
-    """Bytes that are kept: those from ``start`` to ``stop`` as they are, or else ``data`` in their place."""
+    """Bytes that are kept: those from ``start`` to ``stop`` as they are, or else ``data`` in their place.
+
+    With a ``mode`` they are whole records that are written as they were before a program for text changed them.
+    """
 
     start: int
     stop: int
     data: bytes | None = None
+    mode: TextMode | None = None
 
 
 class LogSalvage:
     """Salvages the commands in ``stock`` from offset ``begin`` on.
 
-    ``renamed`` maps names of commands to those that servers have.
+    ``renamed`` maps names of commands to those that servers have. ``drop_unknown``: commands of other names are left
+    out.
 
-    After ``run``: ``kept`` ranges and ``lost`` ones, both in order, and how many ``commands`` are kept.
+    After ``run``: ``kept`` ranges and ``lost`` ones, both in order, how many ``commands`` are kept, which names of them
+    are ``foreign``, and ``doubts``: what was taken to be so and cannot be known.
     """
 
     def __init__(
@@ -64,19 +72,25 @@ class LogSalvage:
         begin: int = 0,
         known: frozenset[bytes] = AOF_WORDS,
         renamed: Mapping[bytes, bytes] | None = None,
+        drop_unknown: bool = False,
         progress: Progress | None = None,
     ) -> None:
         self.stock = stock
         self.kept: list[Keep] = []
         self.lost: list[Lost] = []
         self.commands = 0
+        #: Names of commands that no server has: kept.
+        self.foreign: list[str] = []
+        self.doubts: list[str] = []
         self._begin = begin
         self._renamed = renamed or {}
+        self._drop_unknown = drop_unknown
         self._known = known | frozenset(self._renamed)
         self._search = CommandSearch(stock, self._known)
-        #: Names of commands that no server has, but somebody meant: kept.
-        self.foreign: list[str] = []
+        self._text = TextRestorer(stock, begin, self._known)
         self._progress = progress
+        #: Whether a MULTI or EXEC was met that has no effect, or a transaction that ends nowhere.
+        self._is_cut = False
         #: The MULTI that is open where the last stretch of records ended, -1: none.
         self._open = -1
         #: Whether anything was lost since then.
@@ -89,6 +103,9 @@ class LogSalvage:
     def run(self) -> None:
         """Read all of it. Raises InputError."""
         at: int | None = self._begin
+        if at == 0 and self.stock.read(0, len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK:
+            at = len(BYTE_ORDER_MARK)
+            self.lost.append(Lost("REP020", self.stock.name, 0, at, "a byte order mark, which is no part of it"))
         while at is not None:
             view = self.stock.view(at)
             scanner = Scanner(view.window, containers=self._uses.containers)
@@ -98,6 +115,7 @@ class LogSalvage:
                 self._uses.add(0, 0, scanner.take_uses())
             stop = view.at
             self._join(at, scanner)
+            self._is_cut = self._is_cut or scanner.strays > 0
             if stop > at:
                 self.kept.append(Keep(at, stop))
             self.commands += scanner.count
@@ -107,8 +125,9 @@ class LogSalvage:
                 break
             at = self._resume(view, stop)
         self._drop_partners()
-        self._drop_strangers()
-        self._cut_open_transaction()
+        lone = self._drop_strangers()
+        if self._is_cut or self._open >= 0 or lone:
+            self._end_cut_transactions(lone)
         self.lost.sort(key=lambda lost: lost.start)
 
     # ---- damage --------------------------------------------------------------------------------
@@ -116,10 +135,18 @@ class LogSalvage:
     def _resume(self, view: View, at: int) -> int | None:
         """Deal with damage at ``at``; return where it goes on, None at the end."""
         fault = self._fault(view, at)
-        if fault is None or self._bear(at):
+        if fault is None or self._undo_text(at) or self._bear(at):
             return self.kept[-1].stop
+        self._learn_names()
         start, message = at, fault
         previous = self._previous(at)
+        if previous is not None and self._text.reaches(previous, at):
+            # Its size fits the changed value up to a line end.
+            self._drop_last(previous)
+            if self._undo_text(previous):
+                return self.kept[-1].stop
+            self._lose(previous, at, message)
+            previous = None
         if previous is not None:
             swallowed, _ = self._search.find(previous, before=at, beyond=at)
             if swallowed is not None:
@@ -130,7 +157,7 @@ class LogSalvage:
                 self._drop_last(previous)
                 start = previous
                 message = f"arguments are left over behind it: {message}"
-        found, gave_up = self._search.find(start if start == at else at)
+        found, gave_up = self._find(at)
         if gave_up:
             message += "; the search for more was given up"
         if found is None:
@@ -138,6 +165,68 @@ class LogSalvage:
         else:
             self._lose(start, found, message)
         return found
+
+    def _learn_names(self) -> None:
+        """Let the search know names of commands that were met and that no server has."""
+        met = {name for name in self._uses.by_name if name not in COMMANDS and b" " not in name} - self._known
+        if met:
+            self._known |= met
+            self._search = CommandSearch(self.stock, self._known)
+            self._text.known = self._known
+
+    def _find(self, at: int) -> tuple[int | None, bool]:
+        """Return where it goes on behind damage at ``at``, None: nowhere, and whether the search gave up."""
+        found, gave_up = self._search.find(at)
+        stop = self.stock.size if found is None else found
+        foreign = None if gave_up else self._search.find_any(at, stop)
+        if foreign is not None:
+            stop = found = foreign
+        changed = self._text.find(at + 1, stop)
+        return (found if changed is None else changed), gave_up
+
+    def _undo_text(self, at: int) -> bool:
+        """Keep the records from ``at`` on that a program for text changed, as they were; return whether any is."""
+        start, count = at, 0
+        mode: TextMode | None = None
+        while at < self.stock.size:
+            before, record = mode, self._text.read(at)
+            if record is None or (record.argv and self._is_refused(record.argv)):
+                break
+            mode = self._text.mode
+            if mode != before and before is not None:
+                self._keep_text(start, at, before, count)
+                start, count = at, 0
+            at = record.stop
+            if record.argv:
+                count += 1
+                self._note(record.argv, record.start)
+        if mode is None or at == start:
+            return False
+        self._keep_text(start, at, mode, count)
+        return True
+
+    def _is_refused(self, argv: tuple[bytes, ...]) -> bool:
+        """Whether a command that no scanner counted cannot stay."""
+        name = argv[0].upper()
+        fault = fault_of_unread(argv, self._renamed)
+        if fault is not None and (fault.is_certain or self._drop_unknown):
+            return True
+        if fault is not None and (shown := argv[0].decode(errors="backslashreplace")) not in self.foreign:
+            self.foreign.append(shown)
+        self._is_cut = self._is_cut or name in {b"MULTI", b"EXEC"}
+        return False
+
+    def _note(self, argv: tuple[bytes, ...], at: int) -> None:
+        """Follow transactions over a command that no scanner read."""
+        name = argv[0].upper()
+        self._open = at if name == b"MULTI" and self._open < 0 else -1 if name == b"EXEC" else self._open
+
+    def _keep_text(self, start: int, stop: int, mode: TextMode, count: int) -> None:
+        self.kept.append(Keep(start, stop, mode=mode))
+        self.commands += count
+        records = f"{count:,} command{'' if count == 1 else 's'}"
+        why = f"{mode.name}, as programs for text do it: undone, and proven by the sizes in {records}"
+        self.lost.append(Lost("REP020", self.stock.name, start, stop, why, is_kept=True))
 
     def _fault(self, view: View, at: int) -> str | None:
         """Say what is wrong with the record at hand; where the parser takes it nothing is, and it is kept."""
@@ -171,8 +260,8 @@ class LogSalvage:
                 return False
             data = _encode(record.argv)
             self.commands += 1
-            name = record.argv[0].upper()
-            self._open = at if name == b"MULTI" and self._open < 0 else -1 if name == b"EXEC" else self._open
+            self._is_cut = self._is_cut or record.argv[0].upper() in {b"MULTI", b"EXEC"}
+            self._note(record.argv, at)
         else:
             data = record.text + b"\r\n"
         self.kept.append(Keep(at, stop, data))
@@ -182,7 +271,12 @@ class LogSalvage:
 
     def _previous(self, at: int) -> int | None:
         """Return where the record before ``at`` begins, None if what precedes it is not a kept record."""
-        if not self.kept or self.kept[-1].stop != at or self.kept[-1].data is not None:
+        if (
+            not self.kept
+            or self.kept[-1].stop != at
+            or self.kept[-1].data is not None
+            or self.kept[-1].mode is not None
+        ):
             return None
         start = self.kept[-1].start
         for begin in (max(start, at - _BEFORE), start):
@@ -245,65 +339,90 @@ class LogSalvage:
     def _drop_partners(self) -> None:
         """Leave out brackets of transactions whose other one is lost: their commands stay, as plain ones."""
         for at, why in self._partners:
-            index = next((i for i, keep in enumerate(self.kept) if keep.start <= at < keep.stop), None)
-            if index is None:
-                continue
-            view = self.stock.view(at)
-            record = LineParser(WindowStream(view.window), lax=True).read(1)
-            stop = self.kept[index].stop if record is None else record.stop
-            self.kept[index : index + 1] = _leave_out([self.kept[index]._replace(data=None)], [(at, stop)])
-            self.commands -= 1
-            self.lost.append(Lost("REP009", self.stock.name, at, stop, why))
+            self._leave_out_bracket(at, why)
 
-    def _drop_strangers(self) -> None:
-        """Leave out commands that are framed soundly and that servers refuse for their name or number of arguments."""
-        ranges = [(keep.start, keep.stop) for keep in self.kept if keep.data is None]
-        strangers = Strangers(self.stock, ranges, self._renamed, self._uses if self._is_counted else None)
-        self.foreign = strangers.foreign
-        is_lost = any(at > self._open for at in strangers.lone)
-        dropped = strangers.dropped
-        if not dropped:
+    def _leave_out_bracket(self, at: int, why: str) -> None:
+        if not any(keep.start <= at < keep.stop for keep in self.kept):
             return
+        # Beyond that many bytes it is no MULTI or EXEC.
+        stop = next((start for _, start in self._records(at, at + _NAMING) if start > at), None)
+        if stop is None:
+            stop = next(keep.stop for keep in self.kept if keep.start <= at < keep.stop)
+        self.kept = _leave_out(self.kept, [(at, stop)])
+        self.commands -= 1
+        self.lost.append(Lost("REP009", self.stock.name, at, stop, why))
+
+    def _drop_strangers(self) -> list[int]:
+        """Leave out commands that are framed soundly and that cannot stay; return those that were MULTI or EXEC."""
+        ranges = [(keep.start, keep.stop) for keep in self.kept if keep.data is None and keep.mode is None]
+        strangers = Strangers(
+            self.stock,
+            ranges,
+            self._renamed,
+            self._uses if self._is_counted else None,
+            drop_unknown=self._drop_unknown,
+            is_cut=self._is_cut or self._open >= 0,
+        )
+        self.foreign += [name for name in strangers.foreign if name not in self.foreign]
+        dropped = strangers.dropped
         self.commands -= len(dropped)
         self.lost += dropped
         self.kept = _leave_out(self.kept, [(lost.start, lost.stop) for lost in dropped])
-        if self._open >= 0 and is_lost:
-            self._partners = [(self._open, "MULTI without its EXEC, whose name is damaged")]
-            self._open = -1
-            self._drop_partners()
+        return strangers.lone
 
-    def _cut_open_transaction(self) -> None:
-        """Cut a transaction that has no end, as servers do."""
-        at = self._open
-        if at < 0:
-            return
-        view = self.stock.view(at, self.kept[-1].stop)
-        scanner = Scanner(view.window)
-        while scanner.check() == PAUSED:
-            pass
-        self.commands -= scanner.count
-        stop = self.stock.size
-        while self.kept and self.kept[-1].start >= at:
-            self.kept.pop()
-        if self.kept and self.kept[-1].stop > at:
-            self.kept[-1] = Keep(self.kept[-1].start, at)
-        self.lost = [lost for lost in self.lost if lost.start < at]
-        why = f"a transaction of {scanner.count - 1} commands without its EXEC"
-        self.lost.append(Lost("REP008", self.stock.name, at, stop, why))
+    def _end_cut_transactions(self, lone: list[int]) -> None:
+        """Leave out transactions whose EXEC was lost, up to where a server went on behind them."""
+        found = Transactions(lone)
+        for argv, at in self._records(self._begin, self.stock.size):
+            found.hear(at, argv)
+        found.end()
+        for start, message in found.brackets:
+            self._leave_out_bracket(start, message)
+        for cut in found.cuts:
+            stop = self.stock.size if cut.stop is None else cut.stop
+            self.kept = _leave_out(self.kept, [(cut.start, stop)])
+            self.commands -= cut.commands
+            self.lost = [lost for lost in self.lost if not cut.start <= lost.start < stop]
+            self.lost.append(Lost("REP008", self.stock.name, cut.start, stop, cut.message))
+            if cut.doubt is not None:
+                self.doubts.append(f"{self.stock.name}: {cut.doubt}")
+
+    def _records(self, start: int, stop: int) -> Iterator[tuple[tuple[bytes, ...], int]]:
+        """Yield the commands that are kept between two offsets, and where they begin."""
+        for keep in self.kept:
+            if keep.stop <= start or keep.start >= stop:
+                continue
+            if keep.mode is not None:
+                rows = restore(self.stock, keep.start, keep.stop, keep.mode)
+                yield from ((row.argv, row.start) for row in rows if row.argv and row.start >= start)
+                continue
+            if keep.data is not None:
+                record = LineParser(WindowStream(self.stock.view(keep.start).window), lax=True).read(1)
+                if isinstance(record, Command):
+                    yield record.argv, keep.start
+                continue
+            scanner = Scanner(self.stock.view(max(start, keep.start), min(stop, keep.stop)).window)
+            status = PAUSED
+            while status == PAUSED:
+                status = scanner.run()
+                argvs, offsets, _, _ = scanner.take()
+                yield from zip(argvs, offsets, strict=True)
 
 
 def _leave_out(kept: list[Keep], ranges: list[tuple[int, int]]) -> list[Keep]:
-    """Return what is left without some ranges, each within one of those kept; both are in order."""
+    """Return what is left without some ranges, which are in order and begin and end with records."""
     left: list[Keep] = []
-    rows = iter(ranges)
-    row = next(rows, None)
+    first = 0
     for keep in kept:
         at = keep.start
-        while row is not None and keep.data is None and row[0] < keep.stop:
-            if row[0] > at:
-                left.append(Keep(at, row[0]))
-            at = row[1]
-            row = next(rows, None)
+        while first < len(ranges) and ranges[first][1] <= at:
+            first += 1
+        for start, stop in ranges[first:]:
+            if start >= keep.stop:
+                break
+            if start > at:
+                left.append(keep._replace(start=at, stop=start))
+            at = max(at, stop)
         if at < keep.stop:
             left.append(keep._replace(start=at))
     return left
@@ -313,12 +432,13 @@ def _name_record(stock: Stock, start: int, stop: int, known: Container[bytes]) -
     """Return what a damaged command is called, with a colon, and its first argument, as far as they can be told."""
     data = stock.read(start, min(_NAMING, stop - start))
     match = _NAME.search(data)
+    beyond = "U+FFFD stands where bytes were that nobody knows: " if REPLACEMENT in data else ""
     if match is None or match[1].upper() not in known:
-        return "", None
+        return beyond, None
     key = None
     if match[2] is not None and data[match.end() + int(match[2]) :][:2] == b"\r\n":
         key = data[match.end() : match.end() + int(match[2])]
-    return f"{match[1].decode().upper()}: ", key
+    return f"{match[1].decode().upper()}: {beyond}", key
 
 
 def _is_left_over(stock: Stock, at: int, known: Container[bytes]) -> bool:

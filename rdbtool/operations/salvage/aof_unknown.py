@@ -1,13 +1,13 @@
 """Commands that are framed soundly and that servers refuse: by their name, or because arguments are missing.
 
-A name that no server has is damaged if it is met once or twice. Used more often, or with a dot, it was meant: a renamed
-command, or a module's, which stays.
+A name that no server has may be a renamed command, or a module's: it stays. Damaged are names that nobody can have
+given, and, where a MULTI or EXEC is missing, those that are like it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.aof_scanner import PAUSED, Scanner
 from rdbtool.core.commands import COMMANDS, CONTAINERS
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: Calls of a name that damage explains.
 _RARE: Final = 2
 
+_BRACKETS: Final = (b"MULTI", b"EXEC")
+
 #: Bytes of a name that the scanner compares.
 _NAME: Final = 80
 
@@ -34,9 +36,10 @@ _UNKNOWN, _TOO_FEW = "CMD201", "CMD202"
 class Strangers:
     """What is refused of the commands of ``stock`` in ``ranges`` (start, stop) of whole records.
 
-    ``uses`` has counted them, None: they are counted here.
-    ``dropped`` are those to leave out, in order, and ``lone`` the offsets of those that have no argument: each can have
-    been the EXEC of a transaction. ``foreign`` are the names that stay although no server has them.
+    ``uses`` has counted them, None: they are counted here. ``drop_unknown``: all that no server has is left out.
+    ``is_cut``: a MULTI or EXEC is missing.
+    ``dropped`` are those to leave out, in order, and ``lone`` the offsets of those that can have been a MULTI or EXEC.
+    ``foreign`` are the names that stay although no server has them.
     """
 
     def __init__(
@@ -45,6 +48,9 @@ class Strangers:
         ranges: list[tuple[int, int]],
         renamed: Mapping[bytes, bytes] | None = None,
         uses: Uses | None = None,
+        *,
+        drop_unknown: bool = False,
+        is_cut: bool = False,
     ) -> None:
         self.foreign: list[str] = []
         self.dropped: list[Lost] = []
@@ -53,11 +59,16 @@ class Strangers:
         self._renamed = renamed or {}
         self._ranges = ranges
         self._unknown: set[bytes] = set()
+        self._drop_unknown = drop_unknown
+        self._is_cut = is_cut
         #: The least number of arguments, names included, of commands that were met with fewer.
         self._least: dict[bytes, int] = {}
-        for name, use in (uses or self._count()).by_name.items():
+        counted = uses or self._count()
+        for name, use in counted.by_name.items():
             self._judge(name, use)
-        if self._unknown or self._least:
+        if counted.others and not drop_unknown:
+            self.foreign.append(f"more names, called {counted.others:,} times")
+        if self._unknown or self._least or (counted.others and drop_unknown):
             self.dropped = list(self._find())
 
     def _count(self) -> Uses:
@@ -78,10 +89,11 @@ class Strangers:
         findings = [finding for finding, _ in judge_commands(single, [part], grader)]
         codes = {finding.code for finding in findings if finding.severity == "error" or finding.code == _UNKNOWN}
         if _UNKNOWN in codes:
-            if b"." in name or use.calls > _RARE:
-                self.foreign.append(use.name.decode(errors="backslashreplace"))
-            else:
+            is_lone = self._is_cut and use.fewest.argc == 1 and _is_like_bracket(name)
+            if self._drop_unknown or (use.calls <= _RARE and (is_lone or _is_garbled(use.name))):
                 self._unknown.add(name)
+            else:
+                self.foreign.append(use.name.decode(errors="backslashreplace"))
         elif _TOO_FEW in codes:
             self._least[name] = abs(COMMANDS[name].arity)
 
@@ -100,8 +112,8 @@ class Strangers:
 
     def _fault(self, argv: tuple[bytes, ...]) -> tuple[str, str] | None:
         for name in _names(argv, self._renamed):
-            if name in self._unknown:
-                return _UNKNOWN, f"no server has a command {name[:40].decode(errors='backslashreplace')}"
+            if name in self._unknown or (self._drop_unknown and name not in COMMANDS):
+                return _UNKNOWN, f"no server has a command {_show(name)}"
             least = self._least.get(name, 0)
             if len(argv) < least:
                 return _TOO_FEW, f"{name.decode()} with {len(argv) - 1} arguments, expected {least - 1} or more"
@@ -110,7 +122,7 @@ class Strangers:
     def _lose(self, at: int, argv: tuple[bytes, ...], code: str, message: str) -> Lost:
         record = LineParser(WindowStream(self._stock.view(at).window), self._stock.name).read(1)
         assert record is not None
-        if code == _UNKNOWN and len(argv) == 1:
+        if code == _UNKNOWN and len(argv) == 1 and _is_like_bracket(argv[0].upper()):
             self.lone.append(at)
         key = argv[1] if code == _TOO_FEW and len(argv) > 1 else None
         return Lost(code, self._stock.name, at, at + record.stop - record.start, message, key=key)
@@ -123,3 +135,41 @@ def _names(argv: tuple[bytes, ...], renamed: Mapping[bytes, bytes]) -> Iterable[
     yield name
     if name in CONTAINERS and len(argv) > 1:
         yield (name + b" " + argv[1].upper())[:_NAME]
+
+
+class UnreadFault(NamedTuple):
+    """Why a command cannot be executed; ``is_certain``: it is damage, whoever wrote it."""
+
+    message: str
+    is_certain: bool
+
+
+def fault_of_unread(argv: tuple[bytes, ...], renamed: Mapping[bytes, bytes]) -> UnreadFault | None:
+    """Return what is wrong with the name or number of arguments of a command that was not counted, None: nothing."""
+    *_, name = _names(argv, renamed)
+    row = COMMANDS.get(name)
+    if row is None:
+        return UnreadFault(f"no server has a command {_show(name)}", _is_garbled(argv[0]))
+    if len(argv) < abs(row.arity):
+        return UnreadFault(f"{name.decode()} with {len(argv) - 1} arguments", is_certain=True)
+    return None
+
+
+def _is_garbled(name: bytes) -> bool:
+    """Whether nobody can have given a command this name."""
+    try:
+        return not name.decode().isprintable()
+    except UnicodeDecodeError:
+        return True
+
+
+def _is_like_bracket(name: bytes) -> bool:
+    """Whether a name is MULTI or EXEC but for one byte."""
+    return any(
+        len(name) == len(bracket) and sum(a != b for a, b in zip(name, bracket, strict=True)) == 1
+        for bracket in _BRACKETS
+    )
+
+
+def _show(name: bytes) -> str:
+    return name[:40].decode(errors="backslashreplace")

@@ -68,6 +68,9 @@ class Stock:
         #: Where the mark that ends the RDB is, -1: there is none.
         self._mark_at = -1
         self.has_stream = False
+        self._target = target
+        self._is_resting = False
+        self._identity: os.stat_result | None = None
         try:
             self._open(target)
             if unwraps:
@@ -149,6 +152,7 @@ class Stock:
         """Return up to ``size`` bytes at offset ``at`` of the source."""
         if self._data is not None:
             return self._data[at : at + size]
+        self._wake()
         try:
             return os.pread(self._fd, size, at)
         except OSError as error:
@@ -169,7 +173,31 @@ class Stock:
 
     def check_unchanged(self) -> None:
         """Raise InputError if a regular file no longer holds what was opened."""
+        self._wake()
         self._source.check_unchanged()
+
+    def rest(self) -> None:
+        """Close a regular file until it is read again: a process has a thousand descriptors or so, a log more files."""
+        if self._file is not None or self._fd < 0 or self._is_resting:
+            return
+        self._source.check_unchanged()
+        self._identity = os.fstat(self._fd)
+        os.close(self._fd)
+        self._fd = -1
+        self._source.close()
+        self._is_resting = True
+
+    def _wake(self) -> None:
+        """Open a resting file again. Raises InputError if it is another one now."""
+        if not self._is_resting:
+            return
+        self._is_resting = False
+        assert isinstance(self._target, str)
+        self._source = open_source(self._target, name=self.name)
+        self._open(self._target)
+        before, now = self._identity, os.fstat(self._fd)
+        if before is None or _identity(before) != _identity(now):
+            raise InputError(f"{self.name} changed while it was read")
 
     def close(self) -> None:
         """Close what is open."""
@@ -188,6 +216,10 @@ class Stock:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class View:

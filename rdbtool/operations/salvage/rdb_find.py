@@ -31,6 +31,16 @@ _HEADER: Final = re.compile(rb"\$(\d{1,18})\r\n\Z")
 _SIZE: Final = re.compile(rb"\$(\d{1,18})\r\n")
 
 
+class _AnyName:
+    """What holds every name that a command can have."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+_ANY_NAME: Final = _AnyName()
+
+
 class CommandSearch:
     """Searches ``stock`` for commands with a ``known`` name (upper case)."""
 
@@ -71,6 +81,29 @@ class CommandSearch:
                 at = max(candidate, stop - 1)
             else:
                 return candidate, False
+
+    def find_any(self, at: int, stop: int) -> int | None:
+        """Return the first command of any name behind ``at`` from which whole records lead to ``stop``, or None."""
+        start = at
+        while True:
+            view = self.stock.view(at, stop)
+            view.window.peek(view.at, 1)
+            candidate = Scanner(view.window).resync(_ANY_NAME)
+            if candidate < 0:
+                return None
+            behind = self.stock.view(candidate, stop)
+            scanner = Scanner(behind.window)
+            while scanner.check() == PAUSED:
+                pass
+            if behind.at == stop and not self._is_value(start, candidate):
+                return candidate
+            # Records between the two end at the same place.
+            at = max(candidate, behind.at - 1)
+
+    def _is_value(self, start: int, at: int) -> bool:
+        """Whether what begins at ``at`` follows the size of an argument, of what begins at or behind ``start``."""
+        before = max(start, at - _LONGEST_SIZE)
+        return _HEADER.search(self.stock.read(before, at - before)) is not None
 
     def _end_of_payload(self, at: int, size: int) -> int:
         """Return where to search behind commands that are a payload, of about that size, from its beginning on."""

@@ -1,4 +1,4 @@
-"""What a source is, by its content: never by its name.
+"""What a source is, by its content: never by its name, unless it is empty.
 
 An RDB begins with its magic, a log with ``*`` and a digit or with an annotation, a manifest with a line of its
 grammar, and JSON lines with a brace. An RDB that a server wrote as the beginning of a log says so in an aux field;
@@ -17,6 +17,7 @@ from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import InputError, Remedy, UnknownFormatError, UnsupportedError
 from rdbtool.core.manifest import looks_like_manifest
 from rdbtool.io.source import Source, open_source
+from rdbtool.reader.open.lost_manifest import find_orphans, no_manifest
 from rdbtool.reader.open.surroundings import Framing, enter_framing
 from rdbtool.reader.open.windows import open_window
 
@@ -57,7 +58,7 @@ def detect_source(source: Source, head: bytes, framing: Framing | None = None) -
     """
     if framing is not None and begins_rdb(head):
         return "aof" if framing.has_stream(source) else "rdb"
-    return detect_content(head, source.ending(ENDING_SIZE))
+    return detect_content(head, source.ending(ENDING_SIZE), source.name)
 
 
 def refuse_source(source: Source, head: bytes) -> NoReturn:
@@ -65,16 +66,16 @@ def refuse_source(source: Source, head: bytes) -> NoReturn:
     refuse_unknown(head, source.name, is_file=isinstance(source.again, str), compression=source.compression)
 
 
-def detect_content(head: bytes, ending: bytes = b"") -> Kind | None:
+def detect_content(head: bytes, ending: bytes = b"", name: str = "") -> Kind | None:
     """Return what begins with ``head`` (HEAD_SIZE bytes) and ends with ``ending``, empty where nobody can see it.
 
-    None: it is none of ours.
+    ``name`` decides over a source without a byte. None: it is none of ours.
     """
     if begins_rdb(head):
         return "aof" if _says_preamble(head) or _ends_in_command(ending) else "rdb"
     if looks_like_manifest(head):
         return "multipart"
-    if begins_log(head):
+    if begins_log(head) or is_empty_log(head, name):
         return "aof"
     if head.lstrip(b" \t\r\n").startswith(b"{"):
         return "jsonl"
@@ -120,13 +121,21 @@ def begins_log(head: bytes) -> bool:
     return re.match(rb"\*(\d|\Z)", first) is not None
 
 
+def is_empty_log(head: bytes, name: str) -> bool:
+    """Whether a source without a byte is a log that nobody wrote to yet. Its name is all that can say so."""
+    return not head and name.endswith(".aof")
+
+
 def find_log(directory: str | os.PathLike[str]) -> Path:
     """Return the manifest in a directory, or in the one directory within that has one, or else its single log.
 
-    Raises InputError where there is none, or more than one.
+    Raises FormatError MAN013 where only its manifest is missing, InputError where there is none, or more than one.
     """
     path = Path(directory)
     try:
+        orphan = find_orphan(path)
+        if orphan is not None:
+            raise no_manifest(orphan)
         found = _manifests(path) or _manifests(path / LOG_DIRECTORY)
         if not found:
             found = [manifest for inner in sorted(path.iterdir()) if inner.is_dir() for manifest in _manifests(inner)]
@@ -141,6 +150,27 @@ def find_log(directory: str | os.PathLike[str]) -> Path:
         raise InputError(f"cannot open {directory}: it has {len(found)} manifests, give one of them: {names}")
     other = next((f", give the file in it, such as {path / rdb.name}" for rdb in _rdbs(path)), "")
     raise InputError(f"cannot open {directory}: it is a directory without a manifest{other}")
+
+
+def find_orphan(path: Path) -> Path | None:
+    """Return the manifest that is missing in a directory of a log, or in the one that has it; None where none is.
+
+    Raises InputError where several logs have none, or the directory cannot be read.
+    """
+    try:
+        if _manifests(path) or _manifests(path / LOG_DIRECTORY):
+            return None
+        found = find_orphans(path) or find_orphans(path / LOG_DIRECTORY)
+        if not found and not (path / SINGLE_LOG).is_file():
+            inner = [inner for inner in sorted(path.iterdir()) if inner.is_dir()]
+            if not any(map(_manifests, inner)):
+                found = [orphan for directory in inner for orphan in find_orphans(directory)]
+    except OSError as error:
+        raise InputError(f"cannot open {path}: {error.strerror or error}") from None
+    if len(found) > 1:
+        names = ", ".join(orphan.name for orphan in found[:5])
+        raise InputError(f"cannot open {path}: it has files of {len(found)} AOFs, and lacks their manifests: {names}")
+    return found[0] if found else None
 
 
 def _manifests(path: Path) -> list[Path]:

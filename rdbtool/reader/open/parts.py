@@ -156,7 +156,7 @@ def find_part(parts: list[Part], source: str) -> int:
 def _examine(entry: Entry, manifest: Manifest) -> Part:
     path = Path(manifest.path).parent / entry.name
     kind: PartKind = "base" if entry.kind == "base" else "incr"
-    if _is_missing(path):
+    if _mode(path) == 0:
         where = Where(manifest.path, path=f"line {entry.line}")
         expected = f"the {kind} file {path}"
         raise FormatError("MAN012", "reference", entry.at, expected, "no such file", file_kind="manifest", where=where)
@@ -181,24 +181,19 @@ def _examine(entry: Entry, manifest: Manifest) -> Part:
 
 
 def refuse_special(path: Path) -> None:
-    """Raise InputError for a part that is a device, a pipe or the like: it may never end."""
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        # Opening it says what is wrong.
-        return
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    """Raise InputError for a file of an AOF that is a device, a pipe or the like: it may never end."""
+    mode = _mode(path)
+    if mode and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         kind = "a device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "a pipe or a socket"
         link = f", a link to {path.resolve()}" if path.is_symlink() else ""
         raise InputError(f"cannot read {path}: it is {kind}{link}; the files that a manifest names are regular ones")
 
 
-def _is_missing(path: Path) -> bool:
+def _mode(path: Path) -> int | None:
+    """Return what a path leads to, as ``stat`` says it, 0 for nothing; None: opening it says what is wrong."""
     try:
-        path.stat()
+        return path.stat().st_mode
     except FileNotFoundError:
-        return True
+        return 0
     except OSError:
-        # Opening it says what is wrong.
-        return False
-    return False
+        return None

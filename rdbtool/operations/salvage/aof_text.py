@@ -1,0 +1,271 @@
+"""AOFs that went through a program for text: line ends changed, or bytes taken for Latin-1 and written as UTF-8.
+
+What was done is done to every byte, so it can be undone; the sizes of the arguments prove it. A value in which some of
+the line ends were changed and others were not is not decided by its size: that is damage. So is a value with U+FFFD,
+which stands for bytes that nobody knows.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from rdbtool.operations.salvage.input import Stock
+
+#: What some editors put in front of UTF-8.
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+#: U+FFFD as UTF-8.
+REPLACEMENT: Final = b"\xef\xbf\xbd"
+
+#: Bytes of a line that are looked at, and bytes around the first place of which it is asked whether a mode can be.
+_LINE: Final = 1 << 10
+_SAMPLE: Final = 1 << 16
+
+#: Bytes of the beginning of a part that show its line ends, and bytes searched at once.
+_HEAD: Final = 1 << 12
+_PIECE: Final = 1 << 16
+
+#: Bytes that may be read in vain, beside as many as the file has.
+_IN_VAIN: Final = 1 << 20
+
+_COUNT: Final = re.compile(rb"\*(\d{1,9})(\r{0,2}\n)")
+_SIZE: Final = re.compile(rb"\$(\d{1,18})(\r{0,2}\n)")
+_NOTE: Final = re.compile(rb"#([^\r\n]{0,1000})(\r{0,2}\n)")
+_BEGINNING: Final = re.compile(rb"\*\d{1,9}(\r{0,2}\n)\$\d{1,9}\1[A-Za-z]")
+_LONE_LF: Final = re.compile(rb"(?<!\r)\n")
+
+#: Bytes of the shortest argument, an empty one.
+_LEAST_ARGUMENT: Final = 4
+
+#: Windows-1252 where it is not Latin-1.
+_WINDOWS: Final = {
+    ord(text): byte
+    for byte in range(0x80, 0xA0)
+    if (text := bytes([byte]).decode("cp1252", errors="replace")) != "\N{REPLACEMENT CHARACTER}"
+}
+
+
+class TextMode(NamedTuple):
+    """What was done to the bytes: the line end of the structure, what is to be done to values, and its ``name``."""
+
+    name: str
+    end: bytes
+    ends: Literal["to CRLF", "to LF", "as they are"]
+    is_utf8: bool = False
+
+
+_CRLF, _LF, _DOUBLE = b"\r\n", b"\n", b"\r\r\n"
+_UTF8: Final = "Latin-1 became UTF-8"
+_MODES: Final = (
+    TextMode("CRLF became LF", _LF, "to CRLF"),
+    TextMode("LF became CRLF", _CRLF, "to LF"),
+    TextMode("LF became CRLF", _DOUBLE, "to LF"),
+    TextMode(_UTF8, _CRLF, "as they are", is_utf8=True),
+    TextMode(f"CRLF became LF and {_UTF8}", _LF, "to CRLF", is_utf8=True),
+    TextMode(f"LF became CRLF and {_UTF8}", _CRLF, "to LF", is_utf8=True),
+    TextMode(f"LF became CRLF and {_UTF8}", _DOUBLE, "to LF", is_utf8=True),
+)
+
+
+class Restored(NamedTuple):
+    """A record as it was written, ``data``, and where it stands in the file; ``argv`` is empty for an annotation."""
+
+    argv: tuple[bytes, ...]
+    data: bytes
+    start: int
+    stop: int
+
+
+class TextRestorer:
+    """Reads records of ``stock`` as they were before a program for text changed them.
+
+    ``mode`` is what was done to the last one; ``known`` are the names by which the search goes (upper case).
+    """
+
+    def __init__(self, stock: Stock, begin: int, known: Container[bytes]) -> None:
+        self.mode: TextMode | None = None
+        self._stock = stock
+        self.known = known
+        self._sample = b""
+        self._left = stock.size + _IN_VAIN
+        self._begin = begin
+
+    def read(self, at: int) -> Restored | None:
+        """Return the record at ``at``, None if no mode explains it. It sets ``mode``."""
+        line = self._stock.read(at, _LINE)
+        found = _COUNT.match(line) or _NOTE.match(line)
+        if found is None:
+            return None
+        for mode in sorted(_MODES, key=lambda mode: mode != self.mode):
+            if mode.end != found[2] or self._left <= 0 or not self._can_be(mode, at):
+                continue
+            if self.mode is not None and self.mode.is_utf8 and not mode.is_utf8:
+                continue
+            record = read_record(self._stock, at, mode)
+            if isinstance(record, Restored):
+                self.mode = mode
+                return record
+            self._left -= record
+        return None
+
+    def reaches(self, at: int, beyond: int) -> bool:
+        """Whether a mode explains the record at ``at`` and its end lies behind ``beyond``."""
+        mode = self.mode
+        record = self.read(at)
+        self.mode = mode
+        return record is not None and record.stop > beyond
+
+    def find(self, at: int, stop: int) -> int | None:
+        """Return where between two offsets a command with a known name begins that a mode explains, None: nowhere."""
+        if self.mode is None:
+            head = _BEGINNING.search(self._stock.read(self._begin, _HEAD))
+            if head is None or head[1] == _CRLF:
+                return None
+        while at < stop and self._left > 0:
+            data = self._stock.read(at, min(_PIECE, stop - at))
+            if not data:
+                break
+            for match in _BEGINNING.finditer(data):
+                mode = self.mode
+                record = self.read(at + match.start())
+                if record is not None and record.argv[0].upper() in self.known:
+                    return record.start
+                self.mode = mode
+            at += max(len(data) - _LINE, 1) if len(data) == _PIECE else len(data)
+        return None
+
+    def _can_be(self, mode: TextMode, at: int) -> bool:
+        """Whether nothing around disproves a mode: what was done was done to every byte."""
+        if mode.end != _CRLF:
+            return True
+        if not self._sample:
+            start = max(self._begin, at - _SAMPLE)
+            # It may begin in the middle of a character, or end there.
+            self._sample = self._stock.read(start, at - start + _SAMPLE).lstrip(bytes(range(0x80, 0xC0)))
+        if mode.ends == "to LF" and _LONE_LF.search(self._sample) is not None:
+            return False
+        if not mode.is_utf8:
+            return True
+        try:
+            self._sample.decode()
+        except UnicodeDecodeError as error:
+            return error.start >= len(self._sample) - 3
+        return True
+
+
+def read_record(stock: Stock, at: int, mode: TextMode) -> Restored | int:
+    """Return the record at ``at`` to which ``mode`` was done, or how many bytes were read to find that it was not."""
+    line = stock.read(at, _LINE)
+    note = _NOTE.match(line)
+    if note is not None and note[2] == mode.end:
+        return Restored((), b"#" + note[1] + _CRLF, at, at + note.end())
+    count = _COUNT.match(line)
+    if count is None or count[2] != mode.end:
+        return len(line)
+    argc = int(count[1])
+    if not 0 < argc <= (stock.size - at) // _LEAST_ARGUMENT:
+        return len(line)
+    begin, place, spent = at, at + count.end(), len(line)
+    argv: list[bytes] = []
+    for index in range(argc):
+        size = _SIZE.match(stock.read(place, 32))
+        if size is None or size[2] != mode.end:
+            return spent + 32
+        follows = b"$" if index + 1 < argc else b"*#"
+        found = _read_value(stock, place + size.end(), int(size[1]), mode, follows)
+        if isinstance(found, int):
+            return spent + found
+        value, stop = found
+        spent += stop - place
+        argv.append(value)
+        place = stop
+    data = b"*%d\r\n" % argc + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in argv)
+    return Restored(tuple(argv), data, begin, place)
+
+
+def restore(stock: Stock, start: int, stop: int, mode: TextMode) -> Iterator[Restored]:
+    """Yield the records in a range of which all were read by ``mode``."""
+    while start < stop:
+        record = read_record(stock, start, mode)
+        assert isinstance(record, Restored)
+        yield record
+        start = record.stop
+
+
+def _read_value(stock: Stock, at: int, size: int, mode: TextMode, follows: bytes) -> tuple[bytes, int] | int:
+    """Return the value of ``size`` bytes at ``at`` and where the next line begins, or how many bytes were read."""
+    left = stock.size - at
+    if size > 2 * left:
+        return 0
+    found: set[tuple[bytes, int]] = set()
+    spent = 0
+    if not mode.is_utf8 and size <= left and _is_end(stock, at + size, mode, follows):
+        value = stock.read(at, size)
+        found.add((value, at + size))
+        spent += size
+        if b"\n" not in value:
+            return value, at + size + len(mode.end)
+    raw = stock.read(at, size * (3 if mode.is_utf8 else 1) * (2 if mode.ends == "to LF" else 1) + 1)
+    spent += len(raw)
+    # Line ends within a value may have been those that the program makes.
+    for how in (mode, mode._replace(ends="as they are")) if mode.is_utf8 else (mode,):
+        other = _convert(raw, size, how)
+        if other is not None and _is_end(stock, at + other[1], mode, follows):
+            found.add((other[0], at + other[1]))
+    if len(found) != 1:
+        return spent
+    value, stop = found.pop()
+    return value, stop + len(mode.end)
+
+
+def _is_end(stock: Stock, at: int, mode: TextMode, follows: bytes) -> bool:
+    """Whether a line end is at ``at``, and behind it what may follow, or the end of the file."""
+    behind = stock.read(at, len(mode.end) + 1)
+    if not behind.startswith(mode.end):
+        return False
+    byte = behind[len(mode.end) :]
+    return byte in follows if byte else b"*" in follows
+
+
+def _convert(raw: bytes, size: int, mode: TextMode) -> tuple[bytes, int] | None:
+    """Return the ``size`` bytes that ``raw`` begins with before it was changed, and how many bytes of it these are."""
+    if mode.is_utf8:
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as error:
+            text = raw[: error.start].decode()
+    else:
+        text = raw.decode("latin-1")
+    count = _count(text, size, mode)
+    if count is None:
+        return None
+    text = text[:count]
+    used = len(text.encode()) if mode.is_utf8 else count
+    if mode.ends == "to CRLF":
+        text = text.replace("\n", "\r\n")
+    elif mode.ends == "to LF":
+        text = text.replace("\r\n", "\n")
+    try:
+        value = (text.translate(_WINDOWS) if mode.is_utf8 else text).encode("latin-1")
+    except UnicodeEncodeError:
+        return None
+    return (value, used) if len(value) == size else None
+
+
+def _count(text: str, size: int, mode: TextMode) -> int | None:
+    """Return how many characters become ``size`` of them, None if no number does."""
+    if mode.ends == "as they are":
+        return size if size <= len(text) else None
+    if mode.ends == "to CRLF":
+        count = bisect_left(range(len(text) + 1), size, key=lambda n: n + text.count("\n", 0, n))
+    else:
+        count = bisect_left(range(len(text) + 1), size, key=lambda n: n - text.count("\r\n", 0, n))
+        if text[count - 1 : count + 1] == "\r\n":
+            count += 1
+    return count if count <= len(text) else None

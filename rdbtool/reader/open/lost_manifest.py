@@ -1,0 +1,115 @@
+"""Files of a log without a usable manifest, by their names: ``NAME.SEQ.base.rdb`` and ``NAME.SEQ.incr.aof``.
+
+Servers count bases and increments apart. Each rewrite begins with a new increment and, where it succeeds, ends with a
+new base, so the number of an increment behind a base is never below that of the base. Which increments a base holds
+already stands in the manifest alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+from rdbtool.core.errors import FormatError
+from rdbtool.core.location import Where
+from rdbtool.core.manifest import Entry
+
+SUFFIX: Final = ".manifest"
+
+#: What the names of files begin with that are written and not yet renamed.
+TEMPORARY: Final = "temp-"
+
+_PART: Final = re.compile(r"(.+)\.(\d{1,18})\.(base|incr)\.(rdb|aof)", re.DOTALL)
+
+
+class Rebuilt(NamedTuple):
+    """What a log consists of as far as names tell.
+
+    ``missing`` says what has to have been there, ``left_out`` names files whose data is in others, and ``doubts`` says
+    what names do not tell.
+    """
+
+    entries: list[Entry]
+    missing: list[str]
+    left_out: list[str]
+    doubts: list[str]
+
+
+def find_orphans(directory: Path) -> list[Path]:
+    """Return the manifests that files in a directory have to have had, none if one is there."""
+    names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
+    stems: set[str] = set()
+    for name in names:
+        match = _PART.fullmatch(name)
+        if match is not None and int(match[2]) and not name.startswith(TEMPORARY):
+            stems.add(match[1])
+    return [directory / (stem + SUFFIX) for stem in sorted(stems) if stem + SUFFIX not in names]
+
+
+def no_manifest(path: Path) -> FormatError:
+    """Return the error for files of a log whose manifest is not there."""
+    stem = path.name.removesuffix(SUFFIX)
+    count = sum(1 for inner in path.parent.iterdir() if (match := _PART.fullmatch(inner.name)) and match[1] == stem)
+    expected = f"the manifest {path}, without which a server starts empty and writes over the base"
+    found = f"only the {count} file{'' if count == 1 else 's'} that it has to name; a repair of the directory makes it"
+    return FormatError("MAN013", "reference", 0, expected, found, file_kind="manifest", where=Where(str(path)))
+
+
+def rebuild(stem: str, names: Iterable[str]) -> Rebuilt:
+    """Say which of the files ``names`` make up the log ``stem``, in the order in which they are loaded."""
+    rows: dict[str, list[Entry]] = {"base": [], "incr": []}
+    is_upgraded = False
+    for name in sorted(names):
+        is_upgraded = is_upgraded or name == stem
+        match = _PART.fullmatch(name)
+        if match is None or match[1] != stem or not int(match[2]):
+            continue
+        kind: Literal["base", "incr"] = "base" if match[3] == "base" else "incr"
+        rows[kind].append(Entry(name, int(match[2]), kind, None, None, 0, 0))
+    bases, incrs = (sorted(rows[kind], key=lambda entry: entry.seq) for kind in ("base", "incr"))
+    if not bases and is_upgraded:
+        # The one file of an older server became the base under its old name.
+        bases = [Entry(stem, 1, "base", None, None, 0, 0)]
+    return _choose(bases, incrs)
+
+
+def _choose(bases: list[Entry], incrs: list[Entry]) -> Rebuilt:
+    missing: list[str] = []
+    doubts: list[str] = []
+    base = bases[0] if bases else None
+    if base is None:
+        missing.append("no base is there: the data before the increments is lost")
+    elif len(bases) > 1 and not (incrs and incrs[0].seq == base.seq and _is_gapless(incrs)):
+        base = bases[-1]
+        if base.seq == bases[-2].seq or any(entry.seq > base.seq for entry in incrs):
+            doubts.append(f"{len(bases)} bases are there, and no name tells which increments {base.name} holds already")
+    least = 1 if base is None else base.seq
+    loaded = [entry for entry in incrs if entry.seq >= least]
+    last = None
+    for entry in loaded:
+        if last is not None and entry.seq == last.seq:
+            doubts.append(f"{last.name} and {entry.name} have the same number")
+        elif last is not None and entry.seq > last.seq + 1:
+            missing.append(f"the increment{_span(last.seq + 1, entry.seq - 1)} missing")
+        last = entry
+    if loaded and loaded[0].seq > least and not doubts:
+        span = _span(least, loaded[0].seq - 1)
+        if least == 1:
+            missing.append(f"the increment{span} missing")
+        else:
+            doubts.append(f"whether the increment{span} missing, or {base.name if base else ''} holds it already")
+    unique = [entry for index, entry in enumerate(loaded) if not index or entry.seq != loaded[index - 1].seq]
+    entries = ([] if base is None else [base]) + unique
+    names = {entry.name for entry in entries}
+    return Rebuilt(entries, missing, [entry.name for entry in (*bases, *incrs) if entry.name not in names], doubts)
+
+
+def _is_gapless(incrs: list[Entry]) -> bool:
+    return all(after.seq == before.seq + 1 for before, after in pairwise(incrs))
+
+
+def _span(first: int, last: int) -> str:
+    return f" {first} is" if first == last else f"s {first} to {last} are"
