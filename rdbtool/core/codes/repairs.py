@@ -83,4 +83,38 @@ CODES: Final[tuple[Code, ...]] = (
         "The first nine bytes of an RDB are damaged, and a repair wrote those that the rest of the file suggests.",
         _NOT_THERE,
     ),
+    Code(
+        "REP014",
+        "conversion undone",
+        "Something took an RDB for text and converted all of it: line ends, characters, a byte order mark. A repair "
+        "undid that, and the checksum, or the lengths of all records, prove that it is what was saved.",
+        "The server does not load the file as it was, and loads the repaired one.",
+    ),
+    Code(
+        "REP015",
+        "damaged byte put right",
+        "One byte of an RDB was damaged, and a repair put it right. The checksum tells which one, and what it was.",
+        "The server does not load the file as it was, and loads the repaired one.",
+    ),
+    Code(
+        "REP016",
+        "conversion not undone",
+        "Something took an RDB for text and converted all of it in a way that cannot be undone, or of which nothing "
+        "proves that it was undone.",
+        "The server loads what could be saved.",
+    ),
+    Code(
+        "REP017",
+        "records found within damage",
+        "Records between two damaged places of an RDB were kept. Nothing proves that they belong to the sequence of "
+        "its records; where a key stands there and in the sequence too, what is found is left out.",
+        "The server loads them.",
+    ),
+    Code(
+        "REP018",
+        "checksum says nothing",
+        "Beside other damage of an RDB the checksum is wrong, missing or disabled, so that nothing vouches for the "
+        "values that are kept.",
+        "The server loads them.",
+    ),
 )

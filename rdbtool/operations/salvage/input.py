@@ -3,6 +3,9 @@
 Damage is dealt with by looking back and ahead, so a source has to be readable at any offset: a regular file is read
 where it is, anything else (a pipe, a compressed file) is first copied to an anonymous temporary file. What was lost
 is named by place, size and, where that is known, key.
+
+Looking back costs no second reading of what lies near: blocks are remembered for a while. On the way the checksum of
+all bytes is computed, whatever becomes of them.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable
 from types import TracebackType
 from typing import BinaryIO, Final, NamedTuple, Self
@@ -19,8 +24,9 @@ from rdbtool.core.errors import FormatError, InputError
 from rdbtool.io.crc64 import crc64
 from rdbtool.io.source import Source, open_source
 
-#: Bytes read at once where bytes are looked through.
+#: Bytes read at once, and how many such blocks are remembered.
 _PIECE: Final = 1 << 18
+_REMEMBERED: Final = 64
 
 
 class Lost(NamedTuple):
@@ -47,6 +53,19 @@ class Lost(NamedTuple):
         return self.stop - self.start
 
 
+class Shown(NamedTuple):
+    """What a stock shows: an open file that belongs to it, or bytes, and their number."""
+
+    fd: int
+    size: int
+    data: bytes | None = None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self.fd >= 0:
+            os.close(self.fd)
+
+
 class Stock:
     """The bytes of a source. ``size`` is their number, ``fault`` what ended the decompression early, if any did."""
 
@@ -54,34 +73,46 @@ class Stock:
         self.fault: FormatError | None = None
         self._source = open_source(target, name=name)
         self.name = self._source.name
-        self._data = target if isinstance(target, bytes) and self._source.compression is None else None
-        self._file: BinaryIO | None = None
-        self._fd = -1
+        self._shown = Shown(-1, 0)
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        #: The one byte that is not shown as it is: its offset, and what it is XORed with.
+        self._mended = (-1, 0)
+        #: The checksum of everything before the last offset, and before some others.
+        self._sums = [(0, 0)]
+        self._summed = (0, 0)
         try:
-            self._open(target)
+            self._shown = self._open(target)
         except BaseException:
             self.close()
             raise
 
-    def _open(self, target: str | bytes) -> None:
-        if self._data is not None:
-            self.size = len(self._data)
-            return
-        if isinstance(target, str) and target != "-" and self._source.compression is None:
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return self._shown.size
+
+    @property
+    def shown(self) -> Shown:
+        """What is shown."""
+        return self._shown
+
+    def _open(self, target: str | bytes) -> Shown:
+        is_plain = self._source.compression is None
+        if isinstance(target, bytes) and is_plain:
+            return Shown(-1, len(target), target)
+        if isinstance(target, str) and target != "-" and is_plain:
             try:
-                self._fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-                status = os.fstat(self._fd)
+                fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+                status = os.fstat(fd)
             except OSError as error:
                 raise InputError(f"cannot open {self.name}: {error.strerror or error}") from error
             if stat.S_ISREG(status.st_mode):
-                self.size = status.st_size
-                return
-            os.close(self._fd)
-            self._fd = -1
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this object
-        self.size = self._spool(self._source, self._file)
+                return Shown(fd, status.st_size)
+            os.close(fd)
+        with tempfile.TemporaryFile() as file:
+            return self._spool(self._source, file)
 
-    def _spool(self, source: Source, file: BinaryIO) -> int:
+    def _spool(self, source: Source, file: BinaryIO) -> Shown:
         piece = memoryview(bytearray(_PIECE))
         size = 0
         try:
@@ -95,17 +126,81 @@ class Stock:
             self.fault = fault
         except OSError as error:
             raise InputError(f"cannot copy {self.name} to a temporary file: {error.strerror or error}") from error
-        self._fd = os.dup(file.fileno())
-        return size
+        return Shown(os.dup(file.fileno()), size)
+
+    def show(self, shown: Shown) -> Shown:
+        """Show something else in place of the source, and return what was shown; either has to be shown or closed."""
+        before, self._shown = self._shown, shown
+        self._forget()
+        return before
+
+    def mend(self, at: int, change: int) -> None:
+        """Show the byte at an offset XORed with ``change``."""
+        self._mended = at, change
+        self._forget()
+
+    def _forget(self) -> None:
+        self._blocks.clear()
+        self._sums = [(0, 0)]
+        self._summed = (0, 0)
 
     def read(self, at: int, size: int) -> bytes:
         """Return up to ``size`` bytes at offset ``at``, fewer only at the end."""
-        if self._data is not None:
-            return self._data[at : at + size]
-        try:
-            return os.pread(self._fd, max(0, min(size, self.size - at)), at)
-        except OSError as error:
-            raise InputError(f"cannot read {self.name}: {error.strerror or error}") from error
+        stop = min(self.size, at + size)
+        first = at // _PIECE
+        if stop <= (first + 1) * _PIECE:
+            start = first * _PIECE
+            data = self._block(first)[at - start : stop - start] if at < stop else b""
+        else:
+            blocks = [self._block(index) for index in range(first, (stop - 1) // _PIECE + 1)]
+            blocks[0] = blocks[0][at - first * _PIECE :]
+            blocks[-1] = blocks[-1][: (stop - 1) % _PIECE + 1]
+            data = b"".join(blocks)
+        return data
+
+    def _block(self, index: int) -> bytes:
+        block = self._blocks.get(index)
+        if block is None:
+            block = self._blocks[index] = self._fetch(index * _PIECE)
+            if len(self._blocks) > _REMEMBERED:
+                self._blocks.popitem(last=False)
+        else:
+            self._blocks.move_to_end(index)
+        return block
+
+    def _fetch(self, start: int) -> bytes:
+        """Read the block at ``start`` from where it is."""
+        if self._shown.data is not None:
+            block = self._shown.data[start : start + _PIECE]
+        else:
+            try:
+                block = os.pread(self._shown.fd, max(0, min(_PIECE, self.size - start)), start)
+            except OSError as error:
+                raise InputError(f"cannot read {self.name}: {error.strerror or error}") from error
+        at, change = self._mended
+        if start <= at < start + len(block):
+            at -= start
+            block = block[:at] + bytes([block[at] ^ change]) + block[at + 1 :]
+        if self._summed[0] == start:
+            self._sum_up(block)
+        return block
+
+    def _sum_up(self, block: bytes) -> None:
+        self._summed = self._summed[0] + len(block), crc64(block, self._summed[1])
+        self._sums.append(self._summed)
+
+    def checksum(self, stop: int) -> int:
+        """Return the CRC-64 of everything before ``stop``; what nobody read so far is read for it."""
+        while self._summed[0] < stop:
+            before = self._summed[0]
+            block = self._block(before // _PIECE)
+            # It may have been remembered from when what stands before it was not read.
+            if self._summed[0] == before and block:
+                self._sum_up(block)
+            if not block:
+                raise InputError(f"cannot read {self.name}: it became shorter")
+        at, total = self._sums[bisect_right(self._sums, (stop, 1 << 64)) - 1]
+        return crc64(self.read(at, stop - at), total)
 
     def copy(self, start: int, stop: int, write: Callable[[bytes], object]) -> None:
         """Hand a range to ``write``, in pieces."""
@@ -127,12 +222,9 @@ class Stock:
     def close(self) -> None:
         """Close what is open."""
         self._source.close()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._blocks.clear()
+        self._shown.close()
+        self._shown = Shown(-1, 0)
 
     def __enter__(self) -> Self:
         return self
@@ -179,7 +271,7 @@ class _Filling:
             view[:size] = self._head[:size]
             self._head = self._head[size:]
             return size
-        data = self._stock.read(self.at, min(len(view), self._stop - self.at))
+        data = self._stock.read(self.at, min(len(view), _PIECE, self._stop - self.at))
         view[: len(data)] = data
         self.at += len(data)
         return len(data)

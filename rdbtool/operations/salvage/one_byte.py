@@ -10,9 +10,12 @@ byte of the data.
 from __future__ import annotations
 
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.io.crc64 import crc64
+
+if TYPE_CHECKING:
+    from rdbtool.operations.salvage.input import Stock
 
 #: Single steps are taken as far as this, in bytes; more would take memory.
 _MOST_STEPS: Final = 1 << 18
@@ -22,10 +25,31 @@ _BYTES: Final = range(256)
 _BITS: Final = range(64)
 _TOP: Final = 56
 _MASK: Final = (1 << 64) - 1
+_TRAILER: Final = 8
 
 
-def find_damaged_byte(difference: int, size: int) -> tuple[int, int] | None:
-    """Return the offset of the damaged byte of ``size`` bytes, and what to XOR it with; None: it is not one byte.
+class DamagedByte(NamedTuple):
+    """A byte at offset ``at`` and what to XOR it with."""
+
+    at: int
+    change: int
+
+
+def find_in_rdb(stock: Stock, stop: int) -> DamagedByte | None:
+    """Return the damaged byte of an RDB that ends at ``stop`` with its checksum, None if it is not one byte."""
+    stored = stock.read(stop - _TRAILER, _TRAILER) if stop > _TRAILER else b""
+    if not any(stored):
+        return None
+    difference = stock.checksum(stop - _TRAILER) ^ int.from_bytes(stored, "little")
+    # Of a damaged checksum all but one byte is right.
+    places = [place for place in range(_TRAILER) if difference >> 8 * place & 0xFF]
+    if len(places) == 1:
+        return DamagedByte(stop - _TRAILER + places[0], difference >> 8 * places[0])
+    return find_damaged_byte(difference, stop - _TRAILER) if difference else None
+
+
+def find_damaged_byte(difference: int, size: int) -> DamagedByte | None:
+    """Return the damaged byte of ``size`` bytes, None if it is not one byte.
 
     ``difference`` is the checksum of the bytes XOR the one that they should have.
     """
@@ -35,7 +59,7 @@ def find_damaged_byte(difference: int, size: int) -> tuple[int, int] | None:
         steps <<= 1
     # The register after so many steps back, and then leaps forward of each byte that it can have begun with.
     register = difference
-    back = {}
+    back: dict[int, int] = {}
     for step in range(min(steps, size)):
         back.setdefault(register, step)
         byte = origin[register >> _TOP]
@@ -48,7 +72,7 @@ def find_damaged_byte(difference: int, size: int) -> tuple[int, int] | None:
             low = byte & -byte
             found = sums[byte] = sums[byte ^ low] ^ bits[low.bit_length() - 1]
             if found in back and leaped + back[found] < size:
-                return size - 1 - leaped - back[found], byte
+                return DamagedByte(size - 1 - leaped - back[found], byte)
         bits = [_apply(leap, bit) for bit in bits]
     return None
 
