@@ -121,12 +121,9 @@ OPCODES: Final[tuple[Opcode, ...]] = (
     Opcode(255, "EOF", 1),
 )
 
-#: Numbers that exist but whose payload nobody outside their writer can skip, and who writes them.
-UNREADABLE_TYPES: Final[dict[int, str]] = {
-    6: "a pre-release module value (Redis 4.0 release candidates), which has no end mark",
-    33: "a GCRA value (an optional build of Redis)",
-    64: "a KeyDB cron object",
-}
+#: Numbers that exist but whose payload nobody outside their writer can skip, who writes them, and since which RDB
+#: version: in an older file such a byte is damage.
+UNREADABLE_TYPES: Final[dict[int, tuple[str, int]]] = {33: ("a GCRA value (an optional build of Redis)", 15)}
 
 #: The RDB version of all releases of KeyDB, and the two aux fields in which they write the expiry of a member (or a
 #: field) behind the key that it belongs to: its name, then Unix ms.

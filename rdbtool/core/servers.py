@@ -366,6 +366,8 @@ KEYDB: Final = Product(
     "KeyDB",
     "redis-6.2",
     aux=frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"repl-masters"}),
+    # Its cron objects, whose layout is not known.
+    unread=range(64, 65),
 )
 
 DRAGONFLY: Final = Product(

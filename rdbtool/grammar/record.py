@@ -12,6 +12,7 @@ from rdbtool.core.errors import UnsupportedError
 from rdbtool.core.rdb_types import (
     CHECKSUM_SINCE,
     MEMBER_EXPIRY_KINDS,
+    REDIS,
     UNREADABLE_TYPES,
     VERSIONS,
     Opcode,
@@ -121,8 +122,9 @@ def _read_code(stream: Reading) -> int:
 
 def find_rule(stream: Reading, state: FileState, start: int, code: int) -> RecordRule:
     """Return what follows byte ``code``, which stands at ``start``."""
-    if code in UNREADABLE_TYPES:
-        raise UnsupportedError(f"at {start:#x}: value type {code} is {UNREADABLE_TYPES[code]}, which cannot be read")
+    what, first_version = UNREADABLE_TYPES.get(code, ("", 0))
+    if what and state.magic == REDIS and state.version >= first_version:
+        raise UnsupportedError(f"at {start:#x}: value type {code} is {what}, which cannot be read")
     product = PRODUCT_BY_NAME.get(state.fork or "")
     if product is not None and code in product.unread and code not in product.opcodes:
         raise UnsupportedError(f"at {start:#x}: number {code} has a meaning of its own in files of {state.fork}")

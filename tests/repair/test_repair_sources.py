@@ -76,6 +76,7 @@ def test_a_damaged_base_is_salvaged(parts: Path, tmp_path: Path) -> None:
     data = bytearray((parts / BASE).read_bytes())
     place = data.index(b"\x03set") + 4
     data[place] ^= 0x40
+    data[-8:] = bytes(8)  # or the checksum would tell which byte it is
     (parts / BASE).write_bytes(data)
     done = repair(str(parts), str(tmp_path / "out"))
     assert done.keys == 5

@@ -87,10 +87,37 @@ CODES: Final[tuple[Code, ...]] = (
         _NOT_THERE,
     ),
     Code(
-        "REP020",
-        "text mode undone",
-        "A program for text changed the line ends of a log, put a byte order mark in front of it, or took its bytes "
-        "for Latin-1 and wrote them as UTF-8. A repair undid it; the sizes prove that this is what was written.",
+        "REP014",
+        "text conversion undone",
+        "A program took the file for text and converted it: line ends, characters, a byte order mark. The repair undid "
+        "that; the checksum, or the lengths of all records, prove that the result is what was saved.",
         "The server does not load the file as it was, and loads the repaired one.",
+    ),
+    Code(
+        "REP015",
+        "damaged byte put right",
+        "One byte of an RDB was damaged, and a repair put it right. The checksum tells which one, and what it was.",
+        "The server does not load the file as it was, and loads the repaired one.",
+    ),
+    Code(
+        "REP016",
+        "text conversion not undone",
+        "Something took an RDB for text and converted all of it in a way that cannot be undone, or of which nothing "
+        "proves that it was undone.",
+        "The server loads what could be saved.",
+    ),
+    Code(
+        "REP017",
+        "records found within damage",
+        "Records between two damaged places of an RDB were kept. Nothing proves that they belong to the sequence of "
+        "its records; where a key stands there and in the sequence too, what is found is left out.",
+        "The server loads them.",
+    ),
+    Code(
+        "REP018",
+        "checksum says nothing",
+        "Beside other damage of an RDB the checksum is wrong, missing or disabled, so that nothing vouches for the "
+        "values that are kept.",
+        "The server loads them.",
     ),
 )

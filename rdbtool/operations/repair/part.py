@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from rdbtool.operations.repair.report import RepairOptions
     from rdbtool.writer.atomic.output import Output
 
-_MAGIC_SIZE: Final = 9
+HEADER_SIZE: Final = 9
 _WRITER: Final = re.compile(rb"(redis|valkey)-ver[\x03-\x0c](\d{1,2}\.\d{1,2})")
 _COMMAND: Final = re.compile(rb"\*\d{1,6}(\r{0,2}\n)\$\d{1,9}\1")
 
@@ -56,8 +56,9 @@ class PartRepair:
         self.form = form
         self.lost: list[Lost] = []
         self.checksum: ChecksumState = "none"
+        self.is_rdb_damaged = False
         self._rdb: SalvagedRdb | None = None
-        self._rdb_stop = 0
+        self.rdb_stop = 0
         self._keys = 0
         self._log: LogSalvage | None = None
         self._transfer: Transfer | None = None
@@ -97,10 +98,11 @@ class PartRepair:
         rdb.judge(databases)
         self._rdb = rdb
         self._keys = rdb.keys
-        self._rdb_stop = salvage.stop
+        self.rdb_stop = salvage.stop
         self.checksum = salvage.checksum
+        self.is_rdb_damaged = bool(salvage.lost) or salvage.checksum == "wrong"
         self.lost += [*salvage.lost, *rdb.lost]
-        if salvage.checksum == "wrong":
+        if salvage.checksum == "wrong" and not salvage.lost:
             why = "the checksum is wrong, but all records can be read: the value of one or more is not what was saved"
             self.lost.append(Lost("REP007", self.name, salvage.stop - 8, salvage.stop, why, is_kept=True))
         if self.lost:
@@ -128,7 +130,7 @@ class PartRepair:
                 if loss.severity == "loss":
                     self.lost.append(Lost("REP006", self.name, 0, 0, describe_loss(loss), loss.db, loss.key))
         elif self._rdb is not None:
-            self.stock.copy(0, self._rdb_stop, output.write)
+            self.stock.copy(0, self.rdb_stop, output.write)
         for keep in self._log.kept if self._log is not None else ():
             if keep.mode is not None:
                 for record in restore(self.stock, keep.start, keep.stop, keep.mode):
@@ -176,7 +178,7 @@ def examine(
         if not is_sound:
             form = form._replace(version=VERSIONS[header.magic][1])
             why = f"the header is damaged: {header.magic} version {header.version} is taken for it"
-            part.lost.append(Lost("REP013", stock.name, 0, min(_MAGIC_SIZE, stock.size), why, is_kept=True))
+            part.lost.append(Lost("REP013", stock.name, 0, min(HEADER_SIZE, stock.size), why, is_kept=True))
         behind = CommandSearch(stock, AOF_WORDS | frozenset(renamed))
         refusals = Refusals()
         check = Check(refusals.hear, refusals.hear_row)
@@ -214,8 +216,8 @@ def _renamed(options: RepairOptions) -> dict[bytes, bytes]:
 def _read_header(head: bytes) -> tuple[Header | None, bool]:
     """Return what the nine bytes at the beginning say, or should say, and whether they do; None: it is no RDB."""
     for magic, (low, high) in VERSIONS.items():
-        digits = head[len(magic) : _MAGIC_SIZE]
-        if head.startswith(magic.encode()) and len(digits) == _MAGIC_SIZE - len(magic) and digits.isdigit():
+        digits = head[len(magic) : HEADER_SIZE]
+        if head.startswith(magic.encode()) and len(digits) == HEADER_SIZE - len(magic) and digits.isdigit():
             if low <= int(digits) <= high:
                 return Header(magic, int(digits)), True
             if _named(head) is None:

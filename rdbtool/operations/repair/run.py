@@ -29,7 +29,8 @@ from rdbtool.core.manifest import Entry, format_manifest, looks_like_manifest
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import Rules, RulesChoice
 from rdbtool.operations.info.digest import read_digest
-from rdbtool.operations.repair.part import PartRepair, examine
+from rdbtool.operations.repair.part import PartRepair
+from rdbtool.operations.repair.put_right import examine_and_mend
 from rdbtool.operations.repair.report import Repaired, RepairOptions
 from rdbtool.operations.salvage.input import Lost, Stock
 from rdbtool.operations.validate.rdb import validate_rdb
@@ -77,7 +78,7 @@ def repair(
     if isinstance(source, str) and (path := _manifest_of(source)) is not None:
         return _repair_directory(source, path, destination, options, progress)
     with Stock(source, unwraps=True) as stock:
-        part = examine(stock, options, progress)
+        part = examine_and_mend(stock, options, progress)
         stock.check_unchanged()
         name = source if isinstance(source, str) else stock.name
         done = _sum_up(name, [part], "rdb" if part.form == "rdb" else "aof")
@@ -158,7 +159,7 @@ def _repair_directory(
                 continue
             refuse_special(path)
             stock = stack.enter_context(Stock(str(path), name=entry.name))
-            parts.append((examine(stock, options, progress, in_log=True), stock))
+            parts.append((examine_and_mend(stock, options, progress, in_log=True), stock))
             stock.rest()
             kept.append(entry)
         done = _sum_up(source, [part for part, _ in parts], "aof-dir", lost, doubts)

@@ -105,7 +105,7 @@ class LogSalvage:
         at: int | None = self._begin
         if at == 0 and self.stock.read(0, len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK:
             at = len(BYTE_ORDER_MARK)
-            self.lost.append(Lost("REP020", self.stock.name, 0, at, "a byte order mark, which is no part of it"))
+            self.lost.append(Lost("REP014", self.stock.name, 0, at, "a byte order mark, which is no part of it"))
         while at is not None:
             view = self.stock.view(at)
             scanner = Scanner(view.window, containers=self._uses.containers)
@@ -226,7 +226,7 @@ class LogSalvage:
         self.commands += count
         records = f"{count:,} command{'' if count == 1 else 's'}"
         why = f"{mode.name}, as programs for text do it: undone, and proven by the sizes in {records}"
-        self.lost.append(Lost("REP020", self.stock.name, start, stop, why, is_kept=True))
+        self.lost.append(Lost("REP014", self.stock.name, start, stop, why, is_kept=True))
 
     def _fault(self, view: View, at: int) -> str | None:
         """Say what is wrong with the record at hand; where the parser takes it nothing is, and it is kept."""

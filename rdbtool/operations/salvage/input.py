@@ -3,6 +3,9 @@
 Damage is dealt with by looking back and ahead, so a source has to be readable at any offset: a regular file is read
 where it is, anything else (a pipe, a compressed file) is first copied to an anonymous temporary file. What was lost
 is named by place, size and, where that is known, key.
+
+Looking back costs no second reading of what lies near: blocks are remembered for a while. On the way the checksum of
+all bytes is computed, whatever becomes of them.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable
 from types import TracebackType
 from typing import BinaryIO, Final, NamedTuple, Self
@@ -20,8 +25,9 @@ from rdbtool.io.crc64 import crc64
 from rdbtool.io.source import Source, open_source
 from rdbtool.reader.open.surroundings import MARK_SIZE, find_framing
 
-#: Bytes read at once where bytes are looked through.
+#: Bytes read at once, and how many such blocks are remembered.
 _PIECE: Final = 1 << 18
+_REMEMBERED: Final = 64
 
 
 class Lost(NamedTuple):
@@ -48,6 +54,25 @@ class Lost(NamedTuple):
         return self.stop - self.start
 
 
+class Shown(NamedTuple):
+    """What a stock shows: an open file that belongs to it, or bytes, and their number.
+
+    They begin at offset ``begin`` of the file or the bytes. ``mark_at`` is the offset of a mark in the middle that is
+    not shown, -1: there is none.
+    """
+
+    fd: int
+    size: int
+    data: bytes | None = None
+    begin: int = 0
+    mark_at: int = -1
+
+    def close(self) -> None:
+        """Close the file."""
+        if self.fd >= 0:
+            os.close(self.fd)
+
+
 class Stock:
     """The bytes of a source. ``size`` is their number, ``compression`` that of the source.
 
@@ -61,43 +86,54 @@ class Stock:
         self._source = open_source(target, name=name)
         self.name = self._source.name
         self.compression = self._source.compression
-        self._data = target if isinstance(target, bytes) and self._source.compression is None else None
-        self._file: BinaryIO | None = None
-        self._fd = -1
-        self._begin = 0
-        #: Where the mark that ends the RDB is, -1: there is none.
-        self._mark_at = -1
         self.has_stream = False
+        self._shown = Shown(-1, 0)
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        #: The one byte that is not shown as it is: its offset, and what it is XORed with.
+        self._mended = (-1, 0)
+        #: The checksum of everything before the last offset, and before some others.
+        self._sums = [(0, 0)]
+        self._summed = (0, 0)
         self._target = target
-        self._is_resting = False
-        self._identity: os.stat_result | None = None
+        #: What is shown is the regular file itself; and what that was like when it was closed for a while.
+        self._is_own_file = False
+        self._resting: os.stat_result | None = None
         try:
-            self._open(target)
+            self._shown = self._open(target)
             if unwraps:
                 self._unwrap()
         except BaseException:
             self.close()
             raise
 
-    def _open(self, target: str | bytes) -> None:
-        if self._data is not None:
-            self.size = len(self._data)
-            return
-        if isinstance(target, str) and target != "-" and self._source.compression is None:
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return self._shown.size
+
+    @property
+    def shown(self) -> Shown:
+        """What is shown."""
+        return self._shown
+
+    def _open(self, target: str | bytes) -> Shown:
+        is_plain = self._source.compression is None
+        if isinstance(target, bytes) and is_plain:
+            return Shown(-1, len(target), target)
+        if isinstance(target, str) and target != "-" and is_plain:
             try:
-                self._fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-                status = os.fstat(self._fd)
+                fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+                status = os.fstat(fd)
             except OSError as error:
                 raise InputError(f"cannot open {self.name}: {error.strerror or error}") from error
             if stat.S_ISREG(status.st_mode):
-                self.size = status.st_size
-                return
-            os.close(self._fd)
-            self._fd = -1
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this object
-        self.size = self._spool(self._source, self._file)
+                self._is_own_file = True
+                return Shown(fd, status.st_size)
+            os.close(fd)
+        with tempfile.TemporaryFile() as file:
+            return self._spool(self._source, file)
 
-    def _spool(self, source: Source, file: BinaryIO) -> int:
+    def _spool(self, source: Source, file: BinaryIO) -> Shown:
         piece = memoryview(bytearray(_PIECE))
         size = 0
         try:
@@ -111,22 +147,40 @@ class Stock:
             self.fault = fault
         except OSError as error:
             raise InputError(f"cannot copy {self.name} to a temporary file: {error.strerror or error}") from error
-        self._fd = os.dup(file.fileno())
-        return size
+        return Shown(os.dup(file.fileno()), size)
+
+    def show(self, shown: Shown) -> Shown:
+        """Show something else in place of the source, and return what was shown; either has to be shown or closed."""
+        self._wake()
+        before, self._shown = self._shown, shown
+        self._is_own_file = False
+        self._forget()
+        return before
+
+    def mend(self, at: int, change: int) -> None:
+        """Show the byte at an offset XORed with ``change``."""
+        self._mended = at, change
+        self._forget()
+
+    def _forget(self) -> None:
+        self._blocks.clear()
+        self._sums = [(0, 0)]
+        self._summed = (0, 0)
 
     def _unwrap(self) -> None:
         """Leave out what a master sends around an RDB."""
         framing = find_framing(self.read(0, _PIECE))
         if framing is None:
             return
-        begin = len(framing.text)
-        if framing.mark:
-            self._mark_at = self._find(framing.mark, begin)
-            self.has_stream = 0 <= self._mark_at < self.size - MARK_SIZE
+        begin, size = len(framing.text), self.size
+        mark_at = self._find(framing.mark, begin) if framing.mark else -1
+        if mark_at >= 0:
+            self.has_stream = mark_at < size - MARK_SIZE
         elif framing.length is not None:
-            self.has_stream = self.size > begin + framing.length
-        self._begin = begin
-        self.size -= begin + (MARK_SIZE if self._mark_at >= 0 else 0)
+            self.has_stream = size > begin + framing.length
+        shown = size - begin - (MARK_SIZE if mark_at >= 0 else 0)
+        self._shown = self._shown._replace(size=shown, begin=begin, mark_at=mark_at)
+        self._forget()
 
     def _find(self, text: bytes, at: int) -> int:
         kept = b""
@@ -140,23 +194,75 @@ class Stock:
 
     def read(self, at: int, size: int) -> bytes:
         """Return up to ``size`` bytes at offset ``at``, fewer only at the end."""
-        size = max(0, min(size, self.size - at))
-        at += self._begin
-        if self._mark_at < 0 or at + size <= self._mark_at:
-            return self._read(at, size)
-        before = max(0, self._mark_at - at)
-        data = self._read(at, before)
-        return data + self._read(at + before + MARK_SIZE, size - before)
+        stop = min(self.size, at + size)
+        first = at // _PIECE
+        if stop <= (first + 1) * _PIECE:
+            start = first * _PIECE
+            data = self._block(first)[at - start : stop - start] if at < stop else b""
+        else:
+            blocks = [self._block(index) for index in range(first, (stop - 1) // _PIECE + 1)]
+            blocks[0] = blocks[0][at - first * _PIECE :]
+            blocks[-1] = blocks[-1][: (stop - 1) % _PIECE + 1]
+            data = b"".join(blocks)
+        return data
 
-    def _read(self, at: int, size: int) -> bytes:
-        """Return up to ``size`` bytes at offset ``at`` of the source."""
-        if self._data is not None:
-            return self._data[at : at + size]
+    def _block(self, index: int) -> bytes:
+        block = self._blocks.get(index)
+        if block is None:
+            block = self._blocks[index] = self._fetch(index * _PIECE)
+            if len(self._blocks) > _REMEMBERED:
+                self._blocks.popitem(last=False)
+        else:
+            self._blocks.move_to_end(index)
+        return block
+
+    def _fetch(self, start: int) -> bytes:
+        """Read the block at ``start`` from where it is."""
         self._wake()
+        shown = self._shown
+        stop = min(start + _PIECE, shown.size) + shown.begin
+        begin = start + shown.begin
+        if shown.mark_at < 0 or stop <= shown.mark_at:
+            block = self._read(begin, stop)
+        else:
+            block = self._read(begin, shown.mark_at) + self._read(
+                max(begin, shown.mark_at) + MARK_SIZE, stop + MARK_SIZE
+            )
+        at, change = self._mended
+        if start <= at < start + len(block):
+            at -= start
+            block = block[:at] + bytes([block[at] ^ change]) + block[at + 1 :]
+        if self._summed[0] == start:
+            self._sum_up(block)
+        return block
+
+    def _read(self, start: int, stop: int) -> bytes:
+        """Read a range of the file or the bytes."""
+        if start >= stop:
+            return b""
+        if self._shown.data is not None:
+            return self._shown.data[start:stop]
         try:
-            return os.pread(self._fd, size, at)
+            return os.pread(self._shown.fd, stop - start, start)
         except OSError as error:
             raise InputError(f"cannot read {self.name}: {error.strerror or error}") from error
+
+    def _sum_up(self, block: bytes) -> None:
+        self._summed = self._summed[0] + len(block), crc64(block, self._summed[1])
+        self._sums.append(self._summed)
+
+    def checksum(self, stop: int) -> int:
+        """Return the CRC-64 of everything before ``stop``; what nobody read so far is read for it."""
+        while self._summed[0] < stop:
+            before = self._summed[0]
+            block = self._block(before // _PIECE)
+            # It may have been remembered from when what stands before it was not read.
+            if self._summed[0] == before and block:
+                self._sum_up(block)
+            if not block:
+                raise InputError(f"cannot read {self.name}: it became shorter")
+        at, total = self._sums[bisect_right(self._sums, (stop, 1 << 64)) - 1]
+        return crc64(self.read(at, stop - at), total)
 
     def copy(self, start: int, stop: int, write: Callable[[bytes], object]) -> None:
         """Hand a range to ``write``, in pieces."""
@@ -177,37 +283,32 @@ class Stock:
         self._source.check_unchanged()
 
     def rest(self) -> None:
-        """Close a regular file until it is read again: a process has a thousand descriptors or so, a log more files."""
-        if self._file is not None or self._fd < 0 or self._is_resting:
+        """Close a regular file until it is read again: a process has about a thousand descriptors, an AOF more."""
+        if not self._is_own_file or self._resting is not None:
             return
         self._source.check_unchanged()
-        self._identity = os.fstat(self._fd)
-        os.close(self._fd)
-        self._fd = -1
+        self._resting = os.fstat(self._shown.fd)
+        self._shown.close()
+        self._shown = self._shown._replace(fd=-1)
         self._source.close()
-        self._is_resting = True
 
     def _wake(self) -> None:
         """Open a resting file again. Raises InputError if it is another one now."""
-        if not self._is_resting:
+        if self._resting is None:
             return
-        self._is_resting = False
+        before, self._resting = self._resting, None
         assert isinstance(self._target, str)
         self._source = open_source(self._target, name=self.name)
-        self._open(self._target)
-        before, now = self._identity, os.fstat(self._fd)
-        if before is None or _identity(before) != _identity(now):
+        self._shown = self._shown._replace(fd=self._open(self._target).fd)
+        if _identity(before) != _identity(os.fstat(self._shown.fd)):
             raise InputError(f"{self.name} changed while it was read")
 
     def close(self) -> None:
         """Close what is open."""
         self._source.close()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._blocks.clear()
+        self._shown.close()
+        self._shown = Shown(-1, 0)
 
     def __enter__(self) -> Self:
         return self
@@ -258,7 +359,7 @@ class _Filling:
             view[:size] = self._head[:size]
             self._head = self._head[size:]
             return size
-        data = self._stock.read(self.at, min(len(view), self._stop - self.at))
+        data = self._stock.read(self.at, min(len(view), _PIECE, self._stop - self.at))
         view[: len(data)] = data
         self.at += len(data)
         return len(data)

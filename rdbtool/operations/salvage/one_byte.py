@@ -1,0 +1,106 @@
+"""Finds the one damaged byte of data whose CRC-64 is known: where it is, and what it was.
+
+The checksum is linear: the sum of damaged data differs from the right one by the sum of the difference alone, a byte
+that so many NUL bytes follow. Each NUL byte turns the register of the checksum by one step, and a step can be taken
+back. So the place is the number of steps until the register holds a single byte again. They are taken by leaps that
+meet: the work is the square root of the size. That another byte fits by chance is as likely as one in 2**56 for each
+byte of the data.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rdbtool.io.crc64 import crc64
+
+if TYPE_CHECKING:
+    from rdbtool.operations.salvage.input import Stock
+
+#: Single steps are taken as far as this, in bytes; more would take memory.
+_MOST_STEPS: Final = 1 << 18
+_FEWEST_STEPS: Final = 1 << 10
+
+_BYTES: Final = range(256)
+_BITS: Final = range(64)
+_TOP: Final = 56
+_MASK: Final = (1 << 64) - 1
+_TRAILER: Final = 8
+
+
+class DamagedByte(NamedTuple):
+    """A byte at offset ``at`` and what to XOR it with."""
+
+    at: int
+    change: int
+
+
+def find_in_rdb(stock: Stock, stop: int) -> DamagedByte | None:
+    """Return the damaged byte of an RDB that ends at ``stop`` with its checksum, None if it is not one byte."""
+    stored = stock.read(stop - _TRAILER, _TRAILER) if stop > _TRAILER else b""
+    if not any(stored):
+        return None
+    difference = stock.checksum(stop - _TRAILER) ^ int.from_bytes(stored, "little")
+    # Of a damaged checksum all but one byte is right.
+    places = [place for place in range(_TRAILER) if difference >> 8 * place & 0xFF]
+    if len(places) == 1:
+        return DamagedByte(stop - _TRAILER + places[0], difference >> 8 * places[0])
+    return find_damaged_byte(difference, stop - _TRAILER) if difference else None
+
+
+def find_damaged_byte(difference: int, size: int) -> DamagedByte | None:
+    """Return the damaged byte of ``size`` bytes, None if it is not one byte.
+
+    ``difference`` is the checksum of the bytes XOR the one that they should have.
+    """
+    table, origin = _tables()
+    steps = _FEWEST_STEPS
+    while steps < _MOST_STEPS and steps * steps < size << 8:
+        steps <<= 1
+    # The register after so many steps back, and then leaps forward of each byte that it can have begun with.
+    register = difference
+    back: dict[int, int] = {}
+    for step in range(min(steps, size)):
+        back.setdefault(register, step)
+        byte = origin[register >> _TOP]
+        register = (((register ^ table[byte]) << 8) & _MASK) | byte
+    leap = _power_of_step(steps)
+    bits = [table[1 << bit] for bit in range(8)]
+    for leaped in range(0, size, steps):
+        sums = [0] * 256
+        for byte in _BYTES[1:]:
+            low = byte & -byte
+            found = sums[byte] = sums[byte ^ low] ^ bits[low.bit_length() - 1]
+            if found in back and leaped + back[found] < size:
+                return DamagedByte(size - 1 - leaped - back[found], byte)
+        bits = [_apply(leap, bit) for bit in bits]
+    return None
+
+
+@cache
+def _tables() -> tuple[list[int], list[int]]:
+    """Return the checksum of each byte, and the byte by the highest eight bits of its checksum."""
+    table = [crc64(bytes([byte])) for byte in _BYTES]
+    origin = [0] * 256
+    for byte in _BYTES:
+        origin[table[byte] >> _TOP] = byte
+    return table, origin
+
+
+def _power_of_step(power: int) -> list[int]:
+    """Return what so many steps, a power of two, make of each bit of the register."""
+    table, _ = _tables()
+    matrix = [table[(1 << bit) & 0xFF] ^ (1 << bit >> 8) for bit in _BITS]
+    while power > 1:
+        matrix = [_apply(matrix, row) for row in matrix]
+        power >>= 1
+    return matrix
+
+
+def _apply(matrix: list[int], register: int) -> int:
+    result = 0
+    for row in matrix:
+        if register & 1:
+            result ^= row
+        register >>= 1
+    return result

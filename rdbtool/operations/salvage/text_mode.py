@@ -1,0 +1,215 @@
+"""What becomes of an RDB that something took for text, and the way back.
+
+Programs that copy text put line ends of their own in place of line feeds, read the bytes as characters of some code
+page and write those as UTF-8, or put a byte order mark in front. All of that can be undone, and the checksum proves it;
+where an RDB has none, that the lengths in it lead to its end does. A character that stands for all bytes which could
+not be read cannot be undone.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+
+from rdbtool.core.errors import InputError
+from rdbtool.core.rdb_types import VERSIONS
+from rdbtool.io.crc64 import crc64
+from rdbtool.operations.salvage.input import Shown
+
+if TYPE_CHECKING:
+    from rdbtool.operations.salvage.input import Stock
+
+#: Bytes of the beginning that show whether something happened to all bytes.
+_SAMPLE: Final = 1 << 16
+_PIECE: Final = 1 << 18
+_TRAILER: Final = 8
+
+_CR: Final = b"\r"
+_LINE_END: Final = b"\r\n"
+
+#: Byte order marks, and the encoding that each stands for.
+_MARKS: Final = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+
+#: The character that takes the place of bytes which are none of a code page.
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+
+#: Code pages in which bytes may have been read, the likely ones first. In all of them ASCII is ASCII.
+_CODE_PAGES: Final = ("latin-1", "cp1252", "cp437", "cp850", "cp1251", "mac-roman")
+
+#: Of those that are possible by the beginning, so many are tried.
+_MOST_PAGES: Final = 3
+
+_FIRST_CONTROL: Final = 0x80
+_LAST_CONTROL: Final = 0x9F
+
+_HEADER: Final = re.compile("|".join(rf"{magic}\d{{{9 - len(magic)}}}" for magic in VERSIONS).encode())
+
+#: The first RDB version whose files begin with a byte above 0x7f behind the header, the opcode of an aux field.
+_AUX_SINCE: Final = 7
+_HEADER_SIZE: Final = 9
+_SEVEN_BITS: Final = 0x7F
+
+
+class Conversion(NamedTuple):
+    """What happened to the bytes: ``encoding`` and ``code_page`` say how they were written, and read, as characters.
+
+    ``mark``: bytes in front that are none of the RDB's. ``line_ends``: each LF became CR LF. ``is_lossy``: something
+    took the place of bytes that nobody knows.
+    """
+
+    mark: bytes = b""
+    encoding: str | None = None
+    code_page: str | None = None
+    line_ends: bool = False
+    is_lossy: bool = False
+
+    @property
+    def words(self) -> str:
+        """What happened, in a clause."""
+        if self.is_lossy and self.encoding is not None:
+            return (
+                "the file was read as text and written as UTF-8, with U+FFFD in place of each byte that is no character"
+            )
+        if self.is_lossy:
+            return "the file went through something that takes seven bits of a byte, and the eighth bit is gone"
+        done = []
+        if self.encoding is not None:
+            page = "" if self.code_page is None else f" of {_name(self.code_page)}"
+            done.append(f"each byte above 0x7f was read as a character{page} and written as {self.encoding.upper()}")
+        if self.line_ends:
+            done.append("each LF became CR LF, as in a transfer in text mode")
+        if self.mark:
+            done.append("a byte order mark was put in front")
+        return " and ".join(done)
+
+
+def find_conversions(stock: Stock) -> list[Conversion]:
+    """Return what may have happened to all bytes of an RDB, by its beginning, the likely first."""
+    sample = stock.read(0, _SAMPLE)
+    mark = next((mark for mark in _MARKS if sample.startswith(mark)), b"")
+    begin = sample[len(mark) :]
+    text = _decode(begin, _MARKS.get(mark, "utf-8"))
+    if mark not in {b"", codecs.BOM_UTF8}:
+        begin = b"" if text is None else text.encode("ascii", "replace")
+    if _HEADER.match(begin) is None:
+        return []
+    is_text = text is not None and any(byte > _SEVEN_BITS for byte in sample[len(mark) :])
+    if not is_text and _lacks_high_bytes(begin):
+        return [Conversion(is_lossy=True)]
+    encoding: str | None = None
+    pages: tuple[str | None, ...] = (None,)
+    if text is not None and is_text:
+        # Never so in an RDB that is sound: no UTF-8 has bytes like its opcodes.
+        encoding = _MARKS.get(mark, "utf-8")
+        if _REPLACEMENT in text:
+            return [Conversion(mark, encoding, is_lossy=True)]
+        pages = tuple(page for page in _CODE_PAGES if _fits(text, page))[:_MOST_PAGES]
+        begin = text.encode("ascii", "replace")
+    line_ends = 0 < begin.count(b"\n") == begin.count(_LINE_END)
+    return [Conversion(mark, encoding, page, line_ends) for page in pages] if mark or encoding or line_ends else []
+
+
+def _lacks_high_bytes(begin: bytes) -> bool:
+    """Whether an RDB has no byte above 0x7f where every RDB of its version has some."""
+    version = re.sub(rb"\D", b"", begin[:_HEADER_SIZE])
+    return int(version) >= _AUX_SINCE and not any(byte > _SEVEN_BITS for byte in begin)
+
+
+class Undone(NamedTuple):
+    """What an RDB was before a ``conversion``, to be shown by its stock, or closed; whether its checksum proves it."""
+
+    conversion: Conversion
+    shown: Shown
+    is_proven: bool
+
+
+def undo(stock: Stock, conversion: Conversion) -> Undone | None:
+    """Return what the RDB was before, None if it cannot have been so. Raises InputError."""
+    if conversion.is_lossy:
+        return None
+    convert = None if conversion.encoding is None else _converter(conversion)
+    with tempfile.TemporaryFile() as file:
+        try:
+            checksum, tail = _write(_undone(stock, conversion, convert), file)
+            file.flush()
+        except UnicodeError:
+            return None
+        except OSError as error:
+            raise InputError(f"cannot copy {stock.name} to a temporary file: {error.strerror or error}") from error
+        shown = Shown(os.dup(file.fileno()), file.tell())
+    is_proven = len(tail) == _TRAILER and any(tail) and int.from_bytes(tail, "little") == checksum
+    return Undone(conversion, shown, is_proven)
+
+
+def _write(pieces: Iterator[bytes], file: BinaryIO) -> tuple[int, bytes]:
+    """Write pieces; return the checksum of all but their last eight bytes, and those."""
+    checksum, held = 0, b""
+    for piece in pieces:
+        file.write(piece)
+        held += piece
+        checksum, held = crc64(held[:-_TRAILER], checksum), held[-_TRAILER:]
+    return checksum, held
+
+
+def _undone(stock: Stock, conversion: Conversion, convert: Callable[[bytes, bool], bytes] | None) -> Iterator[bytes]:
+    at, held = len(conversion.mark), b""
+    while at < stock.size:
+        piece = stock.read(at, _PIECE)
+        if not piece:
+            raise InputError(f"cannot read {stock.name}: it became shorter")
+        at += len(piece)
+        if convert is not None:
+            piece = convert(piece, at >= stock.size)
+        if conversion.line_ends:
+            piece = held + piece
+            # Its LF may be in the next piece.
+            held = _CR if piece.endswith(_CR) and at < stock.size else b""
+            piece = piece.removesuffix(held).replace(_LINE_END, b"\n")
+        yield piece
+    yield held
+
+
+def _converter(conversion: Conversion) -> Callable[[bytes, bool], bytes]:
+    """Return what turns pieces of the file, and whether each is the last one, into what they were."""
+    assert conversion.encoding is not None
+    decoder = codecs.getincrementaldecoder(conversion.encoding)()
+    page = conversion.code_page or "latin-1"
+
+    def convert(piece: bytes, is_last: bool) -> bytes:  # noqa: FBT001 - as decoders have it
+        return _encode(decoder.decode(piece, is_last), page)
+
+    return convert
+
+
+def _decode(sample: bytes, encoding: str) -> str | None:
+    """Return the characters of the beginning of a file, None if they are none."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(sample)
+    except UnicodeDecodeError:
+        return None
+
+
+def _encode(text: str, page: str) -> bytes:
+    """Return the bytes of characters: a byte that a code page lacks is often read as a control character."""
+    try:
+        return text.encode(page)
+    except UnicodeEncodeError:
+        return b"".join(
+            bytes([ord(one)]) if _FIRST_CONTROL <= ord(one) <= _LAST_CONTROL else one.encode(page) for one in text
+        )
+
+
+def _fits(text: str, page: str) -> bool:
+    try:
+        _encode(text, page)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _name(page: str) -> str:
+    return "Latin-1" if page == "latin-1" else page
