@@ -1,8 +1,9 @@
 """What a source is, by its content: never by its name.
 
 An RDB begins with its magic, a log with ``*`` and a digit or with an annotation, a manifest with a line of its
-grammar, and JSON lines with a brace. An RDB that a server wrote as the beginning of a log says so in an aux field;
-where somebody put a log behind another RDB, the end of the file tells. Directories hold a manifest.
+grammar, and JSON lines with a brace; inline commands are a log, too. An RDB that a server wrote as the beginning of a
+log says so in an aux field; where somebody put a log behind another RDB, the end of the file tells. Directories hold a
+manifest.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import InputError, Remedy, UnknownFormatError, UnsupportedError
 from rdbtool.core.manifest import looks_like_manifest
 from rdbtool.io.source import Source, open_source
+from rdbtool.reader.aof.inline import begins_inline
 from rdbtool.reader.open.surroundings import Framing, enter_framing
 from rdbtool.reader.open.windows import open_window
 
@@ -78,7 +80,7 @@ def detect_content(head: bytes, ending: bytes = b"") -> Kind | None:
         return "aof"
     if head.lstrip(b" \t\r\n").startswith(b"{"):
         return "jsonl"
-    return None
+    return "aof" if begins_inline(head) else None
 
 
 def refuse_unknown(head: bytes, name: str, *, is_file: bool = True, compression: str | None = None) -> NoReturn:
