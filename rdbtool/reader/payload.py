@@ -159,8 +159,8 @@ def find_payload(size: int | None, read: Callable[[int, int], bytes], head: byte
 
     It may stand in quotes, as redis-cli shows it on a terminal. ``head`` is what the source begins with, ``size`` its
     size (bytes, None: nobody knows), and ``read`` returns so many bytes at an offset. A checksum proves a payload, so
-    it is read whole, if a version stands where it has to; of a source of unknown size up to a bound. Raises what ``read``
-    raises.
+    it is read whole, if a version stands where it has to; of a source of unknown size up to a bound. Raises what
+    ``read`` raises.
     """
     if head.startswith(b'"\\x'):
         words = split_words(read(0, _LARGEST_UNSEEN))
