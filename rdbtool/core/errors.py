@@ -99,6 +99,10 @@ class LimitError(InputError):
     """A source may be sound, but answering would take more memory than the caller allowed."""
 
 
+class WrapperError(InputError):
+    """A source is an archive, an encoding or another kind of file, which has to be unwrapped before it is read."""
+
+
 class UnsupportedError(RdbToolError):
     """A source may be sound, but this release does not know its format, version or types."""
 

@@ -115,7 +115,7 @@ WRAPPERS: Final[tuple[Wrapper, ...]] = (
     _other("a WebAssembly program", rb"\0asm\x01\0\0\0"),
     _other("a script", rb"#![ \t]*/"),
     _other("a page of HTML or XML, maybe an error that a server answered with", _PAGE),
-    _other("JSON in one piece, which is no JSON lines", rb"\s*\[[\s\"{\[\]\d-]"),
+    _other("JSON in one piece, which is no JSON lines", rb"\s*\[[\s\"{\[\d-]"),
     _other("a squashfs image", rb"hsqs"),
     _other("a qcow2 image", rb"QFI\xfb"),
     _other("a UTF-16 text", rb"\xff\xfe[^\0]\0|\xfe\xff\0[^\0]"),

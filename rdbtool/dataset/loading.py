@@ -34,6 +34,7 @@ def load_keys(
     places: Places | None = None,
     source: Target | None = None,
     rename_commands: Mapping[str, str] | None = None,
+    refuses_twice: bool = True,
     progress: Progress | None = None,
 ) -> Opened:
     """Return what hands out the keys of an open source: its reader itself, but a log replayed to its end.
@@ -41,8 +42,9 @@ def load_keys(
     ``rules`` names the server that replays, None the writer of the log's snapshot; ``now_ms`` (Unix ms) is when. A
     log whose end is damaged hands out what precedes the damage, and then raises. ``places`` says where to stop and what
     to skip; ``source`` is what ``reader`` was opened from, where the last command of a name is looked for.
-    ``rename_commands`` maps names of commands in the log to those that servers have. Raises ValueError for another
-    name, and PlaceError for a place that is not reached.
+    ``rename_commands`` maps names of commands in the log to those that servers have. With ``refuses_twice`` JSON lines
+    end at a key that is there again: for those who do not look at that themselves. Raises ValueError for another name,
+    and PlaceError for a place that is not reached.
     """
     if isinstance(reader, RdbReader):
         refuse_places(reader, places)
@@ -51,6 +53,8 @@ def load_keys(
 
     if not isinstance(reader, AofReader):
         refuse_places(reader, places)
+        if refuses_twice:
+            reader.refuse_twice()
         return reader
     from rdbtool.dataset.replayed import ReplayedDataset  # noqa: PLC0415 - likewise
     from rdbtool.engine.replay.loader import replay_log  # noqa: PLC0415 - likewise

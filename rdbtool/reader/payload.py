@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from rdbtool._codec.filters.selection import Selection
 from rdbtool.core.errors import Finding, FormatError, UnsupportedError, what_servers_do
 from rdbtool.core.location import Where
+from rdbtool.core.manifest import split_words
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, REDIS, VALKEY, VERSIONS, code_of, codes_of, since_of, value_types
 from rdbtool.core.servers import COMMON_VERSION, Rules
 from rdbtool.io.crc64 import crc64
@@ -155,10 +156,15 @@ def feed_payload(payload: bytes, sink: Sink, *, db: int, key: bytes, expire_at_m
 def find_payload(size: int | None, read: Callable[[int, int], bytes], head: bytes) -> bytes | None:
     """Return the payload that a source consists of, without what line ends follow it; None: it is none.
 
-    ``head`` is what the source begins with, ``size`` its size (bytes, None: nobody knows), and ``read`` returns so many
-    bytes at an offset. A checksum proves a payload, so it is read whole, if a version stands where it has to; of a
-    source of unknown size up to a bound. Raises what ``read`` raises.
+    It may stand in quotes, as redis-cli shows it on a terminal. ``head`` is what the source begins with, ``size`` its
+    size (bytes, None: nobody knows), and ``read`` returns so many bytes at an offset. A checksum proves a payload, so
+    it is read whole, if a version stands where it has to; of a source of unknown size up to a bound. Raises what
+    ``read`` raises.
     """
+    if head.startswith(b'"\\x'):
+        words = split_words(read(0, _LARGEST_UNSEEN))
+        data = words[0] if words is not None and len(words) == 1 else b""
+        return data if _may_end(data) and _is_proven(data) else None
     if not head or (head[0] not in _TYPES and head[0] != _KEY_META):
         return None
     if size is None:

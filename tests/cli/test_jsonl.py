@@ -10,7 +10,7 @@ import json
 import pytest
 from command import FIXTURES, run
 
-from rdbtool.core.errors import UnsupportedError
+from rdbtool.core.errors import InputError, UnsupportedError
 from rdbtool.dataset.loading import open_keys
 from rdbtool.reader.open.detect import detect
 from rdbtool.reader.open.dispatch import open_any
@@ -102,9 +102,11 @@ def test_what_it_is_shows_in_the_first_byte_that_is_not_blank():
     for data in (b'{"key"', b"\n \t{", b"{"):
         assert detect(data) == "jsonl"
         assert detect(gzip.compress(data)) == "jsonl"
-    for data in (b"\x00{", b"[{}]", b"\xef\xbb\xbf{"):
+    for data in (b"\x00{", b"[]", b"\xef\xbb\xbf{"):
         with pytest.raises(UnsupportedError, match="nor JSON lines"):
             detect(data)
+    with pytest.raises(InputError, match="JSON in one piece, which is no JSON lines"):
+        detect(b"[{}]")
 
 
 def test_a_library_has_to_ask_for_lines():

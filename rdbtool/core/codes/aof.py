@@ -61,6 +61,13 @@ CODES: Final[tuple[Code, ...]] = (
         "Redis 4.0 and later execute none of it and cut the file before the MULTI, older ones execute what is there.",
     ),
     Code(
+        "AOF111",
+        "inline command",
+        "A line with an inline command cannot be split into words, for a quote is not closed or not followed by a "
+        "blank, or is longer than 64 KiB.",
+        "The server answers with a protocol error and closes the connection.",
+    ),
+    Code(
         "AOF201",
         "too many arguments",
         "A command has more arguments than it takes.",

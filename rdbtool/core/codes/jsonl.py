@@ -34,7 +34,8 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "JSN008",
         "header",
-        "The line with magic and version is not the first, names none that exist, or there are no lines at all.",
+        "A line with magic and version names none that exist, or there are no lines at all. Files that were run "
+        "together have several such lines.",
         _NOT_READ,
     ),
     Code(
@@ -48,5 +49,11 @@ CODES: Final[tuple[Code, ...]] = (
         "pending entries in JSON",
         "An entry stands in a pending list again, with the same or no consumer, out of order, or with other counts.",
         _NOT_READ,
+    ),
+    Code(
+        "JSN011",
+        "key twice in JSON",
+        "A key of a database is there again, as in files that were run together and share it.",
+        "Servers do not read JSON lines; over such a key in an RDB file they abort.",
     ),
 )

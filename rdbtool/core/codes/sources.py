@@ -42,6 +42,12 @@ CODES: Final[tuple[Code, ...]] = (
         "RESTORE reads it; no server loads it as a file.",
     ),
     Code(
+        "SRC006",
+        "inline commands",
+        "The source is a text with a command on each line, as people type them. They were executed.",
+        "redis-cli --pipe sends them to a server; no server loads them as an AOF.",
+    ),
+    Code(
         "CHK011",
         "too few keys",
         "The source holds fewer keys than --min-keys asks for.",

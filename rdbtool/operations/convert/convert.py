@@ -129,6 +129,7 @@ def convert(
             places=options.places,
             source=source,
             rename_commands=options.rename_commands,
+            refuses_twice=False,
             progress=progress,
         )
         dataset: Dataset

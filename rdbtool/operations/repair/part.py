@@ -25,6 +25,7 @@ from rdbtool.operations.salvage.input import Lost, Stock
 from rdbtool.operations.salvage.rdb import RdbSalvage, Salvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch
 from rdbtool.operations.salvage.rdb_walker import Layout
+from rdbtool.reader.aof.inline import begins_inline
 from rdbtool.reader.open.detect import (
     HEAD_SIZE,
     begins_log,
@@ -164,6 +165,9 @@ def examine(
         if not is_log:
             refuse_wrapped(head, stock.name, compression=stock.compression)
         if not (is_log or _COMMAND.search(head)):
+            if begins_inline(head):
+                remedy = Remedy(": rdbtool convert makes an AOF of them", ": rdbtool.convert makes an AOF of them")
+                raise UnsupportedError(f"{stock.name}: inline commands", remedy=remedy)
             if detect_content(head) is None:
                 _refuse_payload(stock, head)
                 refuse_unknown(head, stock.name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from rdbtool.core.errors import UnsupportedError
+from rdbtool.core.errors import UnsupportedError, WrapperError
 from rdbtool.core.rdb_types import VERSIONS
 from rdbtool.operations.repair.part import HEADER_SIZE, examine
 from rdbtool.operations.salvage.input import Lost
@@ -65,10 +65,10 @@ class _Examination:
             whole = self._examine_undone(found) if found is not None and found.is_proven else None
             if whole is not None:
                 return whole
-        failure: UnsupportedError | None = None
+        failure: UnsupportedError | WrapperError | None = None
         try:
             part = self._examine_with_one_byte()
-        except UnsupportedError as error:
+        except (UnsupportedError, WrapperError) as error:
             part, failure = None, error
         if part is None or part.is_rdb_damaged:
             for found in undone:
@@ -88,7 +88,7 @@ class _Examination:
         """Examine what the file was before it was converted, and go on with that if nothing is wrong with it."""
         converted = self.stock.show(undone.shown)
         part = None
-        with suppress(UnsupportedError):
+        with suppress(UnsupportedError, WrapperError):
             part = self._examine()
         if part is None or part.is_rdb_damaged:
             self.stock.show(converted)
@@ -102,11 +102,11 @@ class _Examination:
     def _examine_with_one_byte(self) -> PartRepair:
         """Examine the file, with one byte put right if the checksum tells which one is damaged."""
         stock = self.stock
-        failure: UnsupportedError | None = None
+        failure: UnsupportedError | WrapperError | None = None
         part: PartRepair | None = None
         try:
             part = self._examine()
-        except UnsupportedError as error:
+        except (UnsupportedError, WrapperError) as error:
             if not _is_like_header(stock.read(0, HEADER_SIZE)):
                 raise
             failure = error

@@ -22,6 +22,7 @@ from rdbtool.core.progress import Progress, progress_after
 from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
 from rdbtool.reader.aof.batches import AofCommand, CommandBatch, iter_commands
 from rdbtool.reader.aof.command_stats import Uses
+from rdbtool.reader.aof.inline import begins_inline, inline_finding
 from rdbtool.reader.aof.tail import Tail, classify, open_multi
 from rdbtool.reader.open.detect import find_log
 from rdbtool.reader.open.parts import OpenPart, Part, list_parts, load_manifest, open_part
@@ -106,6 +107,8 @@ class AofReader:
         self._open = single
         #: What there is to tell of what stands around it.
         self.around: tuple[Finding, ...] = () if single is None else single.around
+        #: Its commands are, or may be, inline: a line each.
+        self.inline = False
         self._started = False
         self._collects = True
         #: Gives the one file of a log once more, from its beginning; None: it can be read only once.
@@ -317,7 +320,8 @@ class AofReader:
         """Let the parser read the record at hand; return the fault, or None where the record was taken."""
         from rdbtool.reader.aof.text_parser import Annotation, LineParser  # noqa: PLC0415 - for what the scanner declines
 
-        parser = LineParser(WindowStream(opened.window), opened.source.name, lax=self.lax)
+        stream = WindowStream(opened.window)
+        parser = LineParser(stream, opened.source.name, lax=self.lax, inline=self.inline)
         try:
             record = parser.read(number)
         except FormatError as fault:
@@ -325,8 +329,11 @@ class AofReader:
             opened.source.check_unchanged()
             fault.readable_up_to = scanner.good
             return fault
-        assert record is not None
-        self.fallbacks += self.backend == "codec" and not parser.deviations
+        if record is None:
+            # Blank lines behind the last inline command.
+            opened.window.skip_to(stream.tell())
+            return None
+        self.fallbacks += self.backend == "codec" and not (parser.deviations or self.inline)
         self.deviation_count += len(parser.deviations)
         self.deviations += parser.deviations[: max(0, _KEPT_DEVIATIONS - len(self.deviations))]
         if isinstance(record, Annotation):
@@ -381,6 +388,9 @@ def single_log(opened: OpenPart, target: Target, **options: Unpack[AofOptions]) 
     path = os.fspath(target) if isinstance(target, str | os.PathLike) and target != "-" else None
     part = Part(source.name, path, "single", number=1, size=source.size, format=opened.format())
     reader = AofReader([part], single=opened, **options)
+    if begins_inline(opened.head()):
+        reader.inline = True
+        reader.around = (*reader.around, inline_finding(source.name))
     if isinstance(target, bytes) or (path is not None and Path(path).is_file()):
         reader.again_from = lambda: target
     return reader

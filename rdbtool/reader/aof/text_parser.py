@@ -14,6 +14,8 @@ from typing import Final, NamedTuple, Protocol
 
 from rdbtool.core.errors import Cause, FormatError
 from rdbtool.core.location import Where
+from rdbtool.core.manifest import split_words
+from rdbtool.reader.aof.inline import LONGEST_INLINE
 
 #: Digits of a count or size. No file is as large as a number with more.
 MAX_DIGITS: Final = 18
@@ -66,13 +68,14 @@ class Annotation(NamedTuple):
 
 
 class LineParser:
-    """Reads records from ``stream``. ``source`` is what errors call the file.
+    """Reads records from ``stream``. ``source`` is what errors call the file. ``inline``: it has inline commands, too.
 
     ``deviations`` holds what a lax reading put up with since somebody emptied it.
     """
 
-    def __init__(self, stream: Lines, source: str = "", *, lax: bool = False) -> None:
+    def __init__(self, stream: Lines, source: str = "", *, lax: bool = False, inline: bool = False) -> None:
         self.lax = lax
+        self._inline = inline
         self.deviations: list[FormatError] = []
         self._stream = stream
         self._where = Where(source)
@@ -91,6 +94,8 @@ class LineParser:
             return None
         if line[:1] == b"#":
             return self._annotation(line)
+        if line[:1] != b"*" and self._inline:
+            return self._read_inline()
         if line[:1] != b"*":
             expected = "'*' or '#', the beginning of a record"
             raise self._fault("AOF102", "encoding", self._start, expected, _show(line))
@@ -98,6 +103,24 @@ class LineParser:
         if argc < 1:
             raise self._fault("AOF104", "count", self._start + 1, "at least one argument", _show(line[1:]))
         return self._arguments(argc)
+
+    def _read_inline(self) -> Command | None:
+        """Read a line that is a command, behind blank ones; None at the end."""
+        at = self._start
+        while True:
+            self._stream.seek(at)
+            text = self._stream.read(LONGEST_INLINE)
+            line = text[: text.find(b"\n") + 1] or text
+            at += len(line)
+            if not line:
+                return None
+            words = split_words(line) if len(line) < LONGEST_INLINE else None
+            if words is None:
+                expected = f"words with closed quotes on a line of less than {LONGEST_INLINE} bytes"
+                raise self._fault("AOF111", "syntax", at - len(line), expected, _show(line))
+            if words:
+                self._stream.seek(at)
+                return Command(tuple(words), self._start, at)
 
     def _arguments(self, argc: int) -> Command:
         left = self._stream.left()

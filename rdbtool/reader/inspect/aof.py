@@ -18,6 +18,7 @@ from rdbtool.grammar import Node, Trace
 from rdbtool.grammar.trace import Tracer
 from rdbtool.model import End
 from rdbtool.reader.aof.batches import read_time, selected_db
+from rdbtool.reader.aof.inline import begins_inline
 from rdbtool.reader.aof.reader import open_manifest
 from rdbtool.reader.aof.text_parser import Annotation, LineParser
 from rdbtool.reader.inspect.rdb import (
@@ -29,7 +30,7 @@ from rdbtool.reader.inspect.rdb import (
     trace_payload,
     trace_rdb,
 )
-from rdbtool.reader.open.detect import begins_rdb, detect_source, find_log, refuse_jsonl, refuse_source
+from rdbtool.reader.open.detect import HEAD_SIZE, begins_rdb, detect_source, find_log, refuse_jsonl, refuse_source
 from rdbtool.reader.open.parts import OpenPart, open_part
 from rdbtool.reader.payload import payload_in
 
@@ -132,6 +133,8 @@ class LogWalk:
     def __init__(self, max_children: int | None, max_inflate: int) -> None:
         self.count = 0
         self.failed = False
+        #: Commands may be inline.
+        self.inline = False
         self._max_children = max_children
         self._max_inflate = max_inflate
 
@@ -155,6 +158,7 @@ class LogWalk:
                 yield trace_bytes("mark", window.read(len(mark)), window.tell() - len(mark))._replace(part=name)
                 window.drop()
         window.skip(window.tell())
+        self.inline = begins_inline(window.held(window.tell(), window.tell() + HEAD_SIZE))
         db = 0
         while (taken := self.read(window, source, name, db)) is not None:
             yield taken[0]
@@ -173,7 +177,7 @@ class LogWalk:
         """Return the record at the window's position, and the db after it; None at the end of the part."""
         start = window.tell()
         try:
-            record = LineParser(window, source.name).read(self.count + 1)
+            record = LineParser(window, source.name, inline=self.inline).read(self.count + 1)
         except FormatError as error:
             source.check_unchanged()
             self.failed = True
@@ -194,6 +198,9 @@ class LogWalk:
         db = selected_db(record.argv, db, DATABASES)
         node = _command_tree(data, start, self._max_children)
         node.value = record.argv[0]
+        if not node.children:
+            node.stop, node.value = record.stop, data
+            node.name = node.field = "inline"
         return Traced(Trace(node, None, None), data, None, db, self.count, name), db
 
 

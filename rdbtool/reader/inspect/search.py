@@ -110,6 +110,7 @@ def _choose_of_payload(items: Iterator[Traced], wanted: Wanted, name: str) -> It
 def _trace_log(search: _Search, data: str | bytes, max_children: int | None, max_inflate: int) -> Iterator[Traced]:
     reader, wanted = search.reader, search.wanted
     walk = LogWalk(max_children, max_inflate)
+    walk.inline = reader.inline
     found = 0
     current = _NOWHERE
     with ExitStack() as stack:

@@ -111,8 +111,6 @@ def read_item(line: Line, row: dict[str, object]) -> Item:
         _SLOT_IMPORT.of(row)
         ranges = member(row, "ranges", lambda rows: each(rows, _slot_range))
         return SlotImport(member(row, "slot_import", octets), tuple(ranges), span)
-    if "rdb" in row:
-        raise Refusal("JSN008", "twice", "the header on the first line only", "another one")
     stray = next(iter(row), None)
     found = "an empty object" if stray is None else f"an object with {quote(stray)}"
     raise Refusal("JSN004", "member", "a line with key, aux, function, module_aux, slot_import or rdb", found)

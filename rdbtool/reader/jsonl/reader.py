@@ -30,6 +30,7 @@ from rdbtool.reader.rdb import REPEATED_AUX, Totals, TotalsCounter
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
+    from rdbtool._codec.sinks.check import Check, Flagged
 
 
 #: What lines without a header are, as logs without a snapshot.
@@ -38,6 +39,9 @@ DEFAULT_HEADER: Final = Header(REDIS, 11)
 
 #: Lines whose numbers are remembered.
 _RECENT: Final = 64
+
+#: What the Check sink flags a key with that was there before.
+_TWICE: Final = "duplicate-key"
 
 
 class JsonlReader:
@@ -81,6 +85,9 @@ class JsonlReader:
         self._failure: RdbToolError | None = None
         self._lines = split_lines(self._window, self._tell)
         self._first: Line | None = None
+        #: Keys so far, and the first that was there before; None: nobody asks.
+        self._keys: Check | None = None
+        self._twice: Flagged | None = None
         self._read_header()
         self._records = RecordLines(self.header)
 
@@ -138,6 +145,15 @@ class JsonlReader:
 
     def __iter__(self) -> Iterator[KeyRecord]:
         return self.records()
+
+    def refuse_twice(self) -> None:
+        """Raise FormatError JSN011 for a key that is there again, maybe a few keys late; call it before reading.
+
+        This takes 24 to 36 bytes a key.
+        """
+        from rdbtool._codec.sinks.check import Check  # noqa: PLC0415 - who tests records has a sink of his own
+
+        self._keys = Check(on_row=self._hear_row)
 
     def line_of(self, start: int) -> int | None:
         """Return the number of the line at an offset (bytes), None unless it is one of the last that were read."""
@@ -201,10 +217,43 @@ class JsonlReader:
         """Return what the next line says, None behind the last one."""
         line = self._next_line()
         if line is None:
+            self._end_keys()
             return None
-        item = self._understand(line)
+        while (item := self._understand(line)) is None:
+            following = self._next_line()
+            if following is None:
+                self._end_keys()
+                return None
+            line = following
         self._recent.append((line.start, line.number))
+        if self._keys is not None and isinstance(item, KeyRecord):
+            feed_record(item, self._keys)
+            self._judge_twice()
         return item
+
+    def _end_keys(self) -> None:
+        """Look up the last keys."""
+        if self._keys is not None:
+            self._keys.close()
+            self._keys = None
+            self._judge_twice()
+
+    def _hear_row(self, row: Flagged) -> None:
+        if row.flag == _TWICE and self._twice is None:
+            self._twice = row
+
+    def _judge_twice(self) -> None:
+        """Raise FormatError for a key that was there before."""
+        row = self._twice
+        if row is None:
+            return
+        number = self.line_of(row.start)
+        path = "" if number is None else f"line {number}"
+        where = Where(self.source.name, db=row.db, key=row.key, kind=row.kind, record=row.number, path=path)
+        expected, found = "each key of a database once", "a key that is further up already"
+        self._fail(
+            FormatError("JSN011", "twice", row.start, expected, found, file_kind="jsonl", start=row.start, where=where)
+        )
 
     def _next_line(self) -> Line | None:
         if self._first is not None:
@@ -219,13 +268,17 @@ class JsonlReader:
         except RdbToolError as error:
             self._fail(error)
 
-    def _understand(self, line: Line) -> Item | KeyRecord:
-        """Return what a line says."""
+    def _understand(self, line: Line) -> Item | KeyRecord | None:
+        """Return what a line says, None for a header."""
         row: dict[str, object] = {}
         try:
             row = parse_line(line)
             if "key" in row:
                 return self._records.read(line, row)
+            if "rdb" in row:
+                # Files were run together: what follows was written under another header.
+                self._records = RecordLines(read_header(row))
+                return None
             item = read_item(line, row)
         except Refusal as refusal:
             self._refuse(refusal, line, row)
@@ -233,6 +286,8 @@ class JsonlReader:
             self._fail(self._no_memory(line.start))
         except LimitError as error:
             self._fail(LimitError(f"{self.source.name}: line {line.number}: {error}"))
+        except UnsupportedError as error:
+            self._fail(UnsupportedError(f"{self.source.name}: line {line.number}: {error}"))
         if isinstance(item, Aux) and item.key not in REPEATED_AUX:
             self.aux.append(item)
         elif isinstance(item, FunctionLibrary):

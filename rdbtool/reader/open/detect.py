@@ -1,8 +1,9 @@
 """What a source is, by its content: never by its name, unless it is empty.
 
 An RDB begins with its magic, a log with ``*`` and a digit or with an annotation, a manifest with a line of its
-grammar, and JSON lines with a brace. An RDB that a server wrote as the beginning of a log says so in an aux field;
-where somebody put a log behind another RDB, the end of the file tells. Directories hold a manifest.
+grammar, and JSON lines with a brace; inline commands are a log, too. An RDB that a server wrote as the beginning of a
+log says so in an aux field; where somebody put a log behind another RDB, the end of the file tells. Directories hold a
+manifest.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from pathlib import Path
 from typing import BinaryIO, Final, Literal, NoReturn
 
 from rdbtool._codec.decode.window import Window
-from rdbtool.core.errors import InputError, Remedy, UnknownFormatError, UnsupportedError
+from rdbtool.core.errors import InputError, Remedy, UnknownFormatError, UnsupportedError, WrapperError
 from rdbtool.core.manifest import looks_like_manifest
 from rdbtool.io.source import Source, open_source
+from rdbtool.reader.aof.inline import begins_inline
 from rdbtool.reader.open.lost_manifest import find_orphans, no_manifest
 from rdbtool.reader.open.surroundings import Framing, enter_framing
 from rdbtool.reader.open.windows import open_window
@@ -79,7 +81,7 @@ def detect_content(head: bytes, ending: bytes = b"", name: str = "") -> Kind | N
         return "aof"
     if head.lstrip(b" \t\r\n").startswith(b"{"):
         return "jsonl"
-    return None
+    return "aof" if begins_inline(head) else None
 
 
 def refuse_unknown(head: bytes, name: str, *, is_file: bool = True, compression: str | None = None) -> NoReturn:
@@ -96,7 +98,7 @@ def refuse_wrapped(head: bytes, name: str, *, is_file: bool = True, compression:
 
     wrapper = recognise_wrapper(head)
     if wrapper is not None:
-        raise InputError(describe_wrapper(wrapper, name, is_file=is_file, compression=compression))
+        raise WrapperError(describe_wrapper(wrapper, name, is_file=is_file, compression=compression))
 
 
 def refuse_jsonl(name: str) -> NoReturn:

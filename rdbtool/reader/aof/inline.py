@@ -1,0 +1,63 @@
+"""Inline commands: a command a line, as people type them and ``redis-cli --pipe`` sends them. Servers write none.
+
+A line is split as servers split it: at blanks, with quotes and their escapes. That a text consists of such lines is
+told with care, because nothing marks it: most lines, and the first, have to be commands with a right number of
+arguments, and one has to change data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from rdbtool.core.commands import COMMANDS
+from rdbtool.core.errors import Finding, what_servers_do
+from rdbtool.core.manifest import split_words
+
+#: Bytes of a line that servers read at most.
+LONGEST_INLINE: Final = 64 << 10
+
+#: So many commands that are known here make up for one line that is none.
+_FEW: Final = 2
+
+
+def begins_inline(head: bytes) -> bool:
+    """Return whether a text of inline commands begins with ``head``."""
+    if head[:1] in {b"", b"*", b"#", b"$"} or b"\0" in head:
+        return False
+    *lines, last = head.split(b"\n")
+    known = unknown = 0
+    changes = False
+    for line in lines or [last]:
+        if line[:1] == b"*":
+            break
+        words = split_words(line)
+        if words == []:
+            continue
+        flags = None if words is None else _flags_of(words)
+        if flags is None:
+            if not known:
+                return False
+            unknown += 1
+            continue
+        known += 1
+        changes = changes or bool(flags & {"write"})
+    return changes and unknown * _FEW <= known
+
+
+def inline_finding(part: str) -> Finding:
+    """Return what there is to tell of a file of inline commands."""
+    return Finding("SRC006", "note", part, 0, "inline commands, a line each", what_servers_do("SRC006"))
+
+
+def _flags_of(words: Sequence[bytes]) -> frozenset[str] | None:
+    """Return the flags of a command; None for what is none that anybody would type."""
+    name = words[0].upper()
+    if words[0] not in {name, name.lower()}:
+        return None
+    row = COMMANDS.get(name)
+    if row is None and len(words) > 1:
+        row = COMMANDS.get(b"%s %s" % (name, words[1].upper()))
+    if row is None or (len(words) != row.arity if row.arity > 0 else len(words) < -row.arity):
+        return None
+    return frozenset(row.flags)
