@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
-from rdbtool.core.errors import FormatError, InputError, LimitError, describe_key
-from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
+from rdbtool.core.errors import RAISE_LIMIT, FormatError, InputError, LimitError, describe_key
+from rdbtool.core.limits import limits
 from rdbtool.grammar import FileState, Trace, trace_header, trace_item
 from rdbtool.io.crc64 import crc64
 from rdbtool.io.source import open_source
@@ -119,8 +119,8 @@ class GrammarWindow:
     def _fill(self) -> int:
         if self._limit is not None and len(self._held) >= self._limit:
             raise LimitError(
-                f"{self._source.name}: at {self._base:#x}: the record takes more than {self._limit} bytes; "
-                "raise the limit to read it"
+                f"{self._source.name}: at {self._base:#x}: the record takes more than {self._limit:,} bytes",
+                remedy=RAISE_LIMIT,
             )
         room = memoryview(bytearray(_PIECE))
         count = self._source.readinto(room)
@@ -140,7 +140,7 @@ class WantedRecord(NamedTuple):
 
 
 def trace_file(
-    source: Readable, *, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
+    source: Readable, *, max_children: int | None = None, max_inflate: int | None = None
 ) -> Iterator[Traced]:
     """Yield every item of a file, the header first. The last one carries the error, if there is one."""
     return trace_rdb(GrammarWindow(source), source, max_children=max_children, max_inflate=max_inflate)
@@ -152,7 +152,7 @@ def trace_rdb(
     *,
     embedded: bool = False,
     max_children: int | None = None,
-    max_inflate: int = DEFAULT_MAX_INFLATE,
+    max_inflate: int | None = None,
 ) -> Iterator[Traced]:
     """Yield every item of an RDB that begins here. ``embedded``: what follows its end mark is a log's."""
     trace = trace_header(window)
@@ -161,7 +161,7 @@ def trace_rdb(
         return
     window.drop()
     state = FileState.of(trace.item)
-    state.max_inflate = max_inflate
+    state.max_inflate = limits().string if max_inflate is None else max_inflate
     state.crc_at = window.crc_at
     state.embedded = embedded
     yield from trace_items(window, state, source, None, max_children)
@@ -175,7 +175,7 @@ def trace_records(
     at: int | None = None,
     number: int | None = None,
     max_children: int | None = None,
-    max_inflate: int = DEFAULT_MAX_INFLATE,
+    max_inflate: int | None = None,
 ) -> Iterator[Traced]:
     """Yield the items of the records that are wanted: all with ``key``, that at offset ``at``, or the ``number``-th.
 
@@ -194,7 +194,7 @@ def trace_records(
                 continue
             window.skip(wanted.start)
             state = FileState.of(wanted.header)
-            state.max_inflate = max_inflate
+            state.max_inflate = limits().string if max_inflate is None else max_inflate
             state.db, state.records, state.templates = wanted.db, wanted.records, wanted.templates
             yield from trace_items(window, state, source, wanted.stop, max_children)
 
