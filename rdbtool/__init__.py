@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from rdbtool.core.errors import ReplayError as ReplayError
     from rdbtool.core.errors import UncertainError as UncertainError
     from rdbtool.core.errors import UnsupportedError as UnsupportedError
+    from rdbtool.core.limits import limited as limited
     from rdbtool.engine.command_errors import CommandError as CommandError
     from rdbtool.engine.command_errors import UnknownEffectError as UnknownEffectError
     from rdbtool.engine.engine import Engine as Engine
@@ -103,6 +104,7 @@ _NAMES = {
         "UncertainError",
         "UnsupportedError",
     ),
+    "rdbtool.core.limits": ("limited",),
     "rdbtool.engine.command_errors": ("CommandError", "UnknownEffectError"),
     "rdbtool.engine.engine": ("Engine",),
     "rdbtool.engine.persistence.log": ("AppendLog",),

@@ -31,6 +31,19 @@ static inline int rt_utf8_size(const uint8_t *p, size_t left)
     return (b == 0xF0 && p[1] < 0x90) || (b == 0xF4 && p[1] > 0x8F) ? 0 : 4;
 }
 
+/* Bytes at the end of p that begin a UTF-8 sequence and do not complete it: 0..3. */
+static inline size_t rt_utf8_cut(const uint8_t *p, size_t n)
+{
+    for (size_t back = 1; back <= 3 && back <= n; back++) {
+        uint8_t b = p[n - back];
+        if (b >= 0xC0)
+            return back < (size_t)(b < 0xE0 ? 2 : b < 0xF0 ? 3 : 4) ? back : 0;
+        if (b < 0x80)
+            return 0;
+    }
+    return 0;
+}
+
 static int rt_is_utf8(const uint8_t *p, size_t n)
 {
     const uint8_t *end = p + n;

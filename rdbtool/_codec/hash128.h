@@ -33,7 +33,8 @@ static inline uint64_t rt_le64(const uint8_t *p, size_t n)
     return v;
 }
 
-static void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size)
+/* Mixes in whole blocks of 16 bytes and returns how many bytes that were. */
+static inline size_t rt_hash_blocks(rt_hash128 *state, const uint8_t *p, size_t size)
 {
     const uint64_t c1 = 0x87c37b91114253d5ull, c2 = 0x4cf5ad432745937full;
     uint64_t h1 = state->a, h2 = state->b;
@@ -45,6 +46,16 @@ static void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size)
         h2 ^= rt_rotl64(k2 * c2, 33) * c1;
         h2 = (rt_rotl64(h2, 31) + h1) * 5 + 0x38495ab5;
     }
+    state->a = h1;
+    state->b = h2;
+    return size - left;
+}
+
+/* Mixes in the last bytes, fewer than 16, of a string of `size` bytes. */
+static inline void rt_hash_end(rt_hash128 *state, const uint8_t *p, size_t left, uint64_t size)
+{
+    const uint64_t c1 = 0x87c37b91114253d5ull, c2 = 0x4cf5ad432745937full;
+    uint64_t h1 = state->a, h2 = state->b;
     if (left > 8)
         h2 ^= rt_rotl64(rt_le64(p + 8, left - 8) * c2, 33) * c1;
     if (left)
@@ -58,6 +69,37 @@ static void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size)
     h1 += h2;
     state->a = h1;
     state->b = h2 + h1;
+}
+
+static void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size)
+{
+    size_t done = rt_hash_blocks(state, p, size);
+    rt_hash_end(state, p + done, size - done, size);
+}
+
+/* A string that is fed in pieces: what is left of the pieces so far. Zeros to begin with. */
+typedef struct {
+    uint8_t rest[16];
+    size_t held;
+    uint64_t size;
+} rt_hash_pieces;
+
+static void rt_hash_piece(rt_hash128 *state, rt_hash_pieces *pieces, const uint8_t *p, size_t size)
+{
+    pieces->size += size;
+    if (pieces->held) {
+        size_t more = 16 - pieces->held < size ? 16 - pieces->held : size;
+        memcpy(pieces->rest + pieces->held, p, more);
+        pieces->held += more;
+        p += more;
+        size -= more;
+        if (pieces->held < 16)
+            return;
+        rt_hash_blocks(state, pieces->rest, 16);
+    }
+    size_t done = rt_hash_blocks(state, p, size);
+    pieces->held = size - done;
+    memcpy(pieces->rest, p + done, pieces->held);
 }
 
 static inline void rt_hash_number(rt_hash128 *state, uint64_t v)

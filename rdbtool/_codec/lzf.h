@@ -73,6 +73,51 @@ static int rt_lzf_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_
     return op == out_end;
 }
 
+/* Inflates operations until one may need more input, or more room, than there is: literals take up to 33 bytes of input,
+ * a match makes up to 264. `last`: all the input is there. *op is where output goes on; what precedes it from `out` on is
+ * what matches look back at. Moves *at and *op and returns 1, or 0 where the stream is damaged.
+ */
+static int rt_lzf_some(const uint8_t **at, const uint8_t *end, int last, const uint8_t *out, uint8_t **op, const uint8_t *op_end)
+{
+    const uint8_t *ip = *at;
+    uint8_t *to = *op;
+    while (ip < end && op_end - to >= 264 && (last || end - ip >= 33)) {
+        size_t ctrl = *ip++;
+        if (ctrl < 32) {
+            if ((size_t)(end - ip) < ctrl + 1)
+                return 0;
+            memcpy(to, ip, ctrl + 1);
+            to += ctrl + 1;
+            ip += ctrl + 1;
+            continue;
+        }
+        size_t length = ctrl >> 5, offset = (ctrl & 31) << 8;
+        if (length == 7) {
+            if (ip >= end)
+                return 0;
+            length += *ip++;
+        }
+        if (ip >= end)
+            return 0;
+        offset += (size_t)*ip++ + 1;
+        length += 2;
+        if ((size_t)(to - out) < offset)
+            return 0;
+        if (offset >= length) {
+            memcpy(to, to - offset, length);
+        } else if (offset == 1) {
+            memset(to, to[-1], length);
+        } else {
+            for (size_t i = 0; i < length; i++)
+                to[i] = to[i - offset];
+        }
+        to += length;
+    }
+    *at = ip;
+    *op = to;
+    return 1;
+}
+
 #define RT_LZF_HASH_BITS 14
 
 /* Where three bytes were seen last. Kept from one string to the next: a position counts only if it lies

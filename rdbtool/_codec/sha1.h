@@ -118,16 +118,10 @@ static void rt_sha1_choose(int portable)
 #endif
 }
 
-/* SHA-1 of `size` bytes; out gets 20. */
-static void rt_sha1(const uint8_t *data, size_t size, uint8_t out[20])
+/* Mixes in the last bytes, fewer than 64, of a message of `total` bytes; out gets 20. */
+static void rt_sha1_end(uint32_t h[5], const uint8_t *data, size_t size, uint64_t total, uint8_t out[20])
 {
-    uint32_t h[5] = {0x67452301u, 0xEFCDAB89u, 0x98BADCFEu, 0x10325476u, 0xC3D2E1F0u};
-    uint64_t bits = (uint64_t)size * 8;
-    while (size >= 64) {
-        rt_sha1_block(h, data);
-        data += 64;
-        size -= 64;
-    }
+    uint64_t bits = total * 8;
     uint8_t tail[128] = {0};
     size_t tail_size = size < 56 ? 64 : 128;
     if (size)
@@ -144,6 +138,58 @@ static void rt_sha1(const uint8_t *data, size_t size, uint8_t out[20])
         out[4 * i + 2] = (uint8_t)(h[i] >> 8);
         out[4 * i + 3] = (uint8_t)h[i];
     }
+}
+
+#define RT_SHA1_BEGIN {0x67452301u, 0xEFCDAB89u, 0x98BADCFEu, 0x10325476u, 0xC3D2E1F0u}
+
+/* SHA-1 of `size` bytes; out gets 20. */
+static void rt_sha1(const uint8_t *data, size_t size, uint8_t out[20])
+{
+    uint32_t h[5] = RT_SHA1_BEGIN;
+    uint64_t total = size;
+    for (; size >= 64; data += 64, size -= 64)
+        rt_sha1_block(h, data);
+    rt_sha1_end(h, data, size, total, out);
+}
+
+/* A message that comes in pieces. */
+typedef struct {
+    uint32_t h[5];
+    uint8_t rest[64];
+    size_t held;
+    uint64_t size;
+} rt_sha1_pieces;
+
+static void rt_sha1_pieces_begin(rt_sha1_pieces *pieces)
+{
+    const uint32_t h[5] = RT_SHA1_BEGIN;
+    memcpy(pieces->h, h, sizeof(h));
+    pieces->held = 0;
+    pieces->size = 0;
+}
+
+static void rt_sha1_piece(rt_sha1_pieces *pieces, const uint8_t *data, size_t size)
+{
+    pieces->size += size;
+    if (pieces->held) {
+        size_t more = 64 - pieces->held < size ? 64 - pieces->held : size;
+        memcpy(pieces->rest + pieces->held, data, more);
+        pieces->held += more;
+        data += more;
+        size -= more;
+        if (pieces->held < 64)
+            return;
+        rt_sha1_block(pieces->h, pieces->rest);
+    }
+    for (; size >= 64; data += 64, size -= 64)
+        rt_sha1_block(pieces->h, data);
+    pieces->held = size;
+    memcpy(pieces->rest, data, size);
+}
+
+static void rt_sha1_pieces_end(rt_sha1_pieces *pieces, uint8_t out[20])
+{
+    rt_sha1_end(pieces->h, pieces->rest, pieces->held, pieces->size, out);
 }
 
 #endif

@@ -81,16 +81,30 @@ cdef struct ArrayItem:
     int64_t number
     double real
 
+# A string that is told in pieces. It is known to be sound when they begin.
+cdef struct LongString:
+    uint64_t size
+    uint64_t packed         # bytes of LZF that the file stores it as, 0: it stores it as it is
+    bint is_utf8            # where the sink asks for it
+
 cdef class Sink:
     # True while a sink may pass on what it holds of an unfinished record, because it is known to be sound.
     cdef bint may_spill
     cdef bint buffered      # holds output until commit: large records are validated first
     cdef bint full          # asks the decoder to pause behind the record at hand
+    # A long string comes as begin_string, string_piece (no UTF-8 sequence is cut) and end_string, in place of `string`,
+    # and with it packed_piece, the LZF that it is stored as. What is stored is then not told to end_key.
+    cdef bint takes_pieces
+    cdef bint asks_utf8
 
     cdef int header(self, str magic, int version) except -1
     cdef int item(self, object item) except -1
     cdef int begin_key(self, Head *head) except -1
     cdef int string(self, Bytes p, size_t size) except -1
+    cdef int begin_string(self, LongString *text) except -1
+    cdef int string_piece(self, Bytes p, size_t size) except -1
+    cdef int packed_piece(self, Bytes p, size_t size) except -1
+    cdef int end_string(self) except -1
     cdef int element(self, Bytes p, size_t size) except -1
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1
     cdef int score(self, Bytes member, size_t member_size, double score) except -1

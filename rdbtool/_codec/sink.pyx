@@ -17,6 +17,18 @@ cdef class Sink:
     cdef int string(self, Bytes p, size_t size) except -1:
         return 0
 
+    cdef int begin_string(self, LongString *text) except -1:
+        return 0
+
+    cdef int string_piece(self, Bytes p, size_t size) except -1:
+        return 0
+
+    cdef int packed_piece(self, Bytes p, size_t size) except -1:
+        return 0
+
+    cdef int end_string(self) except -1:
+        return 0
+
     cdef int element(self, Bytes p, size_t size) except -1:
         return 0
 
@@ -97,3 +109,6 @@ cdef class Sink:
 
 cdef class Null(Sink):
     """A sink that ignores everything: reading with it checks structure and checksum."""
+
+    def __cinit__(self):
+        self.takes_pieces = True

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 
 import typer
 
+from rdbtool.core.limits import limited
 from rdbtool.core.rdb_types import KINDS
 
 if TYPE_CHECKING:
@@ -128,6 +129,15 @@ DropParts = Annotated[
         metavar="PART",
         help="Leave out functions, scripts, aux, module-aux, groups (consumer groups), or module:NAME: what the module "
         "with the type NAME owns. Can be given again.",
+    ),
+]
+MaxValue = Annotated[
+    str | None,
+    typer.Option(
+        "--max-value",
+        metavar="SIZE",
+        help="Read values of up to SIZE, such as 2GiB. Default: 512MiB for a string, 64MiB for elements packed "
+        "into one string.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -341,7 +351,7 @@ def place(text: str) -> tuple[str | None, int]:
 
 
 def expands(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one option for each field of the dataclasses among its parameters."""
+    """Give a command one option for each field of the dataclasses among its parameters, and what all have that read."""
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {}
     parameters: list[inspect.Parameter] = []
@@ -359,11 +369,18 @@ def expands(command: Callable[..., None]) -> Callable[..., None]:
         else:
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint))
 
+    parameters.append(inspect.Parameter("max_value", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=MaxValue))
+
     @functools.wraps(command)
-    def expanded(**values: Any) -> None:
+    def expanded(max_value: str | None, **values: Any) -> None:
         for name, group in groups.items():
             values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
-        command(**values)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(limited(max_value))
+            except ValueError as error:
+                raise typer.BadParameter(str(error), param_hint="--max-value") from error
+            command(**values)
 
     del expanded.__wrapped__
     expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

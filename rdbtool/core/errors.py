@@ -70,6 +70,10 @@ class Remedy(NamedTuple):
     python: str
 
 
+#: What to do where a value is larger than rdbtool reads.
+RAISE_LIMIT: Final = Remedy(" (--max-value SIZE raises it)", " (rdbtool.limited(max_value=...) raises it)")
+
+
 class RdbToolError(Exception):
     """Base of all errors that rdbtool raises on purpose. ``exit_code`` is what a command ends with.
 
@@ -101,6 +105,26 @@ class LimitError(InputError):
 
 class WrapperError(InputError):
     """A source is an archive, an encoding or another kind of file, which has to be unwrapped before it is read."""
+
+
+class OversizeError(LimitError):
+    """A value is above rdbtool's own limit: ``what`` it is (a string), and ``size`` and ``limit`` in bytes.
+
+    ``at`` is the file offset of its string, and ``where`` has the key.
+    """
+
+    def __init__(self, at: int, what: str, size: int, limit: int, where: Where | None = None) -> None:
+        super().__init__(remedy=RAISE_LIMIT)
+        self.at = at
+        self.what = what
+        self.size = size
+        self.limit = limit
+        self.place(where or Where())
+
+    def place(self, where: Where) -> None:
+        """Say where it is, which is known later than that it is."""
+        self.where = where
+        self.message = f"{_locate(self)}{self.what} of {self.size:,} bytes, above the limit of {self.limit:,} bytes"
 
 
 class UnsupportedError(RdbToolError):
@@ -298,7 +322,7 @@ def spell_controls(text: str, keep: str = "") -> str:
     return _CONTROLS.sub(lambda match: match[0] if match[0] in keep else _spell(match[0]), text)
 
 
-def _locate(error: FormatError) -> str:
+def _locate(error: FormatError | OversizeError) -> str:
     """Return file, offset, key and path of an error, as the beginning of a sentence."""
     where = error.where
     head = f"{where.source}: at {error.at:#x}: " if where.source else f"at {error.at:#x}: "

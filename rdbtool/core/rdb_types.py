@@ -36,9 +36,6 @@ MAX_FIELD_EXPIRE_MS: Final = (1 << 48) - 1
 #: A three-byte LZF back reference yields at most 264 bytes, so no stream inflates further.
 LZF_MAX_RATIO: Final = 88
 
-#: Largest string, blob or listpack that is inflated unless a caller raises the limit (bytes).
-DEFAULT_MAX_INFLATE: Final = 64 << 20
-
 
 class ValueType(NamedTuple):
     """One value type: the byte before a key.

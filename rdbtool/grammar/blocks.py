@@ -13,7 +13,7 @@ from typing import Any
 from construct import ConstructError
 
 from rdbtool.core.location import Where
-from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE, REDIS, VERSIONS, value_types
+from rdbtool.core.rdb_types import REDIS, VERSIONS, value_types
 from rdbtool.grammar.items import accept_unit, parse_unit
 from rdbtool.grammar.lift import lift_value
 from rdbtool.grammar.reading import MemoryStream, ParsePosition, Reading
@@ -69,7 +69,7 @@ def parse_value(
     data: bytes,
     *,
     templates: dict[int, tuple[bytes, ...]] | None = None,
-    max_inflate: int = DEFAULT_MAX_INFLATE,
+    max_inflate: int | None = None,
 ) -> ParsedValue:
     """Parse the value that ``data`` begins with, as files with this magic store type ``type_code``.
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from construct import ConstructError
 
-from rdbtool.core.errors import FormatError, RdbToolError
+from rdbtool.core.errors import FormatError, OversizeError, RdbToolError
 from rdbtool.core.location import Where
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, ValueType
 from rdbtool.core.servers import KEYDB, PRODUCT_BY_OPCODE, product_of_aux
@@ -51,7 +51,7 @@ def read_item(stream: Bytestream, state: FileState) -> Item | KeyRecord | None:
     state only. After an error the stream stands somewhere in the item and the state is as before.
 
     Raises FormatError with offset, path and key; UnsupportedError for numbers that have a meaning we do not
-    know; LimitError for a compressed string above ``state.max_inflate`` bytes.
+    know; OversizeError for a string above the limits.
     """
     return _read_item(stream, state, None)
 
@@ -97,6 +97,9 @@ def parse_unit(stream: Bytestream, state: FileState, tracer: Tracer | None = Non
     reading = Reading(stream, place)
     try:
         unit = read_unit(reading, state)
+    except OversizeError as error:
+        error.place(Where("", state.db, place.key, place.kind))
+        raise
     except ConstructError as error:
         is_key = place.kind is not None
         if is_key and state.pending_start is not None:

@@ -143,7 +143,7 @@ class Blob(Subconstruct):  # type: ignore[misc]
 
     def _parse(self, stream: Reading, context: Any, path: str) -> Container:
         string_at = stream.tell()
-        stored = read_string(stream)
+        stored = read_string(stream, stream.place.max_blob, self.title)
         blob = text(stored)
         if not blob and self.empty_code:
             raise stream.refuse(self.empty_code, "empty", string_at, f"a {self.title}", "an empty string")

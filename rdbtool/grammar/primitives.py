@@ -11,7 +11,7 @@ from typing import Any
 
 from construct import Construct
 
-from rdbtool.core.errors import Cause, LimitError
+from rdbtool.core.errors import Cause, OversizeError
 from rdbtool.core.rdb_types import LZF_MAX_RATIO
 from rdbtool.grammar.lzf import inflate_string
 from rdbtool.grammar.reading import Reading
@@ -90,21 +90,28 @@ def write_length(value: int) -> bytes:
     return b"\x81" + value.to_bytes(8, "big")
 
 
-def read_string(stream: Reading) -> Stored:
-    """Return a STR (format A4) as it is stored."""
+def read_string(stream: Reading, most: int | None = None, what: str = "string") -> Stored:
+    """Return a STR (format A4) as it is stored, of up to ``most`` bytes. Raises OversizeError for a larger one.
+
+    ``what`` is what it holds, if that is no plain string.
+    """
     start = stream.tell()
+    most = stream.place.max_inflate if most is None else most
     first = stream.read(1)[0]
     if first >= 0xC0:
-        return _read_encoded(stream, start, first)
+        return _read_encoded(stream, start, first, most, what)
     size = _rest_of_length(stream, start, first)
     stream.mark("length", start, size)
     at = stream.tell()
+    if size > most:
+        stream.expect(size, most)
+        raise OversizeError(start, f"a {what}", size, most)
     data = stream.read(size)
     stream.mark("data", at, data)
     return data
 
 
-def _read_encoded(stream: Reading, start: int, first: int) -> int | Lzf:
+def _read_encoded(stream: Reading, start: int, first: int, most: int, what: str) -> int | Lzf:
     if first in _INT_WIDTHS:
         stream.mark("encoding", start, f"int{8 * _INT_WIDTHS[first]}")
         at = stream.tell()
@@ -114,10 +121,10 @@ def _read_encoded(stream: Reading, start: int, first: int) -> int | Lzf:
     if first != 0xC3:
         raise stream.refuse("RDB103", "encoding", start, "a string encoding (0xc0 to 0xc3)", f"byte {first:#04x}")
     stream.mark("encoding", start, "lzf")
-    return _read_lzf(stream, start)
+    return _read_lzf(stream, start, most, what)
 
 
-def _read_lzf(stream: Reading, start: int) -> Lzf:
+def _read_lzf(stream: Reading, start: int, most: int, what: str) -> Lzf:
     """``LEN clen · LEN ulen · clen bytes`` (format A4, F2)."""
     packed_at = stream.tell()
     packed_size = read_length(stream)
@@ -131,10 +138,10 @@ def _read_lzf(stream: Reading, start: int) -> Lzf:
         bounds = f"a size from 1 to {LZF_MAX_RATIO * packed_size} for {packed_size} compressed bytes"
         raise stream.refuse("RDB104", "compression", at, bounds, str(size))
     at = stream.tell()
+    if size > most:
+        stream.expect(packed_size, most)
+        raise OversizeError(start, f"a {what}", size, most)
     packed = stream.read(packed_size)
-    if size > stream.place.max_inflate:
-        limit = stream.place.max_inflate
-        raise LimitError(f"at {start:#x}: a compressed string of {size} bytes is above the limit of {limit} bytes")
     stream.mark("compressed data", at, packed)
     return Lzf(inflate_string(stream, at, packed, size), packed)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from rdbtool.core.errors import Cause
-from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
+from rdbtool.core.limits import limits
 from rdbtool.grammar.refusal import RefusalError, more_bytes
 
 #: Bytes asked for at once where the source does not know its size.
@@ -89,12 +89,12 @@ class ParsePosition:
     It stays as it was when a construct refuses, so whoever catches the refusal can read it.
     """
 
-    __slots__ = ("defined", "key", "kind", "max_inflate", "path", "tracer", "value_at", "value_stop")
+    __slots__ = ("defined", "key", "kind", "max_blob", "max_inflate", "path", "tracer", "value_at", "value_stop")
 
     def __init__(
         self,
         tracer: Tracing | None = None,
-        max_inflate: int = DEFAULT_MAX_INFLATE,
+        max_inflate: int | None = None,
         defined: dict[int, tuple[bytes, ...]] | None = None,
     ) -> None:
         self.path: list[tuple[str, int | None]] = []
@@ -103,7 +103,9 @@ class ParsePosition:
         self.value_stop: int | None = None
         self.kind: str | None = None
         self.tracer = tracer
-        self.max_inflate = max_inflate
+        most = limits()
+        self.max_inflate = most.string if max_inflate is None else max_inflate
+        self.max_blob = min(self.max_inflate, most.blob)
         self.defined = {} if defined is None else defined
 
     def describe_path(self) -> str:
@@ -165,6 +167,20 @@ class Reading:
         if self._captured is not None:
             self._captured += data
         return data
+
+    def expect(self, size: int, most: int) -> None:
+        """Raise RefusalError where the data ends before ``size`` bytes; where nobody knows, ``most`` are tried."""
+        left = self._source.left()
+        if left is not None and size > left:
+            raise self._ended(size - left, self._source.tell() + left)
+        at = self._source.tell()
+        missing = size
+        while left is None and missing > max(0, size - most):
+            piece = self._source.read(min(missing, _PIECE))
+            if not piece:
+                raise self._ended(missing, self._source.tell())
+            missing -= len(piece)
+        self._source.seek(at)
 
     def _read_pieces(self, size: int) -> bytes:
         pieces = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
+from rdbtool.core.limits import limits
 from rdbtool.model import Header
 
 
@@ -33,7 +33,7 @@ class FileState:
     templates: dict[int, tuple[bytes, ...]] = field(default_factory=dict)
     fork: str | None = None
     records: int = 0
-    max_inflate: int = DEFAULT_MAX_INFLATE
+    max_inflate: int = field(default_factory=lambda: limits().string)
     crc_at: Callable[[int], int | None] | None = None
     embedded: bool = False
     value_at: int | None = None

@@ -86,6 +86,7 @@ class Source:
         self._unpacker: Unpacker | None = None
         self._failure: FormatError | LimitError | None = None
         self._identity: tuple[int, int, int, int] | None = None
+        self._begin = 0
         self._examine()
         self._detect()
 
@@ -132,6 +133,27 @@ class Source:
         else:
             self._pending = memoryview(data + bytes(self._pending))
         return data
+
+    @property
+    def can_reread(self) -> bool:
+        """Whether ``reread`` can be asked: of bytes, and of a regular file that is not compressed."""
+        return self.compression is None and (isinstance(self._raw, io.BytesIO) or self._identity is not None)
+
+    def reread(self, view: memoryview, at: int) -> int:
+        """Fill the beginning of ``view`` with what stands at offset ``at``; return the number of bytes, 0 at the end.
+
+        ``readinto`` goes on where it was. Raises InputError.
+        """
+        if isinstance(self._raw, io.BytesIO):
+            with self._raw.getbuffer() as data:
+                piece = data[self._begin + at : self._begin + at + len(view)]
+                view[: len(piece)] = piece
+                return len(piece)
+        assert self._fd is not None
+        try:
+            return os.preadv(self._fd, [view], self._begin + at)
+        except OSError as error:
+            raise InputError(f"cannot read {self.name}: {_reason(error)}") from None
 
     def ending(self, size: int) -> bytes:
         """Return the last bytes of bytes or of a regular file that was opened by its path; of anything else none."""
@@ -218,7 +240,8 @@ class Source:
 
     def _examine(self) -> None:
         if isinstance(self._raw, io.BytesIO):
-            self.size = max(0, self._raw.getbuffer().nbytes - self._raw.tell())
+            self._begin = self._raw.tell()
+            self.size = max(0, self._raw.getbuffer().nbytes - self._begin)
         if self._fd is None:
             return
         status = os.fstat(self._fd)
@@ -227,7 +250,8 @@ class Source:
         self._identity = _identity(status)
         self.mtime = status.st_mtime
         # Standard input may be a file that someone has read a part of.
-        self.size = max(0, status.st_size - os.lseek(self._fd, 0, os.SEEK_CUR))
+        self._begin = os.lseek(self._fd, 0, os.SEEK_CUR)
+        self.size = max(0, status.st_size - self._begin)
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
 

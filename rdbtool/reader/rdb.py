@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self
 from rdbtool._codec.decode.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
 from rdbtool._codec.decode.window import Window, WindowLimitError
 from rdbtool._codec.sinks.records import Records
-from rdbtool.core.errors import FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
+from rdbtool.core.errors import FormatError, LimitError, OversizeError, RdbToolError, UncertainError, UnsupportedError
+from rdbtool.core.limits import limits
 from rdbtool.core.progress import Progress
-from rdbtool.core.rdb_types import BACKENDS, DEFAULT_MAX_INFLATE
+from rdbtool.core.rdb_types import BACKENDS
 from rdbtool.core.servers import PRODUCT_BY_NAME, Product, RulesChoice, choose_rules
 from rdbtool.io.source import Source, open_source
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
@@ -130,7 +131,7 @@ class RdbReader:
         self.fallbacks = 0
         self._preamble: list[Item] = []
         self._selected = 0
-        self._max_inflate = DEFAULT_MAX_INFLATE if max_inflate is None else max_inflate
+        self._max_inflate = limits().string if max_inflate is None else max_inflate
         self._window = window or open_window(source, self._max_inflate)
         self._decoder = Decoder(self._window, self._max_inflate)
         self._decoder.embedded = embedded
@@ -289,6 +290,9 @@ class RdbReader:
                 self.fallbacks += self.backend == "codec"
         except FormatError as error:
             raise self._located(error) from None
+        except OversizeError as error:
+            error.place(error.where._replace(source=self.source.name))
+            raise
         except UnsupportedError as error:
             raise UnsupportedError(f"{self.source.name}: {error}") from None
         except MemoryError:

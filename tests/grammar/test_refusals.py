@@ -314,5 +314,5 @@ def test_a_key_is_named_as_soon_as_it_is_read(size: int) -> None:
 def test_a_limit_on_inflated_strings() -> None:
     packed = specimen("C3 0C 412C 01 6161 E0FF00 E01700 01 6161")  # 300 bytes
     assert len(parse_value(0, REDIS, packed, max_inflate=300).value) == 300
-    with pytest.raises(LimitError, match=r"at 0x5: .* 300 bytes is above the limit of 299"):
+    with pytest.raises(LimitError, match=r"at 0x5: key \"key\" .* 300 bytes, above the limit of 299"):
         read_item(MemoryStream(b"\x00\x03key" + packed), FileState(REDIS, 11, max_inflate=299))

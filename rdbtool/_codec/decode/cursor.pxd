@@ -27,7 +27,8 @@ cdef enum:
     FORM_LZF = 2
 
 cdef struct Limits:
-    size_t max_inflate      # largest string that is inflated, bytes
+    size_t max_string       # bytes of a string
+    size_t max_blob         # bytes of a packed blob
     size_t spill_at         # inflated strings from this size on are validated before a sink sees them; 0: never
 
 cdef struct Cursor:
@@ -131,18 +132,27 @@ cdef inline int read_len(Cursor *c, uint64_t *out) except -1:
     cdef bint encoded
     return read_len_or_encoding(c, out, &encoded)
 
-cdef int read_encoded_str(Cursor *c, uint64_t encoding, Scratch *scratch, Limits *limits, Str *out) except -1
+cdef int read_encoded_str(Cursor *c, uint64_t encoding, Scratch *scratch, Limits *limits, size_t most, Str *out) except -1
 
 # STR (format A4). The bytes lie in the window, or in `scratch` for integers and LZF.
-cdef inline int read_str(Cursor *c, Scratch *scratch, Limits *limits, Str *out) except -1:
+cdef inline int read_str_of(Cursor *c, Scratch *scratch, Limits *limits, size_t most, Str *out) except -1:
     cdef uint64_t size
     cdef bint encoded
     read_len_or_encoding(c, &size, &encoded)
     if encoded:
-        return read_encoded_str(c, size, scratch, limits, out)
+        return read_encoded_str(c, size, scratch, limits, most, out)
+    if size > most:
+        return decline()
     need(c, size)
     out.p = c.p
     out.size = size
     out.form = FORM_RAW
     c.p += size
     return 0
+
+cdef inline int read_str(Cursor *c, Scratch *scratch, Limits *limits, Str *out) except -1:
+    return read_str_of(c, scratch, limits, limits.max_string, out)
+
+# STR that holds a packed encoding.
+cdef inline int read_blob(Cursor *c, Scratch *scratch, Limits *limits, Str *out) except -1:
+    return read_str_of(c, scratch, limits, limits.max_blob, out)

@@ -54,7 +54,7 @@ cdef void release(Scratch *scratch) noexcept:
     scratch.capacity = 0
 
 
-cdef int read_encoded_str(Cursor *c, uint64_t encoding, Scratch *scratch, Limits *limits, Str *out) except -1:
+cdef int read_encoded_str(Cursor *c, uint64_t encoding, Scratch *scratch, Limits *limits, size_t most, Str *out) except -1:
     cdef uint64_t packed, size
     cdef int64_t number
     if encoding < 3:
@@ -80,7 +80,7 @@ cdef int read_encoded_str(Cursor *c, uint64_t encoding, Scratch *scratch, Limits
     read_len(c, &packed)
     read_len(c, &size)
     # `packed` comes before the bytes it counts, so it is compared with what is left first.
-    if packed == 0 or size == 0 or size > limits.max_inflate or packed < (size + LZF_MAX_RATIO - 1) // LZF_MAX_RATIO:
+    if packed == 0 or size == 0 or size > most or packed < (size + LZF_MAX_RATIO - 1) // LZF_MAX_RATIO:
         return decline()
     need(c, packed)
     if limits.spill_at and size >= limits.spill_at:

@@ -22,9 +22,13 @@ from rdbtool.model.items import (
     Aux, End, FunctionLibrary, HashTemplate, ModuleAux, ProductOpcode, ResizeDb, SelectDb, SlotImport, SlotInfo
 )
 from rdbtool.core.servers import PRODUCT_BY_NAME, PRODUCT_BY_OPCODE, KEYDB, product_of_aux
+from rdbtool.core.limits import limits
+from rdbtool.core.servers import PRODUCT_BY_NAME, PRODUCT_BY_OPCODE, KEYDB, product_of_aux
 from rdbtool.core.rdb_types import (
     KINDS, MEMBER_EXPIRY_AUX, MEMBER_EXPIRY_KINDS, MEMBER_EXPIRY_VERSION, OPCODES, REDIS, VALUE_TYPES, VERSIONS
 )
+
+from rdbtool._codec.sink import Null
 
 include "../_types.pxi"
 
@@ -63,9 +67,11 @@ cdef bint follows(Cursor *c, bytes text, bint must) except -1:
 cdef class Decoder:
     def __init__(self, Window window not None, size_t max_inflate):
         self.window = window
-        self.limits.max_inflate = max_inflate
+        self.limits.max_string = max_inflate
+        self.limits.max_blob = min(max_inflate, <size_t>limits().blob)
         self.values = ValueReader()
-        self.null = Sink()
+        self.null = Null()
+        self.long_strings = LongStrings()
         self.members = MemberExpiries()
         self.db_counts = {}
         self.pending_start = self.idle_s = self.freq = -1
@@ -437,6 +443,17 @@ cdef class Decoder:
         self.values.read(head.type_code, value, &self.limits, self.members)
         return self.members.tell()
 
+    cdef int read_long(self, Head *head, Cursor *c, Sink sink) except -1:
+        """Tell a record with a long string, at which the cursor stands."""
+        self.long_strings.check(self.window, c, sink.asks_utf8)
+        sink.may_spill = True
+        sink.begin_key(head)
+        self.long_strings.tell(self.window, c, sink)
+        sink.end_key(NULL, 0, self.window.base + (c.p - self.window.buffer))
+        sink.commit()
+        sink.may_spill = False
+        return 0
+
     cdef int read_record(self, int code, Cursor *c, Sink sink, Selection selection) except -1:
         cdef Head head
         cdef Str key
@@ -470,7 +487,12 @@ cdef class Decoder:
                 head.form = FORM_INT
         selected = selection is None or selection.wants(&head)
         value = c.p
-        if not selected:
+        if (code == TYPE_STRING and (c.p[0] == 0xC3 or c.p[0] == 0x80 or c.p[0] == 0x81)
+                and (not selected or sink.takes_pieces) and self.long_strings.meet(c, &self.limits)):
+            self.read_long(&head, c, sink if selected else self.null)
+            if selected and selection is not None:
+                selection.taken += 1
+        elif not selected:
             self.limits.spill_at = 0
             self.values.read(code, c, &self.limits, self.null)
             if self.may_trail(&head, c):

@@ -7,7 +7,7 @@
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy
 from libc.stdint cimport uint8_t
-from rdbtool._codec.decode.cursor cimport Bytes, Str, decline, grow, load_be64, need, read_i64, read_len, read_str, release
+from rdbtool._codec.decode.cursor cimport Bytes, Str, decline, grow, load_be64, need, read_blob, read_i64, read_len, read_str, release
 from rdbtool._codec.decode.packed cimport Element, Walk, close_listpack, element_number, next_listpack, open_listpack
 from rdbtool._codec.sink cimport Consumer, Group, Pending, Producers, StreamTail
 
@@ -110,7 +110,7 @@ cdef class StreamReader:
         node_seq = load_be64(text.p + 8)
         id.ms = node_ms
         id.seq = node_seq
-        read_str(c, &self.blob, limits, &text)
+        read_blob(c, &self.blob, limits, &text)
         open_listpack(text.p, text.size, &walk)
         # The master entry: count, deleted, number of fields, the fields, 0.
         self.number(&walk, &element, &declared_live)

@@ -21,7 +21,7 @@ cdef class ValueReader:
     cdef int read_pairs(self, Cursor *c, Sink sink) except -1
     cdef int read_text_scores(self, Cursor *c, Sink sink) except -1
     cdef int read_scores(self, Cursor *c, Sink sink) except -1
-    cdef int read_blob(self, int code, Cursor *c, Sink sink) except -1
+    cdef int read_packed(self, int code, Cursor *c, Sink sink) except -1
     cdef int read_quicklist(self, int code, Cursor *c, Sink sink) except -1
     cdef int read_expiring_pairs(self, int code, Cursor *c, Sink sink) except -1
     cdef int read_module(self, Cursor *c, Sink sink) except -1

@@ -5,7 +5,8 @@
 from libc.math cimport INFINITY, NAN
 from libc.stdint cimport INT64_MAX, UINT64_MAX, uint8_t
 from rdbtool._codec.decode.cursor cimport (
-    Bytes, Str, decline, need, read_double, read_i64, read_len, read_str, read_u8, release, rt_parse_double
+    Bytes, Str, decline, need, read_blob, read_double, read_i64, read_len, read_str, read_str_of, read_u8, release,
+    rt_parse_double
 )
 from rdbtool._codec.decode.packed cimport (
     Element, SHAPE_ELEMENTS, SHAPE_PAIRS, SHAPE_SCORES, SHAPE_TRIPLES, Walk, close_listpack, element_number,
@@ -43,7 +44,7 @@ cdef class ValueReader:
         if (code == TYPE_HASH_LISTPACK or code == TYPE_ZSET_LISTPACK or code == TYPE_SET_LISTPACK
                 or code == TYPE_SET_INTSET or code == TYPE_HASH_ZIPLIST or code == TYPE_ZSET_ZIPLIST
                 or code == TYPE_LIST_ZIPLIST or code == TYPE_HASH_ZIPMAP):
-            return self.read_blob(code, c, sink)
+            return self.read_packed(code, c, sink)
         if code == TYPE_LIST_QUICKLIST_2 or code == TYPE_LIST_QUICKLIST:
             return self.read_quicklist(code, c, sink)
         if code == TYPE_SET or code == TYPE_LIST:
@@ -125,9 +126,9 @@ cdef class ValueReader:
             sink.score(member.p, member.size, score)
         return 0
 
-    cdef int read_blob(self, int code, Cursor *c, Sink sink) except -1:
+    cdef int read_packed(self, int code, Cursor *c, Sink sink) except -1:
         cdef Str blob
-        read_str(c, &self.first, self.limits, &blob)
+        read_blob(c, &self.first, self.limits, &blob)
         if code == TYPE_HASH_LISTPACK:
             return scan_listpack(blob.p, blob.size, SHAPE_PAIRS, sink)
         if code == TYPE_ZSET_LISTPACK:
@@ -154,7 +155,8 @@ cdef class ValueReader:
                 read_len(c, &container)
                 if container != 1 and container != 2:
                     return decline()
-            read_str(c, &self.first, self.limits, &blob)
+            read_str_of(c, &self.first, self.limits,
+                        self.limits.max_string if container == 1 else self.limits.max_blob, &blob)
             if blob.size == 0:
                 return decline()
             if container == 1:
@@ -175,7 +177,7 @@ cdef class ValueReader:
         if code == TYPE_HASH_LISTPACK_EX or code == TYPE_HASH_LISTPACK_EX_PRE_GA:
             if code == TYPE_HASH_LISTPACK_EX:
                 read_i64(c, &base)
-            read_str(c, &self.first, self.limits, &field)
+            read_blob(c, &self.first, self.limits, &field)
             return scan_listpack(field.p, field.size, SHAPE_TRIPLES, sink)
         if code == TYPE_HASH_METADATA:
             read_i64(c, &base)
@@ -274,7 +276,7 @@ cdef class ValueReader:
         read_len(c, &format)
         fields = []
         if format == 0:
-            read_str(c, &self.first, self.limits, &text)
+            read_blob(c, &self.first, self.limits, &text)
             open_listpack(text.p, text.size, &walk)
             while next_listpack(&walk, &element):
                 fields.append((<char *>element.p)[:element.size])
@@ -300,7 +302,7 @@ cdef class ValueReader:
         if code == TYPE_HASH_TEMPLATE_LISTPACK or code == TYPE_HASH_TEMPLATE_ARRAY:
             fields = self.read_template_fields(c)
         if code == TYPE_HASH_TEMPLATE_LISTPACK or code == TYPE_HASH_TEMPLATE_LISTPACK_REF:
-            read_str(c, &self.first, self.limits, &text)
+            read_blob(c, &self.first, self.limits, &text)
             open_listpack(text.p, text.size, &walk)
             if not next_listpack(&walk, &element):
                 return decline()

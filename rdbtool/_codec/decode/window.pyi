@@ -10,6 +10,7 @@ class Window:
 
     ``crc64(data, previous)`` computes the checksum, ``limit()`` says how many bytes the window may grow
     to, ``size`` is that of the source or -1. ``base`` is the offset of the first byte that ``readinto`` gives.
+    ``reread(view, at)`` reads from any offset, without moving; None: the source is read once.
     """
 
     def __init__(
@@ -19,6 +20,7 @@ class Window:
         limit: Callable[[], int],
         size: int,
         base: int = 0,
+        reread: Callable[[memoryview, int], int] | None = None,
     ) -> None: ...
     @property
     def at(self) -> int:

@@ -16,6 +16,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     CAPACITY = 1 << 19          # bytes to begin with
+    SPACIOUS = 1 << 23          # bytes that are given back when they are no more needed
 
 
 class WindowLimitError(Exception):
@@ -23,10 +24,11 @@ class WindowLimitError(Exception):
 
 
 cdef class Window:
-    def __init__(self, readinto, crc64, limit, int64_t size, int64_t base=0):
+    def __init__(self, readinto, crc64, limit, int64_t size, int64_t base=0, reread=None):
         self.readinto = readinto
         self.crc64 = crc64
         self.limit = limit
+        self.reread = reread
         self.size = size
         self.base = base
         self.checksum = 0
@@ -119,8 +121,14 @@ cdef class Window:
             self.crc_at -= self.start
             self.stop = kept
             self.start = 0
-        if kept > capacity // 2:
+        if kept > capacity // 2 or self.wanted > capacity:
             capacity *= 2
+            if self.wanted:
+                # An item may say that it is larger than it is: no more is taken than twice of what is there.
+                capacity = max(kept, min(capacity, self.wanted)) + CAPACITY
+                self.wanted = 0
+            elif self.size >= 0:
+                capacity = min(capacity, <size_t>max(0, self.size - self.base) + 16)
             if capacity > CAPACITY and capacity > <size_t>self.limit():
                 raise WindowLimitError
             larger = <uint8_t *>realloc(self.buffer, capacity)
@@ -128,6 +136,12 @@ cdef class Window:
                 raise MemoryError
             self.buffer = larger
             self.capacity = capacity
+        elif kept < CAPACITY and capacity > SPACIOUS:
+            # A large item is done with.
+            larger = <uint8_t *>realloc(self.buffer, 2 * CAPACITY)
+            if larger != NULL:
+                self.buffer = larger
+                self.capacity = 2 * CAPACITY
         while self.stop < self.capacity:
             view = PyMemoryView_FromMemory(<char *>self.buffer + self.stop, self.capacity - self.stop, PyBUF_WRITE)
             count = self.readinto(view)

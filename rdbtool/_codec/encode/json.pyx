@@ -4,7 +4,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes
-from rdbtool._codec.sink cimport ArrayItem, Head, ITEM_DOUBLE, ITEM_INT
+from rdbtool._codec.sink cimport ArrayItem, Head, ITEM_DOUBLE, ITEM_INT, LongString
 from rdbtool._codec.encode.text cimport JsonText
 
 from rdbtool.model.items import SelectDb
@@ -39,6 +39,7 @@ cdef class Json(JsonText):
             raise ValueError(f"escape is one of {', '.join(modes)}, not {escape!r}")
         self.mode = modes[escape]
         self.as_base64 = escape == "base64"
+        self.takes_pieces = True
 
     cdef int header(self, str magic, int version) except -1:
         self.put_char(c"[")
@@ -87,6 +88,12 @@ cdef class Json(JsonText):
 
     cdef int string(self, Bytes p, size_t size) except -1:
         return self.value(p, size)
+
+    cdef int begin_string(self, LongString *text) except -1:
+        return self.begin_long(self.mode, self.as_base64)
+
+    cdef int end_string(self) except -1:
+        return self.end_long()
 
     cdef int element(self, Bytes p, size_t size) except -1:
         self.comma()

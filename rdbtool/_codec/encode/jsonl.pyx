@@ -7,7 +7,7 @@ from libc.math cimport isfinite, isnan
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes, FORM_INT
 from rdbtool._codec.sink cimport (
-    ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, Pending, Producers, StreamTail
+    ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, LongString, Pending, Producers, StreamTail
 )
 from rdbtool._codec.encode.text cimport JsonText
 
@@ -16,6 +16,9 @@ from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, SlotImport
 from rdbtool.core.rdb_types import KINDS, VALUE_TYPES
 
 include "../_types.pxi"
+
+cdef extern from "escape.h" nogil:
+    enum: RT_UTF8
 
 cdef list KIND_TEXTS = [kind.encode() for kind in KINDS]
 
@@ -34,6 +37,7 @@ cdef class Jsonl(JsonText):
 
     def __init__(self, write):
         super().__init__(write)
+        self.takes_pieces = self.asks_utf8 = True
         self.encodings = [b""] * 256
 
     cdef int header(self, str magic, int version) except -1:
@@ -120,6 +124,15 @@ cdef class Jsonl(JsonText):
 
     cdef int string(self, Bytes p, size_t size) except -1:
         return self.text(p, size)
+
+    cdef int begin_string(self, LongString *text) except -1:
+        if not text.is_utf8:
+            self.put_text(b'{"base64":')
+        return self.begin_long(RT_UTF8, not text.is_utf8)
+
+    cdef int end_string(self) except -1:
+        self.end_long()
+        return self.put_char(c"}") if self.long_base64 else 0
 
     cdef int element(self, Bytes p, size_t size) except -1:
         self.comma()

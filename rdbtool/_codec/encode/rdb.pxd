@@ -19,6 +19,7 @@ cdef class Rdb(SnapshotOutput):
     cdef bint written                       # it was, when it was heard
     cdef Buffer value                       # of a string its short or compressed form; of an array its items
     cdef uint64_t count                     # items of the array
+    cdef bint copies_packed                 # of a long string
     cdef bint has_insert
     cdef uint64_t insert_index
 

@@ -16,7 +16,8 @@ from rdbtool._codec.encode.stream cimport Stream
 from rdbtool._codec.encode.encoder cimport Encoder
 from rdbtool._codec.encode.rdb_output cimport SnapshotOutput
 from rdbtool._codec.sink cimport (
-    ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, ITEM_STRING, Pending, Producers, StreamTail
+    ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, ITEM_STRING, LongString, Pending, Producers,
+    StreamTail
 )
 
 include "../_types.pxi"
@@ -42,6 +43,7 @@ cdef class Rdb(SnapshotOutput):
         self.cannot_hold[KIND_ARRAY] = not self.able.arrays
         self.collection = Collection()
         self.collection.form = self.form
+        self.takes_pieces = True
         self.stream = Stream()
         self.stream.form = self.form
 
@@ -129,6 +131,21 @@ cdef class Rdb(SnapshotOutput):
                 return self.put_whole(self.value.scratch.data, packed)
         self.put_length(size)
         return self.put_whole(p, size)
+
+    cdef int begin_string(self, LongString *text) except -1:
+        # Nothing is compressed anew: what the source could not, or was not to, is not worth holding it whole.
+        self.copies_packed = text.packed and self.table != NULL
+        self.put_head(TYPE_STRING)
+        if self.copies_packed:
+            self.put_char(<char>0xC3)
+            self.put_length(text.packed)
+        return self.put_length(text.size)
+
+    cdef int string_piece(self, Bytes p, size_t size) except -1:
+        return 0 if self.copies_packed else self.put_whole(p, size)
+
+    cdef int packed_piece(self, Bytes p, size_t size) except -1:
+        return self.put_whole(p, size) if self.copies_packed else 0
 
     cdef int put_length(self, uint64_t number) except -1:
         self.lead.size = 0

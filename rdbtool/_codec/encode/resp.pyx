@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint16_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes, rt_double_text, rt_i64_text, rt_u64_text
 from rdbtool._codec.encode.resp_streams cimport StreamCommands
 from rdbtool._codec.encode.resp_words cimport BATCH, BATCH_OCTETS
-from rdbtool._codec.sink cimport ArrayItem, Head, ITEM_DOUBLE, ITEM_INT
+from rdbtool._codec.sink cimport ArrayItem, Head, ITEM_DOUBLE, ITEM_INT, LongString
 
 from rdbtool.core.servers import server_of
 from rdbtool.model.items import Aux, FunctionLibrary
@@ -51,6 +51,7 @@ cdef class Resp(StreamCommands):
         self.largest = largest
         self.on_large = on_large
         self.restore = restore
+        self.takes_pieces = not restore
         self.replace = replace
         self.in_milliseconds = self.variadic = True
         self.has_counters = self.creates_idle = True
@@ -130,6 +131,19 @@ cdef class Resp(StreamCommands):
         self.command(b"SET", 3)
         self.bulk_key()
         return self.bulk(p, size)
+
+    cdef int begin_string(self, LongString *text) except -1:
+        self.command(b"SET", 3)
+        self.bulk_key()
+        self.put_char(c"$")
+        self.put_u64(text.size)
+        return self.put_text(b"\r\n")
+
+    cdef int string_piece(self, Bytes p, size_t size) except -1:
+        return self.put(p, size)
+
+    cdef int end_string(self) except -1:
+        return self.put_text(b"\r\n")
 
     cdef int element(self, Bytes p, size_t size) except -1:
         if self.silent:

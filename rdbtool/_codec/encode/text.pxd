@@ -1,5 +1,6 @@
 # JSON text: what both JSON shapes share.
 
+from libc.stdint cimport uint8_t
 from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.encode.encoder cimport Encoder
 
@@ -7,6 +8,14 @@ cdef class JsonText(Encoder):
     cdef bint first_part            # no part of the value at hand was written yet
     cdef int kind                   # KIND_* of the value at hand
 
+    # of a long string
+    cdef int long_mode              # as escape.h has them
+    cdef bint long_base64
+    cdef uint8_t rest[3]            # bytes that are no whole group of base64
+    cdef size_t held
+
+    cdef int begin_long(self, int mode, bint base64) except -1
+    cdef int end_long(self) except -1
     cdef int string_in_mode(self, Bytes p, size_t size, int mode) except -1
     cdef int base64(self, Bytes p, size_t size) except -1
     cdef int text(self, Bytes p, size_t size) except -1

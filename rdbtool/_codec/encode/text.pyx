@@ -3,10 +3,13 @@
 from libc.stdint cimport uint8_t
 from rdbtool._codec.encode.encoder cimport LARGE
 
+from rdbtool.core.errors import InputError
+
 cdef extern from "escape.h" nogil:
     enum: RT_UTF8, RT_RAW, RT_PRINT, RT_MIXED
     char *rt_json_escape(const uint8_t *p, size_t n, char *op, int mode)
     char *rt_base64(const uint8_t *p, size_t n, char *op)
+    size_t rt_utf8_cut(const uint8_t *p, size_t n)
     int rt_is_utf8(const uint8_t *p, size_t n)
 
 
@@ -41,6 +44,54 @@ cdef class JsonText(Encoder):
             size -= piece
         self.put_char(c'"')
         return 0
+
+    cdef int begin_long(self, int mode, bint base64) except -1:
+        """Open a JSON string of pieces."""
+        self.long_mode = mode
+        self.long_base64 = base64
+        self.held = 0
+        return self.put_char(c'"')
+
+    cdef int string_piece(self, Bytes p, size_t size) except -1:
+        cdef size_t piece, cut
+        cdef char *end
+        if not self.long_base64:
+            while size:
+                piece = min(size, <size_t>LARGE)
+                if piece < size:
+                    piece -= rt_utf8_cut(p, piece)
+                self.reserve(6 * piece + 32)
+                end = rt_json_escape(p, piece, self.data + self.size, self.long_mode)
+                if end == NULL:
+                    raise InputError("the source changed while it was read")
+                self.size = end - self.data
+                p += piece
+                size -= piece
+            return 0
+        while size and self.held:
+            self.rest[self.held] = p[0]
+            self.held += 1
+            p += 1
+            size -= 1
+            if self.held == 3:
+                self.reserve(8)
+                self.size = rt_base64(self.rest, 3, self.data + self.size) - self.data
+                self.held = 0
+        while size >= 3:
+            piece = min(size // 3, <size_t>LARGE // 3) * 3
+            self.reserve(piece // 3 * 4 + 8)
+            self.size = rt_base64(p, piece, self.data + self.size) - self.data
+            p += piece
+            size -= piece
+        for cut in range(size):
+            self.rest[cut] = p[cut]
+            self.held += 1
+        return 0
+
+    cdef int end_long(self) except -1:
+        self.reserve(8)
+        self.size = rt_base64(self.rest, self.held, self.data + self.size) - self.data
+        return self.put_char(c'"')
 
     cdef int base64(self, Bytes p, size_t size) except -1:
         """A quoted JSON string of base64."""

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes
-from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
+from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, LongString, Pending, Producers, Sink, StreamTail
 
 
 cdef class Filter(Sink):
@@ -11,6 +11,8 @@ cdef class Filter(Sink):
     def __init__(self, Sink sink not None):
         self.sink = sink
         self.buffered = sink.buffered
+        self.takes_pieces = sink.takes_pieces
+        self.asks_utf8 = sink.asks_utf8
 
     cdef int header(self, str magic, int version) except -1:
         return self.sink.header(magic, version)
@@ -24,6 +26,18 @@ cdef class Filter(Sink):
 
     cdef int string(self, Bytes p, size_t size) except -1:
         return self.sink.string(p, size)
+
+    cdef int begin_string(self, LongString *text) except -1:
+        return self.sink.begin_string(text)
+
+    cdef int string_piece(self, Bytes p, size_t size) except -1:
+        return self.sink.string_piece(p, size)
+
+    cdef int packed_piece(self, Bytes p, size_t size) except -1:
+        return self.sink.packed_piece(p, size)
+
+    cdef int end_string(self) except -1:
+        return self.sink.end_string()
 
     cdef int element(self, Bytes p, size_t size) except -1:
         return self.sink.element(p, size)

@@ -6,7 +6,7 @@
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.filters.filter cimport Filter
-from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
+from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, LongString, Pending, Producers, Sink, StreamTail
 
 
 cdef class Tee(Filter):
@@ -18,6 +18,8 @@ cdef class Tee(Filter):
         super().__init__(first)
         self.second = second
         self.buffered = first.buffered or second.buffered
+        self.takes_pieces = first.takes_pieces and second.takes_pieces
+        self.asks_utf8 = first.asks_utf8 or second.asks_utf8
 
     cdef int header(self, str magic, int version) except -1:
         self.sink.header(magic, version)
@@ -35,6 +37,22 @@ cdef class Tee(Filter):
     cdef int string(self, Bytes p, size_t size) except -1:
         self.sink.string(p, size)
         return self.second.string(p, size)
+
+    cdef int begin_string(self, LongString *text) except -1:
+        self.sink.begin_string(text)
+        return self.second.begin_string(text)
+
+    cdef int string_piece(self, Bytes p, size_t size) except -1:
+        self.sink.string_piece(p, size)
+        return self.second.string_piece(p, size)
+
+    cdef int packed_piece(self, Bytes p, size_t size) except -1:
+        self.sink.packed_piece(p, size)
+        return self.second.packed_piece(p, size)
+
+    cdef int end_string(self) except -1:
+        self.sink.end_string()
+        return self.second.end_string()
 
     cdef int element(self, Bytes p, size_t size) except -1:
         self.sink.element(p, size)

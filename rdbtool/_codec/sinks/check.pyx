@@ -179,6 +179,7 @@ cdef class Check(Sink):
     def __init__(self, on_item=None, on_row=None):
         cdef bytes drawn = urandom(sizeof(rt_secret))
         memcpy(&self.secret, <char *>drawn, sizeof(rt_secret))
+        self.takes_pieces = True
         self.on_item = on_item
         self.on_row = on_row
         self.flagged = []

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcpy, memset, strlen
 from rdbtool._codec.decode.cursor cimport Bytes, rt_double_text, rt_u64_text
-from rdbtool._codec.sink cimport ArrayItem, Head, Sink
+from rdbtool._codec.sink cimport ArrayItem, Head, LongString, Sink
 
 from rdbtool.core.servers import Rules
 
@@ -11,6 +11,11 @@ include "../_types.pxi"
 
 cdef extern from "sha1.h" nogil:
     void rt_sha1(const uint8_t *data, size_t size, uint8_t *out)
+    ctypedef struct rt_sha1_pieces:
+        pass
+    void rt_sha1_pieces_begin(rt_sha1_pieces *pieces)
+    void rt_sha1_piece(rt_sha1_pieces *pieces, const uint8_t *data, size_t size)
+    void rt_sha1_pieces_end(rt_sha1_pieces *pieces, uint8_t *out)
     void rt_sha1_choose(int portable)
 
 cdef extern from "Python.h":
@@ -58,6 +63,7 @@ cdef class Digest(Sink):
     cdef int64_t db
     cdef State keys                 # of the db at hand
     cdef State key
+    cdef rt_sha1_pieces pieces      # of a long string
     cdef int kind
     cdef int64_t now_ms
     cdef bint shortest
@@ -75,6 +81,7 @@ cdef class Digest(Sink):
         self.hides_expired_fields = rules.hides_expired_fields
         self.now_ms = now_ms
         self.dbs = {}
+        self.takes_pieces = True
 
     cdef int leave_db(self) except -1:
         cdef bytes before
@@ -132,6 +139,23 @@ cdef class Digest(Sink):
 
     cdef int string(self, Bytes p, size_t size) except -1:
         mix(&self.key, p, size)
+        return 0
+
+    cdef int begin_string(self, LongString *text) except -1:
+        rt_sha1_pieces_begin(&self.pieces)
+        return 0
+
+    cdef int string_piece(self, Bytes p, size_t size) except -1:
+        rt_sha1_piece(&self.pieces, p, size)
+        return 0
+
+    cdef int end_string(self) except -1:
+        cdef uint8_t hash[20]
+        cdef int i
+        rt_sha1_pieces_end(&self.pieces, hash)
+        for i in range(20):
+            hash[i] ^= self.key.bytes[i]
+        rt_sha1(hash, 20, self.key.bytes)
         return 0
 
     cdef int element(self, Bytes p, size_t size) except -1:

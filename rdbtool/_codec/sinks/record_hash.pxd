@@ -8,6 +8,12 @@ cdef extern from "hash128.h" nogil:
     ctypedef struct rt_hash128:
         uint64_t a
         uint64_t b
+    ctypedef struct rt_hash_pieces:
+        size_t held
+        uint64_t size
+        uint8_t *rest
+    void rt_hash_piece(rt_hash128 *state, rt_hash_pieces *pieces, const uint8_t *p, size_t size)
+    void rt_hash_end(rt_hash128 *state, const uint8_t *p, size_t left, uint64_t size)
     void rt_hash_begin(rt_hash128 *state)
     void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size)
     void rt_hash_number(rt_hash128 *state, uint64_t v)
@@ -27,6 +33,7 @@ cdef class Prints(Sink):
     cdef rt_hash128 bare            # the value without the counters of a stream
     cdef bint has_counters
 
+    cdef rt_hash_pieces pieces      # of a long string
     cdef rt_hash128 parts           # sum over members that have no order
     cdef rt_hash128 counters        # sum over those of a stream that not every version stores
     cdef rt_hash128 group

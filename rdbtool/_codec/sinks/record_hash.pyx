@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.sink cimport (
-    ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, Pending, Producers, StreamTail
+    ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, LongString, Pending, Producers, StreamTail
 )
 
 include "../_types.pxi"
@@ -37,6 +37,7 @@ cdef class Prints(Sink):
     def __cinit__(self):
         self.signed_zeros = True
         self.field_expiries = True
+        self.takes_pieces = True
 
     cdef int begin_key(self, Head *head) except -1:
         hash_key(head.db, head.key, head.key_size, &self.key)
@@ -61,6 +62,18 @@ cdef class Prints(Sink):
 
     cdef int string(self, Bytes p, size_t size) except -1:
         rt_hash_feed(&self.value, p, size)
+        return 0
+
+    cdef int begin_string(self, LongString *text) except -1:
+        memset(&self.pieces, 0, sizeof(rt_hash_pieces))
+        return 0
+
+    cdef int string_piece(self, Bytes p, size_t size) except -1:
+        rt_hash_piece(&self.value, &self.pieces, p, size)
+        return 0
+
+    cdef int end_string(self) except -1:
+        rt_hash_end(&self.value, self.pieces.rest, self.pieces.held, self.pieces.size)
         return 0
 
     cdef int element(self, Bytes p, size_t size) except -1:

@@ -4,9 +4,10 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy
 from rdbtool._codec.decode.cursor cimport Bytes, FORM_INT, FORM_LZF
 from rdbtool._codec.sink cimport (
-    ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, Pending, Producers, Sink, StreamTail
+    ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, LongString, Pending, Producers, Sink, StreamTail
 )
 from rdbtool.model.values cimport (
     ArrayValue, HashValue, KeyRecord, ListValue, OpaqueValue, PendingEntry, SetValue, StreamConsumer, StreamEntry,
@@ -51,6 +52,8 @@ cdef class Records(Sink):
     cdef list encodings             # by type code
     cdef Head head
     cdef KeyRecord record
+    cdef size_t filled              # of a long string
+    cdef bint is_large
     cdef PyObject **parts           # elements, members, fields or entries of the value at hand (owned)
     cdef size_t count
     cdef size_t capacity
@@ -72,6 +75,7 @@ cdef class Records(Sink):
         self.batch = batch
         self.items = items
         self.encodings = [""] * 256
+        self.takes_pieces = True
 
     def __dealloc__(self):
         self.forget()
@@ -120,7 +124,7 @@ cdef class Records(Sink):
         """Return what was collected, and start anew."""
         taken = self.records
         self.records = []
-        self.full = False
+        self.full = self.is_large = False
         return taken
 
     cdef int header(self, str magic, int version) except -1:
@@ -163,6 +167,25 @@ cdef class Records(Sink):
         cdef StringValue value = StringValue.__new__(StringValue)
         value.data = text(p, size)
         self.record.value = value
+        return 0
+
+    cdef int begin_string(self, LongString *text) except -1:
+        cdef StringValue value = StringValue.__new__(StringValue)
+        value.data = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>text.size)
+        self.record.value = value
+        self.filled = 0
+        return 0
+
+    cdef int string_piece(self, Bytes p, size_t size) except -1:
+        cdef StringValue value = self.record.value
+        # Nobody else has it yet.
+        memcpy(<char *>value.data + self.filled, p, size)
+        self.filled += size
+        return 0
+
+    cdef int end_string(self) except -1:
+        # Others with it would be held at the same time.
+        self.is_large = True
         return 0
 
     cdef int element(self, Bytes p, size_t size) except -1:
@@ -356,7 +379,7 @@ cdef class Records(Sink):
     cdef int commit(self) except -1:
         self.records.append(self.record)
         self.record = None
-        if self.batch and len(self.records) >= self.batch:
+        if self.batch and (self.is_large or len(self.records) >= self.batch):
             self.full = True
         return 0
 

@@ -18,6 +18,7 @@ cdef class Requirements(Sink):
 
     def __init__(self):
         self.modules = {}
+        self.takes_pieces = True
         self.libraries = []
 
     cdef int item(self, object item) except -1:

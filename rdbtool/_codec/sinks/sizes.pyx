@@ -4,7 +4,7 @@ from heapq import heappush, heappushpop
 
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes, FORM_INT, FORM_LZF
-from rdbtool._codec.sink cimport ArrayItem, Head, Sink
+from rdbtool._codec.sink cimport ArrayItem, Head, LongString, Sink
 
 from rdbtool.core.rdb_types import KINDS, VALUE_TYPES
 
@@ -31,6 +31,7 @@ cdef class Sizes(Sink):
     def __init__(self, Py_ssize_t keep=10):
         self.keep = keep
         self.heap = []
+        self.takes_pieces = True
         self.encodings = [("", "")] * 256
 
     cdef int header(self, str magic, int version) except -1:
@@ -66,6 +67,10 @@ cdef class Sizes(Sink):
         return 0
 
     cdef int string(self, Bytes p, size_t size) except -1:
+        self.count = 1
+        return 0
+
+    cdef int begin_string(self, LongString *text) except -1:
         self.count = 1
         return 0
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from rdbtool._codec.sinks.check import Check
 from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import Remedy, UnsupportedError, describe_loss
+from rdbtool.core.limits import limits
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, ChecksumState
 from rdbtool.core.servers import COMMON_VERSION, find_release
@@ -178,7 +179,8 @@ def examine(
         ending = stock.read(max(0, stock.size - (64 << 10)), 64 << 10)
         embedded = in_log or stock.has_stream or (is_sound and detect_content(head, ending) == "aof")
         part = PartRepair(stock, "aof" if embedded else "rdb")
-        form = Layout(header.magic, header.version, options.max_inflate, embedded=embedded)
+        most = limits().string if options.max_inflate is None else options.max_inflate
+        form = Layout(header.magic, header.version, most, embedded=embedded)
         if not is_sound:
             form = form._replace(version=VERSIONS[header.magic][1])
             why = f"the header is damaged: {header.magic} version {header.version} is taken for it"

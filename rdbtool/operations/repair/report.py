@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rdbtool.core.errors import json_bytes, json_name
-from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE, ChecksumState
+from rdbtool.core.rdb_types import ChecksumState
 
 if TYPE_CHECKING:
     from rdbtool.core.servers import Rules
@@ -28,7 +28,7 @@ class RepairOptions(NamedTuple):
     rules: str | None = None
     now_ms: int = 0
     rename_commands: Mapping[str, str] | None = None
-    max_inflate: int = DEFAULT_MAX_INFLATE
+    max_inflate: int | None = None
     drop_unknown: bool = False
 
 

@@ -331,7 +331,9 @@ class View:
 
     def __init__(self, stock: Stock, at: int, stop: int, head: bytes, limit: int) -> None:
         self._filling = _Filling(stock, at, max(at, stop), head)
-        self.window = Window(self._filling.readinto, crc64, lambda: limit, max(at, stop), at - len(head))
+        self.window = Window(
+            self._filling.readinto, crc64, lambda: limit, max(at, stop), at - len(head), self._filling.reread
+        )
 
     @property
     def at(self) -> int:
@@ -352,6 +354,11 @@ class _Filling:
         self._stock = stock
         self._stop = stop
         self._head = head
+
+    def reread(self, view: memoryview, at: int) -> int:
+        data = self._stock.read(at, min(len(view), self._stop - at))
+        view[: len(data)] = data
+        return len(data)
 
     def readinto(self, view: memoryview) -> int:
         if self._head:

@@ -29,7 +29,7 @@ from rdbtool.operations.validate.checks import file_rules as files
 from rdbtool.operations.validate.checks import stream_rules as streams
 from rdbtool.operations.validate.checks.rule import KEY_RULES, Loading
 from rdbtool.operations.validate.checks.structure import PASSABLE, refuses_structure
-from rdbtool.operations.validate.verdict import Checks, Gathered, Verdict, describe_fault
+from rdbtool.operations.validate.verdict import Checks, Gathered, Verdict, describe_fault, sentence_of
 from rdbtool.reader.rdb import RdbReader
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ class _Judging:
             parts=(self.part,),
             header=reader.header,
             aux=tuple(reader.aux),
-            error=None if failure is None else str(failure),
+            error=None if failure is None else sentence_of(failure),
             product=self._product,
             is_whole=self.rest is None,
         )

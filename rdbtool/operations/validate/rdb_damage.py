@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rdbtool.core.errors import Finding, FormatError, InputError, LimitError, UnsupportedError, what_servers_do
+from rdbtool.core.errors import (
+    Finding,
+    FormatError,
+    InputError,
+    LimitError,
+    UnsupportedError,
+    describe_error,
+    what_servers_do,
+)
 from rdbtool.operations.salvage.input import Stock
 from rdbtool.operations.salvage.rdb import Counts, Damage, Piece, RdbSalvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch
@@ -51,7 +59,7 @@ def walk_on(reader: RdbReader, error: FormatError, check: Check, progress: Progr
     try:
         stock = Stock(target, name=reader.source.name)
     except (InputError, LimitError) as failure:
-        return DamageReport([], {}, str(failure))
+        return DamageReport([], {}, describe_error(failure))
     state = reader.state()
     form = Layout(reader.header.magic, reader.header.version, state.max_inflate, embedded=reader.embedded)
     place = Position(at, state.db, dict(state.templates), state.fork, is_first=not state.records)
@@ -79,7 +87,7 @@ def walk_on(reader: RdbReader, error: FormatError, check: Check, progress: Progr
         try:
             walk.run()
         except (LimitError, UnsupportedError) as failure:
-            unread = str(failure)
+            unread = describe_error(failure)
         counts = walk.totals
         if not reader.embedded:
             reader.source.check_unchanged()

@@ -7,7 +7,16 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from rdbtool.core.errors import Finding, FormatError, RdbToolError, UnsupportedError, clean, json_bytes, what_servers_do
+from rdbtool.core.errors import (
+    Finding,
+    FormatError,
+    RdbToolError,
+    UnsupportedError,
+    clean,
+    describe_error,
+    json_bytes,
+    what_servers_do,
+)
 from rdbtool.core.rdb_types import ChecksumState
 from rdbtool.core.servers import DEFAULT, Rules, RulesChoice
 from rdbtool.operations.json_shapes import aux_pairs, rules_json
@@ -184,6 +193,11 @@ def place_finding(message: str, source: str, severity: str) -> Finding:
     return Finding("CHK016", severity, source, 0, message, what_servers_do("CHK016"))
 
 
+def sentence_of(error: RdbToolError) -> str:
+    """Return what an error says in one sentence, and what an option does about it."""
+    return str(error) if isinstance(error, FormatError) else describe_error(error)
+
+
 def unanswered(source: str, kind: Kind, checks: Checks, choice: RulesChoice, error: RdbToolError) -> Verdict:
     """Return the verdict on a source that could not be read, or that this release does not know."""
     answer: Answer = "unsupported" if isinstance(error, UnsupportedError) else "unanswered"
@@ -199,7 +213,7 @@ def unanswered(source: str, kind: Kind, checks: Checks, choice: RulesChoice, err
         choice,
         checks.level,
         answer,
-        error=str(error),
+        error=sentence_of(error),
     )
 
 

@@ -17,9 +17,9 @@ from rdbtool._codec.decode.aof_scanner import DECLINED, ENDED, TOO_LARGE, Scanne
 from rdbtool._codec.decode.window import WindowLimitError
 from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import Finding, FormatError, InputError, LimitError
+from rdbtool.core.limits import limits
 from rdbtool.core.manifest import Manifest, looks_like_manifest
 from rdbtool.core.progress import Progress, progress_after
-from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
 from rdbtool.reader.aof.batches import AofCommand, CommandBatch, iter_commands
 from rdbtool.reader.aof.command_stats import Uses
 from rdbtool.reader.aof.inline import begins_inline, inline_finding
@@ -399,4 +399,4 @@ def single_log(opened: OpenPart, target: Target, **options: Unpack[AofOptions]) 
 def max_inflate_of(options: AofOptions) -> int:
     """Return the bound of an inflated string, in bytes."""
     given = options.get("max_inflate")
-    return DEFAULT_MAX_INFLATE if given is None else given
+    return limits().string if given is None else given

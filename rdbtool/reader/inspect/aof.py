@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from rdbtool.core.errors import FormatError
-from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
+from rdbtool.core.limits import limits
 from rdbtool.grammar import Node, Trace
 from rdbtool.grammar.trace import Tracer
 from rdbtool.model import End
@@ -80,13 +80,14 @@ class RestOfPart:
 
 
 def trace_any(
-    target: str | bytes, *, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
+    target: str | bytes, *, max_children: int | None = None, max_inflate: int | None = None
 ) -> Iterator[Traced]:
     """Yield every item of an RDB or a log, part by part. The last one carries the error, if there is one.
 
     Raises UnsupportedError where it is neither, InputError, and FormatError for a manifest.
     """
     path = target
+    max_inflate = limits().string if max_inflate is None else max_inflate
     if isinstance(target, str) and target != "-" and Path(target).is_dir():
         path = str(find_log(target))
     opened = open_part(path, max_inflate=max_inflate)
@@ -130,13 +131,13 @@ def _trace_framing(opened: OpenPart, part: str = "") -> Iterator[Traced]:
 class LogWalk:
     """Walks the parts of a log one after the other. ``count`` is the number of commands so far."""
 
-    def __init__(self, max_children: int | None, max_inflate: int) -> None:
+    def __init__(self, max_children: int | None, max_inflate: int | None) -> None:
         self.count = 0
         self.failed = False
         #: Commands may be inline.
         self.inline = False
         self._max_children = max_children
-        self._max_inflate = max_inflate
+        self._max_inflate = limits().string if max_inflate is None else max_inflate
 
     def walk_part(self, source: MaybeCompressed, name: str) -> Iterator[Traced]:
         """Yield the items of a part, called ``name``; after an error ``failed`` is set."""

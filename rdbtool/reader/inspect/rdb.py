@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
-from rdbtool.core.errors import FormatError, InputError, LimitError, describe_key
-from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
+from rdbtool.core.errors import RAISE_LIMIT, FormatError, InputError, LimitError, describe_key
+from rdbtool.core.limits import limits
 from rdbtool.grammar import FileState, Node, Trace, trace_header, trace_item
 from rdbtool.io.crc64 import crc64
 from rdbtool.io.source import open_source
@@ -124,8 +124,8 @@ class GrammarWindow:
     def _fill(self) -> int:
         if self._limit is not None and len(self._held) >= self._limit:
             raise LimitError(
-                f"{self._source.name}: at {self._base:#x}: the record takes more than {self._limit} bytes; "
-                "raise the limit to read it"
+                f"{self._source.name}: at {self._base:#x}: the record takes more than {self._limit:,} bytes",
+                remedy=RAISE_LIMIT,
             )
         room = memoryview(bytearray(_PIECE))
         count = self._source.readinto(room)
@@ -146,7 +146,7 @@ class WantedRecord(NamedTuple):
 
 
 def trace_file(
-    source: Readable, *, begin: int = 0, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
+    source: Readable, *, begin: int = 0, max_children: int | None = None, max_inflate: int | None = None
 ) -> Iterator[Traced]:
     """Yield every item of an RDB that begins at an offset, its header first. The last one carries the error, if any."""
     window = GrammarWindow(source, begin=begin)
@@ -154,7 +154,7 @@ def trace_file(
 
 
 def trace_payload(
-    payload: bytes, source: Readable, *, max_children: int | None = None, max_inflate: int = DEFAULT_MAX_INFLATE
+    payload: bytes, source: Readable, *, max_children: int | None = None, max_inflate: int | None = None
 ) -> Iterator[Traced]:
     """Yield the value of a payload of DUMP, as the record that it is without its key, then version and checksum."""
     file, shift = rdb_of(payload)
@@ -183,7 +183,7 @@ def trace_rdb(
     *,
     embedded: bool = False,
     max_children: int | None = None,
-    max_inflate: int = DEFAULT_MAX_INFLATE,
+    max_inflate: int | None = None,
 ) -> Iterator[Traced]:
     """Yield every item of an RDB that begins here. ``embedded``: what follows its end mark is a log's."""
     trace = trace_header(window)
@@ -192,7 +192,7 @@ def trace_rdb(
         return
     window.drop()
     state = FileState.of(trace.item)
-    state.max_inflate = max_inflate
+    state.max_inflate = limits().string if max_inflate is None else max_inflate
     state.crc_at = window.crc_at
     state.embedded = embedded
     yield from trace_items(window, state, source, None, max_children)
@@ -206,7 +206,7 @@ def trace_records(
     at: int | None = None,
     number: int | None = None,
     max_children: int | None = None,
-    max_inflate: int = DEFAULT_MAX_INFLATE,
+    max_inflate: int | None = None,
 ) -> Iterator[Traced]:
     """Yield the items of the records that are wanted: all with ``key``, that at offset ``at``, or the ``number``-th.
 
@@ -225,7 +225,7 @@ def trace_records(
                 yield traced(trace, window, source, None)
                 continue
             state = FileState.of(wanted.header)
-            state.max_inflate = max_inflate
+            state.max_inflate = limits().string if max_inflate is None else max_inflate
             state.db, state.records, state.templates = wanted.db, wanted.records, wanted.templates
             yield from trace_items(window, state, source, wanted.stop, max_children)
 

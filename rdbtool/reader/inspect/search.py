@@ -13,7 +13,6 @@ from contextlib import ExitStack
 from typing import Final, NamedTuple
 
 from rdbtool.core.errors import InputError, UnsupportedError, describe_key
-from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
 from rdbtool.grammar import FileState, trace_header
 from rdbtool.io.source import STANDARD_INPUT, open_source
 from rdbtool.reader.aof.batches import CommandBatch, selected_db
@@ -64,7 +63,7 @@ def trace_wanted(
     keys_of: KeysOf,
     *,
     max_children: int | None = None,
-    max_inflate: int = DEFAULT_MAX_INFLATE,
+    max_inflate: int | None = None,
 ) -> Iterator[Traced]:
     """Yield the items of the records of an RDB or a log that are wanted. A number is that of a key, or of a command.
 
@@ -107,7 +106,9 @@ def _choose_of_payload(items: Iterator[Traced], wanted: Wanted, name: str) -> It
         raise InputError(f"{name}: no {_describe(wanted)}")
 
 
-def _trace_log(search: _Search, data: str | bytes, max_children: int | None, max_inflate: int) -> Iterator[Traced]:
+def _trace_log(
+    search: _Search, data: str | bytes, max_children: int | None, max_inflate: int | None
+) -> Iterator[Traced]:
     reader, wanted = search.reader, search.wanted
     walk = LogWalk(max_children, max_inflate)
     walk.inline = reader.inline

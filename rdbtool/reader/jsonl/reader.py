@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NoReturn, Self
 from rdbtool._codec.decode.window import Window, WindowLimitError
 from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
 from rdbtool.core.errors import Finding, FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
+from rdbtool.core.limits import limits
 from rdbtool.core.location import Span, Where
 from rdbtool.core.progress import Progress
-from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE, KINDS, REDIS
+from rdbtool.core.rdb_types import KINDS, REDIS
 from rdbtool.core.servers import RulesChoice, choose_rules
 from rdbtool.io.source import Source, open_source
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
@@ -78,7 +79,7 @@ class JsonlReader:
         self._counter = TotalsCounter()
         self._ahead: deque[Item | KeyRecord] = deque()
         self._recent: deque[tuple[int, int]] = deque(maxlen=_RECENT)
-        self._max_inflate = DEFAULT_MAX_INFLATE if max_inflate is None else max_inflate
+        self._max_inflate = limits().string if max_inflate is None else max_inflate
         self._window = window or open_window(source, self._max_inflate)
         self._window.forget_checksum()
         self._progress: Progress | None = None

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, Unpack, overload
 
-from rdbtool.core.rdb_types import DEFAULT_MAX_INFLATE
+from rdbtool.core.limits import limits
 from rdbtool.reader.open.detect import detect_source, refuse_jsonl, refuse_source
 from rdbtool.reader.open.parts import open_part
 
@@ -44,7 +44,7 @@ def open_any(
 
         return open_aof(target, name=name, **options)
     limit = options.get("max_inflate")
-    opened = open_part(target, name=name, max_inflate=DEFAULT_MAX_INFLATE if limit is None else limit)
+    opened = open_part(target, name=name, max_inflate=limits().string if limit is None else limit)
     try:
         head = opened.head()
         kind = detect_source(opened.source, head, opened.framing)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from rdbtool._codec.decode.window import Window
-from rdbtool.core.errors import LimitError
+from rdbtool.core.errors import RAISE_LIMIT, LimitError
 from rdbtool.io.crc64 import crc64
 from rdbtool.io.source import Source
 
@@ -20,14 +20,16 @@ _WINDOW_PER_COMPRESSED_BYTE: Final = 20
 def open_window(source: Source, max_inflate: int) -> Window:
     """Return a window over a source that nobody has read from. ``max_inflate`` (bytes) it may always hold."""
     size = -1 if source.size is None else source.size
-    return Window(source.readinto, crc64, lambda: _limit(source, max_inflate), size)
+    reread = source.reread if source.can_reread else None
+    return Window(source.readinto, crc64, lambda: _limit(source, max_inflate), size, reread=reread)
 
 
 def too_large(source: Source, window: Window, max_inflate: int) -> LimitError:
     """Return the error for a record that the window may not hold."""
     return LimitError(
-        f"{source.name}: at {window.at:#x}: the record takes more than {_limit(source, max_inflate)} bytes, "
-        f"inflated from {source.compressed_read} compressed bytes; raise the limit to read it"
+        f"{source.name}: at {window.at:#x}: the record takes more than {_limit(source, max_inflate):,} bytes, "
+        f"inflated from {source.compressed_read:,} compressed bytes",
+        remedy=RAISE_LIMIT,
     )
 
 
