@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from rdbtool.operations.validate.expectations import Policies
 
 
-_FORMATS = ("text", "json", "github", "junit")
-_LEVELS = ("server", "deep")
+FORMATS = ("text", "json", "github", "junit")
+LEVELS = ("server", "deep")
 
 
 @expands
@@ -125,8 +125,8 @@ def validate(
     """
     if src.count("-") > 1:
         raise typer.BadParameter("standard input can be read once", param_hint="SRC")
-    check_choice("--format", form, _FORMATS)
-    check_choice("--level", level, _LEVELS)
+    check_choice("--format", form, FORMATS)
+    check_choice("--level", level, LEVELS)
     check_rules(rules)
     if as_json and form not in {None, "json"}:
         raise typer.BadParameter("it is the same as --format json", param_hint="--json")
