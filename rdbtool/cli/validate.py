@@ -150,6 +150,8 @@ def validate(
     for source in src:
         with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
             judged.append(judge(source, checks, policies, progress, retries=retry))
+    if sys.stdout is None:
+        raise InputError("cannot write to standard output: it is closed")
     if form in {None, "text"} and not as_json and quiet:
         _complain(judged, strict=strict)
     else:
@@ -182,7 +184,11 @@ def _render(form: str, judged: Sequence[Judged], *, strict: bool) -> str:
     elif form == "junit":
         from rdbtool.report.verdict_junit import verdicts_junit as render  # noqa: PLC0415 - see above
     else:
-        from rdbtool.report.verdict import verdicts_text as render  # noqa: PLC0415 - see above
+        from rdbtool.report.screen import Screen  # noqa: PLC0415 - see above
+        from rdbtool.report.verdict import PLAIN_WIDTH, verdicts_text  # noqa: PLC0415 - see above
+
+        screen = Screen(is_terminal=sys.stdout.isatty(), plain_width=PLAIN_WIDTH)
+        return verdicts_text(judged, strict=strict, screen=screen)
     return render(judged, strict=strict)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -14,6 +15,9 @@ from rdbtool.cli.man import pages
 from rdbtool.core.codes import CODES
 
 README = (ROOT / "README.md").read_text()
+DOCUMENTS = [
+    path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if "```console" in path.read_text()
+]
 PAGES = pages()
 
 
@@ -66,18 +70,23 @@ def test_every_code_that_is_raised_is_in_the_table():
     assert raised <= {row.code for row in CODES}
 
 
-def test_the_readmes_transcripts_are_real(tmp_path):
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_transcripts_are_real(document, tmp_path):
+    """UPDATE_GOLDEN=1 writes them anew."""
     (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
-    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    text = document.read_text()
+    blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
     assert blocks
     for block in blocks:
         for transcript in re.split(r"^(?=\$ )", block, flags=re.MULTILINE)[1:]:
             line, _, shown = transcript.partition("\n")
             assert line.startswith("$ rdbtool ")
-            words = [word.strip("'") for word in line.removeprefix("$ rdbtool ").split()]
-            done = run(*words, cwd=tmp_path)
+            done = run(*shlex.split(line.removeprefix("$ rdbtool ")), cwd=tmp_path)
             printed = done.err + done.out.decode()
-            if shown.endswith("…\n"):
+            if os.environ.get("UPDATE_GOLDEN") == "1" and not shown.endswith("…\n"):
+                text = text.replace(transcript, f"{line}\n{printed}")
+                document.write_text(text)
+            elif shown.endswith("…\n"):
                 assert printed.startswith(shown.removesuffix("…\n"))
             else:
                 assert printed == shown
