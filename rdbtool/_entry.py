@@ -1,7 +1,7 @@
 """Where the ``rdbtool`` command begins, and where everything that can go wrong ends.
 
-``--version`` is answered before anything heavy is imported. All else goes to the command line
-application, and every way in which that can fail is turned into one sentence on standard error
+``--version`` and the help of the program are answered before anything heavy is imported. All else goes to the
+command line application, and every way in which that can fail is turned into one sentence on standard error
 and one exit code here, and only here.
 """
 
@@ -16,9 +16,13 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
+EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
 EXIT_BUG = 70
+
+_VERSION = (["--version"], ["-V"], ["version"])
+_HELP = (["--help"], ["-h"], ["help"])
 
 
 class Terminated(BaseException):
@@ -91,14 +95,22 @@ def _explain(error: Exception) -> int:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
-    if list(arguments[:1]) == ["--version"]:
+    words = list(arguments)
+    if words in _VERSION:
         from rdbtool import __version__  # noqa: PLC0415 - lazy
 
         sys.stdout.write(f"rdbtool {__version__}\n")
         return 0
+    if words in _HELP or not words:
+        from rdbtool.cli.overview import overview  # noqa: PLC0415 - lazy
+
+        (sys.stdout if words else sys.stderr).write(overview())
+        return 0 if words else EXIT_USAGE
+    if words[0] == "help":
+        words = [words[1], "--help"]
     from rdbtool.cli.app import run_command  # noqa: PLC0415 - lazy: typer
 
-    return run_command(list(arguments))
+    return run_command(words)
 
 
 def _complain(text: str) -> None:

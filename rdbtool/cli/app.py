@@ -1,4 +1,4 @@
-"""The application: which commands there are, and how a command line reaches one of them.
+"""The application: how a command line reaches its command.
 
 A command's module is imported when it is asked for, so that ``rdbtool dump`` does not pay for the
 others. typer is used for what it does well, options from type hints; its own error screens and
@@ -14,12 +14,13 @@ import importlib
 import os
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command
 
+from rdbtool.cli.help import HelpfulCommand
+from rdbtool.cli.overview import PROGRAM, SUMMARIES, guess_command, is_file
 from rdbtool.core.errors import clean
 
 if TYPE_CHECKING:
@@ -27,12 +28,7 @@ if TYPE_CHECKING:
     from rdbtool.engine.replay.stops import Extent
 
 #: The commands in the order of the help; each lives in the module of its name.
-COMMANDS: Final = (
-    *("info", "dump", "inspect", "validate", "repair", "diff"),
-    *("digest", "replay", "history", "convert", "aof-rewrite"),
-)
-
-PROGRAM: Final = "rdbtool"
+COMMANDS: Final = tuple(SUMMARIES)
 
 #: What click raises for a wrong command line. typer exports one of its subclasses only.
 UsageError: Final[Any] = typer.BadParameter.__mro__[1]
@@ -41,20 +37,8 @@ _SETTINGS: Final[dict[str, Any]] = {
     "add_completion": False,
     "rich_markup_mode": None,
     "pretty_exceptions_enable": False,
-    "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    "context_settings": {"help_option_names": ["-h", "--help"]},
 }
-
-
-class LazyGroup(TyperGroup):
-    """A group that imports the module of a command when the command is looked up."""
-
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is click's
-        """Return the names of all commands, in the order of the help."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - likewise
-        """Return the command of this name, or None."""
-        return build_command(cmd_name) if cmd_name in COMMANDS else None
 
 
 def build_command(name: str) -> Any:
@@ -62,46 +46,56 @@ def build_command(name: str) -> Any:
     attribute = name.replace("-", "_")
     module = importlib.import_module(f"rdbtool.cli.{attribute}")
     single = typer.Typer(**_SETTINGS)
-    single.command(name)(getattr(module, attribute))
+    single.command(name, cls=HelpfulCommand)(getattr(module, attribute))
     return get_command(single)
-
-
-def build_group() -> Any:
-    """Return the click group of all commands."""
-    group = typer.Typer(cls=LazyGroup, no_args_is_help=True, **_SETTINGS)
-    group.callback()(rdbtool)
-    return get_command(group)
-
-
-def rdbtool(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,  # noqa: FBT002
-) -> None:
-    """Read, replay, explain, convert and rewrite the persistence files of Redis and Valkey: RDB snapshots and AOF logs.
-
-    Exit codes: 0 yes, 1 no: the data is damaged, 2 usage, 3 could not answer, 4 an unknown format or
-    version, 130 interrupted, 141 closed pipe.
-    """
 
 
 def run_command(arguments: list[str]) -> int:
     """Run one command line and return its exit code. Wrong usage is explained on standard error: 2.
 
-    Everything else that goes wrong passes through as an exception.
+    A file in the place of a command is shown, as ``info`` does. Everything else that goes wrong passes through as an
+    exception.
     """
     if "RDBTOOL_BACKEND" in os.environ:
         from rdbtool.reader import rdb  # noqa: PLC0415 - for comparisons of the two
 
         rdb.default_backend = os.environ["RDBTOOL_BACKEND"]
-    group = build_group()
+    name, *rest = arguments
+    if name not in SUMMARIES:
+        if not is_file(name):
+            return _refuse(name)
+        name, rest = "info", arguments
+    command = build_command(name)
     try:
-        with group.make_context(PROGRAM, arguments) as context:
-            group.invoke(context)
+        with command.make_context(f"{PROGRAM} {name}", rest) as context:
+            command.invoke(context)
     except UsageError as error:
+        _suggest(error)
         error.show()
         return 2
     except typer.Exit as exit_:
         return int(exit_.exit_code)
     return 0
+
+
+def _refuse(word: str) -> int:
+    """Explain that there is no such command or file; return the exit code of wrong usage."""
+    kind = "option" if word.startswith("-") else "command or file"
+    guess = guess_command(word)
+    hint = "" if guess is None else f". Did you mean {guess}?"
+    usage = f"Usage: {PROGRAM} COMMAND [OPTIONS] SRC\nTry '{PROGRAM} --help' for help.\n"
+    typer.echo(f"{usage}\nError: no such {kind}: {clean(word)}{hint}", file=sys.stderr)
+    return 2
+
+
+def _suggest(error: Any) -> None:
+    """Keep the nearest of the options that click offers in place of one that there is none of."""
+    possible = getattr(error, "possibilities", None)
+    if possible:
+        import difflib  # noqa: PLC0415 - for mistakes only
+
+        error.message += f". Did you mean {difflib.get_close_matches(error.option_name, possible, n=1, cutoff=0)[0]}?"
+        error.possibilities = None
 
 
 def print_extent(extent: Extent | None) -> None:
@@ -113,7 +107,7 @@ def print_extent(extent: Extent | None) -> None:
 def print_remarks(remarks: Iterable[str]) -> None:
     """Print what whoever reads the dataset should know."""
     for remark in remarks:
-        typer.echo(f"rdbtool: {clean(remark)}", file=sys.stderr)
+        typer.echo(f"{PROGRAM}: {clean(remark)}", file=sys.stderr)
 
 
 def end_uncertain(doubt: UncertainError | None) -> None:

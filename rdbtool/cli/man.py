@@ -13,95 +13,14 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from rdbtool.cli.app import COMMANDS, PROGRAM, build_command, build_group
+from rdbtool.cli.app import COMMANDS, build_command
+from rdbtool.cli.examples import EXAMPLES
+from rdbtool.cli.help import metavar
+from rdbtool.cli.overview import ABOUT, EXIT_CODES, PROGRAM, SUMMARIES
 from rdbtool.core.codes import CODES
 
-_EXIT_CODES = (
-    ("0", "yes: the data is sound, and what was asked for is done"),
-    ("1", "no: the data is damaged, or there is none such"),
-    ("2", "wrong usage"),
-    ("3", "could not answer: missing, unreadable, changed while reading, disk full, the output exists"),
-    ("4", "a format or version that this release does not know"),
-    ("70", "a bug in rdbtool"),
-    ("130", "interrupted"),
-    ("141", "the reader of the output went away"),
-)
-
-_EXAMPLES = {
-    "rdbtool": (
-        ("What is in a file:", "rdbtool info dump.rdb"),
-        ("Its keys, as a table:", "rdbtool dump dump.rdb"),
-        ("What a log leads to:", "rdbtool replay appendonlydir"),
-    ),
-    "info": (
-        ("Versions, counts and checksum:", "rdbtool info dump.rdb"),
-        ("For a script:", "rdbtool info --json dump.rdb"),
-    ),
-    "diff": (
-        ("Whether a backup holds what the last one did:", "rdbtool diff old.rdb new.rdb"),
-        ("What a log has that its snapshot has not:", "rdbtool diff dump.rdb appendonlydir"),
-        (
-            "What an hour did, in a log with annotations:",
-            "rdbtool diff DIR DIR --until-a 2026-05-04T10:00 --until-b 2026-05-04T11:00",
-        ),
-        ("Bring a running server that holds A to what B holds:", "rdbtool diff --as-commands A B | redis-cli --pipe"),
-    ),
-    "dump": (
-        ("Hashes whose key begins with user:, as JSON lines:", "rdbtool dump -t hash -k '^user:' -f jsonl dump.rdb"),
-        ("Rebuild database 0 on a running server:", "rdbtool dump -n 0 -f resp dump.rdb | redis-cli --pipe"),
-        ("From a compressed backup, into a file:", "rdbtool dump -o keys.csv dump.rdb.gz"),
-        (
-            "Replace keys of an older server by those of a file:",
-            "rdbtool dump -f resp --restore --replace --target redis-7.0 -k '^user:' dump.rdb | redis-cli --pipe",
-        ),
-    ),
-    "inspect": (
-        ("Every byte of one key:", "rdbtool inspect --exact-key user:1 dump.rdb"),
-        ("What is at an offset that an error named:", "rdbtool inspect --at 0x12c dump.rdb"),
-    ),
-    "repair": (
-        ("What would be lost:", "rdbtool repair --dry-run dump.rdb"),
-        ("Save what is sound, and keep the rest:", "rdbtool repair dump.rdb -o new.rdb --keep-damaged rest.bin"),
-        ("A log of several parts, into a new directory:", "rdbtool repair appendonlydir -o repaired"),
-    ),
-    "validate": (
-        ("Is last night's backup sound, and is it last night's?", "rdbtool validate --max-age 26h backups/dump.rdb"),
-        ("Would that server load it?", "rdbtool validate --level server --rules valkey-9.1 dump.rdb"),
-        ("All of them, for a test report:", "rdbtool validate --format junit backups/*.rdb > report.xml"),
-        ("A log that a server is writing to:", "rdbtool validate --retry 5 /var/lib/redis/appendonlydir"),
-    ),
-    "replay": (
-        ("What a log leads to, and what is wrong with it:", "rdbtool replay appendonlydir"),
-        ("The state before somebody emptied everything:", "rdbtool replay --before flushall appendonlydir"),
-        ("The state at a moment, by its annotations:", "rdbtool replay --until 2026-05-04T10:00:00Z appendonlydir"),
-    ),
-    "history": (
-        ("Who deleted this key?", "rdbtool history appendonlydir session:42"),
-        ("A key of database 3 that is no text:", "rdbtool history -n 3 appendonly.aof '\\xac\\xed\\x00\\x05t'"),
-    ),
-    "convert": (
-        ("A Redis 8 snapshot for a Redis 7.0:", "rdbtool convert dump.rdb old.rdb --target redis-7.0"),
-        (
-            "A directory that a server starts from with appendonly yes:",
-            "rdbtool convert dump.rdb /var/lib/redis/appendonlydir --to aof-dir",
-        ),
-        ("The keys of a log as an RDB:", "rdbtool convert appendonlydir dump.rdb"),
-        ("Through an editor and back:", "rdbtool convert dump.rdb keys.jsonl; rdbtool convert keys.jsonl new.rdb"),
-    ),
-    "aof-rewrite": (
-        ("A compact copy, whatever the server does:", "rdbtool aof-rewrite appendonlydir -o compact/ --retry 3"),
-        ("In place, while the server is stopped:", "rdbtool aof-rewrite --in-place --backup old appendonlydir"),
-        ("Everything up to the accident:", "rdbtool aof-rewrite --before flushall appendonlydir -o recovered/"),
-        (
-            "Everything but the accident, and what followed it:",
-            "rdbtool aof-rewrite --skip-command flushall appendonlydir -o recovered/",
-        ),
-    ),
-    "digest": (("Compare a backup with a running server:", "rdbtool digest dump.rdb; redis-cli DEBUG DIGEST"),),
-}
-
 #: Sections of their own: a title, and texts with the lines that they speak of.
-_SECTIONS: dict[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
+SECTIONS: dict[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
     "validate": (
         "CRON AND SYSTEMD",
         (
@@ -163,13 +82,24 @@ def pages() -> dict[str, str]:
 
 
 def _group_page() -> str:
-    group = build_group()
-    lines = [*_head(PROGRAM, _sentence(group.help)), ".Sh SYNOPSIS", ".Nm", ".Ar command", ".Op Ar options", ".Ar SRC"]
-    lines += [".Sh DESCRIPTION", *_prose(group.help), "The commands are:", ".Bl -tag -width Ds"]
-    for name in COMMANDS:
-        lines += [f".It Xr {PROGRAM}-{name} 1", *_prose(_sentence(build_command(name).help) + ".")]
-    lines += [".El", ".Sh OPTIONS", *_options(group)]
-    lines += _exit_status() + _examples("rdbtool")
+    lines = [
+        *_head(PROGRAM, ABOUT),
+        ".Sh SYNOPSIS",
+        ".Nm",
+        ".Ar command",
+        ".Op Ar options",
+        ".Ar SRC",
+        ".Nm",
+        ".Ar SRC",
+    ]
+    lines += [".Sh DESCRIPTION", *_prose(f"{ABOUT}. A file in the place of a command is shown as info does.")]
+    lines += ["The commands are:", ".Bl -tag -width Ds"]
+    for name, summary in SUMMARIES.items():
+        lines += [f".It Xr {PROGRAM}-{name} 1", *_prose(summary)]
+    lines += [".It Ic help Op Ar command", "Print the help of a command, or of the program.", ".El"]
+    lines += [".Sh OPTIONS", ".Bl -tag -width Ds", ".It Fl V , Fl \\-version", "Print the version and exit."]
+    lines += [".It Fl h , Fl \\-help", "Print the help and exit.", ".El"]
+    lines += _exit_status() + _examples("")
     others = [f".Xr {PROGRAM}-{name} 1 ," for name in sorted(COMMANDS)]
     lines += [".Sh SEE ALSO", *others, f".Xr {PROGRAM}-findings 7"]
     return "\n".join(lines) + "\n"
@@ -177,9 +107,9 @@ def _group_page() -> str:
 
 def _command_page(name: str, command: Any) -> str:
     title = f"{PROGRAM}-{name}"
-    arguments = [f".Ar {_escape(_metavar(p))}" for p in command.params if p.param_type_name == "argument"]
+    arguments = [f".Ar {_escape(metavar(p))}" for p in command.params if p.param_type_name == "argument"]
     lines = [
-        *_head(title, _sentence(command.help)),
+        *_head(title, SUMMARIES[name].rstrip(".")),
         ".Sh SYNOPSIS",
         f".Nm {PROGRAM} {name}",
         ".Op Ar options",
@@ -220,47 +150,39 @@ def _options(command: Any) -> list[str]:
         if option.param_type_name != "option" or option.hidden:
             continue
         names = [*option.opts, *option.secondary_opts]
-        takes = "" if option.is_flag else f" Ar {_escape(_metavar(option))}"
+        takes = "" if option.is_flag else f" Ar {_escape(metavar(option))}"
         lines.append(".It " + " , ".join(f"Fl {_escape(name[1:])}{takes}" for name in names))
         lines += _prose(option.help + (" May be given several times." if option.multiple else ""))
     lines += [".It Fl h , Fl \\-help", "Show the options and exit.", ".El"]
     return lines
 
 
-def _metavar(parameter: Any) -> str:
-    return str(parameter.metavar or parameter.name.upper())
-
-
 def _exit_status() -> list[str]:
     lines = [".Sh EXIT STATUS", ".Bl -tag -width Ds"]
-    for code, meaning in _EXIT_CODES:
+    for code, meaning in EXIT_CODES:
         lines += [f".It {code}", *_prose(meaning[0].upper() + meaning[1:] + ".")]
     return [*lines, ".El"]
 
 
 def _examples(name: str) -> list[str]:
     lines = [".Sh EXAMPLES"]
-    for text, command in _EXAMPLES[name]:
-        lines += [*([] if lines[-1].startswith(".Sh") else [".Pp"]), _escape(text), f".Dl {_escape(command)}"]
+    for text, command in EXAMPLES[name]:
+        title = text[0].upper() + text[1:] + ("" if text.endswith("?") else ":")
+        lines += [*([] if lines[-1].startswith(".Sh") else [".Pp"]), _escape(title), f".Dl {_escape(command)}"]
     return lines
 
 
 def _section(name: str) -> list[str]:
     """Return the section that only one page has."""
-    if name not in _SECTIONS:
+    if name not in SECTIONS:
         return []
-    title, texts = _SECTIONS[name]
+    title, texts = SECTIONS[name]
     lines = [f".Sh {title}"]
     for text, shown in texts:
         lines += [*([] if lines[-1].startswith(".Sh") else [".Pp"]), *_prose(text)]
         if shown:
             lines += [".Bd -literal -offset indent", *map(_escape, shown), ".Ed"]
     return lines
-
-
-def _sentence(text: str) -> str:
-    """Return the first sentence of a help text, without its full stop."""
-    return re.split(r"(?<=\.)\s", text.strip(), maxsplit=1)[0].rstrip(".").replace("\n", " ")
 
 
 def _prose(text: str) -> list[str]:

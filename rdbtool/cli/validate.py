@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from rdbtool.operations.validate.expectations import Policies
 
 
-_FORMATS = ("text", "json", "github", "junit")
-_LEVELS = ("server", "deep")
+FORMATS = ("text", "json", "github", "junit")
+LEVELS = ("server", "deep")
 
 
 @expands
@@ -125,8 +125,8 @@ def validate(
     """
     if src.count("-") > 1:
         raise typer.BadParameter("standard input can be read once", param_hint="SRC")
-    check_choice("--format", form, _FORMATS)
-    check_choice("--level", level, _LEVELS)
+    check_choice("--format", form, FORMATS)
+    check_choice("--level", level, LEVELS)
     check_rules(rules)
     if as_json and form not in {None, "json"}:
         raise typer.BadParameter("it is the same as --format json", param_hint="--json")
@@ -150,6 +150,8 @@ def validate(
     for source in src:
         with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
             judged.append(judge(source, checks, policies, progress, retries=retry))
+    if sys.stdout is None:
+        raise InputError("cannot write to standard output: it is closed")
     if form in {None, "text"} and not as_json and quiet:
         _complain(judged, strict=strict)
     else:
@@ -182,7 +184,11 @@ def _render(form: str, judged: Sequence[Judged], *, strict: bool) -> str:
     elif form == "junit":
         from rdbtool.report.verdict_junit import verdicts_junit as render  # noqa: PLC0415 - see above
     else:
-        from rdbtool.report.verdict import verdicts_text as render  # noqa: PLC0415 - see above
+        from rdbtool.report.screen import Screen  # noqa: PLC0415 - see above
+        from rdbtool.report.verdict import PLAIN_WIDTH, verdicts_text  # noqa: PLC0415 - see above
+
+        screen = Screen(is_terminal=sys.stdout.isatty(), plain_width=PLAIN_WIDTH)
+        return verdicts_text(judged, strict=strict, screen=screen)
     return render(judged, strict=strict)
 
 

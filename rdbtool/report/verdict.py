@@ -1,23 +1,32 @@
 """Verdicts as text for people: a line a source, its facts, the findings, totals.
 
-Everything fits a terminal of 80 columns, and is the same in a pipe: lines are broken here and not by the terminal, at
+Lines are as wide as the terminal, and have 80 columns in a pipe. They are broken here and not by the terminal, at
 blanks only, so that a code, an offset or a name stays whole. No byte of a file reaches the terminal as it is.
 """
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import Finding, clean, show_name
 from rdbtool.operations.validate.batch import Judged, code_of
 from rdbtool.operations.validate.verdict import SEVERITIES, Verdict
 from rdbtool.report.formatting import show_bytes, show_count, show_time
+from rdbtool.report.screen import WORD_STYLES, Screen
 
-#: Columns.
-_WIDTH: Final = 80
+#: Columns of what does not go to a terminal, and the widest and narrowest that a terminal is taken for.
+PLAIN_WIDTH: Final = 80
+_NARROWEST: Final = 60
+_WIDEST: Final = 200
+
+#: Columns before the texts of a source and of a finding, and of the title of a finding.
+_INDENT: Final = 9
+_TITLE: Final = 24
 
 #: Findings of one source that are shown, and those with one code and severity; JSON has all that were kept.
 _SHOWN: Final = 20
@@ -37,16 +46,18 @@ _CHECKSUMS: Final = {
     "unread": "checksum not reached",
 }
 
-_KINDS: Final = {"rdb": "RDB", "aof": "log", "jsonl": "JSON lines", "unknown": ""}
+_KINDS: Final = {"rdb": "RDB", "aof": "AOF", "jsonl": "JSON lines", "unknown": ""}
 
 
-def verdicts_text(judged: Sequence[Judged], *, strict: bool) -> str:
+def verdicts_text(judged: Sequence[Judged], *, strict: bool, screen: Screen) -> str:
     """Return the report on all sources."""
-    lines = [line for row in judged for line in _source_lines(row, strict=strict)]
+    lines = [line for row in judged for line in _source_lines(row, strict=strict, screen=screen)]
     if len(judged) > 1:
         codes = Counter(code_of(row, strict=strict) for row in judged)
-        counted = [f"{codes[code]} {word}" for code, word in _WORDS.items() if codes[code]]
-        lines.append(f"{show_count(len(judged), 'source')}: {', '.join(counted)}")
+        counted = [
+            f"{codes[code]} {screen.paint(word, WORD_STYLES[word])}" for code, word in _WORDS.items() if codes[code]
+        ]
+        lines.append(f"{show_count(len(judged), 'file')}: {', '.join(counted)}")
     return "\n".join(lines) + "\n"
 
 
@@ -87,13 +98,13 @@ def facts(verdict: Verdict) -> str:
     if verdict.header is not None:
         from rdbtool.report.summary import describe_rdb  # noqa: PLC0415 - what has no header need not wait for it
 
-        # A log's snapshot is told with it.
+        # The RDB in front of an AOF is told with it.
         described = describe_rdb(verdict.header, verdict.aux, verdict.product)
-        words.append(("log with " if verdict.kind == "aof" else "") + described)
+        words.append(("AOF with " if verdict.kind == "aof" else "") + described)
     elif _KINDS[verdict.kind]:
         words.append(_KINDS[verdict.kind] + ("" if verdict.product is None else f" of {verdict.product.name}"))
     if len(verdict.parts) > 1:
-        words.append(show_count(len(verdict.parts), "part"))
+        words.append(show_count(len(verdict.parts), "file"))
     ctime = next((row.value for row in verdict.aux if row.key == b"ctime"), b"")
     if ctime.isdigit() and len(ctime) <= 12:
         words.append(f"saved {show_time(int(ctime) * 1000)}")
@@ -127,26 +138,52 @@ def subject(finding: Finding) -> str:
     return f"key {show_bytes(finding.key)}{kind}{db}" + (f", {finding.path}" if finding.path else "")
 
 
-def _source_lines(judged: Judged, *, strict: bool) -> Iterator[str]:
+def next_step(verdict: Verdict) -> str | None:
+    """Return the command line that helps with an invalid file; None where none does."""
+    if verdict.answer != "invalid" or verdict.source == "-":
+        return None
+    codes = {finding.code for finding in verdict.findings if finding.severity == "error"}
+    name = shlex.quote(show_name(verdict.source))
+    if codes == {"RDB363"}:
+        return f"rdbtool convert {name} converted.rdb --target {verdict.rules}"
+    if codes <= POLICIES:
+        return None
+    if len(verdict.parts) > 1:
+        return f"rdbtool repair {name} -o repaired/"
+    return {
+        "rdb": f"rdbtool repair {name} -o repaired.rdb",
+        "aof": f"rdbtool repair {name} -o repaired.aof",
+    }.get(verdict.kind)
+
+
+def _source_lines(judged: Judged, *, strict: bool, screen: Screen) -> Iterator[str]:
     verdict = judged.verdict
+    width = min(max(screen.width, _NARROWEST), _WIDEST)
     word = _WORDS[code_of(judged, strict=strict)]
-    yield f"{word:<4} {show_name(verdict.source)}"
+    yield (
+        screen.paint(word, WORD_STYLES[word])
+        + " " * (_INDENT - len(word))
+        + screen.paint(show_name(verdict.source), "name")
+    )
     if verdict.error is not None:
-        yield from _wrap(verdict.error, 5)
+        yield from _wrap(verdict.error, width)
     if verdict.header is not None or verdict.answer in {"valid", "invalid"}:
-        yield from _wrap(facts(verdict), 5)
+        yield from _wrap(facts(verdict), width)
     total = sum(verdict.counts.values())
     shown = _choose(verdict)
     for finding in shown:
-        yield from _finding_lines(verdict, finding)
+        yield from _finding_lines(verdict, finding, width, screen)
     if total > len(shown):
         codes = Counter(finding.code for finding in verdict.findings)
         codes.subtract(finding.code for finding in shown)
         left = ", ".join(code for code, count in sorted(codes.items()) if count)
-        yield from _wrap(f"and {total - len(shown):,} more{f' ({left})' if left else ''}", 2)
+        yield from _wrap(f"and {total - len(shown):,} more{f' ({left})' if left else ''}", width, 2)
     if total > 1:
         counted = ((verdict.counts[severity], severity) for severity in SEVERITIES)
         yield f"  {', '.join(show_count(count, severity) for count, severity in counted if count)}"
+    step = next_step(verdict)
+    if step is not None:
+        yield f"  next   {step}"
 
 
 def _choose(verdict: Verdict) -> list[Finding]:
@@ -160,21 +197,28 @@ def _choose(verdict: Verdict) -> list[Finding]:
     return chosen
 
 
-def _finding_lines(verdict: Verdict, finding: Finding) -> Iterator[str]:
-    yield f"  {finding.code} {finding.severity} {place(verdict, finding)}".rstrip()
-    yield from _wrap(finding.message, 4)
-    about = subject(finding)
-    if about:
-        yield from _wrap(about, 4)
-    if finding.server:
-        yield from _wrap(finding.server, 4)
+def _finding_lines(verdict: Verdict, finding: Finding, width: int, screen: Screen) -> Iterator[str]:
+    title, where = BY_CODE[finding.code].title, place(verdict, finding)
+    begin = f"  {finding.severity:<7}{finding.code}  {title:<{_TITLE}}"
+    painted = (
+        f"  {screen.paint(finding.severity, WORD_STYLES[finding.severity])}{' ' * (7 - len(finding.severity))}"
+        f"{screen.paint(finding.code, 'code')}  {title:<{_TITLE}}"
+    )
+    if len(begin) + 2 + len(where) <= width:
+        yield f"{painted}  {where}".rstrip()
+    else:
+        yield painted.rstrip()
+        yield from _wrap(where, width)
+    yield from _wrap(finding.message, width)
+    yield from (screen.paint(line, "name") for line in _wrap(subject(finding), width))
+    yield from (screen.paint(line, "aside") for line in _wrap(finding.server, width))
 
 
-def _wrap(text: str, indent: int) -> list[str]:
+def _wrap(text: str, width: int, indent: int = _INDENT) -> list[str]:
     blank = " " * indent
     return textwrap.wrap(
         clean(text),
-        _WIDTH,
+        width,
         initial_indent=blank,
         subsequent_indent=blank,
         break_long_words=False,

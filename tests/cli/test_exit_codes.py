@@ -176,7 +176,14 @@ def test_colour_on_a_terminal_unless_it_is_not_wanted(command):
     assert "\x1b[" in terminal_output(command, SMALL)
     assert "\x1b[" not in terminal_output(command, SMALL, NO_COLOR="1")
     assert "\x1b[" not in terminal_output(command, SMALL, TERM="dumb")
-    assert b"\x1b" not in run(command, SMALL, FORCE_COLOR="1").out
+    assert b"\x1b" not in run(command, SMALL).out
+
+
+def test_colour_in_a_pipe_where_it_is_asked_for():
+    assert b"\x1b[" in run("inspect", SMALL, FORCE_COLOR="1").out
+    assert b"\x1b[" in run("validate", SMALL, FORCE_COLOR="1").out
+    assert b"\x1b" not in run("inspect", SMALL, FORCE_COLOR="1", NO_COLOR="1").out
+    assert b"\x1b" not in run("dump", SMALL, FORCE_COLOR="1").out
 
 
 def test_a_table_on_a_terminal_and_jsonl_in_a_pipe():

@@ -1,0 +1,78 @@
+"""The pages of docs/commands, written from the commands themselves: ``python -m rdbtool.cli.reference DIRECTORY``.
+
+A page has what ``--help`` and the manual page have, as Markdown; a test compares the committed pages with what this
+module writes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rdbtool.cli.app import COMMANDS, build_command
+from rdbtool.cli.examples import EXAMPLES
+from rdbtool.cli.help import described, groups, metavar, term
+from rdbtool.cli.man import SECTIONS
+from rdbtool.cli.overview import EXIT_CODES, PROGRAM, SUMMARIES
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every page by its file name."""
+    written = {f"{name}.md": _page(name, build_command(name)) for name in COMMANDS}
+    rows = ((f"[{name}]({name}.md)", summary) for name, summary in SUMMARIES.items())
+    lines = ["# Commands", "", *_table(("Command", "What it does"), rows)]
+    lines += ["", "## Exit codes", "", *_table(("Code", "Answer"), EXIT_CODES)]
+    return {"README.md": "\n".join(lines) + "\n", **written}
+
+
+def _page(name: str, command: Any) -> str:
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    synopsis = " ".join([PROGRAM, name, "[OPTIONS]", *map(metavar, arguments)])
+    lines = [f"# {PROGRAM} {name}", "", SUMMARIES[name], "", *_code([synopsis])]
+    for paragraph in command.help.strip().split("\n\n"):
+        lines += ["", " ".join(paragraph.split())]
+    lines += ["", "## Examples", "", *_code(line for each in EXAMPLES[name] for line in (f"# {each.text}", each.line))]
+    if arguments:
+        lines += [
+            "",
+            "## Arguments",
+            "",
+            *_table(("Argument", ""), ((f"`{metavar(each)}`", each.help) for each in arguments)),
+        ]
+    for title, options in groups(command).items():
+        rows = [(f"`{term(option).strip()}`", described(option)) for option in options]
+        if rows:
+            lines += ["", f"## {title}", "", *_table(("Option", ""), rows)]
+    if name in SECTIONS:
+        title, texts = SECTIONS[name]
+        lines += ["", f"## {title.capitalize()}"]
+        for text, shown in texts:
+            lines += ["", text, *(["", *_code(shown)] if shown else [])]
+    return "\n".join(lines) + "\n"
+
+
+def _code(lines: Iterable[str]) -> list[str]:
+    return ["```", *lines, "```"]
+
+
+def _table(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> list[str]:
+    cells = [head, ("---", "---"), *((_cell(term), _cell(text)) for term, text in rows)]
+    return [f"| {term} | {text} |" for term, text in cells]
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def main() -> None:
+    """Write all pages into the directory named on the command line."""
+    directory = Path(sys.argv[1])
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (directory / name).write_text(text)
+
+
+if __name__ == "__main__":
+    main()
