@@ -1,5 +1,6 @@
 """What the commands print for programs has the shapes that docs/schemas says."""
 
+import gzip
 import json
 import re
 from functools import cache
@@ -93,8 +94,10 @@ def test_every_shared_definition_is_used():
         ), name
 
 
-def test_info():
-    check_runs("info", [[path] for path in EVERYTHING])
+def test_info(tmp_path):
+    packed = tmp_path / "dump.rdb.gz"
+    packed.write_bytes(gzip.compress(SMALL[0].read_bytes()))
+    check_runs("info", [[path] for path in [*EVERYTHING, packed]])
 
 
 def test_inspect():
