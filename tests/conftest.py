@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import cache, partial
+from pathlib import Path
 
 import pytest
 import server
@@ -24,6 +25,16 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 rdb.default_backend = os.environ.get("RDBTOOL_BACKEND", rdb.default_backend)
 
 WITHOUT_SERVER = "without a server: "
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listen to all messages where somebody wants them collected: see ``messages``."""
+    if "COLLECT_MESSAGES" in os.environ:
+        import messages  # noqa: PLC0415 - it brings the command line
+
+        collector = messages.Collector(Path(os.environ["COLLECT_MESSAGES"]))
+        collector.listen()
+        config.pluginmanager.register(collector)
 
 
 @cache

@@ -33,6 +33,15 @@ COMMANDS: Final = tuple(SUMMARIES)
 #: What click raises for a wrong command line. typer exports one of its subclasses only.
 UsageError: Final[Any] = typer.BadParameter.__mro__[1]
 
+#: Options of other tools, and what does the same here.
+_ELSEWHERE: Final = {
+    "--fix": f"{PROGRAM} repair SRC -o DST writes what is intact to a new file",
+    "--file": "the output file is --output FILE",
+    "--support-restore": "it is --restore here",
+    "--del-before-write": "it is --replace here",
+    "--target-redis-ver": "it is --target redis-VERSION here",
+}
+
 _SETTINGS: Final[dict[str, Any]] = {
     "add_completion": False,
     "rich_markup_mode": None,
@@ -89,9 +98,13 @@ def _refuse(word: str) -> int:
 
 
 def _suggest(error: Any) -> None:
-    """Keep the nearest of the options that click offers in place of one that there is none of."""
+    """Name what does the same as an option of another tool, else the nearest of the options that click offers."""
     possible = getattr(error, "possibilities", None)
-    if possible:
+    known = _ELSEWHERE.get(getattr(error, "option_name", ""))
+    if known is not None:
+        error.message += f": {known}"
+        error.possibilities = None
+    elif possible:
         import difflib  # noqa: PLC0415 - for mistakes only
 
         error.message += f". Did you mean {difflib.get_close_matches(error.option_name, possible, n=1, cutoff=0)[0]}?"

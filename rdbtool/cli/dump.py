@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,7 +28,7 @@ from rdbtool.cli.options import (
     renames_of,
     target_of,
 )
-from rdbtool.dataset.forms import BY_NAME, ESCAPES, PRINTED, Form, form_of
+from rdbtool.dataset.forms import BY_NAME, ESCAPES, FORM_ALIASES, PRINTED, Form, form_of
 from rdbtool.dataset.loading import load_keys
 from rdbtool.operations.dump.report import DumpOptions
 from rdbtool.reader.open.dispatch import open_any
@@ -47,6 +48,8 @@ def dump(
         typer.Option(
             "--format",
             "-f",
+            "--command",
+            "-c",
             metavar="FORMAT",
             help=f"One of {', '.join(PRINTED)}. Default: what the suffix of FILE says, such as .csv, else table on a "
             "terminal and jsonl elsewhere.",
@@ -111,13 +114,13 @@ def dump(
     Output that goes to a file appears whole or not at all. When a file turns out to be damaged,
     what precedes the damage is printed, up to the last sound key.
     """
-    check_choice("--format", format_, PRINTED)
+    form = _named_form(format_)
     check_choice("--escape", escape, ESCAPES)
     check_rules(rules)
     selection, now_ms = filters.selection(), filters.milliseconds()
     places = stop.places(src)
     renames = renames_of(rename_command)
-    chosen = format_ or (None if output is None else form_of(output, PRINTED))
+    chosen = form or (None if output is None else form_of(output, PRINTED))
     with open_output(output, force=force, sources=[src]) as out:
         options = DumpOptions(
             chosen or ("table" if out.is_terminal else "jsonl"),
@@ -151,6 +154,17 @@ def dump(
     print_extent(keys.extent)
     print_remarks(keys.remarks)
     end_uncertain(keys.obstacle)
+
+
+def _named_form(name: str | None) -> str | None:
+    """Return the form that ``--format`` names, by its name here or elsewhere, None for None. Raises BadParameter."""
+    if name is None or name in FORM_ALIASES:
+        return None if name is None else FORM_ALIASES[name]
+    if name not in PRINTED and Path(name).suffix:
+        words = f"{name!r} is none of {', '.join(PRINTED)}; the -f FILE of redis-rdb-tools is -o FILE here"
+        raise typer.BadParameter(words, param_hint="--format")
+    check_choice("--format", name, PRINTED)
+    return name
 
 
 def _names(has: Callable[[Form], bool]) -> tuple[str, ...]:

@@ -149,6 +149,9 @@ BY_NAME: Final = {form.name: form for form in FORMS}
 #: The form that is nothing but one encoding.
 BY_ENCODING: Final = {form.encodings[0]: form for form in FORMS if form.make_sink is not None and form.encodings}
 
+#: Names that people bring from other tools, for forms that ``dump`` prints.
+FORM_ALIASES: Final = {"justkeys": "keys", "key": "keys", "protocol": "resp", "aof": "resp"}
+
 #: What ``dump`` prints, and what ``convert`` writes.
 PRINTED: Final = tuple(form.name for form in FORMS if form.printed)
 CONVERTED: Final = tuple(form.name for form in FORMS if form.is_verifiable)
