@@ -18,6 +18,7 @@ from rdbtool.cli.options import (
     NoProgress,
     OutputFile,
     RenamedCommands,
+    Reshape,
     Server,
     Source,
     Stop,
@@ -42,6 +43,7 @@ def dump(
     *,
     filters: Filters,
     stop: Stop,
+    reshape: Reshape,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -129,6 +131,7 @@ def dump(
             target=target_of(target),
             allow_loss=allow_loss,
             leaving=filters.leaving(drop, functions=functions),
+            reshaping=reshape.reshaping(now_ms),
         )
         _check_use("--escape", options, used=escape is not None, users=_names(lambda row: row.escape is not None))
         _check_use("--raw", options, used=raw, users=("csv",))
@@ -138,6 +141,8 @@ def dump(
         _check_use("--allow-loss", options, used=allow_loss, users=_names(lambda row: row.has_target))
         _check_use("--functions", options, used=functions is not None, users=("jsonl", "json", "resp"))
         _check_use("--drop", options, used=bool(drop), users=_names(lambda row: row.is_verifiable))
+        for option, used in reshape.given().items():
+            _check_use(option, options, used=used, users=_names(lambda row: row.is_verifiable))
         _check_target(options)
         show = not (no_progress or out.is_terminal)
         with open_any(src, jsonl=True) as reader, ProgressBar(reader.size, enabled=show) as progress:

@@ -20,6 +20,7 @@ from rdbtool.core.servers import FIRST_WITH_PARTS, Rules
 from rdbtool.dataset.forms import BY_NAME, CONVERTED, Encoding, Form, form_of
 from rdbtool.dataset.loading import load_keys
 from rdbtool.operations.convert.omissions import Door, Leaving, Left, Through
+from rdbtool.operations.convert.reshaping import Reshaping
 from rdbtool.operations.convert.soundness import SourceFile
 from rdbtool.operations.convert.transfer import Transfer
 from rdbtool.operations.json_shapes import written_json
@@ -63,7 +64,7 @@ class ConvertOptions(NamedTuple):
     ``rename_commands`` maps names of commands in it to those that servers have. ``force``: what exists is replaced, and
     ``server_stopped`` says that no server holds it, for where that cannot be found out. ``places`` says where the
     replay of a log stops and what it skips. ``leaving`` is what stays behind, beside the keys that ``selection`` does
-    not take.
+    not take; ``reshaping`` is what becomes of the rest.
     """
 
     form: str | None = None
@@ -78,6 +79,7 @@ class ConvertOptions(NamedTuple):
     selection: Selection | None = None
     places: Places | None = None
     leaving: Leaving = Leaving()
+    reshaping: Reshaping = Reshaping()
 
 
 class Converted(NamedTuple):
@@ -173,7 +175,8 @@ def convert(
             target = default_target(dataset.header, dataset.aux)
         check_log(form, encoding, target)
         leaving = options.leaving
-        door = Door(leaving.without("aux", "slot-imports") if encoding == "commands" else leaving)
+        reshaping = options.reshaping
+        door = Door(leaving.without("aux", "slot-imports") if encoding == "commands" else leaving, reshaping)
         transfer = Transfer(
             Through(dataset, door),
             encoding,
@@ -181,8 +184,8 @@ def convert(
             role=form.role,
             allow_loss=options.allow_loss,
             selection=options.selection,
-            # Sizes are announced before it is known which keys are a module's.
-            sizes={} if leaving.modules else dataset.sizes,
+            # Sizes are announced before it is known which keys are a module's, or what becomes of the others.
+            sizes={} if leaving.modules or reshaping.changes_sizes else dataset.sizes,
             progress=progress,
             origin=None if keys.kind == "aof" else _source_file(keys),
         )

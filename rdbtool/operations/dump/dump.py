@@ -41,7 +41,7 @@ def dump_keys(
     assert form.make_sink is not None
     sink = form.make_sink(write, options=SinkOptions(escape=options.escape or form.escape or ""))
     # Nothing but a whole dataset has a place for what stands beside the keys.
-    door = Door(options.leaving if form.is_verifiable else Leaving())
+    door = Door(options.leaving, options.reshaping) if form.is_verifiable else Door(Leaving())
     try:
         dataset.feed(door.wrap(sink), selection=selection, progress=progress)
     except RdbToolError:

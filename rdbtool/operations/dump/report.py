@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rdbtool.core.errors import Loss
 from rdbtool.operations.convert.omissions import Leaving, Left
+from rdbtool.operations.convert.reshaping import Reshaping
 
 if TYPE_CHECKING:
     from rdbtool.writer.targets import Target
@@ -17,7 +18,7 @@ class DumpOptions(NamedTuple):
     ``escape`` is for json and keys; ``raw`` is for csv: cells that a program may take for something else than text stay
     as they are. ``restore`` and ``replace`` are for resp, and ``target``: the server that executes the commands, None:
     the one that wrote the source. What that one cannot hold is refused, or left out with ``allow_loss``. ``leaving``
-    is what stays behind.
+    is what stays behind, and ``reshaping`` what becomes of the rest.
     """
 
     form: str
@@ -29,6 +30,7 @@ class DumpOptions(NamedTuple):
     target: Target | None = None
     allow_loss: bool = False
     leaving: Leaving = Leaving()
+    reshaping: Reshaping = Reshaping()
 
 
 class LargeValue(NamedTuple):
