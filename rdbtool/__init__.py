@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rdbtool.api.rewrite import rewrite as rewrite
     from rdbtool.api.save import save as save
     from rdbtool.api.validate import validate as validate
+    from rdbtool.core.errors import CollisionError as CollisionError
     from rdbtool.core.errors import Finding as Finding
     from rdbtool.core.errors import FormatError as FormatError
     from rdbtool.core.errors import InputError as InputError
@@ -91,6 +92,7 @@ _NAMES = {
     "rdbtool.api.save": ("save",),
     "rdbtool.api.validate": ("validate",),
     "rdbtool.core.errors": (
+        "CollisionError",
         "Finding",
         "FormatError",
         "InputError",

@@ -87,9 +87,10 @@ static const char rt_hex[] = "0123456789abcdef";
  *              base64);
  *   RT_RAW     every byte above 0x7F as \u00XX;
  *   RT_PRINT   every byte outside 0x20..0x7E as the four characters \xHH;
- *   RT_MIXED   UTF-8 as \uXXXX, every byte that is not part of it as the four characters \xHH.
+ *   RT_MIXED   UTF-8 as \uXXXX, every byte that is not part of it as the four characters \xHH;
+ *   RT_SPELLED UTF-8 as RT_UTF8, every byte that is not part of it as the four characters \xHH, a backslash as two.
  */
-enum { RT_UTF8, RT_RAW, RT_PRINT, RT_MIXED };
+enum { RT_UTF8, RT_RAW, RT_PRINT, RT_MIXED, RT_SPELLED };
 
 static inline char *rt_json_u(char *op, unsigned unit)
 {
@@ -130,6 +131,8 @@ static char *rt_json_special(const uint8_t **at, const uint8_t *end, char *op, i
     uint8_t c = *p;
     int size = c < 0x80 ? 1 : rt_utf8_size(p, (size_t)(end - p));
     *at = p + 1;
+    if (c == '\\' && mode == RT_SPELLED)
+        op = rt_json_control(op, c);
     if (c == '"' || c == '\\')
         return rt_json_control(op, c);
     if (mode == RT_PRINT)
@@ -141,7 +144,7 @@ static char *rt_json_special(const uint8_t **at, const uint8_t *end, char *op, i
     if (!size)
         return mode == RT_UTF8 ? NULL : rt_json_x(op, c);
     *at = p + size;
-    if (mode == RT_UTF8 && !rt_is_control(p, size)) {
+    if (mode != RT_MIXED && !rt_is_control(p, size)) {
         memcpy(op, p, (size_t)size);
         return op + size;
     }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool.engine.replay.places import Places
     from rdbtool.operations.convert.omissions import Leaving
+    from rdbtool.operations.convert.reshaping import Reshaping
     from rdbtool.writer.targets import Target
 
 #: What is read: a path (``"-"``: standard input), the content itself, or a stream of it.
@@ -35,6 +36,7 @@ Patterns = str | bytes | re.Pattern[bytes] | Iterable[str | bytes | re.Pattern[b
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
+_K = TypeVar("_K")
 
 _SLOTS: Final = 16384
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -365,6 +367,46 @@ def leaving_of(drop: str | Iterable[str] | None, filters: KeyFilters, *, functio
         return Leaving.parse(parts, functions=functions, has_filter=are_about_keys(filters))
     except ValueError as error:
         raise ArgumentError("drop", str(error)) from None
+
+
+def reshaping_of(
+    expiry: timedelta | str | None,
+    rename: Mapping[str | bytes | re.Pattern[bytes], str | bytes] | None,
+    move_db: Mapping[int, int] | None,
+    now_ms: int,
+) -> Reshaping:
+    """Return what becomes of keys. Raises ValueError, TypeError."""
+    from rdbtool.operations.convert.reshaping import EXPIRIES, Rename, Reshaping  # noqa: PLC0415 - for what writes datasets
+
+    renames = []
+    for pattern, text in _mapping("rename", rename).items():
+        try:
+            renames.append(Rename.parse(_patterns("rename", pattern)[0], key_of(text, "rename")))
+        except ValueError as error:
+            raise error if isinstance(error, ArgumentError) else ArgumentError("rename", str(error)) from None
+    moves = {
+        count_of("move_db", old) or 0: count_of("move_db", new) or 0
+        for old, new in _mapping("move_db", move_db).items()
+    }
+    shaped = Reshaping("keep", 0, now_ms, tuple(renames), moves)
+    if isinstance(expiry, timedelta):
+        return shaped._replace(expiry="shift", shift_ms=expiry // timedelta(milliseconds=1))
+    word = text_of("expiry", expiry)
+    if word is None:
+        return shaped
+    if word[:1] in {"+", "-"}:
+        shift_ms = milliseconds_of("expiry", word[1:])
+        return shaped._replace(expiry="shift", shift_ms=-shift_ms if word[0] == "-" else shift_ms)
+    plan = next((row for row in EXPIRIES if row == word), None)
+    if plan is None:
+        raise ArgumentError("expiry", f"{word!r} is none of {', '.join(EXPIRIES)}, +1h, -30m")
+    return shaped._replace(expiry=plan)
+
+
+def _mapping(name: str, given: Mapping[_K, _T] | None) -> Mapping[_K, _T]:
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(f"{name}: expected a mapping, found {given!r}")
+    return given or {}
 
 
 def _several(name: str, given: Any, types: tuple[type, ...]) -> list[Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Literal, Unpack
 
 from rdbtool.api.arguments import (
@@ -14,6 +16,7 @@ from rdbtool.api.arguments import (
     leaving_of,
     path_of,
     replaying_of,
+    reshaping_of,
     selection_of,
     source_of,
     takes,
@@ -37,6 +40,9 @@ def convert(
     server_stopped: bool = False,
     functions: bool | None = None,
     drop: str | Iterable[str] | None = None,
+    expiry: timedelta | str | None = None,
+    rename: Mapping[str | bytes | re.Pattern[bytes], str | bytes] | None = None,
+    move_db: Mapping[int, int] | None = None,
     **options: Unpack[ReadOptions],
 ) -> Converted:
     """Convert a file into another form, or for another server, and read the result back.
@@ -45,9 +51,14 @@ def convert(
     name that ends in ``/``. ``target`` is a server such as ``redis-6.2`` or an RDB version such as ``rdb-9``; what it
     cannot hold is refused, or dropped with ``allow_loss`` and named in ``losses``. ``preamble``: whether an AOF begins
     with an RDB. ``force`` replaces what exists; ``server_stopped`` says that no server uses it, for where that cannot
-    be found out. ``drop`` and ``functions`` say what stays behind beside the keys. The output appears when it was
-    verified, or not at all. Raises LossError, UncertainError, FormatError, InvalidDataError, UnsupportedError,
-    InputError.
+    be found out. ``drop`` and ``functions`` say what stays behind beside the keys.
+
+    ``rename`` maps regular expressions to what everything that they find in a key becomes, ``move_db`` databases to
+    others. ``expiry``: ``drop`` takes expiry times away, a timedelta or text such as ``+1h`` or ``-30m`` moves them,
+    ``unexpired`` leaves out the keys and hash fields that have expired at ``now``. Filters go by what the source has.
+
+    The output appears when it was verified, or not at all. Raises LossError, CollisionError, UncertainError,
+    FormatError, InvalidDataError, UnsupportedError, InputError.
     """
     data, to = source_of(source), path_of(destination)
     chosen = form_of(to, CONVERTED) if form is None else choice_of("form", form, CONVERTED)
@@ -70,5 +81,6 @@ def convert(
         selection=selection_of(options, how.now_ms),
         places=how.places,
         leaving=leaving_of(drop, options, functions=functions),
+        reshaping=reshaping_of(expiry, rename, move_db, how.now_ms),
     )
     return run(data, to, converting, how.progress)

@@ -18,6 +18,7 @@ from rdbtool.cli.options import (
     NoProgress,
     Preamble,
     RenamedCommands,
+    Reshape,
     Server,
     ServerStopped,
     Source,
@@ -51,6 +52,7 @@ def convert(
     *,
     filters: Filters,
     stop: Stop,
+    reshape: Reshape,
     to: Annotated[str | None, typer.Option("--to", metavar="FORM", help=f"One of {', '.join(CONVERTED)}.")] = None,
     target: TargetName = None,
     preamble: Preamble = None,
@@ -95,6 +97,7 @@ def convert(
         selection=filters.selection(),
         places=stop.places(src),
         leaving=filters.leaving(drop, functions=functions),
+        reshaping=reshape.reshaping(filters.milliseconds()),
     )
     with ProgressBar(None, enabled=not no_progress) as progress:
         done = run(src, dst, options, progress)

@@ -19,16 +19,18 @@ from rdbtool.cli.options import (
     NoProgress,
     OutputFile,
     RenamedCommands,
+    Reshape,
     Server,
     Source,
     Stop,
     check_choice,
     check_rules,
     expands,
+    key_bytes,
     renames_of,
     target_of,
 )
-from rdbtool.dataset.forms import BY_NAME, ESCAPES, FORM_ALIASES, PRINTED, Form, form_of
+from rdbtool.dataset.forms import BINARIES, BY_NAME, ESCAPES, FORM_ALIASES, PRINTED, Form, form_of
 from rdbtool.dataset.loading import load_keys
 from rdbtool.operations.dump.report import DumpOptions
 from rdbtool.reader.open.dispatch import open_any
@@ -43,6 +45,7 @@ def dump(
     *,
     filters: Filters,
     stop: Stop,
+    reshape: Reshape,
     format_: Annotated[
         str | None,
         typer.Option(
@@ -65,6 +68,28 @@ def dump(
             metavar="HOW",
             help=f"How json and keys write bytes: {', '.join(ESCAPES)}. Default: utf8 for json, and for keys on a "
             "terminal, else raw.",
+        ),
+    ] = None,
+    keys_only: Annotated[
+        bool,
+        typer.Option("--keys-only", help="With jsonl: write lines of keys only, no header, aux fields or functions."),
+    ] = False,
+    binary: Annotated[
+        str | None,
+        typer.Option(
+            "--binary",
+            metavar="HOW",
+            help=f"With jsonl: write all strings in one way, so that a column has one type: {', '.join(BINARIES)} "
+            "(\\xHH for a byte that is no UTF-8, \\\\ for a backslash). Each line says which; they are not read back.",
+        ),
+    ] = None,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fields",
+            metavar="NAME,NAME",
+            help="With csv: make columns of these fields of hashes, in place of the column value. In a name \\xHH is a "
+            "byte, \\x2c a comma.",
         ),
     ] = None,
     raw: Annotated[
@@ -116,6 +141,7 @@ def dump(
     """
     form = _named_form(format_)
     check_choice("--escape", escape, ESCAPES)
+    check_choice("--binary", binary, BINARIES)
     check_rules(rules)
     selection, now_ms = filters.selection(), filters.milliseconds()
     places = stop.places(src)
@@ -132,15 +158,24 @@ def dump(
             target=target_of(target),
             allow_loss=allow_loss,
             leaving=filters.leaving(drop, functions=functions),
+            reshaping=reshape.reshaping(now_ms),
+            keys_only=keys_only,
+            binary=binary,
+            fields=_fields_of(fields),
         )
         _check_use("--escape", options, used=escape is not None, users=_names(lambda row: row.escape is not None))
         _check_use("--raw", options, used=raw, users=("csv",))
+        _check_use("--fields", options, used=bool(fields), users=("csv",))
+        _check_use("--keys-only", options, used=keys_only, users=("jsonl",))
+        _check_use("--binary", options, used=binary is not None, users=("jsonl",))
         _check_use("--restore", options, used=restore, users=("resp",))
         _check_use("--replace", options, used=replace, users=("resp",))
         _check_use("--target", options, used=target is not None, users=_names(lambda row: row.has_target))
         _check_use("--allow-loss", options, used=allow_loss, users=_names(lambda row: row.has_target))
         _check_use("--functions", options, used=functions is not None, users=("jsonl", "json", "resp"))
         _check_use("--drop", options, used=bool(drop), users=_names(lambda row: row.is_verifiable))
+        for option, used in reshape.given().items():
+            _check_use(option, options, used=used, users=_names(lambda row: row.is_verifiable))
         _check_target(options)
         show = not (no_progress or out.is_terminal)
         with open_any(src, jsonl=True) as reader, ProgressBar(reader.size, enabled=show) as progress:
@@ -165,6 +200,14 @@ def _named_form(name: str | None) -> str | None:
         raise typer.BadParameter(words, param_hint="--format")
     check_choice("--format", name, PRINTED)
     return name
+
+
+def _fields_of(given: list[str] | None) -> list[bytes]:
+    """Return the names of hash fields, which commas separate. Raises BadParameter."""
+    names = [name for text in given or () for name in text.split(",")]
+    if len(set(names)) < len(names):
+        raise typer.BadParameter("a field cannot be two columns", param_hint="--fields")
+    return list(map(key_bytes, names))
 
 
 def _names(has: Callable[[Form], bool]) -> tuple[str, ...]:

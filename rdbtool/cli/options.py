@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rdbtool.api.arguments import KeyFilters
     from rdbtool.engine.replay.places import Places
     from rdbtool.operations.convert.omissions import Leaving
+    from rdbtool.operations.convert.reshaping import Reshaping
     from rdbtool.writer.targets import Target
 
 Source = Annotated[
@@ -231,6 +232,75 @@ class Filters(Clock):
 
         with usage_errors():
             return selection_of(filters, self.milliseconds())
+
+
+@dataclasses.dataclass(frozen=True)
+class Reshape:
+    """What becomes of keys on the way into an output."""
+
+    expiry: Annotated[
+        str | None,
+        typer.Option(
+            "--expiry",
+            metavar="HOW",
+            help="keep, drop (keys and hash fields no longer expire), +TIME or -TIME such as +1h or -30m (they expire "
+            "later or earlier), or unexpired (what has expired by --now is skipped). Default: keep.",
+        ),
+    ] = None
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rename",
+            metavar="REGEX=TEXT",
+            help="Replace everything that REGEX finds in a key by TEXT, in which \\1 is a group and \\xHH a byte. "
+            "Can be given again. Two keys that get one name are an error.",
+        ),
+    ] = None
+    move_db: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--move-db",
+            metavar="FROM=TO",
+            help="Move the keys of database FROM to database TO. Can be given again.",
+        ),
+    ] = None
+
+    def given(self) -> dict[str, bool]:
+        """Return which of the options are given, by their names."""
+        names = {"--expiry": self.expiry, "--rename": self.rename, "--move-db": self.move_db}
+        return {name: bool(value) for name, value in names.items()}
+
+    def reshaping(self, now_ms: int) -> Reshaping:
+        """Return what becomes of keys; ``now_ms`` (Unix ms) is when they expire. Raises BadParameter."""
+        from rdbtool.api.arguments import reshaping_of  # noqa: PLC0415 - for commands that write datasets
+
+        renames: dict[str | bytes | re.Pattern[bytes], str | bytes] = {}
+        for text in self.rename or ():
+            pattern, name = _split_rename(os.fsencode(text))
+            if renames.setdefault(pattern, name) != name:
+                raise typer.BadParameter(f"{text!r}: one expression cannot have two texts", param_hint="--rename")
+        moves: dict[int, int] = {}
+        for text in self.move_db or ():
+            match = re.fullmatch(r"(\d{1,9})=(\d{1,9})", text)
+            if match is None:
+                raise typer.BadParameter(f"{text!r} is not of the form FROM=TO, such as 5=0", param_hint="--move-db")
+            if moves.setdefault(int(match[1]), int(match[2])) != int(match[2]):
+                raise typer.BadParameter(f"database {match[1]} cannot go to two others", param_hint="--move-db")
+        with usage_errors():
+            return reshaping_of(self.expiry, renames, moves, now_ms)
+
+
+def _split_rename(text: bytes) -> tuple[bytes, bytes]:
+    """Split at the first = that ends a regular expression: one within a group, a set or an escape does not."""
+    at = text.find(b"=")
+    while at > 0:
+        try:
+            re.compile(text[:at])
+        except re.error:
+            at = text.find(b"=", at + 1)
+        else:
+            return text[:at], text[at + 1 :]
+    raise typer.BadParameter(f"{os.fsdecode(text)!r} is not of the form REGEX=TEXT", param_hint="--rename")
 
 
 #: Arguments that are options by another name.

@@ -245,6 +245,23 @@ class LossError(RdbToolError):
         self.version = version
 
 
+class CollisionError(RdbToolError):
+    """Two keys would become one, by a rename or by a move to another database.
+
+    ``first``, ``second`` and ``place``, that which both would get, are each a database and a key.
+    """
+
+    exit_code = 1
+
+    def __init__(self, first: tuple[int, bytes], second: tuple[int, bytes], place: tuple[int, bytes]) -> None:
+        one, other, both = (f"{describe_key(key)} of db {db}" for db, key in (first, second, place))
+        words = f"{one} and {other} would both become {both}" if first != second else f"{one} is there twice"
+        super().__init__(f"two keys cannot have one name: {words}")
+        self.first = first
+        self.second = second
+        self.place = place
+
+
 class FormatError(RdbToolError):
     """Bytes that no server writes.
 

@@ -25,6 +25,9 @@ Write = Callable[[bytes], object]
 #: What a file consists of, where it holds a whole dataset.
 Encoding = Literal["rdb", "commands", "jsonl"]
 
+#: How lines of JSON write all strings where each column is to have one type.
+BINARIES: Final = ("base64", "latin1", "escape")
+
 #: How bytes are written where there is a choice.
 ESCAPES: Final = ("raw", "print", "utf8", "base64")
 
@@ -33,7 +36,8 @@ class SinkOptions(NamedTuple):
     """What the sink of a form may ask.
 
     ``target`` is whom an RDB or commands are for, None: whoever wrote the source. ``sizes`` and ``role`` are for an
-    RDB, ``replace`` and ``restore`` for commands, ``escape`` for forms that have one.
+    RDB, ``replace`` and ``restore`` for commands, ``escape`` for forms that have one, ``keys_only`` and ``binary`` for
+    lines of JSON that only programs read.
     """
 
     target: Target | None = None
@@ -41,6 +45,8 @@ class SinkOptions(NamedTuple):
     role: Role = "snapshot"
     replace: bool = False
     escape: str = ""
+    keys_only: bool = False
+    binary: str | None = None
 
 
 class MakeSink(Protocol):
@@ -97,9 +103,7 @@ def _make_commands(write: Write, options: SinkOptions) -> Encoder:
 def _make_jsonl(write: Write, options: SinkOptions) -> Encoder:
     from rdbtool._codec.encode.jsonl import Jsonl  # noqa: PLC0415
 
-    del options  # there is no choice
-
-    return Jsonl(write)
+    return Jsonl(write, keys_only=options.keys_only, binary=options.binary)
 
 
 def _make_json(write: Write, options: SinkOptions) -> Encoder:

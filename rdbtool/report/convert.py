@@ -79,6 +79,8 @@ _LEFT: Final = {
     "module-keys": ("key of a module", "keys of modules"),
     "groups": ("consumer group", "consumer groups"),
     "slot-imports": ("slot import", "slot imports"),
+    "expired-keys": ("key that has expired", "keys that have expired"),
+    "expired-fields": ("hash field that has expired", "hash fields that have expired"),
 }
 
 

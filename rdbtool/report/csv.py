@@ -2,7 +2,8 @@ r"""Keys as comma-separated values, one line a key after a line of names.
 
 ``key`` is the key as text where it is valid UTF-8, else the object that jsonl has for it; ``value``
 is the JSON text of jsonl's value. ``elements`` is 1 for strings and module values. ``start`` is the
-offset of the record and ``size_bytes`` its length in the file.
+offset of the record and ``size_bytes`` its length in the file. With ``fields`` the fields of hashes that they name are
+columns in place of ``value``: text, or what ``key`` has for other bytes; empty where a key has no such field.
 
 Lines and quotes are those of RFC 4180. A spreadsheet executes a cell that begins like a formula: such a text gets a
 ``'`` in front, unless it is a number. Control characters, which terminals obey, are spelled ``\x1b``.
@@ -14,12 +15,12 @@ import base64
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from rdbtool._codec.encode.jsonl import value_json
 from rdbtool.core.errors import spell_controls
-from rdbtool.model import KeyRecord, OpaqueValue, StringValue
+from rdbtool.model import HashValue, KeyRecord, OpaqueValue, StringValue
 
 COLUMNS = ("db", "key", "type", "encoding", "elements", "expire_at_ms", "start", "size_bytes", "value")
 
@@ -37,20 +38,29 @@ _QUOTED: Final = "\t\r\n"
 
 
 def write_csv(
-    records: Iterable[KeyRecord], write: Callable[[bytes], object], *, raw: bool = False, is_terminal: bool = False
+    records: Iterable[KeyRecord],
+    write: Callable[[bytes], object],
+    *,
+    fields: Sequence[bytes] = (),
+    raw: bool = False,
+    is_terminal: bool = False,
 ) -> None:
     """Write all records; when reading them fails, what was read is written before the error goes on.
 
-    ``raw``: cells are texts as they are. ``is_terminal``: no control character is written at all.
+    ``fields`` are columns in place of the value. ``raw``: cells are texts as they are. ``is_terminal``: no control
+    character is written at all.
     """
     keep = "" if is_terminal else _QUOTED
     buffer = io.StringIO()
     lines = csv.writer(buffer)
-    lines.writerow(COLUMNS)
+
+    def put(row: Iterable[object]) -> None:
+        lines.writerow(row if raw else [_inert(cell, keep) if isinstance(cell, str) else cell for cell in row])
+
+    put((*COLUMNS[:-1], *map(_column, fields)) if fields else COLUMNS)
     try:
         for record in records:
-            row = _row(record)
-            lines.writerow(row if raw else [_inert(cell, keep) if isinstance(cell, str) else cell for cell in row])
+            put((*_head(record), *(_cells(record, fields) if fields else (value_json(record),))))
             if buffer.tell() >= _FLUSH_SIZE:
                 write(buffer.getvalue().encode())
                 buffer.seek(0)
@@ -59,7 +69,18 @@ def write_csv(
         write(buffer.getvalue().encode())
 
 
-def _row(record: KeyRecord) -> tuple[object, ...]:
+def _column(field: bytes) -> str:
+    """Return the name of the column of a field, which no other column has."""
+    name = _text(field)
+    return f"field:{name}" if name in COLUMNS else name
+
+
+def _cells(record: KeyRecord, fields: Sequence[bytes]) -> list[str]:
+    values = dict(record.value) if isinstance(record.value, HashValue) else {}
+    return [_text(values[field]) if field in values else "" for field in fields]
+
+
+def _head(record: KeyRecord) -> tuple[object, ...]:
     return (
         record.db,
         _text(record.key),
@@ -69,7 +90,6 @@ def _row(record: KeyRecord) -> tuple[object, ...]:
         "" if record.expire_at_ms is None else record.expire_at_ms,
         record.start,
         record.stop - record.start,
-        value_json(record),
     )
 
 

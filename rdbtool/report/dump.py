@@ -37,7 +37,7 @@ def write_keys(
         if options.form == "csv":
             from rdbtool.report.csv import write_csv  # noqa: PLC0415 - lazy: csv
 
-            write_csv(records, output.write, raw=options.raw, is_terminal=output.is_terminal)
+            write_csv(records, output.write, fields=options.fields, raw=options.raw, is_terminal=output.is_terminal)
         else:
             from rdbtool.report.table import write_table  # noqa: PLC0415 - lazy: rich
 

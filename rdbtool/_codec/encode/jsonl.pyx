@@ -18,14 +18,27 @@ from rdbtool.core.rdb_types import KINDS, VALUE_TYPES
 include "../_types.pxi"
 
 cdef extern from "escape.h" nogil:
-    enum: RT_UTF8
+    enum: RT_UTF8, RT_RAW, RT_SPELLED
+
+cdef enum:
+    AS_BASE64 = -1              # beside the modes of escape.h
+
+#: How strings are written where all of them are to be of one kind.
+cdef dict BINARY = {"base64": AS_BASE64, "latin1": RT_RAW, "escape": RT_SPELLED}
 
 cdef list KIND_TEXTS = [kind.encode() for kind in KINDS]
 
 
 cdef class Jsonl(JsonText):
-    """One JSON object a line: the header, aux fields, functions, and each key with all that the file says of it."""
+    """One JSON object a line: the header, aux fields, functions, and each key with all that the file says of it.
 
+    For programs that want one type a column: ``keys_only`` leaves all but the keys out, and ``binary`` (base64, latin1,
+    escape) writes every string in that one way, which each line begins with.
+    """
+
+    cdef bint keys_only
+    cdef int binary                 # how strings are written, 0: as each of them can be
+    cdef bytes mark                 # that says so
     cdef list encodings             # by type code
     cdef bint values_only
     cdef bint in_expiries           # the list of members that expire is open
@@ -35,17 +48,39 @@ cdef class Jsonl(JsonText):
     cdef uint64_t first_ms
     cdef uint64_t first_seq
 
-    def __init__(self, write):
+    def __init__(self, write, *, bint keys_only=False, str binary=None):
         super().__init__(write)
         self.takes_pieces = self.asks_utf8 = True
         self.encodings = [b""] * 256
+        self.keys_only = keys_only
+        if binary is not None:
+            self.binary = BINARY[binary]
+            self.mark = f'"binary":"{binary}",'.encode()
+
+    cdef int open_line(self, const char *start) except -1:
+        """Begin a line with a literal that begins with a brace."""
+        self.put_char(c"{")
+        if self.mark is not None:
+            self.put(<char *>self.mark, len(self.mark))
+        return self.put_text(start + 1)
+
+    cdef int text(self, Bytes p, size_t size) except -1:
+        if self.binary == 0:
+            return JsonText.text(self, p, size)
+        return self.octets(p, size)
+
+    cdef int octets(self, Bytes p, size_t size) except -1:
+        if self.binary == 0:
+            return JsonText.octets(self, p, size)
+        return self.base64(p, size) if self.binary == AS_BASE64 else self.string_in_mode(p, size, self.binary)
 
     cdef int header(self, str magic, int version) except -1:
         cdef bytes line = f'{{"rdb":{{"magic":"{magic}","version":{version}}}}}\n'.encode()
         for row in VALUE_TYPES:
             if row.magic is None or row.magic == magic:
                 self.encodings[row.code] = row.encoding.encode()
-        self.put(<char *>line, len(line))
+        if not self.keys_only:
+            self.open_line(<char *>line)
         return self.commit()
 
     cdef int python_text(self, bytes data) except -1:
@@ -53,25 +88,27 @@ cdef class Jsonl(JsonText):
 
     cdef int item(self, object item) except -1:
         cdef bytes data
+        if self.keys_only:
+            return 0
         if isinstance(item, Aux):
-            self.put_text(b'{"aux":[')
+            self.open_line(b'{"aux":[')
             self.python_text(item.key)
             self.put_char(c",")
             self.python_text(item.value)
             self.put_text(b"]}\n")
         elif isinstance(item, FunctionLibrary):
-            self.put_text(b'{"function":')
+            self.open_line(b'{"function":')
             self.python_text(item.code)
             self.put_text(b"}\n" if item.released else b',"pre_release":true}\n')
         elif isinstance(item, ModuleAux):
-            self.put_text(b'{"module_aux":')
+            self.open_line(b'{"module_aux":')
             self.python_text(item.module.encode())
             self.put_text(b',"raw":')
             data = item.raw
             self.octets(<Bytes>(<char *>data), len(data))
             self.put_text(b"}\n")
         elif isinstance(item, SlotImport):
-            self.put_text(b'{"slot_import":')
+            self.open_line(b'{"slot_import":')
             self.python_text(item.job)
             data = repr([list(slots) for slots in item.ranges]).replace(" ", "").encode()
             self.put_text(b',"ranges":')
@@ -85,7 +122,7 @@ cdef class Jsonl(JsonText):
         self.first_part = True
         self.in_expiries = False
         if not self.values_only:
-            self.put_text(b'{"db":')
+            self.open_line(b'{"db":')
             self.put_i64(head.db)
             self.put_text(b',"key":')
             self.text(head.key, head.key_size)
@@ -126,13 +163,15 @@ cdef class Jsonl(JsonText):
         return self.text(p, size)
 
     cdef int begin_string(self, LongString *text) except -1:
+        if self.binary != 0:
+            return self.begin_long(self.binary, self.binary == AS_BASE64)
         if not text.is_utf8:
             self.put_text(b'{"base64":')
         return self.begin_long(RT_UTF8, not text.is_utf8)
 
     cdef int end_string(self) except -1:
         self.end_long()
-        return self.put_char(c"}") if self.long_base64 else 0
+        return self.put_char(c"}") if self.long_base64 and self.binary == 0 else 0
 
     cdef int element(self, Bytes p, size_t size) except -1:
         self.comma()

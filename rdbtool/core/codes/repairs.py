@@ -21,7 +21,12 @@ CODES: Final[tuple[Code, ...]] = (
         "A record next to damage that may be part of it was not copied: its length or expiry may be wrong.",
         _NOT_THERE,
     ),
-    Code("REP003", "end lost", "The end of the file is truncated or holds nothing intact, and was not copied.", _NOT_THERE),
+    Code(
+        "REP003",
+        "end lost",
+        "The end of the file is truncated or holds nothing intact, and was not copied.",
+        _NOT_THERE,
+    ),
     Code(
         "REP004",
         "older value skipped",
@@ -43,8 +48,7 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "REP007",
         "damage not located",
-        "The checksum is wrong, but every record can be read. Some value is not what was saved; which one is "
-        "unknown.",
+        "The checksum is wrong, but every record can be read. Some value is not what was saved; which one is unknown.",
         "The server does not load the file as it was, and loads the repaired one.",
     ),
     Code(

@@ -18,6 +18,7 @@ from rdbtool.core.progress import Progress
 from rdbtool.dataset.forms import BY_NAME, CONVERTED, Encoding, Form, form_of
 from rdbtool.dataset.loading import load_keys
 from rdbtool.operations.convert.omissions import Door, Leaving, Left, Through
+from rdbtool.operations.convert.reshaping import Reshaping
 from rdbtool.operations.convert.transfer import SourceFile, Transfer, check_log, remark_names, target_for
 from rdbtool.operations.json_shapes import written_json
 from rdbtool.reader.open.dispatch import open_any
@@ -45,7 +46,7 @@ class ConvertOptions(NamedTuple):
     ``rename_commands`` maps names of commands in it to those that servers have. ``force``: what exists is replaced, and
     ``server_stopped`` says that no server holds it, for where that cannot be found out. ``places`` says where the
     replay of a log stops and what it skips. ``leaving`` is what stays behind, beside the keys that ``selection`` does
-    not take.
+    not take; ``reshaping`` is what becomes of the rest.
     """
 
     form: str | None = None
@@ -60,6 +61,7 @@ class ConvertOptions(NamedTuple):
     selection: Selection | None = None
     places: Places | None = None
     leaving: Leaving = Leaving()
+    reshaping: Reshaping = Reshaping()
 
 
 class Converted(NamedTuple):
@@ -156,7 +158,8 @@ def convert(
             target = default_target(dataset.header, dataset.aux)
         check_log(form, encoding, target)
         leaving = options.leaving
-        door = Door(leaving.without("aux", "slot-imports") if encoding == "commands" else leaving)
+        reshaping = options.reshaping
+        door = Door(leaving.without("aux", "slot-imports") if encoding == "commands" else leaving, reshaping)
         transfer = Transfer(
             Through(dataset, door),
             encoding,
@@ -164,8 +167,8 @@ def convert(
             role=form.role,
             allow_loss=options.allow_loss,
             selection=options.selection,
-            # Sizes are announced before it is known which keys are a module's.
-            sizes={} if leaving.modules else dataset.sizes,
+            # Sizes are announced before it is known which keys are a module's, or what becomes of the others.
+            sizes={} if leaving.modules or reshaping.changes_sizes else dataset.sizes,
             progress=progress,
             origin=None if keys.kind == "aof" else _source_file(keys),
         )

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool._codec.filters.drop import Drop
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import WRITER_AUX
+from rdbtool.operations.convert.reshaping import Reshaping
 
 if TYPE_CHECKING:
     from rdbtool._codec.feeder import Feeder
+    from rdbtool._codec.filters.expiry import Expiry
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
     from rdbtool.core.progress import Progress
@@ -34,6 +36,10 @@ _FUNCTIONS: Final = frozenset({"functions", "scripts", "module-aux"})
 
 #: All that stands beside the keys.
 _BESIDE: Final = _FUNCTIONS | {"aux", "slot-imports"}
+
+
+#: Keys as they are.
+_AS_IT_IS: Final = Reshaping()
 
 
 class Leaving(NamedTuple):
@@ -75,16 +81,20 @@ class Left(NamedTuple):
 
 
 class Door:
-    """Lets through what does not stay behind, and counts the rest."""
+    """Lets through what does not stay behind, in the shape that it is to have, and counts the rest."""
 
-    def __init__(self, leaving: Leaving) -> None:
+    def __init__(self, leaving: Leaving, reshaping: Reshaping = _AS_IT_IS) -> None:
         self.leaving = leaving
-        self._requested: list[Drop] = []
+        self.reshaping = reshaping
+        self._requested: list[Drop | Expiry] = []
         self._beside: list[Drop] = []
 
     def wrap(self, sink: Sink) -> Sink:
         """Return a sink that passes on to ``sink`` what does not stay behind."""
         parts, modules, beside = self.leaving
+        sink, expiry = self.reshaping.wrap(sink)
+        if expiry is not None:
+            self._requested.append(expiry)
         if beside:
             sink = Drop(sink, parts=beside, kept_aux=WRITER_AUX)
             self._beside.append(sink)
@@ -111,7 +121,7 @@ class Through:
         return self._source.feed(self._door.wrap(sink), selection=selection, progress=progress)
 
 
-def _sum(drops: Iterable[Drop]) -> dict[str, int]:
+def _sum(drops: Iterable[Drop | Expiry]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for drop in drops:
         counts.update(drop.dropped)

@@ -61,11 +61,12 @@ class _Commands:
         self.largest = largest
         self.large: list[LargeValue] = []
         self.target = options.target
-        self.door = Door(options.leaving.without("aux"))
+        self.door = Door(options.leaving.without("aux"), options.reshaping)
 
     def run(self, selection: Selection | None, progress: Callable[[int], object] | None) -> Dumped:
         options = self.options
-        is_stored = self.dataset.kind == "rdb" and "groups" not in options.leaving.parts
+        changes = "groups" in options.leaving.parts or options.reshaping.changes_values
+        is_stored = self.dataset.kind == "rdb" and not changes
         if self.target is None and options.restore and not is_stored:
             self.target = _own_target(self.dataset, selection)
         sink: Sink

@@ -39,9 +39,11 @@ def dump_keys(
 
         return write_commands(dataset, write, options, selection=selection, progress=progress)
     assert form.make_sink is not None
-    sink = form.make_sink(write, options=SinkOptions(escape=options.escape or form.escape or ""))
+    escape = options.escape or form.escape or ""
+    shape = SinkOptions(escape=escape, keys_only=options.keys_only, binary=options.binary)
+    sink = form.make_sink(write, options=shape)
     # Nothing but a whole dataset has a place for what stands beside the keys.
-    door = Door(options.leaving if form.is_verifiable else Leaving())
+    door = Door(options.leaving, options.reshaping) if form.is_verifiable else Door(Leaving())
     try:
         dataset.feed(door.wrap(sink), selection=selection, progress=progress)
     except RdbToolError:

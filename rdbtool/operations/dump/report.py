@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rdbtool.core.errors import Loss
 from rdbtool.operations.convert.omissions import Leaving, Left
+from rdbtool.operations.convert.reshaping import Reshaping
 
 if TYPE_CHECKING:
     from rdbtool.writer.targets import Target
@@ -15,9 +17,10 @@ class DumpOptions(NamedTuple):
     """A form (see ``rdbtool.dataset.forms``) and its options.
 
     ``escape`` is for json and keys; ``raw`` is for csv: cells that a program may take for something else than text stay
-    as they are. ``restore`` and ``replace`` are for resp, and ``target``: the server that executes the commands, None:
-    the one that wrote the source. What that one cannot hold is refused, or left out with ``allow_loss``. ``leaving``
-    is what stays behind.
+    as they are, and ``fields`` are columns of their own, in place of the value. ``keys_only`` and ``binary`` are for
+    jsonl (see ``Jsonl``). ``restore`` and ``replace`` are for resp, and ``target``: the server that executes the
+    commands, None: the one that wrote the source. What that one cannot hold is refused, or left out with
+    ``allow_loss``. ``leaving`` is what stays behind, and ``reshaping`` what becomes of the rest.
     """
 
     form: str
@@ -29,6 +32,10 @@ class DumpOptions(NamedTuple):
     target: Target | None = None
     allow_loss: bool = False
     leaving: Leaving = Leaving()
+    reshaping: Reshaping = Reshaping()
+    keys_only: bool = False
+    binary: str | None = None
+    fields: Sequence[bytes] = ()
 
 
 class LargeValue(NamedTuple):

@@ -68,6 +68,15 @@ _slot = whole(0, 16383)
 _STRING_ENCODINGS: Final = ("raw", "int", "lzf")
 
 
+def refuse_one_way(row: dict[str, object]) -> None:
+    """Raise Refusal for a line whose strings are all written one way: which of them is text is not told."""
+    if "binary" in row:
+        way = describe_json(row["binary"])
+        raise Refusal(
+            "JSN004", "member", "jsonl as it is written without --binary", f"a line with binary, {way}", path=".binary"
+        )
+
+
 def read_header(row: dict[str, object]) -> Header:
     """Return the header. Raises Refusal, UnsupportedError for a version that is newer than this release."""
     form = member(_HEADER.of(row), "rdb", _form)

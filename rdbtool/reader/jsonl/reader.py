@@ -22,7 +22,7 @@ from rdbtool.core.rdb_types import KINDS, REDIS
 from rdbtool.core.servers import RulesChoice, choose_rules
 from rdbtool.io.source import Source, open_source
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
-from rdbtool.reader.jsonl.key_lines import RecordLines, read_header, read_item
+from rdbtool.reader.jsonl.key_lines import RecordLines, read_header, read_item, refuse_one_way
 from rdbtool.reader.jsonl.line_fields import Refusal
 from rdbtool.reader.jsonl.lines import Line, parse_line, split_lines
 from rdbtool.reader.open.windows import open_window, too_large
@@ -187,6 +187,7 @@ class JsonlReader:
         row: dict[str, object] = {}
         try:
             row = parse_line(line)
+            refuse_one_way(row)
             if "rdb" in row:
                 self.header = read_header(row)
             else:
@@ -274,6 +275,7 @@ class JsonlReader:
         row: dict[str, object] = {}
         try:
             row = parse_line(line)
+            refuse_one_way(row)
             if "key" in row:
                 return self._records.read(line, row)
             if "rdb" in row:

@@ -1,0 +1,98 @@
+"""What becomes of keys on the way from a dataset to an output: other names, other databases, other expiry times.
+
+Filters judge keys as they are in the source; what is written, and verified, is what comes out here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from rdbtool._codec.filters.expiry import Expiry
+    from rdbtool._codec.sink import Sink
+
+Plan = Literal["keep", "drop", "shift", "unexpired"]
+
+#: What can be done about expiry times, beside moving them.
+EXPIRIES: Final[tuple[Plan, ...]] = ("keep", "drop", "unexpired")
+
+_ESCAPE: Final = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+
+
+class Rename(NamedTuple):
+    """A regular expression, and the text (a template of ``re``) that everything it finds in a key becomes."""
+
+    pattern: re.Pattern[bytes]
+    text: bytes
+
+    @classmethod
+    def parse(cls, pattern: re.Pattern[bytes], text: bytes) -> Rename:
+        r"""Read a text with ``\1`` and ``\g<name>`` for groups, ``\xHH`` and ``\\`` for bytes. Raises ValueError."""
+        template = _ESCAPE.sub(_byte, text)
+        try:
+            # A group that does not exist is an error whether or not anything is found.
+            pattern.sub(template, b"")
+        except (re.error, IndexError) as error:
+            raise ValueError(f"{text.decode(errors='backslashreplace')!r}: {error}") from None
+        return cls(pattern, template)
+
+    def of(self, key: bytes) -> bytes:
+        """Return the new name of a key. An empty match right behind another counts as none, as in sed."""
+        pieces = []
+        done = 0
+        for match in self.pattern.finditer(key):
+            if match.end() == done and match.start() == done and done:
+                continue
+            pieces += [key[done : match.start()], match.expand(self.text)]
+            done = match.end()
+        return b"".join([*pieces, key[done:]])
+
+
+def _byte(match: re.Match[bytes]) -> bytes:
+    if match[1] is None:
+        return match[0]
+    byte = bytes([int(match[1], 16)])
+    return b"\\\\" if byte == b"\\" else byte
+
+
+class Reshaping(NamedTuple):
+    """What becomes of keys. ``now_ms`` (Unix ms) is when they expire; ``shift_ms`` moves expiry times.
+
+    ``renames`` are applied one after another, ``moves`` maps databases to others.
+    """
+
+    expiry: Plan = "keep"
+    shift_ms: int = 0
+    now_ms: int = 0
+    renames: tuple[Rename, ...] = ()
+    moves: Mapping[int, int] | None = None
+
+    @property
+    def changes_values(self) -> bool:
+        """Whether a value may become another than the source stores: expiry times of fields are part of it."""
+        return self.expiry != "keep"
+
+    @property
+    def changes_sizes(self) -> bool:
+        """Whether the numbers of keys, and of keys with an expiry, may become others in a database."""
+        return self.expiry in {"drop", "unexpired"} or bool(self.renames or self.moves)
+
+    def wrap(self, sink: Sink) -> tuple[Sink, Expiry | None]:
+        """Return a sink that passes reshaped keys on to ``sink``, and the filter that counts what expired."""
+        expiry = None
+        if self.renames or self.moves:
+            from rdbtool._codec.filters.relocate import Relocate  # noqa: PLC0415 - a shared library, rarely needed
+
+            sink = Relocate(sink, rename=self._rename if self.renames else None, moves=self.moves or {})
+        if self.expiry != "keep":
+            from rdbtool._codec.filters.expiry import Expiry  # noqa: PLC0415 - likewise
+
+            sink = expiry = Expiry(sink, self.expiry, shift_ms=self.shift_ms, now_ms=self.now_ms)
+        return sink, expiry
+
+    def _rename(self, key: bytes) -> bytes:
+        for rename in self.renames:
+            key = rename.of(key)
+        return key
