@@ -16,23 +16,23 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "SRC002",
         "replication stream",
-        "The RDB is in what a master sent to a replica: behind answers such as +FULLRESYNC, newlines, and $ with its "
-        "size or $EOF: with the mark that ends it. The RDB was read, and the commands behind it. As a warning: the "
+        "The RDB is in what a master sent to a replica: after answers such as +FULLRESYNC, newlines, and $ with its "
+        "size or $EOF: with the mark that ends it. The RDB was read, and the commands after it. As a warning: the "
         "master went on where the replica was (+CONTINUE), so there are commands only.",
         "Servers read it from their master, and refuse it as a file.",
     ),
     Code(
         "SRC003",
         "padding",
-        "Behind the end of the RDB there is nothing but NUL bytes, as in files that were kept in pages, or the 40 "
+        "After the end of the RDB there is nothing but NUL bytes, as in files that were kept in pages, or the 40 "
         "bytes that end an RDB in replication, which redis-cli --rdb - leaves there.",
         "The server does not look at them.",
     ),
     Code(
         "SRC004",
         "second RDB",
-        "Behind the end of the RDB another one begins: two files were run together. Only the first one was read.",
-        "The server loads the first one and does not look behind it.",
+        "After the end of the RDB another one begins: two files were run together. Only the first one was read.",
+        "The server loads the first one and does not look any further.",
     ),
     Code(
         "SRC005",
