@@ -28,7 +28,7 @@ class Wrapper(NamedTuple):
 #: Commands that inflate what standard input, or a file behind them, holds.
 INFLATERS: Final[dict[str, str]] = {
     "gzip": "gzip -dc",
-    "zstd": "zstd -dc --long=31",
+    "zstd": "zstd -dc -M2048MB",
     "lz4": "lz4 -dc",
     "xz": "xz -dc",
     "bzip2": "bzip2 -dc",
@@ -51,7 +51,6 @@ def _other(kind: str, signature: bytes) -> Wrapper:
     return Wrapper(kind, _bytes(signature))
 
 
-_CPIO: Final = "cpio -i --to-stdout"
 _AGE: Final = "age -d -i KEY"
 _GPG: Final = "gpg -d"
 _OPENSSL: Final = "openssl enc -d -CIPHER -pbkdf2"
@@ -64,12 +63,7 @@ WRAPPERS: Final[tuple[Wrapper, ...]] = (
     Wrapper("a zip archive", _bytes(rb"PK(?:\x03\x04|\x05\x06|\x07\x08)"), "unzip -p {}", "funzip"),
     Wrapper("a 7z archive", _bytes(rb"7z\xbc\xaf\x27\x1c"), "7z x -so {}"),
     Wrapper("a RAR archive", _bytes(rb"Rar!\x1a\x07"), "unrar p -inul {}"),
-    Wrapper(
-        "a cpio archive",
-        _bytes(rb"0707(?:07|01|02)|\xc7\x71|\x71\xc7"),
-        f"{_CPIO} < {{}}",
-        _CPIO,
-    ),
+    Wrapper("a cpio archive", _bytes(rb"0707(?:07|01|02)|\xc7\x71|\x71\xc7"), "bsdtar -xOf {}", "bsdtar -xO"),
     Wrapper("an ar archive", _bytes(rb"!<arch>\n"), "ar p {}"),
     _filter("an age file, encrypted", rb"age-encryption\.org/v1\n", _AGE),
     _filter("an age file, encrypted", rb"-----BEGIN AGE ENCRYPTED FILE-----", _AGE),
@@ -87,7 +81,7 @@ WRAPPERS: Final[tuple[Wrapper, ...]] = (
     _compressed("an xz file", rb"\xfd7zXZ\0", "xz"),
     _compressed("a bzip2 file", rb"BZh[1-9]1AY&SY", "bzip2"),
     _filter("a file of an old lz4", rb"\x02\x21\x4c\x18", "lz4 -dc"),
-    _filter("an lzma file", rb"\x5d\0\0.{2}(?:\xff{8}|.{5}\0{3})", "xz --format=lzma -dc"),
+    _filter("an lzma file", rb"\x5d\0\0.{2}(?:\xff{8}|.{5}\0{3})", "xz -dc"),
     _filter("an lzip file", rb"LZIP\x01", "lzip -dc"),
     _filter("an lzop file", rb"\x89LZO\0\r\n\x1a\n", "lzop -dc"),
     _filter("a file that compress wrote", rb"\x1f\x9d", "uncompress -c"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from rdbtool._codec.decode.window import WindowLimitError
 from rdbtool._codec.filters.selection import Selection
 from rdbtool.core.errors import Finding, FormatError, UnsupportedError, what_servers_do
 from rdbtool.core.location import Where
@@ -46,7 +47,7 @@ _SAID: Final = f"a payload of DUMP, one value: it is shown as the key {PAYLOAD_K
 
 #: Bytes of a payload, and of one whose end nobody can see. Servers bound a bulk string by 512 MB.
 _LARGEST: Final = 1 << 30
-_LARGEST_UNSEEN: Final = 64 << 20
+_LARGEST_UNSEEN: Final = 16 << 20
 
 #: What redis-cli prints behind a payload.
 _LINE_END: Final = b"\r\n"
@@ -188,7 +189,11 @@ def payload_in(opened: OpenPart, head: bytes) -> bytes | None:
     ending = source.ending(FOOTER_SIZE + len(_LINE_END) + 1)
     # Without a look at its end, nobody would know why to hold it.
     size = source.size if ending else None
-    payload = find_payload(size, lambda at, count: ending if ending and at else window.peek(at, count), head)
+    try:
+        payload = find_payload(size, lambda at, count: ending if ending and at else window.peek(at, count), head)
+    except WindowLimitError:
+        # Nobody said that it is one.
+        return None
     source.check_unchanged()
     return payload
 

@@ -56,12 +56,18 @@ def test_exit_codes_of_several_sources(codes, wanted, form, files):
         assert len(ran.err.splitlines()) == sum(code != 0 for code in codes)
 
 
-@pytest.mark.parametrize("data", [b"", b"hello, world\n", b"\x00" * 100, b"PK\x03\x04"])
+@pytest.mark.parametrize("data", [b"", b"hello, world\n", b"\x00" * 100, b"PK"])
 def test_no_backup_at_all_is_bad(data, tmp_path):
     path = tmp_path / "x.rdb"
     path.write_bytes(data)
     assert run("validate", path).code == 1
     assert run("validate", "-", stdin=data).code == 1
+
+
+def test_what_has_to_be_unwrapped_first_is_no_answer(tmp_path):
+    path = tmp_path / "x.rdb"
+    path.write_bytes(b"PK\x03\x04")
+    assert run("validate", path).code == 3
 
 
 def test_standard_input():

@@ -6,6 +6,7 @@ import io
 import lzma
 import os
 import subprocess
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -161,3 +162,39 @@ def test_a_window_that_is_too_large_is_our_limit_and_no_damage(tmp_path, made):
         ran = run(*command, path)
         assert ran.code == 3, command
         assert "128 MiB" in " ".join((ran.err + ran.out.decode()).split())
+
+
+def bomb(first, filler, times=96):
+    """Return megabytes of one byte behind a beginning, in a small file."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    return packer.compress(first) + b"".join(packer.compress(filler * (1 << 20)) for _ in range(times)) + packer.flush()
+
+
+BOMBS = {
+    "newlines between JSON lines": (b'{"key":"a","type":"string","value":"v"}\n', b"\n", 0),
+    "blanks between JSON lines": (b'{"key":"a","type":"string","value":"v"}\n', b" ", 0),
+    "newlines behind inline commands": (b"SET a 1\n", b"\n", 0),
+    "newlines": (b"", b"\n", 4),
+    "NUL bytes": (b"", b"\0", 4),
+    "NUL bytes behind an RDB": (RDB, b"\0", 0),
+    "a string of NUL bytes": (RDB[:9] + b"\0\1k\x80\x0c\0\0\0", b"\0", None),
+    "newlines before what a master sends": (b"+OK\r\n", b"\n", 4),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_bombs_cost_neither_memory_nor_time(tmp_path, kind):
+    first, filler, code = BOMBS[kind]
+    path = tmp_path / "x.gz"
+    path.write_bytes(bomb(first, filler))
+    script = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_CPU, (20, 20))\n"
+        "from rdbtool._entry import run\n"
+        "code = run(sys.argv[1:])\n"
+        "assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 150 << 10\n"
+        "sys.exit(code)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, "dump", path], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == code or (code is None and done.returncode in {0, 3}), done.stderr

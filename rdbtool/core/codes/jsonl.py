@@ -52,8 +52,8 @@ CODES: Final[tuple[Code, ...]] = (
     ),
     Code(
         "JSN011",
-        "key twice in JSON",
-        "A key of a database is there again, as in files that were run together and share it.",
+        "duplicate key in JSON",
+        "A key of a database occurs twice, as in files that were joined and share it.",
         "Servers do not read JSON lines; over such a key in an RDB file they abort.",
     ),
 )

@@ -32,7 +32,7 @@ CODES: Final[tuple[Code, ...]] = (
         "SRC004",
         "second RDB",
         "Another RDB begins after the end of the first: two files were joined. Only the first one was read.",
-        "The server loads the first one and does not look behind it.",
+        "The server loads the first one and does not look any further.",
     ),
     Code(
         "SRC005",
@@ -44,7 +44,7 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "SRC006",
         "inline commands",
-        "The source is a text with a command on each line, as people type them. They were executed.",
+        "The file is text with one command on each line, as people type them. They were executed.",
         "redis-cli --pipe sends them to a server; no server loads them as an AOF.",
     ),
     Code(

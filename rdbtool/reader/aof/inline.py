@@ -17,6 +17,11 @@ from rdbtool.core.manifest import split_words
 #: Bytes of a line that servers read at most.
 LONGEST_INLINE: Final = 64 << 10
 
+#: Bytes that are read at once to pass over blank lines.
+BLANKS_PIECE: Final = 64 << 10
+
+_BLANKS: Final = b" \t\n\v\f\r"
+
 #: So many commands that are known here make up for one line that is none.
 _FEW: Final = 2
 
@@ -43,6 +48,12 @@ def begins_inline(head: bytes) -> bool:
         known += 1
         changes = changes or bool(flags & {"write"})
     return changes and unknown * _FEW <= known
+
+
+def count_blanks(piece: bytes) -> int:
+    """Return how many bytes at the beginning of a piece are blank lines; all of them where all are blanks."""
+    blank = len(piece) - len(piece.lstrip(_BLANKS))
+    return blank if blank == len(piece) else piece.rfind(b"\n", 0, blank) + 1
 
 
 def inline_finding(part: str) -> Finding:

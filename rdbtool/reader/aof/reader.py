@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self, TypedDict, Unpack
 
 from rdbtool._codec.decode.aof_scanner import DECLINED, ENDED, TOO_LARGE, Scanner
-from rdbtool._codec.decode.window import WindowLimitError
+from rdbtool._codec.decode.window import Window, WindowLimitError
 from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import Finding, FormatError, InputError, LimitError
 from rdbtool.core.limits import limits
@@ -22,7 +22,7 @@ from rdbtool.core.manifest import Manifest, looks_like_manifest
 from rdbtool.core.progress import Progress, progress_after
 from rdbtool.reader.aof.batches import AofCommand, CommandBatch, iter_commands
 from rdbtool.reader.aof.command_stats import Uses
-from rdbtool.reader.aof.inline import begins_inline, inline_finding
+from rdbtool.reader.aof.inline import BLANKS_PIECE, begins_inline, count_blanks, inline_finding
 from rdbtool.reader.aof.tail import Tail, classify, open_multi
 from rdbtool.reader.open.detect import find_log
 from rdbtool.reader.open.parts import OpenPart, Part, list_parts, load_manifest, open_part
@@ -320,6 +320,8 @@ class AofReader:
         """Let the parser read the record at hand; return the fault, or None where the record was taken."""
         from rdbtool.reader.aof.text_parser import Annotation, LineParser  # noqa: PLC0415 - for what the scanner declines
 
+        if self.inline and not _pass_blank_lines(opened.window):
+            return None
         stream = WindowStream(opened.window)
         parser = LineParser(stream, opened.source.name, lax=self.lax, inline=self.inline)
         try:
@@ -329,10 +331,7 @@ class AofReader:
             opened.source.check_unchanged()
             fault.readable_up_to = scanner.good
             return fault
-        if record is None:
-            # Blank lines behind the last inline command.
-            opened.window.skip_to(stream.tell())
-            return None
+        assert record is not None
         self.fallbacks += self.backend == "codec" and not (parser.deviations or self.inline)
         self.deviation_count += len(parser.deviations)
         self.deviations += parser.deviations[: max(0, _KEPT_DEVIATIONS - len(self.deviations))]
@@ -394,6 +393,16 @@ def single_log(opened: OpenPart, target: Target, **options: Unpack[AofOptions]) 
     if isinstance(target, bytes) or (path is not None and Path(path).is_file()):
         reader.again_from = lambda: target
     return reader
+
+
+def _pass_blank_lines(window: Window) -> bool:
+    """Consume blank lines; return whether anything but the end follows."""
+    while piece := window.peek(window.at, BLANKS_PIECE):
+        blanks = count_blanks(piece)
+        window.skip_to(window.at + blanks)
+        if blanks < len(piece):
+            return True
+    return False
 
 
 def max_inflate_of(options: AofOptions) -> int:

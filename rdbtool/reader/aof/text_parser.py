@@ -105,22 +105,19 @@ class LineParser:
         return self._arguments(argc)
 
     def _read_inline(self) -> Command | None:
-        """Read a line that is a command, behind blank ones; None at the end."""
-        at = self._start
-        while True:
-            self._stream.seek(at)
+        """Read a line that is a command. Whoever reads passed over blank ones; None: it is one."""
+        self._stream.seek(self._start)
+        line = self._line()
+        if not line.endswith(b"\n"):
+            self._stream.seek(self._start)
             text = self._stream.read(LONGEST_INLINE)
             line = text[: text.find(b"\n") + 1] or text
-            at += len(line)
-            if not line:
-                return None
-            words = split_words(line) if len(line) < LONGEST_INLINE else None
-            if words is None:
-                expected = f"words with closed quotes on a line of less than {LONGEST_INLINE} bytes"
-                raise self._fault("AOF111", "syntax", at - len(line), expected, _show(line))
-            if words:
-                self._stream.seek(at)
-                return Command(tuple(words), self._start, at)
+            self._stream.seek(self._start + len(line))
+        words = split_words(line) if len(line) < LONGEST_INLINE else None
+        if words is None:
+            expected = f"words with closed quotes on a line of less than {LONGEST_INLINE} bytes"
+            raise self._fault("AOF111", "syntax", self._start, expected, _show(line))
+        return Command(tuple(words), self._start, self._start + len(line)) if words else None
 
     def _arguments(self, argc: int) -> Command:
         left = self._stream.left()

@@ -18,7 +18,7 @@ from rdbtool.grammar import Node, Trace
 from rdbtool.grammar.trace import Tracer
 from rdbtool.model import End
 from rdbtool.reader.aof.batches import read_time, selected_db
-from rdbtool.reader.aof.inline import begins_inline
+from rdbtool.reader.aof.inline import BLANKS_PIECE, begins_inline, count_blanks
 from rdbtool.reader.aof.reader import open_manifest
 from rdbtool.reader.aof.text_parser import Annotation, LineParser
 from rdbtool.reader.inspect.rdb import (
@@ -176,6 +176,12 @@ class LogWalk:
 
     def read(self, window: GrammarWindow, source: Readable, name: str, db: int) -> tuple[Traced, int] | None:
         """Return the record at the window's position, and the db after it; None at the end of the part."""
+        while self.inline and (piece := window.read(BLANKS_PIECE)):
+            blanks = count_blanks(piece)
+            window.seek(window.tell() - len(piece) + blanks)
+            window.drop()
+            if blanks < len(piece):
+                break
         start = window.tell()
         try:
             record = LineParser(window, source.name, inline=self.inline).read(self.count + 1)

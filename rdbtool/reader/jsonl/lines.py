@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, NoReturn
 
@@ -20,6 +21,9 @@ _PIECE: Final = 1 << 18
 
 _BLANKS: Final = b" \t\r"
 _SPACES: Final = _BLANKS.decode()
+
+#: A line from its first character on that is not blank: what is blank is passed over at the speed of memory.
+_TEXT: Final = re.compile(rb"[^\n \t\r][^\n]*")
 
 #: Characters around a mistake that are quoted.
 _SHOWN: Final = 20
@@ -52,20 +56,23 @@ def split_lines(window: Window, on_piece: Callable[[int], object]) -> Iterator[L
         is_end = len(piece) < size
         stop = len(piece) if is_end else piece.rfind(b"\n") + 1
         if stop == 0 and not is_end:
-            size *= 2
+            if piece.strip(_BLANKS):
+                size *= 2
+            else:
+                # A line may begin behind any number of blanks.
+                window.skip_to(at + len(piece))
             continue
         window.skip_to(at + stop)
         size = _PIECE
         on_piece(at + stop)
-        rows = piece[:stop].split(b"\n")
-        tail = rows.pop()
-        for number, row in enumerate(rows, number + 1):  # noqa: B020 - it goes on counting
-            if row[:1] == b"{" or row.strip(_BLANKS):
-                yield Line(at, number, row, is_whole=True)
-            at += len(row) + 1
+        last = 0
+        for match in _TEXT.finditer(piece, 0, stop):
+            begin, end = max(last, piece.rfind(b"\n", last, match.start()) + 1), match.end()
+            number += piece.count(b"\n", last, begin)
+            last = end
+            yield Line(at + begin, number + 1, piece[begin:end], is_whole=end < len(piece))
+        number += piece.count(b"\n", last, stop)
         if is_end:
-            if tail.strip(_BLANKS):
-                yield Line(at, number + 1, tail, is_whole=False)
             return
 
 

@@ -1,7 +1,7 @@
-"""What stands around an RDB: what a master sends before and behind it (format A17), padding, a second RDB.
+"""What stands around an RDB: what a master sends before and after it (format A17), padding, a second RDB.
 
 A capture of SYNC or PSYNC begins with lines that answer a replica and newlines that keep the connection alive, then
-``$`` and the size of the RDB, or ``$EOF:`` and the mark that ends it. Behind the RDB the commands follow that the
+``$`` and the size of the RDB, or ``$EOF:`` and the mark that ends it. After the RDB the commands follow that the
 master sent, as in an AOF with an RDB in front.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rdbtool._codec.decode.window import Window
     from rdbtool.io.source import Source
 
-#: Bytes of the mark behind an RDB whose size was not known when it was sent.
+#: Bytes of the mark after an RDB whose size was not known when it was sent.
 MARK_SIZE: Final = 40
 
 #: Bytes before an RDB that are looked through: a newline a second, for most of a day.
@@ -39,7 +39,7 @@ _RDB: Final = re.compile(rb"REDIS\d{4}|VALKEY\d{3}")
 class Framing(NamedTuple):
     """What a master sent before an RDB, or before commands: ``text``.
 
-    ``length`` is the size of the RDB as it was announced, ``mark`` what stands behind it instead; neither is known of
+    ``length`` is the size of the RDB as it was announced, ``mark`` what stands after it instead; neither is known of
     all. ``is_partial``: commands only, a replica had what was before.
     """
 
@@ -100,13 +100,13 @@ def judge_rest(end: End) -> tuple[str, Literal["note", "warning"], int, str] | N
     if not end.trailing:
         return None
     if end.padding == end.trailing:
-        return "SRC003", "note", at, f"{end.trailing:,} NUL bytes behind the end of the RDB, as padding"
+        return "SRC003", "note", at, f"{end.trailing:,} NUL bytes after the end of the RDB, as padding"
     if not end.padding and end.trailing == MARK_SIZE and _MARK.match(end.sample):
         return (
             "SRC003",
             "note",
             at,
-            f"{MARK_SIZE} bytes behind the end of the RDB: the mark that ends it in replication",
+            f"{MARK_SIZE} bytes after the end of the RDB: the mark that ends it in replication",
         )
     if _RDB.match(end.sample):
         begin = at + end.padding
