@@ -9,6 +9,7 @@ last, transactions that were cut are left out, and commands without the argument
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.aof_scanner import ENDED, PAUSED, Scanner
@@ -26,7 +27,7 @@ from rdbtool.reader.aof.text_parser import Command, LineParser
 from rdbtool.reader.open.windows import WindowStream
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from rdbtool.operations.salvage.input import Stock, View
 
@@ -338,19 +339,30 @@ class LogSalvage:
 
     def _drop_partners(self) -> None:
         """Leave out brackets of transactions whose other one is lost: their commands stay, as plain ones."""
-        for at, why in self._partners:
-            self._leave_out_bracket(at, why)
+        self._leave_out_brackets(self._partners)
 
-    def _leave_out_bracket(self, at: int, why: str) -> None:
-        if not any(keep.start <= at < keep.stop for keep in self.kept):
-            return
-        # Beyond that many bytes it is no MULTI or EXEC.
-        stop = next((start for _, start in self._records(at, at + _NAMING) if start > at), None)
-        if stop is None:
-            stop = next(keep.stop for keep in self.kept if keep.start <= at < keep.stop)
-        self.kept = _leave_out(self.kept, [(at, stop)])
-        self.commands -= 1
-        self.lost.append(Lost("REP009", self.stock.name, at, stop, why))
+    def _leave_out_brackets(self, brackets: Iterable[tuple[int, str]]) -> None:
+        starts = [keep.start for keep in self.kept]
+        ranges = []
+        for at, why in sorted(brackets):
+            keep = self.kept[max(0, bisect_right(starts, at) - 1)] if starts else None
+            if keep is None or not keep.start <= at < keep.stop:
+                continue
+            stop = self._end_of_bracket(at, keep)
+            ranges.append((at, stop))
+            self.lost.append(Lost("REP009", self.stock.name, at, stop, why))
+        self.commands -= len(ranges)
+        self.kept = _leave_out(self.kept, ranges)
+
+    def _end_of_bracket(self, at: int, keep: Keep) -> int:
+        if keep.data is not None:
+            return keep.stop
+        if keep.mode is not None:
+            return next(restore(self.stock, at, keep.stop, keep.mode)).stop
+        # A MULTI or EXEC is short.
+        window = self.stock.view(at, min(keep.stop, at + _NAMING)).window
+        record = LineParser(WindowStream(window), lax=True).read(1)
+        return keep.stop if record is None else record.stop
 
     def _drop_strangers(self) -> list[int]:
         """Leave out commands that are framed soundly and that cannot stay; return those that were MULTI or EXEC."""
@@ -376,16 +388,16 @@ class LogSalvage:
         for argv, at in self._records(self._begin, self.stock.size):
             found.hear(at, argv)
         found.end()
-        for start, message in found.brackets:
-            self._leave_out_bracket(start, message)
-        for cut in found.cuts:
-            stop = self.stock.size if cut.stop is None else cut.stop
-            self.kept = _leave_out(self.kept, [(cut.start, stop)])
-            self.commands -= cut.commands
-            self.lost = [lost for lost in self.lost if not cut.start <= lost.start < stop]
-            self.lost.append(Lost("REP008", self.stock.name, cut.start, stop, cut.message))
-            if cut.doubt is not None:
-                self.doubts.append(f"{self.stock.name}: {cut.doubt}")
+        self._leave_out_brackets(found.brackets)
+        ranges = [(cut.start, self.stock.size if cut.stop is None else cut.stop) for cut in found.cuts]
+        self.kept = _leave_out(self.kept, ranges)
+        self.commands -= sum(cut.commands for cut in found.cuts)
+        self.lost = [lost for lost in self.lost if not _is_within(lost.start, ranges)]
+        self.lost += [
+            Lost("REP008", self.stock.name, start, stop, cut.message)
+            for cut, (start, stop) in zip(found.cuts, ranges, strict=True)
+        ]
+        self.doubts += [f"{self.stock.name}: {cut.doubt}" for cut in found.cuts if cut.doubt is not None]
 
     def _records(self, start: int, stop: int) -> Iterator[tuple[tuple[bytes, ...], int]]:
         """Yield the commands that are kept between two offsets, and where they begin."""
@@ -417,7 +429,8 @@ def _leave_out(kept: list[Keep], ranges: list[tuple[int, int]]) -> list[Keep]:
         at = keep.start
         while first < len(ranges) and ranges[first][1] <= at:
             first += 1
-        for start, stop in ranges[first:]:
+        for index in range(first, len(ranges)):
+            start, stop = ranges[index]
             if start >= keep.stop:
                 break
             if start > at:
@@ -426,6 +439,12 @@ def _leave_out(kept: list[Keep], ranges: list[tuple[int, int]]) -> list[Keep]:
         if at < keep.stop:
             left.append(keep._replace(start=at))
     return left
+
+
+def _is_within(at: int, ranges: list[tuple[int, int]]) -> bool:
+    """Whether an offset lies in one of some ranges, which are in order."""
+    index = bisect_right(ranges, (at, 1 << 63)) - 1
+    return index >= 0 and ranges[index][0] <= at < ranges[index][1]
 
 
 def _name_record(stock: Stock, start: int, stop: int, known: Container[bytes]) -> tuple[str, bytes | None]:
