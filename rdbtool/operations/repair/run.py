@@ -156,7 +156,7 @@ def _repair_directory(
                 lost.append(Lost("REP011", manifest.name, entry.at, entry.at, why))
                 doubts.append(f"{why}: what it held is not in the result")
                 continue
-            refuse_special(path, path.stat().st_mode)
+            refuse_special(path)
             stock = stack.enter_context(Stock(str(path), name=entry.name))
             parts.append((examine(stock, options, progress, in_log=True), stock))
             stock.rest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, NamedTuple
@@ -21,8 +22,10 @@ PartFormat = Literal["rdb", "resp", "rdb+resp", "empty"]
 #: Bytes. The manifest of a log that was rewritten a million times would be smaller.
 _LARGEST_MANIFEST: Final = 64 << 20
 
-#: Files of a log that stay open from the look at them until they are read. A process has a thousand descriptors or so.
+#: Files of a log that stay open from the look at them until they are read, at most; and descriptors that a process
+#: needs for everything else. It has a thousand or so, where nobody took them away.
 _HELD: Final = 64
+_RESERVED: Final = 32
 
 
 class Part:
@@ -117,13 +120,14 @@ def load_manifest(path: str | os.PathLike[str]) -> Manifest:
 def list_parts(manifest: Manifest) -> list[Part]:
     """Return the files that a manifest says are loaded, in that order; the first ones are open.
 
-    Raises FormatError MAN012 for one that is missing, InputError for one that cannot be read.
+    Raises FormatError MAN012 for one that is missing, InputError for one that cannot be read or is no regular file.
     """
     parts: list[Part] = []
+    held = min(_HELD, max(0, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _RESERVED) // 2)
     try:
         for entry in manifest.loaded:
             parts.append(_examine(entry, manifest))
-            if len(parts) > _HELD:
+            if len(parts) > held:
                 parts[-1].close()
     except BaseException:
         for part in parts:
@@ -140,12 +144,11 @@ def find_part(parts: list[Part], source: str) -> int:
 def _examine(entry: Entry, manifest: Manifest) -> Part:
     path = Path(manifest.path).parent / entry.name
     kind: PartKind = "base" if entry.kind == "base" else "incr"
-    mode = _mode(path)
-    if mode == 0:
+    if _is_missing(path):
         where = Where(manifest.path, path=f"line {entry.line}")
         expected = f"the {kind} file {path}"
         raise FormatError("MAN012", "reference", entry.at, expected, "no such file", file_kind="manifest", where=where)
-    refuse_special(path, mode)
+    refuse_special(path)
     source = open_source(path)
     try:
         part = Part(
@@ -165,19 +168,25 @@ def _examine(entry: Entry, manifest: Manifest) -> Part:
     return part
 
 
-def _mode(path: Path) -> int | None:
-    """Return what a path leads to, as ``stat`` says it, 0 for nothing; None: opening it says what is wrong."""
+def refuse_special(path: Path) -> None:
+    """Raise InputError for a part that is a device, a pipe or the like: it may never end."""
     try:
-        return path.stat().st_mode
-    except FileNotFoundError:
-        return 0
+        mode = path.stat().st_mode
     except OSError:
-        return None
+        # Opening it says what is wrong.
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        kind = "a device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "a pipe or a socket"
+        link = f", a link to {path.resolve()}" if path.is_symlink() else ""
+        raise InputError(f"cannot read {path}: it is {kind}{link}; the files that a manifest names are regular ones")
 
 
-def refuse_special(path: Path, mode: int | None) -> None:
-    """Raise InputError where the file of a log is none of ``mode``: a device never ends."""
-    if mode is not None and (stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
-        raise InputError(
-            f"cannot open {path}: it is a device, a pipe or a socket, and a file of an AOF is a regular file"
-        )
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        # Opening it says what is wrong.
+        return False
+    return False
