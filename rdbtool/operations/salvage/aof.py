@@ -17,7 +17,7 @@ from rdbtool._codec.decode.aof_scanner import EXEC as EXEC_MARK
 from rdbtool.core.commands import AOF_WORDS, COMMANDS
 from rdbtool.core.errors import FormatError, RdbToolError
 from rdbtool.core.progress import Progress
-from rdbtool.operations.salvage.aof_text import BYTE_ORDER_MARK, REPLACEMENT, TextMode, TextRestorer, restore
+from rdbtool.operations.salvage.aof_text import BYTE_ORDER_MARK, REPLACEMENT, Restored, TextMode, TextRestorer, restore
 from rdbtool.operations.salvage.aof_transactions import Transactions
 from rdbtool.operations.salvage.aof_unknown import Strangers, fault_of_unread
 from rdbtool.operations.salvage.input import Lost
@@ -141,13 +141,9 @@ class LogSalvage:
         self._learn_names()
         start, message = at, fault
         previous = self._previous(at)
-        if previous is not None and self._text.reaches(previous, at):
+        if previous is not None and self._text.reaches(previous, at) and self._undo_text(previous, instead=True):
             # Its size fits the changed value up to a line end.
-            self._drop_last(previous)
-            if self._undo_text(previous):
-                return self.kept[-1].stop
-            self._lose(previous, at, message)
-            previous = None
+            return self.kept[-1].stop
         if previous is not None:
             swallowed, _ = self._search.find(previous, before=at, beyond=at)
             if swallowed is not None:
@@ -185,36 +181,49 @@ class LogSalvage:
         changed = self._text.find(at + 1, stop)
         return (found if changed is None else changed), gave_up
 
-    def _undo_text(self, at: int) -> bool:
-        """Keep the records from ``at`` on that a program for text changed, as they were; return whether any is."""
-        start, count = at, 0
+    def _undo_text(self, at: int, *, instead: bool = False) -> bool:
+        """Keep the records from ``at`` on that a program for text changed, as they were; return whether any is.
+
+        ``instead``: the last kept record begins there, and is kept as it stands no more.
+        """
+        begin, start, count, changed = at, at, 0, 0
         mode: TextMode | None = None
+        kept: list[tuple[int, int, TextMode, int]] = []
+        brackets: list[Restored] = []
+        foreign = list(self.foreign)
         while at < self.stock.size:
             before, record = mode, self._text.read(at)
             if record is None or (record.argv and self._is_refused(record.argv)):
                 break
             mode = self._text.mode
             if mode != before and before is not None:
-                self._keep_text(start, at, before, count)
+                kept.append((start, at, before, count))
                 start, count = at, 0
             at = record.stop
-            if record.argv:
-                count += 1
-                self._note(record.argv, record.start)
-        if mode is None or at == start:
+            count += bool(record.argv)
+            changed += len(record.data) != record.stop - record.start
+            if record.argv and record.argv[0].upper() in {b"MULTI", b"EXEC"}:
+                brackets.append(record)
+        is_proven = mode is not None and self._text.prove(mode, changed, begin, at)
+        if mode is None or at == start or not is_proven:
+            self.foreign = foreign
             return False
-        self._keep_text(start, at, mode, count)
+        if instead:
+            self._drop_last(begin)
+        for record in brackets:
+            self._is_cut = True
+            self._note(record.argv, record.start)
+        for row in (*kept, (start, at, mode, count)):
+            self._keep_text(*row)
         return True
 
     def _is_refused(self, argv: tuple[bytes, ...]) -> bool:
         """Whether a command that no scanner counted cannot stay."""
-        name = argv[0].upper()
         fault = fault_of_unread(argv, self._renamed)
         if fault is not None and (fault.is_certain or self._drop_unknown):
             return True
         if fault is not None and (shown := argv[0].decode(errors="backslashreplace")) not in self.foreign:
             self.foreign.append(shown)
-        self._is_cut = self._is_cut or name in {b"MULTI", b"EXEC"}
         return False
 
     def _note(self, argv: tuple[bytes, ...], at: int) -> None:

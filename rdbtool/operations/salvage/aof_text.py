@@ -39,10 +39,14 @@ _COUNT: Final = re.compile(rb"\*(\d{1,9})(\r{0,2}\n)")
 _SIZE: Final = re.compile(rb"\$(\d{1,18})(\r{0,2}\n)")
 _NOTE: Final = re.compile(rb"#([^\r\n]{0,1000})(\r{0,2}\n)")
 _BEGINNING: Final = re.compile(rb"\*\d{1,9}(\r{0,2}\n)\$\d{1,9}\1[A-Za-z]")
+_FRAMING: Final = re.compile(rb"\n[$*]\d{1,18}\r{0,2}\n")
 _LONE_LF: Final = re.compile(rb"(?<!\r)\n")
 
 #: Bytes of the shortest argument, an empty one.
 _LEAST_ARGUMENT: Final = 4
+
+#: Changed records in a row that are no chance.
+_SURE: Final = 2
 
 #: Windows-1252 where it is not Latin-1.
 _WINDOWS: Final = {
@@ -95,6 +99,7 @@ class TextRestorer:
         self._blocks = Blocks(stock)
         self.known = known
         self._sample = b""
+        self._is_proven = False
         self._left = stock.size // 2 + _IN_VAIN
         self._begin = begin
 
@@ -119,6 +124,18 @@ class TextRestorer:
                 return record
             self._left -= self._blocks.loaded - loaded
         return None
+
+    def prove(self, mode: TextMode, changed: int, start: int, stop: int) -> bool:
+        """Whether the records between two offsets, of which so many were ``changed``, prove what was done.
+
+        Where the line ends of the structure are as they were, a single size that fits may be chance: the next damage.
+        """
+        if mode.end == _CRLF and changed < _SURE and stop < self._stock.size and not self._is_proven:
+            self.mode = None
+            self._left -= stop - start
+            return False
+        self._is_proven = True
+        return True
 
     def reaches(self, at: int, beyond: int) -> bool:
         """Whether a mode explains the record at ``at`` and its end lies behind ``beyond``."""
@@ -242,7 +259,10 @@ def _read_value(stock: Blocks, at: int, size: int, mode: TextMode, follows: byte
     # Line ends within a value may have been those that the program makes.
     for how in (mode, mode._replace(ends="as they are")) if mode.is_utf8 else (mode,):
         other = _convert(raw, size, how)
-        if other is not None and _is_end(stock, at + other[1], mode, follows):
+        if other is None or _FRAMING.search(other[0]) is not None:
+            # It takes in what follows it.
+            continue
+        if _is_end(stock, at + other[1], mode, follows):
             found.add((other[0], at + other[1]))
     if len(found) != 1:
         return None

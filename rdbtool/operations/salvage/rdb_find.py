@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.decode.aof_scanner import EXHAUSTED, PAUSED, Scanner
 from rdbtool.core.commands import AOF_WORDS
+from rdbtool.operations.salvage.aof_text import Blocks
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -24,6 +25,9 @@ _LONGEST_SIZE: Final = 24
 
 #: Bytes by which damage within a payload may have moved its end.
 _NEAR: Final = 10
+
+#: Bytes of an argument that records follow, its size included.
+_BEFORE: Final = 128
 
 #: Bytes of records that are few.
 _FEW: Final = 1 << 12
@@ -48,6 +52,7 @@ class CommandSearch:
     def __init__(self, stock: Stock, known: Container[bytes] = AOF_WORDS) -> None:
         self.stock = stock
         self._known = known
+        self._blocks = Blocks(stock)
 
     def find(self, at: int, *, before: int | None = None, beyond: int = -1) -> tuple[int | None, bool]:
         """Return the first whole command behind ``at`` that is no part of a payload, and whether the search gave up.
@@ -65,7 +70,11 @@ class CommandSearch:
                 return None, False
             skip = None if payloads is None else payloads.end_around(candidate)
             if skip is not None:
-                at = skip - 1
+                # Records do not lead out of an argument, for its line end is none.
+                stop = walk.pass_records()
+                if beyond < 0 and stop > skip + len(b"\r\n"):
+                    return candidate, False
+                at = max(stop, skip - 1)
                 continue
             header = _HEADER.search(self.stock.read(max(0, candidate - _LONGEST_SIZE), min(candidate, _LONGEST_SIZE)))
             if header is not None:
@@ -76,7 +85,9 @@ class CommandSearch:
             if beyond >= 0:
                 if stop > beyond and not (stop < self.stock.size and self._ends_argument(stop)):
                     return candidate, False
-            elif stop == self.stock.size or not (self._ends_argument(stop) or self._is_doubtful(candidate, stop)):
+            elif stop == self.stock.size or not (
+                self._ends_argument(stop) or (self._is_doubtful(candidate, stop) and not self._is_at_top(candidate))
+            ):
                 return candidate, False
 
     def find_any(self, at: int, stop: int) -> int | None:
@@ -122,7 +133,15 @@ class CommandSearch:
 
     def _ends_argument(self, at: int) -> bool:
         """Whether the line end of an argument is at ``at``: then the records before it were its payload."""
-        return self.stock.read(at, 2) == b"\r\n"
+        behind = self.stock.read(at, 3)
+        return behind[:2] == b"\r\n" and behind[2:] in {b"", b"*", b"$", b"#"}
+
+    def _is_at_top(self, at: int) -> bool:
+        """Whether an argument ends in front of ``at``: what follows it is a record of its own."""
+        before = self._blocks.read(max(0, at - _BEFORE), min(at, _BEFORE))
+        return before.endswith(b"\r\n") and any(
+            size.end() + int(size[1]) + 2 == len(before) for size in _SIZE.finditer(before)
+        )
 
     def _is_doubtful(self, at: int, stop: int) -> bool:
         """Whether the few records between two offsets lead to what is no record: they may be a payload."""
