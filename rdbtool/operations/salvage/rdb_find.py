@@ -54,12 +54,14 @@ class CommandSearch:
         self._known = known
         self._blocks = Blocks(stock)
 
-    def find(self, at: int, *, before: int | None = None, beyond: int = -1) -> tuple[int | None, bool]:
+    def find(  # noqa: C901 - one question after the other about a candidate
+        self, at: int, *, before: int | None = None, beyond: int = -1
+    ) -> tuple[int | None, bool]:
         """Return the first whole command behind ``at`` that is no part of a payload, and whether the search gave up.
 
         It has to lie before ``before``, and the records from there on have to reach beyond ``beyond``.
         """
-        limit = self.stock.size if before is None else before
+        begin, limit = at, self.stock.size if before is None else before
         payloads = _Payloads(self.stock, at, limit) if before is None else None
         walk = _Walk(self.stock, at)
         while True:
@@ -77,17 +79,18 @@ class CommandSearch:
                 at = max(stop, skip - 1)
                 continue
             header = _HEADER.search(self.stock.read(max(0, candidate - _LONGEST_SIZE), min(candidate, _LONGEST_SIZE)))
-            if header is not None:
-                at = self._end_of_payload(candidate, int(header[1]))
+            # Else the size is that of another value, or damaged: only what follows the records tells.
+            if header is not None and (at := self._end_of_payload(candidate, int(header[1]))) > candidate:
                 continue
             # The records in between lead to the same place.
             at = stop = walk.pass_records()
             if beyond >= 0:
                 if stop > beyond and not (stop < self.stock.size and self._ends_argument(stop)):
                     return candidate, False
-            elif stop == self.stock.size or not (
-                self._ends_argument(stop) or (self._is_doubtful(candidate, stop) and not self._is_at_top(candidate))
-            ):
+                continue
+            if header is None and self._is_at_top(begin, candidate, stop):
+                return candidate, False
+            if stop == self.stock.size or not (self._ends_argument(stop) or self._is_doubtful(candidate, stop)):
                 return candidate, False
 
     def find_any(self, at: int, stop: int) -> int | None:
@@ -136,12 +139,19 @@ class CommandSearch:
         behind = self.stock.read(at, 3)
         return behind[:2] == b"\r\n" and behind[2:] in {b"", b"*", b"$", b"#"}
 
-    def _is_at_top(self, at: int) -> bool:
-        """Whether an argument ends in front of ``at``: what follows it is a record of its own."""
+    def _is_at_top(self, begin: int, at: int, stop: int) -> bool:
+        """Whether the records from ``at`` to ``stop`` are no value of what begins at ``begin``.
+
+        An argument ends in front of them, and none that begins before them is as large as to take them in.
+        """
         before = self._blocks.read(max(0, at - _BEFORE), min(at, _BEFORE))
-        return before.endswith(b"\r\n") and any(
-            size.end() + int(size[1]) + 2 == len(before) for size in _SIZE.finditer(before)
-        )
+        if not before.endswith(b"\r\n") or all(
+            size.end() + int(size[1]) + 2 != len(before) for size in _SIZE.finditer(before)
+        ):
+            return False
+        begin = max(begin, at - _BLOCK)
+        sizes = _SIZE.finditer(self._blocks.read(begin, at - begin))
+        return all(begin + size.end() + int(size[1]) < stop - _NEAR for size in sizes)
 
     def _is_doubtful(self, at: int, stop: int) -> bool:
         """Whether the few records between two offsets lead to what is no record: they may be a payload."""
