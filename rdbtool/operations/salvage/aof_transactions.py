@@ -158,7 +158,7 @@ class Transactions:
         if doubt is not None:
             doubt = f"the transaction at {cut.at:#x} is taken to end at {stop:#x}: {doubt}"
         last = self.cuts[-1] if len(self.cuts) >= _TOLD else None
-        if last is not None and last.stop == cut.at and doubt is None:
+        if last is not None and last.stop == cut.at and (last.doubt is None) == (doubt is None):
             commands = last.commands + queued + 1
             why = f"transactions without their EXEC, of {commands:,} commands"
             self.cuts[-1] = last._replace(stop=stop, commands=commands, message=why)
