@@ -173,7 +173,7 @@ def _repair_directory(
         size = 0
         with Directory(target.parent, destination) as parent, TemporaryDirectory(target, destination) as made:
             for part, stock in parts:
-                with open_output(str(made.path / part.name), sources=[source]) as output:
+                with open_output(str(made.path / part.name), sources=[str(manifest.parent / part.name)]) as output:
                     output.verify_with(part.check)
                     part.write(output)
                     size += output.written

@@ -9,6 +9,7 @@ last, transactions that were cut are left out, and commands without the argument
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.aof_scanner import ENDED, PAUSED, Scanner
@@ -16,7 +17,7 @@ from rdbtool._codec.decode.aof_scanner import EXEC as EXEC_MARK
 from rdbtool.core.commands import AOF_WORDS, COMMANDS
 from rdbtool.core.errors import FormatError, RdbToolError
 from rdbtool.core.progress import Progress
-from rdbtool.operations.salvage.aof_text import BYTE_ORDER_MARK, REPLACEMENT, TextMode, TextRestorer, restore
+from rdbtool.operations.salvage.aof_text import BYTE_ORDER_MARK, REPLACEMENT, Restored, TextMode, TextRestorer, restore
 from rdbtool.operations.salvage.aof_transactions import Transactions
 from rdbtool.operations.salvage.aof_unknown import Strangers, fault_of_unread
 from rdbtool.operations.salvage.input import Lost
@@ -26,7 +27,7 @@ from rdbtool.reader.aof.text_parser import Command, LineParser
 from rdbtool.reader.open.windows import WindowStream
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from rdbtool.operations.salvage.input import Stock, View
 
@@ -140,13 +141,9 @@ class LogSalvage:
         self._learn_names()
         start, message = at, fault
         previous = self._previous(at)
-        if previous is not None and self._text.reaches(previous, at):
+        if previous is not None and self._text.reaches(previous, at) and self._undo_text(previous, instead=True):
             # Its size fits the changed value up to a line end.
-            self._drop_last(previous)
-            if self._undo_text(previous):
-                return self.kept[-1].stop
-            self._lose(previous, at, message)
-            previous = None
+            return self.kept[-1].stop
         if previous is not None:
             swallowed, _ = self._search.find(previous, before=at, beyond=at)
             if swallowed is not None:
@@ -184,36 +181,49 @@ class LogSalvage:
         changed = self._text.find(at + 1, stop)
         return (found if changed is None else changed), gave_up
 
-    def _undo_text(self, at: int) -> bool:
-        """Keep the records from ``at`` on that a program for text changed, as they were; return whether any is."""
-        start, count = at, 0
+    def _undo_text(self, at: int, *, instead: bool = False) -> bool:
+        """Keep the records from ``at`` on that a program for text changed, as they were; return whether any is.
+
+        ``instead``: the last kept record begins there, and is kept as it stands no more.
+        """
+        begin, start, count, changed = at, at, 0, 0
         mode: TextMode | None = None
+        kept: list[tuple[int, int, TextMode, int]] = []
+        brackets: list[Restored] = []
+        foreign = list(self.foreign)
         while at < self.stock.size:
             before, record = mode, self._text.read(at)
             if record is None or (record.argv and self._is_refused(record.argv)):
                 break
             mode = self._text.mode
             if mode != before and before is not None:
-                self._keep_text(start, at, before, count)
+                kept.append((start, at, before, count))
                 start, count = at, 0
             at = record.stop
-            if record.argv:
-                count += 1
-                self._note(record.argv, record.start)
-        if mode is None or at == start:
+            count += bool(record.argv)
+            changed += len(record.data) != record.stop - record.start
+            if record.argv and record.argv[0].upper() in {b"MULTI", b"EXEC"}:
+                brackets.append(record)
+        is_proven = mode is not None and self._text.prove(mode, changed, begin, at)
+        if mode is None or at == start or not is_proven:
+            self.foreign = foreign
             return False
-        self._keep_text(start, at, mode, count)
+        if instead:
+            self._drop_last(begin)
+        for record in brackets:
+            self._is_cut = True
+            self._note(record.argv, record.start)
+        for row in (*kept, (start, at, mode, count)):
+            self._keep_text(*row)
         return True
 
     def _is_refused(self, argv: tuple[bytes, ...]) -> bool:
         """Whether a command that no scanner counted cannot stay."""
-        name = argv[0].upper()
         fault = fault_of_unread(argv, self._renamed)
         if fault is not None and (fault.is_certain or self._drop_unknown):
             return True
         if fault is not None and (shown := argv[0].decode(errors="backslashreplace")) not in self.foreign:
             self.foreign.append(shown)
-        self._is_cut = self._is_cut or name in {b"MULTI", b"EXEC"}
         return False
 
     def _note(self, argv: tuple[bytes, ...], at: int) -> None:
@@ -338,19 +348,30 @@ class LogSalvage:
 
     def _drop_partners(self) -> None:
         """Leave out brackets of transactions whose other one is lost: their commands stay, as plain ones."""
-        for at, why in self._partners:
-            self._leave_out_bracket(at, why)
+        self._leave_out_brackets(self._partners)
 
-    def _leave_out_bracket(self, at: int, why: str) -> None:
-        if not any(keep.start <= at < keep.stop for keep in self.kept):
-            return
-        # Beyond that many bytes it is no MULTI or EXEC.
-        stop = next((start for _, start in self._records(at, at + _NAMING) if start > at), None)
-        if stop is None:
-            stop = next(keep.stop for keep in self.kept if keep.start <= at < keep.stop)
-        self.kept = _leave_out(self.kept, [(at, stop)])
-        self.commands -= 1
-        self.lost.append(Lost("REP009", self.stock.name, at, stop, why))
+    def _leave_out_brackets(self, brackets: Iterable[tuple[int, str]]) -> None:
+        starts = [keep.start for keep in self.kept]
+        ranges = []
+        for at, why in sorted(brackets):
+            keep = self.kept[max(0, bisect_right(starts, at) - 1)] if starts else None
+            if keep is None or not keep.start <= at < keep.stop:
+                continue
+            stop = self._end_of_bracket(at, keep)
+            ranges.append((at, stop))
+            self.lost.append(Lost("REP009", self.stock.name, at, stop, why))
+        self.commands -= len(ranges)
+        self.kept = _leave_out(self.kept, ranges)
+
+    def _end_of_bracket(self, at: int, keep: Keep) -> int:
+        if keep.data is not None:
+            return keep.stop
+        if keep.mode is not None:
+            return next(restore(self.stock, at, keep.stop, keep.mode)).stop
+        # A MULTI or EXEC is short.
+        window = self.stock.view(at, min(keep.stop, at + _NAMING)).window
+        record = LineParser(WindowStream(window), lax=True).read(1)
+        return keep.stop if record is None else record.stop
 
     def _drop_strangers(self) -> list[int]:
         """Leave out commands that are framed soundly and that cannot stay; return those that were MULTI or EXEC."""
@@ -376,16 +397,16 @@ class LogSalvage:
         for argv, at in self._records(self._begin, self.stock.size):
             found.hear(at, argv)
         found.end()
-        for start, message in found.brackets:
-            self._leave_out_bracket(start, message)
-        for cut in found.cuts:
-            stop = self.stock.size if cut.stop is None else cut.stop
-            self.kept = _leave_out(self.kept, [(cut.start, stop)])
-            self.commands -= cut.commands
-            self.lost = [lost for lost in self.lost if not cut.start <= lost.start < stop]
-            self.lost.append(Lost("REP008", self.stock.name, cut.start, stop, cut.message))
-            if cut.doubt is not None:
-                self.doubts.append(f"{self.stock.name}: {cut.doubt}")
+        self._leave_out_brackets(found.brackets)
+        ranges = [(cut.start, self.stock.size if cut.stop is None else cut.stop) for cut in found.cuts]
+        self.kept = _leave_out(self.kept, ranges)
+        self.commands -= sum(cut.commands for cut in found.cuts)
+        self.lost = [lost for lost in self.lost if not _is_within(lost.start, ranges)]
+        self.lost += [
+            Lost("REP008", self.stock.name, start, stop, cut.message)
+            for cut, (start, stop) in zip(found.cuts, ranges, strict=True)
+        ]
+        self.doubts += [f"{self.stock.name}: {cut.doubt}" for cut in found.cuts if cut.doubt is not None]
 
     def _records(self, start: int, stop: int) -> Iterator[tuple[tuple[bytes, ...], int]]:
         """Yield the commands that are kept between two offsets, and where they begin."""
@@ -417,7 +438,8 @@ def _leave_out(kept: list[Keep], ranges: list[tuple[int, int]]) -> list[Keep]:
         at = keep.start
         while first < len(ranges) and ranges[first][1] <= at:
             first += 1
-        for start, stop in ranges[first:]:
+        for index in range(first, len(ranges)):
+            start, stop = ranges[index]
             if start >= keep.stop:
                 break
             if start > at:
@@ -426,6 +448,12 @@ def _leave_out(kept: list[Keep], ranges: list[tuple[int, int]]) -> list[Keep]:
         if at < keep.stop:
             left.append(keep._replace(start=at))
     return left
+
+
+def _is_within(at: int, ranges: list[tuple[int, int]]) -> bool:
+    """Whether an offset lies in one of some ranges, which are in order."""
+    index = bisect_right(ranges, (at, 1 << 63)) - 1
+    return index >= 0 and ranges[index][0] <= at < ranges[index][1]
 
 
 def _name_record(stock: Stock, start: int, stop: int, known: Container[bytes]) -> tuple[str, bytes | None]:

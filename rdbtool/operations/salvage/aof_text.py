@@ -23,25 +23,30 @@ BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 #: U+FFFD as UTF-8.
 REPLACEMENT: Final = b"\xef\xbf\xbd"
 
-#: Bytes of a line that are looked at, and bytes around the first place of which it is asked whether a mode can be.
+#: Bytes of a line that are looked at, bytes read at once, and bytes around the first damage, which may disprove a mode.
 _LINE: Final = 1 << 10
+_BLOCK: Final = 1 << 16
 _SAMPLE: Final = 1 << 16
 
 #: Bytes of the beginning of a part that show its line ends, and bytes searched at once.
 _HEAD: Final = 1 << 12
-_PIECE: Final = 1 << 16
+_PIECE: Final = 1 << 14
 
-#: Bytes that may be read in vain, beside as many as the file has.
-_IN_VAIN: Final = 1 << 20
+#: Bytes that may be read in vain, beside half as many as the file has.
+_IN_VAIN: Final = 1 << 18
 
 _COUNT: Final = re.compile(rb"\*(\d{1,9})(\r{0,2}\n)")
 _SIZE: Final = re.compile(rb"\$(\d{1,18})(\r{0,2}\n)")
 _NOTE: Final = re.compile(rb"#([^\r\n]{0,1000})(\r{0,2}\n)")
 _BEGINNING: Final = re.compile(rb"\*\d{1,9}(\r{0,2}\n)\$\d{1,9}\1[A-Za-z]")
+_FRAMING: Final = re.compile(rb"\n[$*]\d{1,18}\r{0,2}\n")
 _LONE_LF: Final = re.compile(rb"(?<!\r)\n")
 
 #: Bytes of the shortest argument, an empty one.
 _LEAST_ARGUMENT: Final = 4
+
+#: Changed records in a row that are no chance.
+_SURE: Final = 2
 
 #: Windows-1252 where it is not Latin-1.
 _WINDOWS: Final = {
@@ -91,28 +96,46 @@ class TextRestorer:
     def __init__(self, stock: Stock, begin: int, known: Container[bytes]) -> None:
         self.mode: TextMode | None = None
         self._stock = stock
+        self._blocks = Blocks(stock)
         self.known = known
         self._sample = b""
-        self._left = stock.size + _IN_VAIN
+        self._is_proven = False
+        self._left = stock.size // 2 + _IN_VAIN
         self._begin = begin
 
     def read(self, at: int) -> Restored | None:
         """Return the record at ``at``, None if no mode explains it. It sets ``mode``."""
-        line = self._stock.read(at, _LINE)
+        if self._left <= 0:
+            return None
+        line = self._blocks.read(at, _LINE)
         found = _COUNT.match(line) or _NOTE.match(line)
         if found is None:
             return None
-        for mode in sorted(_MODES, key=lambda mode: mode != self.mode):
-            if mode.end != found[2] or self._left <= 0 or not self._can_be(mode, at):
+        last = self.mode
+        for mode in _MODES if last is None else (last, *_MODES):
+            if mode.end != found[2] or (last is not None and last.is_utf8 and not mode.is_utf8):
                 continue
-            if self.mode is not None and self.mode.is_utf8 and not mode.is_utf8:
+            if not self._can_be(mode, at):
                 continue
-            record = read_record(self._stock, at, mode)
-            if isinstance(record, Restored):
+            loaded = self._blocks.loaded
+            record = read_record(self._blocks, at, mode)
+            if record is not None:
                 self.mode = mode
                 return record
-            self._left -= record
+            self._left -= self._blocks.loaded - loaded
         return None
+
+    def prove(self, mode: TextMode, changed: int, start: int, stop: int) -> bool:
+        """Whether the records between two offsets, of which so many were ``changed``, prove what was done.
+
+        Where the line ends of the structure are as they were, a single size that fits may be chance: the next damage.
+        """
+        if mode.end == _CRLF and changed < _SURE and stop < self._stock.size and not self._is_proven:
+            self.mode = None
+            self._left -= stop - start
+            return False
+        self._is_proven = True
+        return True
 
     def reaches(self, at: int, beyond: int) -> bool:
         """Whether a mode explains the record at ``at`` and its end lies behind ``beyond``."""
@@ -128,7 +151,8 @@ class TextRestorer:
             if head is None or head[1] == _CRLF:
                 return None
         while at < stop and self._left > 0:
-            data = self._stock.read(at, min(_PIECE, stop - at))
+            data = self._blocks.read(at, min(_PIECE, stop - at))
+            self._left -= len(data)
             if not data:
                 break
             for match in _BEGINNING.finditer(data):
@@ -159,72 +183,94 @@ class TextRestorer:
         return True
 
 
-def read_record(stock: Stock, at: int, mode: TextMode) -> Restored | int:
-    """Return the record at ``at`` to which ``mode`` was done, or how many bytes were read to find that it was not."""
+class Blocks:
+    """The bytes of ``stock``, read in blocks; ``loaded`` counts them."""
+
+    def __init__(self, stock: Stock) -> None:
+        self.size = stock.size
+        self.loaded = 0
+        self._stock = stock
+        self._block = b""
+        self._at = 0
+
+    def read(self, at: int, size: int) -> bytes:
+        """Return up to ``size`` bytes at offset ``at``, fewer only at the end."""
+        size = max(0, min(size, self.size - at))
+        if not self._at <= at <= at + size <= self._at + len(self._block):
+            if size > _BLOCK // 4:
+                self.loaded += size
+                return self._stock.read(at, size)
+            self._at = at
+            self._block = self._stock.read(at, _BLOCK)
+            self.loaded += len(self._block)
+        return self._block[at - self._at : at - self._at + size]
+
+
+def read_record(stock: Blocks, at: int, mode: TextMode) -> Restored | None:
+    """Return the record at ``at`` as it was before ``mode`` was done to it, None if it was not."""
     line = stock.read(at, _LINE)
     note = _NOTE.match(line)
     if note is not None and note[2] == mode.end:
         return Restored((), b"#" + note[1] + _CRLF, at, at + note.end())
     count = _COUNT.match(line)
     if count is None or count[2] != mode.end:
-        return len(line)
+        return None
     argc = int(count[1])
     if not 0 < argc <= (stock.size - at) // _LEAST_ARGUMENT:
-        return len(line)
-    begin, place, spent = at, at + count.end(), len(line)
+        return None
+    begin, place = at, at + count.end()
     argv: list[bytes] = []
     for index in range(argc):
         size = _SIZE.match(stock.read(place, 32))
         if size is None or size[2] != mode.end:
-            return spent + 32
+            return None
         follows = b"$" if index + 1 < argc else b"*#"
         found = _read_value(stock, place + size.end(), int(size[1]), mode, follows)
-        if isinstance(found, int):
-            return spent + found
-        value, stop = found
-        spent += stop - place
+        if found is None:
+            return None
+        value, place = found
         argv.append(value)
-        place = stop
     data = b"*%d\r\n" % argc + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in argv)
     return Restored(tuple(argv), data, begin, place)
 
 
 def restore(stock: Stock, start: int, stop: int, mode: TextMode) -> Iterator[Restored]:
     """Yield the records in a range of which all were read by ``mode``."""
+    blocks = Blocks(stock)
     while start < stop:
-        record = read_record(stock, start, mode)
-        assert isinstance(record, Restored)
+        record = read_record(blocks, start, mode)
+        assert record is not None
         yield record
         start = record.stop
 
 
-def _read_value(stock: Stock, at: int, size: int, mode: TextMode, follows: bytes) -> tuple[bytes, int] | int:
-    """Return the value of ``size`` bytes at ``at`` and where the next line begins, or how many bytes were read."""
+def _read_value(stock: Blocks, at: int, size: int, mode: TextMode, follows: bytes) -> tuple[bytes, int] | None:
+    """Return the value of ``size`` bytes at ``at`` and where the next line begins, None if the size decides nothing."""
     left = stock.size - at
     if size > 2 * left:
-        return 0
+        return None
     found: set[tuple[bytes, int]] = set()
-    spent = 0
     if not mode.is_utf8 and size <= left and _is_end(stock, at + size, mode, follows):
         value = stock.read(at, size)
         found.add((value, at + size))
-        spent += size
         if b"\n" not in value:
             return value, at + size + len(mode.end)
     raw = stock.read(at, size * (3 if mode.is_utf8 else 1) * (2 if mode.ends == "to LF" else 1) + 1)
-    spent += len(raw)
     # Line ends within a value may have been those that the program makes.
     for how in (mode, mode._replace(ends="as they are")) if mode.is_utf8 else (mode,):
         other = _convert(raw, size, how)
-        if other is not None and _is_end(stock, at + other[1], mode, follows):
+        if other is None or _FRAMING.search(other[0]) is not None:
+            # It takes in what follows it.
+            continue
+        if _is_end(stock, at + other[1], mode, follows):
             found.add((other[0], at + other[1]))
     if len(found) != 1:
-        return spent
+        return None
     value, stop = found.pop()
     return value, stop + len(mode.end)
 
 
-def _is_end(stock: Stock, at: int, mode: TextMode, follows: bytes) -> bool:
+def _is_end(stock: Blocks, at: int, mode: TextMode, follows: bytes) -> bool:
     """Whether a line end is at ``at``, and behind it what may follow, or the end of the file."""
     behind = stock.read(at, len(mode.end) + 1)
     if not behind.startswith(mode.end):

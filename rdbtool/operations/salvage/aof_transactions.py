@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: Commands of a cut transaction that are named.
 _NAMED: Final = 20
 
+#: Cut transactions that are told one by one; more of them, one right behind the other, are told as one.
+_TOLD: Final = 1000
+
 
 class Cut(NamedTuple):
     """A transaction to leave out: its range, how many ``commands`` it has, MULTI included, and what is said of it.
@@ -154,4 +157,10 @@ class Transactions:
             why += f"; a server went on at {stop:#x}"
         if doubt is not None:
             doubt = f"the transaction at {cut.at:#x} is taken to end at {stop:#x}: {doubt}"
-        self.cuts.append(Cut(cut.at, stop, queued + 1, why, doubt))
+        last = self.cuts[-1] if len(self.cuts) >= _TOLD else None
+        if last is not None and last.stop == cut.at and (last.doubt is None) == (doubt is None):
+            commands = last.commands + queued + 1
+            why = f"transactions without their EXEC, of {commands:,} commands"
+            self.cuts[-1] = last._replace(stop=stop, commands=commands, message=why)
+        else:
+            self.cuts.append(Cut(cut.at, stop, queued + 1, why, doubt))

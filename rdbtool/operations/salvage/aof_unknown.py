@@ -112,7 +112,8 @@ class Strangers:
 
     def _fault(self, argv: tuple[bytes, ...]) -> tuple[str, str] | None:
         for name in _names(argv, self._renamed):
-            if name in self._unknown or (self._drop_unknown and name not in COMMANDS):
+            is_unknown = name not in COMMANDS and name not in CONTAINERS
+            if name in self._unknown or (self._drop_unknown and is_unknown):
                 return _UNKNOWN, f"no server has a command {_show(name)}"
             least = self._least.get(name, 0)
             if len(argv) < least:

@@ -11,18 +11,23 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.decode.aof_scanner import EXHAUSTED, PAUSED, Scanner
 from rdbtool.core.commands import AOF_WORDS
+from rdbtool.operations.salvage.aof_text import Blocks
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
     from rdbtool.operations.salvage.input import Stock
 
-#: Bytes looked through at once, and bytes of the longest header of an argument.
+#: Bytes read at once, bytes of them that have to be there, and bytes of the longest header of an argument.
+_BLOCK: Final = 1 << 16
 _PIECE: Final = 1 << 12
 _LONGEST_SIZE: Final = 24
 
 #: Bytes by which damage within a payload may have moved its end.
 _NEAR: Final = 10
+
+#: Bytes of an argument that records follow, its size included.
+_BEFORE: Final = 128
 
 #: Bytes of records that are few.
 _FEW: Final = 1 << 12
@@ -47,58 +52,56 @@ class CommandSearch:
     def __init__(self, stock: Stock, known: Container[bytes] = AOF_WORDS) -> None:
         self.stock = stock
         self._known = known
+        self._blocks = Blocks(stock)
 
-    def find(self, at: int, *, before: int | None = None, beyond: int = -1) -> tuple[int | None, bool]:
+    def find(  # noqa: C901 - one question after the other about a candidate
+        self, at: int, *, before: int | None = None, beyond: int = -1
+    ) -> tuple[int | None, bool]:
         """Return the first whole command behind ``at`` that is no part of a payload, and whether the search gave up.
 
         It has to lie before ``before``, and the records from there on have to reach beyond ``beyond``.
         """
-        limit = self.stock.size if before is None else before
+        begin, limit = at, self.stock.size if before is None else before
         payloads = _Payloads(self.stock, at, limit) if before is None else None
+        walk = _Walk(self.stock, at)
         while True:
-            view = self.stock.view(at)
-            view.window.peek(view.at, 1)  # it searches behind the first byte that is there
-            found = Scanner(view.window).resync(self._known)
-            if found < 0:
-                return None, found == EXHAUSTED
-            candidate = found
+            candidate = walk.search(at, self._known)
+            if candidate < 0:
+                return None, candidate == EXHAUSTED
             if candidate >= limit:
                 return None, False
             skip = None if payloads is None else payloads.end_around(candidate)
             if skip is not None:
-                at = skip - 1
+                # Records do not lead out of an argument, for its line end is none.
+                stop = walk.pass_records()
+                if beyond < 0 and stop > skip + len(b"\r\n"):
+                    return candidate, False
+                at = max(stop, skip - 1)
                 continue
             header = _HEADER.search(self.stock.read(max(0, candidate - _LONGEST_SIZE), min(candidate, _LONGEST_SIZE)))
-            if header is not None:
-                at = self._end_of_payload(candidate, int(header[1]))
+            # Else the size is that of another value, or damaged: only what follows the records tells.
+            if header is not None and (at := self._end_of_payload(candidate, int(header[1]))) > candidate:
                 continue
-            stop = self.chain(candidate)
+            # The records in between lead to the same place.
+            at = stop = walk.pass_records()
             if beyond >= 0:
                 if stop > beyond and not (stop < self.stock.size and self._ends_argument(stop)):
                     return candidate, False
-                at = candidate
-            elif stop < self.stock.size and (self._ends_argument(stop) or self._is_doubtful(candidate, stop)):
-                at = max(candidate, stop - 1)
-            else:
+                continue
+            if header is None and self._is_at_top(begin, candidate, stop):
+                return candidate, False
+            if stop == self.stock.size or not (self._ends_argument(stop) or self._is_doubtful(candidate, stop)):
                 return candidate, False
 
     def find_any(self, at: int, stop: int) -> int | None:
         """Return the first command of any name behind ``at`` from which whole records lead to ``stop``, or None."""
         start = at
-        while True:
-            view = self.stock.view(at, stop)
-            view.window.peek(view.at, 1)
-            candidate = Scanner(view.window).resync(_ANY_NAME)
-            if candidate < 0:
-                return None
-            behind = self.stock.view(candidate, stop)
-            scanner = Scanner(behind.window)
-            while scanner.check() == PAUSED:
-                pass
-            if behind.at == stop and not self._is_value(start, candidate):
+        walk = _Walk(self.stock, at, stop)
+        while (candidate := walk.search(at, _ANY_NAME)) >= 0:
+            at = walk.pass_records()
+            if at == stop and not self._is_value(start, candidate):
                 return candidate
-            # Records between the two end at the same place.
-            at = max(candidate, behind.at - 1)
+        return None
 
     def _is_value(self, start: int, at: int) -> bool:
         """Whether what begins at ``at`` follows the size of an argument, of what begins at or behind ``start``."""
@@ -133,11 +136,53 @@ class CommandSearch:
 
     def _ends_argument(self, at: int) -> bool:
         """Whether the line end of an argument is at ``at``: then the records before it were its payload."""
-        return self.stock.read(at, 2) == b"\r\n"
+        behind = self.stock.read(at, 3)
+        return behind[:2] == b"\r\n" and behind[2:] in {b"", b"*", b"$", b"#"}
+
+    def _is_at_top(self, begin: int, at: int, stop: int) -> bool:
+        """Whether the records from ``at`` to ``stop`` are no value of what begins at ``begin``.
+
+        An argument ends in front of them, and none that begins before them is as large as to take them in.
+        """
+        before = self._blocks.read(max(0, at - _BEFORE), min(at, _BEFORE))
+        if not before.endswith(b"\r\n") or all(
+            size.end() + int(size[1]) + 2 != len(before) for size in _SIZE.finditer(before)
+        ):
+            return False
+        begin = max(begin, at - _BLOCK)
+        sizes = _SIZE.finditer(self._blocks.read(begin, at - begin))
+        return all(begin + size.end() + int(size[1]) < stop - _NEAR for size in sizes)
 
     def _is_doubtful(self, at: int, stop: int) -> bool:
         """Whether the few records between two offsets lead to what is no record: they may be a payload."""
         return stop - at < _FEW and self.stock.read(stop, 1) not in {b"*", b"#", b"$"}
+
+
+class _Walk:
+    """A scanner that goes through ``stock`` up to ``stop``, and reads bytes again only where it is sent back."""
+
+    def __init__(self, stock: Stock, at: int, stop: int | None = None) -> None:
+        self._stock = stock
+        self._stop = stop
+        self._begin(at)
+
+    def search(self, at: int, known: Container[bytes]) -> int:
+        """Return what ``Scanner.resync`` finds behind ``at``."""
+        if not self._view.at <= at <= self._view.read_up_to:
+            self._begin(at)
+        self._view.window.skip_to(at)
+        self._view.window.peek(at, 1)  # it searches behind the first byte that is there
+        return self._scanner.resync(known)
+
+    def pass_records(self) -> int:
+        """Pass over the sound records that follow one another from here on; return where they end."""
+        while self._scanner.check() == PAUSED:
+            pass
+        return self._view.at
+
+    def _begin(self, at: int) -> None:
+        self._view = self._stock.view(at, self._stop)
+        self._scanner = Scanner(self._view.window)
 
 
 class _Payloads:
@@ -148,23 +193,37 @@ class _Payloads:
         self._at = at
         self._stop = stop
         self._last = (-1, -1)
+        self._block = b""
+        self._block_at = at
 
     def end_around(self, at: int) -> int | None:
         """Return the end of the argument that ``at`` lies in, None if it lies in none. Asked for in rising order."""
         while self._at < at and self._last[1] <= at:
-            data = self._stock.read(self._at, _PIECE)
-            match = _SIZE.search(data)
-            if match is None or self._at + match.start() >= at:
-                if len(data) < _PIECE or match is not None:
+            block = self._read(self._at, _PIECE)
+            match = _SIZE.search(block, self._at - self._block_at)
+            if match is None or self._block_at + match.start() >= at:
+                end = self._block_at + len(block)
+                if end == self._stock.size or match is not None:
                     break
-                self._at += _PIECE - _LONGEST_SIZE
+                self._at = max(self._at + 1, end - _LONGEST_SIZE)
                 continue
-            begin = self._at + match.end()
+            begin = self._block_at + match.end()
             stop = begin + int(match[1])
-            behind = self._stock.read(stop, 3) if stop < self._stock.size else b""
+            behind = b""
+            if stop < self._stock.size:
+                is_near = stop + 3 <= self._block_at + len(block)
+                behind = block[stop - self._block_at :][:3] if is_near else self._stock.read(stop, 3)
             if behind[:2] == b"\r\n" and behind[2:] in {b"", b"$", b"*", b"#"}:
                 self._last = (begin, stop)
                 self._at = stop
             else:
                 self._at = begin
         return self._last[1] if self._last[0] <= at < self._last[1] else None
+
+    def _read(self, at: int, size: int) -> bytes:
+        """Return a block that holds up to ``size`` bytes from ``at`` on, and what else is at hand around them."""
+        end = self._block_at + len(self._block)
+        if not self._block_at <= at or (at + size > end and end < self._stock.size):
+            self._block_at = at
+            self._block = self._stock.read(at, _BLOCK)
+        return self._block

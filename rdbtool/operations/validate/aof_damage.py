@@ -42,7 +42,10 @@ def judge_faults(
         if fault.code in _LOOKS_CUT:
             server = _cut(fault, tail, grader, behind_snapshot=behind_snapshot) if is_last else _MIDDLE
         yield finding._replace(
-            severity=severity, message=f"{finding.message}; {_rest(tail)}", server=server, number=None
+            severity=severity,
+            message=f"{finding.message}; {_rest(tail)}{_why(fault, tail)}",
+            server=server,
+            number=None,
         )
 
 
@@ -67,6 +70,13 @@ def _rest(tail: Tail) -> str:
         "truncated-in-multi": f"a cut tail: {size} from {tail.at:#x} on{lost}",
     }
     return words.get(tail.state, f"no sound command follows: {size} from {tail.at:#x} on{lost}")
+
+
+def _why(fault: FormatError, tail: Tail) -> str:
+    """Say where damage comes from, if its kind tells."""
+    if fault.code != "AOF106" or tail.next_good is not None:
+        return ""
+    return "; a program for text may have changed the line ends, which a repair undoes where the sizes prove it"
 
 
 def _cut(fault: FormatError, tail: Tail, grader: Grader, *, behind_snapshot: bool) -> str:

@@ -1,0 +1,219 @@
+"""Random damage of six kinds, and text mode, to AOFs that servers wrote: what repair makes of it.
+
+A small sample is drawn anew each time; the seed is part of what a failure says. DAMAGES is how often each kind is
+tried on each file, DAMAGE_SEED draws the same sample again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import server
+from aof.logs import FIXTURES, write_log
+
+from rdbtool.operations.repair.report import RepairOptions
+from rdbtool.operations.repair.run import repair
+from rdbtool.operations.validate.run import validate
+from rdbtool.operations.validate.verdict import Checks
+from rdbtool.reader.aof.reader import open_aof
+
+TIMES = int(os.environ.get("DAMAGES", "1"))
+SEED = int(os.environ.get("DAMAGE_SEED", str(time.time_ns() % 1_000_000)))
+
+CHECKS = Checks(replay=False, databases=1 << 64)
+OPTIONS = RepairOptions(drop_unknown=True)
+
+Argv = tuple[bytes, ...]
+
+#: AOFs of servers without an RDB in front, whose own damage is another matter.
+FILES = {
+    path.relative_to(FIXTURES).as_posix(): path
+    for path in sorted(FIXTURES.glob("*-[0-9]*/**/*.aof"))
+    if path.stat().st_size > 1000 and path.read_bytes()[:5] != b"REDIS"
+}
+
+#: Those that the server of continuous integration can read.
+LOADABLE = [name for name in FILES if name.startswith(("redis-2.8", "redis-7.0.15"))]
+
+
+class Damage(NamedTuple):
+    """Damaged bytes, and the ranges of the original that were hit."""
+
+    data: bytes
+    hit: list[tuple[int, int]]
+
+
+def flips(data: bytes, rng: random.Random) -> Damage:
+    changed, hit = bytearray(data), []
+    for _ in range(rng.randrange(1, 4)):
+        at = rng.randrange(len(data))
+        changed[at] ^= 1 << rng.randrange(8)
+        hit.append((at, at + 1))
+    return Damage(bytes(changed), hit)
+
+
+def page(byte: bytes) -> Callable[[bytes, random.Random], Damage]:
+    def damage(data: bytes, rng: random.Random) -> Damage:
+        size = rng.choice([64, 512, 4096])
+        at = rng.randrange(len(data))
+        stop = min(len(data), at + size)
+        return Damage(data[:at] + byte * (stop - at) + data[stop:], [(at, stop)])
+
+    return damage
+
+
+def cut(data: bytes, rng: random.Random) -> Damage:
+    at = rng.randrange(len(data))
+    return Damage(data[:at], [(at, len(data))])
+
+
+def hole(data: bytes, rng: random.Random) -> Damage:
+    at = rng.randrange(len(data))
+    stop = min(len(data), at + rng.choice([1, 16, 512]))
+    return Damage(data[:at] + data[stop:], [(at, stop)])
+
+
+def swapped(data: bytes, rng: random.Random) -> Damage:
+    size = min(512, len(data) // 4)
+    first = rng.randrange(len(data) - 2 * size)
+    second = rng.randrange(first + size, len(data) - size + 1)
+    edges = [first, first + size, second, second + size]
+    a, b = data[first : first + size], data[second : second + size]
+    whole = data[:first] + b + data[first + size : second] + a + data[second + size :]
+    return Damage(whole, [(edge - 1, edge + 1) for edge in edges])
+
+
+def doubled(data: bytes, rng: random.Random) -> Damage:
+    size = rng.choice([16, 512])
+    at = rng.randrange(len(data) - size)
+    stop = at + size
+    return Damage(data[:stop] + data[at:stop] + data[stop:], [(at - 1, at + 1), (stop - 1, stop + 1)])
+
+
+KINDS: dict[str, Callable[[bytes, random.Random], Damage]] = {
+    "flips": flips,
+    "zeros": page(b"\0"),
+    "ones": page(b"\xff"),
+    "cut": cut,
+    "hole": hole,
+    "swapped": swapped,
+    "doubled": doubled,
+}
+
+
+def read(path: Path) -> list[tuple[int, Argv]]:
+    with open_aof(str(path)) as reader:
+        return [(command.offset, command.argv) for command in reader.commands()]
+
+
+def encode(argv: Argv) -> bytes:
+    return b"*%d\r\n" % len(argv) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in argv)
+
+
+def hit_by(damage: Damage, rows: list[tuple[int, Argv]]) -> int:
+    """Count the commands that damage touches."""
+    spans = [(at, at + len(encode(argv))) for at, argv in rows]
+    return sum(any(start < b and a < stop for a, b in damage.hit) for start, stop in spans)
+
+
+def judge(damage: Damage, rows: list[tuple[int, Argv]], directory: Path) -> int:
+    """Repair, check what came of it, and return how many commands more are lost than those that were hit.
+
+    A transaction that is cut is lost as a whole.
+    """
+    source, result = directory / "in.aof", directory / "out.aof"
+    result.unlink(missing_ok=True)
+    source.write_bytes(damage.data)
+    valid = validate(str(source), CHECKS)
+    done = repair(str(source), str(result), OPTIONS)
+    if not done.is_saved:
+        return len(rows) - hit_by(damage, rows)
+    again = validate(str(result), CHECKS)
+    assert (again.answer, again.counts["error"]) == ("valid", 0)
+    is_cut = any(finding.code == "CMD206" for finding in valid.findings)
+    if valid.answer == "valid" and not is_cut:
+        assert result.read_bytes() == damage.data
+    kept = [argv for _, argv in read(result)]
+    assert done.commands == len(kept)
+    original = {argv for _, argv in rows}
+    for argv in set(kept) - original:
+        # A value that was hit and is framed soundly: nobody can tell. It is what the damaged file says.
+        assert encode(argv) in damage.data
+    missing = Counter(argv for _, argv in rows) - Counter(kept)
+    cuts = [(lost.start, lost.stop) for lost in done.lost if lost.code == "REP008"]
+    return sum(missing.values()) - hit_by(damage._replace(hit=[*damage.hit, *cuts]), rows)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_more_than_a_neighbour_is_lost(kind: str, tmp_path: Path) -> None:
+    """On average over the files, beside the commands that are damaged, and for each place of damage."""
+    lost, places = {}, 0
+    for name, path in FILES.items():
+        data, rows = path.read_bytes(), read(path)
+        for index in range(TIMES):
+            rng = random.Random(f"{SEED} {name} {kind} {index}")
+            damage = KINDS[kind](data, rng)
+            lost[name, index] = judge(damage, rows, tmp_path)
+            places += len(damage.hit)
+    assert sum(lost.values()) <= places, f"DAMAGE_SEED={SEED}: {lost}"
+
+
+def is_undecided(argv: Argv, *, to_lf: bool) -> bool:
+    """Whether a value has line ends of both kinds, of which text mode changes one."""
+    values = [value.replace(b"\r\n", b"") for value in argv if b"\r\n" in value]
+    return any(b"\n" in value for value in values) or (not to_lf and any(b"\r\n" in value for value in argv))
+
+
+@pytest.mark.parametrize("kind", ["dos2unix", "unix2dos", "Latin-1"])
+@pytest.mark.parametrize("name", FILES)
+def test_text_mode_is_undone(name: str, kind: str, tmp_path: Path) -> None:
+    data, rows = FILES[name].read_bytes(), read(FILES[name])
+    changed = {
+        "dos2unix": lambda: data.replace(b"\r\n", b"\n"),
+        "unix2dos": lambda: data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"),
+        "Latin-1": lambda: data.decode("latin-1").encode(),
+    }[kind]()
+    (tmp_path / "in.aof").write_bytes(changed)
+    repair(str(tmp_path / "in.aof"), str(tmp_path / "out.aof"), OPTIONS)
+    kept = Counter(argv for _, argv in read(tmp_path / "out.aof"))
+    original = Counter(argv for _, argv in rows)
+    assert not kept - original
+    decided = original
+    if kind != "Latin-1":
+        decided = Counter(argv for _, argv in rows if not is_undecided(argv, to_lf=kind == "dos2unix"))
+    assert sum((decided - kept).values()) <= 2 * sum((original - decided).values())
+    if decided == original:
+        assert (tmp_path / "out.aof").read_bytes() == data
+
+
+@pytest.mark.server
+def test_a_server_loads_the_result(
+    start_server: Callable[..., AbstractContextManager[server.Server]], tmp_path: Path
+) -> None:
+    part = "appendonly.aof.1.incr.aof"
+    empty = {"appendonly.aof.1.base.aof": b"", part: b""}
+    with start_server(
+        files={"appendonlydir": write_log(tmp_path / "log", empty).parent},
+        config={"appendonly": "yes", "aof-load-truncated": "no"},
+    ) as running:
+        for name in LOADABLE:
+            data = FILES[name].read_bytes()
+            for kind, damage in KINDS.items():
+                for index in range(TIMES):
+                    rng = random.Random(f"{SEED} {name} {kind} {index}")
+                    (tmp_path / "in.aof").write_bytes(damage(data, rng).data)
+                    (tmp_path / "out.aof").unlink(missing_ok=True)
+                    if repair(str(tmp_path / "in.aof"), str(tmp_path / "out.aof"), OPTIONS).is_saved:
+                        result = (tmp_path / "out.aof").read_bytes()
+                        (running.directory / "appendonlydir" / part).write_bytes(result)
+                        assert running.client("DEBUG", "LOADAOF") == b"OK", (
+                            f"DAMAGE_SEED={SEED}: {name}: {kind} {index}"
+                        )
