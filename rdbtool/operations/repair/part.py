@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rdbtool._codec.sinks.check import Check
 from rdbtool.core.commands import AOF_WORDS
-from rdbtool.core.errors import UnsupportedError, describe_loss
+from rdbtool.core.errors import UnknownFormatError, UnsupportedError, describe_loss
 from rdbtool.core.progress import Progress
-from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, ChecksumState
+from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, ChecksumState, value_types
 from rdbtool.core.servers import COMMON_VERSION, find_release
 from rdbtool.model import Header
 from rdbtool.operations.convert.transfer import Transfer
@@ -23,7 +23,8 @@ from rdbtool.operations.salvage.aof import LogSalvage
 from rdbtool.operations.salvage.input import Lost, Stock
 from rdbtool.operations.salvage.rdb import RdbSalvage, Salvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch
-from rdbtool.operations.salvage.rdb_walker import Layout
+from rdbtool.operations.salvage.rdb_resync import Search
+from rdbtool.operations.salvage.rdb_walker import Layout, Position
 from rdbtool.reader.open.detect import HEAD_SIZE, begins_log, detect_content
 from rdbtool.writer.targets import Target, default_target
 
@@ -36,6 +37,16 @@ if TYPE_CHECKING:
 
 HEADER_SIZE: Final = 9
 _WRITER: Final = re.compile(rb"(redis|valkey)-ver[\x03-\x0c](\d{1,2}\.\d{1,2})")
+
+#: The RDB version that is written where none can be read, if the records need no newer one.
+_OLDEST: Final = {REDIS: COMMON_VERSION, VALKEY: VERSIONS[VALKEY][0]}
+
+#: What is said of a checksum that vouches for nothing.
+_SILENT: Final = {"wrong": "is wrong", "unread": "was not reached, or is cut"}
+
+#: Places at which records are looked for in a file that does not begin like an RDB: some seconds.
+_TRIALS: Final = 200_000
+
 _COMMAND: Final = re.compile(rb"\*\d{1,6}\r\n\$\d{1,9}\r\n")
 
 
@@ -80,15 +91,26 @@ class PartRepair:
         """Commands that are kept."""
         return 0 if self._log is None else self._log.commands
 
-    def look_at_rdb(self, header: Header, salvage: Salvage, rdb: SalvagedRdb, databases: int | None) -> None:
+    def look_at_rdb(
+        self,
+        header: Header,
+        salvage: Salvage,
+        rdb: SalvagedRdb,
+        databases: int | None,
+        announced: Mapping[int, int],
+    ) -> None:
         """Take what was salvaged of an RDB, which is written as ``header`` says."""
-        rdb.judge(databases)
+        rdb.judge(databases, announced)
         self._rdb = rdb
         self._keys = rdb.keys
         self.rdb_stop = salvage.stop
         self.checksum = salvage.checksum
         self.is_rdb_damaged = bool(salvage.lost) or salvage.checksum == "wrong"
         self.lost += [*salvage.lost, *rdb.lost]
+        if salvage.lost and salvage.checksum in _SILENT:
+            stop = min(salvage.stop + 8, self.stock.size) if salvage.checksum == "unread" else salvage.stop
+            why = f"the checksum {_SILENT[salvage.checksum]}: beside what is lost, values may not be what was saved"
+            self.lost.append(Lost("REP018", self.name, max(0, stop - 8), stop, why, is_kept=True))
         if salvage.checksum == "wrong" and not salvage.lost:
             why = "the checksum is wrong, but all records can be read: the value of one or more is not what was saved"
             self.lost.append(Lost("REP007", self.name, salvage.stop - 8, salvage.stop, why, is_kept=True))
@@ -141,10 +163,10 @@ def examine(
     head = stock.read(0, HEAD_SIZE)
     renamed = _renamed(options)
     header, is_sound = _read_header(head)
+    if header is None and not (begins_log(head) or _COMMAND.search(head)):
+        header = _find_records(stock, options, in_log=in_log)
+    has_header = header is None or _is_near(head, header)
     if header is None:
-        if not (in_log or begins_log(head) or _COMMAND.search(head)):
-            detect_content(head, name=stock.name)
-            raise UnsupportedError(f"{stock.name}: only an RDB or a log can be repaired")
         part = PartRepair(stock, "aof")
         part.look_at_log(0, renamed, progress)
     else:
@@ -154,23 +176,56 @@ def examine(
         form = Layout(header.magic, header.version, options.max_inflate, embedded=embedded)
         if not is_sound:
             form = form._replace(version=VERSIONS[header.magic][1])
-            why = f"the header is damaged: {header.magic} version {header.version} is taken for it"
-            part.lost.append(Lost("REP013", stock.name, 0, min(HEADER_SIZE, stock.size), why, is_kept=True))
         behind = CommandSearch(stock, AOF_WORDS | frozenset(renamed))
         refusals = Refusals()
         check = Check(refusals.hear, refusals.hear_row)
         find = (lambda at: behind.find(at)[0]) if embedded else None
-        walk = RdbSalvage(stock, form, check=check, behind=find, progress=progress)
+        walk = RdbSalvage(stock, form, check=check, behind=find, progress=progress, has_header=has_header)
         salvage = walk.run()
         check.close()
+        if not is_sound:
+            header = _version_of(header, walk.encodings)
+            why = f"the header is damaged: {header.magic} version {header.version} is taken for it"
+            part.lost.append(Lost("REP013", stock.name, 0, min(HEADER_SIZE, stock.size), why, is_kept=True))
         rdb = SalvagedRdb(stock, form, salvage, header, walk.aux, refusals)
-        part.look_at_rdb(header, salvage, rdb, options.databases)
+        part.look_at_rdb(header, salvage, rdb, options.databases, walk.announced)
         if embedded:
             part.look_at_log(salvage.stop, renamed, progress)
     if stock.fault is not None:
         why = f"the compressed data ends there: {stock.fault.found}"
         part.lost.append(Lost("REP003", stock.name, stock.size, stock.size, why))
     return part
+
+
+def _find_records(stock: Stock, options: RepairOptions, *, in_log: bool) -> Header | None:
+    """Return what an RDB is taken for of which nothing at the beginning is left, None for a log.
+
+    Raises UnsupportedError where no records are found either.
+    """
+    failure: UnknownFormatError | None = None
+    try:
+        detect_content(stock.read(0, HEAD_SIZE), name=stock.name)
+    except UnknownFormatError as error:
+        failure = error
+    for magic, (_, version) in VERSIONS.items() if failure is not None else ():
+        search = Search(stock, Layout(magic, version, options.max_inflate), stock.size, _TRIALS, has_header=False)
+        found = search.find(0, Position(0, is_first=True))
+        if found is not None and not found.is_end:
+            return Header(magic, _OLDEST[magic])
+    if in_log:
+        return None
+    raise failure or UnsupportedError(f"{stock.name}: only an RDB or a log can be repaired")
+
+
+def _is_near(head: bytes, header: Header) -> bool:
+    """Whether the nine bytes at the beginning are a header, be it a damaged one."""
+    return sum(a == b for a, b in zip(head, header.magic.encode(), strict=False)) >= len(header.magic) - 2
+
+
+def _version_of(header: Header, encodings: set[tuple[str, str]]) -> Header:
+    """Return a header of a version that has everything which was found."""
+    since = {(row.kind, row.encoding): row.since for row in value_types(header.magic).values()}
+    return header._replace(version=max([header.version, *(since.get(row, 0) for row in encodings)]))
 
 
 def _renamed(options: RepairOptions) -> dict[bytes, bytes]:
@@ -196,7 +251,7 @@ def _read_header(head: bytes) -> tuple[Header | None, bool]:
     for magic in (REDIS, VALKEY):
         alike = sum(a == b for a, b in zip(head, magic.encode(), strict=False))
         if alike >= len(magic) - 1:
-            return Header(magic, COMMON_VERSION if magic == REDIS else VERSIONS[VALKEY][0]), False
+            return Header(magic, _OLDEST[magic]), False
     return None, False
 
 
