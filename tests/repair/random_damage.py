@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rdbtool.core.errors import RdbToolError
-from rdbtool.model import KeyRecord
+from rdbtool.model import KeyRecord, StreamValue
 from rdbtool.operations.repair.run import repair
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import Checks
@@ -137,8 +137,10 @@ def read(data: bytes) -> list[KeyRecord]:
 
 
 def said_by(record: KeyRecord) -> object:
-    """Return what a record says of its key."""
-    return record.value, record.expire_at_ms
+    """Return what a record says of its key, in whatever form."""
+    value = record.value
+    said = (value.entries, value.last_id) if isinstance(value, StreamValue) else value
+    return said, record.expire_at_ms
 
 
 def judge(original: Original, damaged: Damaged, directory: Path) -> Result:

@@ -41,6 +41,9 @@ _WRITER: Final = re.compile(rb"(redis|valkey)-ver[\x03-\x0c](\d{1,2}\.\d{1,2})")
 #: The RDB version that is written where none can be read, if the records need no newer one.
 _OLDEST: Final = {REDIS: COMMON_VERSION, VALKEY: VERSIONS[VALKEY][0]}
 
+#: How the names of encodings end in which fields of a hash have expiries.
+_EXPIRING: Final = "-ttl"
+
 #: What is said of a checksum that vouches for nothing.
 _SILENT: Final = {"wrong": "is wrong", "unread": "was not reached, or is cut"}
 
@@ -92,15 +95,11 @@ class PartRepair:
         return 0 if self._log is None else self._log.commands
 
     def look_at_rdb(
-        self,
-        header: Header,
-        salvage: Salvage,
-        rdb: SalvagedRdb,
-        databases: int | None,
-        announced: Mapping[int, int],
+        self, header: Header, salvage: Salvage, rdb: SalvagedRdb, databases: int | None, walk: RdbSalvage
     ) -> None:
-        """Take what was salvaged of an RDB, which is written as ``header`` says."""
-        rdb.judge(databases, announced)
+        """Take what was salvaged of an RDB on a walk, which is written as ``header`` says."""
+        is_expiring = any(encoding.endswith(_EXPIRING) for _, encoding in walk.encodings)
+        rdb.judge(databases, walk.announced, has_expiring_fields=header.magic == REDIS and is_expiring)
         self._rdb = rdb
         self._keys = rdb.keys
         self.rdb_stop = salvage.stop
@@ -188,7 +187,7 @@ def examine(
             why = f"the header is damaged: {header.magic} version {header.version} is taken for it"
             part.lost.append(Lost("REP013", stock.name, 0, min(HEADER_SIZE, stock.size), why, is_kept=True))
         rdb = SalvagedRdb(stock, form, salvage, header, walk.aux, refusals)
-        part.look_at_rdb(header, salvage, rdb, options.databases, walk.announced)
+        part.look_at_rdb(header, salvage, rdb, options.databases, walk)
         if embedded:
             part.look_at_log(salvage.stop, renamed, progress)
     if stock.fault is not None:

@@ -91,6 +91,7 @@ class SalvagedRdb:
         #: Keys, and those with an expiry, by db.
         self.sizes: dict[int, tuple[int, int]] = {}
         self._refusals = refusals
+        self._has_expiring_fields = False
         self._starts = [piece.place.at for piece in salvage.pieces]
         #: Where records begin that are left out, or built anew, and where they end.
         self._dropped: dict[int, int] = {}
@@ -99,11 +100,19 @@ class SalvagedRdb:
         #: Keys that are left out, with their db, and whether they expire, by where they begin.
         self._dropped_keys: dict[int, tuple[int, bool]] = {}
 
-    def judge(self, databases: int | None = None, announced: Mapping[int, int] | None = None) -> None:
+    def judge(
+        self,
+        databases: int | None = None,
+        announced: Mapping[int, int] | None = None,
+        *,
+        has_expiring_fields: bool = False,
+    ) -> None:
         """Take away what servers refuse, and what cannot belong to the file.
 
         ``databases``: records of others go too, None: of none. ``announced`` is how many keys the file says a db has.
+        With ``has_expiring_fields`` some hashes of the file are written like strings.
         """
+        self._has_expiring_fields = has_expiring_fields
         for piece in self.salvage.pieces:
             for db, (keys, expires) in piece.counts.items():
                 self._count(db, keys, expires)
@@ -176,7 +185,7 @@ class SalvagedRdb:
                     self._drop_run(run, why)
             surplus = self.sizes.get(db, (0, 0))[0] - keys
             first = next((piece for piece in pieces if piece.run and db in piece.counts), None)
-            if surplus > 0 and first is not None:
+            if first is not None and (surplus > 0 or self._has_expiring_fields):
                 self._drop_fields(first.run, db, surplus)
 
     def _drop_fields(self, run: int, db: int, surplus: int) -> None:
@@ -185,7 +194,7 @@ class SalvagedRdb:
         begin = stop = pieces[0].place.at
         gap = next((lost.size for lost in self.salvage.lost if lost.stop == begin), 0)
         # As many are none as there are too many, and as were lost.
-        left = surplus + gap // _SMALLEST
+        left = max(0, surplus + gap // _SMALLEST)
         for piece in pieces:
             walker = Walker(self.stock, self.form, piece.place, stop=piece.stop)
             while left and walker.at < piece.stop and self.stock.read(walker.at, 1) == _STRING:

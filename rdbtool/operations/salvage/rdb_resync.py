@@ -14,11 +14,13 @@ import functools
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rdbtool._codec.decode.cursor import Declined
 from rdbtool._codec.decode.decoder import PAUSED, TOO_LARGE
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, OPCODES, VERSIONS, code_of, codes_of, since_of, value_types
 from rdbtool.operations.salvage.rdb_walker import Position, Walker, is_end, read_head, read_length
 
 if TYPE_CHECKING:
+    from rdbtool.model import Item
     from rdbtool.operations.salvage.input import Stock
     from rdbtool.operations.salvage.rdb_walker import Head, Layout
 
@@ -55,6 +57,12 @@ _SIZES_SINCE: Final = since_of("RESIZEDB")
 
 #: Values that are strings which can be anything, one after another.
 _PLAIN: Final = codes_of("STRING", "LIST", "SET", "HASH")
+
+#: Bytes of records that cost as much as a trial.
+_BYTES_OF_TRIAL: Final = 1 << 16
+
+#: Items between the records of a chain.
+_MOST_ITEMS: Final = 64
 
 _LAST_DB: Final = 63
 _NEXT_DB: Final = 15
@@ -116,6 +124,7 @@ class Search:
         self._trials = _TRIALS if trials is None else trials
         self._is_growing = trials is None
         self._has_header = has_header
+        self._items = 0
         self._style: float | None = None
         self._doubtful = 0
         #: Up to where RDBs inside of values were looked for, and up to where the last one reaches.
@@ -192,7 +201,7 @@ class Search:
         """Search as ``find`` does; with ``within`` the second record has to begin before that offset."""
         self._walker = None
         limit = self.stop if before is None else before
-        pattern = _candidates(self.form.magic, self.form.version)
+        pattern = _candidates(self.form.magic, self.form.version, embedded=self.form.embedded)
         at = start
         while at < limit:
             data = self.stock.read(at, min(_BLOCK, limit - at) + _AHEAD)
@@ -208,11 +217,13 @@ class Search:
                 if found is not None:
                     return found
             at += _BLOCK
-        return None
+        # Only there can the end of a file be that is an RDB and nothing else.
+        end = max(start, self.stop - 1 - self.form.trailer)
+        return self._try(end, place, beyond, within) if not self.form.embedded and end < limit else None
 
     def _try(self, at: int, place: Position, beyond: int, within: int) -> Found | None:
         first = self.stock.read(at, 3)
-        if first[0] == _END:
+        if first[0] == _END or at >= self.stop - 1 - self.form.trailer:
             fits = beyond < at and not within and is_end(self.stock, self.form, at, self.stop)
             return Found(at, at, is_end=True) if fits else None
         if (first[0] == _SELECTDB and not self._selects(first, place)) or (
@@ -228,6 +239,9 @@ class Search:
 
     def _is_believed(self, first: int, chain: Chain, at: int, place: Position) -> bool:
         """Whether records that follow one another are some, to judge by their keys and opcodes."""
+        is_text = self._style is not None and self._style >= _TEXT
+        if is_text and chain.is_long and chain.starts and not self._is_plausible(chain.starts[0]):
+            return False
         heads = self._heads(chain)
         plausible = [head.is_plausible for _, head in heads]
         if not _are_distinct(heads):
@@ -244,8 +258,6 @@ class Search:
     def _is_long_believed(self, at: int, place: Position, *, is_plausible: bool) -> bool:
         """Whether records whose keys prove nothing are many, and of the style of those that were read."""
         is_text = self._style is not None and self._style >= _TEXT
-        if is_text and not is_plausible:
-            return False
         more = self._chain(at, place, -1, _LONG_CHAIN)
         self._walker = None
         if more is None or not (more.is_long or more.is_ended):
@@ -256,6 +268,10 @@ class Search:
         if not is_plausible and 2 * share > 1:
             return False  # it may be none, and lead to those that are
         return _are_distinct(heads) and (not is_text or share >= _MOSTLY)
+
+    def _is_plausible(self, start: int) -> bool:
+        head = read_head(self.stock, self.form, start)
+        return head is None or head.is_plausible
 
     def _heads(self, chain: Chain) -> list[tuple[int, Head]]:
         found = (
@@ -282,11 +298,13 @@ class Search:
     def _chain(self, at: int, place: Position, beyond: int, most: int = _CHAIN) -> Chain | None:
         """Return up to ``most`` records that follow one another and reach beyond an offset; None if none do."""
         walker = self._stand_at(at, place)
+        self._items = 0
         starts: list[int] = []
         dbs: list[int] = []
         while len(starts) < most or walker.at <= beyond:
             begin = walker.view.at
             status = walker.step()
+            self._trials -= (walker.view.at - begin) // _BYTES_OF_TRIAL
             if status == PAUSED:
                 if len(starts) < most:
                     starts.append(begin)
@@ -318,12 +336,19 @@ class Search:
             self._begun = at
             walker = self._walker = Walker(self.stock, self._small, place._replace(at=at), stop=self.stop, limit=_SMALL)
             self._filled = walker.view.read_up_to
+            walker.decoder.on_item = self._count_item
             return walker
         walker.view.window.skip_to(at)
         walker.decoder.pending = (None, None, None, None)
         walker.decoder.pending_start = -1
         walker.decoder.enter(place.db)
         return walker
+
+    def _count_item(self, _: Item) -> None:
+        """Count what stands between records. A file can be full of it, and a step does not end there."""
+        self._items += 1
+        if self._items > _MOST_ITEMS:
+            raise Declined
 
     def _step_large(self, at: int, place: Position) -> Walker | None:
         """Pass over a record that is larger than a trial may be; return where it leads, or None."""
@@ -351,7 +376,7 @@ def _are_distinct(heads: list[tuple[int, Head]]) -> bool:
 
 
 @functools.cache
-def _candidates(magic: str, version: int) -> re.Pattern[bytes]:
+def _candidates(magic: str, version: int, *, embedded: bool) -> re.Pattern[bytes]:
     """Return a pattern that is found wherever an item could begin, with few others."""
     types = b"[" + b"".join(re.escape(bytes([code])) for code in sorted(value_types(magic))) + b"]"
     key = rb"(?:[\x01-\x3f]|[\x41-\x7f].|\x40[\x40-\xff]|\x80\x00|[\xc0-\xc3])"
@@ -359,7 +384,9 @@ def _candidates(magic: str, version: int) -> re.Pattern[bytes]:
     op = {row.name.encode(): rb"\x%02x" % row.code for row in OPCODES}
     times = op[b"EXPIRETIME_MS"] + rb".{5}[\x00-\x0f]\x00\x00|" + op[b"EXPIRETIME"] + rb".{4}" + types
     flags = op[b"IDLE"] + rb"(?:[\x00-\x3f]|[\x40-\x7f].|\x80.{4})" + types + rb"|" + op[b"FREQ"] + rb"." + types
-    begin = rb"%(SELECTDB)b[\x00-\x7f]|%(EOF)b" % op
+    begin = rb"%(SELECTDB)b[\x00-\x7f]" % op
+    if embedded:
+        begin += b"|" + op[b"EOF"]
     if version >= CHECKSUM_SINCE:
         begin += rb"|%(RESIZEDB)b[\x00-\x81]|%(AUX)b[\x01-\x3f]|[%(HASH_TEMPLATE)b-%(MODULE_AUX)b]" % op
     return re.compile(b"(?=" + b"|".join((record, times, flags, begin)) + b")", re.DOTALL)
