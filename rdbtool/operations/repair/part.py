@@ -13,8 +13,16 @@ from rdbtool._codec.sinks.check import Check
 from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import UnknownFormatError, UnsupportedError, describe_loss
 from rdbtool.core.progress import Progress
-from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, ChecksumState, value_types
-from rdbtool.core.servers import COMMON_VERSION, find_release
+from rdbtool.core.rdb_types import (
+    CHECKSUM_SINCE,
+    REDIS,
+    VALKEY,
+    VERSIONS,
+    ChecksumState,
+    since_of,
+    value_types,
+)
+from rdbtool.core.servers import find_release
 from rdbtool.model import Header
 from rdbtool.operations.convert.transfer import Transfer
 from rdbtool.operations.repair.rdb import SalvagedRdb
@@ -39,7 +47,7 @@ HEADER_SIZE: Final = 9
 _WRITER: Final = re.compile(rb"(redis|valkey)-ver[\x03-\x0c](\d{1,2}\.\d{1,2})")
 
 #: The RDB version that is written where none can be read, if the records need no newer one.
-_OLDEST: Final = {REDIS: COMMON_VERSION, VALKEY: VERSIONS[VALKEY][0]}
+_OLDEST: Final = {REDIS: CHECKSUM_SINCE + 1, VALKEY: VERSIONS[VALKEY][0]}
 
 #: How the names of encodings end in which fields of a hash have expiries.
 _EXPIRING: Final = "-ttl"
@@ -182,8 +190,9 @@ def examine(
         walk = RdbSalvage(stock, form, check=check, behind=find, progress=progress, has_header=has_header)
         salvage = walk.run()
         check.close()
+        if not is_sound and not _named(head):
+            header = _version_of(header, walk, has_functions=bool(refusals.libraries))
         if not is_sound:
-            header = _version_of(header, walk.encodings)
             why = f"the header is damaged: {header.magic} version {header.version} is taken for it"
             part.lost.append(Lost("REP013", stock.name, 0, min(HEADER_SIZE, stock.size), why, is_kept=True))
         rdb = SalvagedRdb(stock, form, salvage, header, walk.aux, refusals)
@@ -221,10 +230,13 @@ def _is_near(head: bytes, header: Header) -> bool:
     return sum(a == b for a, b in zip(head, header.magic.encode(), strict=False)) >= len(header.magic) - 2
 
 
-def _version_of(header: Header, encodings: set[tuple[str, str]]) -> Header:
-    """Return a header of a version that has everything which was found."""
+def _version_of(header: Header, walk: RdbSalvage, *, has_functions: bool) -> Header:
+    """Return a header of the oldest version that has all which was found: whatever server wrote it reads that."""
     since = {(row.kind, row.encoding): row.since for row in value_types(header.magic).values()}
-    return header._replace(version=max([header.version, *(since.get(row, 0) for row in encodings)]))
+    needed = [header.version, *(since.get(row, 0) for row in walk.encodings)]
+    needed += [since_of("FREQ")] if walk.is_marked else []
+    needed += [since_of("FUNCTION2")] if has_functions else []
+    return header._replace(version=max(needed))
 
 
 def _renamed(options: RepairOptions) -> dict[bytes, bytes]:

@@ -28,7 +28,7 @@ from rdbtool.operations.salvage.rdb_heuristics import (
     describe_fault,
     is_end_of_data,
 )
-from rdbtool.operations.salvage.rdb_resync import Search
+from rdbtool.operations.salvage.rdb_resync import UNKNOWN_STYLE, Search, Style, is_marked
 from rdbtool.operations.salvage.rdb_walker import Layout, Position, Walker, is_end, is_plausible, read_head
 
 if TYPE_CHECKING:
@@ -170,6 +170,11 @@ class RdbSalvage:
         self._nuls: list[tuple[int, int]] = []
 
     @property
+    def is_marked(self) -> bool:
+        """Whether records that are kept have an idle time or a frequency."""
+        return any(is_marked(self.stock, piece.place.at) for piece in self.pieces)
+
+    @property
     def totals(self) -> Counts:
         """Keys that can be read, of those so far, and those with an expiry, by db."""
         totals = dict(self._passed)
@@ -258,7 +263,7 @@ class RdbSalvage:
 
     def _walk(self, place: Position) -> tuple[Walker, int, Position | None]:
         """Take pieces from ``place`` on; return the walker where it stopped, why, and where NUL bytes stopped it."""
-        walker = Walker(self.stock, self.form, place)
+        walker = Walker(self.stock, self.form, place, limit=self.stock.limit(self.form.max_inflate))
         walker.decoder.on_item = self._hear
         self._nuls.clear()
         while True:
@@ -385,7 +390,7 @@ class RdbSalvage:
         if found is None and self._behind is not None:
             stop = self._behind(at) or self._stop
         is_own = begins_record(self.stock, self.form, at, stop, is_last=found is None)
-        if suspects and not is_own:
+        if suspects and (not is_own or self._search.is_inside(at)):
             self._cut(suspects[-1])
             self._lose(
                 Position(suspects[-1], place.db),
@@ -432,8 +437,9 @@ class RdbSalvage:
             return False
         before = self.stock.read(max(at, stop - _OPCODES), min(_OPCODES, stop - at))
         is_time = len(before) < _OPCODES or (0 < before[-3] < _LATEST and not any(before[-2:]))
-        # Pages are what gets lost of disks: one may end within the expiry.
-        return is_time or len(set(before[1:])) == 1 or (stop - _OPCODES) // _SECTOR < stop // _SECTOR
+        # Pages are what gets lost of disks: one may end within the expiry, if keys have one.
+        is_edge = len(set(before[1:])) == 1 or (stop - _OPCODES) // _SECTOR < stop // _SECTOR
+        return is_time or (is_edge and any(expires for _, expires in self.totals.values()))
 
     def _pass_over_fields(self, place: Position, count: int) -> Position:
         """Pass over strings that may be the fields of a damaged hash; a field without expiry is written like one."""
@@ -446,18 +452,22 @@ class RdbSalvage:
         self._lose(place, walker.at, "it may be fields of the damaged hash in front of it", "REP002")
         return walker.place
 
-    def _style(self) -> float | None:
-        """Return the share of keys, of some that were read, that look like keys; None where there are too few."""
-        heads = []
+    def _style(self) -> Style:
+        """Return what some of the records look like that were read."""
+        plausible, marked = [], []
         for piece in (self.pieces[0], self.pieces[-1]) if self.pieces else ():
             walker = Walker(self.stock, self.form, piece.place, stop=piece.stop, limit=_SAMPLED_BYTES)
             for _ in range(min(_SAMPLED, piece.records)):
                 # In front of it a SELECTDB can stand.
                 head = read_head(self.stock, self.form, walker.at)
-                heads += [] if head is None else [head.is_plausible]
+                if head is not None:
+                    plausible.append(head.is_plausible)
+                    marked.append(is_marked(self.stock, walker.at))
                 if walker.step() != PAUSED:
                     break
-        return sum(heads) / len(heads) if len(heads) >= _FEWEST_SAMPLED else None
+        if len(plausible) < _FEWEST_SAMPLED:
+            return UNKNOWN_STYLE
+        return Style(sum(plausible) / len(plausible), all(marked))
 
     def _cut(self, at: int) -> None:
         """Take back what was kept from ``at`` on, which is the beginning of a record."""

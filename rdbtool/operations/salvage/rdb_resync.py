@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.cursor import Declined
-from rdbtool._codec.decode.decoder import PAUSED, TOO_LARGE
+from rdbtool._codec.decode.decoder import ENDED, PAUSED, TOO_LARGE
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, OPCODES, VERSIONS, code_of, codes_of, since_of, value_types
 from rdbtool.operations.salvage.rdb_walker import Position, Walker, is_end, read_head, read_length
 
@@ -78,6 +78,10 @@ _ALL: Final = 1 << 30
 
 _END, _SELECTDB, _RESIZEDB, _EXPIRE_MS = map(code_of, ("EOF", "SELECTDB", "RESIZEDB", "EXPIRETIME_MS"))
 
+#: What all records of a file have that was saved under a policy of eviction, or none; opcodes of all files.
+_MARKS: Final = codes_of("FREQ", "IDLE")
+_FIRST_COMMON: Final = code_of("HASH_TEMPLATE")
+
 #: Opcodes of some bytes' length that all records have, or none.
 _RARE: Final = codes_of("EXPIRETIME", "FREQ", "IDLE")
 
@@ -100,6 +104,24 @@ class Chain(NamedTuple):
     dbs: list[int]
     is_long: bool
     is_ended: bool
+
+
+class Style(NamedTuple):
+    """What records of a file look like: the share of ``text`` keys, None: it is not known.
+
+    ``is_marked``: all have an idle time or a frequency.
+    """
+
+    text: float | None
+    is_marked: bool
+
+    @property
+    def is_text(self) -> bool:
+        """Whether nearly all keys look like keys."""
+        return self.text is not None and self.text >= _TEXT
+
+
+UNKNOWN_STYLE: Final = Style(None, is_marked=False)
 
 
 class Search:
@@ -125,13 +147,13 @@ class Search:
         self._is_growing = trials is None
         self._has_header = has_header
         self._items = 0
-        self._style: float | None = None
+        self._style = UNKNOWN_STYLE
         self._doubtful = 0
         #: Up to where RDBs inside of values were looked for, and up to where the last one reaches.
-        self._looked = self._inner_stop = 0
+        self._looked = self._inner_at = self._inner_stop = 0
 
-    def begin(self, at: int, style: float | None = None, doubtful: int = 0) -> None:
-        """Begin a search behind damage in records from ``at`` on; ``style`` is the share of keys that look like keys.
+    def begin(self, at: int, style: Style = UNKNOWN_STYLE, doubtful: int = 0) -> None:
+        """Begin a search behind damage in records from ``at`` on; ``style`` is that of those which were read.
 
         Up to ``doubtful`` are, it seems, the strings of a damaged record.
         """
@@ -172,9 +194,15 @@ class Search:
                 walker = Walker(self.stock, form, Position(self._looked, is_first=True), stop=self.stop)
                 status = walker.step(_ALL)
                 # What leads to the end of the file is its own beginning, which came to stand here.
-                if not walker.stands_at_end(status) and walker.at < self.stop:
+                is_own = walker.stands_at_end(status) if status != ENDED else walker.view.at >= self.stop
+                if not is_own and walker.at < self.stop:
+                    self._inner_at = begin
                     self._inner_stop = self._looked = walker.at
         return self._inner_stop
+
+    def is_inside(self, at: int) -> bool:
+        """Whether an offset lies inside of an RDB in a value that was met last."""
+        return self._inner_at < at < self._inner_stop
 
     def _find_innermost(self, start: int, place: Position, beyond: int, before: int | None) -> Found | None:
         found = self._find(start, place, beyond, before, 0)
@@ -230,6 +258,8 @@ class Search:
             first[0] == _RESIZEDB and not (beyond < at and self._resizes(at, place))
         ):
             return None
+        if self._style.is_marked and first[0] < _FIRST_COMMON:
+            return None
         self._trials -= 1
         chain = self._chain(at, place, beyond)
         if chain is None or not self._is_believed(first[0], chain, at, place):
@@ -239,7 +269,7 @@ class Search:
 
     def _is_believed(self, first: int, chain: Chain, at: int, place: Position) -> bool:
         """Whether records that follow one another are some, to judge by their keys and opcodes."""
-        is_text = self._style is not None and self._style >= _TEXT
+        is_text = self._style.is_text
         if is_text and chain.is_long and chain.starts and not self._is_plausible(chain.starts[0]):
             return False
         heads = self._heads(chain)
@@ -257,7 +287,7 @@ class Search:
 
     def _is_long_believed(self, at: int, place: Position, *, is_plausible: bool) -> bool:
         """Whether records whose keys prove nothing are many, and of the style of those that were read."""
-        is_text = self._style is not None and self._style >= _TEXT
+        is_text = self._style.is_text
         more = self._chain(at, place, -1, _LONG_CHAIN)
         self._walker = None
         if more is None or not (more.is_long or more.is_ended):
@@ -364,10 +394,17 @@ class Search:
             return Walker(self.stock, self._small, place._replace(at=stop), stop=self.stop, limit=_SMALL)
         if self._budget <= 0:
             return None
-        walker = Walker(self.stock, self.form, place._replace(at=at), stop=self.stop)
+        limit = self.stock.limit(self.form.max_inflate)
+        walker = Walker(self.stock, self.form, place._replace(at=at), stop=self.stop, limit=limit)
         status = walker.step()
         self._budget -= walker.view.read_up_to - at
         return walker if status == PAUSED else None
+
+
+def is_marked(stock: Stock, start: int) -> bool:
+    """Whether a record begins with an idle time or a frequency, or has it behind its expiry."""
+    data = stock.read(start, 10)
+    return data[0] in _MARKS or (data[0] == _EXPIRE_MS and data[-1] in _MARKS)
 
 
 def _are_distinct(heads: list[tuple[int, Head]]) -> bool:
