@@ -78,6 +78,18 @@ def test_a_lost_beginning_costs_only_itself(byte: bytes | None, tmp_path: Path) 
     assert {"REP013", "REP018"} <= {lost.code for lost in done.lost}
 
 
+@pytest.mark.parametrize("server", ["redis-7.4.1", "redis-8.0.6", "valkey-9.1.2"])
+def test_without_a_beginning_it_is_known_whose_values_they_are(server: str, tmp_path: Path) -> None:
+    """One number stands for two kinds of hashes."""
+    data = (FIXTURES / server / "default.rdb").read_bytes()
+    original = {(record.db, record.key): record for record in read(data)}
+    _, kept = repaired(bytes(4096) + data[4096:], tmp_path)
+    assert (tmp_path / "out.rdb").read_bytes().startswith(b"VALKEY" if server.startswith("valkey") else b"REDIS")
+    assert {(row.db, row.key) for row in kept.values()} <= original.keys()
+    assert all(row.value == original[row.db, row.key].value for row in kept.values())
+    assert len(kept) > len(original) - 25
+
+
 def test_what_is_no_rdb_is_not_searched_for_long(tmp_path: Path) -> None:
     for data in (random.Random(1).randbytes(1 << 17), b"JUNK" + b"\x00\x01\x01" * 10_000):
         (tmp_path / "in").write_bytes(data)

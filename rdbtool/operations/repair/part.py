@@ -37,7 +37,7 @@ from rdbtool.reader.open.detect import HEAD_SIZE, begins_log, detect_content
 from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from rdbtool._codec.sink import Sink
     from rdbtool.operations.repair.report import RepairOptions
@@ -71,6 +71,8 @@ class PartRepair:
         self.lost: list[Lost] = []
         self.checksum: ChecksumState = "none"
         self.is_rdb_damaged = False
+        #: What an RDB was taken for that has lost its beginning.
+        self.taken_for: Header | None = None
         self._rdb: SalvagedRdb | None = None
         self.rdb_stop = 0
         self._keys = 0
@@ -161,9 +163,16 @@ class PartRepair:
 
 
 def examine(
-    stock: Stock, options: RepairOptions, progress: Progress | None = None, *, in_log: bool = False
+    stock: Stock,
+    options: RepairOptions,
+    progress: Progress | None = None,
+    *,
+    in_log: bool = False,
+    magics: Collection[str] = tuple(VERSIONS),
 ) -> PartRepair:
     """Find out what is sound in a file. ``in_log``: it is one of the files of a log.
+
+    Without a beginning it is taken for an RDB of the first of ``magics`` that it can be.
 
     Raises UnsupportedError where it is neither an RDB nor a log, or newer than any known.
     """
@@ -171,7 +180,7 @@ def examine(
     renamed = _renamed(options)
     header, is_sound = _read_header(head)
     if header is None and not (begins_log(head) or _COMMAND.search(head)):
-        header = _find_records(stock, options, in_log=in_log)
+        header = _find_records(stock, options, magics, in_log=in_log)
     has_header = header is None or _is_near(head, header)
     if header is None:
         part = PartRepair(stock, "aof")
@@ -195,6 +204,7 @@ def examine(
         if not is_sound:
             why = f"the header is damaged: {header.magic} version {header.version} is taken for it"
             part.lost.append(Lost("REP013", stock.name, 0, min(HEADER_SIZE, stock.size), why, is_kept=True))
+        part.taken_for = None if has_header else header
         rdb = SalvagedRdb(stock, form, salvage, header, walk.aux, refusals)
         part.look_at_rdb(header, salvage, rdb, options.databases, walk)
         if embedded:
@@ -205,7 +215,7 @@ def examine(
     return part
 
 
-def _find_records(stock: Stock, options: RepairOptions, *, in_log: bool) -> Header | None:
+def _find_records(stock: Stock, options: RepairOptions, magics: Collection[str], *, in_log: bool) -> Header | None:
     """Return what an RDB is taken for of which nothing at the beginning is left, None for a log.
 
     Raises UnsupportedError where no records are found either.
@@ -215,8 +225,10 @@ def _find_records(stock: Stock, options: RepairOptions, *, in_log: bool) -> Head
         detect_content(stock.read(0, HEAD_SIZE), name=stock.name)
     except UnknownFormatError as error:
         failure = error
-    for magic, (_, version) in VERSIONS.items() if failure is not None else ():
-        search = Search(stock, Layout(magic, version, options.max_inflate), stock.size, _TRIALS, has_header=False)
+    for magic in magics if failure is not None else ():
+        search = Search(
+            stock, Layout(magic, VERSIONS[magic][1], options.max_inflate), stock.size, _TRIALS, has_header=False
+        )
         found = search.find(0, Position(0, is_first=True))
         if found is not None and not found.is_end:
             return Header(magic, _OLDEST[magic])

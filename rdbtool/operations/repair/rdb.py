@@ -184,13 +184,16 @@ class SalvagedRdb:
                 for run in sorted(runs):
                     self._drop_run(run, why)
             surplus = self.sizes.get(db, (0, 0))[0] - keys
+            pieces = self.salvage.pieces
             first = next((piece for piece in pieces if piece.run and db in piece.counts), None)
-            if first is not None and (surplus > 0 or self._has_expiring_fields):
+            if first is not None and first.place.db == db and (surplus > 0 or self._has_expiring_fields):
                 self._drop_fields(first.run, db, surplus)
 
     def _drop_fields(self, run: int, db: int, surplus: int) -> None:
         """Leave out strings behind damage that are more than there can be: fields of a hash are written like them."""
         pieces = [piece for piece in self.salvage.pieces if piece.run == run]
+        if pieces[0].place.db != db:
+            return
         begin = stop = pieces[0].place.at
         gap = next((lost.size for lost in self.salvage.lost if lost.stop == begin), 0)
         # As many are none as there are too many, and as were lost.
