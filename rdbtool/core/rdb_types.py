@@ -12,6 +12,7 @@ tested on specimens built by hand, not on files that a server wrote.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final, Literal, NamedTuple
 
 REDIS: Final = "REDIS"
@@ -186,11 +187,13 @@ def since_of(name: str) -> int:
     return _SINCE[name]
 
 
+@cache
 def value_types(magic: str) -> dict[int, ValueType]:
     """Return the value types by number as files with this magic use them."""
     return {row.code: row for row in VALUE_TYPES if row.magic in (None, magic)}
 
 
+@cache
 def opcodes(magic: str) -> dict[int, Opcode]:
     """Return the opcodes by number as files with this magic use them."""
     return {row.code: row for row in OPCODES if row.magic in (None, magic)}

@@ -108,7 +108,7 @@ def test_functions_count_as_saved(tmp_path: Path) -> None:
     assert done.is_saved
     assert (done.functions, done.keys) == (1, 0)
     assert validate(data, CHECKS).answer == "valid"
-    assert [lost.code for lost in done.lost] == ["REP003", "RDB342"]
+    assert [lost.code for lost in done.lost] == ["REP003", "RDB342", "REP018"]
 
 
 @pytest.fixture(scope="module")

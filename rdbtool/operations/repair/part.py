@@ -14,8 +14,16 @@ from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import Remedy, UnsupportedError, describe_loss
 from rdbtool.core.limits import limits
 from rdbtool.core.progress import Progress
-from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, ChecksumState
-from rdbtool.core.servers import COMMON_VERSION, find_release
+from rdbtool.core.rdb_types import (
+    CHECKSUM_SINCE,
+    REDIS,
+    VALKEY,
+    VERSIONS,
+    ChecksumState,
+    since_of,
+    value_types,
+)
+from rdbtool.core.servers import find_release
 from rdbtool.model import Header
 from rdbtool.operations.convert.transfer import Transfer
 from rdbtool.operations.repair.rdb import SalvagedRdb
@@ -25,7 +33,8 @@ from rdbtool.operations.salvage.aof_text import restore
 from rdbtool.operations.salvage.input import Lost, Stock
 from rdbtool.operations.salvage.rdb import RdbSalvage, Salvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch
-from rdbtool.operations.salvage.rdb_walker import Layout
+from rdbtool.operations.salvage.rdb_resync import Search
+from rdbtool.operations.salvage.rdb_walker import Layout, Position
 from rdbtool.reader.aof.inline import begins_inline
 from rdbtool.reader.open.detect import (
     HEAD_SIZE,
@@ -38,7 +47,7 @@ from rdbtool.reader.open.detect import (
 from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from rdbtool._codec.sink import Sink
     from rdbtool.operations.repair.report import RepairOptions
@@ -46,6 +55,19 @@ if TYPE_CHECKING:
 
 HEADER_SIZE: Final = 9
 _WRITER: Final = re.compile(rb"(redis|valkey)-ver[\x03-\x0c](\d{1,2}\.\d{1,2})")
+
+#: The RDB version that is written where none can be read, if the records need no newer one.
+_OLDEST: Final = {REDIS: CHECKSUM_SINCE + 1, VALKEY: VERSIONS[VALKEY][0]}
+
+#: How the names of encodings end in which fields of a hash have expiries.
+_EXPIRING: Final = "-ttl"
+
+#: What is said of a checksum that vouches for nothing.
+_SILENT: Final = {"wrong": "is wrong", "unread": "was not reached, or is cut"}
+
+#: Places at which records are looked for in a file that does not begin like an RDB: some seconds.
+_TRIALS: Final = 200_000
+
 _COMMAND: Final = re.compile(rb"\*\d{1,6}(\r{0,2}\n)\$\d{1,9}\1")
 
 
@@ -59,6 +81,8 @@ class PartRepair:
         self.lost: list[Lost] = []
         self.checksum: ChecksumState = "none"
         self.is_rdb_damaged = False
+        #: What an RDB was taken for that has lost its beginning.
+        self.taken_for: Header | None = None
         self._rdb: SalvagedRdb | None = None
         self.rdb_stop = 0
         self._keys = 0
@@ -95,15 +119,22 @@ class PartRepair:
         """Commands that are kept."""
         return 0 if self._log is None else self._log.commands
 
-    def look_at_rdb(self, header: Header, salvage: Salvage, rdb: SalvagedRdb, databases: int | None) -> None:
-        """Take what was salvaged of an RDB, which is written as ``header`` says."""
-        rdb.judge(databases)
+    def look_at_rdb(
+        self, header: Header, salvage: Salvage, rdb: SalvagedRdb, databases: int | None, walk: RdbSalvage
+    ) -> None:
+        """Take what was salvaged of an RDB on a walk, which is written as ``header`` says."""
+        is_expiring = any(encoding.endswith(_EXPIRING) for _, encoding in walk.encodings)
+        rdb.judge(databases, walk.announced, has_expiring_fields=header.magic == REDIS and is_expiring)
         self._rdb = rdb
         self._keys = rdb.keys
         self.rdb_stop = salvage.stop
         self.checksum = salvage.checksum
         self.is_rdb_damaged = bool(salvage.lost) or salvage.checksum == "wrong"
         self.lost += [*salvage.lost, *rdb.lost]
+        if salvage.lost and salvage.checksum in _SILENT:
+            stop = min(salvage.stop + 8, self.stock.size) if salvage.checksum == "unread" else salvage.stop
+            why = f"the checksum {_SILENT[salvage.checksum]}: beside what is lost, values may not be what was saved"
+            self.lost.append(Lost("REP018", self.name, max(0, stop - 8), stop, why, is_kept=True))
         if salvage.checksum == "wrong" and not salvage.lost:
             why = "the checksum is wrong, but all records can be read: the value of one or more is not what was saved"
             self.lost.append(Lost("REP007", self.name, salvage.stop - 8, salvage.stop, why, is_kept=True))
@@ -152,27 +183,27 @@ class PartRepair:
 
 
 def examine(
-    stock: Stock, options: RepairOptions, progress: Progress | None = None, *, in_log: bool = False
+    stock: Stock,
+    options: RepairOptions,
+    progress: Progress | None = None,
+    *,
+    in_log: bool = False,
+    magics: Collection[str] = tuple(VERSIONS),
 ) -> PartRepair:
     """Find out what is sound in a file. ``in_log``: it is one of the files of a log.
+
+    Without a beginning it is taken for an RDB of the first of ``magics`` that it can be.
 
     Raises UnsupportedError where it is neither an RDB nor a log, or newer than any known.
     """
     head = stock.read(0, HEAD_SIZE)
     renamed = _renamed(options)
     header, is_sound = _read_header(head)
+    is_log = begins_log(head) or _COMMAND.search(head) is not None or is_empty_log(head, stock.name)
+    if header is None and not is_log:
+        header = _find_records(stock, options, magics, in_log=in_log)
+    has_header = header is None or _is_near(head, header)
     if header is None:
-        is_log = in_log or begins_log(head) or is_empty_log(head, stock.name)
-        if not is_log:
-            refuse_wrapped(head, stock.name, compression=stock.compression)
-        if not (is_log or _COMMAND.search(head)):
-            if begins_inline(head):
-                remedy = Remedy(": rdbtool convert makes an AOF of them", ": rdbtool.convert makes an AOF of them")
-                raise UnsupportedError(f"{stock.name}: inline commands", remedy=remedy)
-            if detect_content(head) is None:
-                _refuse_payload(stock, head)
-                refuse_unknown(head, stock.name)
-            raise UnsupportedError(f"{stock.name}: only an RDB or a log can be repaired")
         part = PartRepair(stock, "aof")
         part.look_at_log(0, renamed, progress, drop_unknown=options.drop_unknown)
     else:
@@ -183,17 +214,21 @@ def examine(
         form = Layout(header.magic, header.version, most, embedded=embedded)
         if not is_sound:
             form = form._replace(version=VERSIONS[header.magic][1])
-            why = f"the header is damaged: {header.magic} version {header.version} is taken for it"
-            part.lost.append(Lost("REP013", stock.name, 0, min(HEADER_SIZE, stock.size), why, is_kept=True))
         behind = CommandSearch(stock, AOF_WORDS | frozenset(renamed))
         refusals = Refusals()
         check = Check(refusals.hear, refusals.hear_row)
         find = (lambda at: behind.find(at)[0]) if embedded else None
-        walk = RdbSalvage(stock, form, check=check, behind=find, progress=progress)
+        walk = RdbSalvage(stock, form, check=check, behind=find, progress=progress, has_header=has_header)
         salvage = walk.run()
         check.close()
+        if not is_sound and not _named(head):
+            header = _version_of(header, walk, has_functions=bool(refusals.libraries))
+        if not is_sound:
+            why = f"the header is damaged: {header.magic} version {header.version} is taken for it"
+            part.lost.append(Lost("REP013", stock.name, 0, min(HEADER_SIZE, stock.size), why, is_kept=True))
+        part.taken_for = None if has_header else header
         rdb = SalvagedRdb(stock, form, salvage, header, walk.aux, refusals)
-        part.look_at_rdb(header, salvage, rdb, options.databases)
+        part.look_at_rdb(header, salvage, rdb, options.databases, walk)
         if embedded:
             part.look_at_log(salvage.stop, renamed, progress, drop_unknown=options.drop_unknown)
     if stock.fault is not None:
@@ -209,6 +244,48 @@ def _refuse_payload(stock: Stock, head: bytes) -> None:
     if find_payload(stock.size, stock.read, head) is not None:
         remedy = Remedy(": rdbtool convert makes an RDB of it", ": rdbtool.convert makes an RDB of it")
         raise UnsupportedError(f"{stock.name}: a payload of DUMP, and valid", remedy=remedy)
+
+
+def _find_records(stock: Stock, options: RepairOptions, magics: Collection[str], *, in_log: bool) -> Header | None:
+    """Return what an RDB is taken for of which nothing at the beginning is left, None for an AOF.
+
+    Raises UnsupportedError where no records are found either, WrapperError for what has to be unwrapped first.
+    """
+    head = stock.read(0, HEAD_SIZE)
+    if not in_log:
+        _refuse_others(stock, head)
+    most = limits().string if options.max_inflate is None else options.max_inflate
+    for magic in magics if detect_content(head) is None else ():
+        search = Search(stock, Layout(magic, VERSIONS[magic][1], most), stock.size, _TRIALS, has_header=False)
+        found = search.find(0, Position(0, is_first=True))
+        if found is not None and not found.is_end:
+            return Header(magic, _OLDEST[magic])
+    return None if in_log else refuse_unknown(head, stock.name)
+
+
+def _refuse_others(stock: Stock, head: bytes) -> None:
+    """Raise UnsupportedError for what is valid and no RDB file or AOF, WrapperError for an archive and the like."""
+    refuse_wrapped(head, stock.name, compression=stock.compression)
+    if begins_inline(head):
+        remedy = Remedy(": rdbtool convert makes an AOF of them", ": rdbtool.convert makes an AOF of them")
+        raise UnsupportedError(f"{stock.name}: inline commands", remedy=remedy)
+    _refuse_payload(stock, head)
+    if detect_content(head) is not None:
+        raise UnsupportedError(f"{stock.name}: only RDB files and AOFs can be repaired")
+
+
+def _is_near(head: bytes, header: Header) -> bool:
+    """Whether the nine bytes at the beginning are a header, be it a damaged one."""
+    return sum(a == b for a, b in zip(head, header.magic.encode(), strict=False)) >= len(header.magic) - 2
+
+
+def _version_of(header: Header, walk: RdbSalvage, *, has_functions: bool) -> Header:
+    """Return a header of the oldest version that has all which was found: whatever server wrote it reads that."""
+    since = {(row.kind, row.encoding): row.since for row in value_types(header.magic).values()}
+    needed = [header.version, *(since.get(row, 0) for row in walk.encodings)]
+    needed += [since_of("FREQ")] if walk.is_marked else []
+    needed += [since_of("FUNCTION2")] if has_functions else []
+    return header._replace(version=max(needed))
 
 
 def _renamed(options: RepairOptions) -> dict[bytes, bytes]:
@@ -234,7 +311,7 @@ def _read_header(head: bytes) -> tuple[Header | None, bool]:
     for magic in (REDIS, VALKEY):
         alike = sum(a == b for a, b in zip(head, magic.encode(), strict=False))
         if alike >= len(magic) - 1:
-            return Header(magic, COMMON_VERSION if magic == REDIS else VERSIONS[VALKEY][0]), False
+            return Header(magic, _OLDEST[magic]), False
     return None, False
 
 

@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rdbtool.core.errors import UnsupportedError, WrapperError
-from rdbtool.core.rdb_types import VERSIONS
+from rdbtool.core.rdb_types import VALKEY, VERSIONS
+from rdbtool.core.servers import COMMON_VERSION
 from rdbtool.operations.repair.part import HEADER_SIZE, examine
 from rdbtool.operations.salvage.input import Lost
 from rdbtool.operations.salvage.one_byte import find_in_rdb
@@ -82,7 +83,15 @@ class _Examination:
         return part
 
     def _examine(self) -> PartRepair:
-        return examine(self.stock, self.options, self.progress, in_log=self.in_log)
+        part = examine(self.stock, self.options, self.progress, in_log=self.in_log)
+        if part.taken_for is None or part.taken_for.version <= COMMON_VERSION:
+            return part
+        # It has values whose numbers mean something else in files of Valkey.
+        with suppress(UnsupportedError):
+            other = examine(self.stock, self.options, self.progress, in_log=self.in_log, magics=(VALKEY,))
+            if other.taken_for is not None and _size_lost(other) <= _size_lost(part):
+                return other
+        return part
 
     def _examine_undone(self, undone: Undone) -> PartRepair | None:
         """Examine what the file was before it was converted, and go on with that if nothing is wrong with it."""
@@ -127,6 +136,10 @@ class _Examination:
             assert failure is not None
             raise failure
         return part
+
+
+def _size_lost(part: PartRepair) -> int:
+    return sum(lost.size for lost in part.lost if not lost.is_kept)
 
 
 def _is_like_header(head: bytes) -> bool:

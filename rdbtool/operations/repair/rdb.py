@@ -1,15 +1,17 @@
 """Repairs an RDB: what was salvaged of it, told to a sink as one sound data set.
 
 Servers refuse some records that parse: members that stand twice, scores that are no numbers, keys that stand twice.
-Of a key the last one counts, as it would if servers let it pass; of a field or member too. Everything else is told
-as it stands, by the compiled decoder; only the records that are changed are built.
+Of a key the last one counts, as it would if servers let it pass; of a field or member too. But what was found within
+damage never takes the place of what the sequence of records holds. Everything else is told as it stands, by the
+compiled decoder; only the records that are changed are built.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.decoder import PAUSED
 from rdbtool._codec.filters.selection import Selection
@@ -20,6 +22,7 @@ from rdbtool._codec.sinks.sizes import Sizes
 from rdbtool.core.errors import InputError
 from rdbtool.core.location import Span
 from rdbtool.core.progress import Progress
+from rdbtool.core.rdb_types import code_of
 from rdbtool.model import KeyRecord, SelectDb, StringValue
 from rdbtool.operations.repair.server_errors import find_refusal
 from rdbtool.operations.repair.values import mend, rebuild
@@ -40,6 +43,31 @@ _ELEMENTS: Final = 1 << 17
 _BATCH: Final = 32
 
 _MANY: Final = 1 << 30
+
+#: Bytes of a record, hardly fewer, and the type of a string.
+_SMALLEST: Final = 8
+_STRING: Final = bytes([code_of("STRING")])
+
+_CONTRARY: Final = "found between damaged places, and a key of it stands in the sequence too: it is from another time"
+
+
+class _Standing(NamedTuple):
+    """Where a record stands, whose it is, and whether it was found within damage (see ``Piece``)."""
+
+    start: int
+    stop: int
+    db: int
+    key: bytes
+    expires: bool
+    run: int
+    is_found: bool
+
+    @classmethod
+    def of(cls, record: KeyRecord, piece: Piece) -> _Standing:
+        assert record.start is not None
+        assert record.stop is not None
+        expires = record.expire_at_ms is not None
+        return cls(record.start, record.stop, record.db, record.key, expires, piece.run, piece.is_found)
 
 
 class SalvagedRdb:
@@ -63,14 +91,28 @@ class SalvagedRdb:
         #: Keys, and those with an expiry, by db.
         self.sizes: dict[int, tuple[int, int]] = {}
         self._refusals = refusals
+        self._has_expiring_fields = False
         self._starts = [piece.place.at for piece in salvage.pieces]
         #: Where records begin that are left out, or built anew, and where they end.
         self._dropped: dict[int, int] = {}
         self._mended: dict[int, int] = {}
         self._changed: list[int] = []
+        #: Keys that are left out, with their db, and whether they expire, by where they begin.
+        self._dropped_keys: dict[int, tuple[int, bool]] = {}
 
-    def judge(self, databases: int | None = None) -> None:
-        """Take away what servers refuse. ``databases``: records of others go too, None: of none."""
+    def judge(
+        self,
+        databases: int | None = None,
+        announced: Mapping[int, int] | None = None,
+        *,
+        has_expiring_fields: bool = False,
+    ) -> None:
+        """Take away what servers refuse, and what cannot belong to the file.
+
+        ``databases``: records of others go too, None: of none. ``announced`` is how many keys the file says a db has.
+        With ``has_expiring_fields`` some hashes of the file are written like strings.
+        """
+        self._has_expiring_fields = has_expiring_fields
         for piece in self.salvage.pieces:
             for db, (keys, expires) in piece.counts.items():
                 self._count(db, keys, expires)
@@ -82,6 +124,8 @@ class SalvagedRdb:
         libraries = filter(self._is_kept, self._refusals.libraries)
         self.functions = sum(start not in self._dropped for start in libraries)
         self._mend(refused, databases)
+        self._drop_surplus(announced or {})
+        self._tell_of_found()
         self._changed = sorted(self._dropped | self._mended)
         self.keys = sum(keys for keys, _ in self.sizes.values())
 
@@ -96,7 +140,7 @@ class SalvagedRdb:
         """Leave out what servers refuse of records, and build others anew that are in a wrong order."""
         repeated = self._refusals.repeated
         starts = sorted(start for start, fault in refused.items() if fault.stop is None)
-        last: dict[tuple[int, bytes], KeyRecord] = {}
+        standing: dict[tuple[int, bytes], list[_Standing]] = {}
         for piece in self.salvage.pieces:
             index = bisect_left(starts, piece.place.at)
             has_refused = index < len(starts) and starts[index] < piece.stop
@@ -104,38 +148,119 @@ class SalvagedRdb:
                 continue
             for record in self._records(piece):
                 if databases is not None and record.db >= databases:
-                    self._drop(record, "REP006", f"db {record.db} of a server that has {databases}")
+                    self._drop(
+                        _Standing.of(record, piece), "REP006", f"db {record.db} of a server that has {databases}"
+                    )
                 elif record.start in refused:
-                    self._mend_record(record, refused[record.start])
+                    self._mend_record(_Standing.of(record, piece), record, refused[record.start])
                 name = record.db, record.key
-                if name not in repeated or record.start in self._dropped:
-                    continue
-                before = last.get(name)
-                if before is not None:
-                    self._drop(before, "REP004", f"the key stands again at {record.start:#x}, and the last one counts")
-                last[name] = record
+                if name in repeated and record.start not in self._dropped:
+                    standing.setdefault(name, []).append(_Standing.of(record, piece))
+        self._drop_older(standing)
 
-    def _mend_record(self, record: KeyRecord, fault: Refused) -> None:
+    def _drop_older(self, standing: dict[tuple[int, bytes], list[_Standing]]) -> None:
+        """Of each key leave the last record. What was found within damage and contradicts the sequence goes as a whole.
+
+        It is from another time: a value can hold an RDB.
+        """
+        contrary = set()
+        for rows in standing.values():
+            if not all(row.is_found for row in rows):
+                contrary |= {row.run for row in rows if row.is_found}
+        for run in sorted(contrary):
+            self._drop_run(run)
+        for rows in standing.values():
+            *before, last = [row for row in rows if row.run not in contrary] or rows[-1:]
+            for row in before:
+                self._drop(row, "REP004", f"the key stands again at {last.start:#x}, and the last one counts")
+
+    def _drop_surplus(self, announced: Mapping[int, int]) -> None:
+        """Leave out what was found within damage where a db has more keys than the file announces: some were none."""
+        for db, keys in announced.items():
+            pieces = self.salvage.pieces
+            runs = {piece.run for piece in pieces if piece.is_found and db in piece.counts}
+            if runs and self.sizes.get(db, (0, 0))[0] > keys:
+                why = f"found between damaged places, and db {db} has more keys than the {keys:,} that are announced"
+                for run in sorted(runs):
+                    self._drop_run(run, why)
+            surplus = self.sizes.get(db, (0, 0))[0] - keys
+            pieces = self.salvage.pieces
+            first = next((piece for piece in pieces if piece.run and db in piece.counts), None)
+            if first is not None and first.place.db == db and (surplus > 0 or self._has_expiring_fields):
+                self._drop_fields(first.run, db, surplus)
+
+    def _drop_fields(self, run: int, db: int, surplus: int) -> None:
+        """Leave out strings behind damage that are more than there can be: fields of a hash are written like them."""
+        pieces = [piece for piece in self.salvage.pieces if piece.run == run]
+        if pieces[0].place.db != db:
+            return
+        begin = stop = pieces[0].place.at
+        gap = next((lost.size for lost in self.salvage.lost if lost.stop == begin), 0)
+        # As many are none as there are too many, and as were lost.
+        left = max(0, surplus + gap // _SMALLEST)
+        for piece in pieces:
+            walker = Walker(self.stock, self.form, piece.place, stop=piece.stop)
+            while left and walker.at < piece.stop and self.stock.read(walker.at, 1) == _STRING:
+                start = walker.at
+                walker.step()
+                stop = walker.at
+                if start not in self._dropped:
+                    self._dropped[start] = stop
+                    self._dropped_keys[start] = db, False
+                    self._count(db, -1, 0)
+                left -= 1
+            if walker.at < piece.stop:
+                break
+        if stop > begin:
+            why = f"they may be fields of a damaged hash: db {db} has more keys than are announced"
+            self.lost.append(Lost("REP002", self.stock.name, begin, stop, why))
+
+    def _drop_run(self, run: int, why: str = _CONTRARY) -> None:
+        pieces = [piece for piece in self.salvage.pieces if piece.run == run]
+        start, stop = pieces[0].place.at, pieces[-1].stop
+        for piece in pieces:
+            for db, (keys, expires) in piece.counts.items():
+                self._count(db, -keys, -expires)
+        for at in [at for at in self._dropped_keys if start <= at < stop]:
+            db, expires = self._dropped_keys.pop(at)
+            self._count(db, 1, int(expires))
+        self.salvage.pieces[:] = [piece for piece in self.salvage.pieces if piece.run != run]
+        self._starts = [piece.place.at for piece in self.salvage.pieces]
+        self.lost = [lost for lost in self.lost if not start <= lost.start < stop]
+        self.lost.append(Lost("REP002", self.stock.name, start, stop, why))
+
+    def _tell_of_found(self) -> None:
+        """Name the records that nothing but their looks says to be some."""
+        for run, group in groupby((piece for piece in self.salvage.pieces if piece.is_found), lambda piece: piece.run):
+            pieces = list(group)
+            keys = sum(piece.records for piece in pieces)
+            if run and keys:
+                why = f"{keys:,} key{'s' if keys > 1 else ''} found between damaged places"
+                start, stop = pieces[0].place.at, pieces[-1].stop
+                self.lost.append(Lost("REP017", self.stock.name, start, stop, why, is_kept=True))
+
+    def _mend_record(self, row: _Standing, record: KeyRecord, fault: Refused) -> None:
         mended, what = mend(record)
         if mended is None:
-            self._drop(record, "REP006", what)
+            self._drop(row, "REP006", what)
             return
         rebuilt = rebuild(mended)
         left = fault if rebuilt is None and not what else find_refusal(rebuilt or mended)
         if left is not None:
-            self._drop(record, left.code, left.message)
+            self._drop(row, left.code, left.message)
         elif what:
             self._change(record, "REP005", what)
         else:
             self._change(record, fault.code, f"built anew: {fault.message}")
 
-    def _drop(self, record: KeyRecord, code: str, why: str) -> None:
-        if record.start in self._mended:
-            del self._mended[record.start]
-            self.lost = [lost for lost in self.lost if lost.start != record.start]
-        self._dropped[record.start] = record.stop
-        self._count(record.db, -1, -(record.expire_at_ms is not None))
-        self.lost.append(Lost(code, self.stock.name, record.start, record.stop, why, record.db, record.key))
+    def _drop(self, row: _Standing, code: str, why: str) -> None:
+        if row.start in self._mended:
+            del self._mended[row.start]
+            self.lost = [lost for lost in self.lost if lost.start != row.start]
+        self._dropped[row.start] = row.stop
+        self._dropped_keys[row.start] = row.db, row.expires
+        self._count(row.db, -1, -row.expires)
+        self.lost.append(Lost(code, self.stock.name, row.start, row.stop, why, row.db, row.key))
 
     def _change(self, record: KeyRecord, code: str, why: str) -> None:
         self._mended[record.start] = record.stop

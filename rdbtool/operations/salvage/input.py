@@ -25,6 +25,9 @@ from rdbtool.io.crc64 import crc64
 from rdbtool.io.source import Source, open_source
 from rdbtool.reader.open.surroundings import MARK_SIZE, find_framing
 
+#: A compressed source may make us hold this many bytes for each byte of it.
+_HELD_PER_COMPRESSED_BYTE: Final = 20
+
 #: Bytes read at once, and how many such blocks are remembered.
 _PIECE: Final = 1 << 18
 _REMEMBERED: Final = 64
@@ -276,6 +279,11 @@ class Stock:
     def view(self, at: int, stop: int | None = None, *, head: bytes = b"", limit: int | None = None) -> View:
         """Return a window over ``head`` and the bytes from ``at`` on (see ``View``)."""
         return View(self, at, self.size if stop is None else stop, head, 1 << 62 if limit is None else limit)
+
+    def limit(self, least: int) -> int:
+        """Return how many bytes an item may take: as many as there are, or what a compressed source justifies."""
+        read = self._source.compressed_read
+        return 1 << 62 if read is None else max(least, _HELD_PER_COMPRESSED_BYTE * read)
 
     def check_unchanged(self) -> None:
         """Raise InputError if a regular file no longer holds what was opened."""

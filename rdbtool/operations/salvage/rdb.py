@@ -16,14 +16,20 @@ from rdbtool._codec.decode.decoder import ENDED, PAUSED, TOO_LARGE
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.check import Check
 from rdbtool._codec.sinks.sizes import Sizes
-from rdbtool.core.errors import FormatError
+from rdbtool.core.errors import FormatError, LimitError
 from rdbtool.core.location import Span
 from rdbtool.core.progress import Progress
-from rdbtool.core.rdb_types import ChecksumState, checksum_state, code_of
+from rdbtool.core.rdb_types import ChecksumState, checksum_state, code_of, codes_of
 from rdbtool.model import Aux, End, Item, ResizeDb, SelectDb
 from rdbtool.operations.salvage.input import Lost
-from rdbtool.operations.salvage.rdb_heuristics import begins_record, db_behind, describe_fault, is_end_of_data
-from rdbtool.operations.salvage.rdb_resync import Search
+from rdbtool.operations.salvage.rdb_heuristics import (
+    begins_record,
+    count_fields,
+    db_behind,
+    describe_fault,
+    is_end_of_data,
+)
+from rdbtool.operations.salvage.rdb_resync import UNKNOWN_STYLE, Search, Style, is_marked
 from rdbtool.operations.salvage.rdb_walker import Layout, Position, Walker, is_end, is_plausible, read_head
 from rdbtool.reader.open.surroundings import judge_rest
 
@@ -45,12 +51,29 @@ _PACKED: Final = frozenset(
     ("RDB104", "RDB106", "RDB201", "RDB202", "RDB203", "RDB204", "RDB205", "RDB206", "RDB207", "RDB211")
 )
 
-_AUX: Final = code_of("AUX")
+_EXPIRIES: Final = codes_of("EXPIRETIME_MS", "EXPIRETIME")
+
+#: What stands between databases, and in front of them.
+_BETWEEN: Final = codes_of(
+    "SELECTDB", "RESIZEDB", "AUX", "EOF", "FUNCTION2", "FUNCTION_PRE_GA", "MODULE_AUX", "SLOT_INFO"
+)
+
+#: The sixth byte of an expiry in Unix ms is 1, or for some hundred years lower than this; the two behind it are 0.
+_LATEST: Final = 0x10
+
+#: Bytes that disks write at once.
+_SECTOR: Final = 512
 _END: Final = bytes([code_of("EOF")])
+_STRING: Final = bytes([code_of("STRING")])
 
 #: NUL bytes read as strings without name and value, of three bytes each.
 _NULS: Final = bytes(6)
 _NUL_RECORD: Final = 3
+
+#: Records of which the keys are looked at to know what keys look like, at most and at least, and how large one may be.
+_SAMPLED: Final = 32
+_FEWEST_SAMPLED: Final = 4
+_SAMPLED_BYTES: Final = 1 << 22
 
 #: Pieces that are held where nobody asks for all: those in which records can have swallowed others.
 _HELD: Final = 16
@@ -61,7 +84,8 @@ Counts = dict[int, tuple[int, int]]
 class Piece(NamedTuple):
     """Sound items from ``place`` up to ``stop``, with so many records, and elements in them.
 
-    ``counts`` maps a db to (keys, keys with an expiry).
+    ``counts`` maps a db to (keys, keys with an expiry). ``run`` is the number of damages in front of it: pieces of one
+    run follow one another. ``is_found``: neither the beginning nor the end of the file vouches for its run.
     """
 
     place: Position
@@ -69,6 +93,8 @@ class Piece(NamedTuple):
     records: int
     elements: int
     counts: Counts
+    run: int = 0
+    is_found: bool = False
 
 
 class Damage(NamedTuple):
@@ -97,10 +123,11 @@ class Salvage(NamedTuple):
 class RdbSalvage:
     """Walks over the RDB in ``stock`` from ``place`` on, by default from its first item.
 
-    ``check`` hears every record that is met, also of pieces that are taken back later, and is not closed. ``before`` is
-    the piece of sound records in front of ``place``. ``behind`` finds, from an offset on, where the commands of a log
-    begin that follows the RDB. ``on_damage`` is called with each damage; only what ``totals`` counts is then
-    remembered of the file, and after ``most`` damages, or ``trials`` of the search, the walk ends.
+    Without ``has_header`` that is the beginning of the file, and what stands there is not known. ``check`` hears every
+    record that is met, also of pieces that are taken back later, and is not closed. ``before`` is the piece of sound
+    records in front of ``place``. ``behind`` finds, from an offset on, where the commands of a log begin that follows
+    the RDB. ``on_damage`` is called with each damage; only what ``totals`` counts is then remembered of the file, and
+    after ``most`` damages, or ``trials`` of the search, the walk ends.
     """
 
     def __init__(
@@ -116,13 +143,19 @@ class RdbSalvage:
         most: int = 1 << 62,
         trials: int | None = None,
         progress: Progress | None = None,
+        has_header: bool = True,
     ) -> None:
         self.stock = stock
         self.form = form
         self.pieces: list[Piece] = [] if before is None else [before]
         self.lost: list[Lost] = []
         self.aux: list[Aux] = []
-        self._place = place or Position(len(form.head), is_first=True)
+        #: The keys that the file says each db has.
+        self.announced: dict[int, int] = {}
+        #: The kinds and encodings of what was met.
+        self.encodings: set[tuple[str, str]] = set()
+        self._place = place or Position(len(form.head) if has_header else 0, is_first=True)
+        self._run = 0
         self._check = Check() if check is None else check
         self._also, self._check.on_row = self._check.on_row, self._hear_row
         self._stop = stock.size
@@ -131,12 +164,17 @@ class RdbSalvage:
         self._most = most
         self._damages = 0
         self._passed: Counts = {}
-        self._search = Search(stock, form, self._stop, trials)
+        self._search = Search(stock, form, self._stop, trials, has_header=has_header)
         self._progress = progress
         self._last_item: SelectDb | None = None
         #: Where a record of three NUL bytes begins, and where two of them do, with their db.
         self._nul_at = -1
         self._nuls: list[tuple[int, int]] = []
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether records that are kept have an idle time or a frequency."""
+        return any(is_marked(self.stock, piece.place.at) for piece in self.pieces)
 
     @property
     def totals(self) -> Counts:
@@ -147,9 +185,14 @@ class RdbSalvage:
         return totals
 
     def run(self) -> Salvage:
-        """Read all of it. Raises InputError, and UnsupportedError for a file of another product."""
+        """Read all of it.
+
+        Raises InputError, LimitError for what takes more memory than allowed, and UnsupportedError for a file of
+        another product.
+        """
         place: Position | None = self._place
         end = self._stop
+        is_ended = False
         checksum: ChecksumState = "unread"
         while place is not None:
             walker, status, nuls = self._walk(place)
@@ -158,6 +201,7 @@ class RdbSalvage:
                 end = min(self._stop, end_at + 1 + self.form.trailer)
                 checksum = self._judge_checksum(end_at, status)
                 self._judge_ending(end_at, end)
+                is_ended = True
                 break
             fault: Exception | None = None
             known = len(self.lost)
@@ -166,16 +210,14 @@ class RdbSalvage:
                 place = self._resume(nuls, why, "REP001")
             elif end_at >= 0:
                 why = "an end mark in the middle of the file"
-                place = self._resume(walker.place._replace(at=end_at), why, "REP001")
+                place = self._resume_behind(walker.place._replace(at=end_at), why)
             else:
-                why, code = "a record that takes too much memory", "REP001"
-                stop = None
-                if status != TOO_LARGE:
-                    fault = walker.explain()
-                    why, code = describe_fault(fault), "REP003" if is_end_of_data(fault) else "REP001"
-                    stop = self._end_of_packed(walker, fault)
+                fault = self._explain(walker, status)
+                why, code = describe_fault(fault), "REP003" if is_end_of_data(fault) else "REP001"
+                outer = walker.outer_stop()
+                stop = outer if self._ends_packed(walker, outer, fault) else None
                 if stop is None:
-                    place = self._resume(walker.place, why, code)
+                    place = self._resume(walker.place, why, code, outer)
                 else:
                     self._lose(walker.place, stop, why, code)
                     place = walker.place._replace(at=stop)
@@ -186,7 +228,18 @@ class RdbSalvage:
                 end = self.lost[-1].stop
             if self._on_damage is not None:
                 place = self._tell(self._on_damage, self.lost[known:], why, fault, place)
+        if self._on_damage is None:
+            last = self._run if is_ended else -1
+            self.pieces = [piece._replace(is_found=piece.run not in {0, last}) for piece in self.pieces]
         return Salvage(self.pieces, self.lost, end, checksum)
+
+    def _explain(self, walker: Walker, status: int) -> FormatError | None:
+        """Return what is wrong with the item at hand. Raises LimitError where nothing is, but for its size."""
+        fault = None if status == TOO_LARGE else walker.explain()
+        if status == TOO_LARGE or isinstance(fault, LimitError):
+            more = "the record takes more memory than is allowed for it" if fault is None else str(fault)
+            raise LimitError(f"{self.stock.name}: at {walker.at:#x}: {more}")
+        return fault
 
     def _tell(
         self,
@@ -212,18 +265,20 @@ class RdbSalvage:
 
     def _walk(self, place: Position) -> tuple[Walker, int, Position | None]:
         """Take pieces from ``place`` on; return the walker where it stopped, why, and where NUL bytes stopped it."""
-        walker = Walker(self.stock, self.form, place)
+        walker = Walker(self.stock, self.form, place, limit=self.stock.limit(self.form.max_inflate))
         walker.decoder.on_item = self._hear
         self._nuls.clear()
         while True:
             begin, keys, sizes = walker.place, walker.decoder.keys, Sizes(0)
+            walker.decoder.announce(sizes)
             status = walker.step(_RECORDS, Tee(sizes, self._check))
             end_at = self._end_at(walker, status)
             stop = walker.at if end_at < 0 else end_at
             records = walker.decoder.keys - keys
             if stop > begin.at:
                 elements = sum(row[3] for row in sizes.rows())
-                self.pieces.append(Piece(begin, stop, records, elements, walker.decoder.take_counts()))
+                self.pieces.append(Piece(begin, stop, records, elements, walker.decoder.take_counts(), self._run))
+                self.encodings.update((row[0], row[1]) for row in sizes.rows())
             if self._on_damage is not None and len(self.pieces) > 2 * _HELD:
                 for piece in self.pieces[:-_HELD]:
                     _add(self._passed, piece.counts)
@@ -250,8 +305,11 @@ class RdbSalvage:
     def _hear(self, item: Item) -> None:
         if isinstance(item, Aux) and self._on_damage is None:
             self.aux.append(item)
-        if self._last_item is not None and not isinstance(item, ResizeDb):
-            self._search.has_sizes = False
+        if self._last_item is not None:
+            if isinstance(item, ResizeDb):
+                self.announced.setdefault(self._last_item.db, item.keys)
+            else:
+                self._search.has_sizes = False
         self._last_item = item if isinstance(item, SelectDb) else None
 
     def _end_at(self, walker: Walker, status: int) -> int:
@@ -267,14 +325,17 @@ class RdbSalvage:
             return True
         if status == ENDED and any(self.stock.read(end_at + 1, self.form.trailer)):
             return True  # its checksum is right
+        self._search.begin(end_at)
         found = self._search.find(end_at + 1, place)
         return found is None
 
     def _judge_checksum(self, end_at: int, status: int) -> ChecksumState:
         text = self.stock.read(end_at + 1, self.form.trailer)
-        is_cut = bool(self.lost or self._damages) or len(text) < self.form.trailer
-        stored = None if is_cut else int.from_bytes(text, "little")
-        return checksum_state(self.form.version, stored, is_wrong=bool(stored) and status != ENDED)
+        if len(text) < self.form.trailer or (self._damages and status != ENDED):
+            return checksum_state(self.form.version, None, is_wrong=False)
+        stored = int.from_bytes(text, "little")
+        is_wrong = bool(stored) and status != ENDED and self.stock.checksum(end_at + 1) != stored
+        return checksum_state(self.form.version, stored, is_wrong=is_wrong)
 
     def _judge_ending(self, end_at: int, end: int) -> None:
         """Name what is wrong behind the end mark: a checksum that is cut, or bytes that are not the RDB's."""
@@ -294,19 +355,39 @@ class RdbSalvage:
             why = rest[3] if rest[0] == "SRC004" else "bytes behind the end of the RDB"
             self.lost.append(Lost("REP003", self.stock.name, end, self._stop, why))
 
-    def _end_of_packed(self, walker: Walker, fault: Exception | None) -> int | None:
-        """Return where a record ends that is damaged inside of a string which says so; None if that leads nowhere."""
-        if not isinstance(fault, FormatError) or fault.code not in _PACKED:
-            return None
-        stop = walker.outer_stop()
-        return stop if stop is not None and self._search.fits(stop, walker.place) else None
+    def _ends_packed(self, walker: Walker, outer: int | None, fault: FormatError | None) -> bool:
+        """Whether a record that is damaged inside of a string ends where its strings say so."""
+        is_packed = fault is not None and fault.code in _PACKED
+        return is_packed and outer is not None and self._search.fits(outer, walker.place)
 
     # ---- damage --------------------------------------------------------------------------------
 
-    def _resume(self, place: Position, why: str, code: str) -> Position | None:
-        """Give up what is damaged at ``place`` and return where it goes on; None if it does not."""
+    def _resume_behind(self, place: Position, why: str) -> Position | None:
+        """Go on behind an end mark in the middle of the file.
+
+        Records that were found within damage and lead to it are those of another RDB: a value can hold one.
+        """
+        lost = len(self.lost)
+        run = self._run
+        resumed = self._resume(place, why, "REP001")
+        begin = next((piece.place for piece in self.pieces if piece.run == run), None)
+        if run and begin is not None and (resumed is None or resumed.at > place.at + self.form.trailer):
+            stop = self.lost[-1].stop if resumed is None else resumed.at
+            self._cut(begin.at)
+            del self.lost[lost:]
+            why = "records that lead to an end mark in the middle of the file, as of an RDB inside of a value"
+            self.lost.append(Lost("REP002", self.stock.name, begin.at, stop, why))
+        return resumed
+
+    def _resume(self, place: Position, why: str, code: str, outer: int | None = None) -> Position | None:
+        """Give up what is damaged at ``place`` and return where it goes on; None if it does not.
+
+        ``outer`` is where the record there ends by its strings: hardly any record begins within them.
+        """
         at = place.at
+        self._run += 1
         suspects = self._last_records(at)
+        self._search.begin(suspects[0] if suspects else at, self._style(), outer or 0)
         if suspects:
             swallowed = self._search.find(suspects[0] + 1, place, beyond=at, before=at)
             if swallowed is not None:
@@ -320,7 +401,7 @@ class RdbSalvage:
         if found is None and self._behind is not None:
             stop = self._behind(at) or self._stop
         is_own = begins_record(self.stock, self.form, at, stop, is_last=found is None)
-        if suspects and not is_own:
+        if suspects and (not is_own or self._search.is_inside(at)):
             self._cut(suspects[-1])
             self._lose(
                 Position(suspects[-1], place.db),
@@ -333,8 +414,11 @@ class RdbSalvage:
         self._lose(place, stop, why, code if found is None else "REP001")
         if found is None:
             return None
+        fields = count_fields(self.stock, self.form, at)
         place = place._replace(at=stop, db=db_behind(self.stock, at, stop, place.db))
-        if not found.is_end and stop - at <= _OPCODES and self.stock.read(stop, 1)[0] < _AUX:
+        if fields:
+            place = self._pass_over_fields(place, fields)
+        if not found.is_end and self._may_lack_expiry(at, place.at):
             # What is lost can be the expiry of the record that follows.
             walker = Walker(self.stock, self.form, place)
             if walker.step() == PAUSED:
@@ -358,6 +442,44 @@ class RdbSalvage:
             behind = piece.place.at
         return starts[-_SUSPECTS:]
 
+    def _may_lack_expiry(self, at: int, stop: int) -> bool:
+        """Whether the expiry of the record at ``stop`` may be among the bytes that are lost from ``at`` on."""
+        if self.stock.read(stop, 1)[0] in _EXPIRIES | _BETWEEN:
+            return False
+        before = self.stock.read(max(at, stop - _OPCODES), min(_OPCODES, stop - at))
+        is_time = len(before) < _OPCODES or (0 < before[-3] < _LATEST and not any(before[-2:]))
+        # Pages are what gets lost of disks: one may end within the expiry, if keys have one.
+        is_edge = len(set(before[1:])) == 1 or (stop - _OPCODES) // _SECTOR < stop // _SECTOR
+        return is_time or (is_edge and any(expires for _, expires in self.totals.values()))
+
+    def _pass_over_fields(self, place: Position, count: int) -> Position:
+        """Pass over strings that may be the fields of a damaged hash; a field without expiry is written like one."""
+        walker = Walker(self.stock, self.form, place)
+        for _ in range(count):
+            if self.stock.read(walker.at, 1) != _STRING or walker.step() != PAUSED:
+                break
+        if walker.at == place.at:
+            return place
+        self._lose(place, walker.at, "it may be fields of the damaged hash in front of it", "REP002")
+        return walker.place
+
+    def _style(self) -> Style:
+        """Return what some of the records look like that were read."""
+        plausible, marked = [], []
+        for piece in (self.pieces[0], self.pieces[-1]) if self.pieces else ():
+            walker = Walker(self.stock, self.form, piece.place, stop=piece.stop, limit=_SAMPLED_BYTES)
+            for _ in range(min(_SAMPLED, piece.records)):
+                # In front of it a SELECTDB can stand.
+                head = read_head(self.stock, self.form, walker.at)
+                if head is not None:
+                    plausible.append(head.is_plausible)
+                    marked.append(is_marked(self.stock, walker.at))
+                if walker.step() != PAUSED:
+                    break
+        if len(plausible) < _FEWEST_SAMPLED:
+            return UNKNOWN_STYLE
+        return Style(sum(plausible) / len(plausible), all(marked))
+
     def _cut(self, at: int) -> None:
         """Take back what was kept from ``at`` on, which is the beginning of a record."""
         while self.pieces and self.pieces[-1].place.at >= at:
@@ -369,7 +491,7 @@ class RdbSalvage:
             walker.step(piece.records + 1, sizes)
             elements = sum(row[3] for row in sizes.rows())
             counts = walker.decoder.take_counts()
-            self.pieces.append(Piece(piece.place, at, walker.decoder.keys, elements, counts))
+            self.pieces.append(Piece(piece.place, at, walker.decoder.keys, elements, counts, piece.run))
 
     def _lose(self, place: Position, stop: int, why: str, code: str) -> None:
         head = read_head(self.stock, self.form, place.at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.errors import FormatError
-from rdbtool.core.rdb_types import code_of
+from rdbtool.core.rdb_types import REDIS, code_of
 from rdbtool.operations.salvage.rdb_walker import is_plausible, read_head, read_key, read_length
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ _RESIZEDB: Final = code_of("RESIZEDB")
 
 #: Bytes of opcodes that a record can begin with.
 _OPCODES: Final = 9
+
+#: Hashes of Redis whose fields have an expiry in front, by the bytes that precede the number of fields.
+_FIELDS_AT: Final = {code_of("HASH_METADATA_PRE_GA"): 0, code_of("HASH_METADATA"): 8}
 
 
 def begins_record(stock: Stock, form: Layout, at: int, stop: int, *, is_last: bool) -> bool:
@@ -44,6 +47,18 @@ def db_behind(stock: Stock, at: int, stop: int, db: int) -> int:
         if length is not None and length[1] == size and db < length[0] < 1 << 16:
             return length[0]
     return db + 1
+
+
+def count_fields(stock: Stock, form: Layout, at: int) -> int:
+    """Return how many fields the record at an offset says it has, if its fields look like strings with their keys.
+
+    An expiry of 0 is one byte, and so is the type of a string.
+    """
+    head = read_head(stock, form, at) if form.magic == REDIS else None
+    if head is None or head.code not in _FIELDS_AT:
+        return 0
+    length = read_length(stock.read(head.value_at + _FIELDS_AT[head.code], 9))
+    return 0 if length is None else length[0]
 
 
 def describe_fault(fault: Exception | None) -> str:

@@ -2,8 +2,10 @@
 
 An RDB has no marks between its records. So every place where one could begin by its first bytes is tried by the
 decoder, and it is taken if several records follow one another from there, or if it leads to the end. Payloads can
-hold bytes that look like records: the key has to look like the keys that follow it. The work is bounded by the number
-of bytes that are searched: small records are tried at once, large ones as long as the budget lasts.
+hold bytes that look like records. So keys have to be those of a dataset: no two alike, and text where those that were
+read are text; many records have to follow one another where keys prove nothing. Records of an RDB that begins inside
+of a value are none. The work is bounded by the number of bytes that are searched: small records are tried at once,
+large ones as long as the budget lasts.
 """
 
 from __future__ import annotations
@@ -12,19 +14,27 @@ import functools
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rdbtool._codec.decode.decoder import PAUSED, TOO_LARGE
-from rdbtool.core.rdb_types import CHECKSUM_SINCE, OPCODES, code_of, codes_of, since_of, value_types
+from rdbtool._codec.decode.cursor import Declined
+from rdbtool._codec.decode.decoder import ENDED, PAUSED, TOO_LARGE
+from rdbtool.core.rdb_types import CHECKSUM_SINCE, OPCODES, VERSIONS, code_of, codes_of, since_of, value_types
 from rdbtool.operations.salvage.rdb_walker import Position, Walker, is_end, read_head, read_length
 
 if TYPE_CHECKING:
+    from rdbtool.model import Item
     from rdbtool.operations.salvage.input import Stock
-    from rdbtool.operations.salvage.rdb_walker import Layout
+    from rdbtool.operations.salvage.rdb_walker import Head, Layout
 
 #: Records that have to follow one another to be believed.
 _CHAIN: Final = 6
 
+#: More of them, where their keys do not look like keys; of this share at least, where those that were read do.
+_LONG_CHAIN: Final = 24
+_TEXT: Final = 0.9
+_MOSTLY: Final = 0.8
+
 #: Fewer suffice where damage follows damage, if all of their keys look like keys.
 _SHORT_CHAIN: Final = 2
+_SHORT_KEYS: Final = 6
 
 #: How often, and how far (bytes), a record that was found is searched for others inside of it.
 _INNER: Final = 8
@@ -45,13 +55,32 @@ _BYTES_PER_TRIAL: Final = 6
 #: RDB version that brought table sizes, which since then stand behind nearly every SELECTDB.
 _SIZES_SINCE: Final = since_of("RESIZEDB")
 
+#: Values that are strings which can be anything, one after another.
+_PLAIN: Final = codes_of("STRING", "LIST", "SET", "HASH")
+
+#: Bytes of records that cost as much as a trial.
+_BYTES_OF_TRIAL: Final = 1 << 16
+
+#: Items between the records of a chain.
+_MOST_ITEMS: Final = 64
+
 _LAST_DB: Final = 63
 _NEXT_DB: Final = 15
 
 #: Bytes of a SELECTDB.
 _SELECT: Final = 3
 
+#: The nine bytes that an RDB begins with.
+_HEADER_SIZE: Final = 9
+_HEADER: Final = re.compile("|".join(rf"{magic}(?=\d{{{9 - len(magic)}}})" for magic in VERSIONS).encode())
+
+_ALL: Final = 1 << 30
+
 _END, _SELECTDB, _RESIZEDB, _EXPIRE_MS = map(code_of, ("EOF", "SELECTDB", "RESIZEDB", "EXPIRETIME_MS"))
+
+#: What all records of a file have that was saved under a policy of eviction, or none; opcodes of all files.
+_MARKS: Final = codes_of("FREQ", "IDLE")
+_FIRST_COMMON: Final = code_of("HASH_TEMPLATE")
 
 #: Opcodes of some bytes' length that all records have, or none.
 _RARE: Final = codes_of("EXPIRETIME", "FREQ", "IDLE")
@@ -65,6 +94,36 @@ class Found(NamedTuple):
     is_end: bool = False
 
 
+class Chain(NamedTuple):
+    """Records that follow one another: where they begin, and their databases.
+
+    ``is_long``: as many as were asked for. ``is_ended``: the end of the file follows them.
+    """
+
+    starts: list[int]
+    dbs: list[int]
+    is_long: bool
+    is_ended: bool
+
+
+class Style(NamedTuple):
+    """What records of a file look like: the share of ``text`` keys, None: it is not known.
+
+    ``is_marked``: all have an idle time or a frequency.
+    """
+
+    text: float | None
+    is_marked: bool
+
+    @property
+    def is_text(self) -> bool:
+        """Whether nearly all keys look like keys."""
+        return self.text is not None and self.text >= _TEXT
+
+
+UNKNOWN_STYLE: Final = Style(None, is_marked=False)
+
+
 class Search:
     """Searches ``stock`` up to ``stop``.
 
@@ -72,7 +131,9 @@ class Search:
     given up. ``has_sizes``: table sizes stand behind every SELECTDB.
     """
 
-    def __init__(self, stock: Stock, form: Layout, stop: int, trials: int | None = None) -> None:
+    def __init__(
+        self, stock: Stock, form: Layout, stop: int, trials: int | None = None, *, has_header: bool = True
+    ) -> None:
         self.stock = stock
         self.form = form
         self.stop = stop
@@ -84,16 +145,73 @@ class Search:
         self._begun = self._filled = 0
         self._trials = _TRIALS if trials is None else trials
         self._is_growing = trials is None
+        self._has_header = has_header
+        self._items = 0
+        self._style = UNKNOWN_STYLE
+        self._doubtful = 0
+        #: Up to where RDBs inside of values were looked for, and up to where the last one reaches.
+        self._looked = self._inner_at = self._inner_stop = 0
+
+    def begin(self, at: int, style: Style = UNKNOWN_STYLE, doubtful: int = 0) -> None:
+        """Begin a search behind damage in records from ``at`` on; ``style`` is that of those which were read.
+
+        Up to ``doubtful`` are, it seems, the strings of a damaged record.
+        """
+        self._looked = max(at, self._inner_stop)
+        self._style = style
+        self._doubtful = doubtful
 
     def find(self, start: int, place: Position, *, beyond: int = -1, before: int | None = None) -> Found | None:
         """Return the first place from ``start`` on, before ``before``, where sound records begin.
 
-        They have to reach beyond the offset ``beyond``. ``place`` is what is known of what precedes it.
+        They have to reach beyond the offset ``beyond``. ``place`` is what is known of what precedes it. What begins
+        inside of an RDB in a value is passed over.
         """
+        while True:
+            found = self._find_innermost(start, place, beyond, before)
+            if found is None or not self._has_header:
+                return found
+            stop = self._end_of_inner(found.at)
+            if stop <= found.at:
+                return found
+            start = stop
+
+    def _end_of_inner(self, at: int) -> int:
+        """Return where the RDB ends, or is damaged, that begins in front of ``at`` inside of a value; 0: none does."""
+        while self._inner_stop <= at and self._looked < at:
+            data = self.stock.read(self._looked, min(_BLOCK, at - self._looked) + _HEADER_SIZE - 1)
+            match = _HEADER.search(data)
+            if match is None:
+                self._looked = min(at, self._looked + _BLOCK)
+                continue
+            begin = self._looked + match.start()
+            self._looked = begin + _HEADER_SIZE
+            magic = match[0].decode()
+            version = int(self.stock.read(begin + len(magic), _HEADER_SIZE - len(magic)))
+            low, high = VERSIONS[magic]
+            if begin < at and low <= version <= high:
+                form = self.form._replace(magic=magic, version=version)
+                walker = Walker(self.stock, form, Position(self._looked, is_first=True), stop=self.stop)
+                status = walker.step(_ALL)
+                # What leads to the end of the file is its own beginning, which came to stand here.
+                is_own = walker.stands_at_end(status) if status != ENDED else walker.view.at >= self.stop
+                if not is_own and walker.at < self.stop:
+                    self._inner_at = begin
+                    self._inner_stop = self._looked = walker.at
+        return self._inner_stop
+
+    def is_inside(self, at: int) -> bool:
+        """Whether an offset lies inside of an RDB in a value that was met last."""
+        return self._inner_at < at < self._inner_stop
+
+    def _find_innermost(self, start: int, place: Position, beyond: int, before: int | None) -> Found | None:
         found = self._find(start, place, beyond, before, 0)
         for _ in range(_INNER):
             if found is None or found.is_end or found.stop - found.at <= _AHEAD:
                 break
+            head = read_head(self.stock, self.form, found.at)
+            if head is not None and head.code not in _PLAIN:
+                break  # it would not lead anywhere by chance
             # What is no record but leads to one, by a length that happens to fit, has whole records inside of it.
             stop = found.stop
             inner = self._find(found.at + 1, place, beyond, min(stop, found.at + _INNER_BYTES), stop)
@@ -111,7 +229,7 @@ class Search:
         """Search as ``find`` does; with ``within`` the second record has to begin before that offset."""
         self._walker = None
         limit = self.stop if before is None else before
-        pattern = _candidates(self.form.magic, self.form.version)
+        pattern = _candidates(self.form.magic, self.form.version, embedded=self.form.embedded)
         at = start
         while at < limit:
             data = self.stock.read(at, min(_BLOCK, limit - at) + _AHEAD)
@@ -127,36 +245,69 @@ class Search:
                 if found is not None:
                     return found
             at += _BLOCK
-        return None
+        # Only there can the end of a file be that is an RDB and nothing else.
+        end = max(start, self.stop - 1 - self.form.trailer)
+        return self._try(end, place, beyond, within) if not self.form.embedded and end < limit else None
 
     def _try(self, at: int, place: Position, beyond: int, within: int) -> Found | None:
         first = self.stock.read(at, 3)
-        if first[0] == _END:
+        if first[0] == _END or at >= self.stop - 1 - self.form.trailer:
             fits = beyond < at and not within and is_end(self.stock, self.form, at, self.stop)
             return Found(at, at, is_end=True) if fits else None
         if (first[0] == _SELECTDB and not self._selects(first, place)) or (
             first[0] == _RESIZEDB and not (beyond < at and self._resizes(at, place))
         ):
             return None
-        self._trials -= 1
-        records = self._chain(at, place, beyond)
-        if records is None or not self._is_believed(first[0], *records):
+        if self._style.is_marked and first[0] < _FIRST_COMMON:
             return None
-        starts = records[0]
-        stop = starts[1] if len(starts) > 1 else self.stop
+        self._trials -= 1
+        chain = self._chain(at, place, beyond)
+        if chain is None or not self._is_believed(first[0], chain, at, place):
+            return None
+        stop = chain.starts[1] if len(chain.starts) > 1 else self.stop
         return None if stop >= within > 0 else Found(at, stop)
 
-    def _is_believed(self, first: int, starts: list[int], is_whole: bool) -> bool:  # noqa: FBT001 - half of a pair
+    def _is_believed(self, first: int, chain: Chain, at: int, place: Position) -> bool:
         """Whether records that follow one another are some, to judge by their keys and opcodes."""
-        heads = [head for start in starts if (head := read_head(self.stock, self.form, start)) is not None]
-        plausible = [head.is_plausible for head in heads]
-        if sum(not head.key for head in heads) > 1:
-            return False  # NUL bytes
-        if first in _RARE and not any(self._has_opcode(start, first) for start in starts[1:]):
+        is_text = self._style.is_text
+        if is_text and chain.is_long and chain.starts and not self._is_plausible(chain.starts[0]):
             return False
-        if not is_whole and (len(starts) < _SHORT_CHAIN or not all(plausible)):
+        heads = self._heads(chain)
+        plausible = [head.is_plausible for _, head in heads]
+        if not _are_distinct(heads):
             return False
-        return not plausible or plausible[0] or 2 * sum(plausible) < len(plausible) - 1
+        if first in _RARE and not any(self._has_opcode(start, first) for start in chain.starts[1:]):
+            return False
+        if chain.is_ended and not chain.is_long:
+            return not plausible or plausible[0] or 2 * sum(plausible) < len(plausible) - 1
+        if all(plausible) and at >= self._doubtful:
+            size = sum(len(head.key) for _, head in heads)
+            return chain.is_long or (len(chain.starts) >= _SHORT_CHAIN and size >= _SHORT_KEYS)
+        return chain.is_long and self._is_long_believed(at, place, is_plausible=plausible[0])
+
+    def _is_long_believed(self, at: int, place: Position, *, is_plausible: bool) -> bool:
+        """Whether records whose keys prove nothing are many, and of the style of those that were read."""
+        is_text = self._style.is_text
+        more = self._chain(at, place, -1, _LONG_CHAIN)
+        self._walker = None
+        if more is None or not (more.is_long or more.is_ended):
+            return False
+        heads = self._heads(more)
+        rest = [head.is_plausible for _, head in heads[1:]]
+        share = sum(rest) / max(1, len(rest))
+        if not is_plausible and 2 * share > 1:
+            return False  # it may be none, and lead to those that are
+        return _are_distinct(heads) and (not is_text or share >= _MOSTLY)
+
+    def _is_plausible(self, start: int) -> bool:
+        head = read_head(self.stock, self.form, start)
+        return head is None or head.is_plausible
+
+    def _heads(self, chain: Chain) -> list[tuple[int, Head]]:
+        found = (
+            (db, read_head(self.stock, self.form, start)) for start, db in zip(chain.starts, chain.dbs, strict=True)
+        )
+        return [(db, head) for db, head in found if head is not None]
 
     def _has_opcode(self, start: int, opcode: int) -> bool:
         """Whether a record begins with an opcode, or has it behind its expiry."""
@@ -174,29 +325,34 @@ class Search:
         before = self.stock.read(at - 1, 4)
         return at - place.at <= _SELECT or (place.db < before[0] <= _NEXT_DB and before[2:3] > b"\0")
 
-    def _chain(self, at: int, place: Position, beyond: int) -> tuple[list[int], bool] | None:
-        """Return where the records of a chain begin and whether it is long enough, or None."""
+    def _chain(self, at: int, place: Position, beyond: int, most: int = _CHAIN) -> Chain | None:
+        """Return up to ``most`` records that follow one another and reach beyond an offset; None if none do."""
         walker = self._stand_at(at, place)
+        self._items = 0
         starts: list[int] = []
-        while len(starts) < _CHAIN or walker.at <= beyond:
+        dbs: list[int] = []
+        while len(starts) < most or walker.at <= beyond:
             begin = walker.view.at
             status = walker.step()
+            self._trials -= (walker.view.at - begin) // _BYTES_OF_TRIAL
             if status == PAUSED:
-                if len(starts) < _CHAIN:
+                if len(starts) < most:
                     starts.append(begin)
+                    dbs.append(walker.decoder.db)
                 continue
             if walker.stands_at_end(status) and walker.view.at > beyond:
-                return starts, True
+                return Chain(starts, dbs, is_long=len(starts) >= most, is_ended=True)
             if status == TOO_LARGE:
                 larger = self._step_large(begin, walker.place)
                 if larger is None:
                     return None
                 starts.append(begin)
+                dbs.append(larger.decoder.db)
                 self._walker = None
                 walker = larger
                 continue
-            return (starts, False) if starts and walker.at > beyond else None
-        return starts, True
+            return Chain(starts, dbs, is_long=False, is_ended=False) if starts and walker.at > beyond else None
+        return Chain(starts, dbs, is_long=True, is_ended=False)
 
     def _stand_at(self, at: int, place: Position) -> Walker:
         """Return a walker in front of ``at``: the one at hand, if its window still holds that place."""
@@ -210,12 +366,19 @@ class Search:
             self._begun = at
             walker = self._walker = Walker(self.stock, self._small, place._replace(at=at), stop=self.stop, limit=_SMALL)
             self._filled = walker.view.read_up_to
+            walker.decoder.on_item = self._count_item
             return walker
         walker.view.window.skip_to(at)
         walker.decoder.pending = (None, None, None, None)
         walker.decoder.pending_start = -1
         walker.decoder.enter(place.db)
         return walker
+
+    def _count_item(self, _: Item) -> None:
+        """Count what stands between records. A file can be full of it, and a step does not end there."""
+        self._items += 1
+        if self._items > _MOST_ITEMS:
+            raise Declined
 
     def _step_large(self, at: int, place: Position) -> Walker | None:
         """Pass over a record that is larger than a trial may be; return where it leads, or None."""
@@ -231,22 +394,36 @@ class Search:
             return Walker(self.stock, self._small, place._replace(at=stop), stop=self.stop, limit=_SMALL)
         if self._budget <= 0:
             return None
-        walker = Walker(self.stock, self.form, place._replace(at=at), stop=self.stop)
+        limit = self.stock.limit(self.form.max_inflate)
+        walker = Walker(self.stock, self.form, place._replace(at=at), stop=self.stop, limit=limit)
         status = walker.step()
         self._budget -= walker.view.read_up_to - at
         return walker if status == PAUSED else None
 
 
+def is_marked(stock: Stock, start: int) -> bool:
+    """Whether a record begins with an idle time or a frequency, or has it behind its expiry."""
+    data = stock.read(start, 10)
+    return data[0] in _MARKS or (data[0] == _EXPIRE_MS and data[-1] in _MARKS)
+
+
+def _are_distinct(heads: list[tuple[int, Head]]) -> bool:
+    """Whether no key stands twice, as in a dataset, and no two are empty: NUL bytes read as records have none."""
+    return len({(db, head.key) for db, head in heads}) == len(heads) and sum(not head.key for _, head in heads) <= 1
+
+
 @functools.cache
-def _candidates(magic: str, version: int) -> re.Pattern[bytes]:
+def _candidates(magic: str, version: int, *, embedded: bool) -> re.Pattern[bytes]:
     """Return a pattern that is found wherever an item could begin, with few others."""
     types = b"[" + b"".join(re.escape(bytes([code])) for code in sorted(value_types(magic))) + b"]"
     key = rb"(?:[\x01-\x3f]|[\x41-\x7f].|\x40[\x40-\xff]|\x80\x00|[\xc0-\xc3])"
     record = types + key
     op = {row.name.encode(): rb"\x%02x" % row.code for row in OPCODES}
-    times = op[b"EXPIRETIME_MS"] + rb".{5}[\x00\x01]\x00[\x00]|" + op[b"EXPIRETIME"] + rb".{4}" + types
+    times = op[b"EXPIRETIME_MS"] + rb".{5}[\x00-\x0f]\x00\x00|" + op[b"EXPIRETIME"] + rb".{4}" + types
     flags = op[b"IDLE"] + rb"(?:[\x00-\x3f]|[\x40-\x7f].|\x80.{4})" + types + rb"|" + op[b"FREQ"] + rb"." + types
-    begin = rb"%(SELECTDB)b[\x00-\x7f]|%(EOF)b" % op
+    begin = rb"%(SELECTDB)b[\x00-\x7f]" % op
+    if embedded:
+        begin += b"|" + op[b"EOF"]
     if version >= CHECKSUM_SINCE:
         begin += rb"|%(RESIZEDB)b[\x00-\x81]|%(AUX)b[\x01-\x3f]|[%(HASH_TEMPLATE)b-%(MODULE_AUX)b]" % op
     return re.compile(b"(?=" + b"|".join((record, times, flags, begin)) + b")", re.DOTALL)

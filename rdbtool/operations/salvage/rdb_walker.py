@@ -25,6 +25,10 @@ _SIZES: Final = {code_of("EXPIRETIME_MS"): 9, code_of("EXPIRETIME"): 5, code_of(
 _IDLE: Final = code_of("IDLE")
 _END: Final = bytes([code_of("EOF")])
 
+#: Bytes in which most heads lie: eight opcodes, and a key whose length takes a byte.
+_NEAR: Final = 160
+_SHORT: Final = 0x40
+
 #: Bytes of a key that is read to be named.
 _LONGEST_KEY: Final = 1 << 16
 
@@ -203,23 +207,29 @@ class Head(NamedTuple):
 
 def read_head(stock: Stock, form: Layout, at: int) -> Head | None:
     """Read the type and key of a record whose first opcode, or type, is at ``at``; None if there is none."""
+    types = value_types(form.magic)
+    data = stock.read(at, _NEAR)
+    place = 0
     for _ in itertools.repeat(None, 8):
-        code = stock.read(at, 1)[:1]
-        if not code:
+        if place >= len(data):
             return None
-        number = code[0]
-        if number in _SIZES:
-            at += _SIZES[number]
-        elif number == _IDLE:
-            length = read_length(stock.read(at + 1, 9))
+        code = data[place]
+        if code in _SIZES:
+            place += _SIZES[code]
+        elif code == _IDLE:
+            length = read_length(data[place + 1 : place + 10])
             if length is None:
                 return None
-            at += 1 + length[1]
-        elif number not in value_types(form.magic):
+            place += 1 + length[1]
+        elif code not in types:
             return None
         else:
-            found = read_key(stock, at + 1)
-            return None if found is None else Head(number, *found, stock.read(at + 1, 1)[0] in _NUMBERS)
+            place += 1
+            size = data[place] if place < len(data) else 0
+            if size < _SHORT and place + 1 + size <= len(data):
+                return Head(code, data[place + 1 : place + 1 + size], at + place + 1 + size)
+            found = read_key(stock, at + place)
+            return None if found is None else Head(code, *found, size in _NUMBERS)
     return None
 
 
