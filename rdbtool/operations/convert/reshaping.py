@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from rdbtool._codec.filters.expiry import Expiry
+    from rdbtool._codec.filters.expiries import Expiry
     from rdbtool._codec.sink import Sink
 
 Plan = Literal["keep", "drop", "shift", "unexpired"]
@@ -87,7 +87,7 @@ class Reshaping(NamedTuple):
 
             sink = Relocate(sink, rename=self._rename if self.renames else None, moves=self.moves or {})
         if self.expiry != "keep":
-            from rdbtool._codec.filters.expiry import Expiry  # noqa: PLC0415 - likewise
+            from rdbtool._codec.filters.expiries import Expiry  # noqa: PLC0415 - likewise
 
             sink = expiry = Expiry(sink, self.expiry, shift_ms=self.shift_ms, now_ms=self.now_ms)
         return sink, expiry
