@@ -283,6 +283,36 @@ def test_old_servers_take_expiry_by_another_command(tmp_path):
     assert commands[1][4:] == [b"REPLACE", b"ABSTTL"]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("redis-2.8.24", [b"DEL", b"RESTORE", b"PEXPIREAT"]),
+        ("redis-4.0.14", [b"RESTORE", b"PEXPIREAT"]),
+        ("redis-5.0.14", [b"RESTORE"]),
+    ],
+)
+def test_payloads_of_a_source_have_the_words_of_its_writer(name, words):
+    source = FIXTURES / name / "default.rdb"
+    lines, _ = lines_of(source)
+    key = next(line["key"] for line in lines if line.get("expire_at_ms"))
+    commands, _ = commands_of("--restore", "--replace", "-k", f"^{key}$", source)
+    assert [row[0] for row in commands[1:]] == words
+    assert (b"ABSTTL" in commands[-1]) == (len(words) == 1)
+
+
+@pytest.mark.server
+def test_servers_take_idle_time_or_frequency_but_not_both(redis_server, tmp_path):
+    source = tmp_path / "x.jsonl"
+    row = {"db": 0, "key": "k", "type": "string", "value": "v", "idle_s": 7, "freq": 3}
+    head = {"rdb": {"magic": "REDIS", "version": 10}}
+    source.write_text(f"{json.dumps(head)}\n{json.dumps(row)}\n")
+    assert run("convert", source, tmp_path / "x.rdb").code == 0
+    for path in (source, tmp_path / "x.rdb"):
+        ran = run("dump", "-f", "resp", "--restore", "--replace", path)
+        redis_server.client.pipeline(ran.out, len(list(parse(ran.out))))
+    assert redis_server.client("OBJECT", "IDLETIME", "k") >= 7
+
+
 def test_a_newer_form_is_chosen_where_the_data_of_a_log_needs_it(tmp_path):
     log = tmp_path / "x.aof"
     log.write_bytes(command("HSET", "h", "f", "v") + command("HPEXPIREAT", "h", "4102444800000", "FIELDS", "1", "f"))

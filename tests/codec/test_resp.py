@@ -55,7 +55,11 @@ def test_well_formed(path: Path, form: str) -> None:
         plain = [record for record in records if record.type_code in (30, 32)]
         restored = [words for words in found if words[0] == b"RESTORE"]
         assert len(restored) == len(records) - len(plain)
-        assert all((b"REPLACE" in words[4:]) == ("replace" in form) for words in restored)
+        # Of RDB 6 and before, a server without REPLACE may be the writer: DEL goes first.
+        replaces = "replace" in form and (path.read_bytes()[:5] != b"REDIS" or int(path.read_bytes()[5:9]) > 6)
+        assert all((b"REPLACE" in words[4:]) == replaces for words in restored)
+        if "replace" in form and not replaces:
+            assert [words[1] for words in found if words[0] == b"DEL"] == [record.key for record in records]
 
 
 def test_every_kind_word_for_word() -> None:

@@ -20,6 +20,9 @@ include "../_types.pxi"
 #: The longest argument that servers take by default, in bytes: proto-max-bulk-len.
 LONGEST_ARGUMENT = 512 << 20
 
+cdef enum:
+    LAST_WITHOUT_REPLACE = 6    # RDB version
+
 
 cdef class Resp(StreamCommands):
     """Commands that rebuild the data. ``restore``: RESTORE payloads instead; ``replace``: existing keys give way.
@@ -265,8 +268,13 @@ cdef class Resp(StreamCommands):
         cdef bytes start = b""
         cdef bytes payload
         cdef int type_code = TYPE_MODULE_2 if self.head.kind == KIND_MODULE else self.head.type_code
-        # Old servers have no word for a point in time, and none lets it be 0.
-        cdef bint late = self.targeted and not self.restore and self.head.has_expire
+        # Servers before 5.0, which wrote RDBs before version 9, have no word for a point in time, and none lets it be 0.
+        cdef bint old = self.version < SINCE_IDLE
+        cdef bint late = self.head.has_expire and (old or (self.targeted and not self.restore))
+        # RDB 6 may be that of a server without REPLACE.
+        cdef bint replaces = self.replace and self.version > LAST_WITHOUT_REPLACE
+        # Servers take one of the two.
+        cdef bint has_freq = self.head.freq >= 0 and self.head.idle_s < 0
         cdef bint expires = self.head.has_expire and not late
         cdef int version = self.target_version if self.targeted and not self.restore else self.version
         cdef int options
@@ -278,20 +286,23 @@ cdef class Resp(StreamCommands):
         payload += crc64(payload).to_bytes(8, "little")
         if self.on_large is not None and <size_t>len(payload) > self.largest:
             return self.pass_large(payload)
-        options = self.replace + expires + 2 * (self.head.idle_s >= 0) + 2 * (self.head.freq >= 0)
+        if self.replace and not replaces:
+            self.command(b"DEL", 2)
+            self.bulk_key()
+        options = replaces + expires + 2 * (self.head.idle_s >= 0) + 2 * has_freq
         self.command(b"RESTORE", 4 + options)
         self.bulk_key()
         # 0 would mean no expiry, and less is refused: 1 ms past the epoch has expired just as well.
         self.bulk_i64(max(1, self.head.expire_at_ms) if expires else 0)
         self.bulk(<Bytes>(<char *>payload), len(payload))
-        if self.replace:
+        if replaces:
             self.word(b"REPLACE")
         if expires:
             self.word(b"ABSTTL")
         if self.head.idle_s >= 0:
             self.word(b"IDLETIME")
             self.bulk_i64(self.head.idle_s)
-        if self.head.freq >= 0:
+        if has_freq:
             self.word(b"FREQ")
             self.bulk_i64(self.head.freq)
         return self.put_expiry() if late else 0

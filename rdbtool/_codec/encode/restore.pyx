@@ -121,7 +121,7 @@ cdef class Restore(Filter):
         cdef bint expires = self.head.has_expire
         cdef bint at_once = self.replace and self.replaces_at_once
         cdef bint idle = self.in_full and self.head.idle_s >= 0
-        cdef bint freq = self.in_full and self.head.freq >= 0
+        cdef bint freq = self.in_full and self.head.freq >= 0 and not idle      # servers take one of the two
         if self.replace and not at_once:
             out.command(b"DEL", 2)
             out.bulk_key()

@@ -18,7 +18,7 @@ from rdbtool.operations.convert.reshaping import Reshaping
 
 if TYPE_CHECKING:
     from rdbtool._codec.feeder import Feeder
-    from rdbtool._codec.filters.expiry import Expiry
+    from rdbtool._codec.filters.expiries import Expiry
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
     from rdbtool.core.progress import Progress

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from rdbtool._codec.filters.expiry import Expiry
+    from rdbtool._codec.filters.expiries import Expiry
     from rdbtool._codec.sink import Sink
 
 Plan = Literal["keep", "drop", "shift", "unexpired"]
@@ -40,11 +40,15 @@ class Rename(NamedTuple):
 
     def of(self, key: bytes) -> bytes:
         """Return the new name of a key. An empty match right behind another counts as none, as in sed."""
+        matches = list(self.pattern.finditer(key))
+        kept = [
+            row for row, last in zip(matches, [None, *matches], strict=False) if last is None or row.end() > last.end()
+        ]
+        if len(kept) == len(matches):
+            return self.pattern.sub(self.text, key)  # which parses the text once, not for each key
         pieces = []
         done = 0
-        for match in self.pattern.finditer(key):
-            if match.end() == done and match.start() == done and done:
-                continue
+        for match in kept:
             pieces += [key[done : match.start()], match.expand(self.text)]
             done = match.end()
         return b"".join([*pieces, key[done:]])
@@ -87,7 +91,7 @@ class Reshaping(NamedTuple):
 
             sink = Relocate(sink, rename=self._rename if self.renames else None, moves=self.moves or {})
         if self.expiry != "keep":
-            from rdbtool._codec.filters.expiry import Expiry  # noqa: PLC0415 - likewise
+            from rdbtool._codec.filters.expiries import Expiry  # noqa: PLC0415 - likewise
 
             sink = expiry = Expiry(sink, self.expiry, shift_ms=self.shift_ms, now_ms=self.now_ms)
         return sink, expiry
