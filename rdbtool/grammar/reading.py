@@ -18,6 +18,9 @@ from rdbtool.grammar.refusal import RefusalError, more_bytes
 #: Bytes asked for at once where the source does not know its size.
 _PIECE = 1 << 20
 
+#: Bytes that are read to tell what is cut from what is too large, where the source does not know its size.
+_TRIED = 64 << 20
+
 
 class Bytestream(Protocol):
     """What the grammar reads from. Offsets are absolute, in bytes from the beginning of the file."""
@@ -169,7 +172,11 @@ class Reading:
         return data
 
     def expect(self, size: int, most: int) -> None:
-        """Raise RefusalError where the data ends before ``size`` bytes; where nobody knows, ``most`` are tried."""
+        """Raise RefusalError where the data ends before ``size`` bytes.
+
+        Where nobody knows, as many as may be read are tried, but no more than the source should have to hold for that.
+        """
+        most = min(most, _TRIED)
         left = self._source.left()
         if left is not None and size > left:
             raise self._ended(size - left, self._source.tell() + left)

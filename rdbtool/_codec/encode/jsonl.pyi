@@ -16,5 +16,8 @@ class Jsonl(Encoder):
         self, write: Callable[[bytes], object], *, keys_only: bool = False, binary: str | None = None
     ) -> None: ...
 
+def write_value(record: KeyRecord, write: Callable[[bytes], object]) -> None:
+    """Hand the JSON text of a record's value to ``write``, in pieces of UTF-8."""
+
 def value_json(record: KeyRecord) -> str:
     """Return the JSON text of a record's value, as it stands in its line of the jsonl format."""

@@ -417,9 +417,14 @@ cdef class Jsonl(JsonText):
 def value_json(record):
     """Return the JSON text of a record's value, as it stands in its line of the jsonl format."""
     pieces = []
-    cdef Jsonl sink = Jsonl(pieces.append)
-    sink.values_only = True
+    write_value(record, pieces.append)
+    return b"".join(pieces).decode()
+
+
+def write_value(record, write):
+    """Hand the JSON text of a record's value to ``write``, in pieces."""
+    cdef Jsonl sink = Jsonl(write)
+    sink.values_only = sink.may_spill = True
     feed_value(record, sink)
     sink.commit()
     sink.flush()
-    return b"".join(pieces).decode()

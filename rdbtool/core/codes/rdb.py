@@ -175,8 +175,7 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "RDB314",
         "unsorted sorted set",
-        "The members of a packed sorted set are not in the order of their scores, and of their names within a "
-        "score.",
+        "The members of a packed sorted set are not in the order of their scores, and of their names within a score.",
         "The server loads it, and answers range commands wrongly.",
     ),
     Code(

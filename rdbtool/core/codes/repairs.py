@@ -48,8 +48,7 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "REP007",
         "damage not located",
-        "The checksum is wrong, but every record can be read. Some value is not what was saved; which one is "
-        "unknown.",
+        "The checksum is wrong, but every record can be read. Some value is not what was saved; which one is unknown.",
         "The server does not load the file as it was, and loads the repaired one.",
     ),
     Code(
