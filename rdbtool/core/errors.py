@@ -99,6 +99,12 @@ class InputError(RdbToolError):
     """A source cannot be opened or read, or an output cannot be written."""
 
 
+class NotFoundError(InputError):
+    """A source was read, and has no such key, record or command."""
+
+    exit_code = 1
+
+
 class LimitError(InputError):
     """A source may be sound, but answering would take more memory than the caller allowed."""
 

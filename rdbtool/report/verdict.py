@@ -10,6 +10,7 @@ import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
 from rdbtool.core.codes import BY_CODE
@@ -25,7 +26,7 @@ _NARROWEST: Final = 60
 _WIDEST: Final = 200
 
 #: Columns before the texts of a source and of a finding, and of the title of a finding.
-_INDENT: Final = 9
+_INDENT: Final = 10
 _TITLE: Final = 24
 
 #: Findings of one source that are shown, and those with one code and severity; JSON has all that were kept.
@@ -103,7 +104,7 @@ def facts(verdict: Verdict) -> str:
         words.append(("AOF with " if verdict.kind == "aof" else "") + described)
     elif _KINDS[verdict.kind]:
         words.append(_KINDS[verdict.kind] + ("" if verdict.product is None else f" of {verdict.product.name}"))
-    if len(verdict.parts) > 1:
+    if len(verdict.parts) > 1 or Path(verdict.source).is_dir():
         words.append(show_count(len(verdict.parts), "file"))
     ctime = next((row.value for row in verdict.aux if row.key == b"ctime"), b"")
     if ctime.isdigit() and len(ctime) <= 12:
@@ -183,7 +184,7 @@ def _source_lines(judged: Judged, *, strict: bool, screen: Screen) -> Iterator[s
         yield f"  {', '.join(show_count(count, severity) for count, severity in counted if count)}"
     step = next_step(verdict)
     if step is not None:
-        yield f"  next   {step}"
+        yield f"  next    {step}"
 
 
 def _choose(verdict: Verdict) -> list[Finding]:
@@ -199,9 +200,9 @@ def _choose(verdict: Verdict) -> list[Finding]:
 
 def _finding_lines(verdict: Verdict, finding: Finding, width: int, screen: Screen) -> Iterator[str]:
     title, where = BY_CODE[finding.code].title, place(verdict, finding)
-    begin = f"  {finding.severity:<7}{finding.code}  {title:<{_TITLE}}"
+    begin = f"  {finding.severity:<8}{finding.code}  {title:<{_TITLE}}"
     painted = (
-        f"  {screen.paint(finding.severity, WORD_STYLES[finding.severity])}{' ' * (7 - len(finding.severity))}"
+        f"  {screen.paint(finding.severity, WORD_STYLES[finding.severity])}{' ' * (8 - len(finding.severity))}"
         f"{screen.paint(finding.code, 'code')}  {title:<{_TITLE}}"
     )
     if len(begin) + 2 + len(where) <= width:

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
-from rdbtool.core.errors import RAISE_LIMIT, FormatError, InputError, LimitError, describe_key
+from rdbtool.core.errors import RAISE_LIMIT, FormatError, LimitError, NotFoundError, describe_key
 from rdbtool.core.limits import limits
 from rdbtool.grammar import FileState, Node, Trace, trace_header, trace_item
 from rdbtool.io.crc64 import crc64
 from rdbtool.io.source import open_source
 from rdbtool.model import End, HashTemplate, Header, KeyRecord
 from rdbtool.reader.payload import FOOTER_SIZE, rdb_of
-from rdbtool.reader.rdb import RdbReader, open_rdb
+from rdbtool.reader.rdb import RdbReader
 
 _HEADER_SIZE = 9
 _PIECE = 1 << 16
@@ -199,9 +199,9 @@ def trace_rdb(
 
 
 def trace_records(
+    reader: RdbReader,
     target: str | bytes,
     *,
-    name: str | None = None,
     key: bytes | None = None,
     at: int | None = None,
     number: int | None = None,
@@ -210,12 +210,12 @@ def trace_records(
 ) -> Iterator[Traced]:
     """Yield the items of the records that are wanted: all with ``key``, that at offset ``at``, or the ``number``-th.
 
-    Raises InputError if there is none, and the reader's errors if damage hides it.
+    ``reader`` reads ``target``, and nobody has read from it. Raises NotFoundError if there is none, and the reader's
+    errors if damage hides it.
     """
-    with open_rdb(target, name=name) as reader:
-        targets = list(find_records(reader, key, at, number))
+    targets = list(find_records(reader, key, at, number))
     if not targets:
-        raise InputError(f"{reader.source.name}: no {_describe(key, at, number)}")
+        raise NotFoundError(f"{reader.source.name}: no {_describe(key, at, number)}")
     for wanted in targets:
         with open_source(target, name=reader.source.name) as source:
             window = GrammarWindow(source)

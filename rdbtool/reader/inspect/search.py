@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Final, NamedTuple
 
-from rdbtool.core.errors import InputError, UnsupportedError, describe_key
+from rdbtool.core.errors import InputError, NotFoundError, UnsupportedError, describe_key
 from rdbtool.grammar import FileState, trace_header
 from rdbtool.io.source import STANDARD_INPUT, open_source
 from rdbtool.reader.aof.batches import CommandBatch, selected_db
@@ -67,7 +67,7 @@ def trace_wanted(
 ) -> Iterator[Traced]:
     """Yield the items of the records of an RDB or a log that are wanted. A number is that of a key, or of a command.
 
-    Raises InputError if there is none, the reader's errors if damage hides it, and what opening raises.
+    Raises NotFoundError if there is none, the reader's errors if damage hides it, and what opening raises.
     """
     data: str | bytes = sys.stdin.buffer.read() if target == "-" else target
     name = STANDARD_INPUT if target == "-" else None
@@ -80,21 +80,21 @@ def trace_wanted(
             items = trace_payload(reader.payload, reader.source, max_children=max_children, max_inflate=max_inflate)
             yield from _choose_of_payload(items, wanted, reader.name)
             return
-    if wanted.part is not None:
-        raise UnsupportedError(f"{reader.source.name}: it is an RDB and has no parts")
-    yield from trace_records(
-        data,
-        name=name,
-        key=wanted.key,
-        at=wanted.at,
-        number=wanted.number,
-        max_children=max_children,
-        max_inflate=max_inflate,
-    )
+        if wanted.part is not None:
+            raise UnsupportedError(f"{reader.source.name}: it is an RDB and has no parts")
+        yield from trace_records(
+            reader,
+            data,
+            key=wanted.key,
+            at=wanted.at,
+            number=wanted.number,
+            max_children=max_children,
+            max_inflate=max_inflate,
+        )
 
 
 def _choose_of_payload(items: Iterator[Traced], wanted: Wanted, name: str) -> Iterator[Traced]:
-    """Yield the items of a payload of DUMP that are wanted. Raises InputError."""
+    """Yield the items of a payload of DUMP that are wanted. Raises NotFoundError."""
     found = False
     for index, item in enumerate(items):
         node = item.trace.node
@@ -103,7 +103,7 @@ def _choose_of_payload(items: Iterator[Traced], wanted: Wanted, name: str) -> It
             found = True
             yield item
     if not found:
-        raise InputError(f"{name}: no {_describe(wanted)}")
+        raise NotFoundError(f"{name}: no {_describe(wanted)}")
 
 
 def _trace_log(
@@ -138,7 +138,7 @@ def _trace_log(
     if not found:
         if reader.fault is not None:
             raise reader.fault
-        raise InputError(f"{reader.name}: no {_describe(wanted)}")
+        raise NotFoundError(f"{reader.name}: no {_describe(wanted)}")
 
 
 def _trace_key(
