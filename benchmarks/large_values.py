@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 
 MIB: Final = 1 << 20
 TOOL: Final = (sys.executable, "-c", "from rdbtool._entry import main; main()")

@@ -62,7 +62,7 @@ from rdbtool.dataset.replayed import ReplayedDataset
 from rdbtool.operations.convert.transfer import Transfer
 from rdbtool.engine.replay.loader import replay_log
 from rdbtool.reader.aof.reader import open_aof
-from rdbtool.writer.targets import Target
+from rdbtool.core.servers import Target
 with open_aof(sys.argv[1]) as reader:
     dataset = ReplayedDataset(replay_log(reader), reader.name, reader.size).settled()
 with open(sys.argv[2], "wb", buffering=0) as file:

@@ -23,10 +23,10 @@ from rdbtool.core.servers import Rules
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
+    from rdbtool.core.servers import Target
     from rdbtool.engine.replay.places import Places
     from rdbtool.operations.convert.omissions import Leaving
     from rdbtool.operations.convert.reshaping import Reshaping
-    from rdbtool.writer.targets import Target
 
 #: What is read: a path (``"-"``: standard input), the content itself, or a stream of it.
 Source = str | os.PathLike[str] | bytes | BinaryIO
@@ -219,7 +219,7 @@ def target_of(given: str | None) -> Target | None:
     """Return what to write for. Raises ValueError for what names neither a server nor an RDB version."""
     if given is None:
         return None
-    from rdbtool.writer.targets import Target  # noqa: PLC0415 - for what is written only
+    from rdbtool.core.servers import Target  # noqa: PLC0415 - for what is written only
 
     return parsed("target", Target.parse, given)
 
@@ -374,8 +374,10 @@ def reshaping_of(
     rename: Mapping[str | bytes | re.Pattern[bytes], str | bytes] | None,
     move_db: Mapping[int, int] | None,
     now_ms: int,
-) -> Reshaping:
-    """Return what becomes of keys. Raises ValueError, TypeError."""
+) -> Reshaping | None:
+    """Return what becomes of keys, None: nothing. Raises ValueError, TypeError."""
+    if expiry in {None, "keep"} and not rename and not move_db:
+        return None
     from rdbtool.operations.convert.reshaping import EXPIRIES, Rename, Reshaping  # noqa: PLC0415 - for what writes datasets
 
     renames = []

@@ -14,7 +14,7 @@ from rdbtool.model import End
 from rdbtool.reader.inspect.aof import trace_any
 from rdbtool.reader.inspect.rdb import Traced
 from rdbtool.reader.inspect.search import Wanted, trace_wanted
-from rdbtool.reader.open.surroundings import rest_remarks
+from rdbtool.reader.open.windows import rest_remarks
 from rdbtool.report.inspection import write_inspection
 from rdbtool.writer.atomic.output import open_output
 

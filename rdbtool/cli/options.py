@@ -24,10 +24,10 @@ from rdbtool.core.rdb_types import KINDS
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool.api.arguments import KeyFilters
+    from rdbtool.core.servers import Target
     from rdbtool.engine.replay.places import Places
     from rdbtool.operations.convert.omissions import Leaving
     from rdbtool.operations.convert.reshaping import Reshaping
-    from rdbtool.writer.targets import Target
 
 Source = Annotated[
     str,
@@ -270,7 +270,7 @@ class Reshape:
         names = {"--expiry": self.expiry, "--rename": self.rename, "--move-db": self.move_db}
         return {name: bool(value) for name, value in names.items()}
 
-    def reshaping(self, now_ms: int) -> Reshaping:
+    def reshaping(self, now_ms: int) -> Reshaping | None:
         """Return what becomes of keys; ``now_ms`` (Unix ms) is when they expire. Raises BadParameter."""
         from rdbtool.api.arguments import reshaping_of  # noqa: PLC0415 - for commands that write datasets
 

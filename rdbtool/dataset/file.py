@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from rdbtool.core.errors import InputError
 from rdbtool.core.progress import Progress
+from rdbtool.core.servers import Target, default_target
 from rdbtool.io.source import STANDARD_INPUT
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.open.dispatch import open_any
-from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection

@@ -15,10 +15,10 @@ from rdbtool.core.servers import Rules
 
 if TYPE_CHECKING:
     from rdbtool._codec.encode.encoder import Encoder
+    from rdbtool.core.servers import Target
     from rdbtool.engine.replay.streaming import CommandsFile
     from rdbtool.reader.jsonl.reader import JsonlReader
     from rdbtool.reader.rdb import RdbReader
-    from rdbtool.writer.targets import Target
 
 Write = Callable[[bytes], object]
 

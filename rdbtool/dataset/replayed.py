@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import SCRIPT_AUX
+from rdbtool.core.servers import Target, default_target
 from rdbtool.engine.export.engine_dataset import EngineDataset, script_fields
 from rdbtool.reader.rdb import Totals
 from rdbtool.writer.rdb import raise_target
-from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection

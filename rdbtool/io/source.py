@@ -15,6 +15,8 @@ import os
 import select
 import shlex
 import stat
+from collections.abc import Callable
+from functools import cache
 from types import TracebackType
 from typing import BinaryIO, Final, Protocol, Self
 
@@ -411,3 +413,16 @@ def _reason(error: OSError | ValueError) -> str:
             return "another process holds it for itself, such as a rewrite in place"
         return error.strerror or str(error)
     return str(error)
+
+
+@cache
+def _calculate() -> Callable[[bytes | bytearray | memoryview, int], int]:
+    from anycrc import Model  # type: ignore[import-untyped]  # noqa: PLC0415 - lazy: it takes 12 ms
+
+    calculate: Callable[[bytes | bytearray | memoryview, int], int] = Model("CRC64-REDIS").calc
+    return calculate
+
+
+def crc64(data: bytes | bytearray | memoryview, previous: int = 0) -> int:
+    """Return the checksum of ``data`` appended to bytes whose checksum is ``previous`` (0: nothing before it)."""
+    return _calculate()(data, previous)

@@ -14,10 +14,10 @@ from rdbtool.model.items import Aux
 
 if TYPE_CHECKING:
     from rdbtool.core.errors import Finding
+    from rdbtool.core.servers import Target
     from rdbtool.engine.replay.stops import Extent
     from rdbtool.operations.info.requirements import NeedsOfFile
     from rdbtool.reader.rdb import Totals
-    from rdbtool.writer.targets import Target
 
 
 def finding_json(error: FormatError, part: str) -> dict[str, Any]:

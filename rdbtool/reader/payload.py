@@ -17,14 +17,13 @@ from rdbtool.core.location import Where
 from rdbtool.core.manifest import split_words
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, REDIS, VALKEY, VERSIONS, code_of, codes_of, since_of, value_types
 from rdbtool.core.servers import COMMON_VERSION, Rules
-from rdbtool.io.crc64 import crc64
-from rdbtool.io.source import Source, open_source
+from rdbtool.io.source import Source, crc64, open_source
 from rdbtool.model import KeyRecord
 from rdbtool.reader.rdb import RdbReader, open_rdb
 
 if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
-    from rdbtool.reader.open.parts import OpenPart
+    from rdbtool.reader.open.files import OpenPart
 
 #: The version, 2 bytes, and the checksum, 8 bytes, at the end of a payload.
 FOOTER_SIZE: Final = 10

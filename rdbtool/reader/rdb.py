@@ -23,8 +23,7 @@ from rdbtool.core.rdb_types import BACKENDS
 from rdbtool.core.servers import PRODUCT_BY_NAME, Product, RulesChoice, choose_rules
 from rdbtool.io.source import Source, open_source
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
-from rdbtool.reader.open.surroundings import rest_remarks
-from rdbtool.reader.open.windows import WindowStream, open_window, too_large
+from rdbtool.reader.open.windows import WindowStream, open_window, rest_remarks, too_large
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection

@@ -18,14 +18,13 @@ from rdbtool._codec.filters.capabilities import able_to_execute
 from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.replay_record import feed_record
 from rdbtool.core.errors import InputError, LossError
-from rdbtool.core.servers import Rules, server_of
+from rdbtool.core.servers import Rules, Target, server_of
 from rdbtool.model import ArrayValue, KeyRecord, StreamGroup, StreamID, StreamValue, StringValue, ZSetValue
 from rdbtool.operations.diff.change import are_near
 from rdbtool.operations.diff.compare import Comparison, Difference
 from rdbtool.operations.diff.items import ItemDifference
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.report.diff_edits import Words, edit_value
-from rdbtool.writer.targets import Target
 
 Write = Callable[[bytes], object]
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
     from rdbtool.core.progress import Progress
+    from rdbtool.core.servers import Target
     from rdbtool.writer.atomic.output import Output
-    from rdbtool.writer.targets import Target
 
 Write = Callable[[bytes], object]
 

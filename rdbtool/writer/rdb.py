@@ -13,9 +13,9 @@ from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool._codec.sink import Null
 from rdbtool.core.errors import Loss
 from rdbtool.core.progress import Progress
+from rdbtool.core.servers import Target
 from rdbtool.model import Header, Item, KeyRecord
 from rdbtool.writer.dataset_writer import DatasetWriter
-from rdbtool.writer.targets import Target
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection

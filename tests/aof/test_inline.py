@@ -12,8 +12,8 @@ from command import FIXTURES, run
 from rdbtool.core.errors import UnknownFormatError
 from rdbtool.core.manifest import split_words
 from rdbtool.reader.aof.inline import begins_inline
-from rdbtool.reader.open.detect import detect
 from rdbtool.reader.open.dispatch import open_any
+from rdbtool.reader.open.files import detect
 
 PATH = FIXTURES / "cases" / "around" / "commands.txt"
 TEXT = PATH.read_bytes()

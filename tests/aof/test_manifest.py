@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rdbtool.core.errors import FormatError
 from rdbtool.core.manifest import looks_like_manifest, read_manifest
 from rdbtool.reader.aof.reader import open_aof
-from rdbtool.reader.open.detect import detect
+from rdbtool.reader.open.files import detect
 
 BASE = b"file a.1.base.aof seq 1 type b\n"
 INCR = b"file a.1.incr.aof seq 1 type i\n"

@@ -14,8 +14,8 @@ from command import COMMAND, environment, run
 
 from rdbtool.core.errors import FormatError, InputError, UnsupportedError, describe_error
 from rdbtool.reader.aof.reader import AofReader, open_aof
-from rdbtool.reader.open.detect import detect
 from rdbtool.reader.open.dispatch import open_any
+from rdbtool.reader.open.files import detect
 from rdbtool.reader.rdb import RdbReader, open_rdb
 
 RDBS = sorted(FIXTURES.glob("*/*.rdb"))

@@ -12,8 +12,8 @@ from command import FIXTURES, run
 
 from rdbtool.core.errors import InputError, UnsupportedError
 from rdbtool.dataset.loading import open_keys
-from rdbtool.reader.open.detect import detect
 from rdbtool.reader.open.dispatch import open_any
+from rdbtool.reader.open.files import detect
 
 PATHS = [FIXTURES / "redis-7.0.15" / "default.rdb", FIXTURES / "valkey-9.1.2" / "default.rdb"]
 

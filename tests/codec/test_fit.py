@@ -29,7 +29,7 @@ from rdbtool._codec.sink import Null, Sink
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.errors import LossError
 from rdbtool.core.location import Span
-from rdbtool.core.servers import Rules, server_of
+from rdbtool.core.servers import Rules, Target, server_of
 from rdbtool.model import (
     FunctionLibrary,
     HashValue,
@@ -46,7 +46,6 @@ from rdbtool.model import (
 )
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.rdb import write_rdb
-from rdbtool.writer.targets import Target
 
 NAMES = (
     "rdb-1", "rdb-2", "redis-2.8", "redis-3.2", "redis-4.0", "redis-5.0", "redis-6.0", "redis-6.2", "redis-7.0",

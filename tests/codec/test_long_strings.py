@@ -21,7 +21,7 @@ from rdbtool._codec.sinks.digest import Digest
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.errors import FormatError, LimitError, OversizeError
 from rdbtool.core.limits import limited, parse_size
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 from rdbtool.reader.rdb import open_rdb
 
 MIB = 1 << 20

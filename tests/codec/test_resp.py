@@ -13,6 +13,7 @@ from codec.driving import FILES, make, name_of, rdb, records_of, written
 
 from rdbtool._codec.encode.resp import Resp
 from rdbtool._codec.replay_record import feed_record
+from rdbtool.core.servers import Target
 from rdbtool.model import (
     HashValue,
     KeyRecord,
@@ -29,7 +30,6 @@ from rdbtool.model import (
     StringValue,
     ZSetValue,
 )
-from rdbtool.writer.targets import Target
 
 FORMS = {
     "plain": Resp,

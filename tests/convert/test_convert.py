@@ -13,7 +13,7 @@ from convert import logs
 
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.dataset.loading import open_keys
-from rdbtool.reader.open.detect import detect
+from rdbtool.reader.open.files import detect
 
 MODERN = FIXTURES / "redis-8.0.6" / "default.rdb"
 SEVEN = FIXTURES / "redis-7.0.15" / "default.rdb"

@@ -6,6 +6,7 @@ import math
 from random import Random
 
 from rdbtool.core.location import Span
+from rdbtool.core.servers import Target
 from rdbtool.model import (
     FunctionLibrary,
     HashValue,
@@ -23,7 +24,6 @@ from rdbtool.model import (
     ZSetValue,
 )
 from rdbtool.writer.rdb import write_rdb
-from rdbtool.writer.targets import Target
 
 NAMES = [b"a", b"b", b"c\x00\r\n", b"\xff\xfe", b"k\xc3\xa9y", b"7", b"", b"long" * 40]
 WORDS = [b"", b"x", b"y", b"zz", b"1", b"-5", b"9223372036854775807", b"\x00\xff\r\n", b"w" * 70]

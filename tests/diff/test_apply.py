@@ -10,10 +10,10 @@ from diff import data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rdbtool.core.servers import Target
 from rdbtool.operations.diff.compare import open_diff
 from rdbtool.reader.aof.reader import open_aof
 from rdbtool.report.diff_commands import write_commands
-from rdbtool.writer.targets import Target
 
 SEVEN = Target.parse("redis-7.0")
 

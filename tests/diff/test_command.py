@@ -15,6 +15,7 @@ from diff import data
 
 from rdbtool.core.errors import InputError
 from rdbtool.core.location import Span
+from rdbtool.core.servers import Target
 from rdbtool.model import (
     FunctionLibrary,
     HashValue,
@@ -32,7 +33,6 @@ from rdbtool.model import (
     ZSetValue,
 )
 from rdbtool.operations.diff.compare import open_diff
-from rdbtool.writer.targets import Target
 
 EIGHT = Target.parse("redis-8.0")
 SEVEN = FIXTURES / "redis-7.0.15" / "default.rdb"

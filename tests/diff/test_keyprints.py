@@ -10,9 +10,9 @@ from diff import data
 from rdbtool._codec.replay_record import feed_record
 from rdbtool._codec.sinks.key_table import ADDED, CHANGED, HELD, REMOVED, SAME, InState, KeyPrints, KeyTable
 from rdbtool.core.errors import InputError
+from rdbtool.core.servers import Target
 from rdbtool.model import ArrayValue, HashValue, KeyRecord, ListValue, SetValue, StringValue, ZSetValue
 from rdbtool.operations.diff.compare import open_diff
-from rdbtool.writer.targets import Target
 
 
 def string(name: bytes, text: bytes = b"v", *, db: int = 0, expire_at_ms: int | None = None) -> KeyRecord:

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdbtool._codec.sinks.fingerprint import Fingerprint
+from rdbtool.core.servers import Target
 from rdbtool.model import KeyRecord, ListValue, StreamValue
 from rdbtool.operations.diff import compare as module
 from rdbtool.operations.diff.compare import Difference, DiffOptions, open_diff
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.writer.targets import Target
 
 EIGHT = Target.parse("redis-8.0")
 SWAPPED = {"+": "-", "-": "+", "~": "~"}

@@ -10,9 +10,9 @@ from diff import data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rdbtool.core.servers import Target
 from rdbtool.operations.diff.compare import DiffOptions, open_diff
 from rdbtool.report.diff_commands import write_commands
-from rdbtool.writer.targets import Target
 
 NOW = 1800000000000
 

@@ -10,7 +10,7 @@ from codec.driving import records_of
 from server import Server
 from writer.saving import saved, stored_values
 
-from rdbtool.writer.targets import Target
+from rdbtool.core.servers import Target
 
 pytestmark = pytest.mark.server
 

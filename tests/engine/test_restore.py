@@ -12,7 +12,7 @@ from state import FIXTURES
 from rdbtool._codec.encode.resp import Resp
 from rdbtool.core.servers import Rules
 from rdbtool.engine import CommandError, Engine
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 from rdbtool.reader.rdb import open_rdb
 
 NOW = 1_700_000_000_000

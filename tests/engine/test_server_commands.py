@@ -7,7 +7,7 @@ import pytest
 from rdbtool.engine import CommandError, Engine, UnknownCommandError
 from rdbtool.engine.command_errors import ArityError, ScriptError
 from rdbtool.engine.libraries import library_name
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 
 CODE = b"#!lua name=mylib\nredis.register_function('f', function(keys, args) return 1 end)"
 OTHER = b"#!lua name=other\nredis.register_function('g', function(keys, args) return 1 end)"

@@ -19,7 +19,7 @@ from rdbtool.grammar import (
     trace_header,
     trace_item,
 )
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 from rdbtool.model import End, Header, Item, KeyRecord
 
 FILES = sorted(FIXTURES.glob("*/*.rdb"))

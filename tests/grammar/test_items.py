@@ -11,7 +11,7 @@ from rdbtool.core.errors import FormatError, UnsupportedError
 from rdbtool.core.location import Span
 from rdbtool.core.rdb_types import OPCODES, REDIS, VALKEY, VERSIONS
 from rdbtool.grammar import FileState, MemoryStream, build_record, parse_record, read_header, read_item
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 from rdbtool.model import (
     Aux,
     End,

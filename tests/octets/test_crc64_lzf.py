@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rdbtool.core.errors import LimitError
-from rdbtool.io.crc64 import crc64
 from rdbtool.io.lzf import LzfError, deflate, inflate
+from rdbtool.io.source import crc64
 
 # What servers wrote for 21 and for 300 times the letter a.
 A21 = bytes.fromhex("01 6161 E00A00")

@@ -18,7 +18,7 @@ from command import FIXTURES, run
 from rdbtool.core.errors import FormatError, InputError, LimitError, UnknownFormatError
 from rdbtool.core.wrappers import WRAPPERS, describe_wrapper, recognise_wrapper
 from rdbtool.io.source import open_source
-from rdbtool.reader.open.detect import detect
+from rdbtool.reader.open.files import detect
 
 RDB = (FIXTURES / "small" / "redis-7.0-listpacks-stream-function.rdb").read_bytes()
 

@@ -16,14 +16,13 @@ from rdbtool import Engine
 from rdbtool._codec.encode.jsonl import Jsonl
 from rdbtool._codec.filters.selection import Selection
 from rdbtool.core.errors import FormatError, LossError
-from rdbtool.core.servers import KEYDB
+from rdbtool.core.servers import KEYDB, Target
 from rdbtool.dataset.loading import open_keys
 from rdbtool.engine.command_errors import CommandError, UnknownCommandError, UnknownEffectError
 from rdbtool.model import Aux
 from rdbtool.operations.convert.convert import ConvertOptions, convert
 from rdbtool.reader.jsonl.reader import open_jsonl
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.writer.targets import Target
 
 CASES = Path(__file__).parents[2] / "fixtures/cases/keydb"
 RDB, AOF = CASES / "subexpire.rdb", CASES / "appendonly.aof"

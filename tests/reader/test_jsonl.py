@@ -26,6 +26,7 @@ from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.errors import FormatError, InputError, LimitError, UnsupportedError
 from rdbtool.core.location import Span
+from rdbtool.core.servers import Target
 from rdbtool.model import (
     ArrayValue,
     Aux,
@@ -57,7 +58,6 @@ from rdbtool.reader.jsonl.reader import JsonlReader, open_jsonl
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.rdb import write_rdb
-from rdbtool.writer.targets import Target
 
 #: What only an RDB has: who reads lines needs none of it.
 BOOKKEEPING = (SelectDb, ResizeDb, SlotInfo, HashTemplate, ProductOpcode, rdbtool.model.End)

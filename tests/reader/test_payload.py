@@ -6,7 +6,7 @@ import pytest
 
 from rdbtool.core.errors import FormatError, LimitError
 from rdbtool.core.servers import Rules
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 from rdbtool.model import ListValue, StringValue
 from rdbtool.reader.payload import FooterError, check_footer, newest_version, read_payload
 

@@ -12,8 +12,8 @@ import pytest
 from command import COMMAND, FIXTURES, environment, run
 
 from rdbtool.reader.inspect.aof import trace_any
-from rdbtool.reader.open.detect import detect
 from rdbtool.reader.open.dispatch import open_any
+from rdbtool.reader.open.files import detect
 from rdbtool.reader.rdb import open_rdb
 
 AROUND = FIXTURES / "cases" / "around"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rdbtool.core.errors import RdbToolError, UnsupportedError
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 from rdbtool.operations.repair.run import repair
 from rdbtool.operations.salvage.one_byte import find_damaged_byte
 from rdbtool.operations.validate.run import validate

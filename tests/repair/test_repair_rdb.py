@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rdbtool.core.errors import RdbToolError
+from rdbtool.core.servers import Target
 from rdbtool.model import (
     HashValue,
     KeyRecord,
@@ -26,7 +27,6 @@ from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import Checks
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.rdb import write_rdb
-from rdbtool.writer.targets import Target
 from tests.command import FIXTURES, run
 from tests.server import find_tools, run_server
 

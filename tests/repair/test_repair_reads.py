@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from rdbtool.core.servers import Target
 from rdbtool.io.source import Source
 from rdbtool.model import HashValue, KeyRecord, StringValue, ZSetValue
 from rdbtool.operations.repair.run import repair
 from rdbtool.operations.salvage.input import Stock
 from rdbtool.writer.rdb import write_rdb
-from rdbtool.writer.targets import Target
 
 
 def make_file(keys: int = 24_000) -> bytearray:

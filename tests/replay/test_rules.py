@@ -18,7 +18,7 @@ from rdbtool.engine import Engine
 from rdbtool.engine.persistence import AppendLog
 from rdbtool.engine.replay.loader import Loaded, replay_log
 from rdbtool.engine.replay.replay_options import Options
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite
 from rdbtool.operations.info.digest import compute_digest
 from rdbtool.operations.validate.expectations import Policies, apply_policies

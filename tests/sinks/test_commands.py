@@ -6,10 +6,10 @@ import pytest
 from codec.commands import read_commands
 from command import FIXTURES
 
+from rdbtool.core.servers import Target
 from rdbtool.dataset.loading import open_keys
 from rdbtool.operations.dump.command_output import write_commands
 from rdbtool.operations.dump.report import DumpOptions
-from rdbtool.writer.targets import Target
 
 LARGEST = 200
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 
 Entry = int | bytes
 

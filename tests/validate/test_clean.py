@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from rdbtool.core.rdb_types import BACKENDS
+from rdbtool.core.servers import Target
 from rdbtool.operations.convert.convert import ConvertOptions, convert
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import Checks, Verdict
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.writer.targets import Target
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FILES = sorted(FIXTURES.glob("*/*.rdb"))

@@ -9,11 +9,11 @@ from codec.test_feed import stored_value
 
 from rdbtool import KeyRecord
 from rdbtool._codec.sinks.fingerprint import Fingerprint
+from rdbtool.core.servers import Target
 from rdbtool.grammar import build_value, parse_value
 from rdbtool.model import HashTemplate, Item
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.rdb import Written, write_rdb
-from rdbtool.writer.targets import Target
 
 #: Every form there is.
 TARGETS = [*(Target("REDIS", version) for version in range(1, 16)), Target("VALKEY", 80)]

@@ -23,7 +23,7 @@ from rdbtool.core.errors import FormatError, InputError
 from rdbtool.core.manifest import read_manifest
 from rdbtool.reader.aof.reader import AofReader, open_aof
 from rdbtool.reader.open.dispatch import open_any
-from rdbtool.reader.open.parts import list_parts, load_manifest
+from rdbtool.reader.open.files import list_parts, load_manifest
 from rdbtool.writer.exclusive import guard as guards
 from rdbtool.writer.exclusive import leases
 from rdbtool.writer.exclusive.guard import Guard

@@ -19,8 +19,8 @@ from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.replay_record import feed_record
 from rdbtool.core.errors import LossError
 from rdbtool.core.rdb_types import MAX_FIELD_EXPIRE_MS
+from rdbtool.core.servers import Target
 from rdbtool.model import HashValue, KeyRecord, StreamConsumer, StreamGroup, StreamValue, StringValue
-from rdbtool.writer.targets import Target
 
 STREAM_PARTS = (
     "pending entries that nobody owns",

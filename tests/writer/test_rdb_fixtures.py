@@ -19,9 +19,9 @@ from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool._codec.sink import Null
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool.core.errors import LossError
+from rdbtool.core.servers import Target
 from rdbtool.model import Aux, FunctionLibrary, Header, KeyRecord, ModuleAux, ResizeDb, SlotImport
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.writer.targets import Target
 
 #: The one file that its own version cannot hold: servers write such libraries no more, and refuse them.
 PRE_RELEASE = FIXTURES / "small" / "redis-7.0-rc-function.rdb"

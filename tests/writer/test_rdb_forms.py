@@ -15,7 +15,7 @@ from writer.saving import read_back, saved_records, stored_values
 from rdbtool.core.errors import LossError, describe_loss, sum_up
 from rdbtool.core.location import Span
 from rdbtool.core.rdb_types import value_types
-from rdbtool.core.servers import Rules
+from rdbtool.core.servers import Rules, Target
 from rdbtool.model import (
     ArrayValue,
     Aux,
@@ -36,7 +36,6 @@ from rdbtool.model import (
     ZSetValue,
 )
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.writer.targets import Target
 
 NOWHERE = Span(0, 0)
 VALKEY = Target("VALKEY", 80)

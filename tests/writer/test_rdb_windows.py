@@ -18,10 +18,10 @@ from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.replay_record import feed_record
 from rdbtool.core.errors import InputError, LossError
+from rdbtool.core.servers import Target
 from rdbtool.model import KeyRecord, StringValue
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.rdb import write_rdb
-from rdbtool.writer.targets import Target
 
 MIB = 1 << 20
 SELECT_0, SELECT_9 = specimen("FE 00"), specimen("FE 09")

@@ -8,10 +8,9 @@ from codec.driving import BY_SERVER
 from rdbtool._codec.sink import Null
 from rdbtool.core.errors import Loss
 from rdbtool.core.location import Span
-from rdbtool.core.servers import Rules
+from rdbtool.core.servers import Rules, Target, default_target
 from rdbtool.model import Aux, Header
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.writer.targets import Target, default_target
 
 
 @pytest.mark.parametrize(

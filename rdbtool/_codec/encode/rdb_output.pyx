@@ -8,7 +8,7 @@ from rdbtool._codec.encode.encoder cimport LARGE
 
 from rdbtool._codec.filters.capabilities import VALKEY_LEVEL, able_to_store
 from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, ResizeDb, SelectDb, SlotImport, SlotInfo
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 from rdbtool.core.location import NOWHERE
 from rdbtool.core.rdb_types import ROLES, VERSIONS
 

@@ -12,7 +12,7 @@ from rdbtool._codec.sink cimport ArrayItem, Head, ITEM_DOUBLE, ITEM_INT, LongStr
 
 from rdbtool.core.servers import server_of
 from rdbtool.model.items import Aux, FunctionLibrary
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 from rdbtool.core.rdb_types import SCRIPT_AUX
 
 include "../_types.pxi"

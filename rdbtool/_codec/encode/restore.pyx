@@ -13,7 +13,7 @@ from rdbtool._codec.sink cimport Head
 
 from rdbtool.core.servers import server_of
 from rdbtool._codec.encode.resp import LONGEST_ARGUMENT, Resp
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 
 include "../_types.pxi"
 

@@ -15,8 +15,7 @@ from typing import Self
 
 from rdbtool.core.errors import InputError
 from rdbtool.core.manifest import Entry, Kind, Manifest, format_manifest
-from rdbtool.reader.open.detect import find_log
-from rdbtool.reader.open.parts import load_manifest
+from rdbtool.reader.open.files import find_log, load_manifest
 from rdbtool.writer.atomic.output import open_output
 
 _SUFFIX = ".manifest"

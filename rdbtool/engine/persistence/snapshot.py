@@ -17,7 +17,7 @@ from rdbtool.core.errors import UnsupportedError
 from rdbtool.core.location import NOWHERE
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import VALKEY, WRITER_FIELDS
-from rdbtool.core.servers import Rules
+from rdbtool.core.servers import Rules, Target
 from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.export.engine_dataset import EngineDataset
@@ -29,7 +29,6 @@ from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.atomic.output import open_output
 from rdbtool.writer.dataset_writer import DatasetWriter
 from rdbtool.writer.rdb import Written
-from rdbtool.writer.targets import Target
 
 if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink

@@ -32,8 +32,8 @@ from rdbtool.model import Aux, FunctionLibrary, Header, ModuleAux
 from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.aof.tail import Tail
-from rdbtool.reader.open.parts import Part, find_part
-from rdbtool.reader.open.surroundings import framing_remarks
+from rdbtool.reader.open.files import Part, find_part
+from rdbtool.reader.open.windows import framing_remarks
 from rdbtool.reader.rdb import RdbReader
 from rdbtool.writer.exclusive.holders import HeldError
 

@@ -17,7 +17,7 @@ from rdbtool.engine.keyspec import command_name, is_called
 from rdbtool.engine.replay.places import NO_SKIP, Place
 from rdbtool.model import Aux
 from rdbtool.reader.aof.batches import CommandBatch, read_time
-from rdbtool.reader.open.parts import Part
+from rdbtool.reader.open.files import Part
 
 #: Commands that do much the same: who looks for one may have meant another of its row.
 _RELATIVES: Final = (SWEEPING, frozenset({b"DEL", b"UNLINK"}))

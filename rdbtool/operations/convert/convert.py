@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from rdbtool.core.errors import FormatError, InputError, Loss, json_name
 from rdbtool.core.progress import Progress
+from rdbtool.core.servers import Target, default_target
 from rdbtool.dataset.forms import BY_NAME, CONVERTED, Encoding, Form, form_of
 from rdbtool.dataset.loading import load_keys
 from rdbtool.operations.convert.omissions import Door, Leaving, Left, Through
-from rdbtool.operations.convert.reshaping import Reshaping
 from rdbtool.operations.convert.transfer import SourceFile, Transfer, check_log, remark_names, target_for
 from rdbtool.operations.json_shapes import written_json
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.writer.atomic.output import open_output
-from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from rdbtool.dataset.replayed import ReplayedDataset
     from rdbtool.engine.replay.places import Places
     from rdbtool.engine.replay.stops import Extent
+    from rdbtool.operations.convert.reshaping import Reshaping
     from rdbtool.reader.jsonl.reader import JsonlReader
     from rdbtool.reader.rdb import RdbReader
 
@@ -46,7 +46,7 @@ class ConvertOptions(NamedTuple):
     ``rename_commands`` maps names of commands in it to those that servers have. ``force``: what exists is replaced, and
     ``server_stopped`` says that no server holds it, for where that cannot be found out. ``places`` says where the
     replay of a log stops and what it skips. ``leaving`` is what stays behind, beside the keys that ``selection`` does
-    not take; ``reshaping`` is what becomes of the rest.
+    not take; ``reshaping`` is what becomes of the rest, None: nothing.
     """
 
     form: str | None = None
@@ -61,7 +61,7 @@ class ConvertOptions(NamedTuple):
     selection: Selection | None = None
     places: Places | None = None
     leaving: Leaving = Leaving()
-    reshaping: Reshaping = Reshaping()
+    reshaping: Reshaping | None = None
 
 
 class Converted(NamedTuple):
@@ -168,7 +168,7 @@ def convert(
             allow_loss=options.allow_loss,
             selection=options.selection,
             # Sizes are announced before it is known which keys are a module's, or what becomes of the others.
-            sizes={} if leaving.modules or reshaping.changes_sizes else dataset.sizes,
+            sizes={} if leaving.modules or (reshaping is not None and reshaping.changes_sizes) else dataset.sizes,
             progress=progress,
             origin=None if keys.kind == "aof" else _source_file(keys),
         )

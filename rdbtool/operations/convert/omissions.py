@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool._codec.filters.drop import Drop
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import WRITER_AUX
-from rdbtool.operations.convert.reshaping import Reshaping
 
 if TYPE_CHECKING:
     from rdbtool._codec.feeder import Feeder
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
     from rdbtool.core.progress import Progress
+    from rdbtool.operations.convert.reshaping import Reshaping
 
 #: The parts that can be dropped, beside ``module:NAME``.
 PARTS: Final = ("functions", "scripts", "aux", "module-aux", "groups")
@@ -36,10 +36,6 @@ _FUNCTIONS: Final = frozenset({"functions", "scripts", "module-aux"})
 
 #: All that stands beside the keys.
 _BESIDE: Final = _FUNCTIONS | {"aux", "slot-imports"}
-
-
-#: Keys as they are.
-_AS_IT_IS: Final = Reshaping()
 
 
 class Leaving(NamedTuple):
@@ -83,7 +79,7 @@ class Left(NamedTuple):
 class Door:
     """Lets through what does not stay behind, in the shape that it is to have, and counts the rest."""
 
-    def __init__(self, leaving: Leaving, reshaping: Reshaping = _AS_IT_IS) -> None:
+    def __init__(self, leaving: Leaving, reshaping: Reshaping | None = None) -> None:
         self.leaving = leaving
         self.reshaping = reshaping
         self._requested: list[Drop | Expiry] = []
@@ -92,9 +88,10 @@ class Door:
     def wrap(self, sink: Sink) -> Sink:
         """Return a sink that passes on to ``sink`` what does not stay behind."""
         parts, modules, beside = self.leaving
-        sink, expiry = self.reshaping.wrap(sink)
-        if expiry is not None:
-            self._requested.append(expiry)
+        if self.reshaping is not None:
+            sink, expiry = self.reshaping.wrap(sink)
+            if expiry is not None:
+                self._requested.append(expiry)
         if beside:
             sink = Drop(sink, parts=beside, kept_aux=WRITER_AUX)
             self._beside.append(sink)

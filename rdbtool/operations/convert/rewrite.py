@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rdbtool.core.errors import InputError, LimitError, Loss, Remedy, UnsupportedError, json_name
 from rdbtool.core.manifest import read_manifest
 from rdbtool.core.progress import Progress, polling
+from rdbtool.core.servers import Target
 from rdbtool.dataset.forms import BY_NAME, Encoding
 from rdbtool.dataset.replayed import ReplayedDataset
 from rdbtool.engine.replay.loader import Loaded, replay_log
@@ -23,13 +24,11 @@ from rdbtool.operations.convert.aof_output import new_base, write_directory
 from rdbtool.operations.convert.transfer import Transfer, check_loaded, check_log, remark_names, target_for
 from rdbtool.operations.json_shapes import written_json
 from rdbtool.reader.aof.reader import AofReader
-from rdbtool.reader.open.detect import find_log
 from rdbtool.reader.open.dispatch import open_any
-from rdbtool.reader.open.parts import list_parts
+from rdbtool.reader.open.files import find_log, list_parts
 from rdbtool.writer.aofdir.directory import replace_file, replace_log
 from rdbtool.writer.atomic.output import open_output
 from rdbtool.writer.exclusive.guard import Guard
-from rdbtool.writer.targets import Target
 
 if TYPE_CHECKING:
     from rdbtool.core.progress import Progress

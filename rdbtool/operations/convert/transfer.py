@@ -17,14 +17,13 @@ from rdbtool._codec.sinks.check import Check
 from rdbtool.core.errors import Finding, InputError, InvalidDataError, Remedy, UnsupportedError
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS
-from rdbtool.core.servers import FIRST_WITH_PARTS, Rules, server_of
+from rdbtool.core.servers import FIRST_WITH_PARTS, Rules, Target, default_target, server_of
 from rdbtool.dataset.forms import BY_ENCODING, Encoding, Form, SinkOptions
 from rdbtool.operations.validate.checks.file_rules import ItemJudge
 from rdbtool.operations.validate.rdb import RULES, describe_remark, describe_row, validate_jsonl, validate_rdb
 from rdbtool.operations.validate.verdict import Checks
 from rdbtool.writer.dataset_writer import DatasetWriter
 from rdbtool.writer.rdb import raise_target
-from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
     from rdbtool._codec.feeder import Feeder

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from rdbtool._codec.encode.encoder import Encoder
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
+    from rdbtool.core.servers import Target
     from rdbtool.dataset.dataset import Dataset
     from rdbtool.operations.dump.report import DumpOptions
-    from rdbtool.writer.targets import Target
 
 #: What no command tells: parts of a source, and what they are called.
 _UNSAID: Final = {
@@ -65,7 +65,9 @@ class _Commands:
 
     def run(self, selection: Selection | None, progress: Callable[[int], object] | None) -> Dumped:
         options = self.options
-        changes = "groups" in options.leaving.parts or options.reshaping.changes_values
+        changes = "groups" in options.leaving.parts or (
+            options.reshaping is not None and options.reshaping.changes_values
+        )
         is_stored = self.dataset.kind == "rdb" and not changes
         if self.target is None and options.restore and not is_stored:
             self.target = _own_target(self.dataset, selection)
@@ -146,7 +148,7 @@ def has_restore(target: Target) -> bool:
 
 def _own_target(dataset: Dataset, selection: Selection | None) -> Target:
     """Return what the server that wrote a dataset writes; for an AOF that names none, RDB 11 or what its data needs."""
-    from rdbtool.writer.targets import default_target  # noqa: PLC0415 - see _make_encoder
+    from rdbtool.core.servers import default_target  # noqa: PLC0415 - see _make_encoder
 
     if dataset.kind == "aof":
         from rdbtool.dataset.replayed import ReplayedDataset  # noqa: PLC0415 - for AOFs only

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rdbtool.core.errors import Loss
 from rdbtool.operations.convert.omissions import Leaving, Left
-from rdbtool.operations.convert.reshaping import Reshaping
 
 if TYPE_CHECKING:
-    from rdbtool.writer.targets import Target
+    from rdbtool.core.servers import Target
+    from rdbtool.operations.convert.reshaping import Reshaping
 
 
 class DumpOptions(NamedTuple):
@@ -32,7 +32,7 @@ class DumpOptions(NamedTuple):
     target: Target | None = None
     allow_loss: bool = False
     leaving: Leaving = Leaving()
-    reshaping: Reshaping = Reshaping()
+    reshaping: Reshaping | None = None
     keys_only: bool = False
     binary: str | None = None
     fields: Sequence[bytes] = ()

@@ -18,7 +18,7 @@ from rdbtool.dataset.loading import refuse_places
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.operations.info.requirements import NeedsOfFile, needs_of
 from rdbtool.operations.json_shapes import aux_pairs, finding_json, needs_json, rules_json, totals_json
-from rdbtool.reader.open.surroundings import judge_rest
+from rdbtool.reader.open.windows import judge_rest
 from rdbtool.reader.rdb import RdbReader, Totals
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from rdbtool.core.rdb_types import (
     since_of,
     value_types,
 )
-from rdbtool.core.servers import find_release
+from rdbtool.core.servers import Target, default_target, find_release
 from rdbtool.model import Header
 from rdbtool.operations.convert.transfer import Transfer
 from rdbtool.operations.repair.rdb import SalvagedRdb
@@ -36,7 +36,7 @@ from rdbtool.operations.salvage.rdb_find import CommandSearch
 from rdbtool.operations.salvage.rdb_resync import Search
 from rdbtool.operations.salvage.rdb_walker import Layout, Position
 from rdbtool.reader.aof.inline import begins_inline
-from rdbtool.reader.open.detect import (
+from rdbtool.reader.open.files import (
     HEAD_SIZE,
     begins_log,
     detect_content,
@@ -44,7 +44,6 @@ from rdbtool.reader.open.detect import (
     refuse_unknown,
     refuse_wrapped,
 )
-from rdbtool.writer.targets import Target, default_target
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -37,9 +37,8 @@ from rdbtool.operations.validate.rdb import validate_rdb
 from rdbtool.operations.validate.run import validate_reader
 from rdbtool.operations.validate.verdict import Checks
 from rdbtool.reader.aof.reader import open_aof
-from rdbtool.reader.open.detect import find_log, find_orphan
+from rdbtool.reader.open.files import find_log, find_orphan, load_manifest, refuse_special
 from rdbtool.reader.open.lost_manifest import SUFFIX, TEMPORARY, Rebuilt, rebuild
-from rdbtool.reader.open.parts import load_manifest, refuse_special
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.atomic.disk import Directory
 from rdbtool.writer.atomic.output import open_output

@@ -38,7 +38,7 @@ from rdbtool.operations.json_shapes import (
 from rdbtool.reader.aof.batches import CommandBatch, read_time
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.aof.tail import Tail
-from rdbtool.reader.open.parts import Part
+from rdbtool.reader.open.files import Part
 from rdbtool.reader.rdb import RdbReader, Totals
 
 Target = str | os.PathLike[str] | bytes | BinaryIO

@@ -16,7 +16,7 @@ from rdbtool.operations.salvage.input import Lost
 from rdbtool.operations.validate.aof_commands import Grader, judge_commands
 from rdbtool.reader.aof.command_stats import Use, Uses
 from rdbtool.reader.aof.text_parser import LineParser
-from rdbtool.reader.open.parts import Part
+from rdbtool.reader.open.files import Part
 from rdbtool.reader.open.windows import WindowStream
 
 if TYPE_CHECKING:

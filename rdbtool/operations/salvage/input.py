@@ -21,9 +21,8 @@ from typing import BinaryIO, Final, NamedTuple, Self
 
 from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import FormatError, InputError
-from rdbtool.io.crc64 import crc64
-from rdbtool.io.source import Source, open_source
-from rdbtool.reader.open.surroundings import MARK_SIZE, find_framing
+from rdbtool.io.source import Source, crc64, open_source
+from rdbtool.reader.open.windows import MARK_SIZE, find_framing
 
 #: A compressed source may make us hold this many bytes for each byte of it.
 _HELD_PER_COMPRESSED_BYTE: Final = 20

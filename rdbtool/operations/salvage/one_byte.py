@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 
 if TYPE_CHECKING:
     from rdbtool.operations.salvage.input import Stock

@@ -31,7 +31,7 @@ from rdbtool.operations.salvage.rdb_heuristics import (
 )
 from rdbtool.operations.salvage.rdb_resync import UNKNOWN_STYLE, Search, Style, is_marked
 from rdbtool.operations.salvage.rdb_walker import Layout, Position, Walker, is_end, is_plausible, read_head
-from rdbtool.reader.open.surroundings import judge_rest
+from rdbtool.reader.open.windows import judge_rest
 
 if TYPE_CHECKING:
     from rdbtool._codec.sinks.check import Flagged

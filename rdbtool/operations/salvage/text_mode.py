@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from rdbtool.core.errors import InputError
 from rdbtool.core.rdb_types import VERSIONS
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 from rdbtool.operations.salvage.input import Shown
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.aof.command_stats import Call, Uses
 from rdbtool.reader.aof.reader import AofReader, Strays
 from rdbtool.reader.aof.tail import Tail
-from rdbtool.reader.open.parts import find_part
+from rdbtool.reader.open.files import find_part
 
 if TYPE_CHECKING:
     from rdbtool.operations.validate.aof_replay import LiveReplay, Replayed

@@ -17,7 +17,7 @@ from rdbtool.core.errors import Finding, what_servers_do
 from rdbtool.core.manifest import Manifest
 from rdbtool.core.servers import Product, Rules
 from rdbtool.reader.aof.command_stats import Call, Use, Uses
-from rdbtool.reader.open.parts import Part
+from rdbtool.reader.open.files import Part
 
 _TEMPORARY: Final = "temp-"
 

@@ -13,7 +13,7 @@ from rdbtool.core.errors import Finding, FormatError
 from rdbtool.operations.validate.aof_commands import Grader
 from rdbtool.operations.validate.verdict import describe_fault
 from rdbtool.reader.aof.tail import Tail
-from rdbtool.reader.open.parts import Part
+from rdbtool.reader.open.files import Part
 
 #: Damage that a server takes for a tail that was cut.
 _LOOKS_CUT: Final = frozenset({"AOF101", "AOF110"})

@@ -23,7 +23,7 @@ from rdbtool.engine.replay.loader import describe_stop, replay_log, stop_at_dama
 from rdbtool.engine.replay.replay_options import Renames, replay_options
 from rdbtool.engine.replay.stops import Extent, show_name
 from rdbtool.model import KeyRecord
-from rdbtool.reader.open.parts import find_part
+from rdbtool.reader.open.files import find_part
 
 if TYPE_CHECKING:
     from rdbtool.core.errors import Finding
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rdbtool.reader.aof.batches import CommandBatch
     from rdbtool.reader.aof.reader import AofReader
     from rdbtool.reader.aof.tail import Tail
-    from rdbtool.reader.open.parts import Part
+    from rdbtool.reader.open.files import Part
     from rdbtool.reader.rdb import RdbReader
 
 

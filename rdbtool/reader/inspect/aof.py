@@ -30,8 +30,16 @@ from rdbtool.reader.inspect.rdb import (
     trace_payload,
     trace_rdb,
 )
-from rdbtool.reader.open.detect import HEAD_SIZE, begins_rdb, detect_source, find_log, refuse_jsonl, refuse_source
-from rdbtool.reader.open.parts import OpenPart, open_part
+from rdbtool.reader.open.files import (
+    HEAD_SIZE,
+    OpenPart,
+    begins_rdb,
+    detect_source,
+    find_log,
+    open_part,
+    refuse_jsonl,
+    refuse_source,
+)
 from rdbtool.reader.payload import payload_in
 
 #: What a server's default configuration has.

@@ -14,8 +14,7 @@ from typing import NamedTuple, Protocol
 from rdbtool.core.errors import RAISE_LIMIT, FormatError, LimitError, NotFoundError, describe_key
 from rdbtool.core.limits import limits
 from rdbtool.grammar import FileState, Node, Trace, trace_header, trace_item
-from rdbtool.io.crc64 import crc64
-from rdbtool.io.source import open_source
+from rdbtool.io.source import crc64, open_source
 from rdbtool.model import End, HashTemplate, Header, KeyRecord
 from rdbtool.reader.payload import FOOTER_SIZE, rdb_of
 from rdbtool.reader.rdb import RdbReader

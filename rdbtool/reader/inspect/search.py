@@ -30,7 +30,7 @@ from rdbtool.reader.inspect.rdb import (
     traced,
 )
 from rdbtool.reader.open.dispatch import open_any
-from rdbtool.reader.open.parts import find_part
+from rdbtool.reader.open.files import find_part
 from rdbtool.reader.payload import PAYLOAD_KEY
 from rdbtool.reader.rdb import RdbReader
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, Unpack, overload
 
 from rdbtool.core.limits import limits
-from rdbtool.reader.open.detect import detect_source, refuse_jsonl, refuse_source
-from rdbtool.reader.open.parts import open_part
+from rdbtool.reader.open.files import detect_source, open_part, refuse_jsonl, refuse_source
 
 if TYPE_CHECKING:
     from rdbtool.reader.aof.reader import AofOptions, AofReader

@@ -2,16 +2,22 @@
 
 A window holds what was read and not yet consumed. It may grow as far as the source really goes; a
 compressed source, whose end nobody can see, has to justify it by the bytes that were read of it.
+
+What surrounds an RDB is recognised in a window, too: what a master sends before it and after it, padding, another RDB.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rdbtool._codec.decode.window import Window
-from rdbtool.core.errors import RAISE_LIMIT, LimitError
-from rdbtool.io.crc64 import crc64
-from rdbtool.io.source import Source
+from rdbtool.core.errors import RAISE_LIMIT, Finding, LimitError, what_servers_do
+from rdbtool.io.source import Source, crc64
+from rdbtool.model.items import End
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: A compressed source may make us hold this many bytes for each byte of it that was read.
 _WINDOW_PER_COMPRESSED_BYTE: Final = 20
@@ -63,3 +69,113 @@ class WindowStream:
     def left(self) -> int | None:
         """Return how many bytes are left, None where that is not known."""
         return self._window.left(self._at)
+
+
+#: Bytes of the mark after an RDB whose size was not known when it was sent.
+MARK_SIZE: Final = 40
+
+#: Bytes before an RDB that are looked through: a newline a second, for most of a day.
+_LONGEST: Final = 64 << 10
+
+#: Bytes of what is framed that tell it.
+_BEGINNING: Final = 7
+
+_FRAMING: Final = re.compile(
+    rb"(?:[\r\n]|(?:[+-]|\$ENDOFF:)[^\r\n]{0,512}\r?\n)*(?:\$(?:EOF:([0-9a-f]{40})|(\d{1,18}))\r\n)?"
+)
+_PARTIAL: Final = re.compile(rb"^\+CONTINUE\b", re.MULTILINE)
+_MARK: Final = re.compile(rb"[0-9a-f]{40}\Z")
+_RDB: Final = re.compile(rb"REDIS\d{4}|VALKEY\d{3}")
+
+
+class Framing(NamedTuple):
+    """What a master sent before an RDB, or before commands: ``text``.
+
+    ``length`` is the size of the RDB as it was announced, ``mark`` what stands after it instead; neither is known of
+    all. ``is_partial``: commands only, a replica had what was before.
+    """
+
+    text: bytes
+    length: int | None
+    mark: bytes
+    is_partial: bool
+
+    @property
+    def finding(self) -> Finding:
+        """A note that says so; its part is not named yet."""
+        if self.is_partial:
+            message = "a partial resynchronisation (+CONTINUE): what the data was before these commands is not in it"
+            return Finding("SRC002", "warning", "", 0, message, what_servers_do("SRC002"))
+        size = f"$EOF:{self.mark.decode()}" if self.mark else "" if self.length is None else f"${self.length}"
+        message = f"what a master sent to a replica: {len(self.text)} bytes before the RDB" + (
+            size and f", with {size}"
+        )
+        return Finding("SRC002", "note", "", 0, message, what_servers_do("SRC002"))
+
+    def has_stream(self, source: Source) -> bool:
+        """Return whether commands follow the RDB, or may follow it because nobody can see the end of the source."""
+        if self.length is not None:
+            return source.size is None or source.size > len(self.text) + self.length
+        if not self.mark:
+            return False
+        found = source.find(self.mark, len(self.text))
+        return found is None or (found >= 0 and source.size is not None and source.size > found + MARK_SIZE)
+
+
+def enter_framing(window: Window) -> Framing | None:
+    """Consume what a master sent before an RDB, or before commands. None: the window begins with something else."""
+    if window.peek(window.at, 1) not in {b"\r", b"\n", b"+", b"-", b"$"}:
+        return None
+    framing = find_framing(window.peek(window.at, _LONGEST))
+    if framing is not None:
+        window.skip_to(window.at + len(framing.text))
+        window.restart_checksum()
+    return framing
+
+
+def find_framing(head: bytes) -> Framing | None:
+    """Return what a master sent before the RDB, or the commands, that begin in ``head``."""
+    match = _FRAMING.match(head)
+    if match is None or not match.end():
+        return None
+    text = match[0]
+    if _RDB.match(head, match.end()):
+        length = None if match[2] is None else int(match[2])
+        return Framing(text, length, match[1] or b"", is_partial=False)
+    is_partial = _PARTIAL.search(text) is not None and head[match.end() : match.end() + 1] == b"*"
+    return Framing(text, None, b"", is_partial=True) if is_partial else None
+
+
+def judge_rest(end: End) -> tuple[str, Literal["note", "warning"], int, str] | None:
+    """Return code, severity, offset and words for what follows the end of an RDB; None: nothing does."""
+    at = end.span.stop
+    if not end.trailing:
+        return None
+    if end.padding == end.trailing:
+        return "SRC003", "note", at, f"{end.trailing:,} NUL bytes after the end of the RDB, as padding"
+    if not end.padding and end.trailing == MARK_SIZE and _MARK.match(end.sample):
+        return (
+            "SRC003",
+            "note",
+            at,
+            f"{MARK_SIZE} bytes after the end of the RDB: the mark that ends it in replication",
+        )
+    if _RDB.match(end.sample):
+        begin = at + end.padding
+        size = end.trailing - end.padding
+        return "SRC004", "warning", begin, f"a second RDB begins here, of at most {size:,} bytes, and is not read"
+    return "RDB362", "warning", at, f"expected nothing behind the end mark, found {end.trailing} bytes"
+
+
+def rest_remarks(end: End | None, name: str) -> list[str]:
+    """Return what whoever reads the data has to be told of what follows the end of an RDB."""
+    rest = None if end is None else judge_rest(end)
+    if rest is None or rest[0] != "SRC004":
+        return []
+    code, _, at, message = rest
+    return [f"{name}: at {at:#x}: {message} ({code})"]
+
+
+def framing_remarks(findings: Iterable[Finding], name: str) -> list[str]:
+    """Return what whoever reads the data has to be told of what was sent before it."""
+    return [f"{name}: {row.message} ({row.code})" for row in findings if row.severity != "note"]

@@ -13,7 +13,7 @@ from rdbtool.core.errors import UnsupportedError
 from rdbtool.engine import CommandError, Engine, UnknownCommandError
 from rdbtool.engine.persistence import AppendLog
 from rdbtool.engine.persistence.snapshot import save
-from rdbtool.io.crc64 import crc64
+from rdbtool.io.source import crc64
 from rdbtool.model import StreamValue
 from rdbtool.reader.aof.reader import open_aof
 from rdbtool.reader.rdb import open_rdb

@@ -27,7 +27,7 @@ from rdbtool.model import (
     SlotInfo,
 )
 from rdbtool.operations.validate.checks.rule import Refuses, Severity, always, never, quoted, since
-from rdbtool.reader.open.surroundings import judge_rest
+from rdbtool.reader.open.windows import judge_rest
 
 if TYPE_CHECKING:
     from rdbtool.reader.rdb import Totals
