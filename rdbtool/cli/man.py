@@ -16,6 +16,7 @@ from typing import Any
 from rdbtool.cli.app import COMMANDS, build_command
 from rdbtool.cli.examples import EXAMPLES
 from rdbtool.cli.help import metavar
+from rdbtool.cli.notes import NOTES
 from rdbtool.cli.overview import ABOUT, EXIT_CODES, PROGRAM, SUMMARIES
 from rdbtool.core.codes import CODES
 
@@ -99,7 +100,7 @@ def _group_page() -> str:
     lines += [".It Ic help Op Ar command", "Print the help of a command, or of the program.", ".El"]
     lines += [".Sh OPTIONS", ".Bl -tag -width Ds", ".It Fl V , Fl \\-version", "Print the version and exit."]
     lines += [".It Fl h , Fl \\-help", "Print the help and exit.", ".El"]
-    lines += _exit_status() + _examples("")
+    lines += _notes("") + _exit_status() + _examples("")
     others = [f".Xr {PROGRAM}-{name} 1 ," for name in sorted(COMMANDS)]
     lines += [".Sh SEE ALSO", *others, f".Xr {PROGRAM}-findings 7"]
     return "\n".join(lines) + "\n"
@@ -116,7 +117,7 @@ def _command_page(name: str, command: Any) -> str:
         *arguments,
     ]
     lines += [".Sh DESCRIPTION", *_prose(command.help), ".Sh OPTIONS", *_options(command)]
-    lines += _exit_status() + _examples(name) + _section(name)
+    lines += _notes(name) + _exit_status() + _examples(name) + _section(name)
     lines += [".Sh SEE ALSO", f".Xr {PROGRAM} 1 ,", f".Xr {PROGRAM}-findings 7"]
     return "\n".join(lines) + "\n"
 
@@ -157,6 +158,12 @@ def _options(command: Any) -> list[str]:
     return lines
 
 
+def _notes(name: str) -> list[str]:
+    if name not in NOTES:
+        return []
+    return [".Sh NOTES", *_prose(NOTES[name].replace("`", ""))]
+
+
 def _exit_status() -> list[str]:
     lines = [".Sh EXIT STATUS", ".Bl -tag -width Ds"]
     for code, meaning in EXIT_CODES:
@@ -192,7 +199,7 @@ def _prose(text: str) -> list[str]:
         joined = " ".join(paragraph.split())
         lines += [".Pp"] if lines else []
         for sentence in re.split(r"(?<=[.!?]) (?=[A-Z])", joined):
-            lines += map(_escape, textwrap.wrap(sentence, 72, break_on_hyphens=False))
+            lines += map(_escape, textwrap.wrap(sentence, 66, break_on_hyphens=False))
     return lines
 
 

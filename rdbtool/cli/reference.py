@@ -15,6 +15,7 @@ from rdbtool.cli.app import COMMANDS, build_command
 from rdbtool.cli.examples import EXAMPLES
 from rdbtool.cli.help import described, groups, metavar, term
 from rdbtool.cli.man import SECTIONS
+from rdbtool.cli.notes import NOTES
 from rdbtool.cli.overview import EXIT_CODES, PROGRAM, SUMMARIES
 
 
@@ -23,6 +24,7 @@ def pages() -> dict[str, str]:
     written = {f"{name}.md": _page(name, build_command(name)) for name in COMMANDS}
     rows = ((f"[{name}]({name}.md)", summary) for name, summary in SUMMARIES.items())
     lines = ["# Commands", "", *_table(("Command", "What it does"), rows)]
+    lines += ["", "## Common to all", "", *_paragraphs(NOTES[""])]
     lines += ["", "## Exit codes", "", *_table(("Code", "Answer"), EXIT_CODES)]
     return {"README.md": "\n".join(lines) + "\n", **written}
 
@@ -31,8 +33,7 @@ def _page(name: str, command: Any) -> str:
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     synopsis = " ".join([PROGRAM, name, "[OPTIONS]", *map(metavar, arguments)])
     lines = [f"# {PROGRAM} {name}", "", SUMMARIES[name], "", *_code([synopsis])]
-    for paragraph in command.help.strip().split("\n\n"):
-        lines += ["", " ".join(paragraph.split())]
+    lines += ["", *_paragraphs(f"{command.help}\n\n{NOTES.get(name, '')}")]
     lines += ["", "## Examples", "", *_code(line for each in EXAMPLES[name] for line in (f"# {each.text}", each.line))]
     if arguments:
         lines += [
@@ -51,6 +52,11 @@ def _page(name: str, command: Any) -> str:
         for text, shown in texts:
             lines += ["", text, *(["", *_code(shown)] if shown else [])]
     return "\n".join(lines) + "\n"
+
+
+def _paragraphs(text: str) -> list[str]:
+    """Return paragraphs, a line each, with blank lines between them."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")).splitlines()
 
 
 def _code(lines: Iterable[str]) -> list[str]:

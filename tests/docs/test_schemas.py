@@ -176,7 +176,8 @@ def test_dump_as_json_lines():
 def test_dump_as_json(escape):
     for path in [*SMALL, *CASES, SNAPSHOTS[0]]:
         out = run("dump", "-f", "json", "-e", escape, path).out
-        if out:
+        # Of a damaged file what precedes the damage is printed, and the array stays open.
+        if out and path.parent.name != "damage":
             check("dump-json", json.loads(out))
 
 
