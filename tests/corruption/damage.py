@@ -230,4 +230,4 @@ def _says_where(row: Outcome) -> bool:
     """A format error has a code, an offset and a range that was fine; what is no RDB of ours has none."""
     if row.error == "FormatError":
         return row.code is not None and row.at is not None and row.at >= 0 and f"at {row.at:#x}" in row.text
-    return row.error in {"UnsupportedError", "LimitError"} and "\n" not in row.text
+    return row.error in {"UnsupportedError", "LimitError", "OversizeError"} and "\n" not in row.text

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from rdbtool.core.errors import LimitError, UnknownFormatError
+from rdbtool.core.limits import limited
 from rdbtool.model import KeyRecord
 from rdbtool.operations.repair.report import Repaired
 from rdbtool.operations.repair.run import repair
@@ -114,7 +115,7 @@ def test_a_limit_of_our_own_is_no_damage(tmp_path: Path) -> None:
     source = tmp_path / "in.rdb.gz"
     with gzip.open(source, "wb", compresslevel=1) as file:
         file.write(HEADER + b"\x00\x01a\x01b\x00\x01k" + value + b"\xff" + bytes(8))
-    with pytest.raises(LimitError) as caught:
+    with limited("64MiB"), pytest.raises(LimitError) as caught:
         repair(str(source), str(tmp_path / "out.rdb"))
     assert caught.value.exit_code == 3
     assert not (tmp_path / "out.rdb").exists()

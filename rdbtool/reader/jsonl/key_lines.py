@@ -73,7 +73,7 @@ def refuse_one_way(row: dict[str, object]) -> None:
     if "binary" in row:
         way = describe_json(row["binary"])
         raise Refusal(
-            "JSN004", "member", "jsonl as it is written without --binary", f"a line with binary, {way}", path=".binary"
+            "JSN004", "member", "jsonl that tells text from other bytes", f"a line with binary, {way}", path=".binary"
         )
 
 
