@@ -23,6 +23,7 @@ from rdbtool.cli.options import (
     TargetName,
     check_rules,
     expands,
+    refuse_terminal,
     renames_of,
     target_of,
 )
@@ -80,6 +81,8 @@ def aof_rewrite(
         raise typer.BadParameter("give one of them", param_hint="--output, --in-place")
     if backup is not None and not in_place:
         raise typer.BadParameter("without --in-place the old files stay where they are", param_hint="--backup")
+    if output == "-":
+        refuse_terminal(sys.stdout is not None and sys.stdout.isatty(), "--output")
     if as_json and output == "-":
         raise typer.BadParameter("standard output takes the log already", param_hint="--json")
     options = RewriteOptions(

@@ -27,6 +27,7 @@ from rdbtool.cli.options import (
     check_choice,
     check_rules,
     expands,
+    refuse_terminal,
     renames_of,
     target_of,
 )
@@ -82,6 +83,8 @@ def convert(
         )
     if dst == "-" and not BY_NAME[form].streams:
         raise typer.BadParameter("a directory cannot go to standard output", param_hint="DST")
+    if dst == "-" and form != "jsonl":
+        refuse_terminal(sys.stdout is not None and sys.stdout.isatty(), "DST")
     if as_json and dst == "-":
         raise typer.BadParameter("standard output takes the data already", param_hint="--json")
     options = ConvertOptions(

@@ -27,6 +27,7 @@ from rdbtool.cli.options import (
     check_rules,
     expands,
     key_bytes,
+    refuse_terminal,
     renames_of,
     target_of,
 )
@@ -148,6 +149,8 @@ def dump(
     renames = renames_of(rename_command)
     chosen = form or (None if output is None else form_of(output, PRINTED))
     with open_output(output, force=force, sources=[src]) as out:
+        if chosen == "resp":
+            refuse_terminal(out.is_terminal, "--format")
         options = DumpOptions(
             chosen or ("table" if out.is_terminal else "jsonl"),
             escape,

@@ -331,6 +331,13 @@ def check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> No
         raise typer.BadParameter(f"{value!r} is none of {', '.join(choices)}", param_hint=option)
 
 
+def refuse_terminal(is_terminal: bool, option: str) -> None:  # noqa: FBT001 - the only question
+    """Raise BadParameter where bytes that are no text would go to a terminal."""
+    if is_terminal:
+        words = "binary data is not for a terminal: give a file, or pipe it into another program"
+        raise typer.BadParameter(words, param_hint=option)
+
+
 def check_rules(text: str | None) -> None:
     """Raise BadParameter unless ``text`` is None or names a server such as ``redis-7.0``."""
     if text is not None:

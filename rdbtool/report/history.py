@@ -72,8 +72,8 @@ class HistoryJson:
 
     def __init__(self, write: Callable[[bytes], object], key: bytes) -> None:
         self._write = write
-        self._separator = "\n"
-        write(f'{{"schema":1,"key":{json.dumps(json_bytes(key))},"records":['.encode())
+        # Written with the first record: an AOF that cannot be replayed has no report.
+        self._separator = self._head = f'{{"schema":1,"key":{json.dumps(json_bytes(key))},"records":[\n'
 
     def tell(self, touch: Touch) -> None:
         """Write a record."""
@@ -82,7 +82,8 @@ class HistoryJson:
 
     def close(self, history: KeyHistory) -> None:
         """Write where the key is now, and how the log ended."""
-        self._write(f"\n],{json.dumps(history.end_dict())[1:]}\n".encode())
+        opening = self._head.removesuffix("\n") if self._separator is self._head else ""
+        self._write(f"{opening}\n],{json.dumps(history.end_dict())[1:]}\n".encode())
 
 
 def history_sink(write: Callable[[bytes], object], key: bytes, *, as_json: bool) -> HistorySink:

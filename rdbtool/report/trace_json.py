@@ -16,11 +16,12 @@ from rdbtool.reader.inspect.rdb import Traced
 
 def write_trace_json(items: Iterable[Traced], write: Callable[[bytes], object], source: str) -> None:
     """Write all items of ``source`` as one JSON object. An error is part of it; raising it is the caller's."""
-    write(f'{{"schema":1,"source":{json.dumps(json_name(source))},"items":['.encode())
-    separator = "\n"
+    # Written with the first item: a source that cannot be opened has no report.
+    separator = head = f'{{"schema":1,"source":{json.dumps(json_name(source))},"items":[\n'
     damage = error = None
     for item in items:
         write((separator + json.dumps(item_json(item))).encode())
         separator = ",\n"
         damage, error = error_json(item, source)
-    write(f'\n],"damage":{json.dumps(damage)},"error":{json.dumps(error)}}}\n'.encode())
+    opening = head.removesuffix("\n") if separator is head else ""
+    write(f'{opening}\n],"damage":{json.dumps(damage)},"error":{json.dumps(error)}}}\n'.encode())

@@ -150,7 +150,7 @@ def test_signals_end_it_quietly_and_leave_no_file(number, tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
-def terminal_output(*words, **env):
+def terminal_output(*words, code=0, **env):
     """Run a command on a terminal of its own and return what it showed."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
@@ -167,7 +167,7 @@ def terminal_output(*words, **env):
             break
         shown += piece
     os.close(leader)
-    assert process.wait(60) == 0
+    assert process.wait(60) == code
     return shown.decode()
 
 
@@ -184,6 +184,14 @@ def test_colour_in_a_pipe_where_it_is_asked_for():
     assert b"\x1b[" in run("validate", SMALL, FORCE_COLOR="1").out
     assert b"\x1b" not in run("inspect", SMALL, FORCE_COLOR="1", NO_COLOR="1").out
     assert b"\x1b" not in run("dump", SMALL, FORCE_COLOR="1").out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("dump", "-f", "resp", SMALL), ("convert", SMALL, "-", "--to", "rdb"), ("convert", SMALL, "-", "--to", "aof")],
+)
+def test_binary_data_is_not_for_a_terminal(words):
+    assert "binary data is not for a terminal" in " ".join(terminal_output(*words, code=2).split())
 
 
 def test_a_table_on_a_terminal_and_jsonl_in_a_pipe():

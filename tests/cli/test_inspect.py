@@ -114,7 +114,7 @@ def test_the_expiry_belongs_to_its_key():
 )
 def test_what_is_not_there(choice, words):
     ran = run("inspect", *choice, DEFAULT)
-    assert (ran.code, ran.out) == (3, b"")
+    assert (ran.code, ran.out) == (1, b"")
     assert words in ran.err
 
 

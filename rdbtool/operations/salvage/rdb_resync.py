@@ -233,6 +233,9 @@ class Search:
         at = start
         while at < limit:
             data = self.stock.read(at, min(_BLOCK, limit - at) + _AHEAD)
+            if data and data.count(data[0]) == len(data):
+                at += _BLOCK  # pages of one byte: no record begins that way, and gigabytes cost nothing
+                continue
             if self._is_growing:
                 self._trials += len(data) // _BYTES_PER_TRIAL
             for match in pattern.finditer(data):
