@@ -174,7 +174,7 @@ class UncertainError(RdbToolError):
 
     def __init__(self, findings: Sequence[Finding], count: int, *, remedy: Remedy | None = None) -> None:
         first = findings[0]
-        others = "" if count == 1 else f"\n  {count:,} commands have unknown effects in all"
+        others = "" if count == 1 else f"\n  {count:,} commands have an unknown effect"
         number = "" if first.number is None else f", command {first.number:,}"
         super().__init__(
             f"{first.part}: at {first.offset:#x}{number}: {first.message} ({first.code}): the dataset is uncertain"
