@@ -366,7 +366,7 @@ def test_what_is_no_aof(tmp_path, stop):
         (("--skip-command", "flushdbb"), "'flushdbb' is not a command; did you mean FLUSHDB?"),
         (("--before", "qqqqq"), "'qqqqq' is not a command"),
         (("--skip-command", "multi"), "MULTI cannot be skipped"),
-        (("--until", "tomorrow"), "'tomorrow' is no place in an AOF"),
+        (("--until", "tomorrow"), "'tomorrow' is not a valid place in an AOF"),
         (("--until", "n:1", "--before", "del"), "only one of them can be given"),
     ],
 )

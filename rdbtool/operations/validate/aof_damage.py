@@ -18,7 +18,7 @@ from rdbtool.reader.open.files import Part
 #: Damage that a server takes for a tail that was cut.
 _LOOKS_CUT: Final = frozenset({"AOF101", "AOF110"})
 
-_MIDDLE: Final = "The server exits: only the last file of a log may be cut."
+_MIDDLE: Final = "The server exits: only the last file of an AOF may be truncated."
 
 
 def judge_faults(
