@@ -152,5 +152,5 @@ def test_who_reads_what() -> None:
     assert not Rules.parse("valkey-9.0").reads("REDIS", 12)
     assert not Rules.parse("redis-8.10").reads("VALKEY", 80)
     assert not Rules.parse("redis-7.2").reads("REDIS", 12)
-    with pytest.raises(ValueError, match=r"redis-9\.9 is no release"):
+    with pytest.raises(ValueError, match=r"redis-9\.9 is not a known release"):
         _ = Rules("redis", 9, 9).rdb_version

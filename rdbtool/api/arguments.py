@@ -190,7 +190,7 @@ def choice_of(name: str, given: _T, choices: Iterable[_T]) -> _T:
     """Return what was given if it is one of ``choices``. Raises ValueError."""
     rows = tuple(choices)
     if given not in rows:
-        raise ArgumentError(name, f"{given!r} is none of {', '.join(map(str, rows))}")
+        raise ArgumentError(name, f"must be one of {', '.join(map(str, rows))}, not {given!r}")
     return given
 
 
@@ -231,7 +231,7 @@ def milliseconds_of(name: str, given: timedelta | str | int) -> int:
     if isinstance(given, str):
         match = re.fullmatch(r"(\d{1,12})(ms|s|m|h|d)", given)
         if match is None:
-            raise ArgumentError(name, f"{given!r} is no time such as 500ms, 1s, 2m, 1h or 1d")
+            raise ArgumentError(name, f"{given!r} is not a valid time: expected one such as 500ms, 1s, 2m, 1h or 1d")
         return int(match[1]) * _UNITS[match[2]]
     return count_of(name, given) or 0
 
@@ -401,7 +401,7 @@ def reshaping_of(
         return shaped._replace(expiry="shift", shift_ms=-shift_ms if word[0] == "-" else shift_ms)
     plan = next((row for row in EXPIRIES if row == word), None)
     if plan is None:
-        raise ArgumentError("expiry", f"{word!r} is none of {', '.join(EXPIRIES)}, +1h, -30m")
+        raise ArgumentError("expiry", f"must be one of {', '.join(EXPIRIES)}, +1h, -30m, not {word!r}")
     return shaped._replace(expiry=plan)
 
 
@@ -454,5 +454,5 @@ def _slots(given: int | tuple[int, int] | str | None) -> tuple[int, int] | None:
     else:
         rows = _several("slot", given, (int,))
     if len(rows) not in {1, 2} or not 0 <= rows[0] <= rows[-1] < _SLOTS:
-        raise ArgumentError("slot", f"{given!r} is no slot or range of slots from 0 to {_SLOTS - 1}")
+        raise ArgumentError("slot", f"{given!r} is not a valid slot: expected 0 to {_SLOTS - 1}, or A-B")
     return rows[0], rows[-1]

@@ -92,5 +92,5 @@ def _places(shared: Places | None, options: CompareOptions) -> tuple[Places | No
     if shared is None:
         return first, second
     if first is not None or second is not None:
-        raise ValueError("until, before, before_last, skip: places are those of both files, or each file has its own")
+        raise ValueError("until, before, before_last, skip: use them for both files, or those that end in _a and _b")
     return shared, shared

@@ -54,9 +54,9 @@ def validate(
     policies = policies_of(min_keys, max_age, min_version, expect_digest, expect_keys)
     how = replaying_of(options)
     if not replay and policies is not None and policies.counts_keys:
-        raise ValueError("replay: the keys of an AOF are known when it was replayed")
+        raise ValueError("replay: counting the keys of an AOF needs the replay")
     if not replay and how.places is not None:
-        raise ValueError("replay: it is the replay that stops at a place")
+        raise ValueError("replay: the place to stop at needs the replay")
     checks = Checks(
         level=level,
         rules=None if how.rules is None else Rules.parse(how.rules),

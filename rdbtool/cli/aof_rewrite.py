@@ -45,11 +45,11 @@ def aof_rewrite(
             "--output",
             "-o",
             metavar="DST",
-            help="Write the new log to DST: a file, or a directory if SRC has several parts or DST ends in /.",
+            help="Write the new AOF to DST: a file, or a directory if SRC has several files or DST ends in /.",
         ),
     ] = None,
     in_place: Annotated[
-        bool, typer.Option("--in-place", help="Put the new log in the place of SRC. No server may be using it.")
+        bool, typer.Option("--in-place", help="Put the new AOF in the place of SRC. No server may be using it.")
     ] = False,
     target: TargetName = None,
     preamble: Preamble = None,
@@ -84,7 +84,7 @@ def aof_rewrite(
     if output == "-":
         refuse_terminal(sys.stdout is not None and sys.stdout.isatty(), "--output")
     if as_json and output == "-":
-        raise typer.BadParameter("standard output takes the log already", param_hint="--json")
+        raise typer.BadParameter("standard output takes the AOF already", param_hint="--json")
     options = RewriteOptions(
         destination=output,
         preamble=preamble,

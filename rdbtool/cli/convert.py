@@ -46,8 +46,8 @@ def convert(
         str,
         typer.Argument(
             metavar="DST",
-            help="The file to write, a directory for a multi-part log, or - for standard output. The form follows from "
-            "its name: .rdb, .aof, .resp, .jsonl, or a directory or a name that ends in /.",
+            help="The file to write, a directory for an AOF of several files, or - for standard output. The form "
+            "follows from its name: .rdb, .aof, .resp, .jsonl, or a directory or a name that ends in /.",
         ),
     ],
     *,

@@ -27,7 +27,7 @@ from rdbtool.writer.atomic.output import open_output
 if TYPE_CHECKING:
     from rdbtool.engine.replay.places import Places
 
-_WHAT: Final = "An RDB, a log (AOF), a directory with one, or jsonl; - for standard input."
+_WHAT: Final = "An RDB, an AOF, a directory with one, or jsonl; - for standard input."
 
 
 def _of_one(name: str, metavar: str) -> Any:
@@ -54,7 +54,7 @@ class StopEach:
         one = Stop(self.until_a, self.before_a, self.before_last_a, self.skip_command_a).places(a, suffix="-a")
         other = Stop(self.until_b, self.before_b, self.before_last_b, self.skip_command_b).places(b, suffix="-b")
         if shared is not None and (one is not None or other is not None):
-            words = "places are those of both files, or each file has places of its own"
+            words = "use --until for both files, or --until-a and --until-b"
             raise typer.BadParameter(words, param_hint="--until, --before, --before-last, --skip-command")
         return (one, other) if shared is None else (shared, shared)
 

@@ -199,7 +199,7 @@ def _named_form(name: str | None) -> str | None:
     if name is None or name in FORM_ALIASES:
         return None if name is None else FORM_ALIASES[name]
     if name not in PRINTED and Path(name).suffix:
-        words = f"{name!r} is none of {', '.join(PRINTED)}; the -f FILE of redis-rdb-tools is -o FILE here"
+        words = f"must be one of {', '.join(PRINTED)}, not {name!r}; the -f FILE of redis-rdb-tools is -o FILE here"
         raise typer.BadParameter(words, param_hint="--format")
     check_choice("--format", name, PRINTED)
     return name

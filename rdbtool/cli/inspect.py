@@ -39,14 +39,14 @@ def inspect(
         typer.Option(
             "--at",
             metavar="OFFSET",
-            help="Only the record that holds the byte at OFFSET (0x… or decimal), or at PART:OFFSET of a log.",
+            help="Only the record that holds the byte at OFFSET (0x… or decimal), or at PART:OFFSET of an AOF.",
         ),
     ] = None,
     record: Annotated[
         int | None,
-        typer.Option("--record", metavar="N", min=1, help="Only the N-th key of an RDB or command of a log, from 1."),
+        typer.Option("--record", metavar="N", min=1, help="Only the N-th key of an RDB or command of an AOF, from 1."),
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Leave nothing out: all bytes, all entries, all parts.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show everything: all bytes, all entries, all parts.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print what every byte of a file is: offset, bytes, name, value, nested as the format is.

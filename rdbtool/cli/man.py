@@ -58,14 +58,14 @@ SECTIONS: dict[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
                 ("15 3 * * * rdbtool aof-rewrite -q --force --retry 3 /srv/copy/appendonlydir -o /srv/compact/",),
             ),
             (
-                "A systemd drop-in that makes the log compact before the server starts, whether that succeeds or not:",
+                "A systemd drop-in that makes the AOF compact before the server starts, whether that succeeds or not:",
                 (
                     "[Service]",
                     "ExecStartPre=-/usr/local/bin/rdbtool aof-rewrite -q --in-place /var/lib/redis/appendonlydir",
                 ),
             ),
             (
-                "Exit code 1 asks for a person: the log is damaged or in doubt. 3 says that it was in use, or changed.",
+                "Exit code 1 asks for a person: the AOF is damaged or in doubt. 3 says that it was in use, or changed.",
                 (),
             ),
         ),

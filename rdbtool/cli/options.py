@@ -33,8 +33,8 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SRC",
-        help="An RDB, a log (AOF), a manifest or a directory with one, or - for standard input. What it is, is decided "
-        "by its content.",
+        help="An RDB, an AOF, a manifest or a directory with one, or - for standard input. The content decides what "
+        "it is.",
     ),
 ]
 Server = Annotated[
@@ -42,8 +42,8 @@ Server = Annotated[
     typer.Option(
         "--rules",
         metavar="SERVER",
-        help="Whose replay of a log, such as redis-8.0 or valkey-9.1. Default: that of the server that wrote its "
-        "snapshot, else redis-7.2, or the oldest server that has all that the log uses.",
+        help="Server version whose behaviour to follow, such as redis-8.0 or valkey-9.1. Default: the one that wrote "
+        "the base file, else redis-7.2, or the oldest server that has all commands of the AOF.",
     ),
 ]
 RenamedCommands = Annotated[
@@ -104,15 +104,13 @@ TargetName = Annotated[
 ]
 Preamble = Annotated[
     bool | None,
-    typer.Option("--preamble/--no-preamble", help="Begin a log with an RDB, or with commands. Default: as SRC does."),
+    typer.Option("--preamble/--no-preamble", help="Begin an AOF with an RDB, or with commands. Default: as SRC does."),
 ]
-AllowLoss = Annotated[
-    bool, typer.Option("--allow-loss", help="Leave out what the target cannot hold, and say what that was.")
-]
+AllowLoss = Annotated[bool, typer.Option("--allow-loss", help="Drop what the target cannot hold, and name it.")]
 ServerStopped = Annotated[
     bool,
     typer.Option(
-        "--server-stopped", help="No server uses the log that is replaced: for where that cannot be found out."
+        "--server-stopped", help="No server uses the AOF that is replaced: for where that cannot be found out."
     ),
 ]
 Functions = Annotated[
@@ -328,7 +326,7 @@ def usage_errors() -> Iterator[None]:
 def check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> None:
     """Raise BadParameter unless ``value`` is None or one of ``choices``."""
     if value is not None and value not in choices:
-        raise typer.BadParameter(f"{value!r} is none of {', '.join(choices)}", param_hint=option)
+        raise typer.BadParameter(f"must be one of {', '.join(choices)}, not {value!r}", param_hint=option)
 
 
 def refuse_terminal(is_terminal: bool, option: str) -> None:  # noqa: FBT001 - the only question
@@ -423,7 +421,7 @@ def place(text: str) -> tuple[str | None, int]:
     except ValueError:
         number = -1
     if number < 0:
-        raise typer.BadParameter(f"{text!r} is no offset", param_hint="--at")
+        raise typer.BadParameter(f"{text!r} is not a valid offset", param_hint="--at")
     return (part if colon else None), number
 
 

@@ -56,10 +56,10 @@ def repair(
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:
-    """Write what is sound of a damaged RDB or log to a new place, read it back, and name what is lost.
+    """Write what is intact of a damaged RDB or AOF to a new place, read it back, and name what is lost.
 
-    SRC is never written. Damage in the middle costs the damaged record only: everything behind it is kept. Of a log the
-    sound bytes are copied as they are, and commands that no server has stay: they may be renamed, or a module's. Exit
+    SRC is never written. Damage in the middle costs the damaged record only: everything after it is kept. Of an AOF the
+    intact bytes are copied as they are, and commands that no server has stay: they may be renamed, or a module's. Exit
     code 0 says that DST was written and verified, 1 that nothing could be saved, or that what was written is not
     certain.
     """

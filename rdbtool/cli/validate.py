@@ -39,7 +39,7 @@ def validate(
     src: Annotated[
         list[str],
         typer.Argument(
-            metavar="SRC...", help="RDBs, logs (AOF), manifests or directories with one, or - for standard input."
+            metavar="SRC...", help="RDBs, AOFs, manifests or directories with one, or - for standard input."
         ),
     ],
     *,
@@ -63,7 +63,7 @@ def validate(
         ),
     ] = "deep",
     no_replay: Annotated[
-        bool, typer.Option("--no-replay", help="Look at the commands of a log without executing them.")
+        bool, typer.Option("--no-replay", help="Check the commands of an AOF without executing them.")
     ] = False,
     rules: Annotated[
         str | None,
@@ -117,10 +117,10 @@ def validate(
     ] = None,
     no_progress: NoProgress = False,
 ) -> None:
-    """Say whether backups are sound, by reading every byte and changing none, and what servers would do with them.
+    """Check whether backups are intact, by reading every byte and changing none, and say what servers would do.
 
-    Structure, checksum, meaning (duplicates, order, streams, databases), and of logs framing, transactions, commands
-    and what they lead to. Of several sources, exit code 1 (bad) beats 4 (an unknown version), 4 beats 3 (not read,
+    Structure, checksum, meaning (duplicates, order, streams, databases), and of AOFs framing, transactions, commands
+    and the dataset. Of several files, exit code 1 (bad) beats 4 (an unknown version), 4 beats 3 (not read,
     missing, changed while it was read), and 3 beats 0.
     """
     if src.count("-") > 1:
@@ -132,11 +132,13 @@ def validate(
         raise typer.BadParameter("it is the same as --format json", param_hint="--json")
     policies = _policies(min_keys, max_age, min_version, expect_digest, expect_keys or None)
     if no_replay and policies is not None and policies.counts_keys:
-        words = "what a log holds is known when it was replayed"
+        words = "counting keys needs the replay: remove --no-replay"
         raise typer.BadParameter(words, param_hint="--no-replay")
     places = stop.places(*src)
     if no_replay and places is not None:
-        raise typer.BadParameter("it is the replay that stops there", param_hint="--no-replay")
+        raise typer.BadParameter(
+            "--until, --before and --skip-command need the replay: remove --no-replay", param_hint="--no-replay"
+        )
     checks = Checks(
         level="server" if level == "server" else "deep",
         rules=None if rules is None else Rules.parse(rules),

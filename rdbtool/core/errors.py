@@ -161,7 +161,7 @@ class PlaceError(RdbToolError):
     @classmethod
     def no_commands(cls, source: str) -> Self:
         """Return the error for places in what is no AOF."""
-        return cls(f"{source} is no AOF: it has no commands, so no place to stop and none to skip")
+        return cls(f"{source} is no AOF: it has no commands, so none to stop at or to skip")
 
 
 class UncertainError(RdbToolError):
@@ -174,7 +174,7 @@ class UncertainError(RdbToolError):
 
     def __init__(self, findings: Sequence[Finding], count: int, *, remedy: Remedy | None = None) -> None:
         first = findings[0]
-        others = "" if count == 1 else f"\n  {count:,} commands have unknown effects in all"
+        others = "" if count == 1 else f"\n  {count:,} commands have an unknown effect"
         number = "" if first.number is None else f", command {first.number:,}"
         super().__init__(
             f"{first.part}: at {first.offset:#x}{number}: {first.message} ({first.code}): the dataset is uncertain"
@@ -242,10 +242,11 @@ class LossError(RdbToolError):
     exit_code = 1
 
     def __init__(self, loss: Loss, magic: str, version: int) -> None:
-        place = "" if loss.key is None else f"key {describe_key(loss.key)} of db {loss.db}: "
+        place = "" if loss.key is None else f" (key {describe_key(loss.key)} of db {loss.db})"
         some = "" if loss.times == 1 else f"{loss.times} "
-        where = f"; Redis stores it since RDB {loss.needs}" if loss.needs is not None else ""
-        super().__init__(f"{place}{magic} version {version} cannot hold {some}{loss.what}{where}")
+        where = f"; Redis can since RDB {loss.needs}" if loss.needs is not None else ""
+        name = "RDB" if magic == "REDIS" else "Valkey RDB"
+        super().__init__(f"{name} {version} cannot hold {some}{loss.what}{place}{where}")
         self.loss = loss
         self.magic = magic
         self.version = version

@@ -57,5 +57,5 @@ def parse_size(text: str) -> int:
     """Return the bytes that ``1048576``, ``64k``, ``512MB`` or ``2GiB`` stand for; units are powers of 1024."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no size such as 1048576, 64MiB or 2GiB")
+        raise ValueError(f"{text!r} is not a valid size such as 1048576, 64MiB or 2GiB")
     return int(match[1]) * _UNITS[(match[2] or "").lower()]

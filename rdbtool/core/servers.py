@@ -84,8 +84,8 @@ class Rules(NamedTuple):
         if match[3] is not None and (major, int(match[3])) in known:
             return cls(family, major, int(match[3]))
         if not known:
-            raise ValueError(f"{text!r} is no release that is known: {_list(family)}")
-        raise ValueError(f"{text!r} is no release that is known: {_list(family, known)}")
+            raise ValueError(f"{text!r} is not a known release: {_list(family)}")
+        raise ValueError(f"{text!r} is not a known release: {_list(family, known)}")
 
     @classmethod
     def oldest(cls, family: str) -> Self:
@@ -107,7 +107,7 @@ class Rules(NamedTuple):
         """The RDB version that this server writes, which is the newest that it reads. Raises ValueError."""
         version = RELEASES[self.family].get(self.release)
         if version is None:
-            raise ValueError(f"{self} is no release that is known")
+            raise ValueError(f"{self} is not a known release")
         return version
 
     @property

@@ -41,8 +41,9 @@ def judge_header(parsed: Container, at: int) -> Header:
     version = int(digits)
     oldest, newest = VERSIONS[magic]
     if version > newest:
-        words = f"{magic} {version} is newer than this release reads (up to {newest})"
-        raise UnsupportedError(f"at {version_at:#x}: RDB version {words}")
+        family = "" if magic == REDIS else " of Valkey"
+        words = f"RDB version {version}{family} is newer than this release reads (up to {newest})"
+        raise UnsupportedError(f"at {version_at:#x}: {words}")
     if version < oldest:
         expected = f"an RDB version from {oldest} to {newest}"
         raise FormatError(_CODE, "version", version_at, expected, str(version), file_kind="rdb", start=at)

@@ -177,8 +177,7 @@ def _judge_end(unit: Unit, stream: Bytestream, state: FileState) -> Rest:
     rest = Rest(0, 0, b"") if state.embedded else _look_behind(stream)
     if state.version < CHECKSUM_SINCE and rest.trailing == _CHECKSUM_SIZE:
         found = (
-            f"8 bytes, a checksum (the version field is damaged: it says {state.version}; "
-            "a lower version also switches the checksum off)"
+            f"a checksum: the version field, {state.version}, is corrupt (a lower version also disables the checksum)"
         )
         expected = "the end of the file"
         raise FormatError("RDB003", "old-version", at, expected, found, file_kind="rdb", start=unit.start)

@@ -43,7 +43,9 @@ def scan_listpack(blob: bytes) -> Iterator[PackedEntry]:
     total, declared = struct.unpack_from("<LH", blob)
     end = len(blob) - 1
     if total != len(blob):
-        raise RefusalError(CODE, "size", 0, f"the blob's own size, {len(blob)}", str(total), field="total")
+        raise RefusalError(
+            CODE, "size", 0, f"a total-bytes field of {len(blob)} (the size of the value)", str(total), field="total"
+        )
     if blob[end] != _END:
         raise RefusalError(CODE, "end-mark", end, "end mark 0xff", f"byte {blob[end]:#04x}", field="end")
     at = _HEADER_SIZE
@@ -64,8 +66,8 @@ def _read_entry(blob: bytes, start: int, end: int) -> PackedEntry:
     stop = back_at + len(backlen)
     _need(stop, end)
     if blob[back_at:stop] != backlen:
-        found = blob[back_at:stop].hex(" ")
-        raise RefusalError(CODE, "entry", back_at, f"the entry's size backwards, {backlen.hex(' ')}", found)
+        found = f"0x{blob[back_at:stop].hex()}"
+        raise RefusalError(CODE, "entry", back_at, f"back-length 0x{backlen.hex()}", found)
     return PackedEntry(start, stop, _read_value(blob, start, data_at, back_at), (data_at, back_at))
 
 

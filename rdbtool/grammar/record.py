@@ -138,8 +138,8 @@ def find_rule(stream: Reading, state: FileState, start: int, code: int) -> Recor
     since = rule.row.since
     if state.version < CHECKSUM_SINCE and since > state.version:
         found = (
-            f"{rule.row.name}, which appeared in RDB {since} (the version field is damaged: it says {state.version}; "
-            "a lower version also switches the checksum off)"
+            f"{rule.row.name}, which appeared in RDB {since}: the version field, {state.version}, is corrupt "
+            "(a lower version also disables the checksum)"
         )
         raise stream.refuse("RDB003", "old-version", start, f"a value type or an opcode of RDB {state.version}", found)
     return rule

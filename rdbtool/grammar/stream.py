@@ -43,11 +43,11 @@ def judge_pending(group: Any, _: Reading) -> Problem | None:
 def _judge_ids(ids: list[bytes], known: set[bytes], what: str) -> Problem | None:
     twice = _first_twice(ids)
     if twice is not None:
-        return "pending", f"ids that occur once in {what}", f"{_shown(twice)} twice"
+        return "pending", f"each ID once in {what}", f"{_shown(twice)} twice"
     stray = next((entry_id for entry_id in ids if entry_id not in known), None)
     if stray is None:
         return None
-    return "pending", f"ids in {what} that the group has", f"{_shown(stray)}, which it has not"
+    return "pending", f"only entries that the group has in {what}", f"{_shown(stray)}, which the group lacks"
 
 
 def _first_twice(ids: list[bytes]) -> bytes | None:

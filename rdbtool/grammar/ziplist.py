@@ -43,7 +43,9 @@ def scan_ziplist(blob: bytes) -> Iterator[PackedEntry]:
     size, tail, declared = struct.unpack_from("<LLH", blob)
     end = len(blob) - 1
     if size != len(blob):
-        raise RefusalError(CODE, "size", 0, f"the blob's own size, {len(blob)}", str(size), field="zlbytes")
+        raise RefusalError(
+            CODE, "size", 0, f"a zlbytes field of {len(blob)} (the size of the value)", str(size), field="zlbytes"
+        )
     if blob[end] != _END:
         raise RefusalError(CODE, "end-mark", end, "end mark 0xff", f"byte {blob[end]:#04x}", field="end")
     at = last = _HEADER_SIZE

@@ -108,9 +108,9 @@ def _tail_lines(report: ReplayReport) -> Iterator[str]:
         return
     behind = "an unknown number of bytes" if tail.size is None else show_count(tail.size, "byte")
     lost = f", {show_count(tail.lost, 'whole command')} among them" if tail.lost else ""
-    yield fact("", f"good up to {tail.at:#x} of {report.parts[tail.part].name}, then {behind}{lost}")
+    yield fact("", f"intact up to {tail.at:#x} of {report.parts[tail.part].name}, then {behind}{lost}")
     if tail.next_good is not None:
-        yield fact("", f"sound commands go on at {tail.next_good:#x}: they were not executed")
+        yield fact("", f"valid commands resume at {tail.next_good:#x}: they were not executed")
 
 
 def _describe_digest(report: ReplayReport) -> str:

@@ -109,7 +109,7 @@ def test_logs_by_their_beginning(data):
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"* a list\n", b"PK", b"*x", b"$3\r\n", bytes(50), b"# text\nword\n"])
 def test_none_of_ours(data):
-    with pytest.raises(UnsupportedError, match="neither an RDB nor an AOF"):
+    with pytest.raises(UnsupportedError, match="not a file that rdbtool reads"):
         detect(data)
     with pytest.raises(UnsupportedError):
         open_any(data)

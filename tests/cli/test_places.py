@@ -128,7 +128,7 @@ def test_a_place_is_a_file_that_ends_there(here, stop, number):
         else:
             said = done.err if words[0] == "history" else done.out.decode()
             assert f"stopped before command {number}" in said
-            assert f"at {AT[number]:#x} of log.aof; {left} command{'s' if left > 1 else ''} left out" in said
+            assert f"at {AT[number]:#x} of log.aof; {left} command{'s' if left > 1 else ''} not executed" in said
     for words, more in [(("validate",), ()), (("diff",), ("log.aof",))]:
         done = run(*words, "log.aof", *more, *stop, cwd=here)
         assert done.code == 0
@@ -141,7 +141,7 @@ def test_a_place_is_a_file_that_ends_there(here, stop, number):
 
 
 def test_the_line_of_success(here):
-    words = f"stopped before command 12 (FLUSHALL) at {AT[12]:#x} of log.aof; 2 commands left out"
+    words = f"stopped before command 12 (FLUSHALL) at {AT[12]:#x} of log.aof; 2 commands not executed"
     done = run("aof-rewrite", "log.aof", "-o", "new.aof", "--before", "flushall", cwd=here)
     assert done.out.decode().endswith(f", verified; {words}\n")
     done = run("convert", "log.aof", "new.rdb", "--before", "flushall", cwd=here)
@@ -167,7 +167,7 @@ def test_the_end_is_a_place(here):
     for stop in ("n:13", f"at:{len(LOG)}", f"at:1:{len(LOG)}", "ts:3000"):
         done = run("aof-rewrite", "log.aof", "-o", "new.aof", "--force", "--until", stop, cwd=here)
         assert done.code == 0, done.err
-        assert "this is the end of the AOF, no commands left out" in done.out.decode()
+        assert "this is the end of the AOF: no command is after it" in done.out.decode()
         assert keys_of(here / "new.aof") == keys_of(LOG)
 
 
@@ -176,7 +176,7 @@ def test_damage_after_the_place(here):
     (here / "log.aof").write_bytes(LOG + b"*1\r\n$9\r\nFLUSH")
     done = run("digest", "log.aof", "--before", "flushall", cwd=here)
     assert (done.code, done.out) == (0, run("digest", "-", stdin=LOG[: AT[12]]).out)
-    assert done.err.endswith("; at least 2 commands left out\n")
+    assert done.err.endswith("; at least 2 commands not executed\n")
     # The damage itself is a place.
     done = run("digest", "log.aof", "--until", f"at:{len(LOG)}", cwd=here)
     assert (done.code, done.out) == (0, run("digest", "-", stdin=LOG).out)
@@ -208,7 +208,7 @@ def test_inside_a_transaction(here):
     done = run("digest", "log.aof", "--until", "n:7", cwd=here)
     assert done.out == run("digest", "-", stdin=LOG[: AT[6]]).out
     # MULTI and SET were read and not executed, the other six were not read.
-    assert ", inside a transaction, none of which was executed; 8 commands left out" in done.err
+    assert ", inside a transaction, none of which was executed; 8 commands not executed" in done.err
 
 
 def test_parts(tmp_path):
@@ -218,7 +218,9 @@ def test_parts(tmp_path):
         assert done.code == 0
         assert f"of {part}; " in done.err
     done = run("dump", path, "--until", f"at:a.base.aof:{AT[5]}")
-    assert f"stopped before command 5 (SELECT) at 0x0 of b.incr.aof; {len(AT) - 5 + 1} commands left out" in done.err
+    assert (
+        f"stopped before command 5 (SELECT) at 0x0 of b.incr.aof; {len(AT) - 5 + 1} commands not executed" in done.err
+    )
     done = run("dump", path, "--until", f"at:a.base.aof:{AT[5] + 1}")
     assert (done.code, done.out) == (1, b"")
     assert f"a.base.aof ends at {AT[5]:#x}" in done.err
@@ -226,7 +228,7 @@ def test_parts(tmp_path):
     (tmp_path / "d" / "b.incr.aof").write_bytes(b"REDIS0011\xf6")
     done = run("dump", path, "--until", "at:1:0")
     assert done.code == 0
-    assert "; at least 4 commands left out" in done.err
+    assert "; at least 4 commands not executed" in done.err
 
 
 # ---- not reached ------------------------------------------------------------------------------
@@ -364,7 +366,7 @@ def test_what_is_no_aof(tmp_path, stop):
         (("--skip-command", "flushdbb"), "'flushdbb' is not a command; did you mean FLUSHDB?"),
         (("--before", "qqqqq"), "'qqqqq' is not a command"),
         (("--skip-command", "multi"), "MULTI cannot be skipped"),
-        (("--until", "tomorrow"), "'tomorrow' is no place in an AOF"),
+        (("--until", "tomorrow"), "'tomorrow' is not a valid place in an AOF"),
         (("--until", "n:1", "--before", "del"), "only one of them can be given"),
     ],
 )
@@ -468,7 +470,7 @@ def test_two_moments_of_one_aof(here):
     done = run("diff", "log.aof", "log.aof", "--before-a", "flushall", "--before-last-b", "flushall", cwd=here)
     assert done.code == 0
     assert done.err.splitlines() == [
-        f"rdbtool: {side}: stopped before command 12 (FLUSHALL) at {AT[12]:#x} of log.aof; 2 commands left out"
+        f"rdbtool: {side}: stopped before command 12 (FLUSHALL) at {AT[12]:#x} of log.aof; 2 commands not executed"
         for side in "AB"
     ]
     done = run("diff", "--brief", "log.aof", "log.aof", "--skip-command-b", "12", cwd=here)
@@ -510,7 +512,7 @@ def test_validate_reads_on(here, piped):
     done = run("validate", source, "--before", "flushall", cwd=here, stdin=stdin)
     assert done.code == 1
     text = " ".join(done.out.decode().split())
-    assert "; at least 2 commands left out" in text
+    assert "; at least 2 commands not executed" in text
     assert "AOF205" not in text
 
 

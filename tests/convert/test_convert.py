@@ -100,7 +100,7 @@ def test_a_plain_log_becomes_more_where_the_data_need_it(place):
     assert (place / "a.rdb").read_bytes().startswith(b"REDIS0011")
     done = run("convert", "fields.aof", "no.rdb", "--target", "rdb-11", cwd=place)
     assert done.code == 1
-    assert 'key "h" of db 0: REDIS version 11 cannot hold field expiries; Redis stores it since RDB 12' in done.err
+    assert 'RDB 11 cannot hold field expiries (key "h" of db 0); Redis can since RDB 12' in done.err
     assert not (place / "no.rdb").exists()
 
 
@@ -268,7 +268,7 @@ def test_a_directory_that_exists(place):
     convert("good.aof", "log/", cwd=place)
     done = run("convert", "fields.aof", "log", cwd=place)
     assert done.code == 3
-    assert "it holds a log (use --force to replace it)" in done.err
+    assert "it holds an AOF (use --force to replace it)" in done.err
     assert logs.keys_of(place / "log") == {"a": "2", "b": "1"}
     convert("fields.aof", "log", "--force", cwd=place)
     assert set(logs.keys_of(place / "log")) == {"a", "h"}
@@ -328,7 +328,7 @@ def test_losses(tmp_path, name):
     target = ("--target", "redis-7.0")
     done = run("convert", MODERN, name, *target, cwd=tmp_path)
     assert (done.code, done.out) == (1, b"")
-    assert re.match(r'rdbtool: key "hfe:\w+" of db 0: REDIS version 10 cannot hold (3 )?field expiries; ', done.err)
+    assert re.match(r'rdbtool: RDB 10 cannot hold (3 )?field expiries \(key "hfe:\w+" of db 0\); ', done.err)
     assert done.err.count("\n") == 1
     assert logs.names_in(tmp_path) == []
     done = run("convert", MODERN, name, *target, "--allow-loss", "-q", cwd=tmp_path)

@@ -99,7 +99,7 @@ def test_what_is_no_log(place, how):
     (place / "dump.rdb").write_bytes((FIXTURES / "redis-7.0.15" / "default.rdb").read_bytes())
     assert run("dump", "-f", "jsonl", "dump.rdb", "-o", "lines.jsonl", cwd=place).code == 0
     before = logs.names_in(place)
-    for name, words in (("dump.rdb", "is no log"), ("lines.jsonl", "it holds keys as JSON lines")):
+    for name, words in (("dump.rdb", "is not an AOF"), ("lines.jsonl", "it holds keys as JSON lines")):
         done = run("aof-rewrite", name, *how, cwd=place)
         assert (done.code, done.out) == (4, b""), name
         assert words in done.err
@@ -200,7 +200,7 @@ def test_a_directory_that_exists(place):
     before = {path.name: path.read_bytes() for path in (place / "log").iterdir()}
     done = run("aof-rewrite", "timed.aof", "-o", "log", cwd=place)
     assert done.code == 3
-    assert "it holds a log (use --force to replace it)" in done.err
+    assert "it holds an AOF (use --force to replace it)" in done.err
     assert {path.name: path.read_bytes() for path in (place / "log").iterdir()} == before
     assert run("aof-rewrite", "timed.aof", "-o", "log", "--force", cwd=place).code == 0
     assert set(logs.keys_of(place / "log")) == {"third"}

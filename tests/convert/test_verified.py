@@ -32,8 +32,8 @@ DESTINATIONS = ("new.rdb", "new.resp", "new.aof", "new.jsonl", "new/")
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("dup.jsonl", 'line 2: key "k" of db 0 (set): member[1]: expected each member once, but "a" stands there'),
-        ("dupk.jsonl", 'line 3: key "k" of db 0 (string): expected each key once'),
+        ("dup.jsonl", 'line 2: key "k" of db 0 (set): member[1]: member "a" occurs twice'),
+        ("dupk.jsonl", 'line 3: key "k" of db 0 (string): the key occurs twice'),
         ("emptyset.jsonl", 'line 2: key "k" of db 0 (set): expected at least one element'),
     ],
 )
@@ -114,7 +114,7 @@ def test_a_key_that_stands_twice(tmp_path: Path, destination: str) -> None:
     source = logs.write(tmp_path / "wrong.rdb", KEY_TWICE)
     done = run("convert", source, destination, cwd=tmp_path)
     assert (done.code, done.out) == (1, b"")
-    assert 'at 0x13: key "k" of db 0 (string): expected each key once' in done.err
+    assert 'at 0x13: key "k" of db 0 (string): the key occurs twice' in done.err
     assert logs.names_in(tmp_path) == ["wrong.rdb"]
 
 
@@ -143,7 +143,7 @@ def test_what_is_not_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     source = logs.write(tmp_path / "wrong.rdb", KEY_TWICE)
     done = run("convert", source, "-", "--to", "resp")
     assert done.code == 1
-    assert "expected each key once" in done.err
+    assert "the key occurs twice" in done.err
     monkeypatch.setattr("rdbtool.operations.convert.transfer._TESTED_UNREAD", 8)
     done = run("convert", source, "-", "--to", "resp")
     assert done.code == 0

@@ -237,7 +237,7 @@ def test_something_newer_than_an_old_version_means_a_damaged_version(version: in
         parse_record(specimen(text), FileState(REDIS, version))
     assert (caught.value.code, caught.value.at) == ("RDB003", 0)
     assert f"appeared in {since}" in caught.value.found
-    assert f"it says {version}" in caught.value.found
+    assert f"the version field, {version}, is corrupt" in caught.value.found
 
 
 def test_from_version_5_on_the_version_is_not_held_against_a_type() -> None:

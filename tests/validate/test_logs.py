@@ -60,8 +60,8 @@ def test_a_cut_tail_is_told_with_what_servers_do(tmp_path):
     verdict = judge(log(tmp_path, sound, command("SET", "k", "value")[:-4]))
     (finding,) = verdict.findings
     assert (finding.code, finding.severity) == ("AOF101", "error")
-    assert f"the last 27 bytes from {len(sound):#x} on" in finding.message
-    assert f"cuts the file to {len(sound):,} bytes and starts" in finding.server
+    assert f"the last 27 bytes, from {len(sound):#x}," in finding.message
+    assert f"truncates the file to {len(sound):,} bytes and starts" in finding.server
     assert verdict.keys == 10
     assert judge(log(tmp_path, sound, b"*3\r\n$3"), level="server").answer == "valid"
 
@@ -76,16 +76,16 @@ def test_an_open_transaction_is_told_with_its_commands(tmp_path):
     (finding,) = judge(path, "redis-7.2").findings
     assert "at the next start it drops all that was written since" in finding.server
     (finding,) = judge(path, "valkey-9.1").findings
-    assert f"cuts the file to {len(sound):,} bytes" in finding.server
+    assert f"truncates the file to {len(sound):,} bytes" in finding.server
 
 
 def test_a_cut_right_behind_a_snapshot_costs_the_snapshot(tmp_path):
     path = log(tmp_path, PREAMBLE, b"*3\r\n$3\r\nSE")
     findings = [row for row in judge(path, "redis-7.2").findings if row.severity == "error"]
     assert [row.code for row in findings] == ["AOF101"]
-    assert "cuts the file to 0 bytes" in findings[0].server
+    assert "truncates the file to 0 bytes" in findings[0].server
     findings = [row for row in judge(path, "valkey-8.0").findings if row.severity == "error"]
-    assert f"cuts the file to {len(PREAMBLE):,} bytes" in findings[0].server
+    assert f"truncates the file to {len(PREAMBLE):,} bytes" in findings[0].server
 
 
 def test_damage_in_the_middle_does_not_hide_what_follows(tmp_path):
@@ -100,8 +100,8 @@ def test_damage_in_the_middle_does_not_hide_what_follows(tmp_path):
         ("AOF101", "error"),
         ("AOF101", "error"),
     ]
-    middle = next(row for row in verdict.findings if "sound commands go on" in row.message)
-    assert f"go on at {len(first) + len(damaged):#x}" in middle.message
+    middle = next(row for row in verdict.findings if "valid commands resume" in row.message)
+    assert f"resume at {len(first) + len(damaged):#x}" in middle.message
     assert "with all that follows" in middle.server
     assert ("CMD201", "error", unknown) in told(verdict)
     # What a server does: it takes all of it for a cut tail, and never meets what follows.

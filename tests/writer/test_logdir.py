@@ -133,7 +133,7 @@ def test_a_file_in_the_place_of_the_directory(tmp_path):
 
 def test_a_log_that_is_there_is_refused_or_replaced(log):
     before = contents(log)
-    with pytest.raises(InputError, match=r"it holds a log \(use force=True"):
+    with pytest.raises(InputError, match=r"it holds an AOF \(use force=True"):
         create_log(log, NEW)
     assert contents(log) == before
     assert create_log(log, NEW, force=True) == load(log / MANIFEST)
@@ -327,7 +327,7 @@ def test_an_old_file_that_cannot_be_removed_is_told(log, monkeypatch):
 
     original = Path.unlink
     monkeypatch.setattr(Path, "unlink", refuse)
-    with pytest.raises(InputError, match=r"the new log is in place, but: .*appendonly\.aof\.3\.incr\.aof"):
+    with pytest.raises(InputError, match=r"the new AOF is in place, but: .*appendonly\.aof\.3\.incr\.aof"):
         replace_log(load(log / MANIFEST), NEW)
     monkeypatch.undo()
     assert contents(log).items() >= REPLACED.items()

@@ -135,7 +135,7 @@ def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> Later:
         raise CommandError("ERR Number of keys can't be greater than number of args")
     calls = read_calls(script, argv[3 : 3 + count], argv[3 + count :])
     if calls is None:
-        raise ScriptError("the script is more than a row of plain calls, and scripts are never executed here")
+        raise ScriptError("the script does more than call commands, and rdbtool does not run scripts")
     if any(call[0].upper() in _NOT_IN_SCRIPTS for call in calls):
         raise ScriptError("ERR This Redis command is not allowed from scripts")
     index = engine.index
@@ -156,7 +156,7 @@ def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> Later:
     if unordered:
         raise UnknownOrderError(unordered)
     if not _are_logged(engine.rules):
-        raise CarriedOutScriptError("a script of plain calls, which were executed")
+        raise CarriedOutScriptError("the script only calls commands, which were executed")
     return lambda: _show_result(script, reply() if callable(reply) else reply)
 
 

@@ -62,7 +62,7 @@ def spop(engine: Engine, argv: Sequence[bytes]) -> Reply:
     if data is None or count == 0:
         return [] if has_count else None
     if count < len(data):
-        raise UnknownEffectError("SPOP removes random members")
+        raise UnknownEffectError("SPOP removes random members: the AOF does not say which")
     engine.db.delete(argv[1])
     members: list[Reply] = [*list_members(data)]
     return members if has_count else members[0]

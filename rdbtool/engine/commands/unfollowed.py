@@ -24,7 +24,7 @@ _NOT_EXECUTED: Final = "this command is not executed here"
 def vadd(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """VADD key [REDUCE dim] FP32 | VALUES num vector element [options]."""
     _find_vectors(engine, argv[1])
-    raise UnknownEffectError("vector sets are not built here")
+    raise UnknownEffectError("rdbtool does not build vector sets")
 
 
 @command("VREM")
@@ -32,7 +32,7 @@ def vadd(engine: Engine, argv: Sequence[bytes]) -> Reply:
 def change_vectors(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """VREM key element, VSETATTR key element attributes: nothing without the key."""
     if _find_vectors(engine, argv[1]) is not None:
-        raise UnknownEffectError("vector sets are not changed here")
+        raise UnknownEffectError("rdbtool does not change vector sets")
     return 0
 
 

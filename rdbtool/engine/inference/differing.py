@@ -37,7 +37,7 @@ def differs_as(*servers: str, when: Callable[[Engine, Words], bool] | None = Non
             result = _records(engine, keys)
             for copy in copies:
                 if not _agrees(copy, handler, argv, result):
-                    raise DifferingEffectError(f"as {engine.rules}, which was inferred: {copy.rules} does otherwise")
+                    raise DifferingEffectError(f"executed as {engine.rules}, which was inferred: {copy.rules} differs")
             return reply
 
         return execute

@@ -44,8 +44,8 @@ Watcher = Callable[["Replay", Sequence[bytes], int, int, Callable[[], CommandErr
 
 #: What was executed of these is worth a finding each time: its code, severity and words.
 _REMARKABLE: Final = {
-    b"EVAL": ("CMD207", "note", "a script of plain calls, which were carried out"),
-    b"EVALSHA": ("CMD207", "note", "a script of plain calls, which were carried out"),
+    b"EVAL": ("CMD207", "note", "the script only calls commands, which were executed"),
+    b"EVALSHA": ("CMD207", "note", "the script only calls commands, which were executed"),
     RREPLAY: ("CMD210", "warning", "executed, as it was when it came from another master"),
 }
 

@@ -52,8 +52,8 @@ class Place(NamedTuple):
             moment = parse_moment(text)
         except ValueError:
             raise ValueError(
-                f"{text!r} is no place in an AOF: use an ISO 8601 time, ts:SECONDS, at:OFFSET, at:PART:OFFSET or "
-                "n:COUNT"
+                f"{text!r} is not a valid place in an AOF: use an ISO 8601 time, ts:SECONDS, at:OFFSET, "
+                "at:PART:OFFSET or n:COUNT"
             ) from None
         return cls(time=int(moment.timestamp()))
 

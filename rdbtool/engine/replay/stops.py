@@ -74,12 +74,12 @@ class Extent(NamedTuple):
         """Return where the replay stopped, and how many commands it left out."""
         stopped, place = self.stopped, f"{self.place}: " if self.place else ""
         if stopped is None:
-            return f"{place}this is the end of the AOF, no commands left out"
+            return f"{place}this is the end of the AOF: no command is after it"
         what = f"before command {stopped.number:,} ({stopped.command})" if stopped.command else "before the damage"
         inside = ", inside a transaction, none of which was executed" if stopped.in_transaction else ""
         left = "1 command" if stopped.left_out == 1 else f"{stopped.left_out:,} commands"
         least = "" if stopped.is_counted else "at least "
-        return f"{place}stopped {what} at {stopped.offset:#x} of {stopped.part}{inside}; {least}{left} left out"
+        return f"{place}stopped {what} at {stopped.offset:#x} of {stopped.part}{inside}; {least}{left} not executed"
 
 
 class Stops:

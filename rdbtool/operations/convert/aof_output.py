@@ -37,7 +37,7 @@ def write_directory(
         create_log(directory, base, force=force, needs=needs)
         return True
     if not force:
-        raise InputError(f"cannot write to {destination}: it holds a log", remedy=USE_FORCE)
+        raise InputError(f"cannot write to {destination}: it holds an AOF", remedy=USE_FORCE)
     if _is_within(source, directory):
         raise InputError(f"cannot write to {destination}: it is the source", remedy=_IN_PLACE)
     with Guard(directory, None, there, server_stopped=server_stopped) as guard:
@@ -84,7 +84,7 @@ def refuse_data_directory(directory: Path) -> None:
     for name in (LOG_DIRECTORY, SINGLE_LOG):
         if os.path.lexists(directory / name):
             raise InputError(
-                f"cannot write to {directory}: {name} is in it, so servers look for a log there; "
+                f"cannot write to {directory}: {name} is in it, so servers look for an AOF there; "
                 f"give a directory of its own, such as {directory / LOG_DIRECTORY}"
             )
 

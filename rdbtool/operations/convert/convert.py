@@ -228,7 +228,7 @@ def _refuse_part(destination: str, manifest: Manifest | None) -> None:
     log = Path(manifest.path)
     files = [log, *(log.parent / entry.name for entry in manifest.entries)]
     if any(file.exists() and file.samefile(destination) for file in files):
-        raise InputError(f"cannot write to {destination}: it belongs to the log of {log}")
+        raise InputError(f"cannot write to {destination}: it belongs to the AOF of {log}")
 
 
 def _write(transfer: Transfer, source: str, destination: str, options: ConvertOptions, needs: int | None) -> bool:

@@ -58,7 +58,7 @@ class Leaving(NamedTuple):
             elif text in PARTS:
                 parts.add(text)
             else:
-                raise ValueError(f"{text!r} is none of {', '.join(PARTS)}, module:NAME")
+                raise ValueError(f"must be one of {', '.join(PARTS)}, module:NAME, not {text!r}")
         if functions is False:
             parts |= _FUNCTIONS
         beside = _BESIDE - parts if has_filter and not functions else frozenset[str]()

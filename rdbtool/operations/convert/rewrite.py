@@ -170,7 +170,7 @@ def _guarded(source: str, options: RewriteOptions) -> Iterator[tuple[Guard, AofR
 
 
 def _no_log(reader: RdbReader) -> UnsupportedError:
-    return UnsupportedError(f"{reader.source.name} is no log, there is nothing to rewrite: use convert")
+    return UnsupportedError(f"{reader.source.name} is not an AOF, there is nothing to rewrite: use rdbtool convert")
 
 
 class _Rewriting:

@@ -165,7 +165,7 @@ class _Judging:
             self.live.load(rdb, verdict, self.parts)
         if self.parts[index].kind == "incr":
             severity = "note" if self.checks.level == "server" else "warning"
-            message = "an increment that begins with an RDB"
+            message = "an incr file that begins with an RDB"
             self.gathered.add(Finding("AOF204", severity, name, 0, message, what_servers_do("AOF204")))
         return True
 
@@ -241,7 +241,7 @@ class _Judging:
 
     def _replay(self, progress: Progress | None) -> None:
         if self.is_broken:
-            self._tell_unfinished("its snapshot cannot be read: its commands were not executed")
+            self._tell_unfinished("the base file is corrupt, so no command was executed")
             return
         if self.live is not None:
             replayed = self.live.end(self.reader, self.parts, self.faults)
@@ -266,7 +266,7 @@ class _Judging:
         tail = self.faults[0][1] if self.faults and replayed.extent.stopped is None else None
         if tail is not None and (tail.next_good is not None or tail.part + 1 < len(self.parts)):
             name = self.parts[tail.part].name
-            self._tell_unfinished(f"what follows the damage at {tail.at:#x} was not executed", name, tail.at)
+            self._tell_unfinished(f"commands after the damage at {tail.at:#x} were not executed", name, tail.at)
 
     def _take_findings(self, replayed: Replayed) -> None:
         kept = Counter((finding.severity, finding.code) for finding in replayed.findings)

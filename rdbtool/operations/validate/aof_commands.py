@@ -159,15 +159,15 @@ def judge_manifest(manifest: Manifest, grader: Grader) -> Iterator[Finding]:
         # It does not refuse: it starts without the data, which is not what anybody asks for.
         yield finding("AOF207", "error", 0, f"a manifest, which {grader.rules} does not know", refused=True)
     if not manifest.loaded:
-        yield finding("MAN105", "warning", 0, "expected a base or an increment, found none")
+        yield finding("MAN105", "warning", 0, "expected a base file or an incr file, found none")
     base, incrs = manifest.base, manifest.incrs
     if base is None and incrs:
-        yield finding("MAN107", "warning", incrs[0].at, f"no base in front of increment {incrs[0].seq}")
+        yield finding("MAN107", "warning", incrs[0].at, f"no base file before incr file {incrs[0].seq}")
     if base is not None and manifest.entries[0] is not base:
-        yield finding("MAN104", "note", base.at, f"the base {base.name} stands in line {base.line}")
+        yield finding("MAN104", "note", base.at, f"the base file {base.name} is in line {base.line}, not first")
     for before, entry in pairwise(incrs):
         if entry.seq > before.seq + 1:
-            message = f"expected increment {before.seq + 1} behind {before.seq}, found {entry.seq}"
+            message = f"incr file {before.seq + 1} is missing: {before.seq} is followed by {entry.seq}"
             yield finding("MAN106", "warning", entry.at, message)
     for code, own, name, message in _beside(manifest):
         yield finding(code, own, 0, message, part=name)
@@ -189,11 +189,11 @@ def _beside(manifest: Manifest) -> Iterator[tuple[str, str, str, str]]:
         if name in loaded or name == path.name:
             continue
         if name in history:
-            yield "MAN103", "note", name, "the file of an earlier log is still there"
+            yield "MAN103", "note", name, "a file of an earlier AOF is still there"
         elif name.startswith(_TEMPORARY):
             yield "MAN102", "note", name, "a temporary file: a rewrite is under way or was interrupted"
         elif name == stem or numbered.fullmatch(name):
-            yield "MAN101", "warning", name, "named as a part of this log, but not in the manifest"
+            yield "MAN101", "warning", name, "named like a file of this AOF, but not in the manifest"
 
 
 def _at(call: Call, parts: list[Part]) -> tuple[str, int]:

@@ -18,7 +18,7 @@ from rdbtool.reader.open.files import Part
 #: Damage that a server takes for a tail that was cut.
 _LOOKS_CUT: Final = frozenset({"AOF101", "AOF110"})
 
-_MIDDLE: Final = "The server exits: only the last file of a log may be cut."
+_MIDDLE: Final = "The server exits: only the last file of an AOF may be truncated."
 
 
 def judge_faults(
@@ -61,22 +61,25 @@ def judge_deviations(deviations: list[FormatError], count: int, parts: list[Part
 def _rest(tail: Tail) -> str:
     """Say how the log goes on behind damage."""
     if tail.next_good is not None:
-        return f"sound commands go on at {tail.next_good:#x}, {_bytes(tail.next_good - tail.at)} behind {tail.at:#x}"
+        return (
+            f"valid commands resume at {tail.next_good:#x}, {_bytes(tail.next_good - tail.at)} after the damage begins"
+        )
     size = "the rest" if tail.size is None else f"the last {_bytes(tail.size)}"
+    verb = "is" if tail.size in {None, 1} else "are"
     lost = f", {_commands(tail.lost)} among them" if tail.lost else ""
     words = {
-        "nul-padding": f"nothing but NUL bytes up to the end, sound up to {tail.at:#x}",
-        "truncated": f"a cut tail: {size} from {tail.at:#x} on",
-        "truncated-in-multi": f"a cut tail: {size} from {tail.at:#x} on{lost}",
+        "nul-padding": f"only NUL bytes up to the end, intact up to {tail.at:#x}",
+        "truncated": f"truncated: {size}, from {tail.at:#x}, {verb} an incomplete command",
+        "truncated-in-multi": f"truncated: {size}, from {tail.at:#x}, {verb} an incomplete transaction{lost}",
     }
-    return words.get(tail.state, f"no sound command follows: {size} from {tail.at:#x} on{lost}")
+    return words.get(tail.state, f"no valid command follows: {size}, from {tail.at:#x}, {verb} damaged{lost}")
 
 
 def _why(fault: FormatError, tail: Tail) -> str:
     """Say where damage comes from, if its kind tells."""
     if fault.code != "AOF106" or tail.next_good is not None:
         return ""
-    return "; a program for text may have changed the line ends, which a repair undoes where the sizes prove it"
+    return "; a text editor may have changed the line ends, which rdbtool repair undoes where the sizes prove it"
 
 
 def _cut(fault: FormatError, tail: Tail, grader: Grader, *, behind_snapshot: bool) -> str:
@@ -85,18 +88,20 @@ def _cut(fault: FormatError, tail: Tail, grader: Grader, *, behind_snapshot: boo
         return "The server exits."
     is_redis = grader.rules.family == "redis"
     if fault.code == "AOF101" and is_redis and behind_snapshot and not grader.is_redis_before(4):
-        return "The server cuts the file to 0 bytes, its snapshot included, and starts."
+        return "The server truncates the file to 0 bytes, its snapshot included, and starts."
     if tail.next_good is not None:
-        return f"The server cuts the file at {tail.at:#x}, with all that follows, and starts."
+        return f"The server truncates the file at {tail.at:#x}, with all that follows, and starts."
     if tail.state == "truncated-in-multi":
         if grader.is_redis_before(4):
-            return "The server executes the whole commands of the transaction, cuts the file behind them and starts."
+            return (
+                "The server executes the whole commands of the transaction, truncates the file after them and starts."
+            )
         if fault.code == "AOF101" and is_redis:
             return (
-                "The server cuts the file inside the transaction and starts; at the next start it drops all that was "
-                "written since."
+                "The server truncates the file inside the transaction and starts; at the next start it drops all "
+                "that was written since."
             )
-    return f"The server cuts the file to {_bytes(tail.at)} and starts, unless its aof-load-truncated is off."
+    return f"The server truncates the file to {_bytes(tail.at)} and starts, unless its aof-load-truncated is off."
 
 
 def _bytes(count: int) -> str:

@@ -42,7 +42,7 @@ class Range(NamedTuple):
         """Read ``db0=1000..``, ``db0=..5``, ``db3=10..20`` or ``db1=7``. Raises ValueError for anything else."""
         match = re.fullmatch(_RANGE, text.strip())
         if match is None:
-            raise ValueError(f"{text!r} is no range such as db0=1000.. or db1=10..20")
+            raise ValueError(f"{text!r} is not a valid range such as db0=1000.. or db1=10..20")
         if match[2] is not None:
             return cls(int(match[1]), int(match[2]), int(match[2]))
         least, most = int(match[3] or 0), None if match[4] is None else int(match[4])
@@ -79,7 +79,7 @@ def parse_age(text: str) -> int:
     """Return the seconds of ``26h``, ``90m``, ``3600s`` or ``7d``. Raises ValueError for anything else."""
     match = re.fullmatch(_AGE, text.strip().lower())
     if match is None:
-        raise ValueError(f"{text!r} is no length of time such as 90m, 26h or 7d")
+        raise ValueError(f"{text!r} is not a valid length of time such as 90m, 26h or 7d")
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -98,7 +98,7 @@ def parse_digest(text: str) -> str:
     """Return 40 hex digits in lower case. Raises ValueError for anything else."""
     lower = text.strip().lower()
     if re.fullmatch(_DIGEST, lower) is None:
-        raise ValueError(f"{text!r} is no digest: 40 hex digits, as DEBUG DIGEST prints them")
+        raise ValueError(f"{text!r} is not a valid digest: 40 hex digits, as DEBUG DIGEST prints them")
     return lower
 
 

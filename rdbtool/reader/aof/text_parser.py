@@ -161,8 +161,8 @@ class LineParser:
         """Judge the two bytes behind an argument."""
         short = len(found) < 2
         if short and (self.lax or _LINE_END.startswith(found)):
-            raise self._ended("the line end behind an argument")
-        self._deviate("AOF107", "line-end", at, "\\r\\n behind the argument", _show(found))
+            raise self._ended("the line end after an argument")
+        self._deviate("AOF107", "line-end", at, "\\r\\n after the argument", _show(found))
 
     def _annotation(self, line: bytes) -> Annotation:
         if line[-1:] != b"\n" and len(line) == MAX_LINE:
@@ -203,7 +203,7 @@ class LineParser:
         elif digits and after[:1] in {b"\r", b"\n"}:
             # A line that goes on is for its first wrong byte to blame.
             wrong = 1 + digits + (after[:1] == b"\r")
-            self._deviate("AOF106", "line-end", at + wrong, f"\\r\\n behind {what}", _show(line[wrong:]))
+            self._deviate("AOF106", "line-end", at + wrong, f"\\r\\n after {what}", _show(line[wrong:]))
         else:
             self._deviate("AOF103", "number", at + 1 + digits, f"{what} in decimal digits", _show(line[1 + digits :]))
         return _c_number(line[1:], bits)

@@ -101,7 +101,7 @@ def refuse_unknown(head: bytes, name: str, *, is_file: bool = True, compression:
     """Raise UnknownFormatError for what is none of ours, InputError where it is known what to do with it."""
     refuse_wrapped(head, name, is_file=is_file, compression=compression)
     found = f"begins with {head[:16]!r}" if head else "is empty"
-    message = f"{name}: neither an RDB nor an AOF nor a manifest nor JSON lines: it {found}"
+    message = f"{name}: not a file that rdbtool reads (RDB, AOF, manifest, JSON lines): it {found}"
     raise UnknownFormatError(message, head[:16])
 
 
@@ -117,7 +117,7 @@ def refuse_wrapped(head: bytes, name: str, *, is_file: bool = True, compression:
 def refuse_jsonl(name: str) -> NoReturn:
     """Raise UnsupportedError for whoever needs the bytes of an RDB or the commands of a log."""
     raise UnsupportedError(
-        f"{name}: it holds keys as JSON lines, and this needs an RDB or a log",
+        f"{name}: it holds keys as JSON lines, and this needs an RDB or an AOF",
         remedy=Remedy(": rdbtool convert makes either of it", ": rdbtool.convert makes either of it"),
     )
 

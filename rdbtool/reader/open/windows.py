@@ -164,7 +164,7 @@ def judge_rest(end: End) -> tuple[str, Literal["note", "warning"], int, str] | N
         begin = at + end.padding
         size = end.trailing - end.padding
         return "SRC004", "warning", begin, f"a second RDB begins here, of at most {size:,} bytes, and is not read"
-    return "RDB362", "warning", at, f"expected nothing behind the end mark, found {end.trailing} bytes"
+    return "RDB362", "warning", at, f"expected nothing after the end mark, found {end.trailing} bytes"
 
 
 def rest_remarks(end: End | None, name: str) -> list[str]:

@@ -57,7 +57,7 @@ def create_log(
         there = load(data, found)
         if not force:
             clean_strays(target, there)
-            raise InputError(f"cannot write to {shown}: it holds a log", remedy=USE_FORCE)
+            raise InputError(f"cannot write to {shown}: it holds an AOF", remedy=USE_FORCE)
         return replace_log(there, base, needs=needs).manifest
     if is_there:
         clean_strays(target)

@@ -65,7 +65,7 @@ def swap(
         try:
             settle()
         except InputError as error:
-            raise InputError(f"the new log is in place, but: {error}") from error
+            raise InputError(f"the new AOF is in place, but: {error}") from error
 
 
 def _confirm(new: Temporary, way_back: SecondName, directory: Directory, after_commit: Callable[[], None]) -> None:

@@ -254,7 +254,7 @@ class GuardedFile:
         except OSError as error:
             raise HeldError(f"{self.path} changed meanwhile: {error.strerror or error}") from None
         if now[:2] != self._before[:2]:
-            raise HeldError(f"{self.path} was replaced by another file meanwhile: something writes to this log")
+            raise HeldError(f"{self.path} was replaced by another file meanwhile: something writes to this AOF")
         if now != self._before:
             raise HeldError(f"{self.path} changed meanwhile: something writes to it")
 

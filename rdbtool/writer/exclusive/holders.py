@@ -43,7 +43,7 @@ class Holder(NamedTuple):
         """Say in one sentence what is in the way and what to do."""
         who = f"{self.name} (process {self.pid})" if self.name else f"process {self.pid}"
         if self.is_deleted:
-            return f"{who} has {self.file} open, which was deleted: it would go on without this log; stop it first"
+            return f"{who} has {self.file} open, which was deleted: it would go on without this AOF; stop it first"
         if self.is_writing:
             return f"{self.file} is open for writing in {who}: stop it first"
         return f"{self.file} is being read by {who}: stop it, or wait for its end"

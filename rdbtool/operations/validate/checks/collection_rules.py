@@ -53,7 +53,7 @@ def _twice(word: str) -> Rule:
     return Rule(
         codes[word],
         "error",
-        lambda row: f"expected each {word} once, but {quoted(row.data)} stands there again",
+        lambda row: f"{word} {quoted(row.data)} occurs twice",
         indexed(word),
         refuses_duplicate,
     )
@@ -62,8 +62,8 @@ def _twice(word: str) -> Rule:
 def _words_of_expiry_order(row: Flagged) -> str:
     now, before = row.facts
     if before < 0:
-        return f"expected fields without an expiry at the end, but {quoted(row.data)} stands behind one"
-    return f"expected rising expiries, but {quoted(row.data)} expires at {now} ms, before {before} ms"
+        return f"field {quoted(row.data)} has an expiry, but comes after a field without one"
+    return f"expiries are not in ascending order: {quoted(row.data)}, {now} ms, comes after {before} ms"
 
 
 #: What a vector set may say, by the part of it that says something else.
@@ -81,7 +81,7 @@ _VECTORS: Final = {
 def _words_of_vectors(row: Flagged) -> str:
     part, expected, found = row.facts
     if part == "end":
-        return "expected the end of the vector set behind its last element, but more follows"
+        return "expected the end of the vector set after its last element, but more follows"
     if expected is None:
         return f"expected the {part} of a vector set, but it is not there"
     return f"expected {_VECTORS[str(part)].format(expected)}, but found {found}"
@@ -109,12 +109,10 @@ RULES: Final[dict[str, Rule]] = {
         "RDB314",
         "error",
         lambda row: (
-            "expected members by score and name, but "
-            + (
-                f"{quoted(row.data)} with {row.facts[0]!r} stands behind {row.facts[1]!r}"
-                if row.facts[0] != row.facts[1]
-                else f"{quoted(row.data)} stands behind a later name of the same score"
-            )
+            f"members are not in order of score: {quoted(row.data)} ({row.facts[0]!r}) comes after a score of "
+            f"{row.facts[1]!r}"
+            if row.facts[0] != row.facts[1]
+            else f"members of the same score are not in order of name: {quoted(row.data)} comes too late"
         ),
         indexed("member"),
         never,
@@ -122,7 +120,7 @@ RULES: Final[dict[str, Rule]] = {
     "intset-order": Rule(
         "RDB315",
         "error",
-        lambda row: f"expected rising numbers, but {row.facts[0]} stands behind {row.facts[1]}",
+        lambda row: f"not in ascending order: {row.facts[0]} comes after {row.facts[1]}",
         indexed("member"),
         only_deep,
     ),
@@ -130,7 +128,7 @@ RULES: Final[dict[str, Rule]] = {
     "duplicate-index": Rule(
         "RDB317",
         "error",
-        lambda row: f"expected each index once, but {row.facts[0]} stands there again",
+        lambda row: f"index {row.facts[0]} occurs twice",
         indexed("item"),
         never,
     ),

@@ -128,28 +128,31 @@ class ItemJudge:
     def conclude(self, header: Header, end: End | None, totals: Totals) -> None:
         """Judge what shows at the end only."""
         if end is not None and not end.checksum:
-            had = "version {} has none" if header.version < CHECKSUM_SINCE else "it was disabled"
-            message = f"no checksum ({had.format(header.version)}): the structure was verified, the content cannot be"
+            had = "RDB {} has none" if header.version < CHECKSUM_SINCE else "rdbchecksum was off"
+            message = (
+                f"no checksum ({had.format(header.version)}): the structure was checked, "
+                "changed values cannot be detected"
+            )
             self.say(Remark("RDB361", "warning", end.span.start, message, never))
         if end is not None:
             for db, said in self._announced.items():
                 found = totals.by_db.get(db, (0, 0))
                 if (said.keys, said.expires) != found:
                     message = (
-                        f"{said.keys} keys with {said.expires} expiries were announced, "
-                        f"there are {found[0]} with {found[1]}"
+                        f"announced: {_count(said.keys, 'key')}, {said.expires} with an expiry; "
+                        f"the file holds {found[0]}, {found[1]} with an expiry"
                     )
                     self.say(Remark("RDB351", "note", said.span.start, message, never, db))
         modules = totals.by_kind.get("module", 0)
         if modules:
-            message = f"{modules} values of modules were not judged in full: only their modules can"
+            message = f"{_count(modules, 'module value')}: structure checked, content known only to the module"
             self.say(Remark("RDB353", "note", 0, message, never))
 
     def judge_product(self, *, is_asked_for: bool) -> None:
         """Judge opcodes that only one product writes. ``is_asked_for``: a server was named whose rules apply."""
         if self._mark is not None:
             more = "" if self._marks == 1 else f", the first of {self._marks:,} such opcodes"
-            message = f"opcode {self._mark.name} of Redis Enterprise{more}"
+            message = f"opcode {self._mark.name}, which only Redis Enterprise writes and reads{more}"
             severity: Severity = "error" if is_asked_for else "note"
             self.say(Remark("RDB364", severity, self._mark.span.start, message, always if is_asked_for else never))
 
@@ -160,7 +163,7 @@ class ItemJudge:
             if built_in is not None and rules.has(built_in.redis, built_in.valkey):
                 continue
             count, start, _ = values.get(name, (0, 0, 0))
-            holds = [f"{count} value{'' if count == 1 else 's'}"] if count else []
+            holds = [_count(count, "value")] if count else []
             if name in self._modules:
                 holds.append("data beside the keys")
                 start = self._modules[name]
@@ -202,7 +205,7 @@ class ItemJudge:
         self._slot = None
         found = self._keys() - before
         if found != said.keys:
-            message = f"{said.keys} keys were announced for slot {said.slot}, there are {found}"
+            message = f"announced for slot {said.slot}: {_count(said.keys, 'key')}; the file holds {found}"
             self.say(Remark("RDB352", "note", said.span.start, message, never, self._db))
 
     def _judge_library(self, item: FunctionLibrary) -> None:
@@ -229,7 +232,7 @@ class ItemJudge:
             )
             self.say(Remark("RDB344", "note", at, message, never, at_server_level="note"))
         if name in self._libraries:
-            message = f"expected each library once, but {quoted(name)} stands there again"
+            message = f"library {quoted(name)} occurs twice"
             self.say(Remark("RDB342", "error", at, message, since((7, 0))))
         self._libraries.add(name)
 
@@ -255,6 +258,10 @@ class ItemJudge:
         elif name not in _ANY_VALUE and not name.startswith(b"%") and not _is_text(item.value):
             message = f"the aux field {quoted(item.key)}, which no server writes, holds binary data"
             self.say(Remark("RDB354", "note", at, message, never))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _is_text(value: bytes) -> bool:

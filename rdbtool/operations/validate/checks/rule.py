@@ -98,9 +98,7 @@ def stream_id(row: Flagged, at: int) -> str:
 
 #: The rules of keys: names, expiry, eviction data.
 KEY_RULES: Final[dict[str, Rule]] = {
-    "duplicate-key": Rule(
-        "RDB301", "error", lambda _: "expected each key once, but it stood further up already", whole, always
-    ),
+    "duplicate-key": Rule("RDB301", "error", lambda _: "the key occurs twice in its database", whole, always),
     "empty-key": Rule("RDB302", "note", lambda _: "a key with an empty name", whole, never),
     "expire-not-positive": Rule(
         "RDB303",
@@ -119,7 +117,9 @@ KEY_RULES: Final[dict[str, Rule]] = {
     "idle-and-freq": Rule(
         "RDB305",
         "warning",
-        lambda row: f"expected an idle time or a frequency, but the key has both: {row.facts[0]} s and {row.facts[1]}",
+        lambda row: (
+            f"the key has an idle time ({row.facts[0]} s) and a frequency ({row.facts[1]}): servers write one of them"
+        ),
         whole,
         never,
     ),

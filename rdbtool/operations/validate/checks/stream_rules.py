@@ -21,14 +21,14 @@ RULES: Final[dict[str, Rule]] = {
     "entry-order": Rule(
         "RDB321",
         "error",
-        lambda row: f"expected rising ids, but {stream_id(row, 0)} stands behind {stream_id(row, 2)}",
+        lambda row: f"IDs are not in ascending order: {stream_id(row, 0)} comes after {stream_id(row, 2)}",
         indexed("entry"),
         never,
     ),
     "entry-beyond-last": Rule(
         "RDB322",
         "error",
-        lambda row: f"expected no entry behind the last id {stream_id(row, 2)}, but there is {stream_id(row, 0)}",
+        lambda row: f"entry {stream_id(row, 0)} is above last-generated-id {stream_id(row, 2)}",
         whole,
         never,
     ),
@@ -52,23 +52,21 @@ RULES: Final[dict[str, Rule]] = {
     "stream-first-id": Rule(
         "RDB325",
         "warning",
-        lambda row: f"expected {stream_id(row, 2)}, the id of the first entry, as first id, not {stream_id(row, 0)}",
+        lambda row: f"first-entry-id is {stream_id(row, 0)}, but the first entry is {stream_id(row, 2)}",
         whole,
         never,
     ),
     "stream-max-deleted": Rule(
         "RDB326",
         "warning",
-        lambda row: (
-            f"expected no id above the last one {stream_id(row, 2)}, but the largest deleted one is {stream_id(row, 0)}"
-        ),
+        lambda row: f"max-deleted-entry-id {stream_id(row, 0)} is above last-generated-id {stream_id(row, 2)}",
         whole,
         never,
     ),
     "stream-added-less": Rule(
         "RDB327",
         "warning",
-        lambda row: f"expected at least {row.facts[1]} added entries, as many as there are, but it is {row.facts[0]}",
+        lambda row: f"entries-added is {row.facts[0]}, but there are {row.facts[1]} entries",
         whole,
         never,
     ),
@@ -82,7 +80,7 @@ RULES: Final[dict[str, Rule]] = {
     "group-duplicate": Rule(
         "RDB331",
         "error",
-        lambda row: f"expected each group once, but {quoted(row.data)} stands there again",
+        lambda row: f"group {quoted(row.data)} occurs twice",
         in_group(),
         always,
     ),
@@ -96,46 +94,45 @@ RULES: Final[dict[str, Rule]] = {
     "group-beyond-last": Rule(
         "RDB333",
         "note",
-        lambda row: f"the group is at {stream_id(row, 0)}, behind the stream's last id {stream_id(row, 2)}",
+        lambda row: (
+            f"last delivered ID {stream_id(row, 0)} of the group is above the stream's "
+            f"last-generated-id {stream_id(row, 2)}"
+        ),
         in_group(),
         never,
     ),
     "consumer-duplicate": Rule(
         "RDB334",
         "error",
-        lambda row: f"expected each consumer once, but {quoted(row.inner)} stands there again",
+        lambda row: f"consumer {quoted(row.inner)} occurs twice",
         in_group("consumer"),
         since((6, 2)),
     ),
     "pending-unowned": Rule(
         "RDB335",
         "error",
-        lambda row: f"expected a consumer that owns the pending entry {stream_id(row, 0)}, but none does",
+        lambda row: f"pending entry {stream_id(row, 0)} belongs to no consumer",
         in_group("pending"),
         only_deep,
     ),
     "pending-shared": Rule(
         "RDB336",
         "error",
-        lambda row: (
-            f"expected one owner of the pending entry {stream_id(row, 0)}, but {quoted(row.inner)} owns it as well"
-        ),
+        lambda row: f"pending entry {stream_id(row, 0)} belongs to two consumers, {quoted(row.inner)} is the second",
         in_group("pending"),
         always,
     ),
     "pending-beyond-last": Rule(
         "RDB337",
         "warning",
-        lambda row: (
-            f"expected pending entries up to the stream's last id {stream_id(row, 2)}, but there is {stream_id(row, 0)}"
-        ),
+        lambda row: f"pending entry {stream_id(row, 0)} is above last-generated-id {stream_id(row, 2)}",
         in_group("pending"),
         never,
     ),
     "producer-duplicate": Rule(
         "RDB338",
         "error",
-        lambda _: "expected each producer, and each id of one, once, but one stands there again",
+        lambda _: "a producer, or an ID of one, occurs twice",
         lambda row: f"producer {quoted(row.data)}" + ("" if row.inner is None else f".id {quoted(row.inner)}"),
         never,
     ),
