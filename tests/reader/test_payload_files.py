@@ -62,7 +62,7 @@ def test_what_a_server_dumps(tmp_path, redis_server, kind):
     ]
     for words in (("--exact-key", "payload"), ("--record", "1"), ("--at", "0")):
         assert json.loads(run("inspect", "--json", path, *words).out)["items"] == items[:1]
-    assert run("inspect", path, "--exact-key", "k").code == 3
+    assert run("inspect", path, "--exact-key", "k").code == 1
 
 
 @pytest.mark.parametrize("at", range(len(PAYLOAD)))
