@@ -69,10 +69,10 @@ def aof_rewrite(
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:
-    """Replay a log and write the shortest one that leads to the same state, without a server.
+    """Replay an AOF and write the shortest one that gives the same dataset, without a server.
 
-    The new log is read back and compared before it gets its name; the old one is there, whole, until then. A log
-    that is damaged, cut, or in doubt is not rewritten (exit code 1): --until says up to where. With --in-place a
+    The new AOF is read back and compared before it gets its name; the old one stays complete until then. An AOF that
+    is damaged, truncated or uncertain is not rewritten (exit code 1): --until says up to where. With --in-place a
     server that holds the files, or begins to read them meanwhile, stops the rewrite (exit code 3).
     """
     check_rules(rules)

@@ -70,7 +70,7 @@ def convert(
 ) -> None:
     """Convert a file into another form, or for another server version, and read the result back.
 
-    RDB, logs (AOF), directories with the parts of a log, commands and jsonl: each into each. Keys of all databases,
+    RDB, AOF, directories with the files of an AOF, commands and jsonl: each into each. Keys of all databases,
     expiry times, field expiry times and functions are kept. What the target cannot hold is refused with exit code 1,
     unless --allow-loss is given. The output appears when it was verified, or not at all.
     """

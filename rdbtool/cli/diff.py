@@ -93,7 +93,7 @@ def diff(
 ) -> None:
     """Compare the data of two files: keys, types, values, expiry times, functions. Not bytes, order or encodings.
 
-    Logs are replayed first. A line begins with - for what only A has, + for what only B has, and ~ for what differs.
+    AOFs are replayed first. A line begins with - for what only A has, + for what only B has, and ~ for what differs.
     Exit code 0: no difference, 1: some, 3: no answer, because one of the files is missing or damaged. --limit counts
     the keys that differ; --type and --expired take a key if either file's value is such.
     """

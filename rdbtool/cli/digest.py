@@ -47,8 +47,8 @@ def digest(
 ) -> None:
     """Print the digest of the data: the 40 hex digits of DEBUG DIGEST on a server that holds it.
 
-    A log is replayed first. The digest covers keys, values and whether a key expires, not when; two files with the same
-    data in another order or encoding have the same digest.
+    An AOF is replayed first. The digest covers keys, values and whether a key expires, not when; two files with the
+    same data in another order or encoding have the same digest.
     """
     check_rules(rules)
     selection, now_ms = filters.selection(), filters.milliseconds()

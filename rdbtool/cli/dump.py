@@ -134,11 +134,11 @@ def dump(
 ) -> None:
     """Print the keys of a file as a table, JSON, CSV, a list of keys or commands that rebuild them.
 
-    A log is replayed, and the keys are those that it leads to. JSON lines are read as well as written. With a filter
+    An AOF is replayed, and the keys are those of its dataset. JSON lines are read as well as written. With a filter
     by key, type, database, slot or number, only keys are written.
 
     Output that goes to a file appears whole or not at all. When a file turns out to be damaged,
-    what precedes the damage is printed, up to the last sound key.
+    what precedes the damage is printed, up to the last valid key.
     """
     form = _named_form(format_)
     check_choice("--escape", escape, ESCAPES)

@@ -1,4 +1,4 @@
-"""``rdbtool history``: every record of a log that touched a key."""
+"""``rdbtool history``: every record of an AOF that touched a key."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def history(
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:
-    """Print every record of a log that touched a key: time, offset, command number, database, effect, command.
+    """Print every record of an AOF that touched a key: time, offset, command number, database, effect, command.
 
-    The log is replayed, so commands that did not name the key are found too: FLUSHALL, SWAPDB and others. At the
+    The AOF is replayed, so commands that did not name the key are found too: FLUSHALL, SWAPDB and others. At the
     end it is said where the key is, which command deleted it where it is gone, and which commands have effects that are
-    unknown. Exit code 1 says that no record touched it, that the log is damaged, or that effects are unknown.
+    unknown. Exit code 1 says that no record touched it, that the AOF is damaged, or that effects are unknown.
     """
     check_rules(rules)
     places = stop.places(src)

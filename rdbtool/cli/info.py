@@ -36,8 +36,8 @@ def info(
     """Print what a file is and holds: version, writer, checksum, counts, aux fields, functions.
 
     The counts come from reading the whole file, values included, so what is printed without an
-    error is sound in structure. Of a damaged file, all up to the damage is counted. Of a log, the
-    parts, commands, transactions and annotated times are told too, and the keys are those that it leads to.
+    error is valid in structure. Of a damaged file, all up to the damage is counted. Of an AOF, the
+    files, commands, transactions and annotated times are shown too, and the keys are those of its dataset.
     """
     check_rules(rules)
     places = stop.places(src)

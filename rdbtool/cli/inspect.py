@@ -46,15 +46,15 @@ def inspect(
         int | None,
         typer.Option("--record", metavar="N", min=1, help="Only the N-th key of an RDB or command of an AOF, from 1."),
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Show everything: all bytes, all entries, all parts.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Show everything: all bytes, all entries, all files.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print what every byte of a file is: offset, bytes, name, value, nested as the format is.
 
-    The parts of a log follow one another, each with offsets of its own; its commands are numbered over all of them.
+    The files of an AOF follow one another, each with offsets of its own; its commands are numbered over all of them.
 
     Offsets that begin with + count from the beginning of the inflated string whose compressed bytes
-    stand above them. Of a damaged file, everything up to the damage is shown, and where it is.
+    are above them. Of a damaged file, everything up to the damage is shown, and where it is.
     """
     if sum(choice is not None for choice in (exact_key, at, record)) > 1:
         raise typer.BadParameter("only one of them can be given", param_hint="--exact-key, --at, --record")

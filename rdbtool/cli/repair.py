@@ -34,7 +34,7 @@ def repair(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="DST", help="Write to DST: a file, or a new directory if SRC has several parts."
+            "--output", "-o", metavar="DST", help="Write to DST: a file, or a new directory if SRC has several files."
         ),
     ] = None,
     keep_damaged: Annotated[

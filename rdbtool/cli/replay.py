@@ -42,11 +42,11 @@ def replay(
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:
-    """Replay a log and print the state that it leads to: counts of keys, findings, how it ends, digest.
+    """Replay an AOF and print the dataset: counts of keys, findings, how it ends, digest.
 
     Nothing is written, no server is needed, and no script is executed. Commands run as a server runs them while it
-    loads the log. Exit code 1 says that the log is damaged or cut, or that a command of it cannot
-    be replayed, so that a server refuses the log or has another state.
+    loads the AOF. Exit code 1 says that the AOF is damaged or truncated, or that a command of it cannot
+    be replayed, so that a server refuses the AOF or has another dataset.
     """
     check_rules(rules)
     options = replay_options(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.errors import clean, describe_key
+from rdbtool.report.formatting import show_count
 
 if TYPE_CHECKING:
     from rdbtool.operations.repair.report import Repaired
@@ -27,28 +28,29 @@ def _lines(done: Repaired, *, is_dry: bool, target: str | None) -> Iterator[str]
             else f" key {describe_key(lost.key)}" + ("" if lost.db is None else f" of db {lost.db}")
         )
         word = "changed" if lost.is_kept else "lost"
-        yield f"{lost.part}: at {lost.start:#x}: {word}: {lost.size:,} bytes{key}: {lost.message} · {lost.code}"
+        size = show_count(lost.size, "byte")
+        yield f"{lost.part}: at {lost.start:#x}: {word}: {size}{key}: {lost.message} · {lost.code}"
     if len(done.lost) > _NAMED:
         yield f"... and {len(done.lost) - _NAMED:,} more"
-    size = sum(lost.size for lost in done.lost if not lost.is_kept)
+    lost_size = sum(lost.size for lost in done.lost if not lost.is_kept)
     kept = " and ".join(
         text
         for text in (
-            f"{done.keys:,} keys" if done.keys or done.kind == "rdb" else "",
-            f"{done.functions:,} function libraries" if done.functions else "",
-            f"{done.commands:,} commands" if done.kind != "rdb" else "",
+            show_count(done.keys, "key") if done.keys or done.kind == "rdb" else "",
+            show_count(done.functions, "function library", "function libraries") if done.functions else "",
+            show_count(done.commands, "command") if done.kind != "rdb" else "",
         )
         if text
     )
     if not done.lost:
         yield f"{done.source}: nothing is wrong with it: {kept}"
     else:
-        yield f"{done.source}: kept {kept}, lost {size:,} bytes"
+        yield f"{done.source}: kept {kept}, lost {show_count(lost_size, 'byte')}"
     yield from (f"not certain: {doubt}" for doubt in done.doubts[:_NAMED])
     names = ", ".join(done.foreign[:_NAMED])
     unverified = f" except for {names}: a server without it refuses to start · CMD201" if done.foreign else ""
     if done.destination is not None:
-        yield f"{done.destination}: {done.bytes:,} bytes, verified{unverified}"
+        yield f"{done.destination}: {show_count(done.bytes, 'byte')}, verified{unverified}"
         if done.digest is not None:
             yield f"digest {done.digest} ({done.rules})"
         else:

@@ -85,7 +85,7 @@ def test_the_others_say_what_they_need(pair, words):
     _, lines = pair
     ran = run(*words, lines)
     assert (ran.code, ran.out) == (4, b"")
-    sentence = "it holds keys as JSON lines, and this needs an RDB or a log: rdbtool convert makes either of it"
+    sentence = "it holds keys as JSON lines, and this needs an RDB or an AOF: rdbtool convert makes either of it"
     assert ran.err == f"rdbtool: {lines}: {sentence}\n"
     assert run("history", lines, "key").err == ran.err
 
@@ -103,12 +103,12 @@ def test_what_it_is_shows_in_the_first_byte_that_is_not_blank():
         assert detect(data) == "jsonl"
         assert detect(gzip.compress(data)) == "jsonl"
     for data in (b"\x00{", b"[]", b"\xef\xbb\xbf{"):
-        with pytest.raises(UnsupportedError, match="nor JSON lines"):
+        with pytest.raises(UnsupportedError, match="not a file that rdbtool reads"):
             detect(data)
     with pytest.raises(InputError, match="JSON in one piece, which is no JSON lines"):
         detect(b"[{}]")
 
 
 def test_a_library_has_to_ask_for_lines():
-    with pytest.raises(UnsupportedError, match="needs an RDB or a log"):
+    with pytest.raises(UnsupportedError, match="needs an RDB or an AOF"):
         open_any(b"{}")
