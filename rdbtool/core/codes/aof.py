@@ -7,10 +7,10 @@ from typing import Final
 from rdbtool.core.codes.code import EXITS, Code
 
 _CUTS: Final = (
-    "The server cuts the last file of a log there and starts, unless its aof-load-truncated is off; it exits over an "
-    "earlier file."
+    "The server truncates the last file of an AOF there and starts, unless its aof-load-truncated is off; it exits on "
+    "an earlier file."
 )
-_LENGTH_LIES: Final = "It does not see whether sound commands follow, and cuts them off as well."
+_LENGTH_LIES: Final = "It does not check whether valid commands follow, and removes them as well."
 _GOES_ON: Final = "The server logs the error, before Redis 7.0 not even that, and goes on."
 
 CODES: Final[tuple[Code, ...]] = (
