@@ -126,7 +126,7 @@ DropParts = Annotated[
     typer.Option(
         "--drop",
         metavar="PART",
-        help="Leave out functions, scripts, aux, module-aux, groups (consumer groups), or module:NAME: what the module "
+        help="Skip functions, scripts, aux, module-aux, groups (consumer groups), or module:NAME: what the module "
         "with the type NAME owns. Can be given again.",
     ),
 ]
@@ -150,7 +150,7 @@ class Clock:
         str | None,
         typer.Option(
             metavar="TIME",
-            help="The time to judge expiry by: ISO 8601 (local time unless it has a zone) or Unix milliseconds. "
+            help="The time of expiry checks: ISO 8601 (local time unless it has a zone) or Unix milliseconds. "
             "Default: now.",
         ),
     ] = None

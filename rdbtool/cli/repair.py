@@ -45,12 +45,12 @@ def repair(
     force: Force = False,
     databases: Annotated[
         int | None,
-        typer.Option("--databases", metavar="N", min=1, help="Leave out the keys of other databases than 0 to N-1."),
+        typer.Option("--databases", metavar="N", min=1, help="Skip the keys of other databases than 0 to N-1."),
     ] = None,
     rules: Server = None,
     rename_command: RenamedCommands = None,
     drop_unknown: Annotated[
-        bool, typer.Option("--drop-unknown", help="Leave out commands of an AOF that no server has.")
+        bool, typer.Option("--drop-unknown", help="Drop commands of an AOF that no server has.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     as_json: Json = False,

@@ -70,8 +70,8 @@ def validate(
         typer.Option(
             "--rules",
             metavar="SERVER",
-            help="Whose rules, such as redis-7.0 or valkey-9.1. Default: those of the writer that the source names, "
-            "else redis-7.2, or the oldest server that has all that the source uses.",
+            help="Server rules to check by, such as redis-7.0 or valkey-9.1. Default: those of the writer that the "
+            "file names, else redis-7.2, or the oldest server that has all that the file uses.",
         ),
     ] = None,
     rename_command: RenamedCommands = None,

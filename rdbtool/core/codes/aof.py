@@ -41,7 +41,7 @@ CODES: Final[tuple[Code, ...]] = (
         "AOF106",
         "invalid line end",
         "A line does not end in a carriage return and a newline.",
-        "Servers read up to the newline, whatever stands before it; redis-check-aof refuses the file.",
+        "Servers read up to the newline, whatever precedes it; redis-check-aof refuses the file.",
     ),
     Code(
         "AOF107",
@@ -78,14 +78,14 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "AOF202",
         "command of another server",
-        "The server whose rules apply does not have this command; another or a later one has.",
+        "The server of --rules does not have this command; another or a later one has.",
         "That server refuses to start.",
     ),
     Code(
         "AOF203",
         "timestamp goes back",
         "A timestamp annotation is earlier than the one before it: a clock was set back, or AOF files were joined.",
-        "Servers load the AOF and ignore annotations; redis-check-aof cuts at the first time that is too late.",
+        "Servers load the AOF and ignore annotations; redis-check-aof truncates at the first time that is too late.",
     ),
     Code(
         "AOF204",
@@ -102,13 +102,13 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "AOF206",
         "annotations not supported",
-        "The AOF holds annotations, which the server whose rules apply does not know.",
+        "The AOF holds annotations, which the server of --rules does not know.",
         "Servers before Redis 7.0 exit.",
     ),
     Code(
         "AOF207",
         "manifest not supported",
-        "The AOF has a manifest, which the server whose rules apply does not know.",
+        "The AOF has a manifest, which the server of --rules does not know.",
         "Servers before Redis 7.0 do not look at it and start with an empty AOF.",
     ),
     Code(

@@ -372,7 +372,7 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "RDB363",
         "version of another server",
-        "The server whose rules apply does not read files of this magic and version.",
+        "The server of --rules does not read files of this magic and version.",
         "That server refuses to start.",
     ),
     Code(

@@ -54,9 +54,9 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "REP008",
         "open transaction dropped",
-        "A transaction without an end at the end of an AOF was dropped.",
+        "A transaction whose EXEC is missing was dropped: at the end of an AOF, or up to where the server went on.",
         "At the end the server does the same. Elsewhere it executes the commands of the transaction with the EXEC of "
-        "the next one, or, if there is none, drops all that follows the MULTI.",
+        "the next one, or, without one, drops all that follows the MULTI.",
     ),
     Code(
         "REP009",
