@@ -55,7 +55,7 @@ def test_places_and_what_is_none():
     assert rdbtool.replay(io.BytesIO(log), before="del").totals.keys == 3
     with pytest.raises(rdbtool.InputError, match="twice"):
         rdbtool.replay(io.BytesIO(log), before_last="del")
-    with pytest.raises(ValueError, match="no place"):
+    with pytest.raises(ValueError, match="not a valid place"):
         rdbtool.replay(log, until="tomorrow")
     with pytest.raises(ValueError, match="only one"):
         rdbtool.replay(log, until="n:1", before="del")

@@ -25,5 +25,5 @@ def test_a_file_of_each_version_is_read(version, backend):
 
 def test_a_newer_version_is_named():
     newest = VERSIONS[REDIS][1]
-    with pytest.raises(UnsupportedError, match=rf"version REDIS {newest + 1} is newer .* \(up to {newest}\)"):
+    with pytest.raises(UnsupportedError, match=rf"RDB version {newest + 1} is newer .* \(up to {newest}\)"):
         open_rdb(data_of(newest + 1))
