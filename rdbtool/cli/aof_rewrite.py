@@ -27,10 +27,6 @@ from rdbtool.cli.options import (
     renames_of,
     target_of,
 )
-from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite_again
-from rdbtool.report.convert import remark_lines, rewritten_line
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.writer.atomic.output import open_output
 
 
 @expands
@@ -75,6 +71,11 @@ def aof_rewrite(
     is damaged, truncated or uncertain is not rewritten (exit code 1): --until says up to where. With --in-place a
     server that holds the files, or begins to read them meanwhile, stops the rewrite (exit code 3).
     """
+    from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite_again
+    from rdbtool.report.convert import remark_lines, rewritten_line
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.writer.atomic.output import open_output
+
     check_rules(rules)
     places = stop.places(src)
     if in_place == (output is not None):

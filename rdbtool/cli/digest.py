@@ -19,11 +19,6 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.dataset.loading import load_keys
-from rdbtool.operations.info.digest import compute_digest
-from rdbtool.reader.open.dispatch import open_any
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.writer.atomic.output import open_output
 
 
 @expands
@@ -50,6 +45,12 @@ def digest(
     An AOF is replayed first. The digest covers keys, values and whether a key expires, not when; two files with the
     same data in another order or encoding have the same digest.
     """
+    from rdbtool.dataset.loading import load_keys
+    from rdbtool.operations.info.digest import compute_digest
+    from rdbtool.reader.open.dispatch import open_any
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.writer.atomic.output import open_output
+
     check_rules(rules)
     selection, now_ms = filters.selection(), filters.milliseconds()
     places = stop.places(src)

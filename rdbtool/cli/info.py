@@ -16,11 +16,6 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.operations.info.summary import summarize_any
-from rdbtool.reader.open.dispatch import open_any
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.report.summaries import any_summary_text
-from rdbtool.writer.atomic.output import open_output
 
 
 @expands
@@ -39,6 +34,12 @@ def info(
     error is valid in structure. Of a damaged file, all up to the damage is counted. Of an AOF, the
     files, commands, transactions and annotated times are shown too, and the keys are those of its dataset.
     """
+    from rdbtool.operations.info.summary import summarize_any
+    from rdbtool.reader.open.dispatch import open_any
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.report.summaries import any_summary_text
+    from rdbtool.writer.atomic.output import open_output
+
     check_rules(rules)
     places = stop.places(src)
     renames = renames_of(rename_command)
