@@ -99,7 +99,7 @@ def aof_rewrite(
         places=places,
         rename_commands=renames_of(rename_command),
     )
-    with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
+    with ProgressBar(enabled=not (no_progress or quiet)) as progress:
         done = rewrite_again(src, options, progress, retries=retry)
     for line in remark_lines(done, notes=not quiet):
         typer.echo(f"rdbtool: {line}", file=sys.stderr)

@@ -104,7 +104,7 @@ def convert(
         leaving=filters.leaving(drop, functions=functions),
         reshaping=reshape.reshaping(filters.milliseconds()),
     )
-    with ProgressBar(None, enabled=not no_progress) as progress:
+    with ProgressBar(enabled=not no_progress) as progress:
         done = run(src, dst, options, progress)
     if as_json:
         with open_output(None) as output:

@@ -118,7 +118,7 @@ def diff(
         places=each.places(stop, a, b),
         rename_commands=renames_of(rename_command),
     )
-    with ProgressBar(None, enabled=not no_progress) as progress:
+    with ProgressBar(enabled=not no_progress) as progress:
         comparison = open_diff(a, b, options, progress)
     with comparison, open_output(None) as output:
         for name, side in (("A", comparison.first), ("B", comparison.second)):

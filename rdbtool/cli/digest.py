@@ -55,7 +55,10 @@ def digest(
     selection, now_ms = filters.selection(), filters.milliseconds()
     places = stop.places(src)
     renames = renames_of(rename_command)
-    with open_any(src, jsonl=True) as reader, ProgressBar(reader.size, enabled=not no_progress) as progress:
+    with (
+        open_any(src, jsonl=True) as reader,
+        ProgressBar(reader.size, "reading", reader.name, enabled=not no_progress) as progress,
+    ):
         keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
         result = compute_digest(keys, rules, now_ms=now_ms, selection=selection, progress=progress)
     with open_output(None) as output:

@@ -187,7 +187,10 @@ def dump(
             _check_use(option, options, used=used, users=_names(lambda row: row.is_verifiable))
         _check_target(options)
         show = not (no_progress or out.is_terminal)
-        with open_any(src, jsonl=True) as reader, ProgressBar(reader.size, enabled=show) as progress:
+        with (
+            open_any(src, jsonl=True) as reader,
+            ProgressBar(reader.size, "dumping", reader.name, enabled=show) as progress,
+        ):
             keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
             dumped = write_keys(keys, out, options, selection=selection, progress=progress)
     if dumped.losses or dumped.large or any(dumped.left):

@@ -72,7 +72,7 @@ def history(
         open_any(src) as reader,
         open_output(None) as output,
         SpooledTemporaryFile(_HELD) as held,
-        ProgressBar(reader.size, enabled=not (no_progress or output.is_terminal)) as progress,
+        ProgressBar(reader.size, "replaying", reader.name, enabled=not (no_progress or output.is_terminal)) as progress,
     ):
         # Whether there is such a place shows at the end: until then nothing is printed.
         write = output.write if places is None else held.write

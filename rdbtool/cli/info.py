@@ -43,7 +43,10 @@ def info(
     check_rules(rules)
     places = stop.places(src)
     renames = renames_of(rename_command)
-    with open_any(src) as reader, ProgressBar(reader.size, enabled=not no_progress) as progress:
+    with (
+        open_any(src) as reader,
+        ProgressBar(reader.size, "reading", reader.name, enabled=not no_progress) as progress,
+    ):
         summary = summarize_any(reader, rules, progress, places=places, rename_commands=renames)
     text = json.dumps(summary.to_dict()) + "\n" if as_json else any_summary_text(summary)
     with open_output(None) as output:

@@ -80,7 +80,7 @@ def repair(
         rename_commands=renames_of(rename_command),
         drop_unknown=drop_unknown,
     )
-    with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
+    with ProgressBar(enabled=not (no_progress or quiet)) as progress:
         done = run(src, None if dry_run else output, options, progress)
     if as_json or not quiet:
         text = json.dumps(done.to_dict()) if as_json else "\n".join(repair_lines(done, is_dry=dry_run, target=output))

@@ -58,7 +58,10 @@ def replay(
         now_ms=clock.milliseconds(),
         rename_commands=renames_of(rename_command),
     )
-    with open_any(src) as reader, ProgressBar(reader.size, enabled=not no_progress) as progress:
+    with (
+        open_any(src) as reader,
+        ProgressBar(reader.size, "replaying", reader.name, enabled=not no_progress) as progress,
+    ):
         report = replay_reader(reader, options, digest=True, progress=progress)
     with open_output(None) as output:
         text = json.dumps(report.to_dict()) + "\n" if as_json else replay_text(report)

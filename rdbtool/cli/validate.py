@@ -152,7 +152,7 @@ def validate(
     )
     judged = []
     for source in src:
-        with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
+        with ProgressBar(enabled=not (no_progress or quiet)) as progress:
             judged.append(judge(source, checks, policies, progress, retries=retry))
     if sys.stdout is None:
         raise InputError("cannot write to standard output: it is closed")
