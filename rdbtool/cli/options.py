@@ -127,7 +127,7 @@ DropParts = Annotated[
         "--drop",
         metavar="PART",
         help="Skip functions, scripts, aux, module-aux, groups (consumer groups), or module:NAME: what the module "
-        "with the type NAME owns. Can be given again.",
+        "with the type NAME owns.",
     ),
 ]
 MaxValue = Annotated[
@@ -251,7 +251,7 @@ class Reshape:
             "--rename",
             metavar="REGEX=TEXT",
             help="Replace everything that REGEX finds in a key by TEXT, in which \\1 is a group and \\xHH a byte. "
-            "Can be given again. Two keys that get one name are an error.",
+            "Two keys that get one name are an error.",
         ),
     ] = None
     move_db: Annotated[
@@ -259,7 +259,7 @@ class Reshape:
         typer.Option(
             "--move-db",
             metavar="FROM=TO",
-            help="Move the keys of database FROM to database TO. Can be given again.",
+            help="Move the keys of database FROM to database TO.",
         ),
     ] = None
 

@@ -110,7 +110,7 @@ def validate(
         typer.Option(
             "--expect-keys",
             metavar="RANGE",
-            help="How many keys a database has to hold: db0=1000.. or db1=10..20. Several with commas, or given again.",
+            help="How many keys a database has to hold: db0=1000.. or db1=10..20. Several with commas.",
         ),
     ] = None,
     no_progress: NoProgress = False,
