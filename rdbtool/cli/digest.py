@@ -67,3 +67,4 @@ def digest(
     # Servers of two families may have written it, and their digests differ.
     print_remarks([*([str(result.choice)] if result.choice.other is not None else []), *result.remarks])
     end_uncertain(result.doubt)
+    filters.require_found(result.source, selection)

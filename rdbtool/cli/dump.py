@@ -201,6 +201,7 @@ def dump(
     print_extent(keys.extent)
     print_remarks(keys.remarks)
     end_uncertain(keys.obstacle)
+    filters.require_found(keys.name, selection)
 
 
 def _named_form(name: str | None) -> str | None:

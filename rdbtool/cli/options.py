@@ -231,6 +231,16 @@ class Filters(Clock):
         with usage_errors():
             return selection_of(filters, self.milliseconds())
 
+    def require_found(self, name: str, selection: Selection | None) -> None:
+        """Raise NotFoundError if keys were named and the file ``name``, read with ``selection``, has none of them."""
+        if not self.exact_key or selection is None or selection.taken:
+            return
+        from rdbtool.core.errors import NotFoundError, describe_key
+
+        keys = " or ".join(describe_key(key_bytes(text)) for text in self.exact_key)
+        others = " that the other filters take" if len(self.as_arguments()) > 1 else ""
+        raise NotFoundError(f"{name}: no key {keys}{others}")
+
 
 @dataclasses.dataclass(frozen=True)
 class Reshape:

@@ -246,7 +246,8 @@ class LossError(RdbToolError):
         some = "" if loss.times == 1 else f"{loss.times} "
         where = f"; Redis can since RDB {loss.needs}" if loss.needs is not None else ""
         name = "RDB" if magic == "REDIS" else "Valkey RDB"
-        super().__init__(f"{name} {version} cannot hold {some}{loss.what}{place}{where}")
+        remedy = Remedy("; --allow-loss drops what it cannot hold", "; allow_loss=True drops what it cannot hold")
+        super().__init__(f"{name} {version} cannot hold {some}{loss.what}{place}{where}", remedy=remedy)
         self.loss = loss
         self.magic = magic
         self.version = version

@@ -52,3 +52,19 @@ def test_a_name_that_is_no_utf8(source):
     source.rename(path)
     for words in (["info"], ["info", "--json"], ["dump"], ["validate"], ["replay"], ["inspect"], ["digest", "--json"]):
         assert run(*words, path).code == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("dump",), ("dump", "-f", "csv"), ("dump", "-f", "table"), ("dump", "-f", "resp"), ("digest",), ("inspect",)],
+    ids=" ".join,
+)
+def test_a_key_that_is_not_there(command, source):
+    ran = run(*command, "--exact-key", "not there", source)
+    assert (ran.code, ran.err.count('no key "not there"')) == (1, 1)
+
+
+def test_a_key_that_another_filter_leaves_out(source):
+    ran = run("dump", "--exact-key", "a", "-t", "stream", source)
+    assert ran.code == 1
+    assert ran.err.endswith('no key "a" that the other filters take\n')

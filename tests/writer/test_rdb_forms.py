@@ -445,7 +445,10 @@ def test_losses_are_worded_and_summed_up() -> None:
     fields = HashValue([(b"f", b"v", 5), (b"g", b"v", 6)])
     with pytest.raises(LossError) as caught:
         saved_records([record(fields, db=2)], redis(7))
-    assert str(caught.value) == 'RDB 7 cannot hold 2 field expiries (key "k" of db 2); Redis can since RDB 12'
+    assert str(caught.value) == (
+        'RDB 7 cannot hold 2 field expiries (key "k" of db 2); Redis can since RDB 12; '
+        "allow_loss=True drops what it cannot hold"
+    )
     _, written = saved_records(
         [record(fields), record(fields, key=b"l", idle_s=1), record(StringValue(b""), key=b"m", idle_s=4)],
         redis(7), allow_loss=True,
