@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent.parent / "rdbtool"
 #: A package (or a module at the top) imports its own package and lower floors only.
 FLOORS = {
     "core": 0,
+    "_version": 0,
     "io": 1,
     "model": 1,
     "grammar": 2,
@@ -45,9 +46,9 @@ HOMES = {
     "rich": {"report", "cli"},
     "typer": {"cli"},
     "click": {"cli"},
-    "cython": {"model", "_codec", "engine"},
-    "cpython": {"model", "_codec", "engine"},
-    "libc": {"model", "_codec", "engine"},
+    "cython": {"io", "model", "_codec", "engine"},
+    "cpython": {"io", "model", "_codec", "engine"},
+    "libc": {"io", "model", "_codec", "engine"},
 }
 
 #: Only these may speak to the terminal, and one module opens standard output for data.
