@@ -13,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import pytest
+import sampling
 import server
 from hypothesis import settings
 
@@ -35,6 +36,11 @@ def pytest_configure(config: pytest.Config) -> None:
         collector = messages.Collector(Path(os.environ["COLLECT_MESSAGES"]))
         collector.listen()
         config.pluginmanager.register(collector)
+
+
+def pytest_report_header() -> str:
+    """Say which samples of large matrices are tried today."""
+    return sampling.header()
 
 
 @cache

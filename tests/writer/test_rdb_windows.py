@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from codec.driving import FILES, FIXTURES, make, name_of, rdb, records_of
-from codec.test_windows import LARGE, trickled
+from codec.test_windows import large_file, trickled
 from specimen import specimen
 from writer.saving import fingerprint, read_back, saved
 
@@ -29,10 +29,10 @@ SELECT_0, SELECT_9 = specimen("FE 00"), specimen("FE 09")
 
 @pytest.mark.parametrize("compress", [True, False], ids=["lzf", "plain"])
 def test_large_records(compress: bool) -> None:
-    whole, written = saved(LARGE, compress=compress)
-    assert saved(trickled(LARGE, 300_007), compress=compress)[0] == whole
-    assert read_back(whole) == records_of(LARGE)
-    assert fingerprint(whole) == fingerprint(LARGE)
+    whole, written = saved(large_file(), compress=compress)
+    assert saved(trickled(large_file(), 300_007), compress=compress)[0] == whole
+    assert read_back(whole) == records_of(large_file())
+    assert fingerprint(whole) == fingerprint(large_file())
     assert (len(whole) > 24 * MIB) == (not compress)
     assert [loss for loss in written.losses if loss.severity == "loss"] == []
 
@@ -87,7 +87,7 @@ def test_failing_output() -> None:
     def write(data: bytes) -> None:
         raise InputError("the disk is full")
 
-    with open_rdb(LARGE) as reader, pytest.raises(InputError, match="full"):
+    with open_rdb(large_file()) as reader, pytest.raises(InputError, match="full"):
         write_rdb(reader, write, Target("REDIS", 11))
 
 
