@@ -203,6 +203,7 @@ def large(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.mark.memory
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not tell")
 @pytest.mark.parametrize(
     "command",

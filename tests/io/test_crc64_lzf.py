@@ -128,6 +128,7 @@ def test_a_module_of_that_name_may_have_nothing(tmp_path):
     assert ran.stdout.split() == ["rdbtool.io.own_lzf", repr(b"a" * 99)]
 
 
+@pytest.mark.memory
 def test_no_memory_is_a_limit(implementation):
     """python-lzf would write through a null pointer here."""
     script = (

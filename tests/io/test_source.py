@@ -426,6 +426,7 @@ with open_source("-") as source:
 """
 
 
+@pytest.mark.memory
 @pytest.mark.parametrize(("kind", "window"), [("gzip", 0), ("zstd", 8), ("zstd-long", 128), ("lz4", 9)])
 def test_a_bomb_costs_no_memory(kind, window):
     """1 GiB of zeros: what is allowed is 8 MiB for the pieces and the libraries, and the codec's own window."""

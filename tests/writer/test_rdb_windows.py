@@ -133,6 +133,7 @@ def run(path: Path, version: int, form: str) -> tuple[int, int, int]:
     return total, piece, most
 
 
+@pytest.mark.memory
 @pytest.mark.parametrize(("form", "size"), [("lzf", 0), ("plain", 64)])
 def test_memory_of_one_large_string(tmp_path: Path, form: str, size: int) -> None:
     path = tmp_path / "zeros.rdb"
@@ -143,6 +144,7 @@ def test_memory_of_one_large_string(tmp_path: Path, form: str, size: int) -> Non
     assert most < 192 * MIB
 
 
+@pytest.mark.memory
 @pytest.mark.parametrize("version", [6, 9, 11, 12])
 def test_memory_of_many_large_strings_in_one_value(tmp_path: Path, version: int) -> None:
     """A list of 40 strings of 16 MiB: far more than the process may have at once, but small when compressed."""
@@ -153,6 +155,7 @@ def test_memory_of_many_large_strings_in_one_value(tmp_path: Path, version: int)
     assert most < 192 * MIB
 
 
+@pytest.mark.memory
 def test_memory_of_many_keys(tmp_path: Path) -> None:
     path = tmp_path / "many.rdb"
     path.write_bytes(rdb(*[make.key(0, b"key", make.compressed(b"x" * 100_000))] * 1500))
