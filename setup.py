@@ -1,20 +1,67 @@
-"""Build of the compiled parts: the model's classes and the codec.
+"""Build of the compiled parts: the model's classes, the codec, the keyspace.
 
 Everything declarative stands in pyproject.toml. This file exists because the codec's constants are
 written from ``rdbtool/core/rdb_types.py``, the one table of opcodes and value types, before Cython runs.
+
+``RDBTOOL_BUILD=sanitize`` builds with AddressSanitizer and UndefinedBehaviorSanitizer, ``RDBTOOL_BUILD=fuzz`` so that
+a fuzzer sees which branches were taken (that needs ``CC=clang``): see CONTRIBUTING.md.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
+import shutil
 import sys
+import sysconfig
+import time
+import tomllib
 from pathlib import Path
 
-from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
+
+#: What is built for whom.
+BUILD = os.environ.get("RDBTOOL_BUILD", "release")
+SANITIZERS = "-fsanitize=address,undefined"
+COMPILE_ARGS = {
+    # -g0: nobody debugs a wheel, and with what debuggers want it would be three times as large.
+    "release": ["-O3", "-g0"],
+    "sanitize": ["-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined", SANITIZERS],
+    "fuzz": ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=fuzzer-no-link"],
+}
+LINK_ARGS = {
+    "release": ["-Wl,-s"] if sys.platform == "linux" else [],
+    "sanitize": [SANITIZERS],
+    "fuzz": ["-fsanitize=fuzzer-no-link"],
+}
+
+#: Commands that compile.
+COMPILING = {"bdist_wheel", "build", "build_ext", "develop", "editable_wheel", "install"}
+
+JOBS = os.cpu_count() or 1
+
+
+def why_not() -> str | None:
+    """Say in one sentence what a compilation would lack."""
+    words = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    lacking = [
+        *([] if shutil.which(words[0]) else [f"a C compiler ({words[0]})"]),
+        *([] if header.exists() else [f"Python's header files ({header})"]),
+    ]
+    if not lacking:
+        return None
+    name = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["name"]
+    return (
+        f"{name}: to build it from source takes {' and '.join(lacking)}: install what is missing "
+        "(Debian, Ubuntu: apt-get install gcc libc6-dev python3-dev; Alpine: apk add gcc musl-dev python3-dev; "
+        "macOS: xcode-select --install), or a wheel, which is compiled already: "
+        f"pip install --only-binary :all: {name}"
+    )
 
 
 def write_constants(target: Path) -> None:
@@ -66,34 +113,59 @@ def write_powers(target: Path, low: int = -348, high: int = 347) -> None:
         target.write_text(text)
 
 
-write_constants(ROOT / "rdbtool/_codec/_types.pxi")
-write_powers(ROOT / "rdbtool/_codec/_powers.h")
+class BuildAll(build_ext):
+    """Translates and compiles all modules side by side, and says so: pip shows it with -v."""
 
-#: Extensions are translated and compiled side by side; elsewhere processes would have to be spawned for it.
-JOBS = os.cpu_count() or 1 if sys.platform == "linux" else 1
+    def initialize_options(self) -> None:
+        super().initialize_options()
+        self.parallel = JOBS
 
-SOURCES = sorted((ROOT / "rdbtool").rglob("*.pyx"))
+    def run(self) -> None:
+        from Cython.Build import cythonize  # noqa: PLC0415 - nothing else here needs it, and it is slow to import
+
+        began = time.monotonic()
+        print(
+            f"rdbtool: translating and compiling {len(self.extensions)} modules, {JOBS} at a time; "
+            "this takes two minutes on two cores",
+            flush=True,
+        )
+        write_constants(ROOT / "rdbtool/_codec/_types.pxi")
+        write_powers(ROOT / "rdbtool/_codec/_powers.h")
+        translated = cythonize(
+            [Extension(module.name, module.sources, include_dirs=module.include_dirs) for module in self.extensions],
+            # Elsewhere processes would have to be spawned for it.
+            nthreads=JOBS if JOBS > 1 and sys.platform == "linux" else 0,
+            force=bool(self.force),
+            compiler_directives={
+                "language_level": 3,
+                "boundscheck": False,
+                "wraparound": False,
+                "cdivision": True,
+                "initializedcheck": False,
+            },
+        )
+        sources = {module.name: module.sources for module in translated}
+        for module in self.extensions:
+            # A module's own name, which build_ext has cut where it builds in place.
+            module.sources = sources[getattr(module, "_full_name", module.name)]
+        super().run()
+        print(f"rdbtool: compiled in {time.monotonic() - began:.0f} s", flush=True)
+
+
+if COMPILING & set(sys.argv[1:]) and (problem := why_not()):
+    sys.exit(problem)
 
 setup(
-    ext_modules=cythonize(
-        [
-            Extension(
-                ".".join(path.relative_to(ROOT).with_suffix("").parts),
-                [str(path.relative_to(ROOT))],
-                include_dirs=["rdbtool/_codec"],
-                depends=[str(p.relative_to(ROOT)) for p in sorted((ROOT / "rdbtool/_codec").glob("*.h"))],
-                extra_compile_args=["-O3", "-Wno-unused-function", "-Wno-maybe-uninitialized"],
-            )
-            for path in SOURCES
-        ],
-        nthreads=JOBS if JOBS > 1 else 0,
-        compiler_directives={
-            "language_level": 3,
-            "boundscheck": False,
-            "wraparound": False,
-            "cdivision": True,
-            "initializedcheck": False,
-        },
-    ),
-    options={"build_ext": {"parallel": JOBS}},
+    cmdclass={"build_ext": BuildAll},
+    ext_modules=[
+        Extension(
+            ".".join(path.relative_to(ROOT).with_suffix("").parts),
+            [str(path.relative_to(ROOT))],
+            include_dirs=["rdbtool/_codec"],
+            depends=[str(p.relative_to(ROOT)) for p in sorted((ROOT / "rdbtool/_codec").glob("*.h"))],
+            extra_compile_args=[*COMPILE_ARGS[BUILD], "-Wno-unused-function", "-Wno-maybe-uninitialized"],
+            extra_link_args=LINK_ARGS[BUILD],
+        )
+        for path in sorted((ROOT / "rdbtool").rglob("*.pyx"))
+    ],
 )

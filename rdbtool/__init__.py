@@ -17,10 +17,14 @@ Errors are RdbToolError; docs/python-api.md has an example for each function.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+if sys.platform == "win32":
+    raise ImportError("rdbtool runs on Linux and macOS; on Windows, use it in WSL (wsl --install), as on Linux")
+
+__version__: str
 
 if TYPE_CHECKING:
     from rdbtool.api.convert import convert as convert
@@ -148,6 +152,8 @@ __all__ = [  # noqa: PLE0604 - names only
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return import_module("rdbtool.core.distribution").find_version()
     if name not in _HOMES:
         raise AttributeError(f"module 'rdbtool' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -97,9 +97,9 @@ def _explain(error: Exception) -> int:
 def _dispatch(arguments: Sequence[str]) -> int:
     words = list(arguments)
     if words in _VERSION:
-        from rdbtool import __version__  # noqa: PLC0415 - lazy
+        from rdbtool.core.distribution import find_version  # noqa: PLC0415 - lazy
 
-        sys.stdout.write(f"rdbtool {__version__}\n")
+        sys.stdout.write(f"rdbtool {find_version()}\n")
         return 0
     if words in _HELP or not words:
         from rdbtool.cli.overview import overview  # noqa: PLC0415 - lazy

@@ -13,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import pytest
+import sampling
 import server
 from hypothesis import settings
 
@@ -37,9 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(collector)
 
 
+def pytest_report_header() -> str:
+    """Say which samples of large matrices are tried today."""
+    return sampling.header()
+
+
 @cache
 def _tools() -> server.Tools | str:
-    return server.find_tools()
+    # A server that inherits the libraries of the sanitizers would be what is tested.
+    return "this is a build with sanitizers" if "RDBTOOL_SANITIZED" in os.environ else server.find_tools()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,9 @@ expected is completed by the shell.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
@@ -177,3 +179,18 @@ def _fish(commands: _Commands) -> Iterator[str]:
 
 
 _SCRIPTS: Final[dict[str, Callable[[_Commands], Iterator[str]]]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}
+
+#: Where a shell looks for the script below the directory of its kind, see pyproject.toml.
+FILES: Final = {"bash": "bash/rdbtool", "zsh": "zsh/_rdbtool", "fish": "fish/rdbtool.fish"}
+
+
+def main() -> None:
+    """Write all scripts into the directory named on the command line, for a package to bring them."""
+    for shell, name in FILES.items():
+        path = Path(sys.argv[1]) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(script(shell))
+
+
+if __name__ == "__main__":
+    main()

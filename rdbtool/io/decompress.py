@@ -232,6 +232,16 @@ def detect_compression(head: bytes) -> tuple[str | None, int]:
     return f"vcs+{_VCS_CODECS[codec]}", _VCS_SIZE
 
 
+def lacking_package(name: str) -> str | None:
+    """Return the package that a compression takes, which is also the extra that brings it; None where nothing lacks."""
+    if name == "lz4":
+        try:
+            import lz4.frame  # noqa: F401, PLC0415 - only whether it is there
+        except ImportError:
+            return name
+    return None
+
+
 class Unpacker:
     """Inflates a stream of members or frames that ``fill`` delivers.
 

@@ -1,5 +1,8 @@
 """LZF, the compression of strings inside RDB files, guarded.
 
+python-lzf does it where that is installed. It has no wheels, so ``own_lzf`` does it elsewhere, also where another
+package has installed a module ``lzf`` with nothing in it.
+
 python-lzf allocates whatever size it is told, does not look at the result of that allocation, and
 may return None or a shorter result when the declared size is wrong. So every declared size is
 judged before the call and compared after it. A three-byte back reference yields at most 264 bytes:
@@ -8,10 +11,13 @@ no sound stream inflates to more than 88 times its size.
 
 from __future__ import annotations
 
-import lzf
-
 from rdbtool.core.errors import LimitError
 from rdbtool.core.rdb_types import LZF_MAX_RATIO
+
+try:
+    from lzf import compress, decompress
+except ImportError:
+    from rdbtool.io.own_lzf import compress, decompress
 
 #: Servers leave strings up to this size (bytes) as they are, and shorter gains than this many bytes too.
 _MIN_SIZE = 20
@@ -53,7 +59,7 @@ def inflate(data: bytes, size: int, *, limit: int) -> bytes:
     try:
         if size > _PROBE_SIZE:
             bytearray(size)
-        result: bytes | None = lzf.decompress(data, size)
+        result: bytes | None = decompress(data, size)
     except ValueError:
         raise LzfError(f"LZF data of {size} bytes", "a damaged stream") from None
     except MemoryError:
@@ -72,5 +78,5 @@ def deflate(data: bytes) -> bytes | None:
     """
     if not _MIN_SIZE < len(data) <= _MAX_SIZE:
         return None
-    compressed: bytes | None = lzf.compress(data, len(data) - _MIN_GAIN)
+    compressed: bytes | None = compress(data, len(data) - _MIN_GAIN)
     return compressed

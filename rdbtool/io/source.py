@@ -20,6 +20,7 @@ from functools import cache
 from types import TracebackType
 from typing import BinaryIO, Final, Protocol, Self
 
+from rdbtool.core.distribution import install_words
 from rdbtool.core.errors import FormatError, InputError, LimitError, Remedy, UnsupportedError
 from rdbtool.core.location import Where
 from rdbtool.io.decompress import (
@@ -29,6 +30,7 @@ from rdbtool.io.decompress import (
     Unpacker,
     WindowSizeError,
     detect_compression,
+    lacking_package,
 )
 
 STANDARD_INPUT: Final = "standard input"
@@ -276,6 +278,11 @@ class Source:
         self._head = self._head[skipped:]
         self.compressed_size, self.size = self.size, None
         codec = self.compression.removeprefix("vcs+")
+        if (extra := lacking_package(codec)) is not None:
+            raise UnsupportedError(
+                f"{self.name}: compressed with {codec}, which takes a package that is not installed: "
+                f"{install_words(extra)}, or decompress the file"
+            )
         self._unpacker = Unpacker(codec, self._readinto_raw, single=skipped > 0)
         self._unpacker.consumed = skipped
 

@@ -12,6 +12,8 @@ import textwrap
 import pytest
 from aof.logs import command, sets
 
+pytestmark = pytest.mark.memory
+
 #: Reads logs in a child with little memory: prints what came of each and the peak of resident memory.
 CHILD = """
     import io, json, pickle, resource, sys, time

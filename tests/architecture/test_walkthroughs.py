@@ -20,6 +20,7 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 KEPT_TESTS = (
     "conftest.py",
     "support/command.py",
+    "support/sampling.py",
     "support/server.py",
     "core/test_servers.py",
     "engine/test_table.py",

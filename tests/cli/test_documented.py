@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from command import ROOT, run
 
-from rdbtool.cli import reference
+from rdbtool.cli import completion, reference
 from rdbtool.cli.app import COMMANDS, build_command
 from rdbtool.cli.man import pages
 from rdbtool.core.codes import CODES
@@ -54,6 +54,13 @@ def test_every_option_is_in_the_page_and_in_the_help(command):
 def test_the_pages_of_commands_are_fresh():
     committed = {path.name: path.read_text() for path in (ROOT / "docs/commands").iterdir()}
     assert committed == reference.pages(), "run: python -m rdbtool.cli.reference docs/commands"
+
+
+def test_the_completions_are_fresh():
+    """Those that packages bring; the machine that compiles runs no command of rdbtool."""
+    for shell, name in completion.FILES.items():
+        committed = (ROOT / "completions" / name).read_text()
+        assert committed == completion.script(shell), "run: python -m rdbtool.cli.completion completions"
 
 
 def test_every_code_is_in_the_page():

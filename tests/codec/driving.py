@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import importlib.util
 import io
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from sampling import sample
 
 from rdbtool import KeyRecord
 from rdbtool._codec.encode.json import Json
@@ -24,6 +27,18 @@ from rdbtool.reader.rdb import open_rdb
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FILES = sorted(FIXTURES.glob("*/*.rdb"))
 BY_SERVER = [path for path in FILES if path.parent.name != "small"]
+
+
+def pairs(forms: Iterable[str]) -> list[tuple[Path, str]]:
+    """Return a sample of all files in all forms, in which each file and so each form comes."""
+    every = list(forms)
+    chosen = sample(itertools.product(FILES, every), len(FILES), each=lambda row: row[0])
+    lacking = set(every) - {form for _, form in chosen}
+    return [*chosen, *((FILES[0], form) for form in sorted(lacking))]
+
+
+def name_of_pair(value: Path | str) -> str:
+    return name_of(value) if isinstance(value, Path) else value
 
 
 def name_of(path: Path) -> str:

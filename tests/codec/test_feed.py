@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codec.driving import FILES, WRITERS, heard, make, name_of, rdb, written
+from codec.driving import FILES, WRITERS, heard, make, name_of, name_of_pair, pairs, rdb, written
 from whole import whole
 
 from rdbtool._codec.encode.jsonl import Jsonl
@@ -64,30 +64,32 @@ SUMMARIES: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("form", WRITERS)
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize(("path", "form"), pairs(WRITERS), ids=name_of_pair)
 def test_same_bytes_from_records(path: Path, form: str) -> None:
     pieces: list[bytes] = []
     feed_items(path, WRITERS[form](pieces.append))
     assert b"".join(pieces) == written(path, WRITERS[form])
 
 
-@pytest.mark.parametrize("form", [form for form in WRITERS if form not in ("json-raw", "json-print", "keys-print")])
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize(
+    ("path", "form"),
+    pairs(form for form in WRITERS if form not in ("json-raw", "json-print", "keys-print")),
+    ids=name_of_pair,
+)
 def test_same_bytes_from_the_grammar(path: Path, form: str) -> None:
     assert written(path, WRITERS[form], backend="grammar") == written(path, WRITERS[form])
 
 
-@pytest.mark.parametrize("summary", [summary for summary in SUMMARIES if summary != "records"])
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize(
+    ("path", "summary"), pairs(summary for summary in SUMMARIES if summary != "records"), ids=name_of_pair
+)
 def test_same_summary_from_records(path: Path, summary: str) -> None:
     sink = SUMMARIES[summary]()
     feed_items(path, sink)
     assert results(sink) == results(heard(path, SUMMARIES[summary]()))
 
 
-@pytest.mark.parametrize("summary", SUMMARIES)
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize(("path", "summary"), pairs(SUMMARIES), ids=name_of_pair)
 def test_same_summary_from_the_grammar(path: Path, summary: str) -> None:
     by_grammar = heard(path, SUMMARIES[summary](), backend="grammar")
     assert results(by_grammar) == results(heard(path, SUMMARIES[summary]()))

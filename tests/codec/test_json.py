@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 import pytest
-from codec.driving import ESCAPES, FILES, make, name_of, rdb, written
+from codec.driving import ESCAPES, FILES, make, name_of_pair, pairs, rdb, written
 
 from rdbtool._codec.encode.json import Json
 from rdbtool._codec.encode.keys import Keys
@@ -304,8 +304,7 @@ def test_unknown_escapes() -> None:
         Keys(lambda data: None, "hex")
 
 
-@pytest.mark.parametrize("escape", ESCAPES)
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize(("path", "escape"), pairs(ESCAPES), ids=name_of_pair)
 def test_every_file_is_ascii_json(path: Path, escape: str) -> None:
     text = as_json(path.read_bytes(), escape)
     assert isinstance(json.loads(text.decode("ascii")), list)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from codec.driving import make, rdb
 
+pytestmark = pytest.mark.memory
+
 PROGRAM = """
 import os, resource, sys
 from rdbtool._codec.encode.json import Json

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from codec.commands import read_commands
-from codec.driving import FILES, make, name_of, rdb, records_of, written
+from codec.driving import FILES, make, name_of_pair, pairs, rdb, records_of, written
 
 from rdbtool._codec.encode.resp import Resp
 from rdbtool._codec.replay_record import feed_record
@@ -43,8 +43,7 @@ def commands(data: bytes, form: str = "plain") -> list[list[bytes]]:
     return list(read_commands(written(data, FORMS[form])))
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize(("path", "form"), pairs(FORMS), ids=name_of_pair)
 def test_well_formed(path: Path, form: str) -> None:
     found = commands(path.read_bytes(), form)
     records = records_of(path)

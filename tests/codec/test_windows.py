@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 import random
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
 from codec.commands import read_commands
-from codec.driving import FILES, WRITERS, Trickle, Writer, heard, make, name_of, rdb, records_of, written
+from codec.driving import (
+    WRITERS,
+    Trickle,
+    Writer,
+    heard,
+    make,
+    name_of_pair,
+    pairs,
+    rdb,
+    records_of,
+    written,
+)
 
 from rdbtool import FormatError, KeyRecord, RdbToolError, StringValue
 from rdbtool._codec.encode.resp import Resp
@@ -26,9 +37,9 @@ def trickled(data: bytes, at_once: int) -> Trickle:
     return Trickle(data, (lambda: at_once) if at_once else (lambda: dice.randrange(1, 70_000)))
 
 
-@pytest.mark.parametrize("at_once", [1, 7, 4096, 0], ids=["1", "7", "4096", "random"])
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_small_reads(path: Path, at_once: int) -> None:
+@pytest.mark.parametrize(("path", "bytes_at_once"), pairs(["1", "7", "4096", "random"]), ids=name_of_pair)
+def test_small_reads(path: Path, bytes_at_once: str) -> None:
+    at_once = 0 if bytes_at_once == "random" else int(bytes_at_once)
     data = path.read_bytes()
     if at_once < 4096 and len(data) > 60_000 and at_once:
         at_once *= 101  # a byte at a time takes too long for the large ones
@@ -60,6 +71,7 @@ def test_every_border_of_a_record(start: bytes) -> None:
     assert len(expected) == 1
 
 
+@cache
 def large_file() -> bytes:
     """Records of 2 to 9 MB among small ones: as they are, and inflated."""
     dice = random.Random(1)
@@ -80,13 +92,10 @@ def large_file() -> bytes:
     )
 
 
-LARGE = large_file()
-
-
 @pytest.mark.parametrize("form", [*SOME, "json-base64", "resp-replace", "restore"])
 def test_large_records(form: str) -> None:
-    whole = written(LARGE, FORMS[form])
-    assert written(trickled(LARGE, 300_007), FORMS[form]) == whole
+    whole = written(large_file(), FORMS[form])
+    assert written(trickled(large_file(), 300_007), FORMS[form]) == whole
     if form.startswith("res"):
         assert sum(1 for _ in read_commands(whole)) > 8
     if form.startswith("json-"):
@@ -94,20 +103,22 @@ def test_large_records(form: str) -> None:
 
 
 def test_large_records_are_what_was_written() -> None:
-    records = {record.key: record.value for record in records_of(LARGE)}
+    records = {record.key: record.value for record in records_of(large_file())}
     assert {key: len(value) for key, value in records.items()} == {
         b"small": 1, b"hash": 45_000, b"list": 10_500, b"string": 6 << 20, b"text": 6 << 20,
         b"inflated": 150_000, b"zeros": 5 << 20,
     }  # fmt: skip
     assert records[b"zeros"] == StringValue(bytes(5 << 20))
-    commands = list(read_commands(written(LARGE, FORMS["resp"])))
+    commands = list(read_commands(written(large_file(), FORMS["resp"])))
     sizes = {words[1]: 0 for words in commands[1:]}
     for words in commands[1:]:
         sizes[words[1]] += sum(map(len, words[2:]))
     assert sizes[b"list"] == 10_500 * 500
     assert sizes[b"inflated"] == 150_000 * 60
     assert sizes[b"string"] == (6 << 20) + len(str(make.FAR_MS))
-    payloads = {words[1]: len(words[3]) for words in read_commands(written(LARGE, FORMS["restore"])) if len(words) > 3}
+    payloads = {
+        words[1]: len(words[3]) for words in read_commands(written(large_file(), FORMS["restore"])) if len(words) > 3
+    }
     assert payloads[b"string"] == 1 + 5 + (6 << 20) + 10
 
 
@@ -136,8 +147,7 @@ def sound_part(path: Path, form: str, stop: int) -> bytes:
     return b"".join(pieces)
 
 
-@pytest.mark.parametrize("form", [*SOME, "json-base64", "restore"])
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize(("path", "form"), pairs([*SOME, "json-base64", "restore"]), ids=name_of_pair)
 def test_output_ends_with_the_last_whole_record(path: Path, form: str) -> None:
     """The file is cut inside each of its last records."""
     data = path.read_bytes()
@@ -198,7 +208,7 @@ def test_a_write_that_fails_ends_the_reading() -> None:
 
     for form in SOME:
         sink = FORMS[form](refuse)
-        with open_rdb(LARGE) as reader, pytest.raises(BrokenPipeError):
+        with open_rdb(large_file()) as reader, pytest.raises(BrokenPipeError):
             reader.feed(sink)
             sink.close()
 

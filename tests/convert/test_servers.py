@@ -11,12 +11,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import server
 from command import FIXTURES, run
+from sampling import sample
 
 from rdbtool import KeyRecord
 from rdbtool._codec.filters.selection import Selection
@@ -48,6 +50,10 @@ SMALL = sorted(
 SOURCES = [*SNAPSHOTS, *LOGS, *SMALL]
 
 FORMS: dict[str, str] = {"rdb": "dump.rdb", "aof-dir": "appendonlydir", "resp": "data.resp"}
+
+
+def name_or_word(value: Path | str) -> str:
+    return value if isinstance(value, str) else name_of(value)
 
 
 def name_of(path: Path) -> str:
@@ -136,8 +142,11 @@ def lost_keys(report: dict[str, Any]) -> set[tuple[int, bytes]]:
     }
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("source", SOURCES, ids=name_of)
+@pytest.mark.parametrize(
+    ("source", "form"),
+    sample(product(SOURCES, FORMS), 39, each=lambda row: row[0]),
+    ids=lambda value: value if isinstance(value, str) else name_of(value),
+)
 def test_a_server_holds_the_origin(
     source: Path, form: str, tmp_path: Path, start_server: Callable[..., Any], redis_server: server.Server
 ) -> None:
@@ -172,8 +181,11 @@ def count_commands(path: Path) -> int:
 OLD = ("redis-2.4", "redis-2.6", "redis-3.2", "redis-4.0", "redis-5.0", "redis-6.2", "redis-7.0", "rdb-1")
 
 
-@pytest.mark.parametrize("target", OLD)
-@pytest.mark.parametrize("source", [*SNAPSHOTS, *SMALL], ids=name_of)
+@pytest.mark.parametrize(
+    ("source", "target"),
+    sample(product([*SNAPSHOTS, *SMALL], OLD), 32, each=lambda row: row[0]),
+    ids=lambda value: value if isinstance(value, str) else name_of(value),
+)
 def test_older_forms_are_accepted(source: Path, target: str, tmp_path: Path, redis_tools: server.Tools) -> None:
     """redis-check-rdb accepts them, and the grammar reads the values that the codec has written."""
     destination = tmp_path / "old.rdb"

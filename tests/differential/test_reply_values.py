@@ -16,6 +16,7 @@ import pytest
 import server
 from differential.stream import FAR, PLACES, Maker, Words, encode
 from duel import digest_of
+from sampling import SEED
 
 from rdbtool.engine import CommandError, Engine
 from rdbtool.engine.command_errors import CarriedOutScriptError, UnknownEffectError, UnknownOrderError
@@ -24,7 +25,7 @@ from rdbtool.engine.values import ListData, ZSetData
 pytestmark = pytest.mark.server
 
 SERVERS = [path for path in os.environ.get("RDBTOOL_SERVERS", "").split(",") if path]
-FIRST = int(os.environ.get("RDBTOOL_SEED", int(time.time()) // 86_400 * 1000))
+FIRST = SEED
 SEEDS = range(FIRST, FIRST + 4)
 REPLIES = 5000
 BATCH = 240

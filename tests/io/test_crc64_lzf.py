@@ -1,19 +1,33 @@
 """CRC-64 and LZF: published check values, server-made data, and declared sizes that lie."""
 
+import os
 import subprocess
 import sys
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rdbtool.core.errors import LimitError
+from rdbtool.io import lzf, own_lzf
 from rdbtool.io.lzf import LzfError, deflate, inflate
 from rdbtool.io.source import crc64
 
 # What servers wrote for 21 and for 300 times the letter a.
 A21 = bytes.fromhex("01 6161 E00A00")
 A300 = bytes.fromhex("01 6161 E0FF00 E01700 01 6161")
+
+
+@pytest.fixture(params=["python-lzf", "own"], autouse=True)
+def implementation(request, monkeypatch):
+    """Every test here runs with python-lzf, where it is installed, and without."""
+    if request.param == "own":
+        monkeypatch.setattr(lzf, "compress", own_lzf.compress)
+        monkeypatch.setattr(lzf, "decompress", own_lzf.decompress)
+    elif lzf.decompress is own_lzf.decompress:
+        pytest.skip("python-lzf is not installed")
+    return request.param
 
 
 def test_check_value():
@@ -85,10 +99,41 @@ def test_any_bytes_give_a_result_or_our_error(data, size):
     assert len(result) == size <= 4096
 
 
-def test_no_memory_is_a_limit():
-    """The library would write through a null pointer here."""
+def test_both_say_the_same_of_any_stream():
+    """Also of streams that are damaged, or inflate to less or more than was said."""
+    other = pytest.importorskip("lzf")
+
+    def outcome(module, data, size):
+        try:
+            return module.decompress(data, size)
+        except ValueError:
+            return "damaged"
+
+    random = Random(5)
+    seen = set()
+    for _ in range(3000):
+        data = bytes(random.choices(range(256), [8] * 32 + [1] * 224, k=random.randrange(1, 40)))
+        size = random.randrange(1, 300)
+        found = outcome(own_lzf, data, size)
+        assert found == outcome(other, data, size), (data, size)
+        seen.add(type(found))
+    assert seen == {bytes, str, type(None)}
+
+
+def test_a_module_of_that_name_may_have_nothing(tmp_path):
+    (tmp_path / "lzf.py").write_text("")
+    script = "import rdbtool.io.lzf as m; print(m.decompress.__module__, m.inflate(m.deflate(b'a' * 99), 99, limit=99))"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
+    assert ran.stdout.split() == ["rdbtool.io.own_lzf", repr(b"a" * 99)]
+
+
+@pytest.mark.memory
+def test_no_memory_is_a_limit(implementation):
+    """python-lzf would write through a null pointer here."""
     script = (
-        "import resource, rdbtool.io.lzf as m\n"
+        ("" if implementation == "python-lzf" else "import sys; sys.modules['lzf'] = None\n")
+        + "import resource, rdbtool.io.lzf as m\n"
         "from rdbtool.core.errors import LimitError\n"
         "data = b'\\0a' + b'\\xe0\\xff\\x00' * 3_000_000\n"
         "resource.setrlimit(resource.RLIMIT_AS, (300 << 20, 300 << 20))\n"

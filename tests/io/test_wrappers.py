@@ -182,6 +182,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.memory
 @pytest.mark.parametrize("kind", BOMBS)
 def test_bombs_cost_neither_memory_nor_time(tmp_path, kind):
     first, filler, code = BOMBS[kind]

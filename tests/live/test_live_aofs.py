@@ -11,18 +11,18 @@ The seeds are other ones each day; RDBTOOL_SEED names the first.
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
 import server
 from live.judge import Judge
 from live.running import Run
+from sampling import SEED
 
 pytestmark = pytest.mark.server
 
 RUNS = int(os.environ.get("RDBTOOL_RUNS", "5"))
-FIRST = int(os.environ.get("RDBTOOL_SEED", int(time.time()) // 86_400 * 1000))
+FIRST = SEED
 SERVERS = [path for path in os.environ.get("RDBTOOL_SERVERS", "").split(",") if path]
 OUTCOMES = ("DIFFERENCE", "doubt", "not rewritten", "doubt without rules")
 FORMS = [(), ("--preamble",), ("--no-preamble",)]

@@ -264,6 +264,7 @@ def test_what_a_reader_says_of_it():
         assert "SRC004" in reader.remarks[0]
 
 
+@pytest.mark.memory
 def test_padding_of_a_bomb_takes_no_memory(tmp_path):
     """Hundreds of megabytes of NUL bytes behind an RDB, in half a megabyte."""
     path = tmp_path / "x.gz"

@@ -1,6 +1,8 @@
-"""The child of ``test_repair_sound``: repairs what is left of a source after every cut and every third flip.
+"""The child of ``test_repair_sound``: repairs what is left of a source after cuts and flips.
 
-    python repair_child.py RESULT SOURCE FILE...     (SOURCE is FILE, or the directory that it belongs to)
+    python repair_child.py SEED RESULT SOURCE FILE...     (SOURCE is FILE, or the directory that it belongs to)
+
+SEED 0 asks for every second cut and every third flip; any other for a choice of ``MOST`` of them a file.
 
 Prints one line of JSON: how often something was saved, nothing was, or the source refused; what was wrong; the peak
 of resident memory in MiB.
@@ -17,6 +19,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 from rdbtool.core.errors import RdbToolError
 from rdbtool.operations.repair.report import RepairOptions
@@ -26,14 +29,20 @@ from rdbtool.operations.validate.verdict import Checks
 
 ADDRESS_SPACE = 512 << 20
 SECONDS = 2.0
+MOST = 150
 CHECKS = Checks(replay=False, databases=1 << 64)
 
 
-def damages(data: bytes) -> Iterator[tuple[str, bytes]]:
-    for size in range(0, len(data), 2):
+def damages(data: bytes, seed: int) -> Iterator[tuple[str, bytes]]:
+    cuts, flips = list(range(0, len(data), 2)), list(range(0, len(data) * 8, 3))
+    if seed:
+        random = Random(f"{seed} {len(data)}")
+        cuts = sorted(random.sample(cuts, min(len(cuts), MOST // 5)))
+        flips = sorted(random.sample(flips, min(len(flips), MOST)))
+    for size in cuts:
         yield f"cut at {size}", data[:size]
     changed = bytearray(data)
-    for number in range(0, len(data) * 8, 3):
+    for number in flips:
         at, bit = divmod(number, 8)
         changed[at] ^= 1 << bit
         yield f"flip of bit {bit} at {at}", bytes(changed)
@@ -62,13 +71,14 @@ def judge(source: Path, result: Path) -> tuple[str, str | None]:
 
 
 def main() -> None:
-    result, source, *files = map(Path, sys.argv[1:])
+    seed = int(sys.argv[1])
+    result, source, *files = map(Path, sys.argv[2:])
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     answers: Counter[str] = Counter(saved=0, nothing=0, refused=0)
     wrong = []
     for file in files:
         whole = file.read_bytes()
-        for label, data in damages(whole):
+        for label, data in damages(whole, seed):
             file.write_bytes(data)
             try:
                 answer, fault = judge(source, result)

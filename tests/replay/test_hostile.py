@@ -16,6 +16,8 @@ import pytest
 from aof.logs import command
 from corruption.damage import maker
 
+pytestmark = pytest.mark.memory
+
 #: Replays the log on standard input; prints codes, the fault, the keys, and the peak of resident memory in MiB.
 CHILD = """
     import json, pickle, resource, sys, time

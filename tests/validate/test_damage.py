@@ -6,6 +6,7 @@ What has a checksum hides nothing: all flips are reported there. A log has none;
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from validate.sources import LOGS, OLD_TARGETS, SMALL, STREAM_TARGETS, make_sources
 
-PEAK_MB = 192
+PEAK_MB = 192 if "RDBTOOL_SANITIZED" not in os.environ else 1 << 20
 
 NAMES = [
     *(path.stem for path in SMALL),

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from sampling import sample
 from server import Server
 from validate.builders import Raw, entry_of, intset, length, listpack, lp_entry, rdb, string, ziplist
 from validate.payloads import LAST, PAYLOADS, Payload
@@ -92,7 +93,7 @@ def test_a_server_that_loads_makes_notes_of_findings() -> None:
 
 
 @pytest.mark.parametrize(
-    "payload", [payload for payload in PAYLOADS if payload.version <= 10], ids=lambda payload: payload.name
+    "payload", sample((row for row in PAYLOADS if row.version <= 10), 30), ids=lambda payload: payload.name
 )
 def test_a_real_server_agrees(
     payload: Payload, start_server: Callable[..., AbstractContextManager[Server]], tmp_path: Path

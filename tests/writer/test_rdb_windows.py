@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from codec.driving import FILES, FIXTURES, make, name_of, rdb, records_of
-from codec.test_windows import LARGE, trickled
+from codec.test_windows import large_file, trickled
 from specimen import specimen
 from writer.saving import fingerprint, read_back, saved
 
@@ -29,10 +29,10 @@ SELECT_0, SELECT_9 = specimen("FE 00"), specimen("FE 09")
 
 @pytest.mark.parametrize("compress", [True, False], ids=["lzf", "plain"])
 def test_large_records(compress: bool) -> None:
-    whole, written = saved(LARGE, compress=compress)
-    assert saved(trickled(LARGE, 300_007), compress=compress)[0] == whole
-    assert read_back(whole) == records_of(LARGE)
-    assert fingerprint(whole) == fingerprint(LARGE)
+    whole, written = saved(large_file(), compress=compress)
+    assert saved(trickled(large_file(), 300_007), compress=compress)[0] == whole
+    assert read_back(whole) == records_of(large_file())
+    assert fingerprint(whole) == fingerprint(large_file())
     assert (len(whole) > 24 * MIB) == (not compress)
     assert [loss for loss in written.losses if loss.severity == "loss"] == []
 
@@ -87,7 +87,7 @@ def test_failing_output() -> None:
     def write(data: bytes) -> None:
         raise InputError("the disk is full")
 
-    with open_rdb(LARGE) as reader, pytest.raises(InputError, match="full"):
+    with open_rdb(large_file()) as reader, pytest.raises(InputError, match="full"):
         write_rdb(reader, write, Target("REDIS", 11))
 
 
@@ -133,6 +133,7 @@ def run(path: Path, version: int, form: str) -> tuple[int, int, int]:
     return total, piece, most
 
 
+@pytest.mark.memory
 @pytest.mark.parametrize(("form", "size"), [("lzf", 0), ("plain", 64)])
 def test_memory_of_one_large_string(tmp_path: Path, form: str, size: int) -> None:
     path = tmp_path / "zeros.rdb"
@@ -143,6 +144,7 @@ def test_memory_of_one_large_string(tmp_path: Path, form: str, size: int) -> Non
     assert most < 192 * MIB
 
 
+@pytest.mark.memory
 @pytest.mark.parametrize("version", [6, 9, 11, 12])
 def test_memory_of_many_large_strings_in_one_value(tmp_path: Path, version: int) -> None:
     """A list of 40 strings of 16 MiB: far more than the process may have at once, but small when compressed."""
@@ -153,6 +155,7 @@ def test_memory_of_many_large_strings_in_one_value(tmp_path: Path, version: int)
     assert most < 192 * MIB
 
 
+@pytest.mark.memory
 def test_memory_of_many_keys(tmp_path: Path) -> None:
     path = tmp_path / "many.rdb"
     path.write_bytes(rdb(*[make.key(0, b"key", make.compressed(b"x" * 100_000))] * 1500))
