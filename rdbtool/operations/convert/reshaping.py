@@ -29,7 +29,7 @@ class Rename(NamedTuple):
 
     @classmethod
     def parse(cls, pattern: re.Pattern[bytes], text: bytes) -> Rename:
-        r"""Parse a replacement: ``\1`` and ``\g<name>`` for groups, ``\xHH`` and ``\\`` for bytes. Raises ValueError."""
+        r"""Parse ``text``: ``\1`` and ``\g<name>`` for groups, ``\xHH`` and ``\\`` for bytes. Raises ValueError."""
         template = _ESCAPE.sub(_byte, text)
         try:
             # A group that does not exist is an error even if nothing matches.

@@ -163,7 +163,7 @@ def _summary_dict(counts: Counts, *extents: Extent | None) -> dict[str, Any]:
 
 
 class Comparison:
-    """Two datasets and their differences. Made by ``open_diff``; ``counts`` are final once ``differences`` is used up."""
+    """Two datasets and their differences. Made by ``open_diff``; ``counts`` are final at the end of ``differences``."""
 
     def __init__(self, first: Repeatable, second: Repeatable, options: DiffOptions) -> None:
         self.first = first
