@@ -13,7 +13,7 @@ are checked before anything is read. Results are frozen, and ``to_dict()`` is wh
 Errors are RdbToolError; docs/python-api.md has an example for each function.
 """
 
-# Everything is imported when it is first used, so that ``import rdbtool`` costs nothing.
+# Everything is imported on first use, so that ``import rdbtool`` costs nothing.
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     from rdbtool.operations.validate.verdict import Verdict as Verdict
     from rdbtool.writer.rdb import Written as Written
 
-#: Public names by the module that has them.
+#: Public names by their modules.
 _NAMES = {
     "rdbtool.api.convert": ("convert",),
     "rdbtool.api.diff": ("diff",),
@@ -141,7 +141,7 @@ _NAMES = {
 
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
-#: What ``help(rdbtool)`` shows: the functions, and the classes that one begins with.
+#: What ``help(rdbtool)`` shows: the functions, and the classes needed first.
 __all__ = [  # noqa: PLE0604 - names only
     *sorted(name for name in _HOMES if name.islower()),
     "DatasetReader",

@@ -1,8 +1,7 @@
-"""Where the ``rdbtool`` command begins, and where everything that can go wrong ends.
+"""Entry point of the ``rdbtool`` command, and the only place where errors become messages and exit codes.
 
-``--version`` and the help of the program are answered before anything heavy is imported. All else goes to the
-command line application, and every way in which that can fail is turned into one sentence on standard error
-and one exit code here, and only here.
+``--version`` and the help of the program are answered before anything heavy is imported. Everything else goes to the
+command line application; every failure becomes one sentence on standard error and one exit code.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _HELP = (["--help"], ["-h"], ["help"])
 
 
 class Terminated(BaseException):
-    """A signal that asks the process to end; an exception, so that temporary files are removed on the way."""
+    """A termination signal as an exception, so that temporary files are removed on the way."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -35,14 +34,14 @@ class Terminated(BaseException):
 
 def main() -> NoReturn:
     """Run the command line of this process and exit with its code."""
-    # Next to no cycles come to be: looking for them costs a short command a twentieth of its time.
+    # Hardly any cycles are created: searching for them costs a short command a twentieth of its time.
     gc.set_threshold(100_000)
     for number in (signal.SIGTERM, signal.SIGHUP):
         # Under nohup, SIGHUP is ignored and has to stay so.
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _terminate)
     code = run(sys.argv[1:])
-    # The interpreter's last collections would visit all that is alive: a fifth of the time of a short command.
+    # The interpreter's last collections would visit all live objects: a fifth of the time of a short command.
     gc.freeze()
     sys.exit(code)
 
@@ -70,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _explain(error: Exception) -> int:
-    """Print one sentence about an error and return the exit code that it stands for."""
+    """Print one sentence about an error and return its exit code."""
     from rdbtool.core.errors import LimitError, RdbToolError, describe_error  # noqa: PLC0415 - not for --version
 
     if isinstance(error, MemoryError):
@@ -79,7 +78,7 @@ def _explain(error: Exception) -> int:
         _complain(describe_error(error))
         return error.exit_code
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        # What the interpreter had buffered for standard output.
+        # Data that the interpreter had buffered for standard output.
         _drop_output()
         _complain(f"cannot write to standard output: {error.strerror}")
         return RdbToolError.exit_code
@@ -119,7 +118,7 @@ def _complain(text: str) -> None:
 
 
 def _drop_output() -> None:
-    """Point standard output elsewhere, so that the interpreter's last flush cannot fail once more."""
+    """Redirect standard output, so that the interpreter's last flush cannot fail again."""
     if sys.stdout is not None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -1,4 +1,4 @@
-# Keeping the cyclic collector away from containers that cannot be part of a cycle.
+# Untracking of containers from the cyclic garbage collector.
 
 cdef extern from "Python.h":
     void PyObject_GC_UnTrack(void *object)
@@ -6,7 +6,7 @@ cdef extern from "Python.h":
 
 
 def untrack(container):
-    """Hide a container that will only ever hold bytes and numbers from the cyclic collector; return it."""
+    """Untrack a container of bytes and numbers from the cyclic collector; return it."""
     if PyObject_IS_GC(container):
         PyObject_GC_UnTrack(<void *>container)
     return container

@@ -1,4 +1,4 @@
-"""What drives a sink."""
+"""The protocol of whatever can be fed to a sink."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Feeder(Protocol):
-    """Anything that can be fed to a sink: all that a writer asks of a dataset."""
+    """Anything that can be fed to a sink: the part of a dataset that a writer needs."""
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> object:
-        """Feed everything to ``sink``, of the keys those that ``selection`` takes. The sink is not closed."""
+        """Feed ``sink`` with everything, but only the keys that ``selection`` matches. The sink is not closed."""

@@ -1,9 +1,9 @@
-# What a decoder tells, and a sink hears.
+# The event interface between decoders and sinks.
 #
-# A record is: begin_key, then the events of its kind, then end_key. Strings are borrowed: they are
-# valid during the call only. The base class ignores everything, which makes it the Null sink.
-# `commit` follows a complete record; `rollback` undoes all since the last commit. Expiries of members of a set or a
-# sorted set (KeyDB) follow its elements; those of fields come with their field.
+# A record is: begin_key, then the events of its kind, then end_key. Strings are borrowed: they are valid during the
+# call only. The base class ignores everything, which makes it the Null sink. `commit` follows a complete record;
+# `rollback` undoes everything since the last commit. Expiries of set and sorted set members (KeyDB) follow its
+# elements; those of fields come with their field.
 
 from rdbtool._codec.decode.cursor cimport Bytes
 from libc.stdint cimport int64_t, uint64_t
@@ -81,19 +81,19 @@ cdef struct ArrayItem:
     int64_t number
     double real
 
-# A string that is told in pieces. It is known to be sound when they begin.
+# A string that is emitted in pieces. It is known to be valid when they begin.
 cdef struct LongString:
     uint64_t size
-    uint64_t packed         # bytes of LZF that the file stores it as, 0: it stores it as it is
-    bint is_utf8            # where the sink asks for it
+    uint64_t packed         # bytes of LZF that the file stores, 0: uncompressed
+    bint is_utf8            # if the sink requests it
 
 cdef class Sink:
-    # True while a sink may pass on what it holds of an unfinished record, because it is known to be sound.
+    # True while a sink may pass on what it holds of an unfinished record, because it is known to be valid.
     cdef bint may_spill
     cdef bint buffered      # holds output until commit: large records are validated first
-    cdef bint full          # asks the decoder to pause behind the record at hand
-    # A long string comes as begin_string, string_piece (no UTF-8 sequence is cut) and end_string, in place of `string`,
-    # and with it packed_piece, the LZF that it is stored as. What is stored is then not told to end_key.
+    cdef bint full          # asks the decoder to pause after the current record
+    # A long string comes as begin_string, string_piece (which never splits a UTF-8 sequence) and end_string, in place
+    # of `string`, and with it packed_piece, the LZF data in the file. The stored form is then not passed to end_key.
     cdef bint takes_pieces
     cdef bint asks_utf8
 

@@ -99,12 +99,12 @@ cdef class Sink:
         return 0
 
     def close(self):
-        """Finish the output: what is open is closed, what is held back is written."""
+        """Finish the output: close what is open, write what is held back."""
         self.finish()
         self.flush()
 
     def flush(self):
-        """Hand on what is committed, without closing anything that is open."""
+        """Write what is committed, without closing anything that is open."""
 
 
 cdef class Null(Sink):

@@ -1,8 +1,8 @@
-"""Arguments of the public functions: their names, and checks of what they are given.
+"""Arguments of the public functions: names, types and checks.
 
-Options that several functions take are listed once, in a TypedDict; ``takes`` gives a function the signature that it
-stands for. A check raises ValueError, or TypeError where the type is wrong, with a sentence that begins with the
-argument's name. Nothing is read before all arguments were checked.
+Options that several functions share are listed once, in a TypedDict; ``takes`` gives a function the corresponding
+signature. A check raises ValueError, or TypeError for a wrong type, with a sentence that begins with the argument's
+name. All arguments are checked before anything is read.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from rdbtool.operations.convert.omissions import Leaving
     from rdbtool.operations.convert.reshaping import Reshaping
 
-#: What is read: a path (``"-"``: standard input), the content itself, or a stream of it.
+#: The input: a path (``"-"``: standard input), the content itself, or a stream of it.
 Source = str | os.PathLike[str] | bytes | BinaryIO
 FilePath = str | os.PathLike[str]
-#: A regular expression that is searched in keys, or several.
+#: One or several regular expressions that are searched for in keys.
 Patterns = str | bytes | re.Pattern[bytes] | Iterable[str | bytes | re.Pattern[bytes]]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -43,7 +43,7 @@ _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_00
 
 
 class ArgumentError(ValueError):
-    """An argument, or several with commas, with a value that it cannot have: for this ``reason``."""
+    """An invalid value of an argument, or of several, joined by commas: for this ``reason``."""
 
     def __init__(self, argument: str, reason: str) -> None:
         super().__init__(f"{argument}: {reason}")
@@ -52,13 +52,13 @@ class ArgumentError(ValueError):
 
 
 class ReplayOptions(TypedDict, total=False):
-    """How an AOF is replayed: as which server and when, to which place, and without which commands.
+    """How to replay an AOF: by which server's rules and when, to which place, and without which commands.
 
-    ``rules`` names a server, such as ``redis-8.0``; None: the one that wrote the file. ``now`` is the time to judge
-    expiry by: a datetime, ISO 8601 or Unix ms; None: the current time. At most one of ``until`` (an ISO 8601 time,
-    ``ts:SECONDS``, ``at:OFFSET``, ``at:PART:OFFSET`` or ``n:COUNT``), ``before`` and ``before_last`` (a command) says
-    where to stop. ``skip`` names commands to skip, by number, or by a name that only one has. ``rename_commands`` maps
-    names of commands in the file to those that servers have. ``progress`` is called with the number of bytes read.
+    ``rules`` names a server, such as ``redis-8.0``; None: the one that wrote the file. ``now`` is the time for expiry:
+    a datetime, ISO 8601 or Unix ms; None: the current time. At most one of ``until`` (an ISO 8601 time, ``ts:SECONDS``,
+    ``at:OFFSET``, ``at:PART:OFFSET`` or ``n:COUNT``), ``before`` and ``before_last`` (a command) says where to stop.
+    ``skip`` names commands to skip, by number, or by a name that occurs once. ``rename_commands`` maps renamed commands
+    in the file to their original names. ``progress`` is called with the number of bytes read.
     """
 
     rules: str | None
@@ -72,13 +72,13 @@ class ReplayOptions(TypedDict, total=False):
 
 
 class KeyFilters(TypedDict, total=False):
-    """Which keys: all that are given have to hold.
+    """Key filters: a key must match all that are given.
 
-    ``key`` and ``no_key`` are regular expressions that are found in the key, or not; ``glob`` are patterns as KEYS
-    takes them, and ``exact_key`` whole keys (one of these three has to fit). ``type`` and ``db`` name types and
-    databases, ``no_type`` and ``no_db`` those that are not wanted. ``expired``: only keys that have expired at ``now``,
-    or none of them. ``slot`` is a cluster slot or a range of them (both ends included). ``limit``: the first so many
-    keys.
+    ``key`` and ``no_key`` are regular expressions that match the key anywhere, or must not; ``glob`` are patterns as in
+    KEYS, and ``exact_key`` whole keys (one of these three must match). ``type`` and ``db`` name types and databases,
+    ``no_type`` and ``no_db`` those to exclude. ``expired``: only keys that have expired at ``now``, or none of them.
+    ``slot`` is a cluster slot or a range of them (both ends included). ``limit``: at most this many keys, the first
+    ones.
     """
 
     key: Patterns | None
@@ -99,9 +99,9 @@ class ReadOptions(ReplayOptions, KeyFilters, total=False):
 
 
 def takes(options: type) -> Callable[[_F], _F]:
-    """Return a decorator: a function takes what the TypedDict ``options`` names, and shows so; other names are refused.
+    """Return a decorator: the function accepts the names in the TypedDict ``options`` and shows them in its signature.
 
-    The last parameter of the function has to be ``**options``.
+    Other names are refused. The last parameter of the function has to be ``**options``.
     """
 
     def decorate(function: _F) -> _F:
@@ -134,7 +134,7 @@ def takes(options: type) -> Callable[[_F], _F]:
 
 
 def source_of(given: Source, name: str = "source") -> str | bytes | BinaryIO:
-    """Return what to read; a path as text. Raises TypeError."""
+    """Return the input; a path as text. Raises TypeError."""
     if isinstance(given, bytes):
         return given
     if isinstance(given, str | os.PathLike):
@@ -148,7 +148,7 @@ def source_of(given: Source, name: str = "source") -> str | bytes | BinaryIO:
 
 
 def path_of(given: FilePath, name: str = "destination") -> str:
-    """Return a path as text; a path object called ``-`` is a file, and no standard stream. Raises TypeError."""
+    """Return a path as text; a path object named ``-`` is a file, not a standard stream. Raises TypeError."""
     if not isinstance(given, str | os.PathLike):
         raise TypeError(f"{name}: expected a path, found {type(given).__name__}")
     text = os.fspath(given)
@@ -160,7 +160,7 @@ def path_of(given: FilePath, name: str = "destination") -> str:
 
 
 def content_of(given: Source, name: str = "source") -> str | bytes:
-    """Return what to read where streams are read into memory first. Raises TypeError."""
+    """Return the input, with streams read into memory. Raises TypeError."""
     source = source_of(given, name)
     return source if isinstance(source, str | bytes) else source.read()
 
@@ -187,7 +187,7 @@ def count_of(name: str, given: int | None, least: int = 0) -> int | None:
 
 
 def choice_of(name: str, given: _T, choices: Iterable[_T]) -> _T:
-    """Return what was given if it is one of ``choices``. Raises ValueError."""
+    """Return the value if it is one of ``choices``. Raises ValueError."""
     rows = tuple(choices)
     if given not in rows:
         raise ArgumentError(name, f"must be one of {', '.join(map(str, rows))}, not {given!r}")
@@ -202,7 +202,7 @@ def text_of(name: str, given: str | None) -> str | None:
 
 
 def parsed(name: str, parse: Callable[[str], _T], given: str | None) -> _T | None:
-    """Return what ``parse`` makes of text, None for None. Raises TypeError, and ValueError with the argument's name."""
+    """Return text parsed by ``parse``, None for None. Raises TypeError, and ValueError with the argument's name."""
     text = text_of(name, given)
     try:
         return None if text is None else parse(text)
@@ -211,12 +211,12 @@ def parsed(name: str, parse: Callable[[str], _T], given: str | None) -> _T | Non
 
 
 def rules_of(given: str | None) -> str | None:
-    """Return the name of a server. Raises ValueError for what names none."""
+    """Return the name of a server. Raises ValueError for an unknown one."""
     return None if parsed("rules", Rules.parse, given) is None else given
 
 
 def target_of(given: str | None) -> Target | None:
-    """Return what to write for. Raises ValueError for what names neither a server nor an RDB version."""
+    """Return the target of an output. Raises ValueError for what is neither a server nor an RDB version."""
     if given is None:
         return None
     from rdbtool.core.servers import Target  # noqa: PLC0415 - for what is written only
@@ -225,7 +225,7 @@ def target_of(given: str | None) -> Target | None:
 
 
 def milliseconds_of(name: str, given: timedelta | str | int) -> int:
-    """Return a length of time in ms: a timedelta, a number of ms, or text such as ``1s``. Raises ValueError."""
+    """Return a duration in ms: a timedelta, a number of ms, or text such as ``1s``. Raises ValueError."""
     if isinstance(given, timedelta):
         return given // timedelta(milliseconds=1)
     if isinstance(given, str):
@@ -237,7 +237,7 @@ def milliseconds_of(name: str, given: timedelta | str | int) -> int:
 
 
 def now_of(options: ReplayOptions) -> int:
-    """Return the time to judge expiry by in Unix ms, the current one where none is given. Raises ValueError."""
+    """Return the time for expiry in Unix ms, by default the current one. Raises ValueError."""
     given = options.get("now")
     if given is None:
         return round(datetime.now().astimezone().timestamp() * 1000)
@@ -263,9 +263,9 @@ def key_of(given: str | bytes, name: str = "key") -> bytes:
 
 
 def places_of(options: Mapping[str, Any], suffix: str = "") -> Places | None:
-    """Return where a replay stops and what it skips, None where nothing is given. Raises ValueError, TypeError.
+    """Return where a replay stops and what it skips, None if nothing is given. Raises ValueError, TypeError.
 
-    ``suffix`` is what the names of the arguments end in.
+    ``suffix`` is the suffix of the argument names.
     """
     names = [f"{name}{suffix}" for name in ("until", "before", "before_last", "skip")]
     until, before, before_last = (text_of(name, options.get(name)) for name in names[:3])
@@ -286,7 +286,7 @@ def places_of(options: Mapping[str, Any], suffix: str = "") -> Places | None:
 
 
 def renames_of(options: ReplayOptions) -> Mapping[str, str] | None:
-    """Return the commands by the names that the AOF has for them. Raises ValueError, TypeError."""
+    """Return the commands by their renamed names in the AOF. Raises ValueError, TypeError."""
     given = options.get("rename_commands")
     if not given:
         return None
@@ -302,7 +302,7 @@ def renames_of(options: ReplayOptions) -> Mapping[str, str] | None:
 
 
 class Replaying(NamedTuple):
-    """How an AOF is replayed, checked."""
+    """The checked options of a replay."""
 
     rules: str | None
     now_ms: int
@@ -312,7 +312,7 @@ class Replaying(NamedTuple):
 
 
 def replaying_of(options: ReplayOptions) -> Replaying:
-    """Return how to replay. Raises ValueError, TypeError."""
+    """Return the options of a replay. Raises ValueError, TypeError."""
     progress = options.get("progress")
     if progress is not None and not callable(progress):
         raise TypeError(f"progress: expected a function, found {progress!r}")
@@ -324,13 +324,13 @@ def replaying_of(options: ReplayOptions) -> Replaying:
 
 
 def are_about_keys(filters: KeyFilters) -> bool:
-    """Return whether keys are selected by more than whether they have expired: then only keys are wanted."""
+    """Return whether keys are filtered by more than expiry: then only keys are wanted."""
     chosen = ("key", "glob", "exact_key", "no_key", "type", "no_type", "db", "no_db", "slot", "limit")
     return any(filters.get(name) is not None for name in chosen)
 
 
 def selection_of(filters: KeyFilters, now_ms: int) -> Selection | None:
-    """Return what selects the keys, None where every key is wanted. Raises ValueError, TypeError."""
+    """Return the key selection, None if every key is wanted. Raises ValueError, TypeError."""
     check_flags(expired=filters.get("expired"))
     if not are_about_keys(filters) and filters.get("expired") is None:
         return None
@@ -358,7 +358,7 @@ def selection_of(filters: KeyFilters, now_ms: int) -> Selection | None:
 
 
 def leaving_of(drop: str | Iterable[str] | None, filters: KeyFilters, *, functions: bool | None) -> Leaving:
-    """Return what stays behind. Raises ValueError, TypeError."""
+    """Return what to drop. Raises ValueError, TypeError."""
     from rdbtool.operations.convert.omissions import Leaving  # noqa: PLC0415 - for what writes datasets
 
     check_flags(functions=functions)
@@ -375,7 +375,7 @@ def reshaping_of(
     move_db: Mapping[int, int] | None,
     now_ms: int,
 ) -> Reshaping | None:
-    """Return what becomes of keys, None: nothing. Raises ValueError, TypeError."""
+    """Return the changes to keys, None: none. Raises ValueError, TypeError."""
     if expiry in {None, "keep"} and not rename and not move_db:
         return None
     from rdbtool.operations.convert.reshaping import EXPIRIES, Rename, Reshaping  # noqa: PLC0415 - for what writes datasets
@@ -412,7 +412,7 @@ def _mapping(name: str, given: Mapping[_K, _T] | None) -> Mapping[_K, _T]:
 
 
 def _several(name: str, given: Any, types: tuple[type, ...]) -> list[Any]:
-    """Return one or several as a list. Raises TypeError for what is neither."""
+    """Return one or several values as a list. Raises TypeError for anything else."""
     if given is None:
         return []
     rows = [given] if isinstance(given, types) or not isinstance(given, Iterable) else list(given)

@@ -1,4 +1,4 @@
-"""``rdbtool.convert``: anything that holds keys into anything that does."""
+"""``rdbtool.convert``: convert between RDB, AOF, commands and JSON lines."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def convert(
 ) -> Converted:
     """Convert a file into another form, or for another server, and read the result back.
 
-    ``form`` None: what the name of the destination says: ``.rdb``, ``.aof``, ``.resp``, ``.jsonl``, a directory or a
-    name that ends in ``/``. ``target`` is a server such as ``redis-6.2`` or an RDB version such as ``rdb-9``; what it
-    cannot hold is refused, or dropped with ``allow_loss`` and named in ``losses``. ``preamble``: whether an AOF begins
-    with an RDB. ``force`` replaces what exists; ``server_stopped`` says that no server uses it, for where that cannot
-    be found out. ``drop`` and ``functions`` say what stays behind beside the keys.
+    ``form`` None: by the name of the destination: ``.rdb``, ``.aof``, ``.resp``, ``.jsonl``, a directory or a name that
+    ends in ``/``. ``target`` is a server such as ``redis-6.2`` or an RDB version such as ``rdb-9``; what it cannot hold
+    is refused, or dropped with ``allow_loss`` and listed in ``losses``. ``preamble``: whether an AOF begins with an
+    RDB. ``force`` replaces existing files; ``server_stopped`` asserts that no server uses them, where that cannot be
+    detected. ``drop`` and ``functions`` say which data outside the keys to drop or keep.
 
-    ``rename`` maps regular expressions to what everything that they find in a key becomes, ``move_db`` databases to
-    others. ``expiry``: ``drop`` takes expiry times away, a timedelta or text such as ``+1h`` or ``-30m`` moves them,
-    ``unexpired`` leaves out the keys and hash fields that have expired at ``now``. Filters go by what the source has.
+    ``rename`` maps regular expressions to replacements for their matches in keys, ``move_db`` maps databases.
+    ``expiry``: ``drop`` removes expiry times, a timedelta or text such as ``+1h`` or ``-30m`` shifts them,
+    ``unexpired`` skips the keys and hash fields that have expired at ``now``. Filters match the keys of the source.
 
-    The output appears when it was verified, or not at all. Raises LossError, CollisionError, UncertainError,
+    The output appears after it was verified, or not at all. Raises LossError, CollisionError, UncertainError,
     FormatError, InvalidDataError, UnsupportedError, InputError.
     """
     data, to = source_of(source), path_of(destination)

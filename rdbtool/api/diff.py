@@ -1,4 +1,4 @@
-"""``rdbtool.diff``: what two datasets do not have in common."""
+"""``rdbtool.diff``: compare two datasets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class CompareOptions(ReadOptions, total=False):
-    """The options of ``ReadOptions``, and the places of each of the two files, which end in ``_a`` and ``_b``."""
+    """The options of ``ReadOptions``, and the places for each of the two files, with the suffixes ``_a`` and ``_b``."""
 
     until_a: str | None
     before_a: str | None
@@ -51,13 +51,12 @@ def diff(
     aux: bool = False,
     **options: Unpack[CompareOptions],
 ) -> Differences:
-    """Return what differs between two datasets: keys, types, values, expiry times, functions. Not bytes or order.
+    """Return the differences of two datasets: keys, types, values, expiry times, functions. Not bytes or order.
 
-    ``ttl_tolerance`` (a timedelta, ms, or text such as ``1s``) is how far expiry times may lie apart. ``encodings``,
-    ``functions`` and ``aux`` say what else is compared; ``functions`` None: unless keys are selected. AOFs are
-    replayed; ``until_a``, ``until_b`` and the like are for one of them. All keys that differ are held in memory:
-    ``limit`` says how many. Raises InputError where one file is missing, damaged or uncertain, UnsupportedError,
-    PlaceError.
+    ``ttl_tolerance`` (a timedelta, ms, or text such as ``1s``) is the tolerance for expiry times. ``encodings``,
+    ``functions`` and ``aux`` say what else is compared; ``functions`` None: unless keys are filtered. AOFs are
+    replayed; ``until_a``, ``until_b`` and the like are for one of them. All differing keys are held in memory:
+    ``limit`` bounds them. Raises InputError if one file is missing, damaged or uncertain, UnsupportedError, PlaceError.
     """
     first, second = content_of(a, "a"), content_of(b, "b")
     if first == second == "-":

@@ -1,4 +1,4 @@
-"""``rdbtool.digest``: the digest that a server holding the data would report."""
+"""``rdbtool.digest``: the digest that a server with this data reports."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from rdbtool.reader.open.dispatch import open_any
 def digest(source: Source, **options: Unpack[ReadOptions]) -> DataDigest:
     """Return the digest of a dataset; ``str`` of it is the 40 hex digits of DEBUG DIGEST on a server that holds it.
 
-    ``rules`` names the server whose digest it is, where servers differ; None: the one that wrote the file. For the
-    other options see ``open``. Look at ``doubt``: an AOF may have commands whose effect is unknown. Raises FormatError
-    for damage, UnsupportedError for values that only their server can sum up, InputError, PlaceError.
+    ``rules`` names the server whose digest to compute, where servers differ; None: the one that wrote the file. For the
+    other options see ``open``. Check ``doubt``: an AOF may have commands whose effect is unknown. Raises FormatError
+    for damage, UnsupportedError for values that only their server can digest, InputError, PlaceError.
     """
     target = source_of(source)
     how = replaying_of(options)

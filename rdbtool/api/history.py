@@ -20,7 +20,7 @@ from rdbtool.reader.open.dispatch import open_any
 
 @takes(ReplayOptions)
 def history(source: Source, key: str | bytes, *, db: int | None = None, **options: Unpack[ReplayOptions]) -> KeyHistory:
-    """Return every record of an AOF that touched ``key``, in ``db`` or in any database, and where the key is now.
+    """Return every record of an AOF that touched ``key``, in ``db`` or in any database, and whether the key exists now.
 
     The AOF is replayed, so commands that did not name the key are found too, such as FLUSHALL. Damage that ends the AOF
     is ``damage`` and not raised. Raises PlaceError, UnsupportedError, InputError.

@@ -1,4 +1,4 @@
-"""``rdbtool.info``: what a file is and how much it holds."""
+"""``rdbtool.info``: version, writer and key counts of a file."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @takes(ReplayOptions)
 def info(source: Source, **options: Unpack[ReplayOptions]) -> Summary | AofSummary:
-    """Return what an RDB or an AOF is and holds: version, writer, checksum, counts, aux fields, functions.
+    """Return the summary of an RDB or AOF: version, writer, checksum, counts, aux fields, functions.
 
-    The whole file is read. Damage is ``damage`` and not raised: then everything up to it is counted. Raises
+    The whole file is read. Damage is ``damage`` and not raised: then everything before it is counted. Raises
     UnsupportedError, InputError, PlaceError.
     """
     target = source_of(source)

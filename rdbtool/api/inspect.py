@@ -18,11 +18,11 @@ def inspect(
     part: str | int | None = None,
     record: int | None = None,
 ) -> Inspection:
-    """Return what every byte of an RDB or an AOF is, as trees of named byte ranges with values.
+    """Return what every byte of an RDB or AOF is, as trees of named byte ranges with values.
 
-    At most one of ``key``, ``at`` and ``record`` says which records: those of a key; the one that holds the byte at an
+    At most one of ``key``, ``at`` and ``record`` selects records: those of a key; the one that holds the byte at an
     offset (of ``part``, a name or a number; None: the last); the N-th key of an RDB or command of an AOF, from 1. All
-    trees are held in memory. Damage is ``error`` of the result. Raises InputError where there is no such record, and
+    trees are held in memory. Damage is ``error`` of the result. Raises InputError if there is no such record, and
     UnsupportedError.
     """
     data = content_of(source)

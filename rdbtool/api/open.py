@@ -1,4 +1,4 @@
-"""``rdbtool.open``: the keys of anything that holds keys."""
+"""``rdbtool.open``: the keys of any input."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 class DatasetReader:
-    """An open dataset. Iterating gives its ``KeyRecord``s in the order of the file, once.
+    """An open dataset. Iterating yields its ``KeyRecord``s in file order, once.
 
-    At the end it closes itself, and when nobody has it any more; whoever stops before closes it, or uses ``with``.
-    Iterating raises FormatError at damage, after the keys that precede it, and UnsupportedError, LimitError or
+    It is closed at the end of the iteration, or when it is garbage collected; close it, or use ``with``, to stop
+    earlier. Iterating raises FormatError at damage, after the keys that precede it, and UnsupportedError, LimitError or
     InputError.
     """
 
@@ -42,12 +42,12 @@ class DatasetReader:
 
     @property
     def name(self) -> str:
-        """What the file is called."""
+        """The name of the file."""
         return self._keys.name
 
     @property
     def header(self) -> Header:
-        """Magic and RDB version; of what has none, those that it is read as."""
+        """Magic and RDB version; for an input without, those of its assumed format."""
         return self._keys.header
 
     @property
@@ -62,18 +62,18 @@ class DatasetReader:
 
     @property
     def doubt(self) -> UncertainError | None:
-        """What makes the dataset uncertain: commands of an AOF whose effect is unknown. None: nothing does."""
+        """What makes the dataset uncertain: commands of an AOF whose effect is unknown. None: it is certain."""
         return self._keys.doubt
 
     @property
     def remarks(self) -> Sequence[str]:
-        """What a reader of the dataset should know."""
+        """Remarks on the dataset."""
         return self._keys.remarks
 
     def __iter__(self) -> Iterator[KeyRecord]:
         if self._is_closed:
             raise ValueError(f"{self.name} was read to its end, or closed: open it again")
-        # Not a generator of its own: that would cost a fifth of the time of small records.
+        # Not a generator: that would cost a fifth of the time for small records.
         return chain(self._keys.records(selection=self._selection, progress=self._progress), self._end())
 
     def _end(self) -> Iterator[KeyRecord]:
@@ -105,12 +105,12 @@ class DatasetReader:
 def open(source: Source, **options: Unpack[ReadOptions]) -> DatasetReader:  # noqa: A001 - rdbtool.open reads like gzip.open
     """Open an RDB, an AOF (a file, a manifest or a directory) or JSON lines, and iterate its keys.
 
-    >>> for record in rdbtool.open("dump.rdb", type="hash"):
-    ...     print(record.key, dict(record.value))
+        >>> for record in rdbtool.open("dump.rdb", type="hash"):
+        ...     print(record.key, dict(record.value))
 
-    What it is, is decided by its content; compressed files are inflated. An AOF is replayed when it is opened; look at
+    The format is detected by content; compressed files are decompressed. An AOF is replayed when it is opened; check
     ``doubt``. For ``rules`` to ``progress`` see ``ReplayOptions``, for ``key`` to ``limit`` see ``KeyFilters``. Raises
-    InputError, UnsupportedError, FormatError, PlaceError; LimitError where memory does not suffice.
+    InputError, UnsupportedError, FormatError, PlaceError; LimitError if there is not enough memory.
     """
     target = source_of(source)
     how = replaying_of(options)
@@ -128,7 +128,7 @@ def open(source: Source, **options: Unpack[ReadOptions]) -> DatasetReader:  # no
             progress=how.progress,
         )
     finally:
-        # An AOF was read when it is replayed; everything else is read through its reader.
+        # An AOF was read during its replay; everything else is read through its reader.
         if keys is not reader:
             reader.close()
     return DatasetReader(keys, selection, how.progress)

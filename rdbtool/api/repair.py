@@ -1,4 +1,4 @@
-"""``rdbtool.repair``: what is intact of a damaged file, in a new place."""
+"""``rdbtool.repair``: write what is intact of a damaged file to a new place."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def repair(
     drop_unknown: bool = False,
     progress: Progress | None = None,
 ) -> Repaired:
-    """Write what is intact of a damaged RDB or AOF to ``destination``, read it back, and name what is lost.
+    """Write what is intact of a damaged RDB or AOF to ``destination``, read it back, and list what is lost.
 
-    ``destination`` None: only say what would be done. ``keep_damaged`` is a file that gets the lost bytes, with an
-    index beside it. ``databases``: keys of other databases than 0 to N-1 are skipped. ``rules`` and ``now`` are for the
-    digest. ``drop_unknown``: commands that no server has are left out; else they stay. Look at ``is_saved``: it is
-    False where nothing is left, and then nothing was written; and at ``is_certain``: it is False where something had to
-    be guessed, or stays that could not be verified. Raises UnsupportedError for what is no RDB and no AOF, InputError.
+    ``destination`` None: dry run. ``keep_damaged`` is a file for the lost bytes, with an index beside it.
+    ``databases``: skip keys of other databases than 0 to N-1. ``rules`` and ``now`` are for the digest.
+    ``drop_unknown``: drop commands that no server has, instead of keeping them. Check ``is_saved``: it is False if
+    nothing is left, and then nothing was written; and ``is_certain``: it is False if something kept could not be
+    verified. Raises UnsupportedError if it is neither an RDB nor an AOF, InputError.
     """
     data = content_of(source)
     to = None if destination is None else path_of(destination)

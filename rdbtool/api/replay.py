@@ -1,4 +1,4 @@
-"""``rdbtool.replay``: an AOF as an engine that holds its dataset."""
+"""``rdbtool.replay``: execute an AOF and return an engine with its dataset."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from rdbtool.reader.open.dispatch import open_any
 def replay(
     source: Source, *, strict: bool = False, digest: bool = False, **options: Unpack[ReplayOptions]
 ) -> ReplayReport:
-    """Replay an AOF (an RDB is loaded), and return what came of it: ``engine`` holds the dataset, and can go on.
+    """Replay an AOF (or load an RDB) and return the report; its ``engine`` has the dataset and executes more commands.
 
-    With ``digest`` the digest of the dataset is computed; ``strict`` raises ReplayError at the first finding that is
-    more than a note. Damage that ends the AOF is ``damage`` and not raised, unless it comes before the place to stop;
-    ``doubts`` are commands whose effect is unknown. Raises PlaceError for a place that is not reached, FormatError for
-    a damaged RDB, UnsupportedError, InputError.
+    ``digest`` computes the digest of the dataset; ``strict`` raises ReplayError at the first finding above a note.
+    Damage that ends the AOF is ``damage`` and not raised, unless it precedes the place to stop; ``doubts`` are commands
+    whose effect is unknown. Raises PlaceError for a place that is not reached, FormatError for a damaged RDB,
+    UnsupportedError, InputError.
     """
     target = source_of(source)
     check_flags(strict=strict, digest=digest)

@@ -32,13 +32,13 @@ def rewrite(
     retry: int = 0,
     **options: Unpack[ReplayOptions],
 ) -> Rewritten:
-    """Replay an AOF and write the shortest one that has the same dataset, to ``destination`` or ``in_place``.
+    """Replay an AOF and write the shortest one with the same dataset, to ``destination`` or ``in_place``.
 
-    The new AOF is read back and compared before it gets its name. With ``in_place`` no server may use the files;
-    ``server_stopped`` says so where that cannot be found out, and ``backup`` is a directory that the old files go to.
-    ``retry``: so many more tries while the AOF changes or is in use. The others are those of ``convert``. Raises
-    FormatError for damage, UncertainError, PlaceError, LossError, UnsupportedError, and InputError, a HeldError where a
-    server holds the files. Nothing has changed then.
+    The new AOF is read back and compared before it is renamed into place. With ``in_place`` no server may use the
+    files; ``server_stopped`` asserts that where it cannot be detected, and ``backup`` is a directory for the old files.
+    ``retry``: maximum number of retries while the AOF changes or is in use. For the other options see ``convert``.
+    Raises FormatError for damage, UncertainError, PlaceError, LossError, UnsupportedError, and InputError, a HeldError
+    if a server has the files open. Nothing has changed then.
     """
     path = path_of(source, "source")
     check_flags(in_place=in_place, preamble=preamble, allow_loss=allow_loss, force=force, server_stopped=server_stopped)

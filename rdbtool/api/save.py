@@ -1,4 +1,4 @@
-"""``rdbtool.save``: an engine as an RDB."""
+"""``rdbtool.save``: write an engine as an RDB file."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def save(
     allow_loss: bool = False,
     compress: bool = True,
 ) -> Written:
-    """Write an RDB with all keys and functions of ``engine`` to ``path``, whole or not at all.
+    """Write an RDB file with all keys and functions of ``engine`` to ``path``, whole or not at all.
 
     ``target`` is a server such as ``redis-7.0`` or an RDB version such as ``rdb-11``, None: the server of the engine's
-    rules. ``force`` replaces a file that exists. The same keys at the same ``engine.now_ms`` give the same bytes.
-    Raises LossError for what the target cannot hold, unless ``allow_loss``, InputError and UnsupportedError.
+    rules. ``force`` replaces an existing file. The same keys at the same ``engine.now_ms`` give the same bytes. Raises
+    LossError for what the target cannot hold, unless ``allow_loss``, InputError and UnsupportedError.
     """
     if not isinstance(engine, Engine):
         raise TypeError(f"engine: expected an Engine, found {type(engine).__name__}")

@@ -43,9 +43,9 @@ def validate(
     """Read every byte of a file and return the verdict: ``answer``, ``findings`` and counts. Damage is not raised.
 
     ``level`` ``"deep"`` reports everything; ``"server"`` asks whether the server of ``rules`` would load the file: what
-    it does not refuse is a note. ``replay`` False: commands of an AOF are checked, not executed. ``databases`` is how
-    many the server has. ``retry``: so many more tries, a second apart, while there is no answer. What a backup has to
-    fulfil: ``min_keys``, ``max_age`` (a timedelta, or text such as ``26h``), ``min_version`` (an RDB version or a
+    it does not refuse is a note. ``replay`` False: commands of an AOF are checked, not executed. ``databases`` is the
+    number of databases of the server. ``retry``: maximum number of retries, a second apart, while there is no answer.
+    Policies: ``min_keys``, ``max_age`` (a timedelta, or text such as ``26h``), ``min_version`` (an RDB version or a
     server), ``expect_digest``, ``expect_keys`` (such as ``db0=1000..``).
     """
     target = source_of(source)
@@ -77,7 +77,7 @@ def policies_of(
     expect_digest: str | None,
     expect_keys: str | Iterable[str] | None,
 ) -> Policies | None:
-    """Return what is asked for, None where nothing is. Raises ValueError, TypeError."""
+    """Return the policies, None if none are given. Raises ValueError, TypeError."""
     if all(given is None for given in (min_keys, max_age, min_version, expect_digest, expect_keys)):
         return None
     from rdbtool.operations.validate.expectations import (  # noqa: PLC0415 - most checks have none

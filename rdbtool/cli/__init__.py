@@ -1,1 +1,1 @@
-"""The commands: one file each, options → one library call → a sink."""
+"""The commands, one file each: options → one library call → one report."""

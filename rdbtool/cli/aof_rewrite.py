@@ -1,4 +1,4 @@
-"""``rdbtool aof-rewrite``: the shortest log that leads to the same state."""
+"""``rdbtool aof-rewrite``: the shortest AOF that gives the same dataset."""
 
 from __future__ import annotations
 

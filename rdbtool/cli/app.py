@@ -1,11 +1,10 @@
-"""The application: how a command line reaches its command.
+"""The application: dispatches a command line to its command.
 
-A command's module is imported when it is asked for, so that ``rdbtool dump`` does not pay for the
-others. typer is used for what it does well, options from type hints; its own error screens and
-the rich markup of its help are off, because they would cost half of the start-up time.
+A command's module is imported when the command runs, so that ``rdbtool dump`` does not pay for the others. typer builds
+options from type hints; its error screens and the rich markup of its help are off, because they would cost half of the
+start-up time.
 
-What commands say about a dataset that is uncertain, beside their answer, is here as well: on standard error, and by the
-exit code.
+Also prints, on standard error, what commands say about an uncertain dataset, and sets the exit code for it.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ if TYPE_CHECKING:
     from rdbtool.core.errors import UncertainError
     from rdbtool.engine.replay.stops import Extent
 
-#: The commands in the order of the help; each lives in the module of its name.
+#: The commands in the order of the help; each is the module of its name.
 COMMANDS: Final = tuple(SUMMARIES)
 
-#: What click raises for a wrong command line. typer exports one of its subclasses only.
+#: The exception that click raises for a wrong command line. typer exports only one of its subclasses.
 UsageError: Final[Any] = typer.BadParameter.__mro__[1]
 
-#: Options of other tools, and what does the same here.
+#: Options of other tools, and the equivalents here.
 _ELSEWHERE: Final = {
     "--fix": f"{PROGRAM} repair SRC -o DST writes what is intact to a new file",
     "--file": "the output file is --output FILE",
@@ -60,10 +59,9 @@ def build_command(name: str) -> Any:
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run one command line and return its exit code. Wrong usage is explained on standard error: 2.
+    """Run one command line and return its exit code; usage errors are explained on standard error and return 2.
 
-    A file in the place of a command is shown, as ``info`` does. Everything else that goes wrong passes through as an
-    exception.
+    A file in the place of a command is passed to ``info``. Every other error propagates as an exception.
     """
     if "RDBTOOL_BACKEND" in os.environ:
         from rdbtool.reader import rdb
@@ -88,7 +86,7 @@ def run_command(arguments: list[str]) -> int:
 
 
 def _refuse(word: str) -> int:
-    """Explain that there is no such command or file; return the exit code of wrong usage."""
+    """Report an unknown command or missing file; return the exit code of a usage error."""
     kind = "option" if word.startswith("-") else "command or file"
     guess = guess_command(word)
     hint = "" if guess is None else f". Did you mean {guess}?"
@@ -98,7 +96,7 @@ def _refuse(word: str) -> int:
 
 
 def _suggest(error: Any) -> None:
-    """Name what does the same as an option of another tool, else the nearest of the options that click offers."""
+    """Suggest the equivalent of another tool's option, else the nearest of the options that click offers."""
     possible = getattr(error, "possibilities", None)
     known = _ELSEWHERE.get(getattr(error, "option_name", ""))
     if known is not None:
@@ -112,18 +110,18 @@ def _suggest(error: Any) -> None:
 
 
 def print_extent(extent: Extent | None) -> None:
-    """Print where the replay of an AOF stopped, if it was asked to, and what it skipped."""
+    """Print where the replay of an AOF stopped, if a place was given, and what it skipped."""
     if extent is not None:
         print_remarks(extent.lines())
 
 
 def print_remarks(remarks: Iterable[str]) -> None:
-    """Print what whoever reads the dataset should know."""
+    """Print remarks on the dataset."""
     for remark in remarks:
         typer.echo(f"{PROGRAM}: {clean(remark)}", file=sys.stderr)
 
 
 def end_uncertain(doubt: UncertainError | None) -> None:
-    """End with exit code 1 if the answer that was printed is uncertain. Raises UncertainError."""
+    """Exit with code 1 if the printed answer is uncertain. Raises UncertainError."""
     if doubt is not None:
         raise doubt

@@ -1,7 +1,7 @@
-"""``rdbtool completion``: completion scripts for shells, written from the commands themselves.
+"""``rdbtool completion``: completion scripts for shells, generated from the commands.
 
-A script has every command, option and value in it, so that a TAB starts no Python. What is typed where a file is
-expected is completed by the shell.
+A script contains every command, option and value, so that TAB starts no Python. File arguments are completed by the
+shell.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rdbtool.cli.overview import PROGRAM, SUMMARIES
 from rdbtool.core.rdb_types import KINDS, VERSIONS
 from rdbtool.core.servers import RELEASES
 
-#: What the words of a help text may not contain inside of the quotes of a script.
+#: Characters that may not appear in the quoted help texts of a script.
 _UNQUOTABLE: Final = re.compile(r"[\"'`$\\:\[\]]")
 
 _SERVERS: Final = tuple(f"{family}-{major}.{minor}" for family in RELEASES for major, minor in RELEASES[family])
@@ -27,9 +27,9 @@ _VERSIONS: Final = tuple(f"rdb-{version}" for first, last in VERSIONS.values() f
 
 
 class Choice(NamedTuple):
-    """An option of a command: its names, what it does, and what its value can be; None where it takes none.
+    """An option of a command: its names, help, and possible values; None for a flag.
 
-    No values: anything. ``is_file``: a name of a file or a directory.
+    No values: anything. ``is_file``: the name of a file or directory.
     """
 
     names: tuple[str, ...]
@@ -67,7 +67,7 @@ def _choices(name: str) -> Iterator[Choice]:
 
 
 def _values() -> dict[Any, tuple[str, ...]]:
-    """Return what options can be given, by their first name, or by command and name where commands differ."""
+    """Return the possible values of options by first name, or by command and name where commands differ."""
     from rdbtool.cli.validate import FORMATS, LEVELS
     from rdbtool.dataset.forms import CONVERTED, ESCAPES, PRINTED
 

@@ -1,4 +1,4 @@
-"""``rdbtool convert``: anything that holds keys into anything that does."""
+"""``rdbtool convert``: convert between RDB, AOF, commands and JSON lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rdbtool diff``: what two data sets do not have in common."""
+"""``rdbtool diff``: compare two datasets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WHAT: Final = "An RDB, an AOF, a directory with one, or jsonl; - for standard i
 
 
 def _of_one(name: str, metavar: str) -> Any:
-    """Return an option that is the same as a common one, for one of the two files."""
+    """Return a variant of a common option that applies to one of the two files."""
     return typer.Option(name, metavar=metavar, help=f"The same as {name[:-2]}, for {name[-1].upper()} only.")
 
 
@@ -46,7 +46,7 @@ class StopEach:
     skip_command_b: Annotated[list[str] | None, _of_one("--skip-command-b", "N|COMMAND")] = None
 
     def places(self, both: Stop, a: str, b: str) -> tuple[Places | None, Places | None]:
-        """Return the places of A and B; ``both`` are those of either. Raises BadParameter."""
+        """Return the places of A and B; ``both`` applies to either. Raises BadParameter."""
         shared = both.places(a, b)
         one = Stop(self.until_a, self.before_a, self.before_last_a, self.skip_command_a).places(a, suffix="-a")
         other = Stop(self.until_b, self.before_b, self.before_last_b, self.skip_command_b).places(b, suffix="-b")
@@ -142,7 +142,7 @@ def diff(
 
 
 def _tolerance(text: str | None, *, ignore: bool) -> int:
-    """Return how far expiry times may lie apart in ms, -1 where they do not count. Raises BadParameter."""
+    """Return the tolerance for expiry times in ms, -1 to ignore them. Raises BadParameter."""
     if ignore and text is not None:
         raise typer.BadParameter("only one of them can be given", param_hint="--ignore-ttl, --ttl-tolerance")
     if text is None:

@@ -1,4 +1,4 @@
-"""``rdbtool digest``: the digest that a server holding this data would report."""
+"""``rdbtool digest``: the digest that a server with this data reports."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def digest(
     with open_output(None) as output:
         output.write((json.dumps(result.to_dict()) if as_json else str(result)).encode() + b"\n")
     print_extent(result.extent)
-    # Servers of two families may have written it, and their digests differ.
+    # Servers of either family may have written it, and their digests differ.
     print_remarks([*([str(result.choice)] if result.choice.other is not None else []), *result.remarks])
     end_uncertain(result.doubt)
     filters.require_found(result.source, selection)

@@ -1,4 +1,4 @@
-"""``rdbtool dump``: the keys of a file in a format of the user's choice."""
+"""``rdbtool dump``: the keys of a file in a chosen format."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def dump(
 
 
 def _named_form(name: str | None) -> str | None:
-    """Return the form that ``--format`` names, by its name here or elsewhere, None for None. Raises BadParameter."""
+    """Return the form that ``--format`` names, also by other tools' names; None for None. Raises BadParameter."""
     from rdbtool.dataset.forms import FORM_ALIASES
 
     if name is None or name in FORM_ALIASES:
@@ -218,7 +218,7 @@ def _named_form(name: str | None) -> str | None:
 
 
 def _fields_of(given: list[str] | None) -> list[bytes]:
-    """Return the names of hash fields, which commas separate. Raises BadParameter."""
+    """Return the comma-separated names of hash fields. Raises BadParameter."""
     names = [name for text in given or () for name in text.split(",")]
     if len(set(names)) < len(names):
         raise typer.BadParameter("a field cannot be two columns", param_hint="--fields")
@@ -226,7 +226,7 @@ def _fields_of(given: list[str] | None) -> list[bytes]:
 
 
 def _names(has: Callable[[Form], bool]) -> tuple[str, ...]:
-    """Return the forms that are printed and have something."""
+    """Return the names of the forms that can be printed and have a given property."""
     from rdbtool.dataset.forms import BY_NAME
 
     return tuple(name for name in PRINTED if has(BY_NAME[name]))

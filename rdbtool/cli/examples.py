@@ -1,4 +1,4 @@
-"""Examples of every command: what each does, and the command line. Help, manual pages and docs print them."""
+"""Examples of every command: a description and a command line. Printed by help, manual pages and docs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 
 class Example(NamedTuple):
-    """What a command line does, in a few words, and the line itself."""
+    """A short description and a command line."""
 
     text: str
     line: str

@@ -1,6 +1,6 @@
-"""The help of a command: its usage, what it does, examples, and its options in groups.
+"""Help of a command: usage, summary, examples, and options in groups.
 
-Options that several commands share are grouped by what they are about; what only one command has comes first.
+Shared options are grouped by topic; options of one command only come first.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 
 from rdbtool.cli.overview import help_width, rows, wrap
 
-#: Titles, and the first names of the options under them. What stands nowhere here is an option of its command.
+#: Group titles, and the first names of their options. Options not listed belong to their command.
 GROUPS: Final = {
     "Output": (
         *("--format", "--output", "--force", "--escape", "--raw", "--fields", "--binary", "--keys-only"),
@@ -33,20 +33,20 @@ GROUPS: Final = {
 
 _GROUP_OF: Final = {name: title for title, names in GROUPS.items() for name in names}
 
-#: Examples of a command that its help shows.
+#: Examples shown in help.
 _SHOWN: Final = 3
 
-#: Where the texts of options begin, if the line is wide enough.
+#: Column where option texts begin, if the line is wide enough.
 _COLUMN: Final = 26
 _NARROW_COLUMN: Final = 12
 _NARROW: Final = 70
 
 
 class HelpfulCommand(TyperCommand):
-    """A command whose ``--help`` has examples and groups of options."""
+    """A command whose ``--help`` has examples and option groups."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help into a formatter."""
+        """Write the help to a formatter."""
         formatter.write(help_text(self, ctx.command_path) + "\n")
 
 
@@ -70,7 +70,7 @@ def help_text(command: Any, path: str) -> str:
 
 
 def groups(command: Any) -> dict[str, list[Any]]:
-    """Return the visible options of a command by the titles of their groups, its own first."""
+    """Return the visible options of a command by group title, its own first."""
     found: dict[str, list[Any]] = {title: [] for title in ("Options", *GROUPS)}
     for option in command.params:
         if option.param_type_name == "option" and not option.hidden:
@@ -79,12 +79,12 @@ def groups(command: Any) -> dict[str, list[Any]]:
 
 
 def metavar(parameter: Any) -> str:
-    """Return what stands for the value of an argument or an option."""
+    """Return the placeholder for the value of an argument or option."""
     return str(parameter.metavar or parameter.name.upper())
 
 
 def term(option: Any) -> str:
-    """Return an option's names and its value: ``-k, --key REGEX``."""
+    """Return an option's names and placeholder: ``-k, --key REGEX``."""
     names = sorted(option.opts, key=lambda name: name.startswith("--"))
     shown = ", ".join(names) if names[0][:2] != "--" else "    " + ", ".join(names)
     if option.secondary_opts:
@@ -93,12 +93,12 @@ def term(option: Any) -> str:
 
 
 def described(option: Any) -> str:
-    """Return what an option does, and whether it may be repeated."""
+    """Return an option's help, and whether it may be repeated."""
     return f"{option.help} Repeatable." if option.multiple else str(option.help)
 
 
 def _examples(name: str, width: int) -> list[str]:
-    """Return the first examples, in two columns where they fit."""
+    """Return the first examples, in two columns if they fit."""
     from rdbtool.cli.examples import EXAMPLES
 
     shown = EXAMPLES[name][:_SHOWN]
@@ -111,6 +111,6 @@ def _examples(name: str, width: int) -> list[str]:
 
 
 def _command_line(line: str, width: int) -> list[str]:
-    r"""Return a command line as a shell takes it: where it is too long, broken at a blank behind a backslash."""
+    r"""Return a command line as a shell accepts it; if too long, broken at a blank with a backslash."""
     lines = wrap(line, width - 2)
     return [*(f"{part} \\" for part in lines[:-1]), lines[-1]] if len(lines) > 1 else lines

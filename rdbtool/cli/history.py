@@ -24,7 +24,7 @@ from rdbtool.cli.options import (
     renames_of,
 )
 
-#: Bytes of output that are held in memory; more of it goes to a temporary file.
+#: Bytes of output kept in memory; more goes to a temporary file.
 _HELD: Final = 1 << 24
 
 
@@ -74,7 +74,7 @@ def history(
         SpooledTemporaryFile(_HELD) as held,
         ProgressBar(reader.size, "replaying", reader.name, enabled=not (no_progress or output.is_terminal)) as progress,
     ):
-        # Whether there is such a place shows at the end: until then nothing is printed.
+        # Whether the place exists is only known at the end; nothing is printed before.
         write = output.write if places is None else held.write
         sink = history_sink(write, wanted, as_json=as_json)
         found = read_history(reader, wanted, sink.tell, db=db, options=options, progress=progress)

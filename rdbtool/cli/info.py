@@ -1,4 +1,4 @@
-"""``rdbtool info``: what a file is and how much it holds."""
+"""``rdbtool info``: version, writer and key counts of a file."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import typer
 from rdbtool.cli.app import print_remarks
 from rdbtool.cli.options import KEY_SPELLING, Json, Source, expands, key_bytes, place
 
-#: Of longer rows of entries, the middle is left out.
+#: For longer runs of entries, the middle is omitted.
 _MAX_CHILDREN = 16
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def inspect(
 
 
 def _watch_end(items: Iterable[Traced], name: str, remarks: list[str]) -> Iterator[Traced]:
-    """Pass items on, and take down what is to be told of what follows the end of an RDB."""
+    """Pass items on, and collect what to report about data after the end of an RDB file."""
     from rdbtool.model import End
     from rdbtool.reader.open.windows import rest_remarks
 

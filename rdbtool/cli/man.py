@@ -1,8 +1,7 @@
-"""The manual pages, written from the commands themselves: ``python -m rdbtool.cli.man DIRECTORY``.
+"""Manual pages, generated from the commands: ``python -m rdbtool.cli.man DIRECTORY``.
 
-One page a command, one for the whole, and ``rdbtool-findings(7)`` from the table of codes. What a
-page says of options is what ``--help`` says, so it cannot fall behind; a test compares the
-committed pages with what this module writes.
+One page per command, one for the program, and ``rdbtool-findings(7)`` from the table of codes. Option texts come from
+``--help``; a test compares the committed pages with this module's output.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from rdbtool.cli.notes import NOTES
 from rdbtool.cli.overview import ABOUT, EXIT_CODES, PROGRAM, SUMMARIES
 from rdbtool.core.codes import CODES
 
-#: Sections of their own: a title, and texts with the lines that they speak of.
+#: Extra sections: a title, and texts with the lines that they explain.
 SECTIONS: dict[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
     "validate": (
         "CRON AND SYSTEMD",
@@ -74,7 +73,7 @@ SECTIONS: dict[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
 
 
 def pages() -> dict[str, str]:
-    """Return the text of every page by its file name."""
+    """Return the text of every page by file name."""
     written = {f"{PROGRAM}.1": _group_page()}
     for name in COMMANDS:
         written[f"{PROGRAM}-{name}.1"] = _command_page(name, build_command(name))
@@ -137,7 +136,7 @@ def _findings_page() -> str:
 
 
 def _head(title: str, description: str, *, section: int = 1) -> list[str]:
-    # The date of a page would have to be changed with every change of an option: none is given.
+    # Pages have no date: it would change with every change of an option.
     lowered = description[:1].lower() + description[1:]
     return [
         f'.\\" Written by python -m rdbtool.cli.man; do not edit.\n.Dd $Mdocdate$\n.Dt {title.upper()} {section}',
@@ -180,7 +179,7 @@ def _examples(name: str) -> list[str]:
 
 
 def _section(name: str) -> list[str]:
-    """Return the section that only one page has."""
+    """Return the section that only this page has."""
     if name not in SECTIONS:
         return []
     title, texts = SECTIONS[name]
@@ -193,7 +192,7 @@ def _section(name: str) -> list[str]:
 
 
 def _prose(text: str) -> list[str]:
-    """Return paragraphs as roff, each sentence on a line of its own, as manual pages are kept."""
+    """Return paragraphs as roff, one sentence per line, as is the custom in manual pages."""
     lines: list[str] = []
     for paragraph in text.strip().split("\n\n"):
         joined = " ".join(paragraph.split())
@@ -209,7 +208,7 @@ def _escape(text: str) -> str:
 
 
 def write_pages(pages: dict[str, str]) -> None:
-    """Write pages, by name, into the directory that the command line names."""
+    """Write pages, by name, to the directory given on the command line."""
     directory = Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():

@@ -1,10 +1,10 @@
-"""What is to be known of a command beside its options. Manual pages and docs/commands print it; ``""`` is about all."""
+"""Notes on commands beyond their options, for manual pages and docs/commands; ``""`` is for all commands."""
 
 from __future__ import annotations
 
 from typing import Final
 
-#: Paragraphs by command, with blank lines between them. Between backticks stands what is typed or printed.
+#: Paragraphs by command, separated by blank lines. Backticks mark what is typed or printed.
 NOTES: Final[dict[str, str]] = {
     "": r"""
 SRC is an RDB file, an AOF (with an RDB in front or without), a manifest or a directory with one, JSON lines,

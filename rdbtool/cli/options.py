@@ -1,7 +1,7 @@
-"""Options that several commands share, and what they mean to the library.
+"""Options shared by several commands, and their translation into library arguments.
 
-A group of options is a dataclass; a command takes it as one parameter, and :func:`expands` turns
-its fields into options of their own. So every command that reads keys has the same words for it.
+A group of options is a dataclass; a command takes it as one parameter, and :func:`expands` turns its fields into
+options. So every command that reads keys has the same options.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ SkipCommand = Annotated[
         help="Skip a command of an AOF: by its number, as replay and history print it, or by a name that only one has.",
     ),
 ]
-#: How a key is written on a command line.
+#: How to write a key on the command line.
 KEY_SPELLING = r"as text, with \xHH for other bytes and \\ for a backslash"
 
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Never show a progress bar.")]
@@ -144,7 +144,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @dataclasses.dataclass(frozen=True)
 class Clock:
-    """The time that expiry is judged by."""
+    """The time at which expiry is evaluated."""
 
     now: Annotated[
         str | None,
@@ -156,7 +156,7 @@ class Clock:
     ] = None
 
     def milliseconds(self) -> int:
-        """Return the time in Unix milliseconds, the system's if none was given."""
+        """Return the time in Unix milliseconds, by default the system's."""
         if self.now is None:
             return time.time_ns() // 1_000_000
         if re.fullmatch(r"-?\d+", self.now):
@@ -172,7 +172,7 @@ class Clock:
 
 @dataclasses.dataclass(frozen=True)
 class Filters(Clock):
-    """Which keys a command looks at."""
+    """Key filters."""
 
     key: Annotated[
         list[str] | None, typer.Option("--key", "-k", metavar="REGEX", help="Keys in which REGEX is found.")
@@ -209,20 +209,20 @@ class Filters(Clock):
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=0, help="Stop after N keys.")] = None
 
     def as_arguments(self) -> KeyFilters:
-        """Return the filters as arguments of a function."""
+        """Return the filters as function arguments."""
         given = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "now"}
         given["exact_key"] = [key_bytes(text) for text in self.exact_key or ()]
         return cast("KeyFilters", {name: value for name, value in given.items() if value not in (None, [])})
 
     def leaving(self, drop: list[str] | None, *, functions: bool | None) -> Leaving:
-        """Return what stays behind. Raises BadParameter."""
+        """Return what to drop. Raises BadParameter."""
         from rdbtool.api.arguments import leaving_of
 
         with usage_errors():
             return leaving_of(drop, self.as_arguments(), functions=functions)
 
     def selection(self) -> Selection | None:
-        """Return what the reader selects by; None if every key is wanted. Raises BadParameter."""
+        """Return the reader's selection, None if every key is wanted. Raises BadParameter."""
         filters = self.as_arguments()
         if not filters:
             return None
@@ -244,7 +244,7 @@ class Filters(Clock):
 
 @dataclasses.dataclass(frozen=True)
 class Reshape:
-    """What becomes of keys on the way into an output."""
+    """Changes to keys on the way to an output."""
 
     expiry: Annotated[
         str | None,
@@ -274,12 +274,12 @@ class Reshape:
     ] = None
 
     def given(self) -> dict[str, bool]:
-        """Return which of the options are given, by their names."""
+        """Return the names of the options that were given."""
         names = {"--expiry": self.expiry, "--rename": self.rename, "--move-db": self.move_db}
         return {name: bool(value) for name, value in names.items()}
 
     def reshaping(self, now_ms: int) -> Reshaping | None:
-        """Return what becomes of keys; ``now_ms`` (Unix ms) is when they expire. Raises BadParameter."""
+        """Return the changes to keys; ``now_ms`` (Unix ms) is the time for expiry. Raises BadParameter."""
         from rdbtool.api.arguments import reshaping_of
 
         renames: dict[str | bytes | re.Pattern[bytes], str | bytes] = {}
@@ -299,7 +299,7 @@ class Reshape:
 
 
 def _split_rename(text: bytes) -> tuple[bytes, bytes]:
-    """Split at the first = that ends a regular expression: one within a group, a set or an escape does not."""
+    """Split at the first = that ends a regular expression: not one inside a group, a set or an escape."""
     at = text.find(b"=")
     while at > 0:
         try:
@@ -311,7 +311,7 @@ def _split_rename(text: bytes) -> tuple[bytes, bytes]:
     raise typer.BadParameter(f"{os.fsdecode(text)!r} is not of the form REGEX=TEXT", param_hint="--rename")
 
 
-#: Arguments that are options by another name.
+#: Arguments whose option has another name.
 _OPTIONS = {
     "skip": "skip_command",
     "skip_a": "skip_command_a",
@@ -322,7 +322,7 @@ _OPTIONS = {
 
 @contextlib.contextmanager
 def usage_errors() -> Iterator[None]:
-    """Turn what is wrong with an argument into BadParameter, under the name of the option."""
+    """Turn argument errors into BadParameter, with the name of the option."""
     from rdbtool.api.arguments import ArgumentError
 
     try:
@@ -340,7 +340,7 @@ def check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> No
 
 
 def refuse_terminal(is_terminal: bool, option: str) -> None:  # noqa: FBT001 - the only question
-    """Raise BadParameter where bytes that are no text would go to a terminal."""
+    """Raise BadParameter if binary data would go to a terminal."""
     if is_terminal:
         words = "binary data is not for a terminal: give a file, or pipe it into another program"
         raise typer.BadParameter(words, param_hint=option)
@@ -356,7 +356,7 @@ def check_rules(text: str | None) -> None:
 
 
 def renames_of(given: list[str] | None) -> dict[str, str] | None:
-    """Return the commands by the names that ``--rename-command`` gives them, None without any. Raises BadParameter."""
+    """Return the commands by their new names in ``--rename-command``, None if not given. Raises BadParameter."""
     if not given:
         return None
     from rdbtool.api import arguments
@@ -374,7 +374,7 @@ def renames_of(given: list[str] | None) -> dict[str, str] | None:
 
 
 def target_of(text: str | None) -> Target | None:
-    """Return the target that ``text`` names, None for None. Raises BadParameter."""
+    """Return the target that ``text`` names; None for None. Raises BadParameter."""
     if text is None:
         return None
     from rdbtool.api import arguments
@@ -393,10 +393,10 @@ class Stop:
     skip_command: SkipCommand = None
 
     def places(self, *sources: str, suffix: str = "") -> Places | None:
-        """Return the places, None where none are given; ``suffix`` is what the names of these options end in.
+        """Return the places, None if none are given; ``suffix`` is the suffix of the option names.
 
-        Raises BadParameter for two places to stop, for one that is none, for a name that is no command, and for what a
-        pipe cannot do.
+        Raises BadParameter for two places to stop, an invalid place, a name that is no command, and what is impossible
+        with a pipe.
         """
         tail = suffix.replace("-", "_")
         names = ("until", "before", "before_last")
@@ -415,7 +415,7 @@ class Stop:
 
 
 def key_bytes(text: str) -> bytes:
-    r"""Return the key that a command line names: text, with \xHH for bytes that are none and \\ for a backslash."""
+    r"""Return the key that a command line names: text, with \xHH for other bytes and \\ for a backslash."""
 
     def read(match: re.Match[bytes]) -> bytes:
         return b"\\" if match[1] is None else bytes([int(match[1], 16)])
@@ -424,7 +424,7 @@ def key_bytes(text: str) -> bytes:
 
 
 def place(text: str) -> tuple[str | None, int]:
-    """Return the part, if one is named, and the offset that ``--at`` names. Raises BadParameter."""
+    """Return the file, if one is named, and the offset given with ``--at``. Raises BadParameter."""
     part, colon, digits = text.rpartition(":")
     try:
         number = int(digits, 0)
@@ -436,7 +436,7 @@ def place(text: str) -> tuple[str | None, int]:
 
 
 def expands(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one option for each field of the dataclasses among its parameters, and what all have that read."""
+    """Give a command one option per field of its dataclass parameters, plus the options of every command that reads."""
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {}
     parameters: list[inspect.Parameter] = []

@@ -1,4 +1,4 @@
-"""The commands with a line each, and the help that ``rdbtool`` prints without importing any of them."""
+"""One-line summaries of the commands, and the help of ``rdbtool`` itself, without importing the commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 PROGRAM: Final = "rdbtool"
 ABOUT: Final = "Read, check, repair, convert and replay the persistence files of Redis and Valkey: RDB and AOF"
 
-#: The commands in the order of the help, and what each does. A command is the module of its name.
+#: The commands in the order of the help, with their summaries. A command is the module of its name.
 SUMMARIES: Final = {
     "info": "Show a file's version, writer and key counts.",
     "dump": "Print keys as a table, JSON, CSV or commands.",
@@ -27,7 +27,7 @@ SUMMARIES: Final = {
     "completion": "Print a completion script for bash, zsh or fish.",
 }
 
-#: Exit codes of every command, and what each answers.
+#: Exit codes of every command, with their meanings.
 EXIT_CODES: Final = (
     ("0", "yes: valid, identical, done and verified"),
     ("1", "no: invalid data, a difference, a loss refused, an unknown effect"),
@@ -39,12 +39,12 @@ EXIT_CODES: Final = (
     ("141", "closed pipe: the reader of the output went away"),
 )
 
-#: Characters of a line of help, if the terminal has as many.
+#: Maximum width of help lines.
 _WIDEST: Final = 100
 
 
 def help_width() -> int:
-    """Return how many characters a line of help may have."""
+    """Return the maximum width of a help line."""
     return max(40, min(_WIDEST, shutil.get_terminal_size().columns))
 
 
@@ -60,7 +60,7 @@ def overview() -> str:
 
 
 def wrap(text: str, width: int, indent: str = "  ") -> list[str]:
-    """Return a paragraph as indented lines; words, such as options and command lines, are never broken."""
+    """Return a paragraph as indented lines; options and command lines are never broken."""
     return textwrap.wrap(
         " ".join(text.split()), width, initial_indent=indent, subsequent_indent=indent,
         break_long_words=False, break_on_hyphens=False,
@@ -68,7 +68,7 @@ def wrap(text: str, width: int, indent: str = "  ") -> list[str]:
 
 
 def rows(pairs: Iterable[tuple[str, str]], width: int, column: int = 0) -> list[str]:
-    """Return terms with their texts, in two columns: the second begins at ``column`` (0: after the longest term)."""
+    """Return terms and their texts in two columns; the second begins at ``column`` (0: after the longest term)."""
     terms = list(pairs)
     column = column or 4 + max(len(term) for term, _ in terms)
     lines = []
@@ -83,12 +83,12 @@ def rows(pairs: Iterable[tuple[str, str]], width: int, column: int = 0) -> list[
 
 
 def guess_command(word: str) -> str | None:
-    """Return the command that a misspelt one was meant to be, None where nothing is near."""
+    """Return the command nearest to a misspelt one, None if none is near."""
     import difflib
 
     return next(iter(difflib.get_close_matches(word, SUMMARIES, n=1)), None)
 
 
 def is_file(word: str) -> bool:
-    """Return whether a word that stands for a command is a file that is there."""
+    """Return whether a word in the place of a command names an existing file."""
     return word not in SUMMARIES and not word.startswith("-") and os.path.lexists(word)

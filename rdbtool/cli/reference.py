@@ -1,7 +1,7 @@
-"""The pages of docs/commands, written from the commands themselves: ``python -m rdbtool.cli.reference DIRECTORY``.
+"""The pages of docs/commands, generated from the commands: ``python -m rdbtool.cli.reference DIRECTORY``.
 
-A page has what ``--help`` and the manual page have, as Markdown; a test compares the committed pages with what this
-module writes.
+Same content as ``--help`` and the manual page, as Markdown; a test compares the committed pages with this module's
+output.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rdbtool.cli.overview import EXIT_CODES, PROGRAM, SUMMARIES
 
 
 def pages() -> dict[str, str]:
-    """Return the text of every page by its file name."""
+    """Return the text of every page by file name."""
     written = {f"{name}.md": _page(name, build_command(name)) for name in COMMANDS}
     rows = ((f"[{name}]({name}.md)", summary) for name, summary in SUMMARIES.items())
     lines = ["# Commands", "", *_table(("Command", "What it does"), rows)]
@@ -53,7 +53,7 @@ def _page(name: str, command: Any) -> str:
 
 
 def _paragraphs(text: str) -> list[str]:
-    """Return paragraphs, a line each, with blank lines between them."""
+    """Return paragraphs, one line each, separated by blank lines."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")).splitlines()
 
 

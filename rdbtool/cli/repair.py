@@ -1,4 +1,4 @@
-"""``rdbtool repair``: what is sound of a damaged file, in a new place."""
+"""``rdbtool repair``: write what is intact of a damaged file to a new place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rdbtool replay``: what a log leads to, and what a server would say of it."""
+"""``rdbtool replay``: execute an AOF and describe the resulting dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rdbtool validate``: whether a backup is sound, whether a server loads it, whether it is the one that was meant."""
+"""``rdbtool validate``: check whether files are intact, whether a server loads them, and whether policies are met."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def validate(
 
 
 def _complain(judged: Sequence[Judged], *, strict: bool) -> None:
-    """Write a line about each source that is not good."""
+    """Write a line about each input that is not OK."""
     from rdbtool.operations.validate.batch import code_of
     from rdbtool.report.verdict import verdict_line
 
@@ -174,14 +174,14 @@ def _complain(judged: Sequence[Judged], *, strict: bool) -> None:
 
 
 def _print(text: str) -> None:
-    """Write to standard output; what writes files need not be imported for that, a check is mostly its start."""
+    """Write to standard output, without importing the atomic writers: a check is mostly start-up time."""
     if sys.stdout is None:
         raise InputError("cannot write to standard output: it is closed")
     sys.stdout.buffer.write(text.encode())
 
 
 def _render(form: str, judged: Sequence[Judged], *, strict: bool) -> str:
-    # Only what is asked for is imported, as above.
+    # Imported only when requested, as above.
     if form == "json":
         from rdbtool.report.verdict_json import verdicts_json as render
     elif form == "github":
@@ -200,7 +200,7 @@ def _render(form: str, judged: Sequence[Judged], *, strict: bool) -> str:
 def _policies(
     min_keys: int | None, max_age: str | None, min_version: str | None, digest: str | None, keys: list[str] | None
 ) -> Policies | None:
-    """Return what was asked for, None where nothing was. Raises BadParameter."""
+    """Return the policies, None if none are given. Raises BadParameter."""
     if all(given is None for given in (min_keys, max_age, min_version, digest, keys)):
         return None
     from rdbtool.api.validate import policies_of

@@ -1,8 +1,7 @@
 """The command table: name, arity, first versions, key positions, family. Data only; handlers register against it.
 
-Everything that asks for a command by name asks this table: the engine, ``history``, the validators, salvage, and
-messages. It is complete by itself; a family of handlers (``rdbtool.engine.commands``) is imported where commands are
-executed.
+Every lookup of a command by name uses this table: the engine, ``history``, the validators, salvage, and messages. It is
+complete without the handlers (``rdbtool.engine.commands``), which are imported only where commands are executed.
 """
 
 from __future__ import annotations
@@ -11,23 +10,23 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from rdbtool.core.servers import KEYDB, Product, Release, Since
 
-#: ``write``: it may change the dataset, and servers write it, or what it did, into an AOF. ``aof``: it stands in AOFs
-#: without changing the dataset. ``sweeps``: it touches keys that it does not name. ``inert``: it leaves the dataset
-#: alone, and has no handler of its own.
+#: ``write``: may change the dataset; servers write it, or its effect, to an AOF. ``aof``: occurs in AOFs without
+#: changing the dataset. ``sweeps``: touches keys that it does not name. ``inert``: never changes the dataset, and has
+#: no handler.
 Flag = Literal["write", "aof", "sweeps", "inert"]
 
-#: The family whose commands the replay executes, not the engine.
+#: The family whose commands are executed by the replay, not by the engine.
 TRANSACTIONS: Final = "transactions"
 
-#: Families that only a product has.
+#: Families of products only.
 _PRODUCTS: Final = {"keydb": KEYDB}
 
 #: By family: name, arity (it counts the name; negative: at least), first Redis, first Valkey, key positions, flags.
 #: Container and subcommand are joined by a bar. Valkey began as Redis 7.2.
 #:
-#: Key positions are arguments: ``first``, ``first:last`` or ``first:last:step``, where a negative ``last`` counts from
-#: the end. ``numkeys:N``: argument N counts the keys after it (``1+numkeys:N``: argument 1 is one, too), and
-#: ``numpairs:N`` the pairs of key and value. ``1+store``: argument 1, and what follows STORE and STOREDIST.
+#: Key positions are arguments: ``first``, ``first:last`` or ``first:last:step``; a negative ``last`` counts from the
+#: end. ``numkeys:N``: argument N is the number of keys that follow it (``1+numkeys:N``: argument 1 is a key too),
+#: ``numpairs:N`` the number of key-value pairs. ``1+store``: argument 1, and what follows STORE and STOREDIST.
 #: ``streams``: the first half of what follows STREAMS. ``migrate``: argument 3, or what follows KEYS.
 _TABLE: Final = """
 [transactions]
@@ -540,10 +539,10 @@ RREPLAY                        -3  -      -      -            write
 
 
 class CommandRow(NamedTuple):
-    """A row of the table. ``name`` is in upper case, a subcommand's ``XGROUP CREATE``.
+    """A row of the table. ``name`` is in upper case, for a subcommand ``XGROUP CREATE``.
 
-    ``redis`` and ``valkey`` are the first versions that have the command, None where none has. ``keys`` tells which
-    arguments are keys, as above, and is empty for none; ``family`` names the module of its handler.
+    ``redis`` and ``valkey`` are the first versions that have the command, None for a family without it. ``keys`` are
+    the positions of keys, as above, empty for none; ``family`` is the module of its handler.
     """
 
     name: str
@@ -561,7 +560,7 @@ class CommandRow(NamedTuple):
 
     @property
     def is_of_servers(self) -> bool:
-        """Whether Redis or Valkey has it, and not a product alone."""
+        """Whether Redis or Valkey has it, not only a product."""
         return self.redis is not None or self.valkey is not None
 
 
@@ -573,7 +572,7 @@ def _release(version: str | None) -> Release | None:
 
 
 def _read_table(text: str) -> dict[bytes, CommandRow]:
-    """Return the rows by name. Raises ValueError for a name that comes twice, and for an unknown flag."""
+    """Return the rows by name. Raises ValueError for a duplicate name or an unknown flag."""
     rows: dict[bytes, CommandRow] = {}
     known = {name: frozenset({name}) for name in get_args(Flag)}
     family = ""
@@ -597,10 +596,10 @@ def _read_table(text: str) -> dict[bytes, CommandRow]:
     return rows
 
 
-#: By upper-case name, a subcommand under ``b"XGROUP CREATE"``.
+#: By upper-case name, for subcommands ``b"XGROUP CREATE"``.
 COMMANDS: Final = _read_table(_TABLE)
 
-#: The modules of handlers, in the order of the table.
+#: The handler modules, in table order.
 FAMILIES: Final = tuple(dict.fromkeys(row.family for row in COMMANDS.values() if row.family != TRANSACTIONS))
 
 #: First words of commands that have subcommands.
@@ -612,13 +611,13 @@ FIRST_WORDS: Final = frozenset(name.split()[0] for name in COMMANDS)
 #: The first words of what servers write into AOFs.
 AOF_WORDS: Final = frozenset(name.split()[0] for name, row in COMMANDS.items() if row.flags & {"write", "aof"})
 
-#: Names of commands that make and end transactions: without one of them the others would mean something else.
+#: Commands that start and end transactions: if one of them were renamed, the others would change their meaning.
 TRANSACTION: Final = frozenset(name for name, row in COMMANDS.items() if row.family == TRANSACTIONS)
 
-#: Commands that touch keys without naming them: all keys of a database, or of all.
+#: Commands that touch keys without naming them: all keys of one database, or of all.
 SWEEPING: Final = frozenset(name for name, row in COMMANDS.items() if "sweeps" in row.flags)
 
-#: The product that a command gives away.
+#: The product that a command identifies.
 PRODUCT_BY_COMMAND: Final[dict[bytes, Product]] = {
     name: _PRODUCTS[row.family] for name, row in COMMANDS.items() if row.family in _PRODUCTS
 }

@@ -1,7 +1,7 @@
-"""The error tree, findings, the one function that words an error, and how bytes and names are shown.
+"""The error classes, findings, the one function that formats an error, and how bytes and names are shown.
 
-Every failure that a file, a pipe or a request can cause is one of these classes; each has the
-exit code that the commands answer with. Nothing else may reach a user.
+Every failure that a file, a pipe or a request can cause is one of these classes; each has the exit code of the
+commands. No other exception may reach a user.
 """
 
 from __future__ import annotations
@@ -13,71 +13,72 @@ from typing import Any, Final, Literal, NamedTuple, Self
 
 from rdbtool.core.location import Where
 
-#: What is wrong with bytes, whatever the words of the message: a cause says how, the code of an error says where.
-#: Whoever finds a fault names its cause, and whoever has to decide asks for it.
+#: What is wrong with bytes, independent of the message: the cause says how, the error code says where. Decisions are
+#: made by causes, never by message texts.
 Cause = Literal[
-    "cut",  # the data ends where more has to follow
-    "empty",  # nothing stands where something has to be
-    "size",  # a size, or an offset, is not that of what it is about
-    "count",  # a count is not the number of what is there, or cannot be one
-    "range",  # a value is outside of what the format allows
-    "encoding",  # a byte or a word stands for nothing in its place
-    "type",  # a type or an opcode is unknown, or has no place there
+    "cut",  # the data ends too early
+    "empty",  # a required part is empty
+    "size",  # a size or an offset does not match the data
+    "count",  # a count does not match the number of items, or is impossible
+    "range",  # a value is outside the range that the format allows
+    "encoding",  # a byte or a word is undefined at this place
+    "type",  # a type or an opcode is unknown, or not allowed there
     "entry",  # an entry of a packed value cannot be read
-    "end-mark",  # no end mark stands at the end of a packed value
-    "line-end",  # a line or an argument does not end as it has to
-    "number",  # a text, or an element, is no number
-    "number-prefix",  # a text begins like a number and goes on like none
-    "order",  # what has to ascend does not
-    "twice",  # what has to be there once is there again
-    "reference",  # what is referred to is not there, or is something else
+    "end-mark",  # the end mark of a packed value is missing
+    "line-end",  # a line or an argument has the wrong ending
+    "number",  # a text or an element is not a number
+    "number-prefix",  # a text begins like a number but is not one
+    "order",  # elements are not in ascending order
+    "twice",  # a duplicate
+    "reference",  # a reference to something missing or of another kind
     "pending",  # the pending lists of a consumer group contradict one another
     "node-counter",  # a number of a stream node that only checks compare: count, deleted, lp_count, terminator
     "node-master",  # the master entry of a stream node ends early
     "node-record",  # a record of a stream node ends early
-    "transaction",  # a MULTI has no EXEC
+    "transaction",  # a MULTI without EXEC
     "version",  # a version that was never written
-    "old-version",  # the version is older than what the file holds
-    "checksum",  # a checksum is not that of the data
-    "compression",  # compressed data cannot be inflated to what it declares
+    "old-version",  # the version is older than the contents
+    "checksum",  # a checksum does not match the data
+    "compression",  # compressed data does not decompress to its declared size
     "syntax",  # a line cannot be split into words or values
-    "member",  # a member or a key of a line is missing, unknown or there twice
-    "name",  # a name is none that can be
+    "member",  # a member or key of a line is missing, unknown or a duplicate
+    "name",  # an invalid name
     "unreadable",  # anything else
 ]
 
-#: What kind of file a fault is in: a snapshot within an AOF is an RDB. ``compressed``: what stands around a file.
+#: The kind of file that the fault is in: a snapshot within an AOF is an RDB. ``compressed``: the compression around a
+#: file.
 FileKind = Literal["rdb", "aof", "manifest", "jsonl", "compressed"]
 
-#: Bytes of a file name that are shown.
+#: Maximum bytes of a file name shown.
 _LONGEST_NAME: Final = 4096
 
-#: What terminals and editors obey: C0, DEL, C1, separators of lines, and what turns the direction of writing.
+#: Characters that terminals and editors interpret: C0, DEL, C1, line separators, and bidirectional controls.
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
-#: How Python spells the bytes 0x80 to 0xff of names that are no UTF-8.
+#: How Python represents the bytes 0x80 to 0xff of names that are not UTF-8.
 _FIRST_STRAY: Final = 0xDC80
 _LAST_STRAY: Final = 0xDCFF
 
 
 class Remedy(NamedTuple):
-    """What to do about an error, for whoever runs a command and for whoever calls a function; each follows the message.
+    """What to do about an error, for a command-line user and for an API caller; printed after the message.
 
-    An option of a command is an argument of a function, and neither should have to know the other's words.
+    An option of a command is an argument of a function, and each audience gets its own spelling.
     """
 
     command: str
     python: str
 
 
-#: What to do where a value is larger than rdbtool reads.
+#: What to do if a value exceeds rdbtool's limit.
 RAISE_LIMIT: Final = Remedy(" (--max-value SIZE raises it)", " (rdbtool.limited(max_value=...) raises it)")
 
 
 class RdbToolError(Exception):
-    """Base of all errors that rdbtool raises on purpose. ``exit_code`` is what a command ends with.
+    """Base of all errors that rdbtool raises on purpose. ``exit_code`` is that of the commands.
 
-    ``str`` of it is for those who call functions: ``remedy`` in their words follows the message.
+    ``str`` of it is for API callers: the message, then ``remedy`` in their terms.
     """
 
     exit_code = 3
@@ -91,30 +92,30 @@ class RdbToolError(Exception):
         return self.message if self.remedy is None else self.message + self.remedy.python
 
 
-#: What to do where an output exists.
+#: What to do if an output exists.
 USE_FORCE: Final = Remedy(" (use --force to replace it)", " (use force=True to replace it)")
 
 
 class InputError(RdbToolError):
-    """A source cannot be opened or read, or an output cannot be written."""
+    """An input cannot be opened or read, or an output cannot be written."""
 
 
 class NotFoundError(InputError):
-    """A source was read, and has no such key, record or command."""
+    """The input has no such key, record or command."""
 
     exit_code = 1
 
 
 class LimitError(InputError):
-    """A source may be sound, but answering would take more memory than the caller allowed."""
+    """The data may be valid, but processing it would take more memory than allowed."""
 
 
 class WrapperError(InputError):
-    """A source is an archive, an encoding or another kind of file, which has to be unwrapped before it is read."""
+    """The file is an archive, an encoding or another kind of file, which has to be unwrapped first."""
 
 
 class OversizeError(LimitError):
-    """A value is above rdbtool's own limit: ``what`` it is (a string), and ``size`` and ``limit`` in bytes.
+    """A value exceeds rdbtool's own limit: ``what`` it is (a string), and ``size`` and ``limit`` in bytes.
 
     ``at`` is the file offset of its string, and ``where`` has the key.
     """
@@ -128,19 +129,19 @@ class OversizeError(LimitError):
         self.place(where or Where())
 
     def place(self, where: Where) -> None:
-        """Say where it is, which is known later than that it is."""
+        """Set the location, which is known later than the fault."""
         self.where = where
         self.message = f"{_locate(self)}{self.what} of {self.size:,} bytes, above the limit of {self.limit:,} bytes"
 
 
 class UnsupportedError(RdbToolError):
-    """A source may be sound, but this release does not know its format, version or types."""
+    """The data may be valid, but this release does not know its format, version or types."""
 
     exit_code = 4
 
 
 class UnknownFormatError(UnsupportedError):
-    """A source is none of the formats that are read here; ``head`` is what it begins with."""
+    """The input has none of the supported formats; ``head`` is its first bytes."""
 
     def __init__(self, message: str, head: bytes) -> None:
         super().__init__(message)
@@ -148,26 +149,26 @@ class UnknownFormatError(UnsupportedError):
 
 
 class ReplayError(RdbToolError):
-    """A command of a log does not do what a log's command should, and ``strict`` was asked for."""
+    """A command of an AOF fails or has an unknown effect, and ``strict`` was set."""
 
     exit_code = 1
 
 
 class PlaceError(RdbToolError):
-    """An AOF does not have the place that a replay was to stop at, or the command that it was to skip."""
+    """The AOF has no such place to stop, or no such command to skip."""
 
     exit_code = 1
 
     @classmethod
     def no_commands(cls, source: str) -> Self:
-        """Return the error for places in what is no AOF."""
+        """Return the error for places given for an input that is not an AOF."""
         return cls(f"{source} is no AOF: it has no commands, so none to stop at or to skip")
 
 
 class UncertainError(RdbToolError):
     """The effects of some commands of an AOF are unknown, so the dataset is uncertain.
 
-    ``findings`` are the first of them, ``count`` is how many commands there are in all.
+    ``findings`` are the first of them, ``count`` is the total number of such commands.
     """
 
     exit_code = 1
@@ -192,9 +193,9 @@ _LOOK: Final = Remedy(
 
 
 class InvalidDataError(RdbToolError):
-    """Data that can be read, and that servers refuse or misread: an element twice, an empty collection, a wrong order.
+    """Readable data that servers refuse or misread: a duplicate element, an empty collection, a wrong order.
 
-    ``finding`` says what and where; ``line`` is the number of the line that holds it, where the source has lines.
+    ``finding`` says what and where; ``line`` is the line number, where the input has lines.
     """
 
     exit_code = 1
@@ -216,11 +217,11 @@ class InvalidDataError(RdbToolError):
 
 
 class Loss(NamedTuple):
-    """What a target cannot hold, or not as the source has it.
+    """What a target cannot hold, or only differently.
 
-    A ``loss`` changes the data; a ``note`` is about what servers find out anew, do without or only report.
-    ``db`` and ``key`` are None for what is no key's; a note names the first key. ``times`` is how many
-    parts or keys it is about, ``needs`` the first RDB version of Redis that would hold it, if any does.
+    A ``loss`` changes the data; a ``note`` is about what servers recompute, do without or only report. ``db`` and
+    ``key`` are None if it is not about a key; a note names the first key. ``times`` is the number of parts or keys
+    affected, ``needs`` the first RDB version of Redis that can hold it, if any.
     """
 
     db: int | None
@@ -231,13 +232,13 @@ class Loss(NamedTuple):
     needs: int | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the loss as reports have it."""
+        """Return the loss for reports."""
         key = None if self.key is None else json_bytes(self.key)
         return {"what": self.what, "times": self.times, "db": self.db, "key": key, "needs_rdb": self.needs}
 
 
 class LossError(RdbToolError):
-    """A target cannot hold what is to be written, and losses were not allowed."""
+    """The target cannot hold the data, and losses were not allowed."""
 
     exit_code = 1
 
@@ -254,9 +255,9 @@ class LossError(RdbToolError):
 
 
 class CollisionError(RdbToolError):
-    """Two keys would become one, by a rename or by a move to another database.
+    """Two keys would collide after a rename or a move to another database.
 
-    ``first``, ``second`` and ``place``, that which both would get, are each a database and a key.
+    ``first``, ``second`` and ``place`` (the common result) are each a database and a key.
     """
 
     exit_code = 1
@@ -273,11 +274,10 @@ class CollisionError(RdbToolError):
 class FormatError(RdbToolError):
     """Bytes that no server writes.
 
-    ``at`` is the file offset of the offending byte and ``start`` where the enclosing record
-    begins, both in bytes; ``readable_up_to`` is the end of the last sound record and
-    ``keys_read`` the number of keys before it. ``code`` is stable (``RDB2xx`` and so on).
-    ``cause`` says what is wrong, and ``file_kind`` in what kind of file. ``expected`` and ``found`` are words for
-    people; nothing is decided by them.
+    ``at`` is the file offset of the offending byte and ``start`` where the enclosing record begins, both in bytes;
+    ``readable_up_to`` is the end of the last intact record and ``keys_read`` the number of keys before it. ``code`` is
+    stable (``RDB2xx`` and so on). ``cause`` says what is wrong, and ``file_kind`` in what kind of file. ``expected``
+    and ``found`` are texts for people; nothing is decided by them.
     """
 
     exit_code = 1
@@ -314,7 +314,7 @@ class FormatError(RdbToolError):
 
 
 def describe_key(key: bytes, limit: int = 60) -> str:
-    """Return a key as quoted printable text, cut to ``limit`` bytes."""
+    """Return a key as quoted printable text, shortened to ``limit`` bytes."""
     shown = key[:limit]
     if len(key) > limit:
         # Not in the middle of a character.
@@ -330,9 +330,9 @@ def describe_key(key: bytes, limit: int = 60) -> str:
 
 
 def clean(text: str) -> str:
-    r"""Return a text without what a terminal obeys, a line break or a bidirectional control: such are ``\x1b``.
+    r"""Escape control characters, line breaks and bidirectional controls in a text, as ``\x1b``.
 
-    Bytes of file names that are no UTF-8 are shown as ``\xff``.
+    Bytes of file names that are not UTF-8 are shown as ``\xff``.
     """
     if text.isprintable():
         return text
@@ -340,9 +340,9 @@ def clean(text: str) -> str:
 
 
 def spell_controls(text: str, keep: str = "") -> str:
-    r"""Return a text with the characters that terminals obey as ``\x1b``, except those in ``keep``.
+    r"""Escape the characters that terminals interpret as ``\x1b``, except those in ``keep``.
 
-    Unlike ``clean`` it leaves what is merely not shown, such as blanks of all kinds and the joiners in emoji.
+    Unlike ``clean`` it keeps what is merely invisible, such as all kinds of blanks and the joiners in emoji.
     """
     return _CONTROLS.sub(lambda match: match[0] if match[0] in keep else _spell(match[0]), text)
 
@@ -358,7 +358,7 @@ def _locate(error: FormatError | OversizeError) -> str:
 
 
 def show_name(name: str) -> str:
-    """Return the name of a file in printable characters, in quotes where it needs them."""
+    """Return a file name in printable characters, quoted if necessary."""
     data = os.fsencode(name)
     quoted = describe_key(data, _LONGEST_NAME)
     is_plain = data and "\\" not in quoted and data.strip() == data and len(data) <= _LONGEST_NAME
@@ -366,12 +366,12 @@ def show_name(name: str) -> str:
 
 
 def json_name(name: str) -> str:
-    r"""Return the name of a file as text: bytes that are no UTF-8 are ``\xff``."""
+    r"""Return a file name as text; bytes that are not UTF-8 become ``\xff``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def json_bytes(data: bytes) -> str | dict[str, str]:
-    """Return bytes as the string that they are in UTF-8, else as ``{"base64": …}``."""
+    """Return bytes as a string if they are UTF-8, else as ``{"base64": …}``."""
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -394,12 +394,12 @@ def _escape(character: str) -> str:
 
 
 def describe_error(error: RdbToolError, *, with_remedy: bool = True) -> str:
-    """Word an error for who runs a command: one sentence with file, offset, place and expectation, then details.
+    """Format an error for the command line: one sentence with file, offset, place and expectation, then details.
 
-    Without ``with_remedy`` what to do about it is left out: for those who say so themselves.
+    ``with_remedy`` False omits what to do about it, for callers that print it themselves.
     """
     if not isinstance(error, FormatError):
-        # What a server says to a command is a line of its own.
+        # A server's reply to a command goes on its own line.
         has_lines = isinstance(error, InvalidDataError | ReplayError | UncertainError)
         text = error.message if error.remedy is None or not with_remedy else error.message + error.remedy.command
         lines = text.split("\n") if has_lines else [text]
@@ -422,14 +422,14 @@ def describe_error(error: RdbToolError, *, with_remedy: bool = True) -> str:
 
 
 def describe_loss(loss: Loss) -> str:
-    """Word one loss: what, how often, and the key or the first of the keys that it is about."""
+    """Describe one loss: what, how often, and the key or the first of the keys."""
     some = "" if loss.times == 1 else f"{loss.times} × "
     place = "" if loss.key is None else f" (key {describe_key(loss.key)} of db {loss.db})"
     return f"{some}{loss.what}{place}"
 
 
 def sum_up(losses: Iterable[Loss]) -> list[Loss]:
-    """Return one Loss for each kind, losses before notes: the counts added up, the key the first that has it."""
+    """Return one Loss per kind, losses before notes: with summed counts and the first key."""
     kinds: dict[tuple[str, str], Loss] = {}
     for loss in losses:
         kind = loss.severity, loss.what
@@ -439,13 +439,12 @@ def sum_up(losses: Iterable[Loss]) -> list[Loss]:
 
 
 class Finding(NamedTuple):
-    """One thing that is worth telling about a source, and where it stands.
+    """An observation about an input, and its location.
 
-    ``code`` is stable (``rdbtool.core.codes``); ``severity`` is ``error``, ``warning`` or ``note``.
-
-    ``part`` names the file, ``offset`` is in bytes within it, ``number`` counts commands from 1 over the whole
-    log. ``server`` says what a server does about it. ``kind`` is the logical type of the key's value, and ``path``
-    the way inside it, such as ``member[3]`` or ``group "g".pending[1]``.
+    ``code`` is stable (``rdbtool.core.codes``); ``severity`` is ``error``, ``warning`` or ``note``. ``part`` names the
+    file, ``offset`` is in bytes within it, ``number`` counts commands from 1 over the whole AOF. ``server`` says what a
+    server does about it. ``kind`` is the logical type of the key's value, and ``path`` the location inside it, such as
+    ``member[3]`` or ``group "g".pending[1]``.
     """
 
     code: str
@@ -462,7 +461,7 @@ class Finding(NamedTuple):
 
 
 def what_servers_do(code: str) -> str:
-    """Return what a server does about a file with this finding."""
+    """Return what a server does with a file that has this finding."""
     from rdbtool.core.codes import BY_CODE  # noqa: PLC0415 - the table is large, and most sources have no findings
 
     return BY_CODE[code].server

@@ -1,7 +1,7 @@
-"""Function libraries and scripts: what their source says without being compiled.
+"""Function libraries and scripts: what can be read from their source without compiling it.
 
-A library is Lua behind a first line such as ``#!lua name=mylib``. Nothing is compiled or executed here, so only what
-is certain is said: engine, name, and that a source has no way to register a function.
+A library is Lua code after a first line such as ``#!lua name=mylib``. Nothing is compiled or executed, so only certain
+facts are returned: engine, name, and that a source cannot register a function.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from typing import Final, NamedTuple
 _WORD: Final = re.compile(rb"""(?:"[^"\\]*"|'[^'\\]*'|[^\s"'])+""")
 _NAME: Final = re.compile(rb"[A-Za-z0-9_]+")
 
-#: Comments of Lua, and what may look like the beginning of one but is part of a string.
+#: Lua comments, and strings that may contain what looks like a comment.
 _COMMENT_OR_STRING: Final = re.compile(
     rb"""--\[(?P<level>=*)\[.*?\](?P=level)\]|--[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'"""
     rb"""|\[(?P<quotes>=*)\[.*?\](?P=quotes)\]""",
     re.DOTALL,
 )
 
-#: The one function by which a library registers functions.
+#: The only function by which a library registers functions.
 _REGISTERS: Final = b"register_function"
 
-#: What could reach it under another name: the table that holds it, other than for a field that is spelled out, and
-#: what turns text into names or code.
+#: How it could be reached under another name: the table that holds it, unless for a literal field name, and functions
+#: that turn text into names or code.
 _WAYS_AROUND: Final = re.compile(
     rb"\b(?:redis|server)\b(?!\s*\.\s*[A-Za-z_])|\b(?:_G|_ENV|[gs]etfenv|load|loadstring|dofile|require|debug)\b"
 )
 
 
 class LibraryHeader(NamedTuple):
-    """The engine that runs a library, and the library's name."""
+    """The engine of a library, and the library's name."""
 
     engine: bytes
     name: bytes
 
 
 def read_header(code: bytes) -> LibraryHeader:
-    """Read the first line of a library. Raises ValueError with the words of a server that refuses it."""
+    """Parse the first line of a library. Raises ValueError with the message of a server that refuses it."""
     if not code.startswith(b"#!"):
         raise ValueError("Missing library metadata")
     line, newline, _ = code.partition(b"\n")
@@ -63,9 +63,9 @@ def read_header(code: bytes) -> LibraryHeader:
 
 
 def registers_nothing(code: bytes) -> bool:
-    """Return True where a library in Lua certainly registers no function, which every server refuses.
+    """Return True if a Lua library certainly registers no function, which every server refuses.
 
-    False where it does, or may: ``register_function`` stands outside of comments, or a name could be put together.
+    False if it does or may: ``register_function`` occurs outside comments, or a name could be composed.
     """
     body = _COMMENT_OR_STRING.sub(_without_comment, code.partition(b"\n")[2])
     return _REGISTERS not in body and _WAYS_AROUND.search(body) is None
@@ -76,5 +76,5 @@ def _without_comment(match: re.Match[bytes]) -> bytes:
 
 
 def script_digest(script: bytes) -> bytes:
-    """Return the name that servers give a script: its SHA-1 in hex."""
+    """Return the name that servers give to a script: its SHA-1 in hex."""
     return hashlib.sha1(script, usedforsecurity=False).hexdigest().encode()

@@ -1,8 +1,8 @@
-"""How large a value may be: rdbtool's own limits, which say nothing about the data.
+"""Limits on the size of a value: rdbtool's own; larger values may still be valid.
 
-Servers load strings of any size (``proto-max-bulk-len`` bounds clients, not files), so a limit is a bound for hostile
-input and no judgement. It is asked for where a file is opened, by grammar and codec alike, and set in one place for
-all that is read meanwhile: outputs that are read back, payloads, files of an AOF.
+Servers load strings of any size (``proto-max-bulk-len`` bounds clients, not files), so a limit protects against hostile
+input only. It is read when a file is opened, by grammar and codec alike, and set in one place for everything read in
+the meantime: outputs that are read back, payloads, files of an AOF.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SIZE: Final = re.compile(r"([0-9]{1,15})(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE
 
 
 class Limits(NamedTuple):
-    """The most bytes of one ``string``, and of one ``blob``: packed elements, which are held whole."""
+    """Maximum bytes of a ``string``, and of a ``blob``: packed elements, which are held whole."""
 
     string: int = 512 << 20
     blob: int = 64 << 20
@@ -36,7 +36,7 @@ def limits() -> Limits:
 def limited(max_value: int | str | None) -> Iterator[None]:
     """Read strings and packed blobs of up to ``max_value`` in a ``with`` block: bytes, or text such as ``2GiB``.
 
-    None: the limits stay as they are. Raises ValueError for what is no size.
+    None keeps the limits. Raises ValueError for an invalid size.
     """
     if max_value is None:
         yield
@@ -54,7 +54,7 @@ def limited(max_value: int | str | None) -> Iterator[None]:
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes that ``1048576``, ``64k``, ``512MB`` or ``2GiB`` stand for; units are powers of 1024."""
+    """Return the number of bytes in ``1048576``, ``64k``, ``512MB`` or ``2GiB``; units are powers of 1024."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a valid size such as 1048576, 64MiB or 2GiB")

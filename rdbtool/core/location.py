@@ -1,4 +1,4 @@
-"""Where something stands: byte ranges in a source, and the place of a value in a file."""
+"""Byte ranges and error locations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 
 class Span(NamedTuple):
-    """A half-open byte range ``start <= at < stop`` of a source, in bytes from its beginning."""
+    """A half-open byte range ``start <= at < stop`` of a file, in bytes from its beginning."""
 
     start: int
     stop: int
@@ -17,16 +17,16 @@ class Span(NamedTuple):
         return self.stop - self.start
 
 
-#: The range of what stands in no source.
+#: The range of what is not from a file.
 NOWHERE: Final = Span(-1, -1)
 
 
 class Where(NamedTuple):
-    """The place that an error or a finding speaks of.
+    """The location of an error or finding.
 
-    ``source`` names the file as the user did. ``record`` counts keys from 1 within the file.
-    ``path`` is the way inside a value, such as ``node[3].entry[7]``. ``inner_at`` is the
-    offset inside an inflated (LZF) blob, where a file offset cannot point.
+    ``source`` names the file as the user did. ``record`` counts keys from 1 within the file. ``path`` is the location
+    inside a value, such as ``node[3].entry[7]``. ``inner_at`` is the offset inside a decompressed (LZF) blob, where no
+    file offset exists.
     """
 
     source: str = ""

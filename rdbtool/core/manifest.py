@@ -1,8 +1,8 @@
-"""The manifest of a multi-part log (format C4): which files it consists of, and in which order.
+"""The manifest of a multi-part AOF (format C4): its files and their order.
 
-A line names a file by words in pairs, quoted as in a shell. The rules are those that servers have, no
-more and no less, and each has an error code of its own; offsets are those of the line at fault. What is
-written is what servers write. Nothing here looks at the files that are named.
+A line names a file by pairs of words, quoted as in a shell. The rules are exactly those of servers, and each has its
+own error code; offsets are those of the faulty line. Manifests are written as servers write them. The named files are
+not looked at.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rdbtool.core.location import Where
 
 Kind = Literal["base", "history", "incr"]
 
-#: Bytes of a line, its newline included.
+#: Maximum bytes of a line, with its newline.
 MAX_LINE: Final = 1024
 
 _KINDS: Final[dict[bytes, Kind]] = {b"b": "base", b"h": "history", b"i": "incr"}
@@ -29,17 +29,16 @@ _ESCAPES: Final = {b"n"[0]: 10, b"r"[0]: 13, b"t"[0]: 9, b"b"[0]: 8, b"a"[0]: 7}
 _HEX: Final = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _NUMBER: Final = re.compile(rb"[ \t\n\v\f\r]*([+-]?\d+)")
 
-#: As servers write: the order of the kinds, the characters of a name that needs no quotes, escapes within them.
+#: As servers write: the order of the kinds, the characters of a name that needs no quotes, escapes in quotes.
 _ORDER: Final = {"base": 0, "history": 1, "incr": 2}
 _SAFE: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+@%,:=~")
 _WRITTEN: Final = {b"\n"[0]: b"\\n", b"\r"[0]: b"\\r", b"\t"[0]: b"\\t", b'"'[0]: b'\\"', b"\\"[0]: b"\\\\"}
 
 
 class Entry(NamedTuple):
-    """One line: a file of the log.
+    """One line: a file of the AOF.
 
-    ``start_offset`` and ``end_offset`` are replication offsets (Redis 8), not places in the file. ``line``
-    counts from 1.
+    ``start_offset`` and ``end_offset`` are replication offsets (Redis 8), not file offsets. ``line`` counts from 1.
     """
 
     name: str
@@ -52,34 +51,34 @@ class Entry(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """A manifest as read from ``path``; ``entries`` are in the order of its lines."""
+    """A manifest read from ``path``; ``entries`` are in the order of its lines."""
 
     path: str
     entries: tuple[Entry, ...]
 
     @property
     def base(self) -> Entry | None:
-        """The file that the log begins with, if there is one."""
+        """The base file, if there is one."""
         return next((entry for entry in self.entries if entry.kind == "base"), None)
 
     @property
     def incrs(self) -> tuple[Entry, ...]:
-        """The files that follow the base, in the order in which they are loaded."""
+        """The incr files, in loading order."""
         return tuple(entry for entry in self.entries if entry.kind == "incr")
 
     @property
     def history(self) -> tuple[Entry, ...]:
-        """Files of earlier logs, which are not loaded and may be gone."""
+        """Files of earlier AOFs, which are not loaded and may be missing."""
         return tuple(entry for entry in self.entries if entry.kind == "history")
 
     @property
     def loaded(self) -> tuple[Entry, ...]:
-        """The files that make up the data, in the order in which they are loaded."""
+        """The files of the dataset, in loading order."""
         return (*((self.base,) if self.base else ()), *self.incrs)
 
 
 def read_manifest(data: bytes, path: str | os.PathLike[str] = "") -> Manifest:
-    """Read a manifest. ``path`` is where it came from. Raises FormatError MAN0xx, as servers refuse to start."""
+    """Read a manifest; ``path`` is its file. Raises FormatError MAN0xx where servers refuse to start."""
     source = os.fspath(path)
     if not data:
         where = Where(source)
@@ -88,7 +87,7 @@ def read_manifest(data: bytes, path: str | os.PathLike[str] = "") -> Manifest:
     at = number = 0
     while at < len(data):
         number += 1
-        # Lines are read as servers do: a comment that is too long ends where they stop reading it.
+        # Lines are read as servers do: an overlong comment ends where they stop reading it.
         stop = data.find(b"\n", at, at + MAX_LINE) + 1 or min(at + MAX_LINE, len(data))
         line = data[at:stop]
         if line[:1] != b"#":
@@ -98,9 +97,9 @@ def read_manifest(data: bytes, path: str | os.PathLike[str] = "") -> Manifest:
 
 
 def looks_like_manifest(head: bytes) -> bool:
-    """Whether the first line of ``head`` that is neither comment nor blank is one of a manifest, be it a wrong one.
+    """Return whether the first line of ``head`` that is neither comment nor blank is a manifest line, valid or not.
 
-    The whole line is judged: what merely holds the word ``file`` is not enough.
+    The whole line is checked: a line that merely contains the word ``file`` is not enough.
     """
     for line in head.splitlines(keepends=True):
         if line[:1] == b"#" or not line.strip(_BLANKS):
@@ -111,7 +110,7 @@ def looks_like_manifest(head: bytes) -> bool:
 
 
 def split_words(line: bytes) -> list[bytes] | None:
-    """Split a line into its words, quotes resolved; None where a quote is not closed or followed by a blank."""
+    """Split a line into unquoted words; None if a quote is not closed or not followed by a blank."""
     words = []
     at = 0
     while at < len(line):
@@ -133,7 +132,7 @@ def split_words(line: bytes) -> list[bytes] | None:
 
 
 def _read_quoted(line: bytes, at: int, word: bytearray) -> int | None:
-    """Add what stands in quotes to ``word``; return where it goes on behind them, None if they are not closed."""
+    """Append quoted text to ``word``; return the index after the closing quote, None if it is missing."""
     quote = line[at]
     at += 1
     while at < len(line):
@@ -154,7 +153,7 @@ def _read_quoted(line: bytes, at: int, word: bytearray) -> int | None:
 
 
 class _Lines:
-    """Judges lines that are not comments, one after another."""
+    """Checks lines that are not comments, in order."""
 
     def __init__(self, source: str) -> None:
         self.entries: list[Entry] = []
@@ -164,7 +163,7 @@ class _Lines:
         self._at = 0
 
     def read(self, line: bytes, at: int, number: int) -> None:
-        """Judge a line (its newline included), alone and after those before it, and add its entry."""
+        """Check a line (with its newline) by itself and against those before it, and add its entry."""
         self._at = at
         self._where = self._where._replace(path=f"line {number}")
         fields = self._fields(line)
@@ -192,7 +191,7 @@ class _Lines:
         self.entries.append(Entry(os.fsdecode(name), seq, kind, start, end, number, at))
 
     def _fields(self, line: bytes) -> dict[bytes, bytes]:
-        """Return the pairs of a line by their key in lower case; the last of equal ones counts."""
+        """Return the pairs of a line by lower-case key; the last duplicate counts."""
         if not line.endswith(b"\n"):
             found = f"{len(line)} bytes and no newline" if len(line) == MAX_LINE else "end of file without one"
             raise self._fault("MAN002", "line-end", f"a newline within {MAX_LINE} bytes", found)
@@ -212,7 +211,7 @@ class _Lines:
 
 
 def _to_number(text: bytes) -> int:
-    """Return the number that a text begins with, as C's atoll: 0 where there is none, saturated at 64 bits."""
+    """Return the number at the start of a text, as C's atoll: 0 if there is none, saturated at 64 bits."""
     match = _NUMBER.match(text)
     return max(-(1 << 63), min(int(match[1]), (1 << 63) - 1)) if match else 0
 
@@ -223,7 +222,7 @@ def _show(line: bytes, limit: int = 60) -> str:
 
 
 def format_manifest(entries: Iterable[Entry]) -> bytes:
-    """Return the bytes of a manifest; names are quoted where servers would need it. The order of a kind is kept."""
+    """Return the bytes of a manifest; names are quoted where servers require it. The order within a kind is kept."""
     return b"".join(_format(entry) for entry in sorted(entries, key=lambda entry: _ORDER[entry.kind]))
 
 

@@ -1,7 +1,6 @@
-"""Points in time as users write them and as messages name them.
+"""Points in time: parsing what users write, and formatting for messages.
 
-A time without a zone is local time. Messages that answer a user echo it with its zone; what is printed for programs
-ends in Z.
+A time without a zone is local time. Messages that answer a user repeat it with its zone; output for programs ends in Z.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ def parse_moment(text: str) -> datetime:
 
 
 def show_seconds(seconds: int) -> str:
-    """Return Unix seconds as ISO 8601 in UTC, or ``ts:SECONDS`` where no calendar reaches."""
+    """Return Unix seconds as ISO 8601 in UTC, or ``ts:SECONDS`` if it is outside the calendar's range."""
     try:
         moment = _EPOCH + timedelta(seconds=seconds)
     except OverflowError:

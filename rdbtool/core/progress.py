@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-#: Is told how many bytes were read so far.
+#: Called with the number of bytes read so far.
 Progress = Callable[[int], object]
 
 
@@ -30,12 +30,12 @@ def begin_pass(
 
 
 def progress_after(progress: Progress | None, before: int) -> Progress | None:
-    """Return a callback for what comes after ``before`` bytes of the whole."""
+    """Return a callback that adds ``before`` bytes to what it passes on."""
     return None if progress is None else lambda done: progress(before + done)
 
 
 def polling(look: Callable[[], object], progress: Progress | None) -> Progress:
-    """Return a callback that calls ``look`` first, which may raise: compiled loops do not hear signals."""
+    """Return a callback that calls ``look`` first, which may raise: compiled loops do not run signal handlers."""
     return _Polling(look, progress)
 
 

@@ -1,13 +1,12 @@
-"""The one table of RDB opcodes and value types.
+"""The table of RDB opcodes and value types.
 
-Every other place that needs a number, a name or a logical type asks this module; the
-compiled codec gets its constants from here too (``setup.py`` writes them into a Cython
-include at build time). Numbers that mean different things under different magics
-(22 and 243) have one row for each magic.
+Every number, name and logical type comes from this module; ``setup.py`` writes its constants into a Cython include for
+the compiled codec at build time. Numbers that mean different things under different magics (22 and 243) have one row
+per magic.
 
-``since`` is the RDB version that introduced a row (80 is Valkey 9's own numbering).
-``secondary`` marks rows whose layout is known from secondary sources only: they are
-tested on specimens built by hand, not on files that a server wrote.
+``since`` is the RDB version that introduced a row (80 is Valkey 9's own numbering). ``secondary`` marks rows whose
+layout is known from secondary sources only: they are tested on specimens built by hand, not on files that a server
+wrote.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Final, Literal, NamedTuple
 REDIS: Final = "REDIS"
 VALKEY: Final = "VALKEY"
 
-#: Who decodes: the compiled codec, or the grammar alone (slow; for comparing the two).
+#: The decoder: the compiled codec, or the grammar alone (slow; for comparing the two).
 BACKENDS: Final = ("codec", "grammar")
 
 #: RDB versions this release reads, by magic (both ends included).
@@ -27,11 +26,11 @@ VERSIONS: Final[dict[str, tuple[int, int]]] = {REDIS: (1, 15), VALKEY: (80, 80)}
 #: The first RDB version that ends with a CRC-64.
 CHECKSUM_SINCE: Final = 5
 
-#: What is known of the checksum of an RDB file: ``disabled`` when it was saved, ``none``: its version has none,
-#: ``unread``: the end was not reached, or bytes before it were lost.
+#: The state of an RDB file's checksum. ``disabled`` when it was saved; ``none``: its version has none; ``unread``: the
+#: end was not reached, or bytes before it were lost.
 ChecksumState = Literal["correct", "wrong", "disabled", "none", "unread"]
 
-#: Field expiries above this are refused by servers (2**48 - 1 ms).
+#: Servers refuse field expiries above this (2**48 - 1 ms).
 MAX_FIELD_EXPIRE_MS: Final = (1 << 48) - 1
 
 #: A three-byte LZF back reference yields at most 264 bytes, so no stream inflates further.
@@ -41,8 +40,8 @@ LZF_MAX_RATIO: Final = 88
 class ValueType(NamedTuple):
     """One value type: the byte before a key.
 
-    ``kind`` is the logical type a user sees (``string``, ``hash``, …); ``encoding`` is the
-    encoding on disk, which can differ from OBJECT ENCODING in memory.
+    ``kind`` is the logical type (``string``, ``hash``, …); ``encoding`` is the encoding on disk, which can differ from
+    OBJECT ENCODING in memory.
     """
 
     code: int
@@ -119,25 +118,25 @@ OPCODES: Final[tuple[Opcode, ...]] = (
     Opcode(255, "EOF", 1),
 )
 
-#: Numbers that exist but whose payload nobody outside their writer can skip, who writes them, and since which RDB
-#: version: in an older file such a byte is damage.
+#: Numbers whose payload only their writer can skip, with the writer and the RDB version since which they exist: in an
+#: older file such a byte is damage.
 UNREADABLE_TYPES: Final[dict[int, tuple[str, int]]] = {33: ("a GCRA value (an optional build of Redis)", 15)}
 
-#: The RDB version of all releases of KeyDB, and the two aux fields in which they write the expiry of a member (or a
-#: field) behind the key that it belongs to: its name, then Unix ms.
+#: The RDB version of all KeyDB releases, and the two aux fields that hold the expiry of a member (or field) after the
+#: key that it belongs to: its name, then Unix ms.
 MEMBER_EXPIRY_VERSION: Final = 9
 MEMBER_EXPIRY_AUX: Final = (b"keydb-subexpire-key", b"keydb-subexpire-when")
 
-#: The kinds whose members KeyDB lets expire.
+#: The types whose members KeyDB can expire.
 MEMBER_EXPIRY_KINDS: Final = ("set", "zset", "hash")
 
-#: The aux field that holds a script: one field a script, written by Redis 4.0 to 6.2.
+#: The aux field of a script: one field per script, written by Redis 4.0 to 6.2.
 SCRIPT_AUX: Final = b"lua"
 
-#: What an RDB is: one of its own, the beginning of an AOF that is one file, or the base of a multi-part AOF.
+#: The role of an RDB file: standalone, the preamble of a single-file AOF, or the base of a multi-part AOF.
 Role = Literal["snapshot", "log", "base"]
 
-#: The aux fields in which servers say so: readers of a lone file go by them.
+#: The aux fields in which servers store the role: readers of a single file rely on them.
 ROLES: Final[dict[Role, dict[bytes, bytes]]] = {
     "snapshot": {b"aof-preamble": b"0", b"aof-base": b"0"},
     "log": {b"aof-preamble": b"1", b"aof-base": b"0"},
@@ -148,17 +147,17 @@ ROLE_AUX: Final = frozenset(ROLES["snapshot"])
 #: The aux field in which a server names itself, by family.
 WRITER_FIELDS: Final = {"redis": b"redis-ver", "valkey": b"valkey-ver"}
 
-#: Aux fields that say who wrote an RDB, and so how it is read.
+#: Aux fields that identify the writer, and so how the file is read.
 WRITER_AUX: Final = frozenset({*WRITER_FIELDS.values(), b"redis-bits"})
 
 KINDS: Final[tuple[str, ...]] = ("string", "list", "set", "zset", "hash", "stream", "module", "array")
 
-#: Names that people bring from other tools.
+#: Type names of other tools.
 KIND_ALIASES: Final[dict[str, str]] = {"str": "string", "sortedset": "zset", "sorted-set": "zset"}
 
 
 def checksum_state(version: int, stored: int | None, *, is_wrong: bool) -> ChecksumState:
-    """Return the state of the checksum of a file: ``stored`` is what it says, None where that was not reached."""
+    """Return the state of a checksum; ``stored`` is the checksum in the file, None if it was not reached."""
     if version < CHECKSUM_SINCE:
         return "none"
     if is_wrong:
@@ -189,11 +188,11 @@ def since_of(name: str) -> int:
 
 @cache
 def value_types(magic: str) -> dict[int, ValueType]:
-    """Return the value types by number as files with this magic use them."""
+    """Return the value types by number, for files with this magic."""
     return {row.code: row for row in VALUE_TYPES if row.magic in (None, magic)}
 
 
 @cache
 def opcodes(magic: str) -> dict[int, Opcode]:
-    """Return the opcodes by number as files with this magic use them."""
+    """Return the opcodes by number, for files with this magic."""
     return {row.code: row for row in OPCODES if row.magic in (None, magic)}

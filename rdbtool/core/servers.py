@@ -1,15 +1,14 @@
-"""Server releases: how they are named, which RDB version each writes, and which one wrote a file.
+"""Server releases: names, the RDB version each writes, and which release wrote a file.
 
 A release is a family (``redis``, ``valkey``) with a major and a minor number: patches of one release read and write
-alike. The table lists those that are known, and everything that asks for a server by name asks it.
+alike. The table lists the known releases; everything that accepts a server name uses it.
 
-What to write is a target, which is named as users name servers (``redis-6.2``, ``valkey-9``) or formats (``rdb-9``):
-magic, version and forms follow from it (format A1, A2). Where releases of one version write alike, the version says
-all; the release is kept for the places where they do not.
+What to write is a target, named by server (``redis-6.2``, ``valkey-9``) or by format (``rdb-9``): magic, version and
+forms follow from it (format A1, A2). The release is kept for the cases in which releases of one RDB version differ.
 
-Forks and products write RDB files and AOFs of their own, and none of them names itself. An RDB file is recognised by
-aux fields that only one product writes, by opcodes of its own, or by a version in ``redis-ver`` that Redis never
-released; an AOF by commands that only one product has (``rdbtool.core.commands``).
+Forks and products write RDB files and AOFs of their own without naming themselves. An RDB file is recognised by aux
+fields that only one product writes, by its own opcodes, or by a version in ``redis-ver`` that Redis never released; an
+AOF by commands that only one product has (``rdbtool.core.commands``).
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ RELEASES: Final[dict[str, dict[Release, int]]] = {
 #: The newest RDB version that both families read: Valkey began as Redis 7.2.
 COMMON_VERSION: Final = 11
 
-#: The family that an aux field names.
+#: The family of each aux field.
 FAMILY_BY_FIELD: Final = {field: family for family, field in WRITER_FIELDS.items()}
 
 _NAME: Final = re.compile(r"(redis|valkey)-(\d{1,3})(?:\.(\d{1,3}))?((?:\.\d{1,5})*)(?:-[a-z0-9.]+)?")
@@ -46,14 +45,14 @@ _VERSION: Final = re.compile(r"(\d{1,5})\.(\d{1,5})(?![0-9])")
 #: The version of a build between releases is 255.255.255.
 _UNRELEASED: Final = 255
 
-#: Characters of a version that are shown.
+#: Maximum characters of a version shown.
 _SHOWN: Final = 40
 
 
 class Since(NamedTuple):
-    """What came with a release: ``name`` says what, such as ``XADD KEEPREF``.
+    """A feature of a release: ``name`` says what, such as ``XADD KEEPREF``.
 
-    ``redis`` and ``valkey`` are the first releases of each family that have it, None where none has.
+    ``redis`` and ``valkey`` are the first releases of each family that have it, None for a family without it.
     """
 
     name: str
@@ -89,12 +88,12 @@ class Rules(NamedTuple):
 
     @classmethod
     def oldest(cls, family: str) -> Self:
-        """Return the oldest release of a family that is known."""
+        """Return the oldest known release of a family."""
         return cls(family, *next(iter(RELEASES[family])))
 
     @classmethod
     def newest(cls, family: str) -> Self:
-        """Return the newest release of a family that is known."""
+        """Return the newest known release of a family."""
         return cls(family, *next(reversed(RELEASES[family])))
 
     @property
@@ -133,30 +132,30 @@ class Rules(NamedTuple):
 
     @property
     def marks_field_expiry(self) -> bool:
-        """The dataset digest counts whether a hash field has an expiry (format F6)."""
+        """The dataset digest includes whether a hash field has an expiry (format F6)."""
         return self.has((7, 4), None)
 
     @property
     def hides_expired_fields(self) -> bool:
-        """The dataset digest leaves out hash fields that have expired (format F6)."""
+        """The dataset digest skips expired hash fields (format F6)."""
         return self.has(None, (9, 0))
 
     def __str__(self) -> str:
         return f"{self.family}-{self.major}.{self.minor}"
 
 
-#: What applies where nothing tells which server wrote a source.
+#: The default if nothing identifies the server that wrote a file.
 DEFAULT: Final = Rules("redis", 7, 2)
 
-#: Modules that became a part of servers, by the type's name in files: what their values are, and since which release.
+#: Modules that became part of servers, by the type name in files: the type of their values, and since which release.
 BUILT_IN: Final = {"vectorset": Since("a vector set", (8, 0), None)}
 
-#: The first servers whose AOF is a directory of parts, and has times.
+#: The first servers whose AOF is a directory of files, and has times.
 FIRST_WITH_PARTS: Final = Rules("redis", 7, 0)
 
 
 def _list(family: str, known: list[Release] | None = None) -> str:
-    """Return what there is instead: of one major number, or in all."""
+    """Return the known releases: of one major number, or all."""
     names = [f"{family}-{major}.{minor}" for major, minor in known or RELEASES[family]]
     if known is None:
         majors = sorted({major for major, _ in RELEASES[family]})
@@ -170,26 +169,26 @@ def _enumerate(words: Iterable[object]) -> str:
 
 
 def first_writer(magic: str, version: int) -> Rules:
-    """Return the first server that wrote an RDB version, or for versions that were never released, the next one."""
+    """Return the first server that wrote an RDB version, for unreleased versions the next one."""
     family = "valkey" if magic == VALKEY else "redis"
     newest = Rules.newest(family)
     return next((Rules(family, *release) for release, its in RELEASES[family].items() if its >= version), newest)
 
 
 def server_of(magic: str, version: int, release: Rules | None) -> Rules:
-    """Return the server that an output is for: the one that was named, else the first that wrote the version."""
+    """Return the server that an output is for: the named one, else the first that wrote the version."""
     return first_writer(magic, version) if release is None else Rules(*release)
 
 
 def release_since(family: str, since: Release | None) -> Rules | None:
-    """Return the first known release of a family that is at least ``since``; None where there is none."""
+    """Return the first known release of a family that is at least ``since``; None if none is."""
     if since is None:
         return None
     return next((Rules(family, *release) for release in RELEASES[family] if release >= since), None)
 
 
 def first_with(since: Since) -> Rules:
-    """Return the first server, of Redis where both have it, that has something. Raises ValueError where none has."""
+    """Return the first server that has something, Redis if both families have it. Raises ValueError if none has."""
     for family, release in (("redis", since.redis), ("valkey", since.valkey)):
         if release is not None:
             return Rules(family, *release)
@@ -198,7 +197,7 @@ def first_with(since: Since) -> Rules:
 
 # ---- who wrote a file ------------------------------------------------------------------------------------------
 
-#: Who says whose rules apply: the caller, the file, or nobody.
+#: Who determined the server rules: the caller, the file, or neither.
 Origin = Literal["named", "file", "inferred"]
 
 
@@ -215,7 +214,7 @@ class VersionedHeader(Protocol):
 
 
 class WrittenFile(Protocol):
-    """What begins with an RDB header and aux fields, as far as it was read."""
+    """A file with RDB header and aux fields, as far as it was read."""
 
     @property
     def header(self) -> VersionedHeader:
@@ -229,8 +228,8 @@ class WrittenFile(Protocol):
 class Writer(NamedTuple):
     """The server that a file names.
 
-    ``field`` is the name of the aux field and ``text`` its value as it is shown. ``release`` is the release of the
-    table that behaves like it, None for a version that tells nothing, or that is newer than the table (``is_newer``).
+    ``field`` is the name of the aux field and ``text`` its value as shown. ``release`` is the known release that
+    behaves like it, None for a version that identifies none, or that is newer than the table (``is_newer``).
     """
 
     family: str
@@ -242,14 +241,14 @@ class Writer(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What wrote the file, for people: ``Redis 7.0.15``, ``KeyDB 6.3.4``."""
+        """The writer for people: ``Redis 7.0.15``, ``KeyDB 6.3.4``."""
         return f"{self.family.capitalize() if self.product is None else self.product.name} {self.text}"
 
 
 class RulesChoice(NamedTuple):
-    """Whose rules apply, who says so, and why.
+    """The server rules that apply, who determined them, and why.
 
-    ``reason`` is what names the server, or what it was inferred from. ``is_least`` tells that ``rules`` are the oldest
+    ``reason`` is what names the server, or what it was inferred from. ``is_least`` is set if ``rules`` are the oldest
     that may apply; ``other`` is the oldest server of the other family that may.
     """
 
@@ -276,7 +275,7 @@ class RulesChoice(NamedTuple):
 
 
 def writer_of(aux: Iterable[Field]) -> Writer | None:
-    """Return the server that the aux fields name, None where they name none."""
+    """Return the server that the aux fields name, None if they name none."""
     fields = list(aux)
     for field in fields:
         family = FAMILY_BY_FIELD.get(field.key.lower())
@@ -290,10 +289,10 @@ def writer_of(aux: Iterable[Field]) -> Writer | None:
 
 
 def find_release(family: str, text: str, product: Product | None = None) -> Rules | None:
-    """Return the release of the table that a version (``7.0.15``, ``5.0.14.1``) is of, or behaves like, None for none.
+    """Return the known release of a version (``7.0.15``, ``5.0.14.1``), or the one that it behaves like, None for none.
 
-    Numbers between two releases are those of release candidates, which behave like the release that they became, or
-    those of a product, which behaves like the release that it was made from.
+    Numbers between two releases are release candidates, which behave like the release that followed, or versions of a
+    product, which behaves like the release that it was made from.
     """
     number = _read_version(text)
     if number is None:
@@ -305,7 +304,7 @@ def find_release(family: str, text: str, product: Product | None = None) -> Rule
 
 
 def _is_newer(family: str, text: str) -> bool:
-    """Return whether a version is that of a release behind all that are known."""
+    """Return whether a version is newer than all known releases."""
     number = _read_version(text)
     return number is not None and Rules.newest(family).release < number and number[0] < _UNRELEASED
 
@@ -316,9 +315,9 @@ def _read_version(text: str) -> Release | None:
 
 
 def choose_rules(source: WrittenFile) -> RulesChoice:
-    """Return the rules of the server that a source names, else those that follow from its RDB version.
+    """Return the rules of the server that a file names, else those that follow from its RDB version.
 
-    The fields that name it stand at the front of a file, so call this after reading its first record, or later.
+    The fields that name it are at the front of a file, so call this after reading its first record, or later.
     """
     header = source.header
     first = first_writer(header.magic, header.version)
@@ -355,9 +354,9 @@ class Field(Protocol):
 class Product(NamedTuple):
     """A product and what only it writes.
 
-    ``base`` is the Redis whose behaviour it has where no version is named. ``aux`` are names of aux fields,
-    ``opcodes`` RDB opcodes that are read here. ``unread`` are the numbers of
-    types and opcodes that mean something else in its files, or nothing that is known.
+    ``base`` is the Redis whose behaviour applies if no version is named. ``aux`` are names of aux fields, ``opcodes``
+    RDB opcodes that rdbtool reads. ``unread`` are the numbers of types and opcodes that mean something else in its
+    files, or are unknown.
     """
 
     name: str
@@ -371,7 +370,7 @@ KEYDB: Final = Product(
     "KeyDB",
     "redis-6.2",
     aux=frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"repl-masters"}),
-    # Its cron objects, whose layout is not known.
+    # Its cron objects, whose layout is unknown.
     unread=range(64, 65),
 )
 
@@ -379,7 +378,7 @@ DRAGONFLY: Final = Product(
     "Dragonfly",
     "redis-7.2",
     aux=frozenset({b"df-ver", b"search-index", b"search-synonyms", b"shard-count", b"shard-id", b"table-mem"}),
-    # Its own types begin where those that it shares with Redis end, and its opcodes reach up to 224.
+    # Its own types start after those that it shares with Redis, and its opcodes go up to 224.
     unread=range(code_of("STREAM_LISTPACKS_3") + 1, 225),
 )
 
@@ -391,7 +390,7 @@ REDIS_ENTERPRISE: Final = Product(
         b"bigdb-ram-keys",
     }),
     opcodes=codes_of("RAM_LRU", "SLOT_NUM"),
-    # Reserved for it. No others: they are letters, on which reading often comes to lie behind damage.
+    # Reserved for it. No others: they are letters, on which reading often lands after damage.
     unread=range(101, 103),
 )  # fmt: skip
 
@@ -399,15 +398,15 @@ REDIS_ON_WINDOWS: Final = Product("Redis on Windows", "redis-3.2")
 
 PRODUCTS: Final = (KEYDB, DRAGONFLY, REDIS_ENTERPRISE, REDIS_ON_WINDOWS)
 
-#: A product by its name, and the one that an aux field's name or an opcode gives away.
+#: A product by its name, and the product that an aux field or an opcode identifies.
 PRODUCT_BY_NAME: Final = {product.name: product for product in PRODUCTS}
 PRODUCT_BY_AUX: Final = {name: product for product in PRODUCTS for name in product.aux}
 PRODUCT_BY_OPCODE: Final = {code: product for product in PRODUCTS for code in product.opcodes}
 
-#: Releases of KeyDB whose major and minor number Redis never had.
+#: KeyDB releases whose major and minor number Redis never had.
 _KEYDB_VERSIONS: Final = frozenset({(5, 1), (5, 2), (5, 3), (6, 3)})
 
-#: Patch numbers of the builds of Redis 2.8 to 3.2 for Windows begin here.
+#: Patch numbers of the Windows builds of Redis 2.8 to 3.2 start here.
 _WINDOWS_PATCH: Final = 100
 _LAST_WINDOWS_MAJOR: Final = 3
 
@@ -415,7 +414,7 @@ _PRODUCT_VERSION: Final = re.compile(rb"(\d{1,3})\.(\d{1,3})\.(\d{1,4})(\.\d{1,4
 
 
 def product_of_version(text: bytes) -> Product | None:
-    """Return the product that the value of ``redis-ver`` gives away, None for versions of Redis itself."""
+    """Return the product that the value of ``redis-ver`` identifies, None for versions of Redis itself."""
     match = _PRODUCT_VERSION.fullmatch(text)
     if match is None:
         return None
@@ -426,14 +425,14 @@ def product_of_version(text: bytes) -> Product | None:
 
 
 def product_of_aux(key: bytes, value: bytes) -> Product | None:
-    """Return the product that an aux field gives away, None for none."""
+    """Return the product that an aux field identifies, None for none."""
     return product_of_version(value) if key == WRITER_FIELDS["redis"] else PRODUCT_BY_AUX.get(key)
 
 
 def product_of(aux: Iterable[Field]) -> Product | None:
-    """Return the product that wrote a file with these aux fields, None where nothing gives one away.
+    """Return the product that wrote a file with these aux fields, None if nothing identifies one.
 
-    The names of the fields count more than a version.
+    Field names take precedence over the version.
     """
     fields = list(aux)
     found = [PRODUCT_BY_AUX.get(field.key) for field in fields]
@@ -445,7 +444,7 @@ _FORMAT: Final = re.compile(r"rdb-(\d{1,3})")
 
 
 class Target(NamedTuple):
-    """A format to write: magic, RDB version, and the server it is for, if one was named."""
+    """An output format: magic, RDB version, and the server it is for, if one was named."""
 
     magic: str
     version: int
@@ -453,7 +452,7 @@ class Target(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``redis-6.2``, ``valkey-9``, ``valkey-8.1.2`` or ``rdb-9``. Raises ValueError for anything else."""
+        """Parse ``redis-6.2``, ``valkey-9``, ``valkey-8.1.2`` or ``rdb-9``. Raises ValueError for anything else."""
         match = _FORMAT.fullmatch(text.strip().lower())
         if match is None:
             return cls.of_release(Rules.parse(text))
@@ -469,7 +468,7 @@ class Target(NamedTuple):
         return cls(release.magic, release.rdb_version, release)
 
     def raised_for(self, losses: Iterable[Loss]) -> Self:
-        """Return the oldest target, this one or a newer version of Redis, that avoids all losses that can be."""
+        """Return the oldest target, this one or a newer version of Redis, that avoids all avoidable losses."""
         if self.magic != REDIS:
             return self
         needed = max((loss.needs or 0 for loss in losses if loss.severity == "loss"), default=0)
@@ -480,7 +479,7 @@ class Target(NamedTuple):
 
 
 def default_target(header: VersionedHeader | None, aux: Iterable[Field] = ()) -> Target:
-    """Return the form of the source: its magic, version and writer; RDB 11 where it has no RDB at all."""
+    """Return the format of the source: its magic, version and writer; RDB 11 if it has no RDB."""
     if header is None:
         return Target(REDIS, COMMON_VERSION)
     return Target(header.magic, header.version, _writer(header, aux))

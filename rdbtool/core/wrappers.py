@@ -1,6 +1,7 @@
-"""What people keep files of servers in, or take for them: told by the first bytes, with the command that unwraps it.
+"""Archives, encodings and other files that are mistaken for server files: detected by their first bytes.
 
-What is compressed is inflated on the way (``rdbtool.io.decompress``); archives, encodings and the like are only named.
+Each has the command that unwraps it. Compressed files are decompressed on the fly (``rdbtool.io.decompress``); archives
+and encodings are only named.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from typing import Final, NamedTuple
 
 
 class Wrapper(NamedTuple):
-    """A kind of file. ``kind`` is what it is called, ``signature`` matches its first bytes.
+    """A kind of file. ``kind`` is its name, ``signature`` matches its first bytes.
 
-    ``unwrap`` is the command that writes what is inside to standard output, ``{}`` being the file, and ``piped`` the
-    one that reads the file from standard input. Empty: there is none, or nothing inside.
+    ``unwrap`` is the command that writes the contents to standard output, ``{}`` being the file, and ``piped`` the one
+    that reads the file from standard input. Empty if there is no such command, or no contents.
     """
 
     kind: str
@@ -25,7 +26,7 @@ class Wrapper(NamedTuple):
     piped: str = ""
 
 
-#: Commands that inflate what standard input, or a file behind them, holds.
+#: Commands that decompress standard input, or the file appended to them.
 INFLATERS: Final[dict[str, str]] = {
     "gzip": "gzip -dc",
     "zstd": "zstd -dc -M2048MB",
@@ -55,7 +56,7 @@ _AGE: Final = "age -d -i KEY"
 _GPG: Final = "gpg -d"
 _OPENSSL: Final = "openssl enc -d -CIPHER -pbkdf2"
 
-#: Text that stands at the beginning of a page, in any case, maybe behind blanks and a byte order mark.
+#: The beginning of a web page, in any case, possibly after blanks and a byte order mark.
 _PAGE: Final = rb"(?i:(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|\?xml|!--|error>))"
 
 WRAPPERS: Final[tuple[Wrapper, ...]] = (
@@ -122,22 +123,22 @@ _BASE64: Final = re.compile(rb"[A-Za-z0-9+/\r\n]+=*\s*")
 _HEX: Final = re.compile(rb"(?:[0-9a-fA-F]{2}[\r\n]*)+")
 _DUMPED: Final = re.compile(rb"0+: +((?:[0-9a-fA-F]{2,4} +)+)")
 
-#: What files that are read here begin with, in any wrapping: RDB, AOF, compressed, JSON lines, manifest.
+#: First bytes of supported files, after unwrapping: RDB, AOF, compressed, JSON lines, manifest.
 _CONTENT: Final = re.compile(
     rb'REDIS0|VALKEY|VCS\x01|\*\d|\$\d|#TS:|\{"|file |\x1f\x8b\x08|\x28\xb5\x2f\xfd|\x04"M\x18|\xfd7zXZ|BZh\d'
 )
 
-#: Bytes of a text that are decoded to see what is inside.
+#: Bytes of a text that are decoded to look inside.
 _SAMPLE: Final = 64
 
 
 def recognise_wrapper(head: bytes) -> Wrapper | None:
-    """Return what a file that begins with ``head`` (1 KiB is enough) looks like; None: nothing that is known here."""
+    """Return the wrapper that a file beginning with ``head`` (1 KiB is enough) looks like, None for none."""
     return next((row for row in WRAPPERS if row.signature.match(head)), None) or next(_encoded(head), None)
 
 
 def describe_wrapper(wrapper: Wrapper, name: str, *, is_file: bool, compression: str | None) -> str:
-    """Word what a file is and how to get at what is inside; ``is_file``: ``name`` is the path of a file."""
+    """Describe a wrapper and how to unwrap it; ``is_file``: ``name`` is the path of a file."""
     inside = "" if compression is None else f" inside of {compression}"
     text = f"{name}: it looks like {wrapper.kind}{inside}"
     if not wrapper.unwrap:
@@ -156,7 +157,7 @@ def describe_wrapper(wrapper: Wrapper, name: str, *, is_file: bool, compression:
 
 
 def _encoded(head: bytes) -> Iterator[Wrapper]:
-    """Yield what the text at the beginning is, if it is the text of bytes that are read here."""
+    """Yield what the text at the beginning encodes, if that is a supported format."""
     base64 = _BASE64.match(head)
     if base64 is not None and base64.end() == len(head):
         text = bytes(byte for byte in head[: 2 * _SAMPLE] if byte not in b"\r\n=")

@@ -1,7 +1,7 @@
-"""What a dataset is: anything with a header, aux fields and keys that can be fed to a sink.
+"""The protocol of datasets: anything with a header, aux fields and keys that can be fed to a sink.
 
 An open RDB and open JSON lines are fed once; an RDB or JSON lines at a path (``FileDataset``), an engine
-(``EngineDataset``) and an AOF that was replayed (``ReplayedDataset``) as often as it takes.
+(``EngineDataset``) and a replayed AOF (``ReplayedDataset``) any number of times.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ Sizes = dict[int, tuple[int, int]]
 
 
 class Dataset(Feeder, Protocol):
-    """Keys of all databases, and what stands beside them.
+    """Keys of all databases, and the data outside the keys.
 
-    ``aux`` and ``functions`` are those that were met: all that stand in front of the first key once ``read_preamble``
-    was called, and all of them once the dataset was fed. ``repeatable``: it can be fed again.
+    ``aux`` and ``functions`` are those met so far: after ``read_preamble`` all that precede the first key, and all of
+    them after the dataset was fed. ``repeatable``: it can be fed again.
     """
 
     repeatable: bool
 
     @property
     def kind(self) -> str:
-        """What it is: ``rdb`` or ``jsonl`` (an open reader), ``file`` or ``aof``."""
+        """Its kind: ``rdb`` or ``jsonl`` (an open reader), ``file`` or ``aof``."""
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """Its name in errors."""
 
     @property
     def size(self) -> int | None:
-        """Its size in bytes, None where nobody knows."""
+        """Its size in bytes, None if unknown."""
 
     @property
     def header(self) -> Header:
@@ -60,36 +60,36 @@ class Dataset(Feeder, Protocol):
 
     @property
     def sizes(self) -> Sizes | None:
-        """The sizes of the databases, None where it is for the file to announce them."""
+        """The sizes of the databases, None if the file announces them."""
 
     @property
     def choice(self) -> RulesChoice:
-        """Whose rules apply where nobody names them."""
+        """The default server rules."""
 
     @property
     def doubt(self) -> UncertainError | None:
-        """What makes the keys uncertain, their order among it."""
+        """What makes the keys uncertain, or their order."""
 
     @property
     def obstacle(self) -> UncertainError | None:
-        """What stops whatever rewrites or converts the dataset."""
+        """What prevents rewriting or converting the dataset."""
 
     @property
     def remarks(self) -> Sequence[str]:
-        """What everything that reads the dataset has to tell."""
+        """Remarks for every command that reads the dataset."""
 
     @property
     def extent(self) -> Extent | None:
-        """Where the replay stopped, and what it skipped; None for what is no AOF."""
+        """Where the replay stopped, and what it skipped; None unless it is an AOF."""
 
     def read_preamble(self) -> list[Item]:
-        """Return what stands in front of the first key. It is fed as well, with the rest."""
+        """Return what precedes the first key. It is fed with the rest as well."""
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
-        """Feed everything to ``sink``, of the keys those that ``selection`` takes; return what was read so far."""
+        """Feed ``sink`` with everything, but only the keys that ``selection`` matches; return what was read so far."""
 
     def records(self, *, selection: Selection | None = None, progress: Progress | None = None) -> Iterator[KeyRecord]:
-        """Yield the keys that ``selection`` takes."""
+        """Yield the keys that ``selection`` matches."""
 
     def close(self) -> None:
-        """Close what is open, and forget what was kept for reading again."""
+        """Close what is open, and free what was kept for reading again."""

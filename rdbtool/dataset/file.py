@@ -1,7 +1,7 @@
-"""Datasets that are fed as often as it takes.
+"""Datasets that can be fed any number of times.
 
-A file is opened anew each time, and has to be the same one. What can be read once only (standard input, a pipe) is
-copied into a temporary file that has no name. An AOF is replayed once, and what it leads to is asked again.
+A file is reopened each time, and must be unchanged. What can be read only once (standard input, a pipe) is copied to an
+anonymous temporary file. An AOF is replayed once, and its engine is fed again.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _STANDARD_INPUT: Final = 0
 
 
 class FileDataset:
-    """An RDB or JSON lines, at a path, in memory, or in a copy of what a pipe said."""
+    """An RDB or JSON lines, at a path, in memory, or in a copy of a pipe."""
 
     kind: Literal["file"] = "file"
     repeatable = True
     sizes: None = None
 
-    #: What a file holds is certain: only the effects of commands can be unknown.
+    #: The contents of a file are certain: only effects of commands can be unknown.
     doubt: None = None
     obstacle: None = None
     remarks: Sequence[str] = ()
@@ -60,30 +60,30 @@ class FileDataset:
             self.size = reader.size
 
     def read_preamble(self) -> list[Item]:
-        """Read up to the first key and return what stands in front of it."""
+        """Read up to the first key and return what precedes it."""
         with self._open() as reader:
             preamble = reader.read_preamble()
             self._learn(reader)
             return preamble
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
-        """Feed everything to ``sink``, of the keys those that ``selection`` takes, and return what was read."""
+        """Feed ``sink`` with everything, but only the keys that ``selection`` matches, and return what was read."""
         with self._open() as reader:
             totals = reader.feed(sink, selection=selection, progress=progress)
             self._learn(reader)
             return totals
 
     def records(self, *, selection: Selection | None = None, progress: Progress | None = None) -> Iterator[KeyRecord]:
-        """Yield the keys that ``selection`` takes."""
+        """Yield the keys that ``selection`` matches."""
         with self._open() as reader:
             yield from reader.records(selection=selection, progress=progress)
 
     def target(self) -> Target:
-        """Return what it was written for."""
+        """Return its format: magic, version and server."""
         return default_target(self.header, self.aux)
 
     def close(self) -> None:
-        """Close the copy, which is gone then."""
+        """Close the copy, which deletes it."""
         if not isinstance(self._target, str | os.PathLike | bytes):
             self._target.close()
 
@@ -107,13 +107,13 @@ class FileDataset:
         try:
             status = Path(self._target).stat()
         except OSError:
-            # Opening it says why it cannot be opened.
+            # Opening it reports why it cannot be opened.
             return None
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 if TYPE_CHECKING:
-    #: What is fed as often as it takes, told apart by its ``kind``.
+    #: Datasets that can be fed again, distinguished by their ``kind``.
     Repeatable = FileDataset | ReplayedDataset
 
 
@@ -161,7 +161,7 @@ def open_repeatable(
 
 def _is_read_once(target: str | os.PathLike[str]) -> bool:
     if target == "-":
-        # A terminal is refused by whoever opens it.
+        # Opening it refuses a terminal.
         return not os.isatty(_STANDARD_INPUT)
     try:
         mode = Path(target).stat().st_mode
@@ -171,7 +171,7 @@ def _is_read_once(target: str | os.PathLike[str]) -> bool:
 
 
 def _copy(target: str | os.PathLike[str]) -> BinaryIO:
-    """Return a temporary file with all that can be read. Raises InputError."""
+    """Return a temporary file with everything that can be read. Raises InputError."""
     name = STANDARD_INPUT if target == "-" else os.fspath(target)
     with contextlib.ExitStack() as opened:
         try:

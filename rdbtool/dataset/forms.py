@@ -1,6 +1,6 @@
-"""The forms of output: what they are called, which sink writes them, and how they are read back.
+"""The table of output forms: their names, the sinks that write them, and how they are read back.
 
-One row a form. ``dump`` prints the forms that are ``printed``; ``convert`` writes those that can be read back, and so
+One row per form. ``dump`` prints the forms that are ``printed``; ``convert`` writes those that can be read back, and so
 verified. Sinks are imported when they are made: each is a shared library, and a run needs one of them.
 """
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 Write = Callable[[bytes], object]
 
-#: What a file consists of, where it holds a whole dataset.
+#: The encodings of a file that holds a whole dataset.
 Encoding = Literal["rdb", "commands", "jsonl"]
 
-#: How lines of JSON write all strings where each column is to have one type.
+#: Encodings of strings in jsonl for columns of a single type.
 BINARIES: Final = ("base64", "latin1", "escape")
 
-#: How bytes are written where there is a choice.
+#: Encodings of bytes, where there is a choice.
 ESCAPES: Final = ("raw", "print", "utf8", "base64")
 
 
 class SinkOptions(NamedTuple):
-    """What the sink of a form may ask.
+    """Options of a sink.
 
-    ``target`` is whom an RDB or commands are for, None: whoever wrote the source. ``sizes`` and ``role`` are for an
-    RDB, ``replace`` and ``restore`` for commands, ``escape`` for forms that have one, ``keys_only`` and ``binary`` for
-    lines of JSON that only programs read.
+    ``target`` is the server that an RDB or commands are for, None: the writer of the source. ``sizes`` and ``role`` are
+    for an RDB, ``replace`` and ``restore`` for commands, ``escape`` for forms that have one, ``keys_only`` and
+    ``binary`` for jsonl that only programs read.
     """
 
     target: Target | None = None
@@ -53,17 +53,17 @@ class MakeSink(Protocol):
     """Makes the sink of a form."""
 
     def __call__(self, write: Write, /, options: SinkOptions) -> Encoder:
-        """Return a sink that hands bytes to ``write``."""
+        """Return a sink that passes bytes to ``write``."""
 
 
 class Form(NamedTuple):
     """A form of output.
 
-    ``suffixes`` are those of names that ask for it. ``encodings`` are those that a whole dataset may have in it, none
-    for what cannot be read back. ``make_sink`` is None where a file consists of another form (an AOF), and where the
-    report renders records (table, csv). ``read_back`` opens what was written, by the rules of a server. ``escape`` is
-    how it writes bytes unless it is told otherwise, None: there is no choice. ``streams``: it may go to a pipe.
-    ``has_target``: what it holds depends on the server that it is for. ``role`` is that of an RDB in it.
+    ``suffixes`` are those of file names that select it. ``encodings`` are those that a whole dataset may have in it,
+    none if it cannot be read back. ``make_sink`` is None if a file consists of another form (an AOF), or if the report
+    renders records (table, csv). ``read_back`` opens what was written, by the rules of a server. ``escape`` is the
+    default encoding of bytes, None: there is no choice. ``streams``: it may go to a pipe. ``has_target``: its contents
+    depend on the target server. ``role`` is that of an RDB in it.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Form(NamedTuple):
 
     @property
     def is_verifiable(self) -> bool:
-        """Whether it can be read back as the dataset that it was written of."""
+        """Whether it can be read back as the same dataset."""
         return bool(self.encodings)
 
 
@@ -150,21 +150,21 @@ FORMS: Final = (
 
 BY_NAME: Final = {form.name: form for form in FORMS}
 
-#: The form that is nothing but one encoding.
+#: The form that consists of just one encoding.
 BY_ENCODING: Final = {form.encodings[0]: form for form in FORMS if form.make_sink is not None and form.encodings}
 
-#: Names that people bring from other tools, for forms that ``dump`` prints.
+#: Other tools' names for forms that ``dump`` prints.
 FORM_ALIASES: Final = {"justkeys": "keys", "key": "keys", "protocol": "resp", "aof": "resp"}
 
-#: What ``dump`` prints, and what ``convert`` writes.
+#: The forms that ``dump`` prints, and those that ``convert`` writes.
 PRINTED: Final = tuple(form.name for form in FORMS if form.printed)
 CONVERTED: Final = tuple(form.name for form in FORMS if form.is_verifiable)
 
 
 def form_of(name: str, choice: tuple[str, ...]) -> str | None:
-    """Return the form, of those in ``choice``, that the name of an output asks for; None where it does not say.
+    """Return the form in ``choice`` that the name of an output selects; None if it selects none.
 
-    A directory, or a name that ends in ``/``, asks for the directory of an AOF.
+    A directory, or a name that ends in ``/``, selects the directory of an AOF.
     """
     if "aof-dir" in choice and (name.endswith("/") or (name != "-" and Path(name).is_dir())):
         return "aof-dir"

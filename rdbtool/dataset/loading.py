@@ -1,6 +1,6 @@
-"""Keys of anything: an RDB or JSON lines as they are read, an AOF as what it leads to.
+"""Load keys of any input: an RDB or JSON lines as they are read, an AOF by its replay.
 
-The engine is imported when an AOF is met, so that whoever reads an RDB does not wait for it.
+The engine is imported only for an AOF, so that reading an RDB starts fast.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rdbtool.reader.aof.reader import AofReader
     from rdbtool.reader.jsonl.reader import JsonlReader
 
-    #: What can be opened is a ``Dataset`` of one of these, told apart by its ``kind``.
+    #: An open input is a ``Dataset`` of one of these classes, distinguished by its ``kind``.
     Opened = RdbReader | JsonlReader | ReplayedDataset
 
 Target = str | os.PathLike[str] | bytes | BinaryIO
@@ -37,14 +37,14 @@ def load_keys(
     refuses_twice: bool = True,
     progress: Progress | None = None,
 ) -> Opened:
-    """Return what hands out the keys of an open source: its reader itself, but a log replayed to its end.
+    """Return the dataset of an open input: its reader itself, or an AOF replayed to its end.
 
-    ``rules`` names the server that replays, None the writer of the log's snapshot; ``now_ms`` (Unix ms) is when. A
-    log whose end is damaged hands out what precedes the damage, and then raises. ``places`` says where to stop and what
-    to skip; ``source`` is what ``reader`` was opened from, where the last command of a name is looked for.
-    ``rename_commands`` maps names of commands in the log to those that servers have. With ``refuses_twice`` JSON lines
-    end at a key that is there again: for those who do not look at that themselves. Raises ValueError for another name,
-    and PlaceError for a place that is not reached.
+    ``rules`` names the server whose behaviour a replay follows, None: the writer of the AOF's snapshot; ``now_ms``
+    (Unix ms) is the time for expiry. An AOF with a damaged end yields what precedes the damage, and then raises.
+    ``places`` says where to stop and what to skip; ``source`` is what ``reader`` was opened from, in which the last
+    command of a name is searched for. ``rename_commands`` maps renamed commands of the AOF to their original names.
+    With ``refuses_twice``, JSON lines end at a duplicate key: for callers that do not check that themselves. Raises
+    ValueError for an unknown server, and PlaceError for a place that is not reached.
     """
     if isinstance(reader, RdbReader):
         refuse_places(reader, places)
@@ -66,7 +66,7 @@ def load_keys(
 
 
 def refuse_places(reader: RdbReader | JsonlReader, places: Places | None) -> None:
-    """Raise PlaceError where a place to stop is asked of what has no commands."""
+    """Raise PlaceError for a place to stop in an input without commands."""
     if places is not None:
         raise PlaceError.no_commands(reader.source.name)
 
@@ -79,10 +79,10 @@ def open_keys(
     places: Places | None = None,
     rename_commands: Mapping[str, str] | None = None,
 ) -> Opened:
-    """Open an RDB or JSON lines, or replay a log, a manifest or a directory with one: see ``load_keys``.
+    """Open an RDB or JSON lines, or replay an AOF, a manifest or a directory with one: see ``load_keys``.
 
-    Close it, or use ``with``. Raises InputError, UnsupportedError, FormatError, PlaceError; LimitError where memory
-    does not suffice.
+    Close it, or use ``with``. Raises InputError, UnsupportedError, FormatError, PlaceError; LimitError if there is not
+    enough memory.
     """
     reader = open_any(target, jsonl=True)
     try:

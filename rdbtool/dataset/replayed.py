@@ -1,4 +1,4 @@
-"""An AOF as a dataset: what the engine holds after the replay, and how certain that is."""
+"""An AOF as a dataset: the engine's contents after the replay, and whether they are certain."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from rdbtool.model import KeyRecord
 
 
-#: A dataset that commands led to is not the one that a replica had at this place of its master's stream.
+#: After commands were replayed, the dataset no longer matches the replication offset in the aux fields.
 _REPLICATION: Final = frozenset({b"repl-stream-db", b"repl-id", b"repl-offset"})
 
 
 class ReplayedDataset(EngineDataset):
-    """What an AOF leads to. ``name`` and ``size`` (bytes, None: unknown) are those of the AOF.
+    """The dataset of a replayed AOF. ``name`` and ``size`` (bytes, None: unknown) are those of the AOF.
 
-    ``doubt``, ``obstacle`` and ``remarks`` are those of ``loaded``. Where damage ended the AOF early, the keys that
-    precede it are handed out first, and then the fault is raised.
+    ``doubt``, ``obstacle`` and ``remarks`` are those of ``loaded``. If damage ended the AOF early, the keys before it
+    are fed first, and then the fault is raised.
     """
 
-    #: What kind of dataset this is, beside those of the readers.
+    #: The kind of dataset, next to those of the readers.
     kind: Literal["aof"] = "aof"
 
     def __init__(self, loaded: Loaded, name: str, size: int | None) -> None:
@@ -52,9 +52,9 @@ class ReplayedDataset(EngineDataset):
         return any(part.format in {"rdb", "rdb+resp"} for part in self.loaded.parts)
 
     def settled(self) -> Self:
-        """Return the dataset as one that is written elsewhere: nothing in it says where a replica stood.
+        """Return the dataset as one that is written elsewhere: without a replication offset.
 
-        Raises where it is uncertain: the damage (FormatError), or a command of unknown effect (UncertainError).
+        Raises if it is uncertain: the damage (FormatError), or a command of unknown effect (UncertainError).
         """
         if self.loaded.fault is not None:
             raise self.loaded.fault
@@ -65,25 +65,25 @@ class ReplayedDataset(EngineDataset):
         return settled
 
     def refuse_doubt(self) -> None:
-        """Raise UncertainError where anything makes the dataset uncertain, be it an order only."""
+        """Raise UncertainError if anything makes the dataset uncertain, even only an order."""
         if self.doubt is not None:
             raise self.doubt
 
     def target(self) -> Target:
-        """Return what its RDB was written for; without one the oldest server of ours that holds the data."""
+        """Return the target of its RDB; without one the oldest known server that can hold the data."""
         if self.names_version:
             return default_target(self.header, self.aux)
         return raise_target(default_target(None), self.doubtful(), commands=True)
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
-        """Feed everything to ``sink``, then raise the fault that ended the AOF, if one did. See ``EngineDataset``."""
+        """Feed ``sink`` with everything, then raise the fault that ended the AOF, if any. See ``EngineDataset``."""
         totals = super().feed(sink, selection=selection, progress=progress)
         if self.loaded.fault is not None and (selection is None or not selection.is_full):
             raise self.loaded.fault
         return totals
 
     def records(self, *, selection: Selection | None = None, progress: Progress | None = None) -> Iterator[KeyRecord]:
-        """Yield the keys that ``selection`` takes, then raise the fault that ended the AOF, if one did."""
+        """Yield the keys that ``selection`` matches, then raise the fault that ended the AOF, if any."""
         yield from super().records(selection=selection, progress=progress)
         if self.loaded.fault is not None and (selection is None or not selection.is_full):
             raise self.loaded.fault

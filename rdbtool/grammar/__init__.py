@@ -1,8 +1,8 @@
-"""The specification of RDB, executable: every opcode, value type and packed encoding as a construct.
+"""The RDB specification, executable: every opcode, value type and packed encoding as a construct.
 
-It parses and builds, one item at a time, and is the only judge that explains: what it refuses is a
-FormatError that knows offset, key and path. Bulk work belongs to the compiled codec, which accepts exactly the
-same files. No construct Container appears here: items and records are the model's.
+It parses and builds, one item at a time, and is the only code that explains errors: what it refuses is a FormatError
+with offset, key and path. Bulk work belongs to the compiled codec, which accepts exactly the same files. No construct
+Container leaves this package: items and records are the model's.
 """
 
 from rdbtool.grammar.blocks import (

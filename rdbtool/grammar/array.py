@@ -1,4 +1,4 @@
-"""Sparse arrays (format A18.1), type 28, since RDB 14. Secondary: no file of a server was at hand.
+"""Sparse arrays (format A18.1), type 28, since RDB 14. Secondary: no server's file was available.
 
 ``count | has_insert [insert_idx] | count × (index, tag, data)``.
 """
@@ -16,7 +16,7 @@ from rdbtool.grammar.reading import Reading
 CODE = "RDB209"
 _SMALL_STRING_SIZE = 7
 
-#: What stands after an item's index, by its tag.
+#: The data after an item's index, by its tag.
 _DATA: dict[int, Any] = {
     0: STR,
     1: I64LE,
@@ -28,7 +28,7 @@ _DATA: dict[int, Any] = {
 
 
 class Tagged(Construct):  # type: ignore[misc]  # construct has no type information
-    """LEN tag · data, a tuple of both."""
+    """LEN tag · data, as a tuple."""
 
     def _parse(self, stream: Reading, context: Any, path: str) -> tuple[int, Any]:
         at = stream.tell()

@@ -1,9 +1,8 @@
-"""Single values and items on bytes in memory: parse, build, and so compare the two.
+"""Parse and build single values and items in memory.
 
-What is parsed stays inside a ``Parsed``, which shows the model's side of it and can be built again:
-``build_value(parse_value(code, magic, data)) == data`` for data as servers write it. Where the same value can be
-stored in several ways (a length in a longer form, a listpack entry wider than needed), building
-chooses the one that servers write.
+The result is a ``Parsed``, which has the model's value and can be built again: ``build_value(parse_value(code, magic,
+data)) == data`` for data as servers write it. If the same value can be stored in several ways (a length in a longer
+form, a listpack entry wider than needed), building chooses the one that servers write.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from rdbtool.model import Item, KeyRecord, Value
 
 
 class Parsed:
-    """Something parsed that can be built again. ``size``: how many bytes of the data it took."""
+    """A parsed value or item that can be built again. ``size`` is the number of bytes parsed."""
 
     __slots__ = ("_body", "_prefix", "_rule", "size", "version")
 
@@ -71,10 +70,10 @@ def parse_value(
     templates: dict[int, tuple[bytes, ...]] | None = None,
     max_inflate: int | None = None,
 ) -> ParsedValue:
-    """Parse the value that ``data`` begins with, as files with this magic store type ``type_code``.
+    """Parse the value at the beginning of ``data``, stored as ``type_code`` in files with this magic.
 
-    ``templates`` are the hash templates that an opcode would have defined before. Raises KeyError for a
-    type that is not in the table, else as ``read_item``; offsets count from the beginning of ``data``.
+    ``templates`` are the hash templates defined by earlier opcodes. Raises KeyError for a type that is not in the
+    table, else as ``read_item``; offsets count from the beginning of ``data``.
     """
     row = value_types(magic)[type_code]
     defined = templates or {}
@@ -94,7 +93,7 @@ def build_value(parsed: ParsedValue) -> bytes:
 
 
 def parse_record(data: bytes, state: FileState | None = None) -> ParsedRecord:
-    """Parse the item that ``data`` begins with and update ``state`` (default: a new file of the newest REDIS version).
+    """Parse the first item of ``data`` and update ``state`` (default: a new file of the newest REDIS version).
 
     Raises as ``read_item``; offsets count from the beginning of ``data``.
     """
@@ -108,5 +107,5 @@ def parse_record(data: bytes, state: FileState | None = None) -> ParsedRecord:
 
 
 def build_record(parsed: ParsedRecord) -> bytes:
-    """Return the bytes of an item, its first byte included."""
+    """Return the bytes of an item, with its first byte."""
     return parsed.build()

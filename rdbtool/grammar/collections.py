@@ -1,6 +1,6 @@
-"""The plain collections (format A10): types 0 to 5, elements as STR one after the other.
+"""The plain collections (format A10): types 0 to 5, elements as consecutive STRs.
 
-And the packed forms that need nothing but a blob: types 10, 12, 13, 16, 17 and 20.
+And the packed forms that consist of one blob: types 10, 12, 13, 16, 17 and 20.
 """
 
 from __future__ import annotations

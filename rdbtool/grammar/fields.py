@@ -1,8 +1,8 @@
-"""The building blocks of the grammar: construct's own classes, taught to tell where they are.
+"""The building blocks of the grammar: variants of construct's classes that track their position.
 
-``Fields`` is a Struct, ``FieldTuple`` the same that yields a tuple (for what occurs by the million), ``Counted`` a
-LEN and so many items, ``Must`` a number with a condition, ``Raw`` a span that is judged but
-kept as it is. The parsing side runs on a ``Reading``; building is construct's.
+``Fields`` is a Struct, ``FieldTuple`` the same that yields a tuple (for what occurs by the million), ``Counted`` a LEN
+and that number of items, ``Must`` a number with a condition, ``Raw`` a span that is checked but kept unparsed. Parsing
+runs on a ``Reading``; building is construct's.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Number(FormatField):  # type: ignore[misc]
 
 
 class Octets(Bytes):  # type: ignore[misc]
-    """So many bytes."""
+    """A fixed number of bytes."""
 
     def _parse(self, stream: Reading, context: Any, path: str) -> bytes:  # noqa: ARG002
         return stream.read(self.length)
@@ -56,11 +56,11 @@ F64LE = Number("<", "d")
 
 
 class Fields(Struct):  # type: ignore[misc]
-    """Named fields, one after the other."""
+    """Consecutive named fields."""
 
     def __init__(self, *subcons: Any) -> None:
         super().__init__(*subcons)
-        self.parts = [(subcon.name, subcon.subcon) for subcon in subcons]  # without the words around them
+        self.parts = [(subcon.name, subcon.subcon) for subcon in subcons]  # without the metadata around them
 
     def _parse(self, stream: Reading, context: Any, path: str) -> Container:
         parsed = Container()
@@ -74,7 +74,7 @@ class Fields(Struct):  # type: ignore[misc]
 
 
 class FieldTuple(Construct):  # type: ignore[misc]
-    """Named fields whose values make a tuple."""
+    """Consecutive named fields whose values make a tuple."""
 
     def __init__(self, *subcons: Any) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class FieldTuple(Construct):  # type: ignore[misc]
 
 
 class Items(Subconstruct):  # type: ignore[misc]
-    """So many items, a list. ``count`` is a function of the context; each item has at least one byte."""
+    """A number of items, as a list. ``count`` is a function of the context; each item has at least one byte."""
 
     def __init__(self, subcon: Any, count: Callable[[Any], int]) -> None:
         super().__init__(subcon)
@@ -149,7 +149,7 @@ class Counted(Items):
 
 
 class Must(Subconstruct):  # type: ignore[misc]
-    """A value with a condition; ``expected`` says in words what is asked."""
+    """A value with a condition; ``expected`` describes it."""
 
     def __init__(self, subcon: Any, condition: Callable[[Any], bool], code: str, cause: Cause, expected: str) -> None:
         super().__init__(subcon)
@@ -167,12 +167,12 @@ class Must(Subconstruct):  # type: ignore[misc]
         return value
 
 
-#: What is wrong with a value: the cause, what was expected and what was found.
+#: A fault of a value: the cause, what was expected and what was found.
 Problem = tuple[Cause, str, str]
 
 
 class Checked(Subconstruct):  # type: ignore[misc]
-    """A value whose parts must agree; ``judge`` gives what is wrong, or None."""
+    """A value with consistent parts; ``judge`` returns the fault, or None."""
 
     def __init__(self, subcon: Any, judge: Callable[[Any, Reading], Problem | None], code: str) -> None:
         super().__init__(subcon)
@@ -190,7 +190,7 @@ class Checked(Subconstruct):  # type: ignore[misc]
 
 
 class Raw(Subconstruct):  # type: ignore[misc]
-    """Bytes that are judged by ``subcon`` but kept as they are, so that they survive untouched."""
+    """Bytes that are checked by ``subcon`` but kept unparsed, so that they are built unchanged."""
 
     def _parse(self, stream: Reading, context: Any, path: str) -> bytes:
         stream.capture()

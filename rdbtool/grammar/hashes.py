@@ -1,7 +1,7 @@
 """Hashes with field expiries (format A13): types 22 to 25, and Valkey's own type 22.
 
-Redis 24 stores each expiry relative to the earliest one, plus one so that 0 can mean none. 22 and 23 were
-written by release candidates of 7.4 only (compared with the reader librdb).
+Redis 24 stores each expiry relative to the earliest one, plus one so that 0 can mean none. 22 and 23 were written by
+release candidates of 7.4 only (compared with the reader librdb).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class RelativeExpiry(Construct):  # type: ignore[misc]  # construct has no type 
 
 
 def _judge_triple(index: int, entry: PackedEntry) -> tuple[Cause, str] | None:
-    """Every third element is an expiry in Unix ms, 0 for none; servers refuse the text of a number here."""
+    """Check that every third element is an expiry in Unix ms, 0 for none; servers refuse the text of a number here."""
     if index % 3 != 2 or (isinstance(entry.value, int) and 0 <= entry.value <= MAX_FIELD_EXPIRE_MS):
         return None
     return "range", _BOUNDS
@@ -64,13 +64,13 @@ HASH_METADATA_PRE_GA = Fields(
 HASH_LISTPACK_EX_PRE_GA = Fields("triples" / _TRIPLES)
 
 HASH_METADATA = Fields(
-    # The earliest expiry, Unix ms; one more than fields may have is what servers keep where none expires.
+    # The earliest expiry, Unix ms; if no field expires, servers store one more than the maximum.
     "min_expire" / Must(I64LE, lambda ms: 0 <= ms <= MAX_FIELD_EXPIRE_MS + 1, CODE, "range", _EARLIEST),
     "pair" / Counted(FieldTuple("ttl" / RelativeExpiry(), "field" / STR, "value" / STR)),
 )
 
 HASH_LISTPACK_EX = Fields(
-    "min_expire" / I64LE,  # servers do not look at it here
+    "min_expire" / I64LE,  # ignored by servers here
     "triples" / _TRIPLES,
 )
 

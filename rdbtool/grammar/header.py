@@ -10,7 +10,7 @@ from rdbtool.grammar.fields import Fields, Octets
 from rdbtool.grammar.reading import Reading
 from rdbtool.model import Header
 
-#: Size in bytes, whatever the magic.
+#: Size in bytes, for both magics.
 HEADER_SIZE = 9
 
 HEADERS = {
@@ -22,7 +22,7 @@ _CODE = "RDB002"
 
 
 def detect_magic(data: bytes) -> str:
-    """Return the magic that ``data``, the first nine bytes of a file, begins with. Raises UnsupportedError."""
+    """Return the magic in ``data``, the first nine bytes of a file. Raises UnsupportedError."""
     for magic in (REDIS, VALKEY):
         if data.startswith(magic.encode()):
             return magic
@@ -31,7 +31,7 @@ def detect_magic(data: bytes) -> str:
 
 
 def judge_header(parsed: Container, at: int) -> Header:
-    """Return a header whose version this release reads. ``at`` is its offset."""
+    """Return a header after checking that this release reads its version. ``at`` is its offset."""
     magic = parsed.magic.decode("ascii")
     digits: bytes = parsed.version
     version_at = at + len(magic)

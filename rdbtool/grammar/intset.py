@@ -1,6 +1,6 @@
 """Intset (format A11.3), type 11: ``encoding | length | members``, all little endian.
 
-``encoding`` is the width of a member in bytes. Whether they ascend is a rule, not structure.
+``encoding`` is the width of a member in bytes. Ascending order is a rule, not structure.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def encode_intset(values: list[int]) -> dict[str, Any]:
 INTSET = Blob(
     Packed(
         encode_intset,
-        "encoding" / U32LE,  # bytes a member: 2, 4 or 8
+        "encoding" / U32LE,  # bytes per member: 2, 4 or 8
         "length" / U32LE,
         "member" / Entries(scan_intset, ("member",), end_mark=0),
     ),

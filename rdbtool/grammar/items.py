@@ -1,4 +1,4 @@
-"""Reading a file item by item: the loop's body (format A1), with state, errors and traces around the constructs."""
+"""Reading a file item by item: the body of the loop (format A1), with state, errors and traces."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _PIECE = 1 << 20
 
 
 def read_header(stream: Bytestream) -> Header:
-    """Return the header that stands at the stream's position.
+    """Return the header at the stream's position.
 
-    Raises UnsupportedError for what is not an RDB and for versions newer than this release knows,
-    FormatError for a header that no server writes.
+    Raises UnsupportedError for what is not an RDB and for versions newer than this release knows, FormatError for a
+    header that no server writes.
     """
     return _read_header(stream, None)
 
@@ -47,11 +47,11 @@ def trace_header(stream: Bytestream) -> Trace:
 def read_item(stream: Bytestream, state: FileState) -> Item | KeyRecord | None:
     """Return the item (an opcode or a key with its value) at the stream's position and update ``state``.
 
-    None for what belongs to the next key: EXPIRETIME, EXPIRETIME_MS, IDLE, FREQ and KEY_META change the
-    state only. After an error the stream stands somewhere in the item and the state is as before.
+    None for what belongs to the next key: EXPIRETIME, EXPIRETIME_MS, IDLE, FREQ and KEY_META change only the state.
+    After an error the stream is somewhere in the item and the state is unchanged.
 
-    Raises FormatError with offset, path and key; UnsupportedError for numbers that have a meaning we do not
-    know; OversizeError for a string above the limits.
+    Raises FormatError with offset, path and key; UnsupportedError for unknown numbers that have a meaning;
+    OversizeError for a string above the limits.
     """
     return _read_item(stream, state, None)
 
@@ -59,8 +59,8 @@ def read_item(stream: Bytestream, state: FileState) -> Item | KeyRecord | None:
 def trace_item(stream: Bytestream, state: FileState, *, max_children: int | None = None) -> Trace:
     """Read the item at the stream's position as ``read_item`` does; return it as a tree that names every byte.
 
-    Errors do not raise: the tree then ends where reading stopped. ``max_children``: of rows of more
-    children than that the middle is left out, one node says how many.
+    Errors are not raised: the tree then ends where reading stopped. ``max_children``: for longer runs of children, the
+    middle is replaced by one node with their number.
     """
     tracer = Tracer(stream.tell(), max_children)
     item, error = _attempt(lambda: _read_item(stream, state, tracer))
@@ -91,7 +91,7 @@ def _read_item(stream: Bytestream, state: FileState, tracer: Tracer | None) -> I
 
 
 def parse_unit(stream: Bytestream, state: FileState, tracer: Tracer | None = None) -> Unit:
-    """Return the unit at the stream's position, unlifted. Raises as ``read_item`` does."""
+    """Return the unit at the stream's position, not converted to the model. Raises as ``read_item`` does."""
     start = stream.tell()
     place = ParsePosition(tracer, state.max_inflate, state.templates)
     reading = Reading(stream, place)
@@ -114,7 +114,7 @@ def parse_unit(stream: Bytestream, state: FileState, tracer: Tracer | None = Non
 
 
 def accept_unit(unit: Unit, stream: Bytestream, state: FileState) -> Item | KeyRecord | None:
-    """Lift a unit and let it change the state."""
+    """Convert a unit to the model and update the state."""
     if isinstance(unit.row, ValueType):
         record = lift_record(unit, state)
         if unit.body.get("member_expiry"):
@@ -152,7 +152,7 @@ def _apply(unit: Unit, state: FileState) -> None:
 
 
 def _name_product(unit: Unit) -> str | None:
-    """Return the name of the product that an aux field or an opcode gives away."""
+    """Return the product that an aux field or opcode identifies."""
     product = PRODUCT_BY_OPCODE.get(unit.row.code)
     if unit.row.name == "AUX":
         product = product_of_aux(text(unit.body.key), text(unit.body.value))
@@ -160,7 +160,7 @@ def _name_product(unit: Unit) -> str | None:
 
 
 def _await_expiry(unit: Unit, state: FileState, expire_at_ms: int) -> None:
-    """Keep an expiry for the next key: the last one wins, and -1 ms takes it back (format A5)."""
+    """Keep an expiry for the next key: the last one wins, and -1 ms removes it (format A5)."""
     state.expire_at_ms = None if expire_at_ms == -1 else expire_at_ms
     state.await_key(unit.start)
 
@@ -185,7 +185,7 @@ def _judge_end(unit: Unit, stream: Bytestream, state: FileState) -> Rest:
 
 
 def _look_behind(stream: Bytestream) -> Rest:
-    """Return what follows; where the stream does not know how much that is, by reading on to its end."""
+    """Return what follows; if the stream does not know how much that is, read to its end."""
     left = stream.left()
     count = padding = 0
     sample = b""

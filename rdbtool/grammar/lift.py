@@ -1,6 +1,6 @@
-"""From parsed fields to the model: the only place that a Container leaves.
+"""Conversion of parsed fields to the model: the only place where Containers are unpacked.
 
-Everything is judged while parsing; here nothing can fail. Streams have a module of their own.
+Everything is checked during parsing; nothing can fail here. Streams are in ``lift_stream``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Templates = dict[int, tuple[bytes, ...]]
 
 
 def lift_value(name: str, body: Any, templates: Templates) -> Value:
-    """Return the value that ``body``, the fields of a value type called ``name``, stands for."""
+    """Return the model's value for ``body``, the fields of a value type called ``name``."""
     return _VALUES[name](body, templates)
 
 
@@ -103,7 +103,7 @@ def _packed_zset(body: Any, _: Templates) -> Value:
 
 def _score(value: bytes | int) -> float:
     score = float(value) if isinstance(value, int) else read_score(value)
-    assert score is not None  # judged when it was parsed
+    assert score is not None  # checked during parsing
     return score
 
 
@@ -252,7 +252,7 @@ class Rest(NamedTuple):
 
 
 def lift_item(unit: Unit, rest: Rest | None) -> Item | None:
-    """Return the item of an opcode, None for one that only waits for the next key. ``rest`` is what follows the end."""
+    """Return the item of an opcode, None for one that applies to the next key. ``rest`` is what follows the end."""
     span = Span(unit.start, unit.stop)
     if unit.row.name == "EOF":
         trailing, padding, sample = rest or Rest(0, 0, b"")

@@ -1,4 +1,4 @@
-"""From the fields of a stream to the model; see ``lift``."""
+"""Conversion of a stream's fields to the model; see ``lift``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rdbtool.model import (
 
 
 def lift_stream(body: Any) -> StreamValue:
-    """Return the stream that the fields of any of its types stand for."""
+    """Return the stream for the fields of any stream type."""
     versioned = "first_id" in body
     return StreamValue(
         [entry for node in body.node for entry in _entries(node)],
@@ -35,7 +35,7 @@ def lift_stream(body: Any) -> StreamValue:
 
 
 def _entries(node: Any) -> Iterable[StreamEntry]:
-    """Deltas are relative to the node's id and wrap at 64 bits."""
+    """Yield the entries. Deltas are relative to the node's ID and wrap at 64 bits."""
     master = _raw_id(text(node.key))
     for record in walk_node(ValueCursor(node.listpack.entry)):
         if not record.deleted:

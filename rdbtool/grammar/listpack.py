@@ -1,8 +1,8 @@
 """Listpack (format A11.2): types 16, 17, 20, 23 and 25, the nodes of type 18 and of streams.
 
-``total | count | entries | 0xff``; an entry is ``encoding | data | backlen``. ``backlen`` is the size of
-encoding and data in base 128, big endian, with the high bit set on all bytes but the first.
-Its width changes one byte before the number would need it (upstream ``lpEncodeBacklen``).
+``total | count | entries | 0xff``; an entry is ``encoding | data | backlen``. ``backlen`` is the size of encoding and
+data in base 128, big endian, with the high bit set on all bytes but the first. Its width changes one byte before the
+number would need it (upstream ``lpEncodeBacklen``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _END = 0xFF
 _COUNT_UNKNOWN = 0xFFFF
 PARTS = ("encoding", "data", "backlen")
 
-#: Integer encodings with data of their own: its size in bytes.
+#: Integer encodings with data: its size in bytes.
 _INTEGERS = {0xF1: 2, 0xF2: 3, 0xF3: 4, 0xF4: 8}
 
 
@@ -110,7 +110,7 @@ def _read_value(blob: bytes, start: int, data_at: int, stop: int) -> bytes | int
 
 
 def write_backlen(size: int) -> bytes:
-    """Return the backlen of an entry whose encoding and data have ``size`` bytes."""
+    """Return the backlen of an entry whose encoding and data take ``size`` bytes."""
     width = 1 if size <= 127 else 2 if size < 16383 else 3 if size < 2097151 else 4 if size < 268435455 else 5
     digits = [size >> 7 * place & 0x7F for place in reversed(range(width))]
     return bytes([digits[0], *(digit | 0x80 for digit in digits[1:])])
@@ -153,7 +153,7 @@ def listpack_of(entries: Entries, *, empty_code: str | None = None) -> Blob:
     """Return the construct of a STR that holds a listpack with these entries."""
     fields = Packed(
         encode_listpack,
-        "total" / U32LE,  # the size of all this
+        "total" / U32LE,  # the size of the listpack
         "count" / U16LE,  # entries, 65535: count them
         "entry" / entries,
         "end" / U8,  # 0xff

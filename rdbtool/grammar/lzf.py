@@ -1,7 +1,6 @@
-"""LZF (format F2), the compression inside a STR: inflated by the library, explained by walking.
+"""LZF (format F2), the compression inside a STR: decompressed by the library, explained by walking.
 
-``scan_lzf`` walks the operations of a stream; it is asked only when the library refuses one,
-to say which byte is at fault.
+``scan_lzf`` walks the operations of a stream; it is used only after the library refuses one, to find the faulty byte.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from rdbtool.io.lzf import LzfError, inflate
 def scan_lzf(packed: bytes) -> Iterator[tuple[int, int, int, int]]:
     """Yield (start, stop, size, distance) of each operation; distance 0 is a literal run, else a back reference.
 
-    Raises RefusalError where the stream is cut or refers to before its beginning.
+    Raises RefusalError if the stream is truncated or refers to before its beginning.
     """
     at = produced = 0
     while at < len(packed):
@@ -46,7 +45,7 @@ def scan_lzf(packed: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 
 def inflate_string(stream: Reading, at: int, packed: bytes, size: int) -> bytes:
-    """Return the ``size`` bytes that ``packed``, which stands at ``at``, inflates to."""
+    """Return the ``size`` bytes that ``packed``, at offset ``at``, decompresses to."""
     try:
         return inflate(packed, size, limit=stream.place.max_inflate)
     except LimitError as error:

@@ -1,7 +1,7 @@
-"""Expiries of members, as KeyDB writes them behind their key (format A18.4, rdbSaveKeyValuePair of KeyDB's rdb.cpp).
+"""Member expiries, as KeyDB writes them after their key (format A18.4, rdbSaveKeyValuePair of KeyDB's rdb.cpp).
 
-They are aux fields in pairs, ``keydb-subexpire-key`` and ``keydb-subexpire-when`` (Unix ms). KeyDB binds them to the
-last key that it read; so here they are a part of the record. What is no whole pair is left where it is: an aux field.
+They are aux fields in pairs, ``keydb-subexpire-key`` and ``keydb-subexpire-when`` (Unix ms). KeyDB applies them to the
+last key that it read; so here they are part of the record. An incomplete pair remains an aux field.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from rdbtool.grammar.refusal import RefusalError
 
 _AUX: Final = next(row.code for row in OPCODES if row.name == "AUX")
 
-#: How the aux fields of a pair begin: servers store names of up to 20 bytes as they are.
+#: First bytes of the aux fields of a pair: servers store names of up to 20 bytes uncompressed.
 _BEGINS: Final = tuple(bytes((_AUX,)) + write_string(name) for name in MEMBER_EXPIRY_AUX)
 
 Pair = tuple[Stored, Stored]
 
 
 class MemberExpiryPairs(Construct):  # type: ignore[misc]  # construct has no type information
-    """Pairs of a member and its expiry; files of another version than KeyDB's have none."""
+    """Pairs of a member and its expiry; only files of KeyDB's version have any."""
 
     def _parse(self, stream: Reading, context: Any, path: str) -> list[Pair]:  # noqa: ARG002 - construct's signature
         pairs: list[Pair] = []
@@ -51,14 +51,14 @@ class MemberExpiryPairs(Construct):  # type: ignore[misc]  # construct has no ty
 
 
 def member_expiries(pairs: list[Pair]) -> dict[bytes, int]:
-    """Return Unix ms by member; of a member that comes again the last one counts."""
+    """Return Unix ms by member; of duplicate members the last one counts."""
     return {text(member): int(text(when)) for member, when in pairs}
 
 
 def _look_ahead(stream: Reading) -> Pair | None:
-    """Return the pair that follows, None if none does; the stream stays where it is, and nothing is traced.
+    """Return the next pair, None if there is none; the stream does not move, and nothing is traced.
 
-    Data that ends inside of a pair is refused.
+    Data that ends inside a pair is refused.
     """
     at = stream.tell()
     tracer, stream.place.tracer = stream.place.tracer, None
@@ -82,9 +82,9 @@ def _read_pair(stream: Reading) -> Pair | None:
 
 
 def _follows(stream: Reading, begin: bytes, *, must: bool) -> bool:
-    """Pass over ``begin``, if it is what follows. Data that ends inside of it is refused.
+    """Skip ``begin``, if it is next. Data that ends inside it is refused.
 
-    Without ``must`` it may end in front of it, or behind its first byte, with which much else begins.
+    Without ``must`` it may end before it, or after its first byte, which is also the first byte of many other items.
     """
     for index, byte in enumerate(begin):
         try:

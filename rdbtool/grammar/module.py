@@ -1,7 +1,7 @@
-"""Values of modules (format A14), type 7 and what else modules store in their encoding.
+"""Module values (format A14), type 7, and other module data in the same encoding.
 
-A module's data is a row of opcodes with payload, each a LEN, up to opcode 0. What it means only the module
-knows: it is judged here and kept as it is.
+A module's data is a sequence of opcodes with payload, each a LEN, up to opcode 0. Only the module knows its meaning: it
+is checked here and kept unparsed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PAYLOADS: dict[int, tuple[str, Any]] = {
 
 
 def module_name(module_id: int) -> str:
-    """Return the name in a module id: nine characters of six bits above ten bits of encoding version."""
+    """Return the name in a module ID: nine characters of six bits above ten bits of encoding version."""
     return "".join(_CHARSET[module_id >> shift & 0x3F] for shift in range(58, 9, -6))
 
 

@@ -1,7 +1,7 @@
-"""The opcodes (format A6): what follows each one's byte.
+"""The opcodes (format A6): what follows the byte of each.
 
-Names and numbers come from the one table in ``rdbtool.core.rdb_types``; 243 means different things under REDIS and
-VALKEY. KEY_META, HASH_TEMPLATE (242) and FUNCTION_PRE_GA are known from secondary sources.
+Names and numbers come from the table in ``rdbtool.core.rdb_types``; 243 means different things under REDIS and VALKEY.
+KEY_META, HASH_TEMPLATE (242) and FUNCTION_PRE_GA are known from secondary sources.
 """
 
 from __future__ import annotations

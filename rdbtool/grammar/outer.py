@@ -1,7 +1,7 @@
-"""Records by their outer strings only: for passing over a value whose inside is damaged.
+"""Records by their outer strings only, to skip a value whose inside is damaged.
 
-A packed encoding, or compressed data, stands in a STR, which says where it ends whatever is in it. So one damaged
-value need not end the reading of a file, where the strings around it are sound.
+A packed encoding, or compressed data, is inside a STR, which declares its end whatever it contains. So a damaged value
+need not end the reading of a file if the strings around it are intact.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NOT_FINITE: Final = 253
 
 
 class _Unread(String):
-    """STR; compressed data is not inflated."""
+    """STR; compressed data is not decompressed."""
 
     def _parse(self, stream: Reading, context: Any, path: str) -> Stored:  # noqa: ARG002 - construct's signature
         at = stream.tell()
@@ -37,7 +37,7 @@ class _Unread(String):
 
 
 class _UnreadScore(String):
-    """The text of a score, whatever it is; 253 and more stand for NaN and the infinities."""
+    """The text of a score, whatever it is; 253 and more represent NaN and the infinities."""
 
     def _parse(self, stream: Reading, context: Any, path: str) -> Stored:  # noqa: ARG002
         size = stream.read(1)[0]
@@ -47,7 +47,7 @@ class _UnreadScore(String):
 _STR: Final = _Unread()
 _STRINGS: Final = Counted(_STR)
 
-#: Values with strings that can be damaged inside, by the type's name.
+#: Values with strings that can be damaged inside, by type name.
 _OUTER: Final[dict[str, Any]] = {
     "STRING": _STR,
     "LIST": _STRINGS,
@@ -79,7 +79,7 @@ _OUTER: Final[dict[str, Any]] = {
 
 
 class Outer(NamedTuple):
-    """A record that was passed over: its key, the number and kind of its type, and the offset behind it."""
+    """A skipped record: its key, the number and kind of its type, and the offset after it."""
 
     key: bytes
     type_code: int
@@ -88,7 +88,7 @@ class Outer(NamedTuple):
 
 
 def read_outer(stream: Bytestream, state: FileState) -> Outer | None:
-    """Pass over the record at the stream's position; None if its strings are damaged too, or are not known."""
+    """Skip the record at the stream's position; None if its strings are damaged too, or are unknown."""
     reading = Reading(stream, ParsePosition(None, state.max_inflate))
     try:
         row = value_types(state.magic).get(reading.read(1)[0])

@@ -1,9 +1,9 @@
 """Blobs: encodings that are packed into one STR (format A11).
 
-Each encoding gives a generator that judges a blob and walks it (``scan_ziplist`` and so on): offsets
-count from the blob's beginning, nothing but the entry at hand is kept. ``Entries`` puts
-such a walk among the fields of a construct, and ``Blob`` puts that construct inside a STR, which may be
-compressed. A compressed STR is built again from the bytes it was stored as: LZF has many spellings.
+Each encoding has a generator that checks and walks a blob (``scan_ziplist`` and so on): offsets count from the blob's
+beginning, and only the current entry is kept. ``Entries`` makes such a walk a field of a construct, and ``Blob`` puts
+that construct inside a STR, which may be compressed. A compressed STR is built from its stored bytes: LZF is not
+canonical.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class PackedEntry(NamedTuple):
     cuts: tuple[int, ...]
 
 
-#: Judges entry number ``index`` beyond its encoding; returns a cause and what was expected, or None if all is well.
+#: Checks entry number ``index`` beyond its encoding; returns a cause and what was expected, or None.
 Judge = Callable[[int, PackedEntry], tuple[Cause, str] | None]
 
 
 class Entries(Construct):  # type: ignore[misc]  # construct has no type information
-    """The entries of a blob, up to its end mark: a list of their values, ``group`` by ``group``."""
+    """The entries of a blob, up to its end mark: a list of their values, in groups of ``group``."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Entries(Construct):  # type: ignore[misc]  # construct has no type informa
             raise RefusalError("RDB211", "count", 0, f"a multiple of {self.group} entries", str(len(values)))
 
     def entries(self, stream: Reading, name: str, begin: int) -> Iterator[PackedEntry]:
-        """Yield the entries, telling path and tracer where we are; ``begin`` is the blob's own offset."""
+        """Yield the entries, updating path and tracer; ``begin`` is the blob's own offset."""
         path = stream.place.path
         index = 0
         scanned = self.scan(stream.blob)
@@ -110,7 +110,7 @@ class Entries(Construct):  # type: ignore[misc]  # construct has no type informa
 
     @staticmethod
     def skipped(stream: Reading) -> int:
-        """Return how many bytes of the blob stand before the entries."""
+        """Return the number of blob bytes before the entries."""
         return len(stream.blob) - (stream.left() or 0)
 
     def _build(self, obj: Iterable[bytes], stream: Any, context: Any, path: str) -> Iterable[bytes]:  # noqa: ARG002
@@ -170,12 +170,12 @@ class Blob(Subconstruct):  # type: ignore[misc]
 
 
 def describe_value(value: Any) -> str:
-    """Return an entry's value in a few words for a message."""
+    """Return a short description of an entry's value for a message."""
     if isinstance(value, bytes):
         return repr(value if len(value) <= 24 else value[:24] + b"...")[1:]
     return str(value)
 
 
 def entry_text(value: bytes | int) -> bytes:
-    """Return the bytes that an entry stands for: integers are decimal text."""
+    """Return the bytes of an entry: integers are decimal text."""
     return value if isinstance(value, bytes) else str(value).encode()

@@ -1,7 +1,7 @@
-"""LEN, STR and the text form of a double (format A3, A4, A5): plain functions, and the constructs around them.
+"""LEN, STR and the text form of a double (format A3, A4, A5): plain functions, and constructs around them.
 
-A STR is kept as it was stored: ``bytes`` for a raw one, ``int`` for one stored as a number, ``Lzf`` for a
-compressed one. ``text`` gives the bytes that a server would see.
+A STR is kept in its stored form: ``bytes`` for a raw one, ``int`` for one stored as a number, ``Lzf`` for a compressed
+one. ``text`` returns the bytes that a server would see.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from rdbtool.core.rdb_types import LZF_MAX_RATIO
 from rdbtool.grammar.lzf import inflate_string
 from rdbtool.grammar.reading import Reading
 
-#: The largest LEN. As a count it is an error mark on servers.
+#: The largest LEN. As a count it is an error mark in servers.
 U64_MAX = (1 << 64) - 1
 
-#: Longest text of a score that is read (bytes). The longest that a server writes has 24.
+#: Maximum length of a score's text (bytes). The longest that servers write has 24.
 _MAX_SCORE_TEXT = 128
 
-#: A score as C's strtod reads it, without hexadecimals.
+#: A score that C's strtod parses, without hexadecimals.
 _SCORE = re.compile(rb"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan)", re.IGNORECASE)
 
-#: What begins like a number for sscanf.
+#: A prefix that sscanf parses as a number.
 _SCORE_BEGINS = re.compile(rb" *[+-]?(?:\.?[0-9]|inf)", re.IGNORECASE)
 
 _CANONICAL_INT = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 
 _INT_WIDTHS = {0xC0: 1, 0xC1: 2, 0xC2: 4}
 
-# Text doubles (format A5): these lengths stand for a value and carry no text.
+# Text doubles (format A5): these lengths represent a value and have no text.
 _TEXT_NAN, _TEXT_INF, _TEXT_NEGATIVE_INF = 253, 254, 255
 _SPECIAL_DOUBLES = {_TEXT_NAN: float("nan"), _TEXT_INF: float("inf"), _TEXT_NEGATIVE_INF: float("-inf")}
 
 
 class Lzf:
-    """A STR stored compressed: ``data`` is what it inflates to, ``packed`` what the file holds."""
+    """A STR stored compressed: ``data`` is the decompressed value, ``packed`` the bytes in the file."""
 
     __slots__ = ("data", "packed")
 
@@ -54,14 +54,14 @@ Stored = bytes | int | Lzf
 
 
 def text(stored: Stored) -> bytes:
-    """Return the bytes of a STR: the inflated ones, or a number as decimal text."""
+    """Return the bytes of a STR: decompressed, or a number as decimal text."""
     if isinstance(stored, bytes):
         return stored
     return str(stored).encode() if isinstance(stored, int) else stored.data
 
 
 def read_length(stream: Reading) -> int:
-    """Return a LEN (format A3), 0 to 2**64 - 1. Where ``11xxxxxx`` stands, its low six bits, as servers do."""
+    """Return a LEN (format A3), 0 to 2**64 - 1. For ``11xxxxxx``, its low six bits, as servers do."""
     at = stream.tell()
     first = stream.read(1)[0]
     return first & 0x3F if first >= 0xC0 else _rest_of_length(stream, at, first)
@@ -91,9 +91,9 @@ def write_length(value: int) -> bytes:
 
 
 def read_string(stream: Reading, most: int | None = None, what: str = "string") -> Stored:
-    """Return a STR (format A4) as it is stored, of up to ``most`` bytes. Raises OversizeError for a larger one.
+    """Return a STR (format A4) in its stored form, of up to ``most`` bytes. Raises OversizeError for a larger one.
 
-    ``what`` is what it holds, if that is no plain string.
+    ``what`` describes its contents, if they are not a plain string.
     """
     start = stream.tell()
     most = stream.place.max_inflate if most is None else most
@@ -159,24 +159,24 @@ def write_string(stored: Stored) -> bytes:
 
 
 def write_compressed(packed: bytes, size: int) -> bytes:
-    """Return the STR of LZF data that inflates to ``size`` bytes."""
+    """Return the STR of LZF data that decompresses to ``size`` bytes."""
     return b"\xc3" + write_length(len(packed)) + write_length(size) + packed
 
 
 def read_score(data: bytes) -> float | None:
-    """Return the double that ``data`` spells in ASCII, correctly rounded; None if it spells none."""
+    """Return the double that ``data`` spells in ASCII, correctly rounded; None if it is not a number."""
     if len(data) > _MAX_SCORE_TEXT or _SCORE.fullmatch(data) is None:
         return None
     return float(data)
 
 
 def cause_of_score(data: bytes) -> Cause:
-    """Return what is wrong with a text that ``read_score`` refuses: servers read what begins like a number."""
+    """Return the cause why ``read_score`` refuses a text: servers parse a numeric prefix."""
     return "number-prefix" if _SCORE_BEGINS.match(data) else "number"
 
 
 def read_int64(value: bytes | int) -> int | None:
-    """Return an entry as a signed 64-bit number: one, or its canonical decimal text; None if it is neither."""
+    """Return an entry as a signed 64-bit number: an integer, or its canonical decimal text; None otherwise."""
     if isinstance(value, int):
         return value
     if _CANONICAL_INT.fullmatch(value) is None:
@@ -197,7 +197,7 @@ class Length(Construct):  # type: ignore[misc]  # construct has no type informat
 
 
 class String(Construct):  # type: ignore[misc]
-    """STR, as it is stored."""
+    """STR, in its stored form."""
 
     def _parse(self, stream: Reading, context: Any, path: str) -> Stored:  # noqa: ARG002
         return read_string(stream)
@@ -208,7 +208,7 @@ class String(Construct):  # type: ignore[misc]
 
 
 class Key(String):
-    """The STR that names a key; the place remembers it, so that refusals can tell."""
+    """The STR of a key; the position remembers it for refusals."""
 
     def _parse(self, stream: Reading, context: Any, path: str) -> Stored:
         stored = super()._parse(stream, context, path)
@@ -220,7 +220,7 @@ class Key(String):
 class TextDouble(Construct):  # type: ignore[misc]
     """The text form of a double (format A5): one length byte, 253 to 255 for nan, inf and -inf, else ASCII.
 
-    Kept as the ASCII bytes, or as the length byte where that says it all.
+    Kept as the ASCII bytes, or as the length byte if there are none.
     """
 
     def _parse(self, stream: Reading, context: Any, path: str) -> bytes | int:  # noqa: ARG002

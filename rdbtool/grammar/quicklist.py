@@ -1,7 +1,7 @@
 """Quicklist (format A11.5): a list in nodes, each a packed blob.
 
-Type 14 (since RDB 7) has ziplists; type 18 (since RDB 10) says of each node whether it is a listpack or
-one large element on its own. A node may hold no entries, but its STR is never empty.
+Type 14 (since RDB 7) has ziplists; in type 18 (since RDB 10) each node is marked as a listpack or as a single large
+element. A node may hold no entries, but its STR is never empty.
 """
 
 from __future__ import annotations

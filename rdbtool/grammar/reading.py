@@ -1,10 +1,9 @@
-"""The bytes that the constructs read: bounds-checked, aware of where they are, and able to tell it.
+"""The input of the constructs: bounds-checked, with path and position.
 
-A ``Reading`` stands between a source and the constructs. It never asks the source for more than the
-source has left, so a lying length costs nothing; it knows the path to the field under way, so that a
-refusal can name it; and it reports every field to a tracer when there is one. Reading the bytes
-of a blob makes a ``Reading`` of its own that shares path and tracer. Offsets of a blob that lies in the
-file as it is are file offsets; those of an inflated one count from its own beginning (``inner``).
+A ``Reading`` is between an input and the constructs. It never requests more than the input has left, so a wrong length
+costs nothing; it knows the path to the current field, for refusals; and it reports every field to a tracer, if there is
+one. A blob has a ``Reading`` of its own that shares path and tracer. Offsets of an uncompressed blob are file offsets;
+those of a compressed one count from the beginning of the decompressed data (``inner``).
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from rdbtool.core.errors import Cause
 from rdbtool.core.limits import limits
 from rdbtool.grammar.refusal import RefusalError, more_bytes
 
-#: Bytes asked for at once where the source does not know its size.
+#: Bytes requested at once if the input does not know its size.
 _PIECE = 1 << 20
 
-#: Bytes that are read to tell what is cut from what is too large, where the source does not know its size.
+#: Bytes read to distinguish truncated from oversized data, if the input does not know its size.
 _TRIED = 64 << 20
 
 
 class Bytestream(Protocol):
-    """What the grammar reads from. Offsets are absolute, in bytes from the beginning of the file."""
+    """The grammar's input. Offsets are absolute, in bytes from the beginning of the file."""
 
     def read(self, size: int, /) -> bytes:
         """Return the next ``size`` bytes; fewer only at the end of the data."""
@@ -32,10 +31,10 @@ class Bytestream(Protocol):
         """Return the offset of the next byte."""
 
     def seek(self, at: int, /) -> object:
-        """Move to an offset. The grammar itself only ever moves forward by reading."""
+        """Move to an offset. The grammar itself only moves forward by reading."""
 
     def left(self) -> int | None:
-        """Return how many bytes are left, or None where that is not known (a pipe)."""
+        """Return how many bytes are left, or None if unknown (a pipe)."""
 
 
 class MemoryStream:
@@ -55,7 +54,7 @@ class MemoryStream:
         return piece if type(piece) is bytes else bytes(piece)
 
     def tell(self) -> int:
-        """Return the offset of the next byte, ``base`` included."""
+        """Return the offset of the next byte, starting at ``base``."""
         return self._base + self._position
 
     def seek(self, at: int, /) -> None:
@@ -68,28 +67,28 @@ class MemoryStream:
 
 
 class Tracing(Protocol):
-    """What hears of every field: see ``trace.py``."""
+    """Receives every field: see ``trace.py``."""
 
     def open(self, name: str, at: int, *, inner: bool, index: int | None = None) -> None:
-        """Hear that a field begins; an item of a row has an index."""
+        """Begin a field; items of a sequence have an index."""
 
     def close(self, at: int, value: object) -> None:
-        """Hear that the innermost open field ends."""
+        """End the innermost open field."""
 
     def leaf(self, name: str, start: int, stop: int, value: object, *, inner: bool) -> None:
-        """Hear of a part of the open field that has no parts of its own."""
+        """Add a part without parts of its own to the open field."""
 
     def reopen(self, name: str) -> None:
-        """Hear that the leaf before has parts after all: they follow, until ``seal``."""
+        """Add parts to the previous leaf, until ``seal``."""
 
     def seal(self, value: object) -> None:
-        """Hear the end of what ``reopen`` began; its range stays."""
+        """End what ``reopen`` began; its range is unchanged."""
 
 
 class ParsePosition:
-    """Where a parse stands: the path to the field under way, the key, and what is known of the file.
+    """The position of a parse: the path to the current field, the key, and what is known of the file.
 
-    It stays as it was when a construct refuses, so whoever catches the refusal can read it.
+    It stays unchanged when a construct refuses, so that the handler can read it.
     """
 
     __slots__ = ("defined", "key", "kind", "max_blob", "max_inflate", "path", "tracer", "value_at", "value_stop")
@@ -117,7 +116,7 @@ class ParsePosition:
 
 
 class Reading:
-    """A source as the constructs see it."""
+    """The input of the constructs."""
 
     __slots__ = ("_captured", "_code", "_inside", "_source", "_string_at", "blob", "place")
 
@@ -131,7 +130,7 @@ class Reading:
         self.blob = b""
 
     def inside(self, blob: bytes, name: str, code: str, *, data_at: int | None, string_at: int) -> Reading:
-        """Return a Reading of a blob. ``data_at``: its file offset, None if inflated; ``string_at``: its STR's."""
+        """Return a Reading of a blob. ``data_at``: its file offset, None if compressed; ``string_at``: its STR's."""
         reading = Reading(MemoryStream(blob, data_at or 0), self.place)
         reading.blob = blob
         reading._code = code
@@ -141,7 +140,7 @@ class Reading:
 
     @property
     def inner(self) -> bool:
-        """Whether offsets count from the beginning of an inflated string."""
+        """Whether offsets count from the beginning of a decompressed string."""
         return self._string_at is not None
 
     def tell(self) -> int:
@@ -153,11 +152,11 @@ class Reading:
         self._source.seek(at)
 
     def left(self) -> int | None:
-        """Return how many bytes are left, None where that is not known."""
+        """Return how many bytes are left, None if unknown."""
         return self._source.left()
 
     def read(self, size: int) -> bytes:
-        """Return exactly ``size`` bytes. Raises RefusalError when the data ends before."""
+        """Return exactly ``size`` bytes. Raises RefusalError if the data ends before."""
         left = self._source.left()
         if left is not None and size > left:
             raise self._ended(size - left, self._source.tell() + left)
@@ -172,9 +171,9 @@ class Reading:
         return data
 
     def expect(self, size: int, most: int) -> None:
-        """Raise RefusalError where the data ends before ``size`` bytes.
+        """Raise RefusalError if the data ends before ``size`` bytes.
 
-        Where nobody knows, as many as may be read are tried, but no more than the source should have to hold for that.
+        If the size is unknown, try to read as many, but no more than the input may hold for that.
         """
         most = min(most, _TRIED)
         left = self._source.left()
@@ -205,13 +204,13 @@ class Reading:
         return self.refuse(self._code, "cut", at, more_bytes(missing), f"end of {inside}")
 
     def refuse(self, code: str, cause: Cause, at: int, expected: str, found: str) -> RefusalError:
-        """Return the refusal of the byte at ``at``, an offset as ``tell`` gives it."""
+        """Return the refusal of the byte at ``at``, an offset as returned by ``tell``."""
         if self._string_at is None:
             return RefusalError(code, cause, at, expected, found)
         return RefusalError(code, cause, self._string_at, expected, found, inner_at=at)
 
     def rebase(self, refused: RefusalError) -> RefusalError:
-        """Return a refusal of a ``scan_*`` function, whose offsets count from the blob's beginning, as one of ours."""
+        """Return a ``scan_*`` function's refusal, with offsets from the blob's beginning, with file offsets."""
         begin = self._source.tell() + (self._source.left() or 0) - len(self.blob)
         found = self.refuse(refused.code, refused.cause, begin + refused.at, refused.expected, refused.found)
         if refused.field:
@@ -235,13 +234,13 @@ class Reading:
             self.place.tracer.open(name, self._source.tell(), inner=self.inner)
 
     def end(self, value: object) -> None:
-        """Leave a field. Not called when the field was refused: then the path stays to be read."""
+        """End a field. Not called for a refused field: then the path remains for the error."""
         self.place.path.pop()
         if self.place.tracer is not None:
             self.place.tracer.close(self._source.tell(), value)
 
     def begin_item(self, name: str, index: int | None = None) -> None:
-        """Enter an item of the field under way; in the path it takes the field's place."""
+        """Enter an item of the current field; in the path it replaces the field."""
         self.place.path[-1] = (name, index)
         if self.place.tracer is not None:
             self.place.tracer.open(name, self._source.tell(), inner=self.inner, index=index)
@@ -253,6 +252,6 @@ class Reading:
             self.place.tracer.close(self._source.tell(), value)
 
     def mark(self, name: str, start: int, value: object) -> None:
-        """Name the bytes from ``start`` to here, a part of the field under way."""
+        """Name the bytes from ``start`` to here as a part of the current field."""
         if self.place.tracer is not None:
             self.place.tracer.leaf(name, start, self._source.tell(), value, inner=self.inner)

@@ -1,7 +1,7 @@
 """A unit of the file's loop (format A1): one byte, then an opcode's payload or a key and its value.
 
-Numbers and names come from the one table in ``rdbtool.core.rdb_types``; here each name gets its construct. The table
-has rows of their own for numbers that differ between REDIS and VALKEY.
+Numbers and names come from the table in ``rdbtool.core.rdb_types``; here each name gets its construct. Numbers that
+differ between REDIS and VALKEY have separate rows there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rdbtool.grammar.reading import Reading
 from rdbtool.grammar.refusal import RefusalError
 from rdbtool.grammar.state import FileState
 
-#: The construct of a value by its type's name in the table.
+#: The construct of a value by its type name in the table.
 VALUES: Final[dict[str, Any]] = {
     "STRING": collections.STRING,
     "LIST": collections.LIST,
@@ -68,7 +68,7 @@ VALUES: Final[dict[str, Any]] = {
 
 
 class RecordRule(NamedTuple):
-    """A row of the table and what follows its byte."""
+    """A row of the table and the construct after its byte."""
 
     row: ValueType | Opcode
     body: Any
@@ -121,7 +121,7 @@ def _read_code(stream: Reading) -> int:
 
 
 def find_rule(stream: Reading, state: FileState, start: int, code: int) -> RecordRule:
-    """Return what follows byte ``code``, which stands at ``start``."""
+    """Return what follows byte ``code`` at ``start``."""
     what, first_version = UNREADABLE_TYPES.get(code, ("", 0))
     if what and state.magic == REDIS and state.version >= first_version:
         raise UnsupportedError(f"at {start:#x}: value type {code} is {what}, which cannot be read")

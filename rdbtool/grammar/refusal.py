@@ -1,8 +1,7 @@
-"""From a construct's refusal to one of our errors.
+"""Conversion of a construct's refusal to one of our errors.
 
-Constructs raise ``RefusalError``, which knows code and offset; ``as_our_error`` adds what only the record
-loop knows (db, key, where the record began) and is the one place where a ConstructError
-becomes a FormatError.
+Constructs raise ``RefusalError``, which has code and offset; ``as_our_error`` adds what only the record loop knows (db,
+key, where the record began) and is the only place where a ConstructError becomes a FormatError.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from rdbtool.core.location import Where
 class RefusalError(ConstructError):  # type: ignore[misc]  # construct has no type information
     """A construct found bytes that no server writes.
 
-    ``at`` is a file offset, or (from a ``scan_*`` function) one from the beginning of the blob; ``inner_at``
-    is set where the byte lies in an inflated string and ``at`` is that string's offset. ``field``
-    names the header field at fault where that is not the one being read.
+    ``at`` is a file offset, or (from a ``scan_*`` function) one from the beginning of the blob; ``inner_at`` is set if
+    the byte is in a decompressed string and ``at`` is that string's offset. ``field`` is the faulty header field if it
+    is not the one being read.
     """
 
     def __init__(
@@ -43,12 +42,12 @@ class RefusalError(ConstructError):  # type: ignore[misc]  # construct has no ty
 
 
 def more_bytes(count: int) -> str:
-    """Return what is missing where data ends too early."""
+    """Return what is missing if data ends too early."""
     return f"{count} more byte{'' if count == 1 else 's'}"
 
 
 def as_our_error(error: ConstructError, at: int, start: int, where: Where) -> FormatError:
-    """Return the FormatError for a refusal. ``at`` is where reading stood, for constructs that do not know."""
+    """Return the FormatError for a refusal. ``at`` is the position for constructs that do not know it."""
     if isinstance(error, RefusalError):
         return FormatError(
             error.code,

@@ -1,4 +1,4 @@
-"""What must be known of a file to read its next item."""
+"""The state of a file that is needed to read its next item."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from rdbtool.model import Header
 class FileState:
     """The state between two items of a file; ``read_item`` updates it.
 
-    ``expire_at_ms``, ``idle_s``, ``freq`` and ``meta`` wait for the next key, and ``pending_start`` is the
-    offset of the first opcode that did so. ``records`` counts the keys so far. ``fork`` is set once an
-    aux field has named a fork whose type numbers are its own. ``crc_at(stop)`` gives the CRC-64 of the
-    file's bytes before offset ``stop``, or None if nobody computed it: then it is not compared.
-    ``value_at`` is where the value of the last key begins, behind its key, and ``value_stop`` where it ends, where that
-    is not the end of the record: expiries of members follow it.
-    ``embedded``: what follows the end mark is not the RDB's business (an AOF): do not count it.
+    ``expire_at_ms``, ``idle_s``, ``freq`` and ``meta`` apply to the next key, and ``pending_start`` is the offset of
+    the first of their opcodes. ``records`` counts the keys so far. ``fork`` is set once an aux field has named a fork
+    with its own type numbers. ``crc_at(stop)`` returns the CRC-64 of the file's bytes before offset ``stop``, or None
+    if it was not computed: then it is not compared. ``value_at`` is where the value of the last key begins, after its
+    key, and ``value_stop`` where it ends, if that is not the end of the record: member expiries follow it.
+    ``embedded``: what follows the end mark does not belong to the RDB (an AOF): do not count it.
     """
 
     magic: str
@@ -41,16 +40,16 @@ class FileState:
 
     @classmethod
     def of(cls, header: Header) -> FileState:
-        """Return the state right after a header."""
+        """Return the state directly after a header."""
         return cls(header.magic, header.version)
 
     def await_key(self, start: int) -> None:
-        """Note that the opcode at ``start`` belongs to the next key."""
+        """Record that the opcode at ``start`` belongs to the next key."""
         if self.pending_start is None:
             self.pending_start = start
 
     def forget_pending(self) -> None:
-        """Start anew after a key has taken what waited for it."""
+        """Reset what applied to the key that was read."""
         self.expire_at_ms = self.idle_s = self.freq = None
         self.meta = None
         self.pending_start = None

@@ -1,9 +1,9 @@
 """Streams (format A12): types 15, 19, 21 and, from secondary sources, 26 and 27.
 
-Version 2 (RDB 10) added first id, greatest deleted id and counters; 3 (RDB 11) the consumers' active time;
-4 (RDB 13) idempotent producers; 5 (RDB 14) the pending entries that nobody owns. No file of a server with
-4 or 5 was at hand. A second reader puts what they add at the same places, but knows one flat list of
-ids where this grammar has one a producer (as the server keeps them in memory).
+Version 2 (RDB 10) added first ID, greatest deleted ID and counters; 3 (RDB 11) the consumers' active time; 4 (RDB 13)
+idempotent producers; 5 (RDB 14) pending entries without owner. No server's file with 4 or 5 was available. A second
+reader has the additions in the same places, but with one flat list of IDs instead of one per producer (as the server
+keeps them in memory).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rdbtool.grammar.stream_node import CODE, NODE_LISTPACK
 
 
 def judge_pending(group: Any, _: Reading) -> Problem | None:
-    """Return what is wrong with the pending lists, None if they agree."""
+    """Return the fault of the pending lists, None if they agree."""
     name = repr(text(group.name))[1:]
     ids = [entry_id for entry_id, _, _ in group.pending]
     pending = set(ids)
@@ -88,7 +88,7 @@ def _group(version: int, string: Any) -> Fields:
     return Fields(
         "name" / string,
         "last_id" / ID,
-        *(["entries_read" / LEN] if version >= 2 else []),  # 2^64-1: not known
+        *(["entries_read" / LEN] if version >= 2 else []),  # 2^64-1: unknown
         "pending" / Counted(PENDING),
         "consumer" / Counted(_consumer(version, string)),
         *(["unowned" / Counted(RAW_ID)] if version >= 5 else []),  # secondary
@@ -103,13 +103,13 @@ def _producer(string: Any) -> Fields:  # secondary
 
 
 def judge_nodes(nodes: list[Any], _: Reading) -> Problem | None:
-    """Return what is wrong with the nodes of a stream, None if each is there once."""
+    """Return the fault of a stream's nodes, None if each occurs once."""
     twice = _first_twice([text(node.key) for node in nodes])
     return None if twice is None else ("twice", "nodes with ids of their own", f"{_shown(twice)} twice")
 
 
 def stream_of(version: int, unjudged: Any = None) -> Fields:
-    """STREAM_LISTPACKS and its later versions. ``unjudged``: read strings so, and compare nothing with anything."""
+    """Return STREAM_LISTPACKS or a later version. ``unjudged``: the construct of strings for reading without checks."""
     string = unjudged or STR
     nodes: Any = Counted(Fields("key" / string, "listpack" / string))
     group: Any = _group(version, string)
@@ -118,7 +118,7 @@ def stream_of(version: int, unjudged: Any = None) -> Fields:
         group = Checked(group, judge_pending, CODE)
     fields = [
         "node" / nodes,
-        "length" / LEN,  # live entries
+        "length" / LEN,  # number of live entries
         "last_id" / ID,
     ]
     if version >= 2:

@@ -1,8 +1,7 @@
 """The listpack of a stream node (format A12): a master entry, then records.
 
-A record may share the master's field names (SAMEFIELDS), in which case it holds values only. ``walk_node``
-reads a node; it does so twice, over the blob's entries to judge and trace them, and over the parsed
-values to lift them.
+A record may share the master's field names (SAMEFIELDS), in which case it holds values only. ``walk_node`` reads a node
+twice: over the blob's entries, to check and trace them, and over the parsed values, to convert them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from rdbtool.grammar.refusal import RefusalError
 
 CODE = "RDB206"
 
-#: Numbers that a server which walks over the entries does not look at.
+#: Numbers that a server ignores when it walks the entries.
 _PASSED_OVER = frozenset({"count", "deleted", "terminator", "lp_count"})
 
 #: Flags of a record; others are ignored.
@@ -27,7 +26,7 @@ DELETED, SAMEFIELDS = 1, 2
 
 
 class Record(NamedTuple):
-    """A record of a node: its id relative to the node's, and fields and values alternating."""
+    """A record of a node: its ID relative to the node's, and fields and values alternating."""
 
     deleted: bool
     ms_delta: int
@@ -36,7 +35,7 @@ class Record(NamedTuple):
 
 
 class NodeCursor(Protocol):
-    """What ``walk_node`` takes the elements of a node from."""
+    """The input of ``walk_node``."""
 
     def begin(self, name: str, index: int | None = None) -> None:
         """Enter the master entry or a record."""
@@ -99,17 +98,17 @@ def _walk_record(cursor: NodeCursor, shared: list[bytes | int]) -> Record:
 
 
 class ValueCursor:
-    """A NodeCursor over the values of a node that has been judged."""
+    """A NodeCursor over the values of a node that has been checked."""
 
     def __init__(self, values: list[bytes | int]) -> None:
         self._values = values
         self._index = 0
 
     def begin(self, name: str, index: int | None = None) -> None:
-        """Nobody listens."""
+        """Do nothing."""
 
     def end(self) -> None:
-        """Nobody listens."""
+        """Do nothing."""
 
     def more(self) -> bool:
         """Return whether there is another element."""
@@ -123,19 +122,19 @@ class ValueCursor:
     def number(self, name: str, least: int | None = None) -> int:  # noqa: ARG002
         """Return the next element as a number."""
         number = read_int64(self.take(name))
-        assert number is not None  # judged when it was parsed
+        assert number is not None  # checked during parsing
         return number
 
     def expect(self, name: str, value: int) -> None:  # noqa: ARG002
-        """Skip a number that was judged."""
+        """Skip a number that was checked."""
         self.take(name)
 
     def compare(self, name: str, declared: int, found: int) -> None:
-        """Counters were judged."""
+        """Do nothing: counters were checked."""
 
 
 class EntryCursor:
-    """A NodeCursor over a blob: it judges, and tells path and tracer."""
+    """A NodeCursor over a blob, which checks it and updates path and tracer."""
 
     def __init__(self, stream: Reading, entries: NodeEntries, begin: int, values: list[Any]) -> None:
         self._stream = stream
@@ -213,7 +212,7 @@ class EntryCursor:
 
 
 class NodeEntries(Entries):
-    """The elements of a stream node, judged as master entry and records; a flat list of their values."""
+    """The elements of a stream node, checked as master entry and records; a flat list of their values."""
 
     def walk(self, stream: Reading, values: list[Any]) -> None:
         """Append the value of each element to ``values`` and leave the stream at the end mark."""

@@ -1,9 +1,8 @@
 """Hashes that share their field names (format A18.1): types 29 to 32 and opcode 242, since RDB 15.
 
-Secondary: no file of a server was at hand. Files hold the templates once (opcode 242) and hashes that
-refer to them (30, 32): there several descriptions agree. 29 and 31 carry their field names along and occur in DUMP
-payloads only; for these two other descriptions know no format number, and give 29 as count, fields, listpack
-and 31 as count and pairs.
+Secondary: no server's file was available. Files hold the templates once (opcode 242) and hashes that refer to them (30,
+32): here several descriptions agree. 29 and 31 include their field names and occur in DUMP payloads only; other
+descriptions have no format number for these two, and give 29 as count, fields, listpack and 31 as count and pairs.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ from rdbtool.grammar.reading import Reading
 
 CODE = "RDB210"
 
-#: Field lists: a listpack, or STR by STR.
+#: Field lists: a listpack, or consecutive STRs.
 _FORMAT_LISTPACK, _FORMAT_STRINGS = 0, 1
 
 
 def template_fields(container: Any) -> tuple[bytes, ...]:
-    """Return the field names that a self-contained hash carries."""
+    """Return the field names in a self-contained hash."""
     if container.format == _FORMAT_LISTPACK:
         return tuple(entry_text(value) for value in container.fields.entry)
     return tuple(text(stored) for stored in container.fields)
 
 
 def template_id(values: list[Any]) -> int:
-    """Return the id that the values of a packed hash begin with."""
+    """Return the ID at the beginning of a packed hash's values."""
     template = read_int64(values[0])
-    assert template is not None  # judged when the entry was read
+    assert template is not None  # checked when the entry was read
     return template
 
 
@@ -50,7 +49,7 @@ def _judge_template_id(index: int, entry: PackedEntry) -> tuple[Cause, str] | No
 
 
 def _judge_values(values: list[Any], fields: tuple[bytes, ...]) -> Problem | None:
-    """Judge the values of a hash with these fields; the first is the template's id."""
+    """Check the values of a hash with these fields; the first is the template's ID."""
     if not values:
         return "empty", "the id of a template", "an empty listpack"
     if len(values) != len(fields) + 1:
@@ -82,7 +81,7 @@ def _judge_definition(template: Any, stream: Reading) -> Problem | None:
 
 
 class TemplateId(Construct):  # type: ignore[misc]
-    """LEN: the id of a template that is defined. ``remember`` its fields for the values that follow."""
+    """LEN: the ID of a defined template. ``remember`` its fields for the values that follow."""
 
     def _parse(self, stream: Reading, context: Any, path: str) -> int:
         at = stream.tell()

@@ -1,8 +1,8 @@
 """The tree behind ``inspect``: which bytes are what.
 
-The constructs report to a ``Tracer`` while they parse, so what is shown is what was read. The
-children of a node tile its byte range, with one exception: what an inflated string holds stands under
-its compressed bytes and has offsets of its own, from the beginning of the inflated data (``inner``).
+The constructs report to a ``Tracer`` while they parse, so what is shown is what was read. The children of a node tile
+its byte range, with one exception: the contents of a compressed string are below its compressed bytes and have their
+own offsets, from the beginning of the decompressed data (``inner``).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Shown = bytes | int | float | str | None
 class Node:
     """Bytes ``start <= at < stop`` and what they are.
 
-    ``field`` is the name without the number of an item: ``node[3]`` is a ``node``. ``value`` is what they stand for
-    where that is one thing. ``inner``: the offsets count from the beginning of the inflated string that the nearest
-    node which is not inner holds. ``note`` says what a name cannot.
-    ``left_out`` is the number of children that one child named "…" stands for.
+    ``field`` is the name without the number of an item: ``node[3]`` is a ``node``. ``value`` is their value if it is a
+    single one. ``inner``: the offsets count from the beginning of the decompressed string of the nearest node that is
+    not inner. ``note`` adds what the name does not say. ``left_out`` is the number of children that one child named "…"
+    replaces.
     """
 
     __slots__ = ("children", "field", "inner", "left_out", "name", "note", "start", "stop", "value")
@@ -40,9 +40,9 @@ class Node:
 
 
 class Trace(NamedTuple):
-    """An item as a tree. ``error``: why reading stopped, if it did; then the tree holds what was read before.
+    """An item as a tree. ``error``: why reading stopped early, if it did; then the tree holds what was read before.
 
-    ``item`` is the item as the model has it, None where there is none (an expiry that waits for its key).
+    ``item`` is the item in the model, None if there is none (an expiry for the next key).
     """
 
     node: Node
@@ -51,7 +51,7 @@ class Trace(NamedTuple):
 
 
 class Tracer:
-    """Hears of every field and makes the tree. ``max_children``: leave out the middle of longer rows."""
+    """Receives every field and builds the tree. ``max_children``: omit the middle of longer runs."""
 
     def __init__(self, start: int, max_children: int | None = None) -> None:
         self.root = Node("item", start)
@@ -60,11 +60,11 @@ class Tracer:
         self._max = max_children if max_children is None else max(max_children, 2)
 
     def open(self, name: str, at: int, *, inner: bool, index: int | None = None) -> None:
-        """Begin a node, ``index`` being its number among others of the name."""
+        """Begin a node; ``index`` is its number among others of the name."""
         self._open.append(Node(name, at, inner=inner, index=index))
 
     def close(self, at: int, value: object) -> None:
-        """End the innermost node; without bytes of its own it is not kept."""
+        """End the innermost node; an empty one is dropped."""
         node = self._open.pop()
         node.stop = at
         node.value = _shown(value)
@@ -80,7 +80,7 @@ class Tracer:
             self._add(self._open[-1], node)
 
     def reopen(self, name: str) -> None:
-        """Let what follows be children of the last leaf: it is a blob called ``name``."""
+        """Make what follows children of the last leaf: it is a blob called ``name``."""
         parent = self._open[-1]
         node = parent.children[-1] if parent.children else Node(name, parent.start)
         if node.name == "data":

@@ -1,7 +1,7 @@
 """Ziplist (format A11.1): types 10, 12 and 13, and the nodes of type 14.
 
-``zlbytes | zltail | zllen | entries | 0xff``; an entry is ``prevlen | encoding | data``.
-All numbers are little endian but the two string lengths.
+``zlbytes | zltail | zllen | entries | 0xff``; an entry is ``prevlen | encoding | data``. All numbers are little endian
+except the two string lengths.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def scan_ziplist(blob: bytes) -> Iterator[PackedEntry]:
 
 
 def _read_entry(blob: bytes, start: int, end: int, before: int) -> PackedEntry:
-    """Read the entry at ``start``; ``before`` is the size of the one before it, 0 for none."""
+    """Read the entry at ``start``; ``before`` is the size of the previous entry, 0 for none."""
     at = start + 1
     prevlen = blob[start]
     if prevlen == _END:
@@ -144,7 +144,7 @@ def _encode_integer(value: int) -> bytes:
 
 
 def judge_score(index: int, entry: PackedEntry) -> tuple[Cause, str] | None:
-    """Every second entry of a packed sorted set is a score."""
+    """Check that every second entry of a packed sorted set is a score."""
     if index % 2 == 0 or isinstance(entry.value, int) or read_score(entry.value) is not None:
         return None
     return cause_of_score(entry.value), "the text of a number"
@@ -156,7 +156,7 @@ def ziplist(*, group: int = 1, scores: bool = False, empty_code: str | None = No
     entries = Entries(scan_ziplist, ("prevlen", "encoding", "data"), group=group, judge=judge, judge_code="RDB106")
     fields = Packed(
         encode_ziplist,
-        "zlbytes" / U32LE,  # the size of all this
+        "zlbytes" / U32LE,  # the size of the ziplist
         "zltail" / U32LE,  # offset of the last entry
         "zllen" / U16LE,  # entries, 65535: count them
         "entry" / entries,

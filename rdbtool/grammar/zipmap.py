@@ -1,7 +1,7 @@
 """Zipmap (format A11.4), type 9: ``zmlen | { len key | len free value junk } | 0xff``.
 
-``len`` is one byte up to 253, or 254 and a u32; 255 is the end mark. The long form for a short length
-is refused, as servers do since CVE-2026-25243: its size was computed differently while reading and skipping.
+``len`` is one byte up to 253, or 254 and a u32; 255 is the end mark. The long form for a short length is refused, as
+servers do since CVE-2026-25243: its size was computed differently while reading and skipping.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def scan_zipmap(blob: bytes) -> Iterator[PackedEntry]:
         yield entry
         count += 1
         at = entry.stop
-    if blob[0] != _BIG_LENGTH and blob[0] != count:  # 254: so many or more
+    if blob[0] != _BIG_LENGTH and blob[0] != count:  # 254: this many or more
         raise RefusalError(CODE, "count", 0, f"{blob[0]} pairs", str(count), field="zmlen")
 
 

@@ -1,10 +1,9 @@
-"""Compressed streams: told by their first bytes, inflated piece by piece.
+"""Compressed streams: detected by their first bytes, decompressed piece by piece.
 
-One loop drives every codec. It feeds a decompressor small pieces of input, asks for a bounded
-piece of output, and takes a new decompressor for each member or frame. What a stream may expand to
-therefore does not matter: the memory used is the two pieces and the codec's own window. A
-decompressor that failed is dropped and never asked again. The codecs are imported when a stream
-needs them.
+One loop drives every codec. It feeds a decompressor small pieces of input, asks for a bounded piece of output, and
+creates a new decompressor for each member or frame. So memory use is bounded by the two pieces and the codec's own
+window, whatever the decompressed size. A decompressor that failed is never used again. Codecs are imported on first
+use.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Final, NamedTuple, Protocol
 
 from rdbtool.core.errors import Cause
 
-#: Bytes of a stream that tell whether and how it is compressed.
+#: Bytes of a stream needed to detect its compression.
 PEEK_SIZE: Final = 10
 
 _VCS_SIZE: Final = 7
@@ -25,22 +24,22 @@ _VCS_SIZE: Final = 7
 #: Magic, descriptor, and the window or the size of the content.
 _LEAST_ZSTD_HEADER: Final = 6
 
-#: Largest piece of input that is read or fed at once (bytes).
+#: Maximum bytes of input read or fed at once.
 _INPUT_SIZE: Final = 64 << 10
 
-#: What a decompressor is fed first. What it leaves over is copied back, and frames can be tiny.
+#: First bytes fed to a decompressor. The unused rest is copied back, and frames can be tiny.
 _FIRST_FEED: Final = 1 << 10
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _LZ4_MAGIC: Final = b"\x04\x22\x4d\x18"
 _XZ_MAGIC: Final = b"\xfd7zXZ\x00"
-#: The size of its blocks, then a block or the end of the stream.
+#: The block size, then a block or the end of the stream.
 _BZIP2_MAGIC: Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
-#: Skippable frames, of zstd and lz4 alike, begin with 0x50 … 0x5F and these.
+#: Skippable frames of zstd and lz4 begin with 0x50 … 0x5F and these.
 _SKIPPABLE_TAIL: Final = b"\x2a\x4d\x18"
 
-#: Of these, zero bytes may follow the last frame: tapes and block devices leave them, and xz pads with them.
+#: For these, zero bytes may follow the last frame: padding by tapes and block devices, and by xz.
 _PADDED: Final = ("gzip", "xz")
 
 _VCS_MAGIC: Final = b"VCS"
@@ -48,24 +47,23 @@ _VCS_VERSION: Final = 1
 _VCS_CODECS: Final = {1: "lz4", 2: "zstd"}
 _VCS_KINDS: Final = {1: "RDB"}
 
-#: Bytes that a codec may hold of what it inflated: as much as the zstd library takes unless told otherwise (--long=27),
-#: and twice what xz -9 needs.
+#: Maximum window of a codec in bytes: the zstd library's default (--long=27), and twice what xz -9 needs.
 _LARGEST_WINDOW: Final = 128 << 20
 
-#: Bytes that xz needs beside its window.
+#: Bytes that xz needs in addition to its window.
 _BESIDE_WINDOW: Final = 1 << 20
 
-#: Bytes of a frame in which it says what window it needs.
+#: Bytes at the beginning of a frame that declare its window.
 HEADER_SIZE: Final = 64
 
-#: Where the first block of xz begins, and what its dictionary is told in: a byte after the number of the filter.
+#: Where the first block of xz begins, and where its dictionary size is: in a byte after the filter ID.
 _XZ_BLOCK: Final = 12
 _XZ_FILTER: Final = 0x21
 _XZ_LARGEST: Final = 40
 
 
 class DamagedStreamError(Exception):
-    """A compressed stream that cannot be inflated further. ``expected`` and ``found`` are words for an error."""
+    """A compressed stream is damaged. ``expected`` and ``found`` are texts for an error."""
 
     def __init__(self, cause: Cause, expected: str, found: str) -> None:
         super().__init__(f"expected {expected}, found {found}")
@@ -75,7 +73,7 @@ class DamagedStreamError(Exception):
 
 
 class WindowSizeError(Exception):
-    """A compressed stream that can be inflated with more memory only than is allowed here: ``allowed`` bytes."""
+    """Decompressing needs more memory than ``allowed`` bytes."""
 
     def __init__(self, codec: str) -> None:
         super().__init__(codec)
@@ -87,7 +85,7 @@ class UnknownWrapperError(Exception):
 
 
 class Decompressor(Protocol):
-    """What zstd, lz4, xz and bzip2 offer and ``_GzipMember`` imitates."""
+    """The interface of zstd, lz4, xz and bzip2 decompressors, which ``_GzipMember`` imitates."""
 
     @property
     def eof(self) -> bool:
@@ -95,20 +93,20 @@ class Decompressor(Protocol):
 
     @property
     def needs_input(self) -> bool:
-        """Whether there is no more output without more input."""
+        """Whether more output needs more input."""
 
     @property
     def unused_data(self) -> bytes | None:
-        """Input behind the end of the frame."""
+        """Input after the end of the frame."""
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         """Return at most ``max_length`` bytes of output."""
 
 
 class Codec(NamedTuple):
-    """A way to inflate: its name, how to make a decompressor, what that raises.
+    """A compression format: its name, how to create a decompressor, what that raises.
 
-    ``window_of`` tells how many bytes have to be held for the frame that begins with a head of ``HEADER_SIZE`` bytes.
+    ``window_of`` returns the memory (bytes) that the frame beginning with a head of ``HEADER_SIZE`` bytes needs.
     """
 
     name: str
@@ -164,25 +162,25 @@ def _codec(name: str) -> Codec:
 
 
 def zstd_window(head: bytes) -> int:
-    """Return the window that a zstd frame asks for (bytes); 0 for one that is skipped or cut."""
+    """Return the window that a zstd frame declares (bytes); 0 for a skippable or truncated one."""
     if not head.startswith(_ZSTD_MAGIC) or len(head) < _LEAST_ZSTD_HEADER:
         return 0
     descriptor = head[4]
     if not descriptor & 0x20:
         exponent, eighths = divmod(head[5], 8)
         return (8 + eighths) << (7 + exponent)
-    # Its content is its window.
+    # The content is the window.
     at = 5 + (0, 1, 2, 4)[descriptor & 3]
     return int.from_bytes(head[at : at + (1, 2, 4, 8)[descriptor >> 6]], "little")
 
 
 def xz_window(head: bytes) -> int:
-    """Return the dictionary that the first block of an xz stream asks for (bytes); 0 if it has none."""
+    """Return the dictionary size that the first block of an xz stream declares (bytes); 0 if it has none."""
     fields = head[_XZ_BLOCK:]
     if len(fields) < 2 or not fields[0]:
         return 0
     at = 2
-    # Two sizes may precede the filters: numbers of 7 bits a byte.
+    # Two sizes may precede the filters: numbers of 7 bits per byte.
     for bit in (0x40, 0x80):
         if fields[1] & bit:
             at = next((i for i in range(at, len(fields)) if fields[i] < 0x80), at) + 1
@@ -212,11 +210,11 @@ def _frame_codec(head: bytes) -> str | None:
 
 
 def detect_compression(head: bytes) -> tuple[str | None, int]:
-    """Tell from the first bytes of a stream how it is compressed.
+    """Detect the compression of a stream by its first bytes.
 
     Returns the name (``gzip``, ``zstd``, ``lz4``, ``xz``, ``bzip2``, ``vcs+lz4``, ``vcs+zstd`` or None) and the number
-    of bytes before the compressed data. Raises UnknownWrapperError, and DamagedStreamError where the
-    stream ends inside a ``VCS`` header.
+    of bytes before the compressed data. Raises UnknownWrapperError, and DamagedStreamError if the stream ends inside a
+    ``VCS`` header.
     """
     if not head.startswith(_VCS_MAGIC):
         return _frame_codec(head), 0
@@ -243,11 +241,11 @@ def lacking_package(name: str) -> str | None:
 
 
 class Unpacker:
-    """Inflates a stream of members or frames that ``fill`` delivers.
+    """Decompresses a stream of members or frames that ``fill`` delivers.
 
-    ``fill(view)`` fills a memoryview with compressed bytes and returns their number, 0 at the end.
-    With ``single`` only the first frame belongs to the stream; the number of bytes after it is
-    ``ignored_tail``. ``consumed`` counts compressed bytes taken from ``fill``.
+    ``fill(view)`` fills a memoryview with compressed bytes and returns their number, 0 at the end. With ``single`` only
+    the first frame belongs to the stream; the number of bytes after it is ``ignored_tail``. ``consumed`` counts
+    compressed bytes taken from ``fill``.
     """
 
     def __init__(self, name: str, fill: Callable[[memoryview], int], *, single: bool) -> None:
@@ -270,9 +268,9 @@ class Unpacker:
         return self._codec.name
 
     def read(self, limit: int) -> bytes:
-        """Return 1 to ``limit`` bytes of inflated data, nothing at the end.
+        """Return 1 to ``limit`` bytes of decompressed data, nothing at the end.
 
-        Raises DamagedStreamError, and WindowSizeError for a frame that asks for too much memory.
+        Raises DamagedStreamError, and WindowSizeError for a frame that needs too much memory.
         """
         while not self._at_end:
             if self._decompressor is None and not self._begin_frame():
@@ -288,7 +286,7 @@ class Unpacker:
         assert decompressor is not None
         hungry = decompressor.needs_input or self._stalled
         data = self._feed() if hungry else b""
-        # Forgotten before it is used: whatever it raises, nothing asks it again.
+        # Cleared before use: after an exception it must not be used again.
         self._decompressor = None
         try:
             piece = decompressor.decompress(data, limit)
@@ -319,7 +317,7 @@ class Unpacker:
         return data
 
     def _refill(self) -> bool:
-        """Read more input behind what was not fed yet; False at the end of the file."""
+        """Read more input after what was not fed yet; False at the end of the file."""
         kept = self._room[self._at : self._end]
         self._room[: len(kept)] = kept
         self._at, self._end = 0, len(kept)
@@ -330,7 +328,7 @@ class Unpacker:
         return count > 0
 
     def _give_back(self, rest: bytes) -> None:
-        """Take back the end of what was fed: it belongs to no frame yet."""
+        """Take back the unused end of the input, which belongs to no frame yet."""
         if len(rest) > self._at:
             self._room[: self._at] = rest
             self._end += len(rest) - self._at
@@ -340,7 +338,7 @@ class Unpacker:
         self._feed_size = _FIRST_FEED
 
     def _begin_frame(self) -> bool:
-        """Take a new decompressor for the next frame; False at the end of the stream."""
+        """Create a decompressor for the next frame; False at the end of the stream."""
         if self._is_begun and self._single:
             self._count_tail()
             return False
@@ -351,7 +349,7 @@ class Unpacker:
         if self._is_begun and self._at == self._end:
             return False
         head = bytes(self._room[self._at : min(self._at + HEADER_SIZE, self._end)])
-        # What the first one is was found out by whoever made this.
+        # The caller detected the format of the first frame.
         is_next, self._is_begun = self._is_begun, True
         is_ours = _frame_codec(head) == self._codec.name or (self._codec.name == "lz4" and _is_skippable(head))
         if is_next and not is_ours:
@@ -369,7 +367,7 @@ class Unpacker:
         return self.consumed - (self._end - self._at)
 
     def _skip_padding(self) -> None:
-        """Pass over zero bytes after a frame."""
+        """Skip zero bytes after a frame."""
         while self._at < self._end or self._refill():
             if self._room[self._at]:
                 return

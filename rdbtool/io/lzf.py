@@ -1,12 +1,11 @@
-"""LZF, the compression of strings inside RDB files, guarded.
+"""LZF, the compression of strings inside RDB files, with bounds checks.
 
-python-lzf does it where that is installed. It has no wheels, so ``own_lzf`` does it elsewhere, also where another
-package has installed a module ``lzf`` with nothing in it.
+python-lzf is used where it is installed. It has no wheels, so ``own_lzf`` is used elsewhere, also where another package
+has installed a module ``lzf`` with nothing in it.
 
-python-lzf allocates whatever size it is told, does not look at the result of that allocation, and
-may return None or a shorter result when the declared size is wrong. So every declared size is
-judged before the call and compared after it. A three-byte back reference yields at most 264 bytes:
-no sound stream inflates to more than 88 times its size.
+python-lzf allocates whatever size it is given, ignores the result of that allocation, and may return None or a shorter
+result if the declared size is wrong. So every declared size is checked before the call and compared after it. A
+three-byte back reference yields at most 264 bytes: no valid stream decompresses to more than 88 times its size.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ try:
 except ImportError:
     from rdbtool.io.own_lzf import compress, decompress
 
-#: Servers leave strings up to this size (bytes) as they are, and shorter gains than this many bytes too.
+#: Servers do not compress strings up to this size (bytes), or if less than this many bytes are saved.
 _MIN_SIZE = 20
 _MIN_GAIN = 4
 
-#: Above this size (bytes) the memory is tried first; python-lzf writes through a null pointer when there is none.
+#: Above this size (bytes) the allocation is tried first; python-lzf writes through a null pointer if it fails.
 _PROBE_SIZE = 16 << 20
 
 #: python-lzf passes sizes on as unsigned 32-bit numbers.
@@ -31,7 +30,7 @@ _MAX_SIZE = (1 << 32) - 1
 
 
 class LzfError(ValueError):
-    """LZF data that does not inflate to its declared size. ``expected`` and ``found`` are words for an error."""
+    """LZF data that does not decompress to its declared size. ``expected`` and ``found`` are texts for an error."""
 
     def __init__(self, expected: str, found: str) -> None:
         super().__init__(f"expected {expected}, found {found}")
@@ -40,10 +39,10 @@ class LzfError(ValueError):
 
 
 def inflate(data: bytes, size: int, *, limit: int) -> bytes:
-    """Return the ``size`` bytes that the LZF stream ``data`` inflates to.
+    """Return the ``size`` bytes that the LZF stream ``data`` decompresses to.
 
-    Raises LzfError when the stream is damaged or its declared size cannot be true, and LimitError
-    when the size is possible but above ``limit`` (bytes) or more than this machine has.
+    Raises LzfError if the stream is damaged or its declared size is impossible, and LimitError if the size is possible
+    but above ``limit`` (bytes) or the memory of this machine.
     """
     if not data:
         raise LzfError("compressed data", "none")
@@ -72,9 +71,9 @@ def inflate(data: bytes, size: int, *, limit: int) -> bytes:
 
 
 def deflate(data: bytes) -> bytes | None:
-    """Return ``data`` compressed, or None where a server would store it as it is.
+    """Return ``data`` compressed, or None if a server would store it uncompressed.
 
-    Servers compress what is longer than 20 bytes and gains at least 4 bytes by it.
+    Servers compress strings longer than 20 bytes if that saves at least 4 bytes.
     """
     if not _MIN_SIZE < len(data) <= _MAX_SIZE:
         return None

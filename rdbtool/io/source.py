@@ -1,9 +1,8 @@
-"""A source of bytes: a file, a pipe, an open binary stream or bytes, compressed or not.
+"""Input streams: a file, a pipe, an open binary stream or bytes, compressed or not.
 
-One path serves all of them: ``readinto`` fills the caller's buffer by unbuffered reads. There is no
-mmap (it cannot read pipes, and a file that is cut underneath ends the process) and no seek. The first
-bytes, never the name, decide whether a stream is compressed; what is inside a compressed
-stream is taken as it is. Whatever goes wrong is one of our errors.
+One path serves all of them: ``readinto`` fills the caller's buffer by unbuffered reads. No mmap (it cannot read pipes,
+and a file truncated meanwhile kills the process) and no seek. Compression is detected by the first bytes, never by the
+name, and only one layer is decompressed. Every failure is one of our errors.
 """
 
 from __future__ import annotations
@@ -35,11 +34,12 @@ from rdbtool.io.decompress import (
 
 STANDARD_INPUT: Final = "standard input"
 
-#: Bytes inflated at once: at least this many, so that small reads stay cheap, and at most that many.
+#: Bytes decompressed at once: at least this many, so that small reads stay cheap, and at most that many.
 _LEAST_PIECE: Final = 64 << 10
 _LARGEST_PIECE: Final = 1 << 20
 
-#: Named pipes elsewhere may have no writer and then never open; under these names they are a shell's or a caller's.
+#: Named pipes elsewhere may have no writer, and opening them would block; under these names they come from a shell or a
+#: caller.
 _PIPES_WELCOME: Final = ("/dev/", "/proc/")
 
 
@@ -49,7 +49,7 @@ class _Raw(Protocol):
 
 
 class _Reading:
-    """Gives ``readinto`` to a caller's stream that has only ``read``."""
+    """Adds ``readinto`` to a caller's stream that has only ``read``."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -64,13 +64,12 @@ class _Reading:
 
 
 class Source:
-    """An open source. Made by ``open_source``; a context manager.
+    """An open input. Made by ``open_source``; a context manager.
 
-    ``name`` is what the user called it. ``size`` is the number of bytes that can be read, None
-    where nobody knows (pipes, compressed files). ``compression`` is ``gzip``, ``zstd``, ``lz4``, ``xz``,
-    ``bzip2``, ``vcs+lz4``, ``vcs+zstd`` or None; ``compressed_size`` is the size of a compressed file, None for pipes.
-    ``mtime`` is the time of a regular file's last change (Unix seconds) or None. ``position`` is the
-    number of bytes read so far.
+    ``name`` is the user's name for it. ``size`` is the number of bytes that can be read, None if unknown (pipes,
+    compressed files). ``compression`` is ``gzip``, ``zstd``, ``lz4``, ``xz``, ``bzip2``, ``vcs+lz4``, ``vcs+zstd`` or
+    None; ``compressed_size`` is the size of a compressed file, None for pipes. ``mtime`` is the modification time of a
+    regular file (Unix seconds) or None. ``position`` is the number of bytes read so far.
     """
 
     def __init__(self, raw: _Raw, name: str, *, fd: int | None = None, path: str | None = None, owned: bool) -> None:
@@ -95,7 +94,7 @@ class Source:
 
     @property
     def compressed_read(self) -> int | None:
-        """Bytes of the compressed file read so far, None where nothing is compressed."""
+        """Bytes of the compressed file read so far, None without compression."""
         return None if self._unpacker is None else self._unpacker.consumed
 
     @property
@@ -106,9 +105,9 @@ class Source:
     def readinto(self, view: memoryview) -> int:
         """Fill the beginning of ``view`` (writable, not empty) and return the number of bytes, 0 at the end.
 
-        Fewer bytes than asked for do not mean the end. Raises InputError when reading fails,
-        FormatError SRC001 when compressed data is damaged or ends early, LimitError when
-        inflating needs more memory than there is, or than is allowed.
+        May return fewer bytes than requested before the end. Raises InputError if reading fails, FormatError SRC001 if
+        compressed data is damaged or truncated, LimitError if decompressing needs more memory than available or
+        allowed.
         """
         count = self._readinto_raw(view) if self._unpacker is None else self._readinto_unpacked(view)
         self.position += count
@@ -116,7 +115,7 @@ class Source:
 
     @property
     def again(self) -> str | bytes | None:
-        """What ``open_source`` opens the same data by: the path of a regular file, or bytes; None of anything else."""
+        """Return what ``open_source`` needs to open the same data: the path of a regular file, or bytes; else None."""
         if not self._owned:
             return None
         if isinstance(self._raw, io.BytesIO):
@@ -139,13 +138,13 @@ class Source:
 
     @property
     def can_reread(self) -> bool:
-        """Whether ``reread`` can be asked: of bytes, and of a regular file that is not compressed."""
+        """Whether ``reread`` is possible: for bytes, and for a regular file that is not compressed."""
         return self.compression is None and (isinstance(self._raw, io.BytesIO) or self._identity is not None)
 
     def reread(self, view: memoryview, at: int) -> int:
-        """Fill the beginning of ``view`` with what stands at offset ``at``; return the number of bytes, 0 at the end.
+        """Fill the beginning of ``view`` with the data at offset ``at``; return the number of bytes, 0 at the end.
 
-        ``readinto`` goes on where it was. Raises InputError.
+        Does not move the position of ``readinto``. Raises InputError.
         """
         if isinstance(self._raw, io.BytesIO):
             with self._raw.getbuffer() as data:
@@ -159,27 +158,27 @@ class Source:
             raise InputError(f"cannot read {self.name}: {_reason(error)}") from None
 
     def ending(self, size: int) -> bytes:
-        """Return the last bytes of bytes or of a regular file that was opened by its path; of anything else none."""
+        """Return the last bytes of bytes or of a regular file opened by path; nothing for other inputs."""
         if self.compression is not None or not self._owned:
             return b""
         if isinstance(self._raw, io.BytesIO):
             return bytes(self._raw.getbuffer()[-size:])
         if self._fd is None or self._identity is None:
             return b""
-        # Whoever reads it says why it cannot be read.
+        # The later read reports why it cannot be read.
         with contextlib.suppress(OSError):
             return os.pread(self._fd, size, max(0, self._identity[2] - size))
         return b""
 
     def stand_for(self, origin: Source) -> None:
-        """Show the sizes and the time of the source that the bytes of this one were made from."""
+        """Report the sizes and the time of the file that this input's bytes were made from."""
         self.size, self.compression, self.mtime = origin.size, origin.compression, origin.mtime
         self.compressed_size = origin.compressed_size
 
     def find(self, text: bytes, at: int) -> int | None:
-        """Return where ``text`` stands from ``at`` on in bytes, or in a regular file opened by its path; -1: nowhere.
+        """Return the offset of ``text`` from ``at`` on in bytes, or in a regular file opened by path; -1: not found.
 
-        None: this cannot be found out without consuming it. Raises InputError.
+        None if this would consume the input. Raises InputError.
         """
         if self.compression is not None or not self._owned:
             return None
@@ -200,7 +199,7 @@ class Source:
         return -1
 
     def renew(self) -> None:
-        """Take a file of which nothing was consumed as it is now: it may have grown since it was opened."""
+        """Refresh the size of a file of which nothing was consumed: it may have grown since it was opened."""
         if self._fd is None or self._identity is None:
             return
         status = os.fstat(self._fd)
@@ -212,7 +211,7 @@ class Source:
             self.compressed_size = status.st_size
 
     def check_unchanged(self) -> None:
-        """Raise InputError if a regular file is not, or no longer holds, what was opened."""
+        """Raise InputError if a regular file was replaced or changed since it was opened."""
         if self._fd is None or self._identity is None:
             return
         try:
@@ -228,7 +227,7 @@ class Source:
     def close(self) -> None:
         """Close what ``open_source`` opened; standard input and a caller's stream stay open."""
         if self._owned:
-            # Of a file that was only read, closing has nothing to say.
+            # Errors on closing a file that was only read do not matter.
             with contextlib.suppress(OSError):
                 self._raw.close()
         self._fd = None
@@ -252,7 +251,7 @@ class Source:
             return
         self._identity = _identity(status)
         self.mtime = status.st_mtime
-        # Standard input may be a file that someone has read a part of.
+        # Standard input may be a file that was partly read.
         self._begin = os.lseek(self._fd, 0, os.SEEK_CUR)
         self.size = max(0, status.st_size - self._begin)
         if hasattr(os, "posix_fadvise"):
@@ -347,10 +346,9 @@ class Source:
 def open_source(target: str | os.PathLike[str] | BinaryIO | bytes, *, name: str | None = None) -> Source:
     """Open ``target`` for reading from its beginning to its end, once.
 
-    ``target`` is a path, ``"-"`` for standard input, an open binary stream (read from where it
-    stands, not closed) or bytes. ``name`` is what errors call it, by default the path as given.
-    Raises InputError when it cannot be opened or read, UnsupportedError and FormatError for a ``VCS``
-    header that is unknown or cut.
+    ``target`` is a path, ``"-"`` for standard input, an open binary stream (read from its position, not closed) or
+    bytes. ``name`` is used in errors, by default the path as given. Raises InputError if it cannot be opened or read,
+    UnsupportedError and FormatError for an unknown or truncated ``VCS`` header.
     """
     if isinstance(target, bytes):
         return Source(io.BytesIO(target), name or "bytes in memory", owned=True)
@@ -366,7 +364,7 @@ def _open_path(path: str, name: str | None) -> Source:
         return _adopt(0, name or STANDARD_INPUT, path=None, owned=False)
     name = name or path
     try:
-        # Not to wait for the writer of a named pipe that may never come.
+        # Do not block on a named pipe without a writer.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot open {name}: {_reason(error)}") from None
@@ -374,7 +372,7 @@ def _open_path(path: str, name: str | None) -> Source:
 
 
 def _adopt(fd: int, name: str, *, path: str | None, owned: bool) -> Source:
-    """Make a source of an open file descriptor; if that fails, close it again where ``owned`` says so."""
+    """Make an input of an open file descriptor; on failure, close it if ``owned``."""
     raw: io.FileIO | None = None
     source = None
     try:

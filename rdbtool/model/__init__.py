@@ -1,4 +1,4 @@
-"""The model: records and values, without any knowledge of files."""
+"""The model: records and values, independent of file formats."""
 
 from rdbtool.model.items import (
     Aux,

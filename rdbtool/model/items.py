@@ -1,6 +1,6 @@
-"""What stands in a file beside the keys: the header, aux fields, functions and bookkeeping opcodes.
+"""Items of an RDB other than keys: the header, aux fields, functions and bookkeeping opcodes.
 
-Every item carries the byte range it came from, so that a tool can point at it.
+Every item has the byte range it came from.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class FunctionLibrary(NamedTuple):
 
 
 class ModuleAux(NamedTuple):
-    """A module's own data beside the keys; ``raw`` is everything after the opcode byte."""
+    """A module's data outside the keys; ``raw`` is everything after the opcode byte."""
 
     module: str
     raw: bytes
@@ -49,7 +49,7 @@ class SelectDb(NamedTuple):
 
 
 class ResizeDb(NamedTuple):
-    """Table sizes announced for the current db: keys, and keys with an expiry. Hints, nothing more."""
+    """Table sizes announced for the current db: keys, and keys with an expiry. Only hints."""
 
     keys: int
     expires: int
@@ -82,7 +82,7 @@ class HashTemplate(NamedTuple):
 
 
 class ProductOpcode(NamedTuple):
-    """An opcode that only one product writes: a number that concerns its server, and no data.
+    """An opcode that only one product writes: a number for its server, without data.
 
     ``name`` is that of the table of opcodes.
     """
@@ -92,16 +92,16 @@ class ProductOpcode(NamedTuple):
     span: Span
 
 
-#: Bytes that are kept of what follows the end of an RDB.
+#: Bytes kept of what follows the end of an RDB.
 REST_SAMPLE: Final = 48
 
 
 class End(NamedTuple):
-    """The end mark: the stored CRC-64 (0: saving it was disabled; None: the version has none).
+    """The end mark: the stored CRC-64 (0: disabled when saved; None: the version has none).
 
-    ``trailing`` is the number of bytes that follow the end of the RDB in the source; 0 in an AOF, where they
-    are not the RDB's. ``padding`` of them, the first ones, are NUL bytes, and ``sample`` is what follows those:
-    REST_SAMPLE bytes, fewer only at the end of the source.
+    ``trailing`` is the number of bytes that follow the RDB in the input; 0 in an AOF, where they do not belong to the
+    RDB. ``padding`` of them, the first ones, are NUL bytes, and ``sample`` is what follows those: REST_SAMPLE bytes,
+    fewer only at the end of the input.
     """
 
     checksum: int | None

@@ -1,4 +1,4 @@
-# C-level view of the model for the codec, which fills the fields without calling constructors.
+# C-level view of the model for the codec, which sets the fields without calling constructors.
 
 cdef class StringValue:
     cdef readonly bytes data

@@ -33,7 +33,7 @@ class ListValue:
     def __contains__(self, element: object) -> bool: ...
 
 class SetValue:
-    """A set: ``members`` in the order of the file; equality ignores the order."""
+    """A set: ``members`` in file order; equality ignores the order."""
 
     kind: ClassVar[str]
     members: tuple[bytes, ...]
@@ -43,10 +43,10 @@ class SetValue:
     def __contains__(self, member: object) -> bool: ...
 
 class ZSetValue:
-    """A sorted set: ``members`` as (member, score) in the order of the file; equality ignores the order.
+    """A sorted set: ``members`` as (member, score) in file order; equality ignores the order.
 
-    Iterating gives these pairs, so ``dict`` of it maps members to scores; ``value[member]`` looks for a member, and so
-    does ``in``: each time from the beginning.
+    Iterating yields these pairs, so ``dict`` of it maps members to scores; ``value[member]`` and ``in`` search
+    linearly.
     """
 
     kind: ClassVar[str]
@@ -60,8 +60,8 @@ class ZSetValue:
 class HashValue:
     """A hash: ``fields`` as (field, value, field expiry in Unix ms or None); equality ignores the order.
 
-    Iterating gives (field, value), so ``dict`` of it maps fields to values; ``value[field]`` looks for a field, and so
-    does ``in``: each time from the beginning.
+    Iterating yields (field, value), so ``dict`` of it maps fields to values; ``value[field]`` and ``in`` search
+    linearly.
     """
 
     kind: ClassVar[str]
@@ -75,7 +75,7 @@ class HashValue:
 class ArrayValue:
     """A sparse array (Redis 8.8): ``items`` as (index, value), value bytes, int or float.
 
-    Iterating gives these pairs, and ``dict`` of it maps indexes to values.
+    Iterating yields these pairs, and ``dict`` of it maps indexes to values.
     """
 
     kind: ClassVar[str]
@@ -98,7 +98,7 @@ class OpaqueValue:
     def __bytes__(self) -> bytes: ...
 
 class StreamID:
-    """A stream entry id: two unsigned 64-bit numbers, ordered, shown as ``ms-seq``."""
+    """A stream entry ID: two unsigned 64-bit numbers, ordered, shown as ``ms-seq``."""
 
     ms: int
     seq: int
@@ -113,7 +113,7 @@ class StreamEntry:
     def __init__(self, id: StreamID, fields: Iterable[tuple[bytes, bytes]]) -> None: ...
 
 class StreamConsumer:
-    """A consumer of a group. Times are Unix ms; ``active_at_ms`` is None where the file has none."""
+    """A consumer of a group. Times are Unix ms; ``active_at_ms`` is None if the file has none."""
 
     name: bytes
     seen_at_ms: int | None
@@ -121,7 +121,7 @@ class StreamConsumer:
     def __init__(self, name: bytes, seen_at_ms: int | None = None, active_at_ms: int | None = None) -> None: ...
 
 class PendingEntry:
-    """An entry of a group's pending list; ``consumer`` is None where nobody owns it."""
+    """An entry of a group's pending list; ``consumer`` is None if it has no owner."""
 
     id: StreamID
     consumer: bytes | None
@@ -130,7 +130,7 @@ class PendingEntry:
     def __init__(self, id: StreamID, consumer: bytes | None, delivered_at_ms: int, delivery_count: int) -> None: ...
 
 class StreamGroup:
-    """A consumer group; ``entries_read`` is None where the server does not know it."""
+    """A consumer group; ``entries_read`` is None if the server does not know it."""
 
     name: bytes
     last_id: StreamID
@@ -147,7 +147,7 @@ class StreamGroup:
     ) -> None: ...
 
 class StreamProducers:
-    """What a stream remembers of idempotent producers (Redis 8.6): (producer, ((id, entry), …))."""
+    """A stream's idempotent producers (Redis 8.6): (producer, ((id, entry), …))."""
 
     duration_s: int
     max_entries: int
@@ -166,8 +166,8 @@ class StreamProducers:
 class StreamValue:
     """A stream: its live entries, counters and groups.
 
-    ``length`` is what the file declares. ``first_id``, ``max_deleted_id`` and ``entries_added``
-    are None where the file's version does not store them (Redis 5 and 6).
+    ``length`` is the length that the file declares. ``first_id``, ``max_deleted_id`` and ``entries_added`` are None if
+    the file's version does not store them (Redis 5 and 6).
     """
 
     kind: ClassVar[str]
@@ -202,13 +202,13 @@ class StreamValue:
 Value: TypeAlias = StringValue | ListValue | SetValue | ZSetValue | HashValue | StreamValue | ArrayValue | OpaqueValue
 
 class KeyRecord:
-    """One key with all that its file says of it.
+    """One key with everything that its file stores about it.
 
-    ``expire_at_ms`` is Unix ms; ``idle_s`` (LRU) and ``freq`` (LFU) are None where the file has
-    none; ``meta`` is the raw KEY_META payload. ``member_expiries`` are members of a set or sorted set that
-    expire (KeyDB), with Unix ms; None without any. The rest is provenance and no part of equality:
-    the number of the value type (-1: not from an RDB), the encoding on disk, and the byte range
-    ``start <= at < stop`` of the record in its file, expiry and eviction opcodes included.
+    ``expire_at_ms`` is Unix ms; ``idle_s`` (LRU) and ``freq`` (LFU) are None if the file has none; ``meta`` is the raw
+    KEY_META payload. ``member_expiries`` are members of a set or sorted set that expire (KeyDB), with Unix ms; None
+    without any. The rest is provenance and not part of equality: the number of the value type (-1: not from an RDB),
+    the encoding on disk, and the byte range ``start <= at < stop`` of the record in its file, expiry and eviction
+    opcodes included.
     """
 
     db: int

@@ -1,21 +1,20 @@
 # The typed values of a keyspace, compiled.
 #
-# Plain attribute holders: read-only, no I/O, no knowledge of any file format. They are Cython
-# classes because a frozen dataclass costs 60 times as much to make, and a file holds millions.
-# Equality is equality of the data: sets, sorted sets and hashes compare without regard to the
-# order in which a file happened to store them, and a record does not care where it came from.
-# Documentation for readers stands in values.pyi.
+# Plain attribute holders: read-only, no I/O, independent of file formats. They are Cython classes because a frozen
+# dataclass costs 60 times as much to make, and a file holds millions. Equality is equality of the data: sets, sorted
+# sets and hashes compare without regard to the order in a file, and a record without regard to where it came from. User
+# documentation is in values.pyi.
 #
-# They behave like what they are: lists and streams index and iterate by place, hashes, sorted sets and arrays give pairs
-# that dict() takes, and are indexed by field, member or index.
+# Lists and streams index and iterate by position; hashes, sorted sets and arrays yield pairs that dict() accepts, and
+# are indexed by field, member or index.
 #
-# no_gc: these hold bytes, numbers and tuples of them, which cannot form cycles; without it the cyclic
-# collector would visit each of millions of records again and again.
+# no_gc: these hold bytes, numbers and tuples of them, which cannot form cycles; without it the cyclic collector would
+# visit each of millions of records again and again.
 
 cimport cython
 from operator import itemgetter
 
-#: Of a longer row of elements, and of a longer string (bytes), so many are shown.
+#: Maximum elements, and bytes of a string, shown in a representation.
 cdef Py_ssize_t _ELEMENTS = 3
 cdef Py_ssize_t _BYTES = 60
 
@@ -28,7 +27,7 @@ cdef str _show(object self, tuple names):
 
 
 cdef str _brief(object value):
-    """Return a representation that stays short however large the value is."""
+    """Return a short representation, however large the value is."""
     cdef Py_ssize_t size
     if isinstance(value, bytes):
         size = len(value)
@@ -43,7 +42,7 @@ cdef str _brief(object value):
 
 
 cdef object _value_of(tuple rows, object name):
-    """Return what the last of ``rows`` has whose first element is ``name``, as dict() has it. Raises KeyError."""
+    """Return the value of the last of ``rows`` whose first element is ``name``, as dict() does. Raises KeyError."""
     for row in reversed(rows):
         if row[0] == name:
             return row[1]
@@ -457,7 +456,7 @@ cdef class KeyRecord:
         same = _same(self, other, names)
         if same is not True or self.member_expiries == (<KeyRecord>other).member_expiries:
             return same
-        # They have no order, as the members have none.
+        # They have no order, like the members.
         return dict(self.member_expiries or ()) == dict((<KeyRecord>other).member_expiries or ())
 
     def __hash__(self):

@@ -1,1 +1,1 @@
-"""One package for each thing that rdbtool does."""
+"""One package per thing that rdbtool does."""

@@ -1,6 +1,6 @@
-"""The shapes that results share as JSON: bytes, findings, places, counts, aux fields.
+"""JSON shapes shared by results: bytes, findings, places, counts, aux fields.
 
-A result has ``to_dict``, which is made of these; a command prints it, and the API returns it.
+A result's ``to_dict`` is built from these; a command prints it, and the API returns it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def finding_json(error: FormatError, part: str) -> dict[str, Any]:
-    """Return an error in ``part``, a file, as a finding."""
+    """Return an error in the file ``part`` as a finding."""
     return {
         "code": error.code,
         "severity": "error",
@@ -45,9 +45,9 @@ def losses_json(losses: Iterable[Loss], severity: str) -> list[dict[str, Any]]:
 
 
 def stop_json(extent: Extent | None) -> dict[str, Any] | None:
-    """Return the place where a replay stopped, None where it went to the end.
+    """Return the place where a replay stopped, None if it reached the end.
 
-    ``left_out`` counts the commands that were not executed; it is the least number unless ``all_counted``.
+    ``left_out`` counts the commands that were not executed; it is a minimum unless ``all_counted``.
     """
     stopped = None if extent is None else extent.stopped
     if stopped is None:
@@ -69,7 +69,7 @@ def skipped_json(extent: Extent | None) -> list[dict[str, Any]]:
 
 
 def rules_json(choice: RulesChoice) -> dict[str, Any]:
-    """Return whose rules apply, who says so (``named``, ``file`` or ``inferred``), and why."""
+    """Return the server rules, who determined them (``named``, ``file`` or ``inferred``), and why."""
     return {"rules": str(choice.rules), "rules_origin": choice.origin, "rules_reason": choice.reason or None}
 
 
@@ -84,7 +84,7 @@ def totals_json(totals: Totals) -> dict[str, Any]:
 
 
 def needs_json(needs: NeedsOfFile) -> dict[str, Any]:
-    """Return what a server has to have beside its version."""
+    """Return what a server needs besides its version."""
     return {
         "modules": [module._asdict() for module in needs.modules],
         "libraries": [library._asdict() for library in needs.libraries],
@@ -122,7 +122,7 @@ class WrittenData(Protocol):
 
 
 def written_json(done: WrittenData) -> dict[str, Any]:
-    """Return what results of writing for a target have in common."""
+    """Return the members that results of writing for a target share."""
     release = done.target.release
     return {
         "encoding": done.encoding,

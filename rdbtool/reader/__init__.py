@@ -1,1 +1,1 @@
-"""Records from sources: what a file is, and what stands in it."""
+"""Readers: detect the format of an input, and read its records."""

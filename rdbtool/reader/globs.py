@@ -1,9 +1,9 @@
-r"""Glob patterns as the KEYS command understands them, as regular expressions over bytes.
+r"""Glob patterns of the KEYS command, as regular expressions over bytes.
 
-``*`` any bytes, ``?`` one byte, ``[a-z]`` and ``[^a-z]`` one byte of a set, ``\`` takes the next byte
-as it is. A set that is not closed ends with the pattern, and a range may be given backwards: so do servers. Their
-accidents are kept: in a range bytes from 0x80 on are below all others, as C's char has a sign on most machines, and the
-empty key matches ``*`` but not ``**``.
+``*`` any bytes, ``?`` one byte, ``[a-z]`` and ``[^a-z]`` one byte of a set, ``\`` escapes the next byte. An unclosed
+set ends with the pattern, and a range may be reversed: as in servers. So are their accidents: in a range, bytes from
+0x80 on sort below all others, because C's char is signed on most machines, and the empty key matches ``*`` but not
+``**``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 _STAR, _ANY, _OPEN, _CLOSE, _NOT, _ESCAPE, _RANGE = b"*?[]^\\-"
 
-#: The first byte that is negative as a char of C.
+#: The first byte that is negative as a C char.
 _NEGATIVE: Final = 0x80
 
 #: Matches nothing, as an empty set does.
@@ -22,10 +22,10 @@ _ANYTHING: Final = rb"[\x00-\xff]"
 
 
 def compile_glob(pattern: bytes) -> re.Pattern[bytes]:
-    """Return the expression that is found in exactly the keys that ``KEYS pattern`` returns.
+    """Return an expression that matches exactly the keys that ``KEYS pattern`` returns.
 
-    What stands between two stars is looked for once, behind the first place of what stands before it: nothing is gained
-    by a later one, for every piece matches one byte. So the time is bounded by the sizes of key and pattern.
+    What is between two stars is searched for once, after the first match of what precedes it: a later match gains
+    nothing, because every piece matches one byte. So the time is bounded by the sizes of key and pattern.
     """
     rows = _rows(pattern)
     if len(rows) == 1:
@@ -37,7 +37,7 @@ def compile_glob(pattern: bytes) -> re.Pattern[bytes]:
     for row in between:
         expression += rb"(?>.*?" + b"".join(row) + rb")"
     if last:
-        # The end of the key, and not what was found before.
+        # The end of the key, and not what was matched before.
         expression += rb"(?=.{%d})(?>.*)(?<=" % len(last) + b"".join(last) + rb")"
     else:
         expression += rb".*"
@@ -45,7 +45,7 @@ def compile_glob(pattern: bytes) -> re.Pattern[bytes]:
 
 
 def _rows(pattern: bytes) -> list[list[bytes]]:
-    """Return the expressions of single bytes, in rows between stars. Several stars are one."""
+    """Return the expressions of single bytes, in rows between stars. Consecutive stars are one."""
     rows: list[list[bytes]] = [[]]
     at = 0
     while at < len(pattern):
@@ -68,7 +68,7 @@ def _rows(pattern: bytes) -> list[list[bytes]]:
 
 
 def _set(pattern: bytes, at: int) -> tuple[bytes, int]:
-    """Return the expression of a set whose content begins at ``at``, and where what follows it begins."""
+    """Return the expression of the set that begins at ``at``, and the index after it."""
     negated = at < len(pattern) and pattern[at] == _NOT
     at += negated
     members = b""
@@ -83,7 +83,7 @@ def _set(pattern: bytes, at: int) -> tuple[bytes, int]:
             first = last = pattern[at]
             at += 1
         if first > last:
-            # From a negative one to a positive one.
+            # From a negative to a positive char.
             members += b"\\x%02x-\\xff\\x00-\\x%02x" % (first, last)
         else:
             members += b"\\x%02x-\\x%02x" % (first, last)

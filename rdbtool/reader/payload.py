@@ -1,8 +1,7 @@
-"""Reads what DUMP answers: one value with the version of its writer and a checksum (format A15).
+"""Reads DUMP payloads: one value with the version of its writer and a checksum (format A15).
 
-A payload is a record without its key. So it is given one and read as an RDB of that one record, by the same
-codec as any file: what a payload may hold and what it may cost is decided in one place. Bytes behind the
-value are not looked at, as in the servers.
+A payload is a record without its key. So it is given a key and read as an RDB of that one record, by the same codec as
+any file: all rules and limits are in one place. Bytes after the value are ignored, as in servers.
 """
 
 from __future__ import annotations
@@ -31,24 +30,24 @@ FOOTER_SIZE: Final = 10
 #: The RDB version of the first servers with DUMP: earlier ones read no payload.
 _OLDEST: Final = 6
 
-#: Below this version an RDB has no checksum, which makes a reader suspicious of newer types; a payload always has one.
+#: Below this version an RDB has no checksum, so a reader distrusts newer types; a payload always has one.
 _LEAST_HEADER: Final = CHECKSUM_SINCE
 
 #: No checksum, at the end of a file.
 _CHECKSUM_SIZE: Final = 8
 
-#: What was read from a source that had its own limits may be of any size.
+#: What was read from an input with its own limits may be of any size.
 _ANY_SIZE: Final = 1 << 62
 
-#: What the one key of a payload in a file is called: the file does not tell.
+#: The key given to a payload in a file, which has none.
 PAYLOAD_KEY: Final = b"payload"
 _SAID: Final = f"a payload of DUMP, one value: it is shown as the key {PAYLOAD_KEY.decode()} of db 0"
 
-#: Bytes of a payload, and of one whose end nobody can see. Servers bound a bulk string by 512 MB.
+#: Maximum bytes of a payload, and of one of unknown size. Servers limit a bulk string to 512 MB.
 _LARGEST: Final = 1 << 30
 _LARGEST_UNSEEN: Final = 16 << 20
 
-#: What redis-cli prints behind a payload.
+#: What redis-cli prints after a payload.
 _LINE_END: Final = b"\r\n"
 
 _TYPES: Final = frozenset(code for magic in (REDIS, VALKEY) for code in value_types(magic))
@@ -57,26 +56,26 @@ _KEY_META: Final = code_of("KEY_META")
 _KEY_META_SINCE: Final = since_of("KEY_META")
 _SELECTDB, _EXPIRE_MS, _END = (bytes([code_of(name)]) for name in ("SELECTDB", "EXPIRETIME_MS", "EOF"))
 
-#: Hashes that refer to a template which stands elsewhere in a file.
+#: Hashes that refer to a template elsewhere in a file.
 _REFERENCES: Final = codes_of("HASH_TEMPLATE_LISTPACK_REF", "HASH_TEMPLATE_ARRAY_REF")
 
-#: In a payload of RDB 11 or older, Valkey 9 takes no type from here on.
+#: In a payload of RDB 11 or older, Valkey 9 refuses types from this number on.
 _VALKEY_FOREIGN: Final = code_of("HASH_METADATA_PRE_GA")
 
 
 class FooterError(FormatError):
-    """The end of a payload is wrong: its version, its checksum, or there is none."""
+    """The footer of a payload is wrong or missing: its version or its checksum."""
 
 
 def newest_version(rules: Rules) -> int:
-    """Return the newest RDB version that a server reads in a payload."""
+    """Return the newest RDB version that a server accepts in a payload."""
     return max(rules.rdb_version, _OLDEST)
 
 
 def check_footer(payload: bytes, rules: Rules | None = None) -> int:
-    """Return the RDB version in a payload's footer. Raises FooterError where a server of these rules refuses it.
+    """Return the RDB version in a payload's footer. Raises FooterError if a server of these rules refuses it.
 
-    Without rules, any version that this release reads will do.
+    Without rules, any version that this release reads is accepted.
     """
     at = len(payload) - FOOTER_SIZE
     if at < 0:
@@ -87,7 +86,7 @@ def check_footer(payload: bytes, rules: Rules | None = None) -> int:
         raise FooterError("RDB002", "version", at, expected, str(version), file_kind="rdb")
     stored = int.from_bytes(payload[at + 2 :], "little")
     if stored == 0 and (rules is None or rules.has((8, 10), None)):
-        # Left out by the writer.
+        # The writer omitted it.
         return version
     found = crc64(memoryview(payload)[: at + 2])
     if found != stored:
@@ -106,9 +105,8 @@ def read_payload(
 ) -> KeyRecord:
     """Return the value of a payload as the record of ``key``; its ``start`` and ``stop`` are offsets in the payload.
 
-    ``rules`` is the server that is asked to take it, None for any. Raises FooterError, FormatError for another
-    kind of damage, and for types that the server does not know, LimitError where a string inflates to more than
-    ``max_inflate`` bytes.
+    ``rules`` is the server that has to accept it, None for any. Raises FooterError, FormatError for other damage and
+    for types that the server does not know, LimitError if a string decompresses to more than ``max_inflate`` bytes.
     """
     version = check_footer(payload, rules)
     magic = VALKEY if version >= VERSIONS[VALKEY][0] else REDIS
@@ -119,7 +117,7 @@ def read_payload(
     body = memoryview(payload)
     start = len(header)
     shift = start + len(name)
-    # The footer is left where it is: servers too let a value that is too short run into it.
+    # The footer is kept in place: servers too read beyond a value that is too short, into the footer.
     file = b"".join((header, body[: type_at + 1], name, body[type_at + 1 :]))
     try:
         with open_rdb(file, name="payload", max_inflate=max_inflate) as reader:
@@ -146,7 +144,7 @@ def read_payload(
 
 
 def feed_payload(payload: bytes, sink: Sink, *, db: int, key: bytes, expire_at_ms: int | None = None) -> None:
-    """Tell ``sink`` of the value of a payload as a key of a database. Raises what reading a file raises."""
+    """Feed ``sink`` with the value of a payload as a key of a database. Raises what reading a file raises."""
     expiry = b"" if expire_at_ms is None else _EXPIRE_MS + expire_at_ms.to_bytes(8, "little", signed=True)
     file = _as_rdb(payload, _SELECTDB + _length(db) + expiry, key) + bytes(_CHECKSUM_SIZE)
     with open_rdb(file, name="payload", max_inflate=_ANY_SIZE) as reader:
@@ -154,11 +152,11 @@ def feed_payload(payload: bytes, sink: Sink, *, db: int, key: bytes, expire_at_m
 
 
 def find_payload(size: int | None, read: Callable[[int, int], bytes], head: bytes) -> bytes | None:
-    """Return the payload that a source consists of, without what line ends follow it; None: it is none.
+    """Return the payload that an input consists of, without trailing line ends; None: it is not a payload.
 
-    It may stand in quotes, as redis-cli shows it on a terminal. ``head`` is what the source begins with, ``size`` its
-    size (bytes, None: nobody knows), and ``read`` returns so many bytes at an offset. A checksum proves a payload, so
-    it is read whole, if a version stands where it has to; of a source of unknown size up to a bound. Raises what
+    It may be in quotes, as redis-cli prints it on a terminal. ``head`` is the beginning of the input, ``size`` its size
+    (bytes, None: unknown), and ``read`` returns a number of bytes at an offset. A payload is verified by its checksum,
+    so it is read whole, if a plausible version is in place; of an input of unknown size only up to a limit. Raises what
     ``read`` raises.
     """
     if head.startswith(b'"\\x'):
@@ -183,15 +181,15 @@ def find_payload(size: int | None, read: Callable[[int, int], bytes], head: byte
 
 
 def payload_in(opened: OpenPart, head: bytes) -> bytes | None:
-    """Return the payload that an open source consists of, see ``find_payload``; nothing of it was consumed."""
+    """Return the payload that an open input consists of, see ``find_payload``; nothing is consumed."""
     source, window = opened.source, opened.window
     ending = source.ending(FOOTER_SIZE + len(_LINE_END) + 1)
-    # Without a look at its end, nobody would know why to hold it.
+    # Without seeing its end, there is no reason to hold it.
     size = source.size if ending else None
     try:
         payload = find_payload(size, lambda at, count: ending if ending and at else window.peek(at, count), head)
     except WindowLimitError:
-        # Nobody said that it is one.
+        # Nothing marks it as one.
         return None
     source.check_unchanged()
     return payload
@@ -212,13 +210,13 @@ def open_payload(payload: bytes, origin: Source, *, max_inflate: int | None, bac
 
 
 def rdb_of(payload: bytes) -> tuple[bytes, int]:
-    """Return a payload as an RDB of one key, PAYLOAD_KEY, and how many bytes later its value stands in that."""
+    """Return a payload as an RDB of one key, PAYLOAD_KEY, and the distance of its value's offset in that."""
     file = _as_rdb(payload, b"", PAYLOAD_KEY)
     return file + crc64(file).to_bytes(_CHECKSUM_SIZE, "little"), len(file) - len(_END) - (len(payload) - FOOTER_SIZE)
 
 
 def _as_rdb(payload: bytes, opcodes: bytes, key: bytes) -> bytes:
-    """Return an RDB without its checksum that holds the value of a payload, behind some opcodes. Raises FooterError."""
+    """Return an RDB without checksum with the value of a payload, after some opcodes. Raises FooterError."""
     version = check_footer(payload)
     magic = VALKEY if version >= VERSIONS[VALKEY][0] else REDIS
     type_at = _find_type(payload, magic, None)
@@ -261,13 +259,13 @@ def _reads_version(version: int, rules: Rules | None) -> bool:
     if rules is None:
         return version <= VERSIONS[REDIS][1] or valkey_only <= version <= VERSIONS[VALKEY][1]
     if newest_version(rules) >= valkey_only:
-        # The numbers between are other servers'.
+        # The numbers in between belong to other servers.
         return version <= COMMON_VERSION or valkey_only <= version <= newest_version(rules)
     return version <= newest_version(rules)
 
 
 def _find_type(payload: bytes, magic: str, rules: Rules | None) -> int:
-    """Return where the byte of the value's type stands: first, or behind the metadata of its key."""
+    """Return the offset of the value's type byte: first, or after the metadata of its key."""
     knows_meta = magic == REDIS and (rules is None or newest_version(rules) >= _KEY_META_SINCE)
     if payload[0] != _KEY_META or not knows_meta:
         return 0
@@ -291,7 +289,7 @@ def _check_type(payload: bytes, at: int, magic: str, version: int, rules: Rules 
 
 
 def _length(size: int) -> bytes:
-    """Return a length as it stands before a string (format A3)."""
+    """Return a length as it precedes a string (format A3)."""
     if size < 1 << 6:
         return bytes([size])
     if size < 1 << 14:

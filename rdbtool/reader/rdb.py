@@ -1,9 +1,8 @@
-"""Reads RDB files: the codec does the work, the grammar has the last word.
+"""Reads RDB files: the codec does the work, the grammar decides in the end.
 
-The decoder runs until it meets an item that it declines. Then the grammar reads the same bytes from
-the same window: it raises the error that a person gets to see, or, should it accept what the codec
-did not (a slow path, counted in ``fallbacks``), its record goes to the same sink. With the
-``grammar`` backend every item goes that way, which is how the two are compared.
+The decoder runs until it declines an item. Then the grammar reads the same bytes from the same window: it raises the
+error for the user, or, if it accepts what the codec declined (a slow path, counted in ``fallbacks``), its record goes
+to the same sink. With the ``grammar`` backend every item goes that way, to compare the two.
 """
 
 from __future__ import annotations
@@ -32,19 +31,18 @@ if TYPE_CHECKING:
     from rdbtool.grammar.outer import Outer
     from rdbtool.grammar.state import FileState
 
-#: Who decodes where nobody says it, one of ``BACKENDS``. The command line and the tests set it, as ``RDBTOOL_BACKEND``
-#: says.
+#: The default decoder, one of ``BACKENDS``. The command line and the tests set it from ``RDBTOOL_BACKEND``.
 default_backend: str = "codec"
 
-#: Aux fields that some writers repeat for every key or slot: not worth remembering.
+#: Aux fields that some writers repeat for every key or slot: not kept.
 REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"slot-info"})
 
-#: Records that are made at once: few, so that they are still in the processor's cache when they are used.
+#: Records made at once: few, so that they are still in the CPU cache when they are used.
 _BATCH: Final = 32
 
 
 class Totals(NamedTuple):
-    """What was read so far: all keys, those with an expiry, those a selection took, and counts by kind and db.
+    """What was read so far: all keys, those with an expiry, those selected, and counts by type and db.
 
     ``by_db`` maps a db to (keys, keys with an expiry).
     """
@@ -57,7 +55,7 @@ class Totals(NamedTuple):
 
 
 class TotalsCounter:
-    """Counts records: ``totals`` has the numbers. ``keys`` counts all records, ``selected`` those that were taken."""
+    """Counts records: ``totals`` has the numbers. ``keys`` counts all records, ``selected`` the selected ones."""
 
     def __init__(self) -> None:
         self.keys = 0
@@ -82,27 +80,27 @@ class TotalsCounter:
 
 
 class RdbReader:
-    """An open RDB. Iterating gives its ``KeyRecord``s; ``items`` also what stands between them.
+    """An open RDB. Iterating yields its ``KeyRecord``s; ``items`` also everything between them.
 
-    ``header``, ``aux``, ``functions``, ``module_aux`` and ``end`` hold what was met so far. ``max_inflate`` bounds a
-    single inflated string in bytes. Reading raises FormatError for bytes that no server writes,
-    UnsupportedError for versions and types this release does not know, LimitError where an answer
-    would take more memory than allowed, InputError where the source fails or changes.
+    ``header``, ``aux``, ``functions``, ``module_aux`` and ``end`` hold what was met so far. ``max_inflate`` limits a
+    single decompressed string in bytes. Reading raises FormatError for bytes that no server writes, UnsupportedError
+    for versions and types this release does not know, LimitError for what would take more memory than allowed,
+    InputError if the input fails or changes.
 
-    ``window`` is one over the source that somebody has looked into, and ``around`` what there is to tell of what was
-    consumed of it; ``begin`` is the offset of the first byte that was not. With ``embedded`` the RDB stands in an
-    AOF, whose reader owns source and window: what follows the end mark stays in the window.
+    ``window`` is one over an input that was partly examined, and ``around`` are remarks on what was consumed of it;
+    ``begin`` is the offset of the first byte after that. With ``embedded`` the RDB is part of an AOF, whose reader owns
+    input and window: what follows the end mark stays in the window.
     """
 
-    #: What kind of source this reads: who has three readers need not import all to tell them apart.
+    #: The kind of reader: an attribute, so that no caller imports all three classes to distinguish them.
     kind: Literal["rdb"] = "rdb"
 
-    #: What the file holds is certain: only the effects of commands can be unknown.
+    #: The contents of a file are certain: only effects of commands can be unknown.
     doubt: UncertainError | None = None
     obstacle: UncertainError | None = None
     extent: None = None
 
-    #: What was read is gone, and the sizes of the databases are what the file announces.
+    #: What was read is not kept, and database sizes are those that the file announces.
     repeatable = False
     sizes: None = None
 
@@ -123,7 +121,7 @@ class RdbReader:
         self.functions: list[FunctionLibrary] = []
         self.module_aux: list[ModuleAux] = []
         self.end: End | None = None
-        #: The payload of DUMP that it was made from, if it was.
+        #: The DUMP payload that it was made from, if any.
         self.payload: bytes | None = None
         self.backend = backend_of(backend)
         #: Items that the codec declined and the grammar accepted.
@@ -140,27 +138,27 @@ class RdbReader:
 
     @property
     def remarks(self) -> Sequence[str]:
-        """What a reader of the dataset should know, as far as it was read."""
+        """Remarks on the dataset, as far as it was read."""
         return rest_remarks(self.end, self.name)
 
     @property
     def name(self) -> str:
-        """What errors call the source."""
+        """The name of the input in errors."""
         return self.source.name
 
     @property
     def size(self) -> int | None:
-        """The size of the source in bytes, None where nobody knows."""
+        """The size of the input in bytes, None if unknown."""
         return self.source.size
 
     @property
     def choice(self) -> RulesChoice:
-        """Whose rules apply where nobody names them, as far as the file was read."""
+        """The default server rules, as far as the file was read."""
         return choose_rules(self)
 
     @property
     def product(self) -> Product | None:
-        """The product that what was read so far gives away as the writer, None for Redis and Valkey themselves."""
+        """The product that wrote the file, as far as it was read, None for Redis and Valkey themselves."""
         name = self._decoder.fork
         return None if name is None else PRODUCT_BY_NAME[name]
 
@@ -171,9 +169,9 @@ class RdbReader:
         return Totals(self._decoder.keys, self._decoder.expires, self._selected, by_kind, by_db)
 
     def read_preamble(self) -> list[Item]:
-        """Read up to the first key and return what stands in front of it: then it is known who wrote the file.
+        """Read up to the first key and return what precedes it: then the writer is known.
 
-        Whatever reads on begins with what was read here. A file of which keys were read has no preamble any more.
+        Later reads begin with what was read here. After keys were read there is no preamble.
         """
         decoder = self._decoder
         if self._preamble or decoder.keys:
@@ -189,11 +187,10 @@ class RdbReader:
         return self._preamble
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
-        """Drive ``sink`` over the rest of the file and return what was read.
+        """Feed ``sink`` with the rest of the file and return what was read.
 
-        The sink hears records that ``selection`` takes, each whole or not at all, in the order of the
-        file. ``progress`` is called with the number of bytes read, about twice a megabyte. The
-        sink is not closed.
+        The sink receives the records that ``selection`` matches, each whole or not at all, in file order. ``progress``
+        is called with the number of bytes read, about twice a megabyte. The sink is not closed.
         """
         self._begin(sink)
         while not self._advance(sink, selection, progress):
@@ -203,21 +200,21 @@ class RdbReader:
     def items(
         self, *, selection: Selection | None = None, progress: Progress | None = None
     ) -> Iterator[Item | KeyRecord]:
-        """Yield everything that stands in the file, in its order, from the header to the end mark."""
+        """Yield every item of the file, in order, from the header to the end mark."""
         yield self.header
         yield from self._collect(Records(_BATCH, items=True), selection, progress)
 
     def records(self, *, selection: Selection | None = None, progress: Progress | None = None) -> Iterator[KeyRecord]:
-        """Yield the key records that ``selection`` takes, in the order of the file."""
+        """Yield the key records that ``selection`` matches, in file order."""
         return self._collect(Records(_BATCH), selection, progress)  # type: ignore[return-value]  # no items were asked for
 
     def __iter__(self) -> Iterator[KeyRecord]:
         return self.records()
 
     def pass_over(self) -> Outer | None:
-        """Pass over the record that a FormatError was raised for, if the strings that hold its value are sound.
+        """Skip the record that a FormatError was raised for, if the strings that hold its value are intact.
 
-        Its key counts as read, and reading goes on behind it. None: nothing was passed over.
+        Its key counts as read, and reading continues after it. None: nothing was skipped.
         """
         from rdbtool.grammar.outer import read_outer  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
 
@@ -237,7 +234,7 @@ class RdbReader:
         """Close the source, unless it belongs to the caller."""
         if not self.embedded:
             self.source.close()
-            # Reader and decoder hold each other, and a replay opens a reader for every RESTORE of a log.
+            # Reader and decoder reference each other, and a replay opens a reader for every RESTORE of an AOF.
             self._decoder.on_item = None
 
     def __enter__(self) -> Self:
@@ -249,7 +246,7 @@ class RdbReader:
         self.close()
 
     def _begin(self, sink: Sink) -> None:
-        """Tell ``sink`` what file it is going to hear of, and what was read of it before."""
+        """Feed ``sink`` with the header, and what was read before."""
         self._decoder.announce(sink)
         if self._preamble:
             from rdbtool._codec.replay_record import feed_item  # noqa: PLC0415 - most files are read in one go
@@ -268,14 +265,14 @@ class RdbReader:
             try:
                 finished = self._advance(sink, selection, progress)
             except RdbToolError as error:
-                # What was complete before it is handed out first.
+                # Complete records before it are returned first.
                 failure = error
             yield from sink.take()
             if failure is not None:
                 raise failure
 
     def _advance(self, sink: Sink, selection: Selection | None, progress: Progress | None) -> bool:
-        """Go on until the sink is full or the file ends; return True at the end."""
+        """Continue until the sink is full or the file ends; return True at the end."""
         taken = 0 if selection is None else selection.taken
         keys = self._decoder.keys
         status = DECLINED
@@ -323,7 +320,7 @@ class RdbReader:
         return read_header(WindowStream(self._window))
 
     def _read_by_grammar(self, sink: Sink, selection: Selection | None) -> None:
-        """Let the grammar read the item at hand: it raises, or its record is fed to ``sink``."""
+        """Read the current item by the grammar: it raises, or its record is fed to ``sink``."""
         from rdbtool._codec.replay_record import feed_item, feed_record  # noqa: PLC0415 - as below
         from rdbtool.grammar import read_item  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
 
@@ -354,7 +351,7 @@ class RdbReader:
         decoder.fork = state.fork
 
     def state(self) -> FileState:
-        """Return what the grammar has to know of the file in front of the item at hand."""
+        """Return the grammar's state before the current item."""
         from rdbtool.grammar import FileState  # noqa: PLC0415 - as above
 
         decoder = self._decoder
@@ -419,7 +416,7 @@ def open_rdb(
 
 
 def backend_of(given: str | None) -> str:
-    """Return who decodes. Raises ValueError for a name that is none."""
+    """Return the decoder. Raises ValueError for an unknown name."""
     chosen = given or default_backend
     if chosen not in BACKENDS:
         raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {chosen!r}")

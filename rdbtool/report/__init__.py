@@ -1,1 +1,1 @@
-"""Outputs that are not hot: tables, CSV, the hex view, progress. rich is imported here and nowhere else."""
+"""Rendering of results: text, tables, CSV, hex view, progress bar. The only package that imports rich."""

@@ -1,4 +1,4 @@
-"""Conversions and rewrites as text: what was written, and what was lost or left out."""
+"""Text reports of convert, aof-rewrite and dump: what was written, lost and dropped."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from rdbtool.operations.convert.rewrite import Rewritten
     from rdbtool.operations.dump.report import Dumped
 
-#: Losses that are named one by one; the others are summed up by kind.
+#: Losses listed one by one; the rest is summarised by kind.
 _NAMED: Final = 20
 
 
 def converted_line(done: Converted) -> str:
-    """Return one line about a conversion."""
+    """Return the summary line of a conversion."""
     checked = "verified" if done.is_verified else "not read back" if done.is_tested else "neither tested nor read back"
     raised = " (the data needs this version)" if done.is_raised else ""
     what = done.form if done.form == "jsonl" else f"{done.form}, {_written_as(done)}{raised}"
@@ -28,7 +28,7 @@ def converted_line(done: Converted) -> str:
 
 
 def rewritten_line(done: Rewritten) -> str:
-    """Return one line about a rewrite."""
+    """Return the summary line of a rewrite."""
     before = "?" if done.bytes_before is None else f"{done.bytes_before:,}"
     raised = " (the data needs this version)" if done.is_raised else ""
     base = f"{'RDB' if done.encoding == 'rdb' else 'commands'}, {_written_as(done)}"
@@ -43,7 +43,7 @@ def _stop(done: Converted | Rewritten) -> str:
 
 
 def _written_as(done: Converted | Rewritten) -> str:
-    """Word the target: commands have no version, but the words of a server."""
+    """Describe the target format; an AOF of commands has no RDB version, only a server whose commands it uses."""
     release = done.target.release
     if done.encoding == "commands" and release is not None:
         return f"as {release.family.capitalize()} {release.major}.{release.minor} knows them"
@@ -51,7 +51,7 @@ def _written_as(done: Converted | Rewritten) -> str:
 
 
 def remark_lines(done: Converted | Rewritten, *, notes: bool = True) -> Iterator[str]:
-    """Yield what was remarked, losses and notes; the latter only if ``notes`` are wanted."""
+    """Yield lines for losses and, if ``notes`` is set, for notes."""
     yield from map(clean, done.remarks)
     yield from loss_lines(done.losses, notes=notes)
     if notes and done.error_replies:
@@ -60,7 +60,7 @@ def remark_lines(done: Converted | Rewritten, *, notes: bool = True) -> Iterator
 
 
 def loss_lines(losses: list[Loss], *, notes: bool = True) -> Iterator[str]:
-    """Yield a line for each loss (beyond the first ones, for each kind), and each note unless they are not wanted."""
+    """Yield a line for each loss (after the first ones, for each kind of loss) and, if wanted, for each note."""
     lost = [loss for loss in losses if loss.severity == "loss"]
     for loss in lost[:_NAMED]:
         yield f"lost: {describe_loss(loss)}"
@@ -71,7 +71,7 @@ def loss_lines(losses: list[Loss], *, notes: bool = True) -> Iterator[str]:
             yield f"note: {describe_loss(loss)}"
 
 
-#: What stayed behind, by its part: one of it, and several.
+#: Nouns of what was dropped, by its kind: singular and plural.
 _LEFT: Final = {
     "functions": ("function library", "function libraries"),
     "scripts": ("script", "scripts"),
@@ -86,7 +86,7 @@ _LEFT: Final = {
 
 
 def left_lines(left: Left, *, notes: bool = True) -> Iterator[str]:
-    """Yield a line about what was dropped on request, and one about what a key filter left behind."""
+    """Yield a line about what was dropped on request, and one about what a key filter skipped."""
     if left.dropped and notes:
         yield f"dropped on request: {_count_left(left.dropped)}"
     if left.beside and notes:
@@ -98,7 +98,7 @@ def _count_left(counts: dict[str, int]) -> str:
 
 
 def dumped_lines(dumped: Dumped) -> Iterator[str]:
-    """Yield what is to be said of a dump: losses, what stayed behind, values that are no RESTORE."""
+    """Yield the remarks on a dump: losses, what was dropped, values that RESTORE cannot express."""
     yield from loss_lines(dumped.losses)
     yield from left_lines(dumped.left)
     for value in dumped.large[:_NAMED]:

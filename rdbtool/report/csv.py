@@ -1,12 +1,12 @@
-r"""Keys as comma-separated values, one line a key after a line of names.
+r"""Keys as CSV: a header line, then one line per key.
 
-``key`` is the key as text where it is valid UTF-8, else the object that jsonl has for it; ``value``
-is the JSON text of jsonl's value. ``elements`` is 1 for strings and module values. ``start`` is the
-offset of the record and ``size_bytes`` its length in the file. With ``fields`` the fields of hashes that they name are
-columns in place of ``value``: text, or what ``key`` has for other bytes; empty where a key has no such field.
+``key`` is text where it is valid UTF-8, else the object that jsonl uses; ``value`` is the JSON text of jsonl's value.
+``elements`` is 1 for strings and module values. ``start`` is the offset of the record and ``size_bytes`` its length in
+the file. With ``fields``, ``value`` is replaced by one column per named hash field: text, or the same form as ``key``
+for other bytes; empty where a key lacks the field.
 
-Lines and quotes are those of RFC 4180. A spreadsheet executes a cell that begins like a formula: such a text gets a
-``'`` in front, unless it is a number. Control characters, which terminals obey, are spelled ``\x1b``.
+Line ends and quoting follow RFC 4180. Spreadsheets execute cells that begin like a formula: such text is prefixed with
+``'`` unless it is a number. Control characters, which terminals interpret, are escaped as ``\x1b``.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from rdbtool.model import HashValue, KeyRecord, OpaqueValue, StringValue
 
 COLUMNS = ("db", "key", "type", "encoding", "elements", "expire_at_ms", "start", "size_bytes", "value")
 
-#: Characters gathered before they are handed on.
+#: Characters buffered before they are written.
 _FLUSH_SIZE = 1 << 16
 
-#: Bytes of a string, and elements, from which on a value is written in pieces.
+#: Strings of at least this many bytes, and collections of this many elements, are written in pieces.
 _LONG: Final = 1 << 20
 _MANY: Final = 1 << 14
 
 
-#: What a spreadsheet takes for the beginning of a formula, in the width of East Asia too, or skips to find one.
+#: Characters that start a formula in a spreadsheet (also in East Asian full width), or that it skips before one.
 _FORMULA: Final = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 _END_OF_LINE: Final = "\r\n"
 
-#: Control characters that RFC 4180 has a place for, in quotes.
+#: Control characters that RFC 4180 allows inside quotes.
 _QUOTED: Final = "\t\r\n"
 
 
@@ -51,10 +51,10 @@ def write_csv(
     raw: bool = False,
     is_terminal: bool = False,
 ) -> None:
-    """Write all records; when reading them fails, what was read is written before the error goes on.
+    """Write all records; if reading fails, write what was read, then re-raise.
 
-    ``fields`` are columns in place of the value. ``raw``: cells are texts as they are. ``is_terminal``: no control
-    character is written at all.
+    ``fields``: columns that replace the value. ``raw``: write text unescaped. ``is_terminal``: write no control
+    characters at all.
     """
     keep = "" if is_terminal else _QUOTED
     buffer = io.StringIO()
@@ -81,7 +81,7 @@ def write_csv(
 
 
 def _is_large(record: KeyRecord) -> bool:
-    """Whether the value is rather not held once more as text."""
+    """Return whether a value is too large to copy as text."""
     value = record.value
     if isinstance(value, OpaqueValue):
         return False
@@ -89,14 +89,14 @@ def _is_large(record: KeyRecord) -> bool:
 
 
 def _write_large(record: KeyRecord, write: Callable[[bytes], object]) -> None:
-    """Write the cell of a value and end the line: JSON of a value is no formula, and has no controls."""
+    """Write the cell of a value and end the line. JSON is never a formula and has no control characters."""
     write(b'"')
     write_value(record, lambda piece: write(piece.replace(b'"', b'""')))
     write(b'"' + _END_OF_LINE.encode())
 
 
 def _column(field: bytes) -> str:
-    """Return the name of the column of a field, which no other column has."""
+    """Return a column name for a field that no other column has."""
     name = _text(field)
     return f"field:{name}" if name in COLUMNS else name
 
@@ -120,7 +120,7 @@ def _head(record: KeyRecord) -> tuple[object, ...]:
 
 
 def _inert(text: str, keep: str) -> str:
-    """Return a cell that neither a spreadsheet executes nor a terminal obeys."""
+    """Return the cell escaped so that no spreadsheet executes it and no terminal interprets it."""
     shown = spell_controls(text, keep)
     return f"'{shown}" if _FORMULA.match(shown) and not _NUMBER.fullmatch(shown) else shown
 

@@ -1,8 +1,7 @@
-"""Differences between two data sets, as text and as JSON.
+"""Differences between two datasets as text and as JSON.
 
-Both are written while the differences are found: one key after another, and a summary at the end. Text shows the
-first details of a key and counts the others; JSON has all of them, one key on a line, and ends with the summary, so
-that an answer that was cut off cannot be taken for a whole one.
+Both are streamed: one key after another, then a summary. Text shows the first details of a key and counts the rest.
+JSON has all details, one key per line; it ends with the summary, so truncated output is never valid JSON.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ from rdbtool.operations.diff.items import ItemDifference
 from rdbtool.report.formatting import show_bytes, show_count, show_score, show_time
 from rdbtool.report.screen import Screen
 
-#: Details of a key that text shows.
+#: Details per key shown in text.
 _SHOWN: Final = 20
 
-#: Bytes at which output is handed on.
+#: Bytes buffered before output is written.
 _PIECE: Final = 1 << 16
 
 _STYLES: Final = {"+": "green", "-": "red", "~": "yellow"}
 
-#: What the elements of a kind are called.
+#: Nouns for the elements of each type.
 _NOUNS: Final = {"hash": "field", "list": "element", "stream": "entry", "array": "item"}
 _PLURALS: Final = {"entry": "entries"}
 
-#: Parts that hold a point in time (Unix ms).
+#: Parts that hold a time (Unix ms).
 _EXPIRIES: Final = {"field_expires": "expiry of field", "member_expires": "expiry of member"}
 _TIMES: Final = frozenset({"expires", "field_expires", "member_expires"})
 
@@ -39,7 +38,7 @@ Write = Callable[[bytes], object]
 
 
 def write_text(comparison: Comparison, write: Write, *, brief: bool, is_terminal: bool = False) -> None:
-    """Write the differences for people; ``brief``: one line a key, and nothing where there is no difference."""
+    """Write the differences as text; ``brief``: one line per key, and nothing for equal datasets."""
     screen = Screen(is_terminal=is_terminal)
     lines = _Lines(write)
     for item in comparison.items:
@@ -57,7 +56,7 @@ def write_text(comparison: Comparison, write: Write, *, brief: bool, is_terminal
 
 
 def write_json(comparison: Comparison, write: Write) -> None:
-    """Write the differences as one JSON object (schema 1), with a key on each line."""
+    """Write the differences as one JSON object (schema 1), with one key per line."""
     lines = _Lines(write)
     head = {"schema": 1, "a": json_name(comparison.first.name), "b": json_name(comparison.second.name)}
     items = json.dumps([item.to_dict() for item in comparison.items])
@@ -73,7 +72,7 @@ def write_json(comparison: Comparison, write: Write) -> None:
 
 
 class _Lines:
-    """Lines on their way out, in pieces of some size."""
+    """Output buffer for lines."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
@@ -139,7 +138,7 @@ def _describe_change(sign: str, before: str, after: str) -> str:
 
 
 def _show_bytes_apart(first: bytes, second: bytes) -> list[str]:
-    """Show two values; where their beginnings would look the same, from a little before the first difference."""
+    """Show two values; if their previews would be the same, start a little before the first difference."""
     at = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
     if at < 40:
         return [show_bytes(first), show_bytes(second)]

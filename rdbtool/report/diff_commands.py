@@ -1,9 +1,9 @@
-"""Differences as commands that make the second data set out of the first one, for ``redis-cli --pipe``.
+"""Differences as commands that turn the first dataset into the second, for ``redis-cli --pipe``.
 
-The words are those of the server that the second data set is of. What can be edited in place is (``diff_edits``);
-everything else is written anew. What no command can say (a score of -0 or NaN, a pending entry whose stream entry
-is gone, metadata) goes as a RESTORE payload, which holds what a file does. Libraries are deleted before any is loaded,
-because two of them may not have a function of one name.
+Uses the commands of the server that the second dataset is for. Values are edited in place where possible
+(``diff_edits``) and rewritten otherwise. What no command can express (a score of -0 or NaN, a pending entry whose
+stream entry was deleted, metadata) is sent as a RESTORE payload. All deleted libraries are deleted before any is
+loaded, because two libraries may not share a function name.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from rdbtool.report.diff_edits import Words, edit_value
 
 Write = Callable[[bytes], object]
 
-#: Parts that no edit reaches.
+#: Parts that cannot be edited in place.
 _ANEW: Final = frozenset({"type", "metadata", "repeats", "producers", "module", "member_expires"})
 
 
 def write_commands(comparison: Comparison, write: Write) -> None:
-    """Write commands that turn a server with the first data set into one with the second.
+    """Write commands that turn a server with the first dataset into one with the second.
 
-    Raises InputError for what the server of the second data set cannot be told.
+    Raises InputError for what cannot be sent to the server of the second dataset.
     """
     target = comparison.second.target()
     commands = Commands(write, target, comparison.options.tolerance_ms)
@@ -46,7 +46,7 @@ def write_commands(comparison: Comparison, write: Write) -> None:
 
 
 class Commands:
-    """Writes the commands for one difference after another."""
+    """Write the commands for one difference after another."""
 
     def __init__(self, write: Write, target: Target, tolerance_ms: int = 0) -> None:
         self._write = write
@@ -55,13 +55,13 @@ class Commands:
         self._tolerance_ms = tolerance_ms
         self._pieces: list[bytes] = []
         self._size = 0
-        # The database that the server has selected by now, and the one that the encoder believes it has.
+        # The database that the server has selected, and the one that the encoder assumes.
         self._db = -1
         self._encoder_db = -1
         self._encoder: TargetFilter | None = None
 
     def put_libraries(self, items: list[ItemDifference]) -> None:
-        """Delete and load function libraries; a server of the second data set that has none needs no word."""
+        """Delete and load function libraries; write nothing if the second dataset is for a server without functions."""
         if not able_to_execute(self._server).functions:
             return
         if any(item.name in {item.before, item.after} for item in items):
@@ -76,7 +76,7 @@ class Commands:
                 self._put_words([b"FUNCTION", b"LOAD", item.after])
 
     def put(self, difference: Difference) -> None:
-        """Write what makes the second record out of the first."""
+        """Write the commands that turn the first record into the second."""
         first, second = difference.first, difference.second
         if second is None:
             record = difference.record
@@ -87,14 +87,14 @@ class Commands:
             self._put_record(second, replace=True)
 
     def close(self) -> None:
-        """Hand on what is left."""
+        """Flush the buffer."""
         if self._pieces:
             self._write(b"".join(self._pieces))
         self._pieces = []
         self._size = 0
 
     def _edit(self, first: KeyRecord, second: KeyRecord, difference: Difference) -> bool:
-        """Change a key in place; return False where it has to be written anew."""
+        """Edit a key in place; return False if it must be rewritten."""
         whats = {part.what for part in difference.parts} - {"encoding", "expires"}
         if whats & _ANEW or (whats and needs_payload(second, self._server)):
             return False
@@ -116,7 +116,7 @@ class Commands:
         return [b"EXPIREAT", record.key, b"%d" % -(-record.expire_at_ms // 1000)]
 
     def _put_record(self, record: KeyRecord, *, replace: bool = False) -> None:
-        """Write a whole key; ``replace``: there is one, which gives way."""
+        """Write a whole key; ``replace``: delete the existing key first."""
         if not needs_payload(record, self._server):
             if replace and not isinstance(record.value, StringValue):
                 self._put_in(record.db, [b"DEL", record.key])
@@ -182,7 +182,7 @@ class Commands:
 
 
 def needs_payload(record: KeyRecord, server: Rules) -> bool:
-    """Return whether there are no words for some of a record, so that only a payload holds it whole."""
+    """Return whether some of a record can only be expressed by a RESTORE payload."""
     value = record.value
     if record.meta is not None or isinstance(value, ArrayValue):
         return True

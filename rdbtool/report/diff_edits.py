@@ -1,7 +1,7 @@
-"""Commands that change a value in place, kind by kind.
+"""Commands that change a value in place, by type.
 
-They add before they remove: a collection that loses its last element is gone, and its expiry with it. Where editing
-would take more than writing the value anew, or could not reach it, there is no edit.
+Elements are added before others are removed: an emptied collection is deleted, and its expiry with it. There is no edit
+where it would take more commands than rewriting the value, or could not reach the value.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from rdbtool.operations.diff.streams import compare_groups
 from rdbtool.operations.diff.values import score_bits
 from rdbtool.report.formatting import show_score
 
-#: A command as its words.
+#: A command as its arguments.
 Words = list[bytes]
 
-#: Elements in a command, as in the servers' own rewrites.
+#: Elements per command, as in the servers' own rewrites.
 _BATCH: Final = 64
 
-#: Elements of a list that are set one by one: each costs a walk through the list.
+#: List elements set one by one: each LSET walks the list.
 _MOST_SET: Final = 128
 
-#: The greatest expiry of a field (Unix ms) that commands take.
+#: The greatest field expiry (Unix ms) that commands accept.
 _LAST_FIELD_EXPIRY: Final = MAX_FIELD_EXPIRE_MS >> 2
 
 _ZERO: Final = StreamID(0, 0)
 
 
 def edit_value(first: KeyRecord, second: KeyRecord, server: Rules, tolerance_ms: int = 0) -> list[Words] | None:
-    """Return the commands that give ``first`` the value of ``second``, None where it has to be written anew."""
+    """Return the commands that turn ``first`` into ``second``, None if the value must be rewritten."""
     key = second.key
     match (first.value, second.value):
         case (HashValue() as before, HashValue() as after):
@@ -61,7 +61,7 @@ def edit_value(first: KeyRecord, second: KeyRecord, server: Rules, tolerance_ms:
 
 
 def _batches(verb: bytes, key: bytes, words: Sequence[bytes], server: Rules, each: int = 1) -> Iterator[Words]:
-    """Yield commands with a batch of words in each; ``each`` of them belong together."""
+    """Yield commands with a batch of arguments each; every ``each`` arguments belong together."""
     size = (_BATCH if server.has((2, 4)) or verb == b"HMSET" else 1) * each
     for start in range(0, len(words), size):
         yield [verb, key, *words[start : start + size]]
@@ -78,7 +78,7 @@ def _edit_hash(key: bytes, first: HashValue, second: HashValue, server: Rules, t
     for name, data, expiry in second.fields:
         old_data, old_expiry = before.get(name, (None, None))
         if old_data != data:
-            # Setting a field ends its expiry.
+            # Setting a field clears its expiry.
             words += [name, data]
             old_expiry = None
             is_near = expiry is None
@@ -105,7 +105,7 @@ def _edit_zset(key: bytes, first: ZSetValue, second: ZSetValue, server: Rules) -
         old = before.get(member)
         if old is None or score_bits(old) != score_bits(score):
             if old == score:
-                # To ZADD, 0 and -0 are one, and it leaves the score alone.
+                # ZADD treats 0 and -0 as equal and keeps the existing score.
                 return None
             words += [show_score(score).encode(), member]
     removed = [member for member in before if member not in after]
@@ -113,7 +113,7 @@ def _edit_zset(key: bytes, first: ZSetValue, second: ZSetValue, server: Rules) -
 
 
 def _edit_list(key: bytes, first: Sequence[bytes], second: Sequence[bytes], server: Rules) -> list[Words] | None:
-    """Set elements, or cut and push at the ends; a list that changes in its middle is written anew."""
+    """Set elements, or trim and push at the ends; return None for a list that changes in the middle."""
     hunks = find_hunks(first, second)
     places = sum(stop - start for start, stop, _, _ in hunks)
     if places <= _MOST_SET and all((start, stop) == (at, end) for start, stop, at, end in hunks):
@@ -141,7 +141,7 @@ def _edit_list(key: bytes, first: Sequence[bytes], second: Sequence[bytes], serv
 
 
 def _edit_stream(key: bytes, first: StreamValue, second: StreamValue, server: Rules) -> list[Words] | None:
-    """Delete entries and add others behind the last one, then set the counters and change groups."""
+    """Delete entries, add others after the last one, then set the counters and change groups."""
     before = {entry.id: entry for entry in first.entries}
     after = {entry.id: entry for entry in second.entries}
     removed = [id_ for id_ in before if id_ not in after]
@@ -152,7 +152,7 @@ def _edit_stream(key: bytes, first: StreamValue, second: StreamValue, server: Ru
         return None
     has_counters = server.has((7, 0)) and second.entries_added is not None
     if has_counters and second.max_deleted_id == _ZERO and (removed or first.max_deleted_id != _ZERO):
-        # Deleting raises it, and nothing takes it back.
+        # XDEL raises max_deleted_id, and no command lowers it.
         return None
     edits = [*_batches(b"XDEL", key, [_id(id_) for id_ in removed], server), *(_add(key, entry) for entry in added)]
     words = [b"XSETID", key, _id(second.last_id)]
@@ -166,7 +166,7 @@ def _edit_stream(key: bytes, first: StreamValue, second: StreamValue, server: Ru
 def _edit_groups(
     key: bytes, first: StreamValue, second: StreamValue, server: Rules, *, has_counters: bool
 ) -> Iterator[Words]:
-    """Destroy and create the groups in which anything differs."""
+    """Destroy and recreate the groups that differ."""
     parts = list(compare_groups(first, second))
     changed = {part.name if part.what == "group" else part.group for part in parts}
     for group in first.groups:

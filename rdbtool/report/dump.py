@@ -1,4 +1,4 @@
-"""How keys get into a form of ``dump``: tables and CSV are made of records, here; the rest is written by its sink."""
+"""Output of ``dump``: tables and CSV are rendered from records here; other forms are written by their sink."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def write_keys(
     selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> Dumped:
-    """Write the keys that ``selection`` takes. Raises what the dataset and the output raise.
+    """Write the keys that ``selection`` matches. Raises what the dataset and the output raise.
 
-    Raises LossError for what a target of resp cannot hold, unless losses are allowed.
+    Raises LossError for what a resp target cannot hold, unless losses are allowed.
     """
     if options.form in {"table", "csv"}:
         records = dataset.records(selection=selection, progress=progress)

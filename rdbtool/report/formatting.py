@@ -1,7 +1,7 @@
-"""How things are shown to people: bytes, values, times, sizes.
+"""Formatting of bytes, values, times and sizes for people.
 
-Every table, hex view and report shows bytes through :func:`show_bytes`, so that a key looks the
-same wherever it appears and no byte of a file can reach a terminal as a control sequence.
+Every table, hex view and report shows bytes through :func:`show_bytes`, so a key looks the same everywhere and no byte
+of a file reaches a terminal as a control sequence.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from rdbtool.model import (
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: The shortest thing between two elements of a preview; no more elements than fit are looked at.
+#: The shortest separator between elements of a preview: limits how many elements are looked at.
 _ELEMENT_SIZE = 3
 
 
 def show_bytes(data: bytes, limit: int = 60, *, bare: bool = False) -> str:
-    r"""Return bytes as printable text in quotes, cut to ``limit`` bytes, the rest as ``\xHH``.
+    r"""Return bytes as printable text in quotes, shortened to ``limit`` bytes, other bytes as ``\xHH``.
 
-    ``bare`` leaves the quotes away where nobody needs them to see what is meant: not for empty
-    data, spaces at the ends, or anything that had to be escaped.
+    ``bare`` omits the quotes where the text is unambiguous without them: not for empty data, spaces at the ends, or
+    escaped bytes.
     """
     quoted = describe_key(data, limit)
     if bare and data and len(data) <= limit and "\\" not in quoted and data.strip() == data:
@@ -50,7 +50,7 @@ def show_score(score: float) -> str:
 
 
 def show_time(milliseconds: int) -> str:
-    """Return Unix milliseconds as ISO 8601 in UTC, or the number itself where no calendar reaches."""
+    """Return Unix milliseconds as ISO 8601 in UTC, or the number itself if it is outside the calendar's range."""
     try:
         moment = _EPOCH + timedelta(milliseconds=milliseconds)
     except OverflowError:
@@ -59,7 +59,7 @@ def show_time(milliseconds: int) -> str:
 
 
 def show_duration(milliseconds: int) -> str:
-    """Return a length of time in its two largest units, such as ``3d 4h`` or ``250ms``."""
+    """Return a duration in its two largest units, such as ``3d 4h`` or ``250ms``."""
     if milliseconds < 1000:
         return f"{milliseconds}ms"
     rest = milliseconds // 1000
@@ -72,19 +72,19 @@ def show_duration(milliseconds: int) -> str:
 
 
 def show_ttl(expire_at_ms: int | None, now_ms: int) -> str:
-    """Return what is left until ``expire_at_ms``: ``-`` where a key does not expire."""
+    """Return the time left until ``expire_at_ms``, ``-`` for a key without expiry."""
     if expire_at_ms is None:
         return "-"
     return show_duration(expire_at_ms - now_ms) if expire_at_ms > now_ms else "expired"
 
 
 def show_count(number: int, noun: str, plural: str | None = None) -> str:
-    """Return a number with thousands separated and its noun, such as ``1,234 keys``."""
+    """Return a number with thousands separators and its noun, such as ``1,234 keys``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def show_size(record: KeyRecord) -> str:
-    """Return how large a value is: bytes of a string or module value, elements of everything else."""
+    """Return the size of a value: bytes of a string or module value, else the number of elements."""
     if isinstance(record.value, StringValue):
         return f"{len(record.value.data)} B"
     if isinstance(record.value, OpaqueValue):
@@ -93,13 +93,13 @@ def show_size(record: KeyRecord) -> str:
 
 
 def preview(value: Value, limit: int) -> str:
-    """Return the beginning of a value in about ``limit`` characters; only that much of it is looked at."""
+    """Return the beginning of a value in about ``limit`` characters, without reading more of it."""
     if isinstance(value, StringValue):
         return show_bytes(value.data, limit)
     if isinstance(value, OpaqueValue):
         return f"module {value.module}"
     text = ""
-    # One element more than can be shown, so that a cut shows as a cut.
+    # One element more than fits, so that the ellipsis appears.
     for number, element in enumerate(islice(_elements(value, limit), limit // _ELEMENT_SIZE + 2)):
         text += f", {element}" if number else element
         if len(text) > limit:

@@ -1,8 +1,8 @@
-"""A file like in a hex editor that knows the format: offset, bytes, what they are.
+"""Hex view of a file: offset, bytes, and their meaning.
 
-One row a field; a string or a packed entry is one row although it has parts, unless everything is asked for.
-Long runs of bytes are cut, with the number of bytes said. Offsets with a ``+`` count from the beginning of
-the inflated string whose compressed bytes stand above them. Rows are written as they are made.
+One row per field. A string or packed entry is one row although it has parts, unless everything is requested. Long byte
+ranges are shortened and their length is shown. Offsets with a ``+`` count from the beginning of the decompressed string
+whose compressed bytes are shown above. Rows are written as they are made.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from rdbtool.reader.inspect.rdb import Traced
 from rdbtool.report.formatting import show_bytes, show_count, show_time
 from rdbtool.report.screen import Screen
 
-#: Bytes in a row, and the columns from which on a row has twice as many.
+#: Bytes per row, and the screen width from which rows have twice as many.
 _ROW: Final = 8
 _WIDE: Final = 130
 
-#: Lines gathered before they are written.
+#: Lines buffered before they are written.
 _FLUSH_LINES: Final = 500
 
-#: How many bytes of a value are shown in a row, where the screen has room for them.
+#: Bytes of a value shown in a row, if the screen is wide enough.
 _LEAST_VALUE, _MOST_VALUE = 12, 48
 
 _STYLES: Final = {"opcode": "bold yellow", "type": "bold yellow", "data": "green", "compressed data": "green"}
 _OTHER_STYLE: Final = "cyan"
 
-#: The parts of a string (STR) by their names.
+#: Names of the parts of a string (STR).
 _RAW_STRING: Final = ("length", "data")
-#: The parts of an argument of a command in a log.
+#: Names of the parts of a command argument in an AOF.
 _ARGUMENT: Final = ("size", "data", "end")
 
 _INT_STRING: Final = ("encoding", "integer")
 _LZF_STRING: Final = ("encoding", "compressed size", "size", "compressed data")
 
-#: Size of a stream id as it is stored (bytes).
+#: Size of a stored stream ID (bytes).
 _STREAM_ID: Final = 16
 
-#: What certain numbers stand for.
+#: Names of certain numbers.
 _MEANINGS: Final[dict[tuple[str, object], str]] = {
     ("container", 1): "plain",
     ("container", 2): "packed",
@@ -52,7 +52,7 @@ _MEANINGS: Final[dict[tuple[str, object], str]] = {
     ("crc64", 0): "disabled when the file was saved",
 }
 
-#: Opcodes and fields that hold a time, and its unit in milliseconds.
+#: Opcodes and fields that hold a time, with the unit in milliseconds.
 _TIME_UNITS: Final = {
     "EXPIRETIME_MS": 1,
     "EXPIRETIME": 1000,
@@ -65,7 +65,7 @@ _TIME_UNITS: Final = {
 
 
 class HexRow(NamedTuple):
-    """A row before it is laid out: a byte range, cut into ``parts`` for the colours, and words."""
+    """A row before layout: a byte range, divided into ``parts`` for colouring, and text."""
 
     span: Span
     data: bytes
@@ -79,7 +79,7 @@ class HexRow(NamedTuple):
 
 
 class HexView:
-    """Writes traced items. ``full``: nothing is cut or joined."""
+    """Write traced items. ``full``: shorten and join nothing."""
 
     def __init__(self, write: Callable[[bytes], object], *, is_terminal: bool, full: bool) -> None:
         self._write = write
@@ -88,7 +88,7 @@ class HexView:
         self._full = full
 
     def show(self, items: Iterable[Traced]) -> None:
-        """Write all items, and where reading stopped if it did. The error itself is the caller's to raise."""
+        """Write all items, and where reading stopped if it failed. The caller raises the error."""
         part = ""
         for item in items:
             lines: list[str] = []
@@ -120,20 +120,20 @@ class HexView:
             yield f"{offset}  {self._hex(row, at, count)}{cut}{blanks}  {meaning}".rstrip() + "\n"
 
     def _value(self, row: HexRow) -> str:
-        """Return the value as text that fits beside the rest, if it is one that can be cut."""
+        """Return the value as text that fits the row, if it is a value that can be shortened."""
         if isinstance(row.value, str):
             return row.value
         taken = 9 + 2 + 3 * self._row + 1 + 2 * row.depth + len(row.name) + len(row.note) + 4
         room = max(self._screen.width - taken, _LEAST_VALUE)
         text = show_bytes(row.value, _MOST_VALUE)
         if len(text) > room:
-            # Escapes take up to four columns a byte, and the number of bytes wants room too.
+            # Escapes take up to four columns per byte, and the length needs room too.
             shown = len(text) / min(len(row.value), _MOST_VALUE)
             text = show_bytes(row.value, max(int((room - 16) / shown), _LEAST_VALUE))
         return text
 
     def _pieces(self, row: HexRow) -> list[tuple[int, int]]:
-        """Return (index, count) of the bytes on each line that a row takes."""
+        """Return (index, count) of the bytes on each line of a row."""
         size, width = len(row.data), self._row
         if size > width and row.may_cut and not self._full:
             return [(0, width - 1)]
@@ -166,7 +166,7 @@ def _item_rows(item: Traced, *, full: bool) -> Iterator[HexRow]:
     stop = first.stop if first else node.start
     span = Span(node.start, stop)
     parts = ((span, "opcode"),)
-    # A damaged item has no name of its own, but its first byte has.
+    # A damaged item has no name, but its first byte has.
     name = str(first.value) if first else node.name
     if node.name == "command":
         name = show_bytes(node.value, bare=True) if isinstance(node.value, bytes) else "command"
@@ -191,7 +191,7 @@ def _rows(node: Node, parent: Node, data: bytes, base: int, depth: int, *, full:
         return
     parts = tuple((Span(child.start, child.stop), child.name) for child in node.children) if not inflated else ()
     value = "" if inflated else _stream_id(node, parent) or _value(node)
-    # Where the value is shown as text, or the content follows, the first bytes are enough.
+    # The first bytes are enough where the value is shown as text or its content follows.
     may_cut = inflated or isinstance(node.value, bytes) or node.name == "…"
     yield HexRow(span, here, parts or ((span, node.name),), depth, node.name, value, note, node.inner, may_cut)
     if inflated:
@@ -211,7 +211,7 @@ def _value(node: Node) -> bytes | str:
 
 
 def _stream_id(node: Node, parent: Node) -> str:
-    """Return a stream id in the form that servers show, where a node is one in the sixteen bytes of the file."""
+    """Return a stream ID as servers show it, if the node is a 16-byte ID of the file."""
     is_id = node.name == "id" or (node.field == "pending" and not node.children)
     is_id |= node.name == "key" and parent.field == "node"
     if not is_id or not isinstance(node.value, bytes) or len(node.value) != _STREAM_ID:
@@ -222,7 +222,7 @@ def _stream_id(node: Node, parent: Node) -> str:
 def _note(node: Node, parent: Node) -> str:
     names = tuple(child.name for child in node.children)
     if names in {_RAW_STRING, _ARGUMENT} and isinstance(node.value, bytes):
-        # A value that is cut says itself how long it is.
+        # A shortened value already shows its length.
         return f"({show_count(len(node.value), 'byte')})" if len(node.value) <= _LEAST_VALUE else ""
     if names == _INT_STRING:
         return f"({node.children[0].value!s})"
@@ -244,7 +244,7 @@ def _item_note(item: Traced) -> str:
 
 
 def _damage_rows(item: Traced, error: FormatError) -> Iterator[HexRow]:
-    """Yield what was read without an explanation, then the row that points at the byte where reading stopped."""
+    """Yield the bytes that were read but not explained, then a row that marks the byte where reading stopped."""
     node = item.trace.node
     named = _last_named(node)
     begin = min(max(error.at - node.start, 0), len(item.data))
@@ -260,7 +260,7 @@ def _damage_rows(item: Traced, error: FormatError) -> Iterator[HexRow]:
 
 
 def _last_named(node: Node) -> int:
-    """Return the offset behind the last byte of the file that has a row."""
+    """Return the offset after the last byte of the file that has a row."""
     children = [child for child in node.children if not child.inner]
     return _last_named(children[-1]) if children else node.stop
 

@@ -1,4 +1,4 @@
-"""The history of a key, written while the log is replayed: lines for people, or one JSON object."""
+"""History of a key as text or JSON, written during the replay."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from rdbtool.report.formatting import show_bytes, show_count, show_time
 
 
 class HistorySink(Protocol):
-    """Hears of the records that touched a key, and then of what is left to say."""
+    """Receives the records that touched a key, then the conclusion."""
 
     def tell(self, touch: Touch) -> None:
         """Write a record."""
 
     def close(self, history: KeyHistory) -> None:
-        """Write the end."""
+        """Write the conclusion."""
 
 
 class HistoryText:
-    """One line a record, and at the end where the key is now."""
+    """One line per record; at the end, whether the key exists."""
 
     def __init__(self, write: Callable[[bytes], object], key: bytes) -> None:
         self._write = write
@@ -44,7 +44,7 @@ class HistoryText:
         self._put(line)
 
     def close(self, history: KeyHistory) -> None:
-        """Write how often the key was touched, where it is, and who deleted it where it is gone."""
+        """Write how often the key was touched, whether it exists, and who deleted it."""
         if not history.touches:
             self._put(f"no record touched {self._key}")
             return
@@ -68,11 +68,11 @@ class HistoryText:
 
 
 class HistoryJson:
-    """One object; records are written one a line while the log is replayed."""
+    """One object, with one record per line, written during the replay."""
 
     def __init__(self, write: Callable[[bytes], object], key: bytes) -> None:
         self._write = write
-        # Written with the first record: an AOF that cannot be replayed has no report.
+        # Written with the first record: an AOF that cannot be replayed gets no report.
         self._separator = self._head = f'{{"schema":1,"key":{json.dumps(json_bytes(key))},"records":[\n'
 
     def tell(self, touch: Touch) -> None:
@@ -81,13 +81,13 @@ class HistoryJson:
         self._separator = ",\n"
 
     def close(self, history: KeyHistory) -> None:
-        """Write where the key is now, and how the log ended."""
+        """Write whether the key exists, and how the AOF ended."""
         opening = self._head.removesuffix("\n") if self._separator is self._head else ""
         self._write(f"{opening}\n],{json.dumps(history.end_dict())[1:]}\n".encode())
 
 
 def history_sink(write: Callable[[bytes], object], key: bytes, *, as_json: bool) -> HistorySink:
-    """Return what writes the history of ``key``."""
+    """Return the sink that writes the history of ``key``."""
     return HistoryJson(write, key) if as_json else HistoryText(write, key)
 
 

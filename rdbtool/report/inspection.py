@@ -1,4 +1,4 @@
-"""Traced items for people or for programs, and the error at their end."""
+"""Traced items for people or programs, with the error that ended them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Output(Protocol):
 
 
 def write_inspection(items: Iterable[Traced], output: _Output, source: str, *, as_json: bool, full: bool) -> None:
-    """Write all items, then raise the error that ended them, if there is one."""
+    """Write all items, then raise the error that ended them, if any."""
     errors: list[RdbToolError] = []
     watched = _watch(items, errors)
     if as_json:

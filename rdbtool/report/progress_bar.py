@@ -1,7 +1,7 @@
-"""A progress bar on standard error, for work that turns out to be long.
+"""Progress bar on standard error for long work.
 
-Nothing is shown, and rich is not even imported, during the first second; a bar is never shown
-where standard error is no terminal, or where a person already watches the output go by.
+Nothing is shown, and rich is not imported, during the first second. No bar is shown if standard error is not a
+terminal, or if the output itself goes to the terminal.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-#: Seconds of work before a bar appears.
+#: Seconds before the bar appears.
 _PATIENCE = 1.0
 
 #: Columns of a line that the bar, the sizes, the speed and the time take.
@@ -28,7 +28,7 @@ _LEAST_NAME = 12
 
 
 class ProgressBar:
-    """A context manager to be called with the number of bytes done.
+    """A context manager, called with the number of bytes done.
 
     Until a pass begins (``begin_pass``), ``action`` says what is done with the file ``name`` of ``total`` bytes (None:
     unknown).
@@ -61,7 +61,7 @@ class ProgressBar:
             self._bar.add_task(self._label(self._bar.console.width), total=total)
 
     def __call__(self, done: int) -> None:
-        """Show that ``done`` bytes are done."""
+        """Update the bar to ``done`` bytes."""
         if not self._enabled or time.monotonic() - self._began < _PATIENCE:
             return
         if self._bar is None:

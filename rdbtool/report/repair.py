@@ -1,4 +1,4 @@
-"""Repairs as text: what is kept, what is lost and where, and the digest of the result."""
+"""Text report of a repair: what is kept, what is lost and where, and the digest of the result."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rdbtool.report.formatting import show_count
 if TYPE_CHECKING:
     from rdbtool.operations.repair.report import Repaired
 
-#: Lost ranges that are named one by one in text. JSON has all of them.
+#: Lost ranges listed in text; JSON has all.
 _NAMED: Final = 100
 
 
 def repair_lines(done: Repaired, *, is_dry: bool = False, target: str | None = None) -> Iterator[str]:
-    """Yield the report as lines. ``is_dry``: nothing was written; ``target`` is then where it would have been."""
+    """Yield the report as lines. ``is_dry``: nothing was written; ``target`` is the path that would be written."""
     yield from map(clean, _lines(done, is_dry=is_dry, target=target))
 
 

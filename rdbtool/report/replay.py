@@ -1,4 +1,4 @@
-"""The result of a replay as text, and what reports on logs have in common with it."""
+"""Text report of a replay, and what reports on AOFs share."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from rdbtool.report.summary import (
     totals_lines,
 )
 
-#: Findings shown as text; JSON has all that were kept.
+#: Findings shown in text; JSON has all that were kept.
 _SHOWN_FINDINGS: Final = 20
 
-#: Whether an open transaction was queued; Redis before 4.0 executes its commands one by one while it loads.
+#: The state of an open transaction: Redis before 4.0 executes its commands one by one while loading.
 _OPEN: Final = {True: ", none of which was executed", False: ", whose whole commands were executed"}
 
 _SEVERITIES: Final = ("error", "warning", "note")
@@ -37,14 +37,14 @@ _TAILS: Final = {
 
 
 def replay_text(report: ReplayReport) -> str:
-    """Return the report for an operator, one fact a line."""
+    """Return the report, one fact per line."""
     lines = [*_log_lines(report), *_state_lines(report), *_finding_lines(report)]
     lines += [*_tail_lines(report), fact("digest", _describe_digest(report))]
     return "\n".join(map(clean, lines)) + "\n"
 
 
 def log_summary_text(report: ReplayReport) -> str:
-    """Return what ``info`` prints of a log."""
+    """Return the text that ``info`` prints for an AOF."""
     lines = [*_log_lines(report), *_state_lines(report), *_tail_lines(report)]
     if report.snapshot is not None:
         lines += aux_lines(report.snapshot.aux)
@@ -100,7 +100,7 @@ def _finding_lines(report: ReplayReport) -> Iterator[str]:
 def _tail_lines(report: ReplayReport) -> Iterator[str]:
     tail = report.loaded.tail
     if tail is None:
-        # An RDB has its own end mark, and nobody read on behind the place to stop.
+        # An RDB file has its own end mark, and nothing was read after the place to stop.
         return
     was_queued = report.loaded.replay.in_transaction
     yield fact("end", _TAILS[tail.state] + (_OPEN[was_queued] if tail.state == "truncated-in-multi" else ""))

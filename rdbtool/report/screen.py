@@ -1,8 +1,8 @@
-"""What a screen can show: its width, its colours, and text cut to a number of columns.
+"""Terminal capabilities: width, colours, and text fitted to columns.
 
-rich knows terminals (NO_COLOR, FORCE_COLOR, TERM, the number of colours, wide characters), and is imported only where
-there are colours or wide characters. The lines themselves are put together here, because rich's own tables and
-consoles hold or measure everything first.
+rich detects terminals (NO_COLOR, FORCE_COLOR, TERM, number of colours, wide characters) and is imported only for
+colours or wide characters. Lines are assembled here, because rich's tables and consoles buffer or measure everything
+first.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from rich.style import Style
 
-#: The width of what does not go to a terminal, in columns.
+#: Width in columns of output that does not go to a terminal.
 PLAIN_WIDTH: Final = 100
 
-#: The style of what means the same in every command, as rich names styles. None is dim or bright enough to vanish on a
-#: light or a dark background.
+#: Styles, in rich's notation, of what means the same in every command. Each is readable on a light and a dark
+#: background.
 STYLES: Final = {
     "good": "bold green",
     "bad": "bold red",
@@ -29,7 +29,7 @@ STYLES: Final = {
     "aside": "dim",
 }
 
-#: What says that something went well or not.
+#: Words for success and failure.
 WORD_STYLES: Final = {
     "OK": "good",
     "BAD": "bad",
@@ -42,9 +42,9 @@ WORD_STYLES: Final = {
 
 
 class Screen:
-    """A target for lines of text: ``width`` in columns, and styles that are empty where there is no colour.
+    """Output for lines of text: ``width`` in columns, and styles that are empty without colour.
 
-    ``plain_width`` is the width of what goes elsewhere.
+    ``plain_width`` is the width if the output is not a terminal.
     """
 
     def __init__(self, *, is_terminal: bool, plain_width: int = PLAIN_WIDTH) -> None:
@@ -60,7 +60,7 @@ class Screen:
                 self.width = console.width
 
     def paint(self, text: str, style: str) -> str:
-        """Return the text with the escape codes of a style, of ``STYLES`` or rich's, or as it is."""
+        """Return the text with the escape codes of a style from ``STYLES`` or of rich, unchanged without colour."""
         if self._colours is None or not style:
             return text
         if style not in self._styles:
@@ -71,7 +71,7 @@ class Screen:
 
 
 def fit(text: str, width: int) -> str:
-    """Return the text in exactly ``width`` columns: padded, or cut with an ellipsis."""
+    """Return the text in exactly ``width`` columns: padded, or shortened with an ellipsis."""
     if text.isascii():
         return text.ljust(width) if len(text) <= width else text[: max(width - 1, 0)] + "…"
     from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - only for what is not ASCII
@@ -82,5 +82,5 @@ def fit(text: str, width: int) -> str:
 
 
 def fit_right(text: str, width: int) -> str:
-    """Return a short ASCII text at the right of ``width`` columns, uncut."""
+    """Return a short ASCII text right-aligned in ``width`` columns, never shortened."""
     return text.rjust(width)

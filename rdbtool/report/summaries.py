@@ -1,4 +1,4 @@
-"""Summaries of anything: what says how a log is shown is imported when one is met."""
+"""Text summary of any file; the AOF report is imported only when needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def any_summary_text(summary: Summary | AofSummary) -> str:
-    """Return the summary for people, one fact a line."""
+    """Return the summary, one fact per line."""
     if isinstance(summary, Summary):
         return summary_text(summary)
     from rdbtool.report.replay import log_summary_text  # noqa: PLC0415 - the engine is for logs only

@@ -1,4 +1,4 @@
-"""A file's summary as text."""
+"""Text summary of a file."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rdbtool.operations.info.summary import Summary
 from rdbtool.reader.rdb import Totals
 from rdbtool.report.formatting import show_bytes, show_count, show_time
 
-#: Columns of the labels at the left.
+#: Width of the labels in columns.
 _LABEL = 14
 
 
 def summary_text(summary: Summary) -> str:
-    """Return the summary for people, one fact a line."""
+    """Return the summary, one fact per line."""
     lines = [
         fact("file", _describe_file(summary)),
         fact("format", describe_rdb(summary.header, summary.aux, summary.product)),
@@ -35,12 +35,12 @@ def summary_text(summary: Summary) -> str:
 
 
 def rules_line(choice: RulesChoice) -> str:
-    """Return whose rules apply, and, where nobody names them, what they were inferred from."""
+    """Return the server rules that apply, and what they were inferred from."""
     return fact("rules", str(choice.rules)) if choice.is_known else str(choice)
 
 
 def fact(label: str, text: str) -> str:
-    """Return a line: a label at the left, and what there is to say."""
+    """Return a line of label and text."""
     return f"{label:<{_LABEL}}{text}".rstrip()
 
 
@@ -53,7 +53,7 @@ def _describe_file(summary: Summary) -> str:
 
 
 def describe_rdb(header: Header, aux: Iterable[Aux], product: Product | None = None) -> str:
-    """Return version and writer of an RDB in words. ``product`` is the one that its opcodes give away."""
+    """Describe version and writer of an RDB file. ``product`` is the product that its opcodes reveal."""
     name = f"RDB {header.version}"
     if header.magic != "REDIS":
         name += f" of {header.magic.capitalize()}"
@@ -66,19 +66,19 @@ def describe_rdb(header: Header, aux: Iterable[Aux], product: Product | None = N
 
 
 def product_lines(product: Product | None) -> list[str]:
-    """Return who wrote a file, where that is neither Redis nor Valkey itself."""
+    """Return who wrote the file, if neither Redis nor Valkey."""
     return [] if product is None else [fact("writer", product.name)]
 
 
 def totals_lines(totals: Totals) -> list[str]:
-    """Return the counts of keys, by database and by type."""
+    """Return the key counts by database and by type."""
     lines = [fact("keys", _with_expires(totals.keys, totals.expires))]
     lines += [fact(f"  db {db}", _with_expires(*counts)) for db, counts in sorted(totals.by_db.items())]
     return lines + [fact(f"  {kind}", f"{count:,}") for kind, count in sorted(totals.by_kind.items()) if count]
 
 
 def function_lines(functions: Sequence[FunctionLibrary]) -> list[str]:
-    """Return how many function libraries there are, and the first line of each."""
+    """Return the number of function libraries, and the first line of each."""
     if not functions:
         return []
     lines = [fact("functions", show_count(len(functions), "library", "libraries"))]
@@ -86,7 +86,7 @@ def function_lines(functions: Sequence[FunctionLibrary]) -> list[str]:
 
 
 def needs_lines(needs: NeedsOfFile) -> list[str]:
-    """Return the modules that a server needs, by the names of their types, and the function libraries."""
+    """Return the modules, by the names of their types, and function libraries that a server needs."""
     lines = []
     for module in needs.modules:
         counts = []
@@ -107,7 +107,7 @@ def needs_lines(needs: NeedsOfFile) -> list[str]:
 
 
 def aux_lines(aux: Sequence[Aux]) -> list[str]:
-    """Return the aux fields under a title, nothing where there are none."""
+    """Return the aux fields under a title, nothing if there are none."""
     return ["aux fields", *(_aux_line(row.key, row.value) for row in aux)] if aux else []
 
 

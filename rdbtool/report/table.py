@@ -1,7 +1,6 @@
-"""Keys as a table for people, written row by row as the keys come.
+"""Keys as a table, written row by row.
 
-The widths are fixed by the screen before the first row, because waiting for the widest of some
-hundred million keys is no option.
+Widths follow from the screen and are fixed before the first row, so that no key has to be buffered.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _TYPE_STYLES = {
 def write_table(
     records: Iterable[KeyRecord], write: Callable[[bytes], object], *, now_ms: int, is_terminal: bool
 ) -> None:
-    """Write one row a record: db, key, type, size (elements, or bytes), time to live, preview."""
+    """Write one row per record: db, key, type, size (elements or bytes), TTL, preview."""
     screen = Screen(is_terminal=is_terminal)
     rest = max(screen.width - _DB - _TYPE - _SIZE - _TTL - _GAPS, _LEAST_KEY + _LEAST_PREVIEW)
     key_width = max(rest * 2 // 5, _LEAST_KEY)

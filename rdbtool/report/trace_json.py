@@ -1,7 +1,7 @@
-"""Traced items as JSON: the same tree that the hex view shows, whole.
+"""Traced items as JSON: the complete tree behind the hex view.
 
-Nodes (see ``item_json``) are written one a line while the file is read, inside one object; ``damage`` is a finding,
-``error`` a sentence on what this release cannot read; both say why reading stopped, and are null where it did not.
+One object whose nodes (see ``item_json``) are written one per line while the file is read. ``damage`` is a finding,
+``error`` a sentence on what this release cannot read; both say why reading stopped, and are null if it did not.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from rdbtool.reader.inspect.rdb import Traced
 
 
 def write_trace_json(items: Iterable[Traced], write: Callable[[bytes], object], source: str) -> None:
-    """Write all items of ``source`` as one JSON object. An error is part of it; raising it is the caller's."""
-    # Written with the first item: a source that cannot be opened has no report.
+    """Write all items of ``source`` as one JSON object, including an error; the caller raises it."""
+    # Written with the first item: an input that cannot be opened gets no report.
     separator = head = f'{{"schema":1,"source":{json.dumps(json_name(source))},"items":[\n'
     damage = error = None
     for item in items:

@@ -1,7 +1,7 @@
-"""Verdicts as text for people: a line a source, its facts, the findings, totals.
+"""Text report of validate: a line per input, its facts, findings, totals.
 
-Lines are as wide as the terminal, and have 80 columns in a pipe. They are broken here and not by the terminal, at
-blanks only, so that a code, an offset or a name stays whole. No byte of a file reaches the terminal as it is.
+Lines are as wide as the terminal, 80 columns in a pipe. They are broken here, at blanks only, so that codes, offsets
+and names stay whole. Bytes of a file are always escaped.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from rdbtool.operations.validate.verdict import SEVERITIES, Verdict
 from rdbtool.report.formatting import show_bytes, show_count, show_time
 from rdbtool.report.screen import WORD_STYLES, Screen
 
-#: Columns of what does not go to a terminal, and the widest and narrowest that a terminal is taken for.
+#: Width of output that is not a terminal, and the limits for a terminal, in columns.
 PLAIN_WIDTH: Final = 80
 _NARROWEST: Final = 60
 _WIDEST: Final = 200
 
-#: Columns before the texts of a source and of a finding, and of the title of a finding.
+#: Indentation in columns of an input's texts, of a finding's texts, and of a finding's title.
 _INDENT: Final = 10
 _TITLE: Final = 24
 
-#: Findings of one source that are shown, and those with one code and severity; JSON has all that were kept.
+#: Findings shown per input, and those of one code and severity; JSON has all that were kept.
 _SHOWN: Final = 20
 _SHOWN_ALIKE: Final = 5
 
-#: Codes of what is about a source as a whole, and has no place in it.
+#: Codes of findings about a whole input, which have no offset.
 POLICIES: Final = frozenset({"CHK011", "CHK012", "CHK013", "CHK014", "CHK015", "CHK016"})
 
 #: By exit code.
@@ -51,7 +51,7 @@ _KINDS: Final = {"rdb": "RDB", "aof": "AOF", "jsonl": "JSON lines", "unknown": "
 
 
 def verdicts_text(judged: Sequence[Judged], *, strict: bool, screen: Screen) -> str:
-    """Return the report on all sources."""
+    """Return the report on all inputs."""
     lines = [line for row in judged for line in _source_lines(row, strict=strict, screen=screen)]
     if len(judged) > 1:
         codes = Counter(code_of(row, strict=strict) for row in judged)
@@ -63,7 +63,7 @@ def verdicts_text(judged: Sequence[Judged], *, strict: bool, screen: Screen) -> 
 
 
 def verdict_line(judged: Judged, *, strict: bool) -> str:
-    """Return one line that says what is wrong with a source, without what it begins with: the program's name."""
+    """Return one line that says what is wrong with an input, without the program's name in front."""
     verdict = judged.verdict
     word = _WORDS[code_of(judged, strict=strict)]
     name = show_name(verdict.source)
@@ -94,12 +94,12 @@ def worst_finding(verdict: Verdict) -> Finding | None:
 
 
 def facts(verdict: Verdict) -> str:
-    """Return what a source is and holds, in one line."""
+    """Return what an input is and holds, in one line."""
     words = []
     if verdict.header is not None:
         from rdbtool.report.summary import describe_rdb  # noqa: PLC0415 - what has no header need not wait for it
 
-        # The RDB in front of an AOF is told with it.
+        # The RDB preamble of an AOF is described with it.
         described = describe_rdb(verdict.header, verdict.aux, verdict.product)
         words.append(("AOF with " if verdict.kind == "aof" else "") + described)
     elif _KINDS[verdict.kind]:
@@ -113,7 +113,7 @@ def facts(verdict: Verdict) -> str:
         words.append(show_count(verdict.bytes, "byte"))
     kind = "key" if verdict.is_whole else "readable key"
     words.append(show_count(verdict.keys, kind) if verdict.is_counted else "keys not counted")
-    # Inferred rules are told at length: whoever knows better can name them.
+    # Inferred rules are explained, so that a user who knows better can set them.
     rules = f"rules {verdict.rules}" if verdict.choice.is_known else str(verdict.choice)
     words += [_CHECKSUMS[verdict.checksum], rules]
     if verdict.level != "deep":
@@ -122,7 +122,7 @@ def facts(verdict: Verdict) -> str:
 
 
 def place(verdict: Verdict, finding: Finding) -> str:
-    """Return part and offset of a finding: the part only where it is not the source itself, nothing for a policy."""
+    """Return part and offset of a finding: the part only if it differs from the input, nothing for a policy."""
     if finding.code in POLICIES:
         return ""
     part = "" if finding.part == verdict.source else f"{show_name(finding.part)} "
@@ -131,7 +131,7 @@ def place(verdict: Verdict, finding: Finding) -> str:
 
 
 def subject(finding: Finding) -> str:
-    """Return the key that a finding is about, and the place inside its value; empty for none."""
+    """Return the key that a finding is about and the place inside its value, empty if none."""
     if finding.key is None:
         return finding.path
     kind = f" ({finding.kind})" if finding.kind else ""
@@ -140,7 +140,7 @@ def subject(finding: Finding) -> str:
 
 
 def next_step(verdict: Verdict) -> str | None:
-    """Return the command line that helps with an invalid file; None where none does."""
+    """Return the command line that helps with an invalid file, None if there is none."""
     if verdict.answer != "invalid" or verdict.source == "-":
         return None
     codes = {finding.code for finding in verdict.findings if finding.severity == "error"}
@@ -188,7 +188,7 @@ def _source_lines(judged: Judged, *, strict: bool, screen: Screen) -> Iterator[s
 
 
 def _choose(verdict: Verdict) -> list[Finding]:
-    """Return the findings that are shown, the worst first: of many that are alike, a few will do."""
+    """Return the findings to show, the worst first, and only some of those that are alike."""
     alike: Counter[tuple[str, str]] = Counter()
     chosen: list[Finding] = []
     for finding in sorted(verdict.findings, key=lambda finding: SEVERITIES.index(finding.severity)):

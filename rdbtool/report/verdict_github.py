@@ -1,8 +1,8 @@
-"""Verdicts as workflow commands of GitHub Actions, which it shows as annotations.
+"""Verdicts as workflow commands of GitHub Actions, shown there as annotations.
 
 A command is a line ``::error file=…,title=…::message``. Percent signs and line ends are escaped in a message, colons
-and commas in a property as well, so that nothing in a file can end a command or begin another one. All other
-lines are plain text that begins with a word of ours.
+and commas in a property too, so that no byte of a file can end or start a command. Every other line is plain text that
+starts with a fixed word.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from rdbtool.report.verdict import facts, place, subject, verdict_line
 
 _COMMANDS: Final = {"error": "error", "warning": "warning", "note": "notice"}
 
-#: Annotations of one source: GitHub shows ten of a kind in a step.
+#: Annotations per input: GitHub shows ten of a kind in a step.
 _SHOWN: Final = 30
 
 
 def verdicts_github(judged: Sequence[Judged], *, strict: bool) -> str:
-    """Return the lines for all sources."""
+    """Return the lines for all inputs."""
     return "".join(f"{line}\n" for row in judged for line in _lines(row, strict=strict))
 
 
@@ -47,7 +47,7 @@ def _lines(judged: Judged, *, strict: bool) -> Iterator[str]:
 
 
 def _file(verdict: Verdict, finding: Finding) -> str:
-    """Return the path of the file that a finding is about: the parts of a log stand beside its manifest."""
+    """Return the path of the file that a finding is about: the files of an AOF are beside its manifest."""
     if finding.part in verdict.parts and finding.part != verdict.source:
         return str(PurePath(verdict.source).parent / finding.part)
     return finding.part

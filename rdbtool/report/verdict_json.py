@@ -1,4 +1,4 @@
-"""Verdicts as JSON: one object, whose ``sources`` stand in the order of the command line."""
+"""Verdicts as JSON: one object, with ``sources`` in the order of the command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rdbtool.operations.validate.batch import Judged, exit_code
 
 
 def verdicts_json(judged: Sequence[Judged], *, strict: bool) -> str:
-    """Return the report on all sources."""
+    """Return the report on all inputs."""
     report = {
         "schema": 1,
         "strict": strict,

@@ -1,7 +1,7 @@
-"""Verdicts as JUnit XML: one test suite, a test case a source, a failure or error for each that is not good.
+"""Verdicts as JUnit XML: one test suite, a test case per input, a failure or error for each that is not OK.
 
-Put together by hand: half of the work is to keep out what no XML 1.0 document may hold, which libraries leave to
-their callers.
+Written by hand: XML libraries leave the removal of characters that XML 1.0 forbids to their callers, and that is half
+of the work.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from rdbtool.core.errors import clean, show_name
 from rdbtool.operations.validate.batch import Judged, code_of
 from rdbtool.report.verdict import facts, place, subject, verdict_line, worst_finding
 
-#: Characters that are not those of XML 1.0, and those that have a meaning in it.
+#: Characters that XML 1.0 forbids, and those that need escaping.
 _FOREIGN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 _MEANT: Final = re.compile('[&<>"\n\r\t]')
 
-#: Findings of one source in the text of its failure.
+#: Findings per input in the text of its failure.
 _SHOWN: Final = 100
 
 
 def verdicts_junit(judged: Sequence[Judged], *, strict: bool) -> str:
-    """Return the document for all sources."""
+    """Return the document for all inputs."""
     codes = [code_of(row, strict=strict) for row in judged]
     failures, errors = codes.count(1), codes.count(3) + codes.count(4)
     lines = ['<?xml version="1.0" encoding="UTF-8"?>']
@@ -66,6 +66,6 @@ def _details(judged: Judged) -> str:
 
 
 def _escape(text: str) -> str:
-    """Return a text as it may stand in an element or an attribute in double quotes."""
+    """Escape text for an element or for an attribute in double quotes."""
     foreign = _FOREIGN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     return _MEANT.sub(lambda match: _ENTITIES[match[0]], foreign)

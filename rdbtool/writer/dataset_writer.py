@@ -1,8 +1,8 @@
-"""A dataset on its way into an output: written for a target, and read back.
+"""Write a dataset for a target, and read it back.
 
-What a target cannot hold is decided by one sink (``TargetFilter``), and behind it the same events go to the encoder and
-to a ``Fingerprint``. The output is read back through another ``TargetFilter`` of the same target into another
-fingerprint; when the two differ, the output is refused.
+One sink (``TargetFilter``) decides what a target cannot hold; after it the same events go to the encoder and to a
+``Fingerprint``. The output is read back through another ``TargetFilter`` of the same target into another fingerprint;
+if the two differ, the output is refused.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ Write = Callable[[bytes], object]
 
 
 class MakeTest(Protocol):
-    """Makes a sink that raises what is wrong with what it hears."""
+    """Makes a sink that raises on invalid data."""
 
     def __call__(self, *, is_verified: bool, has_functions: bool) -> Sink | None:
-        """Return one for an output that is read back, or is not, and a target that has functions, or has none."""
+        """Return one for an output that is read back or not, and a target with or without functions."""
 
 
 class DatasetWriter:
     """One dataset, written once.
 
-    ``make_encoder`` makes the sink that writes it, and ``read_back`` feeds what a file holds to a sink. ``target``
-    None: the encoding holds whatever there is. ``commands``: the target is told commands. ``announces``: table sizes of
-    the source go on. The sink of ``make_test`` hears everything first; None: the source was tested before. Where there
-    is no such sink, the source is not tested.
+    ``make_encoder`` makes the sink that writes it, and ``read_back`` feeds a file's contents to a sink. ``target``
+    None: the encoding holds everything. ``commands``: the target receives commands. ``announces``: write the source's
+    table sizes. The sink of ``make_test`` receives everything first; None: the source was checked before. If it returns
+    no sink, the source is not checked.
 
-    After ``write``: ``keys`` and ``bytes`` that were written, ``losses`` (see ``Loss``), whether the source
-    ``is_tested``, and the ``fingerprint`` that ``check`` compares. ``progress`` is called while reading, on the way out
-    and on the way back. ``size`` is the source's, in bytes, if reading it again is to be shown by them.
+    After ``write``: the ``keys`` and ``bytes`` written, ``losses`` (see ``Loss``), whether the source ``is_tested``,
+    and the ``fingerprint`` that ``check`` compares. ``progress`` is called while reading, for the input and for reading
+    back. ``size`` is that of the input in bytes, None if its reading is not counted in bytes.
     """
 
     def __init__(
@@ -81,19 +81,19 @@ class DatasetWriter:
         self._make_test = make_test
 
     def watch(self, look: Callable[[], object]) -> None:
-        """Call ``look`` wherever progress is told, so that it may raise: compiled loops do not hear signals."""
+        """Call ``look`` with every progress report, so that it may raise: compiled loops do not run signal handlers."""
         self.progress = polling(look, self.progress)
 
     def write_to(self, output: Output) -> bool:
-        """Write everything to an output, which has itself read back where it can; return whether it does."""
+        """Write everything to an output, and register reading back where possible; return whether it is."""
         is_verified = output.verify_with(self.check)
         self.write(output.write, fingerprint=is_verified)
         return is_verified
 
     def write(self, write: Write, *, fingerprint: bool = True) -> None:
-        """Write everything, handing the bytes to ``write``. Raises LossError, and what reading and writing raise.
+        """Write everything, passing the bytes to ``write``. Raises LossError, and what reading and writing raise.
 
-        Without ``fingerprint`` there is nothing to ``check`` by.
+        Without ``fingerprint``, ``check`` is impossible.
         """
 
         def count(piece: bytes) -> None:
@@ -119,9 +119,9 @@ class DatasetWriter:
         self.fingerprint = sums.hexdigest() if fingerprint else None
 
     def check(self, path: str, also: Sink | None = None) -> None:
-        """Read an output back. Raises InvalidDataError unless it is valid, InputError unless it is what was written.
+        """Read an output back. Raises InvalidDataError if it is invalid, InputError if it is not what was written.
 
-        ``also`` hears what the output holds.
+        ``also`` receives the output's contents.
         """
         assert self._read_back is not None
         fingerprint = self._make_fingerprint()
@@ -142,7 +142,7 @@ class DatasetWriter:
             )
 
     def _make_fingerprint(self) -> Fingerprint:
-        # Servers forget the sign of a zero in small sorted sets that come from commands.
+        # Servers drop the sign of a zero score in small sorted sets created by commands.
         return Fingerprint(signed_zeros=not self._commands)
 
     def _make_fit(self, sink: Sink) -> TargetFilter | None:

@@ -1,4 +1,4 @@
-"""Writes RDB files of whatever can be fed to a sink: an open reader, an engine, or records and items one by one."""
+"""Write RDB files from whatever can be fed to a sink: an open reader, an engine, or records and items."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Written(NamedTuple):
     losses: list[Loss]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON has it."""
+        """Return the result as JSON."""
         lost = [loss.to_dict() for loss in self.losses if loss.severity == "loss"]
         notes = [loss.to_dict() for loss in self.losses if loss.severity == "note"]
         return {"schema": 1, "keys": self.keys, "bytes": self.bytes, "losses": lost, "notes": notes}
@@ -41,7 +41,7 @@ def raise_target(
 ) -> Target:
     """Return ``target``, or the first newer version of Redis that holds what ``target`` cannot.
 
-    ``commands``: it is to be written as commands.
+    ``commands``: it will be written as commands.
     """
     magic, version, release = target
     fit = TargetFilter(Null(), magic=magic, version=version, release=release, commands=commands, allow_loss=True)
@@ -64,15 +64,15 @@ def write_rdb(
     selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> Written:
-    """Write a whole RDB of ``source`` for ``target``, handing its bytes to ``write``.
+    """Write a whole RDB of ``source`` for ``target``, passing its bytes to ``write``.
 
-    ``sizes`` are the numbers of keys, and of keys with an expiry, by db: hints for who loads the file. Without them
-    those that the source announces are passed on, unless a ``selection`` of its keys makes them wrong. ``compress``
-    and ``checksum`` are the servers' ``rdbcompression`` and ``rdbchecksum``. ``selection`` and ``progress`` are for
-    sources that feed. The same source and the same arguments give the same bytes.
+    ``sizes`` are the numbers of keys, and of keys with an expiry, by db: hints for the loading server. By default those
+    that the source announces are written, unless a ``selection`` of its keys makes them wrong. ``compress`` and
+    ``checksum`` are the servers' ``rdbcompression`` and ``rdbchecksum``. ``selection`` and ``progress`` are for sources
+    with ``feed``. The same source and the same arguments give the same bytes.
 
-    Raises LossError at the first key that the target cannot hold, unless ``allow_loss``; what was handed
-    on before is then no whole file. Raises whatever reading the source and ``write`` raise.
+    Raises LossError at the first key that the target cannot hold, unless ``allow_loss``; what was written before is
+    then not a whole file. Raises whatever reading the source and ``write`` raise.
     """
     if not isinstance(source, Feeder):
         if selection is not None or progress is not None:
@@ -103,13 +103,13 @@ def write_rdb(
 
 
 class _Items:
-    """Records and items, fed one by one."""
+    """Individual records and items as a source."""
 
     def __init__(self, items: Iterable[KeyRecord | Item]) -> None:
         self._items = items
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> None:
-        """Feed everything to ``sink``."""
+        """Feed ``sink`` with everything."""
         del selection, progress  # refused by write_rdb
         for item in self._items:
             if isinstance(item, KeyRecord):

@@ -1,4 +1,4 @@
-"""The scanner: commands out of the RESP of an append-only log, framed strictly."""
+"""The scanner: frames commands in the RESP of an AOF, strictly."""
 
 from array import array
 from collections.abc import Callable, Container
@@ -17,17 +17,17 @@ NOTHING: int
 EXHAUSTED: int
 
 class Scanner:
-    """Scans the log in a window from where it stands. ``batch`` is the number of commands after which it pauses.
+    """Scans the AOF in a window from its position. ``batch`` is the number of commands after which it pauses.
 
-    ``count`` commands were read so far. ``good`` is the offset behind the last record outside of an open
-    MULTI, ``good_count`` the number of commands before it. ``multi_at`` is the offset of the open MULTI or -1.
-    ``strays`` counts MULTI inside of a transaction and EXEC outside of one, which servers ignore; ``stray_at`` is
-    the offset of the first, or -1. ``end`` and ``zeros_at``: see ``resync``.
+    ``count`` is the number of commands read so far. ``good`` is the offset after the last record outside an open MULTI,
+    ``good_count`` the number of commands before it. ``multi_at`` is the offset of the open MULTI or -1. ``strays``
+    counts MULTI inside a transaction and EXEC outside one, which servers ignore; ``stray_at`` is the offset of the
+    first, or -1. ``end`` and ``zeros_at``: see ``resync``.
 
-    With ``containers``, upper-case names that a subcommand belongs to, commands are counted by name, as written, and
-    annotated times are compared: ``falls`` counts those that are earlier than the one before, the first at offset
-    ``fall_at`` (-1: none), which goes from ``fall_from`` back to ``fall_to`` (Unix seconds). ``annotation_at`` is the
-    offset of the first annotation or -1, ``use_count`` the number of names that wait to be taken.
+    With ``containers``, upper-case names that are followed by a subcommand, commands are counted by name, as written,
+    and annotated times are compared: ``falls`` counts those earlier than the previous one, the first at offset
+    ``fall_at`` (-1: none), from ``fall_from`` back to ``fall_to`` (Unix seconds). ``annotation_at`` is the offset of
+    the first annotation or -1, ``use_count`` the number of names in the table.
     """
 
     count: int
@@ -46,33 +46,33 @@ class Scanner:
     use_count: int
     def __init__(self, window: Window, batch: int = 256, containers: Container[bytes] | None = None) -> None: ...
     def run(self, progress: Callable[[int], object] | None = None) -> int:
-        """Collect commands; return PAUSED (a full batch or table), ENDED, DECLINED (not sound) or TOO_LARGE."""
+        """Collect commands; return PAUSED (a full batch or table), ENDED, DECLINED (not valid) or TOO_LARGE."""
     def check(self, progress: Callable[[int], object] | None = None) -> int:
-        """Count commands and make no objects; return ENDED, DECLINED, TOO_LARGE or PAUSED (a full table)."""
+        """Count commands without building objects; return ENDED, DECLINED, TOO_LARGE or PAUSED (a full table)."""
     def take_uses(
         self,
     ) -> list[tuple[bytes, int, tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]]:
-        """Return (name, calls, the first, the one with fewest arguments, the one with most) since the last time.
+        """Return (name, calls, the first, the one with fewest arguments, the one with most) since the last call.
 
-        A name is cut to 80 bytes; a subcommand follows it behind a space; an empty one is a NUL byte. A call is
+        A name is shortened to 80 bytes; a subcommand follows it after a space; an empty one is a NUL byte. A call is
         (arguments with the name, offset, number of the command within the part).
         """
     def take(
         self,
     ) -> tuple[list[tuple[bytes, ...]], array[int], list[tuple[int, bytes]], list[tuple[int, int]]]:
-        """Return (commands, their offsets, annotations, marks) collected since the last time.
+        """Return (commands, their offsets, annotations, marks) collected since the last call.
 
-        An annotation is the index of the command it precedes and its line; a mark is the index of a
-        command and MULTI or EXEC.
+        An annotation is the index of the command it precedes and its line; a mark is the index of a command and MULTI
+        or EXEC.
         """
     def accept(self, argv: tuple[bytes, ...], stop: int, *, collect: bool = True) -> None:
-        """Take the record at hand, a command that somebody else read, up to offset ``stop``."""
+        """Accept the current record, a command that the caller parsed, up to offset ``stop``."""
     def accept_annotation(self, text: bytes, stop: int) -> None:
-        """Take the record at hand, an annotation line that somebody else read, up to offset ``stop``."""
+        """Accept the current record, an annotation line that the caller parsed, up to offset ``stop``."""
     def resync(self, known: Container[bytes]) -> int:
-        """Search behind the first byte of the record at hand for a whole command with a known name.
+        """Search after the first byte of the current record for a complete command with a known name.
 
-        ``known`` holds names in upper case. Returns the command's offset, where the scanner then stands;
-        NOTHING, where ``end`` is the offset of the end of the log and ``zeros_at`` the one from which
-        there is nothing but NUL; or EXHAUSTED after a search that was made to be endless.
+        ``known`` holds names in upper case. Returns the command's offset, to which the scanner moves; NOTHING: ``end``
+        is then the offset of the end of the AOF and ``zeros_at`` the one from which there are only NUL bytes; or
+        EXHAUSTED after a search in input made to be endless.
         """

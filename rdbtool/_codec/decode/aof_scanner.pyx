@@ -1,8 +1,8 @@
-# The scanner: commands out of the RESP of an append-only log (format C1), framed strictly.
+# The scanner: frames commands in the RESP of an AOF (format C1), strictly.
 #
-# A record is a command or an annotation line. It is read from the window in one go; where the window
-# ends too early, more is read and the record starts again. On one that is not sound the scanner stops in
-# front of it: the line-oriented parser then reads the same bytes and says what is wrong with them.
+# A record is a command or an annotation line. It is read from the window in one go; if the window ends too early, more
+# is read and the record starts again. The scanner stops before an invalid record: the line-oriented parser then reads
+# the same bytes and explains the fault.
 
 from cpython.ref cimport Py_DECREF, PyObject
 from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint64_t
@@ -19,7 +19,7 @@ from array import array
 from rdbtool._codec.decode.window import WindowLimitError
 
 cdef extern from "Python.h":
-    # Declared with raw pointers: these results go straight into a tuple, which takes the reference over.
+    # Declared with raw pointers: these results go straight into a tuple, which takes over the reference.
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *p, Py_ssize_t size)
     PyObject *new_tuple "PyTuple_New"(Py_ssize_t size)
     void set_item "PyTuple_SET_ITEM"(PyObject *tuple, Py_ssize_t at, PyObject *item)
@@ -35,24 +35,24 @@ cdef enum:
     SHARED_SHIFT = 49           # 64 less the bits of an index into the shared arguments
     SHARED = 1 << 15            # shared arguments at a time
     BATCH_SIZE = 1 << 20        # bytes of commands after which a batch is full
-    SEARCH_STEPS = 1 << 20      # arguments looked at in candidates, beyond one for each byte searched
+    SEARCH_STEPS = 1 << 20      # arguments examined in candidates, beyond one per byte searched
     NEW_NAME = 2                # a status: the table of uses does not have this command yet
-    MAX_USED = 80               # bytes of a name that the table keeps, a subcommand included
+    MAX_USED = 80               # bytes of a name that the table keeps, with its subcommand
     USED = 1 << 10              # places in the table
-    MAX_USES = 512              # names in it, after which somebody has to take them
+    MAX_USES = 512              # maximum names in the table before the caller has to take them
 
-#: What ``Scanner.run`` and ``check`` end with; the numbers are the decoder's.
+#: What ``Scanner.run`` and ``check`` return; the numbers are the decoder's.
 ENDED, PAUSED, DECLINED, TOO_LARGE = range(4)
 
-#: What a mark of a batch stands for.
+#: The kind of a batch mark.
 MULTI, EXEC = 1, 2
 
-#: What ``Scanner.resync`` returns when it found nothing, and when it gave up.
+#: What ``Scanner.resync`` returns if it found nothing, and if it gave up.
 NOTHING, EXHAUSTED = -1, -2
 
 
 cdef inline bint is_word(Bytes p, size_t size, const char *word, size_t word_size) noexcept nogil:
-    """Whether a name is a word of lower case letters, in any case."""
+    """Whether a name consists of lower-case letters, in any case."""
     cdef size_t i
     if size != word_size:
         return False
@@ -63,7 +63,7 @@ cdef inline bint is_word(Bytes p, size_t size, const char *word, size_t word_siz
 
 
 cdef struct Met:
-    uint64_t tag            # a hash of the argument that was met last
+    uint64_t tag            # a hash of the last argument
     PyObject *item          # one that was met twice (owned); NULL: none yet
 
 
@@ -88,7 +88,7 @@ cdef inline size_t place_of(Bytes name, size_t size) noexcept nogil:
 
 
 cdef inline bint repeats(Record *record, Py_ssize_t place) noexcept nogil:
-    """Whether an argument is worth sharing: not the values of SET and the scores of ZADD, nearly all of which differ."""
+    """Whether an argument is worth sharing: not SET values and ZADD scores, nearly all of which differ."""
     if is_word(record.name, record.name_size, b"set", 3):
         return False
     return place & 1 or not is_word(record.name, record.name_size, b"zadd", 4)
@@ -107,7 +107,7 @@ cdef inline int count_use(Use *use, uint64_t argc, uint64_t number, int64_t at) 
 
 
 cdef inline size_t join(uint8_t *out, Record *record, Reach *reach) noexcept nogil:
-    """Write name and subcommand of a whole command with a space between them; return the size, at most MAX_USED."""
+    """Write name and subcommand of a complete command with a space between them; return the size, at most MAX_USED."""
     cdef Bytes p = record.first
     cdef Bytes text
     cdef uint64_t size
@@ -124,7 +124,7 @@ cdef inline size_t join(uint8_t *out, Record *record, Reach *reach) noexcept nog
 
 
 cdef class Scanner:
-    """Scans the log in a window. ``batch`` is the number of commands after which it pauses."""
+    """Scans the AOF in a window. ``batch`` is the number of commands after which it pauses."""
 
     cdef Window window
     cdef Py_ssize_t batch
@@ -134,21 +134,21 @@ cdef class Scanner:
     cdef int64_t *offsets
     cdef Py_ssize_t filled
     cdef uint64_t filled_size
-    cdef Met *seen                  # arguments that were met lately, by a hash of them
+    cdef Met *seen                  # recent arguments, by hash
     cdef readonly uint64_t count    # of commands
     cdef readonly uint64_t good_count
-    cdef readonly int64_t good      # end of the last record outside of an open MULTI
+    cdef readonly int64_t good      # end of the last record outside an open MULTI
     cdef readonly int64_t multi_at  # of the open MULTI, -1: none
-    cdef readonly uint64_t strays   # MULTI inside of a transaction, EXEC outside: servers ignore them
+    cdef readonly uint64_t strays   # MULTI inside a transaction, EXEC outside: servers ignore them
     cdef readonly int64_t stray_at  # of the first of them, -1: none
-    cdef readonly int64_t end       # of the source, where a search came to it
-    cdef readonly int64_t zeros_at  # from here on it held nothing but NUL
-    cdef object containers          # names with subcommands, None: nobody asks for uses
+    cdef readonly int64_t end       # of the input, if a search reached it
+    cdef readonly int64_t zeros_at  # only NUL bytes from here on
+    cdef object containers          # names with subcommands, None: uses are not counted
     cdef Use *used                  # NULL: likewise
     cdef readonly Py_ssize_t use_count
     cdef int64_t time               # the last annotated one (Unix seconds), -1: none yet
     cdef readonly int64_t annotation_at     # of the first, -1: none
-    cdef readonly uint64_t falls    # annotations with an earlier time than the one before
+    cdef readonly uint64_t falls    # annotations with an earlier time than the previous one
     cdef readonly int64_t fall_at   # of the first of them, -1: none
     cdef readonly int64_t fall_from
     cdef readonly int64_t fall_to
@@ -190,21 +190,21 @@ cdef class Scanner:
         return 0
 
     def take(self):
-        """Return (argvs, offsets, annotations, marks) since the last time, and start anew."""
+        """Return (argvs, offsets, annotations, marks) since the last call, and reset."""
         offsets = array("q")
         offsets.frombytes((<char *>self.offsets)[:self.filled * sizeof(int64_t)])
         taken = self.argvs, offsets, self.texts, self.marks
         self.renew()
         return taken
 
-    # ---- records, one after another --------------------------------------------------------------
+    # ---- records ------------------------------------------------------------------------------
 
     def run(self, progress=None):
-        """Collect commands until the batch is full, the log ends, or a record is not sound."""
+        """Collect commands until the batch is full, the AOF ends, or a record is invalid."""
         return self.advance(True, progress)
 
     def check(self, progress=None):
-        """Count commands up to the end of the log, or a record that is not sound, and make no objects."""
+        """Count commands up to the end of the AOF, or an invalid record, without building objects."""
         return self.advance(False, progress)
 
     cdef object advance(self, bint collect, object progress):
@@ -249,7 +249,7 @@ cdef class Scanner:
         return 0
 
     cdef int pass_over(self, Reach *reach) noexcept nogil:
-        """Pass over all records that the window holds; return what stopped it."""
+        """Skip all records in the window; return what stopped it."""
         cdef Bytes p = self.window.buffer + self.window.start
         cdef uint64_t steps = UINT64_MAX
         cdef Record record
@@ -270,7 +270,7 @@ cdef class Scanner:
         return SHORT
 
     cdef int collect(self, Reach *reach) except -2:
-        """Make the commands that the window holds, up to a full batch (SOUND) or what stopped it."""
+        """Build the commands in the window, up to a full batch (SOUND) or what stopped it."""
         cdef Bytes p = self.window.buffer + self.window.start
         cdef uint64_t steps = UINT64_MAX
         cdef Record record
@@ -290,7 +290,7 @@ cdef class Scanner:
             if status != SOUND:
                 return status
             if record.argc > <uint64_t>(reach.end - record.first) // LEAST_ARGUMENT:
-                # It cannot be whole in here, but what there is of it may be unsound.
+                # It cannot be complete in here, but its beginning may be invalid.
                 return walk(reach, &record, &steps)
             argv = self.build(reach, &record, &status)
             if status == SOUND and self.used != NULL:
@@ -329,7 +329,7 @@ cdef class Scanner:
                 record.name_size = size
                 item = self.shared(text, size)
             elif i == 1 or not repeats(record, i):
-                # A key, as a rule: most come once, and would push out what does repeat.
+                # Usually a key: most occur once, and would evict what does repeat.
                 item = new_bytes(<const char *>text, <Py_ssize_t>size)
             else:
                 item = self.shared(text, size)
@@ -342,10 +342,10 @@ cdef class Scanner:
         return argv
 
     cdef PyObject *shared(self, Bytes p, size_t size) except NULL:
-        """Return a new reference to these bytes: where they were met lately, to the object of then.
+        """Return a new reference to these bytes: to the object of a recent equal argument, if there is one.
 
-        Names of commands, fields and members repeat a lot. The object has its hash already, and a keyspace
-        made of shared objects takes a third less memory.
+        Names of commands, fields and members repeat a lot. The object has its hash already, and a keyspace made of
+        shared objects takes a third less memory.
         """
         cdef uint64_t first = 0, last = 0
         cdef size_t place
@@ -362,7 +362,7 @@ cdef class Scanner:
         place = <size_t>(first >> SHARED_SHIFT)
         met = &self.seen[place]
         if met.tag != first:
-            # Only what comes twice is worth a place: most values come once.
+            # Only what occurs twice is worth a place: most values occur once.
             met.tag = first
             return new_bytes(<const char *>p, <Py_ssize_t>size)
         item = met.item
@@ -377,7 +377,7 @@ cdef class Scanner:
         return item
 
     cdef inline int note(self, Bytes begin, Record *record) noexcept nogil:
-        """Consume a record, and follow what is known of transactions; return its mark."""
+        """Consume a record, and track transactions; return its mark."""
         cdef int mark = 0
         self.window.start = <size_t>(record.stop - self.window.buffer)
         if record.argc:
@@ -403,7 +403,7 @@ cdef class Scanner:
             self.good_count = self.count
         return 0
 
-    # ---- which commands there are ----------------------------------------------------------------
+    # ---- statistics of commands ------------------------------------------------------------------
 
     cdef inline Use *find_use(self, Bytes name, size_t size) noexcept nogil:
         """Return the place of a name: its own, or the free one that it would get."""
@@ -416,12 +416,12 @@ cdef class Scanner:
             place = (place + 1) & (USED - 1)
 
     cdef inline int use(self, Bytes begin, Record *record, Reach *reach) noexcept nogil:
-        """Count the command at hand: SOUND, or NEW_NAME and nothing was counted."""
+        """Count the current command: SOUND, or NEW_NAME and nothing was counted."""
         cdef uint8_t[MAX_USED] joined
         cdef size_t size = record.name_size if record.name_size < MAX_USED else MAX_USED
         cdef Use *use
         if size == 0:
-            # An empty name is kept as a NUL byte: no name has one.
+            # An empty name is kept as a NUL byte, which is not a valid name.
             joined[0] = 0
             use = self.find_use(&joined[0], 1)
         else:
@@ -435,7 +435,7 @@ cdef class Scanner:
         return SOUND
 
     cdef int meet_next(self, Reach *reach) except -1:
-        """Give the command at hand, which is whole, a place in the table."""
+        """Add the current command, which is complete, to the table."""
         cdef uint8_t[MAX_USED] joined
         cdef uint64_t steps = UINT64_MAX
         cdef Bytes p = self.window.buffer + self.window.start
@@ -467,7 +467,7 @@ cdef class Scanner:
         return 0
 
     cdef int use_argv(self, tuple argv, int64_t at) except -1:
-        """Count a command that somebody else read."""
+        """Count a command that the caller parsed."""
         cdef bytes name = argv[0][:MAX_USED] or b"\0"
         if name.upper() in self.containers:
             self.meet(name, True)
@@ -478,7 +478,7 @@ cdef class Scanner:
         return 0
 
     cdef inline int compare_time(self, Bytes text, size_t size, int64_t at) noexcept nogil:
-        """Compare an annotated time with the one before."""
+        """Compare an annotated time with the previous one."""
         cdef int64_t time = 0
         cdef size_t i
         if self.annotation_at < 0:
@@ -497,7 +497,7 @@ cdef class Scanner:
         return 0
 
     def take_uses(self):
-        """Return what is known of each command name that was met since the last time, and start anew."""
+        """Return the statistics of each command name since the last call, and reset."""
         taken = []
         cdef int place
         cdef Use *use
@@ -505,7 +505,7 @@ cdef class Scanner:
             return taken
         for place in range(USED):
             use = &self.used[place]
-            # A container that was never called alone has a place and no calls.
+            # A container that was never called alone has a place but no calls.
             if use.size and use.count:
                 taken.append((
                     (<char *>use.name)[:use.size], use.count,
@@ -518,10 +518,10 @@ cdef class Scanner:
         self.use_count = 0
         return taken
 
-    # ---- what others read ------------------------------------------------------------------------
+    # ---- records parsed elsewhere -----------------------------------------------------------------
 
     def accept(self, tuple argv not None, int64_t stop, *, bint collect=True):
-        """Take a command that somebody else read from the window, up to ``stop``."""
+        """Accept a command in the window that the caller parsed, up to ``stop``."""
         cdef int64_t at = self.window.base + <int64_t>self.window.start
         cdef bytes name = argv[0].lower()
         cdef int mark = 1 if name == b"multi" else 2 if name == b"exec" else 0
@@ -541,21 +541,21 @@ cdef class Scanner:
             self.use_argv(argv, at)
 
     def accept_annotation(self, bytes text not None, int64_t stop):
-        """Take an annotation that somebody else read from the window, up to ``stop``."""
+        """Accept an annotation in the window that the caller parsed, up to ``stop``."""
         self.texts.append((self.filled, text))
         if self.used != NULL:
             self.compare_time(text, <size_t>len(text), self.window.base + <int64_t>self.window.start)
         self.window.skip_to(stop)
         self.follow(0, 0)
 
-    # ---- behind damage ---------------------------------------------------------------------------
+    # ---- after damage ----------------------------------------------------------------------------
 
     def resync(self, known):
-        """Search, behind the first byte of the record at hand, for a whole command with a known name.
+        """Search, after the first byte of the current record, for a complete command with a known name.
 
-        ``known`` holds names in upper case. Returns the command's offset, where the scanner then stands;
-        NOTHING if the rest of the log has none: ``end`` and ``zeros_at`` then say how it ends; or
-        EXHAUSTED, which only a log made for it can bring about.
+        ``known`` holds names in upper case. Returns the command's offset, to which the scanner moves; NOTHING if the
+        rest of the AOF has none: ``end`` and ``zeros_at`` then say how it ends; or EXHAUSTED, which only crafted input
+        can cause.
         """
         cdef Window window = self.window
         cdef uint64_t steps = SEARCH_STEPS
@@ -582,7 +582,7 @@ cdef class Scanner:
                     zeros_at = window.base + <int64_t>window.start
                     continue
             else:
-                # Nothing begins in the window any more.
+                # No command begins in the rest of the window.
                 p = reach.end
                 while p > window.buffer + window.start and (p - 1)[0] == 0:
                     p -= 1
@@ -600,7 +600,7 @@ cdef class Scanner:
                 zeros_at = window.base + <int64_t>window.start
 
     cdef int find_candidate(self, Bytes *at, Reach *reach, Record *record, uint64_t *steps) noexcept nogil:
-        """Find where a whole command with a name of letters begins (SOUND) or may begin (SHORT)."""
+        """Find where a complete command with a name of letters begins (SOUND) or may begin (SHORT)."""
         cdef Bytes p = at[0]
         cdef size_t i
         cdef int status
@@ -611,7 +611,8 @@ cdef class Scanner:
                 return BAD
             status = command_head(p, reach, record)
             if status == SOUND:
-                # The steps are few, or a log could make this take forever: one for each byte that was passed.
+                # Steps are limited to one per byte passed, because crafted input could otherwise make this take
+                # forever.
                 if p > at[0]:
                     steps[0] += <uint64_t>(p - at[0])
                 at[0] = p

@@ -1,9 +1,8 @@
-# Bounds-checked reading: the one cursor of the codec.
+# Bounds-checked reading: the cursor of the codec.
 #
-# A cursor over the window ends where the window ends; more data may follow, so running out raises
-# NeedMore (unless the source is known to be too short) and the decoder refills and starts the record
-# again. A cursor over a blob has `beyond` = 0 and `final` set: running out there is a decline.
-# Nothing here words an error: the grammar does.
+# A cursor over the window ends where the window ends; more data may follow, so running out raises NeedMore (unless the
+# input is known to be too short) and the decoder refills and starts the record again. A cursor over a blob has `beyond`
+# = 0 and `final` set: running out there is a decline. Error messages are left to the grammar.
 
 from libc.stdint cimport int64_t, uint64_t, uint32_t, uint8_t, int32_t, int16_t, int8_t, uint16_t
 from libc.string cimport memcpy
@@ -29,12 +28,12 @@ cdef enum:
 cdef struct Limits:
     size_t max_string       # bytes of a string
     size_t max_blob         # bytes of a packed blob
-    size_t spill_at         # inflated strings from this size on are validated before a sink sees them; 0: never
+    size_t spill_at         # decompressed strings from this size on are validated before a sink receives them; 0: never
 
 cdef struct Cursor:
     Bytes p
     Bytes end
-    uint64_t beyond         # bytes known to be left in the source behind `end`; UINT64_MAX: unknown
+    uint64_t beyond         # bytes known to be left in the input after `end`; UINT64_MAX: unknown
     bint final              # nothing can follow `end`
 
 cdef struct Str:
@@ -127,14 +126,14 @@ cdef inline int read_len_or_encoding(Cursor *c, uint64_t *out, bint *encoded) ex
         return decline()
     return 0
 
-# A plain number; servers take 11xxxxxx as 0..63 here, and so do we.
+# A plain number; servers read 11xxxxxx as 0..63 here, and so do we.
 cdef inline int read_len(Cursor *c, uint64_t *out) except -1:
     cdef bint encoded
     return read_len_or_encoding(c, out, &encoded)
 
 cdef int read_encoded_str(Cursor *c, uint64_t encoding, Scratch *scratch, Limits *limits, size_t most, Str *out) except -1
 
-# STR (format A4). The bytes lie in the window, or in `scratch` for integers and LZF.
+# STR (format A4). The bytes are in the window, or in `scratch` for integers and LZF.
 cdef inline int read_str_of(Cursor *c, Scratch *scratch, Limits *limits, size_t most, Str *out) except -1:
     cdef uint64_t size
     cdef bint encoded

@@ -1,4 +1,4 @@
-"""Reading of bytes that may end: what stops it."""
+"""Bounds-checked reading: the exception for invalid bytes."""
 
 class Declined(Exception):  # noqa: N818 - it is no error: the grammar says what is
-    """What stands there is not sound."""
+    """The bytes are not valid."""

@@ -12,11 +12,11 @@ class Declined(Exception):
 
 
 class NeedMore(Exception):
-    """The record goes on behind the window."""
+    """The record continues after the window."""
 
 
 class NeedValidation(Exception):
-    """The record is so large that a sink may only see it once it is known to be sound."""
+    """The record is so large that a sink may receive it only once it is known to be valid."""
 
 
 cdef int decline() except -1:
@@ -79,7 +79,7 @@ cdef int read_encoded_str(Cursor *c, uint64_t encoding, Scratch *scratch, Limits
         return decline()
     read_len(c, &packed)
     read_len(c, &size)
-    # `packed` comes before the bytes it counts, so it is compared with what is left first.
+    # `packed` precedes the bytes it counts, so it is compared with what is left first.
     if packed == 0 or size == 0 or size > most or packed < (size + LZF_MAX_RATIO - 1) // LZF_MAX_RATIO:
         return decline()
     need(c, packed)

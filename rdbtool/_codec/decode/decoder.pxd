@@ -10,7 +10,7 @@ from rdbtool._codec.decode.value_reader cimport ValueReader
 from rdbtool._codec.decode.window cimport Window
 
 cdef enum:
-    AUX_BYTE = 0xFA             # OP_AUX, which is not known to declarations
+    AUX_BYTE = 0xFA             # OP_AUX, which declarations cannot use
 
 cdef class Decoder:
     cdef Window window
@@ -22,14 +22,14 @@ cdef class Decoder:
     cdef Limits limits
     cdef uint8_t kind_of[256]       # KIND_* of a value type, 255: not one
     cdef uint8_t since[256]         # RDB version of a type or opcode; 255: unknown
-    cdef public object fork         # name of the product that the file says it is from, None: of none
-    cdef bint trails[16]            # by kind: expiries of members may follow
+    cdef public object fork         # name of the product that the file names, None: none
+    cdef bint trails[16]            # by kind: member expiries may follow
     cdef readonly bint finished
-    cdef public bint is_inside      # keys may precede what is read first
-    cdef public bint embedded       # in an AOF: what follows the end mark is not the RDB's
-    cdef public bint stops_at_key   # pauses in front of a key
+    cdef public bint is_inside      # keys may precede the first item read
+    cdef public bint embedded       # in an AOF: what follows the end mark does not belong to the RDB
+    cdef public bint stops_at_key   # pauses before a key
 
-    # what the next key gets
+    # what applies to the next key
     cdef public int64_t db
     cdef bint has_expire
     cdef int64_t expire_at_ms
@@ -48,7 +48,7 @@ cdef class Decoder:
     cdef Sink null
     cdef LongStrings long_strings
     cdef MemberExpiries members
-    cdef bint validate_first        # the record at hand goes through the null sink before its own
+    cdef bint validate_first        # the current record goes through the null sink before its own
 
     # counts
     cdef uint64_t kinds[16]
@@ -69,5 +69,5 @@ cdef class Decoder:
     cdef int read_record(self, int code, Cursor *c, Sink sink, Selection selection) except -1
 
     cdef inline bint may_trail(self, Head *head, Cursor *c) noexcept:
-        """Return whether expiries of members may follow the value that ended at the cursor."""
+        """Return whether member expiries may follow the value that ended at the cursor."""
         return self.trails[head.kind] and (c.p == c.end or c.p[0] == AUX_BYTE)

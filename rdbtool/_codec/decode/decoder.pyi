@@ -13,7 +13,7 @@ DECLINED: int
 TOO_LARGE: int
 
 class Decoder:
-    """Decodes the RDB in a window into sinks. ``max_inflate`` bounds an inflated string in bytes."""
+    """Decodes the RDB in a window into sinks. ``max_inflate`` limits a decompressed string in bytes."""
 
     magic: str
     version: int
@@ -31,11 +31,11 @@ class Decoder:
     stops_at_key: bool
     def __init__(self, window: Window, max_inflate: int) -> None: ...
     def read_header(self) -> bool:
-        """Read the nine magic bytes and return True, or False where they are not those of a known version."""
+        """Read the nine magic bytes and return True, or False if they are not those of a known version."""
     def set_format(self, magic: str, version: int) -> None:
-        """Say what the nine bytes at the beginning say; they are consumed."""
+        """Set the format from the nine header bytes, which were consumed."""
     def announce(self, sink: Sink) -> None:
-        """Tell a sink what file it is going to hear of."""
+        """Send the header to a sink."""
     def run(
         self, sink: Sink, selection: Selection | None = None, progress: Callable[[int], object] | None = None
     ) -> int:
@@ -43,12 +43,12 @@ class Decoder:
     def counts(self) -> tuple[dict[str, int], dict[int, tuple[int, int]]]:
         """Return ({kind: keys}, {db: (keys, expires)}) of all records so far, selected or not."""
     def is_at_key(self) -> bool:
-        """Return whether a key is what follows."""
+        """Return whether a key is next."""
     def count_key(self, kind: str, expires: bool) -> None:
         """Count a record that the reader handled itself."""
     def take_counts(self) -> dict[int, tuple[int, int]]:
-        """Return {db: (keys, expires)} of all records since the last time; they are not counted again."""
+        """Return {db: (keys, expires)} of all records since the last call; they are not counted again."""
     def enter(self, db: int) -> None:
-        """Select a db on behalf of an item that the reader handled itself."""
+        """Select a db for an item that the reader handled itself."""
     def finish(self) -> None:
-        """Stop: the reader met the end itself."""
+        """Stop: the reader reached the end itself."""

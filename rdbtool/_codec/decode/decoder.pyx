@@ -1,10 +1,9 @@
 # The loop over a file: opcodes, records, the end.
 #
-# An item (an opcode with its payload, or a key with its value) is decoded from the window in one go;
-# where the window ends too early, everything heard of the item is rolled back, more is read, and the
-# item starts again. So a sink never hears half a record. On bytes that are not sound the decoder
-# stops in front of the item and returns DECLINED: the grammar then reads the same bytes and says
-# what is wrong with them.
+# An item (an opcode with its payload, or a key with its value) is decoded from the window in one go; if the window ends
+# too early, everything emitted for the item is rolled back, more is read, and the item starts again. So a sink never
+# receives half a record. On invalid bytes the decoder stops before the item and returns DECLINED: the grammar then
+# reads the same bytes and explains the fault.
 
 from libc.stdint cimport INT64_MAX, UINT64_MAX
 from libc.string cimport memcmp, memcpy
@@ -33,22 +32,22 @@ from rdbtool._codec.sink import Null
 include "../_types.pxi"
 
 cdef enum:
-    SPILL = 1 << 22             # records from this size on are validated before a buffering sink hears them
+    SPILL = 1 << 22             # records from this size on are validated before a buffering sink receives them
     UNKNOWN = 255
 
-#: How the two aux fields begin in which KeyDB writes the expiry of a member. Servers store strings of up to 20 bytes,
-#: these names among them, as they are.
+#: First bytes of the two aux fields in which KeyDB writes the expiry of a member. Servers store strings of up to 20
+#: bytes, including these names, uncompressed.
 cdef bytes MEMBER_KEY, MEMBER_WHEN
 MEMBER_KEY, MEMBER_WHEN = [bytes([OP_AUX, len(name)]) + name for name in MEMBER_EXPIRY_AUX]
 
-#: What ``Decoder.run`` ended with.
+#: What ``Decoder.run`` returns.
 ENDED, PAUSED, DECLINED, TOO_LARGE = range(4)
 
 cdef bint follows(Cursor *c, bytes text, bint must) except -1:
-    """Pass over ``text``, if it is what follows.
+    """Skip ``text``, if it is next.
 
-    Raises NeedMore where that cannot be told yet, and Declined where the data ends inside of it, but for a lone first
-    byte, or, with ``must``, in front of it.
+    Raises NeedMore if the window is too short to tell, and Declined if the data ends inside it, except after a lone
+    first byte, or, with ``must``, before it.
     """
     cdef size_t size = len(text)
     cdef size_t there = min(size, <size_t>(c.end - c.p))
@@ -84,14 +83,14 @@ cdef class Decoder:
 
     @property
     def templates(self):
-        """Field names by template id, as defined so far."""
+        """Field names by template ID, as defined so far."""
         return self.values.templates
 
     # ---- for the reader ------------------------------------------------------------------------
 
     @property
     def pending(self):
-        """What the next key gets: (expire_at_ms, idle_s, freq, meta), None where nothing is pending."""
+        """What applies to the next key: (expire_at_ms, idle_s, freq, meta), None if nothing does."""
         return (
             self.expire_at_ms if self.has_expire else None,
             self.idle_s if self.idle_s >= 0 else None,
@@ -117,7 +116,7 @@ cdef class Decoder:
         return 0
 
     def set_format(self, str magic, int version):
-        """Say what the nine bytes at the beginning say; they are consumed."""
+        """Set the format from the nine header bytes, which were consumed."""
         cdef int i
         self.magic = magic
         self.version = version
@@ -137,7 +136,7 @@ cdef class Decoder:
         self.window.start += 9
 
     def read_header(self):
-        """Read the nine magic bytes and return True, or False where they are not those of a known version."""
+        """Read the nine magic bytes and return True, or False if they are not those of a known version."""
         cdef bytes head = self.window.peek(self.window.at, 9)
         for magic, (low, high) in VERSIONS.items():
             name = magic.encode()
@@ -149,7 +148,7 @@ cdef class Decoder:
         return False
 
     def announce(self, Sink sink not None):
-        """Tell a sink what file it is going to hear of."""
+        """Send the header to a sink."""
         sink.header(self.magic, self.version)
 
     def counts(self):
@@ -159,21 +158,21 @@ cdef class Decoder:
         return kinds, {db: counts for db, counts in sorted(self.db_counts.items()) if counts[0]}
 
     def take_counts(self):
-        """Return {db: (keys, expires)} of all records since the last time; they are not counted again."""
+        """Return {db: (keys, expires)} of all records since the last call; they are not counted again."""
         self.enter_db(self.db)
         counts, self.db_counts = self.db_counts, {}
         return {db: count for db, count in counts.items() if count[0]}
 
     def enter(self, int64_t db):
-        """Select a db on behalf of an item that the reader handled itself."""
+        """Select a db for an item that the reader handled itself."""
         self.enter_db(db)
 
     def finish(self):
-        """Stop: the reader met the end itself."""
+        """Stop: the reader reached the end itself."""
         self.finished = True
 
     def is_at_key(self):
-        """Return whether a key is what follows."""
+        """Return whether a key is next."""
         cdef bytes code = self.window.peek(self.window.at, 1)
         return len(code) == 1 and self.kind_of[<uint8_t>(<char *>code)[0]] != UNKNOWN
 
@@ -186,11 +185,11 @@ cdef class Decoder:
         self.kinds[KINDS.index(kind)] += 1
 
     def run(self, Sink sink not None, Selection selection=None, progress=None):
-        """Decode items into ``sink`` until the end, a full sink, or bytes that are not sound.
+        """Decode items into ``sink`` until the end, a full sink, or invalid bytes.
 
-        Returns ENDED, PAUSED, DECLINED (the item at hand is not sound, or not known) or TOO_LARGE
-        (it needs a larger window than allowed). ``progress`` is called with the source offset at
-        each refill. The sink hears an item whole or not at all.
+        Returns ENDED, PAUSED, DECLINED (the current item is invalid or unknown) or TOO_LARGE (it needs a larger window
+        than allowed). ``progress`` is called with the input offset at each refill. The sink receives an item whole or
+        not at all.
         """
         while not self.finished:
             try:
@@ -223,7 +222,7 @@ cdef class Decoder:
     # ---- items ---------------------------------------------------------------------------------
 
     cdef int steps(self, Sink sink, Selection selection) except -1:
-        """Decode items until the window, the file or the sink's patience ends."""
+        """Decode items until the window, the file or the sink is done."""
         cdef Window window = self.window
         cdef Cursor c
         cdef uint8_t code
@@ -417,7 +416,7 @@ cdef class Decoder:
     # ---- records -------------------------------------------------------------------------------
 
     cdef dict read_expiries(self, Cursor *c):
-        """Read the expiries of members that follow a value; None if none do. What is no whole pair is left."""
+        """Read the member expiries that follow a value; None if there are none. An incomplete pair is not consumed."""
         cdef Cursor ahead = c[0]
         cdef Str member, when
         cdef int64_t number
@@ -438,13 +437,13 @@ cdef class Decoder:
         return expiries
 
     cdef int tell_expiring(self, Head *head, Cursor *value, Sink sink, dict expiries) except -1:
-        """Tell a value whose members expire."""
+        """Emit a value whose members expire."""
         self.members.aim(sink, expiries)
         self.values.read(head.type_code, value, &self.limits, self.members)
         return self.members.tell()
 
     cdef int read_long(self, Head *head, Cursor *c, Sink sink) except -1:
-        """Tell a record with a long string, at which the cursor stands."""
+        """Emit a record with a long string, at which the cursor is."""
         self.long_strings.check(self.window, c, sink.asks_utf8)
         sink.may_spill = True
         sink.begin_key(head)
@@ -502,7 +501,7 @@ cdef class Decoder:
                 again = c[0]
                 self.values.read(code, &again, &self.limits, self.null)
                 if self.may_trail(&head, &again):
-                    # What is told now may be passed on at once, so they have to be known.
+                    # What is emitted now may be passed on at once, so they have to be known.
                     expiries = self.read_expiries(&again)
             sink.may_spill = self.validate_first
             sink.begin_key(&head)
@@ -512,7 +511,7 @@ cdef class Decoder:
                 if self.may_trail(&head, c):
                     expiries = self.read_expiries(c)
                     if expiries is not None:
-                        # What was told lacks them.
+                        # What was emitted lacks them.
                         sink.rollback()
                         sink.begin_key(&head)
                         again = c[0]

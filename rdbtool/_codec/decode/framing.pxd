@@ -1,7 +1,7 @@
-# How commands are framed in a log (format C1): strictly, as servers write them.
+# Framing of commands in an AOF (format C1): strict, as servers write them.
 #
-# These functions look at bytes and return SOUND, SHORT (the record goes on behind what there is) or BAD. They
-# raise nothing and make no objects, so the same code serves batches, the check and the search behind damage.
+# These functions return SOUND (valid), SHORT (the record continues after the available bytes) or BAD. They raise
+# nothing and make no objects, so the same code serves batches, the check and the search after damage.
 
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memchr
@@ -36,7 +36,7 @@ cdef inline int missing(Reach *reach, uint64_t count) noexcept nogil:
 
 
 cdef inline int header(Bytes *at, Reach *reach, uint8_t mark, uint64_t *out) noexcept nogil:
-    """Read a mark, one to eighteen digits and a line end."""
+    """Read a type character, one to eighteen digits and a line end."""
     cdef Bytes p = at[0]
     cdef Bytes end = reach.end
     cdef Bytes digits
@@ -79,7 +79,7 @@ cdef inline int argument(Bytes *at, Reach *reach, Bytes *text, uint64_t *size) n
     held = <uint64_t>(reach.end - p)
     if size[0] + 2 > held:
         status = missing(reach, size[0] + 2 - held)
-        # Of the two bytes behind it, one may be here and wrong already.
+        # Of the two bytes after it, one may be available and wrong already.
         return BAD if size[0] < held and p[size[0]] != 13 else status
     if p[size[0]] != 13 or p[size[0] + 1] != 10:
         return BAD
@@ -89,7 +89,7 @@ cdef inline int argument(Bytes *at, Reach *reach, Bytes *text, uint64_t *size) n
 
 
 cdef inline int command_head(Bytes p, Reach *reach, Record *record) noexcept nogil:
-    """Read the count of arguments; ``stop`` is behind it."""
+    """Read the count of arguments; ``stop`` is set after it."""
     cdef int status = header(&p, reach, 42, &record.argc)
     if status == SOUND and record.argc == 0:
         return BAD
@@ -112,7 +112,7 @@ cdef inline int annotation(Bytes p, Reach *reach, Record *record) noexcept nogil
 
 
 cdef inline int walk(Reach *reach, Record *record, uint64_t *steps) noexcept nogil:
-    """Walk over all arguments; ``steps`` is how many may be looked at and is counted down."""
+    """Walk over all arguments; ``steps`` limits how many are examined and is counted down."""
     cdef Bytes p = record.first
     cdef Bytes text
     cdef uint64_t size, i

@@ -1,4 +1,4 @@
-# Long strings, told in pieces.
+# Long strings, emitted in pieces.
 
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes, Cursor, Limits, Scratch
@@ -7,11 +7,11 @@ from rdbtool._codec.sink cimport LongString, Sink
 
 cdef class LongStrings:
     cdef Scratch input              # what is read ahead of the window
-    cdef Scratch output             # what LZF makes, and what it looks back at
+    cdef Scratch output             # LZF output, and what it looks back at
     cdef size_t filled              # bytes of output
-    cdef size_t told                # of these
+    cdef size_t told                # of these, emitted
     cdef uint64_t made              # in all
-    cdef LongString text            # at hand
+    cdef LongString text            # the current one
     cdef bint is_utf8               # so far
 
     cdef bint meet(self, Cursor *c, Limits *limits) except -1

@@ -1,8 +1,8 @@
-# Strings that are too long to be held: read twice, told in pieces.
+# Strings that are too long to be held: read twice, emitted in pieces.
 #
-# The first reading looks ahead of the window and finds out whether the string is sound: it ends within the file, it
-# inflates to what it says. Then a sink may hear it, in pieces, while the window moves on. LZF looks back 8 KiB at most.
-# A source that cannot be read twice (a pipe, a compressed file) is held in the window as far as it is stored.
+# The first reading looks ahead of the window and checks that the string is valid: it ends within the file, and
+# decompresses to its declared size. Then it is emitted in pieces, while the window moves on. LZF looks back 8 KiB at
+# most. An input that cannot be read twice (a pipe, a compressed file) is held in the window in its stored form.
 
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -30,7 +30,7 @@ cdef enum:
     PIECE = 1 << 18             # bytes of a piece
     BACK = 1 << 13              # how far LZF looks back
     ROOM = BACK + PIECE
-    LEAST = 64                  # bytes of input that let any operation of LZF, and any UTF-8 sequence, go on
+    LEAST = 64                  # bytes of input that let any operation of LZF, and any UTF-8 sequence, complete
 
 
 cdef class LongStrings:
@@ -39,7 +39,7 @@ cdef class LongStrings:
         release(&self.output)
 
     cdef bint meet(self, Cursor *c, Limits *limits) except -1:
-        """Return whether a long string stands at the cursor; then it moves to its bytes, and the string is at hand."""
+        """Return whether a long string is at the cursor; then move to its bytes and make it the current one."""
         cdef Cursor ahead = c[0]
         cdef uint64_t size, packed = 0
         cdef bint encoded
@@ -50,7 +50,7 @@ cdef class LongStrings:
             read_len(&ahead, &packed)
             read_len(&ahead, &size)
             if packed < (size + LZF_MAX_RATIO - 1) // LZF_MAX_RATIO:
-                return False    # whoever reads it as any other string declines it
+                return False    # reading it as an ordinary string declines it
         if size < LONG or size > limits.max_string:
             return False
         c.p = ahead.p
@@ -66,7 +66,7 @@ cdef class LongStrings:
         return 0
 
     cdef int check(self, Window window, Cursor *c, bint utf8) except -1:
-        """Raise Declined unless the string at hand is sound, and NeedMore where the window has to hold more of it."""
+        """Raise Declined unless the current string is valid, and NeedMore if the window has to hold more of it."""
         cdef uint64_t left = self.text.packed or self.text.size
         cdef size_t have = min(left, <uint64_t>(c.end - c.p))
         cdef size_t kept = 0, taken
@@ -102,7 +102,7 @@ cdef class LongStrings:
         return 0
 
     cdef int tell(self, Window window, Cursor *c, Sink sink) except -1:
-        """Tell the string at hand, which was checked; the window moves on behind it, and the cursor with it."""
+        """Emit the current string, which was checked; the window and the cursor move after it."""
         cdef uint64_t left = self.text.packed or self.text.size
         cdef size_t have, taken
         window.start = c.p - window.buffer
@@ -128,7 +128,7 @@ cdef class LongStrings:
         return 0
 
     cdef size_t take(self, Bytes p, size_t size, bint last, Sink sink) except? 0:
-        """Take all of the bytes but what may not be cut off from what follows, and return how many that were."""
+        """Take all of the bytes except those that may not be separated from what follows, and return their number."""
         cdef size_t taken, piece
         if self.text.packed:
             return self.inflate(p, size, last, sink)

@@ -1,4 +1,4 @@
-# Expiries of members, which are known before the value is read again.
+# Member expiries, which are known before the value is read again.
 
 from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.sink cimport Sink

@@ -1,8 +1,8 @@
-# Expiries of members (KeyDB), which a file stores behind the value.
+# Member expiries (KeyDB), which a file stores after the value.
 #
-# The decoder reads them first and then has the value told through this sink: fields get theirs, members of sets and
-# sorted sets are told after the elements. An expiry of a member that the value has not is one that KeyDB
-# left behind when the member went; nothing is told of it.
+# The decoder reads them first and then emits the value through this sink: fields get theirs, and those of set and
+# sorted set members are emitted after the elements. The expiry of a member that the value does not have was left behind
+# by KeyDB when the member was removed; it is skipped.
 
 from libc.stdint cimport int64_t
 from rdbtool._codec.decode.cursor cimport Bytes
@@ -39,7 +39,7 @@ cdef class MemberExpiries(Sink):
         return 0
 
     cdef int tell(self) except -1:
-        """Tell of the members that expire."""
+        """Emit the members that expire."""
         cdef bytes member
         for member, when in self.found.items():
             self.sink.member_expiry(<Bytes>(<char *>member), len(member), when)

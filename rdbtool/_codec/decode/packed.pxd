@@ -1,4 +1,4 @@
-# Walking the packed encodings that stand inside a STR (format A11).
+# Walking the packed encodings inside a STR (format A11).
 
 from libc.stdint cimport int64_t, uint64_t, uint32_t
 from rdbtool._codec.decode.cursor cimport Bytes
@@ -21,8 +21,8 @@ cdef struct Walk:
     Bytes p
     Bytes end               # the terminator byte
     uint64_t count          # entries walked so far
-    uint64_t previous       # ziplist: size of the entry before
-    Bytes last              # ziplist: start of the entry before
+    uint64_t previous       # ziplist: size of the previous entry
+    Bytes last              # ziplist: start of the previous entry
 
 cdef int open_listpack(Bytes blob, size_t size, Walk *walk) except -1
 cdef int next_listpack(Walk *walk, Element *element) except -1

@@ -1,8 +1,7 @@
 # Walking the packed encodings (format A11): ziplist, listpack, intset, zipmap.
 #
-# The walk that checks a blob is the walk that hands out its entries: nothing is trusted that was not
-# compared with the bytes, and no entry is reached by a length that points outside. Any fault is a
-# plain decline. Duplicates, order and NaN are meaning, and not judged here.
+# One walk checks a blob and emits its entries: every length is compared with the bytes, and no entry is reached by a
+# length that points outside. Any fault is a plain decline. Duplicates, order and NaN are meaning, and not checked here.
 
 from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint16_t
 from libc.string cimport memcpy

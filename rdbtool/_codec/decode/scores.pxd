@@ -1,4 +1,4 @@
-# Scores from their text: what a server may refuse.
+# Parsing of scores: values that a server may refuse.
 
 from libc.stdint cimport uint8_t
 

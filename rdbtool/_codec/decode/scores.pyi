@@ -1,7 +1,7 @@
-"""Scores from their text, many at once."""
+"""Parsing of scores, many at once."""
 
 def parse_scores(argv: tuple[bytes, ...], start: int, step: int) -> list[float] | None:
-    """Return the doubles at ``argv[start::step]``; None where one is no plain double, or one in doubt.
+    """Return the doubles at ``argv[start::step]``; None if one is not a plain double, or is doubtful.
 
-    In doubt are NaN, and texts that overflow to infinity or underflow to zero: whoever asks decides on those.
+    Doubtful are NaN, and texts that overflow to infinity or underflow to zero: the caller decides on those.
     """

@@ -1,4 +1,4 @@
-# Scores from their text, many at once: ZADD is the command of a log that parses the most.
+# Parsing of scores, many at once: ZADD is the AOF command that parses the most.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.math cimport isinf, isnan
@@ -21,7 +21,7 @@ cdef bint in_doubt(const uint8_t *text, Py_ssize_t size, double value):
 
 
 def parse_scores(tuple argv not None, Py_ssize_t start, Py_ssize_t step):
-    """Return the doubles at ``argv[start::step]``; None where one is no plain double, or one in doubt."""
+    """Return the doubles at ``argv[start::step]``; None if one is not a plain double, or is doubtful."""
     cdef Py_ssize_t i, size
     cdef double value
     cdef bytes text

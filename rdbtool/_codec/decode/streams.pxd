@@ -14,8 +14,8 @@ cdef class StreamReader:
     cdef Scratch key
     cdef Scratch blob
     cdef Scratch name
-    cdef Scratch nodes          # ids of the nodes so far (OrderRow)
-    cdef Scratch names          # consumer names of the group at hand, one after the other
+    cdef Scratch nodes          # IDs of the nodes so far (OrderRow)
+    cdef Scratch names          # consumer names of the current group, one after the other
     cdef Scratch rows           # its pending entries (Row)
     cdef Scratch order          # their indexes in id order (OrderRow)
     cdef Scratch owners         # (consumer, next owner) chains (Owner)

@@ -1,8 +1,8 @@
 # Stream values (format A12): nodes of entries, counters, groups with their pending lists.
 #
-# A group's pending list stands in the file twice: once with times and counts, and once more under
-# each consumer as bare ids. The two are joined here, so that a sink hears each pending entry once,
-# with its owner. Memory is a small multiple of the bytes that the lists take in the file.
+# A group's pending list is in the file twice: once with times and counts, and once more under each consumer as bare
+# IDs. The two are joined here, so that a sink receives each pending entry once, with its owner. Memory is a small
+# multiple of the bytes that the lists take in the file.
 
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy
@@ -72,7 +72,7 @@ cdef class StreamReader:
             if i and compare_order(<OrderRow *>self.nodes.data + i - 1, <OrderRow *>self.nodes.data + i) >= 0:
                 ascending = False
         if not ascending:
-            # No server writes them so, but servers load it, unless a node stands there twice.
+            # Servers never write it, but load it, unless a node occurs twice.
             qsort(self.nodes.data, nodes, sizeof(OrderRow), compare_order)
             for i in range(1, nodes):
                 if compare_order(<OrderRow *>self.nodes.data + i - 1, <OrderRow *>self.nodes.data + i) == 0:
@@ -279,7 +279,7 @@ cdef class StreamReader:
         return sink.end_group()
 
     cdef int index_rows(self, uint64_t count) except -1:
-        """Prepare look-ups by id; servers write the list in order, so sorting is rarely needed."""
+        """Prepare look-ups by ID; servers write the list in order, so sorting is rarely needed."""
         cdef Row *rows = <Row *>self.rows.data
         cdef OrderRow *order
         cdef uint64_t i
@@ -303,7 +303,7 @@ cdef class StreamReader:
         return 0
 
     cdef int64_t find_row(self, uint64_t count, uint64_t ms, uint64_t seq, int64_t guess) except -2:
-        """The row of an id. `guess`: consumers list their ids in order, so often the next row is it."""
+        """The row of an ID. `guess`: consumers list their IDs in order, so often it is the next row."""
         cdef Row *rows = <Row *>self.rows.data
         cdef OrderRow *order = <OrderRow *>self.order.data
         cdef uint64_t low = 0, high = count, middle
@@ -324,7 +324,7 @@ cdef class StreamReader:
         cdef Str text
         cdef Producers producers
         cdef uint64_t count, ids, i, j, ms, seq
-        # The counters stand behind the producers in the file, but before them for a sink: two walks.
+        # The counters are after the producers in the file, but before them for a sink: two walks.
         cdef Bytes begin
         read_len(c, &producers.duration_s)
         read_len(c, &producers.max_entries)

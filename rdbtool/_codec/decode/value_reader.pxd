@@ -1,4 +1,4 @@
-# Values: from the bytes behind a key to the events of a sink.
+# Values: from the bytes after a key to the events of a sink.
 
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Cursor, Limits, Scratch
@@ -9,11 +9,11 @@ cdef void module_name(uint64_t id, char *name) noexcept
 
 cdef class ValueReader:
     cdef bint valkey                # the file's magic: type 22 depends on it
-    cdef dict templates             # field names by template id
+    cdef dict templates             # field names by template ID
     cdef StreamReader streams
     cdef Scratch first
     cdef Scratch second
-    cdef Limits *limits             # of the value at hand
+    cdef Limits *limits             # of the current value
 
     cdef int read(self, int code, Cursor *c, Limits *limits, Sink sink) except -1
     cdef int skip_module_data(self, Cursor *c, Limits *limits) except -1

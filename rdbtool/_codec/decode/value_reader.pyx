@@ -1,6 +1,6 @@
-# Values: from the bytes behind a key to the events of a sink (format A10 to A14, A18).
+# Values: from the bytes after a key to the events of a sink (format A10 to A14, A18).
 #
-# One method a family of types. Packed blobs and streams have modules of their own.
+# One method per family of types. Packed blobs and streams have modules of their own.
 
 from libc.math cimport INFINITY, NAN
 from libc.stdint cimport INT64_MAX, UINT64_MAX, uint8_t
@@ -20,7 +20,7 @@ cdef char *MODULE_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 
 
 cdef void module_name(uint64_t id, char *name) noexcept:
-    """The nine characters of a module id (format A14)."""
+    """The nine characters of a module ID (format A14)."""
     cdef int i
     for i in range(9):
         name[i] = MODULE_ALPHABET[id >> (58 - 6 * i) & 63]
@@ -181,7 +181,7 @@ cdef class ValueReader:
             return scan_listpack(field.p, field.size, SHAPE_TRIPLES, sink)
         if code == TYPE_HASH_METADATA:
             read_i64(c, &base)
-            # One more than fields may have: what servers keep where no field expires.
+            # One more than the maximum: what servers store if no field expires.
             if base < 0 or <uint64_t>base > MAX_FIELD_EXPIRE_MS + 1:
                 return decline()
         read_len(c, &count)
@@ -197,7 +197,7 @@ cdef class ValueReader:
                 if expire < -1:
                     return decline()
             elif ttl:
-                # Wraps like the 64-bit sum it is; what wrapped is out of range.
+                # Wraps like the servers' 64-bit sum; what wrapped is out of range.
                 if code == TYPE_HASH_METADATA:
                     if ttl > <uint64_t>INT64_MAX:
                         return decline()
@@ -268,7 +268,7 @@ cdef class ValueReader:
         return sink.array_end(has_insert, insert)
 
     cdef tuple read_template_fields(self, Cursor *c):
-        """The field names that stand in the value itself (29, 31)."""
+        """The field names in the value itself (29, 31)."""
         cdef uint64_t format, count, i
         cdef Str text
         cdef Walk walk

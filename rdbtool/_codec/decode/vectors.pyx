@@ -1,9 +1,9 @@
-# Vector sets (the module of Redis 8.0): the one value of a module whose layout is looked into.
+# Vector sets (the module of Redis 8.0): the only module value whose layout is checked.
 #
-# The value is a run of tagged numbers and strings: dimension, number of elements, quantisation with links a node,
-# flags, where vectors were projected the dimension before and a matrix, then for each element its name, its
-# attributes if any has some, its vector and the numbers of its node. Tags, sizes and counts are compared; what
-# nodes link to is left to the server, which compares it too. That the tags can be walked at all was judged before.
+# The value is a sequence of tagged numbers and strings: dimension, number of elements, quantisation with links per
+# node, flags, for projected vectors the dimension before and a matrix, then for each element its name, its attributes
+# if any element has some, its vector and the numbers of its node. Tags, sizes and counts are compared; node links are
+# left to the server, which checks them too. That the tags can be walked at all was checked before.
 
 from libc.stdint cimport int16_t, int32_t, int64_t, int8_t, uint64_t, uint8_t
 from rdbtool._codec.decode.cursor cimport Bytes, Cursor, load_le32, need, read_len, rt_i64_text
@@ -32,7 +32,7 @@ cdef inline uint64_t vector_size(uint64_t quantisation, uint64_t dimension) noex
 
 
 cdef inline int string_size(Cursor *c, uint64_t *out) except -1:
-    """Pass over a STR; `out` is the number of bytes that it stands for."""
+    """Skip a STR; `out` is the size of its value in bytes."""
     cdef uint64_t packed
     cdef uint8_t b
     cdef int64_t number
@@ -64,7 +64,7 @@ cdef inline int string_size(Cursor *c, uint64_t *out) except -1:
 
 
 cdef inline bint take(Cursor *c, uint64_t tag, uint64_t *out) except -1:
-    """Take a number, or the size of a string; False, and nothing taken, if something else comes."""
+    """Read a number, or the size of a string; return False, without reading, if something else is next."""
     cdef uint64_t found
     cdef Bytes before = c.p
     read_len(c, &found)
@@ -79,9 +79,9 @@ cdef inline bint take(Cursor *c, uint64_t tag, uint64_t *out) except -1:
 
 
 cdef tuple judge_vector_set(Bytes raw, size_t size):
-    """What is wrong with the value: (element or -1, what, expected, found), None if nothing is.
+    """Return the fault of the value: (element or -1, what, expected, found), None if there is none.
 
-    ``expected`` and ``found`` are None where a part is not there. Of a set without elements "what" is "empty".
+    ``expected`` and ``found`` are None for a missing part. For a set without elements "what" is "empty".
     """
     cdef Cursor c
     cdef uint64_t id, dimension, count, config, flags, before, bytes_, numbers, ignored, i, j, quantisation

@@ -1,7 +1,7 @@
-# The window over a source: what was read and not yet consumed.
+# The window over an input: what was read and not yet consumed.
 #
-# It is filled by large reads and refilled at the beginning of an item, so one path serves files, pipes
-# and compressed input. Only an item that is larger makes it grow, and no further than bytes come in.
+# It is filled by large reads and refilled at the beginning of an item, so one path serves files, pipes and compressed
+# input. Only a larger item makes it grow, and no further than bytes arrive.
 
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdlib cimport free, malloc, realloc
@@ -15,12 +15,12 @@ cdef extern from "Python.h":
     int PyBUF_WRITE
 
 cdef enum:
-    CAPACITY = 1 << 19          # bytes to begin with
-    SPACIOUS = 1 << 23          # bytes that are given back when they are no more needed
+    CAPACITY = 1 << 19          # initial size in bytes
+    SPACIOUS = 1 << 23          # bytes that are freed when they are no longer needed
 
 
 class WindowLimitError(Exception):
-    """The window may not grow as far as the item needs."""
+    """The window may not grow to the size that the item needs."""
 
 
 cdef class Window:
@@ -44,11 +44,11 @@ cdef class Window:
 
     @property
     def at(self):
-        """Source offset of the item at hand, in bytes."""
+        """Input offset of the current item, in bytes."""
         return self.base + <int64_t>self.start
 
     def peek(self, int64_t at, size_t size):
-        """Return up to ``size`` bytes at offset ``at`` of the source, fewer only at its end."""
+        """Return up to ``size`` bytes at offset ``at`` of the input, fewer only at its end."""
         cdef size_t offset
         if at < self.base + <int64_t>self.start:
             raise ValueError(f"offset {at} was consumed")
@@ -60,17 +60,17 @@ cdef class Window:
         return (<char *>self.buffer)[offset:min(offset + size, self.stop)]
 
     def left(self, int64_t at):
-        """Return the number of bytes from ``at`` to the end of the source, None where that is unknown."""
+        """Return the number of bytes from ``at`` to the end of the input, None if unknown."""
         if self.at_end:
             return max(0, self.base + <int64_t>self.stop - at)
         return max(0, self.size - at) if self.size >= 0 else None
 
     def skip_to(self, int64_t at):
-        """Consume everything before ``at``, which lies in the window: the reader dealt with it."""
+        """Consume everything before ``at``, which is in the window: the reader handled it."""
         self.start = <size_t>(at - self.base)
 
     def drain(self):
-        """Consume the rest of the source and return its size in bytes."""
+        """Consume the rest of the input and return its size in bytes."""
         cdef int64_t begin = self.base + <int64_t>self.start
         if self.size >= 0:
             return max(0, self.size - begin)
@@ -81,7 +81,7 @@ cdef class Window:
             self.refill()
 
     def drain_rest(self):
-        """Consume the rest of the source; return its size, the NUL bytes it begins with, and what follows those."""
+        """Consume the rest of the input; return its size, its leading NUL bytes, and a sample of what follows those."""
         cdef int64_t begin = self.base + <int64_t>self.start
         cdef int64_t padding
         while True:
@@ -95,21 +95,21 @@ cdef class Window:
         return padding + self.drain(), padding, sample
 
     def restart_checksum(self):
-        """Compute the checksum of what follows from here on, without what was consumed."""
+        """Restart the checksum here, without what was consumed."""
         self.crc_at = self.start
         self.checksum = 0
 
     def forget_checksum(self):
-        """Compute no checksum from here on."""
+        """Stop computing the checksum."""
         self.crc64 = None
 
     def checksum_up_to(self, int64_t at):
-        """Return the CRC-64 of everything before ``at``, which lies in the window."""
+        """Return the CRC-64 of everything before ``at``, which is in the window."""
         self.advance_checksum(<size_t>(at - self.base))
         return self.checksum
 
     cdef int refill(self) except -1:
-        """Move the item at hand to the front and fill the window; double it when the item fills most of it."""
+        """Move the current item to the front and fill the window; double it when the item fills most of it."""
         cdef size_t kept = self.stop - self.start
         cdef size_t capacity = self.capacity
         cdef uint8_t *larger
@@ -124,7 +124,7 @@ cdef class Window:
         if kept > capacity // 2 or self.wanted > capacity:
             capacity *= 2
             if self.wanted:
-                # An item may say that it is larger than it is: no more is taken than twice of what is there.
+                # An item may declare a wrong size: at most twice the available bytes are allocated.
                 capacity = max(kept, min(capacity, self.wanted)) + CAPACITY
                 self.wanted = 0
             elif self.size >= 0:
@@ -137,7 +137,7 @@ cdef class Window:
             self.buffer = larger
             self.capacity = capacity
         elif kept < CAPACITY and capacity > SPACIOUS:
-            # A large item is done with.
+            # A large item was consumed.
             larger = <uint8_t *>realloc(self.buffer, 2 * CAPACITY)
             if larger != NULL:
                 self.buffer = larger

@@ -5,11 +5,11 @@ from rdbtool._codec.decode.cursor cimport Bytes, Scratch
 from rdbtool._codec.encode.primitives cimport Buffer, Form, Ziplist
 
 cdef enum:
-    MOST_ROWS = 512             # elements, at most, of a value that is packed (format D7)
-    LONGEST = 64                # bytes, at most, of each of its strings
+    MOST_ROWS = 512             # maximum elements of a packed value (format D7)
+    LONGEST = 64                # maximum bytes of each of its strings
 
 cdef struct Row:
-    size_t at                   # where the text stands in the arena; a pair's value stands behind its field
+    size_t at                   # where the text is in the arena; a pair's value follows its field
     Bytes p                     # the same, while sorting
     size_t size
     size_t value_size
@@ -20,20 +20,20 @@ cdef class Collection:
     cdef Form form
     cdef int kind
     cdef uint64_t count
-    cdef bint big               # does not fit a packed form: STRs stand in `body`
+    cdef bint big               # does not fit a packed form: STRs are in `body`
     cdef bint integers          # all members of the set so far
     cdef bint any_expiry
-    cdef bint zero_expiry       # an expiry that packed hashes cannot tell from none
+    cdef bint zero_expiry       # an expiry that packed hashes cannot distinguish from none
     cdef uint8_t arena[MOST_ROWS * 2 * LONGEST]
     cdef size_t filled
     cdef Row rows[MOST_ROWS]
-    cdef Buffer prefix          # of the finished value: what stands before the body
+    cdef Buffer prefix          # of the finished value: what precedes the body
     cdef Buffer body
-    cdef Buffer node            # the listpack at hand
-    cdef Ziplist ziplist        # the ziplist at hand
+    cdef Buffer node            # the current listpack
+    cdef Ziplist ziplist        # the current ziplist
     cdef Scratch expiries       # of a big hash, once a field has one: int64_t by field
     cdef uint64_t nodes
-    cdef uint64_t in_node       # entries of the list node at hand
+    cdef uint64_t in_node       # entries of the current list node
 
     cdef int begin(self, int kind) except -1
     cdef int element(self, Bytes p, size_t size) except -1

@@ -1,8 +1,8 @@
 # Lists, sets, sorted sets and hashes, in the encodings that servers choose (format A2, A11, D7).
 #
-# A value's type depends on how many and how large its parts are, and stands before them. So parts are
-# kept as rows as long as all may fit a packed encoding, which is never many; as soon as one does not,
-# all become STRs in the body, and what follows joins them there. Lists are cut into nodes as they come.
+# A value's type depends on the number and size of its parts, and precedes them. So parts are kept as rows while all may
+# fit a packed encoding, which is never many; as soon as one does not, all become STRs in the body, and later parts are
+# added there. Lists are divided into nodes as elements arrive.
 
 from libc.math cimport isinf, isnan
 from libc.stdint cimport INT64_MAX
@@ -17,14 +17,14 @@ from rdbtool._codec.encode.primitives cimport (
 include "../_types.pxi"
 
 cdef enum:
-    PACKED_MEMBERS = 128        # of a packed set or sorted set, at most
+    PACKED_MEMBERS = 128        # maximum of a packed set or sorted set
     NODE_OCTETS = 8192          # of a list node (list-max-listpack-size -2)
-    NODE_OVERHEAD = 8           # what servers reckon for an entry beside its text
-    GIANT = 1 << 30             # list elements from this size on always stand alone
+    NODE_OVERHEAD = 8           # what servers count for an entry in addition to its text
+    GIANT = 1 << 30             # list elements from this size on are always in a node of their own
     MOST_EXPIRIES = 1 << 22     # bytes of memory for expiries that are kept from one hash to the next
     PLAIN = 1                   # containers of type 18
     PACKED = 2
-    # RDB versions that brought an encoding (format A2).
+    # RDB versions that introduced an encoding (format A2).
     PACKS = SINCE_SET_INTSET
     HASH_ZIPLISTS = SINCE_HASH_ZIPLIST
     ALL_ZIPLIST_NUMBERS = 6
@@ -41,7 +41,7 @@ cdef int by_number(const void *left, const void *right) noexcept nogil:
 
 
 cdef int by_score(const void *left, const void *right) noexcept nogil:
-    """By score, then by the members' bytes; NaN, which servers do not have, behind all others."""
+    """By score, then by the members' bytes; NaN, which servers do not have, last."""
     cdef Row *a = <Row *>left
     cdef Row *b = <Row *>right
     cdef int order
@@ -59,7 +59,7 @@ cdef int by_score(const void *left, const void *right) noexcept nogil:
 
 
 cdef int by_expiry(const void *left, const void *right) noexcept nogil:
-    """By expiry, fields without one last; else in the order they came in."""
+    """By expiry, fields without one last; else in order of arrival."""
     cdef Row *a = <Row *>left
     cdef Row *b = <Row *>right
     cdef int64_t x = a.number if a.number >= 0 else INT64_MAX
@@ -169,7 +169,7 @@ cdef class Collection:
             put_byte(&self.body, PLAIN)
             return put_blob(&self.body, p, size, self.form.table)
         if self.nodes == 0 and self.form.level > LISTPACKS:
-            # Since 7.2 a list begins as a lone listpack, which is filled up to the brim.
+            # Since 7.2 a list begins as a single listpack, which is filled to the limit.
             reckoned = size
         if self.in_node and self.node.size + 1 + reckoned > NODE_OCTETS:
             self.close_node()
@@ -317,7 +317,7 @@ cdef class Collection:
         return TYPE_HASH_LISTPACK if self.form.level >= LISTPACKS else TYPE_HASH_ZIPLIST
 
     cdef int interleave_expiries(self) except -1:
-        """Put each field's expiry to its STRs (format A13): into the prefix, which becomes the whole value."""
+        """Add each field's expiry to its STRs (format A13): into the prefix, which becomes the whole value."""
         cdef int64_t *expiries = <int64_t *>self.expiries.data
         cdef int64_t least = INT64_MAX
         cdef uint64_t i

@@ -1,4 +1,4 @@
-# The base of sinks that write bytes: what a record makes is handed on when the record is complete.
+# The base of sinks that write bytes: a record's output is passed on when the record is complete.
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, strlen
@@ -6,7 +6,7 @@ from rdbtool._codec.decode.cursor cimport Bytes, rt_double_text, rt_i64_text, rt
 from rdbtool._codec.sink cimport Sink
 
 cdef enum:
-    LARGE = 1 << 18             # strings from this size on are handed on in pieces
+    LARGE = 1 << 18             # strings from this size on are passed on in pieces
 
 cdef class Encoder(Sink):
     cdef object write               # callable(bytes)

@@ -5,6 +5,6 @@ from collections.abc import Callable
 from rdbtool._codec.sink import Sink
 
 class Encoder(Sink):
-    """Hands complete records on to ``write``, which is called with bytes."""
+    """Passes complete records on to ``write``, which is called with bytes."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None: ...

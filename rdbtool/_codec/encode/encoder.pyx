@@ -1,11 +1,11 @@
-# Buffered output with rollback. Bytes reach `write` only when the record they belong to is complete,
-# or known to be sound (`may_spill`), so a reader of the output never sees half a record.
+# Buffered output with rollback. Bytes reach `write` only when the record they belong to is complete, or known to be
+# valid (`may_spill`), so a reader of the output never sees half a record.
 
 from libc.stdlib cimport free, realloc
 from libc.string cimport memmove
 
 cdef enum:
-    HAND_ON = 1 << 16           # bytes at which output is handed on
+    HAND_ON = 1 << 16           # bytes at which output is passed on
 
 
 cdef class Encoder(Sink):
@@ -32,7 +32,7 @@ cdef class Encoder(Sink):
         return 0
 
     cdef int pass_on(self, bytes piece) except -1:
-        """Write bytes as they are: the one place where they leave."""
+        """Write bytes unchanged: the only place where they leave."""
         self.write(piece)
         return 0
 
@@ -46,7 +46,7 @@ cdef class Encoder(Sink):
         return 0
 
     cdef int put_large(self, const char *p, size_t size) except -1:
-        """Pass a large string on without holding it (its record is known to be sound)."""
+        """Pass a large string on without holding it (its record is known to be valid)."""
         cdef size_t piece
         self.hand_on(self.size)
         while size:
@@ -67,5 +67,5 @@ cdef class Encoder(Sink):
         return 0
 
     def flush(self):
-        """Hand on what is committed, without closing anything that is open."""
+        """Write what is committed, without closing anything that is open."""
         self.hand_on(self.committed)

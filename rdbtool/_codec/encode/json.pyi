@@ -1,4 +1,4 @@
-"""An array with one object a database."""
+"""JSON in the shape of rdbtools: an array with one object per database."""
 
 from collections.abc import Callable
 

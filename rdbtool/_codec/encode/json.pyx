@@ -1,6 +1,6 @@
-# An array with one object a database: the shape, and the escapes, of rdbtools and rdb-cli.
+# An array with one object per database: the shape, and the escapes, of rdbtools and rdb-cli.
 #
-# For programs that read theirs. It shows values only; jsonl shows everything.
+# For programs that parse their output. It shows values only; jsonl shows everything.
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes
@@ -18,7 +18,7 @@ cdef extern from "escape.h" nogil:
 
 
 cdef class Json(JsonText):
-    """An array with one object a database: the shape of rdbtools and rdb-cli.
+    """An array with one object per database: the shape of rdbtools and rdb-cli.
 
     ``escape`` is raw (bytes as Latin-1), print, utf8 or base64, as there.
     """
@@ -26,8 +26,8 @@ cdef class Json(JsonText):
     cdef int mode
     cdef bint as_base64
     cdef bint any_db
-    cdef bint any_key               # in the object that is open
-    cdef int64_t db                 # of the object that is open
+    cdef bint any_key               # in the open object
+    cdef int64_t db                 # of the open object
     cdef bint committed_any_db
     cdef bint committed_any_key
     cdef int64_t committed_db
@@ -59,7 +59,7 @@ cdef class Json(JsonText):
         return 0
 
     cdef int name(self, Bytes p, size_t size) except -1:
-        """What stands left of a colon: printable text is never escaped further."""
+        """Write a name: printable text is never escaped further."""
         if self.as_base64 and not rt_is_printable(p, size):
             return self.base64(p, size)
         return self.string_in_mode(p, size, self.mode)

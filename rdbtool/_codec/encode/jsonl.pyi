@@ -1,4 +1,4 @@
-"""One JSON object a line, reversible."""
+"""One JSON object per line, reversible."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,10 @@ from rdbtool._codec.encode.encoder import Encoder
 from rdbtool.model import KeyRecord
 
 class Jsonl(Encoder):
-    """One JSON object a line: the header, aux fields, functions, and each key with all that the file says of it.
+    """One JSON object per line: header, aux fields, functions, and each key with everything that its file stores.
 
-    For programs that want one type a column: ``keys_only`` leaves all but the keys out, and ``binary`` (base64, latin1,
-    escape) writes every string in that one way, which each line begins with.
+    For programs that want one type per column: ``keys_only`` omits everything but the keys, and ``binary`` (base64,
+    latin1, escape) writes every string in that one form, which each line names at its beginning.
     """
 
     def __init__(
@@ -17,7 +17,7 @@ class Jsonl(Encoder):
     ) -> None: ...
 
 def write_value(record: KeyRecord, write: Callable[[bytes], object]) -> None:
-    """Hand the JSON text of a record's value to ``write``, in pieces of UTF-8."""
+    """Pass the JSON text of a record's value to ``write``, in pieces of UTF-8."""
 
 def value_json(record: KeyRecord) -> str:
-    """Return the JSON text of a record's value, as it stands in its line of the jsonl format."""
+    """Return the JSON text of a record's value, as in its jsonl line."""

@@ -1,7 +1,7 @@
-# One JSON object a line, reversible: whatever the file holds of a key is in its line.
+# One JSON object per line, reversible: a key's line has everything that the file stores about it.
 #
-# Text is a JSON string where it is UTF-8, else {"base64": …}. A stream's length and first id follow from its
-# entries; they are shown only where a file says otherwise.
+# Text is a JSON string if it is UTF-8, else {"base64": …}. A stream's length and first ID follow from its entries; they
+# are shown only if the file differs.
 
 from libc.math cimport isfinite, isnan
 from libc.stdint cimport int64_t, uint64_t
@@ -21,30 +21,30 @@ cdef extern from "escape.h" nogil:
     enum: RT_UTF8, RT_RAW, RT_SPELLED
 
 cdef enum:
-    AS_BASE64 = -1              # beside the modes of escape.h
+    AS_BASE64 = -1              # in addition to the modes of escape.h
 
-#: How strings are written where all of them are to be of one kind.
+#: The forms of strings if all of them have to be the same.
 cdef dict BINARY = {"base64": AS_BASE64, "latin1": RT_RAW, "escape": RT_SPELLED}
 
 cdef list KIND_TEXTS = [kind.encode() for kind in KINDS]
 
 
 cdef class Jsonl(JsonText):
-    """One JSON object a line: the header, aux fields, functions, and each key with all that the file says of it.
+    """One JSON object per line: header, aux fields, functions, and each key with everything that its file stores.
 
-    For programs that want one type a column: ``keys_only`` leaves all but the keys out, and ``binary`` (base64, latin1,
-    escape) writes every string in that one way, which each line begins with.
+    For programs that want one type per column: ``keys_only`` omits everything but the keys, and ``binary`` (base64,
+    latin1, escape) writes every string in that one form, which each line names at its beginning.
     """
 
     cdef bint keys_only
-    cdef int binary                 # how strings are written, 0: as each of them can be
-    cdef bytes mark                 # that says so
+    cdef int binary                 # form of strings, 0: as each of them requires
+    cdef bytes mark                 # that names it
     cdef list encodings             # by type code
     cdef bint values_only
     cdef bint in_expiries           # the list of members that expire is open
     cdef bint in_pending            # the list of pending entries is open
     cdef int in_producers           # 0: none, 1: before the first, 2: inside one
-    cdef uint64_t entries           # of the stream at hand, and the first of them
+    cdef uint64_t entries           # of the current stream, and the first of them
     cdef uint64_t first_ms
     cdef uint64_t first_seq
 
@@ -400,7 +400,7 @@ cdef class Jsonl(JsonText):
 
     cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
         if self.kind == KIND_STREAM:
-            # Where producers stand, they have closed the list of groups.
+            # After producers, the list of groups is closed already.
             self.put_text(b"}" if self.in_producers else b"]}")
             self.in_producers = 0
         elif self.kind != KIND_STRING and self.kind != KIND_MODULE and self.kind != KIND_ARRAY:
@@ -415,14 +415,14 @@ cdef class Jsonl(JsonText):
 
 
 def value_json(record):
-    """Return the JSON text of a record's value, as it stands in its line of the jsonl format."""
+    """Return the JSON text of a record's value, as in its jsonl line."""
     pieces = []
     write_value(record, pieces.append)
     return b"".join(pieces).decode()
 
 
 def write_value(record, write):
-    """Hand the JSON text of a record's value to ``write``, in pieces."""
+    """Pass the JSON text of a record's value to ``write``, in pieces."""
     cdef Jsonl sink = Jsonl(write)
     sink.values_only = sink.may_spill = True
     feed_value(record, sink)

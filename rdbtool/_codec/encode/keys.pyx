@@ -1,4 +1,4 @@
-# Keys out: one a line.
+# Key names, one per line.
 
 from libc.stdint cimport uint8_t
 from rdbtool._codec.encode.encoder cimport Encoder
@@ -12,8 +12,10 @@ cdef extern from "escape.h" nogil:
 
 
 cdef class Keys(Encoder):
-    """One key a line. ``escape``: raw writes the bytes as they are, print and utf8 write ``\\xHH`` for
-    what is not printable ASCII, or not UTF-8 text without control characters, and base64 encodes keys that are not printable ASCII.
+    """One key per line. ``escape``: raw writes the bytes unchanged, print and utf8 write ``\\xHH`` for other bytes.
+
+    print escapes what is not printable ASCII, utf8 what is not UTF-8 text without control characters; base64 encodes
+    keys that are not printable ASCII.
     """
 
     cdef str escape

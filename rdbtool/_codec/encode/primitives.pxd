@@ -8,11 +8,11 @@ cdef extern from "lzf.h" nogil:
         uint32_t base
     size_t rt_lzf_deflate(const uint8_t *data, size_t size, uint8_t *out, size_t room, rt_lzf_table *table)
 
-# What the target of the writing understands.
+# What the target supports.
 cdef struct Form:
     int level               # the RDB version whose forms apply; Valkey's own numbering counts as 11
     bint valkey
-    bint large_alone        # a list element above the limit of a node stands alone, unpacked
+    bint large_alone        # a list element above the limit of a node has a node of its own, unpacked
     rt_lzf_table *table     # NULL: nothing is compressed
 
 cdef struct Buffer:

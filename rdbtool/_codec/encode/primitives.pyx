@@ -5,18 +5,18 @@ from libc.string cimport memcpy, memmove, strlen
 from rdbtool._codec.decode.cursor cimport load_be32, load_be64, release, rt_double_text, rt_i64_text, rt_parse_i64
 
 cdef extern from "Python.h":
-    # C's printf writes a comma where the program chose a locale that has one.
+    # C's printf writes a comma if the program chose a locale that uses one.
     char *PyOS_double_to_string(double value, char format, int precision, int flags, int *kind) except NULL
     void PyMem_Free(void *p)
 
 cdef enum:
-    KEPT = 1 << 22              # a buffer that grew beyond this is given back after its record
+    KEPT = 1 << 22              # a buffer that grew beyond this is freed after its record
     INT_TEXT = 11               # longest text of an int32
-    COMPRESS_ABOVE = 20         # bytes of a string that servers try to compress
+    COMPRESS_ABOVE = 20         # strings longer than this (bytes) are compressed by servers, if that saves space
 
 
 cdef int refuse(str what) except -1:
-    """Raise ValueError: nobody may ask for what the target cannot hold."""
+    """Raise ValueError: the target cannot hold this, and the caller must not request it."""
     raise ValueError(f"the target cannot hold {what}: records have to go through TargetFilter")
 
 
@@ -106,11 +106,11 @@ cdef int put_string(Buffer *buffer, Bytes p, size_t size, rt_lzf_table *table) e
 
 
 cdef int put_blob(Buffer *buffer, Bytes p, size_t size, rt_lzf_table *table) except -1:
-    """STR of bytes that are no integer. ``table`` NULL: nothing is compressed."""
+    """STR of bytes that are not an integer. ``table`` NULL: nothing is compressed."""
     cdef size_t packed, before, header
     cdef uint8_t *at
     if table != NULL and size > COMPRESS_ABOVE:
-        # The compressed bytes go behind the widest header, and move up to the one they get.
+        # The compressed bytes are written after the longest header, and moved down to the actual one.
         at = room(buffer, size + 32)
         packed = rt_lzf_deflate(p, size, at + 19, size - 4, table)
         if packed:

@@ -1,4 +1,4 @@
-# RDB out: records to the bytes of a snapshot.
+# RDB encoder: records to RDB bytes.
 
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.encode.primitives cimport Buffer
@@ -13,10 +13,10 @@ cdef class Rdb(SnapshotOutput):
     cdef bint cannot_hold[16]               # by kind
     cdef Collection collection
     cdef Stream stream
-    cdef Buffer key                         # of the record at hand: its key, as STR
+    cdef Buffer key                         # of the current record: its key, as STR
     cdef int64_t key_db
     cdef int kind
-    cdef bint written                       # it was, when it was heard
+    cdef bint written                       # it was, when it was received
     cdef Buffer value                       # of a string its short or compressed form; of an array its items
     cdef uint64_t count                     # items of the array
     cdef bint copies_packed                 # of a long string

@@ -1,4 +1,4 @@
-"""RDB out: records to the bytes of a snapshot."""
+"""RDB encoder: records to RDB bytes."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -6,13 +6,13 @@ from rdbtool._codec.encode.encoder import Encoder
 from rdbtool.core.rdb_types import Role
 
 class Rdb(Encoder):
-    """The bytes of an RDB, handed to ``write``: header, items, keys, end mark and checksum.
+    """The bytes of an RDB, passed to ``write``: header, items, keys, end mark and checksum.
 
     ``magic`` and ``version`` say what is written. ``release`` (family, major, minor) is the server that it is for,
-    where servers of one version differ. ``compress``: strings, by LZF. ``sizes`` ({db: (keys, expires)}) are the
-    table sizes to announce; None: those that are heard. ``role`` is what the aux fields are to say of the file
-    (``rdb_types.ROLES``), None: what they say already. What the version cannot hold has to be left out before, by
-    ``TargetFilter``: it raises ValueError.
+    where servers of one version differ. ``compress``: compress strings by LZF. ``sizes`` ({db: (keys, expires)}) are
+    the table sizes to announce; None: those that are received. ``role`` is the role of the file for its aux fields
+    (``rdb_types.ROLES``), None: unchanged. A ``TargetFilter`` has to drop what the version cannot hold; otherwise
+    raises ValueError.
     """
 
     magic: str

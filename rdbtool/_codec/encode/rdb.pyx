@@ -1,9 +1,8 @@
-# RDB out: records to the bytes of a snapshot, for the version and magic that are asked for.
+# RDB encoder: records to RDB bytes, for a given version and magic.
 #
-# A value's type byte stands before its key and depends on the value, so the value is built first, in a
-# buffer, and the record is written when it is complete. The forms are those of the target's release
-# (format A2), the thresholds the servers' defaults (format D7). What a target cannot hold does not come here:
-# TargetFilter stands in front of this.
+# A value's type byte precedes its key and depends on the value, so the value is built first, in a buffer, and the
+# record is written when it is complete. The forms are those of the target's release (format A2), the thresholds the
+# servers' defaults (format D7). What a target cannot hold is dropped before, by TargetFilter.
 
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint64_t, uint8_t
 from libc.string cimport memcpy
@@ -24,13 +23,13 @@ include "../_types.pxi"
 
 
 cdef class Rdb(SnapshotOutput):
-    """The bytes of an RDB, handed to ``write``: header, items, keys, end mark and checksum.
+    """The bytes of an RDB, passed to ``write``: header, items, keys, end mark and checksum.
 
     ``magic`` and ``version`` say what is written. ``release`` (family, major, minor) is the server that it is for,
-    where servers of one version differ. ``compress``: strings, by LZF. ``sizes`` ({db: (keys, expires)}) are the
-    table sizes to announce; None: those that are heard. ``role`` is what the aux fields are to say of the file
-    (``rdb_types.ROLES``), None: what they say already. What the version cannot hold has to be left out before, by
-    ``TargetFilter``: it raises ValueError.
+    where servers of one version differ. ``compress``: compress strings by LZF. ``sizes`` ({db: (keys, expires)}) are
+    the table sizes to announce; None: those that are received. ``role`` is the role of the file for its aux fields
+    (``rdb_types.ROLES``), None: unchanged. A ``TargetFilter`` has to drop what the version cannot hold; otherwise
+    raises ValueError.
     """
 
     def __init__(self, write, *, str magic="REDIS", int version=11, release=None, bint compress=True,
@@ -106,7 +105,7 @@ cdef class Rdb(SnapshotOutput):
         return put_le(&self.lead, <uint64_t>(expire_at_ms // 1000), 4)
 
     cdef int put_head(self, int type_code) except -1:
-        """Write what stands before a value: it is complete."""
+        """Write what precedes a value: it is complete."""
         self.put_buffer(&self.lead)
         self.put_char(<char>type_code)
         self.put_buffer(&self.key)
@@ -133,7 +132,7 @@ cdef class Rdb(SnapshotOutput):
         return self.put_whole(p, size)
 
     cdef int begin_string(self, LongString *text) except -1:
-        # Nothing is compressed anew: what the source could not, or was not to, is not worth holding it whole.
+        # Nothing is recompressed: what the source did not compress is not worth holding whole.
         self.copies_packed = text.packed and self.table != NULL
         self.put_head(TYPE_STRING)
         if self.copies_packed:
@@ -178,7 +177,7 @@ cdef class Rdb(SnapshotOutput):
             put_length(&self.value, ITEM_DOUBLE)
             memcpy(&bits, &item.real, 8)
             return put_le(&self.value, bits, 8)
-        put_length(&self.value, ITEM_STRING)      # short ones too: the tag for those is a choice of the server
+        put_length(&self.value, ITEM_STRING)      # short ones too: their tag is the server's choice
         return put_string(&self.value, item.text, item.text_size, self.table)
 
     cdef int array_end(self, bint has_insert, uint64_t insert_index) except -1:

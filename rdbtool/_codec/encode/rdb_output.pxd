@@ -1,4 +1,4 @@
-# The frame of a snapshot: header, table sizes, end mark and checksum.
+# The frame of an RDB: header, table sizes, end mark and checksum.
 
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.encode.primitives cimport Buffer, Form, rt_lzf_table
@@ -9,7 +9,7 @@ cdef class SnapshotOutput(Encoder):
     cdef readonly int version
     cdef readonly bint checksum
     cdef readonly uint64_t handed_on        # bytes
-    cdef object able                        # what the version holds
+    cdef object able                        # what the version can hold
     cdef Form form
     cdef rt_lzf_table *table
     cdef object crc
@@ -17,12 +17,12 @@ cdef class SnapshotOutput(Encoder):
     cdef bint finished
     cdef int64_t db                         # -1: none was selected
     cdef int64_t heard_db
-    cdef bint announces                     # table sizes are those that are heard
+    cdef bint announces                     # announce the table sizes that are received
     cdef dict sizes
-    cdef dict role                          # values of the aux fields that say what the file is, None: as they are heard
-    cdef dict missing                       # those of them that it has to have, and that were not heard, None: none
+    cdef dict role                          # values of the aux fields with the file's role, None: unchanged
+    cdef dict missing                       # required ones of them that were not received, None: none
     cdef set announced
-    cdef Buffer lead                        # of the item or record at hand: opcodes
+    cdef Buffer lead                        # of the current item or record: opcodes
 
     cdef int put_whole(self, const void *p, size_t size) except -1
     cdef int put_buffer(self, Buffer *buffer) except -1

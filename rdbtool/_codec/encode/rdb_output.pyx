@@ -1,4 +1,4 @@
-# The frame of a snapshot: header, items beside the keys, table sizes, end mark and checksum.
+# The frame of an RDB: header, items outside the keys, table sizes, end mark and checksum.
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -15,9 +15,9 @@ from rdbtool.core.rdb_types import ROLES, VERSIONS
 include "../_types.pxi"
 
 cdef enum:
-    TABLE_SIZES = SINCE_RESIZEDB    # RDB version that brought them
+    TABLE_SIZES = SINCE_RESIZEDB    # RDB version that introduced them
 
-#: Aux fields that tell table sizes: wrong where others are announced.
+#: Aux fields with table sizes: wrong if others are announced.
 cdef frozenset SIZE_AUX = frozenset({b"slot-info"})
 
 
@@ -145,7 +145,7 @@ cdef class SnapshotOutput(Encoder):
         return Encoder.commit(self)
 
     cdef int settle_role(self) except -1:
-        """Say what the file is, where nothing that was heard does: behind the aux fields in front of everything."""
+        """Write the file's role if no aux field received has it: after the aux fields at the front."""
         missing, self.missing = self.missing, None
         for key, value in missing.items():
             self.item(Aux(key, value, NOWHERE))

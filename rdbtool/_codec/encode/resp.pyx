@@ -1,8 +1,8 @@
-# RESP out: commands that rebuild the data, ready for `redis-cli --pipe`.
+# RESP encoder: commands that rebuild the data, ready for `redis-cli --pipe`.
 #
-# Commands are those of the servers' own AOF rewrite (format C6), 64 elements at most in each, fewer
-# where they are large, in the words of the server that they are for; without one the words follow the version
-# of the source. Values of modules exist as RESTORE payloads only.
+# Commands are those of the servers' own AOF rewrite (format C6), with at most 64 elements each, fewer if they are
+# large, for the given target server, by default by the version of the source. Module values exist as RESTORE payloads
+# only.
 
 from libc.stdint cimport int64_t, uint16_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes, rt_double_text, rt_i64_text, rt_u64_text
@@ -17,7 +17,7 @@ from rdbtool.core.rdb_types import SCRIPT_AUX
 
 include "../_types.pxi"
 
-#: The longest argument that servers take by default, in bytes: proto-max-bulk-len.
+#: The default limit of servers for an argument, in bytes: proto-max-bulk-len.
 LONGEST_ARGUMENT = 512 << 20
 
 cdef enum:
@@ -25,28 +25,27 @@ cdef enum:
 
 
 cdef class Resp(StreamCommands):
-    """Commands that rebuild the data. ``restore``: RESTORE payloads instead; ``replace``: existing keys give way.
+    """Commands that rebuild the data. ``restore``: RESTORE payloads instead; ``replace``: replace existing keys.
 
-    Payloads are the values as the source stores them. One of more than ``largest`` bytes is no command: ``on_large``
-    is called with db, key, expiry (Unix ms, None) and the payload, after all commands before it were written.
-
-    With ``version`` the words are those of a target: ``release`` (family, major, minor), or the first server that
-    wrote RDBs of that ``magic`` and ``version``. What it has no words for has to be left out before, by ``TargetFilter``.
+    Payloads are the values as the source stores them. One of more than ``largest`` bytes is not written: ``on_large``
+    is called with db, key, expiry (Unix ms, None) and the payload, after all commands before it were written. With
+    ``version`` the commands are those of a target: ``release`` (family, major, minor), or the first server that wrote
+    RDBs of that ``magic`` and ``version``. A ``TargetFilter`` has to drop what its commands cannot express.
     """
 
     cdef bint restore
     cdef bint replace
     cdef bint in_milliseconds       # expiry times
-    cdef bint variadic              # more than one element in a command, also where it is no hash
+    cdef bint variadic              # several elements per command, also for other types than hashes
     cdef bint fields_at_once        # a field that expires is set together with its expiry
     cdef int target_version         # of payloads
     cdef Head head
     cdef list late                  # field expiries: commands that follow the hash
-    cdef list members               # expiries of members, in KeyDB's words
-    cdef bint is_bare               # the value as it is stored has no expiries of fields
+    cdef list members               # member expiries, as KeyDB commands
+    cdef bint is_bare               # the stored value has no field expiries
     cdef size_t largest             # payload
     cdef object on_large
-    cdef bytes name                 # of the record at hand, where it may be told
+    cdef bytes name                 # of the current record, if the command supports it
 
     def __init__(self, write, *, bint restore=False, bint replace=False, str magic="REDIS", version=None,
                  release=None, on_large=None, largest=LONGEST_ARGUMENT):
@@ -62,7 +61,7 @@ cdef class Resp(StreamCommands):
             self.aim(version, server_of(magic, version, release))
 
     cdef int aim(self, int version, server) except -1:
-        """Choose the words of a server."""
+        """Choose the commands of a server."""
         self.targeted = True
         self.target_version = version
         self.in_milliseconds = server.has((2, 6))
@@ -103,7 +102,7 @@ cdef class Resp(StreamCommands):
             self.bulk_i64(head.db)
             self.db = head.db
         self.keep_key(head.key, head.key_size)
-        # References to templates mean nothing outside their file: such a hash is written as commands.
+        # References to templates have no meaning outside their file: such a hash is written as commands.
         self.silent = head.kind == KIND_MODULE or (
             self.restore
             and head.type_code != TYPE_HASH_TEMPLATE_LISTPACK_REF
@@ -166,7 +165,7 @@ cdef class Resp(StreamCommands):
         return self.close_when_full()
 
     cdef int put_off(self, Bytes field, size_t size, int64_t expire_at_ms) except -1:
-        """Keep the expiry of a field for when the hash is complete."""
+        """Keep the expiry of a field until the hash is complete."""
         if self.late is None:
             self.late = []
         self.late.append(((<char *>field)[:size], expire_at_ms))
@@ -230,7 +229,7 @@ cdef class Resp(StreamCommands):
             if self.head.kind == KIND_STREAM:
                 self.end_stream()
         if (self.members is not None or self.late is not None) and self.db != self.head.db:
-            # A value that is too large for a command was passed on, with commands of its own.
+            # A value that is too large for a command was passed on, as several commands.
             self.command(b"SELECT", 2)
             self.bulk_i64(self.head.db)
             self.db = self.head.db
@@ -253,13 +252,13 @@ cdef class Resp(StreamCommands):
     cdef int put_expiry(self) except -1:
         self.command(b"PEXPIREAT" if self.in_milliseconds else b"EXPIREAT", 3)
         self.bulk_key()
-        # TargetFilter has made whole seconds of it.
+        # TargetFilter has rounded it to whole seconds.
         return self.bulk_i64(self.head.expire_at_ms if self.in_milliseconds else self.head.expire_at_ms // 1000)
 
     cdef int pass_large(self, bytes payload) except -1:
         self.hand_on(self.size)
         self.on_large(self.head.db, self.name, self.head.expire_at_ms if self.head.has_expire else None, payload)
-        # Other commands came between, which select what they need.
+        # Other commands were written in between, with their own SELECT.
         self.db = -1
         return 0
 
@@ -268,12 +267,12 @@ cdef class Resp(StreamCommands):
         cdef bytes start = b""
         cdef bytes payload
         cdef int type_code = TYPE_MODULE_2 if self.head.kind == KIND_MODULE else self.head.type_code
-        # Servers before 5.0, which wrote RDBs before version 9, have no word for a point in time, and none lets it be 0.
+        # Servers before 5.0, which wrote RDBs before version 9, lack ABSTTL, and none accepts 0.
         cdef bint old = self.version < SINCE_IDLE
         cdef bint late = self.head.has_expire and (old or (self.targeted and not self.restore))
         # RDB 6 may be that of a server without REPLACE.
         cdef bint replaces = self.replace and self.version > LAST_WITHOUT_REPLACE
-        # Servers take one of the two.
+        # Servers accept only one of the two.
         cdef bint has_freq = self.head.freq >= 0 and self.head.idle_s < 0
         cdef bint expires = self.head.has_expire and not late
         cdef int version = self.target_version if self.targeted and not self.restore else self.version
@@ -292,7 +291,7 @@ cdef class Resp(StreamCommands):
         options = replaces + expires + 2 * (self.head.idle_s >= 0) + 2 * has_freq
         self.command(b"RESTORE", 4 + options)
         self.bulk_key()
-        # 0 would mean no expiry, and less is refused: 1 ms past the epoch has expired just as well.
+        # 0 would mean no expiry, and less is refused: 1 ms past the epoch has expired as well.
         self.bulk_i64(max(1, self.head.expire_at_ms) if expires else 0)
         self.bulk(<Bytes>(<char *>payload), len(payload))
         if replaces:

@@ -11,24 +11,24 @@ cdef struct EntryId:
 
 cdef class StreamCommands(CommandOutput):
     cdef int version                # of the RDB that the records come from
-    cdef bint silent                # the value goes into a payload: its parts are not wanted
-    # The words of the target; without one they follow the source.
+    cdef bint silent                # the value goes into a payload: its parts are ignored
+    # The commands of the target; without one they follow the source.
     cdef bint targeted
     cdef bint has_counters          # ENTRIESADDED, MAXDELETEDID, ENTRIESREAD
     cdef bint creates_idle          # consumers without pending entries
-    cdef bint creates_all           # consumers, before they claim
+    cdef bint creates_all           # consumers, before XCLAIM
     cdef Scratch group              # "$n\r\nname\r\n"
     cdef size_t group_size
     cdef Scratch producer_name      # likewise
     cdef size_t producer_size
     cdef bint any_entry
-    cdef bint counted               # the stream's counters are known, and told
+    cdef bint counted               # the stream's counters are known and written
     cdef Scratch ids                # EntryId by entry
     cdef uint64_t id_count
     cdef size_t stream_at           # where the commands of the stream begin
     cdef size_t create_at           # and those of its group
-    cdef bint group_is_early        # the group was created in front of the entries
-    cdef set gone                   # ids of pending entries that are gone: (ms, seq)
+    cdef bint group_is_early        # the group was created before the entries
+    cdef set gone                   # IDs of pending entries that were deleted: (ms, seq)
     cdef bytearray early            # commands that make them pending
 
     cdef int begin_stream(self) except -1

@@ -1,8 +1,8 @@
 # Streams as commands (format C6).
 #
-# XCLAIM makes an entry pending only while the stream has it. So what is pending of entries that are gone is claimed in
-# front of everything else, from placeholders that are trimmed at once: trimming keeps owners and counts, and leaves no
-# trace in the stream's counters. Which entries those are shows behind the last one, so a stream is held until its end.
+# XCLAIM makes an entry pending only while the stream has it. So pending entries that were deleted are claimed before
+# everything else, from placeholders that are trimmed at once: trimming keeps owners and counts, and does not change the
+# stream's counters. Which entries those are is known only after the last one, so a stream is held until its end.
 
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memmove
@@ -106,7 +106,7 @@ cdef class StreamCommands(CommandOutput):
         return 0
 
     cdef int consumer(self, Consumer *consumer) except -1:
-        # Who has pending entries is created by claiming them. CREATECONSUMER is younger than streams are.
+        # Consumers with pending entries are created by claiming them. CREATECONSUMER is younger than streams.
         if self.silent or not (self.creates_all or (consumer.pending == 0 and self.creates_idle)):
             return 0
         self.command(b"XGROUP", 5)
@@ -157,7 +157,7 @@ cdef class StreamCommands(CommandOutput):
         return self.word(b"FORCE")
 
     cdef bint has_entry(self, uint64_t ms, uint64_t seq) noexcept:
-        """Whether an entry was written. They came in the order of their ids."""
+        """Whether an entry was written. They arrived in ID order."""
         cdef EntryId *rows = <EntryId *>self.ids.data
         cdef uint64_t low = 0, high = self.id_count, middle
         while low < high:
@@ -168,10 +168,10 @@ cdef class StreamCommands(CommandOutput):
                 high = middle
         return low < self.id_count and rows[low].ms == ms and rows[low].seq == seq
 
-    # ---- what is pending of entries that are gone ----------------------------------------------
+    # ---- pending entries that were deleted -----------------------------------------------------
 
     cdef int create_early(self) except -1:
-        """Have the group at hand created in front of the entries: its own place only sets where it is."""
+        """Create the current group before the entries: its usual place then only sets its last ID."""
         cdef size_t at = self.size
         self.group_is_early = True
         self.command(b"XGROUP", 5)
@@ -193,7 +193,7 @@ cdef class StreamCommands(CommandOutput):
         return 0
 
     cdef int end_stream(self) except -1:
-        """Write what has to stand in front of the entries."""
+        """Write what has to precede the entries."""
         cdef size_t at = self.size
         cdef size_t size
         cdef bytes text

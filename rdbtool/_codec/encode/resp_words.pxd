@@ -1,4 +1,4 @@
-# Commands as RESP: the words of a command, and the command at hand.
+# Commands as RESP: the arguments of a command, and the current command.
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
@@ -12,14 +12,14 @@ cdef enum:
 cdef class CommandOutput(Encoder):
     cdef int64_t db                 # -1: none was selected
     cdef int64_t committed_db
-    cdef uint64_t batch             # elements in the command at hand, at most
-    cdef Scratch arguments          # the arguments of the command at hand, behind the key
+    cdef uint64_t batch             # maximum elements in the current command
+    cdef Scratch arguments          # the arguments of the current command, after the key
     cdef size_t filled
     cdef uint64_t count             # how many they are
     cdef uint64_t elements          # how many elements they make
     cdef Scratch key                # "$n\r\nkey\r\n"
     cdef size_t key_size
-    cdef const char *verb           # of the command at hand
+    cdef const char *verb           # of the current command
 
     cdef int command(self, const char *verb, uint64_t arguments) except -1
     cdef int word(self, const char *text) except -1
@@ -32,7 +32,7 @@ cdef class CommandOutput(Encoder):
     cdef int close_command(self) except -1
 
     cdef inline int argument(self, Bytes p, size_t size) except -1:
-        """Collect an argument of the command at hand."""
+        """Add an argument to the current command."""
         cdef char *at
         grow(&self.arguments, self.filled + size + 32)
         at = <char *>self.arguments.data + self.filled

@@ -1,7 +1,6 @@
-# Commands as RESP: the words of a command, and the command at hand.
+# Commands as RESP: the arguments of a command, and the current command.
 #
-# A command's number of arguments stands before them, so the arguments at hand are collected and the command is
-# written when it is full.
+# The number of arguments precedes them, so arguments are collected and the command is written when it is full.
 
 from rdbtool._codec.decode.cursor cimport release, rt_i64_text
 
@@ -17,7 +16,7 @@ cdef class CommandOutput(Encoder):
         release(&self.key)
 
     cdef int command(self, const char *verb, uint64_t arguments) except -1:
-        """Open a command of ``arguments`` arguments, the verb among them."""
+        """Open a command of ``arguments`` arguments, its name included."""
         self.put_char(c"*")
         self.put_u64(arguments)
         self.put_text(b"\r\n")
@@ -56,7 +55,7 @@ cdef class CommandOutput(Encoder):
         return self.put(self.key.data, self.key_size)
 
     cdef int keep_key(self, Bytes p, size_t size) except -1:
-        """Remember the key of the record at hand."""
+        """Remember the key of the current record."""
         self.filled = 0
         self.argument(p, size)
         grow(&self.key, self.filled)
@@ -66,7 +65,7 @@ cdef class CommandOutput(Encoder):
         return 0
 
     cdef int close_command(self) except -1:
-        """Write the command at hand, if there is one."""
+        """Write the current command, if there is one."""
         if self.count:
             self.command(self.verb, self.count + 2)
             self.bulk_key()
@@ -79,6 +78,6 @@ cdef class CommandOutput(Encoder):
         return Encoder.commit(self)
 
     cdef int rollback(self) noexcept:
-        # A SELECT in front of a record that is taken back goes with it.
+        # A SELECT before a record that is rolled back is rolled back with it.
         self.db = self.committed_db
         return Encoder.rollback(self)

@@ -1,15 +1,15 @@
-"""RESTORE out: each key as one command, its value encoded for the server that is going to execute it."""
+"""RESTORE encoder: each key as one command, its value encoded for the server that executes it."""
 
 from collections.abc import Callable, Sequence
 
 from rdbtool._codec.filters.filter import Filter
 
 class Restore(Filter):
-    """RESTORE commands for a target: ``magic``, ``version`` and, where one is named, ``release`` of its server.
+    """RESTORE commands for a target: ``magic``, ``version`` and, if one is named, ``release`` of its server.
 
-    ``replace``: existing keys give way. What the target cannot hold has to be left out before, by a ``TargetFilter``. A
-    payload of more than ``largest`` bytes is no command: ``on_large`` is called with db, key, expiry (Unix ms, None)
-    and the payload, after all commands before it were written.
+    ``replace``: replace existing keys. A ``TargetFilter`` has to drop what the target cannot hold. A payload of more
+    than ``largest`` bytes is not written: ``on_large`` is called with db, key, expiry (Unix ms, None) and the payload,
+    after all commands before it were written.
     """
 
     def __init__(

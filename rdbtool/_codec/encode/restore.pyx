@@ -1,7 +1,7 @@
-# RESTORE out: each key as one command, its value encoded for the server that is going to execute it.
+# RESTORE encoder: each key as one command, its value encoded for the server that executes it.
 #
-# A payload is a value as an RDB of the target's version has it, behind its type and in front of the version and a
-# checksum (format A15). So the writer of RDBs makes it, and only what stands before a value is left out.
+# A payload is a value as in an RDB of the target's version, after its type and before the version and a checksum
+# (format A15). So the RDB encoder makes it, without what precedes a value.
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
@@ -19,7 +19,7 @@ include "../_types.pxi"
 
 
 cdef class Payloads(Rdb):
-    """Encodes one value after another: ``take`` returns the one that is complete."""
+    """Encodes one value after another: ``take`` returns the complete one."""
 
     cdef list pieces
 
@@ -56,22 +56,22 @@ cdef class Payloads(Rdb):
 
 
 cdef class Restore(Filter):
-    """RESTORE commands for a target: ``magic``, ``version`` and, where one is named, ``release`` of its server.
+    """RESTORE commands for a target: ``magic``, ``version`` and, if one is named, ``release`` of its server.
 
-    ``replace``: existing keys give way. What the target cannot hold has to be left out before, by ``TargetFilter``. A payload
-    of more than ``largest`` bytes is no command: ``on_large`` is called with db, key, expiry (Unix ms, None) and the
-    payload, after all commands before it were written.
+    ``replace``: replace existing keys. A ``TargetFilter`` has to drop what the target cannot hold. A payload of more
+    than ``largest`` bytes is not written: ``on_large`` is called with db, key, expiry (Unix ms, None) and the payload,
+    after all commands before it were written.
     """
 
     cdef CommandOutput out
     cdef Payloads payloads
     cdef bytes footer               # the version
     cdef bint replace
-    cdef bint replaces_at_once      # RESTORE knows REPLACE
+    cdef bint replaces_at_once      # RESTORE supports REPLACE
     cdef bint in_full               # and ABSTTL, IDLETIME, FREQ
     cdef size_t largest
     cdef object on_large
-    cdef bytes name                 # of the record at hand
+    cdef bytes name                 # of the current record
     cdef Head head
 
     def __init__(self, write, *, str magic, int version, release=None, bint replace=False, on_large=None,
@@ -121,13 +121,13 @@ cdef class Restore(Filter):
         cdef bint expires = self.head.has_expire
         cdef bint at_once = self.replace and self.replaces_at_once
         cdef bint idle = self.in_full and self.head.idle_s >= 0
-        cdef bint freq = self.in_full and self.head.freq >= 0 and not idle      # servers take one of the two
+        cdef bint freq = self.in_full and self.head.freq >= 0 and not idle      # servers accept only one of the two
         if self.replace and not at_once:
             out.command(b"DEL", 2)
             out.bulk_key()
         out.command(b"RESTORE", 4 + at_once + (self.in_full and expires) + 2 * idle + 2 * freq)
         out.bulk_key()
-        # 0 would mean no expiry, and less is refused: 1 ms past the epoch has expired just as well.
+        # 0 would mean no expiry, and less is refused: 1 ms past the epoch has expired as well.
         out.bulk_i64(max(<int64_t>1, self.head.expire_at_ms) if self.in_full and expires else 0)
         out.bulk(<Bytes>(<char *>payload), len(payload))
         if at_once:
@@ -150,7 +150,7 @@ cdef class Restore(Filter):
         self.out.commit()
         self.out.flush()
         self.on_large(self.head.db, self.name, self.head.expire_at_ms if self.head.has_expire else None, payload)
-        # Other commands came between, which select what they need.
+        # Other commands were written in between, with their own SELECT.
         self.out.db = -1
         return 0
 
@@ -167,5 +167,5 @@ cdef class Restore(Filter):
         return self.out.finish()
 
     def flush(self):
-        """Hand on what is committed."""
+        """Write what is committed."""
         self.out.flush()

@@ -16,7 +16,7 @@ cdef struct Owned:
     uint64_t seq
     int64_t delivered_at_ms
     uint64_t delivery_count
-    int64_t owner               # -1: nobody
+    int64_t owner               # -1: none
 
 cdef class Stream:
     cdef Form form
@@ -33,8 +33,8 @@ cdef class Stream:
     cdef uint64_t producer_count
     cdef Producers limits
 
-    cdef Buffer node            # the listpack at hand
-    cdef uint64_t node_ms       # its master id
+    cdef Buffer node            # the current listpack
+    cdef uint64_t node_ms       # its master ID
     cdef uint64_t node_seq
     cdef uint64_t in_node       # entries
     cdef uint64_t elements      # of the listpack
@@ -42,18 +42,18 @@ cdef class Stream:
     cdef Scratch name_rows
     cdef uint64_t name_count
 
-    cdef uint64_t ms            # the entry at hand
+    cdef uint64_t ms            # the current entry
     cdef uint64_t seq
     cdef Buffer arena
     cdef Scratch fields
     cdef uint64_t field_count
 
-    cdef Owners owners          # of the group at hand
+    cdef Owners owners          # of the current group
     cdef Scratch pendings
     cdef uint64_t pending_count
     cdef Scratch ids
-    cdef Scratch unowned_lists  # size_t by group: where its list of unowned entries stands in `groups`
-    cdef bint any_unowned       # and it is not empty
+    cdef Scratch unowned_lists  # size_t by group: where its list of unowned entries is in `groups`
+    cdef bint any_unowned       # and one of them is not empty
 
     cdef int begin(self) except -1
     cdef int entry(self, uint64_t ms, uint64_t seq) except -1

@@ -1,8 +1,8 @@
 # Streams (format A12): live entries into nodes, counters, groups with their pending lists.
 #
-# Nodes are cut as servers do. An entry whose field names are those of its node's first entry stores values only,
-# so an entry is collected before it is written. A group's pending entries are told one by one, each
-# with its owner; the file wants them as one list of the group and one of ids for each consumer.
+# Nodes are divided as servers do. An entry whose field names are those of its node's first entry stores values only, so
+# an entry is collected before it is written. A group's pending entries arrive one by one, each with its owner; the file
+# has them as one list of the group and one of IDs per consumer.
 
 from libc.stdint cimport uint8_t
 from libc.string cimport memcmp, memcpy, memmove, memset
@@ -17,10 +17,10 @@ include "../_types.pxi"
 
 cdef enum:
     NODE_OCTETS = 4096          # stream-node-max-bytes
-    NODE_ENTRIES = 100          # stream-node-max-entries; the master's count so takes one byte
-    COUNT_AT = 6                # where it stands in the listpack
+    NODE_ENTRIES = 100          # stream-node-max-entries; so the master's count takes one byte
+    COUNT_AT = 6                # its offset in the listpack
     SAME_FIELDS = 2
-    # RDB versions that brought a form of streams.
+    # RDB versions that introduced a form of streams.
     COUNTERS = SINCE_STREAM_LISTPACKS_2
     ACTIVE_TIMES = SINCE_STREAM_LISTPACKS_3
     IDEMPOTENCY = SINCE_STREAM_LISTPACKS_4
@@ -229,7 +229,7 @@ cdef class Stream:
         return 0
 
     cdef int put_group_pending(self) except -1:
-        """The group's own list: each id once, also where several consumers have it."""
+        """The group's own list: each ID once, even if several consumers have it."""
         cdef Owned *rows = <Owned *>self.pendings.data
         cdef uint64_t i, ids = 0
         cdef bint first
@@ -283,7 +283,7 @@ cdef class Stream:
         return 0
 
     cdef int put_unowned(self) except -1:
-        """The entries that nobody has; where the list stands is kept, because most streams need none."""
+        """The entries without owner; the list's place is kept, because most streams need none."""
         cdef Owned *rows = <Owned *>self.pendings.data
         cdef uint64_t i, count = 0
         grow(&self.unowned_lists, self.group_count * sizeof(size_t))
@@ -299,7 +299,7 @@ cdef class Stream:
         return 0
 
     cdef int drop_unowned_lists(self) except -1:
-        """Take out the lists of unowned entries, all of them empty and so one byte each."""
+        """Remove the lists of unowned entries, all of them empty and so one byte each."""
         cdef size_t *lists = <size_t *>self.unowned_lists.data
         cdef uint8_t *data = self.groups.scratch.data
         cdef size_t start, stop
@@ -340,12 +340,12 @@ cdef class Stream:
         put_length(&self.idempotency, self.limits.ids_added)
         return put_length(&self.idempotency, self.limits.ids_duplicate)
 
-    # ---- the whole -----------------------------------------------------------------------------
+    # ---- the whole value ----------------------------------------------------------------------------
 
     cdef int version(self) noexcept:
-        """The form of streams: the target's newest, but 4 and 5 only where they are needed.
+        """The form of streams: the target's newest, but 4 and 5 only if needed.
 
-        Servers that know 4 and 5 read the older ones too, and what those have is all known.
+        Servers that support 4 and 5 read the older ones too, and these are well known.
         """
         if self.form.level < COUNTERS:
             return 1

@@ -1,4 +1,4 @@
-# The consumers of a group while it is heard, found by name.
+# The consumers of a group while it is received, found by name.
 
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch
@@ -12,7 +12,7 @@ cdef struct Owner:
     bint has_active
     int64_t seen_at_ms
     int64_t active_at_ms
-    uint64_t first              # for who sorts ids by owner: index of its first one
+    uint64_t first              # for callers that sort IDs by owner: index of its first one
     uint64_t ids
 
 cdef class Owners:
@@ -20,7 +20,7 @@ cdef class Owners:
     cdef Buffer names
     cdef Scratch rows
     cdef dict index
-    cdef int64_t last           # that was found, -1: none
+    cdef int64_t last           # the last one found, -1: none
 
     cdef int clear(self) except -1
     cdef int64_t add(self, Consumer *consumer) except -1

@@ -1,4 +1,4 @@
-# The consumers of a group while it is heard, found by name.
+# The consumers of a group while it is received, found by name.
 
 from libc.string cimport memcmp
 from rdbtool._codec.decode.cursor cimport grow, release
@@ -18,7 +18,7 @@ cdef class Owners:
         return 0
 
     cdef int64_t add(self, Consumer *consumer) except -1:
-        """Keep a consumer and return its index. Of two with one name the first is found."""
+        """Add a consumer and return its index. Of duplicate names the first is found."""
         cdef int64_t at = <int64_t>self.count
         cdef Owner *owner
         grow(&self.rows, (self.count + 1) * sizeof(Owner))
@@ -36,7 +36,7 @@ cdef class Owners:
         return at
 
     cdef int64_t find(self, Bytes name, size_t size) except -2:
-        """Return the index of the consumer with a name, -1 if there is none. Often it is that of the time before."""
+        """Return the index of the consumer with a name, -1 if there is none. Often it is the previous one."""
         if (
             self.last >= 0
             and self.row(<uint64_t>self.last).name_size == size

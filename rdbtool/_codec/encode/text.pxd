@@ -5,13 +5,13 @@ from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.encode.encoder cimport Encoder
 
 cdef class JsonText(Encoder):
-    cdef bint first_part            # no part of the value at hand was written yet
-    cdef int kind                   # KIND_* of the value at hand
+    cdef bint first_part            # no part of the current value was written yet
+    cdef int kind                   # KIND_* of the current value
 
     # of a long string
     cdef int long_mode              # as escape.h has them
     cdef bint long_base64
-    cdef uint8_t rest[3]            # bytes that are no whole group of base64
+    cdef uint8_t rest[3]            # bytes that are not a whole group of base64
     cdef size_t held
 
     cdef int begin_long(self, int mode, bint base64) except -1

@@ -1,4 +1,4 @@
-# JSON text: strings in their several forms, and base64.
+# JSON text: strings in their forms, and base64.
 
 from libc.stdint cimport uint8_t
 from rdbtool._codec.encode.encoder cimport LARGE
@@ -106,7 +106,7 @@ cdef class JsonText(Encoder):
         return self.put_char(c'"')
 
     cdef int text(self, Bytes p, size_t size) except -1:
-        """Text where the bytes are UTF-8, else an object that says base64."""
+        """Text if the bytes are UTF-8, else an object with base64."""
         if self.string_in_mode(p, size, RT_UTF8):
             self.octets(p, size)
         return 0

@@ -1,1 +1,1 @@
-"""Sinks that pass events on to another sink."""
+"""Filters: sinks that pass events on to another sink."""

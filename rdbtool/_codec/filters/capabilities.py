@@ -1,8 +1,7 @@
-"""What a target is able to hold, one name for each part of a record that not all targets have.
+"""What a target can hold, with one name per part of a record that not all targets have.
 
-A snapshot holds what its RDB version has (format A2). Commands carry what the server that executes them has words
-for (format C6, D1), whatever version of snapshots it writes; where no server is named, the first one counts
-that wrote the version.
+An RDB file holds what its version supports (format A2). Commands express what the server that executes them supports
+(format C6, D1), whatever RDB version it writes; if no server is named, the first one that wrote the version counts.
 """
 
 from __future__ import annotations
@@ -12,30 +11,30 @@ from typing import Final, Literal, NamedTuple
 from rdbtool.core.rdb_types import MAX_FIELD_EXPIRE_MS, REDIS, VALKEY, since_of
 from rdbtool.core.servers import BUILT_IN, COMMON_VERSION, Rules, first_with
 
-#: The RDB version whose forms Valkey's own numbering has.
+#: The RDB version whose forms apply to Valkey's own numbering.
 VALKEY_LEVEL: Final = COMMON_VERSION
 
 _NO_EXPIRY: Final = -1
 _ANY_EXPIRY: Final = (1 << 63) - 1
 
-#: The RDB versions of the releases that keep scripts in aux fields, Redis 4.0 to 6.2. Later ones pass over them.
+#: The RDB versions of the releases with scripts in aux fields, Redis 4.0 to 6.2. Later ones ignore them.
 _SCRIPT_VERSIONS: Final = range(8, 10)
 
-#: The commands of Redis keep a quarter of what its files can hold.
+#: The Redis commands accept a quarter of what its files can hold.
 _LAST_OF_COMMANDS: Final = MAX_FIELD_EXPIRE_MS >> 2
 
 
 class ModuleFate(NamedTuple):
-    """What there is to say of a module's data in a target; ``severity`` as in ``Loss``, None: nothing."""
+    """What to report about a module's data in a target; ``severity`` as in ``Loss``, None: nothing."""
 
     what: str
     severity: Literal["loss", "note"] | None
 
 
 def need_module(module: str, what: str, server: Rules | None, origin: str | None) -> ModuleFate:
-    """Return whether a server can hold ``what`` of a module (its name as files have it), and what it needs for that.
+    """Return whether a server can hold ``what`` of a module (by its name in files), and what it needs for that.
 
-    ``server`` None: none was named. ``origin`` is the family of the server that the data comes from, None: unknown.
+    ``server`` None: none was named. ``origin`` is the family of the server that wrote the data, None: unknown.
     """
     name = module.rstrip("\0")
     since = BUILT_IN.get(name)
@@ -52,7 +51,7 @@ def need_module(module: str, what: str, server: Rules | None, origin: str | None
 
 
 class Able(NamedTuple):
-    """What a target is able to hold. ``last_field_expiry`` is the greatest expiry of a field in Unix ms, -1: none."""
+    """What a target can hold. ``last_field_expiry`` is the greatest expiry of a field in Unix ms, -1: none."""
 
     aux: bool
     scripts: bool  # that were loaded by SCRIPT LOAD
@@ -67,7 +66,7 @@ class Able(NamedTuple):
     modules: bool
     streams: bool
     arrays: bool
-    signed_zeros: bool  # the sign of a score of -0, for sure
+    signed_zeros: bool  # the sign of a score of -0, reliably
     last_field_expiry: int
     counters: bool  # of streams
     excess_reads: bool  # a group that read more entries than were added
@@ -76,11 +75,11 @@ class Able(NamedTuple):
     bare_consumers: bool  # that own no pending entry
     unowned_pending: bool
     producers: bool  # idempotent ones
-    producer_counters: bool  # how many ids they added, and doubled; ids of entries that are gone
+    producer_counters: bool  # how many IDs they added, and duplicated; IDs of deleted entries
 
 
 def able_to_store(magic: str, version: int) -> Able:
-    """Return what a snapshot of a version holds."""
+    """Return what an RDB file of a version can hold."""
     valkey = magic == VALKEY
     level = VALKEY_LEVEL if valkey else version
     last = _ANY_EXPIRY if valkey else MAX_FIELD_EXPIRE_MS if level >= since_of("HASH_METADATA") else _NO_EXPIRY
@@ -112,7 +111,7 @@ def able_to_store(magic: str, version: int) -> Able:
 
 
 def able_to_restore(server: Rules, magic: str, version: int) -> Able:
-    """Return what RESTORE commands tell a server: values as snapshots of a version hold them, the rest as commands."""
+    """Return what RESTORE commands express: values as RDB files of a version hold them, the rest as commands."""
     stored, told = able_to_store(magic, version), able_to_execute(server)
     return stored._replace(
         aux=False,
@@ -128,7 +127,7 @@ def able_to_restore(server: Rules, magic: str, version: int) -> Able:
 
 
 def able_to_execute(server: Rules) -> Able:
-    """Return what commands tell a server."""
+    """Return what commands express."""
     last = _NO_EXPIRY
     if server.has((7, 4), (9, 0)):
         last = _LAST_OF_COMMANDS if server.family == "redis" else _ANY_EXPIRY
@@ -145,7 +144,7 @@ def able_to_execute(server: Rules) -> Able:
         meta=False,
         modules=server.has((4, 0)),
         streams=server.has((5, 0)),
-        # Which text becomes which kind of item is only the server's to know.
+        # Only the server knows which text becomes which kind of item.
         arrays=False,
         signed_zeros=not server.has((7, 0)),
         last_field_expiry=last,

@@ -1,4 +1,4 @@
-"""What is taken out on the way, because somebody asked for it."""
+"""Filter that drops parts of the data on request."""
 
 from collections.abc import Iterable
 
@@ -6,10 +6,10 @@ from rdbtool._codec.filters.filter import WaitingFilter
 from rdbtool._codec.sink import Sink
 
 class Drop(WaitingFilter):
-    """Passes on to ``sink`` all but ``parts`` and what the types ``modules`` own; ``dropped`` counts by part.
+    """Passes on to ``sink`` all but ``parts`` and the data of the types ``modules``; ``dropped`` counts by part.
 
-    ``parts`` are functions, scripts, aux, module-aux, slot-imports and groups; what modules own is counted as
-    module-keys and module-aux. Aux fields that say what role a file has stay, and those in ``kept_aux``.
+    ``parts`` are functions, scripts, aux, module-aux, slot-imports and groups; module data is counted as module-keys
+    and module-aux. Aux fields with the role of the file are kept, and those in ``kept_aux``.
     """
 
     def __init__(

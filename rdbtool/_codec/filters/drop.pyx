@@ -1,4 +1,4 @@
-# What is taken out on the way, because somebody asked for it: items beside the keys, consumer groups, modules' keys.
+# Filter that drops parts of the data on request: items outside the keys, consumer groups, module keys.
 #
 # The module of a value is known when its value begins, so the head of such a record waits until then.
 
@@ -14,19 +14,19 @@ include "../_types.pxi"
 
 
 cdef class Drop(WaitingFilter):
-    """Passes on to ``sink`` all but ``parts`` and what the types ``modules`` own; ``dropped`` counts by part.
+    """Passes on to ``sink`` all but ``parts`` and the data of the types ``modules``; ``dropped`` counts by part.
 
-    ``parts`` are functions, scripts, aux, module-aux, slot-imports and groups; what modules own is counted as
-    module-keys and module-aux. Aux fields that say what role a file has stay, and those in ``kept_aux``.
+    ``parts`` are functions, scripts, aux, module-aux, slot-imports and groups; module data is counted as module-keys
+    and module-aux. Aux fields with the role of the file are kept, and those in ``kept_aux``.
     """
 
     cdef frozenset parts
     cdef frozenset modules
     cdef frozenset kept_aux
     cdef bint drops_groups
-    cdef uint64_t groups            # of the record at hand, that were dropped
+    cdef uint64_t groups            # of the current record, that were dropped
     cdef int kind
-    cdef bint skipped               # the record at hand is dropped
+    cdef bint skipped               # the current record is dropped
 
     def __init__(self, Sink sink not None, *, parts=(), modules=(), kept_aux=()):
         super().__init__(sink)
@@ -88,7 +88,7 @@ cdef class Drop(WaitingFilter):
         if self.skipped:
             return 0
         if self.groups:
-            # What the source stores is not what is passed on.
+            # The stored value differs from what is passed on.
             raw = NULL
             raw_size = 0
         return self.sink.end_key(raw, raw_size, stop)

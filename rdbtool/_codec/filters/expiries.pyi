@@ -1,4 +1,4 @@
-"""Expiry times on the way: taken away, moved, or what has expired left out."""
+"""Filter on expiry times: removes them, shifts them, or drops what has expired."""
 
 from typing import Literal
 
@@ -6,10 +6,10 @@ from rdbtool._codec.filters.filter import WaitingFilter
 from rdbtool._codec.sink import Sink
 
 class Expiry(WaitingFilter):
-    """Passes on to ``sink`` with other expiry times of keys and of what they hold; ``dropped`` counts what expired.
+    """Passes on to ``sink`` with changed expiry times of keys and their contents; ``dropped`` counts what expired.
 
-    ``mode``: drop takes them away, shift moves them by ``shift_ms``, unexpired leaves out the keys and hash fields that
-    have expired at ``now_ms`` (Unix ms).
+    ``mode``: drop removes them, shift moves them by ``shift_ms``, unexpired drops the keys and hash fields that have
+    expired at ``now_ms`` (Unix ms).
     """
 
     def __init__(

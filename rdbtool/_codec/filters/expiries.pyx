@@ -1,7 +1,7 @@
-# Expiry times on the way: taken away, moved, or what has expired left out.
+# Filter on expiry times: removes them, shifts them, or drops what has expired.
 #
-# A hash whose fields have all expired is gone on a server, and which of them have shows when they come; so the head of
-# a hash waits for the first field that stays.
+# A server deletes a hash whose fields have all expired, and which of them have is known only when they arrive; so the
+# head of a hash waits for the first field that stays.
 
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes
@@ -19,7 +19,7 @@ cdef dict MODES = {"drop": AS_DROP, "shift": AS_SHIFT, "unexpired": AS_UNEXPIRED
 
 
 cdef inline int64_t shifted(int64_t at, int64_t by) noexcept:
-    """A point in time (Unix ms) moved as far as numbers go, and never out of what an expiry time can be."""
+    """A point in time (Unix ms), shifted, and clamped to valid expiry times."""
     if by > 0 and at > INT64_MAX - by:
         return INT64_MAX
     if by < 0 and at < INT64_MIN - by:
@@ -28,20 +28,20 @@ cdef inline int64_t shifted(int64_t at, int64_t by) noexcept:
 
 
 cdef class Expiry(WaitingFilter):
-    """Passes on to ``sink`` with other expiry times of keys and of what they hold; ``dropped`` counts what expired.
+    """Passes on to ``sink`` with changed expiry times of keys and their contents; ``dropped`` counts what expired.
 
-    ``mode``: drop takes them away, shift moves them by ``shift_ms``, unexpired leaves out the keys and hash fields that
-    have expired at ``now_ms`` (Unix ms).
+    ``mode``: drop removes them, shift moves them by ``shift_ms``, unexpired drops the keys and hash fields that have
+    expired at ``now_ms`` (Unix ms).
     """
 
     cdef int mode
     cdef int64_t shift_ms
     cdef int64_t now_ms
-    cdef Sink outlet                # what keys that stay go to
+    cdef Sink outlet                # where keys that stay go
     cdef Sink nowhere
-    cdef uint64_t fields            # of the record at hand, that are left out
-    cdef bint changed               # the value is not what the source stores
-    cdef bint muted                 # the record at hand is left out
+    cdef uint64_t fields            # of the current record, that are dropped
+    cdef bint changed               # the value differs from the stored one
+    cdef bint muted                 # the current record is dropped
 
     def __init__(self, Sink sink not None, str mode not None, *, int64_t shift_ms=0, int64_t now_ms=0):
         super().__init__(sink)

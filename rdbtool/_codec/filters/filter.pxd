@@ -1,4 +1,4 @@
-# A sink between a source and another sink.
+# The base of filters: sinks that pass events on to another sink.
 
 from libc.stdint cimport uint64_t
 
@@ -10,7 +10,7 @@ cdef class Filter(Sink):
 
 cdef class WaitingFilter(Filter):
     cdef readonly dict dropped
-    cdef bint waiting               # for what says whether the record at hand stays
+    cdef bint waiting               # until it is known whether the current record stays
     cdef Head head                  # of a record that waits
     cdef Scratch key
     cdef Scratch meta

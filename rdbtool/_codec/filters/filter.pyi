@@ -1,4 +1,4 @@
-"""A sink between a source and another sink: what it does not override passes through."""
+"""The base of filters: sinks that pass on every event that they do not override."""
 
 from rdbtool._codec.sink import Sink
 
@@ -8,6 +8,6 @@ class Filter(Sink):
     def __init__(self, sink: Sink) -> None: ...
 
 class WaitingFilter(Filter):
-    """A filter that may hold a record's head until its value says whether it stays; ``dropped`` counts by part."""
+    """A filter that may hold a record's head until its value decides whether it stays; ``dropped`` counts by part."""
 
     dropped: dict[str, int]

@@ -1,4 +1,4 @@
-# A sink between a source and another sink: what it does not override passes through.
+# The base of filters: sinks that pass on every event that they do not override.
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
@@ -115,12 +115,12 @@ cdef class Filter(Sink):
         return self.sink.finish()
 
     def flush(self):
-        """Have the sink hand on what is committed."""
+        """Flush the sink."""
         self.sink.flush()
 
 
 cdef class WaitingFilter(Filter):
-    """A filter that may hold a record's head until its value says whether it stays; ``dropped`` counts by part."""
+    """A filter that may hold a record's head until its value decides whether it stays; ``dropped`` counts by part."""
 
     def __init__(self, Sink sink not None):
         super().__init__(sink)
@@ -148,6 +148,6 @@ cdef class WaitingFilter(Filter):
         return 0
 
     cdef int wake(self) except -1:
-        """Pass on the head that waits."""
+        """Pass on the waiting head."""
         self.waiting = False
         return Filter.begin_key(self, &self.head)

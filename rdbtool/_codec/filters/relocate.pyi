@@ -1,4 +1,4 @@
-"""Keys on the way to other names and other databases, no two of them to the same place."""
+"""Filter that renames keys and moves databases, and detects collisions."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,7 +6,7 @@ from rdbtool._codec.filters.filter import Filter
 from rdbtool._codec.sink import Sink
 
 class Relocate(Filter):
-    """Passes keys on to ``sink`` under the names that ``rename`` gives them, in the databases that ``moves`` names.
+    """Passes keys on to ``sink``, renamed by ``rename``, in the databases given by ``moves``.
 
     ``rename`` returns a key's new name, None: names stay. Raises CollisionError for a key whose new place is taken.
     """

@@ -1,7 +1,6 @@
-# Keys on the way to other names and other databases, no two of them to the same place.
+# Filter that renames keys and moves databases, and detects collisions.
 #
-# Each place that is taken leaves 24 to 36 bytes, and each key that moved its name, so that both keys of a collision can
-# be named.
+# Memory: 24 to 36 bytes per key, and the names of moved keys, so that both keys of a collision can be named.
 
 from os import urandom
 
@@ -27,7 +26,7 @@ cdef extern from "seen.h" nogil:
 
 
 cdef class Relocate(Filter):
-    """Passes keys on to ``sink`` under the names that ``rename`` gives them, in the databases that ``moves`` names.
+    """Passes keys on to ``sink``, renamed by ``rename``, in the databases given by ``moves``.
 
     ``rename`` returns a key's new name, None: names stay. Raises CollisionError for a key whose new place is taken.
     """
@@ -38,7 +37,7 @@ cdef class Relocate(Filter):
     cdef rt_secret secret
     cdef rt_table places            # that are taken
     cdef bytearray moved            # keys that changed: db, size, name
-    cdef int64_t db                 # of the record at hand: where it comes from, and goes to
+    cdef int64_t db                 # of the current record: where it comes from, and goes to
     cdef bytes key
     cdef int64_t new_db
     cdef bytes new_key
@@ -89,7 +88,7 @@ cdef class Relocate(Filter):
         return 0
 
     cdef tuple find_first(self):
-        """Return the key that took the place of the record at hand."""
+        """Return the key that took the place of the current record."""
         cdef size_t at = 0, size
         cdef int64_t db
         cdef bytes key

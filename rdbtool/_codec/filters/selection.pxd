@@ -1,11 +1,11 @@
-# Which records a sink gets to hear.
+# Key filters: which records a sink receives.
 
 from libc.stdint cimport int64_t
 from rdbtool._codec.sink cimport Head
 
 cdef class Selection:
-    cdef readonly tuple patterns        # bytes regular expressions: one must be found in the key
-    cdef readonly tuple no_patterns     # none of these may be found
+    cdef readonly tuple patterns        # bytes regular expressions: one must match in the key
+    cdef readonly tuple no_patterns     # none of these may match
     cdef readonly frozenset dbs
     cdef readonly frozenset no_dbs
     cdef unsigned int kinds             # bit set of KIND_*
@@ -14,6 +14,6 @@ cdef class Selection:
     cdef int slot_low
     cdef int slot_high                  # -1: all slots
     cdef int64_t limit                  # -1: no limit
-    cdef public int64_t taken           # records taken so far; counted when a record is complete
+    cdef public int64_t taken           # records selected so far; counted when a record is complete
 
     cdef bint wants(self, Head *head) except -1

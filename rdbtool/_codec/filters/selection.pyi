@@ -1,4 +1,4 @@
-"""Which records a sink gets to hear."""
+"""Key filters: which records a sink receives."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -9,12 +9,11 @@ def slot_of(key: bytes) -> int:
     """Return the cluster slot (0..16383) of a key."""
 
 class Selection:
-    """A filter over keys, decided before the value is handed out.
+    """A filter over keys, evaluated before the value is emitted.
 
-    ``patterns`` and ``no_patterns`` are searched in the key (one of the first must be found, none of
-    the second may be). ``kinds`` are logical types. ``expired``: True only expired keys, False only
-    others, by ``now_ms`` (Unix ms). ``slots``: cluster slots, both ends included. ``limit``: take the
-    first so many.
+    ``patterns`` and ``no_patterns`` are searched for in the key (one of the first must match, none of the second may).
+    ``kinds`` are logical types. ``expired``: True only expired keys, False only others, by ``now_ms`` (Unix ms).
+    ``slots``: cluster slots, both ends included. ``limit``: maximum number of records.
     """
 
     patterns: tuple[re.Pattern[bytes], ...]
@@ -37,7 +36,7 @@ class Selection:
         limit: int | None = None,
     ) -> None: ...
     def take(self, record: KeyRecord) -> bool:
-        """Decide on a finished record as on one that is being read, and count it when it is taken."""
+        """Match a finished record like one that is being read, and count it if it matches."""
     @property
     def is_full(self) -> bool:
-        """True once ``limit`` records were taken: nothing further will be selected."""
+        """True once ``limit`` records were selected: no further one will be."""

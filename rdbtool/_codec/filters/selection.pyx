@@ -1,4 +1,4 @@
-# Which records a sink gets to hear, decided from what stands before the value.
+# Key filters, evaluated from what precedes the value.
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint16_t
@@ -58,11 +58,11 @@ cdef class Selection:
 
     @property
     def is_full(self):
-        """True once ``limit`` records were taken: nothing further will be selected."""
+        """True once ``limit`` records were selected: no further one will be."""
         return 0 <= self.limit <= self.taken
 
     def take(self, record):
-        """Decide on a finished record as on one that is being read, and count it when it is taken."""
+        """Match a finished record like one that is being read, and count it if it matches."""
         cdef Head head
         cdef bytes key = record.key
         head.db = record.db

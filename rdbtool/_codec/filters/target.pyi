@@ -1,4 +1,4 @@
-"""What a target can hold: the one place that knows."""
+"""Filter for a target: the only place that decides what it can hold."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,11 @@ from rdbtool._codec.sink import Sink
 from rdbtool.core.errors import Loss
 
 class TargetFilter(Filter):
-    """Passes on to ``sink`` what a target can hold, and remembers what it cannot (``losses``).
+    """Passes on to ``sink`` what a target can hold, and records what it cannot (``losses``).
 
     ``magic`` and ``version`` are those of the target, ``release`` (family, major, minor) is the server it is for. With
-    ``commands`` that server is told commands, with ``payloads`` RESTORE of values, else it loads a snapshot.
-    ``announces``: table sizes of the source go on. Raises LossError, with the record taken back, unless
-    ``allow_loss``.
+    ``commands`` that server receives commands, with ``payloads`` RESTORE of values, else it loads an RDB file.
+    ``announces``: write the source's table sizes. Raises LossError, with the record rolled back, unless ``allow_loss``.
     """
 
     magic: str

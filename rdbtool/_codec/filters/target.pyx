@@ -1,12 +1,11 @@
-# Leaves out or changes what a target cannot hold (rdbtool._codec.filters.capabilities), and reports each loss.
+# Filter that drops or changes what a target cannot hold (rdbtool._codec.filters.capabilities), and reports each loss.
 #
-# TargetFilter stands in front of the sink that writes a target, leaves out or changes what the target cannot hold,
-# makes what it has to have, and says so. It is a projection: what it let through once, it lets through unchanged; and
-# what was written of it and read back, it lets through as it did before. So a file is verified by comparing what two
-# TargetFilters tell a Fingerprint: the one that it was written through, and one that hears what was read back. What the
-# forms of values are, encoders decide.
+# TargetFilter precedes the sink that writes a target; it drops or changes what the target cannot hold, adds what it
+# requires, and reports both. It is a projection: applied to its own output, it changes nothing, also after that output
+# was written and read back. So a file is verified by comparing the Fingerprints behind two TargetFilters: the one of
+# writing, and one of reading back. Encodings of values are left to the encoders.
 #
-# A record that cannot be held never reaches the sink. Where that shows only at its first element, the record is begun
+# A record that cannot be held never reaches the sink. If that is known only at its first element, the record is begun
 # there.
 
 from libc.math cimport signbit
@@ -28,7 +27,7 @@ from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, ProductOpcode, 
 include "../_types.pxi"
 
 cdef enum:
-    MOST_LOSSES = 10_000        # that are kept one by one
+    MOST_LOSSES = 10_000        # maximum kept one by one
 
 
 cdef struct Can:                # rdbtool._codec.filters.capabilities.Able, as far as streams go
@@ -50,17 +49,17 @@ cdef struct Held:               # a pending entry
     uint64_t seq
     int64_t delivered_at_ms
     uint64_t delivery_count
-    int64_t owner               # -1: nobody
+    int64_t owner               # -1: none
 
 
 cdef enum:
-    KEPT = 1 << 22              # memory that grew beyond this is given back after its record
-    # The limits that Redis 8.6 gives to a stream that has none, and the greatest that it takes.
+    KEPT = 1 << 22              # memory that grew beyond this is freed after its record
+    # The limits that Redis 8.6 gives to a stream without any, and the greatest that it accepts.
     IDEMPOTENCY_SECONDS = 100
     IDEMPOTENCY_ENTRIES = 100
     MOST_SECONDS = 86_400
     MOST_ENTRIES = 10_000
-    # RDB versions that brought a part of streams.
+    # RDB versions that introduced a part of streams.
     COUNTERS = SINCE_STREAM_LISTPACKS_2
     ACTIVE_TIMES = SINCE_STREAM_LISTPACKS_3
     PRODUCERS = SINCE_STREAM_LISTPACKS_4
@@ -74,7 +73,7 @@ cdef inline bint is_before(const Id *row, uint64_t ms, uint64_t seq) noexcept:
 
 
 cdef enum:
-    # RDB versions that brought what is asked for here.
+    # RDB versions that introduced what is checked here.
     MILLISECONDS = SINCE_EXPIRETIME_MS
     AUX_FIELDS = SINCE_AUX
     MODULES = SINCE_MODULE_2
@@ -85,37 +84,37 @@ cdef enum:
     SLOT_SIZES = SINCE_SLOT_INFO
     KEY_METADATA = SINCE_KEY_META
     ARRAYS = SINCE_ARRAY
-    DATABASES = 16              # of a server, unless it is told otherwise
+    DATABASES = 16              # of a server, by default
 
-#: Aux fields that tell table sizes: wrong where not all keys are written.
+#: Aux fields with table sizes: wrong if not all keys are written.
 cdef frozenset SIZE_AUX = frozenset({b"slot-info"})
 
-#: A record of these has elements, or there is nothing to it. Indexed by kind.
+#: A record of these has elements, or it is dropped. Indexed by kind.
 cdef tuple COLLECTIONS = ("", "a list", "a set", "a sorted set", "a hash", "", "", "an array")
 
 
-#: Kinds whose members KeyDB lets expire, in words. Indexed by kind.
+#: Names of the kinds whose members KeyDB can expire. Indexed by kind.
 cdef tuple MEMBERS = ("", "", "set", "sorted set", "hash", "", "", "")
 
 
 # ---- losses --------------------------------------------------------------------------------------
 #
-# Losses are found while a record is heard and counted once it is complete: a record that is taken back, because it
+# Losses are found while a record is received and counted once it is complete: a record that is rolled back, because it
 # is refused or starts again, leaves none.
 
 
 cdef class Judge(Filter):
-    """Refuses or remembers what is found of a record."""
+    """Refuses or records the losses of a record."""
 
     cdef readonly str magic
     cdef readonly int version
     cdef readonly bint allow_loss
     cdef int64_t key_db
-    cdef Scratch name               # of the key at hand
+    cdef Scratch name               # of the current key
     cdef size_t name_size
-    cdef list found                 # of the record at hand: (what, severity, count, needs)
+    cdef list found                 # of the current record: (what, severity, count, needs)
     cdef list kept                  # losses
-    cdef dict notes                 # by what is said: Loss
+    cdef dict notes                 # by message: Loss
 
     def __init__(self, Sink sink not None, str magic, int version, bint allow_loss):
         super().__init__(sink)
@@ -138,13 +137,13 @@ cdef class Judge(Filter):
         return (<char *>self.name.data)[:self.name_size]
 
     cdef int find(self, str what, str severity, uint64_t count, needs) except -1:
-        """Remember that something of the record at hand cannot be held, or not as it is."""
+        """Record that a part of the current record cannot be held, or only changed."""
         if count:
             self.found.append((what, severity, count, needs))
         return 0
 
     cdef int judge(self, db, key) except -1:
-        """Refuse what was found, unless losses are allowed."""
+        """Refuse the losses found, unless they are allowed."""
         if self.found and not self.allow_loss:
             for what, severity, count, needs in self.found:
                 if severity == "loss":
@@ -158,7 +157,7 @@ cdef class Judge(Filter):
             if severity == "loss" and len(self.kept) < MOST_LOSSES:
                 self.kept.append(loss)
                 continue
-            # Notes, and losses beyond counting one by one: the first key stands for all.
+            # Notes, and losses beyond the limit: the first key represents all.
             before = self.notes.get((what, severity))
             self.notes[what, severity] = loss if before is None else before._replace(times=before.times + count)
         self.found = []
@@ -167,28 +166,28 @@ cdef class Judge(Filter):
 
 # ---- streams -------------------------------------------------------------------------------------
 #
-# Counters that a target has and the source lacks are those that servers take for unknown. A group's consumers and
-# pending entries are held until the group ends: an owner that is no consumer becomes one, in front of the
-# entries. Commands record ids of producers for entries of the stream only, so its ids are kept while the record lasts.
+# Counters that a target has and the source lacks are set to the servers' value for unknown. A group's consumers and
+# pending entries are held until the group ends: an owner that is not a consumer becomes one, before the entries.
+# Commands record producer IDs only for entries of the stream, so its IDs are kept while the record lasts.
 
 
 cdef class StreamTargetFilter(Judge):
-    """Passes on what of a stream a target can hold."""
+    """Passes on the parts of a stream that a target can hold."""
 
     cdef Can can
-    cdef bint skipped           # the record at hand cannot be held
+    cdef bint skipped           # the current record cannot be held
     cdef bint any_entry
     cdef Id first
-    cdef Scratch live           # Id by entry, where the ids of producers must have theirs
+    cdef Scratch live           # Id by entry, if the IDs of producers must have theirs
     cdef uint64_t entries_added
     cdef uint64_t live_count
-    cdef Owners owners          # of the group at hand
+    cdef Owners owners          # of the current group
     cdef Scratch held           # its pending entries
     cdef uint64_t held_count
     cdef bint any_unowned
     cdef bint has_producers
-    cdef list producers         # [name, [(name, ms, seq), …]], where not all of them can be told
-    cdef uint64_t counters      # 1: of the stream, dropped or made
+    cdef list producers         # [name, [(name, ms, seq), …]], if not all of them can be held
+    cdef uint64_t counters      # 1: of the stream, dropped or added
     cdef uint64_t entries_read
     cdef uint64_t excess_reads
     cdef uint64_t seen_times
@@ -246,7 +245,7 @@ cdef class StreamTargetFilter(Judge):
         return 0 if self.skipped else self.sink.end_entry()
 
     cdef bint is_live(self, uint64_t ms, uint64_t seq) noexcept:
-        """Whether the stream has an entry. They came in the order of their ids."""
+        """Whether the stream has an entry. They arrived in ID order."""
         cdef Id *rows = <Id *>self.live.data
         cdef uint64_t low = 0, high = self.live_count, middle
         while low < high:
@@ -273,7 +272,7 @@ cdef class StreamTargetFilter(Judge):
             fitted.max_deleted_ms = fitted.max_deleted_seq = 0
             fitted.entries_added = tail.length
         elif not self.can.seen_times and (tail.first_ms != self.first.ms or tail.first_seq != self.first.seq):
-            # Commands do not tell the first id: it is that of the first entry.
+            # Commands cannot set the first ID: it is that of the first entry.
             self.counters = 1
             fitted.first_ms = self.first.ms
             fitted.first_seq = self.first.seq
@@ -306,7 +305,7 @@ cdef class StreamTargetFilter(Judge):
         if not fitted.has_seen or not self.can.seen_times:
             fitted.seen_at_ms = 0
         if not fitted.has_active:
-            # Where no active time is known, servers take the time when it was seen.
+            # If no active time is known, servers use the time when it was last seen.
             fitted.active_at_ms = fitted.seen_at_ms
         fitted.has_seen = self.can.seen_times
         fitted.has_active = self.can.active_times
@@ -314,7 +313,7 @@ cdef class StreamTargetFilter(Judge):
         return 0
 
     cdef int64_t make_owner(self, Pending *pending) except -1:
-        """A consumer out of the owner of a pending entry that is none."""
+        """Turn the owner of a pending entry into a consumer."""
         cdef Consumer made
         self.consumers_made += 1
         made.name = pending.consumer
@@ -403,7 +402,7 @@ cdef class StreamTargetFilter(Judge):
         if not self.can.producers:
             return 0
         if not self.can.producer_counters:
-            # How many ids were added follows from the ids themselves, which are not heard yet.
+            # The number of added IDs follows from the IDs themselves, which were not received yet.
             fitted.ids_added = fitted.ids_duplicate = 0
             self.producer_counters = producers.ids_added != 0 or producers.ids_duplicate != 0
             if not (1 <= fitted.duration_s <= MOST_SECONDS and 1 <= fitted.max_entries <= MOST_ENTRIES):
@@ -448,10 +447,10 @@ cdef class StreamTargetFilter(Judge):
     # ---- the end -------------------------------------------------------------------------------
 
     cdef int finish_stream(self) except -1:
-        """Make what a stream of the target has to have, and find what was lost."""
+        """Add what a stream of the target requires, and find what was lost."""
         cdef Producers limits
         if self.any_unowned and not self.has_producers and self.can.producer_counters:
-            # The form of streams that tells of entries without an owner tells of producers too.
+            # The form of streams with unowned entries also has producers.
             memset(&limits, 0, sizeof(Producers))
             limits.duration_s = IDEMPOTENCY_SECONDS
             limits.max_entries = IDEMPOTENCY_ENTRIES
@@ -482,12 +481,11 @@ cdef class StreamTargetFilter(Judge):
 
 
 cdef class TargetFilter(StreamTargetFilter):
-    """Passes on to ``sink`` what a target can hold, and remembers what it cannot (``losses``).
+    """Passes on to ``sink`` what a target can hold, and records what it cannot (``losses``).
 
     ``magic`` and ``version`` are those of the target, ``release`` (family, major, minor) is the server it is for. With
-    ``commands`` that server is told commands, with ``payloads`` RESTORE of values, else it loads a snapshot.
-    ``announces``: table sizes of the source go on. Raises LossError, with the record taken back, unless
-    ``allow_loss``.
+    ``commands`` that server receives commands, with ``payloads`` RESTORE of values, else it loads an RDB file.
+    ``announces``: write the source's table sizes. Raises LossError, with the record rolled back, unless ``allow_loss``.
     """
 
     cdef readonly bint commands
@@ -495,22 +493,22 @@ cdef class TargetFilter(StreamTargetFilter):
     cdef bint announces
     cdef object able
     cdef set scripts                # that were passed on
-    cdef object server              # that the target is for, None: it was not named
-    cdef object origin              # the family of the server that the data comes from, None: unknown
+    cdef object server              # that the target is for, None: not named
+    cdef object origin              # the family of the server that wrote the data, None: unknown
     cdef bint eviction
     cdef bint meta
     cdef bint drops_signs           # of scores of -0
     cdef int64_t last_field_expiry
     cdef bint waits_for[16]         # by kind: for the first element
     cdef bint cannot_hold[16]       # by kind
-    cdef bint all_or_nothing[16]    # by kind: what is lost of a record is known when it begins
+    cdef bint all_or_nothing[16]    # by kind: the losses of a record are known when it begins
     cdef int kind
-    cdef bint begun                 # the sink heard of the record at hand
+    cdef bint begun                 # the sink received the head of the current record
     cdef bint waiting
     cdef Head head                  # of a record that waits
     cdef Scratch head_meta
     cdef uint64_t expiries_lost
-    cdef uint64_t members_lost      # expiries of members
+    cdef uint64_t members_lost      # member expiries
     cdef uint64_t no_numbers
     cdef uint64_t signs
 
@@ -615,7 +613,7 @@ cdef class TargetFilter(StreamTargetFilter):
         return True
 
     cdef bint fit_module(self, str module, str what) except -1:
-        """Whether the target holds what there is of a module."""
+        """Whether the target can hold a module's data."""
         need = need_module(module, what, self.server, self.origin)
         if need.severity is not None:
             self.find(need.what, need.severity, 1, None)
@@ -626,14 +624,14 @@ cdef class TargetFilter(StreamTargetFilter):
         if item.key == SCRIPT_AUX:
             return self.fit_script(item.value)
         if item.key == MEMBER_EXPIRY_AUX[1]:
-            # Those that follow their key are heard with it.
+            # Those that follow their key are received with it.
             return self.leave_out("an expiry of a member that follows no key", "loss", None)
         if self.commands or item.key == MEMBER_EXPIRY_AUX[0]:
             return False
         if not self.able.aux:
             return self.leave_out("aux fields", "note", AUX_FIELDS)
         if item.key in PRODUCT_BY_AUX or (item.key in SIZE_AUX and not self.announces):
-            # It would say what is not true of the target: that it is another product's, or sizes of all keys.
+            # It would be wrong about the target: that it is another product's, or sizes of all keys.
             return self.leave_out("aux fields", "note", None)
         return True
 
@@ -695,7 +693,7 @@ cdef class TargetFilter(StreamTargetFilter):
             return 0
         seconds = head.expire_at_ms // 1000 - (head.expire_at_ms % 1000 < 0)
         if head.expire_at_ms % 1000:
-            seconds += 1            # rather a moment late than early
+            seconds += 1            # rounded up: better late than early
             self.find("milliseconds of expiry times", "note", 1, MILLISECONDS)
         if not (self.able.any_second or INT32_MIN <= seconds <= INT32_MAX):
             self.find("an expiry time after January 2038 or before 1902", "loss", 1, MILLISECONDS)
@@ -704,7 +702,7 @@ cdef class TargetFilter(StreamTargetFilter):
         return 0
 
     cdef int wait(self, Head *head) except -1:
-        """Keep the head of a record, until it turns out whether there is anything to it."""
+        """Keep the head of a record until it is known whether it has contents."""
         self.waiting = True
         self.head = head[0]
         self.head.key = self.name.data
@@ -794,7 +792,7 @@ cdef class TargetFilter(StreamTargetFilter):
         if not self.begun:
             return 0
         if self.kind != KIND_MODULE:
-            # What the source stores is not what was let through.
+            # The stored value differs from what was passed on.
             raw = NULL
             raw_size = 0
         return self.sink.end_key(raw, raw_size, stop)

@@ -1,4 +1,4 @@
-"""One source, two sinks."""
+"""Filter with two sinks."""
 
 from rdbtool._codec.filters.filter import Filter
 from rdbtool._codec.sink import Sink

@@ -1,7 +1,7 @@
-# One source, two sinks.
+# Filter with two sinks.
 #
-# A filter whose events go to a second sink as well: both hear every one, the first sink first. An error in either goes
-# to the source, which takes the record back from both.
+# Both receive every event, the first sink first. An error in either goes to the source, which rolls the record back in
+# both.
 
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes
@@ -152,6 +152,6 @@ cdef class Tee(Filter):
         return self.second.finish()
 
     def flush(self):
-        """Have both sinks hand on what is committed."""
+        """Flush both sinks."""
         self.sink.flush()
         self.second.flush()

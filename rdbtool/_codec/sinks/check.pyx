@@ -1,10 +1,10 @@
-# The sink that tests what records mean: duplicates, order, NaN, empty collections, counters and owners of streams.
+# The sink that checks the meaning of records: duplicates, order, NaN, empty collections, counters and owners of
+# streams.
 #
-# Structure was judged by whoever decoded the record. Here each record is tested at C speed, and only what fails a
-# test becomes an object: a Flagged row says where, and what is needed to word it. How bad it is, and for which
-# server, is for the rules to say. A record is flagged when it is complete, so one that starts again is not flagged
-# twice. Keys of the whole file are remembered as 128-bit hashes; a few of them wait for their look-up, which `close`
-# completes.
+# The decoder checked the structure. Here each record is checked at C speed, and only a fault becomes an object: a
+# Flagged row with its location, and the facts for the message. Its severity, per server, is decided by the rules. A
+# record is flagged when it is complete, so one that starts again is not flagged twice. Keys of the whole file are
+# remembered as 128-bit hashes; a few of them wait for their look-up, which `close` completes.
 
 from os import urandom
 
@@ -74,7 +74,7 @@ cdef enum:
     PRODUCER_DUPLICATE
     FLAG_COUNT
 
-#: What a record can be flagged for, in the order of the numbers above.
+#: The faults of a record, in the order of the numbers above.
 FLAGS = (
     "duplicate-key", "empty-key", "expire-not-positive", "expire-far", "idle-and-freq", "empty",
     "duplicate-member", "duplicate-field", "duplicate-scored", "score-nan", "score-order", "intset-order",
@@ -84,23 +84,23 @@ FLAGS = (
     "pending-shared", "pending-beyond-last", "producer-duplicate",
 )
 
-#: The last millisecond of the year 9999: what expires later was hardly meant.
+#: The last millisecond of the year 9999: a later expiry is hardly intended.
 FAR_MS = 253402300799999
 
 cdef enum:
-    MOST_ROWS = 8              # rows of a kind that one record gives
-    PER_FLAG = 1000             # rows of a kind that are kept
+    MOST_ROWS = 8              # rows of a kind per record
+    PER_FLAG = 1000             # rows of a kind kept
     SHOWN = 256                 # bytes of a member that a row keeps
-    SMALL_COUNT = 512           # collections up to this and of short elements are packed in a server's memory
+    SMALL_COUNT = 512           # collections up to this size and of short elements are packed in a server's memory
     SMALL_SIZE = 64
-    HELD = 16                   # keys between the look at a slot of the table and its use
+    HELD = 16                   # keys between the prefetch of a slot of the table and its use
     HELD_SIZE = 128             # bytes of a key that can wait
     RECENT = 4                  # records back
-    # What is in one set with others of its record must not be taken for them.
+    # Distinguishes the members of one set from others of its record.
     AS_GROUP = 1
     AS_PRODUCER = 2
 
-#: Rows of a kind that one record gives.
+#: Rows of a kind per record.
 PER_RECORD = MOST_ROWS
 
 Flagged = namedtuple(
@@ -109,7 +109,7 @@ Flagged = namedtuple(
 
 
 cdef struct Held:
-    # A key whose slot of the table is on its way into the processor's cache.
+    # A key whose slot of the table is being prefetched.
     rt_key128 hash
     int64_t start
     int64_t db
@@ -131,20 +131,20 @@ cdef inline bytes shown(Bytes p, size_t size):
 
 
 cdef class Check(Sink):
-    """Tests records; ``flagged`` has the first rows, ``counts`` all of them by (flag, type code, small or not).
+    """Checks records; ``flagged`` has the first rows, ``counts`` all of them by (flag, type code, small or not).
 
-    Both are complete when the sink is closed. ``modules`` maps the type names of modules' values to how many
-    there are and where the first one is: (count, start, db).
+    Both are complete when the sink is closed. ``modules`` maps the type names of module values to their number and the
+    first one: (count, start, db).
 
-    ``on_item`` is called with every item that is no record, before what follows it is tested. ``on_row`` is called with
-    every row of a record when that is complete, and may raise: the record is not committed then. What it is told of a
-    key that stands twice may come a few keys late.
+    ``on_item`` is called with every item that is not a record, before what follows it is checked. ``on_row`` is called
+    with every row of a record when that is complete, and may raise: the record is not committed then. A duplicate key
+    may be reported a few keys late.
     """
 
     cdef readonly list flagged
     cdef readonly dict counts
     cdef readonly dict modules
-    cdef readonly uint64_t keys         # tested so far
+    cdef readonly uint64_t keys         # checked so far
     cdef object on_item
     cdef public object on_row
     cdef rt_secret secret
@@ -152,16 +152,16 @@ cdef class Check(Sink):
     cdef rt_key128 key_hash
     cdef Held held[HELD]
     cdef int held_at, held_count
-    cdef rt_seen members                # of the value at hand
+    cdef rt_seen members                # of the current value
     cdef rt_seen inner                  # of its group or producer
     cdef uint64_t kept[FLAG_COUNT]
-    # The record at hand
+    # The current record
     cdef Head head
     cdef list fresh
     cdef bint is_flagged
     cdef uint64_t fresh_counts[FLAG_COUNT]
     cdef uint64_t count                 # elements
-    cdef bint has_long                  # an element that no packed encoding holds
+    cdef bint has_long                  # an element too long for a packed encoding
     cdef bint is_packed_zset
     cdef bint is_ordered_hash
     cdef bint was_nan
@@ -196,7 +196,7 @@ cdef class Check(Sink):
 
     @property
     def recent(self):
-        """Where one of the last few records begins, and its db; None if there is none."""
+        """Return the offset and db of one of the last few records; None if there is none."""
         cdef Held *held
         cdef int back
         for back in range(RECENT, 0, -1):
@@ -215,7 +215,7 @@ cdef class Check(Sink):
         return 0
 
     cdef int settle(self) except -1:
-        """The record is complete: its flags count."""
+        """The record is complete: count its flags."""
         cdef int flag
         cdef Head *head = &self.head
         cdef bint is_small = self.count <= SMALL_COUNT and not self.has_long
@@ -305,7 +305,7 @@ cdef class Check(Sink):
         if not self.is_new(&self.members, 0, field, field_size):
             self.flag(DUPLICATE_FIELD, self.count - 1, shown(field, field_size), None, ())
         if self.is_ordered_hash:
-            # Fields that never expire stand at the end.
+            # Fields that never expire are at the end.
             if self.number_before < 0 <= expire_at_ms or 0 <= expire_at_ms < self.number_before:
                 self.flag(FIELD_EXPIRY_ORDER, self.count - 1, shown(field, field_size), None,
                           (expire_at_ms, self.number_before))
@@ -346,7 +346,7 @@ cdef class Check(Sink):
     cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
         cdef tuple fault
         self.module_name = (<char *>module)[:9]
-        # Where a value is from nowhere nobody walked its tags.
+        # A value that is not from a file: its tags were not walked.
         if self.head.type_code == TYPE_MODULE_2 and memcmp(module, <const char *>b"vectorset", 9) == 0:
             fault = judge_vector_set(raw, raw_size)
             if fault is not None:
@@ -409,14 +409,14 @@ cdef class Check(Sink):
 
     cdef int pending(self, Pending *pending) except -1:
         cdef StreamTail *tail = &self.tail
-        # An entry with two owners comes twice, one after the other.
+        # An entry with two owners arrives twice, one after the other.
         if self.pendings and pending.ms == self.pending_ms and pending.seq == self.pending_seq:
             self.flag(PENDING_SHARED, self.pendings - 1, self.group_name,
                       shown(pending.consumer, pending.consumer_size), (pending.ms, pending.seq))
             return 0
         self.pending_ms = pending.ms
         self.pending_seq = pending.seq
-        # Since version 5 entries may be put back. Where a stream is from nowhere its version is not known.
+        # Since version 5 entries may be put back. A stream that is not from a file has no known version.
         if not pending.owned and 0 <= self.head.type_code < TYPE_STREAM_LISTPACKS_5:
             self.flag(PENDING_UNOWNED, self.pendings, self.group_name, None, (pending.ms, pending.seq))
         if is_before(tail.last_ms, tail.last_seq, pending.ms, pending.seq):
@@ -501,7 +501,7 @@ cdef class Check(Sink):
         return there
 
     cdef int look_up(self, int left) except -1:
-        """Look up the keys that wait, oldest first, until so many are left."""
+        """Look up the waiting keys, oldest first, until only this many are left."""
         cdef Held *held
         while self.held_count > left:
             held = &self.held[self.held_at]

@@ -19,7 +19,7 @@ cdef extern from "sha1.h" nogil:
     void rt_sha1_choose(int portable)
 
 cdef extern from "Python.h":
-    # C's printf writes a comma where the program chose a locale that has one.
+    # C's printf writes a comma if the program chose a locale that uses one.
     char *PyOS_double_to_string(double value, char format, int precision, int flags, int *kind) except NULL
     void PyMem_Free(void *p)
 
@@ -46,22 +46,22 @@ cdef inline void mix(State *state, const void *p, size_t size) noexcept:
 
 
 def use_portable_sha1(bint portable):
-    """For tests: compute SHA-1 without (True) or with (False) the processor's instructions for it."""
+    """For tests: compute SHA-1 without (True) or with (False) the CPU's SHA instructions."""
     rt_sha1_choose(portable)
 
 
 cdef class Digest(Sink):
     """Computes DEBUG DIGEST by the rules of a server (``redis-7.0``, ``valkey-9.1``, or Rules).
 
-    ``now_ms`` (Unix ms) is the moment of the command, for servers that leave expired fields out.
-    Module values have a digest of their own that only the module can compute: ``opaque_keys`` counts
-    them, and with any of them the result is not the server's.
+    ``now_ms`` (Unix ms) is the moment of the command, for servers that skip expired fields. Module values have a digest
+    of their own that only the module can compute: ``opaque_keys`` counts them, and with any of them the result is not
+    the server's.
     """
 
     cdef readonly uint64_t opaque_keys
-    cdef dict dbs                   # db: exclusive or of its keys' digests
+    cdef dict dbs                   # db: XOR of its keys' digests
     cdef int64_t db
-    cdef State keys                 # of the db at hand
+    cdef State keys                 # of the current db
     cdef State key
     cdef rt_sha1_pieces pieces      # of a long string
     cdef int kind
@@ -70,8 +70,8 @@ cdef class Digest(Sink):
     cdef bint marks_field_expiry
     cdef bint hides_expired_fields
     cdef bint any_key
-    cdef bint expires               # the key at hand has an expiry
-    cdef bint opaque_key            # its value has a part that only a server can hash
+    cdef bint expires               # the current key has an expiry
+    cdef bint opaque_key            # its value has a part that only a server can digest
 
     def __init__(self, rules, int64_t now_ms=0):
         if isinstance(rules, str):
@@ -94,7 +94,7 @@ cdef class Digest(Sink):
         return 0
 
     def hexdigest(self):
-        """Return the 40 lower-case hex digits over all keys heard so far."""
+        """Return the 40 lower-case hex digits over all keys received so far."""
         cdef State final
         cdef bytes keys
         cdef uint8_t number[4]

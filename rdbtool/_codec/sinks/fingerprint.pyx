@@ -1,7 +1,7 @@
-# Our own fingerprint: 128 bits over everything that a file says of its keys, whatever their order.
+# Our own fingerprint: 128 bits over everything that a file stores about its keys, in any order.
 #
-# DEBUG DIGEST does not see a changed expiry time, a destroyed group or a lost function; this does.
-# It is what a rewritten file is compared by, so every part of a record goes in.
+# DEBUG DIGEST does not see a changed expiry time, a destroyed group or a lost function; this does. Rewritten files are
+# compared by it, so every part of a record goes in.
 
 from libc.stdint cimport uint64_t
 from libc.string cimport memset
@@ -18,11 +18,11 @@ cdef enum:
 
 
 cdef class Fingerprint(Prints):
-    """Sums up 128-bit hashes of all records, functions, scripts and module data, independent of their order.
+    """Adds up 128-bit hashes of all records, functions, scripts and module data, independent of their order.
 
-    Two files have the same fingerprint when every key has the same value, expiry, field expiries,
-    stream ids, groups, pending entries, eviction data and metadata. Encodings do not count. ``signed_zeros``
-    False: nor does the sign of a score of -0, which servers lose at times.
+    Two files have the same fingerprint if every key has the same value, expiry, field expiries, stream IDs, groups,
+    pending entries, eviction data and metadata. Encodings do not count. ``signed_zeros`` False: nor does the sign of a
+    score of -0, which servers sometimes drop.
     """
 
     cdef readonly uint64_t keys
@@ -33,7 +33,7 @@ cdef class Fingerprint(Prints):
         self.signed_zeros = signed_zeros
 
     def hexdigest(self):
-        """Return the fingerprint of what was heard so far: 32 hex digits."""
+        """Return the fingerprint of what was received so far: 32 hex digits."""
         return f"{self.total.b:016x}{self.total.a:016x}"
 
     cdef int item(self, object item) except -1:

@@ -1,4 +1,4 @@
-"""Fingerprints key by key: what two data sets are compared by, without holding either."""
+"""Fingerprints per key: compare two datasets without holding either."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ ADDED: int
 HELD: int
 
 class KeyTable:
-    """What is known of the keys of two data sets, in 43 to 53 bytes each (64 while it grows)."""
+    """The states of the keys of two datasets, in 43 to 53 bytes each (64 while it grows)."""
 
     def __len__(self) -> int: ...
     def __sizeof__(self) -> int: ...
@@ -23,18 +23,18 @@ class KeyTable:
         """The numbers of keys: removed, same, changed, added, held."""
     @property
     def same(self) -> int:
-        """The number of keys that are the same in both, of those that the judge takes."""
+        """The number of keys that are equal in both, of those that ``judge`` matches."""
     def state(self, db: int, key: bytes) -> int:
-        """Return the state of a key that one of the data sets has. Raises KeyError."""
+        """Return the state of a key that one of the datasets has. Raises KeyError."""
     def mark(self, db: int, key: bytes, state: int) -> None:
-        """Set the state of a key that one of the data sets has. Raises KeyError."""
+        """Set the state of a key that one of the datasets has. Raises KeyError."""
 
 class KeyPrints(Sink):
-    """Hears one of two data sets: the first fills ``table``, the second (``second``) is compared with it.
+    """Receives one of two datasets: the first fills ``table``, the second (``second``) is compared with it.
 
-    ``field_expiries``, ``encodings``: whether these count. ``tolerance_ms``: how far expiries of keys may lie
-    apart, -1: they do not count. ``judge`` takes the keys that are counted as the same. After it: ``keys`` that were
-    heard, ``twice`` is (db, key) of the first key that was there before, ``modules`` is what modules keep beside them.
+    ``field_expiries``, ``encodings``: whether these count. ``tolerance_ms``: the tolerance for expiries of keys, -1:
+    ignore them. ``judge`` matches the keys that are counted as equal. Afterwards: ``keys`` is their number, ``twice``
+    is (db, key) of the first duplicate key, ``modules`` is the module data outside the keys.
     """
 
     keys: int
@@ -52,6 +52,6 @@ class KeyPrints(Sink):
     ) -> None: ...
 
 class InState(Selection):
-    """Takes the keys whose state in ``table`` is one of ``states``."""
+    """Matches the keys whose state in ``table`` is one of ``states``."""
 
     def __init__(self, table: KeyTable, states: Iterable[int]) -> None: ...

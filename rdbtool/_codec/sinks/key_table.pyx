@@ -1,15 +1,15 @@
-# Fingerprints key by key: what two data sets are compared by, without holding either.
+# Fingerprints per key: compare two datasets without holding either.
 #
-# The first data set is heard once: each key leaves 32 bytes, a hash of its name, a hash of its value, and its expiry.
-# The second one is heard and looked up. What says something else, or is missing, is then read again by name.
+# The first dataset is received once: each key leaves 32 bytes, a hash of its name, a hash of its value, and its expiry.
+# The second one is received and looked up. Keys that differ, or are missing, are then read again by name.
 #
-# Only what servers can tell apart goes into a hash, and nothing that hangs on who wrote the file: no eviction data,
-# no times at which consumers were seen. Counters of streams that not every version stores do go in: a stream
-# that differs is looked at closely before it is said to.
+# Only what servers can distinguish goes into a hash, and nothing that depends on the writer: no eviction data, no times
+# at which consumers were seen. Counters of streams that not every version stores do go in: a stream that differs is
+# compared in detail before it is reported.
 #
-# Rows stand in blocks, in the order in which keys came, and an open-addressing table leads to them. Its slots hold a
-# row number and half of a hash, so that the wrong rows are hardly ever looked at: 43 to 53 bytes a key in all,
-# 64 for the moment in which the table grows.
+# Rows are in blocks, in the order in which keys arrived, and an open-addressing table leads to them. Its slots hold a
+# row number and half of a hash, so that wrong rows are hardly ever looked at: 43 to 53 bytes per key in all, 64 for the
+# moment in which the table grows.
 
 from libc.stdint cimport INT64_MIN, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
@@ -49,18 +49,18 @@ cdef enum:
     IS_CHANGED = 2
     IS_ADDED = 3
     IS_HELD = 4
-    IS_BARE = 5             # no key, but a stream without its counters
+    IS_BARE = 5             # not a key, but a stream without its counters
 
 cdef int64_t NEVER = INT64_MIN
 cdef uint64_t NUMBER = 0xFFFFFFFF
-cdef uint64_t BARE = 0xA5A5A5A5A5A5A5A0     # what tells the hash of such a row from that of its key
+cdef uint64_t BARE = 0xA5A5A5A5A5A5A5A0     # distinguishes the hash of such a row from that of its key
 
 #: The states of a key. HELD: one that differs, whose first record is held for comparing.
 REMOVED, SAME, CHANGED, ADDED, HELD = IS_REMOVED, IS_SAME, IS_CHANGED, IS_ADDED, IS_HELD
 
 
 cdef class KeyTable:
-    """What is known of the keys of two data sets. ``counts`` are those of keys by state."""
+    """The states of the keys of two datasets. ``counts`` are those of keys by state."""
 
     cdef Row **blocks
     cdef size_t block_count
@@ -68,7 +68,7 @@ cdef class KeyTable:
     cdef uint64_t *slots            # upper half of a hash, row number + 1; 0: free
     cdef uint64_t slot_count        # a power of two
     cdef uint64_t counted[6]
-    cdef uint64_t judged            # keys that are the same, and that the judge takes
+    cdef uint64_t judged            # keys that are equal, and that ``judge`` matches
 
     def __cinit__(self):
         self.slot_count = FIRST_SLOTS
@@ -90,7 +90,7 @@ cdef class KeyTable:
 
     @property
     def same(self):
-        """The number of keys that are the same in both, of those that the judge takes."""
+        """The number of keys that are equal in both, of those that ``judge`` matches."""
         return self.judged
 
     def __len__(self):
@@ -100,11 +100,11 @@ cdef class KeyTable:
         return self.block_count * BLOCK * sizeof(Row) + self.slot_count * sizeof(uint64_t)
 
     def state(self, int64_t db, bytes key not None):
-        """Return the state of a key that one of the data sets has."""
+        """Return the state of a key that one of the datasets has."""
         return self.known(db, key).b & STATE
 
     def mark(self, int64_t db, bytes key not None, int state):
-        """Set the state of a key that one of the data sets has."""
+        """Set the state of a key that one of the datasets has."""
         self.move(self.known(db, key), state)
 
     cdef Row *known(self, int64_t db, bytes key) except NULL:
@@ -191,11 +191,11 @@ cdef class KeyTable:
 
 
 cdef class KeyPrints(Prints):
-    """Hears one of two data sets: the first fills ``table``, the second (``second``) is compared with it.
+    """Receives one of two datasets: the first fills ``table``, the second (``second``) is compared with it.
 
-    ``field_expiries``, ``encodings``: whether these count. ``tolerance_ms``: how far expiries of keys may lie
-    apart, -1: they do not count. ``judge`` takes the keys that are counted as the same. After it: ``keys`` that were
-    heard, ``twice`` is (db, key) of the first key that was there before, ``modules`` is what modules keep beside them.
+    ``field_expiries``, ``encodings``: whether these count. ``tolerance_ms``: the tolerance for expiries of keys, -1:
+    ignore them. ``judge`` matches the keys that are counted as equal. Afterwards: ``keys`` is their number, ``twice``
+    is (db, key) of the first duplicate key, ``modules`` is the module data outside the keys.
     """
 
     cdef KeyTable table
@@ -208,7 +208,7 @@ cdef class KeyPrints(Prints):
     cdef bint wanted
     cdef int64_t expire_at_ms
     cdef int64_t db
-    cdef Scratch name               # the key: its bytes are gone when the record is complete
+    cdef Scratch name               # the key: its bytes are invalid when the record is complete
     cdef size_t name_size
 
     def __init__(self, KeyTable table not None, *, bint second, bint field_expiries=True, bint encodings=False,
@@ -231,7 +231,7 @@ cdef class KeyPrints(Prints):
 
     cdef int begin_key(self, Head *head) except -1:
         Prints.begin_key(self, head)
-        # Until the value is known, the memory has brought what the key is looked up in.
+        # Until the value is known, memory has fetched the slot in which the key is looked up.
         rt_prefetch(&self.table.slots[self.key.a & (self.table.slot_count - 1)])
         grow(&self.name, head.key_size + 1)
         memcpy(self.name.data, head.key, head.key_size)
@@ -267,7 +267,7 @@ cdef class KeyPrints(Prints):
         return self.table.move(row, IS_CHANGED)
 
     cdef bint is_bare(self, Row *row, uint64_t bare) noexcept:
-        """Return whether a stream is the same but for counters, of which one of the two knows none."""
+        """Return whether a stream differs only in counters, which one of the two does not store."""
         cdef rt_hash128 hash
         cdef Row *other
         if row.value == bare:
@@ -290,7 +290,7 @@ cdef class KeyPrints(Prints):
 
 
 cdef class InState(Selection):
-    """Takes the keys whose state in ``table`` is one of ``states``."""
+    """Matches the keys whose state in ``table`` is one of ``states``."""
 
     cdef KeyTable table
     cdef unsigned int states

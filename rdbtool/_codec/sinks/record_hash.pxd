@@ -1,4 +1,4 @@
-# The base of sinks that hash records: what one says of its key and value, as 128 bits each.
+# The base of sinks that hash records: key and value as 128 bits each.
 
 from libc.stdint cimport int64_t, uint64_t, uint8_t
 from rdbtool._codec.decode.cursor cimport Bytes
@@ -21,12 +21,12 @@ cdef extern from "hash128.h" nogil:
 
 cdef class Prints(Sink):
     # What counts. Set before the first record.
-    cdef bint whole                 # all that a file says: expiry, eviction, times and ids that hang on its writer
+    cdef bint whole                 # everything that a file stores: expiry, eviction, times and IDs that depend on its writer
     cdef bint signed_zeros          # the sign of a score of -0
     cdef bint field_expiries
     cdef bint encodings
 
-    # The record at hand. From end_key on, all of it is in: this is what `commit` is for.
+    # The current record. From end_key on, all of it is in: so it is used in `commit`.
     cdef int kind
     cdef rt_hash128 key             # db and name
     cdef rt_hash128 value           # and, if whole, db and name

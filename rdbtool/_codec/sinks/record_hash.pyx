@@ -1,11 +1,11 @@
-# The base of sinks that hash records: what one says of its key and value, as 128 bits each.
+# The base of sinks that hash records: key and value as 128 bits each.
 #
-# What has an order goes into the hash as it comes. What has none (members, fields, items, groups) is hashed part by
-# part, and the sum of the parts goes in at the end. Every part goes in with its length, and whatever may be there or
-# not is announced, so that no two records are hashed from the same input. Encodings and the order of members
-# are the writer's, and do not count unless asked for.
+# Ordered parts go into the hash as they arrive. Unordered parts (members, fields, items, groups) are hashed one by one,
+# and the sum goes in at the end. Every part goes in with its length, and optional parts are announced, so that no two
+# records are hashed from the same input. Encodings and the order of members depend on the writer, and do not count
+# unless requested.
 #
-# Counters of streams that not every version stores stand apart, so that a value can be compared without them.
+# Counters of streams that not every version stores are separate, so that a value can be compared without them.
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -17,7 +17,7 @@ from rdbtool._codec.sink cimport (
 include "../_types.pxi"
 
 cdef enum:
-    # What follows in a hash, so that no two parts of a record can be taken for one another.
+    # Tags of parts in a hash, so that no two parts of a record can be confused.
     TAG_ENTRY = 1
     TAG_TAIL = 2
     TAG_CONSUMER = 3
@@ -26,7 +26,7 @@ cdef enum:
     TAG_PRODUCER = 6
     TAG_MEMBER_EXPIRY = 7
 
-    # What stands before a value. Told by where its hash begins: elements of a list could be taken for what is fed.
+    # Prefix of a value. Distinguished by where its hash begins: elements of a list could contain the same bytes.
     HAS_META = 1
     HAS_EXPIRY = 2
     HAS_IDLE = 4
@@ -100,10 +100,10 @@ cdef class Prints(Sink):
         cdef rt_hash128 part
         cdef uint64_t bits = 0
         if score != score:
-            bits = 0x7FF8000000000000       # all NaNs are one
+            bits = 0x7FF8000000000000       # all NaNs are equal
         elif score != 0 or self.signed_zeros:
             memcpy(&bits, &score, 8)
-        # In both halves: of a short member only one is mixed with its text, and could make up for another score.
+        # In both halves: for a short member only one is mixed with its text, and could compensate for another score.
         rt_hash_begin(&part)
         part.a ^= bits
         part.b ^= bits
@@ -145,7 +145,7 @@ cdef class Prints(Sink):
         return 0
 
     cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
-        rt_hash_feed(&self.value, raw, raw_size)        # it begins with the module's id
+        rt_hash_feed(&self.value, raw, raw_size)        # it begins with the module's ID
         return 0
 
     # ---- streams -------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ cdef class Prints(Sink):
     cdef int producer(self, Bytes name, size_t name_size, uint64_t ids) except -1:
         rt_hash_number(&self.value, TAG_PRODUCER)
         rt_hash_feed(&self.value, name, name_size)
-        rt_hash_number(&self.value, ids)      # where the ids end must not hang on what they are
+        rt_hash_number(&self.value, ids)      # the end of the IDs must not depend on their contents
         return 0
 
     cdef int producer_id(self, Bytes name, size_t name_size, uint64_t ms, uint64_t seq) except -1:

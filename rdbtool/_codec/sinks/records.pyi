@@ -1,12 +1,12 @@
-"""The sink that builds the model."""
+"""The sink that builds the model's records."""
 
 from rdbtool._codec.sink import Sink
 from rdbtool.model import Item, KeyRecord
 
 class Records(Sink):
-    """Collects records into ``records``; with ``batch`` asks for a pause after so many of them.
+    """Collects records into ``records``; with ``batch`` asks for a pause after this many of them.
 
-    With ``items`` the header, aux fields and other items come too, in the order of the file.
+    With ``items`` the header, aux fields and other items come too, in file order.
     """
 
     records: list[KeyRecord | Item]
@@ -14,4 +14,4 @@ class Records(Sink):
     items: bool
     def __init__(self, batch: int = 0, items: bool = False) -> None: ...
     def take(self) -> list[KeyRecord | Item]:
-        """Return what was collected, and start anew."""
+        """Return what was collected, and reset."""

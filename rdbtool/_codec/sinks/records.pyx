@@ -1,4 +1,4 @@
-# The sink that builds the model: KeyRecords, and on request the items between them, into a list.
+# The sink that builds the model: KeyRecords, and optionally the items between them, into a list.
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
@@ -20,7 +20,7 @@ include "../_types.pxi"
 
 
 cdef extern from "Python.h":
-    # Declared with raw pointers: these results go straight into a tuple, which takes the reference over.
+    # Declared with raw pointers: these results go straight into a tuple, which takes over the reference.
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *p, Py_ssize_t size)
     PyObject *new_float "PyFloat_FromDouble"(double value)
     PyObject *new_tuple "PyTuple_New"(Py_ssize_t size)
@@ -41,9 +41,9 @@ cdef inline StreamID stream_id(uint64_t ms, uint64_t seq):
 
 
 cdef class Records(Sink):
-    """Collects records into ``records``; with ``batch`` asks for a pause after so many of them.
+    """Collects records into ``records``; with ``batch`` asks for a pause after this many of them.
 
-    With ``items`` the header, aux fields and other items come too, in the order of the file.
+    With ``items`` the header, aux fields and other items come too, in file order.
     """
 
     cdef public list records
@@ -54,7 +54,7 @@ cdef class Records(Sink):
     cdef KeyRecord record
     cdef size_t filled              # of a long string
     cdef bint is_large
-    cdef PyObject **parts           # elements, members, fields or entries of the value at hand (owned)
+    cdef PyObject **parts           # elements, members, fields or entries of the current value (owned)
     cdef size_t count
     cdef size_t capacity
     cdef list member_expiries
@@ -88,7 +88,7 @@ cdef class Records(Sink):
         return 0
 
     cdef inline int keep(self, PyObject *part) except -1:
-        """Take over the reference to a new part (NULL: it could not be made)."""
+        """Take over the reference to a new part (NULL: creating it failed)."""
         cdef PyObject **larger
         if part == NULL:
             raise MemoryError
@@ -104,7 +104,7 @@ cdef class Records(Sink):
         return 0
 
     cdef tuple gather(self):
-        """Hand the parts over in a tuple."""
+        """Return the parts as a tuple."""
         cdef Py_ssize_t i, count = <Py_ssize_t>self.count
         cdef PyObject *whole = new_tuple(count)
         if whole == NULL:
@@ -112,8 +112,8 @@ cdef class Records(Sink):
         for i in range(count):
             set_item(whole, i, self.parts[i])
         self.count = 0
-        # Nothing in here can refer back to it, so the cyclic collector need not look at it: with millions
-        # of tuples its visits would double the time.
+        # Nothing in here can refer back to it, so the cyclic collector need not track it: with millions of tuples its
+        # visits would double the time.
         if count:
             untrack(whole)
         result = <tuple>whole
@@ -121,7 +121,7 @@ cdef class Records(Sink):
         return result
 
     def take(self):
-        """Return what was collected, and start anew."""
+        """Return what was collected, and reset."""
         taken = self.records
         self.records = []
         self.full = self.is_large = False
@@ -154,7 +154,7 @@ cdef class Records(Sink):
         if head.type_code == TYPE_STRING and head.form:
             record.encoding = "int" if head.form == FORM_INT else "lzf"
         elif head.type_code >= 0:
-            # Records that no file stores have none.
+            # Records that are not from a file have none.
             record.encoding = <str>self.encodings[head.type_code]
         record.start = head.start
         self.record = record
@@ -178,7 +178,7 @@ cdef class Records(Sink):
 
     cdef int string_piece(self, Bytes p, size_t size) except -1:
         cdef StringValue value = self.record.value
-        # Nobody else has it yet.
+        # It has no other reference yet.
         memcpy(<char *>value.data + self.filled, p, size)
         self.filled += size
         return 0

@@ -1,11 +1,11 @@
-"""What a server has to have to load a file, beside its version: modules and function libraries."""
+"""What a server needs to load a file, besides its version: modules and function libraries."""
 
 from rdbtool._codec.sink import Sink
 
 class Requirements(Sink):
-    """Counts what modules own: ``modules`` maps their type names to (values, data beside the keys).
+    """Counts module data: ``modules`` maps type names to (values, data outside the keys).
 
-    ``libraries`` are the sources of function libraries, in their order.
+    ``libraries`` are the sources of function libraries, in order.
     """
 
     modules: dict[str, tuple[int, int]]

@@ -1,4 +1,4 @@
-# What a server has to have to load a file, beside its version: modules and function libraries.
+# What a server needs to load a file, besides its version: modules and function libraries.
 
 from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.sink cimport Sink
@@ -7,14 +7,14 @@ from rdbtool.model.items import FunctionLibrary, ModuleAux
 
 
 cdef class Requirements(Sink):
-    """Counts what modules own: ``modules`` maps their type names to (values, data beside the keys).
+    """Counts module data: ``modules`` maps type names to (values, data outside the keys).
 
-    ``libraries`` are the sources of function libraries, in their order.
+    ``libraries`` are the sources of function libraries, in order.
     """
 
     cdef readonly dict modules
     cdef readonly list libraries
-    cdef bytes name                 # of the record at hand: the module's type
+    cdef bytes name                 # of the current record: the module's type
 
     def __init__(self):
         self.modules = {}

@@ -1,11 +1,11 @@
-"""How much room keys take in a file, by kind and encoding, and the largest of them."""
+"""The space that keys take in a file, by kind and encoding, and the largest of them."""
 
 from rdbtool._codec.sink import Sink
 
 class Sizes(Sink):
     """Counts keys, elements and bytes by (kind, encoding), and keeps the ``keep`` largest keys.
 
-    A key's size is that of its record in the file, key and expiry included, in bytes.
+    A key's size is that of its record in the file, with key and expiry, in bytes.
     """
 
     keep: int

@@ -1,4 +1,4 @@
-# How much room keys take in a file, by kind and encoding, and the largest of them.
+# The space that keys take in a file, by kind and encoding, and the largest of them.
 
 from heapq import heappush, heappushpop
 
@@ -14,7 +14,7 @@ include "../_types.pxi"
 cdef class Sizes(Sink):
     """Counts keys, elements and bytes by (kind, encoding), and keeps the ``largest`` keys.
 
-    A key's size is that of its record in the file, key and expiry included, in bytes.
+    A key's size is that of its record in the file, with key and expiry, in bytes.
     """
 
     cdef readonly Py_ssize_t keep
@@ -97,7 +97,7 @@ cdef class Sizes(Sink):
     cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
         cdef int index = self.head.type_code * 3 + self.head.form
         if self.head.type_code < 0:
-            return 0            # not from a file: it takes no room in one
+            return 0            # not from a file: it takes no space in one
         self.size = stop - self.head.start
         self.keys[index] += 1
         self.elements[index] += self.count

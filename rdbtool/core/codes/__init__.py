@@ -1,8 +1,8 @@
-"""The one table of finding codes: what a code means and what servers do with such a file.
+"""The table of finding codes: what a code means and what servers do with such a file.
 
-A code is stable: scripts match on it, ``rdbtool-findings(7)`` is written from this table, and
-whoever raises a :class:`~rdbtool.core.errors.FormatError` takes its code from here. A code is never
-given another meaning and never reused.
+Codes are stable: scripts match on them, ``rdbtool-findings(7)`` is generated from this table, and every
+:class:`~rdbtool.core.errors.FormatError` takes its code from here. A code never changes its meaning and is never
+reused.
 """
 
 from __future__ import annotations

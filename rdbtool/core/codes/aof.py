@@ -1,4 +1,4 @@
-"""Codes of logs: framing (AOF1xx) and what it frames (AOF2xx), commands (CMD), manifests and directories (MAN)."""
+"""AOF codes: framing (AOF1xx), transactions and payloads (AOF2xx), commands (CMD), manifests and directories (MAN)."""
 
 from __future__ import annotations
 

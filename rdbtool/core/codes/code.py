@@ -1,4 +1,4 @@
-"""A code, and what servers do most often."""
+"""The row of the code table, and the most frequent server reactions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codes of RDBs: structure (1xx, 2xx), which ends reading, and meaning (3xx)."""
+"""RDB codes: structure (1xx, 2xx), which ends reading, and meaning (3xx)."""
 
 from __future__ import annotations
 

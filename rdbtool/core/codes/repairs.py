@@ -1,4 +1,4 @@
-"""Codes of what a repair left out or changed."""
+"""Codes of what a repair dropped or changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Codes of sources as a whole: compression, and what a user wants of a backup."""
+"""Codes of whole inputs: compression, and the policies of a backup check."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Writes a dataset for a target, and verifies it."""
+"""Conversion and AOF rewrite: write a dataset for a target, and verify the output."""

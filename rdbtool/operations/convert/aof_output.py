@@ -1,7 +1,7 @@
-"""Logs as outputs: a directory that servers start from, and what takes the place of a log that is there.
+"""AOFs as outputs: a new directory, or the replacement of an existing AOF.
 
-What is there may belong to a server that runs. So whatever is replaced is guarded (``Guard``) from before it is
-looked at until the new one has its name; a server that shows up meanwhile keeps the old one.
+An existing AOF may belong to a running server. So it is guarded (``Guard``) from before it is looked at until the new
+one is renamed into place; a server that starts meanwhile keeps the old one.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _IN_PLACE: Final = Remedy(" (aof-rewrite --in-place can)", " (rdbtool.rewrite ca
 def write_directory(
     transfer: Transfer, destination: str, *, source: str, force: bool, needs: int | None, server_stopped: bool
 ) -> bool:
-    """Write a multi-part log into a directory, which may be there; return that it was read back.
+    """Write a multi-part AOF to a directory, which may exist; return whether it was read back.
 
-    A log that is there is replaced with ``force`` only, and never if it is the source.
+    An existing AOF is replaced only with ``force``, and never if it is the input.
     """
     directory = Path(destination)
     base = new_base(transfer, source)
@@ -50,7 +50,7 @@ def write_directory(
 def write_log(
     transfer: Transfer, destination: str, *, source: str, force: bool, needs: int | None, server_stopped: bool
 ) -> bool:
-    """Replace a file that may be a server's log; return whether it was read back."""
+    """Replace a file that may be a server's AOF; return whether it was read back."""
     path = Path(destination)
     if not force:
         raise InputError(f"cannot write to {destination}: it exists", remedy=USE_FORCE)
@@ -70,7 +70,7 @@ def write_log(
 
 
 def new_base(transfer: Transfer, *sources: str) -> NewBase:
-    """Return what a transfer writes, as a part of a log; ``sources`` are what it is made of."""
+    """Return a transfer's output as a base of an AOF; ``sources`` are its input files."""
     return NewBase(
         "rdb" if transfer.encoding == "rdb" else "aof",
         lambda output: transfer.write(output.write),
@@ -80,7 +80,7 @@ def new_base(transfer: Transfer, *sources: str) -> NewBase:
 
 
 def refuse_data_directory(directory: Path) -> None:
-    """Raise InputError for a directory in which a server would not look for parts: that of its RDB and its logs."""
+    """Raise InputError for a server's data directory, in which no server looks for AOF parts."""
     for name in (LOG_DIRECTORY, SINGLE_LOG):
         if os.path.lexists(directory / name):
             raise InputError(
@@ -90,7 +90,7 @@ def refuse_data_directory(directory: Path) -> None:
 
 
 def _is_within(source: str, directory: Path) -> bool:
-    """Return whether a source is a directory or a file in it."""
+    """Return whether an input is a directory or a file in it."""
     if source == "-":
         return False
     path = Path(source).resolve()

@@ -1,8 +1,8 @@
-"""Conversions: anything that holds keys into anything that does.
+"""Conversion between all formats.
 
-An output has the magic and version of its source unless a target is asked for. A source that names no version
-(a log of commands) is written as RDB 11, or as the first newer version that holds all of its data. What the target
-cannot hold is refused, or named. Every output is read back before it gets its name.
+An output has the magic and version of its input unless a target is given. An input without a version (an AOF of
+commands) is written as RDB 11, or as the first newer version that holds all of its data. What the target cannot hold is
+refused or reported. Every output is read back before it is renamed into place.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 
 
 class ConvertOptions(NamedTuple):
-    """What to make of a source.
+    """Options of a conversion.
 
-    ``form`` is one of ``CONVERTED``, None: what the name of the destination asks for; ``target`` None: the form of the
-    source. ``preamble``: a log begins with an RDB; None: a directory does, unless the source is a log of commands, and
-    a single file does not. ``rules`` names the server that replays a log, ``now_ms`` (Unix ms) is when,
-    ``rename_commands`` maps names of commands in it to those that servers have. ``force``: what exists is replaced, and
-    ``server_stopped`` says that no server holds it, for where that cannot be found out. ``places`` says where the
-    replay of a log stops and what it skips. ``leaving`` is what stays behind, beside the keys that ``selection`` does
-    not take; ``reshaping`` is what becomes of the rest, None: nothing.
+    ``form`` is one of ``CONVERTED``, None: by the name of the destination; ``target`` None: the format of the input.
+    ``preamble``: an AOF begins with an RDB; None: a directory does unless the input is an AOF of commands, and a single
+    file does not. ``rules`` names the server whose behaviour a replay follows, ``now_ms`` (Unix ms) is the time for
+    expiry, ``rename_commands`` maps renamed commands to their original names. ``force`` replaces existing files, and
+    ``server_stopped`` asserts that no server has them open, where that cannot be detected. ``places`` says where a
+    replay stops and what it skips. ``leaving`` is what to drop, besides keys that ``selection`` does not match;
+    ``reshaping`` changes the rest, None: no changes.
     """
 
     form: str | None = None
@@ -65,12 +65,12 @@ class ConvertOptions(NamedTuple):
 
 
 class Converted(NamedTuple):
-    """What was written. ``losses`` were allowed, or are notes only. ``bytes`` are those of the data.
+    """The result of a conversion. ``losses`` were allowed, or are notes only. ``bytes`` is the size of the data.
 
-    ``is_raised`` tells that the data needed a newer version than an unnamed one is written as. ``is_verified`` is
-    False where nothing can be read back: standard output, pipes, devices; then a large RDB is not even tested
-    (``is_tested``). ``error_replies`` counts commands of a log that a server answers with an error, and that change
-    nothing. ``extent`` tells where the replay stopped, and what it skipped; None for what is no log.
+    ``is_raised`` is set if the data needed a newer version than the default. ``is_verified`` is False if nothing can be
+    read back: standard output, pipes, devices; a large RDB file is not even checked then (``is_tested``).
+    ``error_replies`` counts AOF commands to which a server replies with an error, and which change nothing. ``extent``
+    says where the replay stopped and what it skipped; None unless the input is an AOF.
     """
 
     source: str
@@ -91,7 +91,7 @@ class Converted(NamedTuple):
     extent: Extent | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``convert --json`` prints."""
+        """Return the object of ``convert --json``."""
         return {
             "schema": 1,
             "source": json_name(self.source),
@@ -110,11 +110,11 @@ def convert(
     options: ConvertOptions | None = None,
     progress: Progress | None = None,
 ) -> Converted:
-    """Convert what ``source`` names into ``destination`` (``-``: standard output), and read it back.
+    """Convert ``source`` to ``destination`` (``-``: standard output), and read the output back.
 
-    Raises ValueError where the form does not follow from the destination, LossError where the target cannot hold the
-    data, UncertainError where a log's effect is in doubt, PlaceError where it does not have one of the places, and what
-    reading and writing raise; nothing was written then.
+    Raises ValueError if the form does not follow from the destination, LossError if the target cannot hold the data,
+    UncertainError if the effect of an AOF is unknown, PlaceError if it does not have one of the places, and what
+    reading and writing raise; nothing is written then.
     """
     options = options or ConvertOptions()
     name = options.form or form_of(destination, CONVERTED)
@@ -148,7 +148,7 @@ def convert(
             dataset = keys
         encoding = _encoding(form, options.preamble, replayed)
         if encoding != "jsonl":
-            # JSON lines hold what anybody wrote.
+            # JSON lines may come from anywhere.
             dataset.read_preamble()
         if options.target is not None:
             target = options.target
@@ -169,15 +169,15 @@ def convert(
             role=form.role,
             allow_loss=options.allow_loss,
             selection=options.selection,
-            # Sizes are announced before it is known which keys are a module's, or what becomes of the others.
+            # Sizes are announced before it is known which keys are a module's, or what the others become.
             sizes={} if leaving.modules or (reshaping is not None and reshaping.changes_sizes) else dataset.sizes,
             size=None if keys.kind == "aof" else keys.size,
             progress=progress,
             origin=None if keys.kind == "aof" else _source_file(keys),
         )
-        # What is no path is no file that an output could replace, as standard input is none.
+        # An output can only replace an input that is a path.
         path = source if isinstance(source, str) else "-"
-        # How many bytes the output is going to have, roughly: what becomes anything but an RDB may become smaller.
+        # The approximate size of the output: anything but an RDB file may become smaller.
         needs = keys.size if encoding == "rdb" and replayed is None else None
         is_verified = _write(transfer, path, destination, options._replace(form=name), needs)
     return Converted(
@@ -214,7 +214,7 @@ def _source_file(reader: RdbReader | JsonlReader) -> SourceFile:
 
 
 def _refuse_part(destination: str, manifest: Manifest | None) -> None:
-    """Raise InputError where the output would replace a file of the log that is its source, or of any other."""
+    """Raise InputError if the output would replace a file of the input AOF, or of any other."""
     path = Path(destination)
     if destination == "-" or not path.is_file():
         return

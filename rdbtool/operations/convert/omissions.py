@@ -1,8 +1,8 @@
-"""What stays behind on the way from a source to an output: by request, or because only keys were asked for.
+"""What is dropped on the way from an input to an output: by request, or because of a key filter.
 
-A part is what ``--drop`` calls it: functions, scripts, aux, module-aux, groups, or module:NAME for all that the module
-with the type NAME owns. A key filter leaves everything beside the keys behind, unless functions are asked for. Neither
-is a loss.
+A part is what ``--drop`` calls it: functions, scripts, aux, module-aux, groups, or module:NAME for everything that the
+module with the type NAME owns. With a key filter, only keys are kept, unless functions are requested. Neither counts as
+a loss.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from rdbtool.core.progress import Progress
     from rdbtool.operations.convert.reshaping import Reshaping
 
-#: The parts that can be dropped, beside ``module:NAME``.
+#: The parts that can be dropped, besides ``module:NAME``.
 PARTS: Final = ("functions", "scripts", "aux", "module-aux", "groups")
 
 _MODULE: Final = "module:"
 
-#: Bytes of a module's type name.
+#: Length of a module's type name in bytes.
 _NAME_SIZE: Final = 9
 
-#: What functions stand for: code, and what modules keep beside the keys.
+#: What "functions" includes: code, and module data outside the keys.
 _FUNCTIONS: Final = frozenset({"functions", "scripts", "module-aux"})
 
-#: All that stands beside the keys.
+#: Everything outside the keys.
 _BESIDE: Final = _FUNCTIONS | {"aux", "slot-imports"}
 
 
 class Leaving(NamedTuple):
-    """What is to stay behind: ``parts`` and what the types ``modules`` own by request, ``beside`` with a key filter."""
+    """What to drop: ``parts`` and the data of the types ``modules`` by request, ``beside`` because of a key filter."""
 
     parts: frozenset[str] = frozenset()
     modules: frozenset[str] = frozenset()
@@ -47,7 +47,7 @@ class Leaving(NamedTuple):
 
     @classmethod
     def parse(cls, drop: Iterable[str] = (), *, functions: bool | None = None, has_filter: bool = False) -> Leaving:
-        """Read what ``--drop`` names. ``functions`` None: unless keys are selected. Raises ValueError."""
+        """Parse the names given to ``--drop``. ``functions`` None: keep unless keys are filtered. Raises ValueError."""
         parts, modules = set(), set()
         for text in drop:
             name = text.removeprefix(_MODULE)
@@ -65,19 +65,19 @@ class Leaving(NamedTuple):
         return cls(frozenset(parts), frozenset(modules), beside)
 
     def without(self, *parts: str) -> Leaving:
-        """Return the same, without telling of parts that the output has no place for anyway."""
+        """Return the same without reporting parts that the output has no place for."""
         return self._replace(beside=self.beside.difference(parts))
 
 
 class Left(NamedTuple):
-    """What stayed behind, counted by part: by request, and because only keys were asked for."""
+    """What was dropped, counted by part: by request, and because of a key filter."""
 
     dropped: dict[str, int]
     beside: dict[str, int]
 
 
 class Door:
-    """Lets through what does not stay behind, in the shape that it is to have, and counts the rest."""
+    """Drops parts, reshapes keys, and counts what was dropped."""
 
     def __init__(self, leaving: Leaving, reshaping: Reshaping | None = None) -> None:
         self.leaving = leaving
@@ -86,7 +86,7 @@ class Door:
         self._beside: list[Drop] = []
 
     def wrap(self, sink: Sink) -> Sink:
-        """Return a sink that passes on to ``sink`` what does not stay behind."""
+        """Return a sink that passes on to ``sink`` what is not dropped."""
         parts, modules, beside = self.leaving
         if self.reshaping is not None:
             sink, expiry = self.reshaping.wrap(sink)
@@ -102,19 +102,19 @@ class Door:
 
     @property
     def left(self) -> Left:
-        """What stayed behind so far."""
+        """What was dropped so far."""
         return Left(_sum(self._requested), _sum(self._beside))
 
 
 class Through:
-    """A source as it is fed through a door; see ``Feeder``."""
+    """An input fed through a ``Door``; see ``Feeder``."""
 
     def __init__(self, source: Feeder, door: Door) -> None:
         self._source = source
         self._door = door
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> object:
-        """Tell ``sink`` of everything that does not stay behind."""
+        """Feed ``sink`` with everything that is not dropped."""
         return self._source.feed(self._door.wrap(sink), selection=selection, progress=progress)
 
 

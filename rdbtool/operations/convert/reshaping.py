@@ -1,6 +1,6 @@
-"""What becomes of keys on the way from a dataset to an output: other names, other databases, other expiry times.
+"""Changes to keys on the way to an output: renames, database moves, expiry shifts.
 
-Filters judge keys as they are in the source; what is written, and verified, is what comes out here.
+Filters match keys as they are in the input; what is written, and verified, is the result of these changes.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ if TYPE_CHECKING:
 
 Plan = Literal["keep", "drop", "shift", "unexpired"]
 
-#: What can be done about expiry times, beside moving them.
+#: Ways to treat expiry times, besides shifting them.
 EXPIRIES: Final[tuple[Plan, ...]] = ("keep", "drop", "unexpired")
 
 _ESCAPE: Final = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 
 
 class Rename(NamedTuple):
-    """A regular expression, and the text (a template of ``re``) that everything it finds in a key becomes."""
+    """A regular expression, and the replacement (a template of ``re``) for its matches in a key."""
 
     pattern: re.Pattern[bytes]
     text: bytes
 
     @classmethod
     def parse(cls, pattern: re.Pattern[bytes], text: bytes) -> Rename:
-        r"""Read a text with ``\1`` and ``\g<name>`` for groups, ``\xHH`` and ``\\`` for bytes. Raises ValueError."""
+        r"""Parse ``text``: ``\1`` and ``\g<name>`` for groups, ``\xHH`` and ``\\`` for bytes. Raises ValueError."""
         template = _ESCAPE.sub(_byte, text)
         try:
-            # A group that does not exist is an error whether or not anything is found.
+            # A group that does not exist is an error even if nothing matches.
             pattern.sub(template, b"")
         except (re.error, IndexError) as error:
             raise ValueError(f"{text.decode(errors='backslashreplace')!r}: {error}") from None
         return cls(pattern, template)
 
     def of(self, key: bytes) -> bytes:
-        """Return the new name of a key. An empty match right behind another counts as none, as in sed."""
+        """Return the new name of a key. An empty match directly after another does not count, as in sed."""
         matches = list(self.pattern.finditer(key))
         kept = [
             row for row, last in zip(matches, [None, *matches], strict=False) if last is None or row.end() > last.end()
         ]
         if len(kept) == len(matches):
-            return self.pattern.sub(self.text, key)  # which parses the text once, not for each key
+            return self.pattern.sub(self.text, key)  # parses the replacement once, not per key
         pieces = []
         done = 0
         for match in kept:
@@ -62,9 +62,9 @@ def _byte(match: re.Match[bytes]) -> bytes:
 
 
 class Reshaping(NamedTuple):
-    """What becomes of keys. ``now_ms`` (Unix ms) is when they expire; ``shift_ms`` moves expiry times.
+    """Changes to keys. ``now_ms`` (Unix ms) is the time for expiry; ``shift_ms`` moves expiry times.
 
-    ``renames`` are applied one after another, ``moves`` maps databases to others.
+    ``renames`` are applied one after another, ``moves`` maps databases.
     """
 
     expiry: Plan = "keep"
@@ -75,16 +75,16 @@ class Reshaping(NamedTuple):
 
     @property
     def changes_values(self) -> bool:
-        """Whether a value may become another than the source stores: expiry times of fields are part of it."""
+        """Whether a value may differ from the stored one: field expiry times are part of the value."""
         return self.expiry != "keep"
 
     @property
     def changes_sizes(self) -> bool:
-        """Whether the numbers of keys, and of keys with an expiry, may become others in a database."""
+        """Whether the numbers of keys, and of keys with an expiry, may change in a database."""
         return self.expiry in {"drop", "unexpired"} or bool(self.renames or self.moves)
 
     def wrap(self, sink: Sink) -> tuple[Sink, Expiry | None]:
-        """Return a sink that passes reshaped keys on to ``sink``, and the filter that counts what expired."""
+        """Return a sink that passes reshaped keys on to ``sink``, and the filter that counts expired keys."""
         expiry = None
         if self.renames or self.moves:
             from rdbtool._codec.filters.relocate import Relocate  # noqa: PLC0415 - a shared library, rarely needed

@@ -1,7 +1,7 @@
-"""Rewriting a log: replayed, and written anew as the shortest that leads to the same state.
+"""AOF rewrite: replay an AOF and write the shortest one that gives the same dataset.
 
-The new log goes to a place of its own, or takes the place of the old one. Then a server must not hold the old one, nor
-begin to read it meanwhile: the files are guarded from before they are read until the new ones have their names.
+The new AOF is written elsewhere, or replaces the old one. In place, no server may have the old files open or start
+reading them: they are guarded from before they are read until the new ones are renamed into place.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rdbtool.reader.rdb import RdbReader
 
 
-#: Suffixes of logs that are one file.
+#: Suffixes of single-file AOFs.
 _FILES: Final = frozenset({".aof", ".resp"})
 
 
@@ -46,12 +46,12 @@ _IN_PLACE: Final = Remedy(" (use --in-place)", " (use in_place=True)")
 
 
 class RewriteOptions(NamedTuple):
-    """What to do with a log.
+    """Options of an AOF rewrite.
 
-    ``destination`` None: in place. ``places`` says where to stop and what to skip.
-    ``preamble``: the new log begins with an RDB; None: if the old one does. ``target`` None: the form of the old one.
-    ``backup`` is a directory that the old files of a rewrite in place go to. ``server_stopped`` says that no server
-    holds the files, for where that cannot be found out. ``rules``, ``now_ms``, ``rename_commands``: see ``replay``.
+    ``destination`` None: in place. ``places`` says where to stop and what to skip. ``preamble``: the new AOF begins
+    with an RDB; None: if the old one does. ``target`` None: the format of the old one. ``backup`` is a directory for
+    the old files of a rewrite in place. ``server_stopped`` asserts that no server has the files open, where that cannot
+    be detected. ``rules``, ``now_ms``, ``rename_commands``: see ``replay``.
     """
 
     destination: str | None = None
@@ -68,7 +68,7 @@ class RewriteOptions(NamedTuple):
 
 
 class Rewritten(NamedTuple):
-    """What was rewritten: from ``commands`` and ``bytes_before`` to ``keys`` and ``bytes``. See ``Converted``."""
+    """The result of a rewrite: from ``commands`` and ``bytes_before`` to ``keys`` and ``bytes``. See ``Converted``."""
 
     source: str
     destination: str
@@ -89,7 +89,7 @@ class Rewritten(NamedTuple):
     backup: str | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``aof-rewrite --json`` prints."""
+        """Return the object of ``aof-rewrite --json``."""
         return {
             "schema": 1,
             "source": json_name(self.source),
@@ -107,9 +107,9 @@ class Rewritten(NamedTuple):
 def rewrite_again(
     source: str, options: RewriteOptions, progress: Progress | None = None, *, retries: int, pause: float = 1.0
 ) -> Rewritten:
-    """Rewrite a log; where it changed while it was read or a server held it, try up to ``retries`` times more.
+    """Rewrite an AOF; if it changed during the read or a server had it open, retry up to ``retries`` times.
 
-    ``pause`` is the time between two tries, in seconds. Raises what the last try raises (see ``rewrite``).
+    ``pause`` is the time between attempts in seconds. Raises what the last attempt raises (see ``rewrite``).
     """
     for _ in range(retries):
         try:
@@ -122,13 +122,13 @@ def rewrite_again(
 
 
 def rewrite(source: str, options: RewriteOptions, progress: Progress | None = None) -> Rewritten:
-    """Rewrite the log that ``source`` names, and read the new one back before it gets its name.
+    """Rewrite the AOF that ``source`` names, and read the new one back before it is renamed into place.
 
-    Raises UnsupportedError for what is no log, FormatError for a damaged or cut one, UncertainError where its
-    dataset is uncertain, PlaceError where it does not have one of the places, LossError,
-    HeldError where a server holds the files, InputError. Nothing has changed then.
+    Raises UnsupportedError for an input that is not an AOF, FormatError for a damaged or truncated one, UncertainError
+    if its dataset is uncertain, PlaceError if it does not have one of the places, LossError, HeldError if a server has
+    the files open, InputError. Nothing has changed then.
     """
-    # The last command of a name is looked for here: before the files are guarded, since it opens them.
+    # Finding the last command of a name opens the files, so it happens before they are guarded.
     replaying = replay_options(
         source,
         options.places,
@@ -150,7 +150,7 @@ def rewrite(source: str, options: RewriteOptions, progress: Progress | None = No
 
 @contextlib.contextmanager
 def _guarded(source: str, options: RewriteOptions) -> Iterator[tuple[Guard, AofReader, Path]]:
-    """Take hold of a log, and open it through the guard: any other open of the guarded file would break the hold."""
+    """Guard an AOF, and open it through the guard: opening a guarded file otherwise would break its lease."""
     if source == "-":
         raise InputError("standard input cannot be rewritten in place: give a file")
     path = (find_log(source) if Path(source).is_dir() else Path(source)).resolve()
@@ -174,7 +174,7 @@ def _no_log(reader: RdbReader) -> UnsupportedError:
 
 
 class _Rewriting:
-    """One rewrite: the old log is replayed, and what it leads to is written."""
+    """One rewrite: replays the old AOF and writes its dataset."""
 
     def __init__(self, source: str, options: RewriteOptions, replaying: Options, progress: Progress | None) -> None:
         self.source = source
@@ -189,7 +189,7 @@ class _Rewriting:
         self.transfer: Transfer | None = None
 
     def in_place(self, guard: Guard, reader: AofReader, path: Path) -> None:
-        """Replace the log that ``guard`` holds; ``path`` is its manifest or the one file."""
+        """Replace the AOF that ``guard`` holds; ``path`` is its manifest or its only file."""
         self.destination = str(path)
         self.progress = polling(guard.check, self.progress)
         base = new_base(self._prepare(reader, is_single=reader.manifest is None))
@@ -205,7 +205,7 @@ class _Rewriting:
         self.kept = replaced.kept
 
     def elsewhere(self, reader: AofReader, destination: str) -> None:
-        """Write a new log to ``destination``, a file or a directory."""
+        """Write a new AOF to ``destination``, a file or a directory."""
         self.destination = destination
         options = self.options
         is_single = not _wants_directory(destination, reader)
@@ -231,7 +231,7 @@ class _Rewriting:
         )
 
     def _prepare(self, reader: AofReader, *, is_single: bool) -> Transfer:
-        """Replay the old log, and return how the new one is written."""
+        """Replay the old AOF, and return how to write the new one."""
         options = self.options
         self.bytes_before = _size_of(reader, self.source)
         begin_pass(self.progress, "replaying", reader.name, self.bytes_before, left=2)
@@ -257,7 +257,7 @@ class _Rewriting:
         return self.transfer
 
     def report(self) -> Rewritten:
-        """Return what came of it."""
+        """Return the result."""
         loaded, transfer = self.loaded, self.transfer
         assert loaded is not None
         assert transfer is not None
@@ -283,14 +283,14 @@ class _Rewriting:
 
 
 def _size_of(reader: AofReader, source: str) -> int | None:
-    """Return the size of a log, in bytes as they are stored; None for a pipe."""
+    """Return the stored size of an AOF in bytes; None for a pipe."""
     if reader.size is None and source != "-" and Path(source).is_file():
         return Path(source).stat().st_size
     return reader.size
 
 
 def _wants_directory(destination: str, reader: AofReader) -> bool:
-    """Return whether the new log is a directory: if the name says so, or the old one is and the name is no file's."""
+    """Return whether the new AOF is a directory: by its name, or because the old one is."""
     path = Path(destination)
     if destination.endswith("/") or path.is_dir():
         return True

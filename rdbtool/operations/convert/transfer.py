@@ -1,10 +1,10 @@
-"""A dataset on its way into a form, by the rules of validation.
+"""Write a dataset in a form, with the checks of validation.
 
-Files are read back by those rules, commands by executing them as the server they are for, which may refuse none: key by
-key, so that what has been compared can be forgotten. The source is tested on the way in, where it is a file that was
-not validated, so that what is wrong with it is named with its own place. The tests are those of ``validate``
-(the ``Check`` sink and the rules); the first error ends the conversion. What a target cannot hold anyway is not tested:
-it is a loss, or refused as one.
+Outputs are read back with those checks; commands are read back by executing them as the target server, which may refuse
+none: key by key, so that compared keys can be freed. The input is checked while it is read, if it is a file that was
+not validated, so that faults are reported with their place in the input. The checks are those of ``validate`` (the
+``Check`` sink and the rules); the first error ends the conversion. What a target cannot hold anyway is not checked: it
+is a loss, or refused as one.
 """
 
 from __future__ import annotations
@@ -36,36 +36,37 @@ if TYPE_CHECKING:
     from rdbtool.engine.replay.loader import Loaded
     from rdbtool.model import Item
 
-#: The RDB version of the first servers that start from a directory of parts: Redis 7.0.
+#: The RDB version of the first server with multi-part AOFs: Redis 7.0.
 _FIRST_WITH_PARTS: Final = 10
 
-#: And of the first whose logs may begin with an RDB: Redis 4.0.
+#: The RDB version of the first server whose AOF may begin with an RDB: Redis 4.0.
 _FIRST_WITH_PREAMBLE: Final = 8
 
-#: Whose words are used at least: those before told expiry times in whole seconds.
+#: The oldest server whose commands are written: older ones had expiry times in whole seconds only.
 _OLDEST_WORDS: Final = Rules("redis", 2, 6)
 
 _ONE_FILE: Final = Remedy(": use --to aof", ": use form='aof'")
 _COMMANDS: Final = Remedy(": use --no-preamble", ": use preamble=False")
 
-#: More databases than any server has: how many there are is a matter of its configuration.
+#: More databases than any server has: their number is a matter of configuration.
 DATABASES: Final = 1 << 62
 
-#: What is dropped where losses are allowed: empty collections, scores that are no number, libraries of candidates.
+#: What is dropped if losses are allowed: empty collections, scores that are not numbers, libraries of release
+#: candidates.
 _DROPPED: Final = frozenset({"RDB310", "RDB313", "RDB343"})
 
-#: What is wrong with a function library: of no interest where the target has no functions.
+#: Faults of a function library: irrelevant if the target has no functions.
 _LIBRARIES: Final = frozenset({"RDB341", "RDB342", "RDB343", "RDB345"})
 
-#: Bytes of an RDB file that are tested on their way into a pipe as well. Where nothing is read back, so that nothing is
-#: called verified, testing more takes longer than all the rest.
+#: Bytes of an RDB file that are checked on the way into a pipe. Nothing is read back there or called verified, and
+#: checking more would take longer than everything else.
 _TESTED_UNREAD: Final = 16 << 20
 
 
 class SourceFile(NamedTuple):
-    """The file that data comes from: its ``name`` and its ``size`` in bytes, None where it is unknown.
+    """The input file: its ``name`` and its ``size`` in bytes, None if unknown.
 
-    ``line_of`` returns the number of the line at an offset, None: it has no lines.
+    ``line_of`` returns the line number at an offset, None: the file has no lines.
     """
 
     name: str
@@ -73,15 +74,15 @@ class SourceFile(NamedTuple):
     line_of: Callable[[int], int | None] | None = None
 
     def is_tested(self, *, is_verified: bool) -> bool:
-        """Return whether the data is tested while it is written to an output that is read back, or is not."""
+        """Return whether the data is checked while it is written."""
         return is_verified or self.line_of is not None or self.size is None or self.size <= _TESTED_UNREAD
 
 
 class Transfer(DatasetWriter):
     """One dataset, written once in an encoding for a target.
 
-    ``role`` is what an RDB is to be, and ``sizes`` are numbers of keys, and of keys with an expiry, by db, announced in
-    it; None: what the source announces. ``origin`` is a file that has to be tested, None: it was.
+    ``role`` is the role of an RDB output, and ``sizes`` are the numbers of keys, and of keys with an expiry, announced
+    in it by db; None: those of the input. ``origin`` is a file that has to be checked, None: it was.
     """
 
     def __init__(
@@ -122,16 +123,16 @@ def _read_back(form: Form, rules: Rules, path: str, sink: Sink, progress: Progre
 
 
 def _make_test(origin: SourceFile, *, is_verified: bool, has_functions: bool, allow_loss: bool) -> Sink | None:
-    """Return a sink that tests a file, None where that is not worth its time."""
+    """Return a sink that checks a file, None if that is not worth its time."""
     if not origin.is_tested(is_verified=is_verified):
         return None
     return make_check(origin, allow_loss=allow_loss, has_functions=has_functions)
 
 
 def make_check(origin: SourceFile, *, allow_loss: bool, has_functions: bool) -> Check:
-    """Return a sink that raises InvalidDataError for the first error in what it is told.
+    """Return a sink that raises InvalidDataError for the first error.
 
-    ``allow_loss``: what the target's filter drops then is passed over. ``has_functions``: the target has functions.
+    ``allow_loss``: ignore what the target's filter drops then. ``has_functions``: the target has functions.
     """
     passed = (_DROPPED if allow_loss else frozenset()) | (frozenset() if has_functions else _LIBRARIES)
     judge = _ItemCheck(origin, passed)
@@ -145,7 +146,7 @@ def make_check(origin: SourceFile, *, allow_loss: bool, has_functions: bool) -> 
 
 
 def read_valid(path: str, form: Form, rules: Rules, sink: Sink, progress: Progress | None) -> None:
-    """Tell ``sink`` of what a file holds. Raises InvalidDataError where that is an error, and what reading raises."""
+    """Feed ``sink`` from a file. Raises InvalidDataError for invalid data, and what reading raises."""
     assert form.read_back is not None
     checks = Checks(rules=rules, databases=DATABASES)
     with form.read_back(path, rules) as dataset:
@@ -154,7 +155,7 @@ def read_valid(path: str, form: Form, rules: Rules, sink: Sink, progress: Progre
         elif dataset.kind == "jsonl":
             verdict = validate_jsonl(dataset, checks, progress, also=sink)
         else:
-            # The server that they are for executes them all, or this raises.
+            # The target server executes all of them, or this raises.
             dataset.feed(sink, progress=progress)
             return
     error = next((finding for finding in verdict.findings if finding.severity == "error"), None)
@@ -175,7 +176,7 @@ def check_loaded(loaded: Loaded, name: str) -> None:
 
 
 class _ItemCheck:
-    """Refuses items other than records."""
+    """Checks items other than records."""
 
     def __init__(self, origin: SourceFile, passed: frozenset[str]) -> None:
         self._origin = origin
@@ -206,10 +207,10 @@ def target_for(
     is_asked_for: bool,
     selection: Selection | None = None,
 ) -> tuple[Target, bool]:
-    """Return what the dataset of an AOF is written as where no target was given, and whether its data raised that.
+    """Return the default target for the dataset of an AOF, and whether its data required a newer version.
 
-    ``is_asked_for``: the rules were. Then an AOF is written for the server that they name, unless it keeps the RDB
-    version of its base. Else commands have the words of the oldest server that may have written the AOF.
+    ``is_asked_for``: the rules were given. Then an AOF is written for that server, unless it keeps the RDB version of
+    its base. Otherwise commands are those of the oldest server that may have written the AOF.
     """
     loaded, is_named = dataset.loaded, dataset.names_version
     if is_asked_for and (encoding == "commands" or (form.role != "snapshot" and not is_named)):
@@ -226,14 +227,14 @@ def target_for(
 
 
 def oldest_server(loaded: Loaded, form: Form) -> Rules:
-    """Return the oldest server that may have written an AOF that names none, and that starts from a form."""
+    """Return the oldest server that may have written an AOF that names none, and that can load a form."""
     if "redis" not in loaded.least:
         return loaded.least["valkey"]
     return max(loaded.least["redis"], FIRST_WITH_PARTS if form.role == "base" else _OLDEST_WORDS)
 
 
 def remark_names(rename_commands: Mapping[str, str] | None, encoding: Encoding) -> list[str]:
-    """Return what to tell of an output of commands where the source has renamed ones."""
+    """Return the remark on an output of commands whose input has renamed commands."""
     if not rename_commands or encoding != "commands":
         return []
     names = ", ".join(sorted({name.upper() for name in rename_commands.values()}))
@@ -241,7 +242,7 @@ def remark_names(rename_commands: Mapping[str, str] | None, encoding: Encoding) 
 
 
 def check_log(form: Form, encoding: Encoding, target: Target) -> None:
-    """Raise UnsupportedError for a log that servers of the target cannot start from."""
+    """Raise UnsupportedError for an AOF that servers of the target cannot load."""
     if target.magic != REDIS:
         return
     if form.role == "base" and target.version < _FIRST_WITH_PARTS:

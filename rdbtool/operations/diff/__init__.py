@@ -1,1 +1,1 @@
-"""Compares two datasets by content."""
+"""Comparison of two datasets by content."""

@@ -1,4 +1,4 @@
-"""The one shape of everything that can differ inside a key."""
+"""A difference inside a key, in one shape for all types."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, Final, Literal, NamedTuple, TypeVar
 from rdbtool.core.errors import json_bytes
 from rdbtool.model import PendingEntry, StreamGroup, StreamID
 
-#: Only in the second data set, only in the first one, or in both and not the same.
+#: Only in the second dataset, only in the first one, or in both and different.
 Sign = Literal["+", "-", "~"]
 
-#: What JSON calls them.
+#: Their names in JSON.
 CHANGES: Final = {"+": "added", "-": "removed", "~": "changed"}
 
-#: What stands on one side: bytes of a value, a score, a number or time (Unix ms), the fields of an entry, and so on.
+#: One side of a difference: bytes of a value, a score, a number or time (Unix ms), the fields of an entry, and so on.
 Datum = bytes | float | int | str | StreamID | tuple[tuple[bytes, bytes], ...] | PendingEntry | StreamGroup | None
 
-#: What a part is called by: a field, a member, a consumer; an index; the id of an entry. None: there is only one.
+#: The name of a part: a field, a member, a consumer; an index; the ID of an entry. None: there is only one.
 Name = bytes | int | StreamID | None
 
 _K = TypeVar("_K", bound=Hashable)
@@ -26,10 +26,10 @@ _V = TypeVar("_V")
 
 
 class Change(NamedTuple):
-    """One thing that differs inside a key.
+    """One difference inside a key.
 
-    ``what`` is a word such as ``field``, ``member`` or ``expires``; ``before`` is what the first data set has, and
-    ``after`` the second one, None where it has none. ``group`` is the consumer group that the part belongs to.
+    ``what`` is a word such as ``field``, ``member`` or ``expires``; ``before`` is the first dataset's side, ``after``
+    the second's, None if missing. ``group`` is the consumer group that the part belongs to.
     """
 
     sign: Sign
@@ -40,13 +40,13 @@ class Change(NamedTuple):
     group: bytes | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the part as ``diff --json`` prints it."""
+        """Return the object for ``diff --json``."""
         shown: dict[str, Any] = {"change": CHANGES[self.sign], "what": self.what}
         if self.group is not None:
             shown["group"] = json_bytes(self.group)
         if self.name is not None:
             shown["name"] = _datum_json(self.name)
-        # Members of a set have nothing but their name.
+        # Members of a set have only a name.
         for side, datum in (("before", self.before), ("after", self.after)):
             if datum is not None or self.sign == "~":
                 shown[side] = _datum_json(datum)
@@ -78,7 +78,7 @@ def _datum_json(datum: Datum) -> Any:
 
 
 def are_near(first: int | None, second: int | None, tolerance_ms: int) -> bool:
-    """Return whether two times (Unix ms, None: never) count as the same; with a tolerance of -1 all do."""
+    """Return whether two times (Unix ms, None: never) count as equal; with a tolerance of -1 all do."""
     if first == second or tolerance_ms < 0:
         return True
     return first is not None and second is not None and abs(first - second) <= tolerance_ms
@@ -87,7 +87,7 @@ def are_near(first: int | None, second: int | None, tolerance_ms: int) -> bool:
 def match_names(
     first: Mapping[_K, _V], second: Mapping[_K, _V], are_same: Callable[[_V, _V], bool]
 ) -> Iterator[tuple[Sign, _K, _V | None, _V | None]]:
-    """Yield what differs between two mappings: what only the first has, what both have, what only the second has."""
+    """Yield the differences between two mappings: only in the first, in both, only in the second."""
     for name, before in first.items():
         if name not in second:
             yield "-", name, before, None
@@ -99,7 +99,7 @@ def match_names(
 
 
 def find_repeats(first: Sequence[Hashable], second: Sequence[Hashable]) -> Iterator[Change]:
-    """Yield how often names are there again, where that differs: servers write no name twice, damage may."""
+    """Yield differing numbers of duplicate names: servers write no duplicates, but damaged files may have them."""
     if len(set(first)) == len(first) and len(set(second)) == len(second):
         return
     again = [Counter(names) - Counter(set(names)) for names in (first, second)]

@@ -1,9 +1,9 @@
-"""What two data sets have and do not have in common, by meaning and not by bytes.
+"""Comparison of two datasets, by meaning and not by bytes.
 
-Both are heard once, and of the first only a few fingerprints are kept (``KeyTable``): so neither has to fit into
-memory. Where fingerprints differ, both are read again for just these keys, and compared in detail; that is also
-where it shows that some differ in nothing that both sides know. What is held of the first for that is
-bounded: with more changes than that there are several rounds.
+Both are read once, and only short fingerprints of the first are kept (``KeyTable``), so neither has to fit into memory.
+Where fingerprints differ, both are read again for just these keys, and compared in detail; some of them may turn out
+equal in everything that both sides store. The memory for the first side's keys is bounded: more changes take several
+rounds.
 """
 
 from __future__ import annotations
@@ -39,22 +39,21 @@ if TYPE_CHECKING:
     from rdbtool.engine.replay.places import Places
     from rdbtool.engine.replay.stops import Extent
 
-#: Bytes of records that are held at a time, about.
+#: Approximate bytes of records held at a time.
 _MOST_HELD: Final = 128 << 20
 
-#: Where the first and the second data set stand in pairs.
+#: Indexes of the first and the second dataset in pairs.
 _FIRST, _SECOND = 0, 1
 
 
 class DiffOptions(NamedTuple):
     """What counts as a difference, and which keys are compared.
 
-    ``tolerance_ms`` is how far expiries may lie apart, -1: they do not count, nor do those of fields. ``functions``
-    stands for all that a data set has beside its keys; None: it is compared unless keys are selected. ``names``
-    selects keys of both by what they are called, and ``judge`` those of which either side has the type and
-    expiry that are asked for. ``limit``: so many keys that differ are told. ``rules``, ``now_ms`` and
-    ``rename_commands`` are for logs, and so are ``places``: where to stop and what to skip, in the first and in the
-    second.
+    ``tolerance_ms`` is the tolerance for expiries, -1: ignore them, also those of fields. ``functions`` stands for all
+    data outside the keys; None: compare it unless keys are filtered. ``names`` filters keys of both sides by name, and
+    ``judge`` matches if the type and expiry of either side match. ``limit``: maximum number of differing keys reported.
+    ``rules``, ``now_ms`` and ``rename_commands`` are for AOFs, and so are ``places``: where to stop and what to skip,
+    in the first and in the second.
     """
 
     tolerance_ms: int = 0
@@ -71,12 +70,12 @@ class DiffOptions(NamedTuple):
 
     @property
     def with_functions(self) -> bool:
-        """Whether what a data set has beside its keys is compared."""
+        """Whether data outside the keys is compared."""
         return self.functions if self.functions is not None else self.names is None and self.judge is None
 
 
 class Difference(NamedTuple):
-    """A key that differs. The side that lacks it has no record; ``parts`` say what differs where both have it."""
+    """A key that differs. The side that lacks it has no record; ``parts`` are the differences if both have it."""
 
     sign: Sign
     first: KeyRecord | None
@@ -85,13 +84,13 @@ class Difference(NamedTuple):
 
     @property
     def record(self) -> KeyRecord:
-        """The record of the second data set, or the first one's where only that has the key."""
+        """The record of the second dataset, or the first one's if only that has the key."""
         record = self.second or self.first
         assert record is not None
         return record
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the key as ``diff --json`` prints it."""
+        """Return the object for ``diff --json``."""
         record = self.record
         shown = {
             "change": CHANGES[self.sign],
@@ -105,9 +104,9 @@ class Difference(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Keys that were told of as added, removed and changed, keys that are the same, and other things that differ.
+    """Numbers of added, removed, changed and equal keys, and of other differences.
 
-    ``is_whole`` is False where ``limit`` ended the telling.
+    ``is_whole`` is False if ``limit`` ended the comparison.
     """
 
     added: int
@@ -124,9 +123,9 @@ class Counts(NamedTuple):
 
 
 class Differences(NamedTuple):
-    """What two datasets, ``a`` and ``b``, do not have in common: ``keys`` that differ, and ``items`` beside the keys.
+    """The differences of two datasets, ``a`` and ``b``: ``keys`` that differ, and ``items`` outside the keys.
 
-    ``extent_a`` and ``extent_b`` tell where the replay of an AOF stopped, and what it skipped.
+    ``extent_a`` and ``extent_b`` say where the replay of an AOF stopped, and what it skipped.
     """
 
     a: str
@@ -143,7 +142,7 @@ class Differences(NamedTuple):
         return not self.counts.differs
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``diff --json`` prints."""
+        """Return the object of ``diff --json``."""
         return {
             "schema": 1,
             "a": json_name(self.a),
@@ -164,7 +163,7 @@ def _summary_dict(counts: Counts, *extents: Extent | None) -> dict[str, Any]:
 
 
 class Comparison:
-    """Two data sets and what differs. Made by ``open_diff``; ``counts`` are right when ``differences`` was used up."""
+    """Two datasets and their differences. Made by ``open_diff``; ``counts`` are final at the end of ``differences``."""
 
     def __init__(self, first: Repeatable, second: Repeatable, options: DiffOptions) -> None:
         self.first = first
@@ -178,12 +177,12 @@ class Comparison:
 
     @property
     def counts(self) -> Counts:
-        """What was told so far."""
+        """The counts so far."""
         same = self._table.same + self._alike
         return Counts(self._told["+"], self._told["-"], self._told["~"], same, len(self.items), self._is_whole)
 
     def read(self, progress: Progress | None = None) -> None:
-        """Hear both data sets. Raises InputError where damage or doubt leaves no answer, and what reading raises."""
+        """Read both. Raises InputError if damage or unknown effects prevent an answer, and what reading raises."""
         options = self.options
         encodings = options.encodings and not (self.first.kind == "aof" or self.second.kind == "aof")
         modules = []
@@ -216,7 +215,7 @@ class Comparison:
         )
 
     def differences(self) -> Iterator[Difference]:
-        """Yield the keys that differ: those that were removed, then the others, in the order of the files."""
+        """Yield the keys that differ: removed ones, then the others, in file order."""
         with answering():
             for difference in self._find():
                 if self.options.limit is not None and sum(self._told.values()) >= self.options.limit:
@@ -226,13 +225,13 @@ class Comparison:
                 yield difference
 
     def result(self) -> Differences:
-        """Find all differences, and return them. Raises what ``differences`` raises."""
+        """Return all differences. Raises what ``differences`` raises."""
         keys = tuple(self.differences())
         first, second = self.first, self.second
         return Differences(first.name, second.name, keys, tuple(self.items), self.counts, first.extent, second.extent)
 
     def summary_dict(self) -> dict[str, Any]:
-        """Return the end of what ``diff --json`` prints, when ``differences`` was used up."""
+        """Return the end of the object of ``diff --json``, when ``differences`` is exhausted."""
         return _summary_dict(self.counts, self.first.extent, self.second.extent)
 
     def _find(self) -> Iterator[Difference]:
@@ -251,7 +250,7 @@ class Comparison:
             states = (CHANGED,)
 
     def _hold(self, states: tuple[int, ...], held: dict[tuple[int, bytes], KeyRecord]) -> Iterator[Difference]:
-        """Tell what was removed, and hold as many of the changed keys as may be held."""
+        """Yield removed keys, and hold as many of the changed keys as the memory limit allows."""
         size = 0
         for record in self.first.records(selection=InState(self._table, states)):
             if self._table.state(record.db, record.key) == REMOVED:
@@ -267,7 +266,7 @@ class Comparison:
             raise InputError(f"{self.first.name} changed while it was read")
 
     def _confront(self, states: tuple[int, ...], held: dict[tuple[int, bytes], KeyRecord]) -> Iterator[Difference]:
-        """Tell what was added, and what differs of the keys that are held."""
+        """Yield added keys, and the differences of the keys that are held."""
         options = self.options
         for record in self.second.records(selection=InState(self._table, states)):
             before = held.pop((record.db, record.key), None)
@@ -291,7 +290,7 @@ class Comparison:
         return judge is None or any(judge.take(record) for record in records)
 
     def close(self) -> None:
-        """Forget what was kept for reading again."""
+        """Free what was kept for reading again."""
         self.first.close()
         self.second.close()
 
@@ -305,10 +304,10 @@ class Comparison:
 def open_diff(
     first: Readable, second: Readable, options: DiffOptions | None = None, progress: Progress | None = None
 ) -> Comparison:
-    """Open two data sets and hear both: a path (``-``: standard input) or bytes. Close it, or use ``with``.
+    """Open two datasets and read both: a path (``-``: standard input) or bytes. Close it, or use ``with``.
 
-    Raises InputError where one cannot be read or is damaged, UnsupportedError for a format that is not known, and
-    PlaceError for a place that is not reached.
+    Raises InputError if one cannot be read or is damaged, UnsupportedError for an unknown format, and PlaceError for a
+    place that is not reached.
     """
     options = options or DiffOptions()
     with contextlib.ExitStack() as opened, answering():
@@ -332,7 +331,7 @@ def open_diff(
 
 
 def _check_places(sides: Sequence[Repeatable], options: DiffOptions) -> None:
-    """Raise PlaceError where a place is asked of what is no log; one that both sides share is for those that are."""
+    """Raise PlaceError for places in an input that is not an AOF; a place given for both applies to AOFs."""
     is_shared = options.places[_FIRST] == options.places[_SECOND] and any(side.kind == "aof" for side in sides)
     for side, places in zip(sides, options.places, strict=True):
         if places is not None and side.kind != "aof" and not is_shared:
@@ -341,7 +340,7 @@ def _check_places(sides: Sequence[Repeatable], options: DiffOptions) -> None:
 
 @contextlib.contextmanager
 def answering() -> Iterator[None]:
-    """Raise InputError instead of what says that data is bad: then there is no answer to how two data sets differ."""
+    """Replace errors about bad data by InputError: they mean that the comparison has no answer."""
     try:
         yield
     except (FormatError, ReplayError, UncertainError) as error:
@@ -350,12 +349,12 @@ def answering() -> Iterator[None]:
         raise InputError(message, remedy=error.remedy) from error
 
 
-#: What an object costs beside its bytes.
+#: Overhead of an object in bytes.
 _ELEMENT: Final = 80
 
 
 def weigh(record: KeyRecord) -> int:
-    """Return about how many bytes a record takes."""
+    """Return the approximate size of a record in bytes."""
     size = _ELEMENT
     match record.value:
         case StringValue(data=data) | OpaqueValue(raw=data):

@@ -1,4 +1,4 @@
-"""What differs beside the keys: function libraries, aux fields, data of modules."""
+"""Differences outside the keys: function libraries, aux fields, module data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAME: Final = re.compile(rb"#![^\n]*?\sname=[\"']?(\w+)", re.IGNORECASE)
 
 
 class ItemDifference(NamedTuple):
-    """Something beside the keys that differs. ``before`` and ``after`` are its content, None where it is not there."""
+    """A difference outside the keys. ``before`` and ``after`` are its content, None if missing."""
 
     sign: Sign
     what: Literal["function", "aux", "module"]
@@ -26,7 +26,7 @@ class ItemDifference(NamedTuple):
     after: bytes | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the item as ``diff --json`` prints it."""
+        """Return the object for ``diff --json``."""
         shown: dict[str, Any] = {"change": CHANGES[self.sign], "what": self.what, "name": json_bytes(self.name)}
         for side, data in (("before", self.before), ("after", self.after)):
             if data is not None:
@@ -42,7 +42,7 @@ def compare_items(
     functions: bool,
     aux: bool,
 ) -> Iterator[ItemDifference]:
-    """Yield what differs beside the keys. ``modules`` is what modules have in the two, None: not compared."""
+    """Yield the differences outside the keys. ``modules`` is the module data of both, None: not compared."""
     if functions:
         libraries = [{library_of(item): item.code for item in side.functions} for side in (first, second)]
         for sign, name, before, after in match_names(libraries[0], libraries[1], eq):
@@ -60,13 +60,13 @@ def compare_items(
 
 
 def library_of(library: FunctionLibrary) -> bytes:
-    """Return the name that a library's first line gives it; all of it where that gives none."""
+    """Return the name in a library's first line; the whole source if there is none."""
     found = _NAME.match(library.code)
     return library.code if found is None else found[1]
 
 
 def _number(items: Sequence[ModuleAux]) -> dict[tuple[bytes, int], bytes]:
-    """Return what modules keep, by the module's name and how often it was met before."""
+    """Return module data by the module's name and a running number."""
     rows: dict[tuple[bytes, int], bytes] = {}
     for item in items:
         name, number = item.module.encode(), 0

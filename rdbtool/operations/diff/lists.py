@@ -1,8 +1,8 @@
-"""What makes one list out of another, found at a bounded cost.
+"""Differences of two lists, at a bounded cost.
 
-What both have at their beginning and end is left aside. For the rest the shortest edit script is looked for, by the
-greedy algorithm of E. W. Myers (1986), as long as that is cheap; lists that differ in too much, or are too long for
-that, are compared place by place. Either way the hunks turn the first list into the second one.
+The common beginning and end are skipped. For the rest, the shortest edit script is computed with the greedy algorithm
+of E. W. Myers (1986), if that is cheap; lists that differ in too much, or are too long, are compared index by index.
+Either way the hunks turn the first list into the second one.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-#: Deletions and insertions that are looked for, and comparisons that are made.
+#: Limits on deletions and insertions, and on comparisons.
 _MOST_EDITS: Final = 400
 _MOST_STEPS: Final = 1_000_000
 
 
 class Hunk(NamedTuple):
-    """``first[start:stop]`` gives way to ``second[at:end]``; one of the two may be empty."""
+    """``first[start:stop]`` is replaced by ``second[at:end]``; one of the two may be empty."""
 
     start: int
     stop: int
@@ -25,7 +25,7 @@ class Hunk(NamedTuple):
 
 
 def find_hunks(first: Sequence[bytes], second: Sequence[bytes]) -> list[Hunk]:
-    """Return what makes ``second`` out of ``first``, in ascending order, with something in common between two hunks."""
+    """Return the hunks that turn ``first`` into ``second``, in ascending order, with common elements between hunks."""
     shorter = min(len(first), len(second))
     head = 0
     while head < shorter and first[head] == second[head]:
@@ -44,7 +44,7 @@ def find_hunks(first: Sequence[bytes], second: Sequence[bytes]) -> list[Hunk]:
 
 
 def _by_place(first: Sequence[bytes], second: Sequence[bytes]) -> list[Hunk]:
-    """Compare elements of the same position; what one of the lists has more of follows."""
+    """Compare elements of the same index; the longer list's rest follows."""
     hunks: list[Hunk] = []
     begun = -1
     both = min(len(first), len(second))
@@ -61,14 +61,14 @@ def _by_place(first: Sequence[bytes], second: Sequence[bytes]) -> list[Hunk]:
 
 
 def _shortest(first: Sequence[bytes], second: Sequence[bytes]) -> list[Hunk]:
-    """Return the hunks of a shortest edit script; none where finding it would cost too much."""
+    """Return the hunks of a shortest edit script; none if computing it would cost too much."""
     size, wanted = len(first), len(second)
     reach = {1: 0}
     before: list[dict[int, int]] = []
     steps = 0
     for edits in range(min(size + wanted, _MOST_EDITS) + 1):
         before.append(reach.copy())
-        # Diagonals outside of both lists lead nowhere.
+        # Diagonals outside both lists are useless.
         low = 2 * max(0, edits - wanted) - edits
         high = edits - 2 * max(0, edits - size)
         for diagonal in range(low, high + 1, 2):
@@ -89,7 +89,7 @@ def _shortest(first: Sequence[bytes], second: Sequence[bytes]) -> list[Hunk]:
 
 
 def _step(reach: dict[int, int], diagonal: int, size: int, wanted: int) -> int:
-    """Return how far one more edit gets on a diagonal, -1 where it leaves the lists."""
+    """Return how far one more edit gets on a diagonal, -1 if it leaves the lists."""
     inserted = reach.get(diagonal + 1, -1)
     if inserted - diagonal > wanted:
         inserted = -1
@@ -100,14 +100,14 @@ def _step(reach: dict[int, int], diagonal: int, size: int, wanted: int) -> int:
 
 
 def _walk_back(before: list[dict[int, int]], x: int, y: int) -> list[Hunk]:
-    """Collect the edits from the end to the beginning, and join those that touch."""
+    """Collect the edits from the end to the beginning, and join adjacent ones."""
     hunks: list[Hunk] = []
     size, wanted = x, y
     for edits in range(len(before) - 1, 0, -1):
         reach, diagonal = before[edits], x - y
         x = _step(reach, diagonal, size, wanted)
         y = x - diagonal
-        # Behind the edit stands what both lists have in common; it was an insertion if that gets as far.
+        # Common elements follow the edit; it was an insertion if that gets as far.
         inserted = reach.get(diagonal + 1, -1)
         edit = Hunk(x, x, y - 1, y) if inserted == x else Hunk(x - 1, x, y, y)
         if hunks and (edit.stop, edit.end) == (hunks[-1].start, hunks[-1].at):

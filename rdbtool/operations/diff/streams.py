@@ -1,7 +1,7 @@
-"""What differs between two streams: entries, counters, groups, consumers, pending entries.
+"""Differences of two streams: entries, counters, groups, consumers, pending entries.
 
-Redis 5 and 6 store no counters, so these are compared where both sides have them. When a consumer was
-last seen or active is no part of the data: servers lose it whenever they rewrite a log.
+Redis 5 and 6 store no counters, so these are compared only if both sides have them. The times when a consumer was last
+seen or active are not part of the data: servers lose them in every AOF rewrite.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rdbtool.operations.diff.change import Change, find_repeats, match_names
 
 
 def compare_streams(first: StreamValue, second: StreamValue) -> Iterator[Change]:
-    """Yield what differs."""
+    """Yield the differences."""
     entries = [{entry.id: entry.fields for entry in value.entries} for value in (first, second)]
     for sign, id_, before, after in match_names(entries[0], entries[1], eq):
         yield Change(sign, "entry", id_, before, after)
@@ -31,7 +31,7 @@ def compare_streams(first: StreamValue, second: StreamValue) -> Iterator[Change]
 
 
 def compare_groups(first: StreamValue, second: StreamValue) -> Iterator[Change]:
-    """Yield what differs between the consumer groups of two streams."""
+    """Yield the differences between the consumer groups of two streams."""
     groups = [{group.name: group for group in value.groups} for value in (first, second)]
     for sign, name, before, after in match_names(groups[0], groups[1], lambda _a, _b: False):
         if before is None or after is None:
@@ -68,7 +68,7 @@ def _ids(group: StreamGroup) -> list[Hashable]:
 
 
 def _compare_producers(first: StreamProducers | None, second: StreamProducers | None) -> Iterator[Change]:
-    """Say what differs of what a stream remembers of idempotent producers, where both know of any."""
+    """Yield the differences in the state of idempotent producers, if both sides store any."""
     if first is None or second is None or first == second:
         return
     ids = [sum(len(rows) for _, rows in value.producers) for value in (first, second)]

@@ -1,7 +1,7 @@
-"""What differs inside a key that two data sets have: field by field, member by member, entry by entry.
+"""Differences inside a key: by field, member or entry.
 
-Sets, hashes and sorted sets have no order. Scores are compared as servers do that tell 0 from -0 and know one NaN.
-Eviction data (idle time, access frequency) is what a server saw of its clients, and no part of the data.
+Sets, hashes and sorted sets have no order. Scores are compared like servers that distinguish 0 from -0 and have one
+NaN. Eviction data (idle time, access frequency) depends on clients and is not part of the data.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ from rdbtool.operations.diff.streams import compare_streams
 def compare_records(
     first: KeyRecord, second: KeyRecord, *, tolerance_ms: int = 0, encodings: bool = False
 ) -> Iterator[Change]:
-    """Yield what differs between two records of one key; nothing where they are the same.
+    """Yield the differences between two records of one key; nothing if they are equal.
 
-    ``tolerance_ms`` is how far expiries may lie apart, -1: they do not count. ``encodings`` are compared where both
-    are known.
+    ``tolerance_ms`` is the tolerance for expiries, -1: ignore them. ``encodings`` are compared if both are known.
     """
     if first.kind != second.kind:
         yield Change("~", "type", None, first.kind, second.kind)
@@ -53,7 +52,7 @@ def compare_records(
 
 
 def compare_values(first: Value, second: Value, *, tolerance_ms: int = 0) -> Iterator[Change]:
-    """Return what differs between two values of one kind, bit by bit."""
+    """Return the differences between two values of one type, bit by bit."""
     found: Iterator[Change]
     match (first, second):
         case (ListValue(), ListValue()):
@@ -74,7 +73,7 @@ def compare_values(first: Value, second: Value, *, tolerance_ms: int = 0) -> Ite
 
 
 def score_bits(score: float) -> bytes:
-    """Return what tells a score from all that differ from it: -0 is not 0, and one NaN is like the other."""
+    """Return a score's comparison key: -0 is not 0, and all NaNs are equal."""
     return b"nan" if score != score else struct.pack("<d", score)  # noqa: PLR0124 - that is what NaN is
 
 

@@ -1,1 +1,1 @@
-"""Writes the keys of a dataset in a form of the user's choice."""
+"""Output of a dataset's keys in a chosen form."""

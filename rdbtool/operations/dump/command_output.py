@@ -1,9 +1,9 @@
 """Commands that rebuild the data: plain ones, or RESTORE with payloads.
 
-Without a target a source's own words are used, and the payloads of an RDB are its values as they are stored. For a
-target, and from sources that store no values (an AOF, JSON lines), values are encoded for the server that executes the
-commands, and what it cannot hold is refused or named. A payload longer than servers take an argument is told by plain
-commands.
+Without a target, the commands are those of the source's server, and payloads of an RDB file are its values as stored.
+For a target, and from sources without stored values (an AOF, JSON lines), values are encoded for the server that
+executes the commands, and what it cannot hold is refused or reported. A value whose payload exceeds the servers' limit
+for an argument is written as plain commands.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rdbtool.dataset.dataset import Dataset
     from rdbtool.operations.dump.report import DumpOptions
 
-#: What no command tells: parts of a source, and what they are called.
+#: What no command expresses: parts of a source, and their names.
 _UNSAID: Final = {
     "module-aux": "module data beside the keys, which no command carries",
     "slot-imports": "a slot import, which no command carries",
@@ -44,9 +44,9 @@ def write_commands(
     progress: Progress | None = None,
     largest: int = LONGEST_ARGUMENT,
 ) -> Dumped:
-    """Write commands for the keys that ``selection`` takes, in the form ``resp``; see ``dump_keys``.
+    """Write commands for the keys that ``selection`` matches, in the form ``resp``; see ``dump_keys``.
 
-    A RESTORE payload of more than ``largest`` bytes is told by plain commands.
+    A value whose RESTORE payload exceeds ``largest`` bytes is written as plain commands.
     """
     return _Commands(dataset, write, options, largest).run(selection, progress)
 
@@ -126,7 +126,7 @@ class _Commands:
         )
 
     def _tell_large(self, db: int, key: bytes, expire_at_ms: int | None, payload: bytes) -> None:
-        """Write plain commands for a value whose payload is too long for a RESTORE."""
+        """Write plain commands for a value whose payload is too long for RESTORE."""
         from rdbtool.reader.payload import feed_payload  # noqa: PLC0415 - hardly any value is as large
 
         self.large.append(LargeValue(db, key, len(payload)))
@@ -142,12 +142,12 @@ class _Commands:
 
 
 def has_restore(target: Target) -> bool:
-    """Return whether the server of a target knows RESTORE."""
+    """Return whether the server of a target has RESTORE."""
     return server_of(*target).has((2, 6))
 
 
 def _own_target(dataset: Dataset, selection: Selection | None) -> Target:
-    """Return what the server that wrote a dataset writes; for an AOF that names none, RDB 11 or what its data needs."""
+    """Return the format of a dataset's writer; for an AOF that names none, RDB 11 or what its data needs."""
     from rdbtool.core.servers import default_target  # noqa: PLC0415 - see _make_encoder
 
     if dataset.kind == "aof":

@@ -1,7 +1,7 @@
-"""Writes keys in the forms that have a sink of the codec.
+"""Output of keys in the forms that have a codec sink.
 
-When reading fails half-way, what was complete before is written, and nothing that would close a document: a JSON
-array that is cut stays open, so that nobody takes it for the whole.
+If reading fails, what was complete is written, but nothing that would close a document: a truncated JSON array stays
+open, so that it is not mistaken for a complete one.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def dump_keys(
     selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> Dumped:
-    """Write the keys that ``selection`` takes, in a form that has a sink.
+    """Write the keys that ``selection`` matches, in a form that has a sink.
 
-    Raises what the dataset and ``write`` raise, and LossError for what a target of resp cannot hold, unless losses are
+    Raises what the dataset and ``write`` raise, and LossError for what a resp target cannot hold, unless losses are
     allowed.
     """
     form = BY_NAME[options.form]
@@ -42,7 +42,7 @@ def dump_keys(
     escape = options.escape or form.escape or ""
     shape = SinkOptions(escape=escape, keys_only=options.keys_only, binary=options.binary)
     sink = form.make_sink(write, options=shape)
-    # Nothing but a whole dataset has a place for what stands beside the keys.
+    # Data outside the keys is only written for an unfiltered dataset.
     door = Door(options.leaving, options.reshaping) if form.is_verifiable else Door(Leaving())
     try:
         dataset.feed(door.wrap(sink), selection=selection, progress=progress)

@@ -1,4 +1,4 @@
-"""A dump: what is asked for, and what is to be said of it."""
+"""Options and result of a dump."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 class DumpOptions(NamedTuple):
     """A form (see ``rdbtool.dataset.forms``) and its options.
 
-    ``escape`` is for json and keys; ``raw`` is for csv: cells that a program may take for something else than text stay
-    as they are, and ``fields`` are columns of their own, in place of the value. ``keys_only`` and ``binary`` are for
-    jsonl (see ``Jsonl``). ``restore`` and ``replace`` are for resp, and ``target``: the server that executes the
-    commands, None: the one that wrote the source. What that one cannot hold is refused, or left out with
-    ``allow_loss``. ``leaving`` is what stays behind, and ``reshaping`` what becomes of the rest.
+    ``escape`` is for json and keys. ``raw`` is for csv: no escaping of cells that a spreadsheet might execute;
+    ``fields`` are columns that replace the value. ``keys_only`` and ``binary`` are for jsonl (see ``Jsonl``).
+    ``restore`` and ``replace`` are for resp, and ``target``: the server that executes the commands, None: the one that
+    wrote the source. What it cannot hold is refused, or dropped with ``allow_loss``. ``leaving`` is what to drop, and
+    ``reshaping`` changes the rest.
     """
 
     form: str
@@ -39,7 +39,7 @@ class DumpOptions(NamedTuple):
 
 
 class LargeValue(NamedTuple):
-    """A value that is told by other commands than RESTORE: its payload is longer than servers take an argument."""
+    """A value written without RESTORE, because its payload exceeds the servers' limit for an argument."""
 
     db: int
     key: bytes
@@ -47,7 +47,7 @@ class LargeValue(NamedTuple):
 
 
 class Dumped(NamedTuple):
-    """What is to be said of a dump: losses that were allowed, what stayed behind, values too large for RESTORE."""
+    """Remarks on a dump: allowed losses, what was dropped, values too large for RESTORE."""
 
     losses: list[Loss]
     left: Left

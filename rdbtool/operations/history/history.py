@@ -1,9 +1,9 @@
-"""The history of one key: every record of a log that touched it, and what it did to it.
+"""The history of one key: every record of an AOF that touched it, and its effect.
 
-The engine executes the log; around each command the key is looked up in every database. A record belongs to
-the history when it names the key, or when the key was made, removed or replaced by it without being named (FLUSHALL,
-SWAPDB, a script). What a named key's value was before is compared with what it is afterwards, which takes
-as long as the value is large: beyond a bound only the size is compared.
+The engine executes the AOF; around each command the key is looked up in every database. A record belongs to the history
+if it names the key, or if it created, removed or replaced the key without naming it (FLUSHALL, SWAPDB, a script). The
+values of a named key before and after are compared, which takes time proportional to their size: above a limit only the
+sizes are compared.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from rdbtool.operations.replay.report import Timeline
 from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.rdb import RdbReader
 
-#: Elements, or bytes of a string: of larger values only the size is compared.
+#: Elements, or bytes of a string: above this only the size is compared.
 _COMPARED: Final = 4096
 
-#: Characters of a command that are kept.
+#: Maximum characters of a command kept.
 _SHOWN: Final = 60
 
-#: Commands that may change keys which they do not name as such.
+#: Commands that may change keys that are not among their arguments.
 _SCRIPTS: Final = frozenset({b"EVAL", b"EVALSHA"})
 
 IN_SNAPSHOT: Final = "in the snapshot"
 
-#: Effects that leave an expiry.
+#: Effects after which an expiry exists.
 _LEAVE_EXPIRY: Final = frozenset({IN_SNAPSHOT, "expiry set", "expiry changed"})
 
 
 class Touch(NamedTuple):
     """A record that touched the key in ``db``.
 
-    ``time`` is annotated (Unix seconds); ``number`` counts commands and is None for a record of a snapshot, as
-    ``command`` is. ``effects`` are ``in the snapshot``, ``created``, ``changed``, ``written`` (a large value of
-    which it was not seen whether it changed), ``deleted``, ``expiry set``, ``expiry changed``, ``expiry removed``, or
-    one of ``no effect``, ``error`` and ``unknown``; ``error`` is the reply then, or why the effect is unknown.
-    ``expire_at_ms`` is the expiry afterwards.
+    ``time`` is annotated (Unix seconds); ``number`` counts commands; it and ``command`` are None for a record of a
+    snapshot. ``effects`` are ``in the snapshot``, ``created``, ``changed``, ``written`` (a large value that was not
+    compared), ``deleted``, ``expiry set``, ``expiry changed``, ``expiry removed``, or one of ``no effect``, ``error``
+    and ``unknown``; ``error`` is then the reply, or why the effect is unknown. ``expire_at_ms`` is the expiry
+    afterwards.
     """
 
     time: int | None
@@ -66,16 +66,16 @@ class Touch(NamedTuple):
 
     @property
     def sets_expiry(self) -> bool:
-        """Whether the expiry afterwards comes from this record."""
+        """Whether this record set the expiry."""
         return self.expire_at_ms is not None and not _LEAVE_EXPIRY.isdisjoint(self.effects)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as ``history --json`` prints it."""
+        """Return the object for ``history --json``."""
         return self._asdict() | {"part": json_name(self.part)}
 
 
 class State(NamedTuple):
-    """A database in which the key exists in the end."""
+    """A database in which the key exists at the end."""
 
     db: int
     kind: str
@@ -83,10 +83,10 @@ class State(NamedTuple):
 
 
 class KeyHistory(NamedTuple):
-    """What is left to say when all records were told.
+    """The conclusion after all records.
 
-    ``touches`` counts them; ``records`` holds them where somebody kept them. ``states`` are the databases that have the
-    key in the end, ``deletions`` the last deletion in each database that had it before. ``unfollowed`` are the commands
+    ``touches`` counts the records; ``records`` holds them if they were kept. ``states`` are the databases that have the
+    key at the end, ``deletions`` the last deletion in each database that had it before. ``unfollowed`` are the commands
     whose effect is unknown: any of them may have touched the key.
     """
 
@@ -101,7 +101,7 @@ class KeyHistory(NamedTuple):
 
     @property
     def damage(self) -> FormatError | None:
-        """What ended the AOF before its end."""
+        """The damage that ended the AOF early."""
         return self.loaded.fault
 
     @property
@@ -111,16 +111,16 @@ class KeyHistory(NamedTuple):
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader of the history should know."""
+        """Remarks on the history."""
         return self.loaded.remarks
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``history --json`` prints."""
+        """Return the object of ``history --json``."""
         records = [touch.to_dict() for touch in self.records]
         return {"schema": 1, "key": json_bytes(self.key), "records": records, **self.end_dict()}
 
     def end_dict(self) -> dict[str, Any]:
-        """Return what ``history --json`` prints after the records."""
+        """Return the part of the object of ``history --json`` after the records."""
         fault, tail = self.loaded.fault, self.loaded.tail
         damage = None
         if fault is not None and tail is not None:
@@ -146,7 +146,7 @@ class KeyHistory(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """The key in one database at one moment. ``value`` is None where it was not compared."""
+    """The key in one database at one moment. ``value`` is None if it was not compared."""
 
     data: object
     size: int
@@ -166,7 +166,7 @@ def read_history(
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> KeyHistory:
-    """Replay an open source and ``tell`` every record that touched ``key``, in ``db`` or in any database.
+    """Replay an open AOF and call ``tell`` with every record that touched ``key``, in ``db`` or in any database.
 
     Damage ends the history and is ``loaded.fault``. Raises what ``replay_log`` raises.
     """
@@ -223,7 +223,7 @@ class _History:
         number: int,
         execute: Callable[[], CommandError | None],
     ) -> None:
-        """Execute a command, and tell what it did to the key."""
+        """Execute a command, and report its effect on the key."""
         engine = replay.engine
         here = engine.index
         is_named = self._key in keys_of(argv) or argv[0].upper() in _SCRIPTS
@@ -254,7 +254,7 @@ class _History:
             )
 
     def _may_touch(self, argv: Sequence[bytes], error: CommandError | None) -> bool:
-        """Return whether a command that changed nothing names the key, or may do so: where its keys are not known."""
+        """Return whether a command that changed nothing names the key, or may name it if its keys are unknown."""
         return self._key in keys_of(argv) or (isinstance(error, UnknownEffectError) and self._key in argv[1:])
 
     def _add(self, touch: Touch) -> None:
@@ -266,7 +266,7 @@ class _History:
         self._tell(touch)
 
     def _look(self, engine: Engine, here: int, *, compare: bool) -> dict[int, _Look]:
-        """Return the key as it is in each database; values are kept for comparison only in the current one."""
+        """Return the key in each database; values are kept for comparison only in the current one."""
         looks = {}
         for index, db in engine.dbs.items():
             if self._db not in (None, index):
@@ -295,7 +295,7 @@ def _size_of(data: object) -> int:
 
 
 def _compare(old: _Look, new: _Look, *, is_named: bool) -> tuple[str, ...]:
-    """Return what happened between two looks; nothing where nothing did."""
+    """Return the effects between two looks; none if nothing changed."""
     if old.data is None or new.data is None:
         if new.data is not None:
             return ("created", "expiry set") if new.expire_at_ms is not None else ("created",)

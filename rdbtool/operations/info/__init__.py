@@ -1,1 +1,1 @@
-"""What a file is and holds: summary and digest."""
+"""Summary and digest of a file."""

@@ -1,4 +1,4 @@
-"""The digest of a dataset, by the rules of the server that wrote it or of another."""
+"""The digest of a dataset, as computed by the server that wrote it or by another."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class DataDigest(NamedTuple):
-    """``digest`` is 40 hex digits, computed over ``keys`` keys by the rules of ``choice``; ``str`` gives it.
+    """``digest`` is 40 hex digits, over ``keys`` keys by the rules of ``choice``; ``str`` returns it.
 
-    ``doubt`` is what makes it uncertain, and ``remarks`` are what a reader of the dataset should know. ``extent`` tells
-    where the replay of an AOF stopped, and what it skipped.
+    ``doubt`` is what makes it uncertain, and ``remarks`` are notes on the dataset. ``extent`` says where the replay of
+    an AOF stopped, and what it skipped.
     """
 
     digest: str
@@ -34,14 +34,14 @@ class DataDigest(NamedTuple):
 
     @property
     def rules(self) -> Rules:
-        """Whose digest it is."""
+        """The server whose digest it is."""
         return self.choice.rules
 
     def __str__(self) -> str:
         return self.digest
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``digest --json`` prints."""
+        """Return the object of ``digest --json``."""
         return {
             "schema": 1,
             "source": json_name(self.source),
@@ -61,12 +61,10 @@ def compute_digest(
     selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> DataDigest:
-    """Read a dataset to its end and return its digest; ``now_ms`` is when (Unix ms).
+    """Read a dataset to its end and return its digest; ``now_ms`` (Unix ms) is the time for expiry.
 
-    An AOF was replayed, by the same rules, before it gets here.
-
-    ``rules`` is a server's name, None for the writer's. Raises ValueError for another name,
-    UnsupportedError where the data holds values whose digest is not known, and what reading raises.
+    An AOF was replayed before, by the same rules. ``rules`` is a server's name, None for the writer's. Raises
+    ValueError for an unknown name, UnsupportedError for values whose digest is not known, and what reading raises.
     """
     dataset.read_preamble()
     choice = dataset.choice if rules is None else RulesChoice(Rules.parse(rules), "named")
@@ -85,7 +83,7 @@ def compute_digest(
 
 
 def read_digest(sink: Digest, name: str) -> str:
-    """Return the digest of a source that ``sink`` has heard. Raises UnsupportedError where it is not known."""
+    """Return the digest of the source that ``sink`` received. Raises UnsupportedError if it is not known."""
     if sink.opaque_keys:
         raise UnsupportedError(
             f"{name}: no digest: {sink.opaque_keys} of the keys hold modules' values or arrays, "

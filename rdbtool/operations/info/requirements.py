@@ -1,6 +1,6 @@
-"""What a server has to have to load a file, beside its version: modules and function libraries.
+"""What a server needs to load a file, besides its version: modules and function libraries.
 
-A module is known by the name of its type, nine characters that stand in front of its values and its data.
+A module is identified by the name of its type, nine characters before its values and its data.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from rdbtool.core.servers import BUILT_IN, first_with
 
 
 class ModuleNeed(NamedTuple):
-    """A module that owns ``keys`` values and ``aux`` pieces of data beside the keys; ``name`` is that of its type.
+    """A module that owns ``keys`` values and ``aux`` pieces of data outside the keys; ``name`` is that of its type.
 
-    ``built_in`` names the first server that has it without a module, None where none has.
+    ``built_in`` names the first server that includes it, None if none does.
     """
 
     name: str
@@ -25,21 +25,21 @@ class ModuleNeed(NamedTuple):
 
 
 class LibraryNeed(NamedTuple):
-    """A function library: its name and engine, None where its first line does not say."""
+    """A function library: its name and engine, None if its first line does not name them."""
 
     name: str | None
     engine: str | None
 
 
 class NeedsOfFile(NamedTuple):
-    """The modules and function libraries that a server needs, or that a file brings."""
+    """The modules that a server needs, and the function libraries of a file."""
 
     modules: tuple[ModuleNeed, ...] = ()
     libraries: tuple[LibraryNeed, ...] = ()
 
 
 def needs_of(modules: Mapping[str, tuple[int, int]], libraries: Iterable[bytes]) -> NeedsOfFile:
-    """Return the needs: ``modules`` maps types to (values, data beside the keys), ``libraries`` are sources."""
+    """Return the requirements: ``modules`` maps types to (values, data outside the keys), ``libraries`` are sources."""
     return NeedsOfFile(
         tuple(ModuleNeed(name, *counts, _built_in(name)) for name, counts in sorted(modules.items())),
         tuple(map(_library, libraries)),

@@ -1,7 +1,7 @@
-"""What a file is and holds, in a few numbers.
+"""The summary of a file: what it is, and how much it holds.
 
-Counting means reading: every record is decoded and the checksum is compared, at the speed of the
-codec. A damaged file still has a summary, of what precedes the damage.
+Counting reads everything: every record is decoded and the checksum is compared, at the speed of the codec. The summary
+of a damaged file covers what precedes the damage.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 class Summary(NamedTuple):
     """The numbers of one file. Sizes are in bytes.
 
-    ``size`` is that of the RDB itself, None where it is not known because damage in a pipe or a compressed
-    stream hides its end; ``compressed_size`` that of a compressed file. ``product`` is the writer where it is neither
-    Redis nor Valkey itself. ``trailing`` counts bytes after the end mark, and ``notes`` say what these are, and those
-    before the RDB. ``checksum`` is the stored CRC-64. ``choice`` tells whose rules apply to the data.
+    ``size`` is that of the RDB itself, None if unknown because damage in a pipe or a compressed stream hides its end;
+    ``compressed_size`` that of a compressed file. ``product`` is the writer if it is neither Redis nor Valkey.
+    ``trailing`` counts bytes after the end mark, and ``notes`` explain them, and bytes before the RDB. ``checksum`` is
+    the stored CRC-64. ``choice`` is the server rules that apply to the data.
     """
 
     source: str
@@ -57,7 +57,7 @@ class Summary(NamedTuple):
     needs: NeedsOfFile = NeedsOfFile()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``info --json`` prints of an RDB."""
+        """Return the object of ``info --json`` for an RDB file."""
         return {
             "schema": 1,
             "source": json_name(self.source),
@@ -92,11 +92,11 @@ def summarize_any(
     now_ms: int = 0,
     rename_commands: Mapping[str, str] | None = None,
 ) -> Summary | AofSummary:
-    """Read an RDB or replay a log, by the rules of a server, and return what it is and holds.
+    """Read an RDB file or replay an AOF, by the rules of a server, and return its summary.
 
     ``places`` says where to stop and what to skip, ``source`` is what ``reader`` was opened from, ``now_ms`` (Unix ms)
-    is when, ``rename_commands`` maps names of commands in the log to those that servers have. Raises PlaceError for a
-    place that is not reached.
+    is the time for expiry, ``rename_commands`` maps renamed commands of the AOF to their original names. Raises
+    PlaceError for a place that is not reached.
     """
     if isinstance(reader, RdbReader):
         refuse_places(reader, places)

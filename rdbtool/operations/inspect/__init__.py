@@ -1,1 +1,1 @@
-"""What every byte of a file is."""
+"""Inspection: what every byte of a file is."""

@@ -1,7 +1,7 @@
-"""An inspection as a result: the trees of a file's items, and why reading stopped.
+"""The result of an inspection: the trees of a file's items, and why reading stopped.
 
-As JSON a node is ``{"start", "stop", "name", "value", "children"}``; ``value`` is a string, a number, a base64 object
-(bytes that are no UTF-8) or null, and ``"inner": true`` marks offsets within an inflated string.
+In JSON a node is ``{"start", "stop", "name", "value", "children"}``; ``value`` is a string, a number, a base64 object
+(bytes that are not UTF-8) or null, and ``"inner": true`` marks offsets within a decompressed string.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from rdbtool.model import KeyRecord
 from rdbtool.operations.json_shapes import finding_json
 from rdbtool.reader.inspect.rdb import Traced
 
-#: Parts of an entry that stand for nothing but their bytes.
+#: Parts of an entry without meaning beyond their bytes.
 _PLAIN_PARTS: Final = ("encoding", "prevlen", "backlen", "free")
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """The items of a file as trees, in its order; iterating gives them.
+    """The items of a file as trees, in file order; iterating yields them.
 
-    ``error`` is why reading stopped, None where it reached the end: a FormatError is damage.
+    ``error`` is why reading stopped, None if it reached the end: a FormatError is damage.
     """
 
     source: str
@@ -42,11 +42,11 @@ class Inspection:
 
     @property
     def error(self) -> RdbToolError | None:
-        """What ended reading."""
+        """The error that ended reading."""
         return self.items[-1].trace.error if self.items else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``inspect --json`` prints."""
+        """Return the object of ``inspect --json``."""
         damage = error = None
         if self.items:
             damage, error = error_json(self.items[-1], self.source)
@@ -60,7 +60,7 @@ class Inspection:
 
 
 def item_json(item: Traced) -> dict[str, Any]:
-    """Return an item as JSON: its tree, and which record or command of which part it is."""
+    """Return an item as JSON: its tree, and the number of its record or command."""
     described = _node_json(item.trace.node)
     if isinstance(item.trace.item, KeyRecord):
         described |= {"record": item.record, "db": item.db, "key": json_bytes(item.trace.item.key)}
@@ -80,7 +80,7 @@ def error_json(last: Traced, source: str) -> tuple[dict[str, Any] | None, str | 
 
 
 def is_plain_part(node: Node) -> bool:
-    """Tell whether a node is a part of an entry that stands for nothing but its bytes."""
+    """Return whether a node is a part of an entry without meaning beyond its bytes."""
     return isinstance(node.value, bytes) and node.name in _PLAIN_PARTS
 
 
@@ -101,7 +101,7 @@ def _node_json(node: Node) -> dict[str, Any]:
 
 
 def _value_json(value: bytes | float | str | None) -> object:
-    """JSON has no infinities and no NaN: they are their names."""
+    """JSON has no infinities and no NaN: their names are used."""
     if isinstance(value, bytes):
         return json_bytes(value)
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,1 +1,1 @@
-"""Writes a valid file from what salvage found."""
+"""Repair: write a valid file from what salvage found."""

@@ -1,7 +1,7 @@
-"""One file: what it is, what is sound of it, and how that is written.
+"""Repair of one file: what it is, what is intact, and how that is written.
 
-A file of which nothing is wrong is copied byte for byte. What an RDB is written as is its own magic and version;
-where those are damaged, what the version of the server says that it names.
+An intact file is copied byte for byte. An RDB is written with its own magic and version; if those are damaged, with the
+version of the server that it names.
 """
 
 from __future__ import annotations
@@ -55,23 +55,23 @@ if TYPE_CHECKING:
 HEADER_SIZE: Final = 9
 _WRITER: Final = re.compile(rb"(redis|valkey)-ver[\x03-\x0c](\d{1,2}\.\d{1,2})")
 
-#: The RDB version that is written where none can be read, if the records need no newer one.
+#: The default RDB version, if the version cannot be read and no record needs a newer one.
 _OLDEST: Final = {REDIS: CHECKSUM_SINCE + 1, VALKEY: VERSIONS[VALKEY][0]}
 
-#: How the names of encodings end in which fields of a hash have expiries.
+#: Suffix of the encodings in which hash fields have expiries.
 _EXPIRING: Final = "-ttl"
 
-#: What is said of a checksum that vouches for nothing.
+#: The remark on a checksum that proves nothing.
 _SILENT: Final = {"wrong": "is wrong", "unread": "was not reached, or is cut"}
 
-#: Places at which records are looked for in a file that does not begin like an RDB: some seconds.
+#: Limit on places tried as records in a file without an RDB header: some seconds.
 _TRIALS: Final = 200_000
 
 _COMMAND: Final = re.compile(rb"\*\d{1,6}(\r{0,2}\n)\$\d{1,9}\1")
 
 
 class PartRepair:
-    """A file that was looked at: ``keys`` of its RDB and ``commands`` that are kept, and what is ``lost``."""
+    """One examined file: ``keys`` of its RDB and ``commands`` that are kept, and what is ``lost``."""
 
     def __init__(self, stock: Stock, form: Literal["rdb", "aof"]) -> None:
         self.stock = stock
@@ -80,7 +80,7 @@ class PartRepair:
         self.lost: list[Lost] = []
         self.checksum: ChecksumState = "none"
         self.is_rdb_damaged = False
-        #: What an RDB was taken for that has lost its beginning.
+        #: The format assumed for an RDB that has lost its beginning.
         self.taken_for: Header | None = None
         self._rdb: SalvagedRdb | None = None
         self.rdb_stop = 0
@@ -95,7 +95,7 @@ class PartRepair:
 
     @property
     def is_built(self) -> bool:
-        """Whether its RDB is written anew from the records that are kept."""
+        """Whether its RDB is rebuilt from the records that are kept."""
         return self._transfer is not None
 
     @property
@@ -105,12 +105,12 @@ class PartRepair:
 
     @property
     def foreign(self) -> tuple[str, ...]:
-        """Names of commands that no server has and that are kept all the same."""
+        """Names of kept commands that no server has."""
         return () if self._log is None else tuple(self._log.foreign)
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """What was taken to be so and cannot be known."""
+        """Assumptions that cannot be verified."""
         return () if self._log is None else tuple(self._log.doubts)
 
     @property
@@ -121,7 +121,7 @@ class PartRepair:
     def look_at_rdb(
         self, header: Header, salvage: Salvage, rdb: SalvagedRdb, databases: int | None, walk: RdbSalvage
     ) -> None:
-        """Take what was salvaged of an RDB on a walk, which is written as ``header`` says."""
+        """Salvage an RDB by a walk; it is written as ``header`` says."""
         is_expiring = any(encoding.endswith(_EXPIRING) for _, encoding in walk.encodings)
         rdb.judge(databases, walk.announced, has_expiring_fields=header.magic == REDIS and is_expiring)
         self._rdb = rdb
@@ -145,7 +145,7 @@ class PartRepair:
     def look_at_log(
         self, begin: int, renamed: Mapping[bytes, bytes], progress: Progress | None, *, drop_unknown: bool
     ) -> None:
-        """Read the commands from ``begin`` on."""
+        """Salvage the commands from ``begin`` on."""
         self._log = LogSalvage(self.stock, begin=begin, renamed=renamed, drop_unknown=drop_unknown, progress=progress)
         self._log.run()
         self.lost += self._log.lost
@@ -173,9 +173,9 @@ class PartRepair:
                 output.write(keep.data)
 
     def check(self, path: str, also: Sink | None = None) -> None:
-        """Read back the RDB that was built anew, if there is one; ``also`` hears it.
+        """Read back the rebuilt RDB, if there is one; ``also`` receives it.
 
-        Raises InvalidDataError unless it is valid, InputError unless it is what was written.
+        Raises InvalidDataError unless it is valid, InputError unless it equals what was written.
         """
         if self._transfer is not None:
             self._transfer.check(path, also)
@@ -189,11 +189,10 @@ def examine(
     in_log: bool = False,
     magics: Collection[str] = tuple(VERSIONS),
 ) -> PartRepair:
-    """Find out what is sound in a file. ``in_log``: it is one of the files of a log.
+    """Find out what is intact in a file. ``in_log``: it is a file of an AOF.
 
-    Without a beginning it is taken for an RDB of the first of ``magics`` that it can be.
-
-    Raises UnsupportedError where it is neither an RDB nor a log, or newer than any known.
+    Without a header it is assumed to be an RDB of the first of ``magics`` that fits. Raises UnsupportedError if it is
+    neither an RDB nor an AOF, or newer than any known.
     """
     head = stock.read(0, HEAD_SIZE)
     renamed = _renamed(options)
@@ -237,7 +236,7 @@ def examine(
 
 
 def _refuse_payload(stock: Stock, head: bytes) -> None:
-    """Raise UnsupportedError for a payload of DUMP: its checksum says that there is nothing to repair."""
+    """Raise UnsupportedError for a DUMP payload: its checksum is intact, so there is nothing to repair."""
     from rdbtool.reader.payload import find_payload  # noqa: PLC0415 - nearly never needed
 
     if find_payload(stock.size, stock.read, head) is not None:
@@ -246,9 +245,9 @@ def _refuse_payload(stock: Stock, head: bytes) -> None:
 
 
 def _find_records(stock: Stock, options: RepairOptions, magics: Collection[str], *, in_log: bool) -> Header | None:
-    """Return what an RDB is taken for of which nothing at the beginning is left, None for an AOF.
+    """Return the assumed format of an RDB without header, None for an AOF.
 
-    Raises UnsupportedError where no records are found either, WrapperError for what has to be unwrapped first.
+    Raises UnsupportedError if no records are found either, WrapperError for what has to be unwrapped first.
     """
     head = stock.read(0, HEAD_SIZE)
     if not in_log:
@@ -263,7 +262,7 @@ def _find_records(stock: Stock, options: RepairOptions, magics: Collection[str],
 
 
 def _refuse_others(stock: Stock, head: bytes) -> None:
-    """Raise UnsupportedError for what is valid and no RDB file or AOF, WrapperError for an archive and the like."""
+    """Raise UnsupportedError for valid inputs that are neither RDB nor AOF, WrapperError for archives and the like."""
     refuse_wrapped(head, stock.name, compression=stock.compression)
     if begins_inline(head):
         remedy = Remedy(": rdbtool convert makes an AOF of them", ": rdbtool.convert makes an AOF of them")
@@ -274,12 +273,12 @@ def _refuse_others(stock: Stock, head: bytes) -> None:
 
 
 def _is_near(head: bytes, header: Header) -> bool:
-    """Whether the nine bytes at the beginning are a header, be it a damaged one."""
+    """Whether the first nine bytes are a header, possibly damaged."""
     return sum(a == b for a, b in zip(head, header.magic.encode(), strict=False)) >= len(header.magic) - 2
 
 
 def _version_of(header: Header, walk: RdbSalvage, *, has_functions: bool) -> Header:
-    """Return a header of the oldest version that has all which was found: whatever server wrote it reads that."""
+    """Return a header of the oldest version that has everything found: whichever server wrote it reads that."""
     since = {(row.kind, row.encoding): row.since for row in value_types(header.magic).values()}
     needed = [header.version, *(since.get(row, 0) for row in walk.encodings)]
     needed += [since_of("FREQ")] if walk.is_marked else []
@@ -296,7 +295,7 @@ def _renamed(options: RepairOptions) -> dict[bytes, bytes]:
 
 
 def _read_header(head: bytes) -> tuple[Header | None, bool]:
-    """Return what the nine bytes at the beginning say, or should say, and whether they do; None: it is no RDB."""
+    """Return the header in the first nine bytes, corrected if damaged, and whether it is intact; None: not an RDB."""
     for magic, (low, high) in VERSIONS.items():
         digits = head[len(magic) : HEADER_SIZE]
         if head.startswith(magic.encode()) and len(digits) == HEADER_SIZE - len(magic) and digits.isdigit():

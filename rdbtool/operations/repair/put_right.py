@@ -1,8 +1,7 @@
-"""Examines a file, and puts all of it right where something proves what it was.
+"""Examine a file, and restore all of it if something proves its original bytes.
 
-What happened to all of its bytes is undone, and one damaged byte gets its value back, if the checksum then is that of
-the data. An RDB without one has to be sound from its header to its end. Anything less is damage, of which the rest is
-salvaged.
+A conversion of all bytes is undone, and a single damaged byte is corrected, if the checksum matches afterwards. An RDB
+without checksum must be intact from its header to its end. Anything less is damage, and the rest is salvaged.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
 def examine_and_mend(
     stock: Stock, options: RepairOptions, progress: Progress | None = None, *, in_log: bool = False
 ) -> PartRepair:
-    """Put a file right, or find out what is sound in it. ``in_log``: it is one of the files of a log.
+    """Restore a file, or find out what is intact in it. ``in_log``: it is a file of an AOF.
 
-    Raises UnsupportedError where it is neither an RDB nor a log, or newer than any known.
+    Raises UnsupportedError if it is neither an RDB nor an AOF, or newer than any known.
     """
     return _Examination(stock, options, progress, in_log=in_log).run()
 
@@ -59,7 +58,7 @@ class _Examination:
         return part
 
     def _prove(self, conversions: list[Conversion], undone: list[Undone]) -> PartRepair:
-        """Examine the file as it was before a conversion, if that is proven, or else as it is."""
+        """Examine the file as it was before a conversion, if that is proven, else as it is."""
         for conversion in conversions:
             found = undo(self.stock, conversion)
             undone += [] if found is None else [found]
@@ -94,7 +93,7 @@ class _Examination:
         return part
 
     def _examine_undone(self, undone: Undone) -> PartRepair | None:
-        """Examine what the file was before it was converted, and go on with that if nothing is wrong with it."""
+        """Examine the file as it was before it was converted, and use that if it is intact."""
         converted = self.stock.show(undone.shown)
         part = None
         with suppress(UnsupportedError, WrapperError):
@@ -109,7 +108,7 @@ class _Examination:
         return part
 
     def _examine_with_one_byte(self) -> PartRepair:
-        """Examine the file, with one byte put right if the checksum tells which one is damaged."""
+        """Examine the file with one byte corrected, if the checksum identifies the damaged byte."""
         stock = self.stock
         failure: UnsupportedError | WrapperError | None = None
         part: PartRepair | None = None
@@ -143,7 +142,7 @@ def _size_lost(part: PartRepair) -> int:
 
 
 def _is_like_header(head: bytes) -> bool:
-    """Whether the nine bytes at the beginning of a file are those of an RDB, but for one."""
+    """Whether the first nine bytes are an RDB header, except for one byte."""
     for magic in VERSIONS:
         alike = sum(a == b for a, b in zip(head, magic.encode(), strict=False))
         alike += sum(byte in b"0123456789" for byte in head[len(magic) :])

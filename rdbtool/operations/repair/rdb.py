@@ -1,9 +1,9 @@
-"""Repairs an RDB: what was salvaged of it, told to a sink as one sound data set.
+"""Repair of an RDB: feeds what was salvaged to a sink as a valid dataset.
 
-Servers refuse some records that parse: members that stand twice, scores that are no numbers, keys that stand twice.
-Of a key the last one counts, as it would if servers let it pass; of a field or member too. But what was found within
-damage never takes the place of what the sequence of records holds. Everything else is told as it stands, by the
-compiled decoder; only the records that are changed are built.
+Servers refuse some records that parse: duplicate members, scores that are not numbers, duplicate keys. Of a duplicate
+key the last record counts, as it would if servers accepted it; likewise of a field or member. But what was found inside
+damage never replaces what the sequence of records holds. Everything else is fed unchanged by the compiled decoder; only
+changed records are rebuilt.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _BATCH: Final = 32
 
 _MANY: Final = 1 << 30
 
-#: Bytes of a record, hardly fewer, and the type of a string.
+#: The approximate size of a record in bytes, and the type of a string.
 _SMALLEST: Final = 8
 _STRING: Final = bytes([code_of("STRING")])
 
@@ -52,7 +52,7 @@ _CONTRARY: Final = "found between damaged places, and a key of it stands in the 
 
 
 class _Standing(NamedTuple):
-    """Where a record stands, whose it is, and whether it was found within damage (see ``Piece``)."""
+    """The location of a record, its key, and whether it was found inside damage (see ``Piece``)."""
 
     start: int
     stop: int
@@ -71,10 +71,10 @@ class _Standing(NamedTuple):
 
 
 class SalvagedRdb:
-    """What was salvaged of the RDB in ``stock``; ``header`` and ``aux`` are what an RDB made of it says.
+    """What was salvaged of the RDB in ``stock``; ``header`` and ``aux`` are for the output.
 
-    ``refusals`` has heard everything that was met on the way. ``lost`` gets what ``judge`` takes away. ``keys`` and
-    ``functions`` are what is left of it.
+    ``refusals`` has received everything met on the way. ``lost`` collects what ``judge`` drops. ``keys`` and
+    ``functions`` count the rest.
     """
 
     def __init__(  # noqa: PLR0917 - what the walk came to
@@ -93,11 +93,11 @@ class SalvagedRdb:
         self._refusals = refusals
         self._has_expiring_fields = False
         self._starts = [piece.place.at for piece in salvage.pieces]
-        #: Where records begin that are left out, or built anew, and where they end.
+        #: Start offsets of records that are dropped or rebuilt, with their ends.
         self._dropped: dict[int, int] = {}
         self._mended: dict[int, int] = {}
         self._changed: list[int] = []
-        #: Keys that are left out, with their db, and whether they expire, by where they begin.
+        #: Dropped keys, with their db, and whether they expire, by start offset.
         self._dropped_keys: dict[int, tuple[int, bool]] = {}
 
     def judge(
@@ -107,10 +107,10 @@ class SalvagedRdb:
         *,
         has_expiring_fields: bool = False,
     ) -> None:
-        """Take away what servers refuse, and what cannot belong to the file.
+        """Drop what servers refuse, and what cannot belong to the file.
 
-        ``databases``: records of others go too, None: of none. ``announced`` is how many keys the file says a db has.
-        With ``has_expiring_fields`` some hashes of the file are written like strings.
+        ``databases``: drop records of other databases, None: of none. ``announced`` is the number of keys that the file
+        declares per db. With ``has_expiring_fields`` some hashes of the file are written like strings.
         """
         self._has_expiring_fields = has_expiring_fields
         for piece in self.salvage.pieces:
@@ -130,14 +130,14 @@ class SalvagedRdb:
         self.keys = sum(keys for keys, _ in self.sizes.values())
 
     def _is_kept(self, start: int) -> bool:
-        """Whether what begins at an offset is in a piece: what was met there can have been taken back."""
+        """Whether an offset is inside a piece: what was met there may have been rolled back."""
         index = bisect_right(self._starts, start) - 1
         return index >= 0 and start < self.salvage.pieces[index].stop
 
-    # ---- what is refused -----------------------------------------------------------------------
+    # ---- records that servers refuse -------------------------------------------------------
 
     def _mend(self, refused: dict[int, Refused], databases: int | None) -> None:
-        """Leave out what servers refuse of records, and build others anew that are in a wrong order."""
+        """Drop the parts of records that servers refuse, and rebuild records in a wrong order."""
         repeated = self._refusals.repeated
         starts = sorted(start for start, fault in refused.items() if fault.stop is None)
         standing: dict[tuple[int, bytes], list[_Standing]] = {}
@@ -159,7 +159,7 @@ class SalvagedRdb:
         self._drop_older(standing)
 
     def _drop_older(self, standing: dict[tuple[int, bytes], list[_Standing]]) -> None:
-        """Of each key leave the last record. What was found within damage and contradicts the sequence goes as a whole.
+        """Keep the last record of each key. A run inside damage that contradicts the sequence is dropped as a whole.
 
         It is from another time: a value can hold an RDB.
         """
@@ -175,7 +175,7 @@ class SalvagedRdb:
                 self._drop(row, "REP004", f"the key stands again at {last.start:#x}, and the last one counts")
 
     def _drop_surplus(self, announced: Mapping[int, int]) -> None:
-        """Leave out what was found within damage where a db has more keys than the file announces: some were none."""
+        """Drop records inside damage if a db has more keys than the file declares: some were not records."""
         for db, keys in announced.items():
             pieces = self.salvage.pieces
             runs = {piece.run for piece in pieces if piece.is_found and db in piece.counts}
@@ -190,13 +190,13 @@ class SalvagedRdb:
                 self._drop_fields(first.run, db, surplus)
 
     def _drop_fields(self, run: int, db: int, surplus: int) -> None:
-        """Leave out strings behind damage that are more than there can be: fields of a hash are written like them."""
+        """Drop strings after damage that exceed the possible number: hash fields are written like strings."""
         pieces = [piece for piece in self.salvage.pieces if piece.run == run]
         if pieces[0].place.db != db:
             return
         begin = stop = pieces[0].place.at
         gap = next((lost.size for lost in self.salvage.lost if lost.stop == begin), 0)
-        # As many are none as there are too many, and as were lost.
+        # As many are not records as exceed the number of keys that were lost.
         left = max(0, surplus + gap // _SMALLEST)
         for piece in pieces:
             walker = Walker(self.stock, self.form, piece.place, stop=piece.stop)
@@ -230,7 +230,7 @@ class SalvagedRdb:
         self.lost.append(Lost("REP002", self.stock.name, start, stop, why))
 
     def _tell_of_found(self) -> None:
-        """Name the records that nothing but their looks says to be some."""
+        """Report records that are only recognised by their bytes."""
         for run, group in groupby((piece for piece in self.salvage.pieces if piece.is_found), lambda piece: piece.run):
             pieces = list(group)
             keys = sum(piece.records for piece in pieces)
@@ -267,10 +267,8 @@ class SalvagedRdb:
         row = Lost(code, self.stock.name, record.start, record.stop, why, record.db, record.key, is_kept=True)
         self.lost.append(row)
 
-    # ---- records -------------------------------------------------------------------------------
-
     def _records(self, piece: Piece) -> Iterator[KeyRecord]:
-        """Build the records of a piece, with offsets of the file."""
+        """Build the records of a piece, with file offsets."""
         if piece.elements > _ELEMENTS or piece.stop - piece.place.at >= _BUILT:
             yield from self._large_records(piece)
             return
@@ -286,13 +284,13 @@ class SalvagedRdb:
                 return
 
     def _large_records(self, piece: Piece) -> Iterator[KeyRecord]:
-        """Build the records of a piece one by one: of strings, and of what is very large, without the value."""
+        """Build the records of a piece one by one; strings, and what is very large, without the value."""
         walker = Walker(self.stock, self.form, piece.place, stop=piece.stop)
         while walker.at < piece.stop:
             place, expires, sizes = walker.place, walker.decoder.expires, Sizes(1)
             if walker.step(1, sizes) != PAUSED:
                 return
-            # A SELECTDB in front of it is not the record's.
+            # A SELECTDB before it does not belong to the record.
             size, db, key, _, elements = sizes.largest()[0]
             start = walker.at - size
             if elements <= _ELEMENTS and size < _BUILT and self._is_collection(start):
@@ -316,10 +314,8 @@ class SalvagedRdb:
         head = read_head(self.stock, self.form, start)
         return head is None or head.code != 0
 
-    # ---- telling -------------------------------------------------------------------------------
-
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> None:
-        """Tell ``sink`` of everything that is kept."""
+        """Feed ``sink`` with everything that is kept."""
         assert selection is None
         feed_header(self.header.magic, self.header.version, sink)
         for piece in self.salvage.pieces:
@@ -346,7 +342,7 @@ class SalvagedRdb:
         self._feed_sound(place, piece.stop, sink)
 
     def _feed_sound(self, place: Position, stop: int, sink: Sink) -> Position:
-        """Tell of what stands between two offsets; return where it ends."""
+        """Feed the records between two offsets; return where they end."""
         if place.at == stop:
             return place
         walker = Walker(self.stock, self.form, place, stop=stop)

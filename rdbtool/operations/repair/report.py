@@ -1,4 +1,4 @@
-"""The words of repair: how to repair, and what was done."""
+"""Options and result of a repair."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ if TYPE_CHECKING:
 
 
 class RepairOptions(NamedTuple):
-    """How to repair.
+    """Options of a repair.
 
-    ``keep_damaged`` is a path that gets the lost bytes, one range after another. ``databases``: records of other
-    databases are left out, None: of none. ``rules`` and ``now_ms`` (Unix ms) are for the digest. ``rename_commands``
-    maps names of commands in a log to those that servers have. ``drop_unknown``: commands that no server has are left
-    out.
+    ``keep_damaged`` is a path for the lost bytes, one range after another. ``databases``: drop records of other
+    databases, None: of none. ``rules`` and ``now_ms`` (Unix ms) are for the digest. ``rename_commands`` maps renamed
+    commands of an AOF to their original names. ``drop_unknown``: drop commands that no server has.
     """
 
     keep_damaged: str | None = None
@@ -33,13 +32,12 @@ class RepairOptions(NamedTuple):
 
 
 class Repaired(NamedTuple):
-    """What was done: ``keys`` and ``functions`` of RDBs and ``commands`` of logs that are kept, ``bytes`` written.
+    """The result of a repair: ``keys`` and ``functions`` of RDBs and ``commands`` of AOFs kept, ``bytes`` written.
 
-    ``foreign`` are names of commands that no server has: renamed ones, or a module's. They stay, and what they do is
-    not known. ``doubts`` say what was taken to be so and cannot be known.
-    ``lost`` names what is not, or not as it was, in the result. ``digest`` is that of the result by ``rules``, None
-    where there is none, for the reason in ``undigested``. ``destination`` is None where nothing was written: in a dry
-    run, or because nothing is left.
+    ``foreign`` are names of commands that no server has: renamed ones, or a module's. They are kept, and their effect
+    is unknown. ``doubts`` are assumptions that cannot be verified. ``lost`` names what is missing or changed in the
+    result. ``digest`` is that of the result by ``rules``, None if there is none, for the reason in ``undigested``.
+    ``destination`` is None if nothing was written: in a dry run, or because nothing is left.
     """
 
     source: str
@@ -60,17 +58,17 @@ class Repaired(NamedTuple):
 
     @property
     def is_saved(self) -> bool:
-        """Whether anything is left, or nothing was wrong."""
+        """Whether anything is left, or nothing was damaged."""
         is_any = self.keys or self.functions or self.commands
         return bool(is_any or not any(not lost.is_kept for lost in self.lost))
 
     @property
     def is_certain(self) -> bool:
-        """Whether all that is kept was verified, and nothing had to be guessed."""
+        """Whether everything kept was verified, without assumptions."""
         return not self.foreign and not self.doubts
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``repair --json`` prints."""
+        """Return the object of ``repair --json``."""
         return {
             "schema": 1,
             "source": json_name(self.source),

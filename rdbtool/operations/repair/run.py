@@ -1,9 +1,9 @@
-"""Repairs: what is sound of a damaged file, in a new place; the source is never written.
+"""Repair: write what is intact of a damaged file to a new place; the input is never written.
 
-An RDB is written anew from its sound records. Of a log the sound bytes are copied as they are, and so are annotations
-and order; of a transaction that lost a command the rest is kept, and a MULTI or EXEC that lost the other one is left
-out. A transaction without end at the end of a log is cut, as servers do. A directory becomes a directory with
-files of the same names. The result is read back and validated before it gets its name.
+An RDB is rebuilt from its intact records. Of an AOF the intact bytes are copied unchanged, with annotations and order;
+of a transaction that lost a command the rest is kept, and a MULTI without EXEC (or the reverse) is dropped. An open
+transaction at the end of an AOF is truncated, as servers do. A directory becomes a directory with files of the same
+names. The result is read back and validated before it is renamed into place.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from rdbtool.writer.atomic.temporary import TemporaryDirectory
 if TYPE_CHECKING:
     from rdbtool.operations.validate.verdict import Verdict
 
-#: A digest, by which rules, or why there is none.
+#: A digest and its rules, or why there is none.
 _Digest = tuple[str | None, Rules | None, str | None]
 
 
@@ -56,22 +56,22 @@ _PART: Final = re.compile(r".+\.(\d+)\.(base|incr)\.(rdb|aof)")
 #: More databases than any file can name.
 _ANY: Final = 1 << 64
 
-#: A command that no server has: it may be a module's, or a renamed one.
+#: A command that no server has: a module's, or a renamed one.
 _UNKNOWN_COMMAND: Final = "CMD201"
 
-#: Bytes of an RDB in which its aux fields stand.
+#: Bytes at the beginning of an RDB that hold its aux fields.
 _FRONT: Final = 1 << 16
 
-#: Bytes of a file that are looked at for a manifest.
+#: Bytes of a file searched for a manifest.
 _HEAD: Final = 4096
 
 
 def repair(
     source: str | bytes, destination: str | None, options: RepairOptions | None = None, progress: Progress | None = None
 ) -> Repaired:
-    """Repair ``source`` into ``destination``; with None only say what would be done.
+    """Repair ``source`` into ``destination``; None: dry run.
 
-    Raises UnsupportedError for what is no RDB and no log, InputError.
+    Raises UnsupportedError if it is neither an RDB nor an AOF, InputError.
     """
     options = options or RepairOptions()
     if isinstance(source, str) and (path := _manifest_of(source)) is not None:
@@ -87,7 +87,7 @@ def repair(
         if destination == "-":
             raise InputError("cannot write to standard output: what is repaired is read back before it gets its name")
         with ExitStack() as stack:
-            # Nothing gets its name before everything is written.
+            # Files are renamed into place only after everything is written.
             _keep_damaged(stack, [(part, stock)], name, options)
             output = stack.enter_context(open_output(destination, force=options.force, sources=[name]))
             judged: list[_Digest] = []
@@ -105,7 +105,7 @@ def repair(
             part.write(output)
             stock.check_unchanged()
             written = output.written
-        # What the encoder left out is known now.
+        # The encoder's losses are known only now.
         return _sum_up(name, [part], done.kind)._replace(
             destination=destination,
             bytes=written,
@@ -128,7 +128,7 @@ def _manifest_of(source: str) -> Path | None:
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError:
-        return None  # whoever opens it says why
+        return None  # opening it reports why
     return path if path.suffix == ".manifest" or looks_like_manifest(head) else None
 
 
@@ -194,7 +194,7 @@ def _repair_directory(
 
 
 class _Spare:
-    """The files of a log that its manifest does not name, by kind and number."""
+    """Files of an AOF that its manifest does not name, by kind and number."""
 
     def __init__(self, manifest: Path, entries: list[Entry]) -> None:
         named = {entry.name for entry in entries}
@@ -205,13 +205,13 @@ class _Spare:
                 self._found.setdefault((int(match[1]), match[2]), []).append(path.name)
 
     def find(self, missing: Entry) -> str | None:
-        """Return the one file of the kind and number of a missing one, None if none is or more than one."""
+        """Return the only file with the kind and number of a missing one, None if there is none or several."""
         found = self._found.get((missing.seq, missing.kind), [])
         return found[0] if len(found) == 1 else None
 
 
 def _entries(manifest: Path, lost: list[Lost], doubts: list[str]) -> list[Entry]:
-    """Return the files of a log: those of its manifest, or, without a sound one, those whose names say so."""
+    """Return the files of an AOF: those of its manifest, or, without a valid one, those with matching names."""
     if not manifest.exists():
         return _rebuilt(manifest, lost, doubts, "it is missing")
     try:
@@ -239,7 +239,7 @@ def _rebuilt(manifest: Path, lost: list[Lost], doubts: list[str], reason: str) -
 
 
 def _read_temporary(path: Path) -> Rebuilt | None:
-    """Return what a manifest says that a server had not yet renamed, None unless it and all its files are there."""
+    """Return the entries of a manifest that a server had not renamed yet, None unless it and all its files exist."""
     if not path.is_file():
         return None
     try:
@@ -278,7 +278,7 @@ def _sum_up(
 
 
 def _digest(path: str, options: RepairOptions, parts: list[PartRepair]) -> _Digest:
-    """Return the digest of a result, by which rules, or why there is none. Raises InputError if it cannot be read."""
+    """Return the digest of a result and its rules, or why there is none. Raises InputError if it cannot be read."""
     if any(part.foreign for part in parts):
         return None, None, "it has commands that cannot be executed here"
     from rdbtool.dataset.loading import load_keys  # noqa: PLC0415 - as below
@@ -299,7 +299,7 @@ def _digest(path: str, options: RepairOptions, parts: list[PartRepair]) -> _Dige
 
 
 def _keep_damaged(stack: ExitStack, parts: list[tuple[PartRepair, Stock]], source: str, options: RepairOptions) -> None:
-    """Write the lost bytes one after another, and beside them an index of what is where."""
+    """Write the lost bytes one after another, with an index file beside them."""
     if options.keep_damaged is None:
         return
     rows = []
@@ -338,7 +338,7 @@ def _check_rdb(path: str, part: PartRepair, options: RepairOptions, destination:
 
 
 def _choose_rules(path: str) -> RulesChoice:
-    """Return whose rules apply to an RDB, by what stands in front of its first key."""
+    """Return the server rules of an RDB, from what precedes its first key."""
     # A reader of the whole file would fill its window.
     with Path(path).open("rb") as file:
         head = file.read(_FRONT)
@@ -355,7 +355,7 @@ def _checks(options: RepairOptions) -> Checks:
 
 
 def _validate_result(path: str, parts: Sequence[PartRepair], options: RepairOptions) -> None:
-    """Judge the log that was written of ``parts`` at ``path``. Raises InputError that names the first error."""
+    """Validate the AOF that was written of ``parts`` at ``path``. Raises InputError with the first error."""
     with open_aof(path) as reader:
         verdict = validate_reader(reader, _checks(options))
     _refuse(verdict, is_foreign=any(part.foreign for part in parts))
@@ -365,7 +365,7 @@ def _validate_result(path: str, parts: Sequence[PartRepair], options: RepairOpti
 
 
 def _refuse(verdict: Verdict, *, is_foreign: bool) -> None:
-    """Raise InputError for the first error in what was written. ``is_foreign``: it may have unknown commands."""
+    """Raise InputError for the first error in the output. ``is_foreign``: it may have unknown commands."""
     if verdict.error is not None:
         raise InputError(f"what was written cannot be validated: {verdict.error}")
     for finding in verdict.findings:

@@ -1,4 +1,4 @@
-"""What servers refuse of an RDB that can be read: the rules' errors, and where they stand."""
+"""What servers refuse of a readable RDB: the errors of the rules, with their offsets."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from rdbtool.operations.validate.checks.file_rules import Remark
     from rdbtool.operations.validate.checks.rule import Rule
 
-#: The flag of a key that stands twice: a matter of two records.
+#: The flag of a duplicate key, which concerns two records.
 DOUBLE: Final = "duplicate-key"
 
 
 class Refused(NamedTuple):
-    """What servers refuse: the code of the finding, its words, and, for what is no record, where it ends."""
+    """What servers refuse: the code of the finding, its text, and, for items that are not records, where it ends."""
 
     code: str
     message: str
@@ -29,10 +29,10 @@ class Refused(NamedTuple):
 
 
 class Refusals(files.ItemJudge):
-    """Hears what is met of an RDB: ``refused`` is what servers refuse, by the offset of the record or item.
+    """Collects refusals: ``refused`` by the offset of the record or item.
 
-    ``repeated`` are keys (with their db) that stand twice, which is a matter of two records. ``libraries`` are the
-    offsets of function libraries.
+    ``repeated`` are duplicate keys (with their db), which concern two records. ``libraries`` are the offsets of
+    function libraries.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Refusals(files.ItemJudge):
         self._at_hand: Aux | FunctionLibrary | None = None
 
     def hear_row(self, row: Flagged) -> None:
-        """Judge a row of the ``Check`` sink."""
+        """Check a row of the ``Check`` sink."""
         rule = RULES[row.flag]
         if row.flag == DOUBLE:
             self.repeated.add((row.db, row.key))
@@ -51,21 +51,21 @@ class Refusals(files.ItemJudge):
             self.refused.setdefault(row.start, Refused(rule.code, _words(rule, row)))
 
     def hear(self, item: Item) -> None:
-        """Judge an item."""
+        """Check an item."""
         self._at_hand = item if isinstance(item, Aux | FunctionLibrary) else None
         if isinstance(item, FunctionLibrary):
             self.libraries.append(item.span.start)
         super().hear(item)
 
     def say(self, remark: Remark) -> None:
-        """Take what is wrong with the item at hand, if servers refuse it."""
+        """Add a fault of the current item, if servers refuse it."""
         if remark.severity == "error" and self._at_hand is not None:
             span = self._at_hand.span
             self.refused[span.start] = Refused(remark.code, remark.message, span.stop)
 
 
 def find_refusal(record: KeyRecord) -> Refused | None:
-    """Return what servers refuse of a record that was made, None if nothing."""
+    """Return what servers refuse of a rebuilt record, None if nothing."""
     refusals = Refusals()
     check = Check(on_row=refusals.hear_row)
     feed_record(record, check)

@@ -1,7 +1,7 @@
-"""Records that servers refuse, made into such that they load: what cannot stay of a value is left out.
+"""Make records that servers refuse loadable, by dropping parts of their values.
 
-Of a field or member that stands twice the last one counts, as it would if servers let it pass; a score that is no
-number goes with its member. What is only in a wrong order, or counted wrongly, is built anew from what is there.
+Of a duplicate field or member the last one counts, as it would if servers accepted it; a score that is not a number is
+dropped with its member. Values that are only out of order, or miscounted, are rebuilt from what is there.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Final
 from rdbtool.core.rdb_types import code_of
 from rdbtool.model import HashValue, KeyRecord, ListValue, SetValue, StreamValue, Value, ZSetValue
 
-#: Sets of numbers, stored as such in rising order.
+#: Sets of integers, stored as such in ascending order.
 _INTSET: Final = code_of("SET_INTSET")
 
 
 def mend(record: KeyRecord) -> tuple[KeyRecord | None, str]:
-    """Return a record without what servers refuse, None where nothing is left, and what that was ("": nothing)."""
+    """Return a record without what servers refuse, None if nothing is left, and what was dropped ("": nothing)."""
     value = record.value
     kept: SetValue | HashValue | ZSetValue
     if isinstance(value, SetValue):
@@ -41,7 +41,7 @@ def mend(record: KeyRecord) -> tuple[KeyRecord | None, str]:
 
 
 def rebuild(record: KeyRecord) -> KeyRecord | None:
-    """Return a record whose value is in order and counted anew, None where its kind has no order and no count."""
+    """Return a record with its value sorted and counted anew, None if its type has no order and no count."""
     value = record.value
     if isinstance(value, ZSetValue):
         return _with_value(record, ZSetValue(sorted(value.members, key=lambda row: (row[1], row[0]))))
@@ -64,7 +64,7 @@ def rebuild(record: KeyRecord) -> KeyRecord | None:
 
 
 def _expiry(field: tuple[bytes, bytes] | tuple[bytes, bytes, int | None]) -> float:
-    """Return when a field expires, those that do not behind all others."""
+    """Return when a field expires; fields without expiry sort last."""
     return math.inf if len(field) < 3 or field[2] is None else field[2]
 
 

@@ -1,1 +1,1 @@
-"""Replays an AOF and reports what it consists of and what it leads to."""
+"""Replay of an AOF, with a report."""

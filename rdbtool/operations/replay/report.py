@@ -1,7 +1,7 @@
-"""A replay as a result: what a log consists of, what the engine said of it, and the state that it leads to.
+"""The result of a replay: what an AOF consists of, the engine's findings, and the dataset.
 
-The state is counted and summed up from the engine's keys, after the replay. Whoever wants to stop in front of the last
-command of a name has the log read twice, which a pipe cannot be.
+Keys are counted and the digest is computed from the engine after the replay. Stopping before the last command of a name
+reads the AOF twice, which is impossible for a pipe.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ Target = str | os.PathLike[str] | bytes | BinaryIO
 
 
 class Snapshot(NamedTuple):
-    """What the RDB at the beginning of a log says of itself."""
+    """What the RDB preamble or base of an AOF says about itself."""
 
     header: Header
     aux: tuple[Aux, ...]
     keys: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the snapshot as reports have it."""
+        """Return the object for reports."""
         return {
             "magic": self.header.magic,
             "version": self.header.version,
@@ -62,12 +62,12 @@ class Snapshot(NamedTuple):
 
 
 class ReplayReport(NamedTuple):
-    """A log and the state that it leads to.
+    """An AOF and its dataset.
 
-    ``parts`` are its files, ``part_commands`` counts the commands read of each. ``transactions`` counts those with
-    an EXEC; ``first_time`` and ``last_time`` are annotated ones (Unix seconds). ``snapshot`` is None for a log
-    without one. ``totals`` counts the keys of the state. ``digest`` is that of the state; None where nobody asked
-    for it, or where ``opaque_keys`` hold what only their server can sum up.
+    ``parts`` are its files, ``part_commands`` counts the commands read of each. ``transactions`` counts those with an
+    EXEC; ``first_time`` and ``last_time`` are annotated ones (Unix seconds). ``snapshot`` is None for an AOF without
+    one. ``totals`` counts the keys of the dataset. ``digest`` is None if it was not requested, or if ``opaque_keys``
+    hold values that only their server can digest.
     """
 
     source: str
@@ -86,27 +86,27 @@ class ReplayReport(NamedTuple):
 
     @property
     def engine(self) -> Engine:
-        """The engine with the state: ``report.engine.records()``."""
+        """The engine with the dataset: ``report.engine.records()``."""
         return self.loaded.replay.engine
 
     @property
     def rules(self) -> Rules:
-        """Whose rules applied."""
+        """The server rules that applied."""
         return self.loaded.rules
 
     @property
     def findings(self) -> list[Finding]:
-        """What was worth telling, the first thousand."""
+        """The findings, at most a thousand."""
         return self.loaded.replay.findings
 
     @property
     def commands(self) -> int:
-        """Commands that were read and, unless a transaction around them has no end, executed."""
+        """Commands that were read and executed, except those of an open transaction."""
         return self.loaded.replay.commands
 
     @property
     def damage(self) -> FormatError | None:
-        """What ended the log before its end."""
+        """The damage that ended the AOF early."""
         return self.loaded.fault
 
     @property
@@ -126,16 +126,16 @@ class ReplayReport(NamedTuple):
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader of the dataset should know."""
+        """Remarks on the dataset."""
         return self.loaded.remarks
 
     @property
     def is_sound(self) -> bool:
-        """Whether the log was read to its end or to the place to stop, and no finding leaves the state in doubt."""
+        """Whether the AOF was read to its end or to the place to stop, and no finding makes the dataset uncertain."""
         return self.loaded.fault is None and self.loaded.doubt is None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``replay --json`` prints."""
+        """Return the object of ``replay --json``."""
         return {
             **self.summary_dict(),
             "findings": [command_finding_json(finding) for finding in self.findings],
@@ -182,23 +182,23 @@ class ReplayReport(NamedTuple):
 
 @dataclass(frozen=True)
 class AofSummary:
-    """What an AOF consists of, and counts of what its replay gives: ``report`` has more."""
+    """What an AOF consists of, and the counts of its dataset; see ``report`` for more."""
 
     report: ReplayReport
 
     @property
     def source(self) -> str:
-        """What the AOF is called."""
+        """The name of the AOF."""
         return self.report.source
 
     @property
     def totals(self) -> Totals:
-        """Counts of the keys."""
+        """Key counts."""
         return self.report.totals
 
     @property
     def damage(self) -> FormatError | None:
-        """What ended the AOF before its end."""
+        """The damage that ended the AOF early."""
         return self.report.damage
 
     @property
@@ -208,11 +208,11 @@ class AofSummary:
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader of the dataset should know."""
+        """Remarks on the dataset."""
         return self.report.remarks
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``info --json`` prints of an AOF."""
+        """Return the object of ``info --json`` for an AOF."""
         return self.report.summary_dict()
 
 
@@ -223,7 +223,7 @@ def replay_reader(
     digest: bool,
     progress: Progress | None = None,
 ) -> ReplayReport:
-    """Replay an open source and return what came of it."""
+    """Replay an open AOF and return the report."""
     tally = LogTally()
     loaded = replay_log(reader, options._replace(on_batch=tally, on_restart=tally.restart), progress)
     if isinstance(reader, RdbReader):
@@ -239,7 +239,7 @@ def replay_reader(
     if sums is not None:
         sums.close()
     has_snapshot = any(part.format in {"rdb", "rdb+resp"} for part in parts)
-    # Of the batch that holds the place to stop, what stands behind it was counted too.
+    # The batch with the place to stop was counted whole.
     counts = [tally.commands[index] for index in range(len(parts))]
     if loaded.replay.stopped_at is not None:
         counts = _cut(counts, loaded.replay.commands)
@@ -272,7 +272,7 @@ def _tail_dict(tail: Tail, part: str) -> dict[str, Any]:
 
 
 def _cut(counts: list[int], left: int) -> list[int]:
-    """Return counts that sum up to ``left``, the first ones kept."""
+    """Reduce counts to a sum of ``left``, keeping the first ones."""
     kept = []
     for count in counts:
         kept.append(min(count, left))
@@ -281,16 +281,16 @@ def _cut(counts: list[int], left: int) -> list[int]:
 
 
 def _learn_sizes(loaded: Loaded, parts: list[Part]) -> None:
-    """Fill in the size of the part in which reading ended, where only reading could tell."""
+    """Fill in the size of the file in which reading ended, if only reading could tell."""
     tail = loaded.tail
     if tail is not None and tail.size is not None and tail.part < len(parts) and parts[tail.part].size is None:
         parts[tail.part].size = tail.at + tail.size
 
 
 class LogTally:
-    """Hears of the batches of a log.
+    """Counts the batches of an AOF.
 
-    ``commands`` counts commands by the index of their part. ``timeline`` knows the times.
+    ``commands`` counts commands by the index of their file. ``timeline`` has the times.
     """
 
     def __init__(self) -> None:
@@ -298,7 +298,7 @@ class LogTally:
         self.timeline = Timeline()
 
     def restart(self) -> None:
-        """Forget everything: the log is read again."""
+        """Reset everything: the AOF is read again."""
         self.commands.clear()
         self.timeline = Timeline()
 
@@ -309,14 +309,14 @@ class LogTally:
 
 
 class Timeline:
-    """Hears of the batches of a log, and knows when each command was annotated to have been written."""
+    """Records the annotated times of an AOF, by command number."""
 
     def __init__(self) -> None:
         self._numbers: list[int] = []
         self._times: list[int] = []
 
     def __call__(self, batch: CommandBatch) -> None:
-        """Take note of the annotations of a batch."""
+        """Record the annotations of a batch."""
         for index, text in batch.annotations:
             time = read_time(text)
             if time is not None:
@@ -324,7 +324,7 @@ class Timeline:
                 self._times.append(time)
 
     def span_of(self, commands: int) -> tuple[int | None, int | None]:
-        """Return the first and the last time among so many commands, None where there is none."""
+        """Return the first and the last time of the first commands, None if there is none."""
         last = self.time_of(commands)
         return (None if last is None else self._times[0]), last
 

@@ -1,1 +1,1 @@
-"""Finds intact records in damaged files."""
+"""Salvage: find the intact records of damaged files."""

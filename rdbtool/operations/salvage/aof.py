@@ -1,9 +1,9 @@
-"""Salvage of commands: which bytes of a log are whole records, and what is lost between them.
+"""Salvage of an AOF: which bytes are complete commands, and what is lost between them.
 
-The scanner runs until it meets damage; then the next whole command with a known name is searched for. A count or size
-that became larger can have swallowed what follows, and one that became smaller leaves arguments behind, so the record
-before the damage is looked at too. Sound bytes are kept as they are, and what a program for text changed is undone. At
-last, transactions that were cut are left out, and commands without the arguments that they need.
+The scanner runs until it meets damage; then the next complete command with a known name is searched for. A count or
+size that became larger can have swallowed what follows, and one that became smaller leaves arguments over, so the
+command before the damage is examined too. Intact bytes are kept unchanged, and conversions by text programs are undone.
+Finally, open transactions and commands with missing arguments are dropped.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
     from rdbtool.operations.salvage.input import Stock, View
 
-#: Bytes before the damage in which the record before it is looked for.
+#: Bytes before the damage that are searched for the previous command.
 _BEFORE: Final = 1 << 16
 
-#: What servers put up with: line ends.
+#: What servers accept: line ends.
 _BEARABLE: Final = frozenset({"AOF106", "AOF107"})
 
-#: Bytes of a damaged record that are looked at to name it.
+#: Bytes of a damaged command examined to name it.
 _NAMING: Final = 1 << 12
 
 _SIZE: Final = re.compile(rb"\$(\d{1,18})\r\n")
@@ -45,9 +45,9 @@ _NAME: Final = re.compile(rb"\$\d{1,3}\r\n([A-Za-z][A-Za-z.|_-]{1,30})\r\n(?:\$(
 
 
 class Keep(NamedTuple):
-    """Bytes that are kept: those from ``start`` to ``stop`` as they are, or else ``data`` in their place.
+    """Bytes that are kept: ``start`` to ``stop`` unchanged, or else ``data`` in their place.
 
-    With a ``mode`` they are whole records that are written as they were before a program for text changed them.
+    With a ``mode`` they are complete commands, written as they were before a text program changed them.
     """
 
     start: int
@@ -59,11 +59,10 @@ class Keep(NamedTuple):
 class LogSalvage:
     """Salvages the commands in ``stock`` from offset ``begin`` on.
 
-    ``renamed`` maps names of commands to those that servers have. ``drop_unknown``: commands of other names are left
-    out.
+    ``renamed`` maps renamed commands to their original names. ``drop_unknown``: drop commands with unknown names.
 
-    After ``run``: ``kept`` ranges and ``lost`` ones, both in order, how many ``commands`` are kept, which names of them
-    are ``foreign``, and ``doubts``: what was taken to be so and cannot be known.
+    After ``run``: ``kept`` ranges and ``lost`` ones, both in order, how many ``commands`` are kept, which of their
+    names are ``foreign``, and ``doubts``: assumptions that cannot be verified.
     """
 
     def __init__(
@@ -80,7 +79,7 @@ class LogSalvage:
         self.kept: list[Keep] = []
         self.lost: list[Lost] = []
         self.commands = 0
-        #: Names of commands that no server has: kept.
+        #: Names of kept commands that no server has.
         self.foreign: list[str] = []
         self.doubts: list[str] = []
         self._begin = begin
@@ -90,9 +89,9 @@ class LogSalvage:
         self._search = CommandSearch(stock, self._known)
         self._text = TextRestorer(stock, begin, self._known)
         self._progress = progress
-        #: Whether a MULTI or EXEC was met that has no effect, or a transaction that ends nowhere.
+        #: Whether a MULTI or EXEC without effect, or an open transaction, was met.
         self._is_cut = False
-        #: The MULTI that is open where the last stretch of records ended, -1: none.
+        #: The MULTI that is open at the end of the last run of commands, -1: none.
         self._open = -1
         #: Whether anything was lost since then.
         self._is_torn = False
@@ -102,7 +101,7 @@ class LogSalvage:
         self._is_counted = True
 
     def run(self) -> None:
-        """Read all of it. Raises InputError."""
+        """Read the whole AOF. Raises InputError."""
         at: int | None = self._begin
         if at == 0 and self.stock.read(0, len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK:
             at = len(BYTE_ORDER_MARK)
@@ -131,10 +130,8 @@ class LogSalvage:
             self._end_cut_transactions(lone)
         self.lost.sort(key=lambda lost: lost.start)
 
-    # ---- damage --------------------------------------------------------------------------------
-
     def _resume(self, view: View, at: int) -> int | None:
-        """Deal with damage at ``at``; return where it goes on, None at the end."""
+        """Handle damage at ``at``; return where reading resumes, None at the end."""
         fault = self._fault(view, at)
         if fault is None or self._undo_text(at) or self._bear(at):
             return self.kept[-1].stop
@@ -164,7 +161,7 @@ class LogSalvage:
         return found
 
     def _learn_names(self) -> None:
-        """Let the search know names of commands that were met and that no server has."""
+        """Add names that were met and that no server has to those searched for."""
         met = {name for name in self._uses.by_name if name not in COMMANDS and b" " not in name} - self._known
         if met:
             self._known |= met
@@ -172,7 +169,7 @@ class LogSalvage:
             self._text.known = self._known
 
     def _find(self, at: int) -> tuple[int | None, bool]:
-        """Return where it goes on behind damage at ``at``, None: nowhere, and whether the search gave up."""
+        """Return where reading resumes after damage at ``at``, None: nowhere, and whether the search gave up."""
         found, gave_up = self._search.find(at)
         stop = self.stock.size if found is None else found
         foreign = None if gave_up else self._search.find_any(at, stop)
@@ -182,9 +179,9 @@ class LogSalvage:
         return (found if changed is None else changed), gave_up
 
     def _undo_text(self, at: int, *, instead: bool = False) -> bool:
-        """Keep the records from ``at`` on that a program for text changed, as they were; return whether any is.
+        """Restore the commands from ``at`` on that a text program changed, and keep them; return whether there are any.
 
-        ``instead``: the last kept record begins there, and is kept as it stands no more.
+        ``instead``: the last kept command begins there, and is no longer kept unchanged.
         """
         begin, start, count, changed = at, at, 0, 0
         mode: TextMode | None = None
@@ -218,7 +215,7 @@ class LogSalvage:
         return True
 
     def _is_refused(self, argv: tuple[bytes, ...]) -> bool:
-        """Whether a command that no scanner counted cannot stay."""
+        """Return whether a command that no scanner counted must be dropped."""
         fault = fault_of_unread(argv, self._renamed)
         if fault is not None and (fault.is_certain or self._drop_unknown):
             return True
@@ -227,7 +224,7 @@ class LogSalvage:
         return False
 
     def _note(self, argv: tuple[bytes, ...], at: int) -> None:
-        """Follow transactions over a command that no scanner read."""
+        """Track transactions over a command that no scanner read."""
         name = argv[0].upper()
         self._open = at if name == b"MULTI" and self._open < 0 else -1 if name == b"EXEC" else self._open
 
@@ -239,7 +236,7 @@ class LogSalvage:
         self.lost.append(Lost("REP014", self.stock.name, start, stop, why, is_kept=True))
 
     def _fault(self, view: View, at: int) -> str | None:
-        """Say what is wrong with the record at hand; where the parser takes it nothing is, and it is kept."""
+        """Report the fault of the current command; if the parser accepts it, keep it."""
         parser = LineParser(WindowStream(view.window), self.stock.name)
         try:
             record = parser.read(self.commands + 1)
@@ -253,7 +250,7 @@ class LogSalvage:
         return None
 
     def _bear(self, at: int) -> bool:
-        """Keep a record whose line ends only are wrong, which servers read, in its strict form."""
+        """Keep a command with wrong line ends, which servers accept, in its strict form."""
         view = self.stock.view(at)
         parser = LineParser(WindowStream(view.window), self.stock.name, lax=True)
         try:
@@ -280,7 +277,7 @@ class LogSalvage:
         return True
 
     def _previous(self, at: int) -> int | None:
-        """Return where the record before ``at`` begins, None if what precedes it is not a kept record."""
+        """Return where the command before ``at`` begins, None if it is not a kept command."""
         if (
             not self.kept
             or self.kept[-1].stop != at
@@ -306,7 +303,7 @@ class LogSalvage:
         return None
 
     def _drop_last(self, start: int) -> None:
-        """Take back the last kept record, which begins at ``start``."""
+        """Take back the last kept command, which begins at ``start``."""
         self._is_counted = False
         keep = self.kept.pop()
         if keep.start < start:
@@ -320,10 +317,8 @@ class LogSalvage:
         name, key = _name_record(self.stock, start, stop, self._known)
         self.lost.append(Lost(code, self.stock.name, start, stop, f"{name}{message}", key=key))
 
-    # ---- transactions --------------------------------------------------------------------------
-
     def _join(self, at: int, scanner: Scanner) -> None:
-        """Match a MULTI that is open in front of damage with the EXEC behind it; where one is lost, drop the other."""
+        """Match a MULTI that is open before damage with the EXEC after it; if one is lost, drop the other."""
         first = self._first_mark(at) if at > self._begin and scanner.strays else None
         is_exec = first is not None and first[1] == EXEC_MARK
         if is_exec and first is not None and self._open < 0 and self._is_torn:
@@ -347,7 +342,7 @@ class LogSalvage:
         return None
 
     def _drop_partners(self) -> None:
-        """Leave out brackets of transactions whose other one is lost: their commands stay, as plain ones."""
+        """Drop MULTI or EXEC if the other one is lost: the commands in between stay, as plain ones."""
         self._leave_out_brackets(self._partners)
 
     def _leave_out_brackets(self, brackets: Iterable[tuple[int, str]]) -> None:
@@ -368,13 +363,13 @@ class LogSalvage:
             return keep.stop
         if keep.mode is not None:
             return next(restore(self.stock, at, keep.stop, keep.mode)).stop
-        # A MULTI or EXEC is short.
+        # MULTI and EXEC are short.
         window = self.stock.view(at, min(keep.stop, at + _NAMING)).window
         record = LineParser(WindowStream(window), lax=True).read(1)
         return keep.stop if record is None else record.stop
 
     def _drop_strangers(self) -> list[int]:
-        """Leave out commands that are framed soundly and that cannot stay; return those that were MULTI or EXEC."""
+        """Drop well-framed commands that cannot stay; return those that were MULTI or EXEC."""
         ranges = [(keep.start, keep.stop) for keep in self.kept if keep.data is None and keep.mode is None]
         strangers = Strangers(
             self.stock,
@@ -392,7 +387,7 @@ class LogSalvage:
         return strangers.lone
 
     def _end_cut_transactions(self, lone: list[int]) -> None:
-        """Leave out transactions whose EXEC was lost, up to where a server went on behind them."""
+        """Drop transactions whose EXEC was lost, up to where a server resumed writing."""
         found = Transactions(lone)
         for argv, at in self._records(self._begin, self.stock.size):
             found.hear(at, argv)
@@ -409,7 +404,7 @@ class LogSalvage:
         self.doubts += [f"{self.stock.name}: {cut.doubt}" for cut in found.cuts if cut.doubt is not None]
 
     def _records(self, start: int, stop: int) -> Iterator[tuple[tuple[bytes, ...], int]]:
-        """Yield the commands that are kept between two offsets, and where they begin."""
+        """Yield the kept commands between two offsets, with their start offsets."""
         for keep in self.kept:
             if keep.stop <= start or keep.start >= stop:
                 continue
@@ -431,7 +426,7 @@ class LogSalvage:
 
 
 def _leave_out(kept: list[Keep], ranges: list[tuple[int, int]]) -> list[Keep]:
-    """Return what is left without some ranges, which are in order and begin and end with records."""
+    """Return kept ranges minus some ranges, which are in order and begin and end at commands."""
     left: list[Keep] = []
     first = 0
     for keep in kept:
@@ -457,7 +452,7 @@ def _is_within(at: int, ranges: list[tuple[int, int]]) -> bool:
 
 
 def _name_record(stock: Stock, start: int, stop: int, known: Container[bytes]) -> tuple[str, bytes | None]:
-    """Return what a damaged command is called, with a colon, and its first argument, as far as they can be told."""
+    """Return the name of a damaged command, with a colon, and its first argument, as far as readable."""
     data = stock.read(start, min(_NAMING, stop - start))
     match = _NAME.search(data)
     beyond = "U+FFFD stands where bytes were that nobody knows: " if REPLACEMENT in data else ""
@@ -470,7 +465,7 @@ def _name_record(stock: Stock, start: int, stop: int, known: Container[bytes]) -
 
 
 def _is_left_over(stock: Stock, at: int, known: Container[bytes]) -> bool:
-    """Whether arguments begin at ``at`` that are not those of a command whose own beginning is lost."""
+    """Whether the arguments at ``at`` are left over, rather than those of a command whose header is lost."""
     data = stock.read(at, _NAMING)
     size = _SIZE.match(data)
     name = _NAME.search(data, 0, 64)
@@ -480,5 +475,5 @@ def _is_left_over(stock: Stock, at: int, known: Container[bytes]) -> bool:
 
 
 def _encode(argv: tuple[bytes, ...]) -> bytes:
-    """Return a command as logs hold it."""
+    """Return a command as RESP."""
     return b"*%d\r\n" % len(argv) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in argv)

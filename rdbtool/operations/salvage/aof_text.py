@@ -1,8 +1,8 @@
-"""AOFs that went through a program for text: line ends changed, or bytes taken for Latin-1 and written as UTF-8.
+"""AOFs damaged by a text program: line ends changed, or bytes read as Latin-1 and written as UTF-8.
 
-What was done is done to every byte, so it can be undone; the sizes of the arguments prove it. A value in which some of
-the line ends were changed and others were not is not decided by its size: that is damage. So is a value with U+FFFD,
-which stands for bytes that nobody knows.
+The change applies to every byte, so it can be undone; the sizes of the arguments prove it. A value in which only some
+line ends were changed cannot be restored by its size: that is damage. So is a value with U+FFFD, which replaces unknown
+bytes.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
     from rdbtool.operations.salvage.input import Stock
 
-#: What some editors put in front of UTF-8.
+#: The byte order mark that some editors prepend to UTF-8.
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 #: U+FFFD as UTF-8.
 REPLACEMENT: Final = b"\xef\xbf\xbd"
 
-#: Bytes of a line that are looked at, bytes read at once, and bytes around the first damage, which may disprove a mode.
+#: Bytes of a line examined, bytes read at once, and bytes around the first damage that may disprove a mode.
 _LINE: Final = 1 << 10
 _BLOCK: Final = 1 << 16
 _SAMPLE: Final = 1 << 16
 
-#: Bytes of the beginning of a part that show its line ends, and bytes searched at once.
+#: Bytes at the beginning of a part that show its line ends, and bytes searched at once.
 _HEAD: Final = 1 << 12
 _PIECE: Final = 1 << 14
 
-#: Bytes that may be read in vain, beside half as many as the file has.
+#: Bytes that may be read in vain: this many, plus half the size of the file.
 _IN_VAIN: Final = 1 << 18
 
 _COUNT: Final = re.compile(rb"\*(\d{1,9})(\r{0,2}\n)")
@@ -42,13 +42,13 @@ _BEGINNING: Final = re.compile(rb"\*\d{1,9}(\r{0,2}\n)\$\d{1,9}\1[A-Za-z]")
 _FRAMING: Final = re.compile(rb"\n[$*]\d{1,18}\r{0,2}\n")
 _LONE_LF: Final = re.compile(rb"(?<!\r)\n")
 
-#: Bytes of the shortest argument, an empty one.
+#: Size in bytes of the shortest argument, an empty one.
 _LEAST_ARGUMENT: Final = 4
 
-#: Changed records in a row that are no chance.
+#: Consecutive changed records that cannot be chance.
 _SURE: Final = 2
 
-#: Windows-1252 where it is not Latin-1.
+#: Where Windows-1252 differs from Latin-1.
 _WINDOWS: Final = {
     ord(text): byte
     for byte in range(0x80, 0xA0)
@@ -57,7 +57,7 @@ _WINDOWS: Final = {
 
 
 class TextMode(NamedTuple):
-    """What was done to the bytes: the line end of the structure, what is to be done to values, and its ``name``."""
+    """The change: the line end of the structure, how to restore values, and its ``name``."""
 
     name: str
     end: bytes
@@ -79,7 +79,7 @@ _MODES: Final = (
 
 
 class Restored(NamedTuple):
-    """A record as it was written, ``data``, and where it stands in the file; ``argv`` is empty for an annotation."""
+    """The original ``data`` of a record, and its range in the file; ``argv`` is empty for an annotation."""
 
     argv: tuple[bytes, ...]
     data: bytes
@@ -88,9 +88,9 @@ class Restored(NamedTuple):
 
 
 class TextRestorer:
-    """Reads records of ``stock`` as they were before a program for text changed them.
+    """Reads records of ``stock`` as they were before a text program changed them.
 
-    ``mode`` is what was done to the last one; ``known`` are the names by which the search goes (upper case).
+    ``mode`` is the change to the last one; ``known`` are the names to search for (upper case).
     """
 
     def __init__(self, stock: Stock, begin: int, known: Container[bytes]) -> None:
@@ -104,7 +104,7 @@ class TextRestorer:
         self._begin = begin
 
     def read(self, at: int) -> Restored | None:
-        """Return the record at ``at``, None if no mode explains it. It sets ``mode``."""
+        """Return the record at ``at``, None if no mode explains it. Sets ``mode``."""
         if self._left <= 0:
             return None
         line = self._blocks.read(at, _LINE)
@@ -126,9 +126,10 @@ class TextRestorer:
         return None
 
     def prove(self, mode: TextMode, changed: int, start: int, stop: int) -> bool:
-        """Whether the records between two offsets, of which so many were ``changed``, prove what was done.
+        """Whether the records between two offsets, ``changed`` of which were changed, prove the mode.
 
-        Where the line ends of the structure are as they were, a single size that fits may be chance: the next damage.
+        If the line ends of the structure are unchanged, a single size that fits may be chance, caused by the next
+        damage.
         """
         if mode.end == _CRLF and changed < _SURE and stop < self._stock.size and not self._is_proven:
             self.mode = None
@@ -138,7 +139,7 @@ class TextRestorer:
         return True
 
     def reaches(self, at: int, beyond: int) -> bool:
-        """Whether a mode explains the record at ``at`` and its end lies behind ``beyond``."""
+        """Whether a mode explains the record at ``at``, and the record ends after ``beyond``."""
         mode = self.mode
         record = self.read(at)
         self.mode = mode
@@ -165,12 +166,12 @@ class TextRestorer:
         return None
 
     def _can_be(self, mode: TextMode, at: int) -> bool:
-        """Whether nothing around disproves a mode: what was done was done to every byte."""
+        """Whether a mode is consistent with the bytes around: it applies to every byte."""
         if mode.end != _CRLF:
             return True
         if not self._sample:
             start = max(self._begin, at - _SAMPLE)
-            # It may begin in the middle of a character, or end there.
+            # The window may begin or end inside a character.
             self._sample = self._stock.read(start, at - start + _SAMPLE).lstrip(bytes(range(0x80, 0xC0)))
         if mode.ends == "to LF" and _LONE_LF.search(self._sample) is not None:
             return False
@@ -207,7 +208,7 @@ class Blocks:
 
 
 def read_record(stock: Blocks, at: int, mode: TextMode) -> Restored | None:
-    """Return the record at ``at`` as it was before ``mode`` was done to it, None if it was not."""
+    """Return the record at ``at`` as it was before the change ``mode``, None if it was not changed that way."""
     line = stock.read(at, _LINE)
     note = _NOTE.match(line)
     if note is not None and note[2] == mode.end:
@@ -235,7 +236,7 @@ def read_record(stock: Blocks, at: int, mode: TextMode) -> Restored | None:
 
 
 def restore(stock: Stock, start: int, stop: int, mode: TextMode) -> Iterator[Restored]:
-    """Yield the records in a range of which all were read by ``mode``."""
+    """Yield the records in a range, all of which ``mode`` explains."""
     blocks = Blocks(stock)
     while start < stop:
         record = read_record(blocks, start, mode)
@@ -245,7 +246,7 @@ def restore(stock: Stock, start: int, stop: int, mode: TextMode) -> Iterator[Res
 
 
 def _read_value(stock: Blocks, at: int, size: int, mode: TextMode, follows: bytes) -> tuple[bytes, int] | None:
-    """Return the value of ``size`` bytes at ``at`` and where the next line begins, None if the size decides nothing."""
+    """Return the value of ``size`` bytes at ``at`` and where the next line begins, None if the size is ambiguous."""
     left = stock.size - at
     if size > 2 * left:
         return None
@@ -256,11 +257,11 @@ def _read_value(stock: Blocks, at: int, size: int, mode: TextMode, follows: byte
         if b"\n" not in value:
             return value, at + size + len(mode.end)
     raw = stock.read(at, size * (3 if mode.is_utf8 else 1) * (2 if mode.ends == "to LF" else 1) + 1)
-    # Line ends within a value may have been those that the program makes.
+    # Line ends within a value may have been CR LF originally.
     for how in (mode, mode._replace(ends="as they are")) if mode.is_utf8 else (mode,):
         other = _convert(raw, size, how)
         if other is None or _FRAMING.search(other[0]) is not None:
-            # It takes in what follows it.
+            # It includes what follows it.
             continue
         if _is_end(stock, at + other[1], mode, follows):
             found.add((other[0], at + other[1]))
@@ -271,7 +272,7 @@ def _read_value(stock: Blocks, at: int, size: int, mode: TextMode, follows: byte
 
 
 def _is_end(stock: Blocks, at: int, mode: TextMode, follows: bytes) -> bool:
-    """Whether a line end is at ``at``, and behind it what may follow, or the end of the file."""
+    """Whether a line end is at ``at``, followed by the beginning of a record or argument, or by the end of the file."""
     behind = stock.read(at, len(mode.end) + 1)
     if not behind.startswith(mode.end):
         return False
@@ -280,7 +281,7 @@ def _is_end(stock: Blocks, at: int, mode: TextMode, follows: bytes) -> bool:
 
 
 def _convert(raw: bytes, size: int, mode: TextMode) -> tuple[bytes, int] | None:
-    """Return the ``size`` bytes that ``raw`` begins with before it was changed, and how many bytes of it these are."""
+    """Return the original first ``size`` bytes of ``raw``, and the number of bytes of ``raw`` that they became."""
     if mode.is_utf8:
         try:
             text = raw.decode()
@@ -305,7 +306,7 @@ def _convert(raw: bytes, size: int, mode: TextMode) -> tuple[bytes, int] | None:
 
 
 def _count(text: str, size: int, mode: TextMode) -> int | None:
-    """Return how many characters become ``size`` of them, None if no number does."""
+    """Return how many characters become ``size`` bytes, None if no number does."""
     if mode.ends == "as they are":
         return size if size <= len(text) else None
     if mode.ends == "to CRLF":

@@ -1,8 +1,8 @@
-"""Transactions that were cut: a MULTI whose EXEC was lost when the server stopped, and what was written after it.
+"""Open transactions: a MULTI whose EXEC was lost when the server stopped, and what was written after it.
 
-No server writes a MULTI inside of a transaction: one was cut where a second MULTI, or the end, comes before its EXEC.
-What a server writes first when it goes on is a SELECT, of the database that is selected already as a rule. Up to Redis
-6.2 a rewrite that failed leaves one within a transaction too, which is whole then: its EXEC follows.
+No server writes a MULTI inside a transaction: if a second MULTI, or the end, comes before the EXEC, the transaction is
+incomplete. When a server resumes writing, it writes a SELECT first, usually of the database that is already selected.
+Up to Redis 6.2 a failed rewrite also leaves one inside a transaction, which is complete then: its EXEC follows.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from rdbtool.core.errors import describe_key
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Commands of a cut transaction that are named.
+#: Commands of an open transaction listed by name.
 _NAMED: Final = 20
 
-#: Cut transactions that are told one by one; more of them, one right behind the other, are told as one.
+#: Open transactions reported one by one; more of them, directly after one another, are reported as one.
 _TOLD: Final = 1000
 
 
 class Cut(NamedTuple):
-    """A transaction to leave out: its range, how many ``commands`` it has, MULTI included, and what is said of it.
+    """An open transaction to drop: its range, the number of its ``commands`` with MULTI, and the message.
 
-    ``stop`` is None where it goes on to the end. ``doubt``: where it ends is not certain, for this reason.
+    ``stop`` is None if it reaches the end. ``doubt``: why its end is uncertain.
     """
 
     start: int
@@ -35,21 +35,21 @@ class Cut(NamedTuple):
 
 
 class Bracket(NamedTuple):
-    """A MULTI or EXEC to leave out, because the name of the other one is damaged."""
+    """A MULTI or EXEC to drop, because the name of the other one is damaged."""
 
     start: int
     message: str
 
 
 class _Select(NamedTuple):
-    """A SELECT within a transaction, and how many of its commands precede it."""
+    """A SELECT within a transaction, and the number of its commands before it."""
 
     at: int
     before: int
 
 
 class _Open:
-    """A transaction whose EXEC was not met yet."""
+    """A transaction without EXEC so far."""
 
     def __init__(self, at: int) -> None:
         self.at = at
@@ -75,9 +75,9 @@ class _Open:
 
 
 class Transactions:
-    """Hears the commands of a part in their order; finds ``cuts`` and ``brackets``.
+    """Receives the commands of a part in order; finds ``cuts`` and ``brackets``.
 
-    ``lost_brackets`` are the offsets of commands that are left out and can have been a MULTI or an EXEC.
+    ``lost_brackets`` are the offsets of dropped commands that may have been a MULTI or an EXEC.
     """
 
     def __init__(self, lost_brackets: Iterable[int] = ()) -> None:
@@ -85,10 +85,10 @@ class Transactions:
         self.brackets: list[Bracket] = []
         self._db: bytes | None = None
         self._open: _Open | None = None
-        #: A cut transaction that ends at a second MULTI, or before it: what follows that tells.
+        #: An open transaction that ends at or before a second MULTI: what follows decides.
         self._cut: _Open | None = None
         self._lost = sorted(lost_brackets, reverse=True)
-        #: Where the name of a MULTI may have been, -1: nowhere since the last bracket.
+        #: Where the name of a MULTI may have been damaged, -1: nowhere since the last MULTI or EXEC.
         self._nameless = -1
 
     def hear(self, at: int, argv: tuple[bytes, ...]) -> None:
@@ -117,7 +117,7 @@ class Transactions:
             self._db = argv[1]
 
     def end(self) -> None:
-        """Settle what is open at the end."""
+        """Resolve what is open at the end."""
         while self._lost:
             self._meet_lost(self._lost.pop())
         if self._cut is not None and self._open is not None:
@@ -137,9 +137,9 @@ class Transactions:
         self._open = None
 
     def _settle(self, cut: _Open, second: int | None, *, follows_select: bool, is_redundant: bool) -> None:
-        """Say where a transaction ends that was cut before ``second``, the next MULTI, or None: the end.
+        """Determine where an open transaction ends before ``second``, the next MULTI, or None: the end.
 
-        ``follows_select`` and ``is_redundant`` say what the next command behind that MULTI is.
+        ``follows_select`` and ``is_redundant`` describe the next command after that MULTI.
         """
         doubt = None
         found = cut.restart

@@ -1,7 +1,7 @@
-"""Commands that are framed soundly and that servers refuse: by their name, or because arguments are missing.
+"""Well-framed commands that servers refuse: by their name, or because arguments are missing.
 
-A name that no server has may be a renamed command, or a module's: it stays. Damaged are names that nobody can have
-given, and, where a MULTI or EXEC is missing, those that are like it.
+An unknown name may be a renamed command, or a module's: it is kept. Damaged are names that no user or module chooses,
+and, if a MULTI or EXEC is missing, names similar to these.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rdbtool.reader.open.windows import WindowStream
 if TYPE_CHECKING:
     from rdbtool.operations.salvage.input import Stock
 
-#: Calls of a name that damage explains.
+#: Maximum calls of a name that damage explains.
 _RARE: Final = 2
 
 _BRACKETS: Final = (b"MULTI", b"EXEC")
@@ -34,12 +34,13 @@ _UNKNOWN, _TOO_FEW = "CMD201", "CMD202"
 
 
 class Strangers:
-    """What is refused of the commands of ``stock`` in ``ranges`` (start, stop) of whole records.
+    """The commands to drop from ``stock`` in ``ranges`` (start, stop) of complete records.
 
-    ``uses`` has counted them, None: they are counted here. ``drop_unknown``: all that no server has is left out.
+    ``uses`` are the counts of commands, None: they are counted here. ``drop_unknown``: drop all unknown commands.
     ``is_cut``: a MULTI or EXEC is missing.
-    ``dropped`` are those to leave out, in order, and ``lone`` the offsets of those that can have been a MULTI or EXEC.
-    ``foreign`` are the names that stay although no server has them.
+
+    ``dropped`` are those to drop, in order, and ``lone`` the offsets of those that may have been a MULTI or EXEC.
+    ``foreign`` are the unknown names that are kept.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Strangers:
         self._unknown: set[bytes] = set()
         self._drop_unknown = drop_unknown
         self._is_cut = is_cut
-        #: The least number of arguments, names included, of commands that were met with fewer.
+        #: The minimum number of arguments, with names, of commands that were met with fewer.
         self._least: dict[bytes, int] = {}
         counted = uses or self._count()
         for name, use in counted.by_name.items():
@@ -130,7 +131,7 @@ class Strangers:
 
 
 def _names(argv: tuple[bytes, ...], renamed: Mapping[bytes, bytes]) -> Iterable[bytes]:
-    """Return what a command may be counted as."""
+    """Return the names under which a command may be counted."""
     name = argv[0][:_NAME].upper() or b"\0"
     name = renamed.get(name, name)
     yield name
@@ -139,14 +140,14 @@ def _names(argv: tuple[bytes, ...], renamed: Mapping[bytes, bytes]) -> Iterable[
 
 
 class UnreadFault(NamedTuple):
-    """Why a command cannot be executed; ``is_certain``: it is damage, whoever wrote it."""
+    """Why a command cannot be executed; ``is_certain``: it is damage, whatever the server."""
 
     message: str
     is_certain: bool
 
 
 def fault_of_unread(argv: tuple[bytes, ...], renamed: Mapping[bytes, bytes]) -> UnreadFault | None:
-    """Return what is wrong with the name or number of arguments of a command that was not counted, None: nothing."""
+    """Return the fault in the name or number of arguments of a command that was not counted, None: none."""
     *_, name = _names(argv, renamed)
     row = COMMANDS.get(name)
     if row is None:
@@ -157,7 +158,7 @@ def fault_of_unread(argv: tuple[bytes, ...], renamed: Mapping[bytes, bytes]) -> 
 
 
 def _is_garbled(name: bytes) -> bool:
-    """Whether nobody can have given a command this name."""
+    """Whether a name is not one that a user or module chooses."""
     try:
         return not name.decode().isprintable()
     except UnicodeDecodeError:
@@ -165,7 +166,7 @@ def _is_garbled(name: bytes) -> bool:
 
 
 def _is_like_bracket(name: bytes) -> bool:
-    """Whether a name is MULTI or EXEC but for one byte."""
+    """Whether a name is MULTI or EXEC except for one byte."""
     return any(
         len(name) == len(bracket) and sum(a != b for a, b in zip(name, bracket, strict=True)) == 1
         for bracket in _BRACKETS

@@ -1,11 +1,10 @@
-"""What salvage works on: the bytes of a damaged source at any place, and what it says of them.
+"""Random access to the bytes of a damaged input, and the ranges that are lost.
 
-Damage is dealt with by looking back and ahead, so a source has to be readable at any offset: a regular file is read
-where it is, anything else (a pipe, a compressed file) is first copied to an anonymous temporary file. What was lost
-is named by place, size and, where that is known, key.
+Salvage looks back and ahead, so the input must be readable at any offset: a regular file is read in place, anything
+else (a pipe, a compressed file) is first copied to an anonymous temporary file. Lost ranges have place, size and, if
+known, key.
 
-Looking back costs no second reading of what lies near: blocks are remembered for a while. On the way the checksum of
-all bytes is computed, whatever becomes of them.
+Recent blocks are cached, so that looking back does not read twice. The checksum of all bytes is computed on the way.
 """
 
 from __future__ import annotations
@@ -24,21 +23,20 @@ from rdbtool.core.errors import FormatError, InputError
 from rdbtool.io.source import Source, crc64, open_source
 from rdbtool.reader.open.windows import MARK_SIZE, find_framing
 
-#: A compressed source may make us hold this many bytes for each byte of it.
+#: Maximum memory in bytes per byte of a compressed input.
 _HELD_PER_COMPRESSED_BYTE: Final = 20
 
-#: Bytes read at once, and how many such blocks are remembered.
+#: Bytes read at once, and the number of cached blocks.
 _PIECE: Final = 1 << 18
 _REMEMBERED: Final = 64
 
 
 class Lost(NamedTuple):
-    """A byte range of a part that is not in the result, or not as it was.
+    """A byte range of a part that is missing or changed in the result.
 
-    ``code`` is one of ``REP0xx``, or that of the finding for which it was left out or changed. ``start`` and ``stop``
-    are offsets in the part. ``db`` and ``key`` are None where nobody can tell whose bytes these were. ``is_kept``
-    tells that the bytes, or what they mean, are in the result in some form: the range is then no part of what
-    ``--keep-damaged`` gets.
+    ``code`` is one of ``REP0xx``, or that of the finding for which it was dropped or changed. ``start`` and ``stop``
+    are offsets in the part. ``db`` and ``key`` are None if unknown. ``is_kept`` means that the bytes, or their meaning,
+    are in the result in some form: the range is then not written to ``--keep-damaged``.
     """
 
     code: str
@@ -57,10 +55,10 @@ class Lost(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What a stock shows: an open file that belongs to it, or bytes, and their number.
+    """The contents of a stock: an open file that belongs to it, or bytes, and their number.
 
     They begin at offset ``begin`` of the file or the bytes. ``mark_at`` is the offset of a mark in the middle that is
-    not shown, -1: there is none.
+    hidden, -1: there is none.
     """
 
     fd: int
@@ -76,11 +74,10 @@ class Shown(NamedTuple):
 
 
 class Stock:
-    """The bytes of a source. ``size`` is their number, ``compression`` that of the source.
+    """The bytes of an input. ``size`` is their number, ``compression`` that of the input.
 
-    ``fault`` is what ended the decompression early, if anything did. With ``unwraps`` what a master sends around an RDB
-    is left out: offsets are then those of the RDB and of what follows its mark, and ``has_stream`` tells that anything
-    does.
+    ``fault`` is what ended the decompression early, if anything. With ``unwraps``, what a master sends around an RDB is
+    hidden: offsets are then those of the RDB and of what follows its mark, and ``has_stream`` is set if there is any.
     """
 
     def __init__(self, target: str | bytes, *, name: str | None = None, unwraps: bool = False) -> None:
@@ -91,13 +88,13 @@ class Stock:
         self.has_stream = False
         self._shown = Shown(-1, 0)
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
-        #: The one byte that is not shown as it is: its offset, and what it is XORed with.
+        #: The one byte that is corrected: its offset, and what it is XORed with.
         self._mended = (-1, 0)
         #: The checksum of everything before the last offset, and before some others.
         self._sums = [(0, 0)]
         self._summed = (0, 0)
         self._target = target
-        #: What is shown is the regular file itself; and what that was like when it was closed for a while.
+        #: Whether the contents are the regular file itself; and its state when it was closed temporarily.
         self._is_own_file = False
         self._resting: os.stat_result | None = None
         try:
@@ -115,7 +112,7 @@ class Stock:
 
     @property
     def shown(self) -> Shown:
-        """What is shown."""
+        """The contents."""
         return self._shown
 
     def _open(self, target: str | bytes) -> Shown:
@@ -144,7 +141,7 @@ class Stock:
                 size += count
             file.flush()
         except FormatError as fault:
-            # What came before it is worth saving too.
+            # What precedes the fault is worth saving too.
             file.flush()
             self.fault = fault
         except OSError as error:
@@ -152,7 +149,7 @@ class Stock:
         return Shown(os.dup(file.fileno()), size)
 
     def show(self, shown: Shown) -> Shown:
-        """Show something else in place of the source, and return what was shown; either has to be shown or closed."""
+        """Replace the contents and return the previous ones; the caller must show or close these."""
         self._wake()
         before, self._shown = self._shown, shown
         self._is_own_file = False
@@ -170,7 +167,7 @@ class Stock:
         self._summed = (0, 0)
 
     def _unwrap(self) -> None:
-        """Leave out what a master sends around an RDB."""
+        """Hide what a master sends around an RDB."""
         framing = find_framing(self.read(0, _PIECE))
         if framing is None:
             return
@@ -219,7 +216,7 @@ class Stock:
         return block
 
     def _fetch(self, start: int) -> bytes:
-        """Read the block at ``start`` from where it is."""
+        """Read the block at ``start`` from its file or bytes."""
         self._wake()
         shown = self._shown
         stop = min(start + _PIECE, shown.size) + shown.begin
@@ -254,11 +251,11 @@ class Stock:
         self._sums.append(self._summed)
 
     def checksum(self, stop: int) -> int:
-        """Return the CRC-64 of everything before ``stop``; what nobody read so far is read for it."""
+        """Return the CRC-64 of everything before ``stop``, reading what was not read yet."""
         while self._summed[0] < stop:
             before = self._summed[0]
             block = self._block(before // _PIECE)
-            # It may have been remembered from when what stands before it was not read.
+            # The block may have been cached before the bytes in front of it were read.
             if self._summed[0] == before and block:
                 self._sum_up(block)
             if not block:
@@ -267,7 +264,7 @@ class Stock:
         return crc64(self.read(at, stop - at), total)
 
     def copy(self, start: int, stop: int, write: Callable[[bytes], object]) -> None:
-        """Hand a range to ``write``, in pieces."""
+        """Write a range with ``write``, in pieces."""
         while start < stop:
             piece = self.read(start, min(_PIECE, stop - start))
             if not piece:
@@ -280,7 +277,7 @@ class Stock:
         return View(self, at, self.size if stop is None else stop, head, 1 << 62 if limit is None else limit)
 
     def limit(self, least: int) -> int:
-        """Return how many bytes an item may take: as many as there are, or what a compressed source justifies."""
+        """Return the size limit of an item: the size of the data, or what a compressed input justifies."""
         read = self._source.compressed_read
         return 1 << 62 if read is None else max(least, _HELD_PER_COMPRESSED_BYTE * read)
 
@@ -290,7 +287,7 @@ class Stock:
         self._source.check_unchanged()
 
     def rest(self) -> None:
-        """Close a regular file until it is read again: a process has about a thousand descriptors, an AOF more."""
+        """Close a regular file until it is read again: an AOF can have more files than a process has descriptors."""
         if not self._is_own_file or self._resting is not None:
             return
         self._source.check_unchanged()
@@ -300,7 +297,7 @@ class Stock:
         self._source.close()
 
     def _wake(self) -> None:
-        """Open a resting file again. Raises InputError if it is another one now."""
+        """Reopen a file closed by ``rest``. Raises InputError if it was replaced."""
         if self._resting is None:
             return
         before, self._resting = self._resting, None
@@ -311,7 +308,7 @@ class Stock:
             raise InputError(f"{self.name} changed while it was read")
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all files."""
         self._source.close()
         self._blocks.clear()
         self._shown.close()
@@ -331,9 +328,9 @@ def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
 
 
 class View:
-    """A window that shows ``head`` and then the bytes between two offsets of a stock.
+    """A window over ``head``, then the bytes between two offsets of a stock.
 
-    Offsets in the window are those of the stock. ``limit`` is how large the window may grow (bytes).
+    Offsets in the window are those of the stock. ``limit`` is the maximum size of the window (bytes).
     """
 
     def __init__(self, stock: Stock, at: int, stop: int, head: bytes, limit: int) -> None:
@@ -344,7 +341,7 @@ class View:
 
     @property
     def at(self) -> int:
-        """Offset, in the stock, of the item at hand."""
+        """Offset, in the stock, of the current item."""
         return self.window.at
 
     @property
@@ -354,7 +351,7 @@ class View:
 
 
 class _Filling:
-    """Fills a window, and does not hold it: one that nobody needs has to go at once, for there are many."""
+    """Fills a window without a reference to it: there are many windows, and unused ones must be freed at once."""
 
     def __init__(self, stock: Stock, at: int, stop: int, head: bytes) -> None:
         self.at = at

@@ -1,10 +1,10 @@
-"""Finds the one damaged byte of data whose CRC-64 is known: where it is, and what it was.
+"""Find the single damaged byte of data with a known CRC-64: where it is, and what it was.
 
-The checksum is linear: the sum of damaged data differs from the right one by the sum of the difference alone, a byte
-that so many NUL bytes follow. Each NUL byte turns the register of the checksum by one step, and a step can be taken
-back. So the place is the number of steps until the register holds a single byte again. They are taken by leaps that
-meet: the work is the square root of the size. That another byte fits by chance is as likely as one in 2**56 for each
-byte of the data.
+The CRC is linear: the XOR of the actual and the expected checksum is the checksum of the XOR of the data, that is of
+one byte followed by NUL bytes. Each NUL byte advances the CRC register by one step, and a step can be reversed. So the
+position is the number of reverse steps until the register holds a single byte. Steps are taken in leaps that meet
+(baby-step giant-step): the work is the square root of the size. The chance that another byte fits is one in 2**56 for
+each byte of the data.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rdbtool.io.source import crc64
 if TYPE_CHECKING:
     from rdbtool.operations.salvage.input import Stock
 
-#: Single steps are taken as far as this, in bytes; more would take memory.
+#: Range of the single steps in bytes; more would take too much memory.
 _MOST_STEPS: Final = 1 << 18
 _FEWEST_STEPS: Final = 1 << 10
 
@@ -36,12 +36,12 @@ class DamagedByte(NamedTuple):
 
 
 def find_in_rdb(stock: Stock, stop: int) -> DamagedByte | None:
-    """Return the damaged byte of an RDB that ends at ``stop`` with its checksum, None if it is not one byte."""
+    """Return the damaged byte of an RDB that ends at ``stop`` with its checksum, None if it is not a single byte."""
     stored = stock.read(stop - _TRAILER, _TRAILER) if stop > _TRAILER else b""
     if not any(stored):
         return None
     difference = stock.checksum(stop - _TRAILER) ^ int.from_bytes(stored, "little")
-    # Of a damaged checksum all but one byte is right.
+    # The damaged byte may be one of the checksum.
     places = [place for place in range(_TRAILER) if difference >> 8 * place & 0xFF]
     if len(places) == 1:
         return DamagedByte(stop - _TRAILER + places[0], difference >> 8 * places[0])
@@ -49,15 +49,15 @@ def find_in_rdb(stock: Stock, stop: int) -> DamagedByte | None:
 
 
 def find_damaged_byte(difference: int, size: int) -> DamagedByte | None:
-    """Return the damaged byte of ``size`` bytes, None if it is not one byte.
+    """Return the damaged byte of ``size`` bytes, None if it is not a single byte.
 
-    ``difference`` is the checksum of the bytes XOR the one that they should have.
+    ``difference`` is the checksum of the bytes XOR the expected one.
     """
     table, origin = _tables()
     steps = _FEWEST_STEPS
     while steps < _MOST_STEPS and steps * steps < size << 8:
         steps <<= 1
-    # The register after so many steps back, and then leaps forward of each byte that it can have begun with.
+    # The register after reverse steps, then leaps forward from each byte with which it can have begun.
     register = difference
     back: dict[int, int] = {}
     for step in range(min(steps, size)):
@@ -88,7 +88,7 @@ def _tables() -> tuple[list[int], list[int]]:
 
 
 def _power_of_step(power: int) -> list[int]:
-    """Return what so many steps, a power of two, make of each bit of the register."""
+    """Return the effect of a number of steps, a power of two, on each bit of the register."""
     table, _ = _tables()
     matrix = [table[(1 << bit) & 0xFF] ^ (1 << bit >> 8) for bit in _BITS]
     while power > 1:

@@ -1,10 +1,10 @@
-"""The walk over a damaged RDB: which of its bytes are sound records, and what is lost between them.
+"""The walk over a damaged RDB: which bytes are intact records, and what is lost between them.
 
 ``repair`` walks over the whole file, ``validate`` from its first damage on. The decoder runs until it meets damage.
-Then the next sound record is searched for, first within the last few records before the damage: a wrong length is
-noticed only when it has swallowed what follows, so the record that ends where the fault shows can itself be the damaged
-one. It is given up when a record begins inside of it, or when what follows it does not look like the beginning of a
-record. What is kept is pieces of whole records, each with the database that they belong to.
+Then the next intact record is searched for, first within the last few records before the damage: a wrong length is
+noticed only after it has swallowed what follows, so the record that ends at the fault can itself be the damaged one. It
+is dropped if a record begins inside it, or if what follows it does not look like the beginning of a record. The result
+is pieces of complete records, each with its database.
 """
 
 from __future__ import annotations
@@ -37,55 +37,55 @@ if TYPE_CHECKING:
     from rdbtool._codec.sinks.check import Flagged
     from rdbtool.operations.salvage.input import Stock
 
-#: Records of a piece at most.
+#: Maximum records per piece.
 _RECORDS: Final = 1000
 
 #: Records before the damage that may have swallowed others.
 _SUSPECTS: Final = 4
 
-#: Bytes of opcodes that a record can begin with. If they are what is lost, its expiry may be.
+#: Bytes of opcodes that may precede a record. If they are lost, its expiry may be.
 _OPCODES: Final = 9
 
-#: Faults inside of a string, whose own size is sound.
+#: Faults inside a string whose own size is intact.
 _PACKED: Final = frozenset(
     ("RDB104", "RDB106", "RDB201", "RDB202", "RDB203", "RDB204", "RDB205", "RDB206", "RDB207", "RDB211")
 )
 
 _EXPIRIES: Final = codes_of("EXPIRETIME_MS", "EXPIRETIME")
 
-#: What stands between databases, and in front of them.
+#: Items between databases, and before them.
 _BETWEEN: Final = codes_of(
     "SELECTDB", "RESIZEDB", "AUX", "EOF", "FUNCTION2", "FUNCTION_PRE_GA", "MODULE_AUX", "SLOT_INFO"
 )
 
-#: The sixth byte of an expiry in Unix ms is 1, or for some hundred years lower than this; the two behind it are 0.
+#: The sixth byte of an expiry in Unix ms is 1, or for some hundred years less than this; the next two are 0.
 _LATEST: Final = 0x10
 
-#: Bytes that disks write at once.
+#: Block size of disks in bytes.
 _SECTOR: Final = 512
 _END: Final = bytes([code_of("EOF")])
 _STRING: Final = bytes([code_of("STRING")])
 
-#: NUL bytes read as strings without name and value, of three bytes each.
+#: NUL bytes read as strings with empty name and value, of three bytes each.
 _NULS: Final = bytes(6)
 _NUL_RECORD: Final = 3
 
-#: Records of which the keys are looked at to know what keys look like, at most and at least, and how large one may be.
+#: Records whose keys are sampled to learn what keys look like: maximum, minimum, and maximum size of a key.
 _SAMPLED: Final = 32
 _FEWEST_SAMPLED: Final = 4
 _SAMPLED_BYTES: Final = 1 << 22
 
-#: Pieces that are held where nobody asks for all: those in which records can have swallowed others.
+#: Pieces that are held if the caller does not need all: those whose records may have swallowed others.
 _HELD: Final = 16
 
 Counts = dict[int, tuple[int, int]]
 
 
 class Piece(NamedTuple):
-    """Sound items from ``place`` up to ``stop``, with so many records, and elements in them.
+    """Intact items from ``place`` up to ``stop``, with the number of records, and of elements in them.
 
-    ``counts`` maps a db to (keys, keys with an expiry). ``run`` is the number of damages in front of it: pieces of one
-    run follow one another. ``is_found``: neither the beginning nor the end of the file vouches for its run.
+    ``counts`` maps a db to (keys, keys with an expiry). ``run`` is the number of damages before it: pieces of one run
+    are contiguous. ``is_found``: its run is connected neither to the beginning nor to the end of the file.
     """
 
     place: Position
@@ -98,9 +98,9 @@ class Piece(NamedTuple):
 
 
 class Damage(NamedTuple):
-    """Bytes from ``start`` to ``stop`` that were skipped, and ``why``; ``fault`` says so in the grammar's words.
+    """Bytes from ``start`` to ``stop`` that were skipped, and ``why``; ``fault`` is the grammar's error.
 
-    ``resumed`` is where reading went on, None where it did not; ``gave_up`` tells that there may be more.
+    ``resumed`` is where reading resumed, None if it did not; ``gave_up`` means that there may be more.
     """
 
     start: int
@@ -112,7 +112,7 @@ class Damage(NamedTuple):
 
 
 class Salvage(NamedTuple):
-    """What there is in an RDB: ``pieces`` in their order, ``lost`` ranges, and the offset behind its end (``stop``)."""
+    """The contents of an RDB: ``pieces`` in order, ``lost`` ranges, and the offset after its end (``stop``)."""
 
     pieces: list[Piece]
     lost: list[Lost]
@@ -123,11 +123,11 @@ class Salvage(NamedTuple):
 class RdbSalvage:
     """Walks over the RDB in ``stock`` from ``place`` on, by default from its first item.
 
-    Without ``has_header`` that is the beginning of the file, and what stands there is not known. ``check`` hears every
-    record that is met, also of pieces that are taken back later, and is not closed. ``before`` is the piece of sound
-    records in front of ``place``. ``behind`` finds, from an offset on, where the commands of a log begin that follows
-    the RDB. ``on_damage`` is called with each damage; only what ``totals`` counts is then remembered of the file, and
-    after ``most`` damages, or ``trials`` of the search, the walk ends.
+    Without ``has_header`` that is the beginning of the file, and what precedes it is unknown. ``check`` receives every
+    record that is met, also of pieces that are taken back later, and is not closed. ``before`` is the piece of intact
+    records before ``place``. ``behind`` finds, from an offset on, where the AOF commands begin that follow the RDB.
+    ``on_damage`` is called with each damage; only what ``totals`` counts is then kept of the file, and after ``most``
+    damages, or ``trials`` of the search, the walk ends.
     """
 
     def __init__(
@@ -150,9 +150,9 @@ class RdbSalvage:
         self.pieces: list[Piece] = [] if before is None else [before]
         self.lost: list[Lost] = []
         self.aux: list[Aux] = []
-        #: The keys that the file says each db has.
+        #: The number of keys that the file declares per db.
         self.announced: dict[int, int] = {}
-        #: The kinds and encodings of what was met.
+        #: The types and encodings that were met.
         self.encodings: set[tuple[str, str]] = set()
         self._place = place or Position(len(form.head) if has_header else 0, is_first=True)
         self._run = 0
@@ -173,19 +173,19 @@ class RdbSalvage:
 
     @property
     def is_marked(self) -> bool:
-        """Whether records that are kept have an idle time or a frequency."""
+        """Whether kept records have an idle time or a frequency."""
         return any(is_marked(self.stock, piece.place.at) for piece in self.pieces)
 
     @property
     def totals(self) -> Counts:
-        """Keys that can be read, of those so far, and those with an expiry, by db."""
+        """Readable keys so far, and those with an expiry, by db."""
         totals = dict(self._passed)
         for piece in self.pieces:
             _add(totals, piece.counts)
         return totals
 
     def run(self) -> Salvage:
-        """Read all of it.
+        """Read the whole RDB.
 
         Raises InputError, LimitError for what takes more memory than allowed, and UnsupportedError for a file of
         another product.
@@ -221,10 +221,10 @@ class RdbSalvage:
                 else:
                     self._lose(walker.place, stop, why, code)
                     place = walker.place._replace(at=stop)
-                    # Its key can be read.
+                    # Its key is readable.
                     _add(self._passed, {place.db: (1, walker.decoder.pending[0] is not None)})
             if place is None:
-                # Where the rest was given up, or where the commands behind it begin.
+                # Where the walk gave up, or where the commands after the RDB begin.
                 end = self.lost[-1].stop
             if self._on_damage is not None:
                 place = self._tell(self._on_damage, self.lost[known:], why, fault, place)
@@ -234,7 +234,7 @@ class RdbSalvage:
         return Salvage(self.pieces, self.lost, end, checksum)
 
     def _explain(self, walker: Walker, status: int) -> FormatError | None:
-        """Return what is wrong with the item at hand. Raises LimitError where nothing is, but for its size."""
+        """Return the fault of the current item. Raises LimitError if there is none except its size."""
         fault = None if status == TOO_LARGE else walker.explain()
         if status == TOO_LARGE or isinstance(fault, LimitError):
             more = "the record takes more memory than is allowed for it" if fault is None else str(fault)
@@ -249,7 +249,7 @@ class RdbSalvage:
         fault: Exception | None,
         place: Position | None,
     ) -> Position | None:
-        """Tell of damage that cost what is ``lost``, and forget it; return where to go on."""
+        """Report damage that cost what is ``lost``, and forget it; return where to resume."""
         self._damages += 1
         stop = lost[-1].stop if place is None else place.at
         gave_up = self._search.exhausted
@@ -261,10 +261,10 @@ class RdbSalvage:
         self.lost.clear()
         return place
 
-    # ---- sound records -------------------------------------------------------------------------
+    # ---- intact records ------------------------------------------------------------------------
 
     def _walk(self, place: Position) -> tuple[Walker, int, Position | None]:
-        """Take pieces from ``place`` on; return the walker where it stopped, why, and where NUL bytes stopped it."""
+        """Collect pieces from ``place`` on; return the walker where it stopped, why, and where NUL bytes stopped it."""
         walker = Walker(self.stock, self.form, place, limit=self.stock.limit(self.form.max_inflate))
         walker.decoder.on_item = self._hear
         self._nuls.clear()
@@ -293,7 +293,7 @@ class RdbSalvage:
                 return walker, status, None
 
     def _hear_row(self, row: Flagged) -> None:
-        """Take notice of NUL bytes that were read as records, two or more of them."""
+        """Handle NUL bytes that were read as records, two or more of them."""
         if self._also is not None:
             self._also(row)
         if row.flag == "empty-key":
@@ -320,11 +320,11 @@ class RdbSalvage:
         return walker.view.at if is_mark else -1
 
     def _is_final(self, end_at: int, status: int, place: Position) -> bool:
-        """Whether an end mark is the last one: it fits, or no record is behind it."""
+        """Whether an end mark is the last one: its checksum matches, or no record follows it."""
         if is_end(self.stock, self.form, end_at, self._stop):
             return True
         if status == ENDED and any(self.stock.read(end_at + 1, self.form.trailer)):
-            return True  # its checksum is right
+            return True  # its checksum matches
         self._search.begin(end_at)
         found = self._search.find(end_at + 1, place)
         return found is None
@@ -338,7 +338,7 @@ class RdbSalvage:
         return checksum_state(self.form.version, stored, is_wrong=is_wrong)
 
     def _judge_ending(self, end_at: int, end: int) -> None:
-        """Name what is wrong behind the end mark: a checksum that is cut, or bytes that are not the RDB's."""
+        """Report faults after the end mark: a truncated checksum, or bytes that do not belong to the RDB."""
         missing = end_at + 1 + self.form.trailer - end
         if missing:
             why = f"the checksum is cut: {missing} bytes of it are missing"
@@ -347,7 +347,7 @@ class RdbSalvage:
             self._judge_rest(end)
 
     def _judge_rest(self, end: int) -> None:
-        """Name what follows the RDB, unless that is what may follow it."""
+        """Report what follows the RDB, unless it may follow it."""
         view = self.stock.view(end)
         trailing, padding, sample = view.window.drain_rest()
         rest = judge_rest(End(None, trailing, Span(end, end), padding, sample))
@@ -356,16 +356,16 @@ class RdbSalvage:
             self.lost.append(Lost("REP003", self.stock.name, end, self._stop, why))
 
     def _ends_packed(self, walker: Walker, outer: int | None, fault: FormatError | None) -> bool:
-        """Whether a record that is damaged inside of a string ends where its strings say so."""
+        """Whether a record damaged inside a string ends where its strings end."""
         is_packed = fault is not None and fault.code in _PACKED
         return is_packed and outer is not None and self._search.fits(outer, walker.place)
 
     # ---- damage --------------------------------------------------------------------------------
 
     def _resume_behind(self, place: Position, why: str) -> Position | None:
-        """Go on behind an end mark in the middle of the file.
+        """Resume after an end mark in the middle of the file.
 
-        Records that were found within damage and lead to it are those of another RDB: a value can hold one.
+        Records found inside damage that lead to it are those of another RDB: a value can hold one.
         """
         lost = len(self.lost)
         run = self._run
@@ -380,9 +380,9 @@ class RdbSalvage:
         return resumed
 
     def _resume(self, place: Position, why: str, code: str, outer: int | None = None) -> Position | None:
-        """Give up what is damaged at ``place`` and return where it goes on; None if it does not.
+        """Drop what is damaged at ``place`` and return where reading resumes; None if it does not.
 
-        ``outer`` is where the record there ends by its strings: hardly any record begins within them.
+        ``outer`` is where the record there ends by its strings: it is unlikely that a record begins within them.
         """
         at = place.at
         self._run += 1
@@ -419,7 +419,7 @@ class RdbSalvage:
         if fields:
             place = self._pass_over_fields(place, fields)
         if not found.is_end and self._may_lack_expiry(at, place.at):
-            # What is lost can be the expiry of the record that follows.
+            # The lost bytes may include the expiry of the record that follows.
             walker = Walker(self.stock, self.form, place)
             if walker.step() == PAUSED:
                 self._lose(place, walker.at, "its expiry may be what is lost before it", "REP002")
@@ -427,7 +427,7 @@ class RdbSalvage:
         return place
 
     def _last_records(self, stop: int) -> list[int]:
-        """Return where the last few records before ``stop`` begin."""
+        """Return the offsets of the last few records before ``stop``."""
         starts: list[int] = []
         behind = stop
         for piece in reversed(self.pieces):
@@ -443,17 +443,17 @@ class RdbSalvage:
         return starts[-_SUSPECTS:]
 
     def _may_lack_expiry(self, at: int, stop: int) -> bool:
-        """Whether the expiry of the record at ``stop`` may be among the bytes that are lost from ``at`` on."""
+        """Whether the expiry of the record at ``stop`` may be among the bytes lost from ``at`` on."""
         if self.stock.read(stop, 1)[0] in _EXPIRIES | _BETWEEN:
             return False
         before = self.stock.read(max(at, stop - _OPCODES), min(_OPCODES, stop - at))
         is_time = len(before) < _OPCODES or (0 < before[-3] < _LATEST and not any(before[-2:]))
-        # Pages are what gets lost of disks: one may end within the expiry, if keys have one.
+        # Disks lose whole pages: one may end within the expiry, if keys have one.
         is_edge = len(set(before[1:])) == 1 or (stop - _OPCODES) // _SECTOR < stop // _SECTOR
         return is_time or (is_edge and any(expires for _, expires in self.totals.values()))
 
     def _pass_over_fields(self, place: Position, count: int) -> Position:
-        """Pass over strings that may be the fields of a damaged hash; a field without expiry is written like one."""
+        """Skip strings that may be the fields of a damaged hash; a field without expiry is written like a string."""
         walker = Walker(self.stock, self.form, place)
         for _ in range(count):
             if self.stock.read(walker.at, 1) != _STRING or walker.step() != PAUSED:
@@ -464,12 +464,12 @@ class RdbSalvage:
         return walker.place
 
     def _style(self) -> Style:
-        """Return what some of the records look like that were read."""
+        """Return what the records that were read look like, from a sample."""
         plausible, marked = [], []
         for piece in (self.pieces[0], self.pieces[-1]) if self.pieces else ():
             walker = Walker(self.stock, self.form, piece.place, stop=piece.stop, limit=_SAMPLED_BYTES)
             for _ in range(min(_SAMPLED, piece.records)):
-                # In front of it a SELECTDB can stand.
+                # A SELECTDB may precede it.
                 head = read_head(self.stock, self.form, walker.at)
                 if head is not None:
                     plausible.append(head.is_plausible)

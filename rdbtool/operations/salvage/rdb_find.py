@@ -1,7 +1,7 @@
-"""The search for the next whole command of a log behind damage.
+"""The search for the next complete AOF command after damage.
 
-A payload can hold text that looks like commands: what lies in an argument that is framed soundly, or leads nowhere but
-to the end of an argument, is none.
+A payload can hold text that looks like commands: what lies in a well-framed argument, or leads only to the end of an
+argument, is not a command.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rdbtool.operations.salvage.input import Stock
 
-#: Bytes read at once, bytes of them that have to be there, and bytes of the longest header of an argument.
+#: Bytes read at once, minimum bytes of them, and bytes of the longest header of an argument.
 _BLOCK: Final = 1 << 16
 _PIECE: Final = 1 << 12
 _LONGEST_SIZE: Final = 24
@@ -26,10 +26,10 @@ _LONGEST_SIZE: Final = 24
 #: Bytes by which damage within a payload may have moved its end.
 _NEAR: Final = 10
 
-#: Bytes of an argument that records follow, its size included.
+#: Minimum size in bytes, with its header, of an argument that records follow.
 _BEFORE: Final = 128
 
-#: Bytes of records that are few.
+#: Bytes of records that count as few.
 _FEW: Final = 1 << 12
 
 _HEADER: Final = re.compile(rb"\$(\d{1,18})\r\n\Z")
@@ -37,7 +37,7 @@ _SIZE: Final = re.compile(rb"\$(\d{1,18})\r\n")
 
 
 class _AnyName:
-    """What holds every name that a command can have."""
+    """A container of every possible command name."""
 
     def __contains__(self, name: object) -> bool:
         return True
@@ -57,9 +57,9 @@ class CommandSearch:
     def find(  # noqa: C901 - one question after the other about a candidate
         self, at: int, *, before: int | None = None, beyond: int = -1
     ) -> tuple[int | None, bool]:
-        """Return the first whole command behind ``at`` that is no part of a payload, and whether the search gave up.
+        """Return the first complete command after ``at`` outside a payload, and whether the search gave up.
 
-        It has to lie before ``before``, and the records from there on have to reach beyond ``beyond``.
+        It must begin before ``before``, and the records from there on must reach beyond ``beyond``.
         """
         begin, limit = at, self.stock.size if before is None else before
         payloads = _Payloads(self.stock, at, limit) if before is None else None
@@ -72,14 +72,14 @@ class CommandSearch:
                 return None, False
             skip = None if payloads is None else payloads.end_around(candidate)
             if skip is not None:
-                # Records do not lead out of an argument, for its line end is none.
+                # Records do not lead out of an argument, because its line end is not a record.
                 stop = walk.pass_records()
                 if beyond < 0 and stop > skip + len(b"\r\n"):
                     return candidate, False
                 at = max(stop, skip - 1)
                 continue
             header = _HEADER.search(self.stock.read(max(0, candidate - _LONGEST_SIZE), min(candidate, _LONGEST_SIZE)))
-            # Else the size is that of another value, or damaged: only what follows the records tells.
+            # Otherwise the size is that of another value, or damaged: only what follows the records decides.
             if header is not None and (at := self._end_of_payload(candidate, int(header[1]))) > candidate:
                 continue
             # The records in between lead to the same place.
@@ -94,7 +94,7 @@ class CommandSearch:
                 return candidate, False
 
     def find_any(self, at: int, stop: int) -> int | None:
-        """Return the first command of any name behind ``at`` from which whole records lead to ``stop``, or None."""
+        """Return the first command of any name after ``at`` from which complete records lead to ``stop``, or None."""
         start = at
         walk = _Walk(self.stock, at, stop)
         while (candidate := walk.search(at, _ANY_NAME)) >= 0:
@@ -104,12 +104,12 @@ class CommandSearch:
         return None
 
     def _is_value(self, start: int, at: int) -> bool:
-        """Whether what begins at ``at`` follows the size of an argument, of what begins at or behind ``start``."""
+        """Whether what begins at ``at`` follows the size of an argument of what begins at or after ``start``."""
         before = max(start, at - _LONGEST_SIZE)
         return _HEADER.search(self.stock.read(before, at - before)) is not None
 
     def _end_of_payload(self, at: int, size: int) -> int:
-        """Return where to search behind commands that are a payload, of about that size, from its beginning on."""
+        """Return where to search after commands that are a payload of about that size, from its beginning on."""
         view = self.stock.view(at, min(self.stock.size, at + size + _NEAR))
         scanner = Scanner(view.window)
         ends: list[int] = []
@@ -122,12 +122,12 @@ class CommandSearch:
         if near and near[0] > at:
             return near[0] - 1
         if view.at < at + size and self.stock.read(view.at, 2) != b"\r\n":
-            # The damage is within: only the size says where the payload ends.
+            # The damage is inside: only the size says where the payload ends.
             return max(at, at + size - _NEAR)
         return at
 
     def chain(self, at: int) -> int:
-        """Return how far sound records follow one another from ``at`` on."""
+        """Return how far intact records follow one another from ``at`` on."""
         view = self.stock.view(at)
         scanner = Scanner(view.window)
         while scanner.check() == PAUSED:
@@ -140,9 +140,9 @@ class CommandSearch:
         return behind[:2] == b"\r\n" and behind[2:] in {b"", b"*", b"$", b"#"}
 
     def _is_at_top(self, begin: int, at: int, stop: int) -> bool:
-        """Whether the records from ``at`` to ``stop`` are no value of what begins at ``begin``.
+        """Whether the records from ``at`` to ``stop`` are not a value of what begins at ``begin``.
 
-        An argument ends in front of them, and none that begins before them is as large as to take them in.
+        An argument ends before them, and none that begins before them is large enough to include them.
         """
         before = self._blocks.read(max(0, at - _BEFORE), min(at, _BEFORE))
         if not before.endswith(b"\r\n") or all(
@@ -154,12 +154,12 @@ class CommandSearch:
         return all(begin + size.end() + int(size[1]) < stop - _NEAR for size in sizes)
 
     def _is_doubtful(self, at: int, stop: int) -> bool:
-        """Whether the few records between two offsets lead to what is no record: they may be a payload."""
+        """Whether the few records between two offsets lead to what is not a record: they may be a payload."""
         return stop - at < _FEW and self.stock.read(stop, 1) not in {b"*", b"#", b"$"}
 
 
 class _Walk:
-    """A scanner that goes through ``stock`` up to ``stop``, and reads bytes again only where it is sent back."""
+    """A scanner that goes through ``stock`` up to ``stop``, and rereads bytes only when it is moved back."""
 
     def __init__(self, stock: Stock, at: int, stop: int | None = None) -> None:
         self._stock = stock
@@ -167,15 +167,15 @@ class _Walk:
         self._begin(at)
 
     def search(self, at: int, known: Container[bytes]) -> int:
-        """Return what ``Scanner.resync`` finds behind ``at``."""
+        """Return what ``Scanner.resync`` finds after ``at``."""
         if not self._view.at <= at <= self._view.read_up_to:
             self._begin(at)
         self._view.window.skip_to(at)
-        self._view.window.peek(at, 1)  # it searches behind the first byte that is there
+        self._view.window.peek(at, 1)  # it searches after the first byte
         return self._scanner.resync(known)
 
     def pass_records(self) -> int:
-        """Pass over the sound records that follow one another from here on; return where they end."""
+        """Skip consecutive intact records from here on; return where they end."""
         while self._scanner.check() == PAUSED:
             pass
         return self._view.at
@@ -186,7 +186,7 @@ class _Walk:
 
 
 class _Payloads:
-    """The arguments of a damaged record that are framed soundly, found as far as they are asked for."""
+    """The well-framed arguments of a damaged record, found on demand."""
 
     def __init__(self, stock: Stock, at: int, stop: int) -> None:
         self._stock = stock
@@ -197,7 +197,7 @@ class _Payloads:
         self._block_at = at
 
     def end_around(self, at: int) -> int | None:
-        """Return the end of the argument that ``at`` lies in, None if it lies in none. Asked for in rising order."""
+        """Return the end of the argument that contains ``at``, None if none does. Call in ascending order."""
         while self._at < at and self._last[1] <= at:
             block = self._read(self._at, _PIECE)
             match = _SIZE.search(block, self._at - self._block_at)
@@ -221,7 +221,7 @@ class _Payloads:
         return self._last[1] if self._last[0] <= at < self._last[1] else None
 
     def _read(self, at: int, size: int) -> bytes:
-        """Return a block that holds up to ``size`` bytes from ``at`` on, and what else is at hand around them."""
+        """Return a block with up to ``size`` bytes from ``at`` on, plus adjacent bytes already read."""
         end = self._block_at + len(self._block)
         if not self._block_at <= at or (at + size > end and end < self._stock.size):
             self._block_at = at

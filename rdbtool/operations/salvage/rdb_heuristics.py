@@ -1,4 +1,4 @@
-"""Signs of damage in an RDB, and of what was there: beginnings of records, the database behind a gap."""
+"""Signs of damage in an RDB, and of what was there: beginnings of records, the database after a gap."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from rdbtool.operations.salvage.input import Stock
     from rdbtool.operations.salvage.rdb_walker import Layout
 
-#: Types and opcodes from here on can only be opcodes.
+#: Types and opcodes from this number on can only be opcodes.
 _FIRST_OPCODE: Final = code_of("HASH_TEMPLATE")
 
 _RESIZEDB: Final = code_of("RESIZEDB")
 
-#: Bytes of opcodes that a record can begin with.
+#: Bytes of opcodes that may precede a record.
 _OPCODES: Final = 9
 
-#: Hashes of Redis whose fields have an expiry in front, by the bytes that precede the number of fields.
+#: Redis hashes with field expiries, by the number of bytes before the number of fields.
 _FIELDS_AT: Final = {code_of("HASH_METADATA_PRE_GA"): 0, code_of("HASH_METADATA"): 8}
 
 
 def begins_record(stock: Stock, form: Layout, at: int, stop: int, *, is_last: bool) -> bool:
-    """Whether the bytes from ``at`` to ``stop`` look like a record, or an opcode, of which something is wrong."""
+    """Whether the bytes from ``at`` to ``stop`` look like a damaged record or opcode."""
     first = stock.read(at, 1)
     if first >= bytes([_FIRST_OPCODE]) or stock.read(stop, 1) == bytes([_RESIZEDB]):
         return True
@@ -33,13 +33,13 @@ def begins_record(stock: Stock, form: Layout, at: int, stop: int, *, is_last: bo
     if head is not None and head.is_plausible and head.value_at <= stop:
         return True
     if head is None and is_last and first and first[0] in form.codes:
-        return stop - at < _OPCODES  # cut within its key
+        return stop - at < _OPCODES  # truncated within its key
     key = read_key(stock, at + 1)
     return key is not None and is_plausible(key[0]) and key[1] <= stop
 
 
 def db_behind(stock: Stock, at: int, stop: int, db: int) -> int:
-    """Return the database behind a lost range: another one if table sizes follow, whose SELECTDB was lost."""
+    """Return the database after a lost range: another one if table sizes follow, whose SELECTDB was lost."""
     if stock.read(stop, 1) != bytes([_RESIZEDB]):
         return db
     for size in (1, 2, 5):
@@ -50,7 +50,7 @@ def db_behind(stock: Stock, at: int, stop: int, db: int) -> int:
 
 
 def count_fields(stock: Stock, form: Layout, at: int) -> int:
-    """Return how many fields the record at an offset says it has, if its fields look like strings with their keys.
+    """Return the declared number of fields of the record at an offset, if its fields look like strings with keys.
 
     An expiry of 0 is one byte, and so is the type of a string.
     """
@@ -62,12 +62,12 @@ def count_fields(stock: Stock, form: Layout, at: int) -> int:
 
 
 def describe_fault(fault: Exception | None) -> str:
-    """Return in a clause what is wrong."""
+    """Return the fault as a clause."""
     if isinstance(fault, FormatError):
         return f"expected {fault.expected}, found {fault.found} ({fault.code})"
     return "a record that cannot be read" if fault is None else str(fault)
 
 
 def is_end_of_data(fault: Exception | None) -> bool:
-    """Whether the data ends inside of a record."""
+    """Whether the data ends inside a record."""
     return isinstance(fault, FormatError) and fault.code == "RDB101"

@@ -1,11 +1,11 @@
-"""The search for the next sound record behind damage.
+"""The search for the next intact record after damage.
 
-An RDB has no marks between its records. So every place where one could begin by its first bytes is tried by the
-decoder, and it is taken if several records follow one another from there, or if it leads to the end. Payloads can
-hold bytes that look like records. So keys have to be those of a dataset: no two alike, and text where those that were
-read are text; many records have to follow one another where keys prove nothing. Records of an RDB that begins inside
-of a value are none. The work is bounded by the number of bytes that are searched: small records are tried at once,
-large ones as long as the budget lasts.
+An RDB has no marks between its records. So the decoder tries every place where one could begin by its first bytes; the
+place is accepted if several records follow one another from there, or if it leads to the end. Payloads can hold bytes
+that look like records. So keys must look like those of a dataset: no duplicates, and text if those that were read are
+text; where keys prove nothing, many records must follow one another. Records of an RDB that begins inside a value do
+not count. The work is bounded by the number of bytes searched: small records are tried at once, large ones within a
+budget.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from rdbtool.operations.salvage.input import Stock
     from rdbtool.operations.salvage.rdb_walker import Head, Layout
 
-#: Records that have to follow one another to be believed.
+#: Consecutive records required.
 _CHAIN: Final = 6
 
-#: More of them, where their keys do not look like keys; of this share at least, where those that were read do.
+#: Required if their keys do not look like keys; and the minimum share of text keys among those that were read.
 _LONG_CHAIN: Final = 24
 _TEXT: Final = 0.9
 _MOSTLY: Final = 0.8
 
-#: Fewer suffice where damage follows damage, if all of their keys look like keys.
+#: Sufficient if damage follows damage, and all of their keys look like keys.
 _SHORT_CHAIN: Final = 2
 _SHORT_KEYS: Final = 6
 
-#: How often, and how far (bytes), a record that was found is searched for others inside of it.
+#: How often, and how far (bytes), a found record is searched for others inside it.
 _INNER: Final = 8
 _INNER_BYTES: Final = 1 << 20
 
@@ -44,18 +44,18 @@ _INNER_BYTES: Final = 1 << 20
 _BLOCK: Final = 1 << 18
 _AHEAD: Final = 64
 
-#: A record in the window of a trial takes at most so many bytes, and a string in it inflates to so many.
+#: Maximum bytes of a record in the window of a trial, and of a string decompressed from it.
 _SMALL: Final = 4 << 20
 _INFLATED: Final = 16 << 20
 
-#: Trials allowed for a search, and one more for so many bytes that were searched.
+#: Trials allowed per search, and one more per so many bytes searched.
 _TRIALS: Final = 10_000
 _BYTES_PER_TRIAL: Final = 6
 
-#: RDB version that brought table sizes, which since then stand behind nearly every SELECTDB.
+#: The RDB version that introduced table sizes, which since then follow nearly every SELECTDB.
 _SIZES_SINCE: Final = since_of("RESIZEDB")
 
-#: Values that are strings which can be anything, one after another.
+#: Values that are sequences of arbitrary strings.
 _PLAIN: Final = codes_of("STRING", "LIST", "SET", "HASH")
 
 #: Bytes of records that cost as much as a trial.
@@ -67,10 +67,10 @@ _MOST_ITEMS: Final = 64
 _LAST_DB: Final = 63
 _NEXT_DB: Final = 15
 
-#: Bytes of a SELECTDB.
+#: Size of a SELECTDB in bytes.
 _SELECT: Final = 3
 
-#: The nine bytes that an RDB begins with.
+#: The nine bytes of an RDB header.
 _HEADER_SIZE: Final = 9
 _HEADER: Final = re.compile("|".join(rf"{magic}(?=\d{{{9 - len(magic)}}})" for magic in VERSIONS).encode())
 
@@ -78,16 +78,16 @@ _ALL: Final = 1 << 30
 
 _END, _SELECTDB, _RESIZEDB, _EXPIRE_MS = map(code_of, ("EOF", "SELECTDB", "RESIZEDB", "EXPIRETIME_MS"))
 
-#: What all records of a file have that was saved under a policy of eviction, or none; opcodes of all files.
+#: Opcodes that all records of a file have if it was saved under an eviction policy, else none; opcodes of all files.
 _MARKS: Final = codes_of("FREQ", "IDLE")
 _FIRST_COMMON: Final = code_of("HASH_TEMPLATE")
 
-#: Opcodes of some bytes' length that all records have, or none.
+#: Opcodes, with their size in bytes, that all records have, or none.
 _RARE: Final = codes_of("EXPIRETIME", "FREQ", "IDLE")
 
 
 class Found(NamedTuple):
-    """Where it goes on: an item at ``at``, and the end of the first record. ``is_end``: the item is the end mark."""
+    """Where reading resumes: an item at ``at``, and the end of the first record. ``is_end``: it is the end mark."""
 
     at: int
     stop: int
@@ -95,9 +95,9 @@ class Found(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """Records that follow one another: where they begin, and their databases.
+    """Consecutive records: where they begin, and their databases.
 
-    ``is_long``: as many as were asked for. ``is_ended``: the end of the file follows them.
+    ``is_long``: as many as requested. ``is_ended``: the end of the file follows them.
     """
 
     starts: list[int]
@@ -107,7 +107,7 @@ class Chain(NamedTuple):
 
 
 class Style(NamedTuple):
-    """What records of a file look like: the share of ``text`` keys, None: it is not known.
+    """What records of a file look like: the share of ``text`` keys, None if unknown.
 
     ``is_marked``: all have an idle time or a frequency.
     """
@@ -127,8 +127,8 @@ UNKNOWN_STYLE: Final = Style(None, is_marked=False)
 class Search:
     """Searches ``stock`` up to ``stop``.
 
-    ``trials`` is how many places are tried in all, None: more for more bytes. ``exhausted`` tells that a search was
-    given up. ``has_sizes``: table sizes stand behind every SELECTDB.
+    ``trials`` is the total number of places tried, None: proportional to the bytes searched. ``exhausted`` means that a
+    search gave up. ``has_sizes``: table sizes follow every SELECTDB.
     """
 
     def __init__(
@@ -149,23 +149,23 @@ class Search:
         self._items = 0
         self._style = UNKNOWN_STYLE
         self._doubtful = 0
-        #: Up to where RDBs inside of values were looked for, and up to where the last one reaches.
+        #: How far RDBs inside values were searched for, and where the last one ends.
         self._looked = self._inner_at = self._inner_stop = 0
 
     def begin(self, at: int, style: Style = UNKNOWN_STYLE, doubtful: int = 0) -> None:
-        """Begin a search behind damage in records from ``at`` on; ``style`` is that of those which were read.
+        """Begin a search after damage in records from ``at`` on; ``style`` is that of the records that were read.
 
-        Up to ``doubtful`` are, it seems, the strings of a damaged record.
+        Up to ``doubtful`` are, apparently, the strings of a damaged record.
         """
         self._looked = max(at, self._inner_stop)
         self._style = style
         self._doubtful = doubtful
 
     def find(self, start: int, place: Position, *, beyond: int = -1, before: int | None = None) -> Found | None:
-        """Return the first place from ``start`` on, before ``before``, where sound records begin.
+        """Find the first place from ``start`` on, before ``before``, where intact records begin.
 
-        They have to reach beyond the offset ``beyond``. ``place`` is what is known of what precedes it. What begins
-        inside of an RDB in a value is passed over.
+        They must reach beyond the offset ``beyond``. ``place`` is what is known of what precedes it. What begins inside
+        an RDB in a value is skipped.
         """
         while True:
             found = self._find_innermost(start, place, beyond, before)
@@ -177,7 +177,7 @@ class Search:
             start = stop
 
     def _end_of_inner(self, at: int) -> int:
-        """Return where the RDB ends, or is damaged, that begins in front of ``at`` inside of a value; 0: none does."""
+        """Return where the RDB ends, or is damaged, that begins before ``at`` inside a value; 0: none does."""
         while self._inner_stop <= at and self._looked < at:
             data = self.stock.read(self._looked, min(_BLOCK, at - self._looked) + _HEADER_SIZE - 1)
             match = _HEADER.search(data)
@@ -193,7 +193,7 @@ class Search:
                 form = self.form._replace(magic=magic, version=version)
                 walker = Walker(self.stock, form, Position(self._looked, is_first=True), stop=self.stop)
                 status = walker.step(_ALL)
-                # What leads to the end of the file is its own beginning, which came to stand here.
+                # What leads to the end of the file is its own beginning, displaced.
                 is_own = walker.stands_at_end(status) if status != ENDED else walker.view.at >= self.stop
                 if not is_own and walker.at < self.stop:
                     self._inner_at = begin
@@ -201,7 +201,7 @@ class Search:
         return self._inner_stop
 
     def is_inside(self, at: int) -> bool:
-        """Whether an offset lies inside of an RDB in a value that was met last."""
+        """Whether an offset lies inside the last RDB found in a value."""
         return self._inner_at < at < self._inner_stop
 
     def _find_innermost(self, start: int, place: Position, beyond: int, before: int | None) -> Found | None:
@@ -211,8 +211,8 @@ class Search:
                 break
             head = read_head(self.stock, self.form, found.at)
             if head is not None and head.code not in _PLAIN:
-                break  # it would not lead anywhere by chance
-            # What is no record but leads to one, by a length that happens to fit, has whole records inside of it.
+                break  # unlikely to lead anywhere by chance
+            # A non-record that leads to a record, by a length that happens to fit, has complete records inside it.
             stop = found.stop
             inner = self._find(found.at + 1, place, beyond, min(stop, found.at + _INNER_BYTES), stop)
             if inner is None:
@@ -221,12 +221,12 @@ class Search:
         return found
 
     def fits(self, at: int, place: Position) -> bool:
-        """Whether sound records, or the end, begin at ``at``."""
+        """Whether intact records, or the end, begin at ``at``."""
         self._walker = None
         return at < self.stop and self._try(at, place, -1, 0) is not None
 
     def _find(self, start: int, place: Position, beyond: int, before: int | None, within: int) -> Found | None:
-        """Search as ``find`` does; with ``within`` the second record has to begin before that offset."""
+        """Search as ``find`` does; with ``within`` the second record must begin before that offset."""
         self._walker = None
         limit = self.stop if before is None else before
         pattern = _candidates(self.form.magic, self.form.version, embedded=self.form.embedded)
@@ -234,7 +234,7 @@ class Search:
         while at < limit:
             data = self.stock.read(at, min(_BLOCK, limit - at) + _AHEAD)
             if data and data.count(data[0]) == len(data):
-                at += _BLOCK  # pages of one byte: no record begins that way, and gigabytes cost nothing
+                at += _BLOCK  # pages of one byte: no record begins that way; skipping them makes gigabytes cheap
                 continue
             if self._is_growing:
                 self._trials += len(data) // _BYTES_PER_TRIAL
@@ -248,7 +248,7 @@ class Search:
                 if found is not None:
                     return found
             at += _BLOCK
-        # Only there can the end of a file be that is an RDB and nothing else.
+        # Only there can a file end that is an RDB and nothing else.
         end = max(start, self.stop - 1 - self.form.trailer)
         return self._try(end, place, beyond, within) if not self.form.embedded and end < limit else None
 
@@ -271,7 +271,7 @@ class Search:
         return None if stop >= within > 0 else Found(at, stop)
 
     def _is_believed(self, first: int, chain: Chain, at: int, place: Position) -> bool:
-        """Whether records that follow one another are some, to judge by their keys and opcodes."""
+        """Whether consecutive records are genuine, by their keys and opcodes."""
         is_text = self._style.is_text
         if is_text and chain.is_long and chain.starts and not self._is_plausible(chain.starts[0]):
             return False
@@ -289,7 +289,7 @@ class Search:
         return chain.is_long and self._is_long_believed(at, place, is_plausible=plausible[0])
 
     def _is_long_believed(self, at: int, place: Position, *, is_plausible: bool) -> bool:
-        """Whether records whose keys prove nothing are many, and of the style of those that were read."""
+        """Whether records whose keys prove nothing are numerous, and of the style of those that were read."""
         is_text = self._style.is_text
         more = self._chain(at, place, -1, _LONG_CHAIN)
         self._walker = None
@@ -299,7 +299,7 @@ class Search:
         rest = [head.is_plausible for _, head in heads[1:]]
         share = sum(rest) / max(1, len(rest))
         if not is_plausible and 2 * share > 1:
-            return False  # it may be none, and lead to those that are
+            return False  # it may not be a record, and lead to genuine ones
         return _are_distinct(heads) and (not is_text or share >= _MOSTLY)
 
     def _is_plausible(self, start: int) -> bool:
@@ -313,23 +313,23 @@ class Search:
         return [(db, head) for db, head in found if head is not None]
 
     def _has_opcode(self, start: int, opcode: int) -> bool:
-        """Whether a record begins with an opcode, or has it behind its expiry."""
+        """Whether a record begins with an opcode, or has it after its expiry."""
         data = self.stock.read(start, 10)
         return data[0] == opcode or (data[0] == _EXPIRE_MS and data[-1] == opcode)
 
     def _selects(self, data: bytes, place: Position) -> bool:
-        """Whether a SELECTDB is one: table sizes follow it, or it is the next database of a file without those."""
+        """Whether a SELECTDB is genuine: table sizes follow it, or it is the next database of a file without those."""
         if len(data) < 3 or data[2] == _RESIZEDB:
             return True
         return not (self.has_sizes and self.form.version >= _SIZES_SINCE) and place.db < data[1] <= _LAST_DB
 
     def _resizes(self, at: int, place: Position) -> bool:
-        """Whether table sizes are some: the number of the next database precedes them."""
+        """Whether table sizes are genuine: the number of the next database precedes them."""
         before = self.stock.read(at - 1, 4)
         return at - place.at <= _SELECT or (place.db < before[0] <= _NEXT_DB and before[2:3] > b"\0")
 
     def _chain(self, at: int, place: Position, beyond: int, most: int = _CHAIN) -> Chain | None:
-        """Return up to ``most`` records that follow one another and reach beyond an offset; None if none do."""
+        """Return up to ``most`` consecutive records that reach beyond an offset; None if none do."""
         walker = self._stand_at(at, place)
         self._items = 0
         starts: list[int] = []
@@ -358,7 +358,7 @@ class Search:
         return Chain(starts, dbs, is_long=True, is_ended=False)
 
     def _stand_at(self, at: int, place: Position) -> Walker:
-        """Return a walker in front of ``at``: the one at hand, if its window still holds that place."""
+        """Return a walker at ``at``: the current one, if its window still holds that place."""
         walker = self._walker
         if (
             walker is None
@@ -378,18 +378,18 @@ class Search:
         return walker
 
     def _count_item(self, _: Item) -> None:
-        """Count what stands between records. A file can be full of it, and a step does not end there."""
+        """Count items between records. A file can be full of them, and a step does not end at one."""
         self._items += 1
         if self._items > _MOST_ITEMS:
             raise Declined
 
     def _step_large(self, at: int, place: Position) -> Walker | None:
-        """Pass over a record that is larger than a trial may be; return where it leads, or None."""
+        """Skip a record that is larger than a trial may be; return where it leads, or None."""
         head = read_head(self.stock, self.form, at)
         if head is None:
             return None
         if head.code == 0:
-            # A plain string is as long as it says: it need not be read.
+            # A plain string is as long as it declares: it need not be read.
             length = read_length(self.stock.read(head.value_at, 9))
             if length is None or self.stock.read(head.value_at, 1)[0] >= 0xC0:
                 return None
@@ -405,19 +405,19 @@ class Search:
 
 
 def is_marked(stock: Stock, start: int) -> bool:
-    """Whether a record begins with an idle time or a frequency, or has it behind its expiry."""
+    """Whether a record begins with an idle time or a frequency, or has it after its expiry."""
     data = stock.read(start, 10)
     return data[0] in _MARKS or (data[0] == _EXPIRE_MS and data[-1] in _MARKS)
 
 
 def _are_distinct(heads: list[tuple[int, Head]]) -> bool:
-    """Whether no key stands twice, as in a dataset, and no two are empty: NUL bytes read as records have none."""
+    """Whether no key is a duplicate, as in a dataset, and no two are empty, as in NUL bytes read as records."""
     return len({(db, head.key) for db, head in heads}) == len(heads) and sum(not head.key for _, head in heads) <= 1
 
 
 @functools.cache
 def _candidates(magic: str, version: int, *, embedded: bool) -> re.Pattern[bytes]:
-    """Return a pattern that is found wherever an item could begin, with few others."""
+    """Return a pattern that matches wherever an item could begin, and rarely elsewhere."""
     types = b"[" + b"".join(re.escape(bytes([code])) for code in sorted(value_types(magic))) + b"]"
     key = rb"(?:[\x01-\x3f]|[\x41-\x7f].|\x40[\x40-\xff]|\x80\x00|[\xc0-\xc3])"
     record = types + key

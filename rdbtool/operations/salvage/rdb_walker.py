@@ -1,7 +1,7 @@
-"""Walks over the items of an RDB from any place, and reads just enough of them to name a key.
+"""Walk over the items of an RDB from any offset, reading just enough of them to name a key.
 
-The compiled decoder does the work: it is given a window that begins with the header and goes on wherever an item
-is believed to begin.
+The compiled decoder does the work: its window begins with the header and continues wherever an item is assumed to
+begin.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
     from rdbtool.operations.salvage.input import Stock
 
-#: Bytes of opcodes that a record can begin with, by number; IDLE has a length.
+#: Bytes of opcodes that may precede a record, by number; IDLE has a length.
 _SIZES: Final = {code_of("EXPIRETIME_MS"): 9, code_of("EXPIRETIME"): 5, code_of("FREQ"): 2}
 _IDLE: Final = code_of("IDLE")
 _END: Final = bytes([code_of("EOF")])
 
-#: Bytes in which most heads lie: eight opcodes, and a key whose length takes a byte.
+#: Bytes that hold most heads: eight opcodes, and a key whose length takes a byte.
 _NEAR: Final = 160
 _SHORT: Final = 0x40
 
-#: Bytes of a key that is read to be named.
+#: Bytes of a key that are read to name it.
 _LONGEST_KEY: Final = 1 << 16
 
-#: First bytes of strings that are stored as numbers.
+#: First bytes of strings stored as integers.
 _NUMBERS: Final = frozenset((0xC0, 0xC1, 0xC2))
 
 #: The first byte of a compressed string.
@@ -45,9 +45,9 @@ _NULL: Final = Null()
 
 
 class Layout(NamedTuple):
-    """What a walk has to know: the magic and version that items are read by, and bounds.
+    """What a walk needs: the magic and version by which items are read, and bounds.
 
-    ``max_inflate`` bounds an inflated string in bytes. ``embedded``: commands follow the RDB.
+    ``max_inflate`` bounds a decompressed string in bytes. ``embedded``: commands follow the RDB.
     """
 
     magic: str
@@ -57,7 +57,7 @@ class Layout(NamedTuple):
 
     @property
     def head(self) -> bytes:
-        """The nine bytes that an RDB of this form begins with."""
+        """The nine header bytes of an RDB of this form."""
         return f"{self.magic}{self.version:0{9 - len(self.magic)}}".encode()
 
     @property
@@ -67,12 +67,12 @@ class Layout(NamedTuple):
 
     @property
     def trailer(self) -> int:
-        """Size of the checksum behind the end mark, in bytes."""
+        """Size of the checksum after the end mark, in bytes."""
         return 8 if self.version >= CHECKSUM_SINCE else 0
 
 
 class Position(NamedTuple):
-    """The beginning of an item, and what has to be known of what precedes it. ``is_first``: no key does."""
+    """The beginning of an item, and what must be known of what precedes it. ``is_first``: no key precedes it."""
 
     at: int
     db: int = 0
@@ -82,7 +82,7 @@ class Position(NamedTuple):
 
 
 class Walker:
-    """A decoder that stands in front of an item at ``place``; ``stop`` is where the data ends."""
+    """A decoder before an item at ``place``; ``stop`` is where the data ends."""
 
     def __init__(
         self, stock: Stock, form: Layout, place: Position, *, stop: int | None = None, limit: int | None = None
@@ -93,7 +93,7 @@ class Walker:
         self.view = stock.view(place.at, self.stop, head=form.head, limit=limit)
         self.decoder = Decoder(self.view.window, form.max_inflate)
         self.decoder.embedded = True
-        # It counts on the window to hold something.
+        # It requires a non-empty window.
         self.view.window.peek(self.view.at, 9)
         self.decoder.set_format(form.magic, form.version)
         self.decoder.enter(place.db)
@@ -104,30 +104,30 @@ class Walker:
 
     @property
     def at(self) -> int:
-        """Offset of the item at hand: of a record, that of its first opcode."""
+        """Offset of the current item: of a record, that of its first opcode."""
         pending = self.decoder.pending_start
         return self.view.at if pending < 0 else pending
 
     @property
     def place(self) -> Position:
-        """Where the walk is now."""
+        """The current place."""
         decoder = self.decoder
         is_first = not decoder.is_inside and not decoder.keys
         return Position(self.at, decoder.db, dict(decoder.templates), decoder.fork, is_first)
 
     def step(self, records: int = 1, sink: Sink = _NULL) -> int:
-        """Pass over up to so many records; return the decoder's status: PAUSED when all of them were there."""
+        """Skip up to so many records; return the decoder's status: PAUSED if all of them were there."""
         self._selection.taken = _MANY - records
         return self.decoder.run(sink, self._selection)
 
     def stands_at_end(self, status: int) -> bool:
-        """Whether what stopped the walk is the end mark of the whole file, be its checksum right or wrong."""
+        """Whether the walk stopped at the end mark of the whole file, whatever its checksum."""
         return status == ENDED or (status == DECLINED and is_end(self.stock, self.form, self.view.at, self.stop))
 
     def explain(self) -> FormatError | LimitError | None:
-        """Return why the item at hand was declined, in the grammar's words; None if the grammar takes it.
+        """Return the grammar's error for the item that was declined; None if the grammar accepts it.
 
-        Raises UnsupportedError where it is not damage: a number of another product, which the file names.
+        Raises UnsupportedError if it is not damage: a number of another product, which the file names.
         """
         from rdbtool.grammar import FileState, read_item  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
         from rdbtool.reader.open.windows import WindowStream  # noqa: PLC0415 - likewise
@@ -146,7 +146,7 @@ class Walker:
         try:
             read_item(WindowStream(self.view.window), state)
         except FormatError as error:
-            # It can be kept for long, and the frames of its traceback hold the window.
+            # The error can be kept for long, and the frames of its traceback hold the window.
             error.__cause__ = error.__context__ = None
             return error.with_traceback(None)
         except LimitError as error:
@@ -161,7 +161,7 @@ class Walker:
         return None
 
     def outer_stop(self) -> int | None:
-        """Return where the record at hand ends by the strings that hold its value; None if those are damaged too."""
+        """Return where the current record ends by the strings that hold its value; None if those are damaged too."""
         from rdbtool.grammar import FileState  # noqa: PLC0415 - as in explain
         from rdbtool.grammar.outer import read_outer  # noqa: PLC0415 - likewise
         from rdbtool.reader.open.windows import WindowStream  # noqa: PLC0415 - likewise
@@ -175,7 +175,7 @@ class Walker:
 
 
 def is_end(stock: Stock, form: Layout, at: int, stop: int) -> bool:
-    """Whether the end mark of the whole data is at ``at``, judged by what follows it: nothing, or commands."""
+    """Whether the end mark of the whole data is at ``at``, by what follows it: nothing, or commands."""
     data = stock.read(at, 2 + form.trailer)
     if data[:1] != _END:
         return False
@@ -184,7 +184,7 @@ def is_end(stock: Stock, form: Layout, at: int, stop: int) -> bool:
 
 
 def is_plausible(key: bytes) -> bool:
-    """Whether a key is what people and programs call keys: text, without control characters."""
+    """Whether a key looks like one: text, without control characters."""
     try:
         return bool(key) and key.decode().isprintable()
     except UnicodeDecodeError:
@@ -192,7 +192,7 @@ def is_plausible(key: bytes) -> bool:
 
 
 class Head(NamedTuple):
-    """The beginning of a record: its key, as a number or not, and the offset of the value behind it."""
+    """The beginning of a record: its key, whether it is an integer, and the offset of the value after it."""
 
     code: int
     key: bytes
@@ -201,7 +201,7 @@ class Head(NamedTuple):
 
     @property
     def is_plausible(self) -> bool:
-        """Whether the key looks like one. Numbers are keys now and then, and members and values all the time."""
+        """Whether the key looks like one. Integers are rare as keys, but common as members and values."""
         return not self.is_number and is_plausible(self.key)
 
 
@@ -234,7 +234,7 @@ def read_head(stock: Stock, form: Layout, at: int) -> Head | None:
 
 
 def read_key(stock: Stock, at: int) -> tuple[bytes, int] | None:
-    """Read a string at ``at``: its value and the offset behind it; None if there is none, or only a very long one."""
+    """Read a string at ``at``: its value and the offset after it; None if there is none, or only a very long one."""
     data = stock.read(at, 24)
     if not data:
         return None

@@ -1,9 +1,8 @@
-"""What becomes of an RDB that something took for text, and the way back.
+"""RDB files damaged by a text program, and how to undo it.
 
-Programs that copy text put line ends of their own in place of line feeds, read the bytes as characters of some code
-page and write those as UTF-8, or put a byte order mark in front. All of that can be undone, and the checksum proves it;
-where an RDB has none, that the lengths in it lead to its end does. A character that stands for all bytes which could
-not be read cannot be undone.
+Text programs replace line feeds by their own line ends, decode the bytes by some code page and write UTF-8, or prepend
+a byte order mark. All of that can be undone, and the checksum proves it; in an RDB without checksum, lengths that lead
+to its end do. A replacement character for undecodable bytes cannot be undone.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from rdbtool.operations.salvage.input import Shown
 if TYPE_CHECKING:
     from rdbtool.operations.salvage.input import Stock
 
-#: Bytes of the beginning that show whether something happened to all bytes.
+#: Bytes at the beginning that show whether all bytes were changed.
 _SAMPLE: Final = 1 << 16
 _PIECE: Final = 1 << 18
 _TRAILER: Final = 8
@@ -31,16 +30,16 @@ _TRAILER: Final = 8
 _CR: Final = b"\r"
 _LINE_END: Final = b"\r\n"
 
-#: Byte order marks, and the encoding that each stands for.
+#: Byte order marks and their encodings.
 _MARKS: Final = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
-#: The character that takes the place of bytes which are none of a code page.
+#: The character that replaces undecodable bytes.
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
-#: Code pages in which bytes may have been read, the likely ones first. In all of them ASCII is ASCII.
+#: Code pages that may have been used to decode the bytes, the likely ones first. All of them include ASCII.
 _CODE_PAGES: Final = ("latin-1", "cp1252", "cp437", "cp850", "cp1251", "mac-roman")
 
-#: Of those that are possible by the beginning, so many are tried.
+#: Maximum number of code pages tried, of those consistent with the beginning.
 _MOST_PAGES: Final = 3
 
 _FIRST_CONTROL: Final = 0x80
@@ -48,17 +47,17 @@ _LAST_CONTROL: Final = 0x9F
 
 _HEADER: Final = re.compile("|".join(rf"{magic}\d{{{9 - len(magic)}}}" for magic in VERSIONS).encode())
 
-#: The first RDB version whose files begin with a byte above 0x7f behind the header, the opcode of an aux field.
+#: The first RDB version with a byte above 0x7f directly after the header, the opcode of an aux field.
 _AUX_SINCE: Final = 7
 _HEADER_SIZE: Final = 9
 _SEVEN_BITS: Final = 0x7F
 
 
 class Conversion(NamedTuple):
-    """What happened to the bytes: ``encoding`` and ``code_page`` say how they were written, and read, as characters.
+    """The change to the bytes: they were decoded by ``code_page`` and written in ``encoding``.
 
-    ``mark``: bytes in front that are none of the RDB's. ``line_ends``: each LF became CR LF. ``is_lossy``: something
-    took the place of bytes that nobody knows.
+    ``mark``: bytes prepended to the RDB. ``line_ends``: each LF became CR LF. ``is_lossy``: undecodable bytes were
+    replaced.
     """
 
     mark: bytes = b""
@@ -69,7 +68,7 @@ class Conversion(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What happened, in a clause."""
+        """The change, as a clause."""
         if self.is_lossy and self.encoding is not None:
             return (
                 "the file was read as text and written as UTF-8, with U+FFFD in place of each byte that is no character"
@@ -88,7 +87,7 @@ class Conversion(NamedTuple):
 
 
 def find_conversions(stock: Stock) -> list[Conversion]:
-    """Return what may have happened to all bytes of an RDB, by its beginning, the likely first."""
+    """Return the possible changes to all bytes of an RDB, judging by its beginning, the likely ones first."""
     sample = stock.read(0, _SAMPLE)
     mark = next((mark for mark in _MARKS if sample.startswith(mark)), b"")
     begin = sample[len(mark) :]
@@ -103,7 +102,7 @@ def find_conversions(stock: Stock) -> list[Conversion]:
     encoding: str | None = None
     pages: tuple[str | None, ...] = (None,)
     if text is not None and is_text:
-        # Never so in an RDB that is sound: no UTF-8 has bytes like its opcodes.
+        # Impossible in an intact RDB: UTF-8 never has bytes like its opcodes.
         encoding = _MARKS.get(mark, "utf-8")
         if _REPLACEMENT in text:
             return [Conversion(mark, encoding, is_lossy=True)]
@@ -120,7 +119,7 @@ def _lacks_high_bytes(begin: bytes) -> bool:
 
 
 class Undone(NamedTuple):
-    """What an RDB was before a ``conversion``, to be shown by its stock, or closed; whether its checksum proves it."""
+    """An RDB before a ``conversion``, for its stock to show, or to be closed; whether its checksum proves it."""
 
     conversion: Conversion
     shown: Shown
@@ -128,7 +127,7 @@ class Undone(NamedTuple):
 
 
 def undo(stock: Stock, conversion: Conversion) -> Undone | None:
-    """Return what the RDB was before, None if it cannot have been so. Raises InputError."""
+    """Return the RDB as it was before, None if the conversion is impossible. Raises InputError."""
     if conversion.is_lossy:
         return None
     convert = None if conversion.encoding is None else _converter(conversion)
@@ -174,7 +173,7 @@ def _undone(stock: Stock, conversion: Conversion, convert: Callable[[bytes, bool
 
 
 def _converter(conversion: Conversion) -> Callable[[bytes, bool], bytes]:
-    """Return what turns pieces of the file, and whether each is the last one, into what they were."""
+    """Return a function that restores pieces of the file; its second argument marks the last one."""
     assert conversion.encoding is not None
     decoder = codecs.getincrementaldecoder(conversion.encoding)()
     page = conversion.code_page or "latin-1"
@@ -186,7 +185,7 @@ def _converter(conversion: Conversion) -> Callable[[bytes, bool], bytes]:
 
 
 def _decode(sample: bytes, encoding: str) -> str | None:
-    """Return the characters of the beginning of a file, None if they are none."""
+    """Return the characters of the beginning of a file, None if it cannot be decoded."""
     try:
         return codecs.getincrementaldecoder(encoding)().decode(sample)
     except UnicodeDecodeError:
@@ -194,7 +193,7 @@ def _decode(sample: bytes, encoding: str) -> str | None:
 
 
 def _encode(text: str, page: str) -> bytes:
-    """Return the bytes of characters: a byte that a code page lacks is often read as a control character."""
+    """Encode characters: programs often read a byte that a code page lacks as a control character."""
     try:
         return text.encode(page)
     except UnicodeEncodeError:

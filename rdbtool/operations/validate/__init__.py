@@ -1,1 +1,1 @@
-"""Checks a file and returns a Verdict."""
+"""Validation: check a file and return a Verdict."""

@@ -1,10 +1,9 @@
-"""Validation of logs: framing, the snapshot at the beginning, commands, the files beside the manifest, replay.
+"""Validation of an AOF: framing, snapshot, commands, the files beside the manifest, replay.
 
-The log is read once without making commands: framing faults are skipped where sound commands follow, so that damage in
-the middle and what stands behind it are both told; the names of commands are counted on the way and judged
-afterwards. The snapshot is judged as any RDB is. Then, unless nobody wants it, the log is opened again and replayed up
-to its first damage: what the engine says of single commands is added. What can be read only once is
-executed on the way.
+The AOF is read once without building commands: framing faults are skipped if valid commands follow, so that damage in
+the middle and what follows it are both reported; command names are counted on the way and checked afterwards. The
+snapshot is checked like any RDB. Then, unless disabled, the AOF is opened again and replayed up to its first damage,
+and the engine's findings on commands are added. Input that can be read only once is executed on the way.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ if TYPE_CHECKING:
     from rdbtool.reader.rdb import RdbReader
 
 
-#: What the engine says and is told of each name, or each part, here.
+#: Engine findings that are reported here per name or per part instead.
 _TOLD_ELSEWHERE: Final = frozenset({"CMD201", "CMD202", "CMD206"})
 
 
 def validate_log(reader: AofReader, checks: Checks, progress: Progress | None = None) -> Verdict:
-    """Judge an open log, of which nothing was read; it is read to its end but not closed.
+    """Check an open AOF of which nothing was read; it is read to its end but not closed.
 
-    Never raises what a source can cause: that is part of the verdict.
+    Never raises because of the input: every fault is part of the verdict.
     """
     return _Judging(reader, checks).judge(progress)
 
@@ -66,15 +65,15 @@ class _Judging:
             renamed = Renames(checks.rename_commands).names
         self.uses = Uses(renamed)
         self.product: Product | None = None
-        #: The offset behind the RDB of a part, by the index of the part.
+        #: The offset after the RDB of a part, by the index of the part.
         self.ends: dict[int, int] = {}
         self.snapshot: Verdict | None = None
         #: Executes what cannot be opened again.
         self.live: LiveReplay | None = None
         self.choice = checks.choice
-        #: An RDB of the log could not be read to its end.
+        #: An RDB of the AOF could not be read to its end.
         self.is_broken = False
-        #: The log was replayed up to its end or its first damage.
+        #: The AOF was replayed up to its end or its first damage.
         self.is_counted = False
         self.keys = 0
         self.by_db: dict[int, tuple[int, int]] = {}
@@ -97,7 +96,7 @@ class _Judging:
         failure = None
         self.choice = self._choose_rules()
         if self.checks.replay:
-            # It knows best whose rules apply.
+            # The replay knows the server rules best.
             try:
                 self._replay(progress)
             except RdbToolError as error:
@@ -108,7 +107,7 @@ class _Judging:
     # ---- reading ---------------------------------------------------------------------------------
 
     def _read(self, progress: Progress | None) -> None:
-        """Read all parts; an RDB that is damaged ends its own part only."""
+        """Read all parts; a damaged RDB ends only its own part."""
         reader = self.reader
         while True:
             reader.lax = self.checks.level == "server"
@@ -123,7 +122,7 @@ class _Judging:
             reader.first_part, reader.count = broken + 1, before.count
 
     def _read_parts(self, reader: AofReader, progress: Progress | None) -> int | None:
-        """Read up to the end; return the index of the part whose RDB cannot be read, None where all can."""
+        """Read up to the end; return the index of the part whose RDB cannot be read, None if all can."""
         for piece in self._pieces(reader, progress):
             if isinstance(piece, CommandBatch):
                 if self.live is not None and not reader.faults and not self.is_broken:
@@ -135,13 +134,13 @@ class _Judging:
         return None
 
     def _pieces(self, reader: AofReader, progress: Progress | None) -> Iterator[RdbReader | CommandBatch]:
-        """Return the pieces of a log, without its commands where nobody executes them."""
+        """Return the pieces of an AOF, without its commands unless they are executed."""
         if self.live is None:
             return reader.snapshots(on_fault="skip", progress=progress)
         return reader.batches(on_fault="skip", progress=progress)
 
     def _judge_snapshot(self, rdb: RdbReader, index: int) -> bool:
-        """Judge an RDB of the log by the rules of RDBs; return whether it could be read to its end."""
+        """Check an RDB of the AOF by the rules for RDBs; return whether it could be read to its end."""
         from rdbtool.operations.validate.rdb import validate_rdb  # noqa: PLC0415 - most of what a plain log does not need
 
         name = self.parts[index].name
@@ -170,7 +169,7 @@ class _Judging:
         return True
 
     def _remember(self, reader: AofReader) -> None:
-        """Keep what a reader has met: there may be a second one for the parts behind a damaged RDB."""
+        """Keep the results of a reader: a second one may follow for the parts after a damaged RDB."""
         self.faults += reader.faults
         self.strays += reader.strays
         self.deviations += reader.deviations
@@ -211,7 +210,7 @@ class _Judging:
             add(finding, times)
 
     def _choose_rules(self) -> RulesChoice:
-        """Return whose rules apply, as far as the names of commands tell: a log may go on on a later server."""
+        """Return the server rules, as far as command names tell: a later server may have continued an AOF."""
         found = find_product(self.uses)
         if found is not None:
             self.product = found[0]
@@ -263,7 +262,7 @@ class _Judging:
         self.by_db = replayed.by_db
         self.keys = sum(keys for keys, _ in self.by_db.values())
         self.is_counted = True
-        # What follows the place to stop was not asked for.
+        # What follows the place to stop is out of scope.
         tail = self.faults[0][1] if self.faults and replayed.extent.stopped is None else None
         if tail is not None and (tail.next_good is not None or tail.part + 1 < len(self.parts)):
             name = self.parts[tail.part].name
@@ -274,7 +273,7 @@ class _Judging:
         for finding in replayed.findings:
             if finding.code not in _TOLD_ELSEWHERE:
                 self.gathered.add(self._graded(finding))
-        # Beyond those that it keeps, the engine only counts.
+        # The engine keeps some findings and counts the rest.
         for (severity, code), count in replayed.kinds.items():
             if code not in _TOLD_ELSEWHERE:
                 self.gathered.counts[self._grade(severity)] += count - kept[severity, code]
@@ -283,7 +282,7 @@ class _Judging:
         return finding._replace(severity=self._grade(finding.severity))
 
     def _grade(self, severity: str) -> str:
-        # Whatever the reply is, a server goes on loading: that the data is not known is another question.
+        # A server goes on loading, whatever the reply; unknown data is reported separately.
         if self.checks.level == "server":
             return "note"
         return "warning" if severity == "error" else severity

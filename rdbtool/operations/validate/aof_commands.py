@@ -1,7 +1,7 @@
-"""Rules of logs that are about more than bytes: commands and their arguments, times, files beside the manifest.
+"""AOF rules beyond framing: commands and their arguments, times, files beside the manifest.
 
-Nothing is executed here. Which commands a log consists of was counted while it was read (``reader.aof.command_stats``),
-so each name is judged once: does the server have it, and can it be called with so many arguments?
+Nothing is executed here. The commands were counted during the read (``reader.aof.command_stats``), so each name is
+checked once: does the server have it, with this number of arguments?
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ _REFUSES: Final = "The server refuses to start."
 
 
 class Grader:
-    """Gives findings their severity: its own, or, where a server is asked, whether that one refuses the log."""
+    """Sets the severity of findings: their own, or, at server level, whether that server refuses the AOF."""
 
     def __init__(self, rules: Rules, *, is_server_level: bool, is_asked_for: bool, writer: Rules | None) -> None:
         self.rules = rules
-        #: The rules were asked for, and are not those of a writer who may have been followed by a later one.
+        #: The rules were given, and a later server may have written the rest.
         self.is_asked_for = is_asked_for
-        #: The server that the snapshot names, if it names one: a later one may have gone on with the log.
+        #: The server that the snapshot names, if any: a later one may have continued the AOF.
         self.writer = writer
         self.is_server_level = is_server_level
 
     def severity(self, own: str, *, refused: bool) -> str:
-        """Return the severity of a finding that servers of ``rules`` refuse, or do not."""
+        """Return the severity of a finding that servers of ``rules`` refuse or accept."""
         if self.is_server_level:
             return "error" if refused else "note"
         return "error" if refused else own
 
     def is_redis_before(self, major: int, minor: int = 0) -> bool:
-        """Whether the server is a Redis of an earlier version."""
+        """Whether the server is a Redis before a version."""
         return not self.rules.has((major, minor))
 
     @property
     def counts_arguments(self) -> bool:
-        """Whether the server compares the number of arguments while it loads a log (format C2)."""
+        """Whether the server checks the number of arguments while it loads an AOF (format C2)."""
         return self.rules.has(None, (9, 1))
 
 
 def judge_commands(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tuple[Finding, int]]:
-    """Yield findings about the names of commands and their arguments, each with how many calls it is about."""
+    """Yield findings about command names and arguments, each with the number of calls."""
     for name, use in uses.by_name.items():
         row = COMMANDS.get(name)
         if row is None:
@@ -70,7 +70,7 @@ def judge_commands(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tu
 
 
 def list_uses(uses: Uses) -> Iterator[tuple[CommandRow, Call]]:
-    """Yield the commands of Redis and Valkey that a log uses, in the order of the log, and the first call of each."""
+    """Yield the commands of Redis and Valkey that an AOF uses, in order, with the first call of each."""
     for name, use in sorted(uses.by_name.items(), key=lambda item: item[1].first.number):
         row = COMMANDS.get(name)
         if row is not None and row.is_of_servers:
@@ -78,7 +78,7 @@ def list_uses(uses: Uses) -> Iterator[tuple[CommandRow, Call]]:
 
 
 def find_product(uses: Uses) -> tuple[Product, str, Call] | None:
-    """Return the product that a command gives away, the name of the command and its first call; None for none."""
+    """Return the product that a command identifies, the name of the command and its first call; None for none."""
     found = [(use.first.number, name) for name, use in uses.by_name.items() if name in PRODUCT_BY_COMMAND]
     if not found:
         return None
@@ -89,7 +89,7 @@ def find_product(uses: Uses) -> tuple[Product, str, Call] | None:
 def _unknown(use: Use, name: bytes, parts: list[Part], grader: Grader) -> Finding:
     is_passed_over = b" " in name and grader.is_redis_before(7)
     if b"." in name and b" " not in name:
-        # Modules name their commands so. Whether the server has the module is no question of the AOF's.
+        # Module commands have such names. Whether the server has the module is not a question of the AOF.
         message = f"{_show(use.name)}{_times(use)}: needs a module that has {_show(use.name)}"
         severity = grader.severity("warning", refused=grader.is_server_level)
         server = "A server without it refuses to start."
@@ -135,7 +135,7 @@ def _judge(key: bytes, use: Use, row: CommandRow, parts: list[Part], grader: Gra
 
 
 def judge_times(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tuple[Finding, int]]:
-    """Yield findings about annotations, each with how many lines it is about."""
+    """Yield findings about annotations, each with the number of lines."""
     for index, at in uses.annotations.items():
         if grader.is_redis_before(7) and grader.is_asked_for:
             message = f"an annotation, which {grader.rules} does not know"
@@ -149,14 +149,14 @@ def judge_times(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tuple
 
 
 def judge_manifest(manifest: Manifest, grader: Grader) -> Iterator[Finding]:
-    """Yield findings about what a sound manifest says, and about the files beside it."""
+    """Yield findings about a valid manifest, and about the files beside it."""
 
     def finding(code: str, own: str, at: int, message: str, *, refused: bool = False, part: str = "") -> Finding:
         severity = grader.severity(own, refused=refused)
         return Finding(code, severity, part or manifest.path, at, message, what_servers_do(code))
 
     if grader.is_redis_before(7) and grader.is_asked_for:
-        # It does not refuse: it starts without the data, which is not what anybody asks for.
+        # The server does not refuse: it starts without the data, which is certainly not wanted.
         yield finding("AOF207", "error", 0, f"a manifest, which {grader.rules} does not know", refused=True)
     if not manifest.loaded:
         yield finding("MAN105", "warning", 0, "expected a base file or an incr file, found none")
@@ -183,7 +183,7 @@ def _beside(manifest: Manifest) -> Iterator[tuple[str, str, str, str]]:
     try:
         names = sorted(inner.name for inner in path.parent.iterdir())
     except OSError:
-        # Its files could be opened; a directory that cannot be listed is no fault of the log.
+        # The files could be opened; a directory that cannot be listed is not a fault of the AOF.
         return
     for name in names:
         if name in loaded or name == path.name:
@@ -209,6 +209,6 @@ def _arguments(call: Call) -> str:
 
 
 def _show(name: bytes) -> str:
-    """Return a name of a command in printable ASCII."""
+    """Return a command name in printable ASCII."""
     text = "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in name[:40])
     return f"{text}…" if len(name) > 40 else text

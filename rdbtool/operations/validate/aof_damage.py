@@ -1,7 +1,7 @@
-"""Damage of a log as findings: how the log goes on behind it, and what servers make of it (format C2).
+"""Damage of an AOF as findings: where valid commands resume, and what servers do (format C2).
 
-Servers cannot tell a cut tail from a length that lies; here the rest was searched for sound commands, so each finding
-says which of the two it is, and how much a server would cut off.
+Servers cannot distinguish a truncated tail from a wrong length; here the rest was searched for valid commands, so each
+finding says which of the two it is, and how much a server would truncate.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rdbtool.operations.validate.verdict import describe_fault
 from rdbtool.reader.aof.tail import Tail
 from rdbtool.reader.open.files import Part
 
-#: Damage that a server takes for a tail that was cut.
+#: Damage that a server takes for a truncated tail.
 _LOOKS_CUT: Final = frozenset({"AOF101", "AOF110"})
 
 _MIDDLE: Final = "The server exits: only the last file of an AOF may be truncated."
@@ -24,10 +24,10 @@ _MIDDLE: Final = "The server exits: only the last file of an AOF may be truncate
 def judge_faults(
     faults: list[tuple[FormatError, Tail]], parts: list[Part], snapshots: dict[int, int], grader: Grader
 ) -> Iterator[Finding]:
-    """Yield the damage at which reading stopped or was resumed, in the order of the log.
+    """Yield the damage at which reading stopped or resumed, in file order.
 
-    ``snapshots`` maps the index of a part to the offset behind its RDB. Where a server is asked, the first damage
-    decides: what it takes for a cut tail ends its reading, so that it never meets the rest.
+    ``snapshots`` maps the index of a part to the offset after its RDB. At server level, the first damage decides: at a
+    truncated tail, as the server sees it, reading ends, so the server never meets the rest.
     """
     is_over = False
     for fault, tail in faults:
@@ -50,7 +50,7 @@ def judge_faults(
 
 
 def judge_deviations(deviations: list[FormatError], count: int, parts: list[Part]) -> Iterator[tuple[Finding, int]]:
-    """Yield what a server puts up with and only a server would, as notes; the last one stands for what was not kept."""
+    """Yield what a server accepts and no strict reader would, as notes; the last one stands for those not kept."""
     for index, fault in enumerate(deviations):
         name = next((part.name for part in parts if fault.where.source in (part.path, part.name)), parts[-1].name)
         finding = describe_fault(fault, name)
@@ -59,7 +59,7 @@ def judge_deviations(deviations: list[FormatError], count: int, parts: list[Part
 
 
 def _rest(tail: Tail) -> str:
-    """Say how the log goes on behind damage."""
+    """Describe where valid commands resume after damage."""
     if tail.next_good is not None:
         return (
             f"valid commands resume at {tail.next_good:#x}, {_bytes(tail.next_good - tail.at)} after the damage begins"
@@ -76,14 +76,14 @@ def _rest(tail: Tail) -> str:
 
 
 def _why(fault: FormatError, tail: Tail) -> str:
-    """Say where damage comes from, if its kind tells."""
+    """Describe the origin of damage, if its kind reveals it."""
     if fault.code != "AOF106" or tail.next_good is not None:
         return ""
     return "; a text editor may have changed the line ends, which rdbtool repair undoes where the sizes prove it"
 
 
 def _cut(fault: FormatError, tail: Tail, grader: Grader, *, behind_snapshot: bool) -> str:
-    """Say what a server cuts off the last file of a log, whose aof-load-truncated is on."""
+    """Describe what a server with aof-load-truncated yes truncates from the last file of an AOF."""
     if grader.is_redis_before(2, 8):
         return "The server exits."
     is_redis = grader.rules.family == "redis"

@@ -1,8 +1,8 @@
-"""The replay of a log as a part of its validation.
+"""The replay of an AOF as a part of its validation.
 
-A file is opened again and replayed as ``rdbtool replay`` does. What can be read only once is executed while it is
-judged; the records of its snapshot are then held until the snapshot was read. Both stop at the first damage: what
-commands behind it find there is not what they found when they were written.
+A file is opened again and replayed as ``rdbtool replay`` does. Input that can be read only once is executed during the
+checks; the records of its snapshot are held until the snapshot was read. Both stop at the first damage: later commands
+would run on other data than when they were written.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _DAMAGED_BEFORE: Final = "the AOF is damaged before the place to stop, or the co
 
 
 class Replayed(NamedTuple):
-    """What a replay came to: findings of the engine, and keys by db (all, with an expiry).
+    """The result of a replay: findings of the engine, and keys by db (all, with an expiry).
 
-    ``kinds`` counts all findings by severity and code; ``choice`` tells whose rules applied. ``extent`` tells where it
-    stopped and what it skipped. ``failure`` words why there was none, and ``missed`` that the place to stop was not
-    reached.
+    ``kinds`` counts all findings by severity and code; ``choice`` is the server rules that applied. ``extent`` says
+    where it stopped and what it skipped. ``failure`` says why there was no replay, and ``missed`` that the place to
+    stop was not reached.
     """
 
     findings: list[Finding]
@@ -57,7 +57,7 @@ class Replayed(NamedTuple):
 
 
 def replay_again(reader: AofReader, checks: Checks, progress: Progress | None) -> Replayed:
-    """Replay a log that ``reader`` has read. Raises InputError, and FormatError where the log is not what it was."""
+    """Replay an AOF that ``reader`` has read. Raises InputError, and FormatError if the AOF has changed."""
     options = replay_options(
         reader.path or "-", checks.places, now_ms=checks.now_ms, rename_commands=checks.rename_commands
     )._replace(rules=checks.rules, databases=checks.databases)
@@ -78,7 +78,7 @@ def replay_again(reader: AofReader, checks: Checks, progress: Progress | None) -
 
 
 class LiveReplay:
-    """Executes a log that is being read by somebody else."""
+    """Executes an AOF while it is being read elsewhere."""
 
     def __init__(self, checks: Checks) -> None:
         self.records = Records()
@@ -95,7 +95,7 @@ class LiveReplay:
         self._missed: str | None = None
 
     def load(self, rdb: RdbReader, verdict: Verdict, parts: list[Part]) -> None:
-        """Take what ``records`` heard of a snapshot that was read to its end."""
+        """Load the ``records`` of a snapshot that was read to its end."""
         engine = self._replay.engine
         if self._needs is not None:
             self._needs.meet_snapshot(rdb.header)
@@ -117,7 +117,7 @@ class LiveReplay:
                 self._stops.hear_snapshot(find_part(parts, rdb.source.name), rdb.end.span.stop, rdb.aux, parts)
 
     def run(self, batch: CommandBatch, parts: list[Part]) -> None:
-        """Execute commands, which no damage precedes, up to the place to stop."""
+        """Execute commands before any damage, up to the place to stop."""
         if self._failure is not None or self._missed is not None or self._replay.stopped_at is not None:
             return
         if batch.part != self._part:
@@ -134,7 +134,7 @@ class LiveReplay:
                 self._stop_name = show_name(batch.argvs[limit])
 
     def end(self, reader: AofReader, parts: list[Part], faults: list[tuple[FormatError, Tail]]) -> Replayed:
-        """Return what it came to. ``reader`` has read to the end, and met ``faults`` on the way."""
+        """Return the result. ``reader`` has read to the end, and met ``faults`` on the way."""
         self._replay.end()
         if faults and self._replay.stopped_at is None:
             stop_at_damage(self._replay, self._stops, faults[0][1], parts)
@@ -149,7 +149,7 @@ class LiveReplay:
 
     @contextmanager
     def _noting_places(self) -> Iterator[None]:
-        """Keep the error of a place that is not reached: the log is read on."""
+        """Keep the error of a place that is not reached: reading goes on."""
         try:
             yield
         except PlaceError as error:

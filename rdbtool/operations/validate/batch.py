@@ -1,8 +1,7 @@
-"""Judging sources one after another, for whoever wants an answer: with policies, time taken, and patience.
+"""Validate several inputs, with policies, timing and retries.
 
-A file that changes while it is read gives no answer; patience means to wait and look again. A log that a server
-rewrites loses files between the reading of its manifest and theirs, which looks like a file that is missing, so that is
-looked at again too.
+A file that changes during the read gives no answer, so it is retried after a pause. While a server rewrites an AOF,
+files can vanish between the reading of its manifest and theirs; that looks like a missing file and is retried too.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class Judged(NamedTuple):
-    """A verdict and the seconds that it took."""
+    """A verdict and the time taken in seconds."""
 
     verdict: Verdict
     seconds: float
 
     def is_good(self, *, strict: bool) -> bool:
-        """Whether the source is valid, with ``strict`` without a warning as well."""
+        """Whether the input is valid, with ``strict`` also without warnings."""
         return self.verdict.is_clean(strict=strict)
 
 
@@ -41,9 +40,9 @@ def judge(
     retries: int = 0,
     pause: float = 1.0,
 ) -> Judged:
-    """Judge ``target`` (a path, ``-``, bytes or a stream); while there is no answer, try up to ``retries`` times more.
+    """Validate ``target`` (a path, ``-``, bytes or a stream); without an answer, retry up to ``retries`` times.
 
-    ``pause`` is the time between two tries in seconds. Raises nothing that a source can cause.
+    ``pause`` is the time between attempts in seconds. Never raises because of the input.
     """
     began = time.monotonic()
     looked_again = False
@@ -66,11 +65,11 @@ def judge(
 
 
 def exit_code(judged: Iterable[Judged], *, strict: bool) -> int:
-    """Return the exit code for several sources: 1 beats 4 beats 3 beats 0."""
+    """Return the exit code for several inputs: 1 beats 4 beats 3 beats 0."""
     codes = {code_of(row, strict=strict) for row in judged}
     return next(code for code in EXIT_CODES.values() if code in codes)
 
 
 def code_of(judged: Judged, *, strict: bool) -> int:
-    """Return the exit code for one source."""
+    """Return the exit code for one input."""
     return judged.verdict.exit_code(strict=strict)

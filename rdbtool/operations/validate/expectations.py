@@ -1,7 +1,7 @@
-"""What a backup check asks beyond soundness: how many keys, how old, which version, which data.
+"""Policies of a backup check beyond validity: how many keys, how old, which version, which data.
 
-A policy is judged on a source that is valid; what it finds is an error like any other. What a policy needs and the
-source does not tell is an error too: a check that was asked for is never passed over in silence.
+Policies are checked on valid inputs; a missed policy is an error like any other. If the input lacks what a policy
+needs, that is an error too: a requested check is never skipped silently.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
-#: Seconds that the clocks of two machines may differ.
+#: Allowed difference of two machines' clocks in seconds.
 _CLOCK_ERROR: Final = 300
 
-# Compiled when a policy is given: most checks have none.
+# Compiled on first use: most checks have no policy.
 _AGE: Final = r"(\d{1,9})([smhd])"
 _RANGE: Final = r"(?:db)?(\d{1,9})=(?:(\d{1,18})|(\d{1,18})?\.\.(\d{1,18})?)"
 _DIGEST: Final = r"[0-9a-f]{40}"
 
 
 class Range(NamedTuple):
-    """How many keys a database should hold, both ends included; ``most`` None: any number from ``least`` on."""
+    """The expected number of keys of a database, both ends included; ``most`` None: no maximum."""
 
     db: int
     least: int
@@ -39,7 +39,7 @@ class Range(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``db0=1000..``, ``db0=..5``, ``db3=10..20`` or ``db1=7``. Raises ValueError for anything else."""
+        """Parse ``db0=1000..``, ``db0=..5``, ``db3=10..20`` or ``db1=7``. Raises ValueError for anything else."""
         match = re.fullmatch(_RANGE, text.strip())
         if match is None:
             raise ValueError(f"{text!r} is not a valid range such as db0=1000.. or db1=10..20")
@@ -57,10 +57,10 @@ class Range(NamedTuple):
 
 
 class Policies(NamedTuple):
-    """What is asked of a source, None and empty: nothing.
+    """The policies for an input; None and empty: no policy.
 
     ``max_age`` is in seconds. ``min_version`` is an RDB version, or a server: then the writer has to be that server or
-    a later one of its family. ``digest`` is what DEBUG DIGEST would print, in lower case.
+    a later one of its family. ``digest`` is the output of DEBUG DIGEST, in lower case.
     """
 
     min_keys: int | None = None
@@ -71,12 +71,12 @@ class Policies(NamedTuple):
 
     @property
     def counts_keys(self) -> bool:
-        """Whether the keys have to be known, those of a log by a replay."""
+        """Whether the key counts are needed, for an AOF by a replay."""
         return self.min_keys is not None or self.digest is not None or bool(self.ranges)
 
 
 def parse_age(text: str) -> int:
-    """Return the seconds of ``26h``, ``90m``, ``3600s`` or ``7d``. Raises ValueError for anything else."""
+    """Return ``26h``, ``90m``, ``3600s`` or ``7d`` in seconds. Raises ValueError for anything else."""
     match = re.fullmatch(_AGE, text.strip().lower())
     if match is None:
         raise ValueError(f"{text!r} is not a valid length of time such as 90m, 26h or 7d")
@@ -84,7 +84,7 @@ def parse_age(text: str) -> int:
 
 
 def parse_version(text: str) -> int | Rules:
-    """Read ``11`` or ``rdb-11`` (an RDB version), or a server such as ``redis-7.0``. Raises ValueError."""
+    """Parse ``11`` or ``rdb-11`` (an RDB version), or a server such as ``redis-7.0``. Raises ValueError."""
     match = re.fullmatch(r"(?:rdb-)?(\d{1,4})", text.strip().lower())
     if match is not None:
         return int(match[1])
@@ -103,10 +103,10 @@ def parse_digest(text: str) -> str:
 
 
 def apply_policies(verdict: Verdict, policies: Policies, target: Target, checks: Checks) -> Verdict:
-    """Return the verdict on ``target`` (as in ``validate``) with what the policies find in it, if it is valid so far.
+    """Return the verdict on ``target`` (as in ``validate``) with missed policies added, if it is valid so far.
 
-    ``checks`` are those of the verdict. For the digest the source is read once more; where that fails, the source is
-    unanswered. Raises nothing that a source can cause.
+    ``checks`` are those of the verdict. For the digest the input is read once more; if that fails, the verdict is
+    ``unanswered``. Never raises because of the input.
     """
     if verdict.answer != "valid" or policies == Policies():
         return verdict
@@ -134,7 +134,7 @@ def apply_policies(verdict: Verdict, policies: Policies, target: Target, checks:
 def _judge(
     verdict: Verdict, policies: Policies, target: Target, now_ms: int, digest: str | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield (code, message) of each policy that the source does not meet."""
+    """Yield (code, message) of each missed policy."""
     if policies.min_keys is not None and verdict.keys < policies.min_keys:
         yield "CHK011", f"expected at least {policies.min_keys:,} keys, found {verdict.keys:,}"
     if policies.max_age is not None:
@@ -166,9 +166,9 @@ def _judge_age(verdict: Verdict, max_age: int, target: Target, now_ms: int) -> s
 
 
 def _saved_at(verdict: Verdict, target: Target) -> tuple[float | None, str]:
-    """Return when the data was saved (Unix seconds) and what says so; None and why not.
+    """Return when the data was saved (Unix seconds) and the source of that time; None and why it is unknown.
 
-    An RDB names the time in its aux field ctime. A log goes on behind its snapshot, so its files tell.
+    An RDB file has the time in its aux field ctime. An AOF continues after its snapshot, so its file times count.
     """
     ctime = next((row.value for row in verdict.aux if row.key == b"ctime"), b"")
     if verdict.kind == "rdb" and ctime.isdigit() and len(ctime) <= 12:
@@ -178,7 +178,7 @@ def _saved_at(verdict: Verdict, target: Target) -> tuple[float | None, str]:
     path = Path(target)
     paths = [path]
     if verdict.kind == "aof" and verdict.parts:
-        # The parts stand beside the manifest, which the verdict is named after.
+        # The files are beside the manifest, after which the verdict is named.
         beside = Path(verdict.source).parent
         paths = [beside / part for part in verdict.parts if (beside / part).exists()] or paths
     try:
@@ -210,7 +210,7 @@ def _digest(verdict: Verdict, target: Target, checks: Checks) -> tuple[str, Unce
 
     if target == "-" or not isinstance(target, str | os.PathLike | bytes):
         raise InputError(f"the digest is computed by reading once more, and {verdict.source} can be read once")
-    # Rules that were inferred are inferred again: an error reply under them is doubt.
+    # Inferred rules are inferred again: under them, an error reply means an unknown effect.
     rules = str(verdict.rules) if verdict.choice.origin == "named" else None
     now_ms, rename = checks.now_ms, checks.rename_commands
     with open_keys(target, rules=rules, now_ms=now_ms, places=checks.places, rename_commands=rename) as keys:

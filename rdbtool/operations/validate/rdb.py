@@ -1,9 +1,9 @@
-"""Validation of an RDB: one reading with the Check sink, and the rules' words for what it flagged.
+"""Validation of an RDB: one reading with the Check sink, and the rules for what it flagged.
 
-Inside a packed value whose outer string is sound, damage costs that record only: it is passed over, so that what
-follows it, and the checksum, are judged too. Any other damage ends reading, and what follows is examined by the walk
-that ``repair`` takes. A server gets no further: at its level the rest are notes. Whose rules apply is known when the
-aux fields were read; so everything is graded at the end.
+Damage inside a packed value whose outer string is intact costs only that record: it is skipped, so that what follows
+it, and the checksum, are checked too. Any other damage ends reading, and the rest is examined by the walk of
+``repair``. A server gets no further, so at server level the rest are notes. The server rules are known only after the
+aux fields; so everything is graded at the end.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ if TYPE_CHECKING:
 #: Every rule about records, by the flag of the Check sink.
 RULES: Final[dict[str, Rule]] = KEY_RULES | collections.RULES | streams.RULES
 
-#: Damaged values that are passed over; then they are left to the walk.
+#: Damaged values that are skipped; then the walk takes over.
 _PASSED: Final = 100
 
 
 def validate_rdb(
     reader: RdbReader, checks: Checks, progress: Progress | None = None, *, also: Sink | None = None
 ) -> Verdict:
-    """Judge an open RDB, of which nothing was read; it is read to its end.
+    """Check an open RDB of which nothing was read; it is read to its end.
 
-    Never raises what a source can cause: that is part of the verdict. In a log the RDB is its part of it. ``also``
-    hears the same records, for whoever cannot read them again.
+    Never raises because of the input: every fault is part of the verdict. In an AOF the RDB is its part of it. ``also``
+    receives the same records, for callers that cannot read them again.
     """
     return _Judging(reader, checks, also).judge(progress)
 
@@ -63,7 +63,7 @@ def validate_rdb(
 def validate_jsonl(
     reader: JsonlReader, checks: Checks, progress: Progress | None = None, *, also: Sink | None = None
 ) -> Verdict:
-    """Judge open JSON lines: their keys as those of any RDB. ``also`` hears the same records."""
+    """Check open JSON lines: their keys like those of an RDB. ``also`` receives the same records."""
     return _Judging(reader, checks, also).judge(progress)
 
 
@@ -85,7 +85,7 @@ def describe_row(row: Flagged, part: str) -> Finding:
 
 
 def describe_remark(remark: files.Remark, part: str) -> Finding:
-    """Return what is wrong with something beside the records as a finding."""
+    """Return a remark on an item outside the records as a finding."""
     server = what_servers_do(remark.code)
     return Finding(remark.code, remark.severity, part, remark.offset, remark.message, server, db=remark.db)
 
@@ -105,13 +105,13 @@ class _Judging:
         self.choice = checks.choice
         #: What follows the damage that ended reading, None: there was none.
         self.rest: DamageReport | None = None
-        #: What was flagged in front of it, and which of the rows and remarks are of the rest.
+        #: What was flagged before it, and which rows and remarks belong to the rest.
         self.flagged_before: dict[tuple[str, int, bool], int] | None = None
         self.rows_beyond = self.remarks_beyond = range(0)
 
     @property
     def rules(self) -> Rules:
-        """Whose rules apply."""
+        """The server rules that apply."""
         return self.choice.rules
 
     def judge(self, progress: Progress | None) -> Verdict:
@@ -138,7 +138,7 @@ class _Judging:
                 outer = None
                 if isinstance(reader, RdbReader):
                     if not reader.embedded:
-                        # Damage that a writer made while we read is none.
+                        # Damage caused by a concurrent writer does not count.
                         reader.source.check_unchanged()
                     if error.code in PASSABLE and len(self.faults) < _PASSED:
                         outer = reader.pass_over()
@@ -155,7 +155,7 @@ class _Judging:
             return
         from rdbtool.operations.validate.rdb_damage import walk_on  # noqa: PLC0415 - few files are damaged
 
-        # Keys that wait for their look-up are in front of the damage.
+        # Keys that wait for their look-up are before the damage.
         self.check.close()
         self.flagged_before = dict(self.check.counts)
         rows, remarks = len(self.check.flagged), len(self.items.remarks)
@@ -219,7 +219,7 @@ class _Judging:
         return "error" if refused else "note"
 
     def _say_resumed(self, finding: Finding) -> Finding:
-        """Add to the damage that ended reading where it resumed, or why it did not."""
+        """Add to the damage that ended reading where valid records resume, or why they do not."""
         from rdbtool.operations.validate.rdb_damage import say_resumed  # noqa: PLC0415 - as above
 
         if self.rest is not None and self.rest.damages:
@@ -230,7 +230,7 @@ class _Judging:
         return finding
 
     def _add(self, finding: Finding, *, refused: bool, beyond: bool = False) -> None:
-        """Gather a finding. ``refused``: a server refuses the file over it; ``beyond``: it does not get that far."""
+        """Add a finding. ``refused``: a server refuses the file for it; ``beyond``: it does not get that far."""
         if self.checks.level == "server":
             does = "does not get that far" if beyond else "refuses the file" if refused else "loads the file"
             refused = refused and not beyond
@@ -275,7 +275,7 @@ class _Judging:
 
     def _answer(self, failure: RdbToolError | None) -> Answer:
         if isinstance(failure, InputError) and not isinstance(failure, LimitError):
-            return "unanswered"  # what was found may be the fault of the disk, or of a writer
+            return "unanswered"  # the findings may be the fault of the disk, or of a writer
         if failure is None or self.gathered.counts["error"]:
             return self.gathered.answer
         return "unsupported" if isinstance(failure, UnsupportedError) else "unanswered"

@@ -1,7 +1,7 @@
-"""What follows the first damage of an RDB: the walk of ``salvage``, and what it says of each damage.
+"""What follows the first damage of an RDB: the walk of ``salvage``, and its findings.
 
-A valid file is read once, by its reader. Where that stops, the walk begins, over the same bytes at any offset; what it
-meets goes to the same tests. It is bounded: a file full of damage is given up.
+A valid file is read once, by its reader. Where that stops, the walk begins, over the same bytes at any offset; the same
+checks apply. It is bounded: it gives up on a file full of damage.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from rdbtool.core.progress import Progress
     from rdbtool.reader.rdb import RdbReader
 
-#: Places at which a record is looked for, in all: some seconds.
+#: Total number of places tried as records: some seconds.
 _TRIALS: Final = 200_000
 
 _MANY: Final = 1 << 30
 
 
 class DamageReport(NamedTuple):
-    """What there is from the first damage on: each of ``damages``, the first one included, and readable keys by db.
+    """The rest from the first damage on: all ``damages``, the first one included, and readable keys by db.
 
-    ``unread`` words why nothing, or no more, was examined.
+    ``unread`` says why nothing, or no more, was examined.
     """
 
     damages: list[Damage]
@@ -46,7 +46,7 @@ class DamageReport(NamedTuple):
 
 
 def walk_on(reader: RdbReader, error: FormatError, check: Check, progress: Progress | None) -> DamageReport | None:
-    """Walk over what follows ``error``, which ended reading; ``check`` hears it. None: it is at the end mark.
+    """Walk over what follows ``error``, which ended reading; ``check`` receives it. None: it is at the end mark.
 
     Raises InputError.
     """
@@ -91,7 +91,7 @@ def walk_on(reader: RdbReader, error: FormatError, check: Check, progress: Progr
         counts = walk.totals
         if not reader.embedded:
             reader.source.check_unchanged()
-    # Those in front of it were counted before.
+    # Those before it were counted already.
     for db, (keys, expires) in () if before is None else before.counts.items():
         found = counts.get(db, (0, 0))
         counts[db] = found[0] - keys, found[1] - expires
@@ -99,7 +99,7 @@ def walk_on(reader: RdbReader, error: FormatError, check: Check, progress: Progr
 
 
 def _before(stock: Stock, form: Layout, place: Position, check: Check) -> Piece | None:
-    """Return the last records in front of a place as a piece: they may have swallowed others."""
+    """Return the last records before a place as a piece: they may have swallowed others."""
     recent = check.recent
     if recent is None or recent[0] >= place.at:
         return None
@@ -112,7 +112,7 @@ def _before(stock: Stock, form: Layout, place: Position, check: Check) -> Piece 
 
 
 def describe_damage(damage: Damage, part: str) -> Finding:
-    """Return damage that the walk met as a finding."""
+    """Return damage found by the walk as a finding."""
     if damage.fault is None:
         message = f"expected a record, found {damage.why}"
         found = Finding("RDB105", "error", part, damage.start, message, what_servers_do("RDB105"))

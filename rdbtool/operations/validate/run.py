@@ -1,10 +1,10 @@
 """Validation: whether a file is valid, and whether a server would load it.
 
-What a file is decides which module checks it; whatever it is, the answer is a Verdict. Damage is part of the answer,
-and so is that a file could not be read: nothing that a file can do is raised from here, but wrong arguments are.
+The module that checks a file is chosen by its content; the answer is always a Verdict. Damage is part of the answer,
+and so is an unreadable file: only wrong arguments raise.
 
 Structure is checked where bytes are read (codec and grammar, FormatError), which ends reading. Meaning is checked by
-rules: a code, its severity, its words, and which servers refuse it (``rdbtool.operations.validate.checks``).
+rules: a code, its severity, its texts, and which servers refuse it (``rdbtool.operations.validate.checks``).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rdbtool.reader.jsonl.reader import JsonlReader
     from rdbtool.reader.rdb import RdbReader
 
-#: What a source is called by the kind of file that a fault is in, where it could not be opened.
+#: The kind of an input that could not be opened, by the kind of file that the fault is in.
 _KINDS: Final[dict[FileKind, Kind]] = {
     "rdb": "rdb",
     "aof": "aof",
@@ -55,9 +55,9 @@ def validate(
     *,
     name: str | None = None,
 ) -> Verdict:
-    """Judge what ``target`` names: an RDB, a log or JSON lines, ``-`` for standard input.
+    """Check ``target``: an RDB file, an AOF or JSON lines, ``-`` for standard input.
 
-    ``progress`` is called with the number of bytes read; ``name`` is what the verdict calls the source.
+    ``progress`` is called with the number of bytes read; ``name`` is the input's name in the verdict.
     """
     checks = checks or Checks()
     called = name or (os.fspath(target) if isinstance(target, str | os.PathLike) else None)
@@ -72,7 +72,7 @@ def validate(
 def validate_reader(
     reader: RdbReader | AofReader | JsonlReader, checks: Checks, progress: Progress | None = None
 ) -> Verdict:
-    """Judge an open source; it is read to its end, or to damage behind which nothing can be read, but not closed."""
+    """Check an open input; it is read to its end, or to damage after which nothing is readable, but not closed."""
     if reader.kind == "aof":
         from rdbtool.operations.validate.aof import validate_log  # noqa: PLC0415 - the engine is for logs only
 
@@ -90,7 +90,7 @@ def validate_reader(
 
 
 def _refuse_places(verdict: Verdict) -> Verdict:
-    """Return the verdict on a source without commands, of which places were asked for."""
+    """Return the verdict on an input without commands for which places were given."""
     finding = place_finding(str(PlaceError.no_commands(verdict.source)), verdict.source, "error")
     return verdict._replace(
         findings=(finding, *verdict.findings),

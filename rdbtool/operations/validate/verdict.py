@@ -1,4 +1,4 @@
-"""The words of validation: what to check (Checks), what was found (Gathered), and the answer (Verdict)."""
+"""The data types of validation: options (Checks), findings so far (Gathered), and the answer (Verdict)."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ Level = Literal["server", "deep"]
 Kind = Literal["rdb", "aof", "jsonl", "unknown"]
 Answer = Literal["valid", "invalid", "unsupported", "unanswered"]
 
-#: Findings of one source that are kept; all of them are counted.
+#: Findings kept per input; all of them are counted.
 KEPT: Final = 1000
 
-#: Whose rules apply to what could not be read.
+#: The default server rules for inputs that could not be read.
 UNREAD: Final = RulesChoice(DEFAULT, "inferred", "nothing that was read")
 
 SEVERITIES: Final = ("error", "warning", "note")
 
-#: What a verdict says to a shell; the first of these that one of several sources has is that of all.
+#: Exit codes of a verdict; for several inputs, the first of these that occurs.
 EXIT_CODES: Final = {"invalid": 1, "unsupported": 4, "unanswered": 3, "valid": 0}
 
 
 class Checks(NamedTuple):
-    """What to judge by.
+    """Options of a validation.
 
     ``deep`` reports everything at its own severity; ``server`` asks whether the server of ``rules`` would load the
-    source: what it does not refuse becomes a note, what it refuses is an error. ``rules`` None: the writer's, else
-    those of Redis 7.2. ``replay``: execute logs, too. ``now_ms`` is when (Unix ms, 0: not known), ``databases`` how
-    many the server has. ``places`` says where the execution of logs stops and what it skips; a log is judged whole.
-    ``rename_commands`` maps names of commands in an AOF to those that servers have.
+    input: what it refuses is an error, everything else a note. ``rules`` None: the writer's, else Redis 7.2's.
+    ``replay``: execute AOFs, too. ``now_ms`` is the time (Unix ms, 0: unknown), ``databases`` the number of databases
+    of the server. ``places`` says where the execution of AOFs stops and what it skips; an AOF is still checked whole.
+    ``rename_commands`` maps renamed commands of an AOF to their original names.
     """
 
     level: Level = "deep"
@@ -62,20 +62,19 @@ class Checks(NamedTuple):
 
     @property
     def choice(self) -> RulesChoice:
-        """Whose rules apply as long as nothing was read."""
+        """The server rules before anything was read."""
         return UNREAD if self.rules is None else RulesChoice(self.rules, "named")
 
 
 class Verdict(NamedTuple):
-    """What is to be said of one source.
+    """The answer on one input.
 
-    ``findings`` are the first thousand, errors kept first, in the order of the source; ``counts`` are all of them by
-    severity. ``by_db`` maps a db to (keys, keys with an expiry). ``bytes`` is the size of the source, None where
-    nobody knows. ``checksum`` is, of an AOF, that of its snapshot. ``digest`` is there only where one was asked for.
-    ``error`` words why there is no answer. ``header`` and ``aux`` are those of the RDB.
-    Not ``is_counted``: a log was not replayed to its end, so what it holds is not known. ``product`` is the writer
-    where it is neither Redis nor Valkey itself. Not ``is_whole``: the RDB is damaged, and ``keys`` counts those that
-    can be read.
+    ``findings`` are the first thousand, errors first kept, in file order; ``counts`` are all of them by severity.
+    ``by_db`` maps a db to (keys, keys with an expiry). ``bytes`` is the size of the input, None if unknown.
+    ``checksum`` is, of an AOF, that of its snapshot. ``digest`` is set only if requested. ``error`` says why there is
+    no answer. ``header`` and ``aux`` are those of the RDB. Not ``is_counted``: an AOF was not replayed to its end, so
+    its contents are unknown. ``product`` is the writer if it is neither Redis nor Valkey. Not ``is_whole``: the RDB is
+    damaged, and ``keys`` counts the readable ones.
     """
 
     source: str
@@ -100,24 +99,24 @@ class Verdict(NamedTuple):
 
     @property
     def rules(self) -> Rules:
-        """Whose rules apply."""
+        """The server rules that apply."""
         return self.choice.rules
 
     def is_clean(self, *, strict: bool = False) -> bool:
-        """Whether the source is valid, with ``strict`` without a warning as well."""
+        """Whether the input is valid, with ``strict`` also without warnings."""
         return self.answer == "valid" and not (strict and self.counts["warning"])
 
     def exit_code(self, *, strict: bool = False) -> int:
-        """Return what ``validate`` ends with; ``strict``: a warning counts as an error."""
+        """Return the exit code of ``validate``; ``strict``: a warning counts as an error."""
         code = EXIT_CODES[self.answer]
         return 1 if code == 0 and not self.is_clean(strict=strict) else code
 
     def to_dict(self, *, strict: bool = False) -> dict[str, Any]:
-        """Return what ``validate --json`` prints of the source; ``strict`` is for the exit code in it."""
+        """Return the object for ``validate --json``; ``strict`` is for its exit code."""
         return {"schema": 1, **self.source_dict(strict=strict)}
 
     def source_dict(self, *, strict: bool) -> dict[str, Any]:
-        """Return the source as one of those that ``validate --json`` prints."""
+        """Return the input as one of those in ``validate --json``."""
         header = self.header
         dbs = [{"db": db, "keys": keys, "expires": expires} for db, (keys, expires) in sorted(self.by_db.items())]
         return {
@@ -143,9 +142,9 @@ class Verdict(NamedTuple):
 
 
 class Gathered:
-    """Findings of one source while it is judged: ``counts`` has all by severity, ``kept`` gives the first ones.
+    """Findings of one input during validation: ``counts`` has all by severity, ``kept`` returns the first ones.
 
-    Each severity has room of its own, so that a thousand notes do not hide the error behind them.
+    Each severity has its own limit, so that a thousand notes do not crowd out the error after them.
     """
 
     def __init__(self) -> None:
@@ -153,7 +152,7 @@ class Gathered:
         self._kept: dict[str, list[Finding]] = {severity: [] for severity in SEVERITIES}
 
     def add(self, finding: Finding, times: int = 1) -> None:
-        """Take a finding, which stands for ``times`` of its kind."""
+        """Add a finding, which stands for ``times`` of its kind."""
         self.counts[finding.severity] += times
         kept = self._kept[finding.severity]
         if len(kept) < KEPT:
@@ -167,7 +166,7 @@ class Gathered:
 
     @property
     def answer(self) -> Answer:
-        """What the findings come to."""
+        """The answer that the findings amount to."""
         return "invalid" if self.counts["error"] else "valid"
 
 
@@ -189,17 +188,17 @@ def describe_fault(error: FormatError, part: str) -> Finding:
 
 
 def place_finding(message: str, source: str, severity: str) -> Finding:
-    """Return what is to be said of the place where the execution of a log stops as a finding."""
+    """Return the error of a place where the execution of an AOF stops as a finding."""
     return Finding("CHK016", severity, source, 0, message, what_servers_do("CHK016"))
 
 
 def sentence_of(error: RdbToolError) -> str:
-    """Return what an error says in one sentence, and what an option does about it."""
+    """Return an error as one sentence, with the option that helps."""
     return str(error) if isinstance(error, FormatError) else describe_error(error)
 
 
 def unanswered(source: str, kind: Kind, checks: Checks, choice: RulesChoice, error: RdbToolError) -> Verdict:
-    """Return the verdict on a source that could not be read, or that this release does not know."""
+    """Return the verdict on an input that could not be read, or whose format this release does not know."""
     answer: Answer = "unsupported" if isinstance(error, UnsupportedError) else "unanswered"
     return Verdict(
         source,
@@ -234,5 +233,5 @@ def _finding_dict(finding: Finding) -> dict[str, Any]:
 
 
 def _name(name: str) -> str | dict[str, str]:
-    """Return the name of a file, which may be no text."""
+    """Return the name of a file, which may not be text."""
     return json_bytes(os.fsencode(name))

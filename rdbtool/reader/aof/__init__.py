@@ -1,1 +1,1 @@
-"""Reads append-only files."""
+"""Readers of append-only files."""

@@ -1,4 +1,4 @@
-"""Commands of a log: in batches for whoever executes them, one by one for whoever explains them."""
+"""AOF commands: in batches for execution, one by one for explanation."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rdbtool.reader.aof.text_parser import MAX_DIGITS
 
 
 class CommandBatch(NamedTuple):
-    """Some commands of a part, in their order.
+    """Some commands of a part, in order.
 
-    ``offsets`` holds the offset of each command in its part, ``stop`` the one behind the last record.
-    ``first_number`` is the number of the first command, counted from 1 over the whole log; ``part`` an index
-    into ``AofReader.parts``. ``annotations`` are (index of the command that follows, line), ``marks`` (index,
-    MULTI or EXEC of ``rdbtool._codec.decode.aof_scanner``).
+    ``offsets`` holds the offset of each command in its part, ``stop`` the offset after the last record.
+    ``first_number`` is the number of the first command, counted from 1 over the whole AOF; ``part`` an index into
+    ``AofReader.parts``. ``annotations`` are (index of the command that follows, line), ``marks`` (index, MULTI or EXEC
+    of ``rdbtool._codec.decode.aof_scanner``).
     """
 
     argvs: list[tuple[bytes, ...]]
@@ -29,12 +29,11 @@ class CommandBatch(NamedTuple):
 
 
 class AofCommand(NamedTuple):
-    """A command and where it stands.
+    """A command and its location.
 
-    ``part`` is an index into ``AofReader.parts``, ``offset`` in bytes within that part, ``number`` counts
-    commands over the whole log from 1. ``time`` is the last annotated one (Unix seconds). ``db`` is the
-    database that the command applies to; a SELECT has the one it selects. ``transaction`` counts MULTI
-    blocks from 1, None outside of them.
+    ``part`` is an index into ``AofReader.parts``, ``offset`` in bytes within that part, ``number`` counts commands over
+    the whole AOF from 1. ``time`` is the last annotated one (Unix seconds). ``db`` is the database that the command
+    applies to; a SELECT has the one it selects. ``transaction`` counts MULTI blocks from 1, None outside them.
     """
 
     argv: tuple[bytes, ...]
@@ -53,14 +52,14 @@ def read_time(annotation: bytes) -> int | None:
 
 
 def iter_commands(batches: Iterable[CommandBatch], databases: int) -> Iterator[AofCommand]:
-    """Yield the commands of batches, each with what is known about it."""
+    """Yield the commands of batches with their location."""
     time: int | None = None
     part = -1
     db = transaction = 0
     in_multi = False
     for batch in batches:
         if batch.part != part:
-            # Servers read every file as a client of its own.
+            # Servers read every file with a new client.
             part, db, in_multi = batch.part, 0, False
         times = {index: found for index, text in batch.annotations if (found := read_time(text)) is not None}
         marks = dict(batch.marks)
@@ -80,7 +79,7 @@ def iter_commands(batches: Iterable[CommandBatch], databases: int) -> Iterator[A
 
 
 def selected_db(argv: tuple[bytes, ...], db: int, databases: int) -> int:
-    """Return the db after a command: another one after a SELECT, unless a server refuses it."""
+    """Return the db after a command: changed by a SELECT, unless a server refuses it."""
     if len(argv[0]) != len(b"select") or argv[0].lower() != b"select":
         return db
     number = argv[1] if len(argv) > 1 else b""

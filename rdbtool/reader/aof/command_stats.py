@@ -1,8 +1,8 @@
-"""Which commands a log consists of: how often each is called, and with how many arguments.
+"""Statistics of an AOF's commands: how often each is called, and with how many arguments.
 
-The scanner counts by name as it passes over the commands, part by part; here the counts of all parts are put
-together, and names that differ in case only are one. A log may be made of nothing but different names: those that
-nobody knows are kept up to a number, the rest of them is counted.
+The scanner counts by name while it passes over the commands, part by part; this module merges the counts, and names
+that differ only in case. An AOF may consist of distinct unknown names only: these are kept up to a limit, and the rest
+is counted.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from rdbtool.core.commands import COMMANDS, CONTAINERS
 if TYPE_CHECKING:
     from rdbtool._codec.decode.aof_scanner import Scanner
 
-#: Names that the scanner may hold before somebody takes them.
+#: Maximum names in the scanner before they are merged.
 _MANY: Final = 256
 
-#: Names that are kept whether somebody knows them or not.
+#: Unknown names that are kept.
 _KEPT: Final = 1000
 
 _Counted = tuple[bytes, int, tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]
 
 
 class Call(NamedTuple):
-    """A command: how many arguments it has, its name included, and where it stands.
+    """A command: its number of arguments, with its name, and its location.
 
-    ``part`` is an index, ``at`` an offset in bytes within the part, ``number`` counts over the whole log from 1.
+    ``part`` is an index, ``at`` an offset in bytes within the part, ``number`` counts over the whole AOF from 1.
     """
 
     argc: int
@@ -37,7 +37,7 @@ class Call(NamedTuple):
 
 
 class Use(NamedTuple):
-    """A name as it is first written, a subcommand behind a space; how often it is called, and the calls to look at."""
+    """A name as first written, with a subcommand after a space; the number of its calls, and the calls to check."""
 
     name: bytes
     calls: int
@@ -47,7 +47,7 @@ class Use(NamedTuple):
 
 
 class Fall(NamedTuple):
-    """Annotated times of a part that are earlier than the one before: how many, and the first (Unix seconds)."""
+    """Annotated times of a part that are earlier than the previous one: how many, and the first (Unix seconds)."""
 
     at: int
     earlier: int
@@ -58,10 +58,11 @@ class Fall(NamedTuple):
 class Uses:
     """Commands by their upper-case name.
 
-    ``renamed`` maps names in the AOF to those that servers have, by which they are counted. ``containers`` are the
-    first words, under any name, that a subcommand belongs to.
-    ``others`` counts calls of unknown names beyond those kept, ``falls`` has times that go back by part,
-    ``annotations`` the offset of the first annotation by part.
+    ``renamed`` maps renamed commands of the AOF to their original names, under which they are counted. ``containers``
+    are first words, under any name, that are followed by a subcommand.
+
+    ``others`` counts calls of unknown names beyond those kept, ``falls`` has decreasing times by part, ``annotations``
+    the offset of the first annotation by part.
     """
 
     def __init__(self, renamed: Mapping[bytes, bytes] | None = None) -> None:
@@ -73,7 +74,7 @@ class Uses:
         self.annotations: dict[int, int] = {}
 
     def hear(self, part: int, before: int, scanner: Scanner, *, is_last: bool) -> None:
-        """Take what a scanner counted in a part, if it is much or, as ``is_last`` says, all there is for now."""
+        """Merge the scanner's counts of a part, if they are many, or if ``is_last``."""
         if not is_last and scanner.use_count < _MANY:
             return
         self.add(part, before, scanner.take_uses())
@@ -83,7 +84,7 @@ class Uses:
             self.annotations[part] = scanner.annotation_at
 
     def add(self, part: int, before: int, counted: Iterable[_Counted]) -> None:
-        """Add what a scanner counted in a part (an index) that ``before`` commands precede."""
+        """Add the scanner's counts of a part (an index) that ``before`` commands precede."""
         for written, count, *calls in counted:
             name = written.upper()
             if self.renamed:

@@ -1,8 +1,8 @@
-"""Inline commands: a command a line, as people type them and ``redis-cli --pipe`` sends them. Servers write none.
+"""Inline commands: one command per line, as people type them and ``redis-cli --pipe`` sends them, but no server writes.
 
-A line is split as servers split it: at blanks, with quotes and their escapes. That a text consists of such lines is
-told with care, because nothing marks it: most lines, and the first, have to be commands with a right number of
-arguments, and one has to change data.
+A line is split as servers split it: at blanks, with quotes and their escapes. Nothing marks a file of such lines, so
+detection is strict: most lines, and the first, must be commands with a valid number of arguments, and one must change
+data.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from rdbtool.core.commands import COMMANDS
 from rdbtool.core.errors import Finding, what_servers_do
 from rdbtool.core.manifest import split_words
 
-#: Bytes of a line that servers read at most.
+#: Maximum bytes of a line that servers read.
 LONGEST_INLINE: Final = 64 << 10
 
-#: Bytes that are read at once to pass over blank lines.
+#: Bytes read at once to skip blank lines.
 BLANKS_PIECE: Final = 64 << 10
 
 _BLANKS: Final = b" \t\n\v\f\r"
 
-#: So many commands that are known here make up for one line that is none.
+#: Known commands required per line that is not one.
 _FEW: Final = 2
 
 
 def begins_inline(head: bytes) -> bool:
-    """Return whether a text of inline commands begins with ``head``."""
+    """Return whether ``head`` begins a file of inline commands."""
     if head[:1] in {b"", b"*", b"#", b"$"} or b"\0" in head:
         return False
     *lines, last = head.split(b"\n")
@@ -51,18 +51,18 @@ def begins_inline(head: bytes) -> bool:
 
 
 def count_blanks(piece: bytes) -> int:
-    """Return how many bytes at the beginning of a piece are blank lines; all of them where all are blanks."""
+    """Return the number of bytes in blank lines at the beginning of a piece; all if all are blank."""
     blank = len(piece) - len(piece.lstrip(_BLANKS))
     return blank if blank == len(piece) else piece.rfind(b"\n", 0, blank) + 1
 
 
 def inline_finding(part: str) -> Finding:
-    """Return what there is to tell of a file of inline commands."""
+    """Return the finding for a file of inline commands."""
     return Finding("SRC006", "note", part, 0, "inline commands, a line each", what_servers_do("SRC006"))
 
 
 def _flags_of(words: Sequence[bytes]) -> frozenset[str] | None:
-    """Return the flags of a command; None for what is none that anybody would type."""
+    """Return the flags of a command; None if it is not one that people type."""
     name = words[0].upper()
     if words[0] not in {name, name.lower()}:
         return None

@@ -1,8 +1,8 @@
-"""Reads append-only logs: one file or many, commands with or without an RDB before them.
+"""Reads AOFs: one file or many, with or without an RDB preamble or base.
 
-The scanner frames commands in batches; on a record that it declines the line-oriented parser reads
-the same bytes and says what is wrong, or, in a lax reading, takes them as a server would. What comes behind a fault
-is examined before anything is said about the end of the log (``tail``). Nothing is executed here.
+The scanner frames commands in batches. If it declines a record, the line-oriented parser reads the same bytes and
+raises the error, or, in lax mode, accepts them as a server would. What follows a fault is examined before the AOF is
+called truncated (``tail``). Nothing is executed here.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from rdbtool.reader.rdb import backend_of
 if TYPE_CHECKING:
     from rdbtool.reader.rdb import RdbReader
 
-#: What to do at a fault: raise it; end the iteration; go on behind it, where that is possible.
+#: What to do at a fault: raise it; end the iteration; resume after it, if possible.
 OnFault = Literal["raise", "stop", "skip"]
 Target = str | os.PathLike[str] | bytes | BinaryIO
 
-#: Commands in a batch.
+#: Commands per batch.
 _BATCH: Final = 256
 
-#: Deviations of a lax reading that are kept; the rest is counted.
+#: Deviations kept in lax mode; the rest is counted.
 _KEPT_DEVIATIONS: Final = 100
 
 
 class Strays(NamedTuple):
-    """How often a MULTI or EXEC of a part (an index) is without effect, and the offset of the first."""
+    """Number of MULTI or EXEC without effect in a part (an index), and the offset of the first."""
 
     part: int
     at: int
@@ -51,7 +51,7 @@ class Strays(NamedTuple):
 
 
 class AofOptions(TypedDict, total=False):
-    """What a log is opened with: the bound of an inflated string in bytes, and see ``AofReader``."""
+    """Options of ``AofReader``; ``max_inflate`` is the maximum size of a decompressed string in bytes."""
 
     max_inflate: int | None
     backend: str | None
@@ -60,17 +60,17 @@ class AofOptions(TypedDict, total=False):
 
 
 class AofReader:
-    """An open log, read once, from its beginning to its end.
+    """An open AOF, read once, from its beginning to its end.
 
-    ``parts`` are its files and ``manifest`` names them, if there is one. When reading has ended, ``tail``
-    says how, ``fault`` is the FormatError that ended it, and ``faults`` those that were skipped, with how
-    the log goes on there. ``known`` holds names of commands in upper case, which the search behind damage
-    goes by. With ``lax`` records are taken as servers take them: ``deviations`` holds the first
-    of what strict reading would have raised, ``deviation_count`` counts all. ``strays`` tells of parts with a
-    MULTI inside of a transaction or an EXEC outside of one. An RDB's own faults end reading without a ``tail``.
+    ``parts`` are its files and ``manifest`` names them, if there is one. At the end, ``tail`` says how reading ended,
+    ``fault`` is the FormatError that ended it, and ``faults`` those that were skipped, with where valid commands
+    resume. ``known`` holds upper-case command names for the search after damage. With ``lax``, records are accepted as
+    servers accept them: ``deviations`` holds the first errors that strict reading would have raised,
+    ``deviation_count`` counts all. ``strays`` lists parts with a MULTI inside a transaction or an EXEC outside one. An
+    RDB's own faults end reading without a ``tail``.
 
-    ``lax`` can be set until reading begins, and so can ``uses``, an object in which the names of commands are counted
-    and the times of annotations compared, and ``first_part``, the index of the part to begin with.
+    Until reading begins, these can be set: ``lax``, ``uses``, which counts command names and compares annotated times,
+    and ``first_part``, the index of the first part to read.
     """
 
     kind: Literal["aof"] = "aof"
@@ -99,32 +99,32 @@ class AofReader:
         self.lax = options.get("lax", False)
         self.uses: Uses | None = None
         self.first_part = 0
-        #: Names that the search behind damage goes by.
+        #: Command names for the search after damage.
         self.known = options.get("known", AOF_WORDS)
         self._max_inflate = max_inflate_of(options)
         self._open = single
-        #: What there is to tell of what stands around it.
+        #: Remarks on what surrounds it.
         self.around: tuple[Finding, ...] = () if single is None else single.around
-        #: Its commands are, or may be, inline: a line each.
+        #: Its commands are, or may be, inline: one per line.
         self.inline = False
         self._started = False
         self._collects = True
-        #: Gives the one file of a log once more, from its beginning; None: it can be read only once.
+        #: Opens a single-file AOF again, from its beginning; None: it can be read only once.
         self.again_from: Callable[[], Target] | None = None
 
     def batches(
         self, *, on_fault: OnFault = "raise", progress: Progress | None = None
     ) -> Iterator[RdbReader | CommandBatch]:
-        """Yield the log part by part: an RDB as its reader, then commands in batches.
+        """Yield the AOF part by part: an RDB as its reader, then commands in batches.
 
-        An RDB that was not read to its end is passed over. ``progress`` is called with the number of bytes
-        read. Whatever came before a fault is handed out before ``on_fault`` applies; faults of an RDB are always
-        raised. Raises FormatError, InputError, LimitError, UnsupportedError.
+        An RDB that was not read to its end is skipped. ``progress`` is called with the number of bytes read. Everything
+        before a fault is yielded before ``on_fault`` applies; faults of an RDB are always raised. Raises FormatError,
+        InputError, LimitError, UnsupportedError.
         """
         return self._read(on_fault, progress, collect=True)
 
     def count_rest(self, batches: Iterator[RdbReader | CommandBatch]) -> None:
-        """Read what is left of ``batches`` without making commands: ``count`` then counts them all.
+        """Read the rest of ``batches`` without building commands: ``count`` is then their total.
 
         Raises what reading raises.
         """
@@ -133,13 +133,13 @@ class AofReader:
             pass
 
     def check(self, *, on_fault: OnFault = "raise", progress: Progress | None = None) -> int:
-        """Check the framing of all parts without making commands, and return how many there are."""
+        """Check the framing of all parts without building commands, and return the number of commands."""
         for _ in self.snapshots(on_fault=on_fault, progress=progress):
             pass
         return self.count
 
     def snapshots(self, *, on_fault: OnFault = "raise", progress: Progress | None = None) -> Iterator[RdbReader]:
-        """Yield each RDB of the log, and check the framing of all that follows without making commands."""
+        """Yield each RDB of the AOF, and check the framing of everything after it without building commands."""
         for piece in self._read(on_fault, progress, collect=False):
             if not isinstance(piece, CommandBatch):
                 yield piece
@@ -147,29 +147,29 @@ class AofReader:
     def commands(
         self, *, on_fault: OnFault = "raise", databases: int = 16, progress: Progress | None = None
     ) -> Iterator[AofCommand]:
-        """Yield the commands, each with what is known about it. A SELECT beyond ``databases`` changes nothing."""
+        """Yield the commands with their location. A SELECT beyond ``databases`` changes nothing."""
         batches = self.batches(on_fault=on_fault, progress=progress)
         return iter_commands((batch for batch in batches if isinstance(batch, CommandBatch)), databases)
 
     @property
     def name(self) -> str:
-        """The manifest, or the one file, as errors call it."""
+        """The manifest, or the only file, for errors."""
         return self.parts[0].name if self.manifest is None else self.manifest.path
 
     @property
     def path(self) -> str | None:
-        """Where the log can be opened again: the path of the manifest or of the one file, None if there is none."""
+        """The path for opening the AOF again, of the manifest or the only file; None if there is none."""
         return self.parts[0].path if self.manifest is None else self.manifest.path
 
     @property
     def size(self) -> int | None:
-        """The sum of the sizes of all parts in bytes, None where one of them is not known."""
+        """The sum of the sizes of all parts in bytes, None if one of them is unknown."""
         sizes = [part.size for part in self.parts]
         return None if None in sizes else sum(size or 0 for size in sizes)
 
     @property
     def compression(self) -> str | None:
-        """What the file at hand is compressed with, None if it is not, or none is open."""
+        """The compression of the current file, None if uncompressed, or if none is open."""
         return None if self._open is None else self._open.source.compression
 
     @property
@@ -178,7 +178,7 @@ class AofReader:
         return self.manifest is not None or self.again_from is not None
 
     def again(self) -> AofReader | None:
-        """Return a new reader of the same log, None where it can be read only once. Raises what opening it raises."""
+        """Return a new reader of the same AOF, None if it can be read only once. Raises what opening it raises."""
         options = AofOptions(max_inflate=self._max_inflate, backend=self.backend, lax=self.lax, known=self.known)
         if self.manifest is not None:
             return AofReader(self.parts, manifest=self.manifest, **options)
@@ -217,7 +217,7 @@ class AofReader:
         try:
             yield from self._read_parts(on_fault, progress)
         finally:
-            # Those that damage keeps from being read, too.
+            # Including those that damage hides.
             self.close()
         if self.tail is None and (self.fault is None or on_fault == "skip"):
             self.tail = Tail("clean", 0, 0, 0)
@@ -296,7 +296,7 @@ class AofReader:
     def _advance(
         self, scanner: Scanner, opened: OpenPart, before: int, progress: Progress | None, *, collect: bool
     ) -> tuple[int, FormatError | None]:
-        """Read on; return the scanner's status, and the fault where the record at hand is unsound."""
+        """Continue reading; return the scanner's status, and the fault if the current record is invalid."""
         source, window = opened.source, opened.window
         try:
             if self.backend == "codec":
@@ -315,7 +315,7 @@ class AofReader:
         return status, fault
 
     def _read_by_lines(self, scanner: Scanner, opened: OpenPart, number: int, *, collect: bool) -> FormatError | None:
-        """Let the parser read the record at hand; return the fault, or None where the record was taken."""
+        """Parse the current record by lines; return the fault, or None if the record was accepted."""
         from rdbtool.reader.aof.text_parser import Annotation, LineParser  # noqa: PLC0415 - for what the scanner declines
 
         if self.inline and not _pass_blank_lines(opened.window):
@@ -325,7 +325,7 @@ class AofReader:
         try:
             record = parser.read(number)
         except FormatError as fault:
-            # A log that grows under our eyes looks damaged where it ended when it was opened.
+            # An AOF that grows during the read looks damaged where it ended when it was opened.
             opened.source.check_unchanged()
             fault.readable_up_to = scanner.good
             return fault
@@ -350,11 +350,11 @@ class AofReader:
 
 
 def open_aof(target: Target, *, name: str | None = None, **options: Unpack[AofOptions]) -> AofReader:
-    """Open a log: a file, a manifest, a directory with one, ``-`` for standard input, bytes, or a binary stream.
+    """Open an AOF: a file, a manifest, a directory with one, ``-`` for standard input, bytes, or a binary stream.
 
-    A directory may also be the one that holds the log's directory, or a single ``appendonly.aof``. ``name`` is
-    what errors call a single file; ``options`` are those of ``AofReader``. Raises InputError, and FormatError for a
-    manifest that no server would take.
+    A directory may also be the parent of the AOF's directory, or contain a single ``appendonly.aof``. ``name`` is the
+    name of a single file in errors; ``options`` are those of ``AofReader``. Raises InputError, and FormatError for a
+    manifest that servers refuse.
     """
     if isinstance(target, str | os.PathLike) and target != "-" and Path(target).is_dir():
         target = find_log(target)
@@ -372,7 +372,7 @@ def open_aof(target: Target, *, name: str | None = None, **options: Unpack[AofOp
 
 
 def open_manifest(target: Target, **options: Unpack[AofOptions]) -> AofReader:
-    """Open the log whose manifest is at a path. Raises InputError where there is no path: it names other files."""
+    """Open the AOF with the manifest at a path. Raises InputError without a path, because it names other files."""
     if not isinstance(target, str | os.PathLike) or target == "-":
         raise InputError("cannot read a manifest without the files that it names: give its path")
     manifest = load_manifest(target)
@@ -380,7 +380,7 @@ def open_manifest(target: Target, **options: Unpack[AofOptions]) -> AofReader:
 
 
 def single_log(opened: OpenPart, target: Target, **options: Unpack[AofOptions]) -> AofReader:
-    """Return the reader of a log that is one file, which is open and of which nothing was consumed."""
+    """Return the reader of a single-file AOF that is open and of which nothing was consumed."""
     source = opened.source
     path = os.fspath(target) if isinstance(target, str | os.PathLike) and target != "-" else None
     part = Part(source.name, path, "single", number=1, size=source.size, format=opened.format())
@@ -404,6 +404,6 @@ def _pass_blank_lines(window: Window) -> bool:
 
 
 def max_inflate_of(options: AofOptions) -> int:
-    """Return the bound of an inflated string, in bytes."""
+    """Return the maximum size of a decompressed string, in bytes."""
     given = options.get("max_inflate")
     return limits().string if given is None else given

@@ -1,8 +1,8 @@
-"""How a log ends: whole, or where and why it cannot be read further.
+"""How an AOF ends: complete, or where and why it cannot be read further.
 
-A log has no checksum, and a length that lies looks like a file that ends early. So before a rest is called a cut tail,
-it is searched for a whole command with a name that is known: if there is one, the damage is in the
-middle, and cutting there would destroy what follows.
+An AOF has no checksum, and a wrong length looks like a truncated file. So before the rest is called a truncated tail,
+it is searched for a complete command with a known name: if there is one, the damage is in the middle, and truncating
+there would destroy what follows.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ TailState = Literal["clean", "truncated", "truncated-in-multi", "nul-padding", "
 
 
 class Tail(NamedTuple):
-    """How reading a log ended.
+    """How reading an AOF ended.
 
-    ``part`` is the index of the part where it ended. ``at`` is the offset in that part behind the last
-    record outside of an open MULTI, and ``size`` the number of bytes from there to the end, None where
-    nobody counted. ``lost`` is the number of whole commands among them: those of an open MULTI. ``next_good``
-    is the offset of the first whole command behind damage.
+    ``part`` is the index of the part where it ended. ``at`` is the offset in that part after the last record outside an
+    open MULTI, and ``size`` the number of bytes from there to the end, None if not counted. ``lost`` is the number of
+    complete commands among them: those of an open MULTI. ``next_good`` is the offset of the first complete command
+    after the damage.
     """
 
     state: TailState
@@ -38,10 +38,10 @@ class Tail(NamedTuple):
 def classify(
     scanner: Scanner, window: Window, fault: FormatError | None, part: int, known: Container[bytes], *, keep: bool
 ) -> Tail:
-    """Return how the part that ``scanner`` reads ends, in front of ``fault`` or at its end.
+    """Return how the part that ``scanner`` reads ends, at ``fault`` or at its end.
 
-    The scanner then stands at ``next_good``, or at the end. With ``keep`` what follows ``next_good`` is
-    not read to learn its size.
+    Afterwards the scanner is at ``next_good``, or at the end. With ``keep`` what follows ``next_good`` is not read to
+    determine its size.
     """
     at, lost = scanner.good, scanner.count - scanner.good_count
     in_multi = scanner.multi_at >= 0
@@ -56,7 +56,7 @@ def classify(
 
 
 def open_multi(scanner: Scanner, source: str) -> FormatError:
-    """Return the fault of a log, called ``source``, whose last transaction has no end."""
+    """Return the fault of an AOF, called ``source``, that ends inside a transaction."""
     queued = scanner.count - scanner.good_count
     return FormatError(
         "AOF110",
@@ -82,7 +82,7 @@ def _name(scanner: Scanner, fault: FormatError, found: int, *, in_multi: bool) -
 
 
 def _measure(window: Window, at: int, *, keep: bool) -> int | None:
-    """Return the number of bytes from ``at`` to the end of the source, reading on if need be."""
+    """Return the number of bytes from ``at`` to the end of the input, reading on if necessary."""
     left = window.left(window.at)
     if left is None and not keep:
         left = window.drain()

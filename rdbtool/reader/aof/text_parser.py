@@ -1,10 +1,9 @@
-"""The line-oriented parser of append-only logs: the reference, which explains every fault.
+"""The line-oriented parser of AOFs: the reference, which explains every fault.
 
-It reads one record at a time: a command or an annotation line (format C1). Strictly, that is what servers write
-and what their check tool accepts. With ``lax`` it reads as the loaders of Redis 7.0 and later do (format
-C2): numbers end at the first other character, the line end may be a bare newline, the two bytes
-behind an argument can be anything; each such place is kept in ``deviations`` as the error that
-strict reading raises.
+It reads one record at a time: a command or an annotation line (format C1). In strict mode, it accepts what servers
+write and redis-check-aof accepts. With ``lax`` it reads as the loaders of Redis 7.0 and later do (format C2): numbers
+end at the first other character, the line end may be a bare newline, the two bytes after an argument can be anything;
+each deviation is kept in ``deviations`` as the error that strict mode raises.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from rdbtool.core.location import Where
 from rdbtool.core.manifest import split_words
 from rdbtool.reader.aof.inline import LONGEST_INLINE
 
-#: Digits of a count or size. No file is as large as a number with more.
+#: Maximum digits of a count or size: no file is larger.
 MAX_DIGITS: Final = 18
 
-#: Bytes of a line, its end included, that servers read at once.
+#: Maximum bytes of a line, with its end, that servers read at once.
 MAX_LINE: Final = 1023
 
-#: Bytes of the shortest argument, ``$0`` and two line ends.
+#: Size in bytes of the shortest argument, ``$0`` and two line ends.
 LEAST_ARGUMENT: Final = 6
 
 _LINE_END: Final = b"\r\n"
@@ -31,12 +30,12 @@ _LINE_END: Final = b"\r\n"
 #: Bytes read to find the end of a line: most are short.
 _PIECE: Final = 32
 
-#: What C's strtol takes: blanks, a sign, digits.
+#: What C's strtol parses: blanks, a sign, digits.
 _NUMBER: Final = re.compile(rb"[ \t\n\v\f\r]*([+-]?)(\d*)")
 
 
 class Lines(Protocol):
-    """What the parser reads from. Offsets are in bytes from the beginning of the file."""
+    """The parser's input. Offsets are in bytes from the beginning of the file."""
 
     def read(self, size: int, /) -> bytes:
         """Return the next ``size`` bytes; fewer only at the end of the data."""
@@ -45,10 +44,10 @@ class Lines(Protocol):
         """Return the offset of the next byte."""
 
     def seek(self, at: int, /) -> object:
-        """Move back to an offset of the record under way."""
+        """Move back to an offset of the current record."""
 
     def left(self) -> int | None:
-        """Return how many bytes are left, or None where that is not known (a pipe)."""
+        """Return how many bytes are left, or None if unknown (a pipe)."""
 
 
 class Command(NamedTuple):
@@ -68,9 +67,9 @@ class Annotation(NamedTuple):
 
 
 class LineParser:
-    """Reads records from ``stream``. ``source`` is what errors call the file. ``inline``: it has inline commands, too.
+    """Reads records from ``stream``. ``source`` is the file name in errors. ``inline``: allow inline commands, too.
 
-    ``deviations`` holds what a lax reading put up with since somebody emptied it.
+    ``deviations`` holds the deviations accepted in lax mode since the list was last cleared.
     """
 
     def __init__(self, stream: Lines, source: str = "", *, lax: bool = False, inline: bool = False) -> None:
@@ -82,10 +81,10 @@ class LineParser:
         self._start = 0
 
     def read(self, number: int) -> Command | Annotation | None:
-        """Read the next record; None at the end. ``number`` is what errors call a command, counted from 1.
+        """Read the next record; None at the end. ``number`` is the command's number in errors, counted from 1.
 
-        Raises FormatError AOF101 where the data ends inside the record, and another AOF1xx for bytes that
-        no server writes.
+        Raises FormatError AOF101 if the data ends inside the record, and another AOF1xx for bytes that no server
+        writes.
         """
         self._start = self._stream.tell()
         self._where = self._where._replace(record=number, path="")
@@ -105,7 +104,7 @@ class LineParser:
         return self._arguments(argc)
 
     def _read_inline(self) -> Command | None:
-        """Read a line that is a command. Whoever reads passed over blank ones; None: it is one."""
+        """Read a line that is a command; None: it is blank. The caller has skipped blank lines before."""
         self._stream.seek(self._start)
         line = self._line()
         if not line.endswith(b"\n"):
@@ -121,7 +120,7 @@ class LineParser:
 
     def _arguments(self, argc: int) -> Command:
         left = self._stream.left()
-        # What is not there need not be kept: a count may lie.
+        # Not preallocated: a count may be wrong.
         whole = left is None or argc <= left // LEAST_ARGUMENT or self.lax
         argv: list[bytes] = []
         for index in range(argc):
@@ -158,7 +157,7 @@ class LineParser:
         return data
 
     def _line_end(self, found: bytes, at: int) -> None:
-        """Judge the two bytes behind an argument."""
+        """Check the two bytes after an argument."""
         short = len(found) < 2
         if short and (self.lax or _LINE_END.startswith(found)):
             raise self._ended("the line end after an argument")
@@ -166,7 +165,7 @@ class LineParser:
 
     def _annotation(self, line: bytes) -> Annotation:
         if line[-1:] != b"\n" and len(line) == MAX_LINE:
-            # Servers skip as much as they read at once; the rest of the line is a record for them.
+            # Servers skip as much as they read at once; the rest of the line is a record to them.
             self._deviate("AOF108", "size", self._start, f"an annotation of at most {MAX_LINE} bytes", "a longer line")
         elif line[-1:] != b"\n" and not self.lax:
             raise self._ended("the end of an annotation")
@@ -189,7 +188,7 @@ class LineParser:
         return line
 
     def _number(self, line: bytes, at: int, what: str, *, bits: int) -> int:
-        """Return the number behind the mark of a line that begins at ``at``."""
+        """Return the number after the type character of a line that begins at ``at``."""
         digits = len(line) - 1 - len(line[1:].lstrip(b"0123456789"))
         after = line[1 + digits :]
         if 0 < digits <= MAX_DIGITS and after == _LINE_END:
@@ -197,11 +196,11 @@ class LineParser:
         if digits > MAX_DIGITS:
             self._deviate("AOF103", "number", at + 1, f"{what} in at most {MAX_DIGITS} digits", _show(line[1:]))
         elif len(line) < MAX_LINE and (not after or (digits and after == b"\r")):
-            # The data ends here, and all of it could have become a number.
+            # The data ends here, and all of it could be the beginning of a number.
             if not self.lax or len(line) == 1:
                 raise self._ended(f"the end of {what}")
         elif digits and after[:1] in {b"\r", b"\n"}:
-            # A line that goes on is for its first wrong byte to blame.
+            # For a longer line, the first wrong byte is at fault.
             wrong = 1 + digits + (after[:1] == b"\r")
             self._deviate("AOF106", "line-end", at + wrong, f"\\r\\n after {what}", _show(line[wrong:]))
         else:
@@ -223,10 +222,10 @@ class LineParser:
 
 
 def _c_number(text: bytes, bits: int) -> int:
-    """Return what strtol makes of a text, taken into an integer of ``bits`` bits."""
+    """Return what strtol makes of a text, stored in an integer of ``bits`` bits."""
     match = _NUMBER.match(text)
     assert match is not None
-    # Digits beyond those of 64 bits change nothing: it saturates.
+    # Digits beyond 64 bits change nothing: it saturates.
     digits = match[2].lstrip(b"0")[:20]
     number = int(digits or b"0")
     number = max(-number, -1 << 63) if match[1] == b"-" else min(number, (1 << 63) - 1)
@@ -239,6 +238,6 @@ def _more_bytes(count: int) -> str:
 
 
 def _show(data: bytes, limit: int = 24) -> str:
-    """Return bytes as an error shows them."""
+    """Format bytes for an error."""
     shown = repr(data[:limit])[1:]
     return shown if len(data) <= limit else shown + "…"

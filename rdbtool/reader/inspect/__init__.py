@@ -1,1 +1,1 @@
-"""Byte-level trees of RDB and AOF records."""
+"""Byte-level trees of RDB and AOF records, for ``inspect``."""

@@ -1,8 +1,7 @@
-"""Walking a log so that every byte is named: what ``inspect`` shows of it.
+"""Byte-level walk over an AOF.
 
-The line-oriented parser judges a record, and the same bytes are then cut at the places that it went by. An RDB at the
-beginning is walked as one that stands alone. What was opened already is walked from what its window holds, so
-that a pipe can be walked too.
+The line-oriented parser checks a record, and the same bytes are then divided where it divided them. An RDB preamble is
+walked like a standalone RDB file. What was opened already is walked from its window, so that a pipe can be walked too.
 """
 
 from __future__ import annotations
@@ -42,18 +41,18 @@ from rdbtool.reader.open.files import (
 )
 from rdbtool.reader.payload import payload_in
 
-#: What a server's default configuration has.
+#: The default number of databases of a server.
 DATABASES: Final = 16
 
 _COUNT_LINE: Final = re.compile(rb"\*(\d{1,18})\r\n")
 _SIZE_LINE: Final = re.compile(rb"\$(\d{1,18})\r\n")
 
-#: Bytes that are shown from where reading stopped.
+#: Bytes shown from where reading stopped.
 _BEYOND: Final = 16
 
 
 class MaybeCompressed(Readable, Protocol):
-    """A source that may be compressed, or in what a master sent."""
+    """An input that may be compressed, or framed by a master."""
 
     compression: str | None
 
@@ -63,7 +62,7 @@ def _begin_of(source: MaybeCompressed) -> int:
 
 
 class RestOfPart:
-    """What is left of an open part, the bytes included that its window holds."""
+    """The rest of an open part, with the bytes that its window holds."""
 
     def __init__(self, opened: OpenPart) -> None:
         self._source, self._window, framing = opened
@@ -83,16 +82,16 @@ class RestOfPart:
         return len(data)
 
     def check_unchanged(self) -> None:
-        """Raise InputError where the file is another one now."""
+        """Raise InputError if the file was replaced or changed."""
         self._source.check_unchanged()
 
 
 def trace_any(
     target: str | bytes, *, max_children: int | None = None, max_inflate: int | None = None
 ) -> Iterator[Traced]:
-    """Yield every item of an RDB or a log, part by part. The last one carries the error, if there is one.
+    """Yield every item of an RDB or AOF, part by part. The last one carries the error, if any.
 
-    Raises UnsupportedError where it is neither, InputError, and FormatError for a manifest.
+    Raises UnsupportedError if it is neither, InputError, and FormatError for a manifest.
     """
     path = target
     max_inflate = limits().string if max_inflate is None else max_inflate
@@ -131,18 +130,18 @@ def trace_any(
 
 
 def _trace_framing(opened: OpenPart, part: str = "") -> Iterator[Traced]:
-    """Yield what a master sent before an RDB as an item of its own."""
+    """Yield what a master sent before an RDB as an item."""
     if opened.framing is not None:
         yield trace_bytes("framing", opened.framing.text, 0, "what a master sent")._replace(part=part)
 
 
 class LogWalk:
-    """Walks the parts of a log one after the other. ``count`` is the number of commands so far."""
+    """Walks the parts of an AOF one after the other. ``count`` is the number of commands so far."""
 
     def __init__(self, max_children: int | None, max_inflate: int | None) -> None:
         self.count = 0
         self.failed = False
-        #: Commands may be inline.
+        #: Whether commands may be inline.
         self.inline = False
         self._max_children = max_children
         self._max_inflate = limits().string if max_inflate is None else max_inflate
@@ -178,7 +177,7 @@ class LogWalk:
         source.check_unchanged()
 
     def open_window(self, source: MaybeCompressed) -> GrammarWindow:
-        """Return a window over a part that nobody has read from; what is inflated may fill it up to a bound."""
+        """Return a window over a part of which nothing was read; decompressed data may fill it up to a limit."""
         limit = None if source.compression is None else self._max_inflate
         return GrammarWindow(source, limit, _begin_of(source))
 
@@ -220,7 +219,7 @@ class LogWalk:
 
 
 def _command_tree(data: bytes, start: int, max_children: int | None) -> Node:
-    """Return the tree of a command, as far as ``data``, which begins at ``start``, goes."""
+    """Return the tree of a command, as far as ``data``, which begins at ``start``, reaches."""
     tracer = Tracer(start, max_children)
     count = _COUNT_LINE.match(data)
     at = 0 if count is None else count.end()

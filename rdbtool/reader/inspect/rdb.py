@@ -1,9 +1,8 @@
-"""Walking a file so that every byte is named: what ``inspect`` shows.
+"""Byte-level walk over an RDB file.
 
-The grammar reads, item by item, from a window over the source that keeps the bytes of the item under
-way, because whoever shows a tree wants to show its bytes too. A single record is first found by the
-fast reader and then read again, from its own first byte: walking there with the grammar would take
-minutes in a large file.
+The grammar reads item by item from a window that keeps the bytes of the current item, because they are shown with the
+tree. A single record is first located by the fast reader and then read again from its first byte: walking there with
+the grammar would take minutes in a large file.
 """
 
 from __future__ import annotations
@@ -25,17 +24,17 @@ _PIECE = 1 << 16
 #: Bytes of the version at the end of a payload, before its checksum.
 _VERSION_SIZE = 2
 
-#: How many bytes are shown from where reading stopped.
+#: Bytes shown from where reading stopped.
 _BEYOND = 16
 
 
 class Traced(NamedTuple):
     """An item as a tree, with the bytes it was read from.
 
-    ``data`` begins at ``trace.node.start``; after an error it goes on for a few bytes beyond the tree. ``record``
-    is the number of the key (from 1) and ``db`` its database, None where the item is no key. Of a log, ``command`` is
-    the number of the command (from 1 over all parts), None for anything else, and ``part`` names the file that offsets
-    count in.
+    ``data`` begins at ``trace.node.start``; after an error it includes a few bytes beyond the tree. ``record`` is the
+    number of the key (from 1) and ``db`` its database, None if the item is not a key. In an AOF, ``command`` is the
+    number of the command (from 1 over all parts), None for anything else, and ``part`` is the file that offsets count
+    in.
     """
 
     trace: Trace
@@ -47,7 +46,7 @@ class Traced(NamedTuple):
 
 
 class Readable(Protocol):
-    """What is walked: a Source, or what is left of one that somebody has looked into."""
+    """The input of a walk: a Source, or the rest of one that was partly read."""
 
     name: str
     size: int | None
@@ -56,14 +55,14 @@ class Readable(Protocol):
         """Fill the beginning of ``view``; 0 at the end."""
 
     def check_unchanged(self) -> None:
-        """Raise InputError where the file is another one now."""
+        """Raise InputError if the file was replaced or changed."""
 
 
 class GrammarWindow:
-    """A source as the grammar reads it, holding what was read since the last ``drop``.
+    """An input for the grammar, which holds what was read since the last ``drop``.
 
-    ``limit`` is how many bytes it may hold: a compressed source can promise more than there is memory. ``begin`` is the
-    offset of the first byte that the source gives.
+    ``limit`` is the maximum number of bytes it may hold: a compressed input can declare more than there is memory.
+    ``begin`` is the offset of the first byte of the input.
     """
 
     def __init__(self, source: Readable, limit: int | None = None, begin: int = 0) -> None:
@@ -89,21 +88,21 @@ class GrammarWindow:
         return self._position
 
     def seek(self, at: int, /) -> None:
-        """Move to an offset within what is held, or ahead of it."""
+        """Move to an offset within the held bytes, or ahead of them."""
         self._position = at
 
     def left(self) -> int | None:
-        """Return how many bytes are left, None where that is not known."""
+        """Return how many bytes are left, None if unknown."""
         return None if self._size is None else max(0, self._size - self._position)
 
     def held(self, start: int, stop: int) -> bytes:
-        """Return the bytes of a range that is still held, reading on if need be."""
+        """Return the bytes of a range that is still held, reading on if necessary."""
         while len(self._held) < stop - self._base and self._fill():
             pass
         return bytes(self._held[start - self._base : stop - self._base])
 
     def drop(self) -> None:
-        """Forget what stands before the position."""
+        """Free the bytes before the position."""
         passed = self._position - self._base
         if self._sum is not None:
             self._sum = crc64(self._held[:passed], self._sum)
@@ -111,7 +110,7 @@ class GrammarWindow:
         self._base = self._position
 
     def skip(self, at: int) -> None:
-        """Pass over everything up to an offset; from then on no checksum can be computed."""
+        """Skip everything up to an offset; from then on no checksum can be computed."""
         self._sum = None
         while self._position < at and self.read(min(_PIECE, at - self._position)):
             self.drop()
@@ -133,7 +132,7 @@ class GrammarWindow:
 
 
 class WantedRecord(NamedTuple):
-    """Where a wanted record lies (``stop`` None: up to the damage), and what must be known to read it."""
+    """The range of a wanted record (``stop`` None: up to the damage), and the state needed to read it."""
 
     start: int
     stop: int | None
@@ -147,7 +146,7 @@ class WantedRecord(NamedTuple):
 def trace_file(
     source: Readable, *, begin: int = 0, max_children: int | None = None, max_inflate: int | None = None
 ) -> Iterator[Traced]:
-    """Yield every item of an RDB that begins at an offset, its header first. The last one carries the error, if any."""
+    """Yield every item of an RDB that begins at an offset, header first. The last one carries the error, if any."""
     window = GrammarWindow(source, begin=begin)
     return trace_rdb(window, source, max_children=max_children, max_inflate=max_inflate)
 
@@ -155,7 +154,7 @@ def trace_file(
 def trace_payload(
     payload: bytes, source: Readable, *, max_children: int | None = None, max_inflate: int | None = None
 ) -> Iterator[Traced]:
-    """Yield the value of a payload of DUMP, as the record that it is without its key, then version and checksum."""
+    """Yield the value of a DUMP payload as a record without key, then version and checksum."""
     file, shift = rdb_of(payload)
     stop = len(payload) - FOOTER_SIZE
     with open_source(file, name=source.name) as made:
@@ -170,7 +169,7 @@ def trace_payload(
 
 
 def trace_bytes(name: str, data: bytes, start: int, note: str = "") -> Traced:
-    """Return bytes at an offset that stand for themselves as an item of this name."""
+    """Return bytes at an offset without inner structure as an item of this name."""
     node = Node(name, start)
     node.stop, node.value, node.note = start + len(data), data, note
     return Traced(Trace(node, None, None), data, None, None)
@@ -184,7 +183,7 @@ def trace_rdb(
     max_children: int | None = None,
     max_inflate: int | None = None,
 ) -> Iterator[Traced]:
-    """Yield every item of an RDB that begins here. ``embedded``: what follows its end mark is a log's."""
+    """Yield every item of an RDB that begins here. ``embedded``: an AOF follows its end mark."""
     trace = trace_header(window)
     yield traced(trace, window, source, None)
     if not isinstance(trace.item, Header):
@@ -207,9 +206,9 @@ def trace_records(
     max_children: int | None = None,
     max_inflate: int | None = None,
 ) -> Iterator[Traced]:
-    """Yield the items of the records that are wanted: all with ``key``, that at offset ``at``, or the ``number``-th.
+    """Yield the items of the wanted records: all with ``key``, the one at offset ``at``, or the ``number``-th.
 
-    ``reader`` reads ``target``, and nobody has read from it. Raises NotFoundError if there is none, and the reader's
+    ``reader`` reads ``target``, and nothing was read from it. Raises NotFoundError if there is none, and the reader's
     errors if damage hides it.
     """
     targets = list(find_records(reader, key, at, number))
@@ -243,7 +242,7 @@ def trace_items(
 
 
 def traced(trace: Trace, window: GrammarWindow, source: Readable, state: FileState | None) -> Traced:
-    """Return a tree with the bytes it was read from; an error learns where it stands."""
+    """Return a tree with the bytes it was read from; an error gets its location."""
     node = trace.node
     if isinstance(trace.error, FormatError):
         trace.error.where = trace.error.where._replace(source=source.name)
@@ -259,7 +258,7 @@ def traced(trace: Trace, window: GrammarWindow, source: Readable, state: FileSta
 
 
 def find_records(reader: RdbReader, key: bytes | None, at: int | None, number: int | None) -> Iterator[WantedRecord]:
-    """Yield where the wanted records lie: keys, or whatever stands at an offset."""
+    """Yield the ranges of the wanted records: keys, or whatever is at an offset."""
     header = reader.header
     if at is not None and reader.begin <= at < reader.begin + _HEADER_SIZE:
         yield WantedRecord(reader.begin, reader.begin + _HEADER_SIZE, header, 0, 0, {}, is_header=True)

@@ -1,7 +1,7 @@
-"""Some records of a log, every byte of them named: those of a key, the one at an offset, or a command by its number.
+"""Selected records of an AOF with every byte named: those of a key, the one at an offset, or a command by number.
 
-The scanner finds them, and the line-oriented parser reads them again from their first byte. The two passes
-go side by side, so that nothing is remembered but the record at hand.
+The scanner locates them, and the line-oriented parser reads them again from their first byte. The two passes run side
+by side, so that only the current record is held.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _NOWHERE: Final = -1
 
 
 class Wanted(NamedTuple):
-    """Which records: of a key, the one at an offset (of ``part``, its name or number; None: the last), by number."""
+    """The wanted records: of a key, at an offset (of ``part``, its name or number; None: the last), or by number."""
 
     key: bytes | None = None
     at: int | None = None
@@ -50,7 +50,7 @@ class Wanted(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where to read on for a record of a log: before the command of a number, with a db selected."""
+    """Where to read a record of an AOF: before the command with a number, with a db selected."""
 
     start: int
     number: int
@@ -65,7 +65,7 @@ def trace_wanted(
     max_children: int | None = None,
     max_inflate: int | None = None,
 ) -> Iterator[Traced]:
-    """Yield the items of the records of an RDB or a log that are wanted. A number is that of a key, or of a command.
+    """Yield the items of the wanted records of an RDB or AOF. A number is that of a key, or of a command.
 
     Raises NotFoundError if there is none, the reader's errors if damage hides it, and what opening raises.
     """
@@ -94,7 +94,7 @@ def trace_wanted(
 
 
 def _choose_of_payload(items: Iterator[Traced], wanted: Wanted, name: str) -> Iterator[Traced]:
-    """Yield the items of a payload of DUMP that are wanted. Raises NotFoundError."""
+    """Yield the wanted items of a DUMP payload. Raises NotFoundError."""
     found = False
     for index, item in enumerate(items):
         node = item.trace.node
@@ -144,7 +144,7 @@ def _trace_log(
 def _trace_key(
     window: GrammarWindow, source: Readable, place: WantedRecord, max_children: int | None
 ) -> Iterator[Traced]:
-    """Yield the items of a record of the RDB at the beginning."""
+    """Yield the items of a record of the RDB preamble or base."""
     window.skip(place.start)
     if place.is_header:
         yield traced(trace_header(window), window, source, None)
@@ -167,7 +167,7 @@ class _Search:
         self._chosen = self._choose()
 
     def find(self) -> Iterator[tuple[int, WantedRecord | _Place]]:
-        """Yield part and place of each wanted record, in the order of the log."""
+        """Yield part and place of each wanted record, in the order of the AOF."""
         reader, wanted = self.reader, self.wanted
         is_found = False
         for piece in reader.batches(on_fault="stop"):
@@ -185,7 +185,7 @@ class _Search:
             if is_there or wanted.number == reader.count + 1:
                 yield tail.part, _Place(start, reader.count + 1, self._last.db)
         elif wanted.at is not None and tail is not None and wanted.at < tail.at:
-            # Behind the last command of its part stand annotations only.
+            # Only annotations follow the last command of a part.
             yield self._chosen, self._last
 
     def _choose(self) -> int:

@@ -1,4 +1,4 @@
-"""Opens whatever a user names: an RDB, a log, or JSON lines where they are welcome, told apart by content."""
+"""Open any input: an RDB, an AOF, or JSON lines where these are allowed, detected by content."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def open_any(
 def open_any(
     target: Target, *, name: str | None = None, jsonl: bool = False, **options: Unpack[AofOptions]
 ) -> RdbReader | AofReader | JsonlReader:
-    """Open an RDB, a log, a manifest or a directory with one, ``-``, bytes, or a binary stream.
+    """Open an RDB, an AOF, a manifest or a directory with one, ``-``, bytes, or a binary stream.
 
-    ``name`` is what errors call it; ``options`` are those of ``AofReader``. With ``jsonl`` JSON lines are opened too:
-    they hold the same keys, but neither commands nor what an RDB has of each byte. Raises UnsupportedError where it is
-    none of these, InputError where it cannot be read, FormatError where its beginning is damaged.
+    ``name`` is the name in errors; ``options`` are those of ``AofReader``. With ``jsonl`` JSON lines are opened too:
+    they hold keys, but no commands and no RDB bytes. Raises UnsupportedError for any other format, InputError if it
+    cannot be read, FormatError if its beginning is damaged.
     """
     if isinstance(target, str | os.PathLike) and target != "-" and Path(target).is_dir():
         from rdbtool.reader.aof.reader import open_aof  # noqa: PLC0415 - for logs only: an RDB need not wait for it

@@ -1,11 +1,11 @@
-"""What a file is, by its content: never by its name, unless it is empty.
+"""Format detection, by content: never by name, unless the file is empty.
 
 An RDB begins with its magic, an AOF with ``*`` and a digit or with an annotation, a manifest with a line of its
-grammar, and JSON lines with a brace; inline commands are a log, too. An RDB that a server wrote as the beginning of a
-log says so in an aux field; where somebody put a log behind another RDB, the end of the file tells. Directories hold a
+grammar, and JSON lines with a brace; inline commands are an AOF, too. An RDB preamble written by a server is marked by
+an aux field; if a user appended an AOF to another RDB, the end of the file shows it. Directories are opened by their
 manifest.
 
-The files of an AOF are one, or those that a manifest names, in the order in which they are loaded.
+The files of an AOF are one, or those that a manifest names, in loading order.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from rdbtool.reader.open.windows import Framing, enter_framing, open_window
 
 Kind = Literal["rdb", "aof", "multipart", "jsonl"]
 
-#: Bytes of the beginning that are looked at: aux fields, or the first line of a manifest behind its comments.
+#: Bytes of the beginning that are examined: aux fields, or the first line of a manifest after its comments.
 HEAD_SIZE: Final = 4096
 
-#: Bytes of the end of a file that are looked at.
+#: Bytes of the end of a file that are examined.
 ENDING_SIZE: Final = 64 << 10
 
-#: The directory that servers keep a multi-part log in, unless told otherwise, and the single log of older ones.
+#: The default directory of a multi-part AOF, and the single-file AOF of older servers.
 LOG_DIRECTORY: Final = "appendonlydir"
 SINGLE_LOG: Final = "appendonly.aof"
 
@@ -50,10 +50,10 @@ _RDB: Final = (b"REDIS", b"VALKEY")
 
 
 def detect(target: str | os.PathLike[str] | BinaryIO | bytes) -> Kind:
-    """Return what a path, ``-``, bytes or a binary stream holds. What a pipe held is gone then: see ``open_any``.
+    """Return the format of a path, ``-``, bytes or a binary stream. A pipe is consumed: see ``open_any``.
 
-    A payload of DUMP is none of these kinds: it is proven when it is opened.
-    Raises UnknownFormatError where it is none of ours, InputError where it cannot be read as it is.
+    DUMP payloads are not included: they are verified when they are opened. Raises UnknownFormatError for an unsupported
+    format, InputError if the file cannot be read as it is.
     """
     if isinstance(target, str | os.PathLike) and Path(target).is_dir():
         return "multipart" if find_log(target).suffix == ".manifest" else "aof"
@@ -65,9 +65,9 @@ def detect(target: str | os.PathLike[str] | BinaryIO | bytes) -> Kind:
 
 
 def detect_source(source: Source, head: bytes, framing: Framing | None = None) -> Kind | None:
-    """Return what an open source holds, which begins with ``head`` (HEAD_SIZE bytes). Raises what ``detect`` does.
+    """Return the format of an open input that begins with ``head`` (HEAD_SIZE bytes). Raises what ``detect`` does.
 
-    ``framing`` is what a master sent before that. None: it is none of ours, unless it is a payload of DUMP.
+    ``framing`` is what a master sent before that. None: unsupported, unless it is a DUMP payload.
     """
     if framing is not None and begins_rdb(head):
         return "aof" if framing.has_stream(source) else "rdb"
@@ -75,14 +75,14 @@ def detect_source(source: Source, head: bytes, framing: Framing | None = None) -
 
 
 def refuse_source(source: Source, head: bytes) -> NoReturn:
-    """Raise the error for an open source that is none of ours; see ``refuse_unknown``."""
+    """Raise the error for an open input in an unsupported format; see ``refuse_unknown``."""
     refuse_unknown(head, source.name, is_file=isinstance(source.again, str), compression=source.compression)
 
 
 def detect_content(head: bytes, ending: bytes = b"", name: str = "") -> Kind | None:
-    """Return what begins with ``head`` (HEAD_SIZE bytes) and ends with ``ending``, empty where nobody can see it.
+    """Return the format of what begins with ``head`` (HEAD_SIZE bytes) and ends with ``ending``, empty if unknown.
 
-    ``name`` decides over a source without a byte. None: it is none of ours.
+    ``name`` decides for an empty input. None: unsupported.
     """
     if begins_rdb(head):
         return "aof" if _says_preamble(head) or _ends_in_command(ending) else "rdb"
@@ -98,7 +98,7 @@ def detect_content(head: bytes, ending: bytes = b"", name: str = "") -> Kind | N
 
 
 def refuse_unknown(head: bytes, name: str, *, is_file: bool = True, compression: str | None = None) -> NoReturn:
-    """Raise UnknownFormatError for what is none of ours, InputError where it is known what to do with it."""
+    """Raise UnknownFormatError for an unsupported format, InputError if it is known how to unwrap it."""
     refuse_wrapped(head, name, is_file=is_file, compression=compression)
     found = f"begins with {head[:16]!r}" if head else "is empty"
     message = f"{name}: not a file that rdbtool reads (RDB, AOF, manifest, JSON lines): it {found}"
@@ -106,7 +106,7 @@ def refuse_unknown(head: bytes, name: str, *, is_file: bool = True, compression:
 
 
 def refuse_wrapped(head: bytes, name: str, *, is_file: bool = True, compression: str | None = None) -> None:
-    """Raise InputError for an archive, an encoding, a picture …, which says how to get at what is inside."""
+    """Raise InputError for an archive, an encoding, a picture …, with how to unwrap it."""
     from rdbtool.core.wrappers import describe_wrapper, recognise_wrapper  # noqa: PLC0415 - nearly never needed
 
     wrapper = recognise_wrapper(head)
@@ -115,7 +115,7 @@ def refuse_wrapped(head: bytes, name: str, *, is_file: bool = True, compression:
 
 
 def refuse_jsonl(name: str) -> NoReturn:
-    """Raise UnsupportedError for whoever needs the bytes of an RDB or the commands of a log."""
+    """Raise UnsupportedError for callers that need the bytes of an RDB or the commands of an AOF."""
     raise UnsupportedError(
         f"{name}: it holds keys as JSON lines, and this needs an RDB or an AOF",
         remedy=Remedy(": rdbtool convert makes either of it", ": rdbtool.convert makes either of it"),
@@ -137,14 +137,14 @@ def begins_log(head: bytes) -> bool:
 
 
 def is_empty_log(head: bytes, name: str) -> bool:
-    """Whether a source without a byte is a log that nobody wrote to yet. Its name is all that can say so."""
+    """Whether an empty input is an AOF without commands, which only its name can tell."""
     return not head and name.endswith(".aof")
 
 
 def find_log(directory: str | os.PathLike[str]) -> Path:
-    """Return the manifest in a directory, or in the one directory within that has one, or else its single log.
+    """Return the manifest in a directory, or in its only subdirectory with one, or else its single-file AOF.
 
-    Raises FormatError MAN013 where only its manifest is missing, InputError where there is none, or more than one.
+    Raises FormatError MAN013 if only its manifest is missing, InputError if there is none, or more than one.
     """
     path = Path(directory)
     try:
@@ -170,9 +170,9 @@ def find_log(directory: str | os.PathLike[str]) -> Path:
 
 
 def find_orphan(path: Path) -> Path | None:
-    """Return the manifest that is missing in a directory of a log, or in the one that has it; None where none is.
+    """Return the missing manifest of a directory with AOF files, or of its subdirectory; None if none is missing.
 
-    Raises InputError where several logs have none, or the directory cannot be read.
+    Raises InputError if several AOFs have none, or the directory cannot be read.
     """
     try:
         if _manifests(path) or _manifests(path / LOG_DIRECTORY):
@@ -204,7 +204,7 @@ def _rdbs(path: Path) -> Iterator[Path]:
 
 
 def _says_preamble(head: bytes) -> bool:
-    """Whether an aux field at the beginning of an RDB says that a log follows (format A8, C3)."""
+    """Whether an aux field at the beginning of an RDB says that an AOF follows (format A8, C3)."""
     from rdbtool._codec.decode.decoder import Decoder  # noqa: PLC0415 - not for logs, whose check starts quickly
     from rdbtool._codec.sink import Null  # noqa: PLC0415 - likewise
     from rdbtool.model import Aux  # noqa: PLC0415 - likewise
@@ -224,13 +224,13 @@ def _says_preamble(head: bytes) -> bool:
     decoder = Decoder(window, HEAD_SIZE)
     decoder.on_item = items.append
     if decoder.read_header():
-        # It stops where the head is cut; the aux fields stand before.
+        # It stops where the head ends; the aux fields come before.
         decoder.run(Null())
     return any(isinstance(item, Aux) and item.key == b"aof-preamble" and item.value == b"1" for item in items)
 
 
 def _ends_in_command(ending: bytes) -> bool:
-    """Whether the last bytes are an argument as logs hold them."""
+    """Whether the last bytes are an argument as in AOFs."""
     if not ending.endswith(b"\r\n"):
         return False
     return any(size.end() + int(size[1]) + 2 == len(ending) for size in re.finditer(rb"\$(\d{1,9})\r\n", ending))
@@ -239,24 +239,24 @@ def _ends_in_command(ending: bytes) -> bool:
 PartKind = Literal["base", "incr", "single"]
 PartFormat = Literal["rdb", "resp", "rdb+resp", "empty"]
 
-#: Bytes. The manifest of a log that was rewritten a million times would be smaller.
+#: Bytes. The manifest of an AOF after a million rewrites is smaller.
 _LARGEST_MANIFEST: Final = 64 << 20
 
-#: Files of a log that stay open from the look at them until they are read, at most; and descriptors that a process
-#: needs for everything else. It has a thousand or so, where nobody took them away.
+#: Maximum AOF files kept open between detection and reading, and descriptors reserved for everything else. A process
+#: usually has a thousand.
 _HELD: Final = 64
 _RESERVED: Final = 32
 
 
 class Part:
-    """A file of a log. ``number`` is its sequence number; ``size`` is in bytes, None where nobody knows.
+    """A file of an AOF. ``number`` is its sequence number; ``size`` is in bytes, None if unknown.
 
-    ``format`` is what is known by now: that commands follow an RDB shows when it was read. ``source`` is the open file,
-    of which nothing was consumed, until somebody takes it to read it; whoever has the parts closes what is left.
+    ``format`` is what is known so far: that commands follow an RDB is known only after reading it. ``source`` is the
+    open file, of which nothing was consumed, until the reader takes it; the owner of the parts closes the rest.
     ``start_offset`` and ``end_offset`` are the manifest's replication offsets.
     """
 
-    # No dataclass: that module alone takes 6 ms to import.
+    # Not a dataclass: that module alone takes 6 ms to import.
     __slots__ = ("end_offset", "format", "kind", "name", "number", "path", "size", "source", "start_offset")
 
     def __init__(  # noqa: PLR0917 - the fields of a record
@@ -281,7 +281,7 @@ class Part:
         self.source: Source | None = None
 
     def open(self, max_inflate: int) -> OpenPart:
-        """Open the file to read it. Raises InputError."""
+        """Open the file for reading. Raises InputError."""
         source, self.source = self.source, None
         if source is None:
             return open_part(self.path or "", max_inflate=max_inflate)
@@ -289,7 +289,7 @@ class Part:
         return OpenPart(source, open_window(source, max_inflate))
 
     def close(self) -> None:
-        """Close the file, if nobody took it."""
+        """Close the file, unless a reader took it."""
         if self.source is not None:
             self.source.close()
             self.source = None
@@ -308,7 +308,7 @@ class OpenPart(NamedTuple):
 
     @property
     def around(self) -> tuple[Finding, ...]:
-        """What there is to tell of what stands around it."""
+        """Remarks on what surrounds it."""
         return () if self.framing is None else (self.framing.finding._replace(part=self.source.name),)
 
     def format(self) -> PartFormat:
@@ -319,7 +319,7 @@ class OpenPart(NamedTuple):
 def open_part(
     target: str | os.PathLike[str] | BinaryIO | bytes, *, name: str | None = None, max_inflate: int
 ) -> OpenPart:
-    """Open a file of a log. Raises InputError, and FormatError for compressed data that is damaged."""
+    """Open a file of an AOF. Raises InputError, and FormatError for damaged compressed data."""
     source = open_source(target, name=name)
     try:
         window = open_window(source, max_inflate)
@@ -349,9 +349,9 @@ def load_manifest(path: str | os.PathLike[str]) -> Manifest:
 
 
 def list_parts(manifest: Manifest) -> list[Part]:
-    """Return the files that a manifest says are loaded, in that order; the first ones are open.
+    """Return the files that a manifest loads, in that order; the first ones are open.
 
-    Raises FormatError MAN012 for one that is missing, InputError for one that cannot be read or is no regular file.
+    Raises FormatError MAN012 for a missing one, InputError for one that cannot be read or is not a regular file.
     """
     parts: list[Part] = []
     held = min(_HELD, max(0, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _RESERVED) // 2)
@@ -368,7 +368,7 @@ def list_parts(manifest: Manifest) -> list[Part]:
 
 
 def find_part(parts: list[Part], source: str) -> int:
-    """Return the index of the part that is read from the source of this name."""
+    """Return the index of the part that is read from the input of this name."""
     return next(index for index, part in enumerate(parts) if source in (part.path, part.name))
 
 
@@ -400,7 +400,7 @@ def _examine(entry: Entry, manifest: Manifest) -> Part:
 
 
 def refuse_special(path: Path) -> None:
-    """Raise InputError for a file of an AOF that is a device, a pipe or the like: it may never end."""
+    """Raise InputError for an AOF file that is a device, a pipe or the like: it may never end."""
     mode = _mode(path)
     if mode and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         kind = "a device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "a pipe or a socket"
@@ -409,7 +409,7 @@ def refuse_special(path: Path) -> None:
 
 
 def _mode(path: Path) -> int | None:
-    """Return what a path leads to, as ``stat`` says it, 0 for nothing; None: opening it says what is wrong."""
+    """Return the ``stat`` mode of a path, 0 if it does not exist; None: opening it reports the fault."""
     try:
         return path.stat().st_mode
     except FileNotFoundError:

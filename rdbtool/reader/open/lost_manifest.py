@@ -1,8 +1,8 @@
-"""Files of a log without a usable manifest, by their names: ``NAME.SEQ.base.rdb`` and ``NAME.SEQ.incr.aof``.
+"""Reconstruct an AOF without a usable manifest from file names: ``NAME.SEQ.base.rdb`` and ``NAME.SEQ.incr.aof``.
 
-Servers count bases and increments apart. Each rewrite begins with a new increment and, where it succeeds, ends with a
-new base, so the number of an increment behind a base is never below that of the base. Which increments a base holds
-already stands in the manifest alone.
+Servers number base and incr files separately. Each rewrite starts a new incr file and, if it succeeds, ends with a new
+base, so an incr file after a base never has a lower number than the base. Which incr files a base already includes is
+recorded in the manifest only.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from rdbtool.core.manifest import Entry
 
 SUFFIX: Final = ".manifest"
 
-#: What the names of files begin with that are written and not yet renamed.
+#: Prefix of files that are written and not renamed yet.
 TEMPORARY: Final = "temp-"
 
 _PART: Final = re.compile(r"(.+)\.(\d{1,18})\.(base|incr)\.(rdb|aof)", re.DOTALL)
 
 
 class Rebuilt(NamedTuple):
-    """What a log consists of as far as names tell.
+    """The files of an AOF, as far as names tell.
 
-    ``missing`` says what has to have been there, ``left_out`` names files whose data is in others, and ``doubts`` says
-    what names do not tell.
+    ``missing`` describes files that must have existed, ``left_out`` names files whose data is in others, and ``doubts``
+    says what names do not tell.
     """
 
     entries: list[Entry]
@@ -39,7 +39,7 @@ class Rebuilt(NamedTuple):
 
 
 def find_orphans(directory: Path) -> list[Path]:
-    """Return the manifests that files in a directory have to have had, none if one is there."""
+    """Return the manifests that the files in a directory belong to, none if one exists."""
     names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
     stems: set[str] = set()
     for name in names:
@@ -50,7 +50,7 @@ def find_orphans(directory: Path) -> list[Path]:
 
 
 def no_manifest(path: Path) -> FormatError:
-    """Return the error for files of a log whose manifest is not there."""
+    """Return the error for AOF files without a manifest."""
     stem = path.name.removesuffix(SUFFIX)
     count = sum(1 for inner in path.parent.iterdir() if (match := _PART.fullmatch(inner.name)) and match[1] == stem)
     expected = f"the manifest {path}, without which a server starts empty and writes over the base"
@@ -59,7 +59,7 @@ def no_manifest(path: Path) -> FormatError:
 
 
 def rebuild(stem: str, names: Iterable[str]) -> Rebuilt:
-    """Say which of the files ``names`` make up the log ``stem``, in the order in which they are loaded."""
+    """Return which of the files ``names`` make up the AOF ``stem``, in loading order."""
     rows: dict[str, list[Entry]] = {"base": [], "incr": []}
     is_upgraded = False
     for name in sorted(names):
@@ -71,7 +71,7 @@ def rebuild(stem: str, names: Iterable[str]) -> Rebuilt:
         rows[kind].append(Entry(name, int(match[2]), kind, None, None, 0, 0))
     bases, incrs = (sorted(rows[kind], key=lambda entry: entry.seq) for kind in ("base", "incr"))
     if not bases and is_upgraded:
-        # The one file of an older server became the base under its old name.
+        # The single file of an older server became the base under its old name.
         bases = [Entry(stem, 1, "base", None, None, 0, 0)]
     return _choose(bases, incrs)
 

@@ -1,9 +1,9 @@
-"""Windows over sources: what all readers share.
+"""Windows over inputs, shared by all readers.
 
-A window holds what was read and not yet consumed. It may grow as far as the source really goes; a
-compressed source, whose end nobody can see, has to justify it by the bytes that were read of it.
+A window holds what was read and not yet consumed. It may grow up to the size of the input; a compressed input, whose
+size is unknown, must justify it by the compressed bytes read.
 
-What surrounds an RDB is recognised in a window, too: what a master sends before it and after it, padding, another RDB.
+Also detects what surrounds an RDB in a window: what a master sends before and after it, padding, another RDB.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from rdbtool.model.items import End
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: A compressed source may make us hold this many bytes for each byte of it that was read.
+#: Bytes that may be held per byte read of a compressed input.
 _WINDOW_PER_COMPRESSED_BYTE: Final = 20
 
 
 def open_window(source: Source, max_inflate: int) -> Window:
-    """Return a window over a source that nobody has read from. ``max_inflate`` (bytes) it may always hold."""
+    """Return a window over an input of which nothing was read. It may always hold ``max_inflate`` bytes."""
     size = -1 if source.size is None else source.size
     reread = source.reread if source.can_reread else None
     return Window(source.readinto, crc64, lambda: _limit(source, max_inflate), size, reread=reread)
@@ -40,13 +40,13 @@ def too_large(source: Source, window: Window, max_inflate: int) -> LimitError:
 
 
 def _limit(source: Source, max_inflate: int) -> int:
-    """How many bytes may be held: the input's own, or what a compressed input justifies."""
+    """Maximum bytes that may be held: the input's own size, or what a compressed input justifies."""
     read = source.compressed_read
     return 1 << 62 if read is None else max(max_inflate, _WINDOW_PER_COMPRESSED_BYTE * read)
 
 
 class WindowStream:
-    """A view of a window from its item at hand on, for those who read piece by piece."""
+    """A view of a window from its current item on, for reading in pieces."""
 
     def __init__(self, window: Window) -> None:
         self._window = window
@@ -67,17 +67,17 @@ class WindowStream:
         self._at = at
 
     def left(self) -> int | None:
-        """Return how many bytes are left, None where that is not known."""
+        """Return how many bytes are left, None if unknown."""
         return self._window.left(self._at)
 
 
-#: Bytes of the mark after an RDB whose size was not known when it was sent.
+#: Bytes of the mark after an RDB whose size was unknown when it was sent.
 MARK_SIZE: Final = 40
 
-#: Bytes before an RDB that are looked through: a newline a second, for most of a day.
+#: Bytes searched for the beginning of an RDB: one newline per second, for most of a day.
 _LONGEST: Final = 64 << 10
 
-#: Bytes of what is framed that tell it.
+#: Bytes after the framing needed to detect it.
 _BEGINNING: Final = 7
 
 _FRAMING: Final = re.compile(
@@ -91,8 +91,8 @@ _RDB: Final = re.compile(rb"REDIS\d{4}|VALKEY\d{3}")
 class Framing(NamedTuple):
     """What a master sent before an RDB, or before commands: ``text``.
 
-    ``length`` is the size of the RDB as it was announced, ``mark`` what stands after it instead; neither is known of
-    all. ``is_partial``: commands only, a replica had what was before.
+    ``length`` is the announced size of the RDB, ``mark`` what ends it instead; either may be unknown. ``is_partial``:
+    commands only, because the replica had the rest.
     """
 
     text: bytes
@@ -102,7 +102,7 @@ class Framing(NamedTuple):
 
     @property
     def finding(self) -> Finding:
-        """A note that says so; its part is not named yet."""
+        """A note about it; its part is not set yet."""
         if self.is_partial:
             message = "a partial resynchronisation (+CONTINUE): what the data was before these commands is not in it"
             return Finding("SRC002", "warning", "", 0, message, what_servers_do("SRC002"))
@@ -113,7 +113,7 @@ class Framing(NamedTuple):
         return Finding("SRC002", "note", "", 0, message, what_servers_do("SRC002"))
 
     def has_stream(self, source: Source) -> bool:
-        """Return whether commands follow the RDB, or may follow it because nobody can see the end of the source."""
+        """Return whether commands follow the RDB, or may follow it because the end of the input is unknown."""
         if self.length is not None:
             return source.size is None or source.size > len(self.text) + self.length
         if not self.mark:
@@ -123,7 +123,7 @@ class Framing(NamedTuple):
 
 
 def enter_framing(window: Window) -> Framing | None:
-    """Consume what a master sent before an RDB, or before commands. None: the window begins with something else."""
+    """Consume what a master sent before an RDB, or before commands. None: there is none."""
     if window.peek(window.at, 1) not in {b"\r", b"\n", b"+", b"-", b"$"}:
         return None
     framing = find_framing(window.peek(window.at, _LONGEST))
@@ -147,7 +147,7 @@ def find_framing(head: bytes) -> Framing | None:
 
 
 def judge_rest(end: End) -> tuple[str, Literal["note", "warning"], int, str] | None:
-    """Return code, severity, offset and words for what follows the end of an RDB; None: nothing does."""
+    """Return code, severity, offset and message for what follows the end of an RDB; None: nothing does."""
     at = end.span.stop
     if not end.trailing:
         return None
@@ -168,7 +168,7 @@ def judge_rest(end: End) -> tuple[str, Literal["note", "warning"], int, str] | N
 
 
 def rest_remarks(end: End | None, name: str) -> list[str]:
-    """Return what whoever reads the data has to be told of what follows the end of an RDB."""
+    """Return remarks on what follows the end of an RDB."""
     rest = None if end is None else judge_rest(end)
     if rest is None or rest[0] != "SRC004":
         return []
@@ -177,5 +177,5 @@ def rest_remarks(end: End | None, name: str) -> list[str]:
 
 
 def framing_remarks(findings: Iterable[Finding], name: str) -> list[str]:
-    """Return what whoever reads the data has to be told of what was sent before it."""
+    """Return remarks on what was sent before the data."""
     return [f"{name}: {row.message} ({row.code})" for row in findings if row.severity != "note"]

@@ -1,1 +1,1 @@
-"""Creates and replaces multi-part AOFs."""
+"""Creation and replacement of multi-part AOFs."""

@@ -1,14 +1,14 @@
-"""New logs: multi-part directories (format C4), and what takes the place of a log that is there.
+"""Create multi-part AOFs (format C4), and replace existing AOFs.
 
-A multi-part log is what its manifest names, so the manifest comes last: new files under new names, all of them on
-the disk and checked, then one rename, then the old files go. Until that rename the old log is whole and afterwards
-the new one is, wherever the process is stopped. A directory that is not there yet appears whole.
+A multi-part AOF is defined by its manifest, so the manifest comes last: new files under new names, all of them synced
+and checked, then one rename, then the old files are removed. Before that rename the old AOF is complete, afterwards the
+new one, wherever the process is killed. A new directory appears whole.
 
-New files keep a temporary name beside their own until the manifest names them, and old ones get one before it no
-longer does. So after a kill a temporary name says of a file that it was new or about to go, and the manifest says
-whether it still has to (``clean_strays``). Where there are no hard links, files can remain under their own names then.
+New files keep a temporary name as a second link until the manifest names them, and old ones get one before the manifest
+drops them. So after a kill a temporary name marks a file as new or about to be removed, and the manifest says whether
+to keep it (``clean_strays``). Without hard links, files can remain under their own names then.
 
-Nothing here finds out whether a server holds the files: see ``Guard``. A log is replaced by one run at a time.
+This module does not detect servers that use the files: see ``Guard``. Only one run replaces an AOF at a time.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ __all__ = ["NewBase", "Replaced", "clean_strays", "create_log", "find_manifest",
 def create_log(
     directory: Path, base: NewBase, *, name: str = "appendonly.aof", force: bool = False, needs: int | None = None
 ) -> Manifest:
-    """Make a log with this base and an empty increment; ``name`` is what a server calls ``appendfilename``.
+    """Create an AOF with this base and an empty incr file; ``name`` is a server's ``appendfilename``.
 
-    A directory that exists keeps its other files. If it holds a log, that one is replaced with ``force`` (see
-    ``replace_log``), and else refused. ``needs``: see ``open_output``. Raises InputError.
+    An existing directory keeps its other files. An AOF in it is replaced with ``force`` (see ``replace_log``), and
+    refused without. ``needs``: see ``open_output``. Raises InputError.
     """
     shown = str(directory)
     with failures_of(shown):
@@ -75,7 +75,7 @@ def create_log(
 
 
 def find_manifest(directory: Path) -> Path | None:
-    """Return the manifest in a directory; None where there is none, or no directory. Raises InputError for several."""
+    """Return the manifest in a directory; None if there is none, or no directory. Raises InputError for several."""
     # Servers write a new manifest under a name with "temp-" and rename it.
     found = [path for path in sorted(directory.glob(f"*{MANIFEST_SUFFIX}")) if not path.name.startswith((".", "temp-"))]
     if len(found) > 1:
@@ -84,7 +84,7 @@ def find_manifest(directory: Path) -> Path | None:
 
 
 def _make_log(directory: Path, shown: str, base: NewBase, name: str) -> None:
-    """Make a log in a directory that has none."""
+    """Create an AOF in a directory that has none."""
     entries = name_parts(directory, name, base, None)
     path = directory / f"{name}{MANIFEST_SUFFIX}"
     data = format_parts(entries, path)
@@ -109,10 +109,10 @@ def _make_log(directory: Path, shown: str, base: NewBase, name: str) -> None:
 
 
 class Replaced(NamedTuple):
-    """A log that took the place of another: its ``manifest``, and the size of its base in bytes.
+    """A replaced AOF: its ``manifest``, and the size of its base in bytes.
 
-    The manifest of a single file has its path and no entries. ``kept`` is the directory where the old files are now,
-    ``removed`` are their names.
+    The manifest of a single file has its path and no entries. ``kept`` is the directory with the old files, ``removed``
+    are their names.
     """
 
     manifest: Manifest
@@ -130,12 +130,12 @@ def replace_log(
     commit_guard: Callable[[], None] = do_nothing,
     after_commit: Callable[[], None] = do_nothing,
 ) -> Replaced:
-    """Put a new base and an empty increment in the place of a log, with the owners and modes of its files.
+    """Replace an AOF by a new base and an empty incr file, with the owners and modes of its files.
 
-    The new manifest's rename is the commit; ``commit_guard`` is called directly before it. ``after_commit`` is called
-    directly behind it and may still object: then the old manifest comes back. When either raises, the old log stays
-    and the new files go. The old files are linked or copied into a new directory within ``keep_old`` before all
-    that, and removed at the end. Raises InputError; if that happens behind the commit it says so.
+    The rename of the new manifest is the commit; ``commit_guard`` is called directly before it. ``after_commit`` is
+    called directly after it and may still raise: then the old manifest is restored. If either raises, the old AOF stays
+    and the new files are removed. Before that, the old files are linked or copied to a new directory within
+    ``keep_old``; they are removed at the end. Raises InputError; if that happens after the commit, the error says so.
     """
     with failures_of(manifest.path):
         path = Path(manifest.path).resolve(strict=True)
@@ -155,10 +155,10 @@ def replace_log(
             return not _is_old(path, status, way_back)
 
         def settle() -> None:
-            # Not before this the old files may go: the rename could be lost in a power cut.
+            # Only now may the old files be removed: the rename could be lost in a power failure.
             synced.sync()
             _remove(old, shown)
-            # The second names go when this is over, and the first ones have to be gone on the disk by then.
+            # The second names are removed at the end, and by then the removal of the first ones must be synced.
             synced.sync()
 
         keeping = Keeping(old, {path.name: format_manifest(manifest.entries)})
@@ -188,9 +188,9 @@ def replace_file(
     after_commit: Callable[[], None] = do_nothing,
     open_old: Callable[[], BinaryIO] | None = None,
 ) -> Replaced:
-    """Put a new log in the place of one that is a single file, as ``replace_log`` does; the rename is the commit.
+    """Replace a single-file AOF, as ``replace_log`` does; the rename is the commit.
 
-    ``open_old`` opens the old one to copy it to where links cannot go, if it must not be opened otherwise.
+    ``open_old`` opens the old one for a copy where links are impossible, if it must not be opened otherwise.
     """
     shown = str(path)
     with failures_of(shown):
@@ -221,14 +221,14 @@ def replace_file(
 
 
 def _existing(manifest: Manifest, directory: Path) -> Iterator[Path]:
-    """Give the files of a log. Those of its history may be gone."""
+    """Yield the files of an AOF. Those of its history may be missing."""
     for name in dict.fromkeys(entry.name for entry in (*manifest.loaded, *manifest.history)):
         if os.path.lexists(directory / name):
             yield directory / name
 
 
 def _like(entry: Entry | None, manifest: Manifest, otherwise: os.stat_result) -> os.stat_result:
-    """Return the status of the file that a new one follows, or of the manifest where there is none."""
+    """Return the status of the file that a new one replaces, or of the manifest if there is none."""
     if entry is None:
         return otherwise
     path = Path(manifest.path).parent / entry.name
@@ -237,7 +237,7 @@ def _like(entry: Entry | None, manifest: Manifest, otherwise: os.stat_result) ->
 
 
 def _is_old(path: Path, status: os.stat_result, way_back: SecondName) -> bool:
-    """Whether the old file still, or again, has its name. Where nobody can tell, it has not: nothing new goes then."""
+    """Return whether the old file still, or again, has its name. If unknown, False: then no new file is removed."""
     try:
         now = path.stat()
     except OSError:
@@ -257,9 +257,9 @@ MANIFEST_SUFFIX: Final = ".manifest"
 
 
 class NewBase(NamedTuple):
-    """What a log begins with: how it is written, and what raises when it, read back, is not what was meant.
+    """The base of a new AOF: how to write it, and a check that raises unless it reads back correctly.
 
-    ``sources`` are what it is made of: it is never more open than they are.
+    ``sources`` are its inputs: it never gets wider permissions than they have.
     """
 
     form: Literal["rdb", "aof"]
@@ -269,7 +269,7 @@ class NewBase(NamedTuple):
 
 
 def name_parts(directory: Path, name: str, base: NewBase, old: Manifest | None) -> tuple[Entry, Entry]:
-    """Name a base and an increment with the next numbers whose names are free, and neither is in the old manifest."""
+    """Name a base and an incr file with the next numbers whose names are unused, also in the old manifest."""
     taken = set() if old is None else {entry.name for entry in old.entries}
     first_base = 1 if old is None or old.base is None else old.base.seq + 1
     first_incr = 1 if old is None or not old.incrs else old.incrs[-1].seq + 1
@@ -285,7 +285,7 @@ def name_parts(directory: Path, name: str, base: NewBase, old: Manifest | None) 
 
 
 def format_parts(entries: tuple[Entry, ...], path: Path) -> bytes:
-    """Return the manifest's bytes, once it is certain that they say what they should. Raises InputError."""
+    """Return the manifest's bytes, after checking that they parse to the same entries. Raises InputError."""
     data = format_manifest(entries)
     read = tuple(entry._replace(line=0, at=0) for entry in load(data, path).entries)
     if read != entries:
@@ -294,7 +294,7 @@ def format_parts(entries: tuple[Entry, ...], path: Path) -> bytes:
 
 
 def load(data: bytes, path: Path) -> Manifest:
-    """Read a manifest that is to be replaced or written. Raises InputError."""
+    """Read a manifest to be replaced or written. Raises InputError."""
     try:
         return read_manifest(data, path)
     except FormatError as error:
@@ -304,7 +304,7 @@ def load(data: bytes, path: Path) -> Manifest:
 
 
 def fill_base(temporary: Temporary, base: NewBase, like: os.stat_result | None) -> int:
-    """Write a base into its temporary file, finish that with the owner of ``like`` and check it; return its bytes."""
+    """Write a base to its temporary file, finish that with the owner of ``like``, check it; return its bytes."""
     output = Unfinished(temporary)
     output.verify_with(base.check)
     base.write(output)
@@ -314,7 +314,7 @@ def fill_base(temporary: Temporary, base: NewBase, like: os.stat_result | None) 
 
 
 def fill_manifest(temporary: Temporary, data: bytes, like: os.stat_result | None) -> None:
-    """Write a manifest into its temporary file, and finish that with the owner of ``like``."""
+    """Write a manifest to its temporary file, and finish that with the owner of ``like``."""
     output = Unfinished(temporary)
     output.write(data)
     output.finish(like, owner_needed=True)

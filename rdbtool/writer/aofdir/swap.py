@@ -1,4 +1,4 @@
-"""Putting a finished file in the place of one that is in use, or was until now: with a way back, and a copy to keep."""
+"""Replace a file that may be in use by a finished one, with rollback and an optional backup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _INTERRUPTIONS: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 class Keeping(NamedTuple):
-    """What is kept of a log: ``files``, and ``texts`` by name. ``open_source``: see ``copy_file``."""
+    """The backup of an AOF: ``files``, and ``texts`` by name. ``open_source``: see ``copy_file``."""
 
     files: Iterable[Path]
     texts: dict[str, bytes]
@@ -34,7 +34,7 @@ class Keeping(NamedTuple):
 
 
 def do_nothing() -> None:
-    """Object to nothing: what stands for a guard where there is none."""
+    """Accept everything: the default guard."""
 
 
 def swap(
@@ -46,18 +46,18 @@ def swap(
     after_commit: Callable[[], None],
     settle: Callable[[], None],
 ) -> None:
-    """Let ``new`` take the place of its target, of which ``way_back`` is the second name.
+    """Rename ``new`` over its target, of which ``way_back`` is a second name.
 
-    ``commit_guard`` is called directly before and ``after_commit`` directly behind the rename. If that one raises, the
-    old file is put back, and the exception goes on; else ``settle`` does what comes after. Signals that ask the
-    process to end wait from the rename on, as far as this thread is concerned.
+    ``commit_guard`` is called directly before and ``after_commit`` directly after the rename. If the latter raises, the
+    old file is restored, and the exception propagates; else ``settle`` does the rest. From the rename on, termination
+    signals are blocked in this thread.
     """
     commit_guard()
     with _uninterrupted():
         try:
             new.replace()
         except BaseException:
-            # Another thread may have made an exception of a signal behind the rename.
+            # Another thread may have raised an exception for a signal after the rename.
             if new.has(new.target):
                 _confirm(new, way_back, directory, after_commit)
             raise
@@ -92,11 +92,11 @@ def _uninterrupted() -> Iterator[None]:
 def kept_files(
     keeping: Keeping, place: Path | None, name: str, is_replaced: Callable[[], bool]
 ) -> Iterator[Path | None]:
-    """Keep files in a new directory within ``place``; None: nothing is kept.
+    """Keep files in a new directory within ``place``; None: keep nothing.
 
-    The directory, called ``name`` and the time (UTC), is complete and on the disk when the block begins. It holds links
-    where that can be, else copies. When the block ends and not ``is_replaced()``, it is removed, and so is
-    ``place`` if it was made here. Raises InputError.
+    The directory, named ``name`` and the time (UTC), is complete and synced when the block begins. It holds links where
+    possible, else copies. If the block ends and not ``is_replaced()``, it is removed, and so is ``place`` if it was
+    created here. Raises InputError.
     """
     if place is None:
         yield None
@@ -130,7 +130,7 @@ def kept_files(
 def _keep(keeping: Keeping, kept: TemporaryDirectory) -> None:
     with kept, failures_of(kept.name), Directory(kept.path, kept.name) as inner:
         for path in keeping.files:
-            # A symbolic link may lead nowhere from there.
+            # The target of a relative symbolic link may not exist from there.
             if path.is_symlink() or not link(path, kept.path / path.name):
                 copy_file(path, kept.path / path.name, keeping.open_source)
         for name, text in keeping.texts.items():

@@ -1,4 +1,4 @@
-"""Calls that change files and names, with the errors of this project, and with what some file systems lack."""
+"""System calls on files and names, with our errors, and fallbacks for file systems without some of them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import BinaryIO, Final, Self
 
 from rdbtool.core.errors import InputError
 
-#: What file systems without hard links, or with enough of them, answer; also for files that are not ours to link.
+#: Errors of file systems without hard links, or with too many; also for files that the user may not link.
 _NO_LINKS: Final = {errno.EPERM, errno.EACCES, errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 _NO_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}
 
 
 def failed(name: str, error: OSError) -> InputError:
-    """Return the error that says that ``name`` could not be written."""
+    """Return the error for a failure to write ``name``."""
     return InputError(f"cannot write to {name}: {error.strerror or error}")
 
 
@@ -33,7 +33,7 @@ def failures_of(name: str) -> Iterator[None]:
 
 
 class Directory:
-    """A directory whose names are going to change; opened before they do, so that they can be flushed to the disk."""
+    """A directory whose entries will change; opened before, so that it can be synced afterwards."""
 
     def __init__(self, path: Path, name: str) -> None:
         self.path = path
@@ -46,12 +46,12 @@ class Directory:
         return self
 
     def sync(self) -> None:
-        """Flush the names to the disk. Raises InputError. Some file systems have no such call: that is fine."""
+        """Sync the directory entries. Raises InputError. Some file systems have no such call: that is ignored."""
         try:
             os.fsync(self._descriptor)
         except OSError as error:
             if error.errno not in _NO_SYNC:
-                # The names may have changed already: this is not that nothing was written.
+                # The entries may have changed already: the message must not say that nothing was written.
                 raise InputError(f"cannot flush {self.path} to the disk: {error.strerror or error}") from error
 
     def __exit__(self, *_: object) -> None:
@@ -59,7 +59,7 @@ class Directory:
 
 
 def link(path: Path, target: Path) -> bool:
-    """Give a file a second name; False where that cannot be. Raises OSError, FileExistsError too."""
+    """Give a file a second name; False if impossible. Raises OSError, FileExistsError too."""
     try:
         target.hardlink_to(path)
     except OSError as error:
@@ -70,9 +70,9 @@ def link(path: Path, target: Path) -> bool:
 
 
 def copy_file(path: Path, target: Path, open_source: Callable[[], BinaryIO] | None = None) -> None:
-    """Copy a file to a name that must be free, with mode, times and, if that may be, owner; on the disk then.
+    """Copy a file to an unused name, with mode, times and, if allowed, owner; synced.
 
-    ``open_source`` opens it where another opening would disturb whoever watches over it (a lease). Raises OSError.
+    ``open_source`` opens it where an ordinary open would break a lease. Raises OSError.
     """
     status = path.stat()
     with open_unwatched(path) if open_source is None else open_source() as source:
@@ -92,12 +92,12 @@ def copy_file(path: Path, target: Path, open_source: Callable[[], BinaryIO] | No
 
 
 def open_unwatched(path: Path) -> BinaryIO:
-    """Open a file for reading; where somebody watches over that, raise BlockingIOError instead of waiting for them."""
+    """Open a file for reading; if a lease is held on it, raise BlockingIOError instead of waiting."""
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0)
 
 
 def close_quietly(descriptor: int) -> int:
-    """Close a descriptor that nothing depends on any more, if it is one; return what is none."""
+    """Close a descriptor, if it is one, and ignore errors; return the value of a closed one."""
     if descriptor >= 0:
         with contextlib.suppress(OSError):
             os.close(descriptor)
@@ -105,9 +105,9 @@ def close_quietly(descriptor: int) -> int:
 
 
 def check_space(directory: Path, needs: int | None, name: str) -> None:
-    """Refuse to begin where ``needs`` bytes do not fit. None, and a file system that does not count, say nothing.
+    """Raise InputError if ``needs`` bytes do not fit. None, and file systems without counts, pass.
 
-    What only root may use counts as taken. Quotas are not seen: writing meets them. Raises InputError.
+    Space reserved for root counts as used. Quotas are not checked: writing meets them.
     """
     if needs is None:
         return
@@ -129,9 +129,10 @@ _MANIFESTS: Final = "*.manifest"
 
 
 def permitted_mode(sources: Iterable[str], group: int) -> int:
-    """Return the permission bits that an output which belongs to ``group`` may have, if it is made of ``sources``.
+    """Return the permission bits allowed for an output that belongs to ``group`` and is made of ``sources``.
 
-    Of a directory or a manifest the files of the AOF count. What is no file, and what cannot be looked at, allows all.
+    For a directory or a manifest, the files of the AOF count. What is not a file, or cannot be examined, allows all
+    bits.
     """
     allowed = _ALL
     for source in sources:
@@ -145,13 +146,13 @@ def permitted_mode(sources: Iterable[str], group: int) -> int:
 
 
 def group_in(directory: Path) -> int:
-    """Return the group that a new file in a directory is going to have."""
+    """Return the group that a new file in a directory will have."""
     status = directory.stat()
     return status.st_gid if status.st_mode & stat.S_ISGID else os.getegid()
 
 
 def _statuses(source: str) -> Iterator[os.stat_result]:
-    """Give the status of each regular file that a source consists of."""
+    """Yield the status of each regular file of an input."""
     with contextlib.suppress(OSError):
         if source == "-":
             found = [os.fstat(_STANDARD_INPUT)]

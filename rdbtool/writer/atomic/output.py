@@ -1,12 +1,12 @@
 """Outputs that appear whole or not at all.
 
-A regular file is written under a temporary name in the directory of its target, flushed to the disk, checked where
-that was asked for, and given its name only when everything went well; then the directory is synced, so that the
-name survives a power cut too. Any exception that passes through the ``with`` block, and so also Ctrl-C or a
-termination signal turned into one, removes the temporary file. What a killed run left is removed by the next one.
+A regular file is written under a temporary name in the directory of its target, synced, checked if requested, and
+renamed into place only if everything succeeded; then the directory is synced, so that the name survives a power failure
+too. Any exception in the ``with`` block, including Ctrl-C or a termination signal turned into one, removes the
+temporary file. Leftovers of a killed run are removed by the next one.
 
-Pipes, devices and standard output cannot be taken back: they are written through. What refuses
-to be written over is decided before the first byte is read from the source.
+Pipes, devices and standard output cannot be rolled back: they are written through. All refusals to overwrite happen
+before the first byte of the input is read.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from rdbtool.core.errors import USE_FORCE, InputError
 from rdbtool.writer.atomic.disk import Directory, check_space, failed, group_in, permitted_mode
 from rdbtool.writer.atomic.temporary import ANY_MODE, Temporary, remove_stale
 
-#: Names by which a process reaches its own open files; opening them anew would truncate or lose the position.
+#: Names by which a process reaches its own open files; reopening them would truncate them or lose the position.
 _OWN_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/(?:stdout|stderr|fd/(\d+))\Z")
 
 _STANDARD_OUTPUT = 1
 
 
 class Output(Protocol):
-    """Where bytes go. ``name`` is for messages; ``is_terminal`` tells whether a person is watching.
+    """An output. ``name`` is for messages; ``is_terminal`` is set if a person is watching.
 
     ``written`` counts the bytes so far.
     """
@@ -41,17 +41,17 @@ class Output(Protocol):
     written: int
 
     def write(self, data: bytes | bytearray | memoryview, /) -> None:
-        """Write all of ``data``, or raise InputError (BrokenPipeError if a reader went away)."""
+        """Write all of ``data``, or raise InputError (BrokenPipeError if the reader closed the pipe)."""
 
     def verify_with(self, check: Callable[[str], None], /) -> bool:
-        """Have ``check`` called with the path of what was written, before it gets its name; it raises to refuse that.
+        """Register ``check``, called with the path of the output before it is renamed into place; it raises to refuse.
 
-        Returns False, and does not call it, where nothing can be read back: what is written through.
+        Returns False, and does not call it, if nothing can be read back: for what is written through.
         """
 
 
 class _Through:
-    """An output over a file descriptor, unbuffered: the sinks hand over large pieces."""
+    """An output to a file descriptor, unbuffered: sinks write large pieces."""
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.descriptor = descriptor
@@ -76,7 +76,7 @@ class _Through:
 
 
 class Unfinished(_Through):
-    """An output into a temporary file."""
+    """An output to a temporary file."""
 
     def __init__(self, temporary: Temporary) -> None:
         super().__init__(temporary.descriptor, temporary.name)
@@ -84,12 +84,12 @@ class Unfinished(_Through):
         self._checks: list[Callable[[str], None]] = []
 
     def verify_with(self, check: Callable[[str], None], /) -> bool:
-        """Have ``check`` called by ``finish``."""
+        """Register ``check``, called by ``finish``."""
         self._checks.append(check)
         return True
 
     def finish(self, like: os.stat_result | None, *, owner_needed: bool = False, permitted: int = ANY_MODE) -> None:
-        """Finish the file (see ``Temporary``), then let it be checked."""
+        """Finish the file (see ``Temporary``), then check it."""
         self.temporary.finish(like, owner_needed=owner_needed, permitted=permitted)
         for check in self._checks:
             check(str(self.temporary.path))
@@ -101,10 +101,9 @@ def open_output(
 ) -> Iterator[Output]:
     """Open an output for the length of a ``with`` block.
 
-    ``path`` None or ``-`` is standard output. ``force`` allows an existing regular file to be replaced, whose owner
-    and mode are kept; a file that is one of ``sources`` never is. No output allows to its group or to others what a
-    source does not. ``needs`` are the bytes that a file is
-    expected to have: where so many are not free, nothing is begun. Raises InputError.
+    ``path`` None or ``-`` is standard output. ``force`` allows an existing regular file to be replaced, keeping its
+    owner and mode, but never one of ``sources``. No output grants its group or others more than a source does.
+    ``needs`` is the expected size in bytes: if less is free, nothing is started. Raises InputError.
     """
     if path is None or path == "-":
         if sys.stdout is not None:
@@ -132,7 +131,7 @@ def open_output(
 
 
 def _open_own(descriptor: int, name: str) -> _Through:
-    # A standard stream that was closed before the start is None; its number may meanwhile be that of another file.
+    # A standard stream closed before the start is None; its descriptor may now be another file's.
     streams = {_STANDARD_OUTPUT: sys.stdout, _STANDARD_OUTPUT + 1: sys.stderr}
     try:
         os.fstat(descriptor)
@@ -172,7 +171,7 @@ def _whole_file(
     except OSError as error:
         raise failed(path, error) from error
     permitted = permitted_mode(sources, group)
-    # A new file is anybody's whom the umask lets; one that replaces another is nobody else's until it has its owner.
+    # A new file follows the umask; one that replaces another is private until it has its owner.
     with (
         Directory(target.parent, path) as directory,
         Temporary(target, path, 0o666 & permitted if status is None else 0o600) as temporary,

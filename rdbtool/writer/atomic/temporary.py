@@ -1,13 +1,13 @@
-"""Files and directories in the making: under a temporary name until everything about them is right.
+"""Files and directories under construction, under a temporary name until they are complete.
 
-They are gone when the ``with`` block ends, whatever ended it, unless they got their name by then. Whether they did is
-asked of the file system, never remembered: a signal may arrive between a call and the note that it was made.
+They are removed when the ``with`` block ends, for whatever reason, unless they were renamed into place. Whether they
+were is asked of the file system, never remembered: a signal may arrive between a call and the record of it.
 
-Whatever is not finished has a name like ``.dump.rdb.0123456789abcdef.rdbtool.tmp``, beside the name that it is going
-to get, and is locked (flock) as long as its writer lives. A lock ends with its process, however that ends: a name
-whose lock can be had is nobody's any more. Names that end in ``.old`` are second names of files that are about to
-be replaced; they are not locked, since opening such a file could disturb whoever watches over it: they belong to
-the writer of the others. Removing what a killed run left is a courtesy: where it fails, nothing is said.
+An unfinished file has a name like ``.dump.rdb.0123456789abcdef.rdbtool.tmp``, beside its target, and is locked (flock)
+while its writer lives. A lock ends with its process: a name whose lock is free is a leftover. Names that end in
+``.old`` are second names of files that are about to be replaced; they are not locked, because opening such a file could
+break a lease: they belong to the writer of the others. Removing leftovers of killed runs is best effort: failures are
+ignored.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from rdbtool.core.errors import InputError
 from rdbtool.core.manifest import Manifest
 from rdbtool.writer.atomic.disk import close_quietly, copy_file, failed, failures_of, link
 
-#: How often a name may be taken for a dead one's between its making and its lock before that is no coincidence.
+#: How often a temporary file may be removed as a leftover between its creation and its lock before this is an error.
 _ATTEMPTS: Final = 100
 
-#: Permission bits: all of them.
+#: All permission bits.
 ANY_MODE: Final = 0o7777
 
 
 class Temporary:
-    """A file that is going to be ``target``, made with ``mode`` less the umask. ``name`` is what errors call it.
+    """A file that will become ``target``, created with ``mode`` less the umask. ``name`` is its name in errors.
 
     Its ``descriptor`` is for writing until ``finish``.
     """
@@ -49,7 +49,7 @@ class Temporary:
         self._lock = -1
         self._status: os.stat_result | None = None
         self._keeps_loan: Callable[[], bool] | None = None
-        # What spares a call, no more: where a signal came before it, the name is looked for.
+        # Only saves a system call: if a signal came before it was set, the name is looked up.
         self._is_renamed = False
 
     def __enter__(self) -> Self:
@@ -66,7 +66,7 @@ class Temporary:
         for _ in range(_ATTEMPTS):
             self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._mode)
             if lock(self.descriptor) is not False and is_named(self.descriptor, self.path):
-                # The lock is that of the open file: it lasts while one of its descriptors does.
+                # The lock belongs to the open file: it lasts as long as one of its descriptors.
                 self._lock = os.dup(self.descriptor)
                 self._status = os.fstat(self.descriptor)
                 return
@@ -75,11 +75,10 @@ class Temporary:
         raise InputError(f"cannot write to {self.name}: temporary files beside it keep vanishing")
 
     def finish(self, like: os.stat_result | None, *, owner_needed: bool = False, permitted: int = ANY_MODE) -> None:
-        """End writing: owner and mode as ``like`` has them, flushed to the disk, closed. Raises InputError.
+        """End writing: set owner and mode as ``like`` has them, sync, close. Raises InputError.
 
-        Of the mode only bits that are ``permitted`` are kept.
-        Where another's file cannot be had, ``owner_needed`` refuses that; else it is refused only if it would show
-        the data to a group that could not read them.
+        Only the mode bits in ``permitted`` are kept. If the owner cannot be set, ``owner_needed`` raises; else it
+        raises only if the data would become readable to a group that could not read it.
         """
         with failures_of(self.name):
             if like is not None:
@@ -95,26 +94,26 @@ class Temporary:
             return False
 
     def replace(self) -> None:
-        """Take the place of the target. Raises InputError."""
+        """Rename over the target. Raises InputError."""
         with failures_of(self.name):
             self.path.replace(self.target)
         self._is_renamed = True
 
     def give_name(self) -> None:
-        """Take the name of the target, which must be free. Raises InputError."""
+        """Rename to the target, which must not exist. Raises InputError."""
         with failures_of(self.name):
             if not link(self.path, self.target):
-                # The remaining window is the one between looking and renaming.
+                # A race remains between the look and the rename.
                 if os.path.lexists(self.target):
                     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
                 self.path.replace(self.target)
                 self._is_renamed = True
 
     def lend_name(self, keep: Callable[[], bool]) -> None:
-        """Take the name of the target, which must be free, until the block ends; for good if ``keep()`` says so then.
+        """Rename to the target, which must not exist, until the block ends; for good if ``keep()`` is true then.
 
-        Where there are hard links, the temporary name stays beside it until then, and tells after a kill that the
-        target was ours. Raises InputError.
+        With hard links, the temporary name remains beside it until then, and after a kill shows that the target was
+        ours. Raises InputError.
         """
         self._keeps_loan = keep
         self.give_name()
@@ -123,7 +122,7 @@ class Temporary:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            # The temporary name goes last: should the other one not go, it tells the next run whose that is.
+            # The temporary name is removed last: if removing the other fails, it marks the file for the next run.
             if self._keeps_loan is not None and self.has(self.target) and not self._keeps_loan():
                 self.target.unlink(missing_ok=True)
             if not self._is_renamed:
@@ -142,7 +141,7 @@ class Temporary:
 
 
 class TemporaryDirectory:
-    """A directory that is going to be ``target``, with nothing but files in it."""
+    """A directory that will become ``target``, containing only files."""
 
     def __init__(self, target: Path, name: str) -> None:
         self.target = target
@@ -182,7 +181,7 @@ class TemporaryDirectory:
             return False
 
     def give_name(self) -> None:
-        """Take the name of the target, where nothing or an empty directory may be. Raises InputError."""
+        """Rename to the target, where nothing or an empty directory may exist. Raises InputError."""
         with failures_of(self.name):
             self.path.rename(self.target)
         self._is_renamed = True
@@ -201,11 +200,11 @@ class TemporaryDirectory:
 
 
 class SecondName:
-    """Another name, for the length of a block, of a file that is about to be replaced or removed.
+    """A second name, for the length of a block, of a file that is about to be replaced or removed.
 
-    It leads back, and it tells after a kill what the file was. Where there are no hard links, ``path`` is a
-    copy, made with ``open_source`` (see ``copy_file``), if ``copies``, else None. It stays when the block ends, for
-    the next run to find, if the file still has its first name then and ``stays()`` says so.
+    It allows a rollback, and after a kill shows what the file was. Without hard links, ``path`` is a copy, made with
+    ``open_source`` (see ``copy_file``), if ``copies``, else None. It stays when the block ends, for the next run to
+    find, if the file still has its first name then and ``stays()`` is true.
     """
 
     def __init__(
@@ -260,7 +259,7 @@ class SecondName:
 def _make_like(
     descriptor: int, like: os.stat_result, name: str, *, owner_needed: bool, permitted: int = ANY_MODE
 ) -> None:
-    """Give a file the owner, the group and then, when it is clear who they are, the mode of another."""
+    """Set a file's owner, group and then, once these are certain, its mode, like another's."""
     mode = stat.S_IMODE(like.st_mode) & permitted
     made = os.fstat(descriptor)
     if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid) and not _chown(descriptor, like.st_uid, like.st_gid):
@@ -294,13 +293,13 @@ def _chown(descriptor: int, user: int, group: int) -> bool:
 
 _SUFFIX: Final = re.compile(r"\.[0-9a-f]{16}\.rdbtool\.(?:tmp|old)\Z")
 
-#: Bytes of the target's name within a temporary one; some file systems allow 143 in all.
+#: Bytes of the target's name within a temporary one; some file systems allow 143 in total.
 _LONGEST: Final = 100
 
-#: What file systems without such locks answer.
+#: Errors of file systems without such locks.
 _NO_LOCKS: Final = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
-#: How a name is opened that may by now be anything: neither followed nor waited for.
+#: Flags for opening a name that may be anything by now: neither follow nor block.
 OPEN_CAREFULLY: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -315,7 +314,7 @@ def is_second_name(path: Path) -> bool:
 
 
 def list_temporaries(directory: Path) -> list[Path]:
-    """Return everything in ``directory`` that has a temporary name and is this user's (root: anybody's)."""
+    """Return everything in ``directory`` that has a temporary name and belongs to this user (root: to anybody)."""
     try:
         names = sorted(entry.name for entry in os.scandir(directory) if _SUFFIX.search(entry.name))
     except OSError:
@@ -324,12 +323,12 @@ def list_temporaries(directory: Path) -> list[Path]:
 
 
 def remove_stale(target: Path) -> None:
-    """Remove what killed runs left beside ``target`` while they wrote it. The target itself is not opened."""
+    """Remove leftovers of killed runs that wrote ``target``. The target itself is not opened."""
     beginning = _beginning(target.name)
     found = [path for path in list_temporaries(target.parent) if _SUFFIX.sub("", path.name) == beginning]
     firsts = [path for path in found if not is_second_name(path)]
     are_dead = [remove_if_dead(path, watched=target) for path in firsts]
-    # A writer that lives may need the second name.
+    # A live writer may need the second name.
     if all(are_dead):
         for path in found:
             if is_second_name(path):
@@ -338,7 +337,7 @@ def remove_stale(target: Path) -> None:
 
 
 def remove_if_dead(path: Path, *, watched: Path) -> bool:
-    """Remove what has the temporary name ``path`` and return True, unless its writer lives.
+    """Remove the temporary ``path`` and return True, unless its writer lives.
 
     ``watched`` is not opened, by any name.
     """
@@ -356,7 +355,7 @@ def remove_if_dead(path: Path, *, watched: Path) -> bool:
 
 @contextlib.contextmanager
 def hold_dead(path: Path) -> Iterator[bool]:
-    """Lock what has the temporary name ``path``; False where somebody else has locked it, or nothing can be."""
+    """Lock the temporary ``path``; False if another process has locked it, or locks are unsupported."""
     descriptor = os.open(path, OPEN_CAREFULLY)
     try:
         yield lock(descriptor) is True and is_named(descriptor, path)
@@ -365,7 +364,7 @@ def hold_dead(path: Path) -> Iterator[bool]:
 
 
 def lock(descriptor: int) -> bool | None:
-    """Lock an open file: True if it is locked now, False if another has it, None where nothing can be locked."""
+    """Lock an open file: True if it is locked now, False if another process has it, None if locks are unsupported."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -386,7 +385,7 @@ def is_named(descriptor: int, path: Path) -> bool:
 
 
 def is_same(one: Path, other: Path) -> bool:
-    """Whether two names are those of one file; False where there is none."""
+    """Whether two names are the same file; False if one does not exist."""
     try:
         return os.path.samestat(one.lstat(), other.lstat())
     except OSError:
@@ -394,11 +393,11 @@ def is_same(one: Path, other: Path) -> bool:
 
 
 def remove_path(path: Path) -> None:
-    """Remove a file, or a directory with the files in it. Raises OSError; nothing there is fine."""
+    """Remove a file, or a directory with its files. Raises OSError; a missing one is fine."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        # What systems say of a directory: Linux the one, the others the other.
+        # Errors for a directory: Linux the one, other systems the other.
         if error.errno not in {errno.EISDIR, errno.EPERM} or not path.is_dir():
             raise
         for inner in list(path.iterdir()):
@@ -421,16 +420,16 @@ def _is_own(path: Path) -> bool:
 
 
 def clean_strays(directory: Path, manifest: Manifest | None = None) -> None:
-    """Remove what killed runs left in a log's directory: temporary names, and files that only they account for.
+    """Remove leftovers of killed runs from an AOF's directory: temporary names, and files that only they account for.
 
-    What ``manifest`` names stays. Without a manifest there is no log: new files that were to be one go, old
-    files that were about to be replaced stay. Nothing is said where that fails.
+    What ``manifest`` names stays. Without a manifest there is no AOF: new files for one are removed, old files that
+    were about to be replaced stay. Failures are ignored.
     """
     named = set() if manifest is None else {Path(manifest.path).name, *(entry.name for entry in manifest.entries)}
     found = list_temporaries(directory)
     firsts = [path for path in found if not is_second_name(path)]
     are_dead = [_clean_first(path, directory, named) for path in firsts]
-    # A writer that lives may need the second names.
+    # A live writer may need the second names.
     if all(are_dead):
         for path in found:
             if is_second_name(path):
@@ -439,10 +438,10 @@ def clean_strays(directory: Path, manifest: Manifest | None = None) -> None:
 
 
 def _clean_first(path: Path, directory: Path, named: set[str]) -> bool:
-    """Remove a temporary name of a new file, and the file if the log does not have it; False if its writer lives."""
+    """Remove a temporary name of a new file, and the file unless the AOF has it; False if its writer lives."""
     try:
         if any(is_same(path, directory / name) for name in named):
-            # Not opened: somebody may watch over the file.
+            # Not opened: that could break a lease.
             path.unlink()
             return True
         with hold_dead(path) as is_dead:
@@ -454,7 +453,7 @@ def _clean_first(path: Path, directory: Path, named: set[str]) -> bool:
 
 
 def _clean(path: Path, directory: Path, named: set[str], *, twins: bool) -> None:
-    """Remove a temporary name, and before it the file's other names if no log has it."""
+    """Remove a temporary name, and before it the file's other names unless an AOF has it."""
     if twins and path.lstat().st_nlink > 1 and not any(is_same(path, directory / name) for name in named):
         for entry in list(os.scandir(directory)):
             if entry.name != path.name and is_same(path, directory / entry.name):

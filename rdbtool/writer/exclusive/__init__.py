@@ -1,1 +1,1 @@
-"""Detects whether a server or another run has an AOF open."""
+"""Detection of servers, or other runs, that have an AOF open."""

@@ -1,22 +1,21 @@
-"""Guards a log that is to be replaced: no server holds its files, and none begins to use them meanwhile.
+"""Guard for an AOF that is to be replaced: no server has its files open, and none starts using them meanwhile.
 
-Three witnesses, from the strongest to the weakest:
+Three checks, from the strongest to the weakest:
 
-* Leases (see ``leases``). When the guard begins it takes write leases on all files, so nobody at all may have one of
-  them open: neither a server that appends nor one that is loading. The file whose rename will be the commit
-  (the manifest, or the single log) keeps its write lease, because every server opens it first; the others go
-  down to read leases, so that they can be opened for reading while a server that wants to append is still noticed.
-* A look through ``/proc``, which names who is in the way, and finds who holds a file that was deleted.
+* Leases (see ``leases``). At the start, the guard takes write leases on all files, so no process may have one of them
+  open: neither a server that appends nor one that is loading. The file whose rename will be the commit (the manifest,
+  or the single file) keeps its write lease, because every server opens it first; the others are reduced to read leases,
+  so that they can be opened for reading while a server that wants to append is still detected.
+* A scan of ``/proc``, which names the process, and finds processes with a deleted file open.
 * Sizes, times and inodes of the files and the bytes of the manifest, compared before the swap.
 
-A server that starts waits in its first ``open`` until the guard ends (at most ``lease-break-time``, 45 seconds) and
-then starts as if nothing had been. The guard notices at the next ``check``, and goes on noticing afterwards.
+A server that starts blocks in its first ``open`` until the guard ends (at most ``lease-break-time``, 45 seconds) and
+then starts normally. The guard detects it at the next ``check``, and at every later one. Any other reader of the
+manifest looks like a server that starts, even one that only validates the AOF.
 
-Any other reader of the manifest looks like a server that comes, also one that only wants to validate the log.
-
-Not to be found by any of this: a server without ``appendonly`` (it has none of the files open; told to
-begin a log, it writes one of its own without opening the present one, which only the last comparison can show), and
-one in another container that holds a deleted log.
+Not detected: a server without ``appendonly`` (it has none of the files open; when told to start an AOF, it writes its
+own without opening the present one, which only the last comparison can detect), and one in another container that has a
+deleted AOF open.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from rdbtool.writer.exclusive.holders import HeldError, Identity, find_holders
 from rdbtool.writer.exclusive.leases import BusyError, Lease, NoLeasesError
 from rdbtool.writer.exclusive.lock import lock_directory
 
-#: Bytes from which a manifest is known.
+#: Bytes needed to recognise a manifest.
 _HEAD_SIZE: Final = 4096
 
 
@@ -45,22 +44,22 @@ _STOP_IT: Final = Remedy("; stop the server and say --server-stopped", "; stop t
 
 
 class Guard:
-    """Keeps others off a log for the length of a ``with`` block, and notices those who come.
+    """Keeps other processes from using an AOF for the length of a ``with`` block, and detects those that try.
 
-    ``directory`` is where the lock of rdbtool lies. ``commit`` is the file whose rename will be the commit: the
-    manifest, or the single log. ``files`` are all base and incr files, or the single log once more; None stands for
-    those that a manifest names, and for the single log where ``commit`` is no manifest. That is the better way: to open
-    a manifest before the lock is taken is, for another run that guards it, a server that comes.
+    ``directory`` is where rdbtool's lock file is. ``commit`` is the file whose rename will be the commit: the manifest,
+    or the single file. ``files`` are all base and incr files, or the single file again; None: those that a manifest
+    names, or the single file if ``commit`` is not a manifest. None is preferable: opening a manifest before the lock is
+    taken looks like a starting server to another run that guards it.
 
     When the block begins, no file may be open in this process either; until it ends, ``commit`` is read by
-    ``read_commit`` or ``open_commit`` only, and no file is opened for writing: else the guard takes its own process for
-    a server.
+    ``read_commit`` or ``open_commit`` only, and no file is opened for writing: otherwise the guard takes its own
+    process for a server.
 
-    Where leases cannot be had (``no_leases`` then says why: not the files' owner, a network file system, no Linux)
-    nobody can tell whether a server comes, so that is refused unless ``server_stopped`` says that none will.
+    If leases are unavailable (``no_leases`` then says why: the user does not own the files, a network file system, not
+    Linux), a starting server cannot be detected, so that is refused unless ``server_stopped`` asserts that none starts.
 
-    Entering raises HeldError where somebody holds a file or the manifest names others than ``files``, InputError where
-    that cannot be found out or a file cannot be opened, FormatError for a manifest that is none. A guard is used once.
+    Entering raises HeldError if a process has a file open or the manifest names others than ``files``, InputError if
+    that cannot be determined or a file cannot be opened, FormatError for an invalid manifest. A guard is used once.
     """
 
     def __init__(
@@ -81,13 +80,13 @@ class Guard:
             stack.enter_context(lock_directory(self._directory))
             self._hold(self._path, stack)
             if self._paths is None:
-                # An empty manifest is a wrong one, and no empty log.
+                # An empty manifest is invalid, not an empty AOF.
                 is_manifest = self._path.suffix == ".manifest" or looks_like_manifest(self._commit.read(_HEAD_SIZE))
                 self.is_single = not is_manifest
             if not self.is_single:
                 self._content = self._commit.read()
                 self._hold_parts(stack)
-            # While all leases are write leases, so that a server between two of the files runs into one.
+            # While all leases are write leases, so that a server between two of the files is caught.
             self._refuse_holders()
             if self.no_leases is not None and not self._server_stopped:
                 raise InputError(
@@ -106,7 +105,7 @@ class Guard:
         self._stack.close()
 
     def check(self) -> None:
-        """Raise HeldError if somebody has begun to open one of the files. A few microseconds: call it in loops.
+        """Raise HeldError if a process has begun to open one of the files. Takes microseconds: call it in loops.
 
         Files that were renamed or deleted since are still watched: call it once more before old files are removed.
         """
@@ -114,7 +113,7 @@ class Guard:
             file.check_lease()
 
     def check_unchanged(self) -> None:
-        """Raise HeldError if somebody holds, changed or replaced a file; nothing may come between this and the swap."""
+        """Raise HeldError if a file is open elsewhere, changed or replaced; call it directly before the swap."""
         for file in self._files:
             file.check_unchanged()
         if not self.is_single and self._commit.read() != self._content:
@@ -123,11 +122,11 @@ class Guard:
         self.check()
 
     def after_commit(self) -> None:
-        """Raise HeldError if a server began to open ``commit`` before it was replaced, so that the old one is put back.
+        """Raise HeldError if a server began to open ``commit`` before it was replaced, so that the old one is restored.
 
-        To be called right after the rename. The server waits with the old file in its hands, and goes on with
-        it when the guard ends; so the old files have to be there, and best the old ``commit`` itself, kept by a hard
-        link (which is no break) and renamed back.
+        Call it directly after the rename. The server has opened the old file and blocks until the guard ends; so the
+        old files must still exist, and preferably the old ``commit`` itself, kept by a hard link (which breaks no
+        lease) and renamed back.
         """
         self._check_without_leases()
         self.check()
@@ -139,7 +138,7 @@ class Guard:
         return self._content
 
     def open_commit(self) -> BinaryIO:
-        """Return a stream over the guarded file, from its beginning; to be closed by the caller, seeking impossible."""
+        """Return a stream over the guarded file, from its beginning; closed by the caller, not seekable."""
         return self._commit.stream()
 
     @property
@@ -147,7 +146,7 @@ class Guard:
         return self._files[0]
 
     def _hold_parts(self, stack: contextlib.ExitStack) -> None:
-        """Take hold of the other files. What the manifest names counts: a server may have rotated it since."""
+        """Lease the other files. What the manifest names counts: a server may have rotated it since."""
         manifest = read_manifest(self._content, self._path)
         named = [self._path.parent / entry.name for entry in manifest.loaded]
         for path in named if self._paths is None else self._paths:
@@ -186,7 +185,7 @@ _PIECE: Final = 1 << 16
 
 
 class GuardedFile:
-    """A file of the log: held open for reading, leased, and remembered as it was."""
+    """A file of the AOF: open for reading, leased, with its initial status."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
@@ -197,7 +196,7 @@ class GuardedFile:
     @classmethod
     @contextlib.contextmanager
     def open(cls, path: Path) -> Iterator[Self]:
-        """Open a file for the length of a ``with`` block, which the lease outlives in no case."""
+        """Open a file for the length of a ``with`` block; the lease never outlives it."""
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         except OSError as error:
@@ -211,7 +210,7 @@ class GuardedFile:
             finally:
                 file.lease.release()
         finally:
-            # It was only read: nothing can be lost that closing could tell of.
+            # It was only read: errors on closing do not matter.
             close_quietly(descriptor)
 
     @property
@@ -224,11 +223,11 @@ class GuardedFile:
         return io.BufferedReader(_Stream(os.dup(self.descriptor), str(self.path)), _PIECE)
 
     def let_read(self) -> None:
-        """Turn the write lease into a read lease, if there is one. Raises HeldError if it was broken just now."""
+        """Turn the write lease into a read lease, if there is one. Raises HeldError if it was just broken."""
         if self.lease.is_held:
-            # Directly before: a reader that waits is let in and forgotten by the change.
+            # Directly before: the change releases a waiting reader, and the break is no longer visible.
             self.check_lease()
-            # Who waits to write is counted as a writer already.
+            # A process that waits to write already counts as a writer.
             with contextlib.suppress(BusyError):
                 self.lease.take("read")
             self.check_lease()
@@ -239,7 +238,7 @@ class GuardedFile:
             raise HeldError(f"another process, perhaps a server that starts, has begun to open {self.path}")
 
     def word_use(self) -> str:
-        """Say what a file is open for after a write lease was refused: a read lease is refused only for writers."""
+        """Describe how a file is open after a write lease was refused: a read lease is refused only for writers."""
         try:
             self.lease.take("read")
         except BusyError:
@@ -247,9 +246,9 @@ class GuardedFile:
         return ""
 
     def check_unchanged(self) -> None:
-        """Raise HeldError if the name is now that of another file, or the file has another size or time."""
+        """Raise HeldError if the name is now another file, or the file has another size or time."""
         try:
-            # Of the name, through links, as a server would open it.
+            # By name, through links, as a server would open it.
             now = _state(self.path.stat())
         except OSError as error:
             raise HeldError(f"{self.path} changed meanwhile: {error.strerror or error}") from None
@@ -291,7 +290,7 @@ class _Stream(io.RawIOBase):
         return len(data)
 
     def fileno(self) -> int:
-        # Whoever asks would read from the shared position.
+        # The caller would read from the shared position.
         raise io.UnsupportedOperation("fileno")
 
     def close(self) -> None:
@@ -301,7 +300,7 @@ class _Stream(io.RawIOBase):
 
 
 def find_identity(path: Path) -> Identity | None:
-    """Return device and inode of what a name stands for, None where that is nothing."""
+    """Return device and inode of a name, None if it does not exist."""
     try:
         return _state(path.stat())[:2]
     except OSError:
@@ -309,5 +308,5 @@ def find_identity(path: Path) -> Identity | None:
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int, int]:
-    # Not the time of the last change of the inode: hard links for a backup change it.
+    # Not the inode's change time: hard links for a backup change it.
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,9 +1,9 @@
-"""Who has a log open: a look through the open files of all processes that can be seen.
+"""Find the processes that have an AOF open, by the open files of all visible processes.
 
-Files are recognised by device and inode, whatever they are called, and deleted ones, which no longer
-have a name, by the one that they had: a server whose log was replaced goes on writing to the file that it opened, and
-nothing on the disk tells of it. What cannot be seen (processes of other users, other containers, systems without
-``/proc``) is not reported: nobody found does not mean that there is nobody.
+Files are recognised by device and inode, whatever their name; deleted ones, which have no name any more, by their
+former name: a server whose AOF was replaced keeps writing to the file that it opened, and nothing on disk shows it.
+Invisible processes (of other users, in other containers, on systems without ``/proc``) are not reported: an empty
+result proves nothing.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from rdbtool.core.errors import InputError
 
 _PROCESSES: Final = Path("/proc")
 
-#: What the kernel adds to the name of a file that has none any more.
+#: What the kernel appends to the name of a deleted file.
 _DELETED: Final = " (deleted)"
 
-#: Open files of these names are no logs, and there are many.
+#: Open files with such names are not AOFs, and there are many.
 _ELSEWHERE: Final = ("/dev/", "/proc/", "/sys/", "/memfd:")
 
 Identity = tuple[int, int]
 
 
 class HeldError(InputError):
-    """Somebody else has a log open, has begun to open it, or changed it."""
+    """Another process has an AOF open, has begun to open it, or changed it."""
 
 
 class Holder(NamedTuple):
-    """A process that has a file open. ``name`` is what the system calls the program, cut to 15 characters."""
+    """A process that has a file open. ``name`` is the program's name in the kernel, at most 15 characters."""
 
     pid: int
     name: str
@@ -40,7 +40,7 @@ class Holder(NamedTuple):
     is_deleted: bool
 
     def describe(self) -> str:
-        """Say in one sentence what is in the way and what to do."""
+        """Say in one sentence which process has the file open and what to do."""
         who = f"{self.name} (process {self.pid})" if self.name else f"process {self.pid}"
         if self.is_deleted:
             return f"{who} has {self.file} open, which was deleted: it would go on without this AOF; stop it first"
@@ -50,9 +50,9 @@ class Holder(NamedTuple):
 
 
 def find_holders(files: Mapping[Identity, Path], directory: Path, stem: str) -> list[Holder]:
-    """Return the other processes that have one of ``files`` (device and inode → name) open, those that write first.
+    """Return the other processes that have one of ``files`` (device and inode → name) open, writers first.
 
-    Also found are files that were deleted from ``directory`` and whose name begins with ``stem``.
+    Includes files that were deleted from ``directory`` and whose name begins with ``stem``.
     """
     gone = f"{directory.resolve()}/{stem}"
     found = [holder for pid in _other_processes() for holder in _find_files_of(pid, files, gone)]
@@ -75,7 +75,7 @@ def _find_files_of(pid: int, files: Mapping[Identity, Path], gone: str) -> Itera
     try:
         descriptors = [entry.name for entry in os.scandir(process / "fd")]
     except OSError:
-        # Another user's, or it has just ended.
+        # Another user's process, or it has just ended.
         return
     for number in descriptors:
         try:
@@ -112,5 +112,5 @@ def _read_name(process: Path) -> str:
         name = (process / "comm").read_bytes().rstrip(b"\n").decode(errors="replace")
     except OSError:
         return ""
-    # A program may call itself what it likes, and this ends up on a terminal.
+    # Programs choose their own name, and this is printed on a terminal.
     return "".join(character if character.isprintable() else "?" for character in name)

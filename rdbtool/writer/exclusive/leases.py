@@ -1,17 +1,18 @@
-"""Leases: the kernel's word on who has a file open, and its word when somebody opens it later.
+"""Linux file leases (F_SETLEASE): detect who has a file open, and who opens it later.
 
-A write lease is granted only while nobody else has the file open, a read lease only while nobody has
-it open for writing; no process can hide from that, whichever user or container it belongs to. Who then opens the
-file against a lease waits until the lease is released, at most for the time in
-``/proc/sys/fs/lease-break-time`` (45 seconds), and meanwhile the lease answers with another kind than was taken.
-That change is what is asked for here: it stays after the waiting has ended, and it needs no signal handler.
+A write lease is granted only while no other process has the file open, a read lease only while none has it open for
+writing; this covers processes of every user and container. A process that then opens the file against a lease blocks
+until the lease is released, at most for the time in ``/proc/sys/fs/lease-break-time`` (45 seconds), and meanwhile
+F_GETLEASE returns another type than was taken. That change is what is queried here: it persists after the wait has
+ended, and it needs no signal handler.
 
-The kernel also sends a signal, SIGIO unless told otherwise, and SIGIO ends a process that does nothing
-about it. It is sent to the process and not to a thread, so blocking it in one thread would not help, and its handler
-is not a library's to change. So another signal is chosen for it, one whose default is to do nothing.
+The kernel also sends a signal, by default SIGIO, which kills a process without a handler. It is sent to the process and
+not to a thread, so blocking it in one thread would not help, and a library must not change its handler. So another
+signal is set with F_SETSIG, one that is ignored by default.
 
-Leases belong to an open file, not to a process: reading through the descriptor, or through a duplicate of
-it, is no break, but opening the file once more is, be it in the same process, by ``/proc/self/fd``, or without waiting.
+Leases belong to an open file description, not to a process: reading through the descriptor, or through a duplicate of
+it, does not break the lease, but opening the file again does, even in the same process, by ``/proc/self/fd``, or
+without blocking.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ _REASONS: Final = {
 
 
 class NoLeasesError(Exception):
-    """Leases cannot be had here; the text says why."""
+    """Leases are unavailable here; the text says why."""
 
 
 class BusyError(Exception):
-    """A lease was refused: somebody has the file open."""
+    """A lease was refused: another process has the file open."""
 
 
 class Lease:
@@ -54,14 +55,14 @@ class Lease:
 
     @property
     def is_held(self) -> bool:
-        """Whether a lease was taken and not released, be it broken or not."""
+        """Whether a lease was taken and not released, broken or not."""
         return self._kind is not None
 
     def take(self, kind: Kind) -> None:
-        """Take a lease, or turn the one that is held into another kind; if that fails, it stays what it was.
+        """Take a lease, or change the type of the held one; on failure it stays unchanged.
 
-        To take it once more after it was broken gives it up, and the break can no longer be seen: ask ``is_broken``
-        before. Raises BusyError, and NoLeasesError.
+        Taking it again after it was broken releases it, and the break is no longer visible: ask ``is_broken`` before.
+        Raises BusyError, and NoLeasesError.
         """
         if _SET is None or _SIGNAL is None:
             raise NoLeasesError("this system has none")
@@ -76,14 +77,14 @@ class Lease:
         self._kind = _KINDS[kind]
 
     def is_broken(self) -> bool:
-        """Whether somebody has opened the file against the lease, or waits to. One system call, half a microsecond."""
+        """Whether a process has opened the file against the lease, or waits to. One system call, half a microsecond."""
         return self.is_held and _GET is not None and fcntl.fcntl(self._descriptor, _GET) != self._kind
 
     def release(self) -> None:
-        """Give the lease up: who waits for the file goes on."""
+        """Release the lease: waiting processes continue."""
         if self._kind is not None and _SET is not None:
             self._kind = None
-            # A duplicate of the descriptor would keep the lease alive after a mere close. It is refused where
-            # somebody waited for so long that the kernel has ended the lease.
+            # A duplicate of the descriptor would keep the lease alive after a mere close. The call fails if a process
+            # waited so long that the kernel has removed the lease.
             with contextlib.suppress(BlockingIOError):
                 fcntl.fcntl(self._descriptor, _SET, fcntl.F_UNLCK)

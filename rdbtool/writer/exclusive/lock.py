@@ -1,8 +1,8 @@
-"""The lock that keeps two runs of rdbtool from working on one log.
+"""Lock that prevents two runs of rdbtool from working on one AOF.
 
-It is an advisory lock on a file in the log's directory, so it ends with the process that holds it, however that
-ends. The file is removed afterwards, while the lock is held; who has opened it meanwhile finds, once it gets the
-lock, that the name is gone or another file's, and begins anew. A file that a killed run left is simply taken.
+It is an advisory lock on a file in the AOF's directory, so it ends with the process that holds it. The file is removed
+afterwards, while the lock is held; a process that opened it meanwhile notices, once it gets the lock, that the name is
+missing or another file's, and retries. The lock file of a killed run is reused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rdbtool.writer.exclusive.holders import HeldError
 
 LOCK_NAME: Final = ".rdbtool.lock"
 
-#: How often the file may vanish between opening and locking it before that is no coincidence.
+#: How often the file may vanish between opening and locking it before this is an error.
 _ATTEMPTS: Final = 100
 
 
@@ -28,7 +28,7 @@ _ATTEMPTS: Final = 100
 def lock_directory(directory: Path) -> Iterator[None]:
     """Hold the lock of ``directory`` for the length of a ``with`` block.
 
-    Raises HeldError at once if another run has it, InputError where files cannot be made or locked.
+    Raises HeldError at once if another run has it, InputError if files cannot be created or locked.
     """
     path = directory / LOCK_NAME
     descriptor = _lock(path)
@@ -69,10 +69,10 @@ def _lock(path: Path) -> int:
 def _open(path: Path) -> int:
     flags = os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        # Locks of network file systems need a file that is open for writing.
+        # Network file systems require a file that is open for writing.
         return os.open(path, os.O_RDWR | flags, 0o644)
     except PermissionError:
-        # Another user's, which a killed run left.
+        # Another user's, left by a killed run.
         return os.open(path, os.O_RDONLY | flags, 0o644)
 
 

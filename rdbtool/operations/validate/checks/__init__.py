@@ -1,1 +1,1 @@
-"""The rules of RDBs: what a record or a file may not be although its structure is sound; one family to a file."""
+"""Validation rules of RDBs, for records and files with intact structure; one family per file."""

@@ -1,7 +1,7 @@
 """Rules of lists, sets, sorted sets, hashes, arrays and vector sets: duplicates, order, NaN, emptiness.
 
-Whether a server notices depends on how it loads the type: it builds tables and notices duplicates on the way,
-converts ziplists and zipmaps entry by entry (Redis 7.0 and later), and takes listpacks as they are.
+Whether a server notices depends on how it loads the type: it builds hash tables and notices duplicates on the way,
+converts ziplists and zipmaps entry by entry (Redis 7.0 and later), and loads listpacks unchanged.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from rdbtool._codec.sinks.check import Flagged
 from rdbtool.core.rdb_types import code_of, codes_of
 from rdbtool.operations.validate.checks.rule import Loading, Rule, always, indexed, never, only_deep, quoted, whole
 
-#: Types that servers from Redis 7.0 on convert when they load them: zipmap, ziplists.
+#: Types that servers from Redis 7.0 on convert during loading: zipmap, ziplists.
 _CONVERTED: Final = codes_of("HASH_ZIPMAP", "HASH_ZIPLIST", "ZSET_ZIPLIST")
 
-#: Packed types that servers take as they are: intset, listpacks.
+#: Packed types that servers load unchanged: intset, listpacks.
 _TAKEN: Final = codes_of(
     "SET_INTSET", "HASH_LISTPACK", "ZSET_LISTPACK", "SET_LISTPACK", "HASH_LISTPACK_EX_PRE_GA", "HASH_LISTPACK_EX",
     "HASH_TEMPLATE_LISTPACK", "HASH_TEMPLATE_LISTPACK_REF",
@@ -27,17 +27,17 @@ _ZIPMAP: Final = code_of("HASH_ZIPMAP")
 
 
 def refuses_duplicate(loading: Loading) -> bool:
-    """Whether a server notices a member or a field that stands twice."""
+    """Whether a server notices a duplicate member or field."""
     if loading.type_code in _CONVERTED:
         return loading.is_since((7, 0), (0, 0))
-    # Small hashes are packed while they are read, and looked through only where all is.
+    # Small hashes are packed during loading, and checked only if everything is.
     if loading.type_code in _TAKEN or (loading.type_code == _HASH and loading.is_small):
         return loading.is_since(None, (9, 1))
     return loading.is_since((6, 2), (0, 0))
 
 
 def refuses_nan(loading: Loading) -> bool:
-    """Whether a server notices a score that is no number: Redis not in packed sorted sets."""
+    """Whether a server notices a score that is NaN: Redis does not in packed sorted sets."""
     if loading.type_code in _PACKED_ZSETS:
         return loading.is_since(None, (9, 1))
     return loading.is_since((6, 2), (0, 0))
@@ -66,7 +66,7 @@ def _words_of_expiry_order(row: Flagged) -> str:
     return f"expiries are not in ascending order: {quoted(row.data)}, {now} ms, comes after {before} ms"
 
 
-#: What a vector set may say, by the part of it that says something else.
+#: Messages on vector sets, by the part at fault.
 _VECTORS: Final = {
     "quantisation": "a quantisation of at most {}",
     "dimension": "at most {} dimensions",

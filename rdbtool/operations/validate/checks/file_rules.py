@@ -1,7 +1,6 @@
-"""Rules of what stands beside the records: databases, announced sizes, functions, aux fields, the end mark.
+"""Rules for everything outside the records: databases, announced sizes, functions, aux fields, the end mark.
 
-Items are heard in the order of the file; what they come to is said as remarks, which become findings when it is
-known whose rules apply.
+Items are received in file order; the results are remarks, which become findings when the server rules are known.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from rdbtool.reader.open.windows import judge_rest
 if TYPE_CHECKING:
     from rdbtool.reader.rdb import Totals
 
-#: Remarks of one code that are kept; the rest is counted.
+#: Remarks kept per code; the rest is counted.
 _KEPT: Final = 100
 
 #: Databases whose announced sizes are remembered.
@@ -43,7 +42,7 @@ _SKEW_MS: Final = 60_000
 
 _NUMBER: Final = re.compile(rb"-?\d{1,20}")
 
-#: What servers write into their aux fields.
+#: Formats of the servers' aux fields.
 _AUX_VALUES: Final[dict[bytes, re.Pattern[bytes]]] = {
     b"redis-bits": re.compile(rb"32|64"),
     b"ctime": re.compile(rb"\d{1,12}"),
@@ -57,14 +56,14 @@ _AUX_VALUES: Final[dict[bytes, re.Pattern[bytes]]] = {
 }
 _SLOT_INFO: Final = re.compile(rb"\d+,\d+,\d+(,\d+)?")
 
-#: Fields whose values are programs or texts of their own, and those that other products write.
+#: Fields with programs or texts as values, and those of other products.
 _ANY_VALUE: Final = frozenset({b"lua", b"cluster-slot-states", b"cluster-asm-task", b"snapshot-id", *PRODUCT_BY_AUX})
 
 
 class Remark(NamedTuple):
-    """A finding whose severity waits for the server's rules.
+    """A finding whose severity depends on the server rules.
 
-    ``at_server_level``: its severity there, where it is neither refused by all servers of the rules nor loaded by all.
+    ``at_server_level``: its severity at that level, if it is neither refused nor loaded by all servers of the rules.
     """
 
     code: str
@@ -77,10 +76,10 @@ class Remark(NamedTuple):
 
 
 class ItemJudge:
-    """Hears the items of a file. ``remarks`` are the first of each code, ``more`` counts the others.
+    """Checks the items of a file. ``remarks`` are the first of each code, ``more`` counts the others.
 
-    ``keys`` says how many records were read so far; ``databases`` is how many the server has, ``now_ms`` the time
-    (Unix ms, 0: not known).
+    ``keys`` is the number of records read so far; ``databases`` the number of databases of the server, ``now_ms`` the
+    time (Unix ms, 0: unknown).
     """
 
     def __init__(self, keys: Callable[[], int], databases: int, now_ms: int) -> None:
@@ -100,7 +99,7 @@ class ItemJudge:
         self._marks = 0
 
     def hear(self, item: Item) -> None:
-        """Judge an item."""
+        """Check an item."""
         if isinstance(item, Aux):
             self._judge_aux(item)
         elif isinstance(item, SelectDb):
@@ -122,11 +121,11 @@ class ItemJudge:
             self._judge_end(item)
 
     def interrupt(self) -> None:
-        """Forget what was announced for the keys that follow: damage is among them."""
+        """Forget the sizes announced for the keys that follow, because of damage among them."""
         self._slot = None
 
     def conclude(self, header: Header, end: End | None, totals: Totals) -> None:
-        """Judge what shows at the end only."""
+        """Check what is only known at the end."""
         if end is not None and not end.checksum:
             had = "RDB {} has none" if header.version < CHECKSUM_SINCE else "rdbchecksum was off"
             message = (
@@ -149,7 +148,7 @@ class ItemJudge:
             self.say(Remark("RDB353", "note", 0, message, never))
 
     def judge_product(self, *, is_asked_for: bool) -> None:
-        """Judge opcodes that only one product writes. ``is_asked_for``: a server was named whose rules apply."""
+        """Check opcodes that only one product writes. ``is_asked_for``: server rules were given."""
         if self._mark is not None:
             more = "" if self._marks == 1 else f", the first of {self._marks:,} such opcodes"
             message = f"opcode {self._mark.name}, which only Redis Enterprise writes and reads{more}"
@@ -157,7 +156,7 @@ class ItemJudge:
             self.say(Remark("RDB364", severity, self._mark.span.start, message, always if is_asked_for else never))
 
     def judge_modules(self, values: Mapping[str, tuple[int, int, int]], rules: Rules) -> None:
-        """Name the modules that a server needs; ``values`` as ``Check.modules`` has them."""
+        """Report the modules that a server needs; ``values`` as in ``Check.modules``."""
         for name in sorted({*self._modules, *values}):
             built_in = BUILT_IN.get(name)
             if built_in is not None and rules.has(built_in.redis, built_in.valkey):
@@ -171,7 +170,7 @@ class ItemJudge:
             self.say(Remark("RDB357", "note", start, message, never, at_server_level="warning"))
 
     def judge_version(self, header: Header, rules: Rules) -> None:
-        """Judge whether a server that was asked for reads such a file at all."""
+        """Check whether the given server reads files of this version at all."""
         if not rules.reads(header.magic, header.version):
             message = f"{rules} does not read {header.magic} version {header.version}"
             self.say(Remark("RDB363", "error", 0, message, always))

@@ -1,7 +1,7 @@
-"""What a rule is: a code, a severity, words, and the servers that refuse the file over it. And the rules of keys.
+"""The class of rules (code, severity, texts, and the servers that refuse the file), and the rules of keys.
 
-``refuses`` is about loading a dump.rdb with that server's defaults (format B1 to B3). Redis looks into packed values
-only on request, up to its newest release; Valkey looks always since 9.1.
+``refuses`` is about loading a dump.rdb with that server's defaults (format B1 to B3). Redis checks packed values only
+on request, up to its newest release; Valkey always does since 9.1.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Loading(NamedTuple):
 #: Whether a server refuses the file.
 Refuses = Callable[[Loading], bool]
 
-#: Longest part of a path that is shown, in bytes.
+#: Maximum bytes of a path shown.
 _SHOWN: Final = 40
 
 
 class Rule(NamedTuple):
-    """One rule. ``words`` and ``path`` take the row that the Check sink made."""
+    """One rule. ``words`` and ``path`` take a row of the Check sink."""
 
     code: str
     severity: Severity
@@ -56,16 +56,16 @@ def always(_: Loading) -> bool:
 
 
 def since(redis: tuple[int, int] | None, valkey: tuple[int, int] | None = (0, 0)) -> Refuses:
-    """Return that servers from these releases on refuse it."""
+    """Return a predicate: servers from these releases on refuse it."""
     return lambda loading: loading.is_since(redis, valkey)
 
 
-#: Only servers that look into every packed value while they load.
+#: Only servers that check every packed value during loading.
 only_deep: Final = since(None, (9, 1))
 
 
 def whole(_: Flagged) -> str:
-    """Return the path of what is about the whole value."""
+    """Return the path of the whole value."""
     return ""
 
 
@@ -87,12 +87,12 @@ def in_group(word: str = "") -> Callable[[Flagged], str]:
 
 
 def quoted(data: bytes | None) -> str:
-    """Return the first bytes of a name, for a person."""
+    """Return the first bytes of a name, printable."""
     return describe_key(data or b"", _SHOWN)
 
 
 def stream_id(row: Flagged, at: int) -> str:
-    """Return the id that stands in two of the facts."""
+    """Return the ID in two of the facts."""
     return f"{row.facts[at]}-{row.facts[at + 1]}"
 
 

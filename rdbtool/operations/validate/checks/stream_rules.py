@@ -1,4 +1,4 @@
-"""Rules of streams: ids and counters, groups, consumers and their pending entries."""
+"""Rules of streams: IDs and counters, groups, consumers and their pending entries."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which servers refuse damaged structure: those that look there while they load (format B3).
+"""Which servers refuse damaged structure: those that check it during loading (format B3).
 
-Redis takes listpacks as they are, so that damage inside of one shows at the first access only; Valkey looks into
-all of them since 9.1. Everything else that codec and grammar refuse, servers refuse too.
+Redis loads listpacks unchanged, so damage inside one shows only on first access; Valkey checks all of them since 9.1.
+Everything else that codec and grammar refuse, servers refuse too.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from rdbtool.core.errors import Cause, FormatError
 from rdbtool.core.rdb_types import code_of, codes_of
 from rdbtool.core.servers import Rules
 
-#: Damage that may stand inside a listpack: the listpack, uneven counts, entries of streams, expiries of fields.
+#: Damage possible inside a listpack: the listpack, uneven counts, entries of streams, expiries of fields.
 PACKED: Final = frozenset({"RDB106", "RDB202", "RDB206", "RDB207", "RDB211"})
 
-#: Damage that may stand within a string that says where it ends, or that says nothing about where anything ends.
+#: Damage possible within a string that declares its own end, or that does not affect where anything ends.
 PASSABLE: Final = PACKED | {"RDB104", "RDB201", "RDB203", "RDB204", "RDB205"}
 
 #: Types whose whole value, or each node of it, is one listpack.
@@ -24,24 +24,24 @@ LISTPACKS: Final = codes_of(
     "STREAM_LISTPACKS", "STREAM_LISTPACKS_2", "STREAM_LISTPACKS_3", "STREAM_LISTPACKS_4", "STREAM_LISTPACKS_5",
 )  # fmt: skip
 
-#: Packed sorted sets: of a score that is no number servers read what they can, and 0 where that is nothing.
+#: Packed sorted sets: servers parse as much of an invalid score as they can, and use 0 if that is nothing.
 _SCORED: Final = codes_of("ZSET_ZIPLIST", "ZSET_LISTPACK")
 
-#: Sorted sets whose scores are texts: of one that begins like a number, servers read so much.
+#: Sorted sets with scores as text: servers parse the numeric beginning.
 _OLD_ZSET: Final = code_of("ZSET")
 
-#: A stream of Redis 5 and 6, whose entries later servers walk while they load it.
+#: A stream of Redis 5 and 6, whose entries later servers walk during loading.
 _WALKED: Final = code_of("STREAM_LISTPACKS")
 
-#: What every server looks at: the sizes of a listpack, groups, the outer parts of a stream.
+#: What every server checks: the sizes of a listpack, groups, the outer parts of a stream.
 _OUTER: Final[frozenset[Cause]] = frozenset({"cut", "size", "end-mark", "empty", "twice", "pending"})
 
-#: Where a server that walks over the entries of a stream stops, or crashes.
+#: Where a server that walks the entries of a stream stops, or crashes.
 _STOPS_WALK: Final[frozenset[Cause]] = frozenset({"entry", "number", "node-master"})
 
 
 def refuses_structure(rules: Rules, error: FormatError, type_code: int) -> bool:
-    """Whether a server refuses the file over damage in a value of a type (its number)."""
+    """Whether a server refuses the file because of damage in a value of a type (its number)."""
     if error.code == "RDB003":
         return False
     if error.code == "RDB106" and (type_code in _SCORED or (type_code == _OLD_ZSET and error.cause == "number-prefix")):
