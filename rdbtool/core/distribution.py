@@ -14,7 +14,7 @@ def find_version() -> str:
         from rdbtool._version import VERSION  # noqa: PLC0415 - a file that the build writes
     except ImportError:
         return "0+unknown"
-    return VERSION
+    return str(VERSION)
 
 
 def install_words(extra: str) -> str:
