@@ -26,6 +26,8 @@ class KeyStats(KeyObserver):
     at (0: 16); only keys that begin with ``prefix`` count. ``limits`` maps (type, encoding) to (elements, bytes of an
     element) that a compact encoding takes. ``budget`` is how many bytes the tree takes.
 
+    ``above_memory`` and ``above_elements`` count keys with more than ``most_memory`` and ``most_elements`` (0: none do).
+
     A node of the tree is exactly the keys that begin as its path does, unless it is late. A token ``*`` stands for
     numbers, UUIDs, hex and long tokens, and in a node with folded names for all that have no node.
     """
@@ -33,6 +35,10 @@ class KeyStats(KeyObserver):
     side: int
     rows: int
     missed: int
+    most_memory: int
+    most_elements: int
+    above_memory: int
+    above_elements: int
     prefix: bytes
     def __init__(
         self,

@@ -5,7 +5,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t, uint16_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.filters.selection cimport key_slot
 from rdbtool._codec.sinks.key_sizes cimport KeyObserver, KeySizes
@@ -152,6 +152,10 @@ cdef class KeyStats(KeyObserver):
     cdef readonly bytes prefix
     cdef readonly uint64_t rows
     cdef readonly uint64_t missed       # large keys that were not followed, for there are too many
+    cdef public uint64_t most_memory    # keys above these are counted; 0: none are
+    cdef public uint64_t most_elements
+    cdef readonly uint64_t above_memory
+    cdef readonly uint64_t above_elements
     cdef int64_t now_ms
     cdef uint32_t top
     cdef uint64_t big_bytes             # keys of so much memory are followed by name; 0: none are
@@ -282,6 +286,8 @@ cdef class KeyStats(KeyObserver):
         if self.slots != NULL:
             self.count(&self.slots[key_slot(<Bytes>row.key, row.key_length)], row.memory)
         self.count_db(row, no_ttl)
+        self.above_memory += self.most_memory != 0 and row.memory > self.most_memory
+        self.above_elements += self.most_elements != 0 and row.elements > self.most_elements
         if self.top:
             self.rank(&self.heaps[0], row.memory, row)
             self.rank(&self.heaps[1], row.elements, row)
@@ -589,10 +595,9 @@ cdef class KeyStats(KeyObserver):
         """Add a node and what is below it. As deep as the tree, which is no deeper than 17."""
         cdef pt_node *node = &self.tree.nodes[index]
         cdef pt_total *sum = &totals[index]
-        cdef uint32_t i, c
+        cdef uint32_t c
         cdef int place = len(found)
-        for i in range(PT_BUCKETS):
-            counts[i] = 0
+        memset(counts, 0, PT_BUCKETS * sizeof(uint64_t))
         pt_buckets(&self.tree, index, counts)
         name = node.token[:node.size]
         found.append((

@@ -20,7 +20,7 @@ from rdbtool.operations.json_shapes import rules_json
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
-    from rdbtool.core.errors import Finding, UncertainError
+    from rdbtool.core.errors import Finding, FormatError, UncertainError
     from rdbtool.core.progress import Progress
     from rdbtool.core.servers import RulesChoice
     from rdbtool.dataset.dataset import Dataset
@@ -366,6 +366,7 @@ class Stats:
     findings: tuple[Finding, ...] = ()
     remarks: tuple[str, ...] = ()
     doubt: UncertainError | None = field(default=None, compare=False)
+    damage: FormatError | None = field(default=None, compare=False)
 
     @property
     def no_ttl(self) -> Bucket:
@@ -400,9 +401,19 @@ class Stats:
         }
 
 
-#: Feeds a dataset to an observer of key sizes, and returns the totals, those of the servers to compare with, and what
-#: the sizes were computed for.
-Measured = tuple[Totals, tuple[Totals, ...], str]
+class Measured(NamedTuple):
+    """What came of feeding a dataset: totals, those of the servers to compare with, what the sizes were computed for.
+
+    ``damage`` is what ended the dataset early.
+    """
+
+    totals: Totals
+    compared: tuple[Totals, ...]
+    model: str
+    damage: FormatError | None = None
+
+
+#: Feeds a dataset to an observer of key sizes.
 Measure = Callable[["Dataset", KeyStats, StatsOptions, "Selection | None", "Progress | None"], Measured]
 
 
@@ -431,6 +442,7 @@ class Collector:
         self._models: list[str] = []
         self._remarks: list[str] = []
         self._doubt: UncertainError | None = None
+        self._damage: FormatError | None = None
 
     def add(
         self,
@@ -446,8 +458,9 @@ class Collector:
             self.stats.end_side()
         self.stats.side = side
         dataset.read_preamble()
-        totals, compared, model = self._measure(dataset, self.stats, self.options, selection, progress)
+        totals, compared, model, damage = self._measure(dataset, self.stats, self.options, selection, progress)
         self._sources[side].append(_facts(dataset, totals))
+        self._damage = self._damage or damage
         self._remarks += [remark for remark in dataset.remarks if remark not in self._remarks]
         self._doubt = self._doubt or dataset.doubt
         if not is_old:
@@ -500,6 +513,7 @@ class Collector:
             aof=aof,
             remarks=tuple(self._remarks),
             doubt=self._doubt,
+            damage=self._damage,
         )
 
     def _growth(self, old: Sequence[SourceFacts]) -> Growth:
