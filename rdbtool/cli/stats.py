@@ -43,7 +43,8 @@ def stats(
     src: Annotated[
         list[str],
         typer.Argument(
-            metavar="SRC...", help="RDBs, AOFs, manifests or directories with one, or - for standard input: one dataset."
+            metavar="SRC...",
+            help="RDBs, AOFs, manifests or directories with one, or - for standard input: one dataset.",
         ),
     ],
     *,
@@ -54,7 +55,8 @@ def stats(
         typer.Option("--by", metavar="WHAT", help=f"Print one table in place of the overview: {', '.join(BY)}."),
     ] = None,
     top: Annotated[
-        int, typer.Option("--top", metavar="N", min=1, max=10000, help="Rows of a table, and largest keys. Default: 10.")
+        int,
+        typer.Option("--top", metavar="N", min=1, max=10000, help="Rows of a table, and largest keys. Default: 10."),
     ] = 10,
     sep: Annotated[
         str | None,
@@ -111,18 +113,24 @@ def stats(
     ] = None,
     max_no_ttl: Annotated[
         str | None,
-        typer.Option("--max-no-ttl", metavar="SHARE", help="Fail if a larger share of keys never expires, such as 20%."),
+        typer.Option(
+            "--max-no-ttl", metavar="SHARE", help="Fail if a larger share of keys never expires, such as 20%."
+        ),
     ] = None,
     max_memory: Annotated[
         str | None, typer.Option("--max-memory", metavar="SIZE", help="Fail if the dataset takes more used_memory.")
     ] = None,
     max_growth: Annotated[
         str | None,
-        typer.Option("--max-growth", metavar="SHARE", help="Fail if used_memory grew by more since --since, such as 10%."),
+        typer.Option(
+            "--max-growth", metavar="SHARE", help="Fail if used_memory grew by more since --since, such as 10%."
+        ),
     ] = None,
     html: Annotated[
         str | None,
-        typer.Option("--html", metavar="FILE", help="Write FILE, one page with charts and tables, whole or not at all."),
+        typer.Option(
+            "--html", metavar="FILE", help="Write FILE, one page with charts and tables, whole or not at all."
+        ),
     ] = None,
     force: Force = False,
     form: Annotated[

@@ -14,7 +14,7 @@ from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import clean, show_name
 from rdbtool.core.moments import show_seconds
 from rdbtool.report.formatting import show_bytes, show_count, show_memory, show_share
-from rdbtool.report.screen import WORD_STYLES, Screen, fit
+from rdbtool.report.screen import WORD_STYLES, Screen, fit, width_of
 
 if TYPE_CHECKING:
     from rdbtool.operations.memory.stats import Bucket, Growth, LargeKey, Prefix, Saving, SourceFacts, Stats
@@ -178,24 +178,39 @@ def _plain(text: str) -> str:
 
 def table(columns: Sequence[Column], screen: Screen, *, indent: int = 1) -> list[str]:
     """Return a table: titles, and the cells below them."""
-    widths = [max(len(column.title), *(len(cell) for cell in column.cells), 0) for column in columns]
-    titles = [
-        column.title.ljust(size) if column.left else column.title.rjust(size)
-        for column, size in zip(columns, widths, strict=True)
-    ]
+    widths = [_width(column) for column in columns]
+    titles = [_padded(column.title, size, column) for column, size in zip(columns, widths, strict=True)]
     lines = [screen.paint((" " * indent + "  ".join(titles)).rstrip(), "aside")]
     for row in zip(*(column.cells for column in columns), strict=True):
         cells = []
         for column, size, cell in zip(columns, widths, row, strict=True):
-            padded = cell.ljust(size) if column.left else cell.rjust(size)
+            padded = _padded(cell, size, column)
             cells.append(screen.paint(padded, column.style) if column.style and cell.strip() else padded)
         lines.append((" " * indent + "  ".join(cells)).rstrip())
     return lines
 
 
+def _padded(text: str, width: int, column: Column) -> str:
+    blank = " " * (width - width_of(text))
+    return text + blank if column.left else blank + text
+
+
+def _width(column: Column) -> int:
+    return max(len(column.title), *(width_of(cell) for cell in column.cells), 0)
+
+
 def _width_of(columns: Sequence[Column], indent: int = 1) -> int:
-    sizes = (max(len(column.title), *(len(cell) for cell in column.cells), 0) for column in columns)
-    return indent + sum(sizes) + 2 * (len(columns) - 1)
+    return indent + sum(map(_width, columns)) + 2 * (len(columns) - 1)
+
+
+def _beside_each_other(left: Sequence[str], right: Sequence[str], half: int) -> list[str]:
+    """Return two tables in one: the right one begins at a column."""
+    lines = []
+    for index in range(max(len(left), len(right))):
+        a = left[index] if index < len(left) else ""
+        b = right[index] if index < len(right) else ""
+        lines.append(a + " " * max(half - width_of(_plain(a)), 1) + b)
+    return lines
 
 
 def bar(share: float, width: int) -> str:
@@ -208,7 +223,7 @@ def bar(share: float, width: int) -> str:
 def _name(key: bytes, width: int) -> str:
     """Return a name in at most ``width`` columns."""
     text = show_bytes(key, max(width, 4) * 2, bare=True)
-    return fit(text, width).rstrip() if len(text) > width or not text.isascii() else text
+    return fit(text, width) if width_of(text) > width else text
 
 
 # ---- prefixes ----
@@ -309,7 +324,9 @@ def _prefix_lines(stats: Stats, screen: Screen, width: int, limit: int, *, flat:
     numbers = [
         Column("keys", [f"{row.keys:,}" for row in shown] + [row[1] for row in extra]),
         Column("memory", [show_memory(row.memory) for row in shown] + [show_memory(row[2]) for row in extra]),
-        Column("share", [show_share(row.memory, whole) for row in shown] + [show_share(row[2], whole) for row in extra]),
+        Column(
+            "share", [show_share(row.memory, whole) for row in shown] + [show_share(row[2], whole) for row in extra]
+        ),
     ]
     details = [
         Column("avg", [show_memory(row.average) if row.keys else "-" for row in shown] + blank),
@@ -336,9 +353,9 @@ def _prefix_lines(stats: Stats, screen: Screen, width: int, limit: int, *, flat:
         numbers.append(Column("".ljust(bars), cells, left=True, style="note"))
         rest -= bars + 2
     name_width = max(_NAME[0], min(rest, _NAME[1]))
-    labels = [
-        lead + _name(row.pattern, name_width - len(lead)) for lead, row in zip(names, shown, strict=True)
-    ] + [row[0] for row in extra]
+    labels = [lead + _name(row.pattern, name_width - len(lead)) for lead, row in zip(names, shown, strict=True)] + [
+        row[0] for row in extra
+    ]
     lines = table([Column("prefix", labels, left=True, style="name"), *numbers, *details], screen)
     if stats.folded:
         lines.append(screen.paint(f" {show_count(stats.folded, 'name')} folded to *", "aside"))
@@ -404,12 +421,7 @@ def _types_and_keys(stats: Stats, screen: Screen, width: int) -> list[str]:
     right = _key_lines(stats.largest["memory"][:_KEYS], screen, width - half if wide else width, "biggest keys")
     if not wide:
         return [*left, "", *right] if right else left
-    lines = []
-    for index in range(max(len(left), len(right))):
-        a = left[index] if index < len(left) else ""
-        b = right[index] if index < len(right) else ""
-        lines.append(a + " " * max(half - len(_plain(a)), 1) + b)
-    return lines
+    return _beside_each_other(left, right, half)
 
 
 def _key_lines(rows: Sequence[LargeKey], screen: Screen, width: int, title: str) -> list[str]:
@@ -438,11 +450,15 @@ def _expiry_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
     if keys:
         never = stats.expiry[0]
         words = [f"never {_percent(never.keys, keys)} of keys, {_percent(never.memory, memory)} of bytes"]
-        words += [f"{_EXPIRY_WORDS[row.name]} {_percent(row.keys, keys) if row.keys else '-'}" for row in stats.expiry[2:]]
+        words += [
+            f"{_EXPIRY_WORDS[row.name]} {_percent(row.keys, keys) if row.keys else '-'}" for row in stats.expiry[2:]
+        ]
         past = stats.expiry[1]
         words.append(f"past {past.keys:,} ({show_memory(past.memory)})" if past.keys else "past -")
         lines += _labelled("expiry", words, screen, width)
-    lines += _class_line("idle", stats.idle, {"1h": "< 1 h", "1d": "< 1 d", "7d": "< 7 d", "30d": "< 30 d"}, screen, width)
+    lines += _class_line(
+        "idle", stats.idle, {"1h": "< 1 h", "1d": "< 1 d", "7d": "< 7 d", "30d": "< 30 d"}, screen, width
+    )
     if stats.freqs:
         total = sum(keys for _, keys, _ in stats.freqs)
         cold = sum(keys for counter, keys, _ in stats.freqs if counter <= 1)
@@ -457,9 +473,7 @@ def _expiry_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
     return lines
 
 
-def _class_line(
-    label: str, rows: Sequence[Bucket], names: dict[str, str], screen: Screen, width: int
-) -> list[str]:
+def _class_line(label: str, rows: Sequence[Bucket], names: dict[str, str], screen: Screen, width: int) -> list[str]:
     keys = sum(row.keys for row in rows)
     if not keys:
         return []
@@ -470,7 +484,8 @@ def _class_line(
 def _labelled(label: str, words: Sequence[str], screen: Screen, width: int) -> list[str]:
     lines = _wrapped(words, " · ", width - 12, "")
     return [
-        f" {screen.paint(label.ljust(10), 'aside') if number == 0 else ' ' * 10} {line}" for number, line in enumerate(lines)
+        f" {screen.paint(label.ljust(10), 'aside') if number == 0 else ' ' * 10} {line}"
+        for number, line in enumerate(lines)
     ]
 
 
@@ -505,26 +520,30 @@ def _what_happened(memory: int | None, old: int | None) -> str:
 
 
 def _saving_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
-    rows = [(row.saves, _saving_words(row)) for row in stats.savings[:5]]
-    lines = []
-    for number, (saves, words) in enumerate(rows):
-        label = screen.paint("could save".ljust(10), "aside") if number == 0 else " " * 10
-        lines.append(f" {label} {show_memory(saves):>9}  {_cut(words, width - 23)}")
+    lines: list[str] = []
+    for row in stats.savings[:5]:
+        label = " " * 10 if lines else screen.paint("could save".ljust(10), "aside")
+        first, *rest = _wrapped(_saving_words(row), " ", width - 24, "")
+        lines.append(f" {label} {show_memory(row.saves):>9}  {first}")
+        lines += [" " * 23 + line for line in rest]
     return lines
 
 
-def _saving_words(row: Saving) -> str:
+def _saving_words(row: Saving) -> list[str]:
+    """Return what could be saved, as words that are not broken."""
     if row.what == "expired":
         verb = "have" if row.keys != 1 else "has"
-        return f"{show_count(row.keys, 'key')} {verb} expired and {'are' if row.keys != 1 else 'is'} still stored"
+        text = f"{show_count(row.keys, 'key')} {verb} expired and {'are' if row.keys != 1 else 'is'} still stored"
+        return text.split()
     if row.what == "no-ttl":
         verb = "do" if row.keys != 1 else "does"
-        return f"{show_count(row.keys, 'key')} of {_name(row.prefix or b'', 40)} {verb} not expire, the others do"
-    names = _PLURALS[row.kind or "hash"]
-    counted = show_count(row.keys, *names)
-    unit = "entries" if row.what == "entries" else "bytes in their largest"
+        rest = f"{verb} not expire, the others do".split()
+        return [*f"{show_count(row.keys, 'key')} of".split(), _name(row.prefix or b"", 40), *rest]
+    counted = show_count(row.keys, *_PLURALS[row.kind or "hash"])
     limit = row.limit or 0
-    return f"about: {counted} of {limit + 1:,} to {2 * limit:,} {unit}: {row.setting}"
+    unit = "entries" if row.what == "entries" else "bytes in the largest"
+    verb = "have" if row.keys != 1 else "has"
+    return [*f"about: {counted} {verb} {limit + 1:,} to {2 * limit:,} {unit}:".split(), row.setting or ""]
 
 
 def _compared_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
@@ -535,7 +554,13 @@ def _compared_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
     columns = [
         Column("server", [_cut(name, max(width - 60, 20)) for name, _ in rows], left=True, style="name"),
         Column("used_memory", [show_memory(totals.used_memory) for _, totals in rows]),
-        Column("", [f"{100 * (totals.used_memory - here) / here:+.1f}%" if here and n else "" for n, (_, totals) in enumerate(rows)]),
+        Column(
+            "",
+            [
+                f"{100 * (totals.used_memory - here) / here:+.1f}%" if here and n else ""
+                for n, (_, totals) in enumerate(rows)
+            ],
+        ),
         Column("keys alone", [show_memory(totals.allocated) for _, totals in rows]),
         Column("tables", [show_memory(totals.tables) for _, totals in rows]),
     ]
@@ -563,25 +588,24 @@ def _aof_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
     wide = width >= _SIDE_BY_SIDE_FROM
     half = width // 2
     room = max((width - half if wide else width) - 26, _NAME[0])
-    right = table(
-        [
-            Column("hottest keys", [_name(row.key, room) for row in keys], left=True, style="name"),
-            Column("writes", [("≤ " if row.error else "") + f"{row.calls:,}" for row in keys]),
-        ],
-        screen,
-    ) if keys else []
-    if wide:
-        lines = []
-        for index in range(max(len(left), len(right))):
-            a = left[index] if index < len(left) else ""
-            b = right[index] if index < len(right) else ""
-            lines.append(a + " " * max(half - len(_plain(a)), 1) + b)
-    else:
-        lines = [*left, "", *right]
+    right = (
+        table(
+            [
+                Column("hottest keys", [_name(row.key, room) for row in keys], left=True, style="name"),
+                Column("writes", [("≤ " if row.error else "") + f"{row.calls:,}" for row in keys]),
+            ],
+            screen,
+        )
+        if keys
+        else []
+    )
+    lines = _beside_each_other(left, right, half) if wide else [*left, "", *right]
     words = [f"{show_count(aof.calls, 'command')}, {show_memory(aof.size)}"]
     if aof.minutes:
         busiest = max(aof.minutes, key=lambda row: row.calls)
-        words.append(f"busiest minute {show_seconds(busiest.minute * 60)}: {busiest.calls:,} commands, {show_memory(busiest.size)}")
+        words.append(
+            f"busiest minute {show_seconds(busiest.minute * 60)}: {busiest.calls:,} commands, {show_memory(busiest.size)}"
+        )
     if aof.rewritten is not None:
         saves = aof.whole - aof.rewritten
         words.append(f"a rewrite would save about {show_memory(max(saves, 0))} of {show_memory(aof.whole)}")

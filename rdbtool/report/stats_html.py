@@ -178,6 +178,8 @@ def _key(row: LargeKey) -> dict[str, Any]:
 
 def _text(name: bytes) -> str:
     """Return a name as people read it, cut where it is long."""
+    if not name:
+        return ""
     return show_bytes(name, _NAME, bare=True) if name.strip(b" ") == name else describe_key(name, _NAME)
 
 

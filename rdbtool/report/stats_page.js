@@ -64,11 +64,12 @@
   }
   function partsOf(node) {
     const parts = node.children.map(end).filter((child) => child.memory > 0);
+    for (const part of parts) part.label = nameOf(part).slice(node.path.length);
     const rest = node.memory - parts.reduce((sum, child) => sum + child.memory, 0);
     if (rest > 0 && parts.length) {
       const keys = node.keys - parts.reduce((sum, child) => sum + child.keys, 0);
       const noTtl = node.noTtl - parts.reduce((sum, child) => sum + child.noTtl, 0);
-      parts.push({ rest: true, memory: rest, keys, noTtl: Math.max(noTtl, 0), oldMemory: 0, children: [], token: "others", path: `${node.path} (others)` });
+      parts.push({ rest: true, memory: rest, keys, noTtl: Math.max(noTtl, 0), oldMemory: 0, children: [], label: "others", path: `${node.path} (others)` });
     }
     return parts.sort((a, b) => b.memory - a.memory);
   }
@@ -194,7 +195,7 @@
     }
     function labelled(node, x, y, w, h, act, small) {
       const group = box(node, x, y, w, h, act);
-      const text = cut(node.rest ? node.token : small ? nameOf(node).slice(node.up ? node.up.path.length : 0) || nameOf(node) : nameOf(node), w);
+      const text = cut((small || node.rest ? node.label : "") || nameOf(node), w);
       if (h > 14 && text) group.append(draw("text", { x: x + 4, y: y + 13, text }));
       if (h > 30 && !small && cut("x".repeat(9), w).length >= 9 && partsOf(node).length < 2) group.append(draw("text", { x: x + 4, y: y + 27, text: bytes(node.memory) }));
       return [group];
@@ -232,7 +233,7 @@
       const svg = draw("svg", { viewBox: `0 0 ${width} ${Math.max(depth, 1) * (line + 1)}`, role: "group", "aria-label": "flame graph of memory by prefix" });
       for (const [node, x, y, w] of rows) {
         const group = box(node, x, y, w, line, () => (node === focus ? up() : go(node)));
-        const text = cut(node === focus ? nameOf(node) : nameOf(node).slice(node.up ? node.up.path.length : 0), w);
+        const text = cut((node === focus ? "" : node.label) || nameOf(node), w);
         if (text) group.append(draw("text", { x: x + 4, y: y + 14, text }));
         svg.append(group);
       }
@@ -249,15 +250,15 @@
     return make("section", { "aria-label": title }, make("h2", { text: title }), ...children);
   }
 
-  // columns: {title, value(row), show(row), name: left, meter(row): 0..1, narrow: hidden on small screens}
+  // columns: {title, value(row), show(row), name: a name, left, meter(row): 0..1, narrow: hidden on small screens}
   function table(rows, columns, { search, shown = 15, sortBy } = {}) {
     let order = sortBy ?? columns.findIndex((column) => !column.name), down = true, needle = "", room = shown;
     const head = make("tr");
     const body = make("tbody");
     const more = make("button", { type: "button", class: "no-print", onclick: () => { room += 100; fill(); } });
     columns.forEach((column, index) => {
-      const th = make("th", { class: (column.name ? "" : "num") + (column.narrow ? " hide-narrow" : ""), scope: "col" });
-      th.append(make("button", { type: "button", text: column.title, onclick: () => { down = order === index ? !down : !column.name; order = index; fill(); } }));
+      const th = make("th", { class: (column.name || column.left ? "" : "num") + (column.narrow ? " hide-narrow" : ""), scope: "col" });
+      th.append(make("button", { type: "button", text: column.title, onclick: () => { down = order === index ? !down : !(column.name || column.left); order = index; fill(); } }));
       head.append(th);
     });
     function fill() {
@@ -269,14 +270,14 @@
       });
       [...head.children].forEach((th, index) => th.setAttribute("aria-sort", index === order ? (down ? "descending" : "ascending") : "none"));
       body.replaceChildren(...found.slice(0, room).map((row) => make("tr", {}, ...columns.map((each) => {
-        const td = make("td", { class: (each.name ? "name" : "num") + (each.narrow ? " hide-narrow" : "") + (each.style ? ` ${each.style(row)}` : "") });
+        const td = make("td", { class: (each.name ? "name" : each.left ? "" : "num") + (each.narrow ? " hide-narrow" : "") + (each.style ? ` ${each.style(row)}` : "") });
         if (each.meter) {
           const meter = make("span", { class: "meter" }, make("i"));
           meter.firstChild.style.width = `${Math.min(100, 100 * each.meter(row))}%`;
           td.append(meter, " ");
         }
-        if (each.act) td.append(make("button", { type: "button", text: each.show(row), onclick: () => each.act(row) }));
-        else td.append(each.show ? each.show(row) : String(each.value(row)));
+        const text = each.show ? each.show(row) : String(each.value(row));
+        td.append(each.meter ? make("span", { class: "beside", text }) : text);
         return td;
       }))));
       more.hidden = found.length <= room;
@@ -313,8 +314,8 @@
     const columns = [
       { title: "key", name: true, value: (row) => row.key, show: (row) => row.key },
       { title: "db", value: (row) => row.db, show: (row) => String(row.db), narrow: true },
-      { title: "type", value: (row) => row.type, show: (row) => row.type },
-      { title: "encoding", value: (row) => row.encoding, show: (row) => row.encoding, narrow: true },
+      { title: "type", left: true, value: (row) => row.type, show: (row) => row.type },
+      { title: "encoding", left: true, value: (row) => row.encoding, show: (row) => row.encoding, narrow: true },
       { title: "memory", value: (row) => row.memory, show: (row) => bytes(row.memory) },
       { title: "elements", value: (row) => row.elements, show: (row) => count(row.elements) },
       { title: "largest element", value: (row) => row.largest, show: (row) => bytes(row.largest), narrow: true },
@@ -401,7 +402,7 @@
     const rows = data.growth.keys;
     return section(`Keys of ${bytes(data.growth.least)} and more that changed`, ...table(rows, [
       { title: "key", name: true, value: (row) => row.key },
-      { title: "type", value: (row) => row.type, show: (row) => row.type, narrow: true },
+      { title: "type", left: true, value: (row) => row.type, show: (row) => row.type, narrow: true },
       { title: "before", value: (row) => row.old ?? -1, show: (row) => (row.old === null ? "new" : bytes(row.old)) },
       { title: "now", value: (row) => row.memory ?? -1, show: (row) => (row.memory === null ? "gone" : bytes(row.memory)) },
       { title: "grew", value: (row) => row.grew, show: (row) => signed(row.grew), style: (row) => (row.grew > 0 ? "bad" : "good") },

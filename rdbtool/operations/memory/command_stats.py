@@ -120,9 +120,7 @@ class HotKeys:
     def _forget(self) -> None:
         counts = sorted(count + error for count, error in self._counts.values())
         self._forgotten = max(counts[len(counts) // 2], self._forgotten)
-        self._counts = {
-            place: found for place, found in self._counts.items() if found[0] + found[1] > self._forgotten
-        }
+        self._counts = {place: found for place, found in self._counts.items() if found[0] + found[1] > self._forgotten}
 
     def hottest(self, number: int) -> tuple[HotKey, ...]:
         """Return the keys that most commands name, most first."""
@@ -193,7 +191,8 @@ def count_commands(
         whole=sum(row.size for row in reader.parts if row.size is not None),
         rewritten=rewritten,
         commands=tuple(
-            CommandCount(name, *counts) for name, counts in sorted(by_name.items(), key=lambda each: (-each[1][1], each[0]))
+            CommandCount(name, *counts)
+            for name, counts in sorted(by_name.items(), key=lambda each: (-each[1][1], each[0]))
         ),
         prefixes=tuple(
             PrefixCount(options.prefix + row[2], row[1], row[6], row[7]) for row in tree.branches(_PREFIXES)

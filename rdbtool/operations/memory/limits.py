@@ -47,7 +47,9 @@ def _judge(stats: Stats, counted: KeyStats, limits: StatsLimits) -> Iterator[Fin
         before, now = stats.growth.totals.used_memory, stats.totals.used_memory
         if now - before > before * limits.max_growth:
             share = f"{100 * (now - before) / before:.1f}%" if before else "all of it"
-            words = f"expected growth of at most {100 * limits.max_growth:g}%, found {share} ({before:,} to {now:,} bytes)"
+            words = (
+                f"expected growth of at most {100 * limits.max_growth:g}%, found {share} ({before:,} to {now:,} bytes)"
+            )
             yield _finding(stats, "CHK025", words)
     keys, never = counted.rows, stats.no_ttl.keys
     if limits.max_no_ttl is not None and never > keys * limits.max_no_ttl:
@@ -57,9 +59,7 @@ def _judge(stats: Stats, counted: KeyStats, limits: StatsLimits) -> Iterator[Fin
     yield from _large_keys(stats, "CHK022", "elements", limits.max_elements, counted.above_elements, "elements")
 
 
-def _large_keys(
-    stats: Stats, code: str, by: str, most: int | None, count: int, unit: str
-) -> Iterator[Finding]:
+def _large_keys(stats: Stats, code: str, by: str, most: int | None, count: int, unit: str) -> Iterator[Finding]:
     if most is None or not count:
         return
     named = [row for row in stats.largest[by] if getattr(row, by) > most][:NAMED]
@@ -70,7 +70,9 @@ def _large_keys(
 
 
 def _finding(stats: Stats, code: str, message: str, key: LargeKey | None = None) -> Finding:
-    finding = Finding(code, "error", stats.sources[0].source if stats.sources else "", 0, message, what_servers_do(code))
+    finding = Finding(
+        code, "error", stats.sources[0].source if stats.sources else "", 0, message, what_servers_do(code)
+    )
     return finding if key is None else finding._replace(db=key.db, key=key.key, kind=key.kind)
 
 

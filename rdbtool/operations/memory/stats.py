@@ -495,7 +495,8 @@ class Collector:
             prefixes=prefixes,
             types=types,
             largest={
-                name: tuple(map(_large_key, stats.largest(by))) for by, name in enumerate(("memory", "elements", "element"))
+                name: tuple(map(_large_key, stats.largest(by)))
+                for by, name in enumerate(("memory", "elements", "element"))
             },
             expiry=expiry,
             sizes=tuple(SizeBucket(1 << power, keys, memory) for power, keys, memory in stats.size_counts()),
@@ -577,7 +578,9 @@ def _type_rows(stats: KeyStats) -> list[TypeRow]:
 
 def _large_key(row: tuple[Any, ...]) -> LargeKey:
     db, key, length, kind, encoding, *sizes, expire_at_ms = row
-    return LargeKey(db, key, length, KINDS[kind], ENCODINGS[encoding], *sizes, None if expire_at_ms == -1 else expire_at_ms)
+    return LargeKey(
+        db, key, length, KINDS[kind], ENCODINGS[encoding], *sizes, None if expire_at_ms == -1 else expire_at_ms
+    )
 
 
 def _savings(stats: KeyStats, prefixes: Sequence[Prefix], past: Bucket) -> list[Saving]:
