@@ -53,6 +53,7 @@ typedef struct {
     uint32_t *counts;           /* sizes by bucket, once there are two keys */
     pt_slot *sketch;            /* of tokens that are folded */
     uint32_t parent, child, next, children;
+    uint32_t hot;               /* the child that a key went to last */
     uint16_t first, octaves;    /* the buckets that counts has */
     uint8_t mask, flags, size;  /* separators below it; of the token */
     char token[PT_TOKEN + 3];
@@ -463,8 +464,16 @@ static inline uint32_t pt_walk(pt_tree *t, const char *p, uint32_t n)
         n = PT_LOOK;
     for (uint32_t depth = 0; n && depth < t->depth; depth++) {
         pt_next(t, p, n, t->nodes[node].mask, &k);
+        uint32_t next = t->nodes[node].hot;
+        const pt_node *hot = &t->nodes[next];
+        if (next && hot->size == k.size && (hot->flags & PT_FOLDED) == k.folded && !memcmp(hot->token, k.text, k.size)) {
+            node = next;
+            p += k.length;
+            n -= k.length;
+            continue;
+        }
         uint64_t h = pt_hash(node, k.text, k.size, k.folded);
-        uint32_t next = pt_find(t, node, k.text, k.size, k.folded, h);
+        next = pt_find(t, node, k.text, k.size, k.folded, h);
         if (!next) {
             if (t->nodes[node].flags & PT_WILD) {
                 if (pt_is_frequent(&t->nodes[node], h)) {
@@ -481,6 +490,7 @@ static inline uint32_t pt_walk(pt_tree *t, const char *p, uint32_t n)
             if (!next)
                 return UINT32_MAX;
         }
+        t->nodes[node].hot = next;
         node = next;
         p += k.length;
         n -= k.length;
@@ -671,11 +681,14 @@ static int pt_begin_folding(pt_tree *t)
 static int pt_end_folding(pt_tree *t)
 {
     t->free = 0;
-    for (uint32_t i = t->used; i-- > 1;)
+    t->nodes[0].hot = 0;
+    for (uint32_t i = t->used; i-- > 1;) {
+        t->nodes[i].hot = 0;
         if (t->nodes[i].flags & PT_DEAD) {
             t->nodes[i].next = t->free;
             t->free = i;
         }
+    }
     free(t->sum_keys);
     free(t->sum_memory);
     t->sum_keys = t->sum_memory = NULL;

@@ -72,6 +72,12 @@ EXAMPLES: Final[dict[str, tuple[Example, ...]]] = {
         Example("the dataset before a FLUSHALL", "rdbtool replay --before flushall appendonlydir"),
         Example("the dataset at a moment", "rdbtool replay --until 2026-05-04T10:00:00Z appendonlydir"),
     ),
+    "stats": (
+        Example("what fills the memory", "rdbtool stats dump.rdb"),
+        Example("what grew, as a page with charts", "rdbtool stats dump.rdb --since last-week.rdb --html memory.html"),
+        Example("what it takes on other servers", "rdbtool stats --compare redis-8.2,valkey-9.1 dump.rdb"),
+        Example("fail in CI", "rdbtool stats --max-key 10MiB --max-no-ttl 20% -f junit dump.rdb"),
+    ),
     "history": (
         Example("who deleted this key?", "rdbtool history appendonlydir session:42"),
         Example("a key of database 3", "rdbtool history -n 3 appendonly.aof counter"),

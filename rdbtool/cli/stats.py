@@ -30,7 +30,6 @@ from rdbtool.report.screen import Screen
 from rdbtool.writer.atomic.output import open_output
 
 if TYPE_CHECKING:
-    from rdbtool.operations.memory.limits import StatsLimits
     from rdbtool.operations.memory.stats import Stats
 
 #: What can be asked for in place of the overview.
@@ -91,7 +90,7 @@ def stats(
         typer.Option(
             "--rules",
             metavar="SERVER",
-            help="Server whose memory to compute, such as redis-8.2 or valkey-9.1. Default: the one that wrote the file.",
+            help="Server whose memory to compute, such as redis-8.2 or valkey-9.1. Default: the writer of the file.",
         ),
     ] = None,
     compare: Annotated[

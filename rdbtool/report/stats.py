@@ -10,7 +10,6 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import clean, show_name
 from rdbtool.core.moments import show_seconds
 from rdbtool.report.formatting import show_bytes, show_count, show_memory, show_share
@@ -26,7 +25,7 @@ BY: Final = ("prefix", "type", "encoding", "db", "slot", "ttl")
 _NARROWEST: Final = 60
 _WIDEST: Final = 220
 
-#: Below this width there are no bars and no p99; below the other the tables of types and keys stand one below the other.
+#: Below this width there are no bars and no p99; below the other, tables of types and keys stand one below the other.
 _BARS_FROM: Final = 92
 _SIDE_BY_SIDE_FROM: Final = 92
 
@@ -64,13 +63,13 @@ class Column(NamedTuple):
     style: str = ""
 
 
-def stats_text(stats: Stats, *, screen: Screen, by: str | None = None, top: int = 10, now_ms: int = 0) -> str:
+def stats_text(stats: Stats, *, screen: Screen, by: str | None = None, top: int = 10) -> str:
     """Return the screen; ``by`` asks for one table with ``top`` rows in place of the overview."""
     width = min(max(screen.width, _NARROWEST), _WIDEST)
     lines = [*_header(stats, screen, width), ""]
     if by is None:
         parts = [
-            _prefix_lines(stats, screen, width, _PREFIXES, flat=False),
+            _prefix_lines(stats, screen, width, _PREFIXES),
             _types_and_keys(stats, screen, width),
             _expiry_lines(stats, screen, width),
             _growth_lines(stats, screen, width),
@@ -226,6 +225,12 @@ def _name(key: bytes, width: int) -> str:
     return fit(text, width) if width_of(text) > width else text
 
 
+def _key_name(db: int, key: bytes, width: int) -> str:
+    """Return a key, with its database unless that is 0."""
+    where = f" (db {db})" if db else ""
+    return _name(key, width - len(where)) + where
+
+
 # ---- prefixes ----
 
 
@@ -304,7 +309,7 @@ def choose_rows(prefixes: Sequence[Prefix], limit: int) -> tuple[list[_Row], lis
     return rows, top
 
 
-def _prefix_lines(stats: Stats, screen: Screen, width: int, limit: int, *, flat: bool) -> list[str]:
+def _prefix_lines(stats: Stats, screen: Screen, width: int, limit: int) -> list[str]:
     prefixes = stats.prefixes
     if not prefixes[0].keys and not prefixes[0].old_keys:
         return [" no keys"]
@@ -432,7 +437,7 @@ def _key_lines(rows: Sequence[LargeKey], screen: Screen, width: int, title: str)
         Column("elements", [f"{row.elements:,}" for row in rows]),
     ]
     room = max(width - _width_of(numbers) - 3, _NAME[0])
-    names = [_name(row.key, room) for row in rows]
+    names = [_key_name(row.db, row.key, room) for row in rows]
     return table([Column(title, names, left=True, style="name"), *numbers], screen)
 
 
@@ -466,7 +471,7 @@ def _expiry_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
         words = [f"0-1 {_percent(cold, total)} of keys", f"2-9 {_percent(total - cold - hot, total)}"]
         lines += _labelled("LFU", [*words, f"10+ {_percent(hot, total)}"], screen, width)
     if len(stats.dbs) > 1:
-        words = [f"db {row.db} {row.keys:,} keys, {show_memory(row.memory)}" for row in stats.dbs[:6]]
+        words = [f"db {row.db} {show_count(row.keys, 'key')}, {show_memory(row.memory)}" for row in stats.dbs[:6]]
         if len(stats.dbs) > 6:
             words.append(f"{len(stats.dbs) - 6} more")
         lines += _labelled("dbs", words, screen, width)
@@ -505,7 +510,7 @@ def _growth_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
     ]
     room = max(width - _width_of(columns) - 3, _NAME[0])
     title = f"keys of {show_memory(growth.least)} and more"
-    names = Column(title, [_name(row.key, min(room, _NAME[1])) for row in rows], left=True, style="name")
+    names = Column(title, [_key_name(row.db, row.key, min(room, _NAME[1])) for row in rows], left=True, style="name")
     lines = table([names, *columns], screen)
     if not growth.is_exact:
         lines.append(screen.paint(" there are more such keys than are followed by name", "aside"))
@@ -591,7 +596,7 @@ def _aof_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
     right = (
         table(
             [
-                Column("hottest keys", [_name(row.key, room) for row in keys], left=True, style="name"),
+                Column("hottest keys", [_key_name(row.db, row.key, room) for row in keys], left=True, style="name"),
                 Column("writes", [("≤ " if row.error else "") + f"{row.calls:,}" for row in keys]),
             ],
             screen,
@@ -603,9 +608,8 @@ def _aof_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
     words = [f"{show_count(aof.calls, 'command')}, {show_memory(aof.size)}"]
     if aof.minutes:
         busiest = max(aof.minutes, key=lambda row: row.calls)
-        words.append(
-            f"busiest minute {show_seconds(busiest.minute * 60)}: {busiest.calls:,} commands, {show_memory(busiest.size)}"
-        )
+        counted = f"{busiest.calls:,} commands, {show_memory(busiest.size)}"
+        words.append(f"busiest minute {show_seconds(busiest.minute * 60)}: {counted}")
     if aof.rewritten is not None:
         saves = aof.whole - aof.rewritten
         words.append(f"a rewrite would save about {show_memory(max(saves, 0))} of {show_memory(aof.whole)}")
@@ -617,7 +621,7 @@ def _aof_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
 
 def _table_by(stats: Stats, screen: Screen, width: int, by: str, top: int) -> list[str]:
     if by == "prefix":
-        return _prefix_lines(stats, screen, width, top, flat=True)
+        return _prefix_lines(stats, screen, width, top)
     makers: dict[str, Callable[[], Iterator[tuple[str, int, int, int | None]]]] = {
         "type": lambda: _by_type(stats),
         "encoding": lambda: (
@@ -667,5 +671,7 @@ def _by_type(stats: Stats) -> Iterator[tuple[str, int, int, int | None]]:
 
 
 def _finding_lines(severity: str, code: str, message: str, screen: Screen) -> list[str]:
+    from rdbtool.core.codes import BY_CODE  # noqa: PLC0415 - the table is large
+
     title = BY_CODE[code].title
     return [f"  {screen.paint(severity, WORD_STYLES[severity])}  {screen.paint(code, 'code')}  {title}: {message}"]

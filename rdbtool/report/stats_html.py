@@ -1,8 +1,8 @@
 """What fills the memory, as one page: totals, treemap, flame graph, tables, histograms, servers compared.
 
 The page needs no network: its style and its script (``stats_page.css``, ``stats_page.js``) stand in it, and a policy
-in its head forbids everything else. What comes from a file stands in it as JSON in which no ``<`` occurs, and the script
-makes text of it, never markup. Its size is bounded: names are cut, and small branches are summed up.
+in its head forbids everything else. What comes from a file stands in it as JSON in which no ``<`` occurs, and the
+script makes text of it, never markup. Its size is bounded: names are cut, and small branches are summed up.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """What fills the memory, from one row a key, in bounded memory."""
 
+from typing import TypeAlias
+
 from rdbtool._codec.sinks.key_sizes import KeyObserver
 
 NEW: int
@@ -8,25 +10,29 @@ LOOK: int
 
 #: What a key was told with: (db, key, key length, type, encoding, memory, allocated, serialized, elements, largest,
 #: expiry in Unix ms or -1). The key may be cut.
-Largest = tuple[int, bytes, int, int, int, int, int, int, int, int, int]
+Largest: TypeAlias = tuple[int, bytes, int, int, int, int, int, int, int, int, int]
 
-#: (parent, depth, path, token, is folded, is late, keys, memory, allocated, keys without expiry, their memory, p99, max,
-#: old keys, old memory, children, names folded below it, keys that end here). ``parent`` is an index, -1 at the root.
-Branch = tuple[int, int, bytes, bytes, bool, bool, int, int, int, int, int, int, int, int, int, int, int, int]
+#: (parent, depth, path, token, is folded, is late, keys, memory, allocated, keys without expiry, their memory, p99,
+#: max, old keys, old memory, children, names folded below it, keys that end here). ``parent`` is an index, -1 at the
+#: root.
+Branch: TypeAlias = tuple[
+    int, int, bytes, bytes, bool, bool, int, int, int, int, int, int, int, int, int, int, int, int
+]  # fmt: skip
 
 #: (db, key, key length, type, memory, old memory, elements, old elements, sides: 1 now, 2 before, 3 both).
-Changed = tuple[int, bytes, int, int, int, int, int, int, int]
+Changed: TypeAlias = tuple[int, bytes, int, int, int, int, int, int, int]
 
 class KeyStats(KeyObserver):
     """Counts keys by prefix, type, database, expiry and size, and keeps the ``top`` largest.
 
     ``side`` says what the keys at hand are: NEW, then OLD (those of an older dataset, which are counted by prefix and
     type only), then LOOK (those of NEW once more, where ``unseen`` says so). ``separators`` are bytes that cut keys
-    into tokens, None: they are guessed from the first 16,384 keys, node by node; ``depth`` is how many tokens are looked
-    at (0: 16); only keys that begin with ``prefix`` count. ``limits`` maps (type, encoding) to (elements, bytes of an
+    into tokens, None: they are guessed from the first 16,384 keys, node by node; ``depth`` is how many tokens are
+    looked at (0: 16); only keys that begin with ``prefix`` count. ``limits`` maps (type, encoding) to (elements, bytes of an
     element) that a compact encoding takes. ``budget`` is how many bytes the tree takes.
 
-    ``above_memory`` and ``above_elements`` count keys with more than ``most_memory`` and ``most_elements`` (0: none do).
+    ``above_memory`` and ``above_elements`` count keys with more than ``most_memory`` and ``most_elements`` (0: none
+    do).
 
     A node of the tree is exactly the keys that begin as its path does, unless it is late. A token ``*`` stands for
     numbers, UUIDs, hex and long tokens, and in a node with folded names for all that have no node.

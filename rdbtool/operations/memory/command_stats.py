@@ -68,9 +68,9 @@ class HotKey(NamedTuple):
 
 @dataclass(frozen=True)
 class AofStats:
-    """What writes. ``size`` is that of all commands, ``whole`` that of all files, ``rewritten`` of a base file in bytes.
+    """What writes.
 
-    ``rewritten`` is None where that was not asked for. Commands before the first annotation are in no minute.
+    ``size`` is that of all commands, ``whole`` that of all files, ``rewritten`` of a base file, in bytes. It is None where that was not asked for. Commands before the first annotation are in no minute.
     """
 
     calls: int
@@ -128,6 +128,62 @@ class HotKeys:
         return tuple(HotKey(db, key, calls, error) for (db, key), (calls, error) in rows)
 
 
+class _Counter:
+    """Counts batches of commands."""
+
+    def __init__(self, options: StatsOptions, rename_commands: Mapping[str, str] | None, databases: int) -> None:
+        self.calls = self.size = 0
+        self.by_name: dict[bytes, list[int]] = {}
+        self.minutes: dict[int, list[int]] = {}
+        self.keys = HotKeys()
+        self.tree = KeyStats(top=0, separators=options.separators, depth=options.depth, prefix=options.prefix)
+        self._renamed = {new.upper().encode(): name.upper().encode() for new, name in (rename_commands or {}).items()}
+        self._databases = databases
+        self._db = 0
+        self._part = -1
+        self._minute: int | None = None
+
+    def add(self, batch: CommandBatch) -> None:
+        """Count the commands of a batch."""
+        if batch.part != self._part:
+            self._part, self._db = batch.part, 0
+        times = {index: found for index, text in batch.annotations if (found := read_time(text)) is not None}
+        offsets = [*batch.offsets, batch.stop]
+        for index, argv in enumerate(batch.argvs):
+            if index in times:
+                self._minute = times[index] // 60
+            self._count(argv, offsets[index + 1] - offsets[index])
+        if len(batch.argvs) in times:
+            self._minute = times[len(batch.argvs)] // 60
+
+    def _count(self, argv: tuple[bytes, ...], size: int) -> None:
+        self.calls += 1
+        self.size += size
+        name = argv[0].upper()
+        if name in self._renamed:
+            name = self._renamed[name]
+            argv = (name, *argv[1:])
+        counted = self.by_name.get(name) or self._counts_of(argv)
+        counted[0] += 1
+        counted[1] += size
+        if self._minute is not None:
+            counted = self.minutes.setdefault(self._minute, [0, 0])
+            counted[0] += 1
+            counted[1] += size
+        self._db = selected_db(argv, self._db, self._databases)
+        named = keys_of(argv)
+        if named:
+            self.tree.add(self._db, named[0], memory=size)
+            for key in named:
+                self.keys.add(self._db, key)
+
+    def _counts_of(self, argv: tuple[bytes, ...]) -> list[int]:
+        name = command_name(argv)
+        if len(self.by_name) >= _NAMES and name not in COMMANDS:
+            name = OTHERS
+        return self.by_name.setdefault(name, [0, 0])
+
+
 def count_commands(
     reader: AofReader,
     options: StatsOptions,
@@ -141,64 +197,22 @@ def count_commands(
 
     ``rewritten`` is the size of what a rewrite would leave, None where nobody asks. Raises what reading raises.
     """
-    by_name: dict[bytes, list[int]] = {}
-    minutes: dict[int, list[int]] = {}
-    keys = HotKeys()
-    tree = KeyStats(top=0, separators=options.separators, depth=options.depth, prefix=options.prefix)
-    renamed = {new.upper().encode(): name.upper().encode() for new, name in (rename_commands or {}).items()}
-    calls = size = db = 0
-    part = -1
-    minute: int | None = None
+    counter = _Counter(options, rename_commands, databases)
     for batch in reader.batches(on_fault="stop", progress=progress):
-        if not isinstance(batch, CommandBatch):
-            continue
-        if batch.part != part:
-            part, db = batch.part, 0
-        times = {index: found for index, text in batch.annotations if (found := read_time(text)) is not None}
-        offsets = [*batch.offsets, batch.stop]
-        for index, argv in enumerate(batch.argvs):
-            if index in times:
-                minute = times[index] // 60
-            length = offsets[index + 1] - offsets[index]
-            calls += 1
-            size += length
-            name = argv[0].upper()
-            if renamed:
-                name = renamed.get(name, name)
-                argv = (name, *argv[1:])  # noqa: PLW2901 - the same command by its own name
-            counted = by_name.get(name)
-            if counted is None:
-                name = command_name(argv)
-                if len(by_name) >= _NAMES and name not in COMMANDS:
-                    name = OTHERS
-                counted = by_name.setdefault(name, [0, 0])
-            counted[0] += 1
-            counted[1] += length
-            if minute is not None:
-                counted = minutes.setdefault(minute, [0, 0])
-                counted[0] += 1
-                counted[1] += length
-            db = selected_db(argv, db, databases)
-            named = keys_of(argv)
-            if named:
-                tree.add(db, named[0], memory=length)
-                for key in named:
-                    keys.add(db, key)
-        minute = times[len(batch.argvs)] // 60 if len(batch.argvs) in times else minute
+        if isinstance(batch, CommandBatch):
+            counter.add(batch)
+    names = sorted(counter.by_name.items(), key=lambda each: (-each[1][1], each[0]))
     return AofStats(
-        calls=calls,
-        size=size,
+        calls=counter.calls,
+        size=counter.size,
         whole=sum(row.size for row in reader.parts if row.size is not None),
         rewritten=rewritten,
-        commands=tuple(
-            CommandCount(name, *counts)
-            for name, counts in sorted(by_name.items(), key=lambda each: (-each[1][1], each[0]))
-        ),
+        commands=tuple(CommandCount(name, *counts) for name, counts in names),
         prefixes=tuple(
-            PrefixCount(options.prefix + row[2], row[1], row[6], row[7]) for row in tree.branches(_PREFIXES)
+            PrefixCount(options.prefix + row[2], row[1], row[6], row[7]) for row in counter.tree.branches(_PREFIXES)
         ),
-        minutes=tuple(Minute(minute, *counts) for minute, counts in sorted(minutes.items())),
-        hottest=keys.hottest(_HOTTEST),
+        minutes=tuple(Minute(minute, *counts) for minute, counts in sorted(counter.minutes.items())),
+        hottest=counter.keys.hottest(_HOTTEST),
     )
 
 

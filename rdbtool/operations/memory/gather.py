@@ -83,7 +83,7 @@ def gather_stats(
 
     ``select`` makes the filter of keys for each reading. A lone AOF is read once more for ``with_commands``, and a
     dataset of now is, where keys were large in ``since`` and are not any more. Raises InputError, UnsupportedError,
-    LimitError, PlaceError, and FormatError for damage in front of the first key; ``damage`` of the result has any other.
+    LimitError, PlaceError, and FormatError for damage in front of the first key; any other is ``damage`` of the result.
     """
     limits = limits or StatsLimits()
     wanted = NAMED if limits.max_key is not None or limits.max_elements is not None else 0

@@ -6,19 +6,21 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.errors import Finding, what_servers_do
-from rdbtool.operations.validate.verdict import Verdict
 
 if TYPE_CHECKING:
     from rdbtool._codec.sinks.key_stats import KeyStats
     from rdbtool.operations.memory.stats import LargeKey, Stats
+    from rdbtool.operations.validate.verdict import Verdict
 
 #: Keys that are named of those above a limit.
 NAMED: Final = 20
 
 
 class StatsLimits(NamedTuple):
-    """What is allowed: bytes of a key, elements of a key, the share of keys without expiry, bytes of ``used_memory``, and
-    its growth as a share of the older dataset's. None: anything.
+    """What is allowed; None: anything.
+
+    ``max_key`` is in bytes, ``max_no_ttl`` a share of keys, ``max_memory`` in bytes of ``used_memory``, ``max_growth`` a
+    share of the older dataset's.
     """
 
     max_key: int | None = None
@@ -55,11 +57,12 @@ def _judge(stats: Stats, counted: KeyStats, limits: StatsLimits) -> Iterator[Fin
     if limits.max_no_ttl is not None and never > keys * limits.max_no_ttl:
         words = f"expected at most {100 * limits.max_no_ttl:g}% of keys, found {100 * never / keys:.1f}% ({never:,})"
         yield _finding(stats, "CHK023", words)
-    yield from _large_keys(stats, "CHK021", "memory", limits.max_key, counted.above_memory, "bytes")
-    yield from _large_keys(stats, "CHK022", "elements", limits.max_elements, counted.above_elements, "elements")
+    yield from _large_keys(stats, "CHK021", "memory", limits.max_key, counted.above_memory)
+    yield from _large_keys(stats, "CHK022", "elements", limits.max_elements, counted.above_elements)
 
 
-def _large_keys(stats: Stats, code: str, by: str, most: int | None, count: int, unit: str) -> Iterator[Finding]:
+def _large_keys(stats: Stats, code: str, by: str, most: int | None, count: int) -> Iterator[Finding]:
+    unit = "bytes" if by == "memory" else by
     if most is None or not count:
         return
     named = [row for row in stats.largest[by] if getattr(row, by) > most][:NAMED]
@@ -78,6 +81,8 @@ def _finding(stats: Stats, code: str, message: str, key: LargeKey | None = None)
 
 def verdict_of(stats: Stats) -> Verdict:
     """Return the findings as the verdict on a source, for the reports of ``validate``."""
+    from rdbtool.operations.validate.verdict import Verdict  # noqa: PLC0415 - for its reports only
+
     first = stats.sources[0]
     return Verdict(
         source=first.source,

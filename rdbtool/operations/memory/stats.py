@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rdbtool._codec.sinks.key_sizes import ENCODINGS
 from rdbtool._codec.sinks.key_stats import LOOK, NEW, OLD, KeyStats
 from rdbtool.core.errors import json_bytes, json_name
+from rdbtool.core.memory_models import HASH_PACKED, SET_PACKED, ZSET_PACKED, MemoryModel, memory_model_of
 from rdbtool.core.rdb_types import KINDS
-from rdbtool.core.servers import product_of, writer_of
+from rdbtool.core.servers import Rules, product_of, writer_of
 from rdbtool.operations.json_shapes import rules_json
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
+    from rdbtool._codec.sinks.key_stats import Branch, Largest
     from rdbtool.core.errors import Finding, FormatError, UncertainError
     from rdbtool.core.progress import Progress
     from rdbtool.core.servers import RulesChoice
@@ -33,8 +35,8 @@ KEPT_PREFIXES: Final = 2000
 EXPIRIES: Final = ("never", "past", "1h", "1d", "7d", "30d", "later")
 IDLE: Final = ("1h", "1d", "7d", "30d", "longer")
 
-#: Elements and bytes of an element up to which a collection is packed, by type: the defaults of every server.
-LIMITS: Final = {"hash": (512, 64), "zset": (128, 64), "set": (128, 64)}
+#: Elements and bytes of an element up to which a collection is packed, by type.
+LIMITS: Final = {"hash": HASH_PACKED, "zset": ZSET_PACKED, "set": SET_PACKED}
 
 #: The encodings that a collection has when it is above a limit.
 _LARGE: Final = frozenset({"hashtable", "skiplist"})
@@ -91,8 +93,8 @@ class SourceFacts(NamedTuple):
 class Prefix(NamedTuple):
     """Keys that begin alike.
 
-    ``parent`` is an index, None at the root, ``depth`` the number of tokens. In ``path`` ``*`` stands for tokens that were
-    folded; ``folded`` counts names that were folded below, ``others`` the children that the result leaves out.
+    ``parent`` is an index, None at the root, ``depth`` the number of tokens. In ``path`` ``*`` stands for tokens that
+    were folded; ``folded`` counts names that were folded below, ``children`` includes those that the result leaves out.
     ``is_partial``: some keys that begin so are counted in ``*`` of its parent. ``p99`` is at most 1/16 too large.
     """
 
@@ -235,8 +237,8 @@ class Saving(NamedTuple):
 
     ``what`` is ``entries`` or ``value`` (collections a little above a limit, which ``setting`` would raise),
     ``expired``, or ``no-ttl`` (keys of ``prefix`` without an expiry, most of which have one). ``memory`` is what
-    ``keys`` take now, ``saves`` what would be gone; ``is_estimate``: sizes in the compact encoding are computed from those
-    in the file.
+    ``keys`` take now, ``saves`` what would be gone; ``is_estimate``: sizes in the compact encoding are computed from
+    those in the file.
     """
 
     what: str
@@ -318,8 +320,8 @@ class StatsOptions:
 
     ``rules`` is a server's name, None for the writer's; ``allocator`` and ``is_cluster`` are those of the server.
     ``separators`` are bytes, None: guessed; ``depth`` is how many tokens of a key are looked at (0: 16). ``top`` is how
-    many of the largest keys are kept, ``least`` how large a key is that growth is told of by name. ``with_slots`` counts by
-    cluster slot, ``compare`` names servers that the totals are computed for as well.
+    many of the largest keys are kept, ``least`` how large a key is that growth is told of by name. ``with_slots``
+    counts by cluster slot, ``compare`` names servers that the totals are computed for as well.
     """
 
     rules: str | None = None
@@ -506,7 +508,7 @@ class Collector:
             slots=tuple(SlotRow(*row) for row in stats.slot_counts()),
             folded=root.folded,
             p99=root.p99,
-            savings=tuple(sorted(_savings(stats, prefixes, expiry[1]), key=lambda row: -row.saves)),
+            savings=tuple(sorted(_savings(stats, prefixes, expiry[1], self._model()), key=lambda row: -row.saves)),
             compared=tuple(
                 Compared(name, totals) for name, totals in zip(self.options.compare, self._compared, strict=True)
             ),
@@ -516,6 +518,12 @@ class Collector:
             doubt=self._doubt,
             damage=self._damage,
         )
+
+    def _model(self) -> MemoryModel:
+        """Return the server whose settings savings are about: the one asked for, or that of the first dataset."""
+        rules = self.options.rules
+        named = self._sources[NEW][0].choice.rules if rules is None else Rules.parse(rules)
+        return memory_model_of(named)[0]
 
     def _growth(self, old: Sequence[SourceFacts]) -> Growth:
         rows = [
@@ -559,7 +567,7 @@ def _sum(rows: Sequence[SourceFacts]) -> Totals:
     return totals
 
 
-def _prefix_of(row: tuple[Any, ...], prefix: bytes) -> Prefix:
+def _prefix_of(row: Branch, prefix: bytes) -> Prefix:
     (parent, depth, path, token, _, is_late, *counts) = row
     return Prefix(None if parent < 0 else parent, depth, prefix + path, token, is_late, *counts)
 
@@ -576,28 +584,30 @@ def _type_rows(stats: KeyStats) -> list[TypeRow]:
     return sorted(rows, key=lambda row: (-row.memory, row.kind, row.encoding))
 
 
-def _large_key(row: tuple[Any, ...]) -> LargeKey:
-    db, key, length, kind, encoding, *sizes, expire_at_ms = row
+def _large_key(row: Largest) -> LargeKey:
+    db, key, length, kind, encoding, memory, allocated, serialized, elements, largest, expiry = row
     return LargeKey(
-        db, key, length, KINDS[kind], ENCODINGS[encoding], *sizes, None if expire_at_ms == -1 else expire_at_ms
-    )
+        db, key, length, KINDS[kind], ENCODINGS[encoding], memory, allocated, serialized, elements, largest,
+        None if expiry == -1 else expiry,
+    )  # fmt: skip
 
 
-def _savings(stats: KeyStats, prefixes: Sequence[Prefix], past: Bucket) -> list[Saving]:
+def _savings(stats: KeyStats, prefixes: Sequence[Prefix], past: Bucket, model: MemoryModel) -> list[Saving]:
     """Return what could be saved."""
     found = []
     if past.keys:
         found.append(Saving("expired", past.keys, past.memory, past.memory))
     for kind, _, cell in stats.cells_of():
         name = KINDS[kind]
-        if name not in LIMITS:
+        if name not in LIMITS or (name == "set" and not model.packs_sets):
             continue
         for index, what in enumerate(("entries", "value")):
             keys, memory = cell["near_keys"][index], cell["near_memory"][index]  # type: ignore[index]
             compact = cell["near_compact"][index]  # type: ignore[index]
             if keys:
                 limit = LIMITS[name][index]
-                setting = f"{name}-max-listpack-{what} {2 * limit}"
+                packed = "listpack" if model.listpacks else "ziplist"
+                setting = f"{name}-max-{packed}-{what} {2 * limit}"
                 found.append(Saving(what, keys, memory, memory - compact, True, name, limit, setting))  # noqa: FBT003
     found += [
         Saving("no-ttl", row.no_ttl_keys, row.no_ttl_memory, row.no_ttl_memory, prefix=row.path)
