@@ -29,6 +29,8 @@ enum {
     PT_LATE = 64,               /* keys of a folded token before it gets a node */
     PT_MANY = 64,               /* children that are folded at the end, if nearly all are small */
     PT_SMALL = 8,               /* keys of a small one of them */
+    PT_TIDY_PART = 100,         /* and which part of all memory it takes at most */
+    PT_PART = 2000,             /* the same, where room is needed */
 
     PT_FOLDED = 1,              /* the token is *, not literally */
     PT_WILD = 2,                /* tokens without a node go to * */
@@ -597,21 +599,21 @@ static int pt_merge(pt_tree *t, uint32_t dst, uint32_t src)
     return 0;
 }
 
-static inline int pt_is_small(const pt_tree *t, uint32_t c, uint64_t keys)
+static inline int pt_is_small(const pt_tree *t, uint32_t c, uint64_t keys, uint32_t part)
 {
     return !(t->nodes[c].flags & PT_FOLDED && t->nodes[c].token[0] == '*')
-        && t->sum_keys[c] <= keys && t->sum_memory[c] <= t->memory / 2000;
+        && t->sum_keys[c] <= keys && t->sum_memory[c] <= t->memory / part;
 }
 
 /* Folds the small children of a node into its child *. */
-static int pt_fold(pt_tree *t, uint32_t index, uint64_t keys, int keeps_counting)
+static int pt_fold(pt_tree *t, uint32_t index, uint64_t keys, uint32_t part, int keeps_counting)
 {
     uint32_t c = t->nodes[index].child, next, small = 0, folded = 0;
     t->nodes[index].child = 0;
     t->nodes[index].children = 0;
     for (; c; c = next) {
         next = t->nodes[c].next;
-        if (pt_is_small(t, c, keys)) {
+        if (pt_is_small(t, c, keys, part)) {
             t->nodes[c].next = small;
             small = c;
         } else {
@@ -703,8 +705,8 @@ static int pt_fold_all(pt_tree *t, uint64_t keys, uint32_t many)
         if (t->nodes[i].flags & PT_DEAD)
             continue;
         for (uint32_t c = t->nodes[i].child; c; c = t->nodes[c].next)
-            small += (uint32_t)pt_is_small(t, c, keys);
-        if (small >= many && pt_fold(t, i, keys, 1))
+            small += (uint32_t)pt_is_small(t, c, keys, PT_PART);
+        if (small >= many && pt_fold(t, i, keys, PT_PART, 1))
             return -1;
     }
     return 0;
@@ -741,12 +743,14 @@ static int pt_tidy(pt_tree *t)
         uint32_t used = t->used;
         for (uint32_t i = 0; i < used; i++) {
             uint32_t small = 0;
-            if ((t->nodes[i].flags & PT_DEAD) || t->nodes[i].children < PT_MANY)
+            /* Where names were folded, the few small ones that are left say nothing. */
+            int is_wild = t->nodes[i].flags & PT_WILD;
+            if ((t->nodes[i].flags & PT_DEAD) || (t->nodes[i].children < PT_MANY && !is_wild))
                 continue;
             for (uint32_t c = t->nodes[i].child; c; c = t->nodes[c].next)
-                small += (uint32_t)pt_is_small(t, c, PT_SMALL);
-            if ((uint64_t)small * 10 >= (uint64_t)t->nodes[i].children * 9) {
-                if (pt_fold(t, i, PT_SMALL, 0))
+                small += (uint32_t)pt_is_small(t, c, PT_SMALL, PT_TIDY_PART);
+            if (small && (is_wild || (uint64_t)small * 10 >= (uint64_t)t->nodes[i].children * 9)) {
+                if (pt_fold(t, i, PT_SMALL, PT_TIDY_PART, 0))
                     return -1;
                 again = 1;
             }

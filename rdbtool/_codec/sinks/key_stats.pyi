@@ -28,11 +28,10 @@ class KeyStats(KeyObserver):
     ``side`` says what the keys at hand are: NEW, then OLD (those of an older dataset, which are counted by prefix and
     type only), then LOOK (those of NEW once more, where ``unseen`` says so). ``separators`` are bytes that cut keys
     into tokens, None: they are guessed from the first 16,384 keys, node by node; ``depth`` is how many tokens are
-    looked at (0: 16); only keys that begin with ``prefix`` count. ``limits`` maps (type, encoding) to (elements, bytes of an
-    element) that a compact encoding takes. ``budget`` is how many bytes the tree takes.
+    looked at (0: 16); only keys that begin with ``prefix`` count. ``limits`` maps (type, encoding) to (elements, bytes
+    of an element) that a compact encoding takes. ``budget`` is how many bytes the tree takes.
 
-    ``above_memory`` and ``above_elements`` count keys with more than ``most_memory`` and ``most_elements`` (0: none
-    do).
+    ``above_memory`` and ``above_elements`` count keys with more than ``most_memory`` and ``most_elements`` (0: none).
 
     A node of the tree is exactly the keys that begin as its path does, unless it is late. A token ``*`` stands for
     numbers, UUIDs, hex and long tokens, and in a node with folded names for all that have no node.

@@ -70,7 +70,8 @@ class HotKey(NamedTuple):
 class AofStats:
     """What writes.
 
-    ``size`` is that of all commands, ``whole`` that of all files, ``rewritten`` of a base file, in bytes. It is None where that was not asked for. Commands before the first annotation are in no minute.
+    ``size`` is that of all commands, ``whole`` that of all files, ``rewritten`` of a base file, in bytes. The last is
+    None where that was not asked for. Commands before the first annotation are in no minute.
     """
 
     calls: int

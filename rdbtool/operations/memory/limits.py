@@ -19,8 +19,8 @@ NAMED: Final = 20
 class StatsLimits(NamedTuple):
     """What is allowed; None: anything.
 
-    ``max_key`` is in bytes, ``max_no_ttl`` a share of keys, ``max_memory`` in bytes of ``used_memory``, ``max_growth`` a
-    share of the older dataset's.
+    ``max_key`` is in bytes, ``max_no_ttl`` a share of keys, ``max_memory`` in bytes of ``used_memory``, ``max_growth``
+    a share of the older dataset's.
     """
 
     max_key: int | None = None
