@@ -1044,7 +1044,13 @@ cdef class MemorySink(Sink):
         self.db_expires += self.has_expire
         if self.cluster:
             self.count_slot()
-        return self.observer.on_key_sizes(&self.row)
+        if self.observer.on_key_sizes(&self.row) > 0:
+            self.full = True
+        return 0
+
+    def go_on(self):
+        """Take more keys after a pause that the observer asked for."""
+        self.full = False
 
     cdef int rollback(self) noexcept:
         self.forget_trees()
