@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from rdbtool.api.history import history as history
     from rdbtool.api.info import info as info
     from rdbtool.api.inspect import inspect as inspect
+    from rdbtool.api.memory import MemoryReader as MemoryReader
+    from rdbtool.api.memory import memory as memory
     from rdbtool.api.open import DatasetReader as DatasetReader
     from rdbtool.api.open import open as open  # noqa: A004 - rdbtool.open reads like gzip.open
     from rdbtool.api.repair import repair as repair
@@ -71,6 +73,8 @@ if TYPE_CHECKING:
     from rdbtool.operations.info.digest import DataDigest as DataDigest
     from rdbtool.operations.info.summary import Summary as Summary
     from rdbtool.operations.inspect.tree import Inspection as Inspection
+    from rdbtool.operations.memory.rows import KeyMemory as KeyMemory
+    from rdbtool.operations.memory.rows import MemoryTotals as MemoryTotals
     from rdbtool.operations.repair.report import Repaired as Repaired
     from rdbtool.operations.replay.report import AofSummary as AofSummary
     from rdbtool.operations.replay.report import ReplayReport as ReplayReport
@@ -85,6 +89,7 @@ _NAMES = {
     "rdbtool.api.history": ("history",),
     "rdbtool.api.info": ("info",),
     "rdbtool.api.inspect": ("inspect",),
+    "rdbtool.api.memory": ("memory", "MemoryReader"),
     "rdbtool.api.open": ("open", "DatasetReader"),
     "rdbtool.api.repair": ("repair",),
     "rdbtool.api.replay": ("replay",),
@@ -129,6 +134,7 @@ _NAMES = {
     "rdbtool.operations.info.digest": ("DataDigest",),
     "rdbtool.operations.info.summary": ("Summary",),
     "rdbtool.operations.inspect.tree": ("Inspection",),
+    "rdbtool.operations.memory.rows": ("KeyMemory", "MemoryTotals"),
     "rdbtool.operations.repair.report": ("Repaired",),
     "rdbtool.operations.replay.report": ("AofSummary", "ReplayReport"),
     "rdbtool.operations.validate.verdict": ("Verdict",),

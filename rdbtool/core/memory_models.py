@@ -48,6 +48,9 @@ class MemoryModel(NamedTuple):
     embedded_header: int = 16
     embedded_most: int = 0
     embedded_least_value: int = 0
+    #: Whether it is judged as if names had the shortest header, and whether an expiry comes after that.
+    guesses_short_keys: bool = False
+    expires_later: bool = False
     #: Integers from 0 on that exist once.
     shared_integers: int = 10_000
 
@@ -164,6 +167,8 @@ _VALKEY_81: Final = _VALKEY_80._replace(
     keys="object",
     counts_key=False,
     embedded_most=64,
+    guesses_short_keys=True,
+    expires_later=True,
     shared_integers=0,
     bare_sets=False,
     hashtable_head=72,
@@ -176,6 +181,7 @@ _VALKEY_91: Final = _VALKEY_81._replace(
     counts_key=True,
     embedded_header=8,
     embedded_most=128,
+    guesses_short_keys=False,
     embedded_least_value=8,
     hashtable_head=80,
     hashtable_of_hash=8,

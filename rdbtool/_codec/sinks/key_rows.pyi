@@ -1,4 +1,4 @@
-"""Rows of keys for Python: all of them, or the largest."""
+"""Rows of keys: which are wanted, and rows for Python: all of them, or the largest."""
 
 from typing import TypeAlias
 
@@ -8,16 +8,24 @@ from rdbtool._codec.sinks.key_sizes import KeyObserver
 #: the sizes are only the least that the key takes.
 Row: TypeAlias = tuple[int, bytes, str, str, int, int, int, int, int, int | None, int | None, int | None, bool]
 
-class KeyRows(KeyObserver):
+class WantedKeys(KeyObserver):
+    """Passes over keys below ``least`` bytes of memory, and with ``no_ttl`` over those that expire."""
+
+    def __init__(self, least: int = 0, no_ttl: bool = False) -> None: ...
+
+class KeyRows(WantedKeys):
     """Keeps a tuple a key in ``rows``; with ``largest`` those of the keys that take the most, the largest first.
 
-    Keys below ``least`` bytes of memory are left out, and with ``no_ttl`` those that expire.
+    With ``batch`` it asks for a pause after so many rows.
     """
 
-    def __init__(self, largest: int = -1, least: int = 0, no_ttl: bool = False) -> None: ...
+    def __init__(self, largest: int = -1, least: int = 0, no_ttl: bool = False, batch: int = 0) -> None: ...
     @property
     def rows(self) -> list[Row]:
         """The rows: in the order of the keys, or with ``largest`` the largest first."""
 
     def take(self) -> list[Row]:
         """Return the rows so far, and forget them."""
+
+    def tell(self, observer: KeyObserver) -> None:
+        """Tell another observer of the rows."""

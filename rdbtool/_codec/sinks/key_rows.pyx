@@ -1,8 +1,8 @@
-# Rows of keys for Python: all of them, or the largest.
+# Rows of keys: which are wanted, and rows for Python: all of them, or the largest.
 
 from heapq import heappush, heapreplace
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 from rdbtool._codec.sinks.key_sizes cimport KeyObserver, KeySizes, SIZES_AT_LEAST
 
 from rdbtool.core.rdb_types import KINDS
@@ -18,38 +18,39 @@ cdef tuple row_of(const KeySizes *row):
     )
 
 
-cdef class KeyRows(KeyObserver):
-    """Keeps a tuple a key in ``rows``; with ``largest`` those of the keys that take the most, the largest first.
+cdef class WantedKeys(KeyObserver):
+    """Passes over keys below ``least`` bytes of memory, and with ``no_ttl`` over those that expire."""
 
-    Keys below ``least`` bytes of memory are left out, and with ``no_ttl`` those that expire.
-    """
-
-    cdef readonly list kept
-    cdef Py_ssize_t largest
-    cdef uint64_t least
-    cdef bint no_ttl
-    cdef uint64_t floor
-    cdef int64_t number
-
-    def __init__(self, Py_ssize_t largest=-1, uint64_t least=0, bint no_ttl=False):
-        self.kept = []
-        self.largest = largest
+    def __init__(self, uint64_t least=0, bint no_ttl=False):
         self.least = least
         self.no_ttl = no_ttl
 
+
+cdef class KeyRows(WantedKeys):
+    """Keeps a tuple a key in ``rows``; with ``largest`` those of the keys that take the most, the largest first.
+
+    With ``batch`` it asks for a pause after so many rows.
+    """
+
+    def __init__(self, Py_ssize_t largest=-1, uint64_t least=0, bint no_ttl=False, Py_ssize_t batch=0):
+        super().__init__(least, no_ttl)
+        self.kept = []
+        self.largest = largest
+        self.batch = batch
+
     cdef int on_key_sizes(self, const KeySizes *row) except -1:
-        if row.memory < self.least or self.no_ttl and row.expire_at_ms != -1:
+        if not self.wants(row):
             return 0
         if self.largest < 0:
             self.kept.append(row_of(row))
-            return 0
+            return self.batch and len(self.kept) >= self.batch
         self.number += 1
         if len(self.kept) < self.largest:
             heappush(self.kept, (row.memory, -self.number, row_of(row)))
-        elif self.largest and row.memory > self.floor:
+        elif self.largest and row.memory > self.smallest:
             heapreplace(self.kept, (row.memory, -self.number, row_of(row)))
         if self.kept:
-            self.floor = self.kept[0][0]
+            self.smallest = self.kept[0][0]
         return 0
 
     @property
@@ -64,3 +65,24 @@ cdef class KeyRows(KeyObserver):
         taken = self.rows
         self.kept = []
         return taken
+
+    def tell(self, KeyObserver observer not None):
+        """Tell another observer of the rows."""
+        cdef KeySizes sizes
+        cdef bytes key
+        for db, key, kind, encoding, memory, allocated, serialized, elements, largest, expire, idle, freq, least in self.rows:
+            sizes.db = db
+            sizes.key = <char *>key
+            sizes.key_length = len(key)
+            sizes.type = KINDS.index(kind)
+            sizes.encoding = ENCODINGS.index(encoding)
+            sizes.memory = memory
+            sizes.allocated = allocated
+            sizes.serialized = serialized
+            sizes.elements = elements
+            sizes.largest = largest
+            sizes.expire_at_ms = -1 if expire is None else expire
+            sizes.idle_s = -1 if idle is None else idle
+            sizes.freq = -1 if freq is None else freq
+            sizes.flags = SIZES_AT_LEAST if least else 0
+            observer.on_key_sizes(&sizes)

@@ -39,4 +39,5 @@ cdef struct KeySizes:
     int flags               # SIZES_*
 
 cdef class KeyObserver:
+    # 1: the observer asks for a pause
     cdef int on_key_sizes(self, const KeySizes *row) except -1

@@ -23,6 +23,8 @@ cdef struct Server:
     uint64_t embedded_header
     uint64_t embedded_most
     uint64_t embedded_least_value
+    bint guesses_short_keys
+    bint expires_later
     int64_t shared_integers
     uint64_t dict_head
     uint64_t hashtable_head
@@ -160,6 +162,7 @@ cdef class MemorySink(Sink):
     cdef uint64_t key_used(self, bint expires) noexcept
     cdef uint64_t key_given(self, bint expires) noexcept
     cdef int string_of(self, Bytes p, uint64_t size, bint is_long) except -1
+    cdef bint embeds(self, uint64_t k, uint64_t size) noexcept
     cdef inline int pack(self, Bytes p, uint64_t size) noexcept
     cdef inline int pack_number(self, int64_t number) noexcept
     cdef int pack_score(self, double score) except -1

@@ -20,3 +20,6 @@ class MemorySink(Sink):
         ``tables`` are those that lead to keys and to their expiries, which no key counts; ``used_memory`` is
         ``allocated`` and ``tables``: the growth over an empty server.
         """
+
+    def go_on(self) -> None:
+        """Take more keys after a pause that the observer asked for."""

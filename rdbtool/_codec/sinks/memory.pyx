@@ -431,17 +431,30 @@ cdef class MemorySink(Sink):
         else:
             row.encoding = ENC_RAW
             if server.keys == IN_OBJECT:
-                head = server.embedded_header + (8 if self.has_expire else 0) + 1 + ms_sds(k)
-                whole = head + 3 + size + 1
-                if size <= 255 and whole <= server.embedded_most:
+                head = server.embedded_header + 1 + ms_sds(k)
+                if self.embeds(k, size):
                     row.encoding = ENC_EMBSTR
-                    used = given = self.block(head + max(server.embedded_least_value, 3 + size + 1))
+                    whole = head + max(server.embedded_least_value, 3 + size + 1) + (8 if self.has_expire else 0)
+                    used = given = self.block(whole)
             if row.encoding == ENC_RAW:
                 used += self.text_used(size)
                 given += self.block(ms_sds(size))
         row.memory = used
         row.allocated = given
         return 0
+
+    cdef bint embeds(self, uint64_t k, uint64_t size) noexcept:
+        """Whether key and string stand in one block with the object."""
+        cdef Server *server = &self.server
+        cdef uint64_t value = 3 + size + 1
+        cdef uint64_t most = server.embedded_header + 1 + (k + 2 if server.guesses_short_keys else ms_sds(k)) + value
+        cdef uint64_t whole = server.embedded_header + 1 + ms_sds(k) + max(server.embedded_least_value, value)
+        if size > 255 or most > server.embedded_most:
+            return False
+        if not self.has_expire or most + 8 <= server.embedded_most:
+            return True
+        # The expiry comes after the value; it may stand in what is left of the block.
+        return server.expires_later and whole + 8 <= self.block(whole)
 
     # ---- collections
 
@@ -578,6 +591,7 @@ cdef class MemorySink(Sink):
     cdef int end_hash(self, Pair *sizes) except -1:
         cdef Server *server = &self.server
         cdef uint64_t n = self.count, size, first, left
+        cdef bint grows
         # A hash of the types that say expiries stays one that can have some.
         cdef bint expiring = self.expiring > 0
         if server.listpack_of_expiring and (
@@ -605,11 +619,13 @@ cdef class MemorySink(Sink):
             if server.has_field_expiry and self.expiring > 1:
                 # A vector of the fields that expire, or a tree of moments.
                 if self.expiring <= 127:
-                    left = self.block(16 + 8 * self.expiring)
+                    left = self.block(8 + 8 * self.expiring)
                 else:
                     left = self.expiring * (8 if self.last_expiry - self.first_expiry < 8192 else 43)
             sizes.used = self.table(n, size, False) + self.blocks + left
             sizes.given = self.table(n, size, True) + self.blocks + left
+            if self.expiring == 2:
+                sizes.used += 24. - left        # the only vector that has no room to grow
             return 0
         if server.fills_one_by_one:
             size = ms_grown(4, n)
@@ -618,10 +634,14 @@ cdef class MemorySink(Sink):
         else:
             # It was packed until a long string came, and is expanded to what was left then.
             left = n - self.first_long - 1
-            first = ms_buckets(left)
+            # What was packed makes the first table, at once or one by one, and the long string comes into it. A table
+            # that begins to grow at that is not expanded.
+            first = ms_buckets(self.first_long) if server.listpacks else ms_buckets(self.first_long + 1)
             if server.listpacks:
-                first = max(first, ms_buckets(self.first_long))
-            size = ms_grown(first, n)
+                grows = self.first_long >= first
+            else:
+                grows = ms_grown(4, self.first_long + 1) > first
+            size = ms_grown(4, n) if grows else ms_grown(max(first, ms_buckets(left)), n)
         sizes.used = server.dict_head + 8 * size + 24 * n + (self.blocks if server.counts_rounded else self.octets)
         sizes.given = self.block(server.dict_head) + self.block(8 * size) + self.block(24) * n + self.blocks
         if expiring:
@@ -1024,7 +1044,13 @@ cdef class MemorySink(Sink):
         self.db_expires += self.has_expire
         if self.cluster:
             self.count_slot()
-        return self.observer.on_key_sizes(&self.row)
+        if self.observer.on_key_sizes(&self.row) > 0:
+            self.full = True
+        return 0
+
+    def go_on(self):
+        """Take more keys after a pause that the observer asked for."""
+        self.full = False
 
     cdef int rollback(self) noexcept:
         self.forget_trees()
