@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rdbtool.api.replay import replay as replay
     from rdbtool.api.rewrite import rewrite as rewrite
     from rdbtool.api.save import save as save
+    from rdbtool.api.stats import stats as stats
     from rdbtool.api.validate import validate as validate
     from rdbtool.core.errors import CollisionError as CollisionError
     from rdbtool.core.errors import Finding as Finding
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from rdbtool.operations.inspect.tree import Inspection as Inspection
     from rdbtool.operations.memory.rows import KeyMemory as KeyMemory
     from rdbtool.operations.memory.rows import MemoryTotals as MemoryTotals
+    from rdbtool.operations.memory.stats import Stats as Stats
     from rdbtool.operations.repair.report import Repaired as Repaired
     from rdbtool.operations.replay.report import AofSummary as AofSummary
     from rdbtool.operations.replay.report import ReplayReport as ReplayReport
@@ -95,6 +97,7 @@ _NAMES = {
     "rdbtool.api.replay": ("replay",),
     "rdbtool.api.rewrite": ("rewrite",),
     "rdbtool.api.save": ("save",),
+    "rdbtool.api.stats": ("stats",),
     "rdbtool.api.validate": ("validate",),
     "rdbtool.core.errors": (
         "CollisionError",
@@ -136,6 +139,7 @@ _NAMES = {
     "rdbtool.operations.inspect.tree": ("Inspection",),
     "rdbtool.operations.memory.rows": ("KeyMemory", "MemoryTotals"),
     "rdbtool.operations.repair.report": ("Repaired",),
+    "rdbtool.operations.memory.stats": ("Stats",),
     "rdbtool.operations.replay.report": ("AofSummary", "ReplayReport"),
     "rdbtool.operations.validate.verdict": ("Verdict",),
     "rdbtool.writer.rdb": ("Written",),

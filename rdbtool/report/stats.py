@@ -29,6 +29,9 @@ _WIDEST: Final = 220
 _BARS_FROM: Final = 92
 _SIDE_BY_SIDE_FROM: Final = 92
 
+#: Columns of a bar at least.
+_LEAST_BAR: Final = 8
+
 #: Columns of a name: at least, and at most.
 _NAME: Final = (14, 72)
 
@@ -80,6 +83,9 @@ def stats_text(stats: Stats, *, screen: Screen, by: str | None = None, top: int 
         for part in parts:
             if part:
                 lines += [*part, ""]
+        if stats.at_least:
+            words = f" values of modules: {show_count(stats.at_least, 'key takes', 'keys take')} more than is shown"
+            lines += [screen.paint(words, "aside"), ""]
     else:
         lines += [*_table_by(stats, screen, width, by, top), ""]
     for finding in stats.findings:
@@ -340,27 +346,26 @@ def _prefix_lines(stats: Stats, screen: Screen, width: int, limit: int) -> list[
         Column("no TTL", [_percent(row.no_ttl_keys, row.keys) for row in shown] + blank),
     ]
     if stats.growth is not None:
-        grew = [_signed(row.memory - row.old_memory) for row in shown]
-        details.append(Column("grew", grew + blank))
-        left_out = {"avg"} if width < _BARS_FROM + 12 else set()
-        details = [column for column in details if column.title not in left_out]
+        details.append(Column("grew", [_signed(row.memory - row.old_memory) for row in shown] + blank))
+    natural = [len(lead) + width_of(_name(row.pattern, _NAME[1])) for lead, row in zip(names, shown, strict=True)]
+    wanted = max([_NAME[0], *(len(row[0]) for row in extra), min(max(natural, default=0), width // 3)])
     with_bars = width >= _BARS_FROM
     if not with_bars:
         details = [column for column in details if column.title != "p99"]
+    for title in ("p99", "avg", "max", "no TTL"):
+        if width - _width_of([*numbers, *details]) - 2 - (_LEAST_BAR + 2) * with_bars < wanted:
+            details = [column for column in details if column.title != title]
     rest = width - _width_of([*numbers, *details]) - 2
     if with_bars:
-        bars = max(8, min(rest // 3, 40))
-        largest = max(row.memory / whole for row in shown) if shown and whole else 0
-        scale = 1 / largest if largest else 0
-        cells = [bar(row.memory / whole * scale, bars) for row in shown] + [
-            bar(max(row[2], 0) / whole * scale, bars) if whole else "" for row in extra
-        ]
+        bars = max(_LEAST_BAR, min(rest - wanted - 2, rest // 3, 40))
+        largest = max((row.memory for row in shown), default=0) or 1
+        sizes = [row.memory for row in shown] + [max(row[2], 0) for row in extra]
+        cells = [bar(size / largest, bars) for size in sizes]
         numbers.append(Column("".ljust(bars), cells, left=True, style="note"))
         rest -= bars + 2
     name_width = max(_NAME[0], min(rest, _NAME[1]))
-    labels = [lead + _name(row.pattern, name_width - len(lead)) for lead, row in zip(names, shown, strict=True)] + [
-        row[0] for row in extra
-    ]
+    labels = [lead + _name(row.pattern, name_width - len(lead)) for lead, row in zip(names, shown, strict=True)]
+    labels += [_cut(row[0], name_width) for row in extra]
     lines = table([Column("prefix", labels, left=True, style="name"), *numbers, *details], screen)
     if stats.folded:
         lines.append(screen.paint(f" {show_count(stats.folded, 'name')} folded to *", "aside"))
@@ -557,7 +562,7 @@ def _compared_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
     here = stats.totals.used_memory
     rows = [(stats.model, stats.totals), *((row.server, row.totals) for row in stats.compared)]
     columns = [
-        Column("server", [_cut(name, max(width - 60, 20)) for name, _ in rows], left=True, style="name"),
+        Column("server", [_cut(name, max(width - 62, 16)) for name, _ in rows], left=True, style="name"),
         Column("used_memory", [show_memory(totals.used_memory) for _, totals in rows]),
         Column(
             "",
@@ -608,8 +613,8 @@ def _aof_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
     words = [f"{show_count(aof.calls, 'command')}, {show_memory(aof.size)}"]
     if aof.minutes:
         busiest = max(aof.minutes, key=lambda row: row.calls)
-        counted = f"{busiest.calls:,} commands, {show_memory(busiest.size)}"
-        words.append(f"busiest minute {show_seconds(busiest.minute * 60)}: {counted}")
+        moment = show_seconds(busiest.minute * 60)[:16].replace("T", " ")
+        words.append(f"busiest minute {moment}Z: {show_count(busiest.calls, 'command')}")
     if aof.rewritten is not None:
         saves = aof.whole - aof.rewritten
         words.append(f"a rewrite would save about {show_memory(max(saves, 0))} of {show_memory(aof.whole)}")

@@ -24,8 +24,10 @@ def make_keys(rng, number):
         lambda: f"session:{rng.getrandbits(64):016x}",
         lambda: f"cache/{rng.choice(words)}/{rng.randrange(50)}.png",
         lambda: f"host{rng.randrange(100)}.{rng.choice(words)}",
-        lambda: f"id:{rng.getrandbits(32):08x}-{rng.getrandbits(16):04x}-4{rng.getrandbits(12):03x}-"
-        f"a{rng.getrandbits(12):03x}-{rng.getrandbits(48):012x}:x",
+        lambda: (
+            f"id:{rng.getrandbits(32):08x}-{rng.getrandbits(16):04x}-4{rng.getrandbits(12):03x}-"
+            f"a{rng.getrandbits(12):03x}-{rng.getrandbits(48):012x}:x"
+        ),
         lambda: rng.choice(":/|._-*").join(rng.choices(words, k=rng.randrange(1, 6))),
         lambda: "".join(rng.choices(":/|._-ab1*", k=rng.randrange(12))),
     ]

@@ -33,6 +33,8 @@ class KeyStats(KeyObserver):
 
     ``above_memory`` and ``above_elements`` count keys with more than ``most_memory`` and ``most_elements`` (0: none).
 
+    ``at_least`` counts keys of which only a lower bound is known: values of modules.
+
     A node of the tree is exactly the keys that begin as its path does, unless it is late. A token ``*`` stands for
     numbers, UUIDs, hex and long tokens, and in a node with folded names for all that have no node.
     """
@@ -44,6 +46,7 @@ class KeyStats(KeyObserver):
     most_elements: int
     above_memory: int
     above_elements: int
+    at_least: int
     prefix: bytes
     def __init__(
         self,

@@ -8,7 +8,7 @@ from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.filters.selection cimport key_slot
-from rdbtool._codec.sinks.key_sizes cimport KeyObserver, KeySizes
+from rdbtool._codec.sinks.key_sizes cimport SIZES_AT_LEAST, KeyObserver, KeySizes
 from rdbtool._codec.sinks.record_hash cimport hash_key, rt_hash128
 
 cdef extern from "prefix_tree.h" nogil:
@@ -156,6 +156,7 @@ cdef class KeyStats(KeyObserver):
     cdef public uint64_t most_elements
     cdef readonly uint64_t above_memory
     cdef readonly uint64_t above_elements
+    cdef readonly uint64_t at_least      # keys of which only a lower bound is known
     cdef int64_t now_ms
     cdef uint32_t top
     cdef uint64_t big_bytes             # keys of so much memory are followed by name; 0: none are
@@ -286,6 +287,7 @@ cdef class KeyStats(KeyObserver):
         if self.slots != NULL:
             self.count(&self.slots[key_slot(<Bytes>row.key, row.key_length)], row.memory)
         self.count_db(row, no_ttl)
+        self.at_least += row.flags & SIZES_AT_LEAST != 0
         self.above_memory += self.most_memory != 0 and row.memory > self.most_memory
         self.above_elements += self.most_elements != 0 and row.elements > self.most_elements
         if self.top:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rdbtool._codec.sinks.key_sizes import KeyObserver
 from rdbtool.core.errors import FormatError
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from rdbtool.engine.replay.places import Places
     from rdbtool.operations.memory.command_stats import AofStats
 
-#: The allocator that servers are built with, which no file names.
-ALLOCATOR: Final = "jemalloc"
-
 
 def measure(
     dataset: Dataset,
@@ -41,15 +38,15 @@ def measure(
     """
     from rdbtool._codec.filters.tee import Tee  # noqa: PLC0415 - one shared library each
     from rdbtool._codec.sinks.memory import MemorySink  # noqa: PLC0415 - likewise
-    from rdbtool.core.memory_models import memory_model_of  # noqa: PLC0415 - likewise
+    from rdbtool.core.memory_models import ALLOCATORS, memory_model_of  # noqa: PLC0415 - likewise
+    from rdbtool.operations.memory.model import choose_memory_model  # noqa: PLC0415 - likewise
 
-    allocator = options.allocator or ALLOCATOR
-    rules = dataset.choice.rules if options.rules is None else Rules.parse(options.rules)
-    model, is_nearest = memory_model_of(rules)
-    words = [str(rules) if not is_nearest else f"{rules}, computed as {model.rules}", allocator]
-    if options.is_cluster:
-        words.append("cluster")
-    sink = MemorySink(model, stats, allocator, options.is_cluster)
+    allocator = options.allocator or ALLOCATORS[0]
+    chosen = choose_memory_model(dataset, options.rules, allocator=allocator, is_cluster=options.is_cluster)
+    words = [str(chosen.choice.rules), allocator, *(["cluster"] if options.is_cluster else [])]
+    if chosen.is_nearest:
+        words[0] += f", calculated as for {chosen.model.rules}"
+    sink = MemorySink(chosen.model, stats, allocator, options.is_cluster)
     others = [
         MemorySink(memory_model_of(Rules.parse(name))[0], KeyObserver(), allocator, options.is_cluster)
         for name in options.compare

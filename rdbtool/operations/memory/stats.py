@@ -343,7 +343,8 @@ class Stats:
 
     ``prefixes`` are the largest nodes of the tree, parents before children; the first is the root. ``largest`` are the
     largest keys by ``memory``, ``elements`` and ``element`` (bytes of the largest one). ``savings`` come most first.
-    ``findings`` are limits that were missed. ``p99`` is that of all keys.
+    ``findings`` are limits that were missed. ``p99`` is that of all keys. ``at_least`` counts keys of which only a
+    lower bound is known: values of modules.
     """
 
     sources: tuple[SourceFacts, ...]
@@ -366,6 +367,7 @@ class Stats:
     growth: Growth | None = None
     aof: AofStats | None = None
     findings: tuple[Finding, ...] = ()
+    at_least: int = 0
     remarks: tuple[str, ...] = ()
     doubt: UncertainError | None = field(default=None, compare=False)
     damage: FormatError | None = field(default=None, compare=False)
@@ -387,6 +389,7 @@ class Stats:
             "no_ttl": {"keys": self.no_ttl.keys, "memory": self.no_ttl.memory},
             "prefixes": [row.to_dict(with_old=with_old) for row in self.prefixes],
             "folded": self.folded,
+            "at_least": self.at_least,
             "types": [row.to_dict() for row in self.types],
             "largest": {name: [row.to_dict() for row in rows] for name, rows in self.largest.items()},
             "expiry": [row._asdict() for row in self.expiry],
@@ -514,6 +517,7 @@ class Collector:
             ),
             growth=self._growth(old) if old else None,
             aof=aof,
+            at_least=stats.at_least,
             remarks=tuple(self._remarks),
             doubt=self._doubt,
             damage=self._damage,
