@@ -99,6 +99,8 @@ ROWS = [
     Row(DECODING, [sys.executable, "-c", DECODE, "FILE"], PEER, 0.35, max_mb=96),
     Row("iterate records", [sys.executable, "-c", ITERATE, "FILE"], PEER, 1.0, max_mb=96),
     Row("digest", [RDBTOOL, "digest", "FILE"], max_mb=96),
+    Row("memory -f csv", [RDBTOOL, "memory", "-f", "csv", "FILE"], PEER, 1.0, max_mb=96),
+    Row("memory -f jsonl", [RDBTOOL, "memory", "-f", "jsonl", "FILE"], PEER, 1.0, max_mb=96),
     Row("validate", [RDBTOOL, "validate", "-q", "FILE"], PEER, 0.6, max_mb=96),
     # Three times one decode of each of the two, and a hundred bytes for each of 882,060 keys beside the program itself.
     Row("diff", [RDBTOOL, "diff", "FILE", "OTHER"], DECODING, 6.0, max_mb=24 + 84),

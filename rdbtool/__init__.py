@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     from rdbtool.api.history import history as history
     from rdbtool.api.info import info as info
     from rdbtool.api.inspect import inspect as inspect
+    from rdbtool.api.memory import MemoryReader as MemoryReader
+    from rdbtool.api.memory import memory as memory
     from rdbtool.api.open import DatasetReader as DatasetReader
     from rdbtool.api.open import open as open  # noqa: A004 - rdbtool.open reads like gzip.open
     from rdbtool.api.repair import repair as repair
     from rdbtool.api.replay import replay as replay
     from rdbtool.api.rewrite import rewrite as rewrite
     from rdbtool.api.save import save as save
+    from rdbtool.api.stats import stats as stats
     from rdbtool.api.validate import validate as validate
     from rdbtool.core.errors import CollisionError as CollisionError
     from rdbtool.core.errors import Finding as Finding
@@ -75,6 +78,9 @@ if TYPE_CHECKING:
     from rdbtool.operations.info.digest import DataDigest as DataDigest
     from rdbtool.operations.info.summary import Summary as Summary
     from rdbtool.operations.inspect.tree import Inspection as Inspection
+    from rdbtool.operations.memory.rows import KeyMemory as KeyMemory
+    from rdbtool.operations.memory.rows import MemoryTotals as MemoryTotals
+    from rdbtool.operations.memory.stats import Stats as Stats
     from rdbtool.operations.repair.report import Repaired as Repaired
     from rdbtool.operations.replay.report import AofSummary as AofSummary
     from rdbtool.operations.replay.report import ReplayReport as ReplayReport
@@ -89,11 +95,13 @@ _NAMES = {
     "rdbtool.api.history": ("history",),
     "rdbtool.api.info": ("info",),
     "rdbtool.api.inspect": ("inspect",),
+    "rdbtool.api.memory": ("memory", "MemoryReader"),
     "rdbtool.api.open": ("open", "DatasetReader"),
     "rdbtool.api.repair": ("repair",),
     "rdbtool.api.replay": ("replay",),
     "rdbtool.api.rewrite": ("rewrite",),
     "rdbtool.api.save": ("save",),
+    "rdbtool.api.stats": ("stats",),
     "rdbtool.api.validate": ("validate",),
     "rdbtool.core.errors": (
         "CollisionError",
@@ -133,7 +141,9 @@ _NAMES = {
     "rdbtool.operations.info.digest": ("DataDigest",),
     "rdbtool.operations.info.summary": ("Summary",),
     "rdbtool.operations.inspect.tree": ("Inspection",),
+    "rdbtool.operations.memory.rows": ("KeyMemory", "MemoryTotals"),
     "rdbtool.operations.repair.report": ("Repaired",),
+    "rdbtool.operations.memory.stats": ("Stats",),
     "rdbtool.operations.replay.report": ("AofSummary", "ReplayReport"),
     "rdbtool.operations.validate.verdict": ("Verdict",),
     "rdbtool.writer.rdb": ("Written",),

@@ -81,6 +81,14 @@ cdef struct ArrayItem:
     int64_t number
     double real
 
+# How the blob is packed whose elements come next.
+cdef enum:
+    PACKED_LISTPACK
+    PACKED_ZIPLIST
+    PACKED_INTSET
+    PACKED_ZIPMAP
+    PACKED_ALONE            # an element of a list that stands alone
+
 # A string that is emitted in pieces. It is known to be valid when they begin.
 cdef struct LongString:
     uint64_t size
@@ -105,6 +113,9 @@ cdef class Sink:
     cdef int string_piece(self, Bytes p, size_t size) except -1
     cdef int packed_piece(self, Bytes p, size_t size) except -1
     cdef int end_string(self) except -1
+    # A source that stores values packed tells of each blob (its bytes as they are unpacked) in front of its elements;
+    # `ms`, `seq` are the id of a stream's node. Others tell of none.
+    cdef int begin_packed(self, int packing, size_t size, uint64_t ms, uint64_t seq) except -1
     cdef int element(self, Bytes p, size_t size) except -1
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1
     cdef int score(self, Bytes member, size_t member_size, double score) except -1

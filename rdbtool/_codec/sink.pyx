@@ -29,6 +29,9 @@ cdef class Sink:
     cdef int end_string(self) except -1:
         return 0
 
+    cdef int begin_packed(self, int packing, size_t size, uint64_t ms, uint64_t seq) except -1:
+        return 0
+
     cdef int element(self, Bytes p, size_t size) except -1:
         return 0
 

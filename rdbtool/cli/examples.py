@@ -72,6 +72,18 @@ EXAMPLES: Final[dict[str, tuple[Example, ...]]] = {
         Example("the dataset before a FLUSHALL", "rdbtool replay --before flushall appendonlydir"),
         Example("the dataset at a moment", "rdbtool replay --until 2026-05-04T10:00:00Z appendonlydir"),
     ),
+    "stats": (
+        Example("what fills the memory", "rdbtool stats dump.rdb"),
+        Example("what grew, as a page with charts", "rdbtool stats dump.rdb --since last-week.rdb --html memory.html"),
+        Example("what it takes on other servers", "rdbtool stats --compare redis-8.2,valkey-9.1 dump.rdb"),
+        Example("fail in CI", "rdbtool stats --max-key 10MiB --max-no-ttl 20% -f junit dump.rdb"),
+    ),
+    "memory": (
+        Example("the keys that take the most", "rdbtool memory dump.rdb"),
+        Example("all keys, for a spreadsheet or SQL", "rdbtool memory -o memory.csv dump.rdb"),
+        Example("large keys that never expire", "rdbtool memory --bytes 1MiB --no-ttl -f jsonl dump.rdb"),
+        Example("what they take on another server", "rdbtool memory --rules valkey-9.1 dump.rdb"),
+    ),
     "history": (
         Example("who deleted this key?", "rdbtool history appendonlydir session:42"),
         Example("a key of database 3", "rdbtool history -n 3 appendonly.aof counter"),

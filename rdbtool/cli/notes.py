@@ -135,6 +135,34 @@ with exit code 1. Whether a server holds an AOF is found out by file leases; whe
 file systems, other people's files), `--server-stopped` says that none does. Pending entries stay pending when
 their stream entry was deleted, which a server's own rewrite does not keep.
 """,
+    "memory": r"""
+The numbers are those that the server has after a restart from the file: strings without spare room, tables of
+the size that a load gives them, collections in the encoding that a load makes of them under the limits that
+the server has by default. A server that has run for long takes more, up to twice the tables. Keys that have
+expired by then count too; `--no-expired` leaves them out.
+
+`memory` is what `MEMORY USAGE key SAMPLES 0` answers on that server. `allocated` is what the allocator really
+gives, with every block rounded up; the two differ where the server counts wrongly, most of all for streams
+with pending entries. `serialized` is the length of the record in the file, 0 for keys of an AOF that was
+replayed. `elements` counts elements, members, fields or entries, 1 for a string. `largest` is the length of
+the largest of them: a string, a member, a field or a value, or the fields and values of a stream's entry.
+`encoding` is the one in memory. `expire_at_ms` is Unix time in milliseconds, `idle_s` the seconds since the
+last access and `freq` the LFU counter, where the file has them. `at_least` (a `≥` in the table) marks values
+of modules and arrays: only their length in the file is known, and they take at least that.
+
+The first eight columns of `csv` are those of rdbtools: `size_in_bytes` is `memory`, `num_elements` and
+`len_largest_element` are `elements` and `largest`, and `expiry` is the time of expiry in UTC.
+
+Below the table stands what all keys take, and by how much `used_memory` is larger than that of an empty
+server: `allocated` and the tables that lead to keys and expiries. Filters apply to it; `--largest`, `--bytes`
+and `--no-ttl` do not.
+
+Which allocator a server has, no file says. `jemalloc` is the one that servers are built with (and that
+images have); servers that a distribution packages use its own: `jemalloc-distro`, or from 5.3.1 on
+`jemalloc-distro-5.3.1`; `libc` is for servers built without jemalloc. `INFO memory` names it. `--cluster`
+counts what leads to keys by slot. Of releases that were never measured the nearest one is calculated, which
+is said: those before Redis 4.0 and after 8.2.
+""",
     "history": r"""
 The key is text, with `\xHH` for other bytes. Commands of unknown effect (`FOO.SET`, scripts) are listed at
 the end; one that has the key among its arguments is a record.

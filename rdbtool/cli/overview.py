@@ -21,6 +21,8 @@ SUMMARIES: Final = {
     "diff": "Compare the datasets of two files.",
     "digest": "Print the digest that DEBUG DIGEST gives.",
     "replay": "Replay an AOF and report the dataset.",
+    "stats": "Show what fills the memory, and what grew.",
+    "memory": "Print what each key takes in memory.",
     "history": "List the AOF commands that touched a key.",
     "convert": "Convert between RDB, AOF, JSON lines and versions.",
     "aof-rewrite": "Rewrite an AOF to its shortest form.",

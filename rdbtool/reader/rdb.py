@@ -197,6 +197,23 @@ class RdbReader:
             pass
         return self.totals
 
+    def pauses(
+        self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None
+    ) -> Iterator[None]:
+        """Drive ``sink`` as ``feed`` does, and yield whenever it asks for a pause, and at the end.
+
+        Where reading fails, it yields before the error is raised.
+        """
+        self._begin(sink)
+        finished = False
+        while not finished:
+            try:
+                finished = self._advance(sink, selection, progress)
+            except RdbToolError:
+                yield
+                raise
+            yield
+
     def items(
         self, *, selection: Selection | None = None, progress: Progress | None = None
     ) -> Iterator[Item | KeyRecord]:

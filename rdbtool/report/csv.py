@@ -125,6 +125,12 @@ def _inert(text: str, keep: str) -> str:
     return f"'{shown}" if _FORMULA.match(shown) and not _NUMBER.fullmatch(shown) else shown
 
 
+def cell_of_key(key: bytes, *, raw: bool = False, is_terminal: bool = False) -> str:
+    """Return the cell of a key; see ``write_csv``."""
+    text = _text(key)
+    return text if raw else _inert(text, "" if is_terminal else _QUOTED)
+
+
 def _text(data: bytes) -> str:
     try:
         return data.decode()

@@ -83,6 +83,22 @@ def show_count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def show_memory(size: float) -> str:
+    """Return a number of bytes in its unit with about three digits, such as ``181 B``, ``4.0 KiB`` or ``1,204 TiB``."""
+    if abs(size) < 1024:
+        return f"{size:.0f} B"
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        size /= 1024
+        if abs(size) < 1023.95 or unit == "TiB":
+            break
+    return f"{size:.1f} {unit}" if abs(size) < 99.95 else f"{size:,.0f} {unit}"
+
+
+def show_share(part: float, whole: float) -> str:
+    """Return a share in percent with one digit behind the point, ``-`` of nothing."""
+    return f"{100 * part / whole:.1f}%" if whole else "-"
+
+
 def show_size(record: KeyRecord) -> str:
     """Return the size of a value: bytes of a string or module value, else the number of elements."""
     if isinstance(record.value, StringValue):

@@ -70,6 +70,15 @@ class Screen:
         return self._styles[style].render(text, color_system=self._colours)
 
 
+def width_of(text: str) -> int:
+    """Return how many columns a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415 - only for what is not ASCII
+
+    return cell_len(text)
+
+
 def fit(text: str, width: int) -> str:
     """Return the text in exactly ``width`` columns: padded, or shortened with an ellipsis."""
     if text.isascii():

@@ -34,7 +34,9 @@ _SHOWN: Final = 20
 _SHOWN_ALIKE: Final = 5
 
 #: Codes of findings about a whole input, which have no offset.
-POLICIES: Final = frozenset({"CHK011", "CHK012", "CHK013", "CHK014", "CHK015", "CHK016"})
+POLICIES: Final = frozenset(
+    {f"CHK0{number}" for number in range(11, 17)} | {f"CHK0{number}" for number in range(21, 26)},
+)
 
 #: By exit code.
 _WORDS: Final = {0: "OK", 1: "BAD", 3: "UNREAD", 4: "UNKNOWN"}

@@ -119,6 +119,12 @@ def test_validate():
     check_runs("validate", asked)
 
 
+def test_stats():
+    check_runs("stats", [["--now", NOW, path] for path in EVERYTHING])
+    check_runs("stats", [["--since", SNAPSHOTS[0], "--compare", "redis-8.2", "--by", "slot", SNAPSHOTS[1], *SMALL]])
+    check_runs("stats", [["--max-key", "100", "--max-elements", "3", "--max-no-ttl", "1%", path] for path in SNAPSHOTS])
+
+
 def test_repair(tmp_path):
     check_runs("repair", [["--dry-run", path] for path in [*SMALL, *CASES, *DAMAGED]])
     check_runs("repair", [["-o", tmp_path / path.name, path] for path in DAMAGED])

@@ -4,7 +4,7 @@
 # sorted set members are emitted after the elements. The expiry of a member that the value does not have was left behind
 # by KeyDB when the member was removed; it is skipped.
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes
 
 
@@ -16,6 +16,9 @@ cdef class MemberExpiries(Sink):
         self.expiries = expiries
         self.found = {}
         return 0
+
+    cdef int begin_packed(self, int packing, size_t size, uint64_t ms, uint64_t seq) except -1:
+        return self.sink.begin_packed(packing, size, ms, seq)
 
     cdef int element(self, Bytes p, size_t size) except -1:
         self.look_up(p, size)

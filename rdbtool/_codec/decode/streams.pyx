@@ -9,7 +9,7 @@ from libc.string cimport memcpy
 from libc.stdint cimport uint8_t
 from rdbtool._codec.decode.cursor cimport Bytes, Str, decline, grow, load_be64, need, read_blob, read_i64, read_len, read_str, release
 from rdbtool._codec.decode.packed cimport Element, Walk, close_listpack, element_number, next_listpack, open_listpack
-from rdbtool._codec.sink cimport Consumer, Group, Pending, Producers, StreamTail
+from rdbtool._codec.sink cimport Consumer, Group, PACKED_LISTPACK, Pending, Producers, StreamTail
 
 cdef enum:
     DELETED = 1
@@ -111,6 +111,7 @@ cdef class StreamReader:
         id.ms = node_ms
         id.seq = node_seq
         read_blob(c, &self.blob, limits, &text)
+        sink.begin_packed(PACKED_LISTPACK, text.size, node_ms, node_seq)
         open_listpack(text.p, text.size, &walk)
         # The master entry: count, deleted, number of fields, the fields, 0.
         self.number(&walk, &element, &declared_live)

@@ -12,7 +12,10 @@ from rdbtool._codec.decode.packed cimport (
     Element, SHAPE_ELEMENTS, SHAPE_PAIRS, SHAPE_SCORES, SHAPE_TRIPLES, Walk, close_listpack, element_number,
     next_listpack, open_listpack, scan_intset, scan_listpack, scan_ziplist, scan_zipmap
 )
-from rdbtool._codec.sink cimport ArrayItem, ITEM_DOUBLE, ITEM_INT, ITEM_SHORT_STRING
+from rdbtool._codec.sink cimport (
+    ArrayItem, ITEM_DOUBLE, ITEM_INT, ITEM_SHORT_STRING, PACKED_ALONE, PACKED_INTSET, PACKED_LISTPACK, PACKED_ZIPLIST,
+    PACKED_ZIPMAP
+)
 
 include "../_types.pxi"
 
@@ -129,6 +132,14 @@ cdef class ValueReader:
     cdef int read_packed(self, int code, Cursor *c, Sink sink) except -1:
         cdef Str blob
         read_blob(c, &self.first, self.limits, &blob)
+        if code == TYPE_SET_INTSET:
+            sink.begin_packed(PACKED_INTSET, blob.size, 0, 0)
+        elif code == TYPE_HASH_ZIPMAP:
+            sink.begin_packed(PACKED_ZIPMAP, blob.size, 0, 0)
+        elif code == TYPE_HASH_ZIPLIST or code == TYPE_ZSET_ZIPLIST or code == TYPE_LIST_ZIPLIST:
+            sink.begin_packed(PACKED_ZIPLIST, blob.size, 0, 0)
+        else:
+            sink.begin_packed(PACKED_LISTPACK, blob.size, 0, 0)
         if code == TYPE_HASH_LISTPACK:
             return scan_listpack(blob.p, blob.size, SHAPE_PAIRS, sink)
         if code == TYPE_ZSET_LISTPACK:
@@ -159,6 +170,9 @@ cdef class ValueReader:
                         self.limits.max_string if container == 1 else self.limits.max_blob, &blob)
             if blob.size == 0:
                 return decline()
+            sink.begin_packed(
+                PACKED_ALONE if container == 1 else PACKED_LISTPACK if container == 2 else PACKED_ZIPLIST, blob.size, 0, 0
+            )
             if container == 1:
                 sink.element(blob.p, blob.size)
             elif container == 2:
@@ -178,6 +192,7 @@ cdef class ValueReader:
             if code == TYPE_HASH_LISTPACK_EX:
                 read_i64(c, &base)
             read_blob(c, &self.first, self.limits, &field)
+            sink.begin_packed(PACKED_LISTPACK, field.size, 0, 0)
             return scan_listpack(field.p, field.size, SHAPE_TRIPLES, sink)
         if code == TYPE_HASH_METADATA:
             read_i64(c, &base)

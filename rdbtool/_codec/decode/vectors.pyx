@@ -31,7 +31,7 @@ cdef inline uint64_t vector_size(uint64_t quantisation, uint64_t dimension) noex
     return 8 * ((dimension + 63) // 64)
 
 
-cdef inline int string_size(Cursor *c, uint64_t *out) except -1:
+cdef int string_size(Cursor *c, uint64_t *out) except -1:
     """Skip a STR; `out` is the size of its value in bytes."""
     cdef uint64_t packed
     cdef uint8_t b

@@ -40,6 +40,9 @@ cdef class Filter(Sink):
     cdef int end_string(self) except -1:
         return self.sink.end_string()
 
+    cdef int begin_packed(self, int packing, size_t size, uint64_t ms, uint64_t seq) except -1:
+        return self.sink.begin_packed(packing, size, ms, seq)
+
     cdef int element(self, Bytes p, size_t size) except -1:
         return self.sink.element(p, size)
 

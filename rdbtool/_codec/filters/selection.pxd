@@ -1,6 +1,7 @@
 # Key filters: which records a sink receives.
 
 from libc.stdint cimport int64_t
+from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.sink cimport Head
 
 cdef class Selection:
@@ -17,3 +18,6 @@ cdef class Selection:
     cdef public int64_t taken           # records selected so far; counted when a record is complete
 
     cdef bint wants(self, Head *head) except -1
+
+
+cdef int key_slot(Bytes key, size_t size) noexcept

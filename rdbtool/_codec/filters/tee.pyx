@@ -54,6 +54,10 @@ cdef class Tee(Filter):
         self.sink.end_string()
         return self.second.end_string()
 
+    cdef int begin_packed(self, int packing, size_t size, uint64_t ms, uint64_t seq) except -1:
+        self.sink.begin_packed(packing, size, ms, seq)
+        return self.second.begin_packed(packing, size, ms, seq)
+
     cdef int element(self, Bytes p, size_t size) except -1:
         self.sink.element(p, size)
         return self.second.element(p, size)

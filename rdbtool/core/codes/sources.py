@@ -84,4 +84,34 @@ CODES: Final[tuple[Code, ...]] = (
         "without the commands that --skip-command names. As an error: the AOF has no such place or command.",
         "Servers do not check this.",
     ),
+    Code(
+        "CHK021",
+        "key too large",
+        "A key takes more memory than --max-key of stats allows.",
+        "Servers load it; deleting or migrating it may block them.",
+    ),
+    Code(
+        "CHK022",
+        "too many elements",
+        "A key has more elements than --max-elements of stats allows.",
+        "Servers load it; commands that read all of it block them.",
+    ),
+    Code(
+        "CHK023",
+        "too many keys without expiry",
+        "More keys never expire than --max-no-ttl of stats allows.",
+        "Servers do not check this.",
+    ),
+    Code(
+        "CHK024",
+        "too much memory",
+        "The dataset takes more memory on a server than --max-memory of stats allows.",
+        "A server with that maxmemory evicts keys, or refuses writes.",
+    ),
+    Code(
+        "CHK025",
+        "grew too much",
+        "The memory of the dataset grew by more than --max-growth of stats allows since --since.",
+        "Servers do not check this.",
+    ),
 )

@@ -1,0 +1,131 @@
+"""``rdbtool.memory``: what each key takes in the memory of a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, Unpack
+
+from rdbtool.api.arguments import (
+    ReadOptions,
+    Source,
+    check_flags,
+    choice_of,
+    count_of,
+    replaying_of,
+    selection_of,
+    source_of,
+    takes,
+)
+from rdbtool.core.memory_models import ALLOCATORS
+from rdbtool.dataset.loading import load_keys
+from rdbtool.operations.memory.model import choose_memory_model
+from rdbtool.operations.memory.rows import MemoryRows
+from rdbtool.reader.open.dispatch import open_any
+
+if TYPE_CHECKING:
+    from rdbtool.core.errors import UncertainError
+    from rdbtool.dataset.loading import Opened
+    from rdbtool.operations.memory.model import MemoryChoice
+    from rdbtool.operations.memory.rows import KeyMemory, MemoryTotals
+
+
+class MemoryReader:
+    """What each key of an open dataset takes: iterating gives its ``KeyMemory``s, once, and ``totals`` what all take.
+
+    At the end it closes itself; whoever stops before closes it, or uses ``with``. Iterating raises what ``open`` does.
+    """
+
+    def __init__(self, keys: Opened, rows: MemoryRows) -> None:
+        self._keys = keys
+        self._rows = rows
+        self._is_closed = False
+
+    @property
+    def choice(self) -> MemoryChoice:
+        """The server whose memory it is, and its allocator."""
+        return self._rows.choice
+
+    @property
+    def totals(self) -> MemoryTotals:
+        """What the keys that were read take together, with the tables that lead to them."""
+        return self._rows.totals
+
+    @property
+    def doubt(self) -> UncertainError | None:
+        """What makes the dataset uncertain: commands of an AOF whose effect is unknown. None: nothing does."""
+        return self._keys.doubt
+
+    def __iter__(self) -> Iterator[KeyMemory]:
+        if self._is_closed:
+            raise ValueError(f"{self._keys.name} was read to its end, or closed: open it again")
+        yield from self._rows
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, unless the caller opened it."""
+        self._is_closed = True
+        self._keys.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not self._is_closed:
+            self.close()
+
+
+@takes(ReadOptions)
+def memory(
+    source: Source,
+    *,
+    allocator: str = ALLOCATORS[0],
+    cluster: bool = False,
+    least: int = 0,
+    no_ttl: bool = False,
+    **options: Unpack[ReadOptions],
+) -> MemoryReader:
+    """Return what each key takes in memory after a restart of a server from the data: iterate it for rows.
+
+    >>> for row in rdbtool.memory("dump.rdb"):
+    ...     print(row.key, row.memory)
+
+    ``rules`` names the server whose memory it is; None: the one that wrote the file. ``allocator`` is ``jemalloc``,
+    ``jemalloc-distro``, ``jemalloc-distro-5.3.1`` or ``libc``. ``cluster``: the server is one of a cluster. ``least``:
+    only keys of at least so many bytes; ``no_ttl``: only keys that never expire; ``totals`` counts all keys
+    nevertheless. For the other options see ``open``, and for what it raises.
+    """
+    target = source_of(source)
+    choice_of("allocator", allocator, ALLOCATORS)
+    check_flags(cluster=cluster, no_ttl=no_ttl)
+    least = count_of("least", least) or 0
+    how = replaying_of(options)
+    selection = selection_of(options, how.now_ms)
+    reader = open_any(target, jsonl=True)
+    keys: Opened | None = None
+    try:
+        keys = load_keys(
+            reader,
+            how.rules,
+            now_ms=how.now_ms,
+            places=how.places,
+            source=target,
+            rename_commands=how.rename_commands,
+            progress=how.progress,
+        )
+    finally:
+        # An AOF was read when it is replayed; everything else is read through its reader.
+        if keys is not reader:
+            reader.close()
+    try:
+        choice = choose_memory_model(keys, how.rules, allocator=allocator, is_cluster=cluster)
+    except BaseException:
+        keys.close()
+        raise
+    rows = MemoryRows(keys, choice, least=least, no_ttl=no_ttl, selection=selection, progress=how.progress)
+    return MemoryReader(keys, rows)

@@ -1,0 +1,155 @@
+"""``rdbtool memory``: what each key takes in memory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
+from rdbtool.cli.options import (
+    Filters,
+    Force,
+    Json,
+    NoProgress,
+    OutputFile,
+    RenamedCommands,
+    Source,
+    Stop,
+    check_choice,
+    check_rules,
+    expands,
+    renames_of,
+)
+from rdbtool.core.limits import parse_size
+from rdbtool.core.memory_models import ALLOCATORS
+from rdbtool.dataset.loading import load_keys
+from rdbtool.operations.memory.model import choose_memory_model
+from rdbtool.operations.memory.rows import Wanted, largest_keys, write_rows
+from rdbtool.reader.open.dispatch import open_any
+from rdbtool.report.progress_bar import ProgressBar
+from rdbtool.writer.atomic.output import open_output
+
+_FORMS: Final = ("table", "csv", "jsonl")
+
+#: Keys in a table whose number nobody said.
+_SHOWN: Final = 20
+
+
+@expands
+def memory(
+    src: Source,
+    *,
+    filters: Filters,
+    stop: Stop,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            "--command",
+            "-c",
+            metavar="FORMAT",
+            help=f"One of {', '.join(_FORMS)}. Default: what the suffix of FILE says, such as .csv, else table on a "
+            "terminal and jsonl elsewhere.",
+        ),
+    ] = None,
+    largest: Annotated[
+        int | None,
+        typer.Option(
+            "--largest",
+            "-l",
+            metavar="N",
+            min=0,
+            help=f"Only the N keys that take the most, the largest first. Default: all keys, {_SHOWN} in a table.",
+        ),
+    ] = None,
+    least: Annotated[
+        str | None,
+        typer.Option("--bytes", "-b", metavar="SIZE", help="Only keys of at least SIZE in memory, such as 64KiB."),
+    ] = None,
+    no_ttl: Annotated[bool, typer.Option("--no-ttl", help="Only keys that never expire.")] = False,
+    output: OutputFile = None,
+    force: Force = False,
+    raw: Annotated[
+        bool,
+        typer.Option(
+            "--raw",
+            help="With csv: write cells as they are, also what a spreadsheet executes or a terminal obeys.",
+        ),
+    ] = False,
+    rules: Annotated[
+        str | None,
+        typer.Option(
+            "--rules",
+            metavar="SERVER",
+            help="The server whose memory to calculate, such as redis-8.2 or valkey-9.1. Default: the one that wrote "
+            "the file.",
+        ),
+    ] = None,
+    allocator: Annotated[
+        str,
+        typer.Option("--allocator", metavar="NAME", help=f"One of {', '.join(ALLOCATORS)}. Default: {ALLOCATORS[0]}."),
+    ] = ALLOCATORS[0],
+    cluster: Annotated[bool, typer.Option("--cluster", help="The server is one of a cluster.")] = False,
+    rename_command: RenamedCommands = None,
+    as_json: Json = False,
+    no_progress: NoProgress = False,
+) -> None:
+    """Print what each key takes in the memory of a server: what MEMORY USAGE answers, and what the allocator gives.
+
+    The numbers are those after a restart from the file, on the server that wrote it or on the one that --rules names.
+    An AOF is replayed first. The table shows the largest keys, and what all keys and their tables take together.
+    """
+    check_choice("--format", format_, _FORMS)
+    check_choice("--allocator", allocator, ALLOCATORS)
+    check_rules(rules)
+    _size_of(least)
+    selection, now_ms = filters.selection(), filters.milliseconds()
+    places = stop.places(src)
+    renames = renames_of(rename_command)
+    with open_output(output, force=force, sources=[src]) as out:
+        form = format_ or _form_of(output) or ("table" if out.is_terminal else "jsonl")
+        if raw and (form != "csv" or as_json):
+            raise typer.BadParameter("it is for csv", param_hint="--raw")
+        show = not (no_progress or out.is_terminal)
+        with open_any(src, jsonl=True) as reader, ProgressBar(reader.size, enabled=show) as progress:
+            keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
+            choice = choose_memory_model(keys, rules, allocator=allocator, is_cluster=cluster)
+            wanted = Wanted(
+                _SHOWN if largest is None and (form == "table" or as_json) else largest, _size_of(least), no_ttl
+            )
+            if form == "table" or as_json:
+                found = largest_keys(keys, choice, wanted, selection=selection, progress=progress)
+                if as_json:
+                    out.write((json.dumps(found.to_dict()) + "\n").encode())
+                else:
+                    from rdbtool.report.memory import write_largest  # noqa: PLC0415 - lazy: rich
+
+                    write_largest(found, out.write, now_ms=now_ms, is_terminal=out.is_terminal)
+            else:
+                from rdbtool.report.memory import open_lines  # noqa: PLC0415 - lazy: csv
+
+                lines = open_lines(form, out.write, raw=raw, is_terminal=out.is_terminal)
+                write_rows(keys, choice, lines, wanted, selection=selection, progress=progress)
+    print_extent(keys.extent)
+    print_remarks([*([str(choice)] if choice.is_nearest and (form != "table" or as_json) else []), *keys.remarks])
+    end_uncertain(keys.obstacle)
+
+
+def _size_of(text: str | None) -> int:
+    """Return a number of bytes. Raises BadParameter."""
+    if text is None:
+        return 0
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--bytes") from None
+
+
+def _form_of(output: str | None) -> str | None:
+    """Return the form that the name of an output asks for, None where it does not say."""
+    suffix = "" if output is None else Path(output).suffix.lower()
+    return {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "table"}.get(suffix)

@@ -1,0 +1,251 @@
+"""``rdbtool stats``: what fills the memory, what grew, and what it would take elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rdbtool.cli.app import end_uncertain, print_remarks
+from rdbtool.cli.options import (
+    Filters,
+    Force,
+    NoProgress,
+    RenamedCommands,
+    Stop,
+    check_choice,
+    check_rules,
+    expands,
+    key_bytes,
+    renames_of,
+)
+from rdbtool.core.limits import parse_size
+from rdbtool.core.memory_models import ALLOCATORS
+from rdbtool.report.progress_bar import ProgressBar
+from rdbtool.report.screen import Screen
+from rdbtool.writer.atomic.output import open_output
+
+if TYPE_CHECKING:
+    from rdbtool.operations.memory.stats import Stats
+
+#: What can be asked for in place of the overview.
+BY = ("prefix", "type", "encoding", "db", "slot", "ttl")
+FORMATS = ("text", "json", "github", "junit")
+
+
+@expands
+def stats(
+    src: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SRC...",
+            help="RDBs, AOFs, manifests or directories with one, or - for standard input: one dataset.",
+        ),
+    ],
+    *,
+    filters: Filters,
+    stop: Stop,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", metavar="WHAT", help=f"Print one table in place of the overview: {', '.join(BY)}."),
+    ] = None,
+    top: Annotated[
+        int,
+        typer.Option("--top", metavar="N", min=1, max=10000, help="Rows of a table, and largest keys. Default: 10."),
+    ] = 10,
+    sep: Annotated[
+        str | None,
+        typer.Option(
+            "--sep",
+            metavar="CHARS",
+            help="Characters that separate the parts of keys. Default: guessed at each level out of : / . _ | -",
+        ),
+    ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option("--depth", metavar="N", min=1, max=16, help="Look at the first N parts of keys. Default: 16."),
+    ] = None,
+    prefix: Annotated[
+        str | None,
+        typer.Option("--prefix", metavar="PREFIX", help="Show keys that begin with PREFIX, and what follows it."),
+    ] = None,
+    since: Annotated[
+        list[str] | None,
+        typer.Option("--since", metavar="OLD", help="Show what grew since the older file OLD. Can be given again."),
+    ] = None,
+    least: Annotated[
+        str | None,
+        typer.Option(
+            "--bytes",
+            metavar="SIZE",
+            help="With --since: name keys that take at least SIZE, now or before. Default: 64KiB.",
+        ),
+    ] = None,
+    rules: Annotated[
+        str | None,
+        typer.Option(
+            "--rules",
+            metavar="SERVER",
+            help="Server whose memory to compute, such as redis-8.2 or valkey-9.1. Default: the writer of the file.",
+        ),
+    ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compare", metavar="SERVER,…", help="Show what the data takes on these servers, too. Can be given again."
+        ),
+    ] = None,
+    allocator: Annotated[
+        str | None,
+        typer.Option("--allocator", metavar="NAME", help=f"One of {', '.join(ALLOCATORS)}. Default: {ALLOCATORS[0]}."),
+    ] = None,
+    cluster: Annotated[bool, typer.Option("--cluster", help="The server is one of a cluster.")] = False,
+    max_key: Annotated[
+        str | None, typer.Option("--max-key", metavar="SIZE", help="Fail if a key takes more memory, such as 10MiB.")
+    ] = None,
+    max_elements: Annotated[
+        int | None, typer.Option("--max-elements", metavar="N", min=1, help="Fail if a key has more elements.")
+    ] = None,
+    max_no_ttl: Annotated[
+        str | None,
+        typer.Option(
+            "--max-no-ttl", metavar="SHARE", help="Fail if a larger share of keys never expires, such as 20%."
+        ),
+    ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option("--max-memory", metavar="SIZE", help="Fail if the dataset takes more used_memory.")
+    ] = None,
+    max_growth: Annotated[
+        str | None,
+        typer.Option(
+            "--max-growth", metavar="SHARE", help="Fail if used_memory grew by more since --since, such as 10%."
+        ),
+    ] = None,
+    html: Annotated[
+        str | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Write FILE, one page with charts and tables, whole or not at all."
+        ),
+    ] = None,
+    force: Force = False,
+    form: Annotated[
+        str | None, typer.Option("--format", "-f", metavar="FORMAT", help=f"One of {', '.join(FORMATS)}.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    rename_command: RenamedCommands = None,
+    no_progress: NoProgress = False,
+) -> None:
+    """Show what fills the memory: prefixes, types, largest keys, expiry, what grew, and what could be saved.
+
+    One pass in bounded memory, whatever the number of keys. Sizes are those on a server that was started from the
+    file. An AOF is replayed; of a lone one the commands are counted as well. Several files are counted as one dataset.
+    """
+    check_choice("--by", by, BY)
+    check_choice("--format", form, FORMATS)
+    check_choice("--allocator", allocator, ALLOCATORS)
+    check_rules(rules)
+    servers = tuple(name for text in compare or () for name in text.split(",") if name)
+    for name in servers:
+        check_rules(name)
+    if [*src, *(since or ())].count("-") > 1:
+        raise typer.BadParameter("standard input can be read once", param_hint="SRC")
+    if as_json and form not in {None, "json"}:
+        raise typer.BadParameter("it is the same as --format json", param_hint="--json")
+    if max_growth is not None and not since:
+        raise typer.BadParameter("it compares with an older file: add --since OLD", param_hint="--max-growth")
+    if sep is not None and not (1 <= len(os.fsencode(sep)) <= 8 and sep.isascii()):
+        raise typer.BadParameter(f"{sep!r} is not one to eight ASCII characters", param_hint="--sep")
+    from rdbtool.operations.memory.gather import gather_stats  # noqa: PLC0415 - options are checked first
+    from rdbtool.operations.memory.limits import StatsLimits  # noqa: PLC0415 - likewise
+    from rdbtool.operations.memory.stats import StatsOptions  # noqa: PLC0415 - likewise
+
+    options = StatsOptions(
+        rules=rules,
+        allocator=allocator,
+        is_cluster=cluster,
+        now_ms=filters.milliseconds(),
+        separators=None if sep is None else os.fsencode(sep),
+        depth=depth or 0,
+        prefix=b"" if prefix is None else key_bytes(prefix),
+        top=top,
+        least=_size("--bytes", least) or 64 << 10,
+        with_slots=by == "slot" or (cluster and html is not None),
+        compare=servers,
+    )
+    limits = StatsLimits(
+        max_key=_size("--max-key", max_key),
+        max_elements=max_elements,
+        max_no_ttl=_share("--max-no-ttl", max_no_ttl),
+        max_memory=_size("--max-memory", max_memory),
+        max_growth=_share("--max-growth", max_growth),
+    )
+    filters.selection()
+    places = stop.places(*src)
+    with ProgressBar(None, enabled=not no_progress) as progress:
+        result = gather_stats(
+            src,
+            options,
+            since=since or (),
+            limits=limits,
+            select=filters.selection,
+            places=places,
+            rename_commands=renames_of(rename_command),
+            progress=progress,
+        )
+    if html is not None:
+        from rdbtool.report.stats_html import stats_html  # noqa: PLC0415 - rarely asked for
+
+        with open_output(html, force=force, sources=[*src, *(since or ())]) as page:
+            page.write(stats_html(result).encode())
+    text = _render("json" if as_json else form or "text", result, by, top)
+    with open_output(None) as output:
+        output.write(text.encode())
+    if result.damage is not None:
+        raise result.damage
+    print_remarks(result.remarks)
+    end_uncertain(result.doubt)
+    raise typer.Exit(1 if result.findings else 0)
+
+
+def _render(form: str, result: Stats, by: str | None, top: int) -> str:
+    if form == "json":
+        return json.dumps(result.to_dict()) + "\n"
+    if form == "text":
+        from rdbtool.report.stats import stats_text  # noqa: PLC0415 - only what is asked for
+
+        screen = Screen(is_terminal=sys.stdout is not None and sys.stdout.isatty())
+        return stats_text(result, screen=screen, by=by, top=top)
+    from rdbtool.operations.memory.limits import verdict_of  # noqa: PLC0415 - likewise
+    from rdbtool.operations.validate.batch import Judged  # noqa: PLC0415 - likewise
+
+    judged = [Judged(verdict_of(result), 0.0)]
+    if form == "github":
+        from rdbtool.report.verdict_github import verdicts_github  # noqa: PLC0415 - likewise
+
+        return verdicts_github(judged, strict=False)
+    from rdbtool.report.verdict_junit import verdicts_junit  # noqa: PLC0415 - likewise
+
+    return verdicts_junit(judged, strict=False)
+
+
+def _size(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def _share(option: str, text: str | None) -> float | None:
+    """Return the share that a percentage says, such as 0.2 for ``20%``. Raises BadParameter."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)%", text)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not a percentage such as 20%", param_hint=option)
+    return float(match[1]) / 100

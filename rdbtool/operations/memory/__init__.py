@@ -1,0 +1,1 @@
+"""What keys take in memory, and what fills it."""

@@ -1,0 +1,145 @@
+"""Counting files: opens each, feeds it to the sink of key sizes, and reads again what has to be read again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rdbtool._codec.sinks.key_sizes import KeyObserver
+from rdbtool.core.errors import FormatError
+from rdbtool.core.servers import Rules
+from rdbtool.dataset.loading import load_keys
+from rdbtool.operations.memory.limits import NAMED, StatsLimits, missed_limits
+from rdbtool.operations.memory.stats import Collector, Measured, Stats, StatsOptions, Totals
+from rdbtool.reader.open.dispatch import open_any
+
+if TYPE_CHECKING:
+    from rdbtool._codec.filters.selection import Selection
+    from rdbtool._codec.sink import Sink
+    from rdbtool._codec.sinks.key_stats import KeyStats
+    from rdbtool.core.progress import Progress
+    from rdbtool.dataset.dataset import Dataset
+    from rdbtool.dataset.loading import Target
+    from rdbtool.engine.replay.places import Places
+    from rdbtool.operations.memory.command_stats import AofStats
+
+
+def measure(
+    dataset: Dataset,
+    stats: KeyStats,
+    options: StatsOptions,
+    selection: Selection | None = None,
+    progress: Progress | None = None,
+) -> Measured:
+    """Feed a dataset to ``stats``, by the server that ``options`` name or that wrote it.
+
+    What precedes damage is counted, and the damage handed back. Raises what else reading raises.
+    """
+    from rdbtool._codec.filters.tee import Tee  # noqa: PLC0415 - one shared library each
+    from rdbtool._codec.sinks.memory import MemorySink  # noqa: PLC0415 - likewise
+    from rdbtool.core.memory_models import ALLOCATORS, memory_model_of  # noqa: PLC0415 - likewise
+    from rdbtool.operations.memory.model import choose_memory_model  # noqa: PLC0415 - likewise
+
+    allocator = options.allocator or ALLOCATORS[0]
+    chosen = choose_memory_model(dataset, options.rules, allocator=allocator, is_cluster=options.is_cluster)
+    words = [str(chosen.choice.rules), allocator, *(["cluster"] if options.is_cluster else [])]
+    if chosen.is_nearest:
+        words[0] += f", calculated as for {chosen.model.rules}"
+    sink = MemorySink(chosen.model, stats, allocator, options.is_cluster)
+    others = [
+        MemorySink(memory_model_of(Rules.parse(name))[0], KeyObserver(), allocator, options.is_cluster)
+        for name in options.compare
+        if not stats.side
+    ]
+    chain: Sink = sink
+    for other in others:
+        chain = Tee(chain, other)
+    damage = None
+    try:
+        dataset.feed(chain, selection=selection, progress=progress)
+    except FormatError as error:
+        damage = error
+    compared = tuple(Totals(**other.totals()) for other in others) or tuple(Totals() for _ in options.compare)
+    return Measured(Totals(**sink.totals()), compared, ", ".join(words), damage)
+
+
+def gather_stats(
+    targets: Sequence[Target],
+    options: StatsOptions,
+    *,
+    since: Sequence[Target] = (),
+    limits: StatsLimits | None = None,
+    select: Callable[[], Selection | None] = lambda: None,
+    places: Places | None = None,
+    rename_commands: Mapping[str, str] | None = None,
+    with_commands: bool = True,
+    progress: Progress | None = None,
+) -> Stats:
+    """Return what fills the memory of datasets, and what grew since older ones.
+
+    ``select`` makes the filter of keys for each reading. A lone AOF is read once more for ``with_commands``, and a
+    dataset of now is, where keys were large in ``since`` and are not any more. Raises InputError, UnsupportedError,
+    LimitError, PlaceError, and FormatError for damage in front of the first key; any other is ``damage`` of the result.
+    """
+    limits = limits or StatsLimits()
+    wanted = NAMED if limits.max_key is not None or limits.max_elements is not None else 0
+    collector = Collector(replace(options, top=max(options.top, wanted)), measure, has_old=bool(since))
+    collector.stats.most_memory = limits.max_key or 0
+    collector.stats.most_elements = limits.max_elements or 0
+    aof: AofStats | None = None
+
+    def count(target: Target, *, is_old: bool, looks: bool = False) -> None:
+        nonlocal aof
+        with open_any(target, jsonl=True) as reader:
+            is_log = reader.kind == "aof"
+            keys = load_keys(
+                reader,
+                options.rules,
+                now_ms=options.now_ms,
+                places=None if is_old else places,
+                source=target,
+                rename_commands=rename_commands,
+                progress=progress,
+            )
+            if looks:
+                keys.read_preamble()
+                collector.look(keys, select())
+                return
+            collector.add(keys, is_old=is_old, selection=select(), progress=None if is_log else progress)
+            if is_log and with_commands and len(targets) == 1 and target != "-" and not is_old and places is None:
+                aof = _commands_of(target, keys, options, rename_commands)
+
+    for target in targets:
+        count(target, is_old=False)
+    for target in since:
+        count(target, is_old=True)
+    if since and collector.wants_look and all(target != "-" for target in targets):
+        for target in targets:
+            count(target, is_old=False, looks=True)
+    result = collector.result(aof=aof)
+    if limits.is_set:
+        result = replace(result, findings=missed_limits(result, collector.stats, limits))
+    if options.top < wanted:
+        kept = {name: rows[: options.top] for name, rows in result.largest.items()}
+        result = replace(result, largest=kept, options=options)
+    return result
+
+
+def _commands_of(
+    target: Target, keys: Dataset, options: StatsOptions, rename_commands: Mapping[str, str] | None
+) -> AofStats | None:
+    """Read the commands of an AOF once more, and compute what a rewrite would leave of it."""
+    from rdbtool.operations.memory.command_stats import count_commands, rewritten_size  # noqa: PLC0415 - for AOFs only
+    from rdbtool.reader.aof.reader import AofReader  # noqa: PLC0415 - likewise
+
+    rewritten = None
+    if keys.doubt is None and keys.obstacle is None:
+        try:
+            rewritten = rewritten_size(keys)
+        except FormatError:
+            rewritten = None
+    with open_any(target) as again:
+        if not isinstance(again, AofReader):
+            return None
+        return count_commands(again, options, rename_commands=rename_commands, rewritten=rewritten)

@@ -1,0 +1,90 @@
+"""What keys take in memory, as a table for people, and the cells of CSV for keys that need them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from rdbtool._codec.encode.memory import Lines, MemoryCsv, MemoryJsonl
+from rdbtool.report.csv import cell_of_key
+from rdbtool.report.formatting import show_bytes, show_count, show_memory, show_ttl
+from rdbtool.report.screen import Screen, fit, fit_right
+
+if TYPE_CHECKING:
+    from rdbtool.operations.memory.rows import LargestKeys
+
+#: The columns in front of the key, and their widths.
+_COLUMNS: Final = (
+    ("memory", 9),
+    ("allocated", 9),
+    ("elements", 11),
+    ("largest", 9),
+    ("type", 6),
+    ("encoding", 10),
+    ("ttl", 9),
+    ("db", 3),
+)
+_GAP: Final = "  "
+_LEAST_KEY: Final = 12
+
+#: Columns that are cut last where the screen is narrow; the others go.
+_NEEDED: Final = ("memory", "type", "ttl")
+
+_LEFT: Final = {"type", "encoding"}
+
+
+def write_largest(found: LargestKeys, write: Callable[[bytes], object], *, now_ms: int, is_terminal: bool) -> None:
+    """Write a row a key, then what all keys take, and on which server."""
+    screen = Screen(is_terminal=is_terminal)
+    columns = list(_COLUMNS)
+    if screen.width < sum(width + len(_GAP) for _, width in columns) + _LEAST_KEY:
+        columns = [column for column in columns if column[0] in _NEEDED]
+    room = max(screen.width - sum(width + len(_GAP) for _, width in columns), _LEAST_KEY)
+
+    def line(cells: dict[str, str], key: str) -> str:
+        shown = [fit(cells[name], width) if name in _LEFT else fit_right(cells[name], width) for name, width in columns]
+        return _GAP.join([*shown, key]).rstrip()
+
+    lines = [screen.paint(line({name: name for name, _ in columns}, "key"), "bold")]
+    for row in found.rows:
+        cells = {
+            "memory": ("≥" if row.at_least else "") + show_memory(row.memory),
+            "allocated": ("≥" if row.at_least else "") + show_memory(row.allocated),
+            "elements": f"{row.elements:,}",
+            "largest": show_memory(row.largest),
+            "type": row.type,
+            "encoding": row.encoding,
+            "ttl": show_ttl(row.expire_at_ms, now_ms),
+            "db": str(row.db),
+        }
+        lines.append(line(cells, fit(show_bytes(row.key, room, bare=True), room)))
+    totals = found.totals
+    lines += [
+        "",
+        f"{show_count(totals.keys, 'key')}, {show_memory(totals.memory)} by MEMORY USAGE; used_memory grows by "
+        f"{show_memory(totals.used_memory)}: {show_memory(totals.allocated)} of keys, {show_memory(totals.tables)} of "
+        "tables",
+        f"as after a restart; {found.choice}",
+    ]
+    write(("\n".join(lines) + "\n").encode())
+
+
+def open_lines(
+    form: str, write: Callable[[bytes], object], *, raw: bool = False, is_terminal: bool = False
+) -> Callable[[int, bool], Lines]:
+    """Return what makes the writer of a form, ``csv`` or ``jsonl``, from the least memory and whether keys expire.
+
+    ``raw`` and ``is_terminal`` are those of ``write_csv``.
+    """
+
+    def spell(key: bytes) -> bytes:
+        buffer = io.StringIO()
+        csv.writer(buffer, lineterminator="").writerow([cell_of_key(key, raw=raw, is_terminal=is_terminal)])
+        return buffer.getvalue().encode()
+
+    def make(least: int, no_ttl: bool) -> Lines:  # noqa: FBT001 - a WantedKeys takes them so
+        return MemoryCsv(write, spell, least, no_ttl) if form == "csv" else MemoryJsonl(write, least, no_ttl)
+
+    return make
