@@ -1,0 +1,109 @@
+"""Persistence of a running server through a client: ``RedisPersist(redis.Redis()).save()``.
+
+A snapshot is an RDB that the server sends, a log the stream of its writes, and a policy says when a new snapshot is
+due. The client is one of redis-py or valkey-py; what it connects to, and how, is what is used here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rdbtool.engine.persistence.policies import Any, Counters, LogGrowth, Manual, MemoryThreshold, Policy, SavePoint
+from rdbtool.live.connection import Endpoint
+from rdbtool.live.counting import ServerCounters
+from rdbtool.live.retention import Keep, read_stamp, stamp
+from rdbtool.live.snapshots import Saved, take_snapshot
+
+if TYPE_CHECKING:
+    from rdbtool.core.progress import Progress
+
+__all__ = [
+    "Any",
+    "Counters",
+    "Keep",
+    "LogGrowth",
+    "Manual",
+    "MemoryThreshold",
+    "Policy",
+    "RedisPersist",
+    "SavePoint",
+    "Saved",
+]
+
+_NAME: Final = re.compile(r"dump-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)(?:-\d+)?\.rdb")
+
+
+class RedisPersist:
+    """Snapshots and logs of the server that ``client`` (redis-py, valkey-py) is connected to.
+
+    ``directory`` is where they go, made when it is first needed. ``policy`` says when ``tick`` takes a snapshot;
+    ``keep`` how many stay: a number, or ``"24h,7d,4w"`` for one an hour, a day, a week. Only files with the names that
+    ``save`` gives are ever removed. The client stays as it is: connections of their own are made like its.
+    """
+
+    def __init__(
+        self,
+        client: object,
+        directory: str | os.PathLike[str] = ".",
+        *,
+        policy: Policy | None = None,
+        keep: Keep | str | int | None = None,
+    ) -> None:
+        self.endpoint = Endpoint.of_client(client)
+        self.directory = Path(directory)
+        self.policy: Policy = Manual() if policy is None else policy
+        self.keep = keep if keep is None or isinstance(keep, Keep) else Keep.parse(keep)
+        self._counters = ServerCounters()
+
+    def save(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        force: bool = False,
+        digest: bool = True,
+        progress: Progress | None = None,
+    ) -> Saved:
+        """Take a snapshot: an RDB by replication, validated while it is written, and published when it is whole.
+
+        ``path`` None: ``dump-TIME.rdb`` in the directory, of which ``keep`` are kept. ``force`` replaces a file.
+        Without ``digest`` none is computed. Raises InputError (a server that cannot be reached, or refuses; a disk that
+        is full), FormatError, InvalidDataError; nothing is left behind then.
+        """
+        begun = time.time()
+        target = self._free_name(begun) if path is None else Path(path)
+        saved = take_snapshot(self.endpoint, os.fspath(target), force=force, digest=digest, progress=progress)
+        self._counters.note_saved(int(begun * 1000))
+        return saved if path is not None else saved.with_removed(self._prune())
+
+    def tick(self) -> Saved | None:
+        """Take a snapshot if the policy says that one is due, by the INFO of the server; call it now and then.
+
+        Returns what ``save`` does, None if none was due.
+        """
+        with self.endpoint.connect() as connection:
+            counters = self._counters.read(connection)
+        return self.save() if self.policy.is_due(counters) else None
+
+    def _free_name(self, moment: float) -> Path:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        base = f"dump-{stamp(moment)}"
+        names = (f"{base}{suffix}.rdb" for suffix in ("", *(f"-{number}" for number in range(2, 10_000))))
+        return next(path for name in names if not (path := self.directory / name).exists())
+
+    def _prune(self) -> tuple[str, ...]:
+        if self.keep is None:
+            return ()
+        found = {}
+        for path in self.directory.iterdir():
+            match = _NAME.fullmatch(path.name)
+            moment = None if match is None else read_stamp(match[1])
+            if moment is not None:
+                found[path.name] = moment
+        gone = self.keep.choose(found)
+        for name in gone:
+            (self.directory / name).unlink(missing_ok=True)
+        return tuple(gone)
