@@ -15,16 +15,21 @@ from typing import TYPE_CHECKING, Final
 from rdbtool.engine.persistence.policies import Any, Counters, LogGrowth, Manual, MemoryThreshold, Policy, SavePoint
 from rdbtool.live.connection import Endpoint
 from rdbtool.live.counting import ServerCounters
-from rdbtool.live.retention import Keep, read_stamp, stamp
+from rdbtool.live.follower import Follower, FollowOptions
+from rdbtool.live.retention import KeepRule, read_stamp, stamp
 from rdbtool.live.snapshots import Saved, take_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rdbtool.core.progress import Progress
+    from rdbtool.live.capture_events import CaptureEvent
 
 __all__ = [
     "Any",
     "Counters",
-    "Keep",
+    "Follower",
+    "KeepRule",
     "LogGrowth",
     "Manual",
     "MemoryThreshold",
@@ -51,12 +56,13 @@ class RedisPersist:
         directory: str | os.PathLike[str] = ".",
         *,
         policy: Policy | None = None,
-        keep: Keep | str | int | None = None,
+        keep: KeepRule | str | int | None = None,
     ) -> None:
         self.endpoint = Endpoint.of_client(client)
         self.directory = Path(directory)
         self.policy: Policy = Manual() if policy is None else policy
-        self.keep = keep if keep is None or isinstance(keep, Keep) else Keep.parse(keep)
+        self._follow_policy: Policy = LogGrowth() if policy is None else policy
+        self.keep = keep if keep is None or isinstance(keep, KeepRule) else KeepRule.parse(keep)
         self._counters = ServerCounters()
 
     def save(
@@ -87,6 +93,23 @@ class RedisPersist:
         with self.endpoint.connect() as connection:
             counters = self._counters.read(connection)
         return self.save() if self.policy.is_due(counters) else None
+
+    def follow(
+        self,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        max_lag: int | None = None,
+        acknowledges: bool = True,
+        on_event: Callable[[CaptureEvent], object] | None = None,
+    ) -> Follower:
+        """Return a continuous backup: a base, then the stream of writes in an AOF directory with timestamps.
+
+        ``run`` of it blocks until ``stop``; in a ``with`` block it runs in a thread. ``directory`` None: that of this
+        object. A new base is taken when the policy says so (None: when the AOF has doubled, from 64 MiB on), and
+        ``keep`` says what stays of earlier ones. For ``max_lag`` (bytes) and ``acknowledges`` see ``FollowOptions``.
+        """
+        options = FollowOptions(self._follow_policy, self.keep, max_lag, acknowledges)
+        return Follower(self.endpoint, os.fspath(directory or self.directory), options, on_event)
 
     def _free_name(self, moment: float) -> Path:
         self.directory.mkdir(parents=True, exist_ok=True)

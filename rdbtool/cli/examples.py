@@ -95,6 +95,18 @@ EXAMPLES: Final[dict[str, tuple[Example, ...]]] = {
             "rdbtool aof-rewrite --skip-command flushall appendonlydir -o recovered/",
         ),
     ),
+    "capture": (
+        Example("a snapshot, validated", "rdbtool capture redis://localhost:6379 -o dump.rdb"),
+        Example(
+            "every write from now on, a new base each day, a week of them",
+            "rdbtool capture redis://db.example --follow backup/ --save 86400:1 --keep 7d",
+        ),
+        Example(
+            "encrypted, without a file on the way",
+            "rdbtool capture rediss://db.example -o - --password-file secret | age -e -r KEY > dump.rdb.age",
+        ),
+        Example("what was there before a FLUSHALL", "rdbtool aof-rewrite --before flushall backup/ -o recovered/"),
+    ),
     "completion": (
         Example("bash, in ~/.bashrc", 'eval "$(rdbtool completion bash)"'),
         Example("zsh, in ~/.zshrc after compinit", 'eval "$(rdbtool completion zsh)"'),

@@ -24,6 +24,7 @@ SUMMARIES: Final = {
     "history": "List the AOF commands that touched a key.",
     "convert": "Convert between RDB, AOF, JSON lines and versions.",
     "aof-rewrite": "Rewrite an AOF to its shortest form.",
+    "capture": "Back up a running server: a snapshot, or every write.",
     "completion": "Print a completion script for bash, zsh or fish.",
 }
 

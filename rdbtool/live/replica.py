@@ -29,7 +29,7 @@ _CONTINUE: Final = re.compile(rb"\+CONTINUE(?: ([0-9a-f]{40}))?\Z")
 _HEADER: Final = re.compile(rb"\$(?:EOF:(.{40})|(\d{1,19}))\Z", re.DOTALL)
 
 
-class Position(NamedTuple):
+class StreamPosition(NamedTuple):
     """A place in the replication stream: ``offset`` bytes of the history ``replid`` were received."""
 
     replid: str
@@ -43,7 +43,7 @@ class Replica:
     ``transfer`` reads.
     """
 
-    def __init__(self, link: ReplicaSocket, position: Position, *, is_full: bool) -> None:
+    def __init__(self, link: ReplicaSocket, position: StreamPosition, *, is_full: bool) -> None:
         self.link = link
         self.position = position
         self.is_full = is_full
@@ -68,7 +68,7 @@ class Replica:
 
 
 def open_replica(
-    endpoint: Endpoint, position: Position | None = None, *, meanwhile: Callable[[], object] | None = None
+    endpoint: Endpoint, position: StreamPosition | None = None, *, meanwhile: Callable[[], object] | None = None
 ) -> Replica:
     """Connect and ask for what follows ``position``, or for everything. Raises InputError.
 
@@ -82,7 +82,7 @@ def open_replica(
         raise
 
 
-def _ask(link: ReplicaSocket, position: Position | None, meanwhile: Callable[[], object] | None) -> Replica:
+def _ask(link: ReplicaSocket, position: StreamPosition | None, meanwhile: Callable[[], object] | None) -> Replica:
     link.send_command(b"REPLCONF", b"capa", b"eof", b"capa", b"psync2")
     _refuse_errors(link.read_line(), link.name)
     if position is None:
@@ -93,10 +93,10 @@ def _ask(link: ReplicaSocket, position: Position | None, meanwhile: Callable[[],
         pass
     _refuse_errors(line, link.name)
     if match := _FULL.match(line):
-        return Replica(link, Position(match[1].decode(), int(match[2])), is_full=True)
+        return Replica(link, StreamPosition(match[1].decode(), int(match[2])), is_full=True)
     if position is not None and (match := _CONTINUE.match(line)):
         replid = position.replid if match[1] is None else match[1].decode()
-        return Replica(link, Position(replid, position.offset), is_full=False)
+        return Replica(link, StreamPosition(replid, position.offset), is_full=False)
     raise ServerRefusedError(f"{link.name} answered PSYNC with {line[:60]!r}", "PROTOCOL")
 
 

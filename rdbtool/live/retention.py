@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 _WORD: Final = re.compile(r"(\d{1,6})([hdw])")
 
 
-class Keep(NamedTuple):
+class KeepRule(NamedTuple):
     """``newest`` backups, and of each of the last ``hours``, ``days`` and ``weeks`` that have one, the newest."""
 
     newest: int = 0
@@ -19,7 +19,7 @@ class Keep(NamedTuple):
     weeks: int = 0
 
     @classmethod
-    def parse(cls, text: str | int) -> Keep:
+    def parse(cls, text: str | int) -> KeepRule:
         """Return what ``7``, ``24h`` or ``24h,7d,4w`` asks for. Raises ValueError."""
         words = str(text).replace(" ", "").split(",")
         if len(words) == 1 and words[0].isdigit() and int(words[0]) > 0:

@@ -65,8 +65,9 @@ def test_every_piece_ends_with_a_whole_command():
 
 @pytest.mark.parametrize(
     "data",
-    [b"+OK\r\n", b"*0\r\n", b"*x\r\n", b"*1\r\n$1\r\naXX", b"*1\n$1\r\na\r\n", b"*1\r\n*1\r\n", b"*99999999999999999999\r\n",
-     b"\r\r", b"*1\r\n$-1\r\n", command(b"SELECT", b"x"), command(b"SELECT", b"1234567890")],
+    [b"+OK\r\n", b"*0\r\n", b"*x\r\n", b"*1\r\n$1\r\naXX", b"*1\n$1\r\na\r\n", b"*1\r\n*1\r\n",
+     b"*99999999999999999999\r\n", b"\r\r", b"*1\r\n$-1\r\n",
+     command(b"SELECT", b"x"), command(b"SELECT", b"1234567890")],
 )  # fmt: skip
 def test_what_servers_do_not_send_is_refused(data):
     with pytest.raises(StreamDamagedError):

@@ -8,7 +8,7 @@ import pytest
 from command import environment
 
 from rdbtool.core.errors import InputError
-from rdbtool.live.retention import Keep, read_stamp, stamp
+from rdbtool.live.retention import KeepRule, read_stamp, stamp
 from rdbtool.persist import Any, Counters, Manual, RedisPersist, SavePoint
 
 redis = pytest.importorskip("redis")
@@ -107,14 +107,14 @@ def test_keeping_is_by_hours_days_and_weeks(asked, kept):
     now = 1_796_000_000 // 604_800 * 604_800 + 5 * 86_400 + 84_600  # 23:30 of a day in the middle of a week
     hours = (0, 0.1, 1, 1.2, 2, 2.3, 25, 26, 30)
     names = {str(index): read_stamp(stamp(now - hour * 3600)) for index, hour in enumerate(hours)}
-    gone = Keep.parse(asked).choose(names)
+    gone = KeepRule.parse(asked).choose(names)
     assert [hours[int(name)] for name in names if name not in gone] == list(kept)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "24h,24h", "1y", "0h"])
 def test_what_is_no_keep_is_refused(text):
     with pytest.raises(ValueError, match="neither a number of backups"):
-        Keep.parse(text)
+        KeepRule.parse(text)
 
 
 def test_counters_are_those_of_the_own_engine():

@@ -8,8 +8,8 @@ class Splitter:
 
     ``offset`` is how many bytes of the stream were taken whole. ``db`` is the database that was selected there, -1: not
     known. ``is_open``: a transaction was begun and has not ended, so that no log may end here; ``safe_offset``,
-    ``safe_db`` and ``safe_kept`` are what ``offset``, ``db`` and ``kept`` were where one may. ``kept`` counts the bytes that
-    were returned, ``changes`` the commands, and ``asked`` how often the server asked for an acknowledgement.
+    ``safe_db`` and ``safe_kept`` are what ``offset``, ``db`` and ``kept`` were where one may. ``kept`` counts the bytes
+    that were returned, ``changes`` the commands, and ``asked`` how often the server asked for an acknowledgement.
     """
 
     offset: int
