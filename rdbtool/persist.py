@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rdbtool.dataset.loading import open_keys
 from rdbtool.engine.persistence.policies import Any, Counters, LogGrowth, Manual, MemoryThreshold, Policy, SavePoint
 from rdbtool.live.connection import Endpoint
 from rdbtool.live.counting import ServerCounters
 from rdbtool.live.follower import Follower, FollowOptions
+from rdbtool.live.loading_server import LoadedReport, LoadOptions, load_dataset
 from rdbtool.live.retention import KeepRule, read_stamp, stamp
 from rdbtool.live.snapshots import Saved, take_snapshot
 
@@ -30,6 +32,7 @@ __all__ = [
     "Counters",
     "Follower",
     "KeepRule",
+    "LoadedReport",
     "LogGrowth",
     "Manual",
     "MemoryThreshold",
@@ -110,6 +113,29 @@ class RedisPersist:
         """
         options = FollowOptions(self._follow_policy, self.keep, max_lag, acknowledges)
         return Follower(self.endpoint, os.fspath(directory or self.directory), options, on_event)
+
+    def load(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        replace: bool = False,
+        skip_existing: bool = False,
+        allow_loss: bool = False,
+        rules: str | None = None,
+        progress: Progress | None = None,
+    ) -> LoadedReport:
+        """Load a file (RDB, AOF, JSON lines) into the server, by RESTORE, or by commands where nobody may send that.
+
+        Keys that exist stay, unless ``replace``; with ``skip_existing`` that is fine (``is_complete``). Expiry times
+        stay the moments that they are. A lost connection is made anew, and nothing is loaded twice. Raises LossError
+        for what the server cannot hold unless ``allow_loss``, UncertainError, InputError, what reading raises.
+        """
+        if replace and skip_existing:
+            raise ValueError("replace, skip_existing: give one of them")
+        options = LoadOptions(replace=replace, skip_existing=skip_existing, allow_loss=allow_loss)
+        now_ms = time.time_ns() // 1_000_000
+        with open_keys(os.fspath(path), rules=rules, now_ms=now_ms) as keys:
+            return load_dataset(keys, self.endpoint, options, progress=progress)
 
     def _free_name(self, moment: float) -> Path:
         self.directory.mkdir(parents=True, exist_ok=True)

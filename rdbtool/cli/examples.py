@@ -95,6 +95,17 @@ EXAMPLES: Final[dict[str, tuple[Example, ...]]] = {
             "rdbtool aof-rewrite --skip-command flushall appendonlydir -o recovered/",
         ),
     ),
+    "get": (
+        Example("one value", "rdbtool get dump.rdb user:1"),
+        Example("a field, as it was before a FLUSHALL", "rdbtool get --before flushall appendonlydir user:1 name"),
+        Example("an image that a server holds", "rdbtool get redis://localhost:6379 avatar:1 -o avatar.png"),
+    ),
+    "load": (
+        Example("a backup into an empty server", "rdbtool load dump.rdb redis://localhost:6379"),
+        Example("some keys of the dataset before a FLUSHALL",
+                "rdbtool load --before flushall -k '^user:' appendonlydir redis://localhost:6379 --skip-existing"),
+        Example("from one server into another", "rdbtool load redis://old rediss://new --replace --rate 5000/s"),
+    ),
     "capture": (
         Example("a snapshot, validated", "rdbtool capture redis://localhost:6379 -o dump.rdb"),
         Example(

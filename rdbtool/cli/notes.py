@@ -156,4 +156,14 @@ A new base is taken when the AOF has doubled, from 64 MiB on, and by each `--sav
 before, with its commands, is removed, or by `--keep` becomes a directory of its own in DIR/kept. SIGTERM and
 Ctrl-C end it with everything on the disk, exit code 0.
 """,
+    "get": r"""
+In a pipe a string is its bytes and nothing else, and a collection is the JSON of `dump -f jsonl`. FIELD gives
+the value of a field, the element at an index (-1 is the last), the score of a member, the member of a set if it
+is there, or the fields and values of an entry of a stream, a line each.
+""",
+    "load": r"""
+Keys are sent in batches of up to 500. Whether a key exists is asked before its batch is sent; a value that goes
+by commands is a transaction of its own. Expired keys are sent with their expiry time, and the server drops
+them. `--dry-run` counts what exists. SRC may be a server, too.
+""",
 }

@@ -55,11 +55,12 @@ class ServerRefusedError(InputError):
 
 
 class ReplyError(Exception):
-    """An error reply to a command."""
+    """An error reply to a command. ``is_unknown``: the server has no such command; ``word`` is the reply's first."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.word = text.split(" ", 1)[0]
+        self.is_unknown = self.word == "ERR" and "unknown command" in text
 
 
 class Connection:
@@ -321,7 +322,10 @@ def describe_failure(error: Exception, name: str) -> InputError:
         found = _describe_tls(cause, name) if isinstance(cause, ssl.SSLError) else _describe_reply_of(cause, name)
         if found is not None:
             return found
-    return ServerConnectionError(f"cannot reach {name}: {_describe_system(causes[-1])}")
+    words = _describe_system(causes[-1])
+    if isinstance(causes[-1], TimeoutError) and name.startswith(("rediss:", "valkeys:")):
+        words += "; a server without TLS is redis://"
+    return ServerConnectionError(f"cannot reach {name}: {words}")
 
 
 def _describe_tls(error: ssl.SSLError, name: str) -> InputError:
@@ -349,6 +353,7 @@ def _describe_reply_of(error: BaseException, name: str) -> InputError | None:
 _SYSTEM: Final = {
     TimeoutError: "no answer in time; check host, port and firewall",
     ConnectionRefusedError: "connection refused; is a server running there?",
+    ConnectionResetError: "connection reset; a server with TLS is rediss://",
     FileNotFoundError: "there is no such socket; is a server running?",
 }
 

@@ -1,4 +1,6 @@
-"""A capture that follows a server under load, for as long as one likes: ``PYTHONPATH=tests python tests/live/endurance.py``.
+"""A capture that follows a server under load, for as long as one likes.
+
+Run it by ``PYTHONPATH=tests python tests/live/endurance.py --seconds 60 --cuts 10``.
 
 Several clients send commands of all families, at a rate; meanwhile connections are cut, the capture is killed, the
 server restarted, its backlog overrun, the disk filled. When the writers have stopped, the directory has to have the
@@ -332,10 +334,8 @@ class Endurance:
         self.go.clear()
         time.sleep(0.35)
         second = int(time.time())
-        digest = self.served.client("DEBUG", "DIGEST").decode()
-        if int(time.time()) == second:
-            self.moments.append((second, digest))
-        time.sleep(1.02 - time.time() % 1)
+        self.moments.append((second, self.served.client("DEBUG", "DIGEST").decode()))
+        time.sleep(max(0.0, second + 1.02 - time.time()))
         self.go.set()
 
     def fill(self) -> None:
