@@ -7,6 +7,7 @@ there (continuous integration), REQUIRE_SERVER=1 turns those skips into failures
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import cache, partial
@@ -64,6 +65,14 @@ def redis_tools() -> server.Tools:
 def start_server(redis_tools: server.Tools) -> Callable[..., AbstractContextManager[server.Server]]:
     """``with start_server(files={...}, config={...}) as running:`` — a server of one's own."""
     return partial(server.run_server, redis_tools)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

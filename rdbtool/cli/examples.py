@@ -107,6 +107,29 @@ EXAMPLES: Final[dict[str, tuple[Example, ...]]] = {
             "rdbtool aof-rewrite --skip-command flushall appendonlydir -o recovered/",
         ),
     ),
+    "get": (
+        Example("one value", "rdbtool get dump.rdb user:1"),
+        Example("a field, as it was before a FLUSHALL", "rdbtool get --before flushall appendonlydir user:1 name"),
+        Example("an image that a server holds", "rdbtool get redis://localhost:6379 avatar:1 -o avatar.png"),
+    ),
+    "load": (
+        Example("a backup into an empty server", "rdbtool load dump.rdb redis://localhost:6379"),
+        Example("some keys of the dataset before a FLUSHALL",
+                "rdbtool load --before flushall -k '^user:' appendonlydir redis://localhost:6379 --skip-existing"),
+        Example("from one server into another", "rdbtool load redis://old rediss://new --replace --rate 5000/s"),
+    ),
+    "capture": (
+        Example("a snapshot, validated", "rdbtool capture redis://localhost:6379 -o dump.rdb"),
+        Example(
+            "every write from now on, a new base each day, a week of them",
+            "rdbtool capture redis://db.example --follow backup/ --save 86400:1 --keep 7d",
+        ),
+        Example(
+            "encrypted, without a file on the way",
+            "rdbtool capture rediss://db.example -o - --password-file secret | age -e -r KEY > dump.rdb.age",
+        ),
+        Example("what was there before a FLUSHALL", "rdbtool aof-rewrite --before flushall backup/ -o recovered/"),
+    ),
     "completion": (
         Example("bash, in ~/.bashrc", 'eval "$(rdbtool completion bash)"'),
         Example("zsh, in ~/.zshrc after compinit", 'eval "$(rdbtool completion zsh)"'),

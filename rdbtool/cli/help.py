@@ -17,6 +17,7 @@ GROUPS: Final = {
         *("--format", "--output", "--force", "--escape", "--raw", "--fields", "--binary", "--keys-only"),
         *("--json", "--quiet", "--no-progress"),
     ),
+    "Server": ("--password-file", "--ask-password"),
     "Filters": (
         *("--key", "--glob", "--exact-key", "--no-key", "--type", "--no-type", "--db", "--no-db"),
         *("--expired", "--slot", "--limit", "--now"),

@@ -167,4 +167,31 @@ is said: those before Redis 4.0 and after 8.2.
 The key is text, with `\xHH` for other bytes. Commands of unknown effect (`FOO.SET`, scripts) are listed at
 the end; one that has the key among its arguments is a record.
 """,
+    "capture": r"""
+The server is asked for replication (PSYNC), so the user needs the rights `+psync +replconf +ping`, and `+info`
+for the lag and for policies. A snapshot costs the server what a new replica costs it: a fork, and the writes
+meanwhile in an output buffer. With `repl-diskless-sync-delay` (5 seconds) it waits before it begins.
+
+With `--follow` DIR holds a base file, the commands after it, and a manifest: `validate`, `dump --until`,
+`aof-rewrite --before`, and any server from Redis 7.0 on read it. Annotations say at which second commands
+came, and up to which offset of the server's stream the file goes; the offset is on the disk with the data
+before it. So a capture that was killed asks for what follows (PSYNC), and takes a new base beside the old one
+only where the server no longer has that: a larger `repl-backlog-size` makes it rarer. The server is told only
+what is on the disk. While the disk takes no data nothing more is read, and that is said; `--max-lag SIZE` gives
+up the connection before the server has to hold more than SIZE for it.
+
+A new base is taken when the AOF has doubled, from 64 MiB on, and by each `--save SECONDS:CHANGES`. The one
+before, with its commands, is removed, or by `--keep` becomes a directory of its own in DIR/kept. SIGTERM and
+Ctrl-C end it with everything on the disk, exit code 0.
+""",
+    "get": r"""
+In a pipe a string is its bytes and nothing else, and a collection is the JSON of `dump -f jsonl`. FIELD gives
+the value of a field, the element at an index (-1 is the last), the score of a member, the member of a set if it
+is there, or the fields and values of an entry of a stream, a line each.
+""",
+    "load": r"""
+Keys are sent in batches of up to 500. Whether a key exists is asked before its batch is sent; a value that goes
+by commands is a transaction of its own. Expired keys are sent with their expiry time, and the server drops
+them. `--dry-run` counts what exists. SRC may be a server, too.
+""",
 }

@@ -33,8 +33,8 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SRC",
-        help="An RDB, an AOF, a manifest or a directory with one, or - for standard input. The content decides what "
-        "it is.",
+        help="An RDB, an AOF, a manifest or a directory with one, or - for standard input; the content decides what "
+        "it is. Or a server, such as redis://localhost:6379.",
     ),
 ]
 Server = Annotated[

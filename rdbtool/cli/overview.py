@@ -26,6 +26,9 @@ SUMMARIES: Final = {
     "history": "List the AOF commands that touched a key.",
     "convert": "Convert between RDB, AOF, JSON lines and versions.",
     "aof-rewrite": "Rewrite an AOF to its shortest form.",
+    "get": "Print one value.",
+    "load": "Load a file into a running server.",
+    "capture": "Back up a running server: a snapshot, or every write.",
     "completion": "Print a completion script for bash, zsh or fish.",
 }
 

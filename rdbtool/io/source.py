@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import io
 import os
 import select
@@ -41,6 +42,11 @@ _LARGEST_PIECE: Final = 1 << 20
 #: Named pipes elsewhere may have no writer, and opening them would block; under these names they come from a shell or a
 #: caller.
 _PIPES_WELCOME: Final = ("/dev/", "/proc/")
+
+
+#: Schemes of URLs, and the module that knows them: it is imported when one is met, for it stands on a higher floor.
+#: It has ``snapshot_path(url)``, the path of a file with the data, and ``show_url(url)``, its name in messages.
+OPENERS: Final = dict.fromkeys(("redis", "rediss", "valkey", "valkeys", "unix"), "rdbtool.live.url_source")
 
 
 class _Raw(Protocol):
@@ -362,6 +368,10 @@ def open_source(target: str | os.PathLike[str] | BinaryIO | bytes, *, name: str 
 def _open_path(path: str, name: str | None) -> Source:
     if path == "-":
         return _adopt(0, name or STANDARD_INPUT, path=None, owned=False)
+    if (opener := OPENERS.get(path.partition("://")[0])) is not None and "://" in path:
+        module = importlib.import_module(opener)
+        name = name if name not in {None, path} else module.show_url(path)
+        path = module.snapshot_path(path)
     name = name or path
     try:
         # Do not block on a named pipe without a writer.

@@ -25,14 +25,15 @@ FLOORS = {
     "engine": 4,
     "dataset": 5,
     "operations": 6,
-    "live": 6,
-    "report": 7,
+    "live": 7,
+    "report": 8,
     # The public functions, and the public face of the library, which the commands use as anyone does.
-    "api": 8,
-    "__init__": 9,
-    "cli": 10,
-    "_entry": 11,
-    "__main__": 12,
+    "api": 9,
+    "persist": 9,
+    "__init__": 10,
+    "cli": 11,
+    "_entry": 12,
+    "__main__": 13,
 }
 
 #: Packages from elsewhere, and the only places that may import them.

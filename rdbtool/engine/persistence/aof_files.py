@@ -35,8 +35,11 @@ class LogFiles:
         self._numbers: dict[Kind, int] = {"base": 0, "incr": 0}
 
     @classmethod
-    def create(cls, directory: str | os.PathLike[str], name: str) -> Self:
-        """Take a directory for a new log, made if need be. Raises InputError where it holds one."""
+    def create(cls, directory: str | os.PathLike[str], name: str, *, clears: bool = False) -> Self:
+        """Take a directory for a new log, made if need be. Raises InputError where it holds one.
+
+        With ``clears`` files of a log without a manifest are what a killed run of the caller left, and go.
+        """
         path = Path(directory)
         try:
             if not path.is_dir():
@@ -45,6 +48,9 @@ class LogFiles:
             files = cls(path, name)
         except OSError as error:
             raise _failed("use", path, error) from error
+        if clears and not files.manifest.exists():
+            for stray, _, _ in files._find():
+                stray.unlink(missing_ok=True)
         if files.manifest.exists() or files._find():
             files.close()
             what = "a log, open it instead" if files.manifest.exists() else "files of a log without their manifest"

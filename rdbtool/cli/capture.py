@@ -1,0 +1,165 @@
+"""``rdbtool capture``: a snapshot of a running server, or its stream of writes as an AOF that grows."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rdbtool.cli.app import print_remarks
+from rdbtool.cli.live_options import Access, Url
+from rdbtool.cli.options import Force, Json, NoProgress, expands, refuse_terminal
+from rdbtool.core.limits import parse_size
+from rdbtool.engine.persistence.policies import Any, LogGrowth, Policy, SavePoint
+from rdbtool.live.follower import Follower, FollowOptions
+from rdbtool.live.retention import KeepRule
+from rdbtool.live.snapshots import take_snapshot
+from rdbtool.report.capture import StatusLine, saved_line
+from rdbtool.report.progress_bar import ProgressBar
+from rdbtool.writer.atomic.output import open_output
+
+if TYPE_CHECKING:
+    from rdbtool.live.capture_events import CaptureEvent
+    from rdbtool.live.connection import Endpoint
+
+
+@expands
+def capture(
+    url: Url,
+    directory: Annotated[
+        str | None,
+        typer.Argument(metavar="DIR", help="With --follow: the directory of the AOF, a new one or one of a capture."),
+    ] = None,
+    *,
+    access: Access,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write a snapshot to FILE, or - for standard output."),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Take a base, then append every write to an AOF in DIR, until stopped.")
+    ] = False,
+    save: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--save",
+            metavar="SECONDS:CHANGES",
+            help="Take a new base after SECONDS with CHANGES commands, such as --save 3600:1.",
+        ),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            "--keep",
+            metavar="N|TIMES",
+            help="Keep earlier bases with their commands, in DIR/kept: N of them, or one an hour, a day, a week, such "
+            "as 24h,7d,4w.",
+        ),
+    ] = None,
+    max_lag: Annotated[
+        str | None,
+        typer.Option(
+            "--max-lag",
+            metavar="SIZE",
+            help="Say when the server is further ahead than SIZE, and while the disk takes no data give up the "
+            "connection then.",
+        ),
+    ] = None,
+    no_ack: Annotated[
+        bool,
+        typer.Option("--no-ack", help="Acknowledge nothing: WAIT of clients never counts this capture."),
+    ] = False,
+    digest: Annotated[
+        bool, typer.Option("--digest", help="Print the digest that DEBUG DIGEST gave then, too.")
+    ] = False,
+    force: Force = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    as_json: Json = False,
+    no_progress: NoProgress = False,
+) -> None:
+    """Capture the dataset of a running server as a replica does: a snapshot, or all of its writes from now on.
+
+    A snapshot is validated while it is written, and appears when it is whole. With --follow DIR is an AOF directory
+    that any server loads, complete up to the last second, with timestamps that --until can return to; a capture that
+    was stopped, killed or cut off resumes where it was. Functions come along, ACLs and the configuration do not.
+    """
+    if follow:
+        if directory is None or output is not None:
+            raise typer.BadParameter("give the directory to follow into: capture URL DIR --follow", param_hint="DIR")
+        options = _options(save, keep, max_lag, acknowledges=not no_ack)
+        _follow(access.endpoint(url), directory, options, as_json=as_json, quiet=quiet)
+        return
+    for name, given in (("--save", save), ("--keep", keep), ("--max-lag", max_lag), ("--no-ack", no_ack)):
+        if given:
+            raise typer.BadParameter("it is for --follow", param_hint=name)
+    target = _check_output(output, directory, as_json=as_json)
+    with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
+        saved = take_snapshot(access.endpoint(url), target, force=force, digest=digest, progress=progress)
+    if as_json:
+        _print_json(saved.to_dict())
+    if not quiet:
+        print_remarks(saved.warnings if as_json else [*saved.warnings, saved_line(saved)])
+
+
+def _check_output(output: str | None, directory: str | None, *, as_json: bool) -> str:
+    if output is None or directory is not None:
+        raise typer.BadParameter("give -o FILE for a snapshot, or DIR and --follow", param_hint="--output")
+    if output == "-":
+        refuse_terminal(sys.stdout is not None and sys.stdout.isatty(), "--output")
+        if as_json:
+            raise typer.BadParameter("standard output takes the data already", param_hint="--json")
+    return output
+
+
+def _save_point(text: str) -> SavePoint:
+    match = re.fullmatch(r"\s*(\d{1,9})[\s:]+(\d{1,9})\s*", text)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not of the form SECONDS:CHANGES", param_hint="--save")
+    return SavePoint(int(match[1]), int(match[2]))
+
+
+def _options(save: list[str] | None, keep: str | None, max_lag: str | None, *, acknowledges: bool) -> FollowOptions:
+    policies: list[Policy] = [LogGrowth(), *map(_save_point, save or ())]
+    try:
+        kept = None if keep is None else KeepRule.parse(keep)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--keep") from error
+    try:
+        lag = None if max_lag is None else parse_size(max_lag)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--max-lag") from error
+    return FollowOptions(Any(*policies), kept, lag, acknowledges)
+
+
+def _follow(endpoint: Endpoint, directory: str, options: FollowOptions, *, as_json: bool, quiet: bool) -> None:
+    line = StatusLine()
+
+    def tell(event: CaptureEvent) -> None:
+        if as_json:
+            _print_json(event.to_dict())
+        elif not quiet:
+            line(event)
+
+    follower = Follower(endpoint, directory, options, tell)
+    # In the main thread a signal ends the loop between two commands, not in the middle of one.
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                before[number] = signal.signal(number, lambda *_: follower.stop())
+    try:
+        follower.run()
+    finally:
+        line.close()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _print_json(document: dict[str, object]) -> None:
+    with open_output(None) as out:
+        out.write(json.dumps(document).encode() + b"\n")

@@ -1,0 +1,98 @@
+"""``rdbtool get``: one value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
+from rdbtool.cli.live_options import Access
+from rdbtool.cli.options import (
+    KEY_SPELLING,
+    Clock,
+    Force,
+    NoProgress,
+    RenamedCommands,
+    Server,
+    Source,
+    Stop,
+    check_rules,
+    expands,
+    key_bytes,
+    renames_of,
+)
+from rdbtool.live.address import SCHEMES, scheme_of
+from rdbtool.operations.get.value import element_bytes, find_key, raw_bytes
+from rdbtool.report.progress_bar import ProgressBar
+from rdbtool.writer.atomic.output import open_output
+
+if TYPE_CHECKING:
+    from rdbtool.model import KeyRecord
+
+
+@expands
+def get(
+    src: Source,
+    key: Annotated[str, typer.Argument(metavar="KEY", help=f"The key, {KEY_SPELLING}.")],
+    field: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FIELD",
+            help="A field of a hash, a member of a set or sorted set, an index of a list, or the ID of a stream entry.",
+        ),
+    ] = None,
+    *,
+    access: Access,
+    stop: Stop,
+    clock: Clock,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output.")
+    ] = None,
+    force: Force = False,
+    db: Annotated[
+        int | None, typer.Option("--db", "--dbnum", "-n", metavar="N", min=0, help="The key in database N.")
+    ] = None,
+    rules: Server = None,
+    rename_command: RenamedCommands = None,
+    no_progress: NoProgress = False,
+) -> None:
+    """Print one value: its bytes as they are in a pipe or a file, readable on a terminal.
+
+    Collections are JSON in a pipe, as in dump -f jsonl, and rows on a terminal; with FIELD only one element. An RDB is
+    read up to the key and no further, an AOF is replayed, and a server is asked for the key alone. Without --db the
+    first database that has the key counts, of a server db 0. A key that is not there is exit code 1.
+    """
+    check_rules(rules)
+    name = key_bytes(key)
+    doubt = None
+    if scheme_of(src) in SCHEMES:
+        from rdbtool.live.fetching import fetch_key  # noqa: PLC0415 - for servers only
+
+        record = fetch_key(access.endpoint(src), name, db=db or 0)
+    else:
+        from rdbtool.dataset.loading import open_keys  # noqa: PLC0415 - for files only
+
+        places = stop.places(src)
+        with (
+            open_keys(
+                src, rules=rules, now_ms=clock.milliseconds(), places=places, rename_commands=renames_of(rename_command)
+            ) as keys,
+            ProgressBar(keys.size, enabled=not no_progress) as progress,
+        ):
+            record = find_key(keys, name, db=db, progress=progress)
+            print_extent(keys.extent)
+            print_remarks(keys.remarks)
+            doubt = keys.doubt
+    _print(record, None if field is None else key_bytes(field), src, output, force=force)
+    end_uncertain(doubt)
+
+
+def _print(record: KeyRecord, field: bytes | None, src: str, path: str | None, *, force: bool) -> None:
+    data = raw_bytes(record) if field is None else element_bytes(record, field, src)
+    with open_output(path, force=force) as out:
+        if out.is_terminal:
+            from rdbtool.report.get import element_text, value_text  # noqa: PLC0415 - for people only
+
+            data = (value_text(record) if field is None else element_text(data) + "\n").encode()
+        out.write(data)

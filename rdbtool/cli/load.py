@@ -1,0 +1,106 @@
+"""``rdbtool load``: a dataset into a running server."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Annotated
+
+import typer
+
+from rdbtool.cli.live_options import Access, Url
+from rdbtool.cli.options import (
+    AllowLoss,
+    DropParts,
+    Filters,
+    Functions,
+    Json,
+    NoProgress,
+    RenamedCommands,
+    Reshape,
+    Server,
+    Source,
+    Stop,
+    check_rules,
+    expands,
+    renames_of,
+)
+from rdbtool.dataset.loading import open_keys
+from rdbtool.live.loading_server import LoadOptions, load_dataset
+from rdbtool.report.progress_bar import ProgressBar
+from rdbtool.writer.atomic.output import open_output
+
+
+@expands
+def load(
+    src: Source,
+    url: Url,
+    *,
+    access: Access,
+    filters: Filters,
+    stop: Stop,
+    reshape: Reshape,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace keys that exist in the server.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave keys that exist in the server as they are, with exit code 0.")
+    ] = False,
+    rate: Annotated[str | None, typer.Option("--rate", metavar="N/s", help="Load at most N keys a second.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; say what would be loaded.")] = False,
+    functions: Functions = None,
+    drop: DropParts = None,
+    allow_loss: AllowLoss = False,
+    rules: Server = None,
+    rename_command: RenamedCommands = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    as_json: Json = False,
+    no_progress: NoProgress = False,
+) -> None:
+    """Load keys and functions of a file into a running server, in the form that its version takes.
+
+    Keys go by RESTORE, or by commands where the server lets nobody send that; expiry times stay the moments that they
+    are. A lost connection is opened again, and nothing is loaded twice. Keys that exist in the server stay, which is exit
+    code 1, unless --replace or --skip-existing is given. What the server cannot hold is refused, or dropped and named
+    with --allow-loss.
+    """
+    check_rules(rules)
+    if replace and skip_existing:
+        raise typer.BadParameter("give one of them", param_hint="--replace, --skip-existing")
+    options = LoadOptions(
+        replace=replace,
+        skip_existing=skip_existing,
+        allow_loss=allow_loss,
+        dry_run=dry_run,
+        rate=_rate(rate),
+        leaving=filters.leaving(drop, functions=functions),
+        reshaping=reshape.reshaping(filters.milliseconds()),
+    )
+    endpoint = access.endpoint(url)
+    with (
+        open_keys(
+            src,
+            rules=rules,
+            now_ms=filters.milliseconds(),
+            places=stop.places(src),
+            rename_commands=renames_of(rename_command),
+        ) as keys,
+        ProgressBar(keys.size, enabled=not (no_progress or quiet)) as progress,
+    ):
+        done = load_dataset(keys, endpoint, options, selection=filters.selection(), progress=progress)
+    if as_json:
+        with open_output(None) as out:
+            out.write(json.dumps(done.to_dict()).encode() + b"\n")
+    elif not quiet:
+        for line in done.lines():
+            typer.echo(f"rdbtool: {line}", file=sys.stderr)
+    if not done.is_complete:
+        raise typer.Exit(1)
+
+
+def _rate(text: str | None) -> float | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,9})(?:/s)?", text)
+    if match is None or int(match[1]) == 0:
+        raise typer.BadParameter(f"{text!r} is not a number of keys a second, such as 1000/s", param_hint="--rate")
+    return float(match[1])

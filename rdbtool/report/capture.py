@@ -1,0 +1,62 @@
+"""What ``capture`` tells people: a line for a snapshot, and lines and a status for a stream."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from rdbtool.report.formatting import show_count
+
+if TYPE_CHECKING:
+    from rdbtool.live.capture_events import CaptureEvent
+    from rdbtool.live.snapshots import Saved
+
+
+def saved_line(saved: Saved) -> str:
+    """Return what is printed of a snapshot."""
+    moment = f", at offset {saved.offset:,}" if saved.replid else ", not of one moment"
+    digest = "" if saved.digest is None else f", digest {saved.digest}"
+    writer = f" of {saved.server}" if saved.server else ""
+    return f"{saved.path}: {show_count(saved.keys, 'key')}, {_size(saved.bytes)}{writer}{moment}{digest}: valid"
+
+
+class StatusLine:
+    """Prints events: on a terminal those of every day over one another, elsewhere only the others."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._is_open = False
+
+    def __call__(self, event: CaptureEvent) -> None:
+        """Print an event."""
+        if event.event != "synced":
+            self.close()
+            moment = time.strftime("%H:%M:%S", time.localtime(event.time_ms / 1000))
+            self._write(f"rdbtool: {moment} {event.message}\n")
+        elif self._is_terminal:
+            lag = "" if event.lag_bytes is None else f", {_size(event.lag_bytes)} behind"
+            self._write(f"\r\x1b[K{event.message}: {event.changes:,} commands after the base, {_size(event.size)}{lag}")
+            self._is_open = True
+
+    def close(self) -> None:
+        """End the status line."""
+        if self._is_open:
+            self._is_open = False
+            self._write("\n")
+
+    @staticmethod
+    def _write(text: str) -> None:
+        if sys.stderr is not None:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+def _size(number: int) -> str:
+    """Return a number of bytes with a unit."""
+    size = float(number)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{number:,} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
