@@ -108,7 +108,7 @@ class Tracer:
         else:
             elision.name, elision.value, elision.children = "…", None, []
         parent.left_out += 1
-        elision.note = f"{parent.left_out} left out"
+        elision.note = f"{parent.left_out} omitted"
 
     def finish(self, name: str = "") -> Node:
         """End the root, and whatever a refusal left open, after the last child; return the root."""

@@ -34,7 +34,7 @@ def mend(record: KeyRecord) -> tuple[KeyRecord | None, str]:
         return record, ""
     if not len(kept):
         return None, f"an empty {record.kind}" if not lost else f"a {record.kind} of scores that are not numbers"
-    what = f"{lost} element{'' if lost == 1 else 's'} that stand{'s' if lost == 1 else ''} there again"
+    what = f"{lost} duplicate element{'' if lost == 1 else 's'}"
     if isinstance(value, ZSetValue):
         what += " or whose score is not a number"
     return _with_value(record, kept), what
