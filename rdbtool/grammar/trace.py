@@ -1,4 +1,4 @@
-"""The tree behind ``inspect``: which bytes are what.
+"""The tree of ``inspect``: which bytes are what.
 
 The constructs report to a ``Tracer`` while they parse, so what is shown is what was read. The children of a node tile
 its byte range, with one exception: the contents of a compressed string are below its compressed bytes and have their

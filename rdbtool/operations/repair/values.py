@@ -41,7 +41,7 @@ def mend(record: KeyRecord) -> tuple[KeyRecord | None, str]:
 
 
 def rebuild(record: KeyRecord) -> KeyRecord | None:
-    """Return a record with its value sorted and counted anew, None if its type has no order and no count."""
+    """Return a record with its value sorted and recounted, None if its type has no order and no count."""
     value = record.value
     if isinstance(value, ZSetValue):
         return _with_value(record, ZSetValue(sorted(value.members, key=lambda row: (row[1], row[0]))))

@@ -174,7 +174,7 @@ class AofReader:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether the log can be read ``again``."""
+        """Whether the AOF can be read ``again``."""
         return self.manifest is not None or self.again_from is not None
 
     def again(self) -> AofReader | None:
