@@ -405,7 +405,7 @@ def describe_error(error: RdbToolError, *, with_remedy: bool = True) -> str:
         return "\n".join(map(clean, lines))
     where = error.where
     lines = [f"{_locate(error)}expected {error.expected}, found {error.found}"]
-    record = {"aof": "command", "jsonl": "line"}.get(error.file_kind or "", "record")
+    record = {"aof": "command", "jsonl": "line"}.get(error.file_kind, "record")
     details = []
     if where.inner_at is not None:
         details.append(f"offset {where.inner_at:#x} of the decompressed string")

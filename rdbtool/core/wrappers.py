@@ -110,7 +110,7 @@ WRAPPERS: Final[tuple[Wrapper, ...]] = (
     _other("a WebAssembly program", rb"\0asm\x01\0\0\0"),
     _other("a script", rb"#![ \t]*/"),
     _other("an HTML or XML page, maybe a server's error page", _PAGE),
-    _other("a single JSON document, not JSON lines", rb"\s*\[[\s\"{\[\d-]"),
+    _other("a single JSON document", rb"\s*\[[\s\"{\[\d-]"),
     _other("a squashfs image", rb"hsqs"),
     _other("a qcow2 image", rb"QFI\xfb"),
     _other("a UTF-16 text", rb"\xff\xfe[^\0]\0|\xfe\xff\0[^\0]"),

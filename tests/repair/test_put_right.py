@@ -62,7 +62,7 @@ def test_the_cause_is_named(tmp_path: Path) -> None:
 def test_what_a_conversion_lost_is_beyond_repair(tmp_path: Path) -> None:
     for damaged, words in (
         (WHOLE.read_bytes().decode(errors="replace").encode(), "U+FFFD"),
-        (bytes(byte & 0x7F for byte in WHOLE.read_bytes()), "seven bits"),
+        (bytes(byte & 0x7F for byte in WHOLE.read_bytes()), "7-bit channel"),
     ):
         (tmp_path / "in.rdb").write_bytes(damaged)
         done = repair(str(tmp_path / "in.rdb"), None)
