@@ -116,4 +116,6 @@ def _tail_lines(report: ReplayReport) -> Iterator[str]:
 def _describe_digest(report: ReplayReport) -> str:
     if report.digest is not None:
         return report.digest
-    return f"none: {show_count(report.opaque_keys, 'key')} have values that only their server can digest"
+    count = report.opaque_keys
+    values = "has a value" if count == 1 else "have values"
+    return f"none: {show_count(count, 'key')} {values} that only their server can digest"
