@@ -56,7 +56,7 @@ class ReplayOptions(TypedDict, total=False):
 
     ``rules`` names a server, such as ``redis-8.0``; None: the one that wrote the file. ``now`` is the time for expiry:
     a datetime, ISO 8601 or Unix ms; None: the current time. At most one of ``until`` (an ISO 8601 time, ``ts:SECONDS``,
-    ``at:OFFSET``, ``at:PART:OFFSET`` or ``n:COUNT``), ``before`` and ``before_last`` (a command) says where to stop.
+    ``at:OFFSET``, ``at:FILE:OFFSET`` or ``n:COUNT``), ``before`` and ``before_last`` (a command) says where to stop.
     ``skip`` names commands to skip, by number, or by a name that occurs once. ``rename_commands`` maps renamed commands
     in the file to their original names. ``progress`` is called with the number of bytes read.
     """

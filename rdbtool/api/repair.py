@@ -47,7 +47,7 @@ def repair(
         raise ValueError("destination: what is repaired is read back, which needs a file")
     kept = None if keep_damaged is None else path_of(keep_damaged, "keep_damaged")
     if kept is not None and (to is None or kept in {to, "-"}):
-        raise ValueError("keep_damaged: it takes a file of its own, and destination")
+        raise ValueError("keep_damaged: needs a file of its own, and destination")
     check_flags(force=force, drop_unknown=drop_unknown)
     how = replaying_of(ReplayOptions(rules=rules, now=now, rename_commands=rename_commands, progress=progress))
     repairing = RepairOptions(

@@ -85,7 +85,7 @@ def aof_rewrite(
     if output == "-":
         refuse_terminal(sys.stdout is not None and sys.stdout.isatty(), "--output")
     if as_json and output == "-":
-        raise typer.BadParameter("standard output takes the AOF already", param_hint="--json")
+        raise typer.BadParameter("the AOF already goes to standard output", param_hint="--json")
     options = RewriteOptions(
         destination=output,
         preamble=preamble,

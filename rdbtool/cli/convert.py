@@ -88,7 +88,7 @@ def convert(
     if dst == "-" and form != "jsonl":
         refuse_terminal(sys.stdout is not None and sys.stdout.isatty(), "DST")
     if as_json and dst == "-":
-        raise typer.BadParameter("standard output takes the data already", param_hint="--json")
+        raise typer.BadParameter("the data already goes to standard output", param_hint="--json")
     options = ConvertOptions(
         form=form,
         target=target_of(target),

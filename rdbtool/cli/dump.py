@@ -79,7 +79,7 @@ def dump(
             "--binary",
             metavar="HOW",
             help=f"With jsonl: write all strings in one way, so that a column has one type: {', '.join(BINARIES)} "
-            "(\\xHH for a byte that is no UTF-8, \\\\ for a backslash). Each line says which; they are not read back.",
+            "(\\xHH for bytes that are not UTF-8, \\\\ for a backslash). Each line says which; they are not read back.",
         ),
     ] = None,
     fields: Annotated[

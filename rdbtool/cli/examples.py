@@ -17,7 +17,7 @@ EXAMPLES: Final[dict[str, tuple[Example, ...]]] = {
     "": (
         Example("show what a file holds", "rdbtool info dump.rdb"),
         Example("check a backup", "rdbtool validate dump.rdb"),
-        Example("show the dataset that an AOF leads to", "rdbtool replay appendonlydir"),
+        Example("show the dataset of an AOF", "rdbtool replay appendonlydir"),
     ),
     "info": (
         Example("version, writer, key counts", "rdbtool info dump.rdb"),

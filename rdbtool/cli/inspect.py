@@ -34,7 +34,7 @@ def inspect(
         typer.Option(
             "--at",
             metavar="OFFSET",
-            help="Only the record that holds the byte at OFFSET (0x… or decimal), or at PART:OFFSET of an AOF.",
+            help="Only the record that holds the byte at OFFSET (0x… or decimal), or at FILE:OFFSET of an AOF.",
         ),
     ] = None,
     record: Annotated[
@@ -48,7 +48,7 @@ def inspect(
 
     The files of an AOF follow one another, each with offsets of its own; its commands are numbered over all of them.
 
-    Offsets that begin with + count from the beginning of the inflated string whose compressed bytes
+    Offsets that begin with + count from the beginning of the decompressed string whose compressed bytes
     are above them. Of a damaged file, everything up to the damage is shown, and where it is.
     """
     from rdbtool.engine.keyspec import keys_of

@@ -25,11 +25,11 @@ SECTIONS: dict[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
         "CRON AND SYSTEMD",
         (
             (
-                "A line of a crontab that mails a line about each backup that is not good, and nothing else:",
+                "A crontab line that mails only problems, one line per backup:",
                 ("30 6 * * * rdbtool validate -q --strict --max-age 26h --min-keys 1000 /srv/backup/*.rdb",),
             ),
             (
-                "A systemd service; one that its OnFailure= names can tell somebody:",
+                "A systemd service; its OnFailure= unit sends the alert:",
                 (
                     "[Unit]",
                     "Description=Check the backups of Redis",
@@ -44,7 +44,7 @@ SECTIONS: dict[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
                 ("[Timer]", "OnCalendar=*-*-* 06:30", "Persistent=true", "[Install]", "WantedBy=timers.target"),
             ),
             (
-                "Exit code 1 says that a backup is bad; 3 and 4 that nobody could tell: missing, changed, too new.",
+                "Exit code 1 means that a backup is bad; 3 and 4 that it was not checked: missing, changed, too new.",
                 (),
             ),
         ),
@@ -53,7 +53,7 @@ SECTIONS: dict[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
         "CRON AND SYSTEMD",
         (
             (
-                "A line of a crontab that makes a compact copy every night, and mails only what went wrong:",
+                "A crontab line that makes a compact copy every night, and mails only problems:",
                 ("15 3 * * * rdbtool aof-rewrite -q --force --retry 3 /srv/copy/appendonlydir -o /srv/compact/",),
             ),
             (
@@ -64,7 +64,7 @@ SECTIONS: dict[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
                 ),
             ),
             (
-                "Exit code 1 asks for a person: the AOF is damaged or in doubt. 3 says that it was in use, or changed.",
+                "Exit code 1 needs a person: the AOF is damaged or uncertain. 3 means that it was in use, or changed.",
                 (),
             ),
         ),

@@ -7,9 +7,9 @@ from typing import Final
 #: Paragraphs by command, separated by blank lines. Backticks mark what is typed or printed.
 NOTES: Final[dict[str, str]] = {
     "": r"""
-SRC is an RDB file, an AOF (with an RDB in front or without), a manifest or a directory with one, JSON lines,
+SRC is an RDB file, an AOF (with or without an RDB preamble), a manifest or a directory with one, JSON lines,
 or `-` for standard input. What it is, is decided by its content, never by its name. gzip, zstd, lz4, xz and
-bzip2 are inflated on the way; archives and encodings are named with the command that unwraps them. Captures
+bzip2 are decompressed on the fly; archives and encodings are named with the command that unwraps them. Captures
 of SYNC and PSYNC are read, with the commands after the RDB, and so are the payload that DUMP answers, as the
 key `payload`, inline commands, and JSON lines that `cat` joined.
 
@@ -25,7 +25,7 @@ payloads: `info` then says `rules inferred: at least redis-8.2 (XADD KEEPREF at 
 named, a command or word that the server does not have is refused as that server refuses it.
 
 Places in an AOF: `--until PLACE` stops at an ISO 8601 time or `ts:SECONDS` (by annotations, which
-aof-timestamp-enabled writes), before `at:OFFSET` or `at:PART:OFFSET`, or after `n:COUNT` commands. `--before
+aof-timestamp-enabled writes), before `at:OFFSET` or `at:FILE:OFFSET`, or after `n:COUNT` commands. `--before
 COMMAND` stops before the first such command, `--before-last COMMAND` before the last. `--skip-command N` or
 `--skip-command FLUSHALL` skips one command and keeps what follows. A time without a zone is local time. A
 place or command that is not in the AOF is exit code 1: nothing is written or printed, and the message says
@@ -35,8 +35,8 @@ Where a server renamed commands, `--rename-command SETHIDDEN=SET` says so. AOFs 
 own commands unless `--rules` names another server. The expiry of a hash field goes wherever the target has
 it; that of a member of a set or sorted set is kept in JSON lines, and is a loss everywhere else.
 
-Strings of up to 512 MiB are read, compressed ones by the size that they inflate to, and elements that are
-packed into one string up to 64 MiB. `--max-value 2GiB` raises both. A larger value is no damage: the exit
+Strings of up to 512 MiB are read, compressed ones by their decompressed size, and elements that are
+packed into one string up to 64 MiB. `--max-value 2GiB` raises both. A larger value is not damage: the exit
 code is 3, and the message names its key.
 
 A cron job can tell "the backup is corrupt" (1) from "it was not checked" (3, 4). What went wrong is one
@@ -45,7 +45,7 @@ such a file.
 """,
     "dump": r"""
 Without `--format` the suffix of FILE chooses the format: `.csv`, `.json`, `.jsonl`, `.resp`, `.keys`, or
-`.txt` for the table. `jsonl` holds everything that the file says of a key, one object a line, and `convert`
+`.txt` for the table. `jsonl` holds everything that the file stores about a key, one object per line, and `convert`
 makes a file of it again. `--keys-only` writes the lines of keys only, and `--binary base64`, `latin1` or
 `escape` all strings in one way, so that a column has one type; such lines are not read back. `json` has the
 shape that rdbtools and rdb-cli print. `csv` is that of RFC 4180; `--fields name,email` makes columns of these
@@ -59,8 +59,8 @@ server that has data, plain commands add to the keys that are there, RESTORE ans
 LOAD that the library exists. With `--replace` a key is deleted first, and a library is loaded with FUNCTION
 LOAD REPLACE; keys that SRC does not have stay.
 
-Function libraries, scripts (as SCRIPT LOAD), aux fields and what modules keep beside the keys come along.
-With a key filter only keys do, which is said; `--functions` adds the rest, `--no-functions` skips functions,
+Function libraries, scripts (as SCRIPT LOAD), aux fields and module data outside the keys are included.
+With a key filter only keys are, which is reported; `--functions` adds the rest, `--no-functions` skips functions,
 scripts and data of modules. `--drop` skips `functions`, `scripts`, `aux`, `module-aux`, `groups` or
 `module:NAME`.
 
@@ -96,13 +96,13 @@ values in a wrong order or with a wrong count are rebuilt, and what servers stil
 Exit code 1: nothing could be saved, or the result is not certain. An AOF has no checksum: a length that
 changed into the length of whole commands looks valid to every reader.
 
-One damaged byte of an RDB file is corrected where the checksum proves which one. What a program for text did
+One damaged byte of an RDB file is corrected where the checksum proves which one. What a text program did
 to a file (line ends, a byte order mark, Latin-1 written as UTF-8) is undone where the checksum or the lengths
-prove it. Commands that no server has stay, for they may be renamed, or a module's: the result is then
+prove it. Commands that no server has are kept, because they may be renamed, or a module's: the result is then
 "verified except for" them; `--rename-command SETHIDDEN=SET` says what they are, `--drop-unknown` skips them.
-A transaction whose EXEC was lost when the server stopped is skipped up to where the server went on. A missing
+A transaction whose EXEC was lost when the server stopped is skipped up to where the server resumed writing. A missing
 or corrupt manifest is made from the files of its directory; a missing base file, or a gap between incr files,
-is said, with exit code 1.
+is reported, with exit code 1.
 """,
     "diff": r"""
 `-` is only in A, `+` only in B, `~` in both and not the same, with what changed inside: fields, members,
@@ -117,7 +117,7 @@ others.
 The form follows from the name of DST (`.rdb`, `.aof`, `.resp`, `.jsonl`, a directory or a name that ends in
 `/`) or from `--to`; `-` is standard output. `--target redis-6.2`, `valkey-9` or `rdb-9` says what to write
 for; without it an output has the version of its source, and an AOF that names none is written as RDB 11, or
-as the first newer version that its data needs. Commands are written in the words of the target, of the server
+as the first newer version that its data needs. Commands are those of the target, of the server
 that `--rules` names, or of the oldest server that may have written the AOF. What the target cannot hold is
 refused with exit code 1, or dropped and named with `--allow-loss`.
 
@@ -131,8 +131,8 @@ member twice, a wrong order, an empty collection) is refused with the place of t
     "aof-rewrite": r"""
 In place means: if a server holds the files, or begins to read them meanwhile, nothing is changed and the exit
 code is 3. An AOF that is corrupt or truncated, or that holds commands of unknown effect, is left unchanged
-with exit code 1. Whether a server holds an AOF is found out by file leases; where there are none (network
-file systems, other people's files), `--server-stopped` says that none does. Pending entries stay pending when
+with exit code 1. Whether a server holds an AOF is found out by file leases; where these are unavailable (network
+file systems, other people's files), `--server-stopped` asserts that none does. Pending entries stay pending when
 their stream entry was deleted, which a server's own rewrite does not keep.
 """,
     "memory": r"""

@@ -62,7 +62,7 @@ Until = Annotated[
         metavar="PLACE",
         help="Replay an AOF up to there: an ISO 8601 time (local time unless it has a zone) or ts:SECONDS, by "
         "annotations, "
-        "at:OFFSET, at:PART:OFFSET, or n:COUNT.",
+        "at:OFFSET, at:FILE:OFFSET, or n:COUNT.",
     ),
 ]
 Before = Annotated[

@@ -70,7 +70,7 @@ def repair(
     if output == "-":
         raise typer.BadParameter("what is repaired is read back, which needs a file", param_hint="--output")
     if keep_damaged is not None and (dry_run or keep_damaged in {output, "-"}):
-        raise typer.BadParameter("it takes a file of its own, and --output", param_hint="--keep-damaged")
+        raise typer.BadParameter("needs a file of its own, and --output", param_hint="--keep-damaged")
     options = RepairOptions(
         keep_damaged=keep_damaged,
         force=force,

@@ -43,9 +43,7 @@ def validate(
     *,
     clock: Clock,
     stop: Stop,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say nothing of what is good, and one line of what is not.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only problems, one line per file.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="A warning is as bad as an error.")] = False,
     form: Annotated[
         str | None, typer.Option("--format", "-f", metavar="FORMAT", help="One of text, json, github and junit.")
@@ -56,7 +54,7 @@ def validate(
         typer.Option(
             "--level",
             metavar="LEVEL",
-            help="deep: tell everything. server: would the server of --rules load it? What it does not refuse is a "
+            help="deep: report everything. server: would the server of --rules load it? What it does not refuse is a "
             "note.",
         ),
     ] = "deep",
@@ -78,7 +76,7 @@ def validate(
     ] = 16,
     retry: Annotated[
         int,
-        typer.Option("--retry", metavar="N", min=0, help="Try N times more, a second apart, while there is no answer."),
+        typer.Option("--retry", metavar="N", min=0, help="Retry up to N times, a second apart, if there is no answer."),
     ] = 0,
     min_keys: Annotated[
         int | None, typer.Option("--min-keys", metavar="N", min=0, help="It has to hold at least N keys.")

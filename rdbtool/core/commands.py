@@ -588,7 +588,7 @@ def _read_table(text: str) -> dict[bytes, CommandRow]:
                     raise ValueError(f"{name}: {mark} is no flag")
                 flags |= known[mark]
             if name.encode() in rows:
-                raise ValueError(f"{name} stands in the table twice")
+                raise ValueError(f"{name} is in the table twice")
             first_redis, first_valkey = (None if first == "-" else first for first in (redis, valkey))
             rows[name.encode()] = CommandRow(
                 name, int(arity), first_redis, first_valkey, "" if keys == "-" else keys, family, flags

@@ -162,7 +162,7 @@ class PlaceError(RdbToolError):
     @classmethod
     def no_commands(cls, source: str) -> Self:
         """Return the error for places given for an input that is not an AOF."""
-        return cls(f"{source} is no AOF: it has no commands, so none to stop at or to skip")
+        return cls(f"{source} is not an AOF: it has no commands to stop at or to skip")
 
 
 class UncertainError(RdbToolError):
@@ -264,8 +264,8 @@ class CollisionError(RdbToolError):
 
     def __init__(self, first: tuple[int, bytes], second: tuple[int, bytes], place: tuple[int, bytes]) -> None:
         one, other, both = (f"{describe_key(key)} of db {db}" for db, key in (first, second, place))
-        words = f"{one} and {other} would both become {both}" if first != second else f"{one} is there twice"
-        super().__init__(f"two keys cannot have one name: {words}")
+        words = f"{one} and {other} would both become {both}" if first != second else f"{one} occurs twice"
+        super().__init__(f"two keys would get the same name: {words}")
         self.first = first
         self.second = second
         self.place = place
@@ -406,13 +406,15 @@ def describe_error(error: RdbToolError, *, with_remedy: bool = True) -> str:
         return "\n".join(map(clean, lines))
     where = error.where
     lines = [f"{_locate(error)}expected {error.expected}, found {error.found}"]
+    record = {"aof": "command", "jsonl": "line"}.get(error.file_kind, "record")
     details = []
     if where.inner_at is not None:
-        details.append(f"offset {where.inner_at:#x} of the inflated string")
+        details.append(f"offset {where.inner_at:#x} of the decompressed string")
     if error.start is not None and error.start != error.at:
-        details.append(f"the record starts at {error.start:#x}")
+        details.append(f"the {record} starts at {error.start:#x}")
     if where.record is not None:
-        details.append(f"record {where.record} of db {where.db}" if where.db is not None else f"record {where.record}")
+        of_db = "" if where.db is None else f" of db {where.db}"
+        details.append(f"{record} {where.record}{of_db}")
     details.append(error.code)
     lines.append("  " + " · ".join(details))
     if error.readable_up_to is not None:

@@ -336,7 +336,7 @@ def choose_rules(source: WrittenFile) -> RulesChoice:
     if writer.is_newer:
         newest = Rules.newest(writer.family)
         return RulesChoice(newest, "inferred", f"{said}, newer than any release that is known")
-    return RulesChoice(first, "inferred", f"RDB version {header.version}, as {said} is no release")
+    return RulesChoice(first, "inferred", f"RDB version {header.version}, as {said} is not a known release")
 
 
 class Field(Protocol):

@@ -140,7 +140,7 @@ def open_repeatable(
             if isinstance(reader, AofReader):
                 from rdbtool.dataset.replayed import ReplayedDataset  # noqa: PLC0415 - likewise
                 from rdbtool.engine.replay.loader import replay_log  # noqa: PLC0415 - likewise
-                from rdbtool.engine.replay.replay_options import replay_options  # noqa: PLC0415 - the engine is for logs only
+                from rdbtool.engine.replay.replay_options import replay_options  # noqa: PLC0415 - the engine is for AOFs only
 
                 again = reader.path if copy is None and not isinstance(target, bytes) else target
                 options = replay_options(

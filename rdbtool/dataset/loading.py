@@ -58,7 +58,7 @@ def load_keys(
         return reader
     from rdbtool.dataset.replayed import ReplayedDataset  # noqa: PLC0415 - likewise
     from rdbtool.engine.replay.loader import replay_log  # noqa: PLC0415 - likewise
-    from rdbtool.engine.replay.replay_options import replay_options  # noqa: PLC0415 - the engine is for logs only
+    from rdbtool.engine.replay.replay_options import replay_options  # noqa: PLC0415 - the engine is for AOFs only
 
     again = source if source is not None else reader.path or "-"
     options = replay_options(again, places, rules=rules, now_ms=now_ms, rename_commands=rename_commands)

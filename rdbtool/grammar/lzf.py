@@ -64,7 +64,7 @@ def _find_fault(packed: bytes, size: int) -> RefusalError | None:
             produced += count
             if produced > size:
                 return RefusalError(
-                    "RDB104", "compression", start, f"data that inflates to {size} bytes", f"at least {produced}"
+                    "RDB104", "compression", start, f"data that decompresses to {size} bytes", f"at least {produced}"
                 )
     except RefusalError as refused:
         return refused

@@ -1,4 +1,4 @@
-"""The tree behind ``inspect``: which bytes are what.
+"""The tree of ``inspect``: which bytes are what.
 
 The constructs report to a ``Tracer`` while they parse, so what is shown is what was read. The children of a node tile
 its byte range, with one exception: the contents of a compressed string are below its compressed bytes and have their
@@ -108,7 +108,7 @@ class Tracer:
         else:
             elision.name, elision.value, elision.children = "…", None, []
         parent.left_out += 1
-        elision.note = f"{parent.left_out} left out"
+        elision.note = f"{parent.left_out} omitted"
 
     def finish(self, name: str = "") -> Node:
         """End the root, and whatever a refusal left open, after the last child; return the root."""

@@ -292,7 +292,7 @@ class Unpacker:
             piece = decompressor.decompress(data, limit)
         except self._codec.errors as error:
             raise DamagedStreamError(
-                "compression", f"sound {self._codec.name} data", self._describe(str(error))
+                "compression", f"valid {self._codec.name} data", self._describe(str(error))
             ) from None
         if decompressor.eof:
             self._give_back(decompressor.unused_data or b"")

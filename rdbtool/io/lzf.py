@@ -62,11 +62,11 @@ def inflate(data: bytes, size: int, *, limit: int) -> bytes:
     except ValueError:
         raise LzfError(f"LZF data of {size} bytes", "a damaged stream") from None
     except MemoryError:
-        raise LimitError(f"there is no memory for a compressed string of {size} bytes") from None
+        raise LimitError(f"not enough memory for a compressed string of {size} bytes") from None
     if result is None:
-        raise LzfError(f"LZF data of {size} bytes", "a stream that inflates to more")
+        raise LzfError(f"LZF data of {size} bytes", "a stream that decompresses to more")
     if len(result) != size:
-        raise LzfError(f"LZF data of {size} bytes", f"a stream that inflates to {len(result)} bytes")
+        raise LzfError(f"LZF data of {size} bytes", f"a stream that decompresses to {len(result)} bytes")
     return result
 
 

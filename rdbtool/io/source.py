@@ -333,13 +333,15 @@ class Source:
         except WindowSizeError as error:
             from rdbtool.core.wrappers import INFLATERS  # noqa: PLC0415 - nearly never needed
 
-            allowed = f"more than {error.allowed >> 20} MiB, the most that rdbtool takes for it"
+            allowed = f"more than {error.allowed >> 20} MiB, the most that rdbtool allows"
             self._failure = LimitError(
-                f"cannot read {self.name}: its {self.compression} data asks for a window of {allowed}",
+                f"cannot read {self.name}: its {self.compression} data needs a window of {allowed}",
                 remedy=_inflate_with(INFLATERS[self._unpacker.codec], self.name),
             )
         except MemoryError:
-            self._failure = LimitError(f"cannot read {self.name}: there is no memory to inflate its {self.compression}")
+            self._failure = LimitError(
+                f"cannot read {self.name}: not enough memory to decompress its {self.compression}"
+            )
         raise self._failure
 
     def _format_error(self, error: DamagedStreamError) -> FormatError:
@@ -414,7 +416,7 @@ def _refuse(mode: int, fd: int, name: str, path: str | None) -> None:
 
 
 def _inflate_with(command: str, name: str) -> Remedy:
-    return Remedy(f": {command} < {shlex.quote(name)} | rdbtool … -", f": inflate it first, as with {command}")
+    return Remedy(f": {command} < {shlex.quote(name)} | rdbtool … -", f": decompress it first, as with {command}")
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -254,7 +254,7 @@ def _damage_rows(item: Traced, error: FormatError) -> Iterator[HexRow]:
         yield HexRow(span, skipped, ((span, "rest"),), 1, "?", "", f"({show_count(span.size, 'byte')})", may_cut=True)
     data = item.data[begin : begin + _ROW]
     span = Span(error.at, error.at + len(data))
-    inside = "" if error.where.inner_at is None else f" (at +{error.where.inner_at:08x} of the inflated string)"
+    inside = "" if error.where.inner_at is None else f" (at +{error.where.inner_at:08x} of the decompressed string)"
     words = f"expected {error.expected}, found {error.found}{inside}"
     yield HexRow(span, data, ((span, "opcode"),), 0, f"◄ {error.code}", words, "")
 

@@ -23,13 +23,13 @@ from rdbtool.report.summary import (
 _SHOWN_FINDINGS: Final = 20
 
 #: The state of an open transaction: Redis before 4.0 executes its commands one by one while loading.
-_OPEN: Final = {True: ", none of which was executed", False: ", whose whole commands were executed"}
+_OPEN: Final = {True: ", none of which was executed", False: ", whose complete commands were executed"}
 
 _SEVERITIES: Final = ("error", "warning", "note")
 
 _TAILS: Final = {
     "clean": "clean",
-    "truncated": "truncated: it ends inside a record",
+    "truncated": "truncated inside a command",
     "truncated-in-multi": "truncated inside a transaction",
     "nul-padding": "damaged: NUL bytes up to the end",
     "damaged": "damaged",
@@ -107,7 +107,7 @@ def _tail_lines(report: ReplayReport) -> Iterator[str]:
     if tail.state == "clean":
         return
     behind = "an unknown number of bytes" if tail.size is None else show_count(tail.size, "byte")
-    lost = f", {show_count(tail.lost, 'whole command')} among them" if tail.lost else ""
+    lost = f", {show_count(tail.lost, 'complete command')} among them" if tail.lost else ""
     yield fact("", f"intact up to {tail.at:#x} of {report.parts[tail.part].name}, then {behind}{lost}")
     if tail.next_good is not None:
         yield fact("", f"valid commands resume at {tail.next_good:#x}: they were not executed")
@@ -116,4 +116,6 @@ def _tail_lines(report: ReplayReport) -> Iterator[str]:
 def _describe_digest(report: ReplayReport) -> str:
     if report.digest is not None:
         return report.digest
-    return f"none: {show_count(report.opaque_keys, 'key')} hold what only their server can sum up"
+    count = report.opaque_keys
+    values = "has a value" if count == 1 else "have values"
+    return f"none: {show_count(count, 'key')} {values} that only their server can digest"

@@ -15,6 +15,6 @@ def any_summary_text(summary: Summary | AofSummary) -> str:
     """Return the summary, one fact per line."""
     if isinstance(summary, Summary):
         return summary_text(summary)
-    from rdbtool.report.replay import log_summary_text  # noqa: PLC0415 - the engine is for logs only
+    from rdbtool.report.replay import log_summary_text  # noqa: PLC0415 - the engine is for AOFs only
 
     return log_summary_text(summary.report)

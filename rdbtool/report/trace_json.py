@@ -1,4 +1,4 @@
-"""Traced items as JSON: the complete tree behind the hex view.
+"""Traced items as JSON: the complete tree of the hex view.
 
 One object whose nodes (see ``item_json``) are written one per line while the file is read. ``damage`` is a finding,
 ``error`` a sentence on what this release cannot read; both say why reading stopped, and are null if it did not.

@@ -70,7 +70,9 @@ def verdict_line(judged: Judged, *, strict: bool) -> str:
     word = _WORDS[code_of(judged, strict=strict)]
     name = show_name(verdict.source)
     if verdict.error is not None:
-        return f"{name}: {word}: {clean(verdict.error)}"
+        # Most errors name the file, too.
+        error = clean(verdict.error).removeprefix(f"{name}: ").replace(f" {name}: ", ": ", 1)
+        return f"{name}: {word}: {error}"
     wanted = ("error", "warning") if strict else ("error",)
     serious = sum(verdict.counts[severity] for severity in wanted)
     worst = worst_finding(verdict)

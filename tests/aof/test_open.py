@@ -190,7 +190,7 @@ def test_errors_name_the_part(tmp_path):
     at = len(sets(2))
     assert text == (
         f"{tmp_path / 'a.1.incr.aof'}: at {at + 14:#x}: argument 2 of 2: expected the size of an argument in decimal "
-        f"digits, found 'x\\r\\n'\n  the record starts at {at:#x} · record 6 · AOF103\n  readable up to {at:#x}"
+        f"digits, found 'x\\r\\n'\n  the command starts at {at:#x} · command 6 · AOF103\n  readable up to {at:#x}"
     )
 
 

@@ -72,7 +72,7 @@ def test_a_user_reads_of_options(words, here):
 def test_damage_names_its_code_in_one_line():
     with pytest.raises(rdbtool.FormatError) as caught:
         rdbtool.digest(FLIPPED)
-    assert str(caught.value).endswith("found a stream that inflates to 21186 bytes (RDB104)")
+    assert str(caught.value).endswith("found a stream that decompresses to 21186 bytes (RDB104)")
     assert str(caught.value).removesuffix(" (RDB104)") == describe_error(caught.value).splitlines()[0]
 
 

@@ -1,6 +1,8 @@
-"""What users read is in the words of docs/glossary.md: none of those that stand in its right column."""
+"""What users and contributors read uses the words of docs/glossary.md: none of its right column."""
 
+import ast
 import re
+import tokenize
 
 from command import ROOT
 
@@ -50,3 +52,74 @@ def test_the_readme():
     prose = re.sub(r"```.*?```", "", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     found = PATTERN.search(" ".join(prose.split()))
     assert found is None, found[0]
+
+
+#: Idioms that the source had, and what is said instead. Text between backticks is code.
+NOT_WRITTEN = {
+    r"(?:an?|the|no|of|multi-part|whole) logs?": "AOF",
+    r"anew": "again, rebuild",
+    r"at hand": "current",
+    r"behind|in front of": "after, before",
+    r"data sets?": "dataset",
+    r"hears?|heard|listens": "receive",
+    r"judge[ds]?": "check",
+    r"nobody|somebody|whoever": "name the caller, process or server; unknown",
+    r"pass(?:es|ed) over": "skip",
+    r"put up with": "accept",
+    r"stands? (?:at|before|beside|in|there)|stood": "is, occurs",
+    r"taken out|leaves? out": "dropped, omitted",
+    r"tell of|tells|told": "feed, emit, report",
+    r"whose rules": "server rules",
+}
+WRITTEN = re.compile("|".join(rf"\b(?:{words})\b" for words in NOT_WRITTEN), re.IGNORECASE)
+
+#: Packages whose prose was not rewritten yet.
+NOT_REWRITTEN = ("rdbtool/engine", "rdbtool/reader/jsonl", "rdbtool/_codec/replay_record")
+
+SOURCES = {
+    path.relative_to(ROOT).as_posix(): path
+    for path in sorted((ROOT / "rdbtool").rglob("*.py*"))
+    if path.suffix in {".py", ".pyi"} and not path.relative_to(ROOT).as_posix().startswith(NOT_REWRITTEN)
+}
+
+
+def prose(path):
+    """Yield (line, text) of each docstring and comment of a file."""
+    before = tokenize.NEWLINE
+    with path.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            is_docstring = token.type == tokenize.STRING and before in {tokenize.NEWLINE, tokenize.INDENT}
+            if token.type == tokenize.COMMENT or is_docstring:
+                yield token.start[0], re.sub(r"``?[^`]*``?|noqa: \S+", "", token.string)
+            if token.type not in {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.DEDENT}:
+                before = token.type
+
+
+def messages(path):
+    """Yield (line, text) of each string of a module that is not a docstring and has words."""
+    tree = ast.parse(path.read_bytes())
+    owners = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    docstrings = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, owners) and is_documented(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.lineno, node.value if " " in node.value else ""
+
+
+def is_documented(node):
+    return bool(node.body) and isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant)
+
+
+@pytest.mark.parametrize("package", sorted({name.rsplit("/", 1)[0] for name in SOURCES}))
+def test_the_source(package):
+    found = []
+    for name, path in SOURCES.items():
+        if name.rsplit("/", 1)[0] == package:
+            rows = [(WRITTEN, row) for row in prose(path)]
+            if path.suffix == ".py":
+                rows += [(PATTERN, row) for row in messages(path)]
+            found += [
+                f"{name}:{line}: {hit[0]}"
+                for words, (line, text) in rows
+                for hit in words.finditer(" ".join(text.split()))
+            ]
+    assert not found

@@ -105,7 +105,7 @@ def test_what_it_is_shows_in_the_first_byte_that_is_not_blank():
     for data in (b"\x00{", b"[]", b"\xef\xbb\xbf{"):
         with pytest.raises(UnsupportedError, match="not a file that rdbtool reads"):
             detect(data)
-    with pytest.raises(InputError, match="JSON in one piece, which is no JSON lines"):
+    with pytest.raises(InputError, match="a single JSON document"):
         detect(b"[{}]")
 
 

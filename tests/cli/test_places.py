@@ -348,7 +348,7 @@ def test_what_is_no_aof(tmp_path, stop):
         for words, more in [*readers, *WRITERS[:3]]:
             done = run(*words, source, *more, *stop, cwd=tmp_path)
             assert (done.code, done.out) == (1, b""), words
-            assert "is no AOF: it has no commands, so none to stop at or to skip" in done.err
+            assert "is not an AOF: it has no commands to stop at or to skip" in done.err
         done = run("validate", source, *stop)
         assert done.code == 1
         assert "error   CHK016" in done.out.decode()

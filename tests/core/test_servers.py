@@ -88,12 +88,12 @@ def test_names_of_no_release(text: str, words: str) -> None:
         (
             12,
             {"redis_ver": b"255.255.255"},
-            "rules inferred from RDB version 12, as redis-ver 255.255.255 is no release: redis-7.4",
+            "rules inferred from RDB version 12, as redis-ver 255.255.255 is not a known release: redis-7.4",
         ),
         (
             11,
             {"valkey_ver": b"unstable"},
-            "rules inferred from RDB version 11, as valkey-ver unstable is no release: redis-7.2",
+            "rules inferred from RDB version 11, as valkey-ver unstable is not a known release: redis-7.2",
         ),
         (
             15,

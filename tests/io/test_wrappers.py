@@ -54,8 +54,8 @@ WRAPPED = {
     "a PDF document": b"%PDF-1.7\n",
     "an ELF program": b"\x7fELF\x02\x01\x01" + bytes(60),
     "an SQLite database": b"SQLite format 3\0" + bytes(100),
-    "a page of HTML or XML": b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
-    "JSON in one piece": b'[{"a": 1}]',
+    "an HTML or XML page": b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+    "a single JSON document": b'[{"a": 1}]',
     "a 7z archive": b"7z\xbc\xaf\x27\x1c" + bytes(26),
 }
 
@@ -156,7 +156,7 @@ def test_a_window_that_is_too_large_is_our_limit_and_no_damage(tmp_path, made):
     path.write_bytes(made(64 << 20))
     assert run("validate", path).code == 0
     path.write_bytes(made(1 << 30))
-    with open_source(path) as opened, pytest.raises(LimitError, match="asks for a window of more than 128 MiB"):
+    with open_source(path) as opened, pytest.raises(LimitError, match="needs a window of more than 128 MiB"):
         opened.peek(1)
     for command in (["validate"], ["info"], ["dump"], ["digest"], ["inspect"], ["repair", "-o", tmp_path / "out.rdb"]):
         ran = run(*command, path)

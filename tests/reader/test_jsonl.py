@@ -384,7 +384,7 @@ def test_a_pipe(tmp_path: Path) -> None:
 
 def test_a_line_that_grows_out_of_a_few_bytes_is_refused() -> None:
     bomb = gzip.compress(b'{"key":"' + b"a" * (8 << 20))
-    with pytest.raises(LimitError, match="inflated from"):
+    with pytest.raises(LimitError, match="decompressed from"):
         open_jsonl(bomb, max_inflate=1 << 20)
     with pytest.raises(FormatError, match="JSN003"):
         open_jsonl(bomb)

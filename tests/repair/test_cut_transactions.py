@@ -86,7 +86,7 @@ def test_doubt_is_an_exit_code(tmp_path: Path) -> None:
     (tmp_path / "in.aof").write_bytes(log("SELECT 0", *CUT, "SELECT 3", *WRITES, *NEXT))
     ran = run("repair", "in.aof", "-o", "out.aof", cwd=tmp_path)
     assert ran.code == 1
-    assert "not certain: in.aof: the transaction at 0x17 is taken to end at" in ran.out.decode()
+    assert "not certain: in.aof: the transaction at 0x17 is assumed to end at" in ran.out.decode()
     assert (tmp_path / "out.aof").exists()
 
 

@@ -56,13 +56,13 @@ def test_the_cause_is_named(tmp_path: Path) -> None:
     (tmp_path / "in.rdb").write_bytes(WHOLE.read_bytes().replace(b"\n", b"\r\n"))
     ran = run("repair", "in.rdb", "-o", "out.rdb", cwd=tmp_path)
     assert ran.code == 0
-    assert b"each LF became CR LF, as in a transfer in text mode; that is undone, and the checksum proves it" in ran.out
+    assert b"each LF became CR LF, as in a transfer in text mode; this was undone, as the checksum proves" in ran.out
 
 
 def test_what_a_conversion_lost_is_beyond_repair(tmp_path: Path) -> None:
     for damaged, words in (
         (WHOLE.read_bytes().decode(errors="replace").encode(), "U+FFFD"),
-        (bytes(byte & 0x7F for byte in WHOLE.read_bytes()), "seven bits"),
+        (bytes(byte & 0x7F for byte in WHOLE.read_bytes()), "7-bit channel"),
     ):
         (tmp_path / "in.rdb").write_bytes(damaged)
         done = repair(str(tmp_path / "in.rdb"), None)

@@ -71,7 +71,7 @@ def test_an_open_transaction_is_told_with_its_commands(tmp_path):
     path = log(tmp_path, sound, command("MULTI"), sets(2, "in"))
     (finding,) = judge(path).findings
     assert (finding.code, finding.offset) == ("AOF110", len(sound))
-    assert "3 whole commands among them" in finding.message
+    assert "3 complete commands among them" in finding.message
     path = log(tmp_path, sound, command("MULTI"), sets(2, "in"), b"*3\r\n")
     (finding,) = judge(path, "redis-7.2").findings
     assert "at the next start it drops all that was written since" in finding.server

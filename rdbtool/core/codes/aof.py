@@ -11,7 +11,7 @@ _CUTS: Final = (
     "an earlier file."
 )
 _LENGTH_LIES: Final = "It does not check whether valid commands follow, and removes them as well."
-_GOES_ON: Final = "The server logs the error, before Redis 7.0 not even that, and goes on."
+_GOES_ON: Final = "The server continues; since Redis 7.0 it logs the error."
 
 CODES: Final[tuple[Code, ...]] = (
     Code(
@@ -115,7 +115,7 @@ CODES: Final[tuple[Code, ...]] = (
         "CMD201",
         "unknown command",
         "No server has a command or subcommand of this name. Its effect is unknown. A name with a dot is that of "
-        "a module's command: a warning, since whether a server has the module is no question of the AOF.",
+        "a module's command: a warning, because the AOF does not show whether a server has the module.",
         "A server without it refuses to start; before Redis 7.0 it ignores an unknown subcommand silently.",
     ),
     Code(
@@ -153,7 +153,7 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "CMD207",
         "script of plain calls",
-        "A script is nothing more than a sequence of calls whose arguments are spelled out. They were executed.",
+        "A script only calls commands with literal arguments. They were executed.",
         "The server runs the script.",
     ),
     Code(
@@ -168,7 +168,7 @@ CODES: Final[tuple[Code, ...]] = (
         "CMD209",
         "unknown order",
         "The elements of a set that compare as equal were sorted into a list. Their order is that of the server's "
-        "hash table, which differs from one load to the next. One such order was taken.",
+        "hash table, which differs from one load to the next. One such order was used.",
         "The server executes the command; the order of equal elements can differ from one load to the next.",
     ),
     Code(

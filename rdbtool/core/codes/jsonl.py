@@ -21,13 +21,13 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "JSN004",
         "unexpected or missing member",
-        "An object has a member that is not known, lacks one that it needs, or has one twice.",
+        "An object has an unknown member, lacks a required one, or has one twice.",
         _NOT_READ,
     ),
     Code(
         "JSN005",
         "wrong JSON type",
-        "A value has another JSON type than expected, or is not one of the words allowed there.",
+        "A value has another JSON type than expected, or is not one of the values allowed there.",
         _NOT_READ,
     ),
     Code("JSN006", "number out of range", "A number is out of the range that files have room for.", _NOT_READ),

@@ -59,20 +59,20 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "RDB104",
         "invalid LZF data",
-        "A compressed string does not inflate to exactly the size that it declares.",
+        "A compressed string does not decompress to exactly its declared size.",
         EXITS,
     ),
     Code(
         "RDB105",
         "unknown type or opcode",
         "A record begins with a byte that is neither a value type nor an opcode of this version.",
-        "The server logs that it does not know the type, and exits.",
+        "The server logs an unknown type, and exits.",
     ),
     Code(
         "RDB106",
         "invalid number",
         "A score or another floating point number is not written as a number.",
-        "The server exits; in packed sorted sets it reads what is like a number, and else takes 0.",
+        "The server exits; in packed sorted sets it parses a numeric prefix, and uses 0 without one.",
     ),
     Code(
         "RDB107",
@@ -158,7 +158,7 @@ CODES: Final[tuple[Code, ...]] = (
         "RDB311",
         "duplicate member",
         "A member occurs twice in a set or a sorted set.",
-        "The server exits; Redis looks into listpacks only when it is told to, and can hang or crash on one later.",
+        "The server exits; Redis checks listpacks only if configured to, and can hang or crash on one later.",
     ),
     Code(
         "RDB312",
@@ -188,9 +188,9 @@ CODES: Final[tuple[Code, ...]] = (
         "RDB316",
         "unsorted field expiries",
         "The fields of a packed hash are not in the order of their expiries, with those that have none at the end.",
-        "Redis loads it unless it is told to look, and lets fields expire too late or never.",
+        "Redis loads it unless configured to check, and lets fields expire too late or never.",
     ),
-    Code("RDB317", "duplicate index", "An index occurs twice in an array.", "Not known: no server was at hand."),
+    Code("RDB317", "duplicate index", "An index occurs twice in an array.", "Unknown: not tested on a server."),
     Code(
         "RDB318",
         "inconsistent vector set",
@@ -265,7 +265,7 @@ CODES: Final[tuple[Code, ...]] = (
         "RDB335",
         "pending entry without consumer",
         "An entry of a group's pending list belongs to no consumer.",
-        "Redis looks only when it is told to, and can crash later; Valkey 9.1 and later exit.",
+        "Redis checks only if configured to, and can crash later; Valkey 9.1 and later exit.",
     ),
     Code(
         "RDB336",
@@ -284,7 +284,7 @@ CODES: Final[tuple[Code, ...]] = (
         "RDB338",
         "duplicate producer",
         "A stream lists an idempotent producer, or one of its IDs, twice.",
-        "Not known: no server was at hand.",
+        "Unknown: not tested on a server.",
     ),
     Code(
         "RDB341",

@@ -54,7 +54,7 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "REP008",
         "open transaction dropped",
-        "A transaction whose EXEC is missing was dropped: at the end of an AOF, or up to where the server went on.",
+        "A transaction without EXEC was dropped: at the end of an AOF, or up to where the server resumed writing.",
         "At the end the server does the same. Elsewhere it executes the commands of the transaction with the EXEC of "
         "the next one, or, without one, drops all that follows the MULTI.",
     ),

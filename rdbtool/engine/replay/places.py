@@ -53,7 +53,7 @@ class Place(NamedTuple):
         except ValueError:
             raise ValueError(
                 f"{text!r} is not a valid place in an AOF: use an ISO 8601 time, ts:SECONDS, at:OFFSET, "
-                "at:PART:OFFSET or n:COUNT"
+                "at:FILE:OFFSET or n:COUNT"
             ) from None
         return cls(time=int(moment.timestamp()))
 

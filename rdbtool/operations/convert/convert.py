@@ -239,7 +239,7 @@ def _write(transfer: Transfer, source: str, destination: str, options: ConvertOp
     form = options.form
     replaces = form == "aof-dir" or (form == "aof" and options.force and os.path.lexists(destination))
     if replaces:
-        from rdbtool.operations.convert.aof_output import write_directory, write_log  # noqa: PLC0415 - for logs only
+        from rdbtool.operations.convert.aof_output import write_directory, write_log  # noqa: PLC0415 - for AOFs only
 
         put = write_directory if form == "aof-dir" else write_log
         return put(

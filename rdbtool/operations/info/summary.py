@@ -101,8 +101,8 @@ def summarize_any(
     if isinstance(reader, RdbReader):
         refuse_places(reader, places)
         return summarize(reader, progress)
-    from rdbtool.engine.replay.replay_options import replay_options  # noqa: PLC0415 - the engine is for logs only
-    from rdbtool.operations.replay.report import AofSummary, replay_reader  # noqa: PLC0415 - the engine is for logs only
+    from rdbtool.engine.replay.replay_options import replay_options  # noqa: PLC0415 - the engine is for AOFs only
+    from rdbtool.operations.replay.report import AofSummary, replay_reader  # noqa: PLC0415 - the engine is for AOFs only
 
     again = source if source is not None else reader.path or "-"
     options = replay_options(again, places, rules=rules, now_ms=now_ms, rename_commands=rename_commands)

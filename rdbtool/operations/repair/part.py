@@ -62,7 +62,7 @@ _OLDEST: Final = {REDIS: CHECKSUM_SINCE + 1, VALKEY: VERSIONS[VALKEY][0]}
 _EXPIRING: Final = "-ttl"
 
 #: The remark on a checksum that proves nothing.
-_SILENT: Final = {"wrong": "is wrong", "unread": "was not reached, or is cut"}
+_SILENT: Final = {"wrong": "is wrong", "unread": "was not reached, or is truncated"}
 
 #: Limit on places tried as records in a file without an RDB header: some seconds.
 _TRIALS: Final = 200_000
@@ -222,7 +222,7 @@ def examine(
         if not is_sound and not _named(head):
             header = _version_of(header, walk, has_functions=bool(refusals.libraries))
         if not is_sound:
-            why = f"the header is damaged: {header.magic} version {header.version} is taken for it"
+            why = f"the header is damaged: assuming {header.magic} version {header.version}"
             part.lost.append(Lost("REP013", stock.name, 0, min(HEADER_SIZE, stock.size), why, is_kept=True))
         part.taken_for = None if has_header else header
         rdb = SalvagedRdb(stock, form, salvage, header, walk.aux, refusals)

@@ -103,7 +103,7 @@ class _Examination:
             return None
         converted.close()
         by = "checksum proves" if undone.is_proven else "lengths of all records prove"
-        why = f"{undone.conversion.words}; that is undone, and the {by} it"
+        why = f"{undone.conversion.words}; this was undone, as the {by}"
         part.lost.append(Lost("REP014", self.stock.name, 0, self.stock.size, why, is_kept=True))
         return part
 

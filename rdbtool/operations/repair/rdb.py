@@ -48,7 +48,7 @@ _MANY: Final = 1 << 30
 _SMALLEST: Final = 8
 _STRING: Final = bytes([code_of("STRING")])
 
-_CONTRARY: Final = "found between damaged places, and a key of it stands in the sequence too: it is from another time"
+_CONTRARY: Final = "found between damaged places, with a key that the sequence has too: it is from another time"
 
 
 class _Standing(NamedTuple):
@@ -148,9 +148,7 @@ class SalvagedRdb:
                 continue
             for record in self._records(piece):
                 if databases is not None and record.db >= databases:
-                    self._drop(
-                        _Standing.of(record, piece), "REP006", f"db {record.db} of a server that has {databases}"
-                    )
+                    self._drop(_Standing.of(record, piece), "REP006", f"db {record.db}, but the server has {databases}")
                 elif record.start in refused:
                     self._mend_record(_Standing.of(record, piece), record, refused[record.start])
                 name = record.db, record.key
@@ -172,7 +170,7 @@ class SalvagedRdb:
         for rows in standing.values():
             *before, last = [row for row in rows if row.run not in contrary] or rows[-1:]
             for row in before:
-                self._drop(row, "REP004", f"the key stands again at {last.start:#x}, and the last one counts")
+                self._drop(row, "REP004", f"the key occurs again at {last.start:#x}, and the last one counts")
 
     def _drop_surplus(self, announced: Mapping[int, int]) -> None:
         """Drop records inside damage if a db has more keys than the file declares: some were not records."""
@@ -251,7 +249,7 @@ class SalvagedRdb:
         elif what:
             self._change(record, "REP005", what)
         else:
-            self._change(record, fault.code, f"built anew: {fault.message}")
+            self._change(record, fault.code, f"rebuilt: {fault.message}")
 
     def _drop(self, row: _Standing, code: str, why: str) -> None:
         if row.start in self._mended:
@@ -356,4 +354,4 @@ class SalvagedRdb:
 
     def _check_at(self, walker: Walker, stop: int) -> None:
         if stop not in {walker.at, walker.view.at}:
-            raise InputError(f"{self.stock.name}: what was sound at {walker.at:#x} no longer is")
+            raise InputError(f"{self.stock.name}: what was intact at {walker.at:#x} no longer is")

@@ -149,7 +149,7 @@ def _repair_directory(
             if not path.exists():
                 present = spare.find(entry)
                 if present is not None:
-                    why = f"the manifest names {entry.name}, which is missing: {present} is taken for it"
+                    why = f"the manifest names {entry.name}, which is missing: using {present}"
                     lost.append(Lost("REP012", manifest.name, entry.at, entry.at, why, is_kept=True))
                     entry, path = entry._replace(name=present), manifest.parent / present  # noqa: PLW2901
             if not path.exists():
@@ -229,9 +229,9 @@ def _rebuilt(manifest: Path, lost: list[Lost], doubts: list[str], reason: str) -
         names = [path.name for path in manifest.parent.iterdir()]
         found = rebuild(manifest.name.removesuffix(SUFFIX), names)
         whence = "from the names of the files"
-    why = f"the manifest is made anew {whence}: {reason}"
+    why = f"the manifest is rebuilt {whence}: {reason}"
     if found.left_out:
-        why += f"; not named in it, for their data is in the others: {', '.join(found.left_out)}"
+        why += f"; not named in it, because their data is in the others: {', '.join(found.left_out)}"
     lost.append(Lost("REP012", manifest.name, 0, size, why, is_kept=True))
     lost += [Lost("REP011", manifest.name, 0, 0, message) for message in found.missing]
     doubts += (f"{manifest.name}: {message}" for message in (*found.missing, *found.doubts))

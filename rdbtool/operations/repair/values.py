@@ -34,14 +34,14 @@ def mend(record: KeyRecord) -> tuple[KeyRecord | None, str]:
         return record, ""
     if not len(kept):
         return None, f"an empty {record.kind}" if not lost else f"a {record.kind} of scores that are not numbers"
-    what = f"{lost} element{'' if lost == 1 else 's'} that stand{'s' if lost == 1 else ''} there again"
+    what = f"{lost} duplicate element{'' if lost == 1 else 's'}"
     if isinstance(value, ZSetValue):
         what += " or whose score is not a number"
     return _with_value(record, kept), what
 
 
 def rebuild(record: KeyRecord) -> KeyRecord | None:
-    """Return a record with its value sorted and counted anew, None if its type has no order and no count."""
+    """Return a record with its value sorted and recounted, None if its type has no order and no count."""
     value = record.value
     if isinstance(value, ZSetValue):
         return _with_value(record, ZSetValue(sorted(value.members, key=lambda row: (row[1], row[0]))))

@@ -105,7 +105,7 @@ class LogSalvage:
         at: int | None = self._begin
         if at == 0 and self.stock.read(0, len(BYTE_ORDER_MARK)) == BYTE_ORDER_MARK:
             at = len(BYTE_ORDER_MARK)
-            self.lost.append(Lost("REP014", self.stock.name, 0, at, "a byte order mark, which is no part of it"))
+            self.lost.append(Lost("REP014", self.stock.name, 0, at, "a byte order mark, which is not part of the AOF"))
         while at is not None:
             view = self.stock.view(at)
             scanner = Scanner(view.window, containers=self._uses.containers)
@@ -145,12 +145,12 @@ class LogSalvage:
             swallowed, _ = self._search.find(previous, before=at, beyond=at)
             if swallowed is not None:
                 self._drop_last(previous)
-                self._lose(previous, swallowed, f"a size or count takes in what follows it: {message}")
+                self._lose(previous, swallowed, f"a size or count includes what follows it: {message}")
                 return swallowed
             if _is_left_over(self.stock, at, self._known):
                 self._drop_last(previous)
                 start = previous
-                message = f"arguments are left over behind it: {message}"
+                message = f"arguments are left over after it: {message}"
         found, gave_up = self._find(at)
         if gave_up:
             message += "; the search for more was given up"
@@ -455,7 +455,7 @@ def _name_record(stock: Stock, start: int, stop: int, known: Container[bytes]) -
     """Return the name of a damaged command, with a colon, and its first argument, as far as readable."""
     data = stock.read(start, min(_NAMING, stop - start))
     match = _NAME.search(data)
-    beyond = "U+FFFD stands where bytes were that nobody knows: " if REPLACEMENT in data else ""
+    beyond = "U+FFFD replaces unknown bytes: " if REPLACEMENT in data else ""
     if match is None or match[1].upper() not in known:
         return beyond, None
     key = None

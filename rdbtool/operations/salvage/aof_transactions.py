@@ -148,7 +148,7 @@ class Transactions:
             if found is None and second is not None and not follows_select:
                 found = cut.first
             if found is not None or second is not None:
-                doubt = "nothing tells for certain where the server went on behind it"
+                doubt = "it is not certain where the server resumed writing"
         stop, queued = (second, cut.queued) if found is None else (found.at, found.before)
         names = ", ".join(cut.names[:queued]) + (f" and {queued - _NAMED:,} more" if queued > _NAMED else "")
         what = f"a transaction of {queued:,} command{'' if queued == 1 else 's'} without its EXEC"
@@ -156,7 +156,7 @@ class Transactions:
         if stop is not None:
             why += f"; a server went on at {stop:#x}"
         if doubt is not None:
-            doubt = f"the transaction at {cut.at:#x} is taken to end at {stop:#x}: {doubt}"
+            doubt = f"the transaction at {cut.at:#x} is assumed to end at {stop:#x}: {doubt}"
         last = self.cuts[-1] if len(self.cuts) >= _TOLD else None
         if last is not None and last.stop == cut.at and (last.doubt is None) == (doubt is None):
             commands = last.commands + queued + 1

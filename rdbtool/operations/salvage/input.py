@@ -255,7 +255,7 @@ class Stock:
         while self._summed[0] < stop:
             before = self._summed[0]
             block = self._block(before // _PIECE)
-            # The block may have been cached before the bytes in front of it were read.
+            # The block may have been cached before the preceding bytes were read.
             if self._summed[0] == before and block:
                 self._sum_up(block)
             if not block:

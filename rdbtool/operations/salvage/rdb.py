@@ -237,7 +237,7 @@ class RdbSalvage:
         """Return the fault of the current item. Raises LimitError if there is none except its size."""
         fault = None if status == TOO_LARGE else walker.explain()
         if status == TOO_LARGE or isinstance(fault, LimitError):
-            more = "the record takes more memory than is allowed for it" if fault is None else str(fault)
+            more = "the record needs more memory than allowed" if fault is None else str(fault)
             raise LimitError(f"{self.stock.name}: at {walker.at:#x}: {more}")
         return fault
 
@@ -341,7 +341,7 @@ class RdbSalvage:
         """Report faults after the end mark: a truncated checksum, or bytes that do not belong to the RDB."""
         missing = end_at + 1 + self.form.trailer - end
         if missing:
-            why = f"the checksum is cut: {missing} bytes of it are missing"
+            why = f"the checksum is truncated: {missing} bytes are missing"
             self.lost.append(Lost("REP003", self.stock.name, end_at + 1, end, why, is_kept=True))
         if end < self._stop and not self.form.embedded:
             self._judge_rest(end)
@@ -352,7 +352,7 @@ class RdbSalvage:
         trailing, padding, sample = view.window.drain_rest()
         rest = judge_rest(End(None, trailing, Span(end, end), padding, sample))
         if rest is not None and rest[1] != "note":
-            why = rest[3] if rest[0] == "SRC004" else "bytes behind the end of the RDB"
+            why = rest[3] if rest[0] == "SRC004" else "bytes after the end of the RDB"
             self.lost.append(Lost("REP003", self.stock.name, end, self._stop, why))
 
     def _ends_packed(self, walker: Walker, outer: int | None, fault: FormatError | None) -> bool:
@@ -393,7 +393,7 @@ class RdbSalvage:
             if swallowed is not None:
                 start = max(suspect for suspect in suspects if suspect < swallowed.at)
                 self._cut(start)
-                why = f"its length takes in what follows it: {why}"
+                why = f"its length includes what follows it: {why}"
                 self._lose(Position(start, place.db), swallowed.at, why, "REP001")
                 return place._replace(at=swallowed.at)
         found = self._search.find(at + 1, place)
@@ -406,7 +406,7 @@ class RdbSalvage:
             self._lose(
                 Position(suspects[-1], place.db),
                 at,
-                "it may be what is damaged: no record begins where it ends",
+                "it may be the damaged one: no record begins where it ends",
                 "REP002",
             )
         if self._search.exhausted:
@@ -460,7 +460,7 @@ class RdbSalvage:
                 break
         if walker.at == place.at:
             return place
-        self._lose(place, walker.at, "it may be fields of the damaged hash in front of it", "REP002")
+        self._lose(place, walker.at, "it may be fields of the damaged hash before it", "REP002")
         return walker.place
 
     def _style(self) -> Style:

@@ -70,11 +70,9 @@ class Conversion(NamedTuple):
     def words(self) -> str:
         """The change, as a clause."""
         if self.is_lossy and self.encoding is not None:
-            return (
-                "the file was read as text and written as UTF-8, with U+FFFD in place of each byte that is no character"
-            )
+            return "the file was read as text and written as UTF-8, with U+FFFD in place of each undecodable byte"
         if self.is_lossy:
-            return "the file went through something that takes seven bits of a byte, and the eighth bit is gone"
+            return "the file passed through a 7-bit channel, and the eighth bit of each byte is lost"
         done = []
         if self.encoding is not None:
             page = "" if self.code_page is None else f" of {_name(self.code_page)}"

@@ -95,7 +95,7 @@ def _unknown(use: Use, name: bytes, parts: list[Part], grader: Grader) -> Findin
         server = "A server without it refuses to start."
         return Finding("CMD201", severity, *_at(use.first, parts), message, server, use.first.number)
     message = f"unknown command {_show(use.name)}{_times(use)}"
-    server = "The server goes on without a word." if is_passed_over else _REFUSES
+    server = "The server continues silently." if is_passed_over else _REFUSES
     severity = grader.severity("error", refused=not is_passed_over)
     return Finding("CMD201", severity, *_at(use.first, parts), message, server, use.first.number)
 
@@ -128,7 +128,7 @@ def _judge(key: bytes, use: Use, row: CommandRow, parts: list[Part], grader: Gra
         yield Finding("CMD202", severity, *_at(use.fewest, parts), message, does, use.fewest.number)
     if row.arity > 0 and use.most.argc > least:
         message = f"{name} with {_arguments(use.most)}, expected {least - 1}"
-        does = "The server executes the command and passes over the rest."
+        does = "The server executes the command and ignores the rest."
         severity = grader.severity("warning", refused=refuses)
         does = _REFUSES if refuses else does
         yield Finding("AOF201", severity, *_at(use.most, parts), message, does, use.most.number)

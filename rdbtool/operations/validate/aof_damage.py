@@ -93,9 +93,7 @@ def _cut(fault: FormatError, tail: Tail, grader: Grader, *, behind_snapshot: boo
         return f"The server truncates the file at {tail.at:#x}, with all that follows, and starts."
     if tail.state == "truncated-in-multi":
         if grader.is_redis_before(4):
-            return (
-                "The server executes the whole commands of the transaction, truncates the file after them and starts."
-            )
+            return "The server executes the transaction's complete commands, truncates the file after them and starts."
         if fault.code == "AOF101" and is_redis:
             return (
                 "The server truncates the file inside the transaction and starts; at the next start it drops all "
@@ -109,4 +107,4 @@ def _bytes(count: int) -> str:
 
 
 def _commands(count: int) -> str:
-    return f"{count:,} whole command{'' if count == 1 else 's'}"
+    return f"{count:,} complete command{'' if count == 1 else 's'}"

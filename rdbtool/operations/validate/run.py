@@ -74,7 +74,7 @@ def validate_reader(
 ) -> Verdict:
     """Check an open input; it is read to its end, or to damage after which nothing is readable, but not closed."""
     if reader.kind == "aof":
-        from rdbtool.operations.validate.aof import validate_log  # noqa: PLC0415 - the engine is for logs only
+        from rdbtool.operations.validate.aof import validate_log  # noqa: PLC0415 - the engine is for AOFs only
 
         return validate_log(reader, checks, progress)
     begin_pass(progress, "checking", reader.name, reader.size)

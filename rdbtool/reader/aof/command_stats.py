@@ -1,6 +1,6 @@
 """Statistics of an AOF's commands: how often each is called, and with how many arguments.
 
-The scanner counts by name while it passes over the commands, part by part; this module merges the counts, and names
+The scanner counts by name while it reads the commands, part by part; this module merges the counts, and names
 that differ only in case. An AOF may consist of distinct unknown names only: these are kept up to a limit, and the rest
 is counted.
 """

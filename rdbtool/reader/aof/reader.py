@@ -174,7 +174,7 @@ class AofReader:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether the log can be read ``again``."""
+        """Whether the AOF can be read ``again``."""
         return self.manifest is not None or self.again_from is not None
 
     def again(self) -> AofReader | None:
@@ -211,7 +211,7 @@ class AofReader:
         self, on_fault: OnFault, progress: Progress | None, *, collect: bool
     ) -> Iterator[RdbReader | CommandBatch]:
         if self._started:
-            raise ValueError("a log is read once: open it again")
+            raise ValueError("an AOF is read once: open it again")
         self._started = True
         self._collects = collect
         try:
@@ -346,7 +346,7 @@ class AofReader:
         try:
             return classify(scanner, window, fault, index, self.known, keep=keep)
         except MemoryError:
-            raise LimitError(f"{opened.source.name}: at {window.at:#x}: not enough memory to look behind") from None
+            raise LimitError(f"{opened.source.name}: at {window.at:#x}: not enough memory to search after") from None
 
 
 def open_aof(target: Target, *, name: str | None = None, **options: Unpack[AofOptions]) -> AofReader:

@@ -96,7 +96,7 @@ class LineParser:
         if line[:1] != b"*" and self._inline:
             return self._read_inline()
         if line[:1] != b"*":
-            expected = "'*' or '#', the beginning of a record"
+            expected = "'*' (a command) or '#' (an annotation)"
             raise self._fault("AOF102", "encoding", self._start, expected, _show(line))
         argc = self._number(line, self._start, "the number of arguments", bits=32)
         if argc < 1:
@@ -114,7 +114,7 @@ class LineParser:
             self._stream.seek(self._start + len(line))
         words = split_words(line) if len(line) < LONGEST_INLINE else None
         if words is None:
-            expected = f"words with closed quotes on a line of less than {LONGEST_INLINE} bytes"
+            expected = f"arguments with closed quotes on a line of less than {LONGEST_INLINE} bytes"
             raise self._fault("AOF111", "syntax", self._start, expected, _show(line))
         return Command(tuple(words), self._start, self._start + len(line)) if words else None
 

@@ -39,7 +39,7 @@ def open_any(
     cannot be read, FormatError if its beginning is damaged.
     """
     if isinstance(target, str | os.PathLike) and target != "-" and Path(target).is_dir():
-        from rdbtool.reader.aof.reader import open_aof  # noqa: PLC0415 - for logs only: an RDB need not wait for it
+        from rdbtool.reader.aof.reader import open_aof  # noqa: PLC0415 - for AOFs only: an RDB need not wait for it
 
         return open_aof(target, name=name, **options)
     limit = options.get("max_inflate")
@@ -59,7 +59,7 @@ def open_any(
 
             return single_log(opened, target, **options)
         if kind == "rdb":
-            from rdbtool.reader.rdb import RdbReader  # noqa: PLC0415 - a log need not wait for it
+            from rdbtool.reader.rdb import RdbReader  # noqa: PLC0415 - an AOF need not wait for it
 
             return RdbReader(
                 opened.source,

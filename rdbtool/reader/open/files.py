@@ -205,7 +205,7 @@ def _rdbs(path: Path) -> Iterator[Path]:
 
 def _says_preamble(head: bytes) -> bool:
     """Whether an aux field at the beginning of an RDB says that an AOF follows (format A8, C3)."""
-    from rdbtool._codec.decode.decoder import Decoder  # noqa: PLC0415 - not for logs, whose check starts quickly
+    from rdbtool._codec.decode.decoder import Decoder  # noqa: PLC0415 - not for AOFs, whose check starts quickly
     from rdbtool._codec.sink import Null  # noqa: PLC0415 - likewise
     from rdbtool.model import Aux  # noqa: PLC0415 - likewise
 

@@ -81,11 +81,11 @@ def _choose(bases: list[Entry], incrs: list[Entry]) -> Rebuilt:
     doubts: list[str] = []
     base = bases[0] if bases else None
     if base is None:
-        missing.append("no base is there: the data before the increments is lost")
+        missing.append("the base file is missing: the data before the incr files is lost")
     elif len(bases) > 1 and not (incrs and incrs[0].seq == base.seq and _is_gapless(incrs)):
         base = bases[-1]
         if base.seq == bases[-2].seq or any(entry.seq > base.seq for entry in incrs):
-            doubts.append(f"{len(bases)} bases are there, and no name tells which increments {base.name} holds already")
+            doubts.append(f"{len(bases)} base files exist, and names do not show which incr files {base.name} includes")
     least = 1 if base is None else base.seq
     loaded = [entry for entry in incrs if entry.seq >= least]
     last = None

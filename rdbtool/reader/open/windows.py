@@ -34,7 +34,7 @@ def too_large(source: Source, window: Window, max_inflate: int) -> LimitError:
     """Return the error for a record that the window may not hold."""
     return LimitError(
         f"{source.name}: at {window.at:#x}: the record takes more than {_limit(source, max_inflate):,} bytes, "
-        f"inflated from {source.compressed_read:,} compressed bytes",
+        f"decompressed from {source.compressed_read:,} compressed bytes",
         remedy=RAISE_LIMIT,
     )
 

@@ -13,7 +13,7 @@ A server that starts blocks in its first ``open`` until the guard ends (at most 
 then starts normally. The guard detects it at the next ``check``, and at every later one. Any other reader of the
 manifest looks like a server that starts, even one that only validates the AOF.
 
-Not detected: a server without ``appendonly`` (it has none of the files open; when told to start an AOF, it writes its
+Not detected: a server without ``appendonly`` (it has none of the files open; when appendonly is enabled, it writes its
 own without opening the present one, which only the last comparison can detect), and one in another container that has a
 deleted AOF open.
 """
