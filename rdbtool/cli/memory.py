@@ -126,11 +126,11 @@ def memory(
                 if as_json:
                     out.write((json.dumps(found.to_dict()) + "\n").encode())
                 else:
-                    from rdbtool.report.memory import write_largest  # noqa: PLC0415 - lazy: rich
+                    from rdbtool.report.memory import write_largest
 
                     write_largest(found, out.write, now_ms=now_ms, is_terminal=out.is_terminal)
             else:
-                from rdbtool.report.memory import open_lines  # noqa: PLC0415 - lazy: csv
+                from rdbtool.report.memory import open_lines
 
                 lines = open_lines(form, out.write, raw=raw, is_terminal=out.is_terminal)
                 write_rows(keys, choice, lines, wanted, selection=selection, progress=progress)

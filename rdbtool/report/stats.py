@@ -111,7 +111,8 @@ def _header(stats: Stats, screen: Screen, width: int) -> list[str]:
         lines.append(f"and {len(stats.sources) - _SOURCES} more")
     totals = stats.totals
     words = [
-        f"{screen.paint(show_memory(totals.used_memory), 'code')} of used_memory after a restart ({stats.model})",
+        f"{screen.paint(show_memory(totals.used_memory), 'code')} of used_memory after a restart",
+        stats.model,
     ]
     if len(stats.sources) > 1:
         words.insert(0, show_count(totals.keys, "key"))

@@ -303,7 +303,7 @@
     ];
     if (data.growth) columns.push({ title: "grew", value: (row) => row.memory - row.oldMemory, show: (row) => signed(row.memory - row.oldMemory), style: (row) => (row.memory > row.oldMemory ? "bad" : "good") });
     const part = section("Prefixes", ...table(rows, columns, { search: "search prefixes", sortBy: 2 }));
-    if (data.folded) part.append(make("p", { class: "dim", text: `${count(data.folded)} names that stand for few keys each are folded to *.` }));
+    if (data.folded) part.append(make("p", { class: "dim", text: `${count(data.folded)} names that have few keys each are folded to *.` }));
     part.classList.add("long");
     return part;
   }

@@ -13,7 +13,7 @@ import pytest
 from command import FIXTURES, NOW, run
 
 import rdbtool
-from rdbtool.operations.memory.command_stats import HotKeys
+from rdbtool.operations.memory.aof_writes import HotKeys
 from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.report.screen import Screen, width_of

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rdbtool.core.progress import Progress
     from rdbtool.core.servers import RulesChoice
     from rdbtool.dataset.dataset import Dataset
-    from rdbtool.operations.memory.command_stats import AofStats
+    from rdbtool.operations.memory.aof_writes import AofStats
 
 #: Nodes of the prefix tree that a result has at most; smaller ones are summed up in the node above.
 KEPT_PREFIXES: Final = 2000
@@ -48,7 +48,7 @@ _FEW: Final = 0.1
 _ENOUGH: Final = 20
 
 
-class Totals(NamedTuple):
+class MemorySums(NamedTuple):
     """Sums over all keys, in bytes; ``used_memory`` is allocated and tables."""
 
     keys: int = 0
@@ -58,8 +58,8 @@ class Totals(NamedTuple):
     used_memory: int = 0
     serialized: int = 0
 
-    def __add__(self, other: tuple[int, ...]) -> Totals:  # type: ignore[override]
-        return Totals(*(mine + its for mine, its in zip(self, other, strict=True)))
+    def __add__(self, other: tuple[int, ...]) -> MemorySums:  # type: ignore[override]
+        return MemorySums(*(mine + its for mine, its in zip(self, other, strict=True)))
 
 
 class SourceFacts(NamedTuple):
@@ -73,7 +73,7 @@ class SourceFacts(NamedTuple):
     writer: str | None
     saved_at: int | None
     choice: RulesChoice
-    totals: Totals
+    totals: MemorySums
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as ``stats --json`` prints it."""
@@ -263,7 +263,7 @@ class Compared(NamedTuple):
     """What the same data takes on another server."""
 
     server: str
-    totals: Totals
+    totals: MemorySums
 
 
 class KeyChange(NamedTuple):
@@ -298,7 +298,7 @@ class Growth:
     """
 
     old: tuple[SourceFacts, ...]
-    totals: Totals
+    totals: MemorySums
     least: int
     keys: tuple[KeyChange, ...]
     is_exact: bool = True
@@ -350,7 +350,7 @@ class Stats:
     sources: tuple[SourceFacts, ...]
     options: StatsOptions
     model: str
-    totals: Totals
+    totals: MemorySums
     prefixes: tuple[Prefix, ...]
     types: tuple[TypeRow, ...]
     largest: dict[str, tuple[LargeKey, ...]]
@@ -412,8 +412,8 @@ class Measured(NamedTuple):
     ``damage`` is what ended the dataset early.
     """
 
-    totals: Totals
-    compared: tuple[Totals, ...]
+    totals: MemorySums
+    compared: tuple[MemorySums, ...]
     model: str
     damage: FormatError | None = None
 
@@ -443,7 +443,7 @@ class Collector:
             },
         )
         self._sources: dict[int, list[SourceFacts]] = {NEW: [], OLD: []}
-        self._compared = tuple(Totals() for _ in options.compare)
+        self._compared = tuple(MemorySums() for _ in options.compare)
         self._models: list[str] = []
         self._remarks: list[str] = []
         self._doubt: UncertainError | None = None
@@ -543,7 +543,7 @@ class Collector:
         return Growth(tuple(old), _sum(old), self.options.least, tuple(kept), is_exact=not self.stats.missed)
 
 
-def _facts(dataset: Dataset, totals: Totals) -> SourceFacts:
+def _facts(dataset: Dataset, totals: MemorySums) -> SourceFacts:
     """Return what is to be said of a dataset that was read."""
     aux = dataset.aux
     writer = writer_of(aux)
@@ -564,8 +564,8 @@ def _facts(dataset: Dataset, totals: Totals) -> SourceFacts:
     )
 
 
-def _sum(rows: Sequence[SourceFacts]) -> Totals:
-    totals = Totals()
+def _sum(rows: Sequence[SourceFacts]) -> MemorySums:
+    totals = MemorySums()
     for row in rows:
         totals += row.totals
     return totals
