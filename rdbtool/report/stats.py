@@ -549,7 +549,7 @@ def _saving_words(row: Saving) -> list[str]:
     if row.what == "no-ttl":
         verb = "do" if row.keys != 1 else "does"
         rest = f"{verb} not expire, the others do".split()
-        return [*f"{show_count(row.keys, 'key')} of".split(), _name(row.prefix or b"", 40), *rest]
+        return [*f"{show_count(row.keys, 'key')} of".split(), _name((row.prefix or b"") + b"*", 40), *rest]
     counted = show_count(row.keys, *_PLURALS[row.kind or "hash"])
     limit = row.limit or 0
     unit = "entries" if row.what == "entries" else "bytes in the largest"

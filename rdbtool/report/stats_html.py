@@ -131,7 +131,7 @@ def page_data(stats: Stats) -> dict[str, Any]:
             {
                 "what": row.what, "keys": row.keys, "memory": row.memory, "saves": row.saves, "type": row.kind,
                 "limit": row.limit, "setting": row.setting, "about": row.is_estimate,
-                "prefix": None if row.prefix is None else _text(row.prefix),
+                "prefix": None if row.prefix is None else _text(row.prefix + b"*"),
             }
             for row in stats.savings
         ],

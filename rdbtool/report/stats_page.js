@@ -290,7 +290,9 @@
   }
 
   function prefixTable() {
-    const rows = nodes.filter((node) => node !== root && end(node) === node && (node.keys || node.oldKeys));
+    // What is directly below a prefix is called as the prefix is, which has a row.
+    const isRest = (node) => node.token[0] === "*" && !node.children.length && end(node.up) === node.up && node.up !== root;
+    const rows = nodes.filter((node) => node !== root && end(node) === node && !isRest(node) && (node.keys || node.oldKeys));
     const columns = [
       { title: "prefix", name: true, value: (row) => nameOf(row), show: (row) => (row.partial ? "≥ " : "") + nameOf(row) },
       { title: "keys", value: (row) => row.keys, show: (row) => count(row.keys) },
