@@ -120,7 +120,8 @@ def _header(stats: Stats, screen: Screen, width: int) -> list[str]:
         words.append(_since(stats, stats.growth))
     prefix = stats.prefixes[0]
     if prefix.path:
-        words.append(f"only keys that begin with {show_bytes(prefix.path, bare=True)}: {prefix.keys:,}")
+        count = show_count(prefix.keys, "key begins", "keys begin")
+        words.append(f"{count} with {show_bytes(prefix.path, bare=True)}")
     return lines + _wrapped(words, " · ", width, "")
 
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from rdbtool.dataset.dataset import Dataset
     from rdbtool.operations.memory.aof_writes import AofStats
 
+#: What separates the parts of keys, unless somebody says so.
+_SEPARATORS: Final = (b":", b"/", b"|", b".", b"_", b"-")
+
 #: Nodes of the prefix tree that a result has at most; smaller ones are summed up in the node above.
 KEPT_PREFIXES: Final = 2000
 
@@ -129,7 +132,8 @@ class Prefix(NamedTuple):
     @property
     def pattern(self) -> bytes:
         """How it is shown: as the keys look."""
-        return self.path + b"*" if self.is_branch else self.path
+        is_cut = self.keys > 1 and self.path[-1:] in _SEPARATORS
+        return self.path + b"*" if self.is_branch or is_cut else self.path
 
     def to_dict(self, *, with_old: bool) -> dict[str, Any]:
         """Return it as ``stats --json`` prints it."""
@@ -466,7 +470,9 @@ class Collector:
         totals, compared, model, damage = self._measure(dataset, self.stats, self.options, selection, progress)
         self._sources[side].append(_facts(dataset, totals))
         self._damage = self._damage or damage
-        self._remarks += [remark for remark in dataset.remarks if remark not in self._remarks]
+        extent = dataset.extent
+        remarks = [*(() if extent is None else extent.lines()), *dataset.remarks]
+        self._remarks += [remark for remark in remarks if remark not in self._remarks]
         self._doubt = self._doubt or dataset.doubt
         if not is_old:
             self._compared = tuple(mine + its for mine, its in zip(self._compared, compared, strict=True))
