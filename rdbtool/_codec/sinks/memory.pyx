@@ -1144,6 +1144,7 @@ cdef class MemorySink(Sink):
                 if count:
                     qsort(names, count, sizeof(Name), compare_names)
                 ms_rax_begin(&self.pending_ids, self.heap)
+                self.pending_ids.value = 0
                 for at in range(count):
                     if ms_rax_add(&self.pending_ids, names[at].p, names[at].size) < 0:
                         raise MemoryError
