@@ -121,9 +121,7 @@ def memory(
         ):
             keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
             choice = choose_memory_model(keys, rules, allocator=allocator, is_cluster=cluster)
-            wanted = Wanted(
-                _SHOWN if largest is None and (form == "table" or as_json) else largest, smallest, no_ttl
-            )
+            wanted = Wanted(_SHOWN if largest is None and (form == "table" or as_json) else largest, smallest, no_ttl)
             if form == "table" or as_json:
                 found = largest_keys(keys, choice, wanted, selection=selection, progress=progress)
                 if as_json:

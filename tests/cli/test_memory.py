@@ -53,9 +53,7 @@ def test_csv_and_jsonl_and_python_say_the_same(source):
 def test_the_columns_of_rdbtools_come_first():
     header = run("memory", "-f", "csv", SOURCE).out.splitlines()[0].decode()
     assert header == ",".join(COLUMNS)
-    assert header.startswith(
-        "database,type,key,size_in_bytes,encoding,num_elements,len_largest_element,expiry,"
-    )
+    assert header.startswith("database,type,key,size_in_bytes,encoding,num_elements,len_largest_element,expiry,")
 
 
 def test_elements_and_sizes_are_those_of_the_records():
@@ -150,9 +148,14 @@ def test_what_precedes_damage_is_printed():
 @pytest.mark.parametrize("key", [b'"quoted",', b"=1+1", b"\x00\xff", b"caf\xc3\xa9", b"\x1b[2J", b"", b"k" * 9000])
 def test_keys_are_spelled_as_dump_spells_them(key, tmp_path):
     path = tmp_path / "one.rdb"
-    rdbtool.save([rdbtool.KeyRecord(0, key, rdbtool.StringValue(b"v"))], path)
+    engine = rdbtool.Engine()
+    engine.execute(b"SET", key, b"v")
+    rdbtool.save(engine, path)
     assert csv_cells("memory", path, "key") == csv_cells("dump", path, "key")
-    assert json.loads(run("memory", path).out)["key"] == json.loads(run("dump", "--keys-only", "-f", "jsonl", path).out)["key"]
+    assert (
+        json.loads(run("memory", path).out)["key"]
+        == json.loads(run("dump", "--keys-only", "-f", "jsonl", path).out)["key"]
+    )
 
 
 def csv_cells(command, path, column):
@@ -161,7 +164,8 @@ def csv_cells(command, path, column):
 
 
 @pytest.mark.parametrize(
-    "words", [["-f", "xml"], ["--allocator", "tcmalloc"], ["--bytes", "many"], ["--rules", "redis-9"], ["--raw", "-f", "table"]]
+    "words",
+    [["-f", "xml"], ["--allocator", "tcmalloc"], ["--bytes", "many"], ["--rules", "redis-9"], ["--raw", "-f", "table"]],
 )
 def test_wrong_usage(words):
     assert run("memory", *words, SOURCE).code == 2
