@@ -16,6 +16,7 @@ from rdbtool.report.formatting import show_bytes, show_count, show_memory, show_
 from rdbtool.report.screen import WORD_STYLES, Screen, fit, width_of
 
 if TYPE_CHECKING:
+    from rdbtool.operations.memory.aof_writes import AofStats, PrefixCount
     from rdbtool.operations.memory.stats import Bucket, Growth, LargeKey, Prefix, Saving, SourceFacts, Stats
 
 #: What can be asked for in place of the overview.
@@ -468,6 +469,10 @@ def _expiry_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
         past = stats.expiry[1]
         words.append(f"past {past.keys:,} ({show_memory(past.memory)})" if past.keys else "past -")
         lines += _labelled("expiry", words, screen, width)
+        root = stats.prefixes[0]
+        sizes = [f"half of the keys ≤ {show_memory(stats.p50)}", f"90% ≤ {show_memory(stats.p90)}"]
+        sizes += [f"99% ≤ {show_memory(stats.p99)}", f"largest {show_memory(root.max)}"]
+        lines += _labelled("sizes", sizes, screen, width)
     lines += _class_line(
         "idle", stats.idle, {"1h": "< 1 h", "1d": "< 1 d", "7d": "< 7 d", "30d": "< 30 d"}, screen, width
     )
@@ -612,6 +617,9 @@ def _aof_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
         else []
     )
     lines = _beside_each_other(left, right, half) if wide else [*left, "", *right]
+    prefixes = sorted((row for row in aof.prefixes if row.depth == 1), key=lambda row: -row.size)[:5]
+    if len(prefixes) > 1:
+        lines += ["", *_writes_by_prefix(aof, prefixes, screen, width), ""]
     words = [f"{show_count(aof.calls, 'command')}, {show_memory(aof.size)}"]
     if aof.minutes:
         busiest = max(aof.minutes, key=lambda row: row.calls)
@@ -621,6 +629,18 @@ def _aof_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
         saves = aof.whole - aof.rewritten
         words.append(f"a rewrite would save about {show_memory(max(saves, 0))} of {show_memory(aof.whole)}")
     return [*lines, *_labelled("AOF", words, screen, width)]
+
+
+def _writes_by_prefix(aof: AofStats, rows: Sequence[PrefixCount], screen: Screen, width: int) -> list[str]:
+    """Return which prefixes are written to."""
+    columns = [
+        Column("calls", [f"{row.calls:,}" for row in rows]),
+        Column("AOF bytes", [show_memory(row.size) for row in rows]),
+        Column("share", [show_share(row.size, aof.size) for row in rows]),
+    ]
+    room = min(max(width - _width_of(columns) - 3, _NAME[0]), _NAME[1])
+    names = [_name(row.path + (b"*" if row.path[-1:] in b":/|._-" else b""), room) for row in rows]
+    return table([Column("written to", names, left=True, style="name"), *columns], screen)
 
 
 # ---- one table ----

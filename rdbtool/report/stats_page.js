@@ -423,6 +423,12 @@
         { title: "key", name: true, value: (row) => row[1] },
         { title: "writes", value: (row) => row[2], show: (row) => (row[3] ? "≥ " : "") + count(row[2]) },
       ], { shown: 12 })));
+    if (part.prefixes.length > 1)
+      parts.push(section("Written to", ...table(part.prefixes, [
+        { title: "prefix", name: true, value: (row) => row[0] + (/[:/|._-]$/.test(row[0]) ? "*" : "") },
+        { title: "calls", value: (row) => row[1], show: (row) => count(row[1]) },
+        { title: "bytes in the AOF", value: (row) => row[2], show: (row) => bytes(row[2]), meter: (row) => row[2] / (part.size || 1) },
+      ], { sortBy: 2, shown: 12 })));
     if (part.minutes.length) parts.push(columnsChart("Commands by minute", part.minutes.map((row) => [when(row[0] * 60000).slice(5, 16), row[1], row[2]]), "Bytes are those in the AOF."));
     return parts;
   }

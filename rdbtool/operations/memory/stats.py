@@ -347,8 +347,8 @@ class Stats:
 
     ``prefixes`` are the largest nodes of the tree, parents before children; the first is the root. ``largest`` are the
     largest keys by ``memory``, ``elements`` and ``element`` (bytes of the largest one). ``savings`` come most first.
-    ``findings`` are limits that were missed. ``p99`` is that of all keys. ``at_least`` counts keys of which only a
-    lower bound is known: values of modules.
+    ``findings`` are limits that were missed. ``p50``, ``p90`` and ``p99`` are the sizes that so many percent of all
+    keys do not exceed. ``at_least`` counts keys of which only a lower bound is known: values of modules.
     """
 
     sources: tuple[SourceFacts, ...]
@@ -365,6 +365,8 @@ class Stats:
     dbs: tuple[DbRow, ...]
     slots: tuple[SlotRow, ...]
     folded: int
+    p50: int
+    p90: int
     p99: int
     savings: tuple[Saving, ...] = ()
     compared: tuple[Compared, ...] = ()
@@ -389,6 +391,8 @@ class Stats:
             "sources": [row.to_dict() for row in self.sources],
             "model": self.model,
             "totals": self.totals._asdict(),
+            "p50": self.p50,
+            "p90": self.p90,
             "p99": self.p99,
             "no_ttl": {"keys": self.no_ttl.keys, "memory": self.no_ttl.memory},
             "prefixes": [row.to_dict(with_old=with_old) for row in self.prefixes],
@@ -516,6 +520,8 @@ class Collector:
             dbs=tuple(DbRow(*row) for row in stats.db_counts()),
             slots=tuple(SlotRow(*row) for row in stats.slot_counts()),
             folded=root.folded,
+            p50=stats.quantile(0.5, root.max),
+            p90=stats.quantile(0.9, root.max),
             p99=root.p99,
             savings=tuple(sorted(_savings(stats, prefixes, expiry[1], self._model()), key=lambda row: -row.saves)),
             compared=tuple(
