@@ -16,6 +16,7 @@ from rdbtool.report.formatting import show_bytes, show_count, show_memory, show_
 from rdbtool.report.screen import WORD_STYLES, Screen, fit, width_of
 
 if TYPE_CHECKING:
+    from rdbtool.core.errors import Finding
     from rdbtool.operations.memory.aof_writes import AofStats, PrefixCount
     from rdbtool.operations.memory.stats import Bucket, Growth, LargeKey, Prefix, Saving, SourceFacts, Stats
 
@@ -90,7 +91,7 @@ def stats_text(stats: Stats, *, screen: Screen, by: str | None = None, top: int 
     else:
         lines += [*_table_by(stats, screen, width, by, top), ""]
     for finding in stats.findings:
-        lines += _finding_lines(finding.severity, finding.code, clean(finding.message), screen)
+        lines += _finding_lines(finding, screen)
     while lines and not lines[-1]:
         lines.pop()
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -697,8 +698,10 @@ def _by_type(stats: Stats) -> Iterator[tuple[str, int, int, int | None]]:
             yield kind, keys, memory, no_ttl
 
 
-def _finding_lines(severity: str, code: str, message: str, screen: Screen) -> list[str]:
+def _finding_lines(finding: Finding, screen: Screen) -> list[str]:
     from rdbtool.core.codes import BY_CODE  # noqa: PLC0415 - the table is large
 
-    title = BY_CODE[code].title
-    return [f"  {screen.paint(severity, WORD_STYLES[severity])}  {screen.paint(code, 'code')}  {title}: {message}"]
+    severity = screen.paint(finding.severity, WORD_STYLES[finding.severity])
+    title = f"{screen.paint(finding.code, 'code')}  {BY_CODE[finding.code].title}"
+    about = "" if finding.key is None else f": {screen.paint(_key_name(finding.db or 0, finding.key, 60), 'name')}"
+    return [f"  {severity}  {title}{about}", f"         {clean(finding.message)}"]

@@ -14,7 +14,7 @@ from rdbtool.reader.aof.batches import CommandBatch, read_time, selected_db
 
 if TYPE_CHECKING:
     from rdbtool.core.progress import Progress
-    from rdbtool.dataset.dataset import Dataset
+    from rdbtool.dataset.replayed import ReplayedDataset
     from rdbtool.reader.aof.reader import AofReader
 
 #: Names of unknown commands that are counted one by one.
@@ -216,21 +216,19 @@ def count_commands(
     )
 
 
-def rewritten_size(dataset: Dataset) -> int:
-    """Return the size in bytes of the RDB file that a rewrite of a dataset would leave, with compression."""
-    from rdbtool.core.servers import default_target  # noqa: PLC0415 - for AOFs only
-    from rdbtool.dataset.forms import BY_NAME, SinkOptions  # noqa: PLC0415 - likewise
+def rewritten_size(dataset: ReplayedDataset) -> int:
+    """Return the size in bytes of the RDB file that a rewrite of a dataset would leave, with compression.
 
-    size = 0
+    Raises UncertainError and FormatError where the dataset is uncertain.
+    """
+    from rdbtool.dataset.forms import BY_NAME, SinkOptions  # noqa: PLC0415 - for AOFs only
+    from rdbtool.writer.dataset_writer import DatasetWriter  # noqa: PLC0415 - likewise
 
-    def count(data: bytes) -> None:
-        nonlocal size
-        size += len(data)
-
+    settled = dataset.settled()
+    target = settled.target()
     make = BY_NAME["rdb"].make_sink
     assert make is not None
-    target = default_target(dataset.header, dataset.aux)
-    sink = make(count, SinkOptions(target=target, sizes=dataset.sizes, role="base"))
-    dataset.feed(sink)
-    sink.close()
-    return size
+    options = SinkOptions(target=target, sizes=settled.sizes, role="base")
+    writer = DatasetWriter(settled, lambda write: make(write, options), target, allow_loss=True)
+    writer.write(lambda data: None, fingerprint=False)  # noqa: ARG005 - its size counts
+    return writer.bytes

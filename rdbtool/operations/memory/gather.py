@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rdbtool._codec.sinks.key_sizes import KeyObserver
 from rdbtool._codec.sinks.key_stats import KeyStats
-from rdbtool.core.errors import FormatError
+from rdbtool.core.errors import FormatError, UncertainError
 from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.core.servers import Rules
 from rdbtool.dataset.loading import load_keys
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
     from rdbtool.dataset.dataset import Dataset
-    from rdbtool.dataset.loading import Target
+    from rdbtool.dataset.loading import Opened, Target
     from rdbtool.engine.replay.places import Places
     from rdbtool.operations.memory.aof_writes import AofStats
 
@@ -128,18 +129,16 @@ def gather_stats(
 
 
 def _commands_of(
-    target: Target, keys: Dataset, options: StatsOptions, rename_commands: Mapping[str, str] | None
+    target: Target, keys: Opened, options: StatsOptions, rename_commands: Mapping[str, str] | None
 ) -> AofStats | None:
     """Read the commands of an AOF once more, and compute what a rewrite would leave of it."""
     from rdbtool.operations.memory.aof_writes import count_commands, rewritten_size  # noqa: PLC0415 - for AOFs only
     from rdbtool.reader.aof.reader import AofReader  # noqa: PLC0415 - likewise
 
     rewritten = None
-    if keys.doubt is None and keys.obstacle is None:
-        try:
+    if keys.kind == "aof":
+        with contextlib.suppress(UncertainError, FormatError):
             rewritten = rewritten_size(keys)
-        except FormatError:
-            rewritten = None
     with open_any(target) as again:
         if not isinstance(again, AofReader):
             return None
