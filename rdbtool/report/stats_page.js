@@ -297,7 +297,7 @@
       { title: "prefix", name: true, value: (row) => nameOf(row), show: (row) => (row.partial ? "≥ " : "") + nameOf(row) },
       { title: "keys", value: (row) => row.keys, show: (row) => count(row.keys) },
       { title: "memory", value: (row) => row.memory, show: (row) => bytes(row.memory) },
-      { title: "share", value: (row) => row.memory, show: (row) => percent(row.memory, root.memory), meter: (row) => row.memory / (root.memory || 1) },
+      { title: "share", value: (row) => row.memory, show: (row) => percent(row.memory, root.memory), meter: (row) => row.memory / (root.memory || 1), narrow: Boolean(data.growth) },
       { title: "average", value: (row) => row.memory / (row.keys || 1), show: (row) => bytes(row.memory / (row.keys || 1)), narrow: true },
       { title: "p99", value: (row) => row.p99, show: (row) => bytes(row.p99), narrow: true },
       { title: "max", value: (row) => row.max, show: (row) => bytes(row.max), narrow: true },
