@@ -100,6 +100,7 @@ ROWS = [
     Row("iterate records", [sys.executable, "-c", ITERATE, "FILE"], PEER, 1.0, max_mb=96),
     Row("digest", [RDBTOOL, "digest", "FILE"], max_mb=96),
     Row("memory -f csv", [RDBTOOL, "memory", "-f", "csv", "FILE"], PEER, 1.0, max_mb=96),
+    Row("stats", [RDBTOOL, "stats", "FILE"], PEER, 0.6, max_mb=96),
     Row("memory -f jsonl", [RDBTOOL, "memory", "-f", "jsonl", "FILE"], PEER, 1.0, max_mb=96),
     Row("validate", [RDBTOOL, "validate", "-q", "FILE"], PEER, 0.6, max_mb=96),
     # Three times one decode of each of the two, and a hundred bytes for each of 882,060 keys beside the program itself.

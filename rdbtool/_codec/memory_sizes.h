@@ -147,6 +147,7 @@ typedef struct {
     size_t last_size, last_room;
     uint64_t keys, nodes;
     uint64_t blocks;        /* bytes of nodes */
+    uint64_t value;         /* bytes of what stands at a key: 8, or 0 in a tree that only holds keys */
 } ms_rax;
 
 static inline uint64_t ms_rax_pad(uint64_t n) { return (8 - (n + 4) % 8) & 7; }
@@ -154,7 +155,7 @@ static inline uint64_t ms_rax_pad(uint64_t n) { return (8 - (n + 4) % 8) & 7; }
 static inline void ms_rax_node(ms_rax *t, uint64_t bytes, uint64_t pointers, int value)
 {
     t->nodes++;
-    t->blocks += ms_block(t->heap, 4 + bytes + ms_rax_pad(bytes) + 8 * pointers + (value ? 8 : 0));
+    t->blocks += ms_block(t->heap, 4 + bytes + ms_rax_pad(bytes) + 8 * pointers + (value ? t->value : 0));
 }
 
 /* A chain of n bytes, compressed into one node where there are more than one. */
@@ -166,6 +167,7 @@ static void ms_rax_begin(ms_rax *t, const ms_heap *heap)
     t->count = 0;
     t->last_size = 0;
     t->keys = t->nodes = t->blocks = 0;
+    t->value = 8;
 }
 
 static void ms_rax_free(ms_rax *t)

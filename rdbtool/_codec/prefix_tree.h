@@ -774,14 +774,19 @@ static void pt_try(pt_tree *t, uint32_t head, uint8_t mask, uint8_t other, uint6
         const char *p = t->text + t->rows[r].at;
         if (!t->rows[r].size)
             continue;
-        if (other) {            /* only rows that those have nothing in */
+        if (mask & PT_STRONG) { /* rows in which it comes before those */
+            pt_next(t, p, t->rows[r].size, mask | other, &k);
+            if (!k.separator || !(t->classes[k.separator] & mask))
+                continue;
+        } else {                /* rows that those have nothing in */
+            pt_next(t, p, t->rows[r].size, mask | other, &k);
+            if (!k.separator || !(t->classes[k.separator] & mask))
+                continue;
             pt_next(t, p, t->rows[r].size, other, &k);
             if (k.separator)
                 continue;
+            pt_next(t, p, t->rows[r].size, mask, &k);
         }
-        pt_next(t, p, t->rows[r].size, mask, &k);
-        if (!k.separator)
-            continue;
         ++*have;
         uint64_t h = pt_hash(0, k.text, k.size, k.folded) | 1;
         uint32_t slot = (uint32_t)(h >> 7) & (size - 1);
@@ -797,13 +802,12 @@ static void pt_try(pt_tree *t, uint32_t head, uint8_t mask, uint8_t other, uint6
 static uint8_t pt_guess_mask(pt_tree *t, uint32_t head, uint32_t rows, uint64_t *set)
 {
     static const uint32_t weights[] = {100, 90, 90, 60, 50, 40};
-    uint32_t size = 16, have, distinct, left = rows;
+    uint32_t size = 16, have, distinct;
     uint8_t mask = 0;
     while (size < rows * 2)
         size *= 2;
     for (int round = 0; round < 6; round++) {
         uint64_t best = 0;
-        uint32_t best_have = 0;
         uint8_t found = 0;
         for (int i = 0; i < 6; i++) {
             uint8_t bit = (uint8_t)(1 << i);
@@ -816,21 +820,19 @@ static uint8_t pt_guess_mask(pt_tree *t, uint32_t head, uint32_t rows, uint64_t 
             /* A separator stands in many keys and leaves few different tokens; else it is part of a name. */
             if (!strong && (distinct * 2 > have || have * 20 < rows))
                 continue;
-            if (strong && have >= 64 && distinct * 10 > have * 9 && have * 10 < left * 9)
+            if (strong && have >= 64 && distinct * 10 > have * 9 && have * 10 < rows * 9)
+                continue;
+            if (mask && have * 50 < rows)
                 continue;
             uint64_t score = (uint64_t)have * weights[i];
             if (score > best) {
                 best = score;
-                best_have = have;
                 found = bit;
             }
         }
         if (!found)
             break;
         mask |= found;
-        left -= best_have;
-        if (left * 50 < rows)
-            break;
     }
     return mask ? mask : PT_STRONG;
 }

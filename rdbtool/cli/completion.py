@@ -68,7 +68,9 @@ def _choices(name: str) -> Iterator[Choice]:
 
 def _values() -> dict[Any, tuple[str, ...]]:
     """Return the possible values of options by first name, or by command and name where commands differ."""
+    from rdbtool.cli.stats import BY
     from rdbtool.cli.validate import FORMATS, LEVELS
+    from rdbtool.core.memory_models import ALLOCATORS
     from rdbtool.dataset.forms import CONVERTED, ESCAPES, PRINTED
 
     return {
@@ -85,6 +87,10 @@ def _values() -> dict[Any, tuple[str, ...]]:
         "--before-last": ("flushall", "flushdb", "del", "unlink"),
         ("dump", "--format"): tuple(PRINTED),
         ("validate", "--format"): FORMATS,
+        ("stats", "--format"): FORMATS,
+        "--by": BY,
+        "--compare": _SERVERS,
+        "--allocator": ALLOCATORS,
     }
 
 

@@ -26,6 +26,7 @@ GROUPS: Final = {
         *("--target", "--allow-loss", "--functions", "--drop", "--rename", "--move-db", "--expiry"),
         *("--preamble", "--drop-unknown"),
     ),
+    "Limits": ("--max-key", "--max-elements", "--max-no-ttl", "--max-memory", "--max-growth"),
     "AOF": (
         *("--until", "--before", "--before-last", "--skip-command", "--rules", "--rename-command", "--server-stopped"),
         *(f"--{name}-{side}" for name in ("until", "before", "before-last", "skip-command") for side in "ab"),

@@ -23,14 +23,7 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.core.limits import parse_size
 from rdbtool.core.memory_models import ALLOCATORS
-from rdbtool.dataset.loading import load_keys
-from rdbtool.operations.memory.model import choose_memory_model
-from rdbtool.operations.memory.rows import Wanted, largest_keys, write_rows
-from rdbtool.reader.open.dispatch import open_any
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.writer.atomic.output import open_output
 
 _FORMS: Final = ("table", "csv", "jsonl")
 
@@ -103,10 +96,17 @@ def memory(
     The numbers are those after a restart from the file, on the server that wrote it or on the one that --rules names.
     An AOF is replayed first. The table shows the largest keys, and what all keys and their tables take together.
     """
+    from rdbtool.dataset.loading import load_keys
+    from rdbtool.operations.memory.model import choose_memory_model
+    from rdbtool.operations.memory.rows import Wanted, largest_keys, write_rows
+    from rdbtool.reader.open.dispatch import open_any
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.writer.atomic.output import open_output
+
     check_choice("--format", format_, _FORMS)
     check_choice("--allocator", allocator, ALLOCATORS)
     check_rules(rules)
-    _size_of(least)
+    smallest = _size_of(least)
     selection, now_ms = filters.selection(), filters.milliseconds()
     places = stop.places(src)
     renames = renames_of(rename_command)
@@ -115,22 +115,23 @@ def memory(
         if raw and (form != "csv" or as_json):
             raise typer.BadParameter("it is for csv", param_hint="--raw")
         show = not (no_progress or out.is_terminal)
-        with open_any(src, jsonl=True) as reader, ProgressBar(reader.size, enabled=show) as progress:
+        with (
+            open_any(src, jsonl=True) as reader,
+            ProgressBar(reader.size, "reading", reader.name, enabled=show) as progress,
+        ):
             keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
             choice = choose_memory_model(keys, rules, allocator=allocator, is_cluster=cluster)
-            wanted = Wanted(
-                _SHOWN if largest is None and (form == "table" or as_json) else largest, _size_of(least), no_ttl
-            )
+            wanted = Wanted(_SHOWN if largest is None and (form == "table" or as_json) else largest, smallest, no_ttl)
             if form == "table" or as_json:
                 found = largest_keys(keys, choice, wanted, selection=selection, progress=progress)
                 if as_json:
                     out.write((json.dumps(found.to_dict()) + "\n").encode())
                 else:
-                    from rdbtool.report.memory import write_largest  # noqa: PLC0415 - lazy: rich
+                    from rdbtool.report.memory import write_largest
 
                     write_largest(found, out.write, now_ms=now_ms, is_terminal=out.is_terminal)
             else:
-                from rdbtool.report.memory import open_lines  # noqa: PLC0415 - lazy: csv
+                from rdbtool.report.memory import open_lines
 
                 lines = open_lines(form, out.write, raw=raw, is_terminal=out.is_terminal)
                 write_rows(keys, choice, lines, wanted, selection=selection, progress=progress)
@@ -143,6 +144,8 @@ def _size_of(text: str | None) -> int:
     """Return a number of bytes. Raises BadParameter."""
     if text is None:
         return 0
+    from rdbtool.core.limits import parse_size
+
     try:
         return parse_size(text)
     except ValueError as error:

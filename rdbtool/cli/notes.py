@@ -135,6 +135,27 @@ with exit code 1. Whether a server holds an AOF is found out by file leases; whe
 file systems, other people's files), `--server-stopped` asserts that none does. Pending entries stay pending when
 their stream entry was deleted, which a server's own rewrite does not keep.
 """,
+    "stats": r"""
+The first lines say who wrote the file, and `used_memory`: how much INFO memory grows on a server that is
+started from it. `memory` is the sum of what MEMORY USAGE answers, `share` its share of `used_memory`, `avg`,
+`p99` and `max` are sizes of keys (`p99` at most 1/16 too large), `no TTL` is the share of keys that never
+expire, `grew` the change since `--since`. `tables` is what leads to keys and expiries, which no key counts;
+`not in MEMORY USAGE` and `too much in MEMORY USAGE` are what that command forgets or counts in excess.
+
+A prefix is the keys that begin so. Keys are cut at separators, which are guessed for each part of the tree,
+or said by `--sep`. `*` means numbers, UUIDs, hex digits and long names, and names that were folded because
+they have few keys each, or because there is no room for more; how many is said. `≥` marks a
+prefix some of whose keys are in `*`. Memory is bounded, whatever the number of keys.
+
+`could save` is arithmetic on the data: expired keys that are still stored, keys without an expiry among keys
+that have one, and collections with up to twice as many entries, or bytes in an entry, as a compact encoding
+takes; that row is an estimate.
+
+With `--since` keys of at least `--bytes` on one side are named, and no table of all keys is held. A limit
+(`--max-key` and the others) that is missed is exit code 1 and a finding, in the formats of `validate`. Of a
+single AOF the commands are counted as well: by name, prefix and minute, with the hottest keys and what a
+rewrite would save; `--until` and its kin count the keys only.
+""",
     "memory": r"""
 The numbers are those that the server has after a restart from the file: strings without spare room, tables of
 the size that a load gives them, collections in the encoding that a load makes of them under the limits that

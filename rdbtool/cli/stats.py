@@ -25,9 +25,6 @@ from rdbtool.cli.options import (
 )
 from rdbtool.core.limits import parse_size
 from rdbtool.core.memory_models import ALLOCATORS
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.report.screen import Screen
-from rdbtool.writer.atomic.output import open_output
 
 if TYPE_CHECKING:
     from rdbtool.operations.memory.stats import Stats
@@ -75,7 +72,7 @@ def stats(
     ] = None,
     since: Annotated[
         list[str] | None,
-        typer.Option("--since", metavar="OLD", help="Show what grew since the older file OLD. Can be given again."),
+        typer.Option("--since", metavar="OLD", help="Show what grew since the older file OLD."),
     ] = None,
     least: Annotated[
         str | None,
@@ -95,9 +92,7 @@ def stats(
     ] = None,
     compare: Annotated[
         list[str] | None,
-        typer.Option(
-            "--compare", metavar="SERVER,…", help="Show what the data takes on these servers, too. Can be given again."
-        ),
+        typer.Option("--compare", metavar="SERVER,…", help="Show what the data takes on these servers, too."),
     ] = None,
     allocator: Annotated[
         str | None,
@@ -144,6 +139,9 @@ def stats(
     One pass in bounded memory, whatever the number of keys. Sizes are those on a server that was started from the
     file. An AOF is replayed; of a lone one the commands are counted as well. Several files are counted as one dataset.
     """
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.writer.atomic.output import open_output
+
     check_choice("--by", by, BY)
     check_choice("--format", form, FORMATS)
     check_choice("--allocator", allocator, ALLOCATORS)
@@ -159,9 +157,9 @@ def stats(
         raise typer.BadParameter("it compares with an older file: add --since OLD", param_hint="--max-growth")
     if sep is not None and not (1 <= len(os.fsencode(sep)) <= 8 and sep.isascii()):
         raise typer.BadParameter(f"{sep!r} is not one to eight ASCII characters", param_hint="--sep")
-    from rdbtool.operations.memory.gather import gather_stats  # noqa: PLC0415 - options are checked first
-    from rdbtool.operations.memory.limits import StatsLimits  # noqa: PLC0415 - likewise
-    from rdbtool.operations.memory.stats import StatsOptions  # noqa: PLC0415 - likewise
+    from rdbtool.operations.memory.gather import gather_stats
+    from rdbtool.operations.memory.stats import StatsOptions
+    from rdbtool.operations.memory.stats_limits import StatsLimits
 
     options = StatsOptions(
         rules=rules,
@@ -185,7 +183,7 @@ def stats(
     )
     filters.selection()
     places = stop.places(*src)
-    with ProgressBar(None, enabled=not no_progress) as progress:
+    with ProgressBar(None, "reading", enabled=not no_progress) as progress:
         result = gather_stats(
             src,
             options,
@@ -197,7 +195,7 @@ def stats(
             progress=progress,
         )
     if html is not None:
-        from rdbtool.report.stats_html import stats_html  # noqa: PLC0415 - rarely asked for
+        from rdbtool.report.stats_html import stats_html
 
         with open_output(html, force=force, sources=[*src, *(since or ())]) as page:
             page.write(stats_html(result).encode())
@@ -215,19 +213,20 @@ def _render(form: str, result: Stats, by: str | None, top: int) -> str:
     if form == "json":
         return json.dumps(result.to_dict()) + "\n"
     if form == "text":
-        from rdbtool.report.stats import stats_text  # noqa: PLC0415 - only what is asked for
+        from rdbtool.report.screen import Screen
+        from rdbtool.report.stats import stats_text
 
         screen = Screen(is_terminal=sys.stdout is not None and sys.stdout.isatty())
         return stats_text(result, screen=screen, by=by, top=top)
-    from rdbtool.operations.memory.limits import verdict_of  # noqa: PLC0415 - likewise
-    from rdbtool.operations.validate.batch import Judged  # noqa: PLC0415 - likewise
+    from rdbtool.operations.memory.stats_limits import verdict_of
+    from rdbtool.operations.validate.batch import Judged
 
     judged = [Judged(verdict_of(result), 0.0)]
     if form == "github":
-        from rdbtool.report.verdict_github import verdicts_github  # noqa: PLC0415 - likewise
+        from rdbtool.report.verdict_github import verdicts_github
 
         return verdicts_github(judged, strict=False)
-    from rdbtool.report.verdict_junit import verdicts_junit  # noqa: PLC0415 - likewise
+    from rdbtool.report.verdict_junit import verdicts_junit
 
     return verdicts_junit(judged, strict=False)
 

@@ -61,13 +61,10 @@ def write_largest(found: LargestKeys, write: Callable[[bytes], object], *, now_m
         }
         lines.append(line(cells, fit(show_bytes(row.key, room, bare=True), room)))
     totals = found.totals
-    lines += [
-        "",
-        f"{show_count(totals.keys, 'key')}, {show_memory(totals.memory)} by MEMORY USAGE; used_memory grows by "
-        f"{show_memory(totals.used_memory)}: {show_memory(totals.allocated)} of keys, {show_memory(totals.tables)} of "
-        "tables",
-        f"as after a restart; {found.choice}",
-    ]
+    used, allocated, tables = map(show_memory, (totals.used_memory, totals.allocated, totals.tables))
+    all_keys = f"{show_count(totals.keys, 'key')}, {show_memory(totals.memory)} by MEMORY USAGE"
+    growth = f"used_memory grows by {used}: {allocated} of keys, {tables} of tables"
+    lines += ["", f"{all_keys}; {growth}", f"as after a restart; {found.choice}"]
     write(("\n".join(lines) + "\n").encode())
 
 

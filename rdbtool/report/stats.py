@@ -16,6 +16,8 @@ from rdbtool.report.formatting import show_bytes, show_count, show_memory, show_
 from rdbtool.report.screen import WORD_STYLES, Screen, fit, width_of
 
 if TYPE_CHECKING:
+    from rdbtool.core.errors import Finding
+    from rdbtool.operations.memory.aof_writes import AofStats, PrefixCount
     from rdbtool.operations.memory.stats import Bucket, Growth, LargeKey, Prefix, Saving, SourceFacts, Stats
 
 #: What can be asked for in place of the overview.
@@ -89,7 +91,7 @@ def stats_text(stats: Stats, *, screen: Screen, by: str | None = None, top: int 
     else:
         lines += [*_table_by(stats, screen, width, by, top), ""]
     for finding in stats.findings:
-        lines += _finding_lines(finding.severity, finding.code, clean(finding.message), screen)
+        lines += _finding_lines(finding, screen)
     while lines and not lines[-1]:
         lines.pop()
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -111,7 +113,8 @@ def _header(stats: Stats, screen: Screen, width: int) -> list[str]:
         lines.append(f"and {len(stats.sources) - _SOURCES} more")
     totals = stats.totals
     words = [
-        f"{screen.paint(show_memory(totals.used_memory), 'code')} of used_memory after a restart ({stats.model})",
+        f"{screen.paint(show_memory(totals.used_memory), 'code')} of used_memory after a restart",
+        stats.model,
     ]
     if len(stats.sources) > 1:
         words.insert(0, show_count(totals.keys, "key"))
@@ -119,7 +122,8 @@ def _header(stats: Stats, screen: Screen, width: int) -> list[str]:
         words.append(_since(stats, stats.growth))
     prefix = stats.prefixes[0]
     if prefix.path:
-        words.append(f"only keys that begin with {show_bytes(prefix.path, bare=True)}: {prefix.keys:,}")
+        count = show_count(prefix.keys, "key begins", "keys begin")
+        words.append(f"{count} with {show_bytes(prefix.path, bare=True)}")
     return lines + _wrapped(words, " · ", width, "")
 
 
@@ -466,6 +470,10 @@ def _expiry_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
         past = stats.expiry[1]
         words.append(f"past {past.keys:,} ({show_memory(past.memory)})" if past.keys else "past -")
         lines += _labelled("expiry", words, screen, width)
+        root = stats.prefixes[0]
+        sizes = [f"half of the keys ≤ {show_memory(stats.p50)}", f"90% ≤ {show_memory(stats.p90)}"]
+        sizes += [f"99% ≤ {show_memory(stats.p99)}", f"largest {show_memory(root.max)}"]
+        lines += _labelled("sizes", sizes, screen, width)
     lines += _class_line(
         "idle", stats.idle, {"1h": "< 1 h", "1d": "< 1 d", "7d": "< 7 d", "30d": "< 30 d"}, screen, width
     )
@@ -548,7 +556,7 @@ def _saving_words(row: Saving) -> list[str]:
     if row.what == "no-ttl":
         verb = "do" if row.keys != 1 else "does"
         rest = f"{verb} not expire, the others do".split()
-        return [*f"{show_count(row.keys, 'key')} of".split(), _name(row.prefix or b"", 40), *rest]
+        return [*f"{show_count(row.keys, 'key')} of".split(), _name((row.prefix or b"") + b"*", 40), *rest]
     counted = show_count(row.keys, *_PLURALS[row.kind or "hash"])
     limit = row.limit or 0
     unit = "entries" if row.what == "entries" else "bytes in the largest"
@@ -610,6 +618,9 @@ def _aof_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
         else []
     )
     lines = _beside_each_other(left, right, half) if wide else [*left, "", *right]
+    prefixes = sorted((row for row in aof.prefixes if row.depth == 1), key=lambda row: -row.size)[:5]
+    if len(prefixes) > 1:
+        lines += ["", *_writes_by_prefix(aof, prefixes, screen, width), ""]
     words = [f"{show_count(aof.calls, 'command')}, {show_memory(aof.size)}"]
     if aof.minutes:
         busiest = max(aof.minutes, key=lambda row: row.calls)
@@ -619,6 +630,18 @@ def _aof_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
         saves = aof.whole - aof.rewritten
         words.append(f"a rewrite would save about {show_memory(max(saves, 0))} of {show_memory(aof.whole)}")
     return [*lines, *_labelled("AOF", words, screen, width)]
+
+
+def _writes_by_prefix(aof: AofStats, rows: Sequence[PrefixCount], screen: Screen, width: int) -> list[str]:
+    """Return which prefixes are written to."""
+    columns = [
+        Column("calls", [f"{row.calls:,}" for row in rows]),
+        Column("AOF bytes", [show_memory(row.size) for row in rows]),
+        Column("share", [show_share(row.size, aof.size) for row in rows]),
+    ]
+    room = min(max(width - _width_of(columns) - 3, _NAME[0]), _NAME[1])
+    names = [_name(row.path + (b"*" if row.path[-1:] in b":/|._-" else b""), room) for row in rows]
+    return table([Column("written to", names, left=True, style="name"), *columns], screen)
 
 
 # ---- one table ----
@@ -675,8 +698,10 @@ def _by_type(stats: Stats) -> Iterator[tuple[str, int, int, int | None]]:
             yield kind, keys, memory, no_ttl
 
 
-def _finding_lines(severity: str, code: str, message: str, screen: Screen) -> list[str]:
+def _finding_lines(finding: Finding, screen: Screen) -> list[str]:
     from rdbtool.core.codes import BY_CODE  # noqa: PLC0415 - the table is large
 
-    title = BY_CODE[code].title
-    return [f"  {screen.paint(severity, WORD_STYLES[severity])}  {screen.paint(code, 'code')}  {title}: {message}"]
+    severity = screen.paint(finding.severity, WORD_STYLES[finding.severity])
+    title = f"{screen.paint(finding.code, 'code')}  {BY_CODE[finding.code].title}"
+    about = "" if finding.key is None else f": {screen.paint(_key_name(finding.db or 0, finding.key, 60), 'name')}"
+    return [f"  {severity}  {title}{about}", f"         {clean(finding.message)}"]

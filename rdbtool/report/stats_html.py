@@ -131,7 +131,7 @@ def page_data(stats: Stats) -> dict[str, Any]:
             {
                 "what": row.what, "keys": row.keys, "memory": row.memory, "saves": row.saves, "type": row.kind,
                 "limit": row.limit, "setting": row.setting, "about": row.is_estimate,
-                "prefix": None if row.prefix is None else _text(row.prefix),
+                "prefix": None if row.prefix is None else _text(row.prefix + b"*"),
             }
             for row in stats.savings
         ],
@@ -159,6 +159,7 @@ def page_data(stats: Stats) -> dict[str, Any]:
             "whole": aof.whole,
             "rewritten": aof.rewritten,
             "commands": [[_text(row.name), row.calls, row.size] for row in aof.commands[:40]],
+            "prefixes": [[_text(row.path), row.calls, row.size] for row in aof.prefixes if row.depth == 1][:40],
             "minutes": _thinned([[row.minute, row.calls, row.size] for row in aof.minutes]),
             "hottest": [[row.db, _text(row.key), row.calls, row.error] for row in aof.hottest],
         },

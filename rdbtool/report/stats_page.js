@@ -290,12 +290,14 @@
   }
 
   function prefixTable() {
-    const rows = nodes.filter((node) => node !== root && end(node) === node && (node.keys || node.oldKeys));
+    // What is directly below a prefix is called as the prefix is, which has a row.
+    const isRest = (node) => node.token[0] === "*" && !node.children.length && end(node.up) === node.up && node.up !== root;
+    const rows = nodes.filter((node) => node !== root && end(node) === node && !isRest(node) && (node.keys || node.oldKeys));
     const columns = [
       { title: "prefix", name: true, value: (row) => nameOf(row), show: (row) => (row.partial ? "≥ " : "") + nameOf(row) },
       { title: "keys", value: (row) => row.keys, show: (row) => count(row.keys) },
       { title: "memory", value: (row) => row.memory, show: (row) => bytes(row.memory) },
-      { title: "share", value: (row) => row.memory, show: (row) => percent(row.memory, root.memory), meter: (row) => row.memory / (root.memory || 1) },
+      { title: "share", value: (row) => row.memory, show: (row) => percent(row.memory, root.memory), meter: (row) => row.memory / (root.memory || 1), narrow: Boolean(data.growth) },
       { title: "average", value: (row) => row.memory / (row.keys || 1), show: (row) => bytes(row.memory / (row.keys || 1)), narrow: true },
       { title: "p99", value: (row) => row.p99, show: (row) => bytes(row.p99), narrow: true },
       { title: "max", value: (row) => row.max, show: (row) => bytes(row.max), narrow: true },
@@ -303,7 +305,7 @@
     ];
     if (data.growth) columns.push({ title: "grew", value: (row) => row.memory - row.oldMemory, show: (row) => signed(row.memory - row.oldMemory), style: (row) => (row.memory > row.oldMemory ? "bad" : "good") });
     const part = section("Prefixes", ...table(rows, columns, { search: "search prefixes", sortBy: 2 }));
-    if (data.folded) part.append(make("p", { class: "dim", text: `${count(data.folded)} names that stand for few keys each are folded to *.` }));
+    if (data.folded) part.append(make("p", { class: "dim", text: `${count(data.folded)} names that have few keys each are folded to *.` }));
     part.classList.add("long");
     return part;
   }
@@ -421,6 +423,12 @@
         { title: "key", name: true, value: (row) => row[1] },
         { title: "writes", value: (row) => row[2], show: (row) => (row[3] ? "≥ " : "") + count(row[2]) },
       ], { shown: 12 })));
+    if (part.prefixes.length > 1)
+      parts.push(section("Written to", ...table(part.prefixes, [
+        { title: "prefix", name: true, value: (row) => row[0] + (/[:/|._-]$/.test(row[0]) ? "*" : "") },
+        { title: "calls", value: (row) => row[1], show: (row) => count(row[1]) },
+        { title: "bytes in the AOF", value: (row) => row[2], show: (row) => bytes(row[2]), meter: (row) => row[2] / (part.size || 1) },
+      ], { sortBy: 2, shown: 12 })));
     if (part.minutes.length) parts.push(columnsChart("Commands by minute", part.minutes.map((row) => [when(row[0] * 60000).slice(5, 16), row[1], row[2]]), "Bytes are those in the AOF."));
     return parts;
   }

@@ -58,7 +58,7 @@ def test_every_schema_is_valid_and_about_a_command():
         for name in COMMANDS
         if any("--json" in getattr(option, "opts", ()) for option in build_command(name).params)
     }
-    assert set(SCHEMAS) == with_json | {"common", "dump-json", "dump-jsonl"}
+    assert set(SCHEMAS) == with_json | {"common", "dump-json", "dump-jsonl", "memory-jsonl"}
 
 
 def test_the_list_of_schemas_is_whole():
@@ -111,6 +111,13 @@ def test_inspect():
     key = run("dump", "-f", "keys", SMALL[0]).out.decode().splitlines()[0]
     choices = [["--exact-key", key, SMALL[0]], ["--at", "0xa8", DAMAGED[0]], ["--record", "3", AOFS[0]]]
     check_runs("inspect", [*choices, *([path] for path in DAMAGED)])
+
+
+def test_memory():
+    check_runs("memory", [[path] for path in EVERYTHING])
+    for path in [*SMALL, *SNAPSHOTS]:
+        for line in run("memory", "-f", "jsonl", path).out.splitlines():
+            check("memory-jsonl", json.loads(line))
 
 
 def test_validate():

@@ -192,6 +192,10 @@ def test_everything_else_equals_a_count(seed):
     by_db = Counter(row[0] for row in rows)
     assert {row[0]: row[1] for row in stats.db_counts()} == by_db
     assert sum(keys for _, keys, _ in stats.slot_counts()) == len(rows)
+    ordered = sorted(row[3] for row in rows)
+    for share in (0.5, 0.9, 0.99):
+        exact = ordered[int(-(-len(rows) * share // 1)) - 1]
+        assert exact <= stats.quantile(share, ordered[-1]) <= min(exact * 17 / 16, ordered[-1])
     sizes = Counter(row[3].bit_length() - 1 for row in rows)
     assert {power: keys for power, keys, _ in stats.size_counts()} == sizes
     kinds = Counter(row[2] for row in rows)

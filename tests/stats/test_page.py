@@ -56,10 +56,9 @@ def pages(tmp_path_factory):
     here = tmp_path_factory.mktemp("pages")
     hostile = write_jsonl(here / "hostile.jsonl", [key + b"%d" % n for n in range(20) for key in HOSTILE])
     empty = write_jsonl(here / "empty.jsonl", [])
-    one = write_jsonl(here / "one.jsonl", [b"one"])
     page_of(here / "growth.html", "--since", FIXTURES / "redis-4.0.14/default.rdb", "--compare", "valkey-9.1", RDB)
     page_of(here / "aof.html", AOF)
-    for source in (hostile, empty, one):
+    for source in (hostile, empty):
         page_of(source.with_suffix(".html"), source)
     return here
 
@@ -167,7 +166,7 @@ def test_an_error_in_a_page_would_be_seen(tmp_path):
 @pytest.mark.skipif(CHROMIUM is None, reason="without a browser: the page is not opened")
 @pytest.mark.parametrize(
     ("name", "charts", "width"),
-    [("growth", 4, 1600), ("aof", 4, 1000), ("hostile", 4, 500), ("empty", 0, 800), ("one", 4, 500)],
+    [("growth", 4, 1600), ("aof", 4, 1000), ("hostile", 4, 500), ("empty", 0, 800)],
 )
 def test_in_a_browser(pages, tmp_path, name, charts, width):
     page = tmp_path / "page.html"

@@ -154,3 +154,7 @@ cdef class WaitingFilter(Filter):
         """Pass on the waiting head."""
         self.waiting = False
         return Filter.begin_key(self, &self.head)
+
+    cdef int begin_packed(self, int packing, size_t size, uint64_t ms, uint64_t seq) except -1:
+        # What is passed on may have fewer elements, or begin later.
+        return 0

@@ -637,6 +637,10 @@ cdef class TargetFilter(StreamTargetFilter):
 
     # ---- keys ----------------------------------------------------------------------------------
 
+    cdef int begin_packed(self, int packing, size_t size, uint64_t ms, uint64_t seq) except -1:
+        # What is passed on may have fewer elements.
+        return 0
+
     cdef int begin_key(self, Head *head) except -1:
         cdef Head fitted = head[0]
         if self.found:

@@ -96,8 +96,11 @@ class KeyStats(KeyObserver):
         """Return [(keys, memory), …]: never, past, within an hour, a day, a week, 30 days, later."""
     def size_counts(self) -> list[tuple[int, int, int]]:
         """Return [(n, keys, memory), …]: keys of at least 2**n bytes and less than twice as many."""
-    def size_buckets(self) -> list[tuple[int, int]]:
-        """Return [(bucket, keys), …]: all keys by memory, 16 buckets between powers of two."""
+    def quantile(self, share: float, most: int) -> int:
+        """Return the memory that a share of all keys does not exceed; ``most`` is that of the largest one.
+
+        It is as exact as p99 of ``branches``.
+        """
     def idle_counts(self) -> list[tuple[int, int]]:
         """Return [(keys, memory), …]: idle below an hour, a day, a week, 30 days, longer."""
     def freq_counts(self) -> list[tuple[int, int, int]]:

@@ -557,9 +557,9 @@ cdef class KeyStats(KeyObserver):
             rows.append((-1, other.keys, other.expires, other.memory, other.allocated))
         return rows
 
-    def size_buckets(self):
-        """Return [(bucket, keys), …]: all keys by memory, 16 buckets between powers of two."""
-        return [(i, self.buckets[i]) for i in range(PT_BUCKETS) if self.buckets[i]]
+    def quantile(self, double share, uint64_t most):
+        """Return the memory that a share of all keys does not exceed; ``most`` is that of the largest one."""
+        return pt_quantile(self.buckets, self.rows, share, most) if self.rows else 0
 
     def tree_counts(self):
         """Return (nodes, bytes that they take, names that were folded)."""

@@ -12,6 +12,7 @@ cdef extern from "memory_sizes.h":
         uint64_t keys
         uint64_t nodes
         uint64_t blocks
+        uint64_t value
 
 # A row of `core.memory_models`.
 cdef struct Server:

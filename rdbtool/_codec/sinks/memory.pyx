@@ -788,6 +788,8 @@ cdef class MemorySink(Sink):
 
     cdef int consumer(self, Consumer *consumer) except -1:
         cdef Name *row
+        if self.consumers_sorted:
+            return 0                # they all come in front of the pending entries
         grow(&self.consumer_names, self.consumer_names_size + consumer.name_size + 1)
         memcpy(self.consumer_names.data + self.consumer_names_size, consumer.name, consumer.name_size)
         grow(&self.consumer_rows, (self.consumers + 1) * sizeof(Name))
@@ -1085,7 +1087,7 @@ cdef class MemorySink(Sink):
         self.slots[slot] += 1
         self.slots[SLOTS + slot] += self.has_expire
         self.slot_keys += 1
-        if self.server.slots == TREE and slot % self.slot_step == 0:
+        if self.server.slots == TREE and slot % self.slot_step == 0 and self.slot_names_size < 2 * NAMES_KEPT:
             grow(&self.slot_names, self.slot_names_size + size + 10)
             store_be64(size + 2, self.slot_names.data + self.slot_names_size)
             self.slot_names.data[self.slot_names_size + 8] = <uint8_t>(slot >> 8)
@@ -1144,6 +1146,7 @@ cdef class MemorySink(Sink):
                 if count:
                     qsort(names, count, sizeof(Name), compare_names)
                 ms_rax_begin(&self.pending_ids, self.heap)
+                self.pending_ids.value = 0
                 for at in range(count):
                     if ms_rax_add(&self.pending_ids, names[at].p, names[at].size) < 0:
                         raise MemoryError

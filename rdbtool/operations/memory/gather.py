@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rdbtool._codec.sinks.key_sizes import KeyObserver
-from rdbtool.core.errors import FormatError
+from rdbtool._codec.sinks.key_stats import KeyStats
+from rdbtool.core.errors import FormatError, UncertainError
+from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.core.servers import Rules
 from rdbtool.dataset.loading import load_keys
-from rdbtool.operations.memory.limits import NAMED, StatsLimits, missed_limits
-from rdbtool.operations.memory.stats import Collector, Measured, Stats, StatsOptions, Totals
+from rdbtool.operations.memory.stats import Collector, Measured, MemorySums, Stats, StatsOptions
+from rdbtool.operations.memory.stats_limits import NAMED, StatsLimits, missed_limits
 from rdbtool.reader.open.dispatch import open_any
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
-    from rdbtool._codec.sinks.key_stats import KeyStats
-    from rdbtool.core.progress import Progress
     from rdbtool.dataset.dataset import Dataset
-    from rdbtool.dataset.loading import Target
+    from rdbtool.dataset.loading import Opened, Target
     from rdbtool.engine.replay.places import Places
-    from rdbtool.operations.memory.command_stats import AofStats
+    from rdbtool.operations.memory.aof_writes import AofStats
 
 
 def measure(
@@ -60,8 +61,8 @@ def measure(
         dataset.feed(chain, selection=selection, progress=progress)
     except FormatError as error:
         damage = error
-    compared = tuple(Totals(**other.totals()) for other in others) or tuple(Totals() for _ in options.compare)
-    return Measured(Totals(**sink.totals()), compared, ", ".join(words), damage)
+    compared = tuple(MemorySums(**other.totals()) for other in others) or tuple(MemorySums() for _ in options.compare)
+    return Measured(MemorySums(**sink.totals()), compared, ", ".join(words), damage)
 
 
 def gather_stats(
@@ -93,6 +94,7 @@ def gather_stats(
         nonlocal aof
         with open_any(target, jsonl=True) as reader:
             is_log = reader.kind == "aof"
+            begin_pass(progress, "replaying" if is_log else "reading", reader.name, reader.size, left=None)
             keys = load_keys(
                 reader,
                 options.rules,
@@ -127,19 +129,18 @@ def gather_stats(
 
 
 def _commands_of(
-    target: Target, keys: Dataset, options: StatsOptions, rename_commands: Mapping[str, str] | None
+    target: Target, keys: Opened, options: StatsOptions, rename_commands: Mapping[str, str] | None
 ) -> AofStats | None:
     """Read the commands of an AOF once more, and compute what a rewrite would leave of it."""
-    from rdbtool.operations.memory.command_stats import count_commands, rewritten_size  # noqa: PLC0415 - for AOFs only
+    from rdbtool.operations.memory.aof_writes import count_commands, rewritten_size  # noqa: PLC0415 - for AOFs only
     from rdbtool.reader.aof.reader import AofReader  # noqa: PLC0415 - likewise
 
     rewritten = None
-    if keys.doubt is None and keys.obstacle is None:
-        try:
+    if keys.kind == "aof":
+        with contextlib.suppress(UncertainError, FormatError):
             rewritten = rewritten_size(keys)
-        except FormatError:
-            rewritten = None
     with open_any(target) as again:
         if not isinstance(again, AofReader):
             return None
-        return count_commands(again, options, rename_commands=rename_commands, rewritten=rewritten)
+        tree = KeyStats(top=0, separators=options.separators, depth=options.depth, prefix=options.prefix)
+        return count_commands(again, tree, rename_commands=rename_commands, rewritten=rewritten)

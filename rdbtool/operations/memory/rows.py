@@ -13,8 +13,8 @@ from rdbtool.core.progress import Progress
 from rdbtool.operations.memory.model import MemoryChoice
 
 if TYPE_CHECKING:
-    from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.encode.memory import Lines
+    from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sinks.key_sizes import KeyObserver
     from rdbtool.core.errors import UncertainError
     from rdbtool.dataset.dataset import Dataset
@@ -29,8 +29,8 @@ class KeyMemory:
 
     ``memory`` is what MEMORY USAGE answers, ``allocated`` what the allocator gives. ``serialized`` is its record in the
     file, 0 where there is none. ``elements`` is 1 for a string; ``largest`` is the largest element: a string, a field
-    or a value, the fields and values of a stream's entry. ``encoding`` is that in memory. ``at_least``: a module's value,
-    whose size nobody but the module knows, or an array: it takes that much or more.
+    or a value, the fields and values of a stream's entry. ``encoding`` is that in memory. ``at_least``: it takes that
+    much or more, for it is an array, or a module's value, whose size only the module knows.
     """
 
     db: int

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from rdbtool.core.progress import Progress
     from rdbtool.core.servers import RulesChoice
     from rdbtool.dataset.dataset import Dataset
-    from rdbtool.operations.memory.command_stats import AofStats
+    from rdbtool.operations.memory.aof_writes import AofStats
+
+#: What separates the parts of keys, unless somebody says so.
+_SEPARATORS: Final = (b":", b"/", b"|", b".", b"_", b"-")
 
 #: Nodes of the prefix tree that a result has at most; smaller ones are summed up in the node above.
 KEPT_PREFIXES: Final = 2000
@@ -48,7 +51,7 @@ _FEW: Final = 0.1
 _ENOUGH: Final = 20
 
 
-class Totals(NamedTuple):
+class MemorySums(NamedTuple):
     """Sums over all keys, in bytes; ``used_memory`` is allocated and tables."""
 
     keys: int = 0
@@ -58,8 +61,8 @@ class Totals(NamedTuple):
     used_memory: int = 0
     serialized: int = 0
 
-    def __add__(self, other: tuple[int, ...]) -> Totals:  # type: ignore[override]
-        return Totals(*(mine + its for mine, its in zip(self, other, strict=True)))
+    def __add__(self, other: tuple[int, ...]) -> MemorySums:  # type: ignore[override]
+        return MemorySums(*(mine + its for mine, its in zip(self, other, strict=True)))
 
 
 class SourceFacts(NamedTuple):
@@ -73,7 +76,7 @@ class SourceFacts(NamedTuple):
     writer: str | None
     saved_at: int | None
     choice: RulesChoice
-    totals: Totals
+    totals: MemorySums
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as ``stats --json`` prints it."""
@@ -129,7 +132,8 @@ class Prefix(NamedTuple):
     @property
     def pattern(self) -> bytes:
         """How it is shown: as the keys look."""
-        return self.path + b"*" if self.is_branch else self.path
+        is_cut = self.keys > 1 and self.path[-1:] in _SEPARATORS
+        return self.path + b"*" if self.is_branch or is_cut else self.path
 
     def to_dict(self, *, with_old: bool) -> dict[str, Any]:
         """Return it as ``stats --json`` prints it."""
@@ -263,7 +267,7 @@ class Compared(NamedTuple):
     """What the same data takes on another server."""
 
     server: str
-    totals: Totals
+    totals: MemorySums
 
 
 class KeyChange(NamedTuple):
@@ -298,7 +302,7 @@ class Growth:
     """
 
     old: tuple[SourceFacts, ...]
-    totals: Totals
+    totals: MemorySums
     least: int
     keys: tuple[KeyChange, ...]
     is_exact: bool = True
@@ -343,14 +347,14 @@ class Stats:
 
     ``prefixes`` are the largest nodes of the tree, parents before children; the first is the root. ``largest`` are the
     largest keys by ``memory``, ``elements`` and ``element`` (bytes of the largest one). ``savings`` come most first.
-    ``findings`` are limits that were missed. ``p99`` is that of all keys. ``at_least`` counts keys of which only a
-    lower bound is known: values of modules.
+    ``findings`` are limits that were missed. ``p50``, ``p90`` and ``p99`` are the sizes that so many percent of all
+    keys do not exceed. ``at_least`` counts keys of which only a lower bound is known: values of modules.
     """
 
     sources: tuple[SourceFacts, ...]
     options: StatsOptions
     model: str
-    totals: Totals
+    totals: MemorySums
     prefixes: tuple[Prefix, ...]
     types: tuple[TypeRow, ...]
     largest: dict[str, tuple[LargeKey, ...]]
@@ -361,6 +365,8 @@ class Stats:
     dbs: tuple[DbRow, ...]
     slots: tuple[SlotRow, ...]
     folded: int
+    p50: int
+    p90: int
     p99: int
     savings: tuple[Saving, ...] = ()
     compared: tuple[Compared, ...] = ()
@@ -385,6 +391,8 @@ class Stats:
             "sources": [row.to_dict() for row in self.sources],
             "model": self.model,
             "totals": self.totals._asdict(),
+            "p50": self.p50,
+            "p90": self.p90,
             "p99": self.p99,
             "no_ttl": {"keys": self.no_ttl.keys, "memory": self.no_ttl.memory},
             "prefixes": [row.to_dict(with_old=with_old) for row in self.prefixes],
@@ -412,8 +420,8 @@ class Measured(NamedTuple):
     ``damage`` is what ended the dataset early.
     """
 
-    totals: Totals
-    compared: tuple[Totals, ...]
+    totals: MemorySums
+    compared: tuple[MemorySums, ...]
     model: str
     damage: FormatError | None = None
 
@@ -443,7 +451,7 @@ class Collector:
             },
         )
         self._sources: dict[int, list[SourceFacts]] = {NEW: [], OLD: []}
-        self._compared = tuple(Totals() for _ in options.compare)
+        self._compared = tuple(MemorySums() for _ in options.compare)
         self._models: list[str] = []
         self._remarks: list[str] = []
         self._doubt: UncertainError | None = None
@@ -466,7 +474,9 @@ class Collector:
         totals, compared, model, damage = self._measure(dataset, self.stats, self.options, selection, progress)
         self._sources[side].append(_facts(dataset, totals))
         self._damage = self._damage or damage
-        self._remarks += [remark for remark in dataset.remarks if remark not in self._remarks]
+        extent = dataset.extent
+        remarks = [*(() if extent is None else extent.lines()), *dataset.remarks]
+        self._remarks += [remark for remark in remarks if remark not in self._remarks]
         self._doubt = self._doubt or dataset.doubt
         if not is_old:
             self._compared = tuple(mine + its for mine, its in zip(self._compared, compared, strict=True))
@@ -510,6 +520,8 @@ class Collector:
             dbs=tuple(DbRow(*row) for row in stats.db_counts()),
             slots=tuple(SlotRow(*row) for row in stats.slot_counts()),
             folded=root.folded,
+            p50=stats.quantile(0.5, root.max),
+            p90=stats.quantile(0.9, root.max),
             p99=root.p99,
             savings=tuple(sorted(_savings(stats, prefixes, expiry[1], self._model()), key=lambda row: -row.saves)),
             compared=tuple(
@@ -543,7 +555,7 @@ class Collector:
         return Growth(tuple(old), _sum(old), self.options.least, tuple(kept), is_exact=not self.stats.missed)
 
 
-def _facts(dataset: Dataset, totals: Totals) -> SourceFacts:
+def _facts(dataset: Dataset, totals: MemorySums) -> SourceFacts:
     """Return what is to be said of a dataset that was read."""
     aux = dataset.aux
     writer = writer_of(aux)
@@ -564,8 +576,8 @@ def _facts(dataset: Dataset, totals: Totals) -> SourceFacts:
     )
 
 
-def _sum(rows: Sequence[SourceFacts]) -> Totals:
-    totals = Totals()
+def _sum(rows: Sequence[SourceFacts]) -> MemorySums:
+    totals = MemorySums()
     for row in rows:
         totals += row.totals
     return totals

@@ -14,8 +14,7 @@ from rdbtool.reader.aof.batches import CommandBatch, read_time, selected_db
 
 if TYPE_CHECKING:
     from rdbtool.core.progress import Progress
-    from rdbtool.dataset.dataset import Dataset
-    from rdbtool.operations.memory.stats import StatsOptions
+    from rdbtool.dataset.replayed import ReplayedDataset
     from rdbtool.reader.aof.reader import AofReader
 
 #: Names of unknown commands that are counted one by one.
@@ -132,12 +131,12 @@ class HotKeys:
 class _Counter:
     """Counts batches of commands."""
 
-    def __init__(self, options: StatsOptions, rename_commands: Mapping[str, str] | None, databases: int) -> None:
+    def __init__(self, tree: KeyStats, rename_commands: Mapping[str, str] | None, databases: int) -> None:
         self.calls = self.size = 0
         self.by_name: dict[bytes, list[int]] = {}
         self.minutes: dict[int, list[int]] = {}
         self.keys = HotKeys()
-        self.tree = KeyStats(top=0, separators=options.separators, depth=options.depth, prefix=options.prefix)
+        self.tree = tree
         self._renamed = {new.upper().encode(): name.upper().encode() for new, name in (rename_commands or {}).items()}
         self._databases = databases
         self._db = 0
@@ -187,18 +186,18 @@ class _Counter:
 
 def count_commands(
     reader: AofReader,
-    options: StatsOptions,
+    tree: KeyStats,
     *,
     databases: int = 16,
     rename_commands: Mapping[str, str] | None = None,
     rewritten: int | None = None,
     progress: Progress | None = None,
 ) -> AofStats:
-    """Count the commands of an AOF, up to damage if there is any.
+    """Count the commands of an AOF, up to damage if there is any; ``tree`` takes their keys.
 
     ``rewritten`` is the size of what a rewrite would leave, None where nobody asks. Raises what reading raises.
     """
-    counter = _Counter(options, rename_commands, databases)
+    counter = _Counter(tree, rename_commands, databases)
     for batch in reader.batches(on_fault="stop", progress=progress):
         if isinstance(batch, CommandBatch):
             counter.add(batch)
@@ -210,28 +209,26 @@ def count_commands(
         rewritten=rewritten,
         commands=tuple(CommandCount(name, *counts) for name, counts in names),
         prefixes=tuple(
-            PrefixCount(options.prefix + row[2], row[1], row[6], row[7]) for row in counter.tree.branches(_PREFIXES)
+            PrefixCount(tree.prefix + row[2], row[1], row[6], row[7]) for row in counter.tree.branches(_PREFIXES)
         ),
         minutes=tuple(Minute(minute, *counts) for minute, counts in sorted(counter.minutes.items())),
         hottest=counter.keys.hottest(_HOTTEST),
     )
 
 
-def rewritten_size(dataset: Dataset) -> int:
-    """Return the size in bytes of the RDB file that a rewrite of a dataset would leave, with compression."""
-    from rdbtool.core.servers import default_target  # noqa: PLC0415 - for AOFs only
-    from rdbtool.dataset.forms import BY_NAME, SinkOptions  # noqa: PLC0415 - likewise
+def rewritten_size(dataset: ReplayedDataset) -> int:
+    """Return the size in bytes of the RDB file that a rewrite of a dataset would leave, with compression.
 
-    size = 0
+    Raises UncertainError and FormatError where the dataset is uncertain.
+    """
+    from rdbtool.dataset.forms import BY_NAME, SinkOptions  # noqa: PLC0415 - for AOFs only
+    from rdbtool.writer.dataset_writer import DatasetWriter  # noqa: PLC0415 - likewise
 
-    def count(data: bytes) -> None:
-        nonlocal size
-        size += len(data)
-
+    settled = dataset.settled()
+    target = settled.target()
     make = BY_NAME["rdb"].make_sink
     assert make is not None
-    target = default_target(dataset.header, dataset.aux)
-    sink = make(count, SinkOptions(target=target, sizes=dataset.sizes, role="base"))
-    dataset.feed(sink)
-    sink.close()
-    return size
+    options = SinkOptions(target=target, sizes=settled.sizes, role="base")
+    writer = DatasetWriter(settled, lambda write: make(write, options), target, allow_loss=True)
+    writer.write(lambda data: None, fingerprint=False)  # noqa: ARG005 - its size counts
+    return writer.bytes
