@@ -98,7 +98,7 @@ def memory(
     """
     from rdbtool.dataset.loading import load_keys
     from rdbtool.operations.memory.model import choose_memory_model
-    from rdbtool.operations.memory.rows import Wanted, largest_keys, write_rows
+    from rdbtool.operations.memory.rows import WantedRows, largest_keys, write_rows
     from rdbtool.reader.open.dispatch import open_any
     from rdbtool.report.progress_bar import ProgressBar
     from rdbtool.writer.atomic.output import open_output
@@ -121,7 +121,9 @@ def memory(
         ):
             keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
             choice = choose_memory_model(keys, rules, allocator=allocator, is_cluster=cluster)
-            wanted = Wanted(_SHOWN if largest is None and (form == "table" or as_json) else largest, smallest, no_ttl)
+            wanted = WantedRows(
+                _SHOWN if largest is None and (form == "table" or as_json) else largest, smallest, no_ttl
+            )
             if form == "table" or as_json:
                 found = largest_keys(keys, choice, wanted, selection=selection, progress=progress)
                 if as_json:
