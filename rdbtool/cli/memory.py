@@ -25,7 +25,8 @@ from rdbtool.cli.options import (
 )
 from rdbtool.core.memory_models import ALLOCATORS
 
-_FORMS: Final = ("table", "csv", "jsonl")
+#: What the command prints.
+MEMORY_FORMS: Final = ("table", "csv", "jsonl")
 
 #: Keys in a table whose number nobody said.
 _SHOWN: Final = 20
@@ -45,8 +46,8 @@ def memory(
             "--command",
             "-c",
             metavar="FORMAT",
-            help=f"One of {', '.join(_FORMS)}. Default: what the suffix of FILE says, such as .csv, else table on a "
-            "terminal and jsonl elsewhere.",
+            help=f"One of {', '.join(MEMORY_FORMS)}. Default: what the suffix of FILE says, such as .csv, else table on "
+            "a terminal and jsonl elsewhere.",
         ),
     ] = None,
     largest: Annotated[
@@ -103,7 +104,7 @@ def memory(
     from rdbtool.report.progress_bar import ProgressBar
     from rdbtool.writer.atomic.output import open_output
 
-    check_choice("--format", format_, _FORMS)
+    check_choice("--format", format_, MEMORY_FORMS)
     check_choice("--allocator", allocator, ALLOCATORS)
     check_rules(rules)
     smallest = _size_of(least)
