@@ -16,10 +16,12 @@ from rdbtool.cli.live_options import Access, Url
 from rdbtool.cli.options import Force, Json, NoProgress, expands, refuse_terminal
 from rdbtool.core.limits import parse_size
 from rdbtool.engine.persistence.policies import Any, LogGrowth, Policy, SavePoint
+from rdbtool.live.address import CLUSTER_SCHEMES, scheme_of
 from rdbtool.live.follower import Follower, FollowOptions
 from rdbtool.live.retention import KeepRule
+from rdbtool.live.scanning import scan_snapshot
 from rdbtool.live.snapshots import take_snapshot
-from rdbtool.report.capture import StatusLine, saved_line
+from rdbtool.report.capture import StatusLine, cluster_line, saved_line
 from rdbtool.report.progress_bar import ProgressBar
 from rdbtool.writer.atomic.output import open_output
 
@@ -74,6 +76,13 @@ def capture(
         bool,
         typer.Option("--no-ack", help="Acknowledge nothing: WAIT of clients never counts this capture."),
     ] = False,
+    scan: Annotated[
+        bool,
+        typer.Option(
+            "--scan",
+            help="Read by SCAN and DUMP, where replication is not allowed: every key, but not of one moment.",
+        ),
+    ] = False,
     digest: Annotated[
         bool, typer.Option("--digest", help="Print the digest that DEBUG DIGEST gave then, too.")
     ] = False,
@@ -91,19 +100,40 @@ def capture(
     if follow:
         if directory is None or output is not None:
             raise typer.BadParameter("give the directory to follow into: capture URL DIR --follow", param_hint="DIR")
+        if scan:
+            raise typer.BadParameter("only replication tells what is written", param_hint="--scan")
         options = _options(save, keep, max_lag, acknowledges=not no_ack)
         _follow(access.endpoint(url), directory, options, as_json=as_json, quiet=quiet)
         return
     for name, given in (("--save", save), ("--keep", keep), ("--max-lag", max_lag), ("--no-ack", no_ack)):
         if given:
             raise typer.BadParameter("it is for --follow", param_hint=name)
+    if scheme_of(url) in CLUSTER_SCHEMES:
+        _capture_cluster(url, output or directory, access, digest=digest, as_json=as_json, quiet=quiet)
+        return
     target = _check_output(output, directory, as_json=as_json)
     with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
-        saved = take_snapshot(access.endpoint(url), target, force=force, digest=digest, progress=progress)
+        take = scan_snapshot if scan else take_snapshot
+        saved = take(access.endpoint(url), target, force=force, digest=digest, progress=progress)
     if as_json:
         _print_json(saved.to_dict())
     if not quiet:
         print_remarks(saved.warnings if as_json else [*saved.warnings, saved_line(saved)])
+
+
+def _capture_cluster(
+    url: str, directory: str | None, access: Access, *, digest: bool, as_json: bool, quiet: bool
+) -> None:
+    from rdbtool.live.shards import take_cluster  # noqa: PLC0415 - for clusters only
+
+    if directory is None or directory == "-":
+        raise typer.BadParameter("give a directory for the shards of a cluster", param_hint="DIR")
+    access.warn(url)
+    done = take_cluster(url, directory, access.secrets(), digest=digest)
+    if as_json:
+        _print_json(done.to_dict())
+    if not quiet:
+        print_remarks(done.warnings if as_json else [*done.warnings, cluster_line(done)])
 
 
 def _check_output(output: str | None, directory: str | None, *, as_json: bool) -> str:
