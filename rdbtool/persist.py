@@ -6,6 +6,7 @@ due. The client is one of redis-py or valkey-py; what it connects to, and how, i
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import time
@@ -19,6 +20,7 @@ from rdbtool.live.counting import ServerCounters
 from rdbtool.live.follower import Follower, FollowOptions
 from rdbtool.live.loading_server import LoadedReport, LoadOptions, load_dataset
 from rdbtool.live.retention import KeepRule, read_stamp, stamp
+from rdbtool.live.scanning import scan_snapshot
 from rdbtool.live.snapshots import Saved, take_snapshot
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Any",
+    "AsyncRedisPersist",
     "Counters",
     "Follower",
     "KeepRule",
@@ -74,17 +77,20 @@ class RedisPersist:
         *,
         force: bool = False,
         digest: bool = True,
+        scan: bool = False,
         progress: Progress | None = None,
     ) -> Saved:
         """Take a snapshot: an RDB by replication, validated while it is written, and published when it is whole.
 
         ``path`` None: ``dump-TIME.rdb`` in the directory, of which ``keep`` are kept. ``force`` replaces a file.
-        Without ``digest`` none is computed. Raises InputError (a server that cannot be reached, or refuses; a disk that
+        Without ``digest`` none is computed. ``scan`` reads by SCAN and DUMP, where replication is not allowed, and what
+        comes of it is not one moment. Raises InputError (a server that cannot be reached, or refuses; a disk that
         is full), FormatError, InvalidDataError; nothing is left behind then.
         """
         begun = time.time()
         target = self._free_name(begun) if path is None else Path(path)
-        saved = take_snapshot(self.endpoint, os.fspath(target), force=force, digest=digest, progress=progress)
+        take = scan_snapshot if scan else take_snapshot
+        saved = take(self.endpoint, os.fspath(target), force=force, digest=digest, progress=progress)
         self._counters.note_saved(int(begun * 1000))
         return saved if path is not None else saved.with_removed(self._prune())
 
@@ -156,3 +162,59 @@ class RedisPersist:
         for name in gone:
             (self.directory / name).unlink(missing_ok=True)
         return tuple(gone)
+
+
+class AsyncRedisPersist:
+    """``RedisPersist`` for a client of ``redis.asyncio`` (or ``valkey.asyncio``).
+
+    The work is done in a thread, on connections like the client's, so that the event loop goes on meanwhile.
+    """
+
+    def __init__(
+        self,
+        client: object,
+        directory: str | os.PathLike[str] = ".",
+        *,
+        policy: Policy | None = None,
+        keep: KeepRule | str | int | None = None,
+    ) -> None:
+        self.persist = RedisPersist(client, directory, policy=policy, keep=keep)
+
+    async def save(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        force: bool = False,
+        digest: bool = True,
+        scan: bool = False,
+    ) -> Saved:
+        """Take a snapshot; see ``RedisPersist.save``."""
+        return await asyncio.to_thread(self.persist.save, path, force=force, digest=digest, scan=scan)
+
+    async def tick(self) -> Saved | None:
+        """Take a snapshot if the policy says that one is due."""
+        return await asyncio.to_thread(self.persist.tick)
+
+    async def load(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        replace: bool = False,
+        skip_existing: bool = False,
+        allow_loss: bool = False,
+    ) -> LoadedReport:
+        """Load a file into the server; see ``RedisPersist.load``."""
+        return await asyncio.to_thread(
+            self.persist.load, path, replace=replace, skip_existing=skip_existing, allow_loss=allow_loss
+        )
+
+    async def follow(self, directory: str | os.PathLike[str] | None = None) -> None:
+        """Back up continuously until the task is cancelled; what was received is on the disk then."""
+        follower = self.persist.follow(directory)
+        running = asyncio.ensure_future(asyncio.to_thread(follower.run))
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            follower.stop()
+            await running
+            raise

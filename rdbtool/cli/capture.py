@@ -15,17 +15,20 @@ from rdbtool.cli.app import print_remarks
 from rdbtool.cli.live_options import Access, Url
 from rdbtool.cli.options import Force, Json, NoProgress, expands, refuse_terminal
 from rdbtool.core.limits import parse_size
-from rdbtool.engine.persistence.policies import Any, LogGrowth, Policy, SavePoint
-from rdbtool.live.follower import Follower, FollowOptions
-from rdbtool.live.retention import KeepRule
+from rdbtool.live.address import CLUSTER_SCHEMES, scheme_of
 from rdbtool.live.snapshots import take_snapshot
-from rdbtool.report.capture import StatusLine, saved_line
+from rdbtool.report.capture import StatusLine, cluster_line, saved_line
 from rdbtool.report.progress_bar import ProgressBar
 from rdbtool.writer.atomic.output import open_output
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rdbtool.engine.persistence.policies import Policy, SavePoint
     from rdbtool.live.capture_events import CaptureEvent
     from rdbtool.live.connection import Endpoint
+    from rdbtool.live.follower import FollowOptions
+    from rdbtool.live.snapshots import Saved
 
 
 @expands
@@ -74,6 +77,13 @@ def capture(
         bool,
         typer.Option("--no-ack", help="Acknowledge nothing: WAIT of clients never counts this capture."),
     ] = False,
+    scan: Annotated[
+        bool,
+        typer.Option(
+            "--scan",
+            help="Read by SCAN and DUMP, where replication is not allowed: every key, but not of one moment.",
+        ),
+    ] = False,
     digest: Annotated[
         bool, typer.Option("--digest", help="Print the digest that DEBUG DIGEST gave then, too.")
     ] = False,
@@ -91,19 +101,47 @@ def capture(
     if follow:
         if directory is None or output is not None:
             raise typer.BadParameter("give the directory to follow into: capture URL DIR --follow", param_hint="DIR")
+        if scan:
+            raise typer.BadParameter("only replication tells what is written", param_hint="--scan")
         options = _options(save, keep, max_lag, acknowledges=not no_ack)
         _follow(access.endpoint(url), directory, options, as_json=as_json, quiet=quiet)
         return
     for name, given in (("--save", save), ("--keep", keep), ("--max-lag", max_lag), ("--no-ack", no_ack)):
         if given:
             raise typer.BadParameter("it is for --follow", param_hint=name)
+    if scheme_of(url) in CLUSTER_SCHEMES:
+        _capture_cluster(url, output or directory, access, digest=digest, as_json=as_json, quiet=quiet)
+        return
     target = _check_output(output, directory, as_json=as_json)
+    endpoint = access.endpoint(url)
     with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
-        saved = take_snapshot(access.endpoint(url), target, force=force, digest=digest, progress=progress)
+        take = _scan if scan else take_snapshot
+        saved = take(endpoint, target, force=force, digest=digest, progress=progress)
     if as_json:
         _print_json(saved.to_dict())
     if not quiet:
         print_remarks(saved.warnings if as_json else [*saved.warnings, saved_line(saved)])
+
+
+def _scan(endpoint: Endpoint, path: str, *, force: bool, digest: bool, progress: Callable[[int], object]) -> Saved:
+    from rdbtool.live.scanning import scan_snapshot  # noqa: PLC0415 - it brings the encoder of RDBs
+
+    return scan_snapshot(endpoint, path, force=force, digest=digest, progress=progress)
+
+
+def _capture_cluster(
+    url: str, directory: str | None, access: Access, *, digest: bool, as_json: bool, quiet: bool
+) -> None:
+    from rdbtool.live.shards import take_cluster  # noqa: PLC0415 - for clusters only
+
+    if directory is None or directory == "-":
+        raise typer.BadParameter("give a directory for the shards of a cluster", param_hint="DIR")
+    access.warn(url)
+    done = take_cluster(url, directory, access.secrets(), digest=digest)
+    if as_json:
+        _print_json(done.to_dict())
+    if not quiet:
+        print_remarks(done.warnings if as_json else [*done.warnings, cluster_line(done)])
 
 
 def _check_output(output: str | None, directory: str | None, *, as_json: bool) -> str:
@@ -117,6 +155,8 @@ def _check_output(output: str | None, directory: str | None, *, as_json: bool) -
 
 
 def _save_point(text: str) -> SavePoint:
+    from rdbtool.engine.persistence.policies import SavePoint  # noqa: PLC0415 - for --follow only
+
     match = re.fullmatch(r"\s*(\d{1,9})[\s:]+(\d{1,9})\s*", text)
     if match is None:
         raise typer.BadParameter(f"{text!r} is not of the form SECONDS:CHANGES", param_hint="--save")
@@ -124,6 +164,10 @@ def _save_point(text: str) -> SavePoint:
 
 
 def _options(save: list[str] | None, keep: str | None, max_lag: str | None, *, acknowledges: bool) -> FollowOptions:
+    from rdbtool.engine.persistence.policies import Any, LogGrowth  # noqa: PLC0415 - for --follow only
+    from rdbtool.live.follower import FollowOptions  # noqa: PLC0415 - likewise: a snapshot takes less memory
+    from rdbtool.live.retention import KeepRule  # noqa: PLC0415 - likewise
+
     policies: list[Policy] = [LogGrowth(), *map(_save_point, save or ())]
     try:
         kept = None if keep is None else KeepRule.parse(keep)
@@ -144,6 +188,8 @@ def _follow(endpoint: Endpoint, directory: str, options: FollowOptions, *, as_js
             _print_json(event.to_dict())
         elif not quiet:
             line(event)
+
+    from rdbtool.live.follower import Follower  # noqa: PLC0415 - for --follow only
 
     follower = Follower(endpoint, directory, options, tell)
     # In the main thread a signal ends the loop between two commands, not in the middle of one.

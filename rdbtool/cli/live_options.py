@@ -16,8 +16,8 @@ Url = Annotated[
     str,
     typer.Argument(
         metavar="URL",
-        help="redis://[USER@]HOST[:PORT], rediss:// (TLS), valkey://, valkeys://, or unix://PATH. No password: see "
-        "--password-file.",
+        help="redis://[USER@]HOST[:PORT], rediss:// (TLS), valkey://, valkeys://, unix://PATH; capture also takes a "
+        "cluster, redis+cluster://HOST:PORT. Passwords: see --password-file.",
     ),
 ]
 

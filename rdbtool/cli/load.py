@@ -59,9 +59,9 @@ def load(
     """Load keys and functions of a file into a running server, in the form that its version takes.
 
     Keys go by RESTORE, or by commands where the server lets nobody send that; expiry times stay the moments that they
-    are. A lost connection is opened again, and nothing is loaded twice. Keys that exist in the server stay, which is exit
-    code 1, unless --replace or --skip-existing is given. What the server cannot hold is refused, or dropped and named
-    with --allow-loss.
+    are. A lost connection is opened again, and nothing is loaded twice. Keys that exist in the server stay, which is
+    exit code 1, unless --replace or --skip-existing is given. What the server cannot hold is refused, or dropped and
+    named with --allow-loss.
     """
     check_rules(rules)
     if replace and skip_existing:

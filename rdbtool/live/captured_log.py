@@ -84,6 +84,8 @@ class CapturedLog:
         self.directory = files.directory
         self.generation: Generation | None = None
         self._token = token
+        #: A number that was taken for a file which did not come to be: a gap would look like a lost file.
+        self._spare: Entry | None = None
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str]) -> Self:
@@ -116,10 +118,8 @@ class CapturedLog:
 
     def begin(self, base: Entry, mark: Mark) -> Generation:
         """Make the file of what follows a base that was received up to ``mark``; the manifest does not name it yet."""
-        incr = self.files.next("incr")
-        file = AppendedFile.create(self.files.path(incr))
-        generation = Generation(base, incr, file, mark, self._token)
-        generation.write(_frame_db(mark.db), mark)
+        generation = self._make(base, mark)
+        self._spare = None
         return generation
 
     def next_base(self) -> Entry:
@@ -146,17 +146,38 @@ class CapturedLog:
         """Go on in a new file after the last mark: nobody knows what the disk has of the present one after it."""
         before = self.generation
         assert before is not None
-        incr = self.files.next("incr")
-        file = AppendedFile.create(self.files.path(incr))
-        generation = Generation(before.base, incr, file, before.mark, self._token)
-        generation.write(_frame_db(before.mark.db), before.mark)
-        self.files.commit([*self.files.entries, incr])
+        generation = self._make(before.base, before.mark)
+        wanted = [*self.files.entries, generation.incr]
+        try:
+            self.files.commit(wanted)
+        except BaseException:
+            generation.file.close()
+            # Where the manifest may name it already, it is whole.
+            if not self.files.is_written(wanted):
+                self.files.path(generation.incr).unlink(missing_ok=True)
+            raise
+        self._spare = None
         before.file.close()
         self.generation = generation
+
+    def _make(self, base: Entry, mark: Mark) -> Generation:
+        """Make a file that begins at a mark; nothing stays of it where that fails."""
+        self._spare = incr = self._spare or self.files.next("incr")
+        path = self.files.path(incr)
+        file = AppendedFile.create(path)
+        generation = Generation(base, incr, file, mark, self._token)
+        try:
+            generation.write(_frame_db(mark.db), mark)
+        except BaseException:
+            file.close()
+            path.unlink(missing_ok=True)
+            raise
+        return generation
 
     def discard(self, base: Entry, generation: Generation | None) -> None:
         """Remove the files of a generation that was not committed."""
         if generation is not None:
+            self._spare = generation.incr
             generation.file.close()
             self.files.path(generation.incr).unlink(missing_ok=True)
         self.files.path(base).unlink(missing_ok=True)

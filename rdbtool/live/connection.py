@@ -144,7 +144,12 @@ class Endpoint:
             raise TypeError(f"expected a client such as redis.Redis(), found {type(client).__name__}")
         kind = _synchronous(pool.connection_class)
         settings = {name: value for name, value in pool.connection_kwargs.items() if _is_kept(name)} | _OURS
-        return cls(lambda: kind(**settings), name or _describe_settings(settings))
+
+        def make(_pool: Any = pool) -> Any:
+            # The connections of a Sentinel ask their pool, which has to live as long as they may be made.
+            return kind(**settings)
+
+        return cls(make, name or _describe_settings(settings))
 
     @classmethod
     def of_url(cls, url: str, secrets: Secrets | None = None) -> Self:

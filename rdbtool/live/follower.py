@@ -107,6 +107,7 @@ class CommandStream:
         self._seconds = mark.seconds
         self._asked = 0
         self._told = 0.0
+        self._has_come = False
         self._marked = time.monotonic()
 
     @property
@@ -122,6 +123,7 @@ class CommandStream:
     def read(self) -> None:
         """Take what the server sent. Raises ServerConnectionError, StreamDamagedError."""
         count = self.link.readinto(self._view)
+        self._has_come = True
         now = int(time.time())
         self._waiting += self.splitter.split(self._view[:count], _LARGEST_COMMAND)
         whole = self.splitter.safe_kept - self._moved
@@ -155,7 +157,8 @@ class CommandStream:
         if self.acknowledges:
             self._asked = self.splitter.asked
             self.link.send_command(b"REPLCONF", b"ACK", b"%d" % self.synced)
-        elif now - self._told >= _SIGN or self.is_asked:
+        elif now - self._told >= _SIGN or self.is_asked or not self._has_come:
+            # Servers begin a stream after a diskless transfer at an acknowledgement, of any place, and may miss one.
             self._asked = self.splitter.asked
             self.link.send_command(b"REPLCONF", b"ACK", b"0")
         else:

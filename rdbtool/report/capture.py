@@ -10,6 +10,7 @@ from rdbtool.report.formatting import show_count
 
 if TYPE_CHECKING:
     from rdbtool.live.capture_events import CaptureEvent
+    from rdbtool.live.shards import SavedCluster
     from rdbtool.live.snapshots import Saved
 
 
@@ -19,6 +20,12 @@ def saved_line(saved: Saved) -> str:
     digest = "" if saved.digest is None else f", digest {saved.digest}"
     writer = f" of {saved.server}" if saved.server else ""
     return f"{saved.path}: {show_count(saved.keys, 'key')}, {_size(saved.bytes)}{writer}{moment}{digest}: valid"
+
+
+def cluster_line(done: SavedCluster) -> str:
+    """Return what is printed of the snapshots of a cluster."""
+    size = _size(sum(shard.saved.bytes for shard in done.shards))
+    return f"{done.path}: {show_count(len(done.shards), 'shard')}, {show_count(done.keys, 'key')}, {size}: valid"
 
 
 class StatusLine:

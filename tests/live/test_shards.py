@@ -1,0 +1,117 @@
+"""Servers that let nobody replicate, clients of asyncio, and clusters."""
+
+import asyncio
+import json
+import socket
+import time
+from contextlib import ExitStack
+
+import pytest
+from command import run
+from docs.test_schemas import check
+
+from rdbtool.persist import AsyncRedisPersist
+
+redis = pytest.importorskip("redis")
+
+QUICK = {"repl-diskless-sync-delay": "0"}
+
+
+def url_of(running):
+    return f"unix://{running.directory / 's'}"
+
+
+@pytest.mark.server
+def test_a_scan_gives_every_key(start_server, tmp_path):
+    with start_server(config=QUICK) as running:
+        running.client("DEBUG", "POPULATE", 3000, "k", 100)
+        running.client("SELECT", 4)
+        running.client("SET", "t", "v", "PXAT", 4_102_444_800_000)
+        running.client("XADD", "x", "5-1", "f", "v")
+        running.client("FUNCTION", "LOAD", "#!lua name=f\nredis.register_function('f', function() return 1 end)")
+        done = run("capture", url_of(running), "--scan", "-o", tmp_path / "x.rdb", "--json", "--digest")
+        report = json.loads(done.out)
+        check("capture", report)
+        assert (report["digest"], report["offset"], report["replid"]) == (running.digest(), -1, "")
+        assert "not the dataset of one moment" in done.err
+        assert run("diff", tmp_path / "x.rdb", running.save()).code == 0
+        assert run("validate", tmp_path / "x.rdb").code == 0
+
+
+@pytest.mark.server
+def test_a_client_of_asyncio(start_server, tmp_path):
+    async def use(path):
+        client = redis.asyncio.Redis(unix_socket_path=path)
+        persist = AsyncRedisPersist(client, tmp_path / "backups", keep=1)
+        await client.set("key", "value")
+        saved = await persist.save()
+        assert await persist.tick() is None
+        following = asyncio.create_task(persist.follow(tmp_path / "aof"))
+        while not (tmp_path / "aof/appendonly.aof.manifest").exists():
+            await asyncio.sleep(0.05)
+        await client.set("key", "other")
+        await asyncio.sleep(0.3)
+        following.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await following
+        report = await persist.load(saved.path, replace=True)
+        value = await client.get("key")
+        await client.aclose()
+        return saved, report, value
+
+    with start_server(config=QUICK) as running:
+        saved, report, value = asyncio.run(use(str(running.directory / "s")))
+        assert (report.loaded, value) == (1, b"value")
+        assert saved.digest == running.digest()
+    assert run("get", tmp_path / "aof", "key").out == b"other"
+
+
+def free_ports(count):
+    with ExitStack() as stack:
+        found = []
+        while len(found) < count:
+            each = stack.enter_context(socket.socket())
+            each.bind(("127.0.0.1", 0))
+            # The bus of a node listens 10,000 above.
+            if each.getsockname()[1] < 50_000:
+                found.append(each.getsockname()[1])
+        return found
+
+
+@pytest.mark.server
+def test_every_shard_of_a_cluster(start_server, tmp_path):
+    ports = free_ports(3)
+    with ExitStack() as stack:
+        nodes = []
+        for port in ports:
+            config = {"port": str(port), "cluster-enabled": "yes", "cluster-config-file": "nodes.conf", **QUICK}
+            nodes.append(stack.enter_context(start_server(config=config)))
+        edges = [0, 5000, 11_000, 16_384]
+        for node, first, end in zip(nodes, edges, edges[1:], strict=False):
+            node.client("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
+            node.client("CONFIG", "SET", "cluster-require-full-coverage", "no")
+        url = f"redis+cluster://127.0.0.1:{ports[0]}"
+        done = run("capture", url, tmp_path / "early")
+        assert (done.code, done.err.count("\n")) == (3, 1)
+        assert "has no master: the cluster is not whole" in done.err
+        for port in ports[1:]:
+            nodes[0].client("CLUSTER", "MEET", "127.0.0.1", port)
+        end = time.monotonic() + 20
+        while any(b"cluster_slots_assigned:16384" not in node.client("CLUSTER", "INFO") for node in nodes):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        client = redis.RedisCluster(host="127.0.0.1", port=ports[0])
+        for number in range(500):
+            client.rpush(f"list:{number}", number)
+        client.close()
+        done = run("capture", url, "-o", tmp_path / "shards", "--digest", "--json")
+        assert done.code == 0, done.err
+        report = json.loads(done.out)
+        check("capture", report)
+        assert report["keys"] == 500
+        assert [shard["digest"] for shard in report["shards"]] == [node.digest() for node in nodes]
+        assert [shard["slots"] for shard in report["shards"]] == [[[0, 4999]], [[5000, 10_999]], [[11_000, 16_383]]]
+        assert json.loads((tmp_path / "shards/cluster.json").read_text()) == report
+        assert run("validate", *sorted((tmp_path / "shards").glob("*.rdb"))).code == 0
+        assert run("capture", url, "-o", tmp_path / "shards").code == 3
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["shards"]
