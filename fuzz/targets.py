@@ -18,6 +18,7 @@ from rdbtool._codec.encode.json import Json
 from rdbtool._codec.encode.jsonl import Jsonl
 from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.encode.resp import Resp
+from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.sink import Sink
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool._codec.sinks.fingerprint import Fingerprint
@@ -47,7 +48,7 @@ _SINKS: tuple[Callable[[], Sink], ...] = (
     lambda: Json(_drop),
     lambda: Resp(_drop),
     lambda: Resp(_drop, restore=True),
-    lambda: Rdb(_drop, version=12),
+    lambda: TargetFilter(Rdb(_drop, version=10), magic="REDIS", version=10, allow_loss=True),
 )
 
 #: Types whose value is one string with a packed value in it.

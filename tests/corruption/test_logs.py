@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import sampling
 import server
 from aof.logs import command, parse, write_log
 from corruption.damage import flips, truncations
@@ -154,12 +155,13 @@ def test_every_cut(name: str, whole: Path) -> None:
 
 @pytest.mark.parametrize("name", [BASE, FIRST, LAST])
 def test_every_bit(name: str, whole: Path) -> None:
+    """Of a day's choice."""
     sound = read(whole).commands
     part = (BASE, FIRST, LAST).index(name)
     data = parts()[name]
     last_at = len(data) - len((COMMANDS, MIDDLE, TAIL)[part][-1])
     states: set[str] = set()
-    for case in flips(data):
+    for case in sampling.sample(flips(data), 1200):
         (whole.parent / name).write_bytes(case.data)
         state, _ = check(whole, sound, part, case.at)
         states.add(state)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from collections import Counter
 from functools import cache
 
 import pytest
@@ -180,14 +181,17 @@ def test_aof_rewrite(tmp_path):
 
 
 def test_dump_as_json_lines():
-    kinds = set()
+    seen = Counter()
     for path in [*SMALL, *CASES, *DAMAGED, *SNAPSHOTS, AOFS[0]]:
         for line in run("dump", "-f", "jsonl", path).out.splitlines():
             document = json.loads(line)
-            kinds.add(document.get("type") or next(iter(document)))
-            check("dump-jsonl", document)
+            kind = document.get("type") or next(iter(document))
+            # All of the small files, and of each kind some in the large ones.
+            seen[kind] += 1
+            if path in SMALL or seen[kind] < 40:
+                check("dump-jsonl", document)
     defined = set(SCHEMAS["dump-jsonl"]["$defs"]) - {"key", "group", "header"}
-    assert kinds == defined | {"rdb", "set"}
+    assert set(seen) == defined | {"rdb", "set"}
 
 
 @pytest.mark.parametrize("escape", ["utf8", "print", "base64"])

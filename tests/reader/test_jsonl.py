@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from codec.driving import FILES, Trickle, heard, name_of, written
 from codec.jsonl_reader import read_lines, read_record
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from whole import whole
 from writer import made
@@ -233,6 +233,7 @@ def test_every_kind_of_line() -> None:
 
 @pytest.mark.parametrize("kind", sorted(made.values))
 def test_records_of_all_kinds(kind: str) -> None:
+    @settings(max_examples=settings.default.max_examples // 3)
     @given(st.lists(made.records(kind), min_size=1, max_size=3))
     def check(records: list[KeyRecord]) -> None:
         data = lines_of([Header("REDIS", 15), *records])

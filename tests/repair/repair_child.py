@@ -28,8 +28,9 @@ from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import Checks
 
 ADDRESS_SPACE = 512 << 20
+#: Of processor time: how busy the machine is has no say.
 SECONDS = 2.0
-MOST = 150
+MOST = 100
 CHECKS = Checks(replay=False, databases=1 << 64)
 
 
@@ -51,13 +52,13 @@ def damages(data: bytes, seed: int) -> Iterator[tuple[str, bytes]]:
 
 def judge(source: Path, result: Path) -> tuple[str, str | None]:
     """Return what came of a repair, and what is wrong with that."""
-    began = time.monotonic()
+    began = time.process_time()
     try:
         # A flip makes names that somebody may have given.
         done = repair(str(source), str(result), RepairOptions(drop_unknown=True))
     except RdbToolError as error:
         return "refused", None if error.exit_code == 4 else str(error)
-    if (taken := time.monotonic() - began) > SECONDS:
+    if (taken := time.process_time() - began) > SECONDS:
         return "saved", f"it took {taken:.1f} s"
     if not done.is_saved:
         return "nothing", "something was written" if result.exists() else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 
 import pytest
 from command import FIXTURES, run
+from sampling import sample
 
 from rdbtool.core.errors import RdbToolError, UnsupportedError
 from rdbtool.io.source import crc64
@@ -138,12 +140,11 @@ def test_every_flipped_bit_of_a_type_or_an_opcode_is_damage(tmp_path: Path) -> N
     for name in ("redis-5.0-stream-lru-lfu.rdb", "redis-2.6-plain-types.rdb"):
         path = FIXTURES / "small" / name
         whole = path.read_bytes()
-        for at in range(9, len(whole)):
-            for bit in range(0, 8, 3):
-                damaged = bytearray(whole)
-                damaged[at] ^= 1 << bit
-                assert validate(bytes(damaged)).answer != "unsupported", (at, bit)
-                try:
-                    repair(bytes(damaged), None)
-                except RdbToolError as error:
-                    pytest.fail(f"{at:#x}, bit {bit}: {error}")
+        for at, bit in sample(itertools.product(range(9, len(whole)), range(0, 8, 3)), 150):
+            damaged = bytearray(whole)
+            damaged[at] ^= 1 << bit
+            assert validate(bytes(damaged)).answer != "unsupported", (at, bit)
+            try:
+                repair(bytes(damaged), None)
+            except RdbToolError as error:
+                pytest.fail(f"{at:#x}, bit {bit}: {error}")

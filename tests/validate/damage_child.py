@@ -51,14 +51,14 @@ def main() -> None:
             if source != file:
                 file.write_bytes(data)
                 target = str(source)
-            began = time.monotonic()
+            began = time.process_time()
             try:
                 verdict = validate(target, checks)
             except Exception:  # noqa: BLE001 - whatever it is, it is the failure that is looked for
                 wrong.append(f"{file.name}: {label}: {traceback.format_exc()}")
                 continue
-            if time.monotonic() - began > SECONDS:
-                wrong.append(f"{file.name}: {label}: it took {time.monotonic() - began:.1f} s")
+            if time.process_time() - began > SECONDS:
+                wrong.append(f"{file.name}: {label}: it took {time.process_time() - began:.1f} s")
             if any(finding.code not in BY_CODE for finding in verdict.findings):
                 wrong.append(f"{file.name}: {label}: a code that is in no table")
             if (verdict.answer == "invalid") != bool(verdict.counts["error"]):

@@ -34,8 +34,11 @@ cdef int put_byte(Buffer *buffer, uint8_t byte) except -1:
 
 
 cdef int put_bytes(Buffer *buffer, const void *p, size_t size) except -1:
-    memcpy(room(buffer, size + 1), p, size)
-    buffer.size += size
+    cdef uint8_t *at = room(buffer, size + 1)
+    # Of no bytes there may be no address, and memcpy takes no null pointer, whatever the size.
+    if size:
+        memcpy(at, p, size)
+        buffer.size += size
     return 0
 
 

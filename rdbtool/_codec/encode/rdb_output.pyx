@@ -71,7 +71,8 @@ cdef class SnapshotOutput(Encoder):
         """Put bytes of a record that is known to be complete: large ones are not held."""
         if size >= LARGE:
             return self.put_large(<const char *>p, size)
-        return self.put(p, size)
+        # A buffer that was never filled has no address, and memcpy takes no null pointer.
+        return self.put(p, size) if size else 0
 
     cdef int put_buffer(self, Buffer *buffer) except -1:
         return self.put_whole(buffer.scratch.data, buffer.size)
