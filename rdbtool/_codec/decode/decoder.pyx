@@ -446,6 +446,11 @@ cdef class Decoder:
     cdef int read_long(self, Head *head, Cursor *c, Sink sink) except -1:
         """Tell a record with a long string, at which the cursor stands."""
         self.long_strings.check(self.window, c, sink.asks_utf8)
+        if head.key != self.key_text.data:
+            # The window moves on while the string is told.
+            grow(&self.key_text, head.key_size + 1)
+            memcpy(self.key_text.data, head.key, head.key_size)
+            head.key = self.key_text.data
         sink.may_spill = True
         sink.begin_key(head)
         self.long_strings.tell(self.window, c, sink)

@@ -43,7 +43,8 @@ class Check(Sink):
     ``on_item`` is called with every item that is no record, before what follows it is tested. ``on_row`` is called with
     every row of a record when that is complete, and may raise: the record is not committed then. What it is told of a
     key that stands twice may come a few keys late. At most 8 rows of a kind are made of one record, and 1000 kept in
-    all. Memory: 24 to 36 bytes a key, and as many for each member of the largest collection.
+    all. Memory: 24 to 36 bytes a key, and as many for each member of the largest collection. ``keys_only``: it is told
+    of no values, and flags nothing but keys that stand twice.
     """
 
     flagged: list[Flagged]
@@ -55,5 +56,9 @@ class Check(Sink):
     def recent(self) -> tuple[int, int] | None:
         """Where one of the last few records begins, and its db; None if there is none."""
     def __init__(
-        self, on_item: Callable[[Item], object] | None = None, on_row: Callable[[Flagged], object] | None = None
+        self,
+        on_item: Callable[[Item], object] | None = None,
+        on_row: Callable[[Flagged], object] | None = None,
+        *,
+        keys_only: bool = False,
     ) -> None: ...
