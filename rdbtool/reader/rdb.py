@@ -54,31 +54,6 @@ class Totals(NamedTuple):
     by_db: dict[int, tuple[int, int]]
 
 
-class TotalsCounter:
-    """Counts records: ``totals`` has the numbers. ``keys`` counts all records, ``selected`` the selected ones."""
-
-    def __init__(self) -> None:
-        self.keys = 0
-        self.selected = 0
-        self._expires = 0
-        self._by_kind: dict[str, int] = {}
-        self._by_db: dict[int, tuple[int, int]] = {}
-
-    def add(self, record: KeyRecord) -> None:
-        """Count a record."""
-        expires = record.expire_at_ms is not None
-        self.keys += 1
-        self._expires += expires
-        self._by_kind[record.kind] = self._by_kind.get(record.kind, 0) + 1
-        keys, expiring = self._by_db.get(record.db, (0, 0))
-        self._by_db[record.db] = keys + 1, expiring + expires
-
-    @property
-    def totals(self) -> Totals:
-        """What was counted so far."""
-        return Totals(self.keys, self._expires, self.selected, dict(self._by_kind), dict(self._by_db))
-
-
 class RdbReader:
     """An open RDB. Iterating yields its ``KeyRecord``s; ``items`` also everything between them.
 

@@ -345,7 +345,7 @@ def test_progress_is_told() -> None:
         reader.feed(Fingerprint(), progress=told.append)
     assert told == sorted(set(told))
     assert told[-1] == len(data)
-    assert len(told) >= len(data) >> 18
+    assert len(told) >= len(data) >> 19
 
 
 @pytest.mark.parametrize("size", [1, 100, (1 << 18) - 1, 1 << 18, 3 << 18])

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint64_t, uint8_t
 from rdbtool._codec.decode.cursor cimport Bytes, Cursor, Limits, Scratch
+from rdbtool._codec.decode.long_collections cimport LongCollections
 from rdbtool._codec.decode.long_strings cimport LongStrings
 from rdbtool._codec.decode.member_expiries cimport MemberExpiries
 from rdbtool._codec.filters.selection cimport Selection
@@ -47,6 +48,7 @@ cdef class Decoder:
     cdef ValueReader values
     cdef Sink null
     cdef LongStrings long_strings
+    cdef LongCollections long_collections
     cdef MemberExpiries members
     cdef bint validate_first        # the current record goes through the null sink before its own
 
@@ -65,7 +67,9 @@ cdef class Decoder:
     cdef int read_end(self, Cursor *c, Sink sink) except -1
     cdef dict read_expiries(self, Cursor *c)
     cdef int tell_expiring(self, Head *head, Cursor *value, Sink sink, dict expiries) except -1
+    cdef int keep_key(self, Head *head) except -1
     cdef int read_long(self, Head *head, Cursor *c, Sink sink) except -1
+    cdef int read_long_collection(self, Head *head, Cursor *c, Sink sink) except -1
     cdef int read_record(self, int code, Cursor *c, Sink sink, Selection selection) except -1
 
     cdef inline bint may_trail(self, Head *head, Cursor *c) noexcept:

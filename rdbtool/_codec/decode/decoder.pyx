@@ -71,6 +71,7 @@ cdef class Decoder:
         self.values = ValueReader()
         self.null = Null()
         self.long_strings = LongStrings()
+        self.long_collections = LongCollections()
         self.members = MemberExpiries()
         self.db_counts = {}
         self.pending_start = self.idle_s = self.freq = -1
@@ -442,9 +443,32 @@ cdef class Decoder:
         self.values.read(head.type_code, value, &self.limits, self.members)
         return self.members.tell()
 
+    cdef int keep_key(self, Head *head) except -1:
+        """Keep a key: the window moves on while its value is told."""
+        if head.key != self.key_text.data:
+            grow(&self.key_text, head.key_size + 1)
+            memcpy(self.key_text.data, head.key, head.key_size)
+            head.key = self.key_text.data
+        return 0
+
+    cdef int read_long_collection(self, Head *head, Cursor *c, Sink sink) except -1:
+        """Tell a record with a collection that is not held as a whole."""
+        self.limits.spill_at = 0
+        self.long_collections.check(self.window, c, head.type_code, &self.limits, self.values, self.null)
+        self.keep_key(head)
+        sink.may_spill = True
+        sink.begin_key(head)
+        self.window.start = c.p - self.window.buffer
+        self.long_collections.tell(self.window, c, head.type_code, &self.limits, self.values, sink)
+        sink.end_key(NULL, 0, self.window.base + (c.p - self.window.buffer))
+        sink.commit()
+        sink.may_spill = False
+        return 0
+
     cdef int read_long(self, Head *head, Cursor *c, Sink sink) except -1:
         """Emit a record with a long string, at which the cursor is."""
         self.long_strings.check(self.window, c, sink.asks_utf8)
+        self.keep_key(head)
         sink.may_spill = True
         sink.begin_key(head)
         self.long_strings.tell(self.window, c, sink)
@@ -489,6 +513,11 @@ cdef class Decoder:
         if (code == TYPE_STRING and (c.p[0] == 0xC3 or c.p[0] == 0x80 or c.p[0] == 0x81)
                 and (not selected or sink.takes_pieces) and self.long_strings.meet(c, &self.limits)):
             self.read_long(&head, c, sink if selected else self.null)
+            if selected and selection is not None:
+                selection.taken += 1
+        elif (self.validate_first and not self.trails[head.kind] and (not selected or sink.takes_pieces)
+                and self.long_collections.meet(self.window, code)):
+            self.read_long_collection(&head, c, sink if selected else self.null)
             if selected and selection is not None:
                 selection.taken += 1
         elif not selected:

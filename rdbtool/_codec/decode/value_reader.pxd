@@ -1,7 +1,7 @@
 # Values: from the bytes after a key to the events of a sink.
 
 from libc.stdint cimport int64_t, uint64_t
-from rdbtool._codec.decode.cursor cimport Cursor, Limits, Scratch
+from rdbtool._codec.decode.cursor cimport Bytes, Cursor, Limits, Scratch
 from rdbtool._codec.sink cimport Sink
 from rdbtool._codec.decode.streams cimport StreamReader
 
@@ -14,15 +14,18 @@ cdef class ValueReader:
     cdef Scratch first
     cdef Scratch second
     cdef Limits *limits             # of the current value
+    cdef Bytes mark                 # start of the current row
 
     cdef int read(self, int code, Cursor *c, Limits *limits, Sink sink) except -1
     cdef int skip_module_data(self, Cursor *c, Limits *limits) except -1
+    cdef int read_rows(self, int code, Cursor *c, uint64_t *done, uint64_t count, Sink sink) except -1
     cdef int read_strings(self, Cursor *c, Sink sink) except -1
     cdef int read_pairs(self, Cursor *c, Sink sink) except -1
     cdef int read_text_scores(self, Cursor *c, Sink sink) except -1
     cdef int read_scores(self, Cursor *c, Sink sink) except -1
     cdef int read_packed(self, int code, Cursor *c, Sink sink) except -1
     cdef int read_quicklist(self, int code, Cursor *c, Sink sink) except -1
+    cdef int read_node(self, int code, Cursor *c, Sink sink) except -1
     cdef int read_expiring_pairs(self, int code, Cursor *c, Sink sink) except -1
     cdef int read_module(self, Cursor *c, Sink sink) except -1
     cdef int read_array(self, Cursor *c, Sink sink) except -1

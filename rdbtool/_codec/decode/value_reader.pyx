@@ -76,6 +76,28 @@ cdef class ValueReader:
             return self.read_template_hash(code, c, sink)
         return self.read_expiring_pairs(code, c, sink)
 
+    cdef int read_rows(self, int code, Cursor *c, uint64_t *done, uint64_t count, Sink sink) except -1:
+        """Read the rows of a collection that is not packed, from ``done`` on; ``mark`` stays where one is not read."""
+        cdef Str text, value
+        cdef double score
+        while done[0] < count:
+            self.mark = c.p
+            if code == TYPE_SET or code == TYPE_LIST:
+                read_str(c, &self.first, self.limits, &text)
+                sink.element(text.p, text.size)
+            elif code == TYPE_HASH:
+                read_str(c, &self.first, self.limits, &text)
+                read_str(c, &self.second, self.limits, &value)
+                sink.pair(text.p, text.size, value.p, value.size, -1)
+            elif code == TYPE_ZSET_2:
+                read_str(c, &self.first, self.limits, &text)
+                read_double(c, &score)
+                sink.score(text.p, text.size, score)
+            else:
+                self.read_node(code, c, sink)
+            done[0] += 1
+        return 0
+
     cdef int read_strings(self, Cursor *c, Sink sink) except -1:
         cdef uint64_t count, i
         cdef Str text
@@ -157,29 +179,31 @@ cdef class ValueReader:
         return scan_zipmap(blob.p, blob.size, sink)
 
     cdef int read_quicklist(self, int code, Cursor *c, Sink sink) except -1:
-        cdef uint64_t nodes, i, container
-        cdef Str blob
+        cdef uint64_t nodes, i
         read_len(c, &nodes)
         for i in range(nodes):
-            container = 0
-            if code == TYPE_LIST_QUICKLIST_2:
-                read_len(c, &container)
-                if container != 1 and container != 2:
-                    return decline()
-            read_str_of(c, &self.first, self.limits,
-                        self.limits.max_string if container == 1 else self.limits.max_blob, &blob)
-            if blob.size == 0:
-                return decline()
-            sink.begin_packed(
-                PACKED_ALONE if container == 1 else PACKED_LISTPACK if container == 2 else PACKED_ZIPLIST, blob.size, 0, 0
-            )
-            if container == 1:
-                sink.element(blob.p, blob.size)
-            elif container == 2:
-                scan_listpack(blob.p, blob.size, SHAPE_ELEMENTS, sink)
-            else:
-                scan_ziplist(blob.p, blob.size, SHAPE_ELEMENTS, sink)
+            self.read_node(code, c, sink)
         return 0
+
+    cdef int read_node(self, int code, Cursor *c, Sink sink) except -1:
+        cdef uint64_t container = 0
+        cdef Str blob
+        if code == TYPE_LIST_QUICKLIST_2:
+            read_len(c, &container)
+            if container != 1 and container != 2:
+                return decline()
+        read_str_of(c, &self.first, self.limits,
+                    self.limits.max_string if container == 1 else self.limits.max_blob, &blob)
+        if blob.size == 0:
+            return decline()
+        sink.begin_packed(
+            PACKED_ALONE if container == 1 else PACKED_LISTPACK if container == 2 else PACKED_ZIPLIST, blob.size, 0, 0
+        )
+        if container == 1:
+            return sink.element(blob.p, blob.size)
+        if container == 2:
+            return scan_listpack(blob.p, blob.size, SHAPE_ELEMENTS, sink)
+        return scan_ziplist(blob.p, blob.size, SHAPE_ELEMENTS, sink)
 
     cdef int read_expiring_pairs(self, int code, Cursor *c, Sink sink) except -1:
         """Hashes whose fields expire: Redis 7.4 (22 to 25) and Valkey 9 (22)."""

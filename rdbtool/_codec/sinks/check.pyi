@@ -42,7 +42,8 @@ class Check(Sink):
     ``on_item`` is called with every item that is not a record, before what follows it is checked. ``on_row`` is called
     with every row of a record when that is complete, and may raise: the record is not committed then. A duplicate key
     may be reported a few keys late. At most 8 rows of a kind are made of one record, and 1000 kept in all. Memory: 24
-    to 36 bytes per key, and as many for each member of the largest collection.
+    to 36 bytes per key, and as many for each member of the largest collection. ``keys_only``: values are not received,
+    and only duplicate keys are reported.
     """
 
     flagged: list[Flagged]
@@ -54,5 +55,9 @@ class Check(Sink):
     def recent(self) -> tuple[int, int] | None:
         """Return the offset and db of one of the last few records; None if there is none."""
     def __init__(
-        self, on_item: Callable[[Item], object] | None = None, on_row: Callable[[Flagged], object] | None = None
+        self,
+        on_item: Callable[[Item], object] | None = None,
+        on_row: Callable[[Flagged], object] | None = None,
+        *,
+        keys_only: bool = False,
     ) -> None: ...

@@ -138,9 +138,10 @@ cdef class Check(Sink):
 
     ``on_item`` is called with every item that is not a record, before what follows it is checked. ``on_row`` is called
     with every row of a record when that is complete, and may raise: the record is not committed then. A duplicate key
-    may be reported a few keys late.
+    may be reported a few keys late. ``keys_only``: values are not received, and only duplicate keys are reported.
     """
 
+    cdef bint keys_only
     cdef readonly list flagged
     cdef readonly dict counts
     cdef readonly dict modules
@@ -176,10 +177,11 @@ cdef class Check(Sink):
     cdef uint64_t pendings
     cdef uint64_t pending_ms, pending_seq
 
-    def __init__(self, on_item=None, on_row=None):
+    def __init__(self, on_item=None, on_row=None, *, bint keys_only=False):
         cdef bytes drawn = urandom(sizeof(rt_secret))
         memcpy(&self.secret, <char *>drawn, sizeof(rt_secret))
         self.takes_pieces = True
+        self.keys_only = keys_only
         self.on_item = on_item
         self.on_row = on_row
         self.flagged = []
@@ -267,6 +269,8 @@ cdef class Check(Sink):
         self.count = 0
         self.has_long = False
         rt_hash_seen(&self.secret, head.db, head.key, head.key_size, &self.key_hash)
+        if self.keys_only:
+            return 0
         if head.kind != KIND_STRING:
             rt_seen_reset(&self.members)
             self.is_packed_zset = head.type_code == TYPE_ZSET_LISTPACK or head.type_code == TYPE_ZSET_ZIPLIST
@@ -452,6 +456,8 @@ cdef class Check(Sink):
 
     cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
         cdef int kind = self.head.kind
+        if self.keys_only:
+            return 0
         if kind == KIND_STREAM:
             self.end_stream(raw, raw_size)
         elif self.count == 0 and kind != KIND_STRING and kind != KIND_MODULE:
@@ -486,7 +492,7 @@ cdef class Check(Sink):
             self.flag(DUPLICATE_KEY, -1, None, None, ())
             if self.on_row is not None:
                 self.on_row(self.make_row(self.keys, self.fresh[len(self.fresh) - 1]))
-        if head.kind == KIND_MODULE:
+        if head.kind == KIND_MODULE and not self.keys_only:
             name = self.module_name.decode("ascii", "replace")
             count, start, db = self.modules.get(name, (0, head.start, head.db))
             self.modules[name] = (count + 1, start, db)

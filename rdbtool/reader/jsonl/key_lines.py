@@ -142,7 +142,8 @@ class RecordLines:
     """Reads lines with a key below a header, whose types are those of the records."""
 
     def __init__(self, header: Header) -> None:
-        self._codes = _type_codes(header)
+        #: The value type for each kind and encoding.
+        self.codes = _type_codes(header)
 
     def read(self, line: Line, row: dict[str, object]) -> KeyRecord:
         """Return the record. Raises Refusal."""
@@ -172,9 +173,9 @@ class RecordLines:
         """Return the number of the value type, by which what is written of the record names the encoding again."""
         if not encoding:
             return -1
-        code = self._codes.get((kind, encoding))
+        code = self.codes.get((kind, encoding))
         if code is None:
-            known = ", ".join(sorted(known for of_kind, known in self._codes if of_kind == kind))
+            known = ", ".join(sorted(known for of_kind, known in self.codes if of_kind == kind))
             raise Refusal("JSN005", "type", f"an encoding of this type ({known})", quote(encoding), path=".encoding")
         return code
 

@@ -1,29 +1,18 @@
-"""Lines of JSON out of a window: cut at newlines, decoded, parsed, with an offset for what is wrong.
+"""Lines of JSON: decoded, parsed, with an offset for what is wrong.
 
-A piece of the window is cut into lines at once; a line that is larger than a piece makes it grow, as far as a
-window may. ``json`` parses; what it lets pass and JSON does not (NaN, a member twice) is refused
-here, and base64 becomes bytes on the way.
+``json`` parses; what it lets pass and JSON does not (NaN, a member twice) is refused here, and base64 becomes bytes on
+the way.
 """
 
 from __future__ import annotations
 
 import binascii
 import json
-import re
-from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, NoReturn
 
-from rdbtool._codec.decode.window import Window
 from rdbtool.reader.jsonl.line_fields import Refusal, describe_json, quote
 
-#: Bytes that are cut into lines at once.
-_PIECE: Final = 1 << 18
-
-_BLANKS: Final = b" \t\r"
-_SPACES: Final = _BLANKS.decode()
-
-#: A line from its first character on that is not blank: what is blank is passed over at the speed of memory.
-_TEXT: Final = re.compile(rb"[^\n \t\r][^\n]*")
+_SPACES: Final = " \t\r"
 
 #: Characters around a mistake that are quoted.
 _SHOWN: Final = 20
@@ -41,39 +30,6 @@ class Line(NamedTuple):
     def stop(self) -> int:
         """The offset behind the line."""
         return self.start + len(self.text) + self.is_whole
-
-
-def split_lines(window: Window, on_piece: Callable[[int], object]) -> Iterator[Line]:
-    """Yield the lines that are not blank. ``on_piece`` is told how far (bytes) they were looked for.
-
-    Raises what filling a window raises.
-    """
-    size = _PIECE
-    number = 0
-    while True:
-        at = window.at
-        piece = window.peek(at, size)
-        is_end = len(piece) < size
-        stop = len(piece) if is_end else piece.rfind(b"\n") + 1
-        if stop == 0 and not is_end:
-            if piece.strip(_BLANKS):
-                size *= 2
-            else:
-                # A line may begin behind any number of blanks.
-                window.skip_to(at + len(piece))
-            continue
-        window.skip_to(at + stop)
-        size = _PIECE
-        on_piece(at + stop)
-        last = 0
-        for match in _TEXT.finditer(piece, 0, stop):
-            begin, end = max(last, piece.rfind(b"\n", last, match.start()) + 1), match.end()
-            number += piece.count(b"\n", last, begin)
-            last = end
-            yield Line(at + begin, number + 1, piece[begin:end], is_whole=end < len(piece))
-        number += piece.count(b"\n", last, stop)
-        if is_end:
-            return
 
 
 def parse_line(line: Line) -> dict[str, object]:

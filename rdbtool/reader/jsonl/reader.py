@@ -1,7 +1,8 @@
 """Reads what the jsonl format writes: a line is the header, an aux field, a function, … or a key with all of it.
 
-The reader wears the face of an RdbReader. Lines are read one by one from any source, so that memory goes by the
-largest. What is wrong with a line is found without knowing where it stands; here it gets its place.
+The reader wears the face of an RdbReader. A sink is told of lines with a key by the codec, element by element, as an
+RDB's is; what the codec declines, and whatever else stands on a line, is read here, line by line, so that memory goes
+by the largest. What is wrong with a line is found without knowing where it stands; here it gets its place.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NoReturn, Self
 
+from rdbtool._codec.decode.jsonl import ENDED, PAUSED, LineDecoder
 from rdbtool._codec.decode.window import Window, WindowLimitError
 from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
 from rdbtool.core.errors import Finding, FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
@@ -24,25 +26,30 @@ from rdbtool.io.source import Source, open_source
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord
 from rdbtool.reader.jsonl.key_lines import RecordLines, read_header, read_item, refuse_one_way
 from rdbtool.reader.jsonl.line_fields import Refusal
-from rdbtool.reader.jsonl.lines import Line, parse_line, split_lines
+from rdbtool.reader.jsonl.lines import Line, parse_line
 from rdbtool.reader.open.windows import open_window, too_large
-from rdbtool.reader.rdb import REPEATED_AUX, Totals, TotalsCounter
+from rdbtool.reader.rdb import REPEATED_AUX, Totals
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
-    from rdbtool._codec.sinks.check import Check, Flagged
+    from rdbtool._codec.sinks.check import Flagged
 
 
 #: What lines without a header are, as logs without a snapshot.
 DEFAULT_HEADER: Final = Header(REDIS, 11)
 
 
-#: Lines whose numbers are remembered.
-_RECENT: Final = 64
-
 #: What the Check sink flags a key with that was there before.
 _TWICE: Final = "duplicate-key"
+
+
+class _TwiceError(Exception):
+    """A key was there before."""
+
+    def __init__(self, row: Flagged) -> None:
+        super().__init__(row.key)
+        self.row = row
 
 
 class JsonlReader:
@@ -76,21 +83,18 @@ class JsonlReader:
         self.aux: list[Aux] = []
         self.functions: list[FunctionLibrary] = []
         self.end: End | None = None
-        self._counter = TotalsCounter()
+        #: Lines with a key that the codec declined, and that were read here.
+        self.fallbacks = 0
+        self._selected = 0
         self._ahead: deque[Item | KeyRecord] = deque()
-        self._recent: deque[tuple[int, int]] = deque(maxlen=_RECENT)
         self._max_inflate = limits().string if max_inflate is None else max_inflate
         self._window = window or open_window(source, self._max_inflate)
         self._window.forget_checksum()
-        self._progress: Progress | None = None
         self._failure: RdbToolError | None = None
-        self._lines = split_lines(self._window, self._tell)
+        self._decoder = LineDecoder(self._window)
         self._first: Line | None = None
-        #: Keys so far, and the first that was there before; None: nobody asks.
-        self._keys: Check | None = None
-        self._twice: Flagged | None = None
         self._read_header()
-        self._records = RecordLines(self.header)
+        self._set_records(self.header)
 
     @property
     def name(self) -> str:
@@ -110,11 +114,12 @@ class JsonlReader:
     @property
     def totals(self) -> Totals:
         """What was read so far."""
-        return self._counter.totals
+        keys, expires, by_kind, by_db = self._decoder.counts()
+        return Totals(keys, expires, self._selected, by_kind, by_db)
 
     def read_preamble(self) -> list[Item]:
         """Read up to the first key and return what stands in front of it. See ``RdbReader.read_preamble``."""
-        while not (self._counter.keys or (self._ahead and isinstance(self._ahead[-1], KeyRecord))):
+        while not (self._decoder.count or (self._first is None and self._is_at_key())):
             item = self._read_item()
             if item is None:
                 break
@@ -124,11 +129,9 @@ class JsonlReader:
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
         """Drive ``sink`` over the rest of the lines and return what was read. See ``RdbReader.feed``."""
         feed_header(self.header.magic, self.header.version, sink)
-        for item in self._read(selection, progress):
-            if isinstance(item, KeyRecord):
-                feed_record(item, sink)
-            else:
-                feed_item(item, sink)
+        self._begin(progress)
+        while not self._advance(sink, selection):
+            pass
         return self.totals
 
     def items(
@@ -154,11 +157,11 @@ class JsonlReader:
         """
         from rdbtool._codec.sinks.check import Check  # noqa: PLC0415 - who tests records has a sink of his own
 
-        self._keys = Check(on_row=self._hear_row)
+        self._decoder.keys = Check(on_row=_refuse_row, keys_only=True)
 
     def line_of(self, start: int) -> int | None:
         """Return the number of the line at an offset (bytes), None unless it is one of the last that were read."""
-        return next((number for at, number in self._recent if at == start), None)
+        return self._decoder.line_of(start)
 
     def close(self) -> None:
         """Close the source, unless it belongs to the caller."""
@@ -172,12 +175,10 @@ class JsonlReader:
     ) -> None:
         self.close()
 
-    def _tell(self, at: int) -> None:
-        if self._progress is not None:
-            self._progress(at)
-
     def _read_header(self) -> None:
         """Take the header from the first line, or keep the line where it is another one."""
+        if self._is_at_key():
+            return
         line = self._next_line()
         if line is None:
             where = Where(self.source.name)
@@ -197,20 +198,64 @@ class JsonlReader:
         except UnsupportedError as error:
             self._fail(UnsupportedError(f"{self.source.name}: {error}"))
 
-    def _read(self, selection: Selection | None, progress: Progress | None) -> Iterator[Item | KeyRecord]:
-        """Yield what stands behind what was read before; an error stays the last word."""
-        self._progress = progress
+    def _set_records(self, header: Header) -> None:
+        """Read what follows as records below a header."""
+        self._records = RecordLines(header)
+        self._decoder.set_codes(self._records.codes)
+
+    def _begin(self, progress: Progress | None) -> None:
+        """Go on reading, unless an error was the last word."""
+        self._decoder.progress = progress
         if self._failure is not None:
             raise self._failure
+
+    def _advance(self, sink: Sink, selection: Selection | None) -> bool:
+        """Tell ``sink`` of lines as far as the codec goes, and of one more; return True at the end."""
+        if not self._ahead and self._first is None:
+            taken = 0 if selection is None else selection.taken
+            keys = self._decoder.count
+            try:
+                status = self._decoder.run(sink, selection)
+            except _TwiceError as error:
+                self._fail_twice(error.row)
+            except (WindowLimitError, MemoryError, RdbToolError) as error:
+                self._fail_reading(error)
+            finally:
+                self._selected += self._decoder.count - keys if selection is None else selection.taken - taken
+            if status == ENDED:
+                self._end_keys()
+                self._finish()
+                return True
+            if status == PAUSED:
+                return True
+        item = self._ahead.popleft() if self._ahead else self._read_item()
+        if item is None:
+            self._finish()
+            return True
+        if isinstance(item, KeyRecord):
+            self.fallbacks += 1
+            if selection is None or selection.take(item):
+                self._selected += 1
+                feed_record(item, sink)
+        else:
+            feed_item(item, sink)
+        return selection is not None and selection.is_full
+
+    def _read(self, selection: Selection | None, progress: Progress | None) -> Iterator[Item | KeyRecord]:
+        """Yield what stands behind what was read before; an error stays the last word."""
+        self._begin(progress)
         while (item := self._ahead.popleft() if self._ahead else self._read_item()) is not None:
             if isinstance(item, KeyRecord):
-                self._counter.add(item)
                 if selection is not None and not selection.take(item):
                     continue
-                self._counter.selected += 1
+                self._selected += 1
             yield item
             if selection is not None and selection.is_full:
                 return
+        self._finish()
+
+    def _finish(self) -> None:
+        """Note the end of the source."""
         if self.end is None:
             self.source.check_unchanged()
             self.end = End(None, 0, Span(self._window.at, self._window.at))
@@ -227,28 +272,24 @@ class JsonlReader:
                 self._end_keys()
                 return None
             line = following
-        self._recent.append((line.start, line.number))
-        if self._keys is not None and isinstance(item, KeyRecord):
-            feed_record(item, self._keys)
-            self._judge_twice()
+        if isinstance(item, KeyRecord):
+            try:
+                self._decoder.count_key(item)
+            except _TwiceError as error:
+                self._fail_twice(error.row)
         return item
 
     def _end_keys(self) -> None:
         """Look up the last keys."""
-        if self._keys is not None:
-            self._keys.close()
-            self._keys = None
-            self._judge_twice()
+        keys, self._decoder.keys = self._decoder.keys, None
+        if keys is not None:
+            try:
+                keys.close()
+            except _TwiceError as error:
+                self._fail_twice(error.row)
 
-    def _hear_row(self, row: Flagged) -> None:
-        if row.flag == _TWICE and self._twice is None:
-            self._twice = row
-
-    def _judge_twice(self) -> None:
+    def _fail_twice(self, row: Flagged) -> NoReturn:
         """Raise FormatError for a key that was there before."""
-        row = self._twice
-        if row is None:
-            return
         number = self.line_of(row.start)
         path = "" if number is None else f"line {number}"
         where = Where(self.source.name, db=row.db, key=row.key, kind=row.kind, record=row.number, path=path)
@@ -257,18 +298,31 @@ class JsonlReader:
             FormatError("JSN011", "twice", row.start, expected, found, file_kind="jsonl", start=row.start, where=where)
         )
 
+    def _is_at_key(self) -> bool:
+        """Return whether a line with a key, and nothing unusual in front of its value, is what follows."""
+        try:
+            return self._decoder.is_at_key()
+        except (WindowLimitError, MemoryError, RdbToolError) as error:
+            self._fail_reading(error)
+
     def _next_line(self) -> Line | None:
         if self._first is not None:
             first, self._first = self._first, None
             return first
         try:
-            return next(self._lines, None)
-        except WindowLimitError:
-            self._fail(too_large(self.source, self._window, self._max_inflate))
-        except MemoryError:
-            self._fail(self._no_memory(self._window.at))
-        except RdbToolError as error:
-            self._fail(error)
+            line = self._decoder.take_line()
+        except (WindowLimitError, MemoryError, RdbToolError) as error:
+            self._fail_reading(error)
+        return None if line is None else Line(*line)
+
+    def _fail_reading(self, error: Exception) -> NoReturn:
+        """Raise what keeps a line from being read."""
+        if isinstance(error, WindowLimitError):
+            error = too_large(self.source, self._window, self._max_inflate)
+        elif isinstance(error, MemoryError):
+            error = self._no_memory(self._window.at)
+        assert isinstance(error, RdbToolError)
+        self._fail(error)
 
     def _understand(self, line: Line) -> Item | KeyRecord | None:
         """Return what a line says, None for a header."""
@@ -280,7 +334,7 @@ class JsonlReader:
                 return self._records.read(line, row)
             if "rdb" in row:
                 # Files were run together: what follows was written under another header.
-                self._records = RecordLines(read_header(row))
+                self._set_records(read_header(row))
                 return None
             item = read_item(line, row)
         except Refusal as refusal:
@@ -313,7 +367,7 @@ class JsonlReader:
             db=(db if type(db) is int else 0) if is_key else None,
             key=key if isinstance(key, bytes) else None,
             kind=kind if isinstance(kind, str) and kind in KINDS else None,
-            record=self._counter.keys + 1 if is_key else None,
+            record=self._decoder.count + 1 if is_key else None,
             path=f"line {line.number}" + (f", {refusal.path.lstrip('.')}" if refusal.path else ""),
         )
         fault = FormatError(
@@ -326,7 +380,7 @@ class JsonlReader:
             start=line.start,
             where=where,
             readable_up_to=line.start,
-            keys_read=self._counter.keys,
+            keys_read=self._decoder.count,
         )
         self._fail(fault)
 
@@ -336,6 +390,11 @@ class JsonlReader:
     def _fail(self, error: RdbToolError) -> NoReturn:
         self._failure = error
         raise error from None
+
+
+def _refuse_row(row: Flagged) -> None:
+    if row.flag == _TWICE:
+        raise _TwiceError(row)
 
 
 def open_jsonl(
