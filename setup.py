@@ -74,14 +74,21 @@ JOBS = os.cpu_count() or 1 if sys.platform == "linux" else 1
 
 SOURCES = sorted((ROOT / "rdbtool").rglob("*.pyx"))
 
+
+def headers_of(source: Path) -> list[Path]:
+    """Return the headers that a source may include: those of the codec, in the engine its own as well."""
+    rooms = ["rdbtool/_codec", *(["rdbtool/engine"] if source.is_relative_to(ROOT / "rdbtool/engine") else [])]
+    return [header for room in rooms for header in sorted((ROOT / room).glob("*.h"))]
+
+
 setup(
     ext_modules=cythonize(
         [
             Extension(
                 ".".join(path.relative_to(ROOT).with_suffix("").parts),
                 [str(path.relative_to(ROOT))],
-                include_dirs=["rdbtool/_codec"],
-                depends=[str(p.relative_to(ROOT)) for p in sorted((ROOT / "rdbtool/_codec").glob("*.h"))],
+                include_dirs=["rdbtool/_codec", "rdbtool/engine"],
+                depends=[str(header.relative_to(ROOT)) for header in headers_of(path)],
                 extra_compile_args=["-O3", "-Wno-unused-function", "-Wno-maybe-uninitialized"],
             )
             for path in SOURCES
