@@ -88,5 +88,9 @@ cdef class ZSetData:
     cdef int tidy_up(self) except -1
     cdef bint set(self, bytes member, double score) except -1
     cdef bint remove(self, bytes member) except -1
+    cdef int expect(self, tuple words, Py_ssize_t start) except -1
     cdef tuple at_rank(self, uint32_t rank)
     cdef int cut(self, Py_ssize_t start, Py_ssize_t stop, list gone) except -1
+
+
+cdef bint plain_score(bytes given, double *score) except -1

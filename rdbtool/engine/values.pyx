@@ -731,6 +731,12 @@ cdef class ZSetData:
                 return False
         return True
 
+    cdef int expect(self, tuple words, Py_ssize_t start) except -1:
+        """Have room, in an empty one, for the pairs of score and member of a command."""
+        if not self.p.live and self.ordered == NULL:
+            reserve_words(&self.p, words, start, 2, 1)
+        return 0
+
     cdef int make_order(self) except -1:
         """Have the order of a large sorted set; a small one is sorted each time."""
         if self.ordered == NULL and self.p.index != NULL:
