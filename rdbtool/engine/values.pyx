@@ -25,6 +25,8 @@ cdef extern from "pack.h":
     void pack_init(pack *p, int kind) noexcept
     void pack_clear(pack *p) noexcept
     size_t pack_entry_size(int kind, size_t name_size, size_t value_size) noexcept
+    uint64_t pack_hash(const uint8_t *p, size_t n) noexcept
+    uint64_t pack_mix(uint64_t a, uint64_t b) noexcept
     int64_t pack_find(const pack *p, const uint8_t *name, size_t size) noexcept
     int64_t pack_find_place(const pack *p, const uint8_t *name, size_t size, uint32_t *place) noexcept
     bint pack_is_crowded(const pack *p, size_t bytes, uint32_t places) noexcept
@@ -938,6 +940,30 @@ cdef class Order:
         while rank < <Py_ssize_t>self.of.p.live:
             yield self.at(rank)
             rank += 1
+
+
+def fingerprint(data):
+    """Return a number that tells a collection from others: by its elements, in their order."""
+    cdef pack *p
+    cdef pack_entry entry
+    cdef uint32_t at = 0
+    cdef uint64_t total
+    if type(data) is ListData:
+        p = &(<ListData>data).p
+    elif type(data) is SetData:
+        p = &(<SetData>data).p
+    elif type(data) is HashData:
+        p = &(<HashData>data).p
+    else:
+        p = &(<ZSetData?>data).p
+    total = p.live
+    while True:
+        at = next_entry(p, at, &entry)
+        if not at:
+            return total
+        total = pack_mix(total ^ pack_hash(entry.name, entry.name_size), 0x9E3779B97F4A7C15)
+        if entry.value != NULL:
+            total = pack_mix(total ^ pack_hash(entry.value, entry.value_size), 0x8EBC6AF09C88C6E3)
 
 
 def shortest_text(double score):

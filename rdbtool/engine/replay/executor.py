@@ -91,7 +91,8 @@ class Replay:
     ``unfollowed`` tells of commands with unknown effects, by name, up to a hundred names. An error
     reply under rules that were only inferred is doubt. ``choice`` tells whose rules apply, who says so, and why (with
     the part where ``names_parts``). Where nobody named them, ``needs`` has what was used, which may raise them;
-    ``was_raised`` tells that older ones applied before. ``watcher`` is called instead of each execution. ``part``
+    ``was_raised`` tells that older ones applied before. ``watcher`` is called instead of each execution, with
+    ``watched`` only of commands that have this key among their words, or may touch keys that they do not name. ``part``
     names the file at hand, and ``in_exec`` tells that the command at hand belongs to a transaction.
     """
 
@@ -101,6 +102,7 @@ class Replay:
         *,
         strict: bool = False,
         watcher: Watcher | None = None,
+        watched: bytes | None = None,
     ) -> None:
         self.engine = engine
         self.strict = strict
@@ -128,6 +130,7 @@ class Replay:
         #: By name as written: the handler, the least number of words, and what the compiled loop has for it.
         self._handlers: dict[bytes, tuple[Handler | None, int, int]] = {}
         self.plain = PlainCommands()
+        self.plain.watched = watched
         self._queue: list[tuple[Sequence[bytes], int, int]] | None = None
 
     def begin(self, choice: RulesChoice, needs: ServerNeeds | None) -> None:
@@ -245,7 +248,7 @@ class Replay:
         rows = argvs if isinstance(argvs, list) else list(argvs)
         self.plain.exec_at = -1
         while index < end:
-            if self._queue is None and self._watcher is None:
+            if self._queue is None and (self._watcher is None or self.plain.watched is not None):
                 try:
                     index = self.plain.execute(engine, rows, index, end, handlers)
                     if index == end:
@@ -305,9 +308,13 @@ class Replay:
             # Each goes through _execute.
             self._find(argv, offset)
         elif name in CONTAINERS:
-            self._handlers[argv[0]] = (_execute_subcommand, 1, AT_CONTAINER)
+            if self._watcher is None:
+                self._handlers[argv[0]] = (_execute_subcommand, 1, AT_CONTAINER)
         else:
             row = self._find(argv, offset)
+            if self._watcher is not None and (not row.keys or "sweeps" in row.flags):
+                # It may touch the key without naming it.
+                return
             self._handlers[argv[0]] = (HANDLERS[row.name], abs(row.arity), CODES.get(row.name, 0))
 
     def _execute(self, argv: Sequence[bytes], offset: int, number: int) -> None:

@@ -17,12 +17,14 @@ class PlainCommands:
 
     ``exec_at`` is the index of the EXEC of a transaction that was begun, -1 without one; ``transactions`` counts those
     that were ended. ``compiles``: what has a code is carried out here where it can be; else all go to their handlers.
+    ``watched``: a command that names this key takes a closer look.
     """
 
     index: int
     exec_at: int
     transactions: int
     compiles: bool
+    watched: bytes | None
     def __init__(self) -> None: ...
     def execute(
         self,

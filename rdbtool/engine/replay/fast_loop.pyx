@@ -77,6 +77,7 @@ cdef class PlainCommands:
     cdef public Py_ssize_t exec_at
     cdef public Py_ssize_t transactions
     cdef public bint compiles
+    cdef public bytes watched
 
     def __init__(self):
         self.exec_at = -1
@@ -102,7 +103,7 @@ cdef class PlainCommands:
             if found == NULL:
                 return index
             entry = <tuple>found
-            if PyTuple_GET_SIZE(argv) < <Py_ssize_t>entry[1]:
+            if PyTuple_GET_SIZE(argv) < <Py_ssize_t>entry[1] or (self.watched is not None and self.names(argv)):
                 return index
             code = entry[2]
             if code == MULTI or code == EXEC:
@@ -115,6 +116,16 @@ cdef class PlainCommands:
             index += 1
         return end
 
+    cdef bint names(self, argv) except -1:
+        """Whether an argument is the key that is watched."""
+        cdef Py_ssize_t i, size = PyBytes_GET_SIZE(self.watched)
+        cdef const char *key = PyBytes_AS_STRING(self.watched)
+        cdef tuple words = <tuple>argv if type(argv) is tuple else tuple(argv)
+        for i in range(1, PyTuple_GET_SIZE(words)):
+            if is_word(<bytes?>words[i], key, size):
+                return True
+        return False
+
     cdef bint begin(self, list argvs, Py_ssize_t start, Py_ssize_t end, dict handlers) except -1:
         """Whether all of a transaction is there and holds plain commands only; ``exec_at`` is the index of its EXEC."""
         cdef Py_ssize_t index
@@ -124,6 +135,8 @@ cdef class PlainCommands:
             argv = argvs[index]
             found = PyDict_GetItemWithError(handlers, argv[0])
             if found == NULL or len(argv) < <Py_ssize_t>(<tuple>found)[1]:
+                return False
+            if self.watched is not None and self.names(argv):
                 return False
             code = (<tuple>found)[2]
             if code == EXEC:
