@@ -279,6 +279,8 @@ class Replay:
             elif self._queue is not None:
                 # Unknown commands are refused when they are queued, as when they are executed.
                 self._find(argv, offset)
+                if argv[0] not in self._handlers:
+                    self._learn(argv, offset)
                 self._queue.append((argv, offset, number))
             else:
                 self._learn(argv, offset)
