@@ -31,6 +31,8 @@ BATCH = 97
 def hot_words(maker: Maker) -> Words:
     """Return a command that the loop carries out, with arguments that make it decline as well."""
     name = maker.pick([code.encode() for code in CODES])
+    if name[:1] == b"X":
+        return maker.streams()
     kind = "hash" if name[:1] == b"H" else "zset" if name[:1] == b"Z" else "string"
     kind = "list" if b"PUSH" in name or b"POP" in name or name in (b"LTRIM", b"LSET") else kind
     kind = "set" if name in (b"SADD", b"SREM") else kind

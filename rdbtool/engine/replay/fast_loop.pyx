@@ -17,10 +17,14 @@ from rdbtool._codec.decode.cursor cimport rt_u64_text
 from rdbtool.engine.keyspace cimport Db
 from rdbtool.engine.values cimport HashData, ListData, SetData, ZSetData, pack_entry, plain_score
 
-from rdbtool.engine.values import StringData
+from rdbtool.engine.streams.data import StreamData
 
 cdef extern from "Python.h":
+    void PyObject_GC_UnTrack(void *object)
     PyObject *PyDict_GetItemWithError(object mapping, object key) except? NULL
+
+#: Its type is compared for each command.
+cdef object STREAM = StreamData
 
 cdef enum:
     NONE
@@ -54,6 +58,9 @@ cdef enum:
     ZINCRBY
     ZREM
     ZREMRANGEBYRANK
+    XADD
+    XTRIM
+    XDEL
     # Strings up to this size are ``bytes`` (``SHORT`` of rdbtool.engine.commands.strings).
     SHORT = 1024
     # Scores of one ZADD that need no memory of their own.
@@ -65,7 +72,7 @@ CODES = {
     "APPEND": APPEND, "EXPIRE": EXPIRE, "PEXPIRE": PEXPIRE, "EXPIREAT": EXPIREAT, "PEXPIREAT": PEXPIREAT,
     "PERSIST": PERSIST, "LPUSH": LPUSH, "RPUSH": RPUSH, "LPOP": LPOP, "RPOP": RPOP, "LTRIM": LTRIM, "LSET": LSET,
     "SADD": SADD, "SREM": SREM, "HSET": HSET, "HMSET": HSET, "HDEL": HDEL, "HINCRBY": HINCRBY, "ZADD": ZADD,
-    "ZINCRBY": ZINCRBY, "ZREM": ZREM, "ZREMRANGEBYRANK": ZREMRANGEBYRANK,
+    "ZINCRBY": ZINCRBY, "ZREM": ZREM, "ZREMRANGEBYRANK": ZREMRANGEBYRANK, "XADD": XADD, "XTRIM": XTRIM, "XDEL": XDEL,
 }
 
 #: Codes of entries that are no commands of the engine: a transaction's ends, and names with subcommands.
@@ -254,6 +261,12 @@ cdef bint carry_out(int code, engine, Db db, tuple argv, bint takes_pxat) except
         return size == 3 and expire(db, key, <bytes?>argv[2], 1 if code == PEXPIREAT else 1000, 0)
     if code == PEXPIRE or code == EXPIRE:
         return size == 3 and expire(db, key, <bytes?>argv[2], 1 if code == PEXPIRE else 1000, engine.now_ms)
+    if code == XADD:
+        return size >= 5 and size % 2 and add_entry(db, key, argv)
+    if code == XTRIM:
+        return size == 5 and trim_stream(engine, db, key, argv)
+    if code == XDEL:
+        return delete_entries(db, key, argv)
     if code == PERSIST:
         return size == 2 and persist(db, key)
     return False
@@ -524,4 +537,77 @@ cdef bint remove_ranks(Db db, bytes key, tuple argv) except -1:
         (<ZSetData>value).cut(<Py_ssize_t>start, <Py_ssize_t>stop, None)
         if not (<ZSetData>value).p.live:
             db.remove(key)
+    return True
+
+
+# ---- streams
+
+
+cdef object read_id(bytes given):
+    """Return the ID that a text of the form ``ms-seq`` names, None for any other text."""
+    cdef const char *p = PyBytes_AS_STRING(given)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(given), i, digits = 0
+    cdef uint64_t number = 0, ms = 0
+    cdef bint is_behind = False
+    for i in range(size):
+        if c"0" <= p[i] <= c"9":
+            # 19 digits do not overflow.
+            digits += 1
+            if digits > 19:
+                return None
+            number = number * 10 + <uint64_t>(p[i] - c"0")
+        elif p[i] == c"-" and digits and not is_behind:
+            is_behind = True
+            ms = number
+            number = 0
+            digits = 0
+        else:
+            return None
+    return (<object>ms << 64) | number if is_behind and digits else None
+
+
+cdef object find_stream(Db db, bytes key):
+    """Return the stream of a key that has its counters, else None."""
+    cdef PyObject *value = PyDict_GetItemWithError(db.keys, key)
+    if value == NULL or type(<object>value) is not STREAM or (<object>value).entries_added is None:
+        return None
+    return <object>value
+
+
+cdef bint add_entry(Db db, bytes key, tuple argv) except -1:
+    stream = find_stream(db, key)
+    if stream is None:
+        return False
+    entry_id = read_id(<bytes?>argv[2])
+    if entry_id is None or entry_id <= stream.last_id:
+        return False
+    fields = argv[3:]
+    PyObject_GC_UnTrack(<void *>fields)
+    stream.append(entry_id, fields)
+    return True
+
+
+cdef bint trim_stream(engine, Db db, bytes key, tuple argv) except -1:
+    cdef int64_t bound, length
+    stream = find_stream(db, key)
+    if stream is None or not is_word(<bytes?>argv[2], "MAXLEN", 6) or not is_word(<bytes?>argv[3], "=", 1):
+        return False
+    if not read_int(<bytes?>argv[4], &bound) or bound < 0 or not engine.knows(b"XTRIM", b"MAXLEN"):
+        return False
+    length = stream.length
+    if length > bound:
+        stream.trim(length - bound)
+    return True
+
+
+cdef bint delete_entries(Db db, bytes key, tuple argv) except -1:
+    cdef Py_ssize_t i
+    stream = find_stream(db, key)
+    if stream is None:
+        return False
+    ids = [read_id(<bytes?>argv[i]) for i in range(2, PyTuple_GET_SIZE(argv))]
+    if None in ids:
+        return False
+    for entry_id in ids:
+        stream.delete(entry_id)
     return True
