@@ -155,14 +155,21 @@ class BuildAll(build_ext):
 if COMPILING & set(sys.argv[1:]) and (problem := why_not()):
     sys.exit(problem)
 
+
+def headers_of(source: Path) -> list[Path]:
+    """Return the headers that a source may include: those of the codec, in the engine its own as well."""
+    rooms = ["rdbtool/_codec", *(["rdbtool/engine"] if source.is_relative_to(ROOT / "rdbtool/engine") else [])]
+    return [header for room in rooms for header in sorted((ROOT / room).glob("*.h"))]
+
+
 setup(
     cmdclass={"build_ext": BuildAll},
     ext_modules=[
         Extension(
             ".".join(path.relative_to(ROOT).with_suffix("").parts),
             [str(path.relative_to(ROOT))],
-            include_dirs=["rdbtool/_codec"],
-            depends=[str(p.relative_to(ROOT)) for p in sorted((ROOT / "rdbtool/_codec").glob("*.h"))],
+            include_dirs=["rdbtool/_codec", "rdbtool/engine"],
+            depends=[str(header.relative_to(ROOT)) for header in headers_of(path)],
             extra_compile_args=[*COMPILE_ARGS[BUILD], "-Wno-unused-function", "-Wno-maybe-uninitialized"],
             extra_link_args=LINK_ARGS[BUILD],
         )

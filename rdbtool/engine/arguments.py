@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
@@ -66,7 +67,7 @@ NOT_A_SCORE_RANGE: Final = "ERR min or max is not a float"
 NOT_A_LEX_RANGE: Final = "ERR min or max not valid string range item"
 MUST_BE_POSITIVE: Final = "ERR value is out of range, must be positive"
 
-Order = list[tuple[float, bytes]]
+Order = Sequence[tuple[float, bytes]]
 
 _DECIMAL: Final = re.compile(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.IGNORECASE)
 _HEXADECIMAL: Final = re.compile(rb"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?\d+)?", re.IGNORECASE)

@@ -6,3 +6,5 @@ cdef class Db:
 
     cpdef replace(self, bytes key, value)
     cpdef put(self, bytes key, value)
+    cdef bint remove(self, bytes key) except -1
+    cdef object holder(self, bytes key, kind)

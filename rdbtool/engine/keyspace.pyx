@@ -4,7 +4,7 @@
 # engine serves the few commands with relative times and the few rules that depend on the clock.
 # Compiled, because every command of a log comes through here.
 
-from cpython.dict cimport PyDict_SetItem, PyDict_Size
+from cpython.dict cimport PyDict_DelItem, PyDict_SetItem, PyDict_Size
 from cpython.object cimport PyObject
 
 from rdbtool.engine.command_errors import WrongTypeError
@@ -59,9 +59,24 @@ cdef class Db:
 
     def delete(self, bytes key not None):
         """Remove a key and its expiry; return whether it was there."""
+        return bool(self.remove(key))
+
+    cdef bint remove(self, bytes key) except -1:
+        if PyDict_GetItemWithError(self.keys, key) == NULL:
+            return False
         if PyDict_Size(self.expires):
             self.expires.pop(key, None)
-        return self.keys.pop(key, None) is not None
+        PyDict_DelItem(self.keys, key)
+        return True
+
+    cdef object holder(self, bytes key, kind):
+        """Return the value of a key, an empty one that was added where there is none, None where the type differs."""
+        cdef PyObject *value = PyDict_GetItemWithError(self.keys, key)
+        if value == NULL:
+            made = kind()
+            self.put(key, made)
+            return made
+        return <object>value if type(<object>value) is kind else None
 
     def drop_if_empty(self, bytes key not None, value):
         """Remove a key whose collection ran empty (streams stay, and never come here)."""

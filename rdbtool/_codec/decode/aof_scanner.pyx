@@ -88,10 +88,8 @@ cdef inline size_t place_of(Bytes name, size_t size) noexcept nogil:
 
 
 cdef inline bint repeats(Record *record, Py_ssize_t place) noexcept nogil:
-    """Whether an argument is worth sharing: not SET values and ZADD scores, nearly all of which differ."""
-    if is_word(record.name, record.name_size, b"set", 3):
-        return False
-    return place & 1 or not is_word(record.name, record.name_size, b"zadd", 4)
+    """Whether an argument is worth sharing: fields of streams, which stay objects. What else repeats is packed."""
+    return place & 1 and is_word(record.name, record.name_size, b"xadd", 4)
 
 
 cdef inline int count_use(Use *use, uint64_t argc, uint64_t number, int64_t at) noexcept nogil:
@@ -344,8 +342,8 @@ cdef class Scanner:
     cdef PyObject *shared(self, Bytes p, size_t size) except NULL:
         """Return a new reference to these bytes: to the object of a recent equal argument, if there is one.
 
-        Names of commands, fields and members repeat a lot. The object has its hash already, and a keyspace made of
-        shared objects takes a third less memory.
+        Names of commands and fields of streams repeat a lot. The object has its hash already, and streams made of shared
+        objects take a third less memory.
         """
         cdef uint64_t first = 0, last = 0
         cdef size_t place

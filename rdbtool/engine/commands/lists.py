@@ -1,4 +1,4 @@
-"""Lists: pushes, pops, moves and edits of a deque.
+"""Lists: pushes, pops, moves and edits.
 
 A pop looks for its key first, then all arguments are known to be good, then it changes. Blocking forms
 act as their plain forms: a server that loads a log never waits.
@@ -6,8 +6,7 @@ act as their plain forms: a server that loads a log never waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Final
 
 from rdbtool.engine.arguments import (
@@ -126,28 +125,11 @@ def lrem(engine: Engine, argv: Sequence[bytes]) -> Reply:
     if count == INT64_MIN and engine.rules.has((7, 4), (8, 0)):
         raise CommandError(f"ERR value is out of range, value must between {-INT64_MAX} and {INT64_MAX}")
     data = engine.db.find(argv[1], ListData)
-    if data is None or argv[3] not in data:
+    if data is None:
         return 0
-    before = len(data)
-    if count < 0:
-        kept = _without(reversed(data), argv[3], -count)
-        kept.reverse()
-    else:
-        kept = _without(data, argv[3], count or len(data))
-    data.clear()
-    data.extend(kept)
+    gone = data.drop(argv[3], min(abs(count) or len(data), len(data)), from_tail=count < 0)
     engine.db.drop_if_empty(argv[1], data)
-    return before - len(kept)
-
-
-def _without(elements: Iterable[bytes], element: bytes, count: int) -> list[bytes]:
-    kept = []
-    for other in elements:
-        if count and other == element:
-            count -= 1
-        else:
-            kept.append(other)
-    return kept
+    return gone
 
 
 @command("LSET")
@@ -180,15 +162,8 @@ def ltrim(engine: Engine, argv: Sequence[bytes]) -> Reply:
     start, stop = find_ranks(first, last, len(data))
     if start >= stop:
         engine.db.delete(argv[1])
-    elif stop - start < len(data) // 2:
-        kept = list(islice(data, start, stop))
-        data.clear()
-        data.extend(kept)
     else:
-        for _ in range(len(data) - stop):
-            data.pop()
-        for _ in range(start):
-            data.popleft()
+        data.keep(start, stop)
     return OK
 
 

@@ -1,4 +1,4 @@
-"""Sets: members are the keys of a dict.
+"""Sets: adding, removing and moving members, and set algebra.
 
 Results of set algebra are built beside the keyspace and stored at once, so that the destination may be
 a source. What a random SPOP took is not in its log, so it is refused, unless nothing is left to chance.
@@ -30,7 +30,7 @@ def srem(engine: Engine, argv: Sequence[bytes]) -> Reply:
         return 0
     before = len(data)
     for member in argv[2:]:
-        data.pop(member, None)
+        data.discard(member)
     engine.db.drop_if_empty(argv[1], data)
     return before - len(data)
 
@@ -88,10 +88,10 @@ def sinterstore(engine: Engine, argv: Sequence[bytes]) -> Reply:
         engine.db.delete(argv[1])
         return 0
     smallest, *others = sorted((source for source in sources if source is not None), key=len)
-    members = smallest.keys()
+    members = list(smallest)
     for other in others:
-        members = {member: None for member in members if member in other}.keys()
-    return _store(engine, argv[1], SetData(dict.fromkeys(members)))
+        members = [member for member in members if member in other]
+    return _store(engine, argv[1], SetData(members))
 
 
 @command("SUNIONSTORE")
@@ -114,7 +114,7 @@ def sdiffstore(engine: Engine, argv: Sequence[bytes]) -> Reply:
             continue
         for member in list(result) if len(result) < len(other) else list(other):
             if member in other:
-                result.pop(member, None)
+                result.discard(member)
     return _store(engine, argv[1], result)
 
 

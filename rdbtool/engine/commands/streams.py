@@ -48,6 +48,7 @@ class _Options(NamedTuple):
 
 
 _PLAIN: Final = _Options(2, None)
+_EXACT: Final = (b"MAXLEN", b"=")
 
 
 @command("XADD")
@@ -113,7 +114,12 @@ def xtrim(engine: Engine, argv: Sequence[bytes]) -> Reply:
     if not engine.rules.has((6, 2)) and argv[1] not in engine.db.keys:
         # Without the key, older servers do not look at the rest.
         return 0
-    trimming = _parse_options(engine, argv, is_adding=False).trimming
+    trimming: Trimming | None
+    if len(argv) == 5 and argv[2:4] == _EXACT and argv[4].isdigit() and engine.knows(b"XTRIM", b"MAXLEN"):
+        # What servers write of every trimming by length.
+        trimming = Trimming(by_length=True, is_exact=True, bound=parse_int(argv[4]))
+    else:
+        trimming = _parse_options(engine, argv, is_adding=False).trimming
     stream = find_stream(engine, argv[1])
     if stream is None or trimming is None:
         return 0

@@ -22,12 +22,13 @@ from rdbtool.engine.replies import Reply
 from rdbtool.engine.values import SetData, ZSetData
 
 Aggregate = Callable[[float, float], float]
+Scores = SetData | ZSetData | dict[bytes, float]
 
 
 class SourceKey(NamedTuple):
     """A set or sorted set and the factor for its scores; a missing key is empty."""
 
-    scores: Mapping[bytes, float | None]
+    scores: Scores
     weight: float
 
     def weighted(self, score: float | None) -> float:
@@ -122,7 +123,7 @@ def _parse(engine: Engine, argv: Sequence[bytes], *, weighted: bool) -> tuple[li
     ], aggregate
 
 
-def _find(engine: Engine, key: bytes) -> Mapping[bytes, float | None]:
+def _find(engine: Engine, key: bytes) -> Scores:
     value = engine.db.keys.get(key)
     if value is None:
         return {}
@@ -223,7 +224,7 @@ def zrangestore(engine: Engine, argv: Sequence[bytes]) -> Reply:
     if options.reverse and not options.by:
         order = order[::-1]
     start, stop = find(order)
-    picked = order[start:stop] if start < stop else []
+    picked = list(order[start:stop]) if start < stop else []
     if options.reverse and options.by:
         picked.reverse()
     if options.by and -len(picked) <= options.offset < 0 and options.limit != 0 and _counts_from_end(engine.rules):

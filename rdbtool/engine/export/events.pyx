@@ -6,16 +6,17 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memset
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes, FORM_RAW
 from rdbtool._codec.filters.selection cimport Selection
 from rdbtool._codec.sink cimport Head, Sink
+from rdbtool.engine.values cimport HashData, ListData, SetData, ZSetData, next_entry, pack, pack_entry
 
 from rdbtool._codec.replay_record import feed_record
 from rdbtool.core.rdb_types import KINDS
 from rdbtool.engine.export.key_records import kind_of, member_expiries, to_value
-from rdbtool.engine.values import HashData, ListData, SetData, StringData, ZSetData
+from rdbtool.engine.values import StringData
 from rdbtool.model import KeyRecord
 
 include "../../_codec/_types.pxi"
@@ -98,17 +99,17 @@ cdef int tell_key(Head *head, bytes key, data, Sink sink) except -1:
     if kind is bytes:
         tell_string(head, <bytes>data, sink)
     elif kind is HashData:
-        tell_hash(head, <dict>data, data.expires, sink)
+        tell_hash(head, <HashData>data, sink)
     elif kind is SetData:
-        tell_set(head, <dict>data, sink)
+        tell_elements(head, &(<SetData>data).p, sink)
         if data.expires is not None:
             tell_expiries(data, sink)
     elif kind is ZSetData:
-        tell_zset(head, <dict>data, sink)
+        tell_zset(head, &(<ZSetData>data).p, sink)
         if data.expires is not None:
             tell_expiries(data, sink)
     elif kind is ListData:
-        tell_list(head, data, sink)
+        tell_elements(head, &(<ListData>data).p, sink)
     elif kind is StringData:
         tell_string(head, bytes(data), sink)
     else:
@@ -125,21 +126,15 @@ cdef int tell_string(Head *head, bytes data, Sink sink) except -1:
     return sink.string(at(data), PyBytes_GET_SIZE(data))
 
 
-cdef int tell_list(Head *head, data, Sink sink) except -1:
-    cdef bytes element
+cdef int tell_elements(Head *head, const pack *p, Sink sink) except -1:
+    cdef pack_entry entry
+    cdef uint32_t at = 0
     sink.begin_key(head)
-    for element in data:
-        sink.element(at(element), PyBytes_GET_SIZE(element))
-    return 0
-
-
-cdef int tell_set(Head *head, dict data, Sink sink) except -1:
-    cdef PyObject *member
-    cdef Py_ssize_t position = 0
-    sink.begin_key(head)
-    while PyDict_Next(data, &position, &member, NULL):
-        sink.element(at(<bytes>member), PyBytes_GET_SIZE(<bytes>member))
-    return 0
+    while True:
+        at = next_entry(p, at, &entry)
+        if not at:
+            return 0
+        sink.element(entry.name, entry.name_size)
 
 
 cdef int tell_expiries(data, Sink sink) except -1:
@@ -149,28 +144,30 @@ cdef int tell_expiries(data, Sink sink) except -1:
     return 0
 
 
-cdef int tell_zset(Head *head, dict data, Sink sink) except -1:
-    cdef PyObject *member
-    cdef PyObject *score
-    cdef Py_ssize_t position = 0
+cdef int tell_zset(Head *head, const pack *p, Sink sink) except -1:
+    cdef pack_entry entry
+    cdef uint32_t at = 0
+    cdef double score
     sink.begin_key(head)
-    while PyDict_Next(data, &position, &member, &score):
-        sink.score(at(<bytes>member), PyBytes_GET_SIZE(<bytes>member), <double><object>score)
-    return 0
+    while True:
+        at = next_entry(p, at, &entry)
+        if not at:
+            return 0
+        memcpy(&score, entry.value, sizeof(double))
+        sink.score(entry.name, entry.name_size, score)
 
 
-cdef int tell_hash(Head *head, dict data, dict expires, Sink sink) except -1:
-    cdef PyObject *field
-    cdef PyObject *value
-    cdef Py_ssize_t position = 0
+cdef int tell_hash(Head *head, HashData data, Sink sink) except -1:
+    cdef pack_entry entry
+    cdef uint32_t at = 0
     cdef int64_t expire_at_ms = -1
+    cdef dict expires = data.expires
     sink.begin_key(head)
-    while PyDict_Next(data, &position, &field, &value):
+    while True:
+        at = next_entry(&data.p, at, &entry)
+        if not at:
+            return 0
         if expires is not None:
-            found = expires.get(<bytes>field)
+            found = expires.get((<char *>entry.name)[:entry.name_size])
             expire_at_ms = -1 if found is None else found
-        sink.pair(
-            at(<bytes>field), PyBytes_GET_SIZE(<bytes>field), at(<bytes>value), PyBytes_GET_SIZE(<bytes>value),
-            expire_at_ms,
-        )
-    return 0
+        sink.pair(entry.name, entry.name_size, entry.value, entry.value_size, expire_at_ms)

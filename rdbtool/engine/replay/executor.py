@@ -28,7 +28,7 @@ from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import HANDLERS, Handler
 from rdbtool.engine.inference.least_server import REWRITTEN, ServerNeeds, UnmetNeedError
 from rdbtool.engine.keyspec import command_name, keys_of
-from rdbtool.engine.replay.fast_loop import PlainCommands
+from rdbtool.engine.replay.fast_loop import AT_CONTAINER, AT_EXEC, AT_MULTI, CODES, PlainCommands
 from rdbtool.engine.replies import Later, Reply
 from rdbtool.engine.wrapped import RREPLAY
 
@@ -41,6 +41,8 @@ KEPT_NAMES: Final = 100
 
 #: Called with the replay, a command, its offset and number, and a function that executes it and returns its error.
 Watcher = Callable[["Replay", Sequence[bytes], int, int, Callable[[], CommandError | None]], None]
+
+_ENDS: Final = {b"MULTI": AT_MULTI, b"EXEC": AT_EXEC}
 
 #: What was executed of these is worth a finding each time: its code, severity and words.
 _REMARKABLE: Final = {
@@ -89,7 +91,8 @@ class Replay:
     ``unfollowed`` tells of commands with unknown effects, by name, up to a hundred names. An error
     reply under rules that were only inferred is doubt. ``choice`` tells whose rules apply, who says so, and why (with
     the part where ``names_parts``). Where nobody named them, ``needs`` has what was used, which may raise them;
-    ``was_raised`` tells that older ones applied before. ``watcher`` is called instead of each execution. ``part``
+    ``was_raised`` tells that older ones applied before. ``watcher`` is called instead of each execution, with
+    ``watched`` only of commands that have this key among their words, or may touch keys that they do not name. ``part``
     names the file at hand, and ``in_exec`` tells that the command at hand belongs to a transaction.
     """
 
@@ -99,6 +102,7 @@ class Replay:
         *,
         strict: bool = False,
         watcher: Watcher | None = None,
+        watched: bytes | None = None,
     ) -> None:
         self.engine = engine
         self.strict = strict
@@ -123,8 +127,10 @@ class Replay:
         self.in_exec = False
         self.stopped_at: tuple[str, int, int] | None = None
         self._watcher = watcher
-        self._handlers: dict[bytes, tuple[Handler, int]] = {}
-        self._plain = PlainCommands(HANDLERS["SET"])
+        #: By name as written: the handler, the least number of words, and what the compiled loop has for it.
+        self._handlers: dict[bytes, tuple[Handler | None, int, int]] = {}
+        self.plain = PlainCommands()
+        self.plain.watched = watched
         self._queue: list[tuple[Sequence[bytes], int, int]] | None = None
 
     def begin(self, choice: RulesChoice, needs: ServerNeeds | None) -> None:
@@ -240,24 +246,27 @@ class Replay:
         engine = self.engine
         handlers = self._handlers
         rows = argvs if isinstance(argvs, list) else list(argvs)
+        self.plain.exec_at = -1
         while index < end:
-            if self._queue is None and self._watcher is None:
+            if self._queue is None and (self._watcher is None or self.plain.watched is not None):
                 try:
-                    index = self._plain.execute(engine, rows, index, end, handlers)
+                    index = self.plain.execute(engine, rows, index, end, handlers)
                     if index == end:
                         break
                     self._meet(rows[index], offsets[index], first_number + index)
                 except CommandError as error:
-                    index = self._plain.index
+                    index = self.plain.index
                     self._report(error, rows[index], offsets[index], first_number + index)
                 except UnmetNeedError as need:
                     # Nothing was executed: the command at hand comes once more.
-                    index = self._plain.index
+                    index = self.plain.index
                     self.meet(need.since, offsets[index])
                     continue
             else:
                 self._meet(rows[index], offsets[index], first_number + index)
             index += 1
+        self.transactions += self.plain.transactions
+        self.plain.transactions = 0
 
     def _meet(self, argv: Sequence[bytes], offset: int, number: int) -> None:
         """Deal with a command that is new, belongs to a transaction, or makes one."""
@@ -265,9 +274,13 @@ class Replay:
         try:
             if name in TRANSACTION:
                 self._transact(name)
+                if name in _ENDS and _queues(self.engine.rules):
+                    self._handlers[argv[0]] = (None, 1, _ENDS[name])
             elif self._queue is not None:
                 # Unknown commands are refused when they are queued, as when they are executed.
                 self._find(argv, offset)
+                if argv[0] not in self._handlers:
+                    self._learn(argv, offset)
                 self._queue.append((argv, offset, number))
             else:
                 self._learn(argv, offset)
@@ -297,10 +310,14 @@ class Replay:
             # Each goes through _execute.
             self._find(argv, offset)
         elif name in CONTAINERS:
-            self._handlers[argv[0]] = (_execute_subcommand, 1)
+            if self._watcher is None:
+                self._handlers[argv[0]] = (_execute_subcommand, 1, AT_CONTAINER)
         else:
             row = self._find(argv, offset)
-            self._handlers[argv[0]] = (HANDLERS[row.name], abs(row.arity))
+            if self._watcher is not None and (not row.keys or "sweeps" in row.flags):
+                # It may touch the key without naming it.
+                return
+            self._handlers[argv[0]] = (HANDLERS[row.name], abs(row.arity), CODES.get(row.name, 0))
 
     def _execute(self, argv: Sequence[bytes], offset: int, number: int) -> None:
         self._offset = offset
@@ -329,12 +346,10 @@ class Replay:
         if name == b"MULTI":
             if self._queue is not None:
                 raise CommandError("ERR MULTI calls can not be nested")
-            rules = self.engine.rules
-            # Redis 2.6 to 3.2 execute the commands of a transaction at once while they load.
-            if rules.family == "valkey" or rules.major >= 4:
+            if _queues(self.engine.rules):
                 self._queue = []
         elif self._queue is None:
-            old = self.engine.rules.family == "redis" and self.engine.rules.major < 4
+            old = not _queues(self.engine.rules)
             self.transactions += old and name == b"EXEC"
             if not old:
                 raise CommandError(f"ERR {name.decode()} without MULTI")
@@ -388,6 +403,11 @@ class Replay:
         if self.strict and finding.severity != "note":
             where = f"{self.part}: at {finding.offset:#x}: command {finding.number}"
             raise ReplayError(f"{where}: {finding.message} ({finding.code})\n  {finding.server}")
+
+
+def _queues(rules: Rules) -> bool:
+    """Whether commands wait for the EXEC of their transaction: Redis 2.6 to 3.2 execute them at once."""
+    return rules.family == "valkey" or rules.major >= 4
 
 
 def _answer(error: CommandError) -> Callable[[], CommandError]:

@@ -1,28 +1,42 @@
-"""The loop over a log's plain commands."""
+"""The loop over an AOF's plain commands."""
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.handlers import Handler
+
+#: What the loop has for a command, by the name of its row.
+CODES: Final[dict[str, int]]
+
+AT_MULTI: Final[int]
+AT_EXEC: Final[int]
+AT_CONTAINER: Final[int]
 
 class PlainCommands:
-    """Executes commands outside of transactions. ``index`` is that of the last one that was begun.
+    """Executes commands, and transactions that are whole. ``index`` is that of the last command that was begun.
 
-    ``set_handler`` is the handler of SET, whose plainest form is carried out by the loop itself.
+    ``exec_at`` is the index of the EXEC of a transaction that was begun, -1 without one; ``transactions`` counts those
+    that were ended. ``compiles``: what has a code is carried out here where it can be; else all go to their handlers.
+    ``watched``: a command that names this key takes a closer look.
     """
 
     index: int
-    def __init__(self, set_handler: Handler) -> None: ...
+    exec_at: int
+    transactions: int
+    compiles: bool
+    watched: bytes | None
+    def __init__(self) -> None: ...
     def execute(
         self,
         engine: Engine,
         argvs: list[Sequence[bytes]],
         start: int,
         end: int,
-        handlers: dict[bytes, tuple[Handler, int]],
+        handlers: dict[bytes, tuple[Any, int, int]],
     ) -> int:
         """Execute ``argvs[start:end]``; return ``end``, or the index of a command that takes a closer look.
 
-        That is one whose name is not in ``handlers`` (name to handler and least number of arguments), or one
-        with too few arguments. What a handler raises passes through: ``index`` says where.
+        That is one whose name is not in ``handlers`` (name to handler, least number of arguments, and code or 0), one
+        with too few arguments, or a MULTI whose transaction does not end before ``end`` or holds such a command. What a
+        handler raises passes through: ``index`` says where.
         """

@@ -180,6 +180,7 @@ class _Loading:
             self.engine,
             strict=options.strict,
             watcher=options.watcher,
+            watched=options.watched,
         )
         self.replay.begin(UNNAMED if options.rules is None else RulesChoice(options.rules, "named"), needs)
         self.header = Header(REDIS, _VERSION)

@@ -35,8 +35,8 @@ class Options(NamedTuple):
     ``until``, ``before`` (a command's upper-case name) or ``before_number`` (the number of one) is the place to stop,
     and ``place`` is ``until`` in words; ``skip`` holds numbers and upper-case names of commands to skip.
     ``on_snapshot`` hears of each record of a snapshot and the name of its part, ``on_batch`` of commands before they
-    are executed (of the last ones, before it is known how many will be). ``databases``: see ``Engine``; ``watcher``:
-    see ``Replay``.
+    are executed (of the last ones, before it is known how many will be). ``databases``: see ``Engine``; ``watcher``
+    and ``watched``: see ``Replay``.
     """
 
     rules: Rules | None = None
@@ -50,6 +50,7 @@ class Options(NamedTuple):
     databases: int = DATABASES
     rename_commands: Mapping[str, str] | None = None
     watcher: Watcher | None = None
+    watched: bytes | None = None
     on_snapshot: Callable[[str, KeyRecord], None] | None = None
     on_batch: Callable[[CommandBatch], None] | None = None
     on_restart: Callable[[], None] | None = None

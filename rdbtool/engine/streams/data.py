@@ -247,6 +247,13 @@ class StreamData:
             for group in self.groups.values():
                 group.entries_read = self.reckon_reads(group.last_id)
 
+    def without_entries(self) -> StreamData:
+        """Return a stream with the same counters, and the same groups and producers: not for changing."""
+        other = StreamData()
+        for counter in ("last_id", "first_id", "max_deleted_id", "entries_added", "groups", "producers"):
+            setattr(other, counter, getattr(self, counter))
+        return other
+
     def __deepcopy__(self, memo: object) -> StreamData:
         return self.copy()
 

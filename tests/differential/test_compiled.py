@@ -1,0 +1,96 @@
+"""The compiled loop of a replay beside the handlers, which are the reference: same dataset, same findings.
+
+A replay looks at no reply, so what a command answers shows in its error, which is a finding.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+
+import pytest
+from differential.stream import KEYS, Maker, Words
+
+from rdbtool.core.errors import Finding
+from rdbtool.core.servers import Rules, RulesChoice
+from rdbtool.engine import Engine
+from rdbtool.engine.inference.least_server import UNNAMED, ServerNeeds
+from rdbtool.engine.replay.executor import Replay
+from rdbtool.engine.replay.fast_loop import CODES
+from rdbtool.model import KeyRecord
+
+#: Other seeds each day.
+FIRST = int(time.time()) // 86_400 * 100
+
+RULES = ("redis-3.0", "redis-5.0", "redis-7.0", "redis-8.0", "valkey-8.1", None)
+
+#: A batch ends within transactions, too.
+BATCH = 97
+
+
+def hot_words(maker: Maker) -> Words:
+    """Return a command that the loop carries out, with arguments that make it decline as well."""
+    name = maker.pick([code.encode() for code in CODES])
+    if name[:1] == b"X":
+        return maker.streams()
+    kind = "hash" if name[:1] == b"H" else "zset" if name[:1] == b"Z" else "string"
+    kind = "list" if b"PUSH" in name or b"POP" in name or name in (b"LTRIM", b"LSET") else kind
+    kind = "set" if name in (b"SADD", b"SREM") else kind
+    words = [
+        maker.pick([name, name.lower()]),
+        maker.key(kind) if maker.dice.random() < 0.9 else maker.pick(KEYS["stream"]),
+    ]
+    count = maker.dice.choice([0, 1, 1, 2, 2, 2, 3, 4, 6, 150])
+    for _ in range(count):
+        words += maker.one_of([maker.integer()], [maker.score()], [maker.member()], [maker.value()], [b"PXAT"], [b"NX"])
+    return words
+
+
+def make_log(seed: int) -> list[Words]:
+    """Return random commands; most of the transactions are whole."""
+    maker = Maker(seed, past=True)
+    log: list[Words] = []
+    for _ in range(180):
+        roll = maker.dice.random()
+        if roll < 0.6:
+            log.append(hot_words(maker))
+        elif roll < 0.8:
+            log.append(maker.command())
+        else:
+            inside = [hot_words(maker) for _ in range(maker.dice.randrange(5))] + maker.transaction()
+            ends = [[b"EXEC"], [b"exec"], [b"DISCARD"], [b"MULTI"]] if maker.maybe(b"x", chance=0.2) else [[b"EXEC"]]
+            log += [[b"MULTI"], *inside, maker.dice.choice(ends)]
+    return log
+
+
+def run(
+    log: list[Words], rules: str | None, *, compiles: bool
+) -> tuple[list[KeyRecord], list[Finding], tuple[int, int]]:
+    """Replay commands, and return the keys, what was said, and what was counted."""
+    engine = Engine(rules=rules or "redis-7.0", now_ms=1_700_000_000_000)
+    replay = Replay(engine)
+    replay.plain.compiles = compiles
+    if rules is None:
+        replay.begin(UNNAMED, ServerNeeds())
+    else:
+        replay.begin(RulesChoice(Rules.parse(rules), "named"), None)
+    replay.begin_part("log")
+    for start in range(0, len(log), BATCH):
+        argvs = [tuple(words) for words in log[start : start + BATCH]]
+        replay.run(argvs, array("q", range(start, start + len(argvs))), start + 1)
+    return list(engine.records()), replay.findings, (replay.commands, replay.transactions)
+
+
+@pytest.mark.parametrize("rules", RULES)
+@pytest.mark.parametrize("seed", range(2))
+def test_loop_and_handlers_agree(rules: str | None, seed: int) -> None:
+    """Both ways end with the same keys, in the same order, and say the same."""
+    log = make_log(FIRST + seed)
+    assert run(log, rules, compiles=True) == run(log, rules, compiles=False)
+
+
+def test_every_code_is_reached() -> None:
+    """The random commands have all that the loop carries out, and not all of them are declined."""
+    log = [words for seed in range(10) for words in make_log(FIRST + seed)]
+    names = {words[0].upper().decode() for words in log}
+    assert set(CODES) <= names
