@@ -5,7 +5,7 @@ from rdbtool._codec.decode.cursor cimport Bytes, Cursor, Limits, Scratch
 from rdbtool._codec.decode.long_strings cimport LongStrings
 from rdbtool._codec.decode.member_expiries cimport MemberExpiries
 from rdbtool._codec.filters.selection cimport Selection
-from rdbtool._codec.sink cimport Head, Sink
+from rdbtool._codec.sink cimport ElementCount, Head, Sink
 from rdbtool._codec.decode.value_reader cimport ValueReader
 from rdbtool._codec.decode.window cimport Window
 
@@ -46,6 +46,7 @@ cdef class Decoder:
     cdef Scratch second
     cdef ValueReader values
     cdef Sink null
+    cdef ElementCount elements
     cdef LongStrings long_strings
     cdef MemberExpiries members
     cdef bint validate_first        # the record at hand goes through the null sink before its own

@@ -1,13 +1,4 @@
-r"""Keys as comma-separated values, one line a key after a line of names.
-
-``key`` is the key as text where it is valid UTF-8, else the object that jsonl has for it; ``value``
-is the JSON text of jsonl's value. ``elements`` is 1 for strings and module values. ``start`` is the
-offset of the record and ``size_bytes`` its length in the file. With ``fields`` the fields of hashes that they name are
-columns in place of ``value``: text, or what ``key`` has for other bytes; empty where a key has no such field.
-
-Lines and quotes are those of RFC 4180. A spreadsheet executes a cell that begins like a formula: such a text gets a
-``'`` in front, unless it is a number. Control characters, which terminals obey, are spelled ``\x1b``.
-"""
+"""CSV of records by Python's own module: what the compiled sink is compared with."""
 
 from __future__ import annotations
 
@@ -18,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from rdbtool._codec.encode.jsonl import value_json, write_value
+from rdbtool._codec.encode.jsonl import value_json
 from rdbtool.core.errors import spell_controls
 from rdbtool.model import HashValue, KeyRecord, OpaqueValue, StringValue
 
@@ -27,17 +18,10 @@ COLUMNS = ("db", "key", "type", "encoding", "elements", "expire_at_ms", "start",
 #: Characters gathered before they are handed on.
 _FLUSH_SIZE = 1 << 16
 
-#: Bytes of a string, and elements, from which on a value is written in pieces.
-_LONG: Final = 1 << 20
-_MANY: Final = 1 << 14
-
-
 #: What a spreadsheet takes for the beginning of a formula, in the width of East Asia too, or skips to find one.
 _FORMULA: Final = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-
-_END_OF_LINE: Final = "\r\n"
 
 #: Control characters that RFC 4180 has a place for, in quotes.
 _QUOTED: Final = "\t\r\n"
@@ -66,33 +50,13 @@ def write_csv(
     put((*COLUMNS[:-1], *map(_column, fields)) if fields else COLUMNS)
     try:
         for record in records:
-            is_large = not fields and _is_large(record)
-            value = _cells(record, fields) if fields else ("" if is_large else value_json(record),)
-            put((*_head(record), *value))
-            if is_large or buffer.tell() >= _FLUSH_SIZE:
-                text = buffer.getvalue()
+            put((*_head(record), *(_cells(record, fields) if fields else (value_json(record),))))
+            if buffer.tell() >= _FLUSH_SIZE:
+                write(buffer.getvalue().encode())
                 buffer.seek(0)
                 buffer.truncate()
-                write((text.removesuffix(_END_OF_LINE) if is_large else text).encode())
-                if is_large:
-                    _write_large(record, write)
     finally:
         write(buffer.getvalue().encode())
-
-
-def _is_large(record: KeyRecord) -> bool:
-    """Whether the value is rather not held once more as text."""
-    value = record.value
-    if isinstance(value, OpaqueValue):
-        return False
-    return len(value) >= (_LONG if isinstance(value, StringValue) else _MANY)
-
-
-def _write_large(record: KeyRecord, write: Callable[[bytes], object]) -> None:
-    """Write the cell of a value and end the line: JSON of a value is no formula, and has no controls."""
-    write(b'"')
-    write_value(record, lambda piece: write(piece.replace(b'"', b'""')))
-    write(b'"' + _END_OF_LINE.encode())
 
 
 def _column(field: bytes) -> str:
