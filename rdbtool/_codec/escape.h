@@ -88,9 +88,10 @@ static const char rt_hex[] = "0123456789abcdef";
  *   RT_RAW     every byte above 0x7F as \u00XX;
  *   RT_PRINT   every byte outside 0x20..0x7E as the four characters \xHH;
  *   RT_MIXED   UTF-8 as \uXXXX, every byte that is not part of it as the four characters \xHH;
- *   RT_SPELLED UTF-8 as RT_UTF8, every byte that is not part of it as the four characters \xHH, a backslash as two.
+ *   RT_SPELLED UTF-8 as RT_UTF8, every byte that is not part of it as the four characters \xHH, a backslash as two;
+ *   RT_QUOTED  as RT_UTF8, within quotes of CSV: each quote is two.
  */
-enum { RT_UTF8, RT_RAW, RT_PRINT, RT_MIXED, RT_SPELLED };
+enum { RT_UTF8, RT_RAW, RT_PRINT, RT_MIXED, RT_SPELLED, RT_QUOTED };
 
 static inline char *rt_json_u(char *op, unsigned unit)
 {
@@ -133,6 +134,10 @@ static char *rt_json_special(const uint8_t **at, const uint8_t *end, char *op, i
     *at = p + 1;
     if (c == '\\' && mode == RT_SPELLED)
         op = rt_json_control(op, c);
+    if (c == '"' && mode == RT_QUOTED) {
+        memcpy(op, "\\\"\"", 3);
+        return op + 3;
+    }
     if (c == '"' || c == '\\')
         return rt_json_control(op, c);
     if (mode == RT_PRINT)
@@ -142,7 +147,7 @@ static char *rt_json_special(const uint8_t **at, const uint8_t *end, char *op, i
     if (mode == RT_RAW)
         return rt_json_u(op, c);
     if (!size)
-        return mode == RT_UTF8 ? NULL : rt_json_x(op, c);
+        return mode == RT_UTF8 || mode == RT_QUOTED ? NULL : rt_json_x(op, c);
     *at = p + size;
     if (mode != RT_MIXED && !rt_is_control(p, size)) {
         memcpy(op, p, (size_t)size);
@@ -198,6 +203,33 @@ static inline int rt_json_copy_plain(const uint8_t *p, size_t n, char *op)
 }
 #endif
 
+/* How each byte is written that is no part of a UTF-8 sequence, by mode; `leads`: it may begin one, or is refused. */
+typedef struct {
+    char text[8];
+} rt_json_row;
+
+static rt_json_row rt_json_rows[RT_QUOTED + 1][256];
+static uint8_t rt_json_sizes[RT_QUOTED + 1][256];
+static uint8_t rt_json_leads[RT_QUOTED + 1][256];
+static int rt_json_ready;
+
+static void rt_json_prepare(void)
+{
+    for (int mode = 0; mode <= RT_QUOTED; mode++)
+        for (int c = 0; c < 256; c++) {
+            char *row = rt_json_rows[mode][c].text;
+            uint8_t byte = (uint8_t)c;
+            const uint8_t *at = &byte;
+            char *end = row + 1;
+            row[0] = (char)c;
+            if (c < 0x20 || c >= 0x7F || c == '"' || c == '\\')
+                end = rt_json_special(&at, at + 1, row, mode);
+            rt_json_sizes[mode][c] = (uint8_t)(end ? end - row : 0);
+            rt_json_leads[mode][c] = c >= 0x80 && (!end || ((mode == RT_MIXED || mode == RT_SPELLED) && c >= 0xC2 && c <= 0xF4));
+        }
+    rt_json_ready = 1;
+}
+
 /* The inside of a JSON string. Returns the end of the output, NULL where `mode` refuses the bytes. */
 static char *rt_json_escape(const uint8_t *p, size_t n, char *op, int mode)
 {
@@ -206,6 +238,10 @@ static char *rt_json_escape(const uint8_t *p, size_t n, char *op, int mode)
     if (n >= 4 && rt_json_copy_plain(p, n, op))
         return op + n;
 #endif
+    if (!rt_json_ready)
+        rt_json_prepare();
+    const rt_json_row *rows = rt_json_rows[mode];
+    const uint8_t *sizes = rt_json_sizes[mode], *leads = rt_json_leads[mode];
     while (p < end) {
 #if defined(__SSE2__)
         while (end - p >= 16) {
@@ -224,17 +260,38 @@ static char *rt_json_escape(const uint8_t *p, size_t n, char *op, int mode)
         if (p >= end)
             break;
 #endif
-        uint8_t c = *p;
-        if (c >= 0x20 && c < 0x7F && c != '"' && c != '\\') {
-            *op++ = (char)c;
+        /* What is special is seldom alone: some bytes by the table, before blocks are tried again. */
+        const uint8_t *stop = end - p > 24 ? p + 24 : end;
+        while (p < stop) {
+            uint8_t c = *p;
+            if (leads[c] && (!sizes[c] || rt_utf8_size(p, (size_t)(end - p)))) {
+                op = rt_json_special(&p, end, op, mode);
+                if (!op)
+                    return NULL;
+                continue;
+            }
+            memcpy(op, rows[c].text, 8);
+            op += sizes[c];
             p++;
-        } else {
-            op = rt_json_special(&p, end, op, mode);
-            if (!op)
-                return NULL;
         }
     }
     return op;
+}
+
+/* How text stands in a cell of CSV: 1 as it is, 2 in quotes, 0 if more than printable ASCII has to be looked at, or what
+ * may be a formula. */
+static int rt_csv_plain(const uint8_t *p, size_t n)
+{
+    int needs = 1;
+    if (n && (*p == '=' || *p == '+' || *p == '-' || *p == '@'))
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] < 0x20 || p[i] > 0x7E)
+            return 0;
+        if (p[i] == '"' || p[i] == ',')
+            needs = 2;
+    }
+    return needs;
 }
 
 static int rt_is_printable(const uint8_t *p, size_t n)

@@ -192,4 +192,70 @@ static void rt_sha1_pieces_end(rt_sha1_pieces *pieces, uint8_t out[20])
     rt_sha1_end(pieces->h, pieces->rest, pieces->held, pieces->size, out);
 }
 
+/* Many messages of one block each: blocks that do not wait for each other overlap in the processor. */
+
+#define RT_SHA1_ONE_BLOCK 55 /* bytes of a message, at most */
+
+/* A block with a whole message in it. */
+static inline void rt_sha1_fill(uint8_t block[64], const void *data, size_t size)
+{
+    memset(block, 0, 64);
+    if (size)
+        memcpy(block, data, size);
+    block[size] = 0x80;
+    block[62] = (uint8_t)(size >> 5);
+    block[63] = (uint8_t)(size << 3);
+}
+
+/* The same with the message a ^ b, two hashes. */
+static inline void rt_sha1_fill_hashes(uint8_t block[64], const uint8_t a[20], const uint8_t b[20])
+{
+    uint64_t x[2], y[2];
+    uint32_t u, w;
+    memset(block + 16, 0, 48);
+    memcpy(x, a, 16);
+    memcpy(y, b, 16);
+    x[0] ^= y[0];
+    x[1] ^= y[1];
+    memcpy(block, x, 16);
+    memcpy(&u, a + 16, 4);
+    memcpy(&w, b + 16, 4);
+    u ^= w;
+    memcpy(block + 16, &u, 4);
+    block[20] = 0x80;
+    block[63] = 160;
+}
+
+/* Hashes `count` blocks that stand `stride` bytes apart, each a whole message; the hashes stand `out_stride` apart. */
+static void rt_sha1_many(const uint8_t *blocks, size_t stride, size_t count, uint8_t *out, size_t out_stride)
+{
+    static const uint32_t begin[5] = RT_SHA1_BEGIN;
+    for (size_t i = 0; i < count; i++, blocks += stride, out += out_stride) {
+        uint32_t h[5];
+        memcpy(h, begin, sizeof(h));
+        rt_sha1_block(h, blocks);
+        for (int k = 0; k < 5; k++) {
+            out[4 * k] = (uint8_t)(h[k] >> 24);
+            out[4 * k + 1] = (uint8_t)(h[k] >> 16);
+            out[4 * k + 2] = (uint8_t)(h[k] >> 8);
+            out[4 * k + 3] = (uint8_t)h[k];
+        }
+    }
+}
+
+static inline void rt_sha1_xor(uint8_t to[20], const uint8_t hash[20])
+{
+    uint64_t a[2], b[2];
+    uint32_t u, w;
+    memcpy(a, to, 16);
+    memcpy(b, hash, 16);
+    a[0] ^= b[0];
+    a[1] ^= b[1];
+    memcpy(to, a, 16);
+    memcpy(&u, to + 16, 4);
+    memcpy(&w, hash + 16, 4);
+    u ^= w;
+    memcpy(to + 16, &u, 4);
+}
+
 #endif

@@ -104,6 +104,10 @@ cdef class Sink:
     # of `string`, and with it packed_piece, the LZF data in the file. The stored form is then not passed to end_key.
     cdef bint takes_pieces
     cdef bint asks_utf8
+    # What a record holds is told ahead where the record is known to be sound, to who asks for it.
+    cdef bint asks_extent
+    cdef uint64_t told_elements     # 1 of strings and module values
+    cdef int64_t told_stop          # where the record ends in the file
 
     cdef int header(self, str magic, int version) except -1
     cdef int item(self, object item) except -1
@@ -139,3 +143,6 @@ cdef class Sink:
     cdef int commit(self) except -1
     cdef int rollback(self) noexcept
     cdef int finish(self) except -1
+
+cdef class ElementCount(Sink):
+    cdef uint64_t elements          # of the record at hand

@@ -115,3 +115,35 @@ cdef class Null(Sink):
 
     def __cinit__(self):
         self.takes_pieces = True
+
+
+cdef class ElementCount(Sink):
+    """Counts the elements of a value: 1 for strings and module values."""
+
+    cdef int string(self, Bytes p, size_t size) except -1:
+        self.elements = 1
+        return 0
+
+    cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
+        self.elements = 1
+        return 0
+
+    cdef int element(self, Bytes p, size_t size) except -1:
+        self.elements += 1
+        return 0
+
+    cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
+        self.elements += 1
+        return 0
+
+    cdef int score(self, Bytes member, size_t member_size, double score) except -1:
+        self.elements += 1
+        return 0
+
+    cdef int array_item(self, ArrayItem *item) except -1:
+        self.elements += 1
+        return 0
+
+    cdef int entry(self, uint64_t ms, uint64_t seq, uint64_t fields) except -1:
+        self.elements += 1
+        return 0

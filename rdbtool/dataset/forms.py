@@ -6,7 +6,7 @@ verified. Sinks are imported when they are made: each is a shared library, and a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
@@ -37,7 +37,7 @@ class SinkOptions(NamedTuple):
 
     ``target`` is the server that an RDB or commands are for, None: the writer of the source. ``sizes`` and ``role`` are
     for an RDB, ``replace`` and ``restore`` for commands, ``escape`` for forms that have one, ``keys_only`` and
-    ``binary`` for jsonl that only programs read.
+    ``binary`` for jsonl that only programs read, ``raw``, ``fields`` and ``is_terminal`` for csv.
     """
 
     target: Target | None = None
@@ -47,6 +47,9 @@ class SinkOptions(NamedTuple):
     escape: str = ""
     keys_only: bool = False
     binary: str | None = None
+    raw: bool = False
+    fields: Sequence[bytes] = ()
+    is_terminal: bool = False
 
 
 class MakeSink(Protocol):
@@ -61,9 +64,9 @@ class Form(NamedTuple):
 
     ``suffixes`` are those of file names that select it. ``encodings`` are those that a whole dataset may have in it,
     none if it cannot be read back. ``make_sink`` is None if a file consists of another form (an AOF), or if the report
-    renders records (table, csv). ``read_back`` opens what was written, by the rules of a server. ``escape`` is the
-    default encoding of bytes, None: there is no choice. ``streams``: it may go to a pipe. ``has_target``: its contents
-    depend on the target server. ``role`` is that of an RDB in it.
+    renders records (table). ``read_back`` opens what was written, by the rules of a server. ``escape`` is the default
+    encoding of bytes, None: there is no choice. ``streams``: it may go to a pipe. ``has_target``: its contents depend
+    on the target server. ``role`` is that of an RDB in it.
     """
 
     name: str
@@ -112,6 +115,14 @@ def _make_json(write: Write, options: SinkOptions) -> Encoder:
     return Json(write, escape=options.escape)
 
 
+def _make_csv(write: Write, options: SinkOptions) -> Encoder:
+    from rdbtool._codec.encode.csv import Csv, CsvFields  # noqa: PLC0415
+
+    if options.fields:
+        return CsvFields(write, options.fields, raw=options.raw, is_terminal=options.is_terminal)
+    return Csv(write, raw=options.raw, is_terminal=options.is_terminal)
+
+
 def _make_keys(write: Write, options: SinkOptions) -> Encoder:
     from rdbtool._codec.encode.keys import Keys  # noqa: PLC0415
 
@@ -143,7 +154,7 @@ FORMS: Final = (
     Form("table", (".txt",), printed=True),
     Form("jsonl", (".jsonl", ".ndjson"), ("jsonl",), _make_jsonl, _open_jsonl, printed=True),
     Form("json", (".json",), make_sink=_make_json, printed=True, escape="utf8"),
-    Form("csv", (".csv",), printed=True),
+    Form("csv", (".csv",), make_sink=_make_csv, printed=True),
     Form("keys", (".keys",), make_sink=_make_keys, printed=True, escape="raw"),
     Form("resp", (".resp",), ("commands",), _make_commands, _open_commands, printed=True, has_target=True),
 )

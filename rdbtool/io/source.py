@@ -16,10 +16,11 @@ import select
 import shlex
 import stat
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from types import TracebackType
-from typing import BinaryIO, Final, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self
 
+from rdbtool.core.cores import jobs
 from rdbtool.core.distribution import install_words
 from rdbtool.core.errors import FormatError, InputError, LimitError, Remedy, UnsupportedError
 from rdbtool.core.location import Where
@@ -33,11 +34,18 @@ from rdbtool.io.decompress import (
     lacking_package,
 )
 
+if TYPE_CHECKING:
+    from rdbtool.io.ahead import Ahead
+
 STANDARD_INPUT: Final = "standard input"
 
 #: Bytes decompressed at once: at least this many, so that small reads stay cheap, and at most that many.
 _LEAST_PIECE: Final = 64 << 10
 _LARGEST_PIECE: Final = 1 << 20
+
+#: Decompressed bytes from which on pieces have one size, and are decompressed in a thread if there is a core for it.
+_LONG: Final = 4 << 20
+_PIECE: Final = 512 << 10
 
 #: Named pipes elsewhere may have no writer, and opening them would block; under these names they come from a shell or a
 #: caller.
@@ -92,6 +100,7 @@ class Source:
         self._head = b""
         self._pending = memoryview(b"")
         self._unpacker: Unpacker | None = None
+        self._ahead: Ahead | None = None
         self._failure: FormatError | LimitError | None = None
         self._identity: tuple[int, int, int, int] | None = None
         self._begin = 0
@@ -101,6 +110,8 @@ class Source:
     @property
     def compressed_read(self) -> int | None:
         """Bytes of the compressed file read so far, None without compression."""
+        if self._ahead is not None:
+            return self._ahead.place
         return None if self._unpacker is None else self._unpacker.consumed
 
     @property
@@ -232,6 +243,9 @@ class Source:
 
     def close(self) -> None:
         """Close what ``open_source`` opened; standard input and a caller's stream stay open."""
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
         if self._owned:
             # Errors on closing a file that was only read do not matter.
             with contextlib.suppress(OSError):
@@ -316,18 +330,26 @@ class Source:
 
     def _readinto_unpacked(self, view: memoryview) -> int:
         if not self._pending:
-            self._pending = memoryview(self._inflate(min(max(len(view), _LEAST_PIECE), _LARGEST_PIECE)))
+            is_long = self.position >= _LONG
+            limit = _PIECE if is_long else min(max(len(view), _LEAST_PIECE), _LARGEST_PIECE)
+            self._pending = memoryview(self._inflate(limit, may_wait=is_long))
         count = min(len(self._pending), len(view))
         view[:count] = self._pending[:count]
         self._pending = self._pending[count:]
         return count
 
-    def _inflate(self, limit: int) -> bytes:
+    def _inflate(self, limit: int, *, may_wait: bool) -> bytes:
         assert self._unpacker is not None
         if self._failure is not None:
             raise self._failure
+        # A thread that waits for a pipe could not be ended.
+        if may_wait and self._ahead is None and self._identity is not None and self._owned and jobs() > 1:
+            from rdbtool.io.ahead import Ahead  # noqa: PLC0415 - for large files only
+
+            unpacker = self._unpacker
+            self._ahead = Ahead(partial(unpacker.read, _PIECE), lambda: unpacker.consumed)
         try:
-            return self._unpacker.read(limit)
+            return self._unpacker.read(limit) if self._ahead is None else self._ahead.take()
         except DamagedStreamError as error:
             self._failure = self._format_error(error)
         except WindowSizeError as error:

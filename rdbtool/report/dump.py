@@ -1,4 +1,4 @@
-"""Output of ``dump``: tables and CSV are rendered from records here; other forms are written by their sink."""
+"""Output of ``dump``: tables are rendered from records here; other forms are written by their sink."""
 
 from __future__ import annotations
 
@@ -32,19 +32,16 @@ def write_keys(
 
     Raises LossError for what a resp target cannot hold, unless losses are allowed.
     """
-    if options.form in {"table", "csv"}:
+    if options.form == "table":
+        from rdbtool.report.table import write_table  # noqa: PLC0415 - lazy: rich
+
         records = dataset.records(selection=selection, progress=progress)
-        if options.form == "csv":
-            from rdbtool.report.csv import write_csv  # noqa: PLC0415 - lazy: csv
-
-            write_csv(records, output.write, fields=options.fields, raw=options.raw, is_terminal=output.is_terminal)
-        else:
-            from rdbtool.report.table import write_table  # noqa: PLC0415 - lazy: rich
-
-            write_table(records, output.write, now_ms=options.now_ms, is_terminal=output.is_terminal)
+        write_table(records, output.write, now_ms=options.now_ms, is_terminal=output.is_terminal)
         return Dumped([], Left({}, {}), [])
     from rdbtool.operations.dump.dump import dump_keys  # noqa: PLC0415 - tables are made of records
 
     if options.form == "keys" and options.escape is None and output.is_terminal:
         options = options._replace(escape="utf8")
-    return dump_keys(dataset, output.write, options, selection=selection, progress=progress)
+    return dump_keys(
+        dataset, output.write, options, selection=selection, progress=progress, is_terminal=output.is_terminal
+    )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.encode.memory_lines import MemoryCsv, MemoryJsonl, MemoryLines
-from rdbtool.report.csv import cell_of_key
 from rdbtool.report.formatting import show_bytes, show_count, show_memory, show_ttl
 from rdbtool.report.screen import Screen, fit, fit_right
 
@@ -73,15 +70,12 @@ def open_lines(
 ) -> Callable[[int, bool], MemoryLines]:
     """Return what makes the writer of a form, ``csv`` or ``jsonl``, from the least memory and whether keys expire.
 
-    ``raw`` and ``is_terminal`` are those of ``write_csv``.
+    ``raw`` and ``is_terminal`` are those of csv in ``dump``.
     """
 
-    def spell(key: bytes) -> bytes:
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="").writerow([cell_of_key(key, raw=raw, is_terminal=is_terminal)])
-        return buffer.getvalue().encode()
-
     def make(least: int, no_ttl: bool) -> MemoryLines:  # noqa: FBT001 - a WantedKeys takes them so
-        return MemoryCsv(write, spell, least, no_ttl) if form == "csv" else MemoryJsonl(write, least, no_ttl)
+        if form == "csv":
+            return MemoryCsv(write, least, no_ttl, raw=raw, is_terminal=is_terminal)
+        return MemoryJsonl(write, least, no_ttl)
 
     return make

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +111,39 @@ def test_rules_come_as_text_or_rules() -> None:
 SCORES = [0.0, -0.0, 1.0, -1.0, 0.1, 1e-7, 1e-5, 0.001, 0.0001, 123456789.0, 1e20, 1e21, 1e22, 1.5e300, 5e-324,
           1.7976931348623157e308, 2.0**52, 2.0**62, -(2.0**63), 1 / 3, 3.14159265358979, float("inf"), -float("inf"),
           1e6, 1234567e3, 12e-8, 9007199254740993.0, 1e15, 1e16, 1e17, 123e15, 0.00012, 100.25]  # fmt: skip
+
+
+def test_scores_of_all_sizes() -> None:
+    chance = random.Random(int(time.time()) // 86_400)
+    scores = [chance.uniform(-1, 1) * 10.0 ** chance.randrange(-8, 20) for _ in range(3000)]
+    scores += [round(score, chance.randrange(6)) for score in scores]
+    scores += [math.nextafter(10.0**power, way) for power in range(-6, 18) for way in (0, math.inf)]
+    members = b"".join(make.string(b"%d" % number) + struct.pack("<d", score) for number, score in enumerate(scores))
+    data = rdb(make.key(5, b"z", make.length(len(scores)) + members))
+    assert heard(data, Digest("redis-6.2")).hexdigest() == f6.digest(records_of(data), shortest=False, marks=False)
+
+
+def test_records_that_are_taken_back_leave_nothing() -> None:
+    """Keys of all kinds, in a window that ends everywhere, so that each is begun again now and then."""
+    chance = random.Random(int(time.time()) // 86_400)
+    records = []
+    for number in range(400):
+        name = b"%d" % number * chance.randrange(1, 30)
+        texts = [chance.randbytes(chance.choice([1, 20, 55, 56, 4000])) for _ in range(chance.randrange(1, 60))]
+        strings = b"".join(map(make.string, texts))
+        kind = chance.randrange(4)
+        records.append(
+            make.key(0, name, make.string(texts[0]))
+            if kind == 3
+            else make.key(
+                4, name, make.length(len(texts)) + b"".join(make.string(t) + make.string(t[::-1]) for t in texts)
+            )
+            if kind == 2
+            else make.key(1 + kind, name, make.length(len(texts)) + strings)
+        )
+    data = rdb(*records)
+    assert len(data) > 8 << 19
+    assert heard(data, Digest("redis-7.2")).hexdigest() == f6.digest(records_of(data), shortest=True, marks=False)
 
 
 @pytest.mark.parametrize("score", SCORES, ids=repr)

@@ -27,7 +27,7 @@ from rdbtool.core.rdb_types import (
     KINDS, MEMBER_EXPIRY_AUX, MEMBER_EXPIRY_KINDS, MEMBER_EXPIRY_VERSION, OPCODES, REDIS, VALUE_TYPES, VERSIONS
 )
 
-from rdbtool._codec.sink import Null
+from rdbtool._codec.sink import ElementCount, Null
 
 include "../_types.pxi"
 
@@ -70,6 +70,7 @@ cdef class Decoder:
         self.limits.max_blob = min(max_inflate, <size_t>limits().blob)
         self.values = ValueReader()
         self.null = Null()
+        self.elements = ElementCount()
         self.long_strings = LongStrings()
         self.long_collections = LongCollections()
         self.members = MemberExpiries()
@@ -470,6 +471,8 @@ cdef class Decoder:
         self.long_strings.check(self.window, c, sink.asks_utf8)
         self.keep_key(head)
         sink.may_spill = True
+        sink.told_elements = 1
+        sink.told_stop = self.window.base + (c.p - self.window.buffer) + <int64_t>self.long_strings.stored()
         sink.begin_key(head)
         self.long_strings.tell(self.window, c, sink)
         sink.end_key(NULL, 0, self.window.base + (c.p - self.window.buffer))
@@ -528,10 +531,13 @@ cdef class Decoder:
         else:
             if self.validate_first and sink.buffered:
                 again = c[0]
-                self.values.read(code, &again, &self.limits, self.null)
+                self.elements.elements = 0
+                self.values.read(code, &again, &self.limits, self.elements if sink.asks_extent else self.null)
                 if self.may_trail(&head, &again):
                     # What is emitted now may be passed on at once, so they have to be known.
                     expiries = self.read_expiries(&again)
+                sink.told_elements = self.elements.elements
+                sink.told_stop = self.window.base + (again.p - self.window.buffer)
             sink.may_spill = self.validate_first
             sink.begin_key(&head)
             if expiries is None:

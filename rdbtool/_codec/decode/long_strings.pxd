@@ -18,6 +18,10 @@ cdef class LongStrings:
     cdef int check(self, Window window, Cursor *c, bint utf8) except -1
     cdef int tell(self, Window window, Cursor *c, Sink sink) except -1
 
+    cdef inline uint64_t stored(self) noexcept:
+        """Bytes that the file has of the string at hand."""
+        return self.text.packed or self.text.size
+
     cdef int begin(self) except -1
     cdef size_t take(self, Bytes p, size_t size, bint last, Sink sink) except? 0
     cdef size_t inflate(self, Bytes p, size_t size, bint last, Sink sink) except? 0

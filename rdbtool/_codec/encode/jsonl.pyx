@@ -29,24 +29,28 @@ cdef dict BINARY = {"base64": AS_BASE64, "latin1": RT_RAW, "escape": RT_SPELLED}
 cdef list KIND_TEXTS = [kind.encode() for kind in KINDS]
 
 
+cdef list encoding_names(str magic):
+    """What the encodings of values are called, by type code."""
+    cdef list names = [b""] * 256
+    for row in VALUE_TYPES:
+        if row.magic is None or row.magic == magic:
+            names[row.code] = row.encoding.encode()
+    return names
+
+
+cdef bytes encoding_of(Head *head, list names):
+    """What the encoding of a record is called; nothing where no file stores it."""
+    if head.type_code == TYPE_STRING and head.form:
+        return b"int" if head.form == FORM_INT else b"lzf"
+    return <bytes>names[head.type_code] if head.type_code >= 0 else b""
+
+
 cdef class Jsonl(JsonText):
     """One JSON object per line: header, aux fields, functions, and each key with everything that its file stores.
 
     For programs that want one type per column: ``keys_only`` omits everything but the keys, and ``binary`` (base64,
     latin1, escape) writes every string in that one form, which each line names at its beginning.
     """
-
-    cdef bint keys_only
-    cdef int binary                 # form of strings, 0: as each of them requires
-    cdef bytes mark                 # that names it
-    cdef list encodings             # by type code
-    cdef bint values_only
-    cdef bint in_expiries           # the list of members that expire is open
-    cdef bint in_pending            # the list of pending entries is open
-    cdef int in_producers           # 0: none, 1: before the first, 2: inside one
-    cdef uint64_t entries           # of the current stream, and the first of them
-    cdef uint64_t first_ms
-    cdef uint64_t first_seq
 
     def __init__(self, write, *, bint keys_only=False, str binary=None):
         super().__init__(write)
@@ -76,9 +80,7 @@ cdef class Jsonl(JsonText):
 
     cdef int header(self, str magic, int version) except -1:
         cdef bytes line = f'{{"rdb":{{"magic":"{magic}","version":{version}}}}}\n'.encode()
-        for row in VALUE_TYPES:
-            if row.magic is None or row.magic == magic:
-                self.encodings[row.code] = row.encoding.encode()
+        self.encodings = encoding_names(magic)
         if not self.keys_only:
             self.open_line(<char *>line)
         return self.commit()
@@ -130,11 +132,8 @@ cdef class Jsonl(JsonText):
             name = <bytes>KIND_TEXTS[head.kind]
             self.put(<char *>name, len(name))
             self.put_text(b'","encoding":"')
-            if head.type_code == TYPE_STRING and head.form:
-                self.put_text(b"int" if head.form == FORM_INT else b"lzf")
-            elif head.type_code >= 0:
-                name = <bytes>self.encodings[head.type_code]
-                self.put(<char *>name, len(name))
+            name = encoding_of(head, self.encodings)
+            self.put(<char *>name, len(name))
             self.put_text(b'","expire_at_ms":')
             if head.has_expire:
                 self.put_i64(head.expire_at_ms)

@@ -15,14 +15,16 @@ class MemoryLines(WantedKeys):
         """Hand on what was not yet."""
 
 class MemoryCsv(MemoryLines):
-    """Comma-separated values. ``spell`` gives the cell of a key that is not written as it is."""
+    """Comma-separated values. ``raw`` and ``is_terminal``: see ``csv.Cells``."""
 
     def __init__(
         self,
         write: Callable[[bytes], object],
-        spell: Callable[[bytes], bytes],
         least: int = 0,
         no_ttl: bool = False,
+        *,
+        raw: bool = False,
+        is_terminal: bool = False,
     ) -> None: ...
 
 class MemoryJsonl(MemoryLines):

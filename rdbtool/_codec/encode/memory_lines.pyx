@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes
+from rdbtool._codec.encode.csv cimport Cells
 from rdbtool._codec.encode.text cimport JsonText
 from rdbtool._codec.sinks.key_rows cimport WantedKeys
 from rdbtool._codec.sinks.key_sizes cimport KeySizes, SIZES_AT_LEAST
@@ -21,17 +22,6 @@ COLUMNS = (
 
 cdef list KIND_TEXTS = [kind.encode() for kind in KINDS]
 cdef list ENCODING_TEXTS = [encoding.encode() for encoding in ENCODINGS]
-
-
-cdef inline bint is_plain(Bytes p, size_t size) noexcept:
-    """Whether a cell is written as it is: printable ASCII that neither ends it nor begins a formula."""
-    cdef size_t i
-    if size and (p[0] == c"=" or p[0] == c"+" or p[0] == c"-" or p[0] == c"@"):
-        return False
-    for i in range(size):
-        if not 0x20 <= p[i] <= 0x7E or p[i] == c'"' or p[i] == c",":
-            return False
-    return True
 
 
 cdef inline void two_digits(int number, char *out) noexcept:
@@ -96,13 +86,13 @@ cdef class MemoryLines(WantedKeys):
 
 
 cdef class MemoryCsv(MemoryLines):
-    """Comma-separated values. ``spell`` gives the cell of a key that is not written as it is."""
+    """Comma-separated values. ``raw`` and ``is_terminal``: see ``Cells``."""
 
-    cdef object spell
+    cdef Cells cells
 
-    def __init__(self, write, spell, uint64_t least=0, bint no_ttl=False):
+    def __init__(self, write, uint64_t least=0, bint no_ttl=False, *, bint raw=False, bint is_terminal=False):
         super().__init__(write, least, no_ttl)
-        self.spell = spell
+        self.cells = Cells(raw, is_terminal)
         header = (",".join(COLUMNS) + "\r\n").encode()
         self.out.put(<char *>header, len(header))
         self.out.commit()
@@ -119,11 +109,7 @@ cdef class MemoryCsv(MemoryLines):
         text = <bytes>KIND_TEXTS[row.type]
         out.put(<char *>text, len(text))
         out.put_char(c",")
-        if is_plain(<Bytes>row.key, <size_t>row.key_length):
-            out.put(row.key, <size_t>row.key_length)
-        else:
-            text = self.spell((<char *>row.key)[:row.key_length])
-            out.put(<char *>text, len(text))
+        self.cells.put(out, <Bytes>row.key, <size_t>row.key_length)
         out.put_char(c",")
         out.put_u64(row.memory)
         out.put_char(c",")

@@ -4,15 +4,15 @@
 # large, for the given target server, by default by the version of the source. Module values exist as RESTORE payloads
 # only.
 
-from libc.stdint cimport int64_t, uint16_t, uint64_t
-from rdbtool._codec.decode.cursor cimport Bytes, rt_double_text, rt_i64_text, rt_u64_text
+from libc.stdint cimport int64_t, uint64_t, uint8_t
+from libc.string cimport memcpy
+from rdbtool._codec.decode.cursor cimport Bytes, grow, rt_double_text, rt_i64_text, rt_u64_text
 from rdbtool._codec.encode.resp_streams cimport StreamCommands
-from rdbtool._codec.encode.resp_words cimport BATCH, BATCH_OCTETS
+from rdbtool._codec.encode.resp_words cimport BATCH, BATCH_OCTETS, payload_of
 from rdbtool._codec.sink cimport ArrayItem, Head, ITEM_DOUBLE, ITEM_INT, LongString
 
 from rdbtool.core.servers import server_of
 from rdbtool.model.items import Aux, FunctionLibrary
-from rdbtool.io.source import crc64
 from rdbtool.core.rdb_types import SCRIPT_AUX
 
 include "../_types.pxi"
@@ -45,7 +45,6 @@ cdef class Resp(StreamCommands):
     cdef bint is_bare               # the stored value has no field expiries
     cdef size_t largest             # payload
     cdef object on_large
-    cdef bytes name                 # of the current record, if the command supports it
 
     def __init__(self, write, *, bint restore=False, bint replace=False, str magic="REDIS", version=None,
                  release=None, on_large=None, largest=LONGEST_ARGUMENT):
@@ -95,8 +94,6 @@ cdef class Resp(StreamCommands):
         self.late = self.members = None
         self.is_bare = head.type_code in (TYPE_HASH, TYPE_HASH_ZIPMAP, TYPE_HASH_ZIPLIST, TYPE_HASH_LISTPACK)
         self.head = head[0]
-        if self.on_large is not None:
-            self.name = (<char *>head.key)[:head.key_size]
         if head.db != self.db:
             self.command(b"SELECT", 2)
             self.bulk_i64(head.db)
@@ -257,15 +254,14 @@ cdef class Resp(StreamCommands):
 
     cdef int pass_large(self, bytes payload) except -1:
         self.hand_on(self.size)
-        self.on_large(self.head.db, self.name, self.head.expire_at_ms if self.head.has_expire else None, payload)
+        self.on_large(self.head.db, self.key_at_hand(), self.head.expire_at_ms if self.head.has_expire else None, payload)
         # Other commands were written in between, with their own SELECT.
         self.db = -1
         return 0
 
     cdef int put_payload(self, Bytes raw, size_t raw_size) except -1:
         """RESTORE with the value as the file stores it, the version of the file and a checksum (format A15)."""
-        cdef bytes start = b""
-        cdef bytes payload
+        cdef size_t start = 0
         cdef int type_code = TYPE_MODULE_2 if self.head.kind == KIND_MODULE else self.head.type_code
         # Servers before 5.0, which wrote RDBs before version 9, lack ABSTTL, and none accepts 0.
         cdef bint old = self.version < SINCE_IDLE
@@ -277,14 +273,20 @@ cdef class Resp(StreamCommands):
         cdef bint expires = self.head.has_expire and not late
         cdef int version = self.target_version if self.targeted and not self.restore else self.version
         cdef int options
+        cdef uint8_t *words
         if raw == NULL:
             raise ValueError("a payload needs the value as a file stores it")
+        # What stands before the value. No arguments are at hand.
+        grow(&self.arguments, self.head.meta_size + 2)
+        words = self.arguments.data
         if self.head.meta != NULL:
-            start = bytes([OP_KEY_META]) + (<char *>self.head.meta)[:self.head.meta_size]
-        payload = start + bytes([type_code]) + (<char *>raw)[:raw_size] + version.to_bytes(2, "little")
-        payload += crc64(payload).to_bytes(8, "little")
-        if self.on_large is not None and <size_t>len(payload) > self.largest:
-            return self.pass_large(payload)
+            words[0] = OP_KEY_META
+            memcpy(words + 1, self.head.meta, self.head.meta_size)
+            start = self.head.meta_size + 1
+        words[start] = <uint8_t>type_code
+        start += 1
+        if self.on_large is not None and start + raw_size + 10 > self.largest:
+            return self.pass_large(payload_of(words, start, raw, raw_size, version))
         if self.replace and not replaces:
             self.command(b"DEL", 2)
             self.bulk_key()
@@ -293,7 +295,7 @@ cdef class Resp(StreamCommands):
         self.bulk_key()
         # 0 would mean no expiry, and less is refused: 1 ms past the epoch has expired as well.
         self.bulk_i64(max(1, self.head.expire_at_ms) if expires else 0)
-        self.bulk(<Bytes>(<char *>payload), len(payload))
+        self.bulk_payload(words, start, raw, raw_size, version)
         if replaces:
             self.word(b"REPLACE")
         if expires:

@@ -9,6 +9,8 @@ cdef enum:
     BATCH = 64                  # elements in one command, as servers write them
     BATCH_OCTETS = 1 << 18      # a command whose arguments are larger gets no further ones
 
+cdef bytes payload_of(Bytes start, size_t start_size, Bytes value, size_t size, int version)
+
 cdef class CommandOutput(Encoder):
     cdef int64_t db                 # -1: none was selected
     cdef int64_t committed_db
@@ -30,6 +32,8 @@ cdef class CommandOutput(Encoder):
     cdef int bulk_key(self) except -1
     cdef int keep_key(self, Bytes p, size_t size) except -1
     cdef int close_command(self) except -1
+    cdef bytes key_at_hand(self)
+    cdef int bulk_payload(self, Bytes start, size_t start_size, Bytes value, size_t size, int version) except -1
 
     cdef inline int argument(self, Bytes p, size_t size) except -1:
         """Add an argument to the current command."""

@@ -2,7 +2,25 @@
 #
 # The number of arguments precedes them, so arguments are collected and the command is written when it is full.
 
+from libc.stdint cimport uint8_t
+from libc.string cimport memchr, memcpy, strlen
 from rdbtool._codec.decode.cursor cimport release, rt_i64_text
+from rdbtool._codec.encode.encoder cimport LARGE
+
+cdef extern from "crc64.h" nogil:
+    void rt_crc64_prepare()
+    uint64_t rt_crc64(uint64_t sum, const uint8_t *p, size_t n)
+
+cdef enum:
+    FOOTER = 10                 # bytes behind the value in a payload: the version, and the checksum
+
+rt_crc64_prepare()
+
+
+cdef bytes payload_of(Bytes start, size_t start_size, Bytes value, size_t size, int version):
+    """A payload of DUMP, for those that are too large for a command."""
+    cdef bytes payload = (<char *>start)[:start_size] + (<char *>value)[:size] + version.to_bytes(2, "little")
+    return payload + int(rt_crc64(0, <Bytes>(<char *>payload), len(payload))).to_bytes(8, "little")
 
 
 cdef class CommandOutput(Encoder):
@@ -17,23 +35,63 @@ cdef class CommandOutput(Encoder):
 
     cdef int command(self, const char *verb, uint64_t arguments) except -1:
         """Open a command of ``arguments`` arguments, its name included."""
-        self.put_char(c"*")
-        self.put_u64(arguments)
-        self.put_text(b"\r\n")
+        cdef char *at
+        self.reserve(32)
+        at = self.data + self.size
+        at[0] = c"*"
+        at += 1
+        at += rt_u64_text(arguments, at)
+        at[0] = c"\r"
+        at[1] = c"\n"
+        self.size = at + 2 - self.data
         return self.word(verb)
 
     cdef int word(self, const char *text) except -1:
-        cdef size_t size = 0
-        while text[size]:
-            size += 1
-        return self.bulk(<Bytes>text, size)
+        return self.bulk(<Bytes>text, strlen(text))
 
     cdef int bulk(self, Bytes p, size_t size) except -1:
-        self.put_char(c"$")
-        self.put_u64(size)
-        self.put_text(b"\r\n")
+        cdef char *at
+        self.reserve(size + 32 if size < LARGE else 32)
+        at = self.data + self.size
+        at[0] = c"$"
+        at += 1
+        at += rt_u64_text(size, at)
+        at[0] = c"\r"
+        at[1] = c"\n"
+        at += 2
+        if size < LARGE:
+            memcpy(at, p, size)
+            at[size] = c"\r"
+            at[size + 1] = c"\n"
+            self.size = at + size + 2 - self.data
+            return 0
+        self.size = at - self.data
         self.put(p, size)
         return self.put_text(b"\r\n")
+
+    cdef int bulk_payload(self, Bytes start, size_t start_size, Bytes value, size_t size, int version) except -1:
+        """A payload of DUMP (format A15): ``start`` and ``value``, the version, and the checksum of all that."""
+        cdef uint8_t footer[FOOTER]
+        cdef uint64_t sum
+        cdef int i
+        footer[0] = <uint8_t>(version & 255)
+        footer[1] = <uint8_t>(version >> 8)
+        sum = rt_crc64(rt_crc64(rt_crc64(0, start, start_size), value, size), footer, 2)
+        for i in range(8):
+            footer[2 + i] = <uint8_t>(sum >> (8 * i) & 255)
+        self.put_char(c"$")
+        self.put_u64(start_size + size + FOOTER)
+        self.put_text(b"\r\n")
+        self.put(start, start_size)
+        self.put(value, size)
+        self.put(footer, FOOTER)
+        return self.put_text(b"\r\n")
+
+    cdef bytes key_at_hand(self):
+        """The key of the record at hand, of which the words are kept."""
+        cdef char *words = <char *>self.key.data
+        cdef size_t begin = <char *>memchr(words, c"\n", self.key_size) + 1 - words
+        return words[begin:self.key_size - 2]
 
     cdef int bulk_i64(self, int64_t number) except -1:
         cdef char text[24]

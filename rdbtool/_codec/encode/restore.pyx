@@ -4,22 +4,21 @@
 # (format A15). So the RDB encoder makes it, without what precedes a value.
 
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memmove, memset
 from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.filters.filter cimport Filter
 from rdbtool._codec.encode.rdb cimport Rdb
-from rdbtool._codec.encode.resp_words cimport CommandOutput
+from rdbtool._codec.encode.resp_words cimport CommandOutput, payload_of
 from rdbtool._codec.sink cimport Head
 
 from rdbtool.core.servers import server_of
 from rdbtool._codec.encode.resp import LONGEST_ARGUMENT, Resp
-from rdbtool.io.source import crc64
 
 include "../_types.pxi"
 
 
 cdef class Payloads(Rdb):
-    """Encodes one value after another: ``take`` returns the complete one."""
+    """Encodes one value after another, and holds the current one."""
 
     cdef list pieces
 
@@ -42,12 +41,17 @@ cdef class Payloads(Rdb):
         self.written = True
         return self.put_char(<char>type_code)
 
-    cdef bytes take(self):
+    cdef int complete(self) except -1:
+        """Have the value at hand in one, behind its type: in ``data``, ``size`` bytes."""
         cdef bytes value
-        self.pieces.append(self.data[:self.size])
-        value = b"".join(self.pieces)
-        self.clear()
-        return value
+        if self.pieces:
+            value = b"".join(self.pieces)
+            self.pieces.clear()
+            self.reserve(len(value))
+            memmove(self.data + len(value), self.data, self.size)
+            memcpy(self.data, <char *>value, len(value))
+            self.size += len(value)
+        return 0
 
     cdef int clear(self) noexcept:
         self.pieces.clear()
@@ -65,13 +69,12 @@ cdef class Restore(Filter):
 
     cdef CommandOutput out
     cdef Payloads payloads
-    cdef bytes footer               # the version
+    cdef int version                # of the target
     cdef bint replace
     cdef bint replaces_at_once      # RESTORE supports REPLACE
     cdef bint in_full               # and ABSTTL, IDLETIME, FREQ
     cdef size_t largest
     cdef object on_large
-    cdef bytes name                 # of the current record
     cdef Head head
 
     def __init__(self, write, *, str magic, int version, release=None, bint replace=False, on_large=None,
@@ -83,7 +86,7 @@ cdef class Restore(Filter):
         super().__init__(self.payloads)
         self.buffered = True
         self.out = Resp(write, replace=replace, magic=magic, version=version, release=release)
-        self.footer = version.to_bytes(2, "little")
+        self.version = version
         self.replace = replace
         self.replaces_at_once = server.has((3, 0))
         self.in_full = server.has((5, 0))
@@ -99,24 +102,24 @@ cdef class Restore(Filter):
 
     cdef int begin_key(self, Head *head) except -1:
         self.head = head[0]
-        self.name = (<char *>head.key)[:head.key_size]
         self.out.keep_key(head.key, head.key_size)
         return self.payloads.begin_key(head)
 
     cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
-        cdef bytes payload
-        self.payloads.end_key(raw, raw_size, stop)
-        payload = self.payloads.take() + self.footer
-        payload += crc64(payload).to_bytes(8, "little")
-        if self.on_large is not None and <size_t>len(payload) > self.largest:
-            return self.pass_large(payload)
+        cdef Payloads payloads = self.payloads
+        payloads.end_key(raw, raw_size, stop)
+        payloads.complete()
+        if self.on_large is not None and payloads.size + 10 > self.largest:
+            self.pass_large(payload_of(<Bytes>payloads.data, payloads.size, NULL, 0, self.version))
+            return payloads.clear()
         if self.head.db != self.out.db:
             self.out.command(b"SELECT", 2)
             self.out.bulk_i64(self.head.db)
             self.out.db = self.head.db
-        return self.put(payload)
+        self.put()
+        return payloads.clear()
 
-    cdef int put(self, bytes payload) except -1:
+    cdef int put(self) except -1:
         cdef CommandOutput out = self.out
         cdef bint expires = self.head.has_expire
         cdef bint at_once = self.replace and self.replaces_at_once
@@ -129,7 +132,7 @@ cdef class Restore(Filter):
         out.bulk_key()
         # 0 would mean no expiry, and less is refused: 1 ms past the epoch has expired as well.
         out.bulk_i64(max(<int64_t>1, self.head.expire_at_ms) if self.in_full and expires else 0)
-        out.bulk(<Bytes>(<char *>payload), len(payload))
+        out.bulk_payload(<Bytes>self.payloads.data, self.payloads.size, NULL, 0, self.version)
         if at_once:
             out.word(b"REPLACE")
         if self.in_full and expires:
@@ -149,7 +152,7 @@ cdef class Restore(Filter):
     cdef int pass_large(self, bytes payload) except -1:
         self.out.commit()
         self.out.flush()
-        self.on_large(self.head.db, self.name, self.head.expire_at_ms if self.head.has_expire else None, payload)
+        self.on_large(self.head.db, self.out.key_at_hand(), self.head.expire_at_ms if self.head.has_expire else None, payload)
         # Other commands were written in between, with their own SELECT.
         self.out.db = -1
         return 0

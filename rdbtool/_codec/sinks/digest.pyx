@@ -17,6 +17,14 @@ cdef extern from "sha1.h" nogil:
     void rt_sha1_piece(rt_sha1_pieces *pieces, const uint8_t *data, size_t size)
     void rt_sha1_pieces_end(rt_sha1_pieces *pieces, uint8_t *out)
     void rt_sha1_choose(int portable)
+    enum: RT_SHA1_ONE_BLOCK
+    void rt_sha1_fill(uint8_t *block, const void *data, size_t size)
+    void rt_sha1_fill_hashes(uint8_t *block, const uint8_t *a, const uint8_t *b)
+    void rt_sha1_many(const uint8_t *blocks, size_t stride, size_t count, uint8_t *out, size_t out_stride)
+    void rt_sha1_xor(uint8_t *to, const uint8_t *hash)
+
+cdef extern from "digits17.h" nogil:
+    int rt_digits17(double v, char *out)
 
 cdef extern from "Python.h":
     # C's printf writes a comma if the program chose a locale that uses one.
@@ -25,8 +33,34 @@ cdef extern from "Python.h":
 
 rt_sha1_choose(0)
 
+cdef enum:
+    KEYS = 32                   # keys whose hashing waits until there are as many
+    PARTS = 32                  # members, or fields with their values, likewise
+    KINDS_HASHED = 8
+
 ctypedef struct State:
     uint8_t bytes[20]
+
+# A key that waits. Its state is H(H(name) ^ H(kind)); then, of a string, H(state ^ H(value)), of others state ^ parts.
+ctypedef struct Waiting:
+    uint8_t block[64]           # of the name
+    State state
+    State parts                 # the exclusive or of the hashes of members or fields; of a string that of its value
+    State other                 # of a list or a stream: its state, which is complete
+    int number                  # of the kind
+    bint named                  # `state` is H(name) already: it is longer than a block
+    bint whole                  # `other` holds the state
+    bint mixed                  # `parts` is one hash that is mixed in
+    bint expires
+
+# What becomes a part of a key: H(H(H(first) ^ H(second))), or H(first) alone.
+ctypedef struct Part:
+    uint8_t first[64]           # blocks
+    uint8_t second[64]
+    State one
+    State two
+    int owner                   # number of the key
+    bint paired
 
 
 cdef inline void xor_in(State *state, const void *p, size_t size) noexcept:
@@ -61,8 +95,15 @@ cdef class Digest(Sink):
     cdef readonly uint64_t opaque_keys
     cdef dict dbs                   # db: XOR of its keys' digests
     cdef int64_t db
-    cdef State keys                 # of the current db
-    cdef State key
+    cdef State keys                 # of the db at hand
+    cdef State key                  # of the list or stream at hand
+    cdef State numbers[KINDS_HASHED]        # H of the number of each kind
+    cdef State expire_mark
+    cdef Waiting waiting[KEYS + 1]  # the last of them is the key at hand
+    cdef int waiting_keys
+    cdef Part part[PARTS]
+    cdef int parts
+    cdef bint chained               # the parts of the value at hand come in an order that matters
     cdef rt_sha1_pieces pieces      # of a long string
     cdef int kind
     cdef int64_t now_ms
@@ -82,10 +123,143 @@ cdef class Digest(Sink):
         self.now_ms = now_ms
         self.dbs = {}
         self.takes_pieces = True
+        self.prepare()
+
+    cdef int prepare(self) noexcept:
+        cdef uint8_t number[4]
+        cdef int i
+        for i in range(KINDS_HASHED):
+            memset(number, 0, 4)
+            number[3] = i
+            rt_sha1(number, 4, self.numbers[i].bytes)
+        rt_sha1(<const uint8_t *>(<const char *>b"!!expire!!"), 10, self.expire_mark.bytes)
+        return 0
+
+    # ---- hashing in rows -----------------------------------------------------------------------
+
+    cdef int hash_parts(self) noexcept:
+        """Hash the parts that wait, and give them to their keys."""
+        cdef int i, count = self.parts
+        cdef Part *part
+        cdef Part *parts = self.part
+        if count == 0:
+            return 0
+        rt_sha1_many(parts[0].first, sizeof(Part), count, parts[0].one.bytes, sizeof(Part))
+        for i in range(count):
+            part = &parts[i]
+            if part.paired:
+                rt_sha1_many(part.second, sizeof(Part), 1, part.two.bytes, sizeof(Part))
+                rt_sha1_fill(part.first, part.one.bytes, 20)
+        for i in range(count):
+            part = &parts[i]
+            if part.paired:
+                rt_sha1_many(part.first, sizeof(Part), 1, part.one.bytes, sizeof(Part))
+        for i in range(count):
+            part = &parts[i]
+            if part.paired:
+                rt_sha1_fill_hashes(part.first, part.one.bytes, part.two.bytes)
+        for i in range(count):
+            part = &parts[i]
+            if part.paired:
+                rt_sha1_many(part.first, sizeof(Part), 1, part.one.bytes, sizeof(Part))
+        for i in range(count):
+            part = &parts[i]
+            if part.paired:
+                rt_sha1_fill(part.first, part.one.bytes, 20)
+        for i in range(count):
+            part = &parts[i]
+            if part.paired:
+                rt_sha1_many(part.first, sizeof(Part), 1, part.one.bytes, sizeof(Part))
+        for i in range(count):
+            part = &parts[i]
+            rt_sha1_xor(self.waiting[part.owner].parts.bytes, part.one.bytes)
+        self.parts = 0
+        return 0
+
+    cdef int hash_keys(self) noexcept:
+        """Hash the keys that wait, into ``keys``."""
+        cdef int i, count = self.waiting_keys
+        cdef Waiting *key
+        cdef Waiting *keys = self.waiting
+        self.hash_parts()
+        if count == 0:
+            return 0
+        for i in range(count):
+            if not keys[i].named and not keys[i].whole:
+                rt_sha1_many(keys[i].block, 64, 1, keys[i].state.bytes, 20)
+        for i in range(count):
+            if not keys[i].whole:
+                rt_sha1_fill(keys[i].block, keys[i].state.bytes, 20)
+        for i in range(count):
+            if not keys[i].whole:
+                rt_sha1_many(keys[i].block, 64, 1, keys[i].state.bytes, 20)
+        for i in range(count):
+            if not keys[i].whole:
+                rt_sha1_fill_hashes(keys[i].block, keys[i].state.bytes, self.numbers[keys[i].number].bytes)
+        for i in range(count):
+            if not keys[i].whole:
+                rt_sha1_many(keys[i].block, 64, 1, keys[i].state.bytes, 20)
+        for i in range(count):
+            if keys[i].mixed:
+                rt_sha1_fill_hashes(keys[i].block, keys[i].state.bytes, keys[i].parts.bytes)
+        for i in range(count):
+            if keys[i].mixed:
+                rt_sha1_many(keys[i].block, 64, 1, keys[i].state.bytes, 20)
+        for i in range(count):
+            key = &keys[i]
+            if key.whole:
+                key.state = key.other
+            elif not key.mixed:
+                rt_sha1_xor(key.state.bytes, key.parts.bytes)
+            if key.expires:
+                rt_sha1_xor(key.state.bytes, self.expire_mark.bytes)
+            rt_sha1_fill(key.block, key.state.bytes, 20)
+        rt_sha1_many(keys[0].block, sizeof(Waiting), count, keys[0].state.bytes, sizeof(Waiting))
+        for i in range(count):
+            rt_sha1_xor(self.keys.bytes, keys[i].state.bytes)
+        self.waiting_keys = 0
+        return 0
+
+    cdef inline Part *next_part(self) noexcept:
+        if self.parts == PARTS:
+            self.hash_parts()
+        cdef Part *part = &self.part[self.parts]
+        self.parts += 1
+        part.owner = self.waiting_keys
+        return part
+
+    cdef inline int add_pair(self, Bytes first, size_t first_size, const void *second, size_t second_size) noexcept:
+        """Add the hash of two texts, the second of which belongs to the first."""
+        cdef Part *part
+        cdef State whole
+        if first_size <= RT_SHA1_ONE_BLOCK and second_size <= RT_SHA1_ONE_BLOCK:
+            part = self.next_part()
+            part.paired = True
+            rt_sha1_fill(part.first, first, first_size)
+            rt_sha1_fill(part.second, second, second_size)
+            return 0
+        memset(&whole, 0, sizeof(State))
+        mix(&whole, first, first_size)
+        mix(&whole, second, second_size)
+        xor_in(&self.waiting[self.waiting_keys].parts, whole.bytes, 20)
+        return 0
+
+    cdef inline int add_single(self, Bytes p, size_t size) noexcept:
+        cdef Part *part
+        if size <= RT_SHA1_ONE_BLOCK:
+            part = self.next_part()
+            part.paired = False
+            rt_sha1_fill(part.first, p, size)
+        else:
+            xor_in(&self.waiting[self.waiting_keys].parts, p, size)
+        return 0
+
+    # ---- events --------------------------------------------------------------------------------
 
     cdef int leave_db(self) except -1:
         cdef bytes before
         cdef int i
+        self.hash_keys()
         if self.any_key:
             before = self.dbs.get(self.db, bytes(20))
             self.dbs[self.db] = bytes([self.keys.bytes[i] ^ before[i] for i in range(20)])
@@ -111,35 +285,48 @@ cdef class Digest(Sink):
         return final.bytes[:20].hex()
 
     cdef int begin_key(self, Head *head) except -1:
-        cdef uint8_t number[4]
+        cdef Waiting *key
+        cdef int number = 0
         if head.db != self.db:
             self.leave_db()
             self.db = head.db
         self.kind = head.kind
-        memset(number, 0, 4)
         if head.kind == KIND_MODULE:
-            number[3] = 5
+            number = 5
         elif head.kind == KIND_STREAM:
-            number[3] = 6
+            number = 6
         elif head.kind == KIND_ARRAY:
-            number[3] = 7
+            number = 7
         elif head.kind == KIND_HASH:
-            number[3] = 4
+            number = 4
         elif head.kind == KIND_ZSET:
-            number[3] = 3
+            number = 3
         elif head.kind == KIND_SET:
-            number[3] = 2
+            number = 2
         elif head.kind == KIND_LIST:
-            number[3] = 1
-        memset(&self.key, 0, sizeof(State))
-        mix(&self.key, head.key, head.key_size)
-        mix(&self.key, number, 4)
+            number = 1
         self.expires = head.has_expire      # counts after the value
+        self.chained = head.kind == KIND_LIST or head.kind == KIND_STREAM
+        key = &self.waiting[self.waiting_keys]
+        key.number = number
+        key.whole = self.chained
+        key.mixed = head.kind == KIND_STRING
+        if self.chained:
+            memset(&self.key, 0, sizeof(State))
+            mix(&self.key, head.key, head.key_size)
+            rt_sha1_xor(self.key.bytes, self.numbers[number].bytes)
+            rt_sha1(self.key.bytes, 20, self.key.bytes)
+            return 0
+        memset(&key.parts, 0, sizeof(State))
+        key.named = head.key_size > RT_SHA1_ONE_BLOCK
+        if key.named:
+            rt_sha1(head.key, head.key_size, key.state.bytes)
+        else:
+            rt_sha1_fill(key.block, head.key, head.key_size)
         return 0
 
     cdef int string(self, Bytes p, size_t size) except -1:
-        mix(&self.key, p, size)
-        return 0
+        return self.add_single(p, size)
 
     cdef int begin_string(self, LongString *text) except -1:
         rt_sha1_pieces_begin(&self.pieces)
@@ -150,46 +337,38 @@ cdef class Digest(Sink):
         return 0
 
     cdef int end_string(self) except -1:
-        cdef uint8_t hash[20]
-        cdef int i
-        rt_sha1_pieces_end(&self.pieces, hash)
-        for i in range(20):
-            hash[i] ^= self.key.bytes[i]
-        rt_sha1(hash, 20, self.key.bytes)
+        rt_sha1_pieces_end(&self.pieces, self.waiting[self.waiting_keys].parts.bytes)
         return 0
 
     cdef int element(self, Bytes p, size_t size) except -1:
-        if self.kind == KIND_LIST:
+        if self.chained:
             mix(&self.key, p, size)
-        else:
-            xor_in(&self.key, p, size)
-        return 0
+            return 0
+        return self.add_single(p, size)
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
         cdef State part
         if self.hides_expired_fields and 0 <= expire_at_ms < self.now_ms:
             return 0
+        if not (self.marks_field_expiry and expire_at_ms >= 0):
+            return self.add_pair(field, field_size, value, value_size)
         memset(&part, 0, sizeof(State))
         mix(&part, field, field_size)
         mix(&part, value, value_size)
-        if self.marks_field_expiry and expire_at_ms >= 0:
-            xor_in(&part, b"!!hexpire!!", 11)
-        xor_in(&self.key, part.bytes, 20)
+        xor_in(&part, b"!!hexpire!!", 11)
+        xor_in(&self.waiting[self.waiting_keys].parts, part.bytes, 20)
         return 0
 
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
-        cdef State part
         cdef char text[64]
         cdef char *long_text
-        memset(&part, 0, sizeof(State))
-        mix(&part, member, member_size)
-        if self.shortest:
-            mix(&part, text, rt_double_text(score, text, 1))
-        else:
-            long_text = PyOS_double_to_string(score, c"g", 17, 0, NULL)
-            mix(&part, long_text, strlen(long_text))
-            PyMem_Free(long_text)
-        xor_in(&self.key, part.bytes, 20)
+        cdef int size
+        size = rt_double_text(score, text, 1) if self.shortest else rt_digits17(score, text)
+        if size:
+            return self.add_pair(member, member_size, text, size)
+        long_text = PyOS_double_to_string(score, c"g", 17, 0, NULL)
+        self.add_pair(member, member_size, long_text, strlen(long_text))
+        PyMem_Free(long_text)
         return 0
 
     cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
@@ -215,14 +394,21 @@ cdef class Digest(Sink):
         return 0
 
     cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
-        if self.expires:
-            xor_in(&self.key, b"!!expire!!", 10)
-        xor_in(&self.keys, self.key.bytes, 20)
+        cdef Waiting *key = &self.waiting[self.waiting_keys]
+        key.expires = self.expires
+        if self.chained:
+            key.other = self.key
+        self.waiting_keys += 1
+        if self.waiting_keys == KEYS:
+            self.hash_keys()
         self.opaque_keys += self.opaque_key
         self.opaque_key = False
         self.any_key = True
         return 0
 
     cdef int rollback(self) noexcept:
+        # Parts of the key at hand are the last ones that wait.
+        while self.parts and self.part[self.parts - 1].owner == self.waiting_keys:
+            self.parts -= 1
         self.opaque_key = False
         return 0

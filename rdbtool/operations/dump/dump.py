@@ -27,8 +27,9 @@ def dump_keys(
     *,
     selection: Selection | None = None,
     progress: Progress | None = None,
+    is_terminal: bool = False,
 ) -> Dumped:
-    """Write the keys that ``selection`` matches, in a form that has a sink.
+    """Write the keys that ``selection`` matches, in a form that has a sink; ``is_terminal``: a person reads it.
 
     Raises what the dataset and ``write`` raise, and LossError for what a resp target cannot hold, unless losses are
     allowed.
@@ -40,7 +41,14 @@ def dump_keys(
         return write_commands(dataset, write, options, selection=selection, progress=progress)
     assert form.make_sink is not None
     escape = options.escape or form.escape or ""
-    shape = SinkOptions(escape=escape, keys_only=options.keys_only, binary=options.binary)
+    shape = SinkOptions(
+        escape=escape,
+        keys_only=options.keys_only,
+        binary=options.binary,
+        raw=options.raw,
+        fields=options.fields,
+        is_terminal=is_terminal,
+    )
     sink = form.make_sink(write, options=shape)
     # Data outside the keys is only written for an unfiltered dataset.
     door = Door(options.leaving, options.reshaping) if form.is_verifiable else Door(Leaving())
