@@ -124,7 +124,7 @@ def capture(
 
 
 def _scan(endpoint: Endpoint, path: str, *, force: bool, digest: bool, progress: Callable[[int], object]) -> Saved:
-    from rdbtool.live.scanning import scan_snapshot  # noqa: PLC0415 - it brings the encoder of RDBs
+    from rdbtool.live.scanning import scan_snapshot
 
     return scan_snapshot(endpoint, path, force=force, digest=digest, progress=progress)
 
@@ -132,7 +132,7 @@ def _scan(endpoint: Endpoint, path: str, *, force: bool, digest: bool, progress:
 def _capture_cluster(
     url: str, directory: str | None, access: Access, *, digest: bool, as_json: bool, quiet: bool
 ) -> None:
-    from rdbtool.live.shards import take_cluster  # noqa: PLC0415 - for clusters only
+    from rdbtool.live.shards import take_cluster
 
     if directory is None or directory == "-":
         raise typer.BadParameter("give a directory for the shards of a cluster", param_hint="DIR")
@@ -155,7 +155,7 @@ def _check_output(output: str | None, directory: str | None, *, as_json: bool) -
 
 
 def _save_point(text: str) -> SavePoint:
-    from rdbtool.engine.persistence.policies import SavePoint  # noqa: PLC0415 - for --follow only
+    from rdbtool.engine.persistence.policies import SavePoint
 
     match = re.fullmatch(r"\s*(\d{1,9})[\s:]+(\d{1,9})\s*", text)
     if match is None:
@@ -164,9 +164,9 @@ def _save_point(text: str) -> SavePoint:
 
 
 def _options(save: list[str] | None, keep: str | None, max_lag: str | None, *, acknowledges: bool) -> FollowOptions:
-    from rdbtool.engine.persistence.policies import Any, LogGrowth  # noqa: PLC0415 - for --follow only
-    from rdbtool.live.follower import FollowOptions  # noqa: PLC0415 - likewise: a snapshot takes less memory
-    from rdbtool.live.retention import KeepRule  # noqa: PLC0415 - likewise
+    from rdbtool.engine.persistence.policies import Any, LogGrowth
+    from rdbtool.live.follower import FollowOptions
+    from rdbtool.live.retention import KeepRule
 
     policies: list[Policy] = [LogGrowth(), *map(_save_point, save or ())]
     try:
@@ -189,7 +189,7 @@ def _follow(endpoint: Endpoint, directory: str, options: FollowOptions, *, as_js
         elif not quiet:
             line(event)
 
-    from rdbtool.live.follower import Follower  # noqa: PLC0415 - for --follow only
+    from rdbtool.live.follower import Follower
 
     follower = Follower(endpoint, directory, options, tell)
     # In the main thread a signal ends the loop between two commands, not in the middle of one.

@@ -67,11 +67,11 @@ def get(
     name = key_bytes(key)
     doubt = None
     if scheme_of(src) in SCHEMES:
-        from rdbtool.live.fetching import fetch_key  # noqa: PLC0415 - for servers only
+        from rdbtool.live.fetching import fetch_key
 
         record = fetch_key(access.endpoint(src), name, db=db or 0)
     else:
-        from rdbtool.dataset.loading import open_keys  # noqa: PLC0415 - for files only
+        from rdbtool.dataset.loading import open_keys
 
         places = stop.places(src)
         with (
@@ -92,7 +92,7 @@ def _print(record: KeyRecord, field: bytes | None, src: str, path: str | None, *
     data = raw_bytes(record) if field is None else element_bytes(record, field, src)
     with open_output(path, force=force) as out:
         if out.is_terminal:
-            from rdbtool.report.get import element_text, value_text  # noqa: PLC0415 - for people only
+            from rdbtool.report.get import element_text, value_text
 
             data = (value_text(record) if field is None else element_text(data) + "\n").encode()
         out.write(data)

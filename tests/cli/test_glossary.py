@@ -4,6 +4,7 @@ import ast
 import re
 import tokenize
 
+import pytest
 from command import ROOT
 
 from rdbtool.cli.app import COMMANDS, build_command
