@@ -1,7 +1,8 @@
 """Persistence of a running server through a client: ``RedisPersist(redis.Redis()).save()``.
 
-A snapshot is an RDB that the server sends, a log the stream of its writes, and a policy says when a new snapshot is
-due. The client is one of redis-py or valkey-py; what it connects to, and how, is what is used here.
+A snapshot is an RDB file that the server sends by replication; continuous backup appends its stream of writes to an
+AOF. A policy decides when a new snapshot or base file is due. Works with redis-py and valkey-py clients; connections
+are opened with the client's own settings.
 """
 
 from __future__ import annotations
@@ -49,11 +50,11 @@ _NAME: Final = re.compile(r"dump-(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)(?:-\d+)?\.rdb
 
 
 class RedisPersist:
-    """Snapshots and logs of the server that ``client`` (redis-py, valkey-py) is connected to.
+    """Snapshots and continuous backup of the server that ``client`` (redis-py, valkey-py) is connected to.
 
-    ``directory`` is where they go, made when it is first needed. ``policy`` says when ``tick`` takes a snapshot;
-    ``keep`` how many stay: a number, or ``"24h,7d,4w"`` for one an hour, a day, a week. Only files with the names that
-    ``save`` gives are ever removed. The client stays as it is: connections of their own are made like its.
+    Backups go into ``directory``, created on first use. ``policy`` decides when ``tick`` takes a snapshot. ``keep``
+    sets how many to keep: a number, or ``"24h,7d,4w"`` for one per hour, day and week. Only files named as ``save``
+    names them are ever removed. The client itself is not used: new connections are opened with its settings.
     """
 
     def __init__(
@@ -80,12 +81,12 @@ class RedisPersist:
         scan: bool = False,
         progress: Progress | None = None,
     ) -> Saved:
-        """Take a snapshot: an RDB by replication, validated while it is written, and published when it is whole.
+        """Take a snapshot: receive an RDB by replication, validate it while writing, publish it once complete.
 
-        ``path`` None: ``dump-TIME.rdb`` in the directory, of which ``keep`` are kept. ``force`` replaces a file.
-        Without ``digest`` none is computed. ``scan`` reads by SCAN and DUMP, where replication is not allowed, and what
-        comes of it is not one moment. Raises InputError (a server that cannot be reached, or refuses; a disk that
-        is full), FormatError, InvalidDataError; nothing is left behind then.
+        ``path`` None: ``dump-TIME.rdb`` in the directory, subject to ``keep``. ``force`` overwrites an existing file.
+        ``digest`` computes the DEBUG DIGEST of the dataset. ``scan`` reads with SCAN and DUMP instead, for servers that
+        do not allow replication; the result is not a point-in-time snapshot. Raises InputError (server unreachable or
+        refusing, disk full), FormatError and InvalidDataError; no file remains after an error.
         """
         begun = time.time()
         target = self._free_name(begun) if path is None else Path(path)
@@ -95,9 +96,9 @@ class RedisPersist:
         return saved if path is not None else saved.with_removed(self._prune())
 
     def tick(self) -> Saved | None:
-        """Take a snapshot if the policy says that one is due, by the INFO of the server; call it now and then.
+        """Take a snapshot if one is due by the policy and the server's INFO; call this periodically.
 
-        Returns what ``save`` does, None if none was due.
+        Returns the result of ``save``, or None if no snapshot was due.
         """
         with self.endpoint.connect() as connection:
             counters = self._counters.read(connection)
@@ -111,11 +112,11 @@ class RedisPersist:
         acknowledges: bool = True,
         on_event: Callable[[CaptureEvent], object] | None = None,
     ) -> Follower:
-        """Return a continuous backup: a base, then the stream of writes in an AOF directory with timestamps.
+        """Return a continuous backup: a base file, then the stream of writes, in an AOF directory with timestamps.
 
-        ``run`` of it blocks until ``stop``; in a ``with`` block it runs in a thread. ``directory`` None: that of this
-        object. A new base is taken when the policy says so (None: when the AOF has doubled, from 64 MiB on), and
-        ``keep`` says what stays of earlier ones. For ``max_lag`` (bytes) and ``acknowledges`` see ``FollowOptions``.
+        Its ``run`` blocks until ``stop``; in a ``with`` block it runs in a thread. ``directory`` None: this object's.
+        A new base is taken when the policy asks for one (no policy: when the AOF has doubled, from 64 MiB on);
+        ``keep`` sets which earlier ones to keep. For ``max_lag`` (bytes) and ``acknowledges`` see ``FollowOptions``.
         """
         options = FollowOptions(self._follow_policy, self.keep, max_lag, acknowledges)
         return Follower(self.endpoint, os.fspath(directory or self.directory), options, on_event)
@@ -130,11 +131,12 @@ class RedisPersist:
         rules: str | None = None,
         progress: Progress | None = None,
     ) -> LoadedReport:
-        """Load a file (RDB, AOF, JSON lines) into the server, by RESTORE, or by commands where nobody may send that.
+        """Load a file (RDB, AOF, JSON lines) into the server, with RESTORE, or with commands if RESTORE is not allowed.
 
-        Keys that exist stay, unless ``replace``; with ``skip_existing`` that is fine (``is_complete``). Expiry times
-        stay the moments that they are. A lost connection is made anew, and nothing is loaded twice. Raises LossError
-        for what the server cannot hold unless ``allow_loss``, UncertainError, InputError, what reading raises.
+        Existing keys are kept unless ``replace``; with ``skip_existing`` the load counts as complete nevertheless
+        (``is_complete``). Expiry times are kept as absolute times. A lost connection is reopened, and nothing is loaded
+        twice. Raises LossError for data that the server cannot hold unless ``allow_loss``, UncertainError, InputError,
+        and the errors of reading the file.
         """
         if replace and skip_existing:
             raise ValueError("replace, skip_existing: give one of them")
@@ -167,7 +169,7 @@ class RedisPersist:
 class AsyncRedisPersist:
     """``RedisPersist`` for a client of ``redis.asyncio`` (or ``valkey.asyncio``).
 
-    The work is done in a thread, on connections like the client's, so that the event loop goes on meanwhile.
+    The work is done in a thread, on connections with the client's settings, so the event loop is not blocked.
     """
 
     def __init__(
@@ -192,7 +194,7 @@ class AsyncRedisPersist:
         return await asyncio.to_thread(self.persist.save, path, force=force, digest=digest, scan=scan)
 
     async def tick(self) -> Saved | None:
-        """Take a snapshot if the policy says that one is due."""
+        """Take a snapshot if one is due by the policy; see ``RedisPersist.tick``."""
         return await asyncio.to_thread(self.persist.tick)
 
     async def load(
@@ -209,7 +211,7 @@ class AsyncRedisPersist:
         )
 
     async def follow(self, directory: str | os.PathLike[str] | None = None) -> None:
-        """Back up continuously until the task is cancelled; what was received is on the disk then."""
+        """Back up continuously until the task is cancelled; everything received is then synced to disk."""
         follower = self.persist.follow(directory)
         running = asyncio.ensure_future(asyncio.to_thread(follower.run))
         try:

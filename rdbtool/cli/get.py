@@ -1,4 +1,4 @@
-"""``rdbtool get``: one value."""
+"""``rdbtool get``: print one value."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def get(
     ] = None,
     force: Force = False,
     db: Annotated[
-        int | None, typer.Option("--db", "--dbnum", "-n", metavar="N", min=0, help="The key in database N.")
+        int | None, typer.Option("--db", "--dbnum", "-n", metavar="N", min=0, help="Look in database N only.")
     ] = None,
     rules: Server = None,
     rename_command: RenamedCommands = None,
     no_progress: NoProgress = False,
 ) -> None:
-    """Print one value: its bytes as they are in a pipe or a file, readable on a terminal.
+    """Print one value: raw bytes to a pipe or a file, readable text on a terminal.
 
-    Collections are JSON in a pipe, as in dump -f jsonl, and rows on a terminal; with FIELD only one element. An RDB is
-    read up to the key and no further, an AOF is replayed, and a server is asked for the key alone. Without --db the
-    first database that has the key counts, of a server db 0. A key that is not there is exit code 1.
+    Collections are JSON in a pipe, as in dump -f jsonl, and rows on a terminal; FIELD selects one element. An RDB file
+    is read only up to the key, an AOF is replayed, and only the key is fetched from a server. Without --db, the first
+    database that has the key is used, or db 0 of a server. Exit code 1 if there is no such key.
     """
     check_rules(rules)
     name = key_bytes(key)

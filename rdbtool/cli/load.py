@@ -1,4 +1,4 @@
-"""``rdbtool load``: a dataset into a running server."""
+"""``rdbtool load``: load a dataset into a running server."""
 
 from __future__ import annotations
 
@@ -41,27 +41,27 @@ def load(
     filters: Filters,
     stop: Stop,
     reshape: Reshape,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace keys that exist in the server.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite keys that exist in the server.")] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave keys that exist in the server as they are, with exit code 0.")
+        bool, typer.Option("--skip-existing", help="Keep keys that exist in the server, with exit code 0.")
     ] = False,
     rate: Annotated[str | None, typer.Option("--rate", metavar="N/s", help="Load at most N keys a second.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; say what would be loaded.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; print what would be loaded.")] = False,
     functions: Functions = None,
     drop: DropParts = None,
     allow_loss: AllowLoss = False,
     rules: Server = None,
     rename_command: RenamedCommands = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:
-    """Load keys and functions of a file into a running server, in the form that its version takes.
+    """Load the keys and functions of a file into a running server, in a form that its version accepts.
 
-    Keys go by RESTORE, or by commands where the server lets nobody send that; expiry times stay the moments that they
-    are. A lost connection is opened again, and nothing is loaded twice. Keys that exist in the server stay, which is
-    exit code 1, unless --replace or --skip-existing is given. What the server cannot hold is refused, or dropped and
-    named with --allow-loss.
+    Keys are sent with RESTORE, or with commands if the server does not allow RESTORE; expiry times are kept as absolute
+    times. A lost connection is reopened, and nothing is loaded twice. Keys that exist in the server are kept, which
+    gives exit code 1, unless --replace or --skip-existing is given. Data that the server cannot hold is refused, or
+    with --allow-loss dropped and reported.
     """
     check_rules(rules)
     if replace and skip_existing:

@@ -1,4 +1,4 @@
-"""``rdbtool memory``: what each key takes in memory."""
+"""``rdbtool memory``: print the memory usage of each key."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from rdbtool.cli.options import (
 )
 from rdbtool.core.memory_models import ALLOCATORS
 
-#: What the command prints.
+#: The output formats.
 MEMORY_FORMS: Final = ("table", "csv", "jsonl")
 
-#: Keys in a table whose number nobody said.
+#: Rows of a table without --top.
 _SHOWN: Final = 20
 
 
@@ -46,7 +46,7 @@ def memory(
             "--command",
             "-c",
             metavar="FORMAT",
-            help=f"One of {', '.join(MEMORY_FORMS)}. Default: what the suffix of FILE says, such as .csv, else table "
+            help=f"One of {', '.join(MEMORY_FORMS)}. Default: by the suffix of FILE, such as .csv, else table "
             "on a terminal and jsonl elsewhere.",
         ),
     ] = None,
@@ -57,21 +57,21 @@ def memory(
             "-l",
             metavar="N",
             min=0,
-            help=f"Only the N keys that take the most, the largest first. Default: all keys, {_SHOWN} in a table.",
+            help=f"Print only the N largest keys, largest first. Default: all keys, {_SHOWN} in a table.",
         ),
     ] = None,
     least: Annotated[
         str | None,
-        typer.Option("--bytes", "-b", metavar="SIZE", help="Only keys of at least SIZE in memory, such as 64KiB."),
+        typer.Option("--bytes", "-b", metavar="SIZE", help="Print only keys of at least SIZE in memory, such as 64KiB."),
     ] = None,
-    no_ttl: Annotated[bool, typer.Option("--no-ttl", help="Only keys that never expire.")] = False,
+    no_ttl: Annotated[bool, typer.Option("--no-ttl", help="Print only keys without an expiry.")] = False,
     output: OutputFile = None,
     force: Force = False,
     raw: Annotated[
         bool,
         typer.Option(
             "--raw",
-            help="With csv: write cells as they are, also what a spreadsheet executes or a terminal obeys.",
+            help="With csv: do not escape formulas and terminal control characters.",
         ),
     ] = False,
     rules: Annotated[
@@ -79,7 +79,7 @@ def memory(
         typer.Option(
             "--rules",
             metavar="SERVER",
-            help="The server whose memory to calculate, such as redis-8.2 or valkey-9.1. Default: the one that wrote "
+            help="Server whose memory to calculate, such as redis-8.2 or valkey-9.1. Default: the one that wrote "
             "the file.",
         ),
     ] = None,
@@ -87,15 +87,15 @@ def memory(
         str,
         typer.Option("--allocator", metavar="NAME", help=f"One of {', '.join(ALLOCATORS)}. Default: {ALLOCATORS[0]}."),
     ] = ALLOCATORS[0],
-    cluster: Annotated[bool, typer.Option("--cluster", help="The server is one of a cluster.")] = False,
+    cluster: Annotated[bool, typer.Option("--cluster", help="Calculate for a server in cluster mode.")] = False,
     rename_command: RenamedCommands = None,
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:
-    """Print what each key takes in the memory of a server: what MEMORY USAGE answers, and what the allocator gives.
+    """Print the memory usage of each key in a server: the reply of MEMORY USAGE, and the bytes of the allocator.
 
-    The numbers are those after a restart from the file, on the server that wrote it or on the one that --rules names.
-    An AOF is replayed first. The table shows the largest keys, and what all keys and their tables take together.
+    The sizes are those after a restart from the file, on the server that wrote it or the one given by --rules. An AOF
+    is replayed first. The table shows the largest keys, and the total of all keys and their hash tables.
     """
     from rdbtool.dataset.loading import load_keys
     from rdbtool.operations.memory.model import choose_memory_model
@@ -114,7 +114,7 @@ def memory(
     with open_output(output, force=force, sources=[src]) as out:
         form = format_ or _form_of(output) or ("table" if out.is_terminal else "jsonl")
         if raw and (form != "csv" or as_json):
-            raise typer.BadParameter("it is for csv", param_hint="--raw")
+            raise typer.BadParameter("it is only for csv", param_hint="--raw")
         show = not (no_progress or out.is_terminal)
         with (
             open_any(src, jsonl=True) as reader,
@@ -144,7 +144,7 @@ def memory(
 
 
 def _size_of(text: str | None) -> int:
-    """Return a number of bytes. Raises BadParameter."""
+    """Parse a size in bytes. Raises BadParameter."""
     if text is None:
         return 0
     from rdbtool.core.limits import parse_size
@@ -156,6 +156,6 @@ def _size_of(text: str | None) -> int:
 
 
 def _form_of(output: str | None) -> str | None:
-    """Return the form that the name of an output asks for, None where it does not say."""
+    """Return the output format by the suffix of a file name, None if the suffix is unknown."""
     suffix = "" if output is None else Path(output).suffix.lower()
     return {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "table"}.get(suffix)

@@ -1,1 +1,1 @@
-"""A running server: addresses, the replication client, snapshots, continuous capture, and loading."""
+"""Running servers: addresses, the replication client, snapshots, continuous capture, and loading."""

@@ -1,4 +1,4 @@
-"""Addresses of servers: which URLs there are, and how they are shown without their secrets."""
+"""Server URLs: the supported schemes, and displaying a URL without its password."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
-#: Schemes of servers, and the scheme under which the client library knows each.
+#: Schemes of server URLs, and the scheme that the client library uses for each.
 SCHEMES: Final = {
     "redis": "redis",
     "rediss": "rediss",
@@ -20,14 +20,14 @@ _SECRETS: Final = frozenset({"password", "pass", "auth"})
 
 
 class Secrets(NamedTuple):
-    """What a connection proves itself by. None: what the URL says."""
+    """The credentials of a connection. None: those in the URL."""
 
     username: str | None = None
     password: str | None = None
 
 
 def scheme_of(text: str) -> str | None:
-    """Return the scheme of a server's URL; None where a text is none."""
+    """Return the scheme of a server URL; None if the text is not one."""
     match = re.match(r"([a-z]+(?:\+[a-z]+)?)://", text)
     return match[1] if match is not None and match[1] in SCHEMES | CLUSTER_SCHEMES else None
 
@@ -45,20 +45,20 @@ def show_url(url: str) -> str:
 
 
 def has_password(url: str) -> bool:
-    """Whether a URL has a password in it, which process lists show."""
+    """Whether a URL contains a password, which process lists would show."""
     parts = urlsplit(url)
     in_query = any(name in _SECRETS for name, _ in parse_qsl(parts.query))
     return in_query or ":" in parts.netloc.rpartition("@")[0]
 
 
 def client_url(url: str) -> str:
-    """Return the URL as the client library reads it."""
+    """Return the URL with the scheme that the client library expects."""
     scheme, _, rest = url.partition("://")
     return f"{(SCHEMES | CLUSTER_SCHEMES)[scheme]}://{rest}"
 
 
 def node_url(url: str, host: str, port: int) -> str:
-    """Return the URL of a node of the cluster that ``url`` names, with the same user and options."""
+    """Return the URL of a node of the cluster at ``url``, with the same user and options."""
     parts = urlsplit(url)
     user = parts.netloc.rpartition("@")[0]
     shown = f"[{host}]" if ":" in host else quote(unquote(host))

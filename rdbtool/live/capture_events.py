@@ -1,4 +1,4 @@
-"""What a continuous capture tells while it runs."""
+"""The events that a continuous capture reports while it runs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Kind = Literal["connected", "base", "synced", "lost", "lag", "stalled", "recover
 
 @dataclass(frozen=True)
 class CaptureEvent:
-    """Something that happened, at ``time_ms`` (Unix ms).
+    """An event of a continuous capture, at ``time_ms`` (Unix ms).
 
-    ``event``: ``connected`` (a stream began), ``base`` (a new base file is in the directory), ``synced`` (so far all is
-    on the disk), ``lost`` (the connection, or a try at one), ``lag`` (the server is further ahead than was allowed),
-    ``stalled`` and ``recovered`` (the disk takes no data, takes it again), ``kept`` (older generations went),
-    ``stopped``. ``offset`` of ``replid`` is up to where the directory goes; ``lag_bytes`` is how far the server is
-    ahead, None where it does not tell; ``size`` the bytes of the AOF, ``changes`` the commands since its base.
+    ``event``: ``connected`` (streaming started), ``base`` (a new base file is in the directory), ``synced`` (periodic
+    status), ``lost`` (the connection or an attempt failed), ``lag`` (the server is further ahead than allowed),
+    ``stalled`` and ``recovered`` (writing to disk fails, works again), ``kept`` (older generations were removed),
+    ``stopped``. The directory holds the stream of ``replid`` up to ``offset``; ``lag_bytes`` is how far the server is
+    ahead, None if unknown; ``size`` is the size of the AOF in bytes, ``changes`` the commands since its base.
     """
 
     event: Kind
@@ -30,7 +30,7 @@ class CaptureEvent:
     time_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``capture --follow --json`` prints in a line."""
+        """Return the object that ``capture --follow --json`` prints, one per line."""
         return {
             "schema": 1,
             "event": self.event,

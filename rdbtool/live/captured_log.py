@@ -1,10 +1,10 @@
-"""The AOF directory of a continuous capture: its files, and up to where of the server's stream they go.
+"""The AOF directory of a continuous capture: its files, and the replication offset that they reach.
 
-It is a multi-part AOF (format C4) that every server from 7.0 on loads. Beside ``#TS:`` lines its incr files have
-annotations of ours, which servers skip as they do those: ``#CAPTURE:TOKEN:REPLID:OFFSET:DB:SECONDS`` says which place
-of the replication stream is reached there, and which database is selected. So the place is written by the same write,
-and is on the disk by the same sync, as the data before it; what follows the last such line is cut off and asked for
-again. The token is random: no client of the server can forge the line in a value.
+It is a multi-part AOF (format C4) that servers load from 7.0 on. Besides ``#TS:`` lines its incr files contain
+annotations of rdbtool, which servers skip as well: ``#CAPTURE:TOKEN:REPLID:OFFSET:DB:SECONDS`` records the position in
+the replication stream that is reached there, and the selected database. The position is thus written and synced
+together with the data that precedes it; data after the last such line is truncated and requested again. The token is
+random, so no client of the server can forge the line in a value.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "appendonly.aof"
 
-#: A file that says whose the directory is, and the token of its annotations.
+#: The file that marks the directory as a capture, and holds the token of its annotations.
 MARKER: Final = ".rdbtool-capture"
 
 #: Where older generations are kept.
@@ -43,7 +43,7 @@ _PIECE: Final = 1 << 20
 
 
 class Mark(NamedTuple):
-    """A place of the stream: its ``position``, the selected ``db`` (-1: none yet), and the last annotated second."""
+    """A point in the stream: its ``position``, the selected ``db`` (-1: none yet), and the last annotated second."""
 
     position: StreamPosition
     db: int
@@ -51,7 +51,7 @@ class Mark(NamedTuple):
 
 
 class Generation:
-    """A base and the file of what follows it. ``mark`` is up to where that is on the disk."""
+    """A base file and the incr file that follows it, synced up to ``mark``."""
 
     def __init__(self, base: Entry, incr: Entry, file: AppendedFile, mark: Mark, token: bytes) -> None:
         self.base = base
@@ -61,9 +61,9 @@ class Generation:
         self._token = token
 
     def write(self, data: bytes, mark: Mark) -> None:
-        """Append commands that lead to ``mark``, and have them on the disk. Raises InputError.
+        """Append commands that reach ``mark``, and sync them to disk. Raises InputError.
 
-        Where writing fails, the file is as it was; where the sync fails, it is doubtful from then on.
+        After a failed write the file is unchanged; after a failed sync, what the disk has is unknown (``is_doubtful``).
         """
         before = self.file.size
         self.file.append(data + _line(self._token, mark))
@@ -77,21 +77,21 @@ class Generation:
 
 
 class CapturedLog:
-    """The directory, locked for as long as this is open; ``generation`` is what it holds, None of a new one."""
+    """The directory, locked while open; ``generation`` is its current generation, None in a new directory."""
 
     def __init__(self, files: LogFiles, token: bytes) -> None:
         self.files = files
         self.directory = files.directory
         self.generation: Generation | None = None
         self._token = token
-        #: A number that was taken for a file which did not come to be: a gap would look like a lost file.
+        #: The sequence number of a file that was not committed, to be used again: a gap would look like a lost file.
         self._spare: Entry | None = None
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str]) -> Self:
-        """Take a directory, made if need be: a new one, or one that was captured before.
+        """Open a directory, created if missing: a new one, or one of an earlier capture.
 
-        Raises InputError for one that holds something else, and where somebody else writes to it.
+        Raises InputError if it holds anything else, or another process writes to it.
         """
         path = Path(directory)
         with failures_of(str(path)):
@@ -113,11 +113,11 @@ class CapturedLog:
 
     @property
     def size(self) -> int:
-        """Bytes of the files that are loaded."""
+        """Total bytes of the files that the manifest names."""
         return self.files.size
 
     def begin(self, base: Entry, mark: Mark) -> Generation:
-        """Make the file of what follows a base that was received up to ``mark``; the manifest does not name it yet."""
+        """Create the incr file for a base taken at ``mark``; the manifest does not name it yet."""
         generation = self._make(base, mark)
         self._spare = None
         return generation
@@ -127,9 +127,9 @@ class CapturedLog:
         return self.files.next("base")
 
     def commit(self, generation: Generation, keep: KeepRule | None) -> tuple[str, ...]:
-        """Let the directory be a new generation; return the names of older ones that went.
+        """Make a generation the current one; return the names of older ones that were removed.
 
-        The one before goes into ``kept`` if ``keep`` says that any do. Raises InputError; the directory is as it was.
+        The previous one moves to ``kept`` if ``keep`` is set. Raises InputError; the directory is then unchanged.
         """
         before = self.generation
         if before is not None and keep is not None:
@@ -143,7 +143,7 @@ class CapturedLog:
         return self._prune(keep)
 
     def renew_file(self) -> None:
-        """Go on in a new file after the last mark: nobody knows what the disk has of the present one after it."""
+        """Continue in a new file from the last mark: what the disk holds of the current one after it is unknown."""
         before = self.generation
         assert before is not None
         generation = self._make(before.base, before.mark)
@@ -152,7 +152,7 @@ class CapturedLog:
             self.files.commit(wanted)
         except BaseException:
             generation.file.close()
-            # Where the manifest may name it already, it is whole.
+            # If the new manifest may be on disk, the file that it names has to stay; it is complete.
             if not self.files.is_written(wanted):
                 self.files.path(generation.incr).unlink(missing_ok=True)
             raise
@@ -161,7 +161,7 @@ class CapturedLog:
         self.generation = generation
 
     def _make(self, base: Entry, mark: Mark) -> Generation:
-        """Make a file that begins at a mark; nothing stays of it where that fails."""
+        """Create an incr file that begins at a mark; remove it on failure."""
         self._spare = incr = self._spare or self.files.next("incr")
         path = self.files.path(incr)
         file = AppendedFile.create(path)
@@ -183,19 +183,19 @@ class CapturedLog:
         self.files.path(base).unlink(missing_ok=True)
 
     def abandon(self) -> None:
-        """Leave nothing behind where no base ever came."""
+        """Remove the marker, and the directory if empty, when no base was ever received."""
         (self.directory / MARKER).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.directory.rmdir()
 
     def close(self) -> None:
-        """Close the files and give the directory free."""
+        """Close the files and unlock the directory."""
         if self.generation is not None:
             self.generation.file.close()
         self.files.close()
 
     def _resume(self) -> Generation:
-        """Find the last mark, and cut off what follows it. Raises InputError where there is none."""
+        """Find the last mark, and truncate the file after it. Raises InputError if there is none."""
         base = next((entry for entry in self.files.entries if entry.kind == "base"), None)
         incrs = [entry for entry in self.files.entries if entry.kind == "incr"]
         if base is not None and incrs:
@@ -207,17 +207,17 @@ class CapturedLog:
                 file = AppendedFile.reopen(path)
                 if file.size > end:
                     file.take_back(end)
-                # Whoever wrote it may not have synced it.
+                # The process that wrote it may have ended before a sync.
                 file.synced = 0
                 file.sync()
                 return Generation(base, incrs[-1], file, mark, self._token)
         raise InputError(
-            f"cannot go on in {self.directory}: its last incr file has no annotation of a capture; "
+            f"cannot resume in {self.directory}: its last incr file has no capture annotation; "
             "was the AOF rewritten? Give another directory"
         )
 
     def _keep(self, generation: Generation) -> None:
-        """Link the files of the present generation into a directory of their own, whole with a manifest."""
+        """Link the files of the current generation into a directory of its own, with a manifest."""
         name = stamp(generation.mark.seconds or time.time())
         target = self.directory / KEPT / name
         making = self.directory / KEPT / f".{name}.making"
@@ -249,13 +249,13 @@ class CapturedLog:
         return tuple(f"{KEPT}/{name}" for name in gone)
 
     def _clear_kept(self) -> None:
-        """Remove what a killed run left of a generation that it was about to keep."""
+        """Remove the incomplete copy of a generation that a killed run left."""
         for path in (self.directory / KEPT).glob(".*.making"):
             shutil.rmtree(path, ignore_errors=True)
 
 
 def _take_marker(path: Path) -> bytes:
-    """Return the token of a directory, which is made, and marked as a capture's, if it is not there or empty."""
+    """Return the token of a directory; create and mark it as a capture if it is missing or empty."""
     marker = path / MARKER
     if marker.exists():
         found = re.fullmatch(rb"([0-9a-f]{32})\n", marker.read_bytes())
@@ -264,7 +264,7 @@ def _take_marker(path: Path) -> bytes:
         if any(other.name != MARKER for other in path.iterdir()):
             raise InputError(f"cannot use {path}: {MARKER} in it is damaged; give another directory")
     elif path.is_dir() and any(path.iterdir()):
-        raise InputError(f"cannot capture into {path}: it holds files of others; give a new or an empty directory")
+        raise InputError(f"cannot capture into {path}: it holds other files; give a new or an empty directory")
     path.mkdir(parents=True, exist_ok=True)
     token = os.urandom(16).hex().encode()
     marker.write_bytes(token + b"\n")
@@ -292,7 +292,7 @@ def _frame_db(db: int) -> bytes:
 
 
 def _find_mark(path: Path, token: bytes) -> tuple[Mark, int] | None:
-    """Return the last mark in a file, and where its line ends; None where there is none."""
+    """Return the last mark in a file, and the offset after its line; None if there is none."""
     form = re.compile(rb"#CAPTURE:%b:([0-9a-f]{40}):(\d{1,19}):(-?\d{1,9}):(\d{1,12})\r\n" % token)
     with path.open("rb") as file:
         end = file.seek(0, os.SEEK_END)

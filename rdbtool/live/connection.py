@@ -1,9 +1,9 @@
-"""Connections to a server, by the client library that the caller has: redis-py, or valkey-py which is like it.
+"""Connections to a server through the caller's client library: redis-py, or valkey-py, which has the same interface.
 
-Commands go through the library, which knows passwords, ACLs, TLS, sockets and Sentinel. Replication takes the socket
-itself, once the library has opened and authenticated it: what follows PSYNC is no reply.
+Commands go through the library, which handles passwords, ACLs, TLS, sockets and Sentinel. Replication uses the socket
+directly once the library has opened and authenticated it: the data after PSYNC is not a reply.
 
-Every failure is one of our errors: what the server at which address did, and what to do about it.
+All failures are raised as rdbtool's errors, with the server's address, what it did, and what to do about it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 10.0
 REPLY_SECONDS: Final = 60.0
 
-#: Bytes that one read of a socket asks for.
+#: Bytes to request in one read of a socket.
 RECEIVED: Final = 1 << 18
 
-#: Settings of a client that mean nothing to one connection of ours, or would change what replies are.
+#: Client settings that do not apply to a single connection, or would change the type of replies.
 _OURS: Final = {"decode_responses": False, "protocol": 2, "socket_connect_timeout": CONNECT_SECONDS}
 _LEFT_OUT: Final = frozenset(
     {
@@ -40,11 +40,11 @@ _LEFT_OUT: Final = frozenset(
 
 
 class ServerConnectionError(InputError):
-    """A server cannot be reached, or went away."""
+    """A server is unreachable, or closed the connection."""
 
 
 class ServerRefusedError(InputError):
-    """A server was reached and refuses: a password, a right that a user lacks, a command that it does not have.
+    """A server refuses: wrong password, missing permission, or unknown command.
 
     ``word`` is the first word of its reply, such as ``NOPERM``.
     """
@@ -55,7 +55,7 @@ class ServerRefusedError(InputError):
 
 
 class ReplyError(Exception):
-    """An error reply to a command. ``is_unknown``: the server has no such command; ``word`` is the reply's first."""
+    """An error reply. ``is_unknown``: the server does not know the command; ``word`` is the first word of the reply."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -64,7 +64,7 @@ class ReplyError(Exception):
 
 
 class Connection:
-    """A connection for commands. ``name`` is what messages call the server."""
+    """A connection for commands. ``name`` is the server's name in messages."""
 
     def __init__(self, raw: Any, name: str) -> None:
         self.raw = raw
@@ -72,7 +72,7 @@ class Connection:
         self._reply_errors: type[Exception] = _errors_of(raw).ResponseError
 
     def __call__(self, *words: str | bytes | int) -> Any:
-        """Send one command and return its reply; strings of it are bytes. Raises ReplyError, InputError."""
+        """Send one command and return its reply, with strings as bytes. Raises ReplyError, InputError."""
         try:
             self.raw.send_command(*words, check_health=False)
             return self.read()
@@ -94,7 +94,7 @@ class Connection:
             raise self.failed(error) from error
 
     def read_replies(self, count: int) -> list[Any]:
-        """Read replies; error replies are among them as ReplyError. Raises ServerConnectionError."""
+        """Read replies, with error replies returned as ReplyError. Raises ServerConnectionError."""
         replies: list[Any] = []
         try:
             for _ in range(count):
@@ -107,13 +107,13 @@ class Connection:
         return replies
 
     def info(self, section: str = "") -> dict[str, str]:
-        """Return what INFO says. Raises ReplyError, InputError."""
+        """Return the fields of INFO. Raises ReplyError, InputError."""
         text = self("INFO", *([section] if section else [])).decode("utf-8", "replace")
         rows = (line.partition(":") for line in text.splitlines() if line and not line.startswith("#"))
         return {name: value for name, _, value in rows}
 
     def failed(self, error: Exception) -> InputError:
-        """Return the error that says what became of the server."""
+        """Return the error that describes a failure of this connection."""
         return describe_failure(error, self.name)
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class Connection:
 
 
 class Endpoint:
-    """A server, and how connections to it are made."""
+    """A server, and a factory of connections to it."""
 
     def __init__(self, make: Callable[[], Any], name: str) -> None:
         self._make = make
@@ -138,7 +138,7 @@ class Endpoint:
 
     @classmethod
     def of_client(cls, client: Any, name: str | None = None) -> Self:
-        """Return the server of a client of redis-py or valkey-py, synchronous or not. Raises TypeError."""
+        """Return the endpoint of a redis-py or valkey-py client, synchronous or not. Raises TypeError."""
         pool = getattr(client, "connection_pool", None)
         if pool is None:
             raise TypeError(f"expected a client such as redis.Redis(), found {type(client).__name__}")
@@ -146,19 +146,19 @@ class Endpoint:
         settings = {name: value for name, value in pool.connection_kwargs.items() if _is_kept(name)} | _OURS
 
         def make(_pool: Any = pool) -> Any:
-            # The connections of a Sentinel ask their pool, which has to live as long as they may be made.
+            # Sentinel connections ask their pool for the master, so the pool has to stay alive.
             return kind(**settings)
 
         return cls(make, name or _describe_settings(settings))
 
     @classmethod
     def of_url(cls, url: str, secrets: Secrets | None = None) -> Self:
-        """Return the server of a URL. Raises InputError where it is none, or the client library is missing."""
+        """Return the endpoint of a URL. Raises InputError if it is invalid, or the client library is missing."""
         redis = import_client()
         given = {} if secrets is None else {name: value for name, value in secrets._asdict().items() if value}
         try:
             pool = redis.ConnectionPool.from_url(client_url(url), **given)
-            # What a URL says wins in the library; a secret that was given in another way is meant.
+            # The library prefers the credentials in a URL; those given in another way take precedence here.
             pool.connection_kwargs.update(given)
         except ValueError as error:
             raise InputError(f"{show_url(url)} is not a valid address: {error}") from error
@@ -181,9 +181,9 @@ class Endpoint:
 
 
 def import_client() -> Any:
-    """Import redis-py. Raises InputError where it is not installed."""
+    """Import redis-py. Raises InputError if it is not installed."""
     try:
-        import redis  # noqa: PLC0415 - an extra, and it takes 100 ms
+        import redis  # noqa: PLC0415 - optional dependency; importing it takes 100 ms
     except ImportError as error:
         raise InputError("servers are reached by redis-py, which is not installed: pip install 'rdbtool[live]'") from (
             error
@@ -196,7 +196,7 @@ def _is_kept(name: str) -> bool:
 
 
 def _synchronous(kind: Any) -> Any:
-    """Return the connection class that does what an asynchronous one does, without asyncio."""
+    """Return the synchronous counterpart of an asynchronous connection class."""
     module, _, rest = kind.__module__.partition(".")
     if "asyncio" not in rest.split("."):
         return kind
@@ -218,7 +218,7 @@ def _describe_settings(settings: dict[str, Any]) -> str:
 
 
 def _failures(raw: Any) -> tuple[type[Exception], ...]:
-    """Return what the system and the library of a connection raise."""
+    """Return the exceptions that the system and the library of a connection raise."""
     if raw is None:
         return (OSError, *_known_errors())
     found = _errors_of(raw)
@@ -226,7 +226,7 @@ def _failures(raw: Any) -> tuple[type[Exception], ...]:
 
 
 def _known_errors() -> tuple[type[Exception], ...]:
-    """Return what the libraries that are there raise before there is a connection."""
+    """Return the exceptions that the imported libraries raise before a connection exists."""
     found = [sys.modules[f"{name}.exceptions"] for name in ("redis", "valkey") if f"{name}.exceptions" in sys.modules]
     return tuple(getattr(each, "RedisError", None) or each.ValkeyError for each in found)
 
@@ -235,7 +235,7 @@ def _errors_of(raw: Any) -> Any:
     return sys.modules[type(raw).__module__.partition(".")[0]].exceptions
 
 
-#: Words that the libraries take away from the beginning of an error reply.
+#: Prefixes that the libraries strip from error replies.
 _TAKEN: Final = {
     "NoPermissionError": "NOPERM",
     "BusyLoadingError": "LOADING",
@@ -264,7 +264,7 @@ _WRONG_PASSWORD: Final = Remedy(
 )
 _NO_PASSWORD: Final = Remedy(": give it by --password-file or RDBTOOL_PASSWORD", ": give password=")
 
-#: What error replies mean, by their first word: a sentence, and what to do.
+#: Error replies by their first word: a message, and what to do.
 _MEANINGS: Final = {
     "NOAUTH": ("asks for a password", _NO_PASSWORD),
     "WRONGPASS": ("refuses the user or the password", _WRONG_PASSWORD),
@@ -306,7 +306,7 @@ def _describe_noperm(name: str, asked: str) -> InputError:
 
 
 def _describe_general(text: str, name: str, asked: str) -> InputError | None:
-    """Return the error for a reply that begins with ERR and means something particular; None for others."""
+    """Return the error for a reply that begins with ERR and has a specific meaning; None for others."""
     if "unknown command" in text and asked:
         remedy = Remedy(": --scan reads it by SCAN and DUMP, not at one moment", ": scan=True reads it by SCAN")
         return ServerRefusedError(f"{name} has no {asked}", "UNKNOWN", remedy=remedy if asked == "PSYNC" else None)
@@ -319,7 +319,7 @@ def _describe_general(text: str, name: str, asked: str) -> InputError | None:
 
 
 def describe_failure(error: Exception, name: str) -> InputError:
-    """Return the error for what the library or the system raised while the server ``name`` was spoken to."""
+    """Return the error for an exception of the library or the system in talking to the server ``name``."""
     if isinstance(error, InputError):
         return error
     causes = list(_causes(error))
@@ -343,7 +343,7 @@ def _describe_tls(error: ssl.SSLError, name: str) -> InputError:
 
 
 def _describe_reply_of(error: BaseException, name: str) -> InputError | None:
-    """Return the error for an error reply, or for what is no reply; None for other things that went wrong."""
+    """Return the error for an error reply, or for data that is not a reply; None for other failures."""
     kind = type(error).__name__
     if kind == "InvalidResponse":
         hint = ": check host and port; a server with TLS is rediss://"
@@ -383,34 +383,34 @@ def _causes(error: BaseException | None) -> Iterable[BaseException]:
 
 
 class ReplicaSocket:
-    """The socket of a connection of which the library has read everything: bytes in, bytes out.
+    """The raw socket of a connection whose replies the library has all read.
 
-    Reading waits at most ``silence`` seconds for the next byte; servers send something every second or ten.
+    Reading waits at most ``silence`` seconds for the next byte; masters send something every one to ten seconds.
     """
 
     def __init__(self, connection: Connection, silence: float = REPLY_SECONDS) -> None:
         self._connection = connection
-        self._socket: socket.socket = connection.raw._sock  # noqa: SLF001 - there is no public way to it
+        self._socket: socket.socket = connection.raw._sock  # noqa: SLF001 - the library has no public access to it
         self.name = connection.name
         self.silence = silence
         self._socket.settimeout(silence)
         self._held = b""
-        #: When something was last received, in seconds of the monotonic clock.
+        #: When data was last received, in seconds of the monotonic clock.
         self.heard = time.monotonic()
 
     def fileno(self) -> int:
-        """Return the descriptor, for ``select``."""
+        """Return the file descriptor, for ``select``."""
         return self._socket.fileno()
 
     def is_ready(self, seconds: float) -> bool:
-        """Wait up to ``seconds`` for something to read."""
+        """Wait up to ``seconds`` for data; return whether there is any."""
         if self._held or (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
             return True
         return bool(select.select([self._socket], [], [], seconds)[0])
 
     @property
     def is_silent(self) -> bool:
-        """Whether nothing was received for longer than servers are silent."""
+        """Whether nothing was received for more than ``silence`` seconds."""
         return time.monotonic() - self.heard > self.silence
 
     def send(self, data: bytes) -> None:
@@ -425,7 +425,7 @@ class ReplicaSocket:
         self.send(encode_command(*words))
 
     def readinto(self, view: memoryview) -> int:
-        """Fill the beginning of ``view``; return the number of bytes. Raises ServerConnectionError, at the end too."""
+        """Fill the beginning of ``view``; return the byte count. Raises ServerConnectionError, also at the end."""
         if self._held:
             count = min(len(view), len(self._held))
             view[:count] = self._held[:count]
@@ -441,7 +441,7 @@ class ReplicaSocket:
         return count
 
     def read_line(self, limit: int = 1024) -> bytes:
-        """Read a line and return it without its end. Raises ServerConnectionError, ServerRefusedError."""
+        """Read a line and return it without its newline. Raises ServerConnectionError, ServerRefusedError."""
         while (end := self._held.find(b"\n")) < 0:
             if len(self._held) > limit:
                 raise ServerRefusedError(f"what answers at {self.name} is no Redis or Valkey server", "NOREDIS")
@@ -463,5 +463,5 @@ class ReplicaSocket:
 
 
 def encode_command(*words: bytes) -> bytes:
-    """Return a command as it is sent."""
+    """Return a command in RESP, as sent to the server."""
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)

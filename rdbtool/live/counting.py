@@ -1,4 +1,4 @@
-"""What policies decide by, from a running server's INFO."""
+"""The counters that persistence policies use, read from a running server's INFO."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class ServerCounters:
     """Counts the changes of a server since the last snapshot.
 
-    The server's own count starts anew whenever it saves by itself; what was counted before stays counted here.
+    The server resets its own counter on each of its saves; this class adds up the changes across those resets.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class ServerCounters:
         self._seen: int | None = None
 
     def read(self, connection: Connection) -> Counters:
-        """Ask the server. Raises ReplyError, InputError."""
+        """Read the counters from INFO. Raises ReplyError, InputError."""
         info = connection.info()
         now = int(info.get("rdb_changes_since_last_save", 0))
         if self._seen is not None:
@@ -41,6 +41,6 @@ class ServerCounters:
         )
 
     def note_saved(self, now_ms: int) -> None:
-        """Count from here on."""
+        """Record a snapshot at ``now_ms`` (Unix ms), and count changes from there."""
         self.saved_ms = now_ms
         self._changes = 0

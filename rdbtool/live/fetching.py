@@ -1,4 +1,4 @@
-"""One key of a running server, by DUMP: nothing else of it is asked for."""
+"""Fetch a single key from a running server with DUMP."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def fetch_key(endpoint: Endpoint, key: bytes, *, db: int = 0) -> KeyRecord:
-    """Return the record of a key. Raises NotFoundError, InputError, FormatError for a payload that cannot be read."""
+    """Return the record of a key. Raises NotFoundError, InputError, and FormatError for an unreadable payload."""
     with endpoint.connect() as connection:
         if db:
             _ask(connection, "SELECT", db)

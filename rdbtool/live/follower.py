@@ -1,11 +1,11 @@
-"""Continuous capture: a base by replication, then the stream of writes, appended to an AOF directory.
+"""Continuous capture: a base file by replication, then the stream of writes, appended to an AOF directory.
 
-One loop, in one thread. It reads what the server sends, appends whole commands, and about once a second has them on
-the disk together with the place in the stream that they lead to; only then it acknowledges that place. What goes wrong
-changes nothing about that order: after a lost connection, a kill or a full disk the stream is asked for from the last
-place that is on the disk (PSYNC), and where the server no longer has it, a new base is taken, beside the files at hand.
+One loop in one thread reads the stream and appends complete commands. About once a second it syncs them to disk
+together with the replication offset they reach, and only then acknowledges that offset. After a lost connection, a kill
+or a full disk, PSYNC requests the stream from the last synced offset; if the server no longer has it in its backlog, a
+new base is taken, and the current files stay until it is complete.
 
-While a base is on its way because a policy asked for it, the stream before it is served in between.
+While a base requested by a policy is being received, the current stream is served in between.
 """
 
 from __future__ import annotations
@@ -42,36 +42,36 @@ from rdbtool.writer.atomic.output import open_output
 if TYPE_CHECKING:
     from rdbtool.live.retention import KeepRule
 
-#: Seconds between two syncs, between looks at the server's own numbers, and of a mark although nothing was written.
+#: Seconds between syncs, between reads of INFO, and between marks while no commands arrive.
 _SYNC: Final = 1.0
 _LOOK: Final = 2.0
 _IDLE_MARK: Final = 60.0
 
-#: Bytes that wait for a sync, at most: then it comes earlier.
+#: Unsynced bytes at which a sync is done early.
 _LARGEST_BATCH: Final = 8 << 20
 
-#: Bytes of one command, at most: servers take no larger argument without being told to.
+#: The largest command in bytes: by default servers accept no larger argument.
 _LARGEST_COMMAND: Final = 1 << 30
 
-#: Seconds before another try after a failure: the first, and at most.
+#: Seconds before a retry after a failure: initial and longest delay.
 _PATIENCE: Final = (0.1, 5.0)
 
-#: Seconds between signs of life to a server that is to have no acknowledgements; it waits for 60.
+#: Seconds between keepalives if nothing is acknowledged; servers drop a silent replica after 60 by default.
 _SIGN: Final = 25.0
 
-#: Seconds before another try to take a base that a policy asked for.
+#: Seconds before a retry of a base that a policy asked for.
 _NEXT_BASE: Final = 60.0
 
-#: First words of replies after which trying again may help.
+#: First words of error replies after which a retry may succeed.
 _PASSING: Final = frozenset({"LOADING", "NOMASTERLINK", "MASTERDOWN", "FORK", "PROTOCOL", "MISCONF", "NOREDIS"})
 
 
 class FollowOptions(NamedTuple):
-    """How to follow: when a new base is taken, what is kept of older ones, and what the server is told.
+    """How to follow: when to take a new base, which older ones to keep, and whether to acknowledge data.
 
-    ``policy`` is asked about once in two seconds. ``keep`` None: nothing older stays. ``max_lag``: bytes that the
-    server may be ahead while the disk takes nothing, before its connection is given up so that it need not hold them.
-    Without ``acknowledges`` the server never counts this as a replica that has data.
+    ``policy`` is checked about every two seconds. ``keep`` None: older generations are removed. ``max_lag``: how many
+    bytes the server may be ahead while writing to disk fails; above that the connection is closed, so that the server
+    need not buffer them. Without ``acknowledges``, WAIT on the server never counts this capture as a replica.
     """
 
     policy: Policy = LogGrowth()
@@ -81,15 +81,15 @@ class FollowOptions(NamedTuple):
 
 
 class StoppedError(Exception):
-    """The capture was asked to stop while a base was on its way."""
+    """The capture was stopped while a base was being received."""
 
 
 class _StalledError(Exception):
-    """The disk takes nothing, and the server is too far ahead to be held up any longer."""
+    """Writing to disk fails, and the server is further ahead than ``max_lag``."""
 
 
 class CommandStream:
-    """What comes on one connection, on its way into one generation."""
+    """The stream of one connection, written into one generation."""
 
     def __init__(self, replica: Replica, generation: Generation, *, acknowledges: bool) -> None:
         mark = generation.mark
@@ -112,23 +112,23 @@ class CommandStream:
 
     @property
     def waiting(self) -> int:
-        """Bytes that are not on the disk yet."""
+        """Received bytes that are not synced yet."""
         return len(self._ready) + len(self._waiting) + self.splitter.held
 
     @property
     def is_asked(self) -> bool:
-        """Whether the server waits for an acknowledgement."""
+        """Whether the server has requested an acknowledgement."""
         return self.splitter.asked != self._asked
 
     def read(self) -> None:
-        """Take what the server sent. Raises ServerConnectionError, StreamDamagedError."""
+        """Read what the server has sent. Raises ServerConnectionError, StreamDamagedError."""
         count = self.link.readinto(self._view)
         self._has_come = True
         now = int(time.time())
         self._waiting += self.splitter.split(self._view[:count], _LARGEST_COMMAND)
         whole = self.splitter.safe_kept - self._moved
         if whole:
-            # Times never go back, whatever the clock does.
+            # Timestamps must not decrease, even if the clock is set back.
             if now > self._seconds:
                 self._seconds = now
                 self._ready += b"#TS:%d\r\n" % now
@@ -137,7 +137,7 @@ class CommandStream:
             self._moved += whole
 
     def sync(self) -> None:
-        """Have all whole commands on the disk, with their place. Raises InputError; nothing is lost of them then."""
+        """Sync all complete commands with their offset. Raises InputError; the commands are then kept for a retry."""
         splitter = self.splitter
         mark = Mark(StreamPosition(self.replid, splitter.safe_offset), splitter.safe_db, self._seconds)
         is_due = time.monotonic() - self._marked > _IDLE_MARK or self.generation.mark.position.replid != self.replid
@@ -148,17 +148,17 @@ class CommandStream:
 
     @property
     def synced(self) -> int:
-        """Up to which offset everything is on the disk, or needs not to be."""
+        """The offset up to which everything that an AOF holds is synced."""
         return self.generation.mark.position.offset if self._ready else self.splitter.safe_offset
 
     def tell(self) -> None:
-        """Tell the server what is on the disk, or that this is still here. Raises ServerConnectionError."""
+        """Acknowledge what is synced, or send a keepalive. Raises ServerConnectionError."""
         now = time.monotonic()
         if self.acknowledges:
             self._asked = self.splitter.asked
             self.link.send_command(b"REPLCONF", b"ACK", b"%d" % self.synced)
         elif now - self._told >= _SIGN or self.is_asked or not self._has_come:
-            # Servers begin a stream after a diskless transfer at an acknowledgement, of any place, and may miss one.
+            # After a diskless transfer servers start the stream on an acknowledgement of any offset; one may be missed.
             self._asked = self.splitter.asked
             self.link.send_command(b"REPLCONF", b"ACK", b"0")
         else:
@@ -169,8 +169,8 @@ class CommandStream:
 class Follower:
     """Captures the server at ``endpoint`` into ``directory`` until ``stop`` is called.
 
-    ``run`` does it in this thread; ``start``, or a ``with`` block, in one of its own. ``on_event`` is told what
-    happens, in the thread that runs. ``status`` is the last event.
+    ``run`` does so in the current thread; ``start``, or a ``with`` block, in a new one. ``on_event`` is called with
+    each event, in the capturing thread. ``status`` is the last event.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class Follower:
         self._is_stalled = False
         self._is_lagging = False
         self._no_base_before = 0.0
-        #: What ended the stream while a base was on its way.
+        #: The error that ended the stream while a base was being received.
         self._broken: Exception | None = None
 
     # ---- for the caller --------------------------------------------------------------------------
@@ -207,7 +207,7 @@ class Follower:
     def run(self) -> None:
         """Capture until ``stop``. Raises InputError, FormatError, InvalidDataError, UnsupportedError.
 
-        That is where trying again would not help, and where the first base could not be had.
+        Raises only if a retry would not help, or the first base cannot be taken.
         """
         self._log = CapturedLog.open(self.directory)
         try:
@@ -218,11 +218,11 @@ class Follower:
             self._close()
 
     def stop(self) -> None:
-        """Ask for the end: what was received is synced, then ``run`` returns. May be called from a signal handler."""
+        """Request a stop: received data is synced, then ``run`` returns. May be called from a signal handler."""
         self._stopped.set()
 
     def start(self) -> Self:
-        """Run in a thread of its own, and wait until the first base is in the directory. Raises what ``run`` does."""
+        """Start a capturing thread, and wait for the first base to be in the directory. Raises as ``run`` does."""
 
         def body() -> None:
             try:
@@ -240,7 +240,7 @@ class Follower:
         return self
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait until the thread ends. Raises what ended it."""
+        """Wait until the thread ends. Raises the error that ended it."""
         if self._thread is not None:
             self._thread.join(timeout)
         if self.failure is not None:
@@ -273,12 +273,12 @@ class Follower:
                 patience = min(patience * 2, _PATIENCE[1])
         if self.log.generation is None:
             raise InputError(
-                f"stopped before {self.endpoint.name} had sent a base: there is nothing in {self.directory}"
+                f"stopped before {self.endpoint.name} had sent a base: {self.directory} holds no data"
             )
-        self._say("stopped", "stopped: everything that was received is on the disk")
+        self._say("stopped", "stopped: all received data is synced to disk")
 
     def _connect(self) -> None:
-        """Ask for what follows what the directory has, and take a base where the server does not have that."""
+        """Resume the stream from the directory's offset, or take a base if the server no longer has that offset."""
         generation = self.log.generation
         if generation is not None:
             self._make_writable(generation)
@@ -287,7 +287,7 @@ class Follower:
         replica = open_replica(self.endpoint, position, meanwhile=self._check_stopped)
         if replica.is_full:
             if position is not None:
-                self._say("lost", f"{self.endpoint.name} no longer has what follows offset {position.offset:,}")
+                self._say("lost", f"{self.endpoint.name} no longer has the stream from offset {position.offset:,}")
             self._take_base(replica, None)
         else:
             assert generation is not None
@@ -296,7 +296,7 @@ class Follower:
                       if position is not None else "connected")  # fmt: skip
 
     def _make_writable(self, generation: Generation) -> None:
-        """Wait until the last file takes data again; one that nobody can trust any more gives way to a new one."""
+        """Wait until the last file is writable; start a new one if the synced size of the last is unknown."""
         while True:
             try:
                 if generation.file.is_doubtful:
@@ -317,7 +317,7 @@ class Follower:
         stream.tell()
 
     def _let_go(self) -> None:
-        """Close the connections; what was received and is not on the disk will be asked for again."""
+        """Close the connections; received data that is not synced will be requested again."""
         if self._stream is not None:
             self._changes_before += self._stream.splitter.changes
             self._stream.replica.close()
@@ -329,7 +329,7 @@ class Follower:
     # ---- the stream ------------------------------------------------------------------------------
 
     def _serve(self) -> None:
-        """Serve the stream until the end is asked for. Raises what ends it earlier."""
+        """Serve the stream until a stop is requested. Raises the error that ends it earlier."""
         while not self._stopped.is_set():
             self._step(0.2)
             if self._look() and self._is_base_due():
@@ -339,7 +339,7 @@ class Follower:
         self._stream.tell()
 
     def _step(self, seconds: float) -> None:
-        """Read what is there, wait up to ``seconds`` for it, and sync when it is time."""
+        """Wait up to ``seconds`` for data, read it, and sync when due."""
         stream = self._stream
         assert stream is not None
         if self._is_stalled:
@@ -367,15 +367,15 @@ class Follower:
     def _stall(self, error: InputError) -> None:
         if not self._is_stalled:
             self._is_stalled = True
-            self._say("stalled", f"{describe_error(error)}; the server is held up until that passes")
+            self._say("stalled", f"{describe_error(error)}; not reading from the server until that passes")
 
     def _recover(self) -> None:
         if self._is_stalled:
             self._is_stalled = False
-            self._say("recovered", "the disk takes data again")
+            self._say("recovered", "writing to disk works again")
 
     def _look(self) -> bool:
-        """Ask the server for its own numbers, once in a while; return whether it was asked."""
+        """Read INFO if the last time is long enough ago; return whether it was read."""
         if time.monotonic() - self._looked < _LOOK:
             return False
         self._looked = time.monotonic()
@@ -384,7 +384,7 @@ class Follower:
                 self._commands = self.endpoint.connect()
             self._info = self._commands.info()
         except (ReplyError, InputError):
-            # A user who may replicate need not be one who may ask.
+            # A user that may run PSYNC may still lack the permission for INFO.
             self._info = None
             if self._commands is not None:
                 self._commands.close()
@@ -395,7 +395,7 @@ class Follower:
 
     @property
     def lag(self) -> int | None:
-        """How many bytes the server is ahead of what is on the disk; None where it does not tell."""
+        """How many bytes the server is ahead of what is synced; None if unknown."""
         if self._info is None or self._stream is None or "master_repl_offset" not in self._info:
             return None
         return max(0, int(self._info["master_repl_offset"]) - self._stream.synced)
@@ -409,7 +409,7 @@ class Follower:
             self._is_lagging = True
             self._say("lag", f"{self.endpoint.name} is {lag:,} bytes ahead, more than {most:,}")
         if self._is_stalled:
-            raise _StalledError("the connection is given up, so that the server need not hold what it cannot send")
+            raise _StalledError("closing the connection, so that the server need not buffer what it cannot send")
 
     # ---- bases -----------------------------------------------------------------------------------
 
@@ -428,20 +428,20 @@ class Follower:
         return self.options.policy.is_due(counters)
 
     def _renew_base(self) -> None:
-        """Take a new base on a second connection, and serve the stream meanwhile."""
+        """Take a new base on a second connection, serving the current stream meanwhile."""
         stream = self._stream
         try:
             self._take_base(open_replica(self.endpoint, None, meanwhile=self._pump), stream)
         except (InputError, FormatError, InvalidDataError, UnsupportedError, StreamDamagedError) as error:
             self._no_base_before = time.monotonic() + _NEXT_BASE
-            self._say("lost", f"no new base: {_describe(error)}; the one at hand stays")
+            self._say("lost", f"no new base: {_describe(error)}; the current one stays")
         if self._broken is not None:
             broken, self._broken = self._broken, None
             if self._stream is stream:
                 raise broken
 
     def _take_base(self, replica: Replica, before: CommandStream | None) -> None:
-        """Receive a base, then what follows it up to where the directory is, and let that be the directory."""
+        """Receive a base, catch up with the offset of the directory, and commit both as its new generation."""
         log = self.log
         base = log.next_base()
         generation: Generation | None = None
@@ -467,19 +467,19 @@ class Follower:
         self._begin(stream)
         self._changes_before = 0
         self._note_base(generation)
-        self._say("base", f"a base of {received.keys:,} keys and {received.bytes:,} bytes from {self.endpoint.name}")
+        self._say("base", f"new base: {received.keys:,} keys, {received.bytes:,} bytes from {self.endpoint.name}")
         if gone:
-            self._say("kept", f"gone by --keep: {', '.join(gone)}")
+            self._say("kept", f"removed by --keep: {', '.join(gone)}")
         self._ready_event.set()
 
     def _catch_up(self, stream: CommandStream, offset: int) -> None:
-        """Read and write the stream up to an offset, so that the directory does not go back."""
+        """Read and write the stream up to an offset, so that the directory does not go back in time."""
         while stream.splitter.safe_offset < offset:
             self._check_stopped()
             if stream.link.is_ready(1.0):
                 stream.read()
             elif stream.link.is_silent:
-                raise ServerConnectionError(f"{self.endpoint.name} did not send what follows its RDB")
+                raise ServerConnectionError(f"{self.endpoint.name} sent no stream after its RDB")
             if stream.waiting > _LARGEST_BATCH:
                 stream.sync()
                 stream.tell()
@@ -493,7 +493,7 @@ class Follower:
         self._ready_event.set()
 
     def _pump(self) -> None:
-        """Serve the stream at hand while something else is waited for. Raises StoppedError."""
+        """Serve the current stream while waiting for a base. Raises StoppedError."""
         self._check_stopped()
         if self._broken is not None:
             return
@@ -512,11 +512,11 @@ class Follower:
         if self._stopped.is_set():
             raise StoppedError
 
-    # ---- telling ---------------------------------------------------------------------------------
+    # ---- events ----------------------------------------------------------------------------------
 
     @property
     def log(self) -> CapturedLog:
-        """The directory, while this runs."""
+        """The directory, while the capture runs."""
         assert self._log is not None
         return self._log
 
@@ -547,7 +547,7 @@ class Follower:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether trying again may help: not where a right, a password or a command is missing."""
+    """Whether a retry may help: not if a permission, a password or a command is missing."""
     return not isinstance(error, ServerRefusedError) or error.word in _PASSING
 
 

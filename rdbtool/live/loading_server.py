@@ -1,8 +1,8 @@
-"""Loading a dataset into a running server: by RESTORE where it reads payloads, else by commands.
+"""Load a dataset into a running server: with RESTORE if the server reads its payloads, otherwise with commands.
 
-Keys go in batches, each as one unit that can be sent again: a RESTORE with REPLACE, or a transaction that begins with
-DEL. So when the connection is lost, the batch at hand is sent anew on the next one, and nothing is there twice. Whether
-a key exists is asked before the batch is sent for the first time; only then it is known what to replace.
+Keys are sent in batches, each key as one idempotent unit: a RESTORE with REPLACE, or a transaction that begins with
+DEL. After a lost connection, the current batch is sent again on the next one without duplicating anything. EXISTS is
+sent before the first attempt at a batch, since after it existing keys cannot be distinguished from loaded ones.
 """
 
 from __future__ import annotations
@@ -32,32 +32,32 @@ if TYPE_CHECKING:
     from rdbtool.dataset.loading import Opened
     from rdbtool.operations.convert.reshaping import Reshaping
 
-#: What one batch has at most: units, and bytes after which no more are added.
+#: Limits of a batch: units, and bytes after which it is sent.
 _UNITS: Final = 500
 _BATCH_BYTES: Final = 1 << 20
 
-#: Tries to reach a server that went away, and the seconds between them at most.
+#: Attempts to reconnect, and the longest delay between them in seconds.
 _TRIES: Final = 30
 _PATIENCE: Final = 2.0
 
-#: Keys that are named in the report; all are counted.
+#: Keys that the report names; all are counted.
 _NAMED: Final = 100
 
-#: First words of replies that end the loading: every other key would get the same.
+#: First words of error replies that end the load: every further key would get the same reply.
 _ENDING: Final = frozenset({"OOM", "READONLY", "NOPERM", "MISCONF", "NOAUTH", "LOADING", "MASTERDOWN", "CLUSTERDOWN"})
 
-#: Commands that stand for themselves, beside the keys.
+#: Commands that belong to no key.
 _BESIDE: Final = frozenset({b"FUNCTION", b"SCRIPT"})
 
-#: Where the key stands, of commands that have it elsewhere than directly after their name.
+#: The position of the key in commands where it is not the first argument.
 _KEY_AT: Final = {b"XGROUP": 2}
 
 
 class LoadOptions(NamedTuple):
-    """How to load. ``replace``: keys that exist give way; ``skip_existing``: they stay, and that is fine.
+    """How to load. ``replace`` overwrites existing keys; ``skip_existing`` keeps them and counts as complete.
 
-    Without either they stay, and the report says so. ``rate`` is keys a second at most. ``dry_run``: nothing is sent,
-    and what exists is counted. For ``leaving`` and ``reshaping`` see ``DumpOptions``.
+    Without either they are kept, and the load is incomplete. ``rate`` limits the keys per second. ``dry_run`` sends
+    nothing, and counts existing keys. For ``leaving`` and ``reshaping`` see ``DumpOptions``.
     """
 
     replace: bool = False
@@ -70,7 +70,7 @@ class LoadOptions(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A key that the server did not take, and what it answered."""
+    """A key that the server refused, and its error reply."""
 
     db: int
     key: bytes
@@ -79,11 +79,11 @@ class Rejected(NamedTuple):
 
 @dataclass(frozen=True)
 class LoadedReport:
-    """What became of a load: how many keys were ``loaded``, ``existed`` and stayed, or were ``rejected``.
+    """The result of a load: how many keys were ``loaded``, ``existed`` and were kept, or were ``rejected``.
 
-    ``form`` is ``restore`` or ``commands``; ``functions`` counts libraries and scripts; ``resumed`` how often the
-    connection was lost meanwhile; ``losses`` is what the server cannot hold. ``existing`` and ``refused`` name
-    the first hundred.
+    ``form`` is ``restore`` or ``commands``; ``functions`` counts libraries and scripts; ``resumed`` is how often the
+    connection was reopened; ``losses`` is what the server cannot hold. ``existing`` and ``refused`` name the first
+    hundred keys of each.
     """
 
     source: str
@@ -104,7 +104,7 @@ class LoadedReport:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the server has all that it was meant to have."""
+        """Whether every key was loaded, or kept as asked."""
         return self.rejected == 0 and (self.existed == 0 or self.is_fine_to_exist)
 
     def to_dict(self) -> dict[str, Any]:
@@ -128,29 +128,29 @@ class LoadedReport:
         }
 
     def lines(self) -> list[str]:
-        """Return it in words."""
+        """Return the report as lines of text."""
         verb = "would be loaded" if self.is_dry else "loaded"
         lines = [f"{self.loaded:,} keys {verb} into {self.target} ({self.server}), by {self.form}"]
         if self.functions:
             lines[0] += f", {self.functions:,} functions and scripts"
         if self.resumed:
-            lines.append(f"the connection was lost {self.resumed:,} times and made again")
+            lines.append(f"the connection was lost {self.resumed:,} times and reopened")
         if self.existed:
             db, key = self.existing[0]
-            lines.append(f"{self.existed:,} keys existed and stayed, the first is {describe_key(key)} of db {db}")
-        lines += [f"{describe_key(row.key)} of db {row.db} was refused: {row.reply}" for row in self.refused[:5]]
+            lines.append(f"{self.existed:,} keys already existed and were kept, first {describe_key(key)} in db {db}")
+        lines += [f"{describe_key(row.key)} in db {row.db} was refused: {row.reply}" for row in self.refused[:5]]
         return [*lines, *(f"the server cannot hold {describe_loss(loss)}" for loss in self.losses)]
 
 
 class _Unit(NamedTuple):
-    """What makes one key, or one thing beside the keys (no key)."""
+    """The commands that create one key, a library or a script (``key`` None)."""
 
     db: int
     key: bytes | None
     commands: tuple[tuple[bytes, ...], ...]
 
     def encode(self, *, first: bool, replace: bool) -> tuple[bytes, int]:
-        """Return the bytes, and the number of replies; a ``first`` RESTORE does not replace what was not there."""
+        """Return the encoded commands and the number of replies; a ``first`` attempt has REPLACE only if asked."""
         commands = self.commands
         if first and not replace and len(commands) == 1 and commands[0][0] == b"RESTORE":
             commands = (tuple(word for at, word in enumerate(commands[0]) if at < 4 or word != b"REPLACE"),)
@@ -169,8 +169,8 @@ def load_dataset(
 ) -> LoadedReport:
     """Load the keys of a dataset into a server.
 
-    Raises UncertainError for a dataset that is uncertain, LossError for what the server cannot hold unless that was
-    allowed, InputError where the server refuses, is out of memory, or went away for good; what reading raises.
+    Raises UncertainError for an uncertain dataset, LossError for data that the server cannot hold unless that was
+    allowed, InputError if the server refuses, is out of memory or stays unreachable, and the errors of reading.
     """
     if dataset.doubt is not None:
         raise dataset.doubt
@@ -182,7 +182,7 @@ def load_dataset(
 
 
 class _Loader:
-    """One run."""
+    """One load."""
 
     def __init__(self, endpoint: Endpoint, options: LoadOptions) -> None:
         self.endpoint = endpoint
@@ -238,7 +238,7 @@ class _Loader:
 
     @staticmethod
     def _has_restore(connection: Connection) -> bool:
-        """Whether this user may send RESTORE: asked by one with a payload that is none, which changes nothing."""
+        """Whether this user may send RESTORE; tested with an invalid payload, which changes nothing."""
         try:
             connection("RESTORE", "rdbtool", 0, b"no payload")
         except ReplyError as error:
@@ -248,7 +248,7 @@ class _Loader:
     # ---- units -----------------------------------------------------------------------------------
 
     def _take(self, data: bytes) -> None:
-        """Take commands as they are written, in pieces of any size."""
+        """Split encoded commands, which arrive in pieces of any size, into units."""
         data = self._rest + bytes(data)
         at = 0
         while (found := _read_command(data, at)) is not None:
@@ -282,7 +282,7 @@ class _Loader:
     # ---- batches ---------------------------------------------------------------------------------
 
     def _flush(self) -> None:
-        """Send the batch at hand, again and again until its replies have come."""
+        """Send the current batch, and again after a lost connection until all replies have arrived."""
         units, self.units, self.size = self.units, [], 0
         if not units:
             return
@@ -386,7 +386,7 @@ class _Loader:
         text = str(wrong)
         word = text.split(" ", 1)[0]
         if word in _ENDING:
-            place = "" if unit.key is None else f", at key {describe_key(unit.key)} of db {unit.db}"
+            place = "" if unit.key is None else f", at key {describe_key(unit.key)} in db {unit.db}"
             error = describe_reply(text, self.endpoint.name, asked="RESTORE")
             raise InputError(f"{error.message}{place}: {self.loaded:,} keys are loaded", remedy=error.remedy)
         if word == "BUSYKEY":
@@ -413,7 +413,7 @@ class _Loader:
 
 
 def server_rules(connection: Connection) -> tuple[Rules, str]:
-    """Return the rules of a server, and its name with its version, by INFO. Raises InputError."""
+    """Return the rules of a server, and its name with its version, from INFO. Raises InputError."""
     try:
         info = connection.info("server")
     except ReplyError as error:
@@ -427,7 +427,7 @@ def server_rules(connection: Connection) -> tuple[Rules, str]:
 
 
 def _read_command(data: bytes, at: int) -> tuple[tuple[bytes, ...], int] | None:
-    """Return the words of a command that we wrote, and where it ends; None: it is not whole."""
+    """Return the arguments of the command at an offset, and where it ends; None if it is incomplete."""
     end = data.find(b"\r\n", at)
     if end < 0:
         return None

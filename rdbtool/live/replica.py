@@ -1,7 +1,7 @@
-"""The replication client: PSYNC as a replica, and the transfer of an RDB that may follow (format A17).
+"""The replication client: PSYNC as a replica, and the RDB transfer of a full resynchronization (format A17).
 
-The server is told only what is implemented here: transfers that end in a mark, and changes of its replication ID. No
-RDB channel, no second connection.
+Only the capabilities implemented here are announced (REPLCONF capa): transfers delimited by an EOF mark, and changes
+of the replication ID. There is no RDB channel and no second connection.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _HEADER: Final = re.compile(rb"\$(?:EOF:(.{40})|(\d{1,19}))\Z", re.DOTALL)
 
 
 class StreamPosition(NamedTuple):
-    """A place in the replication stream: ``offset`` bytes of the history ``replid`` were received."""
+    """A position in the replication stream: ``offset`` bytes of the history ``replid`` were received."""
 
     replid: str
     offset: int
 
 
 class Replica:
-    """A connection on which PSYNC was answered.
+    """A connection on which the server has accepted PSYNC.
 
-    ``position`` is where the stream, or the RDB before it, stands. ``is_full``: an RDB comes first, which
-    ``transfer`` reads.
+    ``position`` is where the stream starts, or the RDB was taken. ``is_full``: a full resynchronization; an RDB comes
+    first, which ``transfer`` reads.
     """
 
     def __init__(self, link: ReplicaSocket, position: StreamPosition, *, is_full: bool) -> None:
@@ -49,7 +49,7 @@ class Replica:
         self.is_full = is_full
 
     def transfer(self, progress: Progress | None = None, meanwhile: Callable[[], object] | None = None) -> RdbTransfer:
-        """Begin the transfer of the RDB, once the server has it: it may save first. Raises InputError.
+        """Begin the RDB transfer, after waiting for the server to prepare it. Raises InputError.
 
         ``meanwhile`` is called about once a second.
         """
@@ -70,9 +70,9 @@ class Replica:
 def open_replica(
     endpoint: Endpoint, position: StreamPosition | None = None, *, meanwhile: Callable[[], object] | None = None
 ) -> Replica:
-    """Connect and ask for what follows ``position``, or for everything. Raises InputError.
+    """Connect and request the stream from ``position``, or a full resynchronization if None. Raises InputError.
 
-    The server decides: ``is_full`` of the result tells.
+    The server decides whether it can continue from there; see ``is_full`` of the result.
     """
     link = ReplicaSocket(endpoint.connect())
     try:
@@ -106,7 +106,7 @@ def _refuse_errors(line: bytes, name: str) -> None:
 
 
 def _next_line(link: ReplicaSocket, meanwhile: Callable[[], object] | None) -> bytes:
-    """Return the next line; empty ones say that the server is at work."""
+    """Return the next line; an empty one is a keepalive of the server."""
     if meanwhile is not None:
         while not link.is_ready(1.0):
             meanwhile()
@@ -116,10 +116,10 @@ def _next_line(link: ReplicaSocket, meanwhile: Callable[[], object] | None) -> b
 
 
 class RdbTransfer:
-    """An RDB on its way: a stream with ``readinto``, which ends where the RDB does.
+    """An RDB being received: a stream with ``readinto``, which ends where the RDB does.
 
-    ``size`` is what the server announced, None where it sends a mark at the end. ``received`` counts bytes;
-    ``is_complete`` tells whether all have come. ``failure`` is what ended it before that.
+    ``size`` is the announced size, None for a transfer that ends in a mark. ``received`` counts bytes; ``is_complete``
+    is whether all of them arrived; ``failure`` is the error that ended the transfer early.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class RdbTransfer:
         self._mark = mark
         self._progress = progress
         self._meanwhile = meanwhile
-        # Of a transfer with a mark the last bytes are held back, until it is known that they are not the mark.
+        # In a transfer with a mark, the last bytes are held back until they are known not to be the mark.
         self._buffer = memoryview(bytearray(RECEIVED + MARK_BYTES))
         self._begin = self._end = 0
 
@@ -157,13 +157,13 @@ class RdbTransfer:
         return count
 
     def drain(self) -> None:
-        """Read what is left. Raises ServerConnectionError."""
+        """Read and discard the rest. Raises ServerConnectionError."""
         view = memoryview(bytearray(RECEIVED))
         while self.readinto(view):
             pass
 
     def close(self) -> None:
-        """Leave the connection open: what follows the RDB comes on it."""
+        """Do nothing: the connection stays open, as the stream of writes follows the RDB on it."""
 
     def _receive(self, view: memoryview) -> int:
         if self._meanwhile is not None:

@@ -1,4 +1,4 @@
-"""Which of many backups are kept: the newest, or one an hour, a day, a week."""
+"""Retention of backups: keep the newest N, or one per hour, day and week."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WORD: Final = re.compile(r"(\d{1,6})([hdw])")
 
 
 class KeepRule(NamedTuple):
-    """``newest`` backups, and of each of the last ``hours``, ``days`` and ``weeks`` that have one, the newest."""
+    """Keep the ``newest`` backups, and the newest in each of the last ``hours``, ``days`` and ``weeks`` with any."""
 
     newest: int = 0
     hours: int = 0
@@ -20,7 +20,7 @@ class KeepRule(NamedTuple):
 
     @classmethod
     def parse(cls, text: str | int) -> KeepRule:
-        """Return what ``7``, ``24h`` or ``24h,7d,4w`` asks for. Raises ValueError."""
+        """Parse ``7``, ``24h`` or ``24h,7d,4w``. Raises ValueError."""
         words = str(text).replace(" ", "").split(",")
         if len(words) == 1 and words[0].isdigit() and int(words[0]) > 0:
             return cls(newest=int(words[0]))
@@ -33,10 +33,10 @@ class KeepRule(NamedTuple):
         return cls(1, found.get("h", 0), found.get("d", 0), found.get("w", 0))
 
     def choose(self, backups: Mapping[str, datetime]) -> list[str]:
-        """Return which of the backups, by name with the moment of each, are not kept; oldest first.
+        """Return the names of the backups to remove, oldest first; ``backups`` maps names to times.
 
-        Hours, days and weeks are those of UTC, and only those count that have a backup: what is kept does not vanish
-        because nothing new comes.
+        Hours, days and weeks are in UTC, and only those with a backup count, so old backups are not removed just
+        because no new ones are taken.
         """
         ordered = sorted(backups, key=lambda name: (backups[name], name), reverse=True)
         kept = set(ordered[: self.newest])
@@ -56,12 +56,12 @@ _STAMP: Final = "%Y-%m-%dT%H-%M-%SZ"
 
 
 def stamp(seconds: float) -> str:
-    """Return a moment (Unix seconds) as it stands in the names of backups."""
+    """Format a time (Unix seconds) for the names of backups."""
     return datetime.fromtimestamp(seconds, UTC).strftime(_STAMP)
 
 
 def read_stamp(text: str) -> datetime | None:
-    """Return the moment of a stamp, None for what is none."""
+    """Parse a time in the format of ``stamp``; None if the text is not one."""
     try:
         return datetime.strptime(text, _STAMP).replace(tzinfo=UTC)
     except ValueError:

@@ -1,7 +1,7 @@
-"""A server that lets nobody replicate, read by SCAN and DUMP: every key once, and no moment.
+"""Read a server that does not allow replication with SCAN and DUMP: each key once, not point-in-time consistent.
 
-What changes meanwhile may be there as it was or as it is; what is deleted may be missing. The RDB that comes of it says
-so by having no replication ID.
+Keys changed during the scan appear in their old or new state; deleted keys may be missing. The resulting RDB file has
+no replication ID, since it belongs to no offset of the replication stream.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from rdbtool.core.servers import Rules
     from rdbtool.live.connection import Endpoint
 
-#: Keys that one SCAN is asked for; so many are then dumped at once.
+#: COUNT of SCAN, and the number of keys dumped in one pipeline.
 _COUNT: Final = 200
 
-#: What PTTL and PEXPIRETIME answer for a key that there is not; and the first RDB version with functions.
+#: The reply of PTTL and PEXPIRETIME for a key that does not exist; and the first RDB version with functions.
 _GONE: Final = -2
 _FIRST_FUNCTIONS: Final = 10
 
 
 class ScannedServer:
-    """The keys of a server as something that is fed to a sink, once; see ``Feeder``."""
+    """The keys of a server as a ``Feeder``, which can be read once."""
 
     def __init__(self, connection: Connection, rules: Rules) -> None:
         self.connection = connection
@@ -50,7 +50,7 @@ class ScannedServer:
         self.keys = self.expires = 0
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:  # noqa: ARG002 - a feeder's signature
-        """Feed every key, database by database. Raises InputError, FormatError for a payload that cannot be read."""
+        """Feed every key, database by database. Raises InputError, and FormatError for an unreadable payload."""
         target = Target.of_release(self.rules)
         feed_item(Header(target.magic, target.version), sink)
         writer = f"{self.rules.major}.{self.rules.minor}.0".encode()
@@ -69,12 +69,12 @@ class ScannedServer:
 
     def _feed_keys(self, names: list[bytes], db: int, sink: Sink) -> int:
         payloads = self._ask_all([("DUMP", name) for name in names])
-        # Older servers tell what is left only, which is some milliseconds less on the way.
+        # Older servers only report the time left, which shrinks by the milliseconds that the reply takes.
         is_exact = self.rules.has((7, 0), (7, 2))
         times = self._ask_all([("PEXPIRETIME" if is_exact else "PTTL", name) for name in names])
         base_ms = 0 if is_exact else time.time_ns() // 1_000_000
         for name, payload, found in zip(names, payloads, times, strict=True):
-            # What is gone by now was deleted, or has expired.
+            # The key was deleted or expired since SCAN returned it.
             if payload is not None and found != _GONE:
                 feed_payload(payload, sink, db=db, key=name, expire_at_ms=base_ms + found if found >= 0 else None)
                 self.keys += 1
@@ -82,7 +82,7 @@ class ScannedServer:
         return sum(len(payload or b"") for payload in payloads)
 
     def _names(self) -> Any:
-        """Give the names of the selected database in batches, each name once: SCAN may give some of them again."""
+        """Yield the keys of the selected database in batches, each once: SCAN may return a key several times."""
         seen: set[bytes] = set()
         cursor = b"0"
         while True:
@@ -102,7 +102,7 @@ class ScannedServer:
         try:
             rows = self.connection("FUNCTION", "LIST", "WITHCODE")
         except ReplyError:
-            # A server without functions, or a user who may not see them.
+            # The server has no functions, or the user may not list them.
             return []
         return [row[index + 1] for row in rows for index in range(0, len(row), 2) if row[index] == b"library_code"]
 
@@ -124,7 +124,7 @@ class ScannedServer:
 def scan_snapshot(
     endpoint: Endpoint, path: str, *, force: bool = False, digest: bool = False, progress: Progress | None = None
 ) -> Saved:
-    """Write an RDB of what SCAN and DUMP give of a server, which is not one moment: see ``take_snapshot``."""
+    """Write an RDB file from SCAN and DUMP, which is not point-in-time consistent; see ``take_snapshot``."""
     begun = time.monotonic()
     with endpoint.connect() as connection:
         rules, server = server_rules(connection)

@@ -1,4 +1,4 @@
-"""Where passwords come from: a file, the environment, or a prompt; never from an argument that process lists show."""
+"""Server passwords from a file, the environment or a prompt, not from arguments, which process lists show."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Final
 from rdbtool.core.errors import InputError
 from rdbtool.live.address import Secrets
 
-#: Environment variables that may hold a password; the first that is set counts.
+#: Environment variables that may hold a password; the first one set is used.
 VARIABLES: Final = ("RDBTOOL_PASSWORD", "REDISCLI_AUTH")
 
 
 def find_secrets(password_file: str | None, *, username: str | None = None) -> Secrets:
-    """Return the password in a file (its first line), else that of the environment, else none.
+    """Return the password from the first line of a file, else from the environment, else none.
 
-    Raises InputError where the file cannot be read, or is empty.
+    Raises InputError if the file cannot be read or its first line is empty.
     """
     if password_file is not None:
         try:
             text = Path(password_file).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise InputError(f"cannot read the password in {password_file}: {reason}") from error
         password = text.split("\n", 1)[0].removesuffix("\r")
         if not password:
-            raise InputError(f"the first line of {password_file} is empty, and no password")
+            raise InputError(f"no password in {password_file}: its first line is empty")
         return Secrets(username, password)
     found = next((os.environ[name] for name in VARIABLES if os.environ.get(name)), None)
     return Secrets(username, found)

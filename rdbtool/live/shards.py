@@ -1,7 +1,7 @@
-"""A cluster: a snapshot of every shard, all slots covered once, and a manifest of the shards.
+"""Cluster snapshots: one RDB file per shard that together cover every slot once, and a manifest of the shards.
 
-Each shard is of a moment of its own. Who has which slots is asked before and after; where that changed meanwhile,
-a key could be there twice or not at all, so nothing is kept.
+The shards are not captured at the same moment. The slot assignment is read before and after; if it changed meanwhile,
+a key could be present twice or not at all, so nothing is kept.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SHARDS: Final = "cluster.json"
 
 
 class ShardNode(NamedTuple):
-    """A master: its ``id``, address, and the slots that it has, as (first, last)."""
+    """A master: its node ``id``, address, and slot ranges as (first, last)."""
 
     id: str
     host: str
@@ -45,14 +45,14 @@ class ShardNode(NamedTuple):
 
 @dataclass(frozen=True)
 class SavedShard:
-    """The snapshot of a shard: ``saved`` with the ``node`` that sent it, and keys of ``strays``: of other slots."""
+    """The snapshot of a shard and its ``node``; ``strays`` counts keys of slots that the node does not own."""
 
     node: ShardNode
     saved: Saved
     strays: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the shard as the manifest has it."""
+        """Return the entry of the shard in the manifest."""
         return {
             "file": json_name(Path(self.saved.path).name),
             "node": self.node.id,
@@ -78,12 +78,12 @@ class SavedCluster:
 
     @property
     def keys(self) -> int:
-        """Keys of all shards."""
+        """The number of keys in all shards."""
         return sum(shard.saved.keys for shard in self.shards)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader should know."""
+        """A warning for each shard with keys of slots of other shards."""
         return tuple(
             f"{Path(shard.saved.path).name}: {shard.strays:,} keys belong to slots of other shards, "
             "as in the middle of a migration"
@@ -92,7 +92,7 @@ class SavedCluster:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``capture --json`` prints, and the manifest of the shards holds."""
+        """Return the object that ``capture --json`` prints, which is also the manifest of the shards."""
         return {
             "schema": 1,
             "event": "cluster",
@@ -109,8 +109,8 @@ def take_cluster(
 ) -> SavedCluster:
     """Write a snapshot of each shard of a cluster into a new directory, which appears whole or not at all.
 
-    Raises InputError where a slot belongs to no master or to two, where that changed meanwhile, or where the directory
-    exists; and what ``take_snapshot`` does.
+    Raises InputError if a slot has no master or several, if the slot assignment changes meanwhile, or if the directory
+    exists; and the errors of ``take_snapshot``.
     """
     begun = time.monotonic()
     target = Path(path).absolute()
@@ -136,7 +136,7 @@ def take_cluster(
 
 
 def read_nodes(seed: Endpoint) -> list[ShardNode]:
-    """Return the masters that have slots, by their first slot. Raises InputError unless each slot has one."""
+    """Return the masters that own slots, by first slot. Raises InputError unless each slot has exactly one."""
     with seed.connect() as connection:
         try:
             rows = connection("CLUSTER", "SLOTS")
@@ -155,14 +155,14 @@ def read_nodes(seed: Endpoint) -> list[ShardNode]:
     wrong = next((slot for slot, count in enumerate(owners) if count != 1), None)
     if wrong is not None:
         many = "no master" if owners[wrong] == 0 else f"{owners[wrong]} masters"
-        raise InputError(f"{seed.name}: slot {wrong} has {many}: the cluster is not whole; see CLUSTER SLOTS")
+        raise InputError(f"{seed.name}: slot {wrong} has {many}: the cluster does not cover each slot once; see CLUSTER SLOTS")
     return sorted(
         (node._replace(slots=tuple(sorted(node.slots))) for node in found.values()), key=lambda node: node.slots
     )
 
 
 def _count_strays(path: str, node: ShardNode) -> int:
-    """Return how many keys of a snapshot belong to slots that its node does not have."""
+    """Return how many keys of a snapshot belong to slots that its node does not own."""
     own = total = 0
     for pair in node.slots:
         selection = Selection(slots=pair)

@@ -1,4 +1,4 @@
-"""Snapshots of a server over the replication protocol: judged while they are written, kept only when whole."""
+"""Snapshots of a server over the replication protocol: validated while written, kept only if complete."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Saved:
-    """A snapshot that was taken of a server, validated and published.
+    """A validated and published snapshot of a server.
 
-    ``path`` is where it is, "-" for standard output; ``offset`` and ``replid`` say at which byte of the server's
-    replication stream it was taken (-1 and "": it is not of one moment). ``digest`` is what DEBUG DIGEST gave then;
-    None where it was not asked for, or only the server can compute it. ``bytes`` is the size, ``keys`` how many it
-    holds, ``server`` who wrote it, such as ``redis 7.0.15``, and ``warnings`` what validation warns of. ``removed``
-    are older snapshots that went for it.
+    ``path`` is the file, "-" for standard output; ``replid`` and ``offset`` are the position in the server's
+    replication stream ("" and -1: not a point-in-time snapshot). ``digest`` is DEBUG DIGEST at that moment; None if not
+    requested, or if only the server can compute it. ``bytes`` is the size, ``keys`` the number of keys, ``server`` the
+    writer, such as ``redis 7.0.15``, and ``warnings`` those of validation. ``removed`` names the older snapshots that
+    were removed by ``keep``.
     """
 
     path: str
@@ -50,7 +50,7 @@ class Saved:
     removed: tuple[str, ...] = ()
 
     def with_removed(self, names: tuple[str, ...]) -> Saved:
-        """Return the same, with the older snapshots that went for it."""
+        """Return a copy with the names of the removed snapshots."""
         return replace(self, removed=names)
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class _Writable(Protocol):
 
 
 class _Copying:
-    """A stream that also writes what is read of it."""
+    """A stream that copies what is read from it to an output."""
 
     def __init__(self, transfer: RdbTransfer, output: _Writable) -> None:
         self._transfer = transfer
@@ -95,7 +95,7 @@ class _Copying:
 
 @dataclass(frozen=True)
 class Received:
-    """An RDB that was received: what it holds, by the words of ``Saved``."""
+    """A received RDB; for the fields see ``Saved``."""
 
     keys: int
     bytes: int
@@ -106,11 +106,11 @@ class Received:
 
 
 def receive(transfer: RdbTransfer, output: _Writable, *, name: str, digest: bool, now_ms: int) -> Received:
-    """Write an RDB that a server sends to ``output``, and validate it meanwhile.
+    """Write an RDB that a server sends to ``output``, validating it at the same time.
 
     Raises ServerConnectionError for a transfer that ended early, FormatError or InvalidDataError for data that servers
-    refuse or misread, UnsupportedError for what this release does not know, and what writing raises. What was written
-    is worth nothing then.
+    refuse or misread, UnsupportedError for features unknown to this release, and the errors of writing. The output must
+    then be discarded.
     """
     with open_source(_Copying(transfer, output), name=name) as source:  # type: ignore[arg-type]  # a stream that has only readinto
         try:
@@ -167,8 +167,8 @@ def take_snapshot(
 ) -> Saved:
     """Write a snapshot of a server to ``path`` ("-": standard output), whole or not at all.
 
-    ``replica`` is a connection that stands before an RDB, which stays open; None: one is made. See ``receive`` and
-    ``open_output`` for what is raised.
+    ``replica`` is a connection that is about to receive an RDB, and stays open; None: a new one is used. Raises the
+    errors of ``receive`` and ``open_output``.
     """
     begun = time.monotonic()
     own = open_replica(endpoint, meanwhile=meanwhile) if replica is None else replica

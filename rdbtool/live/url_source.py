@@ -1,7 +1,7 @@
-"""A server as a source: a snapshot of it, taken once, wherever a file is read.
+"""Servers as inputs: a URL given in place of a file is read as a snapshot of the server.
 
-The snapshot goes into a file without a name in the temporary directory, which is gone when the process is. Every
-command that opens the same URL reads the same snapshot.
+The snapshot is an unnamed file in the temporary directory, which disappears when the process ends. A URL that is opened
+several times in one process is the same snapshot.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from rdbtool.live.connection import RECEIVED, Endpoint
 from rdbtool.live.replica import open_replica
 from rdbtool.live.secrets import find_secrets
 
-#: Whether open files can be opened again without having a name.
+#: Whether an unlinked open file can be opened again.
 _HAS_DESCRIPTORS: Final = Path("/proc/self/fd").is_dir()
 
 #: Snapshots by URL: the path by which each is opened.
 _taken: Final[dict[str, str]] = {}
 _held: Final[list[int]] = []
 
-#: What the command line was given to prove itself by; None: the environment decides.
+#: Credentials from the command line; None: from the environment.
 given_secrets: Secrets | None = None
 
 
 def snapshot_path(url: str) -> str:
-    """Return a path with a snapshot of the server, taken when it is first asked for. Raises InputError."""
+    """Return the path of a snapshot of the server, taken on the first call. Raises InputError."""
     path = _taken.get(url)
     if path is None:
         if scheme_of(url) not in SCHEMES:

@@ -214,7 +214,7 @@ def test_what_holds_something_else_is_left_alone(start_server, tmp_path):
     with start_server(config=QUICK) as running:
         done = run("capture", url_of(running), tmp_path, "--follow")
         assert (done.code, [path.name for path in tmp_path.iterdir()]) == (3, ["notes"])
-        assert "it holds files of others" in done.err
+        assert "it holds other files" in done.err
 
 
 @pytest.mark.parametrize(
