@@ -1,4 +1,4 @@
-"""``rdbtool.memory``: what each key takes in the memory of a server."""
+"""``rdbtool.memory``: the memory usage of each key in a server."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 
 class MemoryReader:
-    """What each key of an open dataset takes: iterating gives its ``KeyMemory``s, once, and ``totals`` what all take.
+    """The memory usage of the keys of an open dataset: iterate it once for ``KeyMemory`` rows; ``totals`` sums them.
 
-    At the end it closes itself; whoever stops before closes it, or uses ``with``. Iterating raises what ``open`` does.
+    Closes itself at the end of the data; if you stop earlier, call ``close`` or use ``with``. Iterating raises the
+    errors of ``open``.
     """
 
     def __init__(self, keys: Opened, rows: MemoryRows) -> None:
@@ -43,17 +44,17 @@ class MemoryReader:
 
     @property
     def choice(self) -> MemoryChoice:
-        """The server whose memory it is, and its allocator."""
+        """The server and allocator that the sizes are calculated for."""
         return self._rows.choice
 
     @property
     def totals(self) -> MemoryTotals:
-        """What the keys that were read take together, with the tables that lead to them."""
+        """The totals of the keys read so far, including their hash tables."""
         return self._rows.totals
 
     @property
     def doubt(self) -> UncertainError | None:
-        """What makes the dataset uncertain: commands of an AOF whose effect is unknown. None: nothing does."""
+        """Why the dataset is uncertain: commands of an AOF with an unknown effect. None: it is certain."""
         return self._keys.doubt
 
     def __iter__(self) -> Iterator[KeyMemory]:
@@ -90,15 +91,15 @@ def memory(
     no_ttl: bool = False,
     **options: Unpack[ReadOptions],
 ) -> MemoryReader:
-    """Return what each key takes in memory after a restart of a server from the data: iterate it for rows.
+    """Return the memory usage of each key after a restart of a server from the data; iterate it for rows.
 
     >>> for row in rdbtool.memory("dump.rdb"):
     ...     print(row.key, row.memory)
 
-    ``rules`` names the server whose memory it is; None: the one that wrote the file. ``allocator`` is ``jemalloc``,
-    ``jemalloc-distro``, ``jemalloc-distro-5.3.1`` or ``libc``. ``cluster``: the server is one of a cluster. ``least``:
-    only keys of at least so many bytes; ``no_ttl``: only keys that never expire; ``totals`` counts all keys
-    nevertheless. For the other options see ``open``, and for what it raises.
+    ``rules`` names the server to calculate for; None: the one that wrote the file. ``allocator`` is ``jemalloc``,
+    ``jemalloc-distro``, ``jemalloc-distro-5.3.1`` or ``libc``. ``cluster``: the server is in cluster mode. ``least``
+    yields only keys of at least so many bytes, ``no_ttl`` only keys without an expiry; ``totals`` covers all keys
+    nevertheless. For the other options and the errors see ``open``.
     """
     target = source_of(source)
     choice_of("allocator", allocator, ALLOCATORS)

@@ -1,4 +1,4 @@
-"""``rdbtool.stats``: what fills the memory."""
+"""``rdbtool.stats``: memory statistics of a dataset."""
 
 from __future__ import annotations
 
@@ -43,23 +43,24 @@ def stats(
     slots: bool = False,
     **options: Unpack[ReadOptions],
 ) -> Stats:
-    """Return what fills the memory of a server that was started from the data, in one pass and bounded memory.
+    """Return memory statistics of a server started from the data, in one pass and bounded memory.
 
-    ``rules`` names the server; None: the one that wrote the file. ``since`` is an older dataset: ``growth`` then tells
-    what grew, keys of at least ``least`` bytes by name. ``compare`` names servers whose totals are computed as well.
-    ``allocator`` and ``cluster`` are as in ``memory``. ``top`` is how many of the largest keys are kept; ``separators``
-    are the characters that cut keys into parts (None: guessed), ``depth`` how many parts are looked at, and
-    ``prefix`` how keys begin that are counted. ``slots``: count by cluster slot. For the other options see ``open``.
+    ``rules`` names the server; None: the one that wrote the file. ``since`` is an older dataset: ``growth`` then holds
+    the differences, with keys of at least ``least`` bytes by name. ``compare`` names servers to calculate totals for as
+    well. ``allocator`` and ``cluster`` are as in ``memory``. ``top`` is the number of largest keys to keep;
+    ``separators`` are the characters that split keys into parts (None: guessed), ``depth`` is the number of parts to
+    group by, and only keys that begin with ``prefix`` count. ``slots`` counts by cluster slot. For the other options
+    see ``open``.
 
-    Look at ``doubt`` and ``damage`` of the result. Raises InputError, UnsupportedError, LimitError, PlaceError, and
-    FormatError for damage in front of the first key.
+    Check ``doubt`` and ``damage`` of the result. Raises InputError, UnsupportedError, LimitError, PlaceError, and
+    FormatError for damage before the first key.
     """
     target = source_of(source)
     older = [] if since is None else [source_of(since, "since")]
     choice_of("allocator", allocator, ALLOCATORS)
     check_flags(cluster=cluster, slots=slots)
     if isinstance(compare, str):
-        raise TypeError("compare: expected several names of servers, found one text")
+        raise TypeError("compare: expected several names of servers, found a single string")
     servers = tuple(name for name in map(rules_of, compare) if name is not None)
     if separators is not None and not (separators.isascii() and 0 < len(separators) <= 8):
         raise ArgumentError("separators", f"{separators!r} is not one to eight ASCII characters")

@@ -61,7 +61,7 @@ def aof_rewrite(
     ] = 0,
     rules: Server = None,
     rename_command: RenamedCommands = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing when all is well.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing on success.")] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:

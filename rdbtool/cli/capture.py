@@ -1,4 +1,4 @@
-"""``rdbtool capture``: a snapshot of a running server, or its stream of writes as an AOF that grows."""
+"""``rdbtool capture``: take a snapshot of a running server, or record its stream of writes as an AOF."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def capture(
     url: Url,
     directory: Annotated[
         str | None,
-        typer.Argument(metavar="DIR", help="With --follow: the directory of the AOF, a new one or one of a capture."),
+        typer.Argument(metavar="DIR", help="With --follow: the AOF directory, new or of an earlier capture."),
     ] = None,
     *,
     access: Access,
@@ -45,14 +45,14 @@ def capture(
         typer.Option("--output", "-o", metavar="FILE", help="Write a snapshot to FILE, or - for standard output."),
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Take a base, then append every write to an AOF in DIR, until stopped.")
+        bool, typer.Option("--follow", help="Take a base file, then append every write to an AOF in DIR until stopped.")
     ] = False,
     save: Annotated[
         list[str] | None,
         typer.Option(
             "--save",
             metavar="SECONDS:CHANGES",
-            help="Take a new base after SECONDS with CHANGES commands, such as --save 3600:1.",
+            help="Take a new base after SECONDS and at least CHANGES commands, such as --save 3600:1.",
         ),
     ] = None,
     keep: Annotated[
@@ -60,7 +60,7 @@ def capture(
         typer.Option(
             "--keep",
             metavar="N|TIMES",
-            help="Keep earlier bases with their commands, in DIR/kept: N of them, or one an hour, a day, a week, such "
+            help="Keep earlier bases with their commands, in DIR/kept: N of them, or one per hour, day and week, such "
             "as 24h,7d,4w.",
         ),
     ] = None,
@@ -69,40 +69,38 @@ def capture(
         typer.Option(
             "--max-lag",
             metavar="SIZE",
-            help="Say when the server is further ahead than SIZE, and while the disk takes no data give up the "
-            "connection then.",
+            help="Report when the server is more than SIZE ahead; if writing to disk fails meanwhile, close the "
+            "connection.",
         ),
     ] = None,
     no_ack: Annotated[
         bool,
-        typer.Option("--no-ack", help="Acknowledge nothing: WAIT of clients never counts this capture."),
+        typer.Option("--no-ack", help="Send no acknowledgements, so that WAIT never counts this capture."),
     ] = False,
     scan: Annotated[
         bool,
         typer.Option(
             "--scan",
-            help="Read by SCAN and DUMP, where replication is not allowed: every key, but not of one moment.",
+            help="Read with SCAN and DUMP if replication is not allowed: all keys, but not a point-in-time snapshot.",
         ),
     ] = False,
-    digest: Annotated[
-        bool, typer.Option("--digest", help="Print the digest that DEBUG DIGEST gave then, too.")
-    ] = False,
+    digest: Annotated[bool, typer.Option("--digest", help="Also print the DEBUG DIGEST of the dataset.")] = False,
     force: Force = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:
-    """Capture the dataset of a running server as a replica does: a snapshot, or all of its writes from now on.
+    """Capture the dataset of a running server by replication: a snapshot, or all writes from now on.
 
-    A snapshot is validated while it is written, and appears when it is whole. With --follow DIR is an AOF directory
-    that any server loads, complete up to the last second, with timestamps that --until can return to; a capture that
-    was stopped, killed or cut off resumes where it was. Functions come along, ACLs and the configuration do not.
+    A snapshot is validated while it is written, and published only if complete. With --follow, DIR is an AOF directory
+    that servers from 7.0 on load, complete up to the last second, with timestamps for --until; a capture that was
+    stopped, killed or disconnected resumes at its last offset. Functions are included, ACLs and configuration are not.
     """
     if follow:
         if directory is None or output is not None:
             raise typer.BadParameter("give the directory to follow into: capture URL DIR --follow", param_hint="DIR")
         if scan:
-            raise typer.BadParameter("only replication tells what is written", param_hint="--scan")
+            raise typer.BadParameter("it cannot follow writes: only replication sends them", param_hint="--scan")
         options = _options(save, keep, max_lag, acknowledges=not no_ack)
         _follow(access.endpoint(url), directory, options, as_json=as_json, quiet=quiet)
         return
@@ -150,7 +148,7 @@ def _check_output(output: str | None, directory: str | None, *, as_json: bool) -
     if output == "-":
         refuse_terminal(sys.stdout is not None and sys.stdout.isatty(), "--output")
         if as_json:
-            raise typer.BadParameter("standard output takes the data already", param_hint="--json")
+            raise typer.BadParameter("standard output is already used for the data", param_hint="--json")
     return output
 
 
@@ -192,7 +190,7 @@ def _follow(endpoint: Endpoint, directory: str, options: FollowOptions, *, as_js
     from rdbtool.live.follower import Follower
 
     follower = Follower(endpoint, directory, options, tell)
-    # In the main thread a signal ends the loop between two commands, not in the middle of one.
+    # The handler lets the loop end between two commands instead of in the middle of one.
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

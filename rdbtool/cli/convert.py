@@ -59,7 +59,7 @@ def convert(
     server_stopped: ServerStopped = False,
     rules: Server = None,
     rename_command: RenamedCommands = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and losses.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and losses.")] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:

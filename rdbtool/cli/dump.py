@@ -95,7 +95,7 @@ def dump(
         bool,
         typer.Option(
             "--raw",
-            help="With csv: write cells as they are, also what a spreadsheet executes or a terminal obeys.",
+            help="With csv: do not escape formulas and terminal control characters.",
         ),
     ] = False,
     restore: Annotated[

@@ -1,4 +1,4 @@
-"""Options of commands that speak to a server, and what they mean."""
+"""Options of commands that connect to a server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Url = Annotated[
 
 @dataclasses.dataclass(frozen=True)
 class Access:
-    """How a server is reached."""
+    """How to connect to a server."""
 
     password_file: Annotated[
         str | None,
@@ -38,7 +38,7 @@ class Access:
     ask_password: Annotated[bool, typer.Option("--ask-password", help="Ask for the password on the terminal.")] = False
 
     def endpoint(self, url: str) -> Endpoint:
-        """Return the server of a URL. Raises BadParameter for what is no such URL, InputError."""
+        """Return the endpoint of a URL. Raises BadParameter for an invalid URL, and InputError."""
         from rdbtool.live.address import SCHEMES, scheme_of
         from rdbtool.live.connection import Endpoint
 
@@ -50,7 +50,7 @@ class Access:
         return Endpoint.of_url(url, self.secrets())
 
     def secrets(self) -> Secrets:
-        """Return the password that is to be used."""
+        """Return the credentials given by the options or the environment."""
         from rdbtool.live.address import Secrets
         from rdbtool.live.secrets import find_secrets
 
@@ -62,7 +62,7 @@ class Access:
 
     @staticmethod
     def warn(url: str) -> None:
-        """Say that a password in an argument is seen by others."""
+        """Warn about a password in a URL argument."""
         from rdbtool.live.address import has_password
 
         if has_password(url):

@@ -62,7 +62,9 @@ def memory(
     ] = None,
     least: Annotated[
         str | None,
-        typer.Option("--bytes", "-b", metavar="SIZE", help="Print only keys of at least SIZE in memory, such as 64KiB."),
+        typer.Option(
+            "--bytes", "-b", metavar="SIZE", help="Print only keys of at least SIZE in memory, such as 64KiB."
+        ),
     ] = None,
     no_ttl: Annotated[bool, typer.Option("--no-ttl", help="Print only keys without an expiry.")] = False,
     output: OutputFile = None,

@@ -47,7 +47,7 @@ def repair(
     drop_unknown: Annotated[
         bool, typer.Option("--drop-unknown", help="Drop commands of an AOF that no server has.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""``rdbtool stats``: what fills the memory, what grew, and what it would take elsewhere."""
+"""``rdbtool stats``: memory usage by prefix, type and key, growth, and totals on other servers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from rdbtool.core.memory_models import ALLOCATORS
 if TYPE_CHECKING:
     from rdbtool.operations.memory.stats import Stats
 
-#: What can be asked for in place of the overview.
+#: The tables that --by prints instead of the overview.
 BY = ("prefix", "type", "encoding", "db", "slot", "ttl")
 FORMATS = ("text", "json", "github", "junit")
 
@@ -48,38 +48,42 @@ def stats(
     stop: Stop,
     by: Annotated[
         str | None,
-        typer.Option("--by", metavar="WHAT", help=f"Print one table in place of the overview: {', '.join(BY)}."),
+        typer.Option("--by", metavar="WHAT", help=f"Print one table instead of the overview: {', '.join(BY)}."),
     ] = None,
     top: Annotated[
         int,
-        typer.Option("--top", metavar="N", min=1, max=10000, help="Rows of a table, and largest keys. Default: 10."),
+        typer.Option(
+            "--top", metavar="N", min=1, max=10000, help="Number of rows per table and of largest keys. Default: 10."
+        ),
     ] = 10,
     sep: Annotated[
         str | None,
         typer.Option(
             "--sep",
             metavar="CHARS",
-            help="Characters that separate the parts of keys. Default: guessed at each level out of : / . _ | -",
+            help="Characters that separate the parts of keys. Default: guessed at each level from : / . _ | -",
         ),
     ] = None,
     depth: Annotated[
         int | None,
-        typer.Option("--depth", metavar="N", min=1, max=16, help="Look at the first N parts of keys. Default: 16."),
+        typer.Option(
+            "--depth", metavar="N", min=1, max=16, help="Group by at most the first N parts of keys. Default: 16."
+        ),
     ] = None,
     prefix: Annotated[
         str | None,
-        typer.Option("--prefix", metavar="PREFIX", help="Show keys that begin with PREFIX, and what follows it."),
+        typer.Option("--prefix", metavar="PREFIX", help="Count only keys that begin with PREFIX."),
     ] = None,
     since: Annotated[
         list[str] | None,
-        typer.Option("--since", metavar="OLD", help="Show what grew since the older file OLD."),
+        typer.Option("--since", metavar="OLD", help="Show growth since the older file OLD."),
     ] = None,
     least: Annotated[
         str | None,
         typer.Option(
             "--bytes",
             metavar="SIZE",
-            help="With --since: name keys that take at least SIZE, now or before. Default: 64KiB.",
+            help="With --since: list changed keys of at least SIZE, now or before. Default: 64KiB.",
         ),
     ] = None,
     rules: Annotated[
@@ -87,44 +91,45 @@ def stats(
         typer.Option(
             "--rules",
             metavar="SERVER",
-            help="Server whose memory to compute, such as redis-8.2 or valkey-9.1. Default: the writer of the file.",
+            help="Server whose memory to calculate, such as redis-8.2 or valkey-9.1. Default: the writer of the file.",
         ),
     ] = None,
     compare: Annotated[
         list[str] | None,
-        typer.Option("--compare", metavar="SERVER,…", help="Show what the data takes on these servers, too."),
+        typer.Option("--compare", metavar="SERVER,…", help="Also show the memory usage on these servers."),
     ] = None,
     allocator: Annotated[
         str | None,
         typer.Option("--allocator", metavar="NAME", help=f"One of {', '.join(ALLOCATORS)}. Default: {ALLOCATORS[0]}."),
     ] = None,
-    cluster: Annotated[bool, typer.Option("--cluster", help="The server is one of a cluster.")] = False,
+    cluster: Annotated[bool, typer.Option("--cluster", help="Calculate for a server in cluster mode.")] = False,
     max_key: Annotated[
-        str | None, typer.Option("--max-key", metavar="SIZE", help="Fail if a key takes more memory, such as 10MiB.")
+        str | None, typer.Option("--max-key", metavar="SIZE", help="Fail if a key takes more than SIZE, such as 10MiB.")
     ] = None,
     max_elements: Annotated[
-        int | None, typer.Option("--max-elements", metavar="N", min=1, help="Fail if a key has more elements.")
+        int | None, typer.Option("--max-elements", metavar="N", min=1, help="Fail if a key has more than N elements.")
     ] = None,
     max_no_ttl: Annotated[
         str | None,
         typer.Option(
-            "--max-no-ttl", metavar="SHARE", help="Fail if a larger share of keys never expires, such as 20%."
+            "--max-no-ttl", metavar="SHARE", help="Fail if more than SHARE of the keys never expire, such as 20%."
         ),
     ] = None,
     max_memory: Annotated[
-        str | None, typer.Option("--max-memory", metavar="SIZE", help="Fail if the dataset takes more used_memory.")
+        str | None,
+        typer.Option("--max-memory", metavar="SIZE", help="Fail if used_memory of the dataset exceeds SIZE."),
     ] = None,
     max_growth: Annotated[
         str | None,
         typer.Option(
-            "--max-growth", metavar="SHARE", help="Fail if used_memory grew by more since --since, such as 10%."
+            "--max-growth",
+            metavar="SHARE",
+            help="With --since: fail if used_memory grew by more than SHARE, such as 10%.",
         ),
     ] = None,
     html: Annotated[
         str | None,
-        typer.Option(
-            "--html", metavar="FILE", help="Write FILE, one page with charts and tables, whole or not at all."
-        ),
+        typer.Option("--html", metavar="FILE", help="Write a self-contained page with charts and tables to FILE."),
     ] = None,
     force: Force = False,
     form: Annotated[
@@ -134,10 +139,10 @@ def stats(
     rename_command: RenamedCommands = None,
     no_progress: NoProgress = False,
 ) -> None:
-    """Show what fills the memory: prefixes, types, largest keys, expiry, what grew, and what could be saved.
+    """Show memory usage by prefix and type, the largest keys, expiry, growth, and possible savings.
 
-    One pass in bounded memory, whatever the number of keys. Sizes are those on a server that was started from the
-    file. An AOF is replayed; of a lone one the commands are counted as well. Several files are counted as one dataset.
+    Reads the file once, in bounded memory for any number of keys. Sizes are those on a server started from the file.
+    An AOF is replayed; if it is the only input, its commands are counted as well. Several files count as one dataset.
     """
     from rdbtool.report.progress_bar import ProgressBar
     from rdbtool.writer.atomic.output import open_output
@@ -241,7 +246,7 @@ def _size(option: str, text: str | None) -> int | None:
 
 
 def _share(option: str, text: str | None) -> float | None:
-    """Return the share that a percentage says, such as 0.2 for ``20%``. Raises BadParameter."""
+    """Parse a percentage into a share, such as 0.2 for ``20%``. Raises BadParameter."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)%", text)

@@ -1,4 +1,4 @@
-"""How many cores a run may use: those that are left to it, four at most, or as many as somebody asked for."""
+"""The number of cores that a run may use: those available, at most four, or the number requested."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
 
-#: More than these are not taken unless they are asked for.
+#: The most cores to use unless more are requested.
 _MOST: Final = 4
 
-#: What a control group says of its share: microseconds of processor time, and in which time.
+#: The CPU quota of a control group: microseconds of CPU time, and the period in microseconds.
 _QUOTAS: Final = ("/sys/fs/cgroup/cpu.max",)
 
 _asked: Final[ContextVar[int | None]] = ContextVar("jobs", default=None)
 
 
 def jobs() -> int:
-    """Return how many cores may be used now, at least 1."""
+    """Return the number of cores to use, at least 1."""
     asked = _asked.get()
     return min(_MOST, _allowed()) if asked is None else asked
 
 
 @contextlib.contextmanager
 def at_most(cores: int | None) -> Iterator[None]:
-    """Use ``cores`` cores in a ``with`` block, 1: no thread beside the caller's; None: as many as are left, 4 at most.
+    """Limit a ``with`` block to ``cores`` cores; 1: only the caller's thread; None: those available, at most 4.
 
     Raises ValueError for less than 1.
     """
@@ -40,10 +40,10 @@ def at_most(cores: int | None) -> Iterator[None]:
 
 
 def _allowed() -> int:
-    """Return the cores that affinity and the quota of the control group leave."""
+    """Return the cores available by CPU affinity and the control group's quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for name in _QUOTAS:
-        # "max 100000", or "150000 100000"; elsewhere there is no such file.
+        # "max 100000" or "150000 100000"; the file is missing without cgroup v2.
         with contextlib.suppress(OSError, ValueError):
             quota, period = Path(name).read_text(encoding="ascii").split()
             if quota != "max":

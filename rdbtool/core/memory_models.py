@@ -1,7 +1,7 @@
-"""What keys take in the memory of each server: sizes of structs, limits of encodings, and what is counted (format E).
+"""Memory models of servers: struct sizes, encoding limits, and what MEMORY USAGE counts (format E).
 
-A row is a release whose numbers were measured; releases between two rows have a nearest one. Bytes, on 64 bits, with
-the limits that servers have unless they are configured. The arithmetic stands in ``_codec/sinks/memory.pyx``.
+Each row is a measured release; other releases use the nearest one. Sizes are in bytes on 64-bit systems, with the
+default configuration. The calculation is in ``_codec/sinks/memory.pyx``.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ from typing import Final, Literal, NamedTuple
 
 from rdbtool.core.servers import Release, Rules
 
-#: Allocators: the jemalloc that servers are built with, those of distributions, and the C library's (format E1).
+#: Allocators: the jemalloc bundled with servers, those of distributions, and the C library's (format E1).
 ALLOCATORS: Final = ("jemalloc", "jemalloc-distro", "jemalloc-distro-5.3.1", "libc")
 
-#: Where the name of a key stands: by itself, in the entry of the table, or in the object of the value.
+#: Where the name of a key is stored: in its own allocation, in the hash table entry, or in the value's object.
 Keys = Literal["apart", "entry", "object"]
 
-#: What leads to a slot's keys in a cluster: a radix tree, a link in each entry, or a table for each slot.
+#: How a cluster node indexes keys by slot: a radix tree, a link in each entry, or a hash table per slot.
 Slots = Literal["tree", "links", "tables"]
 
-#: The most entries and bytes of an element that a collection may have to stay packed.
+#: The most entries, and bytes per element, of a collection in a compact encoding.
 HASH_PACKED: Final = (512, 64)
 ZSET_PACKED: Final = (128, 64)
 SET_PACKED: Final = (128, 64)
 INTSET_ENTRIES: Final = 512
 
-#: Bytes of a node of a list, and bytes and entries of a node of a stream.
+#: The largest list node in bytes, and the largest stream node in bytes and entries.
 LIST_NODE: Final = 8192
 STREAM_NODE: Final = (4096, 100)
 
 
 class MemoryModel(NamedTuple):
-    """A server, as far as memory goes.
+    """The memory layout of a server release, and what its MEMORY USAGE counts.
 
-    ``counts_rounded``: MEMORY USAGE counts strings by their blocks, not by their bytes; ``counts_packed_rounded``: it
-    does so for packed values. ``counts_short_key``: it takes a key of at most 44 bytes for 4 more than its name.
-    ``counts_key``: it counts the key at all.
+    ``counts_rounded``: MEMORY USAGE counts strings by their allocated size, not their length, and
+    ``counts_packed_rounded`` likewise packed values. ``counts_short_key``: it counts a key of at most 44 bytes as its
+    length plus 4. ``counts_key``: it counts the key at all.
     """
 
     rules: Rules
@@ -44,48 +44,48 @@ class MemoryModel(NamedTuple):
     counts_packed_rounded: bool = True
     counts_short_key: bool = False
     counts_key: bool = True
-    #: Of a key that stands in the object: the header of a string that does too, and how large all that may be.
+    #: Keys embedded in the object: the header of an embedded string, and the largest total size.
     embedded_header: int = 16
     embedded_most: int = 0
     embedded_least_value: int = 0
-    #: Whether it is judged as if names had the shortest header, and whether an expiry comes after that.
+    #: Whether that limit assumes the shortest header for names, and whether an expiry is added after the check.
     guesses_short_keys: bool = False
     expires_later: bool = False
-    #: Integers from 0 on that exist once.
+    #: Shared integer objects, from 0 on.
     shared_integers: int = 10_000
 
-    #: Tables: a dict, or Valkey's hashtable and what a hash keeps beside it.
+    #: Hash tables: a dict, or Valkey's hashtable and the extra bytes of a hash.
     dict_head: int = 56
     hashtable_head: int = 0
     hashtable_of_hash: int = 0
     entry: int = 24
-    #: Tables of keys and sets are dicts whose entries are left out where a bucket has one only.
+    #: Dicts of sets and keys store a single key per bucket without an entry.
     bare_sets: bool = False
     bare_keys: bool = False
-    #: Hashes and sorted sets are filled one by one, not expanded first; those of the type of fields with an expiry.
+    #: Loading adds fields one by one, without expanding the dict first: hashes and sorted sets; hashes with expiries.
     fills_one_by_one: bool = False
     fills_expiring_one_by_one: bool = False
 
-    #: Packed values: ziplists or listpacks, lists of one node, small sets.
+    #: Packed encodings: listpacks (else ziplists), lists of one node, small sets.
     listpacks: bool = True
     packs_lists: bool = False
     packs_sets: bool = False
     quicklist_node: int = 40
-    #: A name of a field has a header of its own.
+    #: Field names have a header of their own.
     has_field_names: bool = False
-    #: Hashes whose fields may expire: in a listpack (0: there is none), and in a table.
+    #: Hashes with field expiries: header of the listpack encoding (0: no such encoding), and support in tables.
     listpack_of_expiring: int = 0
     has_field_expiry: bool = False
 
-    #: Sorted sets: levels of the head of a skiplist, bytes of its struct, whether members stand in its nodes, what
-    #: MEMORY USAGE takes an entry of the dict for, and whether it counts the head.
+    #: Sorted sets: levels of the skiplist head, bytes of its struct, whether nodes embed members, the size that
+    #: MEMORY USAGE assumes for a dict entry, and whether it counts the head.
     skiplist_levels: int = 32
     skiplist_head: int = 32
     embeds_members: bool = False
     counted_zset_entry: int = 24
     counts_skiplist_head: bool = True
 
-    #: Streams; ``counts_blocks``: MEMORY USAGE counts the blocks of their trees; ``indexes_pending``: one more tree.
+    #: Streams; ``counts_blocks``: MEMORY USAGE counts allocated radix tree blocks; ``indexes_pending``: an extra tree.
     stream: int = 80
     counts_stream_head: bool = True
     group: int = 40
@@ -97,7 +97,7 @@ class MemoryModel(NamedTuple):
 
     vector_set: int = 1768
 
-    #: In a cluster: how keys are found by slot, the struct of a slot's table, and that of its expiries.
+    #: Cluster mode: how keys are indexed by slot, and the structs of a slot's tables of keys and of expiries.
     slots: Slots = "tables"
     slot_keys: int = 64
     slot_expires: int = 64
@@ -190,10 +190,10 @@ _VALKEY_91: Final = _VALKEY_81._replace(
     embeds_members=True,
 )
 
-#: What was measured, each family from its oldest release on.
+#: The measured releases, each family from oldest to newest.
 MEMORY_MODELS: Final = (_40, _50, _62, _70, _72, _74, _80, _82, _VALKEY_80, _VALKEY_81, _VALKEY_91)
 
-#: Releases that take memory as a measured one does.
+#: Releases with the same layout as a measured one.
 _SAME: Final[dict[Rules, Rules]] = {
     Rules("valkey", 7, 2): Rules("redis", 7, 2),
     Rules("valkey", 9, 0): Rules("valkey", 9, 1),
@@ -201,7 +201,7 @@ _SAME: Final[dict[Rules, Rules]] = {
 
 
 def memory_model_of(rules: Rules) -> tuple[MemoryModel, bool]:
-    """Return the model of a server, and whether it is only the nearest one: no build of that release was measured."""
+    """Return the memory model of a server, and whether it is that of the nearest measured release."""
     same = _SAME.get(rules, rules)
     family = [model for model in MEMORY_MODELS if model.rules.family == same.family]
     exact = next((model for model in family if model.rules == same), None)
@@ -211,5 +211,5 @@ def memory_model_of(rules: Rules) -> tuple[MemoryModel, bool]:
 
 
 def _distance(one: Release, other: Release) -> tuple[int, int]:
-    """How far apart releases are: releases of one major number first."""
+    """Return the distance between releases, by major version first."""
     return abs(one[0] - other[0]), abs(one[1] - other[1])

@@ -1,4 +1,4 @@
-"""Progress callbacks: their type, passes over the data, offsetting, and polling a guard."""
+"""Progress callbacks: their type, announcing passes, offsetting, and polling a guard."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PassDisplay(Protocol):
 def begin_pass(
     progress: Progress | None, action: str, name: str = "", total: int | None = None, *, left: int | None = 0
 ) -> None:
-    """Announce a pass over the data to a callback that shows passes; others are not told.
+    """Announce a pass over the data to a callback that shows passes; do nothing for others.
 
     ``action`` says what the pass does ("replaying"), ``name`` with which file, ``total`` is its size in bytes (None if
     unknown), and ``left`` the number of passes that follow it (None if unknown).

@@ -1,7 +1,7 @@
-"""Inflating in a thread, beside whoever decodes what was inflated before.
+"""Inflate in a thread while the previous piece is being decoded.
 
-The libraries inflate without the interpreter's lock, and a decoder that has nothing left to decode waits without it.
-So a piece is inflated while the one before it is decoded. Pieces, and errors, come as they would in one thread.
+The compression libraries release the GIL, and so does a decoder that waits for data, so one piece is inflated while the
+one before it is decoded. Pieces and errors arrive in the same order as in one thread.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 class Ahead:
-    """Calls ``read`` in a thread of its own, one piece ahead, until it returns nothing or raises.
+    """Calls ``read`` in a separate thread, one piece ahead, until it returns nothing or raises.
 
-    ``place`` is what ``tell`` said, in the thread, behind the piece that was taken last.
+    ``place`` is the result of ``tell``, called in that thread after the piece that ``take`` returned last.
     """
 
     def __init__(self, read: Callable[[], bytes], tell: Callable[[], int]) -> None:
@@ -24,14 +24,14 @@ class Ahead:
         self._next = self._thread.submit(self._step)
 
     def take(self) -> bytes:
-        """Return the next piece, nothing at the end. Raises what ``read`` raised."""
+        """Return the next piece, empty at the end. Raises the error of ``read``."""
         piece, self.place = self._next.result()
         if piece:
             self._next = self._thread.submit(self._step)
         return piece
 
     def close(self) -> None:
-        """End the thread. What it has read is forgotten."""
+        """End the thread, and discard what it has read."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _step(self) -> tuple[bytes, int]:

@@ -1,10 +1,10 @@
-"""LZF of rdbtool's own, with the interface of python-lzf, for where that is not installed."""
+"""rdbtool's LZF implementation, with the interface of python-lzf, used if that is not installed."""
 
 def decompress(data: bytes, size: int) -> bytes | None:
-    """Return what ``data`` inflates to, at most ``size`` bytes; None where it is more.
+    """Decompress ``data`` to at most ``size`` bytes; return None if it is more.
 
-    Raises ValueError where the stream is damaged, and MemoryError.
+    Raises ValueError if the stream is corrupt, and MemoryError.
     """
 
 def compress(data: bytes, room: int) -> bytes | None:
-    """Return ``data`` compressed to at most ``room`` bytes, or None where that is not enough."""
+    """Compress ``data`` to at most ``room`` bytes; return None if it does not fit."""

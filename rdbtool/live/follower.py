@@ -272,9 +272,7 @@ class Follower:
                 self._stopped.wait(patience)
                 patience = min(patience * 2, _PATIENCE[1])
         if self.log.generation is None:
-            raise InputError(
-                f"stopped before {self.endpoint.name} had sent a base: {self.directory} holds no data"
-            )
+            raise InputError(f"stopped before {self.endpoint.name} had sent a base: {self.directory} holds no data")
         self._say("stopped", "stopped: all received data is synced to disk")
 
     def _connect(self) -> None:

@@ -155,7 +155,7 @@ def read_nodes(seed: Endpoint) -> list[ShardNode]:
     wrong = next((slot for slot, count in enumerate(owners) if count != 1), None)
     if wrong is not None:
         many = "no master" if owners[wrong] == 0 else f"{owners[wrong]} masters"
-        raise InputError(f"{seed.name}: slot {wrong} has {many}: the cluster does not cover each slot once; see CLUSTER SLOTS")
+        raise InputError(f"{seed.name}: slot {wrong} has {many}: the cluster is incomplete; see CLUSTER SLOTS")
     return sorted(
         (node._replace(slots=tuple(sorted(node.slots))) for node in found.values()), key=lambda node: node.slots
     )

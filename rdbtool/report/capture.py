@@ -1,4 +1,4 @@
-"""What ``capture`` tells people: a line for a snapshot, and lines and a status for a stream."""
+"""Text output of ``capture``: a line per snapshot; event lines and a status line for a stream."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 def saved_line(saved: Saved) -> str:
-    """Return what is printed of a snapshot."""
-    moment = f", at offset {saved.offset:,}" if saved.replid else ", not of one moment"
+    """Return the line for a snapshot."""
+    moment = f", at offset {saved.offset:,}" if saved.replid else ", not point-in-time"
     digest = "" if saved.digest is None else f", digest {saved.digest}"
     writer = f" of {saved.server}" if saved.server else ""
     return f"{saved.path}: {show_count(saved.keys, 'key')}, {_size(saved.bytes)}{writer}{moment}{digest}: valid"
 
 
 def cluster_line(done: SavedCluster) -> str:
-    """Return what is printed of the snapshots of a cluster."""
+    """Return the line for the snapshots of a cluster."""
     size = _size(sum(shard.saved.bytes for shard in done.shards))
     return f"{done.path}: {show_count(len(done.shards), 'shard')}, {show_count(done.keys, 'key')}, {size}: valid"
 
 
 class StatusLine:
-    """Prints events: on a terminal those of every day over one another, elsewhere only the others."""
+    """Prints events as lines; on a terminal also ``synced`` events, in a status line that is overwritten."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
@@ -42,7 +42,7 @@ class StatusLine:
             moment = time.strftime("%H:%M:%S", time.localtime(event.time_ms / 1000))
             self._write(f"rdbtool: {moment} {event.message}\n")
         elif self._is_terminal:
-            lag = "" if event.lag_bytes is None else f", {_size(event.lag_bytes)} behind"
+            lag = "" if event.lag_bytes is None else f", server {_size(event.lag_bytes)} ahead"
             self._write(f"\r\x1b[K{event.message}: {event.changes:,} commands after the base, {_size(event.size)}{lag}")
             self._is_open = True
 
@@ -60,7 +60,7 @@ class StatusLine:
 
 
 def _size(number: int) -> str:
-    """Return a number of bytes with a unit."""
+    """Return a size with its unit."""
     size = float(number)
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if size < 1024:

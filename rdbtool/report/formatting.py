@@ -26,7 +26,7 @@ from rdbtool.model import (
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: The shortest separator between elements of a preview: limits how many elements are looked at.
+#: The shortest separator between elements of a preview: limits how many elements are read.
 _ELEMENT_SIZE = 3
 
 
@@ -95,7 +95,7 @@ def show_memory(size: float) -> str:
 
 
 def show_share(part: float, whole: float) -> str:
-    """Return a share in percent with one digit behind the point, ``-`` of nothing."""
+    """Return a share in percent with one decimal, or ``-`` if ``whole`` is 0."""
     return f"{100 * part / whole:.1f}%" if whole else "-"
 
 

@@ -1,4 +1,4 @@
-"""One value for a person: text as text, bytes as far as they can be shown, elements in rows."""
+"""Display of one value on a terminal: text as text, other bytes escaped, elements in rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def value_text(record: KeyRecord) -> str:
-    """Return a value as lines for a terminal, with nothing in it that a terminal obeys."""
+    """Return a value as lines for a terminal, with control characters escaped."""
     lines = list(_rows(record))
     if record.expire_at_ms is not None:
         lines.append(f"(expires at {show_time(record.expire_at_ms)})")
@@ -22,7 +22,7 @@ def value_text(record: KeyRecord) -> str:
 
 
 def element_text(data: bytes) -> str:
-    """Return bytes for a terminal: text with its lines, what is none with escapes."""
+    """Return bytes for a terminal: text with its line breaks, anything else escaped."""
     try:
         return spell_controls(data.decode(), "\n\t")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What keys take in memory, as a table for people, and the cells of CSV for keys that need them."""
+"""Text output of ``memory``: the table of largest keys, and the writers of CSV and JSON lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rdbtool.report.screen import Screen, fit, fit_right
 if TYPE_CHECKING:
     from rdbtool.operations.memory.rows import LargestKeys
 
-#: The columns in front of the key, and their widths.
+#: The columns before the key, and their widths.
 _COLUMNS: Final = (
     ("memory", 9),
     ("allocated", 9),
@@ -26,14 +26,14 @@ _COLUMNS: Final = (
 _GAP: Final = "  "
 _LEAST_KEY: Final = 12
 
-#: Columns that are cut last where the screen is narrow; the others go.
+#: Columns to keep on a narrow screen; the others are omitted.
 _NEEDED: Final = ("memory", "type", "ttl")
 
 _LEFT: Final = {"type", "encoding"}
 
 
 def write_largest(found: LargestKeys, write: Callable[[bytes], object], *, now_ms: int, is_terminal: bool) -> None:
-    """Write a row a key, then what all keys take, and on which server."""
+    """Write a row per key, then the totals of all keys and the server they apply to."""
     screen = Screen(is_terminal=is_terminal)
     columns = list(_COLUMNS)
     if screen.width < sum(width + len(_GAP) for _, width in columns) + _LEAST_KEY:
@@ -68,7 +68,7 @@ def write_largest(found: LargestKeys, write: Callable[[bytes], object], *, now_m
 def open_lines(
     form: str, write: Callable[[bytes], object], *, raw: bool = False, is_terminal: bool = False
 ) -> Callable[[int, bool], MemoryLines]:
-    """Return what makes the writer of a form, ``csv`` or ``jsonl``, from the least memory and whether keys expire.
+    """Return a factory of the ``csv`` or ``jsonl`` writer, which takes ``least`` and ``no_ttl``.
 
     ``raw`` and ``is_terminal`` are those of csv in ``dump``.
     """

@@ -1,7 +1,7 @@
-"""What fills the memory, on one screen: header, prefixes, types and largest keys, expiry, what could be saved.
+"""Text output of ``stats`` on one screen: header, prefixes, types, largest keys, expiry, and possible savings.
 
-Tables are as wide as the screen: names and bars get what the numbers leave, and in a narrow one the bars and p99 go
-first. Of names only printable text reaches the terminal.
+Tables are as wide as the screen: names and bars share the space that the numbers leave, and on a narrow screen bars
+and p99 are omitted first. Names are escaped, so only printable text reaches the terminal.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from rdbtool.operations.memory.aof_writes import AofStats, PrefixCount
     from rdbtool.operations.memory.stats import Bucket, Growth, LargeKey, Prefix, Saving, SourceFacts, Stats
 
-#: What can be asked for in place of the overview.
+#: The tables available instead of the overview.
 BY: Final = ("prefix", "type", "encoding", "db", "slot", "ttl")
 
-#: The narrowest screen that tables are laid out for, and the widest.
+#: The narrowest and widest layout of tables, in columns.
 _NARROWEST: Final = 60
 _WIDEST: Final = 220
 
-#: Below this width there are no bars and no p99; below the other, tables of types and keys stand one below the other.
+#: Below the first width there are no bars and no p99; below the second, types and keys are not side by side.
 _BARS_FROM: Final = 92
 _SIDE_BY_SIDE_FROM: Final = 92
 
-#: Columns of a bar at least.
+#: The least width of a bar.
 _LEAST_BAR: Final = 8
 
-#: Columns of a name: at least, and at most.
+#: The least and largest width of a name.
 _NAME: Final = (14, 72)
 
-#: How much less a level of the tree counts when rows are chosen.
+#: The factor by which each level of the tree counts less when rows are chosen.
 _DEEPER: Final = 0.55
 
 #: Rows of the overview: prefixes, types, keys.
@@ -45,7 +45,7 @@ _PREFIXES: Final = 12
 _TYPES: Final = 6
 _KEYS: Final = 5
 
-#: Sources that the header names one by one.
+#: The most inputs that the header lists.
 _SOURCES: Final = 4
 
 _BLOCKS: Final = " ▏▎▍▌▋▊▉█"
@@ -60,7 +60,7 @@ _PLURALS: Final = {
 
 
 class Column(NamedTuple):
-    """A column: its title, its cells, where they stand; ``style`` names one for all cells."""
+    """A column: its title, cells and alignment; ``style`` applies to all cells."""
 
     title: str
     cells: Sequence[str]
@@ -69,7 +69,7 @@ class Column(NamedTuple):
 
 
 def stats_text(stats: Stats, *, screen: Screen, by: str | None = None, top: int = 10) -> str:
-    """Return the screen; ``by`` asks for one table with ``top`` rows in place of the overview."""
+    """Return the overview, or with ``by`` one table of ``top`` rows."""
     width = min(max(screen.width, _NARROWEST), _WIDEST)
     lines = [*_header(stats, screen, width), ""]
     if by is None:
@@ -158,7 +158,7 @@ def _signed(size: int) -> str:
 
 
 def _wrapped(words: Sequence[str], joint: str, width: int, indent: str) -> list[str]:
-    """Return words joined in lines; styles in them do not count as columns."""
+    """Return words joined and wrapped into lines; escape sequences do not count towards the width."""
     lines: list[str] = []
     row: list[str] = []
     used = len(indent)
@@ -177,7 +177,7 @@ def _wrapped(words: Sequence[str], joint: str, width: int, indent: str) -> list[
 def _plain(text: str) -> str:
     if "\x1b" not in text:
         return text
-    import re  # noqa: PLC0415 - only where there are colours
+    import re  # noqa: PLC0415 - only for coloured output
 
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
@@ -186,7 +186,7 @@ def _plain(text: str) -> str:
 
 
 def table(columns: Sequence[Column], screen: Screen, *, indent: int = 1) -> list[str]:
-    """Return a table: titles, and the cells below them."""
+    """Return the lines of a table: titles, then rows."""
     widths = [_width(column) for column in columns]
     titles = [_padded(column.title, size, column) for column, size in zip(columns, widths, strict=True)]
     lines = [screen.paint((" " * indent + "  ".join(titles)).rstrip(), "aside")]
@@ -213,7 +213,7 @@ def _width_of(columns: Sequence[Column], indent: int = 1) -> int:
 
 
 def _beside_each_other(left: Sequence[str], right: Sequence[str], half: int) -> list[str]:
-    """Return two tables in one: the right one begins at a column."""
+    """Return two tables side by side; the right one begins at a fixed column."""
     lines = []
     for index in range(max(len(left), len(right))):
         a = left[index] if index < len(left) else ""
@@ -223,7 +223,7 @@ def _beside_each_other(left: Sequence[str], right: Sequence[str], half: int) -> 
 
 
 def bar(share: float, width: int) -> str:
-    """Return a bar of up to ``width`` columns, in eighths."""
+    """Return a bar of up to ``width`` columns, in eighths of a column."""
     eighths = max(0, min(round(share * width * 8), width * 8))
     full, rest = divmod(eighths, 8)
     return "█" * full + (_BLOCKS[rest] if rest else "")
@@ -236,7 +236,7 @@ def _name(key: bytes, width: int) -> str:
 
 
 def _key_name(db: int, key: bytes, width: int) -> str:
-    """Return a key, with its database unless that is 0."""
+    """Return a key, with its database unless it is db 0."""
     where = f" (db {db})" if db else ""
     return _name(key, width - len(where)) + where
 
@@ -281,7 +281,7 @@ def _weight(row: Prefix) -> int:
 
 
 def choose_rows(prefixes: Sequence[Prefix], limit: int) -> tuple[list[_Row], list[int]]:
-    """Return the rows that a screen shows, parents before children, and the nodes of the first level among them."""
+    """Return the rows to show, parents before children, and which nodes of the first level are among them."""
     tree = Tree(prefixes)
     root = tree.end_of_chain(0)
     heap: list[tuple[float, int, int, int]] = []
@@ -389,7 +389,7 @@ def _rest(root: Prefix, shown: Sequence[Prefix]) -> tuple[int, int] | None:
 
 
 def _beside(stats: Stats) -> list[tuple[str, str, int]]:
-    """Return what makes the keys' memory the server's: tables, and what MEMORY USAGE says too much or too little."""
+    """Return rows for the difference between keys and used_memory: hash tables, and errors of MEMORY USAGE."""
     totals = stats.totals
     rows = []
     rounding = totals.allocated - totals.memory
@@ -526,7 +526,7 @@ def _growth_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
     names = Column(title, [_key_name(row.db, row.key, min(room, _NAME[1])) for row in rows], left=True, style="name")
     lines = table([names, *columns], screen)
     if not growth.is_exact:
-        lines.append(screen.paint(" there are more such keys than are followed by name", "aside"))
+        lines.append(screen.paint(" there are more such keys than are tracked by name", "aside"))
     return lines
 
 
@@ -548,7 +548,7 @@ def _saving_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
 
 
 def _saving_words(row: Saving) -> list[str]:
-    """Return what could be saved, as words that are not broken."""
+    """Return the text of a saving, as words that are not wrapped."""
     if row.what == "expired":
         verb = "have" if row.keys != 1 else "has"
         text = f"{show_count(row.keys, 'key')} {verb} expired and {'are' if row.keys != 1 else 'is'} still stored"
@@ -633,7 +633,7 @@ def _aof_lines(stats: Stats, screen: Screen, width: int) -> list[str]:
 
 
 def _writes_by_prefix(aof: AofStats, rows: Sequence[PrefixCount], screen: Screen, width: int) -> list[str]:
-    """Return which prefixes are written to."""
+    """Return the table of commands by prefix."""
     columns = [
         Column("calls", [f"{row.calls:,}" for row in rows]),
         Column("AOF bytes", [show_memory(row.size) for row in rows]),

@@ -1,8 +1,8 @@
-"""What fills the memory, as one page: totals, treemap, flame graph, tables, histograms, servers compared.
+"""HTML output of ``stats``: totals, treemap, flame graph, tables, histograms, and other servers in one page.
 
-The page needs no network: its style and its script (``stats_page.css``, ``stats_page.js``) stand in it, and a policy
-in its head forbids everything else. What comes from a file stands in it as JSON in which no ``<`` occurs, and the
-script makes text of it, never markup. Its size is bounded: names are cut, and small branches are summed up.
+The page needs no network: its style and script (``stats_page.css``, ``stats_page.js``) are inlined, and a content
+security policy forbids everything else. Data from files is embedded as JSON without any ``<``, and the script inserts
+it as text, never as markup. The size of the page is bounded: names are shortened, and small branches are summed up.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ def _escape(text: str) -> str:
 
 
 def _inert(data: Any) -> str:
-    """Return JSON that ends no element and begins none, wherever it stands in a page."""
+    """Return JSON that can neither end the script element nor begin another one."""
     text = json.dumps(data, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def page_data(stats: Stats) -> dict[str, Any]:
-    """Return what the script draws."""
+    """Return the data that the script draws."""
     growth = stats.growth
     aof = stats.aof
     return {
@@ -178,7 +178,7 @@ def _key(row: LargeKey) -> dict[str, Any]:
 
 
 def _text(name: bytes) -> str:
-    """Return a name as people read it, cut where it is long."""
+    """Return a name as printable text, shortened if long."""
     if not name:
         return ""
     return show_bytes(name, _NAME, bare=True) if name.strip(b" ") == name else describe_key(name, _NAME)

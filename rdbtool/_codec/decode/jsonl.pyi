@@ -1,4 +1,4 @@
-"""Lines of JSON with a key, told element by element."""
+"""JSON lines decoder: feeds keys to a sink element by element."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -14,11 +14,11 @@ PAUSED: Final[int]
 DECLINED: Final[int]
 
 class LineDecoder:
-    """Tells a sink of the lines with a key in a window; what it declines is for the reader in Python.
+    """Feeds a sink with the key lines of a window; lines that it declines are left to the reader in Python.
 
-    ``number`` is that of the line that was read last, from 1; ``count`` is how many keys there were so far. ``keys`` is
-    told of every key, and of no value; ``progress`` is called with offsets, as far as was read. None: nobody asks.
-    A line of ``long_line`` bytes and more is read twice, ahead in ``piece`` bytes at once.
+    ``number`` is that of the last line read, from 1; ``count`` is the number of keys so far. ``keys`` is called with
+    every key, without its value; ``progress`` is called with the offset reached; both may be None. A line of
+    ``long_line`` bytes or more is read twice, the first time ahead in pieces of ``piece`` bytes.
     """
 
     number: int
@@ -29,26 +29,26 @@ class LineDecoder:
     progress: Callable[[int], object] | None
     def __init__(self, window: Window) -> None: ...
     def set_codes(self, codes: Mapping[tuple[str, str], int]) -> None:
-        """Say which type code stands for a kind and an encoding."""
+        """Set the type code for each (kind, encoding)."""
     def run(self, sink: Sink, selection: Selection | None = None) -> int:
-        """Tell ``sink`` of lines until the end, a full sink or a selection that has enough, or a line that is declined.
+        """Feed lines to ``sink`` until the end, a pause of the sink, a finished selection, or a declined line.
 
-        Returns ENDED, PAUSED or DECLINED: then the line was not consumed, and the sink has heard nothing of it.
-        Raises what filling a window raises, and InputError.
+        Returns ENDED, PAUSED or DECLINED; a declined line is not consumed, and none of it was emitted to the sink.
+        Raises the errors of filling the window, and InputError.
         """
     def take_line(self) -> tuple[int, int, bytes, bool] | None:
         """Consume the next line that is not blank; return (offset, number, its bytes, whether a newline ends it).
 
-        None: there is none. Raises what filling a window raises.
+        Returns None at the end. Raises the errors of filling the window.
         """
     def is_at_key(self) -> bool:
-        """Return whether what follows is a line with a key, as far as it is known without reading all of it.
+        """Return whether the next line appears to have a key, without reading all of it.
 
-        Raises what filling a window raises.
+        Raises the errors of filling the window.
         """
     def count_key(self, record: KeyRecord) -> None:
-        """Count a record that the reader handled itself, and remember its key."""
+        """Count a record that the reader decoded itself, and record its key."""
     def counts(self) -> tuple[int, int, dict[str, int], dict[int, tuple[int, int]]]:
-        """Return (keys, those with an expiry, {kind: keys}, {db: (keys, expires)}) of all lines so far."""
+        """Return (keys, keys with an expiry, {kind: keys}, {db: (keys, expires)}) of all lines so far."""
     def line_of(self, start: int) -> int | None:
-        """Return the number of the line at an offset, None unless it is one of the last that were read."""
+        """Return the number of the line at an offset, None unless it was read recently."""

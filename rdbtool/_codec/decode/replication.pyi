@@ -1,15 +1,16 @@
-"""The stream of writes that a master sends to its replicas, as what an AOF holds of it."""
+"""The replication stream: extract the commands that an AOF records from what a master sends to replicas."""
 
 class StreamDamagedError(Exception):
-    """Bytes in a stream that servers do not send."""
+    """The stream contains bytes that servers do not send."""
 
 class Splitter:
-    """Cuts a stream into whole commands.
+    """Splits a stream into complete commands.
 
-    ``offset`` is how many bytes of the stream were taken whole. ``db`` is the database that was selected there, -1: not
-    known. ``is_open``: a transaction was begun and has not ended, so that no log may end here; ``safe_offset``,
-    ``safe_db`` and ``safe_kept`` are what ``offset``, ``db`` and ``kept`` were where one may. ``kept`` counts the bytes
-    that were returned, ``changes`` the commands, and ``asked`` how often the server asked for an acknowledgement.
+    ``offset`` is the number of bytes consumed as complete commands. ``db`` is the database selected there, -1 if
+    unknown. ``is_open``: a transaction has begun and not ended, so an AOF must not end here; ``safe_offset``,
+    ``safe_db`` and ``safe_kept`` are the values of ``offset``, ``db`` and ``kept`` at the last point where it may.
+    ``kept`` counts the bytes returned, ``changes`` the commands, and ``asked`` the server's requests for an
+    acknowledgement.
     """
 
     offset: int
@@ -24,9 +25,9 @@ class Splitter:
     def __init__(self, offset: int = 0, db: int = -1) -> None: ...
     @property
     def held(self) -> int:
-        """Bytes that were received of a command that is not whole yet."""
+        """Bytes received of an incomplete command."""
     def split(self, data: bytes | bytearray | memoryview, largest: int) -> bytes:
-        """Take a piece of the stream; return the bytes of whole commands that an AOF holds.
+        """Add a piece of the stream; return the complete commands that an AOF records, encoded.
 
         Raises StreamDamagedError, also for a command of more than ``largest`` bytes.
         """

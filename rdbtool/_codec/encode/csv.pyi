@@ -1,4 +1,4 @@
-"""Keys as comma-separated values."""
+"""Writers of keys as comma-separated values."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,15 +7,15 @@ from rdbtool._codec.encode.encoder import Encoder
 COLUMNS: tuple[str, ...]
 
 class Cells:
-    """Writes cells of texts: as they are if ``raw``, else inert, with those controls that are in ``keep``."""
+    """Writes text cells: unchanged if ``raw``, else escaped, except for the control characters in ``keep``."""
 
 class Csv(Encoder):
-    """A line a key, with its value as JSON. ``raw`` and ``is_terminal``: see ``Cells``."""
+    """Writes a line per key, with its value as JSON. ``raw`` and ``is_terminal``: see ``Cells``."""
 
     def __init__(self, write: Callable[[bytes], object], *, raw: bool = False, is_terminal: bool = False) -> None: ...
 
 class CsvFields(Encoder):
-    """A line a key, with the values of fields of hashes. ``raw`` and ``is_terminal``: see ``Cells``."""
+    """Writes a line per key, with the values of hash fields. ``raw`` and ``is_terminal``: see ``Cells``."""
 
     def __init__(
         self,

@@ -1,18 +1,18 @@
-"""Sizes of keys out, a line a key: CSV, whose first columns are those that rdbtools writes, and JSON."""
+"""Writers of key sizes, one line per key: CSV, whose first columns are those of rdbtools, and JSON."""
 
 from collections.abc import Callable
 
 from rdbtool._codec.sinks.key_rows import WantedKeys
 
-#: The columns of CSV, in their order.
+#: The columns of CSV, in order.
 COLUMNS: tuple[str, ...]
 
 class MemoryLines(WantedKeys):
-    """A line a key, handed to ``write`` as they add up; ``close`` hands on the rest."""
+    """Writes a line per key, passed to ``write`` in batches; ``close`` flushes the rest."""
 
     def __init__(self, write: Callable[[bytes], object], least: int = 0, no_ttl: bool = False) -> None: ...
     def close(self) -> None:
-        """Hand on what was not yet."""
+        """Write the lines that are still buffered."""
 
 class MemoryCsv(MemoryLines):
     """Comma-separated values. ``raw`` and ``is_terminal``: see ``csv.Cells``."""
@@ -28,4 +28,4 @@ class MemoryCsv(MemoryLines):
     ) -> None: ...
 
 class MemoryJsonl(MemoryLines):
-    """One JSON object a line."""
+    """One JSON object per line."""

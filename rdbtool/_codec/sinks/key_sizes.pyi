@@ -1,8 +1,8 @@
-"""The base of what is told the sizes of keys, and the names of what it is told."""
+"""The base class of observers of key sizes, and the names of types and encodings."""
 
-#: Names of encodings in RAM, as OBJECT ENCODING says them where it does. A row's type is an index of
-#: ``core.rdb_types.KINDS``, its encoding one of this.
+#: Names of encodings in memory, as in OBJECT ENCODING where it has one. The type of a row is an index into
+#: ``core.rdb_types.KINDS``, its encoding an index into this tuple.
 ENCODINGS: tuple[str, ...]
 
 class KeyObserver:
-    """Is told of every key by a ``MemorySink``, and ignores it."""
+    """Receives the sizes of every key from a ``MemorySink``; this base class ignores them."""

@@ -1,4 +1,4 @@
-"""What fills the memory, from one row a key, in bounded memory."""
+"""Memory statistics from one row per key, in bounded memory."""
 
 from typing import TypeAlias
 
@@ -8,8 +8,8 @@ NEW: int
 OLD: int
 LOOK: int
 
-#: What a key was told with: (db, key, key length, type, encoding, memory, allocated, serialized, elements, largest,
-#: expiry in Unix ms or -1). The key may be cut.
+#: The sizes of a key: (db, key, key length, type, encoding, memory, allocated, serialized, elements, largest,
+#: expiry in Unix ms or -1). The key may be truncated.
 Largest: TypeAlias = tuple[int, bytes, int, int, int, int, int, int, int, int, int]
 
 #: (parent, depth, path, token, is folded, is late, keys, memory, allocated, keys without expiry, their memory, p99,
@@ -25,18 +25,18 @@ Changed: TypeAlias = tuple[int, bytes, int, int, int, int, int, int, int]
 class KeyStats(KeyObserver):
     """Counts keys by prefix, type, database, expiry and size, and keeps the ``top`` largest.
 
-    ``side`` says what the keys at hand are: NEW, then OLD (those of an older dataset, which are counted by prefix and
-    type only), then LOOK (those of NEW once more, where ``unseen`` says so). ``separators`` are bytes that cut keys
-    into tokens, None: they are guessed from the first 16,384 keys, node by node; ``depth`` is how many tokens are
-    looked at (0: 16); only keys that begin with ``prefix`` count. ``limits`` maps (type, encoding) to (elements, bytes
-    of an element) that a compact encoding takes. ``budget`` is how many bytes the tree takes.
+    ``side`` is the origin of the current keys: NEW, then OLD (an older dataset, counted by prefix and type only), then
+    LOOK (those of NEW again, if ``unseen`` is not 0). ``separators`` are bytes that split keys into tokens, None: they
+    are guessed from the first 16,384 keys, node by node; ``depth`` is the number of tokens to use (0: 16); only keys
+    that begin with ``prefix`` count. ``limits`` maps (type, encoding) to the limits (elements, bytes of an element) of
+    the compact encoding. ``budget`` is the most bytes that the tree may use.
 
     ``above_memory`` and ``above_elements`` count keys with more than ``most_memory`` and ``most_elements`` (0: none).
 
-    ``at_least`` counts keys of which only a lower bound is known: values of modules.
+    ``at_least`` counts keys of which only a lower bound is known, such as module values.
 
-    A node of the tree is exactly the keys that begin as its path does, unless it is late. A token ``*`` stands for
-    numbers, UUIDs, hex and long tokens, and in a node with folded names for all that have no node.
+    A node of the tree counts exactly the keys that begin with its path, unless it is late. The token ``*`` represents
+    numbers, UUIDs, hex and long tokens, and in a node with folded names all names without a node.
     """
 
     side: int
@@ -76,9 +76,9 @@ class KeyStats(KeyObserver):
         freq: int = -1,
         flags: int = 0,
     ) -> None:
-        """Count a key, as a ``MemorySink`` would say it."""
+        """Count a key, with the values that a ``MemorySink`` emits."""
     def end_side(self) -> None:
-        """End the side at hand: separators are guessed by then."""
+        """End the current side; separators that are still undecided are guessed."""
     def branches(self, limit: int = 2000) -> list[Branch]:
         """Return the ``limit`` largest nodes of the tree, parents before children.
 
@@ -89,7 +89,7 @@ class KeyStats(KeyObserver):
     def changed(self) -> list[Changed]:
         """Return the keys of at least ``big_bytes`` on one side whose memory differs on the other."""
     def unseen(self) -> int:
-        """Return how many keys were large before and are smaller, or gone, now: read NEW once more as LOOK."""
+        """Return how many keys were large before and are now smaller or missing; if any, read NEW again as LOOK."""
     def cells_of(self) -> list[tuple[int, int, dict[str, int]]]:
         """Return [(type, encoding, counts), …]."""
     def expiry_counts(self) -> list[tuple[int, int]]:
@@ -97,7 +97,7 @@ class KeyStats(KeyObserver):
     def size_counts(self) -> list[tuple[int, int, int]]:
         """Return [(n, keys, memory), …]: keys of at least 2**n bytes and less than twice as many."""
     def quantile(self, share: float, most: int) -> int:
-        """Return the memory that a share of all keys does not exceed; ``most`` is that of the largest one.
+        """Return a quantile of the memory of a key; ``most`` is the memory of the largest one.
 
         It is as exact as p99 of ``branches``.
         """
@@ -108,6 +108,6 @@ class KeyStats(KeyObserver):
     def slot_counts(self) -> list[tuple[int, int, int]]:
         """Return [(slot, keys, memory), …], empty unless slots were asked for."""
     def db_counts(self) -> list[tuple[int, int, int, int, int]]:
-        """Return [(db, keys, keys with an expiry, memory, allocated), …]; db -1 stands for those beyond 2,048."""
+        """Return [(db, keys, keys with an expiry, memory, allocated), …]; db -1 for those after 2,048."""
     def tree_counts(self) -> tuple[int, int, int]:
-        """Return (nodes, bytes that they take, names that were folded)."""
+        """Return (nodes, their size in bytes, folded names)."""

@@ -1,14 +1,14 @@
-"""What keys take in the memory of a server that was started from the file (format E)."""
+"""Memory usage of keys in a server started from the file (format E)."""
 
 from rdbtool._codec.sink import Sink
 from rdbtool._codec.sinks.key_sizes import KeyObserver
 from rdbtool.core.memory_models import MemoryModel
 
 class MemorySink(Sink):
-    """Tells ``observer`` of each key what it takes in the memory of the server that ``model`` describes.
+    """Feeds ``observer`` with the memory usage of each key in the server that ``model`` describes.
 
-    ``allocator`` is one of ``core.memory_models.ALLOCATORS``. ``cluster``: the server is one of a cluster, which has
-    tables by slot.
+    ``allocator`` is one of ``core.memory_models.ALLOCATORS``. ``cluster``: the server is in cluster mode, with hash
+    tables per slot.
     """
 
     def __init__(
@@ -17,9 +17,9 @@ class MemorySink(Sink):
     def totals(self) -> dict[str, int]:
         """Return {keys, memory, allocated, tables, used_memory, serialized} of all keys so far, in bytes.
 
-        ``tables`` are those that lead to keys and to their expiries, which no key counts; ``used_memory`` is
-        ``allocated`` and ``tables``: the growth over an empty server.
+        ``tables`` are the hash tables of keys and of expiries, which belong to no key; ``used_memory`` is
+        ``allocated`` plus ``tables``: the growth over an empty server.
         """
 
     def go_on(self) -> None:
-        """Take more keys after a pause that the observer asked for."""
+        """Accept keys again after a pause that the observer requested."""

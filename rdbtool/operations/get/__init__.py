@@ -1,1 +1,1 @@
-"""One value of a dataset."""
+"""Look up one value of a dataset."""

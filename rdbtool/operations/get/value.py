@@ -1,4 +1,4 @@
-"""One key of a dataset, or one element of its value."""
+"""Look up one key of a dataset, or one element of its value."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _ENTRY = re.compile(rb"(\d{1,20})-(\d{1,20})")
 
 
 def find_key(dataset: Opened, key: bytes, *, db: int | None = None, progress: Progress | None = None) -> KeyRecord:
-    """Return the record of a key, of the first database that has it; what follows it in a file is not read.
+    """Return the record of a key from the first database that has it; the rest of the file is not read.
 
-    Raises NotFoundError, and what reading raises.
+    Raises NotFoundError, and the errors of reading.
     """
     pattern = re.compile(rb"\A" + re.escape(key) + rb"\Z")
     selection = Selection(patterns=[pattern], dbs=[] if db is None else [db], limit=1)
@@ -32,7 +32,7 @@ def find_key(dataset: Opened, key: bytes, *, db: int | None = None, progress: Pr
 
 
 def raw_bytes(record: KeyRecord) -> bytes:
-    """Return a value as bytes: those of a string or of a module's value, else the value as JSON."""
+    """Return a value as bytes: a string or module value as it is, any other as JSON."""
     value = record.value
     if isinstance(value, StringValue):
         return value.data
@@ -42,7 +42,7 @@ def raw_bytes(record: KeyRecord) -> bytes:
 
 
 def element_bytes(record: KeyRecord, field: bytes, source: str) -> bytes:
-    """Return one element: the value of a field, the element at an index, a score, a member that is there, an entry.
+    """Return one element: the value of a field, the element at an index, a score, an existing member, or an entry.
 
     Raises NotFoundError.
     """
@@ -84,7 +84,7 @@ def _entry(value: StreamValue, field: bytes) -> bytes | None:
     entry = next((entry for entry in value.entries if (entry.id.ms, entry.id.seq) == wanted), None)
     if entry is None:
         return None
-    # As HGETALL prints: a field and its value by turns.
+    # In the form of HGETALL: fields and values alternate.
     return b"\n".join(part for pair in entry.fields for part in pair)
 
 

@@ -1,1 +1,1 @@
-"""What keys take in memory, and what fills it."""
+"""Memory usage of keys, and memory statistics of datasets."""

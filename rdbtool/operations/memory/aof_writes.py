@@ -1,4 +1,4 @@
-"""What writes: commands and bytes of an AOF by command, prefix and minute, and the hottest keys, in bounded memory."""
+"""Write statistics of an AOF: commands and bytes by command, prefix and minute, and hot keys, in bounded memory."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from rdbtool.dataset.replayed import ReplayedDataset
     from rdbtool.reader.aof.reader import AofReader
 
-#: Names of unknown commands that are counted one by one.
+#: The most names of unknown commands to count separately.
 _NAMES: Final = 1000
 
-#: Keys that are counted one by one until the rarer half of them is forgotten.
+#: The most keys to count separately, before the less frequent half is dropped.
 _KEYS: Final = 1 << 17
 
-#: Prefixes and keys of a result.
+#: The most prefixes and keys in a result.
 _PREFIXES: Final = 200
 _HOTTEST: Final = 20
 
-#: What unknown commands beyond the first names are called.
+#: The name for further unknown commands.
 OTHERS: Final = b"(others)"
 
 
 class CommandCount(NamedTuple):
-    """Calls of a command and the bytes that they take in the AOF."""
+    """Calls of a command, and their bytes in the AOF."""
 
     name: bytes
     calls: int
@@ -49,7 +49,7 @@ class PrefixCount(NamedTuple):
 
 
 class Minute(NamedTuple):
-    """Commands of a minute, which is in Unix minutes, by annotated times."""
+    """Commands in a minute (in Unix minutes), by the timestamp annotations."""
 
     minute: int
     calls: int
@@ -67,10 +67,10 @@ class HotKey(NamedTuple):
 
 @dataclass(frozen=True)
 class AofStats:
-    """What writes.
+    """Write statistics of an AOF.
 
-    ``size`` is that of all commands, ``whole`` that of all files, ``rewritten`` of a base file, in bytes. The last is
-    None where that was not asked for. Commands before the first annotation are in no minute.
+    In bytes, ``size`` is that of all commands, ``whole`` that of all files, and ``rewritten`` that of the base file
+    after a rewrite, None if not requested. Commands before the first timestamp annotation belong to no minute.
     """
 
     calls: int
@@ -83,7 +83,7 @@ class AofStats:
     hottest: tuple[HotKey, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as ``stats --json`` prints it."""
+        """Return the object that ``stats --json`` prints."""
         return {
             "calls": self.calls,
             "size": self.size,
@@ -100,7 +100,7 @@ class AofStats:
 
 
 class HotKeys:
-    """Counts keys, and forgets the rarer half whenever there are too many (Misra and Gries)."""
+    """Counts keys, and drops the less frequent half when there are too many (Misra-Gries)."""
 
     def __init__(self, room: int = _KEYS) -> None:
         self._room = room
@@ -123,7 +123,7 @@ class HotKeys:
         self._counts = {place: found for place, found in self._counts.items() if found[0] + found[1] > self._forgotten}
 
     def hottest(self, number: int) -> tuple[HotKey, ...]:
-        """Return the keys that most commands name, most first."""
+        """Return the keys with the most commands, most first."""
         rows = sorted(self._counts.items(), key=lambda each: (-each[1][0], each[0]))[:number]
         return tuple(HotKey(db, key, calls, error) for (db, key), (calls, error) in rows)
 
@@ -195,7 +195,7 @@ def count_commands(
 ) -> AofStats:
     """Count the commands of an AOF, up to damage if there is any; ``tree`` takes their keys.
 
-    ``rewritten`` is the size of what a rewrite would leave, None where nobody asks. Raises what reading raises.
+    ``rewritten`` is the size of the AOF after a rewrite, None if not requested. Raises the errors of reading.
     """
     counter = _Counter(tree, rename_commands, databases)
     for batch in reader.batches(on_fault="stop", progress=progress):
@@ -217,9 +217,9 @@ def count_commands(
 
 
 def rewritten_size(dataset: ReplayedDataset) -> int:
-    """Return the size in bytes of the RDB file that a rewrite of a dataset would leave, with compression.
+    """Return the size in bytes of the base file that a rewrite of a dataset would write, with compression.
 
-    Raises UncertainError and FormatError where the dataset is uncertain.
+    Raises UncertainError or FormatError if the dataset is uncertain.
     """
     from rdbtool.dataset.forms import BY_NAME, SinkOptions  # noqa: PLC0415 - for AOFs only
     from rdbtool.writer.dataset_writer import DatasetWriter  # noqa: PLC0415 - likewise
@@ -230,5 +230,5 @@ def rewritten_size(dataset: ReplayedDataset) -> int:
     assert make is not None
     options = SinkOptions(target=target, sizes=settled.sizes, role="base")
     writer = DatasetWriter(settled, lambda write: make(write, options), target, allow_loss=True)
-    writer.write(lambda data: None, fingerprint=False)  # noqa: ARG005 - its size counts
+    writer.write(lambda data: None, fingerprint=False)  # noqa: ARG005 - only the size is needed
     return writer.bytes

@@ -1,4 +1,4 @@
-"""Counting files: opens each, feeds it to the sink of key sizes, and reads again what has to be read again."""
+"""Gather memory statistics from files: open each, feed it to the memory sink, and read some a second time."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def measure(
     selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> Measured:
-    """Feed a dataset to ``stats``, by the server that ``options`` name or that wrote it.
+    """Feed a dataset to ``stats``, for the server that ``options`` name, or else the one that wrote the dataset.
 
-    What precedes damage is counted, and the damage handed back. Raises what else reading raises.
+    Data before damage is counted, and the damage is returned. Raises the other errors of reading.
     """
     from rdbtool._codec.filters.tee import Tee  # noqa: PLC0415 - one shared library each
     from rdbtool._codec.sinks.memory import MemorySink  # noqa: PLC0415 - likewise
@@ -77,11 +77,11 @@ def gather_stats(
     with_commands: bool = True,
     progress: Progress | None = None,
 ) -> Stats:
-    """Return what fills the memory of datasets, and what grew since older ones.
+    """Return memory statistics of datasets, and the growth since older ones.
 
-    ``select`` makes the filter of keys for each reading. A lone AOF is read once more for ``with_commands``, and a
-    dataset of now is, where keys were large in ``since`` and are not any more. Raises InputError, UnsupportedError,
-    LimitError, PlaceError, and FormatError for damage in front of the first key; any other is ``damage`` of the result.
+    ``select`` returns a fresh key filter for each pass. A single AOF is read again for ``with_commands``, and the
+    current datasets are if keys that were large in ``since`` no longer are. Raises InputError, UnsupportedError,
+    LimitError, PlaceError, and FormatError for damage before the first key; later damage is ``damage`` of the result.
     """
     limits = limits or StatsLimits()
     wanted = NAMED if limits.max_key is not None or limits.max_elements is not None else 0
@@ -131,7 +131,7 @@ def gather_stats(
 def _commands_of(
     target: Target, keys: Opened, options: StatsOptions, rename_commands: Mapping[str, str] | None
 ) -> AofStats | None:
-    """Read the commands of an AOF once more, and compute what a rewrite would leave of it."""
+    """Count the commands of an AOF in another pass, and compute its size after a rewrite."""
     from rdbtool.operations.memory.aof_writes import count_commands, rewritten_size  # noqa: PLC0415 - for AOFs only
     from rdbtool.reader.aof.reader import AofReader  # noqa: PLC0415 - likewise
 

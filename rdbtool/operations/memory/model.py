@@ -1,4 +1,4 @@
-"""Whose memory is calculated: which server, with which allocator, in a cluster or alone."""
+"""The choice of server, allocator and cluster mode that memory usage is calculated for."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class MemoryChoice(NamedTuple):
-    """The server whose memory is calculated; ``is_nearest``: no build of its release was measured, ``model`` is near.
+    """The server to calculate memory for; ``is_nearest``: ``model`` is that of the nearest measured release.
 
-    ``allocator`` is one of ``ALLOCATORS``. ``is_cluster``: the server is one of a cluster.
+    ``allocator`` is one of ``ALLOCATORS``. ``is_cluster``: the server is in cluster mode.
     """
 
     choice: RulesChoice
@@ -29,7 +29,7 @@ class MemoryChoice(NamedTuple):
         return f"{self.choice}{near}, {self.allocator}{', cluster' if self.is_cluster else ''}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON says of it."""
+        """Return the choice for JSON output."""
         return {
             **rules_json(self.choice),
             "calculated_as": str(self.model.rules),
@@ -41,9 +41,9 @@ class MemoryChoice(NamedTuple):
 def choose_memory_model(
     dataset: Dataset, rules: str | None = None, *, allocator: str = ALLOCATORS[0], is_cluster: bool = False
 ) -> MemoryChoice:
-    """Return whose memory is calculated: the server that ``rules`` names, None for the one that wrote the dataset.
+    """Return the server to calculate memory for: the one that ``rules`` names, None for the writer of the dataset.
 
-    Reads what stands in front of the first key. Raises ValueError for another name, and what reading raises.
+    Reads the dataset up to the first key. Raises ValueError for an unknown name, and the errors of reading.
     """
     dataset.read_preamble()
     choice = dataset.choice if rules is None else RulesChoice(Rules.parse(rules), "named")

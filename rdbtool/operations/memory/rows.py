@@ -1,4 +1,4 @@
-"""What each key takes in memory: rows, the largest of them, and what all take together."""
+"""Memory usage of each key: rows, the largest keys, and totals."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ if TYPE_CHECKING:
     from rdbtool.core.errors import UncertainError
     from rdbtool.dataset.dataset import Dataset
 
-#: Rows after which reading pauses.
+#: The number of rows after which reading pauses.
 _BATCH: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class KeyMemory:
-    """What a key takes, in bytes, on a server that was started from the file.
+    """The memory usage of a key, in bytes, on a server started from the file.
 
-    ``memory`` is what MEMORY USAGE answers, ``allocated`` what the allocator gives. ``serialized`` is its record in the
-    file, 0 where there is none. ``elements`` is 1 for a string; ``largest`` is the largest element: a string, a field
-    or a value, the fields and values of a stream's entry. ``encoding`` is that in memory. ``at_least``: it takes that
-    much or more, for it is an array, or a module's value, whose size only the module knows.
+    ``memory`` is the reply of MEMORY USAGE, ``allocated`` the bytes used in the allocator. ``serialized`` is the size
+    of its record in the file, 0 if there is none. ``elements`` is 1 for a string; ``largest`` is the size of the
+    largest element: a string, a field or a value, or the fields and values of a stream entry. ``encoding`` is the
+    encoding in memory. ``at_least``: the sizes are lower bounds, as for arrays and module values, whose size only the
+    module knows.
     """
 
     db: int
@@ -48,7 +49,7 @@ class KeyMemory:
     at_least: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a line of ``memory -f jsonl`` says."""
+        """Return the object of a line of ``memory -f jsonl``."""
         return {
             "db": self.db,
             "key": json_bytes(self.key),
@@ -68,10 +69,10 @@ class KeyMemory:
 
 @dataclass(frozen=True, slots=True)
 class MemoryTotals:
-    """What the keys take together, in bytes.
+    """Totals of all keys, in bytes.
 
-    ``tables`` are those that lead to keys and to their expiries, which no key counts. ``used_memory`` is what the
-    server's used_memory grows by over that of an empty one: ``allocated`` and ``tables``.
+    ``tables`` are the hash tables of keys and of expiries, which belong to no key. ``used_memory`` is the growth of the
+    server's used_memory over an empty server: ``allocated`` plus ``tables``.
     """
 
     keys: int
@@ -82,13 +83,13 @@ class MemoryTotals:
     serialized: int
 
     def to_dict(self) -> dict[str, int]:
-        """Return them by name."""
+        """Return the totals for JSON output."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
 class LargestKeys:
-    """The keys that take the most, the largest first, and what all keys take; ``source`` is what was read."""
+    """The keys that use the most memory, largest first, and the totals of all keys; ``source`` names the input."""
 
     rows: tuple[KeyMemory, ...]
     totals: MemoryTotals
@@ -97,7 +98,7 @@ class LargestKeys:
     doubt: UncertainError | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON says of it."""
+        """Return the object that ``memory --json`` prints."""
         return {
             "schema": 1,
             "source": json_name(self.source),
@@ -108,7 +109,7 @@ class LargestKeys:
 
 
 class WantedRows(NamedTuple):
-    """Which keys are told: the ``largest`` so many (None: all), of ``least`` bytes of memory, or that never expire."""
+    """Which keys to report: the N ``largest`` (None: all), those of ``least`` bytes or more, or without expiry."""
 
     largest: int | None = None
     least: int = 0
@@ -123,7 +124,7 @@ def largest_keys(
     selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> LargestKeys:
-    """Return the keys that take the most memory, and what all take. Raises what reading raises."""
+    """Return the keys that use the most memory, and the totals of all keys. Raises the errors of reading."""
     rows = _rows_of(wanted)
     totals = _feed(dataset, choice, rows, selection, progress)
     return LargestKeys(
@@ -144,10 +145,10 @@ def write_rows(
     selection: Selection | None = None,
     progress: Progress | None = None,
 ) -> MemoryTotals:
-    """Write a line a key, in the order of the dataset, or the largest first where only the largest are wanted.
+    """Write a line per key, in the order of the dataset, or largest first if only the largest are wanted.
 
-    ``make_lines`` makes their writer from ``least`` and ``no_ttl``. When reading fails, what was read is written before
-    the error goes on.
+    ``make_lines`` returns their writer for ``least`` and ``no_ttl``. If reading fails, the keys before the error are
+    written before it is raised.
     """
     lines = make_lines(wanted.least, wanted.no_ttl)
     rows = None if wanted.largest is None else _rows_of(wanted)
@@ -176,7 +177,7 @@ def _feed(
 
 
 class MemoryRows:
-    """A row a key, in the order of the dataset, once. ``totals`` are those of the rows so far."""
+    """Rows of keys in the order of the dataset, to be iterated once. ``totals`` covers the keys so far."""
 
     def __init__(
         self,
@@ -197,7 +198,7 @@ class MemoryRows:
 
     @property
     def totals(self) -> MemoryTotals:
-        """What all keys that were read take together."""
+        """The totals of all keys read so far."""
         return MemoryTotals(**self._sink.totals())
 
     def __iter__(self) -> Iterator[KeyMemory]:
@@ -207,14 +208,14 @@ class MemoryRows:
             self._sink.go_on()
 
     def _pauses(self) -> Iterator[None]:
-        """Feed the sink, and yield whenever there are rows."""
-        from rdbtool.reader.rdb import RdbReader  # noqa: PLC0415 - it is there when a dataset is
+        """Feed the sink, and yield when rows are available."""
+        from rdbtool.reader.rdb import RdbReader  # noqa: PLC0415 - loaded with any dataset
 
         dataset = self._dataset
         if isinstance(dataset, RdbReader):
             yield from dataset.pauses(self._sink, selection=self._selection, progress=self._progress)
             return
-        # What has no packed values says the same record by record.
+        # Other datasets have no packed values, so records give the same sizes.
         from rdbtool._codec.replay_record import feed_record  # noqa: PLC0415 - for other sources only
 
         for record in dataset.records(selection=self._selection, progress=self._progress):

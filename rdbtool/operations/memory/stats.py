@@ -1,8 +1,8 @@
-"""What fills the memory: one pass over datasets in bounded memory, and its result.
+"""Memory statistics: one pass over datasets in bounded memory, and its result.
 
-Rows of key sizes go to a ``KeyStats`` (``_codec/sinks/key_stats``); here its numbers become a ``Stats``. Everything in
-it that is called memory is what MEMORY USAGE answers after a restart, ``allocated`` what malloc gives, and
-``used_memory`` how much INFO memory grows over an empty server.
+Key sizes are counted by a ``KeyStats`` (``_codec/sinks/key_stats``), whose numbers are turned into a ``Stats`` here.
+``memory`` is always the reply of MEMORY USAGE after a restart, ``allocated`` the bytes used in the allocator, and
+``used_memory`` the growth of used_memory in INFO over an empty server.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ if TYPE_CHECKING:
     from rdbtool.dataset.dataset import Dataset
     from rdbtool.operations.memory.aof_writes import AofStats
 
-#: What separates the parts of keys, unless somebody says so.
+#: The default separators of the parts of keys.
 _SEPARATORS: Final = (b":", b"/", b"|", b".", b"_", b"-")
 
-#: Nodes of the prefix tree that a result has at most; smaller ones are summed up in the node above.
+#: The most nodes of the prefix tree in a result; smaller ones are summed up in their parent.
 KEPT_PREFIXES: Final = 2000
 
-#: The buckets of expiry and of idle time, as ``KeyStats`` counts them.
+#: The buckets of expiry and of idle time, in the order of ``KeyStats``.
 EXPIRIES: Final = ("never", "past", "1h", "1d", "7d", "30d", "later")
 IDLE: Final = ("1h", "1d", "7d", "30d", "longer")
 
-#: Elements and bytes of an element up to which a collection is packed, by type.
+#: The most elements, and bytes per element, of a collection in a compact encoding, by type.
 LIMITS: Final = {"hash": HASH_PACKED, "zset": ZSET_PACKED, "set": SET_PACKED}
 
-#: The encodings that a collection has when it is above a limit.
+#: The encodings of collections above a limit.
 _LARGE: Final = frozenset({"hashtable", "skiplist"})
 
-#: A prefix is one whose keys expire, if at most this share does not.
+#: The largest share of keys without an expiry, for the others to be unusual enough to report.
 _FEW: Final = 0.1
 
-#: Keys of such a prefix, so that the share means something.
+#: The fewest keys of such a prefix, for the share to be meaningful.
 _ENOUGH: Final = 20
 
 
 class MemorySums(NamedTuple):
-    """Sums over all keys, in bytes; ``used_memory`` is allocated and tables."""
+    """Totals of all keys, in bytes; ``used_memory`` is ``allocated`` plus ``tables``."""
 
     keys: int = 0
     memory: int = 0
@@ -66,7 +66,7 @@ class MemorySums(NamedTuple):
 
 
 class SourceFacts(NamedTuple):
-    """A dataset that was counted. ``saved_at`` is in Unix seconds, None where it does not say."""
+    """A counted dataset. ``saved_at`` is in Unix seconds, None if the file does not record it."""
 
     source: str
     kind: str
@@ -79,7 +79,7 @@ class SourceFacts(NamedTuple):
     totals: MemorySums
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as ``stats --json`` prints it."""
+        """Return the object that ``stats --json`` prints."""
         return {
             "source": json_name(self.source),
             "kind": self.kind,
@@ -94,11 +94,11 @@ class SourceFacts(NamedTuple):
 
 
 class Prefix(NamedTuple):
-    """Keys that begin alike.
+    """Keys with a common prefix.
 
-    ``parent`` is an index, None at the root, ``depth`` the number of tokens. In ``path`` ``*`` stands for tokens that
-    were folded; ``folded`` counts names that were folded below, ``children`` includes those that the result leaves out.
-    ``is_partial``: some keys that begin so are counted in ``*`` of its parent. ``p99`` is at most 1/16 too large.
+    ``parent`` is an index, None at the root; ``depth`` is the number of tokens. In ``path``, ``*`` represents folded
+    tokens; ``folded`` counts the names folded below, and ``children`` includes those omitted from the result.
+    ``is_partial``: some keys with this prefix are counted in ``*`` of its parent. ``p99`` is at most 1/16 too large.
     """
 
     parent: int | None
@@ -121,22 +121,22 @@ class Prefix(NamedTuple):
 
     @property
     def average(self) -> int:
-        """The average memory of a key, rounded down."""
+        """The average memory of a key in bytes, rounded down."""
         return self.memory // self.keys if self.keys else 0
 
     @property
     def is_branch(self) -> bool:
-        """Whether there are keys below it."""
+        """Whether there are keys below this node."""
         return self.keys > self.own_keys
 
     @property
     def pattern(self) -> bytes:
-        """How it is shown: as the keys look."""
+        """The prefix as a key pattern, for display."""
         is_cut = self.keys > 1 and self.path[-1:] in _SEPARATORS
         return self.path + b"*" if self.is_branch or is_cut else self.path
 
     def to_dict(self, *, with_old: bool) -> dict[str, Any]:
-        """Return it as ``stats --json`` prints it."""
+        """Return the object that ``stats --json`` prints."""
         row = {
             "prefix": json_bytes(self.path),
             "parent": self.parent,
@@ -159,7 +159,7 @@ class Prefix(NamedTuple):
 
 
 class TypeRow(NamedTuple):
-    """Keys of a type and an encoding in RAM. ``largest`` is the largest element in bytes."""
+    """Keys of a type and an encoding in memory. ``largest`` is the size of the largest element in bytes."""
 
     kind: str
     encoding: str
@@ -175,13 +175,13 @@ class TypeRow(NamedTuple):
     old_memory: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as ``stats --json`` prints it."""
+        """Return the object that ``stats --json`` prints."""
         row = self._asdict()
         return {"type": row.pop("kind"), **row}
 
 
 class LargeKey(NamedTuple):
-    """One of the largest keys. Of a long name the beginning is kept; ``key_length`` is that of all of it."""
+    """One of the largest keys. A long name is truncated; ``key_length`` is its full length."""
 
     db: int
     key: bytes
@@ -196,14 +196,14 @@ class LargeKey(NamedTuple):
     expire_at_ms: int | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as ``stats --json`` prints it."""
+        """Return the object that ``stats --json`` prints."""
         row = self._asdict()
         return {"db": row.pop("db"), "key": json_bytes(row.pop("key")), "key_length": row.pop("key_length"),
                 "type": row.pop("kind"), **row}  # fmt: skip
 
 
 class Bucket(NamedTuple):
-    """Keys and their memory in one of several classes."""
+    """The number of keys in a class, and their memory."""
 
     name: str
     keys: int
@@ -211,7 +211,7 @@ class Bucket(NamedTuple):
 
 
 class SizeBucket(NamedTuple):
-    """Keys that take at least ``least`` bytes and less than twice as many."""
+    """Keys of at least ``least`` bytes and less than twice as many."""
 
     least: int
     keys: int
@@ -219,7 +219,7 @@ class SizeBucket(NamedTuple):
 
 
 class DbRow(NamedTuple):
-    """A database; -1 stands for all beyond the first 2,048."""
+    """A database; -1 for all after the first 2,048."""
 
     db: int
     keys: int
@@ -237,11 +237,11 @@ class SlotRow(NamedTuple):
 
 
 class Saving(NamedTuple):
-    """What could be saved, by arithmetic on the data.
+    """A possible saving of memory, calculated from the data.
 
-    ``what`` is ``entries`` or ``value`` (collections a little above a limit, which ``setting`` would raise),
-    ``expired``, or ``no-ttl`` (keys of ``prefix`` without an expiry, most of which have one). ``memory`` is what
-    ``keys`` take now, ``saves`` what would be gone; ``is_estimate``: sizes in the compact encoding are computed from
+    ``what`` is ``entries`` or ``value`` (collections a little above an encoding limit that ``setting`` would raise),
+    ``expired``, or ``no-ttl`` (keys without an expiry under a ``prefix`` where most keys have one). ``memory`` is the
+    present size of ``keys``, ``saves`` the reduction; ``is_estimate``: sizes in the compact encoding are derived from
     those in the file.
     """
 
@@ -256,7 +256,7 @@ class Saving(NamedTuple):
     prefix: bytes | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as ``stats --json`` prints it."""
+        """Return the object that ``stats --json`` prints."""
         row = self._asdict()
         row["type"] = row.pop("kind")
         row["prefix"] = None if self.prefix is None else json_bytes(self.prefix)
@@ -264,14 +264,14 @@ class Saving(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """What the same data takes on another server."""
+    """The totals of the same data on another server."""
 
     server: str
     totals: MemorySums
 
 
 class KeyChange(NamedTuple):
-    """A key of at least the asked size, now or before. ``memory`` or ``old_memory`` is None where there is no key."""
+    """A key of at least the requested size, now or before; ``memory`` or ``old_memory`` is None if it is missing."""
 
     db: int
     key: bytes
@@ -284,11 +284,11 @@ class KeyChange(NamedTuple):
 
     @property
     def grew(self) -> int:
-        """How many bytes it takes more."""
+        """The growth in bytes."""
         return (self.memory or 0) - (self.old_memory or 0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as ``stats --json`` prints it."""
+        """Return the object that ``stats --json`` prints."""
         row = self._asdict()
         return {"db": row.pop("db"), "key": json_bytes(row.pop("key")), "key_length": row.pop("key_length"),
                 "type": row.pop("kind"), **row}  # fmt: skip
@@ -296,9 +296,9 @@ class KeyChange(NamedTuple):
 
 @dataclass(frozen=True)
 class Growth:
-    """What grew since an older dataset. ``keys`` are those of at least ``least`` bytes on one side, most change first.
+    """Growth since an older dataset. ``keys`` are those of at least ``least`` bytes on one side, most change first.
 
-    ``is_exact`` is False where there were too many such keys to follow all of them.
+    ``is_exact`` is False if there were too many such keys to track them all.
     """
 
     old: tuple[SourceFacts, ...]
@@ -308,7 +308,7 @@ class Growth:
     is_exact: bool = True
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as ``stats --json`` prints it."""
+        """Return the object that ``stats --json`` prints."""
         return {
             "sources": [row.to_dict() for row in self.old],
             "totals": self.totals._asdict(),
@@ -320,12 +320,12 @@ class Growth:
 
 @dataclass(frozen=True)
 class StatsOptions:
-    """What to count, and by which server.
+    """What to count, and the server to calculate memory for.
 
-    ``rules`` is a server's name, None for the writer's; ``allocator`` and ``is_cluster`` are those of the server.
-    ``separators`` are bytes, None: guessed; ``depth`` is how many tokens of a key are looked at (0: 16). ``top`` is how
-    many of the largest keys are kept, ``least`` how large a key is that growth is told of by name. ``with_slots``
-    counts by cluster slot, ``compare`` names servers that the totals are computed for as well.
+    ``rules`` is the name of a server, None for the writer of the file; ``allocator`` and ``is_cluster`` belong to that
+    server. ``separators`` are bytes, None: guessed; ``depth`` is the number of tokens of a key to group by (0: 16).
+    ``top`` is the number of largest keys to keep, ``least`` the least size of a key that growth reports by name.
+    ``with_slots`` counts by cluster slot, ``compare`` names servers to calculate totals for as well.
     """
 
     rules: str | None = None
@@ -343,12 +343,12 @@ class StatsOptions:
 
 @dataclass(frozen=True)
 class Stats:
-    """What fills the memory of one or several datasets.
+    """Memory statistics of one or several datasets.
 
-    ``prefixes`` are the largest nodes of the tree, parents before children; the first is the root. ``largest`` are the
-    largest keys by ``memory``, ``elements`` and ``element`` (bytes of the largest one). ``savings`` come most first.
-    ``findings`` are limits that were missed. ``p50``, ``p90`` and ``p99`` are the sizes that so many percent of all
-    keys do not exceed. ``at_least`` counts keys of which only a lower bound is known: values of modules.
+    ``prefixes`` are the largest nodes of the tree, parents before children; the first is the root. ``largest`` holds
+    the largest keys by ``memory``, ``elements`` and ``element`` (bytes of the largest element). ``savings`` are sorted,
+    most first. ``findings`` are the limits that were exceeded. ``p50``, ``p90`` and ``p99`` are percentiles of the
+    memory of a key. ``at_least`` counts keys of which only a lower bound is known, such as module values.
     """
 
     sources: tuple[SourceFacts, ...]
@@ -384,7 +384,7 @@ class Stats:
         return self.expiry[0]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``stats --json`` prints."""
+        """Return the object that ``stats --json`` prints."""
         with_old = self.growth is not None
         return {
             "schema": 1,
@@ -415,9 +415,9 @@ class Stats:
 
 
 class Measured(NamedTuple):
-    """What came of feeding a dataset: totals, those of the servers to compare with, what the sizes were computed for.
+    """The result of feeding a dataset: its totals, those on other servers, and the server of the calculation.
 
-    ``damage`` is what ended the dataset early.
+    ``damage`` is the error that ended the dataset early.
     """
 
     totals: MemorySums
@@ -426,12 +426,12 @@ class Measured(NamedTuple):
     damage: FormatError | None = None
 
 
-#: Feeds a dataset to an observer of key sizes.
+#: A function that feeds a dataset to an observer of key sizes.
 Measure = Callable[["Dataset", KeyStats, StatsOptions, "Selection | None", "Progress | None"], Measured]
 
 
 class Collector:
-    """Counts datasets one after another: those of now, then those of before, and gives the result."""
+    """Counts datasets one by one, first the current ones, then the older ones, and computes the result."""
 
     def __init__(self, options: StatsOptions, measure: Measure, *, has_old: bool = False) -> None:
         self.options = options
@@ -465,7 +465,7 @@ class Collector:
         selection: Selection | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Count a dataset; all those of now come before the first old one. Raises what reading raises."""
+        """Count a dataset; all current ones precede the first older one. Raises the errors of reading."""
         side = OLD if is_old else NEW
         if is_old and self.stats.side == NEW:
             self.stats.end_side()
@@ -485,16 +485,16 @@ class Collector:
 
     @property
     def wants_look(self) -> bool:
-        """Whether the datasets of now have to be read once more: keys that were large are smaller now, or gone."""
+        """Whether the current datasets must be read again, as keys that were large are now smaller or missing."""
         return self.stats.unseen() > 0
 
     def look(self, dataset: Dataset, selection: Selection | None = None) -> None:
-        """Read a dataset of now once more, for the keys that were large before."""
+        """Read a current dataset again, for the keys that were large before."""
         self.stats.side = LOOK
         self._measure(dataset, self.stats, self.options, selection, None)
 
     def result(self, *, aof: AofStats | None = None) -> Stats:
-        """Return what was counted."""
+        """Return the statistics of all datasets so far."""
         stats = self.stats
         branches = stats.branches(KEPT_PREFIXES)
         prefixes = tuple(_prefix_of(row, stats.prefix) for row in branches)
@@ -536,7 +536,7 @@ class Collector:
         )
 
     def _model(self) -> MemoryModel:
-        """Return the server whose settings savings are about: the one asked for, or that of the first dataset."""
+        """Return the server whose settings the savings refer to: the requested one, or that of the first dataset."""
         rules = self.options.rules
         named = self._sources[NEW][0].choice.rules if rules is None else Rules.parse(rules)
         return memory_model_of(named)[0]
@@ -556,7 +556,7 @@ class Collector:
 
 
 def _facts(dataset: Dataset, totals: MemorySums) -> SourceFacts:
-    """Return what is to be said of a dataset that was read."""
+    """Return the description of a dataset that was read."""
     aux = dataset.aux
     writer = writer_of(aux)
     product = product_of(aux)
@@ -609,7 +609,7 @@ def _large_key(row: Largest) -> LargeKey:
 
 
 def _savings(stats: KeyStats, prefixes: Sequence[Prefix], past: Bucket, model: MemoryModel) -> list[Saving]:
-    """Return what could be saved."""
+    """Return the possible savings."""
     found = []
     if past.keys:
         found.append(Saving("expired", past.keys, past.memory, past.memory))
@@ -633,7 +633,7 @@ def _savings(stats: KeyStats, prefixes: Sequence[Prefix], past: Bucket, model: M
 
 
 def _mostly_expiring(prefixes: Sequence[Prefix]) -> list[Prefix]:
-    """Return the prefixes nearly all of whose keys expire, but not all; none of them is below another."""
+    """Return prefixes in which nearly all keys, but not all, have an expiry; none is below another."""
     found = []
     taken: set[int] = set()
     for index, row in enumerate(prefixes):

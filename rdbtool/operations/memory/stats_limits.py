@@ -1,4 +1,4 @@
-"""Limits of ``stats``: what a user allows, and the findings where a dataset has more."""
+"""Limits for ``stats``: the values allowed, and findings for a dataset that exceeds them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from rdbtool.operations.memory.stats import LargeKey, Stats
     from rdbtool.operations.validate.verdict import Verdict
 
-#: Keys that are named of those above a limit.
+#: The most keys above a limit to name.
 NAMED: Final = 20
 
 
 class StatsLimits(NamedTuple):
-    """What is allowed; None: anything.
+    """The allowed values; None: unlimited.
 
     ``max_key`` is in bytes, ``max_no_ttl`` a share of keys, ``max_memory`` in bytes of ``used_memory``, ``max_growth``
     a share of the older dataset's.
@@ -31,12 +31,12 @@ class StatsLimits(NamedTuple):
 
     @property
     def is_set(self) -> bool:
-        """Whether anything is limited."""
+        """Whether any limit is set."""
         return any(value is not None for value in self)
 
 
 def missed_limits(stats: Stats, counted: KeyStats, limits: StatsLimits) -> tuple[Finding, ...]:
-    """Return a finding for each limit that is missed, and for each key that is above one, the first twenty of them."""
+    """Return a finding for each limit that is exceeded, and for up to twenty keys above a limit."""
     return tuple(_judge(stats, counted, limits))
 
 
@@ -80,7 +80,7 @@ def _finding(stats: Stats, code: str, message: str, key: LargeKey | None = None)
 
 
 def verdict_of(stats: Stats) -> Verdict:
-    """Return the findings as the verdict on a source, for the reports of ``validate``."""
+    """Return the findings as the verdict on an input, for the reports of ``validate``."""
     from rdbtool.operations.validate.verdict import Verdict  # noqa: PLC0415 - for its reports only
 
     first = stats.sources[0]
