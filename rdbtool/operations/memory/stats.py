@@ -44,7 +44,7 @@ LIMITS: Final = {"hash": HASH_PACKED, "zset": ZSET_PACKED, "set": SET_PACKED}
 #: The encodings of collections above a limit.
 _LARGE: Final = frozenset({"hashtable", "skiplist"})
 
-#: The largest share of keys without an expiry, for the others to be unusual enough to report.
+#: The largest share of keys without an expiry for these to count as exceptions.
 _FEW: Final = 0.1
 
 #: The fewest keys of such a prefix, for the share to be meaningful.
