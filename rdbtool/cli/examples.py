@@ -73,16 +73,16 @@ EXAMPLES: Final[dict[str, tuple[Example, ...]]] = {
         Example("the dataset at a moment", "rdbtool replay --until 2026-05-04T10:00:00Z appendonlydir"),
     ),
     "stats": (
-        Example("what fills the memory", "rdbtool stats dump.rdb"),
-        Example("what grew, as a page with charts", "rdbtool stats dump.rdb --since last-week.rdb --html memory.html"),
-        Example("what it takes on other servers", "rdbtool stats --compare redis-8.2,valkey-9.1 dump.rdb"),
-        Example("fail in CI", "rdbtool stats --max-key 10MiB --max-no-ttl 20% -f junit dump.rdb"),
+        Example("memory usage by prefix and type", "rdbtool stats dump.rdb"),
+        Example("growth in a week, with charts", "rdbtool stats dump.rdb --since last-week.rdb --html memory.html"),
+        Example("memory on other servers", "rdbtool stats --compare redis-8.2,valkey-9.1 dump.rdb"),
+        Example("memory limits in CI", "rdbtool stats --max-key 10MiB --max-no-ttl 20% -f junit dump.rdb"),
     ),
     "memory": (
-        Example("the keys that take the most", "rdbtool memory dump.rdb"),
+        Example("the largest keys", "rdbtool memory dump.rdb"),
         Example("all keys, for a spreadsheet or SQL", "rdbtool memory -o memory.csv dump.rdb"),
-        Example("large keys that never expire", "rdbtool memory --bytes 1MiB --no-ttl -f jsonl dump.rdb"),
-        Example("what they take on another server", "rdbtool memory --rules valkey-9.1 dump.rdb"),
+        Example("large keys without an expiry", "rdbtool memory --bytes 1MiB --no-ttl -f jsonl dump.rdb"),
+        Example("sizes on another server", "rdbtool memory --rules valkey-9.1 dump.rdb"),
     ),
     "history": (
         Example("who deleted this key?", "rdbtool history appendonlydir session:42"),
@@ -109,26 +109,26 @@ EXAMPLES: Final[dict[str, tuple[Example, ...]]] = {
     ),
     "get": (
         Example("one value", "rdbtool get dump.rdb user:1"),
-        Example("a field, as it was before a FLUSHALL", "rdbtool get --before flushall appendonlydir user:1 name"),
-        Example("an image that a server holds", "rdbtool get redis://localhost:6379 avatar:1 -o avatar.png"),
+        Example("a field, before a FLUSHALL", "rdbtool get --before flushall appendonlydir user:1 name"),
+        Example("an image from a server", "rdbtool get redis://localhost:6379 avatar:1 -o avatar.png"),
     ),
     "load": (
-        Example("a backup into an empty server", "rdbtool load dump.rdb redis://localhost:6379"),
-        Example("some keys of the dataset before a FLUSHALL",
+        Example("restore a backup into an empty server", "rdbtool load dump.rdb redis://localhost:6379"),
+        Example("restore some keys, as before a FLUSHALL",
                 "rdbtool load --before flushall -k '^user:' appendonlydir redis://localhost:6379 --skip-existing"),
-        Example("from one server into another", "rdbtool load redis://old rediss://new --replace --rate 5000/s"),
+        Example("copy from one server to another", "rdbtool load redis://old rediss://new --replace --rate 5000/s"),
     ),
     "capture": (
         Example("a snapshot, validated", "rdbtool capture redis://localhost:6379 -o dump.rdb"),
         Example(
-            "every write from now on, a new base each day, a week of them",
+            "every write from now on, with a new base each day, kept for a week",
             "rdbtool capture redis://db.example --follow backup/ --save 86400:1 --keep 7d",
         ),
         Example(
-            "encrypted, without a file on the way",
+            "an encrypted snapshot, without a temporary file",
             "rdbtool capture rediss://db.example -o - --password-file secret | age -e -r KEY > dump.rdb.age",
         ),
-        Example("what was there before a FLUSHALL", "rdbtool aof-rewrite --before flushall backup/ -o recovered/"),
+        Example("the dataset before a FLUSHALL", "rdbtool aof-rewrite --before flushall backup/ -o recovered/"),
     ),
     "completion": (
         Example("bash, in ~/.bashrc", 'eval "$(rdbtool completion bash)"'),

@@ -136,83 +136,83 @@ file systems, other people's files), `--server-stopped` asserts that none does. 
 their stream entry was deleted, which a server's own rewrite does not keep.
 """,
     "stats": r"""
-The first lines say who wrote the file, and `used_memory`: how much INFO memory grows on a server that is
-started from it. `memory` is the sum of what MEMORY USAGE answers, `share` its share of `used_memory`, `avg`,
-`p99` and `max` are sizes of keys (`p99` at most 1/16 too large), `no TTL` is the share of keys that never
-expire, `grew` the change since `--since`. `tables` is what leads to keys and expiries, which no key counts;
-`not in MEMORY USAGE` and `too much in MEMORY USAGE` are what that command forgets or counts in excess.
+The header shows the writer of the file and `used_memory`: by how much used_memory in INFO grows on a server
+started from it. `memory` is the sum of MEMORY USAGE over the keys and `share` its share of `used_memory`; `avg`,
+`p99` and `max` are sizes of keys (`p99` at most 1/16 too large), `no TTL` is the share of keys without an
+expiry, and `grew` the change since `--since`. `tables` are the hash tables of keys and expiries, which belong to
+no key; `not in MEMORY USAGE` and `too much in MEMORY USAGE` correct the errors of that command.
 
-A prefix is the keys that begin so. Keys are cut at separators, which are guessed for each part of the tree,
-or said by `--sep`. `*` means numbers, UUIDs, hex digits and long names, and names that were folded because
-they have few keys each, or because there is no room for more; how many is said. `≥` marks a
-prefix some of whose keys are in `*`. Memory is bounded, whatever the number of keys.
+Prefixes are built by splitting keys at separators, which are guessed for each part of the tree, or given by
+`--sep`. `*` represents numbers, UUIDs, hex digits and long names, and names that were folded because they have
+few keys each or because the tree is full; the number of folded names is shown. `≥` marks a prefix some of whose
+keys are counted in `*`. Memory is bounded, whatever the number of keys.
 
-`could save` is arithmetic on the data: expired keys that are still stored, keys without an expiry among keys
-that have one, and collections with up to twice as many entries, or bytes in an entry, as a compact encoding
-takes; that row is an estimate.
+`could save` is calculated from the data: expired keys that are still stored, keys without an expiry under
+prefixes where most keys have one, and collections with up to twice as many entries, or bytes per entry, as the
+limit of the compact encoding; that row is an estimate.
 
-With `--since` keys of at least `--bytes` on one side are named, and no table of all keys is held. A limit
-(`--max-key` and the others) that is missed is exit code 1 and a finding, in the formats of `validate`. Of a
-single AOF the commands are counted as well: by name, prefix and minute, with the hottest keys and what a
-rewrite would save; `--until` and its kin count the keys only.
+With `--since`, changed keys of at least `--bytes` on one side are listed; no table of all keys is kept in
+memory. A limit (`--max-key` and the others) that is exceeded gives exit code 1 and a finding, in the formats of
+`validate`. For a single AOF the commands are counted as well: by name, prefix and minute, with the hottest keys
+and the savings of a rewrite. With a stop such as `--until`, only keys are counted.
 """,
     "memory": r"""
-The numbers are those that the server has after a restart from the file: strings without spare room, tables of
-the size that a load gives them, collections in the encoding that a load makes of them under the limits that
-the server has by default. A server that has run for long takes more, up to twice the tables. Keys that have
-expired by then count too; `--no-expired` leaves them out.
+The sizes are those on a server after a restart from the file: strings without spare capacity, hash tables of the
+size that loading creates, and collections in the encoding that loading chooses under the default configuration.
+A server that has run for long uses more, up to twice the tables. Keys that have expired by then are counted;
+`--no-expired` skips them.
 
-`memory` is what `MEMORY USAGE key SAMPLES 0` answers on that server. `allocated` is what the allocator really
-gives, with every block rounded up; the two differ where the server counts wrongly, most of all for streams
-with pending entries. `serialized` is the length of the record in the file, 0 for keys of an AOF that was
-replayed. `elements` counts elements, members, fields or entries, 1 for a string. `largest` is the length of
-the largest of them: a string, a member, a field or a value, or the fields and values of a stream's entry.
-`encoding` is the one in memory. `expire_at_ms` is Unix time in milliseconds, `idle_s` the seconds since the
-last access and `freq` the LFU counter, where the file has them. `at_least` (a `≥` in the table) marks values
-of modules and arrays: only their length in the file is known, and they take at least that.
+`memory` is the reply of `MEMORY USAGE key SAMPLES 0` on that server. `allocated` is the size of the blocks that
+the allocator hands out; the two differ where the server counts wrongly, most of all for streams with pending
+entries. `serialized` is the length of the record in the file, 0 for the keys of a replayed AOF. `elements`
+counts elements, members, fields or entries, and is 1 for a string. `largest` is the length of the largest of
+them: a string, a member, a field or a value, or the fields and values of a stream entry. `encoding` is the
+encoding in memory. `expire_at_ms` is Unix time in milliseconds, `idle_s` the seconds since the last access and
+`freq` the LFU counter, if the file has them. `at_least` (a `≥` in the table) marks module values and arrays:
+only their length in the file is known, so the sizes are lower bounds.
 
 The first eight columns of `csv` are those of rdbtools: `size_in_bytes` is `memory`, `num_elements` and
 `len_largest_element` are `elements` and `largest`, and `expiry` is the time of expiry in UTC.
 
-The lines below the table say what all keys take, and by how much `used_memory` is larger than that of an empty
-server: `allocated` and the tables that lead to keys and expiries. Filters apply to it; `--largest`, `--bytes`
-and `--no-ttl` do not.
+The lines below the table give the totals of all keys, and by how much `used_memory` exceeds that of an empty
+server: `allocated` plus the hash tables of keys and expiries. Filters apply to the totals; `--largest`,
+`--bytes` and `--no-ttl` do not.
 
-Which allocator a server has, no file says. `jemalloc` is the one that servers are built with (and that
-images have); servers that a distribution packages use its own: `jemalloc-distro`, or from 5.3.1 on
-`jemalloc-distro-5.3.1`; `libc` is for servers built without jemalloc. `INFO memory` names it. `--cluster`
-counts what leads to keys by slot. Of releases that were never measured the nearest one is calculated, which
-is said: those before Redis 4.0 and after 8.2.
+Files do not record the allocator. `jemalloc` is the one bundled with servers, also in container images; servers
+packaged by a distribution use the distribution's: `jemalloc-distro`, or from 5.3.1 on `jemalloc-distro-5.3.1`;
+`libc` is for servers built without jemalloc. `INFO memory` shows which one a server uses. `--cluster` adds the
+index of keys by slot. For releases that were not measured (before Redis 4.0 and after 8.2) the nearest measured
+one is used, and reported.
 """,
     "history": r"""
 The key is text, with `\xHH` for other bytes. Commands of unknown effect (`FOO.SET`, scripts) are listed at
 the end; one that has the key among its arguments is a record.
 """,
     "capture": r"""
-The server is asked for replication (PSYNC), so the user needs the rights `+psync +replconf +ping`, and `+info`
-for the lag and for policies. A snapshot costs the server what a new replica costs it: a fork, and the writes
-meanwhile in an output buffer. With `repl-diskless-sync-delay` (5 seconds) it waits before it begins.
+The server is read by replication (PSYNC), so the user needs the permissions `+psync +replconf +ping`, and
+`+info` for the lag and for policies. A snapshot costs the server as much as a new replica: a fork, and an output
+buffer for the writes meanwhile. By `repl-diskless-sync-delay` (default: 5 seconds) it waits before it starts.
 
-With `--follow` DIR holds a base file, the commands after it, and a manifest: `validate`, `dump --until`,
-`aof-rewrite --before`, and any server from Redis 7.0 on read it. Annotations say at which second commands
-came, and up to which offset of the server's stream the file goes; the offset is on the disk with the data
-before it. So a capture that was killed asks for what follows (PSYNC), and takes a new base beside the old one
-only where the server no longer has that: a larger `repl-backlog-size` makes it rarer. The server is told only
-what is on the disk. While the disk takes no data nothing more is read, and that is said; `--max-lag SIZE` gives
-up the connection before the server has to hold more than SIZE for it.
+With `--follow`, DIR holds a base file, the commands after it, and a manifest: `validate`, `dump --until`,
+`aof-rewrite --before`, and servers from Redis 7.0 on read it. Annotations record the time of commands, and the
+replication offset that the file reaches; the offset is synced together with the data before it. A capture that
+was killed therefore requests the stream from that offset (PSYNC), and takes a new base beside the old one only
+if the server no longer has it in its backlog: a larger `repl-backlog-size` makes this rarer. Only synced data is
+acknowledged. While writing to disk fails, nothing more is read, and this is reported; with `--max-lag SIZE` the
+connection is closed before the server has to buffer more than SIZE for it.
 
-A new base is taken when the AOF has doubled, from 64 MiB on, and by each `--save SECONDS:CHANGES`. The one
-before, with its commands, is removed, or by `--keep` becomes a directory of its own in DIR/kept. SIGTERM and
-Ctrl-C end it with everything on the disk, exit code 0.
+A new base is taken when the AOF has doubled, from 64 MiB on, and by each `--save SECONDS:CHANGES`. The previous
+base and its commands are removed, or with `--keep` moved to a directory of their own in DIR/kept. SIGTERM and
+Ctrl-C sync all data to disk and end the capture with exit code 0.
 """,
     "get": r"""
-In a pipe a string is its bytes and nothing else, and a collection is the JSON of `dump -f jsonl`. FIELD gives
-the value of a field, the element at an index (-1 is the last), the score of a member, the member of a set if it
-is there, or the fields and values of an entry of a stream, a line each.
+In a pipe, a string is written as its bytes and nothing else, and a collection as the JSON of `dump -f jsonl`.
+FIELD selects the value of a field, the element at an index (-1 is the last), the score of a member, the member
+of a set if it exists, or the fields and values of a stream entry, one per line.
 """,
     "load": r"""
-Keys are sent in batches of up to 500. Whether a key exists is asked before its batch is sent; a value that goes
-by commands is a transaction of its own. Expired keys are sent with their expiry time, and the server drops
-them. `--dry-run` counts what exists. SRC may be a server, too.
+Keys are sent in batches of up to 500. Before a batch is sent, EXISTS checks for its keys; a value sent as
+commands is one transaction. Expired keys are sent with their expiry time, and the server drops them. `--dry-run`
+counts the keys that exist. SRC may also be a server.
 """,
 }
