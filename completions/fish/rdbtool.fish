@@ -358,7 +358,7 @@ complete -c rdbtool -n '__fish_seen_subcommand_from load' -l rename -x -d 'Repla
 complete -c rdbtool -n '__fish_seen_subcommand_from load' -l move-db -x -d 'Move the keys of database FROM to database TO'
 complete -c rdbtool -n '__fish_seen_subcommand_from load' -l replace -d 'Overwrite keys that exist in the server'
 complete -c rdbtool -n '__fish_seen_subcommand_from load' -l skip-existing -d 'Keep keys that exist in the server, with exit code 0'
-complete -c rdbtool -n '__fish_seen_subcommand_from load' -l rate -x -d 'Load at most N keys a second'
+complete -c rdbtool -n '__fish_seen_subcommand_from load' -l rate -x -d 'Load at most N keys per second'
 complete -c rdbtool -n '__fish_seen_subcommand_from load' -l dry-run -d 'Change nothing'
 complete -c rdbtool -n '__fish_seen_subcommand_from load' -l functions -l no-functions -d 'Write function libraries, scripts and what modules keep beside the keys, too'
 complete -c rdbtool -n '__fish_seen_subcommand_from load' -l drop -x -a 'functions scripts aux module-aux groups module:' -d 'Skip functions, scripts, aux, module-aux, groups (consumer groups), or moduleNAME'

@@ -98,7 +98,7 @@ def capture(
     """
     if follow:
         if directory is None or output is not None:
-            raise typer.BadParameter("give the directory to follow into: capture URL DIR --follow", param_hint="DIR")
+            raise typer.BadParameter("give a directory: capture URL DIR --follow", param_hint="DIR")
         if scan:
             raise typer.BadParameter("it cannot follow writes: only replication sends them", param_hint="--scan")
         options = _options(save, keep, max_lag, acknowledges=not no_ack)

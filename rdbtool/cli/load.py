@@ -45,7 +45,7 @@ def load(
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Keep keys that exist in the server, with exit code 0.")
     ] = False,
-    rate: Annotated[str | None, typer.Option("--rate", metavar="N/s", help="Load at most N keys a second.")] = None,
+    rate: Annotated[str | None, typer.Option("--rate", metavar="N/s", help="Load at most N keys per second.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; print what would be loaded.")] = False,
     functions: Functions = None,
     drop: DropParts = None,
@@ -102,5 +102,5 @@ def _rate(text: str | None) -> float | None:
         return None
     match = re.fullmatch(r"(\d{1,9})(?:/s)?", text)
     if match is None or int(match[1]) == 0:
-        raise typer.BadParameter(f"{text!r} is not a number of keys a second, such as 1000/s", param_hint="--rate")
+        raise typer.BadParameter(f"{text!r} is not a number of keys per second such as 1000/s", param_hint="--rate")
     return float(match[1])

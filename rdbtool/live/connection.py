@@ -266,7 +266,7 @@ _NO_PASSWORD: Final = Remedy(": give it by --password-file or RDBTOOL_PASSWORD",
 
 #: Error replies by their first word: a message, and what to do.
 _MEANINGS: Final = {
-    "NOAUTH": ("asks for a password", _NO_PASSWORD),
+    "NOAUTH": ("requires a password", _NO_PASSWORD),
     "WRONGPASS": ("refuses the user or the password", _WRONG_PASSWORD),
     "LOADING": ("is loading its dataset", Remedy(": try again when it has", ": try again when it has")),
     "NOMASTERLINK": (
@@ -275,11 +275,11 @@ _MEANINGS: Final = {
     ),
     "MASTERDOWN": ("is a replica that has lost its master", Remedy(": give the master's address", "")),
     "MISCONF": (
-        "takes no writes because it cannot save",
+        "rejects writes because it cannot save",
         Remedy(": see its log; its disk may be full", ": see its log"),
     ),
     "OOM": ("is out of memory", Remedy(": raise its maxmemory, or free some", ": raise its maxmemory")),
-    "READONLY": ("is a replica, which takes no writes", Remedy(": give the master's address", ": give the master")),
+    "READONLY": ("is a read-only replica", Remedy(": give the master's address", ": give the master")),
 }
 
 
@@ -308,12 +308,12 @@ def _describe_noperm(name: str, asked: str) -> InputError:
 def _describe_general(text: str, name: str, asked: str) -> InputError | None:
     """Return the error for a reply that begins with ERR and has a specific meaning; None for others."""
     if "unknown command" in text and asked:
-        remedy = Remedy(": --scan reads it by SCAN and DUMP, not at one moment", ": scan=True reads it by SCAN")
+        remedy = Remedy(": --scan reads it with SCAN and DUMP, not point-in-time", ": scan=True reads it with SCAN")
         return ServerRefusedError(f"{name} has no {asked}", "UNKNOWN", remedy=remedy if asked == "PSYNC" else None)
     if "AUTH" in text or "invalid password" in text:
         return ServerRefusedError(f"{name} refuses the user or the password", "WRONGPASS", remedy=_WRONG_PASSWORD)
     if "BGSAVE failed" in text or "Unable to perform background save" in text:
-        why = "could not save its dataset for a replica: see its log; often it has no memory for a fork"
+        why = "could not save its dataset for a replica: see its log; often there is too little memory for a fork"
         return ServerRefusedError(f"{name} {why}", "FORK")
     return None
 
@@ -347,7 +347,7 @@ def _describe_reply_of(error: BaseException, name: str) -> InputError | None:
     kind = type(error).__name__
     if kind == "InvalidResponse":
         hint = ": check host and port; a server with TLS is rediss://"
-        why = f"what answers at {name} is no Redis or Valkey server"
+        why = f"{name} is not a Redis or Valkey server"
         return ServerRefusedError(why, "NOREDIS", remedy=Remedy(hint, hint))
     if kind in _TAKEN or kind == "ResponseError":
         text = _reply_text(error)
@@ -359,20 +359,20 @@ _SYSTEM: Final = {
     TimeoutError: "no answer in time; check host, port and firewall",
     ConnectionRefusedError: "connection refused; is a server running there?",
     ConnectionResetError: "connection reset; a server with TLS is rediss://",
-    FileNotFoundError: "there is no such socket; is a server running?",
+    FileNotFoundError: "no such socket; is a server running?",
 }
 
 
 def _describe_system(error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
-        return f"its name is not known ({error.strerror})"
+        return f"host name not found ({error.strerror})"
     for kind, words in _SYSTEM.items():
         if isinstance(error, kind):
             return words
     if isinstance(error, OSError):
         return error.strerror or str(error)
     if type(error).__name__ in {"MasterNotFoundError", "SlaveNotFoundError"}:
-        return "its Sentinels know no such master"
+        return "its Sentinels do not know this master"
     return "it closed the connection; a server with TLS is rediss://"
 
 
@@ -444,7 +444,7 @@ class ReplicaSocket:
         """Read a line and return it without its newline. Raises ServerConnectionError, ServerRefusedError."""
         while (end := self._held.find(b"\n")) < 0:
             if len(self._held) > limit:
-                raise ServerRefusedError(f"what answers at {self.name} is no Redis or Valkey server", "NOREDIS")
+                raise ServerRefusedError(f"{self.name} is not a Redis or Valkey server", "NOREDIS")
             held, self._held = self._held, b""
             piece = bytearray(RECEIVED)
             count = self.readinto(memoryview(piece))

@@ -149,5 +149,5 @@ def scan_snapshot(
     return Saved(
         path=path, source=endpoint.name, digest=text, replid="", offset=-1, keys=writer.keys, bytes=writer.bytes,
         server=server, seconds=time.monotonic() - begun,
-        warnings=("it was read by SCAN and DUMP, and is not the dataset of one moment",),
+        warnings=("read with SCAN and DUMP: not a point-in-time snapshot",),
     )  # fmt: skip

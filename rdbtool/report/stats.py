@@ -86,7 +86,7 @@ def stats_text(stats: Stats, *, screen: Screen, by: str | None = None, top: int 
             if part:
                 lines += [*part, ""]
         if stats.at_least:
-            words = f" values of modules: {show_count(stats.at_least, 'key takes', 'keys take')} more than is shown"
+            words = f" values of modules: {show_count(stats.at_least, 'key takes', 'keys take')} more than shown"
             lines += [screen.paint(words, "aside"), ""]
     else:
         lines += [*_table_by(stats, screen, width, by, top), ""]

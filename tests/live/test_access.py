@@ -109,7 +109,7 @@ def test_a_server_that_asks_for_a_password(start_server, free_port, tmp_path):
     with start_server(config=QUICK) as running:
         running.client("CONFIG", "SET", "requirepass", "s3cret")
         refused(
-            run("capture", url_of(running), "-o", tmp_path / "x.rdb"), "asks for a password: give it by --password-file"
+            run("capture", url_of(running), "-o", tmp_path / "x.rdb"), "requires a password: give it by --password-file"
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -163,7 +163,7 @@ def test_tls(start_server, free_port, tmp_path):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "is no Redis or Valkey server: check host and port"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "is not a Redis or Valkey server: check host and port"),
         (b"-LOADING Redis is loading the dataset in memory\r\n", "is loading its dataset: try again when it has"),
         (None, "closed the connection"),
     ],
