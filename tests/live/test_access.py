@@ -185,11 +185,11 @@ FULL = b"+FULLRESYNC " + b"a" * 40 + b" 1\r\n\n"
     [
         (FULL + b"$100\r\nREDIS0010\xfa", "closed the connection, after 10 of 100 bytes of the RDB"),
         (FULL + b"$EOF:" + b"x" * 40 + b"\r\nREDIS0010", "closed the connection, after"),
-        (FULL + b"-ERR BGSAVE failed, replication can't continue\r\n", "it has no memory for a fork"),
+        (FULL + b"-ERR BGSAVE failed, replication can't continue\r\n", "there is too little memory for a fork"),
         (FULL + b"$200\r\n" + b"x" * 200, "not an RDB"),
         (FULL + b"whatever\r\n", "sent no RDB after PSYNC"),
         (b"+SOMETHING\r\n", "answered PSYNC with"),
-        (b"-ERR unknown command 'PSYNC'\r\n", "has no PSYNC: --scan reads it by SCAN and DUMP"),
+        (b"-ERR unknown command 'PSYNC'\r\n", "has no PSYNC: --scan reads it with SCAN and DUMP"),
     ],
 )
 def test_transfers_that_do_not_end_well(sent, words, tmp_path):
