@@ -19,12 +19,12 @@ GUIDE = (ROOT / "CONTRIBUTING.md").read_text()
 #: What the tests of a dummy need of the tests.
 KEPT_TESTS = (
     "conftest.py",
-    "command.py",
-    "server.py",
-    "test_servers.py",
+    "support/command.py",
+    "support/server.py",
+    "core/test_servers.py",
     "engine/test_table.py",
     "engine/test_strings.py",
-    "specimen.py",
+    "support/specimen.py",
     "grammar/test_versions.py",
 )
 
@@ -55,12 +55,12 @@ RELEASE = Dummy(
     {
         "rdbtool/core/servers.py": ("(8, 10): 15,\n", "(8, 10): 15, (9, 9): 15,\n"),
         "docs/format.md": ("| 15 | 8.10 / trunk", "| 15 | 8.10, 9.9 / trunk"),
-        "tests/test_servers.py": (
+        "tests/core/test_servers.py": (
             "",
             "\n\ndef test_redis_9_9():\n    assert Rules.newest('redis') == Rules.parse('redis-9.9.1')\n",
         ),
     },
-    ("tests/test_servers.py", "-k", "9_9 or first or writer"),
+    ("tests/core/test_servers.py", "-k", "9_9 or first or writer"),
     (
         "convert",
         "--target",

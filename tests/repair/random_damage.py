@@ -19,13 +19,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from server import run_server, tools_of
+
 from rdbtool.core.errors import RdbToolError
 from rdbtool.model import KeyRecord, StreamValue
 from rdbtool.operations.repair.run import repair
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import Checks
 from rdbtool.reader.rdb import open_rdb
-from tests.server import run_server, tools_of
 
 PAGE = 4096
 #: Kinds with values of which every byte can be anything.

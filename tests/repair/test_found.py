@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from command import FIXTURES
 
 from rdbtool.core.errors import LimitError, UnknownFormatError
 from rdbtool.core.limits import limited
@@ -16,7 +17,6 @@ from rdbtool.model import KeyRecord
 from rdbtool.operations.repair.report import Repaired
 from rdbtool.operations.repair.run import repair
 from rdbtool.operations.validate.run import validate
-from tests.command import FIXTURES
 from tests.repair.random_damage import KINDS, Original, judge, make, read
 
 DAMAGE = FIXTURES / "cases" / "damage"

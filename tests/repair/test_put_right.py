@@ -6,13 +6,13 @@ import random
 from pathlib import Path
 
 import pytest
+from command import FIXTURES, run
 
 from rdbtool.core.errors import RdbToolError, UnsupportedError
 from rdbtool.io.source import crc64
 from rdbtool.operations.repair.run import repair
 from rdbtool.operations.salvage.one_byte import find_damaged_byte
 from rdbtool.operations.validate.run import validate
-from tests.command import FIXTURES, run
 
 DAMAGE = FIXTURES / "cases" / "damage"
 WHOLE = DAMAGE / "text-mode.rdb"

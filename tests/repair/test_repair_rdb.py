@@ -6,6 +6,8 @@ import random
 from pathlib import Path
 
 import pytest
+from command import FIXTURES, run
+from server import find_tools, run_server
 
 from rdbtool.core.errors import RdbToolError
 from rdbtool.core.servers import Target
@@ -27,8 +29,6 @@ from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import Checks
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.rdb import write_rdb
-from tests.command import FIXTURES, run
-from tests.server import find_tools, run_server
 
 
 def make_value(index: int, rng: random.Random) -> Value:

@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import run
 
 from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import Finding
 from rdbtool.operations.repair.run import repair
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import KEPT, Checks, Verdict
-from tests.command import run
 from tests.validate.builders import rdb, string
 
 _RESUMED = re.compile(r"; reading resumed at (0x[0-9a-f]+) \(([\d,]+) bytes skipped\)")

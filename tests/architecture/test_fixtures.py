@@ -11,7 +11,7 @@ import pytest
 
 from rdbtool.core.rdb_types import OPCODES, VALUE_TYPES
 
-FIXTURES = Path(__file__).parent.parent / "fixtures"
+FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
 SMALL = sorted((FIXTURES / "small").glob("*.rdb"))
 
 

@@ -26,7 +26,7 @@ from rdbtool.model import (
     ZSetValue,
 )
 
-FIXTURES = Path(__file__).parent.parent / "fixtures"
+FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
 
 #: The stream type of Redis 5 and 6, which stores no counters.
 STREAM_WITHOUT_COUNTERS = 15

@@ -14,9 +14,9 @@ import pytest
 
 from rdbtool._entry import run as run_line
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 FIXTURES = ROOT / "fixtures"
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = ROOT / "tests" / "golden"
 SERVERS = sorted(path.parent.name for path in FIXTURES.glob("*/default.rdb"))
 
 #: How to run the command in a process of its own.

@@ -1,7 +1,8 @@
 """Collect every message that the tests provoke, and write them as a page to be read whole.
 
 ``COLLECT_MESSAGES=FILE pytest tests/…`` records the texts of findings, errors, wrong usage and standard error, with
-placeholders for what changes from file to file; ``python tests/messages.py FILE docs/messages.md`` makes the page.
+placeholders for what changes from file to file; ``python tests/support/messages.py FILE docs/messages.md`` makes the
+page.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ _NO_WORDS = re.compile(r"\bwords \d")
 MOST = 60
 
 INTRODUCTION = """\
-Every message that the tests provoke, to be read as a user would. Generated: see `tests/messages.py`. In capitals: what
-comes from the file, the command line or the clock."""
+Every message that the tests provoke, to be read as a user would. Generated: see `tests/support/messages.py`. In
+capitals: what comes from the file, the command line or the clock."""
 
 SECTIONS = {
     "findings": "Findings",
