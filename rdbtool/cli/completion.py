@@ -66,6 +66,7 @@ def _choices(name: str) -> Iterator[Choice]:
 
 def _values() -> dict[Any, tuple[str, ...]]:
     """Return what options can be given, by their first name, or by command and name where commands differ."""
+    from rdbtool.cli.memory import MEMORY_FORMS
     from rdbtool.cli.stats import BY
     from rdbtool.cli.validate import FORMATS, LEVELS
     from rdbtool.core.memory_models import ALLOCATORS
@@ -84,11 +85,12 @@ def _values() -> dict[Any, tuple[str, ...]]:
         "--before": ("flushall", "flushdb", "del", "unlink"),
         "--before-last": ("flushall", "flushdb", "del", "unlink"),
         ("dump", "--format"): tuple(PRINTED),
+        ("memory", "--format"): MEMORY_FORMS,
+        "--allocator": ALLOCATORS,
         ("validate", "--format"): FORMATS,
         ("stats", "--format"): FORMATS,
         "--by": BY,
         "--compare": _SERVERS,
-        "--allocator": ALLOCATORS,
     }
 
 

@@ -25,7 +25,8 @@ from rdbtool.cli.options import (
 )
 from rdbtool.core.memory_models import ALLOCATORS
 
-_FORMS: Final = ("table", "csv", "jsonl")
+#: What the command prints.
+MEMORY_FORMS: Final = ("table", "csv", "jsonl")
 
 #: Keys in a table whose number nobody said.
 _SHOWN: Final = 20
@@ -45,8 +46,8 @@ def memory(
             "--command",
             "-c",
             metavar="FORMAT",
-            help=f"One of {', '.join(_FORMS)}. Default: what the suffix of FILE says, such as .csv, else table on a "
-            "terminal and jsonl elsewhere.",
+            help=f"One of {', '.join(MEMORY_FORMS)}. Default: what the suffix of FILE says, such as .csv, else table on "
+            "a terminal and jsonl elsewhere.",
         ),
     ] = None,
     largest: Annotated[
@@ -98,12 +99,12 @@ def memory(
     """
     from rdbtool.dataset.loading import load_keys
     from rdbtool.operations.memory.model import choose_memory_model
-    from rdbtool.operations.memory.rows import Wanted, largest_keys, write_rows
+    from rdbtool.operations.memory.rows import WantedRows, largest_keys, write_rows
     from rdbtool.reader.open.dispatch import open_any
     from rdbtool.report.progress_bar import ProgressBar
     from rdbtool.writer.atomic.output import open_output
 
-    check_choice("--format", format_, _FORMS)
+    check_choice("--format", format_, MEMORY_FORMS)
     check_choice("--allocator", allocator, ALLOCATORS)
     check_rules(rules)
     smallest = _size_of(least)
@@ -121,7 +122,9 @@ def memory(
         ):
             keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
             choice = choose_memory_model(keys, rules, allocator=allocator, is_cluster=cluster)
-            wanted = Wanted(_SHOWN if largest is None and (form == "table" or as_json) else largest, smallest, no_ttl)
+            wanted = WantedRows(
+                _SHOWN if largest is None and (form == "table" or as_json) else largest, smallest, no_ttl
+            )
             if form == "table" or as_json:
                 found = largest_keys(keys, choice, wanted, selection=selection, progress=progress)
                 if as_json:

@@ -174,7 +174,7 @@ of modules and arrays: only their length in the file is known, and they take at 
 The first eight columns of `csv` are those of rdbtools: `size_in_bytes` is `memory`, `num_elements` and
 `len_largest_element` are `elements` and `largest`, and `expiry` is the time of expiry in UTC.
 
-Below the table stands what all keys take, and by how much `used_memory` is larger than that of an empty
+The lines below the table say what all keys take, and by how much `used_memory` is larger than that of an empty
 server: `allocated` and the tables that lead to keys and expiries. Filters apply to it; `--largest`, `--bytes`
 and `--no-ttl` do not.
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from rdbtool._codec.encode.memory import Lines, MemoryCsv, MemoryJsonl
+from rdbtool._codec.encode.memory_lines import MemoryCsv, MemoryJsonl, MemoryLines
 from rdbtool.report.csv import cell_of_key
 from rdbtool.report.formatting import show_bytes, show_count, show_memory, show_ttl
 from rdbtool.report.screen import Screen, fit, fit_right
@@ -70,7 +70,7 @@ def write_largest(found: LargestKeys, write: Callable[[bytes], object], *, now_m
 
 def open_lines(
     form: str, write: Callable[[bytes], object], *, raw: bool = False, is_terminal: bool = False
-) -> Callable[[int, bool], Lines]:
+) -> Callable[[int, bool], MemoryLines]:
     """Return what makes the writer of a form, ``csv`` or ``jsonl``, from the least memory and whether keys expire.
 
     ``raw`` and ``is_terminal`` are those of ``write_csv``.
@@ -81,7 +81,7 @@ def open_lines(
         csv.writer(buffer, lineterminator="").writerow([cell_of_key(key, raw=raw, is_terminal=is_terminal)])
         return buffer.getvalue().encode()
 
-    def make(least: int, no_ttl: bool) -> Lines:  # noqa: FBT001 - a WantedKeys takes them so
+    def make(least: int, no_ttl: bool) -> MemoryLines:  # noqa: FBT001 - a WantedKeys takes them so
         return MemoryCsv(write, spell, least, no_ttl) if form == "csv" else MemoryJsonl(write, least, no_ttl)
 
     return make

@@ -30,6 +30,7 @@ ROLES = {
     "keys": "the commands, and the form of output",
     "restore": "the command, as it is executed and as it is written",
     "digest": "the sink, and the operation that drives it",
+    "memory": "the sink, and the command, the function and the table of what it says",
     "requirements": "the sink, and the operation that drives it",
     "lzf": "the grammar of LZF, and its decompression",
     "packed": "packed values, in the grammar and compiled by hand",

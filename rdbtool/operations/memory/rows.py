@@ -13,7 +13,7 @@ from rdbtool.core.progress import Progress
 from rdbtool.operations.memory.model import MemoryChoice
 
 if TYPE_CHECKING:
-    from rdbtool._codec.encode.memory import Lines
+    from rdbtool._codec.encode.memory_lines import MemoryLines
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sinks.key_sizes import KeyObserver
     from rdbtool.core.errors import UncertainError
@@ -107,7 +107,7 @@ class LargestKeys:
         }
 
 
-class Wanted(NamedTuple):
+class WantedRows(NamedTuple):
     """Which keys are told: the ``largest`` so many (None: all), of ``least`` bytes of memory, or that never expire."""
 
     largest: int | None = None
@@ -118,7 +118,7 @@ class Wanted(NamedTuple):
 def largest_keys(
     dataset: Dataset,
     choice: MemoryChoice,
-    wanted: Wanted,
+    wanted: WantedRows,
     *,
     selection: Selection | None = None,
     progress: Progress | None = None,
@@ -138,8 +138,8 @@ def largest_keys(
 def write_rows(
     dataset: Dataset,
     choice: MemoryChoice,
-    make_lines: Callable[[int, bool], Lines],
-    wanted: Wanted,
+    make_lines: Callable[[int, bool], MemoryLines],
+    wanted: WantedRows,
     *,
     selection: Selection | None = None,
     progress: Progress | None = None,
@@ -159,7 +159,7 @@ def write_rows(
         lines.close()
 
 
-def _rows_of(wanted: Wanted) -> KeyRows:
+def _rows_of(wanted: WantedRows) -> KeyRows:
     return KeyRows(-1 if wanted.largest is None else wanted.largest, wanted.least, wanted.no_ttl)
 
 

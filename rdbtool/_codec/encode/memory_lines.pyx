@@ -81,7 +81,7 @@ cdef int moment_text(int64_t ms, char *out) noexcept:
     return size
 
 
-cdef class Lines(WantedKeys):
+cdef class MemoryLines(WantedKeys):
     """A line a key, handed to ``write`` as they add up; ``close`` hands on the rest."""
 
     cdef JsonText out
@@ -95,7 +95,7 @@ cdef class Lines(WantedKeys):
         self.out.flush()
 
 
-cdef class MemoryCsv(Lines):
+cdef class MemoryCsv(MemoryLines):
     """Comma-separated values. ``spell`` gives the cell of a key that is not written as it is."""
 
     cdef object spell
@@ -154,7 +154,7 @@ cdef class MemoryCsv(Lines):
         return out.commit()
 
 
-cdef class MemoryJsonl(Lines):
+cdef class MemoryJsonl(MemoryLines):
     """One JSON object a line."""
 
     cdef int on_key_sizes(self, const KeySizes *row) except -1:
