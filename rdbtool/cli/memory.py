@@ -46,8 +46,8 @@ def memory(
             "--command",
             "-c",
             metavar="FORMAT",
-            help=f"One of {', '.join(MEMORY_FORMS)}. Default: what the suffix of FILE says, such as .csv, else table on "
-            "a terminal and jsonl elsewhere.",
+            help=f"One of {', '.join(MEMORY_FORMS)}. Default: what the suffix of FILE says, such as .csv, else table "
+            "on a terminal and jsonl elsewhere.",
         ),
     ] = None,
     largest: Annotated[
