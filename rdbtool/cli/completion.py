@@ -92,7 +92,6 @@ def _values() -> dict[Any, tuple[str, ...]]:
         ("stats", "--format"): FORMATS,
         "--by": BY,
         "--compare": _SERVERS,
-        "--allocator": ALLOCATORS,
     }
 
 
