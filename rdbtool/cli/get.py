@@ -22,10 +22,6 @@ from rdbtool.cli.options import (
     key_bytes,
     renames_of,
 )
-from rdbtool.live.address import SCHEMES, scheme_of
-from rdbtool.operations.get.value import element_bytes, find_key, raw_bytes
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.writer.atomic.output import open_output
 
 if TYPE_CHECKING:
     from rdbtool.model import KeyRecord
@@ -63,15 +59,19 @@ def get(
     read up to the key and no further, an AOF is replayed, and a server is asked for the key alone. Without --db the
     first database that has the key counts, of a server db 0. A key that is not there is exit code 1.
     """
+    from rdbtool.live.address import SCHEMES, scheme_of
+
     check_rules(rules)
     name = key_bytes(key)
     doubt = None
     if scheme_of(src) in SCHEMES:
-        from rdbtool.live.fetching import fetch_key  # noqa: PLC0415 - for servers only
+        from rdbtool.live.fetching import fetch_key
 
         record = fetch_key(access.endpoint(src), name, db=db or 0)
     else:
-        from rdbtool.dataset.loading import open_keys  # noqa: PLC0415 - for files only
+        from rdbtool.dataset.loading import open_keys
+        from rdbtool.operations.get.value import find_key
+        from rdbtool.report.progress_bar import ProgressBar
 
         places = stop.places(src)
         with (
@@ -89,10 +89,13 @@ def get(
 
 
 def _print(record: KeyRecord, field: bytes | None, src: str, path: str | None, *, force: bool) -> None:
+    from rdbtool.operations.get.value import element_bytes, raw_bytes
+    from rdbtool.writer.atomic.output import open_output
+
     data = raw_bytes(record) if field is None else element_bytes(record, field, src)
     with open_output(path, force=force) as out:
         if out.is_terminal:
-            from rdbtool.report.get import element_text, value_text  # noqa: PLC0415 - for people only
+            from rdbtool.report.get import element_text, value_text
 
             data = (value_text(record) if field is None else element_text(data) + "\n").encode()
         out.write(data)

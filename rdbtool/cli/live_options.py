@@ -39,8 +39,8 @@ class Access:
 
     def endpoint(self, url: str) -> Endpoint:
         """Return the server of a URL. Raises BadParameter for what is no such URL, InputError."""
-        from rdbtool.live.address import SCHEMES, scheme_of  # noqa: PLC0415 - lazy
-        from rdbtool.live.connection import Endpoint  # noqa: PLC0415 - lazy
+        from rdbtool.live.address import SCHEMES, scheme_of
+        from rdbtool.live.connection import Endpoint
 
         scheme = scheme_of(url)
         if scheme not in SCHEMES:
@@ -51,11 +51,11 @@ class Access:
 
     def secrets(self) -> Secrets:
         """Return the password that is to be used."""
-        from rdbtool.live.address import Secrets  # noqa: PLC0415 - lazy
-        from rdbtool.live.secrets import find_secrets  # noqa: PLC0415 - lazy
+        from rdbtool.live.address import Secrets
+        from rdbtool.live.secrets import find_secrets
 
         if self.ask_password:
-            import getpass  # noqa: PLC0415 - rarely needed
+            import getpass
 
             return Secrets(None, getpass.getpass("Password: "))
         return find_secrets(self.password_file)
@@ -63,7 +63,7 @@ class Access:
     @staticmethod
     def warn(url: str) -> None:
         """Say that a password in an argument is seen by others."""
-        from rdbtool.live.address import has_password  # noqa: PLC0415 - lazy
+        from rdbtool.live.address import has_password
 
         if has_password(url):
             words = "a password in an address is visible in process lists: use --password-file or RDBTOOL_PASSWORD"
@@ -71,6 +71,6 @@ class Access:
 
 
 def _hide(text: str) -> str:
-    from rdbtool.live.address import show_url  # noqa: PLC0415 - lazy
+    from rdbtool.live.address import show_url
 
     return show_url(text) if "@" in text else text
