@@ -71,7 +71,6 @@ def _values() -> dict[Any, tuple[str, ...]]:
     from rdbtool.cli.memory import MEMORY_FORMS
     from rdbtool.cli.stats import BY
     from rdbtool.cli.validate import FORMATS, LEVELS
-    from rdbtool.core.memory_models import ALLOCATORS
     from rdbtool.dataset.forms import CONVERTED, ESCAPES, PRINTED
 
     return {

@@ -1,7 +1,7 @@
 """A server as a source: a snapshot of it, taken once, wherever a file is read.
 
 The snapshot goes into a file without a name in the temporary directory, which is gone when the process is. Every
-command that opens the same URL reads the same snapshot.
+command that opens the same URL reads the same snapshot. The password is that of the environment.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from rdbtool.core.errors import InputError
-from rdbtool.live.address import SCHEMES, Secrets, scheme_of, show_url
+from rdbtool.live.address import SCHEMES, scheme_of, show_url
 from rdbtool.live.connection import RECEIVED, Endpoint
 from rdbtool.live.replica import open_replica
 from rdbtool.live.secrets import find_secrets
@@ -24,9 +24,6 @@ _HAS_DESCRIPTORS: Final = Path("/proc/self/fd").is_dir()
 #: Snapshots by URL: the path by which each is opened.
 _taken: Final[dict[str, str]] = {}
 _held: Final[list[int]] = []
-
-#: What the command line was given to prove itself by; None: the environment decides.
-given_secrets: Secrets | None = None
 
 
 def snapshot_path(url: str) -> str:
@@ -40,7 +37,7 @@ def snapshot_path(url: str) -> str:
 
 
 def _take(url: str) -> str:
-    endpoint = Endpoint.of_url(url, given_secrets or find_secrets(None))
+    endpoint = Endpoint.of_url(url, find_secrets(None))
     replica = open_replica(endpoint)
     descriptor, path = tempfile.mkstemp(prefix="rdbtool-", suffix=".rdb")
     is_whole = False
