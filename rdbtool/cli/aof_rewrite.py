@@ -27,10 +27,6 @@ from rdbtool.cli.options import (
     renames_of,
     target_of,
 )
-from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite_again
-from rdbtool.report.convert import remark_lines, rewritten_line
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.writer.atomic.output import open_output
 
 
 @expands
@@ -75,6 +71,11 @@ def aof_rewrite(
     is damaged, truncated or uncertain is not rewritten (exit code 1): --until says up to where. With --in-place a
     server that holds the files, or begins to read them meanwhile, stops the rewrite (exit code 3).
     """
+    from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite_again
+    from rdbtool.report.convert import remark_lines, rewritten_line
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.writer.atomic.output import open_output
+
     check_rules(rules)
     places = stop.places(src)
     if in_place == (output is not None):
@@ -98,7 +99,7 @@ def aof_rewrite(
         places=places,
         rename_commands=renames_of(rename_command),
     )
-    with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
+    with ProgressBar(enabled=not (no_progress or quiet)) as progress:
         done = rewrite_again(src, options, progress, retries=retry)
     for line in remark_lines(done, notes=not quiet):
         typer.echo(f"rdbtool: {line}", file=sys.stderr)

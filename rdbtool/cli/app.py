@@ -66,7 +66,7 @@ def run_command(arguments: list[str]) -> int:
     exception.
     """
     if "RDBTOOL_BACKEND" in os.environ:
-        from rdbtool.reader import rdb  # noqa: PLC0415 - for comparisons of the two
+        from rdbtool.reader import rdb
 
         rdb.default_backend = os.environ["RDBTOOL_BACKEND"]
     name, *rest = arguments
@@ -105,7 +105,7 @@ def _suggest(error: Any) -> None:
         error.message += f": {known}"
         error.possibilities = None
     elif possible:
-        import difflib  # noqa: PLC0415 - for mistakes only
+        import difflib
 
         error.message += f". Did you mean {difflib.get_close_matches(error.option_name, possible, n=1, cutoff=0)[0]}?"
         error.possibilities = None

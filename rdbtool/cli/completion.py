@@ -54,7 +54,7 @@ def script(shell: str) -> str:
 
 def _choices(name: str) -> Iterator[Choice]:
     """Yield the options of a command."""
-    from rdbtool.cli.app import build_command  # noqa: PLC0415 - it imports this module
+    from rdbtool.cli.app import build_command
 
     values = _values()
     for option in build_command(name).params:
@@ -68,8 +68,8 @@ def _choices(name: str) -> Iterator[Choice]:
 
 def _values() -> dict[Any, tuple[str, ...]]:
     """Return what options can be given, by their first name, or by command and name where commands differ."""
-    from rdbtool.cli.validate import FORMATS, LEVELS  # noqa: PLC0415 - only this command needs them
-    from rdbtool.dataset.forms import CONVERTED, ESCAPES, PRINTED  # noqa: PLC0415 - likewise
+    from rdbtool.cli.validate import FORMATS, LEVELS
+    from rdbtool.dataset.forms import CONVERTED, ESCAPES, PRINTED
 
     return {
         "--type": tuple(KINDS),

@@ -31,12 +31,7 @@ from rdbtool.cli.options import (
     renames_of,
     target_of,
 )
-from rdbtool.dataset.forms import BY_NAME, CONVERTED, form_of
-from rdbtool.operations.convert.convert import ConvertOptions
-from rdbtool.operations.convert.convert import convert as run
-from rdbtool.report.convert import converted_line, left_lines, remark_lines
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.writer.atomic.output import open_output
+from rdbtool.dataset.forms import CONVERTED
 
 
 @expands
@@ -74,6 +69,13 @@ def convert(
     expiry times, field expiry times and functions are kept. What the target cannot hold is refused with exit code 1,
     unless --allow-loss is given. The output appears when it was verified, or not at all.
     """
+    from rdbtool.dataset.forms import BY_NAME, form_of
+    from rdbtool.operations.convert.convert import ConvertOptions
+    from rdbtool.operations.convert.convert import convert as run
+    from rdbtool.report.convert import converted_line, left_lines, remark_lines
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.writer.atomic.output import open_output
+
     check_choice("--to", to, CONVERTED)
     check_rules(rules)
     form = to or form_of(dst, CONVERTED)
@@ -102,7 +104,7 @@ def convert(
         leaving=filters.leaving(drop, functions=functions),
         reshaping=reshape.reshaping(filters.milliseconds()),
     )
-    with ProgressBar(None, enabled=not no_progress) as progress:
+    with ProgressBar(enabled=not no_progress) as progress:
         done = run(src, dst, options, progress)
     if as_json:
         with open_output(None) as output:

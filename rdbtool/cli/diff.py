@@ -20,9 +20,6 @@ from rdbtool.cli.options import (
     renames_of,
     usage_errors,
 )
-from rdbtool.operations.diff.compare import DiffOptions, open_diff
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.writer.atomic.output import open_output
 
 if TYPE_CHECKING:
     from rdbtool.engine.replay.places import Places
@@ -97,6 +94,10 @@ def diff(
     Exit code 0: no difference, 1: some, 3: no answer, because one of the files is missing or damaged. --limit counts
     the keys that differ; --type and --expired take a key if either file's value is such.
     """
+    from rdbtool.operations.diff.compare import DiffOptions, open_diff
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.writer.atomic.output import open_output
+
     check_rules(rules)
     if a == "-" and b == "-":
         raise typer.BadParameter("standard input can be one of the two, not both", param_hint="A, B")
@@ -117,18 +118,18 @@ def diff(
         places=each.places(stop, a, b),
         rename_commands=renames_of(rename_command),
     )
-    with ProgressBar(None, enabled=not no_progress) as progress:
+    with ProgressBar(enabled=not no_progress) as progress:
         comparison = open_diff(a, b, options, progress)
     with comparison, open_output(None) as output:
         for name, side in (("A", comparison.first), ("B", comparison.second)):
             if side.extent is not None:
                 print_remarks(f"{name}: {line}" for line in side.extent.lines())
         if as_commands:
-            from rdbtool.report.diff_commands import write_commands  # noqa: PLC0415 - shared libraries of the encoders
+            from rdbtool.report.diff_commands import write_commands
 
             write_commands(comparison, output.write)
         else:
-            from rdbtool.report.diff import write_json, write_text  # noqa: PLC0415 - rich is not for commands
+            from rdbtool.report.diff import write_json, write_text
 
             if as_json:
                 write_json(comparison, output.write)
@@ -146,7 +147,7 @@ def _tolerance(text: str | None, *, ignore: bool) -> int:
         raise typer.BadParameter("only one of them can be given", param_hint="--ignore-ttl, --ttl-tolerance")
     if text is None:
         return -1 if ignore else 0
-    from rdbtool.api.arguments import milliseconds_of  # noqa: PLC0415 - rarely needed
+    from rdbtool.api.arguments import milliseconds_of
 
     with usage_errors():
         return milliseconds_of("ttl_tolerance", text)

@@ -19,11 +19,6 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.dataset.loading import load_keys
-from rdbtool.operations.info.digest import compute_digest
-from rdbtool.reader.open.dispatch import open_any
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.writer.atomic.output import open_output
 
 
 @expands
@@ -50,11 +45,20 @@ def digest(
     An AOF is replayed first. The digest covers keys, values and whether a key expires, not when; two files with the
     same data in another order or encoding have the same digest.
     """
+    from rdbtool.dataset.loading import load_keys
+    from rdbtool.operations.info.digest import compute_digest
+    from rdbtool.reader.open.dispatch import open_any
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.writer.atomic.output import open_output
+
     check_rules(rules)
     selection, now_ms = filters.selection(), filters.milliseconds()
     places = stop.places(src)
     renames = renames_of(rename_command)
-    with open_any(src, jsonl=True) as reader, ProgressBar(reader.size, enabled=not no_progress) as progress:
+    with (
+        open_any(src, jsonl=True) as reader,
+        ProgressBar(reader.size, "reading", reader.name, enabled=not no_progress) as progress,
+    ):
         keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
         result = compute_digest(keys, rules, now_ms=now_ms, selection=selection, progress=progress)
     with open_output(None) as output:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,13 +31,11 @@ from rdbtool.cli.options import (
     renames_of,
     target_of,
 )
-from rdbtool.dataset.forms import BINARIES, BY_NAME, ESCAPES, FORM_ALIASES, PRINTED, Form, form_of
-from rdbtool.dataset.loading import load_keys
-from rdbtool.operations.dump.report import DumpOptions
-from rdbtool.reader.open.dispatch import open_any
-from rdbtool.report.dump import write_keys
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.writer.atomic.output import open_output
+from rdbtool.dataset.forms import BINARIES, ESCAPES, PRINTED
+
+if TYPE_CHECKING:
+    from rdbtool.dataset.forms import Form
+    from rdbtool.operations.dump.report import DumpOptions
 
 
 @expands
@@ -140,6 +138,14 @@ def dump(
     Output that goes to a file appears whole or not at all. When a file turns out to be damaged,
     what precedes the damage is printed, up to the last valid key.
     """
+    from rdbtool.dataset.forms import form_of
+    from rdbtool.dataset.loading import load_keys
+    from rdbtool.operations.dump.report import DumpOptions
+    from rdbtool.reader.open.dispatch import open_any
+    from rdbtool.report.dump import write_keys
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.writer.atomic.output import open_output
+
     form = _named_form(format_)
     check_choice("--escape", escape, ESCAPES)
     check_choice("--binary", binary, BINARIES)
@@ -181,11 +187,14 @@ def dump(
             _check_use(option, options, used=used, users=_names(lambda row: row.is_verifiable))
         _check_target(options)
         show = not (no_progress or out.is_terminal)
-        with open_any(src, jsonl=True) as reader, ProgressBar(reader.size, enabled=show) as progress:
+        with (
+            open_any(src, jsonl=True) as reader,
+            ProgressBar(reader.size, "dumping", reader.name, enabled=show) as progress,
+        ):
             keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
             dumped = write_keys(keys, out, options, selection=selection, progress=progress)
     if dumped.losses or dumped.large or any(dumped.left):
-        from rdbtool.report.convert import dumped_lines  # noqa: PLC0415 - most dumps leave nothing to say
+        from rdbtool.report.convert import dumped_lines
 
         for line in dumped_lines(dumped):
             typer.echo(f"rdbtool: {line}", file=sys.stderr)
@@ -196,6 +205,8 @@ def dump(
 
 def _named_form(name: str | None) -> str | None:
     """Return the form that ``--format`` names, by its name here or elsewhere, None for None. Raises BadParameter."""
+    from rdbtool.dataset.forms import FORM_ALIASES
+
     if name is None or name in FORM_ALIASES:
         return None if name is None else FORM_ALIASES[name]
     if name not in PRINTED and Path(name).suffix:
@@ -215,12 +226,14 @@ def _fields_of(given: list[str] | None) -> list[bytes]:
 
 def _names(has: Callable[[Form], bool]) -> tuple[str, ...]:
     """Return the forms that are printed and have something."""
+    from rdbtool.dataset.forms import BY_NAME
+
     return tuple(name for name in PRINTED if has(BY_NAME[name]))
 
 
 def _check_target(options: DumpOptions) -> None:
     if options.restore and options.target is not None:
-        from rdbtool.operations.dump.command_output import has_restore  # noqa: PLC0415 - for commands only
+        from rdbtool.operations.dump.command_output import has_restore
 
         if not has_restore(options.target):
             raise typer.BadParameter(f"{options.target} is older than RESTORE: leave it out", param_hint="--restore")

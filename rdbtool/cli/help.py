@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from typer.core import TyperCommand
 
-from rdbtool.cli.examples import EXAMPLES
 from rdbtool.cli.overview import help_width, rows, wrap
 
 #: Titles, and the first names of the options under them. What stands nowhere here is an option of its command.
@@ -100,6 +99,8 @@ def described(option: Any) -> str:
 
 def _examples(name: str, width: int) -> list[str]:
     """Return the first examples, in two columns where they fit."""
+    from rdbtool.cli.examples import EXAMPLES
+
     shown = EXAMPLES[name][:_SHOWN]
     column = 4 + max(len(example.line) for example in shown)
     if all(column + len(example.text) <= width for example in shown):

@@ -23,12 +23,6 @@ from rdbtool.cli.options import (
     key_bytes,
     renames_of,
 )
-from rdbtool.engine.replay.replay_options import replay_options
-from rdbtool.operations.history.history import read_history
-from rdbtool.reader.open.dispatch import open_any
-from rdbtool.report.history import history_sink
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.writer.atomic.output import open_output
 
 #: Bytes of output that are held in memory; more of it goes to a temporary file.
 _HELD: Final = 1 << 24
@@ -60,6 +54,13 @@ def history(
     end it is said where the key is, which command deleted it where it is gone, and which commands have effects that are
     unknown. Exit code 1 says that no record touched it, that the AOF is damaged, or that effects are unknown.
     """
+    from rdbtool.engine.replay.replay_options import replay_options
+    from rdbtool.operations.history.history import read_history
+    from rdbtool.reader.open.dispatch import open_any
+    from rdbtool.report.history import history_sink
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.writer.atomic.output import open_output
+
     check_rules(rules)
     places = stop.places(src)
     renames = renames_of(rename_command)
@@ -71,7 +72,7 @@ def history(
         open_any(src) as reader,
         open_output(None) as output,
         SpooledTemporaryFile(_HELD) as held,
-        ProgressBar(reader.size, enabled=not (no_progress or output.is_terminal)) as progress,
+        ProgressBar(reader.size, "replaying", reader.name, enabled=not (no_progress or output.is_terminal)) as progress,
     ):
         # Whether there is such a place shows at the end: until then nothing is printed.
         write = output.write if places is None else held.write

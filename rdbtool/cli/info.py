@@ -16,11 +16,6 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.operations.info.summary import summarize_any
-from rdbtool.reader.open.dispatch import open_any
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.report.summaries import any_summary_text
-from rdbtool.writer.atomic.output import open_output
 
 
 @expands
@@ -39,10 +34,19 @@ def info(
     error is valid in structure. Of a damaged file, all up to the damage is counted. Of an AOF, the
     files, commands, transactions and annotated times are shown too, and the keys are those of its dataset.
     """
+    from rdbtool.operations.info.summary import summarize_any
+    from rdbtool.reader.open.dispatch import open_any
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.report.summaries import any_summary_text
+    from rdbtool.writer.atomic.output import open_output
+
     check_rules(rules)
     places = stop.places(src)
     renames = renames_of(rename_command)
-    with open_any(src) as reader, ProgressBar(reader.size, enabled=not no_progress) as progress:
+    with (
+        open_any(src) as reader,
+        ProgressBar(reader.size, "reading", reader.name, enabled=not no_progress) as progress,
+    ):
         summary = summarize_any(reader, rules, progress, places=places, rename_commands=renames)
     text = json.dumps(summary.to_dict()) + "\n" if as_json else any_summary_text(summary)
     with open_output(None) as output:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rdbtool.cli.app import print_remarks
 from rdbtool.cli.options import KEY_SPELLING, Json, Source, expands, key_bytes, place
-from rdbtool.engine.keyspec import keys_of
-from rdbtool.model import End
-from rdbtool.reader.inspect.aof import trace_any
-from rdbtool.reader.inspect.rdb import Traced
-from rdbtool.reader.inspect.search import Wanted, trace_wanted
-from rdbtool.reader.open.windows import rest_remarks
-from rdbtool.report.inspection import write_inspection
-from rdbtool.writer.atomic.output import open_output
 
 #: Of longer rows of entries, the middle is left out.
 _MAX_CHILDREN = 16
+
+if TYPE_CHECKING:
+    from rdbtool.reader.inspect.rdb import Traced
 
 
 @expands
@@ -56,6 +51,12 @@ def inspect(
     Offsets that begin with + count from the beginning of the inflated string whose compressed bytes
     are above them. Of a damaged file, everything up to the damage is shown, and where it is.
     """
+    from rdbtool.engine.keyspec import keys_of
+    from rdbtool.reader.inspect.aof import trace_any
+    from rdbtool.reader.inspect.search import Wanted, trace_wanted
+    from rdbtool.report.inspection import write_inspection
+    from rdbtool.writer.atomic.output import open_output
+
     if sum(choice is not None for choice in (exact_key, at, record)) > 1:
         raise typer.BadParameter("only one of them can be given", param_hint="--exact-key, --at, --record")
     max_children = None if full or as_json else _MAX_CHILDREN
@@ -73,6 +74,9 @@ def inspect(
 
 def _watch_end(items: Iterable[Traced], name: str, remarks: list[str]) -> Iterator[Traced]:
     """Pass items on, and take down what is to be told of what follows the end of an RDB."""
+    from rdbtool.model import End
+    from rdbtool.reader.open.windows import rest_remarks
+
     for item in items:
         yield item
         if isinstance(item.trace.item, End):

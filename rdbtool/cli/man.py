@@ -208,13 +208,13 @@ def _escape(text: str) -> str:
     return "\\&" + escaped if escaped.startswith((".", "\\(aq")) else escaped
 
 
-def main() -> None:
-    """Write all pages into the directory named on the command line."""
+def write_pages(pages: dict[str, str]) -> None:
+    """Write pages, by name, into the directory that the command line names."""
     directory = Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
+    for name, text in pages.items():
         (directory / name).write_text(text)
 
 
 if __name__ == "__main__":
-    main()
+    write_pages(pages())

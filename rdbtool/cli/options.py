@@ -127,7 +127,7 @@ DropParts = Annotated[
         "--drop",
         metavar="PART",
         help="Skip functions, scripts, aux, module-aux, groups (consumer groups), or module:NAME: what the module "
-        "with the type NAME owns. Can be given again.",
+        "with the type NAME owns.",
     ),
 ]
 MaxValue = Annotated[
@@ -161,7 +161,7 @@ class Clock:
             return time.time_ns() // 1_000_000
         if re.fullmatch(r"-?\d+", self.now):
             return int(self.now)
-        from rdbtool.core.moments import parse_moment  # noqa: PLC0415 - rarely needed
+        from rdbtool.core.moments import parse_moment
 
         try:
             moment = parse_moment(self.now)
@@ -216,7 +216,7 @@ class Filters(Clock):
 
     def leaving(self, drop: list[str] | None, *, functions: bool | None) -> Leaving:
         """Return what stays behind. Raises BadParameter."""
-        from rdbtool.api.arguments import leaving_of  # noqa: PLC0415 - for commands that write datasets
+        from rdbtool.api.arguments import leaving_of
 
         with usage_errors():
             return leaving_of(drop, self.as_arguments(), functions=functions)
@@ -226,7 +226,7 @@ class Filters(Clock):
         filters = self.as_arguments()
         if not filters:
             return None
-        from rdbtool.api.arguments import selection_of  # noqa: PLC0415 - rarely needed
+        from rdbtool.api.arguments import selection_of
 
         with usage_errors():
             return selection_of(filters, self.milliseconds())
@@ -251,7 +251,7 @@ class Reshape:
             "--rename",
             metavar="REGEX=TEXT",
             help="Replace everything that REGEX finds in a key by TEXT, in which \\1 is a group and \\xHH a byte. "
-            "Can be given again. Two keys that get one name are an error.",
+            "Two keys that get one name are an error.",
         ),
     ] = None
     move_db: Annotated[
@@ -259,7 +259,7 @@ class Reshape:
         typer.Option(
             "--move-db",
             metavar="FROM=TO",
-            help="Move the keys of database FROM to database TO. Can be given again.",
+            help="Move the keys of database FROM to database TO.",
         ),
     ] = None
 
@@ -270,7 +270,7 @@ class Reshape:
 
     def reshaping(self, now_ms: int) -> Reshaping | None:
         """Return what becomes of keys; ``now_ms`` (Unix ms) is when they expire. Raises BadParameter."""
-        from rdbtool.api.arguments import reshaping_of  # noqa: PLC0415 - for commands that write datasets
+        from rdbtool.api.arguments import reshaping_of
 
         renames: dict[str | bytes | re.Pattern[bytes], str | bytes] = {}
         for text in self.rename or ():
@@ -313,7 +313,7 @@ _OPTIONS = {
 @contextlib.contextmanager
 def usage_errors() -> Iterator[None]:
     """Turn what is wrong with an argument into BadParameter, under the name of the option."""
-    from rdbtool.api.arguments import ArgumentError  # noqa: PLC0415 - only where options are checked
+    from rdbtool.api.arguments import ArgumentError
 
     try:
         yield
@@ -339,7 +339,7 @@ def refuse_terminal(is_terminal: bool, option: str) -> None:  # noqa: FBT001 - t
 def check_rules(text: str | None) -> None:
     """Raise BadParameter unless ``text`` is None or names a server such as ``redis-7.0``."""
     if text is not None:
-        from rdbtool.api.arguments import rules_of  # noqa: PLC0415 - rarely given
+        from rdbtool.api.arguments import rules_of
 
         with usage_errors():
             rules_of(text)
@@ -349,7 +349,7 @@ def renames_of(given: list[str] | None) -> dict[str, str] | None:
     """Return the commands by the names that ``--rename-command`` gives them, None without any. Raises BadParameter."""
     if not given:
         return None
-    from rdbtool.api import arguments  # noqa: PLC0415 - rarely needed
+    from rdbtool.api import arguments
 
     commands: dict[str, str] = {}
     for text in given:
@@ -367,7 +367,7 @@ def target_of(text: str | None) -> Target | None:
     """Return the target that ``text`` names, None for None. Raises BadParameter."""
     if text is None:
         return None
-    from rdbtool.api import arguments  # noqa: PLC0415 - for commands that write
+    from rdbtool.api import arguments
 
     with usage_errors():
         return arguments.target_of(text)
@@ -394,7 +394,7 @@ class Stop:
         given[f"skip{tail}"] = self.skip_command
         if all(value in (None, []) for value in given.values()):
             return None
-        from rdbtool.api.arguments import places_of  # noqa: PLC0415 - for AOFs only
+        from rdbtool.api.arguments import places_of
 
         with usage_errors():
             places = places_of(given, tail)

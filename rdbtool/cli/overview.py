@@ -84,7 +84,7 @@ def rows(pairs: Iterable[tuple[str, str]], width: int, column: int = 0) -> list[
 
 def guess_command(word: str) -> str | None:
     """Return the command that a misspelt one was meant to be, None where nothing is near."""
-    import difflib  # noqa: PLC0415 - for mistakes only
+    import difflib
 
     return next(iter(difflib.get_close_matches(word, SUMMARIES, n=1)), None)
 

@@ -6,15 +6,13 @@ module writes.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from rdbtool.cli.app import COMMANDS, build_command
 from rdbtool.cli.examples import EXAMPLES
 from rdbtool.cli.help import described, groups, metavar, term
-from rdbtool.cli.man import SECTIONS
+from rdbtool.cli.man import SECTIONS, write_pages
 from rdbtool.cli.notes import NOTES
 from rdbtool.cli.overview import EXIT_CODES, PROGRAM, SUMMARIES
 
@@ -72,13 +70,5 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def main() -> None:
-    """Write all pages into the directory named on the command line."""
-    directory = Path(sys.argv[1])
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
-        (directory / name).write_text(text)
-
-
 if __name__ == "__main__":
-    main()
+    write_pages(pages())

@@ -19,11 +19,6 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.operations.repair.report import RepairOptions
-from rdbtool.operations.repair.run import repair as run
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.report.repair import repair_lines
-from rdbtool.writer.atomic.output import open_output
 
 
 @expands
@@ -63,6 +58,12 @@ def repair(
     code 0 says that DST was written and verified, 1 that nothing could be saved, or that what was written is not
     certain.
     """
+    from rdbtool.operations.repair.report import RepairOptions
+    from rdbtool.operations.repair.run import repair as run
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.report.repair import repair_lines
+    from rdbtool.writer.atomic.output import open_output
+
     check_rules(rules)
     if output is None and not dry_run:
         raise typer.BadParameter("give one of them, or both", param_hint="--output, --dry-run")
@@ -79,7 +80,7 @@ def repair(
         rename_commands=renames_of(rename_command),
         drop_unknown=drop_unknown,
     )
-    with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
+    with ProgressBar(enabled=not (no_progress or quiet)) as progress:
         done = run(src, None if dry_run else output, options, progress)
     if as_json or not quiet:
         text = json.dumps(done.to_dict()) if as_json else "\n".join(repair_lines(done, is_dry=dry_run, target=output))

@@ -20,12 +20,6 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.engine.replay.replay_options import replay_options
-from rdbtool.operations.replay.report import replay_reader
-from rdbtool.reader.open.dispatch import open_any
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.report.replay import replay_text
-from rdbtool.writer.atomic.output import open_output
 
 
 @expands
@@ -48,6 +42,13 @@ def replay(
     loads the AOF. Exit code 1 says that the AOF is damaged or truncated, or that a command of it cannot
     be replayed, so that a server refuses the AOF or has another dataset.
     """
+    from rdbtool.engine.replay.replay_options import replay_options
+    from rdbtool.operations.replay.report import replay_reader
+    from rdbtool.reader.open.dispatch import open_any
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.report.replay import replay_text
+    from rdbtool.writer.atomic.output import open_output
+
     check_rules(rules)
     options = replay_options(
         src,
@@ -57,7 +58,10 @@ def replay(
         now_ms=clock.milliseconds(),
         rename_commands=renames_of(rename_command),
     )
-    with open_any(src) as reader, ProgressBar(reader.size, enabled=not no_progress) as progress:
+    with (
+        open_any(src) as reader,
+        ProgressBar(reader.size, "replaying", reader.name, enabled=not no_progress) as progress,
+    ):
         report = replay_reader(reader, options, digest=True, progress=progress)
     with open_output(None) as output:
         text = json.dumps(report.to_dict()) + "\n" if as_json else replay_text(report)

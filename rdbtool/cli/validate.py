@@ -20,13 +20,11 @@ from rdbtool.cli.options import (
 )
 from rdbtool.core.errors import InputError
 from rdbtool.core.servers import Rules
-from rdbtool.operations.validate.batch import Judged, code_of, exit_code, judge
-from rdbtool.operations.validate.verdict import Checks
-from rdbtool.report.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rdbtool.operations.validate.batch import Judged
     from rdbtool.operations.validate.expectations import Policies
 
 
@@ -112,7 +110,7 @@ def validate(
         typer.Option(
             "--expect-keys",
             metavar="RANGE",
-            help="How many keys a database has to hold: db0=1000.. or db1=10..20. Several with commas, or given again.",
+            help="How many keys a database has to hold: db0=1000.. or db1=10..20. Several with commas.",
         ),
     ] = None,
     no_progress: NoProgress = False,
@@ -123,6 +121,10 @@ def validate(
     and the dataset. Of several files, exit code 1 (bad) beats 4 (an unknown version), 4 beats 3 (not read,
     missing, changed while it was read), and 3 beats 0.
     """
+    from rdbtool.operations.validate.batch import exit_code, judge
+    from rdbtool.operations.validate.verdict import Checks
+    from rdbtool.report.progress_bar import ProgressBar
+
     if src.count("-") > 1:
         raise typer.BadParameter("standard input can be read once", param_hint="SRC")
     check_choice("--format", form, FORMATS)
@@ -150,7 +152,7 @@ def validate(
     )
     judged = []
     for source in src:
-        with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
+        with ProgressBar(enabled=not (no_progress or quiet)) as progress:
             judged.append(judge(source, checks, policies, progress, retries=retry))
     if sys.stdout is None:
         raise InputError("cannot write to standard output: it is closed")
@@ -163,7 +165,8 @@ def validate(
 
 def _complain(judged: Sequence[Judged], *, strict: bool) -> None:
     """Write a line about each source that is not good."""
-    from rdbtool.report.verdict import verdict_line  # noqa: PLC0415 - silence needs no words
+    from rdbtool.operations.validate.batch import code_of
+    from rdbtool.report.verdict import verdict_line
 
     for row in judged:
         if code_of(row, strict=strict):
@@ -180,14 +183,14 @@ def _print(text: str) -> None:
 def _render(form: str, judged: Sequence[Judged], *, strict: bool) -> str:
     # Only what is asked for is imported, as above.
     if form == "json":
-        from rdbtool.report.verdict_json import verdicts_json as render  # noqa: PLC0415 - see above
+        from rdbtool.report.verdict_json import verdicts_json as render
     elif form == "github":
-        from rdbtool.report.verdict_github import verdicts_github as render  # noqa: PLC0415 - see above
+        from rdbtool.report.verdict_github import verdicts_github as render
     elif form == "junit":
-        from rdbtool.report.verdict_junit import verdicts_junit as render  # noqa: PLC0415 - see above
+        from rdbtool.report.verdict_junit import verdicts_junit as render
     else:
-        from rdbtool.report.screen import Screen  # noqa: PLC0415 - see above
-        from rdbtool.report.verdict import PLAIN_WIDTH, verdicts_text  # noqa: PLC0415 - see above
+        from rdbtool.report.screen import Screen
+        from rdbtool.report.verdict import PLAIN_WIDTH, verdicts_text
 
         screen = Screen(is_terminal=sys.stdout.isatty(), plain_width=PLAIN_WIDTH)
         return verdicts_text(judged, strict=strict, screen=screen)
@@ -200,7 +203,7 @@ def _policies(
     """Return what was asked for, None where nothing was. Raises BadParameter."""
     if all(given is None for given in (min_keys, max_age, min_version, digest, keys)):
         return None
-    from rdbtool.api.validate import policies_of  # noqa: PLC0415 - most checks have none
+    from rdbtool.api.validate import policies_of
 
     with usage_errors():
         return policies_of(min_keys, max_age, min_version, digest, keys)

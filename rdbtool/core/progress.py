@@ -1,11 +1,32 @@
-"""Progress callbacks: their type, offsetting, and polling a guard."""
+"""Progress callbacks: their type, passes over the data, offsetting, and polling a guard."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 #: Is told how many bytes were read so far.
 Progress = Callable[[int], object]
+
+
+class PassDisplay(Protocol):
+    """A progress callback that shows which pass over the data is running, such as a progress bar."""
+
+    def begin_pass(self, action: str, name: str, total: int | None, left: int | None) -> None:
+        """Show that a pass begins; see the function."""
+
+
+def begin_pass(
+    progress: Progress | None, action: str, name: str = "", total: int | None = None, *, left: int | None = 0
+) -> None:
+    """Announce a pass over the data to a callback that shows passes; others are not told.
+
+    ``action`` says what the pass does ("replaying"), ``name`` with which file, ``total`` is its size in bytes (None if
+    unknown), and ``left`` the number of passes that follow it (None if unknown).
+    """
+    begin = getattr(progress, "begin_pass", None)
+    if begin is not None:
+        begin(action, name, total, left)
 
 
 def progress_after(progress: Progress | None, before: int) -> Progress | None:
@@ -15,10 +36,20 @@ def progress_after(progress: Progress | None, before: int) -> Progress | None:
 
 def polling(look: Callable[[], object], progress: Progress | None) -> Progress:
     """Return a callback that calls ``look`` first, which may raise: compiled loops do not hear signals."""
+    return _Polling(look, progress)
 
-    def report(done: int) -> None:
-        look()
-        if progress is not None:
-            progress(done)
 
-    return report
+class _Polling:
+    """See ``polling``. Passes are announced to the inner callback."""
+
+    def __init__(self, look: Callable[[], object], progress: Progress | None) -> None:
+        self._look = look
+        self._progress = progress
+
+    def __call__(self, done: int) -> None:
+        self._look()
+        if self._progress is not None:
+            self._progress(done)
+
+    def begin_pass(self, action: str, name: str, total: int | None, left: int | None) -> None:
+        begin_pass(self._progress, action, name, total, left=left)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from rdbtool.core.errors import InputError
-from rdbtool.core.progress import Progress
+from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.core.servers import Target, default_target
 from rdbtool.io.source import STANDARD_INPUT
 from rdbtool.reader.aof.reader import AofReader
@@ -146,6 +146,7 @@ def open_repeatable(
                 options = replay_options(
                     again or "-", places, rules=rules, now_ms=now_ms, rename_commands=rename_commands
                 )
+                begin_pass(progress, "replaying", reader.name, reader.size, left=None)
                 replayed = ReplayedDataset(replay_log(reader, options, progress), reader.name, reader.size).settled()
                 replayed.refuse_doubt()
                 if copy is not None:

@@ -23,7 +23,6 @@ from typing import BinaryIO, Final, Protocol, Self
 from rdbtool.core.distribution import install_words
 from rdbtool.core.errors import FormatError, InputError, LimitError, Remedy, UnsupportedError
 from rdbtool.core.location import Where
-from rdbtool.core.wrappers import INFLATERS
 from rdbtool.io.decompress import (
     PEEK_SIZE,
     DamagedStreamError,
@@ -327,6 +326,8 @@ class Source:
         except DamagedStreamError as error:
             self._failure = self._format_error(error)
         except WindowSizeError as error:
+            from rdbtool.core.wrappers import INFLATERS  # noqa: PLC0415 - nearly never needed
+
             allowed = f"more than {error.allowed >> 20} MiB, the most that rdbtool takes for it"
             self._failure = LimitError(
                 f"cannot read {self.name}: its {self.compression} data asks for a window of {allowed}",

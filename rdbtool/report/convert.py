@@ -23,7 +23,8 @@ def converted_line(done: Converted) -> str:
     checked = "verified" if done.is_verified else "not read back" if done.is_tested else "neither tested nor read back"
     raised = " (the data needs this version)" if done.is_raised else ""
     what = done.form if done.form == "jsonl" else f"{done.form}, {_written_as(done)}{raised}"
-    return f"{clean(done.destination)}: {what}: {done.keys:,} keys, {done.bytes:,} bytes, {checked}{_stop(done)}"
+    size = f"{show_count(done.keys, 'key')}, {show_count(done.bytes, 'byte')}"
+    return f"{clean(done.destination)}: {what}: {size}, {checked}{_stop(done)}"
 
 
 def rewritten_line(done: Rewritten) -> str:
@@ -32,8 +33,8 @@ def rewritten_line(done: Rewritten) -> str:
     raised = " (the data needs this version)" if done.is_raised else ""
     base = f"{'RDB' if done.encoding == 'rdb' else 'commands'}, {_written_as(done)}"
     return (
-        f"{clean(done.destination)}: {done.commands:,} commands, {before} bytes → {done.keys:,} keys, "
-        f"{done.bytes:,} bytes, {base}{raised}, verified{_stop(done)}"
+        f"{clean(done.destination)}: {show_count(done.commands, 'command')}, {before} bytes → "
+        f"{show_count(done.keys, 'key')}, {show_count(done.bytes, 'byte')}, {base}{raised}, verified{_stop(done)}"
     )
 
 

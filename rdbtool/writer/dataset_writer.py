@@ -7,6 +7,7 @@ fingerprint; when the two differ, the output is refused.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +15,7 @@ from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.errors import InputError, InvalidDataError, Loss, RdbToolError, describe_error
-from rdbtool.core.progress import polling
+from rdbtool.core.progress import begin_pass, polling
 
 if TYPE_CHECKING:
     from rdbtool._codec.feeder import Feeder
@@ -44,7 +45,7 @@ class DatasetWriter:
 
     After ``write``: ``keys`` and ``bytes`` that were written, ``losses`` (see ``Loss``), whether the source
     ``is_tested``, and the ``fingerprint`` that ``check`` compares. ``progress`` is called while reading, on the way out
-    and on the way back.
+    and on the way back. ``size`` is the source's, in bytes, if reading it again is to be shown by them.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class DatasetWriter:
         allow_loss: bool = False,
         announces: bool = True,
         selection: Selection | None = None,
+        size: int | None = None,
         progress: Progress | None = None,
         read_back: Callable[[str, Sink, Progress | None], object] | None = None,
         make_test: MakeTest | None = None,
@@ -74,6 +76,7 @@ class DatasetWriter:
         self._allow_loss = allow_loss
         self._announces = announces
         self._selection = selection
+        self._size = size
         self._read_back = read_back
         self._make_test = make_test
 
@@ -108,6 +111,7 @@ class DatasetWriter:
             self.is_tested = test is not None
             if test is not None:
                 sink = Tee(test, sink)
+        begin_pass(self.progress, "writing", "", self._size, left=int(fingerprint))
         self.source.feed(sink, selection=self._selection, progress=self.progress)
         sink.close()
         self.keys = sums.keys if fit is None else fit.keys
@@ -123,6 +127,7 @@ class DatasetWriter:
         fingerprint = self._make_fingerprint()
         fit = self._make_fit(fingerprint) or fingerprint
         sink = fit if also is None else Tee(fit, also)
+        begin_pass(self.progress, "reading back", "", os.stat(path).st_size)  # noqa: PTH116 - names may be bytes
         try:
             self._read_back(path, sink, self.progress)
             sink.close()

@@ -6,6 +6,8 @@ import sys
 import pytest
 from command import FIXTURES, ROOT, environment
 
+from rdbtool.cli.overview import SUMMARIES
+
 SMALL = FIXTURES / "small" / "redis-7.0-listpacks-stream-function.rdb"
 
 
@@ -43,6 +45,17 @@ def test_importing_the_library_is_free():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)
     ours = [name for name in done.stdout.split() if name.startswith("rdbtool.")]
     assert ours == []
+
+
+@pytest.mark.parametrize("command", [name for name in SUMMARIES if name != "completion"])
+def test_help_runs_nothing(command):
+    work = ("rdbtool.operations", "rdbtool.reader", "rdbtool.report", "rdbtool.engine", "rdbtool._codec", "rich")
+    assert [name for name in imported(command, "--help") if name.startswith(work)] == []
+
+
+def test_dump_of_an_rdb_imports_no_table_of_commands():
+    rare = {"rdbtool.core.commands", "rdbtool.core.wrappers", "rdbtool.reader.open.lost_manifest"}
+    assert rare & imported("dump", SMALL) == set()
 
 
 @pytest.mark.parametrize("command", ["dump", "info", "digest"])

@@ -3,9 +3,8 @@
 # The module of a value is known when its value begins, so the head of such a record waits until then.
 
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy
-from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release
-from rdbtool._codec.filters.filter cimport Filter
+from rdbtool._codec.decode.cursor cimport Bytes
+from rdbtool._codec.filters.filter cimport Filter, WaitingFilter
 from rdbtool._codec.sink cimport Consumer, Group, Head, Pending, Sink
 
 from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux, SlotImport
@@ -14,25 +13,20 @@ from rdbtool.core.rdb_types import ROLE_AUX, SCRIPT_AUX
 include "../_types.pxi"
 
 
-cdef class Drop(Filter):
+cdef class Drop(WaitingFilter):
     """Passes on to ``sink`` all but ``parts`` and what the types ``modules`` own; ``dropped`` counts by part.
 
     ``parts`` are functions, scripts, aux, module-aux, slot-imports and groups; what modules own is counted as
     module-keys and module-aux. Aux fields that say what role a file has stay, and those in ``kept_aux``.
     """
 
-    cdef readonly dict dropped
     cdef frozenset parts
     cdef frozenset modules
     cdef frozenset kept_aux
     cdef bint drops_groups
     cdef uint64_t groups            # of the record at hand, that were dropped
     cdef int kind
-    cdef bint waiting               # for the module's name
     cdef bint skipped               # the record at hand is dropped
-    cdef Head head                  # of a record that waits
-    cdef Scratch key
-    cdef Scratch meta
 
     def __init__(self, Sink sink not None, *, parts=(), modules=(), kept_aux=()):
         super().__init__(sink)
@@ -40,15 +34,6 @@ cdef class Drop(Filter):
         self.modules = frozenset(modules)
         self.kept_aux = frozenset(kept_aux) | ROLE_AUX
         self.drops_groups = "groups" in self.parts
-        self.dropped = {}
-
-    def __dealloc__(self):
-        release(&self.key)
-        release(&self.meta)
-
-    cdef int count(self, str part, uint64_t times) except -1:
-        self.dropped[part] = self.dropped.get(part, 0) + times
-        return 0
 
     cdef int item(self, object item) except -1:
         cdef str part = None
@@ -75,24 +60,13 @@ cdef class Drop(Filter):
             return self.wait(head)
         return Filter.begin_key(self, head)
 
-    cdef int wait(self, Head *head) except -1:
-        self.waiting = True
-        self.head = head[0]
-        grow(&self.key, head.key_size + 1)
-        memcpy(self.key.data, head.key, head.key_size)
-        self.head.key = self.key.data
-        if head.meta != NULL:
-            grow(&self.meta, head.meta_size + 1)
-            memcpy(self.meta.data, head.meta, head.meta_size)
-            self.head.meta = self.meta.data
-        return 0
-
     cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
         if self.waiting:
-            self.waiting = False
             self.skipped = (<char *>module)[:9].decode("ascii", "replace") in self.modules
-            if not self.skipped:
-                Filter.begin_key(self, &self.head)
+            if self.skipped:
+                self.waiting = False
+            else:
+                self.wake()
         return 0 if self.skipped else self.sink.opaque(module, raw, raw_size)
 
     cdef int begin_group(self, Group *group) except -1:

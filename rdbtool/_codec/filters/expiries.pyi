@@ -2,17 +2,16 @@
 
 from typing import Literal
 
-from rdbtool._codec.filters.filter import Filter
+from rdbtool._codec.filters.filter import WaitingFilter
 from rdbtool._codec.sink import Sink
 
-class Expiry(Filter):
+class Expiry(WaitingFilter):
     """Passes on to ``sink`` with other expiry times of keys and of what they hold; ``dropped`` counts what expired.
 
     ``mode``: drop takes them away, shift moves them by ``shift_ms``, unexpired leaves out the keys and hash fields that
     have expired at ``now_ms`` (Unix ms).
     """
 
-    dropped: dict[str, int]
     def __init__(
         self, sink: Sink, mode: Literal["drop", "shift", "unexpired"], *, shift_ms: int = 0, now_ms: int = 0
     ) -> None: ...

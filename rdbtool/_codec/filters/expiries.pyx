@@ -4,9 +4,8 @@
 # a hash waits for the first field that stays.
 
 from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint64_t
-from libc.string cimport memcpy
-from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release
-from rdbtool._codec.filters.filter cimport Filter
+from rdbtool._codec.decode.cursor cimport Bytes
+from rdbtool._codec.filters.filter cimport Filter, WaitingFilter
 from rdbtool._codec.sink cimport Head, Sink
 
 include "../_types.pxi"
@@ -28,14 +27,13 @@ cdef inline int64_t shifted(int64_t at, int64_t by) noexcept:
     return max(<int64_t>1, at + by)
 
 
-cdef class Expiry(Filter):
+cdef class Expiry(WaitingFilter):
     """Passes on to ``sink`` with other expiry times of keys and of what they hold; ``dropped`` counts what expired.
 
     ``mode``: drop takes them away, shift moves them by ``shift_ms``, unexpired leaves out the keys and hash fields that
     have expired at ``now_ms`` (Unix ms).
     """
 
-    cdef readonly dict dropped
     cdef int mode
     cdef int64_t shift_ms
     cdef int64_t now_ms
@@ -44,10 +42,6 @@ cdef class Expiry(Filter):
     cdef uint64_t fields            # of the record at hand, that are left out
     cdef bint changed               # the value is not what the source stores
     cdef bint muted                 # the record at hand is left out
-    cdef bint waiting               # for a field that stays
-    cdef Head head                  # of a record that waits
-    cdef Scratch key
-    cdef Scratch meta
 
     def __init__(self, Sink sink not None, str mode not None, *, int64_t shift_ms=0, int64_t now_ms=0):
         super().__init__(sink)
@@ -58,11 +52,6 @@ cdef class Expiry(Filter):
         self.mode = MODES[mode]
         self.shift_ms = shift_ms
         self.now_ms = now_ms
-        self.dropped = {}
-
-    def __dealloc__(self):
-        release(&self.key)
-        release(&self.meta)
 
     cdef int mute(self) except -1:
         self.muted = True
@@ -84,22 +73,6 @@ cdef class Expiry(Filter):
         elif head.kind == KIND_HASH:
             return self.wait(head)
         return Filter.begin_key(self, &fitted)
-
-    cdef int wait(self, Head *head) except -1:
-        self.waiting = True
-        self.head = head[0]
-        grow(&self.key, head.key_size + 1)
-        memcpy(self.key.data, head.key, head.key_size)
-        self.head.key = self.key.data
-        if head.meta != NULL:
-            grow(&self.meta, head.meta_size + 1)
-            memcpy(self.meta.data, head.meta, head.meta_size)
-            self.head.meta = self.meta.data
-        return 0
-
-    cdef int wake(self) except -1:
-        self.waiting = False
-        return Filter.begin_key(self, &self.head)
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
         if expire_at_ms >= 0:
@@ -131,10 +104,6 @@ cdef class Expiry(Filter):
             raw = NULL
             raw_size = 0
         return self.sink.end_key(raw, raw_size, stop)
-
-    cdef int count(self, str part, uint64_t times) except -1:
-        self.dropped[part] = self.dropped.get(part, 0) + times
-        return 0
 
     cdef int commit(self) except -1:
         if self.muted:

@@ -1,7 +1,8 @@
 # A sink between a source and another sink: what it does not override passes through.
 
 from libc.stdint cimport int64_t, uint64_t
-from rdbtool._codec.decode.cursor cimport Bytes
+from libc.string cimport memcpy
+from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, LongString, Pending, Producers, Sink, StreamTail
 
 
@@ -116,3 +117,37 @@ cdef class Filter(Sink):
     def flush(self):
         """Have the sink hand on what is committed."""
         self.sink.flush()
+
+
+cdef class WaitingFilter(Filter):
+    """A filter that may hold a record's head until its value says whether it stays; ``dropped`` counts by part."""
+
+    def __init__(self, Sink sink not None):
+        super().__init__(sink)
+        self.dropped = {}
+
+    def __dealloc__(self):
+        release(&self.key)
+        release(&self.meta)
+
+    cdef int count(self, str part, uint64_t times) except -1:
+        self.dropped[part] = self.dropped.get(part, 0) + times
+        return 0
+
+    cdef int wait(self, Head *head) except -1:
+        """Keep a copy of the head until ``wake``."""
+        self.waiting = True
+        self.head = head[0]
+        grow(&self.key, head.key_size + 1)
+        memcpy(self.key.data, head.key, head.key_size)
+        self.head.key = self.key.data
+        if head.meta != NULL:
+            grow(&self.meta, head.meta_size + 1)
+            memcpy(self.meta.data, head.meta, head.meta_size)
+            self.head.meta = self.meta.data
+        return 0
+
+    cdef int wake(self) except -1:
+        """Pass on the head that waits."""
+        self.waiting = False
+        return Filter.begin_key(self, &self.head)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from rdbtool.core.errors import FormatError, InputError, Loss, json_name
-from rdbtool.core.progress import Progress
+from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.core.servers import Target, default_target
 from rdbtool.dataset.forms import BY_NAME, CONVERTED, Encoding, Form, form_of
 from rdbtool.dataset.loading import load_keys
@@ -124,6 +124,8 @@ def convert(
     form = BY_NAME[name]
     with open_any(source, jsonl=True) as reader:
         _refuse_part(destination, getattr(reader, "manifest", None))
+        if reader.kind == "aof":
+            begin_pass(progress, "replaying", reader.name, reader.size, left=2)
         keys = load_keys(
             reader,
             options.rules,
@@ -169,6 +171,7 @@ def convert(
             selection=options.selection,
             # Sizes are announced before it is known which keys are a module's, or what becomes of the others.
             sizes={} if leaving.modules or (reshaping is not None and reshaping.changes_sizes) else dataset.sizes,
+            size=None if keys.kind == "aof" else keys.size,
             progress=progress,
             origin=None if keys.kind == "aof" else _source_file(keys),
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rdbtool.core.errors import InputError, LimitError, Loss, Remedy, UnsupportedError, json_name
 from rdbtool.core.manifest import read_manifest
-from rdbtool.core.progress import Progress, polling
+from rdbtool.core.progress import Progress, begin_pass, polling
 from rdbtool.core.servers import Target
 from rdbtool.dataset.forms import BY_NAME, Encoding
 from rdbtool.dataset.replayed import ReplayedDataset
@@ -234,6 +234,7 @@ class _Rewriting:
         """Replay the old log, and return how the new one is written."""
         options = self.options
         self.bytes_before = _size_of(reader, self.source)
+        begin_pass(self.progress, "replaying", reader.name, self.bytes_before, left=2)
         self.loaded = replay_log(reader, self.replaying, self.progress)
         dataset = ReplayedDataset(self.loaded, reader.name, reader.size).settled()
         check_loaded(self.loaded, reader.name)

@@ -94,6 +94,7 @@ class Transfer(DatasetWriter):
         allow_loss: bool = False,
         selection: Selection | None = None,
         sizes: Sizes | None = None,
+        size: int | None = None,
         progress: Progress | None = None,
         origin: SourceFile | None = None,
     ) -> None:
@@ -107,6 +108,7 @@ class Transfer(DatasetWriter):
             commands=encoding == "commands",
             allow_loss=allow_loss,
             selection=selection,
+            size=size,
             progress=progress,
             read_back=partial(_read_back, form, server_of(*target)),
             make_test=None if origin is None else partial(_make_test, origin, allow_loss=allow_loss),

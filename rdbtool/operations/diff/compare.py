@@ -24,7 +24,7 @@ from rdbtool.core.errors import (
     json_bytes,
     json_name,
 )
-from rdbtool.core.progress import Progress, progress_after
+from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.dataset.file import Readable, open_repeatable
 from rdbtool.model import HashValue, KeyRecord, ListValue, OpaqueValue, SetValue, StreamValue, StringValue, ZSetValue
 from rdbtool.operations.diff.change import CHANGES, Change, Sign
@@ -187,7 +187,6 @@ class Comparison:
         options = self.options
         encodings = options.encodings and not (self.first.kind == "aof" or self.second.kind == "aof")
         modules = []
-        before = 0
         for index, side in enumerate((self.first, self.second)):
             prints = KeyPrints(
                 self._table,
@@ -197,12 +196,12 @@ class Comparison:
                 tolerance_ms=options.tolerance_ms,
                 judge=options.judge,
             )
+            begin_pass(progress, "reading", side.name, side.size, left=_SECOND - index)
             with answering():
-                side.feed(prints, selection=options.names, progress=progress_after(progress, before))
+                side.feed(prints, selection=options.names, progress=progress)
             if prints.twice is not None:
                 db, key = prints.twice
                 raise InputError(f"{side.name}: key {describe_key(key)} of db {db} is there twice: what is its value?")
-            before += side.size or 0
             modules.append(prints.modules)
         self.items = list(
             compare_items(

@@ -26,7 +26,7 @@ from rdbtool.core.errors import (
     json_name,
 )
 from rdbtool.core.manifest import Entry, format_manifest, looks_like_manifest
-from rdbtool.core.progress import Progress
+from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.core.servers import Rules, RulesChoice
 from rdbtool.operations.info.digest import read_digest
 from rdbtool.operations.repair.part import PartRepair
@@ -77,6 +77,7 @@ def repair(
     if isinstance(source, str) and (path := _manifest_of(source)) is not None:
         return _repair_directory(source, path, destination, options, progress)
     with Stock(source, unwraps=True) as stock:
+        begin_pass(progress, "searching", stock.name, stock.size, left=0)
         part = examine_and_mend(stock, options, progress)
         stock.check_unchanged()
         name = source if isinstance(source, str) else stock.name
@@ -141,7 +142,7 @@ def _repair_directory(
     with ExitStack() as stack:
         parts: list[tuple[PartRepair, Stock]] = []
         kept: list[Entry] = []
-        for entry in entries:
+        for index, entry in enumerate(entries):
             if entry.kind == "history":
                 continue
             path = manifest.parent / entry.name
@@ -158,6 +159,7 @@ def _repair_directory(
                 continue
             refuse_special(path)
             stock = stack.enter_context(Stock(str(path), name=entry.name))
+            begin_pass(progress, "searching", stock.name, stock.size, left=len(entries) - index - 1)
             parts.append((examine_and_mend(stock, options, progress, in_log=True), stock))
             stock.rest()
             kept.append(entry)

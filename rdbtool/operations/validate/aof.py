@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import Finding, FormatError, InputError, RdbToolError, UnsupportedError, what_servers_do
-from rdbtool.core.progress import Progress
+from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.core.servers import Product, RulesChoice
 from rdbtool.engine.inference.least_server import MANIFEST, TIMES, UNNAMED, ServerNeeds
 from rdbtool.operations.validate.aof_commands import (
@@ -88,10 +88,10 @@ class _Judging:
             from rdbtool.operations.validate.aof_replay import LiveReplay  # noqa: PLC0415 - the engine takes a while
 
             self.live = LiveReplay(self.checks)
-        # Of two readings the second one takes nearly all of the time.
         will_read_again = self.checks.replay and self.live is None
         try:
-            self._read(None if will_read_again else progress)
+            begin_pass(progress, "checking", self.reader.name, self.reader.size, left=int(will_read_again))
+            self._read(progress)
         except RdbToolError as error:
             return self._verdict(error)
         failure = None
@@ -248,6 +248,7 @@ class _Judging:
         else:
             from rdbtool.operations.validate.aof_replay import replay_again  # noqa: PLC0415 - the engine takes a while
 
+            begin_pass(progress, "replaying", self.reader.name, self.reader.size)
             replayed = replay_again(self.reader, self.checks, progress)
         if replayed.failure is not None:
             self._tell_unfinished(replayed.failure)

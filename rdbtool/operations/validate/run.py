@@ -21,7 +21,7 @@ from rdbtool.core.errors import (
     UnknownFormatError,
     what_servers_do,
 )
-from rdbtool.core.progress import Progress
+from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.operations.validate.verdict import (
     Checks,
     Gathered,
@@ -77,6 +77,7 @@ def validate_reader(
         from rdbtool.operations.validate.aof import validate_log  # noqa: PLC0415 - the engine is for logs only
 
         return validate_log(reader, checks, progress)
+    begin_pass(progress, "checking", reader.name, reader.size)
     if reader.kind == "rdb":
         from rdbtool.operations.validate.rdb import validate_rdb  # noqa: PLC0415 - for RDBs only
 

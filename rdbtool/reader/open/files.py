@@ -32,8 +32,6 @@ from rdbtool.core.errors import (
 from rdbtool.core.location import Where
 from rdbtool.core.manifest import Entry, Manifest, looks_like_manifest, read_manifest
 from rdbtool.io.source import Source, open_source
-from rdbtool.reader.aof.inline import begins_inline
-from rdbtool.reader.open.lost_manifest import find_orphans, no_manifest
 from rdbtool.reader.open.windows import Framing, enter_framing, open_window
 
 Kind = Literal["rdb", "aof", "multipart", "jsonl"]
@@ -94,6 +92,8 @@ def detect_content(head: bytes, ending: bytes = b"", name: str = "") -> Kind | N
         return "aof"
     if head.lstrip(b" \t\r\n").startswith(b"{"):
         return "jsonl"
+    from rdbtool.reader.aof.inline import begins_inline  # noqa: PLC0415 - rarely needed: the table of commands
+
     return "aof" if begins_inline(head) else None
 
 
@@ -150,6 +150,8 @@ def find_log(directory: str | os.PathLike[str]) -> Path:
     try:
         orphan = find_orphan(path)
         if orphan is not None:
+            from rdbtool.reader.open.lost_manifest import no_manifest  # noqa: PLC0415 - for damage only
+
             raise no_manifest(orphan)
         found = _manifests(path) or _manifests(path / LOG_DIRECTORY)
         if not found:
@@ -175,6 +177,8 @@ def find_orphan(path: Path) -> Path | None:
     try:
         if _manifests(path) or _manifests(path / LOG_DIRECTORY):
             return None
+        from rdbtool.reader.open.lost_manifest import find_orphans  # noqa: PLC0415 - for damage only
+
         found = find_orphans(path) or find_orphans(path / LOG_DIRECTORY)
         if not found and not (path / SINGLE_LOG).is_file():
             inner = [inner for inner in sorted(path.iterdir()) if inner.is_dir()]
