@@ -92,6 +92,12 @@ cdef class Table(Encoder):
 
     cdef int add_bytes(self, Bytes p, size_t size) except -1:
         """Add bytes as they are shown, without quotes where they need none."""
+        if self.is_ascii and self.filled > self.width:
+            return 0                # it is cut before
+        if size > self.width and p[self.width] & 0xC0 != 0x80 and is_plain(p, self.width):
+            self.add(<const char *>b'"', 1)
+            self.add(p, self.width)
+            return self.add(<const char *>b'"', 1)
         if 0 < size <= self.width and p[0] != c" " and p[size - 1] != c" " and is_plain(p, size):
             return self.add(p, size)
         return self.add_str(self.show((<char *>p)[:size], self.width, bare=True))
