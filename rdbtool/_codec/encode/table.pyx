@@ -17,6 +17,9 @@ cdef enum:
     BEYOND = 8                  # bytes of a long string that are kept beside those that are shown
 
 
+cdef const char *HEX = b"0123456789abcdef"
+
+
 cdef bint is_plain(Bytes p, size_t size) noexcept:
     """Whether text is shown as it is within quotes."""
     cdef size_t i
@@ -51,7 +54,6 @@ cdef class Table(Encoder):
     cdef size_t characters
     cdef bint is_ascii
     cdef bint is_full               # nothing that follows is shown
-    cdef bint is_quoted             # the preview is a string that was too long
     cdef uint64_t shown             # elements of the preview
     cdef uint64_t shown_fields      # of the entry at hand
     cdef Scratch start              # of a long string
@@ -92,9 +94,48 @@ cdef class Table(Encoder):
 
     cdef int add_bytes(self, Bytes p, size_t size) except -1:
         """Add bytes as they are shown, without quotes where they need none."""
+        if self.is_ascii and self.filled > self.width:
+            return 0                # it is cut before
         if 0 < size <= self.width and p[0] != c" " and p[size - 1] != c" " and is_plain(p, size):
             return self.add(p, size)
+        if self.add_quoted(p, size):
+            return 0
         return self.add_str(self.show((<char *>p)[:size], self.width, bare=True))
+
+    cdef bint add_quoted(self, Bytes p, size_t size) except -1:
+        """Add ASCII in quotes, as far as it is shown, and return True; False where it is none.
+
+        How long it is, is not said: that stands behind all that is shown of the preview.
+        """
+        cdef size_t i, seen = min(size, self.width)
+        cdef char *to
+        for i in range(seen):
+            if p[i] >= 0x80:
+                return False
+        if size > seen and p[seen] & 0xC0 == 0x80:
+            return False
+        grow(&self.text, self.filled + 4 * seen + 2)
+        to = <char *>self.text.data + self.filled
+        to[0] = c'"'
+        to += 1
+        for i in range(seen):
+            if p[i] < 0x20 or p[i] == 0x7F:
+                to[0] = c"\\"
+                to[1] = c"x"
+                to[2] = HEX[p[i] >> 4]
+                to[3] = HEX[p[i] & 15]
+                to += 4
+                continue
+            if p[i] == c'"' or p[i] == c"\\":
+                to[0] = c"\\"
+                to += 1
+            to[0] = <char>p[i]
+            to += 1
+        to[0] = c'"'
+        seen = to + 1 - <char *>self.text.data - self.filled
+        self.filled += seen
+        self.characters += seen
+        return True
 
     cdef bint next_element(self) except -1:
         """Begin another element of the preview, and return True; False where it is full."""
@@ -111,13 +152,9 @@ cdef class Table(Encoder):
 
     cdef int add_text(self, Bytes p, size_t size) except -1:
         """The preview of a string."""
-        cdef size_t seen = min(size, self.width)
         self.count = size
-        if is_plain(p, seen) and (size <= self.width or p[size if size < self.width else self.width] & 0xC0 != 0x80):
-            self.add(<const char *>b'"', 1)
-            self.add(p, seen)
-            self.is_quoted = size > self.width
-            return self.add(<const char *>b'"', 1)
+        if self.add_quoted(p, size):
+            return 0
         return self.add_str(self.show((<char *>p)[:size], self.width))
 
     # ---- events --------------------------------------------------------------------------------
@@ -132,7 +169,7 @@ cdef class Table(Encoder):
         self.count = self.shown = 0
         self.filled = self.characters = 0
         self.is_ascii = True
-        self.is_full = self.is_quoted = False
+        self.is_full = False
         self.right(<Bytes>text, size, DB_WIDTH)
         self.put_text(b"  ")
         self.put_key(head.key, head.key_size)
@@ -182,9 +219,7 @@ cdef class Table(Encoder):
     cdef int end_string(self) except -1:
         cdef uint64_t size = self.count
         cdef str shown
-        if is_plain(self.start.data, self.width) and self.start.data[self.width] & 0xC0 != 0x80:
-            self.add_text(self.start.data, self.started)
-        else:
+        if not self.add_quoted(self.start.data, self.started):
             shown = self.show((<char *>self.start.data)[:self.started], self.width)
             # It says how long the string is.
             self.add_str(shown.rpartition("… (")[0] + f"… ({size} bytes)")
@@ -275,7 +310,7 @@ cdef class Table(Encoder):
         if not self.is_ascii:
             cell = self.fit((<char *>self.text.data)[:self.filled].decode(), self.width).rstrip().encode()
             return self.put(<char *>cell, len(cell))
-        if self.filled <= self.width and not self.is_quoted:
+        if self.filled <= self.width:
             return self.put(self.text.data, self.filled)
         self.put(self.text.data, self.width - 1)
         return self.put_text(b"\xe2\x80\xa6")
