@@ -194,7 +194,7 @@ BOMBS: Final[dict[str, Callable[[Path], None]]] = {
     "LZF: a string of 528 MB": whole(
         b"REDIS0010\xfe\0\0\1k\xc3" + length(len(_LZF)) + length(1 + 264 * 2_000_000) + _LZF
     ),
-    "jsonl: newlines": compressed("gzip", b'{"rdb":{}}', b"\n" * MIB, 512),
+    "jsonl: newlines": compressed("gzip", b'{"rdb":{"magic":"REDIS","version":11}}', b"\n" * MIB, 512),
     "jsonl: brackets": compressed("gzip", b'{"a":', b"[" * MIB, 512),
     "AOF: a bulk of 4 GiB": compressed("gzip", b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4294967296\r\n", bytes(MIB), 1024),
     "AOF: a billion arguments": whole(b"*1000000000\r\n" + b"$1\r\nx\r\n" * MIB),

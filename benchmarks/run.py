@@ -97,6 +97,7 @@ ROWS = [
     Row("dump -f jsonl", [RDBTOOL, "dump", "-f", "jsonl", "FILE"], PEER, 0.7, max_mb=96),
     Row("dump -f resp", [RDBTOOL, "dump", "-f", "resp", "FILE"], PEER, 0.7, max_mb=96),
     Row("dump -f csv", [RDBTOOL, "dump", "-f", "csv", "FILE"], "dump -f json", 1.5, max_mb=96),
+    Row("dump -f table", [RDBTOOL, "dump", "-f", "table", "FILE"], "dump -f json", 2.0, max_mb=96),
     Row("dump -f resp --restore", [RDBTOOL, "dump", "-f", "resp", "--restore", "FILE"], "dump -f json", 1.5, max_mb=96),
     Row(DECODING, [sys.executable, "-c", DECODE, "FILE"], PEER, 0.35, max_mb=96),
     Row("iterate records", [sys.executable, "-c", ITERATE, "FILE"], PEER, 1.0, max_mb=96),

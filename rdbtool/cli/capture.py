@@ -15,11 +15,6 @@ from rdbtool.cli.app import print_remarks
 from rdbtool.cli.live_options import Access, Url
 from rdbtool.cli.options import Force, Json, NoProgress, expands, refuse_terminal
 from rdbtool.core.limits import parse_size
-from rdbtool.live.address import CLUSTER_SCHEMES, scheme_of
-from rdbtool.live.snapshots import take_snapshot
-from rdbtool.report.capture import StatusLine, cluster_line, saved_line
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.writer.atomic.output import open_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +91,8 @@ def capture(
     that servers from 7.0 on load, complete up to the last second, with timestamps for --until; a capture that was
     stopped, killed or disconnected resumes at its last offset. Functions are included, ACLs and configuration are not.
     """
+    from rdbtool.live.address import CLUSTER_SCHEMES, scheme_of
+
     if follow:
         if directory is None or output is not None:
             raise typer.BadParameter("give a directory: capture URL DIR --follow", param_hint="DIR")
@@ -110,6 +107,10 @@ def capture(
     if scheme_of(url) in CLUSTER_SCHEMES:
         _capture_cluster(url, output or directory, access, digest=digest, as_json=as_json, quiet=quiet)
         return
+    from rdbtool.live.snapshots import take_snapshot
+    from rdbtool.report.capture import saved_line
+    from rdbtool.report.progress_bar import ProgressBar
+
     target = _check_output(output, directory, as_json=as_json)
     endpoint = access.endpoint(url)
     with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
@@ -131,6 +132,7 @@ def _capture_cluster(
     url: str, directory: str | None, access: Access, *, digest: bool, as_json: bool, quiet: bool
 ) -> None:
     from rdbtool.live.shards import take_cluster
+    from rdbtool.report.capture import cluster_line
 
     if directory is None or directory == "-":
         raise typer.BadParameter("give a directory for the shards of a cluster", param_hint="DIR")
@@ -179,6 +181,8 @@ def _options(save: list[str] | None, keep: str | None, max_lag: str | None, *, a
 
 
 def _follow(endpoint: Endpoint, directory: str, options: FollowOptions, *, as_json: bool, quiet: bool) -> None:
+    from rdbtool.report.capture import StatusLine
+
     line = StatusLine()
 
     def tell(event: CaptureEvent) -> None:
@@ -205,5 +209,7 @@ def _follow(endpoint: Endpoint, directory: str, options: FollowOptions, *, as_js
 
 
 def _print_json(document: dict[str, object]) -> None:
+    from rdbtool.writer.atomic.output import open_output
+
     with open_output(None) as out:
         out.write(json.dumps(document).encode() + b"\n")

@@ -22,10 +22,6 @@ from rdbtool.cli.options import (
     key_bytes,
     renames_of,
 )
-from rdbtool.live.address import SCHEMES, scheme_of
-from rdbtool.operations.get.value import element_bytes, find_key, raw_bytes
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.writer.atomic.output import open_output
 
 if TYPE_CHECKING:
     from rdbtool.model import KeyRecord
@@ -63,6 +59,8 @@ def get(
     is read only up to the key, an AOF is replayed, and only the key is fetched from a server. Without --db, the first
     database that has the key is used, or db 0 of a server. Exit code 1 if there is no such key.
     """
+    from rdbtool.live.address import SCHEMES, scheme_of
+
     check_rules(rules)
     name = key_bytes(key)
     doubt = None
@@ -72,6 +70,8 @@ def get(
         record = fetch_key(access.endpoint(src), name, db=db or 0)
     else:
         from rdbtool.dataset.loading import open_keys
+        from rdbtool.operations.get.value import find_key
+        from rdbtool.report.progress_bar import ProgressBar
 
         places = stop.places(src)
         with (
@@ -89,6 +89,9 @@ def get(
 
 
 def _print(record: KeyRecord, field: bytes | None, src: str, path: str | None, *, force: bool) -> None:
+    from rdbtool.operations.get.value import element_bytes, raw_bytes
+    from rdbtool.writer.atomic.output import open_output
+
     data = raw_bytes(record) if field is None else element_bytes(record, field, src)
     with open_output(path, force=force) as out:
         if out.is_terminal:

@@ -26,10 +26,6 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
-from rdbtool.dataset.loading import open_keys
-from rdbtool.live.loading_server import LoadOptions, load_dataset
-from rdbtool.report.progress_bar import ProgressBar
-from rdbtool.writer.atomic.output import open_output
 
 
 @expands
@@ -63,6 +59,11 @@ def load(
     gives exit code 1, unless --replace or --skip-existing is given. Data that the server cannot hold is refused, or
     with --allow-loss dropped and reported.
     """
+    from rdbtool.dataset.loading import open_keys
+    from rdbtool.live.loading_server import LoadOptions, load_dataset
+    from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.writer.atomic.output import open_output
+
     check_rules(rules)
     if replace and skip_existing:
         raise typer.BadParameter("give one of them", param_hint="--replace, --skip-existing")

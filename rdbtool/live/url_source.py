@@ -1,7 +1,7 @@
 """Servers as inputs: a URL given in place of a file is read as a snapshot of the server.
 
 The snapshot is an unnamed file in the temporary directory, which disappears when the process ends. A URL that is opened
-several times in one process is the same snapshot.
+several times in one process is the same snapshot. The password comes from the environment.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from rdbtool.core.errors import InputError
-from rdbtool.live.address import SCHEMES, Secrets, scheme_of, show_url
+from rdbtool.live.address import SCHEMES, scheme_of, show_url
 from rdbtool.live.connection import RECEIVED, Endpoint
 from rdbtool.live.replica import open_replica
 from rdbtool.live.secrets import find_secrets
@@ -24,9 +24,6 @@ _HAS_DESCRIPTORS: Final = Path("/proc/self/fd").is_dir()
 #: Snapshots by URL: the path by which each is opened.
 _taken: Final[dict[str, str]] = {}
 _held: Final[list[int]] = []
-
-#: Credentials from the command line; None: from the environment.
-given_secrets: Secrets | None = None
 
 
 def snapshot_path(url: str) -> str:
@@ -40,7 +37,7 @@ def snapshot_path(url: str) -> str:
 
 
 def _take(url: str) -> str:
-    endpoint = Endpoint.of_url(url, given_secrets or find_secrets(None))
+    endpoint = Endpoint.of_url(url, find_secrets(None))
     replica = open_replica(endpoint)
     descriptor, path = tempfile.mkstemp(prefix="rdbtool-", suffix=".rdb")
     is_whole = False

@@ -35,8 +35,14 @@ def write_keys(
     if options.form == "table":
         from rdbtool.report.table import write_table  # noqa: PLC0415 - lazy: rich
 
-        records = dataset.records(selection=selection, progress=progress)
-        write_table(records, output.write, now_ms=options.now_ms, is_terminal=output.is_terminal)
+        write_table(
+            dataset,
+            output.write,
+            now_ms=options.now_ms,
+            is_terminal=output.is_terminal,
+            selection=selection,
+            progress=progress,
+        )
         return Dumped([], Left({}, {}), [])
     from rdbtool.operations.dump.dump import dump_keys  # noqa: PLC0415 - tables are made of records
 

@@ -6,28 +6,11 @@ of a file reaches a terminal as a control sequence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 
 from rdbtool.core.errors import describe_key
-from rdbtool.model import (
-    ArrayValue,
-    HashValue,
-    KeyRecord,
-    ListValue,
-    OpaqueValue,
-    SetValue,
-    StreamValue,
-    StringValue,
-    Value,
-    ZSetValue,
-)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-#: The shortest separator between elements of a preview: limits how many elements are read.
-_ELEMENT_SIZE = 3
 
 
 def show_bytes(data: bytes, limit: int = 60, *, bare: bool = False) -> str:
@@ -97,48 +80,3 @@ def show_memory(size: float) -> str:
 def show_share(part: float, whole: float) -> str:
     """Return a share in percent with one decimal, or ``-`` if ``whole`` is 0."""
     return f"{100 * part / whole:.1f}%" if whole else "-"
-
-
-def show_size(record: KeyRecord) -> str:
-    """Return the size of a value: bytes of a string or module value, else the number of elements."""
-    if isinstance(record.value, StringValue):
-        return f"{len(record.value.data)} B"
-    if isinstance(record.value, OpaqueValue):
-        return f"{len(record.value.raw)} B"
-    return str(len(record.value))
-
-
-def preview(value: Value, limit: int) -> str:
-    """Return the beginning of a value in about ``limit`` characters, without reading more of it."""
-    if isinstance(value, StringValue):
-        return show_bytes(value.data, limit)
-    if isinstance(value, OpaqueValue):
-        return f"module {value.module}"
-    text = ""
-    # One element more than fits, so that the ellipsis appears.
-    for number, element in enumerate(islice(_elements(value, limit), limit // _ELEMENT_SIZE + 2)):
-        text += f", {element}" if number else element
-        if len(text) > limit:
-            break
-    return text
-
-
-def _elements(value: Value, limit: int) -> Iterator[str]:
-    def show(data: bytes) -> str:
-        return show_bytes(data, limit, bare=True)
-
-    def pairs(fields: Iterable[tuple[bytes, bytes]]) -> str:
-        return " ".join(f"{show(name)}={show(data)}" for name, data in islice(fields, limit))
-
-    if isinstance(value, ListValue):
-        yield from map(show, value.elements)
-    elif isinstance(value, SetValue):
-        yield from map(show, value.members)
-    elif isinstance(value, ZSetValue):
-        yield from (f"{show(member)}={show_score(score)}" for member, score in value.members)
-    elif isinstance(value, HashValue):
-        yield from (f"{show(field)}={show(data)}" for field, data, _ in value.fields)
-    elif isinstance(value, ArrayValue):
-        yield from (f"{index}={show(item) if isinstance(item, bytes) else item}" for index, item in value.items)
-    elif isinstance(value, StreamValue):
-        yield from (f"{entry.id.ms}-{entry.id.seq} {pairs(entry.fields)}" for entry in value.entries)

@@ -5,11 +5,19 @@ Widths follow from the screen and are fixed before the first row, so that no key
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from rdbtool.model import KeyRecord
-from rdbtool.report.formatting import preview, show_bytes, show_size, show_ttl
+from rdbtool._codec.encode.table import Table
+from rdbtool.core.errors import RdbToolError
+from rdbtool.core.rdb_types import KINDS
+from rdbtool.report.formatting import show_bytes, show_ttl
 from rdbtool.report.screen import Screen, fit, fit_right
+
+if TYPE_CHECKING:
+    from rdbtool._codec.filters.selection import Selection
+    from rdbtool.core.progress import Progress
+    from rdbtool.dataset.dataset import Dataset
 
 _DB, _TYPE, _SIZE, _TTL = 3, 6, 9, 9
 _GAPS = 5 * 2
@@ -28,9 +36,18 @@ _TYPE_STYLES = {
 
 
 def write_table(
-    records: Iterable[KeyRecord], write: Callable[[bytes], object], *, now_ms: int, is_terminal: bool
+    dataset: Dataset,
+    write: Callable[[bytes], object],
+    *,
+    now_ms: int,
+    is_terminal: bool,
+    selection: Selection | None = None,
+    progress: Progress | None = None,
 ) -> None:
-    """Write one row per record: db, key, type, size (elements or bytes), TTL, preview."""
+    """Write one row per key: db, key, type, size (elements or bytes), TTL, preview.
+
+    Raises what the dataset raises, after the rows of the keys before it.
+    """
     screen = Screen(is_terminal=is_terminal)
     rest = max(screen.width - _DB - _TYPE - _SIZE - _TTL - _GAPS, _LEAST_KEY + _LEAST_PREVIEW)
     key_width = max(rest * 2 // 5, _LEAST_KEY)
@@ -40,14 +57,24 @@ def write_table(
         f"{fit_right('ttl', _TTL)}  value"
     )
     write(f"{screen.paint(title, 'bold')}\n".encode())
-    for record in records:
-        kind, ttl = record.kind, show_ttl(record.expire_at_ms, now_ms)
-        cells = (
-            fit_right(str(record.db), _DB),
-            fit(show_bytes(record.key, key_width, bare=True), key_width),
-            screen.paint(fit(kind, _TYPE), _TYPE_STYLES[kind]),
-            fit_right(show_size(record), _SIZE),
-            screen.paint(fit_right(ttl, _TTL), "red" if ttl == "expired" else ""),
-            fit(preview(record.value, preview_width), preview_width).rstrip(),
-        )
-        write(("  ".join(cells).rstrip() + "\n").encode())
+
+    def ttl(expire_at_ms: int) -> str:
+        left = show_ttl(expire_at_ms, now_ms)
+        return screen.paint(fit_right(left, _TTL), "red" if left == "expired" else "")
+
+    sink = Table(
+        write,
+        key_width=key_width,
+        width=preview_width,
+        kinds=[screen.paint(fit(kind, _TYPE), _TYPE_STYLES[kind]) for kind in KINDS],
+        show=show_bytes,
+        fit=fit,
+        ttl=ttl,
+        at_once=is_terminal,
+    )
+    try:
+        dataset.feed(sink, selection=selection, progress=progress)
+    except RdbToolError:
+        sink.flush()
+        raise
+    sink.close()

@@ -29,6 +29,7 @@ ROLES = {
     "hyperloglog": "the commands, and the algorithm that they execute",
     "keys": "the commands, and the form of output",
     "restore": "the command, as it is executed and as it is written",
+    "table": "the sink, and the report that drives it",
     "digest": "the sink, and the operation that drives it",
     "memory": "the sink, and the command, the function and the table of what it says",
     "requirements": "the sink, and the operation that drives it",

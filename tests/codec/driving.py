@@ -20,8 +20,10 @@ from rdbtool import KeyRecord
 from rdbtool._codec.encode.json import Json
 from rdbtool._codec.encode.jsonl import Jsonl
 from rdbtool._codec.encode.keys import Keys
+from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.encode.resp import Resp
 from rdbtool._codec.filters.selection import Selection
+from rdbtool._codec.replay_record import feed_header, feed_record
 from rdbtool.reader.rdb import open_rdb
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -61,6 +63,17 @@ make = _load_maker()
 def rdb(*parts: bytes, magic: bytes = b"REDIS0011") -> bytes:
     """Return a file of these parts without a checksum (a stored 0 says that there is none)."""
     return magic + b"".join(parts) + b"\xff" + (b"" if magic < b"REDIS0005" else bytes(8))
+
+
+def rdb_of(*records: KeyRecord) -> bytes:
+    """Return the file that rdbtool writes of these records."""
+    pieces: list[bytes] = []
+    sink = Rdb(pieces.append, magic="REDIS", version=12)
+    feed_header("REDIS", 12, sink)
+    for record in records:
+        feed_record(record, sink)
+    sink.close()
+    return b"".join(pieces)
 
 
 class Trickle(io.RawIOBase):

@@ -8,13 +8,12 @@ import random
 from datetime import UTC, datetime
 
 import pytest
+from codec.driving import rdb_of
 from command import FIXTURES
 from csv_reference import write_csv
 
 from rdbtool._codec.encode.csv import Csv, CsvFields
 from rdbtool._codec.encode.jsonl import value_json
-from rdbtool._codec.encode.rdb import Rdb
-from rdbtool._codec.replay_record import feed_header, feed_record
 from rdbtool.core.errors import RdbToolError
 from rdbtool.model import (
     HashValue,
@@ -69,16 +68,6 @@ def test_files(path):
                 pass
             return
         assert compiled(str(path), **how) == expected
-
-
-def rdb_of(*records: KeyRecord) -> bytes:
-    pieces: list[bytes] = []
-    sink = Rdb(pieces.append, magic="REDIS", version=12)
-    feed_header("REDIS", 12, sink)
-    for record in records:
-        feed_record(record, sink)
-    sink.close()
-    return b"".join(pieces)
 
 
 def hostile(chance: random.Random) -> bytes:

@@ -1,6 +1,6 @@
 """A capture that follows a server under load, for as long as one likes.
 
-Run it by ``PYTHONPATH=tests python tests/live/endurance.py --seconds 60 --cuts 10``.
+Run it by ``PYTHONPATH=tests:tests/support python tests/live/endurance.py --seconds 60 --cuts 10``.
 
 Several clients send commands of all families, at a rate; meanwhile connections are cut, the capture is killed, the
 server restarted, its backlog overrun, the disk filled. When the writers have stopped, the directory has to have the

@@ -147,11 +147,11 @@ class KeyHistory(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """The key in one database at one moment. ``print`` identifies its value; None if it was not compared."""
+    """The key in one database at one moment. ``mark`` identifies its value; None if it was not compared."""
 
     data: object
     size: int
-    print: object
+    mark: object
     expire_at_ms: int | None
 
 
@@ -280,7 +280,7 @@ class _History:
                 continue
             size = _size_of(data)
             is_kept = compare and index == here and size <= _COMPARED
-            looks[index] = _Look(data, size, _print_of(data) if is_kept else None, db.expires.get(self._key))
+            looks[index] = _Look(data, size, _mark_of(data) if is_kept else None, db.expires.get(self._key))
         return looks
 
 
@@ -297,7 +297,7 @@ def _size_of(data: object) -> int:
     return len(data) if isinstance(data, Sized) and not isinstance(data, bytes) else 0
 
 
-def _print_of(data: object) -> object:
+def _mark_of(data: object) -> object:
     """Return what is equal for equal values, in as little time as can be."""
     if isinstance(data, ListData):
         return fingerprint(data)
@@ -319,7 +319,7 @@ def _compare(old: _Look, new: _Look, *, is_named: bool) -> tuple[str, ...]:
     effects = []
     if _differs(old, new, is_named=is_named):
         effects.append("changed")
-    elif is_named and old.print is None and type(new.data) is not bytes and old.expire_at_ms == new.expire_at_ms:
+    elif is_named and old.mark is None and type(new.data) is not bytes and old.expire_at_ms == new.expire_at_ms:
         effects.append("written")
     if old.expire_at_ms != new.expire_at_ms:
         is_new = old.expire_at_ms is None
@@ -332,8 +332,8 @@ def _differs(old: _Look, new: _Look, *, is_named: bool) -> bool:
         return True
     if isinstance(new.data, bytes):
         return old.data != new.data
-    if old.print is not None and new.print is not None:
+    if old.mark is not None and new.mark is not None:
         if isinstance(new.data, StreamData) and old.data is not new.data:
             return to_value(old.data) != to_value(new.data)
-        return old.print != new.print
+        return old.mark != new.mark
     return old.size != new.size or (old.data is not new.data and not is_named)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rdbtool._codec.sinks.key_stats import KeyStats
-from rdbtool.core.commands import COMMANDS
+from rdbtool.core.commands import COMMANDS, CONTAINERS
 from rdbtool.core.errors import json_bytes
 from rdbtool.engine.keyspec import command_name, keys_of
 from rdbtool.reader.aof.batches import CommandBatch, read_time, selected_db
@@ -139,6 +139,7 @@ class _Counter:
         self.tree = tree
         self._renamed = {new.upper().encode(): name.upper().encode() for new, name in (rename_commands or {}).items()}
         self._databases = databases
+        self._plain: dict[bytes, list[int]] = {}
         self._db = 0
         self._part = -1
         self._minute: int | None = None
@@ -159,23 +160,36 @@ class _Counter:
     def _count(self, argv: tuple[bytes, ...], size: int) -> None:
         self.calls += 1
         self.size += size
-        name = argv[0].upper()
-        if name in self._renamed:
-            name = self._renamed[name]
-            argv = (name, *argv[1:])
-        counted = self.by_name.get(name) or self._counts_of(argv)
+        # Most commands are called by few names, and have one key in front: nothing about those is looked up twice.
+        counted = self._plain.get(argv[0])
+        if counted is not None and len(argv) > 1:
+            named: Sequence[bytes] = argv[1:2]
+        else:
+            counted, named = self._look_up(argv)
         counted[0] += 1
         counted[1] += size
         if self._minute is not None:
             counted = self.minutes.setdefault(self._minute, [0, 0])
             counted[0] += 1
             counted[1] += size
-        self._db = selected_db(argv, self._db, self._databases)
-        named = keys_of(argv)
         if named:
             self.tree.add(self._db, named[0], memory=size)
             for key in named:
                 self.keys.add(self._db, key)
+
+    def _look_up(self, argv: tuple[bytes, ...]) -> tuple[list[int], list[bytes]]:
+        """Return the counts of a command, and the keys that it names."""
+        written = argv[0]
+        name = written.upper()
+        if name in self._renamed:
+            name = self._renamed[name]
+            argv = (name, *argv[1:])
+        counted = self.by_name.get(name) or self._counts_of(argv)
+        row = COMMANDS.get(name)
+        if row is not None and row.keys == "1" and name not in CONTAINERS:
+            self._plain[written] = counted
+        self._db = selected_db(argv, self._db, self._databases)
+        return counted, keys_of(argv)
 
     def _counts_of(self, argv: tuple[bytes, ...]) -> list[int]:
         name = command_name(argv)

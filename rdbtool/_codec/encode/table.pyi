@@ -1,0 +1,21 @@
+"""Rows of a table for people."""
+
+from collections.abc import Callable, Iterable
+
+from rdbtool._codec.encode.encoder import Encoder
+
+class Table(Encoder):
+    """A row a key: db, key, type, size, time to live, and the beginning of the value."""
+
+    def __init__(
+        self,
+        write: Callable[[bytes], object],
+        *,
+        key_width: int,
+        width: int,
+        kinds: Iterable[str],
+        show: Callable[..., str],
+        fit: Callable[[str, int], str],
+        ttl: Callable[[int], str],
+        at_once: bool,
+    ) -> None: ...
