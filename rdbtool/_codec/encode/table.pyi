@@ -1,11 +1,11 @@
-"""Rows of a table for people."""
+"""Writer of table rows for people."""
 
 from collections.abc import Callable, Iterable
 
 from rdbtool._codec.encode.encoder import Encoder
 
 class Table(Encoder):
-    """A row a key: db, key, type, size, time to live, and the beginning of the value."""
+    """Writes a row per key: db, key, type, size, TTL, and the beginning of the value."""
 
     def __init__(
         self,
