@@ -185,9 +185,7 @@ def import_client() -> Any:
     try:
         import redis  # noqa: PLC0415 - optional dependency; importing it takes 100 ms
     except ImportError as error:
-        raise InputError("servers are reached by redis-py, which is not installed: pip install 'rdbtool[live]'") from (
-            error
-        )
+        raise InputError("connecting to servers needs redis-py: pip install 'redis-rdbtool[live]'") from (error)
     return redis
 
 

@@ -239,4 +239,4 @@ def test_without_the_client_library_it_is_said():
         capture_output=True, text=True, env=environment(), check=False,
     )  # fmt: skip
     assert done.returncode == 3
-    assert "pip install 'rdbtool[live]'" in done.stderr
+    assert "pip install 'redis-rdbtool[live]'" in done.stderr
