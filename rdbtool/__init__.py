@@ -22,7 +22,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if sys.platform == "win32":
-    raise ImportError("rdbtool runs on Linux and macOS; on Windows, use it in WSL (wsl --install), as on Linux")
+    raise ImportError("rdbtool runs on Linux and macOS; on Windows, use it in WSL, as on Linux")
 
 __version__: str
 

@@ -406,7 +406,7 @@ def describe_error(error: RdbToolError, *, with_remedy: bool = True) -> str:
         return "\n".join(map(clean, lines))
     where = error.where
     lines = [f"{_locate(error)}expected {error.expected}, found {error.found}"]
-    record = {"aof": "command", "jsonl": "line"}.get(error.file_kind, "record")
+    record = "command" if error.file_kind == "aof" else "record"
     details = []
     if where.inner_at is not None:
         details.append(f"offset {where.inner_at:#x} of the decompressed string")

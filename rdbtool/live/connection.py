@@ -296,11 +296,9 @@ def describe_reply(text: str, name: str, *, asked: str = "") -> InputError:
 
 def _describe_noperm(name: str, asked: str) -> InputError:
     rights = "+psync +replconf +ping +info" if asked == "PSYNC" else f"+{asked.lower()}" if asked else "it"
-    more = ", or use --scan" if asked == "PSYNC" else ""
-    hint = f": ACL SETUSER … {rights} allows it{more}"
-    return ServerRefusedError(
-        f"{name} does not let this user run {asked or 'a command'}", "NOPERM", remedy=Remedy(hint, hint)
-    )
+    hint = f": ACL SETUSER … {rights} allows it"
+    remedy = Remedy(f"{hint}, or use --scan", f"{hint}, or use scan=True") if asked == "PSYNC" else Remedy(hint, hint)
+    return ServerRefusedError(f"{name} does not let this user run {asked or 'a command'}", "NOPERM", remedy=remedy)
 
 
 def _describe_general(text: str, name: str, asked: str) -> InputError | None:

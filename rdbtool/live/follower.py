@@ -467,7 +467,7 @@ class Follower:
         self._note_base(generation)
         self._say("base", f"new base: {received.keys:,} keys, {received.bytes:,} bytes from {self.endpoint.name}")
         if gone:
-            self._say("kept", f"removed by --keep: {', '.join(gone)}")
+            self._say("kept", f"removed by the keep rule: {', '.join(gone)}")
         self._ready_event.set()
 
     def _catch_up(self, stream: CommandStream, offset: int) -> None:

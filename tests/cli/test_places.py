@@ -485,7 +485,7 @@ def test_a_shared_place_is_for_the_aof(here):
     assert run("diff", "then.rdb", "log.aof", "--until-b", "ts:2500", cwd=here).code == 0
     done = run("diff", "then.rdb", "log.aof", "--until-a", "ts:2500", cwd=here)
     assert (done.code, done.out) == (1, b"")
-    assert "then.rdb is no AOF" in done.err
+    assert "then.rdb is not an AOF" in done.err
     assert run("diff", "then.rdb", "then.rdb", "--until", "ts:2500", cwd=here).code == 1
 
 

@@ -455,8 +455,13 @@ cdef class Decoder:
     cdef int read_long_collection(self, Head *head, Cursor *c, Sink sink) except -1:
         """Tell a record with a collection that is not held as a whole."""
         self.limits.spill_at = 0
-        self.long_collections.check(self.window, c, head.type_code, &self.limits, self.values, self.null)
+        self.elements.elements = 0
+        self.long_collections.check(
+            self.window, c, head.type_code, &self.limits, self.values, self.elements if sink.asks_extent else self.null
+        )
         self.keep_key(head)
+        sink.told_elements = self.elements.elements
+        sink.told_stop = self.long_collections.stop
         sink.may_spill = True
         sink.begin_key(head)
         self.window.start = c.p - self.window.buffer

@@ -9,6 +9,7 @@ from rdbtool._codec.sink cimport Sink
 cdef class LongCollections:
     cdef Scratch input              # what is read ahead of the window
     cdef int64_t ahead              # source offset behind it
+    cdef int64_t stop               # source offset of the end of what was checked
     cdef bint moves                 # the window moves on: what is read is known to be sound
 
     cdef bint meet(self, Window window, int code) noexcept

@@ -45,6 +45,7 @@ cdef class LongCollections:
         at.final = False
         self.more(window, &at)
         self.walk(window, &at, code, values, null)
+        self.stop = self.ahead - (at.end - at.p)
         if self.input.capacity > KEPT:
             release(&self.input)
         return 0
