@@ -131,7 +131,7 @@ def convert(source: str, name: str, *more: str) -> Callable[[Path], list[str | P
     return lambda place: ["convert", place.parent / source, place / name, "--now", NOW, *TARGET, *more]
 
 
-#: CRASH_POINTS=all tries every fault at every call in every scenario, which takes minutes. Otherwise four of them, other
+#: CRASH_POINTS=all tries every fault at every call in every scenario: it takes minutes. Otherwise four of them, other
 #: ones each day, are killed at every call after which files differ, and each fault meets every kind of call.
 EVERYWHERE = os.environ.get("CRASH_POINTS") == "all"
 
