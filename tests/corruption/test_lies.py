@@ -10,6 +10,7 @@ import zlib
 import pytest
 from backports import zstd
 from corruption.damage import BACKENDS, Case, check_batch, maker, rigged_files, run_batch, with_checksum
+from required import required_module
 
 from rdbtool.core.codes import BY_CODE
 
@@ -207,7 +208,7 @@ def zstd_bomb():
 
 
 def lz4_bomb():
-    frame = pytest.importorskip("lz4.frame")
+    frame = required_module("lz4.frame")
     packer = frame.LZ4FrameCompressor(block_size=frame.BLOCKSIZE_MAX4MB)
     return packer.begin() + _pack(packer.compress, packer.flush)
 

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from required import required_module, skip_without
 
 from rdbtool.core.errors import LimitError
 from rdbtool.io import lzf, own_lzf
@@ -26,7 +27,7 @@ def implementation(request, monkeypatch):
         monkeypatch.setattr(lzf, "compress", own_lzf.compress)
         monkeypatch.setattr(lzf, "decompress", own_lzf.decompress)
     elif lzf.decompress is own_lzf.decompress:
-        pytest.skip("python-lzf is not installed")
+        skip_without("python-lzf is not installed")
     return request.param
 
 
@@ -101,7 +102,7 @@ def test_any_bytes_give_a_result_or_our_error(data, size):
 
 def test_both_say_the_same_of_any_stream():
     """Also of streams that are damaged, or inflate to less or more than was said."""
-    other = pytest.importorskip("lzf")
+    other = required_module("lzf")
 
     def outcome(module, data, size):
         try:

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 from command import COMMAND, environment, run
+from required import required_module, skip_without
 
 from rdbtool.live.address import has_password, show_url
 
-pytest.importorskip("redis")
+required_module("redis")
 
 QUICK = {"repl-diskless-sync-delay": "0"}
 
@@ -139,7 +140,7 @@ def test_tls(start_server, free_port, tmp_path):
         capture_output=True, check=False,
     )  # fmt: skip
     if made.returncode:
-        pytest.skip("no openssl")
+        skip_without("openssl makes no certificate here")
     config = {
         "tls-port": str(free_port), "tls-cert-file": str(tmp_path / "cert"), "tls-key-file": str(tmp_path / "key"),
         "tls-auth-clients": "no", "tls-ca-cert-file": str(tmp_path / "cert"), **QUICK,
@@ -157,7 +158,7 @@ def test_tls(start_server, free_port, tmp_path):
             assert (done.code, done.err.count("\n")) == (3, 1)
             assert "TLS is rediss://" in done.err
     except RuntimeError:
-        pytest.skip("this server has no TLS")
+        skip_without("this server has no TLS")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 import pytest
 from command import COMMAND, environment, run
 from docs.test_schemas import check
+from required import required_module
 
-pytest.importorskip("redis")
+required_module("redis")
 
 QUICK = {"repl-diskless-sync-delay": "0"}
 

@@ -5,13 +5,14 @@ import time
 
 import pytest
 from command import run
+from required import required_module
 
 from rdbtool.core.errors import InputError
 from rdbtool.engine.persistence import appending
 from rdbtool.live.captured_log import CapturedLog
 from rdbtool.persist import RedisPersist, SavePoint
 
-redis = pytest.importorskip("redis")
+redis = required_module("redis")
 
 QUICK = {"repl-diskless-sync-delay": "0"}
 

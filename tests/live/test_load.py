@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 from command import FIXTURES, run
 from docs.test_schemas import check
+from required import required_module
 
 from rdbtool.core.errors import InputError
 from rdbtool.dataset.loading import open_keys
@@ -15,7 +16,7 @@ from rdbtool.live.connection import Endpoint
 from rdbtool.live.loading_server import LoadOptions, load_dataset
 from rdbtool.persist import RedisPersist
 
-redis = pytest.importorskip("redis")
+redis = required_module("redis")
 
 CORPUS = FIXTURES / "redis-7.0.15"
 

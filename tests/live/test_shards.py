@@ -9,10 +9,11 @@ from contextlib import ExitStack
 import pytest
 from command import run
 from docs.test_schemas import check
+from required import required_module
 
 from rdbtool.persist import AsyncRedisPersist
 
-redis = pytest.importorskip("redis")
+redis = required_module("redis")
 
 QUICK = {"repl-diskless-sync-delay": "0"}
 

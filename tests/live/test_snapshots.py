@@ -6,12 +6,13 @@ import time
 
 import pytest
 from command import environment
+from required import required_module
 
 from rdbtool.core.errors import InputError
 from rdbtool.live.retention import KeepRule, read_stamp, stamp
 from rdbtool.persist import Any, Counters, Manual, RedisPersist, SavePoint
 
-redis = pytest.importorskip("redis")
+redis = required_module("redis")
 
 SKETCH = """\
 import redis
