@@ -17,11 +17,10 @@ from rdbtool.api.arguments import (
     source_of,
     takes,
 )
+from rdbtool.api.open import load_source
 from rdbtool.core.memory_models import ALLOCATORS
-from rdbtool.dataset.loading import load_keys
 from rdbtool.operations.memory.model import choose_memory_model
 from rdbtool.operations.memory.rows import MemoryRows
-from rdbtool.reader.open.dispatch import open_any
 
 if TYPE_CHECKING:
     from rdbtool.core.errors import UncertainError
@@ -107,22 +106,7 @@ def memory(
     least = count_of("least", least) or 0
     how = replaying_of(options)
     selection = selection_of(options, how.now_ms)
-    reader = open_any(target, jsonl=True)
-    keys: Opened | None = None
-    try:
-        keys = load_keys(
-            reader,
-            how.rules,
-            now_ms=how.now_ms,
-            places=how.places,
-            source=target,
-            rename_commands=how.rename_commands,
-            progress=how.progress,
-        )
-    finally:
-        # An AOF was read when it is replayed; everything else is read through its reader.
-        if keys is not reader:
-            reader.close()
+    keys = load_source(target, how)
     try:
         choice = choose_memory_model(keys, how.rules, allocator=allocator, is_cluster=cluster)
     except BaseException:

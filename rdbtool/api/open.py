@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, BinaryIO, Self, Unpack
 
 from rdbtool.api.arguments import (
     ReadOptions,
+    Replaying,
     Source,
     replaying_of,
     selection_of,
@@ -101,20 +102,8 @@ class DatasetReader:
         return f"<rdbtool.DatasetReader of {self.name!r}{', closed' if self._is_closed else ''}>"
 
 
-@takes(ReadOptions)
-def open(source: Source, **options: Unpack[ReadOptions]) -> DatasetReader:  # noqa: A001 - rdbtool.open reads like gzip.open
-    """Open an RDB, an AOF (a file, a manifest or a directory) or JSON lines, and iterate its keys.
-
-        >>> for record in rdbtool.open("dump.rdb", type="hash"):
-        ...     print(record.key, dict(record.value))
-
-    The format is detected by content; compressed files are decompressed. An AOF is replayed when it is opened; check
-    ``doubt``. For ``rules`` to ``progress`` see ``ReplayOptions``, for ``key`` to ``limit`` see ``KeyFilters``. Raises
-    InputError, UnsupportedError, FormatError, PlaceError; LimitError if there is not enough memory.
-    """
-    target = source_of(source)
-    how = replaying_of(options)
-    selection = selection_of(options, how.now_ms)
+def load_source(target: str | bytes | BinaryIO, how: Replaying) -> Opened:
+    """Open what ``source_of`` returned; an AOF is replayed. The caller closes the result. Raises what ``open`` does."""
     reader = open_any(target, jsonl=True)
     keys: Opened | None = None
     try:
@@ -131,4 +120,22 @@ def open(source: Source, **options: Unpack[ReadOptions]) -> DatasetReader:  # no
         # An AOF was read during its replay; everything else is read through its reader.
         if keys is not reader:
             reader.close()
+    return keys
+
+
+@takes(ReadOptions)
+def open(source: Source, **options: Unpack[ReadOptions]) -> DatasetReader:  # noqa: A001 - rdbtool.open reads like gzip.open
+    """Open an RDB, an AOF (a file, a manifest or a directory) or JSON lines, and iterate its keys.
+
+        >>> for record in rdbtool.open("dump.rdb", type="hash"):
+        ...     print(record.key, dict(record.value))
+
+    The format is detected by content; compressed files are decompressed. An AOF is replayed when it is opened; check
+    ``doubt``. For ``rules`` to ``progress`` see ``ReplayOptions``, for ``key`` to ``limit`` see ``KeyFilters``. Raises
+    InputError, UnsupportedError, FormatError, PlaceError; LimitError if there is not enough memory.
+    """
+    target = source_of(source)
+    how = replaying_of(options)
+    selection = selection_of(options, how.now_ms)
+    keys = load_source(target, how)
     return DatasetReader(keys, selection, how.progress)
