@@ -92,7 +92,9 @@ def load(
         with open_output(None) as out:
             out.write(json.dumps(done.to_dict()).encode() + b"\n")
     elif not quiet:
-        for line in done.lines():
+        from rdbtool.report.load import load_lines
+
+        for line in load_lines(done):
             typer.echo(f"rdbtool: {line}", file=sys.stderr)
     if not done.is_complete:
         raise typer.Exit(1)

@@ -233,7 +233,7 @@ def _render(form: str, result: Stats, by: str | None, top: int) -> str:
         return verdicts_github(judged, strict=False)
     from rdbtool.report.verdict_junit import verdicts_junit
 
-    return verdicts_junit(judged, strict=False)
+    return verdicts_junit(judged, strict=False, command="stats")
 
 
 def _size(option: str, text: str | None) -> int | None:

@@ -23,22 +23,22 @@ _MEANT: Final = re.compile('[&<>"\n\r\t]')
 _SHOWN: Final = 100
 
 
-def verdicts_junit(judged: Sequence[Judged], *, strict: bool) -> str:
-    """Return the document for all inputs."""
+def verdicts_junit(judged: Sequence[Judged], *, strict: bool, command: str = "validate") -> str:
+    """Return the document for all inputs, whose suite is named after ``command``."""
     codes = [code_of(row, strict=strict) for row in judged]
     failures, errors = codes.count(1), codes.count(3) + codes.count(4)
     lines = ['<?xml version="1.0" encoding="UTF-8"?>']
     counts = f'tests="{len(codes)}" failures="{failures}" errors="{errors}"'
-    lines += [f"<testsuites {counts}>", f'  <testsuite name="rdbtool validate" {counts} skipped="0">']
+    lines += [f"<testsuites {counts}>", f'  <testsuite name="rdbtool {command}" {counts} skipped="0">']
     for row, code in zip(judged, codes, strict=True):
-        lines += _case(row, code, strict=strict)
+        lines += _case(row, code, strict=strict, command=command)
     lines += ["  </testsuite>", "</testsuites>"]
     return "\n".join(lines) + "\n"
 
 
-def _case(judged: Judged, code: int, *, strict: bool) -> Iterator[str]:
+def _case(judged: Judged, code: int, *, strict: bool, command: str) -> Iterator[str]:
     verdict = judged.verdict
-    yield f'    <testcase classname="rdbtool.validate" name="{_escape(show_name(verdict.source))}">'
+    yield f'    <testcase classname="rdbtool.{command}" name="{_escape(show_name(verdict.source))}">'
     if code:
         element = "failure" if code == 1 else "error"
         worst = worst_finding(verdict)

@@ -127,7 +127,7 @@ def test_the_digest_is_that_of_the_file(redis_server, tmp_path, form):
     assert run("diff", path, redis_server.save()).code == 0
     again = run("load", path, url)
     assert again.code == 1
-    assert "already existed and were kept" in again.err
+    assert "existed already and were kept" in again.err
     assert run("load", path, url, "--skip-existing").code == 0
     assert run("load", path, url, "--replace").code == 0
     assert redis_server.digest() == digest

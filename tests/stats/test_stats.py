@@ -137,7 +137,10 @@ def test_limits(option, code):
     findings = json.loads(done.out)["findings"]
     assert {row["code"] for row in findings} == {code}
     assert f"title={code}::" in run("stats", "-f", "github", *option, RDB).out.decode()
-    assert f'type="{code}"' in run("stats", "-f", "junit", *option, RDB).out.decode()
+    junit = run("stats", "-f", "junit", *option, RDB).out.decode()
+    assert f'type="{code}"' in junit
+    assert '<testsuite name="rdbtool stats"' in junit
+    assert 'classname="rdbtool.stats"' in junit
     assert code in run("stats", *option, RDB).out.decode()
     kept = {"--max-key": "1GiB", "--max-elements": "100000", "--max-no-ttl": "100%", "--max-memory": "1TiB"}
     fine = run("stats", "--json", option[0], kept[option[0]], RDB)
