@@ -19,7 +19,9 @@ from rdbtool.engine.persistence.policies import Any, Counters, LogGrowth, Manual
 from rdbtool.live.connection import Endpoint
 from rdbtool.live.counting import ServerCounters
 from rdbtool.live.follower import Follower, FollowOptions
-from rdbtool.live.loading_server import LoadedReport, LoadOptions, load_dataset
+from rdbtool.live.load_check import LoadSource, check_load
+from rdbtool.live.load_report import LoadedReport
+from rdbtool.live.loading_server import LoadOptions, load_dataset
 from rdbtool.live.retention import KeepRule, read_stamp, stamp
 from rdbtool.live.scanning import scan_snapshot
 from rdbtool.live.snapshots import Saved, take_snapshot
@@ -129,21 +131,27 @@ class RedisPersist:
         skip_existing: bool = False,
         allow_loss: bool = False,
         rules: str | None = None,
+        verify: bool = False,
         progress: Progress | None = None,
     ) -> LoadedReport:
         """Load a file (RDB, AOF, JSON lines) into the server, with RESTORE, or with commands if RESTORE is not allowed.
 
         Existing keys are kept unless ``replace``; with ``skip_existing`` the load counts as complete nevertheless
         (``is_complete``). Expiry times are kept as absolute times. A lost connection is reopened, and nothing is loaded
-        twice. Raises LossError for data that the server cannot hold unless ``allow_loss``, UncertainError, InputError,
-        and the errors of reading the file.
+        twice. With ``verify`` the file is compared with a snapshot taken afterwards (``check``). Raises LossError for
+        data that the server cannot hold unless ``allow_loss``, UncertainError, InputError, and the errors of reading
+        the file.
         """
         if replace and skip_existing:
             raise ValueError("replace, skip_existing: give one of them")
         options = LoadOptions(replace=replace, skip_existing=skip_existing, allow_loss=allow_loss)
         now_ms = time.time_ns() // 1_000_000
         with open_keys(os.fspath(path), rules=rules, now_ms=now_ms) as keys:
-            return load_dataset(keys, self.endpoint, options, progress=progress)
+            done = load_dataset(keys, self.endpoint, options, progress=progress)
+        if not verify:
+            return done
+        reading = LoadSource(rules=rules, now_ms=now_ms)
+        return done.with_check(check_load(os.fspath(path), self.endpoint, options, reading, progress=progress))
 
     def _free_name(self, moment: float) -> Path:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -204,10 +212,16 @@ class AsyncRedisPersist:
         replace: bool = False,
         skip_existing: bool = False,
         allow_loss: bool = False,
+        verify: bool = False,
     ) -> LoadedReport:
         """Load a file into the server; see ``RedisPersist.load``."""
         return await asyncio.to_thread(
-            self.persist.load, path, replace=replace, skip_existing=skip_existing, allow_loss=allow_loss
+            self.persist.load,
+            path,
+            replace=replace,
+            skip_existing=skip_existing,
+            allow_loss=allow_loss,
+            verify=verify,
         )
 
     async def follow(self, directory: str | os.PathLike[str] | None = None) -> None:

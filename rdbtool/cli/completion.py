@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
-from rdbtool.cli.options import check_choice, expands
+from rdbtool.cli.options import check_choice
 from rdbtool.cli.overview import PROGRAM, SUMMARIES
 from rdbtool.core.rdb_types import KINDS, VERSIONS
 from rdbtool.core.servers import RELEASES
@@ -38,7 +38,6 @@ class Choice(NamedTuple):
     is_file: bool = False
 
 
-@expands
 def completion(
     shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
 ) -> None:

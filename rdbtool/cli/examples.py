@@ -113,10 +113,11 @@ EXAMPLES: Final[dict[str, tuple[Example, ...]]] = {
         Example("an image from a server", "rdbtool get redis://localhost:6379 avatar:1 -o avatar.png"),
     ),
     "load": (
-        Example("restore a backup into an empty server", "rdbtool load dump.rdb redis://localhost:6379"),
+        Example("restore a backup into an empty server", "rdbtool load dump.rdb redis://localhost:6379 --verify"),
         Example("restore some keys, as before a FLUSHALL",
                 "rdbtool load --before flushall -k '^user:' appendonlydir redis://localhost:6379 --skip-existing"),
         Example("copy from one server to another", "rdbtool load redis://old rediss://new --replace --rate 5000/s"),
+        Example("copy a dataset into a cluster", "rdbtool load dump.rdb redis://node-1:6379 --cluster"),
     ),
     "capture": (
         Example("a snapshot, validated", "rdbtool capture redis://localhost:6379 -o dump.rdb"),

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdbtool.cli.options import PasswordFile
+
 if TYPE_CHECKING:
     from rdbtool.live.address import Secrets
     from rdbtool.live.connection import Endpoint
+    from rdbtool.live.load_links import Cluster
 
 Url = Annotated[
     str,
     typer.Argument(
         metavar="URL",
-        help="redis://[USER@]HOST[:PORT], rediss:// (TLS), valkey://, valkeys://, unix://PATH; capture also takes a "
-        "cluster, redis+cluster://HOST:PORT. Passwords: see --password-file.",
+        help="redis://[USER@]HOST[:PORT], rediss:// (TLS), valkey://, valkeys://, unix://PATH; capture and load also "
+        "take a cluster, redis+cluster://HOST:PORT. Passwords: see --password-file.",
     ),
 ]
 
@@ -26,15 +29,7 @@ Url = Annotated[
 class Access:
     """How to connect to a server."""
 
-    password_file: Annotated[
-        str | None,
-        typer.Option(
-            "--password-file",
-            metavar="FILE",
-            help="Read the password from the first line of FILE. Default: RDBTOOL_PASSWORD or REDISCLI_AUTH of the "
-            "environment.",
-        ),
-    ] = None
+    password_file: PasswordFile = None
     ask_password: Annotated[bool, typer.Option("--ask-password", help="Ask for the password on the terminal.")] = False
 
     def endpoint(self, url: str) -> Endpoint:
@@ -48,6 +43,20 @@ class Access:
             raise typer.BadParameter(words, param_hint="URL")
         self.warn(url)
         return Endpoint.of_url(url, self.secrets())
+
+    def cluster(self, url: str) -> tuple[Endpoint, Cluster]:
+        """Return a node of a cluster by its URL, and the cluster. Raises BadParameter, InputError."""
+        from rdbtool.live.address import CLUSTER_SCHEMES, node_url, scheme_of
+        from rdbtool.live.connection import Endpoint
+        from rdbtool.live.load_links import Cluster
+
+        secrets = self.secrets()
+        if scheme_of(url) in CLUSTER_SCHEMES:
+            self.warn(url)
+            seed = Endpoint.of_url(url, secrets)
+        else:
+            seed = self.endpoint(url)
+        return seed, Cluster(seed, lambda host, port: Endpoint.of_url(node_url(url, host, port), secrets))
 
     def secrets(self) -> Secrets:
         """Return the credentials given by the options or the environment."""

@@ -43,6 +43,13 @@ def load(
     ] = False,
     rate: Annotated[str | None, typer.Option("--rate", metavar="N/s", help="Load at most N keys per second.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; print what would be loaded.")] = False,
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="URL is a node of a cluster: send each key to the master of its slot.")
+    ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Then compare SRC with a snapshot of the server; differences give exit code 1."),
+    ] = False,
     functions: Functions = None,
     drop: DropParts = None,
     allow_loss: AllowLoss = False,
@@ -60,6 +67,7 @@ def load(
     with --allow-loss dropped and reported.
     """
     from rdbtool.dataset.loading import open_keys
+    from rdbtool.live.address import CLUSTER_SCHEMES, scheme_of
     from rdbtool.live.loading_server import LoadOptions, load_dataset
     from rdbtool.report.progress_bar import ProgressBar
     from rdbtool.writer.atomic.output import open_output
@@ -76,18 +84,31 @@ def load(
         leaving=filters.leaving(drop, functions=functions),
         reshaping=reshape.reshaping(filters.milliseconds()),
     )
-    endpoint = access.endpoint(url)
+    if verify and (src == "-" or dry_run):
+        words = "it reads SRC again, and standard input can be read once" if src == "-" else "nothing is loaded"
+        raise typer.BadParameter(words, param_hint="--verify")
+    router = None
+    if cluster or scheme_of(url) in CLUSTER_SCHEMES:
+        endpoint, router = access.cluster(url)
+    else:
+        endpoint = access.endpoint(url)
+    places, renames = stop.places(src), renames_of(rename_command)
     with (
         open_keys(
             src,
             rules=rules,
             now_ms=filters.milliseconds(),
-            places=stop.places(src),
-            rename_commands=renames_of(rename_command),
+            places=places,
+            rename_commands=renames,
         ) as keys,
         ProgressBar(keys.size, enabled=not (no_progress or quiet)) as progress,
     ):
-        done = load_dataset(keys, endpoint, options, selection=filters.selection(), progress=progress)
+        done = load_dataset(keys, endpoint, options, router=router, selection=filters.selection(), progress=progress)
+        if verify:
+            from rdbtool.live.load_check import LoadSource, check_load
+
+            reading = LoadSource(rules, filters.milliseconds(), places, renames, filters.selection())
+            done = done.with_check(check_load(src, endpoint, options, reading, cluster=router, progress=progress))
     if as_json:
         with open_output(None) as out:
             out.write(json.dumps(done.to_dict()).encode() + b"\n")

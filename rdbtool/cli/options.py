@@ -139,6 +139,15 @@ MaxValue = Annotated[
         "into one string.",
     ),
 ]
+PasswordFile = Annotated[
+    str | None,
+    typer.Option(
+        "--password-file",
+        metavar="FILE",
+        help="Read the password of a server from the first line of FILE. Default: RDBTOOL_PASSWORD or REDISCLI_AUTH of "
+        "the environment.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -435,6 +444,21 @@ def place(text: str) -> tuple[str | None, int]:
     return (part if colon else None), number
 
 
+@contextlib.contextmanager
+def _common(max_value: str | None, password_file: str | None = None) -> Iterator[None]:
+    """Apply the options of every command that reads. Raises BadParameter."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(limited(max_value))
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--max-value") from error
+        if password_file is not None:
+            from rdbtool.live.secrets import password_from
+
+            stack.enter_context(password_from(password_file))
+        yield
+
+
 def expands(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command one option per field of its dataclass parameters, plus the options of every command that reads."""
     hints = get_type_hints(command, include_extras=True)
@@ -454,17 +478,20 @@ def expands(command: Callable[..., None]) -> Callable[..., None]:
         else:
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint))
 
-    parameters.append(inspect.Parameter("max_value", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=MaxValue))
+    # Those that connect have the password in their own group, for one of several servers.
+    given = {parameter.name for parameter in parameters}
+    common = {"max_value": MaxValue} | ({} if "password_file" in given else {"password_file": PasswordFile})
+    parameters += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+        for name, hint in common.items()
+    ]
 
     @functools.wraps(command)
-    def expanded(max_value: str | None, **values: Any) -> None:
+    def expanded(**values: Any) -> None:
+        shared = {name: values.pop(name) for name in common}
         for name, group in groups.items():
             values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(limited(max_value))
-            except ValueError as error:
-                raise typer.BadParameter(str(error), param_hint="--max-value") from error
+        with _common(**shared):
             command(**values)
 
     del expanded.__wrapped__

@@ -277,6 +277,10 @@ _MEANINGS: Final = {
         Remedy(": see its log; its disk may be full", ": see its log"),
     ),
     "OOM": ("is out of memory", Remedy(": raise its maxmemory, or free some", ": raise its maxmemory")),
+    "MOVED": (
+        "is a node of a cluster, and the key belongs to another one",
+        Remedy(": use --cluster", ""),
+    ),
     "READONLY": ("is a read-only replica", Remedy(": give the master's address", ": give the master")),
 }
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +15,26 @@ from rdbtool.live.address import Secrets
 #: Environment variables that may hold a password; the first one set is used.
 VARIABLES: Final = ("RDBTOOL_PASSWORD", "REDISCLI_AUTH")
 
+_file: Final[ContextVar[str | None]] = ContextVar("password_file", default=None)
+
+
+@contextlib.contextmanager
+def password_from(password_file: str) -> Iterator[None]:
+    """Read the password of servers that are opened in a ``with`` block from the first line of a file."""
+    token = _file.set(password_file)
+    try:
+        yield
+    finally:
+        _file.reset(token)
+
 
 def find_secrets(password_file: str | None, *, username: str | None = None) -> Secrets:
     """Return the password from the first line of a file, else from the environment, else none.
 
-    Raises InputError if the file cannot be read or its first line is empty.
+    A ``password_file`` of None is the one of ``password_from``. Raises InputError if the file cannot be read or its
+    first line is empty.
     """
+    password_file = password_file or _file.get()
     if password_file is not None:
         try:
             text = Path(password_file).read_text(encoding="utf-8")

@@ -79,6 +79,7 @@ def test_passwords_come_from_a_file_or_the_environment(served, tmp_path, monkeyp
     address = f"redis://backup@127.0.0.1:{served.port}"
     words = ["capture", address, "-o", tmp_path / "x.rdb", "--force"]
     assert run(*words, "--password-file", tmp_path / "p").code == 0
+    assert run("diff", address, tmp_path / "x.rdb", "--password-file", tmp_path / "p").code == 0
     for name in ("RDBTOOL_PASSWORD", "REDISCLI_AUTH"):
         monkeypatch.setenv(name, "s3cret")
         assert run(*words).code == 0

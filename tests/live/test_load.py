@@ -13,6 +13,7 @@ from required import required_module
 from rdbtool.core.errors import InputError
 from rdbtool.dataset.loading import open_keys
 from rdbtool.live.connection import Endpoint
+from rdbtool.live.load_report import LoadCheck
 from rdbtool.live.loading_server import LoadOptions, load_dataset
 from rdbtool.persist import RedisPersist
 
@@ -129,8 +130,33 @@ def test_the_digest_is_that_of_the_file(redis_server, tmp_path, form):
     assert again.code == 1
     assert "existed already and were kept" in again.err
     assert run("load", path, url, "--skip-existing").code == 0
-    assert run("load", path, url, "--replace").code == 0
+    assert run("load", path, url, "--replace", "--verify").code == 0
     assert redis_server.digest() == digest
+
+
+@pytest.mark.server
+def test_a_load_is_verified(redis_server, tmp_path):
+    source = tmp_path / "x.jsonl"
+    lines = [{"db": 0, "key": f"k:{number}", "type": "string", "value": str(number)} for number in range(100)]
+    lines += [{"db": 1, "key": "gone", "type": "string", "value": "v", "expire_at_ms": 1_000_000}]
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    url = url_of(redis_server)
+    done = run("load", source, url, "--verify")
+    assert (done.code, "verified: the server has 100 keys as in the file, 1 key expired" in done.err) == (0, True), (
+        done.err
+    )
+    # Other keys of the server are no difference; filters and changes apply to both sides.
+    redis_server.client("SET", "own", "v")
+    renamed = run("load", source, url, "--rename", "^k:=new:", "-k", "^k:1", "--move-db", "0=2", "--verify", "--json")
+    report = json.loads(renamed.out)
+    check("load", report)
+    assert (renamed.code, report["verification"]["same"], report["loaded"]) == (0, 11, 11), renamed.err
+    redis_server.client("SET", "k:7", "other")
+    redis_server.client("DEL", "k:8")
+    kept = run("load", source, url, "--skip-existing", "--verify")
+    assert kept.code == 1
+    assert "not verified: 1 key of the file differs in the server" in kept.err
+    assert '"k:7" in db 0 has other data' in kept.err
 
 
 @pytest.mark.server
@@ -181,7 +207,8 @@ def test_the_function_does_the_same(redis_server, tmp_path):
     persist = RedisPersist(redis.Redis(unix_socket_path=str(redis_server.directory / "s")))
     assert persist.load(path).existed == 1
     assert persist.load(path, skip_existing=True).is_complete
-    assert persist.load(path, replace=True).loaded == 1
+    assert not persist.load(path, skip_existing=True, verify=True).is_complete
+    assert persist.load(path, replace=True, verify=True).check == LoadCheck(1, 0, 0, ())
     assert redis_server.client("GET", "k") == b"v"
 
 
@@ -193,3 +220,7 @@ def test_a_server_that_is_not_there(tmp_path):
 @pytest.mark.parametrize("words", [["--replace", "--skip-existing"], ["--rate", "x"], ["--rate", "0"]])
 def test_what_makes_no_sense_is_usage(words):
     assert run("load", CORPUS / "default.rdb", "redis://localhost:1", *words).code == 2
+
+
+def test_standard_input_cannot_be_verified():
+    assert run("load", "-", "redis://localhost:1", "--verify", stdin=b"").code == 2

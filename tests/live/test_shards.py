@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from command import run
@@ -79,28 +79,41 @@ def free_ports(count):
         return found
 
 
-@pytest.mark.server
-def test_every_shard_of_a_cluster(start_server, tmp_path):
+EDGES = [0, 5000, 11_000, 16_384]
+
+
+@contextmanager
+def cluster_of_three(start_server):
+    """Yield the nodes of a cluster that are not joined yet, and a function that joins them."""
     ports = free_ports(3)
     with ExitStack() as stack:
         nodes = []
         for port in ports:
             config = {"port": str(port), "cluster-enabled": "yes", "cluster-config-file": "nodes.conf", **QUICK}
             nodes.append(stack.enter_context(start_server(config=config)))
-        edges = [0, 5000, 11_000, 16_384]
-        for node, first, end in zip(nodes, edges, edges[1:], strict=False):
+        for node, first, end in zip(nodes, EDGES, EDGES[1:], strict=False):
             node.client("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
             node.client("CONFIG", "SET", "cluster-require-full-coverage", "no")
+
+        def join():
+            for port in ports[1:]:
+                nodes[0].client("CLUSTER", "MEET", "127.0.0.1", port)
+            end = time.monotonic() + 20
+            while any(b"cluster_slots_assigned:16384" not in node.client("CLUSTER", "INFO") for node in nodes):
+                assert time.monotonic() < end
+                time.sleep(0.05)
+
+        yield nodes, ports, join
+
+
+@pytest.mark.server
+def test_every_shard_of_a_cluster(start_server, tmp_path):
+    with cluster_of_three(start_server) as (nodes, ports, join):
         url = f"redis+cluster://127.0.0.1:{ports[0]}"
         done = run("capture", url, tmp_path / "early")
         assert (done.code, done.err.count("\n")) == (3, 1)
         assert "has no master: the cluster is incomplete" in done.err
-        for port in ports[1:]:
-            nodes[0].client("CLUSTER", "MEET", "127.0.0.1", port)
-        end = time.monotonic() + 20
-        while any(b"cluster_slots_assigned:16384" not in node.client("CLUSTER", "INFO") for node in nodes):
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        join()
         client = redis.RedisCluster(host="127.0.0.1", port=ports[0])
         for number in range(500):
             client.rpush(f"list:{number}", number)
@@ -116,3 +129,37 @@ def test_every_shard_of_a_cluster(start_server, tmp_path):
         assert run("validate", *sorted((tmp_path / "shards").glob("*.rdb"))).code == 0
         assert run("capture", url, "-o", tmp_path / "shards").code == 3
         assert sorted(path.name for path in tmp_path.iterdir()) == ["shards"]
+
+
+@pytest.mark.server
+def test_each_key_is_loaded_into_the_master_of_its_slot(start_server, tmp_path):
+    lines = [{"db": 0, "key": f"k:{number}", "type": "list", "value": ["a", str(number)]} for number in range(1500)]
+    lines += [{"function": "#!lua name=f\nredis.register_function('f', function() return 1 end)"}]
+    source = tmp_path / "x.jsonl"
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with cluster_of_three(start_server) as (nodes, ports, join):
+        join()
+        url = f"redis://127.0.0.1:{ports[1]}"
+        alone = run("load", source, url)
+        assert (alone.code, alone.err.count("--cluster")) == (3, 1), alone.err
+        # The slot of k:0 is on its way from one master to another.
+        slot = nodes[0].client("CLUSTER", "KEYSLOT", "k:0")
+        at = next(index for index, end in enumerate(EDGES[1:]) if slot < end)
+        owner, other = nodes[at], nodes[at - 1]
+        names = [node.client("CLUSTER", "MYID") for node in (owner, other)]
+        other.client("CLUSTER", "SETSLOT", slot, "IMPORTING", names[0])
+        owner.client("CLUSTER", "SETSLOT", slot, "MIGRATING", names[1])
+        done = run("load", source, url, "--cluster", "--json", "--replace")
+        report = json.loads(done.out)
+        assert (done.code, report["loaded"], report["verification"]) == (0, 1500, None), done.err
+        assert [node.client("CLUSTER", "COUNTKEYSINSLOT", slot) for node in (owner, other)] == [0, 1]
+        assert all(node.client("FUNCTION", "LIST") for node in nodes)
+        moving = run("load", source, url, "--cluster", "--skip-existing", "--verify")
+        assert (moving.code, moving.err.count("moving slots")) == (3, 1), moving.err
+        for node in (other, owner, *nodes):
+            node.client("CLUSTER", "SETSLOT", slot, "NODE", names[1])
+        again = run("load", source, url.replace("redis:", "redis+cluster:"), "--skip-existing", "--verify", "--json")
+        report = json.loads(again.out)
+        check("load", report)
+        assert (again.code, report["existed"], report["verification"]["same"]) == (0, 1500, 1500), again.err
+        assert sum(node.client("DBSIZE") for node in nodes) == 1500
