@@ -97,6 +97,15 @@ def test_a_single_wrong_size_is_no_text_mode(tmp_path: Path) -> None:
     assert b"ab" not in result.read_bytes()
 
 
+@pytest.mark.parametrize("joint", [b"$6\r\np3\r\nMAX\r\n", b"$4\r\n$1\r\n4\r\n"])
+def test_a_joint_of_two_values_is_no_text_mode(joint: bytes, tmp_path: Path) -> None:
+    """A copied block: the beginning of one value stands before the size of another one, and the sizes fit to LF."""
+    source, result = tmp_path / "in.aof", tmp_path / "out.aof"
+    source.write_bytes(log(*PLAIN) + b"*3\r\n$6\r\nGETSET\r\n$3\r\ns:2\r\n" + joint + log(*PLAIN))
+    repair(str(source), str(result))
+    assert result.read_bytes() == log(*PLAIN, *PLAIN)
+
+
 def test_a_part_of_a_log(tmp_path: Path) -> None:
     """And a server that went on writing behind it."""
     directory = tmp_path / "log"

@@ -198,7 +198,7 @@ class LogSalvage:
                 start, count = at, 0
             at = record.stop
             count += bool(record.argv)
-            changed += len(record.data) != record.stop - record.start
+            changed += record.is_telling
             if record.argv and record.argv[0].upper() in {b"MULTI", b"EXEC"}:
                 brackets.append(record)
         is_proven = mode is not None and self._text.prove(mode, changed, begin, at)

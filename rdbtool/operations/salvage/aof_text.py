@@ -42,6 +42,9 @@ _BEGINNING: Final = re.compile(rb"\*\d{1,9}(\r{0,2}\n)\$\d{1,9}\1[A-Za-z]")
 _FRAMING: Final = re.compile(rb"\n[$*]\d{1,18}\r{0,2}\n")
 _LONE_LF: Final = re.compile(rb"(?<!\r)\n")
 
+#: The end of a size and all of its argument: what is in a value whose end is the end of another one.
+_ARGUMENT: Final = re.compile(rb"(\d{1,18})\r?\n(.*)", re.DOTALL)
+
 #: Size in bytes of the shortest argument, an empty one.
 _LEAST_ARGUMENT: Final = 4
 
@@ -86,6 +89,24 @@ class Restored(NamedTuple):
     start: int
     stop: int
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether the record was changed, and is not merely two records whose ends were joined by damage.
+
+        The joint of ``$6 p`` and ``$3 MAX`` leaves ``$6 p3 MAX``, whose size fits with a line end of one byte.
+        """
+        if len(self.data) == self.stop - self.start:
+            return False
+        return not any(_ends_in_argument(word) for word in self.argv)
+
+
+def _ends_in_argument(word: bytes) -> bool:
+    match = _ARGUMENT.search(word)
+    if match is None:
+        return False
+    size = str(len(match[2])).encode()
+    return match[1].endswith(size)
+
 
 class TextRestorer:
     """Reads records of ``stock`` as they were before a text program changed them.
@@ -126,12 +147,13 @@ class TextRestorer:
         return None
 
     def prove(self, mode: TextMode, changed: int, start: int, stop: int) -> bool:
-        """Whether the records between two offsets, ``changed`` of which were changed, prove the mode.
+        """Whether the records between two offsets, ``changed`` of which are telling, prove the mode.
 
         If the line ends of the structure are unchanged, a single size that fits may be chance, caused by the next
         damage.
         """
-        if mode.end == _CRLF and changed < _SURE and stop < self._stock.size and not self._is_proven:
+        enough = _SURE if stop < self._stock.size else 1
+        if mode.end == _CRLF and changed < enough and not self._is_proven:
             self.mode = None
             self._left -= stop - start
             return False
