@@ -132,8 +132,8 @@ def convert(source: str, name: str, *more: str) -> Callable[[Path], list[str | P
 
 
 #: CRASH_POINTS=all tries every fault at every call in every scenario: it takes minutes. Otherwise two of them, other
-#: ones each day, are killed at a choice of the calls after which files differ, and each fault meets a choice of the calls of another
-#: one, with each kind of call among them.
+#: ones each day, are killed at a choice of the calls after which files differ, and each fault meets a choice of the
+#: calls of another one, with each kind of call among them.
 EVERYWHERE = os.environ.get("CRASH_POINTS") == "all"
 
 SCENARIOS = {
