@@ -233,6 +233,6 @@ _SEEDS: dict[str, Callable[[], Iterable[bytes]]] = {
     "stream": lambda: _values(_STREAMS),
     "lzf": lambda: (b"\x00\x15\x01aa\xe0\x0a\x00", b"\x01\x2c\x01aa\xe0\xff\x00\xe0\x17\x00\x01aa", b"ab" * 40),
     "aof": lambda: [_TRANSACTION, *_files("damaged/*.aof")],
-    "manifest": lambda: _files("*/aof-*/*.manifest")[:4],
+    "manifest": lambda: [b"# no file\n", *_files("*/aof-*/*.manifest")[:4]],
     "jsonl": _lines,
 }
