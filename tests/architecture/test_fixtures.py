@@ -43,7 +43,9 @@ def test_every_file_has_its_checksum():
     present = {
         str(path.relative_to(FIXTURES)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in FIXTURES.rglob("*")
-        if path.is_file() and path.suffix not in {".md", ".py", ".pyc"} and path.parent not in {FIXTURES, FIXTURES / "fuzz"}
+        if path.is_file()
+        and path.suffix not in {".md", ".py", ".pyc"}
+        and path.parent not in {FIXTURES, FIXTURES / "fuzz"}
     }
     assert listed == present
 
