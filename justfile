@@ -50,7 +50,7 @@ wheel:
 sanitize *words:
     PYTHON={{python}} bash .ci/sanitize {{words}}
 
-# Fuzz one of: rdb packed stream lzf aof manifest jsonl (needs clang)
+# Fuzz one of: rdb packed stream lzf aof manifest jsonl (needs clang); runs=merge keeps the least of the corpus in fixtures/fuzz
 fuzz target runs="1000000":
     PYTHON={{python}} bash .ci/fuzz {{target}} {{runs}}
 

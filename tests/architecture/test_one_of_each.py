@@ -1,9 +1,10 @@
 """Facts that once stood in many copies stand in one place."""
 
 import re
+import tomllib
 
 import pytest
-from architecture.test_floors import CYTHON, PYTHON, name_of
+from architecture.test_floors import CYTHON, PYTHON, ROOT, name_of
 
 #: What is searched for, and the one module that has it.
 FACTS = {
@@ -23,3 +24,9 @@ def test_there_is_one(pattern):
     allowed = {FACTS[pattern]} - {None}
     found = {name_of(path) for path in (*PYTHON, *CYTHON) if re.search(pattern, path.read_text(), re.MULTILINE)}
     assert found == allowed
+
+
+def test_developers_have_what_a_build_in_place_asks_for():
+    """A build by pip fetches it; `just build` takes what is installed, in the versions that the build needs."""
+    words = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())
+    assert set(words["build-system"]["requires"]) <= set(words["project"]["optional-dependencies"]["dev"])

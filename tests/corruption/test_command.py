@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import run
 from corruption.damage import FIXTURES, SMALL
 
 import rdbtool
@@ -34,11 +35,9 @@ FILES = dict(damaged_files())
 @pytest.mark.parametrize("name", FILES)
 def test_dump(tmp_path, name):
     (tmp_path / "dump.rdb").write_bytes(FILES[name])
-    done = subprocess.run(
-        [COMMAND, "dump", "-f", "jsonl", "dump.rdb"], cwd=tmp_path, capture_output=True, timeout=60, check=False
-    )
-    message = done.stderr.decode()
-    assert done.returncode == 1, message
+    done = run("dump", "-f", "jsonl", "dump.rdb", cwd=tmp_path)
+    message = done.err
+    assert done.code == 1, message
     assert message.startswith("rdbtool: dump.rdb: at 0x")
     assert "expected" in message
     assert "Traceback" not in message
@@ -46,8 +45,8 @@ def test_dump(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == ["dump.rdb"]
 
     # Every line is whole, and the keys are those that the library gives before its error.
-    assert done.stdout.endswith(b"\n")
-    shown = [row for row in map(json.loads, done.stdout.splitlines()) if "key" in row]
+    assert done.out.endswith(b"\n")
+    shown = [row for row in map(json.loads, done.out.splitlines()) if "key" in row]
     given = []
     with open_rdb(tmp_path / "dump.rdb") as reader, pytest.raises(rdbtool.FormatError) as caught:
         given.extend(record.kind for record in reader)

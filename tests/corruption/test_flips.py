@@ -1,4 +1,4 @@
-"""Every truncation and every single-bit flip of every small file, through both backends.
+"""Every truncation of every small file, and a day's choice of its single-bit flips, through both backends.
 
 The promise: a result or one of our errors, in bounded time and memory; nothing damaged passes where there is a
 checksum; and an error says where, down to the record if the damage is inside of one.
@@ -22,6 +22,7 @@ from corruption.damage import (
     truncations,
     with_checksum,
 )
+from sampling import sample
 
 from rdbtool.core.codes import BY_CODE
 from rdbtool.reader.rdb import open_rdb
@@ -101,8 +102,9 @@ def test_every_truncation(path, backend):
 @every_file
 @both_backends
 def test_every_flip(path, backend):
+    """Of a day's choice."""
     data = path.read_bytes()
-    cases = list(flips(data))
+    cases = sample(flips(data), 600)
     batch = run_batch(cases, backend)
     check_batch(batch, errors_only=path.name != WITHOUT_CHECKSUM)
     assert {row.code for row in batch.outcomes if row.code} <= BY_CODE.keys()

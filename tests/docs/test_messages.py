@@ -14,7 +14,7 @@ from rdbtool.core.codes import BY_CODE
     [
         ('x.rdb: at 0xe7: key "li\'st" (list)', 'PATH: at 0xN: key "TEXT" (list)'),
         ("expected 4,806 more bytes, found end of file", "expected N more bytes, found end of file"),
-        ("/tmp/a b/x: until ts:1795 (2026-11-22T13:55:00Z)", "PATH b/x: until ts:N (TIME)"),
+        ("/data/a b/x: until ts:1795 (2026-11-22T13:55:00Z)", "PATH b/x: until ts:N (TIME)"),
         ("'no\\'pe' is neither ISO 8601 nor a number", "'TEXT' is neither ISO 8601 nor a number"),
         ("Invalid value for '--db' / '-n': -1", "Invalid value for '--db' / '-n': N"),
         ("the server's name, redis-7.2 or Redis 7.2.4", "the server's name, redis-N or Redis N"),

@@ -89,7 +89,7 @@ def test_searches_over_the_earth(redis_server: server.Server, crowd: int) -> Non
     places += [(choose.uniform(2, 3), choose.uniform(48, 49)) for _ in range(20)]
     words = [word for at in range(crowd) for word in (*map(repr, choose.choice(places)), f"member {at}")]
     duel.run("GEOADD", "g", *words)
-    for at in range(150):
+    for at in range(60):
         longitude, latitude = choose.choice(places) if choose.random() < 0.5 else (choose.uniform(-180, 180), 84.9)
         sizes = [repr(10 ** choose.uniform(-1, 4.4)) for _ in range(2)]
         shape = ["BYRADIUS", sizes[0], "km"] if at % 2 else ["BYBOX", *sizes, "km"]

@@ -30,7 +30,7 @@ from rdbtool.operations.validate.verdict import Checks
 ADDRESS_SPACE = 512 << 20
 #: Of processor time: how busy the machine is has no say.
 SECONDS = 2.0
-MOST = 100
+MOST = 40
 CHECKS = Checks(replay=False, databases=1 << 64)
 
 
@@ -38,7 +38,7 @@ def damages(data: bytes, seed: int) -> Iterator[tuple[str, bytes]]:
     cuts, flips = list(range(0, len(data), 2)), list(range(0, len(data) * 8, 3))
     if seed:
         random = Random(f"{seed} {len(data)}")
-        cuts = sorted(random.sample(cuts, min(len(cuts), MOST // 5)))
+        cuts = sorted(random.sample(cuts, min(len(cuts), MOST // 4)))
         flips = sorted(random.sample(flips, min(len(flips), MOST)))
     for size in cuts:
         yield f"cut at {size}", data[:size]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from command import FIXTURES
+from sampling import sample
 
 from rdbtool.core.errors import LimitError, UnknownFormatError
 from rdbtool.core.limits import limited
@@ -111,7 +112,7 @@ def test_what_is_found_is_named(tmp_path: Path) -> None:
 
 
 def test_a_limit_of_our_own_is_no_damage(tmp_path: Path) -> None:
-    value = b"\x80" + (200 << 20).to_bytes(4, "big") + bytes(200 << 20)
+    value = b"\x80" + (80 << 20).to_bytes(4, "big") + bytes(80 << 20)
     source = tmp_path / "in.rdb.gz"
     with gzip.open(source, "wb", compresslevel=1) as file:
         file.write(HEADER + b"\x00\x01a\x01b\x00\x01k" + value + b"\xff" + bytes(8))
@@ -147,7 +148,7 @@ def test_random_damage(tmp_path: Path) -> None:
     names = ("redis-2.8.24", "redis-5.0.14", "redis-7.0.15", "valkey-9.1.2")
     originals = [Original(FIXTURES / name / "default.rdb") for name in names]
     hit = lost = 0
-    for kind, original, damaged in make(COUNT, originals, SEED):
+    for kind, original, damaged in sample(make(COUNT, originals, SEED), max(10, COUNT // 3), each=lambda row: row[0]):
         result = judge(original, damaged, tmp_path)
         assert result.wrong == [], (kind, original.name, damaged.hit)
         hit += len(original.hit(damaged.hit))

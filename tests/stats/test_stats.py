@@ -8,6 +8,7 @@ import random
 import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 
 import pytest
 from command import FIXTURES, NOW, run
@@ -33,20 +34,25 @@ def stats(*arguments):
     return json.loads(done.out)
 
 
-def rows_of(path, *options):
-    """Return a database with the table ``keys`` of what ``memory -f csv`` prints."""
+@pytest.fixture
+def database():
+    # Python 3.13 and newer complain if nobody closes it.
+    with closing(sqlite3.connect(":memory:")) as connection:
+        yield connection
+
+
+def fill(database, path, *options):
+    """Make the table ``keys`` of what ``memory -f csv`` prints."""
     text = run("memory", "-f", "csv", "--now", NOW, *options, path).out.decode()
     names, *rows = csv.reader(io.StringIO(text))
-    database = sqlite3.connect(":memory:")
     database.execute(f"CREATE TABLE keys ({', '.join(names)})")
     database.executemany(f"INSERT INTO keys VALUES ({', '.join('?' * len(names))})", rows)
-    return database
 
 
 @pytest.mark.parametrize("path", [SNAPSHOTS[DAY % len(SNAPSHOTS)], AOF], ids=["rdb", "aof"])
-def test_totals_equal_sql_over_memory(path):
+def test_totals_equal_sql_over_memory(path, database):
     found = stats(path)
-    database = rows_of(path)
+    fill(database, path)
     keys, memory, allocated = database.execute(
         "SELECT count(*), sum(size_in_bytes), sum(allocated) FROM keys"
     ).fetchone()
@@ -147,9 +153,10 @@ def test_limits(option, code):
     assert (fine.code, json.loads(fine.out)["findings"]) == (0, [])
 
 
-def test_keys_above_a_limit_are_counted_and_the_largest_named():
+def test_keys_above_a_limit_are_counted_and_the_largest_named(database):
     found = json.loads(run("stats", "--json", "--max-key", "30", "--top", "1", RDB).out)
-    above = rows_of(RDB).execute("SELECT count(*) FROM keys WHERE CAST(size_in_bytes AS INT) > 30").fetchone()[0]
+    fill(database, RDB)
+    above = database.execute("SELECT count(*) FROM keys WHERE CAST(size_in_bytes AS INT) > 30").fetchone()[0]
     assert len(found["largest"]["memory"]) == 1
     assert len(found["findings"]) == 21
     assert found["findings"][-1]["message"].startswith(f"{above - 20} more keys")

@@ -7,7 +7,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 import pytest
@@ -51,8 +54,8 @@ def environment(**changes: str) -> dict[str, str]:
 def run(*arguments: str | Path, stdin: bytes | None = None, cwd: Path | None = None, **env: str) -> Ran:
     """Run ``rdbtool`` with these arguments: in this process where that shows the same, else in one of its own."""
     words = [str(argument) for argument in arguments]
-    if stdin is None and not env:
-        return _run_here(words, cwd or ROOT)
+    if not env:
+        return _run_here(words, cwd or ROOT, stdin)
     done = subprocess.run(
         [*COMMAND, *words],
         input=stdin or b"",
@@ -65,11 +68,38 @@ def run(*arguments: str | Path, stdin: bytes | None = None, cwd: Path | None = N
     return Ran(done.returncode, done.stdout, done.stderr.decode())
 
 
-def _run_here(words: list[str], cwd: Path) -> Ran:
-    """Run the command line on file descriptors 1 and 2 of this process, which are files for the time being."""
+@contextmanager
+def _standard_input(data: bytes | None) -> Iterator[None]:
+    """Make file descriptor 0 a pipe that brings ``data``, or leave it if there are none."""
+    if data is None:
+        yield
+        return
+    reading, writing = os.pipe()
+    saved, stream = os.dup(0), sys.stdin
+    os.dup2(reading, 0)
+    os.close(reading)
+
+    def bring() -> None:
+        with suppress(BrokenPipeError), open(writing, "wb") as pipe:
+            pipe.write(data)
+
+    thread = Thread(target=bring)
+    thread.start()
+    try:
+        with open(0, closefd=False) as sys.stdin:
+            yield
+    finally:
+        sys.stdin = stream
+        os.dup2(saved, 0)
+        os.close(saved)
+        thread.join()
+
+
+def _run_here(words: list[str], cwd: Path, stdin: bytes | None) -> Ran:
+    """Run the command line on file descriptors 0 to 2 of this process: a pipe and two files for the time being."""
     saved = {number: os.dup(number) for number in (1, 2)}
     streams, before = (sys.stdout, sys.stderr), Path.cwd()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, _standard_input(stdin):
         try:
             os.chdir(cwd)
             os.dup2(out.fileno(), 1)

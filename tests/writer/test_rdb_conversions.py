@@ -174,7 +174,7 @@ def drop_old_expiries(record: KeyRecord, target: Target) -> KeyRecord:
 
 
 @pytest.mark.parametrize(
-    ("target", "kind"), sample(product(TARGETS, sorted(values)), 48, each=lambda row: row[0]), ids=str
+    ("target", "kind"), sample(product(TARGETS, sorted(values)), 24, each=lambda row: row[0]), ids=str
 )
 def test_every_form_holds_what_it_can(target: Target, kind: str) -> None:
     @settings(max_examples=settings.default.max_examples // 5)

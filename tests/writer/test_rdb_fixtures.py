@@ -148,9 +148,8 @@ def test_same_bytes_whoever_reads(path: Path) -> None:
 @pytest.mark.server
 @pytest.mark.parametrize("target", TARGETS[:10], ids=name_of_target)
 def test_redis_check_rdb_accepts(redis_tools: Tools, tmp_path: Path, target: Target) -> None:
-    for path in FILES:
-        if path.stem in ("nocrc", "nolzf"):
-            continue
+    """Of each form, some files."""
+    for path in sample([path for path in FILES if path.stem not in ("nocrc", "nolzf")], 8):
         data, written = saved(path, target, allow_loss=True)
         (tmp_path / "dump.rdb").write_bytes(data)
         done = subprocess.run(
