@@ -34,6 +34,10 @@ cdef dict VERBS = {
     b"XADD": KIND_STREAM,
 }
 
+#: Commands that name an entry of a stream, and which of their arguments behind the key it is: XCLAIM key group consumer
+#: 0 ID …, XNACK key group FAIL IDS 1 ID …, XIDMPRECORD key producer name ID.
+cdef dict ID_PLACES = {b"XCLAIM": 3, b"XNACK": 4, b"XIDMPRECORD": 2}
+
 
 cdef struct EntryId:
     uint64_t ms
@@ -272,9 +276,8 @@ cdef class CommandRun:
             return is_same(words.key, words.key_size, self.key)
         if self.kind != KIND_STREAM:
             return False
-        if verb == b"XCLAIM" or verb == b"XNACK":
-            # XCLAIM key group consumer 0 ID …, XNACK key group FAIL IDS 1 ID …
-            place = 3 if verb == b"XCLAIM" else 4
+        if verb in ID_PLACES:
+            place = ID_PLACES[verb]
             while words.count:
                 self.word(&words, &text, &size)
                 if place == 0:
@@ -284,7 +287,7 @@ cdef class CommandRun:
                     return len(self.named) < MOST_KEPT
                 place -= 1
             return False
-        return verb in (b"XSETID", b"XGROUP", b"XCFGSET", b"XIDMPRECORD")
+        return verb in (b"XSETID", b"XGROUP", b"XCFGSET")
 
     def keeps(self, tuple argv not None):
         """Return whether a command of the run matters to the commands that follow it."""

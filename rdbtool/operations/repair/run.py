@@ -41,7 +41,7 @@ from rdbtool.reader.open.files import find_log, find_orphan, load_manifest, refu
 from rdbtool.reader.open.lost_manifest import SUFFIX, TEMPORARY, Rebuilt, rebuild
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.atomic.disk import Directory
-from rdbtool.writer.atomic.output import open_output
+from rdbtool.writer.atomic.output import open_output, open_part
 from rdbtool.writer.atomic.temporary import TemporaryDirectory
 
 if TYPE_CHECKING:
@@ -174,15 +174,17 @@ def _repair_directory(
         size = 0
         with Directory(target.parent, destination) as parent, TemporaryDirectory(target, destination) as made:
             for part, stock in parts:
-                with open_output(str(made.path / part.name), sources=[str(manifest.parent / part.name)]) as output:
+                with open_part(made, part.name, sources=[str(manifest.parent / part.name)]) as output:
                     output.verify_with(part.check)
                     part.write(output)
                     size += output.written
                 stock.check_unchanged()
                 stock.rest()
             data = format_manifest(kept)
-            with open_output(str(made.path / manifest.name.removeprefix(TEMPORARY)), sources=[source]) as output:
+            with open_part(made, manifest.name.removeprefix(TEMPORARY), sources=[source]) as output:
                 output.write(data)
+            with Directory(made.path, destination) as entries_written:
+                entries_written.sync()
             examined = [part for part, _ in parts]
             _validate_result(str(made.path), examined, options)
             digest = _digest(str(made.path), options, examined)
