@@ -212,6 +212,9 @@ cdef class Decoder:
             except NeedValidation:
                 sink.rollback()
                 self.validate_first = True
+            except WindowLimitError:
+                sink.rollback()
+                return TOO_LARGE
             except Declined:
                 sink.rollback()
                 self.validate_first = False
@@ -444,6 +447,17 @@ cdef class Decoder:
         self.values.read(head.type_code, value, &self.limits, self.members)
         return self.members.tell()
 
+    cdef int check_count(self, int code, Cursor *c) except -1:
+        """Refuse a collection of which the elements that it declares can never be held."""
+        cdef Cursor ahead = c[0]
+        cdef uint64_t count
+        if (code == TYPE_SET or code == TYPE_LIST or code == TYPE_HASH or code == TYPE_ZSET or code == TYPE_ZSET_2
+                or code == TYPE_LIST_QUICKLIST or code == TYPE_LIST_QUICKLIST_2):
+            read_len(&ahead, &count)
+            # Two STRs, a STR and a double, or at least one byte.
+            self.window.announce(count, 2 if code == TYPE_HASH else 9 if code == TYPE_ZSET_2 else 1)
+        return 0
+
     cdef int keep_key(self, Head *head) except -1:
         """Keep a key: the window moves on while its value is told."""
         if head.key != self.key_text.data:
@@ -518,6 +532,8 @@ cdef class Decoder:
                 head.form = FORM_LZF
             elif c.p[0] >= 0xC0:
                 head.form = FORM_INT
+        if self.window.most >= 0:
+            self.check_count(code, c)
         selected = selection is None or selection.wants(&head)
         value = c.p
         if (code == TYPE_STRING and (c.p[0] == 0xC3 or c.p[0] == 0x80 or c.p[0] == 0x81)
