@@ -24,7 +24,5 @@ class CommandRun:
     def keeps(self, argv: tuple[bytes, ...]) -> bool:
         """Return whether a command of the run matters to the commands that follow it."""
 
-    def tell(
-        self, sink: Sink, db: int, expire_at_ms: int | None, tail: Callable[[int], object] | None = None
-    ) -> None:
+    def tell(self, sink: Sink, db: int, expire_at_ms: int | None, tail: Callable[[int], object] | None = None) -> None:
         """Tell ``sink`` of the key. ``tail(entries)`` is called where the tail of a stream is due."""

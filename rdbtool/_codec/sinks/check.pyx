@@ -555,6 +555,8 @@ cdef class Check(Sink):
         return 0
 
     cdef int finish(self) except -1:
+        # The last collection may have been the largest, and the sink may last longer than what it checked.
+        rt_seen_reset(&self.members)
         return self.look_up(0)
 
     cdef int rollback(self) noexcept:
