@@ -1,7 +1,7 @@
 """From the model to a sink: the events that a decoder would have sent, from finished records."""
 
 from rdbtool._codec.sink import Sink
-from rdbtool.model import Item, KeyRecord
+from rdbtool.model import Item, KeyRecord, StreamValue
 
 def feed_header(magic: str, version: int, sink: Sink) -> None:
     """Tell ``sink`` what file it is going to hear of."""
@@ -14,3 +14,6 @@ def feed_record(record: KeyRecord, sink: Sink, raw: bytes | None = None) -> None
 
 def feed_value(record: KeyRecord, sink: Sink, raw: bytes | None = None) -> None:
     """Tell ``sink`` of a record, without the commit."""
+
+def feed_stream_tail(value: StreamValue, length: int, sink: Sink) -> None:
+    """Tell ``sink`` of what follows the entries of a stream; ``length`` is their number."""

@@ -137,19 +137,25 @@ cdef int feed_array(ArrayValue value, Sink sink) except -1:
 
 cdef int feed_stream(StreamValue value, Sink sink) except -1:
     cdef StreamEntry entry
-    cdef StreamGroup group
-    cdef StreamID id
-    cdef StreamTail tail
     cdef bytes name, text
     for entry in value.entries:
         sink.entry(entry.id.ms, entry.id.seq, len(entry.fields))
         for name, text in entry.fields:
             sink.entry_field(at(name), len(name), at(text), len(text))
         sink.end_entry()
+    feed_stream_tail(value, value.length, sink)
+    return 0
+
+
+def feed_stream_tail(StreamValue value not None, uint64_t length, Sink sink not None):
+    """Tell ``sink`` of what follows the entries of a stream; ``length`` is their number."""
+    cdef StreamGroup group
+    cdef StreamID id
+    cdef StreamTail tail
     memset(&tail, 0, sizeof(StreamTail))
     tail.version = 1 if value.entries_added is None else 3
     tail.counted = value.entries_added is not None
-    tail.length = value.length
+    tail.length = length
     tail.last_ms = value.last_id.ms
     tail.last_seq = value.last_id.seq
     if tail.counted:
@@ -165,7 +171,6 @@ cdef int feed_stream(StreamValue value, Sink sink) except -1:
         feed_group(group, sink)
     if value.producers is not None:
         feed_producers(value.producers, sink)
-    return 0
 
 
 cdef int feed_group(StreamGroup value, Sink sink) except -1:

@@ -5,7 +5,7 @@
 # `rollback` undoes everything since the last commit. Expiries of set and sorted set members (KeyDB) follow its
 # elements; those of fields come with their field.
 
-from rdbtool._codec.decode.cursor cimport Bytes
+from rdbtool._codec.decode.cursor cimport Bytes, Scratch
 from libc.stdint cimport int64_t, uint64_t
 
 cdef struct Head:
@@ -95,6 +95,24 @@ cdef struct LongString:
     uint64_t packed         # bytes of LZF that the file stores, 0: uncompressed
     bint is_utf8            # if the sink requests it
 
+# What a record holds, found out before it is emitted.
+cdef struct Extent:
+    bint is_known
+    uint64_t elements           # 1 of strings and module values
+    int64_t stop                # where the record ends in the file
+    uint64_t no_numbers         # scores
+    uint64_t field_expiries
+    int64_t first_expiry        # of a field, if any has one
+    int64_t last_expiry
+    uint64_t unowned            # pending entries
+    uint64_t gone               # pending entries that the stream no longer has
+    uint64_t producer_ids
+
+# What a sink asks for.
+cdef enum:
+    ASKS_COUNTS = 1             # everything, but all pending entries count as gone
+    ASKS_GONE = 2               # everything: of each entry of a stream the ID is held
+
 cdef class Sink:
     # True while a sink may pass on what it holds of an unfinished record, because it is known to be valid.
     cdef bint may_spill
@@ -104,10 +122,9 @@ cdef class Sink:
     # of `string`, and with it packed_piece, the LZF data in the file. The stored form is then not passed to end_key.
     cdef bint takes_pieces
     cdef bint asks_utf8
-    # What a record holds is told ahead where the record is known to be sound, to who asks for it.
-    cdef bint asks_extent
-    cdef uint64_t told_elements     # 1 of strings and module values
-    cdef int64_t told_stop          # where the record ends in the file
+    # What a record holds is told ahead where the record was read before, to who asks for it.
+    cdef int asks_extent
+    cdef Extent told
 
     cdef int header(self, str magic, int version) except -1
     cdef int item(self, object item) except -1
@@ -144,5 +161,9 @@ cdef class Sink:
     cdef int rollback(self) noexcept
     cdef int finish(self) except -1
 
-cdef class ElementCount(Sink):
-    cdef uint64_t elements          # of the record at hand
+cdef class Measure(Sink):
+    cdef Extent extent              # of the record at hand
+    cdef int asked
+    cdef Scratch ids                # of a stream's entries: (ms, seq)
+    cdef uint64_t entries
+    cdef int start(self, int asked) except -1

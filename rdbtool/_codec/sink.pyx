@@ -1,7 +1,11 @@
 # The base of all sinks, which ignores everything: the Null sink.
 
 from libc.stdint cimport int64_t, uint64_t
-from rdbtool._codec.decode.cursor cimport Bytes
+from libc.string cimport memset
+from rdbtool._codec.decode.cursor cimport Bytes, grow, release
+
+cdef enum:
+    KEPT = 1 << 22              # bytes of a buffer that is kept
 
 
 cdef class Sink:
@@ -117,33 +121,87 @@ cdef class Null(Sink):
         self.takes_pieces = True
 
 
-cdef class ElementCount(Sink):
-    """Counts the elements of a value: 1 for strings and module values."""
+cdef class Measure(Sink):
+    """Finds the extent of a value, which the source emits twice then."""
+
+    def __cinit__(self):
+        self.takes_pieces = True
+
+    def __dealloc__(self):
+        release(&self.ids)
+
+    cdef int start(self, int asked) except -1:
+        """Begin a record. ``asked``: ASKS_COUNTS or ASKS_GONE."""
+        memset(&self.extent, 0, sizeof(Extent))
+        self.extent.is_known = asked != 0
+        self.asked = asked
+        self.entries = 0
+        if self.ids.capacity > KEPT:
+            release(&self.ids)
+        return 0
 
     cdef int string(self, Bytes p, size_t size) except -1:
-        self.elements = 1
+        self.extent.elements = 1
+        return 0
+
+    cdef int begin_string(self, LongString *text) except -1:
+        self.extent.elements = 1
         return 0
 
     cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
-        self.elements = 1
+        self.extent.elements = 1
         return 0
 
     cdef int element(self, Bytes p, size_t size) except -1:
-        self.elements += 1
+        self.extent.elements += 1
         return 0
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
-        self.elements += 1
+        self.extent.elements += 1
+        if expire_at_ms != -1:
+            if self.extent.field_expiries == 0 or expire_at_ms < self.extent.first_expiry:
+                self.extent.first_expiry = expire_at_ms
+            if self.extent.field_expiries == 0 or expire_at_ms > self.extent.last_expiry:
+                self.extent.last_expiry = expire_at_ms
+            self.extent.field_expiries += 1
         return 0
 
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
-        self.elements += 1
+        self.extent.elements += 1
+        self.extent.no_numbers += score != score
         return 0
 
     cdef int array_item(self, ArrayItem *item) except -1:
-        self.elements += 1
+        self.extent.elements += 1
         return 0
 
     cdef int entry(self, uint64_t ms, uint64_t seq, uint64_t fields) except -1:
-        self.elements += 1
+        cdef uint64_t *ids
+        self.extent.elements += 1
+        if self.asked == ASKS_GONE:
+            grow(&self.ids, (self.entries + 1) * 16)
+            ids = <uint64_t *>self.ids.data + 2 * self.entries
+            ids[0] = ms
+            ids[1] = seq
+            self.entries += 1
+        return 0
+
+    cdef int pending(self, Pending *pending) except -1:
+        # Entries come in the order of their IDs.
+        cdef uint64_t *ids = <uint64_t *>self.ids.data
+        cdef uint64_t low = 0, high = self.entries, middle
+        self.extent.unowned += not pending.owned
+        while low < high:
+            middle = low + (high - low) // 2
+            if ids[2 * middle] < pending.ms or (ids[2 * middle] == pending.ms and ids[2 * middle + 1] < pending.seq):
+                low = middle + 1
+            else:
+                high = middle
+        self.extent.gone += not (
+            low < self.entries and ids[2 * low] == pending.ms and ids[2 * low + 1] == pending.seq
+        )
+        return 0
+
+    cdef int producer_id(self, Bytes name, size_t name_size, uint64_t ms, uint64_t seq) except -1:
+        self.extent.producer_ids += 1
         return 0

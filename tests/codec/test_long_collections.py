@@ -9,10 +9,16 @@ from typing import Any
 
 import pytest
 
+from rdbtool._codec.encode.csv import Csv
 from rdbtool._codec.encode.jsonl import Jsonl
+from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.filters.selection import Selection
+from rdbtool._codec.filters.target import TargetFilter
+from rdbtool._codec.replay_record import feed_record
 from rdbtool.core.errors import RdbToolError, describe_error
+from rdbtool.core.servers import Target
 from rdbtool.io.source import crc64
+from rdbtool.reader.jsonl.reader import open_jsonl
 from rdbtool.reader.rdb import open_rdb
 
 COUNT = 50_000
@@ -100,3 +106,54 @@ def test_damage_is_found_before_a_sink_hears_of_it(kind: str) -> None:
     found, wanted = outcome(bad), outcome(Pipe(bad))
     assert found[0] == wanted[0]
     assert bool(found[1]) == bool(wanted[1])
+
+
+#: A hash of which some fields expire, and a sorted set with a score that is no number.
+OTHERS = {
+    "expiring": b"\x18" + b"\4hash" + struct.pack("<q", 5_000_000) + b"\x80" + struct.pack(">I", COUNT)
+    + b"".join(bytes([at % 3 * 20]) + member(at) + b"\5value" for at in range(COUNT)),
+    "nan": b"\5" + b"\4zset" + b"\x80" + struct.pack(">I", COUNT)
+    + b"".join(member(at) + struct.pack("<d", at if at != 9 else float("nan")) for at in range(COUNT)),
+}  # fmt: skip
+
+
+def rewritten(source: Any, target: Target, *, is_held: bool = False) -> bytes:
+    pieces: list[bytes] = []
+    magic, version, release = target
+    encoder = Rdb(pieces.append, magic=magic, version=version, release=release)
+    sink = TargetFilter(encoder, magic=magic, version=version, release=release, allow_loss=True)
+    with open_rdb(source, name="it") as reader:
+        if is_held:
+            for record in reader:
+                feed_record(record, sink)
+        else:
+            reader.feed(sink)
+    sink.close()
+    return b"".join(pieces)
+
+
+@pytest.mark.parametrize("server", ["redis-2.4", "redis-7.2", "redis-8.0", "valkey-9.0"])
+@pytest.mark.parametrize("kind", ["set", "hash", "zset", *OTHERS])
+def test_what_is_written_as_it_arrives_is_what_is_held(kind: str, server: str) -> None:
+    data = rdb({**BODIES, **OTHERS}[kind]).replace(b"REDIS0011", b"REDIS0012")
+    data = data[:-8] + struct.pack("<Q", crc64(data[:-8]))
+    target = Target.parse(server)
+    assert rewritten(data, target) == rewritten(Pipe(data), target) == rewritten(data, target, is_held=True)
+
+
+def test_columns_of_a_long_line() -> None:
+    # They stand in front of the value, of which the line does not say how much it is.
+    line = b'{"db":0,"key":"k","type":"set","value":[' + b",".join(b'"%064d"' % at for at in range(COUNT)) + b"]}"
+    data = b'{"rdb":{"magic":"REDIS","version":11}}\n' + line + b"\n"
+
+    def table(source: Any) -> bytes:
+        pieces: list[bytes] = []
+        sink = Csv(pieces.append)
+        with open_jsonl(source) as reader:
+            reader.feed(sink)
+        sink.close()
+        return b"".join(pieces)
+
+    found = table(data)
+    assert b",set,," + str(COUNT).encode() + b"," in found
+    assert found == table(Pipe(data))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
+import struct
 from functools import cache, partial
 from pathlib import Path
 
@@ -26,6 +28,8 @@ from rdbtool import FormatError, KeyRecord, RdbToolError, StringValue
 from rdbtool._codec.encode.resp import Resp
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool._codec.sinks.fingerprint import Fingerprint
+from rdbtool.core.errors import LimitError
+from rdbtool.reader.aof.reader import open_aof
 from rdbtool.reader.rdb import open_rdb
 
 FORMS: dict[str, Writer] = {**WRITERS, "restore": partial(Resp, restore=True)}
@@ -228,3 +232,25 @@ def test_bytes_are_handed_on_in_time() -> None:
 def test_a_record_read_in_pieces_is_one_record() -> None:
     record = KeyRecord(db=0, key=b"k", value=StringValue(bytes(3_000_000)))
     assert records_of(trickled(rdb(make.key(0, b"k", make.string(bytes(3_000_000)))), 4096)) == [record]
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 14, 18])
+def test_a_collection_that_can_never_be_held_is_refused_at_once(code: int) -> None:
+    head = b"REDIS0010\xfe\0" + bytes([code]) + b"\1k"
+    bomb = gzip.compress(head + b"\x80" + struct.pack(">I", 0xFFFFFFFF) + bytes(4 << 20))
+    with open_rdb(bomb, max_inflate=2 << 20) as reader:
+        with pytest.raises(LimitError, match="decompressed from"):
+            reader.feed(Fingerprint())
+        assert reader.source.position < 2 << 20
+    # What declares less is read up to the limit.
+    fair = gzip.compress(head + b"\x80" + struct.pack(">I", 1 << 16) + bytes(1 << 17))
+    with open_rdb(fair, max_inflate=2 << 20) as reader, pytest.raises((FormatError, RdbToolError)) as failed:
+        reader.feed(Fingerprint())
+    assert not isinstance(failed.value, LimitError)
+
+
+def test_an_argument_that_can_never_be_held_is_refused_at_once() -> None:
+    bomb = gzip.compress(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4294967296\r\n" + bytes(4 << 20))
+    with open_aof(bomb) as reader, pytest.raises(LimitError, match="decompressed from"):
+        for _ in reader.batches():
+            pass

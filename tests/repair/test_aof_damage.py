@@ -20,6 +20,7 @@ import pytest
 import server
 from aof.logs import FIXTURES, write_log
 
+from rdbtool.core.errors import UnsupportedError
 from rdbtool.operations.repair.report import RepairOptions
 from rdbtool.operations.repair.run import repair
 from rdbtool.operations.validate.run import validate
@@ -200,6 +201,19 @@ def test_text_mode_is_undone(name: str, kind: str, tmp_path: Path) -> None:
     assert sum((decided - kept).values()) <= 2 * sum((original - decided).values())
     if decided == original:
         assert (tmp_path / "out.aof").read_bytes() == data
+
+
+@pytest.mark.parametrize("byte", [b"\0", b"\xff"])
+def test_the_first_page_is_blank(byte: bytes, tmp_path: Path) -> None:
+    data = b"".join(encode((b"SET", b"k%d" % at, b"v")) for at in range(600))
+    (tmp_path / "in.aof").write_bytes(byte * 4096 + data[4096:])
+    done = repair(str(tmp_path / "in.aof"), str(tmp_path / "out.aof"), OPTIONS)
+    assert len(done.lost) == 1
+    assert (tmp_path / "out.aof").read_bytes() == data[data.index(b"*3\r\n", 4096) :]
+    # What has no command anywhere is no AOF.
+    (tmp_path / "in.aof").write_bytes(byte * 9000)
+    with pytest.raises(UnsupportedError):
+        repair(str(tmp_path / "in.aof"), str(tmp_path / "none.aof"), OPTIONS)
 
 
 @pytest.mark.server

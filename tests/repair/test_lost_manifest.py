@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 from collections.abc import Callable
@@ -147,6 +148,19 @@ def test_more_files_than_descriptors(directory: Path, tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert done.is_certain
     assert len(loaded(tmp_path / "out")) == count
+
+
+def test_time_grows_with_the_number_of_files(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory is not looked through for each of the files that are written into it."""
+    listed: list[Path] = []
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path=".": (listed.append(Path(path)), scan(path))[1])
+    repair(str(directory), str(tmp_path / "few"))
+    few, listed = len(listed), []
+    for index in range(3, 60):
+        (directory / f"{NAME}.{index}.incr.aof").write_bytes(log("SELECT 0", f"SET k{index} 1"))
+    repair(str(directory), str(tmp_path / "many"))
+    assert len(listed) <= few
 
 
 @pytest.mark.server

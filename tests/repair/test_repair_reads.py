@@ -120,3 +120,17 @@ def test_an_aof_is_read_three_times(reads: Counter[str], tmp_path: Path) -> None
     assert done.commands == 14_999
     assert reads["in"] <= 3.1 * len(data)
     assert reads[".out"] <= 2.1 * done.bytes
+
+
+def test_an_aof_that_consists_of_damage_is_read_once(reads: Counter[str], tmp_path: Path) -> None:
+    rng = random.Random(3)
+    data = bytearray(b"".join(command(b"SET", b"k%05d" % index, b"%010d" % index) for index in range(12_000)))
+    for at in range(20, len(data), 500):
+        data[at] ^= 1 << rng.randrange(8)
+    source = tmp_path / "in.rdb"
+    source.write_bytes(data)
+    done = repair(str(source), str(tmp_path / "out.rdb"))
+    assert len(done.lost) > 500
+    assert done.commands > 11_000
+    assert reads["in"] <= 1.1 * len(data)
+    assert reads[".out"] <= 2.1 * done.bytes

@@ -227,12 +227,26 @@ cdef class Scanner:
                 return ENDED
             if status == BAD and window.start != window.stop:
                 return DECLINED
+            if window.most >= 0 and self.is_beyond(&reach):
+                return TOO_LARGE
             try:
                 window.refill()
             except WindowLimitError:
                 return TOO_LARGE
             if progress is not None:
                 progress(window.at)
+
+    cdef bint is_beyond(self, Reach *reach) noexcept:
+        """Whether the record at hand declares more than can ever be held of it."""
+        cdef Window window = self.window
+        cdef Bytes p = window.buffer + window.start
+        cdef Reach most = reach[0]
+        cdef Record record
+        cdef uint64_t steps = UINT64_MAX
+        most.beyond = <uint64_t>max(0, window.most - <int64_t>(window.stop - window.start))
+        if window.at_end or p >= reach.end or p[0] != 42 or command_head(p, &most, &record) != SOUND:
+            return False
+        return walk(&most, &record, &steps) == BAD
 
     cdef int look(self, Reach *reach) noexcept:
         cdef Window window = self.window

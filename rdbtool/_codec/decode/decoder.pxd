@@ -6,7 +6,7 @@ from rdbtool._codec.decode.long_collections cimport LongCollections
 from rdbtool._codec.decode.long_strings cimport LongStrings
 from rdbtool._codec.decode.member_expiries cimport MemberExpiries
 from rdbtool._codec.filters.selection cimport Selection
-from rdbtool._codec.sink cimport ElementCount, Head, Sink
+from rdbtool._codec.sink cimport Head, Measure, Sink
 from rdbtool._codec.decode.value_reader cimport ValueReader
 from rdbtool._codec.decode.window cimport Window
 
@@ -47,7 +47,7 @@ cdef class Decoder:
     cdef Scratch second
     cdef ValueReader values
     cdef Sink null
-    cdef ElementCount elements
+    cdef Measure measure
     cdef LongStrings long_strings
     cdef LongCollections long_collections
     cdef MemberExpiries members
@@ -68,6 +68,7 @@ cdef class Decoder:
     cdef int read_end(self, Cursor *c, Sink sink) except -1
     cdef dict read_expiries(self, Cursor *c)
     cdef int tell_expiring(self, Head *head, Cursor *value, Sink sink, dict expiries) except -1
+    cdef int check_count(self, int code, Cursor *c) except -1
     cdef int keep_key(self, Head *head) except -1
     cdef int read_long(self, Head *head, Cursor *c, Sink sink) except -1
     cdef int read_long_collection(self, Head *head, Cursor *c, Sink sink) except -1

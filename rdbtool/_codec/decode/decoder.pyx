@@ -12,7 +12,7 @@ from rdbtool._codec.decode.cursor cimport (
     read_u8, release, rt_parse_i64
 )
 from rdbtool._codec.decode.member_expiries cimport MemberExpiries
-from rdbtool._codec.sink cimport Head
+from rdbtool._codec.sink cimport ASKS_COUNTS, ASKS_GONE, Head
 from rdbtool._codec.decode.value_reader cimport module_name
 
 from rdbtool._codec.decode.cursor import Declined, NeedMore, NeedValidation
@@ -27,7 +27,7 @@ from rdbtool.core.rdb_types import (
     KINDS, MEMBER_EXPIRY_AUX, MEMBER_EXPIRY_KINDS, MEMBER_EXPIRY_VERSION, OPCODES, REDIS, VALUE_TYPES, VERSIONS
 )
 
-from rdbtool._codec.sink import ElementCount, Null
+from rdbtool._codec.sink import Measure, Null
 
 include "../_types.pxi"
 
@@ -70,7 +70,7 @@ cdef class Decoder:
         self.limits.max_blob = min(max_inflate, <size_t>limits().blob)
         self.values = ValueReader()
         self.null = Null()
-        self.elements = ElementCount()
+        self.measure = Measure()
         self.long_strings = LongStrings()
         self.long_collections = LongCollections()
         self.members = MemberExpiries()
@@ -212,6 +212,9 @@ cdef class Decoder:
             except NeedValidation:
                 sink.rollback()
                 self.validate_first = True
+            except WindowLimitError:
+                sink.rollback()
+                return TOO_LARGE
             except Declined:
                 sink.rollback()
                 self.validate_first = False
@@ -444,6 +447,17 @@ cdef class Decoder:
         self.values.read(head.type_code, value, &self.limits, self.members)
         return self.members.tell()
 
+    cdef int check_count(self, int code, Cursor *c) except -1:
+        """Refuse a collection of which the elements that it declares can never be held."""
+        cdef Cursor ahead = c[0]
+        cdef uint64_t count
+        if (code == TYPE_SET or code == TYPE_LIST or code == TYPE_HASH or code == TYPE_ZSET or code == TYPE_ZSET_2
+                or code == TYPE_LIST_QUICKLIST or code == TYPE_LIST_QUICKLIST_2):
+            read_len(&ahead, &count)
+            # Two STRs, a STR and a double, or at least one byte.
+            self.window.announce(count, 2 if code == TYPE_HASH else 9 if code == TYPE_ZSET_2 else 1)
+        return 0
+
     cdef int keep_key(self, Head *head) except -1:
         """Keep a key: the window moves on while its value is told."""
         if head.key != self.key_text.data:
@@ -455,20 +469,20 @@ cdef class Decoder:
     cdef int read_long_collection(self, Head *head, Cursor *c, Sink sink) except -1:
         """Tell a record with a collection that is not held as a whole."""
         self.limits.spill_at = 0
-        self.elements.elements = 0
+        self.measure.start(sink.asks_extent)
         self.long_collections.check(
-            self.window, c, head.type_code, &self.limits, self.values, self.elements if sink.asks_extent else self.null
+            self.window, c, head.type_code, &self.limits, self.values, self.measure if sink.asks_extent else self.null
         )
         self.keep_key(head)
-        sink.told_elements = self.elements.elements
-        sink.told_stop = self.long_collections.stop
+        sink.told = self.measure.extent
+        sink.told.stop = self.long_collections.stop
         sink.may_spill = True
         sink.begin_key(head)
         self.window.start = c.p - self.window.buffer
         self.long_collections.tell(self.window, c, head.type_code, &self.limits, self.values, sink)
         sink.end_key(NULL, 0, self.window.base + (c.p - self.window.buffer))
         sink.commit()
-        sink.may_spill = False
+        sink.may_spill = sink.told.is_known = False
         return 0
 
     cdef int read_long(self, Head *head, Cursor *c, Sink sink) except -1:
@@ -476,13 +490,15 @@ cdef class Decoder:
         self.long_strings.check(self.window, c, sink.asks_utf8)
         self.keep_key(head)
         sink.may_spill = True
-        sink.told_elements = 1
-        sink.told_stop = self.window.base + (c.p - self.window.buffer) + <int64_t>self.long_strings.stored()
+        self.measure.start(sink.asks_extent)
+        sink.told = self.measure.extent
+        sink.told.elements = 1
+        sink.told.stop = self.window.base + (c.p - self.window.buffer) + <int64_t>self.long_strings.stored()
         sink.begin_key(head)
         self.long_strings.tell(self.window, c, sink)
         sink.end_key(NULL, 0, self.window.base + (c.p - self.window.buffer))
         sink.commit()
-        sink.may_spill = False
+        sink.may_spill = sink.told.is_known = False
         return 0
 
     cdef int read_record(self, int code, Cursor *c, Sink sink, Selection selection) except -1:
@@ -516,6 +532,8 @@ cdef class Decoder:
                 head.form = FORM_LZF
             elif c.p[0] >= 0xC0:
                 head.form = FORM_INT
+        if self.window.most >= 0:
+            self.check_count(code, c)
         selected = selection is None or selection.wants(&head)
         value = c.p
         if (code == TYPE_STRING and (c.p[0] == 0xC3 or c.p[0] == 0x80 or c.p[0] == 0x81)
@@ -536,13 +554,18 @@ cdef class Decoder:
         else:
             if self.validate_first and sink.buffered:
                 again = c[0]
-                self.elements.elements = 0
-                self.values.read(code, &again, &self.limits, self.elements if sink.asks_extent else self.null)
+                self.measure.start(min(sink.asks_extent, ASKS_COUNTS))
+                self.values.read(code, &again, &self.limits, self.measure if sink.asks_extent else self.null)
+                if sink.asks_extent == ASKS_GONE and self.measure.extent.gone:
+                    # There are pending entries: only now it matters which IDs the stream has.
+                    again = c[0]
+                    self.measure.start(ASKS_GONE)
+                    self.values.read(code, &again, &self.limits, self.measure)
                 if self.may_trail(&head, &again):
                     # What is emitted now may be passed on at once, so they have to be known.
                     expiries = self.read_expiries(&again)
-                sink.told_elements = self.elements.elements
-                sink.told_stop = self.window.base + (again.p - self.window.buffer)
+                sink.told = self.measure.extent
+                sink.told.stop = self.window.base + (again.p - self.window.buffer)
             sink.may_spill = self.validate_first
             sink.begin_key(&head)
             if expiries is None:
@@ -563,7 +586,7 @@ cdef class Decoder:
                 c.p = again.p
             sink.end_key(value, value_stop - value, self.window.base + (c.p - self.window.buffer))
             sink.commit()
-            sink.may_spill = False
+            sink.may_spill = sink.told.is_known = False
             if selection is not None:
                 selection.taken += 1
         self.validate_first = False

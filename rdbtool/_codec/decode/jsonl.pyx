@@ -18,11 +18,11 @@ from rdbtool._codec.decode.cursor cimport Bytes, FORM_INT, FORM_LZF, FORM_RAW
 from rdbtool._codec.decode.window cimport Window
 from rdbtool._codec.filters.selection cimport Selection
 from rdbtool._codec.sink cimport (
-    ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, ITEM_STRING, LongString, Pending, Sink, StreamTail
+    ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, ITEM_STRING, LongString, Measure, Pending, Sink, StreamTail
 )
 
 from rdbtool._codec.decode.cursor import Declined
-from rdbtool._codec.sink import Null
+from rdbtool._codec.sink import Measure, Null
 from rdbtool.core.errors import InputError
 from rdbtool.core.rdb_types import KINDS
 
@@ -139,6 +139,7 @@ cdef class LineDecoder:
 
     cdef Window window
     cdef Sink null
+    cdef Measure extent                 # of a long line
     cdef public object progress         # callable(offset), None: nobody asks
     cdef int64_t told                   # what it was told last
     cdef public object keys             # a Check sink that is told of keys alone, None: nobody asks
@@ -188,6 +189,7 @@ cdef class LineDecoder:
     def __init__(self, Window window not None):
         self.window = window
         self.null = Null()
+        self.extent = Measure()
         self.long_line = LONG_LINE
         self.piece = PIECE
         self.db_counts = {}
@@ -379,7 +381,7 @@ cdef class LineDecoder:
                 self.c.end = window.buffer + stop
                 self.line_stop = window.base + <int64_t>stop + self.is_whole
                 if self.is_long:
-                    self.measure(start)
+                    self.measure(start, sink.asks_extent)
                     self.c.p = window.buffer + window.start
                 self.tell(start, sink, selection)
                 window.start = stop + self.is_whole
@@ -389,7 +391,7 @@ cdef class LineDecoder:
                 self.ahead = start
                 self.c.p = self.c.end = self.input.data
                 self.more()
-                self.measure(start)
+                self.measure(start, sink.asks_extent)
                 self.line_stop = self.ahead - (self.c.end - self.c.p)
                 self.place = MOVING
                 self.c.p = window.buffer + window.start
@@ -398,12 +400,15 @@ cdef class LineDecoder:
                 window.start = self.c.p - window.buffer
         return 1                # PAUSED
 
-    cdef int measure(self, int64_t start) except -1:
-        """Read a long line for the first time: raise Declined unless it is sound."""
+    cdef int measure(self, int64_t start, int asked) except -1:
+        """Read a long line for the first time: raise Declined unless it is sound. ``asked``: as of ``asks_extent``."""
         self.measures = True
+        self.extent.start(asked)
         self.read_head(start)
-        self.read_value(self.null)
+        self.read_value(self.extent if asked else self.null)
         self.end_line()
+        if self.head.kind == KIND_STRING:
+            self.extent.extent.elements = 1
         self.measures = False
         return 0
 
@@ -415,6 +420,9 @@ cdef class LineDecoder:
             hearer = self.null
         else:
             sink.may_spill = self.is_long
+            if self.is_long:
+                sink.told = self.extent.extent
+                sink.told.stop = self.line_stop
         hearer.begin_key(&self.head)
         self.read_value(hearer)
         self.end_line()
@@ -424,7 +432,7 @@ cdef class LineDecoder:
         hearer.end_key(NULL, 0, self.line_stop)
         hearer.commit()
         if hearer is sink:
-            sink.may_spill = False
+            sink.may_spill = sink.told.is_known = False
             if selection is not None:
                 selection.taken += 1
         return self.count_head(&self.head)

@@ -10,7 +10,8 @@ class Window:
 
     ``crc64(data, previous)`` computes the checksum, ``limit()`` returns the maximum size of the window in bytes,
     ``size`` is that of the input or -1. ``base`` is the offset of the first byte from ``readinto``. ``reread(view,
-    at)`` reads from any offset, without moving; None: the input is read once.
+    at)`` reads from any offset, without moving; None: the input is read once. ``most`` is the greatest value that
+    ``limit`` may ever return, -1: unknown.
     """
 
     def __init__(
@@ -21,6 +22,7 @@ class Window:
         size: int,
         base: int = 0,
         reread: Callable[[memoryview, int], int] | None = None,
+        most: int = -1,
     ) -> None: ...
     @property
     def at(self) -> int:

@@ -24,12 +24,13 @@ class WindowLimitError(Exception):
 
 
 cdef class Window:
-    def __init__(self, readinto, crc64, limit, int64_t size, int64_t base=0, reread=None):
+    def __init__(self, readinto, crc64, limit, int64_t size, int64_t base=0, reread=None, int64_t most=-1):
         self.readinto = readinto
         self.crc64 = crc64
         self.limit = limit
         self.reread = reread
         self.size = size
+        self.most = most
         self.base = base
         self.checksum = 0
         self.capacity = CAPACITY
@@ -149,6 +150,12 @@ cdef class Window:
                 self.at_end = True
                 break
             self.stop += count
+        return 0
+
+    cdef int announce(self, uint64_t count, uint64_t least) except -1:
+        """Raise WindowLimitError if the current item has so many parts of so many bytes that it can never be held."""
+        if self.most >= 0 and count > <uint64_t>self.most // least:
+            raise WindowLimitError
         return 0
 
     cdef int advance_checksum(self, size_t upto) except -1:

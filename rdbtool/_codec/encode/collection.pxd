@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint64_t, uint8_t
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch
 from rdbtool._codec.encode.primitives cimport Buffer, Form, Ziplist
+from rdbtool._codec.sink cimport Extent
 
 cdef enum:
     MOST_ROWS = 512             # maximum elements of a packed value (format D7)
@@ -20,6 +21,8 @@ cdef class Collection:
     cdef Form form
     cdef int kind
     cdef uint64_t count
+    cdef bint is_known          # its number of elements is told, and the prefix is complete from the beginning on
+    cdef int64_t least          # the first expiry of a field of such a hash
     cdef bint big               # does not fit a packed form: STRs are in `body`
     cdef bint integers          # all members of the set so far
     cdef bint any_expiry
@@ -40,6 +43,7 @@ cdef class Collection:
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1
     cdef int score(self, Bytes member, size_t member_size, double score) except -1
     cdef int finish(self) except -1
+    cdef int begin_known(self, const Extent *extent) except -2
 
     cdef int keep(self, Bytes p, size_t size, Bytes value, size_t value_size) except -1
     cdef int unpack(self) except -1

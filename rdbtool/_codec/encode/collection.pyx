@@ -2,7 +2,8 @@
 #
 # A value's type depends on the number and size of its parts, and precedes them. So parts are kept as rows while all may
 # fit a packed encoding, which is never many; as soon as one does not, all become STRs in the body, and later parts are
-# added there. Lists are divided into nodes as elements arrive.
+# added there. Lists are divided into nodes as elements arrive. If it is known ahead that a value has too many elements for
+# a packed encoding, the prefix is written first, and whoever calls may take the body away at any time.
 
 from libc.math cimport isinf, isnan
 from libc.stdint cimport INT64_MAX
@@ -79,6 +80,7 @@ cdef class Collection:
 
     cdef int begin(self, int kind) except -1:
         self.kind = kind
+        self.is_known = False
         self.count = self.nodes = self.in_node = 0
         self.filled = 0
         self.big = self.any_expiry = self.zero_expiry = False
@@ -90,6 +92,29 @@ cdef class Collection:
         if self.expiries.capacity > MOST_EXPIRIES:
             release(&self.expiries)
         return 0
+
+    cdef int begin_known(self, const Extent *extent) except -2:
+        """Begin a value of a known extent: write the prefix and return the type; -1: the value has to be held."""
+        cdef bint expires = extent.field_expiries != 0
+        if not extent.is_known or extent.elements <= MOST_ROWS or (
+            self.kind == KIND_LIST and self.form.level >= QUICKLISTS
+        ):
+            return -1
+        self.is_known = self.big = True
+        self.any_expiry = expires
+        self.least = extent.first_expiry
+        if expires and not self.form.valkey:
+            put_le(&self.prefix, <uint64_t>self.least, 8)
+        put_length(&self.prefix, extent.elements)
+        if self.kind == KIND_LIST:
+            return TYPE_LIST
+        if self.kind == KIND_SET:
+            return TYPE_SET
+        if self.kind == KIND_ZSET:
+            return TYPE_ZSET_2 if self.form.level >= BINARY_SCORES else TYPE_ZSET
+        if not expires:
+            return TYPE_HASH
+        return TYPE_HASH_2 if self.form.valkey else TYPE_HASH_METADATA
 
     cdef int keep(self, Bytes p, size_t size, Bytes value, size_t value_size) except -1:
         cdef Row *row = &self.rows[self.count]
@@ -285,6 +310,13 @@ cdef class Collection:
         return self.add_pair(field, field_size, value, value_size, expire_at_ms)
 
     cdef int add_pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expiry) except -1:
+        if self.is_known:
+            self.count += 1
+            if self.any_expiry and not self.form.valkey:
+                put_length(&self.body, <uint64_t>(expiry - self.least + 1) if expiry >= 0 else 0)
+            put_string(&self.body, field, field_size, self.form.table)
+            put_string(&self.body, value, value_size, self.form.table)
+            return put_le(&self.body, <uint64_t>expiry, 8) if self.any_expiry and self.form.valkey else 0
         if expiry >= 0 or self.expiries.capacity:
             grow(&self.expiries, (self.count + 1) * sizeof(int64_t))
             (<int64_t *>self.expiries.data)[self.count] = expiry

@@ -21,7 +21,7 @@ from libc.string cimport memcmp, memcpy, memmove
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release, rt_i64_text, rt_u64_text
 from rdbtool._codec.encode.encoder cimport LARGE, Encoder
 from rdbtool._codec.encode.jsonl cimport Jsonl, encoding_names, encoding_of
-from rdbtool._codec.sink cimport ArrayItem, Head, LongString
+from rdbtool._codec.sink cimport ASKS_COUNTS, ArrayItem, Head, LongString
 
 from rdbtool.core.errors import spell_controls
 from rdbtool.core.rdb_types import KINDS
@@ -145,7 +145,8 @@ cdef class Csv(Jsonl):
 
     def __init__(self, write, *, bint raw=False, bint is_terminal=False):
         super().__init__(write, keys_only=True)
-        self.values_only = self.asks_extent = True
+        self.values_only = True
+        self.asks_extent = ASKS_COUNTS
         self.cells = Cells(raw, is_terminal)
         self.single_at = NOWHERE
         self.cells.put_names(self, COLUMNS)
@@ -155,13 +156,14 @@ cdef class Csv(Jsonl):
         self.elements = 0
         self.single_at = NOWHERE
         self.is_list = head.kind in (KIND_LIST, KIND_SET, KIND_ZSET, KIND_HASH)
-        self.columned = self.may_spill
+        # Without them everything is held, because they stand in front.
+        self.columned = self.may_spill = self.may_spill and self.told.is_known
         self.cells.put_head(self, head, self.encodings)
         if self.columned:
             self.reserve(MOST_COLUMNS)
-            self.size += columns(self.data + self.size, self.told_elements, head, self.told_stop)
+            self.size += columns(self.data + self.size, self.told.elements, head, self.told.stop)
         self.columns_at = self.value_at = self.size
-        if self.columned and self.is_list and self.told_elements == 0:
+        if self.columned and self.is_list and self.told.elements == 0:
             self.is_list = False
         else:
             self.put_char(c'"')
@@ -288,7 +290,7 @@ cdef class Csv(Jsonl):
         if self.is_list and self.elements == 0:
             self.size = self.value_at
             self.put_text(b"[]")
-        elif not self.columned or self.told_elements or self.head.kind == KIND_STREAM or self.head.kind == KIND_ARRAY:
+        elif not self.columned or self.told.elements or self.head.kind == KIND_STREAM or self.head.kind == KIND_ARRAY:
             self.put_char(c'"')
         if not self.columned:
             size = columns(text, self.elements, &self.head, stop)

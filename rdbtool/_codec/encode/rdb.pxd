@@ -28,3 +28,4 @@ cdef class Rdb(SnapshotOutput):
     cdef int put_head(self, int type_code) except -1
     cdef int put_length(self, uint64_t number) except -1
     cdef int put_stream(self) except -1
+    cdef int drain(self) except -1

@@ -1,7 +1,7 @@
 # RDB encoder: records to RDB bytes, for a given version and magic.
 #
 # A value's type byte precedes its key and depends on the value, so the value is built first, in a buffer, and the
-# record is written when it is complete. The forms are those of the target's release (format A2), the thresholds the
+# record is written when it is complete. A large collection whose extent is told ahead is written as it arrives. The forms are those of the target's release (format A2), the thresholds the
 # servers' defaults (format D7). What a target cannot hold is dropped before, by TargetFilter.
 
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint64_t, uint8_t
@@ -15,11 +15,16 @@ from rdbtool._codec.encode.stream cimport Stream
 from rdbtool._codec.encode.encoder cimport Encoder
 from rdbtool._codec.encode.rdb_output cimport SnapshotOutput
 from rdbtool._codec.sink cimport (
-    ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, ITEM_STRING, LongString, Pending, Producers,
+    ASKS_COUNTS, ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, ITEM_STRING, LongString, Pending, Producers,
     StreamTail
 )
 
+from rdbtool.core.errors import InputError
+
 include "../_types.pxi"
+
+cdef enum:
+    DRAINED = 1 << 16           # bytes of a collection that are passed on at once
 
 
 cdef class Rdb(SnapshotOutput):
@@ -43,6 +48,7 @@ cdef class Rdb(SnapshotOutput):
         self.collection = Collection()
         self.collection.form = self.form
         self.takes_pieces = True
+        self.asks_extent = ASKS_COUNTS
         self.stream = Stream()
         self.stream.form = self.form
 
@@ -53,12 +59,13 @@ cdef class Rdb(SnapshotOutput):
     # ---- keys ----------------------------------------------------------------------------------
 
     cdef int begin_key(self, Head *head) except -1:
+        cdef int type_code
         self.start()
         if self.missing is not None:
             self.settle_role()
         self.kind = head.kind
         self.key_db = head.db
-        self.written = False
+        self.written = self.collection.is_known = False
         self.count = 0
         trim(&self.value)
         trim(&self.lead)
@@ -80,6 +87,18 @@ cdef class Rdb(SnapshotOutput):
             self.stream.begin()
         elif head.kind != KIND_STRING and head.kind != KIND_MODULE and head.kind != KIND_ARRAY:
             self.collection.begin(head.kind)
+            if self.may_spill:
+                type_code = self.collection.begin_known(&self.told)
+                if type_code >= 0:
+                    self.put_head(type_code)
+                    self.put_buffer(&self.collection.prefix)
+        return 0
+
+    cdef int drain(self) except -1:
+        """Write what there is of a collection that is written as it arrives."""
+        if self.written and self.collection.body.size >= DRAINED:
+            self.put_buffer(&self.collection.body)
+            self.collection.body.size = 0
         return 0
 
     cdef int put_eviction(self, Head *head) except -1:
@@ -156,15 +175,18 @@ cdef class Rdb(SnapshotOutput):
         return self.put_whole(raw, raw_size)
 
     cdef int element(self, Bytes p, size_t size) except -1:
-        return self.collection.element(p, size)
+        self.collection.element(p, size)
+        return self.drain()
 
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
-        return self.collection.score(member, member_size, score)
+        self.collection.score(member, member_size, score)
+        return self.drain()
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
         if expire_at_ms != -1 and not 0 <= expire_at_ms <= self.last_field_expiry:
             refuse("field expiries")
-        return self.collection.pair(field, field_size, value, value_size, expire_at_ms)
+        self.collection.pair(field, field_size, value, value_size, expire_at_ms)
+        return self.drain()
 
     cdef int array_item(self, ArrayItem *item) except -1:
         cdef uint64_t bits
@@ -249,6 +271,10 @@ cdef class Rdb(SnapshotOutput):
             type_code = self.collection.finish()
             self.put_head(type_code)
             self.put_buffer(&self.collection.prefix)
+            self.put_buffer(&self.collection.body)
+        elif self.collection.is_known:
+            if self.collection.count != self.told.elements:
+                raise InputError("the source changed while it was read")
             self.put_buffer(&self.collection.body)
         return 0
 

@@ -9,7 +9,7 @@ from libc.string cimport memcpy
 from rdbtool._codec.decode.cursor cimport Bytes, grow, rt_double_text, rt_i64_text, rt_u64_text
 from rdbtool._codec.encode.resp_streams cimport StreamCommands
 from rdbtool._codec.encode.resp_words cimport BATCH, BATCH_OCTETS, payload_of
-from rdbtool._codec.sink cimport ArrayItem, Head, ITEM_DOUBLE, ITEM_INT, LongString
+from rdbtool._codec.sink cimport ASKS_GONE, ArrayItem, Head, ITEM_DOUBLE, ITEM_INT, LongString
 
 from rdbtool.core.servers import server_of
 from rdbtool.model.items import Aux, FunctionLibrary
@@ -53,6 +53,7 @@ cdef class Resp(StreamCommands):
         self.on_large = on_large
         self.restore = restore
         self.takes_pieces = not restore
+        self.asks_extent = ASKS_GONE
         self.replace = replace
         self.in_milliseconds = self.variadic = True
         self.has_counters = self.creates_idle = True

@@ -23,7 +23,8 @@ cdef class StreamCommands(CommandOutput):
     cdef size_t producer_size
     cdef bint any_entry
     cdef bint counted               # the stream's counters are known and written
-    cdef Scratch ids                # EntryId by entry
+    cdef bint all_there             # no pending entry was deleted
+    cdef Scratch ids                # EntryId by entry, unless all are there
     cdef uint64_t id_count
     cdef size_t stream_at           # where the commands of the stream begin
     cdef size_t create_at           # and those of its group
@@ -33,6 +34,7 @@ cdef class StreamCommands(CommandOutput):
 
     cdef int begin_stream(self) except -1
     cdef int end_stream(self) except -1
+    cdef int keep_id(self, uint64_t ms, uint64_t seq) except -1
     cdef bint has_entry(self, uint64_t ms, uint64_t seq) noexcept
     cdef int create_early(self) except -1
     cdef int move_early(self, size_t at) except -1

@@ -2,7 +2,8 @@
 #
 # XCLAIM makes an entry pending only while the stream has it. So pending entries that were deleted are claimed before
 # everything else, from placeholders that are trimmed at once: trimming keeps owners and counts, and does not change the
-# stream's counters. Which entries those are is known only after the last one, so a stream is held until its end.
+# stream's counters. Which entries those are is known only after the last one, so a stream is held until its end, unless
+# it is known ahead that there are none.
 
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memmove
@@ -38,8 +39,9 @@ cdef class StreamCommands(CommandOutput):
         return kept
 
     cdef int begin_stream(self) except -1:
-        self.may_spill = False
         self.any_entry = False
+        self.all_there = self.told.is_known and self.told.gone == 0
+        self.may_spill = self.may_spill and self.all_there
         self.stream_at = self.size
         self.id_count = 0
         self.gone = None
@@ -49,13 +51,18 @@ cdef class StreamCommands(CommandOutput):
         if self.silent:
             return 0
         self.any_entry = True
+        if not self.all_there:
+            self.keep_id(ms, seq)
+        self.command(b"XADD", 3 + 2 * fields)
+        self.bulk_key()
+        return self.bulk_id(ms, seq)
+
+    cdef int keep_id(self, uint64_t ms, uint64_t seq) except -1:
         grow(&self.ids, (self.id_count + 1) * sizeof(EntryId))
         (<EntryId *>self.ids.data)[self.id_count].ms = ms
         (<EntryId *>self.ids.data)[self.id_count].seq = seq
         self.id_count += 1
-        self.command(b"XADD", 3 + 2 * fields)
-        self.bulk_key()
-        return self.bulk_id(ms, seq)
+        return 0
 
     cdef int entry_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size) except -1:
         if self.silent:
@@ -130,7 +137,7 @@ cdef class StreamCommands(CommandOutput):
             self.word(b"RETRYCOUNT")
             self.bulk_u64(pending.delivery_count)
             return self.word(b"FORCE")
-        if self.has_entry(pending.ms, pending.seq):
+        if self.all_there or self.has_entry(pending.ms, pending.seq):
             return self.claim(pending)
         if self.gone is None:
             self.gone = set()

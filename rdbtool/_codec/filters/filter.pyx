@@ -14,6 +14,7 @@ cdef class Filter(Sink):
         self.buffered = sink.buffered
         self.takes_pieces = sink.takes_pieces
         self.asks_utf8 = sink.asks_utf8
+        self.asks_extent = sink.asks_extent
 
     cdef int header(self, str magic, int version) except -1:
         return self.sink.header(magic, version)
@@ -23,6 +24,7 @@ cdef class Filter(Sink):
 
     cdef int begin_key(self, Head *head) except -1:
         self.sink.may_spill = self.may_spill
+        self.sink.told = self.told
         return self.sink.begin_key(head)
 
     cdef int string(self, Bytes p, size_t size) except -1:

@@ -643,6 +643,7 @@ cdef class TargetFilter(StreamTargetFilter):
 
     cdef int begin_key(self, Head *head) except -1:
         cdef Head fitted = head[0]
+        cdef bint keeps_all
         if self.found:
             self.found = []
         self.kind = head.kind
@@ -676,11 +677,24 @@ cdef class TargetFilter(StreamTargetFilter):
         if head.kind == KIND_STREAM:
             self.begin_stream()
         # A record that may still be refused must not be passed on in parts.
-        self.sink.may_spill = self.may_spill and (self.allow_loss or self.all_or_nothing[head.kind])
+        keeps_all = self.told.is_known and self.keeps_all()
+        self.sink.may_spill = self.may_spill and (self.allow_loss or keeps_all or self.all_or_nothing[head.kind])
+        self.sink.told = self.told
+        self.sink.told.is_known = keeps_all
         if self.waits_for[head.kind]:
             return self.wait(&fitted)
         self.begun = True
         return self.sink.begin_key(&fitted)
+
+    cdef bint keeps_all(self) noexcept:
+        """Whether the target can hold all of a value whose extent is known."""
+        if self.told.no_numbers or (self.told.unowned and not self.can.unowned_pending):
+            return False
+        if self.told.producer_ids and not (self.can.producers and self.can.producer_counters):
+            return False
+        return not self.told.field_expiries or (
+            0 <= self.told.first_expiry and self.told.last_expiry <= self.last_field_expiry
+        )
 
     cdef int find_kind(self, int kind) except -1:
         if kind == KIND_STREAM:

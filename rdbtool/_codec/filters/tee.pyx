@@ -20,6 +20,7 @@ cdef class Tee(Filter):
         self.buffered = first.buffered or second.buffered
         self.takes_pieces = first.takes_pieces and second.takes_pieces
         self.asks_utf8 = first.asks_utf8 or second.asks_utf8
+        self.asks_extent = max(first.asks_extent, second.asks_extent)
 
     cdef int header(self, str magic, int version) except -1:
         self.sink.header(magic, version)
@@ -31,6 +32,7 @@ cdef class Tee(Filter):
 
     cdef int begin_key(self, Head *head) except -1:
         self.sink.may_spill = self.second.may_spill = self.may_spill
+        self.sink.told = self.second.told = self.told
         self.sink.begin_key(head)
         return self.second.begin_key(head)
 

@@ -143,7 +143,10 @@ cdef class Check(Sink):
 
     cdef bint keys_only
     cdef readonly list flagged
-    cdef readonly dict counts
+    cdef dict counted                   # see `counts`, without what is counted below
+    cdef uint64_t repeats               # of one place, which follow one another
+    cdef int repeated, repeated_type
+    cdef bint repeated_small
     cdef readonly dict modules
     cdef readonly uint64_t keys         # checked so far
     cdef object on_item
@@ -186,7 +189,7 @@ cdef class Check(Sink):
         self.on_row = on_row
         self.flagged = []
         self.fresh = []
-        self.counts = {}
+        self.counted = {}
         self.modules = {}
         self.group_name = b""
 
@@ -195,6 +198,12 @@ cdef class Check(Sink):
         rt_seen_free(&self.members)
         rt_seen_free(&self.inner)
         release(&self.member_before)
+
+    @property
+    def counts(self):
+        """All rows by (flag, type code, small or not)."""
+        self.count_repeats()
+        return self.counted
 
     @property
     def recent(self):
@@ -515,6 +524,8 @@ cdef class Check(Sink):
             self.held_count -= 1
             if self.remember(&held.hash):
                 self.keep(DUPLICATE_KEY, held.type_code, held.is_small, 1)
+                if self.kept[DUPLICATE_KEY] == PER_FLAG and self.on_row is None:
+                    continue
                 row = Flagged(
                     FLAGS[DUPLICATE_KEY], held.number, held.start, held.db, held.key[:held.key_size],
                     KINDS[held.kind], held.type_code, held.count, held.is_small, -1, None, None, ()
@@ -527,11 +538,25 @@ cdef class Check(Sink):
         return 0
 
     cdef int keep(self, int flag, int type_code, bint is_small, uint64_t times) except -1:
-        place = (FLAGS[flag], type_code, is_small)
-        self.counts[place] = self.counts.get(place, 0) + times
+        # A file can consist of millions of records with the same fault.
+        if flag != self.repeated or type_code != self.repeated_type or is_small != self.repeated_small:
+            self.count_repeats()
+            self.repeated = flag
+            self.repeated_type = type_code
+            self.repeated_small = is_small
+        self.repeats += times
+        return 0
+
+    cdef int count_repeats(self) except -1:
+        if self.repeats:
+            place = (FLAGS[self.repeated], self.repeated_type, self.repeated_small)
+            self.counted[place] = self.counted.get(place, 0) + self.repeats
+            self.repeats = 0
         return 0
 
     cdef int finish(self) except -1:
+        # The last collection may have been the largest, and the sink may last longer than what it checked.
+        rt_seen_reset(&self.members)
         return self.look_up(0)
 
     cdef int rollback(self) noexcept:

@@ -1,14 +1,20 @@
 """Commands that rebuild a data set, read as the records that they make, one key after another.
 
 Such commands (a server's rewrite, our own output) finish a key before they begin the next. So a key is complete
-when another one appears behind it; it is handed on then and forgotten, and memory does not grow with the file.
+when another one appears behind it; it is handed on then and forgotten, and memory does not grow with the file. A
+collection that thousands of equal commands make is not held either: its elements are told from the file
+(``CommandRun``), and the engine executes the rest.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from rdbtool._codec.replay_record import feed_item
+from rdbtool._codec.decode.command_runs import CommandRun, find_run
+from rdbtool._codec.replay_record import feed_item, feed_stream_tail
 from rdbtool.core.errors import ReplayError
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS
@@ -16,8 +22,10 @@ from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.export.engine_dataset import EngineDataset, script_fields
 from rdbtool.engine.export.events import tell_db
+from rdbtool.engine.export.key_records import to_value
 from rdbtool.engine.replay.executor import Replay, collector_paused
-from rdbtool.model import Header
+from rdbtool.engine.streams.data import StreamData
+from rdbtool.model import Header, StreamValue
 from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.aof.reader import open_aof
 
@@ -51,13 +59,13 @@ class CommandsFile:
         engine = Engine(rules=self._rules, databases=_DATABASES)
         replay = Replay(engine, strict=True)
         replay.begin_part(self._path)
-        with collector_paused(), open_aof(self._path) as reader:
+        with collector_paused(), open_aof(self._path) as reader, _opened(self._path) as file:
+            feeding = _Feeding(replay, sink, selection, file)
             for batch in reader.batches(progress=progress):
                 if not isinstance(batch, CommandBatch):
                     raise ReplayError(f"{self._path}: there is an RDB in front of the commands")
-                _run(replay, batch)
-                _hand_on(engine, sink, selection, keep=True)
-        _hand_on(engine, sink, selection, keep=False)
+                feeding.take(batch)
+            feeding.finish()
         for item in EngineDataset(engine, Header(REDIS, 11), script_fields(engine)).read_preamble():
             feed_item(item, sink)
 
@@ -68,20 +76,121 @@ class CommandsFile:
         """Nothing stays open."""
 
 
-def _run(replay: Replay, batch: CommandBatch) -> None:
-    """Execute a batch outside of time.
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+class _Feeding:
+    """Executes batches, and hands on the keys that are complete. ``file`` is the descriptor of what is read."""
+
+    def __init__(self, replay: Replay, sink: Sink, selection: Selection | None, file: int) -> None:
+        self._replay = replay
+        self._engine = replay.engine
+        self._sink = sink
+        self._selection = selection
+        self._file = file
+        #: The long run at hand.
+        self._run: CommandRun | None = None
+        #: Where one was looked for, and declined: up to this offset it is not looked for again.
+        self._declined_to = 0
+
+    def take(self, batch: CommandBatch) -> None:
+        """Execute a batch."""
+        at = 0
+        size = len(batch.argvs)
+        while at < size:
+            if self._run is not None:
+                at = self._follow(self._run, batch, at)
+                continue
+            # The last key of a batch may be one that goes on for long.
+            start = find_run(batch.argvs, at) if self._selection is None else size
+            _run(self._replay, batch, at, start)
+            at = start
+            if at < size and not self._begin(batch, at):
+                _run(self._replay, batch, at, size)
+                at = size
+        _hand_on(self._engine, self._sink, self._selection, keep=True)
+
+    def finish(self) -> None:
+        """Hand on what is left."""
+        if self._run is not None:
+            self._tell(self._run)
+        _hand_on(self._engine, self._sink, self._selection, keep=False)
+
+    def _begin(self, batch: CommandBatch, at: int) -> bool:
+        """Begin a long run, if it is one of which the key is new."""
+        engine = self._engine
+        key = batch.argvs[at][1]
+        data = engine.db.keys.get(key)
+        offset = batch.offsets[at]
+        if offset < self._declined_to or self._replay.in_transaction:
+            return False
+        if data is not None and not (isinstance(data, StreamData) and data.length == 0):
+            return False
+        run = CommandRun(lambda view, at: os.preadv(self._file, [view], at))
+        if not run.check(offset):
+            self._declined_to = run.stop
+            return False
+        expire_at_ms = engine.db.expires.pop(key, None)
+        engine.db.keys.pop(key, None)
+        _hand_on(engine, self._sink, self._selection, keep=False)
+        if data is not None:
+            engine.db.put(key, data)
+            if expire_at_ms is not None:
+                engine.db.expires[key] = expire_at_ms
+        self._run = run
+        return True
+
+    def _follow(self, run: CommandRun, batch: CommandBatch, at: int) -> int:
+        """Execute commands about the key of the run, from an index on; return the index of the first other one."""
+        size = len(batch.argvs)
+        while at < size and batch.offsets[at] < run.stop:
+            if run.keeps(batch.argvs[at]):
+                _run(self._replay, batch, at, at + 1)
+            at += 1
+        start = at
+        while at < size and batch.offsets[at] < run.settled:
+            at += 1
+        _run(self._replay, batch, start, at)
+        if at < size:
+            self._tell(run)
+        return at
+
+    def _tell(self, run: CommandRun) -> None:
+        """Tell of the key of a long run, which is complete, and forget it."""
+        db = self._engine.db
+        ((key, data),) = db.keys.items()
+        tail = None
+        if isinstance(data, StreamData):
+            value = to_value(data)
+            assert isinstance(value, StreamValue)
+
+            def tail(entries: int) -> None:
+                feed_stream_tail(value, entries, self._sink)
+
+        run.tell(self._sink, self._engine.index, db.expires.get(key), tail)
+        db.clear()
+        self._run = None
+
+
+def _run(replay: Replay, batch: CommandBatch, first: int, stop: int) -> None:
+    """Execute commands of a batch outside of time.
 
     Claims come after everything, so that no time of delivery is cut to the present; the rest comes before anything, so
     that no field has expired.
     """
     argvs = batch.argvs
-    claims = [index for index, argv in enumerate(argvs) if argv[0] == b"XCLAIM"]
-    first = 0
-    for index in claims:
-        _run_at(0, replay, batch, first, index)
-        _run_at(_LAST_MS, replay, batch, index, index + 1)
-        first = index + 1
-    _run_at(0, replay, batch, first, len(argvs))
+    for index in range(first, stop):
+        if argvs[index][0] == b"XCLAIM":
+            _run_at(0, replay, batch, first, index)
+            _run_at(_LAST_MS, replay, batch, index, index + 1)
+            first = index + 1
+    _run_at(0, replay, batch, first, stop)
 
 
 def _run_at(now_ms: int, replay: Replay, batch: CommandBatch, start: int, stop: int) -> None:

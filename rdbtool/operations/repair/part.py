@@ -258,7 +258,14 @@ def _find_records(stock: Stock, options: RepairOptions, magics: Collection[str],
         found = search.find(0, Position(0, is_first=True))
         if found is not None and not found.is_end:
             return Header(magic, _OLDEST[magic])
-    return None if in_log else refuse_unknown(head, stock.name)
+    if in_log or (_is_blank(head) and CommandSearch(stock, AOF_WORDS).find(0)[0] is not None):
+        return None
+    return refuse_unknown(head, stock.name)
+
+
+def _is_blank(head: bytes) -> bool:
+    """Whether a file begins with a page that a file system or a disk left empty: it may still be an AOF."""
+    return len(head) > 0 and head[0] in b"\0\xff" and head.count(head[:1]) == len(head)
 
 
 def _refuse_others(stock: Stock, head: bytes) -> None:

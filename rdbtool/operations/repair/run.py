@@ -41,7 +41,7 @@ from rdbtool.reader.open.files import find_log, find_orphan, load_manifest, refu
 from rdbtool.reader.open.lost_manifest import SUFFIX, TEMPORARY, Rebuilt, rebuild
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.atomic.disk import Directory
-from rdbtool.writer.atomic.output import open_output
+from rdbtool.writer.atomic.output import open_output, open_part
 from rdbtool.writer.atomic.temporary import TemporaryDirectory
 
 if TYPE_CHECKING:
@@ -171,18 +171,13 @@ def _repair_directory(
             raise InputError(f"cannot write to {destination}: it exists; give the name of a directory that does not")
         target = target.resolve()
         _keep_damaged(stack, parts, source, options)
-        size = 0
         with Directory(target.parent, destination) as parent, TemporaryDirectory(target, destination) as made:
-            for part, stock in parts:
-                with open_output(str(made.path / part.name), sources=[str(manifest.parent / part.name)]) as output:
-                    output.verify_with(part.check)
-                    part.write(output)
-                    size += output.written
-                stock.check_unchanged()
-                stock.rest()
+            size = _write_parts(made, parts, manifest)
             data = format_manifest(kept)
-            with open_output(str(made.path / manifest.name.removeprefix(TEMPORARY)), sources=[source]) as output:
+            with open_part(made, manifest.name.removeprefix(TEMPORARY), sources=[source]) as output:
                 output.write(data)
+            with Directory(made.path, destination) as inner:
+                inner.sync()
             examined = [part for part, _ in parts]
             _validate_result(str(made.path), examined, options)
             digest = _digest(str(made.path), options, examined)
@@ -191,6 +186,19 @@ def _repair_directory(
     return _sum_up(source, examined, "aof-dir", lost, doubts)._replace(
         destination=destination, bytes=size + len(data), digest=digest[0], rules=digest[1], undigested=digest[2]
     )
+
+
+def _write_parts(made: TemporaryDirectory, parts: list[tuple[PartRepair, Stock]], manifest: Path) -> int:
+    """Write what is kept of each file of an AOF; return the bytes written."""
+    size = 0
+    for part, stock in parts:
+        with open_part(made, part.name, sources=[str(manifest.parent / part.name)]) as output:
+            output.verify_with(part.check)
+            part.write(output)
+            size += output.written
+        stock.check_unchanged()
+        stock.rest()
+    return size
 
 
 class _Spare:

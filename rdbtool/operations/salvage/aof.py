@@ -85,7 +85,8 @@ class LogSalvage:
         self._begin = begin
         self._renamed = renamed or {}
         self._drop_unknown = drop_unknown
-        self._known = known | frozenset(self._renamed)
+        # Not a copy for each of thousands of files.
+        self._known = known | frozenset(self._renamed) if self._renamed else known
         self._search = CommandSearch(stock, self._known)
         self._text = TextRestorer(stock, begin, self._known)
         self._progress = progress

@@ -295,6 +295,7 @@ class Stock:
         self._shown.close()
         self._shown = self._shown._replace(fd=-1)
         self._source.close()
+        self._blocks.clear()
 
     def _wake(self) -> None:
         """Reopen a file closed by ``rest``. Raises InputError if it was replaced."""

@@ -67,7 +67,8 @@ class Uses:
 
     def __init__(self, renamed: Mapping[bytes, bytes] | None = None) -> None:
         self.renamed = renamed or {}
-        self.containers = CONTAINERS | {new for new, name in self.renamed.items() if name in CONTAINERS}
+        more = {new for new, name in self.renamed.items() if name in CONTAINERS}
+        self.containers = CONTAINERS | more if more else CONTAINERS
         self.by_name: dict[bytes, Use] = {}
         self.others = 0
         self.falls: dict[int, Fall] = {}

@@ -27,7 +27,9 @@ def open_window(source: Source, max_inflate: int) -> Window:
     """Return a window over an input of which nothing was read. It may always hold ``max_inflate`` bytes."""
     size = -1 if source.size is None else source.size
     reread = source.reread if source.can_reread else None
-    return Window(source.readinto, crc64, lambda: _limit(source, max_inflate), size, reread=reread)
+    whole = source.compressed_size
+    most = -1 if whole is None else max(max_inflate, _WINDOW_PER_COMPRESSED_BYTE * whole)
+    return Window(source.readinto, crc64, lambda: _limit(source, max_inflate), size, reread=reread, most=most)
 
 
 def too_large(source: Source, window: Window, max_inflate: int) -> LimitError:

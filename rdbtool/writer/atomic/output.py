@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Protocol
 
 from rdbtool.core.errors import USE_FORCE, InputError
-from rdbtool.writer.atomic.disk import Directory, check_space, failed, group_in, permitted_mode
-from rdbtool.writer.atomic.temporary import ANY_MODE, Temporary, remove_stale
+from rdbtool.writer.atomic.disk import Directory, check_space, failed, failures_of, group_in, permitted_mode
+from rdbtool.writer.atomic.temporary import ANY_MODE, Temporary, TemporaryDirectory, remove_stale
 
 #: Names by which a process reaches its own open files; reopening them would truncate them or lose the position.
 _OWN_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/(?:stdout|stderr|fd/(\d+))\Z")
@@ -128,6 +128,24 @@ def open_output(
     else:
         with _written_through(path, status) as output:
             yield output
+
+
+@contextlib.contextmanager
+def open_part(made: TemporaryDirectory, name: str, *, sources: Sequence[str] = ()) -> Iterator[Output]:
+    """Open a new file of a directory that has no name yet, for the length of a ``with`` block.
+
+    There are no leftovers, nobody else sees it, and the directory is synced once, by who names it: so the time for many
+    files grows with their number only. ``sources``: see ``open_output``. Raises InputError.
+    """
+    target = made.path / name
+    shown = str(made.target / name)
+    with failures_of(shown):
+        permitted = permitted_mode(sources, group_in(made.path))
+    with Temporary(target, shown, 0o666 & permitted) as temporary:
+        output = Unfinished(temporary)
+        yield output
+        output.finish(None, permitted=permitted)
+        temporary.give_name()
 
 
 def _open_own(descriptor: int, name: str) -> _Through:

@@ -1,0 +1,28 @@
+"""Long runs of commands that add to one key, told as the record that they make."""
+
+from collections.abc import Callable
+
+from rdbtool._codec.sink import Sink
+
+def find_run(argvs: list[tuple[bytes, ...]], start: int) -> int:
+    """Return the index from which on all commands may be one run, from ``start`` on; the size of ``argvs`` if none."""
+
+class CommandRun:
+    """A run of commands that add to one key, in a file that ``reread(view, at)`` reads from any offset.
+
+    After ``check``: ``stop`` is the offset behind the run, and ``settled`` that of the first command that is not about
+    its key.
+    """
+
+    stop: int
+    settled: int
+
+    def __init__(self, reread: Callable[[memoryview, int], int]) -> None: ...
+    def check(self, start: int) -> bool:
+        """Return whether the run at an offset adds what it says, and nothing else follows that changes the value."""
+
+    def keeps(self, argv: tuple[bytes, ...]) -> bool:
+        """Return whether a command of the run matters to the commands that follow it."""
+
+    def tell(self, sink: Sink, db: int, expire_at_ms: int | None, tail: Callable[[int], object] | None = None) -> None:
+        """Tell ``sink`` of the key. ``tail(entries)`` is called where the tail of a stream is due."""

@@ -1,0 +1,369 @@
+# Long runs of commands that add to one key, told as the record that they make.
+#
+# A server's rewrite, and our own output, adds to a large collection by thousands of equal commands: SADD, RPUSH, ZADD,
+# HMSET, XADD. Their effect is plain: the elements that they name, in this order. So a run is read twice. The first
+# reading finds out whether it is plain, up to the first command that is about something else, and declines whatever it
+# does not know. Then an engine executes the few commands of the run that matter to what follows (`keeps`), and what
+# follows; a sink is told the elements from the file.
+
+from libc.stdint cimport UINT64_MAX, int64_t, uint64_t, uint8_t
+from libc.string cimport memcmp, memcpy, memmove, memset
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.memoryview cimport PyMemoryView_FromMemory
+from rdbtool._codec.decode.cursor cimport Bytes, FORM_RAW, Scratch, grow, release, rt_parse_double
+from rdbtool._codec.decode.framing cimport BAD, Reach, Record, SHORT, SOUND, argument, command_head
+from rdbtool._codec.decode.scores cimport in_doubt
+from rdbtool._codec.sink cimport Head, Sink
+
+from rdbtool.core.errors import InputError
+
+include "../_types.pxi"
+
+cdef extern from "Python.h":
+    int PyBUF_WRITE
+
+cdef enum:
+    PIECE = 1 << 18             # bytes that are read at once
+    ID_DIGITS = 19              # of each half of an ID: more may overflow, and are declined
+    MOST_KEPT = 1 << 22         # entries of a stream that later commands name
+
+#: The verb of a run, and the kind that it makes.
+cdef dict VERBS = {
+    b"RPUSH": KIND_LIST, b"SADD": KIND_SET, b"ZADD": KIND_ZSET, b"HMSET": KIND_HASH, b"HSET": KIND_HASH,
+    b"XADD": KIND_STREAM,
+}
+
+#: Commands that name an entry of a stream, and which of their arguments behind the key it is: XCLAIM key group consumer
+#: 0 ID …, XNACK key group FAIL IDS 1 ID …, XIDMPRECORD key producer name ID.
+cdef dict ID_PLACES = {b"XCLAIM": 3, b"XNACK": 4, b"XIDMPRECORD": 2}
+
+
+cdef struct EntryId:
+    uint64_t ms
+    uint64_t seq
+
+cdef struct Words:
+    Bytes verb
+    uint64_t verb_size
+    Bytes key
+    uint64_t key_size
+    Bytes rest                  # of the command, from its third argument on
+    uint64_t count              # arguments there
+
+
+def find_run(list argvs not None, Py_ssize_t start):
+    """Return the index from which on all commands may be one run, from ``start`` on; the size of ``argvs`` if none."""
+    cdef Py_ssize_t index = len(argvs)
+    if index <= start or len(argvs[index - 1]) < 3:
+        return index
+    verb, key = argvs[index - 1][:2]
+    if verb not in VERBS:
+        return index
+    while index > start and len(argvs[index - 1]) >= 3 and argvs[index - 1][1] == key and argvs[index - 1][0] == verb:
+        index -= 1
+    return index
+
+
+cdef inline bint is_same(Bytes p, uint64_t size, bytes word) noexcept:
+    return size == <uint64_t>PyBytes_GET_SIZE(word) and memcmp(p, PyBytes_AS_STRING(word), size) == 0
+
+
+cdef inline bint read_half(Bytes *at, Bytes stop, uint64_t *number) noexcept:
+    """Read a number without leading zeros, of at most 19 digits."""
+    cdef Bytes p = at[0]
+    cdef uint64_t value = 0
+    while p < stop and c"0" <= p[0] <= c"9" and p - at[0] < ID_DIGITS:
+        value = value * 10 + (p[0] - 48)
+        p += 1
+    if p == at[0] or (at[0][0] == 48 and p - at[0] > 1):
+        return False
+    at[0] = p
+    number[0] = value
+    return True
+
+
+cdef inline bint read_id(Bytes p, uint64_t size, EntryId *id) noexcept:
+    """Read the ID of an entry, as it is written."""
+    cdef Bytes stop = p + size
+    if not read_half(&p, stop, &id.ms) or p >= stop or p[0] != c"-":
+        return False
+    p += 1
+    return read_half(&p, stop, &id.seq) and p == stop
+
+
+cdef inline bint is_after(const EntryId *one, const EntryId *other) noexcept:
+    return one.ms > other.ms or (one.ms == other.ms and one.seq > other.seq)
+
+
+cdef class CommandRun:
+    cdef object reread
+    cdef Scratch buffer
+    cdef size_t at                  # of the current command, in the buffer
+    cdef size_t filled
+    cdef int64_t base               # offset of the buffer
+    cdef bint at_end
+    cdef int kind
+    cdef bytes verb
+    cdef bytes key
+    cdef int64_t start
+    cdef readonly int64_t stop
+    cdef readonly int64_t settled
+    cdef EntryId first
+    cdef EntryId last
+    cdef uint64_t entries
+    cdef set named                  # IDs that later commands name
+    cdef bint kept_one
+
+    def __init__(self, reread):
+        self.reread = reread
+        self.named = set()
+
+    def __dealloc__(self):
+        release(&self.buffer)
+
+    # ---- reading -------------------------------------------------------------------------------
+
+    cdef int seek(self, int64_t offset) except -1:
+        self.base = offset
+        self.at = self.filled = 0
+        self.at_end = False
+        return 0
+
+    cdef int more(self) except -1:
+        """Get more behind what is left in the buffer."""
+        cdef size_t kept = self.filled - self.at
+        cdef size_t room = max(kept, <size_t>PIECE)
+        cdef Py_ssize_t count
+        PyErr_CheckSignals()
+        grow(&self.buffer, kept + room)
+        memmove(self.buffer.data, self.buffer.data + self.at, kept)
+        self.base += <int64_t>self.at
+        self.at = 0
+        view = PyMemoryView_FromMemory(<char *>self.buffer.data + kept, room, PyBUF_WRITE)
+        count = self.reread(view, self.base + <int64_t>kept)
+        self.filled = kept + max(count, 0)
+        self.at_end = count <= 0
+        return 0
+
+    cdef int next_command(self, Words *words) except -1:
+        """Read the current command whole: SOUND, SHORT at the end of the file, or BAD."""
+        cdef Reach reach
+        cdef Record record
+        cdef Bytes p
+        cdef Bytes text
+        cdef uint64_t size, i
+        cdef int status
+        while True:
+            reach.end = self.buffer.data + self.filled
+            reach.beyond = 0 if self.at_end else UINT64_MAX
+            status = SHORT if self.at == self.filled else command_head(self.buffer.data + self.at, &reach, &record)
+            if status == SOUND:
+                if record.argc < 2:
+                    return BAD
+                p = record.first
+                for i in range(record.argc):
+                    status = argument(&p, &reach, &text, &size)
+                    if status != SOUND:
+                        break
+                    if i == 0:
+                        words.verb, words.verb_size = text, size
+                    elif i == 1:
+                        words.key, words.key_size = text, size
+                        words.rest = p
+                if status == SOUND:
+                    words.count = record.argc - 2
+                    self.at = p - self.buffer.data
+                    return SOUND
+            if status == BAD or self.at_end:
+                return status
+            self.more()
+
+    cdef inline int word(self, Words *words, Bytes *text, uint64_t *size) except -1:
+        """Take the next argument of a command that was read whole."""
+        cdef Reach reach
+        reach.end = self.buffer.data + self.filled
+        reach.beyond = 0
+        words.count -= 1
+        return argument(&words.rest, &reach, text, size)
+
+    # ---- the first time ------------------------------------------------------------------------
+
+    def check(self, int64_t start):
+        """Return whether the run at an offset adds what it says, and nothing else follows that changes the value."""
+        cdef Words words
+        cdef int64_t stop
+        self.start = self.stop = start
+        self.entries = 0
+        self.seek(start)
+        if self.next_command(&words) != SOUND:
+            return False
+        self.verb = (<char *>words.verb)[:words.verb_size]
+        self.key = (<char *>words.key)[:words.key_size]
+        self.kind = VERBS.get(self.verb, -1)
+        if self.kind < 0:
+            return False
+        while True:
+            if not self.adds(&words):
+                return False
+            stop = self.base + <int64_t>self.at
+            self.stop = self.settled = stop
+            if self.next_command(&words) != SOUND:
+                return self.at_end and self.at == self.filled
+            if not self.belongs(&words):
+                break
+        while True:
+            self.settled = stop
+            if not (is_same(words.key, words.key_size, self.key) or self.names_key(words)):
+                return True
+            if not self.follows(&words):
+                return False
+            stop = self.base + <int64_t>self.at
+            if self.next_command(&words) != SOUND:
+                self.settled = stop
+                return self.at_end and self.at == self.filled
+
+    cdef bint belongs(self, Words *words) noexcept:
+        return is_same(words.verb, words.verb_size, self.verb) and is_same(words.key, words.key_size, self.key)
+
+    cdef bint names_key(self, Words words) except -1:
+        """Whether the third argument is the key: it follows a subcommand."""
+        cdef Bytes text
+        cdef uint64_t size
+        return words.count > 0 and self.word(&words, &text, &size) == SOUND and is_same(text, size, self.key)
+
+    cdef bint adds(self, Words *given) except -1:
+        """Whether a command of the run does what its verb says, on every server."""
+        cdef Words words = given[0]
+        cdef Bytes text
+        cdef uint64_t size
+        cdef EntryId id
+        cdef double score
+        if words.count == 0:
+            return False
+        if self.kind == KIND_LIST or self.kind == KIND_SET:
+            return True
+        if self.kind == KIND_HASH:
+            return words.count % 2 == 0
+        if self.kind == KIND_ZSET:
+            while words.count >= 2:
+                self.word(&words, &text, &size)
+                if size == 0 or not rt_parse_double(text, size, &score) or in_doubt(text, size, score):
+                    return False
+                self.word(&words, &text, &size)
+            return words.count == 0
+        self.word(&words, &text, &size)
+        if words.count == 0 or words.count % 2 or not read_id(text, size, &id):
+            return False
+        if self.entries == 0:
+            self.first = id
+            if id.ms == 0 and id.seq == 0:
+                return False
+        elif not is_after(&id, &self.last):
+            return False
+        self.last = id
+        self.entries += 1
+        return True
+
+    cdef bint follows(self, Words *given) except -1:
+        """Whether a command about the key leaves its elements as they are."""
+        cdef Words words = given[0]
+        cdef bytes verb = (<char *>words.verb)[:words.verb_size]
+        cdef Bytes text
+        cdef uint64_t size, place
+        cdef EntryId id
+        if verb == b"PEXPIREAT" or verb == b"EXPIREAT":
+            return is_same(words.key, words.key_size, self.key)
+        if self.kind != KIND_STREAM:
+            return False
+        if verb in ID_PLACES:
+            place = ID_PLACES[verb]
+            while words.count:
+                self.word(&words, &text, &size)
+                if place == 0:
+                    if not read_id(text, size, &id):
+                        return False
+                    self.named.add((id.ms, id.seq))
+                    return len(self.named) < MOST_KEPT
+                place -= 1
+            return False
+        return verb in (b"XSETID", b"XGROUP", b"XCFGSET")
+
+    def keeps(self, tuple argv not None):
+        """Return whether a command of the run matters to the commands that follow it."""
+        cdef EntryId id
+        cdef bytes text
+        if self.kind != KIND_STREAM:
+            # That the key is there, and what it holds.
+            kept_before, self.kept_one = self.kept_one, True
+            return not kept_before
+        text = argv[2]
+        if not read_id(<Bytes>PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), &id):
+            return True
+        return (
+            (id.ms == self.first.ms and id.seq == self.first.seq)
+            or (id.ms == self.last.ms and id.seq == self.last.seq)
+            or (id.ms, id.seq) in self.named
+        )
+
+    # ---- the second time -----------------------------------------------------------------------
+
+    def tell(self, Sink sink not None, int64_t db, expire_at_ms, tail=None):
+        """Tell ``sink`` of the key. ``tail(entries)`` is called where the tail of a stream is due."""
+        cdef Head head
+        cdef Words words
+        memset(&head, 0, sizeof(Head))
+        head.db = db
+        head.key = <Bytes>PyBytes_AS_STRING(self.key)
+        head.key_size = PyBytes_GET_SIZE(self.key)
+        head.kind = self.kind
+        head.type_code = -1
+        head.form = FORM_RAW
+        head.idle_s = head.freq = head.start = -1
+        head.has_expire = expire_at_ms is not None
+        if head.has_expire:
+            head.expire_at_ms = expire_at_ms
+        self.seek(self.start)
+        # The run was read before: what is told of it is complete.
+        sink.may_spill = True
+        sink.told.is_known = False
+        try:
+            sink.begin_key(&head)
+            while self.base + <int64_t>self.at < self.stop:
+                if self.next_command(&words) != SOUND or not self.belongs(&words):
+                    raise InputError("the file changed while it was read")
+                self.tell_words(&words, sink)
+            if tail is not None:
+                tail(self.entries)
+            sink.end_key(NULL, 0, -1)
+            sink.commit()
+        except BaseException:
+            sink.rollback()
+            raise
+        finally:
+            sink.may_spill = False
+
+    cdef int tell_words(self, Words *words, Sink sink) except -1:
+        cdef Bytes text
+        cdef Bytes other
+        cdef uint64_t size, other_size
+        cdef EntryId id
+        cdef double score
+        if self.kind == KIND_STREAM:
+            self.word(words, &text, &size)
+            read_id(text, size, &id)
+            sink.entry(id.ms, id.seq, words.count // 2)
+        while words.count:
+            self.word(words, &text, &size)
+            if self.kind == KIND_LIST or self.kind == KIND_SET:
+                sink.element(text, size)
+                continue
+            self.word(words, &other, &other_size)
+            if self.kind == KIND_HASH:
+                sink.pair(text, size, other, other_size, -1)
+            elif self.kind == KIND_STREAM:
+                sink.entry_field(text, size, other, other_size)
+            else:
+                rt_parse_double(text, size, &score)
+                sink.score(other, other_size, score)
+        return sink.end_entry() if self.kind == KIND_STREAM else 0
