@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from rdbtool.cli.app import print_lines
 from rdbtool.cli.options import (
     AllowLoss,
     DropParts,
@@ -112,5 +113,4 @@ def convert(
     lines = [*remark_lines(done, notes=not quiet), *left_lines(done.left, notes=not quiet)]
     if not (quiet or as_json):
         lines.append(converted_line(done))
-    for line in lines:
-        typer.echo(f"rdbtool: {line}", file=sys.stderr)
+    print_lines(lines)

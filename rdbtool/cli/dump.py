@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
+from rdbtool.cli.app import end_uncertain, print_extent, print_lines, print_remarks
 from rdbtool.cli.options import (
     AllowLoss,
     DropParts,
@@ -196,8 +195,7 @@ def dump(
     if dumped.losses or dumped.large or any(dumped.left):
         from rdbtool.report.convert import dumped_lines
 
-        for line in dumped_lines(dumped):
-            typer.echo(f"rdbtool: {line}", file=sys.stderr)
+        print_lines(dumped_lines(dumped))
     print_extent(keys.extent)
     print_remarks(keys.remarks)
     end_uncertain(keys.obstacle)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from rdbtool.cli.app import print_lines
+from rdbtool.report.screen import Styled
 
 if TYPE_CHECKING:
     from rdbtool.live.address import Secrets
@@ -67,7 +69,7 @@ class Access:
 
         if has_password(url):
             words = "a password in an address is visible in process lists: use --password-file or RDBTOOL_PASSWORD"
-            typer.echo(f"rdbtool: {words}", file=sys.stderr)
+            print_lines([(Styled("warning", "warning"), f": {words}")])
 
 
 def _hide(text: str) -> str:

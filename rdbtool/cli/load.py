@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from typing import Annotated
 
 import typer
 
+from rdbtool.cli.app import print_lines
 from rdbtool.cli.live_options import Access, Url
 from rdbtool.cli.options import (
     AllowLoss,
@@ -61,6 +61,7 @@ def load(
     """
     from rdbtool.dataset.loading import open_keys
     from rdbtool.live.loading_server import LoadOptions, load_dataset
+    from rdbtool.report.load import loaded_lines
     from rdbtool.report.progress_bar import ProgressBar
     from rdbtool.writer.atomic.output import open_output
 
@@ -92,8 +93,7 @@ def load(
         with open_output(None) as out:
             out.write(json.dumps(done.to_dict()).encode() + b"\n")
     elif not quiet:
-        for line in done.lines():
-            typer.echo(f"rdbtool: {line}", file=sys.stderr)
+        print_lines(loaded_lines(done))
     if not done.is_complete:
         raise typer.Exit(1)
 

@@ -62,6 +62,7 @@ def repair(
     from rdbtool.operations.repair.run import repair as run
     from rdbtool.report.progress_bar import ProgressBar
     from rdbtool.report.repair import repair_lines
+    from rdbtool.report.screen import Screen
     from rdbtool.writer.atomic.output import open_output
 
     check_rules(rules)
@@ -83,8 +84,10 @@ def repair(
     with ProgressBar(enabled=not (no_progress or quiet)) as progress:
         done = run(src, None if dry_run else output, options, progress)
     if as_json or not quiet:
-        text = json.dumps(done.to_dict()) if as_json else "\n".join(repair_lines(done, is_dry=dry_run, target=output))
         with open_output(None) as out:
-            out.write(text.encode(errors="backslashreplace") + b"\n")
+            lines = repair_lines(done, is_dry=dry_run, target=output)
+            screen = Screen(is_terminal=out.is_terminal)
+            text = json.dumps(done.to_dict()) + "\n" if as_json else screen.text(lines)
+            out.write(text.encode(errors="backslashreplace"))
     if not done.is_saved or not done.is_certain:
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdbtool.cli.app import print_lines
 from rdbtool.cli.options import (
     Clock,
     NoProgress,
@@ -166,9 +167,7 @@ def _complain(judged: Sequence[Judged], *, strict: bool) -> None:
     from rdbtool.operations.validate.batch import code_of
     from rdbtool.report.verdict import verdict_line
 
-    for row in judged:
-        if code_of(row, strict=strict):
-            typer.echo(f"rdbtool: {verdict_line(row, strict=strict)}", file=sys.stderr)
+    print_lines(verdict_line(row, strict=strict) for row in judged if code_of(row, strict=strict))
 
 
 def _print(text: str) -> None:

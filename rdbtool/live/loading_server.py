@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from rdbtool.core.errors import InputError, Loss, describe_key, describe_loss, json_bytes, json_name
+from rdbtool.core.errors import InputError, Loss, describe_key, json_bytes, json_name
 from rdbtool.core.servers import Rules, Target
 from rdbtool.live.connection import (
     Connection,
@@ -126,20 +126,6 @@ class LoadedReport:
             "refused": [{"db": row.db, "key": json_bytes(row.key), "reply": row.reply} for row in self.refused],
             "losses": [loss.to_dict() for loss in self.losses],
         }
-
-    def lines(self) -> list[str]:
-        """Return the report as lines of text."""
-        verb = "would be loaded" if self.is_dry else "loaded"
-        lines = [f"{self.loaded:,} keys {verb} into {self.target} ({self.server}), by {self.form}"]
-        if self.functions:
-            lines[0] += f", {self.functions:,} functions and scripts"
-        if self.resumed:
-            lines.append(f"the connection was lost {self.resumed:,} times and reopened")
-        if self.existed:
-            db, key = self.existing[0]
-            lines.append(f"{self.existed:,} keys already existed and were kept, first {describe_key(key)} in db {db}")
-        lines += [f"{describe_key(row.key)} in db {row.db} was refused: {row.reply}" for row in self.refused[:5]]
-        return [*lines, *(f"the server cannot hold {describe_loss(loss)}" for loss in self.losses)]
 
 
 class _Unit(NamedTuple):

@@ -14,6 +14,7 @@ from typing import Final
 from rdbtool.core.errors import Finding, clean, show_name
 from rdbtool.operations.validate.batch import Judged, code_of
 from rdbtool.operations.validate.verdict import SEVERITIES, Verdict
+from rdbtool.report.screen import plain
 from rdbtool.report.verdict import facts, place, subject, verdict_line
 
 _COMMANDS: Final = {"error": "error", "warning": "warning", "note": "notice"}
@@ -43,7 +44,7 @@ def _lines(judged: Judged, *, strict: bool) -> Iterator[str]:
     if left:
         yield f"rdbtool: {show_name(verdict.source)}: {left:,} more findings"
     good = f"{show_name(verdict.source)}: OK: {facts(verdict)}"
-    yield f"rdbtool: {verdict_line(judged, strict=strict) if code else good}"
+    yield f"rdbtool: {plain(verdict_line(judged, strict=strict)) if code else good}"
 
 
 def _file(verdict: Verdict, finding: Finding) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 
 from rdbtool.core.errors import clean, show_name
 from rdbtool.operations.validate.batch import Judged, code_of
+from rdbtool.report.screen import plain
 from rdbtool.report.verdict import facts, place, subject, verdict_line, worst_finding
 
 #: Characters that XML 1.0 forbids, and those that need escaping.
@@ -43,7 +44,7 @@ def _case(judged: Judged, code: int, *, strict: bool) -> Iterator[str]:
         element = "failure" if code == 1 else "error"
         worst = worst_finding(verdict)
         kind = worst.code if worst is not None and code == 1 else verdict.answer
-        message = _escape(verdict_line(judged, strict=strict))
+        message = _escape(plain(verdict_line(judged, strict=strict)))
         yield f'      <{element} type="{_escape(kind)}" message="{message}">{_details(judged)}</{element}>'
     else:
         yield f"      <system-out>{_details(judged)}</system-out>"
