@@ -81,7 +81,7 @@ def aof_rewrite(
     check_rules(rules)
     places = stop.places(src)
     if in_place == (output is not None):
-        raise typer.BadParameter("give one of them", param_hint="--output, --in-place")
+        raise typer.BadParameter("exactly one of them is required", param_hint="--output, --in-place")
     if backup is not None and not in_place:
         raise typer.BadParameter("without --in-place the old files stay where they are", param_hint="--backup")
     if output == "-":

@@ -21,7 +21,6 @@ from typer.main import get_command
 from rdbtool.cli.help import HelpfulCommand
 from rdbtool.cli.overview import PROGRAM, SUMMARIES, guess_command, is_file
 from rdbtool.core.errors import clean
-from rdbtool.report.screen import Styled, error_screen
 
 if TYPE_CHECKING:
     from rdbtool.core.errors import UncertainError
@@ -124,6 +123,8 @@ def print_remarks(remarks: Iterable[str]) -> None:
 
 def print_lines(lines: Iterable[Line]) -> None:
     """Print lines of a report on standard error, with the name of the program."""
+    from rdbtool.report.screen import Styled, error_screen
+
     screen = None
     for line in lines:
         if sys.stderr is None:

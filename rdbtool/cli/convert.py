@@ -82,7 +82,7 @@ def convert(
     form = to or form_of(dst, CONVERTED)
     if form is None:
         raise typer.BadParameter(
-            f"{dst!r} does not say what to write: give one of {', '.join(CONVERTED)}", param_hint="--to"
+            f"it does not follow from {dst!r}: give one of {', '.join(CONVERTED)}", param_hint="--to"
         )
     if dst == "-" and not BY_NAME[form].streams:
         raise typer.BadParameter("a directory cannot go to standard output", param_hint="DST")

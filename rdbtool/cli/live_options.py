@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rdbtool.cli.app import print_lines
-from rdbtool.report.screen import Styled
 
 if TYPE_CHECKING:
     from rdbtool.live.address import Secrets
@@ -69,6 +68,8 @@ class Access:
 
         if has_password(url):
             words = "a password in an address is visible in process lists: use --password-file or RDBTOOL_PASSWORD"
+            from rdbtool.report.screen import Styled
+
             print_lines([(Styled("warning", "warning"), f": {words}")])
 
 

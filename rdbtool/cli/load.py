@@ -67,7 +67,7 @@ def load(
 
     check_rules(rules)
     if replace and skip_existing:
-        raise typer.BadParameter("give one of them", param_hint="--replace, --skip-existing")
+        raise typer.BadParameter("only one of them can be given", param_hint="--replace, --skip-existing")
     options = LoadOptions(
         replace=replace,
         skip_existing=skip_existing,

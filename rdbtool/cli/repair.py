@@ -67,7 +67,7 @@ def repair(
 
     check_rules(rules)
     if output is None and not dry_run:
-        raise typer.BadParameter("give one of them, or both", param_hint="--output, --dry-run")
+        raise typer.BadParameter("one of them is required", param_hint="--output, --dry-run")
     if output == "-":
         raise typer.BadParameter("what is repaired is read back, which needs a file", param_hint="--output")
     if keep_damaged is not None and (dry_run or keep_damaged in {output, "-"}):

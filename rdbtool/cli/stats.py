@@ -155,9 +155,9 @@ def stats(
     for name in servers:
         check_rules(name)
     if [*src, *(since or ())].count("-") > 1:
-        raise typer.BadParameter("standard input can be read once", param_hint="SRC")
+        raise typer.BadParameter("standard input can be given only once", param_hint="SRC")
     if as_json and form not in {None, "json"}:
-        raise typer.BadParameter("it is the same as --format json", param_hint="--json")
+        raise typer.BadParameter("cannot be combined with --format", param_hint="--json")
     if max_growth is not None and not since:
         raise typer.BadParameter("it compares with an older file: add --since OLD", param_hint="--max-growth")
     if sep is not None and not (1 <= len(os.fsencode(sep)) <= 8 and sep.isascii()):

@@ -125,12 +125,12 @@ def validate(
     from rdbtool.report.progress_bar import ProgressBar
 
     if src.count("-") > 1:
-        raise typer.BadParameter("standard input can be read once", param_hint="SRC")
+        raise typer.BadParameter("standard input can be given only once", param_hint="SRC")
     check_choice("--format", form, FORMATS)
     check_choice("--level", level, LEVELS)
     check_rules(rules)
     if as_json and form not in {None, "json"}:
-        raise typer.BadParameter("it is the same as --format json", param_hint="--json")
+        raise typer.BadParameter("cannot be combined with --format", param_hint="--json")
     policies = _policies(min_keys, max_age, min_version, expect_digest, expect_keys or None)
     if no_replay and policies is not None and policies.counts_keys:
         words = "counting keys needs the replay: remove --no-replay"

@@ -460,7 +460,7 @@ class Target(NamedTuple):
         for magic, (low, high) in VERSIONS.items():
             if low <= version <= high:
                 return cls(magic, version)
-        raise ValueError(f"{text!r}: no such RDB version is known")
+        raise ValueError(f"{text!r} is not a known RDB version")
 
     @classmethod
     def of_release(cls, release: Rules) -> Self:

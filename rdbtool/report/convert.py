@@ -63,7 +63,7 @@ def remark_lines(done: Converted | Rewritten, *, notes: bool = True) -> Iterator
         some = "command was" if done.error_replies == 1 else "commands were"
         yield (
             _NOTE,
-            f": {done.error_replies:,} {some} answered with an error, which changes nothing: see rdbtool replay",
+            f": {done.error_replies:,} {some} answered with an error and changed nothing: rdbtool replay lists them",
         )
 
 

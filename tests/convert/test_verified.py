@@ -237,8 +237,8 @@ def test_entries_stay_pending_when_they_are_deleted(
     report = json.loads(done.out)
     assert report["losses"] == []
     assert {note["what"] for note in report["notes"]} <= {
-        "times when consumers were seen",
-        "times when consumers were active",
+        "seen times of consumers",
+        "active times of consumers",
     }
     states = []
     for directory in (PENDING, new):

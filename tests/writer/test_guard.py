@@ -600,7 +600,7 @@ def test_a_server_that_starts_meanwhile_is_noticed_and_starts_when_the_guard_end
     with guard_of(node.manifest) as guard:
         node.begin()
         wait_until(lambda: is_broken(guard))
-        with pytest.raises(HeldError, match=r"perhaps a server that starts, has begun to open .*manifest"):
+        with pytest.raises(HeldError, match=r"perhaps a server that is starting, opened .*manifest"):
             guard.check_unchanged()
         assert node.process.poll() is None
         assert "DB loaded" not in node.log.read_text()

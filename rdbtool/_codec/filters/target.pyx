@@ -460,7 +460,7 @@ cdef class StreamTargetFilter(Judge):
         return self.find_stream_losses()
 
     cdef int find_stream_losses(self) except -1:
-        self.find("pending entries that nobody owns", "loss", self.unowned_lost, UNOWNED_ENTRIES)
+        self.find("pending entries without a consumer", "loss", self.unowned_lost, UNOWNED_ENTRIES)
         self.find("ids of idempotent producers", "loss", self.producers_lost, PRODUCERS)
         if self.has_producers and not self.can.producers and not self.producers_lost:
             self.find("limits of idempotent producers", "note", 1, PRODUCERS)
@@ -470,11 +470,11 @@ cdef class StreamTargetFilter(Judge):
         self.find("stream counters", "note", self.counters, COUNTERS)
         self.find("entries read by groups", "note", self.entries_read, COUNTERS)
         self.find("entries read by groups beyond those added", "note", self.excess_reads, None)
-        self.find("times when consumers were seen", "note", self.seen_times, None)
-        self.find("times when consumers were active", "note", self.active_times, ACTIVE_TIMES)
+        self.find("seen times of consumers", "note", self.seen_times, None)
+        self.find("active times of consumers", "note", self.active_times, ACTIVE_TIMES)
         self.find("owners of pending entries that were no consumers", "note", self.consumers_made, None)
         self.find("consumers without pending entries", "note", self.consumers_lost, None)
-        return self.find("times of pending entries that nobody owns", "note", self.unowned_times, None)
+        return self.find("delivery times of pending entries without a consumer", "note", self.unowned_times, None)
 
 
 # ---- everything else -----------------------------------------------------------------------------
@@ -782,10 +782,10 @@ cdef class TargetFilter(StreamTargetFilter):
             self.find(f"expiries of {MEMBERS[self.kind]} members", "loss", self.members_lost, None)
         if self.no_numbers:
             self.find(
-                "scores that are no number, which servers refuse", "loss", self.no_numbers, None
+                "NaN scores, which servers refuse", "loss", self.no_numbers, None
             )
         if self.signs:
-            self.find("signs of scores of -0", "note", self.signs, None)
+            self.find("minus signs of zero scores", "note", self.signs, None)
         if self.waiting:
             what = COLLECTIONS[self.kind] + (" without items" if self.kind == KIND_ARRAY else " without elements")
             self.find(what, "loss", 1, ARRAYS if self.kind == KIND_ARRAY else None)

@@ -37,7 +37,9 @@ def differs_as(*servers: str, when: Callable[[Engine, Words], bool] | None = Non
             result = _records(engine, keys)
             for copy in copies:
                 if not _agrees(copy, handler, argv, result):
-                    raise DifferingEffectError(f"executed as {engine.rules}, which was inferred: {copy.rules} differs")
+                    raise DifferingEffectError(
+                        f"executed as {engine.rules}, which was inferred; {copy.rules} gives another result"
+                    )
             return reply
 
         return execute

@@ -46,16 +46,16 @@ _ENDS: Final = {b"MULTI": AT_MULTI, b"EXEC": AT_EXEC}
 
 #: What was executed of these is worth a finding each time: its code, severity and words.
 _REMARKABLE: Final = {
-    b"EVAL": ("CMD207", "note", "the script only calls commands, which were executed"),
-    b"EVALSHA": ("CMD207", "note", "the script only calls commands, which were executed"),
+    b"EVAL": ("CMD207", "note", "the script consists of plain calls, which were executed"),
+    b"EVALSHA": ("CMD207", "note", "the script consists of plain calls, which were executed"),
     RREPLAY: ("CMD210", "warning", "executed, as it was when it came from another master"),
 }
 
 
 _REFUSES: Final = "The server refuses to start."
-_LOGS: Final = "The server logs the error, keeps the data as it is and goes on."
+_LOGS: Final = "The server logs the error and continues; the data stays as it was."
 _IGNORES: Final = "The server goes on without a word."
-_READS_ON: Final = "The server executes the command with arguments that are not there."
+_READS_ON: Final = "The server executes the command as if it had the missing arguments."
 _STAYS: Final = "The server stays on the database it was on; what follows goes there."
 
 

@@ -74,7 +74,7 @@ class Extent(NamedTuple):
         """Return where the replay stopped, and how many commands it left out."""
         stopped, place = self.stopped, f"{self.place}: " if self.place else ""
         if stopped is None:
-            return f"{place}this is the end of the AOF: no command is after it"
+            return f"{place}the AOF ends there: all commands were executed"
         what = f"before command {stopped.number:,} ({stopped.command})" if stopped.command else "before the damage"
         inside = ", inside a transaction, none of which was executed" if stopped.in_transaction else ""
         left = "1 command" if stopped.left_out == 1 else f"{stopped.left_out:,} commands"
@@ -131,8 +131,8 @@ class Stops:
         until = self._until
         if until is not None and until.offset is not None and self._chosen(until, parts) == part and until.offset < end:
             raise PlaceError(
-                f"{self.place}: this is inside of the RDB of {parts[part].name}, which ends at {end:#x}: it is loaded "
-                "whole or not at all"
+                f"{self.place}: this is inside the RDB of {parts[part].name}, which is loaded as a whole: the first "
+                f"place after it is at:{end:#x}"
             )
         saved = next((row.value for row in aux if row.key == b"ctime"), b"")
         self._saved_at = int(saved) if saved.isdigit() and len(saved) <= 12 else None
@@ -223,8 +223,8 @@ class Stops:
         if commands == 0 and self._saved_at is not None and self._saved_at <= time:
             return
         raise PlaceError(
-            f"{self.place}: the first annotation of the AOF is {show_seconds(found)}, and what the dataset was before "
-            "that is not known"
+            f"{self.place}: the first annotation of the AOF is {show_seconds(found)}, and the dataset "
+            "before that is not known"
         )
 
     def _offset_limit(self, batch: CommandBatch, parts: Sequence[Part], until: Place) -> int | None:
@@ -247,7 +247,7 @@ class Stops:
             if until.part in (part.name, str(index + 1)):
                 return index
         names = ", ".join(part.name for part in parts)
-        raise PlaceError(f"{self.place}: the AOF has no part {until.part!r}, only {names}")
+        raise PlaceError(f"{self.place}: the AOF has no file {until.part!r}, only {names}")
 
     def _missed(self, parts: Sequence[Part]) -> str | None:
         """Return why the place was not reached, None where it is the end of the AOF."""
@@ -322,7 +322,7 @@ class Stops:
                 return f"cannot skip {name.decode()}: not found{self._hint(name)}"
             if len(numbers) > 1:
                 listed = ", ".join(map(str, numbers[:_LISTED])) + (", …" if len(numbers) > _LISTED else "")
-                words = f"{len(numbers):,} commands are called that: skip one by its number, {listed}"
+                words = f"the AOF has {len(numbers):,} of them: give the number of one, such as {listed}"
                 return f"cannot skip {name.decode()}: {words}"
         return None
 

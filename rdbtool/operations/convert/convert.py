@@ -120,7 +120,7 @@ def convert(
     name = options.form or form_of(destination, CONVERTED)
     if name not in CONVERTED:
         said = repr(destination) if name is None else f"the form {name!r}"
-        raise ValueError(f"{said} does not say what to write: {', '.join(CONVERTED)}?")
+        raise ValueError(f"{said} is not a form that can be written: expected one of {', '.join(CONVERTED)}")
     form = BY_NAME[name]
     with open_any(source, jsonl=True) as reader:
         _refuse_part(destination, getattr(reader, "manifest", None))

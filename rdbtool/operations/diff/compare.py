@@ -200,7 +200,9 @@ class Comparison:
                 side.feed(prints, selection=options.names, progress=progress)
             if prints.twice is not None:
                 db, key = prints.twice
-                raise InputError(f"{side.name}: key {describe_key(key)} of db {db} is there twice: what is its value?")
+                raise InputError(
+                    f"{side.name}: key {describe_key(key)} of db {db} occurs twice: which value counts is unknown"
+                )
             modules.append(prints.modules)
         self.items = list(
             compare_items(

@@ -132,10 +132,10 @@ class PartRepair:
         self.lost += [*salvage.lost, *rdb.lost]
         if salvage.lost and salvage.checksum in _SILENT:
             stop = min(salvage.stop + 8, self.stock.size) if salvage.checksum == "unread" else salvage.stop
-            why = f"the checksum {_SILENT[salvage.checksum]}: beside what is lost, values may not be what was saved"
+            why = f"the checksum {_SILENT[salvage.checksum]}: values that are kept may be damaged, too"
             self.lost.append(Lost("REP018", self.name, max(0, stop - 8), stop, why, is_kept=True))
         if salvage.checksum == "wrong" and not salvage.lost:
-            why = "the checksum is wrong, but all records can be read: the value of one or more is not what was saved"
+            why = "the checksum is wrong, but all records can be read: at least one value is damaged"
             self.lost.append(Lost("REP007", self.name, salvage.stop - 8, salvage.stop, why, is_kept=True))
         if self.lost:
             self._transfer = Transfer(

@@ -48,7 +48,7 @@ _MANY: Final = 1 << 30
 _SMALLEST: Final = 8
 _STRING: Final = bytes([code_of("STRING")])
 
-_CONTRARY: Final = "found between damaged places, with a key that the sequence has too: it is from another time"
+_CONTRARY: Final = "found between damaged places, but the intact sequence has this key, too"
 
 
 class _Standing(NamedTuple):

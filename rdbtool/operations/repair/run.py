@@ -292,7 +292,7 @@ def _digest(path: str, options: RepairOptions, parts: list[PartRepair]) -> _Dige
         ):
             found = compute_digest(keys, options.rules, now_ms=options.now_ms)
     except (FormatError, InputError) as error:
-        raise InputError(f"what was written cannot be read back: {describe_error(error)}") from error
+        raise InputError(f"what was written cannot be read back: {describe_error(error, with_remedy=False)}") from error
     except RdbToolError as error:
         return None, None, str(error)
     return found.digest, found.rules, None

@@ -375,7 +375,7 @@ class RdbSalvage:
             stop = self.lost[-1].stop if resumed is None else resumed.at
             self._cut(begin.at)
             del self.lost[lost:]
-            why = "records that lead to an end mark in the middle of the file, as of an RDB inside of a value"
+            why = "records that lead to an end mark in the middle of the file, as if from an RDB inside a value"
             self.lost.append(Lost("REP002", self.stock.name, begin.at, stop, why))
         return resumed
 
@@ -422,7 +422,7 @@ class RdbSalvage:
             # The lost bytes may include the expiry of the record that follows.
             walker = Walker(self.stock, self.form, place)
             if walker.step() == PAUSED:
-                self._lose(place, walker.at, "its expiry may be what is lost before it", "REP002")
+                self._lose(place, walker.at, "its expiry may be among the bytes that are lost before it", "REP002")
                 return walker.place
         return place
 

@@ -65,7 +65,7 @@ def judge_commands(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tu
             yield Finding("CMD206", severity, *_at(use.first, parts), message, server, use.first.number), use.calls
         yield from ((finding, 1) for finding in _judge(name, use, row, parts, grader))
     if uses.others:
-        message = f"{uses.others:,} more calls of commands that no server has"
+        message = f"{uses.others:,} more calls of unknown commands"
         yield Finding("CMD201", "error", parts[-1].name, 0, message, what_servers_do("CMD201")), uses.others
 
 
@@ -90,7 +90,7 @@ def _unknown(use: Use, name: bytes, parts: list[Part], grader: Grader) -> Findin
     is_passed_over = b" " in name and grader.is_redis_before(7)
     if b"." in name and b" " not in name:
         # Module commands have such names. Whether the server has the module is not a question of the AOF.
-        message = f"{_show(use.name)}{_times(use)}: needs a module that has {_show(use.name)}"
+        message = f"{_show(use.name)}{_times(use)}: needs a module that provides {_show(use.name)}"
         severity = grader.severity("warning", refused=grader.is_server_level)
         server = "A server without it refuses to start."
         return Finding("CMD201", severity, *_at(use.first, parts), message, server, use.first.number)
@@ -122,7 +122,7 @@ def _judge(key: bytes, use: Use, row: CommandRow, parts: list[Part], grader: Gra
     refuses = grader.counts_arguments
     if use.fewest.argc < least:
         message = f"{name} with {_arguments(use.fewest)}, expected {'at least ' if row.arity < 0 else ''}{least - 1}"
-        does = "The server executes the command with arguments that are not there."
+        does = "The server executes the command as if it had the missing arguments."
         severity = grader.severity("error", refused=refuses)
         does = _REFUSES if refuses else does
         yield Finding("CMD202", severity, *_at(use.fewest, parts), message, does, use.fewest.number)

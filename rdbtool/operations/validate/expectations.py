@@ -91,7 +91,7 @@ def parse_version(text: str) -> int | Rules:
     try:
         return Rules.parse(text)
     except ValueError as error:
-        raise ValueError(f"neither an RDB version such as 11 nor a server: {error}") from None
+        raise ValueError(f"{error}, nor an RDB version such as 11") from None
 
 
 def parse_digest(text: str) -> str:
@@ -209,7 +209,7 @@ def _digest(verdict: Verdict, target: Target, checks: Checks) -> tuple[str, Unce
     from rdbtool.operations.info.digest import compute_digest  # noqa: PLC0415 - rarely asked for
 
     if target == "-" or not isinstance(target, str | os.PathLike | bytes):
-        raise InputError(f"the digest is computed by reading once more, and {verdict.source} can be read once")
+        raise InputError(f"the digest needs a second pass, and {verdict.source} can be read only once")
     # Inferred rules are inferred again: under them, an error reply means an unknown effect.
     rules = str(verdict.rules) if verdict.choice.origin == "named" else None
     now_ms, rename = checks.now_ms, checks.rename_commands

@@ -69,11 +69,11 @@ _STRING_ENCODINGS: Final = ("raw", "int", "lzf")
 
 
 def refuse_one_way(row: dict[str, object]) -> None:
-    """Raise Refusal for a line whose strings are all written one way: which of them is text is not told."""
+    """Raise Refusal for a line whose strings are all in one form: it does not say which strings are text."""
     if "binary" in row:
         way = describe_json(row["binary"])
         raise Refusal(
-            "JSN004", "member", "jsonl that tells text from other bytes", f"a line with binary, {way}", path=".binary"
+            "JSN004", "member", "lines with strings in the default form", f"a line with binary, {way}", path=".binary"
         )
 
 

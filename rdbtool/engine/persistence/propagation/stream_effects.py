@@ -67,7 +67,7 @@ def carry_out_restore(engine: Engine, argv: Argv) -> list[Argv]:
 def settle_stream(engine: Engine, stream: StreamData) -> None:
     """Give a stream of another server's file what the engine's server gives it when it loads the file.
 
-    Counters come with Redis 7.0, the times when consumers were active with 7.2.
+    Counters come with Redis 7.0, the active times of consumers with 7.2.
     """
     settle(engine, stream)
     notes_activity = knows(engine.rules, (7, 2))

@@ -239,7 +239,7 @@ class ItemJudge:
         name = item.key.lower()
         at = item.span.start
         if name == MEMBER_EXPIRY_AUX[1]:
-            message = f"an expiry of a member ({quoted(item.value)}) that follows no key"
+            message = f"a member expiry ({quoted(item.value)}) that follows no key"
             self.say(Remark("RDB365", "warning", at, message, never))
         if name == b"slot-info":
             if _SLOT_INFO.fullmatch(item.value) is None:
