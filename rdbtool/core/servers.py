@@ -475,7 +475,8 @@ class Target(NamedTuple):
         return self if needed <= self.version else self._replace(version=needed, release=None)
 
     def __str__(self) -> str:
-        return f"{self.magic} version {self.version}" + (f" for {self.release}" if self.release else "")
+        family = "" if self.magic == REDIS else f" of {self.magic.capitalize()}"
+        return f"RDB {self.version}{family}" + (f" for {self.release}" if self.release else "")
 
 
 def default_target(header: VersionedHeader | None, aux: Iterable[Field] = ()) -> Target:

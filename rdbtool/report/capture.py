@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from rdbtool.report.formatting import show_count
+from rdbtool.report.formatting import show_count, show_memory
 from rdbtool.report.screen import Line, Styled, name
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ def saved_line(saved: Saved) -> Line:
     moment = f", at offset {saved.offset:,}" if saved.replid else ", not point-in-time"
     digest = "" if saved.digest is None else f", digest {saved.digest}"
     writer = f" of {saved.server}" if saved.server else ""
-    size = f"{show_count(saved.keys, 'key')}, {_size(saved.bytes)}"
+    size = f"{show_count(saved.keys, 'key')}, {show_count(saved.bytes, 'byte')}"
     return name(saved.path), f": {size}{writer}{moment}{digest}: ", _VALID
 
 
 def cluster_line(done: SavedCluster) -> Line:
     """Return the line for the snapshots of a cluster."""
-    size = _size(sum(shard.saved.bytes for shard in done.shards))
+    size = show_count(sum(shard.saved.bytes for shard in done.shards), "byte")
     counts = f"{show_count(len(done.shards), 'shard')}, {show_count(done.keys, 'key')}"
     return name(done.path), f": {counts}, {size}: ", _VALID
 
@@ -48,8 +48,10 @@ class StatusLine:
             moment = time.strftime("%H:%M:%S", time.localtime(event.time_ms / 1000))
             self._write(f"rdbtool: {moment} {event.message}\n")
         elif self._is_terminal:
-            lag = "" if event.lag_bytes is None else f", server {_size(event.lag_bytes)} ahead"
-            self._write(f"\r\x1b[K{event.message}: {event.changes:,} commands after the base, {_size(event.size)}{lag}")
+            lag = "" if event.lag_bytes is None else f", server {show_memory(event.lag_bytes)} ahead"
+            self._write(
+                f"\r\x1b[K{event.message}: {event.changes:,} commands after the base, {show_memory(event.size)}{lag}"
+            )
             self._is_open = True
 
     def close(self) -> None:
@@ -63,13 +65,3 @@ class StatusLine:
         if sys.stderr is not None:
             sys.stderr.write(text)
             sys.stderr.flush()
-
-
-def _size(number: int) -> str:
-    """Return a size with its unit."""
-    size = float(number)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{number:,} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"

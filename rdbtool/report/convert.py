@@ -28,17 +28,17 @@ def converted_line(done: Converted) -> Line:
     unchecked = "not read back" if done.is_tested else "neither tested nor read back"
     checked = _VERIFIED if done.is_verified else Styled(unchecked, "warning")
     raised = " (the data needs this version)" if done.is_raised else ""
-    what = done.form if done.form == "jsonl" else f"{done.form}, {_written_as(done)}{raised}"
-    size = f"{show_count(done.keys, 'key')}, {show_count(done.bytes, 'byte')}"
-    return name(done.destination), f": {what}: {size}, ", checked, _stop(done)
+    form = [] if done.form == "rdb" else [done.form]
+    written = [] if done.form == "jsonl" else [f"{_written_as(done)}{raised}"]
+    what = ", ".join([*form, *written, show_count(done.keys, "key"), show_count(done.bytes, "byte")])
+    return name(done.destination), f": {what}, ", checked, _stop(done)
 
 
 def rewritten_line(done: Rewritten) -> Line:
     """Return the summary line of a rewrite."""
     before = "?" if done.bytes_before is None else f"{done.bytes_before:,}"
     raised = " (the data needs this version)" if done.is_raised else ""
-    base = f"{'RDB' if done.encoding == 'rdb' else 'commands'}, {_written_as(done)}"
-    after = f"{show_count(done.keys, 'key')}, {show_count(done.bytes, 'byte')}, {base}{raised}, "
+    after = f"{show_count(done.keys, 'key')}, {show_count(done.bytes, 'byte')}, {_written_as(done)}{raised}, "
     words = f": {show_count(done.commands, 'command')}, {before} bytes → {after}"
     return name(done.destination), words, _VERIFIED, _stop(done)
 
@@ -50,9 +50,9 @@ def _stop(done: Converted | Rewritten) -> str:
 def _written_as(done: Converted | Rewritten) -> str:
     """Describe the target format; an AOF of commands has no RDB version, only a server whose commands it uses."""
     release = done.target.release
-    if done.encoding == "commands" and release is not None:
-        return f"as {release.family.capitalize()} {release.major}.{release.minor} knows them"
-    return str(done.target)
+    if done.encoding != "commands":
+        return str(done.target)
+    return f"commands {f'of {release}' if release is not None else f'for {done.target}'}"
 
 
 def remark_lines(done: Converted | Rewritten, *, notes: bool = True) -> Iterator[Line]:

@@ -19,7 +19,7 @@ _NAMED: Final = 100
 def repair_lines(done: Repaired, *, is_dry: bool = False, target: str | None = None) -> Iterator[Line]:
     """Yield the report as lines. ``is_dry``: nothing was written; ``target`` is the path that would be written."""
     for lost in done.lost[:_NAMED]:
-        key = () if lost.key is None else (" key ", name(describe_key(lost.key)))
+        key = () if lost.key is None else (", key ", name(describe_key(lost.key)))
         yield (
             f"{lost.part}: at {lost.start:#x}: ",
             Styled("changed", "warning") if lost.is_kept else Styled("lost", "lost"),
@@ -53,7 +53,7 @@ def repair_lines(done: Repaired, *, is_dry: bool = False, target: str | None = N
         unverified = (Styled(f" except for {names}", "warning"), ": a server without it refuses to start · CMD201")
     if done.destination is not None:
         verified = Styled("verified", "good")
-        yield (name(done.destination), f": {show_count(done.bytes, 'byte')}, ", verified, *unverified)
+        yield (name(done.destination), f": {kept}, {show_count(done.bytes, 'byte')}, ", verified, *unverified)
         if done.digest is not None:
             yield (f"digest {done.digest} ({done.rules})",)
         else:

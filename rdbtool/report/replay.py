@@ -52,16 +52,16 @@ def log_summary_text(report: ReplayReport, screen: Screen) -> str:
 
 
 def _log_lines(report: ReplayReport) -> Iterator[Line]:
-    yield fact("source", name(report.source))
+    yield fact("file", name(report.source))
     yield from product_lines(report.engine.product)
     yield rules_line(report.loaded.choice)
-    yield fact("parts", f"{len(report.parts)}")
-    width = max(len(part.name) for part in report.parts)
-    for part, commands in zip(report.parts, report.part_commands, strict=True):
-        size = "size unknown" if part.size is None else show_count(part.size, "byte")
-        counted = [show_count(commands, "command")] if part.format != "rdb" else []
-        described = ", ".join([part.format, size, *counted])
-        yield fact(f"  {part.kind}", name(part.name), " " * (width - len(part.name)), f"  {described}")
+    yield fact("files", f"{len(report.parts)}")
+    sizes = ["size unknown" if part.size is None else show_count(part.size, "byte") for part in report.parts]
+    width, size_width = max(len(part.name) for part in report.parts), max(map(len, sizes))
+    for part, size, commands in zip(report.parts, sizes, report.part_commands, strict=True):
+        counted = "" if part.format == "rdb" else f"  {show_count(commands, 'command')}"
+        blanks = " " * (width - len(part.name))
+        yield fact(f"  {part.kind}", name(part.name), f"{blanks}  {part.format:<4}  {size:>{size_width}}{counted}")
     for row in report.loaded.around:
         yield fact("note", row.message)
     snapshot = report.snapshot

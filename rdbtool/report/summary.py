@@ -73,9 +73,14 @@ def product_lines(product: Product | None) -> list[Line]:
 
 def totals_lines(totals: Totals) -> list[Line]:
     """Return the key counts by database and by type."""
-    lines = [fact("keys", _with_expires(totals.keys, totals.expires))]
-    lines += [fact(f"  db {db}", _with_expires(*counts)) for db, counts in sorted(totals.by_db.items())]
-    return lines + [fact(f"  {kind}", f"{count:,}") for kind, count in sorted(totals.by_kind.items()) if count]
+    rows = [("keys", totals.keys, totals.expires)]
+    rows += [(f"  db {db}", *counts) for db, counts in sorted(totals.by_db.items())]
+    rows += [(f"  {kind}", count, 0) for kind, count in sorted(totals.by_kind.items()) if count]
+    width = max(len(f"{count:,}") for _, count, _ in rows)
+    return [
+        fact(label, f"{count:>{width},}", f"  {expires:,} with an expiry" if expires else "")
+        for label, count, expires in rows
+    ]
 
 
 def function_lines(functions: Sequence[FunctionLibrary]) -> list[Line]:
@@ -122,10 +127,6 @@ def _checksum_line(summary: Summary) -> Line:
         "unread": Styled("not reached", "warning"),
     }
     return fact("checksum", states[summary.checksum_state])
-
-
-def _with_expires(keys: int, expires: int) -> str:
-    return f"{keys:,}" + (f", {expires:,} with an expiry" if expires else "")
 
 
 def _aux_line(key: bytes, value: bytes) -> Line:

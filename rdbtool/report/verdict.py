@@ -114,10 +114,10 @@ def facts(verdict: Verdict) -> str:
     ctime = next((row.value for row in verdict.aux if row.key == b"ctime"), b"")
     if ctime.isdigit() and len(ctime) <= 12:
         words.append(f"saved {show_time(int(ctime) * 1000)}")
-    if verdict.bytes is not None:
-        words.append(show_count(verdict.bytes, "byte"))
     kind = "key" if verdict.is_whole else "readable key"
     words.append(show_count(verdict.keys, kind) if verdict.is_counted else "keys not counted")
+    if verdict.bytes is not None:
+        words.append(show_count(verdict.bytes, "byte"))
     # Inferred rules are explained, so that a user who knows better can set them.
     rules = f"rules {verdict.rules}" if verdict.choice.is_known else str(verdict.choice)
     words += [_CHECKSUMS[verdict.checksum], rules]

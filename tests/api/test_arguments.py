@@ -67,7 +67,7 @@ WRONG = [
     (lambda: rdbtool.validate(NOWHERE, max_age="old"), ValueError, "max_age: 'old' is not a valid length of time"),
     (lambda: rdbtool.validate(NOWHERE, expect_digest="ab"), ValueError, "expect_digest: 'ab' is not a valid digest"),
     (lambda: rdbtool.validate(NOWHERE, expect_keys="x"), ValueError, "expect_keys: 'x' is not a valid range"),
-    (lambda: rdbtool.validate(NOWHERE, min_version="x"), ValueError, "min_version: 'x' is not a server such as redis-7.0 or valkey-9, nor an RDB version"),
+    (lambda: rdbtool.validate(NOWHERE, min_version="x"), ValueError, "min_version: 'x' is not a server such as"),
     (lambda: rdbtool.validate(NOWHERE, min_keys=1, replay=False), ValueError, "replay: counting the keys of an AOF"),
     (lambda: rdbtool.validate(NOWHERE, databases=0), ValueError, "databases: expected at least 1"),
     (lambda: rdbtool.rewrite(NOWHERE), ValueError, "destination, in_place: exactly one of them is required"),

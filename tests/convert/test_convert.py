@@ -85,14 +85,14 @@ def test_a_log_with_a_preamble_has_the_version_of_that(tmp_path, source):
 def test_a_plain_log_becomes_rdb_11(place):
     done = run("convert", "good.aof", "dump.rdb", cwd=place)
     assert (done.code, done.out) == (0, b"")
-    assert re.fullmatch(r"rdbtool: dump\.rdb: rdb, REDIS version 11: 2 keys, \d+ bytes, verified\n", done.err)
+    assert re.fullmatch(r"rdbtool: dump\.rdb: RDB 11, 2 keys, \d+ bytes, verified\n", done.err)
     assert (place / "dump.rdb").read_bytes().startswith(b"REDIS0011")
 
 
 def test_a_plain_log_becomes_more_where_the_data_need_it(place):
     done = run("convert", "fields.aof", "dump.rdb", cwd=place)
     assert (done.code, done.out) == (0, b"")
-    assert "REDIS version 12 (the data needs this version)" in done.err
+    assert "RDB 12 (the data needs this version)" in done.err
     assert (place / "dump.rdb").read_bytes().startswith(b"REDIS0012")
     assert logs.field_expiries(place / "dump.rdb") == {"f": logs.LATER, "g": None}
     # Not where the keys that need it are left out, nor where a target was named.
