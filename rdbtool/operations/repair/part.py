@@ -123,7 +123,7 @@ class PartRepair:
     ) -> None:
         """Salvage an RDB by a walk; it is written as ``header`` says."""
         is_expiring = any(encoding.endswith(_EXPIRING) for _, encoding in walk.encodings)
-        rdb.judge(databases, walk.announced, has_expiring_fields=header.magic == REDIS and is_expiring)
+        rdb.drop_refused_records(databases, walk.announced, has_expiring_fields=header.magic == REDIS and is_expiring)
         self._rdb = rdb
         self._keys = rdb.keys
         self.rdb_stop = salvage.stop
@@ -214,7 +214,7 @@ def examine(
             form = form._replace(version=VERSIONS[header.magic][1])
         behind = CommandSearch(stock, AOF_WORDS | frozenset(renamed))
         refusals = Refusals()
-        check = Check(refusals.hear, refusals.hear_row)
+        check = Check(refusals.on_item, refusals.on_flagged)
         find = (lambda at: behind.find(at)[0]) if embedded else None
         walk = RdbSalvage(stock, form, check=check, behind=find, progress=progress, has_header=has_header)
         salvage = walk.run()
