@@ -87,7 +87,7 @@ cdef class CommandOutput(Encoder):
         self.put(footer, FOOTER)
         return self.put_text(b"\r\n")
 
-    cdef bytes key_at_hand(self):
+    cdef bytes current_key(self):
         """The key of the record at hand, of which the words are kept."""
         cdef char *words = <char *>self.key.data
         cdef size_t begin = <char *>memchr(words, c"\n", self.key_size) + 1 - words
