@@ -187,7 +187,7 @@ def _follow(endpoint: Endpoint, directory: str, options: FollowOptions, *, as_js
 
     line = StatusLine()
 
-    def tell(event: CaptureEvent) -> None:
+    def on_event(event: CaptureEvent) -> None:
         if as_json:
             _print_json(event.to_dict())
         elif not quiet:
@@ -195,7 +195,7 @@ def _follow(endpoint: Endpoint, directory: str, options: FollowOptions, *, as_js
 
     from rdbtool.live.follower import Follower
 
-    follower = Follower(endpoint, directory, options, tell)
+    follower = Follower(endpoint, directory, options, on_event)
     # The handler lets the loop end between two commands instead of in the middle of one.
     before = {}
     if threading.current_thread() is threading.main_thread():

@@ -78,7 +78,7 @@ def history(
         # Whether the place exists is only known at the end; nothing is printed before.
         write = output.write if places is None else held.write
         sink = history_sink(write, wanted, as_json=as_json, screen=Screen(is_terminal=output.is_terminal))
-        found = read_history(reader, wanted, sink.tell, db=db, options=options, progress=progress)
+        found = read_history(reader, wanted, sink.on_touch, db=db, options=options, progress=progress)
         sink.close(found)
         held.seek(0)
         copyfileobj(held, output)

@@ -224,16 +224,16 @@ def _render(form: str, result: Stats, by: str | None, top: int) -> str:
         screen = Screen(is_terminal=sys.stdout is not None and sys.stdout.isatty())
         return stats_text(result, screen=screen, by=by, top=top)
     from rdbtool.operations.memory.stats_limits import verdict_of
-    from rdbtool.operations.validate.batch import Judged
+    from rdbtool.operations.validate.batch import Validated
 
-    judged = [Judged(verdict_of(result), 0.0)]
+    validated = [Validated(verdict_of(result), 0.0)]
     if form == "github":
         from rdbtool.report.verdict_github import verdicts_github
 
-        return verdicts_github(judged, strict=False)
+        return verdicts_github(validated, strict=False)
     from rdbtool.report.verdict_junit import verdicts_junit
 
-    return verdicts_junit(judged, strict=False)
+    return verdicts_junit(validated, strict=False)
 
 
 def _size(option: str, text: str | None) -> int | None:

@@ -18,7 +18,7 @@ _EFFECT_STYLES: Final = {"created": "good", "deleted": "lost", "error": "bad", "
 class HistorySink(Protocol):
     """Receives the records that touched a key, then the conclusion."""
 
-    def tell(self, touch: Touch) -> None:
+    def on_touch(self, touch: Touch) -> None:
         """Write a record."""
 
     def close(self, history: KeyHistory) -> None:
@@ -35,7 +35,7 @@ class HistoryText:
         self._bare_key = show_bytes(key, bare=True)
         self._part = ""
 
-    def tell(self, touch: Touch) -> None:
+    def on_touch(self, touch: Touch) -> None:
         """Write a record under the name of its file."""
         if touch.part != self._part:
             self._part = touch.part
@@ -88,7 +88,7 @@ class HistoryJson:
         # Written with the first record: an AOF that cannot be replayed gets no report.
         self._separator = self._head = f'{{"schema":1,"key":{json.dumps(json_bytes(key))},"records":[\n'
 
-    def tell(self, touch: Touch) -> None:
+    def on_touch(self, touch: Touch) -> None:
         """Write a record."""
         self._write((self._separator + json.dumps(touch.to_dict())).encode())
         self._separator = ",\n"

@@ -15,7 +15,7 @@ from typing import Final
 
 from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import Finding, clean, show_name
-from rdbtool.operations.validate.batch import Judged, code_of
+from rdbtool.operations.validate.batch import Validated, code_of
 from rdbtool.operations.validate.verdict import SEVERITIES, Verdict
 from rdbtool.report.formatting import show_bytes, show_count, show_time
 from rdbtool.report.screen import WORD_STYLES, Line, Screen, Styled, emphasize, name
@@ -52,22 +52,22 @@ _CHECKSUMS: Final = {
 _KINDS: Final = {"rdb": "RDB", "aof": "AOF", "jsonl": "JSON lines", "unknown": ""}
 
 
-def verdicts_text(judged: Sequence[Judged], *, strict: bool, screen: Screen) -> str:
+def verdicts_text(validated: Sequence[Validated], *, strict: bool, screen: Screen) -> str:
     """Return the report on all inputs."""
-    lines = [line for row in judged for line in _source_lines(row, strict=strict, screen=screen)]
-    if len(judged) > 1:
-        codes = Counter(code_of(row, strict=strict) for row in judged)
+    lines = [line for row in validated for line in _source_lines(row, strict=strict, screen=screen)]
+    if len(validated) > 1:
+        codes = Counter(code_of(row, strict=strict) for row in validated)
         counted = [
             f"{codes[code]} {screen.paint(word, WORD_STYLES[word])}" for code, word in _WORDS.items() if codes[code]
         ]
-        lines.append(f"{show_count(len(judged), 'file')}: {', '.join(counted)}")
+        lines.append(f"{show_count(len(validated), 'file')}: {', '.join(counted)}")
     return "\n".join(lines) + "\n"
 
 
-def verdict_line(judged: Judged, *, strict: bool) -> Line:
+def verdict_line(validated: Validated, *, strict: bool) -> Line:
     """Return one line that says what is wrong with an input, without the program's name in front."""
-    verdict = judged.verdict
-    word = _WORDS[code_of(judged, strict=strict)]
+    verdict = validated.verdict
+    word = _WORDS[code_of(validated, strict=strict)]
     source = show_name(verdict.source)
     head = (name(source), ": ", Styled(word, WORD_STYLES[word]))
     if verdict.error is not None:
@@ -162,10 +162,10 @@ def next_step(verdict: Verdict) -> str | None:
     }.get(verdict.kind)
 
 
-def _source_lines(judged: Judged, *, strict: bool, screen: Screen) -> Iterator[str]:
-    verdict = judged.verdict
+def _source_lines(validated: Validated, *, strict: bool, screen: Screen) -> Iterator[str]:
+    verdict = validated.verdict
     width = min(max(screen.width, _NARROWEST), _WIDEST)
-    word = _WORDS[code_of(judged, strict=strict)]
+    word = _WORDS[code_of(validated, strict=strict)]
     yield (
         screen.paint(word, WORD_STYLES[word])
         + " " * (_INDENT - len(word))

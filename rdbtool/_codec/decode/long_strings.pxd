@@ -9,7 +9,7 @@ cdef class LongStrings:
     cdef Scratch input              # what is read ahead of the window
     cdef Scratch output             # LZF output, and what it looks back at
     cdef size_t filled              # bytes of output
-    cdef size_t told                # of these, emitted
+    cdef size_t emitted                # of these, emitted
     cdef uint64_t made              # in all
     cdef LongString text            # the current one
     cdef bint is_utf8               # so far

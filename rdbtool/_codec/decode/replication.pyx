@@ -153,10 +153,10 @@ cdef class Splitter:
             elif index == 1:
                 argument, argument_size = p, size
             p += size + 2
-        verdict[0] = self.judge(name, name_size, argument, argument_size)
+        verdict[0] = self.classify(name, name_size, argument, argument_size)
         return p
 
-    cdef int judge(self, const char *name, Py_ssize_t size, const char *argument, Py_ssize_t argument_size) except -1:
+    cdef int classify(self, const char *name, Py_ssize_t size, const char *argument, Py_ssize_t argument_size) except -1:
         cdef int64_t db = 0
         cdef Py_ssize_t i
         if size == 6 and is_word(name, size, b"SELECT"):

@@ -103,7 +103,7 @@ cdef tuple MEMBERS = ("", "", "set", "sorted set", "hash", "", "", "")
 # is refused or starts again, leaves none.
 
 
-cdef class Judge(Filter):
+cdef class LossFilter(Filter):
     """Refuses or records the losses of a record."""
 
     cdef readonly str magic
@@ -142,7 +142,7 @@ cdef class Judge(Filter):
             self.found.append((what, severity, count, needs))
         return 0
 
-    cdef int judge(self, db, key) except -1:
+    cdef int check_losses(self, db, key) except -1:
         """Refuse the losses found, unless they are allowed."""
         if self.found and not self.allow_loss:
             for what, severity, count, needs in self.found:
@@ -171,7 +171,7 @@ cdef class Judge(Filter):
 # Commands record producer IDs only for entries of the stream, so its IDs are kept while the record lasts.
 
 
-cdef class StreamTargetFilter(Judge):
+cdef class StreamTargetFilter(LossFilter):
     """Passes on the parts of a stream that a target can hold."""
 
     cdef Can can
@@ -361,12 +361,12 @@ cdef class StreamTargetFilter(Judge):
             if owner.ids == 0 and not self.can.bare_consumers:
                 self.consumers_lost += 1
             else:
-                self.tell_consumer(i, owner)
+                self.emit_consumer(i, owner)
         for i in range(self.held_count):
-            self.tell_pending(<Held *>self.held.data + i)
+            self.emit_pending(<Held *>self.held.data + i)
         return self.sink.end_group()
 
-    cdef int tell_consumer(self, uint64_t at, Owner *owner) except -1:
+    cdef int emit_consumer(self, uint64_t at, Owner *owner) except -1:
         cdef Consumer consumer
         consumer.name = self.owners.name(at)
         consumer.name_size = owner.name_size
@@ -377,7 +377,7 @@ cdef class StreamTargetFilter(Judge):
         consumer.pending = owner.ids
         return self.sink.consumer(&consumer)
 
-    cdef int tell_pending(self, Held *row) except -1:
+    cdef int emit_pending(self, Held *row) except -1:
         cdef Pending pending
         pending.ms = row.ms
         pending.seq = row.seq
@@ -596,7 +596,7 @@ cdef class TargetFilter(StreamTargetFilter):
         elif isinstance(item, ProductOpcode):
             wanted = self.leave_out("slot and memory marks of Redis Enterprise", "note", None)
         if self.found:
-            self.judge(None, None)
+            self.check_losses(None, None)
             self.record_losses(None, None)
         return self.sink.item(item) if wanted else 0
 
@@ -670,7 +670,7 @@ cdef class TargetFilter(StreamTargetFilter):
         if self.skipped:
             self.find_kind(head.kind)
         if self.found:
-            self.judge(self.key_db, self.key())
+            self.check_losses(self.key_db, self.key())
         if self.skipped:
             return 0
         if head.kind == KIND_STREAM:
@@ -766,7 +766,7 @@ cdef class TargetFilter(StreamTargetFilter):
         if not self.fit_module((<char *>module)[:9].decode("ascii"), "a value"):
             self.skipped = True
             self.waiting = False
-            return self.judge(self.key_db, self.key())
+            return self.check_losses(self.key_db, self.key())
         if self.waiting:
             self.wake()
         return self.sink.opaque(module, raw, raw_size)
@@ -792,7 +792,7 @@ cdef class TargetFilter(StreamTargetFilter):
         elif self.kind == KIND_STREAM:
             self.finish_stream()
         if self.found:
-            self.judge(self.key_db, self.key())
+            self.check_losses(self.key_db, self.key())
         if not self.begun:
             return 0
         if self.kind != KIND_MODULE:

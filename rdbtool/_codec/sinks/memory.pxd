@@ -108,7 +108,7 @@ cdef class MemorySink(Sink):
     cdef uint64_t list_blob         # of the last node
     cdef bint list_alone            # it is one element
     cdef bint node_open
-    cdef bint node_told
+    cdef bint node_reported
     cdef uint64_t node_count
 
     # of streams

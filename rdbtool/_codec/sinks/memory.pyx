@@ -362,9 +362,9 @@ cdef class MemorySink(Sink):
         self.last_expiry = INT64_MIN
         if head.kind == KIND_LIST:
             self.list_nodes = self.list_used = self.list_given = self.list_blob = 0
-            self.list_alone = self.node_open = self.node_told = False
+            self.list_alone = self.node_open = self.node_reported = False
         elif head.kind == KIND_STREAM:
-            self.node_open = self.node_told = False
+            self.node_open = self.node_reported = False
             self.listpacks_used = self.listpacks_given = self.stream_used = self.stream_given = 0
             self.names_size = self.groups = self.indexed = 0
             ms_rax_begin(&self.ids, self.heap)
@@ -374,7 +374,7 @@ cdef class MemorySink(Sink):
         cdef uint8_t id[16]
         self.packing = packing
         if self.row.type == KIND_STREAM:
-            self.node_told = True
+            self.node_reported = True
             stream_key(ms, seq, id)
             if ms_rax_add(&self.ids, id, 16) < 0:
                 raise MemoryError
@@ -383,7 +383,7 @@ cdef class MemorySink(Sink):
             return 0
         if self.row.type == KIND_LIST:
             self.close_node()
-            self.node_open = self.node_told = True
+            self.node_open = self.node_reported = True
             self.list_alone = packing == PACKED_ALONE and self.server.listpacks
         # A blob that the server keeps as it is has the size that it has.
         self.packs = packing != (PACKED_LISTPACK if self.server.listpacks else PACKED_ZIPLIST)
@@ -484,7 +484,7 @@ cdef class MemorySink(Sink):
         return 0
 
     cdef int list_element(self, Bytes p, uint64_t size) except -1:
-        if not self.node_told:
+        if not self.node_reported:
             if self.node_open:
                 # How servers guess whether an element still fits.
                 if self.list_alone or self.packed_size() + size + NODE_OVERHEAD > NODE_BYTES and self.node_count:
@@ -711,7 +711,7 @@ cdef class MemorySink(Sink):
     cdef int entry_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size) except -1:
         cdef size_t i
         self.entry_size += field_size + value_size
-        if not self.node_told:
+        if not self.node_reported:
             self.entry_names += entry_of(field, field_size)
             self.entry_values += entry_of(value, value_size)
             for i in range(field_size):
@@ -722,7 +722,7 @@ cdef class MemorySink(Sink):
     cdef int end_entry(self) except -1:
         if self.entry_size > self.longest:
             self.longest = self.entry_size
-        if not self.node_told:
+        if not self.node_reported:
             return self.own_node()
         return 0
 

@@ -11,7 +11,7 @@ from rdbtool.core.location import NOWHERE
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import SCRIPT_AUX
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.export.events import tell_db
+from rdbtool.engine.export.events import emit_db
 from rdbtool.engine.export.key_records import is_plain
 from rdbtool.model import Aux, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
 from rdbtool.reader.rdb import Totals
@@ -70,7 +70,7 @@ class EngineDataset:
         for index, db in sorted(self.engine.dbs.items()):
             if selection is not None and selection.is_full:
                 break
-            keys, expires, kinds = tell_db(index, db.keys, db.expires, sink, selection, progress)
+            keys, expires, kinds = emit_db(index, db.keys, db.expires, sink, selection, progress)
             by_kind.update(kinds)
             if keys:
                 by_db[index] = keys, expires

@@ -3,7 +3,7 @@ from collections.abc import Callable
 from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.sink import Sink
 
-def tell_db(
+def emit_db(
     db: int,
     keys: dict[bytes, object],
     expires: dict[bytes, int],

@@ -241,7 +241,7 @@ class _Loading:
                 index = find_part(reader.parts, piece.source.name)
                 self._load_snapshot(piece, reader.parts[index].name, progress)
                 assert piece.end is not None
-                self.stops.hear_snapshot(index, piece.end.span.stop, piece.aux, reader.parts)
+                self.stops.on_snapshot_read(index, piece.end.span.stop, piece.aux, reader.parts)
                 continue
             if piece.part != part:
                 part = piece.part
@@ -260,12 +260,12 @@ class _Loading:
                 return
 
     def _load_snapshot(self, snapshot: RdbReader, name: str, progress: Progress | None) -> None:
-        engine, told = self.engine, self.options.on_snapshot
+        engine, on_snapshot = self.engine, self.options.on_snapshot
         # Told first: the engine may keep what the record holds, and change it.
         check = Check()
         for record in snapshot.records(progress=progress):
-            if told is not None:
-                told(name, record)
+            if on_snapshot is not None:
+                on_snapshot(name, record)
             feed_record(record, check)
             engine.put(record)
         check.close()

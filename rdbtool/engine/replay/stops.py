@@ -122,7 +122,7 @@ class Stops:
         """Whether there is a place to stop."""
         return self._until is not None or self._before is not None or self._number is not None
 
-    def hear_snapshot(self, part: int, end: int, aux: Sequence[Aux], parts: Sequence[Part]) -> None:
+    def on_snapshot_read(self, part: int, end: int, aux: Sequence[Aux], parts: Sequence[Part]) -> None:
         """Take note of an RDB at the beginning of a part (an index), of which ``end`` is the first byte after it.
 
         Raises PlaceError where the place is inside of it.

@@ -15,7 +15,7 @@ from rdbtool.core.rdb_types import REDIS
 from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.export.engine_dataset import EngineDataset, script_fields
-from rdbtool.engine.export.events import tell_db
+from rdbtool.engine.export.events import emit_db
 from rdbtool.engine.replay.executor import Replay, collector_paused
 from rdbtool.model import Header
 from rdbtool.reader.aof.batches import CommandBatch
@@ -99,7 +99,7 @@ def _hand_on(engine: Engine, sink: Sink, selection: Selection | None, *, keep: b
         if keep and db is engine.db:
             key, data = db.keys.popitem()
             last = key, data, db.expires.pop(key, None)
-        tell_db(index, db.keys, db.expires, sink, selection)
+        emit_db(index, db.keys, db.expires, sink, selection)
         db.clear()
         if last is not None:
             key, data, expire_at_ms = last

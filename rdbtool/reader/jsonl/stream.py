@@ -147,12 +147,12 @@ class _Pending:
             # Who is not named among the consumers comes behind them.
             self._ranks.setdefault(entry.consumer, len(self._ranks))
         if entry.id in self._seen:
-            self._judge_again(entry)
+            self._check_again(entry)
         self._seen.add(entry.id)
         self._last = entry
         return entry
 
-    def _judge_again(self, entry: PendingEntry) -> None:
+    def _check_again(self, entry: PendingEntry) -> None:
         last = self._last
         assert last is not None
         if last.id != entry.id or last.consumer is None or entry.consumer is None:

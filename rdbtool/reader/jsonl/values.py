@@ -69,13 +69,13 @@ def read_value(kind: str, value: object) -> Value:
 def read_meta(value: object) -> bytes:
     """Return what modules stored beside a key, as it stands behind its opcode."""
     raw = raw_octets(value)
-    _judge(raw, _META_OPCODE, "")
+    _check(raw, _META_OPCODE, "")
     return raw
 
 
 def check_module_aux(module: str, raw: bytes) -> None:
     """Raise Refusal unless ``raw`` is data of ``module``, as it stands behind its opcode."""
-    item = _judge(raw, _AUX_OPCODE, ".raw")
+    item = _check(raw, _AUX_OPCODE, ".raw")
     assert isinstance(item, ModuleAux)
     _check_name(module, item.module)
 
@@ -150,7 +150,7 @@ def _item(value: object) -> bytes | int | float:
 def _module(value: object) -> Value:
     row = _MODULE.of(value)
     module, raw = member(row, "module", name), member(row, "raw", raw_octets)
-    found = _judge(raw, None, ".raw")
+    found = _check(raw, None, ".raw")
     assert isinstance(found, OpaqueValue)
     _check_name(module, found.module)
     return found
@@ -161,7 +161,7 @@ def _check_name(module: str, found: str) -> None:
         raise Refusal("JSN009", "reference", f"data of the module {quote(module)}", f"data of {quote(found)}")
 
 
-def _judge(raw: bytes, opcode: int | None, step: str) -> Value | object:
+def _check(raw: bytes, opcode: int | None, step: str) -> Value | object:
     """Let the grammar read what a module stored, as a value or behind an opcode; return what that gave.
 
     ``step`` leads to the bytes.

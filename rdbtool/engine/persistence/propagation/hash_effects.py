@@ -27,10 +27,12 @@ def carry_out_fields(engine: Engine, argv: Argv) -> list[Argv]:
     if engine.rules.family == "redis" and any((expiry or 0) > _LAST_MS for _, expiry in changed.values()):
         # No command could set that again; and a field with such an expiry has not expired.
         return [argv]
-    return _tell(argv[1], before, changed, keeps_expiries=_keeps_expiries(engine))
+    return _effects_of(argv[1], before, changed, keeps_expiries=_keeps_expiries(engine))
 
 
-def _tell(key: bytes, before: dict[bytes, _State], changed: dict[bytes, _State], *, keeps_expiries: bool) -> list[Argv]:
+def _effects_of(
+    key: bytes, before: dict[bytes, _State], changed: dict[bytes, _State], *, keeps_expiries: bool
+) -> list[Argv]:
     """Return the commands that make fields what they are now. Setting one ends its expiry, so expiries come last."""
     plain: list[bytes] = []
     kept: list[bytes] = []
