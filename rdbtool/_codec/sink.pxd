@@ -104,7 +104,7 @@ cdef class Sink:
     # of `string`, and with it packed_piece, the LZF data in the file. The stored form is then not passed to end_key.
     cdef bint takes_pieces
     cdef bint asks_utf8
-    # What a record holds is told ahead where the record is known to be sound, to who asks for it.
+    # The counts of a record are emitted ahead where the record is known to be valid, to sinks that ask for it.
     cdef bint asks_extent
     cdef uint64_t told_elements     # 1 of strings and module values
     cdef int64_t told_stop          # where the record ends in the file
@@ -117,8 +117,8 @@ cdef class Sink:
     cdef int string_piece(self, Bytes p, size_t size) except -1
     cdef int packed_piece(self, Bytes p, size_t size) except -1
     cdef int end_string(self) except -1
-    # A source that stores values packed tells of each blob (its bytes as they are unpacked) in front of its elements;
-    # `ms`, `seq` are the id of a stream's node. Others tell of none.
+    # A source that stores values packed emits each blob (its bytes as they are unpacked) before its elements;
+    # `ms`, `seq` are the id of a stream's node. Others emit none.
     cdef int begin_packed(self, int packing, size_t size, uint64_t ms, uint64_t seq) except -1
     cdef int element(self, Bytes p, size_t size) except -1
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1
@@ -145,4 +145,4 @@ cdef class Sink:
     cdef int finish(self) except -1
 
 cdef class ElementCount(Sink):
-    cdef uint64_t elements          # of the record at hand
+    cdef uint64_t elements          # of the current record

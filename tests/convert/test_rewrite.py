@@ -380,8 +380,8 @@ def test_the_line_and_silence(place):
     assert (done.code, done.err) == (0, "")
     line = done.out.decode()
     assert re.fullmatch(
-        rf"new\.aof: 4 commands, {len(logs.GOOD)} bytes → 2 keys, {len(SHORT)} bytes, commands, as Redis 2\.6 knows "
-        r"them, verified\n",
+        rf"new\.aof: 4 commands, {len(logs.GOOD)} bytes → 2 keys, {len(SHORT)} bytes, "
+        r"commands of redis-2\.6, verified\n",
         line,
     )
     done = run("aof-rewrite", "good.aof", "--in-place", "-q", cwd=place)

@@ -445,7 +445,7 @@ cdef class Decoder:
         return self.members.tell()
 
     cdef int keep_key(self, Head *head) except -1:
-        """Keep a key: the window moves on while its value is told."""
+        """Keep a key: the window moves on while its value is emitted."""
         if head.key != self.key_text.data:
             grow(&self.key_text, head.key_size + 1)
             memcpy(self.key_text.data, head.key, head.key_size)

@@ -19,7 +19,7 @@ cdef class LongStrings:
     cdef int tell(self, Window window, Cursor *c, Sink sink) except -1
 
     cdef inline uint64_t stored(self) noexcept:
-        """Bytes that the file has of the string at hand."""
+        """Bytes that the file has of the current string."""
         return self.text.packed or self.text.size
 
     cdef int begin(self) except -1

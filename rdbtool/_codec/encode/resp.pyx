@@ -276,7 +276,7 @@ cdef class Resp(StreamCommands):
         cdef uint8_t *words
         if raw == NULL:
             raise ValueError("a payload needs the value as a file stores it")
-        # What stands before the value. No arguments are at hand.
+        # What precedes the value. No arguments are available.
         grow(&self.arguments, self.head.meta_size + 2)
         words = self.arguments.data
         if self.head.meta != NULL:

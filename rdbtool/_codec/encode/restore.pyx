@@ -42,7 +42,7 @@ cdef class Payloads(Rdb):
         return self.put_char(<char>type_code)
 
     cdef int complete(self) except -1:
-        """Have the value at hand in one, behind its type: in ``data``, ``size`` bytes."""
+        """Return the current value in one piece, after its type: in ``data``, ``size`` bytes."""
         cdef bytes value
         if self.pieces:
             value = b"".join(self.pieces)

@@ -1,5 +1,5 @@
 # Rows of a table for people. What is plain ASCII is laid out here; everything else by the functions that know how text
-# is shown and how wide it is, which come from whoever makes the sink.
+# is shown and how wide it is, which the caller provides.
 
 from libc.math cimport fabs, signbit
 from libc.stdint cimport int64_t, uint64_t
@@ -57,7 +57,7 @@ cdef class Table(Encoder):
     cdef bint is_ascii
     cdef bint is_full               # nothing that follows is shown
     cdef uint64_t shown             # elements of the preview
-    cdef uint64_t shown_fields      # of the entry at hand
+    cdef uint64_t shown_fields      # of the current entry
     cdef Scratch start              # of a long string
     cdef size_t started
 
@@ -108,7 +108,7 @@ cdef class Table(Encoder):
     cdef bint add_quoted(self, Bytes p, size_t size) except -1:
         """Add ASCII in quotes, as far as it is shown, and return True; False where it is none.
 
-        How long it is, is not said: that stands behind all that is shown of the preview.
+        How long it is, is not said: that follows the whole preview.
         """
         cdef size_t i, seen = min(size, self.width)
         cdef char *to

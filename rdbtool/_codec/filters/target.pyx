@@ -2,7 +2,7 @@
 #
 # TargetFilter precedes the sink that writes a target; it drops or changes what the target cannot hold, adds what it
 # requires, and reports both. It is a projection: applied to its own output, it changes nothing, also after that output
-# was written and read back. So a file is verified by comparing the Fingerprints behind two TargetFilters: the one of
+# was written and read back. So a file is verified by comparing the Fingerprints after two TargetFilters: the one of
 # writing, and one of reading back. Encodings of values are left to the encoders.
 #
 # A record that cannot be held never reaches the sink. If that is known only at its first element, the record is begun

@@ -58,14 +58,14 @@ cdef enum:
     TABLES = 2
 
     OBJECT = 16                     # the struct of a value
-    EMBEDDED = 44                   # bytes of a string that stands behind its object
+    EMBEDDED = 44                   # bytes of a string that is stored with its object
     LISTPACK_FRAME = 7              # header and end
     ZIPLIST_FRAME = 11
     INTSET_HEAD = 8
     NODE_OVERHEAD = 8               # what servers allow for besides an element's bytes when they fill a node
     NODE_HEAD = 24                  # of a skiplist: object, score, backward pointer
     NODE_LEVEL = 16
-    MEMBER_HEAD = 16                # where the member stands in the node
+    MEMBER_HEAD = 16                # position of the member in the node
     BUCKET = 64                     # of Valkey's hashtable
     ENTRY_MOST = 128                # of a hash in Valkey 8.1 and newer: field and value in one block
     SLOTS = 16384
@@ -157,7 +157,7 @@ cdef int compare_ids(const void *left, const void *right) noexcept nogil:
 
 
 cdef class MemorySink(Sink):
-    """Tells ``observer`` of each key what it takes in the memory of the server that ``model`` describes."""
+    """Reports ``observer`` of each key what it takes in the memory of the server that ``model`` describes."""
 
     def __cinit__(self):
         memset(&self.ids, 0, sizeof(ms_rax))
@@ -291,7 +291,7 @@ cdef class MemorySink(Sink):
         return sum
 
     cdef inline int pack(self, Bytes p, uint64_t size) noexcept:
-        """An element of the blob at hand."""
+        """An element of the current blob."""
         cdef int64_t number
         if 0 < size <= 20 and p[0] <= c"9" and rt_parse_i64(p, size, &number):
             return self.pack_number(number)
@@ -309,7 +309,7 @@ cdef class MemorySink(Sink):
             self.blob += listpack_number(number)
             return 0
         size = ziplist_number(number) + (1 if self.previous < 254 else 5)
-        # The byte of the encoding; small numbers stand in it.
+        # The byte of the encoding; small numbers are part of it.
         self.blob += size
         self.previous = size
         return 0
@@ -324,7 +324,7 @@ cdef class MemorySink(Sink):
         return self.pack(<Bytes>text, score_text(score, text, self.server.rdb_level))
 
     cdef uint64_t packed_size(self) noexcept:
-        """Bytes of the blob at hand."""
+        """Bytes of the current blob."""
         if not self.packs:
             return self.blob
         return self.blob + (LISTPACK_FRAME if self.server.listpacks else ZIPLIST_FRAME)
@@ -444,7 +444,7 @@ cdef class MemorySink(Sink):
         return 0
 
     cdef bint embeds(self, uint64_t k, uint64_t size) noexcept:
-        """Whether key and string stand in one block with the object."""
+        """Whether key and string share a block with the object."""
         cdef Server *server = &self.server
         cdef uint64_t value = 3 + size + 1
         cdef uint64_t most = server.embedded_header + 1 + (k + 2 if server.guesses_short_keys else ms_sds(k)) + value
@@ -453,7 +453,7 @@ cdef class MemorySink(Sink):
             return False
         if not self.has_expire or most + 8 <= server.embedded_most:
             return True
-        # The expiry comes after the value; it may stand in what is left of the block.
+        # The expiry comes after the value; it may fit into the rest of the block.
         return server.expires_later and whole + 8 <= self.block(whole)
 
     # ---- collections
@@ -727,7 +727,7 @@ cdef class MemorySink(Sink):
         return 0
 
     cdef int own_node(self) except -1:
-        """Put an entry where a server would that is told of one after the other."""
+        """Place an entry where a server would that receives one after the other."""
         cdef bint same
         if self.node_open and (self.blob + LISTPACK_FRAME >= STREAM_BYTES or self.node_count >= STREAM_ENTRIES):
             self.close_stream_node()
@@ -789,7 +789,7 @@ cdef class MemorySink(Sink):
     cdef int consumer(self, Consumer *consumer) except -1:
         cdef Name *row
         if self.consumers_sorted:
-            return 0                # they all come in front of the pending entries
+            return 0                # they all come before the pending entries
         grow(&self.consumer_names, self.consumer_names_size + consumer.name_size + 1)
         memcpy(self.consumer_names.data + self.consumer_names_size, consumer.name, consumer.name_size)
         grow(&self.consumer_rows, (self.consumers + 1) * sizeof(Name))

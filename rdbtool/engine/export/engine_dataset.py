@@ -53,7 +53,7 @@ class EngineDataset:
         return {index: (len(db.keys), len(db.expires)) for index, db in self.engine.dbs.items() if db.keys}
 
     def read_preamble(self) -> list[Item]:
-        """Return what stands in front of the keys. Nothing has to be read for it."""
+        """Return what precedes the keys. Nothing has to be read for it."""
         return [*self.aux, *self.module_aux, *self.functions]
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
@@ -90,7 +90,7 @@ class EngineDataset:
     def items(
         self, *, selection: Selection | None = None, progress: Progress | None = None
     ) -> Iterator[Item | KeyRecord]:
-        """Yield the header and what stands in front of the keys, then the keys."""
+        """Yield the header and what precedes the keys, then the keys."""
         yield self.header
         yield from self.read_preamble()
         yield from self.records(selection=selection, progress=progress)

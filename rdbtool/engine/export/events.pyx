@@ -31,7 +31,7 @@ cdef inline Bytes at(bytes data):
 
 def emit_db(int64_t db, dict keys not None, dict expires not None, Sink sink not None, Selection selection=None,
             progress=None):
-    """Tell ``sink`` of the keys of a database that ``selection`` takes, until that is full.
+    """Emit the keys of a database that ``selection`` takes, until that is full.
 
     Returns how many keys were looked at, how many of those expire, and how many there are by kind. ``progress`` is
     called now and then with 0.

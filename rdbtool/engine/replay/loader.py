@@ -49,7 +49,7 @@ _REMARKS: Final = {
     "CMD210": "KeyDB itself leaves it out when it loads the AOF",
 }
 
-#: A log without a snapshot names no version; what is made of it is an RDB of this one.
+#: An AOF without a snapshot names no version; what is made of it is an RDB of this one.
 _VERSION = 11
 
 
@@ -57,8 +57,8 @@ class Loaded(NamedTuple):
     """What came of a source: the replay with its engine and the rules it went by, and how the source ended.
 
     ``header``, ``aux`` and ``module_aux`` are those of the snapshot, if there was one; ``snapshot_keys`` counts its
-    keys. ``tail`` is None for an RDB and for a log that was not read to its end; ``fault`` is what ended it early.
-    ``extent`` tells where the replay stopped and what it skipped. ``flagged`` are the first records of the snapshot
+    keys. ``tail`` is None for an RDB and for an AOF that was not read to its end; ``fault`` is what ended it early.
+    ``extent`` says where the replay stopped and what it skipped. ``flagged`` are the first records of the snapshot
     that failed a test of the ``Check`` sink, with the name of their file: the keyspace does not show what was wrong.
     ``around`` are findings about what stands around the source.
     """
@@ -77,12 +77,12 @@ class Loaded(NamedTuple):
 
     @property
     def choice(self) -> RulesChoice:
-        """Whose rules apply, who says so, and why."""
+        """The server rules that apply, their origin, and why."""
         return self.replay.choice
 
     @property
     def rules(self) -> Rules:
-        """Whose rules apply."""
+        """The server rules that apply."""
         return self.choice.rules
 
     @property
@@ -101,7 +101,7 @@ class Loaded(NamedTuple):
 
     @property
     def doubt(self) -> UncertainError | None:
-        """What to tell of ``doubts``, None where there are none."""
+        """What to say about ``doubts``, None where there are none."""
         return self._describe(self.doubts, self.replay.doubt_count)
 
     @property
@@ -224,7 +224,7 @@ class _Loading:
             raise PlaceError.no_commands(snapshot.source.name)
 
     def reopen(self) -> AofReader | None:
-        """Return a new reader where newer rules showed behind commands that older ones executed; None: go on so."""
+        """Return a new reader if newer rules were found after older ones executed commands, None to continue."""
         if not self.replay.was_raised or not self.options.is_repeatable or isinstance(self.reader, RdbReader):
             return None
         return self.reader.again()
@@ -261,7 +261,7 @@ class _Loading:
 
     def _load_snapshot(self, snapshot: RdbReader, name: str, progress: Progress | None) -> None:
         engine, on_snapshot = self.engine, self.options.on_snapshot
-        # Told first: the engine may keep what the record holds, and change it.
+        # Emitted first: the engine may keep what the record holds, and change it.
         check = Check()
         for record in snapshot.records(progress=progress):
             if on_snapshot is not None:

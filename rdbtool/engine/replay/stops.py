@@ -1,7 +1,7 @@
 """Finds where a replay stops and what it skips, batch by batch, and says why a place was never reached.
 
 The place to stop is looked for in the batches as they come, so an AOF in a pipe has places too. A place that is not
-there is an error at the end: whoever asked for the dataset of that place must not get another one.
+there is an error at the end: a caller that asked for the dataset of that place must not get another one.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Stops:
     """Where to stop, and what to skip, in the batches of an AOF.
 
     ``until``, ``before`` (an upper-case name) and ``number`` name the place, and ``skip`` numbers and names of commands
-    to skip; ``place`` is ``until`` in words. Hears of every snapshot and, in their order, of every batch. ``skipped``
+    to skip; ``place`` is ``until`` in words. Receives every snapshot and, in their order, every batch. ``skipped``
     holds what was skipped so far.
     """
 
@@ -219,7 +219,7 @@ class Stops:
         return first
 
     def _check_beginning(self, found: int, time: int, commands: int) -> None:
-        """Raise PlaceError where the first annotation is later than the place, unless a snapshot tells of that time."""
+        """Raise PlaceError where the first annotation is later than the place, unless a snapshot covers that time."""
         if commands == 0 and self._saved_at is not None and self._saved_at <= time:
             return
         raise PlaceError(

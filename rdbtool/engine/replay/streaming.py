@@ -1,7 +1,7 @@
-"""Commands that rebuild a data set, read as the records that they make, one key after another.
+"""Commands that rebuild a dataset, read as the records that they make, one key after another.
 
 Such commands (a server's rewrite, our own output) finish a key before they begin the next. So a key is complete
-when another one appears behind it; it is handed on then and forgotten, and memory does not grow with the file.
+when another one appears after it; it is handed on then and forgotten, and memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
     from rdbtool.core.progress import Progress
 
-#: Nobody's configuration is to stand in the way of a SELECT.
+#: No configured limit of databases applies to SELECT.
 _DATABASES: Final = 1 << 62
 
 #: The end of time, in Unix ms.
@@ -54,7 +54,7 @@ class CommandsFile:
         with collector_paused(), open_aof(self._path) as reader:
             for batch in reader.batches(progress=progress):
                 if not isinstance(batch, CommandBatch):
-                    raise ReplayError(f"{self._path}: there is an RDB in front of the commands")
+                    raise ReplayError(f"{self._path}: an RDB precedes the commands")
                 _run(replay, batch)
                 _hand_on(engine, sink, selection, keep=True)
         _hand_on(engine, sink, selection, keep=False)
@@ -91,7 +91,7 @@ def _run_at(now_ms: int, replay: Replay, batch: CommandBatch, start: int, stop: 
 
 
 def _hand_on(engine: Engine, sink: Sink, selection: Selection | None, *, keep: bool) -> None:
-    """Tell of all keys and forget them; ``keep``: but the last one of the current database."""
+    """Emit all keys and forget them; ``keep``: but the last one of the current database."""
     for index, db in engine.dbs.items():
         if not db.keys:
             continue

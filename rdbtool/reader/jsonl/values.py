@@ -1,7 +1,7 @@
 """The values of lines of JSON, by kind: the inverse of what the jsonl format writes.
 
-The shape is judged, and ranges that no file can hold. What a rule judges elsewhere is accepted as it is in an RDB:
-duplicates, order, NaN, empty collections. What modules stored is judged by the grammar, because it is copied
+The shape is checked, and ranges that no file can hold. What a rule checks elsewhere is accepted as it is in an RDB:
+duplicates, order, NaN, empty collections. What modules stored is checked by the grammar, because it is copied
 as it is into whatever is made of the line.
 """
 
@@ -67,14 +67,14 @@ def read_value(kind: str, value: object) -> Value:
 
 
 def read_meta(value: object) -> bytes:
-    """Return what modules stored beside a key, as it stands behind its opcode."""
+    """Return what modules stored beside a key, as it follows its opcode."""
     raw = raw_octets(value)
     _check(raw, _META_OPCODE, "")
     return raw
 
 
 def check_module_aux(module: str, raw: bytes) -> None:
-    """Raise Refusal unless ``raw`` is data of ``module``, as it stands behind its opcode."""
+    """Raise Refusal unless ``raw`` is data of ``module``, as it follows its opcode."""
     item = _check(raw, _AUX_OPCODE, ".raw")
     assert isinstance(item, ModuleAux)
     _check_name(module, item.module)
@@ -162,7 +162,7 @@ def _check_name(module: str, found: str) -> None:
 
 
 def _check(raw: bytes, opcode: int | None, step: str) -> Value | object:
-    """Let the grammar read what a module stored, as a value or behind an opcode; return what that gave.
+    """Let the grammar read what a module stored, as a value or after an opcode; return what that gave.
 
     ``step`` leads to the bytes.
     """
@@ -177,7 +177,7 @@ def _check(raw: bytes, opcode: int | None, step: str) -> Value | object:
         raise Refusal("JSN009", error.cause, error.expected, found, path=path) from None
     if parsed.size != len(prefix) + len(raw):
         left = len(prefix) + len(raw) - parsed.size
-        raise Refusal("JSN009", "size", "nothing behind the end mark of a module", f"{left} bytes", path=step)
+        raise Refusal("JSN009", "size", "nothing after the end mark of a module", f"{left} bytes", path=step)
     return parsed.value if opcode is None else parsed.item  # type: ignore[union-attr]  # each has its own
 
 

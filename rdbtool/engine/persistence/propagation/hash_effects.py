@@ -1,6 +1,6 @@
 """Commands on fields that may expire: logged is what became of the fields that they name.
 
-To Redis a field that has expired is absent for some commands even while it loads a log, so such a
+To Redis a field that has expired is absent for some commands even while it loads an AOF, so such a
 command would do something else when it is replayed later.
 """
 
