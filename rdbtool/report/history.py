@@ -62,7 +62,7 @@ class HistoryText:
         self._put(f"{show_count(history.touches, 'record')} touched ", name(self._key))
         for state in history.states:
             expiry = "" if state.expire_at_ms is None else f", expires {show_time(state.expire_at_ms)}"
-            self._put(f"  db {state.db}: ", Styled("it is there", "good"), f": {state.kind}{expiry}")
+            self._put(f"  db {state.db}: ", Styled("exists", "good"), f": {state.kind}{expiry}")
         for touch in history.deletions:
             where = f"{touch.part} at {touch.offset:#x}"
             self._put(
