@@ -44,8 +44,8 @@ def repair_lines(done: Repaired, *, is_dry: bool = False, target: str | None = N
     if not done.lost:
         yield (name(done.source), f": nothing is wrong with it: {kept}")
     else:
-        lost_bytes = f"lost {show_count(lost_size, 'byte')}"
-        yield (name(done.source), f": kept {kept}, ", Styled(lost_bytes, "lost" if lost_size else ""))
+        lost_bytes = Styled(f"lost {show_count(lost_size, 'byte')}", "lost") if lost_size else "lost nothing"
+        yield (name(done.source), f": kept {kept}, ", lost_bytes)
     yield from ((Styled("not certain", "warning"), f": {doubt}") for doubt in done.doubts[:_NAMED])
     names = ", ".join(done.foreign[:_NAMED])
     unverified: Line = ()
