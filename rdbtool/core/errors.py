@@ -406,8 +406,10 @@ def describe_error(error: RdbToolError, *, with_remedy: bool = True) -> str:
     if not isinstance(error, FormatError):
         # A server's reply to a command goes on its own line.
         has_lines = isinstance(error, InvalidDataError | ReplayError | UncertainError)
-        text = error.message if error.remedy is None or not with_remedy else error.message + error.remedy.command
-        lines = text.split("\n") if has_lines else [text]
+        lines = error.message.split("\n") if has_lines else [error.message]
+        if with_remedy and error.remedy is not None:
+            same_line, *more = error.remedy.command.split("\n")
+            lines = [*lines[:-1], lines[-1] + same_line, *more]
         return "\n".join(map(clean, lines))
     where = error.where
     lines = [f"{_locate(error)}expected {error.expected}, found {error.found}"]

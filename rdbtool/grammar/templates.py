@@ -71,7 +71,7 @@ def _judge_reference(hash_: Any, stream: Reading) -> Problem | None:
 
 
 def _undefined(template: int) -> Problem:
-    return "reference", "a template that an opcode before has defined", f"id {template}"
+    return "reference", "a template that an earlier opcode defined", f"id {template}"
 
 
 def _judge_definition(template: Any, stream: Reading) -> Problem | None:

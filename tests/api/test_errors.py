@@ -8,7 +8,7 @@ import pytest
 from command import FIXTURES, ROOT, run
 
 import rdbtool
-from rdbtool.core.errors import describe_error
+from rdbtool.core.errors import InputError, Remedy, describe_error
 
 RDB = FIXTURES / "redis-7.0.15" / "default.rdb"
 AOF = FIXTURES / "redis-7.0.15" / "aof-preamble"
@@ -107,3 +107,10 @@ def test_the_library_does_not_speak_of_options():
         if re.search(r"(?<![\w-])--[a-z]", node.value)
     ]
     assert found == []
+
+
+def test_a_remedy_has_lines_of_its_own():
+    """Line breaks of a message are escaped, because they may come from a file's name; those of a remedy are ours."""
+    error = InputError("one\ntwo", remedy=Remedy("\n  next: three", ": four"))
+    assert describe_error(error) == "one\\ntwo\n  next: three"
+    assert describe_error(error, with_remedy=False) == "one\\ntwo"

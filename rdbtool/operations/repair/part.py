@@ -302,7 +302,9 @@ def _read_header(head: bytes) -> tuple[Header | None, bool]:
             if low <= int(digits) <= high:
                 return Header(magic, int(digits)), True
             if _named(head) is None:
-                raise UnsupportedError(f"{magic} version {int(digits)} is not known to this release")
+                raise UnsupportedError(
+                    f"RDB version {int(digits)} of {magic.capitalize()} is not known to this release"
+                )
     named = _named(head)
     if named is not None and head[:1] not in {b"*", b"#"}:
         return Header(named.magic, named.version), False

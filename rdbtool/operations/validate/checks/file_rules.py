@@ -172,7 +172,7 @@ class ItemJudge:
     def check_version(self, header: Header, rules: Rules) -> None:
         """Check whether the given server reads files of this version at all."""
         if not rules.reads(header.magic, header.version):
-            message = f"{rules} does not read {header.magic} version {header.version}"
+            message = f"{rules} does not read RDB version {header.version} of {header.magic.capitalize()}"
             self.say(Remark("RDB363", "error", 0, message, always))
 
     def say(self, remark: Remark) -> None:
