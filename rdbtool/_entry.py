@@ -13,7 +13,10 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from rdbtool.report.screen import Line
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -70,26 +73,26 @@ def run(arguments: Sequence[str]) -> int:
 
 def _explain(error: Exception) -> int:
     """Print one sentence about an error and return its exit code."""
-    from rdbtool.core.errors import LimitError, RdbToolError, describe_error  # noqa: PLC0415 - not for --version
+    from rdbtool.core.errors import LimitError, RdbToolError  # noqa: PLC0415 - not for --version
 
     if isinstance(error, MemoryError):
         error = LimitError("out of memory")
     if isinstance(error, RdbToolError):
-        _complain(describe_error(error))
+        from rdbtool.report.errors import error_lines  # noqa: PLC0415 - as above
+
+        _complain(*error_lines(error))
         return error.exit_code
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         # Data that the interpreter had buffered for standard output.
         _drop_output()
-        _complain(f"cannot write to standard output: {error.strerror}")
+        _complain((f"cannot write to standard output: {error.strerror}",))
         return RdbToolError.exit_code
     if os.environ.get("RDBTOOL_DEBUG") == "1":
         import traceback  # noqa: PLC0415 - for bugs only
 
         traceback.print_exception(error)
-    _complain(
-        f"this is a bug in rdbtool ({type(error).__name__}: {error}); "
-        "please report it with the output that RDBTOOL_DEBUG=1 gives"
-    )
+    what = f"{type(error).__name__}: {error}"
+    _complain((f"this is a bug in rdbtool ({what}); please report it with the output that RDBTOOL_DEBUG=1 gives",))
     return EXIT_BUG
 
 
@@ -112,9 +115,12 @@ def _dispatch(arguments: Sequence[str]) -> int:
     return run_command(words)
 
 
-def _complain(text: str) -> None:
+def _complain(*lines: Line) -> None:
     if sys.stderr is not None:
-        sys.stderr.write(f"rdbtool: {text}\n")
+        from rdbtool.report.screen import Styled, error_screen  # noqa: PLC0415 - not for --version
+
+        first, *rest = lines
+        sys.stderr.write(error_screen().text([(Styled("rdbtool:", "bad"), " ", *first), *rest]))
 
 
 def _drop_output() -> None:

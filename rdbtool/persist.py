@@ -143,7 +143,7 @@ class RedisPersist:
         the file.
         """
         if replace and skip_existing:
-            raise ValueError("replace, skip_existing: give one of them")
+            raise ValueError("replace, skip_existing: only one of them can be given")
         options = LoadOptions(replace=replace, skip_existing=skip_existing, allow_loss=allow_loss)
         now_ms = time.time_ns() // 1_000_000
         with open_keys(os.fspath(path), rules=rules, now_ms=now_ms) as keys:

@@ -21,23 +21,23 @@ cdef inline Bytes at(bytes data):
 
 
 def feed_header(str magic not None, int version, Sink sink not None):
-    """Tell ``sink`` what file it is going to hear of."""
+    """Announce to ``sink`` the file that follows."""
     sink.header(magic, version)
 
 
 def feed_item(item, Sink sink not None):
-    """Tell ``sink`` of an item that is not a record."""
+    """Emit an item to ``sink`` that is not a record."""
     sink.item(item)
 
 
 def feed_record(KeyRecord record not None, Sink sink not None, bytes raw=None):
-    """Tell ``sink`` of a record and commit it. ``raw`` is the value as its file stores it, if there is a file."""
+    """Emit a record to ``sink`` and commit it. ``raw`` is the value as its file stores it, if there is a file."""
     feed_value(record, sink, raw)
     sink.commit()
 
 
 def feed_value(KeyRecord record not None, Sink sink not None, bytes raw=None):
-    """Tell ``sink`` of a record, without the commit."""
+    """Emit a record to ``sink``, without the commit."""
     cdef Head head
     cdef bytes meta = record.meta
     memset(&head, 0, sizeof(Head))

@@ -95,7 +95,7 @@ cdef struct LongString:
     uint64_t packed         # bytes of LZF that the file stores, 0: uncompressed
     bint is_utf8            # if the sink requests it
 
-# What a record holds, found out before it is emitted.
+# What a record contains, measured before it is emitted.
 cdef struct Extent:
     bint is_known
     uint64_t elements           # 1 of strings and module values
@@ -122,7 +122,7 @@ cdef class Sink:
     # of `string`, and with it packed_piece, the LZF data in the file. The stored form is then not passed to end_key.
     cdef bint takes_pieces
     cdef bint asks_utf8
-    # What a record holds is told ahead where the record was read before, to who asks for it.
+    # The extent of a record is set ahead, where the record was read before, for sinks that ask for it.
     cdef int asks_extent
     cdef Extent told
 
@@ -134,8 +134,8 @@ cdef class Sink:
     cdef int string_piece(self, Bytes p, size_t size) except -1
     cdef int packed_piece(self, Bytes p, size_t size) except -1
     cdef int end_string(self) except -1
-    # A source that stores values packed tells of each blob (its bytes as they are unpacked) in front of its elements;
-    # `ms`, `seq` are the id of a stream's node. Others tell of none.
+    # A source that stores values packed emits each blob (its bytes as they are unpacked) before its elements;
+    # `ms`, `seq` are the id of a stream's node. Others emit none.
     cdef int begin_packed(self, int packing, size_t size, uint64_t ms, uint64_t seq) except -1
     cdef int element(self, Bytes p, size_t size) except -1
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1

@@ -65,9 +65,9 @@ def diff(
     tolerance = milliseconds_of("ttl_tolerance", ttl_tolerance)
     how = replaying_of(options)
     names = KeyFilters(**options)  # type: ignore[typeddict-unknown-key]
-    judged = KeyFilters()
+    matched = KeyFilters()
     for name in ("type", "no_type", "expired"):
-        judged[name] = names.pop(name, None)  # type: ignore[misc]
+        matched[name] = names.pop(name, None)  # type: ignore[misc]
     limit = count_of("limit", names.pop("limit", None))
     comparing = DiffOptions(
         tolerance_ms=-1 if ignore_ttl else tolerance,
@@ -75,7 +75,7 @@ def diff(
         functions=functions,
         aux=aux,
         names=selection_of(names, how.now_ms),
-        judge=selection_of(judged, how.now_ms),
+        matching=selection_of(matched, how.now_ms),
         limit=limit,
         rules=how.rules,
         now_ms=how.now_ms,

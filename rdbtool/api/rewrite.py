@@ -43,7 +43,7 @@ def rewrite(
     path = path_of(source, "source")
     check_flags(in_place=in_place, preamble=preamble, allow_loss=allow_loss, force=force, server_stopped=server_stopped)
     if in_place == (destination is not None):
-        raise ValueError("destination, in_place: give one of them")
+        raise ValueError("destination, in_place: exactly one of them is required")
     if backup is not None and not in_place:
         raise ValueError("backup: without in_place the old files stay where they are")
     how = replaying_of(options)

@@ -18,7 +18,7 @@ from rdbtool.api.arguments import (
     takes,
 )
 from rdbtool.core.servers import Rules
-from rdbtool.operations.validate.batch import judge
+from rdbtool.operations.validate.batch import validate_input
 from rdbtool.operations.validate.verdict import Checks, Verdict
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def validate(
         rename_commands=how.rename_commands,
     )
     retries = count_of("retry", retry) or 0
-    return judge(target, checks, policies, how.progress, retries=retries).verdict
+    return validate_input(target, checks, policies, how.progress, retries=retries).verdict
 
 
 def policies_of(

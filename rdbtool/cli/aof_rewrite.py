@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from rdbtool.cli.app import print_lines
 from rdbtool.cli.options import (
     AllowLoss,
     Clock,
@@ -74,12 +75,13 @@ def aof_rewrite(
     from rdbtool.operations.convert.rewrite import RewriteOptions, rewrite_again
     from rdbtool.report.convert import remark_lines, rewritten_line
     from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.report.screen import Screen
     from rdbtool.writer.atomic.output import open_output
 
     check_rules(rules)
     places = stop.places(src)
     if in_place == (output is not None):
-        raise typer.BadParameter("give one of them", param_hint="--output, --in-place")
+        raise typer.BadParameter("exactly one of them is required", param_hint="--output, --in-place")
     if backup is not None and not in_place:
         raise typer.BadParameter("without --in-place the old files stay where they are", param_hint="--backup")
     if output == "-":
@@ -101,12 +103,12 @@ def aof_rewrite(
     )
     with ProgressBar(enabled=not (no_progress or quiet)) as progress:
         done = rewrite_again(src, options, progress, retries=retry)
-    for line in remark_lines(done, notes=not quiet):
-        typer.echo(f"rdbtool: {line}", file=sys.stderr)
+    print_lines(remark_lines(done, notes=not quiet))
     if output == "-":
         if not quiet:
-            typer.echo(f"rdbtool: {rewritten_line(done)}", file=sys.stderr)
+            print_lines([rewritten_line(done)])
     elif as_json or not quiet:
-        text = json.dumps(done.to_dict()) if as_json else rewritten_line(done)
         with open_output(None) as out:
-            out.write(text.encode() + b"\n")
+            screen = Screen(is_terminal=out.is_terminal)
+            text = json.dumps(done.to_dict()) + "\n" if as_json else screen.text([rewritten_line(done)])
+            out.write(text.encode())

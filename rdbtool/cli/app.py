@@ -25,6 +25,7 @@ from rdbtool.core.errors import clean
 if TYPE_CHECKING:
     from rdbtool.core.errors import UncertainError
     from rdbtool.engine.replay.stops import Extent
+    from rdbtool.report.screen import Line
 
 #: The commands in the order of the help; each is the module of its name.
 COMMANDS: Final = tuple(SUMMARIES)
@@ -117,8 +118,19 @@ def print_extent(extent: Extent | None) -> None:
 
 def print_remarks(remarks: Iterable[str]) -> None:
     """Print remarks on the dataset."""
-    for remark in remarks:
-        typer.echo(f"{PROGRAM}: {clean(remark)}", file=sys.stderr)
+    print_lines((remark,) for remark in remarks)
+
+
+def print_lines(lines: Iterable[Line]) -> None:
+    """Print lines of a report on standard error, with the name of the program."""
+    from rdbtool.report.screen import Styled, error_screen
+
+    screen = None
+    for line in lines:
+        if sys.stderr is None:
+            return
+        screen = screen or error_screen()
+        sys.stderr.write(f"{screen.render((Styled(f'{PROGRAM}:', 'aside'), ' ', *line))}\n")
 
 
 def end_uncertain(doubt: UncertainError | None) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rdbtool.cli.app import print_remarks
+from rdbtool.cli.app import print_lines, print_remarks
 from rdbtool.cli.live_options import Access, Url
 from rdbtool.cli.options import Force, Json, NoProgress, expands, refuse_terminal
 from rdbtool.core.limits import parse_size
@@ -119,7 +119,8 @@ def capture(
     if as_json:
         _print_json(saved.to_dict())
     if not quiet:
-        print_remarks(saved.warnings if as_json else [*saved.warnings, saved_line(saved)])
+        print_remarks(saved.warnings)
+        print_lines([] if as_json else [saved_line(saved)])
 
 
 def _scan(endpoint: Endpoint, path: str, *, force: bool, digest: bool, progress: Callable[[int], object]) -> Saved:
@@ -141,7 +142,8 @@ def _capture_cluster(
     if as_json:
         _print_json(done.to_dict())
     if not quiet:
-        print_remarks(done.warnings if as_json else [*done.warnings, cluster_line(done)])
+        print_remarks(done.warnings)
+        print_lines([] if as_json else [cluster_line(done)])
 
 
 def _check_output(output: str | None, directory: str | None, *, as_json: bool) -> str:
@@ -185,7 +187,7 @@ def _follow(endpoint: Endpoint, directory: str, options: FollowOptions, *, as_js
 
     line = StatusLine()
 
-    def tell(event: CaptureEvent) -> None:
+    def on_event(event: CaptureEvent) -> None:
         if as_json:
             _print_json(event.to_dict())
         elif not quiet:
@@ -193,7 +195,7 @@ def _follow(endpoint: Endpoint, directory: str, options: FollowOptions, *, as_js
 
     from rdbtool.live.follower import Follower
 
-    follower = Follower(endpoint, directory, options, tell)
+    follower = Follower(endpoint, directory, options, on_event)
     # The handler lets the loop end between two commands instead of in the middle of one.
     before = {}
     if threading.current_thread() is threading.main_thread():

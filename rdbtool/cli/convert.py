@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from rdbtool.cli.app import print_lines
 from rdbtool.cli.options import (
     AllowLoss,
     DropParts,
@@ -81,7 +82,7 @@ def convert(
     form = to or form_of(dst, CONVERTED)
     if form is None:
         raise typer.BadParameter(
-            f"{dst!r} does not say what to write: give one of {', '.join(CONVERTED)}", param_hint="--to"
+            f"it does not follow from {dst!r}: give one of {', '.join(CONVERTED)}", param_hint="--to"
         )
     if dst == "-" and not BY_NAME[form].streams:
         raise typer.BadParameter("a directory cannot go to standard output", param_hint="DST")
@@ -112,5 +113,4 @@ def convert(
     lines = [*remark_lines(done, notes=not quiet), *left_lines(done.left, notes=not quiet)]
     if not (quiet or as_json):
         lines.append(converted_line(done))
-    for line in lines:
-        typer.echo(f"rdbtool: {line}", file=sys.stderr)
+    print_lines(lines)

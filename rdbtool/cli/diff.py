@@ -111,7 +111,7 @@ def diff(
         functions=functions,
         aux=aux,
         names=dataclasses.replace(filters, type=None, no_type=None, expired=None, limit=None).selection(),
-        judge=Filters(filters.now, type=filters.type, no_type=filters.no_type, expired=filters.expired).selection(),
+        matching=Filters(filters.now, type=filters.type, no_type=filters.no_type, expired=filters.expired).selection(),
         limit=filters.limit,
         rules=rules,
         now_ms=filters.milliseconds(),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
+from rdbtool.cli.app import end_uncertain, print_extent, print_lines, print_remarks
 from rdbtool.cli.options import (
     AllowLoss,
     DropParts,
@@ -196,8 +195,7 @@ def dump(
     if dumped.losses or dumped.large or any(dumped.left):
         from rdbtool.report.convert import dumped_lines
 
-        for line in dumped_lines(dumped):
-            typer.echo(f"rdbtool: {line}", file=sys.stderr)
+        print_lines(dumped_lines(dumped))
     print_extent(keys.extent)
     print_remarks(keys.remarks)
     end_uncertain(keys.obstacle)
@@ -221,7 +219,7 @@ def _fields_of(given: list[str] | None) -> list[bytes]:
     """Return the comma-separated names of hash fields. Raises BadParameter."""
     names = [name for text in given or () for name in text.split(",")]
     if len(set(names)) < len(names):
-        raise typer.BadParameter("a field cannot be two columns", param_hint="--fields")
+        raise typer.BadParameter("a field can be given only once", param_hint="--fields")
     return list(map(key_bytes, names))
 
 
@@ -237,7 +235,10 @@ def _check_target(options: DumpOptions) -> None:
         from rdbtool.operations.dump.command_output import has_restore
 
         if not has_restore(options.target):
-            raise typer.BadParameter(f"{options.target} is older than RESTORE: leave it out", param_hint="--restore")
+            raise typer.BadParameter(
+                f"{options.target.release or options.target} does not have RESTORE: remove --restore",
+                param_hint="--restore",
+            )
 
 
 def _check_use(option: str, options: DumpOptions, *, used: bool, users: tuple[str, ...]) -> None:

@@ -59,6 +59,7 @@ def history(
     from rdbtool.reader.open.dispatch import open_any
     from rdbtool.report.history import history_sink
     from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.report.screen import Screen
     from rdbtool.writer.atomic.output import open_output
 
     check_rules(rules)
@@ -76,8 +77,8 @@ def history(
     ):
         # Whether the place exists is only known at the end; nothing is printed before.
         write = output.write if places is None else held.write
-        sink = history_sink(write, wanted, as_json=as_json)
-        found = read_history(reader, wanted, sink.tell, db=db, options=options, progress=progress)
+        sink = history_sink(write, wanted, as_json=as_json, screen=Screen(is_terminal=output.is_terminal))
+        found = read_history(reader, wanted, sink.on_touch, db=db, options=options, progress=progress)
         sink.close(found)
         held.seek(0)
         copyfileobj(held, output)

@@ -37,6 +37,7 @@ def info(
     from rdbtool.operations.info.summary import summarize_any
     from rdbtool.reader.open.dispatch import open_any
     from rdbtool.report.progress_bar import ProgressBar
+    from rdbtool.report.screen import Screen
     from rdbtool.report.summaries import any_summary_text
     from rdbtool.writer.atomic.output import open_output
 
@@ -48,8 +49,9 @@ def info(
         ProgressBar(reader.size, "reading", reader.name, enabled=not no_progress) as progress,
     ):
         summary = summarize_any(reader, rules, progress, places=places, rename_commands=renames)
-    text = json.dumps(summary.to_dict()) + "\n" if as_json else any_summary_text(summary)
     with open_output(None) as output:
+        screen = Screen(is_terminal=output.is_terminal)
+        text = json.dumps(summary.to_dict()) + "\n" if as_json else any_summary_text(summary, screen)
         output.write(text.encode())
     if summary.damage is not None:
         raise summary.damage

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdbtool.cli.app import print_lines
 from rdbtool.cli.options import PasswordFile
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ class Access:
 
         if has_password(url):
             words = "a password in an address is visible in process lists: use --password-file or RDBTOOL_PASSWORD"
-            typer.echo(f"rdbtool: {words}", file=sys.stderr)
+            from rdbtool.report.screen import Styled
+
+            print_lines([(Styled("warning", "warning"), f": {words}")])
 
 
 def _hide(text: str) -> str:

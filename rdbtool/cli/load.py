@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from typing import Annotated
 
 import typer
 
+from rdbtool.cli.app import print_lines
 from rdbtool.cli.live_options import Access, Url
 from rdbtool.cli.options import (
     AllowLoss,
@@ -69,12 +69,13 @@ def load(
     from rdbtool.dataset.loading import open_keys
     from rdbtool.live.address import CLUSTER_SCHEMES, scheme_of
     from rdbtool.live.loading_server import LoadOptions, load_dataset
+    from rdbtool.report.load import loaded_lines
     from rdbtool.report.progress_bar import ProgressBar
     from rdbtool.writer.atomic.output import open_output
 
     check_rules(rules)
     if replace and skip_existing:
-        raise typer.BadParameter("give one of them", param_hint="--replace, --skip-existing")
+        raise typer.BadParameter("only one of them can be given", param_hint="--replace, --skip-existing")
     options = LoadOptions(
         replace=replace,
         skip_existing=skip_existing,
@@ -113,10 +114,7 @@ def load(
         with open_output(None) as out:
             out.write(json.dumps(done.to_dict()).encode() + b"\n")
     elif not quiet:
-        from rdbtool.report.load import load_lines
-
-        for line in load_lines(done):
-            typer.echo(f"rdbtool: {line}", file=sys.stderr)
+        print_lines(loaded_lines(done))
     if not done.is_complete:
         raise typer.Exit(1)
 

@@ -247,7 +247,7 @@ class Filters(Clock):
         from rdbtool.core.errors import NotFoundError, describe_key
 
         keys = " or ".join(describe_key(key_bytes(text)) for text in self.exact_key)
-        others = " that the other filters take" if len(self.as_arguments()) > 1 else ""
+        others = " that passes the other filters" if len(self.as_arguments()) > 1 else ""
         raise NotFoundError(f"{name}: no key {keys}{others}")
 
 
@@ -302,7 +302,7 @@ class Reshape:
             if match is None:
                 raise typer.BadParameter(f"{text!r} is not of the form FROM=TO, such as 5=0", param_hint="--move-db")
             if moves.setdefault(int(match[1]), int(match[2])) != int(match[2]):
-                raise typer.BadParameter(f"database {match[1]} cannot go to two others", param_hint="--move-db")
+                raise typer.BadParameter(f"database {match[1]} is moved twice", param_hint="--move-db")
         with usage_errors():
             return reshaping_of(self.expiry, renames, moves, now_ms)
 
@@ -418,7 +418,7 @@ class Stop:
         with usage_errors():
             places = places_of(given, tail)
         if self.before_last is not None and "-" in sources:
-            words = "it reads the AOF twice, and standard input can be read once: give a file"
+            words = "it reads the AOF twice, which standard input does not allow: give a file"
             raise typer.BadParameter(words, param_hint=f"--before-last{suffix}")
         return places
 

@@ -62,11 +62,12 @@ def repair(
     from rdbtool.operations.repair.run import repair as run
     from rdbtool.report.progress_bar import ProgressBar
     from rdbtool.report.repair import repair_lines
+    from rdbtool.report.screen import Screen
     from rdbtool.writer.atomic.output import open_output
 
     check_rules(rules)
     if output is None and not dry_run:
-        raise typer.BadParameter("give one of them, or both", param_hint="--output, --dry-run")
+        raise typer.BadParameter("one of them is required", param_hint="--output, --dry-run")
     if output == "-":
         raise typer.BadParameter("what is repaired is read back, which needs a file", param_hint="--output")
     if keep_damaged is not None and (dry_run or keep_damaged in {output, "-"}):
@@ -83,8 +84,10 @@ def repair(
     with ProgressBar(enabled=not (no_progress or quiet)) as progress:
         done = run(src, None if dry_run else output, options, progress)
     if as_json or not quiet:
-        text = json.dumps(done.to_dict()) if as_json else "\n".join(repair_lines(done, is_dry=dry_run, target=output))
         with open_output(None) as out:
-            out.write(text.encode(errors="backslashreplace") + b"\n")
+            lines = repair_lines(done, is_dry=dry_run, target=output)
+            screen = Screen(is_terminal=out.is_terminal)
+            text = json.dumps(done.to_dict()) + "\n" if as_json else screen.text(lines)
+            out.write(text.encode(errors="backslashreplace"))
     if not done.is_saved or not done.is_certain:
         raise typer.Exit(1)

@@ -47,6 +47,7 @@ def replay(
     from rdbtool.reader.open.dispatch import open_any
     from rdbtool.report.progress_bar import ProgressBar
     from rdbtool.report.replay import replay_text
+    from rdbtool.report.screen import Screen
     from rdbtool.writer.atomic.output import open_output
 
     check_rules(rules)
@@ -64,7 +65,8 @@ def replay(
     ):
         report = replay_reader(reader, options, digest=True, progress=progress)
     with open_output(None) as output:
-        text = json.dumps(report.to_dict()) + "\n" if as_json else replay_text(report)
+        screen = Screen(is_terminal=output.is_terminal)
+        text = json.dumps(report.to_dict()) + "\n" if as_json else replay_text(report, screen)
         output.write(text.encode())
     if report.damage is not None:
         raise report.damage

@@ -155,9 +155,9 @@ def stats(
     for name in servers:
         check_rules(name)
     if [*src, *(since or ())].count("-") > 1:
-        raise typer.BadParameter("standard input can be read once", param_hint="SRC")
+        raise typer.BadParameter("standard input can be given only once", param_hint="SRC")
     if as_json and form not in {None, "json"}:
-        raise typer.BadParameter("it is the same as --format json", param_hint="--json")
+        raise typer.BadParameter("cannot be combined with --format", param_hint="--json")
     if max_growth is not None and not since:
         raise typer.BadParameter("it compares with an older file: add --since OLD", param_hint="--max-growth")
     if sep is not None and not (1 <= len(os.fsencode(sep)) <= 8 and sep.isascii()):
@@ -224,16 +224,16 @@ def _render(form: str, result: Stats, by: str | None, top: int) -> str:
         screen = Screen(is_terminal=sys.stdout is not None and sys.stdout.isatty())
         return stats_text(result, screen=screen, by=by, top=top)
     from rdbtool.operations.memory.stats_limits import verdict_of
-    from rdbtool.operations.validate.batch import Judged
+    from rdbtool.operations.validate.batch import Validated
 
-    judged = [Judged(verdict_of(result), 0.0)]
+    validated = [Validated(verdict_of(result), 0.0)]
     if form == "github":
         from rdbtool.report.verdict_github import verdicts_github
 
-        return verdicts_github(judged, strict=False)
+        return verdicts_github(validated, strict=False)
     from rdbtool.report.verdict_junit import verdicts_junit
 
-    return verdicts_junit(judged, strict=False, command="stats")
+    return verdicts_junit(validated, strict=False, command="stats")
 
 
 def _size(option: str, text: str | None) -> int | None:

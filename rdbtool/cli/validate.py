@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rdbtool.cli.app import print_lines
 from rdbtool.cli.options import (
     Clock,
     NoProgress,
@@ -24,7 +25,7 @@ from rdbtool.core.servers import Rules
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rdbtool.operations.validate.batch import Judged
+    from rdbtool.operations.validate.batch import Validated
     from rdbtool.operations.validate.expectations import Policies
 
 
@@ -119,17 +120,17 @@ def validate(
     and the dataset. Of several files, exit code 1 (bad) beats 4 (an unknown version), 4 beats 3 (not read,
     missing, changed while it was read), and 3 beats 0.
     """
-    from rdbtool.operations.validate.batch import exit_code, judge
+    from rdbtool.operations.validate.batch import exit_code, validate_input
     from rdbtool.operations.validate.verdict import Checks
     from rdbtool.report.progress_bar import ProgressBar
 
     if src.count("-") > 1:
-        raise typer.BadParameter("standard input can be read once", param_hint="SRC")
+        raise typer.BadParameter("standard input can be given only once", param_hint="SRC")
     check_choice("--format", form, FORMATS)
     check_choice("--level", level, LEVELS)
     check_rules(rules)
     if as_json and form not in {None, "json"}:
-        raise typer.BadParameter("it is the same as --format json", param_hint="--json")
+        raise typer.BadParameter("cannot be combined with --format", param_hint="--json")
     policies = _policies(min_keys, max_age, min_version, expect_digest, expect_keys or None)
     if no_replay and policies is not None and policies.counts_keys:
         words = "counting keys needs the replay: remove --no-replay"
@@ -148,27 +149,25 @@ def validate(
         places=places,
         rename_commands=renames_of(rename_command),
     )
-    judged = []
+    validated = []
     for source in src:
         with ProgressBar(enabled=not (no_progress or quiet)) as progress:
-            judged.append(judge(source, checks, policies, progress, retries=retry))
+            validated.append(validate_input(source, checks, policies, progress, retries=retry))
     if sys.stdout is None:
         raise InputError("cannot write to standard output: it is closed")
     if form in {None, "text"} and not as_json and quiet:
-        _complain(judged, strict=strict)
+        _complain(validated, strict=strict)
     else:
-        _print(_render("json" if as_json else form or "text", judged, strict=strict))
-    raise typer.Exit(exit_code(judged, strict=strict))
+        _print(_render("json" if as_json else form or "text", validated, strict=strict))
+    raise typer.Exit(exit_code(validated, strict=strict))
 
 
-def _complain(judged: Sequence[Judged], *, strict: bool) -> None:
+def _complain(validated: Sequence[Validated], *, strict: bool) -> None:
     """Write a line about each input that is not OK."""
     from rdbtool.operations.validate.batch import code_of
     from rdbtool.report.verdict import verdict_line
 
-    for row in judged:
-        if code_of(row, strict=strict):
-            typer.echo(f"rdbtool: {verdict_line(row, strict=strict)}", file=sys.stderr)
+    print_lines(verdict_line(row, strict=strict) for row in validated if code_of(row, strict=strict))
 
 
 def _print(text: str) -> None:
@@ -178,7 +177,7 @@ def _print(text: str) -> None:
     sys.stdout.buffer.write(text.encode())
 
 
-def _render(form: str, judged: Sequence[Judged], *, strict: bool) -> str:
+def _render(form: str, validated: Sequence[Validated], *, strict: bool) -> str:
     # Imported only when requested, as above.
     if form == "json":
         from rdbtool.report.verdict_json import verdicts_json as render
@@ -191,8 +190,8 @@ def _render(form: str, judged: Sequence[Judged], *, strict: bool) -> str:
         from rdbtool.report.verdict import PLAIN_WIDTH, verdicts_text
 
         screen = Screen(is_terminal=sys.stdout.isatty(), plain_width=PLAIN_WIDTH)
-        return verdicts_text(judged, strict=strict, screen=screen)
-    return render(judged, strict=strict)
+        return verdicts_text(validated, strict=strict, screen=screen)
+    return render(validated, strict=strict)
 
 
 def _policies(

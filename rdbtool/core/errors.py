@@ -50,6 +50,9 @@ Cause = Literal[
 #: file.
 FileKind = Literal["rdb", "aof", "manifest", "jsonl", "compressed"]
 
+#: The kinds that ``repair`` takes.
+_REPAIRABLE: Final = frozenset({"rdb", "aof", "manifest"})
+
 #: Maximum bytes of a file name shown.
 _LONGEST_NAME: Final = 4096
 
@@ -73,6 +76,13 @@ class Remedy(NamedTuple):
 
 #: What to do if a value exceeds rdbtool's limit.
 RAISE_LIMIT: Final = Remedy(" (--max-value SIZE raises it)", " (rdbtool.limited(max_value=...) raises it)")
+
+
+#: What to do about data that is damaged, or that servers refuse.
+_REPAIR: Final = Remedy(
+    "\n  next: rdbtool validate SRC lists all faults, rdbtool repair SRC -o DST keeps what is intact",
+    "\n  next: rdbtool.validate lists all faults, rdbtool.repair keeps what is intact",
+)
 
 
 class RdbToolError(Exception):
@@ -186,12 +196,6 @@ class UncertainError(RdbToolError):
         self.count = count
 
 
-_LOOK: Final = Remedy(
-    "\n  next: rdbtool validate lists everything, rdbtool repair mends it",
-    "\n  next: rdbtool.validate lists everything, rdbtool.repair mends it",
-)
-
-
 class InvalidDataError(RdbToolError):
     """Readable data that servers refuse or misread: a duplicate element, an empty collection, a wrong order.
 
@@ -211,7 +215,7 @@ class InvalidDataError(RdbToolError):
             place += f" ({finding.kind})" if finding.kind else ""
         if finding.path:
             place += f": {finding.path}"
-        super().__init__(f"{place}: {finding.message} ({finding.code})", remedy=_LOOK if line is None else None)
+        super().__init__(f"{place}: {finding.message} ({finding.code})", remedy=_REPAIR if line is None else None)
         self.finding = finding
         self.line = line
 
@@ -245,7 +249,7 @@ class LossError(RdbToolError):
     def __init__(self, loss: Loss, magic: str, version: int) -> None:
         place = "" if loss.key is None else f" (key {describe_key(loss.key)} of db {loss.db})"
         some = "" if loss.times == 1 else f"{loss.times} "
-        where = f"; Redis can since RDB {loss.needs}" if loss.needs is not None else ""
+        where = f"; RDB {loss.needs} and later can" if loss.needs is not None else ""
         name = "RDB" if magic == "REDIS" else "Valkey RDB"
         remedy = Remedy("; --allow-loss drops what it cannot hold", "; allow_loss=True drops what it cannot hold")
         super().__init__(f"{name} {version} cannot hold {some}{loss.what}{place}{where}", remedy=remedy)
@@ -296,7 +300,8 @@ class FormatError(RdbToolError):
         readable_up_to: int | None = None,
         keys_read: int | None = None,
     ) -> None:
-        super().__init__(f"{code} at {at:#x}: expected {expected}, found {found}")
+        remedy = _REPAIR if file_kind in _REPAIRABLE else None
+        super().__init__(f"{code} at {at:#x}: expected {expected}, found {found}", remedy=remedy)
         self.code = code
         self.cause = cause
         self.file_kind = file_kind
@@ -401,8 +406,10 @@ def describe_error(error: RdbToolError, *, with_remedy: bool = True) -> str:
     if not isinstance(error, FormatError):
         # A server's reply to a command goes on its own line.
         has_lines = isinstance(error, InvalidDataError | ReplayError | UncertainError)
-        text = error.message if error.remedy is None or not with_remedy else error.message + error.remedy.command
-        lines = text.split("\n") if has_lines else [text]
+        lines = error.message.split("\n") if has_lines else [error.message]
+        if with_remedy and error.remedy is not None:
+            same_line, *more = error.remedy.command.split("\n")
+            lines = [*lines[:-1], lines[-1] + same_line, *more]
         return "\n".join(map(clean, lines))
     where = error.where
     lines = [f"{_locate(error)}expected {error.expected}, found {error.found}"]
@@ -420,6 +427,8 @@ def describe_error(error: RdbToolError, *, with_remedy: bool = True) -> str:
     if error.readable_up_to is not None:
         keys = "" if error.keys_read is None else f" ({error.keys_read} key{'' if error.keys_read == 1 else 's'})"
         lines.append(f"  readable up to {error.readable_up_to:#x}{keys}")
+    if with_remedy and error.remedy is not None:
+        lines += error.remedy.command.strip("\n").split("\n")
     return "\n".join(map(clean, lines))
 
 

@@ -460,7 +460,7 @@ class Target(NamedTuple):
         for magic, (low, high) in VERSIONS.items():
             if low <= version <= high:
                 return cls(magic, version)
-        raise ValueError(f"{text!r}: no such RDB version is known")
+        raise ValueError(f"{text!r} is not a known RDB version")
 
     @classmethod
     def of_release(cls, release: Rules) -> Self:
@@ -475,7 +475,8 @@ class Target(NamedTuple):
         return self if needed <= self.version else self._replace(version=needed, release=None)
 
     def __str__(self) -> str:
-        return f"{self.magic} version {self.version}" + (f" for {self.release}" if self.release else "")
+        family = "" if self.magic == REDIS else f" of {self.magic.capitalize()}"
+        return f"RDB {self.version}{family}" + (f" for {self.release}" if self.release else "")
 
 
 def default_target(header: VersionedHeader | None, aux: Iterable[Field] = ()) -> Target:

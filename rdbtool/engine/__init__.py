@@ -1,4 +1,4 @@
-"""The mini-engine: it executes the write commands of a log and ends where a server ends."""
+"""The mini-engine: it executes the write commands of an AOF and ends where a server ends."""
 
 from rdbtool.engine.command_errors import CommandError, UnknownCommandError
 from rdbtool.engine.engine import Engine

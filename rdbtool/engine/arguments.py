@@ -105,7 +105,7 @@ def read_double(text: bytes, rules: Rules) -> float | None:
 def parse_number(text: bytes, rules: Rules, error: str = NOT_A_FLOAT) -> float:
     """Return a score, a weight or a coordinate. Raises CommandError."""
     if not rules.has((4, 0)):
-        # What strtod saw: nothing behind a NUL, and zero where there was nothing.
+        # What strtod saw: nothing after a NUL, and zero where there was nothing.
         text = text.split(b"\0", 1)[0] or b"0"
     return parse_float(text, error, allow_hex=takes_hex(rules))
 

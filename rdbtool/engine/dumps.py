@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def meet_payload(needs: ServerNeeds | None, payload: bytes) -> None:
-    """Ask which servers read a payload, where nobody named the one that does. Raises UnmetNeedError."""
+    """Ask which servers read a payload, if none was named. Raises UnmetNeedError."""
     if needs is None:
         return
     version = int.from_bytes(payload[-FOOTER_SIZE:][:2], "little")

@@ -1,6 +1,6 @@
 """The engine: a keyspace, and the execution of one command after another.
 
-No clock, no input or output, no scripts: whatever a log says is data. It reaches the state that a server
+No clock, no input or output, no scripts: whatever an AOF says is data. It reaches the state that a server
 of the chosen rules reaches by loading the same commands.
 """
 
@@ -57,7 +57,7 @@ class Engine:
         #: The newest time stamp of each master of KeyDB whose commands were executed.
         self.masters: dict[bytes, int] = {}
         self._shared: dict[bytes, bytes] = {}
-        #: What commands were seen to use, where nobody named the server that executes them.
+        #: What commands were seen to use, if no server was named.
         self.needs: ServerNeeds | None = None
         #: Takes note of the first use of something, for a command that has changed something before it meets it.
         self.on_need: Callable[[Since], None] | None = None
@@ -77,7 +77,7 @@ class Engine:
     def knows(self, command: bytes, word: bytes) -> bool:
         """Return whether the server has an option word of a command (both in upper case).
 
-        Where nobody named the server, it has what is needed. Raises UnmetNeedError at the first use of a word then.
+        If no server was named, it has what is needed. Raises UnmetNeedError at the first use of a word then.
         """
         since = WORDS.get(command, {}).get(word)
         return since is None or self.has(since)
@@ -90,7 +90,7 @@ class Engine:
 
     @property
     def are_rules_guessed(self) -> bool:
-        """Whether nobody named the server: what only some of them do alike is in doubt."""
+        """Whether no server was named: what only some of them do alike is in doubt."""
         return self.least is not None
 
     def may_be(self, server: Rules) -> bool:
@@ -210,7 +210,7 @@ class Engine:
         return [FunctionLibrary(code, released=True, span=NOWHERE) for code in self.functions.values()]
 
     def record(self, key: bytes) -> KeyRecord | None:
-        """Return a key of the current database as a record, None where there is none."""
+        """Return a key of the current database as a record, None if absent."""
         from rdbtool.engine.export.key_records import to_value  # noqa: PLC0415 - as above
 
         data = self.db.keys.get(key)

@@ -1,4 +1,4 @@
-# C-level view of the keyspace, for the loop that executes a log's plain commands.
+# C-level view of the keyspace, for the loop that executes an AOF's plain commands.
 
 cdef class Db:
     cdef readonly dict keys

@@ -1,8 +1,8 @@
 # The keyspace: numbered databases of keys, and what every command needs of one.
 #
-# Expiry is stored and never applied here: while a server loads a log no key expires. now_ms of the
+# Expiry is stored and never applied here: while a server loads an AOF no key expires. now_ms of the
 # engine serves the few commands with relative times and the few rules that depend on the clock.
-# Compiled, because every command of a log comes through here.
+# Compiled, because every command of an AOF comes through here.
 
 from cpython.dict cimport PyDict_DelItem, PyDict_SetItem, PyDict_Size
 from cpython.object cimport PyObject
@@ -32,7 +32,7 @@ cdef class Db:
         return <object>value
 
     def find_or_make(self, bytes key not None, kind):
-        """Return the value of a key; where there is none, add an empty one. Raises WrongTypeError."""
+        """Return the value of a key; if absent, add an empty one. Raises WrongTypeError."""
         cdef PyObject *value = PyDict_GetItemWithError(self.keys, key)
         if value == NULL:
             made = kind()
@@ -70,7 +70,7 @@ cdef class Db:
         return True
 
     cdef object holder(self, bytes key, kind):
-        """Return the value of a key, an empty one that was added where there is none, None where the type differs."""
+        """Return the value of a key, an empty one that was added if absent, None where the type differs."""
         cdef PyObject *value = PyDict_GetItemWithError(self.keys, key)
         if value == NULL:
             made = kind()

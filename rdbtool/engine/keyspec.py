@@ -25,7 +25,7 @@ def _between(first: int, last: int, step: int) -> _Finder:
 
 
 def _counted(first: int, count_at: int, step: int) -> _Finder:
-    """Keys, each with what follows it, that a count stands in front of, and ``first`` keys at the beginning."""
+    """Keys, each with what follows it, that a count precedes, and ``first`` keys at the beginning."""
 
     def find(argv: Sequence[bytes]) -> list[bytes]:
         keys = list(argv[1 : 1 + first])
@@ -37,7 +37,7 @@ def _counted(first: int, count_at: int, step: int) -> _Finder:
 
 
 def _with_store(argv: Sequence[bytes]) -> list[bytes]:
-    """Return the first key, and the destination behind STORE or STOREDIST."""
+    """Return the first key, and the destination after STORE or STOREDIST."""
     keys = list(argv[1:2])
     for index, word in enumerate(argv[:-1]):
         if index > 1 and word.upper() in (b"STORE", b"STOREDIST"):

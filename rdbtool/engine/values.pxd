@@ -33,7 +33,7 @@ cdef extern from "order.h":
         pass
 
 
-# Reads the entry at the first position from ``at`` on that is no hole; returns the next position, 0 behind the last one.
+# Reads the entry at the first position from ``at`` on that is no hole; returns the next position, 0 after the last one.
 cdef inline uint32_t next_entry(const pack *p, uint32_t at, pack_entry *entry) noexcept nogil:
     cdef uint64_t offset
     if at < p.first:

@@ -2,7 +2,7 @@
 #
 # A key maps to one of: bytes (string), StringData (a long string under change), ListData, SetData, ZSetData, HashData,
 # StreamData (see rdbtool.engine.streams.data) or the model's OpaqueValue and ArrayValue. Collections are packs (pack.h):
-# their elements stand in one block of memory, and become Python objects when somebody asks for them. They behave as the
+# their elements are in one block of memory, and become Python objects when they are asked for. They behave as the
 # built-in containers of which they have the methods: a list as a deque, a set as a dict without values, hashes and sorted
 # sets as dicts; the order is that in which elements came to be. Do not change one while you iterate over it.
 
@@ -67,7 +67,7 @@ cdef enum:
     INTSET_ENTRIES = 512
     LISTPACK_ENTRIES = 128
     LISTPACK_SIZE = 64
-    # Positions from which on a pack of which three quarters are holes is written anew.
+    # Positions from which on a pack of which three quarters are holes is rewritten.
     LARGE = 64
 
 pack_seed = int.from_bytes(os.urandom(8), "little")
@@ -287,7 +287,7 @@ cdef class ListData:
         return at - self.p.first
 
     def insert(self, Py_ssize_t index, bytes element not None):
-        """Insert an element before an index, which may be that behind the last one."""
+        """Insert an element before an index, which may be that after the last one."""
         if not 0 <= index <= <Py_ssize_t>self.p.count:
             raise IndexError("list index out of range")
         reserve(&self.p, pack_entry_size(PACK_PLAIN, length(element), 0), 1)
@@ -348,7 +348,7 @@ cdef class ListData:
 cdef class SetData:
     """A set. ``expires`` (KeyDB): member to Unix ms, as in a hash that ``keeps``.
 
-    ``layout`` tells in which order a server that loaded the same has the members: ``SORTED`` (an intset), ``KEPT`` (a
+    ``layout`` says in which order a server that loaded the same has the members: ``SORTED`` (an intset), ``KEPT`` (a
     listpack, since 7.2: as they were added, which is the order here), or ``UNORDERED`` (a hash table). It
     goes by the servers' defaults, and is right as long as members are added with ``add_from`` only.
     """
@@ -943,7 +943,7 @@ cdef class Order:
 
 
 def fingerprint(data):
-    """Return a number that tells a collection from others: by its elements, in their order."""
+    """Return a number that distinguishes a collection from others: by its elements, in their order."""
     cdef pack *p
     cdef pack_entry entry
     cdef uint32_t at = 0

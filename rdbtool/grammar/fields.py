@@ -172,17 +172,17 @@ Problem = tuple[Cause, str, str]
 
 
 class Checked(Subconstruct):  # type: ignore[misc]
-    """A value with consistent parts; ``judge`` returns the fault, or None."""
+    """A value with consistent parts; ``check`` returns the fault, or None."""
 
-    def __init__(self, subcon: Any, judge: Callable[[Any, Reading], Problem | None], code: str) -> None:
+    def __init__(self, subcon: Any, check: Callable[[Any, Reading], Problem | None], code: str) -> None:
         super().__init__(subcon)
-        self.judge = judge
+        self.check = check
         self.code = code
 
     def _parse(self, stream: Reading, context: Any, path: str) -> Any:
         at = stream.tell()
         value = parse_part(self.subcon, stream, context, path)
-        problem = self.judge(value, stream)
+        problem = self.check(value, stream)
         if problem:
             cause, expected, found = problem
             raise stream.refuse(self.code, cause, at, expected, found)

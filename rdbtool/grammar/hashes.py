@@ -41,14 +41,14 @@ class RelativeExpiry(Construct):  # type: ignore[misc]  # construct has no type 
         return obj
 
 
-def _judge_triple(index: int, entry: PackedEntry) -> tuple[Cause, str] | None:
+def _check_triple(index: int, entry: PackedEntry) -> tuple[Cause, str] | None:
     """Check that every third element is an expiry in Unix ms, 0 for none; servers refuse the text of a number here."""
     if index % 3 != 2 or (isinstance(entry.value, int) and 0 <= entry.value <= MAX_FIELD_EXPIRE_MS):
         return None
     return "range", _BOUNDS
 
 
-_TRIPLES = listpack(group=3, judge=_judge_triple, judge_code=CODE)
+_TRIPLES = listpack(group=3, check=_check_triple, check_code=CODE)
 
 HASH_METADATA_PRE_GA = Fields(
     "pair"

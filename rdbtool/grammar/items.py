@@ -122,7 +122,7 @@ def accept_unit(unit: Unit, stream: Bytestream, state: FileState) -> Item | KeyR
         state.records += 1
         state.forget_pending()
         return record
-    rest = _judge_end(unit, stream, state) if unit.row.name == "EOF" else None
+    rest = _check_end(unit, stream, state) if unit.row.name == "EOF" else None
     _apply(unit, state)
     return lift_item(unit, rest)
 
@@ -165,7 +165,7 @@ def _await_expiry(unit: Unit, state: FileState, expire_at_ms: int) -> None:
     state.await_key(unit.start)
 
 
-def _judge_end(unit: Unit, stream: Bytestream, state: FileState) -> Rest:
+def _check_end(unit: Unit, stream: Bytestream, state: FileState) -> Rest:
     """Compare the checksum (format A9); return what follows it."""
     stored = unit.body.crc64
     at = unit.start + 1

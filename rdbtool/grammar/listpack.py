@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from rdbtool.grammar.fields import U8, U16LE, U32LE
-from rdbtool.grammar.packed import Blob, Entries, Judge, Packed, PackedEntry
+from rdbtool.grammar.packed import Blob, Entries, EntryCheck, Packed, PackedEntry
 from rdbtool.grammar.refusal import RefusalError, more_bytes
-from rdbtool.grammar.ziplist import judge_score
+from rdbtool.grammar.ziplist import check_score
 
 CODE = "RDB202"
 _HEADER_SIZE = 6
@@ -162,13 +162,13 @@ def listpack_of(entries: Entries, *, empty_code: str | None = None) -> Blob:
 
 
 def listpack(
-    *, group: int = 1, judge: Judge | None = None, judge_code: str = "", empty_code: str | None = None
+    *, group: int = 1, check: EntryCheck | None = None, check_code: str = "", empty_code: str | None = None
 ) -> Blob:
     """Return the construct of a STR that holds a listpack, its entries in groups of ``group``."""
-    entries = Entries(scan_listpack, PARTS, group=group, judge=judge, judge_code=judge_code)
+    entries = Entries(scan_listpack, PARTS, group=group, check=check, check_code=check_code)
     return listpack_of(entries, empty_code=empty_code)
 
 
 def scored_listpack() -> Blob:
     """Return the construct of a STR that holds a listpack of members and scores."""
-    return listpack(group=2, judge=judge_score, judge_code="RDB106")
+    return listpack(group=2, check=check_score, check_code="RDB106")

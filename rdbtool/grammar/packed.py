@@ -32,7 +32,7 @@ class PackedEntry(NamedTuple):
 
 
 #: Checks entry number ``index`` beyond its encoding; returns a cause and what was expected, or None.
-Judge = Callable[[int, PackedEntry], tuple[Cause, str] | None]
+EntryCheck = Callable[[int, PackedEntry], tuple[Cause, str] | None]
 
 
 class Entries(Construct):  # type: ignore[misc]  # construct has no type information
@@ -45,16 +45,16 @@ class Entries(Construct):  # type: ignore[misc]  # construct has no type informa
         *,
         end_mark: int = 1,
         group: int = 1,
-        judge: Judge | None = None,
-        judge_code: str = "",
+        check: EntryCheck | None = None,
+        check_code: str = "",
     ) -> None:
         super().__init__()
         self.scan = scan
         self.parts = parts
         self.end_mark = end_mark
         self.group = group
-        self.judge = judge
-        self.judge_code = judge_code
+        self.check = check
+        self.check_code = check_code
 
     def _parse(self, stream: Reading, context: Any, path: str) -> list[Any]:  # noqa: ARG002 - construct's signature
         values: list[Any] = []
@@ -70,10 +70,10 @@ class Entries(Construct):  # type: ignore[misc]  # construct has no type informa
         begin = stream.tell() - self.skipped(stream)
         for entry in self.entries(stream, name, begin):
             index = len(values)
-            problem = self.judge(index, entry) if self.judge else None
+            problem = self.check(index, entry) if self.check else None
             if problem:
                 cause, expected = problem
-                raise RefusalError(self.judge_code, cause, entry.start, expected, describe_value(entry.value))
+                raise RefusalError(self.check_code, cause, entry.start, expected, describe_value(entry.value))
             values.append(entry.value)
         if len(values) % self.group:
             raise RefusalError("RDB211", "count", 0, f"a multiple of {self.group} entries", str(len(values)))

@@ -105,7 +105,7 @@ def _producer(string: Any) -> Fields:  # secondary
 def judge_nodes(nodes: list[Any], _: Reading) -> Problem | None:
     """Return the fault of a stream's nodes, None if each occurs once."""
     twice = _first_twice([text(node.key) for node in nodes])
-    return None if twice is None else ("twice", "nodes with ids of their own", f"{_shown(twice)} twice")
+    return None if twice is None else ("twice", "each node ID once", f"{_shown(twice)} twice")
 
 
 def stream_of(version: int, unjudged: Any = None) -> Fields:

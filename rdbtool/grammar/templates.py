@@ -44,7 +44,7 @@ def _is_sorted(stored: list[Any]) -> bool:
     return all((len(a), a) < (len(b), b) for a, b in pairwise(names))
 
 
-def _judge_template_id(index: int, entry: PackedEntry) -> tuple[Cause, str] | None:
+def _check_template_id(index: int, entry: PackedEntry) -> tuple[Cause, str] | None:
     return ("number", "the id of a template, a number") if index == 0 and read_int64(entry.value) is None else None
 
 
@@ -71,7 +71,7 @@ def _judge_reference(hash_: Any, stream: Reading) -> Problem | None:
 
 
 def _undefined(template: int) -> Problem:
-    return "reference", "a template that an opcode before has defined", f"id {template}"
+    return "reference", "a template that an earlier opcode defined", f"id {template}"
 
 
 def _judge_definition(template: Any, stream: Reading) -> Problem | None:
@@ -98,7 +98,7 @@ class TemplateId(Construct):  # type: ignore[misc]
         return obj
 
 
-_VALUES_LISTPACK = listpack(judge=_judge_template_id, judge_code=CODE)
+_VALUES_LISTPACK = listpack(check=_check_template_id, check_code=CODE)
 _FIELDS_LISTPACK = listpack()
 _FIELDS_STRINGS = Counted(STR)
 

@@ -143,7 +143,7 @@ def _encode_integer(value: int) -> bytes:
     return _encode_string(str(value).encode())
 
 
-def judge_score(index: int, entry: PackedEntry) -> tuple[Cause, str] | None:
+def check_score(index: int, entry: PackedEntry) -> tuple[Cause, str] | None:
     """Check that every second entry of a packed sorted set is a score."""
     if index % 2 == 0 or isinstance(entry.value, int) or read_score(entry.value) is not None:
         return None
@@ -152,8 +152,8 @@ def judge_score(index: int, entry: PackedEntry) -> tuple[Cause, str] | None:
 
 def ziplist(*, group: int = 1, scores: bool = False, empty_code: str | None = None) -> Blob:
     """Return the construct of a STR that holds a ziplist, its entries in groups of ``group``."""
-    judge = judge_score if scores else None
-    entries = Entries(scan_ziplist, ("prevlen", "encoding", "data"), group=group, judge=judge, judge_code="RDB106")
+    check = check_score if scores else None
+    entries = Entries(scan_ziplist, ("prevlen", "encoding", "data"), group=group, check=check, check_code="RDB106")
     fields = Packed(
         encode_ziplist,
         "zlbytes" / U32LE,  # the size of the ziplist

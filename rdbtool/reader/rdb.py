@@ -298,7 +298,7 @@ class RdbReader:
     def _read_header(self) -> Header:
         try:
             if self.backend == "grammar" or not self._decoder.read_header():
-                header = self._judge_header()
+                header = self._check_header()
                 self._decoder.set_format(header.magic, header.version)
         except FormatError as error:
             raise self._located(error) from None
@@ -306,7 +306,7 @@ class RdbReader:
             raise UnsupportedError(f"{self.source.name}: {error}") from None
         return Header(self._decoder.magic, self._decoder.version)
 
-    def _judge_header(self) -> Header:
+    def _check_header(self) -> Header:
         from rdbtool.grammar import read_header  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
 
         return read_header(WindowStream(self._window))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rdbtool.report.formatting import show_count, show_memory
+from rdbtool.report.screen import Line, Styled, name
 
 if TYPE_CHECKING:
     from rdbtool.live.capture_events import CaptureEvent
@@ -14,18 +15,23 @@ if TYPE_CHECKING:
     from rdbtool.live.snapshots import Saved
 
 
-def saved_line(saved: Saved) -> str:
+_VALID: Final = Styled("valid", "good")
+
+
+def saved_line(saved: Saved) -> Line:
     """Return the line for a snapshot."""
     moment = f", at offset {saved.offset:,}" if saved.replid else ", not point-in-time"
     digest = "" if saved.digest is None else f", digest {saved.digest}"
     writer = f" of {saved.server}" if saved.server else ""
-    return f"{saved.path}: {show_count(saved.keys, 'key')}, {show_memory(saved.bytes)}{writer}{moment}{digest}: valid"
+    size = f"{show_count(saved.keys, 'key')}, {show_count(saved.bytes, 'byte')}"
+    return name(saved.path), f": {size}{writer}{moment}{digest}: ", _VALID
 
 
-def cluster_line(done: SavedCluster) -> str:
+def cluster_line(done: SavedCluster) -> Line:
     """Return the line for the snapshots of a cluster."""
-    size = show_memory(sum(shard.saved.bytes for shard in done.shards))
-    return f"{done.path}: {show_count(len(done.shards), 'shard')}, {show_count(done.keys, 'key')}, {size}: valid"
+    size = show_count(sum(shard.saved.bytes for shard in done.shards), "byte")
+    counts = f"{show_count(len(done.shards), 'shard')}, {show_count(done.keys, 'key')}"
+    return name(done.path), f": {counts}, {size}: ", _VALID
 
 
 class StatusLine:

@@ -16,7 +16,7 @@ from rdbtool.operations.diff.change import Change, Datum
 from rdbtool.operations.diff.compare import Comparison, Counts, Difference
 from rdbtool.operations.diff.items import ItemDifference
 from rdbtool.report.formatting import show_bytes, show_count, show_score, show_time
-from rdbtool.report.screen import Screen
+from rdbtool.report.screen import Line, Screen, Styled, name
 
 #: Details per key shown in text.
 _SHOWN: Final = 20
@@ -24,7 +24,7 @@ _SHOWN: Final = 20
 #: Bytes buffered before output is written.
 _PIECE: Final = 1 << 16
 
-_STYLES: Final = {"+": "green", "-": "red", "~": "yellow"}
+_STYLES: Final = {"+": "good", "-": "lost", "~": "warning"}
 
 #: Nouns for the elements of each type.
 _NOUNS: Final = {"hash": "field", "list": "element", "stream": "entry", "array": "item"}
@@ -42,16 +42,16 @@ def write_text(comparison: Comparison, write: Write, *, brief: bool, is_terminal
     screen = Screen(is_terminal=is_terminal)
     lines = _Lines(write)
     for item in comparison.items:
-        lines.put(screen.paint(f"{item.sign} {_describe_item(item)}", _STYLES[item.sign]))
+        lines.put(f"{screen.paint(item.sign, _STYLES[item.sign])} {_describe_item(item)}")
     for difference in comparison.differences():
-        lines.put(screen.paint(_describe_key(difference), _STYLES[difference.sign]))
+        lines.put(screen.render(_key_line(difference)))
         if not brief:
             for part in difference.parts[:_SHOWN]:
-                lines.put(f"    {part.sign} {_describe_part(part)}")
+                lines.put(f"    {screen.paint(part.sign, _STYLES[part.sign])} {_describe_part(part)}")
             if len(difference.parts) > _SHOWN:
                 lines.put(f"    and {len(difference.parts) - _SHOWN:,} more")
     if not brief:
-        lines.put(_describe_counts(comparison.counts))
+        lines.put(screen.paint(_describe_counts(comparison.counts), "" if comparison.counts.differs else "good"))
     lines.close()
 
 
@@ -92,10 +92,11 @@ class _Lines:
         self._size = 0
 
 
-def _describe_key(difference: Difference) -> str:
+def _key_line(difference: Difference) -> Line:
     record = difference.record
     what = record.kind if difference.sign == "~" else f"{record.kind}, {_size(record)}"
-    return f"{difference.sign} db{record.db} {show_bytes(record.key)} ({what})"
+    sign = Styled(difference.sign, _STYLES[difference.sign])
+    return sign, f" db{record.db} ", name(show_bytes(record.key)), f" ({what})"
 
 
 def _size(record: KeyRecord) -> str:

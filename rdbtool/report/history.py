@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
-from rdbtool.core.errors import clean, json_bytes
+from rdbtool.core.errors import json_bytes
 from rdbtool.operations.history.history import KeyHistory, Touch
 from rdbtool.report.formatting import show_bytes, show_count, show_time
+from rdbtool.report.screen import Screen, Styled, emphasize, name
+
+#: Styles of the effects that stand out.
+_EFFECT_STYLES: Final = {"created": "good", "deleted": "lost", "error": "bad", "unknown": "warning"}
 
 
 class HistorySink(Protocol):
     """Receives the records that touched a key, then the conclusion."""
 
-    def tell(self, touch: Touch) -> None:
+    def on_touch(self, touch: Touch) -> None:
         """Write a record."""
 
     def close(self, history: KeyHistory) -> None:
@@ -24,47 +28,56 @@ class HistorySink(Protocol):
 class HistoryText:
     """One line per record; at the end, whether the key exists."""
 
-    def __init__(self, write: Callable[[bytes], object], key: bytes) -> None:
+    def __init__(self, write: Callable[[bytes], object], key: bytes, screen: Screen) -> None:
         self._write = write
+        self._screen = screen
         self._key = show_bytes(key)
+        self._bare_key = show_bytes(key, bare=True)
         self._part = ""
 
-    def tell(self, touch: Touch) -> None:
+    def on_touch(self, touch: Touch) -> None:
         """Write a record under the name of its file."""
         if touch.part != self._part:
             self._part = touch.part
-            self._put(touch.part)
+            self._put(name(touch.part))
         time = "-" if touch.time is None else show_time(touch.time * 1000)
         number = "" if touch.number is None else f"#{touch.number}"
         multi = "  (in a transaction)" if touch.in_transaction else ""
         command = touch.command or f"{touch.kind}"
-        line = (
-            f"  {time:<20}  {touch.offset:#010x}  {number:>8}  db {touch.db:<2}  {_describe(touch)}:  {command}{multi}"
+        self._put(
+            f"  {time:<20}  {touch.offset:#010x}  {number:>8}  db {touch.db:<2}  ",
+            Styled(
+                _describe(touch), next((_EFFECT_STYLES[word] for word in touch.effects if word in _EFFECT_STYLES), "")
+            ),
+            ":  ",
+            *emphasize(command, name(self._bare_key)),
+            multi,
         )
-        self._put(line)
 
     def close(self, history: KeyHistory) -> None:
         """Write how often the key was touched, whether it exists, and who deleted it."""
         if not history.touches:
-            self._put(f"no record touched {self._key}")
+            self._put("no record touched ", name(self._key))
             return
-        self._put(f"{show_count(history.touches, 'record')} touched {self._key}")
+        self._put(f"{show_count(history.touches, 'record')} touched ", name(self._key))
         for state in history.states:
             expiry = "" if state.expire_at_ms is None else f", expires {show_time(state.expire_at_ms)}"
-            self._put(f"  db {state.db}: it is there: {state.kind}{expiry}")
+            self._put(f"  db {state.db}: ", Styled("exists", "good"), f": {state.kind}{expiry}")
         for touch in history.deletions:
             where = f"{touch.part} at {touch.offset:#x}"
-            words = f"deleted by command {touch.number}, {touch.command}, {where}"
-            self._put(f"  db {touch.db}: {words}")
+            self._put(
+                f"  db {touch.db}: ",
+                Styled(f"deleted by command {touch.number}, {touch.command}", "lost"),
+                f", {where}",
+            )
         if history.unfollowed:
-            self._put("commands of unknown effect, which may have touched it:")
-        for name, times, first in history.unfollowed:
+            self._put(Styled("commands of unknown effect", "warning"), ", which may have touched it:")
+        for command, times, first in history.unfollowed:
             more = f"{show_count(times, 'time')}, the first " if times > 1 else ""
-            place = f"{more}in {first.part} at {first.offset:#x}, command {first.number}"
-            self._put(f"  {name}: {place}")
+            self._put(f"  {command}: {more}in {first.part} at {first.offset:#x}, command {first.number}")
 
-    def _put(self, line: str) -> None:
-        self._write(f"{clean(line)}\n".encode())
+    def _put(self, *line: str | Styled) -> None:
+        self._write(f"{self._screen.render(line)}\n".encode())
 
 
 class HistoryJson:
@@ -75,7 +88,7 @@ class HistoryJson:
         # Written with the first record: an AOF that cannot be replayed gets no report.
         self._separator = self._head = f'{{"schema":1,"key":{json.dumps(json_bytes(key))},"records":[\n'
 
-    def tell(self, touch: Touch) -> None:
+    def on_touch(self, touch: Touch) -> None:
         """Write a record."""
         self._write((self._separator + json.dumps(touch.to_dict())).encode())
         self._separator = ",\n"
@@ -86,9 +99,9 @@ class HistoryJson:
         self._write(f"{opening}\n],{json.dumps(history.end_dict())[1:]}\n".encode())
 
 
-def history_sink(write: Callable[[bytes], object], key: bytes, *, as_json: bool) -> HistorySink:
+def history_sink(write: Callable[[bytes], object], key: bytes, *, as_json: bool, screen: Screen) -> HistorySink:
     """Return the sink that writes the history of ``key``."""
-    return HistoryJson(write, key) if as_json else HistoryText(write, key)
+    return HistoryJson(write, key) if as_json else HistoryText(write, key, screen)
 
 
 def _describe(touch: Touch) -> str:

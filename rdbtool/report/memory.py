@@ -56,7 +56,7 @@ def write_largest(found: LargestKeys, write: Callable[[bytes], object], *, now_m
             "ttl": show_ttl(row.expire_at_ms, now_ms),
             "db": str(row.db),
         }
-        lines.append(line(cells, fit(show_bytes(row.key, room, bare=True), room)))
+        lines.append(line(cells, screen.paint(fit(show_bytes(row.key, room, bare=True), room).rstrip(), "name")))
     totals = found.totals
     used, allocated, tables = map(show_memory, (totals.used_memory, totals.allocated, totals.tables))
     all_keys = f"{show_count(totals.keys, 'key')}, {show_memory(totals.memory)} by MEMORY USAGE"

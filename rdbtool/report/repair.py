@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from rdbtool.core.errors import clean, describe_key
+from rdbtool.core.errors import describe_key
 from rdbtool.report.formatting import show_count
+from rdbtool.report.screen import Line, Styled, name
 
 if TYPE_CHECKING:
     from rdbtool.operations.repair.report import Repaired
@@ -15,23 +16,21 @@ if TYPE_CHECKING:
 _NAMED: Final = 100
 
 
-def repair_lines(done: Repaired, *, is_dry: bool = False, target: str | None = None) -> Iterator[str]:
+def repair_lines(done: Repaired, *, is_dry: bool = False, target: str | None = None) -> Iterator[Line]:
     """Yield the report as lines. ``is_dry``: nothing was written; ``target`` is the path that would be written."""
-    yield from map(clean, _lines(done, is_dry=is_dry, target=target))
-
-
-def _lines(done: Repaired, *, is_dry: bool, target: str | None) -> Iterator[str]:
     for lost in done.lost[:_NAMED]:
-        key = (
-            ""
-            if lost.key is None
-            else f" key {describe_key(lost.key)}" + ("" if lost.db is None else f" of db {lost.db}")
+        key = () if lost.key is None else (", key ", name(describe_key(lost.key)))
+        yield (
+            f"{lost.part}: at {lost.start:#x}: ",
+            Styled("changed", "warning") if lost.is_kept else Styled("lost", "lost"),
+            f": {show_count(lost.size, 'byte')}",
+            *key,
+            f" of db {lost.db}" if key and lost.db is not None else "",
+            f": {lost.message} · ",
+            Styled(lost.code, "code"),
         )
-        word = "changed" if lost.is_kept else "lost"
-        size = show_count(lost.size, "byte")
-        yield f"{lost.part}: at {lost.start:#x}: {word}: {size}{key}: {lost.message} · {lost.code}"
     if len(done.lost) > _NAMED:
-        yield f"... and {len(done.lost) - _NAMED:,} more"
+        yield (f"... and {len(done.lost) - _NAMED:,} more",)
     lost_size = sum(lost.size for lost in done.lost if not lost.is_kept)
     kept = " and ".join(
         text
@@ -43,21 +42,25 @@ def _lines(done: Repaired, *, is_dry: bool, target: str | None) -> Iterator[str]
         if text
     )
     if not done.lost:
-        yield f"{done.source}: nothing is wrong with it: {kept}"
+        yield (name(done.source), f": nothing is wrong with it: {kept}")
     else:
-        yield f"{done.source}: kept {kept}, lost {show_count(lost_size, 'byte')}"
-    yield from (f"not certain: {doubt}" for doubt in done.doubts[:_NAMED])
+        lost_bytes = Styled(f"lost {show_count(lost_size, 'byte')}", "lost") if lost_size else "lost nothing"
+        yield (name(done.source), f": kept {kept}, ", lost_bytes)
+    yield from ((Styled("not certain", "warning"), f": {doubt}") for doubt in done.doubts[:_NAMED])
     names = ", ".join(done.foreign[:_NAMED])
-    unverified = f" except for {names}: a server without it refuses to start · CMD201" if done.foreign else ""
+    unverified: Line = ()
+    if done.foreign:
+        unverified = (Styled(f" except for {names}", "warning"), ": a server without it refuses to start · CMD201")
     if done.destination is not None:
-        yield f"{done.destination}: {show_count(done.bytes, 'byte')}, verified{unverified}"
+        verified = Styled("verified", "good")
+        yield (name(done.destination), f": {kept}, {show_count(done.bytes, 'byte')}, ", verified, *unverified)
         if done.digest is not None:
-            yield f"digest {done.digest} ({done.rules})"
+            yield (f"digest {done.digest} ({done.rules})",)
         else:
-            yield f"no digest: {done.undigested}"
+            yield (f"no digest: {done.undigested}",)
     elif not done.is_saved:
-        yield f"nothing could be saved, and nothing {'would be' if is_dry else 'was'} written"
+        yield (Styled(f"nothing could be saved, and nothing {'would be' if is_dry else 'was'} written", "bad"),)
     elif is_dry and target is not None:
-        yield f"{target}: would be written{unverified and ', and verified'}{unverified}"
+        yield (name(target), f": would be written{', and verified' if unverified else ''}", *unverified)
     elif unverified:
-        yield f"verified{unverified}"
+        yield ("verified", *unverified)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from rdbtool.core.errors import clean
 from rdbtool.operations.replay.report import ReplayReport
 from rdbtool.report.formatting import show_count, show_time
+from rdbtool.report.screen import WORD_STYLES, Line, Screen, Styled, name
 from rdbtool.report.summary import (
     aux_lines,
     describe_rdb,
@@ -36,31 +36,32 @@ _TAILS: Final = {
 }
 
 
-def replay_text(report: ReplayReport) -> str:
+def replay_text(report: ReplayReport, screen: Screen) -> str:
     """Return the report, one fact per line."""
     lines = [*_log_lines(report), *_state_lines(report), *_finding_lines(report)]
     lines += [*_tail_lines(report), fact("digest", _describe_digest(report))]
-    return "\n".join(map(clean, lines)) + "\n"
+    return screen.text(lines)
 
 
-def log_summary_text(report: ReplayReport) -> str:
+def log_summary_text(report: ReplayReport, screen: Screen) -> str:
     """Return the text that ``info`` prints for an AOF."""
     lines = [*_log_lines(report), *_state_lines(report), *_tail_lines(report)]
     if report.snapshot is not None:
         lines += aux_lines(report.snapshot.aux)
-    return "\n".join(map(clean, lines)) + "\n"
+    return screen.text(lines)
 
 
-def _log_lines(report: ReplayReport) -> Iterator[str]:
-    yield fact("source", report.source)
+def _log_lines(report: ReplayReport) -> Iterator[Line]:
+    yield fact("file", name(report.source))
     yield from product_lines(report.engine.product)
     yield rules_line(report.loaded.choice)
-    yield fact("parts", f"{len(report.parts)}")
-    width = max(len(part.name) for part in report.parts)
-    for part, commands in zip(report.parts, report.part_commands, strict=True):
-        size = "size unknown" if part.size is None else show_count(part.size, "byte")
-        counted = [show_count(commands, "command")] if part.format != "rdb" else []
-        yield fact(f"  {part.kind}", ", ".join([f"{part.name:<{width}}  {part.format}", size, *counted]))
+    yield fact("files", f"{len(report.parts)}")
+    sizes = ["size unknown" if part.size is None else show_count(part.size, "byte") for part in report.parts]
+    width, size_width = max(len(part.name) for part in report.parts), max(map(len, sizes))
+    for part, size, commands in zip(report.parts, sizes, report.part_commands, strict=True):
+        counted = "" if part.format == "rdb" else f"  {show_count(commands, 'command')}"
+        blanks = " " * (width - len(part.name))
+        yield fact(f"  {part.kind}", name(part.name), f"{blanks}  {part.format:<4}  {size:>{size_width}}{counted}")
     for row in report.loaded.around:
         yield fact("note", row.message)
     snapshot = report.snapshot
@@ -75,40 +76,48 @@ def _log_lines(report: ReplayReport) -> Iterator[str]:
         yield fact("" if index else "replayed", line)
 
 
-def _state_lines(report: ReplayReport) -> Iterator[str]:
+def _state_lines(report: ReplayReport) -> Iterator[Line]:
     yield from totals_lines(report.totals)
     yield from function_lines(report.functions)
     yield from needs_lines(report.needs)
 
 
-def _finding_lines(report: ReplayReport) -> Iterator[str]:
+def _finding_lines(report: ReplayReport) -> Iterator[Line]:
     replayed = report.loaded.replay
     count = sum(replayed.counts.values())
-    counted = ((replayed.severities[name], name) for name in _SEVERITIES)
-    kinds = [show_count(times, name) for times, name in counted if times]
-    yield fact("findings", f"{count:,}: {', '.join(kinds)}" if count else "none")
+    counted = ((replayed.severities[severity], severity) for severity in _SEVERITIES)
+    kinds = [show_count(times, severity) for times, severity in counted if times]
+    yield fact("findings", f"{count:,}: {', '.join(kinds)}" if count else Styled("none", "good"))
     worst_first = sorted(report.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
     for finding in worst_first[:_SHOWN_FINDINGS]:
-        yield f"  {finding.code} {finding.severity}: {finding.part} at {finding.offset:#x}, command {finding.number}"
-        yield f"    {finding.message}"
-        yield f"    {finding.server}"
+        yield (
+            "  ",
+            Styled(finding.code, "code"),
+            " ",
+            Styled(finding.severity, WORD_STYLES[finding.severity]),
+            f": {finding.part} at {finding.offset:#x}, command {finding.number}",
+        )
+        yield (f"    {finding.message}",)
+        yield (Styled(f"    {finding.server}", "aside"),)
     if count > _SHOWN_FINDINGS:
         counts = ", ".join(f"{code} {number:,}" for code, number in sorted(replayed.counts.items()))
-        yield f"  and {count - _SHOWN_FINDINGS:,} more; in all: {counts}"
+        yield (f"  and {count - _SHOWN_FINDINGS:,} more; in all: {counts}",)
 
 
-def _tail_lines(report: ReplayReport) -> Iterator[str]:
+def _tail_lines(report: ReplayReport) -> Iterator[Line]:
     tail = report.loaded.tail
     if tail is None:
         # An RDB file has its own end mark, and nothing was read after the place to stop.
         return
     was_queued = report.loaded.replay.in_transaction
-    yield fact("end", _TAILS[tail.state] + (_OPEN[was_queued] if tail.state == "truncated-in-multi" else ""))
+    state = _TAILS[tail.state] + (_OPEN[was_queued] if tail.state == "truncated-in-multi" else "")
+    yield fact("end", Styled(state, "good" if tail.state == "clean" else "bad"))
     if tail.state == "clean":
         return
-    behind = "an unknown number of bytes" if tail.size is None else show_count(tail.size, "byte")
-    lost = f", {show_count(tail.lost, 'complete command')} among them" if tail.lost else ""
-    yield fact("", f"intact up to {tail.at:#x} of {report.parts[tail.part].name}, then {behind}{lost}")
+    rest = "an unknown number of bytes" if tail.size is None else show_count(tail.size, "byte")
+    lost = Styled(f"{show_count(tail.lost, 'complete command')} among them", "lost")
+    intact = f"intact up to {tail.at:#x} of {report.parts[tail.part].name}, then {rest}"
+    yield fact("", intact, *((", ", lost) if tail.lost else ()))
     if tail.next_good is not None:
         yield fact("", f"valid commands resume at {tail.next_good:#x}: they were not executed")
 

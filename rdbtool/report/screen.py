@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
+
+from rdbtool.core.errors import clean
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -23,7 +26,9 @@ STYLES: Final = {
     "good": "bold green",
     "bad": "bold red",
     "warning": "bold yellow",
-    "note": "bold blue",
+    "note": "bold magenta",
+    "lost": "bold red",
+    "next": "bold green",
     "code": "bold",
     "name": "cyan",
     "aside": "dim",
@@ -41,20 +46,52 @@ WORD_STYLES: Final = {
 }
 
 
+class Styled(NamedTuple):
+    """A piece of a line that has a style from ``STYLES``."""
+
+    text: str
+    style: str
+
+
+#: A line of a report: its pieces from left to right.
+Line = tuple[str | Styled, ...]
+
+
+def emphasize(text: str, *parts: Styled) -> Line:
+    """Return a text as a line in which the first occurrence of each part after the one before has its style."""
+    line: list[str | Styled] = []
+    for part in parts:
+        before, found, after = text.partition(part.text)
+        if found:
+            line += [before, part]
+            text = after
+    return (*line, text)
+
+
+def plain(line: Line) -> str:
+    """Return the text of a line."""
+    return "".join(piece.text if isinstance(piece, Styled) else piece for piece in line)
+
+
+def name(text: str) -> Styled:
+    """Return the name of a file or key, in the style that names have in every command."""
+    return Styled(text, "name")
+
+
 class Screen:
     """Output for lines of text: ``width`` in columns, and styles that are empty without colour.
 
-    ``plain_width`` is the width if the output is not a terminal.
+    ``plain_width`` is the width if the output is not a terminal. ``file`` is the output, None for standard output.
     """
 
-    def __init__(self, *, is_terminal: bool, plain_width: int = PLAIN_WIDTH) -> None:
+    def __init__(self, *, is_terminal: bool, plain_width: int = PLAIN_WIDTH, file: IO[str] | None = None) -> None:
         self.width = plain_width
         self._colours = None
         self._styles: dict[str, Style] = {}
         if is_terminal or os.environ.get("FORCE_COLOR"):
             from rich.console import Console  # noqa: PLC0415 - only where there may be colours
 
-            console = Console(file=sys.stdout)
+            console = Console(file=file or sys.stdout)
             self._colours = None if console.no_color else console._color_system  # noqa: SLF001
             if is_terminal:
                 self.width = console.width
@@ -68,6 +105,20 @@ class Screen:
 
             self._styles[style] = Style.parse(STYLES.get(style, style))
         return self._styles[style].render(text, color_system=self._colours)
+
+    def render(self, line: Line) -> str:
+        """Return a line with its styles; what a terminal would interpret is escaped, blanks at the end are removed."""
+        pieces = [piece if isinstance(piece, Styled) else Styled(piece, "") for piece in line]
+        return "".join(self.paint(clean(piece.text), piece.style) for piece in pieces).rstrip(" ")
+
+    def text(self, lines: Iterable[Line]) -> str:
+        """Return lines with their styles and line ends."""
+        return "".join(f"{self.render(line)}\n" for line in lines)
+
+
+def error_screen() -> Screen:
+    """Return the screen of standard error, which must not be closed."""
+    return Screen(is_terminal=sys.stderr.isatty(), file=sys.stderr)
 
 
 def width_of(text: str) -> int:

@@ -25,11 +25,11 @@ _LEAST_KEY, _LEAST_PREVIEW = 12, 10
 
 _TYPE_STYLES = {
     "string": "green",
-    "list": "cyan",
+    "list": "bright_blue",
     "set": "magenta",
     "zset": "yellow",
     "hash": "blue",
-    "stream": "bright_cyan",
+    "stream": "bright_magenta",
     "array": "bright_green",
     "module": "red",
 }
@@ -66,6 +66,7 @@ def write_table(
         write,
         key_width=key_width,
         width=preview_width,
+        key_style=screen.paint("\0", "name").split("\0"),
         kinds=[screen.paint(fit(kind, _TYPE), _TYPE_STYLES[kind]) for kind in KINDS],
         show=show_bytes,
         fit=fit,

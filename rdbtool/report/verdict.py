@@ -15,10 +15,10 @@ from typing import Final
 
 from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import Finding, clean, show_name
-from rdbtool.operations.validate.batch import Judged, code_of
+from rdbtool.operations.validate.batch import Validated, code_of
 from rdbtool.operations.validate.verdict import SEVERITIES, Verdict
 from rdbtool.report.formatting import show_bytes, show_count, show_time
-from rdbtool.report.screen import WORD_STYLES, Screen
+from rdbtool.report.screen import WORD_STYLES, Line, Screen, Styled, emphasize, name
 
 #: Width of output that is not a terminal, and the limits for a terminal, in columns.
 PLAIN_WIDTH: Final = 80
@@ -52,34 +52,35 @@ _CHECKSUMS: Final = {
 _KINDS: Final = {"rdb": "RDB", "aof": "AOF", "jsonl": "JSON lines", "unknown": ""}
 
 
-def verdicts_text(judged: Sequence[Judged], *, strict: bool, screen: Screen) -> str:
+def verdicts_text(validated: Sequence[Validated], *, strict: bool, screen: Screen) -> str:
     """Return the report on all inputs."""
-    lines = [line for row in judged for line in _source_lines(row, strict=strict, screen=screen)]
-    if len(judged) > 1:
-        codes = Counter(code_of(row, strict=strict) for row in judged)
+    lines = [line for row in validated for line in _source_lines(row, strict=strict, screen=screen)]
+    if len(validated) > 1:
+        codes = Counter(code_of(row, strict=strict) for row in validated)
         counted = [
             f"{codes[code]} {screen.paint(word, WORD_STYLES[word])}" for code, word in _WORDS.items() if codes[code]
         ]
-        lines.append(f"{show_count(len(judged), 'file')}: {', '.join(counted)}")
+        lines.append(f"{show_count(len(validated), 'file')}: {', '.join(counted)}")
     return "\n".join(lines) + "\n"
 
 
-def verdict_line(judged: Judged, *, strict: bool) -> str:
+def verdict_line(validated: Validated, *, strict: bool) -> Line:
     """Return one line that says what is wrong with an input, without the program's name in front."""
-    verdict = judged.verdict
-    word = _WORDS[code_of(judged, strict=strict)]
-    name = show_name(verdict.source)
+    verdict = validated.verdict
+    word = _WORDS[code_of(validated, strict=strict)]
+    source = show_name(verdict.source)
+    head = (name(source), ": ", Styled(word, WORD_STYLES[word]))
     if verdict.error is not None:
         # Most errors name the file, too.
-        error = clean(verdict.error).removeprefix(f"{name}: ").replace(f" {name}: ", ": ", 1)
-        return f"{name}: {word}: {error}"
+        error = clean(verdict.error).removeprefix(f"{source}: ").replace(f" {source}: ", ": ", 1)
+        return *head, f": {error}"
     wanted = ("error", "warning") if strict else ("error",)
     serious = sum(verdict.counts[severity] for severity in wanted)
     worst = worst_finding(verdict)
     if worst is None:
-        return f"{name}: {word}"
+        return head
     more = f" (and {serious - 1:,} more)" if serious > 1 else ""
-    return f"{name}: {word}: {headline(verdict, worst)}{more}"
+    return *head, ": ", *emphasize(headline(verdict, worst), Styled(worst.code, "code")), more
 
 
 def headline(verdict: Verdict, finding: Finding) -> str:
@@ -113,10 +114,10 @@ def facts(verdict: Verdict) -> str:
     ctime = next((row.value for row in verdict.aux if row.key == b"ctime"), b"")
     if ctime.isdigit() and len(ctime) <= 12:
         words.append(f"saved {show_time(int(ctime) * 1000)}")
-    if verdict.bytes is not None:
-        words.append(show_count(verdict.bytes, "byte"))
     kind = "key" if verdict.is_whole else "readable key"
     words.append(show_count(verdict.keys, kind) if verdict.is_counted else "keys not counted")
+    if verdict.bytes is not None:
+        words.append(show_count(verdict.bytes, "byte"))
     # Inferred rules are explained, so that a user who knows better can set them.
     rules = f"rules {verdict.rules}" if verdict.choice.is_known else str(verdict.choice)
     words += [_CHECKSUMS[verdict.checksum], rules]
@@ -148,23 +149,23 @@ def next_step(verdict: Verdict) -> str | None:
     if verdict.answer != "invalid" or verdict.source == "-":
         return None
     codes = {finding.code for finding in verdict.findings if finding.severity == "error"}
-    name = shlex.quote(show_name(verdict.source))
+    source = shlex.quote(show_name(verdict.source))
     if codes == {"RDB363"}:
-        return f"rdbtool convert {name} converted.rdb --target {verdict.rules}"
+        return f"rdbtool convert {source} converted.rdb --target {verdict.rules}"
     if codes <= POLICIES:
         return None
     if len(verdict.parts) > 1:
-        return f"rdbtool repair {name} -o repaired/"
+        return f"rdbtool repair {source} -o repaired/"
     return {
-        "rdb": f"rdbtool repair {name} -o repaired.rdb",
-        "aof": f"rdbtool repair {name} -o repaired.aof",
+        "rdb": f"rdbtool repair {source} -o repaired.rdb",
+        "aof": f"rdbtool repair {source} -o repaired.aof",
     }.get(verdict.kind)
 
 
-def _source_lines(judged: Judged, *, strict: bool, screen: Screen) -> Iterator[str]:
-    verdict = judged.verdict
+def _source_lines(validated: Validated, *, strict: bool, screen: Screen) -> Iterator[str]:
+    verdict = validated.verdict
     width = min(max(screen.width, _NARROWEST), _WIDEST)
-    word = _WORDS[code_of(judged, strict=strict)]
+    word = _WORDS[code_of(validated, strict=strict)]
     yield (
         screen.paint(word, WORD_STYLES[word])
         + " " * (_INDENT - len(word))
@@ -188,7 +189,7 @@ def _source_lines(judged: Judged, *, strict: bool, screen: Screen) -> Iterator[s
         yield f"  {', '.join(show_count(count, severity) for count, severity in counted if count)}"
     step = next_step(verdict)
     if step is not None:
-        yield f"  next    {step}"
+        yield f"  {screen.paint('next', 'next')}    {step}"
 
 
 def _choose(verdict: Verdict) -> list[Finding]:

@@ -12,8 +12,9 @@ from pathlib import PurePath
 from typing import Final
 
 from rdbtool.core.errors import Finding, clean, show_name
-from rdbtool.operations.validate.batch import Judged, code_of
+from rdbtool.operations.validate.batch import Validated, code_of
 from rdbtool.operations.validate.verdict import SEVERITIES, Verdict
+from rdbtool.report.screen import plain
 from rdbtool.report.verdict import facts, place, subject, verdict_line
 
 _COMMANDS: Final = {"error": "error", "warning": "warning", "note": "notice"}
@@ -22,14 +23,14 @@ _COMMANDS: Final = {"error": "error", "warning": "warning", "note": "notice"}
 _SHOWN: Final = 30
 
 
-def verdicts_github(judged: Sequence[Judged], *, strict: bool) -> str:
+def verdicts_github(validated: Sequence[Validated], *, strict: bool) -> str:
     """Return the lines for all inputs."""
-    return "".join(f"{line}\n" for row in judged for line in _lines(row, strict=strict))
+    return "".join(f"{line}\n" for row in validated for line in _lines(row, strict=strict))
 
 
-def _lines(judged: Judged, *, strict: bool) -> Iterator[str]:
-    verdict = judged.verdict
-    code = code_of(judged, strict=strict)
+def _lines(validated: Validated, *, strict: bool) -> Iterator[str]:
+    verdict = validated.verdict
+    code = code_of(validated, strict=strict)
     if verdict.error is not None:
         title = "unknown format or version" if code == 4 else "not read"
         yield _command("error", verdict.source, title, clean(verdict.error))
@@ -43,7 +44,7 @@ def _lines(judged: Judged, *, strict: bool) -> Iterator[str]:
     if left:
         yield f"rdbtool: {show_name(verdict.source)}: {left:,} more findings"
     good = f"{show_name(verdict.source)}: OK: {facts(verdict)}"
-    yield f"rdbtool: {verdict_line(judged, strict=strict) if code else good}"
+    yield f"rdbtool: {plain(verdict_line(validated, strict=strict)) if code else good}"
 
 
 def _file(verdict: Verdict, finding: Finding) -> str:

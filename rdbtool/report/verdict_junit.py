@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rdbtool.core.errors import clean, show_name
-from rdbtool.operations.validate.batch import Judged, code_of
+from rdbtool.operations.validate.batch import Validated, code_of
+from rdbtool.report.screen import plain
 from rdbtool.report.verdict import facts, place, subject, verdict_line, worst_finding
 
 #: Characters that XML 1.0 forbids, and those that need escaping.
@@ -23,35 +24,35 @@ _MEANT: Final = re.compile('[&<>"\n\r\t]')
 _SHOWN: Final = 100
 
 
-def verdicts_junit(judged: Sequence[Judged], *, strict: bool, command: str = "validate") -> str:
+def verdicts_junit(validated: Sequence[Validated], *, strict: bool, command: str = "validate") -> str:
     """Return the document for all inputs, whose suite is named after ``command``."""
-    codes = [code_of(row, strict=strict) for row in judged]
+    codes = [code_of(row, strict=strict) for row in validated]
     failures, errors = codes.count(1), codes.count(3) + codes.count(4)
     lines = ['<?xml version="1.0" encoding="UTF-8"?>']
     counts = f'tests="{len(codes)}" failures="{failures}" errors="{errors}"'
     lines += [f"<testsuites {counts}>", f'  <testsuite name="rdbtool {command}" {counts} skipped="0">']
-    for row, code in zip(judged, codes, strict=True):
+    for row, code in zip(validated, codes, strict=True):
         lines += _case(row, code, strict=strict, command=command)
     lines += ["  </testsuite>", "</testsuites>"]
     return "\n".join(lines) + "\n"
 
 
-def _case(judged: Judged, code: int, *, strict: bool, command: str) -> Iterator[str]:
-    verdict = judged.verdict
+def _case(validated: Validated, code: int, *, strict: bool, command: str) -> Iterator[str]:
+    verdict = validated.verdict
     yield f'    <testcase classname="rdbtool.{command}" name="{_escape(show_name(verdict.source))}">'
     if code:
         element = "failure" if code == 1 else "error"
         worst = worst_finding(verdict)
         kind = worst.code if worst is not None and code == 1 else verdict.answer
-        message = _escape(verdict_line(judged, strict=strict))
-        yield f'      <{element} type="{_escape(kind)}" message="{message}">{_details(judged)}</{element}>'
+        message = _escape(plain(verdict_line(validated, strict=strict)))
+        yield f'      <{element} type="{_escape(kind)}" message="{message}">{_details(validated)}</{element}>'
     else:
-        yield f"      <system-out>{_details(judged)}</system-out>"
+        yield f"      <system-out>{_details(validated)}</system-out>"
     yield "    </testcase>"
 
 
-def _details(judged: Judged) -> str:
-    verdict = judged.verdict
+def _details(validated: Validated) -> str:
+    verdict = validated.verdict
     lines = [facts(verdict)] if verdict.error is None else [clean(verdict.error)]
     for finding in verdict.findings[:_SHOWN]:
         about = subject(finding)

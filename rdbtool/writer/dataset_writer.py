@@ -134,7 +134,9 @@ class DatasetWriter:
         except InvalidDataError:
             raise
         except RdbToolError as error:
-            raise InputError(f"what was written cannot be read back: {describe_error(error)}") from error
+            raise InputError(
+                f"what was written cannot be read back: {describe_error(error, with_remedy=False)}"
+            ) from error
         if fingerprint.hexdigest() != self.fingerprint:
             raise InputError(
                 f"what was written is not what was read: {fingerprint.keys} keys with the fingerprint "

@@ -8,7 +8,7 @@ import pytest
 from command import FIXTURES, ROOT, run
 
 import rdbtool
-from rdbtool.core.errors import describe_error
+from rdbtool.core.errors import InputError, Remedy, describe_error
 
 RDB = FIXTURES / "redis-7.0.15" / "default.rdb"
 AOF = FIXTURES / "redis-7.0.15" / "aof-preamble"
@@ -32,14 +32,14 @@ ERRORS = [
     (lambda: rdbtool.convert(RDB, "log/"), "log/: it holds an AOF (use force=True to replace it)"),
     (lambda: rdbtool.convert("log", "log/", force=True), "it is the source (rdbtool.rewrite can, with in_place=True)"),
     (lambda: rdbtool.rewrite("log", "log/"), "log/: it holds the source (use in_place=True)"),
-    (lambda: rdbtool.convert(RDB, "x/", target="redis-6.2"), "not from a directory of parts: use form='aof'"),
+    (lambda: rdbtool.convert(RDB, "x/", target="redis-6.2"), "which Redis 7.0 introduced: use form='aof'"),
     (
         lambda: rdbtool.convert(RDB, "x.aof", target="redis-3.2", preamble=True),
         "reads no AOF that begins with an RDB: use preamble=False",
     ),
     (
         lambda: rdbtool.info("keys.jsonl"),
-        "keys.jsonl: it holds keys as JSON lines, and this needs an RDB or an AOF: rdb",
+        "keys.jsonl: expected an RDB file or an AOF, found JSON lines: rdb",
     ),
     (lambda: rdbtool.convert("log.aof", "x.rdb"), "name the server that wrote the AOF, as in rules='redis-7.2'"),
     (lambda: rdbtool.diff("log.aof", "there.rdb"), "name the server that wrote the AOF, as in rules='redis-7.2'"),
@@ -50,8 +50,11 @@ ERRORS = [
 WORDS = {
     ("convert", RDB, "there.rdb"): "there.rdb: it exists (use --force to replace it)",
     ("convert", "log", "log/", "--force"): "it is the source (aof-rewrite --in-place can)",
-    ("convert", RDB, "x/", "--target", "redis-6.2"): "not from a directory of parts: use --to aof",
-    ("info", "keys.jsonl"): "this needs an RDB or an AOF: rdbtool convert makes either of it",
+    ("convert", RDB, "x/", "--target", "redis-6.2"): "which Redis 7.0 introduced: use --to aof",
+    (
+        "info",
+        "keys.jsonl",
+    ): "expected an RDB file or an AOF, found JSON lines: rdbtool convert SRC x.rdb makes an RDB file",
     ("convert", "log.aof", "x.rdb"): "name the server that wrote the AOF with --rules",
 }
 
@@ -104,3 +107,10 @@ def test_the_library_does_not_speak_of_options():
         if re.search(r"(?<![\w-])--[a-z]", node.value)
     ]
     assert found == []
+
+
+def test_a_remedy_has_lines_of_its_own():
+    """Line breaks of a message are escaped, because they may come from a file's name; those of a remedy are ours."""
+    error = InputError("one\ntwo", remedy=Remedy("\n  next: three", ": four"))
+    assert describe_error(error) == "one\\ntwo\n  next: three"
+    assert describe_error(error, with_remedy=False) == "one\\ntwo"

@@ -106,7 +106,7 @@ VERSION = Dummy(
     },
     ("tests/grammar/test_versions.py",),
     ("convert", "--target", "redis-9.9", SMALL, "{tmp}/out.rdb"),
-    "REDIS version 16",
+    "RDB 16",
 )
 
 #: Type 40: a list whose elements stand there twice.

@@ -67,4 +67,4 @@ def test_a_key_that_is_not_there(command, source):
 def test_a_key_that_another_filter_leaves_out(source):
     ran = run("dump", "--exact-key", "a", "-t", "stream", source)
     assert ran.code == 1
-    assert ran.err.endswith('no key "a" that the other filters take\n')
+    assert ran.err.endswith('no key "a" that passes the other filters\n')

@@ -74,18 +74,23 @@ NOT_WRITTEN = {
 }
 WRITTEN = re.compile("|".join(rf"\b(?:{words})\b" for words in NOT_WRITTEN), re.IGNORECASE)
 
-#: Packages whose prose was not rewritten yet.
-NOT_REWRITTEN = ("rdbtool/engine", "rdbtool/reader/jsonl", "rdbtool/_codec/replay_record")
+#: Cython, which Python cannot parse.
+CYTHON = {".pyx", ".pxd", ".pxi"}
 
 SOURCES = {
     path.relative_to(ROOT).as_posix(): path
-    for path in sorted((ROOT / "rdbtool").rglob("*.py*"))
-    if path.suffix in {".py", ".pyi"} and not path.relative_to(ROOT).as_posix().startswith(NOT_REWRITTEN)
+    for path in sorted((ROOT / "rdbtool").rglob("*.p*"))
+    if path.suffix in {".py", ".pyi"} | CYTHON
 }
 
 
 def prose(path):
     """Yield (line, text) of each docstring and comment of a file."""
+    if path.suffix in CYTHON:
+        text = path.read_text()
+        for found in re.finditer(r'"""(.*?)"""|(?<!["\'])#[^\n]*', text, re.DOTALL):
+            yield text.count("\n", 0, found.start()) + 1, re.sub(r"``?[^`]*``?", "", found[0])
+        return
     before = tokenize.NEWLINE
     with path.open("rb") as file:
         for token in tokenize.tokenize(file.readline):

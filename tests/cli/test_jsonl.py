@@ -85,7 +85,7 @@ def test_the_others_say_what_they_need(pair, words):
     _, lines = pair
     ran = run(*words, lines)
     assert (ran.code, ran.out) == (4, b"")
-    sentence = "it holds keys as JSON lines, and this needs an RDB or an AOF: rdbtool convert makes either of it"
+    sentence = "expected an RDB file or an AOF, found JSON lines: rdbtool convert SRC x.rdb makes an RDB file"
     assert ran.err == f"rdbtool: {lines}: {sentence}\n"
     assert run("history", lines, "key").err == ran.err
 
@@ -110,5 +110,5 @@ def test_what_it_is_shows_in_the_first_byte_that_is_not_blank():
 
 
 def test_a_library_has_to_ask_for_lines():
-    with pytest.raises(UnsupportedError, match="needs an RDB or an AOF"):
+    with pytest.raises(UnsupportedError, match="expected an RDB file or an AOF"):
         open_any(b"{}")

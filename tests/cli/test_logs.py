@@ -61,7 +61,7 @@ def test_restore_commands_of_a_log(redis_server):
     log = FIXTURES / "redis-7.0.15" / "aof-timestamps"
     ran = run("dump", "-f", "resp", "--restore", "--target", "redis-7.0", log)
     assert ran.code == 0
-    assert ran.err.startswith("rdbtool: note: times when consumers were active")
+    assert ran.err.startswith("rdbtool: note: active times of consumers")
     commands = list(parse(ran.out))
     assert {words[0] for _, words in commands} <= {b"SELECT", b"RESTORE", b"FUNCTION"}
     redis_server.client.pipeline(ran.out, len(commands))

@@ -168,7 +168,7 @@ def test_the_end_is_a_place(here):
     for stop in ("n:13", f"at:{len(LOG)}", f"at:1:{len(LOG)}", "ts:3000"):
         done = run("aof-rewrite", "log.aof", "-o", "new.aof", "--force", "--until", stop, cwd=here)
         assert done.code == 0, done.err
-        assert "this is the end of the AOF: no command is after it" in done.out.decode()
+        assert "the AOF ends there: all commands were executed" in done.out.decode()
         assert keys_of(here / "new.aof") == keys_of(LOG)
 
 
@@ -238,7 +238,7 @@ MISSED = [
     (("--until", "n:14"), "until n:14: the AOF has 13 commands"),
     (("--until", "n:500"), "until n:500: the AOF has 13 commands"),
     (("--until", f"at:{len(LOG) + 1}"), f"log.aof ends at {len(LOG):#x}"),
-    (("--until", "at:other.aof:0"), "the AOF has no part 'other.aof', only log.aof"),
+    (("--until", "at:other.aof:0"), "the AOF has no file 'other.aof', only log.aof"),
     (("--until", "ts:3001"), "the last annotation of the AOF is 1970-01-01T00:50:00Z"),
     (("--until", "2026-11-28T12:00:00Z"), "the last annotation of the AOF is 1970-01-01T00:50:00Z"),
     (("--until", "ts:999"), "the first annotation of the AOF is 1970-01-01T00:16:40Z"),
@@ -250,7 +250,7 @@ MISSED = [
     (("--skip-command", "14"), "cannot skip command 14: the AOF has 13 commands"),
     (("--skip-command", "append"), "cannot skip APPEND: not found: the AOF has 13 commands"),
     (("--skip-command", "unlink"), "cannot skip UNLINK: not found; DEL is at"),
-    (("--skip-command", "set"), "cannot skip SET: 4 commands are called that: skip one by its number, 2, 5, 7, 13"),
+    (("--skip-command", "set"), "cannot skip SET: the AOF has 4 of them: give the number of one, such as 2, 5, 7, 13"),
     (("--skip-command", "9"), "command 9 is EXEC, which cannot be skipped"),
     (("--skip-command", "13", "--before", "flushall"), "cannot skip command 13: the replay stopped before command 12"),
     (("--skip-command", "flushall", "--until", "n:5"), "cannot skip FLUSHALL: not found; FLUSHDB is at"),
@@ -320,7 +320,8 @@ def test_a_snapshot_has_a_time(tmp_path):
     # No command is inside of the snapshot.
     done = run("digest", path, "--until", "at:100")
     assert (done.code, done.out) == (1, b"")
-    assert f"inside of the RDB of {path}, which ends at {len(rdb):#x}" in done.err
+    assert f"inside the RDB of {path}, " in done.err
+    assert f"the first place after it is at:{len(rdb):#x}" in done.err
     assert run("digest", path, "--until", f"at:{len(rdb)}").code == 0
     assert run("digest", path, "--until", "n:0").code == 0
 

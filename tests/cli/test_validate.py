@@ -18,7 +18,7 @@ from command import FIXTURES, check_golden, run
 
 from rdbtool.core.errors import InputError
 from rdbtool.core.servers import Rules
-from rdbtool.operations.validate.batch import judge
+from rdbtool.operations.validate.batch import validate_input
 from rdbtool.operations.validate.expectations import Policies, Range, parse_age, parse_version
 from rdbtool.operations.validate.verdict import Checks
 
@@ -325,11 +325,11 @@ def test_a_file_that_changes_is_no_answer(tmp_path):
             with path.open("ab") as file:
                 file.write(b"T\r\n$1\r\na\r\n$1\r\nb\r\n")
 
-    first = judge(str(path), Checks(replay=False), None, grow)
+    first = validate_input(str(path), Checks(replay=False), None, grow)
     assert grown
     assert first.verdict.answer == "unanswered"
     assert "changed while it was read" in first.verdict.error
-    assert judge(str(path), Checks(replay=False), None, grow).verdict.answer == "valid"
+    assert validate_input(str(path), Checks(replay=False), None, grow).verdict.answer == "valid"
 
 
 @pytest.mark.parametrize("retries", [0, 3])
@@ -362,12 +362,12 @@ def test_a_growing_file_is_looked_at_again(tmp_path, monkeypatch):
             raise InputError(f"{self.name} changed while it was read")
 
     monkeypatch.setattr("rdbtool.io.source.Source.check_unchanged", change)
-    judged = judge(str(path), Checks(replay=False), None, retries=1, pause=0)
-    assert judged.verdict.answer == "unanswered"
-    assert "changed while it was read" in judged.verdict.error
+    validated = validate_input(str(path), Checks(replay=False), None, retries=1, pause=0)
+    assert validated.verdict.answer == "unanswered"
+    assert "changed while it was read" in validated.verdict.error
     times.clear()
-    judged = judge(str(path), Checks(replay=False), None, retries=2, pause=0)
-    assert judged.verdict.answer == "valid"
+    validated = validate_input(str(path), Checks(replay=False), None, retries=2, pause=0)
+    assert validated.verdict.answer == "valid"
     assert len(times) == 3
 
 

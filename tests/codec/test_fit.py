@@ -238,12 +238,12 @@ def test_streams(made: str, name: str) -> None:
 def test_what_commands_lose_of_a_stream() -> None:
     _, sink = commands_of([stream()], Target.parse("redis-5.0"), Fingerprint())
     assert {(loss.what, loss.severity): loss.times for loss in sink.losses} == {
-        ("pending entries that nobody owns", "loss"): 1,
+        ("pending entries without a consumer", "loss"): 1,
         ("ids of idempotent producers", "loss"): 2,
         ("stream counters", "note"): 1,
         ("entries read by groups", "note"): 1,
-        ("times when consumers were seen", "note"): 3,
-        ("times when consumers were active", "note"): 3,
+        ("seen times of consumers", "note"): 3,
+        ("active times of consumers", "note"): 3,
         ("owners of pending entries that were no consumers", "note"): 1,
         ("consumers without pending entries", "note"): 1,
     }
@@ -251,10 +251,10 @@ def test_what_commands_lose_of_a_stream() -> None:
     assert {(loss.what, loss.severity): loss.times for loss in sink.losses} == {
         ("counters of idempotent producers", "note"): 1,
         ("ids of idempotent producers whose stream entry is gone", "note"): 2,
-        ("times when consumers were seen", "note"): 3,
-        ("times when consumers were active", "note"): 3,
+        ("seen times of consumers", "note"): 3,
+        ("active times of consumers", "note"): 3,
         ("owners of pending entries that were no consumers", "note"): 1,
-        ("times of pending entries that nobody owns", "note"): 1,
+        ("delivery times of pending entries without a consumer", "note"): 1,
     }
 
 
@@ -282,10 +282,10 @@ def test_what_commands_lose() -> None:
     assert found == {("idle times", "note"): 1, ("key metadata", "loss"): 1}
     assert losses(everything(value=StringValue(b"v")), "rdb-2")["milliseconds of expiry times", "note"] == 1
     scores = ZSetValue([(b"a", -0.0), (b"b", float("nan")), (b"c", 0.0)])
-    no_number = ("scores that are no number, which servers refuse", "loss")
+    no_number = ("NaN scores, which servers refuse", "loss")
     assert losses(KeyRecord(db=0, key=b"k", value=scores), "redis-6.2") == {no_number: 1}
     assert losses(KeyRecord(db=0, key=b"k", value=scores), "redis-7.0") == {
-        no_number: 1, ("signs of scores of -0", "note"): 1,
+        no_number: 1, ("minus signs of zero scores", "note"): 1,
     }  # fmt: skip
     record = KeyRecord(db=0, key=b"k", value=HashValue([(b"a", b"1", (1 << 46) - 1), (b"b", b"2", 1 << 46)]))
     assert losses(record, "redis-8.0") == {("field expiries", "loss"): 1}

@@ -99,7 +99,7 @@ def test_what_is_no_log(place, how):
     (place / "dump.rdb").write_bytes((FIXTURES / "redis-7.0.15" / "default.rdb").read_bytes())
     assert run("dump", "-f", "jsonl", "dump.rdb", "-o", "lines.jsonl", cwd=place).code == 0
     before = logs.names_in(place)
-    for name, words in (("dump.rdb", "is not an AOF"), ("lines.jsonl", "it holds keys as JSON lines")):
+    for name, words in (("dump.rdb", "is not an AOF"), ("lines.jsonl", "found JSON lines")):
         done = run("aof-rewrite", name, *how, cwd=place)
         assert (done.code, done.out) == (4, b""), name
         assert words in done.err
@@ -380,8 +380,8 @@ def test_the_line_and_silence(place):
     assert (done.code, done.err) == (0, "")
     line = done.out.decode()
     assert re.fullmatch(
-        rf"new\.aof: 4 commands, {len(logs.GOOD)} bytes → 2 keys, {len(SHORT)} bytes, commands, as Redis 2\.6 knows "
-        r"them, verified\n",
+        rf"new\.aof: 4 commands, {len(logs.GOOD)} bytes → 2 keys, {len(SHORT)} bytes, "
+        r"commands of redis-2\.6, verified\n",
         line,
     )
     done = run("aof-rewrite", "good.aof", "--in-place", "-q", cwd=place)

@@ -83,7 +83,7 @@ def test_a_key_that_is_there_twice_leaves_no_answer(twice_in):
     seven = Target.parse("redis-7.0")
     sides = [[string(b"a"), string(b"b", db=3)], [string(b"a"), string(b"b", db=3)]]
     sides[twice_in].append(string(b"b", b"else", db=3))
-    with pytest.raises(InputError, match='key "b" of db 3 is there twice'):
+    with pytest.raises(InputError, match='key "b" of db 3 occurs twice'):
         open_diff(*(data.to_rdb(records, seven) for records in sides))
 
 

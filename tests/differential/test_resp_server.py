@@ -1,4 +1,4 @@
-"""The resp format, judged by a real server that executes it: data, expiries, streams with their groups.
+"""The resp format, matched by a real server that executes it: data, expiries, streams with their groups.
 
 Every file that a server of the installed one's age can have written is rebuilt by commands, by payloads,
 and over a keyspace that is occupied. What the server then says of its data is compared with its file.

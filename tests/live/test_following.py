@@ -122,7 +122,7 @@ def test_what_is_not_acknowledged_does_not_count(start_server, tmp_path):
 @pytest.mark.server
 def test_a_second_capture_is_refused(start_server, tmp_path):
     with start_server(config=QUICK) as running, persist_of(running).follow(tmp_path / "aof"):
-        with pytest.raises(InputError, match="somebody else appends"):
+        with pytest.raises(InputError, match="another process appends"):
             persist_of(running).follow(tmp_path / "aof").run()
         running.client("SET", "k", "v")
     assert run("get", tmp_path / "aof", "k").out == b"v"

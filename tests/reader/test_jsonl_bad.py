@@ -65,7 +65,7 @@ BAD = {
     "an unknown escape": Bad('{"key":"a\\x"}', "JSN001", "", "JSON", "escape", 9),
     "single quotes": Bad("{'key':'k'}", "JSN001", "", "JSON", "'key'", 1),
     "two objects": Bad(
-        '{"aux":["a","b"]} {"aux":["a","b"]}', "JSN001", "", "one JSON object on a line", "behind it", 17
+        '{"aux":["a","b"]} {"aux":["a","b"]}', "JSN001", "", "one JSON object on a line", "after it", 17
     ),
     "NaN": Bad(of("zset", '[["m",NaN]]'), "JSN001", "", 'as "inf"', "NaN"),
     "Infinity": Bad(of("zset", '[["m",-Infinity]]'), "JSN001", "", 'as "inf"', "-Infinity"),
@@ -203,7 +203,7 @@ BAD = {
         of_key('"expire_at_ms":-1,"type":"string","value":"v"'),
         "JSN006",
         "expire_at_ms",
-        "null where there is none",
+        "a time in ms, or null",
         "-1",
     ),
     "an idle time below": Bad(of_key('"idle_s":-1,"type":"string","value":"v"'), "JSN006", "idle_s", "from 0", "-1"),
@@ -253,7 +253,7 @@ BAD = {
     ),
     "a slot": Bad('{"slot_import":"j","ranges":[[0,16384]]}', "JSN006", "ranges[0][1]", "to 16383", "16384"),
     "slots backwards": Bad(
-        '{"slot_import":"j","ranges":[[5,4]]}', "JSN006", "ranges[0]", "behind its first", "4 behind 5"
+        '{"slot_import":"j","ranges":[[5,4]]}', "JSN006", "ranges[0]", "not below its first", "4 after 5"
     ),
     # base64 — JSN007
     "base64 without padding": Bad(of("string", '{"base64":"/w"}'), "JSN007", "", "with padding", '"/w"'),
@@ -292,7 +292,7 @@ BAD = {
         of("module", '{"module":"AAAAAAAAA","raw":{"base64":"gQAAAAAAAAABAAA="}}'),
         "JSN009",
         "value.raw",
-        "nothing behind the end mark",
+        "nothing after the end mark",
         "1 bytes",
     ),
     "a module of another name": Bad(

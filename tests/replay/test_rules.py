@@ -150,7 +150,7 @@ def test_what_can_be_read_only_once_goes_on_with_what_it_has() -> None:
     assert load(text).remarks == []
     loaded = load(io.BytesIO(text))
     assert list(loaded.replay.engine.db.keys) == [b"z"]
-    assert "was executed by the rules of an older server" in loaded.remarks[0]
+    assert "were executed by the rules of an older server" in loaded.remarks[0]
 
 
 def test_whoever_hears_of_the_replay_begins_again(tmp_path: Path) -> None:

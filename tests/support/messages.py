@@ -1,8 +1,8 @@
 """Collect every message that the tests provoke, and write them as a page to be read whole.
 
 ``COLLECT_MESSAGES=FILE pytest tests/…`` records the texts of findings, errors, wrong usage and standard error, with
-placeholders for what changes from file to file; ``python tests/support/messages.py FILE docs/messages.md`` makes the
-page.
+placeholders for what changes from file to file; ``python tests/support/messages.py FILE... docs/messages.md`` makes
+the page of one or several such runs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def template(text: str) -> str:
 
 
 class Collector:
-    """A plugin of pytest: hears messages where they are made, and writes them to a file at the end."""
+    """A plugin of pytest: records messages where they are made, and writes them to a file at the end."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -82,12 +82,12 @@ class Collector:
         self.patch = pytest.MonkeyPatch()
 
     def note(self, section: str, kind: str, text: str) -> None:
-        """Keep a message, unless the same words were heard already."""
+        """Keep a message, unless the same words were recorded before."""
         if text.strip():
             self.seen[section][kind].setdefault(template(text), text)
 
     def listen(self) -> None:
-        """Put ears on the classes and functions that messages go through."""
+        """Patch the classes and functions that messages pass through."""
         self.patch.setattr(Finding, "__new__", self._finding(Finding.__new__))
         self.patch.setattr(RdbToolError, "__init__", self._error(RdbToolError.__init__))
         self.patch.setattr(UsageError, "show", self._usage(UsageError.show))
@@ -156,6 +156,16 @@ def words_of(section: str, kind: str, texts: list[str]) -> set[str]:
     return words
 
 
+def merge(runs: Iterable[dict[str, dict[str, list[str]]]]) -> dict[str, dict[str, list[str]]]:
+    """Return what several runs of the tests collected."""
+    merged: dict[str, dict[str, list[str]]] = {section: {} for section in SECTIONS}
+    for run in runs:
+        for section, kinds in run.items():
+            for kind, texts in kinds.items():
+                merged[section].setdefault(kind, []).extend(texts)
+    return merged
+
+
 def page(collected: dict[str, dict[str, list[str]]]) -> str:
     """Return the page: what changes is in capitals; on standard error, what no error says already."""
     lines = ["# Messages", "", INTRODUCTION, ""]
@@ -179,4 +189,5 @@ def page(collected: dict[str, dict[str, list[str]]]) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(page(json.loads(Path(sys.argv[1]).read_text())))
+    *collected, target = map(Path, sys.argv[1:])
+    Path(target).write_text(page(merge(json.loads(path.read_text()) for path in collected)))

@@ -1,4 +1,4 @@
-"""Every class of corrupt value is judged, and named: by us on both backends, and by redis-check-rdb beside us."""
+"""Every class of corrupt value is validated, and named: by us on both backends, and by redis-check-rdb beside us."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_payload_is_named(payload: Payload, backend: str, monkeypatch: pytes
         assert (verdict.answer, verdict.findings, verdict.keys) == ("valid", (), 3)
         return
     assert verdict.answer == "invalid"
-    # That values of modules are not judged in full, and need their module, is noted as well.
+    # That values of modules are not validated in full, and need their module, is noted as well.
     [finding] = [row for row in verdict.findings if row.code not in {"RDB353", "RDB357"}]
     assert (finding.code, finding.severity, finding.path) == (payload.code, "error", payload.path)
     assert (finding.db, finding.key, finding.part) == (DB, KEY, "dump.rdb")

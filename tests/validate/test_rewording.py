@@ -26,7 +26,7 @@ from rdbtool.io.decompress import DamagedStreamError
 from rdbtool.io.lzf import LzfError
 from rdbtool.operations.repair.run import repair
 from rdbtool.operations.salvage.input import Lost
-from rdbtool.operations.validate.batch import code_of, judge
+from rdbtool.operations.validate.batch import code_of, validate_input
 from rdbtool.operations.validate.checks.file_rules import Remark
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import Checks
@@ -111,9 +111,9 @@ def outcome(number: int, path: Path, result: Path) -> Outcome:
 
 
 def _judged(path: Path, checks: Checks) -> tuple[Any, ...]:
-    judged = judge(str(path), checks)
-    verdict = judged.verdict
-    codes = code_of(judged, strict=False), code_of(judged, strict=True)
+    validated = validate_input(str(path), checks)
+    verdict = validated.verdict
+    codes = code_of(validated, strict=False), code_of(validated, strict=True)
     numbers = verdict.kind, verdict.answer, verdict.counts, verdict.keys, verdict.checksum, verdict.is_counted
     return codes, numbers, [_place(row) for row in verdict.findings]
 

@@ -246,7 +246,7 @@ def test_who_comes_meanwhile_is_noticed_and_waits(manifest, name, flag):
             other = stack.enter_context(other_process(_OPEN, manifest.with_name(name), flag))
             wait_until(lambda: is_broken(guard))
             for check in (guard.check, guard.check_unchanged, guard.after_commit):
-                with pytest.raises(HeldError, match=f"has begun to open .*{name}"):
+                with pytest.raises(HeldError, match=f"is starting, opened .*{name}"):
                     check()
             assert other.poll() is None
         assert other.stdout.readline() == b"open\n"
@@ -265,7 +265,7 @@ def test_who_comes_while_the_guard_begins(manifest, monkeypatch):
             return []
 
         monkeypatch.setattr(guards, "find_holders", look)
-        with pytest.raises(HeldError, match=r"has begun to open .*incr"), guard_of(manifest):
+        with pytest.raises(HeldError, match=r"is starting, opened .*incr"), guard_of(manifest):
             pytest.fail("entered")
         assert len(begun) == 1
 
@@ -385,7 +385,7 @@ def test_a_single_log_that_somebody_begins_to_read(single):
     with contextlib.ExitStack() as stack, guard_of(single) as guard:
         stack.enter_context(other_process(_OPEN, single, "O_RDONLY"))
         wait_until(lambda: is_broken(guard))
-        with pytest.raises(HeldError, match=r"has begun to open .*appendonly\.aof"):
+        with pytest.raises(HeldError, match=r"is starting, opened .*appendonly\.aof"):
             guard.check_unchanged()
         # The other one waits for the guard, which ends first.
         guard.__exit__(None, None, None)
@@ -600,7 +600,7 @@ def test_a_server_that_starts_meanwhile_is_noticed_and_starts_when_the_guard_end
     with guard_of(node.manifest) as guard:
         node.begin()
         wait_until(lambda: is_broken(guard))
-        with pytest.raises(HeldError, match=r"perhaps a server that starts, has begun to open .*manifest"):
+        with pytest.raises(HeldError, match=r"perhaps a server that is starting, opened .*manifest"):
             guard.check_unchanged()
         assert node.process.poll() is None
         assert "DB loaded" not in node.log.read_text()
@@ -626,7 +626,7 @@ def test_a_server_that_begins_between_the_last_look_and_the_commit(node):
         node.begin()
         wait_until(lambda: is_broken(guard))
         new.replace(manifest)
-        with pytest.raises(HeldError, match="has begun to open"):
+        with pytest.raises(HeldError, match="is starting, opened"):
             guard.after_commit()
         kept.replace(manifest)
         assert guard.read_commit() == before

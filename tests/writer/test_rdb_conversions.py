@@ -25,12 +25,12 @@ from rdbtool.core.servers import Target
 from rdbtool.model import HashValue, KeyRecord, StreamConsumer, StreamGroup, StreamValue, StringValue
 
 STREAM_PARTS = (
-    "pending entries that nobody owns",
+    "pending entries without a consumer",
     "ids of idempotent producers",
     "limits of idempotent producers",
     "stream counters",
     "entries read by groups",
-    "times when consumers were active",
+    "active times of consumers",
 )
 
 
@@ -67,14 +67,14 @@ def losses_of_stream(stream: StreamValue, level: int) -> dict[str, int]:
     has_producers = stream.producers is not None
     ids = len(stream.producers.producers) if stream.producers is not None else 0
     return {
-        "pending entries that nobody owns": unowned if level < 14 else 0,
+        "pending entries without a consumer": unowned if level < 14 else 0,
         "ids of idempotent producers": ids if level < 13 else 0,
         "limits of idempotent producers": int(
             (has_producers and not ids and level < 13) or (not has_producers and unowned > 0 and level >= 14)
         ),
         "stream counters": int((level >= 10) != (stream.entries_added is not None)),
         "entries read by groups": sum(group.entries_read is not None for group in stream.groups) if level < 10 else 0,
-        "times when consumers were active": sum(
+        "active times of consumers": sum(
             (level >= 11) != (consumer.active_at_ms is not None) for consumer in consumers
         ),
     }
@@ -105,7 +105,7 @@ def expected_losses(record: KeyRecord, target: Target) -> dict[str, int]:
 
 SEVERE = {
     "key metadata", "field expiries", "an expiry time after January 2038 or before 1902", "a module's value",
-    "a stream", "an array", "pending entries that nobody owns", "ids of idempotent producers",
+    "a stream", "an array", "pending entries without a consumer", "ids of idempotent producers",
 }  # fmt: skip
 
 
@@ -145,7 +145,7 @@ def stream_without(stream: StreamValue, named: set[str]) -> StreamValue:
 
 
 def group_without(group: StreamGroup, named: set[str]) -> StreamGroup:
-    active = "times when consumers were active" not in named
+    active = "active times of consumers" not in named
     return StreamGroup(
         group.name,
         group.last_id,
@@ -154,7 +154,7 @@ def group_without(group: StreamGroup, named: set[str]) -> StreamGroup:
         [
             entry
             for entry in group.pending
-            if "pending entries that nobody owns" not in named or entry.consumer is not None
+            if "pending entries without a consumer" not in named or entry.consumer is not None
         ],
     )
 

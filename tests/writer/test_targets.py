@@ -78,5 +78,5 @@ def test_raising() -> None:
 
 
 def test_as_text() -> None:
-    assert str(Target.parse("redis-6.2")) == "REDIS version 9 for redis-6.2"
-    assert str(Target.parse("rdb-80")) == "VALKEY version 80"
+    assert str(Target.parse("redis-6.2")) == "RDB 9 for redis-6.2"
+    assert str(Target.parse("rdb-80")) == "RDB 80 of Valkey"

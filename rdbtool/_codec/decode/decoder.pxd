@@ -67,7 +67,7 @@ cdef class Decoder:
     cdef int read_opcode(self, int code, Cursor *c, Sink sink) except -1
     cdef int read_end(self, Cursor *c, Sink sink) except -1
     cdef dict read_expiries(self, Cursor *c)
-    cdef int tell_expiring(self, Head *head, Cursor *value, Sink sink, dict expiries) except -1
+    cdef int emit_expiring(self, Head *head, Cursor *value, Sink sink, dict expiries) except -1
     cdef int check_count(self, int code, Cursor *c) except -1
     cdef int keep_key(self, Head *head) except -1
     cdef int read_long(self, Head *head, Cursor *c, Sink sink) except -1

@@ -441,7 +441,7 @@ cdef class Decoder:
             c.p = ahead.p
         return expiries
 
-    cdef int tell_expiring(self, Head *head, Cursor *value, Sink sink, dict expiries) except -1:
+    cdef int emit_expiring(self, Head *head, Cursor *value, Sink sink, dict expiries) except -1:
         """Emit a value whose members expire."""
         self.members.aim(sink, expiries)
         self.values.read(head.type_code, value, &self.limits, self.members)
@@ -459,7 +459,7 @@ cdef class Decoder:
         return 0
 
     cdef int keep_key(self, Head *head) except -1:
-        """Keep a key: the window moves on while its value is told."""
+        """Keep a key: the window moves on while its value is emitted."""
         if head.key != self.key_text.data:
             grow(&self.key_text, head.key_size + 1)
             memcpy(self.key_text.data, head.key, head.key_size)
@@ -579,9 +579,9 @@ cdef class Decoder:
                         sink.begin_key(&head)
                         again = c[0]
                         again.p = value
-                        self.tell_expiring(&head, &again, sink, expiries)
+                        self.emit_expiring(&head, &again, sink, expiries)
             else:
-                self.tell_expiring(&head, c, sink, expiries)
+                self.emit_expiring(&head, c, sink, expiries)
                 value_stop = c.p
                 c.p = again.p
             sink.end_key(value, value_stop - value, self.window.base + (c.p - self.window.buffer))

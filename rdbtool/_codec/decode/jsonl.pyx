@@ -1,10 +1,10 @@
-# Lines of JSON with a key, told element by element: no object is made of any of them.
+# Lines of JSON with a key, emitted element by element: no object is made of any of them.
 #
 # What is accepted is what the jsonl format writes, with blanks where JSON allows them: the members before `value` in any
 # order, those of streams and arrays in the order of the format. On anything else, valid or not, the line is declined,
-# and the reader in Python takes it: it says what is wrong, or tells it in its own way.
+# and the reader in Python takes it: it reports the fault, or emits the line itself.
 #
-# A line of up to a few MiB is read in the window and told at once; what was told of a line that is declined after
+# A line of up to a few MiB is read in the window and emitted at once; what was emitted of a line that is declined after
 # all is rolled back. A longer one is read twice: ahead of the window, piece by piece, to know that it is sound, then
 # into the sink while the window moves on. Only an element has to be held as a whole, and of a string not even that.
 # What can be read only once (a pipe, a compressed file) is held in the window.
@@ -62,10 +62,10 @@ cdef extern from "json_scan.h":
 
 cdef enum:
     LONG_LINE = 1 << 22
-    LONG = 1 << 20              # bytes of a string that is told in pieces
-    HELD = 1 << 25              # and of one that its line calls compressed: it is compressed anew where it is held
+    LONG = 1 << 20              # bytes of a string that is emitted in pieces
+    HELD = 1 << 25              # and of one that its line calls compressed: it is compressed again if it is kept
     PIECE = 1 << 18
-    SPACIOUS = 1 << 23          # bytes of a buffer that is given back behind its line
+    SPACIOUS = 1 << 23          # bytes of a buffer that is given back after its line
     RECENT = 64                 # lines whose numbers are remembered
     MOST_CODES = 64
     NAME = 32
@@ -117,7 +117,7 @@ cdef struct Owner:
 
 cdef struct Row:
     uint64_t ms, seq
-    int64_t name                # -1: nobody's
+    int64_t name                # -1: no owner
     int64_t delivered_at_ms
     uint64_t delivery_count
 
@@ -135,19 +135,19 @@ cdef void free_above(rt_buffer *buffer, size_t kept) noexcept:
 
 @cython.final
 cdef class LineDecoder:
-    """Tells a sink of the lines with a key in a window. See the .pyi file."""
+    """Emits the lines with a key in a window to a sink. See the .pyi file."""
 
     cdef Window window
     cdef Sink null
     cdef Measure extent                 # of a long line
-    cdef public object progress         # callable(offset), None: nobody asks
-    cdef int64_t told                   # what it was told last
-    cdef public object keys             # a Check sink that is told of keys alone, None: nobody asks
+    cdef public object progress         # callable(offset), or None
+    cdef int64_t told                   # the offset reported last
+    cdef public object keys             # a Check sink that receives keys only, or None
     cdef readonly int64_t number        # of the line that was read last
     cdef public size_t long_line        # bytes of a line that is read twice
     cdef public size_t piece            # bytes that are read ahead at once
 
-    # the line at hand
+    # the current line
     cdef rt_json c
     cdef int place
     cdef bint is_long                   # it is read twice
@@ -155,7 +155,7 @@ cdef class LineDecoder:
     cdef Head head
     cdef const uint8_t *encoding
     cdef size_t encoding_size
-    cdef bint closed                    # the array at hand
+    cdef bint closed                    # the current array
     cdef bint is_whole                  # a newline ends the line
     cdef LongString text
     cdef bint is_base64
@@ -166,7 +166,7 @@ cdef class LineDecoder:
 
     # what is read ahead
     cdef rt_buffer input
-    cdef int64_t ahead                  # offset behind it
+    cdef int64_t ahead                  # offset after it
     cdef int64_t line_stop
 
     # scratch memory
@@ -285,9 +285,9 @@ cdef class LineDecoder:
             self.refill()
 
     def run(self, Sink sink not None, Selection selection=None):
-        """Tell ``sink`` of lines until the end, a full sink or a selection that has enough, or a line that is declined.
+        """Emit lines to ``sink`` until the end, a full sink or a selection that has enough, or a line that is declined.
 
-        Returns ENDED, PAUSED or DECLINED: then the line was not consumed, and the sink has heard nothing of it.
+        Returns ENDED, PAUSED or DECLINED: then the line was not consumed, and the sink received nothing of it.
         Raises what filling a window raises, and InputError.
         """
         try:
@@ -334,11 +334,11 @@ cdef class LineDecoder:
                 self.tell_progress()
                 return False
             if at - window.start >= PIECE:
-                window.start = at       # a line may begin behind any number of blanks
+                window.start = at       # a line may begin after any number of blanks
             self.refill()
 
     cdef bint find_end(self, size_t *stop, bint may_be_long) except -1:
-        """Set where the line at hand ends in the window; return False for one that is too long to be held for it."""
+        """Set where the current line ends in the window; return False for one that is too long to be held for it."""
         cdef Window window = self.window
         cdef size_t looked = 0
         cdef const uint8_t *found
@@ -413,7 +413,7 @@ cdef class LineDecoder:
         return 0
 
     cdef int tell(self, int64_t start, Sink sink, Selection selection) except -1:
-        """Tell the line at the cursor, and pass over it."""
+        """Tell the line at the cursor, and skip it."""
         cdef Sink hearer = sink
         self.read_head(start)
         if selection is not None and not selection.wants(&self.head):
@@ -473,7 +473,7 @@ cdef class LineDecoder:
         raise Declined
 
     cdef int settle(self, int status, Bytes mark) except -1:
-        """Return where the cursor can go on. RT_MORE: it is at ``mark`` again, and there is more behind it."""
+        """Return where the cursor can go on. RT_MORE: it is at ``mark`` again, and there is more after it."""
         if status == RT_OK:
             return 0
         if status == RT_NO_MEMORY:
@@ -484,7 +484,7 @@ cdef class LineDecoder:
         return 0 if self.more() else self.fail()
 
     cdef bint more(self) except -1:
-        """Get more of the line behind what is left of it; False: there is no more."""
+        """Get more of the line after what is left of it; False: there is no more."""
         cdef Window window = self.window
         cdef size_t kept = self.c.end - self.c.p
         cdef size_t room
@@ -525,7 +525,7 @@ cdef class LineDecoder:
         return rt_json_text(&self.c, &self.name_text, name, size) or self.mark(c":")
 
     cdef inline int separator(self) noexcept:
-        """Pass over what stands behind an element: a comma, or the bracket that closes the array."""
+        """Skip what follows an element: a comma, or the bracket that closes the array."""
         if self.blanks():
             return RT_MORE
         self.closed = self.c.p[0] == c"]"
@@ -534,7 +534,7 @@ cdef class LineDecoder:
         self.c.p += 1
         return RT_OK
 
-    # ---- what stands before the value ----------------------------------------------------------
+    # ---- what precedes the value ----------------------------------------------------------
 
     cdef int read_head(self, int64_t start) except -1:
         cdef Bytes mark
@@ -654,7 +654,7 @@ cdef class LineDecoder:
         return RT_BAD
 
     cdef int end_line(self) except -1:
-        """Pass over what stands behind the value."""
+        """Skip what follows the value."""
         self.pass_mark(c"}")
         while True:
             self.c.p = rt_json_blanks(self.c.p, self.c.end)
@@ -815,7 +815,7 @@ cdef class LineDecoder:
             in_pieces = self.is_told_in_pieces(sink, self.text.size)
             if in_pieces:
                 sink.begin_string(&self.text)
-        # What cannot be told in pieces is put together behind what is read.
+        # What cannot be emitted in pieces is assembled after what is read.
         if not rt_buffer_grow(&self.joined, (0 if self.measures or in_pieces else self.text.size) + 2 * PIECE + 64):
             raise MemoryError
         while True:
@@ -904,7 +904,7 @@ cdef class LineDecoder:
                 return sink.array_end(has_insert, insert)
 
     cdef int open_member(self, bytes name) except -1:
-        """Open an object, and pass over the name of its first member, which has to be this one."""
+        """Open an object, and skip the name of its first member, which has to be this one."""
         cdef Bytes text
         cdef size_t size
         cdef int status = self.mark(c"{") or self.member(&text, &size)
@@ -986,7 +986,7 @@ cdef class LineDecoder:
         return 0
 
     cdef int try_entry(self, Sink sink) except -1:
-        """Read an entry, twice: how many fields it has is told before them."""
+        """Read an entry, twice: its number of fields is emitted before them."""
         cdef uint64_t ms, seq, fields = 0
         cdef Bytes text
         cdef Bytes other
@@ -1092,7 +1092,7 @@ cdef class LineDecoder:
         return 0
 
     cdef int try_group(self, Sink sink) except -1:
-        """Read a group: what its consumers own is told before it stands there."""
+        """Read a group: what its consumers own is emitted before it is known."""
         cdef Group group
         cdef Consumer consumer
         cdef Pending pending

@@ -1,4 +1,4 @@
-# Collections that are too large to be held, told row by row.
+# Collections that are too large to be held, emitted row by row.
 
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Cursor, Limits, Scratch
@@ -8,7 +8,7 @@ from rdbtool._codec.sink cimport Sink
 
 cdef class LongCollections:
     cdef Scratch input              # what is read ahead of the window
-    cdef int64_t ahead              # source offset behind it
+    cdef int64_t ahead              # source offset after it
     cdef int64_t stop               # source offset of the end of what was checked
     cdef bint moves                 # the window moves on: what is read is known to be sound
 

@@ -1,6 +1,6 @@
-# Collections that are too large to be held: read twice, told row by row.
+# Collections that are too large to be held: read twice, emitted row by row.
 #
-# The first reading looks ahead of the window and finds out whether all rows are sound. Then a sink may hear them, while
+# The first reading looks ahead of the window and finds out whether all rows are valid. Then a sink may receive them, while
 # the window moves on. A row is an element, a pair, a score, or a node of a list: only that is held as a whole. A source
 # that cannot be read twice (a pipe, a compressed file) is held in the window.
 
@@ -51,7 +51,7 @@ cdef class LongCollections:
         return 0
 
     cdef int tell(self, Window window, Cursor *c, int code, Limits *limits, ValueReader values, Sink sink) except -1:
-        """Tell the value at the cursor, which was checked; the window moves on behind it, and the cursor with it."""
+        """Tell the value at the cursor, which was checked; the window moves on after it, and the cursor with it."""
         self.moves = True
         values.limits = limits
         try:
@@ -75,7 +75,7 @@ cdef class LongCollections:
         return 0
 
     cdef int more(self, Window window, Cursor *c) except -1:
-        """Get more of the value behind what is left of it."""
+        """Get more of the value after what is left of it."""
         cdef size_t kept = c.end - c.p
         cdef size_t room = max(kept, <size_t>PIECE)
         cdef Py_ssize_t count

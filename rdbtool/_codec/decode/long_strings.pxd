@@ -9,7 +9,7 @@ cdef class LongStrings:
     cdef Scratch input              # what is read ahead of the window
     cdef Scratch output             # LZF output, and what it looks back at
     cdef size_t filled              # bytes of output
-    cdef size_t told                # of these, emitted
+    cdef size_t emitted                # of these, emitted
     cdef uint64_t made              # in all
     cdef LongString text            # the current one
     cdef bint is_utf8               # so far
@@ -19,7 +19,7 @@ cdef class LongStrings:
     cdef int tell(self, Window window, Cursor *c, Sink sink) except -1
 
     cdef inline uint64_t stored(self) noexcept:
-        """Bytes that the file has of the string at hand."""
+        """Bytes that the file has of the current string."""
         return self.text.packed or self.text.size
 
     cdef int begin(self) except -1

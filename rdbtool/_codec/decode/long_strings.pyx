@@ -59,7 +59,7 @@ cdef class LongStrings:
         return True
 
     cdef int begin(self) except -1:
-        self.filled = self.told = self.made = 0
+        self.filled = self.emitted = self.made = 0
         self.is_utf8 = True
         if self.text.packed:
             grow(&self.output, ROOM)
@@ -160,17 +160,17 @@ cdef class LongStrings:
                 decline()
             if sink is not None:
                 sink.packed_piece(before, at - before)
-            ready = self.filled - self.told
+            ready = self.filled - self.emitted
             if not last or at < p + size:
-                ready -= rt_utf8_cut(out + self.told, ready)
-            self.pass_on(out + self.told, ready, sink)
-            self.told += ready
+                ready -= rt_utf8_cut(out + self.emitted, ready)
+            self.pass_on(out + self.emitted, ready, sink)
+            self.emitted += ready
             if self.filled + 264 <= ROOM:
                 return at - p
-            kept = min(self.told, self.filled - BACK)
+            kept = min(self.emitted, self.filled - BACK)
             memmove(out, out + kept, self.filled - kept)
             self.filled -= kept
-            self.told -= kept
+            self.emitted -= kept
 
     cdef int pass_on(self, Bytes p, size_t size, Sink sink) except -1:
         if sink is not None:

@@ -1,7 +1,7 @@
 # Member expiries (KeyDB), which a file stores after the value.
 #
 # The decoder reads them first and then emits the value through this sink: fields get theirs, and those of set and
-# sorted set members are emitted after the elements. The expiry of a member that the value does not have was left behind
+# sorted set members are emitted after the elements. The expiry of a member that the value does not have is not used
 # by KeyDB when the member was removed; it is skipped.
 
 from libc.stdint cimport int64_t, uint64_t

@@ -1,6 +1,6 @@
 """The stream of writes that a master sends to its replicas, as what an AOF holds of it.
 
-Commands are framed as in an AOF (format C1). What is for replicas alone is no part of a log: PING, REPLCONF, messages of
+Commands are framed as in an AOF (format C1). What is for replicas alone is no part of an AOF: PING, REPLCONF, messages of
 channels, and what nodes of a cluster tell each other. Strict: a stream that is not framed as servers frame it is no
 stream of theirs.
 """
@@ -35,7 +35,7 @@ cdef class Splitter:
     """Cuts a stream into whole commands: ``split`` gives what an AOF holds of them.
 
     ``offset`` is how many bytes of the stream were taken whole. ``db`` is the database that was selected there, -1: not
-    known. ``is_open``: a transaction was begun and has not ended, so that no log may end here; ``safe_offset``,
+    known. ``is_open``: a transaction was begun and has not ended, so that no AOF may end here; ``safe_offset``,
     ``safe_db`` and ``safe_kept`` are what ``offset``, ``db`` and ``kept`` were where one may. ``kept`` counts the bytes
     that were returned, ``changes`` the commands, and ``asked`` how often the server asked for an acknowledgement.
     """
@@ -51,7 +51,7 @@ cdef class Splitter:
     cdef public int64_t safe_kept
     cdef list rest
     cdef Py_ssize_t rest_size
-    # Bytes that the command at hand has at least: before they are there, nothing is looked at.
+    # Bytes that the current command has at least: before they are there, nothing is looked at.
     cdef Py_ssize_t needed
 
     def __init__(self, offset=0, db=-1):
@@ -153,10 +153,10 @@ cdef class Splitter:
             elif index == 1:
                 argument, argument_size = p, size
             p += size + 2
-        verdict[0] = self.judge(name, name_size, argument, argument_size)
+        verdict[0] = self.classify(name, name_size, argument, argument_size)
         return p
 
-    cdef int judge(self, const char *name, Py_ssize_t size, const char *argument, Py_ssize_t argument_size) except -1:
+    cdef int classify(self, const char *name, Py_ssize_t size, const char *argument, Py_ssize_t argument_size) except -1:
         cdef int64_t db = 0
         cdef Py_ssize_t i
         if size == 6 and is_word(name, size, b"SELECT"):

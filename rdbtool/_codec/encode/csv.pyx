@@ -10,8 +10,8 @@ Lines and quotes are those of RFC 4180. A spreadsheet executes a cell that begin
 of a value is no formula, and has no controls.
 """
 
-# How many elements a value has, and where it ends, stands in front of it and is known behind it: those columns are put
-# in once the value is written. A value that is written in pieces has been read before, and what it holds is told ahead.
+# How many elements a value has, and where it ends, precedes it and is known after it: those columns are put
+# in once the value is written. A value that is written in pieces has been read before, and its counts are emitted ahead.
 
 import base64
 import re
@@ -35,7 +35,7 @@ cdef extern from "escape.h" nogil:
     int rt_csv_plain(const unsigned char *p, size_t n)
 
 cdef enum:
-    MOST_COLUMNS = 96           # bytes of the columns that are known behind a value
+    MOST_COLUMNS = 96           # bytes of the columns that are known after a value
     NOWHERE = -1
 
 COLUMNS = ("db", "key", "type", "encoding", "elements", "expire_at_ms", "start", "size_bytes", "value")
@@ -100,7 +100,7 @@ cdef class Cells:
         return out.commit()
 
     cdef int put_head(self, Encoder out, Head *head, list encodings) except -1:
-        """Write the columns that stand in front of those that a value has to be read for."""
+        """Write the columns that precede those that a value has to be read for."""
         cdef bytes name
         out.put_i64(head.db)
         out.put_char(c",")
@@ -309,7 +309,7 @@ cdef class CsvFields(Encoder):
     cdef uint64_t elements
     cdef list encodings
     cdef list fields
-    cdef Scratch values             # of the fields of the hash at hand, one behind the other
+    cdef Scratch values             # of the fields of the current hash, one after the other
     cdef size_t filled
     cdef list places                # of each field, where its value stands and how long it is; None: there is none
 

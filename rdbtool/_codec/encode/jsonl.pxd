@@ -16,7 +16,7 @@ cdef class Jsonl(JsonText):
     cdef bint in_expiries           # the list of members that expire is open
     cdef bint in_pending            # the list of pending entries is open
     cdef int in_producers           # 0: none, 1: before the first, 2: inside one
-    cdef uint64_t entries           # of the stream at hand, and the first of them
+    cdef uint64_t entries           # of the current stream, and the first of them
     cdef uint64_t first_ms
     cdef uint64_t first_seq
 

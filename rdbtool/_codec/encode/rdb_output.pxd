@@ -16,7 +16,7 @@ cdef class SnapshotOutput(Encoder):
     cdef bint started
     cdef bint finished
     cdef int64_t db                         # -1: none was selected
-    cdef int64_t heard_db
+    cdef int64_t announced_db
     cdef bint announces                     # announce the table sizes that are received
     cdef dict sizes
     cdef dict role                          # values of the aux fields with the file's role, None: unchanged

@@ -110,11 +110,11 @@ cdef class SnapshotOutput(Encoder):
     cdef int item(self, object item) except -1:
         self.start()
         if isinstance(item, SelectDb):
-            self.heard_db = item.db
+            self.announced_db = item.db
             return 0
         if isinstance(item, ResizeDb):
             if self.announces:
-                self.sizes[self.heard_db] = (item.keys, item.expires)
+                self.sizes[self.announced_db] = (item.keys, item.expires)
             return 0
         if self.missing is not None and not isinstance(item, Aux):
             self.settle_role()
@@ -161,8 +161,8 @@ cdef class SnapshotOutput(Encoder):
         if not self.announces:
             return 0
         # They belong to the db that was selected before them.
-        self.enter(self.heard_db)
-        self.entered(self.heard_db)
+        self.enter(self.announced_db)
+        self.entered(self.announced_db)
         put_byte(&self.lead, OP_SLOT_INFO)
         put_length(&self.lead, item.slot)
         put_length(&self.lead, item.keys)

@@ -255,7 +255,7 @@ cdef class Resp(StreamCommands):
 
     cdef int pass_large(self, bytes payload) except -1:
         self.hand_on(self.size)
-        self.on_large(self.head.db, self.key_at_hand(), self.head.expire_at_ms if self.head.has_expire else None, payload)
+        self.on_large(self.head.db, self.current_key(), self.head.expire_at_ms if self.head.has_expire else None, payload)
         # Other commands were written in between, with their own SELECT.
         self.db = -1
         return 0
@@ -277,7 +277,7 @@ cdef class Resp(StreamCommands):
         cdef uint8_t *words
         if raw == NULL:
             raise ValueError("a payload needs the value as a file stores it")
-        # What stands before the value. No arguments are at hand.
+        # What precedes the value. No arguments are available.
         grow(&self.arguments, self.head.meta_size + 2)
         words = self.arguments.data
         if self.head.meta != NULL:

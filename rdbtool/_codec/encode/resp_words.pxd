@@ -32,7 +32,7 @@ cdef class CommandOutput(Encoder):
     cdef int bulk_key(self) except -1
     cdef int keep_key(self, Bytes p, size_t size) except -1
     cdef int close_command(self) except -1
-    cdef bytes key_at_hand(self)
+    cdef bytes current_key(self)
     cdef int bulk_payload(self, Bytes start, size_t start_size, Bytes value, size_t size, int version) except -1
 
     cdef inline int argument(self, Bytes p, size_t size) except -1:

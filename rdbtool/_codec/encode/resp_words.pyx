@@ -12,7 +12,7 @@ cdef extern from "crc64.h" nogil:
     uint64_t rt_crc64(uint64_t sum, const uint8_t *p, size_t n)
 
 cdef enum:
-    FOOTER = 10                 # bytes behind the value in a payload: the version, and the checksum
+    FOOTER = 10                 # bytes after the value in a payload: the version, and the checksum
 
 rt_crc64_prepare()
 
@@ -87,8 +87,8 @@ cdef class CommandOutput(Encoder):
         self.put(footer, FOOTER)
         return self.put_text(b"\r\n")
 
-    cdef bytes key_at_hand(self):
-        """The key of the record at hand, of which the words are kept."""
+    cdef bytes current_key(self):
+        """The key of the current record, of which the words are kept."""
         cdef char *words = <char *>self.key.data
         cdef size_t begin = <char *>memchr(words, c"\n", self.key_size) + 1 - words
         return words[begin:self.key_size - 2]

@@ -42,7 +42,7 @@ cdef class Payloads(Rdb):
         return self.put_char(<char>type_code)
 
     cdef int complete(self) except -1:
-        """Have the value at hand in one, behind its type: in ``data``, ``size`` bytes."""
+        """Return the current value in one piece, after its type: in ``data``, ``size`` bytes."""
         cdef bytes value
         if self.pieces:
             value = b"".join(self.pieces)
@@ -152,7 +152,7 @@ cdef class Restore(Filter):
     cdef int pass_large(self, bytes payload) except -1:
         self.out.commit()
         self.out.flush()
-        self.on_large(self.head.db, self.out.key_at_hand(), self.head.expire_at_ms if self.head.has_expire else None, payload)
+        self.on_large(self.head.db, self.out.current_key(), self.head.expire_at_ms if self.head.has_expire else None, payload)
         # Other commands were written in between, with their own SELECT.
         self.out.db = -1
         return 0

@@ -197,7 +197,7 @@ cdef class Stream:
         if not consumer.has_seen:
             refuse("consumers that were seen at an unknown time")
         if consumer.has_active != (self.form.level >= ACTIVE_TIMES):
-            refuse("times when consumers were active" if consumer.has_active else "consumers without such times")
+            refuse("active times of consumers" if consumer.has_active else "consumers without such times")
         self.owners.add(consumer)
         return 0
 
@@ -210,7 +210,7 @@ cdef class Stream:
                 refuse("pending entries of who is no consumer")
             self.owners.row(<uint64_t>owner).ids += 1
         elif self.form.level < UNOWNED:
-            refuse("pending entries that nobody owns")
+            refuse("pending entries without a consumer")
         grow(&self.pendings, (self.pending_count + 1) * sizeof(Owned))
         row = <Owned *>self.pendings.data + self.pending_count
         row.ms = pending.ms
@@ -332,7 +332,7 @@ cdef class Stream:
 
     cdef int put_idempotency(self) except -1:
         if not self.has_producers:
-            refuse("pending entries that nobody owns without limits of idempotent producers")
+            refuse("pending entries without a consumer without limits of idempotent producers")
         put_length(&self.idempotency, self.limits.duration_s)
         put_length(&self.idempotency, self.limits.max_entries)
         put_length(&self.idempotency, self.producer_count)

@@ -1,6 +1,6 @@
 """Writer of table rows for people."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from rdbtool._codec.encode.encoder import Encoder
 
@@ -14,6 +14,7 @@ class Table(Encoder):
         key_width: int,
         width: int,
         kinds: Iterable[str],
+        key_style: Sequence[str],
         show: Callable[..., str],
         fit: Callable[[str, int], str],
         ttl: Callable[[int], str],

@@ -1,5 +1,5 @@
 # Rows of a table for people. What is plain ASCII is laid out here; everything else by the functions that know how text
-# is shown and how wide it is, which come from whoever makes the sink.
+# is shown and how wide it is, which the caller provides.
 
 from libc.math cimport fabs, signbit
 from libc.stdint cimport int64_t, uint64_t
@@ -32,7 +32,7 @@ cdef bint is_plain(Bytes p, size_t size) noexcept:
 cdef class Table(Encoder):
     """A row a key: db, key, type, size, time to live, and the beginning of the value.
 
-    ``kinds`` are the cells of the types, painted. ``show(data, limit, bare=…)`` returns bytes as text, ``fit(text,
+    ``kinds`` are the cells of the types, painted; ``key_style`` is written before and after each key. ``show(data, limit, bare=…)`` returns bytes as text, ``fit(text,
     width)`` text in so many columns, ``ttl(expire_at_ms)`` the cell of a key that expires. ``at_once``: each row is
     handed on when it is complete.
     """
@@ -40,6 +40,8 @@ cdef class Table(Encoder):
     cdef size_t key_width
     cdef size_t width               # of the preview
     cdef list kinds
+    cdef bytes key_on
+    cdef bytes key_off
     cdef object show
     cdef object fit
     cdef object ttl
@@ -55,16 +57,17 @@ cdef class Table(Encoder):
     cdef bint is_ascii
     cdef bint is_full               # nothing that follows is shown
     cdef uint64_t shown             # elements of the preview
-    cdef uint64_t shown_fields      # of the entry at hand
+    cdef uint64_t shown_fields      # of the current entry
     cdef Scratch start              # of a long string
     cdef size_t started
 
-    def __init__(self, write, *, size_t key_width, size_t width, kinds, show, fit, ttl, bint at_once):
+    def __init__(self, write, *, size_t key_width, size_t width, kinds, key_style, show, fit, ttl, bint at_once):
         super().__init__(write)
         self.takes_pieces = True
         self.key_width = key_width
         self.width = width
         self.kinds = [cell.encode() for cell in kinds]
+        self.key_on, self.key_off = (code.encode() for code in key_style)
         self.show = show
         self.fit = fit
         self.ttl = ttl
@@ -105,7 +108,7 @@ cdef class Table(Encoder):
     cdef bint add_quoted(self, Bytes p, size_t size) except -1:
         """Add ASCII in quotes, as far as it is shown, and return True; False where it is none.
 
-        How long it is, is not said: that stands behind all that is shown of the preview.
+        How long it is, is not said: that follows the whole preview.
         """
         cdef size_t i, seen = min(size, self.width)
         cdef char *to
@@ -172,7 +175,9 @@ cdef class Table(Encoder):
         self.is_full = False
         self.right(<Bytes>text, size, DB_WIDTH)
         self.put_text(b"  ")
+        self.put(<char *>self.key_on, len(self.key_on))
         self.put_key(head.key, head.key_size)
+        self.put(<char *>self.key_off, len(self.key_off))
         self.put_text(b"  ")
         cell = <bytes>self.kinds[head.kind]
         self.put(<char *>cell, len(cell))

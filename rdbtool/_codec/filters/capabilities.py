@@ -112,15 +112,15 @@ def able_to_store(magic: str, version: int) -> Able:
 
 def able_to_restore(server: Rules, magic: str, version: int) -> Able:
     """Return what RESTORE commands express: values as RDB files of a version hold them, the rest as commands."""
-    stored, told = able_to_store(magic, version), able_to_execute(server)
+    stored, executed = able_to_store(magic, version), able_to_execute(server)
     return stored._replace(
         aux=False,
-        scripts=told.scripts,
-        functions=told.functions,
+        scripts=executed.scripts,
+        functions=executed.functions,
         module_aux=False,
         slot_sizes=False,
         slot_imports=False,
-        milliseconds=told.milliseconds,
+        milliseconds=executed.milliseconds,
         any_second=True,
         eviction=server.has((5, 0)),
     )

@@ -2,7 +2,7 @@
 #
 # TargetFilter precedes the sink that writes a target; it drops or changes what the target cannot hold, adds what it
 # requires, and reports both. It is a projection: applied to its own output, it changes nothing, also after that output
-# was written and read back. So a file is verified by comparing the Fingerprints behind two TargetFilters: the one of
+# was written and read back. So a file is verified by comparing the Fingerprints after two TargetFilters: the one of
 # writing, and one of reading back. Encodings of values are left to the encoders.
 #
 # A record that cannot be held never reaches the sink. If that is known only at its first element, the record is begun
@@ -103,7 +103,7 @@ cdef tuple MEMBERS = ("", "", "set", "sorted set", "hash", "", "", "")
 # is refused or starts again, leaves none.
 
 
-cdef class Judge(Filter):
+cdef class LossFilter(Filter):
     """Refuses or records the losses of a record."""
 
     cdef readonly str magic
@@ -142,7 +142,7 @@ cdef class Judge(Filter):
             self.found.append((what, severity, count, needs))
         return 0
 
-    cdef int judge(self, db, key) except -1:
+    cdef int check_losses(self, db, key) except -1:
         """Refuse the losses found, unless they are allowed."""
         if self.found and not self.allow_loss:
             for what, severity, count, needs in self.found:
@@ -171,7 +171,7 @@ cdef class Judge(Filter):
 # Commands record producer IDs only for entries of the stream, so its IDs are kept while the record lasts.
 
 
-cdef class StreamTargetFilter(Judge):
+cdef class StreamTargetFilter(LossFilter):
     """Passes on the parts of a stream that a target can hold."""
 
     cdef Can can
@@ -361,12 +361,12 @@ cdef class StreamTargetFilter(Judge):
             if owner.ids == 0 and not self.can.bare_consumers:
                 self.consumers_lost += 1
             else:
-                self.tell_consumer(i, owner)
+                self.emit_consumer(i, owner)
         for i in range(self.held_count):
-            self.tell_pending(<Held *>self.held.data + i)
+            self.emit_pending(<Held *>self.held.data + i)
         return self.sink.end_group()
 
-    cdef int tell_consumer(self, uint64_t at, Owner *owner) except -1:
+    cdef int emit_consumer(self, uint64_t at, Owner *owner) except -1:
         cdef Consumer consumer
         consumer.name = self.owners.name(at)
         consumer.name_size = owner.name_size
@@ -377,7 +377,7 @@ cdef class StreamTargetFilter(Judge):
         consumer.pending = owner.ids
         return self.sink.consumer(&consumer)
 
-    cdef int tell_pending(self, Held *row) except -1:
+    cdef int emit_pending(self, Held *row) except -1:
         cdef Pending pending
         pending.ms = row.ms
         pending.seq = row.seq
@@ -460,7 +460,7 @@ cdef class StreamTargetFilter(Judge):
         return self.find_stream_losses()
 
     cdef int find_stream_losses(self) except -1:
-        self.find("pending entries that nobody owns", "loss", self.unowned_lost, UNOWNED_ENTRIES)
+        self.find("pending entries without a consumer", "loss", self.unowned_lost, UNOWNED_ENTRIES)
         self.find("ids of idempotent producers", "loss", self.producers_lost, PRODUCERS)
         if self.has_producers and not self.can.producers and not self.producers_lost:
             self.find("limits of idempotent producers", "note", 1, PRODUCERS)
@@ -470,11 +470,11 @@ cdef class StreamTargetFilter(Judge):
         self.find("stream counters", "note", self.counters, COUNTERS)
         self.find("entries read by groups", "note", self.entries_read, COUNTERS)
         self.find("entries read by groups beyond those added", "note", self.excess_reads, None)
-        self.find("times when consumers were seen", "note", self.seen_times, None)
-        self.find("times when consumers were active", "note", self.active_times, ACTIVE_TIMES)
+        self.find("seen times of consumers", "note", self.seen_times, None)
+        self.find("active times of consumers", "note", self.active_times, ACTIVE_TIMES)
         self.find("owners of pending entries that were no consumers", "note", self.consumers_made, None)
         self.find("consumers without pending entries", "note", self.consumers_lost, None)
-        return self.find("times of pending entries that nobody owns", "note", self.unowned_times, None)
+        return self.find("delivery times of pending entries without a consumer", "note", self.unowned_times, None)
 
 
 # ---- everything else -----------------------------------------------------------------------------
@@ -596,7 +596,7 @@ cdef class TargetFilter(StreamTargetFilter):
         elif isinstance(item, ProductOpcode):
             wanted = self.leave_out("slot and memory marks of Redis Enterprise", "note", None)
         if self.found:
-            self.judge(None, None)
+            self.check_losses(None, None)
             self.record_losses(None, None)
         return self.sink.item(item) if wanted else 0
 
@@ -671,7 +671,7 @@ cdef class TargetFilter(StreamTargetFilter):
         if self.skipped:
             self.find_kind(head.kind)
         if self.found:
-            self.judge(self.key_db, self.key())
+            self.check_losses(self.key_db, self.key())
         if self.skipped:
             return 0
         if head.kind == KIND_STREAM:
@@ -780,7 +780,7 @@ cdef class TargetFilter(StreamTargetFilter):
         if not self.fit_module((<char *>module)[:9].decode("ascii"), "a value"):
             self.skipped = True
             self.waiting = False
-            return self.judge(self.key_db, self.key())
+            return self.check_losses(self.key_db, self.key())
         if self.waiting:
             self.wake()
         return self.sink.opaque(module, raw, raw_size)
@@ -796,17 +796,17 @@ cdef class TargetFilter(StreamTargetFilter):
             self.find(f"expiries of {MEMBERS[self.kind]} members", "loss", self.members_lost, None)
         if self.no_numbers:
             self.find(
-                "scores that are no number, which servers refuse", "loss", self.no_numbers, None
+                "NaN scores, which servers refuse", "loss", self.no_numbers, None
             )
         if self.signs:
-            self.find("signs of scores of -0", "note", self.signs, None)
+            self.find("minus signs of zero scores", "note", self.signs, None)
         if self.waiting:
             what = COLLECTIONS[self.kind] + (" without items" if self.kind == KIND_ARRAY else " without elements")
             self.find(what, "loss", 1, ARRAYS if self.kind == KIND_ARRAY else None)
         elif self.kind == KIND_STREAM:
             self.finish_stream()
         if self.found:
-            self.judge(self.key_db, self.key())
+            self.check_losses(self.key_db, self.key())
         if not self.begun:
             return 0
         if self.kind != KIND_MODULE:

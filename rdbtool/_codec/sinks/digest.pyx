@@ -95,15 +95,15 @@ cdef class Digest(Sink):
     cdef readonly uint64_t opaque_keys
     cdef dict dbs                   # db: XOR of its keys' digests
     cdef int64_t db
-    cdef State keys                 # of the db at hand
-    cdef State key                  # of the list or stream at hand
+    cdef State keys                 # of the current db
+    cdef State key                  # of the current list or stream
     cdef State numbers[KINDS_HASHED]        # H of the number of each kind
     cdef State expire_mark
-    cdef Waiting waiting[KEYS + 1]  # the last of them is the key at hand
+    cdef Waiting waiting[KEYS + 1]  # the last of them is the current key
     cdef int waiting_keys
     cdef Part part[PARTS]
     cdef int parts
-    cdef bint chained               # the parts of the value at hand come in an order that matters
+    cdef bint chained               # the parts of the current value come in an order that matters
     cdef rt_sha1_pieces pieces      # of a long string
     cdef int kind
     cdef int64_t now_ms
@@ -407,7 +407,7 @@ cdef class Digest(Sink):
         return 0
 
     cdef int rollback(self) noexcept:
-        # Parts of the key at hand are the last ones that wait.
+        # Parts of the current key are the last ones that wait.
         while self.parts and self.part[self.parts - 1].owner == self.waiting_keys:
             self.parts -= 1
         self.opaque_key = False

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.sinks.key_sizes cimport KeyObserver, KeySizes
 
-# Passes over what is not wanted.
+# Skips what is not wanted.
 cdef class WantedKeys(KeyObserver):
     cdef uint64_t least
     cdef bint no_ttl

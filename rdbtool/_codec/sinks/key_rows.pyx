@@ -19,7 +19,7 @@ cdef tuple row_of(const KeySizes *row):
 
 
 cdef class WantedKeys(KeyObserver):
-    """Passes over keys below ``least`` bytes of memory, and with ``no_ttl`` over those that expire."""
+    """Skips keys below ``least`` bytes of memory, and with ``no_ttl`` over those that expire."""
 
     def __init__(self, uint64_t least=0, bint no_ttl=False):
         self.least = least

@@ -1,4 +1,4 @@
-# What the memory sink says of a key, and who is told.
+# What the memory sink says of a key, and the interface of its receivers.
 
 from libc.stdint cimport int64_t, uint64_t
 

@@ -1,4 +1,4 @@
-# The base of what is told the sizes of keys, and the names of what it is told.
+# The base of what receives the sizes of keys, and the names of what it receives.
 
 #: Names of encodings in RAM, as OBJECT ENCODING says them where it does, by ENC_*.
 ENCODINGS = (
@@ -8,7 +8,7 @@ ENCODINGS = (
 
 
 cdef class KeyObserver:
-    """Is told of every key by a ``MemorySink``, and ignores it."""
+    """Receives every key from a ``MemorySink``, and ignores it."""
 
     cdef int on_key_sizes(self, const KeySizes *row) except -1:
         return 0

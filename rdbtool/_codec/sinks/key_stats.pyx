@@ -326,7 +326,7 @@ cdef class KeyStats(KeyObserver):
             kind = 1
         else:
             return
-        # The record's bytes, one more an entry for its length from behind, the key and what stands for it in a table.
+        # The record's bytes, one more an entry for its length from the end, the key and its table entry.
         compact = 64 + row.serialized + row.elements * 2
         if compact >= row.memory:
             return
@@ -511,7 +511,7 @@ cdef class KeyStats(KeyObserver):
     # ---- answers ----
 
     def end_side(self):
-        """End the side at hand: separators are guessed by then."""
+        """End the current side: separators are guessed by then."""
         if pt_end_sample(&self.tree):
             raise MemoryError
 

@@ -23,7 +23,7 @@ class KeyTable:
         """The numbers of keys: removed, same, changed, added, held."""
     @property
     def same(self) -> int:
-        """The number of keys that are equal in both, of those that ``judge`` matches."""
+        """The number of keys that are equal in both, of those that ``matching`` matches."""
     def state(self, db: int, key: bytes) -> int:
         """Return the state of a key that one of the datasets has. Raises KeyError."""
     def mark(self, db: int, key: bytes, state: int) -> None:
@@ -33,7 +33,7 @@ class KeyPrints(Sink):
     """Receives one of two datasets: the first fills ``table``, the second (``second``) is compared with it.
 
     ``field_expiries``, ``encodings``: whether these count. ``tolerance_ms``: the tolerance for expiries of keys, -1:
-    ignore them. ``judge`` matches the keys that are counted as equal. Afterwards: ``keys`` is their number, ``twice``
+    ignore them. ``matching`` selects the keys counted as equal. Afterwards: ``keys`` is their number, ``twice``
     is (db, key) of the first duplicate key, ``modules`` is the module data outside the keys.
     """
 
@@ -48,7 +48,7 @@ class KeyPrints(Sink):
         field_expiries: bool = True,
         encodings: bool = False,
         tolerance_ms: int = 0,
-        judge: Selection | None = None,
+        matching: Selection | None = None,
     ) -> None: ...
 
 class InState(Selection):

@@ -68,7 +68,7 @@ cdef class KeyTable:
     cdef uint64_t *slots            # upper half of a hash, row number + 1; 0: free
     cdef uint64_t slot_count        # a power of two
     cdef uint64_t counted[6]
-    cdef uint64_t judged            # keys that are equal, and that ``judge`` matches
+    cdef uint64_t matched            # keys that are equal, and that ``matching`` matches
 
     def __cinit__(self):
         self.slot_count = FIRST_SLOTS
@@ -90,8 +90,8 @@ cdef class KeyTable:
 
     @property
     def same(self):
-        """The number of keys that are equal in both, of those that ``judge`` matches."""
-        return self.judged
+        """The number of keys that are equal in both, of those that ``matching`` matches."""
+        return self.matched
 
     def __len__(self):
         return self.rows - self.counted[IS_BARE]
@@ -194,12 +194,12 @@ cdef class KeyPrints(Prints):
     """Receives one of two datasets: the first fills ``table``, the second (``second``) is compared with it.
 
     ``field_expiries``, ``encodings``: whether these count. ``tolerance_ms``: the tolerance for expiries of keys, -1:
-    ignore them. ``judge`` matches the keys that are counted as equal. Afterwards: ``keys`` is their number, ``twice``
+    ignore them. ``matching`` selects the keys counted as equal. Afterwards: ``keys`` is their number, ``twice``
     is (db, key) of the first duplicate key, ``modules`` is the module data outside the keys.
     """
 
     cdef KeyTable table
-    cdef Selection judge
+    cdef Selection matching
     cdef bint second
     cdef int64_t tolerance_ms
     cdef readonly uint64_t keys
@@ -212,13 +212,13 @@ cdef class KeyPrints(Prints):
     cdef size_t name_size
 
     def __init__(self, KeyTable table not None, *, bint second, bint field_expiries=True, bint encodings=False,
-                 int64_t tolerance_ms=0, Selection judge=None):
+                 int64_t tolerance_ms=0, Selection matching=None):
         self.table = table
         self.second = second
         self.field_expiries = field_expiries
         self.encodings = encodings
         self.tolerance_ms = tolerance_ms
-        self.judge = judge
+        self.matching = matching
         self.modules = []
 
     def __dealloc__(self):
@@ -238,7 +238,7 @@ cdef class KeyPrints(Prints):
         self.name_size = head.key_size
         self.db = head.db
         self.expire_at_ms = head.expire_at_ms if head.has_expire else NEVER
-        self.wanted = self.judge is None or self.judge.wants(head)
+        self.wanted = self.matching is None or self.matching.wants(head)
         return 0
 
     cdef int commit(self) except -1:
@@ -262,7 +262,7 @@ cdef class KeyPrints(Prints):
         if self.are_near(row.expire_at_ms, self.expire_at_ms) and (
             row.value == value or self.kind == KIND_STREAM and self.is_bare(row, bare)
         ):
-            self.table.judged += self.wanted
+            self.table.matched += self.wanted
             return self.table.move(row, IS_SAME)
         return self.table.move(row, IS_CHANGED)
 

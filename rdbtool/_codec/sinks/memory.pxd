@@ -79,14 +79,14 @@ cdef class MemorySink(Sink):
     cdef double *members            # what a node of a skiplist takes with a member of n bytes in it
     cdef double node                # what one without it takes
 
-    # the key at hand
+    # the current key
     cdef KeySizes row
     cdef Scratch name
     cdef int type_code
     cdef bint has_expire
     cdef bint packs                 # the packed size is calculated, as no blob's is known
     cdef int packing                # how it was packed in the file, -1: it was not
-    cdef uint64_t blob              # bytes of the blob at hand, without its header and end where it is calculated
+    cdef uint64_t blob              # bytes of the current blob, without its header and end where it is calculated
     cdef uint64_t previous          # of a ziplist: bytes of the entry before
     cdef uint64_t count
     cdef uint64_t longest           # bytes of the longest string that decides about encodings
@@ -101,14 +101,14 @@ cdef class MemorySink(Sink):
     cdef int64_t first_expiry
     cdef int64_t last_expiry
 
-    # of lists: nodes that are complete, and the one at hand
+    # of lists: nodes that are complete, and the current one
     cdef uint64_t list_nodes
     cdef uint64_t list_used
     cdef uint64_t list_given
     cdef uint64_t list_blob         # of the last node
     cdef bint list_alone            # it is one element
     cdef bint node_open
-    cdef bint node_told
+    cdef bint node_reported
     cdef uint64_t node_count
 
     # of streams

@@ -58,14 +58,14 @@ cdef enum:
     TABLES = 2
 
     OBJECT = 16                     # the struct of a value
-    EMBEDDED = 44                   # bytes of a string that stands behind its object
+    EMBEDDED = 44                   # bytes of a string that is stored with its object
     LISTPACK_FRAME = 7              # header and end
     ZIPLIST_FRAME = 11
     INTSET_HEAD = 8
     NODE_OVERHEAD = 8               # what servers allow for besides an element's bytes when they fill a node
     NODE_HEAD = 24                  # of a skiplist: object, score, backward pointer
     NODE_LEVEL = 16
-    MEMBER_HEAD = 16                # where the member stands in the node
+    MEMBER_HEAD = 16                # position of the member in the node
     BUCKET = 64                     # of Valkey's hashtable
     ENTRY_MOST = 128                # of a hash in Valkey 8.1 and newer: field and value in one block
     SLOTS = 16384
@@ -157,7 +157,7 @@ cdef int compare_ids(const void *left, const void *right) noexcept nogil:
 
 
 cdef class MemorySink(Sink):
-    """Tells ``observer`` of each key what it takes in the memory of the server that ``model`` describes."""
+    """Reports ``observer`` of each key what it takes in the memory of the server that ``model`` describes."""
 
     def __cinit__(self):
         memset(&self.ids, 0, sizeof(ms_rax))
@@ -291,7 +291,7 @@ cdef class MemorySink(Sink):
         return sum
 
     cdef inline int pack(self, Bytes p, uint64_t size) noexcept:
-        """An element of the blob at hand."""
+        """An element of the current blob."""
         cdef int64_t number
         if 0 < size <= 20 and p[0] <= c"9" and rt_parse_i64(p, size, &number):
             return self.pack_number(number)
@@ -309,7 +309,7 @@ cdef class MemorySink(Sink):
             self.blob += listpack_number(number)
             return 0
         size = ziplist_number(number) + (1 if self.previous < 254 else 5)
-        # The byte of the encoding; small numbers stand in it.
+        # The byte of the encoding; small numbers are part of it.
         self.blob += size
         self.previous = size
         return 0
@@ -324,7 +324,7 @@ cdef class MemorySink(Sink):
         return self.pack(<Bytes>text, score_text(score, text, self.server.rdb_level))
 
     cdef uint64_t packed_size(self) noexcept:
-        """Bytes of the blob at hand."""
+        """Bytes of the current blob."""
         if not self.packs:
             return self.blob
         return self.blob + (LISTPACK_FRAME if self.server.listpacks else ZIPLIST_FRAME)
@@ -362,9 +362,9 @@ cdef class MemorySink(Sink):
         self.last_expiry = INT64_MIN
         if head.kind == KIND_LIST:
             self.list_nodes = self.list_used = self.list_given = self.list_blob = 0
-            self.list_alone = self.node_open = self.node_told = False
+            self.list_alone = self.node_open = self.node_reported = False
         elif head.kind == KIND_STREAM:
-            self.node_open = self.node_told = False
+            self.node_open = self.node_reported = False
             self.listpacks_used = self.listpacks_given = self.stream_used = self.stream_given = 0
             self.names_size = self.groups = self.indexed = 0
             ms_rax_begin(&self.ids, self.heap)
@@ -374,7 +374,7 @@ cdef class MemorySink(Sink):
         cdef uint8_t id[16]
         self.packing = packing
         if self.row.type == KIND_STREAM:
-            self.node_told = True
+            self.node_reported = True
             stream_key(ms, seq, id)
             if ms_rax_add(&self.ids, id, 16) < 0:
                 raise MemoryError
@@ -383,7 +383,7 @@ cdef class MemorySink(Sink):
             return 0
         if self.row.type == KIND_LIST:
             self.close_node()
-            self.node_open = self.node_told = True
+            self.node_open = self.node_reported = True
             self.list_alone = packing == PACKED_ALONE and self.server.listpacks
         # A blob that the server keeps as it is has the size that it has.
         self.packs = packing != (PACKED_LISTPACK if self.server.listpacks else PACKED_ZIPLIST)
@@ -444,7 +444,7 @@ cdef class MemorySink(Sink):
         return 0
 
     cdef bint embeds(self, uint64_t k, uint64_t size) noexcept:
-        """Whether key and string stand in one block with the object."""
+        """Whether key and string share a block with the object."""
         cdef Server *server = &self.server
         cdef uint64_t value = 3 + size + 1
         cdef uint64_t most = server.embedded_header + 1 + (k + 2 if server.guesses_short_keys else ms_sds(k)) + value
@@ -453,7 +453,7 @@ cdef class MemorySink(Sink):
             return False
         if not self.has_expire or most + 8 <= server.embedded_most:
             return True
-        # The expiry comes after the value; it may stand in what is left of the block.
+        # The expiry comes after the value; it may fit into the rest of the block.
         return server.expires_later and whole + 8 <= self.block(whole)
 
     # ---- collections
@@ -484,7 +484,7 @@ cdef class MemorySink(Sink):
         return 0
 
     cdef int list_element(self, Bytes p, uint64_t size) except -1:
-        if not self.node_told:
+        if not self.node_reported:
             if self.node_open:
                 # How servers guess whether an element still fits.
                 if self.list_alone or self.packed_size() + size + NODE_OVERHEAD > NODE_BYTES and self.node_count:
@@ -711,7 +711,7 @@ cdef class MemorySink(Sink):
     cdef int entry_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size) except -1:
         cdef size_t i
         self.entry_size += field_size + value_size
-        if not self.node_told:
+        if not self.node_reported:
             self.entry_names += entry_of(field, field_size)
             self.entry_values += entry_of(value, value_size)
             for i in range(field_size):
@@ -722,12 +722,12 @@ cdef class MemorySink(Sink):
     cdef int end_entry(self) except -1:
         if self.entry_size > self.longest:
             self.longest = self.entry_size
-        if not self.node_told:
+        if not self.node_reported:
             return self.own_node()
         return 0
 
     cdef int own_node(self) except -1:
-        """Put an entry where a server would that is told of one after the other."""
+        """Place an entry where a server would that receives one after the other."""
         cdef bint same
         if self.node_open and (self.blob + LISTPACK_FRAME >= STREAM_BYTES or self.node_count >= STREAM_ENTRIES):
             self.close_stream_node()
@@ -789,7 +789,7 @@ cdef class MemorySink(Sink):
     cdef int consumer(self, Consumer *consumer) except -1:
         cdef Name *row
         if self.consumers_sorted:
-            return 0                # they all come in front of the pending entries
+            return 0                # they all come before the pending entries
         grow(&self.consumer_names, self.consumer_names_size + consumer.name_size + 1)
         memcpy(self.consumer_names.data + self.consumer_names_size, consumer.name, consumer.name_size)
         grow(&self.consumer_rows, (self.consumers + 1) * sizeof(Name))

@@ -6,12 +6,12 @@ from typing import Final
 
 from rdbtool.core.codes.code import EXITS, Code
 
-_CUTS: Final = (
+_TRUNCATES: Final = (
     "The server truncates the last file of an AOF there and starts, unless its aof-load-truncated is off; it exits on "
     "an earlier file."
 )
-_LENGTH_LIES: Final = "It does not check whether valid commands follow, and removes them as well."
-_GOES_ON: Final = "The server continues; since Redis 7.0 it logs the error."
+_IGNORES_REST: Final = "It does not check whether valid commands follow, and removes them as well."
+_CONTINUES: Final = "The server continues; since Redis 7.0 it logs the error."
 
 CODES: Final[tuple[Code, ...]] = (
     Code(
@@ -19,7 +19,7 @@ CODES: Final[tuple[Code, ...]] = (
         "truncated command",
         "The AOF ends inside a command or an annotation: its end is missing, or a length is larger than what "
         "follows it.",
-        f"{_CUTS} {_LENGTH_LIES}",
+        f"{_TRUNCATES} {_IGNORES_REST}",
     ),
     Code(
         "AOF102",
@@ -122,14 +122,14 @@ CODES: Final[tuple[Code, ...]] = (
         "CMD202",
         "too few arguments",
         "A command has fewer arguments than it needs. It was not executed.",
-        "Redis does not count them and executes the command with arguments that are not there; Valkey 9.1 and later "
+        "Redis does not count them and executes the command as if it had the missing ones; Valkey 9.1 and later "
         "refuse to start.",
     ),
     Code(
         "CMD203",
         "error reply",
         "A command was answered with an error, such as WRONGTYPE, and changed nothing.",
-        _GOES_ON,
+        _CONTINUES,
     ),
     Code(
         "CMD204",
@@ -148,7 +148,7 @@ CODES: Final[tuple[Code, ...]] = (
         "CMD206",
         "unexpected transaction command",
         "A MULTI occurs within a transaction, or an EXEC or DISCARD outside of one. It has no effect.",
-        _GOES_ON,
+        _CONTINUES,
     ),
     Code(
         "CMD207",
@@ -184,7 +184,7 @@ CODES: Final[tuple[Code, ...]] = (
         "The effect of a command depends on the release of the server, or on how it was built, and several may "
         "have written the AOF. It was executed as by one of them, so the dataset is uncertain; --rules names the "
         "server.",
-        "The server executes the command, each in its way.",
+        "Each server executes the command in its own way.",
     ),
     Code("MAN001", "empty manifest", "The manifest has no bytes.", EXITS),
     Code(
@@ -224,7 +224,7 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "MAN011",
         "incr files out of order",
-        "The sequence numbers of the incr files in the manifest do not rise.",
+        "The sequence numbers of the incr files in the manifest are not in ascending order.",
         EXITS,
     ),
     Code(

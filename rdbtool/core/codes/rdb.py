@@ -168,7 +168,7 @@ CODES: Final[tuple[Code, ...]] = (
     ),
     Code(
         "RDB313",
-        "score is not a number",
+        "score is NaN",
         "A member of a sorted set has the score NaN, and so no place in the order.",
         "The server exits; Redis does not look at the scores of packed sorted sets.",
     ),
@@ -181,7 +181,7 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "RDB315",
         "unsorted intset",
-        "The numbers of an intset do not rise, or one occurs twice.",
+        "The numbers of an intset are not in ascending order, or one occurs twice.",
         "Redis loads it and does not find some members; Valkey 9.1 and later exit.",
     ),
     Code(
@@ -201,7 +201,7 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "RDB321",
         "entry IDs not increasing",
-        "The IDs of a stream's entries do not rise.",
+        "The IDs of a stream's entries are not in ascending order.",
         "The server loads it, and answers range commands wrongly.",
     ),
     Code(
@@ -302,7 +302,7 @@ CODES: Final[tuple[Code, ...]] = (
         "RDB343",
         "pre-release library",
         "A function library has the form of the release candidates of Redis 7.0.",
-        "Released servers do not know the form, and exit.",
+        "Released servers do not know this form, and exit.",
     ),
     Code(
         "RDB344",

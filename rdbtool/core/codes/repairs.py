@@ -6,44 +6,44 @@ from typing import Final
 
 from rdbtool.core.codes.code import Code
 
-_NOT_THERE: Final = "The server loads the repaired file without it."
+_WITHOUT_IT: Final = "The server loads the repaired file without it."
 
 CODES: Final[tuple[Code, ...]] = (
     Code(
         "REP001",
         "damaged record lost",
         "Bytes that hold no record, or one that cannot be read, were not copied.",
-        _NOT_THERE,
+        _WITHOUT_IT,
     ),
     Code(
         "REP002",
         "uncertain record lost",
         "A record next to damage that may be part of it was not copied: its length or expiry may be wrong.",
-        _NOT_THERE,
+        _WITHOUT_IT,
     ),
     Code(
         "REP003",
         "end lost",
         "The end of the file is truncated or holds nothing intact, and was not copied.",
-        _NOT_THERE,
+        _WITHOUT_IT,
     ),
     Code(
         "REP004",
         "older value skipped",
         "A key occurs twice; the last value of it was kept.",
-        _NOT_THERE,
+        _WITHOUT_IT,
     ),
     Code(
         "REP005",
         "elements dropped",
         "Elements that servers refuse were dropped: those that occur again, and scores that are not numbers.",
-        _NOT_THERE,
+        _WITHOUT_IT,
     ),
     Code(
         "REP006",
         "refused record dropped",
         "A record or part that can be read, but that no server would load, was dropped.",
-        _NOT_THERE,
+        _WITHOUT_IT,
     ),
     Code(
         "REP007",
@@ -62,7 +62,7 @@ CODES: Final[tuple[Code, ...]] = (
         "REP009",
         "MULTI without EXEC",
         "A MULTI whose EXEC is lost, or an EXEC whose MULTI is, was dropped. The commands between them were kept.",
-        _NOT_THERE,
+        _WITHOUT_IT,
     ),
     Code(
         "REP010",
@@ -74,20 +74,20 @@ CODES: Final[tuple[Code, ...]] = (
         "REP011",
         "missing file skipped",
         "A file that the manifest of an AOF names is missing, and the repaired AOF does without it.",
-        _NOT_THERE,
+        _WITHOUT_IT,
     ),
     Code(
         "REP012",
         "manifest rebuilt",
         "The manifest of an AOF is damaged, and a new one was made from the names of the files.",
-        _NOT_THERE,
+        _WITHOUT_IT,
     ),
     Code(
         "REP013",
         "header rebuilt",
         "The first nine bytes of an RDB file are damaged, and were replaced by those that the rest of the file "
         "suggests.",
-        _NOT_THERE,
+        _WITHOUT_IT,
     ),
     Code(
         "REP014",
@@ -118,9 +118,9 @@ CODES: Final[tuple[Code, ...]] = (
     ),
     Code(
         "REP018",
-        "checksum proves nothing",
-        "Beside other damage of an RDB file the checksum is wrong, missing or disabled, so that nothing vouches "
-        "for the values that are kept.",
+        "kept values not verified",
+        "Beside other damage of an RDB file the checksum is wrong, missing or disabled, so that "
+        "the values that are kept are not verified.",
         "The server loads them.",
     ),
 )

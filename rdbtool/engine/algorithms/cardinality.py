@@ -22,7 +22,7 @@ def count(data: bytes | StringData, rules: Rules) -> int:
 
 
 def count_ranks(ranks: bytearray, rules: Rules) -> int:
-    """Return the cardinality that registers (16384, a byte each) tell of; see ``count``."""
+    """Return the cardinality that registers (16384, a byte each) represent; see ``count``."""
     histogram = [ranks.count(rank) for rank in range(64)]
     if rules.family == "redis" and rules.major < 4:
         return _count_hyperloglog(histogram)

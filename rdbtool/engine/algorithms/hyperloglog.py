@@ -99,7 +99,7 @@ def read_registers(data: bytes | StringData) -> bytearray:
         byte = data[at]
         span = _SPANS[byte]
         if not span:
-            # A last run that is cut reads the zero byte that servers keep behind every string.
+            # A last run that is cut reads the zero byte that servers keep after every string.
             span = ((byte & 0x3F) << 8 | (data[at + 1] if at + 1 < len(data) else 0)) + 1
             at += 1
         elif byte & 0x80:

@@ -122,7 +122,7 @@ def _show_claimed(stream: StreamData, ids: list[int], claim: _Claim) -> Reply:
 
 
 def _may_be_before_7_0(engine: Engine) -> bool:
-    """Return whether nobody named the server, and one before Redis 7.0 may have written the AOF."""
+    """Return whether no server was named, and one before Redis 7.0 may have written the AOF."""
     if not engine.are_rules_guessed:
         return False
     least = None if engine.needs is None else engine.needs.least.get("redis", engine.rules)

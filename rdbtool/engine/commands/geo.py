@@ -1,6 +1,6 @@
 """Positions in sorted sets: GEOADD, and the searches that store what they found.
 
-A search without a destination changes nothing, but its arguments are judged all the same. What is within
+A search without a destination changes nothing, but its arguments are checked all the same. What is within
 reach is collected cell by cell; the order matters where COUNT takes a part of it.
 """
 
@@ -212,7 +212,7 @@ class _Query:
             self.take_point()
 
     def check(self) -> None:
-        """Judge the options together. Raises CommandError."""
+        """Check the options together. Raises CommandError."""
         if self.target is not None and self.with_words:
             what = "GEOSEARCHSTORE" if self.is_search else "STORE option in GEORADIUS"
             raise CommandError(f"ERR {what} is not compatible with WITHDIST, WITHHASH and WITHCOORD options")

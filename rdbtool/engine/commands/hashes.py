@@ -1,7 +1,7 @@
 """Hashes: fields and values of a dict; the commands about the expiry of fields are in ``hashttl``.
 
-A field that is set anew loses its expiry; HINCRBY and HINCRBYFLOAT keep it. To Redis a field that has
-expired is absent for some commands even while it loads a log, to Valkey it is there (format D3).
+A field that is set again loses its expiry; HINCRBY and HINCRBYFLOAT keep it. To Redis a field that has
+expired is absent for some commands even while it loads an AOF, to Valkey it is there (format D3).
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def hincrbyfloat(engine: Engine, argv: Sequence[bytes]) -> Reply:
 
 
 def _present(engine: Engine, argv: Sequence[bytes]) -> bytes | None:
-    """Return the value of a field that a command counts from, None where there is none."""
+    """Return the value of a field that a command counts from, None if absent."""
     data = engine.db.find(argv[1], HashData)
     if data is None or is_hidden(engine, data, argv[2]):
         return None

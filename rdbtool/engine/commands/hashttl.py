@@ -1,7 +1,7 @@
 """Hash fields that expire: HEXPIRE and its kin, HSETEX, HGETEX, HGETDEL.
 
 All end with ``FIELDS count field ...``. Times become Unix ms and are stored even when they are past,
-because a server that loads a log deletes nothing (format D3). Redis and Valkey differ in options and limits.
+because a server that loads an AOF deletes nothing (format D3). Redis and Valkey differ in options and limits.
 """
 
 from __future__ import annotations

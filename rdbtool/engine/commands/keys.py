@@ -82,7 +82,7 @@ def _expire(engine: Engine, argv: Sequence[bytes], unit: bytes, name: str) -> in
 
 
 def _takes_conditions(engine: Engine, argv: Sequence[bytes]) -> bool:
-    """Return whether the server looks at arguments behind the time: before 7.0 there were none to look at."""
+    """Return whether the server looks at arguments after the time: before 7.0 there were none to look at."""
     word = argv[3].upper()
     return engine.knows(argv[0].upper(), word if word in _CONDITIONS else b"NX")
 
@@ -283,7 +283,7 @@ def _check_flush(engine: Engine, argv: Sequence[bytes]) -> None:
         raise CommandError(SYNTAX)
 
 
-#: What stands before a time: (milliseconds a unit, whether it counts from now on).
+#: What precedes a time: (milliseconds a unit, whether it counts from now on).
 UNITS: Final = {b"EX": (1000, True), b"PX": (1, True), b"EXAT": (1000, False), b"PXAT": (1, False)}
 
 

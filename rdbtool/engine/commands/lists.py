@@ -1,7 +1,7 @@
 """Lists: pushes, pops, moves and edits.
 
 A pop looks for its key first, then all arguments are known to be good, then it changes. Blocking forms
-act as their plain forms: a server that loads a log never waits.
+act as their plain forms: a server that loads an AOF never waits.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def rpop(engine: Engine, argv: Sequence[bytes]) -> Reply:
 
 
 def _pop_command(engine: Engine, argv: Sequence[bytes], *, left: bool) -> Reply:
-    # Before 6.2 a server that loads an AOF does not look behind the key.
+    # Before 6.2 a server that loads an AOF does not look after the key.
     has_count = len(argv) > 2 and engine.knows(argv[0].upper(), b"count")
     if has_count and len(argv) > 3:
         raise CommandError(f"ERR wrong number of arguments for '{'l' if left else 'r'}pop' command")
@@ -283,7 +283,7 @@ def _pop_one(engine: Engine, keys: Sequence[bytes], *, left: bool) -> Reply:
 
 
 def _pop_first(engine: Engine, keys: Sequence[bytes], count: int, *, left: bool) -> tuple[bytes, list[Reply]] | None:
-    """Pop from the first key that is there; return that key and the elements, None where there is none."""
+    """Pop from the first key that is there; return that key and the elements, None if absent."""
     for key in keys:
         data = engine.db.find(key, ListData)
         if data is not None:

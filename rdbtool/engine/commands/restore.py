@@ -77,7 +77,7 @@ def restore_asking(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:
 def _drop_traces(error: BaseException | None) -> None:
     """Part an error from the frames it came through, which may hold it, and hold what was read.
 
-    The cyclic collector rests during a replay, and a log may have any number of such payloads.
+    The cyclic collector rests during a replay, and an AOF may have any number of such payloads.
     """
     while error is not None:
         error.__traceback__ = None

@@ -1,7 +1,7 @@
 """EVAL and its kin, as logs of Redis 2.6 to 4.0 hold them: scripts instead of what they did.
 
 Nothing is evaluated here. But a script that is nothing more than a row of ``redis.call`` with the
-arguments spelled out (strings, integers, KEYS[n], ARGV[n]) says which commands it makes, as plainly as a log
+arguments spelled out (strings, integers, KEYS[n], ARGV[n]) says which commands it makes, as plainly as an AOF
 does, and those are carried out. Any other script is an error: its effects are not known.
 """
 
@@ -27,7 +27,7 @@ from rdbtool.engine.replies import OK, Later, Reply
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine
 
-#: One statement: a call whose result nobody uses, or the return that ends the script.
+#: One statement: a call whose result is not used, or the return that ends the script.
 _CALL: Final = re.compile(rb"\s*(return\s+)?redis\.call\s*\((?P<arguments>[^()]*)\)\s*")
 _RETURN: Final = re.compile(rb"\s*return(?:\s+(-?\d+|nil|true|false|'[^'\\\n]*'|\"[^\"\\\n]*\"))?\s*")
 
@@ -51,7 +51,7 @@ def eval_(engine: Engine, argv: Sequence[bytes]) -> Later:
 
 @command("EVALSHA")
 def evalsha(engine: Engine, argv: Sequence[bytes]) -> Later:
-    """EVALSHA sha1 numkeys [key ...] [arg ...], of a script that stood in the log before."""
+    """EVALSHA sha1 numkeys [key ...] [arg ...], of a script that occurred in the AOF before."""
     script = engine.scripts.get(argv[1].lower())
     if script is None:
         raise ScriptError("NOSCRIPT No matching script")
@@ -156,7 +156,7 @@ def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> Later:
     if unordered:
         raise UnknownOrderError(unordered)
     if not _are_logged(engine.rules):
-        raise CarriedOutScriptError("the script only calls commands, which were executed")
+        raise CarriedOutScriptError("the script consists of plain calls, which were executed")
     return lambda: _show_result(script, reply() if callable(reply) else reply)
 
 

@@ -53,7 +53,7 @@ def smove(engine: Engine, argv: Sequence[bytes]) -> Reply:
 @command("SPOP")
 def spop(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """SPOP key [count]: refused where the choice is random."""
-    # Before 3.2 a server that loads an AOF does not look behind the key.
+    # Before 3.2 a server that loads an AOF does not look after the key.
     has_count = len(argv) > 2 and engine.knows(b"SPOP", b"count")
     if has_count and len(argv) > 3:
         raise CommandError(SYNTAX)

@@ -2,8 +2,8 @@
 
 Elements compare by a double or by bytes, of their own or of what a pattern finds elsewhere. Where elements
 of a sorted set, or of a set that is neither an intset nor (since 7.2) a listpack, compare as equal, their order is that
-of the server's hash table, which no AOF tells and which differs from one load to the next: one order is taken, and said
-to be one of several.
+of the server's hash table, which no AOF contains and which differs from one load to the next: one order is used, and
+said to be one of several.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class _Options(NamedTuple):
         return cls(target, by, get, alpha, reverse, offset, limit)
 
     def limits(self, length: int) -> tuple[int, int]:
-        """Return the first and the last index to return; the last is below the first where there is none."""
+        """Return the first and the last index to return; the last is below the first if absent."""
         first = min(max(self.offset, 0), length)
         if first >= length:
             return length, length - 1

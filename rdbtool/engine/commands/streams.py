@@ -1,6 +1,6 @@
 """Streams: adding, deleting and trimming entries, and setting counters (format D5).
 
-The id of a new entry has to be in the log: ``*`` asks for the time of day, which a log never does. Trimming with ``~``
+The id of a new entry has to be in the AOF: ``*`` asks for the time of day, which an AOF never does. Trimming with ``~``
 removes whole nodes of the server's; where their limits cannot be known it is refused.
 """
 
@@ -39,7 +39,7 @@ _PRODUCER_LIMITS: Final = {b"IDMP-DURATION": (86_400, "seconds"), b"IDMP-MAXSIZE
 
 
 class _Options(NamedTuple):
-    """What stands in front of the id of XADD: ``at`` is where that is."""
+    """What precedes the ID of XADD: ``at`` is where that is."""
 
     at: int
     trimming: Trimming | None
@@ -153,7 +153,7 @@ def xdelex(engine: Engine, argv: Sequence[bytes]) -> Reply:
 def xsetid(engine: Engine, argv: Sequence[bytes]) -> Reply:
     """XSETID key last-id [ENTRIESADDED count] [MAXDELETEDID id]."""
     last_id = parse_id(argv[2])
-    # Before 7.0 a server that loads an AOF does not look behind the ID.
+    # Before 7.0 a server that loads an AOF does not look after the ID.
     has_counters = len(argv) > 3 and engine.knows(b"XSETID", b"ENTRIESADDED")
     added, max_deleted = _parse_counters(argv) if has_counters else (None, 0)
     if last_id < max_deleted:
@@ -273,7 +273,7 @@ def _parse_options(engine: Engine, argv: Sequence[bytes], *, is_adding: bool) ->
         raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
     if trimming is not None:
         trimming = trimming._replace(strategy=strategy)
-    # A limit does not apply while a log is loaded.
+    # A limit does not apply while an AOF is loaded.
     return _Options(at, trimming, may_create, producer)
 
 

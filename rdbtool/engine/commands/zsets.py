@@ -299,7 +299,7 @@ class _Popped(NamedTuple):
 
 
 def _pop_first(engine: Engine, keys: Sequence[bytes], count: int, *, lowest: bool) -> _Popped | None:
-    """Pop from the first key that is there, None where there is none."""
+    """Pop from the first key that is there, None if absent."""
     for key in keys:
         zset = engine.db.find(key, ZSetData)
         if zset is not None:

@@ -11,7 +11,7 @@ from rdbtool.core.location import NOWHERE
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import SCRIPT_AUX
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.export.events import tell_db
+from rdbtool.engine.export.events import emit_db
 from rdbtool.engine.export.key_records import is_plain
 from rdbtool.model import Aux, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
 from rdbtool.reader.rdb import Totals
@@ -53,7 +53,7 @@ class EngineDataset:
         return {index: (len(db.keys), len(db.expires)) for index, db in self.engine.dbs.items() if db.keys}
 
     def read_preamble(self) -> list[Item]:
-        """Return what stands in front of the keys. Nothing has to be read for it."""
+        """Return what precedes the keys. Nothing has to be read for it."""
         return [*self.aux, *self.module_aux, *self.functions]
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> Totals:
@@ -70,7 +70,7 @@ class EngineDataset:
         for index, db in sorted(self.engine.dbs.items()):
             if selection is not None and selection.is_full:
                 break
-            keys, expires, kinds = tell_db(index, db.keys, db.expires, sink, selection, progress)
+            keys, expires, kinds = emit_db(index, db.keys, db.expires, sink, selection, progress)
             by_kind.update(kinds)
             if keys:
                 by_db[index] = keys, expires
@@ -90,7 +90,7 @@ class EngineDataset:
     def items(
         self, *, selection: Selection | None = None, progress: Progress | None = None
     ) -> Iterator[Item | KeyRecord]:
-        """Yield the header and what stands in front of the keys, then the keys."""
+        """Yield the header and what precedes the keys, then the keys."""
         yield self.header
         yield from self.read_preamble()
         yield from self.records(selection=selection, progress=progress)

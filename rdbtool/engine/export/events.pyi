@@ -3,7 +3,7 @@ from collections.abc import Callable
 from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.sink import Sink
 
-def tell_db(
+def emit_db(
     db: int,
     keys: dict[bytes, object],
     expires: dict[bytes, int],
@@ -11,7 +11,7 @@ def tell_db(
     selection: Selection | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> tuple[int, int, dict[str, int]]:
-    """Tell ``sink`` of the keys of a database that ``selection`` takes, until that is full.
+    """Emit the keys of a database that ``selection`` takes, until that is full.
 
     Returns how many keys were looked at, how many of those expire, and how many there are by kind. ``progress`` is
     called now and then with 0.

@@ -29,9 +29,9 @@ cdef inline Bytes at(bytes data):
     return <Bytes>PyBytes_AS_STRING(data)
 
 
-def tell_db(int64_t db, dict keys not None, dict expires not None, Sink sink not None, Selection selection=None,
+def emit_db(int64_t db, dict keys not None, dict expires not None, Sink sink not None, Selection selection=None,
             progress=None):
-    """Tell ``sink`` of the keys of a database that ``selection`` takes, until that is full.
+    """Emit the keys of a database that ``selection`` takes, until that is full.
 
     Returns how many keys were looked at, how many of those expire, and how many there are by kind. ``progress`` is
     called now and then with 0.
@@ -67,7 +67,7 @@ def tell_db(int64_t db, dict keys not None, dict expires not None, Sink sink not
             kinds[head.kind] += 1
             count += 1
             if selection is None or selection.wants(&head):
-                tell_key(&head, key, data, sink)
+                emit_key(&head, key, data, sink)
                 if selection is not None:
                     selection.taken += 1
             if count % KEYS_PER_REPORT == 0 and progress is not None:
@@ -93,25 +93,25 @@ cdef int kind_number(data) except -1:
     return KINDS.index(kind_of(data))
 
 
-cdef int tell_key(Head *head, bytes key, data, Sink sink) except -1:
+cdef int emit_key(Head *head, bytes key, data, Sink sink) except -1:
     """Tell a record and commit it."""
     kind = type(data)
     if kind is bytes:
-        tell_string(head, <bytes>data, sink)
+        emit_string(head, <bytes>data, sink)
     elif kind is HashData:
-        tell_hash(head, <HashData>data, sink)
+        emit_hash(head, <HashData>data, sink)
     elif kind is SetData:
-        tell_elements(head, &(<SetData>data).p, sink)
+        emit_elements(head, &(<SetData>data).p, sink)
         if data.expires is not None:
-            tell_expiries(data, sink)
+            emit_expiries(data, sink)
     elif kind is ZSetData:
-        tell_zset(head, &(<ZSetData>data).p, sink)
+        emit_zset(head, &(<ZSetData>data).p, sink)
         if data.expires is not None:
-            tell_expiries(data, sink)
+            emit_expiries(data, sink)
     elif kind is ListData:
-        tell_elements(head, &(<ListData>data).p, sink)
+        emit_elements(head, &(<ListData>data).p, sink)
     elif kind is StringData:
-        tell_string(head, bytes(data), sink)
+        emit_string(head, bytes(data), sink)
     else:
         expire_at_ms = head.expire_at_ms if head.has_expire else None
         feed_record(KeyRecord(db=head.db, key=key, value=to_value(data), expire_at_ms=expire_at_ms), sink)
@@ -121,12 +121,12 @@ cdef int tell_key(Head *head, bytes key, data, Sink sink) except -1:
     return 0
 
 
-cdef int tell_string(Head *head, bytes data, Sink sink) except -1:
+cdef int emit_string(Head *head, bytes data, Sink sink) except -1:
     sink.begin_key(head)
     return sink.string(at(data), PyBytes_GET_SIZE(data))
 
 
-cdef int tell_elements(Head *head, const pack *p, Sink sink) except -1:
+cdef int emit_elements(Head *head, const pack *p, Sink sink) except -1:
     cdef pack_entry entry
     cdef uint32_t at = 0
     sink.begin_key(head)
@@ -137,14 +137,14 @@ cdef int tell_elements(Head *head, const pack *p, Sink sink) except -1:
         sink.element(entry.name, entry.name_size)
 
 
-cdef int tell_expiries(data, Sink sink) except -1:
+cdef int emit_expiries(data, Sink sink) except -1:
     cdef bytes member
     for member, when in member_expiries(data):
         sink.member_expiry(at(member), PyBytes_GET_SIZE(member), when)
     return 0
 
 
-cdef int tell_zset(Head *head, const pack *p, Sink sink) except -1:
+cdef int emit_zset(Head *head, const pack *p, Sink sink) except -1:
     cdef pack_entry entry
     cdef uint32_t at = 0
     cdef double score
@@ -157,7 +157,7 @@ cdef int tell_zset(Head *head, const pack *p, Sink sink) except -1:
         sink.score(entry.name, entry.name_size, score)
 
 
-cdef int tell_hash(Head *head, HashData data, Sink sink) except -1:
+cdef int emit_hash(Head *head, HashData data, Sink sink) except -1:
     cdef pack_entry entry
     cdef uint32_t at = 0
     cdef int64_t expire_at_ms = -1

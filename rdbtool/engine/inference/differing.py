@@ -1,4 +1,4 @@
-"""Commands whose effect differs between servers, where nobody named the server that wrote the AOF.
+"""Commands whose effect differs between servers, if the server that wrote the AOF was not named.
 
 Such a command is executed once more, on copies of its keys and as each of the servers that do otherwise and may have
 written the AOF. Where that has another result, the effect is unknown. A server that refuses the command did not write
@@ -22,7 +22,7 @@ Words = Sequence[bytes]
 
 
 def differs_as(*servers: str, when: Callable[[Engine, Words], bool] | None = None) -> Callable[[Handler], Handler]:
-    """Have a command executed as other servers, too, where that can matter: ``when`` tells, None: always."""
+    """Have a command executed as other servers, too, where that can matter, as ``when`` says; None: always."""
     others = [Rules.parse(name) for name in servers]
 
     def wrap(handler: Handler) -> Handler:
@@ -37,7 +37,9 @@ def differs_as(*servers: str, when: Callable[[Engine, Words], bool] | None = Non
             result = _records(engine, keys)
             for copy in copies:
                 if not _agrees(copy, handler, argv, result):
-                    raise DifferingEffectError(f"executed as {engine.rules}, which was inferred: {copy.rules} differs")
+                    raise DifferingEffectError(
+                        f"executed as {engine.rules}, which was inferred; {copy.rules} gives another result"
+                    )
             return reply
 
         return execute

@@ -1,4 +1,4 @@
-"""The least server that has everything an AOF uses, where nobody named the server that wrote it.
+"""The least server that has everything an AOF uses, if the server that wrote it was not named.
 
 Commands, words and payloads came with releases of Redis or Valkey. Each that is newer than all before raises the oldest
 server of either family that may have written the AOF, or leaves only one family. Which words came when stands here;
@@ -26,10 +26,10 @@ from rdbtool.core.servers import (
     release_since,
 )
 
-#: What applies where an AOF begins without an RDB that tells more.
+#: What applies where an AOF begins without an RDB that names its writer.
 UNNAMED: Final = RulesChoice(DEFAULT, "inferred", "an AOF that names no server")
 
-#: What tells of a server beside commands.
+#: What indicates a server besides commands.
 MANIFEST: Final = Since("a manifest", FIRST_WITH_PARTS.release)
 TIMES: Final = Since("annotated times", FIRST_WITH_PARTS.release)
 
@@ -47,7 +47,7 @@ class ServerNeeds:
 
     ``least`` has the oldest server of each family that has all of it; a family that lacks any of it is not there.
     ``conflict`` words what no server has together with the rest: it is not counted in, and is executed as the server
-    of the rules would. ``product`` is whose rules apply where a command gives a product away that made the AOF.
+    of the rules would. ``product`` are the rules of the product that a command of it reveals as the writer of the AOF.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class ServerNeeds:
         for family, first in left.items():
             if first > self.least[family]:
                 self._raised_by[family] = reason
-                # What tells both is one reason.
+                # What indicates both is one reason.
                 self._excluded_by = {other: self._join(said, reason) for other, said in self._excluded_by.items()}
         self.least = {family: max(first, self.least[family]) for family, first in left.items()}
 
@@ -92,7 +92,7 @@ class ServerNeeds:
         return said if said == reason else f"{said}, {reason}"
 
     def meet_snapshot(self, header: VersionedHeader) -> None:
-        """Take note of the version of the RDB in front of an AOF."""
+        """Note the version of the RDB before an AOF."""
         since = since_version(header.version)
         if since is not None:
             self.meet(since, "")
@@ -104,7 +104,7 @@ class ServerNeeds:
             self.product = RulesChoice(Rules.parse(product.base), "inferred", f"{reason}, a command of {product.name}")
 
     def choose(self, start: RulesChoice) -> RulesChoice:
-        """Return whose rules apply: ``start``, or the least server where that is newer, or of the other family.
+        """Return which server rules apply: ``start``, or the least server where that is newer, or of the other family.
 
         Where a file does not name its writer, the product that a command gives away comes before ``start``.
         """
@@ -189,7 +189,7 @@ WORDS: Final[dict[bytes, dict[bytes, Since]]] = {
 }
 
 
-#: In which words a server rewrites hash fields that expire. What it writes behind that tells nothing of the kind.
+#: In which words a server rewrites hash fields that expire. What it writes after that shows nothing of the kind.
 REWRITTEN: Final = {
     "HPEXPIREAT": Since("HPEXPIREAT in a rewritten AOF", (7, 4), None),
     "HSETEX": Since("HSETEX in a rewritten AOF", None, (9, 0)),
@@ -197,7 +197,7 @@ REWRITTEN: Final = {
 
 
 def since_version(version: int, prefix: str = "") -> Since | None:
-    """Return which servers read an RDB version, None for one that nobody knows; ``prefix`` says of what it is."""
+    """Return which servers read an RDB version, None for an unknown one; ``prefix`` says of what it is."""
     for magic, (first, last) in VERSIONS.items():
         if first <= version <= last:
             writer = first_writer(magic, version)

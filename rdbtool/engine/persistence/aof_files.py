@@ -1,7 +1,7 @@
-"""The directory of a multi-part log: its names, its manifest, and whose it is (format C4).
+"""The directory of a multi-part AOF: its names, its manifest, and whose it is (format C4).
 
-The manifest is the one thing that says what the log is, and it changes by a rename. A file gets a new number whenever
-one is made, so no file that some manifest names is ever written anew; what no manifest names is removed last.
+The manifest is the one thing that says what the AOF is, and it changes by a rename. A file gets a new number whenever
+one is made, so no file that some manifest names is ever written again; what no manifest names is removed last.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class LogFiles:
     def create(cls, directory: str | os.PathLike[str], name: str, *, clears: bool = False) -> Self:
         """Take a directory for a new log, made if need be. Raises InputError where it holds one.
 
-        With ``clears`` files of a log without a manifest are what a killed run of the caller left, and go.
+        With ``clears`` files of an AOF without a manifest are what a killed run of the caller left, and go.
         """
         path = Path(directory)
         try:
@@ -53,13 +53,13 @@ class LogFiles:
                 stray.unlink(missing_ok=True)
         if files.manifest.exists() or files._find():
             files.close()
-            what = "a log, open it instead" if files.manifest.exists() else "files of a log without their manifest"
-            raise InputError(f"cannot begin a log in {path}: it holds {what}")
+            what = "an AOF, open it instead" if files.manifest.exists() else "files of an AOF without their manifest"
+            raise InputError(f"cannot begin an AOF in {path}: it holds {what}")
         return files
 
     @classmethod
     def reopen(cls, directory: str | os.PathLike[str]) -> Self:
-        """Take the directory of a log. Raises InputError, and FormatError for a manifest that no server takes."""
+        """Take the directory of an AOF. Raises InputError, and FormatError for a manifest that no server takes."""
         manifest = find_log(directory)
         if manifest.suffix != _SUFFIX:
             raise InputError(f"cannot append to {manifest}: it is a single file, not a directory with a manifest")
@@ -111,9 +111,9 @@ class LogFiles:
             self._numbers[kind] = max(self._numbers[kind], entry.seq)
 
     def commit(self, entries: Iterable[Entry]) -> None:
-        """Write the manifest: from now on the log is what it says.
+        """Write the manifest: from now on the AOF is what it says.
 
-        Raises InputError. ``entries`` are then those that the directory has, old or new; ``is_written`` tells.
+        Raises InputError. ``entries`` are then those that the directory has, old or new; ``is_written`` says which.
         """
         wanted = tuple(entries)
         with open_output(str(self.manifest), force=True) as output:
@@ -168,7 +168,7 @@ def _lock(directory: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise InputError(f"cannot use {directory}: somebody else appends to the log in it") from None
+        raise InputError(f"cannot use {directory}: another process appends to the AOF in it") from None
     except BaseException:
         os.close(descriptor)
         raise

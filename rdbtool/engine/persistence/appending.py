@@ -1,7 +1,7 @@
 """One file that is appended to: whole pieces only, and what is known to be on the disk.
 
-A piece that could not be written is cut off again, so that the file ends behind a whole one. After a sync
-that failed nobody knows what the disk holds (the system may drop the pages and report success the next time), so
+A piece that could not be written is cut off again, so that the file ends after a whole one. After a
+failed sync it is unknown what the disk holds (the system may drop the pages and report success the next time), so
 the file then stays doubtful for good.
 """
 

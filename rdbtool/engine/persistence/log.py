@@ -1,7 +1,7 @@
 """An append-only log beside a running engine: every write is in it before the caller goes on.
 
 The files are those of a server (format C4): a snapshot as base, then the commands in the form that ``effects``
-gives them. Nothing here waits or runs by itself. Time is asked of a clock that is passed in, and whoever runs the
+gives them. Nothing here waits or runs by itself. Time comes from a clock that is passed in, and the owner of the
 engine calls ``tick`` about once a second.
 """
 
@@ -32,7 +32,7 @@ def wall_clock() -> int:
 
 
 class AppendLog:
-    """A log in ``directory``, made anew for what ``engine`` holds; ``open`` goes on with one that is there.
+    """An AOF in ``directory``, made again for what ``engine`` holds; ``open`` goes on with one that is there.
 
     ``fsync`` says when writes are on the disk: ``always`` before ``execute`` returns, ``everysec`` at the first
     command or ``tick`` a second (of ``clock``, Unix ms) after the oldest that is not, ``no`` when the system likes.
@@ -82,7 +82,7 @@ class AppendLog:
         rules: Rules | str | None = None,
         databases: int = DATABASES,
     ) -> Self:
-        """Restore the engine from a log, and go on with it in its last file.
+        """Restore the engine from an AOF, and go on with it in its last file.
 
         The end of that file is cut off where it is not whole, as a server does. ``rules`` None: those of the server
         that the base names. Raises FormatError for other damage, ReplayError for a command that is none, InputError.
@@ -100,12 +100,12 @@ class AppendLog:
 
     @property
     def unlogged(self) -> list[Argv]:
-        """What the engine has executed and the log lacks, outside of an open transaction."""
+        """What the engine has executed and the AOF lacks, outside of an open transaction."""
         return self._writer.unlogged
 
     @property
     def unsynced(self) -> int:
-        """Bytes of the log that are not known to be on the disk."""
+        """Bytes of the AOF that are not known to be on the disk."""
         return self._writer.unsynced
 
     def counters(self, *, memory: int = 0) -> Counters:
@@ -118,7 +118,7 @@ class AppendLog:
     def execute(self, *argv: bytes) -> None:
         """Execute a command and log it.
 
-        Raises CommandError, and has then done neither; InputError before the command is executed, where the log
+        Raises CommandError, and has then done neither; InputError before the command is executed, where the AOF
         still lacks an earlier one; LogWriteError where it was executed and could not be logged.
         """
         if self._piece is not None:
@@ -147,7 +147,7 @@ class AppendLog:
             self._end(piece)
 
     def flush(self) -> None:
-        """Write what the log lacks, and have all of it on the disk. Raises InputError."""
+        """Write what the AOF lacks, and have all of it on the disk. Raises InputError."""
         self._check()
         self._writer.check()
         self._writer.pay()
@@ -160,7 +160,7 @@ class AppendLog:
         self._writer.sync_if_due()
 
     def rotate(self) -> None:
-        """Go on in a new file behind the present one. Raises InputError; the log leads to the same then."""
+        """Continue in a new file after the current one. Raises InputError; the AOF leads to the same then."""
         self._check_outside()
         self.flush()
         self._writer.add_file()
@@ -168,8 +168,8 @@ class AppendLog:
     def rewrite(self) -> None:
         """Write a base of what the engine holds, which takes the place of all that was logged so far.
 
-        The log goes on in a new file first; where the present one cannot be trusted or lacks something, both files
-        come into the log at once. The old ones are removed last. Raises InputError, LossError; the log then leads to
+        The AOF goes on in a new file first; where the present one cannot be trusted or lacks something, both files
+        come into the AOF at once. The old ones are removed last. Raises InputError, LossError; the AOF then leads to
         what it did before.
         """
         self._check_outside()
@@ -200,7 +200,7 @@ class AppendLog:
     # ---- steps ---------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        """Set the clock, once the log lacks nothing."""
+        """Set the clock, once the AOF lacks nothing."""
         self._check()
         self._writer.check()
         self._writer.pay()
@@ -213,7 +213,7 @@ class AppendLog:
 
     def _check(self) -> None:
         if self._is_closed:
-            raise ValueError("the log is closed")
+            raise ValueError("the AOF is closed")
 
     def _check_outside(self) -> None:
         self._check()
@@ -247,7 +247,7 @@ class AppendLog:
 
 def _check_rules(rules: Rules) -> None:
     if rules.family == "redis" and rules < FIRST_WITH_PARTS:
-        raise UnsupportedError(f"{rules} has no logs of several files: the first is {FIRST_WITH_PARTS}")
+        raise UnsupportedError(f"{rules} has no AOF directories: the first is {FIRST_WITH_PARTS}")
 
 
 __all__ = ["AppendLog", "LogWriteError", "wall_clock"]

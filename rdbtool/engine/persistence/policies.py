@@ -1,6 +1,6 @@
 """When to save or to rewrite: values that decide by counters.
 
-Nothing here reads a clock or a file. Whoever runs an engine counts, asks ``is_due`` now and then, and acts; so a
+Nothing here reads a clock or a file. The owner of an engine counts, asks ``is_due`` now and then, and acts; so a
 policy is tried out with numbers alone. The rules are those of the servers' ``save`` and ``auto-aof-rewrite-*``.
 """
 
@@ -15,7 +15,7 @@ class Counters(NamedTuple):
     """What policies decide by.
 
     ``now_ms`` and ``last_save_ms`` (the last save or rewrite) are Unix ms, ``changes`` counts the writes since then.
-    ``memory`` is what the data takes, ``log_size`` the log at hand and ``base_size`` the log just after its last
+    ``memory`` is what the data takes, ``log_size`` the current log and ``base_size`` the AOF just after its last
     rewrite, all in bytes.
     """
 
@@ -68,7 +68,7 @@ class MemoryThreshold(NamedTuple):
 
 
 class LogGrowth(NamedTuple):
-    """``auto-aof-rewrite-percentage`` and ``-min-size``: the log is larger than ``minimum`` bytes, and has grown by
+    """``auto-aof-rewrite-percentage`` and ``-min-size``: the AOF is larger than ``minimum`` bytes, and has grown by
     ``percentage`` or more since its last rewrite. A percentage of 0 means never.
     """  # noqa: D205 - one sentence
 
@@ -76,7 +76,7 @@ class LogGrowth(NamedTuple):
     minimum: int = 64 << 20
 
     def is_due(self, counters: Counters) -> bool:
-        """Whether the log has grown enough. One that was empty grew by more than can be said."""
+        """Whether the AOF has grown enough. One that was empty grew by more than can be said."""
         if self.percentage <= 0 or counters.log_size <= self.minimum:
             return False
         return counters.log_size * 100 // (counters.base_size or 1) - 100 >= self.percentage

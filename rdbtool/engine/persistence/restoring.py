@@ -1,7 +1,7 @@
-"""An engine from the directory of a log, as a starting server restores it.
+"""An engine from the directory of an AOF, as a starting server restores it.
 
-Only the end of the last file may be missing, and it is cut off, so that new commands follow a whole one: in
-front of a transaction without its end, and behind a snapshot that nothing whole follows (servers lose data in
+Only the end of the last file may be missing, and it is cut off, so that new commands follow a whole one:
+before a transaction without its end, and after a snapshot that nothing whole follows (servers lose data in
 both places, format C2). Any other damage is left as it is, and raised.
 """
 
@@ -24,22 +24,22 @@ from rdbtool.reader.aof.reader import AofReader, open_aof
 from rdbtool.reader.aof.tail import Tail
 from rdbtool.reader.rdb import RdbReader
 
-#: A line that servers pass over: when the commands behind it were executed (Unix ms).
+#: A line that servers ignore: when the commands after it were executed (Unix ms).
 _MOMENT: Final = re.compile(rb"#rdbtool now_ms=(-?\d{1,19})")
 
 _CUT: Final = frozenset({"truncated", "truncated-in-multi"})
 
 
 def note_moment(now_ms: int) -> bytes:
-    """Return the line that says when the commands behind it were executed."""
+    """Return the line that says when the commands after it were executed."""
     return b"#rdbtool now_ms=%d\r\n" % now_ms
 
 
 def restore(files: LogFiles, *, rules: Rules | None, now_ms: int, databases: int = DATABASES) -> Engine:
-    """Return the engine that a log leads to, and cut off the end of a last file that is not whole.
+    """Return the engine that an AOF leads to, and cut off the end of a last file that is not whole.
 
     ``rules`` None: those of the server that the snapshot names, or of a newer one that what follows needs. Raises
-    FormatError for damage, ReplayError for a command that no server would pass over, InputError.
+    FormatError for damage, ReplayError for a command that no server would skip, InputError.
     """
     needs = None if rules is not None else ServerNeeds()
     while True:
@@ -90,7 +90,7 @@ def _load_snapshot(replay: Replay, snapshot: RdbReader) -> None:
 
 
 def _run(replay: Replay, batch: CommandBatch) -> None:
-    """Execute a batch, with the clock where the log notes that it stood."""
+    """Execute a batch, with the clock at the time that the AOF notes."""
     start = 0
     for index, text in batch.annotations:
         moment = _MOMENT.fullmatch(text)
@@ -102,7 +102,7 @@ def _run(replay: Replay, batch: CommandBatch) -> None:
 
 
 def _judge(reader: AofReader) -> Tail | None:
-    """Return the end that is to be cut off, None where the log is whole. Raises the fault of any other log."""
+    """Return the end that is to be cut off, None where the AOF is whole. Raises the fault of any other log."""
     if reader.fault is None:
         return None
     tail = reader.tail

@@ -2,7 +2,7 @@
 
 The file appears whole or not at all, read back before it gets its name. The same engine gives the same bytes: the
 moment in the file is the engine's.
-It names the server whose rules the engine goes by, so that whoever loads it goes by the same.
+It names the server rules of the engine, so that a server that loads it uses the same.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What is appended to a log, in which file, and when it is synced.
+"""What is appended to an AOF, in which file, and when it is synced.
 
-Commands are first owed, then written in one piece: whatever happens in between, it is known what the log lacks.
-A file or a manifest of which nobody knows whether the disk has it puts the log in doubt, and then only
-files that are made anew help.
+Commands are first owed, then written in one piece: whatever happens in between, it is known what the AOF lacks.
+A file or a manifest of which it is unknown whether the disk has it puts the AOF in doubt, and then only
+files that are made again help.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _SECOND_MS: Final = 1000
 
 
 class LogWriteError(InputError):
-    """The log lacks what the engine has executed: ``commands``, as they would be logged.
+    """The AOF lacks what the engine has executed: ``commands``, as they would be logged.
 
     They are written before the next command, or by ``AppendLog.flush``; ``AppendLog.rewrite`` makes them needless.
     """
 
     def __init__(self, reason: str, commands: list[Argv]) -> None:
-        lacks = f"; executed but not in the log: {describe(commands)}" if commands else ""
+        lacks = f"; executed but not in the AOF: {describe(commands)}" if commands else ""
         super().__init__(f"{reason}{lacks}")
         self.commands = commands
 
@@ -51,9 +51,9 @@ class _Place(NamedTuple):
 
 
 class LogWriter:
-    """The file at hand of the log in ``files``, which it closes. ``doubt`` says why it cannot be trusted, if so.
+    """The current file of the AOF in ``files``, which it closes. ``doubt`` says why it cannot be trusted, if so.
 
-    ``changes`` counts the commands written since the log was last made anew. See ``AppendLog`` for ``fsync``.
+    ``changes`` counts the commands written since the AOF was last rewritten. See ``AppendLog`` for ``fsync``.
     """
 
     def __init__(self, files: LogFiles, fsync: Fsync, clock: Clock) -> None:
@@ -76,18 +76,18 @@ class LogWriter:
 
     @property
     def unsynced(self) -> int:
-        """Bytes of the file at hand that are not known to be on the disk."""
+        """Bytes of the current file that are not known to be on the disk."""
         return 0 if self._file is None else self._file.size - self._file.synced
 
     @property
     def is_sound(self) -> bool:
-        """Whether the log can go on as it is."""
+        """Whether the AOF can go on as it is."""
         return self.doubt is None and not self._owed and self._file is not None
 
     def check(self) -> None:
-        """Raise LogWriteError where the log is in doubt."""
+        """Raise LogWriteError where the AOF is in doubt."""
         if self.doubt is not None:
-            raise LogWriteError(f"{self.doubt}; rewrite the log", self.unlogged)
+            raise LogWriteError(f"{self.doubt}; rewrite the AOF", self.unlogged)
 
     # ---- writing -------------------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ class LogWriter:
         self._owed.clear()
 
     def sync(self) -> None:
-        """Have the file on the disk. Raises InputError; the log is in doubt then."""
+        """Have the file on the disk. Raises InputError; the AOF is in doubt then."""
         if self._file is None or not self.unsynced:
             return
         try:
@@ -147,24 +147,24 @@ class LogWriter:
     # ---- files ---------------------------------------------------------------------------------
 
     def resume(self) -> None:
-        """Go on in the last file of the log, or in a new one where it has no commands. Raises InputError."""
+        """Go on in the last file of the AOF, or in a new one where it has no commands. Raises InputError."""
         incrs = [entry for entry in self.files.entries if entry.kind == "incr"]
         if not incrs:
             self.add_file()
             return
         self._file = AppendedFile.reopen(self.files.path(incrs[-1]))
-        # Whoever wrote it may not have synced it.
+        # Its writer may not have synced it.
         self._file.synced = 0
         self.sync()
 
     def add_file(self) -> None:
-        """Go on in a new file, named in the manifest behind the present ones. Raises InputError."""
+        """Go on in a new file, named in the manifest after the current ones. Raises InputError."""
         self.sync()
         entry = self.files.next("incr")
         self._switch(AppendedFile.create(self.files.path(entry)), [*self.files.entries, entry])
 
     def put_base(self, base: Entry) -> None:
-        """Let the log be a new base, and the file at hand or, where that is not sound, a new one. Raises InputError."""
+        """Let the AOF be a new base, and the current file or, where that is not sound, a new one. Raises InputError."""
         files = self.files
         if self.is_sound and self._file is not None:
             fresh = self._file
@@ -179,7 +179,7 @@ class LogWriter:
         self.changes = 0
 
     def _switch(self, fresh: AppendedFile, entries: list[Entry]) -> None:
-        """Commit a manifest and append to its last file. Where that fails, the log is as it was, or in doubt."""
+        """Commit a manifest and append to its last file. Where that fails, the AOF is as it was, or in doubt."""
         before = self.files.entries
         is_new = fresh is not self._file
         try:
@@ -208,7 +208,7 @@ class LogWriter:
 
 
 def _encode(piece: WriteBatch, place: _Place) -> tuple[bytes, _Place]:
-    """Return the bytes of a piece, and what a reader knows behind it."""
+    """Return the bytes of a piece, and what a reader knows after it."""
     db, noted = place
     out = bytearray()
     if noted != piece.now_ms and any(needs_clock(argv) for _, argv in piece.commands):

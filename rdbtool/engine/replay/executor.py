@@ -1,7 +1,7 @@
-"""Replays a log into an engine, and says what a server would have said of it.
+"""Replays an AOF into an engine, and says what a server would have said of it.
 
 Commands run as a loading server runs them: nothing expires, an error reply changes nothing and the
-load goes on, a transaction runs when its EXEC is there. What a server would log, refuse or pass over is a
+load goes on, a transaction runs when its EXEC is there. What a server would log, refuse or skip is a
 finding with part, offset and command number.
 """
 
@@ -46,16 +46,16 @@ _ENDS: Final = {b"MULTI": AT_MULTI, b"EXEC": AT_EXEC}
 
 #: What was executed of these is worth a finding each time: its code, severity and words.
 _REMARKABLE: Final = {
-    b"EVAL": ("CMD207", "note", "the script only calls commands, which were executed"),
-    b"EVALSHA": ("CMD207", "note", "the script only calls commands, which were executed"),
+    b"EVAL": ("CMD207", "note", "the script consists of plain calls, which were executed"),
+    b"EVALSHA": ("CMD207", "note", "the script consists of plain calls, which were executed"),
     RREPLAY: ("CMD210", "warning", "executed, as it was when it came from another master"),
 }
 
 
 _REFUSES: Final = "The server refuses to start."
-_LOGS: Final = "The server logs the error, keeps the data as it is and goes on."
+_LOGS: Final = "The server logs the error and continues; the data stays as it was."
 _IGNORES: Final = "The server goes on without a word."
-_READS_ON: Final = "The server executes the command with arguments that are not there."
+_READS_ON: Final = "The server executes the command as if it had the missing arguments."
 _STAYS: Final = "The server stays on the database it was on; what follows goes there."
 
 
@@ -85,15 +85,15 @@ class Replay:
     ``commands`` counts commands read (transactions count each of theirs), ``transactions`` those that were executed.
     ``findings`` holds the first thousand findings; ``counts`` counts all of them by code, ``severities`` by severity,
     ``kinds`` by both. ``stopped_at`` is (part name, offset, number) of the first command that was not executed because
-    the place to stop was reached, None when the log was replayed whole. ``strict``: the first finding that is no note
+    the place to stop was reached, None when the AOF was replayed whole. ``strict``: the first finding that is no note
     ends the replay with ReplayError. ``doubts`` holds the first findings about commands whose effect is unknown,
     ``doubt_count`` counts all of them; ``order_doubts`` are those of an unknown order, which stop no rewrite.
-    ``unfollowed`` tells of commands with unknown effects, by name, up to a hundred names. An error
-    reply under rules that were only inferred is doubt. ``choice`` tells whose rules apply, who says so, and why (with
-    the part where ``names_parts``). Where nobody named them, ``needs`` has what was used, which may raise them;
-    ``was_raised`` tells that older ones applied before. ``watcher`` is called instead of each execution, with
+    ``unfollowed`` holds the commands with unknown effects, by name, up to a hundred names. An error
+    reply under rules that were only inferred is doubt. ``choice`` says which server rules apply, and why
+    (with the part where ``names_parts``). If none were named, ``needs`` has what was used, which may raise them;
+    ``was_raised``: older ones applied before. ``watcher`` is called instead of each execution, with
     ``watched`` only of commands that have this key among their words, or may touch keys that they do not name. ``part``
-    names the file at hand, and ``in_exec`` tells that the command at hand belongs to a transaction.
+    names the current file, and ``in_exec`` says that the current command belongs to a transaction.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Replay:
         self._handlers.clear()
 
     def end(self) -> None:
-        """Leave the engine as one whose rules are known: what it executes from now on raises them no more."""
+        """Make the rules of the engine known: what it executes from now on raises them no more."""
         self.engine.needs = None
         self.engine.on_need = None
         self.engine.least = None
@@ -156,7 +156,7 @@ class Replay:
         self.meet(since, self._offset)
 
     def meet(self, since: Since, offset: int | None) -> None:
-        """Take note of the first use of something, at an offset of the part at hand; it may raise the rules."""
+        """Take note of the first use of something, at an offset of the current part; it may raise the rules."""
         needs = self.needs
         if needs is None:
             return
@@ -165,7 +165,7 @@ class Replay:
         self._choose(needs, least, offset)
 
     def _meet_product(self, name: str, offset: int) -> None:
-        """Take note of a command that only a product has; it tells whose rules apply where no file does."""
+        """Note a command that only a product has; it determines the server rules where no file does."""
         product = PRODUCT_BY_COMMAND.get(name.encode())
         needs = self.needs
         if needs is None or product is None:
@@ -191,20 +191,20 @@ class Replay:
             self._handlers.clear()
 
     def begin_part(self, name: str, *, is_base: bool = False) -> None:
-        """Begin the next file of the log: a server reads each with a fresh connection, on db 0.
+        """Begin the next file of the AOF: a server reads each with a fresh connection, on db 0.
 
         ``is_base``: its commands were written by a rewrite.
         """
         self.part = name
         self._is_base = is_base
-        # A command tells more of its server in a base than elsewhere.
+        # A command says more about its server in a base than elsewhere.
         self._handlers.clear()
         self._queue = None
         self.engine.select(0)
 
     @property
     def in_transaction(self) -> bool:
-        """A MULTI has not met its EXEC: at the end of a log, a server forgets such commands."""
+        """A MULTI has not met its EXEC: at the end of an AOF, a server forgets such commands."""
         return self._queue is not None
 
     @property
@@ -221,11 +221,11 @@ class Replay:
         limit: int | None = None,
         skips: Sequence[int] = (),
     ) -> bool:
-        """Execute commands of the part at hand; return False when the place to stop was reached.
+        """Execute commands of the current part; return False when the place to stop was reached.
 
         ``offsets`` are those of the commands in the part, in bytes; ``first_number`` is that of the first
-        command in the whole log, from 1. ``limit``: stop before the command with this index. ``skips``: indexes of
-        commands before it, in their order, that are passed over.
+        command in the whole AOF, from 1. ``limit``: stop before the command with this index. ``skips``: indexes of
+        commands before it, in their order, that are skipped.
         """
         end = len(argvs) if limit is None else limit
         begin = 0
@@ -258,7 +258,7 @@ class Replay:
                     index = self.plain.index
                     self._report(error, rows[index], offsets[index], first_number + index)
                 except UnmetNeedError as need:
-                    # Nothing was executed: the command at hand comes once more.
+                    # Nothing was executed: the current command comes once more.
                     index = self.plain.index
                     self.meet(need.since, offsets[index])
                     continue
@@ -427,7 +427,7 @@ def show_command(argv: Sequence[bytes], limit: int = 40) -> str:
 
 
 def show_reply(error: CommandError) -> str:
-    """Return an error reply in printable characters: it may quote what stands in the log."""
+    """Return an error reply in printable characters: it may quote the AOF."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(error))
 
 

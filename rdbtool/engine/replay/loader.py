@@ -45,11 +45,11 @@ _NAME_THE_SERVER: Final = Remedy(
 #: Findings that stop nothing, but change what a reader of the dataset should think of it.
 _REMARKS: Final = {
     "CMD206": "a transaction was cut, and servers execute its commands with those of the next EXEC",
-    "CMD209": "one order was taken, a server may take another at each load",
+    "CMD209": "one order was used; a server may use another at each load",
     "CMD210": "KeyDB itself leaves it out when it loads the AOF",
 }
 
-#: A log without a snapshot names no version; what is made of it is an RDB of this one.
+#: An AOF without a snapshot names no version; what is made of it is an RDB of this one.
 _VERSION = 11
 
 
@@ -57,8 +57,8 @@ class Loaded(NamedTuple):
     """What came of a source: the replay with its engine and the rules it went by, and how the source ended.
 
     ``header``, ``aux`` and ``module_aux`` are those of the snapshot, if there was one; ``snapshot_keys`` counts its
-    keys. ``tail`` is None for an RDB and for a log that was not read to its end; ``fault`` is what ended it early.
-    ``extent`` tells where the replay stopped and what it skipped. ``flagged`` are the first records of the snapshot
+    keys. ``tail`` is None for an RDB and for an AOF that was not read to its end; ``fault`` is what ended it early.
+    ``extent`` says where the replay stopped and what it skipped. ``flagged`` are the first records of the snapshot
     that failed a test of the ``Check`` sink, with the name of their file: the keyspace does not show what was wrong.
     ``around`` are findings about what stands around the source.
     """
@@ -77,12 +77,12 @@ class Loaded(NamedTuple):
 
     @property
     def choice(self) -> RulesChoice:
-        """Whose rules apply, who says so, and why."""
+        """The server rules that apply, their origin, and why."""
         return self.replay.choice
 
     @property
     def rules(self) -> Rules:
-        """Whose rules apply."""
+        """The server rules that apply."""
         return self.choice.rules
 
     @property
@@ -101,7 +101,7 @@ class Loaded(NamedTuple):
 
     @property
     def doubt(self) -> UncertainError | None:
-        """What to tell of ``doubts``, None where there are none."""
+        """What to say about ``doubts``, None where there are none."""
         return self._describe(self.doubts, self.replay.doubt_count)
 
     @property
@@ -121,7 +121,7 @@ class Loaded(NamedTuple):
                 more = "" if count == 1 else f" (the first of {count:,})"
                 remarks.append(f"{first.part}: at {first.offset:#x}: {first.message}{more}: {words} ({code})")
         if self.replay.was_raised:
-            remarks.append(f"{self.choice}: what stands in front of that was executed by the rules of an older server")
+            remarks.append(f"{self.choice}: the commands before that were executed by the rules of an older server")
         return remarks
 
     def _describe(self, findings: list[Finding], count: int) -> UncertainError | None:
@@ -224,7 +224,7 @@ class _Loading:
             raise PlaceError.no_commands(snapshot.source.name)
 
     def reopen(self) -> AofReader | None:
-        """Return a new reader where newer rules showed behind commands that older ones executed; None: go on so."""
+        """Return a new reader if newer rules were found after older ones executed commands, None to continue."""
         if not self.replay.was_raised or not self.options.is_repeatable or isinstance(self.reader, RdbReader):
             return None
         return self.reader.again()
@@ -241,7 +241,7 @@ class _Loading:
                 index = find_part(reader.parts, piece.source.name)
                 self._load_snapshot(piece, reader.parts[index].name, progress)
                 assert piece.end is not None
-                self.stops.hear_snapshot(index, piece.end.span.stop, piece.aux, reader.parts)
+                self.stops.on_snapshot_read(index, piece.end.span.stop, piece.aux, reader.parts)
                 continue
             if piece.part != part:
                 part = piece.part
@@ -260,12 +260,12 @@ class _Loading:
                 return
 
     def _load_snapshot(self, snapshot: RdbReader, name: str, progress: Progress | None) -> None:
-        engine, told = self.engine, self.options.on_snapshot
-        # Told first: the engine may keep what the record holds, and change it.
+        engine, on_snapshot = self.engine, self.options.on_snapshot
+        # Emitted first: the engine may keep what the record holds, and change it.
         check = Check()
         for record in snapshot.records(progress=progress):
-            if told is not None:
-                told(name, record)
+            if on_snapshot is not None:
+                on_snapshot(name, record)
             feed_record(record, check)
             engine.put(record)
         check.close()

@@ -1,4 +1,4 @@
-"""How to replay: by whose rules, to which place, and what is skipped."""
+"""How to replay: by which server rules, to which place, and what is skipped."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Target = str | os.PathLike[str] | bytes | BinaryIO
 class Options(NamedTuple):
     """How to replay.
 
-    ``rules`` None: those of the snapshot's writer, else the default; what the log uses may raise them, and then it is
-    replayed again, unless it can be read only once, or somebody hears of it who cannot begin again (``on_restart``).
+    ``rules`` None: those of the snapshot's writer, else the default; what the AOF uses may raise them, and then it is
+    replayed again, unless it can be read only once, or it has a receiver that cannot begin again (``on_restart``).
     Without rules the commands of all products are executed, too. ``rename_commands`` maps names in the AOF to those
     that servers have (see ``Renames``).
 
     ``until``, ``before`` (a command's upper-case name) or ``before_number`` (the number of one) is the place to stop,
     and ``place`` is ``until`` in words; ``skip`` holds numbers and upper-case names of commands to skip.
-    ``on_snapshot`` hears of each record of a snapshot and the name of its part, ``on_batch`` of commands before they
+    ``on_snapshot`` receives each record of a snapshot and the name of its part, ``on_batch`` of commands before they
     are executed (of the last ones, before it is known how many will be). ``databases``: see ``Engine``; ``watcher``
     and ``watched``: see ``Replay``.
     """
@@ -57,7 +57,7 @@ class Options(NamedTuple):
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether whoever hears of the replay can begin again."""
+        """Whether the receivers of the replay can begin again."""
         hears = self.on_batch or self.on_snapshot or self.watcher
         return hears is None or self.on_restart is not None
 
@@ -115,7 +115,7 @@ def _can_be_read_twice(source: Target) -> bool:
 def find_last(
     target: str | os.PathLike[str] | bytes | BinaryIO, name: bytes, rename_commands: Mapping[str, str] | None = None
 ) -> int | None:
-    """Return the number of the last command called ``name`` (upper case) in a log, None if there is none.
+    """Return the number of the last command called ``name`` (upper case) in an AOF, None if there is none.
 
     Commands that follow damage count: it may be one of them that is meant, and a replay does not get there.
     """

@@ -1,7 +1,7 @@
 """Finds where a replay stops and what it skips, batch by batch, and says why a place was never reached.
 
 The place to stop is looked for in the batches as they come, so an AOF in a pipe has places too. A place that is not
-there is an error at the end: whoever asked for the dataset of that place must not get another one.
+there is an error at the end: a caller that asked for the dataset of that place must not get another one.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Extent(NamedTuple):
         """Return where the replay stopped, and how many commands it left out."""
         stopped, place = self.stopped, f"{self.place}: " if self.place else ""
         if stopped is None:
-            return f"{place}this is the end of the AOF: no command is after it"
+            return f"{place}the AOF ends there: all commands were executed"
         what = f"before command {stopped.number:,} ({stopped.command})" if stopped.command else "before the damage"
         inside = ", inside a transaction, none of which was executed" if stopped.in_transaction else ""
         left = "1 command" if stopped.left_out == 1 else f"{stopped.left_out:,} commands"
@@ -86,7 +86,7 @@ class Stops:
     """Where to stop, and what to skip, in the batches of an AOF.
 
     ``until``, ``before`` (an upper-case name) and ``number`` name the place, and ``skip`` numbers and names of commands
-    to skip; ``place`` is ``until`` in words. Hears of every snapshot and, in their order, of every batch. ``skipped``
+    to skip; ``place`` is ``until`` in words. Receives every snapshot and, in their order, every batch. ``skipped``
     holds what was skipped so far.
     """
 
@@ -122,7 +122,7 @@ class Stops:
         """Whether there is a place to stop."""
         return self._until is not None or self._before is not None or self._number is not None
 
-    def hear_snapshot(self, part: int, end: int, aux: Sequence[Aux], parts: Sequence[Part]) -> None:
+    def on_snapshot_read(self, part: int, end: int, aux: Sequence[Aux], parts: Sequence[Part]) -> None:
         """Take note of an RDB at the beginning of a part (an index), of which ``end`` is the first byte after it.
 
         Raises PlaceError where the place is inside of it.
@@ -131,8 +131,8 @@ class Stops:
         until = self._until
         if until is not None and until.offset is not None and self._chosen(until, parts) == part and until.offset < end:
             raise PlaceError(
-                f"{self.place}: this is inside of the RDB of {parts[part].name}, which ends at {end:#x}: it is loaded "
-                "whole or not at all"
+                f"{self.place}: this is inside the RDB of {parts[part].name}, which is loaded as a whole: the first "
+                f"place after it is at:{end:#x}"
             )
         saved = next((row.value for row in aux if row.key == b"ctime"), b"")
         self._saved_at = int(saved) if saved.isdigit() and len(saved) <= 12 else None
@@ -219,12 +219,12 @@ class Stops:
         return first
 
     def _check_beginning(self, found: int, time: int, commands: int) -> None:
-        """Raise PlaceError where the first annotation is later than the place, unless a snapshot tells of that time."""
+        """Raise PlaceError where the first annotation is later than the place, unless a snapshot covers that time."""
         if commands == 0 and self._saved_at is not None and self._saved_at <= time:
             return
         raise PlaceError(
-            f"{self.place}: the first annotation of the AOF is {show_seconds(found)}, and what the dataset was before "
-            "that is not known"
+            f"{self.place}: the first annotation of the AOF is {show_seconds(found)}, and the dataset "
+            "before that is not known"
         )
 
     def _offset_limit(self, batch: CommandBatch, parts: Sequence[Part], until: Place) -> int | None:
@@ -247,7 +247,7 @@ class Stops:
             if until.part in (part.name, str(index + 1)):
                 return index
         names = ", ".join(part.name for part in parts)
-        raise PlaceError(f"{self.place}: the AOF has no part {until.part!r}, only {names}")
+        raise PlaceError(f"{self.place}: the AOF has no file {until.part!r}, only {names}")
 
     def _missed(self, parts: Sequence[Part]) -> str | None:
         """Return why the place was not reached, None where it is the end of the AOF."""
@@ -322,7 +322,7 @@ class Stops:
                 return f"cannot skip {name.decode()}: not found{self._hint(name)}"
             if len(numbers) > 1:
                 listed = ", ".join(map(str, numbers[:_LISTED])) + (", …" if len(numbers) > _LISTED else "")
-                words = f"{len(numbers):,} commands are called that: skip one by its number, {listed}"
+                words = f"the AOF has {len(numbers):,} of them: give the number of one, such as {listed}"
                 return f"cannot skip {name.decode()}: {words}"
         return None
 

@@ -1,8 +1,8 @@
-"""Commands that rebuild a data set, read as the records that they make, one key after another.
+"""Commands that rebuild a dataset, read as the records that they make, one key after another.
 
 Such commands (a server's rewrite, our own output) finish a key before they begin the next. So a key is complete
-when another one appears behind it; it is handed on then and forgotten, and memory does not grow with the file. A
-collection that thousands of equal commands make is not held either: its elements are told from the file
+when another one appears after it; it is handed on then and forgotten, and memory does not grow with the file. A
+collection that thousands of equal commands make is not held either: its elements are emitted from the file
 (``CommandRun``), and the engine executes the rest.
 """
 
@@ -21,7 +21,7 @@ from rdbtool.core.rdb_types import REDIS
 from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.export.engine_dataset import EngineDataset, script_fields
-from rdbtool.engine.export.events import tell_db
+from rdbtool.engine.export.events import emit_db
 from rdbtool.engine.export.key_records import to_value
 from rdbtool.engine.replay.executor import Replay, collector_paused
 from rdbtool.engine.streams.data import StreamData
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
     from rdbtool.core.progress import Progress
 
-#: Nobody's configuration is to stand in the way of a SELECT.
+#: No configured limit of databases applies to SELECT.
 _DATABASES: Final = 1 << 62
 
 #: The end of time, in Unix ms.
@@ -63,7 +63,7 @@ class CommandsFile:
             feeding = _Feeding(replay, sink, selection, file)
             for batch in reader.batches(progress=progress):
                 if not isinstance(batch, CommandBatch):
-                    raise ReplayError(f"{self._path}: there is an RDB in front of the commands")
+                    raise ReplayError(f"{self._path}: an RDB precedes the commands")
                 feeding.take(batch)
             feeding.finish()
         for item in EngineDataset(engine, Header(REDIS, 11), script_fields(engine)).read_preamble():
@@ -200,7 +200,7 @@ def _run_at(now_ms: int, replay: Replay, batch: CommandBatch, start: int, stop: 
 
 
 def _hand_on(engine: Engine, sink: Sink, selection: Selection | None, *, keep: bool) -> None:
-    """Tell of all keys and forget them; ``keep``: but the last one of the current database."""
+    """Emit all keys and forget them; ``keep``: but the last one of the current database."""
     for index, db in engine.dbs.items():
         if not db.keys:
             continue
@@ -208,7 +208,7 @@ def _hand_on(engine: Engine, sink: Sink, selection: Selection | None, *, keep: b
         if keep and db is engine.db:
             key, data = db.keys.popitem()
             last = key, data, db.expires.pop(key, None)
-        tell_db(index, db.keys, db.expires, sink, selection)
+        emit_db(index, db.keys, db.expires, sink, selection)
         db.clear()
         if last is not None:
             key, data, expire_at_ms = last

@@ -55,7 +55,7 @@ def parse_id(text: bytes, *, strict: bool = True) -> int:
 
 
 def parse_new_id(engine: Engine, text: bytes, last_id: int) -> int | None:
-    """Return the id of a new entry behind ``last_id``, ``ms-*`` included; None where no sequence number is left."""
+    """Return the ID of a new entry after ``last_id``, ``ms-*`` included; None where no sequence number is left."""
     if not text.endswith(b"-*"):
         return parse_id(text)
     if b"-" in text[:-2] or not engine.knows(b"XADD", b"ms-*"):
@@ -63,7 +63,7 @@ def parse_new_id(engine: Engine, text: bytes, last_id: int) -> int | None:
     ms = parse_id(text[:-2])
     if ms >> 64 == last_id >> 64:
         return None if last_id & U64 == U64 else last_id + 1
-    # Sequence 0; no id that servers refuse as 0-0, for the id in front of the first entry is 0-0 itself.
+    # Sequence 0; no id that servers refuse as 0-0, for the ID before the first entry is 0-0 itself.
     return ms
 
 

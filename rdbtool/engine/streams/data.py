@@ -1,7 +1,7 @@
 """The value of a stream key: entries, counters and groups.
 
 An id is one int, ``ms << 64 | seq``: it takes a third of the room of a pair and compares faster. The entries
-stand in two parallel lists in the order of their ids. An entry that goes leaves a hole (None instead of
+are in two parallel lists in the order of their ids. An entry that goes leaves a hole (None instead of
 fields), and the lists are closed up when holes prevail, so that appending, trimming at the front
 and deleting anywhere stay cheap. Counters follow the servers since Redis 7.0; a stream of an
 older file has none until ``settle`` gives it those that a newer server would.
@@ -29,7 +29,7 @@ def show_id(entry_id: int) -> bytes:
 
 
 class ConsumerData:
-    """A consumer of a group; times are Unix ms, None where nobody knows."""
+    """A consumer of a group; times are Unix ms, None if unknown."""
 
     __slots__ = ("active_at_ms", "name", "seen_at_ms")
 
@@ -40,7 +40,7 @@ class ConsumerData:
 
 
 class PendingData:
-    """A pending entry; ``consumer`` is None where nobody owns it."""
+    """A pending entry; ``consumer`` is None if it has no owner."""
 
     __slots__ = ("consumer", "delivered_at_ms", "delivery_count")
 
@@ -99,7 +99,7 @@ class ProducersData:
 class StreamData:
     """A stream. ``entries_added`` is None as long as its counters are unknown (see ``settle``).
 
-    ``is_whole`` says that the oldest entry opens a node of the server's, and that no entry behind it was ever
+    ``is_whole`` says that the oldest entry opens a node of the server's, and that no entry after it was ever
     deleted: then the limits between its nodes can be reckoned.
     """
 
@@ -228,7 +228,7 @@ class StreamData:
         self.first_node = 0
 
     def trim_entry(self, entry_id: int) -> None:
-        """Remove one entry as XTRIM does when it passes over others."""
+        """Remove one entry as XTRIM does when it skips others."""
         before = self.max_deleted_id
         self.delete(entry_id)
         self.max_deleted_id = before

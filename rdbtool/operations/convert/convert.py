@@ -18,7 +18,7 @@ from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.core.servers import Target, default_target
 from rdbtool.dataset.forms import BY_NAME, CONVERTED, Encoding, Form, form_of
 from rdbtool.dataset.loading import load_keys
-from rdbtool.operations.convert.omissions import Door, Leaving, Left, Through
+from rdbtool.operations.convert.omissions import FilterChain, FilteredFeeder, Leaving, Left
 from rdbtool.operations.convert.transfer import SourceFile, Transfer, check_log, remark_names, target_for
 from rdbtool.operations.json_shapes import written_json
 from rdbtool.reader.open.dispatch import open_any
@@ -120,7 +120,7 @@ def convert(
     name = options.form or form_of(destination, CONVERTED)
     if name not in CONVERTED:
         said = repr(destination) if name is None else f"the form {name!r}"
-        raise ValueError(f"{said} does not say what to write: {', '.join(CONVERTED)}?")
+        raise ValueError(f"{said} is not a form that can be written: expected one of {', '.join(CONVERTED)}")
     form = BY_NAME[name]
     with open_any(source, jsonl=True) as reader:
         _refuse_part(destination, getattr(reader, "manifest", None))
@@ -161,9 +161,9 @@ def convert(
         check_log(form, encoding, target)
         leaving = options.leaving
         reshaping = options.reshaping
-        door = Door(leaving.without("aux", "slot-imports") if encoding == "commands" else leaving, reshaping)
+        chain = FilterChain(leaving.without("aux", "slot-imports") if encoding == "commands" else leaving, reshaping)
         transfer = Transfer(
-            Through(dataset, door),
+            FilteredFeeder(dataset, chain),
             encoding,
             target,
             role=form.role,
@@ -195,7 +195,7 @@ def convert(
         transfer.is_tested,
         0 if replayed is None else replayed.loaded.replay.counts["CMD203"],
         keys.remarks if replayed is None else [*replayed.remarks, *remark_names(options.rename_commands, encoding)],
-        door.left,
+        chain.left,
         keys.extent,
     )
 

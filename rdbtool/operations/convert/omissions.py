@@ -76,7 +76,7 @@ class Left(NamedTuple):
     beside: dict[str, int]
 
 
-class Door:
+class FilterChain:
     """Drops parts, reshapes keys, and counts what was dropped."""
 
     def __init__(self, leaving: Leaving, reshaping: Reshaping | None = None) -> None:
@@ -106,16 +106,16 @@ class Door:
         return Left(_sum(self._requested), _sum(self._beside))
 
 
-class Through:
-    """An input fed through a ``Door``; see ``Feeder``."""
+class FilteredFeeder:
+    """An input fed through a ``FilterChain``; see ``Feeder``."""
 
-    def __init__(self, source: Feeder, door: Door) -> None:
+    def __init__(self, source: Feeder, chain: FilterChain) -> None:
         self._source = source
-        self._door = door
+        self._chain = chain
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> object:
         """Feed ``sink`` with everything that is not dropped."""
-        return self._source.feed(self._door.wrap(sink), selection=selection, progress=progress)
+        return self._source.feed(self._chain.wrap(sink), selection=selection, progress=progress)
 
 
 def _sum(drops: Iterable[Drop | Expiry]) -> dict[str, int]:

@@ -43,6 +43,7 @@ _FILES: Final = frozenset({".aof", ".resp"})
 
 
 _IN_PLACE: Final = Remedy(" (use --in-place)", " (use in_place=True)")
+_OTHER_FILE: Final = Remedy(": use --output DST", ": use destination=...")
 
 
 class RewriteOptions(NamedTuple):
@@ -164,7 +165,7 @@ def _guarded(source: str, options: RewriteOptions) -> Iterator[tuple[Guard, AofR
             if not isinstance(reader, AofReader):
                 raise _no_log(reader)
             if reader.compression is not None:
-                raise UnsupportedError(f"{source} is compressed: rewrite it into another file")
+                raise UnsupportedError(f"{source} is compressed and cannot be rewritten in place", remedy=_OTHER_FILE)
             reader.again_from = lambda: more.enter_context(guard.open_commit())
             yield guard, reader, path
 

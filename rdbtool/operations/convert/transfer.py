@@ -135,14 +135,14 @@ def make_check(origin: SourceFile, *, allow_loss: bool, has_functions: bool) -> 
     ``allow_loss``: ignore what the target's filter drops then. ``has_functions``: the target has functions.
     """
     passed = (_DROPPED if allow_loss else frozenset()) | (frozenset() if has_functions else _LIBRARIES)
-    judge = _ItemCheck(origin, passed)
+    checked = _ItemCheck(origin, passed)
 
     def refuse(row: Flagged) -> None:
         rule = RULES[row.flag]
         if rule.severity == "error" and rule.code not in passed:
             raise _refusal(origin, describe_row(row, origin.name))
 
-    return Check(judge.hear, refuse)
+    return Check(checked.on_item, refuse)
 
 
 def read_valid(path: str, form: Form, rules: Rules, sink: Sink, progress: Progress | None) -> None:
@@ -172,7 +172,7 @@ def check_loaded(loaded: Loaded, name: str) -> None:
             raise _refusal(SourceFile(part), describe_row(row, part))
     libraries = _ItemCheck(SourceFile(name), frozenset())
     for library in loaded.replay.engine.libraries:
-        libraries.hear(library)
+        libraries.on_item(library)
 
 
 class _ItemCheck:
@@ -183,8 +183,8 @@ class _ItemCheck:
         self._passed = passed
         self._items = ItemJudge(lambda: 0, DATABASES, 0)
 
-    def hear(self, item: Item) -> None:
-        self._items.hear(item)
+    def on_item(self, item: Item) -> None:
+        self._items.on_item(item)
         remarks = self._items.remarks
         for remark in remarks:
             if remark.severity == "error" and remark.code not in self._passed:
@@ -246,6 +246,6 @@ def check_log(form: Form, encoding: Encoding, target: Target) -> None:
     if target.magic != REDIS:
         return
     if form.role == "base" and target.version < _FIRST_WITH_PARTS:
-        raise UnsupportedError(f"{target} starts from one file, not from a directory of parts", remedy=_ONE_FILE)
+        raise UnsupportedError(f"{target} cannot be an AOF directory, which Redis 7.0 introduced", remedy=_ONE_FILE)
     if form.role == "log" and encoding == "rdb" and target.version < _FIRST_WITH_PREAMBLE:
         raise UnsupportedError(f"{target} reads no AOF that begins with an RDB", remedy=_COMMANDS)

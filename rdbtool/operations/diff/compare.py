@@ -51,7 +51,7 @@ class DiffOptions(NamedTuple):
 
     ``tolerance_ms`` is the tolerance for expiries, -1: ignore them, also those of fields. ``functions`` stands for all
     data outside the keys; None: compare it unless keys are filtered. ``names`` filters keys of both sides by name, and
-    ``judge`` matches if the type and expiry of either side match. ``limit``: maximum number of differing keys reported.
+    ``matching`` selects by the type and expiry of either side. ``limit``: maximum number of differing keys reported.
     ``rules``, ``now_ms`` and ``rename_commands`` are for AOFs, and so are ``places``: where to stop and what to skip,
     in the first and in the second.
     """
@@ -61,7 +61,7 @@ class DiffOptions(NamedTuple):
     functions: bool | None = None
     aux: bool = False
     names: Selection | None = None
-    judge: Selection | None = None
+    matching: Selection | None = None
     limit: int | None = None
     rules: str | None = None
     now_ms: int = 0
@@ -71,7 +71,7 @@ class DiffOptions(NamedTuple):
     @property
     def with_functions(self) -> bool:
         """Whether data outside the keys is compared."""
-        return self.functions if self.functions is not None else self.names is None and self.judge is None
+        return self.functions if self.functions is not None else self.names is None and self.matching is None
 
 
 class Difference(NamedTuple):
@@ -193,14 +193,16 @@ class Comparison:
                 field_expiries=options.tolerance_ms >= 0,
                 encodings=encodings,
                 tolerance_ms=options.tolerance_ms,
-                judge=options.judge,
+                matching=options.matching,
             )
             begin_pass(progress, "reading", side.name, side.size, left=_SECOND - index)
             with answering():
                 side.feed(prints, selection=options.names, progress=progress)
             if prints.twice is not None:
                 db, key = prints.twice
-                raise InputError(f"{side.name}: key {describe_key(key)} of db {db} is there twice: what is its value?")
+                raise InputError(
+                    f"{side.name}: key {describe_key(key)} of db {db} occurs twice: which value counts is unknown"
+                )
             modules.append(prints.modules)
         self.items = list(
             compare_items(
@@ -286,8 +288,8 @@ class Comparison:
                 self._alike += 1
 
     def _is_wanted(self, *records: KeyRecord) -> bool:
-        judge = self.options.judge
-        return judge is None or any(judge.take(record) for record in records)
+        matching = self.options.matching
+        return matching is None or any(matching.take(record) for record in records)
 
     def close(self) -> None:
         """Free what was kept for reading again."""

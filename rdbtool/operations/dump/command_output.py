@@ -17,7 +17,7 @@ from rdbtool._codec.filters.target import TargetFilter
 from rdbtool.core.errors import Loss, RdbToolError
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import server_of
-from rdbtool.operations.convert.omissions import Door
+from rdbtool.operations.convert.omissions import FilterChain
 from rdbtool.operations.dump.report import Dumped, LargeValue
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class _Commands:
         self.largest = largest
         self.large: list[LargeValue] = []
         self.target = options.target
-        self.door = Door(options.leaving.without("aux"), options.reshaping)
+        self.chain = FilterChain(options.leaving.without("aux"), options.reshaping)
 
     def run(self, selection: Selection | None, progress: Callable[[int], object] | None) -> Dumped:
         options = self.options
@@ -78,7 +78,7 @@ class _Commands:
                 self.write,
                 restore=options.restore,
                 replace=options.replace,
-                on_large=self._tell_large if options.restore else None,
+                on_large=self._report_large if options.restore else None,
                 largest=self.largest,
             )
             sink = unsaid = Drop(encoder, parts=_UNSAID)
@@ -87,7 +87,7 @@ class _Commands:
             encoder = self._make_encoder(self.target, restore=options.restore)
             sink = fit = self._make_fit(encoder, self.target, restore=options.restore)
         try:
-            self.dataset.feed(self.door.wrap(sink), selection=selection, progress=progress)
+            self.dataset.feed(self.chain.wrap(sink), selection=selection, progress=progress)
         except RdbToolError:
             encoder.flush()
             raise
@@ -95,7 +95,7 @@ class _Commands:
         losses = [] if fit is None else fit.losses
         if unsaid is not None:
             losses = [Loss(None, None, _UNSAID[part], "loss", count, None) for part, count in unsaid.dropped.items()]
-        return Dumped(losses, self.door.left, self.large)
+        return Dumped(losses, self.chain.left, self.large)
 
     def _make_encoder(self, target: Target, *, restore: bool) -> Encoder | Sink:
         magic, version, release = target
@@ -109,7 +109,7 @@ class _Commands:
             version=version,
             release=release,
             replace=self.options.replace,
-            on_large=self._tell_large,
+            on_large=self._report_large,
             largest=self.largest,
         )
 
@@ -125,7 +125,7 @@ class _Commands:
             allow_loss=self.options.allow_loss or self.options.target is None,
         )
 
-    def _tell_large(self, db: int, key: bytes, expire_at_ms: int | None, payload: bytes) -> None:
+    def _report_large(self, db: int, key: bytes, expire_at_ms: int | None, payload: bytes) -> None:
         """Write plain commands for a value whose payload is too long for RESTORE."""
         from rdbtool.reader.payload import feed_payload  # noqa: PLC0415 - hardly any value is as large
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rdbtool.core.errors import RdbToolError
 from rdbtool.dataset.forms import BY_NAME, SinkOptions
-from rdbtool.operations.convert.omissions import Door, Leaving
+from rdbtool.operations.convert.omissions import FilterChain, Leaving
 from rdbtool.operations.dump.report import Dumped, DumpOptions
 
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ def dump_keys(
     )
     sink = form.make_sink(write, options=shape)
     # Data outside the keys is only written for an unfiltered dataset.
-    door = Door(options.leaving, options.reshaping) if form.is_verifiable else Door(Leaving())
+    chain = FilterChain(options.leaving, options.reshaping) if form.is_verifiable else FilterChain(Leaving())
     try:
-        dataset.feed(door.wrap(sink), selection=selection, progress=progress)
+        dataset.feed(chain.wrap(sink), selection=selection, progress=progress)
     except RdbToolError:
         sink.flush()
         raise
     sink.close()
-    return Dumped([], door.left, [])
+    return Dumped([], chain.left, [])

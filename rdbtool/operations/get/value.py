@@ -48,7 +48,9 @@ def element_bytes(record: KeyRecord, field: bytes, source: str) -> bytes:
     """
     found = _find_element(record.value, field)
     if found is None:
-        raise NotFoundError(f"{source}: no {describe_key(field)} in {describe_key(record.key)} ({record.kind})")
+        raise NotFoundError(
+            f"{source}: key {describe_key(record.key)} ({record.kind}) has no element {describe_key(field)}"
+        )
     return found
 
 

@@ -161,17 +161,17 @@ _GONE: Final = _Look(None, 0, None, None)
 def read_history(
     reader: RdbReader | AofReader,
     key: bytes,
-    tell: Callable[[Touch], object],
+    on_touch: Callable[[Touch], object],
     *,
     db: int | None = None,
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> KeyHistory:
-    """Replay an open AOF and call ``tell`` with every record that touched ``key``, in ``db`` or in any database.
+    """Replay an open AOF and call ``on_touch`` with every record that touched ``key``, in ``db`` or in any database.
 
     Damage ends the history and is ``loaded.fault``. Raises what ``replay_log`` raises.
     """
-    history = _History(key, db, tell)
+    history = _History(key, db, on_touch)
     watched = (options or Options())._replace(
         watcher=history.watch, watched=key, on_snapshot=history.see, on_batch=history.timeline
     )
@@ -191,13 +191,13 @@ def read_history(
 class _History:
     """Watches one key."""
 
-    def __init__(self, key: bytes, db: int | None, tell: Callable[[Touch], object]) -> None:
+    def __init__(self, key: bytes, db: int | None, on_touch: Callable[[Touch], object]) -> None:
         self.touches = 0
         self.deletions: dict[int, Touch] = {}
         self.timeline = Timeline()
         self._key = key
         self._db = db
-        self._tell = tell
+        self._on_touch = on_touch
 
     def see(self, part: str, record: KeyRecord) -> None:
         """Look at a record of a snapshot."""
@@ -266,7 +266,7 @@ class _History:
             self.deletions[touch.db] = touch
         elif touch.kind is not None:
             self.deletions.pop(touch.db, None)
-        self._tell(touch)
+        self._on_touch(touch)
 
     def _look(self, engine: Engine, here: int, *, compare: bool) -> dict[int, _Look]:
         """Return the key in each database; values are kept for comparison only in the current one."""

@@ -18,7 +18,7 @@ from rdbtool.dataset.loading import refuse_places
 from rdbtool.model.items import Aux, FunctionLibrary, Header
 from rdbtool.operations.info.requirements import NeedsOfFile, needs_of
 from rdbtool.operations.json_shapes import aux_pairs, finding_json, needs_json, rules_json, totals_json
-from rdbtool.reader.open.windows import judge_rest
+from rdbtool.reader.open.windows import check_rest
 from rdbtool.reader.rdb import RdbReader, Totals
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def summarize(reader: RdbReader, progress: Progress | None = None, *, rules: str
     except FormatError as error:
         damage = error
     end = reader.end
-    rest = None if end is None else judge_rest(end)
+    rest = None if end is None else check_rest(end)
     checksum = end.checksum if end else None
     source = reader.source
     choice = reader.choice if rules is None else RulesChoice(Rules.parse(rules), "named")

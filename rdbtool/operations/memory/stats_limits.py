@@ -37,10 +37,10 @@ class StatsLimits(NamedTuple):
 
 def missed_limits(stats: Stats, counted: KeyStats, limits: StatsLimits) -> tuple[Finding, ...]:
     """Return a finding for each limit that is exceeded, and for up to twenty keys above a limit."""
-    return tuple(_judge(stats, counted, limits))
+    return tuple(_check(stats, counted, limits))
 
 
-def _judge(stats: Stats, counted: KeyStats, limits: StatsLimits) -> Iterator[Finding]:
+def _check(stats: Stats, counted: KeyStats, limits: StatsLimits) -> Iterator[Finding]:
     if limits.max_memory is not None and stats.totals.used_memory > limits.max_memory:
         yield _finding(
             stats, "CHK024", f"expected at most {limits.max_memory:,} bytes, found {stats.totals.used_memory:,}"

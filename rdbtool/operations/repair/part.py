@@ -123,7 +123,7 @@ class PartRepair:
     ) -> None:
         """Salvage an RDB by a walk; it is written as ``header`` says."""
         is_expiring = any(encoding.endswith(_EXPIRING) for _, encoding in walk.encodings)
-        rdb.judge(databases, walk.announced, has_expiring_fields=header.magic == REDIS and is_expiring)
+        rdb.drop_refused_records(databases, walk.announced, has_expiring_fields=header.magic == REDIS and is_expiring)
         self._rdb = rdb
         self._keys = rdb.keys
         self.rdb_stop = salvage.stop
@@ -132,10 +132,10 @@ class PartRepair:
         self.lost += [*salvage.lost, *rdb.lost]
         if salvage.lost and salvage.checksum in _SILENT:
             stop = min(salvage.stop + 8, self.stock.size) if salvage.checksum == "unread" else salvage.stop
-            why = f"the checksum {_SILENT[salvage.checksum]}: beside what is lost, values may not be what was saved"
+            why = f"the checksum {_SILENT[salvage.checksum]}: values that are kept may be damaged, too"
             self.lost.append(Lost("REP018", self.name, max(0, stop - 8), stop, why, is_kept=True))
         if salvage.checksum == "wrong" and not salvage.lost:
-            why = "the checksum is wrong, but all records can be read: the value of one or more is not what was saved"
+            why = "the checksum is wrong, but all records can be read: at least one value is damaged"
             self.lost.append(Lost("REP007", self.name, salvage.stop - 8, salvage.stop, why, is_kept=True))
         if self.lost:
             self._transfer = Transfer(
@@ -214,7 +214,7 @@ def examine(
             form = form._replace(version=VERSIONS[header.magic][1])
         behind = CommandSearch(stock, AOF_WORDS | frozenset(renamed))
         refusals = Refusals()
-        check = Check(refusals.hear, refusals.hear_row)
+        check = Check(refusals.on_item, refusals.on_flagged)
         find = (lambda at: behind.find(at)[0]) if embedded else None
         walk = RdbSalvage(stock, form, check=check, behind=find, progress=progress, has_header=has_header)
         salvage = walk.run()
@@ -309,7 +309,9 @@ def _read_header(head: bytes) -> tuple[Header | None, bool]:
             if low <= int(digits) <= high:
                 return Header(magic, int(digits)), True
             if _named(head) is None:
-                raise UnsupportedError(f"{magic} version {int(digits)} is not known to this release")
+                raise UnsupportedError(
+                    f"RDB version {int(digits)} of {magic.capitalize()} is not known to this release"
+                )
     named = _named(head)
     if named is not None and head[:1] not in {b"*", b"#"}:
         return Header(named.magic, named.version), False

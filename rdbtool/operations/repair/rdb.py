@@ -25,7 +25,7 @@ from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import code_of
 from rdbtool.model import KeyRecord, SelectDb, StringValue
 from rdbtool.operations.repair.server_errors import find_refusal
-from rdbtool.operations.repair.values import mend, rebuild
+from rdbtool.operations.repair.values import drop_refused, rebuild
 from rdbtool.operations.salvage.input import Lost
 from rdbtool.operations.salvage.rdb_walker import Walker, read_head
 
@@ -48,7 +48,7 @@ _MANY: Final = 1 << 30
 _SMALLEST: Final = 8
 _STRING: Final = bytes([code_of("STRING")])
 
-_CONTRARY: Final = "found between damaged places, with a key that the sequence has too: it is from another time"
+_CONTRARY: Final = "found between damaged places, but the intact sequence has this key, too"
 
 
 class _Standing(NamedTuple):
@@ -73,8 +73,8 @@ class _Standing(NamedTuple):
 class SalvagedRdb:
     """What was salvaged of the RDB in ``stock``; ``header`` and ``aux`` are for the output.
 
-    ``refusals`` has received everything met on the way. ``lost`` collects what ``judge`` drops. ``keys`` and
-    ``functions`` count the rest.
+    ``refusals`` has received everything met on the way. ``lost`` collects what ``drop_refused_records`` drops.
+    ``keys`` and ``functions`` count the rest.
     """
 
     def __init__(  # noqa: PLR0917 - what the walk came to
@@ -95,12 +95,12 @@ class SalvagedRdb:
         self._starts = [piece.place.at for piece in salvage.pieces]
         #: Start offsets of records that are dropped or rebuilt, with their ends.
         self._dropped: dict[int, int] = {}
-        self._mended: dict[int, int] = {}
+        self._rebuilt: dict[int, int] = {}
         self._changed: list[int] = []
         #: Dropped keys, with their db, and whether they expire, by start offset.
         self._dropped_keys: dict[int, tuple[int, bool]] = {}
 
-    def judge(
+    def drop_refused_records(
         self,
         databases: int | None = None,
         announced: Mapping[int, int] | None = None,
@@ -123,10 +123,10 @@ class SalvagedRdb:
                 self.lost.append(Lost(fault.code, self.stock.name, start, fault.stop, fault.message))
         libraries = filter(self._is_kept, self._refusals.libraries)
         self.functions = sum(start not in self._dropped for start in libraries)
-        self._mend(refused, databases)
+        self._rebuild_refused(refused, databases)
         self._drop_surplus(announced or {})
-        self._tell_of_found()
-        self._changed = sorted(self._dropped | self._mended)
+        self._report_found()
+        self._changed = sorted(self._dropped | self._rebuilt)
         self.keys = sum(keys for keys, _ in self.sizes.values())
 
     def _is_kept(self, start: int) -> bool:
@@ -136,7 +136,7 @@ class SalvagedRdb:
 
     # ---- records that servers refuse -------------------------------------------------------
 
-    def _mend(self, refused: dict[int, Refused], databases: int | None) -> None:
+    def _rebuild_refused(self, refused: dict[int, Refused], databases: int | None) -> None:
         """Drop the parts of records that servers refuse, and rebuild records in a wrong order."""
         repeated = self._refusals.repeated
         starts = sorted(start for start, fault in refused.items() if fault.stop is None)
@@ -150,7 +150,7 @@ class SalvagedRdb:
                 if databases is not None and record.db >= databases:
                     self._drop(_Standing.of(record, piece), "REP006", f"db {record.db}, but the server has {databases}")
                 elif record.start in refused:
-                    self._mend_record(_Standing.of(record, piece), record, refused[record.start])
+                    self._rebuild_record(_Standing.of(record, piece), record, refused[record.start])
                 name = record.db, record.key
                 if name in repeated and record.start not in self._dropped:
                     standing.setdefault(name, []).append(_Standing.of(record, piece))
@@ -227,7 +227,7 @@ class SalvagedRdb:
         self.lost = [lost for lost in self.lost if not start <= lost.start < stop]
         self.lost.append(Lost("REP002", self.stock.name, start, stop, why))
 
-    def _tell_of_found(self) -> None:
+    def _report_found(self) -> None:
         """Report records that are only recognised by their bytes."""
         for run, group in groupby((piece for piece in self.salvage.pieces if piece.is_found), lambda piece: piece.run):
             pieces = list(group)
@@ -237,13 +237,13 @@ class SalvagedRdb:
                 start, stop = pieces[0].place.at, pieces[-1].stop
                 self.lost.append(Lost("REP017", self.stock.name, start, stop, why, is_kept=True))
 
-    def _mend_record(self, row: _Standing, record: KeyRecord, fault: Refused) -> None:
-        mended, what = mend(record)
-        if mended is None:
+    def _rebuild_record(self, row: _Standing, record: KeyRecord, fault: Refused) -> None:
+        left_over, what = drop_refused(record)
+        if left_over is None:
             self._drop(row, "REP006", what)
             return
-        rebuilt = rebuild(mended)
-        left = fault if rebuilt is None and not what else find_refusal(rebuilt or mended)
+        rebuilt = rebuild(left_over)
+        left = fault if rebuilt is None and not what else find_refusal(rebuilt or left_over)
         if left is not None:
             self._drop(row, left.code, left.message)
         elif what:
@@ -252,8 +252,8 @@ class SalvagedRdb:
             self._change(record, fault.code, f"rebuilt: {fault.message}")
 
     def _drop(self, row: _Standing, code: str, why: str) -> None:
-        if row.start in self._mended:
-            del self._mended[row.start]
+        if row.start in self._rebuilt:
+            del self._rebuilt[row.start]
             self.lost = [lost for lost in self.lost if lost.start != row.start]
         self._dropped[row.start] = row.stop
         self._dropped_keys[row.start] = row.db, row.expires
@@ -261,7 +261,7 @@ class SalvagedRdb:
         self.lost.append(Lost(code, self.stock.name, row.start, row.stop, why, row.db, row.key))
 
     def _change(self, record: KeyRecord, code: str, why: str) -> None:
-        self._mended[record.start] = record.stop
+        self._rebuilt[record.start] = record.stop
         row = Lost(code, self.stock.name, record.start, record.stop, why, record.db, record.key, is_kept=True)
         self.lost.append(row)
 
@@ -325,14 +325,14 @@ class SalvagedRdb:
         place = piece.place
         feed_item(SelectDb(place.db, Span(place.at, place.at)), sink)
         for start in self._changed[bisect_left(self._changed, place.at) : bisect_left(self._changed, piece.stop)]:
-            stop = self._dropped.get(start) or self._mended[start]
+            stop = self._dropped.get(start) or self._rebuilt[start]
             place = self._feed_sound(place, start, sink)
             walker = Walker(self.stock, self.form, place, stop=stop)
             records = Records()
             walker.step(1, Null() if start in self._dropped else records)
             for item in records.take():
                 assert isinstance(item, KeyRecord)
-                record, _ = mend(item)
+                record, _ = drop_refused(item)
                 if record is not None:
                     feed_record(rebuild(record) or record, sink)
             self._check_at(walker, stop)

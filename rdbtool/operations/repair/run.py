@@ -29,8 +29,8 @@ from rdbtool.core.manifest import Entry, format_manifest, looks_like_manifest
 from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.core.servers import Rules, RulesChoice
 from rdbtool.operations.info.digest import read_digest
+from rdbtool.operations.repair.corrections import examine_and_correct
 from rdbtool.operations.repair.part import PartRepair
-from rdbtool.operations.repair.put_right import examine_and_mend
 from rdbtool.operations.repair.report import Repaired, RepairOptions
 from rdbtool.operations.salvage.input import Lost, Stock
 from rdbtool.operations.validate.rdb import validate_rdb
@@ -78,7 +78,7 @@ def repair(
         return _repair_directory(source, path, destination, options, progress)
     with Stock(source, unwraps=True) as stock:
         begin_pass(progress, "searching", stock.name, stock.size, left=0)
-        part = examine_and_mend(stock, options, progress)
+        part = examine_and_correct(stock, options, progress)
         stock.check_unchanged()
         name = source if isinstance(source, str) else stock.name
         done = _sum_up(name, [part], "rdb" if part.form == "rdb" else "aof")
@@ -90,15 +90,15 @@ def repair(
             # Files are renamed into place only after everything is written.
             _keep_damaged(stack, [(part, stock)], name, options)
             output = stack.enter_context(open_output(destination, force=options.force, sources=[name]))
-            judged: list[_Digest] = []
+            digests: list[_Digest] = []
 
             def check(path: str) -> None:
                 if part.form == "rdb":
-                    judged.append(_check_rdb(path, part, options, destination))
+                    digests.append(_check_rdb(path, part, options, destination))
                     return
                 part.check(path)
                 _validate_result(path, [part], options)
-                judged.append(_digest(path, options, [part]))
+                digests.append(_digest(path, options, [part]))
 
             if not output.verify_with(check):
                 raise InputError(f"cannot write to {destination}: it cannot be read back; give a file")
@@ -109,9 +109,9 @@ def repair(
         return _sum_up(name, [part], done.kind)._replace(
             destination=destination,
             bytes=written,
-            digest=judged[0][0],
-            rules=judged[0][1],
-            undigested=judged[0][2],
+            digest=digests[0][0],
+            rules=digests[0][1],
+            undigested=digests[0][2],
         )
 
 
@@ -160,7 +160,7 @@ def _repair_directory(
             refuse_special(path)
             stock = stack.enter_context(Stock(str(path), name=entry.name))
             begin_pass(progress, "searching", stock.name, stock.size, left=len(entries) - index - 1)
-            parts.append((examine_and_mend(stock, options, progress, in_log=True), stock))
+            parts.append((examine_and_correct(stock, options, progress, in_log=True), stock))
             stock.rest()
             kept.append(entry)
         done = _sum_up(source, [part for part, _ in parts], "aof-dir", lost, doubts)
@@ -300,7 +300,7 @@ def _digest(path: str, options: RepairOptions, parts: list[PartRepair]) -> _Dige
         ):
             found = compute_digest(keys, options.rules, now_ms=options.now_ms)
     except (FormatError, InputError) as error:
-        raise InputError(f"what was written cannot be read back: {describe_error(error)}") from error
+        raise InputError(f"what was written cannot be read back: {describe_error(error, with_remedy=False)}") from error
     except RdbToolError as error:
         return None, None, str(error)
     return found.digest, found.rules, None

@@ -42,7 +42,7 @@ class Refusals(files.ItemJudge):
         self.libraries: list[int] = []
         self._at_hand: Aux | FunctionLibrary | None = None
 
-    def hear_row(self, row: Flagged) -> None:
+    def on_flagged(self, row: Flagged) -> None:
         """Check a row of the ``Check`` sink."""
         rule = RULES[row.flag]
         if row.flag == DOUBLE:
@@ -50,12 +50,12 @@ class Refusals(files.ItemJudge):
         elif rule.severity == "error":
             self.refused.setdefault(row.start, Refused(rule.code, _words(rule, row)))
 
-    def hear(self, item: Item) -> None:
+    def on_item(self, item: Item) -> None:
         """Check an item."""
         self._at_hand = item if isinstance(item, Aux | FunctionLibrary) else None
         if isinstance(item, FunctionLibrary):
             self.libraries.append(item.span.start)
-        super().hear(item)
+        super().on_item(item)
 
     def say(self, remark: Remark) -> None:
         """Add a fault of the current item, if servers refuse it."""
@@ -67,7 +67,7 @@ class Refusals(files.ItemJudge):
 def find_refusal(record: KeyRecord) -> Refused | None:
     """Return what servers refuse of a rebuilt record, None if nothing."""
     refusals = Refusals()
-    check = Check(on_row=refusals.hear_row)
+    check = Check(on_row=refusals.on_flagged)
     feed_record(record, check)
     check.close()
     return next(iter(refusals.refused.values()), None)

@@ -16,7 +16,7 @@ from rdbtool.model import HashValue, KeyRecord, ListValue, SetValue, StreamValue
 _INTSET: Final = code_of("SET_INTSET")
 
 
-def mend(record: KeyRecord) -> tuple[KeyRecord | None, str]:
+def drop_refused(record: KeyRecord) -> tuple[KeyRecord | None, str]:
     """Return a record without what servers refuse, None if nothing is left, and what was dropped ("": nothing)."""
     value = record.value
     kept: SetValue | HashValue | ZSetValue

@@ -391,7 +391,7 @@ class LogSalvage:
         """Drop transactions whose EXEC was lost, up to where a server resumed writing."""
         found = Transactions(lone)
         for argv, at in self._records(self._begin, self.stock.size):
-            found.hear(at, argv)
+            found.add(at, argv)
         found.end()
         self._leave_out_brackets(found.brackets)
         ranges = [(cut.start, self.stock.size if cut.stop is None else cut.stop) for cut in found.cuts]

@@ -295,10 +295,10 @@ def _read_value(stock: Blocks, at: int, size: int, mode: TextMode, follows: byte
 
 def _is_end(stock: Blocks, at: int, mode: TextMode, follows: bytes) -> bool:
     """Whether a line end is at ``at``, followed by the beginning of a record or argument, or by the end of the file."""
-    behind = stock.read(at, len(mode.end) + 1)
-    if not behind.startswith(mode.end):
+    after = stock.read(at, len(mode.end) + 1)
+    if not after.startswith(mode.end):
         return False
-    byte = behind[len(mode.end) :]
+    byte = after[len(mode.end) :]
     return byte in follows if byte else b"*" in follows
 
 

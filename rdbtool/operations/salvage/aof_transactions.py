@@ -91,7 +91,7 @@ class Transactions:
         #: Where the name of a MULTI may have been damaged, -1: nowhere since the last MULTI or EXEC.
         self._nameless = -1
 
-    def hear(self, at: int, argv: tuple[bytes, ...]) -> None:
+    def add(self, at: int, argv: tuple[bytes, ...]) -> None:
         """Take the command at offset ``at``."""
         while self._lost and self._lost[-1] < at:
             self._meet_lost(self._lost.pop())

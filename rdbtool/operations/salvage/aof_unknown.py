@@ -13,7 +13,7 @@ from rdbtool._codec.decode.aof_scanner import PAUSED, Scanner
 from rdbtool.core.commands import COMMANDS, CONTAINERS
 from rdbtool.core.servers import DEFAULT
 from rdbtool.operations.salvage.input import Lost
-from rdbtool.operations.validate.aof_commands import Grader, judge_commands
+from rdbtool.operations.validate.aof_commands import Grader, check_commands
 from rdbtool.reader.aof.command_stats import Use, Uses
 from rdbtool.reader.aof.text_parser import LineParser
 from rdbtool.reader.open.files import Part
@@ -66,7 +66,7 @@ class Strangers:
         self._least: dict[bytes, int] = {}
         counted = uses or self._count()
         for name, use in counted.by_name.items():
-            self._judge(name, use)
+            self._check(name, use)
         if counted.others and not drop_unknown:
             self.foreign.append(f"more names, called {counted.others:,} times")
         if self._unknown or self._least or (counted.others and drop_unknown):
@@ -82,12 +82,12 @@ class Strangers:
                 uses.add(0, 0, scanner.take_uses())
         return uses
 
-    def _judge(self, name: bytes, use: Use) -> None:
+    def _check(self, name: bytes, use: Use) -> None:
         single = Uses()
         single.by_name[name] = use
         grader = Grader(DEFAULT, is_server_level=False, is_asked_for=False, writer=None)
         part = Part(self._stock.name, self._stock.name, "single", 1, None, "resp")
-        findings = [finding for finding, _ in judge_commands(single, [part], grader)]
+        findings = [finding for finding, _ in check_commands(single, [part], grader)]
         codes = {finding.code for finding in findings if finding.severity == "error" or finding.code == _UNKNOWN}
         if _UNKNOWN in codes:
             is_lone = self._is_cut and use.fewest.argc == 1 and _is_like_bracket(name)

@@ -89,7 +89,7 @@ class Stock:
         self._shown = Shown(-1, 0)
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         #: The one byte that is corrected: its offset, and what it is XORed with.
-        self._mended = (-1, 0)
+        self._patched = (-1, 0)
         #: The checksum of everything before the last offset, and before some others.
         self._sums = [(0, 0)]
         self._summed = (0, 0)
@@ -156,9 +156,9 @@ class Stock:
         self._forget()
         return before
 
-    def mend(self, at: int, change: int) -> None:
+    def patch(self, at: int, change: int) -> None:
         """Show the byte at an offset XORed with ``change``."""
-        self._mended = at, change
+        self._patched = at, change
         self._forget()
 
     def _forget(self) -> None:
@@ -227,7 +227,7 @@ class Stock:
             block = self._read(begin, shown.mark_at) + self._read(
                 max(begin, shown.mark_at) + MARK_SIZE, stop + MARK_SIZE
             )
-        at, change = self._mended
+        at, change = self._patched
         if start <= at < start + len(block):
             at -= start
             block = block[:at] + bytes([block[at] ^ change]) + block[at + 1 :]

@@ -25,13 +25,13 @@ from rdbtool.operations.salvage.input import Lost
 from rdbtool.operations.salvage.rdb_heuristics import (
     begins_record,
     count_fields,
-    db_behind,
+    db_after,
     describe_fault,
     is_end_of_data,
 )
 from rdbtool.operations.salvage.rdb_resync import UNKNOWN_STYLE, Search, Style, is_marked
 from rdbtool.operations.salvage.rdb_walker import Layout, Position, Walker, is_end, is_plausible, read_head
-from rdbtool.reader.open.windows import judge_rest
+from rdbtool.reader.open.windows import check_rest
 
 if TYPE_CHECKING:
     from rdbtool._codec.sinks.check import Flagged
@@ -157,7 +157,7 @@ class RdbSalvage:
         self._place = place or Position(len(form.head) if has_header else 0, is_first=True)
         self._run = 0
         self._check = Check() if check is None else check
-        self._also, self._check.on_row = self._check.on_row, self._hear_row
+        self._also, self._check.on_row = self._check.on_row, self._on_flagged
         self._stop = stock.size
         self._behind = behind
         self._on_damage = on_damage
@@ -199,8 +199,8 @@ class RdbSalvage:
             end_at = -1 if nuls is not None else self._end_at(walker, status)
             if end_at >= 0 and self._is_final(end_at, status, place):
                 end = min(self._stop, end_at + 1 + self.form.trailer)
-                checksum = self._judge_checksum(end_at, status)
-                self._judge_ending(end_at, end)
+                checksum = self._check_checksum(end_at, status)
+                self._check_ending(end_at, end)
                 is_ended = True
                 break
             fault: Exception | None = None
@@ -210,7 +210,7 @@ class RdbSalvage:
                 place = self._resume(nuls, why, "REP001")
             elif end_at >= 0:
                 why = "an end mark in the middle of the file"
-                place = self._resume_behind(walker.place._replace(at=end_at), why)
+                place = self._resume_after(walker.place._replace(at=end_at), why)
             else:
                 fault = self._explain(walker, status)
                 why, code = describe_fault(fault), "REP003" if is_end_of_data(fault) else "REP001"
@@ -227,7 +227,7 @@ class RdbSalvage:
                 # Where the walk gave up, or where the commands after the RDB begin.
                 end = self.lost[-1].stop
             if self._on_damage is not None:
-                place = self._tell(self._on_damage, self.lost[known:], why, fault, place)
+                place = self._report(self._on_damage, self.lost[known:], why, fault, place)
         if self._on_damage is None:
             last = self._run if is_ended else -1
             self.pieces = [piece._replace(is_found=piece.run not in {0, last}) for piece in self.pieces]
@@ -241,7 +241,7 @@ class RdbSalvage:
             raise LimitError(f"{self.stock.name}: at {walker.at:#x}: {more}")
         return fault
 
-    def _tell(
+    def _report(
         self,
         on_damage: Callable[[Damage], object],
         lost: list[Lost],
@@ -266,7 +266,7 @@ class RdbSalvage:
     def _walk(self, place: Position) -> tuple[Walker, int, Position | None]:
         """Collect pieces from ``place`` on; return the walker where it stopped, why, and where NUL bytes stopped it."""
         walker = Walker(self.stock, self.form, place, limit=self.stock.limit(self.form.max_inflate))
-        walker.decoder.on_item = self._hear
+        walker.decoder.on_item = self._on_item
         self._nuls.clear()
         while True:
             begin, keys, sizes = walker.place, walker.decoder.keys, Sizes(0)
@@ -292,7 +292,7 @@ class RdbSalvage:
             if status != PAUSED:
                 return walker, status, None
 
-    def _hear_row(self, row: Flagged) -> None:
+    def _on_flagged(self, row: Flagged) -> None:
         """Handle NUL bytes that were read as records, two or more of them."""
         if self._also is not None:
             self._also(row)
@@ -302,7 +302,7 @@ class RdbSalvage:
                 self._nuls.append((self._nul_at, row.db))
             self._nul_at = row.start
 
-    def _hear(self, item: Item) -> None:
+    def _on_item(self, item: Item) -> None:
         if isinstance(item, Aux) and self._on_damage is None:
             self.aux.append(item)
         if self._last_item is not None:
@@ -329,7 +329,7 @@ class RdbSalvage:
         found = self._search.find(end_at + 1, place)
         return found is None
 
-    def _judge_checksum(self, end_at: int, status: int) -> ChecksumState:
+    def _check_checksum(self, end_at: int, status: int) -> ChecksumState:
         text = self.stock.read(end_at + 1, self.form.trailer)
         if len(text) < self.form.trailer or (self._damages and status != ENDED):
             return checksum_state(self.form.version, None, is_wrong=False)
@@ -337,20 +337,20 @@ class RdbSalvage:
         is_wrong = bool(stored) and status != ENDED and self.stock.checksum(end_at + 1) != stored
         return checksum_state(self.form.version, stored, is_wrong=is_wrong)
 
-    def _judge_ending(self, end_at: int, end: int) -> None:
+    def _check_ending(self, end_at: int, end: int) -> None:
         """Report faults after the end mark: a truncated checksum, or bytes that do not belong to the RDB."""
         missing = end_at + 1 + self.form.trailer - end
         if missing:
             why = f"the checksum is truncated: {missing} bytes are missing"
             self.lost.append(Lost("REP003", self.stock.name, end_at + 1, end, why, is_kept=True))
         if end < self._stop and not self.form.embedded:
-            self._judge_rest(end)
+            self._check_rest(end)
 
-    def _judge_rest(self, end: int) -> None:
+    def _check_rest(self, end: int) -> None:
         """Report what follows the RDB, unless it may follow it."""
         view = self.stock.view(end)
         trailing, padding, sample = view.window.drain_rest()
-        rest = judge_rest(End(None, trailing, Span(end, end), padding, sample))
+        rest = check_rest(End(None, trailing, Span(end, end), padding, sample))
         if rest is not None and rest[1] != "note":
             why = rest[3] if rest[0] == "SRC004" else "bytes after the end of the RDB"
             self.lost.append(Lost("REP003", self.stock.name, end, self._stop, why))
@@ -362,7 +362,7 @@ class RdbSalvage:
 
     # ---- damage --------------------------------------------------------------------------------
 
-    def _resume_behind(self, place: Position, why: str) -> Position | None:
+    def _resume_after(self, place: Position, why: str) -> Position | None:
         """Resume after an end mark in the middle of the file.
 
         Records found inside damage that lead to it are those of another RDB: a value can hold one.
@@ -375,7 +375,7 @@ class RdbSalvage:
             stop = self.lost[-1].stop if resumed is None else resumed.at
             self._cut(begin.at)
             del self.lost[lost:]
-            why = "records that lead to an end mark in the middle of the file, as of an RDB inside of a value"
+            why = "records that lead to an end mark in the middle of the file, as if from an RDB inside a value"
             self.lost.append(Lost("REP002", self.stock.name, begin.at, stop, why))
         return resumed
 
@@ -415,14 +415,14 @@ class RdbSalvage:
         if found is None:
             return None
         fields = count_fields(self.stock, self.form, at)
-        place = place._replace(at=stop, db=db_behind(self.stock, at, stop, place.db))
+        place = place._replace(at=stop, db=db_after(self.stock, at, stop, place.db))
         if fields:
             place = self._pass_over_fields(place, fields)
         if not found.is_end and self._may_lack_expiry(at, place.at):
             # The lost bytes may include the expiry of the record that follows.
             walker = Walker(self.stock, self.form, place)
             if walker.step() == PAUSED:
-                self._lose(place, walker.at, "its expiry may be what is lost before it", "REP002")
+                self._lose(place, walker.at, "its expiry may be among the bytes that are lost before it", "REP002")
                 return walker.place
         return place
 

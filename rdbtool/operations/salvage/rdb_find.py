@@ -136,8 +136,8 @@ class CommandSearch:
 
     def _ends_argument(self, at: int) -> bool:
         """Whether the line end of an argument is at ``at``: then the records before it were its payload."""
-        behind = self.stock.read(at, 3)
-        return behind[:2] == b"\r\n" and behind[2:] in {b"", b"*", b"$", b"#"}
+        after = self.stock.read(at, 3)
+        return after[:2] == b"\r\n" and after[2:] in {b"", b"*", b"$", b"#"}
 
     def _is_at_top(self, begin: int, at: int, stop: int) -> bool:
         """Whether the records from ``at`` to ``stop`` are not a value of what begins at ``begin``.
@@ -209,11 +209,11 @@ class _Payloads:
                 continue
             begin = self._block_at + match.end()
             stop = begin + int(match[1])
-            behind = b""
+            after = b""
             if stop < self._stock.size:
                 is_near = stop + 3 <= self._block_at + len(block)
-                behind = block[stop - self._block_at :][:3] if is_near else self._stock.read(stop, 3)
-            if behind[:2] == b"\r\n" and behind[2:] in {b"", b"$", b"*", b"#"}:
+                after = block[stop - self._block_at :][:3] if is_near else self._stock.read(stop, 3)
+            if after[:2] == b"\r\n" and after[2:] in {b"", b"$", b"*", b"#"}:
                 self._last = (begin, stop)
                 self._at = stop
             else:

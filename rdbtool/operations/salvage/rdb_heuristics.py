@@ -38,7 +38,7 @@ def begins_record(stock: Stock, form: Layout, at: int, stop: int, *, is_last: bo
     return key is not None and is_plausible(key[0]) and key[1] <= stop
 
 
-def db_behind(stock: Stock, at: int, stop: int, db: int) -> int:
+def db_after(stock: Stock, at: int, stop: int, db: int) -> int:
     """Return the database after a lost range: another one if table sizes follow, whose SELECTDB was lost."""
     if stock.read(stop, 1) != bytes([_RESIZEDB]):
         return db

@@ -265,12 +265,12 @@ class Search:
             return None
         self._trials -= 1
         chain = self._chain(at, place, beyond)
-        if chain is None or not self._is_believed(first[0], chain, at, place):
+        if chain is None or not self._is_accepted(first[0], chain, at, place):
             return None
         stop = chain.starts[1] if len(chain.starts) > 1 else self.stop
         return None if stop >= within > 0 else Found(at, stop)
 
-    def _is_believed(self, first: int, chain: Chain, at: int, place: Position) -> bool:
+    def _is_accepted(self, first: int, chain: Chain, at: int, place: Position) -> bool:
         """Whether consecutive records are genuine, by their keys and opcodes."""
         is_text = self._style.is_text
         if is_text and chain.is_long and chain.starts and not self._is_plausible(chain.starts[0]):
@@ -286,9 +286,9 @@ class Search:
         if all(plausible) and at >= self._doubtful:
             size = sum(len(head.key) for _, head in heads)
             return chain.is_long or (len(chain.starts) >= _SHORT_CHAIN and size >= _SHORT_KEYS)
-        return chain.is_long and self._is_long_believed(at, place, is_plausible=plausible[0])
+        return chain.is_long and self._is_long_chain_accepted(at, place, is_plausible=plausible[0])
 
-    def _is_long_believed(self, at: int, place: Position, *, is_plausible: bool) -> bool:
+    def _is_long_chain_accepted(self, at: int, place: Position, *, is_plausible: bool) -> bool:
         """Whether records whose keys prove nothing are numerous, and of the style of those that were read."""
         is_text = self._style.is_text
         more = self._chain(at, place, -1, _LONG_CHAIN)

@@ -19,13 +19,13 @@ from rdbtool.core.servers import Product, RulesChoice
 from rdbtool.engine.inference.least_server import MANIFEST, TIMES, UNNAMED, ServerNeeds
 from rdbtool.operations.validate.aof_commands import (
     Grader,
+    check_commands,
+    check_manifest,
+    check_times,
     find_product,
-    judge_commands,
-    judge_manifest,
-    judge_times,
     list_uses,
 )
-from rdbtool.operations.validate.aof_damage import judge_deviations, judge_faults
+from rdbtool.operations.validate.aof_damage import check_deviations, check_faults
 from rdbtool.operations.validate.verdict import Checks, Gathered, Verdict, place_finding, unanswered
 from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.aof.command_stats import Call, Uses
@@ -47,10 +47,10 @@ def validate_log(reader: AofReader, checks: Checks, progress: Progress | None = 
 
     Never raises because of the input: every fault is part of the verdict.
     """
-    return _Judging(reader, checks).judge(progress)
+    return _Validation(reader, checks).run(progress)
 
 
-class _Judging:
+class _Validation:
     """One run of ``validate_log``."""
 
     def __init__(self, reader: AofReader, checks: Checks) -> None:
@@ -82,7 +82,7 @@ class _Judging:
         self.deviations: list[FormatError] = []
         self.deviation_count = 0
 
-    def judge(self, progress: Progress | None) -> Verdict:
+    def run(self, progress: Progress | None) -> Verdict:
         if self.checks.replay and (self.reader.path is None or not self.reader.is_repeatable):
             from rdbtool.operations.validate.aof_replay import LiveReplay  # noqa: PLC0415 - the engine takes a while
 
@@ -101,7 +101,7 @@ class _Judging:
                 self._replay(progress)
             except RdbToolError as error:
                 failure = error
-        self._judge_what_was_read()
+        self._check_what_was_read()
         return self._verdict(failure)
 
     # ---- reading ---------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ class _Judging:
                     self.live.run(piece, self.parts)
                 continue
             index = find_part(self.parts, piece.source.name)
-            if not self._judge_snapshot(piece, index):
+            if not self._check_snapshot(piece, index):
                 return index
         return None
 
@@ -139,7 +139,7 @@ class _Judging:
             return reader.snapshots(on_fault="skip", progress=progress)
         return reader.batches(on_fault="skip", progress=progress)
 
-    def _judge_snapshot(self, rdb: RdbReader, index: int) -> bool:
+    def _check_snapshot(self, rdb: RdbReader, index: int) -> bool:
         """Check an RDB of the AOF by the rules for RDBs; return whether it could be read to its end."""
         from rdbtool.operations.validate.rdb import validate_rdb  # noqa: PLC0415 - most of what a plain log does not need
 
@@ -180,7 +180,7 @@ class _Judging:
 
     # ---- rules -----------------------------------------------------------------------------------
 
-    def _judge_what_was_read(self) -> None:
+    def _check_what_was_read(self) -> None:
         is_named = self.snapshot is not None and self.snapshot.choice.origin == "file"
         grader = Grader(
             self.choice.rules,
@@ -192,11 +192,11 @@ class _Judging:
         for finding in self.reader.around:
             add(finding._replace(severity="error") if self.checks.level == "server" else finding)
         if self.reader.manifest is not None:
-            for finding in judge_manifest(self.reader.manifest, grader):
+            for finding in check_manifest(self.reader.manifest, grader):
                 add(finding)
-        for finding in judge_faults(self.faults, self.parts, self.ends, grader):
+        for finding in check_faults(self.faults, self.parts, self.ends, grader):
             add(finding)
-        for finding, times in judge_deviations(self.deviations, self.deviation_count, self.parts):
+        for finding, times in check_deviations(self.deviations, self.deviation_count, self.parts):
             add(finding, times)
         for stray in self.strays:
             more = f", the first of {stray.times:,}" if stray.times > 1 else ""
@@ -204,9 +204,9 @@ class _Judging:
             server = what_servers_do("CMD206")
             severity = grader.severity("warning", refused=False)
             add(Finding("CMD206", severity, self.parts[stray.part].name, stray.at, message, server), stray.times)
-        for finding, times in judge_times(self.uses, self.parts, grader):
+        for finding, times in check_times(self.uses, self.parts, grader):
             add(finding, times)
-        for finding, times in judge_commands(self.uses, self.parts, grader):
+        for finding, times in check_commands(self.uses, self.parts, grader):
             add(finding, times)
 
     def _choose_rules(self) -> RulesChoice:
@@ -240,7 +240,7 @@ class _Judging:
 
     def _replay(self, progress: Progress | None) -> None:
         if self.is_broken:
-            self._tell_unfinished("the base file is corrupt, so no command was executed")
+            self._report_unfinished("the base file is corrupt, so no command was executed")
             return
         if self.live is not None:
             replayed = self.live.end(self.reader, self.parts, self.faults)
@@ -250,7 +250,7 @@ class _Judging:
             begin_pass(progress, "replaying", self.reader.name, self.reader.size)
             replayed = replay_again(self.reader, self.checks, progress)
         if replayed.failure is not None:
-            self._tell_unfinished(replayed.failure)
+            self._report_unfinished(replayed.failure)
             return
         if replayed.missed is not None:
             self.gathered.add(place_finding(replayed.missed, self.reader.name, "error"))
@@ -266,7 +266,7 @@ class _Judging:
         tail = self.faults[0][1] if self.faults and replayed.extent.stopped is None else None
         if tail is not None and (tail.next_good is not None or tail.part + 1 < len(self.parts)):
             name = self.parts[tail.part].name
-            self._tell_unfinished(f"commands after the damage at {tail.at:#x} were not executed", name, tail.at)
+            self._report_unfinished(f"commands after the damage at {tail.at:#x} were not executed", name, tail.at)
 
     def _take_findings(self, replayed: Replayed) -> None:
         kept = Counter((finding.severity, finding.code) for finding in replayed.findings)
@@ -287,7 +287,7 @@ class _Judging:
             return "note"
         return "warning" if severity == "error" else severity
 
-    def _tell_unfinished(self, message: str, part: str = "", at: int = 0) -> None:
+    def _report_unfinished(self, message: str, part: str = "", at: int = 0) -> None:
         server = what_servers_do("AOF205")
         self.gathered.add(Finding("AOF205", "note", part or self.parts[0].name, at, message, server))
 

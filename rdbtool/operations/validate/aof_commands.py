@@ -51,7 +51,7 @@ class Grader:
         return self.rules.has(None, (9, 1))
 
 
-def judge_commands(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tuple[Finding, int]]:
+def check_commands(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tuple[Finding, int]]:
     """Yield findings about command names and arguments, each with the number of calls."""
     for name, use in uses.by_name.items():
         row = COMMANDS.get(name)
@@ -63,9 +63,9 @@ def judge_commands(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tu
             message = f"DISCARD{_times(use)}: servers write transactions that were executed"
             server = what_servers_do("CMD206")
             yield Finding("CMD206", severity, *_at(use.first, parts), message, server, use.first.number), use.calls
-        yield from ((finding, 1) for finding in _judge(name, use, row, parts, grader))
+        yield from ((finding, 1) for finding in _check_command(name, use, row, parts, grader))
     if uses.others:
-        message = f"{uses.others:,} more calls of commands that no server has"
+        message = f"{uses.others:,} more calls of unknown commands"
         yield Finding("CMD201", "error", parts[-1].name, 0, message, what_servers_do("CMD201")), uses.others
 
 
@@ -90,7 +90,7 @@ def _unknown(use: Use, name: bytes, parts: list[Part], grader: Grader) -> Findin
     is_passed_over = b" " in name and grader.is_redis_before(7)
     if b"." in name and b" " not in name:
         # Module commands have such names. Whether the server has the module is not a question of the AOF.
-        message = f"{_show(use.name)}{_times(use)}: needs a module that has {_show(use.name)}"
+        message = f"{_show(use.name)}{_times(use)}: needs a module that provides {_show(use.name)}"
         severity = grader.severity("warning", refused=grader.is_server_level)
         server = "A server without it refuses to start."
         return Finding("CMD201", severity, *_at(use.first, parts), message, server, use.first.number)
@@ -100,7 +100,7 @@ def _unknown(use: Use, name: bytes, parts: list[Part], grader: Grader) -> Findin
     return Finding("CMD201", severity, *_at(use.first, parts), message, server, use.first.number)
 
 
-def _judge(key: bytes, use: Use, row: CommandRow, parts: list[Part], grader: Grader) -> Iterator[Finding]:
+def _check_command(key: bytes, use: Use, row: CommandRow, parts: list[Part], grader: Grader) -> Iterator[Finding]:
     name = _show(use.name)
     product = PRODUCT_BY_COMMAND.get(key)
     if product is not None:
@@ -122,7 +122,7 @@ def _judge(key: bytes, use: Use, row: CommandRow, parts: list[Part], grader: Gra
     refuses = grader.counts_arguments
     if use.fewest.argc < least:
         message = f"{name} with {_arguments(use.fewest)}, expected {'at least ' if row.arity < 0 else ''}{least - 1}"
-        does = "The server executes the command with arguments that are not there."
+        does = "The server executes the command as if it had the missing arguments."
         severity = grader.severity("error", refused=refuses)
         does = _REFUSES if refuses else does
         yield Finding("CMD202", severity, *_at(use.fewest, parts), message, does, use.fewest.number)
@@ -134,7 +134,7 @@ def _judge(key: bytes, use: Use, row: CommandRow, parts: list[Part], grader: Gra
         yield Finding("AOF201", severity, *_at(use.most, parts), message, does, use.most.number)
 
 
-def judge_times(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tuple[Finding, int]]:
+def check_times(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tuple[Finding, int]]:
     """Yield findings about annotations, each with the number of lines."""
     for index, at in uses.annotations.items():
         if grader.is_redis_before(7) and grader.is_asked_for:
@@ -148,7 +148,7 @@ def judge_times(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tuple
         yield Finding("AOF203", severity, parts[index].name, fall.at, message, what_servers_do("AOF203")), fall.times
 
 
-def judge_manifest(manifest: Manifest, grader: Grader) -> Iterator[Finding]:
+def check_manifest(manifest: Manifest, grader: Grader) -> Iterator[Finding]:
     """Yield findings about a valid manifest, and about the files beside it."""
 
     def finding(code: str, own: str, at: int, message: str, *, refused: bool = False, part: str = "") -> Finding:

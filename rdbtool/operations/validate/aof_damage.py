@@ -21,7 +21,7 @@ _LOOKS_CUT: Final = frozenset({"AOF101", "AOF110"})
 _MIDDLE: Final = "The server exits: only the last file of an AOF may be truncated."
 
 
-def judge_faults(
+def check_faults(
     faults: list[tuple[FormatError, Tail]], parts: list[Part], snapshots: dict[int, int], grader: Grader
 ) -> Iterator[Finding]:
     """Yield the damage at which reading stopped or resumed, in file order.
@@ -49,7 +49,7 @@ def judge_faults(
         )
 
 
-def judge_deviations(deviations: list[FormatError], count: int, parts: list[Part]) -> Iterator[tuple[Finding, int]]:
+def check_deviations(deviations: list[FormatError], count: int, parts: list[Part]) -> Iterator[tuple[Finding, int]]:
     """Yield what a server accepts and no strict reader would, as notes; the last one stands for those not kept."""
     for index, fault in enumerate(deviations):
         name = next((part.name for part in parts if fault.where.source in (part.path, part.name)), parts[-1].name)

@@ -114,7 +114,7 @@ class LiveReplay:
 
         if rdb.end is not None:
             with self._noting_places():
-                self._stops.hear_snapshot(find_part(parts, rdb.source.name), rdb.end.span.stop, rdb.aux, parts)
+                self._stops.on_snapshot_read(find_part(parts, rdb.source.name), rdb.end.span.stop, rdb.aux, parts)
 
     def run(self, batch: CommandBatch, parts: list[Part]) -> None:
         """Execute commands before any damage, up to the place to stop."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rdbtool.reader.open.dispatch import Target
 
 
-class Judged(NamedTuple):
+class Validated(NamedTuple):
     """A verdict and the time taken in seconds."""
 
     verdict: Verdict
@@ -31,7 +31,7 @@ class Judged(NamedTuple):
         return self.verdict.is_clean(strict=strict)
 
 
-def judge(
+def validate_input(
     target: Target,
     checks: Checks,
     policies: Policies | None = None,
@@ -39,7 +39,7 @@ def judge(
     *,
     retries: int = 0,
     pause: float = 1.0,
-) -> Judged:
+) -> Validated:
     """Validate ``target`` (a path, ``-``, bytes or a stream); without an answer, retry up to ``retries`` times.
 
     ``pause`` is the time between attempts in seconds. Never raises because of the input.
@@ -61,15 +61,15 @@ def judge(
             break
         retries -= 1
         time.sleep(pause)
-    return Judged(verdict, time.monotonic() - began)
+    return Validated(verdict, time.monotonic() - began)
 
 
-def exit_code(judged: Iterable[Judged], *, strict: bool) -> int:
+def exit_code(validated: Iterable[Validated], *, strict: bool) -> int:
     """Return the exit code for several inputs: 1 beats 4 beats 3 beats 0."""
-    codes = {code_of(row, strict=strict) for row in judged}
+    codes = {code_of(row, strict=strict) for row in validated}
     return next(code for code in EXIT_CODES.values() if code in codes)
 
 
-def code_of(judged: Judged, *, strict: bool) -> int:
+def code_of(validated: Validated, *, strict: bool) -> int:
     """Return the exit code for one input."""
-    return judged.verdict.exit_code(strict=strict)
+    return validated.verdict.exit_code(strict=strict)

@@ -91,7 +91,7 @@ def parse_version(text: str) -> int | Rules:
     try:
         return Rules.parse(text)
     except ValueError as error:
-        raise ValueError(f"neither an RDB version such as 11 nor a server: {error}") from None
+        raise ValueError(f"{error}, nor an RDB version such as 11") from None
 
 
 def parse_digest(text: str) -> str:
@@ -121,7 +121,7 @@ def apply_policies(verdict: Verdict, policies: Policies, target: Target, checks:
             if doubt is not None:
                 message = f"the digest is uncertain: {describe_error(doubt, with_remedy=False)}"
                 gathered.add(Finding("CHK014", "error", verdict.source, 0, message, what_servers_do("CHK014")))
-        for code, message in _judge(verdict, policies, target, checks.now_ms, digest):
+        for code, message in _check(verdict, policies, target, checks.now_ms, digest):
             gathered.add(Finding(code, "error", verdict.source, 0, message, what_servers_do(code)))
     except RdbToolError as error:
         return verdict._replace(answer="unsupported" if error.exit_code == 4 else "unanswered", error=str(error))
@@ -131,18 +131,18 @@ def apply_policies(verdict: Verdict, policies: Policies, target: Target, checks:
     return verdict._replace(findings=findings, counts=counts, answer=answer, digest=digest)
 
 
-def _judge(
+def _check(
     verdict: Verdict, policies: Policies, target: Target, now_ms: int, digest: str | None
 ) -> Iterator[tuple[str, str]]:
     """Yield (code, message) of each missed policy."""
     if policies.min_keys is not None and verdict.keys < policies.min_keys:
         yield "CHK011", f"expected at least {policies.min_keys:,} keys, found {verdict.keys:,}"
     if policies.max_age is not None:
-        message = _judge_age(verdict, policies.max_age, target, now_ms)
+        message = _check_age(verdict, policies.max_age, target, now_ms)
         if message is not None:
             yield "CHK012", message
     if policies.min_version is not None:
-        message = _judge_version(verdict, policies.min_version)
+        message = _check_version(verdict, policies.min_version)
         if message is not None:
             yield "CHK013", message
     if policies.digest is not None and digest != policies.digest:
@@ -153,7 +153,7 @@ def _judge(
             yield "CHK015", f"expected {wanted} keys in db {wanted.db}, found {keys:,}"
 
 
-def _judge_age(verdict: Verdict, max_age: int, target: Target, now_ms: int) -> str | None:
+def _check_age(verdict: Verdict, max_age: int, target: Target, now_ms: int) -> str | None:
     moment, what = _saved_at(verdict, target)
     if moment is None:
         return f"expected an age of at most {_show_age(max_age)}, found no time: {what}"
@@ -187,7 +187,7 @@ def _saved_at(verdict: Verdict, target: Target) -> tuple[float | None, str]:
         raise InputError(f"{os.fspath(target)} changed while it was read: {error.strerror}") from None
 
 
-def _judge_version(verdict: Verdict, wanted: int | Rules) -> str | None:
+def _check_version(verdict: Verdict, wanted: int | Rules) -> str | None:
     header = verdict.header
     if isinstance(wanted, int):
         if header is None:
@@ -209,7 +209,7 @@ def _digest(verdict: Verdict, target: Target, checks: Checks) -> tuple[str, Unce
     from rdbtool.operations.info.digest import compute_digest  # noqa: PLC0415 - rarely asked for
 
     if target == "-" or not isinstance(target, str | os.PathLike | bytes):
-        raise InputError(f"the digest is computed by reading once more, and {verdict.source} can be read once")
+        raise InputError(f"the digest needs a second pass, and {verdict.source} can be read only once")
     # Inferred rules are inferred again: under them, an error reply means an unknown effect.
     rules = str(verdict.rules) if verdict.choice.origin == "named" else None
     now_ms, rename = checks.now_ms, checks.rename_commands

@@ -57,14 +57,14 @@ def validate_rdb(
     Never raises because of the input: every fault is part of the verdict. In an AOF the RDB is its part of it. ``also``
     receives the same records, for callers that cannot read them again.
     """
-    return _Judging(reader, checks, also).judge(progress)
+    return _Validation(reader, checks, also).run(progress)
 
 
 def validate_jsonl(
     reader: JsonlReader, checks: Checks, progress: Progress | None = None, *, also: Sink | None = None
 ) -> Verdict:
     """Check open JSON lines: their keys like those of an RDB. ``also`` receives the same records."""
-    return _Judging(reader, checks, also).judge(progress)
+    return _Validation(reader, checks, also).run(progress)
 
 
 def describe_row(row: Flagged, part: str) -> Finding:
@@ -90,7 +90,7 @@ def describe_remark(remark: files.Remark, part: str) -> Finding:
     return Finding(remark.code, remark.severity, part, remark.offset, remark.message, server, db=remark.db)
 
 
-class _Judging:
+class _Validation:
     """One run."""
 
     def __init__(self, reader: RdbReader | JsonlReader, checks: Checks, also: Sink | None = None) -> None:
@@ -98,7 +98,7 @@ class _Judging:
         self.checks = checks
         self.part = reader.source.name
         self.items = files.ItemJudge(self._count, checks.databases, checks.now_ms)
-        self.check = Check(self.items.hear)
+        self.check = Check(self.items.on_item)
         self.sink: Sink = self.check if also is None else Tee(self.check, also)
         self.faults: list[tuple[FormatError, Outer | None]] = []
         self.gathered = Gathered()
@@ -114,7 +114,7 @@ class _Judging:
         """The server rules that apply."""
         return self.choice.rules
 
-    def judge(self, progress: Progress | None) -> Verdict:
+    def run(self, progress: Progress | None) -> Verdict:
         failure: RdbToolError | None = None
         try:
             self._read(progress)
@@ -182,10 +182,10 @@ class _Judging:
             self._add(finding, refused=True)
         if isinstance(reader, RdbReader):
             self.items.conclude(reader.header, reader.end, reader.totals)
-            self.items.judge_product(is_asked_for=self.checks.rules is not None)
+            self.items.check_product(is_asked_for=self.checks.rules is not None)
             if self.checks.rules is not None:
-                self.items.judge_version(reader.header, self.rules)
-            self.items.judge_modules(self.check.modules, self.rules)
+                self.items.check_version(reader.header, self.rules)
+            self.items.check_modules(self.check.modules, self.rules)
         for index, remark in enumerate(self.items.remarks):
             finding = describe_remark(remark, self.part)
             beyond = index in self.remarks_beyond

@@ -59,7 +59,7 @@ def walk_on(reader: RdbReader, error: FormatError, check: Check, progress: Progr
     try:
         stock = Stock(target, name=reader.source.name)
     except (InputError, LimitError) as failure:
-        return DamageReport([], {}, describe_error(failure))
+        return DamageReport([], {}, describe_error(failure, with_remedy=False))
     state = reader.state()
     form = Layout(reader.header.magic, reader.header.version, state.max_inflate, embedded=reader.embedded)
     place = Position(at, state.db, dict(state.templates), state.fork, is_first=not state.records)
@@ -87,7 +87,7 @@ def walk_on(reader: RdbReader, error: FormatError, check: Check, progress: Progr
         try:
             walk.run()
         except (LimitError, UnsupportedError) as failure:
-            unread = describe_error(failure)
+            unread = describe_error(failure, with_remedy=False)
         counts = walk.totals
         if not reader.embedded:
             reader.source.check_unchanged()

@@ -74,7 +74,7 @@ class Uses:
         self.falls: dict[int, Fall] = {}
         self.annotations: dict[int, int] = {}
 
-    def hear(self, part: int, before: int, scanner: Scanner, *, is_last: bool) -> None:
+    def count(self, part: int, before: int, scanner: Scanner, *, is_last: bool) -> None:
         """Merge the scanner's counts of a part, if they are many, or if ``is_last``."""
         if not is_last and scanner.use_count < _MANY:
             return

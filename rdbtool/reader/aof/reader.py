@@ -273,7 +273,7 @@ class AofReader:
             self.count = before + scanner.count
             if self.uses is not None:
                 is_last = status == ENDED or fault is not None
-                self.uses.hear(index, before, scanner, is_last=is_last)
+                self.uses.count(index, before, scanner, is_last=is_last)
             argvs, offsets, annotations, marks = scanner.take()
             if argvs or (annotations and collect):
                 yield CommandBatch(argvs, offsets, first, index, opened.window.at, annotations, marks)

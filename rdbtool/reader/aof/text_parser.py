@@ -141,7 +141,7 @@ class LineParser:
             raise self._fault("AOF105", "encoding", at, "'$' and the size of an argument", _show(line))
         size = self._number(line, at, "the size of an argument", bits=64)
         if size < 0:
-            found = f"{_show(line[1:])}: servers crash over it"
+            found = f"{_show(line[1:])}: servers crash on it"
             raise self._fault("AOF103", "range", at + 1, "the size of an argument", found)
         left = self._stream.left()
         if left is not None and size > left:

@@ -81,7 +81,7 @@ def trace_wanted(
             yield from _choose_of_payload(items, wanted, reader.name)
             return
         if wanted.part is not None:
-            raise UnsupportedError(f"{reader.source.name}: it is an RDB and has no parts")
+            raise UnsupportedError(f"{reader.source.name}: it is an RDB file, not an AOF of several files")
         yield from trace_records(
             reader,
             data,
@@ -196,7 +196,7 @@ class _Search:
         for index, name in enumerate(names):
             if wanted in (name, str(index + 1)):
                 return index
-        raise InputError(f"{self.reader.name}: it has no part {wanted!r}, only {', '.join(names)}")
+        raise InputError(f"{self.reader.name}: the AOF has no file {wanted!r}, only {', '.join(names)}")
 
     def _in_snapshot(self, snapshot: RdbReader) -> Iterator[WantedRecord]:
         self._part = find_part(self.reader.parts, snapshot.source.name)

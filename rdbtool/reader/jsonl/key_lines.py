@@ -69,11 +69,11 @@ _STRING_ENCODINGS: Final = ("raw", "int", "lzf")
 
 
 def refuse_one_way(row: dict[str, object]) -> None:
-    """Raise Refusal for a line whose strings are all written one way: which of them is text is not told."""
+    """Raise Refusal for a line whose strings are all in one form: it does not say which strings are text."""
     if "binary" in row:
         way = describe_json(row["binary"])
         raise Refusal(
-            "JSN004", "member", "jsonl that tells text from other bytes", f"a line with binary, {way}", path=".binary"
+            "JSN004", "member", "lines with strings in the default form", f"a line with binary, {way}", path=".binary"
         )
 
 
@@ -134,7 +134,7 @@ def _slot_range(value: object) -> tuple[int, int]:
     row = cells(value, "first slot, last slot", 2)
     first, last = cell(row, 0, _slot), cell(row, 1, _slot)
     if first > last:
-        raise Refusal("JSN006", "order", "the last slot of a range behind its first", f"{last} behind {first}")
+        raise Refusal("JSN006", "order", "the last slot of a range not below its first", f"{last} after {first}")
     return first, last
 
 
@@ -208,7 +208,7 @@ def _kind(value: object) -> str:
 def _expiry(value: object) -> int | None:
     expire_at_ms = _time(value)
     if expire_at_ms == -1:
-        raise Refusal("JSN006", "range", "a time in ms, or null where there is none", "-1, which means none in a file")
+        raise Refusal("JSN006", "range", "a time in ms, or null", "-1, which means none in a file")
     return expire_at_ms
 
 

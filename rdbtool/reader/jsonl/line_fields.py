@@ -1,7 +1,7 @@
 """The parts that lines of JSON are made of: bytes, whole numbers, rows, members.
 
 Each reader takes what the JSON parser gave and returns what the model wants, or raises ``Refusal``, which does not
-know yet where it is: whoever called adds the step that led there, so that the way is spelled out only
+know yet where it is: the caller adds the step that led there, so that the way is spelled out only
 when something is wrong.
 """
 
@@ -124,7 +124,7 @@ def each(value: object, read: Callable[[object], _T]) -> list[_T]:
     done: list[_T] = []
     try:
         for row in rows:
-            done.append(read(row))  # noqa: PERF401 - its length tells which element was refused
+            done.append(read(row))  # noqa: PERF401 - its length shows which element was refused
     except Refusal as refusal:
         raise refusal.within(f"[{len(done)}]") from None
     return done

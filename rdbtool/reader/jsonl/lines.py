@@ -28,7 +28,7 @@ class Line(NamedTuple):
 
     @property
     def stop(self) -> int:
-        """The offset behind the line."""
+        """The offset after the line."""
         return self.start + len(self.text) + self.is_whole
 
 
@@ -41,7 +41,7 @@ def parse_line(line: Line) -> dict[str, object]:
             raise _cut(line) from None
         byte = f"the byte 0x{line.text[error.start]:02x}"
         raise Refusal(
-            "JSN002", "encoding", 'UTF-8 (other bytes stand as {"base64": "…"})', byte, at=error.start
+            "JSN002", "encoding", 'UTF-8 (other bytes are written {"base64": "…"})', byte, at=error.start
         ) from None
     begin = 0 if text[:1] == "{" else len(text) - len(text.lstrip(_SPACES))
     try:
@@ -57,14 +57,14 @@ def parse_line(line: Line) -> dict[str, object]:
         raise Refusal("JSN006", "range", "a number that the format can hold", "one of thousands of digits") from None
     if end != len(text) and text[end:].strip(_SPACES):
         found = quote(text[end : end + _SHOWN])
-        raise Refusal("JSN001", "syntax", "one JSON object on a line", f"{found} behind it", at=_to_bytes(text, end))
+        raise Refusal("JSN001", "syntax", "one JSON object on a line", f"{found} after it", at=_to_bytes(text, end))
     if type(row) is not dict:
         raise Refusal("JSN001", "syntax", "a JSON object", describe_json(row), at=_to_bytes(text, begin))
     return row
 
 
 def _is_cut(text: str, at: int) -> bool:
-    """Whether JSON that is refused at a character could go on behind its end: in a string, a word, an escape."""
+    """Whether JSON that is refused at a character could go on after its end: in a string, a word, an escape."""
     rest = text[at:].rstrip(_SPACES)
     return rest[:1] in {"", '"'} or (len(rest) < 9 and not set(rest) & set('"}],'))
 
@@ -100,7 +100,7 @@ def _decode_base64(text: object) -> bytes:
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise Refusal("JSN001", "syntax", 'JSON (numbers that it has not stand in strings, as "inf")', word)
+    raise Refusal("JSN001", "syntax", 'JSON (numbers that it lacks are strings, such as "inf")', word)
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)

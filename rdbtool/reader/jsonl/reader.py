@@ -1,6 +1,6 @@
 """Reads what the jsonl format writes: a line is the header, an aux field, a function, … or a key with all of it.
 
-The reader wears the face of an RdbReader. A sink is told of lines with a key by the codec, element by element, as an
+The reader has the interface of an RdbReader. The codec emits lines with a key to a sink, element by element, as an
 RDB's is; what the codec declines, and whatever else stands on a line, is read here, line by line, so that memory goes
 by the largest. What is wrong with a line is found without knowing where it stands; here it gets its place.
 """
@@ -55,13 +55,13 @@ class _TwiceError(Exception):
 class JsonlReader:
     """Open lines of JSON. Iterating gives their ``KeyRecord``s; ``items`` also what stands between them.
 
-    ``header``, ``aux`` and ``functions`` hold what was met so far. ``end`` is set behind the last line, but is no
+    ``header``, ``aux`` and ``functions`` hold what was met so far. ``end`` is set after the last line, but is no
     item: there is no end mark. Offsets of records and spans are those of their lines. Reading raises FormatError
     JSN0xx for what the format does not have, UnsupportedError for versions that this release does not know,
     LimitError for a line that is too large for a compressed source or for memory, InputError where the source fails or
     changes. ``max_inflate`` is in bytes.
 
-    ``window`` is one over the source that somebody has looked into.
+    ``window`` is one over the source that was read from before.
     """
 
     kind: Literal["jsonl"] = "jsonl"
@@ -103,12 +103,12 @@ class JsonlReader:
 
     @property
     def size(self) -> int | None:
-        """The size of the source in bytes, None where nobody knows."""
+        """The size of the source in bytes, None if unknown."""
         return self.source.size
 
     @property
     def choice(self) -> RulesChoice:
-        """Whose rules apply where nobody names them, as far as the file was read."""
+        """The server rules that apply if none are named, as far as the file was read."""
         return choose_rules(self)
 
     @property
@@ -118,7 +118,7 @@ class JsonlReader:
         return Totals(keys, expires, self._selected, by_kind, by_db)
 
     def read_preamble(self) -> list[Item]:
-        """Read up to the first key and return what stands in front of it. See ``RdbReader.read_preamble``."""
+        """Read up to the first key and return what precedes it. See ``RdbReader.read_preamble``."""
         while not (self._decoder.count or (self._first is None and self._is_at_key())):
             item = self._read_item()
             if item is None:
@@ -210,7 +210,7 @@ class JsonlReader:
             raise self._failure
 
     def _advance(self, sink: Sink, selection: Selection | None) -> bool:
-        """Tell ``sink`` of lines as far as the codec goes, and of one more; return True at the end."""
+        """Emit lines to ``sink`` as far as the codec goes, and of one more; return True at the end."""
         if not self._ahead and self._first is None:
             taken = 0 if selection is None else selection.taken
             keys = self._decoder.count
@@ -242,7 +242,7 @@ class JsonlReader:
         return selection is not None and selection.is_full
 
     def _read(self, selection: Selection | None, progress: Progress | None) -> Iterator[Item | KeyRecord]:
-        """Yield what stands behind what was read before; an error stays the last word."""
+        """Yield what follows what was read before; an error stays the last word."""
         self._begin(progress)
         while (item := self._ahead.popleft() if self._ahead else self._read_item()) is not None:
             if isinstance(item, KeyRecord):
@@ -261,7 +261,7 @@ class JsonlReader:
             self.end = End(None, 0, Span(self._window.at, self._window.at))
 
     def _read_item(self) -> Item | KeyRecord | None:
-        """Return what the next line says, None behind the last one."""
+        """Return what the next line says, None after the last one."""
         line = self._next_line()
         if line is None:
             self._end_keys()
@@ -299,7 +299,7 @@ class JsonlReader:
         )
 
     def _is_at_key(self) -> bool:
-        """Return whether a line with a key, and nothing unusual in front of its value, is what follows."""
+        """Return whether a line with a key, and nothing unusual before its value, is what follows."""
         try:
             return self._decoder.is_at_key()
         except (WindowLimitError, MemoryError, RdbToolError) as error:

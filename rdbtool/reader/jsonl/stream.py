@@ -1,7 +1,7 @@
 """Streams in lines of JSON: entries, counters, groups with their pending lists, idempotent producers.
 
-What follows from the entries may be left out: the length, and the first id where entries are counted. Pending lists
-are judged as in an RDB, where one list of a group and one of each consumer must fit each other.
+What follows from the entries may be left out: the length, and the first id where entries are counted. Pending lists are
+checked as in an RDB, where one list of a group and one of each consumer must fit each other.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _consumer(value: object) -> StreamConsumer:
 class _Pending:
     """Reads the pending entries of one group.
 
-    An entry that several consumers have stands there once for each of them, one row behind the other in the order
+    An entry that several consumers have occurs once for each of them, one row after the other in the order
     of the consumers, because the group's own list names it once.
     """
 
@@ -144,15 +144,15 @@ class _Pending:
             cell(row, 0, stream_id), cell(row, 1, or_null(octets)), cell(row, 2, _i64), cell(row, 3, _u64)
         )
         if entry.consumer is not None:
-            # Who is not named among the consumers comes behind them.
+            # One that is not named among the consumers comes after them.
             self._ranks.setdefault(entry.consumer, len(self._ranks))
         if entry.id in self._seen:
-            self._judge_again(entry)
+            self._check_again(entry)
         self._seen.add(entry.id)
         self._last = entry
         return entry
 
-    def _judge_again(self, entry: PendingEntry) -> None:
+    def _check_again(self, entry: PendingEntry) -> None:
         last = self._last
         assert last is not None
         if last.id != entry.id or last.consumer is None or entry.consumer is None:

@@ -1,7 +1,7 @@
 """The values of lines of JSON, by kind: the inverse of what the jsonl format writes.
 
-The shape is judged, and ranges that no file can hold. What a rule judges elsewhere is accepted as it is in an RDB:
-duplicates, order, NaN, empty collections. What modules stored is judged by the grammar, because it is copied
+The shape is checked, and ranges that no file can hold. What a rule checks elsewhere is accepted as it is in an RDB:
+duplicates, order, NaN, empty collections. What modules stored is checked by the grammar, because it is copied
 as it is into whatever is made of the line.
 """
 
@@ -67,15 +67,15 @@ def read_value(kind: str, value: object) -> Value:
 
 
 def read_meta(value: object) -> bytes:
-    """Return what modules stored beside a key, as it stands behind its opcode."""
+    """Return what modules stored beside a key, as it follows its opcode."""
     raw = raw_octets(value)
-    _judge(raw, _META_OPCODE, "")
+    _check(raw, _META_OPCODE, "")
     return raw
 
 
 def check_module_aux(module: str, raw: bytes) -> None:
-    """Raise Refusal unless ``raw`` is data of ``module``, as it stands behind its opcode."""
-    item = _judge(raw, _AUX_OPCODE, ".raw")
+    """Raise Refusal unless ``raw`` is data of ``module``, as it follows its opcode."""
+    item = _check(raw, _AUX_OPCODE, ".raw")
     assert isinstance(item, ModuleAux)
     _check_name(module, item.module)
 
@@ -150,7 +150,7 @@ def _item(value: object) -> bytes | int | float:
 def _module(value: object) -> Value:
     row = _MODULE.of(value)
     module, raw = member(row, "module", name), member(row, "raw", raw_octets)
-    found = _judge(raw, None, ".raw")
+    found = _check(raw, None, ".raw")
     assert isinstance(found, OpaqueValue)
     _check_name(module, found.module)
     return found
@@ -161,8 +161,8 @@ def _check_name(module: str, found: str) -> None:
         raise Refusal("JSN009", "reference", f"data of the module {quote(module)}", f"data of {quote(found)}")
 
 
-def _judge(raw: bytes, opcode: int | None, step: str) -> Value | object:
-    """Let the grammar read what a module stored, as a value or behind an opcode; return what that gave.
+def _check(raw: bytes, opcode: int | None, step: str) -> Value | object:
+    """Let the grammar read what a module stored, as a value or after an opcode; return what that gave.
 
     ``step`` leads to the bytes.
     """
@@ -177,7 +177,7 @@ def _judge(raw: bytes, opcode: int | None, step: str) -> Value | object:
         raise Refusal("JSN009", error.cause, error.expected, found, path=path) from None
     if parsed.size != len(prefix) + len(raw):
         left = len(prefix) + len(raw) - parsed.size
-        raise Refusal("JSN009", "size", "nothing behind the end mark of a module", f"{left} bytes", path=step)
+        raise Refusal("JSN009", "size", "nothing after the end mark of a module", f"{left} bytes", path=step)
     return parsed.value if opcode is None else parsed.item  # type: ignore[union-attr]  # each has its own
 
 

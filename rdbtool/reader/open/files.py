@@ -117,8 +117,8 @@ def refuse_wrapped(head: bytes, name: str, *, is_file: bool = True, compression:
 def refuse_jsonl(name: str) -> NoReturn:
     """Raise UnsupportedError for callers that need the bytes of an RDB or the commands of an AOF."""
     raise UnsupportedError(
-        f"{name}: it holds keys as JSON lines, and this needs an RDB or an AOF",
-        remedy=Remedy(": rdbtool convert makes either of it", ": rdbtool.convert makes either of it"),
+        f"{name}: expected an RDB file or an AOF, found JSON lines",
+        remedy=Remedy(": rdbtool convert SRC x.rdb makes an RDB file", ": rdbtool.convert makes an RDB file"),
     )
 
 

@@ -148,7 +148,7 @@ def find_framing(head: bytes) -> Framing | None:
     return Framing(text, None, b"", is_partial=True) if is_partial else None
 
 
-def judge_rest(end: End) -> tuple[str, Literal["note", "warning"], int, str] | None:
+def check_rest(end: End) -> tuple[str, Literal["note", "warning"], int, str] | None:
     """Return code, severity, offset and message for what follows the end of an RDB; None: nothing does."""
     at = end.span.stop
     if not end.trailing:
@@ -171,7 +171,7 @@ def judge_rest(end: End) -> tuple[str, Literal["note", "warning"], int, str] | N
 
 def rest_remarks(end: End | None, name: str) -> list[str]:
     """Return remarks on what follows the end of an RDB."""
-    rest = None if end is None else judge_rest(end)
+    rest = None if end is None else check_rest(end)
     if rest is None or rest[0] != "SRC004":
         return []
     code, _, at, message = rest

@@ -298,7 +298,9 @@ def load(data: bytes, path: Path) -> Manifest:
     try:
         return read_manifest(data, path)
     except FormatError as error:
-        raise InputError(f"cannot write to {path}: it is not a valid manifest: {describe_error(error)}") from error
+        raise InputError(
+            f"cannot write to {path}: it is not a valid manifest: {describe_error(error, with_remedy=False)}"
+        ) from error
 
 
 def fill_base(temporary: Temporary, base: NewBase, like: os.stat_result | None) -> int:

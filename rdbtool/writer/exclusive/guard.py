@@ -235,7 +235,7 @@ class GuardedFile:
     def check_lease(self) -> None:
         """Raise HeldError if the lease was broken."""
         if self.lease.is_broken():
-            raise HeldError(f"another process, perhaps a server that starts, has begun to open {self.path}")
+            raise HeldError(f"another process, perhaps a server that is starting, opened {self.path} meanwhile")
 
     def word_use(self) -> str:
         """Describe how a file is open after a write lease was refused: a read lease is refused only for writers."""

@@ -160,7 +160,7 @@ def test_after_a_sync_that_failed_only_new_files_help(tmp_path, clock, monkeypat
         log.execute(b"SET", b"b", b"1")
     monkeypatch.undo()
     for action in (log.tick, log.flush, lambda: log.execute(b"SET", b"c", b"1")):
-        with pytest.raises(LogWriteError, match="rewrite the log"):
+        with pytest.raises(LogWriteError, match="rewrite the AOF"):
             action()
     assert log.engine.db.keys == {b"a": b"1", b"b": b"1"}
     # What was not acknowledged is not in the log, where that can be said.
@@ -294,9 +294,9 @@ def test_a_file_that_is_not_the_last_must_be_whole(tmp_path, clock):
 
 def test_a_directory_has_one_log_and_one_writer(tmp_path, clock):
     with AppendLog(tmp_path / "log", Engine(), clock=clock):
-        with pytest.raises(InputError, match="somebody else"):
+        with pytest.raises(InputError, match="another process appends"):
             AppendLog.open(tmp_path / "log")
-        with pytest.raises(InputError, match="somebody else"):
+        with pytest.raises(InputError, match="another process appends"):
             AppendLog(tmp_path / "log", Engine())
     with pytest.raises(InputError, match="open it instead"):
         AppendLog(tmp_path / "log", Engine())

@@ -1,9 +1,9 @@
-"""What a log says of a command: the form of it that leads to the same state whenever it is replayed (format D2).
+"""What an AOF says of a command: the form of it that leads to the same state whenever it is replayed (format D2).
 
 ``carry_out`` executes a command and returns what is to be logged. Most commands are logged as they are. Where
 the clock or an expired field decides what one does, its outcome is logged instead, read off the
 keyspace: the value and expiry that a key has now, the fields that changed, who owns a pending entry. So nothing has to
-be parsed a second time. What no log could tell (scripts, a random choice) is refused before anything changes.
+be parsed a second time. What no AOF could tell (scripts, a random choice) is refused before anything changes.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _SIDES: Final = {b"LEFT": b"LPOP", b"RIGHT": b"RPOP", b"MIN": b"ZPOPMIN", b"MAX"
 
 
 def carry_out(engine: Engine, argv: Argv) -> list[Argv]:
-    """Execute a command as a client's, and return what leads a log to the same state; nothing for what changes none.
+    """Execute a command as a client's, and return what leads an AOF to the same state; nothing for what changes none.
 
-    Raises CommandError, and has then changed nothing. Other than a log that is loaded, a client must not give more
+    Raises CommandError, and has then changed nothing. Other than an AOF that is loaded, a client must not give more
     arguments than a command takes, nor use one that the server of the engine's rules does not have.
     """
     row = engine.find(argv)
@@ -44,7 +44,9 @@ def carry_out(engine: Engine, argv: Argv) -> list[Argv]:
         raise ArityError(f"ERR wrong number of arguments for '{row.name.lower()}' command")
     name = command_name(argv)
     if name in _SCRIPTS:
-        raise ScriptError(f"ERR {name.decode()} beside a log: scripts are not executed, give the commands they make")
+        raise ScriptError(
+            f"ERR {name.decode()} with an AOF: scripts are not executed, give the commands that they call"
+        )
     special = _SPECIAL.get(name)
     if special is not None:
         return special(engine, argv)
@@ -127,7 +129,7 @@ def _size(engine: Engine, key: bytes) -> int:
 
 
 def _carry_out_sort(engine: Engine, argv: Argv) -> list[Argv]:
-    """Log what was stored, where fields of hashes came into it: those may have expired when the log is replayed."""
+    """Log what was stored, where fields of hashes came into it: those may have expired when the AOF is replayed."""
     engine.execute(*argv)
     target, uses_fields = _find_target(argv)
     if target is None:

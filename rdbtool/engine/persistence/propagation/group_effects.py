@@ -54,7 +54,7 @@ def _carry_out(engine: Engine, argv: Argv, keys: Argv | list[bytes], name: bytes
     for key, old in before.items():
         group = _find(engine, key, name)
         assert group is not None
-        words, seen = _tell(group, old, key, name)
+        words, seen = _effects_of(group, old, key, name)
         for command in words:
             engine.execute(*command)
         for consumer, (seen_at_ms, active_at_ms) in old.consumers.items():
@@ -65,7 +65,7 @@ def _carry_out(engine: Engine, argv: Argv, keys: Argv | list[bytes], name: bytes
     return logged
 
 
-def _tell(group: GroupData, old: _Group, key: bytes, name: bytes) -> tuple[list[Argv], set[bytes]]:
+def _effects_of(group: GroupData, old: _Group, key: bytes, name: bytes) -> tuple[list[Argv], set[bytes]]:
     """Return the commands that make a group what it is now, and the consumers that these see."""
     new = _look(group)
     claims: dict[_Pending, list[int]] = {}

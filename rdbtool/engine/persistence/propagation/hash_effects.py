@@ -1,6 +1,6 @@
 """Commands on fields that may expire: logged is what became of the fields that they name.
 
-To Redis a field that has expired is absent for some commands even while it loads a log, so such a
+To Redis a field that has expired is absent for some commands even while it loads an AOF, so such a
 command would do something else when it is replayed later.
 """
 
@@ -27,10 +27,12 @@ def carry_out_fields(engine: Engine, argv: Argv) -> list[Argv]:
     if engine.rules.family == "redis" and any((expiry or 0) > _LAST_MS for _, expiry in changed.values()):
         # No command could set that again; and a field with such an expiry has not expired.
         return [argv]
-    return _tell(argv[1], before, changed, keeps_expiries=_keeps_expiries(engine))
+    return _effects_of(argv[1], before, changed, keeps_expiries=_keeps_expiries(engine))
 
 
-def _tell(key: bytes, before: dict[bytes, _State], changed: dict[bytes, _State], *, keeps_expiries: bool) -> list[Argv]:
+def _effects_of(
+    key: bytes, before: dict[bytes, _State], changed: dict[bytes, _State], *, keeps_expiries: bool
+) -> list[Argv]:
     """Return the commands that make fields what they are now. Setting one ends its expiry, so expiries come last."""
     plain: list[bytes] = []
     kept: list[bytes] = []

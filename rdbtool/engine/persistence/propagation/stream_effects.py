@@ -1,6 +1,6 @@
 """RESTORE, and streams that are trimmed by whole nodes: logged is the moment, and the length that is left.
 
-Which nodes a stream has is known to whoever built it, not to whoever loads it from a snapshot.
+Which nodes a stream has is known to the server that built it, not to one that loads it from a snapshot.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from rdbtool.engine.streams.data import StreamData
 
 Argv = tuple[bytes, ...]
 
-#: Words in front of the id of XADD, and how many words each is.
+#: Words before the ID of XADD, and how many words each is.
 _WIDTHS: Final = {b"NOMKSTREAM": 1, b"LIMIT": 2, b"IDMP": 3, **dict.fromkeys(STRATEGIES, 1)}
 
 _NOTHING: Final = b"0-0"
 
 
 def carry_out_xadd(engine: Engine, argv: Argv) -> list[Argv]:
-    """Execute XADD; an approximate trimming is logged as an exact one behind it."""
+    """Execute XADD; an approximate trimming is logged as an exact one after it."""
     kept, strategy, at = _read_options(argv)
     if kept is None:
         engine.execute(*argv)
@@ -58,7 +58,7 @@ def carry_out_restore(engine: Engine, argv: Argv) -> list[Argv]:
     value = engine.db.keys.get(key)
     if isinstance(value, StreamData):
         if value.entries_added is None:
-            # Whatever touches a stream counts its entries: without that, a log would lead to one that nobody touched.
+            # Whatever touches a stream counts its entries: without that, an AOF would lead to one that was not touched.
             logged.append((b"XDEL", key, _NOTHING))
         settle_stream(engine, value)
     return logged
@@ -67,7 +67,7 @@ def carry_out_restore(engine: Engine, argv: Argv) -> list[Argv]:
 def settle_stream(engine: Engine, stream: StreamData) -> None:
     """Give a stream of another server's file what the engine's server gives it when it loads the file.
 
-    Counters come with Redis 7.0, the times when consumers were active with 7.2.
+    Counters come with Redis 7.0, the active times of consumers with 7.2.
     """
     settle(engine, stream)
     notes_activity = knows(engine.rules, (7, 2))

@@ -83,7 +83,7 @@ def _words_of_vectors(row: Flagged) -> str:
     if part == "end":
         return "expected the end of the vector set after its last element, but more follows"
     if expected is None:
-        return f"expected the {part} of a vector set, but it is not there"
+        return f"expected the {part} of a vector set, but it is missing"
     return f"expected {_VECTORS[str(part)].format(expected)}, but found {found}"
 
 
@@ -91,7 +91,7 @@ RULES: Final[dict[str, Rule]] = {
     "empty": Rule(
         "RDB310",
         "error",
-        lambda row: f"expected at least one element, but the {row.kind} is empty",
+        lambda row: f"the {row.kind} has no elements",
         whole,
         refuses_empty,
     ),
@@ -101,7 +101,7 @@ RULES: Final[dict[str, Rule]] = {
     "score-nan": Rule(
         "RDB313",
         "error",
-        lambda row: f"expected a score, but that of {quoted(row.data)} is not a number (NaN)",
+        lambda row: f"member {quoted(row.data)} has the score NaN",
         indexed("member"),
         refuses_nan,
     ),

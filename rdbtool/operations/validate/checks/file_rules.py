@@ -26,7 +26,7 @@ from rdbtool.model import (
     SlotInfo,
 )
 from rdbtool.operations.validate.checks.rule import Refuses, Severity, always, never, quoted, since
-from rdbtool.reader.open.windows import judge_rest
+from rdbtool.reader.open.windows import check_rest
 
 if TYPE_CHECKING:
     from rdbtool.reader.rdb import Totals
@@ -98,12 +98,12 @@ class ItemJudge:
         self._mark: ProductOpcode | None = None
         self._marks = 0
 
-    def hear(self, item: Item) -> None:
+    def on_item(self, item: Item) -> None:
         """Check an item."""
         if isinstance(item, Aux):
-            self._judge_aux(item)
+            self._check_aux(item)
         elif isinstance(item, SelectDb):
-            self._judge_db(item)
+            self._check_db(item)
         elif isinstance(item, ResizeDb):
             if len(self._announced) < _DATABASES:
                 self._announced[self._db] = item
@@ -111,14 +111,14 @@ class ItemJudge:
             self._end_slot()
             self._slot = item, self._keys()
         elif isinstance(item, FunctionLibrary):
-            self._judge_library(item)
+            self._check_library(item)
         elif isinstance(item, ModuleAux):
             self._modules.setdefault(item.module, item.span.start)
         elif isinstance(item, ProductOpcode):
             self._mark = self._mark or item
             self._marks += 1
         elif isinstance(item, End):
-            self._judge_end(item)
+            self._check_end(item)
 
     def interrupt(self) -> None:
         """Forget the sizes announced for the keys that follow, because of damage among them."""
@@ -147,7 +147,7 @@ class ItemJudge:
             message = f"{_count(modules, 'module value')}: structure checked, content known only to the module"
             self.say(Remark("RDB353", "note", 0, message, never))
 
-    def judge_product(self, *, is_asked_for: bool) -> None:
+    def check_product(self, *, is_asked_for: bool) -> None:
         """Check opcodes that only one product writes. ``is_asked_for``: server rules were given."""
         if self._mark is not None:
             more = "" if self._marks == 1 else f", the first of {self._marks:,} such opcodes"
@@ -155,7 +155,7 @@ class ItemJudge:
             severity: Severity = "error" if is_asked_for else "note"
             self.say(Remark("RDB364", severity, self._mark.span.start, message, always if is_asked_for else never))
 
-    def judge_modules(self, values: Mapping[str, tuple[int, int, int]], rules: Rules) -> None:
+    def check_modules(self, values: Mapping[str, tuple[int, int, int]], rules: Rules) -> None:
         """Report the modules that a server needs; ``values`` as in ``Check.modules``."""
         for name in sorted({*self._modules, *values}):
             built_in = BUILT_IN.get(name)
@@ -169,10 +169,10 @@ class ItemJudge:
             message = f"only a server with a module of the type {quoted(name.encode())} loads this: {', '.join(holds)}"
             self.say(Remark("RDB357", "note", start, message, never, at_server_level="warning"))
 
-    def judge_version(self, header: Header, rules: Rules) -> None:
+    def check_version(self, header: Header, rules: Rules) -> None:
         """Check whether the given server reads files of this version at all."""
         if not rules.reads(header.magic, header.version):
-            message = f"{rules} does not read {header.magic} version {header.version}"
+            message = f"{rules} does not read RDB version {header.version} of {header.magic.capitalize()}"
             self.say(Remark("RDB363", "error", 0, message, always))
 
     def say(self, remark: Remark) -> None:
@@ -183,16 +183,16 @@ class ItemJudge:
         else:
             self.more[remark.severity, remark.refuses] += 1
 
-    def _judge_db(self, item: SelectDb) -> None:
+    def _check_db(self, item: SelectDb) -> None:
         self._end_slot()
         self._db = item.db
         if item.db >= self._databases:
             message = f"expected a database below {self._databases}, found {item.db}"
             self.say(Remark("RDB306", "error", item.span.start, message, always, item.db))
 
-    def _judge_end(self, item: End) -> None:
+    def _check_end(self, item: End) -> None:
         self._end_slot()
-        rest = judge_rest(item)
+        rest = check_rest(item)
         if rest is not None:
             code, severity, offset, message = rest
             self.say(Remark(code, severity, offset, message, never))
@@ -207,7 +207,7 @@ class ItemJudge:
             message = f"announced for slot {said.slot}: {_count(said.keys, 'key')}; the file holds {found}"
             self.say(Remark("RDB352", "note", said.span.start, message, never, self._db))
 
-    def _judge_library(self, item: FunctionLibrary) -> None:
+    def _check_library(self, item: FunctionLibrary) -> None:
         at = item.span.start
         if not item.released:
             message = "expected a library in the form of Redis 7.0, found that of its release candidates"
@@ -235,11 +235,11 @@ class ItemJudge:
             self.say(Remark("RDB342", "error", at, message, since((7, 0))))
         self._libraries.add(name)
 
-    def _judge_aux(self, item: Aux) -> None:
+    def _check_aux(self, item: Aux) -> None:
         name = item.key.lower()
         at = item.span.start
         if name == MEMBER_EXPIRY_AUX[1]:
-            message = f"an expiry of a member ({quoted(item.value)}) that follows no key"
+            message = f"a member expiry ({quoted(item.value)}) that follows no key"
             self.say(Remark("RDB365", "warning", at, message, never))
         if name == b"slot-info":
             if _SLOT_INFO.fullmatch(item.value) is None:

@@ -93,7 +93,7 @@ def test_line_ends_that_belong_to_a_valid_file_stay(tmp_path: Path) -> None:
         (tmp_path / "out.rdb").unlink()
 
 
-def test_one_damaged_byte_is_put_right(tmp_path: Path) -> None:
+def test_one_damaged_byte_is_corrected(tmp_path: Path) -> None:
     """Wherever it is: in the header, in a value that can still be read, in the checksum."""
     whole = (DAMAGE / "embedded.rdb").read_bytes()
     rng = random.Random(2)

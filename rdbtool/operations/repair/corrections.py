@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rdbtool.operations.salvage.text_mode import Conversion, Undone
 
 
-def examine_and_mend(
+def examine_and_correct(
     stock: Stock, options: RepairOptions, progress: Progress | None = None, *, in_log: bool = False
 ) -> PartRepair:
     """Restore a file, or find out what is intact in it. ``in_log``: it is a file of an AOF.
@@ -122,15 +122,15 @@ class _Examination:
             return part
         damaged = find_in_rdb(stock, stock.size if part is None or part.form == "rdb" else part.rdb_stop)
         if damaged is not None:
-            stock.mend(*damaged)
-            mended = self._examine()
-            if not mended.is_rdb_damaged:
+            stock.patch(*damaged)
+            corrected = self._examine()
+            if not corrected.is_rdb_damaged:
                 is_now = stock.read(damaged.at, 1)[0]
                 why = f"the byte {is_now ^ damaged.change:#04x} was {is_now:#04x}: the checksum proves it"
                 row = Lost("REP015", stock.name, damaged.at, damaged.at + 1, why, is_kept=True)
-                mended.lost.append(row)
-                return mended
-            stock.mend(-1, 0)
+                corrected.lost.append(row)
+                return corrected
+            stock.patch(-1, 0)
         if part is None:
             assert failure is not None
             raise failure
