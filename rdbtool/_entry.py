@@ -78,7 +78,7 @@ def _explain(error: Exception) -> int:
     if isinstance(error, MemoryError):
         error = LimitError("out of memory")
     if isinstance(error, RdbToolError):
-        from rdbtool.report.errors import error_lines  # noqa: PLC0415 - as above
+        from rdbtool.report.error_text import error_lines  # noqa: PLC0415 - as above
 
         _complain(*error_lines(error))
         return error.exit_code
