@@ -419,7 +419,9 @@ static int pack_make_front(pack *p, uint32_t places) {
     if (total > UINT32_MAX - 2) return -1;
     uint8_t *offsets = (uint8_t *)PyMem_Malloc((size_t)total * p->width);
     if (offsets == NULL) return -1;
-    memcpy(offsets + front * p->width, (uint8_t *)p->offsets + (size_t)p->first * p->width, (size_t)p->count * p->width);
+    /* A list that has had no element has no offsets: memcpy takes no null pointer, not even for nothing. */
+    if (p->count != 0)
+        memcpy(offsets + front * p->width, (uint8_t *)p->offsets + (size_t)p->first * p->width, (size_t)p->count * p->width);
     PyMem_Free(p->offsets);
     p->offsets = offsets;
     p->first = (uint32_t)front;
