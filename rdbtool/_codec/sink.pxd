@@ -106,6 +106,9 @@ cdef class Sink:
     cdef bint asks_utf8
     # What a record holds is told ahead where the record is known to be sound, to who asks for it.
     cdef bint asks_extent
+    # Records may come in ranges, from copies of the sink: see `begin_range`.
+    cdef readonly bint divides
+    cdef bint fills_room            # its result of a range is in the room, or it may refuse one: one sink of a chain can
     cdef uint64_t told_elements     # 1 of strings and module values
     cdef int64_t told_stop          # where the record ends in the file
 

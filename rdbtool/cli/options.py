@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 
 import typer
 
+from rdbtool.core.cores import at_most
 from rdbtool.core.limits import limited
 from rdbtool.core.rdb_types import KINDS
 
@@ -83,6 +84,15 @@ SkipCommand = Annotated[
         "--skip-command",
         metavar="N|COMMAND",
         help="Skip a command of an AOF: by its number, as replay and history print it, or by a name that only one has.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        min=1,
+        help="Use up to N cores. Default: those that this process may use, at most 4. The output is the same for any N.",
     ),
 ]
 #: How to write a key on the command line.
@@ -454,13 +464,17 @@ def expands(command: Callable[..., None]) -> Callable[..., None]:
         else:
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint))
 
-    parameters.append(inspect.Parameter("max_value", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=MaxValue))
+    for name, annotation in (("max_value", MaxValue), ("jobs", Jobs)):
+        parameters.append(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        )
 
     @functools.wraps(command)
-    def expanded(max_value: str | None, **values: Any) -> None:
+    def expanded(max_value: str | None, jobs: int | None, **values: Any) -> None:
         for name, group in groups.items():
             values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
         with contextlib.ExitStack() as stack:
+            stack.enter_context(at_most(jobs))
             try:
                 stack.enter_context(limited(max_value))
             except ValueError as error:

@@ -174,6 +174,19 @@ class Source:
         except OSError as error:
             raise InputError(f"cannot read {self.name}: {_reason(error)}") from None
 
+    def seek(self, at: int) -> None:
+        """Move to offset ``at`` of an input that can be read again. Raises InputError."""
+        self._head = b""
+        try:
+            if isinstance(self._raw, io.BytesIO):
+                self._raw.seek(self._begin + at)
+            else:
+                assert self._fd is not None
+                os.lseek(self._fd, self._begin + at, os.SEEK_SET)
+        except OSError as error:
+            raise InputError(f"cannot read {self.name}: {_reason(error)}") from None
+        self.position = at
+
     def ending(self, size: int) -> bytes:
         """Return the last bytes of bytes or of a regular file opened by path; nothing for other inputs."""
         if self.compression is not None or not self._owned:

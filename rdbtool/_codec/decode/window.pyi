@@ -31,6 +31,9 @@ class Window:
         """Return the number of bytes from ``at`` to the end of the input, None if unknown."""
     def skip_to(self, at: int) -> None:
         """Consume everything before ``at``, which is in the window: the reader handled it."""
+    checksum: int
+    def move(self, at: int, checksum: int, readinto: Callable[[memoryview], int] | None = None) -> None:
+        """Go to offset ``at``, from which the input, or ``readinto``, reads next; ``checksum`` is that of what is before."""
     def drain(self) -> int:
         """Consume the rest of the input and return its size in bytes."""
     def drain_rest(self) -> tuple[int, int, bytes]:
