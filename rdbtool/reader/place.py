@@ -60,19 +60,23 @@ class Place:
         self._source.seek(at)
         self._window.move(at, checksum)
 
-    def enter(self, start: int, stop: int) -> None:
-        """Go to a range, at the end of which the input ends. Items other than records raise ItemError."""
+    def enter(self, start: int) -> None:
+        """In a copy of the process: go to offset ``start``. Items other than records raise ItemError from now on."""
         at = start
 
         def readinto(view: memoryview) -> int:
             nonlocal at
-            piece = view[: stop - at]
-            count = self._source.reread(piece, at) if piece else 0
+            count = self._source.reread(view, at)
             at += count
             return count
 
         self._decoder.on_item = _refuse
         self._window.move(start, 0, readinto)
+
+    def fill(self, size: int) -> Window:
+        """Return the window, which holds ``size`` bytes from here on, fewer only at the end of the input."""
+        self._window.fill(size)
+        return self._window
 
     def reset(self, db: int) -> None:
         """Select ``db`` and forget what belongs to a next key."""

@@ -1,8 +1,10 @@
-"""Processes that work on ranges, and answer in order.
+"""Processes that take ranges of a file in turn, and answer in order.
 
-Each is a copy of this process, made by ``fork``, with a pipe for work, one for answers, and memory for bytes that they
-share. Work is given to them in turn and answered in turn, so no more is in memory than what was given out. They end
-when this process closes its pipes, also by dying.
+Each is a copy of this process, made by ``fork``. One message goes round among them in a pipe: where the next range
+begins. Who reads it finds the end of that range, writes the message for the next one, and then works on its own.
+Results come through a pipe of each process and memory that it shares with this one, of which it has a few pieces; so
+the results that nobody has taken yet are no more than those. The processes end when this one closes their pipes, also
+by dying.
 """
 
 from __future__ import annotations
@@ -12,54 +14,79 @@ import gc
 import marshal
 import mmap
 import os
+import select
 import signal
 import struct
 import warnings
-from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, NamedTuple, NoReturn, Self
+from typing import Any, Final, NamedTuple, NoReturn, Protocol, Self
 
 from rdbtool._codec.decode.ranges import Room
 
-#: Ranges that a process has been given and that were not received: while one waits, it works on the next.
-IN_ADVANCE: Final = 3
+#: Results of a process that may wait: while one is taken, it makes others.
+_ROOMS: Final = 3
 
-#: Bytes of shared memory for the output of a range. What is not written to takes no memory.
-_ROOM: Final = 16 << 20
+#: Bytes of shared memory for a result. What is not written to takes no memory.
+_ROOM_SIZE: Final = 16 << 20
 
-_WORK: Final = struct.Struct("<qqi")
+#: The message that goes round: the number of the next range, its offset, and whether there is none.
+_TURN: Final = struct.Struct("<qqq")
+
 _SIZE: Final = struct.Struct("<q")
 
 
-class Range(NamedTuple):
-    """Bytes of a file: the offsets of the first one and behind the last one."""
+class Task(Protocol):
+    """What a process does with a range."""
+
+    def find_stop(self, start: int) -> tuple[int, bool]:
+        """Return where the range ends that begins at ``start``, and whether it is the last one."""
+
+    def decode(self, stop: int, room: Room) -> tuple[Any, ...] | None:
+        """Return the result, of what ``marshal`` takes, and leave bytes in ``room``; None: there is none."""
+
+
+class Ranged(NamedTuple):
+    """A range from ``start`` to ``stop``, and what came of it: a result with a room, or None.
+
+    ``is_last``: no range follows.
+    """
 
     start: int
     stop: int
+    is_last: bool
+    result: Any
+    room: Room
+    worker: int
+    slot: int
 
 
 class _Worker(NamedTuple):
+    """``free`` is the pipe for numbers of free rooms, ``results`` the one for results: this process's ends, or its."""
+
     process: int
-    work: int
-    answers: int
+    free: int
+    results: int
     rooms: list[Room]
 
 
 class Workers:
-    """``count`` processes that call ``task`` with a range and a room; what it returns is marshalled. A context manager.
+    """Up to ``count`` processes that do ``task``, from the offset ``start`` on. A context manager.
 
-    There may be fewer than asked for, or none. A process that dies answers None, and so does one whose task raises.
+    There may be fewer than requested, or none.
     """
 
-    def __init__(self, count: int, task: Callable[[Range, Room], tuple[Any, ...] | None]) -> None:
+    def __init__(self, count: int, task: Task, start: int) -> None:
+        self._task = task
         self._workers: list[_Worker] = []
-        self._sent = self._received = 0
+        self._done: dict[int, Ranged] = {}
+        self._taken = 0
+        self._turn = os.pipe()
         try:
-            for _ in range(count):
-                self._start(task)
-        except OSError:
+            os.write(self._turn[1], _TURN.pack(0, start, 0))
             # Too many processes or open files: those that there are do it.
-            pass
+            with contextlib.suppress(OSError):
+                for _ in range(count):
+                    self._start()
         except BaseException:
             self.close()
             raise
@@ -69,44 +96,40 @@ class Workers:
         """The number of processes."""
         return len(self._workers)
 
-    @property
-    def room(self) -> Room:
-        """The room of the answer that was received last."""
-        return self._place(self._received - 1)[1]
+    def take(self) -> Ranged | None:
+        """Return the next range in the order of the file; None: a process died, and there are no others.
 
-    def send(self, work: Range) -> None:
-        """Give the next process a range."""
-        worker, _ = self._place(self._sent)
-        slot = self._sent // self.count % IN_ADVANCE
-        self._sent += 1
-        # A process that died is noticed when its answer is due.
+        Its room is in use until ``release``.
+        """
+        poll = select.poll()
+        for worker in self._workers:
+            poll.register(worker.results, select.POLLIN)
+        numbers = {worker.results: number for number, worker in enumerate(self._workers)}
+        while self._taken not in self._done:
+            for descriptor, _ in poll.poll():
+                if not self._receive(numbers[descriptor]):
+                    return None
+        self._taken += 1
+        return self._done.pop(self._taken - 1)
+
+    def release(self, ranged: Ranged) -> None:
+        """Let the process that made a result use its room again."""
+        # A process that died is noticed when its next result is missing.
         with contextlib.suppress(OSError):
-            os.write(worker.work, _WORK.pack(*work, slot))
-
-    def receive(self) -> tuple[Any, ...] | None:
-        """Return the answer for the range that was sent first of those that are due."""
-        worker, room = self._place(self._received)
-        self._received += 1
-        size = _read(worker.answers, _SIZE.size)
-        data = b"" if size is None else _read(worker.answers, _SIZE.unpack(size)[0])
-        if not data:
-            return None
-        answer = marshal.loads(data)  # noqa: S302 - from a copy of this process
-        if answer is None:
-            return None
-        room.used, *rest = answer
-        return tuple(rest)
+            os.write(self._workers[ranged.worker].free, bytes([ranged.slot]))
 
     def close(self) -> None:
         """End the processes."""
         for worker in self._workers:
-            os.close(worker.work)
-            os.close(worker.answers)
+            os.close(worker.free)
+            os.close(worker.results)
             with contextlib.suppress(OSError):
                 os.kill(worker.process, signal.SIGKILL)
             with contextlib.suppress(OSError):
                 os.waitpid(worker.process, 0)
         self._workers = []
+        for descriptor in self._turn:
+            os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -116,55 +139,78 @@ class Workers:
     ) -> None:
         self.close()
 
-    def _place(self, number: int) -> tuple[_Worker, Room]:
-        worker = self._workers[number % self.count]
-        return worker, worker.rooms[number // self.count % IN_ADVANCE]
+    def _receive(self, number: int) -> bool:
+        """Receive a result of a process; return False if it died."""
+        worker = self._workers[number]
+        size = _read(worker.results, _SIZE.size)
+        data = None if size is None else _read(worker.results, _SIZE.unpack(size)[0])
+        if data is None:
+            return False
+        turn, start, stop, is_last, slot, used, result = marshal.loads(data)  # noqa: S302 - from a copy of this process
+        worker.rooms[slot].used = used
+        self._done[turn] = Ranged(start, stop, is_last, result, worker.rooms[slot], number, slot)
+        return True
 
-    def _start(self, task: Callable[[Range, Room], tuple[Any, ...] | None]) -> None:
+    def _start(self) -> None:
         with contextlib.ExitStack() as opened:
-            rooms = [Room(memoryview(mmap.mmap(-1, _ROOM))) for _ in range(IN_ADVANCE)]
+            rooms = [Room(memoryview(mmap.mmap(-1, _ROOM_SIZE))) for _ in range(_ROOMS)]
             pipes = []
             for _ in range(2):
                 pipes.append(os.pipe())
                 for descriptor in pipes[-1]:
                     opened.callback(os.close, descriptor)
-            (work, given), (answers, sent) = pipes
-            # A copy works on what it has alone, whatever threads there are: the bar of progress, at most.
+            (its_free, free), (results, its_results) = pipes
+            os.write(free, bytes(range(_ROOMS)))
+            # Python warns of other threads, whose locks may be held in the copy: it uses none of theirs.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)
                 process = os.fork()
             if process == 0:
-                self._serve(task, _Worker(0, work, sent, rooms), (given, answers))
+                self._serve(_Worker(0, its_free, its_results, rooms), (free, results))
             opened.pop_all()
-        os.close(work)
-        os.close(sent)
-        self._workers.append(_Worker(process, given, answers, rooms))
+        os.close(its_free)
+        os.close(its_results)
+        self._workers.append(_Worker(process, free, results, rooms))
 
-    def _serve(
-        self, task: Callable[[Range, Room], tuple[Any, ...] | None], own: _Worker, others: tuple[int, int]
-    ) -> NoReturn:
-        """Work until there is no more: in a new process, which ends here."""
+    def _serve(self, own: _Worker, others: tuple[int, int]) -> NoReturn:
+        """Work until this is ended: in a new process."""
         try:
-            # This process decides what an interruption means.
+            # The first process decides what an interruption means.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             gc.disable()
             # Open ends of pipes would keep the other processes alive.
-            for descriptor in (*others, *(each for worker in self._workers for each in (worker.work, worker.answers))):
+            for descriptor in (*others, *(each for row in self._workers for each in (row.free, row.results))):
                 os.close(descriptor)
-            while (work := _read(own.work, _WORK.size)) is not None:
-                start, stop, slot = _WORK.unpack(work)
-                room = own.rooms[slot]
-                room.used = 0
-                try:
-                    answer = task(Range(start, stop), room)
-                except Exception:  # noqa: BLE001 - the first process reads the range once more, and raises what is due
-                    answer = None
-                data = marshal.dumps(None if answer is None else (room.used, *answer))
-                _write(own.answers, _SIZE.pack(len(data)) + data)
+            self._work(own)
         finally:
             os._exit(0)
+
+    def _work(self, own: _Worker) -> None:
+        waiting = select.poll()
+        waiting.register(self._turn[0], select.POLLIN)
+        # Only its end is of interest: the first process is gone.
+        waiting.register(own.free, 0)
+        while slot := os.read(own.free, 1):
+            room = own.rooms[slot[0]]
+            if any(descriptor == own.free for descriptor, _ in waiting.poll()):
+                return
+            turn, start, is_over = _TURN.unpack(os.read(self._turn[0], _TURN.size))
+            if is_over:
+                os.write(self._turn[1], _TURN.pack(turn, start, is_over))
+                continue
+            try:
+                stop, is_last = self._task.find_stop(start)
+            except Exception:  # noqa: BLE001 - as below
+                stop, is_last = start, True
+            os.write(self._turn[1], _TURN.pack(turn + 1, stop, is_last))
+            room.used = 0
+            try:
+                result = self._task.decode(stop, room) if stop > start else None
+            except Exception:  # noqa: BLE001 - the first process reads the range once more, and raises what is due
+                result = None
+            _write(own.results, marshal.dumps((turn, start, stop, is_last, slot[0], room.used, result)))
 
 
 def _read(descriptor: int, size: int) -> bytes | None:
@@ -179,6 +225,6 @@ def _read(descriptor: int, size: int) -> bytes | None:
 
 
 def _write(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
+    rest = memoryview(_SIZE.pack(len(data)) + data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -3,16 +3,17 @@
 # The scan follows the framing of records only: it decodes nothing and decides nothing. A range that it ended in the
 # wrong place is found out when the range before it is decoded.
 
+cimport cython
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from rdbtool._codec.decode.cursor cimport Bytes, load_be32, load_be64
 from rdbtool._codec.decode.ranges cimport Room
+from rdbtool._codec.decode.window cimport Window
 
 include "../_types.pxi"
 
 cdef extern from "Python.h":
-    int PyBUF_READ
     int PyBUF_WRITE
 
 cdef extern from "crc64.h" nogil:
@@ -40,77 +41,100 @@ cdef class Room:
         self.used = 0
 
 
+@cython.final
 cdef class SkipScan:
     """Skips records from offset ``at`` on, of an input that ``reread`` reads (memoryview, offset → bytes read).
 
     Only keys count as records, with what precedes them: an expiry, eviction data. Everything else ends the scan, and
-    so does what it cannot skip: values of modules, newer encodings, invalid bytes. ``ended`` is set then, and the
-    offset is that of the last record: what follows a record may belong to it.
+    so does what it cannot skip: values of modules, newer encodings, invalid bytes. ``ended`` is set then.
     """
 
     cdef object reread
     cdef uint8_t *buffer
     cdef Bytes p
     cdef Bytes end
-    cdef int64_t base               # offset of buffer[0]
-    cdef int64_t at                 # offset of the last record
+    cdef int64_t end_at             # offset of `end`
+    cdef int64_t at                 # of the last record
+    cdef int64_t begin              # of the range
+    cdef bint within                # the range has to be in a window
+    cdef bint crossed               # what is next is behind that window
     cdef readonly bint ended
     cdef bint valkey
 
     def __init__(self, reread, int64_t at, str magic):
         self.reread = reread
         self.valkey = magic == "VALKEY"
-        self.base = self.at = at
-        self.buffer = <uint8_t *>malloc(BUFFER)
-        if self.buffer == NULL:
-            raise MemoryError
-        self.p = self.end = self.buffer
+        self.end_at = self.at = self.begin = at
 
     def __dealloc__(self):
         free(self.buffer)
 
     def next_stop(self, int64_t least):
-        """Skip records, and return where the last of them begins: ``least`` bytes on, or less if the scan ends."""
-        cdef int64_t begin = self.at
-        cdef int64_t at
-        while not self.ended and self.at - begin < least:
-            at = self.tell()
-            if self.skip_record() == UNKNOWN:
-                self.ended = True
-            else:
-                self.at = at
+        """Skip records, and return where the last of them begins: ``least`` bytes on, or less if the scan ends.
+
+        The last record is not in the range: what follows it may belong to it.
+        """
+        self.begin = self.at
+        while not self.ended and self.at - self.begin < least:
+            self.step()
+        return self.at
+
+    def stop_within(self, Window window not None):
+        """Return where the last record begins of those that ``window`` holds; a larger first one is in the range."""
+        self.within = True
+        self.p = window.buffer + window.start
+        self.end = window.buffer + window.stop
+        self.end_at = window.base + <int64_t>window.stop
+        while not self.ended and not (self.crossed and self.at > self.begin):
+            self.step()
         return self.at
 
     cdef inline int64_t tell(self) noexcept:
-        return self.base + (self.p - self.buffer)
+        return self.end_at - (self.end - self.p)
+
+    cdef int step(self) except -1:
+        cdef int64_t at = self.tell()
+        if self.skip_record() == PLAIN:
+            self.at = at
+        elif not (self.crossed and self.at > self.begin):
+            self.ended = True
+        return 0
 
     cdef int need(self, size_t size) except -1:
-        """Have ``size`` bytes at hand, which a buffer holds; UNKNOWN: the input has fewer."""
+        """Have ``size`` bytes at hand, which a buffer holds; UNKNOWN: the input has fewer, or they are not needed."""
         cdef Py_ssize_t count
         cdef size_t kept = self.end - self.p
-        cdef int64_t at = self.tell()
+        cdef size_t filled = 0
         if kept >= size:
             return PLAIN
-        self.base = at
+        self.crossed = self.within
+        if self.crossed and self.at > self.begin:
+            return UNKNOWN
+        if self.buffer == NULL:
+            self.buffer = <uint8_t *>malloc(BUFFER)
+            if self.buffer == NULL:
+                raise MemoryError
+        self.end_at -= kept
         self.p = self.end = self.buffer
-        while <size_t>(self.end - self.p) < size:
-            view = PyMemoryView_FromMemory(
-                <char *>self.end, BUFFER - (self.end - self.buffer), PyBUF_WRITE
-            )
-            count = self.reread(view, at + (self.end - self.p))
+        while filled < size:
+            view = PyMemoryView_FromMemory(<char *>self.buffer + filled, BUFFER - filled, PyBUF_WRITE)
+            count = self.reread(view, self.end_at)
             if count <= 0:
                 return UNKNOWN
-            self.end += count
+            filled += count
+            self.end_at += count
+            self.end = self.buffer + filled
         return PLAIN
 
     cdef inline int skip(self, uint64_t size) except -1:
-        if size <= <uint64_t>(self.end - self.p):
+        cdef uint64_t kept = <uint64_t>(self.end - self.p)
+        if size <= kept:
             self.p += size
             return PLAIN
         if size >> 56:
             return UNKNOWN
-        self.base += (self.p - self.buffer) + <int64_t>size
-        self.p = self.end = self.buffer
+        self.end_at += <int64_t>(size - kept)
+        self.p = self.end
         return PLAIN
 
     cdef inline int byte(self, uint8_t *out) except -1:

@@ -34,6 +34,8 @@ class Window:
     checksum: int
     def move(self, at: int, checksum: int, readinto: Callable[[memoryview], int] | None = None) -> None:
         """Go to offset ``at``, from which the input, or ``readinto``, reads next; ``checksum`` is that of what is before."""
+    def fill(self, size: int) -> None:
+        """Hold ``size`` bytes from the current item on, fewer only at the end of the input."""
     def drain(self) -> int:
         """Consume the rest of the input and return its size in bytes."""
     def drain_rest(self) -> tuple[int, int, bytes]:

@@ -78,6 +78,12 @@ cdef class Window:
         self.at_end = False
         self.checksum = checksum
 
+    def fill(self, size_t size):
+        """Hold ``size`` bytes from the current item on, fewer only at the end of the input."""
+        while self.stop - self.start < size and not self.at_end:
+            self.wanted = size if size > self.capacity else 0
+            self.refill()
+
     def drain(self):
         """Consume the rest of the input and return its size in bytes."""
         cdef int64_t begin = self.base + <int64_t>self.start
