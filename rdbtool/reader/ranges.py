@@ -95,7 +95,7 @@ class RangeReading:
         """Return where the range ends that begins at ``start``, and whether it is the last one; see ``Task``."""
         self.place.enter(start)
         scan = self._scan(start)
-        stop = scan.stop_within(self.place.fill(_RANGE))
+        stop = scan.stop_within(self.place.fill(_RANGE), _RANGE)
         return stop, scan.ended
 
     def decode(self, stop: int, room: Room) -> tuple[Any, ...] | None:

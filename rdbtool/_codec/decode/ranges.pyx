@@ -79,13 +79,13 @@ cdef class SkipScan:
             self.step()
         return self.at
 
-    def stop_within(self, Window window not None):
-        """Return where the last record begins of those that ``window`` holds; a larger first one is in the range."""
+    def stop_within(self, Window window not None, int64_t least):
+        """Do the same, but stop at the last record that ``window`` holds, unless it is the first one."""
         self.within = True
         self.p = window.buffer + window.start
         self.end = window.buffer + window.stop
         self.end_at = window.base + <int64_t>window.stop
-        while not self.ended and not (self.crossed and self.at > self.begin):
+        while not self.ended and self.at - self.begin < (1 if self.crossed else least):
             self.step()
         return self.at
 
