@@ -92,7 +92,7 @@ Jobs = Annotated[
         "--jobs",
         metavar="N",
         min=1,
-        help="Use up to N cores. Default: those that this process may use, at most 4. The output is the same for any N.",
+        help="Use up to N cores. Default: those that are available, at most 4. The output is the same for any N.",
     ),
 ]
 #: How to write a key on the command line.
@@ -465,9 +465,7 @@ def expands(command: Callable[..., None]) -> Callable[..., None]:
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint))
 
     for name, annotation in (("max_value", MaxValue), ("jobs", Jobs)):
-        parameters.append(
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        )
+        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
 
     @functools.wraps(command)
     def expanded(max_value: str | None, jobs: int | None, **values: Any) -> None:

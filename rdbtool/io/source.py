@@ -33,6 +33,7 @@ from rdbtool.io.decompress import (
     detect_compression,
     lacking_package,
 )
+from rdbtool.io.pipes import widen
 
 if TYPE_CHECKING:
     from rdbtool.io.ahead import Ahead
@@ -46,6 +47,9 @@ _LARGEST_PIECE: Final = 1 << 20
 #: Decompressed bytes from which on pieces have one size, and are decompressed in a thread if there is a core for it.
 _LONG: Final = 4 << 20
 _PIECE: Final = 512 << 10
+
+#: Bytes from which on a pipe gets a larger buffer: a user has only so much for all pipes.
+_WIDE: Final = 1 << 20
 
 #: Named pipes elsewhere may have no writer, and opening them would block; under these names they come from a shell or a
 #: caller.
@@ -104,6 +108,8 @@ class Source:
         self._failure: FormatError | LimitError | None = None
         self._identity: tuple[int, int, int, int] | None = None
         self._begin = 0
+        self._read = 0
+        self._is_wide = False
         self._examine()
         self._detect()
 
@@ -283,6 +289,7 @@ class Source:
         if not stat.S_ISREG(status.st_mode):
             return
         self._identity = _identity(status)
+        self._is_wide = True
         self.mtime = status.st_mtime
         # Standard input may be a file that was partly read.
         self._begin = os.lseek(self._fd, 0, os.SEEK_CUR)
@@ -330,6 +337,10 @@ class Source:
             except OSError as error:
                 raise InputError(f"cannot read {self.name}: {_reason(error)}") from None
             if count_or_none is not None:
+                self._read += count_or_none
+                if self._read > _WIDE and self._fd is not None and not self._is_wide:
+                    self._is_wide = True
+                    widen(self._fd)
                 return count_or_none
             self._wait()
 

@@ -15,13 +15,12 @@ import marshal
 import mmap
 import os
 import select
-import signal
 import struct
-import warnings
 from types import TracebackType
 from typing import Any, Final, NamedTuple, NoReturn, Protocol, Self
 
 from rdbtool._codec.decode.ranges import Room
+from rdbtool.core.forks import end, fork, leave_signals
 
 #: Results of a process that may wait: while one is taken, it makes others.
 _ROOMS: Final = 3
@@ -80,11 +79,12 @@ class Workers:
         self._workers: list[_Worker] = []
         self._done: dict[int, Ranged] = {}
         self._taken = 0
-        self._turn = os.pipe()
+        self._turn: tuple[int, ...] = ()
         try:
-            os.write(self._turn[1], _TURN.pack(0, start, 0))
             # Too many processes or open files: those that there are do it.
             with contextlib.suppress(OSError):
+                self._turn = os.pipe()
+                os.write(self._turn[1], _TURN.pack(0, start, 0))
                 for _ in range(count):
                     self._start()
         except BaseException:
@@ -123,10 +123,7 @@ class Workers:
         for worker in self._workers:
             os.close(worker.free)
             os.close(worker.results)
-            with contextlib.suppress(OSError):
-                os.kill(worker.process, signal.SIGKILL)
-            with contextlib.suppress(OSError):
-                os.waitpid(worker.process, 0)
+            end(worker.process)
         self._workers = []
         for descriptor in self._turn:
             os.close(descriptor)
@@ -161,10 +158,7 @@ class Workers:
                     opened.callback(os.close, descriptor)
             (its_free, free), (results, its_results) = pipes
             os.write(free, bytes(range(_ROOMS)))
-            # Python warns of other threads, whose locks may be held in the copy: it uses none of theirs.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)
-                process = os.fork()
+            process = fork()
             if process == 0:
                 self._serve(_Worker(0, its_free, its_results, rooms), (free, results))
             opened.pop_all()
@@ -175,10 +169,7 @@ class Workers:
     def _serve(self, own: _Worker, others: tuple[int, int]) -> NoReturn:
         """Work until this is ended: in a new process."""
         try:
-            # The first process decides what an interruption means.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_DFL)
+            leave_signals()
             gc.disable()
             # Open ends of pipes would keep the other processes alive.
             for descriptor in (*others, *(each for row in self._workers for each in (row.free, row.results))):

@@ -54,6 +54,7 @@ class RangeReading:
         reader: RdbReader,
         sink: Sink,
         advance: Callable[[], bool],
+        *,
         processes: int,
         selection: Selection | None,
         progress: Progress | None,
@@ -75,8 +76,7 @@ class RangeReading:
         """
         pause = _SHORT_PAUSE
         while not self.finished and self.place.left() >= _LEAST:
-            self._read_first()
-            if self.finished:
+            if not self._read_first():
                 break
             start = self.place.at
             stop = self._scan(start).next_stop(_LEAST)
@@ -118,11 +118,12 @@ class RangeReading:
     def _scan(self, start: int) -> SkipScan:
         return SkipScan(self.reader.source.reread, start, self.reader.header.magic)
 
-    def _read_first(self) -> None:
-        """Read up to a key and that key: then the state is that of any place between two of its db."""
+    def _read_first(self) -> bool:
+        """Read up to a key and that key: then the state is that of any place between two of its db; False: no key."""
         keys = self.place.keys
         while not self.finished and self.place.keys == keys:
             self._read_to(self.place.at + 1)
+        return self.place.keys > keys
 
     def _read_to(self, stop: int) -> None:
         """Read items up to the offset ``stop``, or the end of the file."""

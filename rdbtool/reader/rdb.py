@@ -23,8 +23,8 @@ from rdbtool.core.rdb_types import BACKENDS
 from rdbtool.core.servers import PRODUCT_BY_NAME, Product, RulesChoice, choose_rules
 from rdbtool.io.source import Source, open_source
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
-from rdbtool.reader.place import Place
 from rdbtool.reader.open.windows import WindowStream, open_window, rest_remarks, too_large
+from rdbtool.reader.place import Place
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
@@ -40,7 +40,7 @@ default_backend: str = "codec"
 REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"slot-info"})
 
 #: The size from which on several processes read a file: starting them takes as long as one takes for a tenth of it.
-_LARGE: Final = 24 << 20
+_LARGE: Final = 32 << 20
 
 #: Records made at once: few, so that they are still in the CPU cache when they are used.
 _BATCH: Final = 32
@@ -277,7 +277,7 @@ class RdbReader:
         def advance() -> bool:
             return self._advance(sink, selection, progress)
 
-        return RangeReading(self, sink, advance, processes(), selection, progress).run()
+        return RangeReading(self, sink, advance, processes=processes(), selection=selection, progress=progress).run()
 
     def _begin(self, sink: Sink) -> None:
         """Feed ``sink`` with the header, and what was read before."""

@@ -33,7 +33,7 @@ class Window:
         """Consume everything before ``at``, which is in the window: the reader handled it."""
     checksum: int
     def move(self, at: int, checksum: int, readinto: Callable[[memoryview], int] | None = None) -> None:
-        """Go to offset ``at``, from which the input, or ``readinto``, reads next; ``checksum`` is that of what is before."""
+        """Go to offset ``at``, where the input, or ``readinto``, reads next; ``checksum`` is that before it."""
     def fill(self, size: int) -> None:
         """Hold ``size`` bytes from the current item on, fewer only at the end of the input."""
     def drain(self) -> int:

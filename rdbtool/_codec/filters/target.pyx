@@ -480,6 +480,10 @@ cdef class StreamTargetFilter(Judge):
 # ---- everything else -----------------------------------------------------------------------------
 
 
+class LossesError(Exception):
+    """A range has losses, whose keys and order have to be known."""
+
+
 cdef class TargetFilter(StreamTargetFilter):
     """Passes on to ``sink`` what a target can hold, and records what it cannot (``losses``).
 
@@ -529,6 +533,29 @@ cdef class TargetFilter(StreamTargetFilter):
         else:
             self.able = able_to_store(magic, version)
         self.take_abilities()
+        self.divides = sink.divides
+        self.fills_room = sink.fills_room
+
+    def begin_range(self, room, db):
+        """Begin a range of the sink."""
+        self.keys = 0
+        self.kept = []
+        self.notes = {}
+        StreamTargetFilter.begin_range(self, room, db)
+
+    def end_range(self):
+        """Return the number of keys, and the result of the sink."""
+        if self.kept or self.notes:
+            raise LossesError
+        return self.keys, StreamTargetFilter.end_range(self)
+
+    def add_range(self, result, room):
+        """Add a result to the sink: nothing was lost in the range."""
+        keys, passed_on = result
+        if not StreamTargetFilter.add_range(self, passed_on, room):
+            return False
+        self.keys += keys
+        return True
 
     cdef int take_abilities(self) except -1:
         cdef object able = self.able
