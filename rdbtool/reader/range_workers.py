@@ -79,6 +79,9 @@ class Workers:
         self._workers: list[_Worker] = []
         self._done: dict[int, Ranged] = {}
         self._taken = 0
+        #: The processes' pipes for results, and the numbers of the processes by them.
+        self._poll = select.poll()
+        self._numbers: dict[int, int] = {}
         self._turn: tuple[int, ...] = ()
         try:
             # Too many processes or open files: those that there are do it.
@@ -101,13 +104,9 @@ class Workers:
 
         Its room is in use until ``release``.
         """
-        poll = select.poll()
-        for worker in self._workers:
-            poll.register(worker.results, select.POLLIN)
-        numbers = {worker.results: number for number, worker in enumerate(self._workers)}
         while self._taken not in self._done:
-            for descriptor, _ in poll.poll():
-                if not self._receive(numbers[descriptor]):
+            for descriptor, _ in self._poll.poll():
+                if not self._receive(self._numbers[descriptor]):
                     return None
         self._taken += 1
         return self._done.pop(self._taken - 1)
@@ -164,7 +163,9 @@ class Workers:
             opened.pop_all()
         os.close(its_free)
         os.close(its_results)
+        self._numbers[results] = len(self._workers)
         self._workers.append(_Worker(process, free, results, rooms))
+        self._poll.register(results, select.POLLIN)
 
     def _serve(self, own: _Worker, others: tuple[int, int]) -> NoReturn:
         """Work until this is ended: in a new process."""

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from rdbtool.core.progress import Progress
     from rdbtool.reader.rdb import RdbReader
 
-#: Bytes of a range: few, since several results are in memory, and enough that messages between processes cost little.
-_RANGE: Final = 1 << 20
+#: Bytes of the window in which a range is found and decoded: so what is scanned is not read again.
+_WINDOW: Final = 1 << 20
+
+#: Bytes of a range: all that a window holds.
+_RANGE: Final = _WINDOW
 
 #: The fewest bytes of records for which processes are started.
 _LEAST: Final = 8 << 20
@@ -95,7 +98,7 @@ class RangeReading:
         """Return where the range ends that begins at ``start``, and whether it is the last one; see ``Task``."""
         self.place.enter(start)
         scan = self._scan(start)
-        stop = scan.stop_within(self.place.fill(_RANGE), _RANGE)
+        stop = scan.stop_within(self.place.fill(_WINDOW), _RANGE)
         return stop, scan.ended
 
     def decode(self, stop: int, room: Room) -> tuple[Any, ...] | None:

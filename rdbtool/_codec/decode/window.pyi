@@ -35,7 +35,7 @@ class Window:
     def move(self, at: int, checksum: int, readinto: Callable[[memoryview], int] | None = None) -> None:
         """Go to offset ``at``, where the input, or ``readinto``, reads next; ``checksum`` is that before it."""
     def fill(self, size: int) -> None:
-        """Hold ``size`` bytes from the current item on, fewer only at the end of the input."""
+        """Hold exactly ``size`` bytes of the input after a move, fewer only at its end."""
     def drain(self) -> int:
         """Consume the rest of the input and return its size in bytes."""
     def drain_rest(self) -> tuple[int, int, bytes]:

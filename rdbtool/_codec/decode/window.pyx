@@ -79,10 +79,15 @@ cdef class Window:
         self.checksum = checksum
 
     def fill(self, size_t size):
-        """Hold ``size`` bytes from the current item on, fewer only at the end of the input."""
-        while self.stop - self.start < size and not self.at_end:
-            self.wanted = size if size > self.capacity else 0
-            self.refill()
+        """Hold exactly ``size`` bytes of the input after a move, fewer only at its end."""
+        cdef uint8_t *other
+        if self.capacity != size:
+            other = <uint8_t *>realloc(self.buffer, size)
+            if other == NULL:
+                raise MemoryError
+            self.buffer = other
+            self.capacity = size
+        self.refill()
 
     def drain(self):
         """Consume the rest of the input and return its size in bytes."""

@@ -57,6 +57,9 @@ class Output(Protocol):
 class _Through:
     """An output to a file descriptor, unbuffered: sinks write large pieces."""
 
+    #: ``write`` takes memory that changes afterwards.
+    takes_views = True
+
     def __init__(self, descriptor: int, name: str) -> None:
         self.descriptor = descriptor
         self.name = name
