@@ -1,6 +1,6 @@
 """The base of all sinks, which ignores everything."""
 
-from rdbtool._codec.decode.ranges import Room
+from rdbtool._codec.room import Room
 
 class Sink:
     """Receives the records of a source. Compiled subclasses override C-level methods.

@@ -19,7 +19,7 @@ import struct
 from types import TracebackType
 from typing import Any, Final, NamedTuple, NoReturn, Protocol, Self
 
-from rdbtool._codec.decode.ranges import Room
+from rdbtool._codec.room import Room
 from rdbtool.core.forks import end, fork, leave_signals
 
 #: Results of a process that may wait: while one is taken, it makes others.
@@ -192,16 +192,10 @@ class Workers:
             if is_over:
                 os.write(self._turn[1], _TURN.pack(turn, start, is_over))
                 continue
-            try:
-                stop, is_last = self._task.find_stop(start)
-            except Exception:  # noqa: BLE001 - as below
-                stop, is_last = start, True
+            stop, is_last = self._task.find_stop(start)
             os.write(self._turn[1], _TURN.pack(turn + 1, stop, is_last))
             room.used = 0
-            try:
-                result = self._task.decode(stop, room) if stop > start else None
-            except Exception:  # noqa: BLE001 - the first process reads the range once more, and raises what is due
-                result = None
+            result = self._task.decode(stop, room) if stop > start else None
             _write(own.results, marshal.dumps((turn, start, stop, is_last, slot[0], room.used, result)))
 
 

@@ -13,16 +13,18 @@ here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from rdbtool._codec.decode.ranges import Room, SkipScan, checksum_behind
+from rdbtool._codec.decode.skip_scan import checksum_behind
+from rdbtool._codec.room import NoResultError, Room
+from rdbtool.core.errors import RdbToolError
 from rdbtool.reader.range_workers import Ranged, Workers
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
     from rdbtool.core.progress import Progress
-    from rdbtool.reader.rdb import RdbReader
+    from rdbtool.reader.reading_place import ReadingPlace
 
 #: Bytes of the window in which a range is found and decoded: so what is scanned is not read again.
 _WINDOW: Final = 1 << 20
@@ -49,12 +51,26 @@ class _Result(NamedTuple):
     made: object
 
 
+class Counting(Protocol):
+    """A reader that counts what it reads."""
+
+    @property
+    def place(self) -> ReadingPlace:
+        """Where it reads."""
+
+    def tally(self) -> tuple[int, ...]:
+        """Return the numbers of what was read so far."""
+
+    def add_tally(self, numbers: tuple[int, ...], selection: Selection | None) -> None:
+        """Count what a copy of it read."""
+
+
 class RangeReading:
     """Feeds ``sink`` from an open file in ranges; ``advance`` makes the reader go on, True at the end of the file."""
 
     def __init__(
         self,
-        reader: RdbReader,
+        reader: Counting,
         sink: Sink,
         advance: Callable[[], bool],
         *,
@@ -82,7 +98,7 @@ class RangeReading:
             if not self._read_first():
                 break
             start = self.place.at
-            stop = self._scan(start).next_stop(_LEAST)
+            stop = self.place.scan(start).next_stop(_LEAST)
             if stop - start < _LEAST:
                 self._read_to(max(stop, start + pause))
                 pause = min(2 * pause, _LONG_PAUSE)
@@ -97,7 +113,7 @@ class RangeReading:
     def find_stop(self, start: int) -> tuple[int, bool]:
         """Return where the range ends that begins at ``start``, and whether it is the last one; see ``Task``."""
         self.place.enter(start)
-        scan = self._scan(start)
+        scan = self.place.scan(start)
         stop = scan.stop_within(self.place.fill(_WINDOW), _RANGE)
         return stop, scan.ended
 
@@ -113,13 +129,12 @@ class RangeReading:
                 return None
             tally = tuple(now - then for now, then in zip(self.reader.tally(), before, strict=True))
             return tuple(_Result(place.checksum(), tally, self.sink.end_range()))
+        except (RdbToolError, NoResultError, MemoryError):
+            return None
         finally:
             place.reset(db)
 
     # ---- here ------------------------------------------------------------------------------------
-
-    def _scan(self, start: int) -> SkipScan:
-        return SkipScan(self.reader.source.reread, start, self.reader.header.magic)
 
     def _read_first(self) -> bool:
         """Read up to a key and that key: then the state is that of any place between two of its db; False: no key."""

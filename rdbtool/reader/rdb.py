@@ -24,7 +24,7 @@ from rdbtool.core.servers import PRODUCT_BY_NAME, Product, RulesChoice, choose_r
 from rdbtool.io.source import Source, open_source
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
 from rdbtool.reader.open.windows import WindowStream, open_window, rest_remarks, too_large
-from rdbtool.reader.place import Place
+from rdbtool.reader.reading_place import ReadingPlace
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
@@ -244,9 +244,9 @@ class RdbReader:
         self.close()
 
     @property
-    def place(self) -> Place:
+    def place(self) -> ReadingPlace:
         """Where it reads."""
-        return Place(self.source, self._window, self._decoder)
+        return ReadingPlace(self.source, self._window, self._decoder)
 
     def tally(self) -> tuple[int, ...]:
         """Return the numbers of what was read so far."""

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, strlen
 from rdbtool._codec.decode.cursor cimport Bytes, rt_double_text, rt_i64_text, rt_u64_text
-from rdbtool._codec.decode.ranges cimport Room
+from rdbtool._codec.room cimport Room
 from rdbtool._codec.sink cimport Sink
 
 cdef enum:

@@ -5,7 +5,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memmove
 
-from rdbtool._codec.decode.ranges import RoomFullError
+from rdbtool._codec.room import RoomFullError
 
 cdef enum:
     HAND_ON = 1 << 16           # bytes at which output is passed on

@@ -11,7 +11,7 @@ from rdbtool._codec.encode.resp_streams cimport StreamCommands
 from rdbtool._codec.encode.resp_words cimport BATCH, BATCH_OCTETS, payload_of
 from rdbtool._codec.sink cimport ArrayItem, Head, ITEM_DOUBLE, ITEM_INT, LongString
 
-from rdbtool._codec.decode.ranges import RoomFullError
+from rdbtool._codec.room import NoResultError
 from rdbtool.core.servers import server_of
 from rdbtool.model.items import Aux, FunctionLibrary
 from rdbtool.core.rdb_types import SCRIPT_AUX
@@ -272,7 +272,7 @@ cdef class Resp(StreamCommands):
 
     cdef int pass_large(self, bytes payload) except -1:
         if self.room is not None:
-            raise RoomFullError
+            raise NoResultError
         self.hand_on(self.size)
         self.on_large(self.head.db, self.key_at_hand(), self.head.expire_at_ms if self.head.has_expire else None, payload)
         # Other commands were written in between, with their own SELECT.

@@ -18,6 +18,7 @@ from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Prod
 
 from hashlib import sha1
 from rdbtool._codec.filters.capabilities import able_to_execute, able_to_restore, able_to_store, need_module
+from rdbtool._codec.room import NoResultError
 from rdbtool.core.errors import Loss, LossError
 from rdbtool.core.servers import PRODUCT_BY_AUX
 from rdbtool.core.rdb_types import MEMBER_EXPIRY_AUX, SCRIPT_AUX, VALKEY, VERSIONS
@@ -480,7 +481,7 @@ cdef class StreamTargetFilter(Judge):
 # ---- everything else -----------------------------------------------------------------------------
 
 
-class LossesError(Exception):
+class LossesError(NoResultError):
     """A range has losses, whose keys and order have to be known."""
 
 

@@ -12,11 +12,11 @@ from libc.math cimport isnan
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release, rt_parse_i64
-from rdbtool._codec.decode.ranges cimport Room
+from rdbtool._codec.room cimport Room
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
 from rdbtool._codec.decode.vectors cimport judge_vector_set
 
-from rdbtool._codec.decode.ranges import RoomFullError
+from rdbtool._codec.room import NoResultError, RoomFullError
 
 from collections import namedtuple
 
@@ -579,7 +579,9 @@ cdef class Check(Sink):
     cdef int leave_key(self, Head *head) except -1:
         """Leave the hash of the key in the room."""
         cdef Held *held = &self.held[self.held_at]
-        if self.is_flagged or self.room.used + sizeof(rt_key128) > self.room.size:
+        if self.is_flagged:
+            raise NoResultError
+        if self.room.used + sizeof(rt_key128) > self.room.size:
             raise RoomFullError
         memcpy(self.room.data + self.room.used, &self.key_hash, sizeof(rt_key128))
         self.room.used += sizeof(rt_key128)

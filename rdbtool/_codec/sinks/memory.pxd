@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint64_t, uint8_t
 from rdbtool._codec.decode.cursor cimport Bytes, Cursor, Scratch
-from rdbtool._codec.decode.ranges cimport Room
+from rdbtool._codec.room cimport Room
 from rdbtool._codec.sink cimport Head, Sink
 from rdbtool._codec.sinks.key_sizes cimport KeyObserver, KeySizes
 

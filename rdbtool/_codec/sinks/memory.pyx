@@ -26,7 +26,7 @@ from rdbtool._codec.sinks.key_sizes cimport (
     ENC_QUICKLIST, ENC_RAW, ENC_SKIPLIST, ENC_STREAM, ENC_ZIPLIST, KeyObserver, SIZES_AT_LEAST
 )
 
-from rdbtool._codec.decode.ranges import RoomFullError
+from rdbtool._codec.room import RoomFullError
 from rdbtool.core.memory_models import (
     ALLOCATORS, HASH_PACKED, INTSET_ENTRIES, LIST_NODE, SET_PACKED, STREAM_NODE, ZSET_PACKED
 )

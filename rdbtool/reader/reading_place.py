@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
+from rdbtool._codec.decode.skip_scan import SkipScan
+from rdbtool._codec.room import NoResultError
+
 if TYPE_CHECKING:
     from rdbtool._codec.decode.decoder import Decoder
     from rdbtool._codec.decode.window import Window
@@ -11,11 +14,11 @@ if TYPE_CHECKING:
     from rdbtool.model import Item
 
 
-class ItemError(Exception):
+class ItemError(NoResultError):
     """Something that is not a record stands in a range of records."""
 
 
-class Place:
+class ReadingPlace:
     """Moves a reader of an input that can be read again."""
 
     def __init__(self, source: Source, window: Window, decoder: Decoder) -> None:
@@ -46,6 +49,10 @@ class Place:
     def left(self) -> int:
         """Return the number of bytes from here to the end of the input, which is known."""
         return self._window.left(self._window.at) or 0
+
+    def scan(self, start: int) -> SkipScan:
+        """Return a scan of the records from the offset ``start`` on."""
+        return SkipScan(self._source.reread, start, self._decoder.magic)
 
     def checksum(self) -> int:
         """Return the CRC-64 of everything before this place; in a range, of what is before it in the range."""

@@ -1,14 +1,12 @@
-# What reading a file in ranges takes: where ranges may end, memory that processes share, checksums of parts.
+# The framing of records alone: where ranges of a file may end. And checksums of parts.
 #
-# The scan follows the framing of records only: it decodes nothing and decides nothing. A range that it ended in the
-# wrong place is found out when the range before it is decoded.
+# The scan decodes nothing and decides nothing: a range that it ended in the wrong place is found out when it is decoded.
 
 cimport cython
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdint cimport int64_t, uint64_t, uint8_t
 from libc.stdlib cimport free, malloc
 from rdbtool._codec.decode.cursor cimport Bytes, load_be32, load_be64
-from rdbtool._codec.decode.ranges cimport Room
 from rdbtool._codec.decode.window cimport Window
 
 include "../_types.pxi"
@@ -25,20 +23,6 @@ cdef enum:
 cdef enum:
     PLAIN = 1
     UNKNOWN = 0
-
-
-class RoomFullError(Exception):
-    """A range makes more output than its room holds."""
-
-
-cdef class Room:
-    """Memory in which one process leaves bytes for another: ``data`` is a writable buffer that both map."""
-
-    def __init__(self, uint8_t[::1] data not None):
-        self.view = data
-        self.data = <char *>&data[0]
-        self.size = data.shape[0]
-        self.used = 0
 
 
 @cython.final
