@@ -20,7 +20,7 @@ from functools import cache, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self
 
-from rdbtool.core.cores import jobs
+from rdbtool.core.cores import jobs, processes
 from rdbtool.core.distribution import install_words
 from rdbtool.core.errors import FormatError, InputError, LimitError, Remedy, UnsupportedError
 from rdbtool.core.location import Where
@@ -37,6 +37,7 @@ from rdbtool.io.pipes import widen
 
 if TYPE_CHECKING:
     from rdbtool.io.ahead import Ahead
+    from rdbtool.io.beside import Beside
 
 STANDARD_INPUT: Final = "standard input"
 
@@ -44,7 +45,7 @@ STANDARD_INPUT: Final = "standard input"
 _LEAST_PIECE: Final = 64 << 10
 _LARGEST_PIECE: Final = 1 << 20
 
-#: Decompressed bytes from which on pieces have one size, and are decompressed in a thread if there is a core for it.
+#: Decompressed bytes from which on pieces have one size, and are decompressed beside if there is a core for it.
 _LONG: Final = 4 << 20
 _PIECE: Final = 512 << 10
 
@@ -104,7 +105,7 @@ class Source:
         self._head = b""
         self._pending = memoryview(b"")
         self._unpacker: Unpacker | None = None
-        self._ahead: Ahead | None = None
+        self._ahead: Ahead | Beside | None = None
         self._failure: FormatError | LimitError | None = None
         self._identity: tuple[int, int, int, int] | None = None
         self._begin = 0
@@ -368,10 +369,10 @@ class Source:
             raise self._failure
         # A thread that waits for a pipe could not be ended.
         if may_wait and self._ahead is None and self._identity is not None and self._owned and jobs() > 1:
-            from rdbtool.io.ahead import Ahead  # noqa: PLC0415 - for large files only
-
             unpacker = self._unpacker
-            self._ahead = Ahead(partial(unpacker.read, _PIECE), lambda: unpacker.consumed)
+            # What follows the frame of a VCS file is counted where it is read.
+            may_fork = not unpacker.is_single
+            self._ahead = _read_ahead(partial(unpacker.read, _PIECE), lambda: unpacker.consumed, may_fork=may_fork)
         try:
             return self._unpacker.read(limit) if self._ahead is None else self._ahead.take()
         except DamagedStreamError as error:
@@ -395,6 +396,18 @@ class Source:
         return FormatError(
             "SRC001", error.cause, self.position, error.expected, error.found, file_kind="compressed", where=where
         )
+
+
+def _read_ahead(read: Callable[[], bytes], tell: Callable[[], int], *, may_fork: bool) -> Ahead | Beside:
+    """Return what reads ahead: a process if there may be one, else a thread."""
+    if may_fork and processes() > 1:
+        from rdbtool.io.beside import Beside  # noqa: PLC0415 - for large files only
+
+        with contextlib.suppress(OSError):
+            return Beside(read, tell)
+    from rdbtool.io.ahead import Ahead  # noqa: PLC0415 - likewise
+
+    return Ahead(read, tell)
 
 
 def open_source(target: str | os.PathLike[str] | BinaryIO | bytes, *, name: str | None = None) -> Source:
