@@ -39,4 +39,28 @@ static uint64_t rt_crc64(uint64_t sum, const uint8_t *p, size_t n)
     return sum;
 }
 
+/* a × b modulo the polynomial; the highest bit stands for x to the power of 0. */
+static uint64_t rt_crc64_times(uint64_t a, uint64_t b)
+{
+    uint64_t product = 0;
+    for (uint64_t bit = 1ull << 63; bit; bit >>= 1) {
+        if (a & bit)
+            product ^= b;
+        b = b & 1 ? b >> 1 ^ 0x95AC9329AC4BC9B5ull : b >> 1;
+    }
+    return product;
+}
+
+/* The checksum of bytes whose checksum is `before` and of n bytes behind them whose own is `sum`. */
+static uint64_t rt_crc64_behind(uint64_t before, uint64_t sum, uint64_t n)
+{
+    uint64_t power = 1ull << 55; /* x to the power of 8 */
+    for (; n; n >>= 1) {
+        if (n & 1)
+            before = rt_crc64_times(before, power);
+        power = rt_crc64_times(power, power);
+    }
+    return before ^ sum;
+}
+
 #endif

@@ -125,6 +125,9 @@ cdef class Sink:
     # The extent of a record is set ahead, where the record was read before, for sinks that ask for it.
     cdef int asks_extent
     cdef Extent told
+    # Records may come in ranges, from copies of the sink: see `begin_range`.
+    cdef readonly bint divides
+    cdef bint fills_room            # its result of a range is in the room, or it may refuse one: one sink of a chain can
 
     cdef int header(self, str magic, int version) except -1
     cdef int item(self, object item) except -1

@@ -113,12 +113,32 @@ cdef class Sink:
     def flush(self):
         """Write what is committed, without closing anything that is open."""
 
+    # A sink that ``divides`` can be copied between two records of a db. The copy receives a range of the records that
+    # follow and returns what they make; the sink adds such results in the order of the ranges, as if it had received
+    # the records. Only records come in ranges.
+
+    def begin_range(self, room, db):
+        """In a copy: begin anew, as after a record of ``db``, and leave bytes in ``room``.
+
+        Raises RoomFullError, then or at a record, if the room is full.
+        """
+
+    def end_range(self):
+        """In a copy: return what the records since ``begin_range`` make; it can be pickled."""
+
+    def add_range(self, result, room):
+        """Add what a copy returned, and left in ``room``.
+
+        Return False to have the same records from the reader, next and in the same order, in place of the result.
+        """
+        return True
+
 
 cdef class Null(Sink):
     """A sink that ignores everything: reading with it checks structure and checksum."""
 
     def __cinit__(self):
-        self.takes_pieces = True
+        self.takes_pieces = self.divides = True
 
 
 cdef class Measure(Sink):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 
 import typer
 
+from rdbtool.core.cores import at_most
 from rdbtool.core.limits import limited
 from rdbtool.core.rdb_types import KINDS
 
@@ -83,6 +84,15 @@ SkipCommand = Annotated[
         "--skip-command",
         metavar="N|COMMAND",
         help="Skip a command of an AOF: by its number, as replay and history print it, or by a name that only one has.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        min=1,
+        help="Use up to N cores. Default: those that are available, at most 4. The output is the same for any N.",
     ),
 ]
 #: How to write a key on the command line.
@@ -445,9 +455,10 @@ def place(text: str) -> tuple[str | None, int]:
 
 
 @contextlib.contextmanager
-def _common(max_value: str | None, password_file: str | None = None) -> Iterator[None]:
+def _common(max_value: str | None, jobs: int | None, password_file: str | None = None) -> Iterator[None]:
     """Apply the options of every command that reads. Raises BadParameter."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(at_most(jobs))
         try:
             stack.enter_context(limited(max_value))
         except ValueError as error:
@@ -480,7 +491,7 @@ def expands(command: Callable[..., None]) -> Callable[..., None]:
 
     # Those that connect have the password in their own group, for one of several servers.
     given = {parameter.name for parameter in parameters}
-    common = {"max_value": MaxValue} | ({} if "password_file" in given else {"password_file": PasswordFile})
+    common = {"max_value": MaxValue, "jobs": Jobs} | ({} if "password_file" in given else {"password_file": PasswordFile})
     parameters += [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
         for name, hint in common.items()

@@ -120,7 +120,7 @@ def validate(
     and the dataset. Of several files, exit code 1 (bad) beats 4 (an unknown version), 4 beats 3 (not read,
     missing, changed while it was read), and 3 beats 0.
     """
-    from rdbtool.operations.validate.batch import exit_code, validate_input
+    from rdbtool.operations.validate.batch import exit_code, validate_all
     from rdbtool.operations.validate.verdict import Checks
     from rdbtool.report.progress_bar import ProgressBar
 
@@ -149,10 +149,9 @@ def validate(
         places=places,
         rename_commands=renames_of(rename_command),
     )
-    validated = []
-    for source in src:
-        with ProgressBar(enabled=not (no_progress or quiet)) as progress:
-            validated.append(validate_input(source, checks, policies, progress, retries=retry))
+    validated = validate_all(
+        src, checks, policies, progress=lambda: ProgressBar(enabled=not (no_progress or quiet)), retries=retry
+    )
     if sys.stdout is None:
         raise InputError("cannot write to standard output: it is closed")
     if form in {None, "text"} and not as_json and quiet:

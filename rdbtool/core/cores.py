@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -17,6 +18,8 @@ _QUOTAS: Final = ("/sys/fs/cgroup/cpu.max",)
 
 _asked: Final[ContextVar[int | None]] = ContextVar("jobs", default=None)
 
+_may_fork: Final[ContextVar[bool]] = ContextVar("may_fork", default=False)
+
 
 def jobs() -> int:
     """Return the number of cores to use, at least 1."""
@@ -24,19 +27,26 @@ def jobs() -> int:
     return min(_MOST, _allowed()) if asked is None else asked
 
 
+def processes() -> int:
+    """Return the number of processes to use: 1 outside of ``at_most``, for a program must not be copied unasked."""
+    return jobs() if _may_fork.get() and hasattr(os, "fork") and sys.platform != "darwin" else 1
+
+
 @contextlib.contextmanager
 def at_most(cores: int | None) -> Iterator[None]:
     """Limit a ``with`` block to ``cores`` cores; 1: only the caller's thread; None: those available, at most 4.
 
-    Raises ValueError for less than 1.
+    In it large RDB files are read by several processes, made by ``fork``: not for programs whose other threads hold
+    locks. Raises ValueError for less than 1.
     """
     if cores is not None and cores < 1:
         raise ValueError(f"expected at least 1 core, found {cores}")
-    token = _asked.set(cores)
+    asked, may_fork = _asked.set(cores), _may_fork.set(True)
     try:
         yield
     finally:
-        _asked.reset(token)
+        _asked.reset(asked)
+        _may_fork.reset(may_fork)
 
 
 def _allowed() -> int:

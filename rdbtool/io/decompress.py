@@ -71,6 +71,9 @@ class DamagedStreamError(Exception):
         self.expected = expected
         self.found = found
 
+    def __reduce__(self) -> tuple[type[DamagedStreamError], tuple[Cause, str, str]]:
+        return type(self), (self.cause, self.expected, self.found)
+
 
 class WindowSizeError(Exception):
     """Decompressing needs more memory than ``allowed`` bytes."""
@@ -261,6 +264,11 @@ class Unpacker:
         self._stalled = False
         self.consumed = 0
         self.ignored_tail = 0
+
+    @property
+    def is_single(self) -> bool:
+        """Whether only the first frame belongs to the stream."""
+        return self._single
 
     @property
     def codec(self) -> str:

@@ -20,7 +20,7 @@ from functools import cache, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self
 
-from rdbtool.core.cores import jobs
+from rdbtool.core.cores import jobs, processes
 from rdbtool.core.distribution import install_words
 from rdbtool.core.errors import FormatError, InputError, LimitError, Remedy, UnsupportedError
 from rdbtool.core.location import Where
@@ -33,9 +33,11 @@ from rdbtool.io.decompress import (
     detect_compression,
     lacking_package,
 )
+from rdbtool.io.pipes import widen
 
 if TYPE_CHECKING:
     from rdbtool.io.ahead import Ahead
+    from rdbtool.io.beside import Beside
 
 STANDARD_INPUT: Final = "standard input"
 
@@ -43,9 +45,12 @@ STANDARD_INPUT: Final = "standard input"
 _LEAST_PIECE: Final = 64 << 10
 _LARGEST_PIECE: Final = 1 << 20
 
-#: Decompressed bytes from which on pieces have one size, and are decompressed in a thread if there is a core for it.
+#: Decompressed bytes from which on pieces have one size, and are decompressed beside if there is a core for it.
 _LONG: Final = 4 << 20
 _PIECE: Final = 512 << 10
+
+#: Bytes from which on a pipe gets a larger buffer: a user has only so much for all pipes.
+_WIDE: Final = 1 << 20
 
 #: Named pipes elsewhere may have no writer, and opening them would block; under these names they come from a shell or a
 #: caller.
@@ -100,10 +105,12 @@ class Source:
         self._head = b""
         self._pending = memoryview(b"")
         self._unpacker: Unpacker | None = None
-        self._ahead: Ahead | None = None
+        self._ahead: Ahead | Beside | None = None
         self._failure: FormatError | LimitError | None = None
         self._identity: tuple[int, int, int, int] | None = None
         self._begin = 0
+        self._read = 0
+        self._is_wide = False
         self._examine()
         self._detect()
 
@@ -173,6 +180,19 @@ class Source:
             return os.preadv(self._fd, [view], self._begin + at)
         except OSError as error:
             raise InputError(f"cannot read {self.name}: {_reason(error)}") from None
+
+    def seek(self, at: int) -> None:
+        """Move to offset ``at`` of an input that can be read again. Raises InputError."""
+        self._head = b""
+        try:
+            if isinstance(self._raw, io.BytesIO):
+                self._raw.seek(self._begin + at)
+            else:
+                assert self._fd is not None
+                os.lseek(self._fd, self._begin + at, os.SEEK_SET)
+        except OSError as error:
+            raise InputError(f"cannot read {self.name}: {_reason(error)}") from None
+        self.position = at
 
     def ending(self, size: int) -> bytes:
         """Return the last bytes of bytes or of a regular file opened by path; nothing for other inputs."""
@@ -270,6 +290,7 @@ class Source:
         if not stat.S_ISREG(status.st_mode):
             return
         self._identity = _identity(status)
+        self._is_wide = True
         self.mtime = status.st_mtime
         # Standard input may be a file that was partly read.
         self._begin = os.lseek(self._fd, 0, os.SEEK_CUR)
@@ -317,6 +338,10 @@ class Source:
             except OSError as error:
                 raise InputError(f"cannot read {self.name}: {_reason(error)}") from None
             if count_or_none is not None:
+                self._read += count_or_none
+                if self._read > _WIDE and self._fd is not None and not self._is_wide:
+                    self._is_wide = True
+                    widen(self._fd)
                 return count_or_none
             self._wait()
 
@@ -344,10 +369,10 @@ class Source:
             raise self._failure
         # A thread that waits for a pipe could not be ended.
         if may_wait and self._ahead is None and self._identity is not None and self._owned and jobs() > 1:
-            from rdbtool.io.ahead import Ahead  # noqa: PLC0415 - for large files only
-
             unpacker = self._unpacker
-            self._ahead = Ahead(partial(unpacker.read, _PIECE), lambda: unpacker.consumed)
+            # What follows the frame of a VCS file is counted where it is read.
+            may_fork = not unpacker.is_single
+            self._ahead = _read_ahead(partial(unpacker.read, _PIECE), lambda: unpacker.consumed, may_fork=may_fork)
         try:
             return self._unpacker.read(limit) if self._ahead is None else self._ahead.take()
         except DamagedStreamError as error:
@@ -371,6 +396,18 @@ class Source:
         return FormatError(
             "SRC001", error.cause, self.position, error.expected, error.found, file_kind="compressed", where=where
         )
+
+
+def _read_ahead(read: Callable[[], bytes], tell: Callable[[], int], *, may_fork: bool) -> Ahead | Beside:
+    """Return what reads ahead: a process if there may be one, else a thread."""
+    if may_fork and processes() > 1:
+        from rdbtool.io.beside import Beside  # noqa: PLC0415 - for large files only
+
+        with contextlib.suppress(OSError):
+            return Beside(read, tell)
+    from rdbtool.io.ahead import Ahead  # noqa: PLC0415 - likewise
+
+    return Ahead(read, tell)
 
 
 def open_source(target: str | os.PathLike[str] | BinaryIO | bytes, *, name: str | None = None) -> Source:

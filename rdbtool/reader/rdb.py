@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self
 from rdbtool._codec.decode.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
 from rdbtool._codec.decode.window import Window, WindowLimitError
 from rdbtool._codec.sinks.records import Records
+from rdbtool.core.cores import processes
 from rdbtool.core.errors import FormatError, LimitError, OversizeError, RdbToolError, UncertainError, UnsupportedError
 from rdbtool.core.limits import limits
 from rdbtool.core.progress import Progress
@@ -23,6 +24,7 @@ from rdbtool.core.servers import PRODUCT_BY_NAME, Product, RulesChoice, choose_r
 from rdbtool.io.source import Source, open_source
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
 from rdbtool.reader.open.windows import WindowStream, open_window, rest_remarks, too_large
+from rdbtool.reader.reading_place import ReadingPlace
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
@@ -36,6 +38,9 @@ default_backend: str = "codec"
 
 #: Aux fields that some writers repeat for every key or slot: not kept.
 REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"slot-info"})
+
+#: The size from which on several processes read a file: starting them takes as long as one takes for a tenth of it.
+_LARGE: Final = 32 << 20
 
 #: Records made at once: few, so that they are still in the CPU cache when they are used.
 _BATCH: Final = 32
@@ -168,8 +173,9 @@ class RdbReader:
         is called with the number of bytes read, about twice a megabyte. The sink is not closed.
         """
         self._begin(sink)
-        while not self._advance(sink, selection, progress):
-            pass
+        finished = self._feed_ranges(sink, selection, progress) if self._divides(sink, selection) else False
+        while not finished:
+            finished = self._advance(sink, selection, progress)
         return self.totals
 
     def pauses(
@@ -236,6 +242,42 @@ class RdbReader:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def place(self) -> ReadingPlace:
+        """Where it reads."""
+        return ReadingPlace(self.source, self._window, self._decoder)
+
+    def tally(self) -> tuple[int, ...]:
+        """Return the numbers of what was read so far."""
+        return self._selected, self.fallbacks, *self._decoder.tally()
+
+    def add_tally(self, numbers: tuple[int, ...], selection: Selection | None) -> None:
+        """Count records of the current db that a copy of this reader read; see ``tally``."""
+        selected, fallbacks, *rest = numbers
+        self._selected += selected
+        self.fallbacks += fallbacks
+        self._decoder.add_tally(*rest)
+        if selection is not None:
+            selection.taken += selected
+
+    def _divides(self, sink: Sink, selection: Selection | None) -> bool:
+        """Return whether several processes may read the file for ``sink``."""
+        if self.embedded or not sink.divides or not self.source.can_reread or self.backend == "grammar":
+            return False
+        if self.source.size is None or self.source.size - self._window.at < _LARGE:
+            return False
+        # A limit depends on what precedes a range.
+        return processes() > 1 and (selection is None or not selection.has_limit)
+
+    def _feed_ranges(self, sink: Sink, selection: Selection | None, progress: Progress | None) -> bool:
+        """Feed ``sink`` by several processes; return True if the file was read to its end, False if a rest is left."""
+        from rdbtool.reader.ranges import RangeReading  # noqa: PLC0415 - for large files only
+
+        def advance() -> bool:
+            return self._advance(sink, selection, progress)
+
+        return RangeReading(self, sink, advance, processes=processes(), selection=selection, progress=progress).run()
 
     def _begin(self, sink: Sink) -> None:
         """Feed ``sink`` with the header, and what was read before."""
@@ -334,7 +376,8 @@ class RdbReader:
         if self.embedded or not isinstance(item, End):
             self._window.skip_to(stream.tell())
         if item is not None and not isinstance(item, KeyRecord):
-            self._note(item)
+            assert decoder.on_item is not None
+            decoder.on_item(item)
             feed_item(item, sink)
         if state.db != decoder.db:
             decoder.enter(state.db)

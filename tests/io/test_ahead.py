@@ -1,4 +1,4 @@
-"""Inflating in a thread: what is read, and what goes wrong, is the same as without one."""
+"""Inflating in a process or a thread: what is read, and what goes wrong, is the same as without one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import lzma
 import random
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,14 @@ def made(size: int) -> bytes:
 DATA = made(7 << 20)
 
 
+@pytest.fixture(params=["process", "thread"])
+def kind(request, monkeypatch):
+    """What inflates: a process, or a thread where there can be none."""
+    if request.param == "thread":
+        monkeypatch.setattr(sources, "processes", lambda: 1)
+    return request.param
+
+
 def read(path, cores: int, size: int = 300_000) -> tuple[bytes, list[int | None], str]:
     """Return what was read, the compressed bytes read at each step, and the error."""
     view = memoryview(bytearray(size))
@@ -54,7 +63,7 @@ def read(path, cores: int, size: int = 300_000) -> tuple[bytes, list[int | None]
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
-def test_sound_data(tmp_path, suffix):
+def test_sound_data(tmp_path, kind, suffix):
     path = tmp_path / f"x.{suffix}"
     path.write_bytes(PACKERS[suffix](DATA))
     alone, beside = read(path, 1), read(path, 2)
@@ -65,7 +74,7 @@ def test_sound_data(tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", ["gz", "xz", "zst"])
 @pytest.mark.parametrize("how", ["cut", "flipped", "rest"])
-def test_damage(tmp_path, suffix, how):
+def test_damage(tmp_path, kind, suffix, how):
     packed = bytearray(PACKERS[suffix](DATA))
     if how == "cut":
         del packed[len(packed) * 5 // 6 :]
@@ -80,7 +89,7 @@ def test_damage(tmp_path, suffix, how):
     assert beside[2]
 
 
-def test_closing_ends_the_thread(tmp_path):
+def test_closing_ends_what_inflates(tmp_path, kind):
     path = tmp_path / "x.gz"
     path.write_bytes(gzip.compress(made(20 << 20), 1))
     before = threading.active_count()
@@ -89,7 +98,10 @@ def test_closing_ends_the_thread(tmp_path):
         while source.position <= sources._LONG:
             assert source.readinto(view)
         source.readinto(view)
-        assert threading.active_count() == before + 1
+        assert threading.active_count() == before + (kind == "thread")
+        process = source._ahead._process if kind == "process" else None
+        assert process is None or Path(f"/proc/{process}").exists()
+    assert process is None or not Path(f"/proc/{process}").exists()
     assert threading.active_count() == before
 
 

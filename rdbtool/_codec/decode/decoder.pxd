@@ -29,6 +29,7 @@ cdef class Decoder:
     cdef public bint is_inside      # keys may precede the first item read
     cdef public bint embedded       # in an AOF: what follows the end mark does not belong to the RDB
     cdef public bint stops_at_key   # pauses before a key
+    cdef public int64_t stops_at    # pauses before an item at this offset or later, -1: does not
 
     # what applies to the next key
     cdef public int64_t db

@@ -29,6 +29,7 @@ class Decoder:
     embedded: bool
     is_inside: bool
     stops_at_key: bool
+    stops_at: int
     def __init__(self, window: Window, max_inflate: int) -> None: ...
     def read_header(self) -> bool:
         """Read the nine magic bytes and return True, or False if they are not those of a known version."""
@@ -50,5 +51,9 @@ class Decoder:
         """Return {db: (keys, expires)} of all records since the last call; they are not counted again."""
     def enter(self, db: int) -> None:
         """Select a db for an item that the reader handled itself."""
+    def tally(self) -> tuple[int, ...]:
+        """Return the numbers of records so far: all, those that expire, and those of each kind."""
+    def add_tally(self, *numbers: int) -> None:
+        """Count records of the current db that another decoder read."""
     def finish(self) -> None:
         """Stop: the reader reached the end itself."""

@@ -75,7 +75,7 @@ cdef class Decoder:
         self.long_collections = LongCollections()
         self.members = MemberExpiries()
         self.db_counts = {}
-        self.pending_start = self.idle_s = self.freq = -1
+        self.pending_start = self.idle_s = self.freq = self.stops_at = -1
 
     def __dealloc__(self):
         release(&self.meta)
@@ -186,6 +186,20 @@ cdef class Decoder:
         self.db_expires += expires
         self.kinds[KINDS.index(kind)] += 1
 
+    def tally(self):
+        """Return the numbers of records so far: all, those that expire, and those of each kind."""
+        return self.keys, self.expires, *(self.kinds[number] for number in range(len(KINDS)))
+
+    def add_tally(self, keys, expires, *kinds):
+        """Count records of the current db that another decoder read."""
+        cdef int number
+        self.keys += keys
+        self.db_keys += keys
+        self.expires += expires
+        self.db_expires += expires
+        for number in range(len(KINDS)):
+            self.kinds[number] += kinds[number]
+
     def run(self, Sink sink not None, Selection selection=None, progress=None):
         """Decode items into ``sink`` until the end, a full sink, or invalid bytes.
 
@@ -232,6 +246,8 @@ cdef class Decoder:
         cdef Cursor c
         cdef uint8_t code
         while not (self.finished or sink.full or (selection is not None and 0 <= selection.limit <= selection.taken)):
+            if 0 <= self.stops_at <= window.base + <int64_t>window.start:
+                break
             c.p = window.buffer + window.start
             c.end = window.buffer + window.stop
             c.final = window.at_end

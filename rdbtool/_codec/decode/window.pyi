@@ -33,6 +33,11 @@ class Window:
         """Return the number of bytes from ``at`` to the end of the input, None if unknown."""
     def skip_to(self, at: int) -> None:
         """Consume everything before ``at``, which is in the window: the reader handled it."""
+    checksum: int
+    def move(self, at: int, checksum: int, readinto: Callable[[memoryview], int] | None = None) -> None:
+        """Go to offset ``at``, where the input, or ``readinto``, reads next; ``checksum`` is that before it."""
+    def fill(self, size: int) -> None:
+        """Hold exactly ``size`` bytes of the input after a move, fewer only at its end."""
     def drain(self) -> int:
         """Consume the rest of the input and return its size in bytes."""
     def drain_rest(self) -> tuple[int, int, bytes]:

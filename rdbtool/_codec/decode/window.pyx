@@ -70,6 +70,26 @@ cdef class Window:
         """Consume everything before ``at``, which is in the window: the reader handled it."""
         self.start = <size_t>(at - self.base)
 
+    def move(self, int64_t at, checksum, readinto=None):
+        """Go to offset ``at``, from which the input, or ``readinto``, reads next; ``checksum`` is that of what is before."""
+        if readinto is not None:
+            self.readinto = readinto
+        self.start = self.stop = self.crc_at = self.wanted = 0
+        self.base = at
+        self.at_end = False
+        self.checksum = checksum
+
+    def fill(self, size_t size):
+        """Hold exactly ``size`` bytes of the input after a move, fewer only at its end."""
+        cdef uint8_t *other
+        if self.capacity != size:
+            other = <uint8_t *>realloc(self.buffer, size)
+            if other == NULL:
+                raise MemoryError
+            self.buffer = other
+            self.capacity = size
+        self.refill()
+
     def drain(self):
         """Consume the rest of the input and return its size in bytes."""
         cdef int64_t begin = self.base + <int64_t>self.start

@@ -315,7 +315,7 @@ cdef class CsvFields(Encoder):
 
     def __init__(self, write, fields, *, bint raw=False, bint is_terminal=False):
         super().__init__(write)
-        self.takes_pieces = True
+        self.takes_pieces = self.divides = True
         self.fields = list(fields)
         self.encodings = [b""] * 256
         self.cells = Cells(raw, is_terminal)

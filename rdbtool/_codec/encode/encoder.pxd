@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, strlen
 from rdbtool._codec.decode.cursor cimport Bytes, rt_double_text, rt_i64_text, rt_u64_text
+from rdbtool._codec.room cimport Room
 from rdbtool._codec.sink cimport Sink
 
 cdef enum:
@@ -14,6 +15,7 @@ cdef class Encoder(Sink):
     cdef size_t size
     cdef size_t capacity
     cdef size_t committed           # bytes that belong to complete records
+    cdef Room room                  # in which the output of a range stays, None: it is passed on
 
     cdef int make_room(self, size_t more) except -1
     cdef int pass_on(self, bytes piece) except -1

@@ -1,8 +1,11 @@
 # Buffered output with rollback. Bytes reach `write` only when the record they belong to is complete, or known to be
 # valid (`may_spill`), so a reader of the output never sees half a record.
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdlib cimport free, realloc
-from libc.string cimport memmove
+from libc.string cimport memcpy, memmove
+
+from rdbtool._codec.room import RoomFullError
 
 cdef enum:
     HAND_ON = 1 << 16           # bytes at which output is passed on
@@ -13,12 +16,45 @@ cdef class Encoder(Sink):
         self.write = write
         self.buffered = True
 
+        self.fills_room = True
+
     def __dealloc__(self):
-        free(self.data)
+        if self.room is None:
+            free(self.data)
+
+    def begin_range(self, room, db):
+        """Write into ``room``."""
+        if self.room is None:
+            free(self.data)
+        self.room = room
+        self.data = self.room.data
+        self.capacity = self.room.size
+        self.size = self.committed = 0
+
+    def end_range(self):
+        """Leave the output in the room."""
+        self.room.used = self.size
+        return None
+
+    def add_range(self, result, room):
+        """Write what a copy left in ``room``."""
+        cdef Room left = room
+        cdef size_t at = 0
+        self.hand_on(self.size)
+        # A caller's function may keep what it is given.
+        if left.used and getattr(getattr(self.write, "__self__", None), "takes_views", False):
+            self.write(memoryview(left.view)[:left.used])
+            return True
+        while at < left.used:
+            self.pass_on(PyBytes_FromStringAndSize(left.data + at, min(left.used - at, <size_t>HAND_ON)))
+            at += HAND_ON
+        return True
 
     cdef int make_room(self, size_t more) except -1:
         cdef size_t capacity
         cdef char *larger
+        if self.room is not None:
+            raise RoomFullError
         if self.may_spill and self.size >= HAND_ON:
             self.hand_on(self.size)
             if self.size + more <= self.capacity:
@@ -48,6 +84,11 @@ cdef class Encoder(Sink):
     cdef int put_large(self, const char *p, size_t size) except -1:
         """Pass a large string on without holding it (its record is known to be valid)."""
         cdef size_t piece
+        if self.room is not None:
+            self.reserve(size)
+            memcpy(self.data + self.size, p, size)
+            self.size += size
+            return 0
         self.hand_on(self.size)
         while size:
             piece = min(size, <size_t>LARGE)
@@ -58,7 +99,7 @@ cdef class Encoder(Sink):
 
     cdef int commit(self) except -1:
         self.committed = self.size
-        if self.size >= HAND_ON:
+        if self.size >= HAND_ON and self.room is None:
             return self.hand_on(self.size)
         return 0
 

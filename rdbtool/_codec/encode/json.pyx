@@ -39,7 +39,25 @@ cdef class Json(JsonText):
             raise ValueError(f"escape is one of {', '.join(modes)}, not {escape!r}")
         self.mode = modes[escape]
         self.as_base64 = escape == "base64"
-        self.takes_pieces = True
+        self.takes_pieces = self.divides = True
+
+    def begin_range(self, room, db):
+        """Write into ``room`` what follows a key of ``db``."""
+        JsonText.begin_range(self, room, db)
+        self.db = db
+        self.any_db = self.any_key = True
+        self.commit()
+
+    def end_range(self):
+        """Return the db."""
+        JsonText.end_range(self)
+        return self.db
+
+    def add_range(self, result, room):
+        """Add keys behind a key of their db; the first keys of a db have to come from the reader."""
+        if room.used and not (self.any_db and self.any_key and self.db == result):
+            return False
+        return JsonText.add_range(self, result, room)
 
     cdef int header(self, str magic, int version) except -1:
         self.put_char(c"[")

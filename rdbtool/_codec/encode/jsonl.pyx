@@ -54,7 +54,7 @@ cdef class Jsonl(JsonText):
 
     def __init__(self, write, *, bint keys_only=False, str binary=None):
         super().__init__(write)
-        self.takes_pieces = self.asks_utf8 = True
+        self.takes_pieces = self.asks_utf8 = self.divides = True
         self.encodings = [b""] * 256
         self.keys_only = keys_only
         if binary is not None:

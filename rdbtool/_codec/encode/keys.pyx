@@ -25,7 +25,7 @@ cdef class Keys(Encoder):
         if escape not in ("raw", "print", "utf8", "base64"):
             raise ValueError(f"escape is one of raw, print, utf8, base64, not {escape!r}")
         self.escape = escape
-        self.takes_pieces = True
+        self.takes_pieces = self.divides = True
 
     cdef int begin_key(self, Head *head) except -1:
         cdef bytes key

@@ -11,6 +11,7 @@ from rdbtool._codec.encode.resp_streams cimport StreamCommands
 from rdbtool._codec.encode.resp_words cimport BATCH, BATCH_OCTETS, payload_of
 from rdbtool._codec.sink cimport ASKS_GONE, ArrayItem, Head, ITEM_DOUBLE, ITEM_INT, LongString
 
+from rdbtool._codec.room import NoResultError
 from rdbtool.core.servers import server_of
 from rdbtool.model.items import Aux, FunctionLibrary
 from rdbtool.core.rdb_types import SCRIPT_AUX
@@ -54,6 +55,7 @@ cdef class Resp(StreamCommands):
         self.restore = restore
         self.takes_pieces = not restore
         self.asks_extent = ASKS_GONE
+        self.divides = True
         self.replace = replace
         self.in_milliseconds = self.variadic = True
         self.has_counters = self.creates_idle = True
@@ -70,6 +72,22 @@ cdef class Resp(StreamCommands):
         self.creates_idle = server.has((6, 2))
         self.fields_at_once = server.family == "valkey"
         return 0
+
+    def begin_range(self, room, db):
+        """Write into ``room`` what follows commands for ``db``."""
+        StreamCommands.begin_range(self, room, db)
+        self.db = self.committed_db = db
+
+    def end_range(self):
+        """Return the db."""
+        StreamCommands.end_range(self)
+        return self.db
+
+    def add_range(self, result, room):
+        """Add commands behind others for their db; the first ones have to come from the reader."""
+        if room.used and self.db != result:
+            return False
+        return StreamCommands.add_range(self, result, room)
 
     # ---- events --------------------------------------------------------------------------------
 
@@ -254,6 +272,8 @@ cdef class Resp(StreamCommands):
         return self.bulk_i64(self.head.expire_at_ms if self.in_milliseconds else self.head.expire_at_ms // 1000)
 
     cdef int pass_large(self, bytes payload) except -1:
+        if self.room is not None:
+            raise NoResultError
         self.hand_on(self.size)
         self.on_large(self.head.db, self.current_key(), self.head.expire_at_ms if self.head.has_expire else None, payload)
         # Other commands were written in between, with their own SELECT.

@@ -123,6 +123,18 @@ cdef class Filter(Sink):
         """Flush the sink."""
         self.sink.flush()
 
+    def begin_range(self, room, db):
+        """Begin a range of the sink."""
+        self.sink.begin_range(room, db)
+
+    def end_range(self):
+        """Return the result of the sink."""
+        return self.sink.end_range()
+
+    def add_range(self, result, room):
+        """Add a result to the sink."""
+        return self.sink.add_range(result, room)
+
 
 cdef class WaitingFilter(Filter):
     """A filter that may hold a record's head until its value decides whether it stays; ``dropped`` counts by part."""
@@ -130,6 +142,26 @@ cdef class WaitingFilter(Filter):
     def __init__(self, Sink sink not None):
         super().__init__(sink)
         self.dropped = {}
+        self.divides = sink.divides
+        self.fills_room = sink.fills_room
+
+    def begin_range(self, room, db):
+        """Begin a range of the sink."""
+        self.dropped = {}
+        Filter.begin_range(self, room, db)
+
+    def end_range(self):
+        """Return what was dropped, and the result of the sink."""
+        return self.dropped, Filter.end_range(self)
+
+    def add_range(self, result, room):
+        """Add a result to the sink, and what a copy dropped."""
+        dropped, passed_on = result
+        if not Filter.add_range(self, passed_on, room):
+            return False
+        for part, times in dropped.items():
+            self.count(part, times)
+        return True
 
     def __dealloc__(self):
         release(&self.key)

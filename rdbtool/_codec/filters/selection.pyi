@@ -38,5 +38,8 @@ class Selection:
     def take(self, record: KeyRecord) -> bool:
         """Match a finished record like one that is being read, and count it if it matches."""
     @property
+    def has_limit(self) -> bool:
+        """Whether a number of records is enough."""
+    @property
     def is_full(self) -> bool:
         """True once ``limit`` records were selected: no further one will be."""

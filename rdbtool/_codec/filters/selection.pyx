@@ -57,6 +57,11 @@ cdef class Selection:
         self.taken = 0
 
     @property
+    def has_limit(self):
+        """Whether a number of records is enough."""
+        return self.limit >= 0
+
+    @property
     def is_full(self):
         """True once ``limit`` records were selected: no further one will be."""
         return 0 <= self.limit <= self.taken

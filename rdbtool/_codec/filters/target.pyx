@@ -18,6 +18,7 @@ from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Prod
 
 from hashlib import sha1
 from rdbtool._codec.filters.capabilities import able_to_execute, able_to_restore, able_to_store, need_module
+from rdbtool._codec.room import NoResultError
 from rdbtool.core.errors import Loss, LossError
 from rdbtool.core.servers import PRODUCT_BY_AUX
 from rdbtool.core.rdb_types import MEMBER_EXPIRY_AUX, SCRIPT_AUX, VALKEY, VERSIONS
@@ -480,6 +481,10 @@ cdef class StreamTargetFilter(LossFilter):
 # ---- everything else -----------------------------------------------------------------------------
 
 
+class LossesError(NoResultError):
+    """A range has losses, whose keys and order have to be known."""
+
+
 cdef class TargetFilter(StreamTargetFilter):
     """Passes on to ``sink`` what a target can hold, and records what it cannot (``losses``).
 
@@ -529,6 +534,29 @@ cdef class TargetFilter(StreamTargetFilter):
         else:
             self.able = able_to_store(magic, version)
         self.take_abilities()
+        self.divides = sink.divides
+        self.fills_room = sink.fills_room
+
+    def begin_range(self, room, db):
+        """Begin a range of the sink."""
+        self.keys = 0
+        self.kept = []
+        self.notes = {}
+        StreamTargetFilter.begin_range(self, room, db)
+
+    def end_range(self):
+        """Return the number of keys, and the result of the sink."""
+        if self.kept or self.notes:
+            raise LossesError
+        return self.keys, StreamTargetFilter.end_range(self)
+
+    def add_range(self, result, room):
+        """Add a result to the sink: nothing was lost in the range."""
+        keys, passed_on = result
+        if not StreamTargetFilter.add_range(self, passed_on, room):
+            return False
+        self.keys += keys
+        return True
 
     cdef int take_abilities(self) except -1:
         cdef object able = self.able

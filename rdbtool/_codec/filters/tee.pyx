@@ -21,6 +21,8 @@ cdef class Tee(Filter):
         self.takes_pieces = first.takes_pieces and second.takes_pieces
         self.asks_utf8 = first.asks_utf8 or second.asks_utf8
         self.asks_extent = max(first.asks_extent, second.asks_extent)
+        self.divides = first.divides and second.divides and not (first.fills_room and second.fills_room)
+        self.fills_room = first.fills_room or second.fills_room
 
     cdef int header(self, str magic, int version) except -1:
         self.sink.header(magic, version)
@@ -156,6 +158,22 @@ cdef class Tee(Filter):
     cdef int finish(self) except -1:
         self.sink.finish()
         return self.second.finish()
+
+    def begin_range(self, room, db):
+        """Begin a range of both sinks."""
+        self.sink.begin_range(room, db)
+        self.second.begin_range(room, db)
+
+    def end_range(self):
+        """Return the results of both sinks."""
+        return self.sink.end_range(), self.second.end_range()
+
+    def add_range(self, result, room):
+        """Add results to both sinks, first to the one that may refuse."""
+        first, second = result
+        if self.second.fills_room:
+            return self.second.add_range(second, room) and self.sink.add_range(first, room)
+        return self.sink.add_range(first, room) and self.second.add_range(second, room)
 
     def flush(self):
         """Flush both sinks."""

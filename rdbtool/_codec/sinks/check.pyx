@@ -12,8 +12,11 @@ from libc.math cimport isnan
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release, rt_parse_i64
+from rdbtool._codec.room cimport Room
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
 from rdbtool._codec.decode.vectors cimport judge_vector_set
+
+from rdbtool._codec.room import NoResultError, RoomFullError
 
 from collections import namedtuple
 
@@ -95,6 +98,7 @@ cdef enum:
     SMALL_SIZE = 64
     HELD = 16                   # keys between the prefetch of a slot of the table and its use
     HELD_SIZE = 128             # bytes of a key that can wait
+    NOT_LOOKED_UP = -1
     RECENT = 4                  # records back
     # Distinguishes the members of one set from others of its record.
     AS_GROUP = 1
@@ -111,6 +115,7 @@ Flagged = namedtuple(
 cdef struct Held:
     # A key whose slot of the table is being prefetched.
     rt_key128 hash
+    int found                   # 1: a duplicate, 0: none, NOT_LOOKED_UP
     int64_t start
     int64_t db
     uint64_t number
@@ -153,6 +158,9 @@ cdef class Check(Sink):
     cdef public object on_row
     cdef rt_secret secret
     cdef rt_table table                 # all keys
+    cdef Room room                      # in which the hashes of a range's keys stay, None: they are looked up
+    cdef frozenset twice                # numbers of the duplicates among the next `again` records, which were looked up
+    cdef uint64_t again
     cdef rt_key128 key_hash
     cdef Held held[HELD]
     cdef int held_at, held_count
@@ -183,7 +191,7 @@ cdef class Check(Sink):
     def __init__(self, on_item=None, on_row=None, *, bint keys_only=False):
         cdef bytes drawn = urandom(sizeof(rt_secret))
         memcpy(&self.secret, <char *>drawn, sizeof(rt_secret))
-        self.takes_pieces = True
+        self.takes_pieces = self.divides = self.fills_room = True
         self.keys_only = keys_only
         self.on_item = on_item
         self.on_row = on_row
@@ -215,6 +223,60 @@ cdef class Check(Sink):
             if held.number:
                 return held.start, held.db
         return None
+
+    # ---- ranges --------------------------------------------------------------------------------
+
+    def begin_range(self, room, db):
+        """Begin with nothing; hashes of keys go to ``room``, and are not looked up."""
+        cdef int i
+        rt_table_clear(&self.table)
+        self.room = room
+        self.room.used = self.keys = 0
+        self.modules = {}
+        for i in range(HELD):
+            self.held[i].number = 0
+
+    def end_range(self):
+        """Return the number of keys, the modules, and the offset and db of the last few records."""
+        cdef int back
+        last = []
+        for back in range(RECENT, 0, -1):
+            held = self.held[(self.held_at - back + HELD) % HELD]
+            if held.number:
+                last.append((held.start, held.db))
+        return self.keys, self.modules, last
+
+    def add_range(self, result, room):
+        """Look up the keys of a range, which has no flags; with a duplicate, its records have to come from the reader."""
+        cdef Room left = room
+        cdef rt_key128 *hashes = <rt_key128 *>left.data
+        cdef uint64_t i, count = left.used // sizeof(rt_key128)
+        cdef Held *held
+        keys, modules, last = result
+        twice = []
+        self.look_up(0)
+        for i in range(min(count, <uint64_t>HELD)):
+            rt_table_prefetch(&self.table, &hashes[i])
+        for i in range(count):
+            if i + HELD < count:
+                rt_table_prefetch(&self.table, &hashes[i + HELD])
+            if self.remember(&hashes[i]):
+                twice.append(self.keys + i + 1)
+        if twice:
+            self.twice = frozenset(twice)
+            self.again = count
+            return False
+        self.keys += keys
+        for name, (times, start, db) in modules.items():
+            before, first, first_db = self.modules.get(name, (0, start, db))
+            self.modules[name] = (before + times, first, first_db)
+        for start, db in last:
+            held = &self.held[self.held_at]
+            self.held_at = (self.held_at + 1) % HELD
+            held.start = start
+            held.db = db
+            held.number = self.keys
+        return True
 
     # ---- flags ---------------------------------------------------------------------------------
 
@@ -478,16 +540,36 @@ cdef class Check(Sink):
 
     cdef int commit(self) except -1:
         cdef Head *head = &self.head
+        self.keys += 1
+        if self.room is not None:
+            self.leave_key(head)
+        else:
+            self.hold_key(head)
+        if head.kind == KIND_MODULE and not self.keys_only:
+            name = self.module_name.decode("ascii", "replace")
+            count, start, db = self.modules.get(name, (0, head.start, head.db))
+            self.modules[name] = (count + 1, start, db)
+        if self.is_flagged:
+            self.settle()
+        return 0
+
+    cdef int hold_key(self, Head *head) except -1:
+        """Look the key up, now or a few keys later."""
         cdef Held *held
         cdef bint can_wait = head.key_size <= HELD_SIZE
-        self.keys += 1
+        cdef int found = NOT_LOOKED_UP
+        if self.again:
+            found = self.keys in self.twice
+            self.again -= 1
         if self.held_count == HELD or not can_wait:
             self.look_up(HELD - 1 if can_wait else 0)
         if can_wait:
             held = &self.held[(self.held_at + self.held_count) % HELD]
             self.held_count += 1
             held.hash = self.key_hash
-            rt_table_prefetch(&self.table, &held.hash)
+            held.found = found
+            if found == NOT_LOOKED_UP:
+                rt_table_prefetch(&self.table, &held.hash)
             held.start = head.start
             held.db = head.db
             held.number = self.keys
@@ -497,16 +579,25 @@ cdef class Check(Sink):
             held.is_small = self.count <= SMALL_COUNT and not self.has_long
             held.key_size = head.key_size
             memcpy(held.key, head.key, head.key_size)
-        elif self.remember(&self.key_hash):
+        elif self.remember(&self.key_hash) if found == NOT_LOOKED_UP else found:
             self.flag(DUPLICATE_KEY, -1, None, None, ())
             if self.on_row is not None:
                 self.on_row(self.make_row(self.keys, self.fresh[len(self.fresh) - 1]))
-        if head.kind == KIND_MODULE and not self.keys_only:
-            name = self.module_name.decode("ascii", "replace")
-            count, start, db = self.modules.get(name, (0, head.start, head.db))
-            self.modules[name] = (count + 1, start, db)
+        return 0
+
+    cdef int leave_key(self, Head *head) except -1:
+        """Leave the hash of the key in the room."""
+        cdef Held *held = &self.held[self.held_at]
         if self.is_flagged:
-            self.settle()
+            raise NoResultError
+        if self.room.used + sizeof(rt_key128) > self.room.size:
+            raise RoomFullError
+        memcpy(self.room.data + self.room.used, &self.key_hash, sizeof(rt_key128))
+        self.room.used += sizeof(rt_key128)
+        self.held_at = (self.held_at + 1) % HELD
+        held.start = head.start
+        held.db = head.db
+        held.number = self.keys
         return 0
 
     cdef inline bint remember(self, rt_key128 *hash) except -1:
@@ -522,7 +613,7 @@ cdef class Check(Sink):
             held = &self.held[self.held_at]
             self.held_at = (self.held_at + 1) % HELD
             self.held_count -= 1
-            if self.remember(&held.hash):
+            if self.remember(&held.hash) if held.found == NOT_LOOKED_UP else held.found:
                 self.keep(DUPLICATE_KEY, held.type_code, held.is_small, 1)
                 if self.kept[DUPLICATE_KEY] == PER_FLAG and self.on_row is None:
                     continue

@@ -122,7 +122,7 @@ cdef class Digest(Sink):
         self.hides_expired_fields = rules.hides_expired_fields
         self.now_ms = now_ms
         self.dbs = {}
-        self.takes_pieces = True
+        self.takes_pieces = self.divides = True
         self.prepare()
 
     cdef int prepare(self) noexcept:
@@ -266,6 +266,25 @@ cdef class Digest(Sink):
         memset(&self.keys, 0, sizeof(State))
         self.any_key = False
         return 0
+
+    def begin_range(self, room, db):
+        """Begin with nothing."""
+        self.leave_db()
+        self.dbs = {}
+        self.opaque_keys = 0
+
+    def end_range(self):
+        """Return the digests by db, and how many keys have none."""
+        self.leave_db()
+        return self.dbs, self.opaque_keys
+
+    def add_range(self, result, room):
+        """Add the digests of a copy."""
+        dbs, opaque_keys = result
+        for db, keys in dbs.items():
+            self.dbs[db] = bytes(a ^ b for a, b in zip(keys, self.dbs.get(db, bytes(20))))
+        self.opaque_keys += opaque_keys
+        return True
 
     def hexdigest(self):
         """Return the 40 lower-case hex digits over all keys received so far."""

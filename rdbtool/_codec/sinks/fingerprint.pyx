@@ -29,12 +29,29 @@ cdef class Fingerprint(Prints):
     cdef rt_hash128 total
 
     def __init__(self, *, bint signed_zeros=True):
-        self.whole = True
+        self.whole = self.divides = True
         self.signed_zeros = signed_zeros
 
     def hexdigest(self):
         """Return the fingerprint of what was received so far: 32 hex digits."""
         return f"{self.total.b:016x}{self.total.a:016x}"
+
+    def begin_range(self, room, db):
+        """Begin with nothing."""
+        memset(&self.total, 0, sizeof(rt_hash128))
+        self.keys = 0
+
+    def end_range(self):
+        """Return the sum, and how many keys it is of."""
+        return self.keys, self.total.a, self.total.b
+
+    def add_range(self, result, room):
+        """Add the sum of a copy."""
+        cdef rt_hash128 total
+        keys, total.a, total.b = result
+        rt_hash_add(&self.total, &total)
+        self.keys += keys
+        return True
 
     cdef int item(self, object item) except -1:
         cdef rt_hash128 hash

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint64_t, uint8_t
 from rdbtool._codec.decode.cursor cimport Bytes, Cursor, Scratch
+from rdbtool._codec.room cimport Room
 from rdbtool._codec.sink cimport Head, Sink
 from rdbtool._codec.sinks.key_sizes cimport KeyObserver, KeySizes
 
@@ -74,6 +75,7 @@ cdef struct Name:
 
 cdef class MemorySink(Sink):
     cdef KeyObserver observer
+    cdef Room room                  # in which the rows of a range stay, None: the observer is told
     cdef Server server
     cdef ms_heap *heap
     cdef double *members            # what a node of a skiplist takes with a member of n bytes in it
@@ -185,6 +187,7 @@ cdef class MemorySink(Sink):
     cdef bint tagged(self, Cursor *c, uint64_t tag, uint64_t *out) except -1
     cdef int forget_trees(self) noexcept
     cdef int leave_db(self) except -1
+    cdef int leave_row(self) except -1
     cdef double db_tables(self, uint64_t n) noexcept
     cdef int count_slot(self) except -1
     cdef int leave_slots(self) except -1

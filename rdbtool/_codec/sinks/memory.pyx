@@ -26,6 +26,7 @@ from rdbtool._codec.sinks.key_sizes cimport (
     ENC_QUICKLIST, ENC_RAW, ENC_SKIPLIST, ENC_STREAM, ENC_ZIPLIST, KeyObserver, SIZES_AT_LEAST
 )
 
+from rdbtool._codec.room import RoomFullError
 from rdbtool.core.memory_models import (
     ALLOCATORS, HASH_PACKED, INTSET_ENTRIES, LIST_NODE, SET_PACKED, STREAM_NODE, ZSET_PACKED
 )
@@ -173,7 +174,7 @@ cdef class MemorySink(Sink):
         self.server = fields
         self.observer = observer
         self.cluster = cluster
-        self.takes_pieces = True
+        self.takes_pieces = self.divides = self.fills_room = True
         self.dbs = {}
         self.db = 0
         self.heap = <ms_heap *>malloc(sizeof(ms_heap))
@@ -231,6 +232,46 @@ cdef class MemorySink(Sink):
             "used_memory": self.allocated + round(tables),
             "serialized": self.serialized,
         }
+
+    # ---- ranges --------------------------------------------------------------------------------
+
+    def begin_range(self, room, db):
+        """Leave rows in ``room``; nobody is told."""
+        self.room = room
+        self.room.used = 0
+
+    def end_range(self):
+        """Everything is in the room."""
+
+    def add_range(self, result, room):
+        """Count the keys of a range, and tell of them."""
+        cdef Room left = room
+        cdef size_t at = 0
+        cdef KeySizes *row = &self.row
+        while at < left.used:
+            memcpy(row, left.data + at, sizeof(KeySizes))
+            grow(&self.name, row.key_length + 1)
+            memcpy(self.name.data, left.data + at + sizeof(KeySizes) + 1, row.key_length)
+            self.has_expire = left.data[at + sizeof(KeySizes)]
+            row.key = <const char *>self.name.data
+            at += sizeof(KeySizes) + 1 + row.key_length
+            if row.db != self.db:
+                self.leave_db()
+                self.db = row.db
+            self.commit()
+        return True
+
+    cdef int leave_row(self) except -1:
+        """Leave the row of the key at hand in the room: its sizes, whether it expires, its name."""
+        cdef size_t size = sizeof(KeySizes) + 1 + self.row.key_length
+        cdef char *at = self.room.data + self.room.used
+        if self.room.used + size > self.room.size:
+            raise RoomFullError
+        memcpy(at, &self.row, sizeof(KeySizes))
+        at[sizeof(KeySizes)] = self.has_expire
+        memcpy(at + sizeof(KeySizes) + 1, self.name.data, self.row.key_length)
+        self.room.used += size
+        return 0
 
     # ---- pieces --------------------------------------------------------------------------------
 
@@ -1038,6 +1079,8 @@ cdef class MemorySink(Sink):
         return 0
 
     cdef int commit(self) except -1:
+        if self.room is not None:
+            return self.leave_row()
         self.keys += 1
         self.memory += self.row.memory
         self.allocated += self.row.allocated

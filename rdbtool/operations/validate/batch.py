@@ -7,10 +7,15 @@ files can vanish between the reading of its manifest and theirs; that looks like
 from __future__ import annotations
 
 import os
+import stat
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rdbtool.core.cores import at_most, processes
+from rdbtool.core.forks import map_forked
 from rdbtool.core.progress import Progress
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import EXIT_CODES, Checks, Verdict
@@ -18,6 +23,10 @@ from rdbtool.operations.validate.verdict import EXIT_CODES, Checks, Verdict
 if TYPE_CHECKING:
     from rdbtool.operations.validate.expectations import Policies
     from rdbtool.reader.open.dispatch import Target
+
+
+#: Bytes of all files together from which on several processes read them.
+_LARGE: Final = 16 << 20
 
 
 class Validated(NamedTuple):
@@ -62,6 +71,50 @@ def validate_input(
         retries -= 1
         time.sleep(pause)
     return Validated(verdict, time.monotonic() - began)
+
+
+def validate_all(
+    targets: Sequence[str],
+    checks: Checks,
+    policies: Policies | None = None,
+    *,
+    progress: Callable[[], AbstractContextManager[Progress]],
+    retries: int = 0,
+) -> list[Validated]:
+    """Validate several inputs; large ones at once, in as many processes as there are cores for.
+
+    ``progress`` makes a progress bar for an input that is alone.
+    """
+    count = min(processes(), len(targets))
+    if count > 1 and sum(map(_size, targets)) >= _LARGE:
+        # What several processes share: an input has one core where there are as many inputs as cores.
+        cores = max(1, processes() // count)
+
+        def validate_one(target: str) -> Validated:
+            with at_most(cores):
+                return validate_input(target, checks, policies, retries=retries)
+
+        files = [target for target in targets if _size(target)]
+        done = dict(zip(files, map_forked(validate_one, files, count), strict=True))
+    else:
+        done = {}
+    validated = []
+    for target in targets:
+        if target in done:
+            validated.append(done[target])
+            continue
+        with progress() as bar:
+            validated.append(validate_input(target, checks, policies, bar, retries=retries))
+    return validated
+
+
+def _size(target: str) -> int:
+    """Return the size of a regular file, 0 for other inputs, such as a directory, whose files are many."""
+    try:
+        status = Path(target).stat()
+    except (OSError, ValueError):
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def exit_code(validated: Iterable[Validated], *, strict: bool) -> int:

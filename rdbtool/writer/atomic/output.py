@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rdbtool.core.errors import USE_FORCE, InputError
+from rdbtool.io.pipes import widen
 from rdbtool.writer.atomic.disk import Directory, check_space, failed, failures_of, group_in, permitted_mode
 from rdbtool.writer.atomic.temporary import ANY_MODE, Temporary, TemporaryDirectory, remove_stale
 
@@ -28,6 +29,9 @@ from rdbtool.writer.atomic.temporary import ANY_MODE, Temporary, TemporaryDirect
 _OWN_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/(?:stdout|stderr|fd/(\d+))\Z")
 
 _STANDARD_OUTPUT = 1
+
+#: Bytes from which on a pipe gets a larger buffer: a user has only so much for all pipes.
+_WIDE = 1 << 20
 
 
 class Output(Protocol):
@@ -53,13 +57,20 @@ class Output(Protocol):
 class _Through:
     """An output to a file descriptor, unbuffered: sinks write large pieces."""
 
+    #: ``write`` takes memory that changes afterwards.
+    takes_views = True
+
     def __init__(self, descriptor: int, name: str) -> None:
         self.descriptor = descriptor
         self.name = name
         self.is_terminal = os.isatty(descriptor)
         self.written = 0
+        self._is_wide = False
 
     def write(self, data: bytes | bytearray | memoryview, /) -> None:
+        if self.written > _WIDE and not self._is_wide:
+            self._is_wide = True
+            widen(self.descriptor)
         rest = memoryview(data).cast("B")
         while rest:
             try:

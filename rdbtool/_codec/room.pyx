@@ -1,0 +1,21 @@
+# Memory in which one process leaves the results of a sink for another.
+
+from libc.stdint cimport uint8_t
+
+
+class NoResultError(Exception):
+    """A copy of a sink has no result of a range: the first process has to read it."""
+
+
+class RoomFullError(NoResultError):
+    """The result is larger than its room."""
+
+
+cdef class Room:
+    """A writable buffer that several processes map; ``used`` bytes of it are a result."""
+
+    def __init__(self, uint8_t[::1] data not None):
+        self.view = data
+        self.data = <char *>&data[0]
+        self.size = data.shape[0]
+        self.used = 0
