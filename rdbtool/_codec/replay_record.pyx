@@ -148,7 +148,7 @@ cdef int feed_stream(StreamValue value, Sink sink) except -1:
 
 
 def feed_stream_tail(StreamValue value not None, uint64_t length, Sink sink not None):
-    """Tell ``sink`` of what follows the entries of a stream; ``length`` is their number."""
+    """Emit what follows the entries of a stream to ``sink``; ``length`` is their number."""
     cdef StreamGroup group
     cdef StreamID id
     cdef StreamTail tail

@@ -165,7 +165,7 @@ cdef class Sink:
     cdef int finish(self) except -1
 
 cdef class Measure(Sink):
-    cdef Extent extent              # of the record at hand
+    cdef Extent extent              # of the current record
     cdef int asked
     cdef Scratch ids                # of a stream's entries: (ms, seq)
     cdef uint64_t entries

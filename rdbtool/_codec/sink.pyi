@@ -10,7 +10,7 @@ class Sink:
 
     divides: bool
     def begin_range(self, room: Room, db: int) -> None:
-        """In a copy: begin anew, as after a record of ``db``, and leave bytes in ``room``."""
+        """In a copy: begin again, as after a record of ``db``, and leave bytes in ``room``."""
     def end_range(self) -> object:
         """In a copy: return what the records since ``begin_range`` make."""
     def add_range(self, result: object, room: Room) -> bool:

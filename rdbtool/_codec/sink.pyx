@@ -118,7 +118,7 @@ cdef class Sink:
     # the records. Only records come in ranges.
 
     def begin_range(self, room, db):
-        """In a copy: begin anew, as after a record of ``db``, and leave bytes in ``room``.
+        """In a copy: begin again, as after a record of ``db``, and leave bytes in ``room``.
 
         Raises RoomFullError, then or at a record, if the room is full.
         """

@@ -491,7 +491,9 @@ def expands(command: Callable[..., None]) -> Callable[..., None]:
 
     # Those that connect have the password in their own group, for one of several servers.
     given = {parameter.name for parameter in parameters}
-    common = {"max_value": MaxValue, "jobs": Jobs} | ({} if "password_file" in given else {"password_file": PasswordFile})
+    common = {"max_value": MaxValue, "jobs": Jobs} | (
+        {} if "password_file" in given else {"password_file": PasswordFile}
+    )
     parameters += [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
         for name, hint in common.items()

@@ -17,7 +17,7 @@ from rdbtool.core.forks import end, fork, leave_signals
 from rdbtool.io.decompress import DamagedStreamError, WindowSizeError
 from rdbtool.io.pipes import widen
 
-#: In front of a piece: its size, the result of ``tell`` after it, and whether it is an error.
+#: Before a piece: its size, the result of ``tell`` after it, and whether it is an error.
 _HEAD: Final = struct.Struct("<qq?")
 
 _ERRORS: Final = (DamagedStreamError, WindowSizeError, RdbToolError, MemoryError)

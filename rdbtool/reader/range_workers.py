@@ -3,7 +3,7 @@
 Each is a copy of this process, made by ``fork``. One message goes round among them in a pipe: where the next range
 begins. Who reads it finds the end of that range, writes the message for the next one, and then works on its own.
 Results come through a pipe of each process and memory that it shares with this one, of which it has a few pieces; so
-the results that nobody has taken yet are no more than those. The processes end when this one closes their pipes, also
+the results that were not taken yet are no more than those. The processes end when this one closes their pipes, also
 by dying.
 """
 

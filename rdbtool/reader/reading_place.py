@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ItemError(NoResultError):
-    """Something that is not a record stands in a range of records."""
+    """Something that is not a record occurs in a range of records."""
 
 
 class ReadingPlace:

@@ -237,7 +237,7 @@ cdef class Scanner:
                 progress(window.at)
 
     cdef bint is_beyond(self, Reach *reach) noexcept:
-        """Whether the record at hand declares more than can ever be held of it."""
+        """Whether the current record declares more than can ever be held of it."""
         cdef Window window = self.window
         cdef Bytes p = window.buffer + window.start
         cdef Reach most = reach[0]

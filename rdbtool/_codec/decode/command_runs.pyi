@@ -1,4 +1,4 @@
-"""Long runs of commands that add to one key, told as the record that they make."""
+"""Long runs of commands that add to one key, emitted as the record that they make."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ def find_run(argvs: list[tuple[bytes, ...]], start: int) -> int:
 class CommandRun:
     """A run of commands that add to one key, in a file that ``reread(view, at)`` reads from any offset.
 
-    After ``check``: ``stop`` is the offset behind the run, and ``settled`` that of the first command that is not about
+    After ``check``: ``stop`` is the offset after the run, and ``settled`` that of the first command that is not about
     its key.
     """
 
@@ -25,4 +25,4 @@ class CommandRun:
         """Return whether a command of the run matters to the commands that follow it."""
 
     def tell(self, sink: Sink, db: int, expire_at_ms: int | None, tail: Callable[[int], object] | None = None) -> None:
-        """Tell ``sink`` of the key. ``tail(entries)`` is called where the tail of a stream is due."""
+        """Emit the key to ``sink``. ``tail(entries)`` is called where the tail of a stream is due."""

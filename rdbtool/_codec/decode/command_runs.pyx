@@ -1,10 +1,10 @@
-# Long runs of commands that add to one key, told as the record that they make.
+# Long runs of commands that add to one key, emitted as the record that they make.
 #
 # A server's rewrite, and our own output, adds to a large collection by thousands of equal commands: SADD, RPUSH, ZADD,
 # HMSET, XADD. Their effect is plain: the elements that they name, in this order. So a run is read twice. The first
 # reading finds out whether it is plain, up to the first command that is about something else, and declines whatever it
 # does not know. Then an engine executes the few commands of the run that matter to what follows (`keeps`), and what
-# follows; a sink is told the elements from the file.
+# follows; a sink receives the elements from the file.
 
 from libc.stdint cimport UINT64_MAX, int64_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memcpy, memmove, memset
@@ -34,7 +34,7 @@ cdef dict VERBS = {
     b"XADD": KIND_STREAM,
 }
 
-#: Commands that name an entry of a stream, and which of their arguments behind the key it is: XCLAIM key group consumer
+#: Commands that name an entry of a stream, and which of their arguments after the key it is: XCLAIM key group consumer
 #: 0 ID …, XNACK key group FAIL IDS 1 ID …, XIDMPRECORD key producer name ID.
 cdef dict ID_PLACES = {b"XCLAIM": 3, b"XNACK": 4, b"XIDMPRECORD": 2}
 
@@ -131,7 +131,7 @@ cdef class CommandRun:
         return 0
 
     cdef int more(self) except -1:
-        """Get more behind what is left in the buffer."""
+        """Read more after what is left in the buffer."""
         cdef size_t kept = self.filled - self.at
         cdef size_t room = max(kept, <size_t>PIECE)
         cdef Py_ssize_t count
@@ -309,7 +309,7 @@ cdef class CommandRun:
     # ---- the second time -----------------------------------------------------------------------
 
     def tell(self, Sink sink not None, int64_t db, expire_at_ms, tail=None):
-        """Tell ``sink`` of the key. ``tail(entries)`` is called where the tail of a stream is due."""
+        """Emit the key to ``sink``. ``tail(entries)`` is called where the tail of a stream is due."""
         cdef Head head
         cdef Words words
         memset(&head, 0, sizeof(Head))
@@ -324,7 +324,7 @@ cdef class CommandRun:
         if head.has_expire:
             head.expire_at_ms = expire_at_ms
         self.seek(self.start)
-        # The run was read before: what is told of it is complete.
+        # The run was read before: what is emitted of it is complete.
         sink.may_spill = True
         sink.told.is_known = False
         try:

@@ -41,7 +41,7 @@ cdef class SkipScan:
     cdef int64_t at                 # of the last record
     cdef int64_t begin              # of the range
     cdef bint within                # the range has to be in a window
-    cdef bint crossed               # what is next is behind that window
+    cdef bint crossed               # what is next is after that window
     cdef readonly bint ended
     cdef bint valkey
 
@@ -85,7 +85,7 @@ cdef class SkipScan:
         return 0
 
     cdef int need(self, size_t size) except -1:
-        """Have ``size`` bytes at hand, which a buffer holds; UNKNOWN: the input has fewer, or they are not needed."""
+        """Have ``size`` bytes ready, which a buffer holds; UNKNOWN: the input has fewer, or they are not needed."""
         cdef Py_ssize_t count
         cdef size_t kept = self.end - self.p
         cdef size_t filled = 0

@@ -21,7 +21,7 @@ cdef class Collection:
     cdef Form form
     cdef int kind
     cdef uint64_t count
-    cdef bint is_known          # its number of elements is told, and the prefix is complete from the beginning on
+    cdef bint is_known          # its number of elements is known, and the prefix is complete from the beginning on
     cdef int64_t least          # the first expiry of a field of such a hash
     cdef bint big               # does not fit a packed form: STRs are in `body`
     cdef bint integers          # all members of the set so far

@@ -3,7 +3,7 @@
 # A value's type depends on the number and size of its parts, and precedes them. So parts are kept as rows while all may
 # fit a packed encoding, which is never many; as soon as one does not, all become STRs in the body, and later parts are
 # added there. Lists are divided into nodes as elements arrive. If it is known ahead that a value has too many elements for
-# a packed encoding, the prefix is written first, and whoever calls may take the body away at any time.
+# a packed encoding, the prefix is written first, and the caller may take the body away at any time.
 
 from libc.math cimport isinf, isnan
 from libc.stdint cimport INT64_MAX

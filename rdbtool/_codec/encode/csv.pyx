@@ -156,7 +156,7 @@ cdef class Csv(Jsonl):
         self.elements = 0
         self.single_at = NOWHERE
         self.is_list = head.kind in (KIND_LIST, KIND_SET, KIND_ZSET, KIND_HASH)
-        # Without them everything is held, because they stand in front.
+        # Without them everything is held, because they come first.
         self.columned = self.may_spill = self.may_spill and self.told.is_known
         self.cells.put_head(self, head, self.encodings)
         if self.columned:

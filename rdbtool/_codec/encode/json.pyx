@@ -54,7 +54,7 @@ cdef class Json(JsonText):
         return self.db
 
     def add_range(self, result, room):
-        """Add keys behind a key of their db; the first keys of a db have to come from the reader."""
+        """Add keys after a key of their db; the first keys of a db have to come from the reader."""
         if room.used and not (self.any_db and self.any_key and self.db == result):
             return False
         return JsonText.add_range(self, result, room)

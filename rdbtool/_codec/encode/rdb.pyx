@@ -1,8 +1,9 @@
 # RDB encoder: records to RDB bytes, for a given version and magic.
 #
 # A value's type byte precedes its key and depends on the value, so the value is built first, in a buffer, and the
-# record is written when it is complete. A large collection whose extent is told ahead is written as it arrives. The forms are those of the target's release (format A2), the thresholds the
-# servers' defaults (format D7). What a target cannot hold is dropped before, by TargetFilter.
+# record is written when it is complete. A large collection whose extent is known ahead is written as it arrives. The
+# forms are those of the target's release (format A2), the thresholds the servers' defaults (format D7). What a target
+# cannot hold is dropped before, by TargetFilter.
 
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint64_t, uint8_t
 from libc.string cimport memcpy

@@ -84,7 +84,7 @@ cdef class Resp(StreamCommands):
         return self.db
 
     def add_range(self, result, room):
-        """Add commands behind others for their db; the first ones have to come from the reader."""
+        """Add commands after others for their db; the first ones have to come from the reader."""
         if room.used and self.db != result:
             return False
         return StreamCommands.add_range(self, result, room)

@@ -75,7 +75,7 @@ cdef struct Name:
 
 cdef class MemorySink(Sink):
     cdef KeyObserver observer
-    cdef Room room                  # in which the rows of a range stay, None: the observer is told
+    cdef Room room                  # in which the rows of a range stay, None: the observer receives them
     cdef Server server
     cdef ms_heap *heap
     cdef double *members            # what a node of a skiplist takes with a member of n bytes in it

@@ -236,7 +236,7 @@ cdef class MemorySink(Sink):
     # ---- ranges --------------------------------------------------------------------------------
 
     def begin_range(self, room, db):
-        """Leave rows in ``room``; nobody is told."""
+        """Leave rows in ``room`` instead of passing them to observers."""
         self.room = room
         self.room.used = 0
 
@@ -244,7 +244,7 @@ cdef class MemorySink(Sink):
         """Everything is in the room."""
 
     def add_range(self, result, room):
-        """Count the keys of a range, and tell of them."""
+        """Count the keys of a range, and pass them to observers."""
         cdef Room left = room
         cdef size_t at = 0
         cdef KeySizes *row = &self.row
@@ -262,7 +262,7 @@ cdef class MemorySink(Sink):
         return True
 
     cdef int leave_row(self) except -1:
-        """Leave the row of the key at hand in the room: its sizes, whether it expires, its name."""
+        """Leave the row of the current key in the room: its sizes, whether it expires, its name."""
         cdef size_t size = sizeof(KeySizes) + 1 + self.row.key_length
         cdef char *at = self.room.data + self.room.used
         if self.room.used + size > self.room.size:

@@ -94,7 +94,7 @@ class _Feeding:
         self._sink = sink
         self._selection = selection
         self._file = file
-        #: The long run at hand.
+        #: The current long run.
         self._run: CommandRun | None = None
         #: Where one was looked for, and declined: up to this offset it is not looked for again.
         self._declined_to = 0
@@ -162,7 +162,7 @@ class _Feeding:
         return at
 
     def _tell(self, run: CommandRun) -> None:
-        """Tell of the key of a long run, which is complete, and forget it."""
+        """Emit the key of a long run, which is complete, and forget it."""
         db = self._engine.db
         ((key, data),) = db.keys.items()
         tail = None

@@ -145,8 +145,8 @@ def open_output(
 def open_part(made: TemporaryDirectory, name: str, *, sources: Sequence[str] = ()) -> Iterator[Output]:
     """Open a new file of a directory that has no name yet, for the length of a ``with`` block.
 
-    There are no leftovers, nobody else sees it, and the directory is synced once, by who names it: so the time for many
-    files grows with their number only. ``sources``: see ``open_output``. Raises InputError.
+    There are no leftovers, no other process sees it, and the directory is synced once, by the caller: so the time for
+    many files grows with their number only. ``sources``: see ``open_output``. Raises InputError.
     """
     target = made.path / name
     shown = str(made.target / name)
