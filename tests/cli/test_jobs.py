@@ -32,9 +32,9 @@ def test_several_files(monkeypatch, tmp_path, form):
 
 def test_they_are_read_in_other_processes(monkeypatch):
     monkeypatch.setattr(batch, "_LARGE", 1)
-    monkeypatch.setattr(batch, "judge", lambda *_, **__: os.getpid())
+    monkeypatch.setattr(batch, "validate_input", lambda *_, **__: os.getpid())
     files = [str(FIXTURES / "redis-7.0.15/default.rdb"), "-", str(FIXTURES / "valkey-9.1.2/default.rdb")]
     with batch.at_most(2):
-        one, two, three = batch.judge_all(files, None, progress=pytest.MonkeyPatch.context)
+        one, two, three = batch.validate_all(files, None, progress=pytest.MonkeyPatch.context)
     assert two == os.getpid()
     assert os.getpid() not in {one, three}
