@@ -192,7 +192,7 @@ def dump(
         ):
             keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
             dumped = write_keys(keys, out, options, selection=selection, progress=progress)
-    if dumped.losses or dumped.large or any(dumped.left):
+    if dumped.losses or dumped.large or dumped.long or any(dumped.left):
         from rdbtool.report.convert import dumped_lines
 
         print_lines(dumped_lines(dumped))

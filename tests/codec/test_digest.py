@@ -83,6 +83,17 @@ def test_every_length_of_a_sha1_block(sha1: None) -> None:
         assert heard(single, Digest("redis-7.0")).hexdigest() == f6.xor(f6.mix(f6.NOTHING, bytes(4)), state).hex()
 
 
+def test_keys_that_occur_twice(sha1: None) -> None:
+    """In a row and apart, with and without an expiry: two of them cancel out, as hashes do that are added."""
+    dice = random.Random(2)
+    keys = [make.key(0, name, make.string(value)) for name in (b"", b"k") for value in (b"", b"v", b"w" * 300)]
+    keys += [b"\xfc" + bytes(8) + keys[0], make.key(0, b"n" * 90, make.string(b"v")), b"\x01\x01k\x01\x01v"]
+    for size in (*range(6), 40, 400):
+        chosen = [key for key in dice.choices(keys, k=size) for _ in range(dice.choice([1, 1, 2, 3, 7, 70]))]
+        data = rdb(*chosen)
+        assert heard(data, Digest("redis-7.0")).hexdigest() == f6.digest(records_of(data), shortest=False, marks=False)
+
+
 def test_dbs_that_are_selected_again() -> None:
     one, two, three = (make.key(0, name, make.string(b"v")) for name in (b"1", b"2", b"3"))
     apart = rdb(make.select(5), one, make.select(2), two, make.select(5), three, make.select(3))

@@ -10,6 +10,7 @@ from rdbtool.core.servers import Target
 from rdbtool.dataset.loading import open_keys
 from rdbtool.operations.dump.command_output import write_commands
 from rdbtool.operations.dump.report import DumpOptions
+from rdbtool.report.convert import dumped_lines
 
 LARGEST = 200
 
@@ -39,6 +40,17 @@ def test_large_values(form, name):
     assert len(large) >= 2
     assert all(value.size > LARGEST for value in dumped.large)
     assert large <= {row[1] for row in commands if row[0] in {b"DEL", b"SET", b"XADD", b"XGROUP"}}
+
+
+@pytest.mark.parametrize("target", [None, Target.parse("redis-7.0")])
+def test_long_strings_are_named(target):
+    name = "redis-7.0.15/default.rdb"
+    data, dumped = written(FIXTURES / name, DumpOptions("resp", target=target, allow_loss=target is not None))
+    long = {row[1]: len(row[2]) for row in read_commands(data) if row[0] == b"SET" and len(row[2]) > LARGEST}
+    assert {value.key: value.size for value in dumped.long} == long
+    assert long
+    shown = ["".join(map(str, line)) for line in dumped_lines(dumped)]
+    assert any("more than servers take in one argument unless proto-max-bulk-len is raised" in line for line in shown)
 
 
 @pytest.mark.server

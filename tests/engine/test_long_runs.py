@@ -1,4 +1,4 @@
-"""Collections that thousands of commands make: told from the file, as if they had been executed."""
+"""Collections that thousands of commands make, and long strings: told from the file, as if they had been executed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.replay_record import feed_header, feed_record
 from rdbtool._codec.sink import Sink
 from rdbtool._codec.sinks.fingerprint import Fingerprint
-from rdbtool.core.errors import ReplayError
+from rdbtool.core.errors import FormatError, ReplayError
 from rdbtool.core.servers import Target, server_of
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.export.engine_dataset import EngineDataset
 from rdbtool.engine.replay import streaming
+from rdbtool.engine.replay.executor import Replay
 from rdbtool.engine.replay.streaming import CommandsFile
 from rdbtool.model import (
     HashValue,
+    Header,
     KeyRecord,
     ListValue,
     PendingEntry,
@@ -33,6 +37,8 @@ from rdbtool.model import (
     ZSetValue,
 )
 from rdbtool.model import StreamValue as Stream
+from rdbtool.reader.aof.batches import CommandBatch
+from rdbtool.reader.aof.reader import open_aof
 
 #: Enough for several batches of commands.
 COUNT = 30_000
@@ -59,7 +65,11 @@ def stream(gone: tuple[int, ...] = (), **changes: object) -> Stream:
     return Stream(entries, **{**given, **changes})  # type: ignore[arg-type]
 
 
+#: Long, with sequences of UTF-8 across any limit of a piece.
+TEXT = "x" + "\N{EURO SIGN}" * (1 << 19)
+
 VALUES: dict[str, Callable[[], Value]] = {
+    "string": lambda: StringValue(TEXT.encode()),
     "list": lambda: ListValue(map(member, range(COUNT))),
     "set": lambda: SetValue(map(member, range(COUNT))),
     "zset": lambda: ZSetValue((member(at), at / 8) for at in range(COUNT)),
@@ -113,7 +123,7 @@ def test_as_if_executed(made: str, server: str, tmp_path: Path, monkeypatch: pyt
     assert read_back(tmp_path / "x.resp", target) == expected
     # What changes fields one by one is executed.
     assert (True in begun) == (made != "some fields expire" or server != "valkey-9.0")
-    monkeypatch.setattr(streaming, "find_run", lambda argvs, _: len(argvs))
+    monkeypatch.setattr(streaming._Feeding, "_begin", lambda *_: False)
     assert read_back(tmp_path / "x.resp", target) == expected
 
 
@@ -142,3 +152,56 @@ def test_what_is_not_plain_is_executed(late: bytes, tmp_path: Path, monkeypatch:
     found = outcome()
     monkeypatch.setattr(streaming, "find_run", lambda argvs, _: len(argvs))
     assert found == outcome()
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        [logs.command("SET", "k", "1"), logs.command("SET", "k", TEXT)],
+        [logs.command("SET", "k", TEXT), logs.command("APPEND", "k", "x")],
+        [logs.command("SET", "k", TEXT), logs.command("SET", "k", TEXT + "2")],
+        [logs.command("MULTI"), logs.command("SET", "k", TEXT), logs.command("EXEC")],
+        [logs.command("SET", "k", TEXT), logs.command("EXPIREAT", "k", "7000"), logs.command("SET", "l", TEXT)],
+        [logs.command("SET", "k" * (1 << 19), TEXT), logs.command("SET", "l", "1")],
+        [logs.command("SADD", "k", f"{at}" + "x" * 64) for at in range(COUNT)] + [logs.command("SET", "l", TEXT)],
+        [logs.command("set", "k", TEXT)],
+    ],
+)
+def test_long_strings(commands: list[bytes], tmp_path: Path) -> None:
+    """Equal to what is executed from an input that can be read only once."""
+    path = logs.write(tmp_path / "x.aof", b"".join(commands))
+    target = Target.parse("redis-7.2")
+    engine = Engine(rules=server_of(*target), databases=1)
+    replay = Replay(engine, strict=True)
+    with open_aof(io.BytesIO(b"".join(commands))) as reader:
+        for batch in reader.batches():
+            assert isinstance(batch, CommandBatch)
+            replay.run(batch.argvs, batch.offsets, batch.first_number)
+    expected = Fingerprint(signed_zeros=False)
+    EngineDataset(engine, Header("REDIS", 11), []).feed(expected)
+    assert read_back(path, target) == expected.hexdigest()
+
+
+def test_what_follows_a_run_may_be_damaged(tmp_path: Path) -> None:
+    run = b"".join(logs.command("SADD", "k", f"{at}" + "x" * 64) for at in range(COUNT))
+    for before in (run, logs.command("SET", "k", TEXT)):
+        path = logs.write(tmp_path / "x.aof", before + b"*1\r\n$x\r\n")
+        with pytest.raises(FormatError, match="in decimal digits"):
+            read_back(path, Target.parse("redis-7.2"))
+
+
+def test_a_long_string_is_not_held_by_the_window(tmp_path: Path) -> None:
+    """A check counts it; what collects it gets it; its line end is examined."""
+    data = logs.command("SET", "k", TEXT) + logs.command("PING")
+    path = logs.write(tmp_path / "x.aof", data)
+    with open_aof(path) as reader:
+        assert reader.check() == 2
+    with open_aof(path) as reader:
+        assert [(one.offset, one.argv) for one in reader.commands()] == [
+            (0, (b"SET", b"k", TEXT.encode())),
+            (len(data) - 14, (b"PING",)),
+        ]
+    path = logs.write(tmp_path / "y.aof", data.replace(b"\r\n*1", b"\rx*1"))
+    with open_aof(path) as reader, pytest.raises(FormatError) as raised:
+        reader.check()
+    assert raised.value.code == "AOF107"

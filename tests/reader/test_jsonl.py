@@ -391,6 +391,23 @@ def test_a_line_that_grows_out_of_a_few_bytes_is_refused() -> None:
         open_jsonl(bomb)
 
 
+@pytest.mark.parametrize("before", ["", '"' + '[{\\"' * (1 << 20) + '",'])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_line_of_many_levels_is_not_held(before: str, packed: bool, tmp_path: Path) -> None:
+    """It is refused where the levels are too many. Brackets within strings are none."""
+    start = '{"key":"a","type":"list","value":['
+    header = '{"rdb":{"magic":"REDIS","version":11}}\n'
+    path = tmp_path / "x.jsonl"
+    data = f"{header}{start}{before}{'[' * (1 << 25)}".encode()
+    path.write_bytes(gzip.compress(data, 1) if packed else data)
+    with open_jsonl(path) as reader:
+        with pytest.raises(FormatError) as raised:
+            list(reader)
+        assert reader.source.position < 1 << 24
+    assert (raised.value.code, raised.value.found) == ("JSN001", "more levels")
+    assert raised.value.at == len(header + start + before) + 62
+
+
 def test_a_file_that_grows_is_no_damage(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(plain(1)[:-1] + b'\n{"key":"b"')

@@ -97,7 +97,7 @@ def test_a_single_wrong_size_is_no_text_mode(tmp_path: Path) -> None:
     assert b"ab" not in result.read_bytes()
 
 
-@pytest.mark.parametrize("joint", [b"$6\r\np3\r\nMAX\r\n", b"$4\r\n$1\r\n4\r\n"])
+@pytest.mark.parametrize("joint", [b"$6\r\np3\r\nMAX\r\n", b"$4\r\n$1\r\n4\r\n", b"$3\r\n\r\n*4\r\n$1\r\nx\r\n"])
 def test_a_joint_of_two_values_is_no_text_mode(joint: bytes, tmp_path: Path) -> None:
     """A copied block: the beginning of one value stands before the size of another one, and the sizes fit to LF."""
     source, result = tmp_path / "in.aof", tmp_path / "out.aof"

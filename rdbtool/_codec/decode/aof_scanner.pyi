@@ -19,6 +19,9 @@ EXHAUSTED: int
 class Scanner:
     """Scans the AOF in a window from its position. ``batch`` is the number of commands after which it pauses.
 
+    Of an input that can be read twice, a SET of a string of 1 MiB or more is read past the window: ``check`` never
+    holds the value, ``run`` once, and with ``omits_long`` it is collected with None in place of the value.
+
     ``count`` is the number of commands read so far. ``good`` is the offset after the last record outside an open MULTI,
     ``good_count`` the number of commands before it. ``multi_at`` is the offset of the open MULTI or -1. ``strays``
     counts MULTI inside a transaction and EXEC outside one, which servers ignore; ``stray_at`` is the offset of the
@@ -44,7 +47,9 @@ class Scanner:
     fall_from: int
     fall_to: int
     use_count: int
-    def __init__(self, window: Window, batch: int = 256, containers: Container[bytes] | None = None) -> None: ...
+    def __init__(
+        self, window: Window, batch: int = 256, containers: Container[bytes] | None = None, *, omits_long: bool = False
+    ) -> None: ...
     def run(self, progress: Callable[[int], object] | None = None) -> int:
         """Collect commands; return PAUSED (a full batch or table), ENDED, DECLINED (not valid) or TOO_LARGE."""
     def check(self, progress: Callable[[int], object] | None = None) -> int:

@@ -10,15 +10,20 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcmp, memcpy
 from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.decode.framing cimport (
-    BAD, LEAST_ARGUMENT, Reach, Record, SHORT, SOUND, annotation, argument, command_head, walk
+    BAD, LEAST_ARGUMENT, Reach, Record, SHORT, SOUND, annotation, argument, command_head, header, walk
 )
 from rdbtool._codec.decode.window cimport Window
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.memoryview cimport PyMemoryView_FromMemory
 
 from array import array
 
 from rdbtool._codec.decode.window import WindowLimitError
+from rdbtool.core.errors import InputError
 
 cdef extern from "Python.h":
+    int PyBUF_WRITE
     # Declared with raw pointers: these results go straight into a tuple, which takes over the reference.
     PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *p, Py_ssize_t size)
     PyObject *new_tuple "PyTuple_New"(Py_ssize_t size)
@@ -35,6 +40,7 @@ cdef enum:
     SHARED_SHIFT = 49           # 64 less the bits of an index into the shared arguments
     SHARED = 1 << 15            # shared arguments at a time
     BATCH_SIZE = 1 << 20        # bytes of commands after which a batch is full
+    LONG = BATCH_SIZE           # bytes from which on the value of a SET can be passed over
     SEARCH_STEPS = 1 << 20      # arguments examined in candidates, beyond one per byte searched
     NEW_NAME = 2                # a status: the table of uses does not have this command yet
     MAX_USED = 80               # bytes of a name that the table keeps, with its subcommand
@@ -122,10 +128,14 @@ cdef inline size_t join(uint8_t *out, Record *record, Reach *reach) noexcept nog
 
 
 cdef class Scanner:
-    """Scans the AOF in a window. ``batch`` is the number of commands after which it pauses."""
+    """Scans the AOF in a window. ``batch`` is the number of commands after which it pauses.
+
+    ``omits_long``: a SET of a long string is collected with None in place of the value.
+    """
 
     cdef Window window
     cdef Py_ssize_t batch
+    cdef bint omits_long
     cdef list argvs
     cdef list texts
     cdef list marks
@@ -151,8 +161,9 @@ cdef class Scanner:
     cdef readonly int64_t fall_from
     cdef readonly int64_t fall_to
 
-    def __init__(self, Window window not None, Py_ssize_t batch=256, containers=None):
+    def __init__(self, Window window not None, Py_ssize_t batch=256, containers=None, *, bint omits_long=False):
         self.window = window
+        self.omits_long = omits_long
         self.containers = containers
         self.time = self.fall_at = self.annotation_at = -1
         if containers is not None:
@@ -227,6 +238,8 @@ cdef class Scanner:
                 return ENDED
             if status == BAD and window.start != window.stop:
                 return DECLINED
+            if self.pass_long(&reach, collect):
+                continue
             if window.most >= 0 and self.is_beyond(&reach):
                 return TOO_LARGE
             try:
@@ -235,6 +248,74 @@ cdef class Scanner:
                 return TOO_LARGE
             if progress is not None:
                 progress(window.at)
+
+    cdef bint pass_long(self, Reach *reach, bint collect) except -1:
+        """Pass over the current record if it is a valid SET of a long string, of which the window holds the beginning.
+
+        Its value is held once, or not at all: it is not read into the window.
+        """
+        cdef Window window = self.window
+        cdef Bytes begin = window.buffer + window.start
+        cdef Bytes p
+        cdef Bytes key
+        cdef uint64_t name_size, key_size, size
+        cdef Record record
+        cdef int64_t at = window.base + <int64_t>window.start
+        cdef int64_t stop
+        cdef uint8_t[2] line_end
+        if window.reread is None or command_head(begin, reach, &record) != SOUND or record.argc != 3:
+            return False
+        p = record.first
+        if (
+            argument(&p, reach, &record.name, &name_size) != SOUND
+            or not is_word(record.name, name_size, b"set", 3)
+            # Who asks to omit it looks for commands as they are written by servers.
+            or (self.omits_long and memcmp(record.name, b"SET", 3))
+            or argument(&p, reach, &key, &key_size) != SOUND
+            or header(&p, reach, c"$", &size) != SOUND
+            or size < LONG
+            or size + 2 <= <uint64_t>(reach.end - p)
+        ):
+            return False
+        record.name_size = name_size
+        stop = window.base + (p - window.buffer) + <int64_t>size
+        view = PyMemoryView_FromMemory(<char *>line_end, 2, PyBUF_WRITE)
+        if window.reread(view, stop) != 2 or line_end[0] != 13 or line_end[1] != 10:
+            return False
+        if self.used != NULL and self.use(begin, &record, reach) != SOUND:
+            self.meet((<char *>record.name)[:record.name_size], False)
+            self.use(begin, &record, reach)
+        if collect:
+            value = None if self.omits_long else self.reread(stop - <int64_t>size, <Py_ssize_t>size)
+            self.argvs.append(((<char *>record.name)[:record.name_size], (<char *>key)[:key_size], value))
+            self.offsets[self.filled] = at
+            self.filled += 1
+            self.filled_size += size
+        stop += 2
+        window.start = window.stop
+        while window.base + <int64_t>window.stop < stop:
+            if window.at_end:
+                raise InputError("the source became shorter while it was read")
+            window.refill()
+            window.start = window.stop
+            PyErr_CheckSignals()
+        window.start = <size_t>(stop - window.base)
+        self.count += 1
+        self.follow(0, at)
+        return True
+
+    cdef bytes reread(self, int64_t at, Py_ssize_t size):
+        """Return bytes of the input that the window does not hold."""
+        cdef bytes text = PyBytes_FromStringAndSize(NULL, size)
+        cdef char *data = PyBytes_AS_STRING(text)
+        cdef Py_ssize_t count, done = 0
+        while done < size:
+            view = PyMemoryView_FromMemory(data + done, size - done, PyBUF_WRITE)
+            count = self.window.reread(view, at + done)
+            if count <= 0:
+                raise InputError("the source became shorter while it was read")
+            done += count
+        return text
 
     cdef bint is_beyond(self, Reach *reach) noexcept:
         """Whether the current record declares more than can ever be held of it."""

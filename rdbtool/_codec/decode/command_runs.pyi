@@ -7,6 +7,9 @@ from rdbtool._codec.sink import Sink
 def find_run(argvs: list[tuple[bytes, ...]], start: int) -> int:
     """Return the index from which on all commands may be one run, from ``start`` on; the size of ``argvs`` if none."""
 
+def is_omitted(argv: tuple[bytes, ...]) -> bool:
+    """Return whether a command lacks its last argument: it is too long to be held."""
+
 class CommandRun:
     """A run of commands that add to one key, in a file that ``reread(view, at)`` reads from any offset.
 
@@ -18,8 +21,14 @@ class CommandRun:
     settled: int
 
     def __init__(self, reread: Callable[[memoryview, int], int]) -> None: ...
-    def check(self, start: int) -> bool:
-        """Return whether the run at an offset adds what it says, and nothing else follows that changes the value."""
+    def check(self, start: int, sink: Sink) -> bool:
+        """Return whether the run at an offset adds what it says, and nothing else follows that changes the value.
+
+        A long string is one only for a sink that takes pieces.
+        """
+
+    def locate(self, start: int) -> tuple[int, int]:
+        """Return offset and size of the value of a SET of a long string."""
 
     def keeps(self, argv: tuple[bytes, ...]) -> bool:
         """Return whether a command of the run matters to the commands that follow it."""

@@ -5,6 +5,8 @@
 # reading finds out whether it is plain, up to the first command that is about something else, and declines whatever it
 # does not know. Then an engine executes the few commands of the run that matter to what follows (`keeps`), and what
 # follows; a sink receives the elements from the file.
+#
+# A SET of a long string is such a run, of one command. Its value is never held.
 
 from libc.stdint cimport UINT64_MAX, int64_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memcpy, memmove, memset
@@ -12,9 +14,9 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from rdbtool._codec.decode.cursor cimport Bytes, FORM_RAW, Scratch, grow, release, rt_parse_double
-from rdbtool._codec.decode.framing cimport BAD, Reach, Record, SHORT, SOUND, argument, command_head
+from rdbtool._codec.decode.framing cimport BAD, Reach, Record, SHORT, SOUND, argument, command_head, header
 from rdbtool._codec.decode.scores cimport in_doubt
-from rdbtool._codec.sink cimport Head, Sink
+from rdbtool._codec.sink cimport Head, LongString, Sink
 
 from rdbtool.core.errors import InputError
 
@@ -23,15 +25,23 @@ include "../_types.pxi"
 cdef extern from "Python.h":
     int PyBUF_WRITE
 
+cdef extern from "escape.h" nogil:
+    size_t rt_utf8_cut(const uint8_t *p, size_t n)
+
+#: How a SET begins, up to its key.
+cdef const char *LONG_SET = b"*3\r\n$3\r\nSET\r\n"
+
 cdef enum:
     PIECE = 1 << 18             # bytes that are read at once
+    LONG = 1 << 20              # bytes from which on a string is long
+    LONG_SET_SIZE = 13
     ID_DIGITS = 19              # of each half of an ID: more may overflow, and are declined
     MOST_KEPT = 1 << 22         # entries of a stream that later commands name
 
 #: The verb of a run, and the kind that it makes.
 cdef dict VERBS = {
     b"RPUSH": KIND_LIST, b"SADD": KIND_SET, b"ZADD": KIND_ZSET, b"HMSET": KIND_HASH, b"HSET": KIND_HASH,
-    b"XADD": KIND_STREAM,
+    b"XADD": KIND_STREAM, b"SET": KIND_STRING,
 }
 
 #: Commands that name an entry of a stream, and which of their arguments after the key it is: XCLAIM key group consumer
@@ -60,9 +70,17 @@ def find_run(list argvs not None, Py_ssize_t start):
     verb, key = argvs[index - 1][:2]
     if verb not in VERBS:
         return index
+    if verb == b"SET":
+        # The scanner left out a long value; it ends its batch.
+        return index - 1 if argvs[index - 1][2] is None else index
     while index > start and len(argvs[index - 1]) >= 3 and argvs[index - 1][1] == key and argvs[index - 1][0] == verb:
         index -= 1
     return index
+
+
+def is_omitted(tuple argv not None):
+    """Return whether a command lacks its last argument: it is too long to be held."""
+    return argv[len(argv) - 1] is None
 
 
 cdef inline bint is_same(Bytes p, uint64_t size, bytes word) noexcept:
@@ -106,7 +124,6 @@ cdef class CommandRun:
     cdef int kind
     cdef bytes verb
     cdef bytes key
-    cdef int64_t start
     cdef readonly int64_t stop
     cdef readonly int64_t settled
     cdef EntryId first
@@ -114,6 +131,10 @@ cdef class CommandRun:
     cdef uint64_t entries
     cdef set named                  # IDs that later commands name
     cdef bint kept_one
+    cdef int64_t value_at           # of the last long string met
+    cdef uint64_t value_size
+    cdef int64_t emitted_from          # where the second reading begins
+    cdef LongString text
 
     def __init__(self, reread):
         self.reread = reread
@@ -146,7 +167,7 @@ cdef class CommandRun:
         self.at_end = count <= 0
         return 0
 
-    cdef int next_command(self, Words *words) except -1:
+    cdef int next_command(self, Words *words) except -2:
         """Read the current command whole: SOUND, SHORT at the end of the file, or BAD."""
         cdef Reach reach
         cdef Record record
@@ -179,6 +200,38 @@ cdef class CommandRun:
                 return status
             self.more()
 
+    cdef bint meets_long_set(self, Words *words) except -1:
+        """Whether the current command is a SET of a long string; then its key, and the place and size of the value."""
+        cdef Reach reach
+        cdef Bytes p
+        cdef int status = SHORT
+        while True:
+            p = self.buffer.data + self.at
+            reach.end = self.buffer.data + self.filled
+            reach.beyond = UINT64_MAX
+            if self.filled - self.at >= LONG_SET_SIZE:
+                if memcmp(p, LONG_SET, LONG_SET_SIZE):
+                    return False
+                p += LONG_SET_SIZE
+                status = argument(&p, &reach, &words.key, &words.key_size)
+                if status == SOUND:
+                    status = header(&p, &reach, c"$", &self.value_size)
+            if status != SHORT or self.at_end or self.filled - self.at >= LONG:
+                break
+            self.more()
+        if status != SOUND or self.value_size < LONG:
+            return False
+        self.value_at = self.base + (p - self.buffer.data)
+        return True
+
+    def locate(self, int64_t start):
+        """Return offset and size of the value of a SET of a long string."""
+        cdef Words words
+        self.seek(start)
+        if not self.meets_long_set(&words):
+            raise InputError("the file changed while it was read")
+        return self.value_at, self.value_size
+
     cdef inline int word(self, Words *words, Bytes *text, uint64_t *size) except -1:
         """Take the next argument of a command that was read whole."""
         cdef Reach reach
@@ -189,39 +242,61 @@ cdef class CommandRun:
 
     # ---- the first time ------------------------------------------------------------------------
 
-    def check(self, int64_t start):
-        """Return whether the run at an offset adds what it says, and nothing else follows that changes the value."""
+    def check(self, int64_t start, Sink sink not None):
+        """Return whether the run at an offset adds what it says, and nothing else follows that changes the value.
+
+        A long string is one only for a sink that takes pieces.
+        """
         cdef Words words
         cdef int64_t stop
-        self.start = self.stop = start
+        self.emitted_from = self.stop = start
         self.entries = 0
         self.seek(start)
+        if self.meets_long_set(&words):
+            self.kind = KIND_STRING
+            self.verb = b"SET"
+            self.key = (<char *>words.key)[:words.key_size]
+            self.emitted_from = self.value_at
+            self.text.size = self.value_size
+            self.seek(self.value_at + <int64_t>self.value_size + 2)
+            self.stop = self.settled = self.base
+            if not sink.takes_pieces or sink.asks_utf8:
+                return False
+            return self.rest_is_plain()
         if self.next_command(&words) != SOUND:
             return False
         self.verb = (<char *>words.verb)[:words.verb_size]
         self.key = (<char *>words.key)[:words.key_size]
         self.kind = VERBS.get(self.verb, -1)
-        if self.kind < 0:
+        if self.kind < 0 or self.kind == KIND_STRING:
             return False
         while True:
             if not self.adds(&words):
                 return False
             stop = self.base + <int64_t>self.at
             self.stop = self.settled = stop
+            if self.meets_long_set(&words):
+                break
             if self.next_command(&words) != SOUND:
                 return self.at_end and self.at == self.filled
             if not self.belongs(&words):
+                self.at = <size_t>(stop - self.base)
                 break
+        return self.rest_is_plain()
+
+    cdef bint rest_is_plain(self) except -1:
+        """Whether the commands from here on that are about the key leave its elements as they are."""
+        cdef Words words
         while True:
-            self.settled = stop
+            self.settled = self.base + <int64_t>self.at
+            if self.meets_long_set(&words):
+                return not is_same(words.key, words.key_size, self.key)
+            if self.next_command(&words) != SOUND:
+                return self.at_end and self.at == self.filled
             if not (is_same(words.key, words.key_size, self.key) or self.names_key(words)):
                 return True
             if not self.follows(&words):
                 return False
-            stop = self.base + <int64_t>self.at
-            if self.next_command(&words) != SOUND:
-                self.settled = stop
-                return self.at_end and self.at == self.filled
 
     cdef bint belongs(self, Words *words) noexcept:
         return is_same(words.verb, words.verb_size, self.verb) and is_same(words.key, words.key_size, self.key)
@@ -323,12 +398,14 @@ cdef class CommandRun:
         head.has_expire = expire_at_ms is not None
         if head.has_expire:
             head.expire_at_ms = expire_at_ms
-        self.seek(self.start)
+        self.seek(self.emitted_from)
         # The run was read before: what is emitted of it is complete.
         sink.may_spill = True
         sink.told.is_known = False
         try:
             sink.begin_key(&head)
+            if self.kind == KIND_STRING:
+                self.tell_value(sink)
             while self.base + <int64_t>self.at < self.stop:
                 if self.next_command(&words) != SOUND or not self.belongs(&words):
                     raise InputError("the file changed while it was read")
@@ -342,6 +419,28 @@ cdef class CommandRun:
             raise
         finally:
             sink.may_spill = False
+
+    cdef int tell_value(self, Sink sink) except -1:
+        cdef uint64_t left = self.text.size
+        cdef size_t piece
+        self.text.packed = 0
+        self.text.is_utf8 = False
+        sink.begin_string(&self.text)
+        while left:
+            piece = min(left, <uint64_t>(self.filled - self.at))
+            if piece < left:
+                # A piece never splits a UTF-8 sequence.
+                piece -= rt_utf8_cut(self.buffer.data + self.at, piece)
+            if piece:
+                sink.string_piece(self.buffer.data + self.at, piece)
+                self.at += piece
+                left -= piece
+                continue
+            if self.at_end:
+                raise InputError("the file changed while it was read")
+            self.more()
+        self.at += 2                # the line end
+        return sink.end_string()
 
     cdef int tell_words(self, Words *words, Sink sink) except -1:
         cdef Bytes text

@@ -36,10 +36,11 @@ class LineDecoder:
         Returns ENDED, PAUSED or DECLINED; a declined line is not consumed, and none of it was emitted to the sink.
         Raises the errors of filling the window, and InputError.
         """
-    def take_line(self) -> tuple[int, int, bytes, bool] | None:
-        """Consume the next line that is not blank; return (offset, number, its bytes, whether a newline ends it).
+    def take_line(self) -> tuple[int, int, bytes, bool, bool] | None:
+        """Consume the next line that is not blank.
 
-        Returns None at the end. Raises the errors of filling the window.
+        Returns (offset, number, its bytes, whether a newline ends it, whether it is cut at a level too many),
+        None at the end. Raises the errors of filling the window.
         """
     def is_at_key(self) -> bool:
         """Return whether the next line appears to have a key, without reading all of it.

@@ -62,6 +62,7 @@ cdef extern from "json_scan.h":
 
 cdef enum:
     LONG_LINE = 1 << 22
+    MOST_LEVELS = 64            # of a long line: more than any line of the format has
     LONG = 1 << 20              # bytes of a string that is emitted in pieces
     HELD = 1 << 25              # and of one that its line calls compressed: it is compressed again if it is kept
     PIECE = 1 << 18
@@ -94,6 +95,11 @@ cdef enum:
     HAS_DELETED = 4
     HAS_FIRST = 8
     HAS_LENGTH = 16
+
+cdef struct Levels:             # of a line that was read in part
+    int64_t depth
+    bint in_string
+    bint is_escaped
 
 cdef struct Code:
     int kind
@@ -128,6 +134,30 @@ cdef inline bint is_word(Bytes text, size_t size, bytes word):
     return size == <size_t>len(word) and memcmp(text, <char *>word, size) == 0
 
 
+cdef size_t count_levels(const uint8_t *text, size_t size, Levels *levels) noexcept:
+    """Count the levels that are open after ``size`` bytes more of a line; stop at one too many, and return where."""
+    cdef const uint8_t *p = text
+    cdef const uint8_t *end = text + size
+    cdef int high = 0
+    while p < end and levels.depth <= MOST_LEVELS:
+        if levels.is_escaped:
+            levels.is_escaped = False
+        elif levels.in_string:
+            p = rt_json_plain(p, end, &high)
+            if p == end:
+                break
+            levels.is_escaped = p[0] == c"\\"
+            levels.in_string = p[0] != c'"'
+        elif p[0] == c'"':
+            levels.in_string = True
+        elif p[0] == c"[" or p[0] == c"{":
+            levels.depth += 1
+        elif p[0] == c"]" or p[0] == c"}":
+            levels.depth -= 1
+        p += 1
+    return p - text
+
+
 cdef void free_above(rt_buffer *buffer, size_t kept) noexcept:
     if buffer.capacity > kept:
         rt_buffer_free(buffer)
@@ -157,6 +187,7 @@ cdef class LineDecoder:
     cdef size_t encoding_size
     cdef bint closed                    # the current array
     cdef bint is_whole                  # a newline ends the line
+    cdef bint is_deep                   # it has more levels than any line of the format, and was not read to its end
     cdef LongString text
     cdef bint is_base64
     cdef StreamTail tail
@@ -257,7 +288,10 @@ cdef class LineDecoder:
         self.count_head(&head)
 
     def take_line(self):
-        """Consume the next line that is not blank; return (offset, number, its bytes, whether a newline ends it)."""
+        """Consume the next line that is not blank.
+
+        Return (offset, number, its bytes, whether a newline ends it, whether it is cut because it has too many levels).
+        """
         cdef Window window = self.window
         cdef size_t stop
         if not self.next_line():
@@ -267,7 +301,7 @@ cdef class LineDecoder:
         text = (<char *>window.buffer)[window.start:stop]
         window.start = stop + self.is_whole
         self.note_line(start)
-        return start, self.number, text, bool(self.is_whole)
+        return start, self.number, text, bool(self.is_whole), bool(self.is_deep)
 
     def is_at_key(self):
         """Return whether what follows is a line with a key, as far as it is known without reading all of it."""
@@ -338,10 +372,17 @@ cdef class LineDecoder:
             self.refill()
 
     cdef bint find_end(self, size_t *stop, bint may_be_long) except -1:
-        """Set where the current line ends in the window; return False for one that is too long to be held for it."""
+        """Set where the current line ends in the window; return False for one that is too long to be held for it.
+
+        A long line ends where it has too many levels, so that it is not held.
+        """
         cdef Window window = self.window
         cdef size_t looked = 0
+        cdef size_t nested = 0          # bytes whose levels were counted
+        cdef Levels levels
         cdef const uint8_t *found
+        memset(&levels, 0, sizeof(Levels))
+        self.is_deep = False
         while True:
             found = <const uint8_t *>memchr(
                 window.buffer + window.start + looked, c"\n", window.stop - window.start - looked
@@ -357,6 +398,13 @@ cdef class LineDecoder:
                 return True
             if may_be_long and looked >= self.long_line and window.reread is not None:
                 return False
+            if looked >= LONG_LINE:
+                nested += count_levels(window.buffer + window.start + nested, looked - nested, &levels)
+                if levels.depth > MOST_LEVELS:
+                    stop[0] = window.start + nested
+                    self.is_whole = False
+                    self.is_deep = True
+                    return True
             self.refill()
 
     cdef int note_line(self, int64_t start) noexcept:
@@ -375,6 +423,8 @@ cdef class LineDecoder:
             start = window.base + <int64_t>window.start
             self.measures = False
             if self.find_end(&stop, True) and (stop - window.start < self.long_line or window.reread is None):
+                if self.is_deep:
+                    raise Declined
                 self.is_long = stop - window.start >= self.long_line
                 self.place = WHOLE
                 self.c.p = window.buffer + window.start

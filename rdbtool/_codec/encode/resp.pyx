@@ -29,9 +29,10 @@ cdef class Resp(StreamCommands):
     """Commands that rebuild the data. ``restore``: RESTORE payloads instead; ``replace``: replace existing keys.
 
     Payloads are the values as the source stores them. One of more than ``largest`` bytes is not written: ``on_large``
-    is called with db, key, expiry (Unix ms, None) and the payload, after all commands before it were written. With
-    ``version`` the commands are those of a target: ``release`` (family, major, minor), or the first server that wrote
-    RDBs of that ``magic`` and ``version``. A ``TargetFilter`` has to drop what its commands cannot express.
+    is called with db, key, expiry (Unix ms, None) and the payload, after all commands before it were written. A string
+    of more is written, and ``on_long`` called with db, key and size. With ``version`` the commands are those of a
+    target: ``release`` (family, major, minor), or the first server that wrote RDBs of that ``magic`` and ``version``. A
+    ``TargetFilter`` has to drop what its commands cannot express.
     """
 
     cdef bint restore
@@ -46,11 +47,13 @@ cdef class Resp(StreamCommands):
     cdef bint is_bare               # the stored value has no field expiries
     cdef size_t largest             # payload
     cdef object on_large
+    cdef object on_long
 
     def __init__(self, write, *, bint restore=False, bint replace=False, str magic="REDIS", version=None,
-                 release=None, on_large=None, largest=LONGEST_ARGUMENT):
+                 release=None, on_large=None, on_long=None, largest=LONGEST_ARGUMENT):
         super().__init__(write)
         self.largest = largest
+        self.on_long = on_long
         self.on_large = on_large
         self.restore = restore
         self.takes_pieces = not restore
@@ -146,11 +149,20 @@ cdef class Resp(StreamCommands):
     cdef int string(self, Bytes p, size_t size) except -1:
         if self.silent:
             return 0
+        if size > self.largest:
+            self.tell_long(size)
         self.command(b"SET", 3)
         self.bulk_key()
         return self.bulk(p, size)
 
+    cdef int tell_long(self, uint64_t size) except -1:
+        if self.on_long is not None:
+            self.on_long(self.head.db, self.current_key(), size)
+        return 0
+
     cdef int begin_string(self, LongString *text) except -1:
+        if text.size > self.largest:
+            self.tell_long(text.size)
         self.command(b"SET", 3)
         self.bulk_key()
         self.put_char(c"$")

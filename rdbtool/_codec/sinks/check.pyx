@@ -149,9 +149,10 @@ cdef class Check(Sink):
     cdef bint keys_only
     cdef readonly list flagged
     cdef dict counted                   # see `counts`, without what is counted below
-    cdef uint64_t repeats               # of one place, which follow one another
-    cdef int repeated, repeated_type
-    cdef bint repeated_small
+    # Of each flag the records counted last, which have one type and size: a file can consist of millions of them.
+    cdef uint64_t repeats[FLAG_COUNT]
+    cdef int repeated_type[FLAG_COUNT]
+    cdef bint repeated_small[FLAG_COUNT]
     cdef readonly dict modules
     cdef readonly uint64_t keys         # checked so far
     cdef object on_item
@@ -283,7 +284,7 @@ cdef class Check(Sink):
     cdef int flag(self, int flag, int64_t index, bytes data, bytes inner, tuple facts) except -1:
         self.is_flagged = True
         self.fresh_counts[flag] += 1
-        if self.fresh_counts[flag] <= MOST_ROWS:
+        if self.fresh_counts[flag] <= MOST_ROWS and (self.kept[flag] < PER_FLAG or self.on_row is not None):
             self.fresh.append((flag, index, data, inner, facts))
         return 0
 
@@ -629,20 +630,20 @@ cdef class Check(Sink):
         return 0
 
     cdef int keep(self, int flag, int type_code, bint is_small, uint64_t times) except -1:
-        # A file can consist of millions of records with the same fault.
-        if flag != self.repeated or type_code != self.repeated_type or is_small != self.repeated_small:
+        if type_code != self.repeated_type[flag] or is_small != self.repeated_small[flag]:
             self.count_repeats()
-            self.repeated = flag
-            self.repeated_type = type_code
-            self.repeated_small = is_small
-        self.repeats += times
+            self.repeated_type[flag] = type_code
+            self.repeated_small[flag] = is_small
+        self.repeats[flag] += times
         return 0
 
     cdef int count_repeats(self) except -1:
-        if self.repeats:
-            place = (FLAGS[self.repeated], self.repeated_type, self.repeated_small)
-            self.counted[place] = self.counted.get(place, 0) + self.repeats
-            self.repeats = 0
+        cdef int flag
+        for flag in range(FLAG_COUNT):
+            if self.repeats[flag]:
+                place = (FLAGS[flag], self.repeated_type[flag], self.repeated_small[flag])
+                self.counted[place] = self.counted.get(place, 0) + self.repeats[flag]
+                self.repeats[flag] = 0
         return 0
 
     cdef int finish(self) except -1:

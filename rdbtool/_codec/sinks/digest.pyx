@@ -1,7 +1,7 @@
 # The dataset digest: the 40 hex digits of DEBUG DIGEST on a server that holds the data (format F6).
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
-from libc.string cimport memcpy, memset, strlen
+from libc.string cimport memcmp, memcpy, memset, strlen
 from rdbtool._codec.decode.cursor cimport Bytes, rt_double_text, rt_u64_text
 from rdbtool._codec.sink cimport ArrayItem, Head, LongString, Sink
 
@@ -423,6 +423,26 @@ cdef class Digest(Sink):
         self.opaque_keys += self.opaque_key
         self.opaque_key = False
         self.any_key = True
+        return 0
+
+    cdef int commit(self) except -1:
+        """Leave out a string that occurs twice in a row, as in what a disk filled with zeros: the two cancel out."""
+        cdef Waiting *last = &self.waiting[self.waiting_keys - 1]
+        cdef Waiting *before = last - 1
+        cdef Part *part = &self.part[self.parts - 1]
+        if (
+            self.waiting_keys > 1
+            and self.parts > 1
+            and last.mixed
+            and before.mixed
+            and not (last.named or before.named or last.expires or before.expires)
+            and part.owner == self.waiting_keys - 1
+            and (part - 1).owner == self.waiting_keys - 2
+            and memcmp(last.block, before.block, sizeof(last.block)) == 0
+            and memcmp(part.first, (part - 1).first, sizeof(part.first)) == 0
+        ):
+            self.waiting_keys -= 2
+            self.parts -= 2
         return 0
 
     cdef int rollback(self) noexcept:

@@ -2,8 +2,8 @@
 
 Such commands (a server's rewrite, our own output) finish a key before they begin the next. So a key is complete
 when another one appears after it; it is handed on then and forgotten, and memory does not grow with the file. A
-collection that thousands of equal commands make is not held either: its elements are emitted from the file
-(``CommandRun``), and the engine executes the rest.
+collection that thousands of equal commands make is not held either, nor is a long string: they are emitted from the
+file (``CommandRun``), and the engine executes the rest.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from rdbtool._codec.decode.command_runs import CommandRun, find_run
+from rdbtool._codec.decode.command_runs import CommandRun, find_run, is_omitted
 from rdbtool._codec.replay_record import feed_item, feed_stream_tail
-from rdbtool.core.errors import ReplayError
+from rdbtool.core.errors import InputError, ReplayError
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS
 from rdbtool.core.servers import Rules
@@ -59,8 +59,8 @@ class CommandsFile:
         engine = Engine(rules=self._rules, databases=_DATABASES)
         replay = Replay(engine, strict=True)
         replay.begin_part(self._path)
-        with collector_paused(), open_aof(self._path) as reader, _opened(self._path) as file:
-            feeding = _Feeding(replay, sink, selection, file)
+        with collector_paused(), open_aof(self._path, omits_long=True) as reader, _opened(self._path) as file:
+            feeding = _Feeding(replay, sink, selection, self._path, file)
             for batch in reader.batches(progress=progress):
                 if not isinstance(batch, CommandBatch):
                     raise ReplayError(f"{self._path}: an RDB precedes the commands")
@@ -86,10 +86,11 @@ def _opened(path: str) -> Iterator[int]:
 
 
 class _Feeding:
-    """Executes batches, and hands on the keys that are complete. ``file`` is the descriptor of what is read."""
+    """Executes batches, and hands on the keys that are complete. ``file`` is a descriptor of the file at ``path``."""
 
-    def __init__(self, replay: Replay, sink: Sink, selection: Selection | None, file: int) -> None:
+    def __init__(self, replay: Replay, sink: Sink, selection: Selection | None, path: str, file: int) -> None:
         self._replay = replay
+        self._path = path
         self._engine = replay.engine
         self._sink = sink
         self._selection = selection
@@ -108,10 +109,11 @@ class _Feeding:
                 at = self._follow(self._run, batch, at)
                 continue
             # The last key of a batch may be one that goes on for long.
-            start = find_run(batch.argvs, at) if self._selection is None else size
+            start = find_run(batch.argvs, at)
             _run(self._replay, batch, at, start)
             at = start
             if at < size and not self._begin(batch, at):
+                self._fill_in(batch, at)
                 _run(self._replay, batch, at, size)
                 at = size
         _hand_on(self._engine, self._sink, self._selection, keep=True)
@@ -128,14 +130,17 @@ class _Feeding:
         key = batch.argvs[at][1]
         data = engine.db.keys.get(key)
         offset = batch.offsets[at]
-        if offset < self._declined_to or self._replay.in_transaction:
+        if self._selection is not None or offset < self._declined_to or self._replay.in_transaction:
             return False
         if data is not None and not (isinstance(data, StreamData) and data.length == 0):
             return False
-        run = CommandRun(lambda view, at: os.preadv(self._file, [view], at))
-        if not run.check(offset):
+        run = CommandRun(self._reread)
+        if not run.check(offset, self._sink):
             self._declined_to = run.stop
             return False
+        if is_omitted(batch.argvs[at]):
+            # The engine has to know that the key is there.
+            batch.argvs[at] = (*batch.argvs[at][:2], b"")
         expire_at_ms = engine.db.expires.pop(key, None)
         engine.db.keys.pop(key, None)
         _hand_on(engine, self._sink, self._selection, keep=False)
@@ -145,6 +150,23 @@ class _Feeding:
                 engine.db.expires[key] = expire_at_ms
         self._run = run
         return True
+
+    def _fill_in(self, batch: CommandBatch, at: int) -> None:
+        """Read the value that a command lacks."""
+        if is_omitted(batch.argvs[at]):
+            place, size = CommandRun(self._reread).locate(batch.offsets[at])
+            pieces = []
+            while size:
+                piece = os.pread(self._file, size, place)
+                if not piece:
+                    raise InputError(f"{self._path}: the file became shorter while it was read")
+                pieces.append(piece)
+                place += len(piece)
+                size -= len(piece)
+            batch.argvs[at] = (*batch.argvs[at][:2], b"".join(pieces))
+
+    def _reread(self, view: memoryview, at: int) -> int:
+        return os.preadv(self._file, [view], at)
 
     def _follow(self, run: CommandRun, batch: CommandBatch, at: int) -> int:
         """Execute commands about the key of the run, from an index on; return the index of the first other one."""

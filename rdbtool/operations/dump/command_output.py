@@ -60,6 +60,7 @@ class _Commands:
         self.options = options
         self.largest = largest
         self.large: list[LargeValue] = []
+        self.long: list[LargeValue] = []
         self.target = options.target
         self.chain = FilterChain(options.leaving.without("aux"), options.reshaping)
 
@@ -79,6 +80,7 @@ class _Commands:
                 restore=options.restore,
                 replace=options.replace,
                 on_large=self._report_large if options.restore else None,
+                on_long=self._report_long,
                 largest=self.largest,
             )
             sink = unsaid = Drop(encoder, parts=_UNSAID)
@@ -95,12 +97,12 @@ class _Commands:
         losses = [] if fit is None else fit.losses
         if unsaid is not None:
             losses = [Loss(None, None, _UNSAID[part], "loss", count, None) for part, count in unsaid.dropped.items()]
-        return Dumped(losses, self.chain.left, self.large)
+        return Dumped(losses, self.chain.left, self.large, self.long)
 
     def _make_encoder(self, target: Target, *, restore: bool) -> Encoder | Sink:
         magic, version, release = target
         if not restore:
-            return Resp(self.write, replace=self.options.replace, magic=magic, version=version, release=release)
+            return self._plain(target)
         from rdbtool._codec.encode.restore import Restore  # noqa: PLC0415 - with it comes the encoder of RDBs
 
         return Restore(
@@ -112,6 +114,22 @@ class _Commands:
             on_large=self._report_large,
             largest=self.largest,
         )
+
+    def _plain(self, target: Target | None) -> Resp:
+        """Return an encoder of plain commands."""
+        magic, version, release = ("REDIS", None, None) if target is None else target
+        return Resp(
+            self.write,
+            replace=self.options.replace,
+            magic=magic,
+            version=version,
+            release=release,
+            on_long=self._report_long,
+            largest=self.largest,
+        )
+
+    def _report_long(self, db: int, key: bytes, size: int) -> None:
+        self.long.append(LargeValue(db, key, size))
 
     def _make_fit(self, sink: Sink, target: Target, *, restore: bool) -> TargetFilter:
         magic, version, release = target
@@ -130,12 +148,10 @@ class _Commands:
         from rdbtool.reader.payload import feed_payload  # noqa: PLC0415 - hardly any value is as large
 
         self.large.append(LargeValue(db, key, len(payload)))
+        encoder = self._plain(self.target)
         if self.target is None:
-            encoder: Encoder = Resp(self.write, replace=self.options.replace)
             sink: Sink = encoder
         else:
-            magic, version, release = self.target
-            encoder = Resp(self.write, replace=self.options.replace, magic=magic, version=version, release=release)
             sink = self._make_fit(encoder, self.target, restore=False)
         feed_payload(payload, sink, db=db, key=key, expire_at_ms=expire_at_ms)
         encoder.close()

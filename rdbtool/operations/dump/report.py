@@ -39,7 +39,7 @@ class DumpOptions(NamedTuple):
 
 
 class LargeValue(NamedTuple):
-    """A value written without RESTORE, because its payload exceeds the servers' limit for an argument."""
+    """A value of which the payload, or the string itself, exceeds the servers' limit for an argument; in bytes."""
 
     db: int
     key: bytes
@@ -47,8 +47,9 @@ class LargeValue(NamedTuple):
 
 
 class Dumped(NamedTuple):
-    """Remarks on a dump: allowed losses, what was dropped, values too large for RESTORE."""
+    """Remarks on a dump: allowed losses, what was dropped, values too large for RESTORE, strings too long for SET."""
 
     losses: list[Loss]
     left: Left
     large: list[LargeValue]
+    long: Sequence[LargeValue] = ()

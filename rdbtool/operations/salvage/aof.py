@@ -40,6 +40,7 @@ _BEARABLE: Final = frozenset({"AOF106", "AOF107"})
 #: Bytes of a damaged command examined to name it.
 _NAMING: Final = 1 << 12
 
+_LINE_END: Final = re.compile(rb"\r*\n")
 _SIZE: Final = re.compile(rb"\$(\d{1,18})\r\n")
 _NAME: Final = re.compile(rb"\$\d{1,3}\r\n([A-Za-z][A-Za-z.|_-]{1,30})\r\n(?:\$(\d{1,5})\r\n)?")
 
@@ -266,6 +267,8 @@ class LogSalvage:
         if isinstance(record, Command):
             if record.argv[0].upper() not in self._known:
                 return False
+            if not _has_line_ends(self.stock.read(at, stop - at), record.argv):
+                return False
             data = _encode(record.argv)
             self.commands += 1
             self._is_cut = self._is_cut or record.argv[0].upper() in {b"MULTI", b"EXEC"}
@@ -473,6 +476,26 @@ def _is_left_over(stock: Stock, at: int, known: Container[bytes]) -> bool:
     if size is None or (name is not None and name.start() <= size.end() and name[1].upper() in known):
         return False
     return data[size.end() : size.end() + int(size[1])].upper() not in known
+
+
+def _has_line_ends(data: bytes, argv: tuple[bytes, ...]) -> bool:
+    """Whether the command in ``data`` has other line ends than strict ones, and nothing else in their place.
+
+    Servers skip anything after a count or size, and the two bytes after an argument. More than a flipped bit there is
+    the joint of two records.
+    """
+    at = 0
+    for head, word in [(b"*%d" % len(argv), None), *((b"$%d" % len(word), word) for word in argv)]:
+        end = _LINE_END.match(data, at + len(head))
+        if end is None:
+            return False
+        at = end.end()
+        if word is not None:
+            at += len(word)
+            if data[at : at + 1] != b"\r" and data[at + 1 : at + 2] != b"\n":
+                return False
+            at += 2
+    return True
 
 
 def _encode(argv: tuple[bytes, ...]) -> bytes:

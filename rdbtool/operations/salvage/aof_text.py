@@ -282,8 +282,8 @@ def _read_value(stock: Blocks, at: int, size: int, mode: TextMode, follows: byte
     # Line ends within a value may have been CR LF originally.
     for how in (mode, mode._replace(ends="as they are")) if mode.is_utf8 else (mode,):
         other = _convert(raw, size, how)
-        if other is None or _FRAMING.search(other[0]) is not None:
-            # It includes what follows it.
+        if other is None or _FRAMING.search(other[0] + mode.end) is not None:
+            # It includes what follows it, up to a line end.
             continue
         if _is_end(stock, at + other[1], mode, follows):
             found.add((other[0], at + other[1]))

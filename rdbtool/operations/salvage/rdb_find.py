@@ -29,6 +29,11 @@ _NEAR: Final = 10
 #: Minimum size in bytes, with its header, of an argument that records follow.
 _BEFORE: Final = 128
 
+#: Bytes that damage within a payload may have removed together with its end, and bytes read beyond the size of the
+#: file to see whether it did.
+_REMOVED: Final = 1 << 10
+_ACROSS: Final = 1 << 18
+
 #: Bytes of records that count as few.
 _FEW: Final = 1 << 12
 
@@ -53,8 +58,9 @@ class CommandSearch:
         self.stock = stock
         self._known = known
         self._blocks = Blocks(stock)
+        self._left = stock.size + _ACROSS
 
-    def find(  # noqa: C901 - one question after the other about a candidate
+    def find(  # noqa: C901, PLR0911 - one question after the other about a candidate
         self, at: int, *, before: int | None = None, beyond: int = -1
     ) -> tuple[int | None, bool]:
         """Return the first complete command after ``at`` outside a payload, and whether the search gave up.
@@ -80,7 +86,11 @@ class CommandSearch:
                 continue
             header = _HEADER.search(self.stock.read(max(0, candidate - _LONGEST_SIZE), min(candidate, _LONGEST_SIZE)))
             # Otherwise the size is that of another value, or damaged: only what follows the records decides.
-            if header is not None and (at := self._end_of_payload(candidate, int(header[1]))) > candidate:
+            end = candidate if header is None else self._end_of_payload(candidate, int(header[1]))
+            if end is None and beyond < 0:
+                return candidate, False
+            if end is not None and end > candidate:
+                at = end
                 continue
             # The records in between lead to the same place.
             at = stop = walk.pass_records()
@@ -108,8 +118,11 @@ class CommandSearch:
         before = max(start, at - _LONGEST_SIZE)
         return _HEADER.search(self.stock.read(before, at - before)) is not None
 
-    def _end_of_payload(self, at: int, size: int) -> int:
-        """Return where to search after commands that are a payload of about that size, from its beginning on."""
+    def _end_of_payload(self, at: int, size: int) -> int | None:
+        """Return where to search after commands that are a payload of about that size, from its beginning on.
+
+        None: they are no payload, the size is damaged.
+        """
         view = self.stock.view(at, min(self.stock.size, at + size + _NEAR))
         scanner = Scanner(view.window)
         ends: list[int] = []
@@ -122,9 +135,28 @@ class CommandSearch:
         if near and near[0] > at:
             return near[0] - 1
         if view.at < at + size and self.stock.read(view.at, 2) != b"\r\n":
-            # The damage is inside: only the size says where the payload ends.
-            return max(at, at + size - _NEAR)
+            # The damage is inside: only the size says where the payload ends, unless no payload ends there.
+            return None if self._leads_across(at, view.at, at + size) else max(at, at + size - _NEAR)
         return at
+
+    def _leads_across(self, start: int, at: int, end: int) -> bool:
+        """Whether records lead across ``end``, where a payload that begins at ``start`` would end, and it ends nowhere.
+
+        Then its size is damaged. ``at`` is where the first of its records end. A size that reaches beyond the file is
+        damaged if the records lead to the end of the file: one that is cut would hardly be cut between two of them.
+        """
+        begin = at
+        size = self.stock.size
+        beyond = size if end > size else end + _NEAR + 1
+        candidate = start
+        walk = _Walk(self.stock, at)
+        while candidate >= 0 and candidate < min(end, size) - _REMOVED:
+            if at >= beyond or self._left <= 0 or self._ends_argument(at):
+                break
+            candidate = walk.search(at, self._known)
+            at = walk.pass_records() if candidate >= 0 else at
+        self._left -= at - begin
+        return at >= beyond and 0 <= candidate < min(end, size) - _REMOVED
 
     def chain(self, at: int) -> int:
         """Return how far intact records follow one another from ``at`` on."""

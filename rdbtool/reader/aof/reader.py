@@ -51,12 +51,17 @@ class Strays(NamedTuple):
 
 
 class AofOptions(TypedDict, total=False):
-    """Options of ``AofReader``; ``max_inflate`` is the maximum size of a decompressed string in bytes."""
+    """Options of ``AofReader``.
+
+    ``max_inflate`` is the maximum size of a decompressed string in bytes. ``omits_long``: a SET of a string of 1 MiB or
+    more comes with None in place of its value, if the file can be read twice.
+    """
 
     max_inflate: int | None
     backend: str | None
     lax: bool
     known: Container[bytes]
+    omits_long: bool
 
 
 class AofReader:
@@ -102,6 +107,7 @@ class AofReader:
         #: Command names for the search after damage.
         self.known = options.get("known", AOF_WORDS)
         self._max_inflate = max_inflate_of(options)
+        self._omits_long = options.get("omits_long", False)
         self._open = single
         #: Remarks on what surrounds it.
         self.around: tuple[Finding, ...] = () if single is None else single.around
@@ -264,7 +270,8 @@ class AofReader:
         self, index: int, opened: OpenPart, on_fault: OnFault, progress: Progress | None
     ) -> Iterator[CommandBatch]:
         containers = None if self.uses is None else self.uses.containers
-        scanner = Scanner(opened.window, 1 if self.backend == "grammar" else _BATCH, containers)
+        batch = 1 if self.backend == "grammar" else _BATCH
+        scanner = Scanner(opened.window, batch, containers, omits_long=self._omits_long)
         before = self.count
         while True:
             first = self.count + 1

@@ -19,12 +19,16 @@ _SHOWN: Final = 20
 
 
 class Line(NamedTuple):
-    """A line without its newline, which the last one may lack. ``start`` is its offset in bytes, ``number`` from 1."""
+    """A line without its newline, which the last one may lack. ``start`` is its offset in bytes, ``number`` from 1.
+
+    ``is_deep``: ``text`` ends at a level too many, and the rest of the line was not read.
+    """
 
     start: int
     number: int
     text: bytes
     is_whole: bool
+    is_deep: bool = False
 
     @property
     def stop(self) -> int:
@@ -34,6 +38,8 @@ class Line(NamedTuple):
 
 def parse_line(line: Line) -> dict[str, object]:
     """Return the object on a line. Raises Refusal, whose ``at`` is an offset in bytes of the line."""
+    if line.is_deep:
+        raise Refusal("JSN001", "syntax", "JSON of a few levels", "more levels", at=len(line.text) - 1)
     try:
         text = line.text.decode()
     except UnicodeDecodeError as error:
