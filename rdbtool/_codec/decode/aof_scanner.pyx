@@ -40,7 +40,7 @@ cdef enum:
     SHARED_SHIFT = 49           # 64 less the bits of an index into the shared arguments
     SHARED = 1 << 15            # shared arguments at a time
     BATCH_SIZE = 1 << 20        # bytes of commands after which a batch is full
-    LONG = BATCH_SIZE           # bytes from which on the value of a SET can be passed over
+    LONG = BATCH_SIZE           # bytes from which on the value of a SET can be skipped
     SEARCH_STEPS = 1 << 20      # arguments examined in candidates, beyond one per byte searched
     NEW_NAME = 2                # a status: the table of uses does not have this command yet
     MAX_USED = 80               # bytes of a name that the table keeps, with its subcommand

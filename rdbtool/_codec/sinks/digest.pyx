@@ -426,7 +426,7 @@ cdef class Digest(Sink):
         return 0
 
     cdef int commit(self) except -1:
-        """Leave out a string that occurs twice in a row, as in what a disk filled with zeros: the two cancel out."""
+        """Omit a string that occurs twice in a row, as in what a disk filled with zeros: the two cancel out."""
         cdef Waiting *last = &self.waiting[self.waiting_keys - 1]
         cdef Waiting *before = last - 1
         cdef Part *part = &self.part[self.parts - 1]
