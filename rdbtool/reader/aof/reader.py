@@ -36,7 +36,7 @@ OnFault = Literal["raise", "stop", "skip"]
 Target = str | os.PathLike[str] | bytes | BinaryIO
 
 #: Commands per batch.
-_BATCH: Final = 256
+_BATCH: Final = 1024
 
 #: Deviations kept in lax mode; the rest is counted.
 _KEPT_DEVIATIONS: Final = 100
