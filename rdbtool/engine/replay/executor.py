@@ -28,7 +28,7 @@ from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import Handler, handler_of
 from rdbtool.engine.inference.least_server import REWRITTEN, ServerNeeds, UnmetNeedError
 from rdbtool.engine.keyspec import command_name, keys_of
-from rdbtool.engine.replay.fast_loop import AT_CONTAINER, AT_EXEC, AT_MULTI, CODES, PlainCommands
+from rdbtool.engine.replay.fast_loop import AT_CONTAINER, AT_EXEC, AT_MULTI, CODES, Known, PlainCommands
 from rdbtool.engine.replies import Later, Reply
 from rdbtool.engine.wrapped import RREPLAY
 
@@ -127,8 +127,8 @@ class Replay:
         self.in_exec = False
         self.stopped_at: tuple[str, int, int] | None = None
         self._watcher = watcher
-        #: By name as written: the handler, the least number of words, and what the compiled loop has for it.
-        self._handlers: dict[bytes, tuple[Handler | None, int, int]] = {}
+        #: By name as written.
+        self._handlers: dict[bytes, Known] = {}
         self.plain = PlainCommands()
         self.plain.watched = watched
         self._queue: list[tuple[Sequence[bytes], int, int]] | None = None
@@ -279,7 +279,7 @@ class Replay:
             if name in TRANSACTION:
                 self._transact(name)
                 if name in _ENDS and _queues(self.engine.rules):
-                    self._handlers[argv[0]] = (None, 1, _ENDS[name])
+                    self._handlers[argv[0]] = Known(None, 1, _ENDS[name])
             elif self._queue is not None:
                 # Unknown commands are refused when they are queued, as when they are executed.
                 self._find(argv, offset)
@@ -319,14 +319,15 @@ class Replay:
             self._find(argv, offset)
         elif name in CONTAINERS:
             if self._watcher is None:
-                self._handlers[argv[0]] = (_execute_subcommand, 1, AT_CONTAINER)
+                self._handlers[argv[0]] = Known(_execute_subcommand, 1, AT_CONTAINER)
         else:
             row = self._find(argv, offset)
             if self._watcher is not None and (not row.keys or "sweeps" in row.flags):
                 # It may touch the key without naming it.
                 return
             code = CODES.get(row.name, 0)
-            self._handlers[argv[0]] = (_when_declined(row) if code else handler_of(row), abs(row.arity), code)
+            handler = _when_declined(row) if code else handler_of(row)
+            self._handlers[argv[0]] = Known(handler, abs(row.arity), code)
 
     def _execute(self, argv: Sequence[bytes], offset: int, number: int) -> None:
         self._offset = offset

@@ -5,8 +5,9 @@
 # differ. On anything else a compiled command declines before it changes something, and its handler, which is the
 # reference, executes it.
 
+from cython cimport final
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.dict cimport PyDict_Contains, PyDict_SetItem
+from cpython.dict cimport PyDict_Contains, PyDict_SetItem, PyDict_Size
 from cpython.object cimport PyObject, PyObject_Hash
 from cpython.tuple cimport PyTuple_GET_SIZE
 from libc.math cimport isnan, signbit
@@ -77,6 +78,8 @@ cdef enum:
     SHORT = 1024
     # Scores of one ZADD that need no memory of their own.
     FEW = 32
+    # Keys up to which a lookup finds most in a cache.
+    CACHED = 8192
     # Commands between two steps of looking ahead.
     AHEAD = 4
 
@@ -93,6 +96,18 @@ CODES = {
 AT_MULTI, AT_EXEC, AT_CONTAINER = MULTI, EXEC, CONTAINER
 
 
+@final
+cdef class Known:
+    cdef readonly object handler
+    cdef readonly Py_ssize_t least
+    cdef readonly int code
+
+    def __init__(self, handler, Py_ssize_t least, int code):
+        self.handler = handler
+        self.least = least
+        self.code = code
+
+
 cdef class PlainCommands:
     cdef readonly Py_ssize_t index
     cdef public Py_ssize_t exec_at
@@ -105,7 +120,8 @@ cdef class PlainCommands:
         self.compiles = True
 
     def execute(self, engine, list argvs not None, Py_ssize_t start, Py_ssize_t end, dict handlers not None):
-        cdef tuple argv, entry
+        cdef tuple argv
+        cdef Known known
         cdef PyObject *found
         cdef Py_ssize_t index = start
         cdef int code
@@ -113,7 +129,7 @@ cdef class PlainCommands:
         cdef bint takes_pxat = engine.takes_pxat
         while index < end:
             self.index = index
-            if LOOKS_AHEAD and index + 3 * AHEAD < end:
+            if LOOKS_AHEAD and index + 3 * AHEAD < end and PyDict_Size(db.keys) > CACHED:
                 look_ahead(db, argvs[index + 3 * AHEAD], PREFETCH_PLACE)
                 look_ahead(db, argvs[index + 2 * AHEAD], PREFETCH_ENTRY)
                 look_ahead(db, argvs[index + AHEAD], PREFETCH_OBJECTS)
@@ -127,15 +143,15 @@ cdef class PlainCommands:
             found = PyDict_GetItemWithError(handlers, argv[0])
             if found == NULL:
                 return index
-            entry = <tuple>found
-            if PyTuple_GET_SIZE(argv) < <Py_ssize_t>entry[1] or (self.watched is not None and self.names(argv)):
+            known = <Known>found
+            if PyTuple_GET_SIZE(argv) < known.least or (self.watched is not None and self.names(argv)):
                 return index
-            code = entry[2]
+            code = known.code
             if code == MULTI or code == EXEC:
                 if code == EXEC or self.exec_at >= 0 or not self.begin(argvs, index + 1, end, handlers):
                     return index
             elif code <= CONTAINER or not self.compiles or not carry_out(code, engine, db, argv, takes_pxat):
-                entry[0](engine, argv)
+                known.handler(engine, argv)
                 db = engine.db
                 takes_pxat = engine.takes_pxat
             index += 1
@@ -159,11 +175,11 @@ cdef class PlainCommands:
         for index in range(start, end):
             argv = argvs[index]
             found = PyDict_GetItemWithError(handlers, argv[0])
-            if found == NULL or len(argv) < <Py_ssize_t>(<tuple>found)[1]:
+            if found == NULL or len(argv) < (<Known>found).least:
                 return False
             if self.watched is not None and self.names(argv):
                 return False
-            code = (<tuple>found)[2]
+            code = (<Known>found).code
             if code == EXEC:
                 self.exec_at = index
                 return True
