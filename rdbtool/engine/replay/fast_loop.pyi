@@ -8,6 +8,9 @@ from rdbtool.engine.engine import Engine
 #: What the loop has for a command, by the name of its row.
 CODES: Final[dict[str, int]]
 
+#: Whether memory that commands will need is asked for in advance: it takes knowing how this Python lays out its dicts.
+LOOKS_AHEAD: Final[bool]
+
 AT_MULTI: Final[int]
 AT_EXEC: Final[int]
 AT_CONTAINER: Final[int]

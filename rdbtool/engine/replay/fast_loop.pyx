@@ -33,8 +33,10 @@ cdef extern from "prefetch.h":
     void prefetch(object mapping, Py_hash_t hash, int what) noexcept
     int prefetch_fits() except -1
 
-#: Whether memory that commands will need can be asked for in advance.
-cdef bint LOOKS_AHEAD = prefetch_fits()
+cdef bint looks_ahead = prefetch_fits()
+
+#: Whether memory that commands will need is asked for in advance: it takes knowing how this Python lays out its dicts.
+LOOKS_AHEAD = bool(looks_ahead)
 
 #: Its type is compared for each command.
 cdef object STREAM = StreamData
@@ -129,7 +131,7 @@ cdef class PlainCommands:
         cdef bint takes_pxat = engine.takes_pxat
         while index < end:
             self.index = index
-            if LOOKS_AHEAD and index + 3 * AHEAD < end and PyDict_Size(db.keys) > CACHED:
+            if looks_ahead and index + 3 * AHEAD < end and PyDict_Size(db.keys) > CACHED:
                 look_ahead(db, argvs[index + 3 * AHEAD], PREFETCH_PLACE)
                 look_ahead(db, argvs[index + 2 * AHEAD], PREFETCH_ENTRY)
                 look_ahead(db, argvs[index + AHEAD], PREFETCH_OBJECTS)
