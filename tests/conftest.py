@@ -18,13 +18,13 @@ import sampling
 import server
 from hypothesis import settings
 
-from rdbtool.reader import rdb
+from rdbtool.reader import backends
 
 settings.register_profile("default", deadline=None, derandomize=True, max_examples=60)
 settings.register_profile("deep", deadline=None, derandomize=False, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-rdb.default_backend = os.environ.get("RDBTOOL_BACKEND", rdb.default_backend)
+backends.default_backend = os.environ.get("RDBTOOL_BACKEND", backends.default_backend)
 
 WITHOUT_SERVER = "without a server: "
 

@@ -65,9 +65,9 @@ def run_command(arguments: list[str]) -> int:
     A file in the place of a command is passed to ``info``. Every other error propagates as an exception.
     """
     if "RDBTOOL_BACKEND" in os.environ:
-        from rdbtool.reader import rdb
+        from rdbtool.reader import backends
 
-        rdb.default_backend = os.environ["RDBTOOL_BACKEND"]
+        backends.default_backend = os.environ["RDBTOOL_BACKEND"]
     name, *rest = arguments
     if name not in SUMMARIES:
         if not is_file(name):

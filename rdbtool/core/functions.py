@@ -6,7 +6,6 @@ facts are returned: engine, name, and that a source cannot register a function.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Final, NamedTuple
 
@@ -77,4 +76,6 @@ def _without_comment(match: re.Match[bytes]) -> bytes:
 
 def script_digest(script: bytes) -> bytes:
     """Return the name that servers give to a script: its SHA-1 in hex."""
+    import hashlib  # noqa: PLC0415 - OpenSSL takes long to load, and few AOFs have scripts
+
     return hashlib.sha1(script, usedforsecurity=False).hexdigest().encode()

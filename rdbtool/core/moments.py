@@ -5,14 +5,16 @@ A time without a zone is local time. Messages that answer a user repeat it with 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def parse_moment(text: str) -> datetime:
     """Read an ISO 8601 date or time; without a zone it is local time. Raises ValueError."""
+    from datetime import datetime  # noqa: PLC0415 - few name a time: a replay starts quickly
+
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is not None:
         return moment
@@ -24,8 +26,10 @@ def parse_moment(text: str) -> datetime:
 
 def show_seconds(seconds: int) -> str:
     """Return Unix seconds as ISO 8601 in UTC, or ``ts:SECONDS`` if it is outside the calendar's range."""
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415 - likewise
+
     try:
-        moment = _EPOCH + timedelta(seconds=seconds)
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     except OverflowError:
         return f"ts:{seconds}"
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

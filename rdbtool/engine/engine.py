@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from rdbtool.core.commands import COMMANDS, CONTAINERS, CommandRow
+from rdbtool.core.commands import COMMANDS, CONTAINERS, TRANSACTIONS, CommandRow
 from rdbtool.core.functions import script_digest
 from rdbtool.core.location import NOWHERE
 from rdbtool.core.servers import DEFAULT, KEYDB, Product, Rules, Since
 from rdbtool.engine.command_errors import ArityError, CommandError, UnknownCommandError
-from rdbtool.engine.handlers import HANDLERS, load_families
+from rdbtool.engine.handlers import handler_of
 from rdbtool.engine.inference.least_server import WORDS, UnmetNeedError
 from rdbtool.engine.keyspace import Db
 from rdbtool.engine.libraries import library_name
@@ -66,7 +66,6 @@ class Engine:
         #: SET with PXAT was met, or is known to the server: a fast way needs no further question.
         self.takes_pxat = False
         self._known: set[str] = set()
-        load_families()
 
     def adopt(self, rules: Rules) -> None:
         """Go on as another server."""
@@ -135,19 +134,19 @@ class Engine:
             self.check_known(row)
         if len(argv) < abs(row.arity):
             raise ArityError(f"ERR wrong number of arguments for '{row.name.lower()}' command")
-        return HANDLERS[row.name](self, argv)
+        return handler_of(row)(self, argv)
 
     @staticmethod
     def find(argv: Sequence[bytes]) -> CommandRow:
         """Return the row of a command that the engine executes. Raises UnknownCommandError."""
         row = COMMANDS.get(argv[0])
-        if row is not None and row.name in HANDLERS:
+        if row is not None and row.family != TRANSACTIONS:
             return row
         name = argv[0].upper()
         if name in CONTAINERS:
             name += b" " + argv[1].upper() if len(argv) > 1 else b""
         row = COMMANDS.get(name)
-        if row is None or row.name not in HANDLERS:
+        if row is None or row.family == TRANSACTIONS:
             raise UnknownCommandError(f"ERR unknown command '{name.decode('utf-8', 'backslashreplace')}'")
         return row
 

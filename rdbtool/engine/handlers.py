@@ -1,6 +1,7 @@
 """The handlers of commands, by the names of the command table (``rdbtool.core.commands``).
 
-A family's module registers its handlers with ``@command``; they are there once the families were loaded.
+A family's module registers its handlers with ``@command``; it is imported when one of them is first needed: an AOF
+holds commands of few families, and the compiled loop executes most of those.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from rdbtool.core.commands import COMMANDS, FAMILIES
+from rdbtool.core.commands import COMMANDS, FAMILIES, CommandRow
 from rdbtool.engine.replies import Later, Reply
 
 #: Takes the engine, which stands above this table, and the whole argv.
 Handler = Callable[[Any, Sequence[bytes]], "Reply | Later"]
 
-#: By the name of the command, as in its row.
+#: By the name of the command, as in its row: those of the families that were loaded.
 HANDLERS: Final[dict[str, Handler]] = {}
 
 
@@ -36,6 +37,15 @@ def command(name: str) -> Callable[[Handler], Handler]:
         return handler
 
     return register
+
+
+def handler_of(row: CommandRow) -> Handler:
+    """Return what executes a command of the table, which is no transaction's."""
+    handler = HANDLERS.get(row.name)
+    if handler is None:
+        importlib.import_module(f"rdbtool.engine.commands.{row.family}")
+        handler = HANDLERS[row.name]
+    return handler
 
 
 def load_families() -> None:

@@ -126,6 +126,17 @@ cdef int tidy(pack *p) except -1:
     return 0
 
 
+cdef bint remove_name(pack *p, bytes name) except -1:
+    """Remove the entry with a name; return whether it was there."""
+    cdef uint32_t place = 0
+    cdef int64_t at = pack_find_place(p, text(name), length(name), &place)
+    if at < 0:
+        return False
+    pack_remove(p, <uint32_t>at, place)
+    tidy(p)
+    return True
+
+
 cdef inline tuple as_tuple(words):
     return <tuple>words if type(words) is tuple else tuple(words)
 
@@ -391,13 +402,7 @@ cdef class SetData:
 
     cdef bint remove(self, bytes member) except -1:
         """Remove a member; return whether it was there."""
-        cdef uint32_t place = 0
-        cdef int64_t at = pack_find_place(&self.p, text(member), length(member), &place)
-        if at < 0:
-            return False
-        pack_remove(&self.p, <uint32_t>at, place)
-        tidy(&self.p)
-        return True
+        return remove_name(&self.p, member)
 
     def discard(self, bytes member not None):
         """Remove a member; return whether it was there."""
@@ -566,13 +571,7 @@ cdef class HashData:
 
     cdef bint remove(self, bytes field) except -1:
         """Remove a field, and leave its expiry; return whether it was there."""
-        cdef uint32_t place = 0
-        cdef int64_t at = pack_find_place(&self.p, text(field), length(field), &place)
-        if at < 0:
-            return False
-        pack_remove(&self.p, <uint32_t>at, place)
-        tidy(&self.p)
-        return True
+        return remove_name(&self.p, field)
 
     def __getitem__(self, bytes field not None):
         cdef pack_entry entry

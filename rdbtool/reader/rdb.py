@@ -19,10 +19,10 @@ from rdbtool.core.cores import processes
 from rdbtool.core.errors import FormatError, LimitError, OversizeError, RdbToolError, UncertainError, UnsupportedError
 from rdbtool.core.limits import limits
 from rdbtool.core.progress import Progress
-from rdbtool.core.rdb_types import BACKENDS
 from rdbtool.core.servers import PRODUCT_BY_NAME, Product, RulesChoice, choose_rules
 from rdbtool.io.source import Source, open_source
 from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
+from rdbtool.reader.backends import backend_of
 from rdbtool.reader.open.windows import WindowStream, open_window, rest_remarks, too_large
 from rdbtool.reader.reading_place import ReadingPlace
 
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from rdbtool.core.errors import Finding
     from rdbtool.grammar.outer import Outer
     from rdbtool.grammar.state import FileState
-
-#: The default decoder, one of ``BACKENDS``. The command line and the tests set it from ``RDBTOOL_BACKEND``.
-default_backend: str = "codec"
 
 #: Aux fields that some writers repeat for every key or slot: not kept.
 REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"slot-info"})
@@ -448,11 +445,3 @@ def open_rdb(
     except BaseException:
         source.close()
         raise
-
-
-def backend_of(given: str | None) -> str:
-    """Return the decoder. Raises ValueError for an unknown name."""
-    chosen = given or default_backend
-    if chosen not in BACKENDS:
-        raise ValueError(f"backend is one of {', '.join(BACKENDS)}, not {chosen!r}")
-    return chosen

@@ -5,6 +5,8 @@ A replay looks at no reply, so what a command answers shows in its error, which 
 
 from __future__ import annotations
 
+import sys
+import sysconfig
 import time
 from array import array
 
@@ -16,7 +18,7 @@ from rdbtool.core.servers import Rules, RulesChoice
 from rdbtool.engine import Engine
 from rdbtool.engine.inference.least_server import UNNAMED, ServerNeeds
 from rdbtool.engine.replay.executor import Replay
-from rdbtool.engine.replay.fast_loop import CODES
+from rdbtool.engine.replay.fast_loop import CODES, LOOKS_AHEAD
 from rdbtool.model import KeyRecord
 
 #: Other seeds each day.
@@ -87,6 +89,29 @@ def test_loop_and_handlers_agree(rules: str | None, seed: int) -> None:
     """Both ways end with the same keys, in the same order, and say the same."""
     log = make_log(FIRST + seed)
     assert run(log, rules, compiles=True) == run(log, rules, compiles=False)
+
+
+def test_loop_looks_ahead() -> None:
+    """It knows the dictionaries of these releases; a new one is to be looked at."""
+    is_known = sys.implementation.name == "cpython" and (3, 11) <= sys.version_info < (3, 15)
+    assert (is_known and not sysconfig.get_config_var("Py_GIL_DISABLED")) is LOOKS_AHEAD
+
+
+@pytest.mark.parametrize("count", [9_000, 50_000])
+def test_loop_and_handlers_agree_in_a_large_keyspace(count: int) -> None:
+    """Where the loop looks ahead: the index of such dictionaries has places of two bytes, and of four."""
+    names = [b"key:%d" % number for number in range(count)]
+    log: list[Words] = [[b"MSET", *(word for name in names for word in (name, b"1"))]]
+    for number in range(0, count, count // 300):
+        log += [
+            [b"INCR", names[number]],
+            [b"DEL", names[number - 1], b"none"],
+            [b"RPUSH", b"list:%d" % number, b"a"],
+            [b"MULTI"],
+            [b"PEXPIREAT", names[number - 2], b"4102444800000"],
+            [b"EXEC"],
+        ]
+    assert run(log, "redis-7.0", compiles=True) == run(log, "redis-7.0", compiles=False)
 
 
 def test_every_code_is_reached() -> None:

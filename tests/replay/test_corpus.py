@@ -28,7 +28,7 @@ FORGOTTEN = {(1, "x:10"): 1, (2, "x:0"): 3, (2, "x:6"): 3, (2, "x:9"): 4, (2, "x
 
 
 def load(path: Path, monkeypatch: pytest.MonkeyPatch, backend: str) -> Loaded:
-    monkeypatch.setattr("rdbtool.reader.rdb.default_backend", backend)
+    monkeypatch.setattr("rdbtool.reader.backends.default_backend", backend)
     with open_any(path) as reader:
         assert reader.backend == backend
         return replay_log(reader, Options(rules=Rules.parse(rules_of(path))))

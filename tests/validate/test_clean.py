@@ -31,7 +31,7 @@ def alarms(verdict: Verdict) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_fixtures_are_clean(path: Path, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rdbtool.reader.rdb.default_backend", backend)
+    monkeypatch.setattr("rdbtool.reader.backends.default_backend", backend)
     verdict = validate(path, Checks(now_ms=NOW_MS))
     expected = [("RDB361", "warning")] if path.stem in WITHOUT_CHECKSUM else []
     if path.stem in REFUSED_BY_RELEASES:

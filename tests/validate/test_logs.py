@@ -53,7 +53,7 @@ def test_logs_of_servers_are_clean(path, replay):
 @pytest.mark.parametrize("path", LOGS, ids=name_of)
 def test_both_backends_say_the_same(path, monkeypatch):
     verdict = judge(path, replay=False)
-    monkeypatch.setattr("rdbtool.reader.rdb.default_backend", "grammar")
+    monkeypatch.setattr("rdbtool.reader.backends.default_backend", "grammar")
     assert judge(path, replay=False) == verdict
 
 
@@ -160,7 +160,7 @@ def test_a_damaged_snapshot_does_not_hide_the_increments(tmp_path):
 )
 @pytest.mark.parametrize("backend", ["codec", "grammar"])
 def test_commands_by_the_rules_of_a_server(argv, rules, level, wanted, backend, tmp_path, monkeypatch):
-    monkeypatch.setattr("rdbtool.reader.rdb.default_backend", backend)
+    monkeypatch.setattr("rdbtool.reader.backends.default_backend", backend)
     before = sets(2)
     verdict = judge(log(tmp_path, before, command(*argv), sets(1)), rules, level=level, replay=False)
     assert told(verdict) == [(code, severity, len(before)) for code, severity in wanted]
@@ -279,7 +279,7 @@ READ_ONCE = list(itertools.product([path for path in LOGS if path.is_file()], [0
 
 @pytest.mark.parametrize(("path", "cut", "backend"), sample(READ_ONCE, 12, each=lambda row: row[1:]))
 def test_what_can_be_read_once_is_judged_the_same(path, cut, backend, tmp_path, monkeypatch):
-    monkeypatch.setattr("rdbtool.reader.rdb.default_backend", backend)
+    monkeypatch.setattr("rdbtool.reader.backends.default_backend", backend)
     data = path.read_bytes()
     data = data[:-cut] if cut else data
     data = data[:60_000] + data[60_030:] + command("LPUSH", "exp-ms", "x") if cut > 1 else data

@@ -52,7 +52,7 @@ def test_there_are_enough() -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: payload.name)
 def test_the_payload_is_named(payload: Payload, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rdbtool.reader.rdb.default_backend", backend)
+    monkeypatch.setattr("rdbtool.reader.backends.default_backend", backend)
     verdict = validate(payload.file, name="dump.rdb")
     if payload.code is None:
         assert (verdict.answer, verdict.findings, verdict.keys) == ("valid", (), 3)

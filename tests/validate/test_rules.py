@@ -125,7 +125,7 @@ CASES = [
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_rule(case: Case, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rdbtool.reader.rdb.default_backend", backend)
+    monkeypatch.setattr("rdbtool.reader.backends.default_backend", backend)
     verdict = validate(case.data, case.checks, name="x")
     # Libraries and values of modules give a note of their own, besides.
     always = {"RDB344", "RDB353", "RDB357"} - {case.code}

@@ -420,12 +420,12 @@ cdef class Scanner:
             if i == 0:
                 record.name = text
                 record.name_size = size
-                item = self.shared(text, size)
+                item = self.shared(text, size, True)
             elif i == 1 or not repeats(record, i):
                 # Usually a key: most occur once, and would evict what does repeat.
                 item = new_bytes(<const char *>text, <Py_ssize_t>size)
             else:
-                item = self.shared(text, size)
+                item = self.shared(text, size, False)
             if item == NULL:
                 raise MemoryError
             set_item(whole, i, item)
@@ -434,11 +434,12 @@ cdef class Scanner:
         record.stop = p
         return argv
 
-    cdef PyObject *shared(self, Bytes p, size_t size) except NULL:
+    cdef PyObject *shared(self, Bytes p, size_t size, bint at_once) except NULL:
         """Return a new reference to these bytes: to the object of a recent equal argument, if there is one.
 
         Names of commands and fields of streams repeat a lot. The object has its hash already, and streams made of shared
-        objects take a third less memory.
+        objects take a third less memory. ``at_once``: the first one is shared already, so that whoever keeps it is met by
+        the same object from then on.
         """
         cdef uint64_t first = 0, last = 0
         cdef size_t place
@@ -454,7 +455,7 @@ cdef class Scanner:
         first = (first ^ (last << 29 | last >> 35) ^ size) * <uint64_t>0x9E3779B97F4A7C15
         place = <size_t>(first >> SHARED_SHIFT)
         met = &self.seen[place]
-        if met.tag != first:
+        if met.tag != first and not at_once:
             # Only what occurs twice is worth a place: most values occur once.
             met.tag = first
             return new_bytes(<const char *>p, <Py_ssize_t>size)
@@ -462,6 +463,7 @@ cdef class Scanner:
         if item == NULL or <size_t>bytes_size(item) != size or memcmp(bytes_data(item), p, size):
             drop(item)
             met.item = NULL
+            met.tag = first
             item = new_bytes(<const char *>p, <Py_ssize_t>size)
             if item == NULL:
                 raise MemoryError

@@ -25,10 +25,10 @@ from rdbtool.engine.command_errors import (
     UnknownOrderError,
 )
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.handlers import HANDLERS, Handler
+from rdbtool.engine.handlers import Handler, handler_of
 from rdbtool.engine.inference.least_server import REWRITTEN, ServerNeeds, UnmetNeedError
 from rdbtool.engine.keyspec import command_name, keys_of
-from rdbtool.engine.replay.fast_loop import AT_CONTAINER, AT_EXEC, AT_MULTI, CODES, PlainCommands
+from rdbtool.engine.replay.fast_loop import AT_CONTAINER, AT_EXEC, AT_MULTI, CODES, Known, PlainCommands
 from rdbtool.engine.replies import Later, Reply
 from rdbtool.engine.wrapped import RREPLAY
 
@@ -127,8 +127,8 @@ class Replay:
         self.in_exec = False
         self.stopped_at: tuple[str, int, int] | None = None
         self._watcher = watcher
-        #: By name as written: the handler, the least number of words, and what the compiled loop has for it.
-        self._handlers: dict[bytes, tuple[Handler | None, int, int]] = {}
+        #: By name as written.
+        self._handlers: dict[bytes, Known] = {}
         self.plain = PlainCommands()
         self.plain.watched = watched
         self._queue: list[tuple[Sequence[bytes], int, int]] | None = None
@@ -253,7 +253,8 @@ class Replay:
                     index = self.plain.execute(engine, rows, index, end, handlers)
                     if index == end:
                         break
-                    self._meet(rows[index], offsets[index], first_number + index)
+                    if not self._meet(rows[index], offsets[index], first_number + index):
+                        continue
                 except CommandError as error:
                     index = self.plain.index
                     self._report(error, rows[index], offsets[index], first_number + index)
@@ -268,14 +269,17 @@ class Replay:
         self.transactions += self.plain.transactions
         self.plain.transactions = 0
 
-    def _meet(self, argv: Sequence[bytes], offset: int, number: int) -> None:
-        """Deal with a command that is new, belongs to a transaction, or makes one."""
+    def _meet(self, argv: Sequence[bytes], offset: int, number: int) -> bool:
+        """Deal with a command that is new, belongs to a transaction, or makes one.
+
+        False where the compiled loop has learned its name, and is to execute it.
+        """
         name = argv[0].upper()
         try:
             if name in TRANSACTION:
                 self._transact(name)
                 if name in _ENDS and _queues(self.engine.rules):
-                    self._handlers[argv[0]] = (None, 1, _ENDS[name])
+                    self._handlers[argv[0]] = Known(None, 1, _ENDS[name])
             elif self._queue is not None:
                 # Unknown commands are refused when they are queued, as when they are executed.
                 self._find(argv, offset)
@@ -283,12 +287,16 @@ class Replay:
                     self._learn(argv, offset)
                 self._queue.append((argv, offset, number))
             else:
+                is_new = argv[0] not in self._handlers
                 self._learn(argv, offset)
+                if is_new and self._watcher is None and argv[0] in self._handlers:
+                    return False
                 self._execute(argv, offset, number)
         except CommandError as error:
             self._report(error, argv, offset, number)
             if self._watcher is not None:
                 self._watcher(self, argv, offset, number, _answer(error))
+        return True
 
     def _find(self, argv: Sequence[bytes], offset: int) -> CommandRow:
         """Return the row of a command. Raises UnknownCommandError where the server does not have it."""
@@ -311,13 +319,15 @@ class Replay:
             self._find(argv, offset)
         elif name in CONTAINERS:
             if self._watcher is None:
-                self._handlers[argv[0]] = (_execute_subcommand, 1, AT_CONTAINER)
+                self._handlers[argv[0]] = Known(_execute_subcommand, 1, AT_CONTAINER)
         else:
             row = self._find(argv, offset)
             if self._watcher is not None and (not row.keys or "sweeps" in row.flags):
                 # It may touch the key without naming it.
                 return
-            self._handlers[argv[0]] = (HANDLERS[row.name], abs(row.arity), CODES.get(row.name, 0))
+            code = CODES.get(row.name, 0)
+            handler = _when_declined(row) if code else handler_of(row)
+            self._handlers[argv[0]] = Known(handler, abs(row.arity), code)
 
     def _execute(self, argv: Sequence[bytes], offset: int, number: int) -> None:
         self._offset = offset
@@ -413,6 +423,15 @@ def _queues(rules: Rules) -> bool:
 def _answer(error: CommandError) -> Callable[[], CommandError]:
     """Return a function that returns ``error``. In a frame that the error went through, it would never be freed."""
     return lambda: error
+
+
+def _when_declined(row: CommandRow) -> Handler:
+    """Return the handler of a command that the compiled loop has, which may never need it."""
+
+    def execute(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:
+        return handler_of(row)(engine, argv)
+
+    return execute
 
 
 def _execute_subcommand(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:

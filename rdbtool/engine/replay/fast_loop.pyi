@@ -8,9 +8,20 @@ from rdbtool.engine.engine import Engine
 #: What the loop has for a command, by the name of its row.
 CODES: Final[dict[str, int]]
 
+#: Whether memory that commands will need is asked for in advance: it takes knowing how this Python lays out its dicts.
+LOOKS_AHEAD: Final[bool]
+
 AT_MULTI: Final[int]
 AT_EXEC: Final[int]
 AT_CONTAINER: Final[int]
+
+class Known:
+    """What the loop knows of a command by its name as written: handler, least number of words, and code or 0."""
+
+    handler: Any
+    least: int
+    code: int
+    def __init__(self, handler: Any, least: int, code: int) -> None: ...
 
 class PlainCommands:
     """Executes commands, and transactions that are whole. ``index`` is that of the last command that was begun.
@@ -32,11 +43,10 @@ class PlainCommands:
         argvs: list[Sequence[bytes]],
         start: int,
         end: int,
-        handlers: dict[bytes, tuple[Any, int, int]],
+        handlers: dict[bytes, Known],
     ) -> int:
         """Execute ``argvs[start:end]``; return ``end``, or the index of a command that takes a closer look.
 
-        That is one whose name is not in ``handlers`` (name to handler, least number of arguments, and code or 0), one
-        with too few arguments, or a MULTI whose transaction does not end before ``end`` or holds such a command. What a
-        handler raises passes through: ``index`` says where.
+        That is one whose name is not in ``handlers``, one with too few arguments, or a MULTI whose transaction does not
+        end before ``end`` or holds such a command. What a handler raises passes through: ``index`` says where.
         """

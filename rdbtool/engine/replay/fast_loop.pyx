@@ -5,9 +5,10 @@
 # differ. On anything else a compiled command declines before it changes something, and its handler, which is the
 # reference, executes it.
 
+from cython cimport final
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.dict cimport PyDict_Contains, PyDict_SetItem
-from cpython.object cimport PyObject
+from cpython.dict cimport PyDict_Contains, PyDict_SetItem, PyDict_Size
+from cpython.object cimport PyObject, PyObject_Hash
 from cpython.tuple cimport PyTuple_GET_SIZE
 from libc.math cimport isnan, signbit
 from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
@@ -22,6 +23,20 @@ from rdbtool.engine.streams.data import StreamData
 cdef extern from "Python.h":
     void PyObject_GC_UnTrack(void *object)
     PyObject *PyDict_GetItemWithError(object mapping, object key) except? NULL
+    PyObject *PyTuple_GET_ITEM(object row, Py_ssize_t at)
+
+cdef extern from "prefetch.h":
+    enum:
+        PREFETCH_PLACE
+        PREFETCH_ENTRY
+        PREFETCH_OBJECTS
+    void prefetch(object mapping, Py_hash_t hash, int what) noexcept
+    int prefetch_fits() except -1
+
+cdef bint looks_ahead = prefetch_fits()
+
+#: Whether memory that commands will need is asked for in advance: it takes knowing how this Python lays out its dicts.
+LOOKS_AHEAD = bool(looks_ahead)
 
 #: Its type is compared for each command.
 cdef object STREAM = StreamData
@@ -65,6 +80,10 @@ cdef enum:
     SHORT = 1024
     # Scores of one ZADD that need no memory of their own.
     FEW = 32
+    # Keys up to which a lookup finds most in a cache.
+    CACHED = 8192
+    # Commands between two steps of looking ahead.
+    AHEAD = 4
 
 #: What the loop has for a command, by the name of its row.
 CODES = {
@@ -79,6 +98,18 @@ CODES = {
 AT_MULTI, AT_EXEC, AT_CONTAINER = MULTI, EXEC, CONTAINER
 
 
+@final
+cdef class Known:
+    cdef readonly object handler
+    cdef readonly Py_ssize_t least
+    cdef readonly int code
+
+    def __init__(self, handler, Py_ssize_t least, int code):
+        self.handler = handler
+        self.least = least
+        self.code = code
+
+
 cdef class PlainCommands:
     cdef readonly Py_ssize_t index
     cdef public Py_ssize_t exec_at
@@ -91,7 +122,8 @@ cdef class PlainCommands:
         self.compiles = True
 
     def execute(self, engine, list argvs not None, Py_ssize_t start, Py_ssize_t end, dict handlers not None):
-        cdef tuple argv, entry
+        cdef tuple argv
+        cdef Known known
         cdef PyObject *found
         cdef Py_ssize_t index = start
         cdef int code
@@ -99,6 +131,10 @@ cdef class PlainCommands:
         cdef bint takes_pxat = engine.takes_pxat
         while index < end:
             self.index = index
+            if looks_ahead and index + 3 * AHEAD < end and PyDict_Size(db.keys) > CACHED:
+                look_ahead(db, argvs[index + 3 * AHEAD], PREFETCH_PLACE)
+                look_ahead(db, argvs[index + 2 * AHEAD], PREFETCH_ENTRY)
+                look_ahead(db, argvs[index + AHEAD], PREFETCH_OBJECTS)
             if index == self.exec_at:
                 self.exec_at = -1
                 self.transactions += 1
@@ -109,15 +145,15 @@ cdef class PlainCommands:
             found = PyDict_GetItemWithError(handlers, argv[0])
             if found == NULL:
                 return index
-            entry = <tuple>found
-            if PyTuple_GET_SIZE(argv) < <Py_ssize_t>entry[1] or (self.watched is not None and self.names(argv)):
+            known = <Known>found
+            if PyTuple_GET_SIZE(argv) < known.least or (self.watched is not None and self.names(argv)):
                 return index
-            code = entry[2]
+            code = known.code
             if code == MULTI or code == EXEC:
                 if code == EXEC or self.exec_at >= 0 or not self.begin(argvs, index + 1, end, handlers):
                     return index
             elif code <= CONTAINER or not self.compiles or not carry_out(code, engine, db, argv, takes_pxat):
-                entry[0](engine, argv)
+                known.handler(engine, argv)
                 db = engine.db
                 takes_pxat = engine.takes_pxat
             index += 1
@@ -141,11 +177,11 @@ cdef class PlainCommands:
         for index in range(start, end):
             argv = argvs[index]
             found = PyDict_GetItemWithError(handlers, argv[0])
-            if found == NULL or len(argv) < <Py_ssize_t>(<tuple>found)[1]:
+            if found == NULL or len(argv) < (<Known>found).least:
                 return False
             if self.watched is not None and self.names(argv):
                 return False
-            code = (<tuple>found)[2]
+            code = (<Known>found).code
             if code == EXEC:
                 self.exec_at = index
                 return True
@@ -155,6 +191,16 @@ cdef class PlainCommands:
 
 
 # ---- arguments and keys ------------------------------------------------------------------------
+
+
+cdef inline int look_ahead(Db db, argv, int what) except -1:
+    """Ask for memory that a coming command will need to find its key."""
+    cdef PyObject *key
+    if type(argv) is tuple and PyTuple_GET_SIZE(argv) > 1:
+        key = PyTuple_GET_ITEM(argv, 1)
+        if type(<object>key) is bytes:
+            prefetch(db.keys, PyObject_Hash(<object>key), what)
+    return 0
 
 
 cdef inline bint read_int(bytes given, int64_t *number) noexcept:
@@ -243,12 +289,8 @@ cdef bint carry_out(int code, engine, Db db, tuple argv, bint takes_pxat) except
         return size == 4 and add_to_field(db, key, argv)
     if code == ZINCRBY:
         return size == 4 and add_to_score(db, key, argv)
-    if code == HDEL:
-        return remove_fields(db, key, argv)
-    if code == SREM:
-        return remove_members(db, key, argv)
-    if code == ZREM:
-        return remove_scored(db, key, argv)
+    if code == SREM or code == HDEL or code == ZREM:
+        return remove_names(db, key, argv, code)
     if code == ZREMRANGEBYRANK:
         return size == 4 and remove_ranks(db, key, argv)
     if code == LTRIM:
@@ -396,20 +438,6 @@ cdef bint add_members(Db db, bytes key, tuple argv) except -1:
     return True
 
 
-cdef bint remove_members(Db db, bytes key, tuple argv) except -1:
-    cdef PyObject *value = PyDict_GetItemWithError(db.keys, key)
-    cdef Py_ssize_t i
-    if value == NULL:
-        return True
-    if type(<object>value) is not SetData:
-        return False
-    for i in range(2, PyTuple_GET_SIZE(argv)):
-        (<SetData>value).remove(<bytes?>argv[i])
-    if not (<SetData>value).p.live:
-        db.remove(key)
-    return True
-
-
 cdef bint set_fields(Db db, bytes key, tuple argv) except -1:
     data = db.holder(key, HashData)
     if data is None:
@@ -418,19 +446,31 @@ cdef bint set_fields(Db db, bytes key, tuple argv) except -1:
     return True
 
 
-cdef bint remove_fields(Db db, bytes key, tuple argv) except -1:
+cdef bint remove_names(Db db, bytes key, tuple argv, int code) except -1:
+    """Execute SREM, HDEL or ZREM."""
     cdef PyObject *value = PyDict_GetItemWithError(db.keys, key)
+    cdef Py_ssize_t i, size = PyTuple_GET_SIZE(argv)
     cdef HashData data
-    cdef Py_ssize_t i
+    cdef bint is_empty
     if value == NULL:
         return True
-    if type(<object>value) is not HashData:
+    if code == SREM and type(<object>value) is SetData:
+        for i in range(2, size):
+            (<SetData>value).remove(<bytes?>argv[i])
+        is_empty = (<SetData>value).p.live == 0
+    elif code == HDEL and type(<object>value) is HashData:
+        data = <HashData>value
+        for i in range(2, size):
+            if data.remove(<bytes?>argv[i]) and data.expires is not None:
+                data.forget_expiry(<bytes>argv[i])
+        is_empty = data.p.live == 0
+    elif code == ZREM and type(<object>value) is ZSetData:
+        for i in range(2, size):
+            (<ZSetData>value).remove(<bytes?>argv[i])
+        is_empty = (<ZSetData>value).p.live == 0
+    else:
         return False
-    data = <HashData>value
-    for i in range(2, PyTuple_GET_SIZE(argv)):
-        if data.remove(<bytes?>argv[i]) and data.expires is not None:
-            data.forget_expiry(<bytes>argv[i])
-    if not data.p.live:
+    if is_empty:
         db.remove(key)
     return True
 
@@ -507,20 +547,6 @@ cdef bint add_to_score(Db db, bytes key, tuple argv) except -1:
             return False
     if not is_there or before != score:
         (<ZSetData>db.holder(key, ZSetData)).set(member, score)
-    return True
-
-
-cdef bint remove_scored(Db db, bytes key, tuple argv) except -1:
-    cdef PyObject *value = PyDict_GetItemWithError(db.keys, key)
-    cdef Py_ssize_t i
-    if value == NULL:
-        return True
-    if type(<object>value) is not ZSetData:
-        return False
-    for i in range(2, PyTuple_GET_SIZE(argv)):
-        (<ZSetData>value).remove(<bytes?>argv[i])
-    if not (<ZSetData>value).p.live:
-        db.remove(key)
     return True
 
 

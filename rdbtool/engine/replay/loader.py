@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rdbtool._codec.replay_record import feed_record
-from rdbtool._codec.sinks.check import Check, Flagged
 from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import (
     Finding,
@@ -34,8 +32,11 @@ from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.aof.tail import Tail
 from rdbtool.reader.open.files import Part, find_part
 from rdbtool.reader.open.windows import framing_remarks
-from rdbtool.reader.rdb import RdbReader
 from rdbtool.writer.exclusive.holders import HeldError
+
+if TYPE_CHECKING:
+    from rdbtool._codec.sinks.check import Flagged
+    from rdbtool.reader.rdb import RdbReader
 
 _NAME_THE_SERVER: Final = Remedy(
     "\n  next: name the server that wrote the AOF with --rules",
@@ -195,15 +196,15 @@ class _Loading:
     def load(self, progress: Progress | None) -> Loaded:
         reader = self.reader
         with collector_paused():
-            if isinstance(reader, RdbReader):
+            if isinstance(reader, AofReader):
+                self._load_parts(reader, progress)
+            else:
                 self._refuse_places(reader)
                 self._load_snapshot(reader, reader.source.name, progress)
-            else:
-                self._load_parts(reader, progress)
         self.replay.end()
         loaded = Loaded(self.replay, self.header, self.aux, self.snapshot_keys, [], None, None, tuple(self.module_aux))
         loaded = loaded._replace(flagged=tuple(self.flagged))
-        if isinstance(reader, RdbReader):
+        if not isinstance(reader, AofReader):
             return loaded
         if self.replay.stopped_at is None and reader.fault is not None and reader.tail is not None:
             stop_at_damage(self.replay, self.stops, reader.tail, reader.parts)
@@ -225,7 +226,7 @@ class _Loading:
 
     def reopen(self) -> AofReader | None:
         """Return a new reader if newer rules were found after older ones executed commands, None to continue."""
-        if not self.replay.was_raised or not self.options.is_repeatable or isinstance(self.reader, RdbReader):
+        if not self.replay.was_raised or not self.options.is_repeatable or not isinstance(self.reader, AofReader):
             return None
         return self.reader.again()
 
@@ -237,7 +238,7 @@ class _Loading:
         part = -1
         pieces = reader.batches(on_fault="stop", progress=progress)
         for piece in pieces:
-            if isinstance(piece, RdbReader):
+            if not isinstance(piece, CommandBatch):
                 index = find_part(reader.parts, piece.source.name)
                 self._load_snapshot(piece, reader.parts[index].name, progress)
                 assert piece.end is not None
@@ -260,6 +261,9 @@ class _Loading:
                 return
 
     def _load_snapshot(self, snapshot: RdbReader, name: str, progress: Progress | None) -> None:
+        from rdbtool._codec.replay_record import feed_record  # noqa: PLC0415 - only for a snapshot: an AOF starts quickly
+        from rdbtool._codec.sinks.check import Check  # noqa: PLC0415 - likewise
+
         engine, on_snapshot = self.engine, self.options.on_snapshot
         # Emitted first: the engine may keep what the record holds, and change it.
         check = Check()

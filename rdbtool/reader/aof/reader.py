@@ -24,9 +24,9 @@ from rdbtool.reader.aof.batches import AofCommand, CommandBatch, iter_commands
 from rdbtool.reader.aof.command_stats import Uses
 from rdbtool.reader.aof.inline import BLANKS_PIECE, begins_inline, count_blanks, inline_finding
 from rdbtool.reader.aof.tail import Tail, classify, open_multi
+from rdbtool.reader.backends import backend_of
 from rdbtool.reader.open.files import OpenPart, Part, find_log, list_parts, load_manifest, open_part
 from rdbtool.reader.open.windows import MARK_SIZE, WindowStream, too_large
-from rdbtool.reader.rdb import backend_of
 
 if TYPE_CHECKING:
     from rdbtool.reader.rdb import RdbReader
@@ -36,7 +36,7 @@ OnFault = Literal["raise", "stop", "skip"]
 Target = str | os.PathLike[str] | bytes | BinaryIO
 
 #: Commands per batch.
-_BATCH: Final = 256
+_BATCH: Final = 1024
 
 #: Deviations kept in lax mode; the rest is counted.
 _KEPT_DEVIATIONS: Final = 100
