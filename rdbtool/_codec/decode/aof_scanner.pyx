@@ -438,7 +438,7 @@ cdef class Scanner:
         """Return a new reference to these bytes: to the object of a recent equal argument, if there is one.
 
         Names of commands and fields of streams repeat a lot. The object has its hash already, and streams made of shared
-        objects take a third less memory. ``at_once``: the first one is shared already, so that whoever keeps it is met by
+        objects take a third less memory. ``at_once``: the first one is shared already, so that its keeper is met by
         the same object from then on.
         """
         cdef uint64_t first = 0, last = 0
