@@ -82,6 +82,10 @@ def free_ports(count):
 EDGES = [0, 5000, 11_000, 16_384]
 
 
+def is_joined(info):
+    return b"cluster_slots_assigned:16384" in info and b"cluster_state:ok" in info
+
+
 @contextmanager
 def cluster_of_three(start_server):
     """Yield the nodes of a cluster that are not joined yet, and a function that joins them."""
@@ -99,7 +103,7 @@ def cluster_of_three(start_server):
             for port in ports[1:]:
                 nodes[0].client("CLUSTER", "MEET", "127.0.0.1", port)
             end = time.monotonic() + 20
-            while any(b"cluster_slots_assigned:16384" not in node.client("CLUSTER", "INFO") for node in nodes):
+            while not all(is_joined(node.client("CLUSTER", "INFO")) for node in nodes):
                 assert time.monotonic() < end
                 time.sleep(0.05)
 

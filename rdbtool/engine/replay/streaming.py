@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from rdbtool._codec.decode.command_runs import CommandRun, find_run, is_omitted
@@ -78,11 +78,26 @@ class CommandsFile:
 
 @contextmanager
 def _opened(path: str) -> Iterator[int]:
-    file = os.open(path, os.O_RDONLY)
+    """Open a file again. Raises InputError."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise InputError(f"cannot open {path}: {error.strerror}") from error
     try:
         yield file
     finally:
-        os.close(file)
+        # Nothing was written through it.
+        with suppress(OSError):
+            os.close(file)
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """Turn a failure of the system into InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
 class _Feeding:
@@ -157,7 +172,8 @@ class _Feeding:
             place, size = CommandRun(self._reread).locate(batch.offsets[at])
             pieces = []
             while size:
-                piece = os.pread(self._file, size, place)
+                with _reading(self._path):
+                    piece = os.pread(self._file, size, place)
                 if not piece:
                     raise InputError(f"{self._path}: the file became shorter while it was read")
                 pieces.append(piece)
@@ -166,7 +182,8 @@ class _Feeding:
             batch.argvs[at] = (*batch.argvs[at][:2], b"".join(pieces))
 
     def _reread(self, view: memoryview, at: int) -> int:
-        return os.preadv(self._file, [view], at)
+        with _reading(self._path):
+            return os.preadv(self._file, [view], at)
 
     def _follow(self, run: CommandRun, batch: CommandBatch, at: int) -> int:
         """Execute commands about the key of the run, from an index on; return the index of the first other one."""
