@@ -138,8 +138,17 @@ class Server:
 
     def save(self) -> Path:
         """Save, and return the path of the RDB file."""
-        self.client("SAVE")
-        return self.directory / "dump.rdb"
+        end = time.monotonic() + 30
+        while True:
+            try:
+                self.client("SAVE")
+            except ServerError as error:
+                # The child that made a snapshot for a replica may still be ending.
+                if "already in progress" not in str(error) or time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
+            else:
+                return self.directory / "dump.rdb"
 
 
 @contextmanager
