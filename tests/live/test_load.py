@@ -22,6 +22,12 @@ redis = required_module("redis")
 CORPUS = FIXTURES / "redis-7.0.15"
 
 
+@pytest.fixture(autouse=True)
+def _snapshots_at_once(request):
+    if "redis_server" in request.fixturenames:
+        request.getfixturevalue("redis_server").client("CONFIG", "SET", "repl-diskless-sync-delay", "0")
+
+
 def url_of(running):
     return f"unix://{running.directory / 's'}"
 
