@@ -144,6 +144,7 @@ def test_a_killed_capture_resumes(start_server, tmp_path):
                     if number == 100 and turn % 2:
                         time.sleep(1.1)
                 if turn == 2:
+                    assert acknowledged(running)
                     assert capture.end() == 0
                 else:
                     capture.end(signal.SIGKILL)
