@@ -93,10 +93,10 @@ def usage_of(connection: socket.socket, replies: BinaryIO) -> Usage:
 
 
 def ask(connection: socket.socket, replies: BinaryIO, command: bytes) -> bytes:
-    """Return a reply: its line, or the bytes that the line announces."""
+    """Return a reply: its line, or the bytes that the line announces; the line for none."""
     connection.sendall(command + b"\r\n")
     line = replies.readline()
-    return replies.read(int(line[1:]) + 2) if line[:1] == b"$" else line
+    return replies.read(int(line[1:]) + 2) if line[:1] == b"$" and line[1:2] != b"-" else line
 
 
 def connect(address: str) -> socket.socket:

@@ -122,6 +122,7 @@ def test_following_ends_with_everything(start_server, tmp_path):
                 running.client("RPUSH", "l", number)
             running.client("SELECT", 5)
             running.client("SET", "k", "v", "EX", 1000)
+            assert acknowledged(running)
             assert capture.end() == 0
             assert capture.errors == ""
         for event in capture.events:
@@ -182,6 +183,7 @@ def test_a_new_base_comes_where_the_backlog_is_gone(start_server, tmp_path):
         with following(running, home, "--keep", "2") as capture:
             wait_for(lambda: capture.count("base"))
             running.client("SET", "last", 1)
+            assert acknowledged(running)
             assert capture.end() == 0
         assert run("digest", home).out.decode().strip() == running.digest()
         (kept,) = (home / "kept").iterdir()
