@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* row[k][b]: the checksum of the byte b with k zero bytes behind it. */
+/* row[k][b]: the checksum of the byte b with k zero bytes after it. */
 static uint64_t rt_crc64_rows[8][256];
 
 static void rt_crc64_prepare(void)
@@ -22,7 +22,7 @@ static void rt_crc64_prepare(void)
             rt_crc64_rows[k][b] = rt_crc64_rows[k - 1][b] >> 8 ^ rt_crc64_rows[0][rt_crc64_rows[k - 1][b] & 255];
 }
 
-/* The checksum of n bytes behind bytes whose checksum is `sum`; 0: nothing is before them. */
+/* The checksum of n bytes after bytes whose checksum is `sum`; 0: nothing is before them. */
 static uint64_t rt_crc64(uint64_t sum, const uint8_t *p, size_t n)
 {
     for (; n >= 8; n -= 8, p += 8) {
@@ -51,7 +51,7 @@ static uint64_t rt_crc64_times(uint64_t a, uint64_t b)
     return product;
 }
 
-/* The checksum of bytes whose checksum is `before` and of n bytes behind them whose own is `sum`. */
+/* The checksum of bytes whose checksum is `before` and of n bytes after them whose own is `sum`. */
 static uint64_t rt_crc64_behind(uint64_t before, uint64_t sum, uint64_t n)
 {
     uint64_t power = 1ull << 55; /* x to the power of 8 */

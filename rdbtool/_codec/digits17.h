@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Writes v, and returns the size of the text (at most 32); 0 where somebody else has to write it. */
+/* Writes v, and returns the size of the text (at most 32); 0 for what has to be written in another way. */
 static int rt_digits17(double v, char *out)
 {
 #ifdef __SIZEOF_INT128__
@@ -29,10 +29,10 @@ static int rt_digits17(double v, char *out)
             out[size++] = digits[--count];
         return size;
     }
-    /* What is left has bits behind the point. NaN fails the test. */
+    /* What is left has bits after the point. NaN fails the test. */
     if (!(v >= 1e-3 && v < 1e15))
         return 0;
-    /* v is fraction * 2^exponent; `whole` is the number of digits in front of the point, less the zeros behind it. */
+    /* v is fraction * 2^exponent; `whole` is the number of digits before the point, less the zeros after it. */
     uint64_t fraction = (bits & ((1ull << 52) - 1)) | 1ull << 52;
     int exponent = (int)(bits >> 52 & 0x7FF) - 1075;
     if (v >= 1)

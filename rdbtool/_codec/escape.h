@@ -125,7 +125,7 @@ static inline char *rt_json_control(char *op, uint8_t c)
     return rt_json_u(op - 1, c);
 }
 
-/* One character that cannot simply be copied; moves *at behind it. NULL: refused. */
+/* One character that cannot simply be copied; moves *at after it. NULL: refused. */
 static char *rt_json_special(const uint8_t **at, const uint8_t *end, char *op, int mode)
 {
     const uint8_t *p = *at;
@@ -278,7 +278,7 @@ static char *rt_json_escape(const uint8_t *p, size_t n, char *op, int mode)
     return op;
 }
 
-/* How text stands in a cell of CSV: 1 as it is, 2 in quotes, 0 if more than printable ASCII has to be looked at, or what
+/* How text is written in a cell of CSV: 1 as it is, 2 in quotes, 0 if more than printable ASCII has to be looked at, or what
  * may be a formula. */
 static int rt_csv_plain(const uint8_t *p, size_t n)
 {

@@ -1,4 +1,4 @@
-/* The 128-bit hash behind Fingerprint: MurmurHash3 x64/128 (A. Appleby, public domain algorithm), chained.
+/* The 128-bit hash of Fingerprint: MurmurHash3 x64/128 (A. Appleby, public domain algorithm), chained.
  *
  * A state is fed with byte strings one after the other; each length is mixed in, so no two different
  * sequences share their input. It finds mistakes and damage, not forgeries.
@@ -110,7 +110,7 @@ static inline void rt_hash_number(rt_hash128 *state, uint64_t v)
     rt_hash_feed(state, bytes, 8);
 }
 
-/* Begins the hash of one part of a sum: not with zeros, whose hash with nothing behind them is zero and in no sum. */
+/* Begins the hash of one part of a sum: not with zeros, whose hash with nothing after them is zero and in no sum. */
 static inline void rt_hash_begin(rt_hash128 *state)
 {
     state->a = 0;

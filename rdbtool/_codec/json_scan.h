@@ -2,7 +2,7 @@
  *
  * Every function takes a cursor and moves it over what it read, or says why not and leaves it where it was:
  *   RT_OK    it was read;
- *   RT_MORE  the buffer ends inside of it, or right behind where its end could not be told;
+ *   RT_MORE  the buffer ends inside of it, or right after where its end is not certain;
  *   RT_BAD   it is something else, or something that is rarely written. Who calls declines then: what is accepted
  *            here is a part of what the reader in Python accepts.
  * A newline ends a line: it is no blank, and in no string.
@@ -300,7 +300,7 @@ static int rt_base64_decode(const uint8_t *p, size_t n, int last, uint8_t *out, 
     return n == 0;
 }
 
-/* What stands before the base64 text of {"base64": "…"}, with its quote. */
+/* What precedes the base64 text of {"base64": "…"}, with its quote. */
 static int rt_json_base64_head(rt_json *c)
 {
     rt_json at = *c;

@@ -1,6 +1,6 @@
 /* LZF with every read and write bounded (format F2).
  *
- * Inflating: the output buffer must have RT_LZF_SLACK spare bytes behind `out_size`: short copies are
+ * Inflating: the output buffer must have RT_LZF_SLACK spare bytes after `out_size`: short copies are
  * made in whole words and may overrun the end by less than that. Nothing is ever read outside the
  * input or before the output.
  */
@@ -121,10 +121,10 @@ static int rt_lzf_some(const uint8_t **at, const uint8_t *end, int last, const u
 #define RT_LZF_HASH_BITS 14
 
 /* Where three bytes were seen last. Kept from one string to the next: a position counts only if it lies
- * in the string at hand, so nothing has to be cleared for short ones. */
+ * in the current string, so nothing has to be cleared for short ones. */
 typedef struct {
     uint32_t seen[1 << RT_LZF_HASH_BITS];
-    uint32_t base; /* position 0 of the string at hand */
+    uint32_t base; /* position 0 of the current string */
 } rt_lzf_table;
 
 /* Returns the number of bytes written to out, at most `room`; 0 where the result would not fit. */

@@ -87,7 +87,7 @@ static inline uint64_t ms_buckets(uint64_t n)
    1 - 1/e of the buckets have something in them. */
 #define MS_MOVED 0.632
 
-/* Buckets of both tables of a dict that had `first` and was filled one by one up to n entries; nobody rehashes after
+/* Buckets of both tables of a dict that had `first` and was filled one by one up to n entries; no server rehashes after
    a load, so the old table stays where the new one is not full enough. */
 static inline uint64_t ms_grown(uint64_t first, uint64_t n)
 {
@@ -147,7 +147,7 @@ typedef struct {
     size_t last_size, last_room;
     uint64_t keys, nodes;
     uint64_t blocks;        /* bytes of nodes */
-    uint64_t value;         /* bytes of what stands at a key: 8, or 0 in a tree that only holds keys */
+    uint64_t value;         /* bytes of the value of a key: 8, or 0 in a tree that only holds keys */
 } ms_rax;
 
 static inline uint64_t ms_rax_pad(uint64_t n) { return (8 - (n + 4) % 8) & 7; }
@@ -229,7 +229,7 @@ static int ms_rax_up(ms_rax *t, size_t depth)
     return 0;
 }
 
-/* The next key. A key that is there, or that is out of order, is passed over. Returns -1 where memory ends. */
+/* The next key. A key that is there, or that is out of order, is ignored. Returns -1 where memory ends. */
 static int ms_rax_add(ms_rax *t, const uint8_t *p, size_t size)
 {
     size_t shared = 0, least = size < t->last_size ? size : t->last_size;

@@ -7,7 +7,7 @@
  *
  * A key counts at the node where it ends; sums over branches are made at the end. When there is no room for more, nodes
  * with many small children fold them into their child `*`, which takes all new tokens from then on: what is folded is
- * folded whole, and everything that still has a name stays exact. A token that turns up often behind that gets a
+ * folded whole, and everything that still has a name stays exact. A token that turns up often after that gets a
  * node of its own again, which is marked: it is less than the whole.
  */
 #ifndef RT_PREFIX_TREE_H
@@ -245,7 +245,7 @@ static inline int pt_add(pt_tree *t, pt_node *n, uint64_t memory, uint64_t alloc
 /* ---- tokens ---- */
 
 typedef struct {
-    const char *text;           /* as it stands in the key, or folded */
+    const char *text;           /* as it is in the key, or folded */
     uint32_t size;              /* of that, the separator included */
     uint32_t length;            /* in the key, the separator included */
     uint8_t separator;          /* 0: the end of the key */
@@ -817,7 +817,7 @@ static uint8_t pt_guess_mask(pt_tree *t, uint32_t head, uint32_t rows, uint64_t 
             if (!have)
                 continue;
             int strong = (bit & PT_STRONG) != 0;
-            /* A separator stands in many keys and leaves few different tokens; else it is part of a name. */
+            /* A separator is in many keys and leaves few different tokens; else it is part of a name. */
             if (!strong && (distinct * 2 > have || have * 20 < rows))
                 continue;
             if (strong && have >= 64 && distinct * 10 > have * 9 && have * 10 < rows * 9)
@@ -864,7 +864,7 @@ static int pt_end_sample(pt_tree *t)
         heads[0] = r;
         lengths[0]++;
     }
-    /* Nodes are made in the order of this walk, so children come behind their parents. */
+    /* Nodes are made in the order of this walk, so children come after their parents. */
     for (uint32_t i = 0; i < t->used && i < room; i++) {
         uint32_t depth = 0;
         for (uint32_t up = i; up; up = t->nodes[up].parent)

@@ -1,6 +1,6 @@
 /* What was seen before: a keyed 128-bit hash, and sets of such hashes.
  *
- * The hash folds 64x64-bit products with secrets that are drawn anew in each process, so that no file can be made
+ * The hash folds 64x64-bit products with secrets that are drawn in each process, so that no file can be made
  * whose members collide: neither into false duplicates nor into slow look-ups. Two equal hashes count as the same
  * string; by chance that happens once in 2^128 pairs.
  *
@@ -138,7 +138,7 @@ static void rt_table_clear(rt_table *table)
     memset(table, 0, sizeof(*table));
 }
 
-/* Half of a hash a slot, 0: free. Which part it is in, is told by the other half. */
+/* Half of a hash a slot, 0: free. Which part it is in, follows from the other half. */
 typedef struct {
     uint64_t *slots;
     size_t capacity, count;

@@ -99,7 +99,7 @@ static inline int order_place(const pack *of, const double *scores, const uint32
     return low;
 }
 
-/* The child that holds a given entry, or should: the last one that does not begin behind it. */
+/* The child that holds a given entry, or should: the last one that does not begin after it. */
 static inline int order_child(const pack *of, const order_inner *node, double score, const uint8_t *name, size_t size) {
     int low = 0, high = node->head.filled - 1;
     while (low < high) {

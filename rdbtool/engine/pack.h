@@ -1,7 +1,7 @@
 /* A pack: the elements of one collection, one after another in a single block of memory, in the order in which they came.
  *
  * An entry is a name, and what belongs to it: nothing (PACK_PLAIN: lists and sets), a value (PACK_PAIR: hashes), a double
- * (PACK_SCORE: sorted sets), or 16 bytes in front of the name (PACK_ID: streams). Sizes take 1, 3 or 9 bytes. A second block
+ * (PACK_SCORE: sorted sets), or 16 bytes before the name (PACK_ID: streams). Sizes take 1, 3 or 9 bytes. A second block
  * has the offset of each entry, in 2, 4 or 8 bytes, so that lists have cheap ends and a cheap middle, and entries of
  * a hash that get a longer value keep their place. From PACK_SCANNED entries on, a hash index finds names; it holds
  * positions, so an entry that goes leaves a hole then. Holes and wasted bytes are closed up when room is needed.
@@ -38,7 +38,7 @@ typedef struct {
     uint8_t width, kind;
 } pack;
 
-/* Set once from a random source: nobody who writes a file knows which names collide. */
+/* Set once from a random source: so no writer of a file knows which names collide. */
 static uint64_t pack_seed = 0x9E3779B97F4A7C15ull;
 
 static inline uint64_t pack_load(const uint8_t *p, size_t n) {
@@ -265,7 +265,7 @@ static inline int64_t pack_find(const pack *p, const uint8_t *name, size_t size)
 
 /* ---- room -------------------------------------------------------------------------------------------------------- */
 
-/* Write everything anew, without holes and waste, with room for more. ``moved``: NULL, or takes the new position of
+/* Write everything again, without holes and waste, with room for more. ``moved``: NULL, or takes the new position of
  * each old one, counted from ``first`` (``count`` of them). */
 static int pack_rewrite(pack *p, size_t more_bytes, uint32_t more_places, uint32_t *moved) {
     size_t room = p->used - p->waste + more_bytes;
@@ -330,7 +330,7 @@ static int pack_widen(pack *p, int width) {
     return 0;
 }
 
-/* Have room for more bytes, and more positions behind the last one. ``moved`` (``count`` positions) is filled, and
+/* Have room for more bytes, and more positions after the last one. ``moved`` (``count`` positions) is filled, and
  * 1 returned, where positions moved; else 0. */
 static int pack_make_room(pack *p, size_t bytes, uint32_t places, uint32_t *moved) {
     if (p->used + bytes > p->room) {
@@ -394,7 +394,7 @@ static inline uint64_t pack_write(pack *p, const uint8_t *name, size_t name_size
     return offset;
 }
 
-/* Add an entry behind the last one. There has to be room. The name is not looked for. */
+/* Add an entry after the last one. There has to be room. The name is not looked for. */
 static inline int pack_append(pack *p, const uint8_t *name, size_t name_size, const uint8_t *value, size_t value_size,
                               int is_indexed) {
     uint32_t at = p->first + p->count;
@@ -412,7 +412,7 @@ static inline int pack_append(pack *p, const uint8_t *name, size_t name_size, co
     return 0;
 }
 
-/* Have room for more positions in front of the first one (without an index). */
+/* Have room for more positions before the first one (without an index). */
 static int pack_make_front(pack *p, uint32_t places) {
     if (p->first >= places) return 0;
     uint64_t front = places + p->count / 4, total = front + p->count + p->count / 8;
@@ -479,7 +479,7 @@ static inline void pack_drop_front(pack *p, uint32_t n) {
     while (n--) pack_remove(p, p->first, 0);
 }
 
-/* Insert an element into a list, ``at`` counted from the head. There has to be room for its bytes and behind the last. */
+/* Insert an element into a list, ``at`` counted from the head. There has to be room for its bytes and after the last. */
 static inline int pack_insert(pack *p, uint32_t at, const uint8_t *name, size_t size) {
     uint8_t *base;
     if (at < p->count / 2) {

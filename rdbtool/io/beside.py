@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 
 from rdbtool.core.errors import RdbToolError
 from rdbtool.core.forks import end, fork, leave_signals
-from rdbtool.io.decompress import DamagedStreamError, WindowSizeError
+from rdbtool.io.decompress import DamagedStreamError, EndedProcessError, WindowSizeError
 from rdbtool.io.pipes import widen
 
 #: Before a piece: its size, the result of ``tell`` after it, and whether it is an error.
@@ -46,7 +46,7 @@ class Beside:
             os.close(pipe)
 
     def take(self) -> bytes:
-        """Return the next piece, empty at the end. Raises the error of ``read``, MemoryError if the process died."""
+        """Return the next piece, empty at the end. Raises the error of ``read``, or EndedProcessError."""
         if isinstance(self._end, Exception):
             raise self._end
         if self._end is not None:
@@ -72,7 +72,7 @@ class Beside:
         while size:
             piece = os.read(self._pipe, size)
             if not piece:
-                self._end = MemoryError()
+                self._end = EndedProcessError()
                 raise self._end
             pieces.append(piece)
             size -= len(piece)

@@ -83,6 +83,10 @@ class WindowSizeError(Exception):
         self.allowed = _LARGEST_WINDOW
 
 
+class EndedProcessError(Exception):
+    """The process that decompresses was ended by the system or a user before it was done."""
+
+
 class UnknownWrapperError(Exception):
     """A ``VCS`` header with a version, codec or kind of stream that this release does not know."""
 

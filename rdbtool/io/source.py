@@ -27,6 +27,7 @@ from rdbtool.core.location import Where
 from rdbtool.io.decompress import (
     PEEK_SIZE,
     DamagedStreamError,
+    EndedProcessError,
     UnknownWrapperError,
     Unpacker,
     WindowSizeError,
@@ -106,7 +107,7 @@ class Source:
         self._pending = memoryview(b"")
         self._unpacker: Unpacker | None = None
         self._ahead: Ahead | Beside | None = None
-        self._failure: FormatError | LimitError | None = None
+        self._failure: FormatError | InputError | LimitError | None = None
         self._identity: tuple[int, int, int, int] | None = None
         self._begin = 0
         self._read = 0
@@ -384,6 +385,11 @@ class Source:
             self._failure = LimitError(
                 f"cannot read {self.name}: its {self.compression} data needs a window of {allowed}",
                 remedy=_inflate_with(INFLATERS[self._unpacker.codec], self.name),
+            )
+        except EndedProcessError:
+            self._failure = InputError(
+                f"cannot read {self.name}: the process that decompresses it was ended, for lack of memory perhaps",
+                remedy=Remedy(": --jobs 1 needs no other process", ""),
             )
         except MemoryError:
             self._failure = LimitError(

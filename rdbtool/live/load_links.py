@@ -90,7 +90,12 @@ class Router(Protocol):
 
     @property
     def links(self) -> Sequence[Link]:
-        """The servers that hold keys."""
+        """The servers that own keys."""
+        ...
+
+    @property
+    def known(self) -> Sequence[Link]:
+        """Every server that anything may have been sent to: also former masters, and those that import a slot."""
         ...
 
     def link_of(self, key: bytes) -> Link:
@@ -115,6 +120,7 @@ class OneServer:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.links: Sequence[Link] = (Link(endpoint),)
+        self.known = self.links
 
     def link_of(self, key: bytes) -> Link:  # noqa: ARG002 - as the protocol has it
         """See ``Router``."""
@@ -137,10 +143,15 @@ class Cluster:
     def __init__(self, seed: Endpoint, endpoint_at: Callable[[str, int], Endpoint]) -> None:
         self._seed = seed
         self.endpoint_at = endpoint_at
-        self._known: dict[tuple[str, int], Link] = {}
+        self._by_address: dict[tuple[str, int], Link] = {}
         self._owners: list[Link] = []
         self.links: Sequence[Link] = ()
         self.refresh()
+
+    @property
+    def known(self) -> Sequence[Link]:
+        """See ``Router``."""
+        return tuple(self._by_address.values())
 
     def link_of(self, key: bytes) -> Link:
         """See ``Router``."""
@@ -157,7 +168,7 @@ class Cluster:
 
     def refresh(self) -> None:
         """See ``Router``. Any known node is asked."""
-        seeds = [self._seed, *(link.endpoint for link in self._known.values())]
+        seeds = [self._seed, *(link.endpoint for link in self.known)]
         for left, seed in enumerate(reversed(seeds)):
             try:
                 nodes = read_nodes(seed)
@@ -176,9 +187,9 @@ class Cluster:
         self.links = links
 
     def _link(self, host: str, port: int) -> Link:
-        link = self._known.get((host, port))
+        link = self._by_address.get((host, port))
         if link is None:
-            link = self._known[host, port] = Link(self.endpoint_at(host, port))
+            link = self._by_address[host, port] = Link(self.endpoint_at(host, port))
         return link
 
 
@@ -191,7 +202,7 @@ class Servers:
     @property
     def resumed(self) -> int:
         """How often connections were lost and opened again."""
-        return sum(link.resumed for link in self.router.links)
+        return sum(link.resumed for link in self.router.known)
 
     def connect(self) -> Connection:
         """Return a connection to one of the servers. Raises InputError."""
@@ -230,7 +241,7 @@ class Servers:
 
     def close(self) -> None:
         """Close the connections."""
-        for link in self.router.links:
+        for link in self.router.known:
             link.close()
 
     def _owner(self, unit: LoadUnit) -> Link:

@@ -77,15 +77,21 @@ WRITTEN = re.compile("|".join(rf"\b(?:{words})\b" for words in NOT_WRITTEN), re.
 #: Cython, which Python cannot parse.
 CYTHON = {".pyx", ".pxd", ".pxi"}
 
+#: Headers whose names begin with an underscore are written by the build.
 SOURCES = {
     path.relative_to(ROOT).as_posix(): path
-    for path in sorted((ROOT / "rdbtool").rglob("*.p*"))
-    if path.suffix in {".py", ".pyi"} | CYTHON
+    for path in sorted((ROOT / "rdbtool").rglob("*.*"))
+    if path.suffix in {".py", ".pyi", ".h"} | CYTHON and not (path.suffix == ".h" and path.name.startswith("_"))
 }
 
 
 def prose(path):
     """Yield (line, text) of each docstring and comment of a file."""
+    if path.suffix == ".h":
+        text = path.read_text()
+        for found in re.finditer(r"/\*.*?\*/", text, re.DOTALL):
+            yield text.count("\n", 0, found.start()) + 1, re.sub(r"``?[^`]*``?", "", found[0])
+        return
     if path.suffix in CYTHON:
         text = path.read_text()
         for found in re.finditer(r'"""(.*?)"""|(?<!["\'])#[^\n]*', text, re.DOTALL):

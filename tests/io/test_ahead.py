@@ -5,23 +5,33 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 import random
-import subprocess
+import signal
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from rdbtool.core.cores import at_most, jobs
-from rdbtool.core.errors import FormatError
+from rdbtool.core.errors import FormatError, InputError
 from rdbtool.io import source as sources
 from rdbtool.io.source import open_source
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+#: As the program of that name does it.
+ZSTD = {zstd.CompressionParameter.compression_level: 1, zstd.CompressionParameter.checksum_flag: 1}
 
 PACKERS = {
     "gz": lambda data: gzip.compress(data, 1),
     "bz2": lambda data: bz2.compress(data, 1),
     "xz": lambda data: lzma.compress(data, preset=0),
-    "zst": lambda data: subprocess.run(["zstd", "-c", "-1"], input=data, capture_output=True, check=True).stdout,
+    "zst": lambda data: zstd.compress(data, options=ZSTD),
 }
 
 
@@ -103,6 +113,21 @@ def test_closing_ends_what_inflates(tmp_path, kind):
         assert process is None or Path(f"/proc/{process}").exists()
     assert process is None or not Path(f"/proc/{process}").exists()
     assert threading.active_count() == before
+
+
+def test_a_process_that_is_killed_is_said(tmp_path):
+    path = tmp_path / "x.gz"
+    path.write_bytes(gzip.compress(made(20 << 20), 1))
+    view = memoryview(bytearray(1 << 20))
+    with at_most(2), open_source(path) as source:
+        while source.position <= sources._LONG:
+            assert source.readinto(view)
+        source.readinto(view)
+        os.kill(source._ahead._process, signal.SIGKILL)
+        for _ in range(2):
+            with pytest.raises(InputError, match="the process that decompresses it was ended"):
+                while source.readinto(view):
+                    pass
 
 
 def test_small_files_start_no_thread(tmp_path):

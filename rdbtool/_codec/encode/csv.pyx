@@ -311,7 +311,7 @@ cdef class CsvFields(Encoder):
     cdef list fields
     cdef Scratch values             # of the fields of the current hash, one after the other
     cdef size_t filled
-    cdef list places                # of each field, where its value stands and how long it is; None: there is none
+    cdef list places                # of each field, the offset and size of its value; None: it is absent
 
     def __init__(self, write, fields, *, bint raw=False, bint is_terminal=False):
         super().__init__(write)
