@@ -172,6 +172,9 @@ def run_server(
             "dir": name,
             "save": "",
             "daemonize": "no",
+            # Under everysec a server postpones a write for up to two seconds while a sync is under way, and replies
+            # all the same: what it has written could not be read right after its reply.
+            "appendfsync": "no",
             **({"enable-debug-command": "yes"} if tools.version >= (7, 0) else {}),
             **(config or {}),
         }
