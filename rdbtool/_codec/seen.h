@@ -4,8 +4,9 @@
  * whose members collide: neither into false duplicates nor into slow look-ups. Two equal hashes count as the same
  * string; by chance that happens once in 2^128 pairs.
  *
- * rt_table holds any number of hashes in 256 parts that grow one at a time: 24 to 36 bytes each, without a moment at
- * which two copies of all stand side by side. rt_seen is for the members of one collection after another: small
+ * rt_table holds any number of keys in 256 parts that grow one at a time, without a moment at which two copies of all
+ * stand side by side. It keeps 103 bits of a hash in 16 to 20 bytes: two of a billion different keys are taken for one
+ * another once in 10^13 files. rt_seen is for the members of one collection after another: small
  * sets live in blocks that are cleared quickly and kept, large ones in an rt_crowd, which keeps 72 bits of a hash in 9
  * to 12 bytes: the members of a large collection often take no more themselves. Two of ten million different members
  * are taken for one another once in 10^8 files.
@@ -72,8 +73,13 @@ static inline void rt_hash_seen(const rt_secret *s, uint64_t tweak, const uint8_
     out->b = rt_fold64(h2 ^ size ^ s->word[3], h1 ^ s->word[6]) | 1;
 }
 
+/* 64 bits of ``a`` and 32 of ``b``, of which the lowest is set; 8 more of ``b`` follow from the part. */
 typedef struct {
-    rt_key128 *slots;
+    uint32_t low, high, b;
+} rt_slot;
+
+typedef struct {
+    rt_slot *slots;
     size_t capacity, count;
 } rt_part;
 
@@ -81,24 +87,21 @@ typedef struct {
     rt_part part[256];
 } rt_table;
 
-static inline rt_part *rt_part_of(rt_table *table, const rt_key128 *key) { return &table->part[key->a & 255]; }
+static inline rt_part *rt_part_of(rt_table *table, const rt_key128 *key) { return &table->part[key->b >> 32 & 255]; }
 
-static inline size_t rt_home(const rt_key128 *key, size_t capacity)
-{
-    return (size_t)((unsigned __int128)key->a * capacity >> 64);
-}
+static inline size_t rt_home(uint64_t a, size_t capacity) { return (size_t)((unsigned __int128)a * capacity >> 64); }
 
 /* Puts a hash that may or may not be there; 1: it was there. There is room. */
-static inline int rt_place(rt_key128 *slots, size_t capacity, const rt_key128 *key)
+static inline int rt_table_place(rt_slot *slots, size_t capacity, rt_slot key)
 {
-    size_t i = rt_home(key, capacity);
+    size_t i = rt_home((uint64_t)key.high << 32 | key.low, capacity);
     while (slots[i].b) {
-        if (slots[i].a == key->a && slots[i].b == key->b)
+        if (slots[i].low == key.low && slots[i].high == key.high && slots[i].b == key.b)
             return 1;
         if (++i == capacity)
             i = 0;
     }
-    slots[i] = *key;
+    slots[i] = key;
     return 0;
 }
 
@@ -106,27 +109,28 @@ static inline void rt_table_prefetch(rt_table *table, const rt_key128 *key)
 {
     rt_part *part = rt_part_of(table, key);
     if (part->capacity)
-        __builtin_prefetch(&part->slots[rt_home(key, part->capacity)], 1);
+        __builtin_prefetch(&part->slots[rt_home(key->a, part->capacity)], 1);
 }
 
 /* 1: it was there, 0: it is new, -1: no memory. */
 static int rt_table_add(rt_table *table, const rt_key128 *key)
 {
     rt_part *part = rt_part_of(table, key);
+    rt_slot slot = {(uint32_t)key->a, (uint32_t)(key->a >> 32), (uint32_t)key->b};
     int there;
-    if (part->count + part->count / 2 >= part->capacity) {
-        size_t capacity = part->capacity ? part->capacity + part->capacity / 2 : 16;
-        rt_key128 *slots = calloc(capacity, sizeof(rt_key128));
+    if (part->count + part->count / 3 >= part->capacity) {
+        size_t capacity = part->capacity + part->capacity / 4 + 16;
+        rt_slot *slots = calloc(capacity, sizeof(rt_slot));
         if (slots == NULL)
             return -1;
         for (size_t i = 0; i < part->capacity; i++)
             if (part->slots[i].b)
-                rt_place(slots, capacity, &part->slots[i]);
+                rt_table_place(slots, capacity, part->slots[i]);
         free(part->slots);
         part->slots = slots;
         part->capacity = capacity;
     }
-    there = rt_place(part->slots, part->capacity, key);
+    there = rt_table_place(part->slots, part->capacity, slot);
     part->count += !there;
     return there;
 }
@@ -150,7 +154,7 @@ typedef struct {
 
 static inline int rt_crowd_place(uint64_t *slots, size_t capacity, uint64_t half)
 {
-    size_t i = (size_t)((unsigned __int128)half * capacity >> 64);
+    size_t i = rt_home(half, capacity);
     while (slots[i]) {
         if (slots[i] == half)
             return 1;
@@ -187,6 +191,20 @@ static void rt_crowd_clear(rt_crowd *crowd)
     for (int i = 0; i < 256; i++)
         free(crowd->part[i].slots);
     memset(crowd, 0, sizeof(*crowd));
+}
+
+/* Puts a hash into a block; 1: it was there. There is room. */
+static inline int rt_seen_place(rt_key128 *slots, size_t capacity, const rt_key128 *key)
+{
+    size_t i = rt_home(key->a, capacity);
+    while (slots[i].b) {
+        if (slots[i].a == key->a && slots[i].b == key->b)
+            return 1;
+        if (++i == capacity)
+            i = 0;
+    }
+    slots[i] = *key;
+    return 0;
 }
 
 enum { RT_SEEN_LEVELS = 7 };    /* blocks of 16, 64, 256 … 65536 slots, at most half full */
@@ -228,7 +246,7 @@ static int rt_seen_grow(rt_seen *seen)
         if (!old[i].b)
             continue;
         if (level < RT_SEEN_LEVELS)
-            rt_place(seen->blocks[level], rt_seen_slots(level), &old[i]);
+            rt_seen_place(seen->blocks[level], rt_seen_slots(level), &old[i]);
         else if (rt_crowd_add(&seen->crowd, &old[i]) < 0) {
             rt_crowd_clear(&seen->crowd);
             return -1;
@@ -251,7 +269,7 @@ static inline int rt_seen_add(rt_seen *seen, const rt_key128 *key)
     if (seen->level == RT_SEEN_LEVELS)
         there = rt_crowd_add(&seen->crowd, key);
     else
-        there = rt_place(seen->blocks[seen->level], rt_seen_slots(seen->level), key);
+        there = rt_seen_place(seen->blocks[seen->level], rt_seen_slots(seen->level), key);
     seen->count += there == 0;
     return there;
 }

@@ -1,6 +1,6 @@
 # Filter that renames keys and moves databases, and detects collisions.
 #
-# Memory: 24 to 36 bytes per key, and the names of moved keys, so that both keys of a collision can be named.
+# Memory: 16 to 20 bytes per key, and the names of moved keys, so that both keys of a collision can be named.
 
 from os import urandom
 
