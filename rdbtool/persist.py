@@ -81,19 +81,25 @@ class RedisPersist:
         force: bool = False,
         digest: bool = True,
         scan: bool = False,
+        verify: bool = False,
         progress: Progress | None = None,
     ) -> Saved:
         """Take a snapshot: receive an RDB by replication, validate it while writing, publish it once complete.
 
         ``path`` None: ``dump-TIME.rdb`` in the directory, subject to ``keep``. ``force`` overwrites an existing file.
         ``digest`` computes the DEBUG DIGEST of the dataset. ``scan`` reads with SCAN and DUMP instead, for servers that
-        do not allow replication; the result is not a point-in-time snapshot. Raises InputError (server unreachable or
+        do not allow replication; the result is not a point-in-time snapshot. ``verify`` reads the file back from the
+        disk before it is published (after a scan that is always done). Raises InputError (server unreachable or
         refusing, disk full), FormatError and InvalidDataError; no file remains after an error.
         """
         begun = time.time()
         target = self._free_name(begun) if path is None else Path(path)
-        take = scan_snapshot if scan else take_snapshot
-        saved = take(self.endpoint, os.fspath(target), force=force, digest=digest, progress=progress)
+        if scan:
+            saved = scan_snapshot(self.endpoint, os.fspath(target), force=force, digest=digest, progress=progress)
+        else:
+            saved = take_snapshot(
+                self.endpoint, os.fspath(target), force=force, digest=digest, verify=verify, progress=progress
+            )
         self._counters.note_saved(int(begun * 1000))
         return saved if path is not None else saved.with_removed(self._prune())
 
@@ -112,15 +118,17 @@ class RedisPersist:
         *,
         max_lag: int | None = None,
         acknowledges: bool = True,
+        verify: bool = False,
         on_event: Callable[[CaptureEvent], object] | None = None,
     ) -> Follower:
         """Return a continuous backup: a base file, then the stream of writes, in an AOF directory with timestamps.
 
         Its ``run`` blocks until ``stop``; in a ``with`` block it runs in a thread. ``directory`` None: this object's.
         A new base is taken when the policy asks for one (no policy: when the AOF has doubled, from 64 MiB on);
-        ``keep`` sets which earlier ones to keep. For ``max_lag`` (bytes) and ``acknowledges`` see ``FollowOptions``.
+        ``keep`` sets which earlier ones to keep. For ``max_lag`` (bytes), ``acknowledges`` and ``verify`` see
+        ``FollowOptions``.
         """
-        options = FollowOptions(self._follow_policy, self.keep, max_lag, acknowledges)
+        options = FollowOptions(self._follow_policy, self.keep, max_lag, acknowledges, verify)
         return Follower(self.endpoint, os.fspath(directory or self.directory), options, on_event)
 
     def load(
@@ -197,9 +205,10 @@ class AsyncRedisPersist:
         force: bool = False,
         digest: bool = True,
         scan: bool = False,
+        verify: bool = False,
     ) -> Saved:
         """Take a snapshot; see ``RedisPersist.save``."""
-        return await asyncio.to_thread(self.persist.save, path, force=force, digest=digest, scan=scan)
+        return await asyncio.to_thread(self.persist.save, path, force=force, digest=digest, scan=scan, verify=verify)
 
     async def tick(self) -> Saved | None:
         """Take a snapshot if one is due by the policy; see ``RedisPersist.tick``."""

@@ -410,6 +410,7 @@ complete -c rdbtool -n '__fish_seen_subcommand_from capture' -l max-lag -x -d 'R
 complete -c rdbtool -n '__fish_seen_subcommand_from capture' -l no-ack -d 'Send no acknowledgements, so that WAIT never counts this capture'
 complete -c rdbtool -n '__fish_seen_subcommand_from capture' -l scan -d 'Read with SCAN and DUMP if replication is not allowed'
 complete -c rdbtool -n '__fish_seen_subcommand_from capture' -l digest -d 'Also print the DEBUG DIGEST of the dataset'
+complete -c rdbtool -n '__fish_seen_subcommand_from capture' -l verify -d 'Read what was written back from the disk'
 complete -c rdbtool -n '__fish_seen_subcommand_from capture' -l force -d 'Replace FILE if it exists'
 complete -c rdbtool -n '__fish_seen_subcommand_from capture' -l quiet -s q -d 'Print only errors'
 complete -c rdbtool -n '__fish_seen_subcommand_from capture' -l json -d 'Print JSON'

@@ -80,6 +80,10 @@ def capture(
         ),
     ] = False,
     digest: Annotated[bool, typer.Option("--digest", help="Also print the DEBUG DIGEST of the dataset.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Read what was written back from the disk: it must be what the server sent."),
+    ] = False,
     force: Force = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
     as_json: Json = False,
@@ -98,24 +102,26 @@ def capture(
             raise typer.BadParameter("give a directory: capture URL DIR --follow", param_hint="DIR")
         if scan:
             raise typer.BadParameter("it cannot follow writes: only replication sends them", param_hint="--scan")
-        options = _options(save, keep, max_lag, acknowledges=not no_ack)
+        options = _options(save, keep, max_lag)._replace(acknowledges=not no_ack, verifies=verify)
         _follow(access.endpoint(url), directory, options, as_json=as_json, quiet=quiet)
         return
     for name, given in (("--save", save), ("--keep", keep), ("--max-lag", max_lag), ("--no-ack", no_ack)):
         if given:
             raise typer.BadParameter("it is for --follow", param_hint=name)
     if scheme_of(url) in CLUSTER_SCHEMES:
-        _capture_cluster(url, output or directory, access, digest=digest, as_json=as_json, quiet=quiet)
+        _capture_cluster(url, output or directory, access, digest=digest, verify=verify, as_json=as_json, quiet=quiet)
         return
     from rdbtool.live.snapshots import take_snapshot
     from rdbtool.report.capture import saved_line
     from rdbtool.report.progress_bar import ProgressBar
 
-    target = _check_output(output, directory, as_json=as_json)
+    target = _check_output(output, directory, as_json=as_json, verify=verify)
     endpoint = access.endpoint(url)
     with ProgressBar(None, enabled=not (no_progress or quiet)) as progress:
-        take = _scan if scan else take_snapshot
-        saved = take(endpoint, target, force=force, digest=digest, progress=progress)
+        if scan:
+            saved = _scan(endpoint, target, force=force, digest=digest, progress=progress)
+        else:
+            saved = take_snapshot(endpoint, target, force=force, digest=digest, verify=verify, progress=progress)
     if as_json:
         _print_json(saved.to_dict())
     if not quiet:
@@ -130,7 +136,7 @@ def _scan(endpoint: Endpoint, path: str, *, force: bool, digest: bool, progress:
 
 
 def _capture_cluster(
-    url: str, directory: str | None, access: Access, *, digest: bool, as_json: bool, quiet: bool
+    url: str, directory: str | None, access: Access, *, digest: bool, verify: bool, as_json: bool, quiet: bool
 ) -> None:
     from rdbtool.live.shards import take_cluster
     from rdbtool.report.capture import cluster_line
@@ -138,7 +144,7 @@ def _capture_cluster(
     if directory is None or directory == "-":
         raise typer.BadParameter("give a directory for the shards of a cluster", param_hint="DIR")
     access.warn(url)
-    done = take_cluster(url, directory, access.secrets(), digest=digest)
+    done = take_cluster(url, directory, access.secrets(), digest=digest, verify=verify)
     if as_json:
         _print_json(done.to_dict())
     if not quiet:
@@ -146,13 +152,15 @@ def _capture_cluster(
         print_lines([] if as_json else [cluster_line(done)])
 
 
-def _check_output(output: str | None, directory: str | None, *, as_json: bool) -> str:
+def _check_output(output: str | None, directory: str | None, *, as_json: bool, verify: bool) -> str:
     if output is None or directory is not None:
         raise typer.BadParameter("give -o FILE for a snapshot, or DIR and --follow", param_hint="--output")
     if output == "-":
         refuse_terminal(sys.stdout is not None and sys.stdout.isatty(), "--output")
         if as_json:
             raise typer.BadParameter("standard output is already used for the data", param_hint="--json")
+        if verify:
+            raise typer.BadParameter("standard output cannot be read back; give a file", param_hint="--verify")
     return output
 
 
@@ -165,7 +173,7 @@ def _save_point(text: str) -> SavePoint:
     return SavePoint(int(match[1]), int(match[2]))
 
 
-def _options(save: list[str] | None, keep: str | None, max_lag: str | None, *, acknowledges: bool) -> FollowOptions:
+def _options(save: list[str] | None, keep: str | None, max_lag: str | None) -> FollowOptions:
     from rdbtool.engine.persistence.policies import Any, LogGrowth
     from rdbtool.live.follower import FollowOptions
     from rdbtool.live.retention import KeepRule
@@ -179,7 +187,7 @@ def _options(save: list[str] | None, keep: str | None, max_lag: str | None, *, a
         lag = None if max_lag is None else parse_size(max_lag)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--max-lag") from error
-    return FollowOptions(Any(*policies), kept, lag, acknowledges)
+    return FollowOptions(Any(*policies), kept, lag)
 
 
 def _follow(endpoint: Endpoint, directory: str, options: FollowOptions, *, as_json: bool, quiet: bool) -> None:

@@ -22,6 +22,7 @@ from rdbtool.core.manifest import Entry, format_manifest
 from rdbtool.engine.persistence.aof_files import LogFiles
 from rdbtool.engine.persistence.appending import AppendedFile
 from rdbtool.live.connection import encode_command
+from rdbtool.live.read_back import compare_with_disk
 from rdbtool.live.replica import StreamPosition
 from rdbtool.live.retention import read_stamp, stamp
 from rdbtool.reader.open.files import load_manifest
@@ -53,45 +54,61 @@ class Mark(NamedTuple):
 class Generation:
     """A base file and the incr file that follows it, synced up to ``mark``."""
 
-    def __init__(self, base: Entry, incr: Entry, file: AppendedFile, mark: Mark, token: bytes) -> None:
+    def __init__(
+        self, base: Entry, incr: Entry, file: AppendedFile, mark: Mark, token: bytes, *, verifies: bool
+    ) -> None:
         self.base = base
         self.incr = incr
         self.file = file
         self.mark = mark
         self._token = token
+        self._verifies = verifies
 
     def write(self, data: bytes, mark: Mark) -> None:
         """Append commands that reach ``mark``, and sync them to disk. Raises InputError.
 
-        After a failed write the file is unchanged; after a failed sync, what the disk has is unknown (``is_doubtful``).
+        After a failed write the file is unchanged; after a failed sync, or if the disk returns other bytes, what it has
+        is unknown (``is_doubtful``).
         """
         before = self.file.size
-        self.file.append(data + _line(self._token, mark))
+        written = data + _line(self._token, mark)
+        self.file.append(written)
         try:
             self.file.sync()
+            if self._verifies:
+                self._read_back(before, written)
         except InputError:
             if self.file.is_doubtful:
                 self.file.take_back(before)
             raise
         self.mark = mark
 
+    def _read_back(self, offset: int, data: bytes) -> None:
+        try:
+            compare_with_disk(self.file.path, offset, data)
+        except InputError:
+            self.file.is_doubtful = True
+            raise
+
 
 class CapturedLog:
     """The directory, locked while open; ``generation`` is its current generation, None in a new directory."""
 
-    def __init__(self, files: LogFiles, token: bytes) -> None:
+    def __init__(self, files: LogFiles, token: bytes, *, verifies: bool) -> None:
         self.files = files
         self.directory = files.directory
         self.generation: Generation | None = None
         self._token = token
+        self._verifies = verifies
         #: The sequence number of a file that was not committed, to be used again: a gap would look like a lost file.
         self._spare: Entry | None = None
 
     @classmethod
-    def open(cls, directory: str | os.PathLike[str]) -> Self:
+    def open(cls, directory: str | os.PathLike[str], *, verifies: bool = False) -> Self:
         """Open a directory, created if missing: a new one, or one of an earlier capture.
 
-        Raises InputError if it holds anything else, or another process writes to it.
+        ``verifies``: whatever is appended is read back from the disk. Raises InputError if the directory holds anything
+        else, or another process writes to it.
         """
         path = Path(directory)
         with failures_of(str(path)):
@@ -99,7 +116,7 @@ class CapturedLog:
         files = LogFiles.create(path, NAME, clears=True) if not (path / f"{NAME}.manifest").exists() else None
         if files is None:
             files = LogFiles.reopen(path)
-        log = cls(files, token)
+        log = cls(files, token, verifies=verifies)
         try:
             clean_strays(path, load_manifest(files.manifest) if files.entries else None)
             log._clear_kept()
@@ -165,7 +182,7 @@ class CapturedLog:
         self._spare = incr = self._spare or self.files.next("incr")
         path = self.files.path(incr)
         file = AppendedFile.create(path)
-        generation = Generation(base, incr, file, mark, self._token)
+        generation = Generation(base, incr, file, mark, self._token, verifies=self._verifies)
         try:
             generation.write(_frame_db(mark.db), mark)
         except BaseException:
@@ -210,7 +227,7 @@ class CapturedLog:
                 # The process that wrote it may have ended before a sync.
                 file.synced = 0
                 file.sync()
-                return Generation(base, incrs[-1], file, mark, self._token)
+                return Generation(base, incrs[-1], file, mark, self._token, verifies=self._verifies)
         raise InputError(
             f"cannot resume in {self.directory}: its last incr file has no capture annotation; "
             "was the AOF rewritten? Give another directory"

@@ -35,6 +35,7 @@ from rdbtool.live.connection import (
     ServerConnectionError,
     ServerRefusedError,
 )
+from rdbtool.live.read_back import HashedOutput
 from rdbtool.live.replica import Replica, StreamPosition, open_replica
 from rdbtool.live.snapshots import receive
 from rdbtool.writer.atomic.output import open_output
@@ -72,12 +73,14 @@ class FollowOptions(NamedTuple):
     ``policy`` is checked about every two seconds. ``keep`` None: older generations are removed. ``max_lag``: how many
     bytes the server may be ahead while writing to disk fails; above that the connection is closed, so that the server
     need not buffer them. Without ``acknowledges``, WAIT on the server never counts this capture as a replica.
+    ``verifies``: whatever was synced is read back from the disk before it is acknowledged.
     """
 
     policy: Policy = LogGrowth()
     keep: KeepRule | None = None
     max_lag: int | None = None
     acknowledges: bool = True
+    verifies: bool = False
 
 
 class StoppedError(Exception):
@@ -209,7 +212,7 @@ class Follower:
 
         Raises only if a retry would not help, or the first base cannot be taken.
         """
-        self._log = CapturedLog.open(self.directory)
+        self._log = CapturedLog.open(self.directory, verifies=self.options.verifies)
         try:
             if self._log.generation is not None:
                 self._note_base(self._log.generation)
@@ -447,8 +450,9 @@ class Follower:
         try:
             transfer = replica.transfer(None, meanwhile)
             with open_output(str(log.files.path(base)), force=True) as output:
+                into = HashedOutput(output) if self.options.verifies else output
                 received = receive(
-                    transfer, output, name=self.endpoint.name, digest=False, now_ms=time.time_ns() // 1_000_000
+                    transfer, into, name=self.endpoint.name, digest=False, now_ms=time.time_ns() // 1_000_000
                 )
             generation = log.begin(base, Mark(replica.position, -1, 0))
             stream = CommandStream(replica, generation, acknowledges=self.options.acknowledges)

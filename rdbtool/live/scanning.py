@@ -124,7 +124,10 @@ class ScannedServer:
 def scan_snapshot(
     endpoint: Endpoint, path: str, *, force: bool = False, digest: bool = False, progress: Progress | None = None
 ) -> Saved:
-    """Write an RDB file from SCAN and DUMP, which is not point-in-time consistent; see ``take_snapshot``."""
+    """Write an RDB file from SCAN and DUMP, which is not point-in-time consistent; see ``take_snapshot``.
+
+    A file is always read back before it gets its name, and has to hold the values that were received.
+    """
     begun = time.monotonic()
     with endpoint.connect() as connection:
         rules, server = server_rules(connection)
@@ -149,5 +152,5 @@ def scan_snapshot(
     return Saved(
         path=path, source=endpoint.name, digest=text, replid="", offset=-1, keys=writer.keys, bytes=writer.bytes,
         server=server, seconds=time.monotonic() - begun,
-        warnings=("read with SCAN and DUMP: not a point-in-time snapshot",),
+        warnings=("read with SCAN and DUMP: not a point-in-time snapshot",), verified=path != "-",
     )  # fmt: skip

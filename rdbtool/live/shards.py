@@ -64,6 +64,7 @@ class SavedShard:
             "replid": self.saved.replid,
             "offset": self.saved.offset,
             "strays": self.strays,
+            "verified": self.saved.verified,
         }
 
 
@@ -105,7 +106,13 @@ class SavedCluster:
 
 
 def take_cluster(
-    url: str, path: str, secrets: Secrets | None, *, digest: bool = False, progress: Progress | None = None
+    url: str,
+    path: str,
+    secrets: Secrets | None,
+    *,
+    digest: bool = False,
+    verify: bool = False,
+    progress: Progress | None = None,
 ) -> SavedCluster:
     """Write a snapshot of each shard of a cluster into a new directory, which appears whole or not at all.
 
@@ -123,7 +130,7 @@ def take_cluster(
         for node in nodes:
             endpoint = Endpoint.of_url(node_url(url, node.host, node.port), secrets)
             file = str(made.path / f"shard-{node.slots[0][0]:05}.rdb")
-            saved = take_snapshot(endpoint, file, digest=digest, progress=progress)
+            saved = take_snapshot(endpoint, file, digest=digest, verify=verify, progress=progress)
             shards.append(SavedShard(node, saved, _count_strays(file, node)))
         if read_nodes(seed) != nodes:
             raise InputError(f"{seed.name} moved slots, or lost a master, while its shards were captured: try again")

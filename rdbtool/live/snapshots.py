@@ -12,6 +12,7 @@ from rdbtool._codec.sinks.digest import Digest
 from rdbtool.core.errors import FormatError, InputError, InvalidDataError, UnsupportedError, json_name
 from rdbtool.core.servers import Rules
 from rdbtool.io.source import open_source
+from rdbtool.live.read_back import HashedOutput
 from rdbtool.live.replica import Replica, open_replica
 from rdbtool.operations.info.digest import read_digest
 from rdbtool.operations.validate.rdb import validate_rdb
@@ -33,8 +34,8 @@ class Saved:
     ``path`` is the file, "-" for standard output; ``replid`` and ``offset`` are the position in the server's
     replication stream ("" and -1: not a point-in-time snapshot). ``digest`` is DEBUG DIGEST at that moment; None if not
     requested, or if only the server can compute it. ``bytes`` is the size, ``keys`` the number of keys, ``server`` the
-    writer, such as ``redis 7.0.15``, and ``warnings`` those of validation. ``removed`` names the older snapshots that
-    were removed by ``keep``.
+    writer, such as ``redis 7.0.15``, and ``warnings`` those of validation. ``verified``: the file was read back from
+    the disk, and compared with what the server sent. ``removed`` names the older snapshots that ``keep`` removed.
     """
 
     path: str
@@ -47,6 +48,7 @@ class Saved:
     server: str
     seconds: float
     warnings: tuple[str, ...] = ()
+    verified: bool = False
     removed: tuple[str, ...] = ()
 
     def with_removed(self, names: tuple[str, ...]) -> Saved:
@@ -68,6 +70,7 @@ class Saved:
             "server": self.server,
             "seconds": round(self.seconds, 3),
             "warnings": list(self.warnings),
+            "verified": self.verified,
             "removed": [json_name(name) for name in self.removed],
         }
 
@@ -161,14 +164,15 @@ def take_snapshot(
     *,
     force: bool = False,
     digest: bool = True,
+    verify: bool = False,
     progress: Progress | None = None,
     replica: Replica | None = None,
     meanwhile: Callable[[], object] | None = None,
 ) -> Saved:
     """Write a snapshot of a server to ``path`` ("-": standard output), whole or not at all.
 
-    ``replica`` is a connection that is about to receive an RDB, and stays open; None: a new one is used. Raises the
-    errors of ``receive`` and ``open_output``.
+    ``verify``: the file is read back from the disk before it gets its name. ``replica`` is a connection that is about
+    to receive an RDB, and stays open; None: a new one is used. Raises the errors of ``receive`` and ``open_output``.
     """
     begun = time.monotonic()
     own = open_replica(endpoint, meanwhile=meanwhile) if replica is None else replica
@@ -176,7 +180,8 @@ def take_snapshot(
         with open_output(path, force=force) as output:
             now_ms = time.time_ns() // 1_000_000
             transfer = own.transfer(progress, meanwhile)
-            received = receive(transfer, output, name=endpoint.name, digest=digest, now_ms=now_ms)
+            into = HashedOutput(output) if verify else output
+            received = receive(transfer, into, name=endpoint.name, digest=digest, now_ms=now_ms)
     finally:
         if replica is None:
             own.close()
@@ -191,4 +196,5 @@ def take_snapshot(
         server=received.server,
         seconds=time.monotonic() - begun,
         warnings=received.warnings,
+        verified=verify,
     )

@@ -24,14 +24,16 @@ def saved_line(saved: Saved) -> Line:
     digest = "" if saved.digest is None else f", digest {saved.digest}"
     writer = f" of {saved.server}" if saved.server else ""
     size = f"{show_count(saved.keys, 'key')}, {show_count(saved.bytes, 'byte')}"
-    return name(saved.path), f": {size}{writer}{moment}{digest}: ", _VALID
+    verified = ", verified" if saved.verified else ""
+    return name(saved.path), f": {size}{writer}{moment}{digest}: ", _VALID, verified
 
 
 def cluster_line(done: SavedCluster) -> Line:
     """Return the line for the snapshots of a cluster."""
     size = show_count(sum(shard.saved.bytes for shard in done.shards), "byte")
     counts = f"{show_count(len(done.shards), 'shard')}, {show_count(done.keys, 'key')}"
-    return name(done.path), f": {counts}, {size}: ", _VALID
+    verified = ", verified" if all(shard.saved.verified for shard in done.shards) else ""
+    return name(done.path), f": {counts}, {size}: ", _VALID, verified
 
 
 class StatusLine:

@@ -76,6 +76,35 @@ def test_a_disk_that_fails_is_said_and_survived(start_server, tmp_path, monkeypa
 
 
 @pytest.mark.server
+def test_a_disk_that_returns_other_bytes_is_not_acknowledged(start_server, tmp_path, monkeypatch):
+    home = tmp_path / "aof"
+    events = []
+    flips = [3]
+    sync = appending.AppendedFile.sync
+
+    def sync_and_flip(file):
+        sync(file)
+        if flips[0] and file.size > 500:
+            flips[0] -= 1
+            with file.path.open("r+b") as other:
+                other.seek(-100, os.SEEK_END)
+                other.write(b"?")
+
+    with start_server(config=QUICK) as running, persist_of(running).follow(home, verify=True, on_event=events.append):
+        running.client("RPUSH", "l", 0)
+        assert running.client("WAIT", 1, 5000) == 1
+        monkeypatch.setattr(appending.AppendedFile, "sync", sync_and_flip)
+        for number in range(1, 500):
+            running.client("RPUSH", "l", number)
+        wait_for(lambda: flips[0] == 0)
+        wait_for(lambda: running.client("WAIT", 1, 1000) == 1)
+        expected = running.digest()
+    assert any("the disk returned other bytes" in event.message for event in events)
+    assert digest_of(home) == expected
+    assert run("validate", home, "--strict").code == 0
+
+
+@pytest.mark.server
 def test_a_server_that_is_too_far_ahead_is_let_go(start_server, tmp_path, monkeypatch):
     home = tmp_path / "aof"
     events = []

@@ -1,5 +1,6 @@
 """Snapshots of a running server through its client: the sketch as written, keeping, policies, failures."""
 
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from required import required_module
 from rdbtool.core.errors import InputError
 from rdbtool.live.retention import KeepRule, read_stamp, stamp
 from rdbtool.persist import Any, Counters, Manual, RedisPersist, SavePoint
+from rdbtool.writer.atomic.temporary import Temporary
 
 redis = required_module("redis")
 
@@ -57,6 +59,31 @@ def test_a_snapshot_has_the_data_of_the_server(start_server, tmp_path, diskless)
         assert (saved.digest, saved.keys) == (running.digest(), 20_002)
         assert saved.bytes == (tmp_path / saved.path).stat().st_size
         assert saved.server.startswith("redis ")
+
+
+@pytest.mark.server
+def test_a_disk_that_returns_other_bytes_leaves_no_snapshot(start_server, tmp_path, monkeypatch):
+    with start_server(config=QUICK) as running:
+        running.client("DEBUG", "POPULATE", 20_000, "key", 100)
+        persist = RedisPersist(client_of(running), tmp_path)
+        saved = persist.save(verify=True)
+        assert (saved.verified, saved.digest) == (True, running.digest())
+        assert persist.save(tmp_path / "other.rdb").verified is False
+        finish = Temporary.finish
+
+        def finish_and_flip(temporary, *words, **options):
+            finish(temporary, *words, **options)
+            with temporary.path.open("r+b") as file:
+                file.seek(-3000, os.SEEK_END)
+                byte = file.read(1)
+                file.seek(-1, os.SEEK_CUR)
+                file.write(bytes([byte[0] ^ 1]))
+
+        monkeypatch.setattr(Temporary, "finish", finish_and_flip)
+        before = set(tmp_path.iterdir())
+        with pytest.raises(InputError, match="the disk returned other bytes than were written"):
+            persist.save(tmp_path / "flipped.rdb", verify=True)
+        assert set(tmp_path.iterdir()) == before
 
 
 @pytest.mark.server
