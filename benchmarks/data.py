@@ -69,6 +69,15 @@ def make_jsonl(file: Path) -> Path:
     return target
 
 
+def make_old(file: Path) -> Path:
+    """Return most keys of the data set as RDB 9, which redis-rdb-tools reads."""
+    target = file.with_name(f"{file.stem}-rdb9.rdb")
+    if not target.exists():
+        words = ["--target", "redis-6.2", "--key", "[13579]"]
+        subprocess.run([RDBTOOL, "convert", "-q", "--force", *words, str(file), str(target)], check=True)
+    return target
+
+
 def make_changed(file: Path, percent: int) -> Path:
     """Return the data set with so many percent of its keys changed, as a server saves it."""
     target = file.with_name(f"{file.stem}-changed-{percent}.rdb")

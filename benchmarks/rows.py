@@ -182,6 +182,31 @@ STARTING = [
     Row("dump of a 1 KB file", [RDBTOOL, "dump", "TINY"], max_ms=180),
 ]
 
+#: Tools that are measured where their path is given, and what they are called with.
+LIBRDB, HDT3213, RDBTOOLS = "rdb-cli", "hdt3213-rdb", "rdbtools-rdb"
+_LIBRDB = {"json": ["json"], "resp": ["resp"], "resp --restore": ["resp", "-r"]}
+PEERS = {
+    LIBRDB: [
+        row
+        for name, words in _LIBRDB.items()
+        for row in (
+            Row(f"{LIBRDB} {' '.join(words)}", [LIBRDB, "FILE", "--log-file", "/dev/null", *words]),
+            Row(
+                f"dump -f {name}", [RDBTOOL, "dump", "-f", *name.split(), "FILE"], f"{LIBRDB} {' '.join(words)}",
+                {"json": 0.06, "resp": 0.17, "resp --restore": 0.4}[name],
+            ),
+        )
+    ],
+    HDT3213: [
+        Row(f"{HDT3213} memory", [HDT3213, "-c", "memory", "-o", "OUT", "FILE"]),
+        Row("memory -f csv", [RDBTOOL, "memory", "-f", "csv", "FILE"], f"{HDT3213} memory", 0.4),
+    ],
+    RDBTOOLS: [
+        Row(f"{RDBTOOLS} memory", [RDBTOOLS, "-c", "memory", "OLD"]),
+        Row("memory -f csv of RDB 9", [RDBTOOL, "memory", "-f", "csv", "OLD"], f"{RDBTOOLS} memory", 0.033),
+    ],
+}  # fmt: skip
+
 #: Parts of the table, by name.
 GROUPS = {
     "reading": ("One RDB file", READING),

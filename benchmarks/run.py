@@ -1,6 +1,7 @@
 """Measure rdbtool beside the tools of Redis on the same data, and print a table with the bounds.
 
     python benchmarks/run.py [--cache DIRECTORY] [--runs 7] [--group NAME]... [--only TEXT] [--markdown FILE]
+                             [--peer rdb-cli=PATH] [--peer hdt3213-rdb=PATH] [--peer rdbtools-rdb=PATH]
 
 The data is made once, by a redis-server of this machine. The runs of all rows of a group are interleaved, so that a
 busy moment hits all of them. Every figure is CPU time (user and system) of the child processes as the kernel counts it,
@@ -15,7 +16,7 @@ import os
 import platform
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,13 +27,14 @@ from data import (
     make_damaged,
     make_jsonl,
     make_log,
+    make_old,
     make_other,
     make_rdb,
 )
 from gen_changing import KINDS
 from gen_shapes import SHAPES
 from measuring import Usage, measure
-from rows import GROUPS, Row
+from rows import GROUPS, PEERS, Row
 
 HERE = Path(__file__).parent
 
@@ -62,6 +64,7 @@ def path_of(word: str, directory: Path) -> str:
         "CHANGED-1": lambda: make_changed(Path(path_of("FILE", directory)), 1),
         "CHANGED-50": lambda: make_changed(Path(path_of("FILE", directory)), 50),
         "DAMAGED": lambda: make_damaged(Path(path_of("FILE", directory))),
+        "OLD": lambda: make_old(Path(path_of("FILE", directory))),
         "JSONL": lambda: make_jsonl(Path(path_of("FILE", directory))),
         "LOG": lambda: make_log(directory / "mixed-1.aof", "gen_commands.py", 1),
         "TINY": lambda: HERE.parent / "fixtures/small/redis-7.0-listpacks-stream-function.rdb",
@@ -75,12 +78,12 @@ def path_of(word: str, directory: Path) -> str:
     return str(makers[word]()) if word in makers else word
 
 
-def run_group(rows: Sequence[Row], directory: Path, runs: int) -> list[Result]:
+def run_group(rows: Sequence[Row], directory: Path, runs: int, programs: Mapping[str, str]) -> list[Result]:
     """Measure the rows in turn, after one round that is not counted."""
     # Modules are compiled once, as those of an installed package are, whatever this process was told.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = str(directory / "pycache")
-    commands = {row.name: [path_of(word, directory) for word in row.command] for row in rows}
+    commands = {row.name: [programs.get(word) or path_of(word, directory) for word in row.command] for row in rows}
     found: dict[str, list[Usage]] = {row.name: [] for row in rows}
     for run in range(runs + 1):
         for row in rows:
@@ -148,25 +151,40 @@ in 202 MB.
 """
 
 
+def chosen_groups(
+    names: Sequence[str] | None, only: str | None, peers: Mapping[str, str]
+) -> Iterator[tuple[str, list[Row]]]:
+    """Yield the titles and rows to measure; with a row always what it is compared with."""
+    groups = [(title, rows) for name, (title, rows) in GROUPS.items() if not names or name in names]
+    groups += [(f"Beside {name}", PEERS[name]) for name in peers]
+    for title, rows in groups:
+        chosen = [row for row in rows if not only or only in row.name]
+        others = {row.ratio_to for row in chosen}
+        chosen = [row for row in rows if row in chosen or row.name in others]
+        if chosen:
+            yield title, chosen
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure rdbtool beside the tools of Redis.")
     parser.add_argument("--cache", type=Path, help="keep the data here for the next time")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--group", action="append", choices=list(GROUPS), help="only these parts of the table")
     parser.add_argument("--only", help="only rows whose name holds this text, and what they are compared with")
+    parser.add_argument(
+        "--peer", action="append", default=[], metavar="NAME=PATH", help=f"also measure one of: {', '.join(PEERS)}"
+    )
     parser.add_argument("--markdown", type=Path, help="write the tables to a file, too")
     options = parser.parse_args()
+    peers = dict(word.partition("=")[::2] for word in options.peer)
+    if unknown := peers.keys() - PEERS.keys():
+        parser.error(f"--peer: {', '.join(unknown)}: not one of {', '.join(PEERS)}")
     facts = {"runs": options.runs, "cores": os.cpu_count(), "machine": platform.machine()}
     pages = [_PREFACE.format(python=platform.python_version(), **facts)]
     is_held = True
     with cache_directory(options.cache) as directory:
-        for name, (title, rows) in GROUPS.items():
-            chosen = [row for row in rows if not options.only or options.only in row.name]
-            peers = {row.ratio_to for row in chosen}
-            chosen = [row for row in rows if row in chosen or row.name in peers]
-            if not chosen or (options.group and name not in options.group):
-                continue
-            results = run_group(chosen, directory, options.runs)
+        for title, rows in chosen_groups(options.group, options.only, peers):
+            results = run_group(rows, directory, options.runs, peers)
             print(f"{title}\n{text_of(results)}\n", flush=True)
             pages.append(markdown_of(title, results))
             is_held = is_held and all(fine for result in results for _, fine in result.bounds)
