@@ -110,7 +110,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return 0 if words else EXIT_USAGE
     if words[0] == "help":
         words = [words[1], "--help"]
-    from rdbtool.cli.app import run_command  # noqa: PLC0415 - lazy: typer
+    from rdbtool.cli.app import run_command  # noqa: PLC0415 - lazy
 
     return run_command(words)
 

@@ -1,26 +1,20 @@
 """The application: dispatches a command line to its command.
 
-A command's module is imported when the command runs, so that ``rdbtool dump`` does not pay for the others. typer builds
-options from type hints; its error screens and the rich markup of its help are off, because they would cost half of the
-start-up time.
+A command's module is imported when the command runs, so that ``rdbtool dump`` does not pay for the others. typer is
+imported for help, for wrong usage, and for command lines that are not plain.
 
 Also prints, on standard error, what commands say about an uncertain dataset, and sets the exit code for it.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import typer
-from typer.main import get_command
-
-from rdbtool.cli.help import HelpfulCommand
 from rdbtool.cli.overview import PROGRAM, SUMMARIES, guess_command, is_file
-from rdbtool.core.errors import clean
+from rdbtool.cli.parameters import Exit, UsageError, command_function, parameters_of, plain_values
 
 if TYPE_CHECKING:
     from rdbtool.core.errors import UncertainError
@@ -29,34 +23,6 @@ if TYPE_CHECKING:
 
 #: The commands in the order of the help; each is the module of its name.
 COMMANDS: Final = tuple(SUMMARIES)
-
-#: The exception that click raises for a wrong command line. typer exports only one of its subclasses.
-UsageError: Final[Any] = typer.BadParameter.__mro__[1]
-
-#: Options of other tools, and the equivalents here.
-_ELSEWHERE: Final = {
-    "--fix": f"{PROGRAM} repair SRC -o DST writes what is intact to a new file",
-    "--file": "the output file is --output FILE",
-    "--support-restore": "it is --restore here",
-    "--del-before-write": "it is --replace here",
-    "--target-redis-ver": "it is --target redis-VERSION here",
-}
-
-_SETTINGS: Final[dict[str, Any]] = {
-    "add_completion": False,
-    "rich_markup_mode": None,
-    "pretty_exceptions_enable": False,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
-}
-
-
-def build_command(name: str) -> Any:
-    """Import one command's module and return its click command."""
-    attribute = name.replace("-", "_")
-    module = importlib.import_module(f"rdbtool.cli.{attribute}")
-    single = typer.Typer(**_SETTINGS)
-    single.command(name, cls=HelpfulCommand)(getattr(module, attribute))
-    return get_command(single)
 
 
 def run_command(arguments: list[str]) -> int:
@@ -68,46 +34,45 @@ def run_command(arguments: list[str]) -> int:
         from rdbtool.reader import backends
 
         backends.default_backend = os.environ["RDBTOOL_BACKEND"]
-    name, *rest = arguments
+    name, *words = arguments
     if name not in SUMMARIES:
         if not is_file(name):
             return _refuse(name)
-        name, rest = "info", arguments
-    command = build_command(name)
+        name, words = "info", arguments
     try:
-        with command.make_context(f"{PROGRAM} {name}", rest) as context:
-            command.invoke(context)
+        return _run(name, words)
     except UsageError as error:
-        _suggest(error)
-        error.show()
+        from rdbtool.cli.typer_commands import explain
+
+        explain(error, name, words)
         return 2
-    except typer.Exit as exit_:
-        return int(exit_.exit_code)
+    except Exit as exit_:
+        return exit_.code
+
+
+def _run(name: str, words: list[str]) -> int:
+    """Run a command and return its exit code. Raises UsageError and Exit."""
+    function = command_function(name)
+    values = plain_values(parameters_of(function), words)
+    if values is None:
+        from rdbtool.cli.typer_commands import run_by_typer
+
+        return run_by_typer(name, words)
+    function(**values)
     return 0
 
 
 def _refuse(word: str) -> int:
     """Report an unknown command or missing file; return the exit code of a usage error."""
+    from rdbtool.core.errors import clean
+
     kind = "option" if word.startswith("-") else "command or file"
     guess = guess_command(word)
     hint = "" if guess is None else f". Did you mean {guess}?"
     usage = f"Usage: {PROGRAM} COMMAND [OPTIONS] SRC\nTry '{PROGRAM} --help' for help.\n"
-    typer.echo(f"{usage}\nError: no such {kind}: {clean(word)}{hint}", file=sys.stderr)
+    if sys.stderr is not None:
+        sys.stderr.write(f"{usage}\nError: no such {kind}: {clean(word)}{hint}\n")
     return 2
-
-
-def _suggest(error: Any) -> None:
-    """Suggest the equivalent of another tool's option, else the nearest of the options that click offers."""
-    possible = getattr(error, "possibilities", None)
-    known = _ELSEWHERE.get(getattr(error, "option_name", ""))
-    if known is not None:
-        error.message += f": {known}"
-        error.possibilities = None
-    elif possible:
-        import difflib
-
-        error.message += f". Did you mean {difflib.get_close_matches(error.option_name, possible, n=1, cutoff=0)[0]}?"
-        error.possibilities = None
 
 
 def print_extent(extent: Extent | None) -> None:

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
-import typer
-
 from rdbtool.cli.options import check_choice
 from rdbtool.cli.overview import PROGRAM, SUMMARIES
+from rdbtool.cli.parameters import Argument
 from rdbtool.core.rdb_types import KINDS, VERSIONS
 from rdbtool.core.servers import RELEASES
 
@@ -39,11 +38,12 @@ class Choice(NamedTuple):
 
 
 def completion(
-    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
+    shell: Annotated[str, Argument(metavar="SHELL", help="bash, zsh or fish.")],
 ) -> None:
     """Print a script that completes commands, options and their values in a shell."""
     check_choice("SHELL", shell, tuple(_SCRIPTS))
-    typer.echo(script(shell), nl=False)
+    if sys.stdout is not None:
+        sys.stdout.write(script(shell))
 
 
 def script(shell: str) -> str:
@@ -53,7 +53,7 @@ def script(shell: str) -> str:
 
 def _choices(name: str) -> Iterator[Choice]:
     """Yield the options of a command."""
-    from rdbtool.cli.app import build_command
+    from rdbtool.cli.typer_commands import build_command
 
     values = _values()
     for option in build_command(name).params:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-import typer
-
 from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
 from rdbtool.cli.options import (
     Filters,
@@ -19,6 +17,7 @@ from rdbtool.cli.options import (
     expands,
     renames_of,
 )
+from rdbtool.cli.parameters import Option
 
 
 @expands
@@ -29,7 +28,7 @@ def digest(
     stop: Stop,
     rules: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--rules",
             "--target",
             metavar="SERVER",

@@ -6,8 +6,6 @@ from shutil import copyfileobj
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Final
 
-import typer
-
 from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
 from rdbtool.cli.options import (
     KEY_SPELLING,
@@ -23,6 +21,7 @@ from rdbtool.cli.options import (
     key_bytes,
     renames_of,
 )
+from rdbtool.cli.parameters import Argument, Exit, Option, UsageError
 
 #: Bytes of output kept in memory; more goes to a temporary file.
 _HELD: Final = 1 << 24
@@ -32,16 +31,14 @@ _HELD: Final = 1 << 24
 def history(
     src: Source,
     key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help=f"The key, {KEY_SPELLING}. Or give it with --exact-key.")
+        str | None, Argument(metavar="KEY", help=f"The key, {KEY_SPELLING}. Or give it with --exact-key.")
     ] = None,
     *,
-    exact_key: Annotated[
-        str | None, typer.Option("--exact-key", metavar="KEY", help="The key, as the argument KEY.")
-    ] = None,
+    exact_key: Annotated[str | None, Option("--exact-key", metavar="KEY", help="The key, as the argument KEY.")] = None,
     stop: Stop,
     clock: Clock,
     db: Annotated[
-        int | None, typer.Option("--db", "--dbnum", "-n", metavar="N", min=0, help="Only the key in database N.")
+        int | None, Option("--db", "--dbnum", "-n", metavar="N", minimum=0, help="Only the key in database N.")
     ] = None,
     rules: Server = None,
     rename_command: RenamedCommands = None,
@@ -50,14 +47,14 @@ def history(
 ) -> None:
     """Print every record of an AOF that touched a key: time, offset, command number, database, effect, command.
 
-    The AOF is replayed, so commands that did not name the key are found too: FLUSHALL, SWAPDB and others. At the
-    end it is said where the key is, which command deleted it where it is gone, and which commands have effects that are
-    unknown. Exit code 1 says that no record touched it, that the AOF is damaged, or that effects are unknown.
+    The AOF is replayed, so commands that did not name the key are found too: FLUSHALL, SWAPDB and others. The last
+    lines say in which databases the key exists; if it was deleted, by which command, and how to get it back; and which
+    commands have unknown effects. Exit code 1: no record touched the key, the AOF is damaged, or effects are unknown.
     """
     from rdbtool.engine.replay.replay_options import replay_options
     from rdbtool.operations.history.history import read_history
     from rdbtool.reader.open.dispatch import open_any
-    from rdbtool.report.history import history_sink
+    from rdbtool.report.history import CommandLine, history_sink
     from rdbtool.report.progress_bar import ProgressBar
     from rdbtool.report.screen import Screen
     from rdbtool.writer.atomic.output import open_output
@@ -67,8 +64,13 @@ def history(
     renames = renames_of(rename_command)
     options = replay_options(src, places, rules=rules, now_ms=clock.milliseconds(), rename_commands=renames)
     if (key is None) == (exact_key is None):
-        raise typer.BadParameter("give one key, as KEY or with --exact-key", param_hint="KEY")
+        raise UsageError("give one key, as KEY or with --exact-key", parameter="KEY")
     wanted = key_bytes(key or exact_key or "")
+    again = (
+        *(() if rules is None else ("--rules", rules)),
+        *(word for text in rename_command or () for word in ("--rename-command", text)),
+        *(word for text in stop.skip_command or () for word in ("--skip-command", text)),
+    )
     with (
         open_any(src) as reader,
         open_output(None) as output,
@@ -77,7 +79,8 @@ def history(
     ):
         # Whether the place exists is only known at the end; nothing is printed before.
         write = output.write if places is None else held.write
-        sink = history_sink(write, wanted, as_json=as_json, screen=Screen(is_terminal=output.is_terminal))
+        screen = Screen(is_terminal=output.is_terminal)
+        sink = history_sink(write, wanted, as_json=as_json, screen=screen, given=CommandLine(src, again))
         found = read_history(reader, wanted, sink.on_touch, db=db, options=options, progress=progress)
         sink.close(found)
         held.seek(0)
@@ -88,4 +91,4 @@ def history(
     print_remarks(found.loaded.remarks)
     end_uncertain(found.loaded.doubt)
     if not found.touches:
-        raise typer.Exit(1)
+        raise Exit(1)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Annotated
-
-import typer
 
 from rdbtool.cli.app import print_lines
 from rdbtool.cli.options import PasswordFile
+from rdbtool.cli.parameters import Argument, Option, OptionGroup, UsageError
 
 if TYPE_CHECKING:
     from rdbtool.live.address import Secrets
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 
 Url = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="URL",
         help="redis://[USER@]HOST[:PORT], rediss:// (TLS), valkey://, valkeys://, unix://PATH; capture and load also "
         "take a cluster, redis+cluster://HOST:PORT. Passwords: see --password-file.",
@@ -25,27 +23,26 @@ Url = Annotated[
 ]
 
 
-@dataclasses.dataclass(frozen=True)
-class Access:
+class Access(OptionGroup):
     """How to connect to a server."""
 
     password_file: PasswordFile = None
-    ask_password: Annotated[bool, typer.Option("--ask-password", help="Ask for the password on the terminal.")] = False
+    ask_password: Annotated[bool, Option("--ask-password", help="Ask for the password on the terminal.")] = False
 
     def endpoint(self, url: str) -> Endpoint:
-        """Return the endpoint of a URL. Raises BadParameter for an invalid URL, and InputError."""
+        """Return the endpoint of a URL. Raises UsageError for an invalid URL, and InputError."""
         from rdbtool.live.address import SCHEMES, scheme_of
         from rdbtool.live.connection import Endpoint
 
         scheme = scheme_of(url)
         if scheme not in SCHEMES:
             words = f"expected an address such as redis://localhost:6379, found {_hide(url)!r}"
-            raise typer.BadParameter(words, param_hint="URL")
+            raise UsageError(words, parameter="URL")
         self.warn(url)
         return Endpoint.of_url(url, self.secrets())
 
     def cluster(self, url: str) -> tuple[Endpoint, Cluster]:
-        """Return a node of a cluster by its URL, and the cluster. Raises BadParameter, InputError."""
+        """Return a node of a cluster by its URL, and the cluster. Raises UsageError, InputError."""
         from rdbtool.live.address import CLUSTER_SCHEMES, node_url, scheme_of
         from rdbtool.live.connection import Endpoint
         from rdbtool.live.load_links import Cluster

@@ -12,11 +12,12 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from rdbtool.cli.app import COMMANDS, build_command
+from rdbtool.cli.app import COMMANDS
 from rdbtool.cli.examples import EXAMPLES
 from rdbtool.cli.help import metavar
 from rdbtool.cli.notes import NOTES
 from rdbtool.cli.overview import ABOUT, EXIT_CODES, PROGRAM, SUMMARIES
+from rdbtool.cli.typer_commands import build_command
 from rdbtool.core.codes import CODES
 
 #: Extra sections: a title, and texts with the lines that they explain.

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from rdbtool.cli.app import COMMANDS, build_command
+from rdbtool.cli.app import COMMANDS
 from rdbtool.cli.examples import EXAMPLES
 from rdbtool.cli.help import described, groups, metavar, term
 from rdbtool.cli.man import SECTIONS, write_pages
 from rdbtool.cli.notes import NOTES
 from rdbtool.cli.overview import EXIT_CODES, PROGRAM, SUMMARIES
+from rdbtool.cli.typer_commands import build_command
 
 
 def pages() -> dict[str, str]:

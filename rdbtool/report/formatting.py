@@ -25,6 +25,19 @@ def show_bytes(data: bytes, limit: int = 60, *, bare: bool = False) -> str:
     return quoted
 
 
+def key_argument(key: bytes) -> str:
+    r"""Return a key as commands take it: with ``\\`` for a backslash, ``\xHH`` for other bytes and for a first dash."""
+
+    def spell(character: str) -> str:
+        if character == "\\":
+            return "\\\\"
+        encoded = character.encode("utf-8", "surrogateescape")
+        return character if character.isprintable() else "".join(f"\\x{byte:02x}" for byte in encoded)
+
+    text = "".join(map(spell, key.decode("utf-8", "surrogateescape")))
+    return f"\\x2d{text[1:]}" if text.startswith("-") else text
+
+
 def show_score(score: float) -> str:
     """Return a score as servers write it: integers without a fraction, else the shortest form."""
     if score.is_integer() and abs(score) < 1 << 53:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from rdbtool.core.errors import json_bytes
 from rdbtool.operations.history.history import KeyHistory, Touch
-from rdbtool.report.formatting import show_bytes, show_count, show_time
+from rdbtool.report.formatting import key_argument, show_bytes, show_count, show_time
 from rdbtool.report.screen import Screen, Styled, emphasize, name
 
 #: Styles of the effects that stand out.
 _EFFECT_STYLES: Final = {"created": "good", "deleted": "lost", "error": "bad", "unknown": "warning"}
+
+
+#: Maximum bytes of a key in a command line to be copied.
+_LONGEST_ARGUMENT: Final = 200
 
 
 class HistorySink(Protocol):
@@ -25,12 +30,21 @@ class HistorySink(Protocol):
         """Write the conclusion."""
 
 
-class HistoryText:
-    """One line per record; at the end, whether the key exists."""
+class CommandLine(NamedTuple):
+    """What the next command has in common with this one: the input, and options of the replay."""
 
-    def __init__(self, write: Callable[[bytes], object], key: bytes, screen: Screen) -> None:
+    source: str
+    options: tuple[str, ...] = ()
+
+
+class HistoryText:
+    """One line per record; at the end, whether the key exists, and how to get a deleted one back."""
+
+    def __init__(self, write: Callable[[bytes], object], key: bytes, screen: Screen, given: CommandLine) -> None:
         self._write = write
         self._screen = screen
+        self._given = given
+        self._raw_key = key
         self._key = show_bytes(key)
         self._bare_key = show_bytes(key, bare=True)
         self._part = ""
@@ -75,6 +89,27 @@ class HistoryText:
         for command, times, first in history.unfollowed:
             more = f"{show_count(times, 'time')}, the first " if times > 1 else ""
             self._put(f"  {command}: {more}in {first.part} at {first.offset:#x}, command {first.number}")
+        self._advise(history)
+
+    def _advise(self, history: KeyHistory) -> None:
+        """Write which commands print a deleted key, and recover the dataset, as they were before the last deletion."""
+        source, options = self._given
+        last = max(history.deletions, key=lambda touch: touch.number or 0, default=None)
+        is_typeable = source != "-" and source.isprintable() and len(self._raw_key) <= _LONGEST_ARGUMENT
+        if last is None or last.number is None or not is_typeable:
+            return
+        db = ("--db", f"{last.db}") if last.db else ()
+        output = "recovered.aof" if len(history.loaded.parts) == 1 else "recovered/"
+        stop = (*options, "--until", f"n:{last.number - 1}")
+        steps = (
+            shlex.join(("rdbtool", "get", source, key_argument(self._raw_key), *db, *stop)),
+            shlex.join(("rdbtool", "aof-rewrite", source, "-o", output, *stop)),
+        )
+        # A replay that stops inside a transaction executes none of it.
+        when = "before its transaction" if last.in_transaction else "before that"
+        width = max(map(len, steps))
+        for label, step, what in zip(("next", "    "), steps, ("the key", "all keys"), strict=True):
+            self._put("  ", Styled(label, "next"), f"  {step:<{width}}  ", Styled(f"{what} {when}", "aside"))
 
     def _put(self, *line: str | Styled) -> None:
         self._write(f"{self._screen.render(line)}\n".encode())
@@ -99,9 +134,11 @@ class HistoryJson:
         self._write(f"{opening}\n],{json.dumps(history.end_dict())[1:]}\n".encode())
 
 
-def history_sink(write: Callable[[bytes], object], key: bytes, *, as_json: bool, screen: Screen) -> HistorySink:
-    """Return the sink that writes the history of ``key``."""
-    return HistoryJson(write, key) if as_json else HistoryText(write, key, screen)
+def history_sink(
+    write: Callable[[bytes], object], key: bytes, *, as_json: bool, screen: Screen, given: CommandLine
+) -> HistorySink:
+    """Return the sink that writes the history of ``key``; ``given`` is for what to do next."""
+    return HistoryJson(write, key) if as_json else HistoryText(write, key, screen, given)
 
 
 def _describe(touch: Touch) -> str:

@@ -10,7 +10,8 @@ import time
 from command import environment, run
 from required import skip_without
 
-from rdbtool.cli.app import COMMANDS, build_command
+from rdbtool.cli.app import COMMANDS
+from rdbtool.cli.typer_commands import build_command
 
 CASES = [
     ("val", {"validate"}),

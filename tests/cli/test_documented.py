@@ -11,8 +11,9 @@ from command import ROOT, run
 from required import skip_without
 
 from rdbtool.cli import completion, reference
-from rdbtool.cli.app import COMMANDS, build_command
+from rdbtool.cli.app import COMMANDS
 from rdbtool.cli.man import pages
+from rdbtool.cli.typer_commands import build_command
 from rdbtool.core.codes import CODES
 
 README = (ROOT / "README.md").read_text()

@@ -7,10 +7,11 @@ import tokenize
 import pytest
 from command import ROOT
 
-from rdbtool.cli.app import COMMANDS, build_command
+from rdbtool.cli.app import COMMANDS
 from rdbtool.cli.examples import EXAMPLES
 from rdbtool.cli.notes import NOTES
 from rdbtool.cli.overview import EXIT_CODES, SUMMARIES
+from rdbtool.cli.typer_commands import build_command
 from rdbtool.core.codes import CODES
 
 #: Words, and what is said instead. A server's log is one, and what a server logs.

@@ -6,10 +6,11 @@ import shlex
 import pytest
 from command import FIXTURES, run
 
-from rdbtool.cli.app import COMMANDS, build_command
+from rdbtool.cli.app import COMMANDS
 from rdbtool.cli.examples import EXAMPLES
 from rdbtool.cli.help import GROUPS
 from rdbtool.cli.overview import PROGRAM, SUMMARIES
+from rdbtool.cli.typer_commands import build_command
 
 SMALL = FIXTURES / "small" / "redis-7.0-listpacks-stream-function.rdb"
 

@@ -1,10 +1,14 @@
 """``rdbtool history``: every record that touched a key, and who deleted it."""
 
 import json
+import re
+import shlex
 
 import pytest
 from aof.logs import command, sets, write_log
 from command import FIXTURES, check_golden, run
+
+from rdbtool.report.formatting import key_argument
 
 
 @pytest.fixture
@@ -170,3 +174,36 @@ def test_an_open_transaction_touches_nothing(log):
     path = log(sets(3), command("MULTI"), command("DEL", "k1"))
     code, report = history(path, "k1")
     assert (code, len(report["records"]), report["damage"]["code"]) == (1, 1, "AOF110")
+
+
+@pytest.mark.parametrize(
+    ("key", "commands"),
+    [
+        (b"k", [("SET", "k", "old"), ("DEL", "k"), ("FLUSHALL",)]),
+        (b"k", [("SET", "k", "old"), ("MULTI",), ("SET", "k", "new"), ("DEL", "k"), ("EXEC",)]),
+        (b"k", [("SET", "k", "0"), ("SELECT", "3"), ("SET", "k", "old"), ("FLUSHDB",)]),
+        (b"-k y\\\xff\xc3\xa4\n$'", [("SET", b"-k y\\\xff\xc3\xa4\n$'", "old"), ("FLUSHALL",), ("SET", "k", "1")]),
+    ],
+    ids=["deleted", "transaction", "database", "spelling"],
+)
+def test_the_next_commands_bring_a_deleted_key_back(key, commands, log, tmp_path):
+    path = log(*(command(*argv) for argv in commands))
+    shown = run("history", path, key_argument(key)).out.decode().splitlines()[-2:]
+    get, rewrite = (shlex.split(re.sub("  (the|all) keys? before.*|  next", "", line)) for line in shown)
+    assert (get[:2], rewrite[:2]) == (["rdbtool", "get"], ["rdbtool", "aof-rewrite"])
+    assert run(*get[1:]).out == b"old"
+    assert run(*rewrite[1:], cwd=tmp_path).code == 0
+    assert run("get", "recovered.aof", *get[3 : get.index("--until")], cwd=tmp_path).out == b"old"
+
+
+def test_no_next_command_without_a_deletion_or_a_file(log):
+    assert "  next" not in run("history", log(command("SET", "k", "v")), "k").out.decode()
+    gone = log(command("SET", "k", "v"), command("DEL", "k"))
+    assert "next  rdbtool get" in run("history", gone, "k").out.decode()
+    assert "  next" not in run("history", "-", "k", stdin=gone.read_bytes()).out.decode()
+
+
+def test_the_next_command_replays_in_the_same_way(log):
+    gone = log(command("SET", "k", "v"), command("SET", "x", "y"), command("HIDDEN", "k"), command("DEL", "k"))
+    words = ["--rules", "redis-7.0", "--rename-command", "HIDDEN=GET", "--skip-command", "2"]
+    assert f"{' '.join(words)} --until n:3" in run("history", *words, gone, "k").out.decode()

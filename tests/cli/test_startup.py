@@ -36,7 +36,18 @@ def test_version_imports_nothing():
 
 @pytest.mark.parametrize("form", ["jsonl", "json", "keys", "resp"])
 def test_dump_imports_no_more_than_it_needs(form):
-    heavy = {"rich", "construct", "lz4", "backports", "lzf", "pydantic", "importlib.metadata"}
+    heavy = {"typer", "rich", "construct", "lz4", "backports", "lzf", "pydantic", "importlib.metadata"}
+    heavy |= {
+        "dataclasses",
+        "datetime",
+        "decimal",
+        "json",
+        "shutil",
+        "subprocess",
+        "tempfile",
+        "threading",
+        "rdbtool.api",
+    }
     assert heavy & imported("dump", "-f", form, SMALL) == set()
 
 

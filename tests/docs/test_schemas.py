@@ -11,7 +11,8 @@ from command import FIXTURES, NOW, ROOT, run
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from rdbtool.cli.app import COMMANDS, build_command
+from rdbtool.cli.app import COMMANDS
+from rdbtool.cli.typer_commands import build_command
 
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "docs/schemas").glob("*.json"))}
 REGISTRY = Registry().with_resources((schema["$id"], Resource.from_contents(schema)) for schema in SCHEMAS.values())

@@ -18,7 +18,7 @@ from typing import Any
 import command
 import pytest
 
-from rdbtool.cli.app import UsageError
+from rdbtool.cli.typer_commands import ClickUsageError
 from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import Finding, FormatError, InvalidDataError, RdbToolError, spell_controls
 
@@ -90,7 +90,7 @@ class Collector:
         """Patch the classes and functions that messages pass through."""
         self.patch.setattr(Finding, "__new__", self._finding(Finding.__new__))
         self.patch.setattr(RdbToolError, "__init__", self._error(RdbToolError.__init__))
-        self.patch.setattr(UsageError, "show", self._usage(UsageError.show))
+        self.patch.setattr(ClickUsageError, "show", self._usage(ClickUsageError.show))
         self.patch.setattr(command, "run", self._run(command.run))
 
     def pytest_unconfigure(self) -> None:

@@ -146,15 +146,16 @@ def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path):
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(pick.uniform(0, 0.15))
+        # However fast the machine is, there is something to be lost, and to be rewritten.
+        lines = [process.stdout.readline() for _ in range(pick.randrange(1, 25))]
+        time.sleep(pick.uniform(0, 0.02))
         process.kill()
-        lines = process.stdout.read().split()
+        lines += process.stdout.read().split()
         process.stdout.close()
         process.wait()
         with AppendLog.open(directory) as log:
             keys = log.engine.dbs[0].keys
-        acknowledged = int(lines[-1]) + 1 if lines else known
+        acknowledged = int(lines[-1]) + 1
         numbered = [key for key in keys if key != b"count"]
         # At most the one transaction at hand is there and was not acknowledged yet.
         assert acknowledged <= len(keys) <= acknowledged + 2
