@@ -127,8 +127,20 @@ typedef struct {
     uint32_t base; /* position 0 of the current string */
 } rt_lzf_table;
 
-/* Returns the number of bytes written to out, at most `room`; 0 where the result would not fit. */
-static size_t rt_lzf_deflate(const uint8_t *in, size_t in_size, uint8_t *out, size_t room, rt_lzf_table *table)
+/* Deflating in pieces: what was read and written so far. */
+typedef struct {
+    const uint8_t *in;
+    rt_lzf_table *table;
+    size_t in_size, ip, room; /* `room`: more output than this is not worth it */
+    size_t made;              /* output that was returned */
+    size_t run;               /* literals of the run that is open */
+    int fails;                /* there would be more than `room` */
+    uint32_t base;
+    uint8_t open[33]; /* the open run, after a byte for its control byte */
+} rt_lzf_packing;
+
+/* Returns 0 where nothing can be saved. */
+static int rt_lzf_begin(rt_lzf_packing *packing, const uint8_t *in, size_t in_size, size_t room, rt_lzf_table *table)
 {
     if (in_size < 4 || room < 4 || in_size > 0x40000000u)
         return 0;
@@ -136,14 +148,35 @@ static size_t rt_lzf_deflate(const uint8_t *in, size_t in_size, uint8_t *out, si
         memset(table->seen, 0, sizeof(table->seen));
         table->base = 1;
     }
-    const uint32_t base = table->base;
+    packing->in = in;
+    packing->in_size = in_size;
+    packing->room = room;
+    packing->table = table;
+    packing->base = table->base;
+    packing->ip = packing->made = packing->run = 0;
+    packing->fails = 0;
+    packing->open[0] = 0;
     table->base += (uint32_t)in_size;
-    size_t ip = 0, op = 1, run = 0; /* op leaves room for the control byte of a run */
+    return 1;
+}
+
+/* Deflates until the input ends, `out` is full (it has 64 bytes or more), or the whole result would not fit in `room`.
+ * Returns the number of bytes written to out. */
+static size_t rt_lzf_pack(rt_lzf_packing *packing, uint8_t *out, size_t out_size)
+{
+    const uint8_t *in = packing->in;
+    const size_t in_size = packing->in_size, left = packing->room - packing->made;
+    const size_t end = out_size < left ? out_size : left;
+    const uint32_t base = packing->base;
+    size_t ip = packing->ip, run = packing->run, op = run + 1; /* op leaves room for the control byte of a run */
+    memcpy(out, packing->open, run + 1);
     while (ip < in_size) {
         size_t ref = 0, length = 0;
+        if (op + 4 > end && end < left)
+            break;
         if (ip + 2 < in_size) {
             uint32_t three = (uint32_t)in[ip] << 16 | (uint32_t)in[ip + 1] << 8 | in[ip + 2];
-            uint32_t *slot = &table->seen[three * 2654435761u >> (32 - RT_LZF_HASH_BITS)];
+            uint32_t *slot = &packing->table->seen[three * 2654435761u >> (32 - RT_LZF_HASH_BITS)];
             uint32_t seen = *slot;
             *slot = base + (uint32_t)ip;
             if (seen >= base) {
@@ -156,8 +189,10 @@ static size_t rt_lzf_deflate(const uint8_t *in, size_t in_size, uint8_t *out, si
         }
         if (length) {
             size_t offset = ip - ref - 1, code = length - 2;
-            if (op + 4 > room)
+            if (op + 4 > end) {
+                packing->fails = 1;
                 return 0;
+            }
             if (run)
                 out[op - run - 1] = (uint8_t)(run - 1);
             else
@@ -173,8 +208,10 @@ static size_t rt_lzf_deflate(const uint8_t *in, size_t in_size, uint8_t *out, si
             op++;
             ip += length;
         } else {
-            if (op + 1 > room)
+            if (op + 1 > end) {
+                packing->fails = 1;
                 return 0;
+            }
             out[op++] = in[ip++];
             if (++run == 32) {
                 out[op - run - 1] = 31;
@@ -183,11 +220,30 @@ static size_t rt_lzf_deflate(const uint8_t *in, size_t in_size, uint8_t *out, si
             }
         }
     }
-    if (run)
+    packing->ip = ip;
+    packing->run = run;
+    if (ip < in_size) {
+        memcpy(packing->open, out + op - run - 1, run + 1);
+        op -= run + 1;
+    } else if (run) {
         out[op - run - 1] = (uint8_t)(run - 1);
-    else
+    } else {
         op--;
-    return op <= room ? op : 0;
+    }
+    if (op > left)
+        packing->fails = 1;
+    packing->made += op;
+    return op;
+}
+
+/* Returns the number of bytes written to out, at most `room`; 0 where the result would not fit. */
+static size_t rt_lzf_deflate(const uint8_t *in, size_t in_size, uint8_t *out, size_t room, rt_lzf_table *table)
+{
+    rt_lzf_packing packing;
+    if (!rt_lzf_begin(&packing, in, in_size, room, table))
+        return 0;
+    size_t made = rt_lzf_pack(&packing, out, room);
+    return packing.fails ? 0 : made;
 }
 
 #endif

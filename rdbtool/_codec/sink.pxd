@@ -94,11 +94,13 @@ cdef struct LongString:
     uint64_t size
     uint64_t packed         # bytes of LZF that the file stores, 0: uncompressed
     bint is_utf8            # if the sink requests it
+    Bytes whole             # all of it, until the record ends, if the source holds it; else NULL
 
 # What a record contains, measured before it is emitted.
 cdef struct Extent:
     bint is_known
     uint64_t elements           # 1 of strings and module values
+    size_t longest              # bytes of the longest element, member, field or value
     int64_t stop                # where the record ends in the file
     uint64_t no_numbers         # scores
     uint64_t field_expiries

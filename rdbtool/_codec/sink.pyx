@@ -174,10 +174,12 @@ cdef class Measure(Sink):
 
     cdef int element(self, Bytes p, size_t size) except -1:
         self.extent.elements += 1
+        self.extent.longest = max(self.extent.longest, size)
         return 0
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
         self.extent.elements += 1
+        self.extent.longest = max(self.extent.longest, max(field_size, value_size))
         if expire_at_ms != -1:
             if self.extent.field_expiries == 0 or expire_at_ms < self.extent.first_expiry:
                 self.extent.first_expiry = expire_at_ms
@@ -188,6 +190,7 @@ cdef class Measure(Sink):
 
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
         self.extent.elements += 1
+        self.extent.longest = max(self.extent.longest, member_size)
         self.extent.no_numbers += score != score
         return 0
 

@@ -179,8 +179,10 @@ def dump(
         _check_use("--replace", options, used=replace, users=("resp",))
         _check_use("--target", options, used=target is not None, users=_names(lambda row: row.has_target))
         _check_use("--allow-loss", options, used=allow_loss, users=_names(lambda row: row.has_target))
-        _check_use("--functions", options, used=functions is not None, users=("jsonl", "json", "resp"))
-        _check_use("--drop", options, used=bool(drop), users=_names(lambda row: row.is_verifiable))
+        for option, used in (("--functions", functions is not None), ("--drop", bool(drop))):
+            _check_use(option, options, used=used, users=_names(lambda row: row.is_verifiable))
+        if keys_only and functions:
+            raise typer.BadParameter("--keys-only leaves functions out", param_hint="--functions")
         for option, used in reshape.given().items():
             _check_use(option, options, used=used, users=_names(lambda row: row.is_verifiable))
         _check_target(options)
@@ -191,7 +193,7 @@ def dump(
         ):
             keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
             dumped = write_keys(keys, out, options, selection=selection, progress=progress)
-    if dumped.losses or dumped.large or dumped.long or any(dumped.left):
+    if dumped.losses or dumped.large or any(dumped.left):
         from rdbtool.report.convert import dumped_lines
 
         print_lines(dumped_lines(dumped))

@@ -36,8 +36,9 @@ class SinkOptions(NamedTuple):
     """Options of a sink.
 
     ``target`` is the server that an RDB or commands are for, None: the writer of the source. ``sizes`` and ``role`` are
-    for an RDB, ``replace`` and ``restore`` for commands, ``escape`` for forms that have one, ``keys_only`` and
-    ``binary`` for jsonl that only programs read, ``raw``, ``fields`` and ``is_terminal`` for csv.
+    for an RDB, ``replace``, ``restore`` and ``on_long`` for commands (see ``Resp``), ``escape`` for forms that have
+    one, ``keys_only`` and ``binary`` for jsonl that only programs read, ``raw``, ``fields`` and ``is_terminal`` for
+    csv.
     """
 
     target: Target | None = None
@@ -50,6 +51,7 @@ class SinkOptions(NamedTuple):
     raw: bool = False
     fields: Sequence[bytes] = ()
     is_terminal: bool = False
+    on_long: Callable[[int, bytes, int], object] | None = None
 
 
 class MakeSink(Protocol):
@@ -98,9 +100,9 @@ def _make_commands(write: Write, options: SinkOptions) -> Encoder:
     from rdbtool._codec.encode.resp import Resp  # noqa: PLC0415
 
     if options.target is None:
-        return Resp(write, replace=options.replace)
+        return Resp(write, replace=options.replace, on_long=options.on_long)
     magic, version, release = options.target
-    return Resp(write, replace=options.replace, magic=magic, version=version, release=release)
+    return Resp(write, replace=options.replace, magic=magic, version=version, release=release, on_long=options.on_long)
 
 
 def _make_jsonl(write: Write, options: SinkOptions) -> Encoder:

@@ -121,8 +121,3 @@ def dumped_lines(dumped: Dumped) -> Iterator[Line]:
         yield _NOTE, ": key ", name(describe_key(value.key)), f" of db {value.db} is written as plain commands: {size}"
     if len(dumped.large) > _NAMED:
         yield _NOTE, f": and so are {show_count(len(dumped.large) - _NAMED, 'other key')}"
-    for value in dumped.long[:_NAMED]:
-        size = f"has {value.size:,} bytes, more than servers take in one argument unless proto-max-bulk-len is raised"
-        yield _NOTE, ": key ", name(describe_key(value.key)), f" of db {value.db} {size}"
-    if len(dumped.long) > _NAMED:
-        yield _NOTE, f": and so {show_count(len(dumped.long) - _NAMED, 'other key')}"

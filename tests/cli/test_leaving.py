@@ -9,6 +9,8 @@ from codec.commands import read_commands as parse
 from command import FIXTURES, run
 from server import ServerError
 
+from rdbtool.dataset.forms import PRINTED
+
 CASES = FIXTURES / "cases" / "leaves"
 FUNCTIONS = CASES / "keys-and-functions.rdb"
 SCRIPTS = CASES / "lua-aux.rdb"
@@ -54,6 +56,22 @@ def test_functions_come_along_where_they_are_asked_for():
     assert (commands[0][:3], said) == ([b"FUNCTION", b"LOAD", b"REPLACE"], "")
     lines, said = lines_of(FUNCTIONS, "-k", "^cart:1$", "--functions")
     assert (sum("function" in line for line in lines), said) == (1, "")
+
+
+@pytest.mark.parametrize("form", PRINTED)
+def test_forms_without_functions_refuse_to_promise_them(form):
+    ran = run("dump", "-f", form, "--functions", FUNCTIONS)
+    if form in {"jsonl", "resp"}:
+        assert (ran.code, ran.out.count(b"#!lua")) == (0, 1)
+    else:
+        assert (ran.code, ran.out) == (2, b"")
+        assert f"it is for jsonl and resp, not for {form}" in ran.err
+
+
+def test_lines_of_keys_only_have_no_functions():
+    ran = run("dump", "-f", "jsonl", "--keys-only", "--functions", FUNCTIONS)
+    assert (ran.code, ran.out) == (2, b"")
+    assert "--keys-only leaves functions out" in ran.err
 
 
 def test_expiry_is_no_key_filter():

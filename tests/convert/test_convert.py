@@ -389,3 +389,17 @@ def test_the_same_bytes_every_time(place):
         for name, more in (("rdb", []), ("aof", []), ("resp", []), ("jsonl", []), ("p.aof", ["--preamble"])):
             convert(SEVEN, f"{number}.{name}", *more, "--now", NOW, cwd=place)
             assert (place / f"{number}.{name}").read_bytes() == (place / f"0.{name}").read_bytes()
+
+
+def test_arguments_that_clients_may_not_send_are_named(place):
+    """In commands. An AOF is loaded by the server itself, which sets no limit."""
+    pieces = 2_033_602
+    packed = b"\0\0" + b"\xe0\xff\0" * pieces
+    size = 1 + 264 * pieces
+    assert size > 512 << 20
+    record = b"\0\1k\xc3\x80" + len(packed).to_bytes(4, "big") + b"\x80" + size.to_bytes(4, "big") + packed
+    (place / "long.rdb").write_bytes(b"REDIS0011\xfe\0" + record + b"\xff" + bytes(8))
+    note = 'an argument longer than servers take from clients unless proto-max-bulk-len is raised (key "k" of db 0)'
+    for form, notes in (("resp", 1), ("aof", 0)):
+        done = run("convert", "--max-value", "1g", "--to", form, "--no-preamble", "long.rdb", "/dev/null", cwd=place)
+        assert (done.code, done.err.count(note)) == (0, notes), done.err

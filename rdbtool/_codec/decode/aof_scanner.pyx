@@ -13,6 +13,7 @@ from rdbtool._codec.decode.framing cimport (
     BAD, LEAST_ARGUMENT, Reach, Record, SHORT, SOUND, annotation, argument, command_head, header, walk
 )
 from rdbtool._codec.decode.window cimport Window
+from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.memoryview cimport PyMemoryView_FromMemory
@@ -40,7 +41,9 @@ cdef enum:
     SHARED_SHIFT = 49           # 64 less the bits of an index into the shared arguments
     SHARED = 1 << 15            # shared arguments at a time
     BATCH_SIZE = 1 << 20        # bytes of commands after which a batch is full
-    LONG = BATCH_SIZE           # bytes from which on the value of a SET can be skipped
+    LONG = BATCH_SIZE           # bytes from which on an argument is not read into the window
+    AHEAD = 1 << 16             # bytes that are read between long arguments
+    LONGEST_HEADER = 32
     SEARCH_STEPS = 1 << 20      # arguments examined in candidates, beyond one per byte searched
     NEW_NAME = 2                # a status: the table of uses does not have this command yet
     MAX_USED = 80               # bytes of a name that the table keeps, with its subcommand
@@ -250,48 +253,61 @@ cdef class Scanner:
                 progress(window.at)
 
     cdef bint pass_long(self, Reach *reach, bint collect) except -1:
-        """Pass over the current record if it is a valid SET of a long string, of which the window holds the beginning.
+        """Pass over the current record if it is a valid command with a long argument that the window does not hold.
 
-        Its value is held once, or not at all: it is not read into the window.
+        The argument is held once, or not at all: it is not read into the window.
         """
         cdef Window window = self.window
         cdef Bytes begin = window.buffer + window.start
         cdef Bytes p
-        cdef Bytes key
-        cdef uint64_t name_size, key_size, size
+        cdef Bytes text
+        cdef uint64_t size
+        cdef uint64_t before = 0
         cdef Record record
         cdef int64_t at = window.base + <int64_t>window.start
-        cdef int64_t stop
-        cdef uint8_t[2] line_end
-        if window.reread is None or command_head(begin, reach, &record) != SOUND or record.argc != 3:
+        cdef int64_t value_at, stop
+        cdef bint omits
+        if window.reread is None or window.size < 0 or command_head(begin, reach, &record) != SOUND:
             return False
         p = record.first
+        while before < record.argc and argument(&p, reach, &text, &size) == SOUND:
+            if before == 0:
+                record.name = text
+                record.name_size = size
+            before += 1
+        # The name, and a subcommand, are looked up in the window.
         if (
-            argument(&p, reach, &record.name, &name_size) != SOUND
-            or not is_word(record.name, name_size, b"set", 3)
-            # Who asks to omit it looks for commands as they are written by servers.
-            or (self.omits_long and memcmp(record.name, b"SET", 3))
-            or argument(&p, reach, &key, &key_size) != SOUND
+            not 2 <= before < record.argc
             or header(&p, reach, c"$", &size) != SOUND
             or size < LONG
-            or size + 2 <= <uint64_t>(reach.end - p)
+            or is_word(record.name, record.name_size, b"multi", 5)
+            or is_word(record.name, record.name_size, b"exec", 4)
         ):
             return False
-        record.name_size = name_size
-        stop = window.base + (p - window.buffer) + <int64_t>size
-        view = PyMemoryView_FromMemory(<char *>line_end, 2, PyBUF_WRITE)
-        if window.reread(view, stop) != 2 or line_end[0] != 13 or line_end[1] != 10:
+        value_at = window.base + (p - window.buffer)
+        stop = self.walk_ahead(value_at, size, record.argc - before, None)
+        if stop < 0:
             return False
-        if self.used != NULL and self.use(begin, &record, reach) != SOUND:
-            self.meet((<char *>record.name)[:record.name_size], False)
-            self.use(begin, &record, reach)
+        if self.used != NULL:
+            while self.use(begin, &record, reach) != SOUND:
+                self.meet_record(&record, reach)
         if collect:
-            value = None if self.omits_long else self.reread(stop - <int64_t>size, <Py_ssize_t>size)
-            self.argvs.append(((<char *>record.name)[:record.name_size], (<char *>key)[:key_size], value))
+            argv = []
+            p = record.first
+            for _ in range(<Py_ssize_t>before):
+                argument(&p, reach, &text, &size)
+                argv.append((<char *>text)[:size])
+            header(&p, reach, c"$", &size)
+            # Who asks to omit it looks for commands as they are written by servers.
+            omits = self.omits_long and record.argc == 3 and record.name_size == 3 and not memcmp(record.name, b"SET", 3)
+            if omits:
+                argv.append(None)
+            else:
+                self.walk_ahead(value_at, size, record.argc - before, argv)
+            self.argvs.append(tuple(argv))
             self.offsets[self.filled] = at
             self.filled += 1
-            self.filled_size += size
-        stop += 2
+            self.filled_size += <uint64_t>(stop - at)
         window.start = window.stop
         while window.base + <int64_t>window.stop < stop:
             if window.at_end:
@@ -303,6 +319,51 @@ cdef class Scanner:
         self.count += 1
         self.follow(0, at)
         return True
+
+    cdef int64_t walk_ahead(self, int64_t at, uint64_t size, uint64_t count, list argv) except -2:
+        """Walk over ``count`` arguments, of which the first has its ``size`` bytes at an offset.
+
+        Return where the last one ends, -1 if they are not valid. Bytes between headers are not read, unless the arguments
+        are to be added to ``argv``.
+        """
+        cdef Window window = self.window
+        cdef bytearray ahead = bytearray(AHEAD)
+        cdef Bytes data = <Bytes>PyByteArray_AS_STRING(ahead)
+        cdef Bytes p
+        cdef int64_t base = at
+        cdef Py_ssize_t filled = 0, got
+        cdef Reach reach
+        while True:
+            if argv is not None:
+                if at + <int64_t>size <= base + filled:
+                    argv.append((<char *>data)[at - base:at - base + <int64_t>size])
+                else:
+                    argv.append(self.reread(at, <Py_ssize_t>size))
+            at += <int64_t>size
+            if at + 2 + LONGEST_HEADER > base + filled and base + filled < window.size:
+                base = at
+                filled = 0
+                while filled < AHEAD:
+                    got = window.reread(memoryview(ahead)[filled:], base + filled)
+                    if got <= 0:
+                        break
+                    filled += got
+                PyErr_CheckSignals()
+            p = data + (at - base)
+            if base + filled - at < 2 or p[0] != 13 or p[1] != 10:
+                return -1
+            at += 2
+            count -= 1
+            if count == 0:
+                return at
+            p += 2
+            reach.end = data + filled
+            reach.beyond = <uint64_t>max(0, window.size - base - filled)
+            if header(&p, &reach, c"$", &size) != SOUND:
+                return -1
+            at = base + (p - data)
+            if size > <uint64_t>max(0, window.size - at):
+                return -1
 
     cdef bytes reread(self, int64_t at, Py_ssize_t size):
         """Return bytes of the input that the window does not hold."""
@@ -531,14 +592,17 @@ cdef class Scanner:
 
     cdef int meet_next(self, Reach *reach) except -1:
         """Add the current command, which is complete, to the table."""
-        cdef uint8_t[MAX_USED] joined
         cdef uint64_t steps = UINT64_MAX
         cdef Bytes p = self.window.buffer + self.window.start
-        cdef size_t size
         cdef Record record
-        cdef Use *use
         command_head(p, reach, &record)
         walk(reach, &record, &steps)
+        return self.meet_record(&record, reach)
+
+    cdef int meet_record(self, Record *record, Reach *reach) except -1:
+        cdef uint8_t[MAX_USED] joined
+        cdef size_t size
+        cdef Use *use
         size = record.name_size if record.name_size < MAX_USED else MAX_USED
         if size == 0:
             return self.meet(b"\0", False)
@@ -546,7 +610,7 @@ cdef class Scanner:
         if use.size == 0:
             name = (<char *>record.name)[:size]
             return self.meet(name, name.upper() in self.containers)
-        size = join(&joined[0], &record, reach)
+        size = join(&joined[0], record, reach)
         return self.meet((<char *>joined)[:size], False)
 
     cdef int meet(self, bytes name, bint has_subcommands) except -1:

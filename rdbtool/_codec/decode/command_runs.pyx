@@ -424,6 +424,7 @@ cdef class CommandRun:
         cdef uint64_t left = self.text.size
         cdef size_t piece
         self.text.packed = 0
+        self.text.whole = NULL
         self.text.is_utf8 = False
         sink.begin_string(&self.text)
         while left:

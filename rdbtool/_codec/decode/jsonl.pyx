@@ -822,6 +822,7 @@ cdef class LineDecoder:
             return sink.string(text, size)
         self.text.size = size
         self.text.packed = 0
+        self.text.whole = NULL
         self.text.is_utf8 = mark[0] == c'"' or (sink.asks_utf8 and rt_is_utf8(text, size))
         sink.begin_string(&self.text)
         while size:
@@ -861,6 +862,7 @@ cdef class LineDecoder:
         if self.measures:
             self.text.is_utf8 = True
             self.text.packed = 0
+            self.text.whole = NULL
         else:
             in_pieces = self.is_told_in_pieces(sink, self.text.size)
             if in_pieces:

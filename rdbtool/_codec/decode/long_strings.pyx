@@ -56,6 +56,7 @@ cdef class LongStrings:
         c.p = ahead.p
         self.text.size = size
         self.text.packed = packed
+        self.text.whole = NULL
         return True
 
     cdef int begin(self) except -1:

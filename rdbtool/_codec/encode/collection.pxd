@@ -45,6 +45,9 @@ cdef class Collection:
     cdef int finish(self) except -1
     cdef int begin_known(self, const Extent *extent) except -2
 
+    cdef int put_score(self, double score) except -1
+    cdef int begin_pair(self, int64_t expiry) except -1
+    cdef int end_pair(self, int64_t expiry) except -1
     cdef int keep(self, Bytes p, size_t size, Bytes value, size_t value_size) except -1
     cdef int unpack(self) except -1
     cdef int add_member(self, Bytes p, size_t size) except -1

@@ -21,7 +21,9 @@ cdef enum:
     PACKED_MEMBERS = 128        # maximum of a packed set or sorted set
     NODE_OCTETS = 8192          # of a list node (list-max-listpack-size -2)
     NODE_OVERHEAD = 8           # what servers count for an entry in addition to its text
-    GIANT = 1 << 30             # list elements from this size on are always in a node of their own
+    # List elements from this size on are always in a node of their own. Redis 7.0 and 7.2 pack them up to 1 GiB, and load
+    # both; a listpack of more than 64 MiB is above the limit of what is read (core/limits).
+    GIANT = (1 << 26) - 64
     MOST_EXPIRIES = 1 << 22     # bytes of memory for expiries that are kept from one hash to the next
     PLAIN = 1                   # containers of type 18
     PACKED = 2
@@ -96,7 +98,7 @@ cdef class Collection:
     cdef int begin_known(self, const Extent *extent) except -2:
         """Begin a value of a known extent: write the prefix and return the type; -1: the value has to be held."""
         cdef bint expires = extent.field_expiries != 0
-        if not extent.is_known or extent.elements <= MOST_ROWS or (
+        if not extent.is_known or (extent.elements <= MOST_ROWS and extent.longest <= LONGEST) or (
             self.kind == KIND_LIST and self.form.level >= QUICKLISTS
         ):
             return -1
@@ -265,10 +267,13 @@ cdef class Collection:
         return self.add_score(member, member_size, score)
 
     cdef int add_score(self, Bytes member, size_t member_size, double score) except -1:
+        self.add_member(member, member_size)
+        return self.put_score(score)
+
+    cdef int put_score(self, double score) except -1:
         cdef uint64_t bits
         cdef char text[40]
         cdef int size
-        self.add_member(member, member_size)
         if self.form.level >= BINARY_SCORES:
             memcpy(&bits, &score, 8)
             return put_le(&self.body, bits, 8)
@@ -311,12 +316,10 @@ cdef class Collection:
 
     cdef int add_pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expiry) except -1:
         if self.is_known:
-            self.count += 1
-            if self.any_expiry and not self.form.valkey:
-                put_length(&self.body, <uint64_t>(expiry - self.least + 1) if expiry >= 0 else 0)
+            self.begin_pair(expiry)
             put_string(&self.body, field, field_size, self.form.table)
             put_string(&self.body, value, value_size, self.form.table)
-            return put_le(&self.body, <uint64_t>expiry, 8) if self.any_expiry and self.form.valkey else 0
+            return self.end_pair(expiry)
         if expiry >= 0 or self.expiries.capacity:
             grow(&self.expiries, (self.count + 1) * sizeof(int64_t))
             (<int64_t *>self.expiries.data)[self.count] = expiry
@@ -326,6 +329,16 @@ cdef class Collection:
         self.count += 1
         put_string(&self.body, field, field_size, self.form.table)
         return put_string(&self.body, value, value_size, self.form.table)
+
+    cdef int begin_pair(self, int64_t expiry) except -1:
+        """Put what precedes a field if the extent is known."""
+        self.count += 1
+        if self.any_expiry and not self.form.valkey:
+            put_length(&self.body, <uint64_t>(expiry - self.least + 1) if expiry >= 0 else 0)
+        return 0
+
+    cdef int end_pair(self, int64_t expiry) except -1:
+        return put_le(&self.body, <uint64_t>expiry, 8) if self.any_expiry and self.form.valkey else 0
 
     cdef int finish_hash(self) except -1:
         cdef bint expires = self.any_expiry

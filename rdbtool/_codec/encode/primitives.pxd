@@ -6,6 +6,12 @@ from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow
 cdef extern from "lzf.h" nogil:
     ctypedef struct rt_lzf_table:
         uint32_t base
+    ctypedef struct rt_lzf_packing:
+        size_t ip
+        size_t made
+        bint fails
+    bint rt_lzf_begin(rt_lzf_packing *packing, const uint8_t *data, size_t size, size_t room, rt_lzf_table *table)
+    size_t rt_lzf_pack(rt_lzf_packing *packing, uint8_t *out, size_t size)
     size_t rt_lzf_deflate(const uint8_t *data, size_t size, uint8_t *out, size_t room, rt_lzf_table *table)
 
 # What the target supports.

@@ -1,6 +1,7 @@
 # RDB encoder: records to RDB bytes.
 
 from libc.stdint cimport int64_t, uint64_t
+from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.encode.primitives cimport Buffer
 from rdbtool._codec.encode.collection cimport Collection
 from rdbtool._codec.encode.stream cimport Stream
@@ -20,12 +21,15 @@ cdef class Rdb(SnapshotOutput):
     cdef Buffer value                       # of a string its short or compressed form; of an array its items
     cdef uint64_t count                     # items of the array
     cdef bint copies_packed                 # of a long string
+    cdef bint is_whole                      # a long string: it was written when it began
     cdef bint has_insert
     cdef uint64_t insert_index
 
     cdef int put_eviction(self, Head *head) except -1
     cdef int put_expiry(self, int64_t expire_at_ms) except -1
     cdef int put_head(self, int type_code) except -1
+    cdef int put_part(self, Bytes p, size_t size) except -1
+    cdef int put_blob(self, Bytes p, size_t size) except -1
     cdef int put_length(self, uint64_t number) except -1
     cdef int put_stream(self) except -1
     cdef int drain(self) except -1

@@ -5,15 +5,17 @@
 # forms are those of the target's release (format A2), the thresholds the servers' defaults (format D7). What a target
 # cannot hold is dropped before, by TargetFilter.
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint64_t, uint8_t
 from libc.string cimport memcpy
 from rdbtool._codec.decode.cursor cimport Bytes, grow, release, rt_parse_i64
 from rdbtool._codec.encode.primitives cimport (
-    Buffer, put_byte, put_bytes, put_le, put_length, put_string, refuse, rt_lzf_deflate, trim
+    Buffer, put_byte, put_bytes, put_le, put_length, put_string, refuse, rt_lzf_begin, rt_lzf_pack,
+    rt_lzf_packing, trim
 )
 from rdbtool._codec.encode.collection cimport Collection
 from rdbtool._codec.encode.stream cimport Stream
-from rdbtool._codec.encode.encoder cimport Encoder
+from rdbtool._codec.encode.encoder cimport Encoder, LARGE
 from rdbtool._codec.encode.rdb_output cimport SnapshotOutput
 from rdbtool._codec.sink cimport (
     ASKS_COUNTS, ArrayItem, Consumer, Group, Head, ITEM_DOUBLE, ITEM_INT, ITEM_STRING, LongString, Pending, Producers,
@@ -26,6 +28,7 @@ include "../_types.pxi"
 
 cdef enum:
     DRAINED = 1 << 16           # bytes of a collection that are passed on at once
+    HELD = 1 << 24              # bytes of a compressed string that are held: a longer one is compressed twice
 
 
 cdef class Rdb(SnapshotOutput):
@@ -134,26 +137,45 @@ cdef class Rdb(SnapshotOutput):
 
     cdef int string(self, Bytes p, size_t size) except -1:
         cdef int64_t number
-        cdef size_t packed
         self.put_head(TYPE_STRING)
-        if size <= 20 or self.table == NULL:
-            if size <= 11 and rt_parse_i64(p, size, &number):
-                put_string(&self.value, p, size, NULL)
-                return self.put_buffer(&self.value)
-        else:
-            grow(&self.value.scratch, size)
-            packed = rt_lzf_deflate(p, size, self.value.scratch.data, size - 4, self.table)
-            if packed:
+        if size <= 11 and rt_parse_i64(p, size, &number):
+            put_string(&self.value, p, size, NULL)
+            return self.put_buffer(&self.value)
+        return self.put_blob(p, size)
+
+    cdef int put_blob(self, Bytes p, size_t size) except -1:
+        """Write a string that is not an integer, compressed if that is smaller. No second copy of it is held."""
+        cdef rt_lzf_packing packing
+        cdef uint8_t *out
+        cdef size_t made, room = min(size, <size_t>HELD)
+        if self.table != NULL and size > 20 and rt_lzf_begin(&packing, p, size, size - 4, self.table):
+            grow(&self.value.scratch, room)
+            out = self.value.scratch.data
+            made = rt_lzf_pack(&packing, out, room)
+            while packing.ip < size and not packing.fails:
+                PyErr_CheckSignals()
+                rt_lzf_pack(&packing, out, room)
+            if not packing.fails:
                 self.put_char(<char>0xC3)
-                self.put_length(packed)
+                self.put_length(packing.made)
                 self.put_length(size)
-                return self.put_whole(self.value.scratch.data, packed)
+                if packing.made == made:
+                    return self.put_whole(out, made)
+                # Its size precedes it: only now it can be written.
+                rt_lzf_begin(&packing, p, size, size - 4, self.table)
+                while packing.ip < size:
+                    PyErr_CheckSignals()
+                    self.put_whole(out, rt_lzf_pack(&packing, out, room))
+                return 0
         self.put_length(size)
         return self.put_whole(p, size)
 
     cdef int begin_string(self, LongString *text) except -1:
-        # Nothing is recompressed: what the source did not compress is not worth holding whole.
+        self.is_whole = text.whole != NULL
         self.copies_packed = text.packed and self.table != NULL
+        if self.is_whole:
+            return self.string(text.whole, text.size)
+        # Nothing is recompressed: what the source did not compress is not worth holding whole.
         self.put_head(TYPE_STRING)
         if self.copies_packed:
             self.put_char(<char>0xC3)
@@ -161,7 +183,7 @@ cdef class Rdb(SnapshotOutput):
         return self.put_length(text.size)
 
     cdef int string_piece(self, Bytes p, size_t size) except -1:
-        return 0 if self.copies_packed else self.put_whole(p, size)
+        return 0 if self.copies_packed or self.is_whole else self.put_whole(p, size)
 
     cdef int packed_piece(self, Bytes p, size_t size) except -1:
         return self.put_whole(p, size) if self.copies_packed else 0
@@ -175,17 +197,37 @@ cdef class Rdb(SnapshotOutput):
         self.put_head(TYPE_MODULE_2)
         return self.put_whole(raw, raw_size)
 
+    cdef int put_part(self, Bytes p, size_t size) except -1:
+        """Write a part of a collection that is written as it arrives; a large one is not copied into its body."""
+        if size < LARGE:
+            return put_string(&self.collection.body, p, size, self.table)
+        self.put_buffer(&self.collection.body)
+        self.collection.body.size = 0
+        return self.put_blob(p, size)
+
     cdef int element(self, Bytes p, size_t size) except -1:
+        if self.written and size >= LARGE:
+            self.collection.count += 1
+            return self.put_part(p, size)
         self.collection.element(p, size)
         return self.drain()
 
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
+        if self.written and member_size >= LARGE:
+            self.collection.count += 1
+            self.put_part(member, member_size)
+            return self.collection.put_score(score)
         self.collection.score(member, member_size, score)
         return self.drain()
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
         if expire_at_ms != -1 and not 0 <= expire_at_ms <= self.last_field_expiry:
             refuse("field expiries")
+        if self.written and (field_size >= LARGE or value_size >= LARGE):
+            self.collection.begin_pair(expire_at_ms)
+            self.put_part(field, field_size)
+            self.put_part(value, value_size)
+            return self.collection.end_pair(expire_at_ms)
         self.collection.pair(field, field_size, value, value_size, expire_at_ms)
         return self.drain()
 

@@ -7,6 +7,7 @@
 from libc.stdint cimport int64_t, uint64_t, uint8_t
 from libc.string cimport memcpy
 from rdbtool._codec.decode.cursor cimport Bytes, grow, rt_double_text, rt_i64_text, rt_u64_text
+from rdbtool._codec.encode.encoder cimport LARGE
 from rdbtool._codec.encode.resp_streams cimport StreamCommands
 from rdbtool._codec.encode.resp_words cimport BATCH, BATCH_OCTETS, payload_of
 from rdbtool._codec.sink cimport ASKS_GONE, ArrayItem, Head, ITEM_DOUBLE, ITEM_INT, LongString
@@ -29,10 +30,10 @@ cdef class Resp(StreamCommands):
     """Commands that rebuild the data. ``restore``: RESTORE payloads instead; ``replace``: replace existing keys.
 
     Payloads are the values as the source stores them. One of more than ``largest`` bytes is not written: ``on_large``
-    is called with db, key, expiry (Unix ms, None) and the payload, after all commands before it were written. A string
-    of more is written, and ``on_long`` called with db, key and size. With ``version`` the commands are those of a
-    target: ``release`` (family, major, minor), or the first server that wrote RDBs of that ``magic`` and ``version``. A
-    ``TargetFilter`` has to drop what its commands cannot express.
+    is called with db, key, expiry (Unix ms, None) and the payload, after all commands before it were written. An
+    argument of more is written, and ``on_long`` called with db, key and size, once a key. With ``version`` the commands
+    are those of a target: ``release`` (family, major, minor), or the first server that wrote RDBs of that ``magic`` and
+    ``version``. A ``TargetFilter`` has to drop what its commands cannot express.
     """
 
     cdef bint restore
@@ -45,14 +46,17 @@ cdef class Resp(StreamCommands):
     cdef list late                  # field expiries: commands that follow the hash
     cdef list members               # member expiries, as KeyDB commands
     cdef bint is_bare               # the stored value has no field expiries
-    cdef size_t largest             # payload
+    cdef size_t largest             # payload, argument
+    cdef size_t collected           # an argument of more is written at once
     cdef object on_large
     cdef object on_long
+    cdef bint is_reported           # the current key, to it
 
     def __init__(self, write, *, bint restore=False, bint replace=False, str magic="REDIS", version=None,
                  release=None, on_large=None, on_long=None, largest=LONGEST_ARGUMENT):
         super().__init__(write)
         self.largest = largest
+        self.collected = min(<size_t>LARGE - 1, self.largest)
         self.on_long = on_long
         self.on_large = on_large
         self.restore = restore
@@ -114,6 +118,7 @@ cdef class Resp(StreamCommands):
 
     cdef int begin_key(self, Head *head) except -1:
         self.late = self.members = None
+        self.is_reported = False
         self.is_bare = head.type_code in (TYPE_HASH, TYPE_HASH_ZIPMAP, TYPE_HASH_ZIPLIST, TYPE_HASH_LISTPACK)
         self.head = head[0]
         if head.db != self.db:
@@ -121,6 +126,7 @@ cdef class Resp(StreamCommands):
             self.bulk_i64(head.db)
             self.db = head.db
         self.keep_key(head.key, head.key_size)
+        self.note_long(head.key_size)
         # References to templates have no meaning outside their file: such a hash is written as commands.
         self.silent = head.kind == KIND_MODULE or (
             self.restore
@@ -149,8 +155,7 @@ cdef class Resp(StreamCommands):
     cdef int string(self, Bytes p, size_t size) except -1:
         if self.silent:
             return 0
-        if size > self.largest:
-            self.tell_long(size)
+        self.note_long(size)
         self.command(b"SET", 3)
         self.bulk_key()
         return self.bulk(p, size)
@@ -161,8 +166,7 @@ cdef class Resp(StreamCommands):
         return 0
 
     cdef int begin_string(self, LongString *text) except -1:
-        if text.size > self.largest:
-            self.tell_long(text.size)
+        self.note_long(text.size)
         self.command(b"SET", 3)
         self.bulk_key()
         self.put_char(c"$")
@@ -175,9 +179,29 @@ cdef class Resp(StreamCommands):
     cdef int end_string(self) except -1:
         return self.put_text(b"\r\n")
 
+    cdef int note_long(self, size_t size) except -1:
+        """Report an argument above the servers' limit, once a key."""
+        if size > self.largest and not self.is_reported:
+            self.is_reported = True
+            self.tell_long(size)
+        return 0
+
+    cdef int put_alone(self, Bytes first, size_t first_size, Bytes second, size_t second_size) except -1:
+        """Write large arguments in a command of their own: so they are not collected. ``first`` may be NULL."""
+        self.close_command()
+        self.command(self.verb, 3 if first == NULL else 4)
+        self.bulk_key()
+        if first != NULL:
+            self.note_long(first_size)
+            self.bulk(first, first_size)
+        self.note_long(second_size)
+        return self.bulk(second, second_size)
+
     cdef int element(self, Bytes p, size_t size) except -1:
         if self.silent:
             return 0
+        if size > self.collected:
+            return self.put_alone(NULL, 0, p, size)
         self.argument(p, size)
         return self.close_when_full()
 
@@ -186,6 +210,9 @@ cdef class Resp(StreamCommands):
             return self.put_off(field, field_size, expire_at_ms) if expire_at_ms >= 0 and self.is_bare else 0
         if expire_at_ms >= 0 and self.fields_at_once:
             return self.put_field(field, field_size, value, value_size, expire_at_ms)
+        if field_size > self.collected or value_size > self.collected:
+            self.put_alone(field, field_size, value, value_size)
+            return self.put_off(field, field_size, expire_at_ms) if expire_at_ms >= 0 else 0
         self.argument(field, field_size)
         self.argument(value, value_size)
         if expire_at_ms >= 0:
@@ -212,13 +239,21 @@ cdef class Resp(StreamCommands):
         self.bulk_i64(when)
         self.word(b"FIELDS")
         self.word(b"1")
+        self.note_long(max(field_size, value_size))
         self.bulk(field, field_size)
         return self.bulk(value, value_size)
+
+    cdef int entry_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size) except -1:
+        if not self.silent:
+            self.note_long(max(field_size, value_size))
+        return StreamCommands.entry_field(self, field, field_size, value, value_size)
 
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
         cdef char text[40]
         if self.silent:
             return 0
+        if member_size > self.collected:
+            return self.put_alone(<Bytes>text, rt_double_text(score, text, 0), member, member_size)
         self.argument(<Bytes>text, rt_double_text(score, text, 0))
         self.argument(member, member_size)
         return self.close_when_full()
@@ -233,6 +268,7 @@ cdef class Resp(StreamCommands):
         elif item.tag == ITEM_DOUBLE:
             self.argument(<Bytes>text, rt_double_text(item.real, text, 0))
         else:
+            self.note_long(item.text_size)
             self.argument(item.text, item.text_size)
         return self.close_when_full()
 

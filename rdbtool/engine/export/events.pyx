@@ -6,11 +6,11 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes, FORM_RAW
 from rdbtool._codec.filters.selection cimport Selection
-from rdbtool._codec.sink cimport Head, Sink
+from rdbtool._codec.sink cimport Head, LongString, Measure, Sink
 from rdbtool.engine.values cimport HashData, ListData, SetData, ZSetData, next_entry, pack, pack_entry
 
 from rdbtool._codec.replay_record import feed_record
@@ -23,6 +23,11 @@ include "../../_codec/_types.pxi"
 
 cdef enum:
     KEYS_PER_REPORT = 4096
+    LONG = 1 << 20              # bytes of a value from which on it is emitted as one that need not be held
+
+cdef extern from "../../_codec/escape.h" nogil:
+    int rt_is_utf8(const uint8_t *p, size_t n)
+    size_t rt_utf8_cut(const uint8_t *p, size_t n)
 
 
 cdef inline Bytes at(bytes data):
@@ -74,6 +79,7 @@ def emit_db(int64_t db, dict keys not None, dict expires not None, Sink sink not
                 progress(0)
     except BaseException:
         sink.rollback()
+        sink.may_spill = sink.told.is_known = False
         raise
     return count, expiring, {kind: kinds[number] for number, kind in enumerate(KINDS) if kinds[number]}
 
@@ -94,7 +100,44 @@ cdef int kind_number(data) except -1:
 
 
 cdef int emit_key(Head *head, bytes key, data, Sink sink) except -1:
-    """Tell a record and commit it."""
+    """Emit a record and commit it."""
+    cdef Measure measure
+    if size_of(data) >= LONG:
+        # It is in the keyspace, so it is sound, and can be emitted twice.
+        measure = Measure()
+        measure.start(sink.asks_extent)
+        emit_value(head, data, measure)
+        sink.told = measure.extent
+        sink.told.stop = -1
+        sink.may_spill = True
+    if not emit_value(head, data, sink):
+        expire_at_ms = head.expire_at_ms if head.has_expire else None
+        feed_record(KeyRecord(db=head.db, key=key, value=to_value(data), expire_at_ms=expire_at_ms), sink)
+        return 0
+    sink.end_key(NULL, 0, -1)
+    sink.commit()
+    sink.may_spill = sink.told.is_known = False
+    return 0
+
+
+cdef size_t size_of(data) noexcept:
+    """Bytes of a value, 0 of one that is emitted as a record."""
+    kind = type(data)
+    if kind is bytes:
+        return PyBytes_GET_SIZE(data)
+    if kind is HashData:
+        return (<HashData>data).p.used
+    if kind is SetData:
+        return (<SetData>data).p.used
+    if kind is ZSetData:
+        return (<ZSetData>data).p.used
+    if kind is ListData:
+        return (<ListData>data).p.used
+    return 0
+
+
+cdef bint emit_value(Head *head, data, Sink sink) except -1:
+    """Emit a value and what precedes it; False: it is emitted as a record."""
     kind = type(data)
     if kind is bytes:
         emit_string(head, <bytes>data, sink)
@@ -113,17 +156,30 @@ cdef int emit_key(Head *head, bytes key, data, Sink sink) except -1:
     elif kind is StringData:
         emit_string(head, bytes(data), sink)
     else:
-        expire_at_ms = head.expire_at_ms if head.has_expire else None
-        feed_record(KeyRecord(db=head.db, key=key, value=to_value(data), expire_at_ms=expire_at_ms), sink)
-        return 0
-    sink.end_key(NULL, 0, -1)
-    sink.commit()
-    return 0
+        return False
+    return True
 
 
 cdef int emit_string(Head *head, bytes data, Sink sink) except -1:
+    cdef Bytes p = at(data)
+    cdef size_t piece, left = PyBytes_GET_SIZE(data)
+    cdef LongString text
     sink.begin_key(head)
-    return sink.string(at(data), PyBytes_GET_SIZE(data))
+    if not sink.may_spill or not sink.takes_pieces:
+        return sink.string(p, left)
+    text.size = left
+    text.packed = 0
+    text.is_utf8 = sink.asks_utf8 and rt_is_utf8(p, left)
+    text.whole = p
+    sink.begin_string(&text)
+    while left:
+        piece = min(left, <size_t>LONG)
+        if piece < left:
+            piece -= rt_utf8_cut(p, piece)
+        sink.string_piece(p, piece)
+        p += piece
+        left -= piece
+    return sink.end_string()
 
 
 cdef int emit_elements(Head *head, const pack *p, Sink sink) except -1:

@@ -21,6 +21,7 @@ from rdbtool.dataset.loading import load_keys
 from rdbtool.operations.convert.omissions import FilterChain, FilteredFeeder, Leaving, Left
 from rdbtool.operations.convert.transfer import SourceFile, Transfer, check_log, remark_names, target_for
 from rdbtool.operations.json_shapes import written_json
+from rdbtool.operations.long_arguments import LongArguments
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.writer.atomic.output import open_output
 
@@ -162,6 +163,8 @@ def convert(
         leaving = options.leaving
         reshaping = options.reshaping
         chain = FilterChain(leaving.without("aux", "slot-imports") if encoding == "commands" else leaving, reshaping)
+        # Servers load files with longer arguments than they take from clients, and commands are for clients.
+        long = LongArguments() if name == "resp" else None
         transfer = Transfer(
             FilteredFeeder(dataset, chain),
             encoding,
@@ -174,6 +177,7 @@ def convert(
             size=None if keys.kind == "aof" else keys.size,
             progress=progress,
             origin=None if keys.kind == "aof" else _source_file(keys),
+            on_long=long,
         )
         # An output can only replace an input that is a path.
         path = source if isinstance(source, str) else "-"
@@ -188,7 +192,7 @@ def convert(
         target,
         transfer.keys,
         transfer.bytes,
-        transfer.losses,
+        transfer.losses if long is None else [*transfer.losses, *long.notes],
         transfer.fingerprint,
         is_raised,
         is_verified,

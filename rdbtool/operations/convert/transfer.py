@@ -82,7 +82,8 @@ class Transfer(DatasetWriter):
     """One dataset, written once in an encoding for a target.
 
     ``role`` is the role of an RDB output, and ``sizes`` are the numbers of keys, and of keys with an expiry, announced
-    in it by db; None: those of the input. ``origin`` is a file that has to be checked, None: it was.
+    in it by db; None: those of the input. ``origin`` is a file that has to be checked, None: it was. ``on_long``: see
+    ``Resp``.
     """
 
     def __init__(
@@ -98,10 +99,12 @@ class Transfer(DatasetWriter):
         size: int | None = None,
         progress: Progress | None = None,
         origin: SourceFile | None = None,
+        on_long: Callable[[int, bytes, int], object] | None = None,
     ) -> None:
         form = BY_ENCODING[encoding]
         assert form.make_sink is not None
-        options = SinkOptions(target, {} if sizes is None and selection is not None else sizes, role)
+        sizes = {} if sizes is None and selection is not None else sizes
+        options = SinkOptions(target, sizes, role, on_long=on_long)
         super().__init__(
             source,
             partial(form.make_sink, options=options),

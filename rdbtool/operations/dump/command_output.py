@@ -19,6 +19,7 @@ from rdbtool.core.progress import Progress
 from rdbtool.core.servers import server_of
 from rdbtool.operations.convert.omissions import FilterChain
 from rdbtool.operations.dump.report import Dumped, LargeValue
+from rdbtool.operations.long_arguments import LongArguments
 
 if TYPE_CHECKING:
     from rdbtool._codec.encode.encoder import Encoder
@@ -60,7 +61,7 @@ class _Commands:
         self.options = options
         self.largest = largest
         self.large: list[LargeValue] = []
-        self.long: list[LargeValue] = []
+        self.long = LongArguments()
         self.target = options.target
         self.chain = FilterChain(options.leaving.without("aux"), options.reshaping)
 
@@ -80,7 +81,7 @@ class _Commands:
                 restore=options.restore,
                 replace=options.replace,
                 on_large=self._report_large if options.restore else None,
-                on_long=self._report_long,
+                on_long=self.long,
                 largest=self.largest,
             )
             sink = unsaid = Drop(encoder, parts=_UNSAID)
@@ -97,7 +98,7 @@ class _Commands:
         losses = [] if fit is None else fit.losses
         if unsaid is not None:
             losses = [Loss(None, None, _UNSAID[part], "loss", count, None) for part, count in unsaid.dropped.items()]
-        return Dumped(losses, self.chain.left, self.large, self.long)
+        return Dumped([*losses, *self.long.notes], self.chain.left, self.large)
 
     def _make_encoder(self, target: Target, *, restore: bool) -> Encoder | Sink:
         magic, version, release = target
@@ -124,12 +125,9 @@ class _Commands:
             magic=magic,
             version=version,
             release=release,
-            on_long=self._report_long,
+            on_long=self.long,
             largest=self.largest,
         )
-
-    def _report_long(self, db: int, key: bytes, size: int) -> None:
-        self.long.append(LargeValue(db, key, size))
 
     def _make_fit(self, sink: Sink, target: Target, *, restore: bool) -> TargetFilter:
         magic, version, release = target

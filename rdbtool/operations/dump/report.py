@@ -39,7 +39,7 @@ class DumpOptions(NamedTuple):
 
 
 class LargeValue(NamedTuple):
-    """A value of which the payload, or the string itself, exceeds the servers' limit for an argument; in bytes."""
+    """A value of which the payload exceeds the servers' limit for an argument; ``size`` in bytes."""
 
     db: int
     key: bytes
@@ -47,9 +47,8 @@ class LargeValue(NamedTuple):
 
 
 class Dumped(NamedTuple):
-    """Remarks on a dump: allowed losses, what was dropped, values too large for RESTORE, strings too long for SET."""
+    """Remarks on a dump: allowed losses and notes, what was dropped, values too large for RESTORE."""
 
     losses: list[Loss]
     left: Left
     large: list[LargeValue]
-    long: Sequence[LargeValue] = ()

@@ -1,0 +1,143 @@
+"""A keyspace with large values is written without holding them twice, as the same bytes."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import lzf_judge
+import pytest
+
+import rdbtool
+from rdbtool._codec.encode.csv import Csv
+from rdbtool._codec.encode.json import Json
+from rdbtool._codec.encode.jsonl import Jsonl
+from rdbtool._codec.encode.rdb import Rdb
+from rdbtool._codec.encode.resp import Resp
+from rdbtool._codec.replay_record import feed_header, feed_record
+from rdbtool.engine.engine import Engine
+from rdbtool.engine.export.engine_dataset import EngineDataset
+from rdbtool.io import own_lzf
+from rdbtool.model import Header
+
+MIB = 1 << 20
+RANDOM = Random(5).randbytes(17 * MIB)
+#: The compressed form has more than 16 MiB: it is made twice.
+LONG = RANDOM + bytes(6 * MIB)
+LARGE = RANDOM[: MIB + 5]
+TEXT = ("grüße, 世界 🙂\n" * 60_000).encode()
+VALUES = {
+    "a list": (b"RPUSH", b"k", b"a", LARGE, b"12", TEXT),
+    "a set": (b"SADD", b"k", b"a", LARGE, TEXT, b"12"),
+    "a set of numbers": (b"SADD", b"k", b"1", b"12", LARGE),
+    "a sorted set": (b"ZADD", b"k", b"1.5", b"a", b"-3", LARGE, b"inf", TEXT),
+    "a hash": (b"HSET", b"k", b"f", LARGE, TEXT, b"v", b"g", b"7"),
+    "a string": (b"SET", b"k", TEXT),
+}
+
+
+FORMS = {
+    "rdb": lambda write: Rdb(write, sizes={}),
+    "rdb 6": lambda write: Rdb(write, version=6, sizes={}),
+    "rdb 12": lambda write: Rdb(write, version=12, sizes={}),
+    "valkey": lambda write: Rdb(write, magic="VALKEY", version=80, sizes={}),
+    "not compressed": lambda write: Rdb(write, compress=False, sizes={}),
+    "jsonl": Jsonl,
+    "json": Json,
+    "csv": Csv,
+    "resp": Resp,
+}
+
+
+def made(form: str, engine: Engine) -> tuple[bytes, bytes]:
+    """What a sink writes of a keyspace, and of its records: those are held until they are complete."""
+    outputs = []
+    for feed in (EngineDataset(engine, Header("REDIS", 11)).feed, partial(feed_records, engine)):
+        pieces: list[bytes] = []
+        sink = FORMS[form](pieces.append)
+        feed(sink)
+        sink.close()
+        outputs.append(b"".join(pieces))
+    return outputs[0], outputs[1]
+
+
+def feed_records(engine: Engine, sink) -> None:
+    feed_header("REDIS", 11, sink)
+    for record in engine.records():
+        feed_record(record, sink)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_they_are_written_as_if_they_were_held(form):
+    engine = Engine()
+    for name, command in VALUES.items():
+        engine.execute(command[0], name, *command[2:])
+    streamed, held = made(form, engine)
+    assert len(held) > 4 * MIB
+    assert streamed == held
+
+
+def test_expiries_of_fields_stay_with_them():
+    engine = Engine(rules="redis-8.0")
+    engine.execute("HSET", "k", "f", LARGE, "g", "v", TEXT, "v")
+    engine.execute("HPEXPIREAT", "k", "1900000000123", "FIELDS", "1", "g")
+    for form in ("rdb 12", "jsonl", "resp"):
+        streamed, held = made(form, engine)
+        assert streamed == held
+
+
+def test_a_string_that_is_compressed_twice(tmp_path):
+    path = tmp_path / "long.rdb"
+    engine = Engine()
+    engine.execute("SET", "k", LONG)
+    rdbtool.save(engine, path)
+    data = path.read_bytes()
+    at = data.index(b"\0\1k\xc3\x80") + 4
+    packed, size = struct.unpack(">xIxI", data[at : at + 10])
+    assert size == len(LONG)
+    assert lzf_judge.decompress(data[at + 10 : at + 10 + packed], size) == LONG
+    assert own_lzf.compress(LONG, len(LONG) - 4) == data[at + 10 : at + 10 + packed]
+
+
+SIZE = 48 * MIB
+MEASURED = """
+from rdbtool._entry import main
+try:
+    main()
+finally:
+    with open("/proc/self/status") as status:
+        print(next(line for line in status if line.startswith("VmHWM")), file=__import__("sys").stderr)
+"""
+
+
+def log(*before: bytes) -> bytes:
+    """A command whose last argument is large, and not worth compressing."""
+    head = b"*%d\r\n" % (len(before) + 1) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in before)
+    return head + b"$%d\r\n" % SIZE + RANDOM[: 16 * MIB] * (SIZE // (16 * MIB)) + b"\r\n"
+
+
+@pytest.mark.memory
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not tell")
+@pytest.mark.parametrize(
+    ("command", "times"),
+    # A string is the engine's own object; an element is copied into the collection.
+    [((b"SET", b"k"), 1), ((b"RPUSH", b"k"), 2), ((b"HSET", b"k", b"f"), 2)],
+    ids=["string", "element", "value"],
+)
+def test_the_memory_of_a_large_argument(command, times, tmp_path):
+    path = tmp_path / "large.aof"
+    path.write_bytes(log(*command))
+    for words in (
+        *(["dump", "-f", form, path] for form in ("jsonl", "json", "resp")), ["validate", "-q", path],
+        ["convert", "--target", "redis-7.4", path, tmp_path / "out.rdb"],
+    ):  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURED, *map(str, words)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True,
+        )  # fmt: skip
+        most = int(done.stderr.split(b"VmHWM:")[1].split()[0]) << 10
+        assert most < 1.05 * times * SIZE + 64 * MIB, words
