@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pytest
 from command import run
 from crash.faults import Point, crash_points, find_strace, inject
+from required import skip_without
 from sampling import sample
 from server import run_server
 
@@ -149,11 +150,8 @@ SCENARIOS = {
 
 @pytest.fixture(scope="session", autouse=True)
 def strace() -> None:
-    missing = find_strace()
-    if missing and os.environ.get("REQUIRE_SERVER") == "1":
-        pytest.fail(f"REQUIRE_SERVER=1, but {missing}")
-    if missing:
-        pytest.skip(f"without faults: {missing}")
+    if missing := find_strace():
+        skip_without(f"without faults: {missing}")
 
 
 def read(place: Path) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from crash.faults import Point, crash_points, find_strace, inject
 from crash.work import NEW, run
+from required import skip_without
 from sampling import sample
 
 from rdbtool.core.manifest import read_manifest
@@ -38,11 +39,8 @@ BEFORE: dict[str, dict[str, bytes]] = {
 
 @pytest.fixture(scope="session", autouse=True)
 def strace() -> None:
-    missing = find_strace()
-    if missing and os.environ.get("REQUIRE_SERVER") == "1":
-        pytest.fail(f"REQUIRE_SERVER=1, but {missing}")
-    if missing:
-        pytest.skip(f"without faults: {missing}")
+    if missing := find_strace():
+        skip_without(f"without faults: {missing}")
 
 
 class Tree:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from command import COMMAND, FIXTURES, NOW, ROOT, SERVERS, check_golden, environment, run
 from diff import data
+from required import skip_without
 
 from rdbtool.core.errors import InputError
 from rdbtool.core.location import Span
@@ -239,8 +240,9 @@ def test_standard_input_and_compression(place):
     assert (done.code, done.err) == (0, "")
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="only bash has process substitution everywhere")
 def test_pipes_of_a_shell(place):
+    if shutil.which("bash") is None:
+        skip_without("bash is not installed, which has process substitution")
     line = 'exec "$@" <(cat a.rdb) <(cat b.rdb) --brief'
     done = subprocess.run(
         ["bash", "-c", line, "bash", *COMMAND, "diff"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
+from collections.abc import Callable
 
 import pytest
 
@@ -165,6 +166,39 @@ def test_list(grows: int) -> None:
             assert list(data) == list(plain)
             assert list(reversed(data)) == list(reversed(plain))
     assert list(data) == list(plain)
+
+
+def new_list() -> ListData:
+    """Return a list that has had no element."""
+    return ListData()
+
+
+def cut_list() -> ListData:
+    """Return a list that has given back its memory."""
+    data = ListData([b"a", b"b"])
+    data.keep(1, 1)
+    return data
+
+
+def drained_list() -> ListData:
+    """Return a list that has kept its memory."""
+    data = ListData([b"a"])
+    data.pop()
+    return data
+
+
+@pytest.mark.parametrize("make", [new_list, cut_list, drained_list])
+@pytest.mark.parametrize("count", [1, 2, 300])
+def test_push_to_the_head_of_an_empty_list(make: Callable[[], ListData], count: int) -> None:
+    """An empty list may have no memory to copy: what C leaves undefined then shows in a build with sanitizers."""
+    words = [b"%d" % number for number in range(count)]
+    data = make()
+    data.extendleft(words)
+    assert list(data) == words[::-1]
+    data = make()
+    data.insert(0, b"one")
+    data.appendleft(b"two")
+    assert list(data) == [b"two", b"one"]
 
 
 def test_long_elements() -> None:

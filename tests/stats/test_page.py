@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from command import FIXTURES, NOW, run
+from required import skip_without
 
 RDB = FIXTURES / "redis-7.0.15/default.rdb"
 AOF = FIXTURES / "redis-7.0.15/aof-timestamps"
@@ -139,6 +140,8 @@ PROBE = """
 
 def open_page(page, width, home):
     """Open a page in a browser; return what it says on its console, and the title in the end."""
+    if CHROMIUM is None:
+        skip_without("no browser is installed (chromium, chrome): the page is not opened")
     flags = [
         *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
         *("--disable-background-networking", "--disable-component-update", "--enable-logging=stderr", "--dump-dom"),
@@ -154,7 +157,6 @@ def open_page(page, width, home):
     return said, re.search(r"<title>(.*?)</title>", done.stdout.decode()).group(1)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="without a browser: the page is not opened")
 def test_an_error_in_a_page_would_be_seen(tmp_path):
     page = tmp_path / "page.html"
     page.write_text("<title>x</title><script>document.title = 'y'; missing();</script>")
@@ -163,7 +165,6 @@ def test_an_error_in_a_page_would_be_seen(tmp_path):
     assert title == "y"
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="without a browser: the page is not opened")
 @pytest.mark.parametrize(
     ("name", "charts", "width"),
     [("growth", 4, 1600), ("aof", 4, 1000), ("hostile", 4, 500), ("empty", 0, 800)],

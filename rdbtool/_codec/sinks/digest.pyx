@@ -427,13 +427,16 @@ cdef class Digest(Sink):
 
     cdef int commit(self) except -1:
         """Omit a string that occurs twice in a row, as in what a disk filled with zeros: the two cancel out."""
-        cdef Waiting *last = &self.waiting[self.waiting_keys - 1]
-        cdef Waiting *before = last - 1
-        cdef Part *part = &self.part[self.parts - 1]
+        cdef Waiting *last
+        cdef Waiting *before
+        cdef Part *part
+        if self.waiting_keys < 2 or self.parts < 2:
+            return 0
+        last = &self.waiting[self.waiting_keys - 1]
+        before = last - 1
+        part = &self.part[self.parts - 1]
         if (
-            self.waiting_keys > 1
-            and self.parts > 1
-            and last.mixed
+            last.mixed
             and before.mixed
             and not (last.named or before.named or last.expires or before.expires)
             and part.owner == self.waiting_keys - 1
