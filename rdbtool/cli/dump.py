@@ -182,7 +182,7 @@ def dump(
         for option, used in (("--functions", functions is not None), ("--drop", bool(drop))):
             _check_use(option, options, used=used, users=_names(lambda row: row.is_verifiable))
         if keys_only and functions:
-            raise typer.BadParameter("--keys-only leaves functions out", param_hint="--functions")
+            raise UsageError("--keys-only leaves functions out", parameter="--functions")
         for option, used in reshape.given().items():
             _check_use(option, options, used=used, users=_names(lambda row: row.is_verifiable))
         _check_target(options)

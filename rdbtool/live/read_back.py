@@ -24,7 +24,7 @@ class HashedOutput:
         self._output = output
         self._sum = hashlib.new(_HASH)
         if not output.verify_with(self._check):
-            raise InputError(f"{output.name} cannot be read back: give a file, or leave out --verify")
+            raise InputError(f"{output.name} cannot be read back: give a file")
 
     def write(self, data: memoryview, /) -> None:
         """Write all of ``data``. Raises InputError."""
