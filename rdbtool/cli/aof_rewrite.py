@@ -6,9 +6,8 @@ import json
 import sys
 from typing import Annotated
 
-import typer
-
 from rdbtool.cli.app import print_lines
+from rdbtool.cli.declare import BadParameter, Option
 from rdbtool.cli.options import (
     AllowLoss,
     Clock,
@@ -38,7 +37,7 @@ def aof_rewrite(
     clock: Clock,
     output: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--output",
             "-o",
             metavar="DST",
@@ -46,23 +45,23 @@ def aof_rewrite(
         ),
     ] = None,
     in_place: Annotated[
-        bool, typer.Option("--in-place", help="Put the new AOF in the place of SRC. No server may be using it.")
+        bool, Option("--in-place", help="Put the new AOF in the place of SRC. No server may be using it.")
     ] = False,
     target: TargetName = None,
     preamble: Preamble = None,
     backup: Annotated[
         str | None,
-        typer.Option("--backup", metavar="DIR", help="With --in-place: keep the old files in DIR, which is made."),
+        Option("--backup", metavar="DIR", help="With --in-place: keep the old files in DIR, which is made."),
     ] = None,
     allow_loss: AllowLoss = False,
     force: Force = False,
     server_stopped: ServerStopped = False,
     retry: Annotated[
-        int, typer.Option("--retry", metavar="N", min=0, help="Try N times more while SRC changes or is in use.")
+        int, Option("--retry", metavar="N", min=0, help="Try N times more while SRC changes or is in use.")
     ] = 0,
     rules: Server = None,
     rename_command: RenamedCommands = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing on success.")] = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print nothing on success.")] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:
@@ -81,13 +80,13 @@ def aof_rewrite(
     check_rules(rules)
     places = stop.places(src)
     if in_place == (output is not None):
-        raise typer.BadParameter("exactly one of them is required", param_hint="--output, --in-place")
+        raise BadParameter("exactly one of them is required", param_hint="--output, --in-place")
     if backup is not None and not in_place:
-        raise typer.BadParameter("without --in-place the old files stay where they are", param_hint="--backup")
+        raise BadParameter("without --in-place the old files stay where they are", param_hint="--backup")
     if output == "-":
         refuse_terminal(sys.stdout is not None and sys.stdout.isatty(), "--output")
     if as_json and output == "-":
-        raise typer.BadParameter("the AOF already goes to standard output", param_hint="--json")
+        raise BadParameter("the AOF already goes to standard output", param_hint="--json")
     options = RewriteOptions(
         destination=output,
         preamble=preamble,

@@ -1,25 +1,22 @@
 """The application: dispatches a command line to its command.
 
-A command's module is imported when the command runs, so that ``rdbtool dump`` does not pay for the others. typer builds
-options from type hints; its error screens and the rich markup of its help are off, because they would cost half of the
-start-up time.
+A command's module is imported when the command runs, so that ``rdbtool dump`` does not pay for the others; and typer
+only for help and for command lines that are not ordinary.
 
 Also prints, on standard error, what commands say about an uncertain dataset, and sets the exit code for it.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-import typer
-from typer.main import get_command
-
-from rdbtool.cli.help import HelpfulCommand
+from rdbtool.cli.declare import BadParameter, Exit
 from rdbtool.cli.overview import PROGRAM, SUMMARIES, guess_command, is_file
+from rdbtool.cli.quick_parser import parse
 from rdbtool.core.errors import clean
 
 if TYPE_CHECKING:
@@ -30,33 +27,20 @@ if TYPE_CHECKING:
 #: The commands in the order of the help; each is the module of its name.
 COMMANDS: Final = tuple(SUMMARIES)
 
-#: The exception that click raises for a wrong command line. typer exports only one of its subclasses.
-UsageError: Final[Any] = typer.BadParameter.__mro__[1]
 
-#: Options of other tools, and the equivalents here.
-_ELSEWHERE: Final = {
-    "--fix": f"{PROGRAM} repair SRC -o DST writes what is intact to a new file",
-    "--file": "the output file is --output FILE",
-    "--support-restore": "it is --restore here",
-    "--del-before-write": "it is --replace here",
-    "--target-redis-ver": "it is --target redis-VERSION here",
-}
-
-_SETTINGS: Final[dict[str, Any]] = {
-    "add_completion": False,
-    "rich_markup_mode": None,
-    "pretty_exceptions_enable": False,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
-}
+def load_command(name: str) -> Callable[..., None]:
+    """Import a command's module and return its function, which has what it accepts as ``parameters``."""
+    attribute = name.replace("-", "_")
+    command: Callable[..., None] = getattr(import_module(f"rdbtool.cli.{attribute}"), attribute)
+    return command
 
 
 def build_command(name: str) -> Any:
     """Import one command's module and return its click command."""
-    attribute = name.replace("-", "_")
-    module = importlib.import_module(f"rdbtool.cli.{attribute}")
-    single = typer.Typer(**_SETTINGS)
-    single.command(name, cls=HelpfulCommand)(getattr(module, attribute))
-    return get_command(single)
+    from rdbtool.cli.typer_app import command_of
+
+    command: Any = load_command(name)
+    return command_of(name, command, command.parameters)
 
 
 def run_command(arguments: list[str]) -> int:
@@ -73,16 +57,22 @@ def run_command(arguments: list[str]) -> int:
         if not is_file(name):
             return _refuse(name)
         name, rest = "info", arguments
-    command = build_command(name)
+    command: Any = load_command(name)
+    values = parse(command.parameters, rest)
     try:
-        with command.make_context(f"{PROGRAM} {name}", rest) as context:
-            command.invoke(context)
-    except UsageError as error:
-        _suggest(error)
-        error.show()
+        if values is not None:
+            command(**values)
+        else:
+            from rdbtool.cli import typer_app
+
+            return typer_app.run(build_command(name), rest)
+    except BadParameter as error:
+        from rdbtool.cli import typer_app
+
+        typer_app.explain(build_command(name), error)
         return 2
-    except typer.Exit as exit_:
-        return int(exit_.exit_code)
+    except Exit as exit_:
+        return exit_.exit_code
     return 0
 
 
@@ -92,22 +82,9 @@ def _refuse(word: str) -> int:
     guess = guess_command(word)
     hint = "" if guess is None else f". Did you mean {guess}?"
     usage = f"Usage: {PROGRAM} COMMAND [OPTIONS] SRC\nTry '{PROGRAM} --help' for help.\n"
-    typer.echo(f"{usage}\nError: no such {kind}: {clean(word)}{hint}", file=sys.stderr)
+    if sys.stderr is not None:
+        sys.stderr.write(f"{usage}\nError: no such {kind}: {clean(word)}{hint}\n")
     return 2
-
-
-def _suggest(error: Any) -> None:
-    """Suggest the equivalent of another tool's option, else the nearest of the options that click offers."""
-    possible = getattr(error, "possibilities", None)
-    known = _ELSEWHERE.get(getattr(error, "option_name", ""))
-    if known is not None:
-        error.message += f": {known}"
-        error.possibilities = None
-    elif possible:
-        import difflib
-
-        error.message += f". Did you mean {difflib.get_close_matches(error.option_name, possible, n=1, cutoff=0)[0]}?"
-        error.possibilities = None
 
 
 def print_extent(extent: Extent | None) -> None:

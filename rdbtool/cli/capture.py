@@ -9,9 +9,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from rdbtool.cli.app import print_lines, print_remarks
+from rdbtool.cli.declare import Argument, BadParameter, Option
 from rdbtool.cli.live_options import Access, Url
 from rdbtool.cli.options import Force, Json, NoProgress, expands, refuse_terminal
 from rdbtool.core.limits import parse_size
@@ -31,20 +30,20 @@ def capture(
     url: Url,
     directory: Annotated[
         str | None,
-        typer.Argument(metavar="DIR", help="With --follow: the AOF directory, new or of an earlier capture."),
+        Argument(metavar="DIR", help="With --follow: the AOF directory, new or of an earlier capture."),
     ] = None,
     *,
     access: Access,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write a snapshot to FILE, or - for standard output."),
+        Option("--output", "-o", metavar="FILE", help="Write a snapshot to FILE, or - for standard output."),
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Take a base file, then append every write to an AOF in DIR until stopped.")
+        bool, Option("--follow", help="Take a base file, then append every write to an AOF in DIR until stopped.")
     ] = False,
     save: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--save",
             metavar="SECONDS:CHANGES",
             help="Take a new base after SECONDS and at least CHANGES commands, such as --save 3600:1.",
@@ -52,7 +51,7 @@ def capture(
     ] = None,
     keep: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--keep",
             metavar="N|TIMES",
             help="Keep earlier bases with their commands, in DIR/kept: N of them, or one per hour, day and week, such "
@@ -61,7 +60,7 @@ def capture(
     ] = None,
     max_lag: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--max-lag",
             metavar="SIZE",
             help="Report when the server is more than SIZE ahead; if writing to disk fails meanwhile, close the "
@@ -70,18 +69,18 @@ def capture(
     ] = None,
     no_ack: Annotated[
         bool,
-        typer.Option("--no-ack", help="Send no acknowledgements, so that WAIT never counts this capture."),
+        Option("--no-ack", help="Send no acknowledgements, so that WAIT never counts this capture."),
     ] = False,
     scan: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--scan",
             help="Read with SCAN and DUMP if replication is not allowed: all keys, but not a point-in-time snapshot.",
         ),
     ] = False,
-    digest: Annotated[bool, typer.Option("--digest", help="Also print the DEBUG DIGEST of the dataset.")] = False,
+    digest: Annotated[bool, Option("--digest", help="Also print the DEBUG DIGEST of the dataset.")] = False,
     force: Force = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:
@@ -95,15 +94,15 @@ def capture(
 
     if follow:
         if directory is None or output is not None:
-            raise typer.BadParameter("give a directory: capture URL DIR --follow", param_hint="DIR")
+            raise BadParameter("give a directory: capture URL DIR --follow", param_hint="DIR")
         if scan:
-            raise typer.BadParameter("it cannot follow writes: only replication sends them", param_hint="--scan")
+            raise BadParameter("it cannot follow writes: only replication sends them", param_hint="--scan")
         options = _options(save, keep, max_lag, acknowledges=not no_ack)
         _follow(access.endpoint(url), directory, options, as_json=as_json, quiet=quiet)
         return
     for name, given in (("--save", save), ("--keep", keep), ("--max-lag", max_lag), ("--no-ack", no_ack)):
         if given:
-            raise typer.BadParameter("it is for --follow", param_hint=name)
+            raise BadParameter("it is for --follow", param_hint=name)
     if scheme_of(url) in CLUSTER_SCHEMES:
         _capture_cluster(url, output or directory, access, digest=digest, as_json=as_json, quiet=quiet)
         return
@@ -136,7 +135,7 @@ def _capture_cluster(
     from rdbtool.report.capture import cluster_line
 
     if directory is None or directory == "-":
-        raise typer.BadParameter("give a directory for the shards of a cluster", param_hint="DIR")
+        raise BadParameter("give a directory for the shards of a cluster", param_hint="DIR")
     access.warn(url)
     done = take_cluster(url, directory, access.secrets(), digest=digest)
     if as_json:
@@ -148,11 +147,11 @@ def _capture_cluster(
 
 def _check_output(output: str | None, directory: str | None, *, as_json: bool) -> str:
     if output is None or directory is not None:
-        raise typer.BadParameter("give -o FILE for a snapshot, or DIR and --follow", param_hint="--output")
+        raise BadParameter("give -o FILE for a snapshot, or DIR and --follow", param_hint="--output")
     if output == "-":
         refuse_terminal(sys.stdout is not None and sys.stdout.isatty(), "--output")
         if as_json:
-            raise typer.BadParameter("standard output is already used for the data", param_hint="--json")
+            raise BadParameter("standard output is already used for the data", param_hint="--json")
     return output
 
 
@@ -161,7 +160,7 @@ def _save_point(text: str) -> SavePoint:
 
     match = re.fullmatch(r"\s*(\d{1,9})[\s:]+(\d{1,9})\s*", text)
     if match is None:
-        raise typer.BadParameter(f"{text!r} is not of the form SECONDS:CHANGES", param_hint="--save")
+        raise BadParameter(f"{text!r} is not of the form SECONDS:CHANGES", param_hint="--save")
     return SavePoint(int(match[1]), int(match[2]))
 
 
@@ -174,11 +173,11 @@ def _options(save: list[str] | None, keep: str | None, max_lag: str | None, *, a
     try:
         kept = None if keep is None else KeepRule.parse(keep)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--keep") from error
+        raise BadParameter(str(error), param_hint="--keep") from error
     try:
         lag = None if max_lag is None else parse_size(max_lag)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--max-lag") from error
+        raise BadParameter(str(error), param_hint="--max-lag") from error
     return FollowOptions(Any(*policies), kept, lag, acknowledges)
 
 

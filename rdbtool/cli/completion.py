@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
-import typer
-
+from rdbtool.cli.declare import Argument, declared
 from rdbtool.cli.options import check_choice
 from rdbtool.cli.overview import PROGRAM, SUMMARIES
 from rdbtool.core.rdb_types import KINDS, VERSIONS
@@ -38,12 +37,16 @@ class Choice(NamedTuple):
     is_file: bool = False
 
 
+@declared
 def completion(
-    shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
+    shell: Annotated[str, Argument(metavar="SHELL", help="bash, zsh or fish.")],
 ) -> None:
     """Print a script that completes commands, options and their values in a shell."""
+    from rdbtool.writer.atomic.output import open_output
+
     check_choice("SHELL", shell, tuple(_SCRIPTS))
-    typer.echo(script(shell), nl=False)
+    with open_output(None) as output:
+        output.write(script(shell).encode())
 
 
 def script(shell: str) -> str:

@@ -6,9 +6,8 @@ import json
 import sys
 from typing import Annotated
 
-import typer
-
 from rdbtool.cli.app import print_lines
+from rdbtool.cli.declare import Argument, BadParameter, Option
 from rdbtool.cli.options import (
     AllowLoss,
     DropParts,
@@ -40,7 +39,7 @@ def convert(
     src: Source,
     dst: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="DST",
             help="The file to write, a directory for an AOF of several files, or - for standard output. The form "
             "follows from its name: .rdb, .aof, .resp, .jsonl, or a directory or a name that ends in /.",
@@ -50,7 +49,7 @@ def convert(
     filters: Filters,
     stop: Stop,
     reshape: Reshape,
-    to: Annotated[str | None, typer.Option("--to", metavar="FORM", help=f"One of {', '.join(CONVERTED)}.")] = None,
+    to: Annotated[str | None, Option("--to", metavar="FORM", help=f"One of {', '.join(CONVERTED)}.")] = None,
     target: TargetName = None,
     preamble: Preamble = None,
     functions: Functions = None,
@@ -60,7 +59,7 @@ def convert(
     server_stopped: ServerStopped = False,
     rules: Server = None,
     rename_command: RenamedCommands = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and losses.")] = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors and losses.")] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:
@@ -81,15 +80,13 @@ def convert(
     check_rules(rules)
     form = to or form_of(dst, CONVERTED)
     if form is None:
-        raise typer.BadParameter(
-            f"it does not follow from {dst!r}: give one of {', '.join(CONVERTED)}", param_hint="--to"
-        )
+        raise BadParameter(f"it does not follow from {dst!r}: give one of {', '.join(CONVERTED)}", param_hint="--to")
     if dst == "-" and not BY_NAME[form].streams:
-        raise typer.BadParameter("a directory cannot go to standard output", param_hint="DST")
+        raise BadParameter("a directory cannot go to standard output", param_hint="DST")
     if dst == "-" and form != "jsonl":
         refuse_terminal(sys.stdout is not None and sys.stdout.isatty(), "DST")
     if as_json and dst == "-":
-        raise typer.BadParameter("the data already goes to standard output", param_hint="--json")
+        raise BadParameter("the data already goes to standard output", param_hint="--json")
     options = ConvertOptions(
         form=form,
         target=target_of(target),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import typer
-
 from rdbtool.cli.app import print_remarks
+from rdbtool.cli.declare import Argument, BadParameter, Exit, Group, Option
 from rdbtool.cli.options import (
     Filters,
     Json,
@@ -29,11 +27,10 @@ _WHAT: Final = "An RDB, an AOF, a directory with one, or jsonl; - for standard i
 
 def _of_one(name: str, metavar: str) -> Any:
     """Return a variant of a common option that applies to one of the two files."""
-    return typer.Option(name, metavar=metavar, help=f"The same as {name[:-2]}, for {name[-1].upper()} only.")
+    return Option(name, metavar=metavar, help=f"The same as {name[:-2]}, for {name[-1].upper()} only.")
 
 
-@dataclasses.dataclass(frozen=True)
-class StopEach:
+class StopEach(Group):
     """Where the replay of each of two AOFs stops, and what it skips."""
 
     until_a: Annotated[str | None, _of_one("--until-a", "PLACE")] = None
@@ -52,38 +49,38 @@ class StopEach:
         other = Stop(self.until_b, self.before_b, self.before_last_b, self.skip_command_b).places(b, suffix="-b")
         if shared is not None and (one is not None or other is not None):
             words = "use --until for both files, or --until-a and --until-b"
-            raise typer.BadParameter(words, param_hint="--until, --before, --before-last, --skip-command")
+            raise BadParameter(words, param_hint="--until, --before, --before-last, --skip-command")
         return (one, other) if shared is None else (shared, shared)
 
 
 @expands
 def diff(
-    a: Annotated[str, typer.Argument(metavar="A", help=_WHAT)],
-    b: Annotated[str, typer.Argument(metavar="B", help="The same, of what A is compared with.")],
+    a: Annotated[str, Argument(metavar="A", help=_WHAT)],
+    b: Annotated[str, Argument(metavar="B", help="The same, of what A is compared with.")],
     *,
     filters: Filters,
     stop: Stop,
     each: StopEach,
-    brief: Annotated[bool, typer.Option("--brief", help="One line a key, without details or summary.")] = False,
+    brief: Annotated[bool, Option("--brief", help="One line a key, without details or summary.")] = False,
     as_json: Json = False,
     as_commands: Annotated[
         bool,
-        typer.Option("--as-commands", help="Print commands that make B out of A, for redis-cli --pipe."),
+        Option("--as-commands", help="Print commands that make B out of A, for redis-cli --pipe."),
     ] = False,
-    ignore_ttl: Annotated[bool, typer.Option("--ignore-ttl", help="Do not compare expiry times.")] = False,
+    ignore_ttl: Annotated[bool, Option("--ignore-ttl", help="Do not compare expiry times.")] = False,
     ttl_tolerance: Annotated[
         str | None,
-        typer.Option("--ttl-tolerance", metavar="TIME", help="Expiry times may lie so far apart, such as 500ms or 1s."),
+        Option("--ttl-tolerance", metavar="TIME", help="Expiry times may lie so far apart, such as 500ms or 1s."),
     ] = None,
-    encodings: Annotated[bool, typer.Option("--encodings", help="Compare encodings, too.")] = False,
+    encodings: Annotated[bool, Option("--encodings", help="Compare encodings, too.")] = False,
     functions: Annotated[
         bool | None,
-        typer.Option(
+        Option(
             "--functions/--no-functions",
             help="Compare function libraries and what modules keep beside the keys. Default: unless keys are selected.",
         ),
     ] = None,
-    aux: Annotated[bool, typer.Option("--aux", help="Compare aux fields, too.")] = False,
+    aux: Annotated[bool, Option("--aux", help="Compare aux fields, too.")] = False,
     rules: Server = None,
     rename_command: RenamedCommands = None,
     no_progress: NoProgress = False,
@@ -100,17 +97,17 @@ def diff(
 
     check_rules(rules)
     if a == "-" and b == "-":
-        raise typer.BadParameter("standard input can be one of the two, not both", param_hint="A, B")
+        raise BadParameter("standard input can be one of the two, not both", param_hint="A, B")
     if sum((brief, as_json, as_commands)) > 1:
-        raise typer.BadParameter("only one of them can be given", param_hint="--brief, --json, --as-commands")
+        raise BadParameter("only one of them can be given", param_hint="--brief, --json, --as-commands")
     if as_commands and (encodings or aux):
-        raise typer.BadParameter("no command changes encodings or aux fields", param_hint="--as-commands")
+        raise BadParameter("no command changes encodings or aux fields", param_hint="--as-commands")
     options = DiffOptions(
         tolerance_ms=_tolerance(ttl_tolerance, ignore=ignore_ttl),
         encodings=encodings,
         functions=functions,
         aux=aux,
-        names=dataclasses.replace(filters, type=None, no_type=None, expired=None, limit=None).selection(),
+        names=filters.replaced(type=None, no_type=None, expired=None, limit=None).selection(),
         matching=Filters(filters.now, type=filters.type, no_type=filters.no_type, expired=filters.expired).selection(),
         limit=filters.limit,
         rules=rules,
@@ -138,13 +135,13 @@ def diff(
         for side in (comparison.first, comparison.second):
             print_remarks(side.remarks)
     if comparison.counts.differs:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 def _tolerance(text: str | None, *, ignore: bool) -> int:
     """Return the tolerance for expiry times in ms, -1 to ignore them. Raises BadParameter."""
     if ignore and text is not None:
-        raise typer.BadParameter("only one of them can be given", param_hint="--ignore-ttl, --ttl-tolerance")
+        raise BadParameter("only one of them can be given", param_hint="--ignore-ttl, --ttl-tolerance")
     if text is None:
         return -1 if ignore else 0
     from rdbtool.api.arguments import milliseconds_of

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-import typer
-
 from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
+from rdbtool.cli.declare import Option
 from rdbtool.cli.options import (
     Filters,
     Json,
@@ -29,7 +28,7 @@ def digest(
     stop: Stop,
     rules: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--rules",
             "--target",
             metavar="SERVER",

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from rdbtool.cli.app import end_uncertain, print_extent, print_lines, print_remarks
+from rdbtool.cli.declare import BadParameter, Option
 from rdbtool.cli.options import (
     AllowLoss,
     DropParts,
@@ -46,7 +45,7 @@ def dump(
     reshape: Reshape,
     format_: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--format",
             "-f",
             "--command",
@@ -60,7 +59,7 @@ def dump(
     force: Force = False,
     escape: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--escape",
             "-e",
             metavar="HOW",
@@ -70,11 +69,11 @@ def dump(
     ] = None,
     keys_only: Annotated[
         bool,
-        typer.Option("--keys-only", help="With jsonl: write lines of keys only, no header, aux fields or functions."),
+        Option("--keys-only", help="With jsonl: write lines of keys only, no header, aux fields or functions."),
     ] = False,
     binary: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--binary",
             metavar="HOW",
             help=f"With jsonl: write all strings in one way, so that a column has one type: {', '.join(BINARIES)} "
@@ -83,7 +82,7 @@ def dump(
     ] = None,
     fields: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--fields",
             metavar="NAME,NAME",
             help="With csv: make columns of these fields of hashes, in place of the column value. In a name \\xHH is a "
@@ -92,14 +91,14 @@ def dump(
     ] = None,
     raw: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--raw",
             help="With csv: do not escape formulas and terminal control characters.",
         ),
     ] = False,
     restore: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--restore",
             help="With resp: RESTORE commands instead of plain ones. A server executes payloads of its own RDB version "
             "and of older ones: name it with --target unless it is as new as the one that wrote SRC.",
@@ -107,7 +106,7 @@ def dump(
     ] = False,
     replace: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--replace",
             help="With resp: keys and libraries that the server has give way. Without it, commands add to the keys "
             "that are there, and RESTORE and FUNCTION LOAD fail.",
@@ -115,7 +114,7 @@ def dump(
     ] = False,
     target: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--target",
             metavar="TARGET",
             help="With resp: the server that executes the commands, such as redis-6.2 or valkey-9, or a version such "
@@ -210,7 +209,7 @@ def _named_form(name: str | None) -> str | None:
         return None if name is None else FORM_ALIASES[name]
     if name not in PRINTED and Path(name).suffix:
         words = f"must be one of {', '.join(PRINTED)}, not {name!r}; the -f FILE of redis-rdb-tools is -o FILE here"
-        raise typer.BadParameter(words, param_hint="--format")
+        raise BadParameter(words, param_hint="--format")
     check_choice("--format", name, PRINTED)
     return name
 
@@ -219,7 +218,7 @@ def _fields_of(given: list[str] | None) -> list[bytes]:
     """Return the comma-separated names of hash fields. Raises BadParameter."""
     names = [name for text in given or () for name in text.split(",")]
     if len(set(names)) < len(names):
-        raise typer.BadParameter("a field can be given only once", param_hint="--fields")
+        raise BadParameter("a field can be given only once", param_hint="--fields")
     return list(map(key_bytes, names))
 
 
@@ -235,7 +234,7 @@ def _check_target(options: DumpOptions) -> None:
         from rdbtool.operations.dump.command_output import has_restore
 
         if not has_restore(options.target):
-            raise typer.BadParameter(
+            raise BadParameter(
                 f"{options.target.release or options.target} does not have RESTORE: remove --restore",
                 param_hint="--restore",
             )
@@ -243,4 +242,4 @@ def _check_target(options: DumpOptions) -> None:
 
 def _check_use(option: str, options: DumpOptions, *, used: bool, users: tuple[str, ...]) -> None:
     if used and options.form not in users:
-        raise typer.BadParameter(f"it is for {' and '.join(users)}, not for {options.form}", param_hint=option)
+        raise BadParameter(f"it is for {' and '.join(users)}, not for {options.form}", param_hint=option)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
+from rdbtool.cli.declare import Argument, Option
 from rdbtool.cli.live_options import Access
 from rdbtool.cli.options import (
     KEY_SPELLING,
@@ -30,10 +29,10 @@ if TYPE_CHECKING:
 @expands
 def get(
     src: Source,
-    key: Annotated[str, typer.Argument(metavar="KEY", help=f"The key, {KEY_SPELLING}.")],
+    key: Annotated[str, Argument(metavar="KEY", help=f"The key, {KEY_SPELLING}.")],
     field: Annotated[
         str | None,
-        typer.Argument(
+        Argument(
             metavar="FIELD",
             help="A field of a hash, a member of a set or sorted set, an index of a list, or the ID of a stream entry.",
         ),
@@ -43,11 +42,11 @@ def get(
     stop: Stop,
     clock: Clock,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output.")
+        str | None, Option("--output", "-o", metavar="FILE", help="Write to FILE instead of standard output.")
     ] = None,
     force: Force = False,
     db: Annotated[
-        int | None, typer.Option("--db", "--dbnum", "-n", metavar="N", min=0, help="Look in database N only.")
+        int | None, Option("--db", "--dbnum", "-n", metavar="N", min=0, help="Look in database N only.")
     ] = None,
     rules: Server = None,
     rename_command: RenamedCommands = None,

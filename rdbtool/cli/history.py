@@ -6,9 +6,8 @@ from shutil import copyfileobj
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Final
 
-import typer
-
 from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
+from rdbtool.cli.declare import Argument, BadParameter, Exit, Option
 from rdbtool.cli.options import (
     KEY_SPELLING,
     Clock,
@@ -32,16 +31,14 @@ _HELD: Final = 1 << 24
 def history(
     src: Source,
     key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help=f"The key, {KEY_SPELLING}. Or give it with --exact-key.")
+        str | None, Argument(metavar="KEY", help=f"The key, {KEY_SPELLING}. Or give it with --exact-key.")
     ] = None,
     *,
-    exact_key: Annotated[
-        str | None, typer.Option("--exact-key", metavar="KEY", help="The key, as the argument KEY.")
-    ] = None,
+    exact_key: Annotated[str | None, Option("--exact-key", metavar="KEY", help="The key, as the argument KEY.")] = None,
     stop: Stop,
     clock: Clock,
     db: Annotated[
-        int | None, typer.Option("--db", "--dbnum", "-n", metavar="N", min=0, help="Only the key in database N.")
+        int | None, Option("--db", "--dbnum", "-n", metavar="N", min=0, help="Only the key in database N.")
     ] = None,
     rules: Server = None,
     rename_command: RenamedCommands = None,
@@ -67,7 +64,7 @@ def history(
     renames = renames_of(rename_command)
     options = replay_options(src, places, rules=rules, now_ms=clock.milliseconds(), rename_commands=renames)
     if (key is None) == (exact_key is None):
-        raise typer.BadParameter("give one key, as KEY or with --exact-key", param_hint="KEY")
+        raise BadParameter("give one key, as KEY or with --exact-key", param_hint="KEY")
     wanted = key_bytes(key or exact_key or "")
     with (
         open_any(src) as reader,
@@ -88,4 +85,4 @@ def history(
     print_remarks(found.loaded.remarks)
     end_uncertain(found.loaded.doubt)
     if not found.touches:
-        raise typer.Exit(1)
+        raise Exit(1)

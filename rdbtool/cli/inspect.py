@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from rdbtool.cli.app import print_remarks
+from rdbtool.cli.declare import BadParameter, Option
 from rdbtool.cli.options import KEY_SPELLING, Json, Source, expands, key_bytes, place
 
 #: For longer runs of entries, the middle is omitted.
@@ -23,7 +22,7 @@ def inspect(
     *,
     exact_key: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--exact-key",
             metavar="KEY",
             help=f"Only the records of the key KEY, or commands that name it; KEY {KEY_SPELLING}.",
@@ -31,7 +30,7 @@ def inspect(
     ] = None,
     at: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--at",
             metavar="OFFSET",
             help="Only the record that holds the byte at OFFSET (0x… or decimal), or at FILE:OFFSET of an AOF.",
@@ -39,9 +38,9 @@ def inspect(
     ] = None,
     record: Annotated[
         int | None,
-        typer.Option("--record", metavar="N", min=1, help="Only the N-th key of an RDB or command of an AOF, from 1."),
+        Option("--record", metavar="N", min=1, help="Only the N-th key of an RDB or command of an AOF, from 1."),
     ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Show everything: all bytes, all entries, all files.")] = False,
+    full: Annotated[bool, Option("--full", help="Show everything: all bytes, all entries, all files.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print what every byte of a file is: offset, bytes, name, value, nested as the format is.
@@ -58,7 +57,7 @@ def inspect(
     from rdbtool.writer.atomic.output import open_output
 
     if sum(choice is not None for choice in (exact_key, at, record)) > 1:
-        raise typer.BadParameter("only one of them can be given", param_hint="--exact-key, --at, --record")
+        raise BadParameter("only one of them can be given", param_hint="--exact-key, --at, --record")
     max_children = None if full or as_json else _MAX_CHILDREN
     if exact_key is None and at is None and record is None:
         items = trace_any(src, max_children=max_children)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from rdbtool.cli.app import print_lines
+from rdbtool.cli.declare import Argument, BadParameter, Group, Option
 from rdbtool.cli.options import PasswordFile
 
 if TYPE_CHECKING:
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 
 Url = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="URL",
         help="redis://[USER@]HOST[:PORT], rediss:// (TLS), valkey://, valkeys://, unix://PATH; capture and load also "
         "take a cluster, redis+cluster://HOST:PORT. Passwords: see --password-file.",
@@ -25,12 +23,11 @@ Url = Annotated[
 ]
 
 
-@dataclasses.dataclass(frozen=True)
-class Access:
+class Access(Group):
     """How to connect to a server."""
 
     password_file: PasswordFile = None
-    ask_password: Annotated[bool, typer.Option("--ask-password", help="Ask for the password on the terminal.")] = False
+    ask_password: Annotated[bool, Option("--ask-password", help="Ask for the password on the terminal.")] = False
 
     def endpoint(self, url: str) -> Endpoint:
         """Return the endpoint of a URL. Raises BadParameter for an invalid URL, and InputError."""
@@ -40,7 +37,7 @@ class Access:
         scheme = scheme_of(url)
         if scheme not in SCHEMES:
             words = f"expected an address such as redis://localhost:6379, found {_hide(url)!r}"
-            raise typer.BadParameter(words, param_hint="URL")
+            raise BadParameter(words, param_hint="URL")
         self.warn(url)
         return Endpoint.of_url(url, self.secrets())
 

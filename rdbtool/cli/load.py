@@ -6,9 +6,8 @@ import json
 import re
 from typing import Annotated
 
-import typer
-
 from rdbtool.cli.app import print_lines
+from rdbtool.cli.declare import BadParameter, Exit, Option
 from rdbtool.cli.live_options import Access, Url
 from rdbtool.cli.options import (
     AllowLoss,
@@ -37,25 +36,25 @@ def load(
     filters: Filters,
     stop: Stop,
     reshape: Reshape,
-    replace: Annotated[bool, typer.Option("--replace", help="Overwrite keys that exist in the server.")] = False,
+    replace: Annotated[bool, Option("--replace", help="Overwrite keys that exist in the server.")] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Keep keys that exist in the server, with exit code 0.")
+        bool, Option("--skip-existing", help="Keep keys that exist in the server, with exit code 0.")
     ] = False,
-    rate: Annotated[str | None, typer.Option("--rate", metavar="N/s", help="Load at most N keys per second.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; print what would be loaded.")] = False,
+    rate: Annotated[str | None, Option("--rate", metavar="N/s", help="Load at most N keys per second.")] = None,
+    dry_run: Annotated[bool, Option("--dry-run", help="Change nothing; print what would be loaded.")] = False,
     cluster: Annotated[
-        bool, typer.Option("--cluster", help="URL is a node of a cluster: send each key to the master of its slot.")
+        bool, Option("--cluster", help="URL is a node of a cluster: send each key to the master of its slot.")
     ] = False,
     verify: Annotated[
         bool,
-        typer.Option("--verify", help="Then compare SRC with a snapshot of the server; differences give exit code 1."),
+        Option("--verify", help="Then compare SRC with a snapshot of the server; differences give exit code 1."),
     ] = False,
     functions: Functions = None,
     drop: DropParts = None,
     allow_loss: AllowLoss = False,
     rules: Server = None,
     rename_command: RenamedCommands = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:
@@ -75,7 +74,7 @@ def load(
 
     check_rules(rules)
     if replace and skip_existing:
-        raise typer.BadParameter("only one of them can be given", param_hint="--replace, --skip-existing")
+        raise BadParameter("only one of them can be given", param_hint="--replace, --skip-existing")
     options = LoadOptions(
         replace=replace,
         skip_existing=skip_existing,
@@ -87,7 +86,7 @@ def load(
     )
     if verify and (src == "-" or dry_run):
         words = "it reads SRC again, and standard input can be read once" if src == "-" else "nothing is loaded"
-        raise typer.BadParameter(words, param_hint="--verify")
+        raise BadParameter(words, param_hint="--verify")
     router = None
     if cluster or scheme_of(url) in CLUSTER_SCHEMES:
         endpoint, router = access.cluster(url)
@@ -116,7 +115,7 @@ def load(
     elif not quiet:
         print_lines(loaded_lines(done))
     if not done.is_complete:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 def _rate(text: str | None) -> float | None:
@@ -124,5 +123,5 @@ def _rate(text: str | None) -> float | None:
         return None
     match = re.fullmatch(r"(\d{1,9})(?:/s)?", text)
     if match is None or int(match[1]) == 0:
-        raise typer.BadParameter(f"{text!r} is not a number of keys per second such as 1000/s", param_hint="--rate")
+        raise BadParameter(f"{text!r} is not a number of keys per second such as 1000/s", param_hint="--rate")
     return float(match[1])

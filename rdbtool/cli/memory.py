@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Annotated, Final
 
-import typer
-
 from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
+from rdbtool.cli.declare import BadParameter, Option
 from rdbtool.cli.options import (
     Filters,
     Force,
@@ -40,7 +39,7 @@ def memory(
     stop: Stop,
     format_: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--format",
             "-f",
             "--command",
@@ -52,7 +51,7 @@ def memory(
     ] = None,
     largest: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--largest",
             "-l",
             metavar="N",
@@ -62,23 +61,21 @@ def memory(
     ] = None,
     least: Annotated[
         str | None,
-        typer.Option(
-            "--bytes", "-b", metavar="SIZE", help="Print only keys of at least SIZE in memory, such as 64KiB."
-        ),
+        Option("--bytes", "-b", metavar="SIZE", help="Print only keys of at least SIZE in memory, such as 64KiB."),
     ] = None,
-    no_ttl: Annotated[bool, typer.Option("--no-ttl", help="Print only keys without an expiry.")] = False,
+    no_ttl: Annotated[bool, Option("--no-ttl", help="Print only keys without an expiry.")] = False,
     output: OutputFile = None,
     force: Force = False,
     raw: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--raw",
             help="With csv: do not escape formulas and terminal control characters.",
         ),
     ] = False,
     rules: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--rules",
             metavar="SERVER",
             help="Server whose memory to calculate, such as redis-8.2 or valkey-9.1. Default: the one that wrote "
@@ -87,9 +84,9 @@ def memory(
     ] = None,
     allocator: Annotated[
         str,
-        typer.Option("--allocator", metavar="NAME", help=f"One of {', '.join(ALLOCATORS)}. Default: {ALLOCATORS[0]}."),
+        Option("--allocator", metavar="NAME", help=f"One of {', '.join(ALLOCATORS)}. Default: {ALLOCATORS[0]}."),
     ] = ALLOCATORS[0],
-    cluster: Annotated[bool, typer.Option("--cluster", help="Calculate for a server in cluster mode.")] = False,
+    cluster: Annotated[bool, Option("--cluster", help="Calculate for a server in cluster mode.")] = False,
     rename_command: RenamedCommands = None,
     as_json: Json = False,
     no_progress: NoProgress = False,
@@ -116,7 +113,7 @@ def memory(
     with open_output(output, force=force, sources=[src]) as out:
         form = format_ or _form_of(output) or ("table" if out.is_terminal else "jsonl")
         if raw and (form != "csv" or as_json):
-            raise typer.BadParameter("it is only for csv", param_hint="--raw")
+            raise BadParameter("it is only for csv", param_hint="--raw")
         show = not (no_progress or out.is_terminal)
         with (
             open_any(src, jsonl=True) as reader,
@@ -154,7 +151,7 @@ def _size_of(text: str | None) -> int:
     try:
         return parse_size(text)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--bytes") from None
+        raise BadParameter(str(error), param_hint="--bytes") from None
 
 
 def _form_of(output: str | None) -> str | None:

@@ -1,23 +1,20 @@
 """Options shared by several commands, and their translation into library arguments.
 
-A group of options is a dataclass; a command takes it as one parameter, and :func:`expands` turns its fields into
+A group of options is a ``Group``; a command takes it as one parameter, and :func:`expands` turns its fields into
 options. So every command that reads keys has the same options.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
-import inspect
 import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import typer
-
+from rdbtool.cli.declare import Argument, BadParameter, Group, Option, parameter_of, parameters_of
 from rdbtool.core.cores import at_most
 from rdbtool.core.limits import limited
 from rdbtool.core.rdb_types import KINDS
@@ -32,7 +29,7 @@ if TYPE_CHECKING:
 
 Source = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="SRC",
         help="An RDB, an AOF, a manifest or a directory with one, or - for standard input; the content decides what "
         "it is. Or a server, such as redis://localhost:6379.",
@@ -40,7 +37,7 @@ Source = Annotated[
 ]
 Server = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--rules",
         metavar="SERVER",
         help="Server version whose behaviour to follow, such as redis-8.0 or valkey-9.1. Default: the one that wrote "
@@ -49,7 +46,7 @@ Server = Annotated[
 ]
 RenamedCommands = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--rename-command",
         metavar="NEW=COMMAND",
         help="Execute NEW in an AOF as COMMAND, as a server with such a rename-command does.",
@@ -57,7 +54,7 @@ RenamedCommands = Annotated[
 ]
 Until = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--until",
         "--truncate-to-timestamp",
         metavar="PLACE",
@@ -68,11 +65,11 @@ Until = Annotated[
 ]
 Before = Annotated[
     str | None,
-    typer.Option("--before", metavar="COMMAND", help="Replay an AOF up to the first such command, such as flushall."),
+    Option("--before", metavar="COMMAND", help="Replay an AOF up to the first such command, such as flushall."),
 ]
 BeforeLast = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--before-last",
         metavar="COMMAND",
         help="Replay an AOF up to the last such command. The file is read twice.",
@@ -80,7 +77,7 @@ BeforeLast = Annotated[
 ]
 SkipCommand = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--skip-command",
         metavar="N|COMMAND",
         help="Skip a command of an AOF: by its number, as replay and history print it, or by a name that only one has.",
@@ -88,7 +85,7 @@ SkipCommand = Annotated[
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option(
+    Option(
         "--jobs",
         metavar="N",
         min=1,
@@ -98,14 +95,12 @@ Jobs = Annotated[
 #: How to write a key on the command line.
 KEY_SPELLING = r"as text, with \xHH for other bytes and \\ for a backslash"
 
-NoProgress = Annotated[bool, typer.Option("--no-progress", help="Never show a progress bar.")]
-OutputFile = Annotated[
-    str | None, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")]
+NoProgress = Annotated[bool, Option("--no-progress", help="Never show a progress bar.")]
+OutputFile = Annotated[str | None, Option("--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")]
+Force = Annotated[bool, Option("--force", help="Replace FILE if it exists.")]
 TargetName = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--target",
         metavar="TARGET",
         help="What to write for: a server such as redis-6.2 or valkey-9, or a version such as rdb-9. Default: the "
@@ -114,18 +109,16 @@ TargetName = Annotated[
 ]
 Preamble = Annotated[
     bool | None,
-    typer.Option("--preamble/--no-preamble", help="Begin an AOF with an RDB, or with commands. Default: as SRC does."),
+    Option("--preamble/--no-preamble", help="Begin an AOF with an RDB, or with commands. Default: as SRC does."),
 ]
-AllowLoss = Annotated[bool, typer.Option("--allow-loss", help="Drop what the target cannot hold, and name it.")]
+AllowLoss = Annotated[bool, Option("--allow-loss", help="Drop what the target cannot hold, and name it.")]
 ServerStopped = Annotated[
     bool,
-    typer.Option(
-        "--server-stopped", help="No server uses the AOF that is replaced: for where that cannot be found out."
-    ),
+    Option("--server-stopped", help="No server uses the AOF that is replaced: for where that cannot be found out."),
 ]
 Functions = Annotated[
     bool | None,
-    typer.Option(
+    Option(
         "--functions/--no-functions",
         help="Write function libraries, scripts and what modules keep beside the keys, too. Default: unless keys are "
         "selected.",
@@ -133,7 +126,7 @@ Functions = Annotated[
 ]
 DropParts = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--drop",
         metavar="PART",
         help="Skip functions, scripts, aux, module-aux, groups (consumer groups), or module:NAME: what the module "
@@ -142,7 +135,7 @@ DropParts = Annotated[
 ]
 MaxValue = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--max-value",
         metavar="SIZE",
         help="Read values of up to SIZE, such as 2GiB. Default: 512MiB for a string, 64MiB for elements packed "
@@ -151,23 +144,22 @@ MaxValue = Annotated[
 ]
 PasswordFile = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--password-file",
         metavar="FILE",
         help="Read the password of a server from the first line of FILE. Default: RDBTOOL_PASSWORD or REDISCLI_AUTH of "
         "the environment.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Json = Annotated[bool, Option("--json", help="Print JSON.")]
 
 
-@dataclasses.dataclass(frozen=True)
-class Clock:
+class Clock(Group):
     """The time at which expiry is evaluated."""
 
     now: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="TIME",
             help="The time of expiry checks: ISO 8601 (local time unless it has a zone) or Unix milliseconds. "
             "Default: now.",
@@ -185,51 +177,48 @@ class Clock:
         try:
             moment = parse_moment(self.now)
         except ValueError as error:
-            raise typer.BadParameter(f"{self.now!r} is neither ISO 8601 nor a number", param_hint="--now") from error
+            raise BadParameter(f"{self.now!r} is neither ISO 8601 nor a number", param_hint="--now") from error
         return round(moment.timestamp() * 1000)
 
 
-@dataclasses.dataclass(frozen=True)
 class Filters(Clock):
     """Key filters."""
 
-    key: Annotated[
-        list[str] | None, typer.Option("--key", "-k", metavar="REGEX", help="Keys in which REGEX is found.")
-    ] = None
+    key: Annotated[list[str] | None, Option("--key", "-k", metavar="REGEX", help="Keys in which REGEX is found.")] = (
+        None
+    )
     glob: Annotated[
-        list[str] | None, typer.Option("--glob", metavar="PATTERN", help="Keys that match PATTERN as KEYS would.")
+        list[str] | None, Option("--glob", metavar="PATTERN", help="Keys that match PATTERN as KEYS would.")
     ] = None
     exact_key: Annotated[
         list[str] | None,
-        typer.Option("--exact-key", metavar="KEY", help=f"The key KEY itself, {KEY_SPELLING}."),
+        Option("--exact-key", metavar="KEY", help=f"The key KEY itself, {KEY_SPELLING}."),
     ] = None
     no_key: Annotated[
         list[str] | None,
-        typer.Option("--no-key", "--not-key", "-K", metavar="REGEX", help="No keys in which REGEX is found."),
+        Option("--no-key", "--not-key", "-K", metavar="REGEX", help="No keys in which REGEX is found."),
     ] = None
     type: Annotated[
-        list[str] | None, typer.Option("--type", "-t", metavar="TYPE", help=f"Keys of TYPE: {', '.join(KINDS)}.")
+        list[str] | None, Option("--type", "-t", metavar="TYPE", help=f"Keys of TYPE: {', '.join(KINDS)}.")
     ] = None
-    no_type: Annotated[list[str] | None, typer.Option("--no-type", "-T", metavar="TYPE", help="No keys of TYPE.")] = (
+    no_type: Annotated[list[str] | None, Option("--no-type", "-T", metavar="TYPE", help="No keys of TYPE.")] = None
+    db: Annotated[list[int] | None, Option("--db", "--dbnum", "-n", metavar="N", min=0, help="Keys of database N.")] = (
         None
     )
-    db: Annotated[
-        list[int] | None, typer.Option("--db", "--dbnum", "-n", metavar="N", min=0, help="Keys of database N.")
-    ] = None
     no_db: Annotated[
-        list[int] | None, typer.Option("--no-db", "--no-dbnum", "-N", metavar="N", min=0, help="No keys of database N.")
+        list[int] | None, Option("--no-db", "--no-dbnum", "-N", metavar="N", min=0, help="No keys of database N.")
     ] = None
     expired: Annotated[
-        bool | None, typer.Option("--expired/--no-expired", help="Only keys that have expired, or none of them.")
+        bool | None, Option("--expired/--no-expired", help="Only keys that have expired, or none of them.")
     ] = None
     slot: Annotated[
-        str | None, typer.Option("--slot", metavar="A-B", help="Keys of the cluster slots A to B (or of slot A).")
+        str | None, Option("--slot", metavar="A-B", help="Keys of the cluster slots A to B (or of slot A).")
     ] = None
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=0, help="Stop after N keys.")] = None
+    limit: Annotated[int | None, Option("--limit", metavar="N", min=0, help="Stop after N keys.")] = None
 
     def as_arguments(self) -> KeyFilters:
         """Return the filters as function arguments."""
-        given = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "now"}
+        given = {name: getattr(self, name) for name in self.fields if name != "now"}
         given["exact_key"] = [key_bytes(text) for text in self.exact_key or ()]
         return cast("KeyFilters", {name: value for name, value in given.items() if value not in (None, [])})
 
@@ -261,13 +250,12 @@ class Filters(Clock):
         raise NotFoundError(f"{name}: no key {keys}{others}")
 
 
-@dataclasses.dataclass(frozen=True)
-class Reshape:
+class Reshape(Group):
     """Changes to keys on the way to an output."""
 
     expiry: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--expiry",
             metavar="HOW",
             help="keep, drop (keys and hash fields no longer expire), +TIME or -TIME such as +1h or -30m (they expire "
@@ -276,7 +264,7 @@ class Reshape:
     ] = None
     rename: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--rename",
             metavar="REGEX=TEXT",
             help="Replace everything that REGEX finds in a key by TEXT, in which \\1 is a group and \\xHH a byte. "
@@ -285,7 +273,7 @@ class Reshape:
     ] = None
     move_db: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--move-db",
             metavar="FROM=TO",
             help="Move the keys of database FROM to database TO.",
@@ -305,14 +293,14 @@ class Reshape:
         for text in self.rename or ():
             pattern, name = _split_rename(os.fsencode(text))
             if renames.setdefault(pattern, name) != name:
-                raise typer.BadParameter(f"{text!r}: one expression cannot have two texts", param_hint="--rename")
+                raise BadParameter(f"{text!r}: one expression cannot have two texts", param_hint="--rename")
         moves: dict[int, int] = {}
         for text in self.move_db or ():
             match = re.fullmatch(r"(\d{1,9})=(\d{1,9})", text)
             if match is None:
-                raise typer.BadParameter(f"{text!r} is not of the form FROM=TO, such as 5=0", param_hint="--move-db")
+                raise BadParameter(f"{text!r} is not of the form FROM=TO, such as 5=0", param_hint="--move-db")
             if moves.setdefault(int(match[1]), int(match[2])) != int(match[2]):
-                raise typer.BadParameter(f"database {match[1]} is moved twice", param_hint="--move-db")
+                raise BadParameter(f"database {match[1]} is moved twice", param_hint="--move-db")
         with usage_errors():
             return reshaping_of(self.expiry, renames, moves, now_ms)
 
@@ -327,7 +315,7 @@ def _split_rename(text: bytes) -> tuple[bytes, bytes]:
             at = text.find(b"=", at + 1)
         else:
             return text[:at], text[at + 1 :]
-    raise typer.BadParameter(f"{os.fsdecode(text)!r} is not of the form REGEX=TEXT", param_hint="--rename")
+    raise BadParameter(f"{os.fsdecode(text)!r} is not of the form REGEX=TEXT", param_hint="--rename")
 
 
 #: Arguments whose option has another name.
@@ -349,20 +337,20 @@ def usage_errors() -> Iterator[None]:
     except ArgumentError as error:
         names = (_OPTIONS.get(name, name) for name in error.argument.split(", "))
         options = ", ".join(f"--{name.replace('_', '-')}" for name in names)
-        raise typer.BadParameter(error.reason, param_hint=options) from error
+        raise BadParameter(error.reason, param_hint=options) from error
 
 
 def check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> None:
     """Raise BadParameter unless ``value`` is None or one of ``choices``."""
     if value is not None and value not in choices:
-        raise typer.BadParameter(f"must be one of {', '.join(choices)}, not {value!r}", param_hint=option)
+        raise BadParameter(f"must be one of {', '.join(choices)}, not {value!r}", param_hint=option)
 
 
 def refuse_terminal(is_terminal: bool, option: str) -> None:  # noqa: FBT001 - the only question
     """Raise BadParameter if binary data would go to a terminal."""
     if is_terminal:
         words = "binary data is not for a terminal: give a file, or pipe it into another program"
-        raise typer.BadParameter(words, param_hint=option)
+        raise BadParameter(words, param_hint=option)
 
 
 def check_rules(text: str | None) -> None:
@@ -384,9 +372,9 @@ def renames_of(given: list[str] | None) -> dict[str, str] | None:
     for text in given:
         new, mark, name = text.rpartition("=")
         if not mark or not new or not name:
-            raise typer.BadParameter(f"{text!r} is not of the form NEW=COMMAND", param_hint="--rename-command")
+            raise BadParameter(f"{text!r} is not of the form NEW=COMMAND", param_hint="--rename-command")
         if commands.setdefault(new.upper(), name) != name:
-            raise typer.BadParameter(f"{new!r} cannot be two commands", param_hint="--rename-command")
+            raise BadParameter(f"{new!r} cannot be two commands", param_hint="--rename-command")
     with usage_errors():
         arguments.renames_of({"rename_commands": commands})
     return commands
@@ -402,8 +390,7 @@ def target_of(text: str | None) -> Target | None:
         return arguments.target_of(text)
 
 
-@dataclasses.dataclass(frozen=True)
-class Stop:
+class Stop(Group):
     """Where a replay stops, and what it skips."""
 
     until: Until = None
@@ -429,7 +416,7 @@ class Stop:
             places = places_of(given, tail)
         if self.before_last is not None and "-" in sources:
             words = "it reads the AOF twice, which standard input does not allow: give a file"
-            raise typer.BadParameter(words, param_hint=f"--before-last{suffix}")
+            raise BadParameter(words, param_hint=f"--before-last{suffix}")
         return places
 
 
@@ -450,7 +437,7 @@ def place(text: str) -> tuple[str | None, int]:
     except ValueError:
         number = -1
     if number < 0:
-        raise typer.BadParameter(f"{text!r} is not a valid offset", param_hint="--at")
+        raise BadParameter(f"{text!r} is not a valid offset", param_hint="--at")
     return (part if colon else None), number
 
 
@@ -462,7 +449,7 @@ def _common(max_value: str | None, jobs: int | None, password_file: str | None =
         try:
             stack.enter_context(limited(max_value))
         except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--max-value") from error
+            raise BadParameter(str(error), param_hint="--max-value") from error
         if password_file is not None:
             from rdbtool.live.secrets import password_from
 
@@ -471,43 +458,25 @@ def _common(max_value: str | None, jobs: int | None, password_file: str | None =
 
 
 def expands(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one option per field of its dataclass parameters, plus the options of every command that reads."""
-    hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, Any] = {}
-    parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command).parameters.values():
-        hint = hints[parameter.name]
-        if dataclasses.is_dataclass(hint):
-            groups[parameter.name] = hint
-            inner = get_type_hints(hint, include_extras=True)
-            parameters += [
-                inspect.Parameter(
-                    field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=inner[field.name]
-                )
-                for field in dataclasses.fields(hint)
-            ]
-        else:
-            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hint))
+    """Give a command one option per field of its groups, plus the options of every command that reads.
 
+    The result has what it accepts as ``parameters``.
+    """
+    parameters, groups = parameters_of(command)
     # Those that connect have the password in their own group, for one of several servers.
     given = {parameter.name for parameter in parameters}
     common = {"max_value": MaxValue, "jobs": Jobs} | (
         {} if "password_file" in given else {"password_file": PasswordFile}
     )
-    parameters += [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
-        for name, hint in common.items()
-    ]
+    parameters += [parameter_of(name, hint, None) for name, hint in common.items()]
 
     @functools.wraps(command)
     def expanded(**values: Any) -> None:
         shared = {name: values.pop(name) for name in common}
         for name, group in groups.items():
-            values[name] = group(**{field.name: values.pop(field.name) for field in dataclasses.fields(group)})
+            values[name] = group(**{field: values.pop(field) for field in group.fields})
         with _common(**shared):
             command(**values)
 
-    del expanded.__wrapped__
-    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    expanded.parameters = parameters  # type: ignore[attr-defined]
     return expanded

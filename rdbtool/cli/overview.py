@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import textwrap
 from collections.abc import Iterable
 from typing import Final
 
@@ -50,6 +48,8 @@ _WIDEST: Final = 100
 
 def help_width() -> int:
     """Return the maximum width of a help line."""
+    import shutil
+
     return max(40, min(_WIDEST, shutil.get_terminal_size().columns))
 
 
@@ -66,6 +66,8 @@ def overview() -> str:
 
 def wrap(text: str, width: int, indent: str = "  ") -> list[str]:
     """Return a paragraph as indented lines; options and command lines are never broken."""
+    import textwrap
+
     return textwrap.wrap(
         " ".join(text.split()), width, initial_indent=indent, subsequent_indent=indent,
         break_long_words=False, break_on_hyphens=False,

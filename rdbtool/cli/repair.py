@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-import typer
-
+from rdbtool.cli.declare import BadParameter, Exit, Option
 from rdbtool.cli.options import (
     Clock,
     Force,
@@ -28,26 +27,24 @@ def repair(
     clock: Clock,
     output: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--output", "-o", metavar="DST", help="Write to DST: a file, or a new directory if SRC has several files."
         ),
     ] = None,
     keep_damaged: Annotated[
         str | None,
-        typer.Option("--keep-damaged", metavar="FILE", help="Write the lost bytes to FILE and an index to FILE.json."),
+        Option("--keep-damaged", metavar="FILE", help="Write the lost bytes to FILE and an index to FILE.json."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
     force: Force = False,
     databases: Annotated[
         int | None,
-        typer.Option("--databases", metavar="N", min=1, help="Skip the keys of other databases than 0 to N-1."),
+        Option("--databases", metavar="N", min=1, help="Skip the keys of other databases than 0 to N-1."),
     ] = None,
     rules: Server = None,
     rename_command: RenamedCommands = None,
-    drop_unknown: Annotated[
-        bool, typer.Option("--drop-unknown", help="Drop commands of an AOF that no server has.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")] = False,
+    drop_unknown: Annotated[bool, Option("--drop-unknown", help="Drop commands of an AOF that no server has.")] = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print only errors.")] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,
 ) -> None:
@@ -67,11 +64,11 @@ def repair(
 
     check_rules(rules)
     if output is None and not dry_run:
-        raise typer.BadParameter("one of them is required", param_hint="--output, --dry-run")
+        raise BadParameter("one of them is required", param_hint="--output, --dry-run")
     if output == "-":
-        raise typer.BadParameter("what is repaired is read back, which needs a file", param_hint="--output")
+        raise BadParameter("what is repaired is read back, which needs a file", param_hint="--output")
     if keep_damaged is not None and (dry_run or keep_damaged in {output, "-"}):
-        raise typer.BadParameter("needs a file of its own, and --output", param_hint="--keep-damaged")
+        raise BadParameter("needs a file of its own, and --output", param_hint="--keep-damaged")
     options = RepairOptions(
         keep_damaged=keep_damaged,
         force=force,
@@ -90,4 +87,4 @@ def repair(
             text = json.dumps(done.to_dict()) + "\n" if as_json else screen.text(lines)
             out.write(text.encode(errors="backslashreplace"))
     if not done.is_saved or not done.is_certain:
-        raise typer.Exit(1)
+        raise Exit(1)

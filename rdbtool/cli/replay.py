@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-import typer
-
 from rdbtool.cli.app import end_uncertain
+from rdbtool.cli.declare import Option
 from rdbtool.cli.options import (
     Clock,
     Json,
@@ -31,7 +30,7 @@ def replay(
     rules: Server = None,
     rename_command: RenamedCommands = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="End with exit code 1 at the first finding that is more than a note.")
+        bool, Option("--strict", help="End with exit code 1 at the first finding that is more than a note.")
     ] = False,
     as_json: Json = False,
     no_progress: NoProgress = False,

@@ -8,9 +8,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from rdbtool.cli.app import end_uncertain, print_remarks
+from rdbtool.cli.declare import Argument, BadParameter, Exit, Option
 from rdbtool.cli.options import (
     Filters,
     Force,
@@ -38,7 +37,7 @@ FORMATS = ("text", "json", "github", "junit")
 def stats(
     src: Annotated[
         list[str],
-        typer.Argument(
+        Argument(
             metavar="SRC...",
             help="RDBs, AOFs, manifests or directories with one, or - for standard input: one dataset.",
         ),
@@ -48,17 +47,17 @@ def stats(
     stop: Stop,
     by: Annotated[
         str | None,
-        typer.Option("--by", metavar="WHAT", help=f"Print one table instead of the overview: {', '.join(BY)}."),
+        Option("--by", metavar="WHAT", help=f"Print one table instead of the overview: {', '.join(BY)}."),
     ] = None,
     top: Annotated[
         int,
-        typer.Option(
+        Option(
             "--top", metavar="N", min=1, max=10000, help="Number of rows per table and of largest keys. Default: 10."
         ),
     ] = 10,
     sep: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--sep",
             metavar="CHARS",
             help="Characters that separate the parts of keys. Default: guessed at each level from : / . _ | -",
@@ -66,21 +65,19 @@ def stats(
     ] = None,
     depth: Annotated[
         int | None,
-        typer.Option(
-            "--depth", metavar="N", min=1, max=16, help="Group by at most the first N parts of keys. Default: 16."
-        ),
+        Option("--depth", metavar="N", min=1, max=16, help="Group by at most the first N parts of keys. Default: 16."),
     ] = None,
     prefix: Annotated[
         str | None,
-        typer.Option("--prefix", metavar="PREFIX", help="Count only keys that begin with PREFIX."),
+        Option("--prefix", metavar="PREFIX", help="Count only keys that begin with PREFIX."),
     ] = None,
     since: Annotated[
         list[str] | None,
-        typer.Option("--since", metavar="OLD", help="Show growth since the older file OLD."),
+        Option("--since", metavar="OLD", help="Show growth since the older file OLD."),
     ] = None,
     least: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--bytes",
             metavar="SIZE",
             help="With --since: list changed keys of at least SIZE, now or before. Default: 64KiB.",
@@ -88,7 +85,7 @@ def stats(
     ] = None,
     rules: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--rules",
             metavar="SERVER",
             help="Server whose memory to calculate, such as redis-8.2 or valkey-9.1. Default: the writer of the file.",
@@ -96,32 +93,30 @@ def stats(
     ] = None,
     compare: Annotated[
         list[str] | None,
-        typer.Option("--compare", metavar="SERVER,…", help="Also show the memory usage on these servers."),
+        Option("--compare", metavar="SERVER,…", help="Also show the memory usage on these servers."),
     ] = None,
     allocator: Annotated[
         str | None,
-        typer.Option("--allocator", metavar="NAME", help=f"One of {', '.join(ALLOCATORS)}. Default: {ALLOCATORS[0]}."),
+        Option("--allocator", metavar="NAME", help=f"One of {', '.join(ALLOCATORS)}. Default: {ALLOCATORS[0]}."),
     ] = None,
-    cluster: Annotated[bool, typer.Option("--cluster", help="Calculate for a server in cluster mode.")] = False,
+    cluster: Annotated[bool, Option("--cluster", help="Calculate for a server in cluster mode.")] = False,
     max_key: Annotated[
-        str | None, typer.Option("--max-key", metavar="SIZE", help="Fail if a key takes more than SIZE, such as 10MiB.")
+        str | None, Option("--max-key", metavar="SIZE", help="Fail if a key takes more than SIZE, such as 10MiB.")
     ] = None,
     max_elements: Annotated[
-        int | None, typer.Option("--max-elements", metavar="N", min=1, help="Fail if a key has more than N elements.")
+        int | None, Option("--max-elements", metavar="N", min=1, help="Fail if a key has more than N elements.")
     ] = None,
     max_no_ttl: Annotated[
         str | None,
-        typer.Option(
-            "--max-no-ttl", metavar="SHARE", help="Fail if more than SHARE of the keys never expire, such as 20%."
-        ),
+        Option("--max-no-ttl", metavar="SHARE", help="Fail if more than SHARE of the keys never expire, such as 20%."),
     ] = None,
     max_memory: Annotated[
         str | None,
-        typer.Option("--max-memory", metavar="SIZE", help="Fail if used_memory of the dataset exceeds SIZE."),
+        Option("--max-memory", metavar="SIZE", help="Fail if used_memory of the dataset exceeds SIZE."),
     ] = None,
     max_growth: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--max-growth",
             metavar="SHARE",
             help="With --since: fail if used_memory grew by more than SHARE, such as 10%.",
@@ -129,13 +124,13 @@ def stats(
     ] = None,
     html: Annotated[
         str | None,
-        typer.Option("--html", metavar="FILE", help="Write a self-contained page with charts and tables to FILE."),
+        Option("--html", metavar="FILE", help="Write a self-contained page with charts and tables to FILE."),
     ] = None,
     force: Force = False,
     form: Annotated[
-        str | None, typer.Option("--format", "-f", metavar="FORMAT", help=f"One of {', '.join(FORMATS)}.")
+        str | None, Option("--format", "-f", metavar="FORMAT", help=f"One of {', '.join(FORMATS)}.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    as_json: Annotated[bool, Option("--json", help="The same as --format json.")] = False,
     rename_command: RenamedCommands = None,
     no_progress: NoProgress = False,
 ) -> None:
@@ -155,13 +150,13 @@ def stats(
     for name in servers:
         check_rules(name)
     if [*src, *(since or ())].count("-") > 1:
-        raise typer.BadParameter("standard input can be given only once", param_hint="SRC")
+        raise BadParameter("standard input can be given only once", param_hint="SRC")
     if as_json and form not in {None, "json"}:
-        raise typer.BadParameter("cannot be combined with --format", param_hint="--json")
+        raise BadParameter("cannot be combined with --format", param_hint="--json")
     if max_growth is not None and not since:
-        raise typer.BadParameter("it compares with an older file: add --since OLD", param_hint="--max-growth")
+        raise BadParameter("it compares with an older file: add --since OLD", param_hint="--max-growth")
     if sep is not None and not (1 <= len(os.fsencode(sep)) <= 8 and sep.isascii()):
-        raise typer.BadParameter(f"{sep!r} is not one to eight ASCII characters", param_hint="--sep")
+        raise BadParameter(f"{sep!r} is not one to eight ASCII characters", param_hint="--sep")
     from rdbtool.operations.memory.gather import gather_stats
     from rdbtool.operations.memory.stats import StatsOptions
     from rdbtool.operations.memory.stats_limits import StatsLimits
@@ -211,7 +206,7 @@ def stats(
         raise result.damage
     print_remarks(result.remarks)
     end_uncertain(result.doubt)
-    raise typer.Exit(1 if result.findings else 0)
+    raise Exit(1 if result.findings else 0)
 
 
 def _render(form: str, result: Stats, by: str | None, top: int) -> str:
@@ -242,7 +237,7 @@ def _size(option: str, text: str | None) -> int | None:
     try:
         return parse_size(text)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
+        raise BadParameter(str(error), param_hint=option) from error
 
 
 def _share(option: str, text: str | None) -> float | None:
@@ -251,5 +246,5 @@ def _share(option: str, text: str | None) -> float | None:
         return None
     match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)%", text)
     if match is None:
-        raise typer.BadParameter(f"{text!r} is not a percentage such as 20%", param_hint=option)
+        raise BadParameter(f"{text!r} is not a percentage such as 20%", param_hint=option)
     return float(match[1]) / 100

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from rdbtool.cli.app import print_lines
+from rdbtool.cli.declare import Argument, BadParameter, Exit, Option
 from rdbtool.cli.options import (
     Clock,
     NoProgress,
@@ -37,22 +36,20 @@ LEVELS = ("server", "deep")
 def validate(
     src: Annotated[
         list[str],
-        typer.Argument(
-            metavar="SRC...", help="RDBs, AOFs, manifests or directories with one, or - for standard input."
-        ),
+        Argument(metavar="SRC...", help="RDBs, AOFs, manifests or directories with one, or - for standard input."),
     ],
     *,
     clock: Clock,
     stop: Stop,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only problems, one line per file.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="A warning is as bad as an error.")] = False,
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Print only problems, one line per file.")] = False,
+    strict: Annotated[bool, Option("--strict", help="A warning is as bad as an error.")] = False,
     form: Annotated[
-        str | None, typer.Option("--format", "-f", metavar="FORMAT", help="One of text, json, github and junit.")
+        str | None, Option("--format", "-f", metavar="FORMAT", help="One of text, json, github and junit.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    as_json: Annotated[bool, Option("--json", help="The same as --format json.")] = False,
     level: Annotated[
         str,
-        typer.Option(
+        Option(
             "--level",
             metavar="LEVEL",
             help="deep: report everything. server: would the server of --rules load it? What it does not refuse is a "
@@ -60,11 +57,11 @@ def validate(
         ),
     ] = "deep",
     no_replay: Annotated[
-        bool, typer.Option("--no-replay", help="Check the commands of an AOF without executing them.")
+        bool, Option("--no-replay", help="Check the commands of an AOF without executing them.")
     ] = False,
     rules: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--rules",
             metavar="SERVER",
             help="Server rules to check by, such as redis-7.0 or valkey-9.1. Default: those of the writer that the "
@@ -73,18 +70,18 @@ def validate(
     ] = None,
     rename_command: RenamedCommands = None,
     databases: Annotated[
-        int, typer.Option("--databases", metavar="N", min=1, help="How many databases the server has. Default: 16.")
+        int, Option("--databases", metavar="N", min=1, help="How many databases the server has. Default: 16.")
     ] = 16,
     retry: Annotated[
         int,
-        typer.Option("--retry", metavar="N", min=0, help="Retry up to N times, a second apart, if there is no answer."),
+        Option("--retry", metavar="N", min=0, help="Retry up to N times, a second apart, if there is no answer."),
     ] = 0,
     min_keys: Annotated[
-        int | None, typer.Option("--min-keys", metavar="N", min=0, help="It has to hold at least N keys.")
+        int | None, Option("--min-keys", metavar="N", min=0, help="It has to hold at least N keys.")
     ] = None,
     max_age: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--max-age",
             metavar="AGE",
             help="It has to be no older than AGE, such as 90m, 26h or 7d: by the ctime in an RDB, else by the time of "
@@ -93,7 +90,7 @@ def validate(
     ] = None,
     min_version: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--min-version",
             metavar="VERSION",
             help="It has to be of this RDB version or a later one (11), or written by this server or a later one of "
@@ -102,11 +99,11 @@ def validate(
     ] = None,
     expect_digest: Annotated[
         str | None,
-        typer.Option("--expect-digest", metavar="HEX", help="Its data has to have this digest: see rdbtool digest."),
+        Option("--expect-digest", metavar="HEX", help="Its data has to have this digest: see rdbtool digest."),
     ] = None,
     expect_keys: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--expect-keys",
             metavar="RANGE",
             help="How many keys a database has to hold: db0=1000.. or db1=10..20. Several with commas.",
@@ -125,19 +122,19 @@ def validate(
     from rdbtool.report.progress_bar import ProgressBar
 
     if src.count("-") > 1:
-        raise typer.BadParameter("standard input can be given only once", param_hint="SRC")
+        raise BadParameter("standard input can be given only once", param_hint="SRC")
     check_choice("--format", form, FORMATS)
     check_choice("--level", level, LEVELS)
     check_rules(rules)
     if as_json and form not in {None, "json"}:
-        raise typer.BadParameter("cannot be combined with --format", param_hint="--json")
+        raise BadParameter("cannot be combined with --format", param_hint="--json")
     policies = _policies(min_keys, max_age, min_version, expect_digest, expect_keys or None)
     if no_replay and policies is not None and policies.counts_keys:
         words = "counting keys needs the replay: remove --no-replay"
-        raise typer.BadParameter(words, param_hint="--no-replay")
+        raise BadParameter(words, param_hint="--no-replay")
     places = stop.places(*src)
     if no_replay and places is not None:
-        raise typer.BadParameter(
+        raise BadParameter(
             "--until, --before and --skip-command need the replay: remove --no-replay", param_hint="--no-replay"
         )
     checks = Checks(
@@ -158,15 +155,18 @@ def validate(
         _complain(validated, strict=strict)
     else:
         _print(_render("json" if as_json else form or "text", validated, strict=strict))
-    raise typer.Exit(exit_code(validated, strict=strict))
+    raise Exit(exit_code(validated, strict=strict))
 
 
 def _complain(validated: Sequence[Validated], *, strict: bool) -> None:
     """Write a line about each input that is not OK."""
     from rdbtool.operations.validate.batch import code_of
-    from rdbtool.report.verdict import verdict_line
 
-    print_lines(verdict_line(row, strict=strict) for row in validated if code_of(row, strict=strict))
+    rows = [row for row in validated if code_of(row, strict=strict)]
+    if rows:
+        from rdbtool.report.verdict import verdict_line
+
+        print_lines(verdict_line(row, strict=strict) for row in rows)
 
 
 def _print(text: str) -> None:

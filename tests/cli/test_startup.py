@@ -36,8 +36,15 @@ def test_version_imports_nothing():
 
 @pytest.mark.parametrize("form", ["jsonl", "json", "keys", "resp"])
 def test_dump_imports_no_more_than_it_needs(form):
-    heavy = {"rich", "construct", "lz4", "backports", "lzf", "pydantic", "importlib.metadata"}
+    heavy = {"typer", "dataclasses", "rich", "construct", "lz4", "backports", "lzf", "pydantic", "importlib.metadata"}
     assert heavy & imported("dump", "-f", form, SMALL) == set()
+
+
+@pytest.mark.parametrize("words", [["--no-replay"], ["-q", "--no-replay", "--jobs=1"]])
+def test_a_check_of_framing_imports_little(words):
+    log = FIXTURES / "redis-7.0.15" / "aof-plain" / "appendonly.aof.2.base.aof"
+    spared = {"typer", "dataclasses", "inspect", "rdbtool.reader.rdb", "rdbtool.engine.engine"}
+    assert spared & imported("validate", *words, log) == set()
 
 
 def test_importing_the_library_is_free():

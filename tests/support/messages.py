@@ -18,7 +18,7 @@ from typing import Any
 import command
 import pytest
 
-from rdbtool.cli.app import UsageError
+from rdbtool.cli.typer_app import UsageError
 from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import Finding, FormatError, InvalidDataError, RdbToolError, spell_controls
 
