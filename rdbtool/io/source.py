@@ -18,7 +18,7 @@ import stat
 from collections.abc import Callable
 from functools import cache, partial
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self, TypeGuard
 
 from rdbtool.core.cores import jobs, processes
 from rdbtool.core.distribution import install_words
@@ -504,6 +504,26 @@ def _calculate() -> Callable[[bytes | bytearray | memoryview, int], int]:
 
     calculate: Callable[[bytes | bytearray | memoryview, int], int] = Model("CRC64-REDIS").calc
     return calculate
+
+
+def is_directory(target: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether an input is the path of a directory."""
+    return stat.S_ISDIR(_mode_of(target))
+
+
+def is_regular(target: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether an input is the path of a regular file."""
+    return stat.S_ISREG(_mode_of(target))
+
+
+def _mode_of(target: object) -> int:
+    """Return the mode of a path, 0 if there is none; without pathlib, which takes 2 ms to import."""
+    if not isinstance(target, str | os.PathLike) or target == "-":
+        return 0
+    try:
+        return os.stat(target).st_mode  # noqa: PTH116 - as above
+    except (OSError, ValueError):
+        return 0
 
 
 def crc64(data: bytes | bytearray | memoryview, previous: int = 0) -> int:

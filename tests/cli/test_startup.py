@@ -51,6 +51,13 @@ def test_dump_imports_no_more_than_it_needs(form):
     assert heavy & imported("dump", "-f", form, SMALL) == set()
 
 
+@pytest.mark.parametrize("words", [["--no-replay"], ["-q", "--no-replay", "--jobs=1"]])
+def test_a_check_of_framing_imports_little(words):
+    log = FIXTURES / "redis-7.0.15" / "aof-plain" / "appendonly.aof.2.base.aof"
+    spared = {"typer", "dataclasses", "inspect", "rdbtool.reader.rdb", "rdbtool.engine.engine"}
+    assert spared & imported("validate", *words, log) == set()
+
+
 def test_importing_the_library_is_free():
     code = "import sys; before = set(sys.modules); import rdbtool; print(' '.join(sorted(set(sys.modules) - before)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)

@@ -11,7 +11,6 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.cores import at_most, processes
@@ -111,7 +110,7 @@ def validate_all(
 def _size(target: str) -> int:
     """Return the size of a regular file, 0 for other inputs, such as a directory, whose files are many."""
     try:
-        status = Path(target).stat()
+        status = os.stat(target)  # noqa: PTH116 - pathlib takes 2 ms to import
     except (OSError, ValueError):
         return 0
     return status.st_size if stat.S_ISREG(status.st_mode) else 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Container, Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self, TypedDict, Unpack
 
@@ -20,6 +19,7 @@ from rdbtool.core.errors import Finding, FormatError, InputError, LimitError
 from rdbtool.core.limits import limits
 from rdbtool.core.manifest import Manifest, looks_like_manifest
 from rdbtool.core.progress import Progress, progress_after
+from rdbtool.io.source import is_directory, is_regular
 from rdbtool.reader.aof.batches import AofCommand, CommandBatch, iter_commands
 from rdbtool.reader.aof.command_stats import Uses
 from rdbtool.reader.aof.inline import BLANKS_PIECE, begins_inline, count_blanks, inline_finding
@@ -363,7 +363,7 @@ def open_aof(target: Target, *, name: str | None = None, **options: Unpack[AofOp
     name of a single file in errors; ``options`` are those of ``AofReader``. Raises InputError, and FormatError for a
     manifest that servers refuse.
     """
-    if isinstance(target, str | os.PathLike) and target != "-" and Path(target).is_dir():
+    if is_directory(target):
         target = find_log(target)
         if target.suffix == ".manifest":
             return open_manifest(target, **options)
@@ -395,7 +395,7 @@ def single_log(opened: OpenPart, target: Target, **options: Unpack[AofOptions]) 
     if begins_inline(opened.head()):
         reader.inline = True
         reader.around = (*reader.around, inline_finding(source.name))
-    if isinstance(target, bytes) or (path is not None and Path(path).is_file()):
+    if isinstance(target, bytes) or (path is not None and is_regular(path)):
         reader.again_from = lambda: target
     return reader
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, Unpack, overload
 
 from rdbtool.core.limits import limits
+from rdbtool.io.source import is_directory
 from rdbtool.reader.open.files import detect_source, open_part, refuse_jsonl, refuse_source
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def open_any(
     they hold keys, but no commands and no RDB bytes. Raises UnsupportedError for any other format, InputError if it
     cannot be read, FormatError if its beginning is damaged.
     """
-    if isinstance(target, str | os.PathLike) and target != "-" and Path(target).is_dir():
+    if is_directory(target):
         from rdbtool.reader.aof.reader import open_aof  # noqa: PLC0415 - for AOFs only: an RDB need not wait for it
 
         return open_aof(target, name=name, **options)

@@ -15,8 +15,7 @@ import re
 import resource
 import stat
 from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO, Final, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, NoReturn
 
 from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import (
@@ -31,8 +30,11 @@ from rdbtool.core.errors import (
 )
 from rdbtool.core.location import Where
 from rdbtool.core.manifest import Entry, Manifest, looks_like_manifest, read_manifest
-from rdbtool.io.source import Source, open_source
+from rdbtool.io.source import Source, is_directory, open_source
 from rdbtool.reader.open.windows import Framing, enter_framing, open_window
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Kind = Literal["rdb", "aof", "multipart", "jsonl"]
 
@@ -55,7 +57,7 @@ def detect(target: str | os.PathLike[str] | BinaryIO | bytes) -> Kind:
     DUMP payloads are not included: they are verified when they are opened. Raises UnknownFormatError for an unsupported
     format, InputError if the file cannot be read as it is.
     """
-    if isinstance(target, str | os.PathLike) and Path(target).is_dir():
+    if is_directory(target):
         return "multipart" if find_log(target).suffix == ".manifest" else "aof"
     with open_source(target) as source:
         window = open_window(source, HEAD_SIZE)
@@ -146,6 +148,8 @@ def find_log(directory: str | os.PathLike[str]) -> Path:
 
     Raises FormatError MAN013 if only its manifest is missing, InputError if there is none, or more than one.
     """
+    from pathlib import Path  # noqa: PLC0415 - it takes 2 ms, and a single file needs none
+
     path = Path(directory)
     try:
         orphan = find_orphan(path)
@@ -373,6 +377,8 @@ def find_part(parts: list[Part], source: str) -> int:
 
 
 def _examine(entry: Entry, manifest: Manifest) -> Part:
+    from pathlib import Path  # noqa: PLC0415 - as above
+
     path = Path(manifest.path).parent / entry.name
     kind: PartKind = "base" if entry.kind == "base" else "incr"
     if _mode(path) == 0:
