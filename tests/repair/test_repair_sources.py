@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from command import run
+from command import FIXTURES, run
 from validate.sources import LOGS, command, convert, log, make_sources
 
 from rdbtool.core.errors import InputError
@@ -234,3 +234,16 @@ def test_databases_beyond_sixteen_stay_unless_asked(sources: dict[str, Path], tm
 def test_a_single_command_is_a_log(tmp_path: Path) -> None:
     (tmp_path / "in.aof").write_bytes(command("SET", "a", "1"))
     assert repair(str(tmp_path / "in.aof"), str(tmp_path / "out.aof")).commands == 1
+
+
+@pytest.mark.parametrize("command", ["dump", "digest", "repair"])
+def test_an_own_limit_is_said_alike_by_every_command(command: str, tmp_path: Path) -> None:
+    source = FIXTURES / "redis-7.0.15" / "default.rdb"
+    words = ["-o", tmp_path / "out.rdb"] if command == "repair" else []
+    done = run(command, "--max-value", "100", source, *words)
+    assert done.code == 3
+    assert done.err == (
+        f'rdbtool: {source}: at 0x199: key "bin:\\x00\\xff\\x0d\\x0a\\x22\\x5c" (string): a string of 256 bytes, '
+        "above the limit of 100 bytes (--max-value SIZE raises it)\n"
+    )
+    assert not (tmp_path / "out.rdb").exists()

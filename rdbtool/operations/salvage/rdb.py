@@ -16,7 +16,7 @@ from rdbtool._codec.decode.decoder import ENDED, PAUSED, TOO_LARGE
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.check import Check
 from rdbtool._codec.sinks.sizes import Sizes
-from rdbtool.core.errors import FormatError, LimitError
+from rdbtool.core.errors import RAISE_LIMIT, FormatError, LimitError, OversizeError
 from rdbtool.core.location import Span
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import ChecksumState, checksum_state, code_of, codes_of
@@ -236,9 +236,13 @@ class RdbSalvage:
     def _explain(self, walker: Walker, status: int) -> FormatError | None:
         """Return the fault of the current item. Raises LimitError if there is none except its size."""
         fault = None if status == TOO_LARGE else walker.explain()
+        if isinstance(fault, OversizeError):
+            fault.place(fault.where._replace(source=self.stock.name))
+            raise fault
         if status == TOO_LARGE or isinstance(fault, LimitError):
-            more = "the record needs more memory than allowed" if fault is None else str(fault)
-            raise LimitError(f"{self.stock.name}: at {walker.at:#x}: {more}")
+            more = "the record needs more memory than allowed" if fault is None else fault.message
+            remedy = RAISE_LIMIT if fault is None else fault.remedy
+            raise LimitError(f"{self.stock.name}: at {walker.at:#x}: {more}", remedy=remedy)
         return fault
 
     def _report(
