@@ -1,9 +1,11 @@
 # Memory in which one process leaves bytes for another.
 
-from libc.stdint cimport uint8_t
+from cpython.buffer cimport Py_buffer
 
 cdef class Room:
-    cdef uint8_t[::1] view
+    # No typed memoryview: each of the twenty modules that know this class would contain 50 KB of code for it.
+    cdef Py_buffer view
+    cdef object mapped      # what has the buffer
     cdef char *data
     cdef size_t size
     cdef public size_t used

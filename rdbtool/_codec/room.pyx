@@ -1,6 +1,6 @@
 # Memory in which one process leaves the results of a sink for another.
 
-from libc.stdint cimport uint8_t
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 
 
 class NoResultError(Exception):
@@ -14,8 +14,13 @@ class RoomFullError(NoResultError):
 cdef class Room:
     """A writable buffer that several processes map; ``used`` bytes of it are a result."""
 
-    def __init__(self, uint8_t[::1] data not None):
-        self.view = data
-        self.data = <char *>&data[0]
-        self.size = data.shape[0]
+    def __cinit__(self, data not None):
+        PyObject_GetBuffer(data, &self.view, PyBUF_WRITABLE)
+        self.mapped = data
+        self.data = <char *>self.view.buf
+        self.size = self.view.len
         self.used = 0
+
+    def __dealloc__(self):
+        # Does nothing if there is no buffer.
+        PyBuffer_Release(&self.view)

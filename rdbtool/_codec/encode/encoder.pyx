@@ -43,7 +43,7 @@ cdef class Encoder(Sink):
         self.hand_on(self.size)
         # A caller's function may keep what it is given.
         if left.used and getattr(getattr(self.write, "__self__", None), "takes_views", False):
-            self.write(memoryview(left.view)[:left.used])
+            self.write(memoryview(left.mapped)[:left.used])
             return True
         while at < left.used:
             self.pass_on(PyBytes_FromStringAndSize(left.data + at, min(left.used - at, <size_t>HAND_ON)))
