@@ -14,6 +14,10 @@ from rdbtool._codec.encode.jsonl import Jsonl
 from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import FormatError, RdbToolError, UnsupportedError, describe_error
 from rdbtool.model import KeyRecord
+from rdbtool.reader.jsonl import lines
+from rdbtool.reader.jsonl.line_fields import Refusal
+from rdbtool.reader.jsonl.lines import FRONT as FRONT_OF_LINE
+from rdbtool.reader.jsonl.lines import Line, parse_line
 from rdbtool.reader.jsonl.reader import open_jsonl
 
 HEADER = b'{"rdb":{"magic":"REDIS","version":15}}\n'
@@ -526,3 +530,28 @@ def test_any_json(kind: str, value: Any, more: dict[str, Any]) -> None:
     outcome(HEADER + json.dumps(row).encode() + b"\n")
     for name in ("aux", "function", "module_aux", "slot_import", "rdb"):
         outcome(json.dumps({name: value, **more}).encode())
+
+
+MISTAKES = [
+    "[[],[][],[]", '[1,2 3,"x"]', '[1,"a\x01b"]', '["a\\q"]', "[nul]", '{"a":1,"a":2}', '["a" "b"]', "[NaN]", "[1,]",
+    "[" * 400, "1" * 5000, '["' + "x" * (1 << 20) + '\x02"]', '["' + "é" * (1 << 20) + '"}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=range(len(MISTAKES)))
+@pytest.mark.parametrize("blanks", ["", " " * 50])
+def test_the_front_of_a_long_line_is_judged_alone(mistake: str, blanks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rest = '"value":' + "[" + ",".join(["[]"] * 500) + "," + mistake + "," + ",".join(["[]"] * 600_000) + "]"
+    line = Line(100, 2, (blanks + of_key(rest)).encode(), is_whole=True)
+    faults = []
+    for front in (FRONT_OF_LINE, 1 << 30):
+        monkeypatch.setattr(lines, "FRONT", front)
+        with pytest.raises(Refusal) as caught:
+            parse_line(line)
+        faults.append((caught.value.code, caught.value.expected, caught.value.found, caught.value.at))
+    assert faults[0] == faults[1]
+
+
+def test_a_long_line_without_a_mistake_is_read() -> None:
+    text = of_key('"type":"set","value":["' + "é\\n" * (1 << 19) + '","' + "x" * (1 << 20) + '"]')
+    assert parse_line(Line(0, 1, text.encode(), is_whole=True))["type"] == "set"

@@ -224,6 +224,40 @@ def test_text_mode_is_undone(name: str, kind: str, tmp_path: Path) -> None:
         assert (tmp_path / "out.aof").read_bytes() == data
 
 
+@pytest.mark.parametrize("mark", range(1, 256, 6))
+def test_what_is_between_two_damages_is_kept(mark: int, tmp_path: Path) -> None:
+    """Also if the mark of the record after it was hit: the rest of its head says what it is."""
+    rows: list[Argv] = [(b"SET", b"k%d" % at, b"v" * at) for at in range(40)]
+    data = bytearray(b"".join(encode(row) for row in rows))
+    first, second = (data.index(encode(rows[at])) for at in (10, 30))
+    data[first + 4 : first + 30] = b"?" * 26
+    data[second] ^= mark
+    (tmp_path / "in.aof").write_bytes(data)
+    repair(str(tmp_path / "in.aof"), str(tmp_path / "out.aof"), OPTIONS)
+    kept = [argv for _, argv in read(tmp_path / "out.aof")]
+    assert kept == [*rows[:10], *rows[11:30], *rows[31:]]
+
+
+@pytest.mark.parametrize("hit", [5, 7, 9, 11])
+def test_long_arguments_beside_damage_are_kept(hit: int, tmp_path: Path) -> None:
+    """Those before it, those after it, and one whose own end is damaged is lost alone."""
+    long = b"v" * ((1 << 20) + 7)
+    rows: list[Argv] = [(b"SET", b"k%d" % at, b"v" * at) for at in range(16)]
+    rows[6], rows[8], rows[11] = (
+        (b"RPUSH", b"k", long, b""),
+        (b"HSET", b"h", b"f", long, b"g", b""),
+        (b"SET", b"s", long),
+    )
+    starts = [sum(len(encode(row)) for row in rows[:at]) for at in range(17)]
+    data = bytearray(b"".join(map(encode, rows)))
+    at = starts[hit] + 1 if hit != 11 else starts[hit + 1] - 2
+    data[at : at + 2] = b"??"
+    (tmp_path / "in.aof").write_bytes(data)
+    repair(str(tmp_path / "in.aof"), str(tmp_path / "out.aof"), OPTIONS)
+    kept = [argv for _, argv in read(tmp_path / "out.aof")]
+    assert kept == [row for index, row in enumerate(rows) if index != hit]
+
+
 @pytest.mark.parametrize("byte", [b"\0", b"\xff"])
 def test_the_first_page_is_blank(byte: bytes, tmp_path: Path) -> None:
     data = b"".join(encode((b"SET", b"k%d" % at, b"v")) for at in range(600))

@@ -350,7 +350,8 @@ cdef class Scanner:
                     filled += got
                 PyErr_CheckSignals()
             p = data + (at - base)
-            if base + filled - at < 2 or p[0] != 13 or p[1] != 10:
+            # The input of a window may end before its file.
+            if at + 2 > window.size or base + filled - at < 2 or p[0] != 13 or p[1] != 10:
                 return -1
             at += 2
             count -= 1

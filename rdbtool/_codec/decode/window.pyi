@@ -42,6 +42,8 @@ class Window:
         """Consume the rest of the input and return its size in bytes."""
     def drain_rest(self) -> tuple[int, int, bytes]:
         """Consume the rest of the input; return its size, its leading NUL bytes, and a sample of what follows those."""
+    def shrink(self) -> None:
+        """Free what a large item needed: nothing more is read for some time."""
     def restart_checksum(self) -> None:
         """Restart the checksum here, without what was consumed."""
     def forget_checksum(self) -> None:

@@ -113,7 +113,26 @@ cdef class Window:
             self.refill()
         padding = self.base + <int64_t>self.start - begin
         sample = self.peek(self.at, REST_SAMPLE)
-        return padding + self.drain(), padding, sample
+        rest = padding + self.drain()
+        self.shrink()
+        return rest, padding, sample
+
+    def shrink(self):
+        """Free what a large item needed: nothing more is read for some time."""
+        cdef size_t kept = self.stop - self.start
+        cdef uint8_t *smaller
+        if self.capacity <= SPACIOUS or kept >= CAPACITY:
+            return
+        self.advance_checksum(self.start)
+        memmove(self.buffer, self.buffer + self.start, kept)
+        self.base += <int64_t>self.start
+        self.crc_at -= self.start
+        self.stop = kept
+        self.start = 0
+        smaller = <uint8_t *>realloc(self.buffer, 2 * CAPACITY)
+        if smaller != NULL:
+            self.buffer = smaller
+            self.capacity = 2 * CAPACITY
 
     def restart_checksum(self):
         """Restart the checksum here, without what was consumed."""

@@ -112,10 +112,11 @@ cdef int emit_key(Head *head, bytes key, data, Sink sink) except -1:
         sink.may_spill = True
     if not emit_value(head, data, sink):
         expire_at_ms = head.expire_at_ms if head.has_expire else None
+        sink.may_spill = True
         feed_record(KeyRecord(db=head.db, key=key, value=to_value(data), expire_at_ms=expire_at_ms), sink)
-        return 0
-    sink.end_key(NULL, 0, -1)
-    sink.commit()
+    else:
+        sink.end_key(NULL, 0, -1)
+        sink.commit()
     sink.may_spill = sink.told.is_known = False
     return 0
 

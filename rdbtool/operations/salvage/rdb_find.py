@@ -40,6 +40,9 @@ _FEW: Final = 1 << 12
 _HEADER: Final = re.compile(rb"\$(\d{1,18})\r\n\Z")
 _SIZE: Final = re.compile(rb"\$(\d{1,18})\r\n")
 
+#: The beginning of a record that may be damaged: its mark, or all but that.
+_RECORD: Final = re.compile(rb"[*#$]|.\d{1,10}\r\n\$\d", re.DOTALL)
+
 
 class _AnyName:
     """A container of every possible command name."""
@@ -187,7 +190,7 @@ class CommandSearch:
 
     def _is_doubtful(self, at: int, stop: int) -> bool:
         """Whether the few records between two offsets lead to what is not a record: they may be a payload."""
-        return stop - at < _FEW and self.stock.read(stop, 1) not in {b"*", b"#", b"$"}
+        return stop - at < _FEW and _RECORD.match(self.stock.read(stop, _LONGEST_SIZE)) is None
 
 
 class _Walk:

@@ -7,12 +7,16 @@ the way.
 from __future__ import annotations
 
 import binascii
+import codecs
 import json
 from typing import Final, NamedTuple, NoReturn
 
 from rdbtool.reader.jsonl.line_fields import Refusal, describe_json, quote
 
 _SPACES: Final = " \t\r"
+
+#: Bytes of a long line that are parsed alone.
+FRONT: Final = 1 << 20
 
 #: Characters around a mistake that are quoted.
 _SHOWN: Final = 20
@@ -40,23 +44,16 @@ def parse_line(line: Line) -> dict[str, object]:
     """Return the object on a line. Raises Refusal, whose ``at`` is an offset in bytes of the line."""
     if line.is_deep:
         raise Refusal("JSN001", "syntax", "JSON of a few levels", "more levels", at=len(line.text) - 1)
-    try:
-        text = line.text.decode()
-    except UnicodeDecodeError as error:
-        if not line.is_whole and error.end == len(line.text):
-            raise _cut(line) from None
-        byte = f"the byte 0x{line.text[error.start]:02x}"
-        raise Refusal(
-            "JSN002", "encoding", 'UTF-8 (other bytes are written {"base64": "…"})', byte, at=error.start
-        ) from None
+    if len(line.text) > FRONT:
+        _refuse_front(line.text[:FRONT])
+    text = _decode(line)
     begin = 0 if text[:1] == "{" else len(text) - len(text.lstrip(_SPACES))
     try:
         row, end = _DECODER.raw_decode(text, begin)
     except json.JSONDecodeError as error:
         if not line.is_whole and _is_cut(text, error.pos):
             raise _cut(line) from None
-        found = f"{quote(text[error.pos : error.pos + _SHOWN])} ({error.msg})" if text[error.pos :] else "its end"
-        raise Refusal("JSN001", "syntax", "JSON", found, at=_to_bytes(text, error.pos)) from None
+        raise _unexpected(text, error) from None
     except RecursionError:
         raise Refusal("JSN001", "syntax", "JSON of a few levels", "hundreds of levels") from None
     except ValueError:
@@ -67,6 +64,39 @@ def parse_line(line: Line) -> dict[str, object]:
     if type(row) is not dict:
         raise Refusal("JSN001", "syntax", "a JSON object", describe_json(row), at=_to_bytes(text, begin))
     return row
+
+
+def _decode(line: Line) -> str:
+    try:
+        return line.text.decode()
+    except UnicodeDecodeError as error:
+        if not line.is_whole and error.end == len(line.text):
+            raise _cut(line) from None
+        byte = f"the byte 0x{line.text[error.start]:02x}"
+        raise Refusal(
+            "JSN002", "encoding", 'UTF-8 (other bytes are written {"base64": "…"})', byte, at=error.start
+        ) from None
+
+
+def _refuse_front(front: bytes) -> None:
+    """Raise the Refusal of a long line whose fault is in its front: so its text is not held, too."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(front)
+        _DECODER.raw_decode(text.lstrip(_SPACES))
+    except json.JSONDecodeError as error:
+        begin = len(text) - len(text.lstrip(_SPACES))
+        at = begin + error.pos
+        # A string that ends after the front is reported where it begins, and a cut word, number or escape near the end.
+        if at < len(text) - _SHOWN and text[at] != '"':
+            raise _unexpected(text, error, begin) from None
+    except (UnicodeDecodeError, RecursionError, ValueError):
+        return
+
+
+def _unexpected(text: str, error: json.JSONDecodeError, begin: int = 0) -> Refusal:
+    at = begin + error.pos
+    found = f"{quote(text[at : at + _SHOWN])} ({error.msg})" if text[at:] else "its end"
+    return Refusal("JSN001", "syntax", "JSON", found, at=_to_bytes(text, at))
 
 
 def _is_cut(text: str, at: int) -> bool:
