@@ -150,19 +150,19 @@ cdef class Resp(StreamCommands):
         if self.silent:
             return 0
         if size > self.largest:
-            self.tell_long(size)
+            self.emit_long(size)
         self.command(b"SET", 3)
         self.bulk_key()
         return self.bulk(p, size)
 
-    cdef int tell_long(self, uint64_t size) except -1:
+    cdef int emit_long(self, uint64_t size) except -1:
         if self.on_long is not None:
             self.on_long(self.head.db, self.current_key(), size)
         return 0
 
     cdef int begin_string(self, LongString *text) except -1:
         if text.size > self.largest:
-            self.tell_long(text.size)
+            self.emit_long(text.size)
         self.command(b"SET", 3)
         self.bulk_key()
         self.put_char(c"$")

@@ -234,7 +234,7 @@ class _Loading:
         reader.known = FIRST_WORDS | frozenset(self.renames.names)
         self.replay.names_parts = len(reader.parts) > 1
         if reader.manifest is not None:
-            self.replay.meet(MANIFEST, None)
+            self.replay.record(MANIFEST, None)
         part = -1
         pieces = reader.batches(on_fault="stop", progress=progress)
         for piece in pieces:
@@ -248,7 +248,7 @@ class _Loading:
                 part = piece.part
                 self.replay.begin_part(reader.parts[part].name, is_base=reader.parts[part].kind == "base")
             if piece.annotations:
-                self.replay.meet(TIMES, None)
+                self.replay.record(TIMES, None)
             if self.renames:
                 piece = piece._replace(argvs=self.renames.apply(piece.argvs))  # noqa: PLW2901
             if self.options.on_batch is not None:
@@ -286,7 +286,7 @@ class _Loading:
         if snapshot.product is not None and snapshot.product.name in engine.products:
             engine.be_product(snapshot.product)
         if self.needs is not None:
-            self.needs.meet_snapshot(snapshot.header)
+            self.needs.record_snapshot(snapshot.header)
             self.replay.begin(choose_rules(snapshot), self.needs)
 
     def _load_function(self, library: FunctionLibrary, part: str) -> None:

@@ -120,7 +120,7 @@ class Walker:
         self._selection.taken = _MANY - records
         return self.decoder.run(sink, self._selection)
 
-    def stands_at_end(self, status: int) -> bool:
+    def is_at_end(self, status: int) -> bool:
         """Whether the walk stopped at the end mark of the whole file, whatever its checksum."""
         return status == ENDED or (status == DECLINED and is_end(self.stock, self.form, self.view.at, self.stop))
 

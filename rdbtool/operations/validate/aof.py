@@ -220,16 +220,16 @@ class _Validation:
             return self.checks.choice
         needs = ServerNeeds()
         if self.snapshot is not None and self.snapshot.header is not None:
-            needs.meet_snapshot(self.snapshot.header)
+            needs.record_snapshot(self.snapshot.header)
         if self.reader.manifest is not None:
-            needs.meet(MANIFEST, "")
+            needs.record(MANIFEST, "")
         if self.uses.annotations:
-            needs.meet(TIMES, "")
+            needs.record(TIMES, "")
         for row, call in list_uses(self.uses):
-            needs.meet(row.since, self._place(call))
+            needs.record(row.since, self._place(call))
         if found is not None:
             product, name, first = found
-            needs.meet_product(product, name, self._place(first))
+            needs.record_product(product, name, self._place(first))
         return needs.choose(UNNAMED if self.snapshot is None else self.snapshot.choice)
 
     def _place(self, call: Call) -> str:
