@@ -171,7 +171,7 @@ def test_strict_replays_ask_again_before_they_give_up(tmp_path: Path) -> None:
     path.write_bytes(log_of("SET a 1", "DELIFEQ a 1", "LPUSH a 1"))
     assert list(load(path, strict=True).replay.engine.db.keys) == [b"a"]
     path.write_bytes(log_of("SET a 1", "DELIFEQ a 2", "LPUSH a 1"))
-    with pytest.raises(ReplayError, match=r"valkey-9\.0, which was inferred"):
+    with pytest.raises(ReplayError, match=r"valkey-9\.0, which were inferred"):
         load(path, strict=True)
 
 

@@ -609,10 +609,10 @@ cdef class TargetFilter(StreamTargetFilter):
                 wanted = self.leave_out("a function library of a release candidate", "loss", None)
         elif isinstance(item, ModuleAux):
             if not self.able.module_aux:
-                what = f"module data beside the keys, of the type {item.module}"
+                what = f"module data outside the keys, of the type {item.module}"
                 wanted = self.leave_out(what, "loss", None if self.commands else EVICTION)
             else:
-                wanted = self.fit_module(item.module, "data beside the keys")
+                wanted = self.fit_module(item.module, "data outside the keys")
         elif isinstance(item, SlotInfo):
             if self.commands:
                 wanted = False
@@ -677,7 +677,7 @@ cdef class TargetFilter(StreamTargetFilter):
         self.kind = head.kind
         self.key_db = head.db
         if head.db >= DATABASES:
-            self.find("keys of databases above 15, which servers have only where that is configured", "note", 1, None)
+            self.find("keys in databases above 15, which need a larger databases setting on the server", "note", 1, None)
         self.begun = self.waiting = False
         self.expiries_lost = self.members_lost = self.no_numbers = self.signs = 0
         grow(&self.name, head.key_size + 1)

@@ -46,8 +46,8 @@ _ENDS: Final = {b"MULTI": AT_MULTI, b"EXEC": AT_EXEC}
 
 #: What was executed of these is worth a finding each time: its code, severity and words.
 _REMARKABLE: Final = {
-    b"EVAL": ("CMD207", "note", "the script consists of plain calls, which were executed"),
-    b"EVALSHA": ("CMD207", "note", "the script consists of plain calls, which were executed"),
+    b"EVAL": ("CMD207", "note", "the script only calls commands, which were executed"),
+    b"EVALSHA": ("CMD207", "note", "the script only calls commands, which were executed"),
     RREPLAY: ("CMD210", "warning", "executed, as it was when it came from another master"),
 }
 
@@ -379,7 +379,7 @@ class Replay:
         severity = "error" if (is_doubt and code != "CMD209") or stops else "warning"
         message = f"{show_command(argv)}: {show_reply(error)}"
         if code == "CMD203" and is_doubt:
-            message += f"; as {self.engine.rules}, which was inferred: other servers may execute it"
+            message += f"; by the rules of {self.engine.rules}, which were inferred: other servers may execute it"
         finding = Finding(code, severity, self.part, offset, message, server, number)
         if is_doubt:
             self.doubt_count += 1

@@ -46,7 +46,7 @@ _NAME_THE_SERVER: Final = Remedy(
 #: Findings that stop nothing, but change what a reader of the dataset should think of it.
 _REMARKS: Final = {
     "CMD206": "a transaction was cut, and servers execute its commands with those of the next EXEC",
-    "CMD209": "one order was used; a server may use another at each load",
+    "CMD209": "one order was used; a server may use another on each load",
     "CMD210": "KeyDB itself leaves it out when it loads the AOF",
 }
 
@@ -122,7 +122,7 @@ class Loaded(NamedTuple):
                 more = "" if count == 1 else f" (the first of {count:,})"
                 remarks.append(f"{first.part}: at {first.offset:#x}: {first.message}{more}: {words} ({code})")
         if self.replay.was_raised:
-            remarks.append(f"{self.choice}: the commands before that were executed by the rules of an older server")
+            remarks.append(f"{self.choice}: earlier commands were executed by the rules of an older server")
         return remarks
 
     def _describe(self, findings: list[Finding], count: int) -> UncertainError | None:

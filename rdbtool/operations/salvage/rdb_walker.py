@@ -153,7 +153,7 @@ class Walker:
             return error
         except UnsupportedError as error:
             if self.decoder.fork is not None:
-                words = f"data that only {self.decoder.fork} can read, so the file cannot be repaired here"
+                words = f"data that only {self.decoder.fork} can read: rdbtool cannot repair the file"
                 raise UnsupportedError(f"{self.stock.name}: at {self.at:#x}: {words}") from None
             return FormatError("RDB105", "type", self.at, "a value that can be read", str(error), file_kind="rdb")
         except RdbToolError as error:

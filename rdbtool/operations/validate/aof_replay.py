@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 #: Why a place was not reached.
-_DAMAGED_BEFORE: Final = "the AOF is damaged before the place to stop, or the command to skip"
+_DAMAGED_BEFORE: Final = "the AOF is damaged before the place to stop or the command to skip"
 
 
 class Replayed(NamedTuple):
