@@ -159,9 +159,9 @@ def test_whoever_hears_of_the_replay_begins_again(tmp_path: Path) -> None:
     report = replay(path)
     assert (report.commands, report.part_commands) == (3, (3,))
     assert str(report.rules) == "valkey-9.0"
-    heard: list[int] = []
-    loaded = load(path, on_batch=lambda batch: heard.append(len(batch.argvs)))
-    assert heard == [3]
+    received: list[int] = []
+    loaded = load(path, on_batch=lambda batch: received.append(len(batch.argvs)))
+    assert received == [3]
     assert loaded.replay.was_raised
 
 
