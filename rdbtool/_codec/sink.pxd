@@ -126,7 +126,7 @@ cdef class Sink:
     cdef bint asks_utf8
     # The extent of a record is set ahead, where the record was read before, for sinks that ask for it.
     cdef int asks_extent
-    cdef Extent told
+    cdef Extent extent_ahead
     # Records may come in ranges, from copies of the sink: see `begin_range`.
     cdef readonly bint divides
     cdef bint fills_room            # its result of a range is in the room, or it may refuse one: one sink of a chain can

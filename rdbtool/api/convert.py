@@ -63,7 +63,7 @@ def convert(
     data, to = source_of(source), path_of(destination)
     chosen = form_of(to, CONVERTED) if form is None else choice_of("form", form, CONVERTED)
     if chosen is None:
-        raise ValueError(f"form: it does not follow from {to!r}: give one of {', '.join(CONVERTED)}")
+        raise ValueError(f"form: cannot be inferred from {to!r}: give one of {', '.join(CONVERTED)}")
     if chosen == "aof-dir" and to == "-":
         raise ValueError("destination: a directory cannot go to standard output")
     check_flags(preamble=preamble, allow_loss=allow_loss, force=force, server_stopped=server_stopped)

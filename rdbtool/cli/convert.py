@@ -80,7 +80,7 @@ def convert(
     check_rules(rules)
     form = to or form_of(dst, CONVERTED)
     if form is None:
-        raise UsageError(f"it does not follow from {dst!r}: give one of {', '.join(CONVERTED)}", parameter="--to")
+        raise UsageError(f"it cannot be inferred from {dst!r}: give one of {', '.join(CONVERTED)}", parameter="--to")
     if dst == "-" and not BY_NAME[form].streams:
         raise UsageError("a directory cannot go to standard output", parameter="DST")
     if dst == "-" and form != "jsonl":

@@ -80,7 +80,7 @@ def diff(
         bool | None,
         Option(
             "--functions/--no-functions",
-            help="Compare function libraries and what modules keep beside the keys. Default: unless keys are selected.",
+            help="Compare function libraries and module data outside the keys. Default: unless keys are selected.",
         ),
     ] = None,
     aux: Annotated[bool, Option("--aux", help="Compare aux fields, too.")] = False,

@@ -120,7 +120,7 @@ Functions = Annotated[
     bool | None,
     Option(
         "--functions/--no-functions",
-        help="Write function libraries, scripts and what modules keep beside the keys, too. Default: unless keys are "
+        help="Write function libraries, scripts and module data outside the keys, too. Default: unless keys are "
         "selected.",
     ),
 ]

@@ -201,7 +201,7 @@ class _Lines:
             raise self._fault("MAN003", "empty", "a file, or a comment", "a blank line")
         words = split_words(line)
         if words is None:
-            raise self._fault("MAN004", "syntax", "quotes that are closed and followed by a blank", _show(line))
+            raise self._fault("MAN004", "syntax", "closed quotes followed by a blank", _show(line))
         if len(words) % 2 or len(words) < 2 * len(_NEEDED):
             raise self._fault("MAN005", "count", "at least six words in pairs", f"{len(words)} of them")
         return {key.lower(): value for key, value in zip(words[::2], words[1::2], strict=True)}

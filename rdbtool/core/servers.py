@@ -159,8 +159,8 @@ def _list(family: str, known: list[Release] | None = None) -> str:
     names = [f"{family}-{major}.{minor}" for major, minor in known or RELEASES[family]]
     if known is None:
         majors = sorted({major for major, _ in RELEASES[family]})
-        return f"the oldest is {names[0]}, the newest {names[-1]}, of the major versions {_enumerate(majors)}"
-    return f"there is {_enumerate(names)}"
+        return f"known are {names[0]} to {names[-1]}, of the major versions {_enumerate(majors)}"
+    return f"known are {_enumerate(names)}"
 
 
 def _enumerate(words: Iterable[object]) -> str:

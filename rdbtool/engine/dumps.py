@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from rdbtool.engine.inference.least_server import ServerNeeds
 
 
-def meet_payload(needs: ServerNeeds | None, payload: bytes) -> None:
+def record_payload(needs: ServerNeeds | None, payload: bytes) -> None:
     """Ask which servers read a payload, if none was named. Raises UnmetNeedError."""
     if needs is None:
         return
     version = int.from_bytes(payload[-FOOTER_SIZE:][:2], "little")
     since = since_version(version, "a payload of ")
-    if since is None or needs.has_met(since):
+    if since is None or needs.has_recorded(since):
         return
     try:
         check_footer(payload)

@@ -30,7 +30,7 @@ def detect_magic(data: bytes) -> str:
     raise UnsupportedError(f"not an RDB: the file begins with neither REDIS nor VALKEY, it {found}")
 
 
-def judge_header(parsed: Container, at: int) -> Header:
+def check_header(parsed: Container, at: int) -> Header:
     """Return a header after checking that this release reads its version. ``at`` is its offset."""
     magic = parsed.magic.decode("ascii")
     digits: bytes = parsed.version

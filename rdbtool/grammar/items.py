@@ -11,7 +11,7 @@ from rdbtool.core.errors import FormatError, OversizeError, RdbToolError
 from rdbtool.core.location import Where
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, ValueType
 from rdbtool.core.servers import KEYDB, PRODUCT_BY_OPCODE, product_of_aux
-from rdbtool.grammar.header import HEADER_SIZE, detect_magic, judge_header, parse_header
+from rdbtool.grammar.header import HEADER_SIZE, check_header, detect_magic, parse_header
 from rdbtool.grammar.lift import Rest, lift_item, lift_record
 from rdbtool.grammar.primitives import text
 from rdbtool.grammar.reading import Bytestream, MemoryStream, ParsePosition, Reading
@@ -83,7 +83,7 @@ def _read_header(stream: Bytestream, tracer: Tracer | None) -> Header:
         parsed = parse_header(reading, magic)
     except ConstructError as error:
         raise as_our_error(error, reading.tell(), at, Where(path=reading.place.describe_path())) from None
-    return judge_header(parsed, at)
+    return check_header(parsed, at)
 
 
 def _read_item(stream: Bytestream, state: FileState, tracer: Tracer | None) -> Item | KeyRecord | None:

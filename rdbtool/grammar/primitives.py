@@ -233,7 +233,7 @@ class TextDouble(Construct):  # type: ignore[misc]
         data = stream.read(size)
         stream.mark("text", at, data)
         if read_score(data) is None:
-            raise stream.refuse("RDB106", cause_of_score(data), at, "the text of a number", show(data))
+            raise stream.refuse("RDB106", cause_of_score(data), at, "a number", show(data))
         return data
 
     def _build(self, obj: bytes | int, stream: Any, context: Any, path: str) -> bytes | int:  # noqa: ARG002

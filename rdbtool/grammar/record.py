@@ -127,7 +127,7 @@ def find_rule(stream: Reading, state: FileState, start: int, code: int) -> Recor
         raise UnsupportedError(f"at {start:#x}: value type {code} is {what}, which cannot be read")
     product = PRODUCT_BY_NAME.get(state.fork or "")
     if product is not None and code in product.unread and code not in product.opcodes:
-        raise UnsupportedError(f"at {start:#x}: number {code} has a meaning of its own in files of {state.fork}")
+        raise UnsupportedError(f"at {start:#x}: number {code} means something else in files of {state.fork}")
     rule = RULES[state.magic].get(code)
     owner = PRODUCT_BY_OPCODE.get(code)
     if owner is not None and state.fork != owner.name and (state.fork is not None or state.records):

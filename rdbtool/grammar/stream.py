@@ -17,30 +17,30 @@ from rdbtool.grammar.reading import Reading
 from rdbtool.grammar.stream_node import CODE, NODE_LISTPACK
 
 
-def judge_pending(group: Any, _: Reading) -> Problem | None:
+def check_pending(group: Any, _: Reading) -> Problem | None:
     """Return the fault of the pending lists, None if they agree."""
     name = repr(text(group.name))[1:]
     ids = [entry_id for entry_id, _, _ in group.pending]
     pending = set(ids)
-    problem = _judge_ids(ids, pending, f"the pending list of group {name}")
+    problem = _check_ids(ids, pending, f"the pending list of group {name}")
     if problem:
         return problem
     owned: set[bytes] = set()
     for consumer in group.consumer:
         owner = repr(text(consumer.name))[1:]
-        problem = _judge_ids(consumer.pending, pending, f"the pending list of consumer {owner} of group {name}")
+        problem = _check_ids(consumer.pending, pending, f"the pending list of consumer {owner} of group {name}")
         if problem:
             return problem
         owned.update(consumer.pending)
     unowned = group.get("unowned") or []
-    problem = _judge_ids(unowned, pending, f"the list of unowned entries of group {name}")
+    problem = _check_ids(unowned, pending, f"the list of unowned entries of group {name}")
     if problem is None and not owned.isdisjoint(unowned):
         both = next(entry_id for entry_id in unowned if entry_id in owned)
         return "pending", f"unowned entries of group {name} that no consumer has", f"{_shown(both)}, which one has"
     return problem
 
 
-def _judge_ids(ids: list[bytes], known: set[bytes], what: str) -> Problem | None:
+def _check_ids(ids: list[bytes], known: set[bytes], what: str) -> Problem | None:
     twice = _first_twice(ids)
     if twice is not None:
         return "pending", f"each ID once in {what}", f"{_shown(twice)} twice"
@@ -102,20 +102,20 @@ def _producer(string: Any) -> Fields:  # secondary
     )
 
 
-def judge_nodes(nodes: list[Any], _: Reading) -> Problem | None:
+def check_nodes(nodes: list[Any], _: Reading) -> Problem | None:
     """Return the fault of a stream's nodes, None if each occurs once."""
     twice = _first_twice([text(node.key) for node in nodes])
     return None if twice is None else ("twice", "each node ID once", f"{_shown(twice)} twice")
 
 
-def stream_of(version: int, unjudged: Any = None) -> Fields:
-    """Return STREAM_LISTPACKS or a later version. ``unjudged``: the construct of strings for reading without checks."""
-    string = unjudged or STR
+def stream_of(version: int, unchecked: Any = None) -> Fields:
+    """Return STREAM_LISTPACKS or a later version. ``unchecked``: the construct of strings, to read without checks."""
+    string = unchecked or STR
     nodes: Any = Counted(Fields("key" / string, "listpack" / string))
     group: Any = _group(version, string)
-    if unjudged is None:
-        nodes = Checked(Counted(NODE), judge_nodes, CODE)
-        group = Checked(group, judge_pending, CODE)
+    if unchecked is None:
+        nodes = Checked(Counted(NODE), check_nodes, CODE)
+        group = Checked(group, check_pending, CODE)
     fields = [
         "node" / nodes,
         "length" / LEN,  # number of live entries

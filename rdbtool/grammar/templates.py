@@ -48,7 +48,7 @@ def _check_template_id(index: int, entry: PackedEntry) -> tuple[Cause, str] | No
     return ("number", "the id of a template, a number") if index == 0 and read_int64(entry.value) is None else None
 
 
-def _judge_values(values: list[Any], fields: tuple[bytes, ...]) -> Problem | None:
+def _check_values(values: list[Any], fields: tuple[bytes, ...]) -> Problem | None:
     """Check the values of a hash with these fields; the first is the template's ID."""
     if not values:
         return "empty", "the id of a template", "an empty listpack"
@@ -57,24 +57,24 @@ def _judge_values(values: list[Any], fields: tuple[bytes, ...]) -> Problem | Non
     return None
 
 
-def _judge_listpack(hash_: Any, _: Reading) -> Problem | None:
-    return _judge_values(hash_["values"].entry, template_fields(hash_))
+def _check_listpack(hash_: Any, _: Reading) -> Problem | None:
+    return _check_values(hash_["values"].entry, template_fields(hash_))
 
 
-def _judge_reference(hash_: Any, stream: Reading) -> Problem | None:
+def _check_reference(hash_: Any, stream: Reading) -> Problem | None:
     values = hash_["values"].entry
     if not values:
-        return _judge_values(values, ())
+        return _check_values(values, ())
     template = template_id(values)
     fields = stream.place.defined.get(template)
-    return _undefined(template) if fields is None else _judge_values(values, fields)
+    return _undefined(template) if fields is None else _check_values(values, fields)
 
 
 def _undefined(template: int) -> Problem:
     return "reference", "a template that an earlier opcode defined", f"id {template}"
 
 
-def _judge_definition(template: Any, stream: Reading) -> Problem | None:
+def _check_definition(template: Any, stream: Reading) -> Problem | None:
     if template.id in stream.place.defined:
         return "twice", "an id that is not in use", str(template.id)
     return None
@@ -113,11 +113,11 @@ HASH_TEMPLATE_LISTPACK = Checked(
         "fields" / _FIELDS,
         "values" / _VALUES_LISTPACK,  # template id, value, value, …
     ),
-    _judge_listpack,
+    _check_listpack,
     CODE,
 )
 
-HASH_TEMPLATE_LISTPACK_REF = Checked(Fields("values" / _VALUES_LISTPACK), _judge_reference, CODE)
+HASH_TEMPLATE_LISTPACK_REF = Checked(Fields("values" / _VALUES_LISTPACK), _check_reference, CODE)
 
 HASH_TEMPLATE_ARRAY = Fields(
     "format" / _FORMAT,
@@ -137,6 +137,6 @@ HASH_TEMPLATE = Checked(
         "fields"
         / Must(Counted(STR, least=1, code=CODE), _is_sorted, CODE, "order", "field names sorted by length, then bytes"),
     ),
-    _judge_definition,
+    _check_definition,
     CODE,
 )

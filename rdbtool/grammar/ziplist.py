@@ -147,7 +147,7 @@ def check_score(index: int, entry: PackedEntry) -> tuple[Cause, str] | None:
     """Check that every second entry of a packed sorted set is a score."""
     if index % 2 == 0 or isinstance(entry.value, int) or read_score(entry.value) is not None:
         return None
-    return cause_of_score(entry.value), "the text of a number"
+    return cause_of_score(entry.value), "a number"
 
 
 def ziplist(*, group: int = 1, scores: bool = False, empty_code: str | None = None) -> Blob:

@@ -208,7 +208,7 @@ class Source:
             return os.pread(self._fd, size, max(0, self._identity[2] - size))
         return b""
 
-    def stand_for(self, origin: Source) -> None:
+    def report_as(self, origin: Source) -> None:
         """Report the sizes and the time of the file that this input's bytes were made from."""
         self.size, self.compression, self.mtime = origin.size, origin.compression, origin.mtime
         self.compressed_size = origin.compressed_size

@@ -396,7 +396,7 @@ class ReplicaSocket:
         self._socket.settimeout(silence)
         self._held = b""
         #: When data was last received, in seconds of the monotonic clock.
-        self.heard = time.monotonic()
+        self.received_at = time.monotonic()
 
     def fileno(self) -> int:
         """Return the file descriptor, for ``select``."""
@@ -411,7 +411,7 @@ class ReplicaSocket:
     @property
     def is_silent(self) -> bool:
         """Whether nothing was received for more than ``silence`` seconds."""
-        return time.monotonic() - self.heard > self.silence
+        return time.monotonic() - self.received_at > self.silence
 
     def send(self, data: bytes) -> None:
         """Send all of ``data``. Raises ServerConnectionError."""
@@ -437,7 +437,7 @@ class ReplicaSocket:
             raise self._lost(error) from error
         if not count:
             raise ServerConnectionError(f"{self.name} closed the connection")
-        self.heard = time.monotonic()
+        self.received_at = time.monotonic()
         return count
 
     def read_line(self, limit: int = 1024) -> bytes:

@@ -109,7 +109,7 @@ class CommandStream:
         self._ready = bytearray()
         self._seconds = mark.seconds
         self._asked = 0
-        self._told = 0.0
+        self._acknowledged_at = 0.0
         self._has_come = False
         self._marked = time.monotonic()
 
@@ -154,19 +154,19 @@ class CommandStream:
         """The offset up to which everything that an AOF holds is synced."""
         return self.generation.mark.position.offset if self._ready else self.splitter.safe_offset
 
-    def tell(self) -> None:
+    def acknowledge(self) -> None:
         """Acknowledge what is synced, or send a keepalive. Raises ServerConnectionError."""
         now = time.monotonic()
         if self.acknowledges:
             self._asked = self.splitter.asked
             self.link.send_command(b"REPLCONF", b"ACK", b"%d" % self.synced)
-        elif now - self._told >= _SIGN or self.is_asked or not self._has_come:
+        elif now - self._acknowledged_at >= _SIGN or self.is_asked or not self._has_come:
             # After a diskless transfer servers start the stream on an acknowledgement of any offset; one may be missed.
             self._asked = self.splitter.asked
             self.link.send_command(b"REPLCONF", b"ACK", b"0")
         else:
             return
-        self._told = now
+        self._acknowledged_at = now
 
 
 class Follower:
@@ -268,15 +268,15 @@ class Follower:
             except StoppedError:
                 break
             except (InputError, StreamDamagedError, _StalledError) as error:
-                self._let_go()
+                self._release()
                 if self.log.generation is None or not _may_pass(error):
                     raise
-                self._say("lost", f"{_describe(error)}; trying again")
+                self._notify("lost", f"{_describe(error)}; trying again")
                 self._stopped.wait(patience)
                 patience = min(patience * 2, _PATIENCE[1])
         if self.log.generation is None:
             raise InputError(f"stopped before {self.endpoint.name} had sent a base: {self.directory} holds no data")
-        self._say("stopped", "stopped: all received data is synced to disk")
+        self._notify("stopped", "stopped: all received data is synced to disk")
 
     def _connect(self) -> None:
         """Resume the stream from the directory's offset, or take a base if the server no longer has that offset."""
@@ -288,12 +288,12 @@ class Follower:
         replica = open_replica(self.endpoint, position, meanwhile=self._check_stopped)
         if replica.is_full:
             if position is not None:
-                self._say("lost", f"{self.endpoint.name} no longer has the stream from offset {position.offset:,}")
+                self._notify("lost", f"{self.endpoint.name} no longer has the stream from offset {position.offset:,}")
             self._take_base(replica, None)
         else:
             assert generation is not None
             self._begin(CommandStream(replica, generation, acknowledges=self.options.acknowledges))
-            self._say("connected", f"connected to {self.endpoint.name}, resumed at offset {position.offset:,}"
+            self._notify("connected", f"connected to {self.endpoint.name}, resumed at offset {position.offset:,}"
                       if position is not None else "connected")  # fmt: skip
 
     def _make_writable(self, generation: Generation) -> None:
@@ -315,9 +315,9 @@ class Follower:
     def _begin(self, stream: CommandStream) -> None:
         self._stream = stream
         self._synced = time.monotonic()
-        stream.tell()
+        stream.acknowledge()
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         """Close the connections; received data that is not synced will be requested again."""
         if self._stream is not None:
             self._changes_before += self._stream.splitter.changes
@@ -337,7 +337,7 @@ class Follower:
                 self._renew_base()
         assert self._stream is not None
         self._stream.sync()
-        self._stream.tell()
+        self._stream.acknowledge()
 
     def _step(self, seconds: float) -> None:
         """Wait up to ``seconds`` for data, read it, and sync when due."""
@@ -363,17 +363,17 @@ class Follower:
                 raise
         else:
             self._recover()
-        stream.tell()
+        stream.acknowledge()
 
     def _stall(self, error: InputError) -> None:
         if not self._is_stalled:
             self._is_stalled = True
-            self._say("stalled", f"{describe_error(error)}; not reading from the server until that passes")
+            self._notify("stalled", f"{describe_error(error)}; not reading from the server until that passes")
 
     def _recover(self) -> None:
         if self._is_stalled:
             self._is_stalled = False
-            self._say("recovered", "writing to disk works again")
+            self._notify("recovered", "writing to disk works again")
 
     def _look(self) -> bool:
         """Read INFO if the last time is long enough ago; return whether it was read."""
@@ -391,7 +391,7 @@ class Follower:
                 self._commands.close()
                 self._commands = None
         self._watch_lag()
-        self._say("synced", "in step" if not self._is_stalled else "waiting for the disk")
+        self._notify("synced", "in step" if not self._is_stalled else "waiting for the disk")
         return True
 
     @property
@@ -408,7 +408,7 @@ class Follower:
             return
         if not self._is_lagging:
             self._is_lagging = True
-            self._say("lag", f"{self.endpoint.name} is {lag:,} bytes ahead, more than {most:,}")
+            self._notify("lag", f"{self.endpoint.name} is {lag:,} bytes ahead, more than {most:,}")
         if self._is_stalled:
             raise _StalledError("closing the connection, so that the server need not buffer what it cannot send")
 
@@ -435,7 +435,7 @@ class Follower:
             self._take_base(open_replica(self.endpoint, None, meanwhile=self._pump), stream)
         except (InputError, FormatError, InvalidDataError, UnsupportedError, StreamDamagedError) as error:
             self._no_base_before = time.monotonic() + _NEXT_BASE
-            self._say("lost", f"no new base: {_describe(error)}; the current one stays")
+            self._notify("lost", f"no new base: {_describe(error)}; the current one stays")
         if self._broken is not None:
             broken, self._broken = self._broken, None
             if self._stream is stream:
@@ -456,7 +456,7 @@ class Follower:
                 )
             generation = log.begin(base, Mark(replica.position, -1, 0))
             stream = CommandStream(replica, generation, acknowledges=self.options.acknowledges)
-            stream.tell()
+            stream.acknowledge()
             if before is not None and before.replid == stream.replid:
                 self._catch_up(stream, before.synced)
             gone = log.commit(generation, self.options.keep)
@@ -469,9 +469,9 @@ class Follower:
         self._begin(stream)
         self._changes_before = 0
         self._note_base(generation)
-        self._say("base", f"new base: {received.keys:,} keys, {received.bytes:,} bytes from {self.endpoint.name}")
+        self._notify("base", f"new base: {received.keys:,} keys, {received.bytes:,} bytes from {self.endpoint.name}")
         if gone:
-            self._say("kept", f"removed by the keep rule: {', '.join(gone)}")
+            self._notify("kept", f"removed by the keep rule: {', '.join(gone)}")
         self._ready_event.set()
 
     def _catch_up(self, stream: CommandStream, offset: int) -> None:
@@ -484,9 +484,9 @@ class Follower:
                 raise ServerConnectionError(f"{self.endpoint.name} sent no stream after its RDB")
             if stream.waiting > _LARGEST_BATCH:
                 stream.sync()
-                stream.tell()
+                stream.acknowledge()
         stream.sync()
-        stream.tell()
+        stream.acknowledge()
 
     def _note_base(self, generation: Generation) -> None:
         status = self.log.files.path(generation.base).stat()
@@ -522,7 +522,7 @@ class Follower:
         assert self._log is not None
         return self._log
 
-    def _say(self, event: Kind, message: str) -> None:
+    def _notify(self, event: Kind, message: str) -> None:
         log, stream = self._log, self._stream
         generation = None if log is None else log.generation
         mark = None if generation is None else generation.mark
@@ -540,7 +540,7 @@ class Follower:
             self._on_event(self.status)
 
     def _close(self) -> None:
-        self._let_go()
+        self._release()
         log, self._log = self._log, None
         if log is not None:
             if log.generation is None:

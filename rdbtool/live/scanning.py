@@ -135,9 +135,9 @@ def scan_snapshot(
         target = Target.of_release(rules)
         make = partial(Rdb, magic=target.magic, version=target.version, release=target.release)
 
-        def read_back(name: str, sink: Sink, told: Progress | None) -> None:
+        def read_back(name: str, sink: Sink, progress: Progress | None) -> None:
             with open_rdb(name) as reader:
-                reader.feed(sink, progress=told)
+                reader.feed(sink, progress=progress)
 
         writer = DatasetWriter(source, make, target, announces=False, progress=progress, read_back=read_back)
         with open_output(path, force=force) as output:

@@ -204,7 +204,7 @@ def open_payload(payload: bytes, origin: Source, *, max_inflate: int | None, bac
     around = Finding("SRC005", "note", origin.name, 0, _SAID, what_servers_do("SRC005"))
     reader = RdbReader(source, max_inflate=max_inflate, backend=backend, around=(around,))
     reader.payload = payload
-    source.stand_for(origin)
+    source.report_as(origin)
     origin.close()
     return reader
 

@@ -89,7 +89,7 @@ _LEFT: Final = {
     "functions": ("function library", "function libraries"),
     "scripts": ("script", "scripts"),
     "aux": ("aux field", "aux fields"),
-    "module-aux": ("piece of module data beside the keys", "pieces of module data beside the keys"),
+    "module-aux": ("piece of module data outside the keys", "pieces of module data outside the keys"),
     "module-keys": ("key of a module", "keys of modules"),
     "groups": ("consumer group", "consumer groups"),
     "slot-imports": ("slot import", "slot imports"),
@@ -103,9 +103,7 @@ def left_lines(left: Left, *, notes: bool = True) -> Iterator[Line]:
     if left.dropped and notes:
         yield (f"dropped on request: {_count_left(left.dropped)}",)
     if left.beside and notes:
-        yield (
-            f"with a key filter only keys are written, without {_count_left(left.beside)} (--functions writes them)",
-        )
+        yield (f"skipped because of the key filter: {_count_left(left.beside)} (--functions writes them)",)
 
 
 def _count_left(counts: dict[str, int]) -> str:

@@ -176,7 +176,7 @@ def _show(datum: Datum) -> str:
 
 
 def _describe_counts(counts: Counts) -> str:
-    others = f", {show_count(counts.items, 'difference')} beside the keys" if counts.items else ""
+    others = f", {show_count(counts.items, 'difference')} outside the keys" if counts.items else ""
     keys = f"{counts.added:,} added, {counts.removed:,} removed, {counts.changed:,} changed"
     if not counts.is_whole:
         return f"the first differences: {keys}{others}"

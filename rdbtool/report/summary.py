@@ -99,7 +99,7 @@ def needs_lines(needs: NeedsOfFile) -> list[Line]:
         if module.keys:
             counts.append(show_count(module.keys, "key"))
         if module.aux:
-            counts.append("data beside the keys")
+            counts.append("data outside the keys")
         built_in = "" if module.built_in is None else f"; part of {module.built_in} and later"
         type_name = show_bytes(module.name.encode(), bare=True)
         lines.append(f"the module with the type {type_name} ({', '.join(counts)}{built_in})")

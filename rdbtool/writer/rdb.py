@@ -76,7 +76,7 @@ def write_rdb(
     """
     if not isinstance(source, Feeder):
         if selection is not None or progress is not None:
-            raise TypeError("only a source that feeds can select or tell its progress")
+            raise TypeError("only a source that feeds can select or report progress")
         source = _Items(source)
     if sizes is None and selection is not None:
         sizes = {}

@@ -229,7 +229,7 @@ def test_a_part_that_never_ends_is_refused(tmp_path, kind, name):
     words = {"repair": ["-o", out], "aof-rewrite": ["-o", out], "convert": [out]}.get(name, [])
     ran = run(name, log, *words)
     assert ran.code == 3
-    assert "the files that a manifest names are regular ones" in " ".join((ran.err + ran.out.decode()).split())
+    assert "files named by a manifest must be regular files" in " ".join((ran.err + ran.out.decode()).split())
     assert not out.exists()
 
 

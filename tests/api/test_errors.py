@@ -30,8 +30,8 @@ def here(tmp_path, monkeypatch):
 ERRORS = [
     (lambda: rdbtool.convert(RDB, "there.rdb"), "there.rdb: it exists (use force=True to replace it)"),
     (lambda: rdbtool.convert(RDB, "log/"), "log/: it holds an AOF (use force=True to replace it)"),
-    (lambda: rdbtool.convert("log", "log/", force=True), "it is the source (rdbtool.rewrite can, with in_place=True)"),
-    (lambda: rdbtool.rewrite("log", "log/"), "log/: it holds the source (use in_place=True)"),
+    (lambda: rdbtool.convert("log", "log/", force=True), "it is the input (rdbtool.rewrite can, with in_place=True)"),
+    (lambda: rdbtool.rewrite("log", "log/"), "log/: it contains the input (use in_place=True)"),
     (lambda: rdbtool.convert(RDB, "x/", target="redis-6.2"), "which Redis 7.0 introduced: use form='aof'"),
     (
         lambda: rdbtool.convert(RDB, "x.aof", target="redis-3.2", preamble=True),
@@ -49,7 +49,7 @@ ERRORS = [
 
 WORDS = {
     ("convert", RDB, "there.rdb"): "there.rdb: it exists (use --force to replace it)",
-    ("convert", "log", "log/", "--force"): "it is the source (aof-rewrite --in-place can)",
+    ("convert", "log", "log/", "--force"): "it is the input (aof-rewrite --in-place can)",
     ("convert", RDB, "x/", "--target", "redis-6.2"): "which Redis 7.0 introduced: use --to aof",
     (
         "info",

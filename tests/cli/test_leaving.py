@@ -134,7 +134,7 @@ def test_drop_of_commands(tmp_path):
     assert b"SCRIPT" not in {row[0] for row in commands}
     assert said == "rdbtool: dropped on request: 1 script\n"
     _, said = commands_of("--drop", "module:scdtype00", MODULE)
-    assert said == "rdbtool: dropped on request: 1 piece of module data beside the keys\n"
+    assert said == "rdbtool: dropped on request: 1 piece of module data outside the keys\n"
 
 
 def test_drop_of_groups_of_payloads():
@@ -341,7 +341,7 @@ def test_a_newer_form_is_chosen_where_the_data_of_a_log_needs_it(tmp_path):
 def test_module_data_that_no_command_tells_is_named():
     commands, said = commands_of(MODULE)
     assert [row[0] for row in commands] == [b"SELECT", b"SET"]
-    assert said == "rdbtool: lost: module data beside the keys, which no command carries\n"
+    assert said == "rdbtool: lost: module data outside the keys, which no command can write\n"
     ran = run("dump", "-f", "resp", "--target", "redis-7.2", MODULE)
     assert ran.code == 1
     assert "scdtype00" in ran.err

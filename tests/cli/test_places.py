@@ -250,7 +250,7 @@ MISSED = [
     (("--skip-command", "14"), "cannot skip command 14: the AOF has 13 commands"),
     (("--skip-command", "append"), "cannot skip APPEND: not found: the AOF has 13 commands"),
     (("--skip-command", "unlink"), "cannot skip UNLINK: not found; DEL is at"),
-    (("--skip-command", "set"), "cannot skip SET: the AOF has 4 of them: give the number of one, such as 2, 5, 7, 13"),
+    (("--skip-command", "set"), "cannot skip SET: the AOF has 4 of them; give the number of one, such as 2, 5, 7, 13"),
     (("--skip-command", "9"), "command 9 is EXEC, which cannot be skipped"),
     (("--skip-command", "13", "--before", "flushall"), "cannot skip command 13: the replay stopped before command 12"),
     (("--skip-command", "flushall", "--until", "n:5"), "cannot skip FLUSHALL: not found; FLUSHDB is at"),
@@ -530,7 +530,7 @@ def test_validate_of_damage_before_the_place(here, piped, stop):
     [report] = json.loads(done.out)["sources"]
     found = {row["code"]: row for row in report["findings"]}
     assert (done.code, report["keys"], set(found)) == (1, None, {"AOF101", "CHK016"})
-    assert found["CHK016"]["message"] == "the AOF is damaged before the place to stop, or the command to skip"
+    assert found["CHK016"]["message"] == "the AOF is damaged before the place to stop or the command to skip"
 
 
 # ---- times ------------------------------------------------------------------------------------

@@ -119,8 +119,8 @@ def written(source: Any, writer: Writer, *, selection: Selection | None = None, 
     return b"".join(pieces)
 
 
-def heard(source: Any, sink: Any, *, selection: Selection | None = None, backend: str = "codec") -> Any:
-    """Return ``sink`` after it heard a file."""
+def read_into(source: Any, sink: Any, *, selection: Selection | None = None, backend: str = "codec") -> Any:
+    """Return ``sink`` after a file was read into it."""
     with open_rdb(source, backend=backend) as reader:
         reader.feed(sink, selection=selection)
         assert backend == "grammar" or reader.fallbacks == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from codec import f6
-from codec.driving import FILES, FIXTURES, heard, make, name_of, rdb, records_of
+from codec.driving import FILES, FIXTURES, make, name_of, rdb, read_into, records_of
 
 from rdbtool._codec.sinks.digest import Digest, use_portable_sha1
 from rdbtool.core.servers import Rules
@@ -39,7 +39,7 @@ def sha1(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.mark.parametrize(("path", "digest"), SAID, ids=[name_of(path) for path, _ in SAID])
 def test_what_the_server_said(path: Path, digest: str, sha1: None) -> None:
-    sink = heard(path, Digest(rules_of(path)))
+    sink = read_into(path, Digest(rules_of(path)))
     assert sink.hexdigest() == digest
     assert sink.opaque_keys == 0
 
@@ -52,7 +52,7 @@ def test_what_hashlib_says(path: Path, sha1: None) -> None:
         "redis-7.2": {"shortest": True, "marks": False},
         "redis-8.0": {"shortest": True, "marks": True},
     }.items():
-        sink = heard(path, Digest(server))
+        sink = read_into(path, Digest(server))
         known = [record for record in records if record.kind != "array"]
         assert sink.opaque_keys == sum(record.kind in ("module", "array") for record in records)
         if len(known) == len(records):
@@ -63,9 +63,9 @@ def test_what_hashlib_says(path: Path, sha1: None) -> None:
 def test_fields_that_have_expired(now_ms: int) -> None:
     path = FIXTURES / "small" / "valkey-9.0-hash-with-field-ttl-slot-import.rdb"
     records = records_of(path)
-    hidden = heard(path, Digest("valkey-9.0", now_ms)).hexdigest()
+    hidden = read_into(path, Digest("valkey-9.0", now_ms)).hexdigest()
     assert hidden == f6.digest(records, shortest=True, marks=False, hides_before_ms=now_ms)
-    shown = heard(path, Digest("redis-8.0", now_ms)).hexdigest()
+    shown = read_into(path, Digest("redis-8.0", now_ms)).hexdigest()
     assert shown == f6.digest(records, shortest=True, marks=True)
     assert (hidden == f6.digest(records, shortest=True, marks=False)) == (now_ms <= make.FAR_MS)
 
@@ -75,12 +75,12 @@ def test_every_length_of_a_sha1_block(sha1: None) -> None:
     dice = random.Random(1)
     values = [dice.randbytes(size) for size in (*range(261), 4095, 4096, 65_537, 300_001)]
     data = rdb(*(make.key(0, b"%d" % at, make.string(value)) for at, value in enumerate(values)))
-    assert heard(data, Digest("redis-7.0")).hexdigest() == f6.digest(records_of(data), shortest=False, marks=False)
+    assert read_into(data, Digest("redis-7.0")).hexdigest() == f6.digest(records_of(data), shortest=False, marks=False)
     # The keys cancel each other in one digest where two are wrong alike, so each stands alone once.
     for value in values:
         single = rdb(make.key(0, b"k", make.string(value)))
         state = f6.mix(f6.NOTHING, b"k", bytes(4), value)
-        assert heard(single, Digest("redis-7.0")).hexdigest() == f6.xor(f6.mix(f6.NOTHING, bytes(4)), state).hex()
+        assert read_into(single, Digest("redis-7.0")).hexdigest() == f6.xor(f6.mix(f6.NOTHING, bytes(4)), state).hex()
 
 
 def test_keys_that_occur_twice(sha1: None) -> None:
@@ -91,29 +91,33 @@ def test_keys_that_occur_twice(sha1: None) -> None:
     for size in (*range(6), 40, 400):
         chosen = [key for key in dice.choices(keys, k=size) for _ in range(dice.choice([1, 1, 2, 3, 7, 70]))]
         data = rdb(*chosen)
-        assert heard(data, Digest("redis-7.0")).hexdigest() == f6.digest(records_of(data), shortest=False, marks=False)
+        assert read_into(data, Digest("redis-7.0")).hexdigest() == f6.digest(
+            records_of(data), shortest=False, marks=False
+        )
 
 
 def test_dbs_that_are_selected_again() -> None:
     one, two, three = (make.key(0, name, make.string(b"v")) for name in (b"1", b"2", b"3"))
     apart = rdb(make.select(5), one, make.select(2), two, make.select(5), three, make.select(3))
     sorted_ = rdb(make.select(2), two, make.select(5), three, one)
-    assert heard(apart, Digest("redis-7.0")).hexdigest() == heard(sorted_, Digest("redis-7.0")).hexdigest()
-    assert heard(apart, Digest("redis-7.0")).hexdigest() == f6.digest(records_of(apart), shortest=False, marks=False)
+    assert read_into(apart, Digest("redis-7.0")).hexdigest() == read_into(sorted_, Digest("redis-7.0")).hexdigest()
+    assert read_into(apart, Digest("redis-7.0")).hexdigest() == f6.digest(
+        records_of(apart), shortest=False, marks=False
+    )
 
 
 def test_nothing_is_zeros() -> None:
-    assert heard(rdb(make.select(0)), Digest("redis-7.0")).hexdigest() == "0" * 40
+    assert read_into(rdb(make.select(0)), Digest("redis-7.0")).hexdigest() == "0" * 40
 
 
 def test_the_digest_can_be_asked_twice() -> None:
-    sink = heard(FILES[0], Digest("redis-7.0"))
+    sink = read_into(FILES[0], Digest("redis-7.0"))
     assert sink.hexdigest() == sink.hexdigest()
 
 
 def test_rules_come_as_text_or_rules() -> None:
     path = FIXTURES / "redis-7.4.1" / "default.rdb"
-    by_text, by_rules = heard(path, Digest("redis-7.4.1")), heard(path, Digest(Rules("redis", 7, 4)))
+    by_text, by_rules = read_into(path, Digest("redis-7.4.1")), read_into(path, Digest(Rules("redis", 7, 4)))
     assert by_text.hexdigest() == by_rules.hexdigest()
     with pytest.raises(ValueError, match="not a server"):
         Digest("rabbit-3")
@@ -131,7 +135,7 @@ def test_scores_of_all_sizes() -> None:
     scores += [math.nextafter(10.0**power, way) for power in range(-6, 18) for way in (0, math.inf)]
     members = b"".join(make.string(b"%d" % number) + struct.pack("<d", score) for number, score in enumerate(scores))
     data = rdb(make.key(5, b"z", make.length(len(scores)) + members))
-    assert heard(data, Digest("redis-6.2")).hexdigest() == f6.digest(records_of(data), shortest=False, marks=False)
+    assert read_into(data, Digest("redis-6.2")).hexdigest() == f6.digest(records_of(data), shortest=False, marks=False)
 
 
 def test_records_that_are_taken_back_leave_nothing() -> None:
@@ -154,7 +158,7 @@ def test_records_that_are_taken_back_leave_nothing() -> None:
         )
     data = rdb(*records)
     assert len(data) > 8 << 19
-    assert heard(data, Digest("redis-7.2")).hexdigest() == f6.digest(records_of(data), shortest=True, marks=False)
+    assert read_into(data, Digest("redis-7.2")).hexdigest() == f6.digest(records_of(data), shortest=True, marks=False)
 
 
 @pytest.mark.parametrize("score", SCORES, ids=repr)
@@ -162,4 +166,6 @@ def test_score_texts(score: float) -> None:
 
     data = rdb(make.key(5, b"z", make.length(1) + make.string(b"m") + struct.pack("<d", score)))
     for server, shortest in (("redis-6.2", False), ("redis-7.2", True), ("valkey-8.0", True)):
-        assert heard(data, Digest(server)).hexdigest() == f6.digest(records_of(data), shortest=shortest, marks=False)
+        assert read_into(data, Digest(server)).hexdigest() == f6.digest(
+            records_of(data), shortest=shortest, marks=False
+        )

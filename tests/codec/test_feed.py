@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codec.driving import FILES, WRITERS, heard, make, name_of, name_of_pair, pairs, rdb, written
+from codec.driving import FILES, WRITERS, make, name_of, name_of_pair, pairs, rdb, read_into, written
 from whole import whole
 
 from rdbtool._codec.encode.jsonl import Jsonl
@@ -86,13 +86,13 @@ def test_same_bytes_from_the_grammar(path: Path, form: str) -> None:
 def test_same_summary_from_records(path: Path, summary: str) -> None:
     sink = SUMMARIES[summary]()
     feed_items(path, sink)
-    assert results(sink) == results(heard(path, SUMMARIES[summary]()))
+    assert results(sink) == results(read_into(path, SUMMARIES[summary]()))
 
 
 @pytest.mark.parametrize(("path", "summary"), pairs(SUMMARIES), ids=name_of_pair)
 def test_same_summary_from_the_grammar(path: Path, summary: str) -> None:
-    by_grammar = heard(path, SUMMARIES[summary](), backend="grammar")
-    assert results(by_grammar) == results(heard(path, SUMMARIES[summary]()))
+    by_grammar = read_into(path, SUMMARIES[summary](), backend="grammar")
+    assert results(by_grammar) == results(read_into(path, SUMMARIES[summary]()))
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -114,7 +114,7 @@ def test_payloads_from_records_with_their_stored_values(path: Path) -> None:
                 feed_item(item, sink)
     sink.close()
     direct: list[bytes] = []
-    heard(path, build(direct))
+    read_into(path, build(direct))
     assert b"".join(fed) == b"".join(direct)
 
 
@@ -163,11 +163,11 @@ def behind_length(data: bytes, at: int) -> tuple[int, int]:
 
 def test_every_sink_is_a_sink_of_nothing_too() -> None:
     for sink in (Null(), Sizes(), Fingerprint(), Digest("redis-7.0"), Records()):
-        assert heard(rdb(), sink) is sink
+        assert read_into(rdb(), sink) is sink
 
 
 def test_what_records_collected_is_taken_once() -> None:
-    sink = heard(rdb(*(make.key(0, b"%d" % at, make.integer(at)) for at in range(1000))), Records(1 << 30))
+    sink = read_into(rdb(*(make.key(0, b"%d" % at, make.integer(at)) for at in range(1000))), Records(1 << 30))
     assert [record.key for record in sink.take()] == [b"%d" % at for at in range(1000)]
     assert sink.take() == []
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from codec.driving import FILES, FIXTURES, heard, make, name_of, rdb, records_of
+from codec.driving import FILES, FIXTURES, make, name_of, rdb, read_into, records_of
 
 from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool._codec.sinks.fingerprint import Fingerprint
@@ -129,14 +129,14 @@ def test_encodings_do_not_count() -> None:
             make.key(17, b"k", make.string(make.listpack([b"n", b"+INF", b"m", b"1.5e1"]))),
         ],
     }
-    found = {kind: {heard(rdb(key), Fingerprint()).hexdigest() for key in keys} for kind, keys in stored.items()}
+    found = {kind: {read_into(rdb(key), Fingerprint()).hexdigest() for key in keys} for kind, keys in stored.items()}
     assert {kind: len(digests) for kind, digests in found.items()} == dict.fromkeys(stored, 1)
 
 
 def test_files_of_the_same_data_have_the_same_fingerprint() -> None:
     """Saved by the same server with and without compression and checksum."""
     files = [FIXTURES / "redis-7.0.15" / name for name in ("default.rdb", "nolzf.rdb", "nocrc.rdb")]
-    dates = {heard(path, Fingerprint()).keys for path in files}
+    dates = {read_into(path, Fingerprint()).keys for path in files}
     assert len(dates) == 1
     by_key = [{(record.db, record.key): fingerprint(record) for record in records_of(path)} for path in files]
     for other in by_key[1:]:
@@ -341,13 +341,13 @@ def test_every_nan_is_the_same() -> None:
         return rdb(make.key(5, b"z", make.length(1) + make.string(b"m") + struct.pack("<Q", bits)))
 
     nans = (0x7FF8000000000000, 0xFFF8000000000000, 0x7FF0000000000001, 0xFFFFFFFFFFFFFFFF)
-    assert len({heard(score(bits), Fingerprint()).hexdigest() for bits in nans}) == 1
+    assert len({read_into(score(bits), Fingerprint()).hexdigest() for bits in nans}) == 1
 
 
 def test_header_aux_fields_and_sizes_do_not_count() -> None:
     k = make.key(0, b"k", make.string(b"v"))
-    plain = heard(rdb(k), Fingerprint())
-    other = heard(
+    plain = read_into(rdb(k), Fingerprint())
+    other = read_into(
         rdb(make.aux(b"a", make.string(b"b")), make.select(0), make.resize(5, 5), k, magic=b"REDIS0009"), Fingerprint()
     )
     assert plain.hexdigest() == other.hexdigest()

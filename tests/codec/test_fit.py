@@ -296,14 +296,14 @@ def test_what_commands_lose() -> None:
     assert commands_of([nothing], Target.parse("redis-7.0"), Fingerprint())[0] == []
 
 
-def test_signs_of_zeros_count_unless_told_otherwise() -> None:
-    def told(score: float, **options: bool) -> str:
+def test_signs_of_zeros_count_unless_excluded() -> None:
+    def printed(score: float, **options: bool) -> str:
         sink = Fingerprint(**options)
         feed_record(KeyRecord(db=0, key=b"k", value=ZSetValue([(b"m", score)])), sink)
         return sink.hexdigest()
 
-    assert told(-0.0) != told(0.0) == told(0.0, signed_zeros=False) == told(-0.0, signed_zeros=False)
-    assert told(-1.0, signed_zeros=False) == told(-1.0)
+    assert printed(-0.0) != printed(0.0) == printed(0.0, signed_zeros=False) == printed(-0.0, signed_zeros=False)
+    assert printed(-1.0, signed_zeros=False) == printed(-1.0)
 
 
 # Refusals
@@ -318,9 +318,9 @@ def test_a_refused_record_reaches_nobody() -> None:
     good = make.key(0, b"good", make.string(b"v"))
     data = rdb(good, make.select(3), make.key(22, b"bad", value), good, magic=b"VALKEY080")
     pieces: list[bytes] = []
-    told = Fingerprint()
+    hashed = Fingerprint()
     target = Target.parse("redis-7.0")
-    sink = fit(Tee(Resp(pieces.append, version=10), told), target, commands=True, allow_loss=False)
+    sink = fit(Tee(Resp(pieces.append, version=10), hashed), target, commands=True, allow_loss=False)
     with open_rdb(data) as reader, pytest.raises(LossError, match="field expiries") as caught:
         reader.feed(sink)
     assert (caught.value.loss.db, caught.value.loss.key) == (3, b"bad")
@@ -328,17 +328,17 @@ def test_a_refused_record_reaches_nobody() -> None:
     sink.close()
     commands = [b"".join(words[:2]) for words in read_commands(b"".join(pieces))]
     assert commands == [b"SELECT0", b"SETgood", b"SETafter"]
-    assert told.keys == 2
+    assert hashed.keys == 2
     assert sink.losses == []
 
 
 def test_what_never_begins_is_not_committed() -> None:
     """A sink that counts at the commit must not count what it did not hear of."""
-    told = Fingerprint()
-    sink = fit(told, Target.parse("redis-4.0"))
+    hashed = Fingerprint()
+    sink = fit(hashed, Target.parse("redis-4.0"))
     for record in (KeyRecord(db=0, key=b"k", value=StringValue(b"v")), stream(), stream()):
         feed_record(record, sink)
-    assert told.keys == 1
+    assert hashed.keys == 1
     assert [loss.what for loss in sink.losses] == ["a stream", "a stream"]
 
 

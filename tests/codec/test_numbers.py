@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from codec import f6
 from codec.commands import read_commands
-from codec.driving import heard, make, rdb, records_of, written
+from codec.driving import make, rdb, read_into, records_of, written
 from codec.grisu import layout, server_text
 from required import skip_without
 
@@ -133,8 +133,8 @@ def test_the_texts_of_servers() -> None:
     for scores in sets:
         data = zset(scores)
         records = records_of(data)
-        assert heard(data, Digest("redis-7.2")).hexdigest() == f6.digest(records, shortest=True, marks=False)
-        assert heard(data, Digest("redis-7.0")).hexdigest() == f6.digest(records, shortest=False, marks=False)
+        assert read_into(data, Digest("redis-7.2")).hexdigest() == f6.digest(records, shortest=True, marks=False)
+        assert read_into(data, Digest("redis-7.0")).hexdigest() == f6.digest(records, shortest=False, marks=False)
 
 
 def decimal_texts(count: int, seed: int) -> list[bytes]:

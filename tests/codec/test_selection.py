@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from codec.driving import FILES, Trickle, heard, make, rdb, records_of, written
+from codec.driving import FILES, Trickle, make, rdb, read_into, records_of, written
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -152,7 +152,7 @@ def test_damage_in_what_is_not_selected_is_found() -> None:
 
 
 def test_other_sinks_hear_only_what_is_selected() -> None:
-    sink = heard(SAMPLE, Sizes(), selection=Selection(kinds=["hash"], dbs=[0]))
+    sink = read_into(SAMPLE, Sizes(), selection=Selection(kinds=["hash"], dbs=[0]))
     assert [row[:4] for row in sink.rows()] == [("hash", "hashtable", 2, 2)]
 
 

@@ -1,11 +1,11 @@
-"""One source, two sinks: each hears what it would have heard alone."""
+"""One source, two sinks: each receives what it would have received alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from codec.driving import FILES, Trickle, heard, make, name_of, rdb, written
+from codec.driving import FILES, Trickle, make, name_of, rdb, read_into, written
 
 from rdbtool import RdbToolError
 from rdbtool._codec.encode.jsonl import Jsonl
@@ -25,19 +25,19 @@ def test_both_hear_everything(path: Path) -> None:
     for size in (4099, len(data)):
         pieces: list[bytes] = []
         lines: list[bytes] = []
-        told = Fingerprint()
-        sink = Tee(Resp(pieces.append), Tee(Jsonl(lines.append), told))
-        heard(Trickle(data, lambda size=size: size), sink)  # type: ignore[misc]
+        hashed = Fingerprint()
+        sink = Tee(Resp(pieces.append), Tee(Jsonl(lines.append), hashed))
+        read_into(Trickle(data, lambda size=size: size), sink)  # type: ignore[misc]
         assert b"".join(pieces) == written(path, Resp)
         assert b"".join(lines) == written(path, Jsonl)
-        assert told.hexdigest() == heard(path, Fingerprint()).hexdigest()
-        assert told.keys > 0 or not written(path, Resp)
+        assert hashed.hexdigest() == read_into(path, Fingerprint()).hexdigest()
+        assert hashed.keys > 0 or not written(path, Resp)
 
 
 def test_large_records_are_passed_on_in_parts() -> None:
     data = rdb(make.key(0, b"k", make.compressed(b"x" * (8 << 20))))
     sizes: list[int] = []
-    heard(data, Tee(Null(), Resp(lambda piece: sizes.append(len(piece)))))
+    read_into(data, Tee(Null(), Resp(lambda piece: sizes.append(len(piece)))))
     assert sum(sizes) > 8 << 20
     assert max(sizes) < 1 << 20
 

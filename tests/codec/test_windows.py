@@ -15,11 +15,11 @@ from codec.driving import (
     WRITERS,
     Trickle,
     Writer,
-    heard,
     make,
     name_of_pair,
     pairs,
     rdb,
+    read_into,
     records_of,
     written,
 )
@@ -200,7 +200,7 @@ def test_summaries_forget_refused_records_too() -> None:
         sink = build()
         with open_rdb(bad) as reader, pytest.raises(FormatError):
             reader.feed(sink)
-        assert sink.hexdigest() == heard(data, build()).hexdigest()
+        assert sink.hexdigest() == read_into(data, build()).hexdigest()
         assert getattr(sink, "opaque_keys", 0) == 0
 
 

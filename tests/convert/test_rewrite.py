@@ -255,7 +255,7 @@ def test_the_source_is_no_destination(place):
     ):
         done = run("aof-rewrite", source, "-o", destination, "--force", cwd=place)
         assert done.code == 3, (source, destination)
-        assert "source" in done.err, (source, destination)
+        assert "the input" in done.err, (source, destination)
     assert (place / "good.aof").read_bytes() == logs.GOOD
     assert logs.keys_of(place / "log") == {"a": "2", "b": "1"}
 

@@ -389,7 +389,7 @@ def test_a_module_is_named(tmp_path: Path, target: str | None) -> None:
     options = () if target is None else ("--target", target)
     done = run("convert", CASES / "leaves" / "module-aux.rdb", "new.rdb", *options, cwd=tmp_path)
     assert done.code == 0, done.err
-    assert "note: data beside the keys that needs the module scdtype00" in done.err
+    assert "note: data outside the keys that needs the module scdtype00" in done.err
     value = FIXTURES / "small" / "redis-4.0-quicklist-zset-module.rdb"
     done = run("convert", value, "value.rdb", cwd=tmp_path)
     assert done.code == 0, done.err
@@ -399,7 +399,7 @@ def test_a_module_is_named(tmp_path: Path, target: str | None) -> None:
 def test_a_module_of_the_other_family(tmp_path: Path) -> None:
     done = run("convert", CASES / "leaves" / "module-aux.rdb", "new.rdb", "--target", "valkey-8.1", cwd=tmp_path)
     assert (done.code, done.out) == (1, b"")
-    assert "data beside the keys of the module scdtype00 of Redis" in done.err
+    assert "data outside the keys of the module scdtype00 of Redis" in done.err
     assert logs.names_in(tmp_path) == []
 
 
@@ -407,4 +407,4 @@ def test_databases_beyond_the_usual_ones(tmp_path: Path) -> None:
     source = logs.write(tmp_path / "x.rdb", rdb(make.select(20), make.key(0, b"k", string(b"v"))))
     done = run("convert", source, "new.rdb", cwd=tmp_path)
     assert done.code == 0, done.err
-    assert "keys of databases above 15" in done.err
+    assert "keys in databases above 15" in done.err

@@ -7,19 +7,19 @@ from rdbtool.core.rdb_types import OPCODES, VALUE_TYPES, checksum_state, code_of
 
 
 def test_progress_goes_on_after_what_was_read_before():
-    told = []
+    reported = []
     assert progress_after(None, 5) is None
-    report = progress_after(told.append, 5)
+    report = progress_after(reported.append, 5)
     assert report is not None
     report(2)
-    assert told == [7]
+    assert reported == [7]
 
 
 def test_a_guard_is_asked_before_progress_is_told():
-    told = []
-    polling(lambda: told.append("looked"), told.append)(3)
-    polling(lambda: told.append("looked"), None)(4)
-    assert told == ["looked", 3, "looked"]
+    reported = []
+    polling(lambda: reported.append("looked"), reported.append)(3)
+    polling(lambda: reported.append("looked"), None)(4)
+    assert reported == ["looked", 3, "looked"]
 
 
 @pytest.mark.parametrize(

@@ -52,12 +52,12 @@ def test_names(text: str, server: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("redis-9.3", "the oldest is redis-2.0, the newest redis-8.10"),
-        ("redis-7.9", "there is redis-7.0, redis-7.2 and redis-7.4"),
-        ("redis-7.1", "there is redis-7.0, redis-7.2 and redis-7.4"),
-        ("valkey-10", "the newest valkey-9.1"),
-        ("valkey-6.2", "the oldest is valkey-7.2"),
-        ("redis-99", "the newest redis-8.10"),
+        ("redis-9.3", "known are redis-2.0 to redis-8.10"),
+        ("redis-7.9", "known are redis-7.0, redis-7.2 and redis-7.4"),
+        ("redis-7.1", "known are redis-7.0, redis-7.2 and redis-7.4"),
+        ("valkey-10", "to valkey-9.1"),
+        ("valkey-6.2", "known are valkey-7.2"),
+        ("redis-99", "to redis-8.10"),
         ("redis", "not a server such as redis-7.0"),
         ("redis-7.", "not a server"),
         ("keydb-6.3", "not a server"),

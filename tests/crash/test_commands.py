@@ -210,7 +210,7 @@ class Tree:
             else:
                 (self.place / name).write_bytes(data)
 
-    def judge(self) -> tuple[str, set[str]]:
+    def examine(self) -> tuple[str, set[str]]:
         """Return ``old`` or ``new``, whichever is there byte for byte, and the names that belong to neither."""
         files = read(self.place)
         for backup in self.backups():
@@ -277,7 +277,7 @@ def test_killed_anywhere(tree):
     for point in kill_points(tree):
         tree.set_up()
         assert inject(tree.argv, point, "KILL").code == -9, point
-        state, _ = tree.judge()
+        state, _ = tree.examine()
         states.add(state)
         if tree.is_there or state == "new":
             assert fingerprint(tree.result) == (tree.new_data if state == "new" else tree.old_data), point
@@ -311,7 +311,7 @@ def test_failing_anywhere(tree, fault):
         tree.set_up()
         outcome = inject(tree.argv, point, fault)
         codes.add(outcome.code)
-        state, strays = tree.judge()
+        state, strays = tree.examine()
         if ".rdbtool.lock" in point.line and point.call in {"flock", "unlink"}:
             # Whoever cannot lock it must not remove what another may lock, and there is no other harm in it.
             strays.discard(next((name for name in strays if name.endswith(".rdbtool.lock")), ""))
@@ -349,7 +349,7 @@ def test_a_server_starts_on_what_a_kill_left(tree, redis_tools):
     for point in chosen:
         tree.set_up()
         assert inject(tree.argv, point, "KILL").code == -9
-        state, _ = tree.judge()
+        state, _ = tree.examine()
         config = {} if name == "dump.rdb" else {"appendonly": "yes"}
         with run_server(redis_tools, files={name: tree.result}, config=config) as running:
             assert running.digest() == wanted[state], point

@@ -66,7 +66,7 @@ class Tree:
             for path in self.place.rglob("*")
         }
 
-    def judge(self) -> tuple[str, set[str]]:
+    def examine(self) -> tuple[str, set[str]]:
         """Return ``old`` or ``new``, whichever is there and whole, and the names that belong to neither."""
         files = self.files()
         before = BEFORE[self.scenario]
@@ -102,7 +102,7 @@ def tree(scenario: str, tmp_path: Path) -> Tree:
 
 def points_of(tree: Tree) -> list[Point]:
     points = crash_points(tree.argv, within=tree.place)
-    assert tree.judge() == ("new", set())
+    assert tree.examine() == ("new", set())
     return points
 
 
@@ -110,7 +110,7 @@ def check_next_run(tree: Tree, point: Point) -> None:
     """The next run works or, where the new data are there and were not to be replaced, refuses; nothing is left."""
     code = run(tree.scenario, tree.place)
     assert code in ({0, 3} if tree.scenario.startswith("new") else {0}), point
-    assert tree.judge() == ("new", set()), point
+    assert tree.examine() == ("new", set()), point
 
 
 @pytest.mark.parametrize("scenario", BEFORE if EVERYWHERE else sample(BEFORE, 3))
@@ -119,7 +119,7 @@ def test_killed_anywhere(tree):
     for point in points_of(tree):
         tree.set_up()
         assert inject(tree.argv, point, "KILL").code == -9, point
-        state, _ = tree.judge()
+        state, _ = tree.examine()
         states.add(state)
         if tree.scenario == "kept-log" and state == "new":
             assert OLD_LOG in tree.backups(), point
@@ -143,7 +143,7 @@ def test_failing_anywhere(tree, fault):
         tree.set_up()
         outcome = inject(tree.argv, point, fault)
         codes.add(outcome.code)
-        state, strays = tree.judge()
+        state, strays = tree.examine()
         assert outcome.code in {0, 3}, (point, outcome)
         if outcome.code == 0:
             assert (state, strays) == ("new", set()), point
@@ -169,7 +169,7 @@ def test_asked_to_end_anywhere(tree):
         tree.set_up()
         outcome = inject(tree.argv, point, "TERM")
         codes.add(outcome.code)
-        state, strays = tree.judge()
+        state, strays = tree.examine()
         assert outcome.code in {0, 128 + 15}, (point, outcome)
         assert state == "new" or outcome.code, point
         assert not strays, (point, strays)

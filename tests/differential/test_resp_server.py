@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import server
 from codec.commands import read_commands
-from codec.driving import FIXTURES, Writer, heard, make, name_of, rdb, records_of, written
+from codec.driving import FIXTURES, Writer, make, name_of, rdb, read_into, records_of, written
 
 from rdbtool import KeyRecord
 from rdbtool._codec.encode.resp import Resp
@@ -132,7 +132,7 @@ def test_a_server_rebuilds_the_data(path: Path, form: str, empty: server.Server)
     execute(empty, written(path, FORMS[form]))
     records = records_of(path)
     if "restore" in form or not any(map(has_negative_zero, records)):
-        assert empty.digest() == heard(path, Digest(rules_of(empty))).hexdigest()
+        assert empty.digest() == read_into(path, Digest(rules_of(empty))).hexdigest()
     else:
         sink = Digest(rules_of(empty))
         for record in records:
@@ -187,7 +187,7 @@ def test_small_files(path: Path, form: str, empty: server.Server) -> None:
     streams = [record for record in records if record.kind == "stream"]
     if not streams:
         assert_keys(empty, records)
-    assert empty.digest() == heard(path, Digest(rules_of(empty))).hexdigest()
+    assert empty.digest() == read_into(path, Digest(rules_of(empty))).hexdigest()
     code = [library.code for library in _functions(path)]
     assert len(empty.client("FUNCTION", "LIST") or []) == len(code)  # type: ignore[arg-type]
 

@@ -37,10 +37,10 @@ STREAM = logs.command("XADD", "s", "1-1", "f", "v")
 )
 def test_a_server_has_all_commands(tmp_path: Path, commands: bytes, rules: str, has: bool) -> None:
     path = logs.write(tmp_path / "x.aof", commands)
-    told = Fingerprint()
+    hashed = Fingerprint()
     if has:
-        CommandsFile(str(path), Rules.parse(rules)).feed(told)
-        assert told.keys > 0
+        CommandsFile(str(path), Rules.parse(rules)).feed(hashed)
+        assert hashed.keys > 0
         return
     with pytest.raises(ReplayError):
-        CommandsFile(str(path), Rules.parse(rules)).feed(told)
+        CommandsFile(str(path), Rules.parse(rules)).feed(hashed)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import server
-from live.judge import Judge
+from live.oracle import Oracle
 from live.running import Run
 from sampling import SEED
 
@@ -46,8 +46,8 @@ def test_what_a_live_server_wrote(seed: int, tools: server.Tools, tmp_path: Path
     aof = run.execute()
     forms = FORMS if tools.version >= (4, 0) else FORMS[::2]
     form = (*forms[seed % len(forms)], "--rules", tools.rules, "--target", tools.rules)
-    judge = Judge(tools, aof)
-    verdict = judge.judge(tmp_path / "copy", form=form)
+    oracle = Oracle(tools, aof)
+    verdict = oracle.compare(tmp_path / "copy", form=form)
     shown = [*verdict.differences, *verdict.doubts, *verdict.guesses, verdict.refusal]
     outcome = next(
         (
@@ -59,7 +59,7 @@ def test_what_a_live_server_wrote(seed: int, tools: server.Tools, tmp_path: Path
         ),
         "equal",
     )
-    keys = len(judge.served.dataset.records)
+    keys = len(oracle.served.dataset.records)
     print(f"\n{tools.rules} seed {seed}: {outcome} ({run.commands} commands, {keys} keys, {', '.join(run.traits)})")
     print("".join(f"  {line}\n" for line in shown if line), end="")
     assert not verdict.differences, "\n".join(verdict.differences)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codec.driving import FILES, Trickle, heard, name_of, written
+from codec.driving import FILES, Trickle, name_of, read_into, written
 from codec.jsonl_reader import read_lines, read_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -137,7 +137,7 @@ def test_an_rdb_of_the_lines_holds_the_same(path: Path) -> None:
     pieces: list[bytes] = []
     with open_jsonl(written(path, Jsonl)) as reader:
         write_rdb(reader, pieces.append, Target(*reader.header))
-    assert heard(b"".join(pieces), Fingerprint()).hexdigest() == heard(path, Fingerprint()).hexdigest()
+    assert read_into(b"".join(pieces), Fingerprint()).hexdigest() == read_into(path, Fingerprint()).hexdigest()
 
 
 def test_records_know_their_lines() -> None:

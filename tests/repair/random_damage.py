@@ -144,7 +144,7 @@ def said_by(record: KeyRecord) -> object:
     return said, record.expire_at_ms
 
 
-def judge(original: Original, damaged: Damaged, directory: Path) -> Result:
+def compare(original: Original, damaged: Damaged, directory: Path) -> Result:
     """Repair damaged data and look at the result, which is left in ``out.rdb``."""
     source, result = directory / "in.rdb", directory / "out.rdb"
     source.write_bytes(damaged.data)
@@ -207,7 +207,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         for kind, original, damaged in make(options.count, [Original(path) for path in options.files], options.seed):
-            lost, wrong = judge(original, damaged, directory)
+            lost, wrong = compare(original, damaged, directory)
             row = counts[kind]
             hit = len(original.hit(damaged.hit))
             result = directory / "out.rdb"

@@ -50,7 +50,7 @@ def damages(data: bytes, seed: int) -> Iterator[tuple[str, bytes]]:
         changed[at] ^= 1 << bit
 
 
-def judge(source: Path, result: Path) -> tuple[str, str | None]:
+def compare(source: Path, result: Path) -> tuple[str, str | None]:
     """Return what came of a repair, and what is wrong with that."""
     began = time.process_time()
     try:
@@ -82,7 +82,7 @@ def main() -> None:
         for label, data in damages(whole, seed):
             file.write_bytes(data)
             try:
-                answer, fault = judge(source, result)
+                answer, fault = compare(source, result)
             except Exception:  # noqa: BLE001 - whatever it is, it is the failure that is looked for
                 wrong.append(f"{file.name}: {label}: {traceback.format_exc()}")
                 continue

@@ -149,7 +149,7 @@ def hit_by(damage: Damage, rows: list[tuple[int, Argv]]) -> int:
     return sum(any(start < b and a < stop for a, b in damage.hit) for start, stop in spans)
 
 
-def judge(damage: Damage, rows: list[tuple[int, Argv]], directory: Path) -> int:
+def compare(damage: Damage, rows: list[tuple[int, Argv]], directory: Path) -> int:
     """Repair, check what came of it, and return how many commands more are lost than those that were hit.
 
     A transaction that is cut is lost as a whole.
@@ -187,7 +187,7 @@ def test_no_more_than_a_neighbour_is_lost(kind: str, tmp_path: Path) -> None:
         for index in range(TIMES):
             rng = random.Random(f"{SEED} {name} {kind} {index}")
             damage = KINDS[kind](data, rng)
-            lost[name, index] = judge(damage, rows, tmp_path)
+            lost[name, index] = compare(damage, rows, tmp_path)
             places += len(damage.hit)
     said = f"DAMAGE_SEED={SEED}: {lost}"
     assert statistics.median(lost.values()) <= places / len(lost), said

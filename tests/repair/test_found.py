@@ -18,7 +18,7 @@ from rdbtool.model import KeyRecord
 from rdbtool.operations.repair.report import Repaired
 from rdbtool.operations.repair.run import repair
 from rdbtool.operations.validate.run import validate
-from tests.repair.random_damage import KINDS, Original, judge, make, read
+from tests.repair.random_damage import KINDS, Original, compare, make, read
 
 DAMAGE = FIXTURES / "cases" / "damage"
 HEADER = b"REDIS0011\xfe\x00"
@@ -149,7 +149,7 @@ def test_random_damage(tmp_path: Path) -> None:
     originals = [Original(FIXTURES / name / "default.rdb") for name in names]
     hit = lost = 0
     for kind, original, damaged in sample(make(COUNT, originals, SEED), max(10, COUNT // 3), each=lambda row: row[0]):
-        result = judge(original, damaged, tmp_path)
+        result = compare(original, damaged, tmp_path)
         assert result.wrong == [], (kind, original.name, damaged.hit)
         hit += len(original.hit(damaged.hit))
         lost += result.lost

@@ -49,7 +49,7 @@ def test_every_command_says_so(command: str, directory: Path) -> None:
         ran = run(command, source)
         assert ran.code == 1
         assert "MAN013" in ran.out.decode() + ran.err
-        assert "a repair of the directory makes it" in " ".join((ran.out.decode() + ran.err).split())
+        assert "a repair of the directory rebuilds it" in " ".join((ran.out.decode() + ran.err).split())
 
 
 def test_repair_makes_it(directory: Path, tmp_path: Path) -> None:

@@ -213,8 +213,8 @@ def test_what_cannot_be_made_valid_does_not_appear(tmp_path: Path, monkeypatch: 
     """The validation is the last word, whatever the salvage believes."""
     source, result = tmp_path / "in.aof", tmp_path / "out.aof"
     source.write_bytes(log("SELECT 0", "INCRBY n"))
-    monkeypatch.setattr("rdbtool.operations.salvage.aof.LogSalvage._drop_strangers", lambda _: [])
-    with pytest.raises(InputError, match=r"what was written is not valid: INCRBY with 1 argument.* \(CMD202\)"):
+    monkeypatch.setattr("rdbtool.operations.salvage.aof.LogSalvage._drop_unusable", lambda _: [])
+    with pytest.raises(InputError, match=r"the output is not valid: INCRBY with 1 argument.* \(CMD202\)"):
         repair(str(source), str(result))
     assert not result.exists()
 

@@ -336,13 +336,13 @@ def test_the_collector_has_nothing_to_do_with_the_data() -> None:
 
 
 def test_the_watcher_hears_of_executions() -> None:
-    heard = []
+    received = []
 
     def watch(
         _replay: Replay, argv: tuple[bytes, ...], _offset: int, number: int, execute: Callable[[], object]
     ) -> None:
         error = execute()
-        heard.append((argv[0], number, str(error or "").split(" ")[0]))
+        received.append((argv[0], number, str(error or "").split(" ")[0]))
 
     run("SET a x\nMULTI\nINCR a\nEXEC\nLPUSH a 1", watcher=watch)
-    assert heard == [(b"SET", 1, ""), (b"INCR", 3, "ERR"), (b"LPUSH", 5, "WRONGTYPE")]
+    assert received == [(b"SET", 1, ""), (b"INCR", 3, "ERR"), (b"LPUSH", 5, "WRONGTYPE")]

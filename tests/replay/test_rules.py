@@ -159,9 +159,9 @@ def test_whoever_hears_of_the_replay_begins_again(tmp_path: Path) -> None:
     report = replay(path)
     assert (report.commands, report.part_commands) == (3, (3,))
     assert str(report.rules) == "valkey-9.0"
-    heard: list[int] = []
-    loaded = load(path, on_batch=lambda batch: heard.append(len(batch.argvs)))
-    assert heard == [3]
+    received: list[int] = []
+    loaded = load(path, on_batch=lambda batch: received.append(len(batch.argvs)))
+    assert received == [3]
     assert loaded.replay.was_raised
 
 
@@ -171,7 +171,7 @@ def test_strict_replays_ask_again_before_they_give_up(tmp_path: Path) -> None:
     path.write_bytes(log_of("SET a 1", "DELIFEQ a 1", "LPUSH a 1"))
     assert list(load(path, strict=True).replay.engine.db.keys) == [b"a"]
     path.write_bytes(log_of("SET a 1", "DELIFEQ a 2", "LPUSH a 1"))
-    with pytest.raises(ReplayError, match=r"valkey-9\.0, which was inferred"):
+    with pytest.raises(ReplayError, match=r"valkey-9\.0, which were inferred"):
         load(path, strict=True)
 
 

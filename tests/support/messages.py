@@ -110,7 +110,7 @@ class Collector:
         return new
 
     def _error(self, init: Callable[..., None]) -> Any:
-        def heard(error: RdbToolError, message: str = "", **kwargs: Any) -> None:
+        def recorded(error: RdbToolError, message: str = "", **kwargs: Any) -> None:
             init(error, message, **kwargs)
             if isinstance(error, FormatError):
                 code, _, words = message.partition(": ")
@@ -119,7 +119,7 @@ class Collector:
                 remedy = "" if error.remedy is None else error.remedy.command
                 self.note("errors", type(error).__name__, message + remedy)
 
-        return heard
+        return recorded
 
     def _usage(self, show: Callable[..., None]) -> Any:
         def shown(error: Any, *args: Any) -> None:

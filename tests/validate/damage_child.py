@@ -46,7 +46,7 @@ def damages(data: bytes, seed: int) -> Iterator[tuple[str, bytes]]:
         changed[at] ^= 1 << bit
 
 
-def judge(source: Path, checks: Checks, seed: int) -> dict[str, object]:
+def check(source: Path, checks: Checks, seed: int) -> dict[str, object]:
     """Damage a source in all ways, one after the other, and return what came of it."""
     files = [path for path in sorted(source.iterdir()) if path.stat().st_size] if source.is_dir() else [source]
     answers: dict[str, Counter[str]] = {"cut": Counter(), "flip": Counter()}
@@ -89,7 +89,7 @@ def main() -> None:
         validate(str(source), checks)
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     for source in sources:
-        print(json.dumps(judge(source, checks, seed)), flush=True)
+        print(json.dumps(check(source, checks, seed)), flush=True)
 
 
 main()

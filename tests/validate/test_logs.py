@@ -236,7 +236,7 @@ def test_times_that_go_back(tmp_path):
     verdict = judge(log(tmp_path, *lines))
     assert told(verdict) == [("AOF203", "warning", at)]
     assert verdict.counts["warning"] == 2
-    assert "from 12 on, found 11, and 1 more" in verdict.findings[0].message
+    assert "of 12 or later, found 11, and 1 more" in verdict.findings[0].message
     assert told(judge(log(tmp_path, *lines), "redis-6.2"))[0] == ("AOF206", "error", 0)
 
 

@@ -150,8 +150,8 @@ def test_a_break_is_seen_when_the_name_is_another_files(file, lease):
 
 def test_a_break_leaves_signals_alone(file):
     """The default of SIGIO, which a lease would send, ends the process."""
-    heard = []
-    before = signal.signal(signal.SIGIO, lambda number, _frame: heard.append(number))
+    received = []
+    before = signal.signal(signal.SIGIO, lambda number, _frame: received.append(number))
 
     def hold():
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
@@ -169,7 +169,7 @@ def test_a_break_leaves_signals_alone(file):
         thread.join()
     finally:
         signal.signal(signal.SIGIO, before)
-    assert heard == []
+    assert received == []
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_the_source_is_never_replaced(tmp_path, alias):
     (tmp_path / "link").symlink_to(source)
     (tmp_path / "hard").hardlink_to(source)
     with (
-        pytest.raises(InputError, match="it is the source"),
+        pytest.raises(InputError, match="it is the input"),
         open_output(str(tmp_path / alias), force=True, sources=[str(source)]),
     ):
         pytest.fail("opened")

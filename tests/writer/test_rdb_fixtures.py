@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from codec.driving import BY_SERVER, FILES, FIXTURES, Trickle, heard, name_of, records_of
+from codec.driving import BY_SERVER, FILES, FIXTURES, Trickle, name_of, read_into, records_of
 from sampling import sample
 from server import Server, Tools
 from writer.saving import TARGETS, fingerprint, name_of_target, read_back, rebuilt_values, saved, stored_values
@@ -170,7 +170,7 @@ def test_redis_loads_and_saves_the_same(
     assert {loss.what for loss in written.losses if loss.severity == "loss"} <= {"field expiries"}
     (tmp_path / "dump.rdb").write_bytes(data)
     with start_server(files={"dump.rdb": tmp_path / "dump.rdb"}, config={"databases": "64"}) as server:
-        assert server.digest() == heard(path, Digest("redis-7.0")).hexdigest()
+        assert server.digest() == read_into(path, Digest("redis-7.0")).hexdigest()
         by_server = {(record.db, record.key): record for record in records_of(server.save())}
     ours = {(record.db, record.key): record for record in read_back(data)}
     for record in by_server.values():
@@ -186,5 +186,5 @@ def test_redis_loads_every_version(
     data, _ = saved(FIXTURES / "redis-8.0.6" / "default.rdb", target, allow_loss=True)
     (tmp_path / "dump.rdb").write_bytes(data)
     with start_server(files={"dump.rdb": tmp_path / "dump.rdb"}, config={"databases": "64"}) as server:
-        assert server.digest() == heard(data, Digest("redis-7.0")).hexdigest()
+        assert server.digest() == read_into(data, Digest("redis-7.0")).hexdigest()
         assert server.client("DBSIZE") != 0

@@ -6,7 +6,7 @@ import random
 import struct
 from typing import Any
 
-import lzf_judge
+import lzf_reference
 import pytest
 from codec.driving import make
 from specimen import specimen
@@ -371,7 +371,7 @@ def unpacked(stored: bytes) -> tuple[str, bytes]:
         packed, at = _length(stored, 1)
         size, at = _length(stored, at)
         assert len(stored) == at + packed
-        text = lzf_judge.decompress(stored[at:], size)
+        text = lzf_reference.decompress(stored[at:], size)
         assert len(text) == size
         return "lzf", text
     if stored[0] >= 0xC0:
@@ -422,7 +422,7 @@ def test_strings_are_compressed_where_that_helps() -> None:
             assert len(stored.value) < len(value) + 4
         elif len(value) > 20:
             # The library finds nothing better either, within a few bytes of what would be worth it.
-            assert lzf_judge.compress(value, len(value) * 9 // 10 - 8) is None
+            assert lzf_reference.compress(value, len(value) * 9 // 10 - 8) is None
     assert forms == {"lzf", "raw", "int"}
     plain, _ = saved_records(records, redis(9), compress=False)
     assert {unpacked(stored.value)[0] for stored in stored_values(plain).values()} == {"raw", "int"}

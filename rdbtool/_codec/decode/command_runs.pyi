@@ -33,5 +33,5 @@ class CommandRun:
     def keeps(self, argv: tuple[bytes, ...]) -> bool:
         """Return whether a command of the run matters to the commands that follow it."""
 
-    def tell(self, sink: Sink, db: int, expire_at_ms: int | None, tail: Callable[[int], object] | None = None) -> None:
+    def emit(self, sink: Sink, db: int, expire_at_ms: int | None, tail: Callable[[int], object] | None = None) -> None:
         """Emit the key to ``sink``. ``tail(entries)`` is called where the tail of a stream is due."""

@@ -383,7 +383,7 @@ cdef class CommandRun:
 
     # ---- the second time -----------------------------------------------------------------------
 
-    def tell(self, Sink sink not None, int64_t db, expire_at_ms, tail=None):
+    def emit(self, Sink sink not None, int64_t db, expire_at_ms, tail=None):
         """Emit the key to ``sink``. ``tail(entries)`` is called where the tail of a stream is due."""
         cdef Head head
         cdef Words words
@@ -401,15 +401,15 @@ cdef class CommandRun:
         self.seek(self.emitted_from)
         # The run was read before: what is emitted of it is complete.
         sink.may_spill = True
-        sink.told.is_known = False
+        sink.extent_ahead.is_known = False
         try:
             sink.begin_key(&head)
             if self.kind == KIND_STRING:
-                self.tell_value(sink)
+                self.emit_value(sink)
             while self.base + <int64_t>self.at < self.stop:
                 if self.next_command(&words) != SOUND or not self.belongs(&words):
                     raise InputError("the file changed while it was read")
-                self.tell_words(&words, sink)
+                self.emit_words(&words, sink)
             if tail is not None:
                 tail(self.entries)
             sink.end_key(NULL, 0, -1)
@@ -420,7 +420,7 @@ cdef class CommandRun:
         finally:
             sink.may_spill = False
 
-    cdef int tell_value(self, Sink sink) except -1:
+    cdef int emit_value(self, Sink sink) except -1:
         cdef uint64_t left = self.text.size
         cdef size_t piece
         self.text.packed = 0
@@ -443,7 +443,7 @@ cdef class CommandRun:
         self.at += 2                # the line end
         return sink.end_string()
 
-    cdef int tell_words(self, Words *words, Sink sink) except -1:
+    cdef int emit_words(self, Words *words, Sink sink) except -1:
         cdef Bytes text
         cdef Bytes other
         cdef uint64_t size, other_size

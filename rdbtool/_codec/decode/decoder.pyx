@@ -461,7 +461,7 @@ cdef class Decoder:
         """Emit a value whose members expire."""
         self.members.aim(sink, expiries)
         self.values.read(head.type_code, value, &self.limits, self.members)
-        return self.members.tell()
+        return self.members.emit()
 
     cdef int check_count(self, int code, Cursor *c) except -1:
         """Refuse a collection of which the elements that it declares can never be held."""
@@ -490,15 +490,15 @@ cdef class Decoder:
             self.window, c, head.type_code, &self.limits, self.values, self.measure if sink.asks_extent else self.null
         )
         self.keep_key(head)
-        sink.told = self.measure.extent
-        sink.told.stop = self.long_collections.stop
+        sink.extent_ahead = self.measure.extent
+        sink.extent_ahead.stop = self.long_collections.stop
         sink.may_spill = True
         sink.begin_key(head)
         self.window.start = c.p - self.window.buffer
-        self.long_collections.tell(self.window, c, head.type_code, &self.limits, self.values, sink)
+        self.long_collections.emit(self.window, c, head.type_code, &self.limits, self.values, sink)
         sink.end_key(NULL, 0, self.window.base + (c.p - self.window.buffer))
         sink.commit()
-        sink.may_spill = sink.told.is_known = False
+        sink.may_spill = sink.extent_ahead.is_known = False
         return 0
 
     cdef int read_long(self, Head *head, Cursor *c, Sink sink) except -1:
@@ -507,14 +507,14 @@ cdef class Decoder:
         self.keep_key(head)
         sink.may_spill = True
         self.measure.start(sink.asks_extent)
-        sink.told = self.measure.extent
-        sink.told.elements = 1
-        sink.told.stop = self.window.base + (c.p - self.window.buffer) + <int64_t>self.long_strings.stored()
+        sink.extent_ahead = self.measure.extent
+        sink.extent_ahead.elements = 1
+        sink.extent_ahead.stop = self.window.base + (c.p - self.window.buffer) + <int64_t>self.long_strings.stored()
         sink.begin_key(head)
-        self.long_strings.tell(self.window, c, sink)
+        self.long_strings.emit(self.window, c, sink)
         sink.end_key(NULL, 0, self.window.base + (c.p - self.window.buffer))
         sink.commit()
-        sink.may_spill = sink.told.is_known = False
+        sink.may_spill = sink.extent_ahead.is_known = False
         return 0
 
     cdef int read_record(self, int code, Cursor *c, Sink sink, Selection selection) except -1:
@@ -580,8 +580,8 @@ cdef class Decoder:
                 if self.may_trail(&head, &again):
                     # What is emitted now may be passed on at once, so they have to be known.
                     expiries = self.read_expiries(&again)
-                sink.told = self.measure.extent
-                sink.told.stop = self.window.base + (again.p - self.window.buffer)
+                sink.extent_ahead = self.measure.extent
+                sink.extent_ahead.stop = self.window.base + (again.p - self.window.buffer)
             sink.may_spill = self.validate_first
             sink.begin_key(&head)
             if expiries is None:
@@ -602,7 +602,7 @@ cdef class Decoder:
                 c.p = again.p
             sink.end_key(value, value_stop - value, self.window.base + (c.p - self.window.buffer))
             sink.commit()
-            sink.may_spill = sink.told.is_known = False
+            sink.may_spill = sink.extent_ahead.is_known = False
             if selection is not None:
                 selection.taken += 1
         self.validate_first = False

@@ -171,7 +171,7 @@ cdef class LineDecoder:
     cdef Sink null
     cdef Measure extent                 # of a long line
     cdef public object progress         # callable(offset), or None
-    cdef int64_t told                   # the offset reported last
+    cdef int64_t reported                   # the offset reported last
     cdef public object keys             # a Check sink that receives keys only, or None
     cdef readonly int64_t number        # of the line that was read last
     cdef public size_t long_line        # bytes of a line that is read twice
@@ -339,12 +339,12 @@ cdef class LineDecoder:
 
     cdef int refill(self) except -1:
         self.window.refill()
-        return self.tell_progress()
+        return self.report_progress()
 
-    cdef int tell_progress(self) except -1:
+    cdef int report_progress(self) except -1:
         cdef int64_t at = self.window.base + <int64_t>self.window.start
-        if self.progress is not None and at > self.told:
-            self.told = at
+        if self.progress is not None and at > self.reported:
+            self.reported = at
             self.progress(at)
         return 0
 
@@ -365,7 +365,7 @@ cdef class LineDecoder:
                     return True
             if window.at_end:
                 window.start = window.stop
-                self.tell_progress()
+                self.report_progress()
                 return False
             if at - window.start >= PIECE:
                 window.start = at       # a line may begin after any number of blanks
@@ -433,7 +433,7 @@ cdef class LineDecoder:
                 if self.is_long:
                     self.measure(start, sink.asks_extent)
                     self.c.p = window.buffer + window.start
-                self.tell(start, sink, selection)
+                self.emit(start, sink, selection)
                 window.start = stop + self.is_whole
             else:
                 self.is_long = True
@@ -446,7 +446,7 @@ cdef class LineDecoder:
                 self.place = MOVING
                 self.c.p = window.buffer + window.start
                 self.c.end = window.buffer + window.stop
-                self.tell(start, sink, selection)
+                self.emit(start, sink, selection)
                 window.start = self.c.p - window.buffer
         return 1                # PAUSED
 
@@ -462,7 +462,7 @@ cdef class LineDecoder:
         self.measures = False
         return 0
 
-    cdef int tell(self, int64_t start, Sink sink, Selection selection) except -1:
+    cdef int emit(self, int64_t start, Sink sink, Selection selection) except -1:
         """Tell the line at the cursor, and skip it."""
         cdef Sink hearer = sink
         self.read_head(start)
@@ -471,8 +471,8 @@ cdef class LineDecoder:
         else:
             sink.may_spill = self.is_long
             if self.is_long:
-                sink.told = self.extent.extent
-                sink.told.stop = self.line_stop
+                sink.extent_ahead = self.extent.extent
+                sink.extent_ahead.stop = self.line_stop
         hearer.begin_key(&self.head)
         self.read_value(hearer)
         self.end_line()
@@ -482,7 +482,7 @@ cdef class LineDecoder:
         hearer.end_key(NULL, 0, self.line_stop)
         hearer.commit()
         if hearer is sink:
-            sink.may_spill = sink.told.is_known = False
+            sink.may_spill = sink.extent_ahead.is_known = False
             if selection is not None:
                 selection.taken += 1
         return self.count_head(&self.head)
@@ -818,7 +818,7 @@ cdef class LineDecoder:
         cdef Bytes mark = self.c.p
         cdef size_t size, piece
         self.settle(rt_json_octets(&self.c, &self.first, &text, &size), mark)
-        if not self.is_told_in_pieces(sink, size):
+        if not self.is_emitted_in_pieces(sink, size):
             return sink.string(text, size)
         self.text.size = size
         self.text.packed = 0
@@ -834,7 +834,7 @@ cdef class LineDecoder:
             size -= piece
         return sink.end_string()
 
-    cdef bint is_told_in_pieces(self, Sink sink, size_t size) noexcept:
+    cdef bint is_emitted_in_pieces(self, Sink sink, size_t size) noexcept:
         return sink.takes_pieces and size >= <size_t>(HELD if self.head.form == FORM_LZF else LONG)
 
     cdef int open_string(self) noexcept:
@@ -864,7 +864,7 @@ cdef class LineDecoder:
             self.text.packed = 0
             self.text.whole = NULL
         else:
-            in_pieces = self.is_told_in_pieces(sink, self.text.size)
+            in_pieces = self.is_emitted_in_pieces(sink, self.text.size)
             if in_pieces:
                 sink.begin_string(&self.text)
         # What cannot be emitted in pieces is assembled after what is read.

@@ -14,6 +14,6 @@ cdef class LongCollections:
 
     cdef bint meet(self, Window window, int code) noexcept
     cdef int check(self, Window window, Cursor *c, int code, Limits *limits, ValueReader values, Sink null) except -1
-    cdef int tell(self, Window window, Cursor *c, int code, Limits *limits, ValueReader values, Sink sink) except -1
+    cdef int emit(self, Window window, Cursor *c, int code, Limits *limits, ValueReader values, Sink sink) except -1
     cdef int walk(self, Window window, Cursor *c, int code, ValueReader values, Sink sink) except -1
     cdef int more(self, Window window, Cursor *c) except -1

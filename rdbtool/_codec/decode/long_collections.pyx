@@ -50,7 +50,7 @@ cdef class LongCollections:
             release(&self.input)
         return 0
 
-    cdef int tell(self, Window window, Cursor *c, int code, Limits *limits, ValueReader values, Sink sink) except -1:
+    cdef int emit(self, Window window, Cursor *c, int code, Limits *limits, ValueReader values, Sink sink) except -1:
         """Tell the value at the cursor, which was checked; the window moves on after it, and the cursor with it."""
         self.moves = True
         values.limits = limits

@@ -16,7 +16,7 @@ cdef class LongStrings:
 
     cdef bint meet(self, Cursor *c, Limits *limits) except -1
     cdef int check(self, Window window, Cursor *c, bint utf8) except -1
-    cdef int tell(self, Window window, Cursor *c, Sink sink) except -1
+    cdef int emit(self, Window window, Cursor *c, Sink sink) except -1
 
     cdef inline uint64_t stored(self) noexcept:
         """Bytes that the file has of the current string."""

@@ -102,7 +102,7 @@ cdef class LongStrings:
         self.text.is_utf8 = self.is_utf8
         return 0
 
-    cdef int tell(self, Window window, Cursor *c, Sink sink) except -1:
+    cdef int emit(self, Window window, Cursor *c, Sink sink) except -1:
         """Emit the current string, which was checked; the window and the cursor move after it."""
         cdef uint64_t left = self.text.packed or self.text.size
         cdef size_t have, taken

@@ -10,4 +10,4 @@ cdef class MemberExpiries(Sink):
 
     cdef int aim(self, Sink sink, dict expiries) except -1
     cdef int look_up(self, Bytes p, size_t size) except -1
-    cdef int tell(self) except -1
+    cdef int emit(self) except -1

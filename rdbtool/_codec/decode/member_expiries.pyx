@@ -41,7 +41,7 @@ cdef class MemberExpiries(Sink):
             self.found[member] = when
         return 0
 
-    cdef int tell(self) except -1:
+    cdef int emit(self) except -1:
         """Emit the members that expire."""
         cdef bytes member
         for member, when in self.found.items():

@@ -78,7 +78,7 @@ cdef inline bint take(Cursor *c, uint64_t tag, uint64_t *out) except -1:
     return True
 
 
-cdef tuple judge_vector_set(Bytes raw, size_t size):
+cdef tuple check_vector_set(Bytes raw, size_t size):
     """Return the fault of the value: (element or -1, what, expected, found), None if there is none.
 
     ``expected`` and ``found`` are None for a missing part. For a set without elements "what" is "empty".

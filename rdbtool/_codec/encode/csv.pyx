@@ -157,13 +157,13 @@ cdef class Csv(Jsonl):
         self.single_at = NOWHERE
         self.is_list = head.kind in (KIND_LIST, KIND_SET, KIND_ZSET, KIND_HASH)
         # Without them everything is held, because they come first.
-        self.columned = self.may_spill = self.may_spill and self.told.is_known
+        self.columned = self.may_spill = self.may_spill and self.extent_ahead.is_known
         self.cells.put_head(self, head, self.encodings)
         if self.columned:
             self.reserve(MOST_COLUMNS)
-            self.size += columns(self.data + self.size, self.told.elements, head, self.told.stop)
+            self.size += columns(self.data + self.size, self.extent_ahead.elements, head, self.extent_ahead.stop)
         self.columns_at = self.value_at = self.size
-        if self.columned and self.is_list and self.told.elements == 0:
+        if self.columned and self.is_list and self.extent_ahead.elements == 0:
             self.is_list = False
         else:
             self.put_char(c'"')
@@ -290,7 +290,7 @@ cdef class Csv(Jsonl):
         if self.is_list and self.elements == 0:
             self.size = self.value_at
             self.put_text(b"[]")
-        elif not self.columned or self.told.elements or self.head.kind == KIND_STREAM or self.head.kind == KIND_ARRAY:
+        elif not self.columned or self.extent_ahead.elements or self.head.kind == KIND_STREAM or self.head.kind == KIND_ARRAY:
             self.put_char(c'"')
         if not self.columned:
             size = columns(text, self.elements, &self.head, stop)

@@ -92,7 +92,7 @@ cdef class Rdb(SnapshotOutput):
         elif head.kind != KIND_STRING and head.kind != KIND_MODULE and head.kind != KIND_ARRAY:
             self.collection.begin(head.kind)
             if self.may_spill:
-                type_code = self.collection.begin_known(&self.told)
+                type_code = self.collection.begin_known(&self.extent_ahead)
                 if type_code >= 0:
                     self.put_head(type_code)
                     self.put_buffer(&self.collection.prefix)
@@ -316,7 +316,7 @@ cdef class Rdb(SnapshotOutput):
             self.put_buffer(&self.collection.prefix)
             self.put_buffer(&self.collection.body)
         elif self.collection.is_known:
-            if self.collection.count != self.told.elements:
+            if self.collection.count != self.extent_ahead.elements:
                 raise InputError("the source changed while it was read")
             self.put_buffer(&self.collection.body)
         return 0

@@ -135,7 +135,7 @@ cdef class SnapshotOutput(Encoder):
             self.put_text_of(item.code)
         elif isinstance(item, ModuleAux):
             if not self.able.module_aux:
-                refuse("module data beside the keys")
+                refuse("module data outside the keys")
             put_byte(&self.lead, OP_MODULE_AUX)
             put_bytes(&self.lead, <char *>(<bytes>item.raw), len(item.raw))
         elif isinstance(item, SlotInfo):

@@ -160,7 +160,7 @@ cdef class Resp(StreamCommands):
         self.bulk_key()
         return self.bulk(p, size)
 
-    cdef int tell_long(self, uint64_t size) except -1:
+    cdef int emit_long(self, uint64_t size) except -1:
         if self.on_long is not None:
             self.on_long(self.head.db, self.current_key(), size)
         return 0
@@ -183,7 +183,7 @@ cdef class Resp(StreamCommands):
         """Report an argument above the servers' limit, once a key."""
         if size > self.largest and not self.is_reported:
             self.is_reported = True
-            self.tell_long(size)
+            self.emit_long(size)
         return 0
 
     cdef int put_alone(self, Bytes first, size_t first_size, Bytes second, size_t second_size) except -1:

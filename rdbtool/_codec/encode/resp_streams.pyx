@@ -40,7 +40,7 @@ cdef class StreamCommands(CommandOutput):
 
     cdef int begin_stream(self) except -1:
         self.any_entry = False
-        self.all_there = self.told.is_known and self.told.gone == 0
+        self.all_there = self.extent_ahead.is_known and self.extent_ahead.gone == 0
         self.may_spill = self.may_spill and self.all_there
         self.stream_at = self.size
         self.id_count = 0

@@ -63,9 +63,9 @@ cdef class Expiry(WaitingFilter):
         cdef Head fitted = head[0]
         self.changed = self.waiting = False
         self.fields = 0
-        if self.told.field_expiries:
+        if self.extent_ahead.field_expiries:
             # Those that are passed on are others.
-            self.told.is_known = False
+            self.extent_ahead.is_known = False
         if self.mode == AS_DROP:
             fitted.has_expire = False
         elif self.mode == AS_SHIFT:

@@ -24,7 +24,7 @@ cdef class Filter(Sink):
 
     cdef int begin_key(self, Head *head) except -1:
         self.sink.may_spill = self.may_spill
-        self.sink.told = self.told
+        self.sink.extent_ahead = self.extent_ahead
         return self.sink.begin_key(head)
 
     cdef int string(self, Bytes p, size_t size) except -1:

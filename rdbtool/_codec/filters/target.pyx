@@ -609,10 +609,10 @@ cdef class TargetFilter(StreamTargetFilter):
                 wanted = self.leave_out("a function library of a release candidate", "loss", None)
         elif isinstance(item, ModuleAux):
             if not self.able.module_aux:
-                what = f"module data beside the keys, of the type {item.module}"
+                what = f"module data outside the keys, of the type {item.module}"
                 wanted = self.leave_out(what, "loss", None if self.commands else EVICTION)
             else:
-                wanted = self.fit_module(item.module, "data beside the keys")
+                wanted = self.fit_module(item.module, "data outside the keys")
         elif isinstance(item, SlotInfo):
             if self.commands:
                 wanted = False
@@ -677,7 +677,7 @@ cdef class TargetFilter(StreamTargetFilter):
         self.kind = head.kind
         self.key_db = head.db
         if head.db >= DATABASES:
-            self.find("keys of databases above 15, which servers have only where that is configured", "note", 1, None)
+            self.find("keys in databases above 15, which need a larger databases setting on the server", "note", 1, None)
         self.begun = self.waiting = False
         self.expiries_lost = self.members_lost = self.no_numbers = self.signs = 0
         grow(&self.name, head.key_size + 1)
@@ -705,10 +705,10 @@ cdef class TargetFilter(StreamTargetFilter):
         if head.kind == KIND_STREAM:
             self.begin_stream()
         # A record that may still be refused must not be passed on in parts.
-        keeps_all = self.told.is_known and self.keeps_all()
+        keeps_all = self.extent_ahead.is_known and self.keeps_all()
         self.sink.may_spill = self.may_spill and (self.allow_loss or keeps_all or self.all_or_nothing[head.kind])
-        self.sink.told = self.told
-        self.sink.told.is_known = keeps_all
+        self.sink.extent_ahead = self.extent_ahead
+        self.sink.extent_ahead.is_known = keeps_all
         if self.waits_for[head.kind]:
             return self.wait(&fitted)
         self.begun = True
@@ -716,12 +716,12 @@ cdef class TargetFilter(StreamTargetFilter):
 
     cdef bint keeps_all(self) noexcept:
         """Whether the target can hold all of a value whose extent is known."""
-        if self.told.no_numbers or (self.told.unowned and not self.can.unowned_pending):
+        if self.extent_ahead.no_numbers or (self.extent_ahead.unowned and not self.can.unowned_pending):
             return False
-        if self.told.producer_ids and not (self.can.producers and self.can.producer_counters):
+        if self.extent_ahead.producer_ids and not (self.can.producers and self.can.producer_counters):
             return False
-        return not self.told.field_expiries or (
-            0 <= self.told.first_expiry and self.told.last_expiry <= self.last_field_expiry
+        return not self.extent_ahead.field_expiries or (
+            0 <= self.extent_ahead.first_expiry and self.extent_ahead.last_expiry <= self.last_field_expiry
         )
 
     cdef int find_kind(self, int kind) except -1:

@@ -34,7 +34,7 @@ cdef class Tee(Filter):
 
     cdef int begin_key(self, Head *head) except -1:
         self.sink.may_spill = self.second.may_spill = self.may_spill
-        self.sink.told = self.second.told = self.told
+        self.sink.extent_ahead = self.second.extent_ahead = self.extent_ahead
         self.sink.begin_key(head)
         return self.second.begin_key(head)
 

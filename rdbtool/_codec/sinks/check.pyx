@@ -14,7 +14,7 @@ from libc.string cimport memcmp, memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release, rt_parse_i64
 from rdbtool._codec.room cimport Room
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
-from rdbtool._codec.decode.vectors cimport judge_vector_set
+from rdbtool._codec.decode.vectors cimport check_vector_set
 
 from rdbtool._codec.room import NoResultError, RoomFullError
 
@@ -424,7 +424,7 @@ cdef class Check(Sink):
         self.module_name = (<char *>module)[:9]
         # A value that is not from a file: its tags were not walked.
         if self.head.type_code == TYPE_MODULE_2 and memcmp(module, <const char *>b"vectorset", 9) == 0:
-            fault = judge_vector_set(raw, raw_size)
+            fault = check_vector_set(raw, raw_size)
             if fault is not None:
                 self.flag(EMPTY if fault[1] == "empty" else VECTOR_SET, fault[0], None, None, fault[1:])
         return 0

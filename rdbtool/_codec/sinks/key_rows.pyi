@@ -27,5 +27,5 @@ class KeyRows(WantedKeys):
     def take(self) -> list[Row]:
         """Return the rows so far, and clear them."""
 
-    def tell(self, observer: KeyObserver) -> None:
+    def emit(self, observer: KeyObserver) -> None:
         """Feed the rows to another observer."""

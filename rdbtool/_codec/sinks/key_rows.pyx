@@ -66,7 +66,7 @@ cdef class KeyRows(WantedKeys):
         self.kept = []
         return taken
 
-    def tell(self, KeyObserver observer not None):
+    def emit(self, KeyObserver observer not None):
         """Tell another observer of the rows."""
         cdef KeySizes sizes
         cdef bytes key

@@ -276,7 +276,7 @@ cdef class KeyStats(KeyObserver):
             cell.no_ttl += 1
             cell.no_ttl_memory += row.memory
         if self.limits[place].elements:
-            self.judge_limit(row, cell, &self.limits[place])
+            self.check_limit(row, cell, &self.limits[place])
         self.count(&self.expiry[self.expiry_of(row.expire_at_ms)], row.memory)
         self.count(&self.sizes[rt_log2(row.memory)], row.memory)
         self.buckets[pt_bucket(row.memory)] += 1
@@ -316,7 +316,7 @@ cdef class KeyStats(KeyObserver):
         return 1 if seconds < 3600 else 2 if seconds < 86400 else 3 if seconds < 604800 else \
             4 if seconds < 2592000 else 5
 
-    cdef void judge_limit(self, const KeySizes *row, Cell *cell, const Limit *limit) noexcept:
+    cdef void check_limit(self, const KeySizes *row, Cell *cell, const Limit *limit) noexcept:
         """Count a key that is a little above what a compact encoding takes."""
         cdef int kind
         cdef uint64_t compact

@@ -102,13 +102,13 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "AOF206",
         "annotations not supported",
-        "The AOF holds annotations, which the server of --rules does not know.",
+        "The AOF holds annotations, which the server of --rules does not support.",
         "Servers before Redis 7.0 exit.",
     ),
     Code(
         "AOF207",
         "manifest not supported",
-        "The AOF has a manifest, which the server of --rules does not know.",
+        "The AOF has a manifest, which the server of --rules does not support.",
         "Servers before Redis 7.0 do not look at it and start with an empty AOF.",
     ),
     Code(
@@ -142,7 +142,7 @@ CODES: Final[tuple[Code, ...]] = (
         "script not executed",
         "A script or function is called that is more than a sequence of plain calls. rdbtool never executes "
         "scripts, so the effect of this one is missing.",
-        "The server runs the script, and the same script may do other things there.",
+        "The server runs the script, which may have other effects there.",
     ),
     Code(
         "CMD206",

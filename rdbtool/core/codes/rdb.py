@@ -352,7 +352,7 @@ CODES: Final[tuple[Code, ...]] = (
     Code(
         "RDB357",
         "module needed",
-        "The file holds values of a module, or data that a module keeps beside the keys. The module is named by "
+        "The file holds values of a module, or data that a module keeps outside the keys. The module is named by "
         "its type.",
         "A server that has not loaded the module refuses to start.",
     ),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownEffectError
-from rdbtool.engine.commands.groups import describe_missing, find_group, see_consumer, touch
+from rdbtool.engine.commands.groups import describe_missing, find_group, refresh_consumer, touch
 from rdbtool.engine.commands.lists import refuse_to_block
 from rdbtool.engine.handlers import command
 from rdbtool.engine.replies import Later, Reply, show_entry
@@ -139,7 +139,7 @@ class _Claiming:
         self.name = name
         self.min_idle = min_idle
         self.forgets_deleted = knows(engine.rules, (7, 0))
-        self.consumer = see_consumer(engine, group, name) if knows(engine.rules, (7, 2)) else None
+        self.consumer = refresh_consumer(engine, group, name) if knows(engine.rules, (7, 2)) else None
 
     def has_lost(self, entry_id: int) -> bool:
         """Forget a pending entry that the stream has no more; return whether that was so. Before 7.0 it stayed."""
@@ -154,7 +154,7 @@ class _Claiming:
         if pending.consumer is not None and self.min_idle > 0 and idle < self.min_idle:
             return False
         if self.consumer is None:
-            self.consumer = see_consumer(self.engine, self.group, self.name)
+            self.consumer = refresh_consumer(self.engine, self.group, self.name)
         pending.consumer = self.consumer
         pending.delivered_at_ms = claim.delivered_at_ms
         if claim.delivery_count is not None:
@@ -233,7 +233,7 @@ def xreadgroup(engine: Engine, argv: Sequence[bytes]) -> Later:
     found: list[tuple[bytes, StreamData, list[int]]] = []
     for key, (stream, group, after) in zip(read.keys, parts, strict=True):
         if knows(engine.rules, (7, 2)) or after != MAX_ID or stream.top() > group.last_id:
-            consumer = see_consumer(engine, group, read.consumer)
+            consumer = refresh_consumer(engine, group, read.consumer)
             if after == MAX_ID:
                 ids = _deliver(engine, stream, group, consumer, read)
             else:
@@ -265,7 +265,7 @@ def _deliver(engine: Engine, stream: StreamData, group: GroupData, consumer: Con
             if group.entries_read is not None and not stream.has_deleted_since(since, strict=strict):
                 group.entries_read += 1
             elif stream.entries_added:
-                group.entries_read = stream.reckon_reads(entry_id, strict=strict)
+                group.entries_read = stream.count_reads(entry_id, strict=strict)
         group.last_id = entry_id
         if not read.keeps_no_track:
             group.pending[entry_id] = PendingData(consumer, engine.now_ms, 1)

@@ -216,8 +216,8 @@ def make_consumer(engine: Engine, group: GroupData, name: bytes) -> ConsumerData
     return consumer
 
 
-def see_consumer(engine: Engine, group: GroupData, name: bytes) -> ConsumerData:
-    """Return a consumer that has come by, made if need be."""
+def refresh_consumer(engine: Engine, group: GroupData, name: bytes) -> ConsumerData:
+    """Return a consumer with the current time as its seen time, created if it does not exist."""
     consumer = group.consumers.get(name)
     if consumer is None:
         return make_consumer(engine, group, name)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from rdbtool.core.errors import FormatError, LimitError
 from rdbtool.engine.arguments import INT64_MAX, parse_int
 from rdbtool.engine.command_errors import CommandError, UnknownEffectError
-from rdbtool.engine.dumps import meet_payload
+from rdbtool.engine.dumps import record_payload
 from rdbtool.engine.export.key_records import record_data
 from rdbtool.engine.handlers import command
 from rdbtool.engine.replies import OK, Later, Reply
@@ -52,7 +52,7 @@ def restore(engine: Engine, argv: Sequence[bytes]) -> Reply:
 
 def restore_value(engine: Engine, key: bytes, payload: bytes) -> object:
     """Return what the keyspace holds for a payload. Raises CommandError with a server's reply."""
-    meet_payload(engine.needs, payload)
+    record_payload(engine.needs, payload)
     try:
         record = read_payload(payload, rules=engine.rules, db=engine.index, key=key)
     except FooterError:
@@ -63,7 +63,7 @@ def restore_value(engine: Engine, key: bytes, payload: bytes) -> object:
             raise UnknownEffectError("the payload inflates to more than rdbtool reads") from None
         raise CommandError(_BAD_DATA) from None
     data = record_data(record, engine.share)
-    if not _is_sound(record, data):
+    if not _is_valid(record, data):
         raise CommandError(_BAD_DATA)
     return data
 
@@ -99,7 +99,7 @@ def _parse_options(engine: Engine, argv: Sequence[bytes]) -> dict[bytes, bytes]:
     return options
 
 
-def _is_sound(record: KeyRecord, data: object) -> bool:
+def _is_valid(record: KeyRecord, data: object) -> bool:
     """Return whether a value makes sense to a server: not empty, nothing twice, no score that is not a number."""
     value = record.value
     if isinstance(value, (StringValue, OpaqueValue)):

@@ -156,7 +156,7 @@ def _carry_out(engine: Engine, script: bytes, argv: Sequence[bytes]) -> Later:
     if unordered:
         raise UnknownOrderError(unordered)
     if not _are_logged(engine.rules):
-        raise CarriedOutScriptError("the script consists of plain calls, which were executed")
+        raise CarriedOutScriptError("the script only calls commands, which were executed")
     return lambda: _show_result(script, reply() if callable(reply) else reply)
 
 

@@ -21,7 +21,7 @@ from rdbtool.engine.command_errors import (
     UnknownEffectError,
     describe_subcommand,
 )
-from rdbtool.engine.dumps import meet_payload, read_functions
+from rdbtool.engine.dumps import read_functions, record_payload
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import command
 from rdbtool.engine.libraries import parse_shebang
@@ -85,7 +85,7 @@ def function_restore(engine: Engine, argv: Sequence[bytes]) -> Reply:
     if policy not in (b"FLUSH", b"APPEND", b"REPLACE"):
         raise CommandError("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
     restored: dict[bytes, bytes] = {}
-    meet_payload(engine.needs, argv[2])
+    record_payload(engine.needs, argv[2])
     for code in read_functions(argv[2], engine.rules):
         name = _loadable(code)
         if name in restored or (policy == b"APPEND" and name in engine.functions):

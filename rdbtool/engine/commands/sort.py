@@ -23,7 +23,7 @@ from rdbtool.engine.replies import Later, Reply
 from rdbtool.engine.values import KEPT, SORTED, HashData, ListData, SetData, StringData, ZSetData
 
 NOT_NUMBERS: Final = "ERR One or more scores can't be converted into double"
-NO_ORDER: Final = "equal elements are in the order of a hash table"
+NO_ORDER: Final = "equal elements are in hash table order"
 
 #: Doubles closer to zero lose precision, which strtod reports as an error of range.
 _SMALLEST_NORMAL: Final = 2.2250738585072014e-308

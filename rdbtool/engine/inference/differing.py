@@ -38,7 +38,7 @@ def differs_as(*servers: str, when: Callable[[Engine, Words], bool] | None = Non
             for copy in copies:
                 if not _agrees(copy, handler, argv, result):
                     raise DifferingEffectError(
-                        f"executed as {engine.rules}, which was inferred; {copy.rules} gives another result"
+                        f"executed as {engine.rules}, which was inferred; {copy.rules} gives a different result"
                     )
             return reply
 

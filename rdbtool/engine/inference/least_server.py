@@ -58,7 +58,7 @@ class ServerNeeds:
         self._excluded_by: dict[str, str] = {}
         self._met: set[str] = set()
 
-    def has_met(self, since: Since) -> bool:
+    def has_recorded(self, since: Since) -> bool:
         """Return whether something was used before."""
         return since.name in self._met
 
@@ -67,7 +67,7 @@ class ServerNeeds:
         if since.name not in self._met:
             raise UnmetNeedError(since)
 
-    def meet(self, since: Since, place: str) -> None:
+    def record(self, since: Since, place: str) -> None:
         """Take note of the first use of something; ``place`` says where it is, such as ``at 0x32``."""
         if since.name in self._met:
             return
@@ -91,13 +91,13 @@ class ServerNeeds:
     def _join(said: str, reason: str) -> str:
         return said if said == reason else f"{said}, {reason}"
 
-    def meet_snapshot(self, header: VersionedHeader) -> None:
+    def record_snapshot(self, header: VersionedHeader) -> None:
         """Note the version of the RDB before an AOF."""
         since = since_version(header.version)
         if since is not None:
-            self.meet(since, "")
+            self.record(since, "")
 
-    def meet_product(self, product: Product, name: str, place: str) -> None:
+    def record_product(self, product: Product, name: str, place: str) -> None:
         """Take note of the first command that only a product has."""
         if self.product is None:
             reason = f"{name} {place}".rstrip()

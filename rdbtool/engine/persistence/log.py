@@ -150,7 +150,7 @@ class AppendLog:
         """Write what the AOF lacks, and have all of it on the disk. Raises InputError."""
         self._check()
         self._writer.check()
-        self._writer.pay()
+        self._writer.flush()
         self._writer.sync()
 
     def tick(self) -> None:
@@ -173,11 +173,11 @@ class AppendLog:
         what it did before.
         """
         self._check_outside()
-        if self._writer.is_sound:
+        if self._writer.is_intact:
             try:
                 self.rotate()
             except InputError:
-                if self._writer.is_sound:
+                if self._writer.is_intact:
                     raise
         self._replace()
 
@@ -203,12 +203,12 @@ class AppendLog:
         """Set the clock, once the AOF lacks nothing."""
         self._check()
         self._writer.check()
-        self._writer.pay()
+        self._writer.flush()
         self.engine.now_ms = self._clock()
 
     def _end(self, piece: WriteBatch) -> None:
-        self._writer.owe(piece)
-        self._writer.pay()
+        self._writer.enqueue(piece)
+        self._writer.flush()
         self._writer.sync_if_due()
 
     def _check(self) -> None:

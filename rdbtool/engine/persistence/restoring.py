@@ -46,10 +46,10 @@ def restore(files: LogFiles, *, rules: Rules | None, now_ms: int, databases: int
         engine = Engine(now_ms=now_ms, databases=databases)
         replay = Replay(engine)
         replay.begin(UNNAMED if rules is None else RulesChoice(rules, "named"), needs)
-        replay.meet(MANIFEST, None)
+        replay.record(MANIFEST, None)
         with collector_paused(), open_aof(files.manifest, known=FIRST_WORDS) as reader:
             _replay(replay, reader)
-            cut = _judge(reader)
+            cut = _check(reader)
         replay.end()
         if not replay.was_raised:
             break
@@ -85,7 +85,7 @@ def _load_snapshot(replay: Replay, snapshot: RdbReader) -> None:
             # One of before their release has no name.
             raise UnsupportedError(f"{snapshot.source.name}: cannot load a function library: {error}") from None
     if replay.needs is not None:
-        replay.needs.meet_snapshot(snapshot.header)
+        replay.needs.record_snapshot(snapshot.header)
         replay.begin(choose_rules(snapshot), replay.needs)
 
 
@@ -101,7 +101,7 @@ def _run(replay: Replay, batch: CommandBatch) -> None:
     replay.run(batch.argvs[start:], batch.offsets[start:], batch.first_number + start)
 
 
-def _judge(reader: AofReader) -> Tail | None:
+def _check(reader: AofReader) -> Tail | None:
     """Return the end that is to be cut off, None where the AOF is whole. Raises the fault of any other log."""
     if reader.fault is None:
         return None

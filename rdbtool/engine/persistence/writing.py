@@ -66,13 +66,13 @@ class LogWriter:
         self._clock = clock
         self._file: AppendedFile | None = None
         self._place = _Place()
-        self._owed: list[WriteBatch] = []
+        self._queued: list[WriteBatch] = []
         self._oldest_ms: int | None = None
 
     @property
     def unlogged(self) -> list[Argv]:
         """What is owed."""
-        return [argv for piece in self._owed for _, argv in piece.commands]
+        return [argv for piece in self._queued for _, argv in piece.commands]
 
     @property
     def unsynced(self) -> int:
@@ -80,9 +80,9 @@ class LogWriter:
         return 0 if self._file is None else self._file.size - self._file.synced
 
     @property
-    def is_sound(self) -> bool:
+    def is_intact(self) -> bool:
         """Whether the AOF can go on as it is."""
-        return self.doubt is None and not self._owed and self._file is not None
+        return self.doubt is None and not self._queued and self._file is not None
 
     def check(self) -> None:
         """Raise LogWriteError where the AOF is in doubt."""
@@ -91,19 +91,19 @@ class LogWriter:
 
     # ---- writing -------------------------------------------------------------------------------
 
-    def owe(self, piece: WriteBatch) -> None:
-        """Note what was executed."""
+    def enqueue(self, piece: WriteBatch) -> None:
+        """Queue what was executed."""
         if piece.commands:
-            self._owed.append(piece)
+            self._queued.append(piece)
 
-    def pay(self) -> None:
-        """Write all that is owed, and sync it with ``always``. Raises LogWriteError; the file is as it was then."""
+    def flush(self) -> None:
+        """Write all that is queued, and sync it with ``always``. Raises LogWriteError; the file is as it was then."""
         file = self._file
-        if not self._owed or file is None:
+        if not self._queued or file is None:
             return
         place = self._place
         data = bytearray()
-        for piece in self._owed:
+        for piece in self._queued:
             text, place = _encode(piece, place)
             data += text
         before = file.size
@@ -120,8 +120,8 @@ class LogWriter:
         self._place = place
         self.changes += len(self.unlogged)
         if self._oldest_ms is None and self.unsynced:
-            self._oldest_ms = self._owed[0].now_ms
-        self._owed.clear()
+            self._oldest_ms = self._queued[0].now_ms
+        self._queued.clear()
 
     def sync(self) -> None:
         """Have the file on the disk. Raises InputError; the AOF is in doubt then."""
@@ -166,7 +166,7 @@ class LogWriter:
     def put_base(self, base: Entry) -> None:
         """Let the AOF be a new base, and the current file or, where that is not sound, a new one. Raises InputError."""
         files = self.files
-        if self.is_sound and self._file is not None:
+        if self.is_intact and self._file is not None:
             fresh = self._file
             kept = next(entry for entry in files.entries if files.path(entry) == fresh.path)
         else:
@@ -174,7 +174,7 @@ class LogWriter:
             fresh = AppendedFile.create(files.path(kept))
         history = [entry._replace(kind="history") for entry in files.loaded if entry.name != kept.name]
         self._switch(fresh, [base, *history, kept])
-        self._owed.clear()
+        self._queued.clear()
         self.doubt = None
         self.changes = 0
 

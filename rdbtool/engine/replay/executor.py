@@ -46,8 +46,8 @@ _ENDS: Final = {b"MULTI": AT_MULTI, b"EXEC": AT_EXEC}
 
 #: What was executed of these is worth a finding each time: its code, severity and words.
 _REMARKABLE: Final = {
-    b"EVAL": ("CMD207", "note", "the script consists of plain calls, which were executed"),
-    b"EVALSHA": ("CMD207", "note", "the script consists of plain calls, which were executed"),
+    b"EVAL": ("CMD207", "note", "the script only calls commands, which were executed"),
+    b"EVALSHA": ("CMD207", "note", "the script only calls commands, which were executed"),
     RREPLAY: ("CMD210", "warning", "executed, as it was when it came from another master"),
 }
 
@@ -137,7 +137,7 @@ class Replay:
         """Go by these rules. ``needs``: they may be raised by what commands use; None: they may not."""
         self._start = choice
         self.needs = self.engine.needs = needs
-        self.engine.on_need = self._meet_here
+        self.engine.on_need = self._record_here
         self.choice = choice if needs is None else needs.choose(choice)
         self.engine.adopt(self.choice.rules)
         self._set_least()
@@ -152,26 +152,26 @@ class Replay:
     def _set_least(self) -> None:
         self.engine.least = None if self.needs is None or self.choice.is_known else self.needs.least
 
-    def _meet_here(self, since: Since) -> None:
-        self.meet(since, self._offset)
+    def _record_here(self, since: Since) -> None:
+        self.record(since, self._offset)
 
-    def meet(self, since: Since, offset: int | None) -> None:
+    def record(self, since: Since, offset: int | None) -> None:
         """Take note of the first use of something, at an offset of the current part; it may raise the rules."""
         needs = self.needs
         if needs is None:
             return
         least = needs.least
-        needs.meet(since, self._place(offset))
+        needs.record(since, self._place(offset))
         self._choose(needs, least, offset)
 
-    def _meet_product(self, name: str, offset: int) -> None:
+    def _record_product(self, name: str, offset: int) -> None:
         """Note a command that only a product has; it determines the server rules where no file does."""
         product = PRODUCT_BY_COMMAND.get(name.encode())
         needs = self.needs
         if needs is None or product is None:
             return
         least = needs.least
-        needs.meet_product(product, name, self._place(offset))
+        needs.record_product(product, name, self._place(offset))
         self._choose(needs, least, offset)
 
     def _place(self, offset: int | None) -> str:
@@ -253,7 +253,7 @@ class Replay:
                     index = self.plain.execute(engine, rows, index, end, handlers)
                     if index == end:
                         break
-                    if not self._meet(rows[index], offsets[index], first_number + index):
+                    if not self._record_needs(rows[index], offsets[index], first_number + index):
                         continue
                 except CommandError as error:
                     index = self.plain.index
@@ -261,15 +261,15 @@ class Replay:
                 except UnmetNeedError as need:
                     # Nothing was executed: the current command comes once more.
                     index = self.plain.index
-                    self.meet(need.since, offsets[index])
+                    self.record(need.since, offsets[index])
                     continue
             else:
-                self._meet(rows[index], offsets[index], first_number + index)
+                self._record_needs(rows[index], offsets[index], first_number + index)
             index += 1
         self.transactions += self.plain.transactions
         self.plain.transactions = 0
 
-    def _meet(self, argv: Sequence[bytes], offset: int, number: int) -> bool:
+    def _record_needs(self, argv: Sequence[bytes], offset: int, number: int) -> bool:
         """Deal with a command that is new, belongs to a transaction, or makes one.
 
         False where the compiled loop has learned its name, and is to execute it.
@@ -304,12 +304,12 @@ class Replay:
         try:
             self.engine.check_known(row)
         except UnmetNeedError as need:
-            self.meet(need.since, offset)
+            self.record(need.since, offset)
             self.engine.check_known(row)
         if not row.is_of_servers:
-            self._meet_product(row.name, offset)
+            self._record_product(row.name, offset)
         if self._is_base and row.name in REWRITTEN:
-            self.meet(REWRITTEN[row.name], offset)
+            self.record(REWRITTEN[row.name], offset)
         return row
 
     def _learn(self, argv: Sequence[bytes], offset: int) -> None:
@@ -337,7 +337,7 @@ class Replay:
                 try:
                     self.engine.apply(argv)
                 except UnmetNeedError as need:
-                    self.meet(need.since, offset)
+                    self.record(need.since, offset)
                 except CommandError as error:
                     self._report(error, argv, offset, number)
                     return error
@@ -379,7 +379,7 @@ class Replay:
         severity = "error" if (is_doubt and code != "CMD209") or stops else "warning"
         message = f"{show_command(argv)}: {show_reply(error)}"
         if code == "CMD203" and is_doubt:
-            message += f"; as {self.engine.rules}, which was inferred: other servers may execute it"
+            message += f"; by the rules of {self.engine.rules}, which were inferred: other servers may execute it"
         finding = Finding(code, severity, self.part, offset, message, server, number)
         if is_doubt:
             self.doubt_count += 1

@@ -46,7 +46,7 @@ _NAME_THE_SERVER: Final = Remedy(
 #: Findings that stop nothing, but change what a reader of the dataset should think of it.
 _REMARKS: Final = {
     "CMD206": "a transaction was cut, and servers execute its commands with those of the next EXEC",
-    "CMD209": "one order was used; a server may use another at each load",
+    "CMD209": "one order was used; a server may use another on each load",
     "CMD210": "KeyDB itself leaves it out when it loads the AOF",
 }
 
@@ -122,7 +122,7 @@ class Loaded(NamedTuple):
                 more = "" if count == 1 else f" (the first of {count:,})"
                 remarks.append(f"{first.part}: at {first.offset:#x}: {first.message}{more}: {words} ({code})")
         if self.replay.was_raised:
-            remarks.append(f"{self.choice}: the commands before that were executed by the rules of an older server")
+            remarks.append(f"{self.choice}: earlier commands were executed by the rules of an older server")
         return remarks
 
     def _describe(self, findings: list[Finding], count: int) -> UncertainError | None:
@@ -234,7 +234,7 @@ class _Loading:
         reader.known = FIRST_WORDS | frozenset(self.renames.names)
         self.replay.names_parts = len(reader.parts) > 1
         if reader.manifest is not None:
-            self.replay.meet(MANIFEST, None)
+            self.replay.record(MANIFEST, None)
         part = -1
         pieces = reader.batches(on_fault="stop", progress=progress)
         for piece in pieces:
@@ -248,7 +248,7 @@ class _Loading:
                 part = piece.part
                 self.replay.begin_part(reader.parts[part].name, is_base=reader.parts[part].kind == "base")
             if piece.annotations:
-                self.replay.meet(TIMES, None)
+                self.replay.record(TIMES, None)
             if self.renames:
                 piece = piece._replace(argvs=self.renames.apply(piece.argvs))  # noqa: PLW2901
             if self.options.on_batch is not None:
@@ -286,7 +286,7 @@ class _Loading:
         if snapshot.product is not None and snapshot.product.name in engine.products:
             engine.be_product(snapshot.product)
         if self.needs is not None:
-            self.needs.meet_snapshot(snapshot.header)
+            self.needs.record_snapshot(snapshot.header)
             self.replay.begin(choose_rules(snapshot), self.needs)
 
     def _load_function(self, library: FunctionLibrary, part: str) -> None:

@@ -9,7 +9,7 @@ from rdbtool.core.commands import COMMANDS, CONTAINERS, TRANSACTION
 from rdbtool.core.moments import parse_moment, show_seconds
 
 #: Why one of them is not skipped.
-NO_SKIP: Final = "cannot be skipped: the commands of its transaction would mean something else"
+NO_SKIP: Final = "cannot be skipped: that would break up its transaction"
 
 
 class Places(NamedTuple):

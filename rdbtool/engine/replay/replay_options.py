@@ -58,8 +58,8 @@ class Options(NamedTuple):
     @property
     def is_repeatable(self) -> bool:
         """Whether the receivers of the replay can begin again."""
-        hears = self.on_batch or self.on_snapshot or self.watcher
-        return hears is None or self.on_restart is not None
+        observer = self.on_batch or self.on_snapshot or self.watcher
+        return observer is None or self.on_restart is not None
 
     def stops(self) -> Stops:
         """Return what finds the place to stop, and the commands to skip."""

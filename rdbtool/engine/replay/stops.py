@@ -223,8 +223,8 @@ class Stops:
         if commands == 0 and self._saved_at is not None and self._saved_at <= time:
             return
         raise PlaceError(
-            f"{self.place}: the first annotation of the AOF is {show_seconds(found)}, and the dataset "
-            "before that is not known"
+            f"{self.place}: the first annotation of the AOF is {show_seconds(found)}; the dataset "
+            "before that is unknown"
         )
 
     def _offset_limit(self, batch: CommandBatch, parts: Sequence[Part], until: Place) -> int | None:
@@ -322,7 +322,7 @@ class Stops:
                 return f"cannot skip {name.decode()}: not found{self._hint(name)}"
             if len(numbers) > 1:
                 listed = ", ".join(map(str, numbers[:_LISTED])) + (", …" if len(numbers) > _LISTED else "")
-                words = f"the AOF has {len(numbers):,} of them: give the number of one, such as {listed}"
+                words = f"the AOF has {len(numbers):,} of them; give the number of one, such as {listed}"
                 return f"cannot skip {name.decode()}: {words}"
         return None
 

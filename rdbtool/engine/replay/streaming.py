@@ -131,13 +131,13 @@ class _Feeding:
                 self._fill_in(batch, at)
                 _run(self._replay, batch, at, size)
                 at = size
-        _hand_on(self._engine, self._sink, self._selection, keep=True)
+        _emit_keys(self._engine, self._sink, self._selection, keep=True)
 
     def finish(self) -> None:
         """Hand on what is left."""
         if self._run is not None:
-            self._tell(self._run)
-        _hand_on(self._engine, self._sink, self._selection, keep=False)
+            self._emit(self._run)
+        _emit_keys(self._engine, self._sink, self._selection, keep=False)
 
     def _begin(self, batch: CommandBatch, at: int) -> bool:
         """Begin a long run, if it is one of which the key is new."""
@@ -158,7 +158,7 @@ class _Feeding:
             batch.argvs[at] = (*batch.argvs[at][:2], b"")
         expire_at_ms = engine.db.expires.pop(key, None)
         engine.db.keys.pop(key, None)
-        _hand_on(engine, self._sink, self._selection, keep=False)
+        _emit_keys(engine, self._sink, self._selection, keep=False)
         if data is not None:
             engine.db.put(key, data)
             if expire_at_ms is not None:
@@ -197,10 +197,10 @@ class _Feeding:
             at += 1
         _run(self._replay, batch, start, at)
         if at < size:
-            self._tell(run)
+            self._emit(run)
         return at
 
-    def _tell(self, run: CommandRun) -> None:
+    def _emit(self, run: CommandRun) -> None:
         """Emit the key of a long run, which is complete, and forget it."""
         db = self._engine.db
         ((key, data),) = db.keys.items()
@@ -212,7 +212,7 @@ class _Feeding:
             def tail(entries: int) -> None:
                 feed_stream_tail(value, entries, self._sink)
 
-        run.tell(self._sink, self._engine.index, db.expires.get(key), tail)
+        run.emit(self._sink, self._engine.index, db.expires.get(key), tail)
         db.clear()
         self._run = None
 
@@ -238,7 +238,7 @@ def _run_at(now_ms: int, replay: Replay, batch: CommandBatch, start: int, stop: 
         replay.run(batch.argvs[start:stop], batch.offsets[start:stop], batch.first_number + start)
 
 
-def _hand_on(engine: Engine, sink: Sink, selection: Selection | None, *, keep: bool) -> None:
+def _emit_keys(engine: Engine, sink: Sink, selection: Selection | None, *, keep: bool) -> None:
     """Emit all keys and forget them; ``keep``: but the last one of the current database."""
     for index, db in engine.dbs.items():
         if not db.keys:

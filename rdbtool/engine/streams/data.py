@@ -245,7 +245,7 @@ class StreamData:
             self.max_deleted_id = 0
             self.first_id = self._first()
             for group in self.groups.values():
-                group.entries_read = self.reckon_reads(group.last_id)
+                group.entries_read = self.count_reads(group.last_id)
 
     def without_entries(self) -> StreamData:
         """Return a stream with the same counters, and the same groups and producers: not for changing."""
@@ -280,7 +280,7 @@ class StreamData:
 
     # ---- the counters of groups ----------------------------------------------------------------
 
-    def reckon_reads(self, entry_id: int, *, strict: bool = False) -> int | None:
+    def count_reads(self, entry_id: int, *, strict: bool = False) -> int | None:
         """Return how many entries were ever added up to ``id``; None where the counters do not tell.
 
         ``strict``: by Redis 8, which also declines an id below a deleted one.
@@ -300,7 +300,7 @@ class StreamData:
         return None
 
     def has_deleted_since(self, entry_id: int, *, strict: bool = False) -> bool:
-        """Return whether an entry from ``id`` on may have been deleted. ``strict`` as in ``reckon_reads``."""
+        """Return whether an entry from ``id`` on may have been deleted. ``strict`` as in ``count_reads``."""
         if self.length == 0 or self.max_deleted_id == 0:
             return False
         if not strict and self.first_id > self.max_deleted_id:

@@ -39,7 +39,7 @@ def write_directory(
     if not force:
         raise InputError(f"cannot write to {destination}: it holds an AOF", remedy=USE_FORCE)
     if _is_within(source, directory):
-        raise InputError(f"cannot write to {destination}: it is the source", remedy=_IN_PLACE)
+        raise InputError(f"cannot write to {destination}: it is the input", remedy=_IN_PLACE)
     with Guard(directory, None, there, server_stopped=server_stopped) as guard:
         manifest = read_manifest(guard.read_commit(), there)
         transfer.watch(guard.check)
@@ -55,7 +55,7 @@ def write_log(
     if not force:
         raise InputError(f"cannot write to {destination}: it exists", remedy=USE_FORCE)
     if source != "-" and Path(source).exists() and path.samefile(source):
-        raise InputError(f"cannot write to {destination}: it is the source", remedy=_IN_PLACE)
+        raise InputError(f"cannot write to {destination}: it is the input", remedy=_IN_PLACE)
     with Guard(path.parent, [path], path, server_stopped=server_stopped) as guard:
         transfer.watch(guard.check)
         replace_file(
@@ -84,8 +84,8 @@ def refuse_data_directory(directory: Path) -> None:
     for name in (LOG_DIRECTORY, SINGLE_LOG):
         if os.path.lexists(directory / name):
             raise InputError(
-                f"cannot write to {directory}: {name} is in it, so servers look for an AOF there; "
-                f"give a directory of its own, such as {directory / LOG_DIRECTORY}"
+                f"cannot write to {directory}: it contains {name}, so servers look for their AOF there; "
+                f"choose another directory, such as {directory / LOG_DIRECTORY}"
             )
 
 

@@ -171,7 +171,7 @@ def _guarded(source: str, options: RewriteOptions) -> Iterator[tuple[Guard, AofR
 
 
 def _no_log(reader: RdbReader) -> UnsupportedError:
-    return UnsupportedError(f"{reader.source.name} is not an AOF, there is nothing to rewrite: use rdbtool convert")
+    return UnsupportedError(f"{reader.source.name} is not an AOF, so there is nothing to rewrite: use rdbtool convert")
 
 
 class _Rewriting:
@@ -221,7 +221,7 @@ class _Rewriting:
         manifest = reader.manifest
         home = Path(reader.parts[0].path or "" if manifest is None else manifest.path).resolve().parent
         if home == Path(destination).resolve():
-            raise InputError(f"cannot write to {destination}: it holds the source", remedy=_IN_PLACE)
+            raise InputError(f"cannot write to {destination}: it contains the input", remedy=_IN_PLACE)
         write_directory(
             transfer,
             destination,

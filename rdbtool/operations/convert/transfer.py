@@ -249,6 +249,8 @@ def check_log(form: Form, encoding: Encoding, target: Target) -> None:
     if target.magic != REDIS:
         return
     if form.role == "base" and target.version < _FIRST_WITH_PARTS:
-        raise UnsupportedError(f"{target} cannot be an AOF directory, which Redis 7.0 introduced", remedy=_ONE_FILE)
+        raise UnsupportedError(
+            f"{target} cannot be written as an AOF directory, which Redis 7.0 introduced", remedy=_ONE_FILE
+        )
     if form.role == "log" and encoding == "rdb" and target.version < _FIRST_WITH_PREAMBLE:
         raise UnsupportedError(f"{target} reads no AOF that begins with an RDB", remedy=_COMMANDS)

@@ -170,7 +170,7 @@ class Comparison:
         self.second = second
         self.options = options
         self.items: list[ItemDifference] = []
-        self._told = {"+": 0, "-": 0, "~": 0}
+        self._reported = {"+": 0, "-": 0, "~": 0}
         self._alike = 0
         self._is_whole = True
         self._table = KeyTable()
@@ -179,7 +179,9 @@ class Comparison:
     def counts(self) -> Counts:
         """The counts so far."""
         same = self._table.same + self._alike
-        return Counts(self._told["+"], self._told["-"], self._told["~"], same, len(self.items), self._is_whole)
+        return Counts(
+            self._reported["+"], self._reported["-"], self._reported["~"], same, len(self.items), self._is_whole
+        )
 
     def read(self, progress: Progress | None = None) -> None:
         """Read both. Raises InputError if damage or unknown effects prevent an answer, and what reading raises."""
@@ -220,10 +222,10 @@ class Comparison:
         """Yield the keys that differ: removed ones, then the others, in file order."""
         with answering():
             for difference in self._find():
-                if self.options.limit is not None and sum(self._told.values()) >= self.options.limit:
+                if self.options.limit is not None and sum(self._reported.values()) >= self.options.limit:
                     self._is_whole = False
                     return
-                self._told[difference.sign] += 1
+                self._reported[difference.sign] += 1
                 yield difference
 
     def result(self) -> Differences:
@@ -244,7 +246,7 @@ class Comparison:
             if removed or changed:
                 yield from self._hold(states, held)
             if added or held:
-                yield from self._confront((ADDED, HELD) if added else (HELD,), held)
+                yield from self._compare_states((ADDED, HELD) if added else (HELD,), held)
             if held:
                 raise InputError(f"{self.second.name} changed while it was read")
             removed = added = 0
@@ -267,7 +269,9 @@ class Comparison:
         if CHANGED in states and self._table.counts[CHANGED] and not held:
             raise InputError(f"{self.first.name} changed while it was read")
 
-    def _confront(self, states: tuple[int, ...], held: dict[tuple[int, bytes], KeyRecord]) -> Iterator[Difference]:
+    def _compare_states(
+        self, states: tuple[int, ...], held: dict[tuple[int, bytes], KeyRecord]
+    ) -> Iterator[Difference]:
         """Yield added keys, and the differences of the keys that are held."""
         options = self.options
         for record in self.second.records(selection=InState(self._table, states)):

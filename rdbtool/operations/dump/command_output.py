@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 #: What no command expresses: parts of a source, and their names.
 _UNSAID: Final = {
-    "module-aux": "module data beside the keys, which no command carries",
-    "slot-imports": "a slot import, which no command carries",
+    "module-aux": "module data outside the keys, which no command can write",
+    "slot-imports": "a slot import, which no command can write",
 }
 
 

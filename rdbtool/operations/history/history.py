@@ -173,7 +173,7 @@ def read_history(
     """
     history = _History(key, db, on_touch)
     watched = (options or Options())._replace(
-        watcher=history.watch, watched=key, on_snapshot=history.see, on_batch=history.timeline
+        watcher=history.watch, watched=key, on_snapshot=history.on_snapshot_record, on_batch=history.timeline
     )
     loaded = replay_log(reader, watched, progress)
     dbs = loaded.replay.engine.dbs
@@ -199,7 +199,7 @@ class _History:
         self._db = db
         self._on_touch = on_touch
 
-    def see(self, part: str, record: KeyRecord) -> None:
+    def on_snapshot_record(self, part: str, record: KeyRecord) -> None:
         """Look at a record of a snapshot."""
         if record.key == self._key and self._db in (None, record.db):
             self._add(

@@ -86,7 +86,7 @@ def read_digest(sink: Digest, name: str) -> str:
     """Return the digest of the source that ``sink`` received. Raises UnsupportedError if it is not known."""
     if sink.opaque_keys:
         raise UnsupportedError(
-            f"{name}: no digest: {sink.opaque_keys} of the keys hold modules' values or arrays, "
-            "which only their server can sum up"
+            f"{name}: no digest: {sink.opaque_keys} of the keys hold module values or arrays, "
+            "of which only a server can calculate the digest: compare with rdbtool diff"
         )
     return sink.hexdigest()

@@ -156,7 +156,7 @@ def write_rows(
         return _feed(dataset, choice, lines if rows is None else rows, selection, progress)
     finally:
         if rows is not None:
-            rows.tell(lines)
+            rows.emit(lines)
         lines.close()
 
 

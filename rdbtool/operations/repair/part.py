@@ -196,7 +196,7 @@ def examine(
     """
     head = stock.read(0, HEAD_SIZE)
     renamed = _renamed(options)
-    header, is_sound = _read_header(head)
+    header, is_valid = _read_header(head)
     is_log = begins_log(head) or _COMMAND.search(head) is not None or is_empty_log(head, stock.name)
     if header is None and not is_log:
         header = _find_records(stock, options, magics, in_log=in_log)
@@ -206,11 +206,11 @@ def examine(
         part.look_at_log(0, renamed, progress, drop_unknown=options.drop_unknown)
     else:
         ending = stock.read(max(0, stock.size - (64 << 10)), 64 << 10)
-        embedded = in_log or stock.has_stream or (is_sound and detect_content(head, ending) == "aof")
+        embedded = in_log or stock.has_stream or (is_valid and detect_content(head, ending) == "aof")
         part = PartRepair(stock, "aof" if embedded else "rdb")
         most = limits().string if options.max_inflate is None else options.max_inflate
         form = Layout(header.magic, header.version, most, embedded=embedded)
-        if not is_sound:
+        if not is_valid:
             form = form._replace(version=VERSIONS[header.magic][1])
         behind = CommandSearch(stock, AOF_WORDS | frozenset(renamed))
         refusals = Refusals()
@@ -219,9 +219,9 @@ def examine(
         walk = RdbSalvage(stock, form, check=check, behind=find, progress=progress, has_header=has_header)
         salvage = walk.run()
         check.close()
-        if not is_sound and not _named(head):
+        if not is_valid and not _named(head):
             header = _version_of(header, walk, has_functions=bool(refusals.libraries))
-        if not is_sound:
+        if not is_valid:
             why = f"the header is damaged: assuming {header.magic} version {header.version}"
             part.lost.append(Lost("REP013", stock.name, 0, min(HEADER_SIZE, stock.size), why, is_kept=True))
         part.taken_for = None if has_header else header

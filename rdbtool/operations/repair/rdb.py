@@ -326,7 +326,7 @@ class SalvagedRdb:
         feed_item(SelectDb(place.db, Span(place.at, place.at)), sink)
         for start in self._changed[bisect_left(self._changed, place.at) : bisect_left(self._changed, piece.stop)]:
             stop = self._dropped.get(start) or self._rebuilt[start]
-            place = self._feed_sound(place, start, sink)
+            place = self._feed_intact(place, start, sink)
             walker = Walker(self.stock, self.form, place, stop=stop)
             records = Records()
             walker.step(1, Null() if start in self._dropped else records)
@@ -337,9 +337,9 @@ class SalvagedRdb:
                     feed_record(rebuild(record) or record, sink)
             self._check_at(walker, stop)
             place = walker.place._replace(at=stop)
-        self._feed_sound(place, piece.stop, sink)
+        self._feed_intact(place, piece.stop, sink)
 
-    def _feed_sound(self, place: Position, stop: int, sink: Sink) -> Position:
+    def _feed_intact(self, place: Position, stop: int, sink: Sink) -> Position:
         """Feed the records between two offsets; return where they end."""
         if place.at == stop:
             return place

@@ -380,6 +380,4 @@ def _refuse(verdict: Verdict, *, is_foreign: bool) -> None:
         if finding.severity != "error" or (is_foreign and finding.code == _UNKNOWN_COMMAND):
             continue
         key = "" if finding.key is None else f" in key {describe_key(finding.key)} of db {finding.db}"
-        raise InputError(
-            f"what was written is not valid: {finding.message}{key} at {finding.offset:#x} ({finding.code})"
-        )
+        raise InputError(f"the output is not valid: {finding.message}{key} at {finding.offset:#x} ({finding.code})")

@@ -126,8 +126,8 @@ class LogSalvage:
             if status == ENDED:
                 break
             at = self._resume(view, stop)
-        self._drop_partners()
-        lone = self._drop_strangers()
+        self._drop_unmatched()
+        lone = self._drop_unusable()
         if self._is_cut or self._open >= 0 or lone:
             self._end_cut_transactions(lone)
         self.lost.sort(key=lambda lost: lost.start)
@@ -135,7 +135,7 @@ class LogSalvage:
     def _resume(self, view: View, at: int) -> int | None:
         """Handle damage at ``at``; return where reading resumes, None at the end."""
         fault = self._fault(view, at)
-        if fault is None or self._undo_text(at) or self._bear(at):
+        if fault is None or self._undo_text(at) or self._accept_lax(at):
             return self.kept[-1].stop
         self._learn_names()
         start, message = at, fault
@@ -200,7 +200,7 @@ class LogSalvage:
                 start, count = at, 0
             at = record.stop
             count += bool(record.argv)
-            changed += record.is_telling
+            changed += record.is_evidence
             if record.argv and record.argv[0].upper() in {b"MULTI", b"EXEC"}:
                 brackets.append(record)
         is_proven = mode is not None and self._text.prove(mode, changed, begin, at)
@@ -251,7 +251,7 @@ class LogSalvage:
         self.commands += isinstance(record, Command)
         return None
 
-    def _bear(self, at: int) -> bool:
+    def _accept_lax(self, at: int) -> bool:
         """Keep a command with wrong line ends, which servers accept, in its strict form."""
         view = self.stock.view(at)
         parser = LineParser(WindowStream(view.window), self.stock.name, lax=True)
@@ -345,7 +345,7 @@ class LogSalvage:
                 return offsets[marks[0][0]], marks[0][1]
         return None
 
-    def _drop_partners(self) -> None:
+    def _drop_unmatched(self) -> None:
         """Drop MULTI or EXEC if the other one is lost: the commands in between stay, as plain ones."""
         self._leave_out_brackets(self._partners)
 
@@ -372,7 +372,7 @@ class LogSalvage:
         record = LineParser(WindowStream(window), lax=True).read(1)
         return keep.stop if record is None else record.stop
 
-    def _drop_strangers(self) -> list[int]:
+    def _drop_unusable(self) -> list[int]:
         """Drop well-framed commands that cannot stay; return those that were MULTI or EXEC."""
         ranges = [(keep.start, keep.stop) for keep in self.kept if keep.data is None and keep.mode is None]
         strangers = Strangers(

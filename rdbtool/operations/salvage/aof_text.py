@@ -90,7 +90,7 @@ class Restored(NamedTuple):
     stop: int
 
     @property
-    def is_telling(self) -> bool:
+    def is_evidence(self) -> bool:
         """Whether the record was changed, and is not merely two records whose ends were joined by damage.
 
         The joint of ``$6 p`` and ``$3 MAX`` leaves ``$6 p3 MAX``, whose size fits with a line end of one byte.

@@ -94,7 +94,7 @@ class Transactions:
     def add(self, at: int, argv: tuple[bytes, ...]) -> None:
         """Take the command at offset ``at``."""
         while self._lost and self._lost[-1] < at:
-            self._meet_lost(self._lost.pop())
+            self._end_at_lost(self._lost.pop())
         name = argv[0].upper()
         is_select = name == b"SELECT" and len(argv) > 1
         is_redundant = is_select and argv[1] == self._db
@@ -119,14 +119,14 @@ class Transactions:
     def end(self) -> None:
         """Resolve what is open at the end."""
         while self._lost:
-            self._meet_lost(self._lost.pop())
+            self._end_at_lost(self._lost.pop())
         if self._cut is not None and self._open is not None:
             self._settle(self._cut, self._open.at, follows_select=False, is_redundant=False)
         if self._open is not None:
             self._settle(self._open, None, follows_select=False, is_redundant=False)
         self._cut = self._open = None
 
-    def _meet_lost(self, at: int) -> None:
+    def _end_at_lost(self, at: int) -> None:
         if self._open is None:
             self._nameless = at
             return

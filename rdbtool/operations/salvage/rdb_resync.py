@@ -194,7 +194,7 @@ class Search:
                 walker = Walker(self.stock, form, Position(self._looked, is_first=True), stop=self.stop)
                 status = walker.step(_ALL)
                 # What leads to the end of the file is its own beginning, displaced.
-                is_own = walker.stands_at_end(status) if status != ENDED else walker.view.at >= self.stop
+                is_own = walker.is_at_end(status) if status != ENDED else walker.view.at >= self.stop
                 if not is_own and walker.at < self.stop:
                     self._inner_at = begin
                     self._inner_stop = self._looked = walker.at
@@ -330,7 +330,7 @@ class Search:
 
     def _chain(self, at: int, place: Position, beyond: int, most: int = _CHAIN) -> Chain | None:
         """Return up to ``most`` consecutive records that reach beyond an offset; None if none do."""
-        walker = self._stand_at(at, place)
+        walker = self._walker_at(at, place)
         self._items = 0
         starts: list[int] = []
         dbs: list[int] = []
@@ -343,7 +343,7 @@ class Search:
                     starts.append(begin)
                     dbs.append(walker.decoder.db)
                 continue
-            if walker.stands_at_end(status) and walker.view.at > beyond:
+            if walker.is_at_end(status) and walker.view.at > beyond:
                 return Chain(starts, dbs, is_long=len(starts) >= most, is_ended=True)
             if status == TOO_LARGE:
                 larger = self._step_large(begin, walker.place)
@@ -357,7 +357,7 @@ class Search:
             return Chain(starts, dbs, is_long=False, is_ended=False) if starts and walker.at > beyond else None
         return Chain(starts, dbs, is_long=True, is_ended=False)
 
-    def _stand_at(self, at: int, place: Position) -> Walker:
+    def _walker_at(self, at: int, place: Position) -> Walker:
         """Return a walker at ``at``: the current one, if its window still holds that place."""
         walker = self._walker
         if (

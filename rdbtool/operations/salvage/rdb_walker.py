@@ -120,7 +120,7 @@ class Walker:
         self._selection.taken = _MANY - records
         return self.decoder.run(sink, self._selection)
 
-    def stands_at_end(self, status: int) -> bool:
+    def is_at_end(self, status: int) -> bool:
         """Whether the walk stopped at the end mark of the whole file, whatever its checksum."""
         return status == ENDED or (status == DECLINED and is_end(self.stock, self.form, self.view.at, self.stop))
 
@@ -153,7 +153,7 @@ class Walker:
             return error
         except UnsupportedError as error:
             if self.decoder.fork is not None:
-                words = f"data that only {self.decoder.fork} can read, so the file cannot be repaired here"
+                words = f"data that only {self.decoder.fork} can read: rdbtool cannot repair the file"
                 raise UnsupportedError(f"{self.stock.name}: at {self.at:#x}: {words}") from None
             return FormatError("RDB105", "type", self.at, "a value that can be read", str(error), file_kind="rdb")
         except RdbToolError as error:

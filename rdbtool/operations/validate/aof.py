@@ -164,7 +164,7 @@ class _Validation:
             self.live.load(rdb, verdict, self.parts)
         if self.parts[index].kind == "incr":
             severity = "note" if self.checks.level == "server" else "warning"
-            message = "an incr file that begins with an RDB"
+            message = "the incr file begins with an RDB"
             self.gathered.add(Finding("AOF204", severity, name, 0, message, what_servers_do("AOF204")))
         return True
 
@@ -200,7 +200,7 @@ class _Validation:
             add(finding, times)
         for stray in self.strays:
             more = f", the first of {stray.times:,}" if stray.times > 1 else ""
-            message = f"a MULTI inside of a transaction, or an EXEC outside of one{more}"
+            message = f"a MULTI inside a transaction, or an EXEC outside one{more}"
             server = what_servers_do("CMD206")
             severity = grader.severity("warning", refused=False)
             add(Finding("CMD206", severity, self.parts[stray.part].name, stray.at, message, server), stray.times)
@@ -220,16 +220,16 @@ class _Validation:
             return self.checks.choice
         needs = ServerNeeds()
         if self.snapshot is not None and self.snapshot.header is not None:
-            needs.meet_snapshot(self.snapshot.header)
+            needs.record_snapshot(self.snapshot.header)
         if self.reader.manifest is not None:
-            needs.meet(MANIFEST, "")
+            needs.record(MANIFEST, "")
         if self.uses.annotations:
-            needs.meet(TIMES, "")
+            needs.record(TIMES, "")
         for row, call in list_uses(self.uses):
-            needs.meet(row.since, self._place(call))
+            needs.record(row.since, self._place(call))
         if found is not None:
             product, name, first = found
-            needs.meet_product(product, name, self._place(first))
+            needs.record_product(product, name, self._place(first))
         return needs.choose(UNNAMED if self.snapshot is None else self.snapshot.choice)
 
     def _place(self, call: Call) -> str:

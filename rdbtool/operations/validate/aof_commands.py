@@ -59,7 +59,7 @@ def check_commands(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tu
             continue
         if name == b"DISCARD":
             severity = grader.severity("warning", refused=False)
-            message = f"DISCARD{_times(use)}: servers write transactions that were executed"
+            message = f"DISCARD{_times(use)}: servers write only transactions that were executed"
             server = what_servers_do("CMD206")
             yield Finding("CMD206", severity, *_at(use.first, parts), message, server, use.first.number), use.calls
         yield from ((finding, 1) for finding in _check_command(name, use, row, parts, grader))
@@ -111,7 +111,7 @@ def _check_command(key: bytes, use: Use, row: CommandRow, parts: list[Part], gra
     server = grader.rules if grader.is_asked_for else grader.writer
     if server is not None and not server.has(row.since.redis, row.since.valkey):
         since = row.redis if server.family == "redis" else row.valkey
-        when = f"has it since {since}" if since else "has no such command"
+        when = f"added it in {since}" if since else "does not have it"
         this = "this is" if grader.is_asked_for else "the snapshot was written by"
         message = f"{name}{_times(use)}: {server.family.capitalize()} {when}, {this} {server}"
         severity = grader.severity("note", refused=grader.is_asked_for)
@@ -137,12 +137,12 @@ def check_times(uses: Uses, parts: list[Part], grader: Grader) -> Iterator[tuple
     """Yield findings about annotations, each with the number of lines."""
     for index, at in uses.annotations.items():
         if grader.is_redis_before(7) and grader.is_asked_for:
-            message = f"an annotation, which {grader.rules} does not know"
+            message = f"{grader.rules} does not support annotations"
             yield Finding("AOF206", "error", parts[index].name, at, message, "The server exits."), 1
             break
     for index, fall in uses.falls.items():
         more = f", and {fall.times - 1:,} more" if fall.times > 1 else ""
-        message = f"expected a time from {fall.earlier} on, found {fall.later}{more}"
+        message = f"expected a time of {fall.earlier} or later, found {fall.later}{more}"
         severity = grader.severity("warning", refused=False)
         yield Finding("AOF203", severity, parts[index].name, fall.at, message, what_servers_do("AOF203")), fall.times
 
@@ -156,7 +156,7 @@ def check_manifest(manifest: Manifest, grader: Grader) -> Iterator[Finding]:
 
     if grader.is_redis_before(7) and grader.is_asked_for:
         # The server does not refuse: it starts without the data, which is certainly not wanted.
-        yield finding("AOF207", "error", 0, f"a manifest, which {grader.rules} does not know", refused=True)
+        yield finding("AOF207", "error", 0, f"{grader.rules} does not support manifests", refused=True)
     if not manifest.loaded:
         yield finding("MAN105", "warning", 0, "expected a base file or an incr file, found none")
     base, incrs = manifest.base, manifest.incrs
@@ -190,7 +190,7 @@ def _beside(manifest: Manifest) -> Iterator[tuple[str, str, str, str]]:
         if name in loaded or name == path.name:
             continue
         if name in history:
-            yield "MAN103", "note", name, "a file of an earlier AOF is still there"
+            yield "MAN103", "note", name, "a file of an earlier AOF still exists"
         elif name.startswith(_TEMPORARY):
             yield "MAN102", "note", name, "a temporary file: a rewrite is under way or was interrupted"
         elif name == stem or numbered.fullmatch(name):

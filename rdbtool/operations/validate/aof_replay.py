@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 #: Why a place was not reached.
-_DAMAGED_BEFORE: Final = "the AOF is damaged before the place to stop, or the command to skip"
+_DAMAGED_BEFORE: Final = "the AOF is damaged before the place to stop or the command to skip"
 
 
 class Replayed(NamedTuple):
@@ -98,7 +98,7 @@ class LiveReplay:
         """Load the ``records`` of a snapshot that was read to its end."""
         engine = self._replay.engine
         if self._needs is not None:
-            self._needs.meet_snapshot(rdb.header)
+            self._needs.record_snapshot(rdb.header)
             self._replay.begin(verdict.choice, self._needs)
         with collector_paused():
             for record in self.records.take():
@@ -124,7 +124,7 @@ class LiveReplay:
             self._part = batch.part
             self._replay.begin_part(parts[batch.part].name)
         if batch.annotations:
-            self._replay.meet(TIMES, None)
+            self._replay.record(TIMES, None)
         if self._renames:
             batch = batch._replace(argvs=self._renames.apply(batch.argvs))
         with self._noting_places():

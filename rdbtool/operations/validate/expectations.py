@@ -146,7 +146,7 @@ def _check(
         if message is not None:
             yield "CHK013", message
     if policies.digest is not None and digest != policies.digest:
-        yield "CHK014", f"expected the digest {policies.digest}, found {digest} by the rules of {verdict.rules}"
+        yield "CHK014", f"expected the digest {policies.digest}, found {digest} (rules {verdict.rules})"
     for wanted in policies.ranges:
         keys = verdict.by_db.get(wanted.db, (0, 0))[0]
         if keys < wanted.least or (wanted.most is not None and keys > wanted.most):
@@ -196,11 +196,11 @@ def _check_version(verdict: Verdict, wanted: int | Rules) -> str | None:
         return None if found >= wanted else f"expected RDB version {wanted} or later, found {found}"
     writer = writer_of(verdict.aux)
     if writer is None:
-        return f"expected {wanted} or later as its writer, found none named"
+        return f"expected a file written by {wanted} or later, found no writer named"
     release = writer.release or (Rules.newest(writer.family) if writer.is_newer else None)
     if writer.family != wanted.family or release is None:
-        return f"expected {wanted} or later as its writer, found {writer.field} {writer.text}"
-    return None if release >= wanted else f"expected {wanted} or later as its writer, found {release}"
+        return f"expected a file written by {wanted} or later, found {writer.field} {writer.text}"
+    return None if release >= wanted else f"expected a file written by {wanted} or later, found {release}"
 
 
 def _digest(verdict: Verdict, target: Target, checks: Checks) -> tuple[str, UncertainError | None]:

@@ -171,7 +171,7 @@ class _Validation:
         for error, outer in self.faults:
             refused = outer is None or refuses_structure(self.rules, error, outer.type_code)
             finding = describe_fault(error, error.where.source or self.part)
-            self._add(finding if outer is not None else self._say_resumed(finding), refused=refused)
+            self._add(finding if outer is not None else self._add_resumption(finding), refused=refused)
         if self.rest is not None and self.rest.damages:
             from rdbtool.operations.validate.rdb_damage import describe_damage  # noqa: PLC0415 - as above
 
@@ -218,12 +218,12 @@ class _Validation:
             return severity
         return "error" if refused else "note"
 
-    def _say_resumed(self, finding: Finding) -> Finding:
+    def _add_resumption(self, finding: Finding) -> Finding:
         """Add to the damage that ended reading where valid records resume, or why they do not."""
-        from rdbtool.operations.validate.rdb_damage import say_resumed  # noqa: PLC0415 - as above
+        from rdbtool.operations.validate.rdb_damage import add_resumption  # noqa: PLC0415 - as above
 
         if self.rest is not None and self.rest.damages:
-            finding = say_resumed(finding, self.rest.damages[0])
+            finding = add_resumption(finding, self.rest.damages[0])
         if self.rest is not None and self.rest.unread is not None:
             what = "not all of what follows was examined" if self.rest.damages else "what follows was not examined"
             finding = finding._replace(message=f"{finding.message}; {what}: {self.rest.unread}")

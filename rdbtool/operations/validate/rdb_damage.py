@@ -118,10 +118,10 @@ def describe_damage(damage: Damage, part: str) -> Finding:
         found = Finding("RDB105", "error", part, damage.start, message, what_servers_do("RDB105"))
     else:
         found = describe_fault(damage.fault, part)
-    return say_resumed(found, damage)
+    return add_resumption(found, damage)
 
 
-def say_resumed(finding: Finding, damage: Damage) -> Finding:
+def add_resumption(finding: Finding, damage: Damage) -> Finding:
     """Add to a finding where reading resumed."""
     if damage.resumed is not None:
         more = f"; reading resumed at {damage.resumed:#x} ({damage.resumed - damage.start:,} bytes skipped)"

@@ -266,7 +266,7 @@ class JsonlReader:
         if line is None:
             self._end_keys()
             return None
-        while (item := self._understand(line)) is None:
+        while (item := self._interpret(line)) is None:
             following = self._next_line()
             if following is None:
                 self._end_keys()
@@ -324,7 +324,7 @@ class JsonlReader:
         assert isinstance(error, RdbToolError)
         self._fail(error)
 
-    def _understand(self, line: Line) -> Item | KeyRecord | None:
+    def _interpret(self, line: Line) -> Item | KeyRecord | None:
         """Return what a line says, None for a header."""
         row: dict[str, object] = {}
         try:

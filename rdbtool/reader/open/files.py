@@ -192,7 +192,7 @@ def find_orphan(path: Path) -> Path | None:
         raise InputError(f"cannot open {path}: {error.strerror or error}") from None
     if len(found) > 1:
         names = ", ".join(orphan.name for orphan in found[:5])
-        raise InputError(f"cannot open {path}: it has files of {len(found)} AOFs, and lacks their manifests: {names}")
+        raise InputError(f"cannot open {path}: it has files of {len(found)} AOFs, but not their manifests: {names}")
     return found[0] if found else None
 
 
@@ -411,7 +411,7 @@ def refuse_special(path: Path) -> None:
     if mode and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         kind = "a device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "a pipe or a socket"
         link = f", a link to {path.resolve()}" if path.is_symlink() else ""
-        raise InputError(f"cannot read {path}: it is {kind}{link}; the files that a manifest names are regular ones")
+        raise InputError(f"cannot read {path}: it is {kind}{link}; files named by a manifest must be regular files")
 
 
 def _mode(path: Path) -> int | None:

@@ -53,8 +53,8 @@ def no_manifest(path: Path) -> FormatError:
     """Return the error for AOF files without a manifest."""
     stem = path.name.removesuffix(SUFFIX)
     count = sum(1 for inner in path.parent.iterdir() if (match := _PART.fullmatch(inner.name)) and match[1] == stem)
-    expected = f"the manifest {path}, without which a server starts empty and writes over the base"
-    found = f"only the {count} file{'' if count == 1 else 's'} that it has to name; a repair of the directory makes it"
+    expected = f"the manifest {path}, without which a server starts empty and overwrites the base file"
+    found = f"only the {count} file{'' if count == 1 else 's'} that it must list; a repair of the directory rebuilds it"
     return FormatError("MAN013", "reference", 0, expected, found, file_kind="manifest", where=Where(str(path)))
 
 

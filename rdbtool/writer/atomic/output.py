@@ -190,7 +190,7 @@ def _whole_file(
     path: str, target: Path, status: os.stat_result | None, *, force: bool, sources: Sequence[str], needs: int | None
 ) -> Iterator[Output]:
     if status is not None and any(_is_same_file(source, status) for source in sources):
-        raise InputError(f"cannot write to {path}: it is the source")
+        raise InputError(f"cannot write to {path}: it is the input")
     remove_stale(target)
     if status is not None and not force:
         raise InputError(f"cannot write to {path}: it exists", remedy=USE_FORCE)

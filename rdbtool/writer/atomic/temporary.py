@@ -345,7 +345,7 @@ def remove_if_dead(path: Path, *, watched: Path) -> bool:
         if is_same(path, watched):
             path.unlink()
             return True
-        with hold_dead(path) as is_dead:
+        with lock_orphan(path) as is_dead:
             if is_dead:
                 remove_path(path)
             return is_dead
@@ -354,7 +354,7 @@ def remove_if_dead(path: Path, *, watched: Path) -> bool:
 
 
 @contextlib.contextmanager
-def hold_dead(path: Path) -> Iterator[bool]:
+def lock_orphan(path: Path) -> Iterator[bool]:
     """Lock the temporary ``path``; False if another process has locked it, or locks are unsupported."""
     descriptor = os.open(path, OPEN_CAREFULLY)
     try:
@@ -444,7 +444,7 @@ def _clean_first(path: Path, directory: Path, named: set[str]) -> bool:
             # Not opened: that could break a lease.
             path.unlink()
             return True
-        with hold_dead(path) as is_dead:
+        with lock_orphan(path) as is_dead:
             if is_dead:
                 _clean(path, directory, named, twins=True)
             return is_dead

@@ -129,7 +129,7 @@ class ItemJudge:
         if end is not None and not end.checksum:
             had = "RDB {} has none" if header.version < CHECKSUM_SINCE else "rdbchecksum was off"
             message = (
-                f"no checksum ({had.format(header.version)}): the structure was checked, "
+                f"no checksum ({had.format(header.version)}): the structure was checked; "
                 "changed values cannot be detected"
             )
             self.say(Remark("RDB361", "warning", end.span.start, message, never))
@@ -164,7 +164,7 @@ class ItemJudge:
             count, start, _ = values.get(name, (0, 0, 0))
             holds = [_count(count, "value")] if count else []
             if name in self._modules:
-                holds.append("data beside the keys")
+                holds.append("data outside the keys")
                 start = self._modules[name]
             message = f"only a server with a module of the type {quoted(name.encode())} loads this: {', '.join(holds)}"
             self.say(Remark("RDB357", "note", start, message, never, at_server_level="warning"))

@@ -103,14 +103,14 @@ KEY_RULES: Final[dict[str, Rule]] = {
     "expire-not-positive": Rule(
         "RDB303",
         "warning",
-        lambda row: f"expected a time after 1970, but the key expires at {row.facts[0]} ms",
+        lambda row: f"the key expires at {row.facts[0]} ms, which is before 1970",
         whole,
         never,
     ),
     "expire-far": Rule(
         "RDB304",
         "warning",
-        lambda row: f"expected a time before the year 10000, but the key expires at {row.facts[0]} ms",
+        lambda row: f"the key expires at {row.facts[0]} ms, which is after the year 9999",
         whole,
         never,
     ),

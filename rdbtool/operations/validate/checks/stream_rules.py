@@ -35,14 +35,14 @@ RULES: Final[dict[str, Rule]] = {
     "stream-length": Rule(
         "RDB323",
         "error",
-        lambda row: f"expected {row.facts[0]} entries, as the stream's length says, but there are {row.facts[1]}",
+        lambda row: f"the stream's length is {row.facts[0]}, but it has {row.facts[1]} entries",
         whole,
         only_deep,
     ),
     "stream-no-nodes": Rule(
         "RDB323",
         "error",
-        lambda row: f"expected {row.facts[0]} entries, as the stream's length says, but there are no nodes",
+        lambda row: f"the stream's length is {row.facts[0]}, but it has no nodes",
         whole,
         since((6, 2)),
     ),
@@ -132,7 +132,7 @@ RULES: Final[dict[str, Rule]] = {
     "producer-duplicate": Rule(
         "RDB338",
         "error",
-        lambda _: "a producer, or an ID of one, occurs twice",
+        lambda _: "a producer, or one of its IDs, occurs twice",
         lambda row: f"producer {quoted(row.data)}" + ("" if row.inner is None else f".id {quoted(row.inner)}"),
         never,
     ),

@@ -211,7 +211,7 @@ class Verdict(NamedTuple):
     differences: list[str]
 
 
-class Judge:
+class Oracle:
     """Compares what rdbtool makes of one AOF with what the server ``tools`` makes of it."""
 
     def __init__(self, tools: server.Tools, aof: Path) -> None:
@@ -227,7 +227,7 @@ class Judge:
         self.at_start = not has_expired(expected, now_ms + 60_000)
         self.served = serve(tools, aof, at_start=self.at_start)
 
-    def judge(self, scratch: Path, *, form: tuple[str, ...]) -> Verdict:
+    def compare(self, scratch: Path, *, form: tuple[str, ...]) -> Verdict:
         """Compare replays, digests, and a rewrite with the options ``form`` on a copy in ``scratch``."""
         for rules in (None, self.tools.rules):
             self._compare_replay(rules)
