@@ -152,27 +152,32 @@ class BuildAll(build_ext):
         print(f"rdbtool: compiled in {time.monotonic() - began:.0f} s", flush=True)
 
 
-if COMPILING & set(sys.argv[1:]) and (problem := why_not()):
-    sys.exit(problem)
-
-
 def headers_of(source: Path) -> list[Path]:
     """Return the headers that a source may include: those of the codec, in the engine its own as well."""
     rooms = ["rdbtool/_codec", *(["rdbtool/engine"] if source.is_relative_to(ROOT / "rdbtool/engine") else [])]
     return [header for room in rooms for header in sorted((ROOT / room).glob("*.h"))]
 
 
-setup(
-    cmdclass={"build_ext": BuildAll},
-    ext_modules=[
-        Extension(
-            ".".join(path.relative_to(ROOT).with_suffix("").parts),
-            [str(path.relative_to(ROOT))],
-            include_dirs=["rdbtool/_codec", "rdbtool/engine"],
-            depends=[str(header.relative_to(ROOT)) for header in headers_of(path)],
-            extra_compile_args=[*COMPILE_ARGS[BUILD], "-Wno-unused-function", "-Wno-maybe-uninitialized"],
-            extra_link_args=LINK_ARGS[BUILD],
-        )
-        for path in sorted((ROOT / "rdbtool").rglob("*.pyx"))
-    ],
-)
+def main() -> None:
+    """Build what the command line asks for."""
+    if COMPILING & set(sys.argv[1:]) and (problem := why_not()):
+        sys.exit(problem)
+    setup(
+        cmdclass={"build_ext": BuildAll},
+        ext_modules=[
+            Extension(
+                ".".join(path.relative_to(ROOT).with_suffix("").parts),
+                [str(path.relative_to(ROOT))],
+                include_dirs=["rdbtool/_codec", "rdbtool/engine"],
+                depends=[str(header.relative_to(ROOT)) for header in headers_of(path)],
+                extra_compile_args=[*COMPILE_ARGS[BUILD], "-Wno-unused-function", "-Wno-maybe-uninitialized"],
+                extra_link_args=LINK_ARGS[BUILD],
+            )
+            for path in sorted((ROOT / "rdbtool").rglob("*.pyx"))
+        ],
+    )
+
+
+# The processes that translate import this file where they are not copies of this one: since Python 3.14, on Linux too.
+if __name__ == "__main__":
+    main()

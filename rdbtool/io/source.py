@@ -495,7 +495,8 @@ def _reason(error: OSError | ValueError) -> str:
         if error.errno == errno.EWOULDBLOCK:
             return "another process holds it for itself, such as a rewrite in place"
         return error.strerror or str(error)
-    return str(error)
+    # A zero byte, or what the encoding of file names lacks: each Python has its own words for it.
+    return "no file can have such a name"
 
 
 @cache

@@ -183,7 +183,8 @@ def test_doubt_is_part_of_the_answer():
 
 def test_help_is_about_the_functions():
     page = pydoc.plain(pydoc.render_doc(rdbtool))
-    assert len(page.splitlines()) < 560
+    # Words, as newer Pythons give each parameter a line.
+    assert len(page.split()) < 5000
     for name in ("Selection", "Fingerprint", "Jsonl", "RdbReader", "open_any"):
         assert not hasattr(rdbtool, name), name
     assert all(hasattr(rdbtool, name) for name in dir(rdbtool))

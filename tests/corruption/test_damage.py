@@ -65,6 +65,7 @@ def test_what_is_wrong_is_noticed(row):
         check_batch(Batch([row], 20), errors_only=True)
 
 
+@pytest.mark.memory
 def test_too_much_memory_is_noticed():
     with pytest.raises(AssertionError):
         check_batch(Batch([], 200))
@@ -79,6 +80,7 @@ def test_a_child_that_fails_is_laid_to_its_input():
         run_batch(cases, "codec", patience=0.01)
 
 
+@pytest.mark.memory
 def test_the_limit_of_memory_holds():
     packed = b"\x00\x00" + b"\xe0\xff\x00" * 200_000
     sizes = b"\x80" + len(packed).to_bytes(4) + b"\x80" + (1 + 264 * 200_000).to_bytes(4)

@@ -307,7 +307,8 @@ def test_what_cannot_be_opened(tmp_path):
             tmp_path: f"it is a directory, give the file in it, such as {tmp_path}/dump.rdb",
             fifo: "it is a named pipe, give its data on standard input",
             unix: "it is a socket",
-            "a\0b": "embedded null byte",
+            "a\0b": "no file can have such a name",
+            "a\ud800b": "no file can have such a name",
             "": "No such file or directory",
             "x" * 5000: "File name too long",
         }

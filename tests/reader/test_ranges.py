@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.command import COMMAND, FIXTURES, NOW, environment, run
+from support.command import COMMAND, FIXTURES, NOW, environment, hear_signals, run
 from support.sampling import SEED, sample
 
 from rdbtool._codec.decode.skip_scan import checksum_behind
@@ -116,7 +116,9 @@ def strings(tmp_path_factory):
 @contextlib.contextmanager
 def started(path: Path, *words: str, before: str = "", stdout=subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
     line = [*COMMAND[:2], SMALL + before + COMMAND[2], *words, str(path), "--jobs", "3"]
-    with subprocess.Popen(line, stdout=stdout, stderr=subprocess.PIPE, env=environment()) as process:
+    with subprocess.Popen(
+        line, stdout=stdout, stderr=subprocess.PIPE, env=environment(), preexec_fn=hear_signals
+    ) as process:
         yield process
 
 

@@ -151,7 +151,8 @@ def open_page(page, width, home):
         capture_output=True,
         timeout=60,
         check=False,
-        env=os.environ | {"HOME": str(home)},
+        # The libraries of a build with sanitizers are not the browser's.
+        env={name: value for name, value in os.environ.items() if name != "LD_PRELOAD"} | {"HOME": str(home)},
     )
     said = [line for line in done.stderr.decode(errors="replace").splitlines() if "CONSOLE" in line]
     return said, re.search(r"<title>(.*?)</title>", done.stdout.decode()).group(1)
