@@ -39,7 +39,7 @@ class Line(NamedTuple):
 def parse_line(line: Line) -> dict[str, object]:
     """Return the object on a line. Raises Refusal, whose ``at`` is an offset in bytes of the line."""
     if line.is_deep:
-        raise Refusal("JSN001", "syntax", "JSON of a few levels", "more levels", at=len(line.text) - 1)
+        raise Refusal("JSN001", "syntax", "JSON with a few levels of nesting", "more levels", at=len(line.text) - 1)
     try:
         text = line.text.decode()
     except UnicodeDecodeError as error:
@@ -58,7 +58,7 @@ def parse_line(line: Line) -> dict[str, object]:
         found = f"{quote(text[error.pos : error.pos + _SHOWN])} ({error.msg})" if text[error.pos :] else "its end"
         raise Refusal("JSN001", "syntax", "JSON", found, at=_to_bytes(text, error.pos)) from None
     except RecursionError:
-        raise Refusal("JSN001", "syntax", "JSON of a few levels", "hundreds of levels") from None
+        raise Refusal("JSN001", "syntax", "JSON with a few levels of nesting", "hundreds of levels") from None
     except ValueError:
         raise Refusal("JSN006", "range", "a number that the format can hold", "one of thousands of digits") from None
     if end != len(text) and text[end:].strip(_SPACES):
@@ -106,7 +106,7 @@ def _decode_base64(text: object) -> bytes:
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise Refusal("JSN001", "syntax", 'JSON (numbers that it lacks are strings, such as "inf")', word)
+    raise Refusal("JSN001", "syntax", 'JSON, where such numbers are strings such as "inf"', word)
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
