@@ -58,9 +58,8 @@ Until = Annotated[
         "--until",
         "--truncate-to-timestamp",
         metavar="PLACE",
-        help="Replay an AOF up to there: an ISO 8601 time (local time unless it has a zone) or ts:SECONDS, by "
-        "annotations, "
-        "at:OFFSET, at:FILE:OFFSET, or n:COUNT.",
+        help="Replay an AOF up to PLACE: an ISO 8601 time (local time unless it has a zone) or ts:SECONDS, by its "
+        "annotations; at:OFFSET, at:FILE:OFFSET, or n:COUNT.",
     ),
 ]
 Before = Annotated[

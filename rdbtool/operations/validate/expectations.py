@@ -209,7 +209,7 @@ def _digest(verdict: Verdict, target: Target, checks: Checks) -> tuple[str, Unce
     from rdbtool.operations.info.digest import compute_digest  # noqa: PLC0415 - rarely asked for
 
     if target == "-" or not isinstance(target, str | os.PathLike | bytes):
-        raise InputError(f"the digest needs a second pass, and {verdict.source} can be read only once")
+        raise InputError(f"the digest needs a second pass, and {verdict.source} can be read only once: give a file")
     # Inferred rules are inferred again: under them, an error reply means an unknown effect.
     rules = str(verdict.rules) if verdict.choice.origin == "named" else None
     now_ms, rename = checks.now_ms, checks.rename_commands

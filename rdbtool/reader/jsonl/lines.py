@@ -43,7 +43,7 @@ class Line(NamedTuple):
 def parse_line(line: Line) -> dict[str, object]:
     """Return the object on a line. Raises Refusal, whose ``at`` is an offset in bytes of the line."""
     if line.is_deep:
-        raise Refusal("JSN001", "syntax", "JSON of a few levels", "more levels", at=len(line.text) - 1)
+        raise Refusal("JSN001", "syntax", "JSON with a few levels of nesting", "more levels", at=len(line.text) - 1)
     if len(line.text) > FRONT:
         _refuse_front(line.text[:FRONT])
     text = _decode(line)
@@ -55,7 +55,7 @@ def parse_line(line: Line) -> dict[str, object]:
             raise _cut(line) from None
         raise _unexpected(text, error) from None
     except RecursionError:
-        raise Refusal("JSN001", "syntax", "JSON of a few levels", "hundreds of levels") from None
+        raise Refusal("JSN001", "syntax", "JSON with a few levels of nesting", "hundreds of levels") from None
     except ValueError:
         raise Refusal("JSN006", "range", "a number that the format can hold", "one of thousands of digits") from None
     if end != len(text) and text[end:].strip(_SPACES):
@@ -136,7 +136,7 @@ def _decode_base64(text: object) -> bytes:
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise Refusal("JSN001", "syntax", 'JSON (numbers that it lacks are strings, such as "inf")', word)
+    raise Refusal("JSN001", "syntax", 'JSON, where such numbers are strings such as "inf"', word)
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
