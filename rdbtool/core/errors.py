@@ -327,7 +327,11 @@ def describe_key(key: bytes, limit: int = 60) -> str:
             shown = shown[:-1]
     try:
         text = shown.decode("utf-8")
-        quoted = "".join(c if c.isprintable() and c not in '"\\' else _escape(c) for c in text)
+        if text.isprintable():
+            # Nearly all keys are: the other way takes a call for each character.
+            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+        else:
+            quoted = "".join(c if c.isprintable() and c not in '"\\' else _escape(c) for c in text)
     except UnicodeDecodeError:
         quoted = "".join(chr(b) if 0x20 <= b < 0x7F and b not in b'"\\' else f"\\x{b:02x}" for b in shown)
     more = f"… ({len(key)} bytes)" if len(key) > limit else ""
