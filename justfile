@@ -57,3 +57,7 @@ fuzz target runs="1000000":
 # How fast is it?
 bench *words:
     {{python}} benchmarks/run.py {{words}}
+
+# Does anything take more instructions than recorded? (needs valgrind)
+instructions *words:
+    {{python}} benchmarks/instructions.py {{words}}

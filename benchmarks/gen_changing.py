@@ -24,8 +24,8 @@ def hexes(count):
 
 
 def counters(scale):
-    for _ in range(40_000 * scale):
-        i = random.randrange(20_000 * scale)
+    for _ in range(int(40_000 * scale)):
+        i = random.randrange(int(20_000 * scale))
         yield "INCR", f"hits:{i}"
         yield "INCRBY", f"bytes:{i}", random.randrange(10**6)
         yield "DECR", f"left:{i % 500}"
@@ -40,7 +40,7 @@ def counters(scale):
 
 
 def transactions(scale):
-    for i in range(130_000 * scale):
+    for i in range(int(130_000 * scale)):
         yield ("MULTI",)
         yield "SET", f"order:{i}", hexes(20)
         yield "HSET", f"cart:{i % 20_000}", f"item{i % 7}", i
@@ -48,16 +48,16 @@ def transactions(scale):
 
 
 def leaderboards(scale):
-    count = 100_000 * scale
+    count = int(100_000 * scale)
     for i in range(count):
         yield "ZADD", "board", random.randrange(10**9), f"player:{i}"
-    for _ in range(60_000 * scale):
+    for _ in range(int(60_000 * scale)):
         yield "ZADD", "board", random.randrange(10**9), f"player:{random.randrange(2 * count)}"
         yield "ZREMRANGEBYRANK", "board", 0, 0
 
 
 def queues(scale):
-    for i in range(80_000 * scale):
+    for i in range(int(80_000 * scale)):
         at = i % 1000
         yield "RPUSH", f"queue:{at}", b'{"job": %d, "hash": "%s"}' % (i, hexes(16))
         yield "LPUSH", f"recent:{at}", i, i + 1
@@ -67,7 +67,7 @@ def queues(scale):
 
 
 def streams(scale):
-    for i in range(100_000 * scale):
+    for i in range(int(100_000 * scale)):
         key = f"events:{i % 20}"
         yield "XADD", key, f"{1_700_000_000_000 + i}-0", "type", random.choice(["a", "b"]), "user", i, "note", hexes(20)
         yield "XTRIM", key, "MAXLEN", "=", 1000
@@ -76,7 +76,7 @@ def streams(scale):
 
 
 def hashes(scale):
-    for _ in range(200_000 * scale // 3):
+    for _ in range(int(200_000 * scale / 3)):
         i, j = random.randrange(5000), random.randrange(200)
         yield "HSET", f"profile:{i}", f"field:{j}", hexes(random.randrange(4, 24)), f"field:{j + 1}", j
         yield "HDEL", f"profile:{i}", f"field:{random.randrange(200)}"
@@ -90,7 +90,7 @@ KINDS = {kind.__name__: kind for kind in (counters, transactions, leaderboards, 
 
 
 def main():
-    kind, scale = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    kind, scale = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 1
     random.seed(11)
     write = sys.stdout.buffer.write
     for command in KINDS[kind](scale):

@@ -24,7 +24,7 @@ def hexes(count):
 
 
 def commands(scale):
-    """All of it; the order is part of the data, since one random stream feeds all."""
+    """All of it, or a part (a scale below 1); the order is part of the data, since one random stream feeds all."""
     yield from strings(scale)
     yield from collections(scale)
     yield from large_keys(scale)
@@ -32,7 +32,7 @@ def commands(scale):
 
 
 def strings(scale):
-    for i in range(600_000 * scale):
+    for i in range(int(600_000 * scale)):
         key, kind = f"user:{i}:session", random.random()
         if kind < 0.3:
             yield "SET", key, random.randrange(10**9)
@@ -49,33 +49,34 @@ def strings(scale):
 
 
 def collections(scale):
-    for i in range(100_000 * scale):
+    for i in range(int(100_000 * scale)):
         yield (
             "HSET",
             f"profile:{i}",
             *[x for j in range(8) for x in (f"field{j}", hexes(12) if j % 2 else random.randrange(10**6))],
         )
-    for i in range(50_000 * scale):
+    for i in range(int(50_000 * scale)):
         yield "RPUSH", f"queue:{i}", *[hexes(20) for _ in range(20)]
-    for i in range(50_000 * scale):
+    for i in range(int(50_000 * scale)):
         yield "SADD", f"tags:{i}", *[random.randrange(10**5) for _ in range(20)]
-    for i in range(30_000 * scale):
+    for i in range(int(30_000 * scale)):
         yield "SADD", f"names:{i}", *[hexes(10) for _ in range(20)]
-    for i in range(50_000 * scale):
+    for i in range(int(50_000 * scale)):
         yield "ZADD", f"board:{i}", *[x for j in range(15) for x in (random.random() * 1000, f"member:{j}")]
 
 
 def large_keys(scale):
+    count = int(5_000 * scale)
     for i in range(20):
-        for base in range(0, 5_000 * scale, 250):
-            some = range(base, base + 250)
+        for base in range(0, count, 250):
+            some = range(base, min(base + 250, count))
             yield "ZADD", f"bigz:{i}", *[x for j in some for x in (random.random() * 1e6, f"player:{j}")]
             yield "HSET", f"bigh:{i}", *[x for j in some for x in (f"f:{j}", hexes(24))]
             yield "SADD", f"bigs:{i}", *[f"s:{j}:{'x' * 20}" for j in some]
 
 
 def streams(scale):
-    for i in range(2_000 * scale):
+    for i in range(int(2_000 * scale)):
         for j in range(20):
             yield (
                 "XADD",
@@ -97,7 +98,7 @@ def encode(args):
 
 def main():
     random.seed(7)
-    scale = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1
     pending = []
     for args in commands(scale):
         pending.append(encode(args))

@@ -203,7 +203,8 @@ static inline int rt_json_copy_plain(const uint8_t *p, size_t n, char *op)
 }
 #endif
 
-/* How each byte is written that is no part of a UTF-8 sequence, by mode; `leads`: it may begin one, or is refused. */
+/* How each byte is written that is no part of a UTF-8 sequence, by mode; `leads`: 1 it may begin one, 2 it is refused
+ * unless it does. */
 typedef struct {
     char text[8];
 } rt_json_row;
@@ -211,6 +212,7 @@ typedef struct {
 static rt_json_row rt_json_rows[RT_QUOTED + 1][256];
 static uint8_t rt_json_sizes[RT_QUOTED + 1][256];
 static uint8_t rt_json_leads[RT_QUOTED + 1][256];
+static uint8_t rt_json_follows[256]; /* 3: after the first byte of a sequence, else 2 */
 static int rt_json_ready;
 
 static void rt_json_prepare(void)
@@ -225,8 +227,11 @@ static void rt_json_prepare(void)
             if (c < 0x20 || c >= 0x7F || c == '"' || c == '\\')
                 end = rt_json_special(&at, at + 1, row, mode);
             rt_json_sizes[mode][c] = (uint8_t)(end ? end - row : 0);
-            rt_json_leads[mode][c] = c >= 0x80 && (!end || ((mode == RT_MIXED || mode == RT_SPELLED) && c >= 0xC2 && c <= 0xF4));
+            if (c >= 0x80)
+                rt_json_leads[mode][c] = !end ? 2 : (mode == RT_MIXED || mode == RT_SPELLED) && c >= 0xC2 && c <= 0xF4;
         }
+    for (int c = 0; c < 256; c++)
+        rt_json_follows[c] = (c & 0xC0) == 0x80 ? 3 : 2;
     rt_json_ready = 1;
 }
 
@@ -261,10 +266,11 @@ static char *rt_json_escape(const uint8_t *p, size_t n, char *op, int mode)
             break;
 #endif
         /* What is special is seldom alone: some bytes by the table, before blocks are tried again. */
-        const uint8_t *stop = end - p > 24 ? p + 24 : end;
+        const uint8_t *stop = end - p > 24 ? p + 24 : end - 1;
         while (p < stop) {
             uint8_t c = *p;
-            if (leads[c] && (!sizes[c] || rt_utf8_size(p, (size_t)(end - p)))) {
+            /* One jump, nearly never taken for random bytes: another one for each lead byte cannot be predicted. */
+            if (leads[c] & rt_json_follows[p[1]] && (leads[c] == 2 || rt_utf8_size(p, (size_t)(end - p)))) {
                 op = rt_json_special(&p, end, op, mode);
                 if (!op)
                     return NULL;
@@ -273,6 +279,12 @@ static char *rt_json_escape(const uint8_t *p, size_t n, char *op, int mode)
             memcpy(op, rows[c].text, 8);
             op += sizes[c];
             p++;
+        }
+        if (p == end - 1) {
+            if (leads[*p] == 2)
+                return NULL;
+            memcpy(op, rows[*p].text, 8);
+            op += sizes[*p++];
         }
     }
     return op;

@@ -7,11 +7,11 @@ commands. No other exception may reach a user.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from rdbtool.core.location import Where
+from rdbtool.core.patterns import pattern
 
 #: What is wrong with bytes, independent of the message: the cause says how, the error code says where. Decisions are
 #: made by causes, never by message texts.
@@ -57,7 +57,7 @@ _REPAIRABLE: Final = frozenset({"rdb", "aof", "manifest"})
 _LONGEST_NAME: Final = 4096
 
 #: Characters that terminals and editors interpret: C0, DEL, C1, line separators, and bidirectional controls.
-_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_CONTROLS: Final = pattern("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 #: How Python represents the bytes 0x80 to 0xff of names that are not UTF-8.
 _FIRST_STRAY: Final = 0xDC80
@@ -327,7 +327,11 @@ def describe_key(key: bytes, limit: int = 60) -> str:
             shown = shown[:-1]
     try:
         text = shown.decode("utf-8")
-        quoted = "".join(c if c.isprintable() and c not in '"\\' else _escape(c) for c in text)
+        if text.isprintable():
+            # Nearly all keys are: the other way takes a call for each character.
+            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+        else:
+            quoted = "".join(c if c.isprintable() and c not in '"\\' else _escape(c) for c in text)
     except UnicodeDecodeError:
         quoted = "".join(chr(b) if 0x20 <= b < 0x7F and b not in b'"\\' else f"\\x{b:02x}" for b in shown)
     more = f"… ({len(key)} bytes)" if len(key) > limit else ""

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-_WORD: Final = re.compile(rb"""(?:"[^"\\]*"|'[^'\\]*'|[^\s"'])+""")
-_NAME: Final = re.compile(rb"[A-Za-z0-9_]+")
+from rdbtool.core.patterns import pattern
+
+_WORD: Final = pattern(rb"""(?:"[^"\\]*"|'[^'\\]*'|[^\s"'])+""")
+_NAME: Final = pattern(rb"[A-Za-z0-9_]+")
 
 #: Lua comments, and strings that may contain what looks like a comment.
-_COMMENT_OR_STRING: Final = re.compile(
+_COMMENT_OR_STRING: Final = pattern(
     rb"""--\[(?P<level>=*)\[.*?\](?P=level)\]|--[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'"""
     rb"""|\[(?P<quotes>=*)\[.*?\](?P=quotes)\]""",
     re.DOTALL,
@@ -24,7 +26,7 @@ _REGISTERS: Final = b"register_function"
 
 #: How it could be reached under another name: the table that holds it, unless for a literal field name, and functions
 #: that turn text into names or code.
-_WAYS_AROUND: Final = re.compile(
+_WAYS_AROUND: Final = pattern(
     rb"\b(?:redis|server)\b(?!\s*\.\s*[A-Za-z_])|\b(?:_G|_ENV|[gs]etfenv|load|loadstring|dofile|require|debug)\b"
 )
 

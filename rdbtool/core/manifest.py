@@ -8,12 +8,12 @@ not looked at.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
 from rdbtool.core.errors import Cause, FormatError
 from rdbtool.core.location import Where
+from rdbtool.core.patterns import pattern
 
 Kind = Literal["base", "history", "incr"]
 
@@ -26,8 +26,8 @@ _NEEDED: Final = (b"file", b"seq", b"type")
 _BLANKS: Final = b" \t\n\v\f\r"
 _ENDS_WORD: Final = b" \t\n\r"
 _ESCAPES: Final = {b"n"[0]: 10, b"r"[0]: 13, b"t"[0]: 9, b"b"[0]: 8, b"a"[0]: 7}
-_HEX: Final = re.compile(rb"\\x([0-9a-fA-F]{2})")
-_NUMBER: Final = re.compile(rb"[ \t\n\v\f\r]*([+-]?\d+)")
+_HEX: Final = pattern(rb"\\x([0-9a-fA-F]{2})")
+_NUMBER: Final = pattern(rb"[ \t\n\v\f\r]*([+-]?\d+)")
 
 #: As servers write: the order of the kinds, the characters of a name that needs no quotes, escapes in quotes.
 _ORDER: Final = {"base": 0, "history": 1, "incr": 2}

@@ -13,11 +13,11 @@ AOF by commands that only one product has (``rdbtool.core.commands``).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple, Protocol, Self
 
 from rdbtool.core.errors import Loss
+from rdbtool.core.patterns import pattern
 from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, WRITER_FIELDS, code_of, codes_of
 
 #: Major and minor number.
@@ -39,8 +39,8 @@ COMMON_VERSION: Final = 11
 #: The family of each aux field.
 FAMILY_BY_FIELD: Final = {field: family for family, field in WRITER_FIELDS.items()}
 
-_NAME: Final = re.compile(r"(redis|valkey)-(\d{1,3})(?:\.(\d{1,3}))?((?:\.\d{1,5})*)(?:-[a-z0-9.]+)?")
-_VERSION: Final = re.compile(r"(\d{1,5})\.(\d{1,5})(?![0-9])")
+_NAME: Final = pattern(r"(redis|valkey)-(\d{1,3})(?:\.(\d{1,3}))?((?:\.\d{1,5})*)(?:-[a-z0-9.]+)?")
+_VERSION: Final = pattern(r"(\d{1,5})\.(\d{1,5})(?![0-9])")
 
 #: The version of a build between releases is 255.255.255.
 _UNRELEASED: Final = 255
@@ -410,7 +410,7 @@ _KEYDB_VERSIONS: Final = frozenset({(5, 1), (5, 2), (5, 3), (6, 3)})
 _WINDOWS_PATCH: Final = 100
 _LAST_WINDOWS_MAJOR: Final = 3
 
-_PRODUCT_VERSION: Final = re.compile(rb"(\d{1,3})\.(\d{1,3})\.(\d{1,4})(\.\d{1,4})?")
+_PRODUCT_VERSION: Final = pattern(rb"(\d{1,3})\.(\d{1,3})\.(\d{1,4})(\.\d{1,4})?")
 
 
 def product_of_version(text: bytes) -> Product | None:
@@ -440,7 +440,7 @@ def product_of(aux: Iterable[Field]) -> Product | None:
     return next((product for product in found if product is not None), None)
 
 
-_FORMAT: Final = re.compile(r"rdb-(\d{1,3})")
+_FORMAT: Final = pattern(r"rdb-(\d{1,3})")
 
 
 class Target(NamedTuple):

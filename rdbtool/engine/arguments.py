@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from rdbtool.core.patterns import pattern
 from rdbtool.core.servers import Rules
 from rdbtool.engine.command_errors import NOT_A_FLOAT, NOT_AN_INTEGER, CommandError
 
@@ -21,9 +22,9 @@ INT32_MAX: Final = (1 << 31) - 1
 INT64_MIN: Final = -(1 << 63)
 INT64_MAX: Final = (1 << 63) - 1
 
-_INTEGER: Final = re.compile(rb"-?[1-9][0-9]{0,18}|0")
-_FLOAT: Final = re.compile(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf|infinity)", re.IGNORECASE)
-_HEX_FLOAT: Final = re.compile(rb"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?\d+)?", re.IGNORECASE)
+_INTEGER: Final = pattern(rb"-?[1-9][0-9]{0,18}|0")
+_FLOAT: Final = pattern(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf|infinity)", re.IGNORECASE)
+_HEX_FLOAT: Final = pattern(rb"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?\d+)?", re.IGNORECASE)
 
 
 def parse_int(text: bytes, error: str = NOT_AN_INTEGER) -> int:
@@ -69,8 +70,8 @@ MUST_BE_POSITIVE: Final = "ERR value is out of range, must be positive"
 
 Order = Sequence[tuple[float, bytes]]
 
-_DECIMAL: Final = re.compile(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.IGNORECASE)
-_HEXADECIMAL: Final = re.compile(rb"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?\d+)?", re.IGNORECASE)
+_DECIMAL: Final = pattern(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.IGNORECASE)
+_HEXADECIMAL: Final = pattern(rb"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?\d+)?", re.IGNORECASE)
 _SPACE: Final = b" \t\n\v\f\r"
 
 _score_of: Final = itemgetter(0)

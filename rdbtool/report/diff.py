@@ -140,9 +140,9 @@ def _describe_change(sign: str, before: str, after: str) -> str:
 
 def _show_bytes_apart(first: bytes, second: bytes) -> list[str]:
     """Show two values; if their previews would be the same, start a little before the first difference."""
-    at = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
-    if at < 40:
+    if first[:40] != second[:40]:
         return [show_bytes(first), show_bytes(second)]
+    at = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), min(len(first), len(second)))
     start, stop = at - 10, at + 30
     return [
         f"… {show_bytes(data[start:stop])}{' …' if stop < len(data) else ''} (byte {start:,} of {len(data):,})"

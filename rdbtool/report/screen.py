@@ -108,6 +108,8 @@ class Screen:
 
     def render(self, line: Line) -> str:
         """Return a line with its styles; what a terminal would interpret is escaped, blanks at the end are removed."""
+        if self._colours is None:
+            return clean(plain(line)).rstrip(" ")
         pieces = [piece if isinstance(piece, Styled) else Styled(piece, "") for piece in line]
         return "".join(self.paint(clean(piece.text), piece.style) for piece in pieces).rstrip(" ")
 

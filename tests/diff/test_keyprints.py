@@ -25,6 +25,7 @@ def compare(first: list[KeyRecord], second: list[KeyRecord], **options) -> KeyTa
         prints = KeyPrints(table, second=is_second, **options)
         for record in records:
             feed_record(record, prints)
+        prints.close()
         assert prints.keys == len(records)
         assert prints.twice is None
     return table
@@ -36,6 +37,7 @@ def test_a_key_costs_less_than_100_bytes(keys):
     prints = KeyPrints(table, second=False)
     for number in range(keys):
         feed_record(string(b"%d" % number), prints)
+    prints.close()
     assert len(table) == keys
     size = sys.getsizeof(table)
     # Blocks of rows are a megabyte each.

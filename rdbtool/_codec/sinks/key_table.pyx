@@ -8,10 +8,14 @@
 # compared in detail before it is reported.
 #
 # Rows are in blocks, in the order in which keys arrived, and an open-addressing table leads to them. Its slots hold a
-# row number and half of a hash, so that wrong rows are hardly ever looked at: 43 to 53 bytes per key in all, 64 for the
+# row number and half of a hash, so that wrong rows are hardly ever looked at: 47 to 57 bytes per key in all, 68 for the
 # moment in which the table grows.
+#
+# A large table is in no cache, so keys wait a little: until memory has fetched first the slot, then the row of each. Who
+# reads again meets the keys in the same order: of the first dataset that is the order of the rows, and the order of the
+# second is kept.
 
-from libc.stdint cimport INT64_MIN, int64_t, uint64_t
+from libc.stdint cimport INT64_MIN, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release
@@ -41,6 +45,9 @@ cdef struct Row:
 
 cdef enum:
     BLOCK = 1 << 15         # rows
+    WAITING = 16            # keys that wait
+    FETCHED = 8             # of them those whose slot is there, while memory fetches the row
+    WAITING_SIZE = 128         # bytes of a key that can wait
     STATE = 7               # the bits of it
     FIRST_SLOTS = 1 << 10
 
@@ -59,6 +66,22 @@ cdef uint64_t BARE = 0xA5A5A5A5A5A5A5A0     # distinguishes the hash of such a r
 REMOVED, SAME, CHANGED, ADDED, HELD = IS_REMOVED, IS_SAME, IS_CHANGED, IS_ADDED, IS_HELD
 
 
+cdef struct Waiting:
+    rt_hash128 key
+    uint64_t value
+    uint64_t bare               # without counters
+    int64_t expire_at_ms
+    int64_t db
+    bint is_stream
+    bint has_counters
+    bint wanted
+    size_t name_size
+
+
+cdef inline bint is_of(const Row *row, const rt_hash128 *hash) noexcept:
+    return row.a == hash.a and row.b ^ hash.b <= STATE
+
+
 cdef class KeyTable:
     """The states of the keys of two datasets. ``counts`` are those of keys by state."""
 
@@ -67,6 +90,8 @@ cdef class KeyTable:
     cdef uint64_t rows
     cdef uint64_t *slots            # upper half of a hash, row number + 1; 0: free
     cdef uint64_t slot_count        # a power of two
+    cdef uint32_t *order            # numbers of the rows of the second dataset's keys
+    cdef uint64_t order_count
     cdef uint64_t counted[6]
     cdef uint64_t matched            # keys that are equal, and that ``matching`` matches
 
@@ -82,6 +107,7 @@ cdef class KeyTable:
             free(self.blocks[i])
         free(self.blocks)
         free(self.slots)
+        free(self.order)
 
     @property
     def counts(self):
@@ -97,7 +123,8 @@ cdef class KeyTable:
         return self.rows - self.counted[IS_BARE]
 
     def __sizeof__(self):
-        return self.block_count * BLOCK * sizeof(Row) + self.slot_count * sizeof(uint64_t)
+        cdef size_t order = (self.order_count + BLOCK - 1) // BLOCK * BLOCK
+        return self.block_count * BLOCK * sizeof(Row) + self.slot_count * sizeof(uint64_t) + order * sizeof(uint32_t)
 
     def state(self, int64_t db, bytes key not None):
         """Return the state of a key that one of the datasets has."""
@@ -118,18 +145,41 @@ cdef class KeyTable:
     cdef inline Row *row(self, uint64_t number) noexcept:
         return self.blocks[number // BLOCK] + number % BLOCK
 
-    cdef Row *find(self, const rt_hash128 *hash) noexcept:
-        """Return the row of a key, NULL if there is none."""
+    cdef Row *find(self, const rt_hash128 *hash, uint64_t *number=NULL) noexcept:
+        """Return the row of a key, and its number; NULL if there is none."""
         cdef uint64_t mask = self.slot_count - 1
         cdef uint64_t slot = hash.a & mask
         cdef Row *row
         while self.slots[slot]:
             if (self.slots[slot] ^ hash.a) >> 32 == 0:
                 row = self.row((self.slots[slot] & NUMBER) - 1)
-                if row.a == hash.a and row.b ^ hash.b <= STATE:
+                if is_of(row, hash):
+                    if number != NULL:
+                        number[0] = (self.slots[slot] & NUMBER) - 1
                     return row
             slot = (slot + 1) & mask
         return NULL
+
+    cdef inline void fetch_slot(self, const rt_hash128 *hash) noexcept:
+        rt_prefetch(&self.slots[hash.a & (self.slot_count - 1)])
+
+    cdef inline void fetch_row(self, const rt_hash128 *hash) noexcept:
+        """Fetch the row that the slot of a key leads to, hardly ever another one than its own."""
+        cdef uint64_t slot = self.slots[hash.a & (self.slot_count - 1)]
+        if slot:
+            rt_prefetch(self.row((slot & NUMBER) - 1))
+
+    cdef int pass_row(self, uint64_t number) except -1:
+        """Append a row to the order of the second dataset."""
+        cdef uint32_t *order
+        if self.order_count % BLOCK == 0:
+            order = <uint32_t *>realloc(self.order, (self.order_count + BLOCK) * sizeof(uint32_t))
+            if order == NULL:
+                raise MemoryError
+            self.order = order
+        self.order[self.order_count] = <uint32_t>number
+        self.order_count += 1
+        return 0
 
     cdef int move(self, Row *row, int state) except -1:
         self.counted[row.b & STATE] -= 1
@@ -179,6 +229,7 @@ cdef class KeyTable:
 
     cdef int grow(self) except -1:
         cdef uint64_t number
+        cdef Row *row
         cdef uint64_t *larger = <uint64_t *>calloc(self.slot_count * 2, sizeof(uint64_t))
         if larger == NULL:
             raise MemoryError
@@ -186,6 +237,9 @@ cdef class KeyTable:
         self.slots = larger
         self.slot_count *= 2
         for number in range(self.rows):
+            if number + WAITING < self.rows:
+                row = self.row(number + WAITING)
+                rt_prefetch(&self.slots[row.a & (self.slot_count - 1)])
             self.enter(self.row(number).a, number)
         return 0
 
@@ -195,7 +249,8 @@ cdef class KeyPrints(Prints):
 
     ``field_expiries``, ``encodings``: whether these count. ``tolerance_ms``: the tolerance for expiries of keys, -1:
     ignore them. ``matching`` selects the keys counted as equal. Afterwards: ``keys`` is their number, ``twice``
-    is (db, key) of the first duplicate key, ``modules`` is the module data outside the keys.
+    is (db, key) of the first duplicate key, ``modules`` is the module data outside the keys. The last keys are looked
+    up when it is closed.
     """
 
     cdef KeyTable table
@@ -210,6 +265,9 @@ cdef class KeyPrints(Prints):
     cdef int64_t db
     cdef Scratch name               # the key: its bytes are invalid when the record is complete
     cdef size_t name_size
+    cdef Waiting held[WAITING]
+    cdef char names[WAITING][WAITING_SIZE]
+    cdef unsigned int held_at, held_count
 
     def __init__(self, KeyTable table not None, *, bint second, bint field_expiries=True, bint encodings=False,
                  int64_t tolerance_ms=0, Selection matching=None):
@@ -231,8 +289,6 @@ cdef class KeyPrints(Prints):
 
     cdef int begin_key(self, Head *head) except -1:
         Prints.begin_key(self, head)
-        # Until the value is known, memory has fetched the slot in which the key is looked up.
-        rt_prefetch(&self.table.slots[self.key.a & (self.table.slot_count - 1)])
         grow(&self.name, head.key_size + 1)
         memcpy(self.name.data, head.key, head.key_size)
         self.name_size = head.key_size
@@ -242,42 +298,82 @@ cdef class KeyPrints(Prints):
         return 0
 
     cdef int commit(self) except -1:
-        cdef uint64_t value = self.value.a ^ self.value.b
-        cdef uint64_t bare = self.bare.a ^ self.bare.b
-        cdef Row *row
+        cdef Waiting key
+        cdef unsigned int at
         self.keys += 1
-        row = self.table.find(&self.key)
+        key.key = self.key
+        key.value = self.value.a ^ self.value.b
+        key.bare = self.bare.a ^ self.bare.b
+        key.expire_at_ms = self.expire_at_ms
+        key.db = self.db
+        key.is_stream = self.kind == KIND_STREAM
+        key.has_counters = self.has_counters
+        key.wanted = self.wanted
+        key.name_size = self.name_size
+        if self.name_size > WAITING_SIZE:
+            self.settle_all(0)
+            return self.settle(&key, <char *>self.name.data)
+        self.settle_all(WAITING - 1)
+        at = (self.held_at + self.held_count) % WAITING
+        self.held[at] = key
+        memcpy(self.names[at], self.name.data, self.name_size)
+        self.held_count += 1
+        self.table.fetch_slot(&key.key)
+        if self.held_count > FETCHED:
+            self.table.fetch_row(&self.held[(at + WAITING - FETCHED) % WAITING].key)
+        return 0
+
+    cdef int finish(self) except -1:
+        return self.settle_all(0)
+
+    cdef int settle_all(self, unsigned int left) except -1:
+        """Look up the keys that wait, oldest first, until only so many are left."""
+        cdef unsigned int at
+        while self.held_count > left:
+            at = self.held_at
+            self.held_at = (at + 1) % WAITING
+            self.held_count -= 1
+            self.settle(&self.held[at], self.names[at])
+        return 0
+
+    cdef int settle(self, Waiting *key, const char *name) except -1:
+        """Add a key to the table, or compare it with the one that is there."""
+        cdef KeyTable table = self.table
+        cdef uint64_t number = table.rows
+        cdef Row *row = table.find(&key.key, &number)
+        if self.second:
+            table.pass_row(number)
         if row == NULL and not self.second:
-            self.table.add(&self.key, value, self.expire_at_ms, IS_REMOVED)
-            if self.has_counters:
-                self.key.b ^= BARE
-                self.table.add(&self.key, bare, NEVER, IS_BARE)
+            table.add(&key.key, key.value, key.expire_at_ms, IS_REMOVED)
+            if key.has_counters:
+                key.key.b ^= BARE
+                table.add(&key.key, key.bare, NEVER, IS_BARE)
             return 0
         if row == NULL:
-            return self.table.add(&self.key, value, self.expire_at_ms, IS_ADDED)
+            return table.add(&key.key, key.value, key.expire_at_ms, IS_ADDED)
         if not self.second or row.b & STATE != IS_REMOVED:
             if self.twice is None:
-                self.twice = (self.db, (<char *>self.name.data)[:self.name_size])
+                self.twice = (key.db, name[:key.name_size])
             return 0
-        if self.are_near(row.expire_at_ms, self.expire_at_ms) and (
-            row.value == value or self.kind == KIND_STREAM and self.is_bare(row, bare)
+        if self.are_near(row.expire_at_ms, key.expire_at_ms) and (
+            row.value == key.value or key.is_stream and self.is_bare(row, key)
         ):
-            self.table.matched += self.wanted
-            return self.table.move(row, IS_SAME)
-        return self.table.move(row, IS_CHANGED)
+            table.matched += key.wanted
+            return table.move(row, IS_SAME)
+        return table.move(row, IS_CHANGED)
 
-    cdef bint is_bare(self, Row *row, uint64_t bare) noexcept:
+    cdef bint is_bare(self, Row *row, const Waiting *key) noexcept:
         """Return whether a stream differs only in counters, which one of the two does not store."""
         cdef rt_hash128 hash
         cdef Row *other
-        if row.value == bare:
+        if row.value == key.bare:
             return True
-        if self.has_counters:
+        if key.has_counters:
             return False
-        hash.a = self.key.a
-        hash.b = self.key.b ^ BARE
+        hash.a = key.key.a
+        hash.b = key.key.b ^ BARE
         other = self.table.find(&hash)
-        return other != NULL and other.value == bare
+        return other != NULL and other.value == key.bare
 
     cdef bint are_near(self, int64_t first, int64_t second) noexcept:
         if first == second or self.tolerance_ms < 0:
@@ -290,14 +386,20 @@ cdef class KeyPrints(Prints):
 
 
 cdef class InState(Selection):
-    """Matches the keys whose state in ``table`` is one of ``states``."""
+    """Matches the keys whose state in ``table`` is one of ``states``.
+
+    ``second``: they are read in the order of the second dataset, else in that of the first. Any other is only slower.
+    """
 
     cdef KeyTable table
     cdef unsigned int states
+    cdef bint second
+    cdef uint64_t at                # in that order
 
-    def __init__(self, KeyTable table not None, states):
+    def __init__(self, KeyTable table not None, states, *, bint second=False):
         super().__init__()
         self.table = table
+        self.second = second
         for state in states:
             self.states |= 1u << <unsigned int>state
 
@@ -305,5 +407,26 @@ cdef class InState(Selection):
         cdef rt_hash128 hash
         cdef Row *row
         hash_key(head.db, head.key, head.key_size, &hash)
-        row = self.table.find(&hash)
+        row = self.next_row()
+        if row != NULL and is_of(row, &hash):
+            self.at += 1
+        else:
+            row = self.table.find(&hash)
         return row != NULL and self.states >> <unsigned int>(row.b & STATE) & 1
+
+    cdef Row *next_row(self) noexcept:
+        """Return the row of the key that comes next if the order is the same; NULL at its end."""
+        cdef KeyTable table = self.table
+        cdef Row *row
+        if self.second:
+            if self.at >= table.order_count:
+                return NULL
+            if self.at + WAITING < table.order_count:
+                rt_prefetch(table.row(table.order[self.at + WAITING]))
+            return table.row(table.order[self.at])
+        while self.at < table.rows:
+            row = table.row(self.at)
+            if row.b & STATE != IS_BARE:
+                return row
+            self.at += 1
+        return NULL

@@ -11,8 +11,7 @@ from rdbtool.core.location import NOWHERE
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import SCRIPT_AUX
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.export.events import emit_db
-from rdbtool.engine.export.key_records import is_plain
+from rdbtool.engine.export.events import emit_db, select_version_dependent
 from rdbtool.model import Aux, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
 from rdbtool.reader.rdb import Totals
 
@@ -101,7 +100,6 @@ class EngineDataset:
         rest.functions = self.engine.functions
         for index, db in self.engine.dbs.items():
             kept = rest.database(index)
-            for key, data in db.keys.items():
-                if not is_plain(data):
-                    kept.put(key, data)
+            for key, data in select_version_dependent(db.keys).items():
+                kept.put(key, data)
         return EngineDataset(rest, self.header, self.aux, self.module_aux)

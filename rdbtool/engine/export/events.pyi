@@ -3,6 +3,9 @@ from collections.abc import Callable
 from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.sink import Sink
 
+def select_version_dependent(keys: dict[bytes, object]) -> dict[bytes, object]:
+    """Return the keys whose values not every version of every server holds: streams, parts that expire, and so on."""
+
 def emit_db(
     db: int,
     keys: dict[bytes, object],

@@ -84,6 +84,30 @@ def emit_db(int64_t db, dict keys not None, dict expires not None, Sink sink not
     return count, expiring, {kind: kinds[number] for number, kind in enumerate(KINDS) if kinds[number]}
 
 
+def select_version_dependent(dict keys not None):
+    """Return the keys whose values not every version of every server holds as they are."""
+    cdef PyObject *name
+    cdef PyObject *value
+    cdef Py_ssize_t position = 0
+    cdef dict found = {}
+    while PyDict_Next(keys, &position, &name, &value):
+        if not is_plain(<object>value):
+            found[<object>name] = <object>value
+    return found
+
+
+cdef inline bint is_plain(data):
+    """Whether every version of every server holds a value as it is: no stream, no field that expires."""
+    kind = type(data)
+    if kind is HashData:
+        return (<HashData>data).expires is None
+    if kind is SetData:
+        return (<SetData>data).expires is None
+    if kind is ZSetData:
+        return (<ZSetData>data).expires is None
+    return kind is bytes or kind is ListData or kind is StringData
+
+
 cdef int kind_number(data) except -1:
     kind = type(data)
     if kind is bytes or kind is StringData:

@@ -64,13 +64,6 @@ def kind_of(data: object) -> str:
     return _KINDS[type(data)]
 
 
-def is_plain(data: object) -> bool:
-    """Return whether every version of every server holds a value as it is: no stream, no field that expires."""
-    if isinstance(data, HashData | SetData | ZSetData):
-        return data.expires is None
-    return type(data) in _PLAIN
-
-
 def member_expiries(data: object) -> list[tuple[bytes, int]]:
     """Return the members of a set or sorted set that expire, with Unix ms; those of a hash are in its value."""
     if not isinstance(data, SetData | ZSetData) or data.expires is None:
@@ -247,8 +240,6 @@ _TO_VALUE: Final[dict[type, Callable[..., Value]]] = {
     ArrayValue: _same,
     OpaqueValue: _same,
 }
-
-_PLAIN: Final = frozenset({bytes, StringData, ListData})
 
 _KINDS: Final[dict[type, str]] = {
     bytes: "string",

@@ -32,7 +32,6 @@ from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.aof.tail import Tail
 from rdbtool.reader.open.files import Part, find_part
 from rdbtool.reader.open.windows import framing_remarks
-from rdbtool.writer.exclusive.holders import HeldError
 
 if TYPE_CHECKING:
     from rdbtool._codec.sinks.check import Flagged
@@ -321,8 +320,10 @@ def _count_rest(reader: AofReader, pieces: Iterator[RdbReader | CommandBatch]) -
     """
     try:
         reader.count_rest(pieces)
-    except HeldError:
-        raise
-    except (FormatError, UnsupportedError, InputError):
+    except (FormatError, UnsupportedError, InputError) as error:
+        from rdbtool.writer.exclusive.holders import HeldError  # noqa: PLC0415 - only for rewrites in place
+
+        if isinstance(error, HeldError):
+            raise
         return False
     return True

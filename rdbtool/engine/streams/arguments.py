@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
+from rdbtool.core.patterns import pattern
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError
 from rdbtool.engine.streams.data import MAX_ID, U64, StreamData
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 INVALID_ID: Final = "ERR Invalid stream ID specified as stream command argument"
 
 #: What C's strtoull takes: servers fall back to it for numbers that are not canonical.
-_LOOSE: Final = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
+_LOOSE: Final = pattern(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
 
 _LONGEST_ID: Final = 127
 

@@ -200,6 +200,7 @@ class Comparison:
             begin_pass(progress, "reading", side.name, side.size, left=_SECOND - index)
             with answering():
                 side.feed(prints, selection=options.names, progress=progress)
+            prints.close()
             if prints.twice is not None:
                 db, key = prints.twice
                 raise InputError(
@@ -240,7 +241,7 @@ class Comparison:
 
     def _find(self) -> Iterator[Difference]:
         removed, _, changed, added, _ = self._table.counts
-        states: tuple[int, ...] = (REMOVED, CHANGED)
+        states: tuple[int, ...] = (REMOVED, CHANGED) if removed else (CHANGED,)
         while removed or changed or added:
             held: dict[tuple[int, bytes], KeyRecord] = {}
             if removed or changed:
@@ -257,7 +258,7 @@ class Comparison:
         """Yield removed keys, and hold as many of the changed keys as the memory limit allows."""
         size = 0
         for record in self.first.records(selection=InState(self._table, states)):
-            if self._table.state(record.db, record.key) == REMOVED:
+            if REMOVED in states and self._table.state(record.db, record.key) == REMOVED:
                 if self._is_wanted(record):
                     yield Difference("-", record, None)
             elif size < _MOST_HELD:
@@ -274,7 +275,7 @@ class Comparison:
     ) -> Iterator[Difference]:
         """Yield added keys, and the differences of the keys that are held."""
         options = self.options
-        for record in self.second.records(selection=InState(self._table, states)):
+        for record in self.second.records(selection=InState(self._table, states, second=True)):
             before = held.pop((record.db, record.key), None)
             if before is None:
                 if self._is_wanted(record):

@@ -38,10 +38,11 @@ def compare_records(
         yield Change("~", "type", None, first.kind, second.kind)
     else:
         yield from compare_values(first.value, second.value, tolerance_ms=tolerance_ms)
-    expiries = dict(first.member_expiries or ()), dict(second.member_expiries or ())
-    for sign, member, before, after in match_names(*expiries, lambda a, b: are_near(a, b, tolerance_ms)):
-        if not are_near(before, after, tolerance_ms):
-            yield Change(sign, "member_expires", member, before, after)
+    if first.member_expiries or second.member_expiries:
+        expiries = dict(first.member_expiries or ()), dict(second.member_expiries or ())
+        for sign, member, before, after in match_names(*expiries, lambda a, b: are_near(a, b, tolerance_ms)):
+            if not are_near(before, after, tolerance_ms):
+                yield Change(sign, "member_expires", member, before, after)
     if not are_near(first.expire_at_ms, second.expire_at_ms, tolerance_ms):
         yield Change("~", "expires", None, first.expire_at_ms, second.expire_at_ms)
     if first.meta != second.meta:

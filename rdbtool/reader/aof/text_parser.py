@@ -8,12 +8,12 @@ each deviation is kept in ``deviations`` as the error that strict mode raises.
 
 from __future__ import annotations
 
-import re
 from typing import Final, NamedTuple, Protocol
 
 from rdbtool.core.errors import Cause, FormatError
 from rdbtool.core.location import Where
 from rdbtool.core.manifest import split_words
+from rdbtool.core.patterns import pattern
 from rdbtool.reader.aof.inline import LONGEST_INLINE
 
 #: Maximum digits of a count or size: no file is larger.
@@ -31,7 +31,7 @@ _LINE_END: Final = b"\r\n"
 _PIECE: Final = 32
 
 #: What C's strtol parses: blanks, a sign, digits.
-_NUMBER: Final = re.compile(rb"[ \t\n\v\f\r]*([+-]?)(\d*)")
+_NUMBER: Final = pattern(rb"[ \t\n\v\f\r]*([+-]?)(\d*)")
 
 
 class Lines(Protocol):

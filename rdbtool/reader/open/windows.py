@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import RAISE_LIMIT, Finding, LimitError, what_servers_do
+from rdbtool.core.patterns import pattern
 from rdbtool.io.source import Source, crc64
 from rdbtool.model.items import End
 
@@ -82,12 +83,12 @@ _LONGEST: Final = 64 << 10
 #: Bytes after the framing needed to detect it.
 _BEGINNING: Final = 7
 
-_FRAMING: Final = re.compile(
+_FRAMING: Final = pattern(
     rb"(?:[\r\n]|(?:[+-]|\$ENDOFF:)[^\r\n]{0,512}\r?\n)*(?:\$(?:EOF:([0-9a-f]{40})|(\d{1,18}))\r\n)?"
 )
-_PARTIAL: Final = re.compile(rb"^\+CONTINUE\b", re.MULTILINE)
-_MARK: Final = re.compile(rb"[0-9a-f]{40}\Z")
-_RDB: Final = re.compile(rb"REDIS\d{4}|VALKEY\d{3}")
+_PARTIAL: Final = pattern(rb"^\+CONTINUE\b", re.MULTILINE)
+_MARK: Final = pattern(rb"[0-9a-f]{40}\Z")
+_RDB: Final = pattern(rb"REDIS\d{4}|VALKEY\d{3}")
 
 
 class Framing(NamedTuple):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.functions import read_header, registers_nothing
+from rdbtool.core.patterns import pattern
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, MEMBER_EXPIRY_AUX, WRITER_FIELDS
 from rdbtool.core.servers import BUILT_IN, PRODUCT_BY_AUX, Rules
 from rdbtool.model import (
@@ -40,21 +41,21 @@ _DATABASES: Final = 4096
 #: Milliseconds that the clock of a writer may be ahead.
 _SKEW_MS: Final = 60_000
 
-_NUMBER: Final = re.compile(rb"-?\d{1,20}")
+_NUMBER: Final = pattern(rb"-?\d{1,20}")
 
 #: Formats of the servers' aux fields.
 _AUX_VALUES: Final[dict[bytes, re.Pattern[bytes]]] = {
-    b"redis-bits": re.compile(rb"32|64"),
-    b"ctime": re.compile(rb"\d{1,12}"),
+    b"redis-bits": pattern(rb"32|64"),
+    b"ctime": pattern(rb"\d{1,12}"),
     b"used-mem": _NUMBER,
     b"repl-stream-db": _NUMBER,
-    b"repl-id": re.compile(rb"[0-9a-f]{40}"),
+    b"repl-id": pattern(rb"[0-9a-f]{40}"),
     b"repl-offset": _NUMBER,
-    b"aof-base": re.compile(rb"[01]"),
-    b"aof-preamble": re.compile(rb"[01]"),
-    **dict.fromkeys(WRITER_FIELDS.values(), re.compile(rb"[0-9A-Za-z.+_-]{1,64}")),
+    b"aof-base": pattern(rb"[01]"),
+    b"aof-preamble": pattern(rb"[01]"),
+    **dict.fromkeys(WRITER_FIELDS.values(), pattern(rb"[0-9A-Za-z.+_-]{1,64}")),
 }
-_SLOT_INFO: Final = re.compile(rb"\d+,\d+,\d+(,\d+)?")
+_SLOT_INFO: Final = pattern(rb"\d+,\d+,\d+(,\d+)?")
 
 #: Fields with programs or texts as values, and those of other products.
 _ANY_VALUE: Final = frozenset({b"lua", b"cluster-slot-states", b"cluster-asm-task", b"snapshot-id", *PRODUCT_BY_AUX})
