@@ -79,7 +79,7 @@ def emit_db(int64_t db, dict keys not None, dict expires not None, Sink sink not
                 progress(0)
     except BaseException:
         sink.rollback()
-        sink.may_spill = sink.told.is_known = False
+        sink.may_spill = sink.extent_ahead.is_known = False
         raise
     return count, expiring, {kind: kinds[number] for number, kind in enumerate(KINDS) if kinds[number]}
 
@@ -131,8 +131,8 @@ cdef int emit_key(Head *head, bytes key, data, Sink sink) except -1:
         measure = Measure()
         measure.start(sink.asks_extent)
         emit_value(head, data, measure)
-        sink.told = measure.extent
-        sink.told.stop = -1
+        sink.extent_ahead = measure.extent
+        sink.extent_ahead.stop = -1
         sink.may_spill = True
     if not emit_value(head, data, sink):
         expire_at_ms = head.expire_at_ms if head.has_expire else None
@@ -141,7 +141,7 @@ cdef int emit_key(Head *head, bytes key, data, Sink sink) except -1:
     else:
         sink.end_key(NULL, 0, -1)
         sink.commit()
-    sink.may_spill = sink.told.is_known = False
+    sink.may_spill = sink.extent_ahead.is_known = False
     return 0
 
 
