@@ -59,7 +59,7 @@ def empty(modern: server.Server) -> server.Server:
 
 
 def rules_of(running: server.Server) -> str:
-    return f"redis-{running.tools.version[0]}.{running.tools.version[1]}"
+    return running.tools.rules
 
 
 def execute(running: server.Server, data: bytes) -> None:

@@ -58,7 +58,7 @@ def test_a_snapshot_has_the_data_of_the_server(start_server, tmp_path, diskless)
         saved = RedisPersist(client_of(running), tmp_path).save()
         assert (saved.digest, saved.keys) == (running.digest(), 20_002)
         assert saved.bytes == (tmp_path / saved.path).stat().st_size
-        assert saved.server.startswith("redis ")
+        assert saved.server.startswith(f"{running.tools.family} ")
 
 
 @pytest.mark.server

@@ -83,7 +83,8 @@ cdef class CommandOutput(Encoder):
         self.put_u64(start_size + size + FOOTER)
         self.put_text(b"\r\n")
         self.put(start, start_size)
-        self.put(value, size)
+        if size:                        # memcpy takes no null pointer, not even for nothing
+            self.put(value, size)
         self.put(footer, FOOTER)
         return self.put_text(b"\r\n")
 
