@@ -165,7 +165,7 @@ def _is_read_once(target: str | os.PathLike[str]) -> bool:
         return not os.isatty(_STANDARD_INPUT)
     try:
         mode = Path(target).stat().st_mode
-    except OSError:
+    except (OSError, ValueError):
         return False
     return stat.S_ISFIFO(mode) and os.fspath(target).startswith(("/dev/", "/proc/"))
 

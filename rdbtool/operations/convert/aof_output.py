@@ -14,6 +14,7 @@ from rdbtool.core.errors import USE_FORCE, InputError, Remedy
 from rdbtool.core.manifest import read_manifest
 from rdbtool.reader.open.files import LOG_DIRECTORY, SINGLE_LOG
 from rdbtool.writer.aofdir.directory import NewBase, create_log, find_manifest, replace_file, replace_log
+from rdbtool.writer.atomic.disk import real_path
 from rdbtool.writer.exclusive.guard import Guard
 
 if TYPE_CHECKING:
@@ -93,5 +94,5 @@ def _is_within(source: str, directory: Path) -> bool:
     """Return whether an input is a directory or a file in it."""
     if source == "-":
         return False
-    path = Path(source).resolve()
-    return directory.resolve() in {path, path.parent, path / LOG_DIRECTORY}
+    path = real_path(source)
+    return real_path(directory) in {path, path.parent, path / LOG_DIRECTORY}

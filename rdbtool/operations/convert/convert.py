@@ -23,6 +23,7 @@ from rdbtool.operations.convert.transfer import SourceFile, Transfer, check_log,
 from rdbtool.operations.json_shapes import written_json
 from rdbtool.operations.long_arguments import LongArguments
 from rdbtool.reader.open.dispatch import open_any
+from rdbtool.writer.atomic.disk import real_path
 from rdbtool.writer.atomic.output import open_output
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ def _refuse_part(destination: str, manifest: Manifest | None) -> None:
     from rdbtool.core.manifest import read_manifest  # noqa: PLC0415 - only where something is to be replaced
     from rdbtool.writer.aofdir.directory import find_manifest  # noqa: PLC0415 - likewise
 
-    home = path.resolve().parent
+    home = real_path(path).parent
     there = find_manifest(home)
     if there is not None and manifest is None:
         with contextlib.suppress(FormatError, OSError):

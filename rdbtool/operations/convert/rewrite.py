@@ -27,6 +27,7 @@ from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.open.files import find_log, list_parts
 from rdbtool.writer.aofdir.directory import replace_file, replace_log
+from rdbtool.writer.atomic.disk import real_path
 from rdbtool.writer.atomic.output import open_output
 from rdbtool.writer.exclusive.guard import Guard
 
@@ -154,7 +155,7 @@ def _guarded(source: str, options: RewriteOptions) -> Iterator[tuple[Guard, AofR
     """Guard an AOF, and open it through the guard: opening a guarded file otherwise would break its lease."""
     if source == "-":
         raise InputError("standard input cannot be rewritten in place: give a file")
-    path = (find_log(source) if Path(source).is_dir() else Path(source)).resolve()
+    path = real_path(find_log(source) if Path(source).is_dir() else source)
     with Guard(path.parent, None, path, server_stopped=options.server_stopped) as guard:
         if not guard.is_single:
             manifest = read_manifest(guard.read_commit(), path)
@@ -219,8 +220,8 @@ class _Rewriting:
                 transfer.write_to(output)
             return
         manifest = reader.manifest
-        home = Path(reader.parts[0].path or "" if manifest is None else manifest.path).resolve().parent
-        if home == Path(destination).resolve():
+        home = real_path(reader.parts[0].path or "" if manifest is None else manifest.path).parent
+        if home == real_path(destination):
             raise InputError(f"cannot write to {destination}: it contains the input", remedy=_IN_PLACE)
         write_directory(
             transfer,

@@ -9,6 +9,7 @@ names. The result is read back and validated before it is renamed into place.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -40,7 +41,7 @@ from rdbtool.reader.aof.reader import open_aof
 from rdbtool.reader.open.files import find_log, find_orphan, load_manifest, refuse_special
 from rdbtool.reader.open.lost_manifest import SUFFIX, TEMPORARY, Rebuilt, rebuild
 from rdbtool.reader.rdb import open_rdb
-from rdbtool.writer.atomic.disk import Directory
+from rdbtool.writer.atomic.disk import Directory, real_path
 from rdbtool.writer.atomic.output import open_output, open_part
 from rdbtool.writer.atomic.temporary import TemporaryDirectory
 
@@ -127,7 +128,7 @@ def _manifest_of(source: str) -> Path | None:
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
-    except OSError:
+    except (OSError, ValueError):
         return None  # opening it reports why
     return path if path.suffix == ".manifest" or looks_like_manifest(head) else None
 
@@ -166,10 +167,9 @@ def _repair_directory(
         done = _sum_up(source, [part for part, _ in parts], "aof-dir", lost, doubts)
         if destination is None or not done.is_saved or not parts:
             return done
-        target = Path(destination)
-        if target.exists():
+        target = real_path(destination)
+        if os.path.lexists(target):
             raise InputError(f"cannot write to {destination}: it exists; give the name of a directory that does not")
-        target = target.resolve()
         _keep_damaged(stack, parts, source, options)
         with Directory(target.parent, destination) as parent, TemporaryDirectory(target, destination) as made:
             size = _write_parts(made, parts, manifest)

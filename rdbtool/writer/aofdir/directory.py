@@ -22,7 +22,7 @@ from typing import BinaryIO, Final, Literal, NamedTuple
 from rdbtool.core.errors import USE_FORCE, FormatError, InputError, describe_error
 from rdbtool.core.manifest import Entry, Kind, Manifest, format_manifest, read_manifest
 from rdbtool.writer.aofdir.swap import Keeping, do_nothing, kept_files, swap
-from rdbtool.writer.atomic.disk import Directory, check_space, failures_of, group_in, permitted_mode
+from rdbtool.writer.atomic.disk import Directory, check_space, failures_of, group_in, permitted_mode, real_path
 from rdbtool.writer.atomic.output import Output, Unfinished
 from rdbtool.writer.atomic.temporary import (
     ANY_MODE,
@@ -46,7 +46,7 @@ def create_log(
     """
     shown = str(directory)
     with failures_of(shown):
-        target = directory.resolve()
+        target = real_path(directory)
         is_there = os.path.lexists(target)
         if is_there and not target.is_dir():
             raise InputError(f"cannot write to {shown}: it is not a directory")

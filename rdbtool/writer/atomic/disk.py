@@ -18,6 +18,17 @@ _NO_LINKS: Final = {errno.EPERM, errno.EACCES, errno.EXDEV, errno.EMLINK, errno.
 _NO_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}
 
 
+def real_path(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path that links lead to; a loop of links is left for whoever opens it.
+
+    Raises InputError for a name that no file can have.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:
+        raise InputError(f"{os.fspath(path)}: no file can have such a name") from None
+
+
 def failed(name: str, error: OSError) -> InputError:
     """Return the error for a failure to write ``name``."""
     return InputError(f"cannot write to {name}: {error.strerror or error}")
@@ -160,7 +171,7 @@ def _statuses(source: str) -> Iterator[os.stat_result]:
             path = Path(source)
             files = _files_of(path) if path.is_dir() else [path]
             if path.match(_MANIFESTS):
-                files = _files_of(path.resolve().parent)
+                files = _files_of(real_path(path).parent)
             found = [file.stat() for file in files]
         yield from (status for status in found if stat.S_ISREG(status.st_mode))
 

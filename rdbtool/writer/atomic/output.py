@@ -22,7 +22,7 @@ from typing import Protocol
 
 from rdbtool.core.errors import USE_FORCE, InputError
 from rdbtool.io.pipes import widen
-from rdbtool.writer.atomic.disk import Directory, check_space, failed, failures_of, group_in, permitted_mode
+from rdbtool.writer.atomic.disk import Directory, check_space, failed, failures_of, group_in, permitted_mode, real_path
 from rdbtool.writer.atomic.temporary import ANY_MODE, Temporary, TemporaryDirectory, remove_stale
 
 #: Names by which a process reaches its own open files; reopening them would truncate them or lose the position.
@@ -126,7 +126,7 @@ def open_output(
         number = int(own[1]) if own[1] else _STANDARD_OUTPUT + path.endswith("stderr")
         yield _open_own(number, path)
         return
-    target = Path(path).resolve()
+    target = real_path(path)
     try:
         status = target.stat()
     except FileNotFoundError:
