@@ -25,7 +25,7 @@ WRONG = [
     (lambda: rdbtool.diff(NOWHERE, None), TypeError, "b: expected a path, bytes or a binary stream, found NoneType"),
     (lambda: rdbtool.diff("-", "-"), ValueError, "a, b: standard input"),
     (lambda: rdbtool.convert(NOWHERE, b"x.rdb"), TypeError, "destination: expected a path, found bytes"),
-    (lambda: rdbtool.convert(NOWHERE, "x"), ValueError, "form: it cannot be inferred from 'x'"),
+    (lambda: rdbtool.convert(NOWHERE, "x"), ValueError, "form: cannot be inferred from 'x'"),
     (lambda: rdbtool.convert(NOWHERE, "x", form="rdbs"), ValueError, "form: must be one of rdb, aof"),
     (lambda: rdbtool.convert(NOWHERE, "-", form="aof-dir"), ValueError, "destination: a directory cannot"),
     (
