@@ -14,4 +14,5 @@ class Partitions:
     entry_size: int
     def __init__(self, entry_size: int, memory: int, shift: int = 0) -> None: ...
 
-def each_partition(parts: Partitions, most: int) -> Iterator[tuple[Partitions, int]]: ...
+def each_partition(files: tuple[Partitions, ...], most: int) -> Iterator[tuple[tuple[Partitions, ...], int]]:
+    """Yield (files, number) of all partitions that have entries, with the same hashes in each of the files."""

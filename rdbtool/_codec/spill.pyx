@@ -196,11 +196,19 @@ cdef class Partitions:
         return parts
 
 
-def each_partition(Partitions parts not None, uint64_t most):
-    """Yield (partitions, number) of all that have entries: at most ``most``, if more bits of their hashes allow it."""
+def each_partition(tuple files not None, uint64_t most):
+    """Yield (files, number) of all partitions that have entries, with the same hashes in each of the files.
+
+    They are at most ``most`` entries, if more bits of their hashes allow it.
+    """
+    cdef Partitions first = files[0], parts
+    cdef uint64_t entries
     cdef int partition
-    for partition in range(parts.count):
-        if parts.entries[partition] > most and parts.can_divide():
-            yield from each_partition(parts.divide(partition), most)
-        elif parts.entries[partition]:
-            yield parts, partition
+    for partition in range(first.count):
+        entries = 0
+        for parts in files:
+            entries += parts.entries[partition]
+        if entries > most and first.can_divide():
+            yield from each_partition(tuple([(<Partitions>parts).divide(partition) for parts in files]), most)
+        elif entries:
+            yield files, partition

@@ -831,7 +831,7 @@ cdef class Check(Sink):
         cdef size_t i, count, cursor
         cdef int there
         self.table.limit = 0
-        for parts, partition in each_partition(self.aside, self.memory * EIGHTHS_TABLE // 8 // KEY_SIZE):
+        for (parts,), partition in each_partition((self.aside,), self.memory * EIGHTHS_TABLE // 8 // KEY_SIZE):
             cursor = 0
             while (count := parts.read(partition, &cursor, &block)):
                 for i in range(count):

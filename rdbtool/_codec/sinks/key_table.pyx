@@ -10,15 +10,22 @@
 # Rows are in blocks, in the order in which keys arrived, and an open-addressing table leads to them. Its slots hold a
 # row number and half of a hash, so that wrong rows are hardly ever looked at: 43 to 53 bytes per key in all, 64 for the
 # moment in which the table grows.
+#
+# If the table would exceed its memory, the rows of both datasets are put aside, in partitions of two temporary files;
+# each partition is compared alone when both were received, and only the keys that differ come back into the table.
 
-from libc.stdint cimport INT64_MIN, int64_t, uint64_t
+cimport cython
+from libc.stdint cimport INT64_MIN, UINT64_MAX, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release
 from rdbtool._codec.sinks.record_hash cimport Prints, hash_key, rt_hash128
 from rdbtool._codec.filters.selection cimport Selection
 from rdbtool._codec.sink cimport Head
+from rdbtool._codec.spill cimport Partitions
 
+from rdbtool._codec.spill import each_partition
+from rdbtool.core.limits import table_memory
 from rdbtool.model.items import ModuleAux
 
 include "../_types.pxi"
@@ -39,8 +46,20 @@ cdef struct Row:
     uint64_t value
     int64_t expire_at_ms    # NEVER: it does not expire
 
+cdef struct Aside:
+    # A row that is compared later, or what a row would have been compared with.
+    uint64_t turned         # hash of database and key, its halves exchanged: a table uses the lower bits
+    uint64_t b              # its other half; the lowest three bits are the state, or of the second dataset the flags
+    uint64_t value
+    int64_t expire_at_ms
+    uint64_t number         # of the record, 0: it is not there twice
+
 cdef enum:
     BLOCK = 1 << 15         # rows
+    ROW_SIZE = 64           # the most bytes of a row with its slots
+    # Of the memory, in eighths: that of the table, and that of the buffers of both files.
+    EIGHTHS_TABLE = 6
+    EIGHTHS_BUFFERS = 1
     STATE = 7               # the bits of it
     FIRST_SLOTS = 1 << 10
 
@@ -51,6 +70,10 @@ cdef enum:
     IS_HELD = 4
     IS_BARE = 5             # not a key, but a stream without its counters
 
+    FLAG_WANTED = 1         # the key counts if it is the same in both
+    FLAG_STREAM = 2         # the next row that was put aside has the value without counters
+    FLAG_COUNTERS = 4
+
 cdef int64_t NEVER = INT64_MIN
 cdef uint64_t NUMBER = 0xFFFFFFFF
 cdef uint64_t BARE = 0xA5A5A5A5A5A5A5A0     # distinguishes the hash of such a row from that of its key
@@ -59,6 +82,7 @@ cdef uint64_t BARE = 0xA5A5A5A5A5A5A5A0     # distinguishes the hash of such a r
 REMOVED, SAME, CHANGED, ADDED, HELD = IS_REMOVED, IS_SAME, IS_CHANGED, IS_ADDED, IS_HELD
 
 
+@cython.final
 cdef class KeyTable:
     """The states of the keys of two datasets. ``counts`` are those of keys by state."""
 
@@ -69,8 +93,15 @@ cdef class KeyTable:
     cdef uint64_t slot_count        # a power of two
     cdef uint64_t counted[6]
     cdef uint64_t matched            # keys that are equal, and that ``matching`` matches
+    cdef uint64_t memory
+    cdef uint64_t most              # rows
+    cdef Partitions first           # rows that were put aside, None: all are in the table
+    cdef Partitions second
+    cdef tuple twice                # of each dataset the hash of the first duplicate among these, None: it has none
 
     def __cinit__(self):
+        self.memory = table_memory()
+        self.most = self.memory * EIGHTHS_TABLE // 8 // ROW_SIZE
         self.slot_count = FIRST_SLOTS
         self.slots = <uint64_t *>calloc(FIRST_SLOTS, sizeof(uint64_t))
         if self.slots == NULL:
@@ -94,7 +125,7 @@ cdef class KeyTable:
         return self.matched
 
     def __len__(self):
-        return self.rows - self.counted[IS_BARE]
+        return sum(self.counts)
 
     def __sizeof__(self):
         return self.block_count * BLOCK * sizeof(Row) + self.slot_count * sizeof(uint64_t)
@@ -131,7 +162,7 @@ cdef class KeyTable:
             slot = (slot + 1) & mask
         return NULL
 
-    cdef int move(self, Row *row, int state) except -1:
+    cdef inline int move(self, Row *row, int state) except -1:
         self.counted[row.b & STATE] -= 1
         self.counted[state] += 1
         row.b = (row.b & ~<uint64_t>STATE) | <uint64_t>state
@@ -153,6 +184,38 @@ cdef class KeyTable:
         self.rows += 1
         self.counted[state] += 1
         return 0
+
+    cdef inline int meet(self, Row *row, const rt_hash128 *hash, uint64_t value, uint64_t bare, int64_t expire_at_ms,
+                         bint is_stream, bint has_counters, bint is_wanted, int64_t tolerance_ms) except -1:
+        """Compare a key of the second dataset with ``row``, the first one's; return 1 if the second one has it twice.
+
+        ``bare``: of a stream the value without its counters. ``is_wanted``: it counts if it is the same in both.
+        """
+        if row == NULL:
+            self.add(hash, value, expire_at_ms, IS_ADDED)
+        elif row.b & STATE != IS_REMOVED:
+            return 1
+        elif are_near(row.expire_at_ms, expire_at_ms, tolerance_ms) and (
+            row.value == value or is_stream and self.is_bare(row, hash, bare, has_counters)
+        ):
+            self.matched += is_wanted
+            self.move(row, IS_SAME)
+        else:
+            self.move(row, IS_CHANGED)
+        return 0
+
+    cdef bint is_bare(self, Row *row, const rt_hash128 *hash, uint64_t bare, bint has_counters) noexcept:
+        """Return whether a stream differs only in counters, which one of the two does not store."""
+        cdef rt_hash128 of_bare
+        cdef Row *other
+        if row.value == bare:
+            return True
+        if has_counters:
+            return False
+        of_bare.a = hash.a
+        of_bare.b = hash.b ^ BARE
+        other = self.find(&of_bare)
+        return other != NULL and other.value == bare
 
     cdef void enter(self, uint64_t hash, uint64_t number) noexcept:
         cdef uint64_t mask = self.slot_count - 1
@@ -189,13 +252,152 @@ cdef class KeyTable:
             self.enter(self.row(number).a, number)
         return 0
 
+    # ---- rows that are put aside ---------------------------------------------------------------
 
+    cdef int begin_aside(self) except -1:
+        """Put all rows aside: the table has no room for more."""
+        cdef uint64_t number
+        cdef Row *row
+        cdef rt_hash128 hash
+        cdef size_t buffers = self.memory * EIGHTHS_BUFFERS // 8
+        cdef Partitions first = Partitions(sizeof(Aside), buffers)
+        self.second = Partitions(sizeof(Aside), buffers)
+        for number in range(self.rows):
+            row = self.row(number)
+            hash.a = row.a
+            hash.b = row.b
+            put(first, &hash, row.value, row.expire_at_ms, row.b & STATE, 0)
+        self.first = first
+        self.most = 0
+        self.empty()
+        return 0
+
+    cdef int empty(self) except -1:
+        """Remove all rows, and give their memory back."""
+        cdef size_t i
+        cdef uint64_t *slots = <uint64_t *>calloc(FIRST_SLOTS, sizeof(uint64_t))
+        if slots == NULL:
+            raise MemoryError
+        free(self.slots)
+        self.slots = slots
+        self.slot_count = FIRST_SLOTS
+        for i in range(self.block_count):
+            free(self.blocks[i])
+        self.block_count = self.rows = 0
+        memset(self.counted, 0, sizeof(self.counted))
+        return 0
+
+    def settle(self, int64_t tolerance_ms):
+        """Compare what was put aside; return of each dataset the hash of the first duplicate there, None: none is."""
+        cdef KeyTable part
+        cdef uint64_t number, first_twice = UINT64_MAX, second_twice = UINT64_MAX
+        cdef rt_hash128 hash
+        cdef Row *row
+        if self.first is None or self.twice is not None:
+            return self.twice or (None, None)
+        self.most = UINT64_MAX
+        part = KeyTable()
+        part.most = UINT64_MAX
+        twice = [None, None]
+        for (first, second), partition in each_partition(
+            (self.first, self.second), self.memory * EIGHTHS_TABLE // 8 // ROW_SIZE
+        ):
+            part.load(first, partition, &first_twice, twice)
+            part.compare(second, partition, tolerance_ms, &second_twice, twice)
+            for number in range(part.rows):
+                row = part.row(number)
+                if row.b & STATE == IS_SAME:
+                    self.counted[IS_SAME] += 1
+                elif row.b & STATE != IS_BARE:
+                    hash.a = row.a
+                    hash.b = row.b
+                    self.add(&hash, row.value, row.expire_at_ms, row.b & STATE)
+            part.empty()
+        self.matched += part.matched
+        self.twice = tuple(twice)
+        self.first = self.second = None
+        return self.twice
+
+    cdef int load(self, Partitions parts, int partition, uint64_t *first, list twice) except -1:
+        """Enter the rows of a partition; ``first`` is the number of the first record with a duplicate key."""
+        cdef const char *block = NULL
+        cdef const Aside *aside
+        cdef rt_hash128 hash
+        cdef size_t i, count, cursor = 0
+        while (count := parts.read(partition, &cursor, &block)):
+            for i in range(count):
+                aside = <const Aside *>block + i
+                hash.a = turn(aside.turned)
+                hash.b = aside.b
+                if aside.number == 0 or self.find(&hash) == NULL:
+                    self.add(&hash, aside.value, aside.expire_at_ms, aside.b & STATE)
+                elif aside.b & STATE != IS_BARE and aside.number < first[0]:
+                    first[0] = aside.number
+                    twice[0] = hash.a, hash.b & ~<uint64_t>STATE
+        return 0
+
+    cdef int compare(self, Partitions parts, int partition, int64_t tolerance_ms, uint64_t *first, list twice) except -1:
+        """Compare the keys of a partition; ``first`` is the number of the first record with a duplicate key."""
+        cdef const char *block = NULL
+        cdef const Aside *aside
+        cdef rt_hash128 hash
+        cdef uint64_t value = 0
+        cdef int64_t expire_at_ms = NEVER
+        cdef bint is_next_bare = False
+        cdef size_t i, count, cursor = 0
+        while (count := parts.read(partition, &cursor, &block)):
+            for i in range(count):
+                aside = <const Aside *>block + i
+                hash.a = turn(aside.turned)
+                hash.b = aside.b
+                if not is_next_bare:
+                    value = aside.value
+                    expire_at_ms = aside.expire_at_ms
+                    if aside.b & FLAG_STREAM:
+                        is_next_bare = True
+                        continue
+                if self.meet(
+                    self.find(&hash), &hash, value, aside.value, expire_at_ms, is_next_bare,
+                    aside.b & FLAG_COUNTERS != 0, aside.b & FLAG_WANTED != 0, tolerance_ms
+                ) and aside.number < first[0]:
+                    first[0] = aside.number
+                    twice[1] = hash.a, hash.b & ~<uint64_t>STATE
+                is_next_bare = False
+        return 0
+
+
+cdef int put(Partitions parts, const rt_hash128 *hash, uint64_t value, int64_t expire_at_ms, int mark,
+             uint64_t number) except -1:
+    cdef Aside aside
+    aside.turned = turn(hash.a)
+    aside.b = (hash.b & ~<uint64_t>STATE) | <uint64_t>mark
+    aside.value = value
+    aside.expire_at_ms = expire_at_ms
+    aside.number = number
+    return parts.add(&aside)
+
+
+cdef inline uint64_t turn(uint64_t hash) noexcept:
+    return hash << 32 | hash >> 32
+
+
+cdef inline bint are_near(int64_t first, int64_t second, int64_t tolerance_ms) noexcept:
+    if first == second or tolerance_ms < 0:
+        return True
+    if first == NEVER or second == NEVER:
+        return False
+    if first < second:
+        return <uint64_t>second - <uint64_t>first <= <uint64_t>tolerance_ms
+    return <uint64_t>first - <uint64_t>second <= <uint64_t>tolerance_ms
+
+
+@cython.final
 cdef class KeyPrints(Prints):
     """Receives one of two datasets: the first fills ``table``, the second (``second``) is compared with it.
 
     ``field_expiries``, ``encodings``: whether these count. ``tolerance_ms``: the tolerance for expiries of keys, -1:
     ignore them. ``matching`` selects the keys counted as equal. Afterwards: ``keys`` is their number, ``twice``
-    is (db, key) of the first duplicate key, ``modules`` is the module data outside the keys.
+    is (db, key) of the first duplicate key, unless rows were put aside (``KeyTable.settle``), ``modules`` is the module data outside the keys.
     """
 
     cdef KeyTable table
@@ -243,50 +445,46 @@ cdef class KeyPrints(Prints):
 
     cdef int commit(self) except -1:
         cdef uint64_t value = self.value.a ^ self.value.b
-        cdef uint64_t bare = self.bare.a ^ self.bare.b
         cdef Row *row
         self.keys += 1
+        if self.table.rows >= self.table.most:
+            return self.put_aside()
         row = self.table.find(&self.key)
-        if row == NULL and not self.second:
-            self.table.add(&self.key, value, self.expire_at_ms, IS_REMOVED)
-            if self.has_counters:
-                self.key.b ^= BARE
-                self.table.add(&self.key, bare, NEVER, IS_BARE)
+        if self.second:
+            if self.table.meet(row, &self.key, value, self.bare.a ^ self.bare.b, self.expire_at_ms,
+                               self.kind == KIND_STREAM, self.has_counters, self.wanted, self.tolerance_ms):
+                self.note_twice()
             return 0
-        if row == NULL:
-            return self.table.add(&self.key, value, self.expire_at_ms, IS_ADDED)
-        if not self.second or row.b & STATE != IS_REMOVED:
-            if self.twice is None:
-                self.twice = (self.db, (<char *>self.name.data)[:self.name_size])
-            return 0
-        if self.are_near(row.expire_at_ms, self.expire_at_ms) and (
-            row.value == value or self.kind == KIND_STREAM and self.is_bare(row, bare)
-        ):
-            self.table.matched += self.wanted
-            return self.table.move(row, IS_SAME)
-        return self.table.move(row, IS_CHANGED)
-
-    cdef bint is_bare(self, Row *row, uint64_t bare) noexcept:
-        """Return whether a stream differs only in counters, which one of the two does not store."""
-        cdef rt_hash128 hash
-        cdef Row *other
-        if row.value == bare:
-            return True
+        if row != NULL:
+            return self.note_twice()
+        self.table.add(&self.key, value, self.expire_at_ms, IS_REMOVED)
         if self.has_counters:
-            return False
-        hash.a = self.key.a
-        hash.b = self.key.b ^ BARE
-        other = self.table.find(&hash)
-        return other != NULL and other.value == bare
+            self.key.b ^= BARE
+            self.table.add(&self.key, self.bare.a ^ self.bare.b, NEVER, IS_BARE)
+        return 0
 
-    cdef bint are_near(self, int64_t first, int64_t second) noexcept:
-        if first == second or self.tolerance_ms < 0:
-            return True
-        if first == NEVER or second == NEVER:
-            return False
-        if first < second:
-            return <uint64_t>second - <uint64_t>first <= <uint64_t>self.tolerance_ms
-        return <uint64_t>first - <uint64_t>second <= <uint64_t>self.tolerance_ms
+    cdef int put_aside(self) except -1:
+        cdef KeyTable table = self.table
+        cdef uint64_t value = self.value.a ^ self.value.b
+        cdef uint64_t bare = self.bare.a ^ self.bare.b
+        cdef bint is_stream = self.kind == KIND_STREAM
+        cdef int flags
+        if table.first is None:
+            table.begin_aside()
+        if self.second:
+            flags = FLAG_WANTED * self.wanted | FLAG_STREAM * is_stream | FLAG_COUNTERS * self.has_counters
+            put(table.second, &self.key, value, self.expire_at_ms, flags, self.keys)
+            return put(table.second, &self.key, bare, NEVER, flags, self.keys) if is_stream else 0
+        put(table.first, &self.key, value, self.expire_at_ms, IS_REMOVED, self.keys)
+        if self.has_counters:
+            self.key.b ^= BARE
+            put(table.first, &self.key, bare, NEVER, IS_BARE, self.keys)
+        return 0
+
+    cdef int note_twice(self) except -1:
+        if self.twice is None:
+            self.twice = (self.db, (<char *>self.name.data)[:self.name_size])
+        return 0
 
 
 cdef class InState(Selection):
@@ -307,3 +505,18 @@ cdef class InState(Selection):
         hash_key(head.db, head.key, head.key_size, &hash)
         row = self.table.find(&hash)
         return row != NULL and self.states >> <unsigned int>(row.b & STATE) & 1
+
+
+cdef class WithHash(Selection):
+    """Matches the key with a ``hash``, as ``KeyTable.settle`` returns it."""
+
+    cdef rt_hash128 hash
+
+    def __init__(self, hash not None):
+        super().__init__()
+        self.hash.a, self.hash.b = hash
+
+    cdef bint wants(self, Head *head) except -1:
+        cdef rt_hash128 hash
+        hash_key(head.db, head.key, head.key_size, &hash)
+        return hash.a == self.hash.a and hash.b ^ self.hash.b <= STATE
