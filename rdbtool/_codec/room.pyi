@@ -6,6 +6,9 @@ class NoResultError(Exception):
 class RoomFullError(NoResultError):
     """The result is larger than its room."""
 
+class OutdatedCopyError(Exception):
+    """A copy of a sink made a result as the sink no longer takes it: new copies have to be made."""
+
 class Room:
     """A writable buffer that several processes map; ``used`` bytes of it are a result."""
 

@@ -85,7 +85,11 @@ typedef struct {
 
 typedef struct {
     rt_part part[256];
+    size_t slots;               /* in all parts */
+    size_t limit;               /* the most of them, 0: any number */
 } rt_table;
+
+enum { RT_FULL = 2 };
 
 static inline rt_part *rt_part_of(rt_table *table, const rt_key128 *key) { return &table->part[key->b >> 32 & 255]; }
 
@@ -112,7 +116,7 @@ static inline void rt_table_prefetch(rt_table *table, const rt_key128 *key)
         __builtin_prefetch(&part->slots[rt_home(key->a, part->capacity)], 1);
 }
 
-/* 1: it was there, 0: it is new, -1: no memory. */
+/* 1: it was there, 0: it is new, RT_FULL: it may be new, and would take more slots than the limit; -1: no memory. */
 static int rt_table_add(rt_table *table, const rt_key128 *key)
 {
     rt_part *part = rt_part_of(table, key);
@@ -120,9 +124,13 @@ static int rt_table_add(rt_table *table, const rt_key128 *key)
     int there;
     if (part->count + part->count / 3 >= part->capacity) {
         size_t capacity = part->capacity + part->capacity / 4 + 16;
-        rt_slot *slots = calloc(capacity, sizeof(rt_slot));
+        rt_slot *slots;
+        if (table->limit && table->slots - part->capacity + capacity > table->limit)
+            return RT_FULL;
+        slots = calloc(capacity, sizeof(rt_slot));
         if (slots == NULL)
             return -1;
+        table->slots += capacity - part->capacity;
         for (size_t i = 0; i < part->capacity; i++)
             if (part->slots[i].b)
                 rt_table_place(slots, capacity, part->slots[i]);
@@ -135,11 +143,47 @@ static int rt_table_add(rt_table *table, const rt_key128 *key)
     return there;
 }
 
+static void rt_part_clear(rt_table *table, int i)
+{
+    free(table->part[i].slots);
+    table->slots -= table->part[i].capacity;
+    memset(&table->part[i], 0, sizeof(rt_part));
+}
+
+/* Empties a table, which keeps its limit. */
 static void rt_table_clear(rt_table *table)
 {
     for (int i = 0; i < 256; i++)
-        free(table->part[i].slots);
-    memset(table, 0, sizeof(*table));
+        rt_part_clear(table, i);
+}
+
+/* What a slot of a part keeps of a hash. */
+static inline rt_key128 rt_kept(int part, const rt_slot *slot)
+{
+    rt_key128 key = {(uint64_t)slot->high << 32 | slot->low, (uint64_t)part << 32 | slot->b};
+    return key;
+}
+
+/* A sieve (a Bloom filter) separates most keys that are new from those that may be there, in a few bits a key: each sets two of a word. */
+typedef struct {
+    uint64_t *words;
+    size_t count;
+} rt_sieve;
+
+static inline void rt_sieve_prefetch(rt_sieve *sieve, const rt_key128 *key)
+{
+    if (sieve->words)
+        __builtin_prefetch(&sieve->words[rt_home(key->a, sieve->count)], 1);
+}
+
+/* 0: it is new. */
+static inline int rt_sieve_add(rt_sieve *sieve, const rt_key128 *key)
+{
+    uint64_t *word = &sieve->words[rt_home(key->a, sieve->count)];
+    uint64_t bits = (uint64_t)1 << (key->b >> 1 & 63) | (uint64_t)1 << (key->b >> 7 & 63);
+    int may_be_there = (*word & bits) == bits;
+    *word |= bits;
+    return may_be_there;
 }
 
 /* Half of a hash a slot, 0: free. Which part it is in, follows from the other half. */

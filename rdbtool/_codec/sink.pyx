@@ -129,7 +129,8 @@ cdef class Sink:
     def add_range(self, result, room):
         """Add what a copy returned, and left in ``room``.
 
-        Return False to have the same records from the reader, next and in the same order, in place of the result.
+        Return False to have the same records from the reader, next and in the same order, in place of the result. Raises
+        OutdatedCopyError, before anything was added, to have it from a new copy.
         """
         return True
 

@@ -39,6 +39,11 @@ Strings of up to 512 MiB are read, compressed ones by their decompressed size, a
 packed into one string up to 64 MiB. `--max-value 2GiB` raises both. A larger value is not damage: the exit
 code is 3, and the message names its key.
 
+Whatever looks for duplicate keys remembers all keys, in 16 to 20 bytes each. What exceeds `--memory` (more than 30
+million keys at the default) goes on in temporary files without names, in the directory `TMPDIR`: 24 bytes a key,
+and more for those that may be duplicates. Findings, outputs and their order are the same; if that directory is
+full, the exit code is 3.
+
 A cron job can tell "the backup is corrupt" (1) from "it was not checked" (3, 4). What went wrong is one
 sentence with the place and a code; rdbtool-findings(7) says what each code means, and what a server does with
 such a file.
@@ -108,7 +113,9 @@ is reported, with exit code 1.
 `-` is only in A, `+` only in B, `~` in both and not the same, with what changed inside: fields, members,
 scores, list positions, stream entries, groups, pending entries, expiry times. Order, encodings, eviction data
 and the times at which consumers were seen do not count, and stream counters only where both sides store them.
-So the same data written by another server version does not differ. About 50 bytes a key are kept in memory.
+So the same data written by another server version does not differ. About 50 bytes a key are kept in memory, up to
+`--memory`; beyond it keys of both sides are kept in temporary files, in 40 bytes each, and in memory those that
+differ.
 
 Two moments of one AOF are compared with `diff X X --until-a … --until-b …`, and likewise `--before-a` and the
 others.

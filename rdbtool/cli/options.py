@@ -141,6 +141,15 @@ MaxValue = Annotated[
         "into one string.",
     ),
 ]
+Memory = Annotated[
+    str | None,
+    Option(
+        "--memory",
+        metavar="SIZE",
+        help="Memory for a table of keys, such as 4GiB; the rest of it is in temporary files (TMPDIR), with the same "
+        "result. Default: a quarter of the RAM, at most 1GiB.",
+    ),
+]
 PasswordFile = Annotated[
     str | None,
     Option(
@@ -451,6 +460,7 @@ class _Common(OptionGroup):
     """Options of every command that reads."""
 
     max_value: MaxValue = None
+    memory: Memory = None
     jobs: Jobs = None
     password_file: PasswordFile = None
 
@@ -459,10 +469,14 @@ class _Common(OptionGroup):
         """Apply the options. Raises UsageError."""
         with contextlib.ExitStack() as stack:
             stack.enter_context(at_most(self.jobs))
-            try:
-                stack.enter_context(limited(self.max_value))
-            except ValueError as error:
-                raise UsageError(str(error), parameter="--max-value") from error
+            for option, limit in (
+                ("--max-value", limited(self.max_value)),
+                ("--memory", limited(memory=self.memory)),
+            ):
+                try:
+                    stack.enter_context(limit)
+                except ValueError as error:
+                    raise UsageError(str(error), parameter=option) from error
             if self.password_file is not None:
                 from rdbtool.live.secrets import password_from
 

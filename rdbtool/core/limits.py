@@ -1,13 +1,16 @@
-"""Limits on the size of a value: rdbtool's own; larger values may still be valid.
+"""Limits of rdbtool's own: on the size of a value, though larger ones may still be valid, and on memory for keys.
 
 Servers load strings of any size (``proto-max-bulk-len`` bounds clients, not files), so a limit protects against hostile
 input only. It is read when a file is opened, by grammar and codec alike, and set in one place for everything read in
-the meantime: outputs that are read back, payloads, files of an AOF.
+the meantime: outputs that are read back, payloads, files of an AOF. Tables of keys that would take more memory go on
+in temporary files, with the same results.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import os
 import re
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -19,11 +22,23 @@ _UNITS: Final = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1
 _SIZE: Final = pattern(r"([0-9]{1,15})(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)
 
 
+#: The most bytes of memory for a table of keys unless more are requested, and the least that one can do with.
+_MOST_MEMORY: Final = 1 << 30
+_LEAST_MEMORY: Final = 64 << 10
+
+#: The memory limit of a control group in bytes.
+_MEMORY_LIMITS: Final = ("/sys/fs/cgroup/memory.max",)
+
+
 class Limits(NamedTuple):
-    """Maximum bytes of a ``string``, and of a ``blob``: packed elements, which are held whole."""
+    """Maximum bytes of a ``string``, and of a ``blob``: packed elements, which are held whole.
+
+    ``memory`` is that of a table of keys, None: the default.
+    """
 
     string: int = 512 << 20
     blob: int = 64 << 20
+    memory: int | None = None
 
 
 _current: Final[ContextVar[Limits]] = ContextVar("limits", default=Limits())  # noqa: B039 - it never changes
@@ -34,25 +49,52 @@ def limits() -> Limits:
     return _current.get()
 
 
+def table_memory() -> int:
+    """Return the bytes of memory for a table of keys: by default a quarter of this machine's, at most 1 GiB."""
+    given = _current.get().memory
+    return max(_LEAST_MEMORY, min(_MOST_MEMORY, _whole_memory() // 4) if given is None else given)
+
+
+@functools.cache
+def _whole_memory() -> int:
+    """Return the bytes of memory of this machine, or of the control group; if unknown, enough for the maximum."""
+    size = 4 * _MOST_MEMORY
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in _MEMORY_LIMITS:
+        # The file is missing without cgroup v2, and may say "max".
+        with contextlib.suppress(OSError, ValueError), open(name, encoding="ascii") as file:  # noqa: PTH123 - see cores
+            size = min(size, int(file.read()))
+    return size
+
+
 @contextlib.contextmanager
-def limited(max_value: int | str | None) -> Iterator[None]:
+def limited(max_value: int | str | None = None, *, memory: int | str | None = None) -> Iterator[None]:
     """Read strings and packed blobs of up to ``max_value`` in a ``with`` block: bytes, or text such as ``2GiB``.
 
-    None keeps the limits. Raises ValueError for an invalid size.
+    ``memory``: the size that a table of keys may take; what exceeds it is kept in temporary files (``TMPDIR``). None
+    keeps a limit. Raises ValueError for an invalid size.
     """
-    if max_value is None:
-        yield
-        return
-    size = parse_size(max_value) if isinstance(max_value, str) else max_value
-    if isinstance(size, bool) or not isinstance(size, int):
-        raise TypeError(f"max_value: expected a number of bytes or text, found {max_value!r}")
-    if size < 1:
-        raise ValueError(f"expected at least 1 byte, found {size}")
-    token = _current.set(Limits(size, size))
+    limits = _current.get()
+    if max_value is not None:
+        size = _size_of("max_value", max_value)
+        limits = limits._replace(string=size, blob=size)
+    if memory is not None:
+        limits = limits._replace(memory=_size_of("memory", memory))
+    token = _current.set(limits)
     try:
         yield
     finally:
         _current.reset(token)
+
+
+def _size_of(name: str, given: int | str) -> int:
+    size = parse_size(given) if isinstance(given, str) else given
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise TypeError(f"{name}: expected a number of bytes or text, found {given!r}")
+    if size < 1:
+        raise ValueError(f"expected at least 1 byte, found {size}")
+    return size
 
 
 def parse_size(text: str) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rdbtool._codec.decode.skip_scan import checksum_behind
-from rdbtool._codec.room import NoResultError, Room
+from rdbtool._codec.room import NoResultError, OutdatedCopyError, Room
 from rdbtool.core.errors import RdbToolError
 from rdbtool.reader.range_workers import Ranged, Workers
 
@@ -160,7 +160,11 @@ class RangeReading:
             if not workers.count:
                 return False
             while (ranged := workers.take()) is not None:
-                if ranged.result is not None and self._add(ranged):
+                try:
+                    is_added = ranged.result is not None and self._add(ranged)
+                except OutdatedCopyError:
+                    break
+                if is_added:
                     self._misses = 0
                     checksum = checksum_behind(checksum, ranged.result[0], ranged.stop - ranged.start)
                 elif ranged.stop > ranged.start:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.fingerprint import Fingerprint
-from rdbtool.core.errors import InputError, InvalidDataError, Loss, RdbToolError, describe_error
+from rdbtool.core.errors import FormatError, InputError, InvalidDataError, Loss, RdbToolError, describe_error
 from rdbtool.core.progress import begin_pass, polling
 
 if TYPE_CHECKING:
@@ -106,13 +106,20 @@ class DatasetWriter:
             sink = Tee(sink, sums)
         fit = self._make_fit(sink)
         sink = fit or sink
+        test = None
         if self._make_test is not None:
             test = self._make_test(is_verified=fingerprint, has_functions=fit is None or fit.has_functions)
             self.is_tested = test is not None
             if test is not None:
                 sink = Tee(test, sink)
         begin_pass(self.progress, "writing", "", self._size, left=int(fingerprint))
-        self.source.feed(sink, selection=self._selection, progress=self.progress)
+        try:
+            self.source.feed(sink, selection=self._selection, progress=self.progress)
+        except FormatError:
+            # Keys that wait for their look-up are before the damage.
+            if test is not None:
+                test.close()
+            raise
         sink.close()
         self.keys = sums.keys if fit is None else fit.keys
         self.losses = [] if fit is None else fit.losses

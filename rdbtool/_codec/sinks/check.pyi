@@ -41,9 +41,11 @@ class Check(Sink):
 
     ``on_item`` is called with every item that is not a record, before what follows it is checked. ``on_row`` is called
     with every row of a record when that is complete, and may raise: the record is not committed then. A duplicate key
-    may be reported a few keys late. At most 8 rows of a kind are made of one record, and 1000 kept in all. Memory: 24
-    to 36 bytes per key, and as many for each member of the largest collection. ``keys_only``: values are not received,
-    and only duplicate keys are reported.
+    may be reported a few keys late, or when the sink is closed, if the table of keys would exceed its memory. At most 8
+    rows of a kind are made of one record, and 1000 kept in all, in the order of the records when the sink is closed.
+    Memory: 16 to 20 bytes per key up to ``table_memory``, beyond it 24 bytes per key on disk; and 9 to 12 for each
+    member of the largest collection. ``keys_only``: values are not received, and only duplicate keys are reported.
+    Raises InputError if a temporary file cannot be written.
     """
 
     flagged: list[Flagged]

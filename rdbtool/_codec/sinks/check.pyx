@@ -5,21 +5,31 @@
 # Flagged row with its location, and the facts for the message. Its severity, per server, is decided by the rules. A
 # record is flagged when it is complete, so one that starts again is not flagged twice. Keys of the whole file are
 # remembered as 128-bit hashes; a few of them wait for their look-up, which `close` completes.
+#
+# If their table would exceed its memory, all hashes are put aside, in partitions of a temporary file that are looked up
+# one by one when the sink is closed. Only a key that a sieve does not know to be new can be a duplicate: with such a
+# hash stands where its note is, which has the rest of a row, in another file.
 
+from operator import attrgetter
 from os import urandom
 
+from libc.stdint cimport UINT64_MAX
+from libc.stdlib cimport calloc, free
 from libc.math cimport isnan
 from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release, rt_parse_i64
 from rdbtool._codec.room cimport Room
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
+from rdbtool._codec.spill cimport Partitions, Spool
 from rdbtool._codec.decode.vectors cimport check_vector_set
 
-from rdbtool._codec.room import NoResultError, RoomFullError
+from rdbtool._codec.room import NoResultError, OutdatedCopyError, RoomFullError
+from rdbtool._codec.spill import each_partition
 
 from collections import namedtuple
 
+from rdbtool.core.limits import table_memory
 from rdbtool.core.rdb_types import KINDS
 
 include "../_types.pxi"
@@ -30,14 +40,29 @@ cdef extern from "seen.h" nogil:
         uint64_t b
     ctypedef struct rt_secret:
         uint64_t word[8]
+    ctypedef struct rt_slot:
+        unsigned int b
+    ctypedef struct rt_part:
+        rt_slot *slots
+        size_t capacity
     ctypedef struct rt_table:
-        pass
+        rt_part part[256]
+        size_t limit
+    ctypedef struct rt_sieve:
+        uint64_t *words
+        size_t count
     ctypedef struct rt_seen:
         pass
+    enum:
+        RT_FULL
     void rt_hash_seen(const rt_secret *s, uint64_t tweak, const uint8_t *p, size_t size, rt_key128 *out)
     void rt_table_prefetch(rt_table *table, const rt_key128 *key)
     int rt_table_add(rt_table *table, const rt_key128 *key)
     void rt_table_clear(rt_table *table)
+    void rt_part_clear(rt_table *table, int part)
+    rt_key128 rt_kept(int part, const rt_slot *slot)
+    void rt_sieve_prefetch(rt_sieve *sieve, const rt_key128 *key)
+    int rt_sieve_add(rt_sieve *sieve, const rt_key128 *key)
     void rt_seen_reset(rt_seen *seen)
     int rt_seen_add(rt_seen *seen, const rt_key128 *key)
     void rt_seen_free(rt_seen *seen)
@@ -100,6 +125,13 @@ cdef enum:
     HELD_SIZE = 128             # bytes of a key that can wait
     NOT_LOOKED_UP = -1
     RECENT = 4                  # records back
+    # Of the memory of the table, in eighths: its own, that of the sieve, and that of the partitions' buffers.
+    EIGHTHS_TABLE = 5
+    EIGHTHS_SIEVE = 2
+    EIGHTHS_BUFFERS = 1
+    SLOT_SIZE = 12              # of the table, in bytes
+    KEY_SIZE = 20               # the most bytes that it takes per key
+    TABLE_SIZE = 1 << 16        # and without any
     # Distinguishes the members of one set from others of its record.
     AS_GROUP = 1
     AS_PRODUCER = 2
@@ -112,19 +144,35 @@ Flagged = namedtuple(
 )
 
 
+cdef struct Note:
+    # What a row says of a record, without its key, which follows.
+    uint64_t number
+    int64_t start
+    int64_t db
+    uint64_t count
+    uint64_t key_size
+    uint8_t kind
+    uint8_t type_code
+    uint8_t is_small
+
+
 cdef struct Held:
     # A key whose slot of the table is being prefetched.
     rt_key128 hash
     int found                   # 1: a duplicate, 0: none, NOT_LOOKED_UP
-    int64_t start
-    int64_t db
-    uint64_t number
-    uint64_t count
-    int kind
-    int type_code
-    bint is_small
-    size_t key_size
+    Note note
     char key[HELD_SIZE]
+
+
+cdef struct Aside:
+    # The hash of a key that is looked up later.
+    uint64_t a
+    uint64_t b                  # 40 bits of it, the type code, and whether it is small
+    uint64_t noted              # offset of its note + 1, 0: it is new
+
+
+cdef uint64_t KEPT_BITS = (<uint64_t>1 << 40) - 1
+ROW_NUMBER = attrgetter("number")
 
 
 cdef inline bint is_before(uint64_t ms, uint64_t seq, uint64_t other_ms, uint64_t other_seq) noexcept:
@@ -143,7 +191,8 @@ cdef class Check(Sink):
 
     ``on_item`` is called with every item that is not a record, before what follows it is checked. ``on_row`` is called
     with every row of a record when that is complete, and may raise: the record is not committed then. A duplicate key
-    may be reported a few keys late. ``keys_only``: values are not received, and only duplicate keys are reported.
+    may be reported a few keys late, or, if the table of keys would exceed its memory, when the sink is closed.
+    ``keys_only``: values are not received, and only duplicate keys are reported.
     """
 
     cdef bint keys_only
@@ -158,7 +207,14 @@ cdef class Check(Sink):
     cdef object on_item
     cdef public object on_row
     cdef rt_secret secret
-    cdef rt_table table                 # all keys
+    cdef rt_table table                 # all keys, unless they were put aside
+    cdef uint64_t memory                # bytes for it
+    cdef Partitions aside               # all keys, None: they are in the table
+    cdef Spool notes                    # of those that may be duplicates
+    cdef uint64_t settled               # the size of the notes that were looked up
+    cdef rt_sieve sieve
+    cdef Scratch noted_key
+    cdef size_t ordered                 # rows in `flagged` that are in order
     cdef Room room                      # in which the hashes of a range's keys stay, None: they are looked up
     cdef frozenset twice                # numbers of the duplicates among the next `again` records, which were looked up
     cdef uint64_t again
@@ -192,6 +248,8 @@ cdef class Check(Sink):
     def __init__(self, on_item=None, on_row=None, *, bint keys_only=False):
         cdef bytes drawn = urandom(sizeof(rt_secret))
         memcpy(&self.secret, <char *>drawn, sizeof(rt_secret))
+        self.memory = table_memory()
+        self.table.limit = self.memory * EIGHTHS_TABLE // 8 // SLOT_SIZE
         self.takes_pieces = self.divides = self.fills_room = True
         self.keys_only = keys_only
         self.on_item = on_item
@@ -204,9 +262,11 @@ cdef class Check(Sink):
 
     def __dealloc__(self):
         rt_table_clear(&self.table)
+        free(self.sieve.words)
         rt_seen_free(&self.members)
         rt_seen_free(&self.inner)
         release(&self.member_before)
+        release(&self.noted_key)
 
     @property
     def counts(self):
@@ -221,41 +281,59 @@ cdef class Check(Sink):
         cdef int back
         for back in range(RECENT, 0, -1):
             held = &self.held[(self.held_at + self.held_count - back + HELD) % HELD]
-            if held.number:
-                return held.start, held.db
+            if held.note.number:
+                return held.note.start, held.note.db
         return None
 
     # ---- ranges --------------------------------------------------------------------------------
 
     def begin_range(self, room, db):
-        """Begin with nothing; hashes of keys go to ``room``, and are not looked up."""
+        """Begin with nothing; hashes of keys go to ``room``, with notes if keys are put aside, and are not looked up."""
         cdef int i
         rt_table_clear(&self.table)
         self.room = room
         self.room.used = self.keys = 0
         self.modules = {}
         for i in range(HELD):
-            self.held[i].number = 0
+            self.held[i].note.number = 0
 
     def end_range(self):
-        """Return the number of keys, the modules, and the offset and db of the last few records."""
+        """Return the number of keys, the modules, the offset and db of the last few records, and whether there are notes.
+        """
+        cdef Held *held
         cdef int back
         last = []
         for back in range(RECENT, 0, -1):
-            held = self.held[(self.held_at - back + HELD) % HELD]
-            if held.number:
-                last.append((held.start, held.db))
-        return self.keys, self.modules, last
+            held = &self.held[(self.held_at - back + HELD) % HELD]
+            if held.note.number:
+                last.append((held.note.start, held.note.db))
+        return self.keys, self.modules, last, self.aside is not None
 
     def add_range(self, result, room):
         """Look up the keys of a range, which has no flags; with a duplicate, its records have to come from the reader."""
-        cdef Room left = room
-        cdef rt_key128 *hashes = <rt_key128 *>left.data
-        cdef uint64_t i, count = left.used // sizeof(rt_key128)
-        cdef Held *held
-        keys, modules, last = result
-        twice = []
+        keys, modules, last, has_notes = result
         self.look_up(0)
+        if self.aside is None and (self.keys + keys) * KEY_SIZE + TABLE_SIZE > self.memory * EIGHTHS_TABLE // 8:
+            self.begin_aside()
+        if self.aside is not None:
+            if not has_notes:
+                raise OutdatedCopyError
+            self.add_notes(room, keys)
+        elif not self.add_hashes(room):
+            return False
+        self.keys += keys
+        for name, (times, start, db) in modules.items():
+            before, first, first_db = self.modules.get(name, (0, start, db))
+            self.modules[name] = (before + times, first, first_db)
+        for start, db in last:
+            self.pass_by(start, db)
+        return True
+
+    cdef bint add_hashes(self, Room room) except -1:
+        """Look up the hashes in a room; return False if there is a duplicate."""
+        cdef rt_key128 *hashes = <rt_key128 *>room.data
+        cdef uint64_t i, count = room.used // sizeof(rt_key128)
+        twice = []
         for i in range(min(count, <uint64_t>HELD)):
             rt_table_prefetch(&self.table, &hashes[i])
         for i in range(count):
@@ -266,18 +344,31 @@ cdef class Check(Sink):
         if twice:
             self.twice = frozenset(twice)
             self.again = count
-            return False
-        self.keys += keys
-        for name, (times, start, db) in modules.items():
-            before, first, first_db = self.modules.get(name, (0, start, db))
-            self.modules[name] = (before + times, first, first_db)
-        for start, db in last:
-            held = &self.held[self.held_at]
-            self.held_at = (self.held_at + 1) % HELD
-            held.start = start
-            held.db = db
-            held.number = self.keys
-        return True
+        return not twice
+
+    cdef int add_notes(self, Room room, uint64_t count) except -1:
+        """Put the keys in a room aside."""
+        cdef char *at = room.data
+        cdef rt_key128 hash
+        cdef Note note
+        cdef uint64_t i
+        for i in range(count):
+            memcpy(&hash, at, sizeof(rt_key128))
+            memcpy(&note, at + sizeof(rt_key128), sizeof(Note))
+            at += sizeof(rt_key128) + sizeof(Note)
+            note.number = self.keys + i + 1
+            self.put_aside(&hash, &note, at)
+            at += note.key_size
+        return 0
+
+    cdef int pass_by(self, int64_t start, int64_t db) noexcept:
+        """Note a record among the last few."""
+        cdef Held *held = &self.held[self.held_at]
+        self.held_at = (self.held_at + 1) % HELD
+        held.note.start = start
+        held.note.db = db
+        held.note.number = self.keys
+        return 0
 
     # ---- flags ---------------------------------------------------------------------------------
 
@@ -536,7 +627,16 @@ cdef class Check(Sink):
             self.flag(EMPTY, -1, None, None, ())
         if self.is_flagged and self.on_row is not None:
             for fresh in self.fresh:
-                self.on_row(self.make_row(self.keys + 1, fresh))
+                self.emit_row(self.make_row(self.keys + 1, fresh))
+        return 0
+
+    cdef int emit_row(self, object row) except -1:
+        try:
+            self.on_row(row)
+        except Exception:
+            # A duplicate before it comes first.
+            self.look_up_aside()
+            raise
         return 0
 
     cdef int commit(self) except -1:
@@ -554,9 +654,21 @@ cdef class Check(Sink):
             self.settle()
         return 0
 
+    cdef inline int describe(self, Head *head, Note *note) noexcept:
+        note.number = self.keys
+        note.start = head.start
+        note.db = head.db
+        note.count = self.count
+        note.key_size = head.key_size
+        note.kind = head.kind
+        note.type_code = head.type_code
+        note.is_small = self.count <= SMALL_COUNT and not self.has_long
+        return 0
+
     cdef int hold_key(self, Head *head) except -1:
         """Look the key up, now or a few keys later."""
         cdef Held *held
+        cdef Note note
         cdef bint can_wait = head.key_size <= HELD_SIZE
         cdef int found = NOT_LOOKED_UP
         if self.again:
@@ -571,63 +683,179 @@ cdef class Check(Sink):
             held.found = found
             if found == NOT_LOOKED_UP:
                 rt_table_prefetch(&self.table, &held.hash)
-            held.start = head.start
-            held.db = head.db
-            held.number = self.keys
-            held.count = self.count
-            held.kind = head.kind
-            held.type_code = head.type_code
-            held.is_small = self.count <= SMALL_COUNT and not self.has_long
-            held.key_size = head.key_size
+                rt_sieve_prefetch(&self.sieve, &held.hash)
+            self.describe(head, &held.note)
             memcpy(held.key, head.key, head.key_size)
-        elif self.remember(&self.key_hash) if found == NOT_LOOKED_UP else found:
+            return 0
+        if found == NOT_LOOKED_UP:
+            found = self.remember(&self.key_hash)
+        if found == RT_FULL:
+            self.describe(head, &note)
+            self.put_aside(&self.key_hash, &note, <const char *>head.key)
+        elif found:
             self.flag(DUPLICATE_KEY, -1, None, None, ())
             if self.on_row is not None:
-                self.on_row(self.make_row(self.keys, self.fresh[len(self.fresh) - 1]))
+                self.emit_row(self.make_row(self.keys, self.fresh[len(self.fresh) - 1]))
         return 0
 
     cdef int leave_key(self, Head *head) except -1:
-        """Leave the hash of the key in the room."""
-        cdef Held *held = &self.held[self.held_at]
+        """Leave the hash of the key in the room, and its note if keys are put aside."""
+        cdef Note note
         if self.is_flagged:
             raise NoResultError
-        if self.room.used + sizeof(rt_key128) > self.room.size:
-            raise RoomFullError
-        memcpy(self.room.data + self.room.used, &self.key_hash, sizeof(rt_key128))
-        self.room.used += sizeof(rt_key128)
-        self.held_at = (self.held_at + 1) % HELD
-        held.start = head.start
-        held.db = head.db
-        held.number = self.keys
+        self.leave(&self.key_hash, sizeof(rt_key128))
+        if self.aside is not None:
+            self.describe(head, &note)
+            self.leave(&note, sizeof(Note))
+            self.leave(head.key, head.key_size)
+        self.pass_by(head.start, head.db)
         return 0
 
-    cdef inline bint remember(self, rt_key128 *hash) except -1:
+    cdef inline int leave(self, const void *data, size_t size) except -1:
+        if self.room.used + size > self.room.size:
+            raise RoomFullError
+        memcpy(self.room.data + self.room.used, data, size)
+        self.room.used += size
+        return 0
+
+    cdef inline int remember(self, rt_key128 *hash) except -1:
+        """Return 1 for a hash that is there, 0 for a new one, RT_FULL if it has to be put aside."""
         cdef int there = rt_table_add(&self.table, hash)
         if there < 0:
             raise MemoryError
+        if there == RT_FULL and self.aside is None:
+            self.begin_aside()
         return there
 
     cdef int look_up(self, int left) except -1:
         """Look up the waiting keys, oldest first, until only this many are left."""
         cdef Held *held
+        cdef int found
         while self.held_count > left:
             held = &self.held[self.held_at]
             self.held_at = (self.held_at + 1) % HELD
             self.held_count -= 1
-            if self.remember(&held.hash) if held.found == NOT_LOOKED_UP else held.found:
-                self.keep(DUPLICATE_KEY, held.type_code, held.is_small, 1)
-                if self.kept[DUPLICATE_KEY] == PER_FLAG and self.on_row is None:
-                    continue
-                row = Flagged(
-                    FLAGS[DUPLICATE_KEY], held.number, held.start, held.db, held.key[:held.key_size],
-                    KINDS[held.kind], held.type_code, held.count, held.is_small, -1, None, None, ()
-                )
-                if self.kept[DUPLICATE_KEY] < PER_FLAG:
-                    self.kept[DUPLICATE_KEY] += 1
-                    self.flagged.append(row)
-                if self.on_row is not None:
-                    self.on_row(row)
+            found = self.remember(&held.hash) if held.found == NOT_LOOKED_UP else held.found
+            if found == RT_FULL:
+                self.put_aside(&held.hash, &held.note, held.key)
+            elif found:
+                self.keep(DUPLICATE_KEY, held.note.type_code, held.note.is_small, 1)
+                self.report(&held.note, held.key)
         return 0
+
+    cdef int report(self, Note *note, const char *key) except -1:
+        """Make a row of a duplicate."""
+        if self.kept[DUPLICATE_KEY] == PER_FLAG and self.on_row is None:
+            return 0
+        row = Flagged(
+            FLAGS[DUPLICATE_KEY], note.number, note.start, note.db, key[:note.key_size], KINDS[note.kind],
+            note.type_code, note.count, bool(note.is_small), -1, None, None, ()
+        )
+        if self.kept[DUPLICATE_KEY] < PER_FLAG:
+            self.kept[DUPLICATE_KEY] += 1
+            self.flagged.append(row)
+        if self.on_row is not None:
+            self.emit_row(row)
+        return 0
+
+    # ---- keys that are put aside ---------------------------------------------------------------
+
+    cdef int begin_aside(self) except -1:
+        """Put all keys aside: the table has no room for more."""
+        cdef size_t slot, words = self.memory * EIGHTHS_SIEVE // 8 // sizeof(uint64_t)
+        cdef int part
+        cdef rt_key128 hash
+        cdef Aside aside
+        cdef Partitions partitions = Partitions(sizeof(Aside), self.memory * EIGHTHS_BUFFERS // 8)
+        self.notes = Spool()
+        self.sieve.words = <uint64_t *>calloc(words, sizeof(uint64_t))
+        if self.sieve.words == NULL:
+            raise MemoryError
+        self.sieve.count = words
+        self.aside = partitions
+        aside.noted = 0
+        for part in range(256):
+            for slot in range(self.table.part[part].capacity):
+                if self.table.part[part].slots[slot].b:
+                    hash = rt_kept(part, &self.table.part[part].slots[slot])
+                    rt_sieve_add(&self.sieve, &hash)
+                    aside.a = hash.a
+                    aside.b = hash.b
+                    partitions.add(&aside)
+            rt_part_clear(&self.table, part)
+        self.table.limit = 1    # nothing fits
+        return 0
+
+    cdef int put_aside(self, const rt_key128 *hash, Note *note, const char *key) except -1:
+        cdef Aside aside
+        aside.a = hash.a
+        aside.b = hash.b & KEPT_BITS
+        aside.noted = 0
+        if rt_sieve_add(&self.sieve, hash):
+            aside.b |= <uint64_t>note.type_code << 40 | <uint64_t>note.is_small << 48
+            aside.noted = self.notes.size() + 1
+            self.notes.append(note, sizeof(Note))
+            self.notes.append(key, note.key_size)
+        return self.aside.add(&aside)
+
+    cdef int look_up_aside(self) except -1:
+        """Look up what was put aside, and report the duplicates since the last time in the order of the file."""
+        cdef uint64_t last = self.settled, most = PER_FLAG
+        cdef bint is_counted = False
+        cdef Note note
+        if self.aside is None or self.notes.size() == last:
+            return 0
+        self.settled = self.notes.size()
+        if self.on_row is not None:
+            most = max(most, self.memory // 512)
+        while True:
+            found = self.find_aside(last, most, is_counted)
+            is_counted = True
+            for noted in found:
+                last = noted
+                self.notes.read(last - 1, &note, sizeof(Note))
+                grow(&self.noted_key, note.key_size + 1)
+                self.notes.read(last - 1 + sizeof(Note), self.noted_key.data, note.key_size)
+                self.report(&note, <const char *>self.noted_key.data)
+            if self.on_row is None or <uint64_t>len(found) < most:
+                return 0
+
+    cdef list find_aside(self, uint64_t last, uint64_t most, bint is_counted):
+        """Return the first ``most`` places of notes of duplicates after ``last``; all are counted unless they were."""
+        cdef list found = []
+        cdef uint64_t bound = UINT64_MAX
+        cdef Partitions parts
+        cdef const char *block = NULL
+        cdef const Aside *aside
+        cdef rt_key128 hash
+        cdef size_t i, count, cursor
+        cdef int there
+        self.table.limit = 0
+        for (parts,), partition in each_partition((self.aside,), self.memory * EIGHTHS_TABLE // 8 // KEY_SIZE):
+            cursor = 0
+            while (count := parts.read(partition, &cursor, &block)):
+                for i in range(count):
+                    aside = <const Aside *>block + i
+                    hash.a = aside.a
+                    hash.b = aside.b
+                    there = rt_table_add(&self.table, &hash)
+                    if there < 0:
+                        raise MemoryError
+                    if not there or aside.noted <= last:
+                        continue
+                    if not is_counted:
+                        self.keep(DUPLICATE_KEY, aside.b >> 40 & 0xFF, aside.b >> 48 & 1, 1)
+                    if aside.noted < bound:
+                        found.append(aside.noted)
+                        if <uint64_t>len(found) == 2 * most:
+                            found.sort()
+                            del found[most:]
+                            bound = found[most - 1]
+            rt_table_clear(&self.table)
+        self.table.limit = 1
+        found.sort()
+        del found[most:]
+        return found
 
     cdef int keep(self, int flag, int type_code, bint is_small, uint64_t times) except -1:
         if type_code != self.repeated_type[flag] or is_small != self.repeated_small[flag]:
@@ -649,7 +877,11 @@ cdef class Check(Sink):
     cdef int finish(self) except -1:
         # The last collection may have been the largest, and the sink may last longer than what it checked.
         rt_seen_reset(&self.members)
-        return self.look_up(0)
+        self.look_up(0)
+        self.look_up_aside()
+        self.flagged[self.ordered:] = sorted(self.flagged[self.ordered:], key=ROW_NUMBER)
+        self.ordered = len(self.flagged)
+        return 0
 
     cdef int rollback(self) noexcept:
         if self.is_flagged:

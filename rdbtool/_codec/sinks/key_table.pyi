@@ -14,7 +14,12 @@ ADDED: int
 HELD: int
 
 class KeyTable:
-    """The states of the keys of two datasets, in 47 to 57 bytes each (68 while it grows)."""
+    """The states of the keys of two datasets, in 47 to 57 bytes each (68 while it grows).
+
+    Beyond ``table_memory`` rows are put aside in temporary files, in 40 bytes, 80 if it is a stream. They are compared
+    by ``settle``; until then nothing is known of any key. Then the table has the keys that differ. Raises InputError
+    if a file cannot be written.
+    """
 
     def __len__(self) -> int: ...
     def __sizeof__(self) -> int: ...
@@ -24,6 +29,8 @@ class KeyTable:
     @property
     def same(self) -> int:
         """The number of keys that are equal in both, of those that ``matching`` matches."""
+    def settle(self, tolerance_ms: int) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+        """Compare what was put aside; return of each dataset the hash of the first duplicate there, None: none is."""
     def state(self, db: int, key: bytes) -> int:
         """Return the state of a key that one of the datasets has. Raises KeyError."""
     def mark(self, db: int, key: bytes, state: int) -> None:
@@ -34,8 +41,8 @@ class KeyPrints(Sink):
 
     ``field_expiries``, ``encodings``: whether these count. ``tolerance_ms``: the tolerance for expiries of keys, -1:
     ignore them. ``matching`` selects the keys counted as equal. Afterwards: ``keys`` is their number, ``twice``
-    is (db, key) of the first duplicate key, ``modules`` is the module data outside the keys. The last keys are looked
-    up when it is closed.
+    is (db, key) of the first duplicate key unless rows were put aside, ``modules`` is the module data outside the keys.
+    The last keys are looked up when it is closed.
     """
 
     keys: int
@@ -59,3 +66,8 @@ class InState(Selection):
     """
 
     def __init__(self, table: KeyTable, states: Iterable[int], *, second: bool = False) -> None: ...
+
+class WithHash(Selection):
+    """Matches the key with a ``hash``, as ``KeyTable.settle`` returns it."""
+
+    def __init__(self, hash: tuple[int, int]) -> None: ...

@@ -14,15 +14,22 @@
 # A large table is in no cache, so keys wait a little: until memory has fetched first the slot, then the row of each. Who
 # reads again meets the keys in the same order: of the first dataset that is the order of the rows, and the order of the
 # second is kept.
+#
+# If the table would exceed its memory, the rows of both datasets are put aside, in partitions of two temporary files;
+# each partition is compared alone when both were received, and only the keys that differ come back into the table.
 
-from libc.stdint cimport INT64_MIN, int64_t, uint32_t, uint64_t
+cimport cython
+from libc.stdint cimport INT64_MIN, UINT64_MAX, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release
 from rdbtool._codec.sinks.record_hash cimport Prints, hash_key, rt_hash128
 from rdbtool._codec.filters.selection cimport Selection
 from rdbtool._codec.sink cimport Head
+from rdbtool._codec.spill cimport Partitions
 
+from rdbtool._codec.spill import each_partition
+from rdbtool.core.limits import table_memory
 from rdbtool.model.items import ModuleAux
 
 include "../_types.pxi"
@@ -43,11 +50,23 @@ cdef struct Row:
     uint64_t value
     int64_t expire_at_ms    # NEVER: it does not expire
 
+cdef struct Aside:
+    # A row that is compared later, or what a row would have been compared with.
+    uint64_t turned         # hash of database and key, its halves exchanged: a table uses the lower bits
+    uint64_t b              # its other half; the lowest three bits are the state, or of the second dataset the flags
+    uint64_t value
+    int64_t expire_at_ms
+    uint64_t number         # of the record, 0: it is not there twice
+
 cdef enum:
     BLOCK = 1 << 15         # rows
     WAITING = 16            # keys that wait
     FETCHED = 8             # of them those whose slot is there, while memory fetches the row
-    WAITING_SIZE = 128         # bytes of a key that can wait
+    WAITING_SIZE = 128      # bytes of a key that can wait
+    ROW_SIZE = 68           # the most bytes of a row with its slots and its place in the order
+    # Of the memory, in eighths: that of the table, and that of the buffers of both files.
+    EIGHTHS_TABLE = 6
+    EIGHTHS_BUFFERS = 1
     STATE = 7               # the bits of it
     FIRST_SLOTS = 1 << 10
 
@@ -57,6 +76,10 @@ cdef enum:
     IS_ADDED = 3
     IS_HELD = 4
     IS_BARE = 5             # not a key, but a stream without its counters
+
+    FLAG_WANTED = 1         # the key counts if it is the same in both
+    FLAG_STREAM = 2         # the next row that was put aside has the value without counters
+    FLAG_COUNTERS = 4
 
 cdef int64_t NEVER = INT64_MIN
 cdef uint64_t NUMBER = 0xFFFFFFFF
@@ -69,9 +92,10 @@ REMOVED, SAME, CHANGED, ADDED, HELD = IS_REMOVED, IS_SAME, IS_CHANGED, IS_ADDED,
 cdef struct Waiting:
     rt_hash128 key
     uint64_t value
-    uint64_t bare               # without counters
+    uint64_t bare           # without counters
     int64_t expire_at_ms
     int64_t db
+    uint64_t number         # of the record
     bint is_stream
     bint has_counters
     bint wanted
@@ -82,6 +106,7 @@ cdef inline bint is_of(const Row *row, const rt_hash128 *hash) noexcept:
     return row.a == hash.a and row.b ^ hash.b <= STATE
 
 
+@cython.final
 cdef class KeyTable:
     """The states of the keys of two datasets. ``counts`` are those of keys by state."""
 
@@ -94,8 +119,15 @@ cdef class KeyTable:
     cdef uint64_t order_count
     cdef uint64_t counted[6]
     cdef uint64_t matched            # keys that are equal, and that ``matching`` matches
+    cdef uint64_t memory
+    cdef uint64_t most              # rows
+    cdef Partitions first           # rows that were put aside, None: all are in the table
+    cdef Partitions second
+    cdef tuple twice                # of each dataset the hash of the first duplicate among these, None: it has none
 
     def __cinit__(self):
+        self.memory = table_memory()
+        self.most = self.memory * EIGHTHS_TABLE // 8 // ROW_SIZE
         self.slot_count = FIRST_SLOTS
         self.slots = <uint64_t *>calloc(FIRST_SLOTS, sizeof(uint64_t))
         if self.slots == NULL:
@@ -120,7 +152,7 @@ cdef class KeyTable:
         return self.matched
 
     def __len__(self):
-        return self.rows - self.counted[IS_BARE]
+        return sum(self.counts)
 
     def __sizeof__(self):
         cdef size_t order = (self.order_count + BLOCK - 1) // BLOCK * BLOCK
@@ -181,7 +213,7 @@ cdef class KeyTable:
         self.order_count += 1
         return 0
 
-    cdef int move(self, Row *row, int state) except -1:
+    cdef inline int move(self, Row *row, int state) except -1:
         self.counted[row.b & STATE] -= 1
         self.counted[state] += 1
         row.b = (row.b & ~<uint64_t>STATE) | <uint64_t>state
@@ -203,6 +235,38 @@ cdef class KeyTable:
         self.rows += 1
         self.counted[state] += 1
         return 0
+
+    cdef inline int meet(self, Row *row, const rt_hash128 *hash, uint64_t value, uint64_t bare, int64_t expire_at_ms,
+                         bint is_stream, bint has_counters, bint is_wanted, int64_t tolerance_ms) except -1:
+        """Compare a key of the second dataset with ``row``, the first one's; return 1 if the second one has it twice.
+
+        ``bare``: of a stream the value without its counters. ``is_wanted``: it counts if it is the same in both.
+        """
+        if row == NULL:
+            self.add(hash, value, expire_at_ms, IS_ADDED)
+        elif row.b & STATE != IS_REMOVED:
+            return 1
+        elif are_near(row.expire_at_ms, expire_at_ms, tolerance_ms) and (
+            row.value == value or is_stream and self.is_bare(row, hash, bare, has_counters)
+        ):
+            self.matched += is_wanted
+            self.move(row, IS_SAME)
+        else:
+            self.move(row, IS_CHANGED)
+        return 0
+
+    cdef bint is_bare(self, Row *row, const rt_hash128 *hash, uint64_t bare, bint has_counters) noexcept:
+        """Return whether a stream differs only in counters, which one of the two does not store."""
+        cdef rt_hash128 of_bare
+        cdef Row *other
+        if row.value == bare:
+            return True
+        if has_counters:
+            return False
+        of_bare.a = hash.a
+        of_bare.b = hash.b ^ BARE
+        other = self.find(&of_bare)
+        return other != NULL and other.value == bare
 
     cdef void enter(self, uint64_t hash, uint64_t number) noexcept:
         cdef uint64_t mask = self.slot_count - 1
@@ -243,14 +307,155 @@ cdef class KeyTable:
             self.enter(self.row(number).a, number)
         return 0
 
+    # ---- rows that are put aside ---------------------------------------------------------------
 
+    cdef int begin_aside(self) except -1:
+        """Put all rows aside: the table has no room for more."""
+        cdef uint64_t number
+        cdef Row *row
+        cdef rt_hash128 hash
+        cdef size_t buffers = self.memory * EIGHTHS_BUFFERS // 8
+        cdef Partitions first = Partitions(sizeof(Aside), buffers)
+        self.second = Partitions(sizeof(Aside), buffers)
+        for number in range(self.rows):
+            row = self.row(number)
+            hash.a = row.a
+            hash.b = row.b
+            put(first, &hash, row.value, row.expire_at_ms, row.b & STATE, 0)
+        self.first = first
+        self.most = 0
+        self.empty()
+        return 0
+
+    cdef int empty(self) except -1:
+        """Remove all rows, and give their memory back."""
+        cdef size_t i
+        cdef uint64_t *slots = <uint64_t *>calloc(FIRST_SLOTS, sizeof(uint64_t))
+        if slots == NULL:
+            raise MemoryError
+        free(self.slots)
+        self.slots = slots
+        self.slot_count = FIRST_SLOTS
+        for i in range(self.block_count):
+            free(self.blocks[i])
+        self.block_count = self.rows = self.order_count = 0
+        free(self.order)
+        self.order = NULL
+        memset(self.counted, 0, sizeof(self.counted))
+        return 0
+
+    def settle(self, int64_t tolerance_ms):
+        """Compare what was put aside; return of each dataset the hash of the first duplicate there, None: none is."""
+        cdef KeyTable part
+        cdef uint64_t number, first_twice = UINT64_MAX, second_twice = UINT64_MAX
+        cdef rt_hash128 hash
+        cdef Row *row
+        if self.first is None or self.twice is not None:
+            return self.twice or (None, None)
+        self.most = UINT64_MAX
+        part = KeyTable()
+        part.most = UINT64_MAX
+        twice = [None, None]
+        for (first, second), partition in each_partition(
+            (self.first, self.second), self.memory * EIGHTHS_TABLE // 8 // ROW_SIZE
+        ):
+            part.load(first, partition, &first_twice, twice)
+            part.compare(second, partition, tolerance_ms, &second_twice, twice)
+            for number in range(part.rows):
+                row = part.row(number)
+                if row.b & STATE == IS_SAME:
+                    self.counted[IS_SAME] += 1
+                elif row.b & STATE != IS_BARE:
+                    hash.a = row.a
+                    hash.b = row.b
+                    self.add(&hash, row.value, row.expire_at_ms, row.b & STATE)
+            part.empty()
+        self.matched += part.matched
+        self.twice = tuple(twice)
+        self.first = self.second = None
+        return self.twice
+
+    cdef int load(self, Partitions parts, int partition, uint64_t *first, list twice) except -1:
+        """Enter the rows of a partition; ``first`` is the number of the first record with a duplicate key."""
+        cdef const char *block = NULL
+        cdef const Aside *aside
+        cdef rt_hash128 hash
+        cdef size_t i, count, cursor = 0
+        while (count := parts.read(partition, &cursor, &block)):
+            for i in range(count):
+                aside = <const Aside *>block + i
+                hash.a = turn(aside.turned)
+                hash.b = aside.b
+                if aside.number == 0 or self.find(&hash) == NULL:
+                    self.add(&hash, aside.value, aside.expire_at_ms, aside.b & STATE)
+                elif aside.b & STATE != IS_BARE and aside.number < first[0]:
+                    first[0] = aside.number
+                    twice[0] = hash.a, hash.b & ~<uint64_t>STATE
+        return 0
+
+    cdef int compare(self, Partitions parts, int partition, int64_t tolerance_ms, uint64_t *first, list twice) except -1:
+        """Compare the keys of a partition; ``first`` is the number of the first record with a duplicate key."""
+        cdef const char *block = NULL
+        cdef const Aside *aside
+        cdef rt_hash128 hash
+        cdef uint64_t value = 0
+        cdef int64_t expire_at_ms = NEVER
+        cdef bint is_next_bare = False
+        cdef size_t i, count, cursor = 0
+        while (count := parts.read(partition, &cursor, &block)):
+            for i in range(count):
+                aside = <const Aside *>block + i
+                hash.a = turn(aside.turned)
+                hash.b = aside.b
+                if not is_next_bare:
+                    value = aside.value
+                    expire_at_ms = aside.expire_at_ms
+                    if aside.b & FLAG_STREAM:
+                        is_next_bare = True
+                        continue
+                if self.meet(
+                    self.find(&hash), &hash, value, aside.value, expire_at_ms, is_next_bare,
+                    aside.b & FLAG_COUNTERS != 0, aside.b & FLAG_WANTED != 0, tolerance_ms
+                ) and aside.number < first[0]:
+                    first[0] = aside.number
+                    twice[1] = hash.a, hash.b & ~<uint64_t>STATE
+                is_next_bare = False
+        return 0
+
+
+cdef int put(Partitions parts, const rt_hash128 *hash, uint64_t value, int64_t expire_at_ms, int mark,
+             uint64_t number) except -1:
+    cdef Aside aside
+    aside.turned = turn(hash.a)
+    aside.b = (hash.b & ~<uint64_t>STATE) | <uint64_t>mark
+    aside.value = value
+    aside.expire_at_ms = expire_at_ms
+    aside.number = number
+    return parts.add(&aside)
+
+
+cdef inline uint64_t turn(uint64_t hash) noexcept:
+    return hash << 32 | hash >> 32
+
+
+cdef inline bint are_near(int64_t first, int64_t second, int64_t tolerance_ms) noexcept:
+    if first == second or tolerance_ms < 0:
+        return True
+    if first == NEVER or second == NEVER:
+        return False
+    if first < second:
+        return <uint64_t>second - <uint64_t>first <= <uint64_t>tolerance_ms
+    return <uint64_t>first - <uint64_t>second <= <uint64_t>tolerance_ms
+
+
+@cython.final
 cdef class KeyPrints(Prints):
     """Receives one of two datasets: the first fills ``table``, the second (``second``) is compared with it.
 
     ``field_expiries``, ``encodings``: whether these count. ``tolerance_ms``: the tolerance for expiries of keys, -1:
-    ignore them. ``matching`` selects the keys counted as equal. Afterwards: ``keys`` is their number, ``twice``
-    is (db, key) of the first duplicate key, ``modules`` is the module data outside the keys. The last keys are looked
-    up when it is closed.
+    ignore them. ``matching`` selects the keys counted as equal. Afterwards: ``keys`` is their number, ``twice`` is
+    (db, key) of the first duplicate key unless rows were put aside (see ``KeyTable.settle``), ``modules`` is the module
+    data outside the keys. The last keys are looked up when it is closed.
     """
 
     cdef KeyTable table
@@ -306,14 +511,15 @@ cdef class KeyPrints(Prints):
         key.bare = self.bare.a ^ self.bare.b
         key.expire_at_ms = self.expire_at_ms
         key.db = self.db
+        key.number = self.keys
         key.is_stream = self.kind == KIND_STREAM
         key.has_counters = self.has_counters
         key.wanted = self.wanted
         key.name_size = self.name_size
         if self.name_size > WAITING_SIZE:
-            self.settle_all(0)
-            return self.settle(&key, <char *>self.name.data)
-        self.settle_all(WAITING - 1)
+            self.look_up_waiting(0)
+            return self.look_up(&key, <char *>self.name.data)
+        self.look_up_waiting(WAITING - 1)
         at = (self.held_at + self.held_count) % WAITING
         self.held[at] = key
         memcpy(self.names[at], self.name.data, self.name_size)
@@ -324,65 +530,59 @@ cdef class KeyPrints(Prints):
         return 0
 
     cdef int finish(self) except -1:
-        return self.settle_all(0)
+        return self.look_up_waiting(0)
 
-    cdef int settle_all(self, unsigned int left) except -1:
+    cdef int look_up_waiting(self, unsigned int left) except -1:
         """Look up the keys that wait, oldest first, until only so many are left."""
         cdef unsigned int at
         while self.held_count > left:
             at = self.held_at
             self.held_at = (at + 1) % WAITING
             self.held_count -= 1
-            self.settle(&self.held[at], self.names[at])
+            self.look_up(&self.held[at], self.names[at])
         return 0
 
-    cdef int settle(self, Waiting *key, const char *name) except -1:
+    cdef int look_up(self, Waiting *key, const char *name) except -1:
         """Add a key to the table, or compare it with the one that is there."""
         cdef KeyTable table = self.table
         cdef uint64_t number = table.rows
-        cdef Row *row = table.find(&key.key, &number)
+        cdef Row *row
+        if table.rows >= table.most:
+            return self.put_aside(key)
+        row = table.find(&key.key, &number)
         if self.second:
             table.pass_row(number)
-        if row == NULL and not self.second:
-            table.add(&key.key, key.value, key.expire_at_ms, IS_REMOVED)
-            if key.has_counters:
-                key.key.b ^= BARE
-                table.add(&key.key, key.bare, NEVER, IS_BARE)
+            if table.meet(row, &key.key, key.value, key.bare, key.expire_at_ms, key.is_stream, key.has_counters,
+                          key.wanted, self.tolerance_ms):
+                self.note_twice(key, name)
             return 0
-        if row == NULL:
-            return table.add(&key.key, key.value, key.expire_at_ms, IS_ADDED)
-        if not self.second or row.b & STATE != IS_REMOVED:
-            if self.twice is None:
-                self.twice = (key.db, name[:key.name_size])
-            return 0
-        if self.are_near(row.expire_at_ms, key.expire_at_ms) and (
-            row.value == key.value or key.is_stream and self.is_bare(row, key)
-        ):
-            table.matched += key.wanted
-            return table.move(row, IS_SAME)
-        return table.move(row, IS_CHANGED)
-
-    cdef bint is_bare(self, Row *row, const Waiting *key) noexcept:
-        """Return whether a stream differs only in counters, which one of the two does not store."""
-        cdef rt_hash128 hash
-        cdef Row *other
-        if row.value == key.bare:
-            return True
+        if row != NULL:
+            return self.note_twice(key, name)
+        table.add(&key.key, key.value, key.expire_at_ms, IS_REMOVED)
         if key.has_counters:
-            return False
-        hash.a = key.key.a
-        hash.b = key.key.b ^ BARE
-        other = self.table.find(&hash)
-        return other != NULL and other.value == key.bare
+            key.key.b ^= BARE
+            table.add(&key.key, key.bare, NEVER, IS_BARE)
+        return 0
 
-    cdef bint are_near(self, int64_t first, int64_t second) noexcept:
-        if first == second or self.tolerance_ms < 0:
-            return True
-        if first == NEVER or second == NEVER:
-            return False
-        if first < second:
-            return <uint64_t>second - <uint64_t>first <= <uint64_t>self.tolerance_ms
-        return <uint64_t>first - <uint64_t>second <= <uint64_t>self.tolerance_ms
+    cdef int put_aside(self, Waiting *key) except -1:
+        cdef KeyTable table = self.table
+        cdef int flags
+        if table.first is None:
+            table.begin_aside()
+        if self.second:
+            flags = FLAG_WANTED * key.wanted | FLAG_STREAM * key.is_stream | FLAG_COUNTERS * key.has_counters
+            put(table.second, &key.key, key.value, key.expire_at_ms, flags, key.number)
+            return put(table.second, &key.key, key.bare, NEVER, flags, key.number) if key.is_stream else 0
+        put(table.first, &key.key, key.value, key.expire_at_ms, IS_REMOVED, key.number)
+        if key.has_counters:
+            key.key.b ^= BARE
+            put(table.first, &key.key, key.bare, NEVER, IS_BARE, key.number)
+        return 0
+
+    cdef int note_twice(self, const Waiting *key, const char *name) except -1:
+        if self.twice is None:
+            self.twice = (key.db, name[:key.name_size])
+        return 0
 
 
 cdef class InState(Selection):
@@ -430,3 +630,18 @@ cdef class InState(Selection):
                 return row
             self.at += 1
         return NULL
+
+
+cdef class WithHash(Selection):
+    """Matches the key with a ``hash``, as ``KeyTable.settle`` returns it."""
+
+    cdef rt_hash128 hash
+
+    def __init__(self, hash not None):
+        super().__init__()
+        self.hash.a, self.hash.b = hash
+
+    cdef bint wants(self, Head *head) except -1:
+        cdef rt_hash128 hash
+        hash_key(head.db, head.key, head.key_size, &hash)
+        return hash.a == self.hash.a and hash.b ^ self.hash.b <= STATE

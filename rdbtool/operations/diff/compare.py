@@ -2,8 +2,8 @@
 
 Both are read once, and only short fingerprints of the first are kept (``KeyTable``), so neither has to fit into memory.
 Where fingerprints differ, both are read again for just these keys, and compared in detail; some of them may turn out
-equal in everything that both sides store. The memory for the first side's keys is bounded: more changes take several
-rounds.
+equal in everything that both sides store. The memory for the first side's records is bounded: more changes take several
+rounds. So is the table's (``table_memory``), except for keys that differ.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
-from rdbtool._codec.sinks.key_table import ADDED, CHANGED, HELD, REMOVED, SAME, InState, KeyPrints, KeyTable
+from rdbtool._codec.sinks.key_table import ADDED, CHANGED, HELD, REMOVED, SAME, InState, KeyPrints, KeyTable, WithHash
 from rdbtool.core.errors import (
     FormatError,
     InputError,
     PlaceError,
+    RdbToolError,
     ReplayError,
     UncertainError,
     describe_error,
@@ -198,15 +199,19 @@ class Comparison:
                 matching=options.matching,
             )
             begin_pass(progress, "reading", side.name, side.size, left=_SECOND - index)
-            with answering():
-                side.feed(prints, selection=options.names, progress=progress)
-            prints.close()
+            try:
+                with answering():
+                    side.feed(prints, selection=options.names, progress=progress)
+                    prints.close()
+            except RdbToolError:
+                if index == _SECOND:
+                    # It was read before.
+                    self._settle(self.first)
+                raise
             if prints.twice is not None:
-                db, key = prints.twice
-                raise InputError(
-                    f"{side.name}: key {describe_key(key)} of db {db} occurs twice: which value counts is unknown"
-                )
+                raise _twice(side, *prints.twice)
             modules.append(prints.modules)
+        self._settle(self.first, self.second)
         self.items = list(
             compare_items(
                 self.first,
@@ -218,6 +223,16 @@ class Comparison:
                 aux=options.aux,
             )
         )
+
+    def _settle(self, *sides: Repeatable) -> None:
+        """Compare what the table put aside. Raises InputError for a duplicate key of one of ``sides``."""
+        for side, twice in zip(sides, self._table.settle(self.options.tolerance_ms), strict=False):
+            if twice is not None:
+                with answering():
+                    record = next(iter(side.records(selection=WithHash(twice))), None)
+                if record is None:
+                    raise InputError(f"{side.name} changed while it was read")
+                raise _twice(side, record.db, record.key)
 
     def differences(self) -> Iterator[Difference]:
         """Yield the keys that differ: removed ones, then the others, in file order."""
@@ -343,6 +358,10 @@ def _check_places(sides: Sequence[Repeatable], options: DiffOptions) -> None:
     for side, places in zip(sides, options.places, strict=True):
         if places is not None and side.kind != "aof" and not is_shared:
             raise PlaceError.no_commands(side.name)
+
+
+def _twice(side: Repeatable, db: int, key: bytes) -> InputError:
+    return InputError(f"{side.name}: key {describe_key(key)} of db {db} occurs twice: which value counts is unknown")
 
 
 @contextlib.contextmanager

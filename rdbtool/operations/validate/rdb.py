@@ -117,10 +117,13 @@ class _Validation:
     def run(self, progress: Progress | None) -> Verdict:
         failure: RdbToolError | None = None
         try:
-            self._read(progress)
+            try:
+                self._read(progress)
+            finally:
+                # Temporary files for keys may have no space left.
+                self.check.close()
         except RdbToolError as error:
             failure = error
-        self.check.close()
         if self.checks.rules is None:
             self.choice = self.reader.choice
         self._grade()

@@ -290,6 +290,7 @@ class JsonlReader:
 
     def _fail_twice(self, row: Flagged) -> NoReturn:
         """Raise FormatError for a key that was there before."""
+        self._decoder.keys = None
         number = self.line_of(row.start)
         path = "" if number is None else f"line {number}"
         where = Where(self.source.name, db=row.db, key=row.key, kind=row.kind, record=row.number, path=path)
@@ -388,6 +389,8 @@ class JsonlReader:
         return LimitError(f"{self.source.name}: at {at:#x}: not enough memory for this line")
 
     def _fail(self, error: RdbToolError) -> NoReturn:
+        # A key before it that is there twice comes first.
+        self._end_keys()
         self._failure = error
         raise error from None
 
