@@ -6,8 +6,8 @@ from rdbtool._codec.decode.cursor cimport Scratch
 cdef class Spool:
     cdef int file
     cdef uint64_t written
-    cdef char *buffer
-    cdef size_t capacity, used
+    cdef Scratch buffer
+    cdef size_t most, used
     cdef uint64_t size(self) noexcept
     cdef int flush(self) except -1
     cdef int append(self, const void *data, size_t size) except -1

@@ -75,20 +75,16 @@ cdef int read_at(int file, uint64_t at, char *target, size_t size) except -1:
 
 
 cdef class Spool:
-    """A temporary file to which bytes are appended."""
+    """Bytes are appended, to memory up to ``most``, then to a temporary file."""
 
-    def __cinit__(self):
+    def __cinit__(self, size_t most=SPOOLED):
         self.file = -1
-        self.capacity = SPOOLED
-        self.buffer = <char *>malloc(self.capacity)
-        if self.buffer == NULL:
-            raise MemoryError
-        self.file = open_file()
+        self.most = max(most, <size_t>SPOOLED)
 
     def __dealloc__(self):
         if self.file >= 0:
             close(self.file)
-        free(self.buffer)
+        release(&self.buffer)
 
     cdef uint64_t size(self) noexcept:
         return self.written + self.used
@@ -96,22 +92,30 @@ cdef class Spool:
     cdef int append(self, const void *data, size_t size) except -1:
         cdef size_t part
         while size:
-            if self.used == self.capacity:
+            if self.used == self.most:
                 self.flush()
-            part = min(size, self.capacity - self.used)
-            memcpy(self.buffer + self.used, data, part)
+            part = min(size, self.most - self.used)
+            grow(&self.buffer, self.used + part)
+            memcpy(self.buffer.data + self.used, data, part)
             self.used += part
             data = <const char *>data + part
             size -= part
         return 0
 
     cdef int flush(self) except -1:
-        write_at(self.file, self.written, self.buffer, self.used)
+        if self.file < 0:
+            self.file = open_file()
+        write_at(self.file, self.written, <char *>self.buffer.data, self.used)
         self.written += self.used
         self.used = 0
         return 0
 
     cdef int read(self, uint64_t at, void *target, size_t size) except -1:
+        if size == 0:
+            return 0
+        if at >= self.written:
+            memcpy(target, self.buffer.data + (at - self.written), size)
+            return 0
         if at + size > self.written:
             self.flush()
         return read_at(self.file, at, <char *>target, size)

@@ -41,8 +41,9 @@ code is 3, and the message names its key.
 
 Whatever looks for duplicate keys remembers all keys, in 16 to 20 bytes each. What exceeds `--memory` (more than 30
 million keys at the default) goes on in temporary files without names, in the directory `TMPDIR`: 24 bytes a key,
-and more for those that may be duplicates. Findings, outputs and their order are the same; if that directory is
-full, the exit code is 3.
+and more for those that may be duplicates. Findings, outputs and their order are the same, but a collision of
+renamed keys is found after the last key, which standard output then has already. If that directory is full, the
+exit code is 3.
 
 A cron job can tell "the backup is corrupt" (1) from "it was not checked" (3, 4). What went wrong is one
 sentence with the place and a code; rdbtool-findings(7) says what each code means, and what a server does with

@@ -9,6 +9,7 @@ import pytest
 from aof.logs import command
 from codec.commands import read_commands
 from command import FIXTURES, run
+from many_keys import TINY, snapshot
 
 import rdbtool
 
@@ -193,6 +194,33 @@ def test_python(tmp_path):
         rdbtool.convert(OLD, tmp_path / "x.rdb", rename={"(": "x"})
     with pytest.raises(ValueError, match=r"^move_db: "):
         rdbtool.convert(OLD, tmp_path / "x.rdb", move_db={0: -1})
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["", "damaged after it"])
+@pytest.mark.parametrize(
+    ("rename", "first", "second"),
+    [
+        ("^k40$=k5999", "k40", "k5999"),
+        ("^k5998$=k41", "k41", "k5998"),
+        ("^k(41|5998|5999)$=moved", "k41", "k5998"),
+        ("^k=moved-", None, None),
+    ],
+    ids=["taken by a moved key", "taken by another", "several", "all moved"],
+)
+def test_collisions_among_many_keys(rename, first, second, damaged, tmp_path):
+    source, target = tmp_path / "a.rdb", tmp_path / "b.rdb"
+    source.write_bytes(snapshot(12_000)[: -1000 if damaged else None])
+    words = ("convert", source, target, "--rename", rename)
+    expected = run(*words)
+    if first is None:
+        kept = target.read_bytes() if target.exists() else None
+        again = run(*words, "--force", "--memory", TINY)
+        assert again.code == expected.code == int(damaged)
+        assert (target.read_bytes() if target.exists() else None) == kept
+    else:
+        assert (expected.code, target.exists()) == (1, False)
+        assert f'"{first}" of db 0 and "{second}" of db 0' in expected.err
+        assert run(*words, "--memory", TINY) == expected
 
 
 # ---- a server --------------------------------------------------------------------------------------

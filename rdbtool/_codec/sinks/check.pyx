@@ -6,66 +6,29 @@
 # record is flagged when it is complete, so one that starts again is not flagged twice. Keys of the whole file are
 # remembered as 128-bit hashes; a few of them wait for their look-up, which `close` completes.
 #
-# If their table would exceed its memory, all hashes are put aside, in partitions of a temporary file that are looked up
-# one by one when the sink is closed. Only a key that a sieve does not know to be new can be a duplicate: with such a
-# hash stands where its note is, which has the rest of a row, in another file.
+# If their table would exceed its memory, they are put aside, with notes of those that may be duplicates, and looked up
+# when the sink is closed.
 
 from operator import attrgetter
-from os import urandom
 
-from libc.stdint cimport UINT64_MAX
-from libc.stdlib cimport calloc, free
 from libc.math cimport isnan
-from libc.stdint cimport INT64_MAX, int64_t, uint64_t, uint8_t
+from libc.stdint cimport INT64_MAX, int64_t, uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release, rt_parse_i64
 from rdbtool._codec.room cimport Room
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
-from rdbtool._codec.spill cimport Partitions, Spool
+from rdbtool._codec.seen_keys cimport (
+    RT_FULL, SeenKeys, rt_hash_seen, rt_key128, rt_seen, rt_seen_add, rt_seen_free, rt_seen_reset
+)
 from rdbtool._codec.decode.vectors cimport check_vector_set
 
 from rdbtool._codec.room import NoResultError, OutdatedCopyError, RoomFullError
-from rdbtool._codec.spill import each_partition
 
 from collections import namedtuple
 
-from rdbtool.core.limits import table_memory
 from rdbtool.core.rdb_types import KINDS
 
 include "../_types.pxi"
-
-cdef extern from "seen.h" nogil:
-    ctypedef struct rt_key128:
-        uint64_t a
-        uint64_t b
-    ctypedef struct rt_secret:
-        uint64_t word[8]
-    ctypedef struct rt_slot:
-        unsigned int b
-    ctypedef struct rt_part:
-        rt_slot *slots
-        size_t capacity
-    ctypedef struct rt_table:
-        rt_part part[256]
-        size_t limit
-    ctypedef struct rt_sieve:
-        uint64_t *words
-        size_t count
-    ctypedef struct rt_seen:
-        pass
-    enum:
-        RT_FULL
-    void rt_hash_seen(const rt_secret *s, uint64_t tweak, const uint8_t *p, size_t size, rt_key128 *out)
-    void rt_table_prefetch(rt_table *table, const rt_key128 *key)
-    int rt_table_add(rt_table *table, const rt_key128 *key)
-    void rt_table_clear(rt_table *table)
-    void rt_part_clear(rt_table *table, int part)
-    rt_key128 rt_kept(int part, const rt_slot *slot)
-    void rt_sieve_prefetch(rt_sieve *sieve, const rt_key128 *key)
-    int rt_sieve_add(rt_sieve *sieve, const rt_key128 *key)
-    void rt_seen_reset(rt_seen *seen)
-    int rt_seen_add(rt_seen *seen, const rt_key128 *key)
-    void rt_seen_free(rt_seen *seen)
 
 cdef enum:
     DUPLICATE_KEY
@@ -125,13 +88,6 @@ cdef enum:
     HELD_SIZE = 128             # bytes of a key that can wait
     NOT_LOOKED_UP = -1
     RECENT = 4                  # records back
-    # Of the memory of the table, in eighths: its own, that of the sieve, and that of the partitions' buffers.
-    EIGHTHS_TABLE = 5
-    EIGHTHS_SIEVE = 2
-    EIGHTHS_BUFFERS = 1
-    SLOT_SIZE = 12              # of the table, in bytes
-    KEY_SIZE = 20               # the most bytes that it takes per key
-    TABLE_SIZE = 1 << 16        # and without any
     # Distinguishes the members of one set from others of its record.
     AS_GROUP = 1
     AS_PRODUCER = 2
@@ -151,9 +107,9 @@ cdef struct Note:
     int64_t db
     uint64_t count
     uint64_t key_size
-    uint8_t kind
-    uint8_t type_code
-    uint8_t is_small
+    uint32_t kind
+    uint16_t type_code
+    uint16_t is_small
 
 
 cdef struct Held:
@@ -164,14 +120,6 @@ cdef struct Held:
     char key[HELD_SIZE]
 
 
-cdef struct Aside:
-    # The hash of a key that is looked up later.
-    uint64_t a
-    uint64_t b                  # 40 bits of it, the type code, and whether it is small
-    uint64_t noted              # offset of its note + 1, 0: it is new
-
-
-cdef uint64_t KEPT_BITS = (<uint64_t>1 << 40) - 1
 ROW_NUMBER = attrgetter("number")
 
 
@@ -206,13 +154,8 @@ cdef class Check(Sink):
     cdef readonly uint64_t keys         # checked so far
     cdef object on_item
     cdef public object on_row
-    cdef rt_secret secret
-    cdef rt_table table                 # all keys, unless they were put aside
-    cdef uint64_t memory                # bytes for it
-    cdef Partitions aside               # all keys, None: they are in the table
-    cdef Spool notes                    # of those that may be duplicates
+    cdef SeenKeys seen
     cdef uint64_t settled               # the size of the notes that were looked up
-    cdef rt_sieve sieve
     cdef Scratch noted_key
     cdef size_t ordered                 # rows in `flagged` that are in order
     cdef Room room                      # in which the hashes of a range's keys stay, None: they are looked up
@@ -246,10 +189,7 @@ cdef class Check(Sink):
     cdef uint64_t pending_ms, pending_seq
 
     def __init__(self, on_item=None, on_row=None, *, bint keys_only=False):
-        cdef bytes drawn = urandom(sizeof(rt_secret))
-        memcpy(&self.secret, <char *>drawn, sizeof(rt_secret))
-        self.memory = table_memory()
-        self.table.limit = self.memory * EIGHTHS_TABLE // 8 // SLOT_SIZE
+        self.seen = SeenKeys()
         self.takes_pieces = self.divides = self.fills_room = True
         self.keys_only = keys_only
         self.on_item = on_item
@@ -261,8 +201,6 @@ cdef class Check(Sink):
         self.group_name = b""
 
     def __dealloc__(self):
-        rt_table_clear(&self.table)
-        free(self.sieve.words)
         rt_seen_free(&self.members)
         rt_seen_free(&self.inner)
         release(&self.member_before)
@@ -290,7 +228,7 @@ cdef class Check(Sink):
     def begin_range(self, room, db):
         """Begin with nothing; hashes of keys go to ``room``, with notes if keys are put aside, and are not looked up."""
         cdef int i
-        rt_table_clear(&self.table)
+        self.seen.forget()
         self.room = room
         self.room.used = self.keys = 0
         self.modules = {}
@@ -307,15 +245,15 @@ cdef class Check(Sink):
             held = &self.held[(self.held_at - back + HELD) % HELD]
             if held.note.number:
                 last.append((held.note.start, held.note.db))
-        return self.keys, self.modules, last, self.aside is not None
+        return self.keys, self.modules, last, self.seen.aside is not None
 
     def add_range(self, result, room):
         """Look up the keys of a range, which has no flags; with a duplicate, its records have to come from the reader."""
         keys, modules, last, has_notes = result
         self.look_up(0)
-        if self.aside is None and (self.keys + keys) * KEY_SIZE + TABLE_SIZE > self.memory * EIGHTHS_TABLE // 8:
-            self.begin_aside()
-        if self.aside is not None:
+        if self.seen.aside is None and not self.seen.has_room(self.keys + keys):
+            self.seen.begin_aside()
+        if self.seen.aside is not None:
             if not has_notes:
                 raise OutdatedCopyError
             self.add_notes(room, keys)
@@ -335,11 +273,11 @@ cdef class Check(Sink):
         cdef uint64_t i, count = room.used // sizeof(rt_key128)
         twice = []
         for i in range(min(count, <uint64_t>HELD)):
-            rt_table_prefetch(&self.table, &hashes[i])
+            self.seen.prefetch(&hashes[i])
         for i in range(count):
             if i + HELD < count:
-                rt_table_prefetch(&self.table, &hashes[i + HELD])
-            if self.remember(&hashes[i]):
+                self.seen.prefetch(&hashes[i + HELD])
+            if self.seen.remember(&hashes[i]):
                 twice.append(self.keys + i + 1)
         if twice:
             self.twice = frozenset(twice)
@@ -412,7 +350,7 @@ cdef class Check(Sink):
     cdef inline bint is_new(self, rt_seen *seen, uint64_t tweak, Bytes p, size_t size) except -1:
         cdef rt_key128 hash
         cdef int there
-        rt_hash_seen(&self.secret, tweak, p, size, &hash)
+        rt_hash_seen(&self.seen.secret, tweak, p, size, &hash)
         there = rt_seen_add(seen, &hash)
         if there < 0:
             raise MemoryError
@@ -431,7 +369,7 @@ cdef class Check(Sink):
         self.head = head[0]
         self.count = 0
         self.has_long = False
-        rt_hash_seen(&self.secret, head.db, head.key, head.key_size, &self.key_hash)
+        rt_hash_seen(&self.seen.secret, head.db, head.key, head.key_size, &self.key_hash)
         if self.keys_only:
             return 0
         if head.kind != KIND_STRING:
@@ -682,13 +620,12 @@ cdef class Check(Sink):
             held.hash = self.key_hash
             held.found = found
             if found == NOT_LOOKED_UP:
-                rt_table_prefetch(&self.table, &held.hash)
-                rt_sieve_prefetch(&self.sieve, &held.hash)
+                self.seen.prefetch(&held.hash)
             self.describe(head, &held.note)
             memcpy(held.key, head.key, head.key_size)
             return 0
         if found == NOT_LOOKED_UP:
-            found = self.remember(&self.key_hash)
+            found = self.seen.remember(&self.key_hash)
         if found == RT_FULL:
             self.describe(head, &note)
             self.put_aside(&self.key_hash, &note, <const char *>head.key)
@@ -704,7 +641,7 @@ cdef class Check(Sink):
         if self.is_flagged:
             raise NoResultError
         self.leave(&self.key_hash, sizeof(rt_key128))
-        if self.aside is not None:
+        if self.seen.aside is not None:
             self.describe(head, &note)
             self.leave(&note, sizeof(Note))
             self.leave(head.key, head.key_size)
@@ -718,15 +655,6 @@ cdef class Check(Sink):
         self.room.used += size
         return 0
 
-    cdef inline int remember(self, rt_key128 *hash) except -1:
-        """Return 1 for a hash that is there, 0 for a new one, RT_FULL if it has to be put aside."""
-        cdef int there = rt_table_add(&self.table, hash)
-        if there < 0:
-            raise MemoryError
-        if there == RT_FULL and self.aside is None:
-            self.begin_aside()
-        return there
-
     cdef int look_up(self, int left) except -1:
         """Look up the waiting keys, oldest first, until only this many are left."""
         cdef Held *held
@@ -735,7 +663,7 @@ cdef class Check(Sink):
             held = &self.held[self.held_at]
             self.held_at = (self.held_at + 1) % HELD
             self.held_count -= 1
-            found = self.remember(&held.hash) if held.found == NOT_LOOKED_UP else held.found
+            found = self.seen.remember(&held.hash) if held.found == NOT_LOOKED_UP else held.found
             if found == RT_FULL:
                 self.put_aside(&held.hash, &held.note, held.key)
             elif found:
@@ -760,102 +688,35 @@ cdef class Check(Sink):
 
     # ---- keys that are put aside ---------------------------------------------------------------
 
-    cdef int begin_aside(self) except -1:
-        """Put all keys aside: the table has no room for more."""
-        cdef size_t slot, words = self.memory * EIGHTHS_SIEVE // 8 // sizeof(uint64_t)
-        cdef int part
-        cdef rt_key128 hash
-        cdef Aside aside
-        cdef Partitions partitions = Partitions(sizeof(Aside), self.memory * EIGHTHS_BUFFERS // 8)
-        self.notes = Spool()
-        self.sieve.words = <uint64_t *>calloc(words, sizeof(uint64_t))
-        if self.sieve.words == NULL:
-            raise MemoryError
-        self.sieve.count = words
-        self.aside = partitions
-        aside.noted = 0
-        for part in range(256):
-            for slot in range(self.table.part[part].capacity):
-                if self.table.part[part].slots[slot].b:
-                    hash = rt_kept(part, &self.table.part[part].slots[slot])
-                    rt_sieve_add(&self.sieve, &hash)
-                    aside.a = hash.a
-                    aside.b = hash.b
-                    partitions.add(&aside)
-            rt_part_clear(&self.table, part)
-        self.table.limit = 1    # nothing fits
-        return 0
-
     cdef int put_aside(self, const rt_key128 *hash, Note *note, const char *key) except -1:
-        cdef Aside aside
-        aside.a = hash.a
-        aside.b = hash.b & KEPT_BITS
-        aside.noted = 0
-        if rt_sieve_add(&self.sieve, hash):
-            aside.b |= <uint64_t>note.type_code << 40 | <uint64_t>note.is_small << 48
-            aside.noted = self.notes.size() + 1
-            self.notes.append(note, sizeof(Note))
-            self.notes.append(key, note.key_size)
-        return self.aside.add(&aside)
+        if self.seen.put_aside(hash, note.type_code | note.is_small << 8):
+            self.seen.notes.append(note, sizeof(Note))
+            self.seen.notes.append(key, note.key_size)
+        return 0
 
     cdef int look_up_aside(self) except -1:
         """Look up what was put aside, and report the duplicates since the last time in the order of the file."""
+        cdef SeenKeys seen = self.seen
         cdef uint64_t last = self.settled, most = PER_FLAG
-        cdef bint is_counted = False
         cdef Note note
-        if self.aside is None or self.notes.size() == last:
+        if seen.aside is None or seen.notes.size() == last:
             return 0
-        self.settled = self.notes.size()
+        self.settled = seen.notes.size()
         if self.on_row is not None:
-            most = max(most, self.memory // 512)
+            most = max(most, seen.memory // 512)
+        found, counts = seen.find(last, most)
+        for mark, times in counts.items():
+            self.keep(DUPLICATE_KEY, mark & 0xFF, mark >> 8, times)
         while True:
-            found = self.find_aside(last, most, is_counted)
-            is_counted = True
             for noted in found:
                 last = noted
-                self.notes.read(last - 1, &note, sizeof(Note))
+                seen.notes.read(last - 1, &note, sizeof(Note))
                 grow(&self.noted_key, note.key_size + 1)
-                self.notes.read(last - 1 + sizeof(Note), self.noted_key.data, note.key_size)
+                seen.notes.read(last - 1 + sizeof(Note), self.noted_key.data, note.key_size)
                 self.report(&note, <const char *>self.noted_key.data)
             if self.on_row is None or <uint64_t>len(found) < most:
                 return 0
-
-    cdef list find_aside(self, uint64_t last, uint64_t most, bint is_counted):
-        """Return the first ``most`` places of notes of duplicates after ``last``; all are counted unless they were."""
-        cdef list found = []
-        cdef uint64_t bound = UINT64_MAX
-        cdef Partitions parts
-        cdef const char *block = NULL
-        cdef const Aside *aside
-        cdef rt_key128 hash
-        cdef size_t i, count, cursor
-        cdef int there
-        self.table.limit = 0
-        for (parts,), partition in each_partition((self.aside,), self.memory * EIGHTHS_TABLE // 8 // KEY_SIZE):
-            cursor = 0
-            while (count := parts.read(partition, &cursor, &block)):
-                for i in range(count):
-                    aside = <const Aside *>block + i
-                    hash.a = aside.a
-                    hash.b = aside.b
-                    there = rt_table_add(&self.table, &hash)
-                    if there < 0:
-                        raise MemoryError
-                    if not there or aside.noted <= last:
-                        continue
-                    if not is_counted:
-                        self.keep(DUPLICATE_KEY, aside.b >> 40 & 0xFF, aside.b >> 48 & 1, 1)
-                    if aside.noted < bound:
-                        found.append(aside.noted)
-                        if <uint64_t>len(found) == 2 * most:
-                            found.sort()
-                            del found[most:]
-                            bound = found[most - 1]
-            rt_table_clear(&self.table)
-        self.table.limit = 1
-        found.sort()
-        del found[most:]
-        return found
+            found, _ = seen.find(last, most)
 
     cdef int keep(self, int flag, int type_code, bint is_small, uint64_t times) except -1:
         if type_code != self.repeated_type[flag] or is_small != self.repeated_small[flag]:

@@ -12,12 +12,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.filters.drop import Drop
+from rdbtool.core.errors import CollisionError, RdbToolError
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import WRITER_AUX
 
 if TYPE_CHECKING:
     from rdbtool._codec.feeder import Feeder
     from rdbtool._codec.filters.expiries import Expiry
+    from rdbtool._codec.filters.relocate import Relocate
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
     from rdbtool.core.progress import Progress
@@ -84,12 +86,32 @@ class FilterChain:
         self.reshaping = reshaping
         self._requested: list[Drop | Expiry] = []
         self._beside: list[Drop] = []
+        self._relocate: Relocate | None = None
+
+    def feed(
+        self, source: Feeder, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None
+    ) -> object:
+        """Feed ``sink`` with what is not dropped of ``source``. Raises CollisionError, and what reading raises."""
+        try:
+            fed = source.feed(self.wrap(sink), selection=selection, progress=progress)
+        except CollisionError:
+            raise
+        except RdbToolError:
+            # A collision before it comes first.
+            self._look_up()
+            raise
+        self._look_up()
+        return fed
+
+    def _look_up(self) -> None:
+        if self._relocate is not None:
+            self._relocate.look_up()
 
     def wrap(self, sink: Sink) -> Sink:
         """Return a sink that passes on to ``sink`` what is not dropped."""
         parts, modules, beside = self.leaving
         if self.reshaping is not None:
-            sink, expiry = self.reshaping.wrap(sink)
+            sink, self._relocate, expiry = self.reshaping.wrap(sink)
             if expiry is not None:
                 self._requested.append(expiry)
         if beside:
@@ -115,7 +137,7 @@ class FilteredFeeder:
 
     def feed(self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None) -> object:
         """Feed ``sink`` with everything that is not dropped."""
-        return self._source.feed(self._chain.wrap(sink), selection=selection, progress=progress)
+        return self._chain.feed(self._source, sink, selection=selection, progress=progress)
 
 
 def _sum(drops: Iterable[Drop | Expiry]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.expiries import Expiry
+    from rdbtool._codec.filters.relocate import Relocate
     from rdbtool._codec.sink import Sink
 
 Plan = Literal["keep", "drop", "shift", "unexpired"]
@@ -83,18 +84,18 @@ class Reshaping(NamedTuple):
         """Whether the numbers of keys, and of keys with an expiry, may change in a database."""
         return self.expiry in {"drop", "unexpired"} or bool(self.renames or self.moves)
 
-    def wrap(self, sink: Sink) -> tuple[Sink, Expiry | None]:
-        """Return a sink that passes reshaped keys on to ``sink``, and the filter that counts expired keys."""
-        expiry = None
+    def wrap(self, sink: Sink) -> tuple[Sink, Relocate | None, Expiry | None]:
+        """Return a sink that passes reshaped keys on to ``sink``, and its filters: moved keys, and expired ones."""
+        relocate = expiry = None
         if self.renames or self.moves:
             from rdbtool._codec.filters.relocate import Relocate  # noqa: PLC0415 - a shared library, rarely needed
 
-            sink = Relocate(sink, rename=self._rename if self.renames else None, moves=self.moves or {})
+            sink = relocate = Relocate(sink, rename=self._rename if self.renames else None, moves=self.moves or {})
         if self.expiry != "keep":
             from rdbtool._codec.filters.expiries import Expiry  # noqa: PLC0415 - likewise
 
             sink = expiry = Expiry(sink, self.expiry, shift_ms=self.shift_ms, now_ms=self.now_ms)
-        return sink, expiry
+        return sink, relocate, expiry
 
     def _rename(self, key: bytes) -> bytes:
         for rename in self.renames:

@@ -90,7 +90,7 @@ class _Commands:
             encoder = self._make_encoder(self.target, restore=options.restore)
             sink = fit = self._make_fit(encoder, self.target, restore=options.restore)
         try:
-            self.dataset.feed(self.chain.wrap(sink), selection=selection, progress=progress)
+            self.chain.feed(self.dataset, sink, selection=selection, progress=progress)
         except RdbToolError:
             encoder.flush()
             raise

@@ -53,7 +53,7 @@ def dump_keys(
     # Data outside the keys is only written for an unfiltered dataset.
     chain = FilterChain(options.leaving, options.reshaping) if form.is_verifiable else FilterChain(Leaving())
     try:
-        dataset.feed(chain.wrap(sink), selection=selection, progress=progress)
+        chain.feed(dataset, sink, selection=selection, progress=progress)
     except RdbToolError:
         sink.flush()
         raise

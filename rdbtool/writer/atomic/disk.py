@@ -19,7 +19,7 @@ _NO_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}
 
 
 def real_path(path: str | os.PathLike[str]) -> Path:
-    """Return the absolute path that links lead to; a loop of links is left for whoever opens it.
+    """Return the absolute path that links lead to; a loop of links is left to what opens it.
 
     Raises InputError for a name that no file can have.
     """
