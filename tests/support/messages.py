@@ -52,7 +52,7 @@ _KIND = re.compile(r'(?<="TEXT" )\((?:string|list|set|zset|hash|stream|module|ar
 _NO_WORDS = re.compile(r"\bwords \d")
 
 #: More of one code or class than this many would be values, not words.
-MOST = 60
+MOST = 150
 
 INTRODUCTION = """\
 Every message that the tests provoke, to be read as a user would. Generated: see `tests/support/messages.py`. In

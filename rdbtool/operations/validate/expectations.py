@@ -91,7 +91,7 @@ def parse_version(text: str) -> int | Rules:
     try:
         return Rules.parse(text)
     except ValueError as error:
-        raise ValueError(f"{error}, nor an RDB version such as 11") from None
+        raise ValueError(f"{error}; an RDB version is a number such as 11") from None
 
 
 def parse_digest(text: str) -> str:
