@@ -164,7 +164,7 @@ static inline rt_key128 rt_kept(int part, const rt_slot *slot)
     return key;
 }
 
-/* A sieve tells most keys that are new from those that may be there, in a few bits a key: each sets two of a word. */
+/* A sieve knows of most new keys that they are new, in a few bits a key: each sets two of a word. */
 typedef struct {
     uint64_t *words;
     size_t count;
