@@ -22,7 +22,7 @@ cdef enum:
     MOST_BLOCK = 1 << 16
     LEAST_BITS = 2
     MOST_BITS = 8
-    HASH_BITS = 32              # of a hash that tell partitions apart
+    HASH_BITS = 32              # of a hash by which partitions are distinguished
 
 MORE_ROOM = Remedy(
     ": set TMPDIR to a directory with more space, or raise --memory",

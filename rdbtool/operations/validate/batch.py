@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.cores import at_most, processes
 from rdbtool.core.forks import map_forked
+from rdbtool.core.limits import limited, table_memory
 from rdbtool.core.progress import Progress
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import EXIT_CODES, Checks, Verdict
@@ -87,10 +88,10 @@ def validate_all(
     count = min(processes(), len(targets))
     if count > 1 and sum(map(_size, targets)) >= _LARGE:
         # What several processes share: an input has one core where there are as many inputs as cores.
-        cores = max(1, processes() // count)
+        cores, memory = max(1, processes() // count), table_memory() // count
 
         def validate_one(target: str) -> Validated:
-            with at_most(cores):
+            with at_most(cores), limited(memory=memory):
                 return validate_input(target, checks, policies, retries=retries)
 
         files = [target for target in targets if _size(target)]

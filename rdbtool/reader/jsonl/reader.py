@@ -7,6 +7,7 @@ by the largest. What is wrong with a line is found without knowing where it stan
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 #: What lines without a header are, as logs without a snapshot.
 DEFAULT_HEADER: Final = Header(REDIS, 11)
 
+
+#: Bytes that are read at once to count lines.
+_PIECE: Final = 1 << 20
 
 #: What the Check sink flags a key with that was there before.
 _TWICE: Final = "duplicate-key"
@@ -160,8 +164,21 @@ class JsonlReader:
         self._decoder.keys = Check(on_row=_refuse_row, keys_only=True)
 
     def line_of(self, start: int) -> int | None:
-        """Return the number of the line at an offset (bytes), None unless it is one of the last that were read."""
-        return self._decoder.line_of(start)
+        """Return the number of the line at an offset (bytes), None if it is neither one of the last nor read again."""
+        number = self._decoder.line_of(start)
+        return self._count_lines(start) if number is None else number
+
+    def _count_lines(self, start: int) -> int | None:
+        """Return the number of the line at an offset by reading up to there again, None if that is impossible."""
+        again, number = self.source.again, 1
+        if again is None:
+            return None
+        piece = memoryview(bytearray(_PIECE))
+        with contextlib.suppress(RdbToolError, OSError), open_source(again) as source:
+            while start > 0 and (count := source.readinto(piece[: min(start, _PIECE)])):
+                number += bytes(piece[:count]).count(b"\n")
+                start -= count
+        return None if start else number
 
     def close(self) -> None:
         """Close the source, unless it belongs to the caller."""
