@@ -161,9 +161,12 @@ def validate(
 def _complain(validated: Sequence[Validated], *, strict: bool) -> None:
     """Write a line about each input that is not OK."""
     from rdbtool.operations.validate.batch import code_of
-    from rdbtool.report.verdict import verdict_line
 
-    print_lines(verdict_line(row, strict=strict) for row in validated if code_of(row, strict=strict))
+    rows = [row for row in validated if code_of(row, strict=strict)]
+    if rows:
+        from rdbtool.report.verdict import verdict_line
+
+        print_lines(verdict_line(row, strict=strict) for row in rows)
 
 
 def _print(text: str) -> None:
