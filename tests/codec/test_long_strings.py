@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import struct
-import subprocess
-import sys
 from pathlib import Path
 from random import Random
 
 import lzf_reference
 import pytest
+from peak import measure, needs_proc
 
 import rdbtool
 from rdbtool._codec.encode.json import Json
@@ -177,22 +176,11 @@ def test_limits_hold_within_the_block_only():
     assert rdbtool.digest(data).keys == 1
 
 
-MEASURED = """
-from rdbtool._entry import main
-try:
-    main()
-finally:
-    with open("/proc/self/status") as status:
-        print(next(line for line in status if line.startswith("VmHWM")), file=__import__("sys").stderr)
-"""
-
-
 def peak(*arguments: str) -> int:
     """Run a command and return the most memory that it took, in MB."""
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURED, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True
-    )
-    return int(done.stderr.split(b"VmHWM:")[1].split()[0]) >> 10
+    code, most = measure(*arguments)
+    assert code == 0
+    return most >> 20
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +192,7 @@ def large(tmp_path_factory) -> Path:
 
 
 @pytest.mark.memory
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not tell")
+@needs_proc
 @pytest.mark.parametrize(
     "command",
     [

@@ -148,7 +148,7 @@ def state_of(process: int) -> str:
         return " Z "
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells of processes")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_copies_end_with_the_first_process(strings, number, code):
     # Nobody reads: it waits in the middle.
@@ -160,7 +160,7 @@ def test_copies_end_with_the_first_process(strings, number, code):
         assert are_gone(made)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells of processes")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_a_copy_that_is_killed(strings):
     with started(strings, "dump", "-f", "json") as process:
         os.kill(copies(process)[1], signal.SIGKILL)
@@ -190,7 +190,7 @@ def test_no_processes_to_be_had(strings, failing):
     assert (process.returncode, out, err) == (0, run("digest", strings, "--jobs", "1").out, b"")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells of processes")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_a_file_that_shrinks(strings, tmp_path):
     path = tmp_path / "x.rdb"
     path.write_bytes(strings.read_bytes())

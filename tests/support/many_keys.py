@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,11 +14,6 @@ from rdbtool.io.source import crc64
 
 #: The least memory that a table of keys can do with.
 TINY = "64KiB"
-
-MEASURED = (
-    "import re, sys; from rdbtool._entry import run; code = run(sys.argv[1:]); "
-    "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[0], file=sys.stderr); sys.exit(code)"
-)
 
 
 def snapshot(count: int, again: Mapping[int, int] | None = None, *, values: Mapping[int, bytes] | None = None) -> bytes:
@@ -37,17 +31,6 @@ def snapshot(count: int, again: Mapping[int, int] | None = None, *, values: Mapp
         records.append(b"\x00" + size + name + bytes([len(value)]) + value)
     body = b"REDIS0011" + b"".join(records) + b"\xff"
     return body + crc64(body).to_bytes(8, "little")
-
-
-def measure(*arguments: str | Path) -> tuple[int, int]:
-    """Run a command; return its exit code and the most memory that it took, in MB."""
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURED, *map(str, arguments)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
-    return done.returncode, int(done.stderr.split(b"VmHWM:")[1].split()[0]) >> 10
 
 
 def run_with_full_disk(*arguments: str | Path, room: Path, most: int = 40_000) -> tuple[int, str]:

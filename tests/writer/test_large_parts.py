@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import struct
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 from random import Random
 
 import lzf_reference
 import pytest
+from peak import measure, needs_proc
 
 import rdbtool
 from rdbtool._codec.encode.csv import Csv
@@ -104,14 +102,6 @@ def test_a_string_that_is_compressed_twice(tmp_path):
 
 
 SIZE = 48 * MIB
-MEASURED = """
-from rdbtool._entry import main
-try:
-    main()
-finally:
-    with open("/proc/self/status") as status:
-        print(next(line for line in status if line.startswith("VmHWM")), file=__import__("sys").stderr)
-"""
 
 
 def log(*before: bytes) -> bytes:
@@ -122,17 +112,13 @@ def log(*before: bytes) -> bytes:
 
 def peak(*words: object) -> int:
     """Run a command and return the most memory that it took, in bytes."""
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURED, *map(str, words)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        check=True,
-    )
-    return int(done.stderr.split(b"VmHWM:")[1].split()[0]) << 10
+    code, most = measure(*words)
+    assert code == 0
+    return most
 
 
 @pytest.mark.memory
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not tell")
+@needs_proc
 @pytest.mark.parametrize(
     ("command", "times", "commands"),
     # A string is the engine's own object, and so are the fields of a stream; an element is copied into the collection.
@@ -156,7 +142,7 @@ def test_the_memory_of_a_large_argument(command, times, commands, tmp_path):
 
 
 @pytest.mark.memory
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the kernel does not tell")
+@needs_proc
 def test_the_memory_of_a_large_value_in_an_rdb(tmp_path):
     engine = Engine()
     engine.execute("HSET", "k", "f", "v", "g", RANDOM * (SIZE // len(RANDOM)))
