@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+TYPE_CHECKING = False  # for type checkers it is true
 
 if sys.platform == "win32":
     raise ImportError("rdbtool runs on Linux and macOS; on Windows, use it in WSL, as on Linux")

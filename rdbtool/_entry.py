@@ -13,7 +13,8 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+
+from rdbtool.core.light_typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from rdbtool.report.screen import Line

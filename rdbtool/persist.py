@@ -12,8 +12,8 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.dataset.loading import open_keys
 from rdbtool.engine.persistence.policies import Any, Counters, LogGrowth, Manual, MemoryThreshold, Policy, SavePoint
 from rdbtool.live.connection import Endpoint

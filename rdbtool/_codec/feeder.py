@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from rdbtool.core.light_typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from rdbtool.core.progress import Progress
 
 
-@runtime_checkable
 class Feeder(Protocol):
     """Anything that can be fed to a sink: the part of a dataset that a writer needs."""
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Annotated
 
-from rdbtool.cli.app import print_lines
+from rdbtool.cli.app import json_line, print_lines
 from rdbtool.cli.options import (
     AllowLoss,
     Clock,
@@ -27,6 +25,7 @@ from rdbtool.cli.options import (
     target_of,
 )
 from rdbtool.cli.parameters import Option, UsageError
+from rdbtool.core.light_typing import Annotated
 
 
 @expands
@@ -109,5 +108,5 @@ def aof_rewrite(
     elif as_json or not quiet:
         with open_output(None) as out:
             screen = Screen(is_terminal=out.is_terminal)
-            text = json.dumps(done.to_dict()) + "\n" if as_json else screen.text([rewritten_line(done)])
+            text = json_line(done.to_dict()) if as_json else screen.text([rewritten_line(done)])
             out.write(text.encode())

@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
 
 from rdbtool.cli.overview import PROGRAM, SUMMARIES, guess_command, is_file
 from rdbtool.cli.parameters import Exit, UsageError, command_function, parameters_of, plain_values
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from rdbtool.core.errors import UncertainError
@@ -96,6 +96,13 @@ def print_lines(lines: Iterable[Line]) -> None:
             return
         screen = screen or error_screen()
         sys.stderr.write(f"{screen.render((Styled(f'{PROGRAM}:', 'aside'), ' ', *line))}\n")
+
+
+def json_line(result: dict[str, Any]) -> str:
+    """Return a result as ``--json`` prints it."""
+    import json
+
+    return json.dumps(result) + "\n"
 
 
 def end_uncertain(doubt: UncertainError | None) -> None:

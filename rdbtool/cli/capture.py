@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Annotated
 
-from rdbtool.cli.app import print_lines, print_remarks
+from rdbtool.cli.app import json_line, print_lines, print_remarks
 from rdbtool.cli.live_options import Access, Url
 from rdbtool.cli.options import Force, Json, NoProgress, expands, refuse_terminal
 from rdbtool.cli.parameters import Argument, Option, UsageError
+from rdbtool.core.light_typing import TYPE_CHECKING, Annotated
 from rdbtool.core.limits import parse_size
 
 if TYPE_CHECKING:
@@ -221,4 +220,4 @@ def _print_json(document: dict[str, object]) -> None:
     from rdbtool.writer.atomic.output import open_output
 
     with open_output(None) as out:
-        out.write(json.dumps(document).encode() + b"\n")
+        out.write(json_line(document).encode())

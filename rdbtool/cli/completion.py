@@ -10,11 +10,11 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
 
 from rdbtool.cli.options import check_choice
 from rdbtool.cli.overview import PROGRAM, SUMMARIES
 from rdbtool.cli.parameters import Argument
+from rdbtool.core.light_typing import Annotated, Any, Final, NamedTuple
 from rdbtool.core.rdb_types import KINDS, VERSIONS
 from rdbtool.core.servers import RELEASES
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Annotated
 
-from rdbtool.cli.app import print_lines
+from rdbtool.cli.app import json_line, print_lines
 from rdbtool.cli.options import (
     AllowLoss,
     DropParts,
@@ -31,6 +29,7 @@ from rdbtool.cli.options import (
     target_of,
 )
 from rdbtool.cli.parameters import Argument, Option, UsageError
+from rdbtool.core.light_typing import Annotated
 from rdbtool.dataset.forms import CONVERTED
 
 
@@ -106,7 +105,7 @@ def convert(
         done = run(src, dst, options, progress)
     if as_json:
         with open_output(None) as output:
-            output.write(json.dumps(done.to_dict()).encode() + b"\n")
+            output.write(json_line(done.to_dict()).encode())
     lines = [*remark_lines(done, notes=not quiet), *left_lines(done.left, notes=not quiet)]
     if not (quiet or as_json):
         lines.append(converted_line(done))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
-
 from rdbtool.cli.app import print_remarks
 from rdbtool.cli.options import (
     Filters,
@@ -18,6 +16,7 @@ from rdbtool.cli.options import (
     usage_errors,
 )
 from rdbtool.cli.parameters import Argument, Exit, Option, OptionGroup, UsageError, parameters_of
+from rdbtool.core.light_typing import TYPE_CHECKING, Annotated, Any, Final
 
 if TYPE_CHECKING:
     from rdbtool.engine.replay.places import Places

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
-
-from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
+from rdbtool.cli.app import end_uncertain, json_line, print_extent, print_remarks
 from rdbtool.cli.options import (
     Filters,
     Json,
@@ -18,6 +15,7 @@ from rdbtool.cli.options import (
     renames_of,
 )
 from rdbtool.cli.parameters import Option
+from rdbtool.core.light_typing import Annotated
 
 
 @expands
@@ -61,7 +59,7 @@ def digest(
         keys = load_keys(reader, rules, now_ms=now_ms, places=places, rename_commands=renames, progress=progress)
         result = compute_digest(keys, rules, now_ms=now_ms, selection=selection, progress=progress)
     with open_output(None) as output:
-        output.write((json.dumps(result.to_dict()) if as_json else str(result)).encode() + b"\n")
+        output.write((json_line(result.to_dict()) if as_json else f"{result}\n").encode())
     print_extent(result.extent)
     # Servers of either family may have written it, and their digests differ.
     print_remarks([*([str(result.choice)] if result.choice.other is not None else []), *result.remarks])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
 from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
 from rdbtool.cli.live_options import Access
 from rdbtool.cli.options import (
@@ -21,6 +19,7 @@ from rdbtool.cli.options import (
     renames_of,
 )
 from rdbtool.cli.parameters import Argument, Option
+from rdbtool.core.light_typing import TYPE_CHECKING, Annotated
 
 if TYPE_CHECKING:
     from rdbtool.model import KeyRecord

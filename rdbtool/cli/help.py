@@ -5,11 +5,10 @@ Shared options are grouped by topic; options of one command only come first.
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from typer.core import TyperCommand
 
 from rdbtool.cli.overview import help_width, rows, wrap
+from rdbtool.core.light_typing import Any, Final
 
 #: Group titles, and the first names of their options. Options not listed belong to their command.
 GROUPS: Final = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from shutil import copyfileobj
 from tempfile import SpooledTemporaryFile
-from typing import Annotated, Final
 
 from rdbtool.cli.app import end_uncertain, print_extent, print_remarks
 from rdbtool.cli.options import (
@@ -22,6 +21,7 @@ from rdbtool.cli.options import (
     renames_of,
 )
 from rdbtool.cli.parameters import Argument, Exit, Option, UsageError
+from rdbtool.core.light_typing import Annotated, Final
 
 #: Bytes of output kept in memory; more goes to a temporary file.
 _HELD: Final = 1 << 24

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from rdbtool.cli.app import end_uncertain, print_remarks
+from rdbtool.cli.app import end_uncertain, json_line, print_remarks
 from rdbtool.cli.options import (
     Json,
     NoProgress,
@@ -51,7 +49,7 @@ def info(
         summary = summarize_any(reader, rules, progress, places=places, rename_commands=renames)
     with open_output(None) as output:
         screen = Screen(is_terminal=output.is_terminal)
-        text = json.dumps(summary.to_dict()) + "\n" if as_json else any_summary_text(summary, screen)
+        text = json_line(summary.to_dict()) if as_json else any_summary_text(summary, screen)
         output.write(text.encode())
     if summary.damage is not None:
         raise summary.damage

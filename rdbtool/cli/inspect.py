@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated
 
 from rdbtool.cli.app import print_remarks
 from rdbtool.cli.options import KEY_SPELLING, Json, Source, expands, key_bytes, place
 from rdbtool.cli.parameters import Option, UsageError
+from rdbtool.core.light_typing import TYPE_CHECKING, Annotated
 
 #: For longer runs of entries, the middle is omitted.
 _MAX_CHILDREN = 16

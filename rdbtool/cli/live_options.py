@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
 from rdbtool.cli.app import print_lines
 from rdbtool.cli.options import PasswordFile
 from rdbtool.cli.parameters import Argument, Option, OptionGroup, UsageError
+from rdbtool.core.light_typing import TYPE_CHECKING, Annotated
 
 if TYPE_CHECKING:
     from rdbtool.live.address import Secrets

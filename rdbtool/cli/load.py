@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Annotated
 
-from rdbtool.cli.app import print_lines
+from rdbtool.cli.app import json_line, print_lines
 from rdbtool.cli.live_options import Access, Url
 from rdbtool.cli.options import (
     AllowLoss,
@@ -25,6 +23,7 @@ from rdbtool.cli.options import (
     renames_of,
 )
 from rdbtool.cli.parameters import Exit, Option, UsageError
+from rdbtool.core.light_typing import Annotated
 
 
 @expands
@@ -111,7 +110,7 @@ def load(
             done = done.with_check(check_load(src, endpoint, options, reading, cluster=router, progress=progress))
     if as_json:
         with open_output(None) as out:
-            out.write(json.dumps(done.to_dict()).encode() + b"\n")
+            out.write(json_line(done.to_dict()).encode())
     elif not quiet:
         print_lines(loaded_lines(done))
     if not done.is_complete:

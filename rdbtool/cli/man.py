@@ -10,7 +10,6 @@ import re
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
 
 from rdbtool.cli.app import COMMANDS
 from rdbtool.cli.examples import EXAMPLES
@@ -19,6 +18,7 @@ from rdbtool.cli.notes import NOTES
 from rdbtool.cli.overview import ABOUT, EXIT_CODES, PROGRAM, SUMMARIES
 from rdbtool.cli.typer_commands import build_command
 from rdbtool.core.codes import CODES
+from rdbtool.core.light_typing import Any
 
 #: Extra sections: a title, and texts with the lines that they explain.
 SECTIONS: dict[str, tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {

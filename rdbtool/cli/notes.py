@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from rdbtool.core.light_typing import Final
 
 #: Paragraphs by command, separated by blank lines. Backticks mark what is typed or printed.
 NOTES: Final[dict[str, str]] = {

@@ -9,17 +9,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from rdbtool.cli.parameters import Argument, Option, OptionGroup, Parameter, UsageError, parameters_of
 from rdbtool.core.cores import at_most
+from rdbtool.core.light_typing import TYPE_CHECKING, Annotated, Any, cast
 from rdbtool.core.limits import limited
 from rdbtool.core.rdb_types import KINDS
 
 if TYPE_CHECKING:
+    import re
+
     from rdbtool._codec.filters.selection import Selection
     from rdbtool.api.arguments import KeyFilters
     from rdbtool.core.servers import Target
@@ -179,7 +180,7 @@ class Clock(OptionGroup):
         """Return the time in Unix milliseconds, by default the system's."""
         if self.now is None:
             return time.time_ns() // 1_000_000
-        if re.fullmatch(r"-?\d+", self.now):
+        if self.now.removeprefix("-").isdecimal():
             return int(self.now)
         from rdbtool.core.moments import parse_moment
 
@@ -302,6 +303,8 @@ class Reshape(OptionGroup):
         """Return the changes to keys; ``now_ms`` (Unix ms) is the time for expiry. Raises UsageError."""
         if self.expiry is None and not self.rename and not self.move_db:
             return None
+        import re
+
         from rdbtool.api.arguments import reshaping_of
 
         renames: dict[str | bytes | re.Pattern[bytes], str | bytes] = {}
@@ -322,6 +325,8 @@ class Reshape(OptionGroup):
 
 def _split_rename(text: bytes) -> tuple[bytes, bytes]:
     """Split at the first = that ends a regular expression: not one inside a group, a set or an escape."""
+    import re
+
     at = text.find(b"=")
     while at > 0:
         try:
@@ -441,7 +446,9 @@ def key_bytes(text: str) -> bytes:
     def read(match: re.Match[bytes]) -> bytes:
         return b"\\" if match[1] is None else bytes([int(match[1], 16)])
 
-    return re.sub(rb"\\(?:x([0-9a-fA-F]{2})|\\)", read, os.fsencode(text))
+    import re
+
+    return re.sub(rb"\\(?:x([0-9a-fA-F]{2})|\\)", read, os.fsencode(text)) if "\\" in text else os.fsencode(text)
 
 
 def place(text: str) -> tuple[str | None, int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Final
+
+from rdbtool.core.light_typing import Final
 
 PROGRAM: Final = "rdbtool"
 ABOUT: Final = "Read, check, repair, convert and replay the persistence files of Redis and Valkey: RDB and AOF"

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import functools
 import importlib
+import sys
 import types
 from collections.abc import Callable, Sequence
-from typing import (
+
+from rdbtool.core.light_typing import (
     Annotated,
     Any,
     Final,
@@ -21,7 +23,6 @@ from typing import (
     dataclass_transform,
     get_args,
     get_origin,
-    get_type_hints,
 )
 
 #: The default of a required parameter.
@@ -117,10 +118,20 @@ def parameters_of(declaring: Callable[..., Any]) -> list[Parameter]:
     known: list[Parameter] | None = getattr(declaring, "parameters", None)
     if known is not None:
         return known
-    hints = get_type_hints(declaring, include_extras=True)
-    hints.pop("return", None)
+    hints = _hints(declaring)
     defaults = _defaults(declaring)
     return [Parameter(name, *_split(hint), defaults.get(name, REQUIRED)) for name, hint in hints.items()]
+
+
+def _hints(declaring: Any) -> dict[str, Any]:
+    """Return the type hints of a function's parameters, or of a class's fields, by name."""
+    hints = {}
+    for part in reversed(declaring.__mro__[:-1]) if isinstance(declaring, type) else (declaring,):
+        scope = vars(sys.modules[part.__module__])
+        for name, hint in part.__annotations__.items():
+            if name != "return":
+                hints[name] = eval(hint, scope) if isinstance(hint, str) else hint  # noqa: S307 - our own source
+    return hints
 
 
 def _defaults(declaring: Any) -> dict[str, Any]:

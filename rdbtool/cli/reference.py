@@ -7,7 +7,6 @@ output.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from rdbtool.cli.app import COMMANDS
 from rdbtool.cli.examples import EXAMPLES
@@ -16,6 +15,7 @@ from rdbtool.cli.man import SECTIONS, write_pages
 from rdbtool.cli.notes import NOTES
 from rdbtool.cli.overview import EXIT_CODES, PROGRAM, SUMMARIES
 from rdbtool.cli.typer_commands import build_command
+from rdbtool.core.light_typing import Any
 
 
 def pages() -> dict[str, str]:

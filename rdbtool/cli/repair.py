@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
-
+from rdbtool.cli.app import json_line
 from rdbtool.cli.options import (
     Clock,
     Force,
@@ -18,6 +16,7 @@ from rdbtool.cli.options import (
     renames_of,
 )
 from rdbtool.cli.parameters import Exit, Option, UsageError
+from rdbtool.core.light_typing import Annotated
 
 
 @expands
@@ -84,7 +83,7 @@ def repair(
         with open_output(None) as out:
             lines = repair_lines(done, is_dry=dry_run, target=output)
             screen = Screen(is_terminal=out.is_terminal)
-            text = json.dumps(done.to_dict()) + "\n" if as_json else screen.text(lines)
+            text = json_line(done.to_dict()) if as_json else screen.text(lines)
             out.write(text.encode(errors="backslashreplace"))
     if not done.is_saved or not done.is_certain:
         raise Exit(1)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
-
-from rdbtool.cli.app import end_uncertain
+from rdbtool.cli.app import end_uncertain, json_line
 from rdbtool.cli.options import (
     Clock,
     Json,
@@ -19,6 +16,7 @@ from rdbtool.cli.options import (
     renames_of,
 )
 from rdbtool.cli.parameters import Option
+from rdbtool.core.light_typing import Annotated
 
 
 @expands
@@ -65,7 +63,7 @@ def replay(
         report = replay_reader(reader, options, digest=True, progress=progress)
     with open_output(None) as output:
         screen = Screen(is_terminal=output.is_terminal)
-        text = json.dumps(report.to_dict()) + "\n" if as_json else replay_text(report, screen)
+        text = json_line(report.to_dict()) if as_json else replay_text(report, screen)
         output.write(text.encode())
     if report.damage is not None:
         raise report.damage

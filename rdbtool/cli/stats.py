@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import sys
-from typing import TYPE_CHECKING, Annotated
 
-from rdbtool.cli.app import end_uncertain, print_remarks
+from rdbtool.cli.app import end_uncertain, json_line, print_remarks
 from rdbtool.cli.options import (
     Filters,
     Force,
@@ -22,11 +19,15 @@ from rdbtool.cli.options import (
     renames_of,
 )
 from rdbtool.cli.parameters import Argument, Exit, Option, UsageError
+from rdbtool.core.light_typing import TYPE_CHECKING, Annotated, Final
 from rdbtool.core.limits import parse_size
 from rdbtool.core.memory_models import ALLOCATORS
+from rdbtool.core.patterns import pattern
 
 if TYPE_CHECKING:
     from rdbtool.operations.memory.stats import Stats
+
+_PERCENT: Final = pattern(r"(\d{1,6}(?:\.\d{1,6})?)%")
 
 #: The tables that --by prints instead of the overview.
 BY = ("prefix", "type", "encoding", "db", "slot", "ttl")
@@ -221,7 +222,7 @@ def stats(
 
 def _render(form: str, result: Stats, by: str | None, top: int) -> str:
     if form == "json":
-        return json.dumps(result.to_dict()) + "\n"
+        return json_line(result.to_dict())
     if form == "text":
         from rdbtool.report.screen import Screen
         from rdbtool.report.stats import stats_text
@@ -254,7 +255,7 @@ def _share(option: str, text: str | None) -> float | None:
     """Parse a percentage into a share, such as 0.2 for ``20%``. Raises UsageError."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)%", text)
+    match = _PERCENT.fullmatch(text)
     if match is None:
         raise UsageError(f"{text!r} is not a percentage such as 20%", parameter=option)
     return float(match[1]) / 100

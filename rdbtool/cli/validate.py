@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
 
 from rdbtool.cli.app import print_lines
 from rdbtool.cli.options import (
@@ -19,6 +18,7 @@ from rdbtool.cli.options import (
 )
 from rdbtool.cli.parameters import Argument, Exit, Option, UsageError
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import TYPE_CHECKING, Annotated
 from rdbtool.core.servers import Rules
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ complete without the handlers (``rdbtool.engine.commands``), which are imported 
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple, get_args
-
+from rdbtool.core.light_typing import Final, Literal, NamedTuple, get_args
 from rdbtool.core.servers import KEYDB, Product, Release, Since
 
 #: ``write``: may change the dataset; servers write it, or its effect, to an AOF. ``aof``: occurs in AOFs without

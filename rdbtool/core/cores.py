@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Final
+
+from rdbtool.core.light_typing import Final
 
 #: The most cores to use unless more are requested.
 _MOST: Final = 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from rdbtool.core.light_typing import Final
 
 #: The name on the package index, where "rdbtool" is another project. It is repeated in pyproject.toml.
 DISTRIBUTION: Final = "redis-rdbtool"

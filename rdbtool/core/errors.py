@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal, NamedTuple, Self
 
+from rdbtool.core.light_typing import Any, Final, Literal, NamedTuple, Self
 from rdbtool.core.location import Where
 from rdbtool.core.patterns import pattern
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import select
 import signal
 import struct
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Final, NoReturn, TypeVar
+
+from rdbtool.core.light_typing import Final, NoReturn, TypeVar
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
@@ -82,12 +82,14 @@ def _map(function: Callable[[Given], Result], given: Sequence[Given], processes:
         for answer, process in running.items():
             os.close(answer)
             end(process)
+    from pickle import loads  # noqa: PLC0415 - for several files only  # noqa: S403
+
     results: dict[int, Result] = {}
     for data in answers.values():
         view = memoryview(data)
         while len(view) >= _NUMBER.size and len(view) >= _NUMBER.size + _NUMBER.unpack(view[: _NUMBER.size])[0]:
             (size,) = _NUMBER.unpack(view[: _NUMBER.size])
-            results.update([pickle.loads(view[_NUMBER.size : _NUMBER.size + size])])  # noqa: S301 - from our own copy
+            results.update([loads(view[_NUMBER.size : _NUMBER.size + size])])  # noqa: S301 - from our own copy
             view = view[_NUMBER.size + size :]
     return results
 
@@ -109,11 +111,13 @@ def _collect(answers: dict[int, bytearray]) -> None:
 
 def _serve(function: Callable[[Given], Result], given: Sequence[Given], numbers: int, answers: int) -> NoReturn:
     """Take numbers and answer until there are none: in a new process, which ends here."""
+    from pickle import dumps  # noqa: PLC0415 - as above
+
     try:
         leave_signals()
         while data := os.read(numbers, _NUMBER.size):
             (number,) = _NUMBER.unpack(data)
-            answer = pickle.dumps((number, function(given[number])))
+            answer = dumps((number, function(given[number])))
             rest = memoryview(_NUMBER.pack(len(answer)) + answer)
             while rest:
                 rest = rest[os.write(answers, rest) :]

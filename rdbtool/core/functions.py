@@ -6,19 +6,20 @@ facts are returned: engine, name, and that a source cannot register a function.
 
 from __future__ import annotations
 
-import re
-from typing import Final, NamedTuple
-
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.patterns import pattern
 
+if TYPE_CHECKING:
+    import re
+
 _WORD: Final = pattern(rb"""(?:"[^"\\]*"|'[^'\\]*'|[^\s"'])+""")
+_QUOTES: Final = pattern(rb"[\"']")
 _NAME: Final = pattern(rb"[A-Za-z0-9_]+")
 
 #: Lua comments, and strings that may contain what looks like a comment.
 _COMMENT_OR_STRING: Final = pattern(
-    rb"""--\[(?P<level>=*)\[.*?\](?P=level)\]|--[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'"""
+    rb"""(?s)--\[(?P<level>=*)\[.*?\](?P=level)\]|--[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'"""
     rb"""|\[(?P<quotes>=*)\[.*?\](?P=quotes)\]""",
-    re.DOTALL,
 )
 
 #: The only function by which a library registers functions.
@@ -46,7 +47,7 @@ def read_header(code: bytes) -> LibraryHeader:
     words = _WORD.findall(line)
     if not newline or _WORD.sub(b"", line).strip():
         raise ValueError("Invalid library metadata")
-    words = [re.sub(rb"[\"']", b"", word) for word in words]
+    words = [_QUOTES.sub(b"", word) for word in words]
     name = None
     for word in words[1:]:
         if word[:5].lower() != b"name=":

@@ -11,15 +11,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import re
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Final, NamedTuple
 
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.core.patterns import pattern
 
 _UNITS: Final = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_SIZE: Final = pattern(r"([0-9]{1,15})(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)
+_SIZE: Final = pattern(r"(?i)([0-9]{1,15})(?:([kmgt])(?:i?b)?|b)?")
 
 
 #: The most bytes of memory for a table of keys unless more are requested, and the least that one can do with.

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Final, Literal, NamedTuple
 
 from rdbtool.core.errors import Cause, FormatError
+from rdbtool.core.light_typing import Final, Literal, NamedTuple
 from rdbtool.core.location import Where
 from rdbtool.core.patterns import pattern
 

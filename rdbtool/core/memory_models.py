@@ -6,8 +6,7 @@ default configuration. The calculation is in ``_codec/sinks/memory.pyx``.
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
-
+from rdbtool.core.light_typing import Final, Literal, NamedTuple
 from rdbtool.core.servers import Release, Rules
 
 #: Allocators: the jemalloc bundled with servers, those of distributions, and the C library's (format E1).

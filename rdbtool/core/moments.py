@@ -5,7 +5,7 @@ A time without a zone is local time. Messages that answer a user repeat it with 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from rdbtool.core.light_typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime

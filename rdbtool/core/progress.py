@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+
+from rdbtool.core.light_typing import Protocol
 
 #: Called with the number of bytes read so far.
 Progress = Callable[[int], object]

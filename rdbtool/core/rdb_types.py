@@ -12,7 +12,8 @@ wrote.
 from __future__ import annotations
 
 from functools import cache
-from typing import Final, Literal, NamedTuple
+
+from rdbtool.core.light_typing import Final, Literal, NamedTuple
 
 REDIS: Final = "REDIS"
 VALKEY: Final = "VALKEY"

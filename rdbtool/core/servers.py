@@ -14,9 +14,9 @@ AOF by commands that only one product has (``rdbtool.core.commands``).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Literal, NamedTuple, Protocol, Self
 
 from rdbtool.core.errors import Loss
+from rdbtool.core.light_typing import Final, Literal, NamedTuple, Protocol, Self
 from rdbtool.core.patterns import pattern
 from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, WRITER_FIELDS, code_of, codes_of
 
@@ -40,10 +40,12 @@ COMMON_VERSION: Final = 11
 FAMILY_BY_FIELD: Final = {field: family for family, field in WRITER_FIELDS.items()}
 
 _NAME: Final = pattern(r"(redis|valkey)-(\d{1,3})(?:\.(\d{1,3}))?((?:\.\d{1,5})*)(?:-[a-z0-9.]+)?")
-_VERSION: Final = pattern(r"(\d{1,5})\.(\d{1,5})(?![0-9])")
 
 #: The version of a build between releases is 255.255.255.
 _UNRELEASED: Final = 255
+
+#: Digits of a number in a version, at most.
+_MOST_DIGITS: Final = 5
 
 #: Maximum characters of a version shown.
 _SHOWN: Final = 40
@@ -310,8 +312,10 @@ def _is_newer(family: str, text: str) -> bool:
 
 
 def _read_version(text: str) -> Release | None:
-    match = _VERSION.match(text)
-    return None if match is None else (int(match[1]), int(match[2]))
+    major, _, rest = text.partition(".")
+    minor = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    is_short = len(major) <= _MOST_DIGITS and len(minor) <= _MOST_DIGITS
+    return (int(major), int(minor)) if major.isdecimal() and minor and is_short else None
 
 
 def choose_rules(source: WrittenFile) -> RulesChoice:
@@ -410,16 +414,18 @@ _KEYDB_VERSIONS: Final = frozenset({(5, 1), (5, 2), (5, 3), (6, 3)})
 _WINDOWS_PATCH: Final = 100
 _LAST_WINDOWS_MAJOR: Final = 3
 
-_PRODUCT_VERSION: Final = pattern(rb"(\d{1,3})\.(\d{1,3})\.(\d{1,4})(\.\d{1,4})?")
+#: Digits of each number of a version, at most; Windows builds have four numbers.
+_PRODUCT_DIGITS: Final = (3, 3, 4, 4)
 
 
 def product_of_version(text: bytes) -> Product | None:
     """Return the product that the value of ``redis-ver`` identifies, None for versions of Redis itself."""
-    match = _PRODUCT_VERSION.fullmatch(text)
-    if match is None:
+    numbers = text.split(b".")
+    limits = zip(numbers, _PRODUCT_DIGITS, strict=False)
+    if len(numbers) not in (3, 4) or not all(number.isdigit() and len(number) <= most for number, most in limits):
         return None
-    major, minor, patch = int(match[1]), int(match[2]), int(match[3])
-    if match[4] is not None or (major <= _LAST_WINDOWS_MAJOR and patch >= _WINDOWS_PATCH):
+    major, minor, patch = map(int, numbers[:3])
+    if len(numbers) > 3 or (major <= _LAST_WINDOWS_MAJOR and patch >= _WINDOWS_PATCH):
         return REDIS_ON_WINDOWS
     return KEYDB if (major, minor) in _KEYDB_VERSIONS else None
 

@@ -10,7 +10,8 @@ import binascii
 import re
 import shlex
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+
+from rdbtool.core.light_typing import Final, NamedTuple
 
 
 class Wrapper(NamedTuple):

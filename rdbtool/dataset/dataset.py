@@ -7,9 +7,9 @@ An open RDB and open JSON lines are fed once; an RDB or JSON lines at a path (``
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
 
 from rdbtool._codec.feeder import Feeder
+from rdbtool.core.light_typing import TYPE_CHECKING, Protocol
 from rdbtool.core.progress import Progress
 
 if TYPE_CHECKING:

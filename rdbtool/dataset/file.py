@@ -13,9 +13,9 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final, Literal
 from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.core.servers import Target, default_target
 from rdbtool.io.source import STANDARD_INPUT

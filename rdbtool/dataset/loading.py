@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, BinaryIO
 
 from rdbtool.core.errors import PlaceError
+from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO
 from rdbtool.core.progress import Progress
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.rdb import RdbReader

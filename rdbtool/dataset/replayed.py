@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, Literal, Self
 
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, Literal, Self
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import SCRIPT_AUX
 from rdbtool.core.servers import Target, default_target

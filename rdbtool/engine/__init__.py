@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+from rdbtool.core.light_typing import TYPE_CHECKING, Any
 from rdbtool.engine.command_errors import CommandError, UnknownCommandError
 
 if TYPE_CHECKING:

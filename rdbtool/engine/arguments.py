@@ -7,12 +7,11 @@ takes leading white space, an empty text (0), overflow to infinity, and stops at
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Final, NamedTuple
 
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.core.patterns import pattern
 from rdbtool.core.servers import Rules
 from rdbtool.engine.command_errors import NOT_A_FLOAT, NOT_AN_INTEGER, CommandError
@@ -23,8 +22,8 @@ INT64_MIN: Final = -(1 << 63)
 INT64_MAX: Final = (1 << 63) - 1
 
 _INTEGER: Final = pattern(rb"-?[1-9][0-9]{0,18}|0")
-_FLOAT: Final = pattern(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf|infinity)", re.IGNORECASE)
-_HEX_FLOAT: Final = pattern(rb"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?\d+)?", re.IGNORECASE)
+_FLOAT: Final = pattern(rb"(?i)[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf|infinity)")
+_HEX_FLOAT: Final = pattern(rb"(?i)[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?\d+)?")
 
 
 def parse_int(text: bytes, error: str = NOT_AN_INTEGER) -> int:
@@ -70,8 +69,8 @@ MUST_BE_POSITIVE: Final = "ERR value is out of range, must be positive"
 
 Order = Sequence[tuple[float, bytes]]
 
-_DECIMAL: Final = pattern(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)", re.IGNORECASE)
-_HEXADECIMAL: Final = pattern(rb"[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?\d+)?", re.IGNORECASE)
+_DECIMAL: Final = pattern(rb"(?i)[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?)")
+_HEXADECIMAL: Final = pattern(rb"(?i)[+-]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?\d+)?")
 _SPACE: Final = b" \t\n\v\f\r"
 
 _score_of: Final = itemgetter(0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+
+from rdbtool.core.light_typing import ClassVar, Final
 
 
 class CommandError(Exception):

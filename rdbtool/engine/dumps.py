@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rdbtool.core.errors import FormatError, LimitError, UnsupportedError
+from rdbtool.core.light_typing import TYPE_CHECKING
 from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS
 from rdbtool.core.servers import Rules
 from rdbtool.engine.command_errors import CommandError

@@ -7,10 +7,10 @@ of the chosen rules reaches by loading the same commands.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.commands import COMMANDS, CONTAINERS, TRANSACTIONS, CommandRow
 from rdbtool.core.functions import script_digest
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.core.location import NOWHERE
 from rdbtool.core.servers import DEFAULT, KEYDB, Product, Rules, Since
 from rdbtool.engine.command_errors import ArityError, CommandError, UnknownCommandError

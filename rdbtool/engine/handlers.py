@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Any, Final
 
 from rdbtool.core.commands import COMMANDS, FAMILIES, CommandRow
+from rdbtool.core.light_typing import Any, Final
 from rdbtool.engine.replies import Later, Reply
 
 #: Takes the engine, which stands above this table, and the whole argv.

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Final
 
 from rdbtool.core.commands import COMMANDS, CONTAINERS
+from rdbtool.core.light_typing import Final
 from rdbtool.engine.wrapped import RREPLAY, unwrap
 
 _Finder = Callable[[Sequence[bytes]], list[bytes]]

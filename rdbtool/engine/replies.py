@@ -8,8 +8,8 @@ only what costs next to nothing; an answer that has to be built is a function, w
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
 
+from rdbtool.core.light_typing import Final, TypeAlias
 from rdbtool.core.servers import Rules
 from rdbtool.engine.streams.data import StreamData, show_id
 from rdbtool.engine.values import shortest_text

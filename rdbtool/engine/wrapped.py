@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from rdbtool.core.errors import FormatError
+from rdbtool.core.light_typing import Final
 from rdbtool.reader.aof.text_parser import Command, LineParser
 
 RREPLAY: Final = b"RREPLAY"

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from construct import Construct, If
 
+from rdbtool.core.light_typing import Any
 from rdbtool.grammar.fields import F64LE, I64LE, Fields, FieldTuple, Items, Must, build_part, parse_part
 from rdbtool.grammar.primitives import LEN, STR, U64_MAX, read_length, text, write_length
 from rdbtool.grammar.reading import Reading

@@ -7,10 +7,9 @@ form, a listpack entry wider than needed), building chooses the one that servers
 
 from __future__ import annotations
 
-from typing import Any
-
 from construct import ConstructError
 
+from rdbtool.core.light_typing import Any
 from rdbtool.core.location import Where
 from rdbtool.core.rdb_types import REDIS, VERSIONS, value_types
 from rdbtool.grammar.items import accept_unit, parse_unit

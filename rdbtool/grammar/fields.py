@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from typing import Any
 
 from construct import Bytes, Construct, Container, FormatField, Struct, Subconstruct
 
 from rdbtool.core.errors import Cause
+from rdbtool.core.light_typing import Any
 from rdbtool.grammar.primitives import read_length, write_length
 from rdbtool.grammar.reading import Reading
 

@@ -6,11 +6,10 @@ release candidates of 7.4 only (compared with the reader librdb).
 
 from __future__ import annotations
 
-from typing import Any
-
 from construct import Construct
 
 from rdbtool.core.errors import Cause
+from rdbtool.core.light_typing import Any
 from rdbtool.core.rdb_types import MAX_FIELD_EXPIRE_MS
 from rdbtool.grammar.fields import I64LE, Counted, Fields, FieldTuple, Must
 from rdbtool.grammar.listpack import listpack

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Any
 
+from rdbtool.core.light_typing import Any
 from rdbtool.grammar.fields import U32LE
 from rdbtool.grammar.packed import Blob, Entries, Packed, PackedEntry
 from rdbtool.grammar.refusal import RefusalError

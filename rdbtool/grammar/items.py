@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 from construct import ConstructError
 
 from rdbtool.core.errors import FormatError, OversizeError, RdbToolError
+from rdbtool.core.light_typing import TypeVar
 from rdbtool.core.location import Where
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, ValueType
 from rdbtool.core.servers import KEYDB, PRODUCT_BY_OPCODE, product_of_aux

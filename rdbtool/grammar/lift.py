@@ -6,8 +6,8 @@ Everything is checked during parsing; nothing can fail here. Streams are in ``li
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple
 
+from rdbtool.core.light_typing import Any, Final, NamedTuple
 from rdbtool.core.location import Span
 from rdbtool.grammar.lift_stream import lift_stream
 from rdbtool.grammar.members import member_expiries

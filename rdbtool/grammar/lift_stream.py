@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
+from rdbtool.core.light_typing import Any
 from rdbtool.grammar.packed import entry_text
 from rdbtool.grammar.primitives import U64_MAX, text
 from rdbtool.grammar.stream_node import ValueCursor, walk_node

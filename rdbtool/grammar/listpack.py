@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Any
 
+from rdbtool.core.light_typing import Any
 from rdbtool.grammar.fields import U8, U16LE, U32LE
 from rdbtool.grammar.packed import Blob, Entries, EntryCheck, Packed, PackedEntry
 from rdbtool.grammar.refusal import RefusalError, more_bytes

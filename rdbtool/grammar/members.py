@@ -6,10 +6,9 @@ last key that it read; so here they are part of the record. An incomplete pair r
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from construct import Construct
 
+from rdbtool.core.light_typing import Any, Final
 from rdbtool.core.rdb_types import MEMBER_EXPIRY_AUX, MEMBER_EXPIRY_VERSION, OPCODES
 from rdbtool.grammar.primitives import Stored, read_int64, read_string, text, write_string
 from rdbtool.grammar.reading import Reading

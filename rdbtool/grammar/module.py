@@ -6,10 +6,9 @@ is checked here and kept unparsed.
 
 from __future__ import annotations
 
-from typing import Any
-
 from construct import Construct
 
+from rdbtool.core.light_typing import Any
 from rdbtool.grammar.fields import F32LE, F64LE, FieldTuple, Raw, parse_part
 from rdbtool.grammar.primitives import LEN, STR, read_length
 from rdbtool.grammar.reading import Reading

@@ -6,10 +6,9 @@ KEY_META, HASH_TEMPLATE (242) and FUNCTION_PRE_GA are known from secondary sourc
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 from construct import If
 
+from rdbtool.core.light_typing import Any, Final
 from rdbtool.core.rdb_types import CHECKSUM_SINCE
 from rdbtool.grammar.fields import I32LE, I64LE, U8, U64LE, Counted, Fields, FieldTuple, Must, Octets, Raw
 from rdbtool.grammar.module import CODE as MODULE_CODE

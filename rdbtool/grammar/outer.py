@@ -6,11 +6,10 @@ need not end the reading of a file if the strings around it are intact.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
-
 from construct import ConstructError
 
 from rdbtool.core.errors import LimitError
+from rdbtool.core.light_typing import Any, Final, NamedTuple
 from rdbtool.core.rdb_types import MEMBER_EXPIRY_KINDS, value_types
 from rdbtool.grammar.fields import I64LE, Counted, Fields, FieldTuple, Octets
 from rdbtool.grammar.members import MEMBER_EXPIRIES

@@ -11,11 +11,11 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
-from typing import Any, NamedTuple
 
 from construct import Construct, Container, Subconstruct
 
 from rdbtool.core.errors import Cause
+from rdbtool.core.light_typing import Any, NamedTuple
 from rdbtool.grammar.fields import Fields, build_part, parse_part
 from rdbtool.grammar.primitives import Lzf, read_string, text, write_compressed, write_string
 from rdbtool.grammar.reading import Reading

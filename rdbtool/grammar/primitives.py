@@ -7,11 +7,11 @@ one. ``text`` returns the bytes that a server would see.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from construct import Construct
 
 from rdbtool.core.errors import Cause, OversizeError
+from rdbtool.core.light_typing import Any
 from rdbtool.core.rdb_types import LZF_MAX_RATIO
 from rdbtool.grammar.lzf import inflate_string
 from rdbtool.grammar.reading import Reading

@@ -6,8 +6,7 @@ element. A node may hold no entries, but its STR is never empty.
 
 from __future__ import annotations
 
-from typing import Any
-
+from rdbtool.core.light_typing import Any
 from rdbtool.grammar.fields import Counted, Either, Fields, Must
 from rdbtool.grammar.listpack import listpack
 from rdbtool.grammar.primitives import LEN, STR, text

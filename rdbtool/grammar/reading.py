@@ -8,9 +8,8 @@ those of a compressed one count from the beginning of the decompressed data (``i
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from rdbtool.core.errors import Cause
+from rdbtool.core.light_typing import Protocol
 from rdbtool.core.limits import limits
 from rdbtool.grammar.refusal import RefusalError, more_bytes
 

@@ -6,9 +6,8 @@ differ between REDIS and VALKEY have separate rows there.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
-
 from rdbtool.core.errors import UnsupportedError
+from rdbtool.core.light_typing import Any, Final, NamedTuple
 from rdbtool.core.rdb_types import (
     CHECKSUM_SINCE,
     MEMBER_EXPIRY_KINDS,

@@ -9,8 +9,8 @@ keeps them in memory).
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
+from rdbtool.core.light_typing import Any
 from rdbtool.grammar.fields import I64LE, Checked, Counted, Fields, FieldTuple, Must, Octets, Problem
 from rdbtool.grammar.primitives import LEN, STR, text
 from rdbtool.grammar.reading import Reading

@@ -7,9 +7,9 @@ twice: over the blob's entries, to check and trace them, and over the parsed val
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
 
 from rdbtool.core.errors import Cause
+from rdbtool.core.light_typing import Any, NamedTuple, Protocol
 from rdbtool.grammar.listpack import PARTS, listpack_of, scan_listpack
 from rdbtool.grammar.packed import Entries, PackedEntry, describe_value
 from rdbtool.grammar.primitives import read_int64

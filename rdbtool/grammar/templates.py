@@ -8,11 +8,11 @@ descriptions have no format number for these two, and give 29 as count, fields, 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 from construct import Construct
 
 from rdbtool.core.errors import Cause
+from rdbtool.core.light_typing import Any
 from rdbtool.grammar.fields import Checked, Counted, Either, Fields, Items, Must, Problem, build_part, parse_part
 from rdbtool.grammar.listpack import listpack
 from rdbtool.grammar.packed import PackedEntry, entry_text

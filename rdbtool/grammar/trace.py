@@ -7,9 +7,8 @@ own offsets, from the beginning of the decompressed data (``inner``).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from rdbtool.core.errors import RdbToolError
+from rdbtool.core.light_typing import NamedTuple
 from rdbtool.grammar.primitives import Lzf
 from rdbtool.model import Header, Item, KeyRecord
 

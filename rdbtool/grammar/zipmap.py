@@ -7,8 +7,8 @@ servers do since CVE-2026-25243: its size was computed differently while reading
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from rdbtool.core.light_typing import Any
 from rdbtool.grammar.fields import U8
 from rdbtool.grammar.packed import Blob, Entries, Packed, PackedEntry
 from rdbtool.grammar.refusal import RefusalError, more_bytes

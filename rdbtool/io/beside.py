@@ -10,10 +10,10 @@ import os
 import pickle
 import struct
 from collections.abc import Callable
-from typing import Final, NoReturn
 
 from rdbtool.core.errors import RdbToolError
 from rdbtool.core.forks import end, fork, leave_signals
+from rdbtool.core.light_typing import Final, NoReturn
 from rdbtool.io.decompress import DamagedStreamError, EndedProcessError, WindowSizeError
 from rdbtool.io.pipes import widen
 

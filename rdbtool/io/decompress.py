@@ -8,13 +8,12 @@ use.
 
 from __future__ import annotations
 
-import re
 import sys
 import zlib
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
 
 from rdbtool.core.errors import Cause
+from rdbtool.core.light_typing import Final, NamedTuple, Protocol
 
 #: Bytes of a stream needed to detect its compression.
 PEEK_SIZE: Final = 10
@@ -34,8 +33,10 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _LZ4_MAGIC: Final = b"\x04\x22\x4d\x18"
 _XZ_MAGIC: Final = b"\xfd7zXZ\x00"
-#: The block size, then a block or the end of the stream.
-_BZIP2_MAGIC: Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+_BZIP2_MAGIC: Final = b"BZh"
+#: After the block size, which is a digit: a block, or the end of the stream.
+_BZIP2_BLOCKS: Final = (b"1AY&SY", b"\x17rE8P\x90")
+_BLOCK_SIZES: Final = frozenset(b"%d" % size for size in range(1, 10))
 #: Skippable frames of zstd and lz4 begin with 0x50 … 0x5F and these.
 _SKIPPABLE_TAIL: Final = b"\x2a\x4d\x18"
 
@@ -211,7 +212,7 @@ def _frame_codec(head: bytes) -> str | None:
         return "zstd"
     if head.startswith(_XZ_MAGIC):
         return "xz"
-    if _BZIP2_MAGIC.match(head):
+    if head.startswith(_BZIP2_MAGIC) and head[3:4] in _BLOCK_SIZES and head.startswith(_BZIP2_BLOCKS, 4):
         return "bzip2"
     return "lz4" if head.startswith(_LZ4_MAGIC) else None
 

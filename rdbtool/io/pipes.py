@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Final
+
+from rdbtool.core.light_typing import Final
 
 #: Bytes of a pipe's buffer, the most that Linux gives to everybody. It begins with 64 KiB.
 SIZE: Final = 1 << 20

@@ -13,16 +13,15 @@ import importlib
 import io
 import os
 import select
-import shlex
 import stat
 from collections.abc import Callable
 from functools import cache, partial
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self, TypeGuard
 
 from rdbtool.core.cores import jobs, processes
 from rdbtool.core.distribution import install_words
 from rdbtool.core.errors import FormatError, InputError, LimitError, Remedy, UnsupportedError
+from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self, TypeGuard
 from rdbtool.core.location import Where
 from rdbtool.io.decompress import (
     PEEK_SIZE,
@@ -481,6 +480,8 @@ def _refuse(mode: int, fd: int, name: str, path: str | None) -> None:
 
 
 def _inflate_with(command: str, name: str) -> Remedy:
+    import shlex  # noqa: PLC0415 - for an error only
+
     return Remedy(f": {command} < {shlex.quote(name)} | rdbtool … -", f": decompress it first, as with {command}")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+
+from rdbtool.core.light_typing import Final, NamedTuple
 
 #: Schemes of server URLs, and the scheme that the client library uses for each.
 SCHEMES: Final = {

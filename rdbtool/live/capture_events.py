@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any, Literal
+
+from rdbtool.core.light_typing import Any, Literal
 
 Kind = Literal["connected", "base", "synced", "lost", "lag", "stalled", "recovered", "kept", "stopped"]
 

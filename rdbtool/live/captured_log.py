@@ -15,9 +15,9 @@ import re
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple, Self
 from rdbtool.core.manifest import Entry, format_manifest
 from rdbtool.engine.persistence.aof_files import LogFiles
 from rdbtool.engine.persistence.appending import AppendedFile
@@ -26,7 +26,8 @@ from rdbtool.live.read_back import compare_with_disk
 from rdbtool.live.replica import StreamPosition
 from rdbtool.live.retention import read_stamp, stamp
 from rdbtool.reader.open.files import load_manifest
-from rdbtool.writer.atomic.disk import Directory, failures_of
+from rdbtool.writer.atomic.disk import Directory
+from rdbtool.writer.atomic.failures import failures_of
 from rdbtool.writer.atomic.temporary import clean_strays
 
 if TYPE_CHECKING:

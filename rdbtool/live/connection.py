@@ -14,9 +14,9 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, Self
 
 from rdbtool.core.errors import InputError, Remedy
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, Self
 from rdbtool.live.address import Secrets, client_url, show_url
 
 if TYPE_CHECKING:

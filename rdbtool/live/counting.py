@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
+from rdbtool.core.light_typing import TYPE_CHECKING
 from rdbtool.engine.persistence.policies import Counters
 
 if TYPE_CHECKING:

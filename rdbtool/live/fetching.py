@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rdbtool.core.errors import NotFoundError, describe_key
+from rdbtool.core.light_typing import TYPE_CHECKING
 from rdbtool.live.connection import Connection, ReplyError, describe_reply
 from rdbtool.model import KeyRecord
 from rdbtool.reader.payload import read_payload

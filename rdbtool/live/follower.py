@@ -13,7 +13,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from rdbtool._codec.decode.replication import Splitter, StreamDamagedError
 from rdbtool.core.errors import (
@@ -24,6 +23,7 @@ from rdbtool.core.errors import (
     UnsupportedError,
     describe_error,
 )
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple, Self
 from rdbtool.engine.persistence.policies import Counters, LogGrowth, Policy
 from rdbtool.live.capture_events import CaptureEvent, Kind
 from rdbtool.live.captured_log import CapturedLog, Generation, Mark

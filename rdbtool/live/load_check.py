@@ -10,10 +10,10 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from rdbtool._codec.filters.selection import Selection
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import TYPE_CHECKING, NamedTuple
 from rdbtool.core.servers import Target
 from rdbtool.live.load_report import NAMED, Differing, LoadCheck
 from rdbtool.live.loading_server import server_rules

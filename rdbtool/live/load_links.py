@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rdbtool._codec.filters.selection import slot_of
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, Protocol
 from rdbtool.live.connection import (
     Connection,
     Endpoint,
@@ -91,28 +91,22 @@ class Router(Protocol):
     @property
     def links(self) -> Sequence[Link]:
         """The servers that own keys."""
-        ...
 
     @property
     def known(self) -> Sequence[Link]:
         """Every server that anything may have been sent to: also former masters, and those that import a slot."""
-        ...
 
     def link_of(self, key: bytes) -> Link:
         """Return the server of a key."""
-        ...
 
     def link_at(self, address: str) -> Link | None:
         """Return the server at ``HOST:PORT``; None if there is only one."""
-        ...
 
     def moved(self, replies: Sequence[Any]) -> str | None:
         """Return the error reply that says that a key belongs elsewhere, or nowhere for now; None if none does."""
-        ...
 
     def refresh(self) -> None:
         """Find out again where keys belong. Raises InputError."""
-        ...
 
 
 class OneServer:

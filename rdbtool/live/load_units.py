@@ -6,7 +6,8 @@ A unit can be sent twice without an effect of its own: it begins by replacing wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+
+from rdbtool.core.light_typing import Final, NamedTuple
 
 #: Commands that belong to no key.
 _BESIDE: Final = frozenset({b"FUNCTION", b"SCRIPT"})

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rdbtool.core.errors import InputError, describe_key
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rdbtool.core.servers import Rules, Target
 from rdbtool.live.connection import Connection, Endpoint, ReplyError, describe_reply
 from rdbtool.live.load_links import OneServer, Servers

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.errors import InputError
-from rdbtool.writer.atomic.disk import failures_of
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
+from rdbtool.writer.atomic.failures import failures_of
 
 if TYPE_CHECKING:
-    from rdbtool.writer.atomic.output import Output
+    from rdbtool.writer.atomic.through import Output
 
 _HASH: Final = "blake2b"
 _PIECE: Final = 1 << 20

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+
+from rdbtool.core.light_typing import Final, NamedTuple
 
 _WORD: Final = re.compile(r"(\d{1,6})([hdw])")
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
 
 from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.replay_record import feed_item
 from rdbtool._codec.sinks.digest import Digest
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final
 from rdbtool.core.location import NOWHERE
 from rdbtool.core.rdb_types import VALKEY, WRITER_FIELDS
 from rdbtool.core.servers import Target

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Final
 
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import Final
 from rdbtool.live.address import Secrets
 
 #: Environment variables that may hold a password; the first one set is used.

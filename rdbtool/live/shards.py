@@ -10,11 +10,11 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.sink import Null
 from rdbtool.core.errors import InputError, json_name
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rdbtool.live.address import node_url, show_url
 from rdbtool.live.connection import Endpoint, ReplyError, describe_reply
 from rdbtool.live.snapshots import take_snapshot

@@ -6,10 +6,10 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
 
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool.core.errors import FormatError, InputError, InvalidDataError, UnsupportedError, json_name
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Protocol
 from rdbtool.core.servers import Rules
 from rdbtool.io.source import open_source
 from rdbtool.live.read_back import HashedOutput

@@ -10,9 +10,9 @@ import atexit
 import os
 import tempfile
 from pathlib import Path
-from typing import Final
 
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import Final
 from rdbtool.live.address import SCHEMES, scheme_of, show_url
 from rdbtool.live.connection import RECEIVED, Endpoint
 from rdbtool.live.replica import open_replica

@@ -5,8 +5,7 @@ Every item has the byte range it came from.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.core.location import Span
 
 

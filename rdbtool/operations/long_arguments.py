@@ -5,9 +5,8 @@ Servers load AOFs with longer ones, so they matter only for commands that are se
 
 from __future__ import annotations
 
-from typing import Final
-
 from rdbtool.core.errors import Loss
+from rdbtool.core.light_typing import Final
 
 _WHAT: Final = "an argument longer than servers take from clients unless proto-max-bulk-len is raised"
 

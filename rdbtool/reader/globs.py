@@ -9,7 +9,8 @@ set ends with the pattern, and a range may be reversed: as in servers. So are th
 from __future__ import annotations
 
 import re
-from typing import Final
+
+from rdbtool.core.light_typing import Final
 
 _STAR, _ANY, _OPEN, _CLOSE, _NOT, _ESCAPE, _RANGE = b"*?[]^\\-"
 

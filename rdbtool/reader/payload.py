@@ -7,11 +7,11 @@ any file: all rules and limits are in one place. Bytes after the value are ignor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.decode.window import WindowLimitError
 from rdbtool._codec.filters.selection import Selection
 from rdbtool.core.errors import Finding, FormatError, UnsupportedError, what_servers_do
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.core.location import Where
 from rdbtool.core.manifest import split_words
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, REDIS, VALKEY, VERSIONS, code_of, codes_of, since_of, value_types

@@ -17,10 +17,10 @@ import os
 import select
 import struct
 from types import TracebackType
-from typing import Any, Final, NamedTuple, NoReturn, Protocol, Self
 
 from rdbtool._codec.room import Room
 from rdbtool.core.forks import end, fork, leave_signals
+from rdbtool.core.light_typing import Any, Final, NamedTuple, NoReturn, Protocol, Self
 
 #: Results of a process that may wait: while one is taken, it makes others.
 _ROOMS: Final = 3

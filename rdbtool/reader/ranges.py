@@ -13,11 +13,11 @@ here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rdbtool._codec.decode.skip_scan import checksum_behind
 from rdbtool._codec.room import NoResultError, OutdatedCopyError, Room
 from rdbtool.core.errors import RdbToolError
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from rdbtool.reader.range_workers import Ranged, Workers
 
 if TYPE_CHECKING:

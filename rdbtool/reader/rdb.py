@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self
 
 from rdbtool._codec.decode.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
 from rdbtool._codec.decode.window import Window, WindowLimitError
 from rdbtool._codec.sinks.records import Records
 from rdbtool.core.cores import processes
 from rdbtool.core.errors import FormatError, LimitError, OversizeError, RdbToolError, UncertainError, UnsupportedError
+from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self
 from rdbtool.core.limits import limits
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import PRODUCT_BY_NAME, Product, RulesChoice, choose_rules

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
-
 from rdbtool._codec.decode.skip_scan import SkipScan
 from rdbtool._codec.room import NoResultError
+from rdbtool.core.light_typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from rdbtool._codec.decode.decoder import Decoder

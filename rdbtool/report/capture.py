@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Final
 
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.report.formatting import show_count, show_memory
 from rdbtool.report.screen import Line, Styled, name
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.errors import Loss, describe_key, describe_loss, sum_up
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.report.formatting import show_count
 from rdbtool.report.screen import Line, Styled, emphasize, name
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Final
 
 from rdbtool.core.errors import json_name
+from rdbtool.core.light_typing import Final
 from rdbtool.model import KeyRecord, OpaqueValue, PendingEntry, StreamGroup, StreamID, StringValue
 from rdbtool.operations.diff.change import Change, Datum
 from rdbtool.operations.diff.compare import Comparison, Counts, Difference

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Final
 
 from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.encode.resp import Resp
@@ -18,6 +17,7 @@ from rdbtool._codec.filters.capabilities import able_to_execute
 from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.replay_record import feed_record
 from rdbtool.core.errors import InputError, LossError
+from rdbtool.core.light_typing import Final
 from rdbtool.core.servers import Rules, Target, server_of
 from rdbtool.model import ArrayValue, KeyRecord, StreamGroup, StreamID, StreamValue, StringValue, ZSetValue
 from rdbtool.operations.diff.change import are_near

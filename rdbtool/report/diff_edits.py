@@ -7,8 +7,8 @@ where it would take more commands than rewriting the value, or could not reach t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
+from rdbtool.core.light_typing import Final
 from rdbtool.core.rdb_types import MAX_FIELD_EXPIRE_MS
 from rdbtool.core.servers import Rules
 from rdbtool.model import (

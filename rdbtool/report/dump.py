@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
+from rdbtool.core.light_typing import TYPE_CHECKING, Protocol
 from rdbtool.core.progress import Progress
 from rdbtool.operations.convert.omissions import Left
 from rdbtool.operations.dump.report import Dumped, DumpOptions

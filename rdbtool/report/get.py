@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from rdbtool.core.errors import spell_controls
+from rdbtool.core.light_typing import TYPE_CHECKING
 from rdbtool.model import ArrayValue, HashValue, ListValue, OpaqueValue, SetValue, StreamValue, StringValue
 from rdbtool.report.formatting import show_bytes, show_score, show_time
 

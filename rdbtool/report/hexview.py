@@ -8,9 +8,9 @@ whose compressed bytes are shown above. Rows are written as they are made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, NamedTuple
 
 from rdbtool.core.errors import FormatError, clean
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.core.location import Span
 from rdbtool.grammar import Node
 from rdbtool.io.lzf import inflate

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
 
 from rdbtool.core.errors import json_bytes
+from rdbtool.core.light_typing import Final, NamedTuple, Protocol
 from rdbtool.operations.history.history import KeyHistory, Touch
 from rdbtool.report.formatting import key_argument, show_bytes, show_count, show_time
 from rdbtool.report.screen import Screen, Styled, emphasize, name

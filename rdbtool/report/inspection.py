@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
 from rdbtool.core.errors import RdbToolError
+from rdbtool.core.light_typing import Protocol
 from rdbtool.reader.inspect.rdb import Traced
 from rdbtool.report.hexview import HexView
 from rdbtool.report.trace_json import write_trace_json

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.encode.memory_lines import MemoryCsv, MemoryJsonl, MemoryLines
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.report.formatting import show_bytes, show_count, show_memory, show_ttl
 from rdbtool.report.screen import Screen, fit, fit_right
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
+from rdbtool.core.light_typing import Final
 from rdbtool.operations.replay.report import ReplayReport
 from rdbtool.report.formatting import show_count, show_time
 from rdbtool.report.screen import WORD_STYLES, Line, Screen, Styled, name

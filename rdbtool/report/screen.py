@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.errors import clean
+from rdbtool.core.light_typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from rich.style import Style

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.errors import clean, show_name
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.moments import show_seconds
 from rdbtool.report.formatting import show_bytes, show_count, show_memory, show_share
 from rdbtool.report.screen import WORD_STYLES, Screen, fit, width_of

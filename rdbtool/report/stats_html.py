@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
 
 from rdbtool.core.errors import describe_key, show_name
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final
 from rdbtool.core.moments import show_seconds
 from rdbtool.report.formatting import show_bytes
 

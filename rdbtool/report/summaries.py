@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from rdbtool.core.light_typing import TYPE_CHECKING
 from rdbtool.operations.info.summary import Summary
 from rdbtool.report.screen import Screen
 from rdbtool.report.summary import summary_text

@@ -6,10 +6,10 @@ Widths follow from the screen and are fixed before the first row, so that no key
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from rdbtool._codec.encode.table import Table
 from rdbtool.core.errors import RdbToolError
+from rdbtool.core.light_typing import TYPE_CHECKING
 from rdbtool.core.rdb_types import KINDS
 from rdbtool.report.formatting import show_bytes, show_ttl
 from rdbtool.report.screen import Screen, fit, fit_right

@@ -11,10 +11,10 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
 from rdbtool.core.codes import BY_CODE
 from rdbtool.core.errors import Finding, clean, show_name
+from rdbtool.core.light_typing import Final
 from rdbtool.operations.validate.batch import Validated, code_of
 from rdbtool.operations.validate.verdict import SEVERITIES, Verdict
 from rdbtool.report.formatting import show_bytes, show_count, show_time

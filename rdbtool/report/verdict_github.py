@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
-from typing import Final
 
 from rdbtool.core.errors import Finding, clean, show_name
+from rdbtool.core.light_typing import Final
 from rdbtool.operations.validate.batch import Validated, code_of
 from rdbtool.operations.validate.verdict import SEVERITIES, Verdict
 from rdbtool.report.screen import plain

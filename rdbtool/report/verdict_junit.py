@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from rdbtool.core.errors import clean, show_name
+from rdbtool.core.light_typing import Final
 from rdbtool.operations.validate.batch import Validated, code_of
 from rdbtool.report.screen import plain
 from rdbtool.report.verdict import facts, place, subject, verdict_line, worst_finding

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
 
 from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.errors import FormatError, InputError, InvalidDataError, Loss, RdbToolError, describe_error
+from rdbtool.core.light_typing import TYPE_CHECKING, Protocol
 from rdbtool.core.progress import begin_pass, polling
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rdbtool._codec.sink import Sink
     from rdbtool.core.progress import Progress
     from rdbtool.core.servers import Target
-    from rdbtool.writer.atomic.output import Output
+    from rdbtool.writer.atomic.through import Output
 
 Write = Callable[[bytes], object]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.feeder import Feeder
@@ -12,6 +11,7 @@ from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool._codec.sink import Null
 from rdbtool.core.errors import Loss
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, NamedTuple, cast
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import Target
 from rdbtool.model import Header, Item, KeyRecord
@@ -74,10 +74,12 @@ def write_rdb(
     Raises LossError at the first key that the target cannot hold, unless ``allow_loss``; what was written before is
     then not a whole file. Raises whatever reading the source and ``write`` raise.
     """
-    if not isinstance(source, Feeder):
-        if selection is not None or progress is not None:
-            raise TypeError("only a source that feeds can select or report progress")
-        source = _Items(source)
+    if hasattr(source, "feed"):
+        feeder = cast("Feeder", source)
+    elif selection is not None or progress is not None:
+        raise TypeError("only a source that feeds can select or report progress")
+    else:
+        feeder = _Items(source)
     if sizes is None and selection is not None:
         sizes = {}
     make = partial(
@@ -90,7 +92,7 @@ def write_rdb(
         sizes=sizes,
     )
     writer = DatasetWriter(
-        source,
+        feeder,
         make,
         target,
         allow_loss=allow_loss,

@@ -46,6 +46,10 @@ def test_dump_imports_no_more_than_it_needs(form):
         "subprocess",
         "tempfile",
         "threading",
+        "pathlib",
+        "pickle",
+        "shlex",
+        "typing",
         "rdbtool.api",
     }
     assert heavy & imported("dump", "-f", form, SMALL) == set()
@@ -55,6 +59,8 @@ def test_dump_imports_no_more_than_it_needs(form):
 def test_a_check_of_framing_imports_little(words):
     log = FIXTURES / "redis-7.0.15" / "aof-plain" / "appendonly.aof.2.base.aof"
     spared = {"typer", "dataclasses", "inspect", "rdbtool.reader.rdb", "rdbtool.engine.engine"}
+    if "-q" in words:
+        spared |= {"pathlib", "pickle", "re", "typing"}
     assert spared & imported("validate", *words, log) == set()
 
 

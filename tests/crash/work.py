@@ -16,7 +16,8 @@ from rdbtool._entry import Terminated, _terminate
 from rdbtool.core.errors import InputError
 from rdbtool.core.manifest import read_manifest
 from rdbtool.writer.aofdir.directory import NewBase, create_log, replace_file, replace_log
-from rdbtool.writer.atomic.output import Output, open_output
+from rdbtool.writer.atomic.output import open_output
+from rdbtool.writer.atomic.through import Output
 
 NEW = b"new " * 3000
 

@@ -264,6 +264,8 @@ def test_another_group_gets_nothing_that_was_a_groups_alone(mode, refused):
         "import os, sys\n"
         "from rdbtool.core.errors import InputError\n"
         "from rdbtool.writer.atomic.output import open_output\n"
+        # What is imported late may be another's.
+        "import re, rdbtool.writer.atomic.whole_file\n"
         "os.setgroups([]); os.setgid(23456); os.setuid(23456)\n"
         "try:\n"
         "    with open_output(sys.argv[1], force=True) as output: output.write(b'new')\n"

@@ -6,8 +6,7 @@ An RDB file holds what its version supports (format A2). Commands express what t
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
-
+from rdbtool.core.light_typing import Final, Literal, NamedTuple
 from rdbtool.core.rdb_types import MAX_FIELD_EXPIRE_MS, REDIS, VALKEY, since_of
 from rdbtool.core.servers import BUILT_IN, COMMON_VERSION, Rules, first_with
 

@@ -7,12 +7,11 @@ reused.
 
 from __future__ import annotations
 
-from typing import Final
-
 from rdbtool.core.codes import aof as logs
 from rdbtool.core.codes import jsonl as lines
 from rdbtool.core.codes import rdb, repairs, sources
 from rdbtool.core.codes.code import Code
+from rdbtool.core.light_typing import Final
 
 CODES: Final[tuple[Code, ...]] = (*sources.CODES, *rdb.CODES, *logs.CODES, *lines.CODES, *repairs.CODES)
 

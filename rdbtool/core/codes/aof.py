@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from rdbtool.core.codes.code import EXITS, Code
+from rdbtool.core.light_typing import Final
 
 _TRUNCATES: Final = (
     "The server truncates the last file of an AOF there and starts, unless its aof-load-truncated is off; it exits on "

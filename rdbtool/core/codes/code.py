@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from rdbtool.core.light_typing import Final, NamedTuple
 
 EXITS: Final = "The server logs an error and exits."
 LOADS: Final = "The server loads it."

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from rdbtool.core.codes.code import Code
+from rdbtool.core.light_typing import Final
 
 _NOT_READ: Final = "Servers do not read JSON lines."
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from rdbtool.core.codes.code import EXITS, LOADS, Code
+from rdbtool.core.light_typing import Final
 
 _UNCHECKED: Final = (
     "Redis loads a wrong entry without checking it (unless sanitize-dump-payload is on) and can crash at the "

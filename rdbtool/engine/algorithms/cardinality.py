@@ -6,8 +6,8 @@ They compute in doubles, in the order of the servers, since the stored number ha
 from __future__ import annotations
 
 import math
-from typing import Final
 
+from rdbtool.core.light_typing import Final
 from rdbtool.core.servers import Rules
 from rdbtool.engine.algorithms.hyperloglog import REGISTERS, read_registers
 from rdbtool.engine.values import StringData

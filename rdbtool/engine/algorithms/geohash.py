@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import asin, atan2, cos, isfinite, nan, pi, sin, sqrt
-from typing import Final, NamedTuple
 
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.core.servers import Rules
 
 EARTH_RADIUS_M: Final = 6372797.560856

@@ -6,8 +6,7 @@ equal registers can be stored in more than one way.
 
 from __future__ import annotations
 
-from typing import Final
-
+from rdbtool.core.light_typing import Final
 from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.values import StringData
 

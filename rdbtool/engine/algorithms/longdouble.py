@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Final, NamedTuple
 
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.engine.command_errors import NOT_A_FLOAT, CommandError
 
 NOT_FINITE: Final = "ERR increment would produce NaN or Infinity"

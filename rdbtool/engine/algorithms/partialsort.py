@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Final, TypeVar
+
+from rdbtool.core.light_typing import Final, TypeVar
 
 Key = float | tuple[float, bytes]
 

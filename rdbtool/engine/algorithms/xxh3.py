@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from typing import Final
+
+from rdbtool.core.light_typing import Final
 
 _MASK: Final = (1 << 64) - 1
 

@@ -7,8 +7,8 @@ the server, or give it the dataset of another.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
 
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import CommandError, UnknownEffectError
 from rdbtool.engine.handlers import command

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import and_, or_, xor
-from typing import Final, NamedTuple
 
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.engine.arguments import INT64_MAX, parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError, DifferingEffectError
 from rdbtool.engine.commands.strings import MAX_STRING, find_string, open_string, refuse_size, store_string

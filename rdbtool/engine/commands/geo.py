@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from functools import partial
 from math import sqrt
 from operator import itemgetter
-from typing import Final, NamedTuple
 
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.core.servers import Rules
 from rdbtool.engine.algorithms.geohash import (
     LATITUDE_LIMIT,

@@ -7,8 +7,8 @@ expired is absent for some commands even while it loads an AOF, to Valkey it is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
+from rdbtool.core.light_typing import Final
 from rdbtool.engine.algorithms.longdouble import add, read
 from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
 from rdbtool.engine.command_errors import NOT_A_FLOAT, OVERFLOW, ArityError, CommandError

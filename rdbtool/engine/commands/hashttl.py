@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Final, NamedTuple
 
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.core.servers import Since
 from rdbtool.engine.arguments import INT64_MAX, is_int, parse_count, parse_int
 from rdbtool.engine.command_errors import SYNTAX, ArityError, CommandError, UnknownEffectError

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
 
 from rdbtool.core.errors import FormatError
+from rdbtool.core.light_typing import Final
 from rdbtool.core.servers import KEYDB
 from rdbtool.engine.arguments import INT64_MAX, parse_int
 from rdbtool.engine.command_errors import CommandError, UnknownCommandError, UnknownEffectError

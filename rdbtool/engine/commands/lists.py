@@ -7,8 +7,8 @@ act as their plain forms: a server that loads an AOF never waits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
+from rdbtool.core.light_typing import Final
 from rdbtool.engine.arguments import (
     INT32_MAX,
     INT32_MIN,

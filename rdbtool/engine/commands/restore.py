@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from math import isnan
-from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.errors import FormatError, LimitError
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.engine.arguments import INT64_MAX, parse_int
 from rdbtool.engine.command_errors import CommandError, UnknownEffectError
 from rdbtool.engine.dumps import record_payload

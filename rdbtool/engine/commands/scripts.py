@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.functions import script_digest
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.core.servers import Rules
 from rdbtool.engine.arguments import INT64_MAX, INT64_MIN, parse_int
 from rdbtool.engine.command_errors import (

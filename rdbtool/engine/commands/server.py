@@ -7,11 +7,11 @@ here, so a function that two libraries register is not noticed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from rdbtool._codec.filters.selection import slot_of
 from rdbtool.core.commands import COMMANDS
 from rdbtool.core.functions import registers_nothing
+from rdbtool.core.light_typing import Final
 from rdbtool.engine.arguments import is_int, parse_int
 from rdbtool.engine.command_errors import (
     SYNTAX,

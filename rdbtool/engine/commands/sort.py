@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
 
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.engine.algorithms.partialsort import sort_all, sort_part
 from rdbtool.engine.arguments import parse_int, read_double
 from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownOrderError, WrongTypeError

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.collector import untrack
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.engine.arguments import is_int, parse_int
 from rdbtool.engine.command_errors import NO_SUCH_KEY, SYNTAX, ArityError, CommandError, UnknownEffectError
 from rdbtool.engine.handlers import command

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
 
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.engine.algorithms.xxh3 import xxh3_64
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import SYNTAX, ArityError, CommandError, UnknownEffectError, WrongTypeError

@@ -7,8 +7,8 @@ graph whose layers are drawn by chance, so that its record is another one at eac
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
 
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.engine.command_errors import UnknownEffectError, WrongTypeError
 from rdbtool.engine.handlers import command
 from rdbtool.engine.replies import Reply

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from math import copysign, isnan
-from typing import Final, NamedTuple
 
 from rdbtool._codec.decode.scores import parse_scores as parse_plain_scores
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.core.servers import Rules
 from rdbtool.engine.arguments import LexRange, Order, ScoreRange, find_ranks, parse_count, parse_int, parse_number
 from rdbtool.engine.command_errors import NOT_A_FLOAT, SYNTAX, CommandError

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import isnan
-from typing import Final, NamedTuple
 
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.core.servers import Rules
 from rdbtool.engine.arguments import LexRange, Order, ScoreRange, find_ranks, parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError, UnknownEffectError, WrongTypeError

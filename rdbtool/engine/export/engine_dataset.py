@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from rdbtool._codec.replay_record import feed_header, feed_item
+from rdbtool.core.light_typing import TYPE_CHECKING
 from rdbtool.core.location import NOWHERE
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import SCRIPT_AUX

@@ -7,9 +7,9 @@ until a command touches it; so a record that goes in and is never touched comes 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from rdbtool._codec.collector import untrack
+from rdbtool.core.light_typing import Final
 from rdbtool.engine.streams.data import (
     U64,
     ConsumerData,

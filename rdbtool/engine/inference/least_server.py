@@ -8,8 +8,7 @@ that is in all of its releases.
 
 from __future__ import annotations
 
-from typing import Final
-
+from rdbtool.core.light_typing import Final
 from rdbtool.core.rdb_types import REDIS, VERSIONS
 from rdbtool.core.servers import (
     COMMON_VERSION,

@@ -11,9 +11,9 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Self
 
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import Self
 from rdbtool.core.manifest import Entry, Kind, Manifest, format_manifest
 from rdbtool.reader.open.files import find_log, load_manifest
 from rdbtool.writer.atomic.output import open_output

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Self
 
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import Self
 
 
 class AppendedFile:

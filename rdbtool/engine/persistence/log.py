@@ -11,9 +11,9 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
 
 from rdbtool.core.errors import InputError, UnsupportedError
+from rdbtool.core.light_typing import Self
 from rdbtool.core.servers import FIRST_WITH_PARTS, Rules
 from rdbtool.engine.engine import DATABASES, Engine
 from rdbtool.engine.persistence.aof_files import LogFiles

@@ -6,7 +6,7 @@ policy is tried out with numbers alone. The rules are those of the servers' ``sa
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from rdbtool.core.light_typing import NamedTuple, Protocol
 
 _SECOND_MS = 1000
 

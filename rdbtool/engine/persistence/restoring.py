@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Final
 
 from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import InputError, UncertainError, UnsupportedError
+from rdbtool.core.light_typing import Final
 from rdbtool.core.servers import Rules, RulesChoice, choose_rules
 from rdbtool.engine.command_errors import CommandError
 from rdbtool.engine.engine import DATABASES, Engine

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.sink import Sink
 from rdbtool.core.errors import UnsupportedError
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.core.location import NOWHERE
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import VALKEY, WRITER_FIELDS

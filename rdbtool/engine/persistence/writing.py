@@ -8,9 +8,9 @@ files that are made again help.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Literal, NamedTuple
 
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import Final, Literal, NamedTuple
 from rdbtool.core.manifest import Entry
 from rdbtool.engine.persistence.aof_files import LogFiles
 from rdbtool.engine.persistence.appending import AppendedFile

@@ -11,10 +11,10 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple
 
 from rdbtool.core.commands import CONTAINERS, PRODUCT_BY_COMMAND, TRANSACTION, CommandRow
 from rdbtool.core.errors import Finding, ReplayError, what_servers_do
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.core.servers import Rules, RulesChoice, Since
 from rdbtool.engine.command_errors import (
     ArityError,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import (
@@ -17,6 +16,7 @@ from rdbtool.core.errors import (
     UncertainError,
     UnsupportedError,
 )
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS, SCRIPT_AUX
 from rdbtool.core.servers import PRODUCT_BY_NAME, Rules, RulesChoice, choose_rules

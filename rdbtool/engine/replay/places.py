@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final, NamedTuple, Self
-
 from rdbtool.core.commands import COMMANDS, CONTAINERS, TRANSACTION
+from rdbtool.core.light_typing import Final, NamedTuple, Self
 from rdbtool.core.moments import parse_moment, show_seconds
+from rdbtool.core.patterns import pattern
+
+_TIME: Final = pattern(r"ts:(\d{1,12})")
+_COUNT: Final = pattern(r"n:(\d{1,18})")
+_OFFSET: Final = pattern(r"at:(?:(.+):)?(\d{1,18}|0x[0-9a-fA-F]{1,15})")
+_OF_MODULE: Final = pattern(r"[^\s.]+\.[^\s]+")
+_NUMBER: Final = pattern(r"\d{1,18}")
 
 #: Why one of them is not skipped.
 NO_SKIP: Final = "cannot be skipped: that would break up its transaction"
@@ -42,11 +47,11 @@ class Place(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a place as users write it: see the error's text. Raises ValueError."""
-        if match := re.fullmatch(r"ts:(\d{1,12})", text):
+        if match := _TIME.fullmatch(text):
             return cls(time=int(match[1]))
-        if match := re.fullmatch(r"n:(\d{1,18})", text):
+        if match := _COUNT.fullmatch(text):
             return cls(commands=int(match[1]))
-        if match := re.fullmatch(r"at:(?:(.+):)?(\d{1,18}|0x[0-9a-fA-F]{1,15})", text):
+        if match := _OFFSET.fullmatch(text):
             return cls(offset=int(match[2], 0), part=match[1])
         try:
             moment = parse_moment(text)
@@ -75,7 +80,7 @@ def command_named(text: str) -> bytes:
     """
     name = " ".join(text.split()).upper()
     known = {row.decode() for row in (*COMMANDS, *CONTAINERS)}
-    if name in known or re.fullmatch(r"[^\s.]+\.[^\s]+", name):
+    if name in known or _OF_MODULE.fullmatch(name):
         return name.encode("utf-8", "surrogateescape")
     from difflib import get_close_matches  # noqa: PLC0415 - for a name that is none only
 
@@ -86,7 +91,7 @@ def command_named(text: str) -> bytes:
 
 def skipped_command(text: str) -> int | bytes:
     """Return the number or the upper-case name of a command to skip. Raises ValueError for what is neither."""
-    if re.fullmatch(r"\d{1,18}", text):
+    if _NUMBER.fullmatch(text):
         if int(text) < 1:
             raise ValueError("commands are numbered from 1")
         return int(text)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from typing import BinaryIO, NamedTuple
 
 from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import BinaryIO, NamedTuple
 from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import DATABASES
 from rdbtool.engine.keyspec import is_called

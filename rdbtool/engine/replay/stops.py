@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
 
 from rdbtool.core.commands import SWEEPING, TRANSACTION
 from rdbtool.core.errors import FormatError, PlaceError
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.core.moments import show_seconds
 from rdbtool.engine.keyspec import command_name, is_called
 from rdbtool.engine.replay.places import NO_SKIP, Place

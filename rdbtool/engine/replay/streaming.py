@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final, Literal, Self
 
 from rdbtool._codec.decode.command_runs import CommandRun, find_run, is_omitted
 from rdbtool._codec.replay_record import feed_item, feed_stream_tail
 from rdbtool.core.errors import InputError, ReplayError
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, Literal, Self
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS
 from rdbtool.core.servers import Rules

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Final
 
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.core.patterns import pattern
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError

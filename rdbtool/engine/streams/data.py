@@ -12,7 +12,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final
+
+from rdbtool.core.light_typing import Final
 
 U64: Final = (1 << 64) - 1
 MAX_ID: Final = (1 << 128) - 1

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.errors import USE_FORCE, InputError, Remedy
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.core.manifest import read_manifest
 from rdbtool.reader.open.files import LOG_DIRECTORY, SINGLE_LOG
 from rdbtool.writer.aofdir.directory import NewBase, create_log, find_manifest, replace_file, replace_log

@@ -11,9 +11,9 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from rdbtool.core.errors import FormatError, InputError, Loss, json_name
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.core.servers import Target, default_target
 from rdbtool.dataset.forms import BY_NAME, CONVERTED, Encoding, Form, form_of

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.filters.drop import Drop
 from rdbtool.core.errors import CollisionError, RdbToolError
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import WRITER_AUX
 

@@ -10,9 +10,9 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rdbtool.core.errors import InputError, LimitError, Loss, Remedy, UnsupportedError, json_name
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rdbtool.core.manifest import read_manifest
 from rdbtool.core.progress import Progress, begin_pass, polling
 from rdbtool.core.servers import Target

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.sinks.check import Check
 from rdbtool.core.errors import Finding, InputError, InvalidDataError, Remedy, UnsupportedError
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS
 from rdbtool.core.servers import FIRST_WITH_PARTS, Rules, Target, default_target, server_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from rdbtool.core.errors import json_bytes
+from rdbtool.core.light_typing import Any, Final, Literal, NamedTuple, TypeVar
 from rdbtool.model import PendingEntry, StreamGroup, StreamID
 
 #: Only in the second dataset, only in the first one, or in both and different.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from rdbtool._codec.sinks.key_table import ADDED, CHANGED, HELD, REMOVED, SAME, InState, KeyPrints, KeyTable, WithHash
 from rdbtool.core.errors import (
@@ -25,6 +24,7 @@ from rdbtool.core.errors import (
     json_bytes,
     json_name,
 )
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.dataset.file import Readable, open_repeatable
 from rdbtool.model import HashValue, KeyRecord, ListValue, OpaqueValue, SetValue, StreamValue, StringValue, ZSetValue

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from operator import eq
-from typing import Any, Final, Literal, NamedTuple
 
 from rdbtool.core.errors import json_bytes
+from rdbtool.core.light_typing import Any, Final, Literal, NamedTuple
+from rdbtool.core.patterns import pattern
 from rdbtool.dataset.dataset import Dataset
 from rdbtool.model import FunctionLibrary, ModuleAux
 from rdbtool.operations.diff.change import CHANGES, Sign, match_names
 from rdbtool.reader.rdb import REPEATED_AUX
 
-_NAME: Final = re.compile(rb"#![^\n]*?\sname=[\"']?(\w+)", re.IGNORECASE)
+_NAME: Final = pattern(rb"(?i)#![^\n]*?\sname=[\"']?(\w+)")
 
 
 class ItemDifference(NamedTuple):

@@ -8,7 +8,8 @@ Either way the hunks turn the first list into the second one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+
+from rdbtool.core.light_typing import Final, NamedTuple
 
 #: Limits on deletions and insertions, and on comparisons.
 _MOST_EDITS: Final = 400

@@ -9,12 +9,12 @@ for an argument is written as plain commands.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.encode.resp import LONGEST_ARGUMENT, Resp
 from rdbtool._codec.filters.drop import Drop
 from rdbtool._codec.filters.target import TargetFilter
 from rdbtool.core.errors import Loss, RdbToolError
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import server_of
 from rdbtool.operations.convert.omissions import FilterChain

@@ -6,9 +6,8 @@ open, so that it is not mistaken for a complete one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rdbtool.core.errors import RdbToolError
+from rdbtool.core.light_typing import TYPE_CHECKING
 from rdbtool.dataset.forms import BY_NAME, SinkOptions
 from rdbtool.operations.convert.omissions import FilterChain, Leaving
 from rdbtool.operations.dump.report import Dumped, DumpOptions

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from rdbtool.core.errors import Loss
+from rdbtool.core.light_typing import TYPE_CHECKING, NamedTuple
 from rdbtool.operations.convert.omissions import Leaving, Left
 
 if TYPE_CHECKING:

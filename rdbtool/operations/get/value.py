@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from rdbtool._codec.encode.jsonl import value_json
 from rdbtool._codec.filters.selection import Selection
 from rdbtool.core.errors import NotFoundError, describe_key
+from rdbtool.core.light_typing import TYPE_CHECKING
 from rdbtool.model import ArrayValue, HashValue, KeyRecord, ListValue, OpaqueValue, SetValue, StreamValue, StringValue
 
 if TYPE_CHECKING:

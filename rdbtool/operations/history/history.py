@@ -9,9 +9,9 @@ sizes are compared.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Sized
-from typing import Any, Final, NamedTuple
 
 from rdbtool.core.errors import FormatError, UncertainError, json_bytes, json_name
+from rdbtool.core.light_typing import Any, Final, NamedTuple
 from rdbtool.core.progress import Progress
 from rdbtool.engine.command_errors import CommandError, UnknownEffectError
 from rdbtool.engine.engine import Engine

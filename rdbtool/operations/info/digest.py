@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool.core.errors import UncertainError, UnsupportedError, json_name
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, NamedTuple
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import Rules, RulesChoice
 from rdbtool.operations.json_shapes import rules_json, skipped_json, stop_json

@@ -6,9 +6,9 @@ A module is identified by the name of its type, nine characters before its value
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from rdbtool.core.functions import read_header
+from rdbtool.core.light_typing import NamedTuple
 from rdbtool.core.servers import BUILT_IN, first_with
 
 

@@ -7,10 +7,10 @@ of a damaged file covers what precedes the damage.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rdbtool._codec.sinks.requirements import Requirements
 from rdbtool.core.errors import FormatError, UncertainError, json_bytes, json_name
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, NamedTuple
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import ChecksumState, checksum_state
 from rdbtool.core.servers import Product, Rules, RulesChoice

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 from rdbtool.core.errors import FormatError, RdbToolError, clean, json_bytes, json_name
+from rdbtool.core.light_typing import Any, Final
 from rdbtool.grammar import Node
 from rdbtool.model import KeyRecord
 from rdbtool.operations.json_shapes import finding_json

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rdbtool._codec.sinks.key_stats import KeyStats
 from rdbtool.core.commands import COMMANDS, CONTAINERS
 from rdbtool.core.errors import json_bytes
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rdbtool.engine.keyspec import command_name, keys_of
 from rdbtool.reader.aof.batches import CommandBatch, read_time, selected_db
 
@@ -65,8 +64,7 @@ class HotKey(NamedTuple):
     error: int
 
 
-@dataclass(frozen=True)
-class AofStats:
+class AofStats(NamedTuple):
     """Write statistics of an AOF.
 
     In bytes, ``size`` is that of all commands, ``whole`` that of all files, and ``rewritten`` that of the base file

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from rdbtool._codec.sinks.key_sizes import KeyObserver
 from rdbtool._codec.sinks.key_stats import KeyStats
 from rdbtool.core.errors import FormatError, UncertainError
+from rdbtool.core.light_typing import TYPE_CHECKING
 from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.core.servers import Rules
 from rdbtool.dataset.loading import load_keys
@@ -85,7 +84,7 @@ def gather_stats(
     """
     limits = limits or StatsLimits()
     wanted = NAMED if limits.max_key is not None or limits.max_elements is not None else 0
-    collector = Collector(replace(options, top=max(options.top, wanted)), measure, has_old=bool(since))
+    collector = Collector(options._replace(top=max(options.top, wanted)), measure, has_old=bool(since))
     collector.stats.most_memory = limits.max_key or 0
     collector.stats.most_elements = limits.max_elements or 0
     aof: AofStats | None = None
@@ -121,10 +120,10 @@ def gather_stats(
             count(target, is_old=False, looks=True)
     result = collector.result(aof=aof)
     if limits.is_set:
-        result = replace(result, findings=missed_limits(result, collector.stats, limits))
+        result = result._replace(findings=missed_limits(result, collector.stats, limits))
     if options.top < wanted:
         kept = {name: rows[: options.top] for name, rows in result.largest.items()}
-        result = replace(result, largest=kept, options=options)
+        result = result._replace(largest=kept, options=options)
     return result
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, NamedTuple
 from rdbtool.core.memory_models import ALLOCATORS, MemoryModel, memory_model_of
 from rdbtool.core.servers import Rules, RulesChoice
 from rdbtool.operations.json_shapes import rules_json

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rdbtool._codec.sinks.key_rows import KeyRows
 from rdbtool._codec.sinks.memory import MemorySink
 from rdbtool.core.errors import json_bytes, json_name
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rdbtool.core.progress import Progress
 from rdbtool.operations.memory.model import MemoryChoice
 
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 _BATCH: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class KeyMemory:
+class KeyMemory(NamedTuple):
     """The memory usage of a key, in bytes, on a server started from the file.
 
     ``memory`` is the reply of MEMORY USAGE, ``allocated`` the bytes used in the allocator. ``serialized`` is the size
@@ -67,8 +65,7 @@ class KeyMemory:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryTotals:
+class MemoryTotals(NamedTuple):
     """Totals of all keys, in bytes.
 
     ``tables`` are the hash tables of keys and of expiries, which belong to no key. ``used_memory`` is the growth of the
@@ -84,11 +81,10 @@ class MemoryTotals:
 
     def to_dict(self) -> dict[str, int]:
         """Return the totals for JSON output."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return self._asdict()
 
 
-@dataclass(frozen=True, slots=True)
-class LargestKeys:
+class LargestKeys(NamedTuple):
     """The keys that use the most memory, largest first, and the totals of all keys; ``source`` names the input."""
 
     rows: tuple[KeyMemory, ...]

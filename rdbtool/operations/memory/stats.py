@@ -8,12 +8,11 @@ Key sizes are counted by a ``KeyStats`` (``_codec/sinks/key_stats``), whose numb
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rdbtool._codec.sinks.key_sizes import ENCODINGS
 from rdbtool._codec.sinks.key_stats import LOOK, NEW, OLD, KeyStats
 from rdbtool.core.errors import json_bytes, json_name
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rdbtool.core.memory_models import HASH_PACKED, SET_PACKED, ZSET_PACKED, MemoryModel, memory_model_of
 from rdbtool.core.rdb_types import KINDS
 from rdbtool.core.servers import Rules, product_of, writer_of
@@ -294,8 +293,7 @@ class KeyChange(NamedTuple):
                 "type": row.pop("kind"), **row}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Growth:
+class Growth(NamedTuple):
     """Growth since an older dataset. ``keys`` are those of at least ``least`` bytes on one side, most change first.
 
     ``is_exact`` is False if there were too many such keys to track them all.
@@ -318,8 +316,7 @@ class Growth:
         }
 
 
-@dataclass(frozen=True)
-class StatsOptions:
+class StatsOptions(NamedTuple):
     """What to count, and the server to calculate memory for.
 
     ``rules`` is the name of a server, None for the writer of the file; ``allocator`` and ``is_cluster`` belong to that
@@ -341,8 +338,7 @@ class StatsOptions:
     compare: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Stats:
+class Stats(NamedTuple):
     """Memory statistics of one or several datasets.
 
     ``prefixes`` are the largest nodes of the tree, parents before children; the first is the root. ``largest`` holds
@@ -375,8 +371,8 @@ class Stats:
     findings: tuple[Finding, ...] = ()
     at_least: int = 0
     remarks: tuple[str, ...] = ()
-    doubt: UncertainError | None = field(default=None, compare=False)
-    damage: FormatError | None = field(default=None, compare=False)
+    doubt: UncertainError | None = None
+    damage: FormatError | None = None
 
     @property
     def no_ttl(self) -> Bucket:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.errors import Finding, what_servers_do
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from rdbtool._codec.sinks.key_stats import KeyStats

@@ -7,9 +7,9 @@ without checksum must be intact from its header to its end. Anything less is dam
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from rdbtool.core.errors import UnsupportedError, WrapperError
+from rdbtool.core.light_typing import TYPE_CHECKING
 from rdbtool.core.rdb_types import VALKEY, VERSIONS
 from rdbtool.core.servers import COMMON_VERSION
 from rdbtool.operations.repair.part import HEADER_SIZE, examine

@@ -7,11 +7,11 @@ version of the server that it names.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal
 
 from rdbtool._codec.sinks.check import Check
 from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import Remedy, UnsupportedError, describe_loss
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, Literal
 from rdbtool.core.limits import limits
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import (
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from rdbtool._codec.sink import Sink
     from rdbtool.operations.repair.report import RepairOptions
-    from rdbtool.writer.atomic.output import Output
+    from rdbtool.writer.atomic.through import Output
 
 HEADER_SIZE: Final = 9
 _WRITER: Final = re.compile(rb"(redis|valkey)-ver[\x03-\x0c](\d{1,2}\.\d{1,2})")

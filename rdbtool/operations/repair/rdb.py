@@ -11,7 +11,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.decoder import PAUSED
 from rdbtool._codec.filters.selection import Selection
@@ -20,6 +19,7 @@ from rdbtool._codec.sink import Null
 from rdbtool._codec.sinks.records import Records
 from rdbtool._codec.sinks.sizes import Sizes
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.location import Span
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import code_of

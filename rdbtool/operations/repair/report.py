@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rdbtool.core.errors import json_bytes, json_name
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from rdbtool.core.rdb_types import ChecksumState
 
 if TYPE_CHECKING:

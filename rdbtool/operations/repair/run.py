@@ -14,7 +14,6 @@ import re
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
 
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool.core.errors import (
@@ -26,6 +25,7 @@ from rdbtool.core.errors import (
     describe_key,
     json_name,
 )
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, Literal
 from rdbtool.core.manifest import Entry, format_manifest, looks_like_manifest
 from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.core.servers import Rules, RulesChoice
@@ -42,8 +42,9 @@ from rdbtool.reader.open.files import find_log, find_orphan, load_manifest, refu
 from rdbtool.reader.open.lost_manifest import SUFFIX, TEMPORARY, Rebuilt, rebuild
 from rdbtool.reader.rdb import open_rdb
 from rdbtool.writer.atomic.disk import Directory, real_path
-from rdbtool.writer.atomic.output import open_output, open_part
+from rdbtool.writer.atomic.output import open_output
 from rdbtool.writer.atomic.temporary import TemporaryDirectory
+from rdbtool.writer.atomic.whole_file import open_part
 
 if TYPE_CHECKING:
     from rdbtool.operations.validate.verdict import Verdict

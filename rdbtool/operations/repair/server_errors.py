@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
-
 from rdbtool._codec.replay_record import feed_record
 from rdbtool._codec.sinks.check import Check
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.model import Aux, FunctionLibrary
 from rdbtool.operations.validate.checks import file_rules as files
 from rdbtool.operations.validate.rdb import RULES

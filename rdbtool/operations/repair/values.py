@@ -7,8 +7,8 @@ dropped with its member. Values that are only out of order, or miscounted, are r
 from __future__ import annotations
 
 import math
-from typing import Final
 
+from rdbtool.core.light_typing import Final
 from rdbtool.core.rdb_types import code_of
 from rdbtool.model import HashValue, KeyRecord, ListValue, SetValue, StreamValue, Value, ZSetValue
 

@@ -10,12 +10,12 @@ import os
 from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, BinaryIO, NamedTuple
 
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool._codec.sinks.requirements import Requirements
 from rdbtool.core.errors import Finding, FormatError, UncertainError, json_bytes, json_name
+from rdbtool.core.light_typing import Any, BinaryIO, NamedTuple
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import Rules
 from rdbtool.engine.engine import Engine

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.aof_scanner import ENDED, PAUSED, Scanner
 from rdbtool._codec.decode.aof_scanner import EXEC as EXEC_MARK
 from rdbtool.core.commands import AOF_WORDS, COMMANDS
 from rdbtool.core.errors import FormatError, RdbToolError
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.progress import Progress
 from rdbtool.operations.salvage.aof_text import BYTE_ORDER_MARK, REPLACEMENT, Restored, TextMode, TextRestorer, restore
 from rdbtool.operations.salvage.aof_transactions import Transactions

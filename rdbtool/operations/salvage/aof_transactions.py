@@ -7,9 +7,8 @@ Up to Redis 6.2 a failed rewrite also leaves one inside a transaction, which is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
-
 from rdbtool.core.errors import describe_key
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

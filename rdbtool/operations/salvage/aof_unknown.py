@@ -7,10 +7,10 @@ and, if a MULTI or EXEC is missing, names similar to these.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.aof_scanner import PAUSED, Scanner
 from rdbtool.core.commands import COMMANDS, CONTAINERS
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.servers import DEFAULT
 from rdbtool.operations.salvage.input import Lost
 from rdbtool.operations.validate.aof_commands import Grader, check_commands

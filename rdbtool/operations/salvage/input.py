@@ -16,10 +16,10 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
 from types import TracebackType
-from typing import BinaryIO, Final, NamedTuple, Self
 
 from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import FormatError, InputError
+from rdbtool.core.light_typing import BinaryIO, Final, NamedTuple, Self
 from rdbtool.io.source import Source, crc64, open_source
 from rdbtool.reader.open.windows import MARK_SIZE, find_framing
 

@@ -10,8 +10,8 @@ each byte of the data.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.io.source import crc64
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ is pieces of complete records, each with its database.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.decoder import ENDED, PAUSED, TOO_LARGE
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.check import Check
 from rdbtool._codec.sinks.sizes import Sizes
 from rdbtool.core.errors import RAISE_LIMIT, FormatError, LimitError, OversizeError
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.location import Span
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import ChecksumState, checksum_state, code_of, codes_of

@@ -7,10 +7,10 @@ argument, is not a command.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
 
 from rdbtool._codec.decode.aof_scanner import EXHAUSTED, PAUSED, Scanner
 from rdbtool.core.commands import AOF_WORDS
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.operations.salvage.aof_text import Blocks
 
 if TYPE_CHECKING:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from rdbtool.core.errors import FormatError
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.core.rdb_types import REDIS, code_of
 from rdbtool.operations.salvage.rdb_walker import is_plausible, read_head, read_key, read_length
 

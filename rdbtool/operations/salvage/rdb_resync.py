@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.cursor import Declined
 from rdbtool._codec.decode.decoder import ENDED, PAUSED, TOO_LARGE
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, OPCODES, VERSIONS, code_of, codes_of, since_of, value_types
 from rdbtool.operations.salvage.rdb_walker import Position, Walker, is_end, read_head, read_length
 

@@ -7,12 +7,12 @@ begin.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.decode.decoder import DECLINED, ENDED, Decoder
 from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.sink import Null
 from rdbtool.core.errors import FormatError, LimitError, RdbToolError, UnsupportedError
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, code_of, value_types
 from rdbtool.io.lzf import inflate
 

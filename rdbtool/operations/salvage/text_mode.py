@@ -12,9 +12,9 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 from rdbtool.core.rdb_types import VERSIONS
 from rdbtool.io.source import crc64
 from rdbtool.operations.salvage.input import Shown

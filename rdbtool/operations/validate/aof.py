@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
 
 from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import Finding, FormatError, InputError, RdbToolError, UnsupportedError, what_servers_do
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.core.servers import Product, RulesChoice
 from rdbtool.engine.inference.least_server import MANIFEST, TIMES, UNNAMED, ServerNeeds

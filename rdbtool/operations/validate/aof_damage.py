@@ -7,9 +7,9 @@ finding says which of the two it is, and how much a server would truncate.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from rdbtool.core.errors import Finding, FormatError
+from rdbtool.core.light_typing import Final
 from rdbtool.operations.validate.aof_commands import Grader
 from rdbtool.operations.validate.verdict import describe_fault
 from rdbtool.reader.aof.tail import Tail

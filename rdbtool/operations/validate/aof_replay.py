@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool._codec.sinks.records import Records
 from rdbtool.core.errors import FormatError, PlaceError, ReplayError, UnsupportedError
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import PRODUCT_BY_NAME, RulesChoice
 from rdbtool.engine.command_errors import CommandError

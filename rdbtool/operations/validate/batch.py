@@ -11,10 +11,10 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.cores import at_most, processes
 from rdbtool.core.forks import map_forked
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.limits import limited, table_memory
 from rdbtool.core.progress import Progress
 from rdbtool.operations.validate.run import validate

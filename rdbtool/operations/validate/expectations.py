@@ -10,9 +10,9 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from rdbtool.core.errors import Finding, InputError, RdbToolError, UncertainError, describe_error, what_servers_do
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple, Self
 from rdbtool.core.servers import Rules, writer_of
 from rdbtool.operations.validate.verdict import Answer, Checks, Gathered, Verdict
 

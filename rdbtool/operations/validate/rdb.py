@@ -8,8 +8,6 @@ aux fields; so everything is graded at the end.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.check import Check
 from rdbtool.core.errors import (
@@ -21,6 +19,7 @@ from rdbtool.core.errors import (
     UnsupportedError,
     what_servers_do,
 )
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import ChecksumState, checksum_state
 from rdbtool.core.servers import Product, Rules, product_of

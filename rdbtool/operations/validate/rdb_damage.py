@@ -6,8 +6,6 @@ checks apply. It is bounded: it gives up on a file full of damage.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
-
 from rdbtool.core.errors import (
     Finding,
     FormatError,
@@ -17,6 +15,7 @@ from rdbtool.core.errors import (
     describe_error,
     what_servers_do,
 )
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.operations.salvage.input import Stock
 from rdbtool.operations.salvage.rdb import Counts, Damage, Piece, RdbSalvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch

@@ -10,7 +10,6 @@ rules: a code, its severity, its texts, and which servers refuse it (``rdbtool.o
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, BinaryIO, Final
 
 from rdbtool.core.errors import (
     FileKind,
@@ -21,6 +20,7 @@ from rdbtool.core.errors import (
     UnknownFormatError,
     what_servers_do,
 )
+from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final
 from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.operations.validate.verdict import (
     Checks,

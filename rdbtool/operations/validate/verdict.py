@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from rdbtool.core.errors import (
     Finding,
@@ -17,6 +16,7 @@ from rdbtool.core.errors import (
     json_bytes,
     what_servers_do,
 )
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from rdbtool.core.rdb_types import ChecksumState
 from rdbtool.core.servers import DEFAULT, Rules, RulesChoice
 from rdbtool.operations.json_shapes import aux_pairs, rules_json

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from rdbtool._codec.decode.aof_scanner import MULTI
+from rdbtool.core.light_typing import NamedTuple
 from rdbtool.reader.aof.text_parser import MAX_DIGITS
 
 

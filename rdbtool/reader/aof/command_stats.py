@@ -8,9 +8,9 @@ is counted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.commands import COMMANDS, CONTAINERS
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from rdbtool._codec.decode.aof_scanner import Scanner

@@ -8,10 +8,10 @@ data.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from rdbtool.core.commands import COMMANDS
 from rdbtool.core.errors import Finding, what_servers_do
+from rdbtool.core.light_typing import Final
 from rdbtool.core.manifest import split_words
 
 #: Maximum bytes of a line that servers read.

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Container, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self, TypedDict, Unpack
 
 from rdbtool._codec.decode.aof_scanner import DECLINED, ENDED, TOO_LARGE, Scanner
 from rdbtool._codec.decode.window import Window, WindowLimitError
 from rdbtool.core.commands import AOF_WORDS
 from rdbtool.core.errors import Finding, FormatError, InputError, LimitError
+from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self, TypedDict, Unpack
 from rdbtool.core.limits import limits
 from rdbtool.core.manifest import Manifest, looks_like_manifest
 from rdbtool.core.progress import Progress, progress_after

@@ -8,11 +8,11 @@ there would destroy what follows.
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Literal, NamedTuple
 
 from rdbtool._codec.decode.aof_scanner import EXHAUSTED, NOTHING, Scanner
 from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import FormatError
+from rdbtool.core.light_typing import Literal, NamedTuple
 from rdbtool.core.location import Where
 
 TailState = Literal["clean", "truncated", "truncated-in-multi", "nul-padding", "damaged"]

@@ -8,9 +8,8 @@ each deviation is kept in ``deviations`` as the error that strict mode raises.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, Protocol
-
 from rdbtool.core.errors import Cause, FormatError
+from rdbtool.core.light_typing import Final, NamedTuple, Protocol
 from rdbtool.core.location import Where
 from rdbtool.core.manifest import split_words
 from rdbtool.core.patterns import pattern

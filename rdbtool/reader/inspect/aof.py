@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Protocol
 
 from rdbtool.core.errors import FormatError
+from rdbtool.core.light_typing import Final, Protocol
 from rdbtool.core.limits import limits
 from rdbtool.grammar import Node, Trace
 from rdbtool.grammar.trace import Tracer

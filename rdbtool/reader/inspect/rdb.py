@@ -8,9 +8,9 @@ the grammar would take minutes in a large file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
 
 from rdbtool.core.errors import RAISE_LIMIT, FormatError, LimitError, NotFoundError, describe_key
+from rdbtool.core.light_typing import NamedTuple, Protocol
 from rdbtool.core.limits import limits
 from rdbtool.grammar import FileState, Node, Trace, trace_header, trace_item
 from rdbtool.io.source import crc64, open_source

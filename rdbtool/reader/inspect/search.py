@@ -10,9 +10,9 @@ import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Final, NamedTuple
 
 from rdbtool.core.errors import InputError, NotFoundError, UnsupportedError, describe_key
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.grammar import FileState, trace_header
 from rdbtool.io.source import STANDARD_INPUT, open_source
 from rdbtool.reader.aof.batches import CommandBatch, selected_db

@@ -6,9 +6,8 @@ no file can hold: nothing is to be lost on the way into one.
 
 from __future__ import annotations
 
-from typing import Final
-
 from rdbtool.core.errors import UnsupportedError
+from rdbtool.core.light_typing import Final
 from rdbtool.core.location import Span
 from rdbtool.core.rdb_types import KINDS, VALUE_TYPES, VERSIONS
 from rdbtool.model import (

@@ -8,9 +8,9 @@ when something is wrong.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeVar
 
 from rdbtool.core.errors import Cause, describe_key
+from rdbtool.core.light_typing import Final, TypeVar
 
 _T = TypeVar("_T")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import binascii
 import codecs
 import json
-from typing import Final, NamedTuple, NoReturn
 
+from rdbtool.core.light_typing import Final, NamedTuple, NoReturn
 from rdbtool.reader.jsonl.line_fields import Refusal, describe_json, quote
 
 _SPACES: Final = " \t\r"

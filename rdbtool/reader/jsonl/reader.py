@@ -12,12 +12,12 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NoReturn, Self
 
 from rdbtool._codec.decode.jsonl import ENDED, PAUSED, LineDecoder
 from rdbtool._codec.decode.window import Window, WindowLimitError
 from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
 from rdbtool.core.errors import Finding, FormatError, LimitError, RdbToolError, UncertainError, UnsupportedError
+from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final, Literal, NoReturn, Self
 from rdbtool.core.limits import limits
 from rdbtool.core.location import Span, Where
 from rdbtool.core.progress import Progress

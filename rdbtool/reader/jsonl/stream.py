@@ -7,8 +7,8 @@ checked as in an RDB, where one list of a group and one of each consumer must fi
 from __future__ import annotations
 
 import re
-from typing import Final
 
+from rdbtool.core.light_typing import Final
 from rdbtool.model import (
     PendingEntry,
     StreamConsumer,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import isinf
-from typing import Final
 
 from rdbtool.core.errors import FormatError
+from rdbtool.core.light_typing import Final
 from rdbtool.core.rdb_types import OPCODES, REDIS, VALUE_TYPES
 from rdbtool.model import (
     ArrayValue,

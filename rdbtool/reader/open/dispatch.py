@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, BinaryIO, Literal, Unpack, overload
 
+from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Literal, Unpack, overload
 from rdbtool.core.limits import limits
 from rdbtool.io.source import is_directory
 from rdbtool.reader.open.files import detect_source, open_part, refuse_jsonl, refuse_source

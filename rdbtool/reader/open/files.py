@@ -11,11 +11,9 @@ The files of an AOF are one, or those that a manifest names, in loading order.
 from __future__ import annotations
 
 import os
-import re
 import resource
 import stat
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, NoReturn
 
 from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import (
@@ -28,8 +26,10 @@ from rdbtool.core.errors import (
     UnsupportedError,
     WrapperError,
 )
+from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, NoReturn
 from rdbtool.core.location import Where
 from rdbtool.core.manifest import Entry, Manifest, looks_like_manifest, read_manifest
+from rdbtool.core.patterns import pattern
 from rdbtool.io.source import Source, is_directory, open_source
 from rdbtool.reader.open.windows import Framing, enter_framing, open_window
 
@@ -49,6 +49,9 @@ LOG_DIRECTORY: Final = "appendonlydir"
 SINGLE_LOG: Final = "appendonly.aof"
 
 _RDB: Final = (b"REDIS", b"VALKEY")
+
+#: The line before an argument.
+_SIZE: Final = pattern(rb"\$(\d{1,9})\r\n")
 
 
 def detect(target: str | os.PathLike[str] | BinaryIO | bytes) -> Kind:
@@ -135,7 +138,7 @@ def begins_log(head: bytes) -> bool:
         return True
     lines = head.splitlines(keepends=True)
     first = next((line for line in lines if line[:1] != b"#"), b"*" if lines else b"")
-    return re.match(rb"\*(\d|\Z)", first) is not None
+    return first == b"*" or (first.startswith(b"*") and first[1:2].isdigit())
 
 
 def is_empty_log(head: bytes, name: str) -> bool:
@@ -237,7 +240,7 @@ def _ends_in_command(ending: bytes) -> bool:
     """Whether the last bytes are an argument as in AOFs."""
     if not ending.endswith(b"\r\n"):
         return False
-    return any(size.end() + int(size[1]) + 2 == len(ending) for size in re.finditer(rb"\$(\d{1,9})\r\n", ending))
+    return any(size.end() + int(size[1]) + 2 == len(ending) for size in _SIZE.finditer(ending))
 
 
 PartKind = Literal["base", "incr", "single"]

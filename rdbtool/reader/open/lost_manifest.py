@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
 
 from rdbtool.core.errors import FormatError
+from rdbtool.core.light_typing import Final, Literal, NamedTuple
 from rdbtool.core.location import Where
 from rdbtool.core.manifest import Entry
 

@@ -8,11 +8,9 @@ Also detects what surrounds an RDB in a window: what a master sends before and a
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
-
 from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import RAISE_LIMIT, Finding, LimitError, what_servers_do
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from rdbtool.core.patterns import pattern
 from rdbtool.io.source import Source, crc64
 from rdbtool.model.items import End
@@ -86,7 +84,7 @@ _BEGINNING: Final = 7
 _FRAMING: Final = pattern(
     rb"(?:[\r\n]|(?:[+-]|\$ENDOFF:)[^\r\n]{0,512}\r?\n)*(?:\$(?:EOF:([0-9a-f]{40})|(\d{1,18}))\r\n)?"
 )
-_PARTIAL: Final = pattern(rb"^\+CONTINUE\b", re.MULTILINE)
+_PARTIAL: Final = pattern(rb"(?m)^\+CONTINUE\b")
 _MARK: Final = pattern(rb"[0-9a-f]{40}\Z")
 _RDB: Final = pattern(rb"REDIS\d{4}|VALKEY\d{3}")
 

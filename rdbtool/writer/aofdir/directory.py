@@ -17,13 +17,13 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, NamedTuple
 
 from rdbtool.core.errors import USE_FORCE, FormatError, InputError, describe_error
+from rdbtool.core.light_typing import BinaryIO, Final, Literal, NamedTuple
 from rdbtool.core.manifest import Entry, Kind, Manifest, format_manifest, read_manifest
 from rdbtool.writer.aofdir.swap import Keeping, do_nothing, kept_files, swap
-from rdbtool.writer.atomic.disk import Directory, check_space, failures_of, group_in, permitted_mode, real_path
-from rdbtool.writer.atomic.output import Output, Unfinished
+from rdbtool.writer.atomic.disk import Directory, check_space, group_in, permitted_mode, real_path
+from rdbtool.writer.atomic.failures import failures_of
 from rdbtool.writer.atomic.temporary import (
     ANY_MODE,
     SecondName,
@@ -32,6 +32,8 @@ from rdbtool.writer.atomic.temporary import (
     clean_strays,
     remove_stale,
 )
+from rdbtool.writer.atomic.through import Output
+from rdbtool.writer.atomic.whole_file import Unfinished
 
 __all__ = ["NewBase", "Replaced", "clean_strays", "create_log", "find_manifest", "replace_file", "replace_log"]
 

@@ -8,11 +8,11 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
 
 from rdbtool.core.errors import InputError
-from rdbtool.writer.atomic.disk import Directory, copy_file, failures_of, link
-from rdbtool.writer.atomic.output import Unfinished
+from rdbtool.core.light_typing import BinaryIO, Final, NamedTuple
+from rdbtool.writer.atomic.disk import Directory, copy_file, link
+from rdbtool.writer.atomic.failures import failures_of
 from rdbtool.writer.atomic.temporary import (
     SecondName,
     Temporary,
@@ -21,6 +21,7 @@ from rdbtool.writer.atomic.temporary import (
     remove_if_dead,
     remove_path,
 )
+from rdbtool.writer.atomic.whole_file import Unfinished
 
 _INTERRUPTIONS: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 

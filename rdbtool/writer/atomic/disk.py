@@ -8,9 +8,10 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, Self
 
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import BinaryIO, Final, Self
+from rdbtool.writer.atomic.failures import failures_of
 
 #: Errors of file systems without hard links, or with too many; also for files that the user may not link.
 _NO_LINKS: Final = {errno.EPERM, errno.EACCES, errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -27,20 +28,6 @@ def real_path(path: str | os.PathLike[str]) -> Path:
         return Path(os.path.realpath(path))
     except ValueError:
         raise InputError(f"{os.fspath(path)}: no file can have such a name") from None
-
-
-def failed(name: str, error: OSError) -> InputError:
-    """Return the error for a failure to write ``name``."""
-    return InputError(f"cannot write to {name}: {error.strerror or error}")
-
-
-@contextlib.contextmanager
-def failures_of(name: str) -> Iterator[None]:
-    """Turn a failing system call on an output into an InputError."""
-    try:
-        yield
-    except OSError as error:
-        raise failed(name, error) from error
 
 
 class Directory:

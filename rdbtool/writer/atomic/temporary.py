@@ -16,16 +16,17 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Literal, Self
 
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import BinaryIO, Final, Literal, Self
 from rdbtool.core.manifest import Manifest
-from rdbtool.writer.atomic.disk import close_quietly, copy_file, failed, failures_of, link
+from rdbtool.core.patterns import pattern
+from rdbtool.writer.atomic.disk import close_quietly, copy_file, link
+from rdbtool.writer.atomic.failures import failed, failures_of
 
 #: How often a temporary file may be removed as a leftover between its creation and its lock before this is an error.
 _ATTEMPTS: Final = 100
@@ -291,7 +292,7 @@ def _chown(descriptor: int, user: int, group: int) -> bool:
     return True
 
 
-_SUFFIX: Final = re.compile(r"\.[0-9a-f]{16}\.rdbtool\.(?:tmp|old)\Z")
+_SUFFIX: Final = pattern(r"\.[0-9a-f]{16}\.rdbtool\.(?:tmp|old)\Z")
 
 #: Bytes of the target's name within a temporary one; some file systems allow 143 in total.
 _LONGEST: Final = 100

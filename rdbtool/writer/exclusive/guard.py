@@ -27,9 +27,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self
 
 from rdbtool.core.errors import InputError, Remedy
+from rdbtool.core.light_typing import BinaryIO, Final, Self
 from rdbtool.core.manifest import looks_like_manifest, read_manifest
 from rdbtool.writer.atomic.disk import close_quietly
 from rdbtool.writer.exclusive.holders import HeldError, Identity, find_holders

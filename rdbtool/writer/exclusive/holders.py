@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
 
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import Final, NamedTuple
 
 _PROCESSES: Final = Path("/proc")
 

@@ -21,7 +21,8 @@ import contextlib
 import errno
 import fcntl
 import signal
-from typing import Final, Literal
+
+from rdbtool.core.light_typing import Final, Literal
 
 Kind = Literal["read", "write"]
 

@@ -12,9 +12,9 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_typing import Final
 from rdbtool.writer.atomic.disk import close_quietly
 from rdbtool.writer.exclusive.holders import HeldError
 

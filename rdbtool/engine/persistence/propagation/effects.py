@@ -9,8 +9,8 @@ be parsed a second time. What no AOF could tell (scripts, a random choice) is re
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
+from rdbtool.core.light_typing import Final
 from rdbtool.engine.command_errors import ArityError, ScriptError
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.keyspec import command_name, keys_of

@@ -8,8 +8,7 @@ leads to; a consumer that no logged command names keeps the times it had.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-
+from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.engine.arguments import INT64_MAX
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.streams.data import U64, GroupData, StreamData

@@ -6,8 +6,7 @@ command would do something else when it is replayed later.
 
 from __future__ import annotations
 
-from typing import Final
-
+from rdbtool.core.light_typing import Final
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.streams.arguments import knows
 from rdbtool.engine.values import HashData

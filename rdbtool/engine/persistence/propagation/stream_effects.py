@@ -5,8 +5,7 @@ Which nodes a stream has is known to the server that built it, not to one that l
 
 from __future__ import annotations
 
-from typing import Final
-
+from rdbtool.core.light_typing import Final
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.streams.arguments import STRATEGIES, knows, settle
 from rdbtool.engine.streams.data import StreamData

@@ -6,9 +6,8 @@ converts ziplists and zipmaps entry by entry (Redis 7.0 and later), and loads li
 
 from __future__ import annotations
 
-from typing import Final
-
 from rdbtool._codec.sinks.check import Flagged
+from rdbtool.core.light_typing import Final
 from rdbtool.core.rdb_types import code_of, codes_of
 from rdbtool.operations.validate.checks.rule import Loading, Rule, always, indexed, never, only_deep, quoted, whole
 

@@ -5,13 +5,11 @@ Items are received in file order; the results are remarks, which become findings
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rdbtool.core.functions import read_header, registers_nothing
-from rdbtool.core.patterns import pattern
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, MEMBER_EXPIRY_AUX, WRITER_FIELDS
 from rdbtool.core.servers import BUILT_IN, PRODUCT_BY_AUX, Rules
 from rdbtool.model import (
@@ -41,21 +39,44 @@ _DATABASES: Final = 4096
 #: Milliseconds that the clock of a writer may be ahead.
 _SKEW_MS: Final = 60_000
 
-_NUMBER: Final = pattern(rb"-?\d{1,20}")
+_HEX_DIGITS: Final = b"0123456789abcdef"
+_VERSION_CHARACTERS: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.+_-"
+
+
+def _is_slot_info(value: bytes) -> bool:
+    numbers = value.split(b",")
+    return len(numbers) in (3, 4) and all(map(bytes.isdigit, numbers))
+
+
+def _is_number(value: bytes) -> bool:
+    digits = value.removeprefix(b"-")
+    return digits.isdigit() and len(digits) <= 20
+
+
+def _is_time(value: bytes) -> bool:
+    return value.isdigit() and len(value) <= 12
+
+
+def _is_flag(value: bytes) -> bool:
+    return value in (b"0", b"1")
+
+
+def _is_version(value: bytes) -> bool:
+    return 0 < len(value) <= 64 and not value.translate(None, _VERSION_CHARACTERS)
+
 
 #: Formats of the servers' aux fields.
-_AUX_VALUES: Final[dict[bytes, re.Pattern[bytes]]] = {
-    b"redis-bits": pattern(rb"32|64"),
-    b"ctime": pattern(rb"\d{1,12}"),
-    b"used-mem": _NUMBER,
-    b"repl-stream-db": _NUMBER,
-    b"repl-id": pattern(rb"[0-9a-f]{40}"),
-    b"repl-offset": _NUMBER,
-    b"aof-base": pattern(rb"[01]"),
-    b"aof-preamble": pattern(rb"[01]"),
-    **dict.fromkeys(WRITER_FIELDS.values(), pattern(rb"[0-9A-Za-z.+_-]{1,64}")),
+_AUX_VALUES: Final[dict[bytes, Callable[[bytes], bool]]] = {
+    b"redis-bits": (b"32", b"64").__contains__,
+    b"ctime": _is_time,
+    b"used-mem": _is_number,
+    b"repl-stream-db": _is_number,
+    b"repl-id": lambda value: len(value) == 40 and not value.translate(None, _HEX_DIGITS),
+    b"repl-offset": _is_number,
+    b"aof-base": _is_flag,
+    b"aof-preamble": _is_flag,
+    **dict.fromkeys(WRITER_FIELDS.values(), _is_version),
 }
-_SLOT_INFO: Final = pattern(rb"\d+,\d+,\d+(,\d+)?")
 
 #: Fields with programs or texts as values, and those of other products.
 _ANY_VALUE: Final = frozenset({b"lua", b"cluster-slot-states", b"cluster-asm-task", b"snapshot-id", *PRODUCT_BY_AUX})
@@ -243,13 +264,13 @@ class ItemJudge:
             message = f"a member expiry ({quoted(item.value)}) that follows no key"
             self.say(Remark("RDB365", "warning", at, message, never))
         if name == b"slot-info":
-            if _SLOT_INFO.fullmatch(item.value) is None:
+            if not _is_slot_info(item.value):
                 message = f"expected slot, keys and expiries as numbers, found {quoted(item.value)}"
                 self.say(Remark("RDB356", "error", at, message, since(None, (8, 0))))
             return
-        pattern = _AUX_VALUES.get(name)
-        if pattern is not None:
-            if pattern.fullmatch(item.value) is None:
+        is_usual = _AUX_VALUES.get(name)
+        if is_usual is not None:
+            if not is_usual(item.value):
                 message = f"the aux field {quoted(item.key)} is {quoted(item.value)}, which no server writes"
                 self.say(Remark("RDB354", "note", at, message, never))
             elif name == b"ctime" and 0 < self._now_ms < int(item.value) * 1000 - _SKEW_MS:

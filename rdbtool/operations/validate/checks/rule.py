@@ -7,10 +7,10 @@ on request, up to its newest release; Valkey always does since 9.1.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Literal, NamedTuple
 
 from rdbtool._codec.sinks.check import Flagged
 from rdbtool.core.errors import describe_key
+from rdbtool.core.light_typing import Final, Literal, NamedTuple
 from rdbtool.core.servers import Rules
 
 Severity = Literal["error", "warning", "note"]

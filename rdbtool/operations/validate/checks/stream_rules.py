@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from rdbtool.core.light_typing import Final
 from rdbtool.operations.validate.checks.rule import (
     Rule,
     always,

@@ -6,9 +6,8 @@ Everything else that codec and grammar refuse, servers refuse too.
 
 from __future__ import annotations
 
-from typing import Final
-
 from rdbtool.core.errors import Cause, FormatError
+from rdbtool.core.light_typing import Final
 from rdbtool.core.rdb_types import code_of, codes_of
 from rdbtool.core.servers import Rules
 
