@@ -4,6 +4,9 @@ from libc.math cimport isfinite, signbit
 from libc.string cimport memcpy, memmove, strlen
 from rdbtool._codec.decode.cursor cimport load_be32, load_be64, release, rt_double_text, rt_i64_text, rt_parse_i64
 
+cdef extern from "../digits17.h" nogil:
+    int rt_digits17(double v, char *out)
+
 cdef extern from "Python.h":
     # C's printf writes a comma if the program chose a locale that uses one.
     char *PyOS_double_to_string(double value, char format, int precision, int flags, int *kind) except NULL
@@ -173,6 +176,9 @@ cdef int score_text(double score, char *out, int level) except -1:
             if <double>whole == score:
                 return rt_i64_text(whole, out)
         if level < 11:
+            size = rt_digits17(score, out)
+            if size:
+                return size
             text = PyOS_double_to_string(score, c"g", 17, 0, NULL)
             size = strlen(text)
             memcpy(out, text, size)
