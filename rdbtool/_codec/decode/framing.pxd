@@ -42,6 +42,20 @@ cdef inline int header(Bytes *at, Reach *reach, uint8_t mark, uint64_t *out) noe
     cdef Bytes digits
     cdef uint64_t value = 0
     cdef uint8_t digit
+    if end - p >= 6 and p[0] == mark:
+        # One or two digits, as in nearly all headers.
+        value = <uint8_t>(p[1] - 48)
+        if value <= 9:
+            if p[2] == 13 and p[3] == 10:
+                at[0] = p + 4
+                out[0] = value
+                return SOUND
+            digit = <uint8_t>(p[2] - 48)
+            if digit <= 9 and p[3] == 13 and p[4] == 10:
+                at[0] = p + 5
+                out[0] = value * 10 + digit
+                return SOUND
+        value = 0
     if p >= end:
         return missing(reach, 1)
     if p[0] != mark:
