@@ -189,6 +189,8 @@ else:
     class _NamedTupleMeta(type):
         def __new__(cls, name, bases, namespace):
             """Make a class of tuples of the fields that are declared in ``namespace``."""
+            if any(entry.startswith("__annotate") for entry in namespace):
+                raise TypeError(f"{name}: its module has to postpone annotations: from __future__ import annotations")
             fields = tuple(namespace.get("__annotations__", ()))
             defaults = {field: namespace[field] for field in fields if field in namespace}
             if tuple(defaults) != fields[len(fields) - len(defaults) :]:

@@ -14,7 +14,7 @@ import pytest
 from command import FIXTURES, NOW, run
 
 import rdbtool
-from rdbtool.operations.memory.aof_writes import HotKeys
+from rdbtool._codec.sinks.command_counts import HotKeys
 from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.open.dispatch import open_any
 from rdbtool.report.screen import Screen, width_of
@@ -225,9 +225,23 @@ def test_hot_keys_are_found_among_many():
         exact[name] += 1
         keys.add(0, name)
     found = keys.hottest(5)
-    assert {row.key for row in found} == {b"hot%d" % n for n in range(5)}
-    for row in found:
-        assert row.calls <= exact[row.key] <= row.calls + row.error
+    assert {key for _, key, _, _ in found} == {b"hot%d" % n for n in range(5)}
+    for _, key, calls, error in found:
+        assert calls <= exact[key] <= calls + error
+
+
+def test_keys_are_counted_exactly_while_there_is_room():
+    rng = random.Random(DAY)
+    keys = HotKeys(room=300)
+    exact = Counter()
+    for _ in range(5_000):
+        place = rng.randrange(3), b"k" * rng.randrange(100)
+        exact[place] += 1
+        keys.add(*place)
+    rows = sorted(((-calls, place) for place, calls in exact.items()))
+    assert keys.hottest(1000) == [(*place, -calls, 0) for calls, place in rows]
+    assert keys.hottest(7) == [(*place, -calls, 0) for calls, place in rows[:7]]
+    assert HotKeys(room=1).hottest(3) == []
 
 
 def test_damage_is_said_after_what_precedes_it(tmp_path):

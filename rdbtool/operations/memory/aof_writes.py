@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+from rdbtool._codec.sinks.command_counts import Calls, CommandCounts, HotKeys
 from rdbtool._codec.sinks.key_stats import KeyStats
 from rdbtool.core.commands import COMMANDS, CONTAINERS
 from rdbtool.core.errors import json_bytes
@@ -97,85 +98,33 @@ class AofStats(NamedTuple):
         }
 
 
-class HotKeys:
-    """Counts keys, and drops the less frequent half when there are too many (Misra-Gries)."""
-
-    def __init__(self, room: int = _KEYS) -> None:
-        self._room = room
-        self._counts: dict[tuple[int, bytes], list[int]] = {}
-        self._forgotten = 0
-
-    def add(self, db: int, key: bytes) -> None:
-        """Count a key once."""
-        found = self._counts.get((db, key))
-        if found is not None:
-            found[0] += 1
-            return
-        if len(self._counts) >= self._room:
-            self._forget()
-        self._counts[db, key] = [1, self._forgotten]
-
-    def _forget(self) -> None:
-        counts = sorted(count + error for count, error in self._counts.values())
-        self._forgotten = max(counts[len(counts) // 2], self._forgotten)
-        self._counts = {place: found for place, found in self._counts.items() if found[0] + found[1] > self._forgotten}
-
-    def hottest(self, number: int) -> tuple[HotKey, ...]:
-        """Return the keys with the most commands, most first."""
-        rows = sorted(self._counts.items(), key=lambda each: (-each[1][0], each[0]))[:number]
-        return tuple(HotKey(db, key, calls, error) for (db, key), (calls, error) in rows)
-
-
 class _Counter:
     """Counts batches of commands."""
 
     def __init__(self, tree: KeyStats, rename_commands: Mapping[str, str] | None, databases: int) -> None:
-        self.calls = self.size = 0
-        self.by_name: dict[bytes, list[int]] = {}
-        self.minutes: dict[int, list[int]] = {}
-        self.keys = HotKeys()
-        self.tree = tree
+        self.counts = CommandCounts(tree, HotKeys(_KEYS), self._look_up)
+        self.by_name: dict[bytes, Calls] = {}
+        self.minutes: dict[int, Calls] = {}
         self._renamed = {new.upper().encode(): name.upper().encode() for new, name in (rename_commands or {}).items()}
         self._databases = databases
-        self._plain: dict[bytes, list[int]] = {}
-        self._db = 0
         self._part = -1
-        self._minute: int | None = None
+        self._minute: Calls | None = None
 
     def add(self, batch: CommandBatch) -> None:
         """Count the commands of a batch."""
         if batch.part != self._part:
-            self._part, self._db = batch.part, 0
-        times = {index: found for index, text in batch.annotations if (found := read_time(text)) is not None}
-        offsets = [*batch.offsets, batch.stop]
-        for index, argv in enumerate(batch.argvs):
-            if index in times:
-                self._minute = times[index] // 60
-            self._count(argv, offsets[index + 1] - offsets[index])
-        if len(batch.argvs) in times:
-            self._minute = times[len(batch.argvs)] // 60
+            self._part, self.counts.db = batch.part, 0
+        offsets = batch.offsets[:]
+        offsets.append(batch.stop)
+        begin = 0
+        for index, text in batch.annotations:
+            time = read_time(text)
+            if time is not None:
+                self.counts.count(batch.argvs, offsets, begin, index, self._minute)
+                begin, self._minute = index, self.minutes.setdefault(time // 60, Calls())
+        self.counts.count(batch.argvs, offsets, begin, len(batch.argvs), self._minute)
 
-    def _count(self, argv: tuple[bytes, ...], size: int) -> None:
-        self.calls += 1
-        self.size += size
-        # Most commands are called by few names, and have one key in front: nothing about those is looked up twice.
-        counted = self._plain.get(argv[0])
-        if counted is not None and len(argv) > 1:
-            named: Sequence[bytes] = argv[1:2]
-        else:
-            counted, named = self._look_up(argv)
-        counted[0] += 1
-        counted[1] += size
-        if self._minute is not None:
-            counted = self.minutes.setdefault(self._minute, [0, 0])
-            counted[0] += 1
-            counted[1] += size
-        if named:
-            self.tree.add(self._db, named[0], memory=size)
-            for key in named:
-                self.keys.add(self._db, key)
-
-    def _look_up(self, argv: tuple[bytes, ...]) -> tuple[list[int], list[bytes]]:
+    def _look_up(self, argv: tuple[bytes, ...]) -> tuple[Calls, list[bytes]]:
         """Return the counts of a command, and the keys that it names."""
         written = argv[0]
         name = written.upper()
@@ -185,15 +134,15 @@ class _Counter:
         counted = self.by_name.get(name) or self._counts_of(argv)
         row = COMMANDS.get(name)
         if row is not None and row.keys == "1" and name not in CONTAINERS:
-            self._plain[written] = counted
-        self._db = selected_db(argv, self._db, self._databases)
+            self.counts.plain[written] = counted
+        self.counts.db = selected_db(argv, self.counts.db, self._databases)
         return counted, keys_of(argv)
 
-    def _counts_of(self, argv: tuple[bytes, ...]) -> list[int]:
+    def _counts_of(self, argv: tuple[bytes, ...]) -> Calls:
         name = command_name(argv)
         if len(self.by_name) >= _NAMES and name not in COMMANDS:
             name = OTHERS
-        return self.by_name.setdefault(name, [0, 0])
+        return self.by_name.setdefault(name, Calls())
 
 
 def count_commands(
@@ -213,18 +162,21 @@ def count_commands(
     for batch in reader.batches(on_fault="stop", progress=progress):
         if isinstance(batch, CommandBatch):
             counter.add(batch)
-    names = sorted(counter.by_name.items(), key=lambda each: (-each[1][1], each[0]))
+    names = sorted(counter.by_name.items(), key=lambda each: (-each[1].size, each[0]))
+    total = counter.counts.total
     return AofStats(
-        calls=counter.calls,
-        size=counter.size,
+        calls=total.calls,
+        size=total.size,
         whole=sum(row.size for row in reader.parts if row.size is not None),
         rewritten=rewritten,
-        commands=tuple(CommandCount(name, *counts) for name, counts in names),
-        prefixes=tuple(
-            PrefixCount(tree.prefix + row[2], row[1], row[6], row[7]) for row in counter.tree.branches(_PREFIXES)
+        commands=tuple(CommandCount(name, counts.calls, counts.size) for name, counts in names),
+        prefixes=tuple(PrefixCount(tree.prefix + row[2], row[1], row[6], row[7]) for row in tree.branches(_PREFIXES)),
+        minutes=tuple(
+            Minute(minute, counts.calls, counts.size)
+            for minute, counts in sorted(counter.minutes.items())
+            if counts.calls
         ),
-        minutes=tuple(Minute(minute, *counts) for minute, counts in sorted(counter.minutes.items())),
-        hottest=counter.keys.hottest(_HOTTEST),
+        hottest=tuple(HotKey(*row) for row in counter.counts.keys.hottest(_HOTTEST)),
     )
 
 
