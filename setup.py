@@ -9,7 +9,7 @@ a fuzzer sees which branches were taken (that needs ``CC=clang``): see CONTRIBUT
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import shlex
 import shutil
@@ -66,11 +66,9 @@ def why_not() -> str | None:
 
 def write_constants(target: Path) -> None:
     """Write the numbers of ``rdbtool/core/rdb_types.py`` as Cython enums."""
-    spec = importlib.util.spec_from_file_location("rdbtool_types", ROOT / "rdbtool/core/rdb_types.py")
-    assert spec is not None
-    assert spec.loader is not None
-    table = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(table)
+    # Build back ends run this file from elsewhere.
+    sys.path.insert(0, str(ROOT))
+    table = importlib.import_module("rdbtool.core.rdb_types")
     lines = ["# Written by setup.py from rdbtool/core/rdb_types.py.", "", "cdef enum:"]
     lines += [f"    TYPE_{row.name} = {row.code}" for row in table.VALUE_TYPES]
     lines += ["", "cdef enum:"]
