@@ -27,6 +27,7 @@ from rdbtool._codec.room import NoResultError, OutdatedCopyError, RoomFullError
 from collections import namedtuple
 
 from rdbtool.core.rdb_types import KINDS
+from rdbtool.model.items import ResizeDb
 
 include "../_types.pxi"
 
@@ -359,6 +360,8 @@ cdef class Check(Sink):
     # ---- records -------------------------------------------------------------------------------
 
     cdef int item(self, object item) except -1:
+        if isinstance(item, ResizeDb):
+            self.seen.expect(item.keys)
         if self.on_item is not None:
             self.on_item(item)
         return 0
