@@ -201,6 +201,16 @@ static inline int rt_json_copy_plain(const uint8_t *p, size_t n, char *op)
     memcpy(op + n - 4, &last, 4);
     return !rt_json_specials(_mm_set_epi32(0x20202020, 0x20202020, (int)last, (int)first));
 }
+#else
+static inline int rt_json_copy_plain(const uint8_t *p, size_t n, char *op)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] < 0x20 || p[i] >= 0x7F || p[i] == '"' || p[i] == '\\')
+            return 0;
+        op[i] = (char)p[i];
+    }
+    return 1;
+}
 #endif
 
 /* How each byte is written that is no part of a UTF-8 sequence, by mode; `leads`: 1 it may begin one, 2 it is refused
@@ -235,14 +245,10 @@ static void rt_json_prepare(void)
     rt_json_ready = 1;
 }
 
-/* The inside of a JSON string. Returns the end of the output, NULL where `mode` refuses the bytes. */
-static char *rt_json_escape(const uint8_t *p, size_t n, char *op, int mode)
+/* As rt_json_escape, of what is probably not plain. */
+static char *rt_json_escape_special(const uint8_t *p, size_t n, char *op, int mode)
 {
     const uint8_t *end = p + n;
-#if defined(__SSE2__)
-    if (n >= 4 && rt_json_copy_plain(p, n, op))
-        return op + n;
-#endif
     if (!rt_json_ready)
         rt_json_prepare();
     const rt_json_row *rows = rt_json_rows[mode];
@@ -288,6 +294,14 @@ static char *rt_json_escape(const uint8_t *p, size_t n, char *op, int mode)
         }
     }
     return op;
+}
+
+/* The inside of a JSON string. Returns the end of the output, NULL where `mode` refuses the bytes. */
+static inline char *rt_json_escape(const uint8_t *p, size_t n, char *op, int mode)
+{
+    if (n >= 4 && rt_json_copy_plain(p, n, op))
+        return op + n;
+    return rt_json_escape_special(p, n, op, mode);
 }
 
 /* How text is written in a cell of CSV: 1 as it is, 2 in quotes, 0 if more than printable ASCII has to be looked at, or what

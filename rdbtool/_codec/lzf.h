@@ -13,6 +13,25 @@
 
 #define RT_LZF_SLACK 32
 
+/* Copies n bytes, 1 to 32, and no other, in blocks that may overlap. */
+static inline void rt_lzf_copy_short(uint8_t *to, const uint8_t *from, size_t n)
+{
+    if (n >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + n - 16, from + n - 16, 16);
+    } else if (n >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + n - 8, from + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + n - 4, from + n - 4, 4);
+    } else {
+        to[0] = from[0];
+        to[n / 2] = from[n / 2];
+        to[n - 1] = from[n - 1];
+    }
+}
+
 /* Returns 1 when the whole input inflates to exactly out_size bytes, else 0. */
 static int rt_lzf_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size)
 {
@@ -29,7 +48,7 @@ static int rt_lzf_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_
                 memcpy(op, ip, 16);
                 memcpy(op + 16, ip + 16, 16);
             } else {
-                memcpy(op, ip, run);
+                rt_lzf_copy_short(op, ip, run);
             }
             op += run;
             ip += run;
@@ -47,20 +66,14 @@ static int rt_lzf_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_
             if ((size_t)(op - out) < offset || (size_t)(out_end - op) < length)
                 return 0;
             const uint8_t *from = op - offset;
-            if (offset >= 16) {
-                uint8_t *to = op, *stop = op + length;
-                do {
-                    memcpy(to, from, 16);
-                    to += 16;
-                    from += 16;
-                } while (to < stop);
-            } else if (offset >= 8) {
-                uint8_t *to = op, *stop = op + length;
-                do {
-                    memcpy(to, from, 8);
-                    to += 8;
-                    from += 8;
-                } while (to < stop);
+            if (offset >= 8) {
+                /* Most are short: one jump that is hard to predict, for the length, is enough. */
+                memcpy(op, from, 8);
+                memcpy(op + 8, from + 8, 8);
+                for (size_t at = 16; at < length; at += 16) {
+                    memcpy(op + at, from + at, 8);
+                    memcpy(op + at + 8, from + at + 8, 8);
+                }
             } else if (offset == 1) {
                 memset(op, *from, length);
             } else {

@@ -26,25 +26,55 @@ static const char rt_digit_pairs[201] =
     "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
     "8081828384858687888990919293949596979899";
 
+static const uint64_t rt_tens[20] = {
+    1ull, 10ull, 100ull, 1000ull, 10000ull, 100000ull, 1000000ull, 10000000ull, 100000000ull, 1000000000ull,
+    10000000000ull, 100000000000ull, 1000000000000ull, 10000000000000ull, 100000000000000ull, 1000000000000000ull,
+    10000000000000000ull, 100000000000000000ull, 1000000000000000000ull, 10000000000000000000ull};
+
+/* How many digits v has; 1 of 0. */
+static inline int rt_digit_count(uint64_t v)
+{
+    int about = (64 - __builtin_clzll(v | 1)) * 1233 >> 12; /* 1233/4096: the logarithm of 2 */
+    return about + ((v | 1) >= rt_tens[about]);
+}
+
+/* The eight digits of v < 10^8, as numbers in bytes: the first one is the lowest. */
+static inline uint64_t rt_eight_digits(uint32_t v)
+{
+    uint64_t fours = v / 10000 | (uint64_t)(v % 10000) << 32;
+    uint64_t high = fours * 10486 >> 20 & 0x0000007F0000007Full;
+    uint64_t twos = high | (fours - high * 100) << 16;
+    high = twos * 103 >> 10 & 0x000F000F000F000Full;
+    return high | (twos - high * 10) << 8;
+}
+
+/* A word of text, of which the lowest byte is the first. */
+static inline void rt_put_word(char *out, uint64_t word)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    memcpy(out, &word, 8);
+}
+
 /* Writes at most 20 characters; returns how many. */
 static inline int rt_u64_text(uint64_t v, char *out)
 {
-    char tmp[20];
-    char *p = tmp + 20;
-    while (v >= 100) {
-        unsigned r = (unsigned)(v % 100);
-        v /= 100;
-        p -= 2;
-        memcpy(p, rt_digit_pairs + 2 * r, 2);
+    int n = rt_digit_count(v);
+    char *p = out + n;
+    for (; v >= 100000000; v /= 100000000) {
+        p -= 8;
+        rt_put_word(p, rt_eight_digits((uint32_t)(v % 100000000)) + 0x3030303030303030ull);
     }
-    if (v >= 10) {
+    uint32_t rest = (uint32_t)v;
+    for (; rest >= 100; rest /= 100) {
         p -= 2;
-        memcpy(p, rt_digit_pairs + 2 * v, 2);
-    } else {
-        *--p = (char)('0' + v);
+        memcpy(p, rt_digit_pairs + 2 * (rest % 100), 2);
     }
-    int n = (int)(tmp + 20 - p);
-    memcpy(out, p, (size_t)n);
+    if (rest >= 10)
+        memcpy(out, rt_digit_pairs + 2 * rest, 2);
+    else
+        *out = (char)('0' + rest);
     return n;
 }
 
@@ -256,6 +286,58 @@ static int rt_layout(const char *digits, int n, int exponent, char *out)
     return (int)(p - out);
 }
 
+/* Does the same for the decimals that are frequent: 0.001 to 10^8, not whole. Of `decimal` * 10^exponent, where trailing
+ * zeros may be left; writes up to 31 bytes. 0: this is another number. */
+static int rt_layout_short(uint64_t decimal, int exponent, char *out)
+{
+    /* Exactly 17 digits, the first one apart. */
+    int missing = 17 - rt_digit_count(decimal);
+    if (missing < 0)
+        return 0;
+    decimal *= rt_tens[missing];
+    exponent -= missing;
+    int point = 17 + exponent;
+    if (point < -2 || point > 8)
+        return 0;
+    uint64_t rest = decimal % 10000000000000000ull;
+    uint64_t first = decimal / 10000000000000000ull;
+    uint64_t a = rt_eight_digits((uint32_t)(rest / 100000000)), b = rt_eight_digits((uint32_t)(rest % 100000000));
+    int n = 17 - (b ? __builtin_clzll(b) / 8 : a ? 8 + __builtin_clzll(a) / 8 : 16);
+    if (point >= n)
+        return 0;
+    a += 0x3030303030303030ull;
+    b += 0x3030303030303030ull;
+    uint64_t words[3] = {('0' + first) | a << 8, a >> 56 | b << 8, b >> 56};
+    if (point >= 5 && n - point >= 7) {
+        out[0] = (char)('0' + first);
+        out[1] = '.';
+        rt_put_word(out + 2, a);
+        rt_put_word(out + 10, b);
+        char end[4] = {'e', '+', (char)('0' + point - 1), 0};
+        memcpy(out + n + 1, end, 4);
+        return n + 4;
+    }
+    if (point <= 0) {
+        rt_put_word(out, 0x3030303030302E30ull); /* "0.000000" */
+        char *p = out + 2 - point;
+        rt_put_word(p, words[0]);
+        rt_put_word(p + 8, words[1]);
+        rt_put_word(p + 16, words[2]);
+        return 2 - point + n;
+    }
+    /* The point is put between the digits, and what follows it moves on by a byte. */
+    uint64_t low = point == 8 ? ~0ull : (1ull << 8 * point) - 1;
+    if (point == 8) {
+        rt_put_word(out, words[0]);
+        rt_put_word(out + 8, (uint64_t)'.' | words[1] << 8);
+    } else {
+        rt_put_word(out, (words[0] & low) | (uint64_t)'.' << 8 * point | (words[0] & ~low) << 8);
+        rt_put_word(out + 8, words[0] >> 56 | words[1] << 8);
+    }
+    rt_put_word(out + 16, words[1] >> 56 | words[2] << 8);
+    return n + 1;
+}
+
 /* At most 32 characters: nan, inf, -inf, -0, else the shortest text. Returns the length. */
 static int rt_double_text(double v, char *out, int as_server)
 {
@@ -283,6 +365,9 @@ static int rt_double_text(double v, char *out, int as_server)
     } else {
         uint64_t decimal;
         rt_shortest(v, &decimal, &exponent);
+        n = rt_layout_short(decimal, exponent, p);
+        if (n)
+            return sign + n;
         n = rt_u64_text(decimal, digits);
         while (n > 1 && digits[n - 1] == '0') {
             n--;
@@ -340,6 +425,27 @@ static int rt_eisel_lemire(uint64_t w, int q, double *out)
     return 1;
 }
 
+/* Whether eight characters are all digits; `word` then has them as numbers in bytes. */
+static inline int rt_are_digits(const uint8_t *p, uint64_t *word)
+{
+    uint64_t text, digits;
+    memcpy(&text, p, 8);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    text = __builtin_bswap64(text);
+#endif
+    digits = text ^ 0x3030303030303030ull;
+    *word = digits;
+    return ((digits | (digits + 0x7676767676767676ull)) & 0x8080808080808080ull) == 0;
+}
+
+/* The number of eight digits, as rt_are_digits has them. */
+static inline uint32_t rt_eight_digits_value(uint64_t word)
+{
+    word = word * 10 + (word >> 8);
+    return (uint32_t)(((word & 0x000000FF000000FFull) * 0x000F424000000064ull +
+                       (word >> 16 & 0x000000FF000000FFull) * 0x0000271000000001ull) >> 32);
+}
+
 /* A score's text, whole and strict: [+-] digits [. digits] [e [+-] digits], inf, infinity or nan in any
  * case, at most 128 characters. Returns 1 and the nearest double, else 0. */
 static int rt_parse_double(const uint8_t *text, size_t size, double *out)
@@ -375,6 +481,13 @@ static int rt_parse_double(const uint8_t *text, size_t size, double *out)
     }
     if (p < end && *p == '.') {
         p++;
+        /* Eight at a time, where all of them are significant. */
+        for (uint64_t word; w && significant <= 11 && end - p >= 8 && rt_are_digits(p, &word); p += 8) {
+            w = w * 100000000 + rt_eight_digits_value(word);
+            significant += 8;
+            exponent -= 8;
+            digits += 8;
+        }
         for (; p < end && (unsigned)(*p - '0') < 10; p++, digits++) {
             if (significant < 19) {
                 w = w * 10 + (unsigned)(*p - '0');

@@ -5,8 +5,9 @@
  * string; by chance that happens once in 2^128 pairs.
  *
  * rt_table holds any number of keys in 256 parts that grow one at a time, without a moment at which two copies of all
- * stand side by side. It keeps 103 bits of a hash in 16 to 20 bytes: two of a billion different keys are taken for one
- * another once in 10^13 files. rt_seen is for the members of one collection after another: small
+ * stand side by side. If it is known how many keys are probably still to come, all parts get that size at once, as soon
+ * as an eighth of the keys is there: until then the number may be wrong. It keeps 103 bits of a hash in 16 to 20 bytes:
+ * two of a billion different keys are taken for one another once in 10^13 files. rt_seen is for the members of one collection after another: small
  * sets live in blocks that are cleared quickly and kept, large ones in an rt_crowd, which keeps 72 bits of a hash in 9
  * to 12 bytes: the members of a large collection often take no more themselves. Two of ten million different members
  * are taken for one another once in 10^8 files.
@@ -18,6 +19,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 typedef struct {
     uint64_t a, b;          /* b is odd, so no hash is all zero */
@@ -83,13 +88,30 @@ typedef struct {
     size_t capacity, count;
 } rt_part;
 
+/* Memory of all parts that got their size at once; a part that grew since has its own. */
+typedef struct {
+    rt_slot *slots;
+    size_t count;
+    void *memory;               /* in which the slots are */
+    size_t size;
+} rt_arena;
+
 typedef struct {
     rt_part part[256];
     size_t slots;               /* in all parts */
     size_t limit;               /* the most of them, 0: any number */
+    size_t expected;            /* slots that a part will probably take, 0: unknown */
+    rt_arena arena;
 } rt_table;
 
 enum { RT_FULL = 2 };
+
+/* GCC takes a function that only prefetches for one without an effect, and removes its calls: the empty assembly is one. */
+static inline void rt_prefetch(const void *p)
+{
+    __builtin_prefetch(p, 1);
+    __asm__ volatile("" : : "r"(p));
+}
 
 static inline rt_part *rt_part_of(rt_table *table, const rt_key128 *key) { return &table->part[key->b >> 32 & 255]; }
 
@@ -113,7 +135,93 @@ static inline void rt_table_prefetch(rt_table *table, const rt_key128 *key)
 {
     rt_part *part = rt_part_of(table, key);
     if (part->capacity)
-        __builtin_prefetch(&part->slots[rt_home(key->a, part->capacity)], 1);
+        rt_prefetch(&part->slots[rt_home(key->a, part->capacity)]);
+}
+
+/* Allocates zeroed slots, those of a large table in large pages: its slots are used in no order, and for each small
+ * page the processor would have to look up its place. 0: no memory. */
+static int rt_arena_open(rt_arena *arena, size_t count)
+{
+    arena->count = count;
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    const size_t page = (size_t)2 << 20;
+    arena->size = (count * sizeof(rt_slot) + 2 * page - 1) / page * page;
+    if (count * sizeof(rt_slot) >= page) {
+        arena->memory = mmap(NULL, arena->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (arena->memory == MAP_FAILED) {
+            arena->memory = NULL;
+            return 0;
+        }
+        arena->slots = (rt_slot *)(((uintptr_t)arena->memory + page - 1) / page * page);
+        /* Where this fails, small pages do. */
+        madvise(arena->slots, count * sizeof(rt_slot), MADV_HUGEPAGE);
+        return 1;
+    }
+#endif
+    arena->size = 0;
+    arena->memory = arena->slots = (rt_slot *)calloc(count, sizeof(rt_slot));
+    return arena->memory != NULL;
+}
+
+static void rt_arena_close(rt_arena *arena)
+{
+#if defined(__linux__)
+    if (arena->size && arena->memory)
+        munmap(arena->memory, arena->size);
+    else
+#endif
+        free(arena->memory);
+    memset(arena, 0, sizeof(*arena));
+}
+
+static inline void rt_part_free(rt_table *table, rt_part *part)
+{
+    if (!table->arena.memory || (uintptr_t)part->slots - (uintptr_t)table->arena.slots >= table->arena.count * sizeof(rt_slot))
+        free(part->slots);
+}
+
+/* Moves the keys of a part to other slots, which are free. */
+static inline void rt_part_move(rt_table *table, rt_part *part, rt_slot *slots, size_t capacity)
+{
+    for (size_t i = 0; i < part->capacity; i++)
+        if (part->slots[i].b)
+            rt_table_place(slots, capacity, part->slots[i]);
+    rt_part_free(table, part);
+    table->slots += capacity - part->capacity;
+    part->slots = slots;
+    part->capacity = capacity;
+}
+
+/* `keys` more will probably come. */
+static void rt_table_expect(rt_table *table, uint64_t keys)
+{
+    uint64_t mean, most = 0;
+    if (keys > (uint64_t)1 << 40)
+        return;
+    for (int i = 0; i < 256; i++)
+        keys += table->part[i].count;
+    /* No part will have many more keys than the mean: than four times its root. */
+    mean = keys / 256 + 1;
+    while (most * most < 16 * mean)
+        most++;
+    most += mean;
+    table->expected = (size_t)(most + most / 3 + 2);
+}
+
+/* Gives all parts the slots that they will probably take. */
+static void rt_table_spread(rt_table *table)
+{
+    rt_arena arena;
+    size_t capacity = table->expected;
+    if (!rt_arena_open(&arena, 256 * capacity))
+        return;
+    for (int i = 0; i < 256; i++)
+        if (table->part[i].capacity <= capacity)
+            rt_part_move(table, &table->part[i], arena.slots + (size_t)i * capacity, capacity);
+    /* A part that is larger than expected is not in the arena before it either: parts grow by quarters, and `expected` by
+     * doubling. */
+    rt_arena_close(&table->arena);
+    table->arena = arena;
 }
 
 /* 1: it was there, 0: it is new, RT_FULL: it may be new, and would take more slots than the limit; -1: no memory. */
@@ -124,19 +232,20 @@ static int rt_table_add(rt_table *table, const rt_key128 *key)
     int there;
     if (part->count + part->count / 3 >= part->capacity) {
         size_t capacity = part->capacity + part->capacity / 4 + 16;
+        /* Half of the limit: there is room for as many keys as if all parts had grown by quarters. */
+        if (table->expected >= 2 * capacity && table->expected <= 8 * part->count &&
+            (!table->limit || 256 * table->expected <= table->limit / 2))
+            rt_table_spread(table);
+    }
+    if (part->count + part->count / 3 >= part->capacity) {
+        size_t capacity = part->capacity + part->capacity / 4 + 16;
         rt_slot *slots;
         if (table->limit && table->slots - part->capacity + capacity > table->limit)
             return RT_FULL;
-        slots = calloc(capacity, sizeof(rt_slot));
+        slots = (rt_slot *)calloc(capacity, sizeof(rt_slot));
         if (slots == NULL)
             return -1;
-        table->slots += capacity - part->capacity;
-        for (size_t i = 0; i < part->capacity; i++)
-            if (part->slots[i].b)
-                rt_table_place(slots, capacity, part->slots[i]);
-        free(part->slots);
-        part->slots = slots;
-        part->capacity = capacity;
+        rt_part_move(table, part, slots, capacity);
     }
     there = rt_table_place(part->slots, part->capacity, slot);
     part->count += !there;
@@ -145,7 +254,7 @@ static int rt_table_add(rt_table *table, const rt_key128 *key)
 
 static void rt_part_clear(rt_table *table, int i)
 {
-    free(table->part[i].slots);
+    rt_part_free(table, &table->part[i]);
     table->slots -= table->part[i].capacity;
     memset(&table->part[i], 0, sizeof(rt_part));
 }
@@ -155,6 +264,8 @@ static void rt_table_clear(rt_table *table)
 {
     for (int i = 0; i < 256; i++)
         rt_part_clear(table, i);
+    rt_arena_close(&table->arena);
+    table->expected = 0;
 }
 
 /* What a slot of a part keeps of a hash. */
@@ -174,7 +285,7 @@ typedef struct {
 static inline void rt_sieve_prefetch(rt_sieve *sieve, const rt_key128 *key)
 {
     if (sieve->words)
-        __builtin_prefetch(&sieve->words[rt_home(key->a, sieve->count)], 1);
+        rt_prefetch(&sieve->words[rt_home(key->a, sieve->count)]);
 }
 
 /* 0: it is new. */

@@ -54,6 +54,12 @@ cdef class SeenKeys:
         self.sieve.words = NULL
         return 0
 
+    cdef int expect(self, uint64_t keys) noexcept:
+        """Note that ``keys`` more will probably come: the table then grows at once, if that is true."""
+        if self.aside is None:
+            rt_table_expect(&self.table, keys)
+        return 0
+
     cdef bint has_room(self, uint64_t keys) noexcept:
         """Return whether the table certainly has room if there are ``keys`` in all."""
         return keys * KEY_SIZE + TABLE_SIZE <= self.memory * EIGHTHS_TABLE // 8
@@ -81,6 +87,7 @@ cdef class SeenKeys:
                     aside.b = hash.b
                     partitions.add(&aside)
             rt_part_clear(&self.table, part)
+        rt_table_clear(&self.table)
         self.table.limit = 1    # nothing fits
         return 0
 

@@ -124,6 +124,9 @@ cdef class Sink:
     # of `string`, and with it packed_piece, the LZF data in the file. The stored form is then not passed to end_key.
     cdef bint takes_pieces
     cdef bint asks_utf8
+    # Elements of packed values are not received, nor fields of entries: they are checked only.
+    cdef bint ignores_values
+    cdef bint ignores_fields        # fields of entries are not received
     # The extent of a record is set ahead, where the record was read before, for sinks that ask for it.
     cdef int asks_extent
     cdef Extent extent_ahead
@@ -143,6 +146,8 @@ cdef class Sink:
     # `ms`, `seq` are the id of a stream's node. Others emit none.
     cdef int begin_packed(self, int packing, size_t size, uint64_t ms, uint64_t seq) except -1
     cdef int element(self, Bytes p, size_t size) except -1
+    # Numbers of `width` bytes (2, 4, 8) each, as an intset has them: elements.
+    cdef int intset(self, Bytes p, uint64_t width, uint64_t count) except -1
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1
     cdef int score(self, Bytes member, size_t member_size, double score) except -1
     cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
-from rdbtool._codec.decode.cursor cimport Bytes, grow, release
+from rdbtool._codec.decode.cursor cimport Bytes, grow, intset_number, release, rt_i64_text
 
 cdef enum:
     KEPT = 1 << 22              # bytes of a buffer that is kept
@@ -37,6 +37,13 @@ cdef class Sink:
         return 0
 
     cdef int element(self, Bytes p, size_t size) except -1:
+        return 0
+
+    cdef int intset(self, Bytes p, uint64_t width, uint64_t count) except -1:
+        cdef uint64_t i
+        cdef char text[24]
+        for i in range(count):
+            self.element(<Bytes>text, rt_i64_text(intset_number(p + i * width, width), text))
         return 0
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
@@ -139,7 +146,10 @@ cdef class Null(Sink):
     """A sink that ignores everything: reading with it checks structure and checksum."""
 
     def __cinit__(self):
-        self.takes_pieces = self.divides = True
+        self.takes_pieces = self.divides = self.ignores_values = self.ignores_fields = True
+
+    cdef int intset(self, Bytes p, uint64_t width, uint64_t count) except -1:
+        return 0
 
 
 cdef class Measure(Sink):

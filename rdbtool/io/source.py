@@ -502,6 +502,10 @@ def _reason(error: OSError | ValueError) -> str:
 
 @cache
 def _calculate() -> Callable[[bytes | bytearray | memoryview, int], int]:
+    from rdbtool.io import own_crc64  # noqa: PLC0415 - not needed for every input
+
+    if own_crc64.IS_FAST:
+        return own_crc64.crc64
     from anycrc import Model  # type: ignore[import-untyped]  # noqa: PLC0415 - lazy: it takes 12 ms
 
     calculate: Callable[[bytes | bytearray | memoryview, int], int] = Model("CRC64-REDIS").calc

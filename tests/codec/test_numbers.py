@@ -61,6 +61,7 @@ def doubles(count: int, seed: int) -> list[float]:
         lambda: dice.randrange(-(10**6), 10**6) / 10 ** dice.randrange(8),
         lambda: float(dice.randrange(1 << dice.randrange(1, 80))),
         lambda: dice.uniform(-1e6, 1e6),
+        lambda: dice.uniform(-1, 1) * 10.0 ** dice.randrange(-6, 12),
         lambda: float(f"{dice.randrange(10**17)}e{dice.randrange(-330, 292)}"),
     )
     while len(found) < count:

@@ -16,6 +16,10 @@ import pytest
 from conformance.outcome import read
 from sampling import IS_WHOLE, SEED
 
+from rdbtool._codec.filters.filter import Filter
+from rdbtool._codec.sink import Null, Sink
+from rdbtool._codec.sinks.check import Check
+from rdbtool.core.errors import RdbToolError, describe_error
 from rdbtool.core.rdb_types import VALUE_TYPES, value_types
 from rdbtool.model import HashTemplate, KeyRecord
 from rdbtool.reader.rdb import open_rdb
@@ -105,3 +109,34 @@ def test_same_outcome(batch: int) -> None:
         accepted += by_codec.error is None
     # The damage is neither always fatal nor always harmless: both kinds of agreement were tested.
     assert 0.05 < accepted / (MUTATIONS // BATCHES) < 0.95
+
+
+def fed(data: bytes, sink: Sink) -> tuple[str | None, object, int]:
+    """Feed ``sink``; return the error, what was read, and how often the codec declined what the grammar accepted."""
+    with open_rdb(data, backend="codec") as reader:
+        error = None
+        try:
+            reader.feed(sink)
+        except RdbToolError as raised:
+            error = f"{type(raised).__name__}: {describe_error(raised)}"
+        sink.close()
+        return error, reader.totals, reader.fallbacks
+
+
+@pytest.mark.parametrize("batch", range(SEED, SEED + BATCHES))
+def test_sinks_that_ignore_values_have_the_same_outcome(batch: int) -> None:
+    """Values are checked as well where the sink receives no texts, or numbers in place of texts."""
+    dice = random.Random(batch)
+    flagged = 0
+    for _ in range(MUTATIONS // BATCHES):
+        seed = dice.choice(dice.choice(seeds()))
+        data = seed.before + damage(seed.record, dice) + b"\xff" + bytes(8)
+        # A filter receives every event, and the sink after it all texts.
+        check, after = Check(), Check()
+        expected = fed(data, Filter(after))
+        assert fed(data, Null()) == expected, data.hex(" ")
+        assert fed(data, check) == expected, data.hex(" ")
+        assert repr(check.flagged) == repr(after.flagged), data.hex(" ")
+        assert check.counts == after.counts
+        flagged += bool(check.flagged)
+    assert flagged > MUTATIONS // BATCHES / 200

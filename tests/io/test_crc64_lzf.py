@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from required import required_module, skip_without
 
 from rdbtool.core.errors import LimitError
-from rdbtool.io import lzf, own_lzf
+from rdbtool.io import lzf, own_crc64, own_lzf
 from rdbtool.io.lzf import LzfError, deflate, inflate
 from rdbtool.io.source import crc64
 
@@ -33,6 +33,26 @@ def implementation(request, monkeypatch):
 
 def test_check_value():
     assert crc64(b"123456789") == 0xE9C6D914C4B8D9CA
+
+
+def _crc64_by_bits(data: bytes, total: int) -> int:
+    for byte in data:
+        total ^= byte
+        for _ in range(8):
+            total = total >> 1 ^ (0x95AC9329AC4BC9B5 if total & 1 else 0)
+    return total
+
+
+def test_folds_and_rows_give_the_same_sum():
+    random = Random(1)
+    data = memoryview(random.randbytes(5000))
+    for size in [*range(300), *random.sample(range(300, 5000), 100)]:
+        start, total = random.randrange(5001 - size), random.getrandbits(64)
+        piece = data[start : start + size]
+        expected = _crc64_by_bits(piece, total)
+        assert own_crc64.crc64(piece, total) == expected
+        assert own_crc64.crc64_by_rows(piece, total) == expected
+        assert crc64(piece, total) == expected
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))

@@ -16,13 +16,24 @@ from rdbtool.io.source import crc64
 TINY = "64KiB"
 
 
-def snapshot(count: int, again: Mapping[int, int] | None = None, *, values: Mapping[int, bytes] | None = None) -> bytes:
-    """An RDB with the keys 0 to ``count`` - 1 in two databases; ``again`` says which have the name of another."""
+def snapshot(
+    count: int,
+    again: Mapping[int, int] | None = None,
+    *,
+    values: Mapping[int, bytes] | None = None,
+    announced: int | None = None,
+) -> bytes:
+    """An RDB with the keys 0 to ``count`` - 1 in two databases; ``again`` says which have the name of another.
+
+    ``announced`` is the number of keys that each database is said to have.
+    """
     again, values = again or {}, values or {}
     records = []
     for number in range(count):
         if number in {0, count // 2}:
             records.append(bytes([0xFE, int(number > 0)]))
+            if announced is not None:
+                records.append(b"\xfb\x81" + announced.to_bytes(8, "big") + b"\x00")
         shown = again.get(number, number)
         # Some are longer than those that wait for their look-up.
         name = b"k%d" % shown + b"-" * (200 if shown % 100 == 7 else 0)

@@ -43,6 +43,30 @@ def test_the_findings_are_the_same(shape: str, memory: str) -> None:
         assert validate(gzip.compress(data, 1))._replace(bytes=expected.bytes) == expected
 
 
+#: What a file says of its keys, which may be wrong.
+ANNOUNCED = {"the truth": 1, "too few": 1 / 7, "too many": 5, "far too many": 2.0**40, "no number of keys": 2.0**50}
+
+
+@pytest.mark.parametrize("memory", [*MEMORY, "1MiB", None])
+@pytest.mark.parametrize("announced", ANNOUNCED)
+@pytest.mark.parametrize("shape", ["near and far", "many"])
+def test_numbers_of_keys_that_a_file_announces(shape: str, announced: str, memory: str | None) -> None:
+    expected = validate(snapshot(COUNT, SHAPES[shape], announced=0))
+    with limited(memory=memory):
+        found = validate(snapshot(COUNT, SHAPES[shape], announced=int(COUNT // 2 * ANNOUNCED[announced])))
+    assert found.counts["error"] == expected.counts["error"] > 0
+    assert [row for row in found.findings if row.code == "RDB301"] == [
+        row for row in expected.findings if row.code == "RDB301"
+    ]
+
+
+@pytest.mark.parametrize("announced", [75_000, 300_000, 40_000])
+def test_a_large_table(announced: int) -> None:
+    again = {149_999: 75_000, 74_999: 1, 100_000: 99_999, 120_000: 75_001}
+    verdict = validate(snapshot(150_000, again, announced=announced))
+    assert verdict.counts["error"] == len(again)
+
+
 @pytest.mark.parametrize("memory", MEMORY)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_ranges(shape: str, memory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +235,17 @@ def test_sizes() -> None:
     refused = run("validate", "-", "--memory", "much", stdin=b"")
     assert refused.code == 2
     assert "--memory" in refused.err
+
+
+@pytest.mark.memory
+@needs_proc
+def test_announced_keys_take_no_memory_before_they_come(tmp_path: Path) -> None:
+    path = tmp_path / "a.rdb"
+    found = []
+    for announced in (10_000, 10_000_000):
+        path.write_bytes(snapshot(20_000, announced=announced))
+        found.append(measure("validate", "-q", "--jobs", "1", path)[1])
+    assert found[1] < found[0] + (4 << 20)
 
 
 @pytest.mark.memory

@@ -83,6 +83,14 @@ cdef inline uint64_t load_le64(Bytes p) noexcept:
 cdef inline uint32_t load_le32(Bytes p) noexcept:
     return p[0] | <uint32_t>p[1] << 8 | <uint32_t>p[2] << 16 | <uint32_t>p[3] << 24
 
+# A number of an intset (format A11.3), of 2, 4 or 8 bytes.
+cdef inline int64_t intset_number(Bytes p, uint64_t width) noexcept:
+    if width == 2:
+        return <int16_t>(<uint16_t>(p[0] | p[1] << 8))
+    if width == 4:
+        return <int32_t>load_le32(p)
+    return <int64_t>load_le64(p)
+
 cdef inline int read_i64(Cursor *c, int64_t *out) except -1:
     need(c, 8)
     out[0] = <int64_t>load_le64(c.p)

@@ -6,22 +6,10 @@
 from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint16_t
 from libc.string cimport memcpy
 from rdbtool._codec.decode.cursor cimport (
-    decline, load_be32, load_le32, load_le64, rt_i64_text, rt_parse_double, rt_parse_i64
+    decline, load_be32, load_le32, load_le64, rt_parse_double, rt_parse_i64
 )
 
 include "../_types.pxi"
-
-
-cdef inline int set_number(Element *element, int64_t number) noexcept:
-    element.is_int = True
-    element.number = number
-    element.size = rt_i64_text(number, element.text)
-    element.p = <Bytes>element.text
-    return 0
-
-
-cdef inline int64_t load_i24(Bytes p) noexcept:
-    return <int32_t>(<uint32_t>p[0] << 8 | <uint32_t>p[1] << 16 | <uint32_t>p[2] << 24) >> 8
 
 
 cdef int element_number(Element *element, int64_t *out) except -1:
@@ -73,104 +61,27 @@ cdef int close_listpack(Bytes blob, Walk *walk) except -1:
     return 0
 
 
-cdef inline int step_listpack(Walk *walk, Element *element) except -1:
-    cdef Bytes p = walk.p
-    cdef uint64_t left = walk.end - p
-    cdef uint64_t size, data = 0
-    cdef uint8_t b
-    if left == 0:
-        return 0
-    b = p[0]
-    if b < 0x80:
-        set_number(element, b)
-        size = 1
-    elif b < 0xC0:
-        data = b & 0x3F
-        size = 1 + data
-        if size >= left:
-            return decline()
-        element.is_int = False
-        element.p = p + 1
-        element.size = data
-    elif b < 0xE0:
-        if left < 3:
-            return decline()
-        set_number(element, <int16_t>(<uint16_t>((b & 0x1F) << 11 | p[1] << 3)) >> 3)
-        size = 2
-    elif b < 0xF0:
-        if left < 3:
-            return decline()
-        data = <uint64_t>(b & 0x0F) << 8 | p[1]
-        size = 2 + data
-        if size >= left:
-            return decline()
-        element.is_int = False
-        element.p = p + 2
-        element.size = data
-    elif b == 0xF0:
-        if left < 6:
-            return decline()
-        data = load_le32(p + 1)
-        size = 5 + data
-        if size >= left:
-            return decline()
-        element.is_int = False
-        element.p = p + 5
-        element.size = data
-    elif b == 0xF1:
-        if left < 4:
-            return decline()
-        set_number(element, <int16_t>(<uint16_t>(p[1] | p[2] << 8)))
-        size = 3
-    elif b == 0xF2:
-        if left < 5:
-            return decline()
-        set_number(element, load_i24(p + 1))
-        size = 4
-    elif b == 0xF3:
-        if left < 6:
-            return decline()
-        set_number(element, <int32_t>load_le32(p + 1))
-        size = 5
-    elif b == 0xF4:
-        if left < 10:
-            return decline()
-        set_number(element, <int64_t>load_le64(p + 1))
-        size = 9
-    else:
-        return decline()
-    # The back length: its width follows from the size, with thresholds one below the natural ones.
-    p += size
-    left -= size
-    if size <= 127:
-        if p[0] != size:
-            return decline()
-        p += 1
-    elif size < 16383:
-        if left < 2 or p[0] != size >> 7 or p[1] != (size & 127 | 128):
-            return decline()
-        p += 2
-    elif size < 2097151:
-        if left < 3 or p[0] != size >> 14 or p[1] != (size >> 7 & 127 | 128) or p[2] != (size & 127 | 128):
-            return decline()
-        p += 3
-    elif size < 268435455:
-        if (left < 4 or p[0] != size >> 21 or p[1] != (size >> 14 & 127 | 128) or p[2] != (size >> 7 & 127 | 128)
-                or p[3] != (size & 127 | 128)):
-            return decline()
-        p += 4
-    else:
-        if (left < 5 or p[0] != size >> 28 or p[1] != (size >> 21 & 127 | 128) or p[2] != (size >> 14 & 127 | 128)
-                or p[3] != (size >> 7 & 127 | 128) or p[4] != (size & 127 | 128)):
-            return decline()
-        p += 5
-    walk.p = p
-    walk.count += 1
-    return 1
-
-
 cdef int next_listpack(Walk *walk, Element *element) except -1:
-    return step_listpack(walk, element)
+    return step_listpack(walk, element, True)
+
+
+cdef int check_listpack(Walk *walk, int shape) except -1:
+    """Check the entries of a listpack for a sink that ignores them."""
+    cdef Element element
+    cdef double score
+    cdef int64_t expire
+    while step_listpack(walk, &element, False):
+        if shape == SHAPE_ELEMENTS:
+            continue
+        if not step_listpack(walk, &element, False):
+            return decline()
+        if shape == SHAPE_SCORES:
+            element_score(&element, &score)
+        elif shape == SHAPE_TRIPLES:
+            if not step_listpack(walk, &element, False):
+                return decline()
+            element_expiry(&element, &expire)
+    return 0
 
 
 cdef int scan_listpack(Bytes blob, size_t size, int shape, Sink sink) except -1:
@@ -179,23 +90,25 @@ cdef int scan_listpack(Bytes blob, size_t size, int shape, Sink sink) except -1:
     cdef double score
     cdef int64_t expire
     open_listpack(blob, size, &walk)
-    if shape == SHAPE_ELEMENTS:
-        while step_listpack(&walk, &first):
+    if sink.ignores_values:
+        check_listpack(&walk, shape)
+    elif shape == SHAPE_ELEMENTS:
+        while step_listpack(&walk, &first, True):
             sink.element(first.p, first.size)
     elif shape == SHAPE_PAIRS:
-        while step_listpack(&walk, &first):
-            if not step_listpack(&walk, &second):
+        while step_listpack(&walk, &first, True):
+            if not step_listpack(&walk, &second, True):
                 return decline()
             sink.pair(first.p, first.size, second.p, second.size, -1)
     elif shape == SHAPE_SCORES:
-        while step_listpack(&walk, &first):
-            if not step_listpack(&walk, &second):
+        while step_listpack(&walk, &first, True):
+            if not step_listpack(&walk, &second, True):
                 return decline()
             element_score(&second, &score)
             sink.score(first.p, first.size, score)
     else:
-        while step_listpack(&walk, &first):
-            if not step_listpack(&walk, &second) or not step_listpack(&walk, &third):
+        while step_listpack(&walk, &first, True):
+            if not step_listpack(&walk, &second, True) or not step_listpack(&walk, &third, True):
                 return decline()
             element_expiry(&third, &expire)
             sink.pair(first.p, first.size, second.p, second.size, expire)
@@ -204,7 +117,7 @@ cdef int scan_listpack(Bytes blob, size_t size, int shape, Sink sink) except -1:
 
 # ---- ziplist (format A11.1) --------------------------------------------------------------------
 
-cdef inline int step_ziplist(Walk *walk, Element *element) except -1:
+cdef inline int step_ziplist(Walk *walk, Element *element, bint texts) except -1:
     cdef Bytes start = walk.p
     cdef Bytes p = start
     cdef uint64_t left = walk.end - p
@@ -250,31 +163,31 @@ cdef inline int step_ziplist(Walk *walk, Element *element) except -1:
         element.size = size
         p += size
     elif b >= 0xF1 and b <= 0xFD:
-        set_number(element, b - 0xF1)
+        set_number(element, b - 0xF1, texts)
     elif b == 0xFE:
         if left < 1:
             return decline()
-        set_number(element, <int8_t>p[0])
+        set_number(element, <int8_t>p[0], texts)
         p += 1
     elif b == 0xC0:
         if left < 2:
             return decline()
-        set_number(element, <int16_t>(<uint16_t>(p[0] | p[1] << 8)))
+        set_number(element, <int16_t>(<uint16_t>(p[0] | p[1] << 8)), texts)
         p += 2
     elif b == 0xD0:
         if left < 4:
             return decline()
-        set_number(element, <int32_t>load_le32(p))
+        set_number(element, <int32_t>load_le32(p), texts)
         p += 4
     elif b == 0xE0:
         if left < 8:
             return decline()
-        set_number(element, <int64_t>load_le64(p))
+        set_number(element, <int64_t>load_le64(p), texts)
         p += 8
     elif b == 0xF0:
         if left < 3:
             return decline()
-        set_number(element, load_i24(p))
+        set_number(element, load_i24(p), texts)
         p += 3
     else:
         return decline()
@@ -283,6 +196,20 @@ cdef inline int step_ziplist(Walk *walk, Element *element) except -1:
     walk.p = p
     walk.count += 1
     return 1
+
+
+cdef int check_ziplist(Walk *walk, int shape) except -1:
+    """Check the entries of a ziplist for a sink that ignores them."""
+    cdef Element element
+    cdef double score
+    while step_ziplist(walk, &element, False):
+        if shape == SHAPE_ELEMENTS:
+            continue
+        if not step_ziplist(walk, &element, False):
+            return decline()
+        if shape == SHAPE_SCORES:
+            element_score(&element, &score)
+    return 0
 
 
 cdef int scan_ziplist(Bytes blob, size_t size, int shape, Sink sink) except -1:
@@ -295,17 +222,19 @@ cdef int scan_ziplist(Bytes blob, size_t size, int shape, Sink sink) except -1:
     walk.p = walk.last = blob + 10
     walk.end = blob + size - 1
     walk.count = walk.previous = 0
-    if shape == SHAPE_ELEMENTS:
-        while step_ziplist(&walk, &first):
+    if sink.ignores_values:
+        check_ziplist(&walk, shape)
+    elif shape == SHAPE_ELEMENTS:
+        while step_ziplist(&walk, &first, True):
             sink.element(first.p, first.size)
     elif shape == SHAPE_PAIRS:
-        while step_ziplist(&walk, &first):
-            if not step_ziplist(&walk, &second):
+        while step_ziplist(&walk, &first, True):
+            if not step_ziplist(&walk, &second, True):
                 return decline()
             sink.pair(first.p, first.size, second.p, second.size, -1)
     else:
-        while step_ziplist(&walk, &first):
-            if not step_ziplist(&walk, &second):
+        while step_ziplist(&walk, &first, True):
+            if not step_ziplist(&walk, &second, True):
                 return decline()
             element_score(&second, &score)
             sink.score(first.p, first.size, score)
@@ -318,26 +247,14 @@ cdef int scan_ziplist(Bytes blob, size_t size, int shape, Sink sink) except -1:
 # ---- intset (format A11.3) ---------------------------------------------------------------------
 
 cdef int scan_intset(Bytes blob, size_t size, Sink sink) except -1:
-    cdef uint64_t width, count, i
-    cdef char text[24]
-    cdef int64_t number
-    cdef Bytes p = blob + 8
+    cdef uint64_t width, count
     if size < 8:
         return decline()
     width = load_le32(blob)
     count = load_le32(blob + 4)
     if (width != 2 and width != 4 and width != 8) or count == 0 or 8 + width * count != size:
         return decline()
-    for i in range(count):
-        if width == 2:
-            number = <int16_t>(<uint16_t>(p[0] | p[1] << 8))
-        elif width == 4:
-            number = <int32_t>load_le32(p)
-        else:
-            number = <int64_t>load_le64(p)
-        p += width
-        sink.element(<Bytes>text, rt_i64_text(number, text))
-    return 0
+    return sink.intset(blob + 8, width, count)
 
 
 # ---- zipmap (format A11.4) ---------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Cursor, Limits, Scratch
-from rdbtool._codec.decode.packed cimport Element, Walk
 from rdbtool._codec.sink cimport Sink
 
 cdef struct OrderRow:
@@ -23,7 +22,6 @@ cdef class StreamReader:
 
     cdef int read(self, Cursor *c, Limits *limits, int version, Sink sink) except -1
     cdef int read_node(self, Cursor *c, Limits *limits, OrderRow *id, Sink sink) except -1
-    cdef int number(self, Walk *walk, Element *element, int64_t *out) except -1
     cdef int read_group(self, Cursor *c, Limits *limits, int version, Sink sink) except -1
     cdef int index_rows(self, uint64_t count) except -1
     cdef int64_t find_row(self, uint64_t count, uint64_t ms, uint64_t seq, int64_t guess) except -2

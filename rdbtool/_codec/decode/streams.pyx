@@ -8,7 +8,7 @@ from libc.stdlib cimport qsort
 from libc.string cimport memcpy
 from libc.stdint cimport uint8_t
 from rdbtool._codec.decode.cursor cimport Bytes, Str, decline, grow, load_be64, need, read_blob, read_i64, read_len, read_str, release
-from rdbtool._codec.decode.packed cimport Element, Walk, close_listpack, element_number, next_listpack, open_listpack
+from rdbtool._codec.decode.packed cimport Element, Walk, close_listpack, element_number, open_listpack, step_listpack
 from rdbtool._codec.sink cimport Consumer, Group, PACKED_LISTPACK, Pending, Producers, StreamTail
 
 cdef enum:
@@ -42,6 +42,19 @@ cdef int compare_order(const void *left, const void *right) noexcept nogil:
     if a.seq != b.seq:
         return -1 if a.seq < b.seq else 1
     return 0
+
+
+cdef inline int quick_number(Element *element, int64_t *out) except -1:
+    if element.is_int:
+        out[0] = element.number
+        return 0
+    return element_number(element, out)
+
+
+cdef inline int read_number(Walk *walk, Element *element, int64_t *out) except -1:
+    if not step_listpack(walk, element, False):
+        return decline()
+    return quick_number(element, out)
 
 
 cdef inline int append(Scratch *scratch, uint64_t index, size_t size) except -1:
@@ -114,27 +127,27 @@ cdef class StreamReader:
         sink.begin_packed(PACKED_LISTPACK, text.size, node_ms, node_seq)
         open_listpack(text.p, text.size, &walk)
         # The master entry: count, deleted, number of fields, the fields, 0.
-        self.number(&walk, &element, &declared_live)
-        self.number(&walk, &element, &declared_dead)
-        self.number(&walk, &element, &master_fields)
+        read_number(&walk, &element, &declared_live)
+        read_number(&walk, &element, &declared_dead)
+        read_number(&walk, &element, &master_fields)
         if declared_live < 0 or declared_dead < 0 or master_fields < 0:
             return decline()
         master = walk
         for i in range(<uint64_t>master_fields):
-            if not next_listpack(&walk, &element):
+            if not step_listpack(&walk, &element, False):
                 return decline()
-        self.number(&walk, &element, &number)
+        read_number(&walk, &element, &number)
         if number != 0:
             return decline()
-        while next_listpack(&walk, &element):
-            element_number(&element, &flags)
-            self.number(&walk, &element, &ms_delta)
-            self.number(&walk, &element, &seq_delta)
+        while step_listpack(&walk, &element, False):
+            quick_number(&element, &flags)
+            read_number(&walk, &element, &ms_delta)
+            read_number(&walk, &element, &seq_delta)
             names = master
             if flags & SAME_FIELDS:
                 fields = <uint64_t>master_fields
             else:
-                self.number(&walk, &element, &number)
+                read_number(&walk, &element, &number)
                 if number < 0:
                     return decline()
                 fields = <uint64_t>number
@@ -143,27 +156,29 @@ cdef class StreamReader:
             else:
                 live += 1
                 sink.entry(node_ms + <uint64_t>ms_delta, node_seq + <uint64_t>seq_delta, fields)
-            for i in range(fields):
-                if not next_listpack(&names if flags & SAME_FIELDS else &walk, &name):
-                    return decline()
-                if not next_listpack(&walk, &value):
-                    return decline()
-                if not flags & DELETED:
-                    sink.entry_field(name.p, name.size, value.p, value.size)
+            if sink.ignores_fields:
+                for i in range(fields):
+                    if not flags & SAME_FIELDS and not step_listpack(&walk, &name, False):
+                        return decline()
+                    if not step_listpack(&walk, &value, False):
+                        return decline()
+            else:
+                for i in range(fields):
+                    if not step_listpack(&names if flags & SAME_FIELDS else &walk, &name, True):
+                        return decline()
+                    if not step_listpack(&walk, &value, True):
+                        return decline()
+                    if not flags & DELETED:
+                        sink.entry_field(name.p, name.size, value.p, value.size)
             if not flags & DELETED:
                 sink.end_entry()
-            self.number(&walk, &element, &number)
+            read_number(&walk, &element, &number)
             # No overflow: `fields` entries were just walked.
             if <uint64_t>number != (fields + 3 if flags & SAME_FIELDS else 2 * fields + 4):
                 return decline()
         if live != <uint64_t>declared_live or dead != <uint64_t>declared_dead:
             return decline()
         return close_listpack(text.p, &walk)
-
-    cdef int number(self, Walk *walk, Element *element, int64_t *out) except -1:
-        if not next_listpack(walk, element):
-            return decline()
-        return element_number(element, out)
 
     cdef int read_group(self, Cursor *c, Limits *limits, int version, Sink sink) except -1:
         cdef Str text

@@ -8,9 +8,11 @@ from rdbtool._codec.sink cimport Sink
 
 cdef enum:
     LARGE = 1 << 18             # strings from this size on are passed on in pieces
+    HAND_ON = 1 << 16           # bytes at which output is passed on
 
 cdef class Encoder(Sink):
     cdef object write               # callable(bytes)
+    cdef bint takes_views           # and with memory that changes afterwards
     cdef char *data
     cdef size_t size
     cdef size_t capacity

@@ -2,20 +2,22 @@
 # valid (`may_spill`), so a reader of the output never sees half a record.
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memmove
 
 from rdbtool._codec.room import RoomFullError
 
-cdef enum:
-    HAND_ON = 1 << 16           # bytes at which output is passed on
+cdef extern from "Python.h":
+    int PyBUF_READ
 
 
 cdef class Encoder(Sink):
     def __init__(self, write):
         self.write = write
+        # A caller's function may keep what it is given.
+        self.takes_views = getattr(getattr(write, "__self__", None), "takes_views", False)
         self.buffered = True
-
         self.fills_room = True
 
     def __dealloc__(self):
@@ -41,8 +43,7 @@ cdef class Encoder(Sink):
         cdef Room left = room
         cdef size_t at = 0
         self.hand_on(self.size)
-        # A caller's function may keep what it is given.
-        if left.used and getattr(getattr(self.write, "__self__", None), "takes_views", False):
+        if left.used and self.takes_views:
             self.write(memoryview(left.mapped)[:left.used])
             return True
         while at < left.used:
@@ -68,14 +69,17 @@ cdef class Encoder(Sink):
         return 0
 
     cdef int pass_on(self, bytes piece) except -1:
-        """Write bytes unchanged: the only place where they leave."""
+        """Write bytes unchanged: the only place where they leave, unless ``write`` takes views."""
         self.write(piece)
         return 0
 
     cdef int hand_on(self, size_t size) except -1:
         """Write the first ``size`` bytes and keep the rest."""
         if size:
-            self.pass_on(self.data[:size])
+            if self.takes_views:
+                self.write(PyMemoryView_FromMemory(self.data, <Py_ssize_t>size, PyBUF_READ))
+            else:
+                self.pass_on(self.data[:size])
             memmove(self.data, self.data + size, self.size - size)
             self.size -= size
             self.committed = 0 if self.committed < size else self.committed - size
@@ -90,6 +94,9 @@ cdef class Encoder(Sink):
             self.size += size
             return 0
         self.hand_on(self.size)
+        if self.takes_views:
+            self.write(PyMemoryView_FromMemory(<char *>p, <Py_ssize_t>size, PyBUF_READ))
+            return 0
         while size:
             piece = min(size, <size_t>LARGE)
             self.pass_on(p[:piece])

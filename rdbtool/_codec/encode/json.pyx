@@ -3,7 +3,7 @@
 # For programs that parse their output. It shows values only; jsonl shows everything.
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from rdbtool._codec.decode.cursor cimport Bytes
+from rdbtool._codec.decode.cursor cimport Bytes, intset_number, rt_i64_text
 from rdbtool._codec.sink cimport ArrayItem, Head, ITEM_DOUBLE, ITEM_INT, LongString
 from rdbtool._codec.encode.text cimport JsonText
 
@@ -116,6 +116,24 @@ cdef class Json(JsonText):
     cdef int element(self, Bytes p, size_t size) except -1:
         self.comma()
         return self.value(p, size)
+
+    cdef int intset(self, Bytes p, uint64_t width, uint64_t count) except -1:
+        cdef uint64_t i
+        cdef char *at
+        if self.as_base64:
+            return JsonText.intset(self, p, width, count)
+        for i in range(count):
+            self.reserve(32)
+            at = self.data + self.size
+            at[0] = c","
+            at += not self.first_part
+            self.first_part = False
+            at[0] = c'"'
+            at += 1
+            at += rt_i64_text(intset_number(p + i * width, width), at)
+            at[0] = c'"'
+            self.size = at + 1 - self.data
+        return 0
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
         self.comma()

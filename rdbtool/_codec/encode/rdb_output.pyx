@@ -28,6 +28,7 @@ cdef class SnapshotOutput(Encoder):
     def __init__(self, write, *, str magic, int version, release, bint compress, bint checksum, sizes,
                  str role=None):
         super().__init__(write)
+        self.takes_views = False        # every piece is summed, in pass_on
         low, high = VERSIONS.get(magic, (0, -1))
         if not low <= version <= high:
             raise ValueError(f"no RDB version {version} of {magic} is known")

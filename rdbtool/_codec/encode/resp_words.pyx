@@ -73,17 +73,34 @@ cdef class CommandOutput(Encoder):
         """A payload of DUMP (format A15): ``start`` and ``value``, the version, and the checksum of all that."""
         cdef uint8_t footer[FOOTER]
         cdef uint64_t sum
+        cdef uint8_t *at
         cdef int i
         footer[0] = <uint8_t>(version & 255)
         footer[1] = <uint8_t>(version >> 8)
-        sum = rt_crc64(rt_crc64(rt_crc64(0, start, start_size), value, size), footer, 2)
-        for i in range(8):
-            footer[2 + i] = <uint8_t>(sum >> (8 * i) & 255)
         self.put_char(c"$")
         self.put_u64(start_size + size + FOOTER)
         self.put_text(b"\r\n")
+        if size < LARGE and start_size < LARGE:
+            self.reserve(start_size + size + FOOTER + 2)
+            at = <uint8_t *>self.data + self.size
+            memcpy(at, start, start_size)
+            at += start_size
+            if size:                    # memcpy takes no null pointer, not even for nothing
+                memcpy(at, value, size)
+            at += size
+            memcpy(at, footer, 2)
+            sum = rt_crc64(0, <Bytes>self.data + self.size, start_size + size + 2)
+            for i in range(8):
+                at[2 + i] = <uint8_t>(sum >> (8 * i) & 255)
+            at[FOOTER] = c"\r"
+            at[FOOTER + 1] = c"\n"
+            self.size += start_size + size + FOOTER + 2
+            return 0
+        sum = rt_crc64(rt_crc64(rt_crc64(0, start, start_size), value, size), footer, 2)
+        for i in range(8):
+            footer[2 + i] = <uint8_t>(sum >> (8 * i) & 255)
         self.put(start, start_size)
-        if size:                        # memcpy takes no null pointer, not even for nothing
+        if size:
             self.put(value, size)
         self.put(footer, FOOTER)
         return self.put_text(b"\r\n")

@@ -1,28 +1,36 @@
 # JSON text: strings in their forms, and base64.
 
 from libc.stdint cimport uint8_t
-from rdbtool._codec.encode.encoder cimport LARGE
+from rdbtool._codec.encode.encoder cimport HAND_ON, LARGE
 
 from rdbtool.core.errors import InputError
 
 cdef extern from "escape.h" nogil:
     enum: RT_UTF8, RT_RAW, RT_PRINT, RT_MIXED
+    char *rt_json_escape_special(const uint8_t *p, size_t n, char *op, int mode)
     char *rt_json_escape(const uint8_t *p, size_t n, char *op, int mode)
     char *rt_base64(const uint8_t *p, size_t n, char *op)
     size_t rt_utf8_cut(const uint8_t *p, size_t n)
     int rt_is_utf8(const uint8_t *p, size_t n)
 
 
+cdef enum:
+    PIECE = 1 << 15             # bytes that are escaped at once: so that what becomes of them stays in the CPU cache
+
+
 cdef class JsonText(Encoder):
-    cdef int string_in_mode(self, Bytes p, size_t size, int mode) except -1:
-        """A quoted JSON string. With RT_UTF8 the bytes must be UTF-8, or nothing is written and 1 returned."""
+    cdef int special_string(self, Bytes p, size_t size, int mode) except -1:
+        """As string_in_mode, of a string that was not found to be plain."""
         cdef size_t before, piece
         cdef char *end
         if size < LARGE:
             self.reserve(6 * size + 32)
             before = self.size
             self.data[self.size] = c'"'
-            end = rt_json_escape(p, size, self.data + self.size + 1, mode)
+            if size < SHORT_TEXT:
+                end = rt_json_escape_special(p, size, self.data + self.size + 1, mode)
+            else:
+                end = rt_json_escape(p, size, self.data + self.size + 1, mode)
             if end == NULL:
                 self.size = before
                 return 1
@@ -57,9 +65,11 @@ cdef class JsonText(Encoder):
         cdef char *end
         if not self.long_base64:
             while size:
-                piece = min(size, <size_t>LARGE)
+                piece = min(size, <size_t>PIECE)
                 if piece < size:
                     piece -= rt_utf8_cut(p, piece)
+                if self.may_spill and self.size >= HAND_ON and self.room is None:
+                    self.hand_on(self.size)
                 self.reserve(6 * piece + 32)
                 end = rt_json_escape(p, piece, self.data + self.size, self.long_mode)
                 if end == NULL:

@@ -14,7 +14,7 @@ from operator import attrgetter
 from libc.math cimport isnan
 from libc.stdint cimport INT64_MAX, int64_t, uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memcpy, memset
-from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release, rt_parse_i64
+from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, intset_number, release, rt_parse_i64
 from rdbtool._codec.room cimport Room
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
 from rdbtool._codec.seen_keys cimport (
@@ -27,6 +27,7 @@ from rdbtool._codec.room import NoResultError, OutdatedCopyError, RoomFullError
 from collections import namedtuple
 
 from rdbtool.core.rdb_types import KINDS
+from rdbtool.model.items import ResizeDb
 
 include "../_types.pxi"
 
@@ -190,7 +191,7 @@ cdef class Check(Sink):
 
     def __init__(self, on_item=None, on_row=None, *, bint keys_only=False):
         self.seen = SeenKeys()
-        self.takes_pieces = self.divides = self.fills_room = True
+        self.takes_pieces = self.divides = self.fills_room = self.ignores_fields = True
         self.keys_only = keys_only
         self.on_item = on_item
         self.on_row = on_row
@@ -359,6 +360,8 @@ cdef class Check(Sink):
     # ---- records -------------------------------------------------------------------------------
 
     cdef int item(self, object item) except -1:
+        if isinstance(item, ResizeDb):
+            self.seen.expect(item.keys)
         if self.on_item is not None:
             self.on_item(item)
         return 0
@@ -394,13 +397,23 @@ cdef class Check(Sink):
         if self.head.kind != KIND_SET:
             return 0
         if self.head.type_code == TYPE_SET_INTSET:
-            if not rt_parse_i64(p, size, &number):
-                return 0
-            if self.count > 1 and number <= self.number_before:
-                self.flag(INTSET_ORDER, self.count - 1, shown(p, size), None, (number, self.number_before))
-            self.number_before = number
-        elif not self.is_new(&self.members, 0, p, size):
+            return self.number(number) if rt_parse_i64(p, size, &number) else 0
+        if not self.is_new(&self.members, 0, p, size):
             self.flag(DUPLICATE_MEMBER, self.count - 1, shown(p, size), None, ())
+        return 0
+
+    cdef inline int number(self, int64_t number) except -1:
+        """A number of an intset, which was counted."""
+        if self.count > 1 and number <= self.number_before:
+            self.flag(INTSET_ORDER, self.count - 1, b"%d" % number, None, (number, self.number_before))
+        self.number_before = number
+        return 0
+
+    cdef int intset(self, Bytes p, uint64_t width, uint64_t count) except -1:
+        cdef uint64_t i
+        for i in range(count):
+            self.count += 1
+            self.number(intset_number(p + i * width, width))
         return 0
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
