@@ -1,7 +1,7 @@
 """Repair of one file: what it is, what is intact, and how that is written.
 
 An intact file is copied byte for byte. An RDB is written with its own magic and version; if those are damaged, with the
-version of the server that it names.
+version of the server that it names. Values are copied as they are stored, unless they are changed.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ class PartRepair:
             self.lost.append(Lost("REP007", self.name, salvage.stop - 8, salvage.stop, why, is_kept=True))
         if self.lost:
             self._transfer = Transfer(
-                rdb, "rdb", default_target(header, rdb.aux), allow_loss=True, sizes=dict(rdb.sizes)
+                rdb, "rdb", default_target(header, rdb.aux), allow_loss=True, sizes=dict(rdb.sizes), copies=True
             )
 
     def look_at_log(

@@ -9,10 +9,12 @@ changed records are rebuilt.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import groupby
 
 from rdbtool._codec.decode.decoder import PAUSED
+from rdbtool._codec.encode.rdb import NotCopiedError
 from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
 from rdbtool._codec.sink import Null
@@ -49,6 +51,16 @@ _SMALLEST: Final = 8
 _STRING: Final = bytes([code_of("STRING")])
 
 _CONTRARY: Final = "found between damaged places, but the intact sequence has this key, too"
+
+
+def _emit(feed: Callable[[], object]) -> None:
+    """Call ``feed``, and again for a record whose value cannot be copied: it is encoded then."""
+    while True:
+        try:
+            feed()
+        except NotCopiedError:
+            continue
+        return
 
 
 class _Standing(NamedTuple):
@@ -334,7 +346,7 @@ class SalvagedRdb:
                 assert isinstance(item, KeyRecord)
                 record, _ = drop_refused(item)
                 if record is not None:
-                    feed_record(rebuild(record) or record, sink)
+                    _emit(partial(feed_record, rebuild(record) or record, sink))
             self._check_at(walker, stop)
             place = walker.place._replace(at=stop)
         self._feed_intact(place, piece.stop, sink)
@@ -344,7 +356,7 @@ class SalvagedRdb:
         if place.at == stop:
             return place
         walker = Walker(self.stock, self.form, place, stop=stop)
-        walker.step(_MANY, sink)
+        _emit(lambda: walker.step(_MANY, sink))
         self._check_at(walker, stop)
         return walker.place._replace(at=stop)
 
