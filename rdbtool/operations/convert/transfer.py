@@ -1,6 +1,6 @@
 """Write a dataset in a form, with the checks of validation.
 
-Outputs are read back with those checks; commands are read back by executing them as the target server, which may refuse
+Outputs are read back with those checks; commands are read back as the target server executes them, which may refuse
 none: key by key, so that compared keys can be freed. The input is checked while it is read, if it is a file that was
 not validated, so that faults are reported with their place in the input. The checks are those of ``validate`` (the
 ``Check`` sink and the rules); the first error ends the conversion. What a target cannot hold anyway is not checked: it
