@@ -32,8 +32,8 @@ cdef enum:
     HELD = 1 << 24              # bytes of a compressed string that are held: a longer one is compressed twice
 
 
-#: Types whose stored values mean the same in every file that has them: they name nothing outside, and their members have
-#: no parts that some versions lack. A value of a release candidate is not one of them.
+#: Types whose stored values are copied: they mean the same in every file of a version that has them. Values that refer to
+#: templates do not, streams have parts that depend on the target, and no release reads those of release candidates.
 COPIED_KINDS = frozenset({"string", "list", "set", "zset", "hash"})
 NEVER_COPIED = frozenset({
     "HASH_METADATA_PRE_GA", "HASH_LISTPACK_EX_PRE_GA", "HASH_TEMPLATE_LISTPACK", "HASH_TEMPLATE_LISTPACK_REF",

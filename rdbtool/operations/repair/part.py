@@ -28,8 +28,6 @@ from rdbtool.model import Header
 from rdbtool.operations.convert.transfer import Transfer
 from rdbtool.operations.repair.rdb import SalvagedRdb
 from rdbtool.operations.repair.server_errors import Refusals
-from rdbtool.operations.salvage.aof import LogSalvage
-from rdbtool.operations.salvage.aof_text import restore
 from rdbtool.operations.salvage.input import Lost, Stock
 from rdbtool.operations.salvage.rdb import RdbSalvage, Salvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch
@@ -50,6 +48,7 @@ if TYPE_CHECKING:
 
     from rdbtool._codec.sink import Sink
     from rdbtool.operations.repair.report import RepairOptions
+    from rdbtool.operations.salvage.aof import LogSalvage
     from rdbtool.writer.atomic.through import Output
 
 HEADER_SIZE: Final = 9
@@ -146,6 +145,8 @@ class PartRepair:
         self, begin: int, renamed: Mapping[bytes, bytes], progress: Progress | None, *, drop_unknown: bool
     ) -> None:
         """Salvage the commands from ``begin`` on."""
+        from rdbtool.operations.salvage.aof import LogSalvage  # noqa: PLC0415 - an RDB does without
+
         self._log = LogSalvage(self.stock, begin=begin, renamed=renamed, drop_unknown=drop_unknown, progress=progress)
         self._log.run()
         self.lost += self._log.lost
@@ -165,6 +166,8 @@ class PartRepair:
             self.stock.copy(0, self.rdb_stop, output.write)
         for keep in self._log.kept if self._log is not None else ():
             if keep.mode is not None:
+                from rdbtool.operations.salvage.aof_text import restore  # noqa: PLC0415 - as above
+
                 for record in restore(self.stock, keep.start, keep.stop, keep.mode):
                     output.write(record.data)
             elif keep.data is None:
