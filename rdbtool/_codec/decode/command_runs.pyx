@@ -592,7 +592,7 @@ cdef class PlainKeys(CommandRun):
         cdef Reach reach
         cdef Plain command, ahead
         cdef Head head
-        cdef Bytes start = self.buffer.data + self.at
+        cdef Bytes start
         cdef Bytes stop             # of the commands that add
         cdef Bytes settled          # and of all about the key
         cdef int64_t number
@@ -601,6 +601,7 @@ cdef class PlainKeys(CommandRun):
         cdef int status
         if self.at == self.filled:
             return SHORT
+        start = self.buffer.data + self.at
         reach.end = self.buffer.data + self.filled
         reach.beyond = 0 if self.at_end else UINT64_MAX
         status = begin_plain(start, &reach, &command)
