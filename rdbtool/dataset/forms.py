@@ -38,7 +38,7 @@ class SinkOptions(NamedTuple):
     ``target`` is the server that an RDB or commands are for, None: the writer of the source. ``sizes`` and ``role`` are
     for an RDB, ``replace``, ``restore`` and ``on_long`` for commands (see ``Resp``), ``escape`` for forms that have
     one, ``keys_only`` and ``binary`` for jsonl that only programs read, ``raw``, ``fields`` and ``is_terminal`` for
-    csv.
+    csv. ``copies``: an RDB has values as the source stores them (see ``Rdb``).
     """
 
     target: Target | None = None
@@ -52,6 +52,7 @@ class SinkOptions(NamedTuple):
     fields: Sequence[bytes] = ()
     is_terminal: bool = False
     on_long: Callable[[int, bytes, int], object] | None = None
+    copies: bool = False
 
 
 class MakeSink(Protocol):
@@ -93,7 +94,15 @@ def _make_rdb(write: Write, options: SinkOptions) -> Encoder:
 
     assert options.target is not None
     magic, version, release = options.target
-    return Rdb(write, magic=magic, version=version, release=release, sizes=options.sizes, role=options.role)
+    return Rdb(
+        write,
+        magic=magic,
+        version=version,
+        release=release,
+        sizes=options.sizes,
+        role=options.role,
+        copies=options.copies,
+    )
 
 
 def _make_commands(write: Write, options: SinkOptions) -> Encoder:

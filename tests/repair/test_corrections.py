@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
+from codec.driving import make
 from command import FIXTURES, run
 from sampling import sample
 
@@ -123,6 +124,17 @@ def test_the_place_of_a_byte_is_found(size: int) -> None:
     for other in (size // 2, size // 3):
         data[other] ^= 1
     assert find_damaged_byte(crc64(data) ^ right, size) is None
+
+
+def test_a_corrected_byte_is_copied_from_a_file_with_more_faults(tmp_path: Path) -> None:
+    """Everything that is kept is written anew, because a key is there twice; the byte is the corrected one."""
+    keys = [b"\x00" + make.string(b"key:%d" % number) + make.string(b"value %d" % number) for number in range(50)]
+    body = b"REDIS0011" + make.select(0) + b"".join([*keys, keys[7], b"\xff"])
+    data = bytearray(body + crc64(body).to_bytes(8, "little"))
+    data[data.index(b"value 30") + 2] ^= 4
+    codes, result = repaired(bytes(data), tmp_path)
+    assert sorted(codes) == ["REP004", "REP015"]
+    assert all(key in result for key in keys)
 
 
 def test_other_products_and_versions_are_no_damage(tmp_path: Path) -> None:

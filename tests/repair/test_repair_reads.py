@@ -40,12 +40,19 @@ def whole() -> bytes:
 def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Count the bytes that are read of every source, by its name, and of all together as the kernel does."""
     counts: Counter[str] = Counter()
-    read, readinto = Stock._read, Source._readinto_raw
+    read, read_once, readinto = Stock._read, Stock.read_once, Source._readinto_raw
 
     def count_read(stock: Stock, start: int, stop: int) -> bytes:
         data = read(stock, start, stop)
         counts[Path(stock.name).name.partition(".rdb")[0]] += len(data)
         return data
+
+    def count_read_once(stock: Stock, view: memoryview, at: int) -> int:
+        before = counts.total()
+        size = read_once(stock, view, at)
+        if counts.total() == before:
+            counts[Path(stock.name).name.partition(".rdb")[0]] += size
+        return size
 
     def count_readinto(source: Source, view: memoryview) -> int:
         size = readinto(source, view)
@@ -53,6 +60,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         return size
 
     monkeypatch.setattr(Stock, "_read", count_read)
+    monkeypatch.setattr(Stock, "read_once", count_read_once)
     monkeypatch.setattr(Source, "_readinto_raw", count_readinto)
     return counts
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from rdbtool._codec.sink import Sink
+from rdbtool.core.progress import Progress
 
 def find_run(argvs: list[tuple[bytes, ...]], start: int) -> int:
     """Return the index from which on all commands may be one run, from ``start`` on; the size of ``argvs`` if none."""
@@ -35,3 +36,21 @@ class CommandRun:
 
     def emit(self, sink: Sink, db: int, expire_at_ms: int | None, tail: Callable[[int], object] | None = None) -> None:
         """Emit the key to ``sink``. ``tail(entries)`` is called where the tail of a stream is due."""
+
+class PlainKeys(CommandRun):
+    """Emits keys that plain commands make, in a file that ``reread(view, at)`` reads from any offset."""
+
+    db: int
+
+    def emit_from(self, start: int, db: int, sink: Sink, progress: Progress | None = None) -> tuple[int, int]:
+        """Emit the keys from an offset on, which is that of a command for ``db``.
+
+        Return the offset of the first command that was not read, because it is not about a plain key, and the db there.
+        ``progress`` is called with the offset.
+        """
+
+    def find_plain(self, start: int) -> int | None:
+        """Return the offset of a command, far enough behind an offset, that begins a key which may be plain.
+
+        None if there is none, or if a transaction begins before it.
+        """

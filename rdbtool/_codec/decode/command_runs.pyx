@@ -8,7 +8,7 @@
 #
 # A SET of a long string is such a run, of one command. Its value is never held.
 
-from libc.stdint cimport UINT64_MAX, int64_t, uint64_t, uint8_t
+from libc.stdint cimport INT32_MAX, UINT64_MAX, int64_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
@@ -467,3 +467,284 @@ cdef class CommandRun:
                 rt_parse_double(text, size, &score)
                 sink.score(other, other_size, score)
         return sink.end_entry() if self.kind == KIND_STREAM else 0
+
+
+# ---- keys of plain commands ----------------------------------------------------------------------
+#
+# Most keys of such a file are made by a few commands: SET, or one of the adding ones, then PEXPIREAT. These are emitted
+# from the file, too, without an engine: their effect is what they say if nothing else is about the key.
+
+cdef enum:
+    MOST_HELD = 1 << 20         # bytes of the commands of such a key; more is left to others
+    EXECUTED = 1 << 18          # bytes that are at least executed where a key is not plain
+    TIME_DIGITS = 18
+
+
+cdef struct Plain:
+    # A command: its verb, its key, and where its other arguments begin.
+    int kind                    # KIND_*, PLAIN_…
+    Bytes verb
+    uint64_t verb_size
+    Bytes key
+    uint64_t key_size
+    Bytes rest
+    uint64_t count              # arguments there
+    Bytes stop                  # set by `pass_rest`
+
+cdef enum:
+    PLAIN_SELECT = -1
+    PLAIN_EXPIRY = -2
+    PLAIN_OTHER = -3
+
+
+cdef inline int kind_of_verb(Bytes p, uint64_t size) noexcept nogil:
+    if size == 3:
+        return KIND_STRING if memcmp(p, b"SET", 3) == 0 else PLAIN_OTHER
+    if size == 4:
+        return KIND_SET if memcmp(p, b"SADD", 4) == 0 else KIND_ZSET if memcmp(p, b"ZADD", 4) == 0 else PLAIN_OTHER
+    if size == 5:
+        return KIND_LIST if memcmp(p, b"RPUSH", 5) == 0 else KIND_HASH if memcmp(p, b"HMSET", 5) == 0 else PLAIN_OTHER
+    if size == 6:
+        return PLAIN_SELECT if memcmp(p, b"SELECT", 6) == 0 else PLAIN_OTHER
+    if size == 9:
+        return PLAIN_EXPIRY if memcmp(p, b"PEXPIREAT", 9) == 0 else PLAIN_OTHER
+    return PLAIN_OTHER
+
+
+cdef inline int begin_plain(Bytes p, Reach *reach, Plain *command) noexcept nogil:
+    """Read a command up to its key."""
+    cdef Record record
+    cdef int status = command_head(p, reach, &record)
+    if status != SOUND:
+        return status
+    if record.argc < 2:
+        return BAD
+    p = record.first
+    status = argument(&p, reach, &command.verb, &command.verb_size)
+    if status != SOUND:
+        return status
+    status = argument(&p, reach, &command.key, &command.key_size)
+    command.rest = p
+    command.count = record.argc - 2
+    command.kind = kind_of_verb(command.verb, command.verb_size)
+    return status
+
+
+cdef inline int pass_rest(Reach *reach, Plain *command) noexcept nogil:
+    """Pass over the arguments after the key."""
+    cdef Bytes p = command.rest
+    cdef Bytes text
+    cdef uint64_t size, i
+    cdef int status
+    for i in range(command.count):
+        status = argument(&p, reach, &text, &size)
+        if status != SOUND:
+            return status
+    command.stop = p
+    return SOUND
+
+
+cdef inline bint read_digits(Bytes p, uint64_t size, int64_t *number) noexcept nogil:
+    """Read a positive number as it is written, or 0."""
+    cdef uint64_t i
+    cdef int64_t value = 0
+    if not 0 < size <= TIME_DIGITS or (p[0] == 48 and size > 1):
+        return False
+    for i in range(size):
+        if not c"0" <= p[i] <= c"9":
+            return False
+        value = value * 10 + (p[i] - 48)
+    number[0] = value
+    return True
+
+
+cdef inline bint has_key(Plain *command, Bytes key, uint64_t size) noexcept nogil:
+    return command.key_size == size and memcmp(command.key, key, size) == 0
+
+
+cdef class PlainKeys(CommandRun):
+    """Emits keys that plain commands make, in a file that ``reread(view, at)`` reads from any offset."""
+
+    cdef readonly int64_t db
+
+    def emit_from(self, int64_t start, int64_t db, Sink sink not None, progress=None):
+        """Emit the keys from an offset on, which is that of a command for ``db``.
+
+        Return the offset of the first command that was not read, because it is not about a plain key, and the db there.
+        ``progress`` is called with the offset.
+        """
+        cdef int status
+        cdef int64_t base
+        self.db = db
+        self.seek(start)
+        while True:
+            status = self.emit_key(sink)
+            if status == SOUND:
+                continue
+            if status == BAD or self.at_end or self.filled - self.at >= MOST_HELD:
+                return self.base + <int64_t>self.at, self.db
+            self.more()
+            if progress is not None:
+                progress(self.base + <int64_t>self.at)
+
+    cdef int emit_key(self, Sink sink) except -2:
+        """Emit the next key, or select the next db: SOUND, SHORT: more has to be read, or BAD: it is not plain."""
+        cdef Reach reach
+        cdef Plain command, ahead
+        cdef Head head
+        cdef Bytes start
+        cdef Bytes stop             # of the commands that add
+        cdef Bytes settled          # and of all about the key
+        cdef int64_t number
+        cdef Bytes text
+        cdef uint64_t size
+        cdef int status
+        if self.at == self.filled:
+            return SHORT
+        start = self.buffer.data + self.at
+        reach.end = self.buffer.data + self.filled
+        reach.beyond = 0 if self.at_end else UINT64_MAX
+        status = begin_plain(start, &reach, &command)
+        if status != SOUND:
+            return status
+        if command.kind == PLAIN_SELECT:
+            if command.count or not read_digits(command.key, command.key_size, &number) or number > INT32_MAX:
+                return BAD
+            self.db = number
+            self.at = command.rest - self.buffer.data
+            return SOUND
+        if command.kind < 0:
+            return BAD
+        memset(&head, 0, sizeof(Head))
+        ahead = command
+        while True:
+            if not self.is_whole(&ahead):
+                return BAD
+            status = pass_rest(&reach, &ahead)
+            if status != SOUND:
+                return status
+            stop = ahead.stop
+            if stop - start >= MOST_HELD:
+                return BAD
+            status = self.look_ahead(stop, &reach, &ahead)
+            if status != SOUND:
+                break
+            if command.kind == KIND_STRING or ahead.kind != command.kind or not has_key(&ahead, command.key, command.key_size):
+                break
+        settled = stop
+        if status == SOUND and ahead.kind == PLAIN_EXPIRY and has_key(&ahead, command.key, command.key_size):
+            text = ahead.rest
+            if ahead.count != 1:
+                return BAD
+            status = argument(&ahead.rest, &reach, &text, &size)
+            if status != SOUND:
+                return status
+            if not read_digits(text, size, &number) or number == 0:
+                return BAD
+            head.has_expire = True
+            head.expire_at_ms = number
+            settled = ahead.rest
+            status = self.look_ahead(ahead.rest, &reach, &ahead)
+        if status == SOUND:
+            if has_key(&ahead, command.key, command.key_size):
+                return BAD
+            if ahead.kind == PLAIN_OTHER and ahead.count:
+                # Of XGROUP CREATE and the like, the key is the third argument.
+                text = ahead.rest
+                status = argument(&text, &reach, &ahead.key, &ahead.key_size)
+                if status != SOUND:
+                    return status
+                if has_key(&ahead, command.key, command.key_size):
+                    return BAD
+        elif status == BAD or not self.at_end or settled != reach.end:
+            return status
+        head.db = self.db
+        head.key = command.key
+        head.key_size = command.key_size
+        head.kind = command.kind
+        head.type_code = -1
+        head.form = FORM_RAW
+        head.idle_s = head.freq = head.start = -1
+        sink.extent_ahead.is_known = sink.may_spill = False
+        try:
+            if not self.emit_plain(start, stop, &reach, &head, sink):
+                sink.rollback()
+                return BAD
+        except BaseException:
+            sink.rollback()
+            raise
+        self.at = settled - self.buffer.data
+        return SOUND
+
+    cdef inline int look_ahead(self, Bytes p, Reach *reach, Plain *command) noexcept:
+        """Read the beginning of the command at ``p``: SHORT at the end of what was read."""
+        return SHORT if p == reach.end else begin_plain(p, reach, command)
+
+    cdef inline bint is_whole(self, Plain *command) noexcept:
+        """Whether the number of arguments is that of a plain command."""
+        if command.kind == KIND_STRING:
+            return command.count == 1
+        return command.count > 0 and (command.kind == KIND_LIST or command.kind == KIND_SET or command.count % 2 == 0)
+
+    cdef bint emit_plain(self, Bytes p, Bytes stop, Reach *reach, Head *head, Sink sink) except -1:
+        """Emit the commands up to ``stop``, which are sound; False: one of their scores is not plain."""
+        cdef Plain command
+        cdef Bytes text
+        cdef Bytes other
+        cdef uint64_t size, other_size, i
+        cdef double score
+        sink.begin_key(head)
+        while p < stop:
+            begin_plain(p, reach, &command)
+            p = command.rest
+            if head.kind == KIND_STRING:
+                argument(&p, reach, &text, &size)
+                sink.string(text, size)
+            elif head.kind == KIND_LIST or head.kind == KIND_SET:
+                for i in range(command.count):
+                    argument(&p, reach, &text, &size)
+                    sink.element(text, size)
+            else:
+                for i in range(command.count // 2):
+                    argument(&p, reach, &text, &size)
+                    argument(&p, reach, &other, &other_size)
+                    if head.kind == KIND_HASH:
+                        sink.pair(text, size, other, other_size, -1)
+                        continue
+                    if size == 0 or not rt_parse_double(text, size, &score) or in_doubt(text, size, score):
+                        return False
+                    sink.score(other, other_size, score)
+        sink.end_key(NULL, 0, -1)
+        sink.commit()
+        return True
+
+    def find_plain(self, int64_t start):
+        """Return the offset of a command, far enough behind an offset, that begins a key which may be plain.
+
+        None if there is none, or if a transaction begins before it.
+        """
+        cdef Words words
+        cdef int64_t at
+        cdef bytes before = None, named = None, key
+        cdef Bytes text
+        cdef uint64_t size
+        self.seek(start)
+        while True:
+            at = self.base + <int64_t>self.at
+            if self.meets_long_set(&words):
+                before = (<char *>words.key)[:words.key_size]
+                named = None
+                self.seek(self.value_at + <int64_t>self.value_size + 2)
+                continue
+            if self.next_command(&words) != SOUND:
+                return None
+            if at - start < EXECUTED:
+                continue
+            key = (<char *>words.key)[:words.key_size]
+            if before is not None and kind_of_verb(words.verb, words.verb_size) >= 0 and key != before and key != named:
+                return at
+            before = key
+            named = None
+            if words.count:
+                self.word(&words, &text, &size)
+                named = (<char *>text)[:size]

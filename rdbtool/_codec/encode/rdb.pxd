@@ -17,6 +17,10 @@ cdef class Rdb(SnapshotOutput):
     cdef Buffer key                         # of the current record: its key, as STR
     cdef int64_t key_db
     cdef int kind
+    cdef bint copies[256]                   # by type code: stored values are copied
+    cdef bint copied                        # the current one
+    cdef bint encodes_next                  # the next record comes again, because its value cannot be copied
+    cdef int type_code                      # of the source
     cdef bint written                       # it was, when it was received
     cdef Buffer value                       # of a string its short or compressed form; of an array its items
     cdef uint64_t count                     # items of the array

@@ -23,6 +23,7 @@ from rdbtool._codec.sink cimport (
 )
 
 from rdbtool.core.errors import InputError
+from rdbtool.core.rdb_types import value_types
 
 include "../_types.pxi"
 
@@ -31,18 +32,33 @@ cdef enum:
     HELD = 1 << 24              # bytes of a compressed string that are held: a longer one is compressed twice
 
 
+#: Types whose stored values are copied: they mean the same in every file of a version that has them. Values that refer to
+#: templates do not, streams have parts that depend on the target, and no release reads those of release candidates.
+COPIED_KINDS = frozenset({"string", "list", "set", "zset", "hash"})
+NEVER_COPIED = frozenset({
+    "HASH_METADATA_PRE_GA", "HASH_LISTPACK_EX_PRE_GA", "HASH_TEMPLATE_LISTPACK", "HASH_TEMPLATE_LISTPACK_REF",
+    "HASH_TEMPLATE_ARRAY", "HASH_TEMPLATE_ARRAY_REF",
+})
+
+
+class NotCopiedError(Exception):
+    """A value was to be copied, but differs from the one that is stored: the record has to come again."""
+
+
 cdef class Rdb(SnapshotOutput):
     """The bytes of an RDB, passed to ``write``: header, items, keys, end mark and checksum.
 
     ``magic`` and ``version`` say what is written. ``release`` (family, major, minor) is the server that it is for,
     where servers of one version differ. ``compress``: compress strings by LZF. ``sizes`` ({db: (keys, expires)}) are
     the table sizes to announce; None: those that are received. ``role`` is the role of the file for its aux fields
-    (``rdb_types.ROLES``), None: unchanged. A ``TargetFilter`` has to drop what the version cannot hold; otherwise
-    raises ValueError.
+    (``rdb_types.ROLES``), None: unchanged. ``copies``: values are written as the source stores them, if it passes them
+    on and the version has their type; it must be a file of the same ``magic``. Raises NotCopiedError for a record whose
+    value turns out to be changed: it has to be rolled back and come again, and is encoded then. A ``TargetFilter`` has
+    to drop what the version cannot hold; otherwise raises ValueError.
     """
 
     def __init__(self, write, *, str magic="REDIS", int version=11, release=None, bint compress=True,
-                 bint checksum=True, sizes=None, str role=None):
+                 bint checksum=True, sizes=None, str role=None, bint copies=False):
         super().__init__(write, magic=magic, version=version, release=release, compress=compress, checksum=checksum,
                          sizes=sizes, role=role)
         self.last_field_expiry = self.able.last_field_expiry
@@ -55,6 +71,13 @@ cdef class Rdb(SnapshotOutput):
         self.asks_extent = ASKS_COUNTS
         self.stream = Stream()
         self.stream.form = self.form
+        if copies:
+            for row in value_types(magic).values():
+                self.copies[row.code] = (
+                    row.kind in COPIED_KINDS and row.name not in NEVER_COPIED and row.since <= self.form.level
+                )
+            if self.form.valkey:
+                self.copies[TYPE_HASH_2] = True
 
     def __dealloc__(self):
         release(&self.key.scratch)
@@ -70,6 +93,9 @@ cdef class Rdb(SnapshotOutput):
         self.kind = head.kind
         self.key_db = head.db
         self.written = self.collection.is_known = False
+        # What is known to be complete may be large, and its stored form is not passed on in one piece.
+        self.copied = head.type_code >= 0 and self.copies[head.type_code] and not (self.may_spill or self.encodes_next)
+        self.type_code = head.type_code
         self.count = 0
         trim(&self.value)
         trim(&self.lead)
@@ -87,6 +113,8 @@ cdef class Rdb(SnapshotOutput):
                 refuse("key metadata")
             put_byte(&self.lead, OP_KEY_META)
             put_bytes(&self.lead, head.meta, head.meta_size)
+        if self.copied:
+            return 0
         if head.kind == KIND_STREAM:
             self.stream.begin()
         elif head.kind != KIND_STRING and head.kind != KIND_MODULE and head.kind != KIND_ARRAY:
@@ -137,6 +165,8 @@ cdef class Rdb(SnapshotOutput):
 
     cdef int string(self, Bytes p, size_t size) except -1:
         cdef int64_t number
+        if self.copied:
+            return 0
         self.put_head(TYPE_STRING)
         if size <= 11 and rt_parse_i64(p, size, &number):
             put_string(&self.value, p, size, NULL)
@@ -171,6 +201,7 @@ cdef class Rdb(SnapshotOutput):
         return self.put_whole(p, size)
 
     cdef int begin_string(self, LongString *text) except -1:
+        self.copied = False
         self.is_whole = text.whole != NULL
         self.copies_packed = text.packed and self.table != NULL
         if self.is_whole:
@@ -206,6 +237,8 @@ cdef class Rdb(SnapshotOutput):
         return self.put_blob(p, size)
 
     cdef int element(self, Bytes p, size_t size) except -1:
+        if self.copied:
+            return 0
         if self.written and size >= LARGE:
             self.collection.count += 1
             return self.put_part(p, size)
@@ -213,6 +246,8 @@ cdef class Rdb(SnapshotOutput):
         return self.drain()
 
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
+        if self.copied:
+            return 0
         if self.written and member_size >= LARGE:
             self.collection.count += 1
             self.put_part(member, member_size)
@@ -223,6 +258,8 @@ cdef class Rdb(SnapshotOutput):
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
         if expire_at_ms != -1 and not 0 <= expire_at_ms <= self.last_field_expiry:
             refuse("field expiries")
+        if self.copied:
+            return 0
         if self.written and (field_size >= LARGE or value_size >= LARGE):
             self.collection.begin_pair(expire_at_ms)
             self.put_part(field, field_size)
@@ -301,6 +338,12 @@ cdef class Rdb(SnapshotOutput):
 
     cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
         cdef int type_code
+        if self.copied:
+            if raw == NULL:
+                self.encodes_next = True
+                raise NotCopiedError
+            self.put_head(self.type_code)
+            return self.put_whole(raw, raw_size)
         if self.kind == KIND_STREAM:
             self.put_stream()
         elif self.kind == KIND_ARRAY:
@@ -325,5 +368,5 @@ cdef class Rdb(SnapshotOutput):
         if self.written:
             self.entered(self.key_db)
             self.keys += 1
-            self.written = False
+            self.written = self.encodes_next = False
         return Encoder.commit(self)

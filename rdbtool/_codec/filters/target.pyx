@@ -516,6 +516,7 @@ cdef class TargetFilter(StreamTargetFilter):
     cdef uint64_t members_lost      # member expiries
     cdef uint64_t no_numbers
     cdef uint64_t signs
+    cdef bint is_changed            # the value that is passed on differs from the one that is stored
 
     def __init__(self, Sink sink not None, *, str magic="REDIS", int version=11, release=None, bint commands=False,
                  bint payloads=False, bint allow_loss=False, bint announces=True):
@@ -679,6 +680,7 @@ cdef class TargetFilter(StreamTargetFilter):
         if head.db >= DATABASES:
             self.find("keys in databases above 15, which need a larger databases setting on the server", "note", 1, None)
         self.begun = self.waiting = False
+        self.is_changed = head.kind == KIND_STREAM
         self.expiries_lost = self.members_lost = self.no_numbers = self.signs = 0
         grow(&self.name, head.key_size + 1)
         memcpy(self.name.data, head.key, head.key_size)
@@ -775,12 +777,14 @@ cdef class TargetFilter(StreamTargetFilter):
             self.wake()
         if expire_at_ms != -1 and not 0 <= expire_at_ms <= self.last_field_expiry:
             self.expiries_lost += expire_at_ms >= 0
+            self.is_changed = True
             expire_at_ms = -1
         return self.sink.pair(field, field_size, value, value_size, expire_at_ms)
 
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
         if score != score:
             self.no_numbers += 1
+            self.is_changed = True
             return 0
         elif self.drops_signs and score == 0 and signbit(score):
             self.signs += 1
@@ -790,6 +794,7 @@ cdef class TargetFilter(StreamTargetFilter):
 
     cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1:
         self.members_lost += 1      # only KeyDB has them
+        self.is_changed = True
         return 0
 
     cdef int array_item(self, ArrayItem *item) except -1:
@@ -837,7 +842,7 @@ cdef class TargetFilter(StreamTargetFilter):
             self.check_losses(self.key_db, self.key())
         if not self.begun:
             return 0
-        if self.kind != KIND_MODULE:
+        if self.is_changed:
             # The stored value differs from what was passed on.
             raw = NULL
             raw_size = 0

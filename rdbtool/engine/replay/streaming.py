@@ -1,20 +1,24 @@
 """Commands that rebuild a dataset, read as the records that they make, one key after another.
 
 Such commands (a server's rewrite, our own output) finish a key before they begin the next. So a key is complete
-when another one appears after it; it is handed on then and forgotten, and memory does not grow with the file. A
-collection that thousands of equal commands make is not held either, nor is a long string: they are emitted from the
-file (``CommandRun``), and the engine executes the rest.
+when another one appears after it; it is handed on then and forgotten, and memory does not grow with the file. What
+plain commands make is emitted from the file (``PlainKeys``), without an engine, which executes the rest, in sections
+of the file. Even there a collection that thousands of equal commands make is not held, nor is a long string
+(``CommandRun``).
 """
 
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
-from rdbtool._codec.decode.command_runs import CommandRun, find_run, is_omitted
+from rdbtool._codec.decode.command_runs import CommandRun, PlainKeys, find_run, is_omitted
 from rdbtool._codec.replay_record import feed_item, feed_stream_tail
-from rdbtool.core.errors import InputError, ReplayError
+from rdbtool._codec.sink import Null
+from rdbtool.core.errors import FormatError, InputError, ReplayError
 from rdbtool.core.light_typing import TYPE_CHECKING, Final, Literal, Self
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import REDIS
@@ -27,7 +31,7 @@ from rdbtool.engine.replay.executor import Replay, collector_paused
 from rdbtool.engine.streams.data import StreamData
 from rdbtool.model import Header, StreamValue
 from rdbtool.reader.aof.batches import CommandBatch
-from rdbtool.reader.aof.reader import open_aof
+from rdbtool.reader.aof.reader import AofReader, open_aof
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
@@ -36,6 +40,9 @@ if TYPE_CHECKING:
 
 #: No configured limit of databases applies to SELECT.
 _DATABASES: Final = 1 << 62
+
+#: The first server that has all plain commands (see ``PlainKeys``).
+_FIRST_WITH_PLAIN: Final = (2, 6)
 
 #: The end of time, in Unix ms.
 _LAST_MS: Final = (1 << 63) - 1
@@ -56,18 +63,57 @@ class CommandsFile:
         Nothing expires, whatever the time is. Raises FormatError, InputError, and ReplayError for the first command
         that is not executed, or that the server does not have.
         """
-        engine = Engine(rules=self._rules, databases=_DATABASES)
-        replay = Replay(engine, strict=True)
+        if selection is not None or not self._rules.has(_FIRST_WITH_PLAIN):
+            self._execute_all(sink, selection, progress)
+            return
+        try:
+            self._feed_plain(sink, progress)
+        except (FormatError, ReplayError):
+            # Read from its beginning on, it says which command it is.
+            self._execute_all(Null(), None, None)
+            raise
+
+    def _feed_plain(self, sink: Sink, progress: Progress | None) -> None:
+        """Feed what plain commands make from the file, and execute what is between them."""
+        replay = self._begin()
+        with collector_paused(), _opened(self._path) as file:
+            plain = PlainKeys(partial(_reread, self._path, file))
+            size = os.fstat(file).st_size
+            at = 0
+            while True:
+                at, db = plain.emit_from(at, replay.engine.index, sink, progress)
+                if at >= size:
+                    break
+                stop = plain.find_plain(at) or size
+                replay.engine.select(db)
+                with open_aof(self._path, omits_long=True, start=at) as reader:
+                    self._execute(reader, _Feeding(replay, sink, None, self._path, file), progress, stop)
+                at = stop
+        _feed_items(replay.engine, sink)
+
+    def _begin(self) -> Replay:
+        replay = Replay(Engine(rules=self._rules, databases=_DATABASES), strict=True)
         replay.begin_part(self._path)
+        return replay
+
+    def _execute_all(self, sink: Sink, selection: Selection | None, progress: Progress | None) -> None:
+        replay = self._begin()
         with collector_paused(), open_aof(self._path, omits_long=True) as reader, _opened(self._path) as file:
-            feeding = _Feeding(replay, sink, selection, self._path, file)
-            for batch in reader.batches(progress=progress):
-                if not isinstance(batch, CommandBatch):
-                    raise ReplayError(f"{self._path}: an RDB precedes the commands")
-                feeding.take(batch)
-            feeding.finish()
-        for item in EngineDataset(engine, Header(REDIS, 11), script_fields(engine)).read_preamble():
-            feed_item(item, sink)
+            self._execute(reader, _Feeding(replay, sink, selection, self._path, file), progress)
+        _feed_items(replay.engine, sink)
+
+    def _execute(
+        self, reader: AofReader, feeding: _Feeding, progress: Progress | None, stop: int | None = None
+    ) -> None:
+        """Execute the commands of a reader, up to the one at the offset ``stop``."""
+        for batch in reader.batches(progress=progress):
+            if not isinstance(batch, CommandBatch):
+                raise ReplayError(f"{self._path}: an RDB precedes the commands")
+            if stop is not None and batch.stop > stop:
+                feeding.take(batch._replace(argvs=batch.argvs[: bisect_left(batch.offsets, stop)]))
+                break
+            feeding.take(batch)
+        feeding.finish()
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +144,18 @@ def _reading(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _reread(path: str, file: int, view: memoryview, at: int) -> int:
+    """Fill ``view`` from an offset of a file; return how many bytes there were."""
+    with _reading(path):
+        return os.preadv(file, [view], at)
+
+
+def _feed_items(engine: Engine, sink: Sink) -> None:
+    """Feed what is not a key: functions and scripts."""
+    for item in EngineDataset(engine, Header(REDIS, 11), script_fields(engine)).read_preamble():
+        feed_item(item, sink)
 
 
 class _Feeding:
@@ -182,8 +240,7 @@ class _Feeding:
             batch.argvs[at] = (*batch.argvs[at][:2], b"".join(pieces))
 
     def _reread(self, view: memoryview, at: int) -> int:
-        with _reading(self._path):
-            return os.preadv(self._file, [view], at)
+        return _reread(self._path, self._file, view, at)
 
     def _follow(self, run: CommandRun, batch: CommandBatch, at: int) -> int:
         """Execute commands about the key of the run, from an index on; return the index of the first other one."""

@@ -1,6 +1,6 @@
 """Write a dataset in a form, with the checks of validation.
 
-Outputs are read back with those checks; commands are read back by executing them as the target server, which may refuse
+Outputs are read back with those checks; commands are read back as the target server executes them, which may refuse
 none: key by key, so that compared keys can be freed. The input is checked while it is read, if it is a file that was
 not validated, so that faults are reported with their place in the input. The checks are those of ``validate`` (the
 ``Check`` sink and the rules); the first error ends the conversion. What a target cannot hold anyway is not checked: it
@@ -83,7 +83,7 @@ class Transfer(DatasetWriter):
 
     ``role`` is the role of an RDB output, and ``sizes`` are the numbers of keys, and of keys with an expiry, announced
     in it by db; None: those of the input. ``origin`` is a file that has to be checked, None: it was. ``on_long``: see
-    ``Resp``.
+    ``Resp``, ``copies``: see ``Rdb``.
     """
 
     def __init__(
@@ -100,11 +100,12 @@ class Transfer(DatasetWriter):
         progress: Progress | None = None,
         origin: SourceFile | None = None,
         on_long: Callable[[int, bytes, int], object] | None = None,
+        copies: bool = False,
     ) -> None:
         form = BY_ENCODING[encoding]
         assert form.make_sink is not None
         sizes = {} if sizes is None and selection is not None else sizes
-        options = SinkOptions(target, sizes, role, on_long=on_long)
+        options = SinkOptions(target, sizes, role, on_long=on_long, copies=copies)
         super().__init__(
             source,
             partial(form.make_sink, options=options),

@@ -1,7 +1,7 @@
 """Repair of one file: what it is, what is intact, and how that is written.
 
 An intact file is copied byte for byte. An RDB is written with its own magic and version; if those are damaged, with the
-version of the server that it names.
+version of the server that it names. Values are copied as they are stored, unless they are changed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ from rdbtool.model import Header
 from rdbtool.operations.convert.transfer import Transfer
 from rdbtool.operations.repair.rdb import SalvagedRdb
 from rdbtool.operations.repair.server_errors import Refusals
-from rdbtool.operations.salvage.aof import LogSalvage
-from rdbtool.operations.salvage.aof_text import restore
 from rdbtool.operations.salvage.input import Lost, Stock
 from rdbtool.operations.salvage.rdb import RdbSalvage, Salvage
 from rdbtool.operations.salvage.rdb_find import CommandSearch
@@ -50,6 +48,7 @@ if TYPE_CHECKING:
 
     from rdbtool._codec.sink import Sink
     from rdbtool.operations.repair.report import RepairOptions
+    from rdbtool.operations.salvage.aof import LogSalvage
     from rdbtool.writer.atomic.through import Output
 
 HEADER_SIZE: Final = 9
@@ -139,13 +138,15 @@ class PartRepair:
             self.lost.append(Lost("REP007", self.name, salvage.stop - 8, salvage.stop, why, is_kept=True))
         if self.lost:
             self._transfer = Transfer(
-                rdb, "rdb", default_target(header, rdb.aux), allow_loss=True, sizes=dict(rdb.sizes)
+                rdb, "rdb", default_target(header, rdb.aux), allow_loss=True, sizes=dict(rdb.sizes), copies=True
             )
 
     def look_at_log(
         self, begin: int, renamed: Mapping[bytes, bytes], progress: Progress | None, *, drop_unknown: bool
     ) -> None:
         """Salvage the commands from ``begin`` on."""
+        from rdbtool.operations.salvage.aof import LogSalvage  # noqa: PLC0415 - an RDB does without
+
         self._log = LogSalvage(self.stock, begin=begin, renamed=renamed, drop_unknown=drop_unknown, progress=progress)
         self._log.run()
         self.lost += self._log.lost
@@ -165,6 +166,8 @@ class PartRepair:
             self.stock.copy(0, self.rdb_stop, output.write)
         for keep in self._log.kept if self._log is not None else ():
             if keep.mode is not None:
+                from rdbtool.operations.salvage.aof_text import restore  # noqa: PLC0415 - as above
+
                 for record in restore(self.stock, keep.start, keep.stop, keep.mode):
                     output.write(record.data)
             elif keep.data is None:

@@ -9,10 +9,12 @@ changed records are rebuilt.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import groupby
 
 from rdbtool._codec.decode.decoder import PAUSED
+from rdbtool._codec.encode.rdb import NotCopiedError
 from rdbtool._codec.filters.selection import Selection
 from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
 from rdbtool._codec.sink import Null
@@ -44,11 +46,24 @@ _BATCH: Final = 32
 
 _MANY: Final = 1 << 30
 
+#: Bytes after which contiguous pieces are interrupted, to report progress.
+_STRETCH: Final = 1 << 23
+
 #: The approximate size of a record in bytes, and the type of a string.
 _SMALLEST: Final = 8
 _STRING: Final = bytes([code_of("STRING")])
 
 _CONTRARY: Final = "found between damaged places, but the intact sequence has this key, too"
+
+
+def _emit(feed: Callable[[], object]) -> None:
+    """Call ``feed``, and again for a record whose value cannot be copied: it is encoded then."""
+    while True:
+        try:
+            feed()
+        except NotCopiedError:
+            continue
+        return
 
 
 class _Standing(NamedTuple):
@@ -316,15 +331,26 @@ class SalvagedRdb:
         """Feed ``sink`` with everything that is kept."""
         assert selection is None
         feed_header(self.header.magic, self.header.version, sink)
-        for piece in self.salvage.pieces:
-            self._feed_piece(piece, sink)
+        for place, stop in self._stretches():
+            self._feed_stretch(place, stop, sink)
             if progress is not None:
-                progress(piece.stop)
+                progress(stop)
 
-    def _feed_piece(self, piece: Piece, sink: Sink) -> None:
-        place = piece.place
+    def _stretches(self) -> Iterator[tuple[Position, int]]:
+        """Return where contiguous pieces begin and end."""
+        place: Position | None = None
+        run = stop = 0
+        for piece in self.salvage.pieces:
+            if place is not None and (piece.place.at != stop or piece.run != run or stop - place.at >= _STRETCH):
+                yield place, stop
+                place = None
+            place, run, stop = place or piece.place, piece.run, piece.stop
+        if place is not None:
+            yield place, stop
+
+    def _feed_stretch(self, place: Position, end: int, sink: Sink) -> None:
         feed_item(SelectDb(place.db, Span(place.at, place.at)), sink)
-        for start in self._changed[bisect_left(self._changed, place.at) : bisect_left(self._changed, piece.stop)]:
+        for start in self._changed[bisect_left(self._changed, place.at) : bisect_left(self._changed, end)]:
             stop = self._dropped.get(start) or self._rebuilt[start]
             place = self._feed_intact(place, start, sink)
             walker = Walker(self.stock, self.form, place, stop=stop)
@@ -334,17 +360,17 @@ class SalvagedRdb:
                 assert isinstance(item, KeyRecord)
                 record, _ = drop_refused(item)
                 if record is not None:
-                    feed_record(rebuild(record) or record, sink)
+                    _emit(partial(feed_record, rebuild(record) or record, sink))
             self._check_at(walker, stop)
             place = walker.place._replace(at=stop)
-        self._feed_intact(place, piece.stop, sink)
+        self._feed_intact(place, end, sink)
 
     def _feed_intact(self, place: Position, stop: int, sink: Sink) -> Position:
         """Feed the records between two offsets; return where they end."""
         if place.at == stop:
             return place
-        walker = Walker(self.stock, self.form, place, stop=stop)
-        walker.step(_MANY, sink)
+        walker = Walker(self.stock, self.form, place, stop=stop, is_last=True)
+        _emit(lambda: walker.step(_MANY, sink))
         self._check_at(walker, stop)
         return walker.place._replace(at=stop)
 

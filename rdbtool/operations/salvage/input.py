@@ -30,6 +30,9 @@ _HELD_PER_COMPRESSED_BYTE: Final = 20
 _PIECE: Final = 1 << 18
 _REMEMBERED: Final = 64
 
+#: Bytes read at once where nothing is cached.
+_WIDE: Final = 1 << 19
+
 
 class Lost(NamedTuple):
     """A byte range of a part that is missing or changed in the result.
@@ -246,6 +249,23 @@ class Stock:
         except OSError as error:
             raise InputError(f"cannot read {self.name}: {error.strerror or error}") from error
 
+    def read_once(self, view: memoryview, at: int) -> int:
+        """Fill the beginning of ``view`` with what is at an offset; return the number of bytes, 0 only at the end.
+
+        Nothing is cached, nor copied in between where that is possible.
+        """
+        self._wake()
+        shown = self._shown
+        if shown.fd < 0 or shown.mark_at >= 0 or self._patched[0] >= 0:
+            data = self.read(at, min(len(view), _PIECE))
+            view[: len(data)] = data
+            return len(data)
+        view = view[: max(0, min(_WIDE, shown.size - at))]
+        try:
+            return os.preadv(shown.fd, [view], shown.begin + at) if view else 0
+        except OSError as error:
+            raise InputError(f"cannot read {self.name}: {error.strerror or error}") from error
+
     def _sum_up(self, block: bytes) -> None:
         self._summed = self._summed[0] + len(block), crc64(block, self._summed[1])
         self._sums.append(self._summed)
@@ -272,9 +292,12 @@ class Stock:
             write(piece)
             start += len(piece)
 
-    def view(self, at: int, stop: int | None = None, *, head: bytes = b"", limit: int | None = None) -> View:
-        """Return a window over ``head`` and the bytes from ``at`` on (see ``View``)."""
-        return View(self, at, self.size if stop is None else stop, head, 1 << 62 if limit is None else limit)
+    def view(
+        self, at: int, stop: int | None = None, *, head: bytes = b"", limit: int | None = None, is_last: bool = False
+    ) -> View:
+        """Return a window over ``head`` and the bytes from ``at`` on (see ``View``); ``is_last``: cache nothing."""
+        stop = self.size if stop is None else stop
+        return View(self, at, stop, head, 1 << 62 if limit is None else limit, is_last=is_last)
 
     def limit(self, least: int) -> int:
         """Return the size limit of an item: the size of the data, or what a compressed input justifies."""
@@ -334,8 +357,8 @@ class View:
     Offsets in the window are those of the stock. ``limit`` is the maximum size of the window (bytes).
     """
 
-    def __init__(self, stock: Stock, at: int, stop: int, head: bytes, limit: int) -> None:
-        self._filling = _Filling(stock, at, max(at, stop), head)
+    def __init__(self, stock: Stock, at: int, stop: int, head: bytes, limit: int, *, is_last: bool) -> None:
+        self._filling = _Filling(stock, at, max(at, stop), head, is_last=is_last)
         self.window = Window(
             self._filling.readinto, crc64, lambda: limit, max(at, stop), at - len(head), self._filling.reread
         )
@@ -354,11 +377,12 @@ class View:
 class _Filling:
     """Fills a window without a reference to it: there are many windows, and unused ones must be freed at once."""
 
-    def __init__(self, stock: Stock, at: int, stop: int, head: bytes) -> None:
+    def __init__(self, stock: Stock, at: int, stop: int, head: bytes, *, is_last: bool) -> None:
         self.at = at
         self._stock = stock
         self._stop = stop
         self._head = head
+        self._is_last = is_last
 
     def reread(self, view: memoryview, at: int) -> int:
         data = self._stock.read(at, min(len(view), self._stop - at))
@@ -371,6 +395,10 @@ class _Filling:
             view[:size] = self._head[:size]
             self._head = self._head[size:]
             return size
+        if self._is_last:
+            count = self._stock.read_once(view[: self._stop - self.at], self.at)
+            self.at += count
+            return count
         data = self._stock.read(self.at, min(len(view), _PIECE, self._stop - self.at))
         view[: len(data)] = data
         self.at += len(data)

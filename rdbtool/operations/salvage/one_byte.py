@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from rdbtool._codec.damaged_byte import search
 from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.io.source import crc64
 
@@ -24,7 +25,6 @@ _FEWEST_STEPS: Final = 1 << 10
 _BYTES: Final = range(256)
 _BITS: Final = range(64)
 _TOP: Final = 56
-_MASK: Final = (1 << 64) - 1
 _TRAILER: Final = 8
 
 
@@ -57,24 +57,8 @@ def find_damaged_byte(difference: int, size: int) -> DamagedByte | None:
     steps = _FEWEST_STEPS
     while steps < _MOST_STEPS and steps * steps < size << 8:
         steps <<= 1
-    # The register after reverse steps, then leaps forward from each byte with which it can have begun.
-    register = difference
-    back: dict[int, int] = {}
-    for step in range(min(steps, size)):
-        back.setdefault(register, step)
-        byte = origin[register >> _TOP]
-        register = (((register ^ table[byte]) << 8) & _MASK) | byte
-    leap = _power_of_step(steps)
-    bits = [table[1 << bit] for bit in range(8)]
-    for leaped in range(0, size, steps):
-        sums = [0] * 256
-        for byte in _BYTES[1:]:
-            low = byte & -byte
-            found = sums[byte] = sums[byte ^ low] ^ bits[low.bit_length() - 1]
-            if found in back and leaped + back[found] < size:
-                return DamagedByte(size - 1 - leaped - back[found], byte)
-        bits = [_apply(leap, bit) for bit in bits]
-    return None
+    found = search(difference, size, steps, table, origin, _power_of_step(steps))
+    return None if found is None else DamagedByte(*found)
 
 
 @cache

@@ -82,15 +82,27 @@ class Position(NamedTuple):
 
 
 class Walker:
-    """A decoder before an item at ``place``; ``stop`` is where the data ends."""
+    """A decoder before an item at ``place``; ``stop`` is where the data ends.
+
+    ``is_last``: it was read before, and is not needed again.
+    """
 
     def __init__(
-        self, stock: Stock, form: Layout, place: Position, *, stop: int | None = None, limit: int | None = None
+        self,
+        stock: Stock,
+        form: Layout,
+        place: Position,
+        *,
+        stop: int | None = None,
+        limit: int | None = None,
+        is_last: bool = False,
     ) -> None:
         self.stock = stock
         self.form = form
         self.stop = stock.size if stop is None else stop
-        self.view = stock.view(place.at, self.stop, head=form.head, limit=limit)
+        self.view = stock.view(place.at, self.stop, head=form.head, limit=limit, is_last=is_last)
+        if is_last:
+            self.view.window.forget_checksum()
         self.decoder = Decoder(self.view.window, form.max_inflate)
         self.decoder.embedded = True
         # It requires a non-empty window.

@@ -54,7 +54,8 @@ class AofOptions(TypedDict, total=False):
     """Options of ``AofReader``.
 
     ``max_inflate`` is the maximum size of a decompressed string in bytes. ``omits_long``: a SET of a string of 1 MiB or
-    more comes with None in place of its value, if the file can be read twice.
+    more comes with None in place of its value, if the file can be read twice. ``start`` is the offset of the first
+    command that is read, of a single file that can be read twice and begins with commands.
     """
 
     max_inflate: int | None
@@ -62,6 +63,7 @@ class AofOptions(TypedDict, total=False):
     lax: bool
     known: Container[bytes]
     omits_long: bool
+    start: int
 
 
 class AofReader:
@@ -108,6 +110,7 @@ class AofReader:
         self.known = options.get("known", AOF_WORDS)
         self._max_inflate = max_inflate_of(options)
         self._omits_long = options.get("omits_long", False)
+        self._start = options.get("start", 0)
         self._open = single
         #: Remarks on what surrounds it.
         self.around: tuple[Finding, ...] = () if single is None else single.around
@@ -263,6 +266,9 @@ class AofReader:
                 window.skip_to(window.at + MARK_SIZE)
             if window.peek(window.at, 1):
                 part.format = "rdb+resp"
+        elif self._start:
+            source.seek(self._start)
+            window.move(self._start, 0)
         window.forget_checksum()
         yield from self._read_commands(index, opened, on_fault, progress)
 
