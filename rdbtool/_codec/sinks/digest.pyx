@@ -16,6 +16,7 @@ cdef extern from "sha1.h" nogil:
         RT_SHA1_BEST
         RT_SHA1_PORTABLE
         RT_SHA1_SHA_NI
+        RT_SHA1_LANES_4
         RT_SHA1_LANES_8
         RT_SHA1_LANES_16
     int rt_sha1_choose(int way)
@@ -130,6 +131,7 @@ SHA1_WAYS = {
     "best": RT_SHA1_BEST,
     "portable": RT_SHA1_PORTABLE,
     "sha": RT_SHA1_SHA_NI,
+    "lanes-4": RT_SHA1_LANES_4,
     "lanes-8": RT_SHA1_LANES_8,
     "lanes-16": RT_SHA1_LANES_16,
 }
