@@ -2,7 +2,7 @@
  *
  * One message: by the processor's SHA instructions where it has them, else in portable C. Many: side by side, one in
  * each lane of a vector, where the processor has AVX-512 (16 lanes, a fifth of the time of the SHA instructions) or
- * AVX2 (8 lanes, half of it), or neither SHA instructions (4 lanes, on any processor). A digest that a server prints is
+ * AVX2 (8 lanes, half of it), or has no SHA instructions (4 lanes, any processor). A digest that a server prints is
  * an interface, not a protection: nothing here relies on SHA-1 being hard to break.
  */
 #ifndef RT_SHA1_H

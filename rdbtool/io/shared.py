@@ -19,7 +19,7 @@ from rdbtool.core.forks import end, fork, leave_signals
 from rdbtool.io.beside import ERRORS
 from rdbtool.io.decompress import EndedProcessError
 
-#: Bytes of the stream that are held, and how many of them stay where this process reads further.
+#: Bytes of the stream that are held, and how many of them stay when this process reads further than that.
 SIZE: Final = 16 << 20
 BEFORE: Final = SIZE // 2
 
