@@ -10,6 +10,9 @@ static int rt_digits17(double v, char *out)
 {
 #ifdef __SIZEOF_INT128__
     static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    static const uint64_t fives[] = {
+        1, 5, 25, 125, 625, 3125, 15625, 78125, 390625, 1953125, 9765625, 48828125, 244140625, 1220703125, 6103515625,
+        30517578125, 152587890625, 762939453125, 3814697265625, 19073486328125, 95367431640625};
     const uint64_t most = 100000000000000000ull; /* 10^17 */
     uint64_t bits, number;
     char digits[24];
@@ -43,11 +46,7 @@ static int rt_digits17(double v, char *out)
     for (;;) {
         /* fraction < 2^53 and 5^20 < 2^47: the product is exact. */
         int behind = 17 - whole;
-        unsigned __int128 product = fraction;
-        uint64_t power = 1;
-        for (int i = 0; i < behind; i++)
-            power *= 5;
-        product *= power;
+        unsigned __int128 product = (unsigned __int128)fraction * fives[behind];
         int shift = -(exponent + behind);
         if (shift <= 0) {
             number = (uint64_t)(product << -shift);
@@ -65,9 +64,14 @@ static int rt_digits17(double v, char *out)
         number /= 10;
         whole++;
     }
-    for (int i = 16; i >= 0; i--) {
-        digits[i] = (char)('0' + number % 10);
-        number /= 10;
+    /* In two halves, whose divisions do not wait for each other. */
+    uint32_t low = (uint32_t)(number % 100000000), high = (uint32_t)(number / 100000000 % 100000000);
+    digits[0] = (char)('0' + number / 10000000000000000ull);
+    for (int i = 8; i > 0; i--) {
+        digits[i] = (char)('0' + high % 10);
+        digits[i + 8] = (char)('0' + low % 10);
+        high /= 10;
+        low /= 10;
     }
     while (count > 1 && digits[count - 1] == '0')
         count--;

@@ -20,7 +20,8 @@ from rdbtool.io.pipes import widen
 #: Before a piece: its size, the result of ``tell`` after it, and whether it is an error.
 _HEAD: Final = struct.Struct("<qq?")
 
-_ERRORS: Final = (DamagedStreamError, WindowSizeError, RdbToolError, MemoryError)
+#: What ``read`` may raise.
+ERRORS: Final = (DamagedStreamError, WindowSizeError, RdbToolError, MemoryError)
 
 
 class Beside:
@@ -86,7 +87,7 @@ class Beside:
             while piece and not is_error:
                 try:
                     piece = read()
-                except _ERRORS as error:
+                except ERRORS as error:
                     piece, is_error = pickle.dumps(error), True
                 rest = memoryview(_HEAD.pack(len(piece), tell(), is_error) + piece)
                 while rest:

@@ -324,7 +324,8 @@ class Unpacker:
     def _feed(self) -> bytes:
         if self._at == self._end:
             self._refill()
-        data = bytes(self._room[self._at : min(self._at + self._feed_size, self._end)])
+        with memoryview(self._room) as view:
+            data = bytes(view[self._at : min(self._at + self._feed_size, self._end)])
         self._at += len(data)
         self._feed_size = min(2 * self._feed_size, _INPUT_SIZE)
         return data

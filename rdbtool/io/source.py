@@ -21,7 +21,7 @@ from types import TracebackType
 from rdbtool.core.cores import jobs, processes
 from rdbtool.core.distribution import install_words
 from rdbtool.core.errors import FormatError, InputError, LimitError, Remedy, UnsupportedError
-from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self, TypeGuard
+from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self, TypeGuard, TypeVar
 from rdbtool.core.location import Where
 from rdbtool.io.decompress import (
     PEEK_SIZE,
@@ -38,6 +38,9 @@ from rdbtool.io.pipes import widen
 if TYPE_CHECKING:
     from rdbtool.io.ahead import Ahead
     from rdbtool.io.beside import Beside
+    from rdbtool.io.shared import Shared
+
+Piece = TypeVar("Piece")
 
 STANDARD_INPUT: Final = "standard input"
 
@@ -106,6 +109,8 @@ class Source:
         self._pending = memoryview(b"")
         self._unpacker: Unpacker | None = None
         self._ahead: Ahead | Beside | None = None
+        self._shared: Shared | None = None
+        self._shares = False
         self._failure: FormatError | InputError | LimitError | None = None
         self._identity: tuple[int, int, int, int] | None = None
         self._begin = 0
@@ -117,6 +122,8 @@ class Source:
     @property
     def compressed_read(self) -> int | None:
         """Bytes of the compressed file read so far, None without compression."""
+        if self._shared is not None:
+            return self._shared.place
         if self._ahead is not None:
             return self._ahead.place
         return None if self._unpacker is None else self._unpacker.consumed
@@ -156,7 +163,7 @@ class Source:
         self.position -= filled
         if self._unpacker is None:
             self._head = data + self._head
-        else:
+        elif self._shared is None:
             self._pending = memoryview(data + bytes(self._pending))
         return data
 
@@ -165,11 +172,42 @@ class Source:
         """Whether ``reread`` is possible: for bytes, and for a regular file that is not compressed."""
         return self.compression is None and (isinstance(self._raw, io.BytesIO) or self._identity is not None)
 
+    def share(self) -> bool:
+        """Let copies of this process read what another one decompresses, soon; return False if that cannot be.
+
+        From then on what ``holds`` can be read again, until ``need`` says that only what follows is needed.
+        """
+        unpacker = self._unpacker
+        if unpacker is None or unpacker.is_single or self._ahead is not None or self._failure is not None:
+            return False
+        if self._identity is None or not self._owned or processes() == 1:
+            return False
+        from rdbtool.io.shared import can_share  # noqa: PLC0415 - for large files only
+
+        self._shares = can_share()
+        return self._shares
+
+    def holds(self, at: int) -> bool:
+        """Whether the data at offset ``at`` can be read again."""
+        return self.can_reread or (self._shared is not None and self._shared.holds(at))
+
+    def need(self, at: int) -> None:
+        """Keep data from offset ``at`` on for reading again, none before it."""
+        if self._shared is not None:
+            self._shared.need(at)
+
+    def enter(self, begin: int) -> None:
+        """In a copy of the process, before it reads again from offset ``begin`` on: it needs what follows."""
+        if self._shared is not None:
+            self._shared.enter(begin)
+
     def reread(self, view: memoryview, at: int) -> int:
         """Fill the beginning of ``view`` with the data at offset ``at``; return the number of bytes, 0 at the end.
 
         Does not move the position of ``readinto``. Raises InputError.
         """
+        if self._shared is not None:
+            return self._shared.read(view, at)
         if isinstance(self._raw, io.BytesIO):
             with self._raw.getbuffer() as data:
                 piece = data[self._begin + at : self._begin + at + len(view)]
@@ -185,7 +223,9 @@ class Source:
         """Move to offset ``at`` of an input that can be read again. Raises InputError."""
         self._head = b""
         try:
-            if isinstance(self._raw, io.BytesIO):
+            if self._shared is not None:
+                pass
+            elif isinstance(self._raw, io.BytesIO):
                 self._raw.seek(self._begin + at)
             else:
                 assert self._fd is not None
@@ -266,6 +306,9 @@ class Source:
         if self._ahead is not None:
             self._ahead.close()
             self._ahead = None
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
         if self._owned:
             # Errors on closing a file that was only read do not matter.
             with contextlib.suppress(OSError):
@@ -354,8 +397,12 @@ class Source:
         waiting.poll()
 
     def _readinto_unpacked(self, view: memoryview) -> int:
+        if (shared := self._shared) is not None:
+            return self._guarded(lambda: shared.read_on(view, self.position))
         if not self._pending:
             is_long = self.position >= _LONG
+            if is_long and self._shares and self._begin_sharing():
+                return self._readinto_unpacked(view)
             limit = _PIECE if is_long else min(max(len(view), _LEAST_PIECE), _LARGEST_PIECE)
             self._pending = memoryview(self._inflate(limit, may_wait=is_long))
         count = min(len(self._pending), len(view))
@@ -363,18 +410,34 @@ class Source:
         self._pending = self._pending[count:]
         return count
 
+    def _begin_sharing(self) -> bool:
+        from rdbtool.io.shared import Shared  # noqa: PLC0415 - for large files only
+
+        assert self._unpacker is not None
+        unpacker = self._unpacker
+        self._shares = False
+        with contextlib.suppress(OSError):
+            self._shared = Shared(partial(unpacker.read, _PIECE), lambda: unpacker.consumed, self.position)
+        return self._shared is not None
+
     def _inflate(self, limit: int, *, may_wait: bool) -> bytes:
         assert self._unpacker is not None
-        if self._failure is not None:
-            raise self._failure
         # A thread that waits for a pipe could not be ended.
         if may_wait and self._ahead is None and self._identity is not None and self._owned and jobs() > 1:
             unpacker = self._unpacker
             # What follows the frame of a VCS file is counted where it is read.
             may_fork = not unpacker.is_single
             self._ahead = _read_ahead(partial(unpacker.read, _PIECE), lambda: unpacker.consumed, may_fork=may_fork)
+        unpacker, ahead = self._unpacker, self._ahead
+        return self._guarded(ahead.take if ahead is not None else lambda: unpacker.read(limit))
+
+    def _guarded(self, read: Callable[[], Piece]) -> Piece:
+        """Return what ``read`` does; if it raises, raise our error, now and whenever it is called again."""
+        assert self._unpacker is not None
+        if self._failure is not None:
+            raise self._failure
         try:
-            return self._unpacker.read(limit) if self._ahead is None else self._ahead.take()
+            return read()
         except DamagedStreamError as error:
             self._failure = self._format_error(error)
         except WindowSizeError as error:

@@ -94,11 +94,15 @@ class RangeReading:
         Raises what reading raises.
         """
         pause = _SHORT_PAUSE
-        while not self.finished and self.place.left() >= _LEAST:
+        while not self.finished and self.place.may_have(_LEAST):
             if not self._read_first():
                 break
             start = self.place.at
-            stop = self.place.scan(start).next_stop(_LEAST)
+            stop = start
+            # What is decompressed is held from the fourth megabyte on, but not as long as a large record takes.
+            if self.place.can_reread(start):
+                self.place.need(start)
+                stop = self.place.scan(start).next_stop(_LEAST)
             if stop - start < _LEAST:
                 self._read_to(max(stop, start + pause))
                 pause = min(2 * pause, _LONG_PAUSE)
@@ -174,8 +178,12 @@ class RangeReading:
                     self._read_to(ranged.stop)
                     if place.at != ranged.stop or not place.is_between_records or place.db != db:
                         return False
+                    if not place.can_reread(ranged.stop):
+                        # The copies may have read what is no longer held.
+                        return True
                     checksum = place.checksum()
                 start = ranged.stop
+                place.need(start)
                 if self.progress is not None:
                     self.progress(start)
                 if ranged.is_last or self._misses == _MISSES:

@@ -39,6 +39,9 @@ REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb
 #: The size from which on several processes read a file: starting them takes as long as one takes for a tenth of it.
 _LARGE: Final = 32 << 20
 
+#: How many times as large the data of a compressed file is, at least.
+_LEAST_RATIO: Final = 2
+
 #: Records made at once: few, so that they are still in the CPU cache when they are used.
 _BATCH: Final = 32
 
@@ -260,12 +263,16 @@ class RdbReader:
 
     def _divides(self, sink: Sink, selection: Selection | None) -> bool:
         """Return whether several processes may read the file for ``sink``."""
-        if self.embedded or not sink.divides or not self.source.can_reread or self.backend == "grammar":
-            return False
-        if self.source.size is None or self.source.size - self._window.at < _LARGE:
+        source = self.source
+        if self.embedded or not sink.divides or self.backend == "grammar" or processes() == 1:
             return False
         # A limit depends on what precedes a range.
-        return processes() > 1 and (selection is None or not selection.has_limit)
+        if selection is not None and selection.has_limit:
+            return False
+        size = source.size if source.compressed_size is None else source.compressed_size * _LEAST_RATIO
+        if size is None or size - self._window.at < _LARGE:
+            return False
+        return source.can_reread or source.share()
 
     def _feed_ranges(self, sink: Sink, selection: Selection | None, progress: Progress | None) -> bool:
         """Feed ``sink`` by several processes; return True if the file was read to its end, False if a rest is left."""

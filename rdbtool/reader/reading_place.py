@@ -45,9 +45,18 @@ class ReadingPlace:
         """Whether nothing was read that belongs to the next key, such as its expiry."""
         return self._decoder.pending_start < 0
 
-    def left(self) -> int:
-        """Return the number of bytes from here to the end of the input, which is known."""
-        return self._window.left(self._window.at) or 0
+    def may_have(self, size: int) -> bool:
+        """Whether the input may have ``size`` bytes from here on."""
+        left = self._window.left(self._window.at)
+        return left is None or left >= size
+
+    def can_reread(self, at: int) -> bool:
+        """Whether the input can be read again from the offset ``at`` on."""
+        return self._source.holds(at)
+
+    def need(self, at: int) -> None:
+        """Keep the input from the offset ``at`` on for reading again."""
+        self._source.need(at)
 
     def scan(self, start: int) -> SkipScan:
         """Return a scan of the records from the offset ``start`` on."""
@@ -69,6 +78,7 @@ class ReadingPlace:
     def enter(self, start: int) -> None:
         """In a copy of the process: go to offset ``start``. Items other than records raise ItemError from now on."""
         at = start
+        self._source.enter(start)
 
         def readinto(view: memoryview) -> int:
             nonlocal at

@@ -1,4 +1,4 @@
-"""The dataset digest: what the servers said, what hashlib says, and that both kinds of SHA-1 agree."""
+"""The dataset digest: what the servers said, what hashlib says, and that all ways to compute SHA-1 agree."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from codec import f6
 from codec.driving import FILES, FIXTURES, make, name_of, rdb, read_into, records_of
 
-from rdbtool._codec.sinks.digest import Digest, use_portable_sha1
+from rdbtool._codec.sinks.digest import SHA1_WAYS, Digest, choose_sha1
 from rdbtool.core.servers import Rules
 
 SAID = [
@@ -30,11 +30,14 @@ def rules_of(path: Path) -> str:
     return path.parent.name.rpartition(".")[0]
 
 
-@pytest.fixture(params=["portable", "processor"])
+@pytest.fixture(params=SHA1_WAYS)
 def sha1(request: pytest.FixtureRequest) -> Iterator[None]:
-    use_portable_sha1(request.param == "portable")
-    yield
-    use_portable_sha1(False)
+    try:
+        if not choose_sha1(request.param):
+            pytest.skip(f"this processor cannot compute SHA-1 by {request.param}")
+        yield
+    finally:
+        choose_sha1("best")
 
 
 @pytest.mark.parametrize(("path", "digest"), SAID, ids=[name_of(path) for path, _ in SAID])
@@ -136,6 +139,41 @@ def test_scores_of_all_sizes() -> None:
     members = b"".join(make.string(b"%d" % number) + struct.pack("<d", score) for number, score in enumerate(scores))
     data = rdb(make.key(5, b"z", make.length(len(scores)) + members))
     assert read_into(data, Digest("redis-6.2")).hexdigest() == f6.digest(records_of(data), shortest=False, marks=False)
+
+
+def test_random_keys_of_all_kinds(sha1: None) -> None:
+    """Rows that are full and rows that are not, texts of one block and of more, keys that expire, fields that do."""
+    chance = random.Random(int(time.time()) // 86_400)
+
+    def text() -> bytes:
+        longest = chance.choice([3, 20, 55, 56, 64, 119, 120, 300, 1015, 1016, 1017, 3000])
+        return chance.randbytes(chance.choice([longest, chance.randrange(longest + 1)]))
+
+    def one(number: int) -> bytes:
+        name = b"%d " % number + text()
+        texts = [text() for _ in range(chance.choice([1, 2, 5, 40]))]
+        if chance.random() < 0.02:
+            texts += [b"%d" % other for other in range(1200)]
+        count, strings = make.length(len(texts)), [make.string(each) for each in texts]
+        expiry = b"\xfc" + chance.randbytes(7) + b"\0" if chance.random() < 0.3 else b""
+        match chance.randrange(6):
+            case 0:
+                return expiry + make.key(1, name, count + b"".join(strings))
+            case 1:
+                return expiry + make.key(2, name, count + b"".join(strings))
+            case 2:
+                return expiry + make.key(4, name, count + b"".join(s + make.string(text()) for s in strings))
+            case 3:
+                scores = (s + struct.pack("<d", chance.random() * 10 ** chance.randrange(20)) for s in strings)
+                return expiry + make.key(5, name, count + b"".join(scores))
+            case _:
+                return expiry + make.key(0, name, strings[0])
+
+    for keys in (*range(1, 40), 600):
+        data = rdb(*map(one, range(keys)))
+        for server, shortest in (("redis-7.0", False), ("redis-8.0", True)):
+            expected = f6.digest(records_of(data), shortest=shortest, marks=shortest)
+            assert read_into(data, Digest(server)).hexdigest() == expected
 
 
 def test_records_that_are_taken_back_leave_nothing() -> None:

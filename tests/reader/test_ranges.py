@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import gzip
+import lzma
 import os
 import random
 import signal
@@ -18,8 +21,14 @@ from support.command import COMMAND, FIXTURES, NOW, environment, hear_signals, r
 from support.sampling import SEED, sample
 
 from rdbtool._codec.decode.skip_scan import checksum_behind
+from rdbtool.io import shared, source
 from rdbtool.io.source import crc64
 from rdbtool.reader import range_workers, ranges, rdb
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 FILES = sorted(FIXTURES.rglob("*.rdb"))
 
@@ -96,6 +105,117 @@ def test_the_same_for_any_number(divided, tmp_path, path, change, line):
     assert run(*line.split(), file, "--jobs", dice.choice("28")) == alone
 
 
+# ---- compressed files ----------------------------------------------------------------------------
+
+
+def gzip_members(data: bytes) -> bytes:
+    """Small ones, so that there are many pieces."""
+    return b"".join(gzip.compress(data[at : at + 3000], 1, mtime=0) for at in range(0, len(data), 3000))
+
+
+PACKERS = (
+    gzip_members,
+    lambda data: gzip.compress(data, 1, mtime=0),
+    lambda data: bz2.compress(data, 1),
+    lambda data: lzma.compress(data, preset=0),
+    lambda data: zstd.compress(data, 1),
+)
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Hold little of what is decompressed."""
+
+    def hold(size: int) -> None:
+        monkeypatch.setattr(source, "_LONG", 1 << 20)
+        monkeypatch.setattr(shared, "SIZE", size)
+        monkeypatch.setattr(shared, "BEFORE", size // 2)
+        monkeypatch.setattr(shared, "_LEAST", 1 << 8)
+        monkeypatch.setattr(shared, "_ANNOUNCED", 1 << 9)
+
+    return hold
+
+
+def made_keys(dice: random.Random) -> bytes:
+    """Some megabytes of strings, a few of which are large, in two dbs."""
+    records = []
+    for number in range(3000):
+        size = dice.choice((1, 20, 300, 4000)) if dice.random() < 0.999 else 1 << dice.randrange(14, 21)
+        text = b"".join(b"%x" % dice.getrandbits(64) for _ in range(1 + size // 16))[:size].ljust(size, b"-")
+        if number == 1800:
+            records.append(b"\xfe\1")
+        records.append(b"\0\x07k%06d\x80" % number + len(text).to_bytes(4, "big") + text)
+    body = b"REDIS0011\xfe\0" + b"".join(records) + b"\xff"
+    return body + crc64(body).to_bytes(8, "little")
+
+
+@pytest.mark.parametrize("pack", PACKERS, ids=("members", "gzip", "bzip2", "xz", "zstd"))
+@pytest.mark.parametrize("change", [whole, cut, flip, "packed and cut", "packed and flipped"])
+def test_compressed_the_same_for_any_number(divided, narrow, tmp_path, monkeypatch, pack, change):
+    dice = random.Random(zlib.crc32(f"{SEED} {pack} {change}".encode()))
+    data = made_keys(dice) if dice.random() < 0.7 else dice.choice(FILES).read_bytes()
+    file = tmp_path / "x.rdb"
+    if callable(change):
+        file.write_bytes(pack(change(data, dice)))
+    else:
+        packed = pack(data)
+        # The beginning decides whether it is a compressed file at all.
+        file.write_bytes(packed[:64] + (cut if change == "packed and cut" else flip)(packed[64:], dice))
+    line = (*dice.choice(LINES).split(), file)
+    narrow(dice.choice((1 << 20, 1 << 21, 16 << 20)))
+    alone = run(*line, "--jobs", "1")
+    divided(dice.choice((1000, 20_000)), dice.choice((1, 3000)))
+    made: list[int] = []
+    make = shared.Shared.__init__
+    monkeypatch.setattr(shared.Shared, "__init__", lambda *args: made.append(1) or make(*args))
+    assert run(*line, "--jobs", dice.choice("28")) == alone
+    assert made or change is not whole or "--limit" in line or len(data) < 2 << 20
+
+
+@pytest.fixture(scope="module")
+def packed_strings(strings):
+    path = strings.parent / "strings.rdb.gz"
+    data = strings.read_bytes()
+    path.write_bytes(gzip.compress(data[:11] + data[11:-9] * 4 + data[-9:], 1))
+    return path
+
+
+NARROW = (
+    "from rdbtool.io import source, shared as s; "
+    "source._LONG = s.SIZE = 1 << 20; s.BEFORE = 1 << 19; s._ANNOUNCED = 1 << 12; "
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_the_process_that_decompresses_ends_with_the_first_process(packed_strings, number, code):
+    with started(packed_strings, "dump", "-f", "json", before=NARROW) as process:
+        process.stdout.read(3 << 19)
+        made = copies(process, 4)
+        process.send_signal(number)
+        assert process.wait(20) == code
+        assert process.stderr.read() == b""
+        assert are_gone(made)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_the_process_that_decompresses_is_killed(packed_strings):
+    with started(packed_strings, "dump", "-f", "json", before=NARROW) as process:
+        process.stdout.read(3 << 19)
+        os.kill(min(copies(process, 4)), signal.SIGKILL)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 3
+    assert b"the process that decompresses it was ended" in err
+
+
+@pytest.mark.parametrize("failing", ["os.fork", "os.pipe", "s.mmap.mmap"])
+def test_no_process_that_decompresses_to_be_had(packed_strings, failing):
+    before = f"{NARROW}\nimport os\ndef fail(*_): raise OSError(11, 'no more')\n{failing} = fail\n"
+    with started(packed_strings, "digest", before=before) as process:
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, run("digest", packed_strings, "--jobs", "1").out, b"")
+
+
 # ---- what ends a run -----------------------------------------------------------------------------
 
 SMALL = (
@@ -122,12 +242,12 @@ def started(path: Path, *words: str, before: str = "", stdout=subprocess.PIPE) -
         yield process
 
 
-def copies(process: subprocess.Popen[bytes]) -> list[int]:
-    """Return the processes that another one made, once there are three."""
+def copies(process: subprocess.Popen[bytes], count: int = 3) -> list[int]:
+    """Return the processes that another one made, once there are so many."""
     listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     for _ in range(500):
         found = [int(word) for word in listed.read_text().split()]
-        if len(found) == 3:
+        if len(found) == count:
             return found
         time.sleep(0.01)
     raise AssertionError(found)

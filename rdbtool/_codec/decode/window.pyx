@@ -7,6 +7,7 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memmove
 
+from rdbtool.core.errors import RdbToolError
 from rdbtool.core.location import Span
 from rdbtool.model.items import REST_SAMPLE
 
@@ -184,7 +185,13 @@ cdef class Window:
                 self.capacity = 2 * CAPACITY
         while self.stop < self.capacity:
             view = PyMemoryView_FromMemory(<char *>self.buffer + self.stop, self.capacity - self.stop, PyBUF_WRITE)
-            count = self.readinto(view)
+            try:
+                count = self.readinto(view)
+            except RdbToolError:
+                if self.stop == kept:
+                    raise
+                # First what was read before it: the input says it again.
+                break
             if count <= 0:
                 self.at_end = True
                 break

@@ -3,8 +3,11 @@
 from rdbtool._codec.sink import Sink
 from rdbtool.core.servers import Rules
 
-def use_portable_sha1(portable: bool) -> None:
-    """For tests: compute SHA-1 without (True) or with (False) the CPU's SHA instructions."""
+#: How SHA-1 is computed: "best" is the fastest of those that the machine has.
+SHA1_WAYS: dict[str, int]
+
+def choose_sha1(way: str) -> bool:
+    """For tests: compute SHA-1 in one of ``SHA1_WAYS``; return False if this machine does not have it."""
 
 class Digest(Sink):
     """Computes DEBUG DIGEST by the rules of a server (``redis-7.0``, ``valkey-9.1``, or Rules).

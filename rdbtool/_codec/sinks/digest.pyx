@@ -1,7 +1,7 @@
 # The dataset digest: the 40 hex digits of DEBUG DIGEST on a server that holds the data (format F6).
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
-from libc.string cimport memcmp, memcpy, memset, strlen
+from libc.string cimport memcmp, memset, strlen
 from rdbtool._codec.decode.cursor cimport Bytes, rt_double_text, rt_u64_text
 from rdbtool._codec.sink cimport ArrayItem, Head, LongString, Sink
 
@@ -10,18 +10,39 @@ from rdbtool.core.servers import Rules
 include "../_types.pxi"
 
 cdef extern from "sha1.h" nogil:
-    void rt_sha1(const uint8_t *data, size_t size, uint8_t *out)
+    enum:
+        RT_SHA1_ONE_BLOCK
+        RT_SHA1_ROW
+        RT_SHA1_BEST
+        RT_SHA1_PORTABLE
+        RT_SHA1_SHA_NI
+        RT_SHA1_LANES_4
+        RT_SHA1_LANES_8
+        RT_SHA1_LANES_16
+    int rt_sha1_choose(int way)
+    void rt_sha1(const void *data, size_t size, uint32_t *out)
+    void rt_sha1_again(uint32_t *state)
+    void rt_sha1_bytes(const uint32_t *state, uint8_t *out)
+    void rt_sha1_xor(uint32_t *to, const uint32_t *state)
     ctypedef struct rt_sha1_pieces:
         pass
     void rt_sha1_pieces_begin(rt_sha1_pieces *pieces)
     void rt_sha1_piece(rt_sha1_pieces *pieces, const uint8_t *data, size_t size)
-    void rt_sha1_pieces_end(rt_sha1_pieces *pieces, uint8_t *out)
-    void rt_sha1_choose(int portable)
-    enum: RT_SHA1_ONE_BLOCK
+    void rt_sha1_pieces_end(rt_sha1_pieces *pieces, uint32_t *out)
     void rt_sha1_fill(uint8_t *block, const void *data, size_t size)
-    void rt_sha1_fill_hashes(uint8_t *block, const uint8_t *a, const uint8_t *b)
-    void rt_sha1_many(const uint8_t *blocks, size_t stride, size_t count, uint8_t *out, size_t out_stride)
-    void rt_sha1_xor(uint8_t *to, const uint8_t *hash)
+    size_t rt_sha1_blocks(size_t size)
+    void rt_sha1_fill_blocks(uint8_t *blocks, const void *data, size_t size)
+    ctypedef struct rt_sha1_row:
+        pass
+    void rt_sha1_row_begin(rt_sha1_row *row)
+    void rt_sha1_row_first(rt_sha1_row *row, const uint8_t *first, size_t stride, int count)
+    void rt_sha1_row_next(rt_sha1_row *row, const uint8_t *const *blocks, int count)
+    void rt_sha1_row_again(rt_sha1_row *row, int count)
+    void rt_sha1_row_xor(rt_sha1_row *to, const rt_sha1_row *row)
+    void rt_sha1_row_get(const rt_sha1_row *row, int k, uint32_t *state)
+    void rt_sha1_row_set(rt_sha1_row *row, int k, const uint32_t *state)
+    void rt_sha1_row_give(const rt_sha1_row *row, int k, uint32_t *state)
+    void rt_sha1_row_take(rt_sha1_row *row, int k, const uint32_t *state)
 
 cdef extern from "digits17.h" nogil:
     int rt_digits17(double v, char *out)
@@ -31,57 +52,94 @@ cdef extern from "Python.h":
     char *PyOS_double_to_string(double value, char format, int precision, int flags, int *kind) except NULL
     void PyMem_Free(void *p)
 
-rt_sha1_choose(0)
+rt_sha1_choose(RT_SHA1_BEST)
 
+# What is hashed waits until there is enough of it for full rows of 16.
 cdef enum:
-    KEYS = 32                   # keys whose hashing waits until there are as many
-    PARTS = 32                  # members, or fields with their values, likewise
+    KEYS = 256                  # with them all of their parts are hashed, in rows of which the last is not full
+    PAIRS = 32
+    SINGLES = 32
+    CHAINS = 32                 # lists and streams
+    STEPS = 1024                # elements of lists, and IDs, fields and values of streams
+    LONG = 64                   # texts of more than a block
+    LONG_BLOCKS = 512
+    LONGEST = 16                # blocks; longer ones are hashed at once
     KINDS_HASHED = 8
 
 ctypedef struct State:
-    uint8_t bytes[20]
+    uint32_t words[5]
 
 # A key that waits. Its state is H(H(name) ^ H(kind)); then, of a string, H(state ^ H(value)), of others state ^ parts.
 ctypedef struct Waiting:
     uint8_t block[64]           # of the name
-    State state
+    State name                  # its hash, if it is longer than a block
     State parts                 # the exclusive or of the hashes of members or fields; of a string that of its value
-    State other                 # of a list or a stream: its state, which is complete
     int number                  # of the kind
-    bint named                  # `state` is H(name) already: it is longer than a block
-    bint whole                  # `other` holds the state
+    bint is_long                # `name` is used, not `block`
     bint mixed                  # `parts` is one hash that is mixed in
     bint expires
 
-# What becomes a part of a key: H(H(H(first) ^ H(second))), or H(first) alone.
-ctypedef struct Part:
+# A list or a stream that waits: like a key, but each of its parts is mixed in, one after the other.
+ctypedef struct Chain:
+    uint8_t block[64]
+    State name
+    State state                 # after the steps that were hashed
+    int number
+    bint is_long
+    bint begun                  # `state` is used, not the name
+    bint expires
+    int first                   # of its steps
+    int steps
+
+# A text in one block, whose hash becomes part of a state.
+ctypedef struct Single:
+    uint8_t block[64]
+    State *to
+
+# A text of more blocks, likewise.
+ctypedef struct Long:
+    int first                   # block
+    int blocks
+    State *to
+
+# Two texts that become a part of a key: H(H(H(first) ^ H(second))).
+ctypedef struct Pair:
     uint8_t first[64]           # blocks
     uint8_t second[64]
-    State one
+    State one                   # hashes, of what is longer than a block
     State two
-    int owner                   # number of the key
-    bint paired
+    State *to
+    bint first_is_long
+    bint second_is_long
+    bint marked                 # the server marks that the field expires
 
 
-cdef inline void xor_in(State *state, const void *p, size_t size) noexcept:
+cdef inline void hash_text(State *state, const void *p, size_t size) noexcept:
     """state ^= H(p): the order of such steps does not matter."""
-    cdef uint8_t hash[20]
-    cdef int i
-    rt_sha1(<const uint8_t *>p, size, hash)
-    for i in range(20):
-        state.bytes[i] ^= hash[i]
+    cdef State hashed
+    rt_sha1(p, size, hashed.words)
+    rt_sha1_xor(state.words, hashed.words)
 
 
-cdef inline void mix(State *state, const void *p, size_t size) noexcept:
-    """state = H(state ^ H(p)): the order matters."""
-    cdef State mixed = state[0]
-    xor_in(&mixed, p, size)
-    rt_sha1(mixed.bytes, 20, state.bytes)
+cdef bytes either(bytes a, bytes b):
+    """Return a ^ b."""
+    return bytes([x ^ y for x, y in zip(a, b)])
 
 
-def use_portable_sha1(bint portable):
-    """For tests: compute SHA-1 without (True) or with (False) the CPU's SHA instructions."""
-    rt_sha1_choose(portable)
+#: How SHA-1 is computed: "best" is the fastest of those that the machine has.
+SHA1_WAYS = {
+    "best": RT_SHA1_BEST,
+    "portable": RT_SHA1_PORTABLE,
+    "sha": RT_SHA1_SHA_NI,
+    "lanes-4": RT_SHA1_LANES_4,
+    "lanes-8": RT_SHA1_LANES_8,
+    "lanes-16": RT_SHA1_LANES_16,
+}
+
+
+def choose_sha1(way):
+    """For tests: compute SHA-1 in one of ``SHA1_WAYS``; return False if this machine does not have it."""
+    return bool(rt_sha1_choose(SHA1_WAYS[way]))
 
 
 cdef class Digest(Sink):
@@ -96,13 +154,25 @@ cdef class Digest(Sink):
     cdef dict dbs                   # db: XOR of its keys' digests
     cdef int64_t db
     cdef State keys                 # of the current db
-    cdef State key                  # of the current list or stream
     cdef State numbers[KINDS_HASHED]        # H of the number of each kind
     cdef State expire_mark
-    cdef Waiting waiting[KEYS + 1]  # the last of them is the current key
+    cdef State field_mark
+    cdef Waiting waiting[KEYS]      # the last of them is the current key
+    cdef Chain chain[CHAINS]        # likewise
+    cdef State step[STEPS]
+    cdef Pair pair_of[PAIRS]
+    cdef Single single[SINGLES]
+    cdef Long long_of[LONG]
+    cdef uint8_t long_block[LONG_BLOCKS * 64]
+    # How many of each wait, and how many of them belong to finished keys.
     cdef int waiting_keys
-    cdef Part part[PARTS]
-    cdef int parts
+    cdef int chains
+    cdef int steps, finished_steps
+    cdef int pairs, finished_pairs
+    cdef int singles, finished_singles
+    cdef int longs, finished_longs
+    cdef int long_blocks
+    cdef bint pairs_wait, chains_wait       # for a long text
     cdef bint chained               # the parts of the current value come in an order that matters
     cdef rt_sha1_pieces pieces      # of a long string
     cdef int kind
@@ -131,138 +201,286 @@ cdef class Digest(Sink):
         for i in range(KINDS_HASHED):
             memset(number, 0, 4)
             number[3] = i
-            rt_sha1(number, 4, self.numbers[i].bytes)
-        rt_sha1(<const uint8_t *>(<const char *>b"!!expire!!"), 10, self.expire_mark.bytes)
+            rt_sha1(number, 4, self.numbers[i].words)
+        rt_sha1(<const char *>b"!!expire!!", 10, self.expire_mark.words)
+        rt_sha1(<const char *>b"!!hexpire!!", 11, self.field_mark.words)
         return 0
 
     # ---- hashing in rows -----------------------------------------------------------------------
 
-    cdef int hash_parts(self) noexcept:
-        """Hash the parts that wait, and give them to their keys."""
-        cdef int i, count = self.parts
-        cdef Part *part
-        cdef Part *parts = self.part
-        if count == 0:
-            return 0
-        rt_sha1_many(parts[0].first, sizeof(Part), count, parts[0].one.bytes, sizeof(Part))
-        for i in range(count):
-            part = &parts[i]
-            if part.paired:
-                rt_sha1_many(part.second, sizeof(Part), 1, part.two.bytes, sizeof(Part))
-                rt_sha1_fill(part.first, part.one.bytes, 20)
-        for i in range(count):
-            part = &parts[i]
-            if part.paired:
-                rt_sha1_many(part.first, sizeof(Part), 1, part.one.bytes, sizeof(Part))
-        for i in range(count):
-            part = &parts[i]
-            if part.paired:
-                rt_sha1_fill_hashes(part.first, part.one.bytes, part.two.bytes)
-        for i in range(count):
-            part = &parts[i]
-            if part.paired:
-                rt_sha1_many(part.first, sizeof(Part), 1, part.one.bytes, sizeof(Part))
-        for i in range(count):
-            part = &parts[i]
-            if part.paired:
-                rt_sha1_fill(part.first, part.one.bytes, 20)
-        for i in range(count):
-            part = &parts[i]
-            if part.paired:
-                rt_sha1_many(part.first, sizeof(Part), 1, part.one.bytes, sizeof(Part))
-        for i in range(count):
-            part = &parts[i]
-            rt_sha1_xor(self.waiting[part.owner].parts.bytes, part.one.bytes)
-        self.parts = 0
+    cdef int hash_longs(self) noexcept:
+        """Hash the texts of more than a block: the longest first, so that the others are done at the end of a row."""
+        cdef const uint8_t *blocks[RT_SHA1_ROW]
+        cdef Long *chosen[LONG]
+        cdef int places[LONGEST + 1]
+        cdef rt_sha1_row row
+        cdef int i, k, count, active, begin = 0, number = self.longs
+        memset(places, 0, sizeof(places))
+        for i in range(number):
+            places[self.long_of[i].blocks - 1] += 1
+        for i in range(LONGEST, 0, -1):
+            places[i - 1] += places[i]
+        for i in range(number):
+            k = self.long_of[i].blocks
+            chosen[places[k]] = &self.long_of[i]
+            places[k] += 1
+        while begin < number:
+            count = active = min(<int>RT_SHA1_ROW, number - begin)
+            rt_sha1_row_begin(&row)
+            for k in range(RT_SHA1_ROW):
+                blocks[k] = &self.long_block[chosen[begin + (k if k < count else 0)].first * 64]
+            for i in range(chosen[begin].blocks):
+                while chosen[begin + active - 1].blocks <= i:
+                    active -= 1
+                rt_sha1_row_next(&row, blocks, active)
+                for k in range(active):
+                    if i + 1 < chosen[begin + k].blocks:
+                        blocks[k] += 64
+            for k in range(count):
+                rt_sha1_row_give(&row, k, chosen[begin + k].to.words)
+            begin += count
+        self.longs = self.finished_longs = self.long_blocks = 0
+        return 0
+
+    cdef int hash_singles(self) noexcept:
+        cdef rt_sha1_row row
+        cdef int k, count, begin = 0
+        while begin < self.singles:
+            count = min(<int>RT_SHA1_ROW, self.singles - begin)
+            rt_sha1_row_first(&row, self.single[begin].block, sizeof(Single), count)
+            for k in range(count):
+                rt_sha1_row_give(&row, k, self.single[begin + k].to.words)
+            begin += count
+        self.singles = self.finished_singles = 0
+        return 0
+
+    cdef int hash_pairs(self) noexcept:
+        cdef rt_sha1_row row, second
+        cdef Pair *pairs
+        cdef int k, count, begin = 0
+        if self.pairs_wait:
+            self.hash_longs()
+        self.pairs_wait = False
+        while begin < self.pairs:
+            pairs = &self.pair_of[begin]
+            count = min(<int>RT_SHA1_ROW, self.pairs - begin)
+            rt_sha1_row_first(&row, pairs[0].first, sizeof(Pair), count)
+            rt_sha1_row_first(&second, pairs[0].second, sizeof(Pair), count)
+            for k in range(count):
+                if pairs[k].first_is_long:
+                    rt_sha1_row_set(&row, k, pairs[k].one.words)
+                if pairs[k].second_is_long:
+                    rt_sha1_row_set(&second, k, pairs[k].two.words)
+            rt_sha1_row_again(&row, count)
+            rt_sha1_row_xor(&row, &second)
+            rt_sha1_row_again(&row, count)
+            for k in range(count):
+                if pairs[k].marked:
+                    rt_sha1_row_take(&row, k, self.field_mark.words)
+            rt_sha1_row_again(&row, count)
+            for k in range(count):
+                rt_sha1_row_give(&row, k, pairs[k].to.words)
+            begin += count
+        self.pairs = self.finished_pairs = 0
         return 0
 
     cdef int hash_keys(self) noexcept:
         """Hash the keys that wait, into ``keys``."""
-        cdef int i, count = self.waiting_keys
-        cdef Waiting *key
-        cdef Waiting *keys = self.waiting
-        self.hash_parts()
-        if count == 0:
+        cdef rt_sha1_row row, mixed
+        cdef Waiting *keys
+        cdef int k, count, begin = 0
+        cdef bint any_mixed
+        if self.waiting_keys == 0:
             return 0
-        for i in range(count):
-            if not keys[i].named and not keys[i].whole:
-                rt_sha1_many(keys[i].block, 64, 1, keys[i].state.bytes, 20)
-        for i in range(count):
-            if not keys[i].whole:
-                rt_sha1_fill(keys[i].block, keys[i].state.bytes, 20)
-        for i in range(count):
-            if not keys[i].whole:
-                rt_sha1_many(keys[i].block, 64, 1, keys[i].state.bytes, 20)
-        for i in range(count):
-            if not keys[i].whole:
-                rt_sha1_fill_hashes(keys[i].block, keys[i].state.bytes, self.numbers[keys[i].number].bytes)
-        for i in range(count):
-            if not keys[i].whole:
-                rt_sha1_many(keys[i].block, 64, 1, keys[i].state.bytes, 20)
-        for i in range(count):
-            if keys[i].mixed:
-                rt_sha1_fill_hashes(keys[i].block, keys[i].state.bytes, keys[i].parts.bytes)
-        for i in range(count):
-            if keys[i].mixed:
-                rt_sha1_many(keys[i].block, 64, 1, keys[i].state.bytes, 20)
-        for i in range(count):
-            key = &keys[i]
-            if key.whole:
-                key.state = key.other
-            elif not key.mixed:
-                rt_sha1_xor(key.state.bytes, key.parts.bytes)
-            if key.expires:
-                rt_sha1_xor(key.state.bytes, self.expire_mark.bytes)
-            rt_sha1_fill(key.block, key.state.bytes, 20)
-        rt_sha1_many(keys[0].block, sizeof(Waiting), count, keys[0].state.bytes, sizeof(Waiting))
-        for i in range(count):
-            rt_sha1_xor(self.keys.bytes, keys[i].state.bytes)
+        self.hash_pairs()
+        self.hash_singles()
+        self.hash_longs()
+        while begin < self.waiting_keys:
+            keys = &self.waiting[begin]
+            count = min(<int>RT_SHA1_ROW, self.waiting_keys - begin)
+            any_mixed = False
+            rt_sha1_row_first(&row, keys[0].block, sizeof(Waiting), count)
+            for k in range(count):
+                any_mixed |= keys[k].mixed
+                if keys[k].is_long:
+                    rt_sha1_row_set(&row, k, keys[k].name.words)
+            rt_sha1_row_again(&row, count)
+            for k in range(count):
+                rt_sha1_row_take(&row, k, self.numbers[keys[k].number].words)
+            rt_sha1_row_again(&row, count)
+            for k in range(count):
+                rt_sha1_row_take(&row, k, keys[k].parts.words)
+            if any_mixed:
+                mixed = row
+                rt_sha1_row_again(&mixed, count)
+                for k in range(count):
+                    if keys[k].mixed:
+                        rt_sha1_row_get(&mixed, k, keys[k].parts.words)
+                        rt_sha1_row_set(&row, k, keys[k].parts.words)
+            for k in range(count):
+                if keys[k].expires:
+                    rt_sha1_row_take(&row, k, self.expire_mark.words)
+            rt_sha1_row_again(&row, count)
+            for k in range(count):
+                rt_sha1_row_give(&row, k, self.keys.words)
+            begin += count
         self.waiting_keys = 0
         return 0
 
-    cdef inline Part *next_part(self) noexcept:
-        if self.parts == PARTS:
-            self.hash_parts()
-        cdef Part *part = &self.part[self.parts]
-        self.parts += 1
-        part.owner = self.waiting_keys
-        return part
-
-    cdef inline int add_pair(self, Bytes first, size_t first_size, const void *second, size_t second_size) noexcept:
-        """Add the hash of two texts, the second of which belongs to the first."""
-        cdef Part *part
-        cdef State whole
-        if first_size <= RT_SHA1_ONE_BLOCK and second_size <= RT_SHA1_ONE_BLOCK:
-            part = self.next_part()
-            part.paired = True
-            rt_sha1_fill(part.first, first, first_size)
-            rt_sha1_fill(part.second, second, second_size)
+    cdef int hash_chains(self, bint and_current=False) noexcept:
+        """Hash the chains that wait, into ``keys``; of the current one what is known of it."""
+        cdef rt_sha1_row row
+        cdef Chain *chosen[CHAINS]
+        cdef Chain *each
+        cdef Chain *current = &self.chain[self.chains] if and_current else NULL
+        cdef int i, k, count, active, begin = 0, number = self.chains + and_current
+        if number == 0:
             return 0
-        memset(&whole, 0, sizeof(State))
-        mix(&whole, first, first_size)
-        mix(&whole, second, second_size)
-        xor_in(&self.waiting[self.waiting_keys].parts, whole.bytes, 20)
+        self.hash_singles()
+        if self.chains_wait:
+            self.hash_longs()
+        self.chains_wait = False
+        while begin < number:
+            each = &self.chain[begin]
+            count = min(<int>RT_SHA1_ROW, number - begin)
+            rt_sha1_row_first(&row, each.block, sizeof(Chain), count)
+            for k in range(count):
+                if each[k].is_long:
+                    rt_sha1_row_set(&row, k, each[k].name.words)
+            rt_sha1_row_again(&row, count)
+            for k in range(count):
+                rt_sha1_row_take(&row, k, self.numbers[each[k].number].words)
+            rt_sha1_row_again(&row, count)
+            for k in range(count):
+                if not each[k].begun:
+                    each[k].begun = True
+                    rt_sha1_row_get(&row, k, each[k].state.words)
+            begin += count
+        # Those with the most steps first, so that the others are done at the end of a row.
+        for i in range(number):
+            each = &self.chain[i]
+            k = i
+            while k and chosen[k - 1].steps < each.steps:
+                chosen[k] = chosen[k - 1]
+                k -= 1
+            chosen[k] = each
+        begin = 0
+        while begin < number:
+            count = active = min(<int>RT_SHA1_ROW, number - begin)
+            for k in range(count):
+                rt_sha1_row_set(&row, k, chosen[begin + k].state.words)
+            for i in range(chosen[begin].steps):
+                while chosen[begin + active - 1].steps <= i:
+                    active -= 1
+                for k in range(active):
+                    rt_sha1_row_take(&row, k, self.step[chosen[begin + k].first + i].words)
+                rt_sha1_row_again(&row, active)
+            for k in range(count):
+                each = chosen[begin + k]
+                if each == current:
+                    rt_sha1_row_get(&row, k, each.state.words)
+                elif each.expires:
+                    rt_sha1_row_take(&row, k, self.expire_mark.words)
+            rt_sha1_row_again(&row, count)
+            for k in range(count):
+                if chosen[begin + k] != current:
+                    rt_sha1_row_give(&row, k, self.keys.words)
+            begin += count
+        self.steps = self.finished_steps = 0
+        if and_current:
+            current.first = current.steps = 0
+            if self.chains:
+                self.chain[0] = current[0]
+        self.chains = 0
         return 0
 
-    cdef inline int add_single(self, Bytes p, size_t size) noexcept:
-        cdef Part *part
-        if size <= RT_SHA1_ONE_BLOCK:
-            part = self.next_part()
-            part.paired = False
-            rt_sha1_fill(part.first, p, size)
+    # ---- what waits ----------------------------------------------------------------------------
+
+    cdef inline int settle(self) noexcept:
+        """What waits belongs to finished keys."""
+        self.finished_pairs = self.pairs
+        self.finished_singles = self.singles
+        self.finished_longs = self.longs
+        self.finished_steps = self.steps
+        return 0
+
+    cdef int add_long(self, const void *p, size_t size, State *to) noexcept:
+        cdef Long *text
+        cdef size_t blocks = rt_sha1_blocks(size)
+        if blocks > LONGEST:
+            hash_text(to, p, size)
+            return 0
+        if self.longs == LONG or self.long_blocks + blocks > LONG_BLOCKS:
+            self.hash_longs()
+        text = &self.long_of[self.longs]
+        text.first = self.long_blocks
+        text.blocks = <int>blocks
+        text.to = to
+        rt_sha1_fill_blocks(&self.long_block[self.long_blocks * 64], p, size)
+        self.longs += 1
+        self.long_blocks += <int>blocks
+        return 0
+
+    cdef inline int add_text(self, const void *p, size_t size, State *to) noexcept:
+        """to ^= H(p), soon."""
+        cdef Single *text
+        if size > RT_SHA1_ONE_BLOCK:
+            self.chains_wait |= self.chained
+            return self.add_long(p, size, to)
+        if self.singles == SINGLES:
+            self.hash_singles()
+        text = &self.single[self.singles]
+        self.singles += 1
+        text.to = to
+        rt_sha1_fill(text.block, p, size)
+        return 0
+
+    cdef inline int add_step(self, const void *p, size_t size) noexcept:
+        """Mix a text into the current list or stream, soon."""
+        cdef State *step
+        if self.steps == STEPS:
+            self.hash_chains(True)
+        step = &self.step[self.steps]
+        self.steps += 1
+        self.chain[self.chains].steps += 1
+        memset(step, 0, sizeof(State))
+        return self.add_text(p, size, step)
+
+    cdef inline int add_pair(
+        self, const void *first, size_t first_size, const void *second, size_t second_size, bint marked
+    ) noexcept:
+        """Add the hash of two texts, the second of which belongs to the first."""
+        cdef Pair *pair
+        if self.pairs == PAIRS:
+            self.hash_pairs()
+        pair = &self.pair_of[self.pairs]
+        self.pairs += 1
+        pair.to = &self.waiting[self.waiting_keys].parts
+        pair.marked = marked
+        pair.first_is_long = first_size > RT_SHA1_ONE_BLOCK
+        pair.second_is_long = second_size > RT_SHA1_ONE_BLOCK
+        self.pairs_wait |= pair.first_is_long or pair.second_is_long
+        if pair.first_is_long:
+            memset(&pair.one, 0, sizeof(State))
+            self.add_long(first, first_size, &pair.one)
         else:
-            xor_in(&self.waiting[self.waiting_keys].parts, p, size)
+            rt_sha1_fill(pair.first, first, first_size)
+        if pair.second_is_long:
+            memset(&pair.two, 0, sizeof(State))
+            self.add_long(second, second_size, &pair.two)
+        else:
+            rt_sha1_fill(pair.second, second, second_size)
         return 0
 
     # ---- events --------------------------------------------------------------------------------
 
     cdef int leave_db(self) except -1:
-        cdef bytes before
-        cdef int i
+        cdef uint8_t keys[20]
         self.hash_keys()
+        self.hash_chains()
         if self.any_key:
-            before = self.dbs.get(self.db, bytes(20))
-            self.dbs[self.db] = bytes([self.keys.bytes[i] ^ before[i] for i in range(20)])
+            rt_sha1_bytes(self.keys.words, keys)
+            self.dbs[self.db] = either(keys[:20], self.dbs.get(self.db, bytes(20)))
         memset(&self.keys, 0, sizeof(State))
         self.any_key = False
         return 0
@@ -282,14 +500,14 @@ cdef class Digest(Sink):
         """Add the digests of a copy."""
         dbs, opaque_keys = result
         for db, keys in dbs.items():
-            self.dbs[db] = bytes(a ^ b for a, b in zip(keys, self.dbs.get(db, bytes(20))))
+            self.dbs[db] = either(keys, self.dbs.get(db, bytes(20)))
         self.opaque_keys += opaque_keys
         return True
 
     def hexdigest(self):
         """Return the 40 lower-case hex digits over all keys received so far."""
         cdef State final
-        cdef bytes keys
+        cdef uint8_t text[20]
         cdef uint8_t number[4]
         cdef int i
         self.leave_db()
@@ -297,14 +515,16 @@ cdef class Digest(Sink):
         for db in sorted(self.dbs):
             for i in range(4):
                 number[i] = db >> (24 - 8 * i) & 255
-            mix(&final, number, 4)
-            keys = self.dbs[db]
-            for i in range(20):
-                final.bytes[i] ^= <uint8_t>keys[i]
-        return final.bytes[:20].hex()
+            hash_text(&final, number, 4)
+            rt_sha1_again(final.words)
+            for i in range(5):
+                final.words[i] ^= <uint32_t>int.from_bytes(self.dbs[db][4 * i : 4 * i + 4], "big")
+        rt_sha1_bytes(final.words, text)
+        return text[:20].hex()
 
     cdef int begin_key(self, Head *head) except -1:
         cdef Waiting *key
+        cdef Chain *chain
         cdef int number = 0
         if head.db != self.db:
             self.leave_db()
@@ -326,26 +546,33 @@ cdef class Digest(Sink):
             number = 1
         self.expires = head.has_expire      # counts after the value
         self.chained = head.kind == KIND_LIST or head.kind == KIND_STREAM
+        if self.chained:
+            chain = &self.chain[self.chains]
+            chain.number = number
+            chain.begun = False
+            chain.first = self.steps
+            chain.steps = 0
+            chain.is_long = self.add_name(head, chain.block, &chain.name)
+            self.chains_wait |= chain.is_long
+            return 0
         key = &self.waiting[self.waiting_keys]
         key.number = number
-        key.whole = self.chained
         key.mixed = head.kind == KIND_STRING
-        if self.chained:
-            memset(&self.key, 0, sizeof(State))
-            mix(&self.key, head.key, head.key_size)
-            rt_sha1_xor(self.key.bytes, self.numbers[number].bytes)
-            rt_sha1(self.key.bytes, 20, self.key.bytes)
-            return 0
         memset(&key.parts, 0, sizeof(State))
-        key.named = head.key_size > RT_SHA1_ONE_BLOCK
-        if key.named:
-            rt_sha1(head.key, head.key_size, key.state.bytes)
-        else:
-            rt_sha1_fill(key.block, head.key, head.key_size)
+        key.is_long = self.add_name(head, key.block, &key.name)
         return 0
 
+    cdef inline bint add_name(self, Head *head, uint8_t *block, State *name) noexcept:
+        # Return whether it is longer than a block.
+        if head.key_size <= RT_SHA1_ONE_BLOCK:
+            rt_sha1_fill(block, head.key, head.key_size)
+            return False
+        memset(name, 0, sizeof(State))
+        self.add_long(head.key, head.key_size, name)
+        return True
+
     cdef int string(self, Bytes p, size_t size) except -1:
-        return self.add_single(p, size)
+        return self.add_text(p, size, &self.waiting[self.waiting_keys].parts)
 
     cdef int begin_string(self, LongString *text) except -1:
         rt_sha1_pieces_begin(&self.pieces)
@@ -356,27 +583,18 @@ cdef class Digest(Sink):
         return 0
 
     cdef int end_string(self) except -1:
-        rt_sha1_pieces_end(&self.pieces, self.waiting[self.waiting_keys].parts.bytes)
+        rt_sha1_pieces_end(&self.pieces, self.waiting[self.waiting_keys].parts.words)
         return 0
 
     cdef int element(self, Bytes p, size_t size) except -1:
         if self.chained:
-            mix(&self.key, p, size)
-            return 0
-        return self.add_single(p, size)
+            return self.add_step(p, size)
+        return self.add_text(p, size, &self.waiting[self.waiting_keys].parts)
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
-        cdef State part
         if self.hides_expired_fields and 0 <= expire_at_ms < self.now_ms:
             return 0
-        if not (self.marks_field_expiry and expire_at_ms >= 0):
-            return self.add_pair(field, field_size, value, value_size)
-        memset(&part, 0, sizeof(State))
-        mix(&part, field, field_size)
-        mix(&part, value, value_size)
-        xor_in(&part, b"!!hexpire!!", 11)
-        xor_in(&self.waiting[self.waiting_keys].parts, part.bytes, 20)
-        return 0
+        return self.add_pair(field, field_size, value, value_size, self.marks_field_expiry and expire_at_ms >= 0)
 
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
         cdef char text[64]
@@ -384,9 +602,9 @@ cdef class Digest(Sink):
         cdef int size
         size = rt_double_text(score, text, 1) if self.shortest else rt_digits17(score, text)
         if size:
-            return self.add_pair(member, member_size, text, size)
+            return self.add_pair(member, member_size, text, size, False)
         long_text = PyOS_double_to_string(score, c"g", 17, 0, NULL)
-        self.add_pair(member, member_size, long_text, strlen(long_text))
+        self.add_pair(member, member_size, long_text, strlen(long_text), False)
         PyMem_Free(long_text)
         return 0
 
@@ -404,22 +622,24 @@ cdef class Digest(Sink):
         text[size] = c"."
         size += 1
         size += rt_u64_text(seq, text + size)
-        mix(&self.key, text, size)
-        return 0
+        return self.add_step(text, size)
 
     cdef int entry_field(self, Bytes field, size_t field_size, Bytes value, size_t value_size) except -1:
-        mix(&self.key, field, field_size)
-        mix(&self.key, value, value_size)
-        return 0
+        self.add_step(field, field_size)
+        return self.add_step(value, value_size)
 
     cdef int end_key(self, Bytes raw, size_t raw_size, int64_t stop) except -1:
-        cdef Waiting *key = &self.waiting[self.waiting_keys]
-        key.expires = self.expires
+        self.settle()
         if self.chained:
-            key.other = self.key
-        self.waiting_keys += 1
-        if self.waiting_keys == KEYS:
-            self.hash_keys()
+            self.chain[self.chains].expires = self.expires
+            self.chains += 1
+            if self.chains == CHAINS:
+                self.hash_chains()
+        else:
+            self.waiting[self.waiting_keys].expires = self.expires
+            self.waiting_keys += 1
+            if self.waiting_keys == KEYS:
+                self.hash_keys()
         self.opaque_keys += self.opaque_key
         self.opaque_key = False
         self.any_key = True
@@ -429,28 +649,33 @@ cdef class Digest(Sink):
         """Omit a string that occurs twice in a row, as in what a disk filled with zeros: the two cancel out."""
         cdef Waiting *last
         cdef Waiting *before
-        cdef Part *part
-        if self.waiting_keys < 2 or self.parts < 2:
+        cdef Single *value
+        if self.chained or self.waiting_keys < 2 or self.singles < 2:
             return 0
         last = &self.waiting[self.waiting_keys - 1]
         before = last - 1
-        part = &self.part[self.parts - 1]
+        value = &self.single[self.singles - 1]
         if (
             last.mixed
             and before.mixed
-            and not (last.named or before.named or last.expires or before.expires)
-            and part.owner == self.waiting_keys - 1
-            and (part - 1).owner == self.waiting_keys - 2
+            and not (last.is_long or before.is_long or last.expires or before.expires)
+            and value.to == &last.parts
+            and (value - 1).to == &before.parts
             and memcmp(last.block, before.block, sizeof(last.block)) == 0
-            and memcmp(part.first, (part - 1).first, sizeof(part.first)) == 0
+            and memcmp(value.block, (value - 1).block, sizeof(value.block)) == 0
         ):
             self.waiting_keys -= 2
-            self.parts -= 2
+            self.singles -= 2
+            self.settle()
         return 0
 
     cdef int rollback(self) noexcept:
-        # Parts of the current key are the last ones that wait.
-        while self.parts and self.part[self.parts - 1].owner == self.waiting_keys:
-            self.parts -= 1
+        # What was not hashed of the current key is the last of what waits.
+        self.pairs = self.finished_pairs
+        self.singles = self.finished_singles
+        self.steps = self.finished_steps
+        if self.longs > self.finished_longs:
+            self.longs = self.finished_longs
+            self.long_blocks = self.long_of[self.longs].first
         self.opaque_key = False
         return 0
