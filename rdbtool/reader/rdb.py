@@ -281,7 +281,9 @@ class RdbReader:
         def advance() -> bool:
             return self._advance(sink, selection, progress)
 
-        return RangeReading(self, sink, advance, processes=processes(), selection=selection, progress=progress).run()
+        # One of them decompresses.
+        count = processes() if self.source.can_reread else max(2, processes() - 1)
+        return RangeReading(self, sink, advance, processes=count, selection=selection, progress=progress).run()
 
     def _begin(self, sink: Sink) -> None:
         """Feed ``sink`` with the header, and what was read before."""
