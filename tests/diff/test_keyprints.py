@@ -40,8 +40,8 @@ def test_a_key_costs_less_than_100_bytes(keys):
     prints.close()
     assert len(table) == keys
     size = sys.getsizeof(table)
-    # Blocks of rows are a megabyte each.
-    assert size < 64 * keys + (1 << 20) + 16 * 1024
+    # Blocks of rows are two megabytes each.
+    assert size < 64 * keys + (2 << 20) + 16 * 1024
 
 
 def test_states():
