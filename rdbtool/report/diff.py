@@ -41,15 +41,26 @@ def write_text(comparison: Comparison, write: Write, *, brief: bool, is_terminal
     """Write the differences as text; ``brief``: one line per key, and nothing for equal datasets."""
     screen = Screen(is_terminal=is_terminal)
     lines = _Lines(write)
+
+    def describe(difference: Difference) -> str:
+        shown = [screen.render(_key_line(difference))]
+        if not brief:
+            parts = difference.parts
+            shown += [
+                f"    {screen.paint(part.sign, _STYLES[part.sign])} {_describe_part(part)}" for part in parts[:_SHOWN]
+            ]
+            if len(parts) > _SHOWN:
+                shown.append(f"    and {len(parts) - _SHOWN:,} more")
+        return "\n".join(shown)
+
     for item in comparison.items:
         lines.put(f"{screen.paint(item.sign, _STYLES[item.sign])} {_describe_item(item)}")
-    for difference in comparison.differences():
-        lines.put(screen.render(_key_line(difference)))
-        if not brief:
-            for part in difference.parts[:_SHOWN]:
-                lines.put(f"    {screen.paint(part.sign, _STYLES[part.sign])} {_describe_part(part)}")
-            if len(difference.parts) > _SHOWN:
-                lines.put(f"    and {len(difference.parts) - _SHOWN:,} more")
+    if _is_compiled(comparison) and not screen.has_colours:
+        lines.close()
+        _write_keys(comparison, write, describe, as_json=False, brief=brief)
+    else:
+        for difference in comparison.differences():
+            lines.put(describe(difference))
     if not brief:
         lines.put(screen.paint(_describe_counts(comparison.counts), "" if comparison.counts.differs else "good"))
     lines.close()
@@ -62,13 +73,41 @@ def write_json(comparison: Comparison, write: Write) -> None:
     items = json.dumps([item.to_dict() for item in comparison.items])
     lines.put(f'{json.dumps(head)[:-1]}, "items": {items}, "keys": [')
     comma = ""
-    for difference in comparison.differences():
-        lines.put(comma + json.dumps(difference.to_dict()), end="")
-        comma = ",\n"
+    if _is_compiled(comparison):
+        lines.close()
+        has_keys = _write_keys(comparison, write, _describe_json, as_json=True)
+        comma = ",\n" if has_keys else ""
+    else:
+        for difference in comparison.differences():
+            lines.put(comma + _describe_json(difference), end="")
+            comma = ",\n"
     if comma:
         lines.put("")
     lines.put(f'], "summary": {json.dumps(comparison.summary_dict())}}}')
     lines.close()
+
+
+def _describe_json(difference: Difference) -> str:
+    return json.dumps(difference.to_dict())
+
+
+def _is_compiled(comparison: Comparison) -> bool:
+    """Return whether ``Comparison.write`` can write the keys."""
+    return comparison.options.limit is None and not comparison.options.encodings
+
+
+def _write_keys(
+    comparison: Comparison, write: Write, describe: Callable[[Difference], str], *, as_json: bool, brief: bool = False
+) -> bool:
+    """Write the keys that differ; return whether there are any."""
+    if not comparison.differs_in_keys:
+        return False
+    from rdbtool._codec.encode.diff_lines import DiffLines  # noqa: PLC0415 - only for what differs
+
+    lines = DiffLines(write, as_json=as_json, brief=brief, show=show_bytes, describe=describe)
+    comparison.write(lines)
+    lines.close()
+    return lines.has_keys
 
 
 class _Lines:

@@ -34,6 +34,7 @@ from rdbtool.operations.diff.values import compare_records
 from rdbtool.operations.json_shapes import skipped_json, stop_json
 
 if TYPE_CHECKING:
+    from rdbtool._codec.encode.diff_lines import DiffLines
     from rdbtool._codec.filters.selection import Selection
     from rdbtool.core.progress import Progress
     from rdbtool.dataset.file import Repeatable
@@ -184,6 +185,12 @@ class Comparison:
             self._reported["+"], self._reported["-"], self._reported["~"], same, len(self.items), self._is_whole
         )
 
+    @property
+    def differs_in_keys(self) -> bool:
+        """Whether a key may differ: some streams turn out equal when they are compared."""
+        removed, _, changed, added, _ = self._table.counts
+        return bool(removed or changed or added)
+
     def read(self, progress: Progress | None = None) -> None:
         """Read both. Raises InputError if damage or unknown effects prevent an answer, and what reading raises."""
         options = self.options
@@ -243,6 +250,52 @@ class Comparison:
                     return
                 self._reported[difference.sign] += 1
                 yield difference
+
+    def write(self, lines: DiffLines) -> None:
+        """Write the keys that differ: the same that ``differences`` yields, most of them without making records.
+
+        Raises what ``differences`` raises. Not for a limit, nor if encodings are compared.
+        """
+        from rdbtool._codec.sinks.changed_keys import ChangedKeys, FirstSide, SecondSide  # noqa: PLC0415 - seldom needed
+
+        table, options = self._table, self.options
+        assert options.limit is None
+        assert not options.encodings
+        keys = ChangedKeys(
+            table,
+            lines,
+            compare=lambda first, second: self._describe(lines, first, second),
+            weigh=weigh,
+            string_weight=_ELEMENT,
+            most=_MOST_HELD,
+            tolerance_ms=options.tolerance_ms,
+            matching=options.matching,
+        )
+        removed, _, changed, added, _ = table.counts
+        while removed or changed or added:
+            with answering():
+                if removed or changed:
+                    selection = InState(table, (REMOVED, CHANGED) if removed else (CHANGED,))
+                    self.first.feed(FirstSide(keys, selection), selection=selection)
+                    if changed and not keys.held:
+                        raise InputError(f"{self.first.name} changed while it was read")
+                if added or keys.held:
+                    selection = InState(table, (ADDED, HELD) if added else (HELD,), second=True)
+                    self.second.feed(SecondSide(keys, selection), selection=selection)
+                if keys.held:
+                    raise InputError(f"{self.second.name} changed while it was read")
+            keys.forget()
+            removed = added = 0
+            changed = table.counts[CHANGED]
+        self._reported = {"+": keys.added, "-": keys.removed, "~": keys.changed}
+        self._alike = keys.alike
+
+    def _describe(self, lines: DiffLines, first: KeyRecord | None, second: KeyRecord | None) -> str | None:
+        """Return the lines of a key, None if it is equal in both."""
+        if first is None or second is None:
+            return lines.describe(Difference("-" if second is None else "+", first, second))
+        parts = tuple(compare_records(first, second, tolerance_ms=self.options.tolerance_ms))
+        return lines.describe(Difference("~", first, second, parts)) if parts else None
 
     def result(self) -> Differences:
         """Return all differences. Raises what ``differences`` raises."""
