@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -15,10 +16,12 @@ from hypothesis import strategies as st
 from sampling import sample
 
 from rdbtool._codec.filters.selection import Selection
+from rdbtool._codec.replay_record import feed_record
+from rdbtool._codec.sink import Sink
 from rdbtool.core.servers import Target
-from rdbtool.model import KeyRecord, StringValue
+from rdbtool.model import HashValue, KeyRecord, ListValue, SetValue, StringValue, Value, ZSetValue
 from rdbtool.operations.diff import compare as module
-from rdbtool.operations.diff.compare import DiffOptions, open_diff
+from rdbtool.operations.diff.compare import Comparison, DiffOptions, open_diff
 from rdbtool.report import diff as report
 from rdbtool.report.formatting import show_time
 
@@ -232,3 +235,78 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     found = run("diff", "--json", first, second)
     assert found.code == 1
     assert len(json.loads(found.out)["keys"]) == 4000
+
+
+FAR = data.LATER + 7
+TWO = [(b"f", b"1", None), (b"g", b"2", data.LATER)]
+VALUES: dict[str, tuple[Value, Value]] = {
+    "a field": (HashValue(TWO), HashValue([(b"f", b"3", None), TWO[1]])),
+    "expiries of fields": (HashValue(TWO), HashValue([(b"f", b"1", FAR), (b"g", b"2", None)])),
+    "other fields with expiries": (HashValue([(b"h", b"", FAR), *TWO]), HashValue([(b"i", b"\xff", FAR), *TWO])),
+    "the order of fields": (HashValue(TWO), HashValue(TWO[::-1])),
+    "a field twice": (HashValue([*TWO, TWO[0]]), HashValue(TWO)),
+    "many fields": (
+        HashValue([(b"%d" % number, b"x", None) for number in range(30)]),
+        HashValue([(b"%d" % number, b"y", None) for number in range(1500)]),
+    ),
+    "members": (SetValue([b"a", b"b", b"\x00"]), SetValue([b"b", b"c", "é".encode()])),
+    "a member twice": (SetValue([b"a", b"a"]), SetValue([b"a"])),
+    "21 members": (SetValue([b"x"]), SetValue([b"%d" % number for number in range(20)])),
+    "20 members": (SetValue([b"x"]), SetValue([b"x", *(b"%d" % number for number in range(20))])),
+    "scores": (
+        ZSetValue([(b"a", 0.0), (b"b", 1.0), (b"c", math.inf), (b"d", math.nan), (b"e", 2.0**53)]),
+        ZSetValue([(b"a", -0.0), (b"b", 1.5), (b"c", -math.inf), (b"d", math.nan), (b"e", 1e22), (b"f", math.nan)]),
+    ),
+    "a member and another": (ZSetValue([(b"a", 0.1)]), ZSetValue([(b"b", -0.0)])),
+    "a member with two scores": (ZSetValue([(b"a", 1.0), (b"a", 2.0)]), ZSetValue([(b"a", 2.0)])),
+    "elements": (ListValue([b"a", b"b", b"c"]), ListValue([b"a", b"x", b"c"])),
+    "a longer list": (ListValue([b"a", b"b"]), ListValue([b"a", b"n", b"m", b"b"])),
+    "a shorter list": (ListValue([b"a", b"b", b"b", b"b"]), ListValue([b"a", b"b"])),
+    "an empty list": (ListValue([b"a"]), ListValue([])),
+    "a moved element": (ListValue([b"a", b"b", b"c", b"d"]), ListValue([b"b", b"c", b"a", b"e", b"d"])),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("expiry", [None, FAR])
+@pytest.mark.parametrize("what", VALUES)
+def test_of_values(what: str, expiry: int | None, form: str) -> None:
+    """Also such values as only damaged files have, which are not written: the records come from memory."""
+    sides = [
+        RecordSide([KeyRecord(db=0, key=b"k", value=value, expire_at_ms=time)])
+        for value, time in zip(VALUES[what], (None, expiry), strict=True)
+    ]
+    for tolerance in (0, 7, -1):
+        for one, other in (sides, sides[::-1]):
+            results = []
+            for is_compiled in (True, False):
+                pieces: list[bytes] = []
+                comparison = Comparison(one, other, DiffOptions(tolerance_ms=tolerance))
+                comparison.read()
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(report, "_is_compiled", lambda _, answer=is_compiled: answer)
+                    if form == "json":
+                        report.write_json(comparison, pieces.append)
+                    else:
+                        report.write_text(comparison, pieces.append, brief=form == "brief")
+                results.append((b"".join(pieces), comparison.counts))
+            assert results[0] == results[1]
+
+
+class RecordSide:
+    """A data set of records in memory, of any form."""
+
+    kind, name, size, extent, remarks, aux, functions = "file", "memory", 0, None, (), (), ()
+
+    def __init__(self, rows: list[KeyRecord]) -> None:
+        self.rows = rows
+
+    def records(self, *, selection: Selection | None = None, progress: object = None) -> Iterator[KeyRecord]:
+        return (row for row in self.rows if selection is None or selection.take(row))
+
+    def feed(self, sink: Sink, *, selection: Selection | None = None, progress: object = None) -> None:
+        for row in self.records(selection=selection):
+            feed_record(row, sink)
+
+    def close(self) -> None:
+        pass

@@ -1,6 +1,8 @@
 # Lines of keys that differ, of those kinds of differences that are frequent: a key that only one dataset has, and two
-# strings. All others are described by the caller, as these are by `report/diff.py`, which the lines here are the same as.
+# values of the types that are no streams. All others are described by the caller, as these are by `report/diff.py`,
+# which the lines here are the same as.
 
+from libc.math cimport fabs, isinf, signbit
 from libc.stdint cimport INT64_MIN, int64_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memcpy
 from rdbtool._codec.decode.cursor cimport Bytes, rt_u64_text
@@ -16,6 +18,7 @@ cdef extern from "escape.h" nogil:
     char *rt_base64(const uint8_t *p, size_t n, char *op)
 
 cdef enum:
+    SHOWN_PARTS = 20            # of a key, in text
     SHOWN = 60                  # bytes of a value
     APART = 40                  # values that begin with so many same bytes are shown where they differ
     BEFORE = 10                 # bytes that are shown before that
@@ -86,51 +89,177 @@ cdef class DiffLines(JsonText):
             self.put_text(b")\n")
         return self.commit()
 
-    cdef int strings(self, Head *head, const String *before, const String *after, bint differs, bint expires) except -1:
-        """Write a key that is a string in both; ``differs``: its value does, ``expires``: its expiry does."""
-        cdef size_t at = 0
+    # ---- a key that both have ------------------------------------------------------------------
+
+    cdef int begin_changed(self, Head *head) except -1:
+        self.was_empty = self.is_empty
+        self.parts = 0
         self.separate()
         self.put_head(c"~", head)
+        return self.put_text(b', "details": [' if self.as_json else b")\n")
+
+    cdef bint end_changed(self) except -1:
+        """End a key and return True; of one without parts nothing is written."""
+        if self.parts == 0:
+            self.forget_changed()
+            return False
         if self.as_json:
-            self.put_text(b', "details": [')
-            if differs:
-                self.put_text(b'{"change": "changed", "what": "value", "before": ')
-                self.put_json(before.data, before.size)
-                self.put_text(b', "after": ')
-                self.put_json(after.data, after.size)
-                self.put_text(b"}, " if expires else b"}")
-            if expires:
-                self.put_text(b'{"change": "changed", "what": "expires", "before": ')
-                self.put_expiry(before.expire_at_ms)
-                self.put_text(b', "after": ')
-                self.put_expiry(after.expire_at_ms)
-                self.put_char(c"}")
             self.put_text(b"]}")
-            return self.commit()
-        self.put_text(b")\n")
-        if self.brief:
-            return self.commit()
-        if differs:
-            self.put_text(b"    ~ value: ")
-            if min(before.size, after.size) >= APART and memcmp(before.data, after.data, APART) == 0:
-                at = APART
-                while at < before.size and at < after.size and before.data[at] == after.data[at]:
-                    at += 1
-                self.put_apart(before, at)
-                self.put_text(b" -> ")
-                self.put_apart(after, at)
-            else:
-                self.put_quoted(before.data, before.size, SHOWN)
-                self.put_text(b" -> ")
-                self.put_quoted(after.data, after.size, SHOWN)
-            self.put_char(c"\n")
-        if expires:
-            self.put_text(b"    ~ expires: ")
-            self.put_moment(before.expire_at_ms)
+        elif self.parts > SHOWN_PARTS and not self.brief:
+            self.put_text(b"    and ")
+            self.put_grouped(self.parts - SHOWN_PARTS)
+            self.put_text(b" more\n")
+        self.commit()
+        return True
+
+    cdef void forget_changed(self) noexcept:
+        """Write nothing of the key that was begun."""
+        self.is_empty = self.was_empty
+        self.rollback()
+
+    cdef int strings(self, Bytes before, size_t before_size, Bytes after, size_t after_size) except -1:
+        cdef size_t at = APART
+        if not self.begin_part(c"~", b"value", b"value"):
+            return 0
+        if self.as_json:
+            self.put_side(False)
+            self.put_json(before, before_size)
+            self.put_side(True)
+            self.put_json(after, after_size)
+            return self.end_part()
+        self.put_text(b": ")
+        if min(before_size, after_size) >= APART and memcmp(before, after, APART) == 0:
+            while at < before_size and at < after_size and before[at] == after[at]:
+                at += 1
+            self.put_apart(before, before_size, at)
             self.put_text(b" -> ")
-            self.put_moment(after.expire_at_ms)
-            self.put_char(c"\n")
-        return self.commit()
+            self.put_apart(after, after_size, at)
+        else:
+            self.put_quoted(before, before_size, SHOWN)
+            self.put_text(b" -> ")
+            self.put_quoted(after, after_size, SHOWN)
+        return self.end_part()
+
+    cdef int field(self, char sign, bytes name, bytes before, bytes after) except -1:
+        if not self.begin_part(sign, b"field", b"field"):
+            return 0
+        self.put_name(name)
+        return self.put_sides(sign, before, after)
+
+    cdef int field_expiry(self, char sign, bytes name, int64_t before, int64_t after) except -1:
+        if not self.begin_part(sign, b"field_expires", b"expiry of field"):
+            return 0
+        self.put_name(name)
+        return self.put_times(sign, before, after)
+
+    cdef int member(self, char sign, bytes name) except -1:
+        if not self.begin_part(sign, b"member", b"member"):
+            return 0
+        self.put_name(name)
+        return self.end_part()
+
+    cdef int member_score(self, char sign, bytes name, double before, double after) except -1:
+        if not self.begin_part(sign, b"member", b"member"):
+            return 0
+        self.put_name(name)
+        if not self.as_json:
+            self.put_text(b": ")
+        if sign != c"+":
+            self.put_side(False)
+            self.put_score(before)
+        if sign == c"~" and not self.as_json:
+            self.put_text(b" -> ")
+        if sign != c"-":
+            self.put_side(True)
+            self.put_score(after)
+        return self.end_part()
+
+    cdef int element_at(self, char sign, uint64_t index, bytes before, bytes after) except -1:
+        if not self.begin_part(sign, b"element", b"element"):
+            return 0
+        self.put_text(b', "name": ' if self.as_json else b" ")
+        self.put_u64(index)
+        return self.put_sides(sign, before, after)
+
+    cdef int expiry(self, int64_t before, int64_t after) except -1:
+        if not self.begin_part(c"~", b"expires", b"expires"):
+            return 0
+        return self.put_times(c"~", before, after)
+
+    # ---- parts of a key ------------------------------------------------------------------------
+
+    cdef bint begin_part(self, char sign, const char *what, const char *shown) except -1:
+        """Begin a part and return True; False if it is only counted."""
+        self.parts += 1
+        if self.as_json:
+            self.put_text(b'{"change": "' if self.parts == 1 else b', {"change": "')
+            self.put_text(b"added" if sign == c"+" else b"removed" if sign == c"-" else b"changed")
+            self.put_text(b'", "what": "')
+            self.put_text(what)
+            self.put_char(c'"')
+            return True
+        if self.brief or self.parts > SHOWN_PARTS:
+            return False
+        self.put_text(b"    ")
+        self.put_char(sign)
+        self.put_char(c" ")
+        self.put_text(shown)
+        return True
+
+    cdef int end_part(self) except -1:
+        return self.put_char(c"}" if self.as_json else c"\n")
+
+    cdef int put_name(self, bytes name) except -1:
+        if self.as_json:
+            self.put_text(b', "name": ')
+            return self.put_json(<Bytes>(<char *>name), len(name))
+        self.put_char(c" ")
+        return self.put_quoted(<Bytes>(<char *>name), len(name), SHOWN)
+
+    cdef int put_side(self, bint second) except -1:
+        """Write the name of a side where it has one."""
+        if self.as_json:
+            self.put_text(b', "after": ' if second else b', "before": ')
+        return 0
+
+    cdef int put_sides(self, char sign, bytes before, bytes after) except -1:
+        """Write the sides that there are, and end the part."""
+        if not self.as_json:
+            self.put_text(b": ")
+        if sign != c"+":
+            self.put_side(False)
+            if self.as_json:
+                self.put_json(<Bytes>(<char *>before), len(before))
+            else:
+                self.put_quoted(<Bytes>(<char *>before), len(before), SHOWN)
+        if sign == c"~" and not self.as_json:
+            self.put_text(b" -> ")
+        if sign != c"-":
+            self.put_side(True)
+            if self.as_json:
+                self.put_json(<Bytes>(<char *>after), len(after))
+            else:
+                self.put_quoted(<Bytes>(<char *>after), len(after), SHOWN)
+        return self.end_part()
+
+    cdef int put_times(self, char sign, int64_t before, int64_t after) except -1:
+        """Write the sides that there are, and end the part."""
+        if self.as_json:
+            if sign != c"+":
+                self.put_side(False)
+                self.put_expiry(before)
+            if sign != c"-":
+                self.put_side(True)
+                self.put_expiry(after)
+            return self.end_part()
+        self.put_text(b": ")
+        if sign != c"+":
+            self.put_moment(before)
+        if sign == c"~":
+            self.put_text(b" -> ")
+        if sign != c"-":
+            self.put_moment(after)
+        return self.end_part()
 
     # ---- parts of lines ------------------------------------------------------------------------
 
@@ -209,18 +338,30 @@ cdef class DiffLines(JsonText):
             self.put_text(b" bytes)")
         return 0
 
-    cdef int put_apart(self, const String *text, size_t at) except -1:
+    cdef int put_apart(self, Bytes p, size_t size, size_t at) except -1:
         """Write the bytes around the first that differs."""
-        cdef size_t start = at - BEFORE, stop = min(at + AFTER, text.size)
+        cdef size_t start = at - BEFORE, stop = min(at + AFTER, size)
         self.put_text(b"\xe2\x80\xa6 ")
-        self.put_quoted(text.data + start, stop - start, SHOWN)
-        if stop < text.size:
+        self.put_quoted(p + start, stop - start, SHOWN)
+        if stop < size:
             self.put_text(b" \xe2\x80\xa6")
         self.put_text(b" (byte ")
         self.put_grouped(start)
         self.put_text(b" of ")
-        self.put_grouped(text.size)
+        self.put_grouped(size)
         return self.put_char(c")")
+
+    cdef int put_score(self, double score) except -1:
+        cdef bytes text
+        if not self.as_json and fabs(score) < 9007199254740992.0 and score == <double><int64_t>score:
+            if score == 0 and signbit(score):
+                return self.put_text(b"-0")
+            return self.put_i64(<int64_t>score)
+        if self.as_json and (isinf(score) or score != score):
+            text = f'"{score}"'.encode()
+        else:
+            text = repr(score).encode()
+        return self.put(<char *>text, len(text))
 
     cdef int put_moment(self, int64_t expire_at_ms) except -1:
         cdef char text[32]

@@ -1,19 +1,21 @@
 # The keys that differ, read again: of the first dataset they are held, of the second one compared.
 #
 # Strings, and keys that only one dataset has, are compared and written here; a string is held as its bytes, which the row
-# of its key leads to. Records are made of everything else, and compared by the caller.
+# of its key leads to. Records are made of everything else: of most types they are compared by `changed_values`, and of
+# others by the caller.
 
 from libc.stdint cimport INT64_MIN, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release
-from rdbtool._codec.encode.diff_lines cimport DiffLines, String
+from rdbtool._codec.encode.diff_lines cimport DiffLines
 from rdbtool._codec.filters.filter cimport Filter
 from rdbtool._codec.filters.selection cimport Selection
 from rdbtool._codec.sink cimport Head, LongString
 from rdbtool._codec.sinks.key_table cimport (
     IS_ADDED, IS_CHANGED, IS_HELD, IS_REMOVED, IS_SAME, STATE, InState, KeyTable, Row, are_near
 )
+from rdbtool._codec.sinks.changed_values cimport ELEMENT, is_compiled, put_values, weight_of
 from rdbtool.model.values cimport KeyRecord, StringValue
 
 from rdbtool._codec.sinks.records import Records
@@ -40,15 +42,14 @@ cdef struct Held:
 cdef class ChangedKeys:
     """What is held of the first dataset's keys until the second one's are received.
 
-    ``compare(first, second)`` returns the lines of a key, None: both are equal. ``weigh`` returns the size of a record,
-    ``string_weight`` is that of a string without bytes, and ``most`` is what may be held.
+    ``compare(first, second)`` returns the lines of a key, None: both are equal. ``find_hunks`` is that of
+    `operations/diff/lists.py`. ``most`` is the weight of what may be held.
     """
 
     cdef KeyTable table
     cdef DiffLines lines
     cdef object compare
-    cdef object weigh
-    cdef uint64_t string_weight
+    cdef object find_hunks
     cdef uint64_t most
     cdef int64_t tolerance_ms
     cdef Selection matching
@@ -61,13 +62,12 @@ cdef class ChangedKeys:
     cdef char *free             # in the last block
     cdef size_t left
 
-    def __init__(self, KeyTable table not None, DiffLines lines not None, *, compare, weigh, uint64_t string_weight,
-                 uint64_t most, int64_t tolerance_ms, Selection matching):
+    def __init__(self, KeyTable table not None, DiffLines lines not None, *, compare, find_hunks, uint64_t most,
+                 int64_t tolerance_ms, Selection matching):
         self.table = table
         self.lines = lines
         self.compare = compare
-        self.weigh = weigh
-        self.string_weight = string_weight
+        self.find_hunks = find_hunks
         self.most = most
         self.tolerance_ms = tolerance_ms
         self.matching = matching
@@ -126,11 +126,11 @@ cdef class ChangedKeys:
         if record is not None:
             held.size = len(self.records)
             self.records.append(record)
-            self.weight += <uint64_t>self.weigh(record)
+            self.weight += weight_of(record)
         else:
             held.size = size
             memcpy(held + 1, text.data, size)
-            self.weight += self.string_weight + size
+            self.weight += ELEMENT + size
         # Its value was compared.
         row.value = <uint64_t><uintptr_t>held
         self.held += 1
@@ -160,19 +160,35 @@ cdef class ChangedKeys:
     cdef bint put_strings(self, Row *row, Head *head, const Scratch *text, size_t size) except -1:
         """Write a key that is held, and now this string, if it differs."""
         cdef Held *held = <Held *><uintptr_t>row.value
-        cdef String before, after
-        cdef bint differs, expires
-        before.data = <Bytes>(held + 1)
-        before.size = held.size
-        before.expire_at_ms = row.expire_at_ms
-        after.data = text.data
-        after.size = size
-        after.expire_at_ms = head.expire_at_ms if head.has_expire else NEVER
-        differs = before.size != size or memcmp(before.data, after.data, size) != 0
-        expires = not are_near(before.expire_at_ms, after.expire_at_ms, self.tolerance_ms)
-        if differs or expires:
-            self.lines.strings(head, &before, &after, differs, expires)
-        return differs or expires
+        cdef Bytes before = <Bytes>(held + 1)
+        cdef int64_t expire_at_ms = head.expire_at_ms if head.has_expire else NEVER
+        cdef DiffLines lines = self.lines
+        lines.begin_changed(head)
+        if held.size != size or memcmp(before, text.data, size) != 0:
+            lines.strings(before, held.size, text.data, size)
+        if not are_near(row.expire_at_ms, expire_at_ms, self.tolerance_ms):
+            lines.expiry(row.expire_at_ms, expire_at_ms)
+        return lines.end_changed()
+
+    cdef bint put_records(self, Head *head, KeyRecord first, KeyRecord second) except -1:
+        """Write a key of which both have a record, if they differ."""
+        cdef DiffLines lines = self.lines
+        cdef int64_t before, after
+        cdef str described
+        if is_compiled(first, second):
+            lines.begin_changed(head)
+            if put_values(lines, first.value, second.value, self.tolerance_ms, self.find_hunks):
+                before = NEVER if first.expire_at_ms is None else <int64_t>first.expire_at_ms
+                after = NEVER if second.expire_at_ms is None else <int64_t>second.expire_at_ms
+                if not are_near(before, after, self.tolerance_ms):
+                    lines.expiry(before, after)
+                return lines.end_changed()
+            lines.forget_changed()
+        described = self.compare(first, second)
+        if described is None:
+            return False
+        lines.put_described(described)
+        return True
 
 
 cdef class Side(Filter):
@@ -319,8 +335,7 @@ cdef class SecondSide(Side):
     cdef int commit(self) except -1:
         cdef ChangedKeys keys = self.keys
         cdef KeyRecord first, second
-        cdef str lines
-        cdef bint is_wanted
+        cdef bint is_wanted, differs
         if self.row.b & STATE == IS_ADDED:
             return self.put_whole(c"+")
         if self.row.b & STATE != IS_HELD:
@@ -331,18 +346,15 @@ cdef class SecondSide(Side):
         if self.does == KEEPS:
             if not is_wanted:
                 return 0
-            if keys.put_strings(self.row, &self.head, &self.text, self.text_size):
-                keys.changed += 1
-            else:
-                keys.alike += 1
-            return 0
-        second = self.take()
-        first = keys.record_of(self.row, &self.head)
-        if not is_wanted:
-            return 0
-        lines = keys.compare(first, second)
-        if lines is None:
+            differs = keys.put_strings(self.row, &self.head, &self.text, self.text_size)
+        else:
+            second = self.take()
+            first = keys.record_of(self.row, &self.head)
+            if not is_wanted:
+                return 0
+            differs = keys.put_records(&self.head, first, second)
+        if differs:
+            keys.changed += 1
+        else:
             keys.alike += 1
-            return 0
-        keys.changed += 1
-        return keys.lines.put_described(lines)
+        return 0

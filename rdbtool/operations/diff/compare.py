@@ -27,9 +27,10 @@ from rdbtool.core.errors import (
 )
 from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.dataset.file import Readable, open_repeatable
-from rdbtool.model import HashValue, KeyRecord, ListValue, OpaqueValue, SetValue, StreamValue, StringValue, ZSetValue
+from rdbtool.model import KeyRecord
 from rdbtool.operations.diff.change import CHANGES, Change, Sign
 from rdbtool.operations.diff.items import ItemDifference, compare_items
+from rdbtool.operations.diff.lists import find_hunks
 from rdbtool.operations.diff.values import compare_records
 from rdbtool.operations.json_shapes import skipped_json, stop_json
 
@@ -265,8 +266,7 @@ class Comparison:
             table,
             lines,
             compare=lambda first, second: self._describe(lines, first, second),
-            weigh=weigh,
-            string_weight=_ELEMENT,
+            find_hunks=find_hunks,
             most=_MOST_HELD,
             tolerance_ms=options.tolerance_ms,
             matching=options.matching,
@@ -324,6 +324,8 @@ class Comparison:
 
     def _hold(self, states: tuple[int, ...], held: dict[tuple[int, bytes], KeyRecord]) -> Iterator[Difference]:
         """Yield removed keys, and hold as many of the changed keys as the memory limit allows."""
+        from rdbtool._codec.sinks.changed_values import weigh  # noqa: PLC0415 - seldom needed
+
         size = 0
         for record in self.first.records(selection=InState(self._table, states)):
             if REMOVED in states and self._table.state(record.db, record.key) == REMOVED:
@@ -426,27 +428,3 @@ def answering() -> Iterator[None]:
         # Its further lines would be shown as one.
         message = "; ".join(line.strip() for line in describe_error(error, with_remedy=False).splitlines())
         raise InputError(message, remedy=error.remedy) from error
-
-
-#: Overhead of an object in bytes.
-_ELEMENT: Final = 80
-
-
-def weigh(record: KeyRecord) -> int:
-    """Return the approximate size of a record in bytes."""
-    size = _ELEMENT
-    match record.value:
-        case StringValue(data=data) | OpaqueValue(raw=data):
-            size += len(data)
-        case ListValue(elements=parts) | SetValue(members=parts):
-            size += sum(map(len, parts)) + _ELEMENT * len(parts)
-        case ZSetValue(members=scores):
-            size += sum(len(name) for name, _ in scores) + 2 * _ELEMENT * len(scores)
-        case HashValue(fields=fields):
-            size += sum(len(name) + len(data) for name, data, _ in fields) + 3 * _ELEMENT * len(fields)
-        case StreamValue(entries=entries, groups=groups):
-            size += sum(len(name) + len(data) + 2 * _ELEMENT for entry in entries for name, data in entry.fields)
-            size += 3 * _ELEMENT * (len(entries) + sum(len(group.pending) for group in groups))
-        case value:
-            size += _ELEMENT * len(value)
-    return size
