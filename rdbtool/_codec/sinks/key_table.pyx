@@ -594,7 +594,7 @@ cdef class KeyPrints(Prints):
 
 
 cdef class InState(Selection):
-    """Matches the keys whose state in ``table`` is one of ``states``.
+    """Matches the keys whose state in ``table`` is one of ``states``: for who reads a valid dataset again.
 
     ``second``: they are read in the order of the second dataset, else in that of the first. Any other is only slower.
     """
@@ -603,6 +603,7 @@ cdef class InState(Selection):
         super().__init__()
         self.table = table
         self.second = second
+        self.skips = True
         for state in states:
             self.states |= 1u << <unsigned int>state
 
