@@ -1,6 +1,6 @@
 """The keys that differ: received from both datasets, brought together, compared, and written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from rdbtool._codec.encode.diff_lines import DiffLines
 from rdbtool._codec.filters.filter import Filter
@@ -12,9 +12,9 @@ class ChangedKeys:
     """What is held of the first dataset's keys until the second one's are received.
 
     The frequent differences are written to ``lines``. Records of others go to ``compare(first, second)``, None: that
-    side has no such key, which returns the lines of the key, None: both are equal. ``find_hunks`` is that of lists.
-    ``most`` is the weight of what may be held. ``tolerance_ms`` is that for expiries; ``matching`` selects keys by
-    either side.
+    side has no such key, which returns the lines of the key, None: both are equal. ``most`` is the weight of what
+    may be held. ``most_edits`` and ``most_steps`` are limits on comparing lists (``list_hunks``). ``tolerance_ms`` is
+    that for expiries; ``matching`` selects keys by either side.
     """
 
     #: Keys so far, and those that turned out equal.
@@ -30,8 +30,9 @@ class ChangedKeys:
         lines: DiffLines,
         *,
         compare: Callable[[KeyRecord | None, KeyRecord | None], str | None],
-        find_hunks: Callable[[Sequence[bytes], Sequence[bytes]], Sequence[tuple[int, int, int, int]]],
         most: int,
+        most_edits: int,
+        most_steps: int,
         tolerance_ms: int,
         matching: Selection | None,
     ) -> None: ...

@@ -15,7 +15,7 @@ from rdbtool._codec.sink cimport Head, LongString
 from rdbtool._codec.sinks.key_table cimport (
     IS_ADDED, IS_CHANGED, IS_HELD, IS_REMOVED, IS_SAME, STATE, InState, KeyTable, Row, are_near
 )
-from rdbtool._codec.sinks.changed_values cimport ELEMENT, is_compiled, put_values, weight_of
+from rdbtool._codec.sinks.changed_values cimport ELEMENT, Bounds, is_compiled, put_values, weight_of
 from rdbtool.model.values cimport KeyRecord, StringValue
 
 from rdbtool._codec.sinks.records import Records
@@ -42,14 +42,14 @@ cdef struct Held:
 cdef class ChangedKeys:
     """What is held of the first dataset's keys until the second one's are received.
 
-    ``compare(first, second)`` returns the lines of a key, None: both are equal. ``find_hunks`` is that of
-    `operations/diff/lists.py`. ``most`` is the weight of what may be held.
+    ``compare(first, second)`` returns the lines of a key, None: both are equal. ``most`` is the weight
+    of what may be held. ``most_edits``, ``most_steps``: see `list_hunks`.
     """
 
     cdef KeyTable table
     cdef DiffLines lines
     cdef object compare
-    cdef object find_hunks
+    cdef Bounds bounds
     cdef uint64_t most
     cdef int64_t tolerance_ms
     cdef Selection matching
@@ -62,12 +62,12 @@ cdef class ChangedKeys:
     cdef char *free             # in the last block
     cdef size_t left
 
-    def __init__(self, KeyTable table not None, DiffLines lines not None, *, compare, find_hunks, uint64_t most,
-                 int64_t tolerance_ms, Selection matching):
+    def __init__(self, KeyTable table not None, DiffLines lines not None, *, compare, uint64_t most, long most_edits,
+                 long most_steps, int64_t tolerance_ms, Selection matching):
         self.table = table
         self.lines = lines
         self.compare = compare
-        self.find_hunks = find_hunks
+        self.bounds = Bounds(tolerance_ms, most_edits, most_steps)
         self.most = most
         self.tolerance_ms = tolerance_ms
         self.matching = matching
@@ -177,7 +177,7 @@ cdef class ChangedKeys:
         cdef str described
         if is_compiled(first, second):
             lines.begin_changed(head)
-            if put_values(lines, first.value, second.value, self.tolerance_ms, self.find_hunks):
+            if put_values(lines, first.value, second.value, &self.bounds):
                 before = NEVER if first.expire_at_ms is None else <int64_t>first.expire_at_ms
                 after = NEVER if second.expire_at_ms is None else <int64_t>second.expire_at_ms
                 if not are_near(before, after, self.tolerance_ms):

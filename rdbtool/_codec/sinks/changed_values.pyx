@@ -8,6 +8,7 @@ from libc.stdint cimport INT64_MIN, int64_t, uint64_t
 from libc.string cimport memcmp
 from rdbtool._codec.encode.diff_lines cimport DiffLines
 from rdbtool._codec.sinks.key_table cimport are_near
+from rdbtool._codec.sinks.list_hunks cimport are_equal, hunks_of
 from rdbtool.model.values cimport (
     HashValue, KeyRecord, ListValue, OpaqueValue, SetValue, StreamEntry, StreamGroup, StreamValue, StringValue, ZSetValue
 )
@@ -58,28 +59,24 @@ cdef bint is_compiled(KeyRecord first, KeyRecord second) noexcept:
     )
 
 
-cdef bint put_values(DiffLines lines, object first, object second, int64_t tolerance_ms, object find_hunks) except -1:
+cdef bint put_values(DiffLines lines, object first, object second, const Bounds *bounds) except -1:
     """Write the parts that differ and return True; False: they must be compared elsewhere, and are to be forgotten.
 
     Those are other types, and values in which a name is there twice.
     """
     if type(first) is HashValue:
-        return put_hashes(lines, (<HashValue>first).fields, (<HashValue>second).fields, tolerance_ms)
+        return put_hashes(lines, (<HashValue>first).fields, (<HashValue>second).fields, bounds.tolerance_ms)
     if type(first) is SetValue:
         return put_sets(lines, (<SetValue>first).members, (<SetValue>second).members)
     if type(first) is ZSetValue:
         return put_zsets(lines, (<ZSetValue>first).members, (<ZSetValue>second).members)
     if type(first) is ListValue:
-        return put_lists(lines, (<ListValue>first).elements, (<ListValue>second).elements, find_hunks)
+        return put_lists(lines, (<ListValue>first).elements, (<ListValue>second).elements, bounds)
     return False
 
 
 cdef inline int64_t expiry_of(tuple row) except? -1:
     return INT64_MIN if row[2] is None else <int64_t>row[2]
-
-
-cdef inline bint are_equal(bytes first, bytes second) noexcept:
-    return len(first) == len(second) and memcmp(<char *>first, <char *>second, len(first)) == 0
 
 
 cdef dict by_name(tuple rows):
@@ -155,19 +152,9 @@ cdef bint put_zsets(DiffLines lines, tuple first, tuple second) except -1:
     return True
 
 
-cdef bint put_lists(DiffLines lines, tuple first, tuple second, object find_hunks) except -1:
-    cdef Py_ssize_t head = 0, tail = 0, shorter = min(len(first), len(second))
+cdef bint put_lists(DiffLines lines, tuple first, tuple second, const Bounds *bounds) except -1:
     cdef Py_ssize_t start, stop, at, end
-    while head < shorter and are_equal(first[head], second[head]):
-        head += 1
-    while tail < shorter - head and are_equal(first[len(first) - 1 - tail], second[len(second) - 1 - tail]):
-        tail += 1
-    stop = len(first) - tail
-    end = len(second) - tail
-    if stop == head or end == head or (stop == end and stop - head == 1):
-        put_hunk(lines, first, second, head, stop, head, end)
-        return True
-    for start, stop, at, end in find_hunks(first, second):
+    for start, stop, at, end in hunks_of(first, second, bounds.most_edits, bounds.most_steps):
         put_hunk(lines, first, second, start, stop, at, end)
     return True
 

@@ -30,7 +30,7 @@ from rdbtool.dataset.file import Readable, open_repeatable
 from rdbtool.model import KeyRecord
 from rdbtool.operations.diff.change import CHANGES, Change, Sign
 from rdbtool.operations.diff.items import ItemDifference, compare_items
-from rdbtool.operations.diff.lists import find_hunks
+from rdbtool.operations.diff.lists import MOST_EDITS, MOST_STEPS
 from rdbtool.operations.diff.values import compare_records
 from rdbtool.operations.json_shapes import skipped_json, stop_json
 
@@ -266,8 +266,9 @@ class Comparison:
             table,
             lines,
             compare=lambda first, second: self._describe(lines, first, second),
-            find_hunks=find_hunks,
             most=_MOST_HELD,
+            most_edits=MOST_EDITS,
+            most_steps=MOST_STEPS,
             tolerance_ms=options.tolerance_ms,
             matching=options.matching,
         )
