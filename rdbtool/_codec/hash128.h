@@ -25,12 +25,31 @@ static inline uint64_t rt_fmix64(uint64_t k)
     return k ^ k >> 33;
 }
 
+/* n bytes, at most 8, of which the first is the lowest. */
 static inline uint64_t rt_le64(const uint8_t *p, size_t n)
 {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    /* Two loads that overlap, in place of a loop whose end cannot be predicted. */
+    uint32_t low, high;
+    uint64_t v;
+    if (n == 8) {
+        memcpy(&v, p, 8);
+        return v;
+    }
+    if (n >= 4) {
+        memcpy(&low, p, 4);
+        memcpy(&high, p + n - 4, 4);
+        return low | (uint64_t)high << (8 * (n - 4));
+    }
+    if (n == 0)
+        return 0;
+    return p[0] | (uint64_t)p[n / 2] << (8 * (n / 2)) | (uint64_t)p[n - 1] << (8 * (n - 1));
+#else
     uint64_t v = 0;
     for (size_t i = 0; i < n; i++)
         v |= (uint64_t)p[i] << (8 * i);
     return v;
+#endif
 }
 
 /* Mixes in whole blocks of 16 bytes and returns how many bytes that were. */
@@ -107,7 +126,7 @@ static inline void rt_hash_number(rt_hash128 *state, uint64_t v)
     uint8_t bytes[8];
     for (int i = 0; i < 8; i++)
         bytes[i] = (uint8_t)(v >> (8 * i));
-    rt_hash_feed(state, bytes, 8);
+    rt_hash_end(state, bytes, 8, 8);
 }
 
 /* Begins the hash of one part of a sum: not with zeros, whose hash with nothing after them is zero and in no sum. */

@@ -19,7 +19,6 @@ from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final, Literal
 from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.core.servers import Target, default_target
 from rdbtool.io.source import STANDARD_INPUT
-from rdbtool.reader.aof.reader import AofReader
 from rdbtool.reader.open.dispatch import open_any
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ class FileDataset:
         if not isinstance(self._target, str | os.PathLike | bytes):
             self._target.seek(0)
         reader = open_any(self._target, name=self._name, jsonl=True)
-        if isinstance(reader, AofReader) or self._identify() != self._identity:
+        if reader.kind == "aof" or self._identify() != self._identity:
             reader.close()
             raise InputError(f"{reader.name} changed while it was read")
         return reader
@@ -137,7 +136,7 @@ def open_repeatable(
     try:
         reader = open_any(kept, name=name, jsonl=True)
         with reader:
-            if isinstance(reader, AofReader):
+            if reader.kind == "aof":
                 from rdbtool.dataset.replayed import ReplayedDataset  # noqa: PLC0415 - likewise
                 from rdbtool.engine.replay.loader import replay_log  # noqa: PLC0415 - likewise
                 from rdbtool.engine.replay.replay_options import replay_options  # noqa: PLC0415 - the engine is for AOFs only

@@ -6,7 +6,6 @@ JSON has all details, one key per line; it ends with the summary, so truncated o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 from rdbtool.core.errors import json_name
@@ -41,15 +40,26 @@ def write_text(comparison: Comparison, write: Write, *, brief: bool, is_terminal
     """Write the differences as text; ``brief``: one line per key, and nothing for equal datasets."""
     screen = Screen(is_terminal=is_terminal)
     lines = _Lines(write)
+
+    def describe(difference: Difference) -> str:
+        shown = [screen.render(_key_line(difference))]
+        if not brief:
+            parts = difference.parts
+            shown += [
+                f"    {screen.paint(part.sign, _STYLES[part.sign])} {_describe_part(part)}" for part in parts[:_SHOWN]
+            ]
+            if len(parts) > _SHOWN:
+                shown.append(f"    and {len(parts) - _SHOWN:,} more")
+        return "\n".join(shown)
+
     for item in comparison.items:
         lines.put(f"{screen.paint(item.sign, _STYLES[item.sign])} {_describe_item(item)}")
-    for difference in comparison.differences():
-        lines.put(screen.render(_key_line(difference)))
-        if not brief:
-            for part in difference.parts[:_SHOWN]:
-                lines.put(f"    {screen.paint(part.sign, _STYLES[part.sign])} {_describe_part(part)}")
-            if len(difference.parts) > _SHOWN:
-                lines.put(f"    and {len(difference.parts) - _SHOWN:,} more")
+    if _is_compiled(comparison) and not screen.has_colours:
+        lines.close()
+        _write_keys(comparison, write, describe, as_json=False, brief=brief)
+    else:
+        for difference in comparison.differences():
+            lines.put(describe(difference))
     if not brief:
         lines.put(screen.paint(_describe_counts(comparison.counts), "" if comparison.counts.differs else "good"))
     lines.close()
@@ -57,18 +67,48 @@ def write_text(comparison: Comparison, write: Write, *, brief: bool, is_terminal
 
 def write_json(comparison: Comparison, write: Write) -> None:
     """Write the differences as one JSON object (schema 1), with one key per line."""
+    import json  # noqa: PLC0415 - takes 2 ms, and text needs none
+
     lines = _Lines(write)
+
+    def describe(difference: Difference) -> str:
+        return json.dumps(difference.to_dict())
+
     head = {"schema": 1, "a": json_name(comparison.first.name), "b": json_name(comparison.second.name)}
     items = json.dumps([item.to_dict() for item in comparison.items])
     lines.put(f'{json.dumps(head)[:-1]}, "items": {items}, "keys": [')
     comma = ""
-    for difference in comparison.differences():
-        lines.put(comma + json.dumps(difference.to_dict()), end="")
-        comma = ",\n"
+    if _is_compiled(comparison):
+        lines.close()
+        has_keys = _write_keys(comparison, write, describe, as_json=True)
+        comma = ",\n" if has_keys else ""
+    else:
+        for difference in comparison.differences():
+            lines.put(comma + describe(difference), end="")
+            comma = ",\n"
     if comma:
         lines.put("")
     lines.put(f'], "summary": {json.dumps(comparison.summary_dict())}}}')
     lines.close()
+
+
+def _is_compiled(comparison: Comparison) -> bool:
+    """Return whether ``Comparison.write`` can write the keys."""
+    return comparison.options.limit is None and not comparison.options.encodings
+
+
+def _write_keys(
+    comparison: Comparison, write: Write, describe: Callable[[Difference], str], *, as_json: bool, brief: bool = False
+) -> bool:
+    """Write the keys that differ; return whether there are any."""
+    if not comparison.differs_in_keys:
+        return False
+    from rdbtool._codec.encode.diff_lines import DiffLines  # noqa: PLC0415 - only for what differs
+
+    lines = DiffLines(write, as_json=as_json, brief=brief, show=show_bytes, describe=describe)
+    comparison.write(lines)
+    lines.close()
+    return lines.has_keys
 
 
 class _Lines:

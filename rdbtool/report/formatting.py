@@ -6,11 +6,7 @@ of a file reaches a terminal as a control sequence.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from rdbtool.core.errors import describe_key
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def show_bytes(data: bytes, limit: int = 60, *, bare: bool = False) -> str:
@@ -47,8 +43,10 @@ def show_score(score: float) -> str:
 
 def show_time(milliseconds: int) -> str:
     """Return Unix milliseconds as ISO 8601 in UTC, or the number itself if it is outside the calendar's range."""
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415 - takes a millisecond or two, and times are seldom shown
+
     try:
-        moment = _EPOCH + timedelta(milliseconds=milliseconds)
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
     except OverflowError:
         return f"{milliseconds} ms"
     return moment.isoformat(timespec="milliseconds" if milliseconds % 1000 else "seconds").replace("+00:00", "Z")

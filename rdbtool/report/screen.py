@@ -96,6 +96,11 @@ class Screen:
             if is_terminal:
                 self.width = console.width
 
+    @property
+    def has_colours(self) -> bool:
+        """Whether styles are shown."""
+        return self._colours is not None
+
     def paint(self, text: str, style: str) -> str:
         """Return the text with the escape codes of a style from ``STYLES`` or of rich, unchanged without colour."""
         if self._colours is None or not style:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from random import Random
 
 import pytest
+from command import FIXTURES
 from diff import data
 
 from rdbtool._codec.replay_record import feed_record
@@ -13,6 +15,9 @@ from rdbtool.core.errors import InputError
 from rdbtool.core.servers import Target
 from rdbtool.model import ArrayValue, HashValue, KeyRecord, ListValue, SetValue, StringValue, ZSetValue
 from rdbtool.operations.diff.compare import open_diff
+from rdbtool.reader.rdb import open_rdb
+
+FILES = sorted(FIXTURES.glob("*/default.rdb")) + sorted(FIXTURES.glob("small/*.rdb"))
 
 
 def string(name: bytes, text: bytes = b"v", *, db: int = 0, expire_at_ms: int | None = None) -> KeyRecord:
@@ -40,8 +45,8 @@ def test_a_key_costs_less_than_100_bytes(keys):
     prints.close()
     assert len(table) == keys
     size = sys.getsizeof(table)
-    # Blocks of rows are a megabyte each.
-    assert size < 64 * keys + (1 << 20) + 16 * 1024
+    # Blocks of rows are two megabytes each.
+    assert size < 64 * keys + (2 << 20) + 16 * 1024
 
 
 def test_states():
@@ -114,3 +119,50 @@ def test_a_part_is_not_taken_for_another():
     table = compare([with_meta], [KeyRecord(db=0, key=b"k", value=ListValue([b"m", b"x"]))])
     assert table.counts[SAME] == 0
     assert compare([with_meta], [with_meta]).counts[SAME] == 1
+
+
+def large_file() -> bytes:
+    """Return an RDB of values that no window holds, and others, in all their encodings."""
+    random = Random(9)
+    target = Target.parse("redis-7.4")
+    records = [
+        KeyRecord(db=0, key=b"%d:%d" % (size, number), value=value)
+        for number in range(40)
+        for size in (1, 200, 5000)
+        for value in (
+            StringValue(random.choice([b"x" * size * 90, random.randbytes(size * 90), b"%d" % (size * number)])),
+            HashValue([(b"%d" % field, b"v" * (field % 90), random.choice([None, 1 << 42])) for field in range(size)]),
+            ListValue([b"%d" % element * (element % 30) for element in range(size)]),
+            SetValue([b"%d" % (element * number) for element in range(size)] if number else [b"m" * size]),
+            ZSetValue([(b"m%d" % member, member / 3) for member in range(size)]),
+        )[number % 5 :][:1]
+    ]
+    return data.to_rdb(records, target)
+
+
+@pytest.mark.parametrize(
+    "path", [*FILES, None], ids=lambda path: f"{path.parent.name}-{path.stem}" if path else "large"
+)
+def test_what_is_not_selected_is_skipped(path):
+    """Of every encoding the end is found, whatever is selected."""
+    source = large_file() if path is None else str(path)
+    table = KeyTable()
+    prints = KeyPrints(table, second=False)
+    with open_rdb(source) as reader:
+        reader.feed(prints)
+    prints.close()
+    with open_rdb(source) as reader:
+        everything = list(reader)
+        totals = reader.totals
+    random = Random(str(path))
+    for share in (0, 0.1, 0.7):
+        chosen = {(record.db, record.key) for record in everything if random.random() < share}
+        for record in everything:
+            table.mark(record.db, record.key, CHANGED if (record.db, record.key) in chosen else SAME)
+        with open_rdb(source) as reader:
+            found = list(reader.records(selection=InState(table, [CHANGED])))
+            assert found == [record for record in everything if (record.db, record.key) in chosen]
+            assert [record.start for record in found] == [
+                record.start for record in everything if (record.db, record.key) in chosen
+            ]
+            assert reader.totals._replace(selected=0) == totals._replace(selected=0)

@@ -6,6 +6,7 @@ import time
 from random import Random
 
 import pytest
+from diff import list_reference
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,8 +38,17 @@ def test_the_script_leads_from_one_to_the_other(first, second):
 @given(elements, elements)
 def test_place_by_place_too(first, second):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(diff_lists, "_MOST_EDITS", 1)
+        patch.setattr(diff_lists, "MOST_EDITS", 1)
         assert follow(first, second) == second
+
+
+@given(elements, elements, st.sampled_from([0, 1, 2, 5, 400]), st.sampled_from([1, 20, 1_000_000]))
+def test_compiled_code_finds_what_the_reference_finds(first, second, edits, steps):
+    with pytest.MonkeyPatch.context() as patch:
+        for module, prefix in ((diff_lists, ""), (list_reference, "_")):
+            patch.setattr(module, f"{prefix}MOST_EDITS", edits)
+            patch.setattr(module, f"{prefix}MOST_STEPS", steps)
+        assert find_hunks(first, second) == list_reference.find_hunks(first, second)
 
 
 def common(first: list[bytes], second: list[bytes]) -> int:

@@ -160,6 +160,25 @@ cdef inline int read_str_of(Cursor *c, Scratch *scratch, Limits *limits, size_t 
 cdef inline int read_str(Cursor *c, Scratch *scratch, Limits *limits, Str *out) except -1:
     return read_str_of(c, scratch, limits, limits.max_string, out)
 
+# STR that is not looked at.
+cdef inline int skip_str(Cursor *c, size_t most) except -1:
+    cdef uint64_t size, inflated
+    cdef bint encoded
+    read_len_or_encoding(c, &size, &encoded)
+    if encoded:
+        if size > 3:
+            return decline()
+        if size < 3:
+            size = <uint64_t>1 << size
+        else:
+            read_len(c, &size)
+            read_len(c, &inflated)
+    if size > most:
+        return decline()
+    need(c, size)
+    c.p += size
+    return 0
+
 # STR that holds a packed encoding.
 cdef inline int read_blob(Cursor *c, Scratch *scratch, Limits *limits, Str *out) except -1:
     return read_str_of(c, scratch, limits, limits.max_blob, out)

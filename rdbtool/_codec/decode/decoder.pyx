@@ -564,7 +564,8 @@ cdef class Decoder:
                 selection.taken += 1
         elif not selected:
             self.limits.spill_at = 0
-            self.values.read(code, c, &self.limits, self.null)
+            if not (selection.skips and self.values.skip(code, c, &self.limits)):
+                self.values.read(code, c, &self.limits, self.null)
             if self.may_trail(&head, c):
                 self.read_expiries(c)
         else:

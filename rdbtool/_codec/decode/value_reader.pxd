@@ -17,6 +17,7 @@ cdef class ValueReader:
     cdef Bytes mark                 # start of the current row
 
     cdef int read(self, int code, Cursor *c, Limits *limits, Sink sink) except -1
+    cdef bint skip(self, int code, Cursor *c, Limits *limits) except -1
     cdef int skip_module_data(self, Cursor *c, Limits *limits) except -1
     cdef int read_rows(self, int code, Cursor *c, uint64_t *done, uint64_t count, Sink sink) except -1
     cdef int read_strings(self, Cursor *c, Sink sink) except -1

@@ -6,7 +6,7 @@ from libc.math cimport INFINITY, NAN
 from libc.stdint cimport INT64_MAX, UINT64_MAX, uint8_t
 from rdbtool._codec.decode.cursor cimport (
     Bytes, Str, decline, need, read_blob, read_double, read_i64, read_len, read_str, read_str_of, read_u8, release,
-    rt_parse_double
+    rt_parse_double, skip_str
 )
 from rdbtool._codec.decode.packed cimport (
     Element, SHAPE_ELEMENTS, SHAPE_PAIRS, SHAPE_SCORES, SHAPE_TRIPLES, Walk, close_listpack, element_number,
@@ -75,6 +75,27 @@ cdef class ValueReader:
         if code >= TYPE_HASH_TEMPLATE_LISTPACK and code <= TYPE_HASH_TEMPLATE_ARRAY_REF:
             return self.read_template_hash(code, c, sink)
         return self.read_expiring_pairs(code, c, sink)
+
+    cdef bint skip(self, int code, Cursor *c, Limits *limits) except -1:
+        """Skip a value that was read before and return True; False: it has to be read, and nothing was skipped."""
+        cdef uint64_t count = 1, i, number
+        if (code == TYPE_LIST or code == TYPE_SET or code == TYPE_HASH or code == TYPE_ZSET_2
+                or code == TYPE_LIST_QUICKLIST or code == TYPE_LIST_QUICKLIST_2):
+            read_len(c, &count)
+        elif not (code == TYPE_STRING or code == TYPE_HASH_LISTPACK or code == TYPE_ZSET_LISTPACK
+                  or code == TYPE_SET_LISTPACK or code == TYPE_SET_INTSET or code == TYPE_HASH_ZIPLIST
+                  or code == TYPE_ZSET_ZIPLIST or code == TYPE_LIST_ZIPLIST or code == TYPE_HASH_ZIPMAP):
+            return False
+        for i in range(count):
+            if code == TYPE_LIST_QUICKLIST_2:
+                read_len(c, &number)
+            skip_str(c, limits.max_string)
+            if code == TYPE_HASH:
+                skip_str(c, limits.max_string)
+            elif code == TYPE_ZSET_2:
+                need(c, 8)
+                c.p += 8
+        return True
 
     cdef int read_rows(self, int code, Cursor *c, uint64_t *done, uint64_t count, Sink sink) except -1:
         """Read the rows of a collection that is not packed, from ``done`` on; ``mark`` stays where one is not read."""

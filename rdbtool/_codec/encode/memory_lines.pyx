@@ -3,16 +3,13 @@
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.encode.csv cimport Cells
+from rdbtool._codec.encode.moments cimport MOMENT_SIZE, fraction_text, moment_text
 from rdbtool._codec.encode.text cimport JsonText
 from rdbtool._codec.sinks.key_rows cimport WantedKeys
 from rdbtool._codec.sinks.key_sizes cimport KeySizes, SIZES_AT_LEAST
 
 from rdbtool._codec.sinks.key_sizes import ENCODINGS
 from rdbtool.core.rdb_types import KINDS
-
-cdef enum:
-    DAY_MS = 86400000
-    LAST_YEAR = 9999
 
 #: The columns of CSV, in their order.
 COLUMNS = (
@@ -24,51 +21,17 @@ cdef list KIND_TEXTS = [kind.encode() for kind in KINDS]
 cdef list ENCODING_TEXTS = [encoding.encode() for encoding in ENCODINGS]
 
 
-cdef inline void two_digits(int number, char *out) noexcept:
-    out[0] = <char>(48 + number // 10)
-    out[1] = <char>(48 + number % 10)
-
-
-cdef int moment_text(int64_t ms, char *out) noexcept:
+cdef int isoformat(int64_t ms, char *out) noexcept:
     """Write a time (Unix ms, UTC) as Python's isoformat does; return its length, 0 where it has no such form."""
-    cdef int64_t days = ms // DAY_MS if ms >= 0 else -((DAY_MS - 1 - ms) // DAY_MS)
-    cdef int64_t rest = ms - days * DAY_MS
-    cdef int64_t era, of_era, year, of_year, month, day
-    cdef int size = 19, part = <int>(rest % 1000)
-    # Days since the first of March of year 0, in eras of 400 years.
-    days += 719468
-    if days < 366:
+    cdef int size
+    if not moment_text(ms, out):
         return 0
-    era = days // 146097
-    of_era = days - era * 146097
-    year = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
-    of_year = of_era - (365 * year + year // 4 - year // 100)
-    month = (5 * of_year + 2) // 153
-    day = of_year - (153 * month + 2) // 5 + 1
-    month = month + 3 if month < 10 else month - 9
-    year += era * 400 + (month <= 2)
-    if year > LAST_YEAR or year < 1:
-        return 0
-    two_digits(<int>(year // 100), out)
-    two_digits(<int>(year % 100), out + 2)
-    out[4] = c"-"
-    two_digits(<int>month, out + 5)
-    out[7] = c"-"
-    two_digits(<int>day, out + 8)
-    out[10] = c"T"
-    rest //= 1000
-    two_digits(<int>(rest // 3600), out + 11)
-    out[13] = c":"
-    two_digits(<int>(rest // 60 % 60), out + 14)
-    out[16] = c":"
-    two_digits(<int>(rest % 60), out + 17)
-    if part:
-        out[19] = c"."
-        out[20] = <char>(48 + part // 100)
-        two_digits(part % 100, out + 21)
-        out[23] = out[24] = out[25] = c"0"
-        size = 26
-    return size
+    size = fraction_text(ms, out + MOMENT_SIZE)
+    if size == 0:
+        return MOMENT_SIZE
+    # Microseconds.
+    out[23] = out[24] = out[25] = c"0"
+    return 26
 
 
 cdef class MemoryLines(WantedKeys):
@@ -121,7 +84,7 @@ cdef class MemoryCsv(MemoryLines):
         out.put_u64(row.largest)
         out.put_char(c",")
         if row.expire_at_ms != -1:
-            size = moment_text(row.expire_at_ms, moment)
+            size = isoformat(row.expire_at_ms, moment)
             out.put(moment, size)
         out.put_char(c",")
         out.put_u64(row.allocated)

@@ -14,6 +14,7 @@ cdef class Selection:
     cdef int64_t now_ms
     cdef int slot_low
     cdef int slot_high                  # -1: all slots
+    cdef bint skips                     # the values of other records were valid when they were read before
     cdef int64_t limit                  # -1: no limit
     cdef public int64_t taken           # records selected so far; counted when a record is complete
 

@@ -60,7 +60,7 @@ class KeyPrints(Sink):
     ) -> None: ...
 
 class InState(Selection):
-    """Matches the keys whose state in ``table`` is one of ``states``.
+    """Matches the keys whose state in ``table`` is one of ``states``: for reading a valid dataset again.
 
     ``second``: they are read in the order of the second dataset, else in that of the first. Any other is only slower.
     """

@@ -11,16 +11,17 @@
 # row number and half of a hash, so that wrong rows are hardly ever looked at: 47 to 57 bytes per key in all, 68 for the
 # moment in which the table grows.
 #
-# A large table is in no cache, so keys wait a little: until memory has fetched first the slot, then the row of each. Who
-# reads again meets the keys in the same order: of the first dataset that is the order of the rows, and the order of the
-# second is kept.
+# A large table is in no cache, so keys wait a little: until memory has fetched first the slot, then the row of each. It
+# is in huge pages where there are any. A key of the second dataset need not wait if it is the one that comes next in the
+# first. Who reads again meets the keys in the same order: of the first dataset that is the order of the rows, and the
+# order of the second is kept.
 #
 # If the table would exceed its memory, the rows of both datasets are put aside, in partitions of two temporary files;
 # each partition is compared alone when both were received, and only the keys that differ come back into the table.
 
 cimport cython
 from libc.stdint cimport INT64_MIN, UINT64_MAX, int64_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release
 from rdbtool._codec.sinks.record_hash cimport Prints, hash_key, rt_hash128
@@ -44,22 +45,19 @@ cdef extern from *:
     """
     void rt_prefetch(const void *p) nogil
 
-cdef struct Row:
-    uint64_t a              # hash of database and key
-    uint64_t b              # its other half; the lowest three bits are the state
-    uint64_t value
-    int64_t expire_at_ms    # NEVER: it does not expire
+cdef extern from "large_memory.h" nogil:
+    void *rt_large_alloc(size_t size)
+    void rt_large_free(void *p, size_t size)
 
 cdef struct Aside:
     # A row that is compared later, or what a row would have been compared with.
-    uint64_t turned         # hash of database and key, its halves exchanged: a table uses the lower bits
+    uint64_t turned         # hash of database and key, its halves exchanged: a table uses the bits above 31
     uint64_t b              # its other half; the lowest three bits are the state, or of the second dataset the flags
     uint64_t value
     int64_t expire_at_ms
     uint64_t number         # of the record, 0: it is not there twice
 
 cdef enum:
-    BLOCK = 1 << 15         # rows
     WAITING = 16            # keys that wait
     FETCHED = 8             # of them those whose slot is there, while memory fetches the row
     WAITING_SIZE = 128      # bytes of a key that can wait
@@ -67,15 +65,8 @@ cdef enum:
     # Of the memory, in eighths: that of the table, and that of the buffers of both files.
     EIGHTHS_TABLE = 6
     EIGHTHS_BUFFERS = 1
-    STATE = 7               # the bits of it
     FIRST_SLOTS = 1 << 10
-
-    IS_REMOVED = 0
-    IS_SAME = 1
-    IS_CHANGED = 2
-    IS_ADDED = 3
-    IS_HELD = 4
-    IS_BARE = 5             # not a key, but a stream without its counters
+    AHEAD = 4               # rows that are looked at where the next key is expected
 
     FLAG_WANTED = 1         # the key counts if it is the same in both
     FLAG_STREAM = 2         # the next row that was put aside has the value without counters
@@ -106,39 +97,30 @@ cdef inline bint is_of(const Row *row, const rt_hash128 *hash) noexcept:
     return row.a == hash.a and row.b ^ hash.b <= STATE
 
 
-@cython.final
+cdef inline void free_block(Row *block, size_t number) noexcept:
+    if number == 0:
+        free(block)
+    else:
+        rt_large_free(block, ROWS * sizeof(Row))
+
+
 cdef class KeyTable:
     """The states of the keys of two datasets. ``counts`` are those of keys by state."""
-
-    cdef Row **blocks
-    cdef size_t block_count
-    cdef uint64_t rows
-    cdef uint64_t *slots            # upper half of a hash, row number + 1; 0: free
-    cdef uint64_t slot_count        # a power of two
-    cdef uint32_t *order            # numbers of the rows of the second dataset's keys
-    cdef uint64_t order_count
-    cdef uint64_t counted[6]
-    cdef uint64_t matched            # keys that are equal, and that ``matching`` matches
-    cdef uint64_t memory
-    cdef uint64_t most              # rows
-    cdef Partitions first           # rows that were put aside, None: all are in the table
-    cdef Partitions second
-    cdef tuple twice                # of each dataset the hash of the first duplicate among these, None: it has none
 
     def __cinit__(self):
         self.memory = table_memory()
         self.most = self.memory * EIGHTHS_TABLE // 8 // ROW_SIZE
         self.slot_count = FIRST_SLOTS
-        self.slots = <uint64_t *>calloc(FIRST_SLOTS, sizeof(uint64_t))
+        self.slots = <uint64_t *>rt_large_alloc(FIRST_SLOTS * sizeof(uint64_t))
         if self.slots == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         cdef size_t i
         for i in range(self.block_count):
-            free(self.blocks[i])
+            free_block(self.blocks[i], i)
         free(self.blocks)
-        free(self.slots)
+        rt_large_free(self.slots, self.slot_count * sizeof(uint64_t))
         free(self.order)
 
     @property
@@ -155,8 +137,8 @@ cdef class KeyTable:
         return sum(self.counts)
 
     def __sizeof__(self):
-        cdef size_t order = (self.order_count + BLOCK - 1) // BLOCK * BLOCK
-        return self.block_count * BLOCK * sizeof(Row) + self.slot_count * sizeof(uint64_t) + order * sizeof(uint32_t)
+        cdef size_t order = (self.order_count + ROWS - 1) // ROWS * ROWS
+        return self.block_count * ROWS * sizeof(Row) + self.slot_count * sizeof(uint64_t) + order * sizeof(uint32_t)
 
     def state(self, int64_t db, bytes key not None):
         """Return the state of a key that one of the datasets has."""
@@ -174,13 +156,10 @@ cdef class KeyTable:
             raise KeyError(key)
         return row
 
-    cdef inline Row *row(self, uint64_t number) noexcept:
-        return self.blocks[number // BLOCK] + number % BLOCK
-
     cdef Row *find(self, const rt_hash128 *hash, uint64_t *number=NULL) noexcept:
         """Return the row of a key, and its number; NULL if there is none."""
         cdef uint64_t mask = self.slot_count - 1
-        cdef uint64_t slot = hash.a & mask
+        cdef uint64_t slot = hash.a >> 32 & mask
         cdef Row *row
         while self.slots[slot]:
             if (self.slots[slot] ^ hash.a) >> 32 == 0:
@@ -192,20 +171,36 @@ cdef class KeyTable:
             slot = (slot + 1) & mask
         return NULL
 
-    cdef inline void fetch_slot(self, const rt_hash128 *hash) noexcept:
-        rt_prefetch(&self.slots[hash.a & (self.slot_count - 1)])
+    cdef void fetch_slot(self, const rt_hash128 *hash) noexcept:
+        rt_prefetch(&self.slots[hash.a >> 32 & (self.slot_count - 1)])
 
-    cdef inline void fetch_row(self, const rt_hash128 *hash) noexcept:
-        """Fetch the row that the slot of a key leads to, hardly ever another one than its own."""
-        cdef uint64_t slot = self.slots[hash.a & (self.slot_count - 1)]
-        if slot:
-            rt_prefetch(self.row((slot & NUMBER) - 1))
+    cdef void fetch_row(self, const rt_hash128 *hash) noexcept:
+        """Fetch the row of a key, whose slots are there: hardly ever another one."""
+        cdef uint64_t mask = self.slot_count - 1
+        cdef uint64_t slot = hash.a >> 32 & mask
+        while self.slots[slot]:
+            if (self.slots[slot] ^ hash.a) >> 32 == 0:
+                rt_prefetch(self.row((self.slots[slot] & NUMBER) - 1))
+                return
+            slot = (slot + 1) & mask
+
+    cdef uint64_t expected(self, const rt_hash128 *hash) noexcept:
+        """Return the number of a key's row + 1 if it is one of the next rows, 0 if it is not.
+
+        Files of one server mostly have their keys in the same order.
+        """
+        cdef uint64_t number
+        for number in range(self.next, min(self.next + AHEAD, self.rows)):
+            if is_of(self.row(number), hash):
+                self.next = number + 1
+                return number + 1
+        return 0
 
     cdef int pass_row(self, uint64_t number) except -1:
         """Append a row to the order of the second dataset."""
         cdef uint32_t *order
-        if self.order_count % BLOCK == 0:
-            order = <uint32_t *>realloc(self.order, (self.order_count + BLOCK) * sizeof(uint32_t))
+        if self.order_count % ROWS == 0:
+            order = <uint32_t *>realloc(self.order, (self.order_count + ROWS) * sizeof(uint32_t))
             if order == NULL:
                 raise MemoryError
             self.order = order
@@ -213,16 +208,10 @@ cdef class KeyTable:
         self.order_count += 1
         return 0
 
-    cdef inline int move(self, Row *row, int state) except -1:
-        self.counted[row.b & STATE] -= 1
-        self.counted[state] += 1
-        row.b = (row.b & ~<uint64_t>STATE) | <uint64_t>state
-        return 0
-
     cdef int add(self, const rt_hash128 *hash, uint64_t value, int64_t expire_at_ms, int state) except -1:
         """Add a key that is not there."""
         cdef Row *row
-        if self.rows % BLOCK == 0:
+        if self.rows % ROWS == 0:
             self.add_block()
         if self.rows * 4 >= self.slot_count * 3:
             self.grow()
@@ -236,7 +225,7 @@ cdef class KeyTable:
         self.counted[state] += 1
         return 0
 
-    cdef inline int meet(self, Row *row, const rt_hash128 *hash, uint64_t value, uint64_t bare, int64_t expire_at_ms,
+    cdef int meet(self, Row *row, const rt_hash128 *hash, uint64_t value, uint64_t bare, int64_t expire_at_ms,
                          bint is_stream, bint has_counters, bint is_wanted, int64_t tolerance_ms) except -1:
         """Compare a key of the second dataset with ``row``, the first one's; return 1 if the second one has it twice.
 
@@ -270,7 +259,7 @@ cdef class KeyTable:
 
     cdef void enter(self, uint64_t hash, uint64_t number) noexcept:
         cdef uint64_t mask = self.slot_count - 1
-        cdef uint64_t slot = hash & mask
+        cdef uint64_t slot = hash >> 32 & mask
         while self.slots[slot]:
             slot = (slot + 1) & mask
         self.slots[slot] = (hash & ~NUMBER) | (number + 1)
@@ -278,13 +267,17 @@ cdef class KeyTable:
     cdef int add_block(self) except -1:
         cdef Row *block
         cdef Row **blocks
-        if self.rows >= NUMBER - BLOCK:
+        if self.rows >= NUMBER - ROWS:
             raise MemoryError
         blocks = <Row **>realloc(self.blocks, (self.block_count + 1) * sizeof(Row *))
         if blocks == NULL:
             raise MemoryError
         self.blocks = blocks
-        block = <Row *>malloc(BLOCK * sizeof(Row))
+        # Most tables need no whole page of two megabytes.
+        if self.block_count == 0:
+            block = <Row *>malloc(ROWS * sizeof(Row))
+        else:
+            block = <Row *>rt_large_alloc(ROWS * sizeof(Row))
         if block == NULL:
             raise MemoryError
         self.blocks[self.block_count] = block
@@ -292,19 +285,20 @@ cdef class KeyTable:
         return 0
 
     cdef int grow(self) except -1:
-        cdef uint64_t number
-        cdef Row *row
-        cdef uint64_t *larger = <uint64_t *>calloc(self.slot_count * 2, sizeof(uint64_t))
+        cdef uint64_t at, slot, mask = self.slot_count * 2 - 1
+        cdef uint64_t *larger = <uint64_t *>rt_large_alloc(self.slot_count * 2 * sizeof(uint64_t))
         if larger == NULL:
             raise MemoryError
-        free(self.slots)
+        # A slot has enough of the hash to be moved, and slots in their order go to two places that move on.
+        for at in range(self.slot_count):
+            if self.slots[at]:
+                slot = self.slots[at] >> 32 & mask
+                while larger[slot]:
+                    slot = (slot + 1) & mask
+                larger[slot] = self.slots[at]
+        rt_large_free(self.slots, self.slot_count * sizeof(uint64_t))
         self.slots = larger
         self.slot_count *= 2
-        for number in range(self.rows):
-            if number + WAITING < self.rows:
-                row = self.row(number + WAITING)
-                rt_prefetch(&self.slots[row.a & (self.slot_count - 1)])
-            self.enter(self.row(number).a, number)
         return 0
 
     # ---- rows that are put aside ---------------------------------------------------------------
@@ -330,15 +324,15 @@ cdef class KeyTable:
     cdef int empty(self) except -1:
         """Remove all rows, and give their memory back."""
         cdef size_t i
-        cdef uint64_t *slots = <uint64_t *>calloc(FIRST_SLOTS, sizeof(uint64_t))
+        cdef uint64_t *slots = <uint64_t *>rt_large_alloc(FIRST_SLOTS * sizeof(uint64_t))
         if slots == NULL:
             raise MemoryError
-        free(self.slots)
+        rt_large_free(self.slots, self.slot_count * sizeof(uint64_t))
         self.slots = slots
         self.slot_count = FIRST_SLOTS
         for i in range(self.block_count):
-            free(self.blocks[i])
-        self.block_count = self.rows = self.order_count = 0
+            free_block(self.blocks[i], i)
+        self.block_count = self.rows = self.order_count = self.next = 0
         free(self.order)
         self.order = NULL
         memset(self.counted, 0, sizeof(self.counted))
@@ -438,16 +432,6 @@ cdef inline uint64_t turn(uint64_t hash) noexcept:
     return hash << 32 | hash >> 32
 
 
-cdef inline bint are_near(int64_t first, int64_t second, int64_t tolerance_ms) noexcept:
-    if first == second or tolerance_ms < 0:
-        return True
-    if first == NEVER or second == NEVER:
-        return False
-    if first < second:
-        return <uint64_t>second - <uint64_t>first <= <uint64_t>tolerance_ms
-    return <uint64_t>first - <uint64_t>second <= <uint64_t>tolerance_ms
-
-
 @cython.final
 cdef class KeyPrints(Prints):
     """Receives one of two datasets: the first fills ``table``, the second (``second``) is compared with it.
@@ -473,6 +457,7 @@ cdef class KeyPrints(Prints):
     cdef Waiting held[WAITING]
     cdef char names[WAITING][WAITING_SIZE]
     cdef unsigned int held_at, held_count
+    cdef uint64_t last              # number of the row that was found last
 
     def __init__(self, KeyTable table not None, *, bint second, bint field_expiries=True, bint encodings=False,
                  int64_t tolerance_ms=0, Selection matching=None):
@@ -504,8 +489,17 @@ cdef class KeyPrints(Prints):
 
     cdef int commit(self) except -1:
         cdef Waiting key
+        cdef KeyTable table = self.table
+        cdef uint64_t number
         cdef unsigned int at
         self.keys += 1
+        if self.second and table.rows < table.most:
+            number = table.expected(&self.key)
+            if number:
+                self.look_up_waiting(0)
+                # What waited may have been too much for the table.
+                if table.rows < table.most:
+                    return self.meet_row(number - 1)
         key.key = self.key
         key.value = self.value.a ^ self.value.b
         key.bare = self.bare.a ^ self.bare.b
@@ -524,9 +518,18 @@ cdef class KeyPrints(Prints):
         self.held[at] = key
         memcpy(self.names[at], self.name.data, self.name_size)
         self.held_count += 1
-        self.table.fetch_slot(&key.key)
+        table.fetch_slot(&key.key)
         if self.held_count > FETCHED:
-            self.table.fetch_row(&self.held[(at + WAITING - FETCHED) % WAITING].key)
+            table.fetch_row(&self.held[(at + WAITING - FETCHED) % WAITING].key)
+        return 0
+
+    cdef int meet_row(self, uint64_t number) except -1:
+        """Compare the current key with the row of this number, which is its own."""
+        cdef KeyTable table = self.table
+        table.pass_row(number)
+        if table.meet(table.row(number), &self.key, self.value.a ^ self.value.b, self.bare.a ^ self.bare.b,
+                      self.expire_at_ms, self.kind == KIND_STREAM, self.has_counters, self.wanted, self.tolerance_ms):
+            self.note_twice(self.db, <char *>self.name.data, self.name_size)
         return 0
 
     cdef int finish(self) except -1:
@@ -554,10 +557,15 @@ cdef class KeyPrints(Prints):
             table.pass_row(number)
             if table.meet(row, &key.key, key.value, key.bare, key.expire_at_ms, key.is_stream, key.has_counters,
                           key.wanted, self.tolerance_ms):
-                self.note_twice(key, name)
+                self.note_twice(key.db, name, key.name_size)
+            if row != NULL:
+                # Twice in a row, so the next keys may be as well. Those that wait are among them.
+                if number == self.last + 1:
+                    table.next = number + 1 + self.held_count
+                self.last = number
             return 0
         if row != NULL:
-            return self.note_twice(key, name)
+            return self.note_twice(key.db, name, key.name_size)
         table.add(&key.key, key.value, key.expire_at_ms, IS_REMOVED)
         if key.has_counters:
             key.key.b ^= BARE
@@ -579,27 +587,23 @@ cdef class KeyPrints(Prints):
             put(table.first, &key.key, key.bare, NEVER, IS_BARE, key.number)
         return 0
 
-    cdef int note_twice(self, const Waiting *key, const char *name) except -1:
+    cdef int note_twice(self, int64_t db, const char *name, size_t name_size) except -1:
         if self.twice is None:
-            self.twice = (key.db, name[:key.name_size])
+            self.twice = (db, name[:name_size])
         return 0
 
 
 cdef class InState(Selection):
-    """Matches the keys whose state in ``table`` is one of ``states``.
+    """Matches the keys whose state in ``table`` is one of ``states``: for who reads a valid dataset again.
 
     ``second``: they are read in the order of the second dataset, else in that of the first. Any other is only slower.
     """
-
-    cdef KeyTable table
-    cdef unsigned int states
-    cdef bint second
-    cdef uint64_t at                # in that order
 
     def __init__(self, KeyTable table not None, states, *, bint second=False):
         super().__init__()
         self.table = table
         self.second = second
+        self.skips = True
         for state in states:
             self.states |= 1u << <unsigned int>state
 
@@ -612,6 +616,7 @@ cdef class InState(Selection):
             self.at += 1
         else:
             row = self.table.find(&hash)
+        self.found = row
         return row != NULL and self.states >> <unsigned int>(row.b & STATE) & 1
 
     cdef Row *next_row(self) noexcept:

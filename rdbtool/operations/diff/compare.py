@@ -27,13 +27,15 @@ from rdbtool.core.errors import (
 from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from rdbtool.core.progress import Progress, begin_pass
 from rdbtool.dataset.file import Readable, open_repeatable
-from rdbtool.model import HashValue, KeyRecord, ListValue, OpaqueValue, SetValue, StreamValue, StringValue, ZSetValue
+from rdbtool.model import KeyRecord
 from rdbtool.operations.diff.change import CHANGES, Change, Sign
 from rdbtool.operations.diff.items import ItemDifference, compare_items
+from rdbtool.operations.diff.lists import MOST_EDITS, MOST_STEPS
 from rdbtool.operations.diff.values import compare_records
 from rdbtool.operations.json_shapes import skipped_json, stop_json
 
 if TYPE_CHECKING:
+    from rdbtool._codec.encode.diff_lines import DiffLines
     from rdbtool._codec.filters.selection import Selection
     from rdbtool.core.progress import Progress
     from rdbtool.dataset.file import Repeatable
@@ -184,6 +186,12 @@ class Comparison:
             self._reported["+"], self._reported["-"], self._reported["~"], same, len(self.items), self._is_whole
         )
 
+    @property
+    def differs_in_keys(self) -> bool:
+        """Whether a key may differ: some streams turn out equal when they are compared."""
+        removed, _, changed, added, _ = self._table.counts
+        return bool(removed or changed or added)
+
     def read(self, progress: Progress | None = None) -> None:
         """Read both. Raises InputError if damage or unknown effects prevent an answer, and what reading raises."""
         options = self.options
@@ -244,6 +252,52 @@ class Comparison:
                 self._reported[difference.sign] += 1
                 yield difference
 
+    def write(self, lines: DiffLines) -> None:
+        """Write the keys that differ: the same that ``differences`` yields, most of them without making records.
+
+        Raises what ``differences`` raises. Not for a limit, nor if encodings are compared.
+        """
+        from rdbtool._codec.sinks.changed_keys import ChangedKeys, FirstSide, SecondSide  # noqa: PLC0415 - seldom needed
+
+        table, options = self._table, self.options
+        assert options.limit is None
+        assert not options.encodings
+        keys = ChangedKeys(
+            table,
+            lines,
+            compare=lambda first, second: self._describe(lines, first, second),
+            most=_MOST_HELD,
+            most_edits=MOST_EDITS,
+            most_steps=MOST_STEPS,
+            tolerance_ms=options.tolerance_ms,
+            matching=options.matching,
+        )
+        removed, _, changed, added, _ = table.counts
+        while removed or changed or added:
+            with answering():
+                if removed or changed:
+                    selection = InState(table, (REMOVED, CHANGED) if removed else (CHANGED,))
+                    self.first.feed(FirstSide(keys, selection), selection=selection)
+                    if changed and not keys.held:
+                        raise InputError(f"{self.first.name} changed while it was read")
+                if added or keys.held:
+                    selection = InState(table, (ADDED, HELD) if added else (HELD,), second=True)
+                    self.second.feed(SecondSide(keys, selection), selection=selection)
+                if keys.held:
+                    raise InputError(f"{self.second.name} changed while it was read")
+            keys.forget()
+            removed = added = 0
+            changed = table.counts[CHANGED]
+        self._reported = {"+": keys.added, "-": keys.removed, "~": keys.changed}
+        self._alike = keys.alike
+
+    def _describe(self, lines: DiffLines, first: KeyRecord | None, second: KeyRecord | None) -> str | None:
+        """Return the lines of a key, None if it is equal in both."""
+        if first is None or second is None:
+            return lines.describe(Difference("-" if second is None else "+", first, second))
+        parts = tuple(compare_records(first, second, tolerance_ms=self.options.tolerance_ms))
+        return lines.describe(Difference("~", first, second, parts)) if parts else None
+
     def result(self) -> Differences:
         """Return all differences. Raises what ``differences`` raises."""
         keys = tuple(self.differences())
@@ -271,6 +325,8 @@ class Comparison:
 
     def _hold(self, states: tuple[int, ...], held: dict[tuple[int, bytes], KeyRecord]) -> Iterator[Difference]:
         """Yield removed keys, and hold as many of the changed keys as the memory limit allows."""
+        from rdbtool._codec.sinks.changed_values import weigh  # noqa: PLC0415 - seldom needed
+
         size = 0
         for record in self.first.records(selection=InState(self._table, states)):
             if REMOVED in states and self._table.state(record.db, record.key) == REMOVED:
@@ -373,27 +429,3 @@ def answering() -> Iterator[None]:
         # Its further lines would be shown as one.
         message = "; ".join(line.strip() for line in describe_error(error, with_remedy=False).splitlines())
         raise InputError(message, remedy=error.remedy) from error
-
-
-#: Overhead of an object in bytes.
-_ELEMENT: Final = 80
-
-
-def weigh(record: KeyRecord) -> int:
-    """Return the approximate size of a record in bytes."""
-    size = _ELEMENT
-    match record.value:
-        case StringValue(data=data) | OpaqueValue(raw=data):
-            size += len(data)
-        case ListValue(elements=parts) | SetValue(members=parts):
-            size += sum(map(len, parts)) + _ELEMENT * len(parts)
-        case ZSetValue(members=scores):
-            size += sum(len(name) for name, _ in scores) + 2 * _ELEMENT * len(scores)
-        case HashValue(fields=fields):
-            size += sum(len(name) + len(data) for name, data, _ in fields) + 3 * _ELEMENT * len(fields)
-        case StreamValue(entries=entries, groups=groups):
-            size += sum(len(name) + len(data) + 2 * _ELEMENT for entry in entries for name, data in entry.fields)
-            size += 3 * _ELEMENT * (len(entries) + sum(len(group.pending) for group in groups))
-        case value:
-            size += _ELEMENT * len(value)
-    return size
