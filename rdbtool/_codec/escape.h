@@ -14,6 +14,11 @@
 #include <emmintrin.h>
 #endif
 
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define RT_JSON_WIDE 1
+#include <immintrin.h>
+#endif
+
 /* Size of the well-formed UTF-8 sequence at p (2..4), or 0 (RFC 3629: no overlong forms, no surrogates). */
 static inline int rt_utf8_size(const uint8_t *p, size_t left)
 {
@@ -213,10 +218,11 @@ static inline int rt_json_copy_plain(const uint8_t *p, size_t n, char *op)
 }
 #endif
 
-/* How each byte is written that is no part of a UTF-8 sequence, by mode; `leads`: 1 it may begin one, 2 it is refused
+/* How each byte is written that is no part of a UTF-8 sequence, by mode, and in how many characters; `leads`: 1 it may begin one, 2 it is refused
  * unless it does. */
 typedef struct {
-    char text[8];
+    char text[7];
+    uint8_t size;
 } rt_json_row;
 
 static rt_json_row rt_json_rows[RT_QUOTED + 1][256];
@@ -224,6 +230,7 @@ static uint8_t rt_json_sizes[RT_QUOTED + 1][256];
 static uint8_t rt_json_leads[RT_QUOTED + 1][256];
 static uint8_t rt_json_follows[256]; /* 3: after the first byte of a sequence, else 2 */
 static int rt_json_ready;
+static int rt_json_wide; /* the processor can write 8 bytes at once */
 
 static void rt_json_prepare(void)
 {
@@ -236,13 +243,83 @@ static void rt_json_prepare(void)
             row[0] = (char)c;
             if (c < 0x20 || c >= 0x7F || c == '"' || c == '\\')
                 end = rt_json_special(&at, at + 1, row, mode);
-            rt_json_sizes[mode][c] = (uint8_t)(end ? end - row : 0);
+            rt_json_rows[mode][c].size = rt_json_sizes[mode][c] = (uint8_t)(end ? end - row : 0);
             if (c >= 0x80)
                 rt_json_leads[mode][c] = !end ? 2 : (mode == RT_MIXED || mode == RT_SPELLED) && c >= 0xC2 && c <= 0xF4;
         }
     for (int c = 0; c < 256; c++)
         rt_json_follows[c] = (c & 0xC0) == 0x80 ? 3 : 2;
+#ifdef RT_JSON_WIDE
+    rt_json_wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi2") &&
+                   __builtin_cpu_supports("bmi2");
+#endif
     rt_json_ready = 1;
+}
+
+#ifdef RT_JSON_WIDE
+#define RT_WIDE __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi2,bmi2,popcnt")))
+
+/* 8 bytes, or the first `count` of them (less than 32): the rows of all, of which the characters that count are put together. Writes 64
+ * bytes, most of which count for nothing. */
+static inline RT_WIDE char *rt_json_eight(__m128i bytes, unsigned count, const rt_json_row *rows, char *op)
+{
+    const __m512i last = _mm512_set1_epi64(0x0707070707070707ll), place = _mm512_set1_epi64(0x0706050403020100ll);
+    const __m512i lanes = _mm512_set_epi64(0x0808080808080808ll, 0, 0x0808080808080808ll, 0, 0x0808080808080808ll, 0,
+                                           0x0808080808080808ll, 0);
+    __m512i text = _mm512_i64gather_epi64(_mm512_cvtepu8_epi64(bytes), rows, 8);
+    __m512i sizes = _mm512_shuffle_epi8(text, _mm512_add_epi8(last, lanes));
+    __mmask64 counts = _mm512_cmplt_epu8_mask(place, sizes);
+    counts = _bzhi_u64(counts, 8 * (unsigned)count);
+    _mm512_storeu_si512(op, _mm512_maskz_compress_epi8(counts, text));
+    return op + _mm_popcnt_u64(counts);
+}
+
+/* Escapes while much is special and 18 bytes are left, in a mode that refuses nothing. Of each byte 6 are reserved in the
+ * output, so 64 may be written where 10 are left, with the slack. */
+static RT_WIDE char *rt_json_escape_wide(const uint8_t **at, const uint8_t *end, char *op, int mode)
+{
+    const uint8_t *p = *at;
+    const rt_json_row *rows = rt_json_rows[mode];
+    const int has_leads = rt_json_leads[mode][0xC2];
+    while (end - p >= 18) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+        if (__builtin_popcount((unsigned)rt_json_specials(bytes)) < 4)
+            break;
+        /* Up to what may be a UTF-8 sequence: a byte that begins one of two bytes, or of more, and as many that go on. */
+        unsigned begins = 0;
+        if (has_leads) {
+            unsigned next = _mm_cmplt_epi8_mask(_mm_loadu_si128((const __m128i *)(p + 1)), _mm_set1_epi8((char)0xC0));
+            unsigned third = _mm_cmplt_epi8_mask(_mm_loadu_si128((const __m128i *)(p + 2)), _mm_set1_epi8((char)0xC0));
+            unsigned long_ones = _mm_cmpge_epu8_mask(bytes, _mm_set1_epi8((char)0xE0));
+            begins = _mm_cmpge_epu8_mask(bytes, _mm_set1_epi8((char)0xC2)) & next & (third | ~long_ones);
+        }
+        /* No jump depends on how many they are: it could not be predicted. */
+        unsigned count = (unsigned)__builtin_ctz(begins | 0x10000);
+        op = rt_json_eight(bytes, count, rows, op);
+        op = rt_json_eight(_mm_srli_si128(bytes, 8), count > 8 ? count - 8 : 0, rows, op);
+        p += count;
+        if (begins) {
+            if (rt_utf8_size(p, (size_t)(end - p))) {
+                op = rt_json_special(&p, end, op, mode);
+            } else {
+                memcpy(op, &rows[*p], 8);
+                op += rows[*p++].size;
+            }
+        }
+    }
+    *at = p;
+    return op;
+}
+#endif
+
+/* Whether 8 bytes are written at once; `off`: not from now on, so that a test reaches what other processors run. */
+static int rt_json_is_wide(int off)
+{
+    if (!rt_json_ready)
+        rt_json_prepare();
+    rt_json_wide &= !off;
+    return rt_json_wide;
 }
 
 /* As rt_json_escape, of what is probably not plain. */
@@ -271,6 +348,13 @@ static char *rt_json_escape_special(const uint8_t *p, size_t n, char *op, int mo
         if (p >= end)
             break;
 #endif
+#ifdef RT_JSON_WIDE
+        if (rt_json_wide && end - p >= 18 && leads[0xC2] != 2) {
+            op = rt_json_escape_wide(&p, end, op, mode);
+            if (p >= end)
+                break;
+        }
+#endif
         /* What is special is seldom alone: some bytes by the table, before blocks are tried again. */
         const uint8_t *stop = end - p > 24 ? p + 24 : end - 1;
         while (p < stop) {
@@ -282,14 +366,14 @@ static char *rt_json_escape_special(const uint8_t *p, size_t n, char *op, int mo
                     return NULL;
                 continue;
             }
-            memcpy(op, rows[c].text, 8);
+            memcpy(op, &rows[c], 8);
             op += sizes[c];
             p++;
         }
         if (p == end - 1) {
             if (leads[*p] == 2)
                 return NULL;
-            memcpy(op, rows[*p].text, 8);
+            memcpy(op, &rows[*p], 8);
             op += sizes[*p++];
         }
     }

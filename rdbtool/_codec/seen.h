@@ -7,10 +7,12 @@
  * rt_table holds any number of keys in 256 parts that grow one at a time, without a moment at which two copies of all
  * stand side by side. If it is known how many keys are probably still to come, all parts get that size at once, as soon
  * as an eighth of the keys is there: until then the number may be wrong. It keeps 103 bits of a hash in 16 to 20 bytes:
- * two of a billion different keys are taken for one another once in 10^13 files. rt_seen is for the members of one collection after another: small
- * sets live in blocks that are cleared quickly and kept, large ones in an rt_crowd, which keeps 72 bits of a hash in 9
- * to 12 bytes: the members of a large collection often take no more themselves. Two of ten million different members
- * are taken for one another once in 10^8 files.
+ * two of a billion different keys are taken for one another once in 10^13 files.
+ *
+ * rt_seen is for the members of one collection after another: few are compared with each other, more live in blocks that
+ * are cleared quickly and kept, many in an rt_crowd, which keeps 72 bits of a hash in 9 to 12 bytes: the members of a
+ * large collection often take no more themselves. Two of ten million different members are taken for one another once in
+ * 10^8 files.
  */
 #ifndef RT_SEEN_H
 #define RT_SEEN_H
@@ -134,8 +136,12 @@ static inline int rt_table_place(rt_slot *slots, size_t capacity, rt_slot key)
 static inline void rt_table_prefetch(rt_table *table, const rt_key128 *key)
 {
     rt_part *part = rt_part_of(table, key);
-    if (part->capacity)
-        rt_prefetch(&part->slots[rt_home(key->a, part->capacity)]);
+    if (part->capacity) {
+        const rt_slot *home = &part->slots[rt_home(key->a, part->capacity)];
+        rt_prefetch(home);
+        /* The search often goes on in the next line. */
+        rt_prefetch((const char *)home + 4 * sizeof(rt_slot));
+    }
 }
 
 /* Allocates zeroed slots, those of a large table in large pages: its slots are used in no order, and for each small
@@ -363,14 +369,19 @@ static inline int rt_seen_place(rt_key128 *slots, size_t capacity, const rt_key1
     return 0;
 }
 
-enum { RT_SEEN_LEVELS = 7 };    /* blocks of 16, 64, 256 … 65536 slots, at most half full */
+/* Up to 32 members are in a list; more in blocks of 256, 1024 … 65536 slots, at most half full. */
+enum { RT_SEEN_FEW = 32, RT_SEEN_LEVELS = 6 };
 
 typedef struct {
+    rt_key128 few[RT_SEEN_FEW];
+    uint32_t lows[RT_SEEN_FEW]; /* their lowest bits, which are compared first */
     rt_key128 *blocks[RT_SEEN_LEVELS];
-    int level;                  /* RT_SEEN_LEVELS: in the crowd */
+    int level;                  /* 0: in the list, RT_SEEN_LEVELS: in the crowd */
     size_t count;
     rt_crowd crowd;
 } rt_seen;
+
+typedef uint32_t rt_four __attribute__((vector_size(16)));
 
 static inline void rt_seen_reset(rt_seen *seen)
 {
@@ -380,12 +391,12 @@ static inline void rt_seen_reset(rt_seen *seen)
     seen->count = 0;
 }
 
-static inline size_t rt_seen_slots(int level) { return (size_t)16 << (2 * level); }
+static inline size_t rt_seen_slots(int level) { return (size_t)64 << (2 * level); }
 
 static int rt_seen_block(rt_seen *seen, int level)
 {
     size_t size = rt_seen_slots(level) * sizeof(rt_key128);
-    if (seen->blocks[level] == NULL && (seen->blocks[level] = malloc(size)) == NULL)
+    if (seen->blocks[level] == NULL && (seen->blocks[level] = (rt_key128 *)malloc(size)) == NULL)
         return -1;
     memset(seen->blocks[level], 0, size);
     return 0;
@@ -393,8 +404,8 @@ static int rt_seen_block(rt_seen *seen, int level)
 
 static int rt_seen_grow(rt_seen *seen)
 {
-    rt_key128 *old = seen->blocks[seen->level];
-    size_t slots = rt_seen_slots(seen->level);
+    const rt_key128 *old = seen->level ? seen->blocks[seen->level] : seen->few;
+    size_t slots = seen->level ? rt_seen_slots(seen->level) : seen->count;
     int level = seen->level + 1;
     if (level < RT_SEEN_LEVELS && rt_seen_block(seen, level) < 0)
         return -1;
@@ -412,15 +423,42 @@ static int rt_seen_grow(rt_seen *seen)
     return 0;
 }
 
+/* Four at a time, to the end of the fours: what an earlier set left there is told apart afterwards. */
+static inline int rt_seen_has(const rt_seen *seen, const rt_key128 *key)
+{
+    uint32_t low = (uint32_t)key->a;
+    const rt_four wanted = {low, low, low, low};
+    rt_four any = {0, 0, 0, 0}, some;
+    uint64_t halves[2];
+    for (size_t i = 0; i < seen->count; i += 4) {
+        memcpy(&some, seen->lows + i, sizeof(some));
+        any |= (rt_four)(some == wanted);
+    }
+    memcpy(halves, &any, sizeof(any));
+    if (!(halves[0] | halves[1]))
+        return 0;
+    for (size_t i = 0; i < seen->count; i++)
+        if (seen->few[i].a == key->a && seen->few[i].b == key->b)
+            return 1;
+    return 0;
+}
+
 /* 1: it was there, 0: it is new, -1: no memory. */
 static inline int rt_seen_add(rt_seen *seen, const rt_key128 *key)
 {
     int there;
-    if (seen->level < RT_SEEN_LEVELS) {
-        if (seen->count == 0 && rt_seen_block(seen, 0) < 0)
+    if (seen->level == 0) {
+        if (rt_seen_has(seen, key))
+            return 1;
+        if (seen->count < RT_SEEN_FEW) {
+            seen->few[seen->count] = *key;
+            seen->lows[seen->count++] = (uint32_t)key->a;
+            return 0;
+        }
+        if (rt_seen_grow(seen) < 0)
             return -1;
-        if (seen->count * 2 >= rt_seen_slots(seen->level) && rt_seen_grow(seen) < 0)
-            return -1;
+    } else if (seen->level < RT_SEEN_LEVELS && seen->count * 2 >= rt_seen_slots(seen->level) && rt_seen_grow(seen) < 0) {
+        return -1;
     }
     if (seen->level == RT_SEEN_LEVELS)
         there = rt_crowd_add(&seen->crowd, key);

@@ -11,6 +11,8 @@ import codecs
 import json
 import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -254,6 +256,32 @@ def test_values(escape: str) -> None:
     texts = interesting_texts()
     expected = '[{\r\n"l":[' + ",".join(value_text(text, escape) for text in texts) + "]}]\n"
     assert as_json(as_values(texts), escape) == expected.encode("ascii")
+
+
+def test_processors_that_escape_byte_by_byte(tmp_path: Path) -> None:
+    """The output is the same where 8 bytes cannot be written at once."""
+    dice = random.Random(2)
+    path = tmp_path / "a.rdb"
+    path.write_bytes(as_values([*interesting_texts(), *(dice.randbytes(dice.randrange(5000)) for _ in range(100))]))
+    code = """
+import sys
+from rdbtool._codec.encode.json import Json
+from rdbtool._codec.encode.jsonl import Jsonl
+from rdbtool._codec.encode.text import is_wide
+from rdbtool.reader.rdb import open_rdb
+is_wide(off=sys.argv[2] == "off")
+assert sys.argv[2] == "on" or not is_wide()
+for escape in ("raw", "print", "utf8", None):
+    sink = Jsonl(sys.stdout.buffer.write) if escape is None else Json(sys.stdout.buffer.write, escape)
+    with open_rdb(sys.argv[1]) as reader:
+        reader.feed(sink)
+    sink.close()
+"""
+    found = [
+        subprocess.run([sys.executable, "-c", code, path, way], check=True, capture_output=True).stdout
+        for way in ("on", "off")
+    ]
+    assert found[0] == found[1] != b""
 
 
 @pytest.mark.parametrize("escape", ESCAPES)

@@ -12,10 +12,15 @@ cdef extern from "escape.h" nogil:
     char *rt_base64(const uint8_t *p, size_t n, char *op)
     size_t rt_utf8_cut(const uint8_t *p, size_t n)
     int rt_is_utf8(const uint8_t *p, size_t n)
+    int rt_json_is_wide(int off)
 
 
 cdef enum:
     PIECE = 1 << 15             # bytes that are escaped at once: so that what becomes of them stays in the CPU cache
+
+
+def is_wide(bint off=False):
+    return bool(rt_json_is_wide(off))
 
 
 cdef class JsonText(Encoder):
