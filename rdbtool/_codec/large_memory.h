@@ -18,6 +18,13 @@
 #define RT_HUGE_PAGE ((size_t)1 << 21)
 #endif
 
+/* The size to allocate for `size` bytes: whole huge pages of a large table. */
+static inline size_t rt_large_size(size_t size)
+{
+    const size_t page = (size_t)1 << 21;
+    return size < page || size > SIZE_MAX - page ? size : (size + page - 1) / page * page;
+}
+
 /* Zeros; NULL: there is not enough memory. Sizes that are no multiple of a huge page are as from calloc. */
 static void *rt_large_alloc(size_t size)
 {

@@ -22,9 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "large_memory.h"
 
 typedef struct {
     uint64_t a, b;          /* b is odd, so no hash is all zero */
@@ -94,8 +92,7 @@ typedef struct {
 typedef struct {
     rt_slot *slots;
     size_t count;
-    void *memory;               /* in which the slots are */
-    size_t size;
+    size_t size;                /* in bytes */
 } rt_arena;
 
 typedef struct {
@@ -144,45 +141,24 @@ static inline void rt_table_prefetch(rt_table *table, const rt_key128 *key)
     }
 }
 
-/* Allocates zeroed slots, those of a large table in large pages: its slots are used in no order, and for each small
- * page the processor would have to look up its place. 0: no memory. */
+/* Allocates zeroed slots. 0: no memory. */
 static int rt_arena_open(rt_arena *arena, size_t count)
 {
     arena->count = count;
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    const size_t page = (size_t)2 << 20;
-    arena->size = (count * sizeof(rt_slot) + 2 * page - 1) / page * page;
-    if (count * sizeof(rt_slot) >= page) {
-        arena->memory = mmap(NULL, arena->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (arena->memory == MAP_FAILED) {
-            arena->memory = NULL;
-            return 0;
-        }
-        arena->slots = (rt_slot *)(((uintptr_t)arena->memory + page - 1) / page * page);
-        /* Where this fails, small pages do. */
-        madvise(arena->slots, count * sizeof(rt_slot), MADV_HUGEPAGE);
-        return 1;
-    }
-#endif
-    arena->size = 0;
-    arena->memory = arena->slots = (rt_slot *)calloc(count, sizeof(rt_slot));
-    return arena->memory != NULL;
+    arena->size = rt_large_size(count * sizeof(rt_slot));
+    arena->slots = (rt_slot *)rt_large_alloc(arena->size);
+    return arena->slots != NULL;
 }
 
 static void rt_arena_close(rt_arena *arena)
 {
-#if defined(__linux__)
-    if (arena->size && arena->memory)
-        munmap(arena->memory, arena->size);
-    else
-#endif
-        free(arena->memory);
+    rt_large_free(arena->slots, arena->size);
     memset(arena, 0, sizeof(*arena));
 }
 
 static inline void rt_part_free(rt_table *table, rt_part *part)
 {
-    if (!table->arena.memory || (uintptr_t)part->slots - (uintptr_t)table->arena.slots >= table->arena.count * sizeof(rt_slot))
+    if (!table->arena.slots || (uintptr_t)part->slots - (uintptr_t)table->arena.slots >= table->arena.count * sizeof(rt_slot))
         free(part->slots);
 }
 

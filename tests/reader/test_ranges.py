@@ -191,7 +191,7 @@ NARROW = (
 def test_the_process_that_decompresses_ends_with_the_first_process(packed_strings, number, code):
     with started(packed_strings, "dump", "-f", "json", before=NARROW) as process:
         process.stdout.read(3 << 19)
-        made = copies(process, 4)
+        made = copies(process)
         process.send_signal(number)
         assert process.wait(20) == code
         assert process.stderr.read() == b""
@@ -202,7 +202,7 @@ def test_the_process_that_decompresses_ends_with_the_first_process(packed_string
 def test_the_process_that_decompresses_is_killed(packed_strings):
     with started(packed_strings, "dump", "-f", "json", before=NARROW) as process:
         process.stdout.read(3 << 19)
-        os.kill(min(copies(process, 4)), signal.SIGKILL)
+        os.kill(min(copies(process)), signal.SIGKILL)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 3
     assert b"the process that decompresses it was ended" in err

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rdbtool.core.light_typing import Final, NamedTuple
-
 from rdbtool._codec.sinks import list_hunks
+from rdbtool.core.light_typing import Final, NamedTuple
 
 #: Limits on deletions and insertions, and on comparisons.
 MOST_EDITS: Final = 400
