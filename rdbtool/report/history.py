@@ -7,8 +7,8 @@ import os
 import shlex
 from collections.abc import Callable
 
-from rdbtool.core.errors import json_bytes
-from rdbtool.core.light_typing import Final, NamedTuple, Protocol
+from rdbtool.core.errors import clean, json_bytes
+from rdbtool.core.light_typing import Final, NamedTuple, Protocol, Self
 from rdbtool.operations.history.history import KEPT_KEYS, KeyChoice, KeyEnd, KeyHistory, Summary, Touch
 from rdbtool.report.formatting import key_argument, show_bytes, show_count, show_time
 from rdbtool.report.screen import Screen, Styled, emphasize, name
@@ -41,6 +41,35 @@ class CommandLine(NamedTuple):
     options: tuple[str, ...] = ()
 
 
+class Gathered:
+    """Hands on what is written in pieces of at least ``size`` bytes; the rest at the end, also after an error."""
+
+    def __init__(self, write: Callable[[bytes], object], *, size: int) -> None:
+        self._write = write
+        self._size = size
+        self._pieces: list[bytes] = []
+        self._gathered = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Hand on the rest."""
+        self._flush()
+
+    def write(self, data: bytes) -> None:
+        """Take data."""
+        self._pieces.append(data)
+        self._gathered += len(data)
+        if self._gathered >= self._size:
+            self._flush()
+
+    def _flush(self) -> None:
+        pieces, self._pieces, self._gathered = self._pieces, [], 0
+        if pieces:
+            self._write(b"".join(pieces))
+
+
 class HistoryText:
     """One line per record; at the end, whether the key exists, and how to get a deleted one back.
 
@@ -57,25 +86,35 @@ class HistoryText:
         width = max((len(show_bytes(key, bare=True)) for key in chosen.exact), default=0)
         self._width = min(width if not chosen.globs and not chosen.patterns else _KEY_WIDTH, _KEY_WIDTH)
         self._part = ""
+        #: The last time and its text.
+        self._time: tuple[int | None, str] = None, "-"
 
     def on_touch(self, touch: Touch) -> None:
         """Write a record under the name of its file."""
         if touch.part != self._part:
             self._part = touch.part
             self._put(name(touch.part))
-        time = "-" if touch.time is None else show_time(touch.time * 1000)
+        if touch.time != self._time[0]:
+            self._time = touch.time, "-" if touch.time is None else show_time(touch.time * 1000)
         number = "" if touch.number is None else f"#{touch.number}"
         multi = "  (in a transaction)" if touch.in_transaction else ""
         command = touch.command or f"{touch.kind}"
-        key = name(show_bytes(touch.key, bare=True))
+        head = f"  {self._time[1]:<20}  {touch.offset:#010x}  {number:>8}  db {touch.db:<2}  "
+        key = show_bytes(touch.key, bare=True)
+        if self._screen.is_plain:
+            # There may be millions of lines.
+            shown = "" if self._is_one else f"{key:<{self._width}}  "
+            line = clean(f"{head}{shown}{_describe(touch)}:  {command}{multi}").rstrip(" ")
+            self._write(f"{line}\n".encode())
+            return
         self._put(
-            f"  {time:<20}  {touch.offset:#010x}  {number:>8}  db {touch.db:<2}  ",
-            *(() if self._is_one else (key, " " * (self._width - len(key.text)), "  ")),
+            head,
+            *(() if self._is_one else (name(key), " " * (self._width - len(key)), "  ")),
             Styled(
                 _describe(touch), next((_EFFECT_STYLES[word] for word in touch.effects if word in _EFFECT_STYLES), "")
             ),
             ":  ",
-            *emphasize(command, key),
+            *emphasize(command, name(key)),
             multi,
         )
 
@@ -195,7 +234,7 @@ def _deleted_by(touch: Touch) -> tuple[Styled, str]:
 
 
 def _describe(touch: Touch) -> str:
-    words = ", ".join(touch.effects)
+    words = touch.effects[0] if len(touch.effects) == 1 else ", ".join(touch.effects)
     if touch.error:
         words += f" ({touch.error})"
     if touch.sets_expiry and touch.expire_at_ms is not None:

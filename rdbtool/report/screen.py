@@ -96,6 +96,11 @@ class Screen:
             if is_terminal:
                 self.width = console.width
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether no style shows."""
+        return self._colours is None
+
     def paint(self, text: str, style: str) -> str:
         """Return the text with the escape codes of a style from ``STYLES`` or of rich, unchanged without colour."""
         if self._colours is None or not style:

@@ -292,10 +292,10 @@ class Replay:
                     self._learn(argv, offset)
                 self._queue.append((argv, offset, number))
             else:
-                is_new = argv[0] not in self._handlers
-                self._learn(argv, offset)
-                if is_new and self._watcher is None and argv[0] in self._handlers:
-                    return False
+                if argv[0] not in self._handlers:
+                    self._learn(argv, offset)
+                    if self._watcher is None and argv[0] in self._handlers:
+                        return False
                 self._execute(argv, offset, number)
         except CommandError as error:
             self._report(error, argv, offset, number)
@@ -445,8 +445,10 @@ def _execute_subcommand(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:
 
 def show_command(argv: Sequence[bytes], limit: int = 40) -> str:
     """Return the beginning of a command, in printable ASCII. An empty argument shows as two quotes."""
-    shown = b" ".join(part[: limit + 1] or b'""' for part in argv[: limit + 1])
-    text = "".join(chr(b) if 0x20 <= b < 0x7F else f"\\x{b:02x}" for b in shown[:limit])
+    shown = b" ".join([part[: limit + 1] or b'""' for part in argv[: limit + 1]])
+    text = shown[:limit].decode("latin-1")
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(chr(b) if 0x20 <= b < 0x7F else f"\\x{b:02x}" for b in shown[:limit])
     return text + ("…" if len(shown) > limit else "")
 
 

@@ -54,6 +54,9 @@ _WRAPPERS: Final = _SCRIPTS | {RREPLAY}
 #: Commands that may change a key that they name in another database than the current one.
 _ACROSS: Final = _WRAPPERS | {b"MOVE", b"COPY"}
 
+#: Commands that may change more than the keys that they name, in the current database.
+_ELSEWHERE: Final = _ACROSS | SWEEPING
+
 IN_SNAPSHOT: Final = "in the snapshot"
 
 #: Effects after which an expiry exists.
@@ -405,6 +408,20 @@ class _History:
         here = engine.index
         name = command_name(argv)
         looked = named = self.watched.only(keys_of(argv))
+        if len(named) == 1 and name not in _ELSEWHERE:
+            # Nearly all commands: one key, in the current database.
+            key = named[0]
+            is_wanted = self._db in (None, here)
+            old = _look_at(engine.db, key, compare=True) if is_wanted else _GONE
+            error = execute()
+            command = _Command(replay, argv, offset, number, here, error)
+            if is_wanted:
+                new = _look_at(engine.db, key, compare=True)
+                effects = _effects(old, new, is_named=True) or (_describe_error(error),)
+                self._touch(command, key, here, effects, new)
+            if isinstance(error, UnknownEffectError):
+                self._note_words(command, named)
+            return
         sweeps = name in SWEEPING
         noted = None
         if name in _WRAPPERS:
@@ -420,19 +437,26 @@ class _History:
         swept = self._before_sweep(engine, name) if sweeps else None
         error = execute()
         command = _Command(replay, argv, offset, number, here, error)
-        # If the effect is unknown, each word may be a key.
-        words = dict.fromkeys(self.watched.only(argv[1:])) if isinstance(error, UnknownEffectError) else {}
+        is_unknown = isinstance(error, UnknownEffectError)
+        words = frozenset(argv[1:]) if is_unknown and noted is not None else ()
         for key, looks in zip(looked, before, strict=True):
             is_noted = noted is None or key in noted or key in words
             self._compare(command, key, looks, self._look(engine, key, here, where), is_noted=is_noted)
         if swept is not None:
             self._after_sweep(command, swept, frozenset(looked))
-        if words:
-            seen = frozenset(looked)
-            for key in words:
-                if key not in seen and self._db in (None, here):
-                    look = self._look(engine, key, here, here)[here]
-                    self._touch(command, key, here, (_describe_error(error),), look)
+        if is_unknown:
+            self._note_words(command, looked)
+
+    def _note_words(self, command: _Command, seen: Iterable[bytes]) -> None:
+        """Report a command of unknown effect for each word that may be a key, but those that were looked at."""
+        here, engine = command.here, command.replay.engine
+        if self._db not in (None, here):
+            return
+        others = frozenset(seen)
+        for key in dict.fromkeys(self.watched.only(command.argv[1:])):
+            if key not in others:
+                look = _look_at(engine.dbs[here], key, compare=False)
+                self._touch(command, key, here, (_describe_error(command.error),), look)
 
     def _compare(
         self, command: _Command, key: bytes, before: dict[int, _Look], after: dict[int, _Look], *, is_noted: bool
@@ -449,21 +473,22 @@ class _History:
             self._touch(command, key, db, effects, new)
 
     def _touch(self, command: _Command, key: bytes, db: int, effects: tuple[str, ...], new: _Look) -> None:
-        error = command.error
+        replay, argv, offset, number, _, error = command
+        # There may be millions: by position, which takes half the time.
         self._add(
             Touch(
-                time=self.timeline.time_of(command.number),
-                part=command.replay.part,
-                offset=command.offset,
-                number=command.number,
-                db=db,
-                command=show_command(command.argv, _SHOWN),
-                in_transaction=command.replay.in_exec,
-                effects=effects,
-                error="" if error is None else show_reply(error),
-                kind=None if new.data is None else kind_of(new.data),
-                expire_at_ms=new.expire_at_ms,
-                key=key,
+                self.timeline.time_of(number),
+                replay.part,
+                offset,
+                number,
+                db,
+                show_command(argv, _SHOWN),
+                replay.in_exec,
+                effects,
+                "" if error is None else show_reply(error),
+                None if new.data is None else kind_of(new.data),
+                new.expire_at_ms,
+                key,
             )
         )
 
@@ -548,15 +573,20 @@ class _History:
         for index in engine.dbs if where is None else (where,):
             if self._db not in (None, index):
                 continue
-            db = engine.dbs[index]
-            data = db.keys.get(key)
-            if data is None:
-                looks[index] = _GONE
-                continue
-            size = _size_of(data)
-            is_kept = index == here and size <= _COMPARED
-            looks[index] = _Look(data, size, _mark_of(data) if is_kept else None, db.expires.get(key))
+            looks[index] = _look_at(engine.dbs[index], key, compare=index == here)
         return looks
+
+
+def _look_at(db: Db, key: bytes, *, compare: bool) -> _Look:
+    """Return a key in a database; ``compare``: its value is kept for comparison, unless it is large."""
+    data = db.keys.get(key)
+    if data is None:
+        return _GONE
+    expire_at_ms = db.expires.get(key) if db.expires else None
+    if type(data) is bytes:
+        return _Look(data, 0, data if compare else None, expire_at_ms)
+    size = _size_of(data)
+    return _Look(data, size, _mark_of(data) if compare and size <= _COMPARED else None, expire_at_ms)
 
 
 def _calls_in(engine: Engine, argv: Sequence[bytes]) -> list[Sequence[bytes]]:
