@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 #: Bytes of output kept in memory; more goes to a temporary file.
 _HELD: Final = 1 << 24
 
-#: Bytes that are written at once, if nobody reads along.
+#: Bytes that are written at once to what is not a terminal.
 _GATHERED: Final = 1 << 16
 
 
@@ -69,7 +69,7 @@ def history(
     from rdbtool.engine.replay.replay_options import replay_options
     from rdbtool.operations.history.history import read_history
     from rdbtool.reader.open.dispatch import open_any
-    from rdbtool.report.history import CommandLine, Gathered, history_sink
+    from rdbtool.report.history import CommandLine, LargePieces, history_sink
     from rdbtool.report.progress_bar import ProgressBar
     from rdbtool.report.screen import Screen
     from rdbtool.writer.atomic.output import open_output
@@ -93,7 +93,7 @@ def history(
         # Whether the place exists is only known at the end; nothing is printed before.
         write = output.write if places is None else held.write
         screen = Screen(is_terminal=output.is_terminal)
-        with Gathered(write, size=0 if output.is_terminal else _GATHERED) as gathered:
+        with LargePieces(write, size=0 if output.is_terminal else _GATHERED) as gathered:
             sink = history_sink(gathered.write, chosen, as_json=as_json, screen=screen, given=CommandLine(src, again))
             found = read_history(reader, chosen, sink.on_touch, db=db, options=options, progress=progress)
             sink.close(found)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from rdbtool.core.errors import clean, json_bytes
 from rdbtool.core.light_typing import Final, NamedTuple, Protocol, Self
-from rdbtool.operations.history.history import KEPT_KEYS, KeyChoice, KeyEnd, KeyHistory, Summary, Touch
+from rdbtool.operations.history.history import KEPT_KEYS, KeyChoice, KeyEnd, KeyHistory, KeysEnd, Touch
 from rdbtool.report.formatting import key_argument, show_bytes, show_count, show_time
 from rdbtool.report.screen import Screen, Styled, emphasize, name
 
@@ -41,7 +41,7 @@ class CommandLine(NamedTuple):
     options: tuple[str, ...] = ()
 
 
-class Gathered:
+class LargePieces:
     """Hands on what is written in pieces of at least ``size`` bytes; the rest at the end, also after an error."""
 
     def __init__(self, write: Callable[[bytes], object], *, size: int) -> None:
@@ -151,7 +151,7 @@ class HistoryText:
             db = ("--db", f"{last.db}") if last.db else ()
             self._advise(("get", self._given.source, key_argument(end.key), *db), "the key", last, history)
 
-    def _sum_up(self, summary: Summary, history: KeyHistory) -> None:
+    def _sum_up(self, summary: KeysEnd, history: KeyHistory) -> None:
         """Write what became of all keys together."""
         self._put(f"{show_count(summary.touches, 'record')} touched more than {KEPT_KEYS} keys")
         for db, keys in summary.left.items():

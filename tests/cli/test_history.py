@@ -9,6 +9,7 @@ from aof.logs import command, sets, write_log
 from command import FIXTURES, check_golden, run
 
 from rdbtool.report.formatting import key_argument
+from rdbtool.report.history import LargePieces
 
 
 @pytest.fixture
@@ -300,3 +301,13 @@ def test_wrong_usage(words, message, log):
     ran = run("history", log(sets(1)), *words)
     assert (ran.code, ran.out) == (2, b"")
     assert message in " ".join(ran.err.split())
+
+
+def test_lines_are_gathered_and_none_is_lost():
+    written: list[bytes] = []
+    with pytest.raises(KeyError), LargePieces(written.append, size=4) as gathered:
+        for piece in (b"ab", b"cd", b"e"):
+            gathered.write(piece)
+        assert written == [b"abcd"]
+        raise KeyError
+    assert written == [b"abcd", b"e"]

@@ -154,7 +154,7 @@ class KeyEnd(NamedTuple):
         }
 
 
-class Summary(NamedTuple):
+class KeysEnd(NamedTuple):
     """What became of all keys together.
 
     ``touches`` counts the records, ``deletions`` those that deleted a key. ``left`` maps databases to the number of
@@ -198,7 +198,7 @@ class KeyHistory(NamedTuple):
     records: tuple[Touch, ...] = ()
     chosen: KeyChoice | None = None
     keys: tuple[KeyEnd, ...] | None = None
-    summary: Summary | None = None
+    summary: KeysEnd | None = None
 
     @property
     def damage(self) -> FormatError | None:
@@ -368,10 +368,10 @@ class _History:
             for key, touches in self._counts.items()
         )
 
-    def summary(self, engine: Engine) -> Summary:
+    def summary(self, engine: Engine) -> KeysEnd:
         """Return what became of all keys together."""
         left = {index: sum(1 for _ in self._chosen(db.keys)) for index, db in sorted(self._dbs(engine).items())}
-        return Summary(
+        return KeysEnd(
             self.touches, self._deleted, {db: keys for db, keys in left.items() if keys}, self._last_deletion
         )
 
