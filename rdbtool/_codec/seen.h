@@ -399,7 +399,7 @@ static int rt_seen_grow(rt_seen *seen)
     return 0;
 }
 
-/* Four at a time, to the end of the fours: what an earlier set left there is told apart afterwards. */
+/* Four at a time, to the end of the fours: what an earlier set left there does not count. */
 static inline int rt_seen_has(const rt_seen *seen, const rt_key128 *key)
 {
     uint32_t low = (uint32_t)key->a;

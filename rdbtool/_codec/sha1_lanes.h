@@ -31,7 +31,7 @@
     RT_FIVE(f, k, (i) + 10);                                        \
     RT_FIVE(f, k, (i) + 15)
 
-/* Unrolled: with words that are constants the compiler leaves out their part of the schedule. */
+/* Unrolled: with words that are constants the compiler omits their part of the schedule. */
 static inline __attribute__((always_inline)) TARGET void NAME(rounds)(VECTOR h[5], VECTOR w[16])
 {
     VECTOR a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rdbtool.engine.replay.places import Places
     from rdbtool.operations.convert.omissions import Leaving
     from rdbtool.operations.convert.reshaping import Reshaping
+    from rdbtool.operations.history.history import KeyChoice
 
 #: The input: a path (``"-"``: standard input), the content itself, or a stream of it.
 Source = str | os.PathLike[str] | bytes | BinaryIO
@@ -355,6 +356,19 @@ def selection_of(filters: KeyFilters, now_ms: int) -> Selection | None:
         slots=_slots(filters.get("slot")),
         limit=count_of("limit", filters.get("limit")),
     )
+
+
+def key_choice_of(
+    exact_key: str | bytes | Iterable[str | bytes] | None,
+    glob: str | bytes | Iterable[str | bytes] | None,
+    regex: Patterns | None,
+) -> KeyChoice:
+    """Return the keys of a history. Raises ValueError, TypeError."""
+    from rdbtool.operations.history.history import KeyChoice  # noqa: PLC0415 - for one function only
+
+    keys = [key_of(row, "exact_key") for row in _several("exact_key", exact_key, (str, bytes))]
+    globs = [key_of(row, "glob") for row in _several("glob", glob, (str, bytes))]
+    return KeyChoice(tuple(dict.fromkeys(keys)), tuple(dict.fromkeys(globs)), tuple(_patterns("regex", regex)))
 
 
 def leaving_of(drop: str | Iterable[str] | None, filters: KeyFilters, *, functions: bool | None) -> Leaving:

@@ -87,6 +87,7 @@ EXAMPLES: Final[dict[str, tuple[Example, ...]]] = {
     "history": (
         Example("who deleted this key?", "rdbtool history appendonlydir session:42"),
         Example("a key of database 3", "rdbtool history -n 3 appendonly.aof counter"),
+        Example("all sessions in one replay", "rdbtool history --glob 'session:*' appendonlydir"),
         Example("a binary key", "rdbtool history appendonly.aof '\\xac\\xed\\x00\\x05t'"),
     ),
     "convert": (

@@ -195,6 +195,11 @@ one is used, and reported.
     "history": r"""
 The key is text, with `\xHH` for other bytes. Commands of unknown effect (`FOO.SET`, scripts) are listed at
 the end; one that has the key among its arguments is a record.
+
+`--exact-key`, `--glob` and `--key` can be given together: keys are followed that one of them selects. A record
+about several of them is a line for each, and the lines that name a key are its history. Lines are printed during
+the replay, and memory does not grow with the number of keys: it is that of a replay, and while a FLUSHALL or
+FLUSHDB is executed eight bytes for each selected key.
 """,
     "capture": r"""
 The server is read by replication (PSYNC), so the user needs the permissions `+psync +replconf +ping`, and

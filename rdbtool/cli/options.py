@@ -95,6 +95,13 @@ Jobs = Annotated[
 #: How to write a key on the command line.
 KEY_SPELLING = r"as text, with \xHH for other bytes and \\ for a backslash"
 
+KeyRegex = Annotated[list[str] | None, Option("--key", "-k", metavar="REGEX", help="Keys in which REGEX is found.")]
+Glob = Annotated[list[str] | None, Option("--glob", metavar="PATTERN", help="Keys that match PATTERN as KEYS would.")]
+ExactKey = Annotated[
+    list[str] | None,
+    Option("--exact-key", metavar="KEY", help=f"The key KEY itself, {KEY_SPELLING}."),
+]
+
 NoProgress = Annotated[bool, Option("--no-progress", help="Never show a progress bar.")]
 OutputFile = Annotated[str | None, Option("--output", "-o", metavar="FILE", help="Write to FILE, whole or not at all.")]
 Force = Annotated[bool, Option("--force", help="Replace FILE if it exists.")]
@@ -194,16 +201,9 @@ class Clock(OptionGroup):
 class Filters(Clock):
     """Key filters."""
 
-    key: Annotated[list[str] | None, Option("--key", "-k", metavar="REGEX", help="Keys in which REGEX is found.")] = (
-        None
-    )
-    glob: Annotated[
-        list[str] | None, Option("--glob", metavar="PATTERN", help="Keys that match PATTERN as KEYS would.")
-    ] = None
-    exact_key: Annotated[
-        list[str] | None,
-        Option("--exact-key", metavar="KEY", help=f"The key KEY itself, {KEY_SPELLING}."),
-    ] = None
+    key: KeyRegex = None
+    glob: Glob = None
+    exact_key: ExactKey = None
     no_key: Annotated[
         list[str] | None,
         Option("--no-key", "--not-key", "-K", metavar="REGEX", help="No keys in which REGEX is found."),
@@ -340,6 +340,7 @@ def _split_rename(text: bytes) -> tuple[bytes, bytes]:
 
 #: Arguments whose option has another name.
 _OPTIONS = {
+    "regex": "key",
     "skip": "skip_command",
     "skip_a": "skip_command_a",
     "skip_b": "skip_command_b",

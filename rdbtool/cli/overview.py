@@ -22,7 +22,7 @@ SUMMARIES: Final = {
     "replay": "Replay an AOF and report the dataset.",
     "stats": "Show memory usage by prefix, type and key.",
     "memory": "Print the memory usage of each key.",
-    "history": "List the AOF commands that touched a key.",
+    "history": "List the AOF commands that touched a key, or several.",
     "convert": "Convert between RDB, AOF, JSON lines and versions.",
     "aof-rewrite": "Rewrite an AOF to its shortest form.",
     "get": "Print one value.",

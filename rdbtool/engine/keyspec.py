@@ -77,8 +77,19 @@ def _finder(keys: str) -> _Finder:
         return _counted(0, int(number), 2)
     if form.endswith("numkeys"):
         return _counted(1 if form.startswith("1+") else 0, int(number), 1)
+    return _between(*_positions(keys))
+
+
+def _positions(keys: str) -> tuple[int, int, int]:
+    """Return first, last and step of the keys in a row of the command table that has no other form."""
     first, last, step, *_ = (*map(int, keys.split(":")), 0, 0)
-    return _between(first, last or first, step or 1)
+    return first, last or first, step or 1
+
+
+@cache
+def fixed_positions(keys: str) -> tuple[int, int, int]:
+    """Return first, last and step of the keys in a row of the command table; a step of 0 where none are fixed."""
+    return _positions(keys) if keys.replace(":", "").replace("-", "").isdigit() else (0, 0, 0)
 
 
 def command_name(argv: Sequence[bytes]) -> bytes:

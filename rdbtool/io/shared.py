@@ -66,7 +66,7 @@ class Shared:
         try:
             pipes.extend(os.pipe() for _ in range(4))
             (more, self._more), (more_in_copies, self._more_in_copies), (self._less, less), (error, self._error) = pipes
-            # Who finds a full pipe has nobody to wake.
+            # A full pipe wakes its reader anyway.
             for descriptor in (self._more, self._more_in_copies, less):
                 os.set_blocking(descriptor, False)
             self._list(at, self.place)
@@ -216,7 +216,7 @@ class Shared:
                 continue
             self._announce()
             if not os.read(self._less, 1 << 12):
-                # Nobody is left who could need it.
+                # No process is left that could need it.
                 os._exit(0)
 
     def _announce(self) -> None:

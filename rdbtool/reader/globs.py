@@ -45,6 +45,22 @@ def compile_glob(pattern: bytes) -> re.Pattern[bytes]:
     return re.compile(expression + rb"\Z", re.DOTALL)
 
 
+def byte_maps(pattern: bytes) -> list[list[bytes]]:
+    """Return the rows of a pattern between stars: of each byte, 256 bits that say which bytes match.
+
+    A match is one of the first row at the beginning, of the last row at the end, and of the others in between, in their
+    order; a single row takes the whole key. But two stars alone match no empty key.
+    """
+    return [[_byte_map(expression) for expression in row] for row in _rows(pattern)]
+
+
+def _byte_map(expression: bytes) -> bytes:
+    bits = 0
+    for match in re.finditer(expression, bytes(range(0x100)), re.DOTALL):
+        bits |= 1 << match[0][0]
+    return bits.to_bytes(32, "little")
+
+
 def _rows(pattern: bytes) -> list[list[bytes]]:
     """Return the expressions of single bytes, in rows between stars. Consecutive stars are one."""
     rows: list[list[bytes]] = [[]]

@@ -35,6 +35,10 @@ PAIRS = {
         ("replay", AOF, "--until", "n:2000", "--skip-command", "5", "--skip-command", "8", "--now", NOW),
     ),
     "history": (lambda: rdbtool.history(TIMES, b"s:0", db=0), ("history", TIMES, "s:0", "-n", "0")),
+    "history of some": (
+        lambda: rdbtool.history(TIMES, exact_key="s:0", glob="l:*", regex=["^z:1", "x$"]),
+        ("history", TIMES, "--exact-key", "s:0", "--glob", "l:*", "-k", "^z:1", "-k", "x$"),
+    ),
     "inspect": (lambda: rdbtool.inspect(RDB), ("inspect", RDB)),
     "inspect a key": (lambda: rdbtool.inspect(AOF, key="s:0"), ("inspect", AOF, "--exact-key", "s:0")),
     "inspect damage": (lambda: rdbtool.inspect(FLIPPED), ("inspect", FLIPPED)),

@@ -9,6 +9,7 @@ from aof.logs import command, sets, write_log
 from command import FIXTURES, check_golden, run
 
 from rdbtool.report.formatting import key_argument
+from rdbtool.report.history import LargePieces
 
 
 @pytest.fixture
@@ -207,3 +208,106 @@ def test_the_next_command_replays_in_the_same_way(log):
     gone = log(command("SET", "k", "v"), command("SET", "x", "y"), command("HIDDEN", "k"), command("DEL", "k"))
     words = ["--rules", "redis-7.0", "--rename-command", "HIDDEN=GET", "--skip-command", "2"]
     assert f"{' '.join(words)} --until n:3" in run("history", *words, gone, "k").out.decode()
+
+
+def test_several_keys_in_one_pass(log):
+    path = log(
+        command("MSET", "a", "1", "b", "2"),
+        command("SET", "other", "3"),
+        command("RENAME", "a", "c c"),
+        command("SELECT", "1"),
+        command("SET", "b", "2"),
+        command("FLUSHALL"),
+        command("SET", "b", "3"),
+    )
+    ran = run("history", path, "c c", "--exact-key", "a", "--exact-key", "b", "--exact-key", "never")
+    assert (ran.code, ran.err) == (0, "")
+    check_golden("history/several-keys.txt", ran.out.decode().replace(str(path), "log.aof"))
+
+
+def test_keys_of_a_pattern(log):
+    path = log(sets(30), command("DEL", "k3", "k4"), command("SET", "x", "y"), command("FLUSHDB"))
+    ran = run("history", path, "--glob", "k*", "--key", "^y z$", "--exact-key", "k1", "--rules", "redis-7.2")
+    assert (ran.code, ran.err) == (0, "")
+    check_golden("history/pattern.txt", ran.out.decode().replace(str(path), "log.aof"))
+    *_, show, rewrite = ran.out.decode().splitlines()
+    words = shlex.split(show.split("these keys")[0].replace("  next", ""))
+    assert run(*words[1:], "-f", "keys").out.splitlines() == [b"k%d" % n for n in range(30) if n not in {3, 4}]
+    assert f"aof-rewrite {path} -o recovered.aof --rules redis-7.2 --until n:32" in rewrite
+
+
+def test_the_report_about_several_keys(log):
+    binary = b"\xff\x00"
+    path = log(command("MSET", "a", "1", binary, "2"), command("DEL", binary), command("PEXPIREAT", "a", "5000"))
+    ran = run("history", "--json", path, "--glob", "?", "--exact-key", r"\xff\x00")
+    report = json.loads(ran.out)
+    named = {"base64": "/wA="}
+    assert report["filters"] == {"exact_key": [named], "glob": ["?"], "key": []}
+    assert [(row["key"], row["number"], row["effects"]) for row in report["records"]] == [
+        ("a", 1, ["created"]),
+        (named, 1, ["created"]),
+        (named, 2, ["deleted"]),
+        ("a", 3, ["expiry set"]),
+    ]
+    ends = {str(end["key"]): (end["touches"], len(end["states"]), len(end["deletions"])) for end in report["keys"]}
+    assert ends == {"a": (2, 1, 0), str(named): (2, 0, 1)}
+    summary = report["summary"]
+    assert (summary["touches"], summary["deletions"], summary["left"]) == (4, 1, [{"db": 0, "keys": 1}])
+    assert (summary["last_deletion"]["key"], summary["last_deletion"]["command"]) == (named, r"DEL \xff\x00")
+    assert {"key", "states", "deletions"}.isdisjoint(report)
+
+
+def test_one_key_in_other_words_is_one_key(log):
+    path = log(sets(3), command("DEL", "k1"))
+    for words in ([], ["--json"]):
+        given = run("history", path, "k1", *words).out
+        assert given == run("history", path, "--exact-key", "k1", *words).out
+        assert given == run("history", path, "k1", "--exact-key", "k1", *words).out
+
+
+def test_many_keys_are_counted_not_listed(log):
+    path = log(sets(21))
+    assert json.loads(run("history", path, "--glob", "*", "--json").out)["keys"] is None
+    report = json.loads(run("history", path, "--glob", "k?*", "--until", "n:20", "--json").out)
+    assert [end["key"] for end in report["keys"]] == [f"k{number}" for number in range(20)]
+    shown = run("history", path, "--glob", "*").out.decode().splitlines()[-2:]
+    assert shown == ["21 records touched more than 20 keys", "  db 0: 21 keys at the end"]
+
+
+def test_a_pattern_that_nothing_matches(log):
+    ran = run("history", log(sets(3)), "--glob", "nobody*")
+    assert (ran.code, ran.out, ran.err) == (1, b"no record touched a key that matches\n", "")
+    ran = run("history", log(sets(3)), "nobody", "--exact-key", "k1")
+    assert ran.code == 0
+    assert ran.out.endswith(b'no record touched "nobody"\n1 record touched "k1"\n  db 0: exists: string\n')
+
+
+def test_commands_of_unknown_effect_may_have_touched_any_key(log):
+    ran = run("history", log(sets(3), command("FOO.SET", "k1", "k2")), "k1", "--exact-key", "k2")
+    assert ran.code == 1
+    assert ran.out.count(b"unknown (") == 2
+    assert b"commands of unknown effect, which may have touched them:\n  FOO.SET: in " in ran.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "Invalid value for KEY: give a key, as KEY or with --exact-key, --glob or --key"),
+        (["-k", "("], "Invalid value for --key: '(': missing ), unterminated subpattern at position 0"),
+        (["--glob", "*", "--exact-key"], "Option '--exact-key' requires an argument."),
+    ],
+)
+def test_wrong_usage(words, message, log):
+    ran = run("history", log(sets(1)), *words)
+    assert (ran.code, ran.out) == (2, b"")
+    assert message in " ".join(ran.err.split())
+
+
+def test_lines_are_gathered_and_none_is_lost():
+    written: list[bytes] = []
+    with pytest.raises(KeyError), LargePieces(written.append, size=4) as gathered:
+        for piece in (b"ab", b"cd", b"e"):
+            gathered.write(piece)
+        assert written == [b"abcd"]
+        raise KeyError
+    assert written == [b"abcd", b"e"]

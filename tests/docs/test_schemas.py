@@ -169,6 +169,8 @@ def test_history():
     assert keys
     rows = [*([path, "k"] for path in logs), *([AOFS[0], key] for key in keys)]
     check_runs("history", [*rows, [SNAPSHOTS[0], "h:small"], [AOFS[0], r"\xff"], ["--until", "n:5", AOFS[0], keys[0]]])
+    some = [["--glob", "*"], ["-k", "1", "--exact-key", r"\xff"], ["k", "--exact-key", keys[0]], ["--glob", "none"]]
+    check_runs("history", [[*words, path] for words in some for path in [*logs, SNAPSHOTS[0], AOFS[0]]])
 
 
 def test_convert(tmp_path):

@@ -50,7 +50,7 @@ class PlainKeys(CommandRun):
         """
 
     def find_plain(self, start: int) -> int | None:
-        """Return the offset of a command, far enough behind an offset, that begins a key which may be plain.
+        """Return the offset of a command, far enough after an offset, that begins a key which may be plain.
 
         None if there is none, or if a transaction begins before it.
         """

@@ -719,7 +719,7 @@ cdef class PlainKeys(CommandRun):
         return True
 
     def find_plain(self, int64_t start):
-        """Return the offset of a command, far enough behind an offset, that begins a key which may be plain.
+        """Return the offset of a command, far enough after an offset, that begins a key which may be plain.
 
         None if there is none, or if a transaction begins before it.
         """

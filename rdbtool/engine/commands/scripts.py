@@ -94,6 +94,17 @@ def read_calls(script: bytes, keys: Sequence[bytes], arguments: Sequence[bytes])
     return calls
 
 
+def calls_of(engine: Engine, argv: Sequence[bytes]) -> list[list[bytes]]:
+    """Return the commands that an EVAL or EVALSHA makes; none where they are not known."""
+    script: bytes | None = argv[1] if len(argv) > 1 else None
+    if script is not None and argv[0].upper() == b"EVALSHA":
+        script = engine.scripts.get(script.lower())
+    if script is None or len(argv) < 3 or not argv[2].isdigit():
+        return []
+    count = int(argv[2][:9])
+    return read_calls(script, argv[3 : 3 + count], argv[3 + count :]) or []
+
+
 def _argument(text: bytes, keys: Sequence[bytes], arguments: Sequence[bytes]) -> bytes | None:
     match = _ARGUMENT.fullmatch(text)
     if match is None:

@@ -27,8 +27,9 @@ from rdbtool.engine.command_errors import (
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.handlers import Handler, handler_of
 from rdbtool.engine.inference.least_server import REWRITTEN, ServerNeeds, UnmetNeedError
-from rdbtool.engine.keyspec import command_name, keys_of
+from rdbtool.engine.keyspec import command_name, fixed_positions, keys_of
 from rdbtool.engine.replay.fast_loop import AT_CONTAINER, AT_EXEC, AT_MULTI, CODES, Known, PlainCommands
+from rdbtool.engine.replay.watched_keys import WatchedKeys
 from rdbtool.engine.replies import Later, Reply
 from rdbtool.engine.wrapped import RREPLAY
 
@@ -91,9 +92,9 @@ class Replay:
     ``unfollowed`` holds the commands with unknown effects, by name, up to a hundred names. An error
     reply under rules that were only inferred is doubt. ``choice`` says which server rules apply, and why
     (with the part where ``names_parts``). If none were named, ``needs`` has what was used, which may raise them;
-    ``was_raised``: older ones applied before. ``watcher`` is called instead of each execution, with
-    ``watched`` only of commands that have this key among their words, or may touch keys that they do not name. ``part``
-    names the current file, and ``in_exec`` says that the current command belongs to a transaction.
+    ``was_raised``: older ones applied before. ``watcher`` is called instead of each execution, with ``watched`` only
+    of commands that name one of these keys, or may touch keys that they do not name. ``part`` names the current file,
+    and ``in_exec`` says that the current command belongs to a transaction.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class Replay:
         *,
         strict: bool = False,
         watcher: Watcher | None = None,
-        watched: bytes | None = None,
+        watched: WatchedKeys | None = None,
     ) -> None:
         self.engine = engine
         self.strict = strict
@@ -129,8 +130,7 @@ class Replay:
         self._watcher = watcher
         #: By name as written.
         self._handlers: dict[bytes, Known] = {}
-        self.plain = PlainCommands()
-        self.plain.watched = watched
+        self.plain = PlainCommands(watched)
         self._queue: list[tuple[Sequence[bytes], int, int]] | None = None
 
     def begin(self, choice: RulesChoice, needs: ServerNeeds | None) -> None:
@@ -258,6 +258,11 @@ class Replay:
                 except CommandError as error:
                     index = self.plain.index
                     self._report(error, rows[index], offsets[index], first_number + index)
+                    if self._watcher is not None and isinstance(error, UnknownEffectError):
+                        # Its words may be keys that match a pattern.
+                        self.in_exec = self.plain.exec_at >= 0
+                        self._watcher(self, rows[index], offsets[index], first_number + index, _answer(error))
+                        self.in_exec = False
                 except UnmetNeedError as need:
                     # Nothing was executed: the current command comes once more.
                     index = self.plain.index
@@ -287,10 +292,10 @@ class Replay:
                     self._learn(argv, offset)
                 self._queue.append((argv, offset, number))
             else:
-                is_new = argv[0] not in self._handlers
-                self._learn(argv, offset)
-                if is_new and self._watcher is None and argv[0] in self._handlers:
-                    return False
+                if argv[0] not in self._handlers:
+                    self._learn(argv, offset)
+                    if self._watcher is None and argv[0] in self._handlers:
+                        return False
                 self._execute(argv, offset, number)
         except CommandError as error:
             self._report(error, argv, offset, number)
@@ -322,12 +327,12 @@ class Replay:
                 self._handlers[argv[0]] = Known(_execute_subcommand, 1, AT_CONTAINER)
         else:
             row = self._find(argv, offset)
-            if self._watcher is not None and (not row.keys or "sweeps" in row.flags):
-                # It may touch the key without naming it.
+            if self._watcher is not None and "sweeps" in row.flags:
+                # It touches keys that it does not name.
                 return
             code = CODES.get(row.name, 0)
             handler = _when_declined(row) if code else handler_of(row)
-            self._handlers[argv[0]] = Known(handler, abs(row.arity), code)
+            self._handlers[argv[0]] = Known(handler, abs(row.arity), code, fixed_positions(row.keys))
 
     def _execute(self, argv: Sequence[bytes], offset: int, number: int) -> None:
         self._offset = offset
@@ -440,8 +445,10 @@ def _execute_subcommand(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:
 
 def show_command(argv: Sequence[bytes], limit: int = 40) -> str:
     """Return the beginning of a command, in printable ASCII. An empty argument shows as two quotes."""
-    shown = b" ".join(part[: limit + 1] or b'""' for part in argv[: limit + 1])
-    text = "".join(chr(b) if 0x20 <= b < 0x7F else f"\\x{b:02x}" for b in shown[:limit])
+    shown = b" ".join([part[: limit + 1] or b'""' for part in argv[: limit + 1]])
+    text = shown[:limit].decode("latin-1")
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(chr(b) if 0x20 <= b < 0x7F else f"\\x{b:02x}" for b in shown[:limit])
     return text + ("…" if len(shown) > limit else "")
 
 

@@ -16,6 +16,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy
 from rdbtool._codec.decode.cursor cimport rt_u64_text
 from rdbtool.engine.keyspace cimport Db
+from rdbtool.engine.replay.watched_keys cimport WatchedKeys
 from rdbtool.engine.values cimport HashData, ListData, SetData, ZSetData, pack_entry, plain_score
 
 from rdbtool.engine.streams.data import StreamData
@@ -103,11 +104,15 @@ cdef class Known:
     cdef readonly object handler
     cdef readonly Py_ssize_t least
     cdef readonly int code
+    cdef Py_ssize_t first
+    cdef Py_ssize_t last
+    cdef Py_ssize_t step
 
-    def __init__(self, handler, Py_ssize_t least, int code):
+    def __init__(self, handler, Py_ssize_t least, int code, keys=(0, 0, 0)):
         self.handler = handler
         self.least = least
         self.code = code
+        self.first, self.last, self.step = keys
 
 
 cdef class PlainCommands:
@@ -115,11 +120,16 @@ cdef class PlainCommands:
     cdef public Py_ssize_t exec_at
     cdef public Py_ssize_t transactions
     cdef public bint compiles
-    cdef public bytes watched
+    cdef readonly WatchedKeys watched
+    # The key, if it is one only.
+    cdef bytes sole
 
-    def __init__(self):
+    def __init__(self, WatchedKeys watched=None):
         self.exec_at = -1
         self.compiles = True
+        self.watched = watched
+        if watched is not None and len(watched.exact) == 1 and not watched.has_patterns:
+            self.sole = watched.exact[0]
 
     def execute(self, engine, list argvs not None, Py_ssize_t start, Py_ssize_t end, dict handlers not None):
         cdef tuple argv
@@ -146,7 +156,7 @@ cdef class PlainCommands:
             if found == NULL:
                 return index
             known = <Known>found
-            if PyTuple_GET_SIZE(argv) < known.least or (self.watched is not None and self.names(argv)):
+            if PyTuple_GET_SIZE(argv) < known.least or (self.watched is not None and self.names(argv, known)):
                 return index
             code = known.code
             if code == MULTI or code == EXEC:
@@ -159,13 +169,16 @@ cdef class PlainCommands:
             index += 1
         return end
 
-    cdef bint names(self, argv) except -1:
-        """Whether an argument is the key that is watched."""
-        cdef Py_ssize_t i, size = PyBytes_GET_SIZE(self.watched)
-        cdef const char *key = PyBytes_AS_STRING(self.watched)
-        cdef tuple words = <tuple>argv if type(argv) is tuple else tuple(argv)
-        for i in range(1, PyTuple_GET_SIZE(words)):
-            if is_word(<bytes?>words[i], key, size):
+    cdef inline bint names(self, tuple argv, Known known) except -1:
+        """Whether a command names a key that is watched."""
+        cdef Py_ssize_t i, size
+        cdef const char *key
+        if self.sole is None:
+            return self.watched.names(argv, known.first, known.last, known.step)
+        size = PyBytes_GET_SIZE(self.sole)
+        key = PyBytes_AS_STRING(self.sole)
+        for i in range(1, PyTuple_GET_SIZE(argv)):
+            if is_word(<bytes?>argv[i], key, size):
                 return True
         return False
 
@@ -173,15 +186,17 @@ cdef class PlainCommands:
         """Whether all of a transaction is there and holds plain commands only; ``exec_at`` is the index of its EXEC."""
         cdef Py_ssize_t index
         cdef PyObject *found
+        cdef Known known
         cdef int code
         for index in range(start, end):
             argv = argvs[index]
             found = PyDict_GetItemWithError(handlers, argv[0])
             if found == NULL or len(argv) < (<Known>found).least:
                 return False
-            if self.watched is not None and self.names(argv):
+            known = <Known>found
+            if self.watched is not None and self.names(argv if type(argv) is tuple else tuple(argv), known):
                 return False
-            code = (<Known>found).code
+            code = known.code
             if code == EXEC:
                 self.exec_at = index
                 return True

@@ -15,6 +15,7 @@ from rdbtool.engine.keyspec import is_called
 from rdbtool.engine.replay.executor import Watcher
 from rdbtool.engine.replay.places import Place, Places, command_named, describe_place, skipped_command
 from rdbtool.engine.replay.stops import Stops
+from rdbtool.engine.replay.watched_keys import WatchedKeys
 from rdbtool.model import KeyRecord
 from rdbtool.reader.aof.batches import CommandBatch
 from rdbtool.reader.aof.reader import AofReader
@@ -49,7 +50,7 @@ class Options(NamedTuple):
     databases: int = DATABASES
     rename_commands: Mapping[str, str] | None = None
     watcher: Watcher | None = None
-    watched: bytes | None = None
+    watched: WatchedKeys | None = None
     on_snapshot: Callable[[str, KeyRecord], None] | None = None
     on_batch: Callable[[CommandBatch], None] | None = None
     on_restart: Callable[[], None] | None = None
