@@ -173,6 +173,63 @@ static int rt_lzf_begin(rt_lzf_packing *packing, const uint8_t *in, size_t in_si
     return 1;
 }
 
+/* The three bytes at p, of which there are four, as a number that is the same everywhere: positions in the table follow
+ * from it, and from those the output. */
+static inline uint32_t rt_lzf_three(const uint8_t *p)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint32_t four;
+    memcpy(&four, p, 4);
+    return four << 8;
+#else
+    return (uint32_t)p[0] << 8 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 24;
+#endif
+}
+
+static inline uint32_t *rt_lzf_slot(rt_lzf_table *table, uint32_t three)
+{
+    return &table->seen[three * 2654435761u >> (32 - RT_LZF_HASH_BITS)];
+}
+
+/* How many of `most` bytes, of which the first 3 are, are the same at p as at q. */
+static inline size_t rt_lzf_same(const uint8_t *p, const uint8_t *q, size_t most)
+{
+    size_t length = 3;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    for (; length + 8 <= most; length += 8) {
+        uint64_t x, y;
+        memcpy(&x, p + length, 8);
+        memcpy(&y, q + length, 8);
+        if (x != y)
+            return length + ((size_t)__builtin_ctzll(x ^ y) >> 3);
+    }
+#endif
+    while (length < most && p[length] == q[length])
+        length++;
+    return length;
+}
+
+/* Whether a match may go so far back from `ip`. Positions of earlier strings are farther away than that. */
+static inline int rt_lzf_reaches(size_t back, size_t ip) { return back <= (ip < 8192 ? ip : 8192); }
+
+/* Where the three bytes at p, of which there are four, were before, NULL: nowhere in reach. p is at `ip` of the string,
+ * which takes their place in the table. */
+static inline const uint8_t *rt_lzf_before(rt_lzf_table *table, uint32_t base, const uint8_t *p, size_t ip)
+{
+    uint32_t three = rt_lzf_three(p), at = base + (uint32_t)ip, *slot = rt_lzf_slot(table, three);
+    size_t back = at - *slot;
+    *slot = at;
+    return rt_lzf_reaches(back, ip) && rt_lzf_three(p - back) == three ? p - back : NULL;
+}
+
+/* The same for the last three bytes of a string. */
+static inline const uint8_t *rt_lzf_before_end(rt_lzf_table *table, uint32_t base, const uint8_t *p, size_t ip)
+{
+    const uint8_t four[4] = {p[0], p[1], p[2], 0};
+    size_t back = base + (uint32_t)ip - *rt_lzf_slot(table, rt_lzf_three(four));
+    return rt_lzf_reaches(back, ip) && memcmp(p - back, p, 3) == 0 ? p - back : NULL;
+}
+
 /* Deflates until the input ends, `out` is full (it has 64 bytes or more), or the whole result would not fit in `room`.
  * Returns the number of bytes written to out. */
 static size_t rt_lzf_pack(rt_lzf_packing *packing, uint8_t *out, size_t out_size)
@@ -181,27 +238,59 @@ static size_t rt_lzf_pack(rt_lzf_packing *packing, uint8_t *out, size_t out_size
     const size_t in_size = packing->in_size, left = packing->room - packing->made;
     const size_t end = out_size < left ? out_size : left;
     const uint32_t base = packing->base;
+    rt_lzf_table *table = packing->table;
     size_t ip = packing->ip, run = packing->run, op = run + 1; /* op leaves room for the control byte of a run */
     memcpy(out, packing->open, run + 1);
     while (ip < in_size) {
-        size_t ref = 0, length = 0;
-        if (op + 4 > end && end < left)
-            break;
-        if (ip + 2 < in_size) {
-            uint32_t three = (uint32_t)in[ip] << 16 | (uint32_t)in[ip + 1] << 8 | in[ip + 2];
-            uint32_t *slot = &packing->table->seen[three * 2654435761u >> (32 - RT_LZF_HASH_BITS)];
-            uint32_t seen = *slot;
-            *slot = base + (uint32_t)ip;
-            if (seen >= base) {
-                ref = seen - base;
-                size_t most = in_size - ip < 264 ? in_size - ip : 264;
-                if (ip - ref <= 8192 && memcmp(in + ref, in + ip, 3) == 0)
-                    for (length = 3; length < most && in[ref + length] == in[ip + length]; length++)
-                        ;
+        const uint8_t *before = NULL;
+        /* So many literals can follow without a look at the run, the last three bytes, and the room that a match takes. */
+        size_t ahead = 32 - run;
+        if (ahead + 3 > in_size - ip)
+            ahead = in_size - ip > 3 ? in_size - ip - 3 : 0;
+        if (op + 4 > end)
+            ahead = 0;
+        else if (ahead > end - op - 3)
+            ahead = end - op - 3;
+        if (ahead) {
+            size_t from = ip, stop = ip + ahead;
+            /* Two at a time: most positions begin no match. */
+            while (ip + 1 < stop) {
+                if ((before = rt_lzf_before(table, base, in + ip, ip)))
+                    break;
+                if ((before = rt_lzf_before(table, base, in + ip + 1, ip + 1))) {
+                    ip++;
+                    break;
+                }
+                ip += 2;
+            }
+            if (!before && ip < stop && !(before = rt_lzf_before(table, base, in + ip, ip)))
+                ip++;
+            size_t literals = ip - from;
+            if (literals) {
+                rt_lzf_copy_short(out + op, in + from, literals);
+                op += literals;
+                run += literals;
+            }
+        } else {
+            if (op + 4 > end && end < left)
+                break;
+            if (in_size - ip > 3)
+                before = rt_lzf_before(table, base, in + ip, ip);
+            else if (in_size - ip == 3)
+                before = rt_lzf_before_end(table, base, in + ip, ip);
+            if (!before) {
+                if (op + 1 > end) {
+                    packing->fails = 1;
+                    return 0;
+                }
+                out[op++] = in[ip++];
+                run++;
             }
         }
-        if (length) {
-            size_t offset = ip - ref - 1, code = length - 2;
+        if (before) {
+            size_t most = in_size - ip < 264 ? in_size - ip : 264;
+            size_t length = rt_lzf_same(in + ip, before, most);
+            size_t offset = (size_t)(in + ip - before) - 1, code = length - 2;
             if (op + 4 > end) {
                 packing->fails = 1;
                 return 0;
@@ -220,17 +309,10 @@ static size_t rt_lzf_pack(rt_lzf_packing *packing, uint8_t *out, size_t out_size
             out[op++] = (uint8_t)offset;
             op++;
             ip += length;
-        } else {
-            if (op + 1 > end) {
-                packing->fails = 1;
-                return 0;
-            }
-            out[op++] = in[ip++];
-            if (++run == 32) {
-                out[op - run - 1] = 31;
-                run = 0;
-                op++;
-            }
+        } else if (run == 32) {
+            out[op - run - 1] = 31;
+            run = 0;
+            op++;
         }
     }
     packing->ip = ip;

@@ -44,3 +44,17 @@ def test_no_member_is_taken_for_another() -> None:
     assert flagged_in(rdb(*(set_of(b"%d" % size, list(range(size))) for size in sizes + sizes[::-1]))) == [
         ("duplicate-key", b"%d" % size, -1) for size in sizes[::-1]
     ]
+
+
+@pytest.mark.parametrize("share", [None, 0, 1, 50, 100, 101, 800, 10**9])
+def test_a_wrong_size_of_the_input_changes_no_finding(share: int | None) -> None:
+    """What the size says of how many keys will come only decides when their table grows."""
+    names = [b"key %d" % number for number in range(60_000)]
+    again = [names[number] for number in (0, 7_499, 7_500, 30_000, 59_999)]
+    data = rdb(*(make.key(0, name, make.string(b"")) for name in [*names, *again]))
+    sink = Check(size=None if share is None else len(data) * share // 100)
+    read_into(data, sink)
+    assert [(row.flag, row.key, row.number) for row in sink.flagged] == [
+        ("duplicate-key", name, len(names) + place) for place, name in enumerate(again, 1)
+    ]
+    assert sink.keys == len(names) + len(again)

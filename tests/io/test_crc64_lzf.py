@@ -141,6 +141,72 @@ def test_both_say_the_same_of_any_stream():
     assert seen == {bytes, str, type(None)}
 
 
+def _same(data: bytes, before: int, at: int) -> int:
+    length = 3
+    while length < min(264, len(data) - at) and data[before + length] == data[at + length]:
+        length += 1
+    return length
+
+
+def _deflate_by_bytes(data: bytes, room: int) -> bytes | None:
+    """LZF as rdbtool compresses: at every position the last place of its three bytes, if that is in reach."""
+    seen: dict[int, int] = {}
+    out = bytearray()
+    literals = bytearray()
+    at = 0
+
+    def end_run() -> None:
+        out.extend((len(literals) - 1, *literals) if literals else ())
+        literals.clear()
+
+    while at < len(data):
+        three = data[at : at + 3]
+        before = -1
+        if len(three) == 3:
+            # Places are forgotten where other bytes have the same slot of the table.
+            slot = (int.from_bytes(three, "little") << 8) * 2654435761 % (1 << 32) >> 18
+            before = seen.get(slot, -1)
+            seen[slot] = at
+            if data[before : before + 3] != three or at - before > 8192:
+                before = -1
+        made = len(out) + (1 + len(literals) if literals else 0)
+        if before < 0:
+            if made + (0 if literals else 1) + 1 > room:
+                return None
+            literals.append(data[at])
+            at += 1
+            if len(literals) == 32:
+                end_run()
+            continue
+        if len(out) + 1 + len(literals) + 4 > room:
+            return None
+        end_run()
+        length = _same(data, before, at)
+        offset, code = at - before - 1, length - 2
+        out.extend([offset >> 8 | min(code, 7) << 5, *([code - 7] if code >= 7 else []), offset & 255])
+        at += length
+    end_run()
+    return bytes(out) if len(out) <= room else None
+
+
+def test_deflating_finds_the_matches_that_a_search_byte_by_byte_finds():
+    random = Random(9)
+    outcomes = []
+    for number in range(300):
+        size = random.choice([random.randrange(4, 80), random.randrange(4, 600), random.randrange(4, 600), 9000])
+        if number % 50 and size == 9000:
+            size = 1000
+        letters = random.choice([b"a", b"ab", b"abcd", bytes(range(16)), bytes(range(256))])
+        words = [bytes(random.choices(letters, k=random.randrange(1, 40))) for _ in range(random.randrange(1, 60))]
+        data = b"".join(random.choices(words, k=size))[:size].ljust(4, b"-")
+        for room in {len(data), max(4, len(data) - 4), random.randrange(4, len(data) + 1)}:
+            expected = _deflate_by_bytes(data, room)
+            assert own_lzf.compress(data, room) == expected, (data, room)
+            assert expected is None or own_lzf.decompress(expected, len(data)) == data
+            outcomes.append(expected is None)
+    assert 50 < sum(outcomes) < len(outcomes) - 50
+
+
 def test_a_module_of_that_name_may_have_nothing(tmp_path):
     (tmp_path / "lzf.py").write_text("")
     script = "import rdbtool.io.lzf as m; print(m.decompress.__module__, m.inflate(m.deflate(b'a' * 99), 99, limit=99))"

@@ -160,6 +160,22 @@ def test_bytes(value: Any, version: int, type_name: str, stored: str) -> None:
     assert value_of(value, target) == (type_name, specimen(stored))
 
 
+@pytest.mark.parametrize("version", [10, 11, 12, 80])
+def test_whole_scores_are_the_entries_that_their_texts_are(version: int) -> None:
+    edges = [0, 127, 128, 4095, 4096, 32767, 32768, 1 << 23, 1 << 31, 1 << 52, (1 << 53) + 2, 1 << 61, 1 << 62]
+    scores = sorted({sign * (edge + by) for edge in edges for by in (-1, 0, 1) for sign in (1, -1)}, key=float)
+    wholes = [score for score in scores if int(float(score)) == score and abs(score) <= 1 << 62]
+    assert len(wholes) > 50
+    target = VALKEY if version == 80 else redis(version)
+    zset = value_of(ZSetValue([(b"m%d" % score, float(score)) for score in wholes]), target)
+    texts = value_of(HashValue([(b"m%d" % score, b"%d" % score) for score in wholes]), target)
+    assert zset == ("ZSET_LISTPACK", texts[1])
+    (name, stored) = value_of(ZSetValue([(b"m", -0.0), (b"n", 2.0**63)]), target)
+    assert name == "ZSET_LISTPACK"
+    assert b"-0" in stored
+    assert b"922337203685477" in stored.replace(b".", b"")
+
+
 def test_scores_that_are_no_number_are_a_loss() -> None:
     nan = float("nan")
     value = ZSetValue([(b"n", nan), (b"b", float("inf")), (b"a", nan), (b"c", 1.0)])

@@ -12,7 +12,7 @@ from libc.string cimport memcmp, memcpy, memset
 from rdbtool._codec.decode.cursor cimport grow, release, rt_i64_text, rt_parse_i64
 from rdbtool._codec.encode.primitives cimport (
     begin_listpack, begin_ziplist, end_listpack, end_ziplist, put_blob, put_byte, put_bytes, put_entry, put_entry_int,
-    put_le, put_length, put_string, put_ziplist_entry, score_text, skip_string, trim
+    put_le, put_length, put_string, put_ziplist_entry, score_text, skip_string, trim, whole_score
 )
 
 include "../_types.pxi"
@@ -410,6 +410,7 @@ cdef class Collection:
         cdef Bytes p
         cdef char text[40]
         cdef int size
+        cdef int64_t whole
         if listpack:
             begin_listpack(&self.node)
         else:
@@ -425,6 +426,11 @@ cdef class Collection:
                 p += row.size
                 size = <int>row.value_size
             elif self.kind == KIND_ZSET:
+                if listpack and whole_score(row.score, &whole, self.form.level):
+                    # An entry of the text of an integer is one of the integer.
+                    put_entry_int(&self.node, whole)
+                    entries += 2
+                    continue
                 size = score_text(row.score, text, self.form.level)
                 p = <Bytes>text
             else:

@@ -41,6 +41,7 @@ cdef int put_string(Buffer *buffer, Bytes p, size_t size, rt_lzf_table *table) e
 cdef int put_blob(Buffer *buffer, Bytes p, size_t size, rt_lzf_table *table) except -1
 
 cdef Bytes skip_string(Bytes p) noexcept
+cdef bint whole_score(double score, int64_t *whole, int level) noexcept
 cdef int score_text(double score, char *out, int level) except -1
 
 cdef int begin_listpack(Buffer *buffer) except -1

@@ -163,18 +163,26 @@ cdef Bytes skip_string(Bytes p) noexcept:
     return p + size
 
 
+cdef bint whole_score(double score, int64_t *whole, int level) noexcept:
+    """Whether servers of an RDB version print a score as an integer, and as which."""
+    cdef double limit = 4503599627370496.0      # 2^52
+    if not isfinite(score) or (score == 0 and signbit(score)):
+        return False
+    # Numbers without a fraction are printed as integers; how large they may be has changed.
+    if not (-limit + 1 < score < limit if level < 10 else -1024 * limit <= score <= 1024 * limit):
+        return False
+    whole[0] = <int64_t>score
+    return <double>whole[0] == score
+
+
 cdef int score_text(double score, char *out, int level) except -1:
     """Write a score as servers of an RDB version print it (format A5); return the length, at most 32."""
     cdef int64_t whole
-    cdef double limit = 4503599627370496.0      # 2^52
     cdef char *text
     cdef int size
+    if whole_score(score, &whole, level):
+        return rt_i64_text(whole, out)
     if isfinite(score) and not (score == 0 and signbit(score)):
-        # Numbers without a fraction are printed as integers; how large they may be has changed.
-        if -limit + 1 < score < limit if level < 10 else -1024 * limit <= score <= 1024 * limit:
-            whole = <int64_t>score
-            if <double>whole == score:
-                return rt_i64_text(whole, out)
         if level < 11:
             size = rt_digits17(score, out)
             if size:

@@ -45,6 +45,7 @@ class Check(Sink):
     rows of a kind are made of one record, and 1000 kept in all, in the order of the records when the sink is closed.
     Memory: 16 to 20 bytes per key up to ``table_memory``, beyond it 24 bytes per key on disk; and 9 to 12 for each
     member of the largest collection. ``keys_only``: values are not received, and only duplicate keys are reported.
+    ``size``: that of the input in bytes, None if unknown; the table then grows less often where no keys are announced.
     Raises InputError if a temporary file cannot be written.
     """
 
@@ -62,4 +63,5 @@ class Check(Sink):
         on_row: Callable[[Flagged], object] | None = None,
         *,
         keys_only: bool = False,
+        size: int | None = None,
     ) -> None: ...

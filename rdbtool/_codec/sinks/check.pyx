@@ -88,6 +88,7 @@ cdef enum:
     HELD = 16                   # keys between the prefetch of a slot of the table and its use
     HELD_SIZE = 128             # bytes of a key that can wait
     NOT_LOOKED_UP = -1
+    FORESEEN = 8                # one of so many parts of the input says how many keys will come
     RECENT = 4                  # records back
     # Distinguishes the members of one set from others of its record.
     AS_GROUP = 1
@@ -141,7 +142,8 @@ cdef class Check(Sink):
     ``on_item`` is called with every item that is not a record, before what follows it is checked. ``on_row`` is called
     with every row of a record when that is complete, and may raise: the record is not committed then. A duplicate key
     may be reported a few keys late, or, if the table of keys would exceed its memory, when the sink is closed.
-    ``keys_only``: values are not received, and only duplicate keys are reported.
+    ``keys_only``: values are not received, and only duplicate keys are reported. ``size`` is that of the input in
+    bytes, None if unknown: how many keys will come follows from it where the input does not announce them.
     """
 
     cdef bint keys_only
@@ -153,6 +155,7 @@ cdef class Check(Sink):
     cdef bint repeated_small[FLAG_COUNT]
     cdef readonly dict modules
     cdef readonly uint64_t keys         # checked so far
+    cdef int64_t size                   # of the input in bytes; -1: unknown, or no longer needed
     cdef object on_item
     cdef public object on_row
     cdef SeenKeys seen
@@ -189,10 +192,11 @@ cdef class Check(Sink):
     cdef uint64_t pendings
     cdef uint64_t pending_ms, pending_seq
 
-    def __init__(self, on_item=None, on_row=None, *, bint keys_only=False):
+    def __init__(self, on_item=None, on_row=None, *, bint keys_only=False, size=None):
         self.seen = SeenKeys()
         self.takes_pieces = self.divides = self.fills_room = self.ignores_fields = True
         self.keys_only = keys_only
+        self.size = -1 if size is None else size
         self.on_item = on_item
         self.on_row = on_row
         self.flagged = []
@@ -261,6 +265,8 @@ cdef class Check(Sink):
         elif not self.add_hashes(room):
             return False
         self.keys += keys
+        if last:
+            self.foresee(last[len(last) - 1][0])
         for name, (times, start, db) in modules.items():
             before, first, first_db = self.modules.get(name, (0, start, db))
             self.modules[name] = (before + times, first, first_db)
@@ -298,6 +304,14 @@ cdef class Check(Sink):
             note.number = self.keys + i + 1
             self.put_aside(&hash, &note, at)
             at += note.key_size
+        return 0
+
+    cdef inline int foresee(self, int64_t start) noexcept:
+        """Once a part of the input was read that is large enough, expect as many keys in the same room of the rest."""
+        if self.size >= 0 and start >= self.size // FORESEEN and start > 0:
+            if start < self.size:
+                self.seen.expect(<uint64_t>(<double>self.keys * <double>(self.size - start) / <double>start))
+            self.size = -1
         return 0
 
     cdef int pass_by(self, int64_t start, int64_t db) noexcept:
@@ -362,6 +376,7 @@ cdef class Check(Sink):
     cdef int item(self, object item) except -1:
         if isinstance(item, ResizeDb):
             self.seen.expect(item.keys)
+            self.size = -1
         if self.on_item is not None:
             self.on_item(item)
         return 0
@@ -597,6 +612,7 @@ cdef class Check(Sink):
             self.leave_key(head)
         else:
             self.hold_key(head)
+            self.foresee(head.start)
         if head.kind == KIND_MODULE and not self.keys_only:
             name = self.module_name.decode("ascii", "replace")
             count, start, db = self.modules.get(name, (0, head.start, head.db))

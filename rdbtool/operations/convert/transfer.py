@@ -146,7 +146,7 @@ def make_check(origin: SourceFile, *, allow_loss: bool, has_functions: bool) -> 
         if rule.severity == "error" and rule.code not in passed:
             raise _refusal(origin, describe_row(row, origin.name))
 
-    return Check(checked.on_item, refuse)
+    return Check(checked.on_item, refuse, size=origin.size)
 
 
 def read_valid(path: str, form: Form, rules: Rules, sink: Sink, progress: Progress | None) -> None:

@@ -97,7 +97,7 @@ class _Validation:
         self.checks = checks
         self.part = reader.source.name
         self.items = files.ItemJudge(self._count, checks.databases, checks.now_ms)
-        self.check = Check(self.items.on_item)
+        self.check = Check(self.items.on_item, size=reader.size)
         self.sink: Sink = self.check if also is None else Tee(self.check, also)
         self.faults: list[tuple[FormatError, Outer | None]] = []
         self.gathered = Gathered()

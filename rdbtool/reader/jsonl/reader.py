@@ -161,7 +161,7 @@ class JsonlReader:
         """
         from rdbtool._codec.sinks.check import Check  # noqa: PLC0415 - who tests records has a sink of his own
 
-        self._decoder.keys = Check(on_row=_refuse_row, keys_only=True)
+        self._decoder.keys = Check(on_row=_refuse_row, keys_only=True, size=self.size)
 
     def line_of(self, start: int) -> int | None:
         """Return the number of the line at an offset (bytes), None if it is neither one of the last nor read again."""
