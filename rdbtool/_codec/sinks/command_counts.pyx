@@ -1,5 +1,6 @@
 # Commands of an AOF counted by name and by the keys they name, and the keys that most commands name, in bounded memory.
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
@@ -169,7 +170,20 @@ cdef class CommandCounts:
 
     def count(self, list argvs not None, offsets, Py_ssize_t begin, Py_ssize_t end, Calls minute):
         """Count ``argvs[begin:end]``, of which ``offsets`` (int64, and that of the end) has the places in the AOF."""
-        cdef const int64_t[::1] at = offsets
+        cdef Py_buffer view
+        PyObject_GetBuffer(offsets, &view, PyBUF_SIMPLE)
+        try:
+            if view.itemsize != sizeof(int64_t) or not 0 <= begin <= end <= len(argvs):
+                raise IndexError("there are not so many commands")
+            if <size_t>(end + 1) * sizeof(int64_t) > <size_t>view.len:
+                raise IndexError("there are not so many places")
+            self.count_all(argvs, <const int64_t *>view.buf, begin, end, minute)
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef int count_all(
+        self, list argvs, const int64_t *at, Py_ssize_t begin, Py_ssize_t end, Calls minute
+    ) except -1:
         cdef Calls counted
         cdef tuple argv
         cdef bytes key
@@ -180,8 +194,6 @@ cdef class CommandCounts:
         row.allocated = row.serialized = row.largest = 0
         row.elements = 1
         row.expire_at_ms = row.idle_s = row.freq = -1
-        if not 0 <= begin <= end <= len(argvs) or end >= at.shape[0]:
-            raise IndexError("there are not so many commands")
         for i in range(begin, end):
             argv = argvs[i]
             size = <uint64_t>(at[i + 1] - at[i])
