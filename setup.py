@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent
 BUILD = os.environ.get("RDBTOOL_BUILD", "release")
 SANITIZERS = "-fsanitize=address,undefined"
 COMPILE_ARGS = {
-    # Nobody debugs a wheel: with -g it would be three times as large, and the tables for unwinding are a fifteenth of it.
+    # Nobody debugs a wheel: with -g it would be three times as large. The tables for unwinding are a fifteenth of it.
     "release": ["-O3", "-g0", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables"],
     "sanitize": ["-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=undefined", SANITIZERS],
     "fuzz": ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=fuzzer-no-link"],
