@@ -13,9 +13,12 @@ SMALL = FIXTURES / "small" / "redis-7.0-listpacks-stream-function.rdb"
 
 def imported(*words):
     code = (
-        "import sys, rdbtool._entry as entry\n"
+        # What the interpreter's start imports, such as the finder of an editable installation, is not ours.
+        "import sys\n"
+        "before = set(sys.modules)\n"
+        "import rdbtool._entry as entry\n"
         "code = entry.run(sys.argv[1:])\n"
-        "sys.stderr.write(' '.join(sorted(sys.modules)))\n"
+        "sys.stderr.write(' '.join(sorted(set(sys.modules) - before)))\n"
         "sys.exit(code)"
     )
     done = subprocess.run(
