@@ -1,5 +1,6 @@
 # Memory in which one process leaves the results of a sink for another.
 
+cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 
 
@@ -15,6 +16,9 @@ class OutdatedCopyError(Exception):
     """A copy of a sink made a result as the sink no longer takes it: new copies have to be made."""
 
 
+# The garbage collector would let go of the memory before the buffer is released, which is an error (BufferError) in
+# whatever runs then. It has nothing to find here: what has the buffer refers to no room.
+@cython.no_gc
 cdef class Room:
     """A writable buffer that several processes map; ``used`` bytes of it are a result."""
 
