@@ -8,20 +8,13 @@ Either way the hunks turn the first list into the second one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+from rdbtool.operations.diff.lists import Hunk
 
 #: Limits on deletions and insertions, and on comparisons.
 _MOST_EDITS: Final = 400
 _MOST_STEPS: Final = 1_000_000
-
-
-class Hunk(NamedTuple):
-    """``first[start:stop]`` is replaced by ``second[at:end]``; one of the two may be empty."""
-
-    start: int
-    stop: int
-    at: int
-    end: int
 
 
 def find_hunks(first: Sequence[bytes], second: Sequence[bytes]) -> list[Hunk]:
