@@ -1,11 +1,11 @@
 """Long runs of commands that add to one key, emitted as the record that they make."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rdbtool._codec.sink import Sink
 from rdbtool.core.progress import Progress
 
-def find_run(argvs: list[tuple[bytes, ...]], start: int) -> int:
+def find_run(argvs: Sequence[tuple[bytes, ...]], start: int) -> int:
     """Return the index from which on all commands may be one run, from ``start`` on; the size of ``argvs`` if none."""
 
 def is_omitted(argv: tuple[bytes, ...]) -> bool:

@@ -62,7 +62,7 @@ cdef struct Words:
     uint64_t count              # arguments there
 
 
-def find_run(list argvs not None, Py_ssize_t start):
+def find_run(argvs not None, Py_ssize_t start):
     """Return the index from which on all commands may be one run, from ``start`` on; the size of ``argvs`` if none."""
     cdef Py_ssize_t index = len(argvs)
     if index <= start or len(argvs[index - 1]) < 3:
