@@ -30,11 +30,7 @@ cdef extern from "Python.h":
     PyObject *PyTuple_GET_ITEM(object row, Py_ssize_t at)
 
 cdef extern from "prefetch.h":
-    enum:
-        PREFETCH_PLACE
-        PREFETCH_ENTRY
-        PREFETCH_OBJECTS
-    void prefetch(object mapping, Py_hash_t hash, int what) noexcept
+    void prefetch(object mapping, Py_hash_t hash, int step) noexcept
     int prefetch_fits() except -1
 
 cdef bint looks_ahead = prefetch_fits()
@@ -163,10 +159,11 @@ cdef class PlainCommands:
             raise IndexError("there are not so many commands")
         while index < end:
             self.index = index
-            if looks_ahead and index + 3 * AHEAD < end and PyDict_Size(db.keys) > CACHED:
-                look_ahead(db, key_at(raw, rows, index + 3 * AHEAD), PREFETCH_PLACE)
-                look_ahead(db, key_at(raw, rows, index + 2 * AHEAD), PREFETCH_ENTRY)
-                look_ahead(db, key_at(raw, rows, index + AHEAD), PREFETCH_OBJECTS)
+            if looks_ahead and index + 4 * AHEAD < end and PyDict_Size(db.keys) > CACHED:
+                look_ahead(db, key_at(raw, rows, index + 4 * AHEAD), 0)
+                look_ahead(db, key_at(raw, rows, index + 3 * AHEAD), 1)
+                look_ahead(db, key_at(raw, rows, index + 2 * AHEAD), 2)
+                look_ahead(db, key_at(raw, rows, index + AHEAD), 3)
             if index == self.exec_at:
                 self.exec_at = -1
                 self.transactions += 1
@@ -284,10 +281,10 @@ cdef inline PyObject *key_at(RawCommands raw, list rows, Py_ssize_t index) excep
     return PyTuple_GET_ITEM(argv, 1) if type(argv) is tuple and PyTuple_GET_SIZE(argv) > 1 else NULL
 
 
-cdef inline int look_ahead(Db db, PyObject *key, int what) except -1:
+cdef inline int look_ahead(Db db, PyObject *key, int step) except -1:
     """Ask for memory that a coming command will need to find its key."""
     if key != NULL and type(<object>key) is bytes:
-        prefetch(db.keys, PyObject_Hash(<object>key), what)
+        prefetch(db.keys, PyObject_Hash(<object>key), step)
     return 0
 
 
