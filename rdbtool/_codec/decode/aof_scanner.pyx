@@ -38,7 +38,6 @@ cdef enum:
     NEW_NAME = 2                # a status: the table of uses does not have this command yet
     MAX_USED = 80               # bytes of a name that the table keeps, with its subcommand
     USED = 1 << 10              # places in the table
-    SPARES = 2                  # batches that may be in use while one is filled
     MAX_USES = 512              # maximum names in the table before the caller has to take them
 
 #: What ``Scanner.run`` and ``check`` return; the numbers are the decoder's.
@@ -136,9 +135,10 @@ cdef class Scanner:
     cdef Window window
     cdef Py_ssize_t batch
     cdef bint omits_long
-    cdef RawCommands commands
+    cdef RawCommands commands       # that are collected, None: none yet
+    cdef RawCommands taken          # the last batch and the one before, to be used again
+    cdef RawCommands taken_before
     cdef SharedWords shared
-    cdef list spares                # batches that were taken, to be used again
     cdef list texts
     cdef list marks
     cdef int64_t *offsets
@@ -176,8 +176,6 @@ cdef class Scanner:
         if self.offsets == NULL:
             raise MemoryError
         self.shared = SharedWords()
-        self.spares = []
-        self.commands = RawCommands(self.batch, self.shared)
         self.good = window.at
         self.multi_at = self.stray_at = self.end = self.zeros_at = -1
         self.renew()
@@ -197,21 +195,24 @@ cdef class Scanner:
         """Return (commands, offsets, annotations, marks) since the last call, and reset."""
         offsets = array("q")
         offsets.frombytes((<char *>self.offsets)[:self.filled * sizeof(int64_t)])
+        self.have_batch()
         taken = self.commands, offsets, self.texts, self.marks
-        self.commands = self.empty_batch()
+        self.taken, self.taken_before, self.commands = self.commands, self.taken, None
         self.renew()
         return taken
 
-    cdef RawCommands empty_batch(self):
-        """Return a batch to fill: one that was taken before, if its taker is done with it."""
+    cdef int have_batch(self) except -1:
+        """Have a batch to fill: the one before the last, if its taker is done with it."""
         cdef RawCommands spare
-        self.spares.append(self.commands)
-        if len(self.spares) > SPARES:
-            spare = self.spares.pop(0)
-            if references(<PyObject *>spare) == 1:
-                spare.clear()
-                return spare
-        return RawCommands(self.batch, self.shared)
+        if self.commands is not None:
+            return 0
+        spare, self.taken_before = self.taken_before, None
+        if spare is not None and references(<PyObject *>spare) == 1:
+            spare.clear()
+        else:
+            spare = RawCommands(self.batch, self.shared)
+        self.commands = spare
+        return 0
 
     # ---- records ------------------------------------------------------------------------------
 
@@ -227,6 +228,8 @@ cdef class Scanner:
         cdef Window window = self.window
         cdef Reach reach
         cdef int status
+        if collect:
+            self.have_batch()
         while True:
             if self.filled == self.batch or self.filled_size >= BATCH_SIZE or self.use_count >= MAX_USES:
                 return PAUSED
@@ -622,6 +625,7 @@ cdef class Scanner:
         if collect:
             if self.filled == self.batch:
                 raise ValueError("the batch is full")
+            self.have_batch()
             self.commands.add_made(argv)
             self.offsets[self.filled] = at
             if mark:
