@@ -1,7 +1,7 @@
 # From the keyspace to a sink: the events that a decoder would have sent, without a record between the two.
 #
-# Compiled, because saving or printing a keyspace is a loop over all of it. Values that few logs hold many of (streams,
-# modules' values, arrays) go through the model instead.
+# Compiled, because saving or printing a keyspace is a loop over all of it. What few logs hold much of (modules' values,
+# arrays, the groups of streams) goes through the model instead.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next
@@ -11,9 +11,12 @@ from libc.string cimport memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes, FORM_RAW
 from rdbtool._codec.filters.selection cimport Selection
 from rdbtool._codec.sink cimport Head, LongString, Measure, Sink
+from rdbtool.engine.streams.data cimport (
+    StreamData, block_next, entries_block, entry_next_pair, entry_view, entry_word
+)
 from rdbtool.engine.values cimport HashData, ListData, SetData, ZSetData, next_entry, pack, pack_entry
 
-from rdbtool._codec.replay_record import feed_record
+from rdbtool._codec.replay_record import feed_record, feed_stream_tail
 from rdbtool.core.rdb_types import KINDS
 from rdbtool.engine.export.key_records import kind_of, member_expiries, to_value
 from rdbtool.engine.values import StringData
@@ -120,6 +123,8 @@ cdef int kind_number(data) except -1:
         return KIND_ZSET
     if kind is ListData:
         return KIND_LIST
+    if kind is StreamData:
+        return KIND_STREAM
     return KINDS.index(kind_of(data))
 
 
@@ -158,7 +163,18 @@ cdef size_t size_of(data) noexcept:
         return (<ZSetData>data).p.used
     if kind is ListData:
         return (<ListData>data).p.used
+    if kind is StreamData:
+        return stream_size(<StreamData>data)
     return 0
+
+
+cdef size_t stream_size(StreamData data) noexcept:
+    """Bytes of the entries of a stream."""
+    cdef size_t total = 0
+    cdef uint32_t i
+    for i in range(data.held.first, data.held.first + data.held.count):
+        total += data.held.blocks[i].used
+    return total
 
 
 cdef bint emit_value(Head *head, data, Sink sink) except -1:
@@ -180,6 +196,8 @@ cdef bint emit_value(Head *head, data, Sink sink) except -1:
         emit_elements(head, &(<ListData>data).p, sink)
     elif kind is StringData:
         emit_string(head, bytes(data), sink)
+    elif kind is StreamData:
+        emit_stream(head, <StreamData>data, sink)
     else:
         return False
     return True
@@ -252,3 +270,24 @@ cdef int emit_hash(Head *head, HashData data, Sink sink) except -1:
             found = expires.get((<char *>entry.name)[:entry.name_size])
             expire_at_ms = -1 if found is None else found
         sink.pair(entry.name, entry.name_size, entry.value, entry.value_size, expire_at_ms)
+
+
+cdef int emit_stream(Head *head, StreamData data, Sink sink) except -1:
+    cdef const entries_block *block
+    cdef entry_view entry
+    cdef entry_word name, value
+    cdef size_t at, pair
+    cdef uint32_t i
+    sink.begin_key(head)
+    for i in range(data.held.first, data.held.first + data.held.count):
+        block = &data.held.blocks[i]
+        at = block_next(block, block.start, &entry)
+        while at:
+            sink.entry(entry.ms, entry.seq, entry.pairs)
+            for pair in range(entry.pairs):
+                entry_next_pair(&entry, &name, &value)
+                sink.entry_field(name.p, name.size, value.p, value.size)
+            sink.end_entry()
+            at = block_next(block, at, &entry)
+    feed_stream_tail(to_value(data.without_entries()), data.held.length, sink)
+    return 0
