@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import sys
+import time
 from bisect import bisect_left
 
 import pytest
@@ -13,6 +15,9 @@ from rdbtool.engine.streams.consumers import ConsumerData
 from rdbtool.engine.streams.data import StreamData
 from rdbtool.engine.streams.ids import MAX_ID, Fields
 from rdbtool.engine.streams.pending import PendingData, PendingEntries
+
+#: Another choice each day.
+SEED = int(time.time()) // 86_400
 
 #: Names that repeat, as those of most streams do, and one that takes three bytes of size.
 NAMES: list[Fields] = [(b"a", b"b"), (b"a",), (b"b", b"a"), (), (b"", b"n" * 300)]
@@ -59,6 +64,32 @@ def test_entries(steps: list[tuple], last: int) -> None:
         check(stream, rows)
         assert stream.entries_added == added
     assert list(stream.entries()) == rows
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_changes(seed: int) -> None:
+    """Blocks of mixed names fill, lose most of what they have, and are written again."""
+    chance = random.Random(SEED + seed)
+    stream = StreamData()
+    rows: list[tuple[int, Fields]] = []
+    for number in range(1, 6000):
+        roll = chance.random()
+        # It grows, and shrinks again.
+        if roll < (0.7 if number // 1500 % 2 == 0 else 0.3):
+            entry_id = number // 7 << 64 | number
+            names = chance.choice(NAMES[:4])
+            fields = tuple(text for name in names for text in (name, b"%d" % chance.randrange(1000)))
+            stream.append(entry_id, fields)
+            rows.append((entry_id, fields))
+        elif rows and roll < 0.99:
+            change(stream, rows, "delete", chance.randrange(1001))
+        else:
+            change(stream, rows, "trim", chance.randrange(50))
+        look(stream, rows, "find", chance.randrange(1001))
+        if number % 250 == 0:
+            assert list(stream.entries()) == rows
+            look(stream, rows, "count_before", chance.randrange(1001))
+        check(stream, rows)
 
 
 def change(stream: StreamData, rows: list[tuple[int, Fields]], what: str, place: int) -> None:
@@ -180,6 +211,24 @@ def test_pending_entries(steps: list[tuple[str, int]]) -> None:
     rows = [(known, (row.consumer, row.delivered_at_ms, row.delivery_count)) for known, row in pending.items()]
     assert rows == sorted(plain.items())
     assert pending.ids_from(1 << 128) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_pending_entries(seed: int) -> None:
+    """Rows come anywhere between others, so that full blocks are cut in two; and go anywhere."""
+    chance = random.Random(SEED + seed)
+    pending = PendingEntries()
+    plain: dict[int, int] = {}
+    for number in range(6000):
+        entry_id = chance.randrange(2000) << 63
+        if chance.random() < (0.8 if number // 1500 % 2 == 0 else 0.2):
+            plain[entry_id] = number
+            pending[entry_id] = PendingData(None, 0, number)
+        else:
+            assert pending.discard(entry_id) == (plain.pop(entry_id, None) is not None)
+        if number % 50 == 0:
+            assert [(known, row.delivery_count) for known, row in pending.items()] == sorted(plain.items())
+            assert pending.ids_from(entry_id) == [known for known in sorted(plain) if known >= entry_id]
 
 
 def test_pending_entries_hold_their_consumers() -> None:
