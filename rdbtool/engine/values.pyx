@@ -785,8 +785,6 @@ cdef class ZSetData:
         cdef pack *p = &self.p
         cdef pack_entry entry
         cdef double before
-        # A pack of IDs would take as many bytes.
-        cdef double[2] given = [score, 0]
         cdef int64_t at = pack_find(p, text(member), length(member))
         if at >= 0:
             pack_read(p, pack_offset(p, <uint32_t>at), &entry)
@@ -798,7 +796,7 @@ cdef class ZSetData:
             return False
         self.grow(pack_entry_size(PACK_SCORE, length(member), 0), 1)
         at = p.first + p.count
-        if pack_append(p, text(member), length(member), <const uint8_t *>&given[0], sizeof(double), True) < 0:
+        if pack_append(p, text(member), length(member), <const uint8_t *>&score, sizeof(double), True) < 0:
             raise MemoryError
         self.order_again(score, member, <uint32_t>at)
         return True
