@@ -2,6 +2,7 @@
 #ifndef RT_DIGITS17_H
 #define RT_DIGITS17_H
 
+#include <Python.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -96,6 +97,21 @@ static int rt_digits17(double v, char *out)
     (void)out;
     return 0;
 #endif
+}
+
+/* Writes any double as %.17g does, whatever the locale (printf's comma is Python's point); returns the size, at most 24,
+ * or -1 with an exception set. */
+static inline int rt_double17_text(double v, char *out) {
+    int size = rt_digits17(v, out);
+    if (size)
+        return size;
+    char *text = PyOS_double_to_string(v, 'g', 17, 0, NULL);
+    if (text == NULL)
+        return -1;
+    size = (int)strlen(text);
+    memcpy(out, text, (size_t)size);
+    PyMem_Free(text);
+    return size;
 }
 
 #endif

@@ -313,6 +313,72 @@ static RT_WIDE char *rt_json_escape_wide(const uint8_t **at, const uint8_t *end,
 }
 #endif
 
+#if defined(__SSE2__)
+/* Which of the 16 bytes at p may begin a UTF-8 sequence, as a bit mask: one of two bytes, or of more, with as many that go on. */
+static inline unsigned rt_json_begins(const uint8_t *p, __m128i bytes)
+{
+    const __m128i two = _mm_set1_epi8((char)0xC2), three = _mm_set1_epi8((char)0xE0), stop = _mm_set1_epi8((char)0xC0);
+    __m128i leads = _mm_cmpeq_epi8(_mm_max_epu8(bytes, two), bytes);
+    __m128i long_ones = _mm_cmpeq_epi8(_mm_max_epu8(bytes, three), bytes);
+    __m128i next = _mm_cmplt_epi8(_mm_loadu_si128((const __m128i *)(p + 1)), stop);
+    __m128i third = _mm_cmplt_epi8(_mm_loadu_si128((const __m128i *)(p + 2)), stop);
+    __m128i goes_on = _mm_and_si128(next, _mm_or_si128(third, _mm_andnot_si128(long_ones, leads)));
+    return (unsigned)_mm_movemask_epi8(_mm_and_si128(leads, goes_on));
+}
+
+/* 8 bytes by their rows; `ends`: where each of them ends in the output. */
+static inline char *rt_json_put_eight(const uint8_t *p, const rt_json_row *rows, char *op, char **ends)
+{
+    for (int i = 0; i < 8; i++) {
+        memcpy(op, &rows[p[i]], 8);
+        op += rows[p[i]].size;
+        ends[i] = op;
+    }
+    return op;
+}
+
+/* As rt_json_escape_wide, without AVX-512: all 16 bytes are written, though only those before a sequence count. */
+static char *rt_json_escape_blocks(const uint8_t **at, const uint8_t *end, char *op, int mode)
+{
+    const uint8_t *p = *at;
+    const rt_json_row *rows = rt_json_rows[mode];
+    const int has_leads = rt_json_leads[mode][0xC2];
+    char *ends[17];
+    while (end - p >= 18) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+        if (__builtin_popcount((unsigned)rt_json_specials(bytes)) < 4)
+            break;
+        unsigned begins = has_leads ? rt_json_begins(p, bytes) : 0;
+        unsigned count = (unsigned)__builtin_ctz(begins | 0x10000);
+        ends[0] = op;
+        rt_json_put_eight(p + 8, rows, rt_json_put_eight(p, rows, op, ends + 1), ends + 9);
+        op = ends[count];
+        p += count;
+        if (mode == RT_MIXED) {
+            /* Of random bytes nearly all are of two: written without a jump, and kept if there is one. */
+            unsigned pair = (begins != 0) & (*p < 0xE0);
+            memcpy(op, "\\u0", 3);
+            op[3] = (char)('0' + (*p >> 2 & 7));
+            op[4] = rt_hex[(*p << 2 | (p[1] >> 4 & 3)) & 15];
+            op[5] = rt_hex[p[1] & 15];
+            op += 6 * pair;
+            p += 2 * pair;
+            begins = begins && !pair;
+        }
+        if (begins) {
+            if (rt_utf8_size(p, (size_t)(end - p))) {
+                op = rt_json_special(&p, end, op, mode);
+            } else {
+                memcpy(op, &rows[*p], 8);
+                op += rows[*p++].size;
+            }
+        }
+    }
+    *at = p;
+    return op;
+}
+#endif
+
 /* Whether 8 bytes are written at once; `off`: not from now on, so that a test reaches what other processors run. */
 static int rt_json_is_wide(int off)
 {
@@ -348,9 +414,13 @@ static char *rt_json_escape_special(const uint8_t *p, size_t n, char *op, int mo
         if (p >= end)
             break;
 #endif
+#if defined(__SSE2__)
+        if (end - p >= 18 && leads[0xC2] != 2) {
 #ifdef RT_JSON_WIDE
-        if (rt_json_wide && end - p >= 18 && leads[0xC2] != 2) {
-            op = rt_json_escape_wide(&p, end, op, mode);
+            op = rt_json_wide ? rt_json_escape_wide(&p, end, op, mode) : rt_json_escape_blocks(&p, end, op, mode);
+#else
+            op = rt_json_escape_blocks(&p, end, op, mode);
+#endif
             if (p >= end)
                 break;
         }

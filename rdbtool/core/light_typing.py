@@ -10,6 +10,7 @@ A name that has none is imported from ``typing`` when it is asked for.
 
 from __future__ import annotations
 
+import sys
 from collections import _tuplegetter  # type: ignore[attr-defined]  # what collections.namedtuple makes its fields of
 
 __all__ = (
@@ -158,7 +159,9 @@ else:
             """Return a copy with other values."""
             values = [changes.pop(name, value) for name, value in zip(self._fields, self, strict=True)]
             if changes:
-                raise ValueError(f"Got unexpected field names: {list(changes)!r}")
+                # As the interpreter's own do: Python 3.13 changed it.
+                error = TypeError if sys.version_info >= (3, 13) else ValueError
+                raise error(f"Got unexpected field names: {list(changes)!r}")
             return tuple.__new__(type(self), values)
 
         __replace__ = _replace

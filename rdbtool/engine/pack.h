@@ -1,10 +1,10 @@
 /* A pack: the elements of one collection, one after another in a single block of memory, in the order in which they came.
  *
- * An entry is a name, and what belongs to it: nothing (PACK_PLAIN: lists and sets), a value (PACK_PAIR: hashes), a double
- * (PACK_SCORE: sorted sets), or 16 bytes before the name (PACK_ID: streams). Sizes take 1, 3 or 9 bytes. A second block
- * has the offset of each entry, in 2, 4 or 8 bytes, so that lists have cheap ends and a cheap middle, and entries of
- * a hash that get a longer value keep their place. From PACK_SCANNED entries on, a hash index finds names; it holds
- * positions, so an entry that goes leaves a hole then. Holes and wasted bytes are closed up when room is needed.
+ * An entry is a name, and what belongs to it: nothing (PACK_PLAIN: lists and sets), a value (PACK_PAIR: hashes), or
+ * a double (PACK_SCORE: sorted sets). Sizes take 1, 3 or 9 bytes. A second block has the offset of each entry, in 2, 4 or 8
+ * bytes, so that lists have cheap ends and a cheap middle, and entries of a hash that get a longer value keep their place.
+ * From PACK_SCANNED entries on, a hash index finds names; it holds positions, so an entry that goes leaves a hole then.
+ * Holes and wasted bytes are closed up when room is needed.
  *
  * Nothing here touches Python but its allocator, and no function frees what a caller passes. -1 is "no memory".
  */
@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { PACK_PLAIN, PACK_PAIR, PACK_SCORE, PACK_ID };
+enum { PACK_PLAIN, PACK_PAIR, PACK_SCORE };
 
 #define PACK_SCANNED 32      /* entries up to which names are searched one by one */
 #define PACK_EMPTY 0u        /* places of an index: free, or left by an entry that went */
@@ -109,12 +109,12 @@ static inline const uint8_t *pack_get_size(const uint8_t *p, size_t *n) {
 static inline size_t pack_entry_size(int kind, size_t name_size, size_t value_size) {
     size_t size = pack_size_size(name_size) + name_size;
     if (kind == PACK_PAIR) return size + pack_size_size(value_size) + value_size;
-    return size + (kind == PACK_SCORE ? 8 : kind == PACK_ID ? 16 : 0);
+    return size + (kind == PACK_SCORE ? 8 : 0);
 }
 
 /* An entry, taken apart. */
 typedef struct {
-    const uint8_t *name, *value; /* value of PACK_SCORE: the double; of PACK_ID: the 16 bytes */
+    const uint8_t *name, *value; /* value of PACK_SCORE: the double */
     size_t name_size, value_size, size;
 } pack_entry;
 
@@ -122,10 +122,6 @@ static inline void pack_read(const pack *p, uint64_t offset, pack_entry *entry) 
     const uint8_t *start = p->blob + offset, *q = start;
     entry->value = NULL;
     entry->value_size = 0;
-    if (p->kind == PACK_ID) {
-        entry->value = q;
-        q += 16;
-    }
     q = pack_get_size(q, &entry->name_size);
     entry->name = q;
     q += entry->name_size;
@@ -396,10 +392,6 @@ static int pack_make_room(pack *p, size_t bytes, uint32_t places, uint32_t *move
 /* Write an entry at the end of the blob, where there is room, and return its offset. */
 static inline uint64_t pack_write(pack *p, const uint8_t *name, size_t name_size, const uint8_t *value, size_t value_size) {
     uint8_t *start = p->blob + p->used, *q = start;
-    if (p->kind == PACK_ID) {
-        memcpy(q, value, 16);
-        q += 16;
-    }
     q = pack_put_size(q, name_size);
     memcpy(q, name, name_size);
     q += name_size;

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from rdbtool.core.light_typing import Final, TypeAlias
 from rdbtool.core.servers import Rules
-from rdbtool.engine.streams.data import StreamData, show_id
+from rdbtool.engine.streams.data import StreamData
+from rdbtool.engine.streams.ids import show_id
 from rdbtool.engine.values import shortest_text
 
 Reply: TypeAlias = "bytes | int | list[Reply] | None"

@@ -7,7 +7,6 @@ cdef extern from "pack.h":
         PACK_PLAIN
         PACK_PAIR
         PACK_SCORE
-        PACK_ID
     uint64_t PACK_HOLE
     ctypedef struct pack_index:
         uint32_t size

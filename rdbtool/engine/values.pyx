@@ -842,8 +842,6 @@ cdef class ZSetData:
         cdef pack_entry entry
         cdef double before
         cdef uint64_t hash
-        # A pack of IDs would take as many bytes.
-        cdef double[2] given = [score, 0]
         cdef int64_t at = look_up(p, member, filter, &hash)
         if at >= 0:
             pack_read(p, pack_offset(p, <uint32_t>at), &entry)
@@ -857,7 +855,7 @@ cdef class ZSetData:
             return False
         self.grow(pack_entry_size(PACK_SCORE, member.size, 0), 1)
         at = p.first + p.count
-        if pack_append_hashed(p, member.text, member.size, <const uint8_t *>&given[0], sizeof(double), hash) < 0:
+        if pack_append_hashed(p, member.text, member.size, <const uint8_t *>&score, sizeof(double), hash) < 0:
             raise MemoryError
         self.order_again(score, member, <uint32_t>at)
         return True

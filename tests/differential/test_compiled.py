@@ -7,6 +7,7 @@ commands that are tuples, and batches of the scanner, of which it takes the word
 from __future__ import annotations
 
 import io
+import random
 import re
 import sys
 import sysconfig
@@ -122,6 +123,47 @@ def test_loop_and_handlers_agree(rules: str | None, seed: int) -> None:
     assert run(log, rules, compiles=True) == expected
     assert run(log, rules, compiles=True, raw=True) == expected
     assert run(log, rules, compiles=False, raw=True) == expected
+
+
+def make_group_log(seed: int) -> list[Words]:
+    """Return commands of consumer groups in the forms that servers write, and in some that they do not."""
+    dice = random.Random(seed)
+    names = [b"g", b"h", b"none"]
+    log: list[Words] = [[b"XADD", b"s", b"%d-%d" % (number, number % 3), b"f", b"v"] for number in range(1, 40)]
+    log += [[b"XGROUP", b"CREATE", b"s", b"g", b"0"], [b"XGROUP", b"CREATE", b"s", b"h", b"7-1"], [b"SET", b"x", b"1"]]
+    for _ in range(250):
+        number = dice.randrange(1, 42)
+        entry_id = dice.choice([b"%d-%d" % (number, number % 3)] * 8 + [b"%d" % number, b"x"])
+        key, group = dice.choice([b"s"] * 9 + [b"x", b"none"]), dice.choice(names[:2] * 5 + names)
+        roll = dice.random()
+        if roll < 0.1:
+            log.append([b"XDEL", b"s", entry_id])
+        elif roll < 0.2:
+            log.append([b"XACK", b"s", group, entry_id])
+        elif roll < 0.25:
+            log.append([b"XGROUP", dice.choice([b"CREATECONSUMER", b"DELCONSUMER"]), b"s", group, b"c"])
+        else:
+            time_ms = dice.choice([b"5", b"1700000000000", b"1700000000001", b"-1", b"+5"])
+            count = dice.choice([b"0", b"1", b"2", b"9223372036854775807", b"-1", b"01", b"9223372036854775808"])
+            words = [b"XCLAIM", key, group, dice.choice([b"c", b"d"]), dice.choice([b"0"] * 5 + [b"7"]), entry_id]
+            words += [b"TIME", time_ms, b"RETRYCOUNT", count]
+            ends = [[b"FORCE", b"JUSTID", b"LASTID", entry_id], [b"JUSTID", b"FORCE"]]
+            rare = [
+                [b"FORCE", b"JUSTID"],
+                [b"JUSTID", b"JUSTID"],
+                [b"FORCE", b"JUSTID", b"LASTID", b"3"],
+                [b"force", b"justid"],
+            ]
+            log.append(words + dice.choice(ends * 4 + rare))
+    return log
+
+
+@pytest.mark.parametrize("rules", RULES[1:])
+@pytest.mark.parametrize("seed", range(3))
+def test_loop_and_handlers_agree_on_groups(rules: str | None, seed: int) -> None:
+    """What servers write of deliveries is claimed by the loop as the handler does it."""
+    log = make_group_log(FIRST + seed)
+    assert run(log, rules, compiles=True) == run(log, rules, compiles=False)
 
 
 def test_loop_looks_ahead() -> None:

@@ -88,6 +88,54 @@ def test_expiries_of_fields_stay_with_them():
         assert streamed == held
 
 
+def streams(rules: str) -> Engine:
+    """Streams, a small and a large one, with all that belongs to one: groups, deleted entries, unowned ones."""
+    engine = Engine(rules=rules)
+    for key, count, value in (("small", 5, b"v"), ("many", 400, b"v" * 90), ("large", 9, LARGE)):
+        for number in range(count):
+            names = ("f", "g") if number % 50 else ("other",)
+            engine.execute(
+                "XADD", key, f"{number // 3 + 1}-{number}", *(word for name in names for word in (name, value))
+            )
+        engine.execute("XDEL", key, "1-1", "1-2")
+        engine.execute("XGROUP", "CREATE", key, "g", "0")
+        engine.execute("XGROUP", "CREATECONSUMER", key, "g", "idle")
+        # Of these, one is deleted while it is pending.
+        engine.execute("XREADGROUP", "GROUP", "g", "c", "COUNT", "3", "STREAMS", key, ">")
+        engine.execute("XDEL", key, "2-3")
+        engine.execute("XGROUP", "CREATE", key, "done", "$")
+    engine.execute("XTRIM", "many", "MAXLEN", "377")
+    engine.execute("XADD", "empty", "5-5", "f", "v")
+    engine.execute("XDEL", "empty", "5-5")
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("form", "rules"),
+    # An RDB of these versions takes what newer servers know of consumers; one of version 6, no streams.
+    [(form, "redis-8.0") for form in FORMS if form != "rdb 6"]
+    + [(form, rules) for form in ("jsonl", "json", "csv", "resp") for rules in ("redis-6.2", "redis-7.0")],
+)
+def test_streams_are_written_as_their_records(form, rules):
+    streamed, held = made(form, streams(rules))
+    assert len(held) > MIB
+    assert streamed == held
+
+
+def test_producers_are_written_with_their_stream():
+    engine = Engine(rules="redis-8.8")
+    for number in range(200):
+        engine.execute(
+            "XADD", "k", "IDMP", f"p{number % 2}", f"id:{number}", f"{number + 1}-0", "f", b"v" * (number * 100)
+        )
+    engine.execute("XGROUP", "CREATE", "k", "g", "0")
+    engine.execute("XREADGROUP", "GROUP", "g", "c", "STREAMS", "k", ">")
+    engine.execute("XNACK", "k", "g", "FAIL", "IDS", "1", "5-0")
+    streamed, held = made("jsonl", engine)
+    assert b'"id:199"' in held
+    assert streamed == held
+
+
 def test_a_string_that_is_compressed_twice(tmp_path):
     path = tmp_path / "long.rdb"
     engine = Engine()
@@ -121,12 +169,12 @@ def peak(*words: object) -> int:
 @needs_proc
 @pytest.mark.parametrize(
     ("command", "times", "commands"),
-    # A string is the engine's own object, and so are the fields of a stream; an element is copied into the collection.
+    # A string is the engine's own object; elements and fields are copied into the collection.
     [
         ((b"SET", b"k"), 1, ("json", "convert")),
         ((b"RPUSH", b"k"), 2, ("validate", "convert")),
         ((b"HSET", b"k", b"f"), 2, ("resp",)),
-        ((b"XADD", b"k", b"1-1", b"f"), 1, ("jsonl",)),
+        ((b"XADD", b"k", b"1-1", b"f"), 2, ("jsonl",)),
     ],
     ids=["string", "element", "value", "field of an entry"],
 )

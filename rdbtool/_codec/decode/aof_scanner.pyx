@@ -12,7 +12,7 @@ from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.decode.framing cimport (
     BAD, LEAST_ARGUMENT, Reach, Record, SHORT, SOUND, annotation, argument, command_head, header, walk
 )
-from rdbtool._codec.decode.raw_commands cimport RawCommands, SharedWords, Word
+from rdbtool._codec.decode.raw_commands cimport RawCommands, SharedNames, Word
 from rdbtool._codec.decode.window cimport Window
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -138,7 +138,7 @@ cdef class Scanner:
     cdef RawCommands commands       # that are collected, None: none yet
     cdef RawCommands taken          # the last batch and the one before, to be used again
     cdef RawCommands taken_before
-    cdef SharedWords shared
+    cdef SharedNames names
     cdef list texts
     cdef list marks
     cdef int64_t *offsets
@@ -175,7 +175,7 @@ cdef class Scanner:
         self.offsets = <int64_t *>malloc(<size_t>self.batch * sizeof(int64_t))
         if self.offsets == NULL:
             raise MemoryError
-        self.shared = SharedWords()
+        self.names = SharedNames()
         self.good = window.at
         self.multi_at = self.stray_at = self.end = self.zeros_at = -1
         self.renew()
@@ -210,7 +210,7 @@ cdef class Scanner:
         if spare is not None and references(<PyObject *>spare) == 1:
             spare.clear()
         else:
-            spare = RawCommands(self.batch, self.shared)
+            spare = RawCommands(self.batch, self.names)
         self.commands = spare
         return 0
 

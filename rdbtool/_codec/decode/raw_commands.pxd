@@ -5,9 +5,10 @@ from libc.stdint cimport uint8_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes
 
 
-cdef struct Word:
-    Bytes text
-    size_t size
+cdef extern from "word.h":
+    ctypedef struct Word "rt_word":
+        Bytes text
+        size_t size
 
 
 cdef struct Head:
@@ -18,14 +19,9 @@ cdef struct Head:
     PyObject *argv              # all words (owned); NULL: likewise
 
 
-cdef struct Met:
-    uint64_t tag                # a hash of the last argument
-    PyObject *item              # one that was met twice (owned); NULL: none yet
-
-
-cdef class SharedWords:
-    cdef Met *seen              # recent words, by hash
-    cdef PyObject *take(self, Bytes p, size_t size, bint at_once) except NULL
+cdef class SharedNames:
+    cdef PyObject **seen        # recent names, by hash; NULL: none yet
+    cdef PyObject *take(self, Bytes p, size_t size) except NULL
 
 
 cdef class RawCommands:
@@ -37,7 +33,7 @@ cdef class RawCommands:
     cdef size_t word_room
     cdef uint8_t *text          # what the words are in
     cdef size_t text_size
-    cdef SharedWords shared
+    cdef SharedNames names
 
     cdef void drop_all(self) noexcept
     cdef Word *next_words(self, size_t count) except NULL

@@ -26,33 +26,21 @@ cdef extern from "Python.h":
     Py_ssize_t bytes_size "PyBytes_GET_SIZE"(PyObject *object)
 
 cdef enum:
-    MAX_SHARED = 32             # bytes of a word that may be shared
-    SHARED_SHIFT = 49           # 64 less the bits of an index into the shared words
-    SHARED = 1 << 15            # shared words at a time
+    MAX_SHARED = 32             # bytes of a name that may be shared
+    SHARED_SHIFT = 54           # 64 less the bits of an index into the shared names
+    SHARED = 1 << 10            # shared names at a time
     TEXT_ROOM = 1 << 21         # bytes of a batch; a command that does not fit is made at once
     FIRST_ROOM = 1 << 10        # words
     KEPT_ROOM = 1 << 18         # words for which a batch that is used again keeps room
 
 
-cdef inline bint repeats(const Word *words, Py_ssize_t place) noexcept:
-    """Whether a word is worth sharing: fields of streams, which stay objects. What else repeats is packed."""
-    return place & 1 and words.size == 4 and is_xadd(words.text)
-
-
-cdef inline bint is_xadd(Bytes p) noexcept:
-    return (p[0] | 32) == c"x" and (p[1] | 32) == c"a" and (p[2] | 32) == c"d" and (p[3] | 32) == c"d"
-
-
 @final
 @no_gc
-cdef class SharedWords:
-    """Objects of words that repeat, such as names of commands and fields of streams.
-
-    An object has its hash already, and streams made of shared objects take a third less memory.
-    """
+cdef class SharedNames:
+    """Objects of the names of commands, which repeat: each has its hash already, and is the one that a dict has met."""
 
     def __cinit__(self):
-        self.seen = <Met *>calloc(SHARED, sizeof(Met))
+        self.seen = <PyObject **>calloc(SHARED, sizeof(PyObject *))
         if self.seen == NULL:
             raise MemoryError
 
@@ -60,16 +48,13 @@ cdef class SharedWords:
         cdef int place
         if self.seen != NULL:
             for place in range(SHARED):
-                drop(self.seen[place].item)
+                drop(self.seen[place])
             free(self.seen)
 
-    cdef PyObject *take(self, Bytes p, size_t size, bint at_once) except NULL:
-        """Return a new reference to these bytes: to the object of a recent equal word, if there is one.
-
-        ``at_once``: the first one is shared already, so that its keeper is met by the same object from then on.
-        """
+    cdef PyObject *take(self, Bytes p, size_t size) except NULL:
+        """Return a new reference to these bytes: to the object of a recent equal name, if there is one."""
         cdef uint64_t first = 0, last = 0
-        cdef Met *met
+        cdef PyObject **met
         cdef PyObject *item
         if size > MAX_SHARED:
             return made(p, size)
@@ -80,16 +65,11 @@ cdef class SharedWords:
             memcpy(&first, p, size)
         first = (first ^ (last << 29 | last >> 35) ^ size) * <uint64_t>0x9E3779B97F4A7C15
         met = &self.seen[first >> SHARED_SHIFT]
-        if met.tag != first and not at_once:
-            # Only what occurs twice is worth a place: most values occur once.
-            met.tag = first
-            return made(p, size)
-        item = met.item
+        item = met[0]
         if item == NULL or <size_t>bytes_size(item) != size or memcmp(bytes_data(item), p, size):
             item = made(p, size)
-            drop(met.item)
-            met.item = item
-            met.tag = first
+            drop(met[0])
+            met[0] = item
         keep(item)
         return item
 
@@ -106,8 +86,8 @@ cdef inline PyObject *made(Bytes p, size_t size) except NULL:
 cdef class RawCommands:
     """Commands of an AOF, in order. ``room`` is the most that it holds."""
 
-    def __cinit__(self, Py_ssize_t room, SharedWords shared not None):
-        self.shared = shared
+    def __cinit__(self, Py_ssize_t room, SharedNames names not None):
+        self.names = names
         self.room = room
         self.heads = <Head *>calloc(<size_t>max(1, room), sizeof(Head))
         if self.heads == NULL:
@@ -163,7 +143,7 @@ cdef class RawCommands:
         cdef uint8_t *text
         cdef Py_ssize_t i
         head.key = head.argv = NULL
-        head.name = self.shared.take(words.text, words.size, True)
+        head.name = self.names.take(words.text, words.size)
         if self.text == NULL:
             self.text = <uint8_t *>malloc(TEXT_ROOM)
         if self.text == NULL or <size_t>(stop - begin) > TEXT_ROOM - self.text_size:
@@ -212,10 +192,7 @@ cdef class RawCommands:
                 if i == 1 and key != NULL:
                     item = key
                     keep(item)
-                elif i > 1 and repeats(words, i):
-                    item = self.shared.take(words[i].text, words[i].size, False)
                 else:
-                    # A key: most occur once, and would evict what does repeat.
                     item = made(words[i].text, words[i].size)
                 set_item(whole, i, item)
         except MemoryError:

@@ -1,16 +1,11 @@
 # Building blocks of the RDB writer: what servers write, in the forms they choose (format A3, A4, A11).
 
 from libc.math cimport isfinite, signbit
-from libc.string cimport memcpy, memmove, strlen
+from libc.string cimport memcpy, memmove
 from rdbtool._codec.decode.cursor cimport load_be32, load_be64, release, rt_double_text, rt_i64_text, rt_parse_i64
 
-cdef extern from "../digits17.h" nogil:
-    int rt_digits17(double v, char *out)
-
-cdef extern from "Python.h":
-    # C's printf writes a comma if the program chose a locale that uses one.
-    char *PyOS_double_to_string(double value, char format, int precision, int flags, int *kind) except NULL
-    void PyMem_Free(void *p)
+cdef extern from "../digits17.h":
+    int rt_double17_text(double v, char *out) except -1
 
 cdef enum:
     KEPT = 1 << 22              # a buffer that grew beyond this is freed after its record
@@ -178,20 +173,11 @@ cdef bint whole_score(double score, int64_t *whole, int level) noexcept:
 cdef int score_text(double score, char *out, int level) except -1:
     """Write a score as servers of an RDB version print it (format A5); return the length, at most 32."""
     cdef int64_t whole
-    cdef char *text
-    cdef int size
     if whole_score(score, &whole, level):
         return rt_i64_text(whole, out)
     if isfinite(score) and not (score == 0 and signbit(score)):
         if level < 11:
-            size = rt_digits17(score, out)
-            if size:
-                return size
-            text = PyOS_double_to_string(score, c"g", 17, 0, NULL)
-            size = strlen(text)
-            memcpy(out, text, size)
-            PyMem_Free(text)
-            return size
+            return rt_double17_text(score, out)
     return rt_double_text(score, out, 1)
 
 

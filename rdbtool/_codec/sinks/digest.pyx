@@ -1,7 +1,7 @@
 # The dataset digest: the 40 hex digits of DEBUG DIGEST on a server that holds the data (format F6).
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uint8_t
-from libc.string cimport memcmp, memset, strlen
+from libc.string cimport memcmp, memset
 from rdbtool._codec.decode.cursor cimport Bytes, rt_double_text, rt_u64_text
 from rdbtool._codec.sink cimport ArrayItem, Head, LongString, Sink
 
@@ -44,13 +44,8 @@ cdef extern from "sha1.h" nogil:
     void rt_sha1_row_give(const rt_sha1_row *row, int k, uint32_t *state)
     void rt_sha1_row_take(rt_sha1_row *row, int k, const uint32_t *state)
 
-cdef extern from "digits17.h" nogil:
-    int rt_digits17(double v, char *out)
-
-cdef extern from "Python.h":
-    # C's printf writes a comma if the program chose a locale that uses one.
-    char *PyOS_double_to_string(double value, char format, int precision, int flags, int *kind) except NULL
-    void PyMem_Free(void *p)
+cdef extern from "digits17.h":
+    int rt_double17_text(double v, char *out) except -1
 
 rt_sha1_choose(RT_SHA1_BEST)
 
@@ -598,15 +593,8 @@ cdef class Digest(Sink):
 
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
         cdef char text[64]
-        cdef char *long_text
-        cdef int size
-        size = rt_double_text(score, text, 1) if self.shortest else rt_digits17(score, text)
-        if size:
-            return self.add_pair(member, member_size, text, size, False)
-        long_text = PyOS_double_to_string(score, c"g", 17, 0, NULL)
-        self.add_pair(member, member_size, long_text, strlen(long_text), False)
-        PyMem_Free(long_text)
-        return 0
+        cdef int size = rt_double_text(score, text, 1) if self.shortest else rt_double17_text(score, text)
+        return self.add_pair(member, member_size, text, size, False)
 
     cdef int opaque(self, Bytes module, Bytes raw, size_t raw_size) except -1:
         self.opaque_key = True

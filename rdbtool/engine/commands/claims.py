@@ -18,7 +18,10 @@ from rdbtool.engine.commands.lists import refuse_to_block
 from rdbtool.engine.handlers import command
 from rdbtool.engine.replies import Later, Reply, show_entry
 from rdbtool.engine.streams.arguments import INVALID_ID, find_stream, knows, parse_id, parse_options
-from rdbtool.engine.streams.data import MAX_ID, U64, ConsumerData, GroupData, PendingData, StreamData, show_id
+from rdbtool.engine.streams.consumers import ConsumerData, GroupData
+from rdbtool.engine.streams.data import StreamData
+from rdbtool.engine.streams.ids import MAX_ID, U64, show_id
+from rdbtool.engine.streams.pending import PendingData
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine
@@ -95,7 +98,7 @@ def xautoclaim(engine: Engine, argv: Sequence[bytes]) -> Later:
     claim = _Claim(engine.now_ms, just_ids=b"JUSTID" in options)
     claimed: list[int] = []
     lost: list[int] = []
-    waiting = group.pending_from(start)
+    waiting = group.pending.ids_from(start)
     # The ID to go on from.
     cursor = 0
     for at, entry_id in enumerate(waiting):
@@ -145,7 +148,7 @@ class _Claiming:
         """Forget a pending entry that the stream has no more; return whether that was so. Before 7.0 it stayed."""
         if not self.forgets_deleted or entry_id in self.stream:
             return False
-        return self.group.pending.pop(entry_id, None) is not None
+        return self.group.pending.discard(entry_id)
 
     def take(self, entry_id: int, claim: _Claim) -> bool:
         """Give a pending entry to the consumer; return whether it was idle for long enough."""
@@ -155,12 +158,12 @@ class _Claiming:
             return False
         if self.consumer is None:
             self.consumer = refresh_consumer(self.engine, self.group, self.name)
-        pending.consumer = self.consumer
-        pending.delivered_at_ms = claim.delivered_at_ms
+        count = pending.delivery_count
         if claim.delivery_count is not None:
-            pending.delivery_count = claim.delivery_count
+            count = claim.delivery_count
         elif not claim.just_ids:
-            pending.delivery_count = (pending.delivery_count + 1) & U64
+            count = (count + 1) & U64
+        self.group.pending[entry_id] = PendingData(self.consumer, claim.delivered_at_ms, count)
         touch(self.engine, self.consumer)
         return True
 
@@ -237,7 +240,7 @@ def xreadgroup(engine: Engine, argv: Sequence[bytes]) -> Later:
             if after == MAX_ID:
                 ids = _deliver(engine, stream, group, consumer, read)
             else:
-                ids = group.pending_from(after + 1, consumer)[: read.limit]
+                ids = group.pending.ids_from(after + 1, consumer)[: read.limit]
                 _deliver_again(engine, stream, ids, group)
             if ids or after != MAX_ID:
                 found.append((key, stream, ids))
@@ -277,8 +280,8 @@ def _deliver_again(engine: Engine, stream: StreamData, owned: list[int], group: 
     for entry_id in owned:
         if entry_id in stream:
             pending = group.pending[entry_id]
-            pending.delivered_at_ms = engine.now_ms
-            pending.delivery_count = (pending.delivery_count + 1) & U64
+            count = (pending.delivery_count + 1) & U64
+            group.pending[entry_id] = PendingData(pending.consumer, engine.now_ms, count)
 
 
 def _parse_read(engine: Engine, argv: Sequence[bytes]) -> _Read:

@@ -20,7 +20,9 @@ from rdbtool.engine.streams.arguments import (
     parse_options,
     parse_strategy_and_ids,
 )
-from rdbtool.engine.streams.data import ConsumerData, GroupData, PendingData, StreamData
+from rdbtool.engine.streams.consumers import ConsumerData, GroupData
+from rdbtool.engine.streams.data import StreamData
+from rdbtool.engine.streams.pending import PendingData
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine
@@ -86,9 +88,9 @@ def xgroup_delconsumer(engine: Engine, argv: Sequence[bytes]) -> Reply:
     _refuse_more(argv, 5)
     _, group = _find_subject(engine, argv)
     consumer = group.consumers.pop(argv[4], None)
-    owned = [] if consumer is None else group.pending_from(0, consumer)
+    owned = [] if consumer is None else group.pending.ids_from(0, consumer)
     for entry_id in owned:
-        del group.pending[entry_id]
+        group.pending.discard(entry_id)
     return len(owned)
 
 
@@ -101,7 +103,7 @@ def xack(engine: Engine, argv: Sequence[bytes]) -> Reply:
         return 0
     before = len(group.pending)
     for entry_id in [parse_id(text) for text in argv[3:]]:
-        group.pending.pop(entry_id, None)
+        group.pending.discard(entry_id)
     return before - len(group.pending)
 
 
@@ -115,7 +117,7 @@ def xackdel(engine: Engine, argv: Sequence[bytes]) -> Reply:
         return [-1] * len(texts)
     replies: list[Reply] = []
     for entry_id in [parse_id(text) for text in texts]:
-        was_pending = group.pending.pop(entry_id, None) is not None
+        was_pending = group.pending.discard(entry_id)
         # To acknowledge a deleted entry counts as to delete it.
         replies.append(abs(delete_by_strategy(stream, entry_id, strategy)) if was_pending else -1)
     return replies
@@ -138,12 +140,11 @@ def xnack(engine: Engine, argv: Sequence[bytes]) -> Reply:
     for entry_id in ids:
         pending = group.pending.get(entry_id)
         if pending is None and b"FORCE" in options:
-            pending = group.pending[entry_id] = PendingData(None, 0, 0)
+            pending = PendingData(None, 0, 0)
         if pending is not None:
             changed += 1
-            pending.consumer = None
-            pending.delivered_at_ms = 0
-            pending.delivery_count = _count_after_nack(pending.delivery_count, mode) if count is None else count
+            deliveries = _count_after_nack(pending.delivery_count, mode) if count is None else count
+            group.pending[entry_id] = PendingData(None, 0, deliveries)
     return changed
 
 

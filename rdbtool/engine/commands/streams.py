@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 
-from rdbtool._codec.collector import untrack
 from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.engine.arguments import is_int, parse_int
 from rdbtool.engine.command_errors import NO_SUCH_KEY, SYNTAX, ArityError, CommandError, UnknownEffectError
@@ -30,7 +29,9 @@ from rdbtool.engine.streams.arguments import (
     parse_strategy_and_ids,
     settle,
 )
-from rdbtool.engine.streams.data import MAX_ID, U64, Fields, ProducersData, StreamData, show_id
+from rdbtool.engine.streams.data import StreamData
+from rdbtool.engine.streams.ids import MAX_ID, U64, Fields, show_id
+from rdbtool.engine.streams.producers import ProducersData
 
 if TYPE_CHECKING:
     from rdbtool.engine.engine import Engine
@@ -73,7 +74,7 @@ def xadd(engine: Engine, argv: Sequence[bytes]) -> Reply | Later:  # noqa: C901 
         return show_id(known_id)
     if new_id is None or new_id <= stream.last_id:
         raise CommandError(_why_refused(engine, stream, is_exhausted=new_id is None))
-    entry = untrack(tuple(argv[at + 1 :]))
+    entry = tuple(argv[at + 1 :])
     trimming = options.trimming
     # The new entry counts too, and a refusal must come before it is there.
     nodes = None if trimming is None or trimming.is_exact else plan_approximate(stream, trimming, (new_id, entry))

@@ -1,7 +1,7 @@
 # From the keyspace to a sink: the events that a decoder would have sent, without a record between the two.
 #
-# Compiled, because saving or printing a keyspace is a loop over all of it. Values that few logs hold many of (streams,
-# modules' values, arrays) go through the model instead.
+# Compiled, because saving or printing a keyspace is a loop over all of it. Values that few logs hold many of (modules'
+# values, arrays) go through the model instead.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next
@@ -9,13 +9,19 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes, FORM_RAW
+from rdbtool._codec.decode.raw_commands cimport Word
 from rdbtool._codec.filters.selection cimport Selection
-from rdbtool._codec.sink cimport Head, LongString, Measure, Sink
+from rdbtool._codec.sink cimport Consumer, Group, Head, LongString, Measure, Pending, Producers, Sink, StreamTail
+from rdbtool.engine.streams.data cimport (
+    StreamData, block_next, entries_block, entry_next_pair, entry_view
+)
+from rdbtool.engine.streams.pending cimport PendingEntries, pending_next, pending_row
 from rdbtool.engine.values cimport HashData, ListData, SetData, ZSetData, next_entry, pack, pack_entry
 
 from rdbtool._codec.replay_record import feed_record
 from rdbtool.core.rdb_types import KINDS
 from rdbtool.engine.export.key_records import kind_of, member_expiries, to_value
+from rdbtool.engine.streams.ids import U64
 from rdbtool.engine.values import StringData
 from rdbtool.model import KeyRecord
 
@@ -120,6 +126,8 @@ cdef int kind_number(data) except -1:
         return KIND_ZSET
     if kind is ListData:
         return KIND_LIST
+    if kind is StreamData:
+        return KIND_STREAM
     return KINDS.index(kind_of(data))
 
 
@@ -145,7 +153,7 @@ cdef int emit_key(Head *head, bytes key, data, Sink sink) except -1:
     return 0
 
 
-cdef size_t size_of(data) noexcept:
+cdef size_t size_of(data) except? 0:
     """Bytes of a value, 0 of one that is emitted as a record."""
     kind = type(data)
     if kind is bytes:
@@ -158,7 +166,20 @@ cdef size_t size_of(data) noexcept:
         return (<ZSetData>data).p.used
     if kind is ListData:
         return (<ListData>data).p.used
+    if kind is StreamData:
+        return stream_size(<StreamData>data)
     return 0
+
+
+cdef size_t stream_size(StreamData data) except? 0:
+    """Bytes of the entries of a stream, and of what is pending."""
+    cdef size_t total = 0
+    cdef uint32_t i
+    for group in data.groups.values():
+        total += (<PendingEntries>group.pending).held.length * sizeof(pending_row)
+    for i in range(data.held.first, data.held.first + data.held.count):
+        total += data.held.blocks[i].used
+    return total
 
 
 cdef bint emit_value(Head *head, data, Sink sink) except -1:
@@ -180,6 +201,8 @@ cdef bint emit_value(Head *head, data, Sink sink) except -1:
         emit_elements(head, &(<ListData>data).p, sink)
     elif kind is StringData:
         emit_string(head, bytes(data), sink)
+    elif kind is StreamData:
+        emit_stream(head, <StreamData>data, sink)
     else:
         return False
     return True
@@ -252,3 +275,107 @@ cdef int emit_hash(Head *head, HashData data, Sink sink) except -1:
             found = expires.get((<char *>entry.name)[:entry.name_size])
             expire_at_ms = -1 if found is None else found
         sink.pair(entry.name, entry.name_size, entry.value, entry.value_size, expire_at_ms)
+
+
+cdef int emit_stream(Head *head, StreamData data, Sink sink) except -1:
+    cdef const entries_block *block
+    cdef entry_view entry
+    cdef Word name, value
+    cdef size_t at, pair
+    cdef uint32_t i
+    sink.begin_key(head)
+    for i in range(data.held.first, data.held.first + data.held.count):
+        block = &data.held.blocks[i]
+        at = block_next(block, block.start, &entry)
+        while at:
+            sink.entry(entry.ms, entry.seq, entry.pairs)
+            for pair in range(entry.pairs):
+                entry_next_pair(&entry, &name, &value)
+                sink.entry_field(name.text, name.size, value.text, value.size)
+            sink.end_entry()
+            at = block_next(block, at, &entry)
+    emit_tail(data, sink)
+    for group_name, group in sorted(data.groups.items()):
+        emit_group(group_name, group, sink)
+    if data.producers is not None:
+        emit_producers(data.producers, sink)
+    return 0
+
+
+cdef int emit_tail(StreamData data, Sink sink) except -1:
+    cdef StreamTail tail
+    memset(&tail, 0, sizeof(StreamTail))
+    tail.version = 3 if data.is_counted else 1
+    tail.counted = data.is_counted
+    tail.length = data.held.length
+    tail.last_ms = data.last.ms
+    tail.last_seq = data.last.seq
+    if data.is_counted:
+        tail.first_ms = data.first.ms
+        tail.first_seq = data.first.seq
+        tail.max_deleted_ms = data.max_deleted.ms
+        tail.max_deleted_seq = data.max_deleted.seq
+        tail.entries_added = data.added
+    return sink.stream_tail(&tail)
+
+
+cdef int emit_group(bytes name, data, Sink sink) except -1:
+    """Emit a group. Servers keep consumers by name, and what is pending by ID."""
+    cdef Group group
+    cdef Consumer consumer
+    cdef Pending pending
+    cdef PendingEntries entries = data.pending
+    cdef pending_row *row
+    cdef uint32_t block = 0, place = 0
+    cdef bytes owner
+    cdef dict owned = {}
+    group.name = at(name)
+    group.name_size = PyBytes_GET_SIZE(name)
+    group.last_ms = data.last_id >> 64
+    group.last_seq = data.last_id & U64
+    group.counted = data.entries_read is not None
+    group.entries_read = data.entries_read if group.counted else 0
+    sink.begin_group(&group)
+    row = pending_next(&entries.held, &block, &place)
+    while row != NULL:
+        if row.consumer != NULL:
+            owned[<object>row.consumer] = owned.get(<object>row.consumer, 0) + 1
+        row = pending_next(&entries.held, &block, &place)
+    for owner, known in sorted(data.consumers.items()):
+        consumer.name = at(owner)
+        consumer.name_size = PyBytes_GET_SIZE(owner)
+        consumer.has_seen = known.seen_at_ms is not None
+        consumer.seen_at_ms = known.seen_at_ms if consumer.has_seen else 0
+        consumer.has_active = known.active_at_ms is not None
+        consumer.active_at_ms = known.active_at_ms if consumer.has_active else 0
+        consumer.pending = owned.get(known, 0)
+        sink.consumer(&consumer)
+    block = place = 0
+    row = pending_next(&entries.held, &block, &place)
+    while row != NULL:
+        pending.ms = row.ms
+        pending.seq = row.seq
+        pending.owned = row.consumer != NULL
+        owner = (<object>row.consumer).name if pending.owned else b""
+        pending.consumer = at(owner)
+        pending.consumer_size = PyBytes_GET_SIZE(owner)
+        pending.delivered_at_ms = row.delivered_at_ms
+        pending.delivery_count = row.delivery_count
+        sink.pending(&pending)
+        row = pending_next(&entries.held, &block, &place)
+    return sink.end_group()
+
+
+cdef int emit_producers(data, Sink sink) except -1:
+    cdef Producers producers
+    cdef bytes name, text
+    producers.duration_s = data.duration_s
+    producers.max_entries = data.max_entries
+    producers.ids_added = data.ids_added
+    producers.ids_duplicate = data.ids_duplicate
+    sink.begin_producers(&producers)
+    for name, known in sorted(data.producers.items()):
+        sink.producer(at(name), PyBytes_GET_SIZE(name), len(known))
+        for text, entry_id in known.items():
+            sink.producer_id(at(text), PyBytes_GET_SIZE(text), entry_id >> 64, entry_id & U64)
+    return sink.end_producers()

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rdbtool._codec.collector import untrack
 from rdbtool.core.light_typing import Final
-from rdbtool.engine.streams.data import (
-    U64,
-    ConsumerData,
-    Fields,
-    GroupData,
-    PendingData,
-    ProducersData,
-    StreamData,
-)
+from rdbtool.engine.streams.consumers import ConsumerData, GroupData
+from rdbtool.engine.streams.data import StreamData
+from rdbtool.engine.streams.ids import U64
+from rdbtool.engine.streams.pending import PendingData
+from rdbtool.engine.streams.producers import ProducersData
 from rdbtool.engine.values import HashData, ListData, SetData, StringData, ZSetData
 from rdbtool.model import (
     ArrayValue,
@@ -119,17 +114,17 @@ def _from_hash(data: HashData) -> HashValue:
 # ---- streams -----------------------------------------------------------------------------------
 
 
-def _to_stream(value: StreamValue, share: Share) -> StreamData:
+def _to_stream(value: StreamValue) -> StreamData:
     data = StreamData()
-    ids: list[int] = []
-    fields: list[Fields] = []
-    for entry in value.entries:
-        ids.append(_number(entry.id))
-        fields.append(untrack(tuple([text for name, value in entry.fields for text in (share(name), value)])))
-    data.load(ids, fields)
+    data.load(
+        (entry.id.ms, entry.id.seq, tuple([text for pair in entry.fields for text in pair])) for entry in value.entries
+    )
     data.last_id = _number(value.last_id)
     data.entries_added = value.entries_added
-    data.first_id = _number(value.first_id) if value.first_id is not None else ids[0] if ids else 0
+    if value.first_id is not None:
+        data.first_id = _number(value.first_id)
+    elif value.entries:
+        data.first_id = _number(value.entries[0].id)
     if value.max_deleted_id is not None:
         data.max_deleted_id = _number(value.max_deleted_id)
     for group in value.groups:
@@ -191,7 +186,7 @@ def _from_group(name: bytes, group: GroupData) -> StreamGroup:
                 pending.delivered_at_ms,
                 pending.delivery_count,
             )
-            for entry_id, pending in sorted(group.pending.items())
+            for entry_id, pending in group.pending.items()
         ],
     )
 
@@ -227,7 +222,7 @@ _TO_DATA: Final[dict[type, Callable[..., object]]] = {
     SetValue: _to_set,
     ZSetValue: _to_zset,
     HashValue: _to_hash,
-    StreamValue: _to_stream,
+    StreamValue: lambda value, _: _to_stream(value),
 }
 
 _TO_VALUE: Final[dict[type, Callable[..., Value]]] = {

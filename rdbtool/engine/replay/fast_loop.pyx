@@ -18,14 +18,15 @@ from rdbtool._codec.decode.cursor cimport rt_u64_text
 from rdbtool._codec.decode.raw_commands cimport Head, RawCommands, Word
 from rdbtool.engine.keyspace cimport Db
 from rdbtool.engine.replay.watched_keys cimport WatchedKeys
+from rdbtool.engine.streams.data cimport EntryId, StreamData, entry_is_before, number_of
+from rdbtool.engine.streams.pending cimport PendingEntries
 from rdbtool.engine.values cimport (
     HashData, ListData, SetData, ZSetData, bytes_of, pack_entry, pack_filter, plain_score, read_int, word_of
 )
 
-from rdbtool.engine.streams.data import StreamData
+from rdbtool.engine.streams.arguments import knows
 
 cdef extern from "Python.h":
-    void PyObject_GC_UnTrack(void *object)
     PyObject *PyDict_GetItemWithError(object mapping, object key) except? NULL
     PyObject *PyTuple_GET_ITEM(object row, Py_ssize_t at)
 
@@ -37,9 +38,6 @@ cdef bint looks_ahead = prefetch_fits()
 
 #: Whether memory that commands will need is asked for in advance: it takes knowing how this Python lays out its dicts.
 LOOKS_AHEAD = bool(looks_ahead)
-
-#: Its type is compared for each command.
-cdef object STREAM = StreamData
 
 cdef enum:
     NONE
@@ -76,6 +74,7 @@ cdef enum:
     XADD
     XTRIM
     XDEL
+    XCLAIM
     # Strings up to this size are ``bytes`` (``SHORT`` of rdbtool.engine.commands.strings).
     SHORT = 1024
     # Scores of one ZADD that need no memory of their own.
@@ -92,6 +91,7 @@ CODES = {
     "PERSIST": PERSIST, "LPUSH": LPUSH, "RPUSH": RPUSH, "LPOP": LPOP, "RPOP": RPOP, "LTRIM": LTRIM, "LSET": LSET,
     "SADD": SADD, "SREM": SREM, "HSET": HSET, "HMSET": HSET, "HDEL": HDEL, "HINCRBY": HINCRBY, "ZADD": ZADD,
     "ZINCRBY": ZINCRBY, "ZREM": ZREM, "ZREMRANGEBYRANK": ZREMRANGEBYRANK, "XADD": XADD, "XTRIM": XTRIM, "XDEL": XDEL,
+    "XCLAIM": XCLAIM,
 }
 
 #: Codes of entries that are no commands of the engine: a transaction's ends, and names with subcommands.
@@ -183,8 +183,6 @@ cdef class PlainCommands:
                 index += 1
                 continue
             if code > CONTAINER and self.compiles and command.count > 1:
-                if code >= XADD and command.argv == NULL:
-                    command.argv = raw.argv(index)
                 key = raw.key(index) if command.argv == NULL else PyTuple_GET_ITEM(<object>command.argv, 1)
                 if carry_out(code, engine, db, <bytes?><object>key, &command, takes_pxat):
                     if raw is not None:
@@ -375,11 +373,13 @@ cdef bint carry_out(int code, engine, Db db, bytes key, Command *command, bint t
     if code == PEXPIRE or code == EXPIRE:
         return size == 3 and expire(db, key, words[2], 1 if code == PEXPIRE else 1000, engine.now_ms)
     if code == XADD:
-        return size >= 5 and size % 2 and add_entry(db, key, <tuple>command.argv)
+        return size >= 5 and size % 2 and add_entry(db, key, words, size)
     if code == XTRIM:
-        return size == 5 and trim_stream(engine, db, key, <tuple>command.argv)
+        return size == 5 and trim_stream(engine, db, key, words)
     if code == XDEL:
-        return delete_entries(db, key, <tuple>command.argv)
+        return delete_entries(db, key, words, size)
+    if code == XCLAIM:
+        return (size == 12 or size == 14) and claim_entry(engine, db, key, command)
     if code == PERSIST:
         return size == 2 and persist(db, key)
     return False
@@ -633,73 +633,114 @@ cdef bint remove_ranks(Db db, bytes key, const Word *words) except -1:
 # ---- streams
 
 
-cdef object read_id(bytes given):
-    """Return the ID that a text of the form ``ms-seq`` names, None for any other text."""
-    cdef const char *p = PyBytes_AS_STRING(given)
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(given), i, digits = 0
-    cdef uint64_t number = 0, ms = 0
+cdef bint read_id(Word given, EntryId *id) noexcept:
+    """Read an ID of the form ``ms-seq``; return whether a text is one."""
+    cdef const uint8_t *p = given.text
+    cdef size_t i
+    cdef int digits = 0
+    cdef uint64_t number = 0
     cdef bint is_behind = False
-    for i in range(size):
+    for i in range(given.size):
         if c"0" <= p[i] <= c"9":
             # 19 digits do not overflow.
             digits += 1
             if digits > 19:
-                return None
+                return False
             number = number * 10 + <uint64_t>(p[i] - c"0")
         elif p[i] == c"-" and digits and not is_behind:
             is_behind = True
-            ms = number
+            id.ms = number
             number = 0
             digits = 0
         else:
-            return None
-    return (<object>ms << 64) | number if is_behind and digits else None
+            return False
+    id.seq = number
+    return is_behind and digits > 0
 
 
-cdef object find_stream(Db db, bytes key):
+cdef StreamData find_stream(Db db, bytes key):
     """Return the stream of a key that has its counters, else None."""
     cdef PyObject *value = PyDict_GetItemWithError(db.keys, key)
-    if value == NULL or type(<object>value) is not STREAM or (<object>value).entries_added is None:
+    if value == NULL or type(<object>value) is not StreamData or not (<StreamData>value).is_counted:
         return None
-    return <object>value
+    return <StreamData>value
 
 
-cdef bint add_entry(Db db, bytes key, tuple argv) except -1:
-    stream = find_stream(db, key)
-    if stream is None:
+cdef bint add_entry(Db db, bytes key, const Word *words, Py_ssize_t size) except -1:
+    cdef StreamData stream = find_stream(db, key)
+    cdef EntryId id
+    if stream is None or not read_id(words[2], &id):
         return False
-    entry_id = read_id(<bytes?>argv[2])
-    if entry_id is None or entry_id <= stream.last_id:
+    if not entry_is_before(stream.last.ms, stream.last.seq, id.ms, id.seq):
         return False
-    fields = argv[3:]
-    PyObject_GC_UnTrack(<void *>fields)
-    stream.append(entry_id, fields)
+    stream.append_words(id.ms, id.seq, &words[3], <size_t>(size - 3) // 2)
     return True
 
 
-cdef bint trim_stream(engine, Db db, bytes key, tuple argv) except -1:
-    cdef int64_t bound, length
-    stream = find_stream(db, key)
-    if stream is None or not is_word(word_of(<bytes?>argv[2]), "MAXLEN", 6):
+cdef bint trim_stream(engine, Db db, bytes key, const Word *words) except -1:
+    cdef StreamData stream = find_stream(db, key)
+    cdef int64_t bound
+    if stream is None or not is_word(words[2], "MAXLEN", 6) or not is_word(words[3], "=", 1):
         return False
-    if not is_word(word_of(<bytes?>argv[3]), "=", 1):
+    if not read_int(words[4], &bound) or bound < 0 or not engine.knows(b"XTRIM", b"MAXLEN"):
         return False
-    if not read_int(word_of(<bytes?>argv[4]), &bound) or bound < 0 or not engine.knows(b"XTRIM", b"MAXLEN"):
-        return False
-    length = stream.length
-    if length > bound:
-        stream.trim(length - bound)
+    if stream.held.length > <uint64_t>bound:
+        stream.cut(stream.held.length - <uint64_t>bound)
     return True
 
 
-cdef bint delete_entries(Db db, bytes key, tuple argv) except -1:
+cdef bint delete_entries(Db db, bytes key, const Word *words, Py_ssize_t size) except -1:
+    cdef StreamData stream = find_stream(db, key)
     cdef Py_ssize_t i
-    stream = find_stream(db, key)
+    cdef EntryId id
     if stream is None:
         return False
-    ids = [read_id(<bytes?>argv[i]) for i in range(2, PyTuple_GET_SIZE(argv))]
-    if None in ids:
+    for i in range(2, size):
+        if not read_id(words[i], &id):
+            return False
+    for i in range(2, size):
+        read_id(words[i], &id)
+        stream.remove(id.ms, id.seq)
+    return True
+
+
+cdef bint claim_entry(engine, Db db, bytes key, Command *command) except -1:
+    """Execute XCLAIM in the two forms that servers write: of one entry that is there, for a consumer that is there."""
+    cdef StreamData stream = find_stream(db, key)
+    cdef const Word *words = command.words
+    cdef PyObject *group
+    cdef PyObject *consumer
+    cdef EntryId id, last
+    cdef int64_t delivered_at_ms, count, now_ms = engine.now_ms
+    cdef bint names_last = command.count == 14
+    if stream is None or not is_word(words[4], "0", 1) or not read_id(words[5], &id):
         return False
-    for entry_id in ids:
-        stream.delete(entry_id)
+    if not is_word(words[6], "TIME", 4) or not read_int(words[7], &delivered_at_ms):
+        return False
+    if not is_word(words[8], "RETRYCOUNT", 10) or not read_int(words[9], &count) or count < 0:
+        return False
+    # As they propagate a delivery, and as they rewrite a log.
+    if not is_word(words[10 if names_last else 11], "FORCE", 5):
+        return False
+    if not is_word(words[11 if names_last else 10], "JUSTID", 6):
+        return False
+    if names_last and not (is_word(words[12], "LASTID", 6) and read_id(words[13], &last)):
+        return False
+    group = PyDict_GetItemWithError(stream.groups, object_of(command, 2))
+    if group == NULL or not stream.holds(id.ms, id.seq):
+        return False
+    consumer = PyDict_GetItemWithError((<object>group).consumers, object_of(command, 3))
+    if consumer == NULL:
+        return False
+    if names_last:
+        last_id = number_of(last.ms, last.seq)
+        if last_id > (<object>group).last_id:
+            (<object>group).last_id = last_id
+    (<object>consumer).seen_at_ms = now_ms
+    if knows(engine.rules, (7, 2)):
+        (<object>consumer).active_at_ms = now_ms
+    # Servers take a time that cannot be for now.
+    if not 0 <= delivered_at_ms <= now_ms:
+        delivered_at_ms = now_ms
+    (<PendingEntries?>(<object>group).pending).put(id.ms, id.seq, <object>consumer, delivered_at_ms, <uint64_t>count)
     return True

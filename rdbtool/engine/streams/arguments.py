@@ -8,7 +8,8 @@ from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.core.patterns import pattern
 from rdbtool.engine.arguments import parse_int
 from rdbtool.engine.command_errors import SYNTAX, CommandError
-from rdbtool.engine.streams.data import MAX_ID, U64, StreamData
+from rdbtool.engine.streams.data import StreamData
+from rdbtool.engine.streams.ids import MAX_ID, U64
 
 if TYPE_CHECKING:
     from rdbtool.core.servers import Rules

@@ -11,7 +11,9 @@ from __future__ import annotations
 from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.engine.arguments import INT64_MAX
 from rdbtool.engine.engine import Engine
-from rdbtool.engine.streams.data import U64, GroupData, StreamData
+from rdbtool.engine.streams.consumers import GroupData
+from rdbtool.engine.streams.data import StreamData
+from rdbtool.engine.streams.ids import U64
 
 Argv = tuple[bytes, ...]
 _Pending = tuple[bytes | None, int, int]
