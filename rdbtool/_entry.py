@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from rdbtool.core.exiting import keep_from_now_on
 from rdbtool.core.light_typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def main() -> NoReturn:
     """Run the command line of this process and exit with its code."""
     # Hardly any cycles are created: searching for them costs a short command a twentieth of its time.
     gc.set_threshold(100_000)
+    keep_from_now_on()
     for number in (signal.SIGTERM, signal.SIGHUP):
         # Under nohup, SIGHUP is ignored and has to stay so.
         if signal.getsignal(number) == signal.SIG_DFL:

@@ -12,6 +12,7 @@ cdef extern from "pack.h":
         uint32_t size
     ctypedef struct pack:
         uint8_t *blob
+        void *offsets
         pack_index *index
         size_t used
         size_t room
