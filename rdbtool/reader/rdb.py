@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"slot-info"})
 
 #: The size from which on several processes read a file: starting them takes as long as one takes for a tenth of it.
-_LARGE: Final = 32 << 20
+_LARGE: Final = 128 << 20
 
 #: How many times as large the data of a compressed file is, at least.
 _LEAST_RATIO: Final = 2
