@@ -836,7 +836,7 @@ cdef class ZSetData:
     cdef bint set(self, Word member, double score, bint anew, pack_filter *filter) except -1:
         """Add a member, or give it another score; return whether it is new.
 
-        ``anew``: also where the scores are equal, which tells a zero from a negative one. ``filter``: see ``look_up``.
+        ``anew``: also where the scores are equal: a negative zero is equal to zero. ``filter``: see ``look_up``.
         """
         cdef pack *p = &self.p
         cdef pack_entry entry

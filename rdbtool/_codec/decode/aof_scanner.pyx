@@ -197,7 +197,10 @@ cdef class Scanner:
         offsets.frombytes((<char *>self.offsets)[:self.filled * sizeof(int64_t)])
         self.have_batch()
         taken = self.commands, offsets, self.texts, self.marks
-        self.taken, self.taken_before, self.commands = self.commands, self.taken, None
+        self.taken_before = self.taken
+        # What is long is not kept until the batch is used again.
+        self.taken = None if self.commands.has_made else self.commands
+        self.commands = None
         self.renew()
         return taken
 

@@ -33,6 +33,7 @@ cdef class RawCommands:
     cdef size_t word_room
     cdef uint8_t *text          # what the words are in
     cdef size_t text_size
+    cdef bint has_made          # some command is a tuple from the beginning: those with long words are
     cdef SharedNames names
 
     cdef void drop_all(self) noexcept

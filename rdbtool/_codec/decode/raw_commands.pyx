@@ -148,6 +148,7 @@ cdef class RawCommands:
             self.text = <uint8_t *>malloc(TEXT_ROOM)
         if self.text == NULL or <size_t>(stop - begin) > TEXT_ROOM - self.text_size:
             head.count = 0
+            self.has_made = True
             try:
                 head.argv = self.make(words, count, head.name, NULL)
             finally:
@@ -167,12 +168,13 @@ cdef class RawCommands:
         return 0
 
     cdef int add_made(self, tuple argv) except -1:
-        """Add a command that somebody else has taken apart."""
+        """Add a command of which a tuple was made elsewhere."""
         cdef Head *head = &self.heads[self.count]
         head.name = head.key = NULL
         head.count = 0
         head.argv = <PyObject *>argv
         keep(head.argv)
+        self.has_made = True
         self.count += 1
         return 0
 

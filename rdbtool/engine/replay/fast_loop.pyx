@@ -129,7 +129,7 @@ cdef class PlainCommands:
     cdef readonly WatchedKeys watched
     # The key, if it is one only.
     cdef bytes sole
-    # Of a command that is a tuple: that, and its words.
+    # The tuple of a command that was in another form, and the words of any that is one.
     cdef tuple argv
     cdef Word *words
     cdef Py_ssize_t room
@@ -213,8 +213,10 @@ cdef class PlainCommands:
             given = <object>head.argv
         else:
             given = rows[index]
-        self.argv = <tuple>given if type(given) is tuple else tuple(given)
-        size = PyTuple_GET_SIZE(self.argv)
+        # A tuple is held by the batch that it is in, for as long as it is needed: some are large.
+        if type(given) is not tuple:
+            given = self.argv = tuple(given)
+        size = PyTuple_GET_SIZE(given)
         if size == 0:
             raise IndexError("a command has a name")
         if size > self.room:
@@ -224,9 +226,9 @@ cdef class PlainCommands:
             self.words = words
             self.room = size
         for i in range(size):
-            self.words[i] = word_of(<bytes?>self.argv[i])
-        command.argv = <PyObject *>self.argv
-        command.name = PyTuple_GET_ITEM(self.argv, 0)
+            self.words[i] = word_of(<bytes?><object>PyTuple_GET_ITEM(given, i))
+        command.argv = <PyObject *>given
+        command.name = PyTuple_GET_ITEM(given, 0)
         command.words = self.words
         command.count = size
         return 0
@@ -272,7 +274,7 @@ cdef class PlainCommands:
 
 
 cdef inline PyObject *key_at(RawCommands raw, list rows, Py_ssize_t index) except? NULL:
-    """Return the second word of a command (borrowed), NULL where there is none at hand."""
+    """Return the second word of a command (borrowed), NULL where it has none, or is no tuple."""
     if raw is not None:
         return raw.key(index)
     argv = rows[index]
@@ -719,7 +721,7 @@ cdef bint claim_entry(engine, Db db, bytes key, Command *command) except -1:
         return False
     if not is_word(words[8], "RETRYCOUNT", 10) or not read_int(words[9], &count) or count < 0:
         return False
-    # As they propagate a delivery, and as they rewrite a log.
+    # As they propagate a delivery, and as they rewrite an AOF.
     if not is_word(words[10 if names_last else 11], "FORCE", 5):
         return False
     if not is_word(words[11 if names_last else 10], "JUSTID", 6):
