@@ -18,7 +18,6 @@ Errors are RdbToolError; docs/python-api.md has an example for each function.
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
 TYPE_CHECKING = False  # for type checkers it is true
 
@@ -163,6 +162,8 @@ __all__ = [  # noqa: PLE0604 - names only
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module  # noqa: PLC0415 - the command line needs none of it
+
     if name == "__version__":
         return import_module("rdbtool.core.distribution").find_version()
     if name not in _HOMES:

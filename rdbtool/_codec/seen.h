@@ -6,7 +6,7 @@
  *
  * rt_table holds any number of keys in 256 parts that grow one at a time, without a moment at which two copies of all
  * stand side by side. If it is known how many keys are probably still to come, all parts get that size at once, as soon
- * as an eighth of the keys is there: until then the number may be wrong. It keeps 103 bits of a hash in 16 to 20 bytes:
+ * as a share of the keys is there: until then the number may be wrong. It keeps 103 bits of a hash in 17 to 22 bytes:
  * two of a billion different keys are taken for one another once in 10^13 files.
  *
  * rt_seen is for the members of one collection after another: few are compared with each other, more live in blocks that
@@ -83,23 +83,33 @@ typedef struct {
     uint32_t low, high, b;
 } rt_slot;
 
+/* Slots in a line of the CPU cache: a search begins with the first of a line, and rarely needs a second line. */
+enum { RT_LINE = 5 };
+
 typedef struct {
-    rt_slot *slots;
-    size_t capacity, count;
+    rt_slot slot[RT_LINE];
+    uint32_t unused;
+} rt_line;
+
+typedef struct {
+    rt_line *lines;
+    size_t capacity;            /* lines */
+    size_t count;               /* keys */
 } rt_part;
 
 /* Memory of all parts that got their size at once; a part that grew since has its own. */
 typedef struct {
-    rt_slot *slots;
+    rt_line *lines;
     size_t count;
     size_t size;                /* in bytes */
 } rt_arena;
 
 typedef struct {
     rt_part part[256];
-    size_t slots;               /* in all parts */
+    size_t lines;               /* in all parts */
     size_t limit;               /* the most of them, 0: any number */
-    size_t expected;            /* slots that a part will probably take, 0: unknown */
+    size_t expected;            /* lines that a part will probably take, 0: unknown */
+    size_t share;               /* one of so many keys has to be there before it takes them */
     rt_arena arena;
 } rt_table;
 
@@ -117,65 +127,72 @@ static inline rt_part *rt_part_of(rt_table *table, const rt_key128 *key) { retur
 static inline size_t rt_home(uint64_t a, size_t capacity) { return (size_t)((unsigned __int128)a * capacity >> 64); }
 
 /* Puts a hash that may or may not be there; 1: it was there. There is room. */
-static inline int rt_table_place(rt_slot *slots, size_t capacity, rt_slot key)
+static inline int rt_table_place(rt_line *lines, size_t capacity, rt_slot key)
 {
     size_t i = rt_home((uint64_t)key.high << 32 | key.low, capacity);
-    while (slots[i].b) {
-        if (slots[i].low == key.low && slots[i].high == key.high && slots[i].b == key.b)
-            return 1;
+    for (;;) {
+        for (int j = 0; j < RT_LINE; j++) {
+            rt_slot *slot = &lines[i].slot[j];
+            if (!slot->b) {
+                *slot = key;
+                return 0;
+            }
+            if (slot->low == key.low && slot->high == key.high && slot->b == key.b)
+                return 1;
+        }
         if (++i == capacity)
             i = 0;
     }
-    slots[i] = key;
-    return 0;
 }
 
 static inline void rt_table_prefetch(rt_table *table, const rt_key128 *key)
 {
     rt_part *part = rt_part_of(table, key);
-    if (part->capacity) {
-        const rt_slot *home = &part->slots[rt_home(key->a, part->capacity)];
-        rt_prefetch(home);
-        /* The search often goes on in the next line. */
-        rt_prefetch((const char *)home + 4 * sizeof(rt_slot));
-    }
+    if (part->capacity)
+        rt_prefetch(&part->lines[rt_home(key->a, part->capacity)]);
 }
 
-/* Allocates zeroed slots. 0: no memory. */
+/* Allocates zeroed lines. 0: no memory. */
 static int rt_arena_open(rt_arena *arena, size_t count)
 {
     arena->count = count;
-    arena->size = rt_large_size(count * sizeof(rt_slot));
-    arena->slots = (rt_slot *)rt_large_alloc(arena->size);
-    return arena->slots != NULL;
+    arena->size = rt_large_size(count * sizeof(rt_line));
+    arena->lines = (rt_line *)rt_large_alloc(arena->size);
+    return arena->lines != NULL;
 }
 
 static void rt_arena_close(rt_arena *arena)
 {
-    rt_large_free(arena->slots, arena->size);
+    rt_large_free(arena->lines, arena->size);
     memset(arena, 0, sizeof(*arena));
 }
 
 static inline void rt_part_free(rt_table *table, rt_part *part)
 {
-    if (!table->arena.slots || (uintptr_t)part->slots - (uintptr_t)table->arena.slots >= table->arena.count * sizeof(rt_slot))
-        free(part->slots);
+    if (!table->arena.lines || (uintptr_t)part->lines - (uintptr_t)table->arena.lines >= table->arena.count * sizeof(rt_line))
+        free(part->lines);
 }
 
-/* Moves the keys of a part to other slots, which are free. */
-static inline void rt_part_move(rt_table *table, rt_part *part, rt_slot *slots, size_t capacity)
+/* Moves the keys of a part to other lines, which are free. */
+static inline void rt_part_move(rt_table *table, rt_part *part, rt_line *lines, size_t capacity)
 {
     for (size_t i = 0; i < part->capacity; i++)
-        if (part->slots[i].b)
-            rt_table_place(slots, capacity, part->slots[i]);
+        for (int j = 0; j < RT_LINE && part->lines[i].slot[j].b; j++)
+            rt_table_place(lines, capacity, part->lines[i].slot[j]);
     rt_part_free(table, part);
-    table->slots += capacity - part->capacity;
-    part->slots = slots;
+    table->lines += capacity - part->capacity;
+    part->lines = lines;
     part->capacity = capacity;
 }
 
-/* `keys` more will probably come. */
-static void rt_table_expect(rt_table *table, uint64_t keys)
+/* Whether three quarters of the slots are taken. */
+static inline int rt_part_is_full(const rt_part *part) { return part->count + part->count / 3 >= part->capacity * RT_LINE; }
+
+/* The lines of a part that has to grow. */
+static inline size_t rt_part_grown(const rt_part *part) { return part->capacity + part->capacity / 4 + 3; }
+
+/* `keys` more will probably come, which is believed when one of `share` is there. */
+static void rt_table_expect(rt_table *table, uint64_t keys, size_t share)
 {
     uint64_t mean, most = 0;
     if (keys > (uint64_t)1 << 40)
@@ -187,10 +204,11 @@ static void rt_table_expect(rt_table *table, uint64_t keys)
     while (most * most < 16 * mean)
         most++;
     most += mean;
-    table->expected = (size_t)(most + most / 3 + 2);
+    table->share = share;
+    table->expected = (size_t)((most + most / 3 + 2) / RT_LINE + 1);
 }
 
-/* Gives all parts the slots that they will probably take. */
+/* Gives all parts the lines that they will probably take. */
 static void rt_table_spread(rt_table *table)
 {
     rt_arena arena;
@@ -199,37 +217,37 @@ static void rt_table_spread(rt_table *table)
         return;
     for (int i = 0; i < 256; i++)
         if (table->part[i].capacity <= capacity)
-            rt_part_move(table, &table->part[i], arena.slots + (size_t)i * capacity, capacity);
+            rt_part_move(table, &table->part[i], arena.lines + (size_t)i * capacity, capacity);
     /* A part that is larger than expected is not in the arena before it either: parts grow by quarters, and `expected` by
      * doubling. */
     rt_arena_close(&table->arena);
     table->arena = arena;
 }
 
-/* 1: it was there, 0: it is new, RT_FULL: it may be new, and would take more slots than the limit; -1: no memory. */
+/* 1: it was there, 0: it is new, RT_FULL: it may be new, and would take more lines than the limit; -1: no memory. */
 static int rt_table_add(rt_table *table, const rt_key128 *key)
 {
     rt_part *part = rt_part_of(table, key);
     rt_slot slot = {(uint32_t)key->a, (uint32_t)(key->a >> 32), (uint32_t)key->b};
     int there;
-    if (part->count + part->count / 3 >= part->capacity) {
-        size_t capacity = part->capacity + part->capacity / 4 + 16;
+    if (rt_part_is_full(part)) {
+        size_t capacity = rt_part_grown(part);
         /* Half of the limit: there is room for as many keys as if all parts had grown by quarters. */
-        if (table->expected >= 2 * capacity && table->expected <= 8 * part->count &&
+        if (table->expected >= 2 * capacity && table->expected * RT_LINE <= table->share * part->count &&
             (!table->limit || 256 * table->expected <= table->limit / 2))
             rt_table_spread(table);
     }
-    if (part->count + part->count / 3 >= part->capacity) {
-        size_t capacity = part->capacity + part->capacity / 4 + 16;
-        rt_slot *slots;
-        if (table->limit && table->slots - part->capacity + capacity > table->limit)
+    if (rt_part_is_full(part)) {
+        size_t capacity = rt_part_grown(part);
+        rt_line *lines;
+        if (table->limit && table->lines - part->capacity + capacity > table->limit)
             return RT_FULL;
-        slots = (rt_slot *)calloc(capacity, sizeof(rt_slot));
-        if (slots == NULL)
+        lines = (rt_line *)calloc(capacity, sizeof(rt_line));
+        if (lines == NULL)
             return -1;
-        rt_part_move(table, part, slots, capacity);
+        rt_part_move(table, part, lines, capacity);
     }
-    there = rt_table_place(part->slots, part->capacity, slot);
+    there = rt_table_place(part->lines, part->capacity, slot);
     part->count += !there;
     return there;
 }
@@ -237,7 +255,7 @@ static int rt_table_add(rt_table *table, const rt_key128 *key)
 static void rt_part_clear(rt_table *table, int i)
 {
     rt_part_free(table, &table->part[i]);
-    table->slots -= table->part[i].capacity;
+    table->lines -= table->part[i].capacity;
     memset(&table->part[i], 0, sizeof(rt_part));
 }
 

@@ -11,8 +11,10 @@ cdef extern from "seen.h" nogil:
         uint64_t word[8]
     ctypedef struct rt_slot:
         unsigned int b
+    ctypedef struct rt_line:
+        rt_slot *slot
     ctypedef struct rt_part:
-        rt_slot *slots
+        rt_line *lines
         size_t capacity
     ctypedef struct rt_table:
         rt_part part[256]
@@ -24,10 +26,11 @@ cdef extern from "seen.h" nogil:
         pass
     enum:
         RT_FULL
+        RT_LINE
     void rt_hash_seen(const rt_secret *s, uint64_t tweak, const uint8_t *p, size_t size, rt_key128 *out)
     void rt_table_prefetch(rt_table *table, const rt_key128 *key)
     int rt_table_add(rt_table *table, const rt_key128 *key)
-    void rt_table_expect(rt_table *table, uint64_t keys)
+    void rt_table_expect(rt_table *table, uint64_t keys, size_t share)
     void rt_table_clear(rt_table *table)
     void rt_part_clear(rt_table *table, int part)
     rt_key128 rt_kept(int part, const rt_slot *slot)
@@ -45,7 +48,7 @@ cdef class SeenKeys:
     cdef Spool notes                # of those that may be duplicates
     cdef rt_sieve sieve
     cdef int forget(self) noexcept
-    cdef int expect(self, uint64_t keys) noexcept
+    cdef int expect(self, uint64_t keys, size_t share) noexcept
     cdef bint has_room(self, uint64_t keys) noexcept
     cdef int begin_aside(self) except -1
     cdef bint put_aside(self, const rt_key128 *hash, uint64_t mark) except -1

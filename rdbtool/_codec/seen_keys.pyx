@@ -1,6 +1,6 @@
 # The keys of a dataset that were seen, in bounded memory.
 #
-# A table holds their hashes in 16 to 20 bytes each. If it would exceed its memory, all hashes are put aside, in
+# A table holds their hashes in 17 to 22 bytes each. If it would exceed its memory, all hashes are put aside, in
 # partitions of a temporary file that are looked up one by one at the end. Only a key that a sieve does not know to be
 # new can be a duplicate: for each of these the owner leaves a note, in another file, from which it can report it.
 
@@ -26,8 +26,8 @@ cdef enum:
     EIGHTHS_TABLE = 5
     EIGHTHS_SIEVE = 2
     EIGHTHS_BUFFERS = 1
-    SLOT_SIZE = 12              # of the table, in bytes
-    KEY_SIZE = 20               # the most bytes that it takes per key
+    LINE_SIZE = 64              # of the table, in bytes
+    KEY_SIZE = 22               # the most bytes that it takes per key
     TABLE_SIZE = 1 << 16        # and without any
     HASH_BITS = 40
 
@@ -42,7 +42,7 @@ cdef class SeenKeys:
         cdef bytes drawn = urandom(sizeof(rt_secret))
         memcpy(&self.secret, <char *>drawn, sizeof(rt_secret))
         self.memory = table_memory()
-        self.table.limit = self.memory * EIGHTHS_TABLE // 8 // SLOT_SIZE
+        self.table.limit = self.memory * EIGHTHS_TABLE // 8 // LINE_SIZE
 
     def __dealloc__(self):
         self.forget()
@@ -54,10 +54,10 @@ cdef class SeenKeys:
         self.sieve.words = NULL
         return 0
 
-    cdef int expect(self, uint64_t keys) noexcept:
-        """Note that ``keys`` more will probably come: the table then grows at once, if that is true."""
+    cdef int expect(self, uint64_t keys, size_t share) noexcept:
+        """Note that ``keys`` more will probably come: the table grows at once when one of ``share`` is there."""
         if self.aside is None:
-            rt_table_expect(&self.table, keys)
+            rt_table_expect(&self.table, keys, share)
         return 0
 
     cdef bint has_room(self, uint64_t keys) noexcept:
@@ -66,8 +66,8 @@ cdef class SeenKeys:
 
     cdef int begin_aside(self) except -1:
         """Put all keys aside: the table has no room for more."""
-        cdef size_t slot, words = self.memory * EIGHTHS_SIEVE // 8 // sizeof(uint64_t)
-        cdef int part
+        cdef size_t line, words = self.memory * EIGHTHS_SIEVE // 8 // sizeof(uint64_t)
+        cdef int part, slot
         cdef rt_key128 hash
         cdef Aside aside
         cdef Partitions partitions = Partitions(sizeof(Aside), self.memory * EIGHTHS_BUFFERS // 8)
@@ -79,9 +79,11 @@ cdef class SeenKeys:
         self.aside = partitions
         aside.noted = 0
         for part in range(256):
-            for slot in range(self.table.part[part].capacity):
-                if self.table.part[part].slots[slot].b:
-                    hash = rt_kept(part, &self.table.part[part].slots[slot])
+            for line in range(self.table.part[part].capacity):
+                for slot in range(RT_LINE):
+                    if not self.table.part[part].lines[line].slot[slot].b:
+                        break
+                    hash = rt_kept(part, &self.table.part[part].lines[line].slot[slot])
                     rt_sieve_add(&self.sieve, &hash)
                     aside.a = hash.a
                     aside.b = hash.b

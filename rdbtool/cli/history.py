@@ -25,6 +25,7 @@ from rdbtool.cli.options import (
     usage_errors,
 )
 from rdbtool.cli.parameters import Argument, Exit, Option, UsageError
+from rdbtool.core.exiting import keep_until_exit
 from rdbtool.core.light_typing import TYPE_CHECKING, Annotated, Final
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def history(
         with LargePieces(write, size=0 if output.is_terminal else _GATHERED) as gathered:
             sink = history_sink(gathered.write, chosen, as_json=as_json, screen=screen, given=CommandLine(src, again))
             found = read_history(reader, chosen, sink.on_touch, db=db, options=options, progress=progress)
+            keep_until_exit(found)
             sink.close(found)
         held.seek(0)
         copyfileobj(held, output)

@@ -16,6 +16,7 @@ from rdbtool.cli.options import (
     renames_of,
 )
 from rdbtool.cli.parameters import Option
+from rdbtool.core.exiting import keep_until_exit
 from rdbtool.core.light_typing import Annotated
 
 
@@ -61,6 +62,7 @@ def replay(
         ProgressBar(reader.size, "replaying", reader.name, enabled=not no_progress) as progress,
     ):
         report = replay_reader(reader, options, digest=True, progress=progress)
+        keep_until_exit(report)
     with open_output(None) as output:
         screen = Screen(is_terminal=output.is_terminal)
         text = json_line(report.to_dict()) if as_json else replay_text(report, screen)

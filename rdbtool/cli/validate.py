@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 from rdbtool.cli.app import print_lines
@@ -23,7 +24,9 @@ from rdbtool.core.servers import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
+    from rdbtool.core.progress import Progress
     from rdbtool.operations.validate.batch import Validated
     from rdbtool.operations.validate.expectations import Policies
 
@@ -119,7 +122,6 @@ def validate(
     """
     from rdbtool.operations.validate.batch import exit_code, validate_all
     from rdbtool.operations.validate.verdict import Checks
-    from rdbtool.report.progress_bar import ProgressBar
 
     if src.count("-") > 1:
         raise UsageError("standard input can be given only once", parameter="SRC")
@@ -147,7 +149,7 @@ def validate(
         rename_commands=renames_of(rename_command),
     )
     validated = validate_all(
-        src, checks, policies, progress=lambda: ProgressBar(enabled=not (no_progress or quiet)), retries=retry
+        src, checks, policies, progress=contextlib.nullcontext if no_progress or quiet else _make_bar, retries=retry
     )
     if sys.stdout is None:
         raise InputError("cannot write to standard output: it is closed")
@@ -156,6 +158,12 @@ def validate(
     else:
         _print(_render("json" if as_json else form or "text", validated, strict=strict))
     raise Exit(exit_code(validated, strict=strict))
+
+
+def _make_bar() -> AbstractContextManager[Progress]:
+    from rdbtool.report.progress_bar import ProgressBar
+
+    return ProgressBar(enabled=True)
 
 
 def _complain(validated: Sequence[Validated], *, strict: bool) -> None:

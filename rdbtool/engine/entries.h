@@ -16,18 +16,13 @@
 #define RDBTOOL_ENTRIES_H
 
 #include "pack.h"
+#include "word.h"
 
 enum { ENTRIES_MOST = 128, ENTRIES_BYTES = 4096 };
 
 enum { ENTRY_GONE = 1, ENTRY_SHARES = 2 }; /* flags */
 
 #define ENTRY_HEAD 31 /* bytes that precede the fields at most */
-
-/* A name or a value. */
-typedef struct {
-    const uint8_t *p;
-    size_t size;
-} entry_word;
 
 typedef struct {
     uint64_t ms, seq;        /* of the first entry that was written */
@@ -104,16 +99,16 @@ static inline size_t entry_end(const entries_block *block, const entry_view *ent
     return (size_t)(entry_skip_words(entry->values, entry->names == NULL ? 2 * entry->pairs : entry->pairs) - block->bytes);
 }
 
-static inline void entry_next_pair(entry_view *entry, entry_word *name, entry_word *value) {
+static inline void entry_next_pair(entry_view *entry, rt_word *name, rt_word *value) {
     if (entry->names != NULL) {
-        name->p = pack_get_size(entry->names, &name->size);
-        entry->names = entry_skip_words(name->p + name->size, 1);
+        name->text = pack_get_size(entry->names, &name->size);
+        entry->names = entry_skip_words(name->text + name->size, 1);
     } else {
-        name->p = pack_get_size(entry->values, &name->size);
-        entry->values = name->p + name->size;
+        name->text = pack_get_size(entry->values, &name->size);
+        entry->values = name->text + name->size;
     }
-    value->p = pack_get_size(entry->values, &value->size);
-    entry->values = value->p + value->size;
+    value->text = pack_get_size(entry->values, &value->size);
+    entry->values = value->text + value->size;
 }
 
 /* Read the first entry from ``at`` on that is there; return where the next one is, 0 where there is none. */
@@ -196,20 +191,20 @@ static inline void entries_last(const stream_entries *e, entry_view *entry) {
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 /* Whether the names of an entry, each before its value, are those of the first entry of a block. */
-static inline int block_has_names(const entries_block *block, const entry_word *words, size_t pairs) {
+static inline int block_has_names(const entries_block *block, const rt_word *words, size_t pairs) {
     const uint8_t *p = block->bytes + block->names;
     size_t size;
     if (block->pairs != pairs) return 0;
     for (size_t i = 0; i < pairs; i++) {
         p = pack_get_size(p, &size);
-        if (size != words[2 * i].size || memcmp(p, words[2 * i].p, size) != 0) return 0;
+        if (size != words[2 * i].size || memcmp(p, words[2 * i].text, size) != 0) return 0;
         p = entry_skip_words(p + size, 1);
     }
     return 1;
 }
 
 /* Add an entry to a block, of which the bytes may be NULL with room for none; ``shares``: see ``block_has_names``. */
-static int block_write(entries_block *block, uint64_t ms, uint64_t seq, const entry_word *words, size_t pairs, int shares) {
+static int block_write(entries_block *block, uint64_t ms, uint64_t seq, const rt_word *words, size_t pairs, int shares) {
     uint8_t head[ENTRY_HEAD], *q = head;
     size_t need = 0, size;
     int step = shares ? 2 : 1;
@@ -239,7 +234,7 @@ static int block_write(entries_block *block, uint64_t ms, uint64_t seq, const en
     for (size_t i = step - 1; i < 2 * pairs; i += step) {
         q = pack_put_size(q, words[i].size);
         /* An empty word may have no address. */
-        if (words[i].size) memcpy(q, words[i].p, words[i].size);
+        if (words[i].size) memcpy(q, words[i].text, words[i].size);
         q += words[i].size;
     }
     block->used += need;
@@ -275,7 +270,7 @@ static int entries_make_place(stream_entries *e) {
 }
 
 /* Add an entry after the last one. ``words``: each name before its value. */
-static int entries_append(stream_entries *e, uint64_t ms, uint64_t seq, const entry_word *words, size_t pairs) {
+static int entries_append(stream_entries *e, uint64_t ms, uint64_t seq, const rt_word *words, size_t pairs) {
     entries_block *block = e->count ? &e->blocks[e->first + e->count - 1] : NULL;
     entries_block fresh;
     size_t size = 0;
@@ -344,14 +339,14 @@ static inline void block_skip(entries_block *block) {
 static void block_close_up(entries_block *block) {
     entries_block fresh;
     entry_view entry;
-    entry_word *words = NULL;
+    rt_word *words = NULL;
     size_t at = block->start, most = 0;
     memset(&fresh, 0, sizeof(fresh));
     while ((at = block_next(block, at, &entry)) != 0) {
         uint64_t ms = entry.ms, seq = entry.seq;
         size_t pairs = entry.pairs;
         if (pairs > most) {
-            entry_word *more = (entry_word *)PyMem_Realloc(words, 2 * pairs * sizeof(entry_word));
+            rt_word *more = (rt_word *)PyMem_Realloc(words, 2 * pairs * sizeof(rt_word));
             if (more == NULL) goto fail;
             words = more;
             most = pairs;

@@ -223,8 +223,14 @@ static int pack_make_index(pack *p) {
     return 0;
 }
 
-/* Return the position of a name, -1 where there is none. ``place``: that of the index, if there is one. */
-static inline int64_t pack_find_place(const pack *p, const uint8_t *name, size_t size, uint32_t *place) {
+static inline int pack_is_name(const uint8_t *p, const uint8_t *name, size_t size) {
+    /* Names of a kind differ most at their ends. */
+    return size == 0 || (p[size - 1] == name[size - 1] && memcmp(p, name, size) == 0);
+}
+
+/* Return the position of a name, -1 where there is none. ``place``: that of the index, if there is one; ``hash``: of the
+ * name, used only then. */
+static inline int64_t pack_find_hashed(const pack *p, const uint8_t *name, size_t size, uint64_t hash, uint32_t *place) {
     size_t other;
     if (p->index == NULL) {
         uint32_t i, end = p->first + p->count;
@@ -233,12 +239,11 @@ static inline int64_t pack_find_place(const pack *p, const uint8_t *name, size_t
             const uint8_t *q;
             if (offset == PACK_HOLE) continue;
             q = pack_get_size(p->blob + offset, &other);
-            if (other == size && memcmp(q, name, size) == 0) return i;
+            if (other == size && pack_is_name(q, name, size)) return i;
         }
         return -1;
     }
     const pack_index *index = p->index;
-    uint64_t hash = pack_hash(name, size);
     uint32_t mask = index->size - 1, at = (uint32_t)hash & mask;
     uint8_t tag = (uint8_t)(hash >> 56);
     for (;; at = (at + 1) & mask) {
@@ -246,7 +251,7 @@ static inline int64_t pack_find_place(const pack *p, const uint8_t *name, size_t
         if (found == PACK_EMPTY) return -1;
         if (found != PACK_GONE && index->tags[at] == tag) {
             const uint8_t *q = pack_get_size(p->blob + pack_offset(p, found - 1), &other);
-            if (other == size && memcmp(q, name, size) == 0) {
+            if (other == size && pack_is_name(q, name, size)) {
                 *place = at;
                 return found - 1;
             }
@@ -254,9 +259,26 @@ static inline int64_t pack_find_place(const pack *p, const uint8_t *name, size_t
     }
 }
 
+static inline int64_t pack_find_place(const pack *p, const uint8_t *name, size_t size, uint32_t *place) {
+    return pack_find_hashed(p, name, size, p->index == NULL ? 0 : pack_hash(name, size), place);
+}
+
 static inline int64_t pack_find(const pack *p, const uint8_t *name, size_t size) {
     uint32_t place;
     return pack_find_place(p, name, size, &place);
+}
+
+/* What names a pack may have, while it is filled: a bit for each hash. */
+typedef struct {
+    uint64_t bits[16];
+} pack_filter;
+
+/* Note a hash; whether it, or one with the same bit, was noted before. */
+static inline int pack_note(pack_filter *filter, uint64_t hash) {
+    uint64_t *bits = &filter->bits[hash >> 40 & 15], bit = 1ull << (hash >> 44 & 63);
+    int was_noted = (*bits & bit) != 0;
+    *bits |= bit;
+    return was_noted;
 }
 
 /* ---- room -------------------------------------------------------------------------------------------------------- */
@@ -386,21 +408,21 @@ static inline uint64_t pack_write(pack *p, const uint8_t *name, size_t name_size
     return offset;
 }
 
-/* Add an entry after the last one. There has to be room. The name is not looked for. */
-static inline int pack_append(pack *p, const uint8_t *name, size_t name_size, const uint8_t *value, size_t value_size,
-                              int is_indexed) {
-    uint32_t at = p->first + p->count;
-    pack_set_offset(p, at, pack_write(p, name, name_size, value, value_size));
+/* Add an entry after the last one. There has to be room. The name is not looked for, nor indexed. */
+static inline void pack_append(pack *p, const uint8_t *name, size_t name_size, const uint8_t *value, size_t value_size) {
+    pack_set_offset(p, p->first + p->count, pack_write(p, name, name_size, value, value_size));
     p->count++;
     p->live++;
-    if (is_indexed) {
-        if (p->index != NULL) {
-            if ((uint64_t)(p->index->taken + 1) * 4 > (uint64_t)p->index->size * 3) return pack_make_index(p);
-            pack_index_add(p->index, pack_hash(name, name_size), at);
-        } else if (p->live > PACK_SCANNED) {
-            return pack_make_index(p);
-        }
-    }
+}
+
+/* Likewise, and index the name; ``hash``: of it, used only where there is an index. */
+static inline int pack_append_hashed(pack *p, const uint8_t *name, size_t name_size, const uint8_t *value,
+                                     size_t value_size, uint64_t hash) {
+    uint32_t at = p->first + p->count;
+    pack_append(p, name, name_size, value, value_size);
+    if (p->index == NULL) return p->live > PACK_SCANNED ? pack_make_index(p) : 0;
+    if ((uint64_t)(p->index->taken + 1) * 4 > (uint64_t)p->index->size * 3) return pack_make_index(p);
+    pack_index_add(p->index, hash, at);
     return 0;
 }
 

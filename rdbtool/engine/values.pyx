@@ -6,14 +6,15 @@
 # built-in containers of which they have the methods: a list as a deque, a set as a dict without values, hashes and sorted
 # sets as dicts; the order is that in which elements came to be. Do not change one while you iterate over it.
 
-from cython cimport auto_pickle, no_gc
+from cython cimport auto_pickle, final, no_gc
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.tuple cimport PyTuple_GET_SIZE
 from libc.math cimport signbit
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 from rdbtool._codec.decode.cursor cimport rt_double_text, rt_parse_double
+from rdbtool._codec.decode.raw_commands cimport Word
 from rdbtool._codec.decode.scores cimport in_doubt
 
 import os
@@ -33,8 +34,11 @@ cdef extern from "pack.h":
     int pack_make_room(pack *p, size_t bytes, uint32_t places, uint32_t *moved) noexcept
     int pack_make_front(pack *p, uint32_t places) noexcept
     int pack_rewrite(pack *p, size_t more_bytes, uint32_t more_places, uint32_t *moved) noexcept
-    int pack_append(pack *p, const uint8_t *name, size_t name_size, const uint8_t *value, size_t value_size,
-                    int is_indexed) noexcept
+    int64_t pack_find_hashed(const pack *p, const uint8_t *name, size_t size, uint64_t hash, uint32_t *place) noexcept
+    bint pack_note(pack_filter *filter, uint64_t hash) noexcept
+    void pack_append(pack *p, const uint8_t *name, size_t name_size, const uint8_t *value, size_t value_size) noexcept
+    int pack_append_hashed(pack *p, const uint8_t *name, size_t name_size, const uint8_t *value, size_t value_size,
+                           uint64_t hash) noexcept
     uint64_t pack_write(pack *p, const uint8_t *name, size_t name_size, const uint8_t *value, size_t value_size) noexcept
     void pack_set_offset(pack *p, uint32_t at, uint64_t offset) noexcept
     void pack_waste(pack *p, uint64_t offset, size_t size) noexcept
@@ -69,6 +73,10 @@ cdef enum:
     LISTPACK_SIZE = 64
     # Positions from which on a pack of which three quarters are holes is rewritten.
     LARGE = 64
+    # Words of a command from which on an empty pack is filled with the help of a filter.
+    MANY = 4
+    # Words of a command that need no memory of their own.
+    FEW = 32
 
 pack_seed = int.from_bytes(os.urandom(8), "little")
 
@@ -119,6 +127,28 @@ cdef inline bint has_name(pack *p, member) except -1:
     return isinstance(member, bytes) and pack_find(p, text(<bytes>member), length(<bytes>member)) >= 0
 
 
+cdef inline int64_t look_up(pack *p, Word name, pack_filter *filter, uint64_t *hash) noexcept:
+    """Return the position of a name, -1 where there is none, and the hash that ``pack_append_hashed`` takes then.
+
+    ``filter``: NULL, or has noted all names that the pack has, and notes this one.
+    """
+    cdef uint32_t place
+    hash[0] = 0
+    if filter != NULL or p.index != NULL:
+        hash[0] = pack_hash(name.text, name.size)
+    if filter != NULL and not pack_note(filter, hash[0]):
+        return -1
+    return pack_find_hashed(p, name.text, name.size, hash[0], &place)
+
+
+cdef inline pack_filter *filter_of(pack *p, Py_ssize_t count, pack_filter *room) noexcept:
+    """Return a filter, in ``room``, for a pack that gets that many words; NULL where it would not help."""
+    if p.live or count < MANY:
+        return NULL
+    memset(room, 0, sizeof(pack_filter))
+    return room
+
+
 cdef int tidy(pack *p) except -1:
     """Close up a pack that is mostly holes."""
     if p.count > LARGE and p.live < p.count // 4 and pack_rewrite(p, 0, 0, NULL) < 0:
@@ -126,10 +156,10 @@ cdef int tidy(pack *p) except -1:
     return 0
 
 
-cdef bint remove_name(pack *p, bytes name) except -1:
+cdef bint remove_name(pack *p, Word name) except -1:
     """Remove the entry with a name; return whether it was there."""
     cdef uint32_t place = 0
-    cdef int64_t at = pack_find_place(p, text(name), length(name), &place)
+    cdef int64_t at = pack_find_place(p, name.text, name.size, &place)
     if at < 0:
         return False
     pack_remove(p, <uint32_t>at, place)
@@ -137,8 +167,31 @@ cdef bint remove_name(pack *p, bytes name) except -1:
     return True
 
 
-cdef inline tuple as_tuple(words):
-    return <tuple>words if type(words) is tuple else tuple(words)
+@final
+@no_gc
+cdef class Words:
+    """The words of a sequence of bytes from ``start`` on, for as long as this lives."""
+
+    cdef tuple argv
+    cdef Word[FEW] few
+    cdef Word *words
+    cdef Py_ssize_t count
+
+    def __cinit__(self, argv, Py_ssize_t start):
+        cdef Py_ssize_t i
+        self.argv = <tuple>argv if type(argv) is tuple else tuple(argv)
+        self.count = max(0, PyTuple_GET_SIZE(self.argv) - start)
+        self.words = self.few
+        if self.count > FEW:
+            self.words = <Word *>PyMem_Malloc(<size_t>self.count * sizeof(Word))
+            if self.words == NULL:
+                raise MemoryError
+        for i in range(self.count):
+            self.words[i] = word_of(<bytes?>self.argv[start + i])
+
+    def __dealloc__(self):
+        if self.words != self.few:
+            PyMem_Free(self.words)
 
 
 def _names(holder):
@@ -172,7 +225,7 @@ cdef class ListData:
     def __cinit__(self, elements=()):
         pack_init(&self.p, PACK_PLAIN)
         if elements:
-            self.push(tuple(elements), 0, False)
+            self.extend(elements)
 
     def __dealloc__(self):
         pack_clear(&self.p)
@@ -194,27 +247,25 @@ cdef class ListData:
     def __contains__(self, element):
         return has_name(&self.p, element)
 
-    cdef int push(self, tuple words, Py_ssize_t start, bint left) except -1:
+    cdef int push(self, const Word *words, Py_ssize_t count, bint left) except -1:
         cdef Py_ssize_t i
         cdef size_t size = 0
-        cdef bytes word
         cdef pack *p = &self.p
-        cdef uint32_t more = <uint32_t>(PyTuple_GET_SIZE(words) - start)
-        for i in range(start, PyTuple_GET_SIZE(words)):
-            word = <bytes?>words[i]
-            size += pack_entry_size(PACK_PLAIN, length(word), 0)
-        reserve(p, size, 0 if left else more)
-        if left and p.first < more and pack_make_front(p, more) < 0:
+        for i in range(count):
+            size += pack_entry_size(PACK_PLAIN, words[i].size, 0)
+        if count >= 0xffffffff:
             raise MemoryError
-        for i in range(start, PyTuple_GET_SIZE(words)):
-            word = <bytes>words[i]
+        reserve(p, size, 0 if left else <uint32_t>count)
+        if left and p.first < <uint32_t>count and pack_make_front(p, <uint32_t>count) < 0:
+            raise MemoryError
+        for i in range(count):
             if not left:
-                pack_append(p, text(word), length(word), NULL, 0, False)
+                pack_append(p, words[i].text, words[i].size, NULL, 0)
             else:
                 p.first -= 1
                 p.count += 1
                 p.live += 1
-                pack_set_offset(p, p.first, pack_write(p, text(word), length(word), NULL, 0))
+                pack_set_offset(p, p.first, pack_write(p, words[i].text, words[i].size, NULL, 0))
         return 0
 
     cdef bytes take(self, uint32_t at):
@@ -236,19 +287,23 @@ cdef class ListData:
 
     def append(self, bytes element not None):
         """Add an element at the tail."""
-        self.push((element,), 0, False)
+        cdef Word word = word_of(element)
+        self.push(&word, 1, False)
 
     def appendleft(self, bytes element not None):
         """Add an element at the head."""
-        self.push((element,), 0, True)
+        cdef Word word = word_of(element)
+        self.push(&word, 1, True)
 
     def extend(self, elements):
         """Add elements at the tail."""
-        self.push(as_tuple(elements), 0, False)
+        cdef Words words = Words(elements, 0)
+        self.push(words.words, words.count, False)
 
     def extendleft(self, elements):
         """Add elements at the head: the last one ends up first."""
-        self.push(as_tuple(elements), 0, True)
+        cdef Words words = Words(elements, 0)
+        self.push(words.words, words.count, True)
 
     def pop(self):
         """Remove the last element, and return it."""
@@ -275,20 +330,24 @@ cdef class ListData:
         return name_of(&entry)
 
     def __setitem__(self, Py_ssize_t index, bytes element not None):
+        self.replace(index, word_of(element))
+
+    cdef int replace(self, Py_ssize_t index, Word element) except -1:
         cdef pack_entry entry
         cdef pack *p = &self.p
         cdef uint64_t offset
         cdef uint32_t at
         self.place(index)
-        reserve(p, pack_entry_size(PACK_PLAIN, length(element), 0), 0)
+        reserve(p, pack_entry_size(PACK_PLAIN, element.size, 0), 0)
         at = self.place(index)
         offset = pack_offset(p, at)
         pack_read(p, offset, &entry)
-        if entry.name_size == length(element):
-            memcpy(<uint8_t *>entry.name, text(element), entry.name_size)
-            return
+        if entry.name_size == element.size:
+            memcpy(<uint8_t *>entry.name, element.text, entry.name_size)
+            return 0
         pack_waste(p, offset, entry.size)
-        pack_set_offset(p, at, pack_write(p, text(element), length(element), NULL, 0))
+        pack_set_offset(p, at, pack_write(p, element.text, element.size, NULL, 0))
+        return 0
 
     def index(self, bytes element not None):
         """Return the index of the first element that is equal. Raises ValueError."""
@@ -390,32 +449,33 @@ cdef class SetData:
         """Return all members, each with None: where a sorted set would do, too, a set is one without scores."""
         return [(member, None) for member in self]
 
-    cdef bint add(self, bytes member) except -1:
-        """Add a member; return whether it is new."""
+    cdef bint add(self, Word member, pack_filter *filter) except -1:
+        """Add a member; return whether it is new. ``filter``: see ``look_up``."""
         cdef pack *p = &self.p
-        if pack_find(p, text(member), length(member)) >= 0:
+        cdef uint64_t hash
+        if look_up(p, member, filter, &hash) >= 0:
             return False
-        reserve(p, pack_entry_size(PACK_PLAIN, length(member), 0), 1)
-        if pack_append(p, text(member), length(member), NULL, 0, True) < 0:
+        reserve(p, pack_entry_size(PACK_PLAIN, member.size, 0), 1)
+        if pack_append_hashed(p, member.text, member.size, NULL, 0, hash) < 0:
             raise MemoryError
         return True
 
-    cdef bint remove(self, bytes member) except -1:
+    cdef bint remove(self, Word member) except -1:
         """Remove a member; return whether it was there."""
         return remove_name(&self.p, member)
 
     def discard(self, bytes member not None):
         """Remove a member; return whether it was there."""
-        return bool(self.remove(member))
+        return bool(self.remove(word_of(member)))
 
     def __delitem__(self, bytes member not None):
-        if not self.remove(member):
+        if not self.remove(word_of(member)):
             raise KeyError(member)
 
     def update(self, members):
         """Add members, whatever the layout."""
         for member in members:
-            self.add(<bytes?>member)
+            self.add(word_of(<bytes?>member), NULL)
 
     def clear(self):
         """Remove all members."""
@@ -423,52 +483,59 @@ cdef class SetData:
 
     def add_from(self, argv, Py_ssize_t start):
         """Add the members that a command has from ``start`` on; return how many are new."""
-        return self.add_words(as_tuple(argv), start)
+        cdef Words words = Words(argv, start)
+        return self.add_words(words.words, words.count)
 
-    cdef Py_ssize_t add_words(self, tuple words, Py_ssize_t start) except -1:
-        cdef Py_ssize_t i, count = PyTuple_GET_SIZE(words) - start
+    cdef Py_ssize_t add_words(self, const Word *words, Py_ssize_t count) except -1:
+        cdef Py_ssize_t i
+        cdef int64_t number
         cdef uint32_t before = self.p.live
+        cdef pack_filter room
+        cdef pack_filter *filter = filter_of(&self.p, count, &room)
         if not before and count:
-            self.layout = _SORTED if count <= INTSET_ENTRIES and _is_integer(<bytes?>words[start]) else _KEPT
-            reserve_words(&self.p, words, start, 1, 0)
+            self.layout = _SORTED if count <= INTSET_ENTRIES and read_int(words[0], &number) else _KEPT
+            reserve_words(&self.p, words, count, 1, 0)
         if count > (INTSET_ENTRIES if self.layout == _SORTED else LISTPACK_ENTRIES):
             # A server goes by the number of arguments before it looks at them.
             self.layout = _UNORDERED
-        for i in range(start, PyTuple_GET_SIZE(words)):
+        for i in range(count):
             if self.layout != _UNORDERED:
-                self.make_room(<bytes?>words[i])
-            self.add(<bytes?>words[i])
+                self.make_room(words[i])
+            self.add(words[i], filter)
         return <Py_ssize_t>(self.p.live - before)
 
     def fill(self, members):
         """Fill a new one with the members of a record."""
-        cdef tuple words = as_tuple(members)
-        cdef Py_ssize_t count = len(words)
-        self.layout = _SORTED if count <= INTSET_ENTRIES else _UNORDERED
-        reserve_words(&self.p, words, 0, 1, 0)
-        for member in words:
+        cdef Words words = Words(members, 0)
+        cdef Py_ssize_t i
+        cdef pack_filter room
+        cdef pack_filter *filter = filter_of(&self.p, words.count, &room)
+        self.layout = _SORTED if words.count <= INTSET_ENTRIES else _UNORDERED
+        reserve_words(&self.p, words.words, words.count, 1, 0)
+        for i in range(words.count):
             if self.layout != _UNORDERED:
-                self.make_room(<bytes?>member)
-            self.add(<bytes?>member)
+                self.make_room(words.words[i])
+            self.add(words.words[i], filter)
 
     def keep_order(self):
         """Note that a record held the members in a listpack: integers too are in the order in which they were added."""
         fits = self.p.live <= LISTPACK_ENTRIES and all(len(member) <= LISTPACK_SIZE for member in self)
         self.layout = _KEPT if fits else _UNORDERED
 
-    cdef int make_room(self, bytes member) except -1:
+    cdef int make_room(self, Word member) except -1:
         """Change the layout as a server does before it adds a member."""
         cdef uint32_t size = self.p.live
-        cdef bint is_integer = self.layout == _SORTED and _is_integer(member)
+        cdef int64_t number
+        cdef bint is_integer = self.layout == _SORTED and read_int(member, &number)
         if is_integer and size < INTSET_ENTRIES:
             return 0
-        if self.layout == _KEPT and size < LISTPACK_ENTRIES and length(member) <= LISTPACK_SIZE:
+        if self.layout == _KEPT and size < LISTPACK_ENTRIES and member.size <= LISTPACK_SIZE:
             return 0
-        if has_name(&self.p, member):
+        if pack_find(&self.p, member.text, member.size) >= 0:
             return 0
         if is_integer:
             self.layout = _UNORDERED
-        elif size >= LISTPACK_ENTRIES or length(member) > LISTPACK_SIZE:
+        elif size >= LISTPACK_ENTRIES or member.size > LISTPACK_SIZE:
             self.layout = _UNORDERED
         elif self.layout == _SORTED:
             self.layout = _KEPT
@@ -478,35 +545,15 @@ cdef class SetData:
         return 0
 
 
-cdef int reserve_words(pack *p, tuple words, Py_ssize_t start, Py_ssize_t step, Py_ssize_t name) except -1:
+cdef int reserve_words(pack *p, const Word *words, Py_ssize_t count, Py_ssize_t step, Py_ssize_t name) except -1:
     """Have room in an empty pack for all that a command holds: of ``step`` words, the one at ``name`` is the name."""
-    cdef Py_ssize_t i = start
+    cdef Py_ssize_t i
     cdef size_t size = 0
-    cdef uint32_t count = 0
-    while i + step <= PyTuple_GET_SIZE(words):
-        size += pack_entry_size(
-            p.kind, length(<bytes?>words[i + name]), length(<bytes?>words[i + 1]) if p.kind == PACK_PAIR else 0
-        )
-        count += 1
-        i += step
-    return reserve(p, size, count)
-
-
-cdef bint _is_integer(bytes text):
-    """Whether a text is a canonical integer of 64 bits."""
-    cdef const char *digits = PyBytes_AS_STRING(text)
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(text), at
-    if size > 1 and digits[0] == 45:
-        digits += 1
-        size -= 1
-    elif size == 1:
-        return 48 <= digits[0] <= 57
-    if not 1 <= size <= 19 or digits[0] == 48:
-        return False
-    for at in range(size):
-        if not 48 <= digits[at] <= 57:
-            return False
-    return size < 19 or -9223372036854775808 <= int(text) <= 9223372036854775807
+    for i in range(0, count - step + 1, step):
+        size += pack_entry_size(p.kind, words[i + name].size, words[i + 1].size if p.kind == PACK_PAIR else 0)
+    if count >= 0xffffffff:
+        raise MemoryError
+    return reserve(p, size, <uint32_t>(count // step))
 
 
 # ---- hashes ------------------------------------------------------------------------------------
@@ -536,68 +583,71 @@ cdef class HashData:
     def __contains__(self, field):
         return has_name(&self.p, field)
 
-    cdef int find(self, bytes field, pack_entry *entry) except -1:
+    cdef int find(self, Word field, pack_entry *entry) except -1:
         """Return whether there is a field, and read it."""
-        cdef int64_t at = pack_find(&self.p, text(field), length(field))
+        cdef int64_t at = pack_find(&self.p, field.text, field.size)
         if at < 0:
             return False
         pack_read(&self.p, pack_offset(&self.p, <uint32_t>at), entry)
         return True
 
-    cdef bint set(self, bytes field, const uint8_t *value, size_t size) except -1:
-        """Set a field, and leave its expiry; return whether it is new. The value must not lie in the hash."""
+    cdef bint set(self, Word field, Word value, pack_filter *filter) except -1:
+        """Set a field, and leave its expiry; return whether it is new. The value must not lie in the hash.
+
+        ``filter``: see ``look_up``.
+        """
         cdef pack *p = &self.p
         cdef pack_entry entry
-        cdef uint64_t offset
-        cdef size_t needed = pack_entry_size(PACK_PAIR, length(field), size)
-        cdef int64_t at = pack_find(p, text(field), length(field))
+        cdef uint64_t offset, hash
+        cdef size_t needed = pack_entry_size(PACK_PAIR, field.size, value.size)
+        cdef int64_t at = look_up(p, field, filter, &hash)
         if at < 0:
             reserve(p, needed, 1)
-            if pack_append(p, text(field), length(field), value, size, True) < 0:
+            if pack_append_hashed(p, field.text, field.size, value.text, value.size, hash) < 0:
                 raise MemoryError
             return True
         offset = pack_offset(p, <uint32_t>at)
         pack_read(p, offset, &entry)
-        if entry.value_size == size:
-            memcpy(<uint8_t *>entry.value, value, size)
+        if entry.value_size == value.size:
+            memcpy(<uint8_t *>entry.value, value.text, value.size)
             return False
         if pack_is_crowded(p, needed, 0):
             reserve(p, needed, 0)
-            at = pack_find(p, text(field), length(field))
+            at = pack_find(p, field.text, field.size)
             offset = pack_offset(p, <uint32_t>at)
         pack_waste(p, offset, entry.size)
-        pack_set_offset(p, <uint32_t>at, pack_write(p, text(field), length(field), value, size))
+        pack_set_offset(p, <uint32_t>at, pack_write(p, field.text, field.size, value.text, value.size))
         return False
 
-    cdef bint remove(self, bytes field) except -1:
+    cdef bint remove(self, Word field) except -1:
         """Remove a field, and leave its expiry; return whether it was there."""
         return remove_name(&self.p, field)
 
     def __getitem__(self, bytes field not None):
         cdef pack_entry entry
-        if not self.find(field, &entry):
+        if not self.find(word_of(field), &entry):
             raise KeyError(field)
         return value_of(&entry)
 
     def get(self, bytes field not None, default=None):
         """Return the value of a field."""
         cdef pack_entry entry
-        return value_of(&entry) if self.find(field, &entry) else default
+        return value_of(&entry) if self.find(word_of(field), &entry) else default
 
     def __setitem__(self, bytes field not None, bytes value not None):
-        self.set(field, text(value), length(value))
+        self.set(word_of(field), word_of(value), NULL)
 
     def __delitem__(self, bytes field not None):
-        if not self.remove(field):
+        if not self.remove(word_of(field)):
             raise KeyError(field)
 
     def pop(self, bytes field not None, default=None):
         """Remove a field, and return its value."""
         cdef pack_entry entry
-        if not self.find(field, &entry):
+        if not self.find(word_of(field), &entry):
             return default
         value = value_of(&entry)
-        self.remove(field)
+        self.remove(word_of(field))
         return value
 
     def items(self):
@@ -620,20 +670,21 @@ cdef class HashData:
 
         Those fields expire no more.
         """
-        return self.set_words(as_tuple(argv), start)
+        cdef Words words = Words(argv, start)
+        return self.set_words(words.words, words.count)
 
-    cdef Py_ssize_t set_words(self, tuple words, Py_ssize_t start) except -1:
+    cdef Py_ssize_t set_words(self, const Word *words, Py_ssize_t count) except -1:
         cdef Py_ssize_t i
         cdef uint32_t before = self.p.live
-        cdef bytes value
+        cdef pack_filter room
+        cdef pack_filter *filter = filter_of(&self.p, count // 2, &room)
         if not before:
-            reserve_words(&self.p, words, start, 2, 0)
-        for i in range(start, PyTuple_GET_SIZE(words) - 1, 2):
-            value = <bytes?>words[i + 1]
-            self.set(<bytes?>words[i], text(value), length(value))
+            reserve_words(&self.p, words, count, 2, 0)
+        for i in range(0, count - 1, 2):
+            self.set(words[i], words[i + 1], filter)
         if self.expires is not None:
-            for i in range(start, PyTuple_GET_SIZE(words) - 1, 2):
-                self.forget_expiry(<bytes>words[i])
+            for i in range(0, count - 1, 2):
+                self.forget_expiry(bytes_of(words[i]))
         return <Py_ssize_t>(self.p.live - before)
 
     cpdef forget_expiry(self, bytes field):
@@ -672,10 +723,10 @@ cdef class ZSetData:
     def __contains__(self, member):
         return has_name(&self.p, member)
 
-    cdef bint find(self, bytes member, double *score) except -1:
+    cdef bint find(self, Word member, double *score) except -1:
         """Return whether there is a member, and its score."""
         cdef pack_entry entry
-        cdef int64_t at = pack_find(&self.p, text(member), length(member))
+        cdef int64_t at = pack_find(&self.p, member.text, member.size)
         if at < 0:
             return False
         pack_read(&self.p, pack_offset(&self.p, <uint32_t>at), &entry)
@@ -684,14 +735,14 @@ cdef class ZSetData:
 
     def __getitem__(self, bytes member not None):
         cdef double score
-        if not self.find(member, &score):
+        if not self.find(word_of(member), &score):
             raise KeyError(member)
         return score
 
     def get(self, bytes member not None, default=None):
         """Return the score of a member."""
         cdef double score
-        return score if self.find(member, &score) else default
+        return score if self.find(word_of(member), &score) else default
 
     def keys(self):
         """Return all members."""
@@ -714,7 +765,7 @@ cdef class ZSetData:
     def update(self, scores):
         """Set scores: those of a mapping, or of pairs of member and score."""
         for member, score in scores.items() if hasattr(scores, "items") else scores:
-            self.set(<bytes?>member, score)
+            self.set(word_of(<bytes?>member), score, True, NULL)
 
     def fill_from(self, argv, Py_ssize_t start):
         """Fill a new one with the pairs of score and member that a command has from ``start`` on.
@@ -722,21 +773,23 @@ cdef class ZSetData:
         False, with nothing added, where that takes more thought: a score that is no plain double, or in doubt, or
         a negative zero; a member that comes twice.
         """
-        cdef tuple words = as_tuple(argv)
+        cdef Words words = Words(argv, start)
         cdef Py_ssize_t i
         cdef double score
-        reserve_words(&self.p, words, start, 2, 1)
-        for i in range(start, PyTuple_GET_SIZE(words) - 1, 2):
-            if not plain_score(<bytes?>words[i], &score) or not self.set(<bytes?>words[i + 1], score):
+        cdef pack_filter room
+        cdef pack_filter *filter = self.expect(words.words, words.count, &room)
+        for i in range(0, words.count - 1, 2):
+            if not plain_score(words.words[i], &score) or not self.set(words.words[i + 1], score, True, filter):
                 pack_clear(&self.p)
                 return False
         return True
 
-    cdef int expect(self, tuple words, Py_ssize_t start) except -1:
-        """Have room, in an empty one, for the pairs of score and member of a command."""
+    cdef pack_filter *expect(self, const Word *words, Py_ssize_t count, pack_filter *room) except? NULL:
+        """Have room, in an empty one, for the pairs of score and member of a command; return a filter, or NULL."""
+        cdef pack_filter *filter = filter_of(&self.p, count // 2, room)
         if not self.p.live and self.ordered == NULL:
-            reserve_words(&self.p, words, start, 2, 1)
-        return 0
+            reserve_words(&self.p, words, count, 2, 1)
+        return filter
 
     cdef int make_order(self) except -1:
         """Have the order of a large sorted set; a small one is sorted each time."""
@@ -773,44 +826,50 @@ cdef class ZSetData:
             raise MemoryError
         return 0
 
-    cdef int order_again(self, double score, bytes member, uint32_t at) except -1:
-        if self.ordered != NULL and order_add(self.ordered, score, text(member), length(member), at) < 0:
+    cdef int order_again(self, double score, Word member, uint32_t at) except -1:
+        if self.ordered != NULL and order_add(self.ordered, score, member.text, member.size, at) < 0:
             order_free(self.ordered)
             self.ordered = NULL
             raise MemoryError
         return 0
 
-    cdef bint set(self, bytes member, double score) except -1:
-        """Add a member, or give it another score; return whether it is new."""
+    cdef bint set(self, Word member, double score, bint anew, pack_filter *filter) except -1:
+        """Add a member, or give it another score; return whether it is new.
+
+        ``anew``: also where the scores are equal: a negative zero is equal to zero. ``filter``: see ``look_up``.
+        """
         cdef pack *p = &self.p
         cdef pack_entry entry
         cdef double before
-        cdef int64_t at = pack_find(p, text(member), length(member))
+        cdef uint64_t hash
+        cdef int64_t at = look_up(p, member, filter, &hash)
         if at >= 0:
             pack_read(p, pack_offset(p, <uint32_t>at), &entry)
             before = score_of(&entry)
+            if before == score and not anew:
+                return False
             if self.ordered != NULL:
-                order_remove(self.ordered, order_rank(self.ordered, before, text(member), length(member)))
+                order_remove(self.ordered, order_rank(self.ordered, before, member.text, member.size))
             memcpy(<uint8_t *>entry.value, &score, sizeof(double))
             self.order_again(score, member, <uint32_t>at)
             return False
-        self.grow(pack_entry_size(PACK_SCORE, length(member), 0), 1)
+        self.grow(pack_entry_size(PACK_SCORE, member.size, 0), 1)
         at = p.first + p.count
-        if pack_append(p, text(member), length(member), <const uint8_t *>&score, sizeof(double), True) < 0:
+        if pack_append_hashed(p, member.text, member.size, <const uint8_t *>&score, sizeof(double), hash) < 0:
             raise MemoryError
         self.order_again(score, member, <uint32_t>at)
         return True
 
-    cdef bint remove(self, bytes member) except -1:
+    cdef bint remove(self, Word member) except -1:
         """Remove a member; return whether it was there."""
         cdef pack_entry entry
         cdef uint32_t place = 0
-        cdef int64_t at = pack_find_place(&self.p, text(member), length(member), &place)
+        cdef int64_t at = pack_find_place(&self.p, member.text, member.size, &place)
         if at < 0:
             return False
         if self.ordered != NULL:
             pack_read(&self.p, pack_offset(&self.p, <uint32_t>at), &entry)
-            order_remove(self.ordered, order_rank(self.ordered, score_of(&entry), text(member), length(member)))
+            order_remove(self.ordered, order_rank(self.ordered, score_of(&entry), member.text, member.size))
         pack_remove(&self.p, <uint32_t>at, place)
         self.tidy_up()
         return True
@@ -833,11 +892,11 @@ cdef class ZSetData:
 
     def put(self, bytes member not None, double score):
         """Add a member, or give it another score."""
-        self.set(member, score)
+        self.set(word_of(member), score, True, NULL)
 
     def discard(self, bytes member not None):
         """Remove a member; return whether it was there."""
-        return bool(self.remove(member))
+        return bool(self.remove(word_of(member)))
 
     @property
     def order(self):
@@ -876,7 +935,7 @@ cdef class ZSetData:
         self.make_order()
         if self.ordered == NULL:
             for row in self.order[start:stop]:
-                self.remove(<bytes>row[1])
+                self.remove(word_of(<bytes>row[1]))
                 if gone is not None:
                     gone.append(row)
             return 0
@@ -885,7 +944,7 @@ cdef class ZSetData:
                 # It shrank so far that there is none any more.
                 return self.cut(start, start + stop - i, gone)
             row = self.at_rank(<uint32_t>start)
-            self.remove(<bytes>row[1])
+            self.remove(word_of(<bytes>row[1]))
             if gone is not None:
                 gone.append(row)
         return 0
@@ -897,11 +956,11 @@ cdef class ZSetData:
         return gone
 
 
-cdef bint plain_score(bytes given, double *score) except -1:
+cdef bint plain_score(Word given, double *score) except -1:
     """Whether a text is a plain double that servers read alike, and no negative zero; read it."""
-    if not rt_parse_double(text(given), PyBytes_GET_SIZE(given), score):
+    if not rt_parse_double(given.text, given.size, score):
         return False
-    return not ((score[0] == 0 and signbit(score[0])) or in_doubt(text(given), PyBytes_GET_SIZE(given), score[0]))
+    return not ((score[0] == 0 and signbit(score[0])) or in_doubt(given.text, <Py_ssize_t>given.size, score[0]))
 
 
 cdef class Order:

@@ -9,7 +9,6 @@ use.
 from __future__ import annotations
 
 import sys
-import zlib
 from collections.abc import Callable
 
 from rdbtool.core.errors import Cause
@@ -127,7 +126,9 @@ class _GzipMember:
     """One gzip member; zlib checks its CRC-32 and size."""
 
     def __init__(self) -> None:
-        self._inner = zlib.decompressobj(wbits=31)
+        from zlib import decompressobj  # noqa: PLC0415 - lazy, see above
+
+        self._inner = decompressobj(wbits=31)
 
     @property
     def eof(self) -> bool:
@@ -147,6 +148,8 @@ class _GzipMember:
 
 def _codec(name: str) -> Codec:
     if name == "gzip":
+        import zlib  # noqa: PLC0415 - lazy, see above
+
         return Codec(name, _GzipMember, (zlib.error,))
     if name == "lz4":
         from lz4.frame import LZ4FrameDecompressor  # noqa: PLC0415 - lazy, see above

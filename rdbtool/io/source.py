@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib
 import io
 import os
-import select
 import stat
 from collections.abc import Callable
 from functools import cache, partial
 from types import TracebackType
 
 from rdbtool.core.cores import jobs, processes
-from rdbtool.core.distribution import install_words
 from rdbtool.core.errors import FormatError, InputError, LimitError, Remedy, UnsupportedError
 from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self, TypeGuard, TypeVar
 from rdbtool.core.location import Where
@@ -33,7 +30,6 @@ from rdbtool.io.decompress import (
     detect_compression,
     lacking_package,
 )
-from rdbtool.io.pipes import widen
 
 if TYPE_CHECKING:
     from rdbtool.io.ahead import Ahead
@@ -362,6 +358,8 @@ class Source:
         self.compressed_size, self.size = self.size, None
         codec = self.compression.removeprefix("vcs+")
         if (extra := lacking_package(codec)) is not None:
+            from rdbtool.core.distribution import install_words  # noqa: PLC0415 - for an error only
+
             raise UnsupportedError(
                 f"{self.name}: compressed with {codec}, which takes a package that is not installed: "
                 f"{install_words(extra)}, or decompress the file"
@@ -384,6 +382,8 @@ class Source:
                 self._read += count_or_none
                 if self._read > _WIDE and self._fd is not None and not self._is_wide:
                     self._is_wide = True
+                    from rdbtool.io.pipes import widen  # noqa: PLC0415 - for pipes only
+
                     widen(self._fd)
                 return count_or_none
             self._wait()
@@ -392,6 +392,8 @@ class Source:
         """Wait for a pipe that its owner made non-blocking."""
         if self._fd is None:
             raise InputError(f"cannot read {self.name}: it has no data yet and does not wait")
+        import select  # noqa: PLC0415 - for pipes only
+
         waiting = select.poll()
         waiting.register(self._fd, select.POLLIN)
         waiting.poll()
@@ -498,7 +500,9 @@ def _open_path(path: str, name: str | None) -> Source:
     if path == "-":
         return _adopt(0, name or STANDARD_INPUT, path=None, owned=False)
     if (opener := OPENERS.get(path.partition("://")[0])) is not None and "://" in path:
-        module = importlib.import_module(opener)
+        from importlib import import_module  # noqa: PLC0415 - for URLs only
+
+        module = import_module(opener)
         name = name if name not in {None, path} else module.show_url(path)
         path = module.snapshot_path(path)
     name = name or path

@@ -13,7 +13,6 @@ from types import TracebackType
 
 from rdbtool._codec.decode.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
 from rdbtool._codec.decode.window import Window, WindowLimitError
-from rdbtool._codec.sinks.records import Records
 from rdbtool.core.cores import processes
 from rdbtool.core.errors import FormatError, LimitError, OversizeError, RdbToolError, UncertainError, UnsupportedError
 from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, Self
@@ -21,23 +20,25 @@ from rdbtool.core.limits import limits
 from rdbtool.core.progress import Progress
 from rdbtool.core.servers import PRODUCT_BY_NAME, Product, RulesChoice, choose_rules
 from rdbtool.io.source import Source, open_source
-from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, KeyRecord, ModuleAux
+from rdbtool.model import Aux, End, FunctionLibrary, Header, Item, ModuleAux
 from rdbtool.reader.backends import backend_of
 from rdbtool.reader.open.windows import WindowStream, open_window, rest_remarks, too_large
-from rdbtool.reader.reading_place import ReadingPlace
 
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
+    from rdbtool._codec.sinks.records import Records
     from rdbtool.core.errors import Finding
     from rdbtool.grammar.outer import Outer
     from rdbtool.grammar.state import FileState
+    from rdbtool.model import KeyRecord
+    from rdbtool.reader.reading_place import ReadingPlace
 
 #: Aux fields that some writers repeat for every key or slot: not kept.
 REPEATED_AUX: Final = frozenset({b"mvcc-tstamp", b"keydb-subexpire-key", b"keydb-subexpire-when", b"slot-info"})
 
 #: The size from which on several processes read a file: starting them takes as long as one takes for a tenth of it.
-_LARGE: Final = 32 << 20
+_LARGE: Final = 128 << 20
 
 #: How many times as large the data of a compressed file is, at least.
 _LEAST_RATIO: Final = 2
@@ -156,13 +157,15 @@ class RdbReader:
         decoder = self._decoder
         if self._preamble or decoder.keys:
             return self._preamble
-        sink = Records(_BATCH, items=True)
+        sink = _make_records(items=True)
         decoder.stops_at_key = True
         try:
             while not (decoder.finished or decoder.is_at_key()):
                 self._advance(sink, None, None)
         finally:
             decoder.stops_at_key = False
+        from rdbtool.model import KeyRecord  # noqa: PLC0415 - most sinks take no objects
+
         self._preamble = [item for item in sink.take() if not isinstance(item, KeyRecord)]
         return self._preamble
 
@@ -200,11 +203,11 @@ class RdbReader:
     ) -> Iterator[Item | KeyRecord]:
         """Yield every item of the file, in order, from the header to the end mark."""
         yield self.header
-        yield from self._collect(Records(_BATCH, items=True), selection, progress)
+        yield from self._collect(_make_records(items=True), selection, progress)
 
     def records(self, *, selection: Selection | None = None, progress: Progress | None = None) -> Iterator[KeyRecord]:
         """Yield the key records that ``selection`` matches, in file order."""
-        return self._collect(Records(_BATCH), selection, progress)  # type: ignore[return-value]  # no items were asked for
+        return self._collect(_make_records(), selection, progress)  # type: ignore[return-value]  # no items were asked for
 
     def __iter__(self) -> Iterator[KeyRecord]:
         return self.records()
@@ -246,6 +249,8 @@ class RdbReader:
     @property
     def place(self) -> ReadingPlace:
         """Where it reads."""
+        from rdbtool.reader.reading_place import ReadingPlace  # noqa: PLC0415 - for ranges only
+
         return ReadingPlace(self.source, self._window, self._decoder)
 
     def tally(self) -> tuple[int, ...]:
@@ -363,6 +368,7 @@ class RdbReader:
         """Read the current item by the grammar: it raises, or its record is fed to ``sink``."""
         from rdbtool._codec.replay_record import feed_item, feed_record  # noqa: PLC0415 - as below
         from rdbtool.grammar import read_item  # noqa: PLC0415 - construct takes 40 ms and is rarely needed
+        from rdbtool.model import KeyRecord  # noqa: PLC0415 - likewise
 
         decoder = self._decoder
         stream = WindowStream(self._window)
@@ -435,6 +441,13 @@ class RdbReader:
 
     def _too_large(self) -> LimitError:
         return too_large(self.source, self._window, self._max_inflate)
+
+
+def _make_records(*, items: bool = False) -> Records:
+    """Return a sink that makes records, with ``items`` also what is between them."""
+    from rdbtool._codec.sinks.records import Records  # noqa: PLC0415 - most sinks make none
+
+    return Records(_BATCH, items=items)
 
 
 def open_rdb(

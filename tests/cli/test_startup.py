@@ -67,6 +67,48 @@ def test_a_check_of_framing_imports_little(words):
     assert spared & imported("validate", *words, log) == set()
 
 
+def test_a_check_of_a_sound_rdb_imports_little():
+    spared = {
+        "mmap",
+        "pickle",
+        "resource",
+        "select",
+        "signal",
+        "typer",
+        "typing",
+        "zlib",
+        "rdbtool._codec.filters.tee",
+        "rdbtool._codec.sinks.records",
+        "rdbtool.core.commands",
+        "rdbtool.core.forks",
+        "rdbtool.core.manifest",
+        "rdbtool.io.pipes",
+        "rdbtool.model.values",
+        "rdbtool.operations.json_shapes",
+        "rdbtool.operations.validate.checks.record_rules",
+        "rdbtool.operations.validate.checks.structure",
+        "rdbtool.reader.reading_place",
+        "rdbtool.report.progress_bar",
+    }
+    assert spared & imported("validate", "-q", SMALL) == set()
+
+
+def test_the_end_of_the_process_waits_for_exit_functions_and_output():
+    code = (
+        "import atexit, sys\n"
+        "from rdbtool._entry import main\n"
+        "atexit.register(sys.stdout.write, 'without a newline')\n"
+        "sys.argv = ['rdbtool', *sys.argv[1:]]\n"
+        "main()"
+    )
+    for word, returned in (("--version", 0), ("no-command", 2)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, word], capture_output=True, text=True, env=environment(), check=False
+        )
+        assert done.returncode == returned
+        assert done.stdout.endswith("without a newline")
+
+
 def test_importing_the_library_is_free():
     code = "import sys; before = set(sys.modules); import rdbtool; print(' '.join(sorted(set(sys.modules) - before)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)

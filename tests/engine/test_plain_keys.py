@@ -43,6 +43,16 @@ PLAIN = {
     "zset": [("ZADD", "k", "1.5", "a", "-inf", "b"), ("ZADD", "k", "-0", "c")],
     "hash": [("HMSET", "k", "f", "v", "g", "w"), ("HMSET", "k", "h", "x")],
     "dbs": [("SELECT", 7), ("SET", "k", "v"), ("SELECT", 0), ("SET", "k", "w")],
+    "stream": [
+        ("XADD", "s", "1-1", "f", "v", "g", "w"),
+        ("XADD", "s", "1-2", "f", ""),
+        ("XSETID", "s", "9-0", "ENTRIESADDED", 7, "MAXDELETEDID", "8-18446744073709551"),
+    ],
+    "stream expires": [
+        ("XADD", "s", "0-1", "f", "v"),
+        ("XSETID", "s", "0-1", "ENTRIESADDED", 1, "MAXDELETEDID", "0-0"),
+        ("PEXPIREAT", "s", WHEN),
+    ],
     "long": [("RPUSH", "k", "a" * 100_000) for _ in range(8)],
     "nothing": [],
 }
@@ -59,7 +69,27 @@ OTHERS = {
     "time of another form": [("SET", "k", "v"), ("PEXPIREAT", "k", f"+{WHEN}"), ("SET", "l", "v")][::2],
     "options": [("SET", "k", "v", "PX", 9), ("ZADD", "z", "NX", 1, "a")],
     "lower case": [("set", "k", "v")],
-    "stream": [("XADD", "s", "1-1", "f", "v"), ("XGROUP", "CREATE", "s", "g", "0")],
+    "stream without counters": [("XADD", "s", "1-1", "f", "v"), ("XSETID", "s", "1-1")],
+    "stream without its end": [("XADD", "s", "1-1", "f", "v")],
+    "stream with a group": [
+        ("XADD", "s", "1-1", "f", "v"),
+        ("XSETID", "s", "1-1", "ENTRIESADDED", 1, "MAXDELETEDID", "0-0"),
+        ("XGROUP", "CREATE", "s", "g", "0"),
+    ],
+    "stream that goes on": [
+        ("XADD", "s", "1-1", "f", "v"),
+        ("XSETID", "s", "5-0", "ENTRIESADDED", 1, "MAXDELETEDID", "0-0"),
+        ("XADD", "s", "6-1", "f", "v"),
+    ],
+    "empty stream": [
+        ("XADD", "s", "MAXLEN", 0, "0-1", "x", "y"),
+        ("XSETID", "s", "5-0", "ENTRIESADDED", 3, "MAXDELETEDID", "4-0"),
+    ],
+    "counters in another order": [
+        ("XADD", "s", "1-1", "f", "v"),
+        ("XSETID", "s", "1-1", "MAXDELETEDID", "0-0", "ENTRIESADDED", 1),
+    ],
+    "IDs of another form": [("XADD", "s", "1", "f", "v"), ("XADD", "s", "2-01", "f", "v"), ("XSETID", "s", "3")],
     "named third": [("RPUSH", "k", "a"), ("COPY", "x", "k"), ("SET", "y", "1")],
     "fields expire": [("HMSET", "k", "f", "v"), ("HPEXPIREAT", "k", WHEN, "FIELDS", 1, "f"), ("SET", "y", "1")],
     "transaction": [("MULTI",), ("SET", "k", "v"), ("EXEC",)],
@@ -67,6 +97,23 @@ OTHERS = {
     "long list": [("RPUSH", "k", "x" * 64) for _ in range(30_000)],
     "function": [("FUNCTION", "LOAD", "#!lua name=a\nredis.register_function('f', function() end)")],
 }
+
+
+#: Streams with an entry that does not follow the others, or with an end that does not fit them.
+STREAMS_REFUSED = [
+    [("XADD", "s", first, "f", "v"), ("XADD", "s", second, "f", "v"), ("XSETID", "s", *tail)]
+    for first, second, tail in (
+        ("0-0", "0-1", ("0-1", "ENTRIESADDED", 2, "MAXDELETEDID", "0-0")),
+        ("1-1", "1-1", ("1-1", "ENTRIESADDED", 2, "MAXDELETEDID", "0-0")),
+        ("2-1", "1-9", ("2-1", "ENTRIESADDED", 2, "MAXDELETEDID", "0-0")),
+        ("1-1", "1-2", ("1-1", "ENTRIESADDED", 2, "MAXDELETEDID", "0-0")),
+        ("1-1", "1-2", ("1-2", "ENTRIESADDED", 1, "MAXDELETEDID", "0-0")),
+        ("1-1", "1-2", ("1-2", "ENTRIESADDED", 2, "MAXDELETEDID", "1-3")),
+        ("1-1", "1-2", ("1-2", "ENTRIESADDED", -2, "MAXDELETEDID", "0-0")),
+        ("1-1", "1-2", ("1-2", "ENTRIESADDED", 2, "MAXDELETEDID")),
+        ("1-1", "1-2", ("x",)),
+    )
+]
 
 
 @pytest.mark.parametrize("name", PLAIN)
@@ -79,6 +126,21 @@ def test_plain_keys_need_no_engine(name: str, tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(Replay, "run", refuse)
     assert read(path) == expected
+
+
+@pytest.mark.parametrize("rules", ["redis-5.0", "redis-6.2"])
+def test_streams_have_no_counters_before_redis_7(rules: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    argvs = [("XADD", "s", "1-1", "f", "v"), ("XADD", "s", "1-2", "f", "w"), ("XSETID", "s", "7-0")]
+    path = logs.write(tmp_path / "x.aof", commands(*argvs, ("PEXPIREAT", "s", WHEN), *PLAIN["string"]))
+    expected = execute(path, rules)
+    monkeypatch.setattr(Replay, "run", lambda *_: pytest.fail("executed"))
+    assert read(path, rules) == expected
+
+
+def test_servers_without_streams_refuse_them(tmp_path: Path) -> None:
+    path = logs.write(tmp_path / "x.aof", commands(("XADD", "s", "1-1", "f", "v"), ("XSETID", "s", "1-1")))
+    with pytest.raises(ReplayError):
+        read(path, "redis-4.0")
 
 
 @pytest.mark.parametrize("behind", [(), (("SET", "behind", "1"),)])
@@ -116,6 +178,7 @@ def test_both_in_turn(seed: int, tmp_path: Path) -> None:
         (logs.command("RPUSH", "k", "a") + logs.command("SADD", "k", "a"), ReplayError),
         (logs.command("SELECT", "x"), ReplayError),
         (logs.command("NOSUCH", "k"), ReplayError),
+        *((commands(*argvs), ReplayError) for argvs in STREAMS_REFUSED),
     ],
 )
 def test_faults_are_reported_as_ever(broken: bytes, kind: type[Exception], tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from rdbtool._codec.sinks.check import FLAGS, PER_RECORD
 from rdbtool.core.codes import BY_CODE
 from rdbtool.core.rdb_types import BACKENDS
 from rdbtool.core.servers import Rules
-from rdbtool.operations.validate.rdb import RULES
+from rdbtool.operations.validate.checks.record_rules import RULES
 from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import KEPT, Checks
 

@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Callable, Container
 
+from rdbtool._codec.decode.raw_commands import RawCommands
 from rdbtool._codec.decode.window import Window
 
 ENDED: int
@@ -64,7 +65,7 @@ class Scanner:
         """
     def take(
         self,
-    ) -> tuple[list[tuple[bytes, ...]], array[int], list[tuple[int, bytes]], list[tuple[int, int]]]:
+    ) -> tuple[RawCommands, array[int], list[tuple[int, bytes]], list[tuple[int, int]]]:
         """Return (commands, their offsets, annotations, marks) collected since the last call.
 
         An annotation is the index of the command it precedes and its line; a mark is the index of a command and MULTI

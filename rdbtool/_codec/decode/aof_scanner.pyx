@@ -4,7 +4,7 @@
 # is read and the record starts again. The scanner stops before an invalid record: the line-oriented parser then reads
 # the same bytes and explains the fault.
 
-from cpython.ref cimport Py_DECREF, PyObject
+from cpython.object cimport PyObject
 from libc.stdint cimport UINT64_MAX, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memchr, memcmp, memcpy
@@ -12,6 +12,7 @@ from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.decode.framing cimport (
     BAD, LEAST_ARGUMENT, Reach, Record, SHORT, SOUND, annotation, argument, command_head, header, walk
 )
+from rdbtool._codec.decode.raw_commands cimport RawCommands, SharedNames, Word
 from rdbtool._codec.decode.window cimport Window
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -25,21 +26,10 @@ from rdbtool.core.errors import InputError
 
 cdef extern from "Python.h":
     int PyBUF_WRITE
-    # Declared with raw pointers: these results go straight into a tuple, which takes over the reference.
-    PyObject *new_bytes "PyBytes_FromStringAndSize"(const char *p, Py_ssize_t size)
-    PyObject *new_tuple "PyTuple_New"(Py_ssize_t size)
-    void set_item "PyTuple_SET_ITEM"(PyObject *tuple, Py_ssize_t at, PyObject *item)
-    void untrack "PyObject_GC_UnTrack"(PyObject *tuple)
-    void keep "Py_INCREF"(PyObject *object)
-    void drop "Py_XDECREF"(PyObject *object)
-    char *bytes_data "PyBytes_AS_STRING"(PyObject *object)
-    Py_ssize_t bytes_size "PyBytes_GET_SIZE"(PyObject *object)
+    Py_ssize_t references "Py_REFCNT"(PyObject *object)
 
 cdef enum:
     MAX_NAME = 32               # bytes of a command name that is looked up
-    MAX_SHARED = 32             # bytes of an argument that may be shared
-    SHARED_SHIFT = 49           # 64 less the bits of an index into the shared arguments
-    SHARED = 1 << 15            # shared arguments at a time
     BATCH_SIZE = 1 << 20        # bytes of commands after which a batch is full
     LONG = BATCH_SIZE           # bytes from which on an argument is not read into the window
     AHEAD = 1 << 16             # bytes that are read between long arguments
@@ -71,11 +61,6 @@ cdef inline bint is_word(Bytes p, size_t size, const char *word, size_t word_siz
     return True
 
 
-cdef struct Met:
-    uint64_t tag            # a hash of the last argument
-    PyObject *item          # one that was met twice (owned); NULL: none yet
-
-
 cdef struct Place:
     uint64_t argc
     uint64_t number         # of the command, within the part
@@ -96,9 +81,20 @@ cdef inline size_t place_of(Bytes name, size_t size) noexcept nogil:
     return (name[0] * 7 + name[size >> 1] * 61 + name[size - 1] * 31 + size * 131) & (USED - 1)
 
 
-cdef inline bint repeats(Record *record, Py_ssize_t place) noexcept nogil:
-    """Whether an argument is worth sharing: fields of streams, which stay objects. What else repeats is packed."""
-    return place & 1 and is_word(record.name, record.name_size, b"xadd", 4)
+cdef inline int find_words(Reach *reach, Record *record, Word *words) noexcept nogil:
+    """Find the words of a command; there is room for all of them."""
+    cdef Bytes p = record.first
+    cdef uint64_t i, size
+    cdef int status
+    for i in range(record.argc):
+        status = argument(&p, reach, &words[i].text, &size)
+        if status != SOUND:
+            return status
+        words[i].size = <size_t>size
+    record.name = words.text
+    record.name_size = words.size
+    record.stop = p
+    return SOUND
 
 
 cdef inline int count_use(Use *use, uint64_t argc, uint64_t number, int64_t at) noexcept nogil:
@@ -139,13 +135,15 @@ cdef class Scanner:
     cdef Window window
     cdef Py_ssize_t batch
     cdef bint omits_long
-    cdef list argvs
+    cdef RawCommands commands       # that are collected, None: none yet
+    cdef RawCommands taken          # the last batch and the one before, to be used again
+    cdef RawCommands taken_before
+    cdef SharedNames names
     cdef list texts
     cdef list marks
     cdef int64_t *offsets
     cdef Py_ssize_t filled
     cdef uint64_t filled_size
-    cdef Met *seen                  # recent arguments, by hash
     cdef readonly uint64_t count    # of commands
     cdef readonly uint64_t good_count
     cdef readonly int64_t good      # end of the last record outside an open MULTI
@@ -177,24 +175,16 @@ cdef class Scanner:
         self.offsets = <int64_t *>malloc(<size_t>self.batch * sizeof(int64_t))
         if self.offsets == NULL:
             raise MemoryError
-        self.seen = <Met *>calloc(SHARED, sizeof(Met))
-        if self.seen == NULL:
-            raise MemoryError
+        self.names = SharedNames()
         self.good = window.at
         self.multi_at = self.stray_at = self.end = self.zeros_at = -1
         self.renew()
 
     def __dealloc__(self):
-        cdef int place
         free(self.used)
         free(self.offsets)
-        if self.seen != NULL:
-            for place in range(SHARED):
-                drop(self.seen[place].item)
-            free(self.seen)
 
     cdef int renew(self) except -1:
-        self.argvs = []
         self.texts = []
         self.marks = []
         self.filled = 0
@@ -202,12 +192,30 @@ cdef class Scanner:
         return 0
 
     def take(self):
-        """Return (argvs, offsets, annotations, marks) since the last call, and reset."""
+        """Return (commands, offsets, annotations, marks) since the last call, and reset."""
         offsets = array("q")
         offsets.frombytes((<char *>self.offsets)[:self.filled * sizeof(int64_t)])
-        taken = self.argvs, offsets, self.texts, self.marks
+        self.have_batch()
+        taken = self.commands, offsets, self.texts, self.marks
+        self.taken_before = self.taken
+        # What is long is not kept until the batch is used again.
+        self.taken = None if self.commands.has_made else self.commands
+        self.commands = None
         self.renew()
         return taken
+
+    cdef int have_batch(self) except -1:
+        """Have a batch to fill: the one before the last, if its taker is done with it."""
+        cdef RawCommands spare
+        if self.commands is not None:
+            return 0
+        spare, self.taken_before = self.taken_before, None
+        if spare is not None and references(<PyObject *>spare) == 1:
+            spare.clear()
+        else:
+            spare = RawCommands(self.batch, self.names)
+        self.commands = spare
+        return 0
 
     # ---- records ------------------------------------------------------------------------------
 
@@ -223,6 +231,8 @@ cdef class Scanner:
         cdef Window window = self.window
         cdef Reach reach
         cdef int status
+        if collect:
+            self.have_batch()
         while True:
             if self.filled == self.batch or self.filled_size >= BATCH_SIZE or self.use_count >= MAX_USES:
                 return PAUSED
@@ -304,7 +314,7 @@ cdef class Scanner:
                 argv.append(None)
             else:
                 self.walk_ahead(value_at, size, record.argc - before, argv)
-            self.argvs.append(tuple(argv))
+            self.commands.add_made(tuple(argv))
             self.offsets[self.filled] = at
             self.filled += 1
             self.filled_size += <uint64_t>(stop - at)
@@ -425,13 +435,12 @@ cdef class Scanner:
         return SHORT
 
     cdef int collect(self, Reach *reach) except -2:
-        """Build the commands in the window, up to a full batch (SOUND) or what stopped it."""
+        """Collect the commands in the window, up to a full batch (SOUND) or what stopped it."""
         cdef Bytes p = self.window.buffer + self.window.start
         cdef uint64_t steps = UINT64_MAX
         cdef Record record
         cdef int status
         cdef int mark
-        cdef tuple argv
         while p < reach.end:
             if p[0] == 35:
                 status = annotation(p, reach, &record)
@@ -447,12 +456,12 @@ cdef class Scanner:
             if record.argc > <uint64_t>(reach.end - record.first) // LEAST_ARGUMENT:
                 # It cannot be complete in here, but its beginning may be invalid.
                 return walk(reach, &record, &steps)
-            argv = self.build(reach, &record, &status)
+            status = find_words(reach, &record, self.commands.next_words(<size_t>record.argc))
             if status == SOUND and self.used != NULL:
                 status = self.use(p, &record, reach)
             if status != SOUND:
                 return status
-            self.argvs.append(argv)
+            self.commands.add(p, record.stop, <Py_ssize_t>record.argc)
             self.offsets[self.filled] = self.window.base + (p - self.window.buffer)
             mark = self.note(p, &record)
             if mark:
@@ -463,75 +472,6 @@ cdef class Scanner:
                 return SOUND
             p = record.stop
         return SHORT
-
-    cdef tuple build(self, Reach *reach, Record *record, int *status):
-        cdef Bytes p = record.first
-        cdef Bytes text
-        cdef uint64_t size
-        cdef Py_ssize_t i
-        cdef PyObject *item
-        cdef PyObject *whole = new_tuple(<Py_ssize_t>record.argc)
-        if whole == NULL:
-            raise MemoryError
-        argv = <tuple>whole
-        Py_DECREF(argv)
-        for i in range(<Py_ssize_t>record.argc):
-            status[0] = argument(&p, reach, &text, &size)
-            if status[0] != SOUND:
-                return argv
-            if i == 0:
-                record.name = text
-                record.name_size = size
-                item = self.shared(text, size, True)
-            elif i == 1 or not repeats(record, i):
-                # Usually a key: most occur once, and would evict what does repeat.
-                item = new_bytes(<const char *>text, <Py_ssize_t>size)
-            else:
-                item = self.shared(text, size, False)
-            if item == NULL:
-                raise MemoryError
-            set_item(whole, i, item)
-        # Bytes cannot refer back to it: the cyclic collector need not visit a million of these.
-        untrack(whole)
-        record.stop = p
-        return argv
-
-    cdef PyObject *shared(self, Bytes p, size_t size, bint at_once) except NULL:
-        """Return a new reference to these bytes: to the object of a recent equal argument, if there is one.
-
-        Names of commands and fields of streams repeat a lot. The object has its hash already, and streams made of shared
-        objects take a third less memory. ``at_once``: the first one is shared already, so that its keeper is met by
-        the same object from then on.
-        """
-        cdef uint64_t first = 0, last = 0
-        cdef size_t place
-        cdef Met *met
-        cdef PyObject *item
-        if size > MAX_SHARED:
-            return new_bytes(<const char *>p, <Py_ssize_t>size)
-        if size >= 8:
-            memcpy(&first, p, 8)
-            memcpy(&last, p + size - 8, 8)
-        else:
-            memcpy(&first, p, size)
-        first = (first ^ (last << 29 | last >> 35) ^ size) * <uint64_t>0x9E3779B97F4A7C15
-        place = <size_t>(first >> SHARED_SHIFT)
-        met = &self.seen[place]
-        if met.tag != first and not at_once:
-            # Only what occurs twice is worth a place: most values occur once.
-            met.tag = first
-            return new_bytes(<const char *>p, <Py_ssize_t>size)
-        item = met.item
-        if item == NULL or <size_t>bytes_size(item) != size or memcmp(bytes_data(item), p, size):
-            drop(item)
-            met.item = NULL
-            met.tag = first
-            item = new_bytes(<const char *>p, <Py_ssize_t>size)
-            if item == NULL:
-                raise MemoryError
-            met.item = item
-        keep(item)
-        return item
 
     cdef inline int note(self, Bytes begin, Record *record) noexcept nogil:
         """Consume a record, and track transactions; return its mark."""
@@ -688,7 +628,8 @@ cdef class Scanner:
         if collect:
             if self.filled == self.batch:
                 raise ValueError("the batch is full")
-            self.argvs.append(argv)
+            self.have_batch()
+            self.commands.add_made(argv)
             self.offsets[self.filled] = at
             if mark:
                 self.marks.append((self.filled, mark))

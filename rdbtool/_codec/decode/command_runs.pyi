@@ -1,11 +1,11 @@
 """Long runs of commands that add to one key, emitted as the record that they make."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rdbtool._codec.sink import Sink
 from rdbtool.core.progress import Progress
 
-def find_run(argvs: list[tuple[bytes, ...]], start: int) -> int:
+def find_run(argvs: Sequence[tuple[bytes, ...]], start: int) -> int:
     """Return the index from which on all commands may be one run, from ``start`` on; the size of ``argvs`` if none."""
 
 def is_omitted(argv: tuple[bytes, ...]) -> bool:
@@ -38,10 +38,14 @@ class CommandRun:
         """Emit the key to ``sink``. ``tail(entries)`` is called where the tail of a stream is due."""
 
 class PlainKeys(CommandRun):
-    """Emits keys that plain commands make, in a file that ``reread(view, at)`` reads from any offset."""
+    """Emits keys that plain commands make, in a file that ``reread(view, at)`` reads from any offset.
+
+    ``has_streams``: the server has them; ``has_counters``: with counters.
+    """
 
     db: int
 
+    def __init__(self, reread: Callable[[memoryview, int], int], has_streams: bool, has_counters: bool) -> None: ...
     def emit_from(self, start: int, db: int, sink: Sink, progress: Progress | None = None) -> tuple[int, int]:
         """Emit the keys from an offset on, which is that of a command for ``db``.
 

@@ -16,7 +16,7 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from rdbtool._codec.decode.cursor cimport Bytes, FORM_RAW, Scratch, grow, release, rt_parse_double
 from rdbtool._codec.decode.framing cimport BAD, Reach, Record, SHORT, SOUND, argument, command_head, header
 from rdbtool._codec.decode.scores cimport in_doubt
-from rdbtool._codec.sink cimport Head, LongString, Sink
+from rdbtool._codec.sink cimport Head, LongString, Sink, StreamTail
 
 from rdbtool.core.errors import InputError
 
@@ -62,7 +62,7 @@ cdef struct Words:
     uint64_t count              # arguments there
 
 
-def find_run(list argvs not None, Py_ssize_t start):
+def find_run(argvs not None, Py_ssize_t start):
     """Return the index from which on all commands may be one run, from ``start`` on; the size of ``argvs`` if none."""
     cdef Py_ssize_t index = len(argvs)
     if index <= start or len(argvs[index - 1]) < 3:
@@ -471,13 +471,15 @@ cdef class CommandRun:
 
 # ---- keys of plain commands ----------------------------------------------------------------------
 #
-# Most keys of such a file are made by a few commands: SET, or one of the adding ones, then PEXPIREAT. These are emitted
-# from the file, too, without an engine: their effect is what they say if nothing else is about the key.
+# Most keys of such a file are made by a few commands: SET, or one of the adding ones, then PEXPIREAT. XSETID follows those
+# that add to a stream. These keys are emitted from the file, too, without an engine: the effect of the commands is what
+# they say if nothing else is about the key.
 
 cdef enum:
     MOST_HELD = 1 << 20         # bytes of the commands of such a key; more is left to others
     EXECUTED = 1 << 18          # bytes that are at least executed where a key is not plain
     TIME_DIGITS = 18
+    TAIL_WORDS = 5              # of XSETID after the key: the last ID, ENTRIESADDED number, MAXDELETEDID ID
 
 
 cdef struct Plain:
@@ -494,18 +496,21 @@ cdef struct Plain:
 cdef enum:
     PLAIN_SELECT = -1
     PLAIN_EXPIRY = -2
-    PLAIN_OTHER = -3
+    PLAIN_TAIL = -3
+    PLAIN_OTHER = -4
 
 
 cdef inline int kind_of_verb(Bytes p, uint64_t size) noexcept nogil:
     if size == 3:
         return KIND_STRING if memcmp(p, b"SET", 3) == 0 else PLAIN_OTHER
     if size == 4:
-        return KIND_SET if memcmp(p, b"SADD", 4) == 0 else KIND_ZSET if memcmp(p, b"ZADD", 4) == 0 else PLAIN_OTHER
+        if memcmp(p, b"SADD", 4) == 0:
+            return KIND_SET
+        return KIND_ZSET if memcmp(p, b"ZADD", 4) == 0 else KIND_STREAM if memcmp(p, b"XADD", 4) == 0 else PLAIN_OTHER
     if size == 5:
         return KIND_LIST if memcmp(p, b"RPUSH", 5) == 0 else KIND_HASH if memcmp(p, b"HMSET", 5) == 0 else PLAIN_OTHER
     if size == 6:
-        return PLAIN_SELECT if memcmp(p, b"SELECT", 6) == 0 else PLAIN_OTHER
+        return PLAIN_SELECT if memcmp(p, b"SELECT", 6) == 0 else PLAIN_TAIL if memcmp(p, b"XSETID", 6) == 0 else PLAIN_OTHER
     if size == 9:
         return PLAIN_EXPIRY if memcmp(p, b"PEXPIREAT", 9) == 0 else PLAIN_OTHER
     return PLAIN_OTHER
@@ -563,9 +568,19 @@ cdef inline bint has_key(Plain *command, Bytes key, uint64_t size) noexcept nogi
 
 
 cdef class PlainKeys(CommandRun):
-    """Emits keys that plain commands make, in a file that ``reread(view, at)`` reads from any offset."""
+    """Emits keys that plain commands make, in a file that ``reread(view, at)`` reads from any offset.
+
+    ``has_streams``: the server has them; ``has_counters``: with counters.
+    """
 
     cdef readonly int64_t db
+    cdef bint has_streams
+    cdef bint has_counters
+
+    def __init__(self, reread, bint has_streams, bint has_counters):
+        super().__init__(reread)
+        self.has_streams = has_streams
+        self.has_counters = has_counters
 
     def emit_from(self, int64_t start, int64_t db, Sink sink not None, progress=None):
         """Emit the keys from an offset on, which is that of a command for ``db``.
@@ -592,6 +607,7 @@ cdef class PlainKeys(CommandRun):
         cdef Reach reach
         cdef Plain command, ahead
         cdef Head head
+        cdef StreamTail tail
         cdef Bytes start
         cdef Bytes stop             # of the commands that add
         cdef Bytes settled          # and of all about the key
@@ -613,7 +629,7 @@ cdef class PlainKeys(CommandRun):
             self.db = number
             self.at = command.rest - self.buffer.data
             return SOUND
-        if command.kind < 0:
+        if command.kind < 0 or (command.kind == KIND_STREAM and not self.has_streams):
             return BAD
         memset(&head, 0, sizeof(Head))
         ahead = command
@@ -632,6 +648,15 @@ cdef class PlainKeys(CommandRun):
             if command.kind == KIND_STRING or ahead.kind != command.kind or not has_key(&ahead, command.key, command.key_size):
                 break
         settled = stop
+        if command.kind == KIND_STREAM:
+            if status == SOUND and not (ahead.kind == PLAIN_TAIL and has_key(&ahead, command.key, command.key_size)):
+                return BAD
+            if status == SOUND:
+                status = self.read_tail(&ahead, &reach, &tail)
+            if status != SOUND:
+                return status
+            settled = ahead.rest
+            status = self.look_ahead(settled, &reach, &ahead)
         if status == SOUND and ahead.kind == PLAIN_EXPIRY and has_key(&ahead, command.key, command.key_size):
             text = ahead.rest
             if ahead.count != 1:
@@ -667,7 +692,7 @@ cdef class PlainKeys(CommandRun):
         head.idle_s = head.freq = head.start = -1
         sink.extent_ahead.is_known = sink.may_spill = False
         try:
-            if not self.emit_plain(start, stop, &reach, &head, sink):
+            if not self.emit_plain(start, stop, &reach, &head, &tail, sink):
                 sink.rollback()
                 return BAD
         except BaseException:
@@ -684,15 +709,53 @@ cdef class PlainKeys(CommandRun):
         """Whether the number of arguments is that of a plain command."""
         if command.kind == KIND_STRING:
             return command.count == 1
+        if command.kind == KIND_STREAM:
+            return command.count >= 3 and command.count % 2 == 1
         return command.count > 0 and (command.kind == KIND_LIST or command.kind == KIND_SET or command.count % 2 == 0)
 
-    cdef bint emit_plain(self, Bytes p, Bytes stop, Reach *reach, Head *head, Sink sink) except -1:
-        """Emit the commands up to ``stop``, which are sound; False: one of their scores is not plain."""
+    cdef int read_tail(self, Plain *command, Reach *reach, StreamTail *tail) noexcept:
+        """Read what XSETID says of a stream: with the counters, if the server has them."""
+        cdef EntryId last, deleted
+        cdef int64_t added
+        cdef Bytes[TAIL_WORDS] words
+        cdef uint64_t[TAIL_WORDS] sizes
+        cdef uint64_t i
+        cdef int status
+        if command.count != (<uint64_t>TAIL_WORDS if self.has_counters else 1):
+            return BAD
+        for i in range(command.count):
+            status = argument(&command.rest, reach, &words[i], &sizes[i])
+            if status != SOUND:
+                return status
+        memset(tail, 0, sizeof(StreamTail))
+        tail.version = 3 if self.has_counters else 1
+        tail.counted = self.has_counters
+        if not read_id(words[0], sizes[0], &last):
+            return BAD
+        tail.last_ms, tail.last_seq = last.ms, last.seq
+        if not self.has_counters:
+            return SOUND
+        if not is_same(words[1], sizes[1], b"ENTRIESADDED") or not is_same(words[3], sizes[3], b"MAXDELETEDID"):
+            return BAD
+        if not read_digits(words[2], sizes[2], &added) or not read_id(words[4], sizes[4], &deleted):
+            return BAD
+        tail.entries_added = added
+        tail.max_deleted_ms, tail.max_deleted_seq = deleted.ms, deleted.seq
+        # A server refuses it.
+        return BAD if is_after(&deleted, &last) else SOUND
+
+    cdef bint emit_plain(self, Bytes p, Bytes stop, Reach *reach, Head *head, StreamTail *tail, Sink sink) except -1:
+        """Emit the commands up to ``stop``, which are sound; False: a score or an ID is not plain.
+
+        ``tail`` is that of a stream, without what its entries say.
+        """
         cdef Plain command
         cdef Bytes text
         cdef Bytes other
         cdef uint64_t size, other_size, i
         cdef double score
+        cdef EntryId id, last
+        last.ms = last.seq = 0
         sink.begin_key(head)
         while p < stop:
             begin_plain(p, reach, &command)
@@ -704,6 +767,20 @@ cdef class PlainKeys(CommandRun):
                 for i in range(command.count):
                     argument(&p, reach, &text, &size)
                     sink.element(text, size)
+            elif head.kind == KIND_STREAM:
+                argument(&p, reach, &text, &size)
+                if not read_id(text, size, &id) or not is_after(&id, &last):
+                    return False
+                if tail.counted and tail.length == 0:
+                    tail.first_ms, tail.first_seq = id.ms, id.seq
+                last = id
+                tail.length += 1
+                sink.entry(id.ms, id.seq, command.count // 2)
+                for i in range(command.count // 2):
+                    argument(&p, reach, &text, &size)
+                    argument(&p, reach, &other, &other_size)
+                    sink.entry_field(text, size, other, other_size)
+                sink.end_entry()
             else:
                 for i in range(command.count // 2):
                     argument(&p, reach, &text, &size)
@@ -714,6 +791,12 @@ cdef class PlainKeys(CommandRun):
                     if size == 0 or not rt_parse_double(text, size, &score) or in_doubt(text, size, score):
                         return False
                     sink.score(other, other_size, score)
+        if head.kind == KIND_STREAM:
+            id.ms, id.seq = tail.last_ms, tail.last_seq
+            # A server refuses such an XSETID.
+            if is_after(&last, &id) or (tail.counted and tail.entries_added < tail.length):
+                return False
+            sink.stream_tail(tail)
         sink.end_key(NULL, 0, -1)
         sink.commit()
         return True

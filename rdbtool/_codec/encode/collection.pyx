@@ -25,6 +25,7 @@ cdef enum:
     # both; a listpack of more than 64 MiB is above the limit of what is read (core/limits).
     GIANT = (1 << 26) - 64
     MOST_EXPIRIES = 1 << 22     # bytes of memory for expiries that are kept from one hash to the next
+    FEW = 32                    # rows up to which they are inserted one after another in their order: most values have few
     PLAIN = 1                   # containers of type 18
     PACKED = 2
     # RDB versions that introduced an encoding (format A2).
@@ -70,6 +71,24 @@ cdef int by_expiry(const void *left, const void *right) noexcept nogil:
     if x != y:
         return (x > y) - (x < y)
     return (a.at > b.at) - (a.at < b.at)
+
+
+cdef inline void sort(Row *rows, uint64_t count, int (*compare)(const void *, const void *) noexcept nogil) noexcept:
+    """Put rows into an order in which no two are equal, or equal ones are alike."""
+    cdef uint64_t i, at
+    cdef Row row
+    if count > FEW:
+        qsort(rows, count, sizeof(Row), compare)
+        return
+    for i in range(1, count):
+        if compare(&rows[i - 1], &rows[i]) <= 0:
+            continue
+        row = rows[i]
+        at = i
+        while at > 0 and compare(&rows[at - 1], &row) > 0:
+            rows[at] = rows[at - 1]
+            at -= 1
+        rows[at] = row
 
 
 cdef class Collection:
@@ -246,7 +265,7 @@ cdef class Collection:
         cdef uint64_t i
         cdef int width
         cdef int64_t least, most
-        qsort(self.rows, self.count, sizeof(Row), by_number)
+        sort(self.rows, self.count, by_number)
         least = self.rows[0].number
         most = self.rows[self.count - 1].number
         width = 2 if -32768 <= least and most <= 32767 else 4 if -2147483648 <= least and most <= 2147483647 else 8
@@ -296,7 +315,7 @@ cdef class Collection:
             if i and by_score(&self.rows[i - 1], &self.rows[i]) > 0:
                 sorted_already = False
         if not sorted_already:
-            qsort(self.rows, self.count, sizeof(Row), by_score)
+            sort(self.rows, self.count, by_score)
         self.pack_rows()
         return TYPE_ZSET_LISTPACK if self.form.level >= LISTPACKS else TYPE_ZSET_ZIPLIST
 
@@ -351,7 +370,7 @@ cdef class Collection:
             self.interleave_expiries()
             return TYPE_HASH_2 if self.form.valkey else TYPE_HASH_METADATA
         if expires:
-            qsort(self.rows, self.count, sizeof(Row), by_expiry)
+            sort(self.rows, self.count, by_expiry)
             put_le(&self.prefix, <uint64_t>self.rows[0].number, 8)
             self.pack_rows()
             return TYPE_HASH_LISTPACK_EX

@@ -43,7 +43,7 @@ class Check(Sink):
     with every row of a record when that is complete, and may raise: the record is not committed then. A duplicate key
     may be reported a few keys late, or when the sink is closed, if the table of keys would exceed its memory. At most 8
     rows of a kind are made of one record, and 1000 kept in all, in the order of the records when the sink is closed.
-    Memory: 16 to 20 bytes per key up to ``table_memory``, beyond it 24 bytes per key on disk; and 9 to 12 for each
+    Memory: 17 to 22 bytes per key up to ``table_memory``, beyond it 24 bytes per key on disk; and 9 to 12 for each
     member of the largest collection. ``keys_only``: values are not received, and only duplicate keys are reported.
     ``size``: that of the input in bytes, None if unknown; the table then grows less often where no keys are announced.
     Raises InputError if a temporary file cannot be written.

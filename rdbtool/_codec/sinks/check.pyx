@@ -89,6 +89,11 @@ cdef enum:
     HELD_SIZE = 128             # bytes of a key that can wait
     NOT_LOOKED_UP = -1
     FORESEEN = 8                # one of so many parts of the input says how many keys will come
+    # One of so many announced keys has to be there before the table grows for all of them: fewer if the input has room
+    # for all, for then a wrong number takes no more than some times the size of the input.
+    BELIEVED = 8
+    POSSIBLE = 64
+    LEAST_RECORD = 3            # bytes of a record with its key
     RECENT = 4                  # records back
     # Distinguishes the members of one set from others of its record.
     AS_GROUP = 1
@@ -310,7 +315,7 @@ cdef class Check(Sink):
         """Once a part of the input was read that is large enough, expect as many keys in the same room of the rest."""
         if self.size >= 0 and start >= self.size // FORESEEN and start > 0:
             if start < self.size:
-                self.seen.expect(<uint64_t>(<double>self.keys * <double>(self.size - start) / <double>start))
+                self.seen.expect(<uint64_t>(<double>self.keys * <double>(self.size - start) / <double>start), BELIEVED)
             self.size = -1
         return 0
 
@@ -375,7 +380,7 @@ cdef class Check(Sink):
 
     cdef int item(self, object item) except -1:
         if isinstance(item, ResizeDb):
-            self.seen.expect(item.keys)
+            self.seen.expect(item.keys, POSSIBLE if item.keys <= self.size // LEAST_RECORD else BELIEVED)
             self.size = -1
         if self.on_item is not None:
             self.on_item(item)

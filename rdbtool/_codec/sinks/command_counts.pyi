@@ -39,6 +39,6 @@ class CommandCounts:
         look_up: Callable[[tuple[bytes, ...]], tuple[Calls, Sequence[bytes]]],
     ) -> None: ...
     def count(
-        self, argvs: list[tuple[bytes, ...]], offsets: array[int], begin: int, end: int, minute: Calls | None
+        self, argvs: Sequence[tuple[bytes, ...]], offsets: array[int], begin: int, end: int, minute: Calls | None
     ) -> None:
         """Count ``argvs[begin:end]``, of which ``offsets`` (int64, and that of the end) has the places in the AOF."""

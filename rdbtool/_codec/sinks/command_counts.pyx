@@ -168,7 +168,7 @@ cdef class CommandCounts:
         self.keys = keys
         self.look_up = look_up
 
-    def count(self, list argvs not None, offsets, Py_ssize_t begin, Py_ssize_t end, Calls minute):
+    def count(self, argvs not None, offsets, Py_ssize_t begin, Py_ssize_t end, Calls minute):
         """Count ``argvs[begin:end]``, of which ``offsets`` (int64, and that of the end) has the places in the AOF."""
         cdef Py_buffer view
         PyObject_GetBuffer(offsets, &view, PyBUF_SIMPLE)
@@ -182,7 +182,7 @@ cdef class CommandCounts:
             PyBuffer_Release(&view)
 
     cdef int count_all(
-        self, list argvs, const int64_t *at, Py_ssize_t begin, Py_ssize_t end, Calls minute
+        self, argvs, const int64_t *at, Py_ssize_t begin, Py_ssize_t end, Calls minute
     ) except -1:
         cdef Calls counted
         cdef tuple argv

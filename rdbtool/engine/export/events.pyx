@@ -5,14 +5,16 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next
-from cpython.object cimport PyObject
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.object cimport PyObject, PyObject_Hash
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 from rdbtool._codec.decode.cursor cimport Bytes, FORM_RAW
+from rdbtool._codec.decode.raw_commands cimport Word
 from rdbtool._codec.filters.selection cimport Selection
 from rdbtool._codec.sink cimport Consumer, Group, Head, LongString, Measure, Pending, Producers, Sink, StreamTail
 from rdbtool.engine.streams.data cimport (
-    StreamData, block_next, entries_block, entry_next_pair, entry_view, entry_word
+    StreamData, block_next, entries_block, entry_next_pair, entry_view
 )
 from rdbtool.engine.streams.pending cimport PendingEntries, pending_next, pending_row
 from rdbtool.engine.values cimport HashData, ListData, SetData, ZSetData, next_entry, pack, pack_entry
@@ -29,6 +31,12 @@ include "../../_codec/_types.pxi"
 cdef enum:
     KEYS_PER_REPORT = 4096
     LONG = 1 << 20              # bytes of a value from which on it is emitted as one that need not be held
+    FAR = 24                    # keys after the current one whose objects are asked for
+    NEAR = 8                    # and those whose elements are
+    MARKS_PER_KEY = 32          # places of a filter for each key in it: one of so many other keys passes it
+
+cdef extern from *:
+    void ask_for "__builtin_prefetch"(const void *p) nogil
 
 cdef extern from "../../_codec/escape.h" nogil:
     int rt_is_utf8(const uint8_t *p, size_t n)
@@ -38,6 +46,75 @@ cdef extern from "../../_codec/escape.h" nogil:
 cdef inline Bytes at(bytes data):
     return <Bytes>PyBytes_AS_STRING(data)
 
+
+# ---- what comes next -----------------------------------------------------------------------------
+#
+# The objects of a large keyspace are in no cache, and each would be waited for in its turn. So a loop over a dictionary
+# asks for the memory of entries to come. Two more positions in the dictionary run before that of the loop: at the far
+# one key and value are asked for, at the near one, where these have arrived, the elements of a collection.
+
+cdef inline void ask_for_objects(dict keys, Py_ssize_t *position) noexcept:
+    cdef PyObject *name
+    cdef PyObject *value
+    if PyDict_Next(keys, position, &name, &value):
+        ask_for(name)
+        ask_for(value)
+        ask_for(<Bytes>value + 64)
+
+
+cdef inline void ask_for_elements(dict keys, Py_ssize_t *position) noexcept:
+    cdef PyObject *name
+    cdef PyObject *value
+    if PyDict_Next(keys, position, &name, &value):
+        data = <object>value
+        kind = type(data)
+        if kind is HashData:
+            ask_for_pack(&(<HashData>data).p)
+        elif kind is SetData:
+            ask_for_pack(&(<SetData>data).p)
+        elif kind is ZSetData:
+            ask_for_pack(&(<ZSetData>data).p)
+        elif kind is ListData:
+            ask_for_pack(&(<ListData>data).p)
+
+
+cdef inline void ask_for_pack(const pack *p) noexcept:
+    ask_for(p.offsets)
+    ask_for(p.blob)
+    ask_for(p.blob + 64)
+
+
+cdef class KeyFilter:
+    # Says of most keys that a dictionary does not have them, without looking into it: it has a bit for the hash of each
+    # key, and these take a fraction of the dictionary's memory.
+
+    cdef uint64_t *marks
+    cdef uint64_t mask
+
+    def __cinit__(self, dict keys not None):
+        cdef PyObject *name
+        cdef Py_ssize_t position = 0
+        cdef uint64_t places = 64, at
+        while places < <uint64_t>len(keys) * MARKS_PER_KEY:
+            places *= 2
+        self.mask = places - 1
+        self.marks = <uint64_t *>PyMem_Calloc(places // 64, sizeof(uint64_t))
+        if self.marks == NULL:
+            raise MemoryError
+        while PyDict_Next(keys, &position, &name, NULL):
+            at = <uint64_t>PyObject_Hash(<object>name) & self.mask
+            self.marks[at // 64] |= <uint64_t>1 << at % 64
+
+    def __dealloc__(self):
+        PyMem_Free(self.marks)
+
+    cdef inline bint passes(self, bytes key) except -1:
+        """Whether the dictionary may have a key."""
+        cdef uint64_t at = <uint64_t>PyObject_Hash(key) & self.mask
+        return self.marks[at // 64] >> at % 64 & 1
+
+
+# ---- keys ----------------------------------------------------------------------------------------
 
 def emit_db(int64_t db, dict keys not None, dict expires not None, Sink sink not None, Selection selection=None,
             progress=None):
@@ -49,13 +126,25 @@ def emit_db(int64_t db, dict keys not None, dict expires not None, Sink sink not
     cdef Head head
     cdef PyObject *name
     cdef PyObject *value
-    cdef Py_ssize_t position = 0
+    cdef Py_ssize_t position = 0, near = 0, far = 0
     cdef uint64_t count = 0, expiring = 0
     cdef uint64_t[16] kinds
     cdef bytes key
+    cdef KeyFilter may_expire = KeyFilter(expires) if 0 < len(expires) <= len(keys) // 2 else None
+    # Most keys expire in the order in which they are there: the next one often needs no lookup.
+    cdef Py_ssize_t expiry = 0
+    cdef PyObject *next_name = NULL
+    cdef PyObject *when = NULL
     memset(kinds, 0, sizeof(kinds))
+    PyDict_Next(expires, &expiry, &next_name, &when)
+    for _ in range(FAR):
+        ask_for_objects(keys, &far)
+    for _ in range(NEAR):
+        ask_for_elements(keys, &near)
     try:
         while PyDict_Next(keys, &position, &name, &value):
+            ask_for_objects(keys, &far)
+            ask_for_elements(keys, &near)
             if selection is not None and 0 <= selection.limit <= selection.taken:
                 break
             key = <bytes>name
@@ -68,12 +157,16 @@ def emit_db(int64_t db, dict keys not None, dict expires not None, Sink sink not
             head.type_code = -1
             head.form = FORM_RAW
             head.idle_s = head.freq = head.start = -1
-            if expires:
+            expire_at_ms = None
+            if name == next_name:
+                expire_at_ms = <object>when
+                PyDict_Next(expires, &expiry, &next_name, &when)
+            elif expires and (may_expire is None or may_expire.passes(key)):
                 expire_at_ms = expires.get(key)
-                if expire_at_ms is not None:
-                    head.has_expire = True
-                    head.expire_at_ms = expire_at_ms
-                    expiring += 1
+            if expire_at_ms is not None:
+                head.has_expire = True
+                head.expire_at_ms = expire_at_ms
+                expiring += 1
             kinds[head.kind] += 1
             count += 1
             if selection is None or selection.wants(&head):
@@ -93,9 +186,12 @@ def select_version_dependent(dict keys not None):
     """Return the keys whose values not every version of every server holds as they are."""
     cdef PyObject *name
     cdef PyObject *value
-    cdef Py_ssize_t position = 0
+    cdef Py_ssize_t position = 0, far = 0
     cdef dict found = {}
+    for _ in range(FAR):
+        ask_for_objects(keys, &far)
     while PyDict_Next(keys, &position, &name, &value):
+        ask_for_objects(keys, &far)
         if not is_plain(<object>value):
             found[<object>name] = <object>value
     return found
@@ -279,7 +375,7 @@ cdef int emit_hash(Head *head, HashData data, Sink sink) except -1:
 cdef int emit_stream(Head *head, StreamData data, Sink sink) except -1:
     cdef const entries_block *block
     cdef entry_view entry
-    cdef entry_word name, value
+    cdef Word name, value
     cdef size_t at, pair
     cdef uint32_t i
     sink.begin_key(head)
@@ -290,7 +386,7 @@ cdef int emit_stream(Head *head, StreamData data, Sink sink) except -1:
             sink.entry(entry.ms, entry.seq, entry.pairs)
             for pair in range(entry.pairs):
                 entry_next_pair(&entry, &name, &value)
-                sink.entry_field(name.p, name.size, value.p, value.size)
+                sink.entry_field(name.text, name.size, value.text, value.size)
             sink.end_entry()
             at = block_next(block, at, &entry)
     emit_tail(data, sink)

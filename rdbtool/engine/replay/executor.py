@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from rdbtool._codec.decode.raw_commands import RawCommands
 from rdbtool.core.commands import CONTAINERS, PRODUCT_BY_COMMAND, TRANSACTION, CommandRow
 from rdbtool.core.errors import Finding, ReplayError, what_servers_do
 from rdbtool.core.light_typing import Final, NamedTuple
@@ -214,7 +215,7 @@ class Replay:
 
     def run(
         self,
-        argvs: Sequence[Sequence[bytes]],
+        argvs: Sequence[Sequence[bytes]] | RawCommands,
         offsets: Sequence[int],
         first_number: int,
         *,
@@ -240,12 +241,17 @@ class Replay:
         return True
 
     def _run(
-        self, argvs: Sequence[Sequence[bytes]], offsets: Sequence[int], first_number: int, index: int, end: int
+        self,
+        argvs: Sequence[Sequence[bytes]] | RawCommands,
+        offsets: Sequence[int],
+        first_number: int,
+        index: int,
+        end: int,
     ) -> None:
         """Execute the commands from an index up to another."""
         engine = self.engine
         handlers = self._handlers
-        rows = argvs if isinstance(argvs, list) else list(argvs)
+        rows = argvs if isinstance(argvs, list | RawCommands) else list(argvs)
         self.plain.exec_at = -1
         while index < end:
             if self._queue is None and (self._watcher is None or self.plain.watched is not None):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from rdbtool._codec.decode.raw_commands import RawCommands
 from rdbtool.engine.engine import Engine
 from rdbtool.engine.replay.watched_keys import WatchedKeys
 
@@ -44,7 +45,7 @@ class PlainCommands:
     def execute(
         self,
         engine: Engine,
-        argvs: list[Sequence[bytes]],
+        argvs: list[Sequence[bytes]] | RawCommands,
         start: int,
         end: int,
         handlers: dict[bytes, Known],

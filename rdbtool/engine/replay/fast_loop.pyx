@@ -12,14 +12,17 @@ from cpython.object cimport PyObject, PyObject_Hash
 from cpython.tuple cimport PyTuple_GET_SIZE
 from libc.math cimport isnan, signbit
 from libc.stdint cimport INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy
 from rdbtool._codec.decode.cursor cimport rt_u64_text
+from rdbtool._codec.decode.raw_commands cimport Head, RawCommands, Word
 from rdbtool.engine.keyspace cimport Db
 from rdbtool.engine.replay.watched_keys cimport WatchedKeys
 from rdbtool.engine.streams.data cimport EntryId, StreamData, entry_is_before, number_of
 from rdbtool.engine.streams.pending cimport PendingEntries
-from rdbtool.engine.values cimport HashData, ListData, SetData, ZSetData, pack_entry, plain_score
+from rdbtool.engine.values cimport (
+    HashData, ListData, SetData, ZSetData, bytes_of, pack_entry, pack_filter, plain_score, read_int, word_of
+)
 
 from rdbtool.engine.streams.arguments import knows
 
@@ -28,11 +31,7 @@ cdef extern from "Python.h":
     PyObject *PyTuple_GET_ITEM(object row, Py_ssize_t at)
 
 cdef extern from "prefetch.h":
-    enum:
-        PREFETCH_PLACE
-        PREFETCH_ENTRY
-        PREFETCH_OBJECTS
-    void prefetch(object mapping, Py_hash_t hash, int what) noexcept
+    void prefetch(object mapping, Py_hash_t hash, int step) noexcept
     int prefetch_fits() except -1
 
 cdef bint looks_ahead = prefetch_fits()
@@ -115,6 +114,13 @@ cdef class Known:
         self.first, self.last, self.step = keys
 
 
+cdef struct Command:
+    PyObject *name              # all borrowed
+    const Word *words
+    Py_ssize_t count            # of words
+    PyObject *argv              # their tuple, NULL: not made yet
+
+
 cdef class PlainCommands:
     cdef readonly Py_ssize_t index
     cdef public Py_ssize_t exec_at
@@ -123,6 +129,10 @@ cdef class PlainCommands:
     cdef readonly WatchedKeys watched
     # The key, if it is one only.
     cdef bytes sole
+    # The tuple of a command that was in another form, and the words of any that is one.
+    cdef tuple argv
+    cdef Word *words
+    cdef Py_ssize_t room
 
     def __init__(self, WatchedKeys watched=None):
         self.exec_at = -1
@@ -131,70 +141,125 @@ cdef class PlainCommands:
         if watched is not None and len(watched.exact) == 1 and not watched.has_patterns:
             self.sole = watched.exact[0]
 
-    def execute(self, engine, list argvs not None, Py_ssize_t start, Py_ssize_t end, dict handlers not None):
-        cdef tuple argv
+    def __dealloc__(self):
+        free(self.words)
+
+    def execute(self, engine, argvs not None, Py_ssize_t start, Py_ssize_t end, dict handlers not None):
+        cdef RawCommands raw = <RawCommands>argvs if type(argvs) is RawCommands else None
+        cdef list rows = None if raw is not None else <list?>argvs
+        cdef Command command
         cdef Known known
         cdef PyObject *found
+        cdef PyObject *key
         cdef Py_ssize_t index = start
         cdef int code
         cdef Db db = engine.db
         cdef bint takes_pxat = engine.takes_pxat
+        if not 0 <= start <= end <= len(argvs):
+            raise IndexError("there are not so many commands")
         while index < end:
             self.index = index
-            if looks_ahead and index + 3 * AHEAD < end and PyDict_Size(db.keys) > CACHED:
-                look_ahead(db, argvs[index + 3 * AHEAD], PREFETCH_PLACE)
-                look_ahead(db, argvs[index + 2 * AHEAD], PREFETCH_ENTRY)
-                look_ahead(db, argvs[index + AHEAD], PREFETCH_OBJECTS)
+            if looks_ahead and index + 4 * AHEAD < end and PyDict_Size(db.keys) > CACHED:
+                look_ahead(db, key_at(raw, rows, index + 4 * AHEAD), 0)
+                look_ahead(db, key_at(raw, rows, index + 3 * AHEAD), 1)
+                look_ahead(db, key_at(raw, rows, index + 2 * AHEAD), 2)
+                look_ahead(db, key_at(raw, rows, index + AHEAD), 3)
             if index == self.exec_at:
                 self.exec_at = -1
                 self.transactions += 1
                 index += 1
                 continue
-            given = argvs[index]
-            argv = <tuple>given if type(given) is tuple else tuple(given)
-            found = PyDict_GetItemWithError(handlers, argv[0])
+            self.read(raw, rows, index, &command)
+            found = PyDict_GetItemWithError(handlers, <object>command.name)
             if found == NULL:
                 return index
             known = <Known>found
-            if PyTuple_GET_SIZE(argv) < known.least or (self.watched is not None and self.names(argv, known)):
+            if command.count < known.least or (self.watched is not None and self.names(&command, known)):
                 return index
             code = known.code
             if code == MULTI or code == EXEC:
-                if code == EXEC or self.exec_at >= 0 or not self.begin(argvs, index + 1, end, handlers):
+                if code == EXEC or self.exec_at >= 0 or not self.begin(raw, rows, index + 1, end, handlers):
                     return index
-            elif code <= CONTAINER or not self.compiles or not carry_out(code, engine, db, argv, takes_pxat):
-                known.handler(engine, argv)
-                db = engine.db
-                takes_pxat = engine.takes_pxat
+                index += 1
+                continue
+            if code > CONTAINER and self.compiles and command.count > 1:
+                key = raw.key(index) if command.argv == NULL else PyTuple_GET_ITEM(<object>command.argv, 1)
+                if carry_out(code, engine, db, <bytes?><object>key, &command, takes_pxat):
+                    if raw is not None:
+                        raw.drop_key(index)
+                    index += 1
+                    continue
+            if command.argv == NULL:
+                command.argv = raw.argv(index)
+            known.handler(engine, <object>command.argv)
+            db = engine.db
+            takes_pxat = engine.takes_pxat
             index += 1
         return end
 
-    cdef inline bint names(self, tuple argv, Known known) except -1:
+    cdef int read(self, RawCommands raw, list rows, Py_ssize_t index, Command *command) except -1:
+        """Read the command at an index; what is read holds until the next one is."""
+        cdef Head *head
+        cdef Py_ssize_t size, i
+        cdef Word *words
+        if raw is not None:
+            head = &raw.heads[index]
+            if head.count:
+                command.name = head.name
+                command.words = raw.words + head.first
+                command.count = head.count
+                command.argv = head.argv
+                return 0
+            given = <object>head.argv
+        else:
+            given = rows[index]
+        # A tuple is held by the batch that it is in, for as long as it is needed: some are large.
+        if type(given) is not tuple:
+            given = self.argv = tuple(given)
+        size = PyTuple_GET_SIZE(given)
+        if size == 0:
+            raise IndexError("a command has a name")
+        if size > self.room:
+            words = <Word *>realloc(self.words, <size_t>size * sizeof(Word))
+            if words == NULL:
+                raise MemoryError
+            self.words = words
+            self.room = size
+        for i in range(size):
+            self.words[i] = word_of(<bytes?><object>PyTuple_GET_ITEM(given, i))
+        command.argv = <PyObject *>given
+        command.name = PyTuple_GET_ITEM(given, 0)
+        command.words = self.words
+        command.count = size
+        return 0
+
+    cdef inline bint names(self, Command *command, Known known) except -1:
         """Whether a command names a key that is watched."""
         cdef Py_ssize_t i, size
         cdef const char *key
         if self.sole is None:
-            return self.watched.names(argv, known.first, known.last, known.step)
+            return self.watched.names(command.words, command.count, known.first, known.last, known.step)
         size = PyBytes_GET_SIZE(self.sole)
         key = PyBytes_AS_STRING(self.sole)
-        for i in range(1, PyTuple_GET_SIZE(argv)):
-            if is_word(<bytes?>argv[i], key, size):
+        for i in range(1, command.count):
+            if is_word(command.words[i], key, <size_t>size):
                 return True
         return False
 
-    cdef bint begin(self, list argvs, Py_ssize_t start, Py_ssize_t end, dict handlers) except -1:
+    cdef bint begin(self, RawCommands raw, list rows, Py_ssize_t start, Py_ssize_t end, dict handlers) except -1:
         """Whether all of a transaction is there and holds plain commands only; ``exec_at`` is the index of its EXEC."""
+        cdef Command command
         cdef Py_ssize_t index
         cdef PyObject *found
         cdef Known known
         cdef int code
         for index in range(start, end):
-            argv = argvs[index]
-            found = PyDict_GetItemWithError(handlers, argv[0])
-            if found == NULL or len(argv) < (<Known>found).least:
+            self.read(raw, rows, index, &command)
+            found = PyDict_GetItemWithError(handlers, <object>command.name)
+            if found == NULL or command.count < (<Known>found).least:
                 return False
             known = <Known>found
-            if self.watched is not None and self.names(argv if type(argv) is tuple else tuple(argv), known):
+            if self.watched is not None and self.names(&command, known):
                 return False
             code = known.code
             if code == EXEC:
@@ -208,36 +273,26 @@ cdef class PlainCommands:
 # ---- arguments and keys ------------------------------------------------------------------------
 
 
-cdef inline int look_ahead(Db db, argv, int what) except -1:
+cdef inline PyObject *key_at(RawCommands raw, list rows, Py_ssize_t index) except? NULL:
+    """Return the second word of a command (borrowed), NULL where it has none, or is no tuple."""
+    if raw is not None:
+        return raw.key(index)
+    argv = rows[index]
+    return PyTuple_GET_ITEM(argv, 1) if type(argv) is tuple and PyTuple_GET_SIZE(argv) > 1 else NULL
+
+
+cdef inline int look_ahead(Db db, PyObject *key, int step) except -1:
     """Ask for memory that a coming command will need to find its key."""
-    cdef PyObject *key
-    if type(argv) is tuple and PyTuple_GET_SIZE(argv) > 1:
-        key = PyTuple_GET_ITEM(argv, 1)
-        if type(<object>key) is bytes:
-            prefetch(db.keys, PyObject_Hash(<object>key), what)
+    if key != NULL and type(<object>key) is bytes:
+        prefetch(db.keys, PyObject_Hash(<object>key), step)
     return 0
 
 
-cdef inline bint read_int(bytes given, int64_t *number) noexcept:
-    """Read a canonical integer of 64 bits."""
-    cdef const char *p = PyBytes_AS_STRING(given)
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(given), i
-    cdef bint is_negative = size > 1 and p[0] == c"-"
-    cdef uint64_t total = 0
-    if is_negative:
-        p += 1
-        size -= 1
-    if not 1 <= size <= 19 or (p[0] == c"0" and (size > 1 or is_negative)):
-        return False
-    for i in range(size):
-        if not c"0" <= p[i] <= c"9":
-            return False
-        # 19 digits do not overflow.
-        total = total * 10 + <uint64_t>(p[i] - c"0")
-    if total > <uint64_t>INT64_MAX + is_negative:
-        return False
-    number[0] = <int64_t>(0 - total) if is_negative else <int64_t>total
-    return True
+cdef inline bytes object_of(Command *command, Py_ssize_t at):
+    """Return a word as an object."""
+    if command.argv != NULL:
+        return <bytes><object>PyTuple_GET_ITEM(<object>command.argv, at)
+    return bytes_of(command.words[at])
 
 
 cdef inline int int_text(int64_t number, char *out) noexcept:
@@ -251,8 +306,8 @@ cdef inline bint add_overflows(int64_t one, int64_t other) noexcept:
     return one > INT64_MAX - other if other > 0 else one < INT64_MIN - other
 
 
-cdef inline bint is_word(bytes given, const char *word, Py_ssize_t size) noexcept:
-    return PyBytes_GET_SIZE(given) == size and memcmp(PyBytes_AS_STRING(given), word, <size_t>size) == 0
+cdef inline bint is_word(Word given, const char *word, size_t size) noexcept:
+    return given.size == size and memcmp(given.text, word, size) == 0
 
 
 cdef inline bint find_ranks(int64_t first, int64_t last, int64_t size, int64_t *start, int64_t *stop) noexcept:
@@ -271,76 +326,77 @@ cdef inline bint find_ranks(int64_t first, int64_t last, int64_t size, int64_t *
 # ---- the commands ------------------------------------------------------------------------------
 
 
-cdef bint carry_out(int code, engine, Db db, tuple argv, bint takes_pxat) except -1:
+cdef bint carry_out(int code, engine, Db db, bytes key, Command *command, bint takes_pxat) except -1:
     """Execute a command, or return False and leave everything as it is."""
-    cdef Py_ssize_t size = PyTuple_GET_SIZE(argv), i
-    cdef bytes key = <bytes?>argv[1]
+    cdef const Word *words = command.words
+    cdef Py_ssize_t size = command.count, i
     if code == SET:
         if size == 3:
-            db.replace(key, argv[2])
+            db.replace(key, object_of(command, 2))
             return True
-        return takes_pxat and size == 5 and set_until(db, key, argv)
+        return takes_pxat and size == 5 and set_until(db, key, command)
     if code == DEL:
-        for i in range(1, size):
-            db.remove(<bytes?>argv[i])
+        db.remove(key)
+        for i in range(2, size):
+            db.remove(object_of(command, i))
         return True
     if code == INCR:
         return size == 2 and add_to(db, key, 1)
     if code == DECR:
         return size == 2 and add_to(db, key, -1)
     if code == INCRBY or code == DECRBY:
-        return size == 3 and add_given(db, key, <bytes?>argv[2], code == DECRBY)
+        return size == 3 and add_given(db, key, words[2], code == DECRBY)
     if code == HSET:
-        return size % 2 == 0 and set_fields(db, key, argv)
+        return size % 2 == 0 and set_fields(db, key, words, size)
     if code == ZADD:
-        return size % 2 == 0 and add_scores(db, key, argv)
+        return size % 2 == 0 and add_scores(db, key, words, size)
     if code == SADD:
-        return add_members(db, key, argv)
+        return add_members(db, key, words, size)
     if code == LPUSH or code == RPUSH:
-        return push(db, key, argv, code == LPUSH)
+        return push(db, key, words, size, code == LPUSH)
     if code == LPOP or code == RPOP:
         return size == 2 and pop(db, key, code == LPOP)
     if code == HINCRBY:
-        return size == 4 and add_to_field(db, key, argv)
+        return size == 4 and add_to_field(db, key, words)
     if code == ZINCRBY:
-        return size == 4 and add_to_score(db, key, argv)
+        return size == 4 and add_to_score(db, key, words)
     if code == SREM or code == HDEL or code == ZREM:
-        return remove_names(db, key, argv, code)
+        return remove_names(db, key, words, size, code)
     if code == ZREMRANGEBYRANK:
-        return size == 4 and remove_ranks(db, key, argv)
+        return size == 4 and remove_ranks(db, key, words)
     if code == LTRIM:
-        return size == 4 and trim(db, key, argv)
+        return size == 4 and trim(db, key, words)
     if code == LSET:
-        return size == 4 and set_element(db, key, argv)
+        return size == 4 and set_element(db, key, words)
     if code == APPEND:
-        return size == 3 and append(db, key, argv[2])
+        return size == 3 and append(db, key, object_of(command, 2))
     if code == PEXPIREAT or code == EXPIREAT:
-        return size == 3 and expire(db, key, <bytes?>argv[2], 1 if code == PEXPIREAT else 1000, 0)
+        return size == 3 and expire(db, key, words[2], 1 if code == PEXPIREAT else 1000, 0)
     if code == PEXPIRE or code == EXPIRE:
-        return size == 3 and expire(db, key, <bytes?>argv[2], 1 if code == PEXPIRE else 1000, engine.now_ms)
+        return size == 3 and expire(db, key, words[2], 1 if code == PEXPIRE else 1000, engine.now_ms)
     if code == XADD:
-        return size >= 5 and size % 2 and add_entry(db, key, argv)
+        return size >= 5 and size % 2 and add_entry(db, key, words, size)
     if code == XTRIM:
-        return size == 5 and trim_stream(engine, db, key, argv)
+        return size == 5 and trim_stream(engine, db, key, words)
     if code == XDEL:
-        return delete_entries(db, key, argv)
+        return delete_entries(db, key, words, size)
     if code == XCLAIM:
-        return (size == 12 or size == 14) and claim_entry(engine, db, key, argv)
+        return (size == 12 or size == 14) and claim_entry(engine, db, key, command)
     if code == PERSIST:
         return size == 2 and persist(db, key)
     return False
 
 
-cdef bint set_until(Db db, bytes key, tuple argv) except -1:
+cdef bint set_until(Db db, bytes key, Command *command) except -1:
     cdef int64_t when
-    if not is_word(<bytes?>argv[3], "PXAT", 4) or not read_int(<bytes?>argv[4], &when) or when <= 0:
+    if not is_word(command.words[3], "PXAT", 4) or not read_int(command.words[4], &when) or when <= 0:
         return False
-    db.put(key, argv[2])
+    db.put(key, object_of(command, 2))
     PyDict_SetItem(db.expires, key, when)
     return True
 
 
-cdef bint add_given(Db db, bytes key, bytes given, bint is_less) except -1:
+cdef bint add_given(Db db, bytes key, Word given, bint is_less) except -1:
     cdef int64_t step
     if not read_int(given, &step) or (is_less and step == INT64_MIN):
         return False
@@ -351,7 +407,7 @@ cdef bint add_to(Db db, bytes key, int64_t step) except -1:
     cdef PyObject *value = PyDict_GetItemWithError(db.keys, key)
     cdef int64_t number = 0
     cdef char[32] out
-    if value != NULL and (type(<object>value) is not bytes or not read_int(<bytes>value, &number)):
+    if value != NULL and (type(<object>value) is not bytes or not read_int(word_of(<bytes>value), &number)):
         return False
     if add_overflows(number, step):
         return False
@@ -359,7 +415,7 @@ cdef bint add_to(Db db, bytes key, int64_t step) except -1:
     return True
 
 
-cdef bint append(Db db, bytes key, more) except -1:
+cdef bint append(Db db, bytes key, bytes more) except -1:
     cdef PyObject *value = PyDict_GetItemWithError(db.keys, key)
     if value == NULL:
         db.put(key, more)
@@ -370,7 +426,7 @@ cdef bint append(Db db, bytes key, more) except -1:
     return True
 
 
-cdef bint expire(Db db, bytes key, bytes given, int64_t unit, int64_t now_ms) except -1:
+cdef bint expire(Db db, bytes key, Word given, int64_t unit, int64_t now_ms) except -1:
     cdef int64_t when
     # A time far from the edges of 64 bits; -1 is how servers note that there is none.
     if not read_int(given, &when) or not -(1 << 50) < when < 1 << 50 or not 0 <= now_ms < 1 << 50:
@@ -394,11 +450,11 @@ cdef bint persist(Db db, bytes key) except -1:
 # ---- lists
 
 
-cdef bint push(Db db, bytes key, tuple argv, bint left) except -1:
+cdef bint push(Db db, bytes key, const Word *words, Py_ssize_t size, bint left) except -1:
     data = db.holder(key, ListData)
     if data is None:
         return False
-    (<ListData>data).push(argv, 2, left)
+    (<ListData>data).push(words + 2, size - 2, left)
     return True
 
 
@@ -416,10 +472,10 @@ cdef bint pop(Db db, bytes key, bint left) except -1:
     return True
 
 
-cdef bint trim(Db db, bytes key, tuple argv) except -1:
+cdef bint trim(Db db, bytes key, const Word *words) except -1:
     cdef PyObject *value = PyDict_GetItemWithError(db.keys, key)
     cdef int64_t first, last, start, stop
-    if not read_int(<bytes?>argv[2], &first) or not read_int(<bytes?>argv[3], &last):
+    if not read_int(words[2], &first) or not read_int(words[3], &last):
         return False
     if value == NULL:
         return True
@@ -432,58 +488,58 @@ cdef bint trim(Db db, bytes key, tuple argv) except -1:
     return True
 
 
-cdef bint set_element(Db db, bytes key, tuple argv) except -1:
+cdef bint set_element(Db db, bytes key, const Word *words) except -1:
     cdef PyObject *value = PyDict_GetItemWithError(db.keys, key)
     cdef int64_t index, size
-    if value == NULL or type(<object>value) is not ListData or not read_int(<bytes?>argv[2], &index):
+    if value == NULL or type(<object>value) is not ListData or not read_int(words[2], &index):
         return False
     size = (<ListData>value).p.count
     if not -size <= index < size or not INT32_MIN <= index <= INT32_MAX:
         return False
-    (<ListData>value)[<Py_ssize_t>index] = argv[3]
+    (<ListData>value).replace(<Py_ssize_t>index, words[3])
     return True
 
 
 # ---- sets and hashes
 
 
-cdef bint add_members(Db db, bytes key, tuple argv) except -1:
+cdef bint add_members(Db db, bytes key, const Word *words, Py_ssize_t size) except -1:
     data = db.holder(key, SetData)
     if data is None:
         return False
-    (<SetData>data).add_words(argv, 2)
+    (<SetData>data).add_words(words + 2, size - 2)
     return True
 
 
-cdef bint set_fields(Db db, bytes key, tuple argv) except -1:
+cdef bint set_fields(Db db, bytes key, const Word *words, Py_ssize_t size) except -1:
     data = db.holder(key, HashData)
     if data is None:
         return False
-    (<HashData>data).set_words(argv, 2)
+    (<HashData>data).set_words(words + 2, size - 2)
     return True
 
 
-cdef bint remove_names(Db db, bytes key, tuple argv, int code) except -1:
+cdef bint remove_names(Db db, bytes key, const Word *words, Py_ssize_t size, int code) except -1:
     """Execute SREM, HDEL or ZREM."""
     cdef PyObject *value = PyDict_GetItemWithError(db.keys, key)
-    cdef Py_ssize_t i, size = PyTuple_GET_SIZE(argv)
+    cdef Py_ssize_t i
     cdef HashData data
     cdef bint is_empty
     if value == NULL:
         return True
     if code == SREM and type(<object>value) is SetData:
         for i in range(2, size):
-            (<SetData>value).remove(<bytes?>argv[i])
+            (<SetData>value).remove(words[i])
         is_empty = (<SetData>value).p.live == 0
     elif code == HDEL and type(<object>value) is HashData:
         data = <HashData>value
         for i in range(2, size):
-            if data.remove(<bytes?>argv[i]) and data.expires is not None:
-                data.forget_expiry(<bytes>argv[i])
+            if data.remove(words[i]) and data.expires is not None:
+                data.forget_expiry(bytes_of(words[i]))
         is_empty = data.p.live == 0
     elif code == ZREM and type(<object>value) is ZSetData:
         for i in range(2, size):
-            (<ZSetData>value).remove(<bytes?>argv[i])
+            (<ZSetData>value).remove(words[i])
         is_empty = (<ZSetData>value).p.live == 0
     else:
         return False
@@ -492,85 +548,78 @@ cdef bint remove_names(Db db, bytes key, tuple argv, int code) except -1:
     return True
 
 
-cdef bint add_to_field(Db db, bytes key, tuple argv) except -1:
+cdef bint add_to_field(Db db, bytes key, const Word *words) except -1:
     cdef PyObject *value = PyDict_GetItemWithError(db.keys, key)
     cdef int64_t step, number = 0
     cdef pack_entry entry
     cdef char[32] out
-    cdef bytes field = <bytes?>argv[2]
-    cdef int size
-    if not read_int(<bytes?>argv[3], &step):
+    cdef Word given
+    if not read_int(words[3], &step):
         return False
     if value != NULL:
         # With expiries of fields there is more to look at.
         if type(<object>value) is not HashData or (<HashData>value).expires is not None:
             return False
-        if (<HashData>value).find(field, &entry):
-            given = PyBytes_FromStringAndSize(<const char *>entry.value, <Py_ssize_t>entry.value_size)
-            if not read_int(<bytes>given, &number):
+        if (<HashData>value).find(words[2], &entry):
+            if not read_int(Word(entry.value, entry.value_size), &number):
                 return False
     if add_overflows(number, step):
         return False
-    size = int_text(number + step, out)
-    (<HashData>db.holder(key, HashData)).set(field, <const uint8_t *>out, <size_t>size)
+    given = Word(<const uint8_t *>out, <size_t>int_text(number + step, out))
+    (<HashData>db.holder(key, HashData)).set(words[2], given, NULL)
     return True
 
 
 # ---- sorted sets
 
 
-cdef bint add_scores(Db db, bytes key, tuple argv) except -1:
-    cdef Py_ssize_t i, count = PyTuple_GET_SIZE(argv) // 2 - 1
+cdef bint add_scores(Db db, bytes key, const Word *words, Py_ssize_t size) except -1:
+    cdef Py_ssize_t i, count = size // 2 - 1
     cdef double[FEW] few
     cdef double *scores = few
-    cdef double before
     cdef ZSetData zset
-    cdef bytes member
+    cdef pack_filter room
+    cdef pack_filter *filter
     if count > FEW:
         scores = <double *>malloc(<size_t>count * sizeof(double))
         if scores == NULL:
             raise MemoryError
     try:
         for i in range(count):
-            if not plain_score(<bytes?>argv[2 + 2 * i], &scores[i]):
+            if not plain_score(words[2 + 2 * i], &scores[i]):
                 return False
         data = db.holder(key, ZSetData)
         if data is None:
             return False
         zset = <ZSetData>data
-        zset.expect(argv, 2)
+        filter = zset.expect(words + 2, size - 2, &room)
         for i in range(count):
-            member = <bytes?>argv[3 + 2 * i]
             # An equal score is not stored again: it keeps the sign of a zero.
-            if not zset.find(member, &before) or before != scores[i]:
-                zset.set(member, scores[i])
+            zset.set(words[3 + 2 * i], scores[i], False, filter)
     finally:
         if scores != few:
             free(scores)
     return True
 
 
-cdef bint add_to_score(Db db, bytes key, tuple argv) except -1:
+cdef bint add_to_score(Db db, bytes key, const Word *words) except -1:
     cdef PyObject *value = PyDict_GetItemWithError(db.keys, key)
-    cdef bytes member = <bytes?>argv[3]
+    cdef Word member = words[3]
     cdef double score, before = 0
-    cdef bint is_there = False
-    if not plain_score(<bytes?>argv[2], &score) or (value != NULL and type(<object>value) is not ZSetData):
+    if not plain_score(words[2], &score) or (value != NULL and type(<object>value) is not ZSetData):
         return False
     if value != NULL and (<ZSetData>value).find(member, &before):
-        is_there = True
         score += before
         if isnan(score) or (score == 0 and signbit(score)):
             return False
-    if not is_there or before != score:
-        (<ZSetData>db.holder(key, ZSetData)).set(member, score)
+    (<ZSetData>db.holder(key, ZSetData)).set(member, score, False, NULL)
     return True
 
 
-cdef bint remove_ranks(Db db, bytes key, tuple argv) except -1:
+cdef bint remove_ranks(Db db, bytes key, const Word *words) except -1:
     cdef PyObject *value = PyDict_GetItemWithError(db.keys, key)
     cdef int64_t first, last, start, stop
-    if not read_int(<bytes?>argv[2], &first) or not read_int(<bytes?>argv[3], &last):
+    if not read_int(words[2], &first) or not read_int(words[3], &last):
         return False
     if value == NULL:
         return True
@@ -586,13 +635,14 @@ cdef bint remove_ranks(Db db, bytes key, tuple argv) except -1:
 # ---- streams
 
 
-cdef bint read_id(bytes given, EntryId *id) noexcept:
+cdef bint read_id(Word given, EntryId *id) noexcept:
     """Read an ID of the form ``ms-seq``; return whether a text is one."""
-    cdef const char *p = PyBytes_AS_STRING(given)
-    cdef Py_ssize_t size = PyBytes_GET_SIZE(given), i, digits = 0
+    cdef const uint8_t *p = given.text
+    cdef size_t i
+    cdef int digits = 0
     cdef uint64_t number = 0
     cdef bint is_behind = False
-    for i in range(size):
+    for i in range(given.size):
         if c"0" <= p[i] <= c"9":
             # 19 digits do not overflow.
             digits += 1
@@ -618,69 +668,70 @@ cdef StreamData find_stream(Db db, bytes key):
     return <StreamData>value
 
 
-cdef bint add_entry(Db db, bytes key, tuple argv) except -1:
+cdef bint add_entry(Db db, bytes key, const Word *words, Py_ssize_t size) except -1:
     cdef StreamData stream = find_stream(db, key)
     cdef EntryId id
-    if stream is None or not read_id(<bytes?>argv[2], &id):
+    if stream is None or not read_id(words[2], &id):
         return False
     if not entry_is_before(stream.last.ms, stream.last.seq, id.ms, id.seq):
         return False
-    stream.append_tuple(id.ms, id.seq, argv, 3)
+    stream.append_words(id.ms, id.seq, &words[3], <size_t>(size - 3) // 2)
     return True
 
 
-cdef bint trim_stream(engine, Db db, bytes key, tuple argv) except -1:
+cdef bint trim_stream(engine, Db db, bytes key, const Word *words) except -1:
     cdef StreamData stream = find_stream(db, key)
     cdef int64_t bound
-    if stream is None or not is_word(<bytes?>argv[2], "MAXLEN", 6) or not is_word(<bytes?>argv[3], "=", 1):
+    if stream is None or not is_word(words[2], "MAXLEN", 6) or not is_word(words[3], "=", 1):
         return False
-    if not read_int(<bytes?>argv[4], &bound) or bound < 0 or not engine.knows(b"XTRIM", b"MAXLEN"):
+    if not read_int(words[4], &bound) or bound < 0 or not engine.knows(b"XTRIM", b"MAXLEN"):
         return False
     if stream.held.length > <uint64_t>bound:
         stream.cut(stream.held.length - <uint64_t>bound)
     return True
 
 
-cdef bint delete_entries(Db db, bytes key, tuple argv) except -1:
+cdef bint delete_entries(Db db, bytes key, const Word *words, Py_ssize_t size) except -1:
     cdef StreamData stream = find_stream(db, key)
     cdef Py_ssize_t i
     cdef EntryId id
     if stream is None:
         return False
-    for i in range(2, PyTuple_GET_SIZE(argv)):
-        if not read_id(<bytes?>argv[i], &id):
+    for i in range(2, size):
+        if not read_id(words[i], &id):
             return False
-    for i in range(2, PyTuple_GET_SIZE(argv)):
-        read_id(<bytes>argv[i], &id)
+    for i in range(2, size):
+        read_id(words[i], &id)
         stream.remove(id.ms, id.seq)
     return True
 
 
-cdef bint claim_entry(engine, Db db, bytes key, tuple argv) except -1:
+cdef bint claim_entry(engine, Db db, bytes key, Command *command) except -1:
     """Execute XCLAIM in the two forms that servers write: of one entry that is there, for a consumer that is there."""
     cdef StreamData stream = find_stream(db, key)
+    cdef const Word *words = command.words
     cdef PyObject *group
     cdef PyObject *consumer
     cdef EntryId id, last
     cdef int64_t delivered_at_ms, count, now_ms = engine.now_ms
-    cdef bint names_last = PyTuple_GET_SIZE(argv) == 14
-    if stream is None or not is_word(<bytes?>argv[4], "0", 1) or not read_id(<bytes?>argv[5], &id):
+    cdef bint names_last = command.count == 14
+    if stream is None or not is_word(words[4], "0", 1) or not read_id(words[5], &id):
         return False
-    if not is_word(<bytes?>argv[6], "TIME", 4) or not read_int(<bytes?>argv[7], &delivered_at_ms):
+    if not is_word(words[6], "TIME", 4) or not read_int(words[7], &delivered_at_ms):
         return False
-    if not is_word(<bytes?>argv[8], "RETRYCOUNT", 10) or not read_int(<bytes?>argv[9], &count) or count < 0:
+    if not is_word(words[8], "RETRYCOUNT", 10) or not read_int(words[9], &count) or count < 0:
         return False
-    # As they propagate a delivery, and as they rewrite a log.
-    if not is_word(<bytes?>argv[10 if names_last else 11], "FORCE", 5):
+    # As they propagate a delivery, and as they rewrite an AOF.
+    if not is_word(words[10 if names_last else 11], "FORCE", 5):
         return False
-    if not is_word(<bytes?>argv[11 if names_last else 10], "JUSTID", 6):
+    if not is_word(words[11 if names_last else 10], "JUSTID", 6):
         return False
-    if names_last and not (is_word(<bytes?>argv[12], "LASTID", 6) and read_id(<bytes?>argv[13], &last)):
+    if names_last and not (is_word(words[12], "LASTID", 6) and read_id(words[13], &last)):
         return False
-    group = PyDict_GetItemWithError(stream.groups, argv[2])
+    group = PyDict_GetItemWithError(stream.groups, object_of(command, 2))
     if group == NULL or not stream.holds(id.ms, id.seq):
         return False
-    consumer = PyDict_GetItemWithError((<object>group).consumers, argv[3])
+    consumer = PyDict_GetItemWithError((<object>group).consumers, object_of(command, 3))
     if consumer == NULL:
         return False
     if names_last:

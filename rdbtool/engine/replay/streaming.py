@@ -44,6 +44,10 @@ _DATABASES: Final = 1 << 62
 #: The first server that has all plain commands (see ``PlainKeys``).
 _FIRST_WITH_PLAIN: Final = (2, 6)
 
+#: The first servers with streams, and with their counters, which XSETID sets.
+_FIRST_WITH_STREAMS: Final = (5, 0)
+_FIRST_WITH_COUNTERS: Final = (7, 0)
+
 #: The end of time, in Unix ms.
 _LAST_MS: Final = (1 << 63) - 1
 
@@ -77,7 +81,12 @@ class CommandsFile:
         """Feed what plain commands make from the file, and execute what is between them."""
         replay = self._begin()
         with collector_paused(), _opened(self._path) as file:
-            plain = PlainKeys(partial(_reread, self._path, file))
+            rules = self._rules
+            plain = PlainKeys(
+                partial(_reread, self._path, file),
+                has_streams=rules.has(_FIRST_WITH_STREAMS),
+                has_counters=rules.has(_FIRST_WITH_COUNTERS),
+            )
             size = os.fstat(file).st_size
             at = 0
             while True:

@@ -1,6 +1,7 @@
 # C-level view of the keys that a replay looks for, for the loop over plain commands.
 
 from libc.stdint cimport uint64_t
+from rdbtool._codec.decode.raw_commands cimport Word
 
 
 cdef class WatchedKeys:
@@ -9,8 +10,11 @@ cdef class WatchedKeys:
     cdef readonly tuple patterns
     cdef readonly bint has_patterns
     cdef object chosen
-    cdef uint64_t sizes
+    cdef uint64_t marks
     cdef dict known
 
-    cdef bint is_chosen(self, bytes key) except -1
-    cdef bint names(self, tuple argv, Py_ssize_t first, Py_ssize_t last, Py_ssize_t step) except -1
+    cdef bint is_exact(self, Word word) except -1
+    cdef bint is_chosen(self, Word word) except -1
+    cdef bint names(
+        self, const Word *words, Py_ssize_t size, Py_ssize_t first, Py_ssize_t last, Py_ssize_t step
+    ) except -1

@@ -7,9 +7,10 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_SetItem, PyDict_Size
 from cpython.object cimport PyObject
 from cpython.set cimport PySet_Contains
-from cpython.tuple cimport PyTuple_GET_SIZE
 from libc.stdint cimport uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
+from rdbtool._codec.decode.raw_commands cimport Word
+from rdbtool.engine.values cimport bytes_of, word_of
 
 cdef extern from "Python.h":
     PyObject *PyDict_GetItemWithError(object mapping, object key) except? NULL
@@ -51,10 +52,10 @@ cdef class Glob:
     def __dealloc__(self):
         free(self.sizes)
 
-    cdef bint matches(self, bytes key) noexcept:
-        cdef const uint8_t *text = <const uint8_t *>PyBytes_AS_STRING(key)
+    cdef bint matches(self, Word key) noexcept:
+        cdef const uint8_t *text = key.text
         cdef const uint8_t *maps = <const uint8_t *>PyBytes_AS_STRING(self.maps)
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(key), last = self.sizes[self.rows - 1], at, i
+        cdef Py_ssize_t size = <Py_ssize_t>key.size, last = self.sizes[self.rows - 1], at, i
         if size < self.least:
             return False
         if self.rows == 1:
@@ -85,6 +86,14 @@ cdef inline bint fits(const uint8_t *maps, const uint8_t *text, Py_ssize_t size)
     return True
 
 
+cdef inline uint64_t mark_of(Word word) noexcept:
+    """Return one of 64 bits: few words have that of a key."""
+    cdef size_t sum = word.size
+    if word.size:
+        sum += word.text[0] * 5 + word.text[word.size // 2] * 11 + word.text[word.size - 1] * 3
+    return <uint64_t>1 << (sum & 63)
+
+
 cdef class WatchedKeys:
     def __init__(self, exact=(), *, globs=(), patterns=()):
         self.exact = tuple(dict.fromkeys(exact))
@@ -92,28 +101,32 @@ cdef class WatchedKeys:
         self.patterns = tuple([pattern.search for pattern in patterns])
         self.has_patterns = bool(self.globs) or bool(self.patterns)
         self.chosen = frozenset(self.exact)
-        self.sizes = 0
+        self.marks = 0
         for key in self.exact:
-            self.sizes |= <uint64_t>1 << (PyBytes_GET_SIZE(<bytes?>key) & 63)
+            self.marks |= mark_of(word_of(<bytes?>key))
         self.known = {}
 
     def __contains__(self, bytes key not None):
-        return self.is_chosen(key)
+        return self.is_chosen(word_of(key))
 
     def only(self, keys):
         """Return those of some keys that are chosen, in their order."""
-        return [key for key in keys if self.is_chosen(<bytes?>key)]
+        return [key for key in keys if self.is_chosen(word_of(<bytes?>key))]
 
-    cdef bint is_chosen(self, bytes key) except -1:
+    cdef inline bint is_exact(self, Word word) except -1:
+        return self.marks & mark_of(word) and PySet_Contains(self.chosen, bytes_of(word))
+
+    cdef bint is_chosen(self, Word word) except -1:
         cdef PyObject *found
         cdef Glob glob
-        if self.sizes >> (PyBytes_GET_SIZE(key) & 63) & 1 and PySet_Contains(self.chosen, key):
+        if self.is_exact(word):
             return True
         for glob in self.globs:
-            if glob.matches(key):
+            if glob.matches(word):
                 return True
         if not self.patterns:
             return False
+        key = bytes_of(word)
         found = PyDict_GetItemWithError(self.known, key)
         if found != NULL:
             return <object>found is True
@@ -127,17 +140,17 @@ cdef class WatchedKeys:
         PyDict_SetItem(self.known, key, answer)
         return answer is True
 
-    cdef bint names(self, tuple argv, Py_ssize_t first, Py_ssize_t last, Py_ssize_t step) except -1:
+    cdef bint names(
+        self, const Word *words, Py_ssize_t size, Py_ssize_t first, Py_ssize_t last, Py_ssize_t step
+    ) except -1:
         """Whether an argument is one of the exact keys, or an argument from ``first`` on matches a pattern.
 
         ``last`` and ``step`` are as in the command table; a ``step`` of 0: any argument may be a key.
         """
-        cdef Py_ssize_t size = PyTuple_GET_SIZE(argv), i
-        cdef bytes key
-        if self.sizes:
+        cdef Py_ssize_t i
+        if self.marks:
             for i in range(1, size):
-                key = <bytes?>argv[i]
-                if self.sizes >> (PyBytes_GET_SIZE(key) & 63) & 1 and PySet_Contains(self.chosen, key):
+                if self.is_exact(words[i]):
                     return True
         if self.has_patterns:
             if step == 0:
@@ -147,7 +160,7 @@ cdef class WatchedKeys:
             elif last >= size:
                 last = size - 1
             while first <= last:
-                if self.is_chosen(<bytes?>argv[first]):
+                if self.is_chosen(words[first]):
                     return True
                 first += step
         return False

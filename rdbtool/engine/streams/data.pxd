@@ -1,12 +1,9 @@
 # C-level view of streams, for the loop that executes an AOF's plain commands and for the export.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from rdbtool._codec.decode.raw_commands cimport Word
 
 cdef extern from "entries.h":
-    # A name or a value.
-    ctypedef struct entry_word:
-        const uint8_t *p
-        size_t size
     ctypedef struct entries_block:
         size_t used
         size_t start
@@ -21,7 +18,7 @@ cdef extern from "entries.h":
         uint64_t seq
         size_t pairs
     size_t block_next(const entries_block *block, size_t at, entry_view *entry) noexcept nogil
-    void entry_next_pair(entry_view *entry, entry_word *name, entry_word *value) noexcept nogil
+    void entry_next_pair(entry_view *entry, Word *name, Word *value) noexcept nogil
     bint entry_is_before(uint64_t ms, uint64_t seq, uint64_t other_ms, uint64_t other_seq) noexcept nogil
 
 cdef struct EntryId:
@@ -47,12 +44,11 @@ cdef class StreamData:
     cdef public object producers
     cdef public bint is_whole
     cdef public uint64_t first_node
-    cdef int append_words(self, uint64_t ms, uint64_t seq, const entry_word *words, size_t pairs) except -1
-    cdef int append_tuple(self, uint64_t ms, uint64_t seq, tuple argv, Py_ssize_t start) except -1
+    cdef int append_words(self, uint64_t ms, uint64_t seq, const Word *words, size_t pairs) except -1
     cdef bint holds(self, uint64_t ms, uint64_t seq) noexcept
     cdef bint remove(self, uint64_t ms, uint64_t seq) except -1
     cdef int cut(self, uint64_t count) except -1
-    cdef int write(self, uint64_t ms, uint64_t seq, const entry_word *words, size_t pairs) except -1
-    cdef int write_tuple(self, uint64_t ms, uint64_t seq, tuple argv, Py_ssize_t start, bint is_new) except -1
+    cdef int write(self, uint64_t ms, uint64_t seq, const Word *words, size_t pairs) except -1
+    cdef int write_tuple(self, uint64_t ms, uint64_t seq, tuple fields, bint is_new) except -1
     cdef int note_first(self) except -1
     cdef object reads_until(self, EntryId id, bint strict)

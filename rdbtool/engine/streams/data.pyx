@@ -5,12 +5,15 @@
 # ``settle`` gives it those that a newer server would.
 
 from cython cimport auto_pickle, no_gc
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from cpython.tuple cimport PyTuple_GET_SIZE, PyTuple_New, PyTuple_SET_ITEM
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from rdbtool._codec.decode.raw_commands cimport Word
+from rdbtool.engine.values cimport word_of
 
 from rdbtool.engine.streams.ids import MAX_ID, U64, show_id
 
@@ -18,7 +21,7 @@ cdef extern from "Python.h":
     void PyObject_GC_UnTrack(void *object)
 
 cdef extern from "entries.h":
-    int entries_append(stream_entries *e, uint64_t ms, uint64_t seq, const entry_word *words, size_t pairs) noexcept
+    int entries_append(stream_entries *e, uint64_t ms, uint64_t seq, const Word *words, size_t pairs) noexcept
     int entries_remove(stream_entries *e, uint64_t ms, uint64_t seq) noexcept
     void entries_trim(stream_entries *e, uint64_t count) noexcept
     void entries_clear(stream_entries *e) noexcept
@@ -55,8 +58,8 @@ cdef inline bint is_zero(EntryId id) noexcept:
     return id.ms == 0 and id.seq == 0
 
 
-cdef inline int put_word(tuple row, Py_ssize_t at, entry_word *word) except -1:
-    text = PyBytes_FromStringAndSize(<const char *>word.p, <Py_ssize_t>word.size)
+cdef inline int put_word(tuple row, Py_ssize_t at, Word *word) except -1:
+    text = PyBytes_FromStringAndSize(<const char *>word.text, <Py_ssize_t>word.size)
     Py_INCREF(text)
     PyTuple_SET_ITEM(row, at, text)
     return 0
@@ -64,7 +67,7 @@ cdef inline int put_word(tuple row, Py_ssize_t at, entry_word *word) except -1:
 
 cdef tuple fields_of(entry_view *entry):
     """Return (field, value, field, value, …) of an entry of which no pair was taken."""
-    cdef entry_word name, value
+    cdef Word name, value
     cdef Py_ssize_t i, pairs = <Py_ssize_t>entry.pairs
     cdef tuple fields = PyTuple_New(2 * pairs)
     for i in range(pairs):
@@ -209,13 +212,13 @@ cdef class StreamData:
 
     # ---- changing ------------------------------------------------------------------------------
 
-    cdef int write(self, uint64_t ms, uint64_t seq, const entry_word *words, size_t pairs) except -1:
+    cdef int write(self, uint64_t ms, uint64_t seq, const Word *words, size_t pairs) except -1:
         """Add an entry after the last one, and count nothing but it."""
         if entries_append(&self.held, ms, seq, words, pairs) < 0:
             raise MemoryError
         return 0
 
-    cdef int append_words(self, uint64_t ms, uint64_t seq, const entry_word *words, size_t pairs) except -1:
+    cdef int append_words(self, uint64_t ms, uint64_t seq, const Word *words, size_t pairs) except -1:
         """Add an entry whose ID is greater than the last one. ``words``: each name before its value."""
         self.write(ms, seq, words, pairs)
         self.last.ms = ms
@@ -226,26 +229,21 @@ cdef class StreamData:
             self.added += 1
         return 0
 
-    cdef int append_tuple(self, uint64_t ms, uint64_t seq, tuple argv, Py_ssize_t start) except -1:
-        """Add an entry whose names and values a command has from ``start`` on."""
-        return self.write_tuple(ms, seq, argv, start, True)
-
-    cdef int write_tuple(self, uint64_t ms, uint64_t seq, tuple argv, Py_ssize_t start, bint is_new) except -1:
-        cdef Py_ssize_t i, size = PyTuple_GET_SIZE(argv) - start
-        cdef entry_word[FEW] few
-        cdef entry_word *words = few
+    cdef int write_tuple(self, uint64_t ms, uint64_t seq, tuple fields, bint is_new) except -1:
+        cdef Py_ssize_t i, size = PyTuple_GET_SIZE(fields)
+        cdef Word[FEW] few
+        cdef Word *words = few
         cdef bytes word
         if size % 2:
             raise ValueError("a field without a value")
         if size > FEW:
-            words = <entry_word *>PyMem_Malloc(<size_t>size * sizeof(entry_word))
+            words = <Word *>PyMem_Malloc(<size_t>size * sizeof(Word))
             if words == NULL:
                 raise MemoryError
         try:
             for i in range(size):
-                word = <bytes?>argv[start + i]
-                words[i].p = <const uint8_t *>PyBytes_AS_STRING(word)
-                words[i].size = <size_t>PyBytes_GET_SIZE(word)
+                word = <bytes?>fields[i]
+                words[i] = word_of(word)
             if is_new:
                 self.append_words(ms, seq, words, <size_t>size // 2)
             else:
@@ -295,13 +293,13 @@ cdef class StreamData:
     def load(self, rows):
         """Take the entries of a file, as (ms, seq, (field, value, …)), without counting them as added."""
         for ms, seq, fields in rows:
-            self.write_tuple(ms, seq, fields, 0, False)
+            self.write_tuple(ms, seq, fields, False)
         self.is_whole = not self.held.length
 
     def append(self, entry_id, tuple fields not None):
         """Add an entry whose id is greater than ``last_id``."""
         cdef EntryId id = id_of(entry_id)
-        self.append_tuple(id.ms, id.seq, fields, 0)
+        self.write_tuple(id.ms, id.seq, fields, True)
 
     def delete(self, entry_id):
         """Remove one entry as XDEL does; return whether it was there."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rdbtool.core.errors import InputError, LimitError, Loss, Remedy, UnsupportedError, json_name
+from rdbtool.core.exiting import keep_until_exit
 from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rdbtool.core.manifest import read_manifest
 from rdbtool.core.progress import Progress, begin_pass, polling
@@ -147,6 +148,7 @@ def rewrite(source: str, options: RewriteOptions, progress: Progress | None = No
             if not isinstance(reader, AofReader):
                 raise _no_log(reader)
             run.elsewhere(reader, options.destination)
+    keep_until_exit(run)
     return run.report()
 
 

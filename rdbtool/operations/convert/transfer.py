@@ -20,7 +20,8 @@ from rdbtool.core.rdb_types import REDIS
 from rdbtool.core.servers import FIRST_WITH_PARTS, Rules, Target, default_target, server_of
 from rdbtool.dataset.forms import BY_ENCODING, Encoding, Form, SinkOptions
 from rdbtool.operations.validate.checks.file_rules import ItemJudge
-from rdbtool.operations.validate.rdb import RULES, describe_remark, describe_row, validate_jsonl, validate_rdb
+from rdbtool.operations.validate.checks.record_rules import RULES
+from rdbtool.operations.validate.rdb import describe_remark, describe_row, validate_jsonl, validate_rdb
 from rdbtool.operations.validate.verdict import Checks
 from rdbtool.writer.dataset_writer import DatasetWriter
 from rdbtool.writer.rdb import raise_target

@@ -7,7 +7,7 @@ from rdbtool._codec.sinks.check import Check
 from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.model import Aux, FunctionLibrary
 from rdbtool.operations.validate.checks import file_rules as files
-from rdbtool.operations.validate.rdb import RULES
+from rdbtool.operations.validate.checks.record_rules import RULES
 
 if TYPE_CHECKING:
     from rdbtool._codec.sinks.check import Flagged

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 
 from rdbtool.core.cores import at_most, processes
-from rdbtool.core.forks import map_forked
 from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.limits import limited, table_memory
 from rdbtool.core.progress import Progress
@@ -78,15 +77,17 @@ def validate_all(
     checks: Checks,
     policies: Policies | None = None,
     *,
-    progress: Callable[[], AbstractContextManager[Progress]],
+    progress: Callable[[], AbstractContextManager[Progress | None]],
     retries: int = 0,
 ) -> list[Validated]:
     """Validate several inputs; large ones at once, in as many processes as there are cores for.
 
-    ``progress`` makes a progress bar for an input that is alone.
+    ``progress`` makes a progress bar for an input that is alone, or None.
     """
     count = min(processes(), len(targets))
     if count > 1 and sum(map(_size, targets)) >= _LARGE:
+        from rdbtool.core.forks import map_forked  # noqa: PLC0415 - for several large files only
+
         # What several processes share: an input has one core where there are as many inputs as cores.
         cores, memory = max(1, processes() // count), table_memory() // count
 

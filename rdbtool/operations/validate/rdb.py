@@ -8,7 +8,6 @@ aux fields; so everything is graded at the end.
 
 from __future__ import annotations
 
-from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.check import Check
 from rdbtool.core.errors import (
     Finding,
@@ -23,11 +22,8 @@ from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.core.progress import Progress
 from rdbtool.core.rdb_types import ChecksumState, checksum_state
 from rdbtool.core.servers import Product, Rules, product_of
-from rdbtool.operations.validate.checks import collection_rules as collections
 from rdbtool.operations.validate.checks import file_rules as files
-from rdbtool.operations.validate.checks import stream_rules as streams
-from rdbtool.operations.validate.checks.rule import KEY_RULES, Loading
-from rdbtool.operations.validate.checks.structure import PASSABLE, refuses_structure
+from rdbtool.operations.validate.checks.rule import Loading
 from rdbtool.operations.validate.verdict import Checks, Gathered, Verdict, describe_fault, sentence_of
 from rdbtool.reader.rdb import RdbReader
 
@@ -40,9 +36,6 @@ if TYPE_CHECKING:
     from rdbtool.operations.validate.verdict import Answer
     from rdbtool.reader.jsonl.reader import JsonlReader
 
-
-#: Every rule about records, by the flag of the Check sink.
-RULES: Final[dict[str, Rule]] = KEY_RULES | collections.RULES | streams.RULES
 
 #: Damaged values that are skipped; then the walk takes over.
 _PASSED: Final = 100
@@ -66,9 +59,16 @@ def validate_jsonl(
     return _Validation(reader, checks, also).run(progress)
 
 
+def rule_of(flag: str) -> Rule:
+    """Return the rule about records of a flag of the Check sink."""
+    from rdbtool.operations.validate.checks.record_rules import RULES  # noqa: PLC0415 - few files are at fault
+
+    return RULES[flag]
+
+
 def describe_row(row: Flagged, part: str) -> Finding:
     """Return a row of the Check sink as a finding."""
-    rule = RULES[row.flag]
+    rule = rule_of(row.flag)
     return Finding(
         rule.code,
         rule.severity,
@@ -89,6 +89,12 @@ def describe_remark(remark: files.Remark, part: str) -> Finding:
     return Finding(remark.code, remark.severity, part, remark.offset, remark.message, server, db=remark.db)
 
 
+def _both(check: Check, also: Sink) -> Sink:
+    from rdbtool._codec.filters.tee import Tee  # noqa: PLC0415 - most files can be read again
+
+    return Tee(check, also)
+
+
 class _Validation:
     """One run."""
 
@@ -98,7 +104,7 @@ class _Validation:
         self.part = reader.source.name
         self.items = files.ItemJudge(self._count, checks.databases, checks.now_ms)
         self.check = Check(self.items.on_item, size=reader.size)
-        self.sink: Sink = self.check if also is None else Tee(self.check, also)
+        self.sink: Sink = self.check if also is None else _both(self.check, also)
         self.faults: list[tuple[FormatError, Outer | None]] = []
         self.gathered = Gathered()
         self.choice = checks.choice
@@ -142,6 +148,8 @@ class _Validation:
                     if not reader.embedded:
                         # Damage caused by a concurrent writer does not count.
                         reader.source.check_unchanged()
+                    from rdbtool.operations.validate.checks.structure import PASSABLE  # noqa: PLC0415 - as above
+
                     if error.code in PASSABLE and len(self.faults) < _PASSED:
                         outer = reader.pass_over()
                 self.faults.append((error, outer))
@@ -171,6 +179,8 @@ class _Validation:
 
     def _grade(self) -> None:
         for error, outer in self.faults:
+            from rdbtool.operations.validate.checks.structure import refuses_structure  # noqa: PLC0415 - as above
+
             refused = outer is None or refuses_structure(self.rules, error, outer.type_code)
             finding = describe_fault(error, error.where.source or self.part)
             self._add(finding if outer is not None else self._add_resumption(finding), refused=refused)
@@ -204,14 +214,14 @@ class _Validation:
         left = dict(counts if self.flagged_before is None else self.flagged_before)
         left_beyond = {place: times - left.get(place, 0) for place, times in counts.items()}
         for index, row in enumerate(self.check.flagged):
-            rule = RULES[row.flag]
+            rule = rule_of(row.flag)
             finding = describe_row(row, self.part)
             beyond = index in self.rows_beyond
             self._add(finding, refused=rule.refuses(Loading(self.rules, row.type_code, row.is_small)), beyond=beyond)
             (left_beyond if beyond else left)[row.flag, row.type_code, row.is_small] -= 1
         for rows, beyond in ((left, False), (left_beyond, True)):
             for (flag, type_code, is_small), times in rows.items():
-                rule = RULES[flag]
+                rule = rule_of(flag)
                 refused = rule.refuses(Loading(self.rules, type_code, is_small)) and not beyond
                 self.gathered.counts[self._severity(rule.severity, refused=refused)] += times
 

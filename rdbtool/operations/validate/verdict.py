@@ -19,7 +19,6 @@ from rdbtool.core.errors import (
 from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from rdbtool.core.rdb_types import ChecksumState
 from rdbtool.core.servers import DEFAULT, Rules, RulesChoice
-from rdbtool.operations.json_shapes import aux_pairs, rules_json
 
 if TYPE_CHECKING:
     from rdbtool.core.servers import Product
@@ -117,6 +116,8 @@ class Verdict(NamedTuple):
 
     def source_dict(self, *, strict: bool) -> dict[str, Any]:
         """Return the input as one of those in ``validate --json``."""
+        from rdbtool.operations.json_shapes import aux_pairs, rules_json  # noqa: PLC0415 - for JSON only
+
         header = self.header
         dbs = [{"db": db, "keys": keys, "expires": expires} for db, (keys, expires) in sorted(self.by_db.items())]
         return {

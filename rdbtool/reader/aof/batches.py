@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 
 from rdbtool._codec.decode.aof_scanner import MULTI
+from rdbtool._codec.decode.raw_commands import RawCommands
 from rdbtool.core.light_typing import NamedTuple
 from rdbtool.reader.aof.text_parser import MAX_DIGITS
 
@@ -19,7 +20,7 @@ class CommandBatch(NamedTuple):
     of ``rdbtool._codec.decode.aof_scanner``).
     """
 
-    argvs: list[tuple[bytes, ...]]
+    argvs: list[tuple[bytes, ...]] | RawCommands
     offsets: array[int]
     first_number: int
     part: int

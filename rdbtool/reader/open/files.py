@@ -11,7 +11,6 @@ The files of an AOF are one, or those that a manifest names, in loading order.
 from __future__ import annotations
 
 import os
-import resource
 import stat
 from collections.abc import Iterator
 
@@ -28,13 +27,14 @@ from rdbtool.core.errors import (
 )
 from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple, NoReturn
 from rdbtool.core.location import Where
-from rdbtool.core.manifest import Entry, Manifest, looks_like_manifest, read_manifest
 from rdbtool.core.patterns import pattern
 from rdbtool.io.source import Source, is_directory, open_source
 from rdbtool.reader.open.windows import Framing, enter_framing, open_window
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from rdbtool.core.manifest import Entry, Manifest
 
 Kind = Literal["rdb", "aof", "multipart", "jsonl"]
 
@@ -91,6 +91,8 @@ def detect_content(head: bytes, ending: bytes = b"", name: str = "") -> Kind | N
     """
     if begins_rdb(head):
         return "aof" if _says_preamble(head) or _ends_in_command(ending) else "rdb"
+    from rdbtool.core.manifest import looks_like_manifest  # noqa: PLC0415 - not for RDBs
+
     if looks_like_manifest(head):
         return "multipart"
     if begins_log(head) or is_empty_log(head, name):
@@ -344,6 +346,8 @@ def _format_of(head: bytes) -> PartFormat:
 
 def load_manifest(path: str | os.PathLike[str]) -> Manifest:
     """Read the manifest at ``path``. Raises FormatError MAN0xx, InputError."""
+    from rdbtool.core.manifest import read_manifest  # noqa: PLC0415 - as above
+
     data = bytearray()
     with open_source(path) as source:
         piece = memoryview(bytearray(1 << 16))
@@ -360,6 +364,8 @@ def list_parts(manifest: Manifest) -> list[Part]:
 
     Raises FormatError MAN012 for a missing one, InputError for one that cannot be read or is not a regular file.
     """
+    import resource  # noqa: PLC0415 - as above
+
     parts: list[Part] = []
     held = min(_HELD, max(0, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _RESERVED) // 2)
     try:
