@@ -140,6 +140,8 @@ class BuildAll(build_ext):
                 "wraparound": False,
                 "cdivision": True,
                 "initializedcheck": False,
+                # Only values of the model are pickled, which say so: each other class would carry functions for it.
+                "auto_pickle": False,
             },
         )
         sources = {module.name: module.sources for module in translated}

@@ -6,7 +6,7 @@
 # built-in containers of which they have the methods: a list as a deque, a set as a dict without values, hashes and sorted
 # sets as dicts; the order is that in which elements came to be. Do not change one while you iterate over it.
 
-from cython cimport auto_pickle, final, no_gc
+from cython cimport final, no_gc
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.tuple cimport PyTuple_GET_SIZE
@@ -218,7 +218,6 @@ def _names(holder):
 
 
 @no_gc
-@auto_pickle(False)
 cdef class ListData:
     """A list: elements from head to tail."""
 
@@ -414,7 +413,6 @@ cdef class ListData:
 
 
 @no_gc
-@auto_pickle(False)
 cdef class SetData:
     """A set. ``expires`` (KeyDB): member to Unix ms, as in a hash that ``keeps``.
 
@@ -560,7 +558,6 @@ cdef int reserve_words(pack *p, const Word *words, Py_ssize_t count, Py_ssize_t 
 
 
 @no_gc
-@auto_pickle(False)
 cdef class HashData:
     """A hash: field to value. ``expires``: field to Unix ms, for the fields that expire; None without any.
 
@@ -699,7 +696,6 @@ cdef class HashData:
 
 
 @no_gc
-@auto_pickle(False)
 cdef class ZSetData:
     """A sorted set: member to score; members have the order in which they came. ``expires``: as in ``SetData``.
 

@@ -1,3 +1,4 @@
+# cython: auto_pickle=True
 # The typed values of a keyspace, compiled.
 #
 # Plain attribute holders: read-only, no I/O, independent of file formats. They are Cython classes because a frozen

@@ -4,7 +4,7 @@
 # one int, ``ms << 64 | seq``. Counters follow the servers since Redis 7.0; a stream of an older file has none until
 # ``settle`` gives it those that a newer server would.
 
-from cython cimport auto_pickle, no_gc
+from cython cimport no_gc
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
@@ -80,7 +80,6 @@ cdef tuple fields_of(entry_view *entry):
 
 
 @no_gc
-@auto_pickle(False)
 cdef class StreamData:
     """A stream. ``entries_added`` is None as long as its counters are unknown (see ``settle``).
 

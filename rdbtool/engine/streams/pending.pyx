@@ -3,7 +3,7 @@
 # A server takes about 100 bytes for one, Python objects would take 200.
 
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from cython cimport auto_pickle, no_gc
+from cython cimport no_gc
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from rdbtool.engine.streams.data cimport number_of
@@ -17,7 +17,6 @@ cdef extern from "pending.h":
     void pending_clear(pending_rows *p)
 
 
-@auto_pickle(False)
 cdef class PendingData:
     """A pending entry; ``consumer`` is None if it has no owner."""
 
@@ -36,7 +35,6 @@ cdef inline PendingData data_of(pending_row *row):
 
 
 @no_gc
-@auto_pickle(False)
 cdef class PendingEntries:
     """Pending entries by ID (one int), ascending. Do not change one while you iterate over it."""
 
