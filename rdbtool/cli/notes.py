@@ -39,7 +39,7 @@ Strings of up to 512 MiB are read, compressed ones by their decompressed size, a
 packed into one string up to 64 MiB. `--max-value 2GiB` raises both. A larger value is not damage: the exit
 code is 3, and the message names its key.
 
-Whatever looks for duplicate keys remembers all keys, in 16 to 20 bytes each. What exceeds `--memory` (more than 30
+Whatever looks for duplicate keys remembers all keys, in 17 to 22 bytes each. What exceeds `--memory` (more than 30
 million keys at the default) goes on in temporary files without names, in the directory `TMPDIR`: 24 bytes a key,
 and more for those that may be duplicates. Findings, outputs and their order are the same, but a collision of
 renamed keys is found after the last key, which standard output then has already. If that directory is full, the

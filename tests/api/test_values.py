@@ -1,5 +1,8 @@
 """Values behave like what they are, and their repr stays short."""
 
+import copy
+import pickle
+
 import pytest
 
 from rdbtool import (
@@ -20,6 +23,14 @@ HASH = HashValue([(b"a", b"1"), (b"b", b"2", 5_000)])
 ZSET = ZSetValue([(b"m", 1.5), (b"n", float("inf"))])
 ENTRY = StreamEntry(StreamID(5, 1), [(b"f", b"v"), (b"f", b"w")])
 STREAM = StreamValue([ENTRY], last_id=StreamID(7, 0))
+
+
+@pytest.mark.parametrize("value", [StringValue(b"a"), ListValue([b"a"]), SetValue([b"a"]), HASH, ZSET, STREAM])
+def test_values_go_to_other_processes(value):
+    record = KeyRecord(db=3, key=b"k", value=value, expire_at_ms=5)
+    for twin in (pickle.loads(pickle.dumps(record)), copy.copy(record), copy.deepcopy(record)):
+        assert twin is not record
+        assert (twin, twin.db, twin.expire_at_ms, list(twin.value)) == (record, 3, 5, list(value))
 
 
 def test_strings():

@@ -1,6 +1,6 @@
 # Filter that renames keys and moves databases, and detects collisions.
 #
-# Memory: 16 to 20 bytes per key, and the names of moved keys, so that both keys of a collision can be named. Beyond its
+# Memory: 17 to 22 bytes per key, and the names of moved keys, so that both keys of a collision can be named. Beyond its
 # bound, places that may be taken are looked up at the end, and the names are in a temporary file.
 
 from cpython.bytes cimport PyBytes_FromStringAndSize

@@ -157,7 +157,7 @@ class JsonlReader:
     def refuse_twice(self) -> None:
         """Raise FormatError JSN011 for a key that is there again, maybe a few keys late; call it before reading.
 
-        This takes 16 to 20 bytes a key.
+        This takes 17 to 22 bytes a key.
         """
         from rdbtool._codec.sinks.check import Check  # noqa: PLC0415 - who tests records has a sink of his own
 
