@@ -257,6 +257,16 @@ static void rt_json_prepare(void)
     rt_json_ready = 1;
 }
 
+/* What may begin a UTF-8 sequence, in a mode that refuses nothing: the sequence, or the byte alone. */
+static inline char *rt_json_beginning(const uint8_t **at, const uint8_t *end, char *op, int mode)
+{
+    if (rt_utf8_size(*at, (size_t)(end - *at)))
+        return rt_json_special(at, end, op, mode);
+    const rt_json_row *row = &rt_json_rows[mode][*(*at)++];
+    memcpy(op, row, 8);
+    return op + row->size;
+}
+
 #ifdef RT_JSON_WIDE
 #define RT_WIDE __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi2,bmi2,popcnt")))
 
@@ -299,14 +309,8 @@ static RT_WIDE char *rt_json_escape_wide(const uint8_t **at, const uint8_t *end,
         op = rt_json_eight(bytes, count, rows, op);
         op = rt_json_eight(_mm_srli_si128(bytes, 8), count > 8 ? count - 8 : 0, rows, op);
         p += count;
-        if (begins) {
-            if (rt_utf8_size(p, (size_t)(end - p))) {
-                op = rt_json_special(&p, end, op, mode);
-            } else {
-                memcpy(op, &rows[*p], 8);
-                op += rows[*p++].size;
-            }
-        }
+        if (begins)
+            op = rt_json_beginning(&p, end, op, mode);
     }
     *at = p;
     return op;
@@ -365,14 +369,8 @@ static char *rt_json_escape_blocks(const uint8_t **at, const uint8_t *end, char 
             p += 2 * pair;
             begins = begins && !pair;
         }
-        if (begins) {
-            if (rt_utf8_size(p, (size_t)(end - p))) {
-                op = rt_json_special(&p, end, op, mode);
-            } else {
-                memcpy(op, &rows[*p], 8);
-                op += rows[*p++].size;
-            }
-        }
+        if (begins)
+            op = rt_json_beginning(&p, end, op, mode);
     }
     *at = p;
     return op;
