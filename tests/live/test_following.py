@@ -154,6 +154,7 @@ def test_a_second_capture_is_refused(start_server, tmp_path):
         with pytest.raises(InputError, match="another process appends"):
             persist_of(running).follow(tmp_path / "aof").run()
         running.client("SET", "k", "v")
+        assert running.client("WAIT", 1, 5000) == 1
     assert run("get", tmp_path / "aof", "k").out == b"v"
 
 

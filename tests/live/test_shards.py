@@ -51,7 +51,7 @@ def test_a_client_of_asyncio(start_server, tmp_path):
         while not (tmp_path / "aof/appendonly.aof.manifest").exists():
             await asyncio.sleep(0.05)
         await client.set("key", "other")
-        await asyncio.sleep(0.3)
+        assert await client.wait(1, 5000) == 1
         following.cancel()
         with pytest.raises(asyncio.CancelledError):
             await following
