@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 
 from rdbtool.cli.overview import PROGRAM, SUMMARIES, guess_command, is_file
 from rdbtool.cli.parameters import Exit, UsageError, command_function, parameters_of, plain_values
 from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rdbtool.core.errors import UncertainError
     from rdbtool.engine.replay.stops import Extent
     from rdbtool.report.screen import Line

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from rdbtool.cli.app import end_uncertain, print_extent, print_lines, print_remarks
 from rdbtool.cli.options import (
@@ -32,6 +31,8 @@ from rdbtool.core.light_typing import TYPE_CHECKING, Annotated
 from rdbtool.dataset.forms import BINARIES, ESCAPES, PRINTED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rdbtool.dataset.forms import Form
     from rdbtool.operations.dump.report import DumpOptions
 

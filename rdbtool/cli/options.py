@@ -6,20 +6,20 @@ options. So every command that reads keys has the same options.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
 import time
-from collections.abc import Callable, Iterator
 
 from rdbtool.cli.parameters import Argument, Option, OptionGroup, Parameter, UsageError, parameters_of
 from rdbtool.core.cores import at_most
+from rdbtool.core.light_tools import nullcontext
 from rdbtool.core.light_typing import TYPE_CHECKING, Annotated, Any, cast
 from rdbtool.core.limits import limited
 from rdbtool.core.rdb_types import KINDS
 
 if TYPE_CHECKING:
     import re
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from rdbtool._codec.filters.selection import Selection
     from rdbtool.api.arguments import KeyFilters
@@ -348,17 +348,19 @@ _OPTIONS = {
 }
 
 
-@contextlib.contextmanager
-def usage_errors() -> Iterator[None]:
-    """Turn argument errors into UsageError, with the name of the option."""
-    from rdbtool.api.arguments import ArgumentError
+class usage_errors:  # noqa: N801 - a ``with`` block reads like a function
+    """A ``with`` block that turns argument errors into UsageError, with the names of the options."""
 
-    try:
-        yield
-    except ArgumentError as error:
-        names = (_OPTIONS.get(name, name) for name in error.argument.split(", "))
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in names)
-        raise UsageError(error.reason, parameter=options) from error
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        from rdbtool.api.arguments import ArgumentError
+
+        if isinstance(error, ArgumentError):
+            names = (_OPTIONS.get(name, name) for name in error.argument.split(", "))
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in names)
+            raise UsageError(error.reason, parameter=options) from error
 
 
 def check_choice(option: str, value: str | None, choices: tuple[str, ...]) -> None:
@@ -472,24 +474,30 @@ class _Common(OptionGroup):
     jobs: Jobs = None
     password_file: PasswordFile = None
 
-    @contextlib.contextmanager
-    def applied(self) -> Iterator[None]:
-        """Apply the options. Raises UsageError."""
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(at_most(self.jobs))
-            for option, limit in (
-                ("--max-value", limited(self.max_value)),
-                ("--memory", limited(memory=self.memory)),
-            ):
-                try:
-                    stack.enter_context(limit)
-                except ValueError as error:
-                    raise UsageError(str(error), parameter=option) from error
-            if self.password_file is not None:
-                from rdbtool.live.secrets import password_from
+    def run(self, command: Callable[..., None], values: dict[str, Any]) -> None:
+        """Call a command with these options applied. Raises UsageError."""
+        with (
+            at_most(self.jobs),
+            _limit("--max-value", max_value=self.max_value),
+            _limit("--memory", memory=self.memory),
+            self._password(),
+        ):
+            command(**values)
 
-                stack.enter_context(password_from(self.password_file))
-            yield
+    def _password(self) -> AbstractContextManager[object]:
+        if self.password_file is None:
+            return nullcontext()
+        from rdbtool.live.secrets import password_from
+
+        return password_from(self.password_file)
+
+
+def _limit(option: str, **given: str | None) -> AbstractContextManager[None]:
+    """Return a block with the limit of an option. Raises UsageError."""
+    try:
+        return limited(**given)
+    except ValueError as error:
+        raise UsageError(str(error), parameter=option) from error
 
 
 def expands(command: Callable[..., None]) -> Callable[..., None]:
@@ -508,13 +516,12 @@ def expands(command: Callable[..., None]) -> Callable[..., None]:
     common = [parameter for parameter in parameters_of(_Common) if parameter.name not in given]
     parameters += common
 
-    @functools.wraps(command)
     def expanded(**values: Any) -> None:
         shared = _Common(**{parameter.name: values.pop(parameter.name) for parameter in common})
         for name, group in groups.items():
             values[name] = group(**{field: values.pop(field) for field, *_ in parameters_of(group)})
-        with shared.applied():
-            command(**values)
+        shared.run(command, values)
 
+    expanded.__doc__ = command.__doc__
     expanded.parameters = parameters  # type: ignore[attr-defined]
     return expanded

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 
-from rdbtool.core.light_typing import Final
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PROGRAM: Final = "rdbtool"
 ABOUT: Final = "Read, check, repair, convert and replay the persistence files of Redis and Valkey: RDB and AOF"

@@ -8,12 +8,11 @@ command lines are read here.
 
 from __future__ import annotations
 
-import functools
 import sys
-import types
-from collections.abc import Callable, Sequence
 
+from rdbtool.core.light_tools import cache
 from rdbtool.core.light_typing import (
+    TYPE_CHECKING,
     Annotated,
     Any,
     Final,
@@ -24,8 +23,15 @@ from rdbtool.core.light_typing import (
     get_origin,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 #: The default of a required parameter.
 REQUIRED: Final = object()
+
+#: The types of ``int | None`` and of ``None``, which are ``types.UnionType`` and ``types.NoneType``.
+_Union: Final = type(int | None)
+_Nothing: Final = type(None)
 
 
 class Option:
@@ -113,7 +119,7 @@ def command_function(name: str) -> Callable[..., None]:
     return function
 
 
-@functools.cache
+@cache
 def parameters_of(declaring: Callable[..., Any]) -> list[Parameter]:
     """Return the parameters of a command, or of a class of ``OptionGroup``."""
     known: list[Parameter] | None = getattr(declaring, "parameters", None)
@@ -209,8 +215,8 @@ def _is_option(word: str) -> bool:
 
 def _kind(hint: Any) -> tuple[type, bool]:
     """Return the type of a value, and whether the parameter is repeatable."""
-    if isinstance(hint, types.UnionType):
-        hint = next(kind for kind in get_args(hint) if kind is not types.NoneType)
+    if isinstance(hint, _Union):
+        hint = next(kind for kind in get_args(hint) if kind is not _Nothing)
     return (get_args(hint)[0], True) if get_origin(hint) is list else (hint, False)
 
 

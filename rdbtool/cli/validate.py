@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 
 from rdbtool.cli.app import print_lines
@@ -19,6 +18,7 @@ from rdbtool.cli.options import (
 )
 from rdbtool.cli.parameters import Argument, Exit, Option, UsageError
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_tools import nullcontext
 from rdbtool.core.light_typing import TYPE_CHECKING, Annotated
 from rdbtool.core.servers import Rules
 
@@ -149,7 +149,7 @@ def validate(
         rename_commands=renames_of(rename_command),
     )
     validated = validate_all(
-        src, checks, policies, progress=contextlib.nullcontext if no_progress or quiet else _make_bar, retries=retry
+        src, checks, policies, progress=nullcontext if no_progress or quiet else _make_bar, retries=retry
     )
     if sys.stdout is None:
         raise InputError("cannot write to standard output: it is closed")

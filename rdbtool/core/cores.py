@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from contextvars import ContextVar
 
+from rdbtool.core.applied import Applied
+from rdbtool.core.light_tools import suppress
 from rdbtool.core.light_typing import Final
 
 #: The most cores to use unless more are requested.
@@ -32,8 +32,7 @@ def processes() -> int:
     return jobs() if _may_fork.get() and hasattr(os, "fork") and sys.platform != "darwin" else 1
 
 
-@contextlib.contextmanager
-def at_most(cores: int | None) -> Iterator[None]:
+def at_most(cores: int | None) -> Applied:
     """Limit a ``with`` block to ``cores`` cores; 1: only the caller's thread; None: those available, at most 4.
 
     In it large RDB files are read by several processes, made by ``fork``: not for programs whose other threads hold
@@ -41,12 +40,7 @@ def at_most(cores: int | None) -> Iterator[None]:
     """
     if cores is not None and cores < 1:
         raise ValueError(f"expected at least 1 core, found {cores}")
-    asked, may_fork = _asked.set(cores), _may_fork.set(True)
-    try:
-        yield
-    finally:
-        _asked.reset(asked)
-        _may_fork.reset(may_fork)
+    return Applied((_asked, cores), (_may_fork, True))
 
 
 def _allowed() -> int:
@@ -54,7 +48,7 @@ def _allowed() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for name in _QUOTAS:
         # "max 100000" or "150000 100000"; the file is missing without cgroup v2.
-        with contextlib.suppress(OSError, ValueError):
+        with suppress(OSError, ValueError):
             with open(name, encoding="ascii") as file:  # noqa: PTH123 - pathlib takes 2 ms to import
                 quota, period = file.read().split()
             if quota != "max":

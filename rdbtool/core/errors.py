@@ -7,11 +7,13 @@ commands. No other exception may reach a user.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
 
-from rdbtool.core.light_typing import Any, Final, Literal, NamedTuple, Self
+from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
 from rdbtool.core.location import Where
 from rdbtool.core.patterns import pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 #: What is wrong with bytes, independent of the message: the cause says how, the error code says where. Decisions are
 #: made by causes, never by message texts.

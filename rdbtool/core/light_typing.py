@@ -11,7 +11,9 @@ A name that has none is imported from ``typing`` when it is asked for.
 from __future__ import annotations
 
 import sys
-from collections import _tuplegetter  # type: ignore[attr-defined]  # what collections.namedtuple makes its fields of
+
+# What collections.namedtuple makes its fields of.
+from _collections import _tuplegetter  # type: ignore[import-not-found]
 
 __all__ = (
     "IO",

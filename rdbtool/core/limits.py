@@ -8,12 +8,11 @@ in temporary files, with the same results.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
-from collections.abc import Iterator
 from contextvars import ContextVar
 
+from rdbtool.core.applied import Applied
+from rdbtool.core.light_tools import cache, suppress
 from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.core.patterns import pattern
 
@@ -54,21 +53,20 @@ def table_memory() -> int:
     return max(_LEAST_MEMORY, min(_MOST_MEMORY, _whole_memory() // 4) if given is None else given)
 
 
-@functools.cache
+@cache
 def _whole_memory() -> int:
     """Return the bytes of memory of this machine, or of the control group; if unknown, enough for the maximum."""
     size = 4 * _MOST_MEMORY
-    with contextlib.suppress(OSError, ValueError, AttributeError):
+    with suppress(OSError, ValueError, AttributeError):
         size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for name in _MEMORY_LIMITS:
         # The file is missing without cgroup v2, and may say "max".
-        with contextlib.suppress(OSError, ValueError), open(name, encoding="ascii") as file:  # noqa: PTH123 - see cores
+        with suppress(OSError, ValueError), open(name, encoding="ascii") as file:  # noqa: PTH123 - see cores
             size = min(size, int(file.read()))
     return size
 
 
-@contextlib.contextmanager
-def limited(max_value: int | str | None = None, *, memory: int | str | None = None) -> Iterator[None]:
+def limited(max_value: int | str | None = None, *, memory: int | str | None = None) -> Applied:
     """Read strings and packed blobs of up to ``max_value`` in a ``with`` block: bytes, or text such as ``2GiB``.
 
     ``memory``: the size that a table of keys may take; what exceeds it is kept in temporary files (``TMPDIR``). None
@@ -80,11 +78,7 @@ def limited(max_value: int | str | None = None, *, memory: int | str | None = No
         limits = limits._replace(string=size, blob=size)
     if memory is not None:
         limits = limits._replace(memory=_size_of("memory", memory))
-    token = _current.set(limits)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return Applied((_current, limits))
 
 
 def _size_of(name: str, given: int | str) -> int:

@@ -8,12 +8,14 @@ not looked at.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 
 from rdbtool.core.errors import Cause, FormatError
-from rdbtool.core.light_typing import Final, Literal, NamedTuple
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from rdbtool.core.location import Where
 from rdbtool.core.patterns import pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Kind = Literal["base", "history", "incr"]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+# Where collections.abc takes it from: that is a part of collections, which takes a millisecond.
+from _collections_abc import Callable
 
 from rdbtool.core.light_typing import Protocol
 

@@ -11,8 +11,7 @@ wrote.
 
 from __future__ import annotations
 
-from functools import cache
-
+from rdbtool.core.light_tools import cache
 from rdbtool.core.light_typing import Final, Literal, NamedTuple
 
 REDIS: Final = "REDIS"

@@ -13,12 +13,13 @@ AOF by commands that only one product has (``rdbtool.core.commands``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from rdbtool.core.errors import Loss
-from rdbtool.core.light_typing import Final, Literal, NamedTuple, Protocol, Self
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, Self
 from rdbtool.core.patterns import pattern
 from rdbtool.core.rdb_types import REDIS, VALKEY, VERSIONS, WRITER_FIELDS, code_of, codes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Major and minor number.
 Release = tuple[int, int]

@@ -7,13 +7,17 @@ verified. Sinks are imported when they are made: each is a shared library, and a
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+
+# Where collections.abc takes it from: that is a part of collections, which takes a millisecond.
+from _collections_abc import Callable
 
 from rdbtool.core.light_typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 from rdbtool.core.rdb_types import Role
 from rdbtool.core.servers import Rules
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rdbtool._codec.encode.encoder import Encoder
     from rdbtool.core.servers import Target
     from rdbtool.engine.replay.streaming import CommandsFile

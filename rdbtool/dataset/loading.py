@@ -6,7 +6,6 @@ The engine is imported only for an AOF, so that reading an RDB starts fast.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from rdbtool.core.errors import PlaceError
 from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO
@@ -15,6 +14,8 @@ from rdbtool.reader.open.dispatch import open_any
 from rdbtool.reader.rdb import RdbReader
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rdbtool.dataset.replayed import ReplayedDataset
     from rdbtool.engine.replay.places import Places
     from rdbtool.reader.aof.reader import AofReader

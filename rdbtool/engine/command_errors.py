@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from rdbtool.core.light_typing import TYPE_CHECKING, ClassVar, Final
 
-from rdbtool.core.light_typing import ClassVar, Final
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class CommandError(Exception):

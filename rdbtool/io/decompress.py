@@ -9,10 +9,12 @@ use.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 
 from rdbtool.core.errors import Cause
-from rdbtool.core.light_typing import Final, NamedTuple, Protocol
+from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Bytes of a stream needed to detect its compression.
 PEEK_SIZE: Final = 10

@@ -7,17 +7,14 @@ name, and only one layer is decompressed. Every failure is one of our errors.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
 import os
 import stat
-from collections.abc import Callable
-from functools import cache, partial
-from types import TracebackType
 
 from rdbtool.core.cores import jobs, processes
 from rdbtool.core.errors import FormatError, InputError, LimitError, Remedy, UnsupportedError
+from rdbtool.core.light_tools import cache, partial, suppress
 from rdbtool.core.light_typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self, TypeGuard, TypeVar
 from rdbtool.core.location import Where
 from rdbtool.io.decompress import (
@@ -32,6 +29,9 @@ from rdbtool.io.decompress import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
     from rdbtool.io.ahead import Ahead
     from rdbtool.io.beside import Beside
     from rdbtool.io.shared import Shared
@@ -239,7 +239,7 @@ class Source:
         if self._fd is None or self._identity is None:
             return b""
         # The later read reports why it cannot be read.
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             return os.pread(self._fd, size, max(0, self._identity[2] - size))
         return b""
 
@@ -307,7 +307,7 @@ class Source:
             self._shared = None
         if self._owned:
             # Errors on closing a file that was only read do not matter.
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 self._raw.close()
         self._fd = None
 
@@ -418,7 +418,7 @@ class Source:
         assert self._unpacker is not None
         unpacker = self._unpacker
         self._shares = False
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             self._shared = Shared(partial(unpacker.read, _PIECE), lambda: unpacker.consumed, self.position)
         return self._shared is not None
 
@@ -473,7 +473,7 @@ def _read_ahead(read: Callable[[], bytes], tell: Callable[[], int], *, may_fork:
     if may_fork and processes() > 1:
         from rdbtool.io.beside import Beside  # noqa: PLC0415 - for large files only
 
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             return Beside(read, tell)
     from rdbtool.io.ahead import Ahead  # noqa: PLC0415 - likewise
 

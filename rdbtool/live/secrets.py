@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
+from rdbtool.core.applied import Applied
 from rdbtool.core.errors import InputError
 from rdbtool.core.light_typing import Final
 from rdbtool.live.address import Secrets
@@ -18,14 +17,9 @@ VARIABLES: Final = ("RDBTOOL_PASSWORD", "REDISCLI_AUTH")
 _file: Final[ContextVar[str | None]] = ContextVar("password_file", default=None)
 
 
-@contextlib.contextmanager
-def password_from(password_file: str) -> Iterator[None]:
+def password_from(password_file: str) -> Applied:
     """Read the password of servers that are opened in a ``with`` block from the first line of a file."""
-    token = _file.set(password_file)
-    try:
-        yield
-    finally:
-        _file.reset(token)
+    return Applied((_file, password_file))
 
 
 def find_secrets(password_file: str | None, *, username: str | None = None) -> Secrets:

@@ -5,14 +5,14 @@ A result's ``to_dict`` is built from these; a command prints it, and the API ret
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from rdbtool.core.errors import FormatError, Loss, json_bytes, json_name
 from rdbtool.core.light_typing import TYPE_CHECKING, Any, Protocol
 from rdbtool.core.servers import RulesChoice
 from rdbtool.model.items import Aux
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from rdbtool.core.errors import Finding
     from rdbtool.core.servers import Target
     from rdbtool.engine.replay.stops import Extent

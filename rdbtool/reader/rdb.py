@@ -8,8 +8,6 @@ to the same sink. With the ``grammar`` backend every item goes that way, to comp
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from types import TracebackType
 
 from rdbtool._codec.decode.decoder import DECLINED, ENDED, TOO_LARGE, Decoder
 from rdbtool._codec.decode.window import Window, WindowLimitError
@@ -25,6 +23,9 @@ from rdbtool.reader.backends import backend_of
 from rdbtool.reader.open.windows import WindowStream, open_window, rest_remarks, too_large
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
     from rdbtool._codec.sinks.records import Records

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
 
 from rdbtool.core.light_typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from rich.progress import Progress
 
 #: Seconds before the bar appears.

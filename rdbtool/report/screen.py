@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
 
 from rdbtool.core.errors import clean
 from rdbtool.core.light_typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.style import Style
 
 #: Width in columns of output that does not go to a terminal.

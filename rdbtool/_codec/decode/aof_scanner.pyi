@@ -1,6 +1,5 @@
 """The scanner: frames commands in the RESP of an AOF, strictly."""
 
-from array import array
 from collections.abc import Callable, Container
 
 from rdbtool._codec.decode.raw_commands import RawCommands
@@ -65,7 +64,7 @@ class Scanner:
         """
     def take(
         self,
-    ) -> tuple[RawCommands, array[int], list[tuple[int, bytes]], list[tuple[int, int]]]:
+    ) -> tuple[RawCommands, memoryview[int], list[tuple[int, bytes]], list[tuple[int, int]]]:
         """Return (commands, their offsets, annotations, marks) collected since the last call.
 
         An annotation is the index of the command it precedes and its line; a mark is the index of a command and MULTI

@@ -9,8 +9,6 @@
 # If their table would exceed its memory, they are put aside, with notes of those that may be duplicates, and looked up
 # when the sink is closed.
 
-from operator import attrgetter
-
 from libc.math cimport isnan
 from libc.stdint cimport INT64_MAX, int64_t, uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memcpy, memset
@@ -24,8 +22,7 @@ from rdbtool._codec.decode.vectors cimport check_vector_set
 
 from rdbtool._codec.room import NoResultError, OutdatedCopyError, RoomFullError
 
-from collections import namedtuple
-
+from rdbtool.core.light_typing import NamedTuple
 from rdbtool.core.rdb_types import KINDS
 from rdbtool.model.items import ResizeDb
 
@@ -102,9 +99,20 @@ cdef enum:
 #: Rows of a kind per record.
 PER_RECORD = MOST_ROWS
 
-Flagged = namedtuple(
-    "Flagged", "flag number start db key kind type_code elements is_small at data inner facts"
-)
+class Flagged(NamedTuple):
+    flag: str
+    number: int
+    start: int
+    db: int
+    key: bytes
+    kind: str
+    type_code: int
+    elements: int
+    is_small: bool
+    at: int
+    data: bytes
+    inner: bytes
+    facts: tuple
 
 
 cdef struct Note:
@@ -127,7 +135,8 @@ cdef struct Held:
     char key[HELD_SIZE]
 
 
-ROW_NUMBER = attrgetter("number")
+def number_of(row):
+    return row.number
 
 
 cdef inline bint is_before(uint64_t ms, uint64_t seq, uint64_t other_ms, uint64_t other_seq) noexcept:
@@ -774,7 +783,7 @@ cdef class Check(Sink):
         rt_seen_reset(&self.members)
         self.look_up(0)
         self.look_up_aside()
-        self.flagged[self.ordered:] = sorted(self.flagged[self.ordered:], key=ROW_NUMBER)
+        self.flagged[self.ordered:] = sorted(self.flagged[self.ordered:], key=number_of)
         self.ordered = len(self.flagged)
         return 0
 

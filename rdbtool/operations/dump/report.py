@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rdbtool.core.errors import Loss
 from rdbtool.core.light_typing import TYPE_CHECKING, NamedTuple
 from rdbtool.operations.convert.omissions import Leaving, Left
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rdbtool.core.servers import Target
     from rdbtool.operations.convert.reshaping import Reshaping
 

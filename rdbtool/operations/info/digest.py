@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool.core.errors import UncertainError, UnsupportedError, json_name
 from rdbtool.core.light_typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,6 +10,8 @@ from rdbtool.core.servers import Rules, RulesChoice
 from rdbtool.operations.json_shapes import rules_json, skipped_json, stop_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rdbtool._codec.filters.selection import Selection
     from rdbtool.dataset.dataset import Dataset
     from rdbtool.engine.replay.stops import Extent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 
 from rdbtool._codec.sinks.command_counts import Calls, CommandCounts, HotKeys
@@ -114,7 +115,7 @@ class _Counter:
         """Count the commands of a batch."""
         if batch.part != self._part:
             self._part, self.counts.db = batch.part, 0
-        offsets = batch.offsets[:]
+        offsets = array("q", batch.offsets.tobytes())
         offsets.append(batch.stop)
         begin = 0
         for index, text in batch.annotations:

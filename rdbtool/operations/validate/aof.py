@@ -8,9 +8,6 @@ and the engine's findings on commands are added. Input that can be read only onc
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-
 from rdbtool.core.commands import FIRST_WORDS
 from rdbtool.core.errors import Finding, FormatError, InputError, RdbToolError, UnsupportedError, what_servers_do
 from rdbtool.core.light_typing import TYPE_CHECKING, Final
@@ -34,6 +31,8 @@ from rdbtool.reader.aof.tail import Tail
 from rdbtool.reader.open.files import find_part
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rdbtool.operations.validate.aof_replay import LiveReplay, Replayed
     from rdbtool.reader.rdb import RdbReader
 
@@ -269,14 +268,16 @@ class _Validation:
             self._report_unfinished(f"commands after the damage at {tail.at:#x} were not executed", name, tail.at)
 
     def _take_findings(self, replayed: Replayed) -> None:
-        kept = Counter((finding.severity, finding.code) for finding in replayed.findings)
+        kept: dict[tuple[str, str], int] = {}
         for finding in replayed.findings:
+            what = finding.severity, finding.code
+            kept[what] = kept.get(what, 0) + 1
             if finding.code not in _TOLD_ELSEWHERE:
                 self.gathered.add(self._graded(finding))
         # The engine keeps some findings and counts the rest.
         for (severity, code), count in replayed.kinds.items():
             if code not in _TOLD_ELSEWHERE:
-                self.gathered.counts[self._grade(severity)] += count - kept[severity, code]
+                self.gathered.counts[self._grade(severity)] += count - kept.get((severity, code), 0)
 
     def _graded(self, finding: Finding) -> Finding:
         return finding._replace(severity=self._grade(finding.severity))

@@ -6,16 +6,18 @@ checked once: does the server have it, with this number of arguments?
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 from rdbtool.core.commands import COMMANDS, PRODUCT_BY_COMMAND, CommandRow
 from rdbtool.core.errors import Finding, what_servers_do
-from rdbtool.core.light_typing import Final
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.core.manifest import Manifest
 from rdbtool.core.servers import Product, Rules
 from rdbtool.reader.aof.command_stats import Call, Use, Uses
 from rdbtool.reader.open.files import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _TEMPORARY: Final = "temp-"
 

@@ -6,14 +6,15 @@ finding says which of the two it is, and how much a server would truncate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from rdbtool.core.errors import Finding, FormatError
-from rdbtool.core.light_typing import Final
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.operations.validate.aof_commands import Grader
 from rdbtool.operations.validate.verdict import describe_fault
 from rdbtool.reader.aof.tail import Tail
 from rdbtool.reader.open.files import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Damage that a server takes for a truncated tail.
 _LOOKS_CUT: Final = frozenset({"AOF101", "AOF110"})

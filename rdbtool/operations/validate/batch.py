@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 
 from rdbtool.core.cores import at_most, processes
 from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
@@ -20,6 +18,9 @@ from rdbtool.operations.validate.run import validate
 from rdbtool.operations.validate.verdict import EXIT_CODES, Checks, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
+
     from rdbtool.operations.validate.expectations import Policies
     from rdbtool.reader.open.dispatch import Target
 

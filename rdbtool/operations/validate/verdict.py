@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Mapping
 
 from rdbtool.core.errors import (
     Finding,
@@ -21,6 +19,8 @@ from rdbtool.core.rdb_types import ChecksumState
 from rdbtool.core.servers import DEFAULT, Rules, RulesChoice
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rdbtool.core.servers import Product
     from rdbtool.engine.replay.places import Places
     from rdbtool.model import Aux, Header
@@ -149,7 +149,7 @@ class Gathered:
     """
 
     def __init__(self) -> None:
-        self.counts: Counter[str] = Counter(dict.fromkeys(SEVERITIES, 0))
+        self.counts = dict.fromkeys(SEVERITIES, 0)
         self._kept: dict[str, list[Finding]] = {severity: [] for severity in SEVERITIES}
 
     def add(self, finding: Finding, times: int = 1) -> None:

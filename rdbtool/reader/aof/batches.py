@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Iterator
-
 from rdbtool._codec.decode.aof_scanner import MULTI
 from rdbtool._codec.decode.raw_commands import RawCommands
-from rdbtool.core.light_typing import NamedTuple
+from rdbtool.core.light_typing import TYPE_CHECKING, NamedTuple
 from rdbtool.reader.aof.text_parser import MAX_DIGITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 class CommandBatch(NamedTuple):
@@ -21,7 +21,7 @@ class CommandBatch(NamedTuple):
     """
 
     argvs: list[tuple[bytes, ...]] | RawCommands
-    offsets: array[int]
+    offsets: memoryview[int]
     first_number: int
     part: int
     stop: int

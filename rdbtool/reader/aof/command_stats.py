@@ -7,12 +7,12 @@ is counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 from rdbtool.core.commands import COMMANDS, CONTAINERS
 from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from rdbtool._codec.decode.aof_scanner import Scanner
 
 #: Maximum names in the scanner before they are merged.

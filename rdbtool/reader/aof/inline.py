@@ -7,12 +7,13 @@ data.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rdbtool.core.commands import COMMANDS
 from rdbtool.core.errors import Finding, what_servers_do
-from rdbtool.core.light_typing import Final
+from rdbtool.core.light_typing import TYPE_CHECKING, Final
 from rdbtool.core.manifest import split_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Maximum bytes of a line that servers read.
 LONGEST_INLINE: Final = 64 << 10

@@ -8,8 +8,6 @@ called truncated (``tail``). Nothing is executed here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterator
-from types import TracebackType
 
 from rdbtool._codec.decode.aof_scanner import DECLINED, ENDED, TOO_LARGE, Scanner
 from rdbtool._codec.decode.window import Window, WindowLimitError
@@ -29,6 +27,9 @@ from rdbtool.reader.open.files import OpenPart, Part, find_log, list_parts, load
 from rdbtool.reader.open.windows import MARK_SIZE, WindowStream, too_large
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator
+    from types import TracebackType
+
     from rdbtool.reader.rdb import RdbReader
 
 #: What to do at a fault: raise it; end the iteration; resume after it, if possible.

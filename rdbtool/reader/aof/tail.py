@@ -7,13 +7,14 @@ there would destroy what follows.
 
 from __future__ import annotations
 
-from collections.abc import Container
-
 from rdbtool._codec.decode.aof_scanner import EXHAUSTED, NOTHING, Scanner
 from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import FormatError
-from rdbtool.core.light_typing import Literal, NamedTuple
+from rdbtool.core.light_typing import TYPE_CHECKING, Literal, NamedTuple
 from rdbtool.core.location import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 TailState = Literal["clean", "truncated", "truncated-in-multi", "nul-padding", "damaged"]
 

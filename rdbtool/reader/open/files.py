@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 
 from rdbtool._codec.decode.window import Window
 from rdbtool.core.errors import (
@@ -32,6 +31,7 @@ from rdbtool.io.source import Source, is_directory, open_source
 from rdbtool.reader.open.windows import Framing, enter_framing, open_window
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from rdbtool.core.manifest import Entry, Manifest

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
-from rdbtool.core.light_typing import Protocol
+from rdbtool.core.light_typing import TYPE_CHECKING, Protocol
 from rdbtool.io.pipes import widen
 from rdbtool.writer.atomic.failures import failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Bytes from which on a pipe gets a larger buffer: a user has only so much for all pipes.
 _WIDE = 1 << 20

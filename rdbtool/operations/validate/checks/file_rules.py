@@ -5,9 +5,6 @@ Items are received in file order; the results are remarks, which become findings
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-
 from rdbtool.core.functions import read_header, registers_nothing
 from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.rdb_types import CHECKSUM_SINCE, MEMBER_EXPIRY_AUX, WRITER_FIELDS
@@ -28,6 +25,8 @@ from rdbtool.operations.validate.checks.rule import Refuses, Severity, always, n
 from rdbtool.reader.open.windows import check_rest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from rdbtool.reader.rdb import Totals
 
 #: Remarks kept per code; the rest is counted.
@@ -106,8 +105,8 @@ class ItemJudge:
 
     def __init__(self, keys: Callable[[], int], databases: int, now_ms: int) -> None:
         self.remarks: list[Remark] = []
-        self.more: Counter[tuple[Severity, Refuses]] = Counter()
-        self._times: Counter[str] = Counter()
+        self.more: dict[tuple[Severity, Refuses], int] = {}
+        self._times: dict[str, int] = {}
         self._keys = keys
         self._databases = databases
         self._now_ms = now_ms
@@ -199,11 +198,12 @@ class ItemJudge:
 
     def say(self, remark: Remark) -> None:
         """Keep a remark, or count it."""
-        self._times[remark.code] += 1
-        if self._times[remark.code] <= _KEPT:
+        times = self._times[remark.code] = self._times.get(remark.code, 0) + 1
+        if times <= _KEPT:
             self.remarks.append(remark)
         else:
-            self.more[remark.severity, remark.refuses] += 1
+            what = remark.severity, remark.refuses
+            self.more[what] = self.more.get(what, 0) + 1
 
     def _check_db(self, item: SelectDb) -> None:
         self._end_slot()

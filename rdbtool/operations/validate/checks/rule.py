@@ -6,7 +6,8 @@ on request, up to its newest release; Valkey always does since 9.1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+# Where collections.abc takes it from: that is a part of collections, which takes a millisecond.
+from _collections_abc import Callable
 
 from rdbtool._codec.sinks.check import Flagged
 from rdbtool.core.errors import describe_key
