@@ -9,6 +9,8 @@ from libc.stdlib cimport calloc, free, malloc, qsort
 from libc.string cimport memcpy
 from os import urandom
 
+from rdbtool._codec.decode.cursor cimport Bytes
+from rdbtool._codec.decode.raw_commands cimport RawCommands
 from rdbtool._codec.seen_keys cimport rt_hash_seen, rt_key128, rt_secret
 from rdbtool._codec.sinks.key_sizes cimport KeyObserver, KeySizes
 
@@ -66,21 +68,23 @@ cdef class HotKeys:
             at = (at + 1) & self.mask
         return &slots[at]
 
-    cdef int count(self, int db, bytes key) except -1:
+    cdef int count(self, int db, Bytes key, size_t size) except -1:
         cdef rt_key128 hash
         cdef Hot *slot
-        rt_hash_seen(&self.secret, <uint64_t>db, <const uint8_t *>PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), &hash)
+        cdef bytes kept
+        rt_hash_seen(&self.secret, <uint64_t>db, key, size, &hash)
         slot = self.find(self.slots, &hash)
         if slot.hash.b == 0:
             if self.used >= self.room:
                 self.forget()
                 slot = self.find(self.slots, &hash)
+            kept = (<const char *>key)[:size]
             slot.hash = hash
             slot.db = db
             slot.error = self.forgotten
             slot.calls = 0
-            slot.key = <PyObject *>key
-            Py_INCREF(key)
+            slot.key = <PyObject *>kept
+            Py_INCREF(kept)
             self.used += 1
         slot.calls += 1
         return 0
@@ -122,7 +126,7 @@ cdef class HotKeys:
 
     def add(self, int db, bytes key not None):
         """Count a key once."""
-        self.count(db, key)
+        self.count(db, <Bytes>PyBytes_AS_STRING(key), <size_t>PyBytes_GET_SIZE(key))
 
     def hottest(self, size_t number):
         """Return (db, key, commands, how many more there may be) of the keys with most commands, most first."""
@@ -184,9 +188,13 @@ cdef class CommandCounts:
     cdef int count_all(
         self, argvs, const int64_t *at, Py_ssize_t begin, Py_ssize_t end, Calls minute
     ) except -1:
+        # Of a command in `plain` the words are enough: its tuple is not made.
+        cdef RawCommands raw = argvs if isinstance(argvs, RawCommands) else None
         cdef Calls counted
         cdef tuple argv
-        cdef bytes key
+        cdef bytes each
+        cdef Bytes key
+        cdef size_t key_size
         cdef uint64_t size
         cdef Py_ssize_t i
         cdef KeySizes row
@@ -195,29 +203,42 @@ cdef class CommandCounts:
         row.elements = 1
         row.expire_at_ms = row.idle_s = row.freq = -1
         for i in range(begin, end):
-            argv = argvs[i]
             size = <uint64_t>(at[i + 1] - at[i])
-            counted = self.plain.get(argv[0])
-            if counted is not None and len(argv) > 1:
-                key = argv[1]
-                self.keys.count(self.db, key)
-                named = None
-            else:
-                counted, named = self.look_up(argv)
-                key = named[0] if named else None
-            counted.calls += 1
-            counted.size += size
-            self.total.calls += 1
-            self.total.size += size
+            named = counted = None
+            key = NULL
+            key_size = 0
+            if raw is not None and raw.heads[i].count > 1:
+                counted = self.plain.get(<object>raw.heads[i].name)
+                key = raw.words[raw.heads[i].first + 1].text
+                key_size = raw.words[raw.heads[i].first + 1].size
+            if counted is None:
+                argv = argvs[i]
+                counted = self.plain.get(argv[0]) if len(argv) > 1 else None
+                if counted is None:
+                    counted, named = self.look_up(argv)
+                    each = named[0] if named else None
+                else:
+                    each = argv[1]
+                key = NULL if each is None else <Bytes>PyBytes_AS_STRING(each)
+                key_size = 0 if each is None else <size_t>PyBytes_GET_SIZE(each)
+            count_call(counted, size)
+            count_call(self.total, size)
             if minute is not None:
-                minute.calls += 1
-                minute.size += size
-            if key is not None:
+                count_call(minute, size)
+            if key != NULL:
                 row.db = self.db
-                row.key = PyBytes_AS_STRING(key)
-                row.key_length = PyBytes_GET_SIZE(key)
+                row.key = <const char *>key
+                row.key_length = key_size
                 row.memory = size
                 self.tree.on_key_sizes(&row)
             if named is not None:
-                for key in named:
-                    self.keys.count(self.db, key)
+                for each in named:
+                    self.keys.add(self.db, each)
+            elif key != NULL:
+                self.keys.count(self.db, key, key_size)
+        return 0
+
+
+cdef inline void count_call(Calls calls, uint64_t size) noexcept:
+    calls.calls += 1
+    calls.size += size
