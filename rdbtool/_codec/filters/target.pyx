@@ -537,6 +537,7 @@ cdef class TargetFilter(StreamTargetFilter):
         self.take_abilities()
         self.divides = sink.divides
         self.fills_room = sink.fills_room
+        self.asks_stored = sink.asks_stored and not (commands or payloads)
 
     def begin_range(self, room, db):
         """Begin a range of the sink."""
@@ -665,6 +666,14 @@ cdef class TargetFilter(StreamTargetFilter):
         return True
 
     # ---- keys ----------------------------------------------------------------------------------
+
+    cdef const bint *takes_stored(self, int64_t db) noexcept:
+        # Their loss is a note, which names a key.
+        return NULL if db >= DATABASES else self.sink.takes_stored(db)
+
+    cdef int stored(self, Bytes p, size_t size, int64_t db, uint64_t keys) except -1:
+        self.keys += keys
+        return self.sink.stored(p, size, db, keys)
 
     cdef int begin_packed(self, int packing, size_t size, uint64_t ms, uint64_t seq) except -1:
         # What is passed on may have fewer elements.

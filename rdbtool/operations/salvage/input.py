@@ -268,14 +268,16 @@ class Stock:
             raise InputError(f"cannot read {self.name}: {error.strerror or error}") from error
 
     def read_on(self, view: memoryview, at: int) -> int:
-        """Do the same on the way through the data: sum up what was read, and cache it if all of it can be cached."""
+        """Do the same on the way through the data: sum up what was read, and cache it if all can be cached."""
         if self.size <= _REMEMBERED * _PIECE:
             data = self.read(at, min(len(view), _PIECE))
             view[: len(data)] = data
             return len(data)
         count = self.read_once(view, at)
-        if self._summed[0] == at and count:
-            self._sum_up(view[:count])
+        # Behind damage, the bytes after it are read again.
+        before = self._summed[0] - at
+        if 0 <= before < count:
+            self._sum_up(view[before:count])
         return count
 
     def _sum_up(self, block: bytes | memoryview) -> None:
