@@ -217,7 +217,7 @@ def examine(
             form = form._replace(version=VERSIONS[header.magic][1])
         behind = CommandSearch(stock, AOF_WORDS | frozenset(renamed))
         refusals = Refusals()
-        check = Check(refusals.on_item, refusals.on_flagged)
+        check = Check(refusals.on_item, refusals.on_flagged, size=stock.size)
         find = (lambda at: behind.find(at)[0]) if embedded else None
         walk = RdbSalvage(stock, form, check=check, behind=find, progress=progress, has_header=has_header)
         salvage = walk.run()
