@@ -16,10 +16,10 @@ from rdbtool._codec.encode.stream_owners cimport Owner, Owners
 from rdbtool._codec.filters.filter cimport Filter
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
 
-from hashlib import sha1
 from rdbtool._codec.filters.capabilities import able_to_execute, able_to_restore, able_to_store, need_module
 from rdbtool._codec.room import NoResultError
 from rdbtool.core.errors import Loss, LossError
+from rdbtool.core.functions import script_digest
 from rdbtool.core.servers import PRODUCT_BY_AUX
 from rdbtool.core.rdb_types import MEMBER_EXPIRY_AUX, SCRIPT_AUX, VALKEY, VERSIONS
 from rdbtool.core.servers import FAMILY_BY_FIELD, server_of
@@ -636,7 +636,7 @@ cdef class TargetFilter(StreamTargetFilter):
 
     cdef bint fit_script(self, bytes script) except -1:
         if not self.able.scripts:
-            return self.leave_out(f"the script {sha1(script, usedforsecurity=False).hexdigest()}", "loss", None)
+            return self.leave_out(f"the script {script_digest(script).decode()}", "loss", None)
         if script in self.scripts:
             return False
         self.scripts.add(script)

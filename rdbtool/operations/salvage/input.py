@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
@@ -133,6 +132,8 @@ class Stock:
                 self._is_own_file = True
                 return Shown(fd, status.st_size)
             os.close(fd)
+        import tempfile  # noqa: PLC0415 - most inputs are regular files
+
         with tempfile.TemporaryFile() as file:
             return self._spool(self._source, file)
 
