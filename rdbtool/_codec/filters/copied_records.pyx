@@ -2,8 +2,8 @@
 #
 # A copied record needs no fingerprint. Its bytes arrived if what is read back has the checksum that was computed while it
 # was written; and the same bytes mean the same, if a reader takes the same place for the beginning of a record of the
-# same db. The writer notes where runs of such records are (``Copying``). Whoever reads the output back passes them by
-# (``BesideCopied``) and counts them; everything else goes to the sink, also a record that only overlaps with a run.
+# same db. The writer notes where runs of such records are (``Copying``). When the output is read back, they are passed by
+# and counted (``BesideCopied``); everything else goes to the sink, also a record that only overlaps with a run.
 
 from rdbtool._codec.decode.cursor cimport Bytes, grow, release
 from rdbtool._codec.sink cimport Head

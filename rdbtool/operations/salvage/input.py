@@ -275,7 +275,7 @@ class Stock:
             view[: len(data)] = data
             return len(data)
         count = self.read_once(view, at)
-        # Behind damage, the bytes after it are read again.
+        # Bytes that follow damage are read again.
         before = self._summed[0] - at
         if 0 <= before < count:
             self._sum_up(view[before:count])
