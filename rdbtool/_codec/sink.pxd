@@ -130,6 +130,10 @@ cdef class Sink:
     # The extent of a record is set ahead, where the record was read before, for sinks that ask for it.
     cdef int asks_extent
     cdef Extent extent_ahead
+    # Records may come as they are stored, many at once (see `takes_stored`), where their values are known to be valid.
+    cdef bint asks_stored
+    # Set by begin_key of a sink that does without the value of the record.
+    cdef bint skips_value
     # Records may come in ranges, from copies of the sink: see `begin_range`.
     cdef readonly bint divides
     cdef bint fills_room            # its result of a range is in the room, or it may refuse one: one sink of a chain can
@@ -170,6 +174,10 @@ cdef class Sink:
     cdef int commit(self) except -1
     cdef int rollback(self) noexcept
     cdef int finish(self) except -1
+    # The types and opcodes (256 bytes, one for each) of records of a db that may come as they are stored. NULL: none.
+    cdef const bint *takes_stored(self, int64_t db) noexcept
+    # So many complete records of a db, which need no `commit`.
+    cdef int stored(self, Bytes p, size_t size, int64_t db, uint64_t keys) except -1
 
 cdef class Measure(Sink):
     cdef Extent extent              # of the current record

@@ -112,6 +112,12 @@ cdef class Sink:
     cdef int finish(self) except -1:
         return 0
 
+    cdef const bint *takes_stored(self, int64_t db) noexcept:
+        return NULL
+
+    cdef int stored(self, Bytes p, size_t size, int64_t db, uint64_t keys) except -1:
+        return 0
+
     def close(self):
         """Finish the output: close what is open, write what is held back."""
         self.finish()

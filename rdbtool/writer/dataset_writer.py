@@ -19,6 +19,7 @@ from rdbtool.core.progress import begin_pass, polling
 
 if TYPE_CHECKING:
     from rdbtool._codec.feeder import Feeder
+    from rdbtool._codec.filters.copied_records import BesideCopied, CopiedRecords
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
     from rdbtool.core.progress import Progress
@@ -35,13 +36,30 @@ class MakeTest(Protocol):
         """Return one for an output that is read back or not, and a target with or without functions."""
 
 
+def _copy(sink: Sink, encoder: Sink) -> tuple[Sink, CopiedRecords]:
+    from rdbtool._codec.encode.rdb import Rdb  # noqa: PLC0415 - only an RDB can be copied into
+    from rdbtool._codec.filters.copied_records import CopiedRecords, Copying  # noqa: PLC0415 - likewise
+
+    assert isinstance(encoder, Rdb)
+    copied = CopiedRecords(encoder)
+    return Copying(sink, copied), copied
+
+
+def _pass_by(sink: Sink, copied: CopiedRecords) -> BesideCopied:
+    from rdbtool._codec.filters.copied_records import BesideCopied  # noqa: PLC0415 - likewise
+
+    return BesideCopied(sink, copied)
+
+
 class DatasetWriter:
     """One dataset, written once.
 
     ``make_encoder`` makes the sink that writes it, and ``read_back`` feeds a file's contents to a sink. ``target``
     None: the encoding holds everything. ``commands``: the target receives commands. ``announces``: write the source's
-    table sizes. The sink of ``make_test`` receives everything first; None: the source was checked before. If it returns
-    no sink, the source is not checked.
+    table sizes. ``copies``: the encoder is an RDB's, and may copy records of the source as they are stored, because
+    they were validated before (see ``copied_records``): they go into no fingerprint, but are counted. The sink of
+    ``make_test`` receives everything first; None: the source was checked before. If it returns no sink, the source is
+    not checked.
 
     After ``write``: the ``keys`` and ``bytes`` written, ``losses`` (see ``Loss``), whether the source ``is_tested``,
     and the ``fingerprint`` that ``check`` compares. ``progress`` is called while reading, for the input and for reading
@@ -62,6 +80,7 @@ class DatasetWriter:
         progress: Progress | None = None,
         read_back: Callable[[str, Sink, Progress | None], object] | None = None,
         make_test: MakeTest | None = None,
+        copies: bool = False,
     ) -> None:
         self.source = source
         self.target = target
@@ -79,6 +98,8 @@ class DatasetWriter:
         self._size = size
         self._read_back = read_back
         self._make_test = make_test
+        self._copies = copies
+        self._copied: CopiedRecords | None = None
 
     def watch(self, look: Callable[[], object]) -> None:
         """Call ``look`` with every progress report, so that it may raise: compiled loops do not run signal handlers."""
@@ -101,9 +122,11 @@ class DatasetWriter:
             self.bytes += len(piece)
 
         sums = self._make_fingerprint()
-        sink = self._make_encoder(count)
+        encoder = sink = self._make_encoder(count)
         if fingerprint or self.target is None:
             sink = Tee(sink, sums)
+        if self._copies and fingerprint and self._selection is None:
+            sink, self._copied = _copy(sink, encoder)
         fit = self._make_fit(sink)
         sink = fit or sink
         test = None
@@ -133,7 +156,10 @@ class DatasetWriter:
         assert self._read_back is not None
         fingerprint = self._make_fingerprint()
         fit = self._make_fit(fingerprint) or fingerprint
-        sink = fit if also is None else Tee(fit, also)
+        copied = self._copied if self._copied is not None and self._copied.keys else None
+        beside = None if copied is None else _pass_by(fit, copied)
+        sink: Sink = beside or fit
+        sink = sink if also is None else Tee(sink, also)
         begin_pass(self.progress, "reading back", "", os.stat(path).st_size)  # noqa: PTH116 - names may be bytes
         try:
             self._read_back(path, sink, self.progress)
@@ -144,11 +170,15 @@ class DatasetWriter:
             raise InputError(
                 f"what was written cannot be read back: {describe_error(error, with_remedy=False)}"
             ) from error
-        if fingerprint.hexdigest() != self.fingerprint:
+        missing = 0 if copied is None or beside is None else copied.keys - beside.keys
+        if fingerprint.hexdigest() != self.fingerprint or missing:
+            keys = fingerprint.keys + (0 if beside is None else beside.keys)
             raise InputError(
-                f"what was written is not what was read: {fingerprint.keys} keys with the fingerprint "
+                f"what was written is not what was read: {keys} keys with the fingerprint "
                 f"{fingerprint.hexdigest()} instead of {self.keys} with {self.fingerprint}"
             )
+        if copied is not None and beside is not None and beside.checksum != copied.checksum:
+            raise InputError("what was written is not what was read: it has another checksum")
 
     def _make_fingerprint(self) -> Fingerprint:
         # Servers drop the sign of a zero score in small sorted sets created by commands.

@@ -63,6 +63,7 @@ cdef class Decoder:
     cdef dict db_counts
 
     cdef int keep_meta(self, Bytes p, size_t size) except -1
+    cdef bint pass_stored(self, Cursor *c, Sink sink, Selection selection) except -1
     cdef int enter_db(self, int64_t db) except -1
     cdef int steps(self, Sink sink, Selection selection) except -1
     cdef int read_opcode(self, int code, Cursor *c, Sink sink) except -1

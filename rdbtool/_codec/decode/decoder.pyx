@@ -6,10 +6,10 @@
 # reads the same bytes and explains the fault.
 
 from libc.stdint cimport INT64_MAX, UINT64_MAX
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memset
 from rdbtool._codec.decode.cursor cimport (
     Bytes, FORM_INT, FORM_LZF, FORM_RAW, Str, decline, grow, load_le32, load_le64, need, read_i64, read_len, read_str,
-    read_u8, release, rt_parse_i64
+    read_u8, release, rt_parse_i64, skip_str
 )
 from rdbtool._codec.decode.member_expiries cimport MemberExpiries
 from rdbtool._codec.sink cimport ASKS_COUNTS, ASKS_GONE, Head
@@ -33,6 +33,7 @@ include "../_types.pxi"
 
 cdef enum:
     SPILL = 1 << 22             # records from this size on are validated before a buffering sink receives them
+    STORED = 1 << 12            # bytes of records that are passed on as they are stored: fewer are not worth a note
     UNKNOWN = 255
 
 #: First bytes of the two aux fields in which KeyDB writes the expiry of a member. Servers store strings of up to 20
@@ -254,6 +255,9 @@ cdef class Decoder:
             c.beyond = UINT64_MAX
             if window.size >= 0 and not window.at_end:
                 c.beyond = <uint64_t>max(0, window.size - window.base - <int64_t>window.stop)
+            if sink.asks_stored and self.pending_start < 0 and self.pass_stored(&c, sink, selection):
+                window.start = c.p - window.buffer
+                continue
             read_u8(&c, &code)
             if self.since[code] == UNKNOWN or (self.version < CHECKSUM_SINCE and self.since[code] > self.version):
                 return decline()
@@ -269,6 +273,71 @@ cdef class Decoder:
                     break
             window.start = c.p - window.buffer
         return 0
+
+    cdef bint pass_stored(self, Cursor *c, Sink sink, Selection selection) except -1:
+        """Pass the records at the cursor on as they are stored, as far as the window and the sink go.
+
+        Returns False if those are too few. Only the framing is read.
+        """
+        cdef const bint *wanted = sink.takes_stored(self.db)
+        cdef Cursor ahead = c[0]
+        cdef Bytes stop = c.p
+        cdef uint64_t keys = 0, expires = 0, most = UINT64_MAX, number
+        cdef uint64_t kinds[16]
+        cdef int64_t expire_at_ms
+        cdef bint has_expire
+        cdef uint8_t code
+        if wanted == NULL or self.fork is not None:
+            return False
+        if selection is not None:
+            if not selection.wants_all():
+                return False
+            if selection.limit >= 0:
+                most = <uint64_t>(selection.limit - selection.taken)
+        memset(kinds, 0, sizeof(kinds))
+        try:
+            while keys < most:
+                read_u8(&ahead, &code)
+                has_expire = code == OP_EXPIRETIME_MS and wanted[code]
+                if has_expire:
+                    read_i64(&ahead, &expire_at_ms)
+                    read_u8(&ahead, &code)
+                    if expire_at_ms == -1:
+                        break
+                if code == OP_IDLE and wanted[code]:
+                    read_len(&ahead, &number)
+                    read_u8(&ahead, &code)
+                elif code == OP_FREQ and wanted[code]:
+                    need(&ahead, 1)
+                    ahead.p += 1
+                    read_u8(&ahead, &code)
+                if not wanted[code] or self.kind_of[code] == UNKNOWN:
+                    break
+                skip_str(&ahead, self.limits.max_string)
+                if not self.values.skip(code, &ahead, &self.limits):
+                    break
+                if self.trails[self.kind_of[code]] and (ahead.p == ahead.end or ahead.p[0] == AUX_BYTE):
+                    break
+                stop = ahead.p
+                keys += 1
+                expires += has_expire
+                kinds[self.kind_of[code]] += 1
+        except (Declined, NeedMore):
+            # What follows is read in the usual way.
+            pass
+        if stop - c.p < STORED:
+            return False
+        sink.stored(c.p, stop - c.p, self.db, keys)
+        c.p = stop
+        self.keys += keys
+        self.db_keys += keys
+        self.expires += expires
+        self.db_expires += expires
+        for code in range(16):
+            self.kinds[code] += kinds[code]
+        if selection is not None:
+            selection.taken += <int64_t>keys
+        return True
 
     cdef int enter_db(self, int64_t db) except -1:
         keys, expires = self.db_counts.get(self.db, (0, 0))

@@ -19,6 +19,8 @@ cdef class Rdb(SnapshotOutput):
     cdef int kind
     cdef bint copies[256]                   # by type code: stored values are copied
     cdef bint copied                        # the current one
+    cdef bint stores[256]                   # by type code and opcode: records may come as they are stored
+    cdef int64_t stored_at                  # offset of the last of such records in the output
     cdef bint encodes_next                  # the next record comes again, because its value cannot be copied
     cdef int type_code                      # of the source
     cdef bint written                       # it was, when it was received

@@ -16,7 +16,8 @@ class Rdb(Encoder):
     the table sizes to announce; None: those that are received. ``role`` is the role of the file for its aux fields
     (``rdb_types.ROLES``), None: unchanged. ``copies``: values are written as the source stores them, if it passes them
     on and the version has their type; it must be a file of the same ``magic``. Raises NotCopiedError for a record whose
-    value turns out to be changed: it has to be rolled back and come again, and is encoded then. A ``TargetFilter`` has
+    value turns out to be changed: it has to be rolled back and come again, and is encoded then. Then whole records may
+    come as they are stored, too, if the file gets a checksum (see ``takes_stored`` of a sink). A ``TargetFilter`` has
     to drop what the version cannot hold; otherwise raises ValueError.
     """
 

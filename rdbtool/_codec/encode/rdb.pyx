@@ -78,6 +78,11 @@ cdef class Rdb(SnapshotOutput):
                 )
             if self.form.valkey:
                 self.copies[TYPE_HASH_2] = True
+            # Without a checksum nothing would show that they arrive as they were.
+            self.asks_stored = self.checksum
+            memcpy(self.stores, self.copies, sizeof(self.stores))
+            self.stores[OP_EXPIRETIME_MS] = self.able.milliseconds
+            self.stores[OP_IDLE] = self.stores[OP_FREQ] = self.able.eviction
 
     def __dealloc__(self):
         release(&self.key.scratch)
@@ -333,6 +338,24 @@ cdef class Rdb(SnapshotOutput):
         self.put_buffer(&stream.tail)
         self.put_buffer(&stream.groups)
         return self.put_buffer(&stream.idempotency)
+
+    # ---- records as they are stored ------------------------------------------------------------
+
+    cdef const bint *takes_stored(self, int64_t db) noexcept:
+        return self.stores
+
+    cdef int stored(self, Bytes p, size_t size, int64_t db, uint64_t keys) except -1:
+        self.start()
+        if self.missing is not None:
+            self.settle_role()
+        trim(&self.lead)
+        self.enter(db)
+        self.put_buffer(&self.lead)
+        self.stored_at = <int64_t>(self.handed_on + self.size)
+        self.put_whole(p, size)
+        self.entered(db)
+        self.keys += keys
+        return Encoder.commit(self)
 
     # ---- the end of a key ----------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ cdef class Selection:
     cdef int64_t limit                  # -1: no limit
     cdef public int64_t taken           # records selected so far; counted when a record is complete
 
+    cdef bint wants_all(self) noexcept
     cdef bint wants(self, Head *head) except -1
 
 

@@ -66,6 +66,13 @@ cdef class Selection:
         """True once ``limit`` records were selected: no further one will be."""
         return 0 <= self.limit <= self.taken
 
+    cdef bint wants_all(self) noexcept:
+        """Whether it selects by number only."""
+        return (
+            self.kinds == ~0u and self.expired < 0 and self.slot_high < 0 and not self.patterns
+            and not self.no_patterns and not self.dbs and not self.no_dbs
+        )
+
     def take(self, record):
         """Match a finished record like one that is being read, and count it if it matches."""
         cdef Head head

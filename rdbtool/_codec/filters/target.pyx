@@ -16,10 +16,10 @@ from rdbtool._codec.encode.stream_owners cimport Owner, Owners
 from rdbtool._codec.filters.filter cimport Filter
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
 
-from hashlib import sha1
 from rdbtool._codec.filters.capabilities import able_to_execute, able_to_restore, able_to_store, need_module
 from rdbtool._codec.room import NoResultError
 from rdbtool.core.errors import Loss, LossError
+from rdbtool.core.functions import script_digest
 from rdbtool.core.servers import PRODUCT_BY_AUX
 from rdbtool.core.rdb_types import MEMBER_EXPIRY_AUX, SCRIPT_AUX, VALKEY, VERSIONS
 from rdbtool.core.servers import FAMILY_BY_FIELD, server_of
@@ -537,6 +537,7 @@ cdef class TargetFilter(StreamTargetFilter):
         self.take_abilities()
         self.divides = sink.divides
         self.fills_room = sink.fills_room
+        self.asks_stored = sink.asks_stored and not (commands or payloads)
 
     def begin_range(self, room, db):
         """Begin a range of the sink."""
@@ -635,7 +636,7 @@ cdef class TargetFilter(StreamTargetFilter):
 
     cdef bint fit_script(self, bytes script) except -1:
         if not self.able.scripts:
-            return self.leave_out(f"the script {sha1(script, usedforsecurity=False).hexdigest()}", "loss", None)
+            return self.leave_out(f"the script {script_digest(script).decode()}", "loss", None)
         if script in self.scripts:
             return False
         self.scripts.add(script)
@@ -665,6 +666,14 @@ cdef class TargetFilter(StreamTargetFilter):
         return True
 
     # ---- keys ----------------------------------------------------------------------------------
+
+    cdef const bint *takes_stored(self, int64_t db) noexcept:
+        # Their loss is a note, which names a key.
+        return NULL if db >= DATABASES else self.sink.takes_stored(db)
+
+    cdef int stored(self, Bytes p, size_t size, int64_t db, uint64_t keys) except -1:
+        self.keys += keys
+        return self.sink.stored(p, size, db, keys)
 
     cdef int begin_packed(self, int packing, size_t size, uint64_t ms, uint64_t seq) except -1:
         # What is passed on may have fewer elements.

@@ -1,7 +1,7 @@
 # Filter with two sinks.
 #
-# Both receive every event, the first sink first. An error in either goes to the source, which rolls the record back in
-# both.
+# Both receive every event, the first sink first; one that does without a value (`skips_value`) is spared its elements. An
+# error in either goes to the source, which rolls the record back in both.
 
 from libc.stdint cimport int64_t, uint64_t
 from rdbtool._codec.decode.cursor cimport Bytes
@@ -36,11 +36,14 @@ cdef class Tee(Filter):
         self.sink.may_spill = self.second.may_spill = self.may_spill
         self.sink.extent_ahead = self.second.extent_ahead = self.extent_ahead
         self.sink.begin_key(head)
-        return self.second.begin_key(head)
+        self.second.begin_key(head)
+        self.skips_value = self.sink.skips_value and self.second.skips_value
+        return 0
 
     cdef int string(self, Bytes p, size_t size) except -1:
-        self.sink.string(p, size)
-        return self.second.string(p, size)
+        if not self.sink.skips_value:
+            self.sink.string(p, size)
+        return 0 if self.second.skips_value else self.second.string(p, size)
 
     cdef int begin_string(self, LongString *text) except -1:
         self.sink.begin_string(text)
@@ -59,20 +62,29 @@ cdef class Tee(Filter):
         return self.second.end_string()
 
     cdef int begin_packed(self, int packing, size_t size, uint64_t ms, uint64_t seq) except -1:
-        self.sink.begin_packed(packing, size, ms, seq)
-        return self.second.begin_packed(packing, size, ms, seq)
+        if not self.sink.skips_value:
+            self.sink.begin_packed(packing, size, ms, seq)
+        return 0 if self.second.skips_value else self.second.begin_packed(packing, size, ms, seq)
 
     cdef int element(self, Bytes p, size_t size) except -1:
-        self.sink.element(p, size)
-        return self.second.element(p, size)
+        if not self.sink.skips_value:
+            self.sink.element(p, size)
+        return 0 if self.second.skips_value else self.second.element(p, size)
+
+    cdef int intset(self, Bytes p, uint64_t width, uint64_t count) except -1:
+        if not self.sink.skips_value:
+            self.sink.intset(p, width, count)
+        return 0 if self.second.skips_value else self.second.intset(p, width, count)
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
-        self.sink.pair(field, field_size, value, value_size, expire_at_ms)
-        return self.second.pair(field, field_size, value, value_size, expire_at_ms)
+        if not self.sink.skips_value:
+            self.sink.pair(field, field_size, value, value_size, expire_at_ms)
+        return 0 if self.second.skips_value else self.second.pair(field, field_size, value, value_size, expire_at_ms)
 
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
-        self.sink.score(member, member_size, score)
-        return self.second.score(member, member_size, score)
+        if not self.sink.skips_value:
+            self.sink.score(member, member_size, score)
+        return 0 if self.second.skips_value else self.second.score(member, member_size, score)
 
     cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1:
         self.sink.member_expiry(member, size, expire_at_ms)

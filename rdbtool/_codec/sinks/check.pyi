@@ -57,6 +57,11 @@ class Check(Sink):
     @property
     def recent(self) -> tuple[int, int] | None:
         """Return the offset and db of one of the last few records; None if there is none."""
+    def take_tally(self) -> tuple[int, list[int]]:
+        """Return how many elements the collections since the last call have, and the type codes of the records.
+
+        Only a file has type codes: they mean nothing for records from elsewhere.
+        """
     def __init__(
         self,
         on_item: Callable[[Item], object] | None = None,

@@ -169,6 +169,8 @@ cdef class Check(Sink):
     cdef bint repeated_small[FLAG_COUNT]
     cdef readonly dict modules
     cdef readonly uint64_t keys         # checked so far
+    cdef uint64_t tallied               # elements since the last tally
+    cdef bint met[256]                  # type codes since then
     cdef int64_t size                   # of the input in bytes; -1: unknown, or no longer needed
     cdef object on_item
     cdef public object on_row
@@ -241,6 +243,14 @@ cdef class Check(Sink):
             if held.note.number:
                 return held.note.start, held.note.db
         return None
+
+    def take_tally(self):
+        """Return the elements of the collections since the last call, and the type codes of the records."""
+        cdef int code
+        elements, self.tallied = self.tallied, 0
+        codes = [code for code in range(256) if self.met[code]]
+        memset(self.met, 0, sizeof(self.met))
+        return elements, codes
 
     # ---- ranges --------------------------------------------------------------------------------
 
@@ -622,6 +632,8 @@ cdef class Check(Sink):
     cdef int commit(self) except -1:
         cdef Head *head = &self.head
         self.keys += 1
+        self.tallied += self.count
+        self.met[<uint8_t>head.type_code] = True
         if self.room is not None:
             self.leave_key(head)
         else:

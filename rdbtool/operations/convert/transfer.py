@@ -118,6 +118,7 @@ class Transfer(DatasetWriter):
             progress=progress,
             read_back=partial(_read_back, form, server_of(*target)),
             make_test=None if origin is None else partial(_make_test, origin, allow_loss=allow_loss),
+            copies=copies,
         )
         self.encoding = encoding
         self.written_for = target

@@ -1,7 +1,7 @@
 """Repair of one file: what it is, what is intact, and how that is written.
 
 An intact file is copied byte for byte. An RDB is written with its own magic and version; if those are damaged, with the
-version of the server that it names. Values are copied as they are stored, unless they are changed.
+version of the server that it names. Records are copied as they are stored, where nothing in them changes.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def examine(
             form = form._replace(version=VERSIONS[header.magic][1])
         behind = CommandSearch(stock, AOF_WORDS | frozenset(renamed))
         refusals = Refusals()
-        check = Check(refusals.on_item, refusals.on_flagged)
+        check = Check(refusals.on_item, refusals.on_flagged, size=stock.size)
         find = (lambda at: behind.find(at)[0]) if embedded else None
         walk = RdbSalvage(stock, form, check=check, behind=find, progress=progress, has_header=has_header)
         salvage = walk.run()

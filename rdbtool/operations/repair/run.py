@@ -8,7 +8,6 @@ names. The result is read back and validated before it is renamed into place.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -323,6 +322,8 @@ def _keep_damaged(stack: ExitStack, parts: list[tuple[PartRepair, Stock]], sourc
             rows.append({**row, "message": lost.message})
             at += lost.size
     index = stack.enter_context(open_output(f"{options.keep_damaged}.json", force=options.force, sources=[source]))
+    import json  # noqa: PLC0415 - rarely asked for
+
     index.write(json.dumps({"schema": 1, "source": json_name(source), "ranges": rows}).encode() + b"\n")
 
 

@@ -4,14 +4,14 @@ Salvage looks back and ahead, so the input must be readable at any offset: a reg
 else (a pipe, a compressed file) is first copied to an anonymous temporary file. Lost ranges have place, size and, if
 known, key.
 
-Recent blocks are cached, so that looking back does not read twice. The checksum of all bytes is computed on the way.
+Recent blocks are cached, so that looking back does not read twice; a walk over more than the cache holds reads into its
+window. The checksum of all bytes is computed on the way.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
@@ -132,6 +132,8 @@ class Stock:
                 self._is_own_file = True
                 return Shown(fd, status.st_size)
             os.close(fd)
+        import tempfile  # noqa: PLC0415 - most inputs are regular files
+
         with tempfile.TemporaryFile() as file:
             return self._spool(self._source, file)
 
@@ -252,7 +254,7 @@ class Stock:
     def read_once(self, view: memoryview, at: int) -> int:
         """Fill the beginning of ``view`` with what is at an offset; return the number of bytes, 0 only at the end.
 
-        Nothing is cached, nor copied in between where that is possible.
+        Nothing is cached, nor copied in between, where that is possible.
         """
         self._wake()
         shown = self._shown
@@ -266,7 +268,20 @@ class Stock:
         except OSError as error:
             raise InputError(f"cannot read {self.name}: {error.strerror or error}") from error
 
-    def _sum_up(self, block: bytes) -> None:
+    def read_on(self, view: memoryview, at: int) -> int:
+        """Do the same on the way through the data: sum up what was read, and cache it if all can be cached."""
+        if self.size <= _REMEMBERED * _PIECE:
+            data = self.read(at, min(len(view), _PIECE))
+            view[: len(data)] = data
+            return len(data)
+        count = self.read_once(view, at)
+        # Bytes that follow damage are read again.
+        before = self._summed[0] - at
+        if 0 <= before < count:
+            self._sum_up(view[before:count])
+        return count
+
+    def _sum_up(self, block: bytes | memoryview) -> None:
         self._summed = self._summed[0] + len(block), crc64(block, self._summed[1])
         self._sums.append(self._summed)
 
@@ -274,11 +289,11 @@ class Stock:
         """Return the CRC-64 of everything before ``stop``, reading what was not read yet."""
         while self._summed[0] < stop:
             before = self._summed[0]
-            block = self._block(before // _PIECE)
-            # The block may have been cached before the preceding bytes were read.
-            if self._summed[0] == before and block:
-                self._sum_up(block)
-            if not block:
+            piece = self.read(before, _PIECE - before % _PIECE)
+            # Reading it may have summed it up.
+            if self._summed[0] == before and piece:
+                self._sum_up(piece)
+            if not piece:
                 raise InputError(f"cannot read {self.name}: it became shorter")
         at, total = self._sums[bisect_right(self._sums, (stop, 1 << 64)) - 1]
         return crc64(self.read(at, stop - at), total)
@@ -395,11 +410,7 @@ class _Filling:
             view[:size] = self._head[:size]
             self._head = self._head[size:]
             return size
-        if self._is_last:
-            count = self._stock.read_once(view[: self._stop - self.at], self.at)
-            self.at += count
-            return count
-        data = self._stock.read(self.at, min(len(view), _PIECE, self._stop - self.at))
-        view[: len(data)] = data
-        self.at += len(data)
-        return len(data)
+        read = self._stock.read_once if self._is_last else self._stock.read_on
+        count = read(view[: self._stop - self.at], self.at)
+        self.at += count
+        return count

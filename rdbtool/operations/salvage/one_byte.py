@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import cache
 
 from rdbtool._codec.damaged_byte import search
+from rdbtool._codec.decode.skip_scan import checksum_behind
 from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.io.source import crc64
 
@@ -72,19 +73,6 @@ def _tables() -> tuple[list[int], list[int]]:
 
 
 def _power_of_step(power: int) -> list[int]:
-    """Return the effect of a number of steps, a power of two, on each bit of the register."""
-    table, _ = _tables()
-    matrix = [table[(1 << bit) & 0xFF] ^ (1 << bit >> 8) for bit in _BITS]
-    while power > 1:
-        matrix = [_apply(matrix, row) for row in matrix]
-        power >>= 1
-    return matrix
-
-
-def _apply(matrix: list[int], register: int) -> int:
-    result = 0
-    for row in matrix:
-        if register & 1:
-            result ^= row
-        register >>= 1
-    return result
+    """Return the effect of a number of steps on each bit of the register."""
+    # A step is that of a NUL byte, and NUL bytes alone have the checksum 0.
+    return [checksum_behind(1 << bit, 0, power) for bit in _BITS]

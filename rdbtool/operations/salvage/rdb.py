@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rdbtool._codec.decode.decoder import ENDED, PAUSED, TOO_LARGE
-from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.check import Check
 from rdbtool._codec.sinks.sizes import Sizes
 from rdbtool.core.errors import RAISE_LIMIT, FormatError, LimitError, OversizeError
 from rdbtool.core.light_typing import TYPE_CHECKING, Final, NamedTuple
 from rdbtool.core.location import Span
 from rdbtool.core.progress import Progress
-from rdbtool.core.rdb_types import ChecksumState, checksum_state, code_of, codes_of
+from rdbtool.core.rdb_types import ChecksumState, checksum_state, code_of, codes_of, value_types
 from rdbtool.model import Aux, End, Item, ResizeDb, SelectDb
 from rdbtool.operations.salvage.input import Lost
 from rdbtool.operations.salvage.rdb_heuristics import (
@@ -82,7 +81,7 @@ Counts = dict[int, tuple[int, int]]
 
 
 class Piece(NamedTuple):
-    """Intact items from ``place`` up to ``stop``, with the number of records, and of elements in them.
+    """Intact items from ``place`` up to ``stop``, with the numbers of records, and of elements of collections.
 
     ``counts`` maps a db to (keys, keys with an expiry). ``run`` is the number of damages before it: pieces of one run
     are contiguous. ``is_found``: its run is connected neither to the beginning nor to the end of the file.
@@ -152,8 +151,7 @@ class RdbSalvage:
         self.aux: list[Aux] = []
         #: The number of keys that the file declares per db.
         self.announced: dict[int, int] = {}
-        #: The types and encodings that were met.
-        self.encodings: set[tuple[str, str]] = set()
+        self._codes: set[int] = set()
         self._place = place or Position(len(form.head) if has_header else 0, is_first=True)
         self._run = 0
         self._check = Check() if check is None else check
@@ -175,6 +173,12 @@ class RdbSalvage:
     def is_marked(self) -> bool:
         """Whether kept records have an idle time or a frequency."""
         return any(is_marked(self.stock, piece.place.at) for piece in self.pieces)
+
+    @property
+    def encodings(self) -> set[tuple[str, str]]:
+        """The types and encodings that were met."""
+        types = value_types(self.form.magic)
+        return {(types[code].kind, types[code].encoding) for code in self._codes}
 
     @property
     def totals(self) -> Counts:
@@ -273,16 +277,15 @@ class RdbSalvage:
         walker.decoder.on_item = self._on_item
         self._nuls.clear()
         while True:
-            begin, keys, sizes = walker.place, walker.decoder.keys, Sizes(0)
-            walker.decoder.announce(sizes)
-            status = walker.step(_RECORDS, Tee(sizes, self._check))
+            begin, keys = walker.place, walker.decoder.keys
+            status = walker.step(_RECORDS, self._check)
             end_at = self._end_at(walker, status)
             stop = walker.at if end_at < 0 else end_at
             records = walker.decoder.keys - keys
+            elements, codes = self._check.take_tally()
             if stop > begin.at:
-                elements = sum(row[3] for row in sizes.rows())
                 self.pieces.append(Piece(begin, stop, records, elements, walker.decoder.take_counts(), self._run))
-                self.encodings.update((row[0], row[1]) for row in sizes.rows())
+                self._codes.update(codes)
             if self._on_damage is not None and len(self.pieces) > 2 * _HELD:
                 for piece in self.pieces[:-_HELD]:
                     _add(self._passed, piece.counts)

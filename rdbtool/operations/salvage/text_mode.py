@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 
 from rdbtool.core.errors import InputError
@@ -129,6 +128,8 @@ def undo(stock: Stock, conversion: Conversion) -> Undone | None:
     if conversion.is_lossy:
         return None
     convert = None if conversion.encoding is None else _converter(conversion)
+    import tempfile  # noqa: PLC0415 - few files were converted
+
     with tempfile.TemporaryFile() as file:
         try:
             checksum, tail = _write(_undone(stock, conversion, convert), file)
