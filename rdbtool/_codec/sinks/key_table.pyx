@@ -58,9 +58,7 @@ cdef struct Aside:
     uint64_t number         # of the record, 0: it is not there twice
 
 cdef enum:
-    WAITING = 16            # keys that wait
-    FETCHED = 8             # of them those whose slot is there, while memory fetches the row
-    WAITING_SIZE = 128      # bytes of a key that can wait
+    FETCHED = 8             # of the keys that wait those whose slot is there, while memory fetches the row
     ROW_SIZE = 68           # the most bytes of a row with its slots and its place in the order
     # Of the memory, in eighths: that of the table, and that of the buffers of both files.
     EIGHTHS_TABLE = 6
@@ -78,19 +76,6 @@ cdef uint64_t BARE = 0xA5A5A5A5A5A5A5A0     # distinguishes the hash of such a r
 
 #: The states of a key. HELD: one that differs, whose first record is held for comparing.
 REMOVED, SAME, CHANGED, ADDED, HELD = IS_REMOVED, IS_SAME, IS_CHANGED, IS_ADDED, IS_HELD
-
-
-cdef struct Waiting:
-    rt_hash128 key
-    uint64_t value
-    uint64_t bare           # without counters
-    int64_t expire_at_ms
-    int64_t db
-    uint64_t number         # of the record
-    bint is_stream
-    bint has_counters
-    bint wanted
-    size_t name_size
 
 
 cdef inline bint is_of(const Row *row, const rt_hash128 *hash) noexcept:
@@ -442,23 +427,6 @@ cdef class KeyPrints(Prints):
     data outside the keys. The last keys are looked up when it is closed.
     """
 
-    cdef KeyTable table
-    cdef Selection matching
-    cdef bint second
-    cdef int64_t tolerance_ms
-    cdef readonly uint64_t keys
-    cdef readonly object twice
-    cdef readonly list modules
-    cdef bint wanted
-    cdef int64_t expire_at_ms
-    cdef int64_t db
-    cdef Scratch name               # the key: its bytes are invalid when the record is complete
-    cdef size_t name_size
-    cdef Waiting held[WAITING]
-    cdef char names[WAITING][WAITING_SIZE]
-    cdef unsigned int held_at, held_count
-    cdef uint64_t last              # number of the row that was found last
-
     def __init__(self, KeyTable table not None, *, bint second, bint field_expiries=True, bint encodings=False,
                  int64_t tolerance_ms=0, Selection matching=None):
         self.table = table
@@ -479,6 +447,10 @@ cdef class KeyPrints(Prints):
 
     cdef int begin_key(self, Head *head) except -1:
         Prints.begin_key(self, head)
+        return self.keep_head(head)
+
+    cdef int keep_head(self, Head *head) except -1:
+        """Keep of a key what does not depend on its value."""
         grow(&self.name, head.key_size + 1)
         memcpy(self.name.data, head.key, head.key_size)
         self.name_size = head.key_size
@@ -491,9 +463,8 @@ cdef class KeyPrints(Prints):
         cdef Waiting key
         cdef KeyTable table = self.table
         cdef uint64_t number
-        cdef unsigned int at
         self.keys += 1
-        if self.second and table.rows < table.most:
+        if self.second and not self.keeps and table.rows < table.most:
             number = table.expected(&self.key)
             if number:
                 self.look_up_waiting(0)
@@ -506,17 +477,41 @@ cdef class KeyPrints(Prints):
         key.expire_at_ms = self.expire_at_ms
         key.db = self.db
         key.number = self.keys
+        key.state = IS_REMOVED
         key.is_stream = self.kind == KIND_STREAM
         key.has_counters = self.has_counters
         key.wanted = self.wanted
         key.name_size = self.name_size
-        if self.name_size > WAITING_SIZE:
+        if self.keeps:
+            self.kept = key
+            return 0
+        return self.hold(&key, <char *>self.name.data)
+
+    cdef int commit_same(self) except -1:
+        """Commit a key that both have with the same value and expiry, of which only the head was received."""
+        cdef Waiting key
+        self.keys += 1
+        memset(&key, 0, sizeof(Waiting))
+        key.key = self.key
+        key.expire_at_ms = self.expire_at_ms
+        key.db = self.db
+        key.number = self.keys
+        key.state = IS_SAME
+        key.wanted = self.wanted
+        key.name_size = self.name_size
+        return self.hold(&key, <char *>self.name.data)
+
+    cdef int hold(self, Waiting *key, const char *name) except -1:
+        """Let a key wait, if it is short enough."""
+        cdef KeyTable table = self.table
+        cdef unsigned int at
+        if key.name_size > WAITING_SIZE:
             self.look_up_waiting(0)
-            return self.look_up(&key, <char *>self.name.data)
+            return self.look_up(key, name)
         self.look_up_waiting(WAITING - 1)
         at = (self.held_at + self.held_count) % WAITING
-        self.held[at] = key
-        memcpy(self.names[at], self.name.data, self.name_size)
+        self.held[at] = key[0]
+        memcpy(self.names[at], name, key.name_size)
         self.held_count += 1
         table.fetch_slot(&key.key)
         if self.held_count > FETCHED:
@@ -566,8 +561,14 @@ cdef class KeyPrints(Prints):
             return 0
         if row != NULL:
             return self.note_twice(key.db, name, key.name_size)
-        table.add(&key.key, key.value, key.expire_at_ms, IS_REMOVED)
-        if key.has_counters:
+        number = table.rows
+        table.add(&key.key, key.value, key.expire_at_ms, key.state)
+        if key.state != IS_REMOVED:
+            # The second one's was compared with it: see `key_pairs`.
+            table.pass_row(number)
+            table.next = number + 1
+            table.matched += key.state == IS_SAME and key.wanted
+        elif key.has_counters:
             key.key.b ^= BARE
             table.add(&key.key, key.bare, NEVER, IS_BARE)
         return 0
@@ -581,8 +582,10 @@ cdef class KeyPrints(Prints):
             flags = FLAG_WANTED * key.wanted | FLAG_STREAM * key.is_stream | FLAG_COUNTERS * key.has_counters
             put(table.second, &key.key, key.value, key.expire_at_ms, flags, key.number)
             return put(table.second, &key.key, key.bare, NEVER, flags, key.number) if key.is_stream else 0
-        put(table.first, &key.key, key.value, key.expire_at_ms, IS_REMOVED, key.number)
-        if key.has_counters:
+        put(table.first, &key.key, key.value, key.expire_at_ms, key.state, key.number)
+        if key.state != IS_REMOVED:
+            table.matched += key.state == IS_SAME and key.wanted
+        elif key.has_counters:
             key.key.b ^= BARE
             put(table.first, &key.key, key.bare, NEVER, IS_BARE, key.number)
         return 0
