@@ -43,8 +43,9 @@ cdef class KeyTable:
     cdef Row **blocks
     cdef size_t block_count
     cdef uint64_t rows
-    cdef uint64_t *slots            # upper half of a hash, row number + 1; 0: free
+    cdef uint32_t *slots            # row number + 1, and above it bits of the hash's second half; 0: free
     cdef uint64_t slot_count        # a power of two
+    cdef uint64_t announced         # rows when all keys are there that the first dataset announced so far
     cdef uint32_t *order            # numbers of the rows of the second dataset's keys
     cdef uint64_t order_count
     cdef uint64_t counted[6]
@@ -66,7 +67,8 @@ cdef class KeyTable:
     cdef int meet(self, Row *row, const rt_hash128 *hash, uint64_t value, uint64_t bare, int64_t expire_at_ms,
                   bint is_stream, bint has_counters, bint is_wanted, int64_t tolerance_ms) except -1
     cdef bint is_bare(self, Row *row, const rt_hash128 *hash, uint64_t bare, bint has_counters) noexcept
-    cdef void enter(self, uint64_t hash, uint64_t number) noexcept
+    cdef void enter(self, const Row *row, uint64_t number) noexcept
+    cdef void announce(self, uint64_t keys) noexcept
     cdef int add_block(self) except -1
     cdef int grow(self) except -1
     cdef int begin_aside(self) except -1

@@ -8,8 +8,9 @@
 # compared in detail before it is reported.
 #
 # Rows are in blocks, in the order in which keys arrived, and an open-addressing table leads to them. Its slots hold a
-# row number and half of a hash, so that wrong rows are hardly ever looked at: 47 to 57 bytes per key in all, 68 for the
-# moment in which the table grows.
+# row number and, in the bits that no number needs, a part of the hash, so that wrong rows are hardly ever looked at: 41
+# to 47 bytes per key in all, 52 for the moment in which the table grows. It grows at once to what the file announces,
+# when a share of that is there.
 #
 # A large table is in no cache, so keys wait a little: until memory has fetched first the slot, then the row of each. It
 # is in huge pages where there are any. A key of the second dataset need not wait if it is the one that comes next in the
@@ -31,7 +32,7 @@ from rdbtool._codec.spill cimport Partitions
 
 from rdbtool._codec.spill import each_partition
 from rdbtool.core.limits import table_memory
-from rdbtool.model.items import ModuleAux
+from rdbtool.model.items import ModuleAux, ResizeDb
 
 include "../_types.pxi"
 
@@ -59,11 +60,12 @@ cdef struct Aside:
 
 cdef enum:
     FETCHED = 8             # of the keys that wait those whose slot is there, while memory fetches the row
-    ROW_SIZE = 68           # the most bytes of a row with its slots and its place in the order
+    ROW_SIZE = 52           # the most bytes of a row with its slots and its place in the order
     # Of the memory, in eighths: that of the table, and that of the buffers of both files.
     EIGHTHS_TABLE = 6
     EIGHTHS_BUFFERS = 1
     FIRST_SLOTS = 1 << 10
+    BELIEVED = 16           # one of so many announced keys has to be there
     AHEAD = 4               # rows that are looked at where the next key is expected
 
     FLAG_WANTED = 1         # the key counts if it is the same in both
@@ -71,7 +73,7 @@ cdef enum:
     FLAG_COUNTERS = 4
 
 cdef int64_t NEVER = INT64_MIN
-cdef uint64_t NUMBER = 0xFFFFFFFF
+cdef uint64_t MOST_SLOTS = <uint64_t>1 << 31
 cdef uint64_t BARE = 0xA5A5A5A5A5A5A5A0     # distinguishes the hash of such a row from that of its key
 
 #: The states of a key. HELD: one that differs, whose first record is held for comparing.
@@ -80,6 +82,11 @@ REMOVED, SAME, CHANGED, ADDED, HELD = IS_REMOVED, IS_SAME, IS_CHANGED, IS_ADDED,
 
 cdef inline bint is_of(const Row *row, const rt_hash128 *hash) noexcept:
     return row.a == hash.a and row.b ^ hash.b <= STATE
+
+
+cdef inline bint is_tag_of(uint32_t slot, uint64_t b, uint64_t mask) noexcept:
+    """Return whether a slot may be that of a hash: `mask` covers the row number in it."""
+    return <uint32_t>((slot ^ b >> 32) & ~mask) == 0
 
 
 cdef inline void free_block(Row *block, size_t number) noexcept:
@@ -96,7 +103,7 @@ cdef class KeyTable:
         self.memory = table_memory()
         self.most = self.memory * EIGHTHS_TABLE // 8 // ROW_SIZE
         self.slot_count = FIRST_SLOTS
-        self.slots = <uint64_t *>rt_large_alloc(FIRST_SLOTS * sizeof(uint64_t))
+        self.slots = <uint32_t *>rt_large_alloc(FIRST_SLOTS * sizeof(uint32_t))
         if self.slots == NULL:
             raise MemoryError
 
@@ -105,7 +112,7 @@ cdef class KeyTable:
         for i in range(self.block_count):
             free_block(self.blocks[i], i)
         free(self.blocks)
-        rt_large_free(self.slots, self.slot_count * sizeof(uint64_t))
+        rt_large_free(self.slots, self.slot_count * sizeof(uint32_t))
         free(self.order)
 
     @property
@@ -123,7 +130,7 @@ cdef class KeyTable:
 
     def __sizeof__(self):
         cdef size_t order = (self.order_count + ROWS - 1) // ROWS * ROWS
-        return self.block_count * ROWS * sizeof(Row) + self.slot_count * sizeof(uint64_t) + order * sizeof(uint32_t)
+        return self.block_count * ROWS * sizeof(Row) + self.slot_count * sizeof(uint32_t) + order * sizeof(uint32_t)
 
     def state(self, int64_t db, bytes key not None):
         """Return the state of a key that one of the datasets has."""
@@ -145,13 +152,14 @@ cdef class KeyTable:
         """Return the row of a key, and its number; NULL if there is none."""
         cdef uint64_t mask = self.slot_count - 1
         cdef uint64_t slot = hash.a >> 32 & mask
+        cdef uint32_t found
         cdef Row *row
-        while self.slots[slot]:
-            if (self.slots[slot] ^ hash.a) >> 32 == 0:
-                row = self.row((self.slots[slot] & NUMBER) - 1)
+        while (found := self.slots[slot]):
+            if is_tag_of(found, hash.b, mask):
+                row = self.row((found & mask) - 1)
                 if is_of(row, hash):
                     if number != NULL:
-                        number[0] = (self.slots[slot] & NUMBER) - 1
+                        number[0] = (found & mask) - 1
                     return row
             slot = (slot + 1) & mask
         return NULL
@@ -164,8 +172,8 @@ cdef class KeyTable:
         cdef uint64_t mask = self.slot_count - 1
         cdef uint64_t slot = hash.a >> 32 & mask
         while self.slots[slot]:
-            if (self.slots[slot] ^ hash.a) >> 32 == 0:
-                rt_prefetch(self.row((self.slots[slot] & NUMBER) - 1))
+            if is_tag_of(self.slots[slot], hash.b, mask):
+                rt_prefetch(self.row((self.slots[slot] & mask) - 1))
                 return
             slot = (slot + 1) & mask
 
@@ -205,7 +213,7 @@ cdef class KeyTable:
         row.b = (hash.b & ~<uint64_t>STATE) | <uint64_t>state
         row.value = value
         row.expire_at_ms = expire_at_ms
-        self.enter(hash.a, self.rows)
+        self.enter(row, self.rows)
         self.rows += 1
         self.counted[state] += 1
         return 0
@@ -242,18 +250,16 @@ cdef class KeyTable:
         other = self.find(&of_bare)
         return other != NULL and other.value == bare
 
-    cdef void enter(self, uint64_t hash, uint64_t number) noexcept:
+    cdef void enter(self, const Row *row, uint64_t number) noexcept:
         cdef uint64_t mask = self.slot_count - 1
-        cdef uint64_t slot = hash >> 32 & mask
+        cdef uint64_t slot = row.a >> 32 & mask
         while self.slots[slot]:
             slot = (slot + 1) & mask
-        self.slots[slot] = (hash & ~NUMBER) | (number + 1)
+        self.slots[slot] = <uint32_t>((row.b >> 32 & ~mask) | (number + 1))
 
     cdef int add_block(self) except -1:
         cdef Row *block
         cdef Row **blocks
-        if self.rows >= NUMBER - ROWS:
-            raise MemoryError
         blocks = <Row **>realloc(self.blocks, (self.block_count + 1) * sizeof(Row *))
         if blocks == NULL:
             raise MemoryError
@@ -269,21 +275,29 @@ cdef class KeyTable:
         self.block_count += 1
         return 0
 
+    cdef void announce(self, uint64_t keys) noexcept:
+        """Note that so many more keys are said to come."""
+        if self.most and keys < self.most:
+            self.announced = self.rows + keys
+
     cdef int grow(self) except -1:
-        cdef uint64_t at, slot, mask = self.slot_count * 2 - 1
-        cdef uint64_t *larger = <uint64_t *>rt_large_alloc(self.slot_count * 2 * sizeof(uint64_t))
+        cdef uint64_t number, count = self.slot_count * 2
+        cdef uint32_t *larger
+        if self.rows * BELIEVED >= self.announced and self.announced <= self.most:
+            while count * 3 < self.announced * 4:
+                count *= 2
+        if count > MOST_SLOTS:
+            raise MemoryError
+        larger = <uint32_t *>rt_large_alloc(count * sizeof(uint32_t))
         if larger == NULL:
             raise MemoryError
-        # A slot has enough of the hash to be moved, and slots in their order go to two places that move on.
-        for at in range(self.slot_count):
-            if self.slots[at]:
-                slot = self.slots[at] >> 32 & mask
-                while larger[slot]:
-                    slot = (slot + 1) & mask
-                larger[slot] = self.slots[at]
-        rt_large_free(self.slots, self.slot_count * sizeof(uint64_t))
+        rt_large_free(self.slots, self.slot_count * sizeof(uint32_t))
         self.slots = larger
-        self.slot_count *= 2
+        self.slot_count = count
+        for number in range(self.rows):
+            if number + WAITING < self.rows:
+                rt_prefetch(&self.slots[self.row(number + WAITING).a >> 32 & (count - 1)])
+            self.enter(self.row(number), number)
         return 0
 
     # ---- rows that are put aside ---------------------------------------------------------------
@@ -309,10 +323,10 @@ cdef class KeyTable:
     cdef int empty(self) except -1:
         """Remove all rows, and give their memory back."""
         cdef size_t i
-        cdef uint64_t *slots = <uint64_t *>rt_large_alloc(FIRST_SLOTS * sizeof(uint64_t))
+        cdef uint32_t *slots = <uint32_t *>rt_large_alloc(FIRST_SLOTS * sizeof(uint32_t))
         if slots == NULL:
             raise MemoryError
-        rt_large_free(self.slots, self.slot_count * sizeof(uint64_t))
+        rt_large_free(self.slots, self.slot_count * sizeof(uint32_t))
         self.slots = slots
         self.slot_count = FIRST_SLOTS
         for i in range(self.block_count):
@@ -443,6 +457,8 @@ cdef class KeyPrints(Prints):
     cdef int item(self, object item) except -1:
         if isinstance(item, ModuleAux):
             self.modules.append(item)
+        elif not self.second and isinstance(item, ResizeDb):
+            self.table.announce(item.keys)
         return 0
 
     cdef int begin_key(self, Head *head) except -1:
