@@ -51,7 +51,7 @@ static inline void rt_hash_step(rt_hash128 *state, uint64_t x, uint64_t y)
     rt_hash_products(state, x ^ state->a, y ^ RT_HASH_1, y ^ state->b, x ^ RT_HASH_2);
 }
 
-/* A small number, such as a size, that goes in beside text: in all bits, as text could make up for another one in few. */
+/* A small number, such as a size, that goes in beside text: in all bits, as text can make up for another one in few. */
 static inline uint64_t rt_hash_spread(uint64_t v) { return v * 0x9e3779b97f4a7c15ull; }
 
 /* Mixes in the last 16 bytes of a string, or all that it has, and its size. */
@@ -147,7 +147,7 @@ static inline void rt_hash_number(rt_hash128 *state, uint64_t v)
 /* After the last part: every bit of the hash depends on all of it. */
 static inline void rt_hash_finish(rt_hash128 *state) { rt_hash_number(state, 0); }
 
-/* Begins the hash of a key, a value, or one part of a sum. ``what`` tells it from others of the same input. */
+/* Begins the hash of a key, a value, or one part of a sum. ``what`` distinguishes it from others of the same input. */
 static inline void rt_hash_begin(rt_hash128 *state, uint64_t what)
 {
     state->a = RT_HASH_4;

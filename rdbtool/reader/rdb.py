@@ -187,7 +187,7 @@ class RdbReader:
         from rdbtool._codec.sinks.key_pairs import KeyPairs  # noqa: PLC0415 - for diff only
 
         for reader in (self, other):
-            # Whoever inflates reads ahead: two at a time would take twice the memory.
+            # Compressed input is inflated ahead: two at a time would take twice the memory.
             if reader.backend == "grammar" or reader.payload is not None or reader.source.compressed_size is not None:
                 return False
         return KeyPairs.can_pair(self._decoder, other._decoder)

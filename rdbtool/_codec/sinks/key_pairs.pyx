@@ -1,8 +1,8 @@
 # Two datasets whose keys are in about the same order, read side by side.
 #
 # Snapshots of one server list most keys in the same order, and most of these are in the same bytes. So both windows are
-# compared where the next records are. Records that are the same are decoded in the first dataset only, and nobody hashes
-# their values; of the others with the same key both are hashed and compared at once. All keys go into the table of the
+# compared where the next records are. Records that are the same are decoded in the first dataset only, and their values
+# are not hashed; of the others with the same key both are hashed and compared at once. All keys go into the table of the
 # first dataset with their state, which finds duplicates as it always does.
 #
 # A key that is not next in the other dataset is looked for a few records ahead. If it is not there, a key of the first
@@ -62,7 +62,7 @@ cdef class SameKeys(Sink):
 
 
 cdef class KeyPairs:
-    """Two decoders at their first keys, and the sinks of their datasets, of which ``prints`` is that of the first one."""
+    """Two decoders before their first keys, and the sinks of their datasets: ``prints`` for the first one."""
 
     cdef Decoder first
     cdef Decoder second
@@ -76,7 +76,8 @@ cdef class KeyPairs:
     cdef size_t kept_size
     cdef uint64_t others_seen       # keys of the second dataset so far
 
-    def __init__(self, Decoder first not None, Decoder second not None, KeyPrints prints not None, KeyPrints others not None):
+    def __init__(self, Decoder first not None, Decoder second not None, KeyPrints prints not None,
+                 KeyPrints others not None):
         self.first = first
         self.second = second
         self.prints = prints
@@ -268,7 +269,8 @@ cdef class KeyPairs:
         self.others_seen = others.keys
         return 0
 
-    cdef int look_ahead(self, Bytes key, Bytes key_stop, Bytes other, Bytes other_stop, Bytes stop, Bytes stop_other) except -2:
+    cdef int look_ahead(self, Bytes key, Bytes key_stop, Bytes other, Bytes other_stop, Bytes stop,
+                        Bytes stop_other) except -2:
         """Return 1 if the second dataset's key follows in the first one soon, -1 if it is the reverse, else 0."""
         cdef Bytes end = self.first.window.buffer + self.first.window.stop
         cdef Bytes end_other = self.second.window.buffer + self.second.window.stop
