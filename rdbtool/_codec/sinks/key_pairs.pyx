@@ -6,7 +6,7 @@
 # first dataset with their state, which finds duplicates as it always does.
 #
 # A key that is not next in the other dataset is looked for a few records ahead. If it is not there, a key of the first
-# dataset stays without a partner, and one of the second is kept until all of the first are in the table. When that
+# dataset stays without a partner, and one of the second is kept until all of the first are in the table. Where that
 # happens too often, both are read to their ends one after the other.
 #
 # This finds no errors: on any doubt everything is read again, one dataset after the other.
@@ -27,8 +27,10 @@ from rdbtool._codec.decode.window import WindowLimitError
 
 cdef enum:
     AHEAD = 8               # records that are looked at for a key
-    STRANGERS = 64          # more keys without a partner than with one: then both are read one after the other
-    ODD = 4                 # an item that is not read here counts as so many of them
+    # What it costs if things differ, in records that are the same: more than MOST_COST is not worth it.
+    ALONE = 2               # a key without a partner
+    ITEM = 16               # anything that is not read here
+    MOST_COST = 1024
     KEPT = 4096             # keys of the second dataset that are kept
     KEPT_SIZE = 1 << 20     # bytes of their names
     RUN = 1 << 16           # bytes of the same records that are decoded in one go
@@ -70,7 +72,7 @@ cdef class KeyPairs:
     cdef KeyPrints others
     cdef SameKeys same
     cdef SkipScan scan
-    cdef unsigned int strangers
+    cdef uint64_t cost              # less what was saved since
     cdef Waiting *kept              # keys of the second dataset without a partner, in their order
     cdef list kept_names
     cdef size_t kept_size
@@ -115,7 +117,7 @@ cdef class KeyPairs:
         while True:
             if first.finished or second.finished or first.fork is not None or second.fork is not None:
                 return APART
-            if self.strangers >= STRANGERS or self.prints.table.rows >= self.prints.table.most:
+            if self.cost >= MOST_COST or self.prints.table.rows >= self.prints.table.most:
                 return APART
             if len(self.kept_names) >= KEPT - 1 or self.kept_size >= KEPT_SIZE:
                 return APART
@@ -157,7 +159,7 @@ cdef class KeyPairs:
             ahead = 0
             if first.db == second.db:
                 ahead = self.look_ahead(key, key_stop, self.scan.key_at, self.scan.key_stop, stop, other_stop)
-                self.strangers += ahead == 0
+                self.cost += ALONE
             elif first.db < second.db:
                 ahead = 1
             else:
@@ -173,7 +175,9 @@ cdef class KeyPairs:
 
     def note(self):
         """Keep the key of the second dataset that was received since the last call, if there is one."""
-        self.strangers += ODD
+        # What precedes the first keys is read anyway.
+        if self.first.keys:
+            self.cost += ITEM
         if self.others.keys != self.others_seen:
             self.keep_other()
 
@@ -222,7 +226,7 @@ cdef class KeyPairs:
             second.kinds[kind] += first.kinds[kind] - kinds[kind]
         self.others.keys += keys
         self.others_seen = self.others.keys
-        self.strangers -= self.strangers > 0
+        self.cost -= min(self.cost, keys)
         return 0
 
     cdef bint take_first(self, size_t size) except -1:
@@ -257,7 +261,7 @@ cdef class KeyPairs:
         else:
             key.state = IS_CHANGED
         key.wanted = other.wanted
-        self.strangers -= self.strangers > 0
+        self.cost -= min(self.cost, <uint64_t>1)
         return self.prints.hold(key, <char *>self.prints.name.data)
 
     cdef int keep_other(self) except -1:
