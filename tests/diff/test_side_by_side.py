@@ -212,16 +212,6 @@ def test_with_options(
     assert side_by_side(*sides[::-1], options) == in_turn(*sides[::-1], options)
 
 
-@pytest.mark.parametrize("matching", [{"kinds": ["hash", "stream"]}, {"no_kinds": ["string"]}, {"expired": True}])
-def test_with_keys_that_are_selected(
-    matching: dict[str, Any], in_turn: Callable[..., object], side_by_side: Callable[..., object]
-) -> None:
-    options = DiffOptions(matching=Selection(**matching, now_ms=LATER + COUNT // 2))
-    for second in ("the same", "a few changed", "expire later"):
-        sides = file_of("the same"), file_of(second)
-        assert side_by_side(*sides, options) == in_turn(*sides, options)
-
-
 AGAIN: Final[dict[str, dict[int, int]]] = {
     "none": {},
     "soon": {4000: 3999, 4500: 5},
@@ -293,8 +283,9 @@ def test_files_that_are_read_in_turn(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(RdbReader, "feed_with", refuse)
     for sides in ((file_of("the same"), data.to_rdb(RECORDS, OTHER)), (str(packed), file_of("the same"))):
         assert outcome(*sides).counts.same == COUNT  # type: ignore[attr-defined]
-    options = DiffOptions(names=Selection(dbs=[3]))
-    assert outcome(file_of("the same"), file_of("the same"), options).counts.same == COUNT // 2  # type: ignore[attr-defined]
+    for options in (DiffOptions(names=Selection(dbs=[3])), DiffOptions(matching=Selection(dbs=[3]))):
+        found = outcome(file_of("the same"), file_of("the same"), options)
+        assert found.counts.same == COUNT // 2  # type: ignore[attr-defined]
 
 
 def test_what_changes_while_it_is_read_is_read_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:

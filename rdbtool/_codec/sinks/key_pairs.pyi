@@ -25,6 +25,6 @@ class KeyPairs:
         ``progress`` is called with the first one's offset. Raises OutOfStepError and what reading raises.
         """
     def note(self) -> None:
-        """Keep the key of the second dataset that was received since the last call, if there is one."""
+        """Take note of what was read of one of them since ``run`` returned."""
     def part(self) -> None:
-        """Look up what was kept: all of the first dataset was received. The rest of the second follows."""
+        """Begin with the rest of the second dataset: all of the first one was received."""

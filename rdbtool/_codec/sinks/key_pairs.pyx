@@ -2,24 +2,23 @@
 #
 # Snapshots of one server list most keys in the same order, and most of these are in the same bytes. So both windows are
 # compared where the next records are. Records that are the same are decoded in the first dataset only, and their values
-# are not hashed; of the others with the same key both are hashed and compared at once. All keys go into the table of the
-# first dataset with their state, which finds duplicates as it always does.
+# are not hashed; of the others with the same key both are hashed and compared at once. All keys go into the table of
+# the first dataset with their state, which finds duplicates as it always does.
 #
-# A key that is not next in the other dataset is looked for a few records ahead. If it is not there, a key of the first
-# dataset stays without a partner, and one of the second is kept until all of the first are in the table. Where that
-# happens too often, both are read to their ends one after the other.
+# A key that is not next in the other dataset is looked for a few records ahead. If it is not there, it goes into the
+# table alone, where the other dataset finds it if it has it elsewhere. Where that happens too often, both are read to
+# their ends one after the other.
 #
 # This finds no errors: on any doubt everything is read again, one dataset after the other.
 
 from libc.stdint cimport int64_t, uint64_t
-from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp
 from rdbtool._codec.decode.cursor cimport Bytes
 from rdbtool._codec.decode.decoder cimport Decoder
 from rdbtool._codec.decode.skip_scan cimport SkipScan
 from rdbtool._codec.decode.window cimport Window
 from rdbtool._codec.sink cimport Head, Sink
-from rdbtool._codec.sinks.key_table cimport IS_CHANGED, IS_SAME, KeyPrints, Waiting, are_near
+from rdbtool._codec.sinks.key_table cimport IS_ADDED, IS_CHANGED, IS_SAME, KeyPrints, Waiting, are_near
 from rdbtool._codec.sinks.record_hash cimport hash_key
 
 from rdbtool._codec.decode.cursor import Declined, NeedMore, NeedValidation
@@ -31,8 +30,6 @@ cdef enum:
     ALONE = 2               # a key without a partner
     ITEM = 16               # anything that is not read here
     MOST_COST = 1024
-    KEPT = 4096             # keys of the second dataset that are kept
-    KEPT_SIZE = 1 << 20     # bytes of their names
     RUN = 1 << 16           # bytes of the same records that are decoded in one go
 
 #: What ``KeyPairs.run`` returns: one of the datasets has to be advanced by an item, or both are read to their ends.
@@ -73,9 +70,6 @@ cdef class KeyPairs:
     cdef SameKeys same
     cdef SkipScan scan
     cdef uint64_t cost              # less what was saved since
-    cdef Waiting *kept              # keys of the second dataset without a partner, in their order
-    cdef list kept_names
-    cdef size_t kept_size
     cdef uint64_t others_seen       # keys of the second dataset so far
 
     def __init__(self, Decoder first not None, Decoder second not None, KeyPrints prints not None,
@@ -86,14 +80,7 @@ cdef class KeyPairs:
         self.others = others
         self.same = SameKeys(prints)
         self.scan = SkipScan(None, 0, first.magic)
-        self.kept_names = []
-        self.kept = <Waiting *>malloc(KEPT * sizeof(Waiting))
-        if self.kept == NULL:
-            raise MemoryError
         others.keeps = True
-
-    def __dealloc__(self):
-        free(self.kept)
 
     @staticmethod
     def can_pair(Decoder first not None, Decoder second not None):
@@ -118,8 +105,6 @@ cdef class KeyPairs:
             if first.finished or second.finished or first.fork is not None or second.fork is not None:
                 return APART
             if self.cost >= MOST_COST or self.prints.table.rows >= self.prints.table.most:
-                return APART
-            if len(self.kept_names) >= KEPT - 1 or self.kept_size >= KEPT_SIZE:
                 return APART
             if first.pending_start >= 0:
                 return FIRST
@@ -151,7 +136,7 @@ cdef class KeyPairs:
                 if not self.take_first(stop - p):
                     return FIRST
                 if not self.take_second(other_stop - q):
-                    self.prints.hold(&self.prints.kept, <char *>self.prints.name.data)
+                    self.hold_first()
                     return SECOND
                 self.pair()
                 continue
@@ -167,29 +152,24 @@ cdef class KeyPairs:
             if ahead >= 0:
                 if not self.take_first(stop - p):
                     return FIRST
-                self.prints.hold(&self.prints.kept, <char *>self.prints.name.data)
+                self.hold_first()
             if ahead <= 0:
                 if not self.take_second(other_stop - q):
                     return SECOND
-                self.keep_other()
+                self.hold_second()
 
     def note(self):
-        """Keep the key of the second dataset that was received since the last call, if there is one."""
+        """Take note of what was read of one of them since `run` returned."""
         # What precedes the first keys is read anyway.
         if self.first.keys:
             self.cost += ITEM
         if self.others.keys != self.others_seen:
-            self.keep_other()
+            self.others_seen = self.others.keys
+            self.hold_second()
 
     def part(self):
-        """Look up what was kept: all of the first dataset was received. The rest of the second follows."""
-        cdef size_t i
-        cdef bytes name
+        """Begin with the rest of the second dataset: all of the first one was received."""
         self.others.keeps = False
-        for i in range(len(self.kept_names)):
-            name = self.kept_names[i]
-            self.others.hold(&self.kept[i], <char *>name)
-        self.kept_names = []
 
     cdef int pass_same(self, size_t size) except -1:
         """Read records that both have: ``size`` bytes, and more after them."""
@@ -262,16 +242,16 @@ cdef class KeyPairs:
             key.state = IS_CHANGED
         key.wanted = other.wanted
         self.cost -= min(self.cost, <uint64_t>1)
-        return self.prints.hold(key, <char *>self.prints.name.data)
+        return self.hold_first()
 
-    cdef int keep_other(self) except -1:
-        """Keep the last key of the second dataset for later."""
-        cdef KeyPrints others = self.others
-        self.kept[len(self.kept_names)] = others.kept
-        self.kept_names.append((<char *>others.name.data)[:others.name_size])
-        self.kept_size += others.name_size
-        self.others_seen = others.keys
-        return 0
+    cdef int hold_first(self) except -1:
+        """Let the last key of the first dataset be added in its state."""
+        return self.prints.hold(&self.prints.kept, <char *>self.prints.name.data)
+
+    cdef int hold_second(self) except -1:
+        """Let the last key of the second dataset be looked up after those before it, whichever dataset has them."""
+        self.others.kept.state = IS_ADDED
+        return self.prints.hold(&self.others.kept, <char *>self.others.name.data)
 
     cdef int look_ahead(self, Bytes key, Bytes key_stop, Bytes other, Bytes other_stop, Bytes stop,
                         Bytes stop_other) except -2:

@@ -66,6 +66,7 @@ cdef class KeyTable:
     cdef int add(self, const rt_hash128 *hash, uint64_t value, int64_t expire_at_ms, int state) except -1
     cdef int meet(self, Row *row, const rt_hash128 *hash, uint64_t value, uint64_t bare, int64_t expire_at_ms,
                   bint is_stream, bint has_counters, bint is_wanted, int64_t tolerance_ms) except -1
+    cdef int meet_added(self, Row *row, uint64_t value, int64_t expire_at_ms, int64_t tolerance_ms) except -1
     cdef bint is_bare(self, Row *row, const rt_hash128 *hash, uint64_t bare, bint has_counters) noexcept
     cdef void enter(self, const Row *row, uint64_t number) noexcept
     cdef void announce(self, uint64_t keys) noexcept
@@ -73,7 +74,7 @@ cdef class KeyTable:
     cdef int grow(self) except -1
     cdef int begin_aside(self) except -1
     cdef int empty(self) except -1
-    cdef int load(self, Partitions parts, int partition, uint64_t *first, list twice) except -1
+    cdef int load(self, Partitions parts, int partition, int64_t tolerance_ms, uint64_t *first, list twice) except -1
     cdef int compare(self, Partitions parts, int partition, int64_t tolerance_ms, uint64_t *first, list twice) except -1
 
     cdef inline Row *row(self, uint64_t number) noexcept:

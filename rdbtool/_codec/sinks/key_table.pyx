@@ -237,6 +237,17 @@ cdef class KeyTable:
             self.move(row, IS_CHANGED)
         return 0
 
+    cdef int meet_added(self, Row *row, uint64_t value, int64_t expire_at_ms, int64_t tolerance_ms) except -1:
+        """Compare a key of the first dataset with ``row``, which the second one had before: see `key_pairs`.
+
+        A stream is not compared without its counters: it is, when it is read again.
+        """
+        cdef bint is_same = row.value == value and are_near(row.expire_at_ms, expire_at_ms, tolerance_ms)
+        row.value = value
+        row.expire_at_ms = expire_at_ms
+        self.matched += is_same
+        return self.move(row, IS_SAME if is_same else IS_CHANGED)
+
     cdef bint is_bare(self, Row *row, const rt_hash128 *hash, uint64_t bare, bint has_counters) noexcept:
         """Return whether a stream differs only in counters, which one of the two does not store."""
         cdef rt_hash128 of_bare
@@ -352,7 +363,7 @@ cdef class KeyTable:
         for (first, second), partition in each_partition(
             (self.first, self.second), self.memory * EIGHTHS_TABLE // 8 // ROW_SIZE
         ):
-            part.load(first, partition, &first_twice, twice)
+            part.load(first, partition, tolerance_ms, &first_twice, twice)
             part.compare(second, partition, tolerance_ms, &second_twice, twice)
             for number in range(part.rows):
                 row = part.row(number)
@@ -368,19 +379,23 @@ cdef class KeyTable:
         self.first = self.second = None
         return self.twice
 
-    cdef int load(self, Partitions parts, int partition, uint64_t *first, list twice) except -1:
+    cdef int load(self, Partitions parts, int partition, int64_t tolerance_ms, uint64_t *first, list twice) except -1:
         """Enter the rows of a partition; ``first`` is the number of the first record with a duplicate key."""
         cdef const char *block = NULL
         cdef const Aside *aside
         cdef rt_hash128 hash
+        cdef Row *row
         cdef size_t i, count, cursor = 0
         while (count := parts.read(partition, &cursor, &block)):
             for i in range(count):
                 aside = <const Aside *>block + i
                 hash.a = turn(aside.turned)
                 hash.b = aside.b
-                if aside.number == 0 or self.find(&hash) == NULL:
+                row = NULL if aside.number == 0 else self.find(&hash)
+                if row == NULL:
                     self.add(&hash, aside.value, aside.expire_at_ms, aside.b & STATE)
+                elif row.b & STATE == IS_ADDED and aside.b & STATE == IS_REMOVED:
+                    self.meet_added(row, aside.value, aside.expire_at_ms, tolerance_ms)
                 elif aside.b & STATE != IS_BARE and aside.number < first[0]:
                     first[0] = aside.number
                     twice[0] = hash.a, hash.b & ~<uint64_t>STATE
@@ -564,19 +579,21 @@ cdef class KeyPrints(Prints):
         if table.rows >= table.most:
             return self.put_aside(key)
         row = table.find(&key.key, &number)
-        if self.second:
+        if self.second or key.state == IS_ADDED:
             table.pass_row(number)
             if table.meet(row, &key.key, key.value, key.bare, key.expire_at_ms, key.is_stream, key.has_counters,
                           key.wanted, self.tolerance_ms):
                 self.note_twice(key.db, name, key.name_size)
-            if row != NULL:
+            if row != NULL and self.second:
                 # Twice in a row, so the next keys may be as well. Those that wait are among them.
                 if number == self.last + 1:
                     table.next = number + 1 + self.held_count
                 self.last = number
             return 0
         if row != NULL:
-            return self.note_twice(key.db, name, key.name_size)
+            if row.b & STATE != IS_ADDED or key.state != IS_REMOVED:
+                return self.note_twice(key.db, name, key.name_size)
+            return table.meet_added(row, key.value, key.expire_at_ms, self.tolerance_ms)
         number = table.rows
         table.add(&key.key, key.value, key.expire_at_ms, key.state)
         if key.state != IS_REMOVED:
@@ -594,7 +611,7 @@ cdef class KeyPrints(Prints):
         cdef int flags
         if table.first is None:
             table.begin_aside()
-        if self.second:
+        if self.second or key.state == IS_ADDED:
             flags = FLAG_WANTED * key.wanted | FLAG_STREAM * key.is_stream | FLAG_COUNTERS * key.has_counters
             put(table.second, &key.key, key.value, key.expire_at_ms, flags, key.number)
             return put(table.second, &key.key, key.bare, NEVER, flags, key.number) if key.is_stream else 0
@@ -629,12 +646,15 @@ cdef class InState(Selection):
     cdef bint wants(self, Head *head) except -1:
         cdef rt_hash128 hash
         cdef Row *row
+        cdef uint64_t number = 0
         hash_key(head.db, head.key, head.key_size, &hash)
         row = self.next_row()
         if row != NULL and is_of(row, &hash):
             self.at += 1
         else:
-            row = self.table.find(&hash)
+            row = self.table.find(&hash, &number)
+            if row != NULL and not self.second:
+                self.at = number + 1
         self.found = row
         return row != NULL and self.states >> <unsigned int>(row.b & STATE) & 1
 
@@ -650,7 +670,7 @@ cdef class InState(Selection):
             return table.row(table.order[self.at])
         while self.at < table.rows:
             row = table.row(self.at)
-            if row.b & STATE != IS_BARE:
+            if row.b & STATE != IS_BARE and row.b & STATE != IS_ADDED:
                 return row
             self.at += 1
         return NULL

@@ -235,8 +235,10 @@ class Comparison:
 
         None: they cannot be read so, or something is wrong with one of them, which is found out by reading in turn.
         """
-        first, second = self.first, self.second
-        if not (isinstance(first, FileDataset) and isinstance(second, FileDataset)) or self.options.names is not None:
+        first, second, options = self.first, self.second, self.options
+        if not (isinstance(first, FileDataset) and isinstance(second, FileDataset)):
+            return None
+        if options.names is not None or options.matching is not None:
             return None
         prints, others = self._prints()
 
@@ -247,7 +249,7 @@ class Comparison:
         try:
             if not first.feed_with(prints, second, others, progress=progress, begin_rest=begin_rest):
                 return None
-            duplicates = [prints.twice, others.twice, *self._table.settle(self.options.tolerance_ms)]
+            duplicates = [prints.twice, others.twice, *self._table.settle(options.tolerance_ms)]
         except (RdbToolError, OutOfStepError, MemoryError):
             return None
         return [prints.modules, others.modules] if duplicates == [None] * 4 else None
