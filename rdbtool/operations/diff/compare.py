@@ -1,6 +1,7 @@
 """Comparison of two datasets, by meaning and not by bytes.
 
 Both are read once, and only short fingerprints of the first are kept (``KeyTable``), so neither has to fit into memory.
+Two RDB files are read side by side, so that no fingerprint is needed of what is stored in the same bytes.
 Where fingerprints differ, both are read again for just these keys, and compared in detail; some of them may turn out
 equal in everything that both sides store. The memory for the first side's records is bounded: more changes take several
 rounds. So is the table's (``table_memory``), except for keys that differ.
