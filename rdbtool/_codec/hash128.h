@@ -1,7 +1,11 @@
-/* The 128-bit hash of Fingerprint: MurmurHash3 x64/128 (A. Appleby, public domain algorithm), chained.
+/* The 128-bit hash of Fingerprint and of the keys of diff: products of 64x64 bits, chained.
  *
- * A state is fed with byte strings one after the other; each length is mixed in, so no two different
- * sequences share their input. It finds mistakes and damage, not forgeries.
+ * A state is fed with byte strings and numbers one after the other; each length is mixed in, so no two different
+ * sequences share their input. Each step multiplies twice, and each half of the new state takes the low half of one
+ * product and the high half of the other: so a factor that happens to be zero loses nothing that the other product does
+ * not have. One step leaves traces of its input, above all of small differences, which the next one removes:
+ * `rt_hash_finish` is that step after the last part. It finds mistakes and damage, not forgeries. Hashes are compared
+ * in one process and never stored: the order of bytes in a number is that of the processor.
  */
 #ifndef RT_HASH128_H
 #define RT_HASH128_H
@@ -14,134 +18,155 @@ typedef struct {
     uint64_t a, b;
 } rt_hash128;
 
-static inline uint64_t rt_rotl64(uint64_t v, int n) { return (v << n) | (v >> (64 - n)); }
+/* The first bits of the fractions of square roots of 2, 3, 5 and 7, made odd. */
+#define RT_HASH_1 0x6a09e667f3bcc909ull
+#define RT_HASH_2 0xbb67ae8584caa73bull
+#define RT_HASH_3 0x3c6ef372fe94f82bull
+#define RT_HASH_4 0xa54ff53a5f1d36f1ull
 
-static inline uint64_t rt_fmix64(uint64_t k)
+static inline uint64_t rt_hash_load64(const uint8_t *p)
 {
-    k ^= k >> 33;
-    k *= 0xff51afd7ed558ccdull;
-    k ^= k >> 33;
-    k *= 0xc4ceb9fe1a85ec53ull;
-    return k ^ k >> 33;
-}
-
-/* n bytes, at most 8, of which the first is the lowest. */
-static inline uint64_t rt_le64(const uint8_t *p, size_t n)
-{
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    /* Two loads that overlap, in place of a loop whose end cannot be predicted. */
-    uint32_t low, high;
     uint64_t v;
-    if (n == 8) {
-        memcpy(&v, p, 8);
-        return v;
-    }
-    if (n >= 4) {
-        memcpy(&low, p, 4);
-        memcpy(&high, p + n - 4, 4);
-        return low | (uint64_t)high << (8 * (n - 4));
-    }
-    if (n == 0)
-        return 0;
-    return p[0] | (uint64_t)p[n / 2] << (8 * (n / 2)) | (uint64_t)p[n - 1] << (8 * (n - 1));
-#else
-    uint64_t v = 0;
-    for (size_t i = 0; i < n; i++)
-        v |= (uint64_t)p[i] << (8 * i);
+    memcpy(&v, p, 8);
     return v;
-#endif
 }
 
-/* Mixes in whole blocks of 16 bytes and returns how many bytes that were. */
-static inline size_t rt_hash_blocks(rt_hash128 *state, const uint8_t *p, size_t size)
+static inline uint64_t rt_hash_load32(const uint8_t *p)
 {
-    const uint64_t c1 = 0x87c37b91114253d5ull, c2 = 0x4cf5ad432745937full;
-    uint64_t h1 = state->a, h2 = state->b;
-    size_t left = size;
-    for (; left >= 16; left -= 16, p += 16) {
-        uint64_t k1 = rt_le64(p, 8), k2 = rt_le64(p + 8, 8);
-        h1 ^= rt_rotl64(k1 * c1, 31) * c2;
-        h1 = (rt_rotl64(h1, 27) + h2) * 5 + 0x52dce729;
-        h2 ^= rt_rotl64(k2 * c2, 33) * c1;
-        h2 = (rt_rotl64(h2, 31) + h1) * 5 + 0x38495ab5;
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
+
+static inline void rt_hash_products(rt_hash128 *state, uint64_t a, uint64_t by_a, uint64_t b, uint64_t by_b)
+{
+    unsigned __int128 first = (unsigned __int128)a * by_a, second = (unsigned __int128)b * by_b;
+    state->a = (uint64_t)first ^ (uint64_t)(second >> 64);
+    state->b = (uint64_t)second ^ (uint64_t)(first >> 64);
+}
+
+/* Mixes in 16 bytes. */
+static inline void rt_hash_step(rt_hash128 *state, uint64_t x, uint64_t y)
+{
+    rt_hash_products(state, x ^ state->a, y ^ RT_HASH_1, y ^ state->b, x ^ RT_HASH_2);
+}
+
+/* A small number, such as a size, that goes in beside text: in all bits, as text can make up for another one in few. */
+static inline uint64_t rt_hash_spread(uint64_t v) { return v * 0x9e3779b97f4a7c15ull; }
+
+/* Mixes in the last 16 bytes of a string, or all that it has, and its size. */
+static inline void rt_hash_last(rt_hash128 *state, uint64_t x, uint64_t y, uint64_t size)
+{
+    state->a ^= rt_hash_spread(size);
+    rt_hash_step(state, x, y);
+}
+
+/* A string of at most 16 bytes, by two loads that may overlap: the size says how. */
+static inline void rt_hash_short(rt_hash128 *state, const uint8_t *p, size_t size)
+{
+    uint64_t x = 0, y = 0;
+    if (size >= 8) {
+        x = rt_hash_load64(p);
+        y = rt_hash_load64(p + size - 8);
+    } else if (size >= 4) {
+        x = rt_hash_load32(p);
+        y = rt_hash_load32(p + size - 4);
+    } else if (size) {
+        x = (uint64_t)p[0] << 16 | (uint64_t)p[size / 2] << 8 | p[size - 1];
     }
-    state->a = h1;
-    state->b = h2;
-    return size - left;
+    rt_hash_last(state, x, y, size);
 }
 
-/* Mixes in the last bytes, fewer than 16, of a string of `size` bytes. */
-static inline void rt_hash_end(rt_hash128 *state, const uint8_t *p, size_t left, uint64_t size)
+/* Mixes in blocks of 16 bytes until 1 to 16 bytes are left, of more than 16; returns where these are. */
+static inline const uint8_t *rt_hash_blocks(rt_hash128 *state, const uint8_t *p, size_t size)
 {
-    const uint64_t c1 = 0x87c37b91114253d5ull, c2 = 0x4cf5ad432745937full;
-    uint64_t h1 = state->a, h2 = state->b;
-    if (left > 8)
-        h2 ^= rt_rotl64(rt_le64(p + 8, left - 8) * c2, 33) * c1;
-    if (left)
-        h1 ^= rt_rotl64(rt_le64(p, left < 8 ? left : 8) * c1, 31) * c2;
-    h1 ^= size;
-    h2 ^= size;
-    h1 += h2;
-    h2 += h1;
-    h1 = rt_fmix64(h1);
-    h2 = rt_fmix64(h2);
-    h1 += h2;
-    state->a = h1;
-    state->b = h2 + h1;
+    rt_hash128 h = *state;
+    for (; size > 16; size -= 16, p += 16)
+        rt_hash_step(&h, rt_hash_load64(p), rt_hash_load64(p + 8));
+    *state = h;
+    return p;
 }
 
-static void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size)
+static inline void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size)
 {
-    size_t done = rt_hash_blocks(state, p, size);
-    rt_hash_end(state, p + done, size - done, size);
+    if (size <= 16) {
+        rt_hash_short(state, p, size);
+        return;
+    }
+    rt_hash_blocks(state, p, size);
+    rt_hash_last(state, rt_hash_load64(p + size - 16), rt_hash_load64(p + size - 8), size);
 }
 
-/* A string that is fed in pieces: what is left of the pieces so far. Zeros to begin with. */
+/* A string that is fed in pieces. Zeros to begin with. */
 typedef struct {
-    uint8_t rest[16];
-    size_t held;
-    uint64_t size;
+    uint8_t text[32];   /* the last 16 bytes that were mixed in, then those that follow and were not */
+    size_t held;        /* of them; none only if the string is empty so far */
+    uint64_t size;      /* so far */
 } rt_hash_pieces;
 
 static void rt_hash_piece(rt_hash128 *state, rt_hash_pieces *pieces, const uint8_t *p, size_t size)
 {
+    const uint8_t *rest;
+    size_t room = 16 - pieces->held;
     pieces->size += size;
-    if (pieces->held) {
-        size_t more = 16 - pieces->held < size ? 16 - pieces->held : size;
-        memcpy(pieces->rest + pieces->held, p, more);
-        pieces->held += more;
-        p += more;
-        size -= more;
-        if (pieces->held < 16)
-            return;
-        rt_hash_blocks(state, pieces->rest, 16);
+    if (size <= room) {
+        if (size)
+            memcpy(pieces->text + 16 + pieces->held, p, size);
+        pieces->held += size;
+        return;
     }
-    size_t done = rt_hash_blocks(state, p, size);
-    pieces->held = size - done;
-    memcpy(pieces->rest, p + done, pieces->held);
+    if (pieces->held) {
+        memcpy(pieces->text + 16 + pieces->held, p, room);
+        p += room;
+        size -= room;
+        rt_hash_step(state, rt_hash_load64(pieces->text + 16), rt_hash_load64(pieces->text + 24));
+        memcpy(pieces->text, pieces->text + 16, 16);
+    }
+    rest = rt_hash_blocks(state, p, size);
+    if (rest != p)
+        memcpy(pieces->text, rest - 16, 16);
+    pieces->held = size - (size_t)(rest - p);
+    memcpy(pieces->text + 16, rest, pieces->held);
+}
+
+/* Ends such a string: afterwards the state is as if it had been fed at once. */
+static void rt_hash_pieces_end(rt_hash128 *state, const rt_hash_pieces *pieces)
+{
+    const uint8_t *last = pieces->text + pieces->held;
+    if (pieces->size <= 16)
+        rt_hash_short(state, pieces->text + 16, (size_t)pieces->size);
+    else
+        rt_hash_last(state, rt_hash_load64(last), rt_hash_load64(last + 8), pieces->size);
 }
 
 static inline void rt_hash_number(rt_hash128 *state, uint64_t v)
 {
-    uint8_t bytes[8];
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (uint8_t)(v >> (8 * i));
-    rt_hash_end(state, bytes, 8, 8);
+    rt_hash_products(state, v ^ state->a, RT_HASH_3, v ^ state->b, RT_HASH_4);
 }
 
-/* Begins the hash of one part of a sum: not with zeros, whose hash with nothing after them is zero and in no sum. */
-static inline void rt_hash_begin(rt_hash128 *state)
+/* After the last part: every bit of the hash depends on all of it. */
+static inline void rt_hash_finish(rt_hash128 *state) { rt_hash_number(state, 0); }
+
+/* Begins the hash of a key, a value, or one part of a sum. ``what`` distinguishes it from others of the same input. */
+static inline void rt_hash_begin(rt_hash128 *state, uint64_t what)
 {
-    state->a = 0;
-    state->b = 0x9e3779b97f4a7c15ull;
+    state->a = RT_HASH_4;
+    state->b = RT_HASH_3 ^ rt_hash_spread(what);
 }
 
-/* Order-independent sum of two hashes (addition modulo 2^128, so equal members do not cancel). */
+/* Order-independent sum of two hashes that are finished (addition modulo 2^128, so equal members do not cancel). */
 static inline void rt_hash_add(rt_hash128 *sum, const rt_hash128 *x)
 {
     uint64_t low = sum->a + x->a;
     sum->b += x->b + (low < sum->a);
     sum->a = low;
+}
+
+/* Adds a part, which is finished then. */
+static inline void rt_hash_add_part(rt_hash128 *sum, rt_hash128 *part)
+{
+    rt_hash_finish(part);
+    rt_hash_add(sum, part);
 }
 
 #endif

@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rdbtool.core.errors import InputError
@@ -24,6 +24,7 @@ from rdbtool.reader.open.dispatch import open_any
 if TYPE_CHECKING:
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
+    from rdbtool._codec.sinks.key_table import KeyPrints
     from rdbtool.dataset.replayed import ReplayedDataset
     from rdbtool.engine.replay.places import Places
     from rdbtool.model import Item, KeyRecord
@@ -71,6 +72,27 @@ class FileDataset:
             totals = reader.feed(sink, selection=selection, progress=progress)
             self._learn(reader)
             return totals
+
+    def feed_with(
+        self,
+        prints: KeyPrints,
+        other: FileDataset,
+        others: KeyPrints,
+        *,
+        progress: Progress | None = None,
+        begin_rest: Callable[[], object] = bool,
+    ) -> bool:
+        """Feed ``prints`` with this file and ``others`` with ``other`` side by side, see ``RdbReader.feed_with``.
+
+        False: that is not possible for files of these kinds, and nothing was read.
+        """
+        with self._open() as reader, other._open() as beside:
+            if reader.kind != "rdb" or beside.kind != "rdb" or not reader.can_pair(beside):
+                return False
+            reader.feed_with(prints, beside, others, progress=progress, begin_rest=begin_rest)
+            self._learn(reader)
+            other._learn(beside)
+        return True
 
     def records(self, *, selection: Selection | None = None, progress: Progress | None = None) -> Iterator[KeyRecord]:
         """Yield the keys that ``selection`` matches."""

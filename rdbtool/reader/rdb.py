@@ -23,11 +23,12 @@ from rdbtool.reader.backends import backend_of
 from rdbtool.reader.open.windows import WindowStream, open_window, rest_remarks, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
+    from rdbtool._codec.sinks.key_table import KeyPrints
     from rdbtool._codec.sinks.records import Records
     from rdbtool.core.errors import Finding
     from rdbtool.grammar.outer import Outer
@@ -181,6 +182,52 @@ class RdbReader:
         while not finished:
             finished = self._advance(sink, selection, progress)
         return self.totals
+
+    def can_pair(self, other: RdbReader) -> bool:
+        """Return whether both can be read side by side by ``feed_with``."""
+        from rdbtool._codec.sinks.key_pairs import KeyPairs  # noqa: PLC0415 - for diff only
+
+        for reader in (self, other):
+            # Compressed input is inflated ahead: two at a time would take twice the memory.
+            if reader.backend == "grammar" or reader.payload is not None or reader.source.compressed_size is not None:
+                return False
+        return KeyPairs.can_pair(self._decoder, other._decoder)
+
+    def feed_with(
+        self,
+        prints: KeyPrints,
+        other: RdbReader,
+        others: KeyPrints,
+        *,
+        progress: Progress | None = None,
+        begin_rest: Callable[[], object] = bool,
+    ) -> None:
+        """Feed ``prints`` with this file and ``others`` with ``other``, side by side while their keys are the same.
+
+        Both sinks are closed. ``begin_rest`` is called when this file was read and the rest of the other one follows.
+        Raises OutOfStepError and what reading raises: then what the sinks received is of no use.
+        """
+        from rdbtool._codec.sinks.key_pairs import APART, FIRST, KeyPairs  # noqa: PLC0415 - for diff only
+
+        self._begin(prints)
+        other._begin(others)
+        pairs = KeyPairs(self._decoder, other._decoder, prints, others)
+        while (state := pairs.run(progress)) != APART:
+            if state == FIRST:
+                self._advance_by_item(prints, progress)
+            else:
+                other._advance_by_item(others, None)
+            pairs.note()
+        finished = False
+        while not finished:
+            finished = self._advance(prints, None, progress)
+        prints.close()
+        begin_rest()
+        pairs.part()
+        finished = False
+        while not finished:
+            finished = other._advance(others, None, progress)
+        others.close()
 
     def pauses(
         self, sink: Sink, *, selection: Selection | None = None, progress: Progress | None = None
@@ -348,6 +395,13 @@ class RdbReader:
                 self.source.check_unchanged()
             return True
         return selection is not None and selection.is_full
+
+    def _advance_by_item(self, sink: Sink, progress: Progress | None) -> None:
+        self._decoder.stops_at = self._window.at + 1
+        try:
+            self._advance(sink, None, progress)
+        finally:
+            self._decoder.stops_at = -1
 
     def _read_header(self) -> Header:
         try:

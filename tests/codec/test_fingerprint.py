@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import random
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import pytest
 from codec.driving import FILES, FIXTURES, make, name_of, rdb, read_into, records_of
@@ -379,3 +379,35 @@ def test_what_is_empty_counts(value: Value) -> None:
         ZSetValue: ZSetValue([(b"a", 0.0), (b"", 0.0)]),
     }[type(value)]
     assert fingerprint(KeyRecord(db=0, key=b"", value=value)) != fingerprint(KeyRecord(db=0, key=b"", value=more))
+
+
+def spread(values: Iterable[Value]) -> tuple[int, int]:
+    """Return how many values there are, and how many fingerprints of keys with them."""
+    found = [fingerprint(KeyRecord(db=0, key=b"k", value=value)) for value in values]
+    return len(found), len(set(found))
+
+
+FEW: Final = [b"%d" % number for number in range(130)]
+ORDINARY: dict[str, Callable[[], Iterable[Value]]] = {
+    "numbers": lambda: (StringValue(b"%d" % number) for number in range(120_000)),
+    "one byte more": lambda: (StringValue(b"1011" + b"%d" % number) for number in range(20_000)),
+    "zeros": lambda: (StringValue(bytes(size)) for size in range(5_000)),
+    "one byte of many": lambda: (StringValue(bytes(at) + b"\1" + bytes(99 - at)) for at in range(100)),
+    "bytes": lambda: map(StringValue, map(bytes, itertools.product(range(0, 256, 3), repeat=2))),
+    "lists": lambda: (ListValue(list(pair)) for pair in itertools.product(FEW, repeat=2)),
+    "sets": lambda: (SetValue(list(pair)) for pair in itertools.combinations(FEW, 2)),
+    "sets of three": lambda: (SetValue(list(three)) for three in itertools.combinations(FEW[:45], 3)),
+    "fields": lambda: (HashValue([pair]) for pair in itertools.product(FEW, repeat=2)),
+    "exchanged": lambda: (
+        HashValue([(b"a", a), (b"b", b), (b"c", c)]) for a, b, c in itertools.product(FEW[:24], repeat=3)
+    ),
+    "scores": lambda: (
+        ZSetValue([(b"a", a / 2), (b"b", b / 2), (b"c", c / 2)]) for a, b, c in itertools.product(range(24), repeat=3)
+    ),
+}
+
+
+@pytest.mark.parametrize("values", ORDINARY.values(), ids=ORDINARY)
+def test_ordinary_values_that_differ_a_little_do_not_make_up_for_it(values: Callable[[], Iterable[Value]]) -> None:
+    count, different = spread(values())
+    assert different == count

@@ -16,11 +16,13 @@ from rdbtool._codec.encode.json import Json
 from rdbtool._codec.encode.jsonl import Jsonl
 from rdbtool._codec.encode.rdb import Rdb
 from rdbtool._codec.encode.resp import Resp
+from rdbtool._codec.replay_record import feed_record
 from rdbtool._codec.sinks.digest import Digest
 from rdbtool._codec.sinks.fingerprint import Fingerprint
 from rdbtool.core.errors import FormatError, LimitError, OversizeError
 from rdbtool.core.limits import limited, parse_size
 from rdbtool.io.source import crc64
+from rdbtool.model import KeyRecord, StringValue
 from rdbtool.reader.rdb import open_rdb
 
 MIB = 1 << 20
@@ -106,6 +108,17 @@ def test_pieces_make_what_the_whole_makes(value, packed, tmp_path):
         assert outputs(file, "codec") == whole
     with open_rdb(data) as reader:
         assert [record.value.data for record in reader] == [b"a", value, b"z"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_pieces_of_any_size_have_the_fingerprint_of_the_whole(packed):
+    """Whatever is left of the last piece when the string ends."""
+    text = TEXT[:1000] + BINARY[: MIB + 33]
+    for size in range(MIB + 1000, MIB + 1034):
+        pieces, whole = Fingerprint(), Fingerprint()
+        feed(snapshot(stored(text[:size], packed=packed)), pieces)
+        feed_record(KeyRecord(db=0, key=b"k0", value=StringValue(text[:size])), whole)
+        assert pieces.hexdigest() == whole.hexdigest()
 
 
 def test_a_compressed_string_is_copied_as_it_is():

@@ -9,11 +9,12 @@ import pytest
 from command import FIXTURES
 from diff import data
 
-from rdbtool._codec.replay_record import feed_record
+from rdbtool._codec.replay_record import feed_item, feed_record
 from rdbtool._codec.sinks.key_table import ADDED, CHANGED, HELD, REMOVED, SAME, InState, KeyPrints, KeyTable
 from rdbtool.core.errors import InputError
+from rdbtool.core.location import Span
 from rdbtool.core.servers import Target
-from rdbtool.model import ArrayValue, HashValue, KeyRecord, ListValue, SetValue, StringValue, ZSetValue
+from rdbtool.model import ArrayValue, HashValue, KeyRecord, ListValue, ResizeDb, SetValue, StringValue, ZSetValue
 from rdbtool.operations.diff.compare import open_diff
 from rdbtool.reader.rdb import open_rdb
 
@@ -46,7 +47,19 @@ def test_a_key_costs_less_than_100_bytes(keys):
     assert len(table) == keys
     size = sys.getsizeof(table)
     # Blocks of rows are two megabytes each.
-    assert size < 64 * keys + (2 << 20) + 16 * 1024
+    assert size < 52 * keys + (2 << 20) + 16 * 1024
+
+
+@pytest.mark.parametrize(("announced", "most"), [(100_000, 47), (20_000, 47), (1_600_000, 42 + 160), (10**12, 47)])
+def test_what_is_announced_is_believed_when_a_share_is_there(announced, most):
+    table = KeyTable()
+    prints = KeyPrints(table, second=False)
+    feed_item(ResizeDb(announced, 0, Span(0, 0)), prints)
+    for number in range(100_000):
+        feed_record(string(b"%d" % number), prints)
+    prints.close()
+    assert len(table) == 100_000
+    assert sys.getsizeof(table) < most * 100_000 + (2 << 20)
 
 
 def test_states():

@@ -62,6 +62,18 @@ def test_streams_without_their_counters(monkeypatch: pytest.MonkeyPatch) -> None
                     assert comparison.result() == expected
 
 
+@pytest.mark.parametrize("memory", [None, *MEMORY])
+@pytest.mark.parametrize("announced", [0, 7, COUNT // 4, COUNT // 2, COUNT, 40 * COUNT, 10**9, 2**64 - 1])
+def test_a_wrong_number_of_keys_changes_nothing(announced: int, memory: str | None) -> None:
+    """What a file says of its keys only decides when their table grows."""
+    first = snapshot(COUNT, announced=announced)
+    for name in ("the same", "a few others", "longer"):
+        with open_diff(SIDES["the same"], SIDES[name]) as comparison:
+            expected = comparison.result()
+        with limited(memory=memory), open_diff(first, SIDES[name]) as comparison:
+            assert comparison.result() == expected
+
+
 DUPLICATES = {
     "in both": ({4000: 3000, 4500: 5}, {3500: 3499}),
     "in the first": ({4999: 4998, 4500: 2501}, {}),

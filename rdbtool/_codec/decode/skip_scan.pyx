@@ -33,18 +33,6 @@ cdef class SkipScan:
     so does what it cannot skip: values of modules, newer encodings, invalid bytes. ``ended`` is set then.
     """
 
-    cdef object reread
-    cdef uint8_t *buffer
-    cdef Bytes p
-    cdef Bytes end
-    cdef int64_t end_at             # offset of `end`
-    cdef int64_t at                 # of the last record
-    cdef int64_t begin              # of the range
-    cdef bint within                # the range has to be in a window
-    cdef bint crossed               # what is next is after that window
-    cdef readonly bint ended
-    cdef bint valkey
-
     def __init__(self, reread, int64_t at, str magic):
         self.reread = reread
         self.valkey = magic == "VALKEY"
@@ -62,6 +50,22 @@ cdef class SkipScan:
         while not self.ended and self.at - self.begin < least:
             self.step()
         return self.at
+
+    cdef Bytes stop_of(self, Bytes p, Bytes end) except? NULL:
+        """Return where the record at ``p`` ends, NULL if that is after ``end``, or if it cannot be skipped.
+
+        For a scan that reads nothing. Afterwards `key_at` and `key_stop` are those of its key.
+        """
+        self.p = p
+        self.end = end
+        self.end_at = 0
+        self.within = True
+        # So no more is read than `end` allows.
+        self.at = 1
+        self.begin = 0
+        if self.skip_record() != PLAIN or self.end_at != 0:
+            return NULL
+        return self.p
 
     def stop_within(self, Window window not None, int64_t least):
         """Do the same, but stop at the last record that ``window`` holds, unless it is the first one."""
@@ -198,8 +202,10 @@ cdef class SkipScan:
                 self.skip(1)
             elif code != OP_IDLE or self.length(&number) == UNKNOWN:
                 return UNKNOWN
+        self.key_at = self.p
         if code > TYPE_HASH_LISTPACK_EX or code == TYPE_MODULE_2 or self.text() == UNKNOWN:
             return UNKNOWN
+        self.key_stop = self.p
         return self.value(code)
 
     cdef int value(self, int code) except -1:

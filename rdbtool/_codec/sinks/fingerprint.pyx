@@ -6,7 +6,7 @@
 from libc.stdint cimport uint64_t
 from libc.string cimport memset
 from rdbtool._codec.decode.cursor cimport Bytes
-from rdbtool._codec.sinks.record_hash cimport Prints, rt_hash128, rt_hash_add, rt_hash_feed, rt_hash_number
+from rdbtool._codec.sinks.record_hash cimport Prints, rt_hash128, rt_hash_add, rt_hash_add_part, rt_hash_feed, rt_hash_number
 
 from rdbtool.model.items import Aux, FunctionLibrary, ModuleAux
 from rdbtool.core.rdb_types import SCRIPT_AUX
@@ -69,7 +69,7 @@ cdef class Fingerprint(Prints):
         else:
             return 0
         rt_hash_feed(&hash, <Bytes>(<char *>data), len(data))
-        rt_hash_add(&self.total, &hash)
+        rt_hash_add_part(&self.total, &hash)
         return 0
 
     cdef int commit(self) except -1:

@@ -14,7 +14,7 @@ ADDED: int
 HELD: int
 
 class KeyTable:
-    """The states of the keys of two datasets, in 47 to 57 bytes each (68 while it grows).
+    """The states of the keys of two datasets, in 41 to 47 bytes each (52 while it grows).
 
     Beyond ``table_memory`` rows are put aside in temporary files, in 40 bytes, 80 if it is a stream. They are compared
     by ``settle``; until then nothing is known of any key. Then the table has the keys that differ. Raises InputError

@@ -8,8 +8,9 @@
 # compared in detail before it is reported.
 #
 # Rows are in blocks, in the order in which keys arrived, and an open-addressing table leads to them. Its slots hold a
-# row number and half of a hash, so that wrong rows are hardly ever looked at: 47 to 57 bytes per key in all, 68 for the
-# moment in which the table grows.
+# row number and, in the bits that no number needs, a part of the hash, so that wrong rows are hardly ever looked at: 41
+# to 47 bytes per key in all, 52 for the moment in which the table grows. It grows at once to what the file announces,
+# when a share of that is there.
 #
 # A large table is in no cache, so keys wait a little: until memory has fetched first the slot, then the row of each. It
 # is in huge pages where there are any. A key of the second dataset need not wait if it is the one that comes next in the
@@ -31,7 +32,7 @@ from rdbtool._codec.spill cimport Partitions
 
 from rdbtool._codec.spill import each_partition
 from rdbtool.core.limits import table_memory
-from rdbtool.model.items import ModuleAux
+from rdbtool.model.items import ModuleAux, ResizeDb
 
 include "../_types.pxi"
 
@@ -58,14 +59,13 @@ cdef struct Aside:
     uint64_t number         # of the record, 0: it is not there twice
 
 cdef enum:
-    WAITING = 16            # keys that wait
-    FETCHED = 8             # of them those whose slot is there, while memory fetches the row
-    WAITING_SIZE = 128      # bytes of a key that can wait
-    ROW_SIZE = 68           # the most bytes of a row with its slots and its place in the order
+    FETCHED = 8             # of the keys that wait those whose slot is there, while memory fetches the row
+    ROW_SIZE = 52           # the most bytes of a row with its slots and its place in the order
     # Of the memory, in eighths: that of the table, and that of the buffers of both files.
     EIGHTHS_TABLE = 6
     EIGHTHS_BUFFERS = 1
     FIRST_SLOTS = 1 << 10
+    BELIEVED = 16           # one of so many announced keys has to be there
     AHEAD = 4               # rows that are looked at where the next key is expected
 
     FLAG_WANTED = 1         # the key counts if it is the same in both
@@ -73,28 +73,20 @@ cdef enum:
     FLAG_COUNTERS = 4
 
 cdef int64_t NEVER = INT64_MIN
-cdef uint64_t NUMBER = 0xFFFFFFFF
+cdef uint64_t MOST_SLOTS = <uint64_t>1 << 31
 cdef uint64_t BARE = 0xA5A5A5A5A5A5A5A0     # distinguishes the hash of such a row from that of its key
 
 #: The states of a key. HELD: one that differs, whose first record is held for comparing.
 REMOVED, SAME, CHANGED, ADDED, HELD = IS_REMOVED, IS_SAME, IS_CHANGED, IS_ADDED, IS_HELD
 
 
-cdef struct Waiting:
-    rt_hash128 key
-    uint64_t value
-    uint64_t bare           # without counters
-    int64_t expire_at_ms
-    int64_t db
-    uint64_t number         # of the record
-    bint is_stream
-    bint has_counters
-    bint wanted
-    size_t name_size
-
-
 cdef inline bint is_of(const Row *row, const rt_hash128 *hash) noexcept:
     return row.a == hash.a and row.b ^ hash.b <= STATE
+
+
+cdef inline bint is_tag_of(uint32_t slot, uint64_t b, uint64_t mask) noexcept:
+    """Return whether a slot may be that of a hash: `mask` covers the row number in it."""
+    return <uint32_t>((slot ^ b >> 32) & ~mask) == 0
 
 
 cdef inline void free_block(Row *block, size_t number) noexcept:
@@ -111,7 +103,7 @@ cdef class KeyTable:
         self.memory = table_memory()
         self.most = self.memory * EIGHTHS_TABLE // 8 // ROW_SIZE
         self.slot_count = FIRST_SLOTS
-        self.slots = <uint64_t *>rt_large_alloc(FIRST_SLOTS * sizeof(uint64_t))
+        self.slots = <uint32_t *>rt_large_alloc(FIRST_SLOTS * sizeof(uint32_t))
         if self.slots == NULL:
             raise MemoryError
 
@@ -120,7 +112,7 @@ cdef class KeyTable:
         for i in range(self.block_count):
             free_block(self.blocks[i], i)
         free(self.blocks)
-        rt_large_free(self.slots, self.slot_count * sizeof(uint64_t))
+        rt_large_free(self.slots, self.slot_count * sizeof(uint32_t))
         free(self.order)
 
     @property
@@ -138,7 +130,7 @@ cdef class KeyTable:
 
     def __sizeof__(self):
         cdef size_t order = (self.order_count + ROWS - 1) // ROWS * ROWS
-        return self.block_count * ROWS * sizeof(Row) + self.slot_count * sizeof(uint64_t) + order * sizeof(uint32_t)
+        return self.block_count * ROWS * sizeof(Row) + self.slot_count * sizeof(uint32_t) + order * sizeof(uint32_t)
 
     def state(self, int64_t db, bytes key not None):
         """Return the state of a key that one of the datasets has."""
@@ -160,13 +152,14 @@ cdef class KeyTable:
         """Return the row of a key, and its number; NULL if there is none."""
         cdef uint64_t mask = self.slot_count - 1
         cdef uint64_t slot = hash.a >> 32 & mask
+        cdef uint32_t found
         cdef Row *row
-        while self.slots[slot]:
-            if (self.slots[slot] ^ hash.a) >> 32 == 0:
-                row = self.row((self.slots[slot] & NUMBER) - 1)
+        while (found := self.slots[slot]):
+            if is_tag_of(found, hash.b, mask):
+                row = self.row((found & mask) - 1)
                 if is_of(row, hash):
                     if number != NULL:
-                        number[0] = (self.slots[slot] & NUMBER) - 1
+                        number[0] = (found & mask) - 1
                     return row
             slot = (slot + 1) & mask
         return NULL
@@ -179,8 +172,8 @@ cdef class KeyTable:
         cdef uint64_t mask = self.slot_count - 1
         cdef uint64_t slot = hash.a >> 32 & mask
         while self.slots[slot]:
-            if (self.slots[slot] ^ hash.a) >> 32 == 0:
-                rt_prefetch(self.row((self.slots[slot] & NUMBER) - 1))
+            if is_tag_of(self.slots[slot], hash.b, mask):
+                rt_prefetch(self.row((self.slots[slot] & mask) - 1))
                 return
             slot = (slot + 1) & mask
 
@@ -220,7 +213,7 @@ cdef class KeyTable:
         row.b = (hash.b & ~<uint64_t>STATE) | <uint64_t>state
         row.value = value
         row.expire_at_ms = expire_at_ms
-        self.enter(hash.a, self.rows)
+        self.enter(row, self.rows)
         self.rows += 1
         self.counted[state] += 1
         return 0
@@ -244,6 +237,17 @@ cdef class KeyTable:
             self.move(row, IS_CHANGED)
         return 0
 
+    cdef int meet_added(self, Row *row, uint64_t value, int64_t expire_at_ms, int64_t tolerance_ms) except -1:
+        """Compare a key of the first dataset with ``row``, which the second one had before: see `key_pairs`.
+
+        A stream is not compared without its counters: it is, when it is read again.
+        """
+        cdef bint is_same = row.value == value and are_near(row.expire_at_ms, expire_at_ms, tolerance_ms)
+        row.value = value
+        row.expire_at_ms = expire_at_ms
+        self.matched += is_same
+        return self.move(row, IS_SAME if is_same else IS_CHANGED)
+
     cdef bint is_bare(self, Row *row, const rt_hash128 *hash, uint64_t bare, bint has_counters) noexcept:
         """Return whether a stream differs only in counters, which one of the two does not store."""
         cdef rt_hash128 of_bare
@@ -257,18 +261,16 @@ cdef class KeyTable:
         other = self.find(&of_bare)
         return other != NULL and other.value == bare
 
-    cdef void enter(self, uint64_t hash, uint64_t number) noexcept:
+    cdef void enter(self, const Row *row, uint64_t number) noexcept:
         cdef uint64_t mask = self.slot_count - 1
-        cdef uint64_t slot = hash >> 32 & mask
+        cdef uint64_t slot = row.a >> 32 & mask
         while self.slots[slot]:
             slot = (slot + 1) & mask
-        self.slots[slot] = (hash & ~NUMBER) | (number + 1)
+        self.slots[slot] = <uint32_t>((row.b >> 32 & ~mask) | (number + 1))
 
     cdef int add_block(self) except -1:
         cdef Row *block
         cdef Row **blocks
-        if self.rows >= NUMBER - ROWS:
-            raise MemoryError
         blocks = <Row **>realloc(self.blocks, (self.block_count + 1) * sizeof(Row *))
         if blocks == NULL:
             raise MemoryError
@@ -284,21 +286,29 @@ cdef class KeyTable:
         self.block_count += 1
         return 0
 
+    cdef void announce(self, uint64_t keys) noexcept:
+        """Note that so many more keys are said to come."""
+        if self.most and keys < self.most:
+            self.announced = self.rows + keys
+
     cdef int grow(self) except -1:
-        cdef uint64_t at, slot, mask = self.slot_count * 2 - 1
-        cdef uint64_t *larger = <uint64_t *>rt_large_alloc(self.slot_count * 2 * sizeof(uint64_t))
+        cdef uint64_t number, count = self.slot_count * 2
+        cdef uint32_t *larger
+        if self.rows * BELIEVED >= self.announced and self.announced <= self.most:
+            while count * 3 < self.announced * 4:
+                count *= 2
+        if count > MOST_SLOTS:
+            raise MemoryError
+        larger = <uint32_t *>rt_large_alloc(count * sizeof(uint32_t))
         if larger == NULL:
             raise MemoryError
-        # A slot has enough of the hash to be moved, and slots in their order go to two places that move on.
-        for at in range(self.slot_count):
-            if self.slots[at]:
-                slot = self.slots[at] >> 32 & mask
-                while larger[slot]:
-                    slot = (slot + 1) & mask
-                larger[slot] = self.slots[at]
-        rt_large_free(self.slots, self.slot_count * sizeof(uint64_t))
+        rt_large_free(self.slots, self.slot_count * sizeof(uint32_t))
         self.slots = larger
-        self.slot_count *= 2
+        self.slot_count = count
+        for number in range(self.rows):
+            if number + WAITING < self.rows:
+                rt_prefetch(&self.slots[self.row(number + WAITING).a >> 32 & (count - 1)])
+            self.enter(self.row(number), number)
         return 0
 
     # ---- rows that are put aside ---------------------------------------------------------------
@@ -324,10 +334,10 @@ cdef class KeyTable:
     cdef int empty(self) except -1:
         """Remove all rows, and give their memory back."""
         cdef size_t i
-        cdef uint64_t *slots = <uint64_t *>rt_large_alloc(FIRST_SLOTS * sizeof(uint64_t))
+        cdef uint32_t *slots = <uint32_t *>rt_large_alloc(FIRST_SLOTS * sizeof(uint32_t))
         if slots == NULL:
             raise MemoryError
-        rt_large_free(self.slots, self.slot_count * sizeof(uint64_t))
+        rt_large_free(self.slots, self.slot_count * sizeof(uint32_t))
         self.slots = slots
         self.slot_count = FIRST_SLOTS
         for i in range(self.block_count):
@@ -353,7 +363,7 @@ cdef class KeyTable:
         for (first, second), partition in each_partition(
             (self.first, self.second), self.memory * EIGHTHS_TABLE // 8 // ROW_SIZE
         ):
-            part.load(first, partition, &first_twice, twice)
+            part.load(first, partition, tolerance_ms, &first_twice, twice)
             part.compare(second, partition, tolerance_ms, &second_twice, twice)
             for number in range(part.rows):
                 row = part.row(number)
@@ -369,19 +379,23 @@ cdef class KeyTable:
         self.first = self.second = None
         return self.twice
 
-    cdef int load(self, Partitions parts, int partition, uint64_t *first, list twice) except -1:
+    cdef int load(self, Partitions parts, int partition, int64_t tolerance_ms, uint64_t *first, list twice) except -1:
         """Enter the rows of a partition; ``first`` is the number of the first record with a duplicate key."""
         cdef const char *block = NULL
         cdef const Aside *aside
         cdef rt_hash128 hash
+        cdef Row *row
         cdef size_t i, count, cursor = 0
         while (count := parts.read(partition, &cursor, &block)):
             for i in range(count):
                 aside = <const Aside *>block + i
                 hash.a = turn(aside.turned)
                 hash.b = aside.b
-                if aside.number == 0 or self.find(&hash) == NULL:
+                row = NULL if aside.number == 0 else self.find(&hash)
+                if row == NULL:
                     self.add(&hash, aside.value, aside.expire_at_ms, aside.b & STATE)
+                elif row.b & STATE == IS_ADDED and aside.b & STATE == IS_REMOVED:
+                    self.meet_added(row, aside.value, aside.expire_at_ms, tolerance_ms)
                 elif aside.b & STATE != IS_BARE and aside.number < first[0]:
                     first[0] = aside.number
                     twice[0] = hash.a, hash.b & ~<uint64_t>STATE
@@ -442,23 +456,6 @@ cdef class KeyPrints(Prints):
     data outside the keys. The last keys are looked up when it is closed.
     """
 
-    cdef KeyTable table
-    cdef Selection matching
-    cdef bint second
-    cdef int64_t tolerance_ms
-    cdef readonly uint64_t keys
-    cdef readonly object twice
-    cdef readonly list modules
-    cdef bint wanted
-    cdef int64_t expire_at_ms
-    cdef int64_t db
-    cdef Scratch name               # the key: its bytes are invalid when the record is complete
-    cdef size_t name_size
-    cdef Waiting held[WAITING]
-    cdef char names[WAITING][WAITING_SIZE]
-    cdef unsigned int held_at, held_count
-    cdef uint64_t last              # number of the row that was found last
-
     def __init__(self, KeyTable table not None, *, bint second, bint field_expiries=True, bint encodings=False,
                  int64_t tolerance_ms=0, Selection matching=None):
         self.table = table
@@ -475,10 +472,16 @@ cdef class KeyPrints(Prints):
     cdef int item(self, object item) except -1:
         if isinstance(item, ModuleAux):
             self.modules.append(item)
+        elif not self.second and isinstance(item, ResizeDb):
+            self.table.announce(item.keys)
         return 0
 
     cdef int begin_key(self, Head *head) except -1:
         Prints.begin_key(self, head)
+        return self.keep_head(head)
+
+    cdef int keep_head(self, Head *head) except -1:
+        """Keep of a key what does not depend on its value."""
         grow(&self.name, head.key_size + 1)
         memcpy(self.name.data, head.key, head.key_size)
         self.name_size = head.key_size
@@ -491,9 +494,8 @@ cdef class KeyPrints(Prints):
         cdef Waiting key
         cdef KeyTable table = self.table
         cdef uint64_t number
-        cdef unsigned int at
         self.keys += 1
-        if self.second and table.rows < table.most:
+        if self.second and not self.keeps and table.rows < table.most:
             number = table.expected(&self.key)
             if number:
                 self.look_up_waiting(0)
@@ -506,17 +508,41 @@ cdef class KeyPrints(Prints):
         key.expire_at_ms = self.expire_at_ms
         key.db = self.db
         key.number = self.keys
+        key.state = IS_REMOVED
         key.is_stream = self.kind == KIND_STREAM
         key.has_counters = self.has_counters
         key.wanted = self.wanted
         key.name_size = self.name_size
-        if self.name_size > WAITING_SIZE:
+        if self.keeps:
+            self.kept = key
+            return 0
+        return self.hold(&key, <char *>self.name.data)
+
+    cdef int commit_same(self) except -1:
+        """Commit a key that both have with the same value and expiry, of which only the head was received."""
+        cdef Waiting key
+        self.keys += 1
+        memset(&key, 0, sizeof(Waiting))
+        key.key = self.key
+        key.expire_at_ms = self.expire_at_ms
+        key.db = self.db
+        key.number = self.keys
+        key.state = IS_SAME
+        key.wanted = self.wanted
+        key.name_size = self.name_size
+        return self.hold(&key, <char *>self.name.data)
+
+    cdef int hold(self, Waiting *key, const char *name) except -1:
+        """Let a key wait, if it is short enough."""
+        cdef KeyTable table = self.table
+        cdef unsigned int at
+        if key.name_size > WAITING_SIZE:
             self.look_up_waiting(0)
-            return self.look_up(&key, <char *>self.name.data)
+            return self.look_up(key, name)
         self.look_up_waiting(WAITING - 1)
         at = (self.held_at + self.held_count) % WAITING
-        self.held[at] = key
-        memcpy(self.names[at], self.name.data, self.name_size)
+        self.held[at] = key[0]
+        memcpy(self.names[at], name, key.name_size)
         self.held_count += 1
         table.fetch_slot(&key.key)
         if self.held_count > FETCHED:
@@ -553,21 +579,29 @@ cdef class KeyPrints(Prints):
         if table.rows >= table.most:
             return self.put_aside(key)
         row = table.find(&key.key, &number)
-        if self.second:
+        if self.second or key.state == IS_ADDED:
             table.pass_row(number)
             if table.meet(row, &key.key, key.value, key.bare, key.expire_at_ms, key.is_stream, key.has_counters,
                           key.wanted, self.tolerance_ms):
                 self.note_twice(key.db, name, key.name_size)
-            if row != NULL:
+            if row != NULL and self.second:
                 # Twice in a row, so the next keys may be as well. Those that wait are among them.
                 if number == self.last + 1:
                     table.next = number + 1 + self.held_count
                 self.last = number
             return 0
         if row != NULL:
-            return self.note_twice(key.db, name, key.name_size)
-        table.add(&key.key, key.value, key.expire_at_ms, IS_REMOVED)
-        if key.has_counters:
+            if row.b & STATE != IS_ADDED or key.state != IS_REMOVED:
+                return self.note_twice(key.db, name, key.name_size)
+            return table.meet_added(row, key.value, key.expire_at_ms, self.tolerance_ms)
+        number = table.rows
+        table.add(&key.key, key.value, key.expire_at_ms, key.state)
+        if key.state != IS_REMOVED:
+            # The second one's was compared with it: see `key_pairs`.
+            table.pass_row(number)
+            table.next = number + 1
+            table.matched += key.state == IS_SAME and key.wanted
+        elif key.has_counters:
             key.key.b ^= BARE
             table.add(&key.key, key.bare, NEVER, IS_BARE)
         return 0
@@ -577,12 +611,14 @@ cdef class KeyPrints(Prints):
         cdef int flags
         if table.first is None:
             table.begin_aside()
-        if self.second:
+        if self.second or key.state == IS_ADDED:
             flags = FLAG_WANTED * key.wanted | FLAG_STREAM * key.is_stream | FLAG_COUNTERS * key.has_counters
             put(table.second, &key.key, key.value, key.expire_at_ms, flags, key.number)
             return put(table.second, &key.key, key.bare, NEVER, flags, key.number) if key.is_stream else 0
-        put(table.first, &key.key, key.value, key.expire_at_ms, IS_REMOVED, key.number)
-        if key.has_counters:
+        put(table.first, &key.key, key.value, key.expire_at_ms, key.state, key.number)
+        if key.state != IS_REMOVED:
+            table.matched += key.state == IS_SAME and key.wanted
+        elif key.has_counters:
             key.key.b ^= BARE
             put(table.first, &key.key, key.bare, NEVER, IS_BARE, key.number)
         return 0
@@ -610,12 +646,15 @@ cdef class InState(Selection):
     cdef bint wants(self, Head *head) except -1:
         cdef rt_hash128 hash
         cdef Row *row
+        cdef uint64_t number = 0
         hash_key(head.db, head.key, head.key_size, &hash)
         row = self.next_row()
         if row != NULL and is_of(row, &hash):
             self.at += 1
         else:
-            row = self.table.find(&hash)
+            row = self.table.find(&hash, &number)
+            if row != NULL and not self.second:
+                self.at = number + 1
         self.found = row
         return row != NULL and self.states >> <unsigned int>(row.b & STATE) & 1
 
@@ -631,7 +670,7 @@ cdef class InState(Selection):
             return table.row(table.order[self.at])
         while self.at < table.rows:
             row = table.row(self.at)
-            if row.b & STATE != IS_BARE:
+            if row.b & STATE != IS_BARE and row.b & STATE != IS_ADDED:
                 return row
             self.at += 1
         return NULL

@@ -9,15 +9,15 @@ cdef extern from "hash128.h" nogil:
         uint64_t a
         uint64_t b
     ctypedef struct rt_hash_pieces:
-        size_t held
-        uint64_t size
-        uint8_t *rest
+        pass
     void rt_hash_piece(rt_hash128 *state, rt_hash_pieces *pieces, const uint8_t *p, size_t size)
-    void rt_hash_end(rt_hash128 *state, const uint8_t *p, size_t left, uint64_t size)
-    void rt_hash_begin(rt_hash128 *state)
+    void rt_hash_pieces_end(rt_hash128 *state, const rt_hash_pieces *pieces)
+    void rt_hash_begin(rt_hash128 *state, uint64_t what)
     void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size)
     void rt_hash_number(rt_hash128 *state, uint64_t v)
+    void rt_hash_finish(rt_hash128 *state)
     void rt_hash_add(rt_hash128 *sum, const rt_hash128 *x)
+    void rt_hash_add_part(rt_hash128 *sum, rt_hash128 *part)
 
 cdef class Prints(Sink):
     # What counts. Set before the first record.
@@ -41,6 +41,6 @@ cdef class Prints(Sink):
 
 
 cdef inline void hash_key(int64_t db, Bytes key, size_t size, rt_hash128 *hash) noexcept:
-    hash.a = <uint64_t>db * 0x9E3779B97F4A7C15ull
-    hash.b = <uint64_t>db
+    rt_hash_begin(hash, <uint64_t>db)
     rt_hash_feed(hash, key, size)
+    rt_hash_finish(hash)

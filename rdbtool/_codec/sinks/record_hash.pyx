@@ -5,6 +5,8 @@
 # records are hashed from the same input. Encodings and the order of members depend on the writer, and do not count
 # unless requested.
 #
+# All of these hashes are finished: in a sum, small differences of two members could otherwise make up for one another.
+#
 # Counters of streams that not every version stores are separate, so that a value can be compared without them.
 
 from libc.stdint cimport int64_t, uint64_t
@@ -30,7 +32,8 @@ cdef enum:
     HAS_META = 1
     HAS_EXPIRY = 2
     HAS_IDLE = 4
-    FREQ = 8                # times the frequency + 1
+    KIND = 8                # times the kind
+    FREQ = 256              # times the frequency + 1
 
 
 cdef class Prints(Sink):
@@ -40,15 +43,17 @@ cdef class Prints(Sink):
         self.takes_pieces = True
 
     cdef int begin_key(self, Head *head) except -1:
+        cdef uint64_t what
         hash_key(head.db, head.key, head.key_size, &self.key)
         memset(&self.parts, 0, sizeof(rt_hash128))
         self.has_counters = False
         self.kind = head.kind
-        self.value.a = <uint64_t>head.kind + 1
-        self.value.b = HAS_META if head.meta != NULL else 0
-        if self.whole:
-            self.value.b += (HAS_EXPIRY if head.has_expire else 0) + (HAS_IDLE if head.idle_s != -1 else 0)
-            self.value.b += <uint64_t>(head.freq + 1) * FREQ
+        what = KIND * <uint64_t>head.kind + (HAS_META if head.meta != NULL else 0)
+        if not self.whole:
+            rt_hash_begin(&self.value, what)
+        else:
+            what += (HAS_EXPIRY if head.has_expire else 0) + (HAS_IDLE if head.idle_s != -1 else 0)
+            rt_hash_begin(&self.value, what + <uint64_t>(head.freq + 1) * FREQ)
             rt_hash_add(&self.value, &self.key)
             if head.has_expire:
                 rt_hash_number(&self.value, head.expire_at_ms)
@@ -73,7 +78,7 @@ cdef class Prints(Sink):
         return 0
 
     cdef int end_string(self) except -1:
-        rt_hash_end(&self.value, self.pieces.rest, self.pieces.held, self.pieces.size)
+        rt_hash_pieces_end(&self.value, &self.pieces)
         return 0
 
     cdef int element(self, Bytes p, size_t size) except -1:
@@ -81,19 +86,19 @@ cdef class Prints(Sink):
         if self.kind == KIND_LIST:
             rt_hash_feed(&self.value, p, size)
         else:
-            rt_hash_begin(&part)
+            rt_hash_begin(&part, 0)
             rt_hash_feed(&part, p, size)
-            rt_hash_add(&self.parts, &part)
+            rt_hash_add_part(&self.parts, &part)
         return 0
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
         cdef rt_hash128 part
-        rt_hash_begin(&part)
+        rt_hash_begin(&part, 0)
         rt_hash_feed(&part, field, field_size)
         rt_hash_feed(&part, value, value_size)
         if expire_at_ms != -1 and self.field_expiries:
             rt_hash_number(&part, expire_at_ms)
-        rt_hash_add(&self.parts, &part)
+        rt_hash_add_part(&self.parts, &part)
         return 0
 
     cdef int score(self, Bytes member, size_t member_size, double score) except -1:
@@ -103,28 +108,26 @@ cdef class Prints(Sink):
             bits = 0x7FF8000000000000       # all NaNs are equal
         elif score != 0 or self.signed_zeros:
             memcpy(&bits, &score, 8)
-        # In both halves: for a short member only one is mixed with its text, and could compensate for another score.
-        rt_hash_begin(&part)
-        part.a ^= bits
-        part.b ^= bits
+        rt_hash_begin(&part, 0)
+        rt_hash_number(&part, bits)
         rt_hash_feed(&part, member, member_size)
-        rt_hash_add(&self.parts, &part)
+        rt_hash_add_part(&self.parts, &part)
         return 0
 
     cdef int member_expiry(self, Bytes member, size_t size, int64_t expire_at_ms) except -1:
         cdef rt_hash128 part
         if self.field_expiries:
-            rt_hash_begin(&part)
+            rt_hash_begin(&part, 0)
             rt_hash_number(&part, TAG_MEMBER_EXPIRY)
             rt_hash_number(&part, expire_at_ms)
             rt_hash_feed(&part, member, size)
-            rt_hash_add(&self.parts, &part)
+            rt_hash_add_part(&self.parts, &part)
         return 0
 
     cdef int array_item(self, ArrayItem *item) except -1:
         cdef uint64_t bits
         cdef rt_hash128 part
-        rt_hash_begin(&part)
+        rt_hash_begin(&part, 0)
         rt_hash_number(&part, item.index)
         if item.tag == ITEM_INT:
             rt_hash_number(&part, ITEM_INT)
@@ -136,7 +139,7 @@ cdef class Prints(Sink):
         else:
             rt_hash_number(&part, 0)
             rt_hash_feed(&part, item.text, item.text_size)
-        rt_hash_add(&self.parts, &part)
+        rt_hash_add_part(&self.parts, &part)
         return 0
 
     cdef int array_end(self, bint has_insert, uint64_t insert_index) except -1:
@@ -181,7 +184,7 @@ cdef class Prints(Sink):
 
     cdef int begin_group(self, Group *group) except -1:
         cdef rt_hash128 part
-        rt_hash_begin(&self.group)
+        rt_hash_begin(&self.group, 0)
         memset(&self.owned, 0, sizeof(rt_hash128))
         rt_hash_feed(&self.group, group.name, group.name_size)
         rt_hash_number(&self.group, group.last_ms)
@@ -190,12 +193,12 @@ cdef class Prints(Sink):
             self.has_counters = True
             part = self.group
             rt_hash_number(&part, group.entries_read)
-            rt_hash_add(&self.counters, &part)
+            rt_hash_add_part(&self.counters, &part)
         return 0
 
     cdef int consumer(self, Consumer *consumer) except -1:
         cdef rt_hash128 part
-        rt_hash_begin(&part)
+        rt_hash_begin(&part, 0)
         rt_hash_number(&part, TAG_CONSUMER)
         rt_hash_feed(&part, consumer.name, consumer.name_size)
         if self.whole:
@@ -203,12 +206,12 @@ cdef class Prints(Sink):
             rt_hash_number(&part, consumer.seen_at_ms if consumer.has_seen else 0)
             rt_hash_number(&part, consumer.has_active)
             rt_hash_number(&part, consumer.active_at_ms if consumer.has_active else 0)
-        rt_hash_add(&self.owned, &part)
+        rt_hash_add_part(&self.owned, &part)
         return 0
 
     cdef int pending(self, Pending *pending) except -1:
         cdef rt_hash128 part
-        rt_hash_begin(&part)
+        rt_hash_begin(&part, 0)
         rt_hash_number(&part, TAG_PENDING)
         rt_hash_number(&part, pending.ms)
         rt_hash_number(&part, pending.seq)
@@ -217,13 +220,13 @@ cdef class Prints(Sink):
             rt_hash_feed(&part, pending.consumer, pending.consumer_size)
         rt_hash_number(&part, pending.delivered_at_ms)
         rt_hash_number(&part, pending.delivery_count)
-        rt_hash_add(&self.owned, &part)
+        rt_hash_add_part(&self.owned, &part)
         return 0
 
     cdef int end_group(self) except -1:
         rt_hash_number(&self.group, self.owned.a)
         rt_hash_number(&self.group, self.owned.b)
-        rt_hash_add(&self.parts, &self.group)
+        rt_hash_add_part(&self.parts, &self.group)
         return 0
 
     cdef int begin_producers(self, Producers *producers) except -1:
@@ -253,7 +256,9 @@ cdef class Prints(Sink):
             rt_hash_number(&self.value, self.parts.a)
             rt_hash_number(&self.value, self.parts.b)
         self.bare = self.value
+        rt_hash_finish(&self.bare)
         if self.has_counters:
             rt_hash_number(&self.value, self.counters.a)
             rt_hash_number(&self.value, self.counters.b)
+        rt_hash_finish(&self.value)
         return 0

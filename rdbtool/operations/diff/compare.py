@@ -1,6 +1,7 @@
 """Comparison of two datasets, by meaning and not by bytes.
 
 Both are read once, and only short fingerprints of the first are kept (``KeyTable``), so neither has to fit into memory.
+Two RDB files are read side by side, so that no fingerprint is needed of what is stored in the same bytes.
 Where fingerprints differ, both are read again for just these keys, and compared in detail; some of them may turn out
 equal in everything that both sides store. The memory for the first side's records is bounded: more changes take several
 rounds. So is the table's (``table_memory``), except for keys that differ.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
+from rdbtool._codec.sinks.key_pairs import OutOfStepError
 from rdbtool._codec.sinks.key_table import ADDED, CHANGED, HELD, REMOVED, SAME, InState, KeyPrints, KeyTable, WithHash
 from rdbtool.core.errors import (
     FormatError,
@@ -26,7 +28,7 @@ from rdbtool.core.errors import (
 )
 from rdbtool.core.light_typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from rdbtool.core.progress import Progress, begin_pass
-from rdbtool.dataset.file import Readable, open_repeatable
+from rdbtool.dataset.file import FileDataset, Readable, open_repeatable
 from rdbtool.model import KeyRecord
 from rdbtool.operations.diff.change import CHANGES, Change, Sign
 from rdbtool.operations.diff.items import ItemDifference, compare_items
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from rdbtool.dataset.file import Repeatable
     from rdbtool.engine.replay.places import Places
     from rdbtool.engine.replay.stops import Extent
+    from rdbtool.model import ModuleAux
 
 #: Approximate bytes of records held at a time.
 _MOST_HELD: Final = 128 << 20
@@ -195,31 +198,9 @@ class Comparison:
     def read(self, progress: Progress | None = None) -> None:
         """Read both. Raises InputError if damage or unknown effects prevent an answer, and what reading raises."""
         options = self.options
-        encodings = options.encodings and not (self.first.kind == "aof" or self.second.kind == "aof")
-        modules = []
-        for index, side in enumerate((self.first, self.second)):
-            prints = KeyPrints(
-                self._table,
-                second=index == _SECOND,
-                field_expiries=options.tolerance_ms >= 0,
-                encodings=encodings,
-                tolerance_ms=options.tolerance_ms,
-                matching=options.matching,
-            )
-            begin_pass(progress, "reading", side.name, side.size, left=_SECOND - index)
-            try:
-                with answering():
-                    side.feed(prints, selection=options.names, progress=progress)
-                    prints.close()
-            except RdbToolError:
-                if index == _SECOND:
-                    # It was read before.
-                    self._settle(self.first)
-                raise
-            if prints.twice is not None:
-                raise _twice(side, *prints.twice)
-            modules.append(prints.modules)
-        self._settle(self.first, self.second)
+        modules = self._read_together(progress)
+        if modules is None:
+            modules = self._read_in_turn(progress)
         self.items = list(
             compare_items(
                 self.first,
@@ -231,6 +212,68 @@ class Comparison:
                 aux=options.aux,
             )
         )
+
+    def _prints(self) -> tuple[KeyPrints, KeyPrints]:
+        """Return the sinks of both for a new table."""
+        options = self.options
+        self._table = KeyTable()
+        encodings = options.encodings and not (self.first.kind == "aof" or self.second.kind == "aof")
+        first, second = (
+            KeyPrints(
+                self._table,
+                second=index == _SECOND,
+                field_expiries=options.tolerance_ms >= 0,
+                encodings=encodings,
+                tolerance_ms=options.tolerance_ms,
+                matching=options.matching,
+            )
+            for index in (_FIRST, _SECOND)
+        )
+        return first, second
+
+    def _read_together(self, progress: Progress | None) -> list[list[ModuleAux]] | None:
+        """Read both side by side, and return their module data outside the keys.
+
+        None: they cannot be read so, or something is wrong with one of them, which is found out by reading in turn.
+        """
+        first, second, options = self.first, self.second, self.options
+        if not (isinstance(first, FileDataset) and isinstance(second, FileDataset)):
+            return None
+        if options.names is not None or options.matching is not None:
+            return None
+        prints, others = self._prints()
+
+        def begin_rest() -> None:
+            begin_pass(progress, "reading", second.name, second.size)
+
+        begin_pass(progress, "reading", first.name, first.size, left=1)
+        try:
+            if not first.feed_with(prints, second, others, progress=progress, begin_rest=begin_rest):
+                return None
+            duplicates = [prints.twice, others.twice, *self._table.settle(options.tolerance_ms)]
+        except (RdbToolError, OutOfStepError, MemoryError):
+            return None
+        return [prints.modules, others.modules] if duplicates == [None] * 4 else None
+
+    def _read_in_turn(self, progress: Progress | None) -> list[list[ModuleAux]]:
+        """Read one after the other, and return their module data outside the keys. Raises what ``read`` raises."""
+        modules = []
+        for index, (side, prints) in enumerate(zip((self.first, self.second), self._prints(), strict=True)):
+            begin_pass(progress, "reading", side.name, side.size, left=_SECOND - index)
+            try:
+                with answering():
+                    side.feed(prints, selection=self.options.names, progress=progress)
+                    prints.close()
+            except RdbToolError:
+                if index == _SECOND:
+                    # It was read before.
+                    self._settle(self.first)
+                raise
+            if prints.twice is not None:
+                raise _twice(side, *prints.twice)
+            modules.append(prints.modules)
+        self._settle(self.first, self.second)
+        return modules
 
     def _settle(self, *sides: Repeatable) -> None:
         """Compare what the table put aside. Raises InputError for a duplicate key of one of ``sides``."""
