@@ -54,10 +54,10 @@ def watch(frame, event, _):
         importing += (event == "call") - (event == "return")
     elif event == "call" and not importing and code.co_flags & 1 and code.co_filename.startswith(root):
         seen.add(os.path.relpath(code.co_filename, root))
-from rdbtool._entry import main
+from rdbtool._entry import run  # main would end the process at once
 sys.setprofile(watch)
 try:
-    main()
+    sys.exit(run(sys.argv[1:]))
 finally:
     sys.setprofile(None)
     print("\\n" + json.dumps(sorted(seen)), file=sys.stderr)

@@ -6,8 +6,7 @@ import os
 import sys
 from contextvars import ContextVar
 
-from rdbtool.core.applied import Applied
-from rdbtool.core.light_tools import suppress
+from rdbtool.core.light_tools import Applied, suppress
 from rdbtool.core.light_typing import Final
 
 #: The most cores to use unless more are requested.

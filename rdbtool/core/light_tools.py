@@ -1,17 +1,18 @@
 """What modules take from ``contextlib`` and ``functools``, without their import, which takes as long as a small file.
 
 For type checkers the names are those of the standard library; at run time they are shorter ways to the same. Modules
-that a command on a small file does not need import the standard ones.
+that a command on a small file does not need import the standard ones. ``Applied`` is in neither.
 """
 
 from __future__ import annotations
 
-from rdbtool.core.light_typing import TYPE_CHECKING
+from rdbtool.core.light_typing import TYPE_CHECKING, Any
 
-__all__ = ("cache", "nullcontext", "partial", "suppress")
+__all__ = ("Applied", "cache", "nullcontext", "partial", "suppress")
 
 if TYPE_CHECKING:
     from contextlib import nullcontext, suppress
+    from contextvars import ContextVar, Token
     from functools import cache, partial
 else:
     from _functools import partial
@@ -56,3 +57,21 @@ else:
 
         def __exit__(self, *_error):
             pass
+
+
+class Applied:
+    """A ``with`` block in which context variables have the given values."""
+
+    __slots__ = ("_given", "_tokens")
+
+    def __init__(self, *given: tuple[ContextVar[Any], Any]) -> None:
+        self._given = given
+        self._tokens: list[tuple[ContextVar[Any], Token[Any]]] = []
+
+    def __enter__(self) -> None:
+        self._tokens += [(variable, variable.set(value)) for variable, value in self._given]
+
+    def __exit__(self, *_error: object) -> None:
+        for _ in self._given:
+            variable, token = self._tokens.pop()
+            variable.reset(token)

@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 from contextvars import ContextVar
 
-from rdbtool.core.applied import Applied
-from rdbtool.core.light_tools import cache, suppress
+from rdbtool.core.light_tools import Applied, cache, suppress
 from rdbtool.core.light_typing import Final, NamedTuple
 from rdbtool.core.patterns import pattern
 

@@ -6,8 +6,8 @@ import os
 from contextvars import ContextVar
 from pathlib import Path
 
-from rdbtool.core.applied import Applied
 from rdbtool.core.errors import InputError
+from rdbtool.core.light_tools import Applied
 from rdbtool.core.light_typing import Final
 from rdbtool.live.address import Secrets
 

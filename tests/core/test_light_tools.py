@@ -7,7 +7,7 @@ from contextvars import ContextVar
 import pytest
 
 from rdbtool.core import light_tools
-from rdbtool.core.applied import Applied
+from rdbtool.core.light_tools import Applied
 
 
 @pytest.mark.parametrize("of", [light_tools, contextlib])
