@@ -1,7 +1,7 @@
-/* The 128-bit hash of Fingerprint: MurmurHash3 x64/128 (A. Appleby, public domain algorithm), chained.
+/* The 128-bit hash of Fingerprint, chained: folded products with constants, in two halves.
  *
  * A state is fed with byte strings one after the other; each length is mixed in, so no two different
- * sequences share their input. It finds mistakes and damage, not forgeries.
+ * sequences share their input. It finds mistakes and damage, not forgeries; it is the same everywhere.
  */
 #ifndef RT_HASH128_H
 #define RT_HASH128_H
@@ -10,20 +10,20 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "fold64.h"
+
 typedef struct {
     uint64_t a, b;
 } rt_hash128;
 
-static inline uint64_t rt_rotl64(uint64_t v, int n) { return (v << n) | (v >> (64 - n)); }
-
-static inline uint64_t rt_fmix64(uint64_t k)
-{
-    k ^= k >> 33;
-    k *= 0xff51afd7ed558ccdull;
-    k ^= k >> 33;
-    k *= 0xc4ceb9fe1a85ec53ull;
-    return k ^ k >> 33;
-}
+/* Drawn at random among the numbers with 32 bits set. */
+#define RT_HASH_W0 0xae43af2f71b04a61ull
+#define RT_HASH_W1 0x7d8042ce0d5bfc8bull
+#define RT_HASH_W2 0x217bc57852a52e6dull
+#define RT_HASH_W3 0x0a932faa564ee8d3ull
+#define RT_HASH_W4 0xbd229e82653a8f8bull
+#define RT_HASH_W5 0x8c51e2e17cca90efull
+#define RT_HASH_W6 0x4de6bc4cb94a9915ull
 
 /* n bytes, at most 8, of which the first is the lowest. */
 static inline uint64_t rt_le64(const uint8_t *p, size_t n)
@@ -52,42 +52,32 @@ static inline uint64_t rt_le64(const uint8_t *p, size_t n)
 #endif
 }
 
-/* Mixes in whole blocks of 16 bytes and returns how many bytes that were. */
+static inline void rt_hash_step(rt_hash128 *state, uint64_t x, uint64_t y)
+{
+    state->a = rt_fold64(x ^ RT_HASH_W0 ^ state->a, y ^ RT_HASH_W1);
+    state->b = rt_fold64(x ^ RT_HASH_W2, y ^ RT_HASH_W3 ^ state->b);
+}
+
+/* Mixes in blocks of 16 bytes, but for the last 16 bytes and fewer; returns how many bytes it mixed in. */
 static inline size_t rt_hash_blocks(rt_hash128 *state, const uint8_t *p, size_t size)
 {
-    const uint64_t c1 = 0x87c37b91114253d5ull, c2 = 0x4cf5ad432745937full;
-    uint64_t h1 = state->a, h2 = state->b;
     size_t left = size;
-    for (; left >= 16; left -= 16, p += 16) {
-        uint64_t k1 = rt_le64(p, 8), k2 = rt_le64(p + 8, 8);
-        h1 ^= rt_rotl64(k1 * c1, 31) * c2;
-        h1 = (rt_rotl64(h1, 27) + h2) * 5 + 0x52dce729;
-        h2 ^= rt_rotl64(k2 * c2, 33) * c1;
-        h2 = (rt_rotl64(h2, 31) + h1) * 5 + 0x38495ab5;
-    }
-    state->a = h1;
-    state->b = h2;
+    for (; left > 16; left -= 16, p += 16)
+        rt_hash_step(state, rt_le64(p, 8), rt_le64(p + 8, 8));
     return size - left;
 }
 
-/* Mixes in the last bytes, fewer than 16, of a string of `size` bytes. */
+/* Mixes in the last bytes, at most 16, of a string of `size` bytes. */
 static inline void rt_hash_end(rt_hash128 *state, const uint8_t *p, size_t left, uint64_t size)
 {
-    const uint64_t c1 = 0x87c37b91114253d5ull, c2 = 0x4cf5ad432745937full;
-    uint64_t h1 = state->a, h2 = state->b;
-    if (left > 8)
-        h2 ^= rt_rotl64(rt_le64(p + 8, left - 8) * c2, 33) * c1;
-    if (left)
-        h1 ^= rt_rotl64(rt_le64(p, left < 8 ? left : 8) * c1, 31) * c2;
-    h1 ^= size;
-    h2 ^= size;
-    h1 += h2;
-    h2 += h1;
-    h1 = rt_fmix64(h1);
-    h2 = rt_fmix64(h2);
-    h1 += h2;
-    state->a = h1;
-    state->b = h2 + h1;
+    /* Words that overlap: the size says how far. */
+    if (left >= 8)
+        rt_hash_step(state, rt_le64(p, 8), rt_le64(p + left - 8, 8));
+    else
+        rt_hash_step(state, rt_le64(p, left), 0);
+    uint64_t a = state->a, b = state->b;
+    state->a = rt_fold64(a ^ size ^ RT_HASH_W4, b ^ RT_HASH_W5);
+    state->b = rt_fold64(b ^ size ^ RT_HASH_W3, a ^ RT_HASH_W6);
 }
 
 static void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size)
@@ -96,7 +86,7 @@ static void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size)
     rt_hash_end(state, p + done, size - done, size);
 }
 
-/* A string that is fed in pieces: what is left of the pieces so far. Zeros to begin with. */
+/* A string that is fed in pieces: what is left of the pieces so far, at most 16 bytes. Zeros to begin with. */
 typedef struct {
     uint8_t rest[16];
     size_t held;
@@ -112,9 +102,9 @@ static void rt_hash_piece(rt_hash128 *state, rt_hash_pieces *pieces, const uint8
         pieces->held += more;
         p += more;
         size -= more;
-        if (pieces->held < 16)
+        if (!size)
             return;
-        rt_hash_blocks(state, pieces->rest, 16);
+        rt_hash_step(state, rt_le64(pieces->rest, 8), rt_le64(pieces->rest + 8, 8));
     }
     size_t done = rt_hash_blocks(state, p, size);
     pieces->held = size - done;

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fold64.h"
 #include "large_memory.h"
 
 typedef struct {
@@ -31,12 +32,6 @@ typedef struct {
 typedef struct {
     uint64_t word[8];
 } rt_secret;
-
-static inline uint64_t rt_fold64(uint64_t x, uint64_t y)
-{
-    unsigned __int128 product = (unsigned __int128)x * y;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
 
 static inline uint64_t rt_load64(const uint8_t *p)
 {
