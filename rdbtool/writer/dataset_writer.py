@@ -13,7 +13,15 @@ from collections.abc import Callable
 from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.fingerprint import Fingerprint
-from rdbtool.core.errors import FormatError, InputError, InvalidDataError, Loss, RdbToolError, describe_error
+from rdbtool.core.errors import (
+    FormatError,
+    InputError,
+    InvalidDataError,
+    Loss,
+    RdbToolError,
+    describe_error,
+    describe_loss,
+)
 from rdbtool.core.light_typing import TYPE_CHECKING, Protocol
 from rdbtool.core.progress import begin_pass, polling
 
@@ -132,8 +140,10 @@ class DatasetWriter:
         """
         assert self._read_back is not None
         fingerprint = self._make_fingerprint()
-        fit = self._make_fit(fingerprint) or fingerprint
-        sink = fit if also is None else Tee(fit, also)
+        fit = self._make_fit(fingerprint)
+        sink: Sink = fit or fingerprint
+        if also is not None:
+            sink = Tee(sink, also)
         begin_pass(self.progress, "reading back", "", os.stat(path).st_size)  # noqa: PTH116 - names may be bytes
         try:
             self._read_back(path, sink, self.progress)
@@ -144,6 +154,10 @@ class DatasetWriter:
             raise InputError(
                 f"what was written cannot be read back: {describe_error(error, with_remedy=False)}"
             ) from error
+        # What the filter drops has no part in the fingerprint.
+        lost = None if fit is None else next((loss for loss in fit.losses if loss.severity == "loss"), None)
+        if lost is not None:
+            raise InputError(f"what was written is not what was read: {describe_loss(lost)}")
         if fingerprint.hexdigest() != self.fingerprint:
             raise InputError(
                 f"what was written is not what was read: {fingerprint.keys} keys with the fingerprint "

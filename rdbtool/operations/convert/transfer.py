@@ -123,10 +123,6 @@ class Transfer(DatasetWriter):
         self.written_for = target
 
 
-def _read_back(form: Form, rules: Rules, path: str, sink: Sink, progress: Progress | None) -> None:
-    read_valid(path, form, rules, sink, progress)
-
-
 def _make_test(origin: SourceFile, *, is_verified: bool, has_functions: bool, allow_loss: bool) -> Sink | None:
     """Return a sink that checks a file, None if that is not worth its time."""
     if not origin.is_tested(is_verified=is_verified):
@@ -150,15 +146,19 @@ def make_check(origin: SourceFile, *, allow_loss: bool, has_functions: bool) -> 
     return Check(checked.on_item, refuse, size=origin.size)
 
 
-def read_valid(path: str, form: Form, rules: Rules, sink: Sink, progress: Progress | None) -> None:
-    """Feed ``sink`` from a file. Raises InvalidDataError for invalid data, and what reading raises."""
+def _read_back(form: Form, rules: Rules, path: str, sink: Sink, progress: Progress | None) -> None:
+    """Feed ``sink`` from what was written. Raises InvalidDataError for invalid data, and what reading raises.
+
+    Keys, members and fields are not looked up for others that are the same. The source has none twice: it was tested,
+    or is what an engine holds; and if the output had, its fingerprint would be another one.
+    """
     assert form.read_back is not None
     checks = Checks(rules=rules, databases=DATABASES)
     with form.read_back(path, rules) as dataset:
         if dataset.kind == "rdb":
-            verdict = validate_rdb(dataset, checks, progress, also=sink)
+            verdict = validate_rdb(dataset, checks, progress, also=sink, duplicates=False)
         elif dataset.kind == "jsonl":
-            verdict = validate_jsonl(dataset, checks, progress, also=sink)
+            verdict = validate_jsonl(dataset, checks, progress, also=sink, duplicates=False)
         else:
             # The target server executes all of them, or this raises.
             dataset.feed(sink, progress=progress)
