@@ -26,6 +26,7 @@ from rdbtool.core.light_typing import TYPE_CHECKING, Protocol
 from rdbtool.core.progress import begin_pass, polling
 
 if TYPE_CHECKING:
+    from rdbtool._codec.encode.encoder import Encoder
     from rdbtool._codec.feeder import Feeder
     from rdbtool._codec.filters.selection import Selection
     from rdbtool._codec.sink import Sink
@@ -59,7 +60,7 @@ class DatasetWriter:
     def __init__(
         self,
         source: Feeder,
-        make_encoder: Callable[[Write], Sink],
+        make_encoder: Callable[[Write], Encoder],
         target: Target | None,
         *,
         commands: bool = False,
@@ -103,13 +104,9 @@ class DatasetWriter:
 
         Without ``fingerprint``, ``check`` is impossible.
         """
-
-        def count(piece: bytes) -> None:
-            write(piece)
-            self.bytes += len(piece)
-
         sums = self._make_fingerprint()
-        sink = self._make_encoder(count)
+        encoder = self._make_encoder(write)
+        sink: Sink = encoder
         if fingerprint or self.target is None:
             sink = Tee(sink, sums)
         fit = self._make_fit(sink)
@@ -129,6 +126,7 @@ class DatasetWriter:
                 test.close()
             raise
         sink.close()
+        self.bytes = encoder.handed_on
         self.keys = sums.keys if fit is None else fit.keys
         self.losses = [] if fit is None else fit.losses
         self.fingerprint = sums.hexdigest() if fingerprint else None

@@ -9,10 +9,15 @@ from rdbtool._codec.sink cimport Sink
 cdef enum:
     LARGE = 1 << 18             # strings from this size on are passed on in pieces
     HAND_ON = 1 << 16           # bytes at which output is passed on
+    MANY_PAGES = 1 << 18        # and to a file that gets its name at its end
+    PAGE = 1 << 12
 
 cdef class Encoder(Sink):
     cdef object write               # callable(bytes)
     cdef bint takes_views           # and with memory that changes afterwards
+    cdef bint in_pages              # nobody reads it yet: records need not be complete
+    cdef size_t enough              # bytes at which output is passed on
+    cdef readonly uint64_t handed_on        # bytes
     cdef char *data
     cdef size_t size
     cdef size_t capacity
@@ -20,7 +25,7 @@ cdef class Encoder(Sink):
     cdef Room room                  # in which the output of a range stays, None: it is passed on
 
     cdef int make_room(self, size_t more) except -1
-    cdef int pass_on(self, bytes piece) except -1
+    cdef int pass_on(self, object piece) except -1
     cdef int hand_on(self, size_t size) except -1
     cdef int put_large(self, const char *p, size_t size) except -1
 

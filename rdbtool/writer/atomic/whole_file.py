@@ -22,6 +22,9 @@ from rdbtool.writer.atomic.through import Output, Through
 class Unfinished(Through):
     """An output to a temporary file."""
 
+    #: Nobody reads the file before it is complete: it may be written without regard to records.
+    takes_pages = True
+
     def __init__(self, temporary: Temporary) -> None:
         super().__init__(temporary.descriptor, temporary.name)
         self.temporary = temporary
