@@ -446,12 +446,26 @@ static inline uint32_t rt_eight_digits_value(uint64_t word)
                        (word >> 16 & 0x000000FF000000FFull) * 0x0000271000000001ull) >> 32);
 }
 
+/* w * 10^exponent, as far as it is certain; 0 when it is left to Python. */
+static inline int rt_decimal(uint64_t w, int exponent, double *out)
+{
+    static const double exact_tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    if (w == 0) {
+        *out = 0;
+        return 1;
+    }
+    if (w <= (1ull << 53) && exponent >= -22 && exponent <= 22) {
+        *out = exponent < 0 ? (double)w / exact_tens[-exponent] : (double)w * exact_tens[exponent];
+        return 1;
+    }
+    return rt_eisel_lemire(w, exponent, out);
+}
+
 /* A score's text, whole and strict: [+-] digits [. digits] [e [+-] digits], inf, infinity or nan in any
  * case, at most 128 characters. Returns 1 and the nearest double, else 0. */
 static int rt_parse_double(const uint8_t *text, size_t size, double *out)
 {
-    static const double exact_tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     if (size == 0 || size > 128)
         return 0;
     const uint8_t *p = text, *end = text + size;
@@ -515,12 +529,7 @@ static int rt_parse_double(const uint8_t *text, size_t size, double *out)
     if (p != end)
         return 0;
     double v;
-    if (w == 0) {
-        v = 0;
-    } else if (exact && w <= (1ull << 53) && exponent >= -22 && exponent <= 22) {
-        v = (double)w;
-        v = exponent < 0 ? v / exact_tens[-exponent] : v * exact_tens[exponent];
-    } else if (!exact || !rt_eisel_lemire(w, exponent, &v)) {
+    if ((!exact && w) || !rt_decimal(w, exponent, &v)) {
         char copy[130];
         memcpy(copy, text, size);
         copy[size] = 0;
