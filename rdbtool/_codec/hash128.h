@@ -80,10 +80,19 @@ static inline void rt_hash_end(rt_hash128 *state, const uint8_t *p, size_t left,
     state->b = rt_fold64(b ^ size ^ RT_HASH_W3, a ^ RT_HASH_W6);
 }
 
-static void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size)
+static void rt_hash_long(rt_hash128 *state, const uint8_t *p, size_t size)
 {
     size_t done = rt_hash_blocks(state, p, size);
     rt_hash_end(state, p + done, size - done, size);
+}
+
+/* Most strings are short: for them there is no call. */
+static inline void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size)
+{
+    if (size <= 16)
+        rt_hash_end(state, p, size, size);
+    else
+        rt_hash_long(state, p, size);
 }
 
 /* A string that is fed in pieces: what is left of the pieces so far, at most 16 bytes. Zeros to begin with. */

@@ -33,8 +33,8 @@ cdef class Tee(Filter):
         return self.second.item(item)
 
     cdef int begin_key(self, Head *head) except -1:
-        self.sink.may_spill = self.second.may_spill = self.may_spill
-        self.sink.extent_ahead = self.second.extent_ahead = self.extent_ahead
+        self.pass_ahead(self.sink)
+        self.pass_ahead(self.second)
         self.sink.begin_key(head)
         return self.second.begin_key(head)
 
@@ -65,6 +65,10 @@ cdef class Tee(Filter):
     cdef int element(self, Bytes p, size_t size) except -1:
         self.sink.element(p, size)
         return self.second.element(p, size)
+
+    cdef int intset(self, Bytes p, uint64_t width, uint64_t count) except -1:
+        self.sink.intset(p, width, count)
+        return self.second.intset(p, width, count)
 
     cdef int pair(self, Bytes field, size_t field_size, Bytes value, size_t value_size, int64_t expire_at_ms) except -1:
         self.sink.pair(field, field_size, value, value_size, expire_at_ms)
