@@ -11,26 +11,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define RT_LZF_SLACK 32
+#include "copy.h"
 
-/* Copies n bytes, 1 to 32, and no other, in blocks that may overlap. */
-static inline void rt_lzf_copy_short(uint8_t *to, const uint8_t *from, size_t n)
-{
-    if (n >= 16) {
-        memcpy(to, from, 16);
-        memcpy(to + n - 16, from + n - 16, 16);
-    } else if (n >= 8) {
-        memcpy(to, from, 8);
-        memcpy(to + n - 8, from + n - 8, 8);
-    } else if (n >= 4) {
-        memcpy(to, from, 4);
-        memcpy(to + n - 4, from + n - 4, 4);
-    } else {
-        to[0] = from[0];
-        to[n / 2] = from[n / 2];
-        to[n - 1] = from[n - 1];
-    }
-}
+#define RT_LZF_SLACK 32
 
 /* Returns 1 when the whole input inflates to exactly out_size bytes, else 0. */
 static int rt_lzf_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size)
@@ -48,7 +31,7 @@ static int rt_lzf_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_
                 memcpy(op, ip, 16);
                 memcpy(op + 16, ip + 16, 16);
             } else {
-                rt_lzf_copy_short(op, ip, run);
+                rt_copy_short(op, ip, run);
             }
             op += run;
             ip += run;
@@ -279,7 +262,7 @@ static size_t rt_lzf_pack(rt_lzf_packing *packing, uint8_t *out, size_t out_size
             const uint8_t *from = in + ip;
             size_t literals = (size_t)(rt_lzf_scan(table, base, from, from + ahead, base + (uint32_t)ip, &before) - from);
             if (literals) {
-                rt_lzf_copy_short(out + op, from, literals);
+                rt_copy_short(out + op, from, literals);
                 ip += literals;
                 op += literals;
                 run += literals;

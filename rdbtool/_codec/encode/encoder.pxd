@@ -1,8 +1,8 @@
 # The base of sinks that write bytes: a record's output is passed on when the record is complete.
 
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy, strlen
-from rdbtool._codec.decode.cursor cimport Bytes, rt_double_text, rt_i64_text, rt_u64_text
+from libc.string cimport strlen
+from rdbtool._codec.decode.cursor cimport Bytes, rt_copy, rt_double_text, rt_i64_text, rt_u64_text
 from rdbtool._codec.room cimport Room
 from rdbtool._codec.sink cimport Sink
 
@@ -38,7 +38,7 @@ cdef class Encoder(Sink):
         if size >= LARGE and self.may_spill:
             return self.put_large(<const char *>p, size)
         self.reserve(size)
-        memcpy(self.data + self.size, p, size)
+        rt_copy(self.data + self.size, p, size)
         self.size += size
         return 0
 

@@ -11,7 +11,7 @@
 from libc.math cimport signbit
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint64_t
 from libc.string cimport memcpy, memset
-from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release
+from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release, rt_copy
 from rdbtool._codec.encode.stream_owners cimport Owner, Owners
 from rdbtool._codec.filters.filter cimport Filter
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
@@ -682,8 +682,9 @@ cdef class TargetFilter(StreamTargetFilter):
         self.begun = self.waiting = False
         self.is_changed = head.kind == KIND_STREAM
         self.expiries_lost = self.members_lost = self.no_numbers = self.signs = 0
-        grow(&self.name, head.key_size + 1)
-        memcpy(self.name.data, head.key, head.key_size)
+        if head.key_size >= self.name.capacity:
+            grow(&self.name, head.key_size + 1)
+        rt_copy(self.name.data, head.key, head.key_size)
         self.name_size = head.key_size
         if head.has_expire or head.idle_s >= 0 or head.freq >= 0 or head.meta != NULL:
             fitted = head[0]

@@ -14,7 +14,7 @@ from operator import attrgetter
 from libc.math cimport isnan
 from libc.stdint cimport INT64_MAX, int64_t, uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memcpy, memset
-from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, intset_number, release, rt_parse_i64
+from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, intset_number, release, rt_copy, rt_parse_i64
 from rdbtool._codec.room cimport Room
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
 from rdbtool._codec.seen_keys cimport (
@@ -476,7 +476,7 @@ cdef class Check(Sink):
         self.was_nan = isnan(score)
         self.score_before = score
         grow(&self.member_before, member_size + 1)
-        memcpy(self.member_before.data, member, member_size)
+        rt_copy(self.member_before.data, member, member_size)
         self.member_before_size = member_size
         return 0
 
@@ -665,7 +665,7 @@ cdef class Check(Sink):
             if found == NOT_LOOKED_UP:
                 self.seen.prefetch(&held.hash)
             self.describe(head, &held.note)
-            memcpy(held.key, head.key, head.key_size)
+            rt_copy(held.key, head.key, head.key_size)
             return 0
         if found == NOT_LOOKED_UP:
             found = self.seen.remember(&self.key_hash)
