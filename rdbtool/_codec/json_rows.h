@@ -66,7 +66,7 @@ static inline int rt_json_scored(rt_json *c, rt_json_plain_row *row)
 
 /* ---- heads ----------------------------------------------------------------------------------- */
 
-/* A name of a kind, or of an encoding of it, as it stands in a line, with the quote that ends it. */
+/* A name of a kind, or of an encoding of it, as a line has it, with the quote that ends it. */
 enum { RT_JSON_NAME = 33 };
 
 typedef struct {

@@ -563,7 +563,7 @@ static int rt_parse_i64(const uint8_t *p, size_t n, int64_t *out)
         v = v * 100000000 + rt_eight_digits_value(word);
     }
     if (n) {
-        /* Behind as many zeros as make them eight. */
+        /* After as many zeros as make them eight. */
         if (!rt_are_digits_in(rt_le64(p, n) << 8 * (8 - n) | 0x3030303030303030ull >> 8 * n, &word))
             return 0;
         v = v * rt_tens[n] + rt_eight_digits_value(word);

@@ -15,7 +15,7 @@ cdef enum:
 cdef class Encoder(Sink):
     cdef object write               # callable(bytes)
     cdef bint takes_views           # and with memory that changes afterwards
-    cdef bint in_pages              # nobody reads it yet: records need not be complete
+    cdef bint in_pages              # it is read when it is complete: pieces may end within a record
     cdef size_t enough              # bytes at which output is passed on
     cdef readonly uint64_t handed_on        # bytes
     cdef char *data

@@ -22,7 +22,7 @@ from rdbtool.writer.atomic.through import Output, Through
 class Unfinished(Through):
     """An output to a temporary file."""
 
-    #: Nobody reads the file before it is complete: it may be written without regard to records.
+    #: The file is read when it is complete: what is written at once may end within a record.
     takes_pages = True
 
     def __init__(self, temporary: Temporary) -> None:
