@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "numbers.h"
+
 /* Writes v, and returns the size of the text (at most 32); 0 for what has to be written in another way. */
 static int rt_digits17(double v, char *out)
 {
@@ -68,12 +70,8 @@ static int rt_digits17(double v, char *out)
     /* In two halves, whose divisions do not wait for each other. */
     uint32_t low = (uint32_t)(number % 100000000), high = (uint32_t)(number / 100000000 % 100000000);
     digits[0] = (char)('0' + number / 10000000000000000ull);
-    for (int i = 8; i > 0; i--) {
-        digits[i] = (char)('0' + high % 10);
-        digits[i + 8] = (char)('0' + low % 10);
-        high /= 10;
-        low /= 10;
-    }
+    rt_put_word(digits + 1, rt_eight_digits(high) + 0x3030303030303030ull);
+    rt_put_word(digits + 9, rt_eight_digits(low) + 0x3030303030303030ull);
     while (count > 1 && digits[count - 1] == '0')
         count--;
     if (whole <= 0) {

@@ -69,16 +69,22 @@ static inline int rt_json_mark(rt_json *c, char mark)
 
 /* ---- strings --------------------------------------------------------------------------------- */
 
+#if defined(__SSE2__)
+static inline __m128i rt_json_stops(__m128i v)
+{
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1F)), v);
+    return _mm_or_si128(control, _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+                                              _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+}
+#endif
+
 /* The first byte that a string does not have as it is: a quote, a backslash, a control character. */
 static inline const uint8_t *rt_json_plain(const uint8_t *p, const uint8_t *end, int *high)
 {
 #if defined(__SSE2__)
     while (end - p >= 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)p);
-        __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(0x1F)), v);
-        __m128i stop = _mm_or_si128(control, _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
-                                                          _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
-        int mask = _mm_movemask_epi8(stop), above = _mm_movemask_epi8(v);
+        int mask = _mm_movemask_epi8(rt_json_stops(v)), above = _mm_movemask_epi8(v);
         if (mask) {
             int plain = __builtin_ctz((unsigned)mask);
             *high |= above & ((1 << plain) - 1);
@@ -117,15 +123,15 @@ static inline int rt_json_hex4(const uint8_t *p, uint32_t *unit)
 /* An escape, to at most 4 bytes. A half of a surrogate pair is refused. */
 static int rt_json_unescape(const uint8_t **at, const uint8_t *end, uint8_t *out, size_t *made)
 {
-    static const char names[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    static const uint8_t meant[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                       ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
     const uint8_t *p = *at;
     if (end - p < 2)
         return RT_MORE;
     if (p[1] != 'u') {
-        const char *name = p[1] ? strchr(names, p[1]) : NULL;
-        if (!name)
+        if (!meant[p[1]])
             return RT_BAD;
-        out[0] = (uint8_t)meant[name - names];
+        out[0] = meant[p[1]];
         *made = 1;
         *at = p + 2;
         return RT_OK;
@@ -167,8 +173,42 @@ static int rt_json_unescape(const uint8_t **at, const uint8_t *end, uint8_t *out
     return RT_OK;
 }
 
+/* A string of ASCII without escapes, as most are: 1, and its bytes lie where it stands; 0 for anything else. */
+static inline int rt_json_plain_text(rt_json *c, const uint8_t **text, size_t *size)
+{
+    int high = 0;
+    if (c->p == c->end || *c->p != '"')
+        return 0;
+    const uint8_t *begin = c->p + 1, *stop = rt_json_plain(begin, c->end, &high);
+    if (stop == c->end || *stop != '"' || high)
+        return 0;
+    *text = begin;
+    *size = (size_t)(stop - begin);
+    c->p = stop + 1;
+    return 1;
+}
+
+/* Copies what a string has as it is, up to the byte that rt_json_plain finds or until 16 bytes are copied, to `out`,
+ * which has room for 16; returns how many. */
+static inline size_t rt_json_copy_some(const uint8_t *p, const uint8_t *end, uint8_t *out, int *high)
+{
+#if defined(__SSE2__)
+    if (end - p >= 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)p);
+        unsigned mask = (unsigned)_mm_movemask_epi8(rt_json_stops(v)) | 1u << 16;
+        unsigned plain = (unsigned)__builtin_ctz(mask);
+        _mm_storeu_si128((__m128i *)out, v);
+        *high |= _mm_movemask_epi8(v) & ((1 << plain) - 1);
+        return plain;
+    }
+#endif
+    const uint8_t *stop = rt_json_plain(p, end - p > 16 ? p + 16 : end, high);
+    memcpy(out, p, (size_t)(stop - p));
+    return (size_t)(stop - p);
+}
+
 /* A string: its bytes lie where it stands, or in `buffer` where it has escapes. */
-static int rt_json_text(rt_json *c, rt_buffer *buffer, const uint8_t **text, size_t *size)
+static int rt_json_any_text(rt_json *c, rt_buffer *buffer, const uint8_t **text, size_t *size)
 {
     const uint8_t *p = c->p, *stop;
     size_t used = 0, made;
@@ -186,30 +226,39 @@ static int rt_json_text(rt_json *c, rt_buffer *buffer, const uint8_t **text, siz
         c->p = stop + 1;
         return RT_OK;
     }
-    for (;;) {
-        if (stop == c->end)
-            return RT_MORE;
-        if (!rt_buffer_grow(buffer, used + (size_t)(stop - p) + 8))
+    if (!rt_buffer_grow(buffer, (size_t)(stop - p) + 32))
+        return RT_NO_MEMORY;
+    used = (size_t)(stop - p);
+    memcpy(buffer->data, p, used);
+    for (p = stop; p < c->end;) {
+        if (!rt_buffer_grow(buffer, used + 32))
             return RT_NO_MEMORY;
-        memcpy(buffer->data + used, p, (size_t)(stop - p));
-        used += (size_t)(stop - p);
-        if (*stop == '"')
-            break;
-        if (*stop != '\\')
-            return RT_BAD;
-        p = stop;
-        status = rt_json_unescape(&p, c->end, buffer->data + used, &made);
-        if (status)
-            return status;
-        used += made;
-        stop = rt_json_plain(p, c->end, &high);
+        if (*p == '\\') {
+            status = rt_json_unescape(&p, c->end, buffer->data + used, &made);
+            if (status)
+                return status;
+            used += made;
+        } else if (*p == '"') {
+            if (high && !rt_is_utf8(buffer->data, used))
+                return RT_BAD;
+            *text = buffer->data;
+            *size = used;
+            c->p = p + 1;
+            return RT_OK;
+        } else {
+            made = rt_json_copy_some(p, c->end, buffer->data + used, &high);
+            if (!made)
+                return RT_BAD;
+            used += made;
+            p += made;
+        }
     }
-    if (high && !rt_is_utf8(buffer->data, used))
-        return RT_BAD;
-    *text = buffer->data;
-    *size = used;
-    c->p = stop + 1;
-    return RT_OK;
+    return RT_MORE;
+}
+
+static inline int rt_json_text(rt_json *c, rt_buffer *buffer, const uint8_t **text, size_t *size)
+{
+    return rt_json_plain_text(c, text, size) ? RT_OK : rt_json_any_text(c, buffer, text, size);
 }
 
 /* Some of the inside of a string, to `out`, which has room for as many bytes as the input has, and 8 more. No UTF-8
@@ -323,10 +372,10 @@ static int rt_json_base64_head(rt_json *c)
 }
 
 /* Bytes: a string, or {"base64": "…"}. */
-static int rt_json_octets(rt_json *c, rt_buffer *buffer, const uint8_t **text, size_t *size)
+static int rt_json_any_octets(rt_json *c, rt_buffer *buffer, const uint8_t **text, size_t *size)
 {
     if (c->p < c->end && *c->p == '"')
-        return rt_json_text(c, buffer, text, size);
+        return rt_json_any_text(c, buffer, text, size);
     rt_json at = *c;
     int high = 0, status = rt_json_base64_head(&at);
     if (status)
@@ -347,6 +396,11 @@ static int rt_json_octets(rt_json *c, rt_buffer *buffer, const uint8_t **text, s
     if (!status)
         *c = at;
     return status;
+}
+
+static inline int rt_json_octets(rt_json *c, rt_buffer *buffer, const uint8_t **text, size_t *size)
+{
+    return rt_json_plain_text(c, text, size) ? RT_OK : rt_json_any_octets(c, buffer, text, size);
 }
 
 /* ---- numbers and ids ------------------------------------------------------------------------- */
@@ -414,6 +468,36 @@ static int rt_json_null(rt_json *c)
     return RT_OK;
 }
 
+/* A number without an exponent, of up to 19 digits, as most are; 0 for anything else. */
+static inline int rt_json_plain_number(rt_json *c, double *out)
+{
+    const uint8_t *p = c->p, *end = c->end, *begin, *point = NULL;
+    uint64_t w = 0, word;
+    int negative = p < end && *p == '-';
+    p += negative;
+    begin = p;
+    while (p < end && (unsigned)(*p - '0') < 10)
+        w = w * 10 + (unsigned)(*p++ - '0');
+    if (p == end || p == begin || (*begin == '0' && p - begin > 1))
+        return 0;
+    if (*p == '.') {
+        point = ++p;
+        for (; end - p >= 8 && p - begin <= 12 && rt_are_digits(p, &word); p += 8)
+            w = w * 100000000 + rt_eight_digits_value(word);
+        while (p < end && (unsigned)(*p - '0') < 10)
+            w = w * 10 + (unsigned)(*p++ - '0');
+        if (p == end || p == point)
+            return 0;
+    }
+    /* What has more digits than fit is not believed. */
+    if (p - begin > 19 + (point != NULL) || (*p | 0x20) == 'e' || !rt_decimal(w, point ? (int)(point - p) : 0, out))
+        return 0;
+    if (negative && (point || *out != 0))
+        *out = -*out;
+    c->p = p;
+    return 1;
+}
+
 /* A number, as JSON writes them. `is_whole`: it has neither a point nor an exponent. */
 static int rt_json_number(rt_json *c, double *out, int *is_whole)
 {
@@ -460,6 +544,8 @@ static int rt_json_score(rt_json *c, double *out)
 {
     static const char *const words[] = {"\"inf\"", "\"-inf\"", "\"nan\""};
     int is_whole;
+    if (rt_json_plain_number(c, out))
+        return RT_OK;
     if (c->p < c->end && *c->p != '"')
         return rt_json_number(c, out, &is_whole);
     size_t there = (size_t)(c->end - c->p);

@@ -11,26 +11,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define RT_LZF_SLACK 32
+#include "copy.h"
 
-/* Copies n bytes, 1 to 32, and no other, in blocks that may overlap. */
-static inline void rt_lzf_copy_short(uint8_t *to, const uint8_t *from, size_t n)
-{
-    if (n >= 16) {
-        memcpy(to, from, 16);
-        memcpy(to + n - 16, from + n - 16, 16);
-    } else if (n >= 8) {
-        memcpy(to, from, 8);
-        memcpy(to + n - 8, from + n - 8, 8);
-    } else if (n >= 4) {
-        memcpy(to, from, 4);
-        memcpy(to + n - 4, from + n - 4, 4);
-    } else {
-        to[0] = from[0];
-        to[n / 2] = from[n / 2];
-        to[n - 1] = from[n - 1];
-    }
-}
+#define RT_LZF_SLACK 32
 
 /* Returns 1 when the whole input inflates to exactly out_size bytes, else 0. */
 static int rt_lzf_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size)
@@ -48,7 +31,7 @@ static int rt_lzf_inflate(const uint8_t *in, size_t in_size, uint8_t *out, size_
                 memcpy(op, ip, 16);
                 memcpy(op + 16, ip + 16, 16);
             } else {
-                rt_lzf_copy_short(op, ip, run);
+                rt_copy_short(op, ip, run);
             }
             op += run;
             ip += run;
@@ -209,25 +192,48 @@ static inline size_t rt_lzf_same(const uint8_t *p, const uint8_t *q, size_t most
     return length;
 }
 
-/* Whether a match may go so far back from `ip`. Positions of earlier strings are farther away than that. */
-static inline int rt_lzf_reaches(size_t back, size_t ip) { return back <= (ip < 8192 ? ip : 8192); }
+/* How far back a match may go. */
+#define RT_LZF_REACH 8192
 
-/* Where the three bytes at p, of which there are four, were before, NULL: nowhere in reach. p is at `ip` of the string,
- * which takes their place in the table. */
-static inline const uint8_t *rt_lzf_before(rt_lzf_table *table, uint32_t base, const uint8_t *p, size_t ip)
+/* Where the three bytes at p, of which there are four, were before, NULL: nowhere in reach. p is at position `at`, which
+ * takes their place in the table. */
+static inline const uint8_t *rt_lzf_before(rt_lzf_table *table, uint32_t base, const uint8_t *p, uint32_t at)
 {
-    uint32_t three = rt_lzf_three(p), at = base + (uint32_t)ip, *slot = rt_lzf_slot(table, three);
-    size_t back = at - *slot;
+    uint32_t three = rt_lzf_three(p), *slot = rt_lzf_slot(table, three), seen = *slot;
     *slot = at;
-    return rt_lzf_reaches(back, ip) && rt_lzf_three(p - back) == three ? p - back : NULL;
+    /* Most are of earlier strings. */
+    if (seen < base || at - seen > RT_LZF_REACH)
+        return NULL;
+    return rt_lzf_three(p - (at - seen)) == three ? p - (at - seen) : NULL;
 }
 
 /* The same for the last three bytes of a string. */
-static inline const uint8_t *rt_lzf_before_end(rt_lzf_table *table, uint32_t base, const uint8_t *p, size_t ip)
+static inline const uint8_t *rt_lzf_before_end(rt_lzf_table *table, uint32_t base, const uint8_t *p, uint32_t at)
 {
     const uint8_t four[4] = {p[0], p[1], p[2], 0};
-    size_t back = base + (uint32_t)ip - *rt_lzf_slot(table, rt_lzf_three(four));
-    return rt_lzf_reaches(back, ip) && memcmp(p - back, p, 3) == 0 ? p - back : NULL;
+    uint32_t seen = *rt_lzf_slot(table, rt_lzf_three(four));
+    if (seen < base || at - seen > RT_LZF_REACH)
+        return NULL;
+    return memcmp(p - (at - seen), p, 3) == 0 ? p - (at - seen) : NULL;
+}
+
+/* Where the next match begins from p, which is at position `at`, and in *before with what; or `stop` and NULL. A function
+ * of its own: its loop takes all the registers. Most positions begin no match, so four go into a round. */
+static const uint8_t *rt_lzf_scan(rt_lzf_table *table, uint32_t base, const uint8_t *p, const uint8_t *stop, uint32_t at,
+                                  const uint8_t **before)
+{
+    const uint8_t *found = NULL;
+    for (; stop - p > 3; p += 4, at += 4)
+        for (uint32_t i = 0; i < 4; i++)
+            if ((found = rt_lzf_before(table, base, p + i, at + i))) {
+                *before = found;
+                return p + i;
+            }
+    for (; p < stop; p++, at++)
+        if ((found = rt_lzf_before(table, base, p, at)))
+            break;
+    *before = found;
+    return p;
 }
 
 /* Deflates until the input ends, `out` is full (it has 64 bytes or more), or the whole result would not fit in `room`.
@@ -240,7 +246,8 @@ static size_t rt_lzf_pack(rt_lzf_packing *packing, uint8_t *out, size_t out_size
     const uint32_t base = packing->base;
     rt_lzf_table *table = packing->table;
     size_t ip = packing->ip, run = packing->run, op = run + 1; /* op leaves room for the control byte of a run */
-    memcpy(out, packing->open, run + 1);
+    if (run)
+        memcpy(out, packing->open, run + 1);
     while (ip < in_size) {
         const uint8_t *before = NULL;
         /* So many literals can follow without a look at the run, the last three bytes, and the room that a match takes. */
@@ -252,22 +259,11 @@ static size_t rt_lzf_pack(rt_lzf_packing *packing, uint8_t *out, size_t out_size
         else if (ahead > end - op - 3)
             ahead = end - op - 3;
         if (ahead) {
-            size_t from = ip, stop = ip + ahead;
-            /* Two at a time: most positions begin no match. */
-            while (ip + 1 < stop) {
-                if ((before = rt_lzf_before(table, base, in + ip, ip)))
-                    break;
-                if ((before = rt_lzf_before(table, base, in + ip + 1, ip + 1))) {
-                    ip++;
-                    break;
-                }
-                ip += 2;
-            }
-            if (!before && ip < stop && !(before = rt_lzf_before(table, base, in + ip, ip)))
-                ip++;
-            size_t literals = ip - from;
+            const uint8_t *from = in + ip;
+            size_t literals = (size_t)(rt_lzf_scan(table, base, from, from + ahead, base + (uint32_t)ip, &before) - from);
             if (literals) {
-                rt_lzf_copy_short(out + op, in + from, literals);
+                rt_copy_short(out + op, from, literals);
+                ip += literals;
                 op += literals;
                 run += literals;
             }
@@ -275,9 +271,9 @@ static size_t rt_lzf_pack(rt_lzf_packing *packing, uint8_t *out, size_t out_size
             if (op + 4 > end && end < left)
                 break;
             if (in_size - ip > 3)
-                before = rt_lzf_before(table, base, in + ip, ip);
+                before = rt_lzf_before(table, base, in + ip, base + (uint32_t)ip);
             else if (in_size - ip == 3)
-                before = rt_lzf_before_end(table, base, in + ip, ip);
+                before = rt_lzf_before_end(table, base, in + ip, base + (uint32_t)ip);
             if (!before) {
                 if (op + 1 > end) {
                     packing->fails = 1;

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <math.h>
 
+#include "le64.h"
 #include "_powers.h" /* RT_POW10_MIN, RT_POW10_MAX, rt_pow10[][2]: floor(10^k * 2^-s), high word first */
 
 typedef unsigned __int128 rt_u128;
@@ -425,18 +426,15 @@ static int rt_eisel_lemire(uint64_t w, int q, double *out)
     return 1;
 }
 
-/* Whether eight characters are all digits; `word` then has them as numbers in bytes. */
-static inline int rt_are_digits(const uint8_t *p, uint64_t *word)
+/* Whether eight characters, of which the first is the lowest byte, are all digits; `word` then has them as numbers. */
+static inline int rt_are_digits_in(uint64_t text, uint64_t *word)
 {
-    uint64_t text, digits;
-    memcpy(&text, p, 8);
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    text = __builtin_bswap64(text);
-#endif
-    digits = text ^ 0x3030303030303030ull;
+    uint64_t digits = text ^ 0x3030303030303030ull;
     *word = digits;
     return ((digits | (digits + 0x7676767676767676ull)) & 0x8080808080808080ull) == 0;
 }
+
+static inline int rt_are_digits(const uint8_t *p, uint64_t *word) { return rt_are_digits_in(rt_le64(p, 8), word); }
 
 /* The number of eight digits, as rt_are_digits has them. */
 static inline uint32_t rt_eight_digits_value(uint64_t word)
@@ -446,12 +444,26 @@ static inline uint32_t rt_eight_digits_value(uint64_t word)
                        (word >> 16 & 0x000000FF000000FFull) * 0x0000271000000001ull) >> 32);
 }
 
+/* w * 10^exponent, as far as it is certain; 0 when it is left to Python. */
+static inline int rt_decimal(uint64_t w, int exponent, double *out)
+{
+    static const double exact_tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    if (w == 0) {
+        *out = 0;
+        return 1;
+    }
+    if (w <= (1ull << 53) && exponent >= -22 && exponent <= 22) {
+        *out = exponent < 0 ? (double)w / exact_tens[-exponent] : (double)w * exact_tens[exponent];
+        return 1;
+    }
+    return rt_eisel_lemire(w, exponent, out);
+}
+
 /* A score's text, whole and strict: [+-] digits [. digits] [e [+-] digits], inf, infinity or nan in any
  * case, at most 128 characters. Returns 1 and the nearest double, else 0. */
 static int rt_parse_double(const uint8_t *text, size_t size, double *out)
 {
-    static const double exact_tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     if (size == 0 || size > 128)
         return 0;
     const uint8_t *p = text, *end = text + size;
@@ -515,12 +527,7 @@ static int rt_parse_double(const uint8_t *text, size_t size, double *out)
     if (p != end)
         return 0;
     double v;
-    if (w == 0) {
-        v = 0;
-    } else if (exact && w <= (1ull << 53) && exponent >= -22 && exponent <= 22) {
-        v = (double)w;
-        v = exponent < 0 ? v / exact_tens[-exponent] : v * exact_tens[exponent];
-    } else if (!exact || !rt_eisel_lemire(w, exponent, &v)) {
+    if ((!exact && w) || !rt_decimal(w, exponent, &v)) {
         char copy[130];
         memcpy(copy, text, size);
         copy[size] = 0;
@@ -547,12 +554,19 @@ static int rt_parse_i64(const uint8_t *p, size_t n, int64_t *out)
         *out = 0;
         return n == 1 && !negative;
     }
-    uint64_t v = 0;
-    for (size_t i = 0; i < n; i++) {
-        unsigned d = (unsigned)(p[i] - '0');
-        if (d > 9 || v > (UINT64_MAX - d) / 10)
+    if (*p > '9' || n > 19)
+        return 0;
+    uint64_t v = 0, word;
+    for (; n >= 8; n -= 8, p += 8) {
+        if (!rt_are_digits(p, &word))
             return 0;
-        v = v * 10 + d;
+        v = v * 100000000 + rt_eight_digits_value(word);
+    }
+    if (n) {
+        /* After as many zeros as make them eight. */
+        if (!rt_are_digits_in(rt_le64(p, n) << 8 * (8 - n) | 0x3030303030303030ull >> 8 * n, &word))
+            return 0;
+        v = v * rt_tens[n] + rt_eight_digits_value(word);
     }
     if (v > (uint64_t)INT64_MAX + (uint64_t)negative)
         return 0;

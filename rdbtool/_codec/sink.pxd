@@ -138,6 +138,14 @@ cdef class Sink:
     cdef readonly bint divides
     cdef bint fills_room            # its result of a range is in the room, or it may refuse one: one sink of a chain can
 
+    cdef inline void pass_ahead(self, Sink sink) noexcept:
+        """Tell another sink what is known ahead of the record."""
+        sink.may_spill = self.may_spill
+        if self.extent_ahead.is_known:
+            sink.extent_ahead = self.extent_ahead
+        else:
+            sink.extent_ahead.is_known = False
+
     cdef int header(self, str magic, int version) except -1
     cdef int item(self, object item) except -1
     cdef int begin_key(self, Head *head) except -1

@@ -13,11 +13,20 @@ from collections.abc import Callable
 from rdbtool._codec.filters.target import TargetFilter
 from rdbtool._codec.filters.tee import Tee
 from rdbtool._codec.sinks.fingerprint import Fingerprint
-from rdbtool.core.errors import FormatError, InputError, InvalidDataError, Loss, RdbToolError, describe_error
+from rdbtool.core.errors import (
+    FormatError,
+    InputError,
+    InvalidDataError,
+    Loss,
+    RdbToolError,
+    describe_error,
+    describe_loss,
+)
 from rdbtool.core.light_typing import TYPE_CHECKING, Protocol
 from rdbtool.core.progress import begin_pass, polling
 
 if TYPE_CHECKING:
+    from rdbtool._codec.encode.encoder import Encoder
     from rdbtool._codec.feeder import Feeder
     from rdbtool._codec.filters.copied_records import BesideCopied, CopiedRecords
     from rdbtool._codec.filters.selection import Selection
@@ -69,7 +78,7 @@ class DatasetWriter:
     def __init__(
         self,
         source: Feeder,
-        make_encoder: Callable[[Write], Sink],
+        make_encoder: Callable[[Write], Encoder],
         target: Target | None,
         *,
         commands: bool = False,
@@ -116,13 +125,9 @@ class DatasetWriter:
 
         Without ``fingerprint``, ``check`` is impossible.
         """
-
-        def count(piece: bytes) -> None:
-            write(piece)
-            self.bytes += len(piece)
-
         sums = self._make_fingerprint()
-        encoder = sink = self._make_encoder(count)
+        encoder = self._make_encoder(write)
+        sink: Sink = encoder
         if fingerprint or self.target is None:
             sink = Tee(sink, sums)
         if self._copies and fingerprint and self._selection is None:
@@ -144,6 +149,7 @@ class DatasetWriter:
                 test.close()
             raise
         sink.close()
+        self.bytes = encoder.handed_on
         self.keys = sums.keys if fit is None else fit.keys
         self.losses = [] if fit is None else fit.losses
         self.fingerprint = sums.hexdigest() if fingerprint else None
@@ -155,11 +161,12 @@ class DatasetWriter:
         """
         assert self._read_back is not None
         fingerprint = self._make_fingerprint()
-        fit = self._make_fit(fingerprint) or fingerprint
+        fit = self._make_fit(fingerprint)
         copied = self._copied if self._copied is not None and self._copied.keys else None
-        beside = None if copied is None else _pass_by(fit, copied)
-        sink: Sink = beside or fit
-        sink = sink if also is None else Tee(sink, also)
+        beside = None if copied is None else _pass_by(fit or fingerprint, copied)
+        sink: Sink = beside or fit or fingerprint
+        if also is not None:
+            sink = Tee(sink, also)
         begin_pass(self.progress, "reading back", "", os.stat(path).st_size)  # noqa: PTH116 - names may be bytes
         try:
             self._read_back(path, sink, self.progress)
@@ -170,6 +177,10 @@ class DatasetWriter:
             raise InputError(
                 f"what was written cannot be read back: {describe_error(error, with_remedy=False)}"
             ) from error
+        # What the filter drops has no part in the fingerprint.
+        lost = None if fit is None else next((loss for loss in fit.losses if loss.severity == "loss"), None)
+        if lost is not None:
+            raise InputError(f"what was written is not what was read: {describe_loss(lost)}")
         missing = 0 if copied is None or beside is None else copied.keys - beside.keys
         if fingerprint.hexdigest() != self.fingerprint or missing:
             keys = fingerprint.keys + (0 if beside is None else beside.keys)

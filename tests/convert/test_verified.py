@@ -15,6 +15,9 @@ from convert import logs
 from server import Reply, Server, ServerError
 from validate.builders import intset, listpack, string
 
+from rdbtool.core.errors import InputError, RdbToolError
+from rdbtool.core.servers import Target
+from rdbtool.operations.convert.transfer import SourceFile, Transfer
 from rdbtool.reader.open.dispatch import open_any
 
 CASES = FIXTURES / "cases"
@@ -136,6 +139,46 @@ def test_a_preamble_that_no_server_writes(tmp_path: Path, what: str, option: str
         assert ("RDB301" if what == "key twice" else WRONG[what][2]) in done.err
         assert logs.names_in(tmp_path) == ["wrong.aof"]
     assert source.read_bytes().startswith(data)
+
+
+#: Values of a key in the source, and what no server writes for them: a member or field is there twice.
+TWICE = {
+    "set": ((2, make.counted(string(b"a"))), (2, make.counted(string(b"a"), string(b"a")))),
+    "listpack set": ((20, string(listpack(b"a", b"b"))), (20, string(listpack(b"a", b"b", b"a")))),
+    "hash": ((16, string(listpack(b"f", 1))), (16, string(listpack(b"f", 1, b"f", 1)))),
+    "sorted set": ((17, string(listpack(b"a", 1))), (17, string(listpack(b"a", 1, b"a", 1)))),
+}
+
+
+@pytest.mark.parametrize("allow_loss", [False, True])
+@pytest.mark.parametrize("what", [*TWICE, "key", "key without elements", "nothing"])
+def test_an_output_with_something_twice(tmp_path: Path, what: str, *, allow_loss: bool) -> None:
+    """Of what is read back no keys and members are looked up: the fingerprint tells, and what the filter drops."""
+    good = with_another(*TWICE["set"][0])
+    bad = good
+    if what in TWICE:
+        good, bad = (with_another(*value) for value in TWICE[what])
+    elif what != "nothing":
+        again = make.key(2, b"k", TWICE["set"][0][1] if what == "key" else make.length(0))
+        bad = rdb(make.key(0, b"first", string(b"v")), make.key(2, b"k", TWICE["set"][0][1]), again)
+    source = logs.write(tmp_path / "good.rdb", good)
+    with open_any(source) as dataset:
+        transfer = Transfer(
+            dataset,  # type: ignore[arg-type]
+            "rdb",
+            Target("REDIS", 11),
+            allow_loss=allow_loss,
+            origin=SourceFile(str(source)),
+        )
+        written = bytearray()
+        transfer.write(written.extend)
+    transfer.check(str(logs.write(tmp_path / "written.rdb", bytes(written))))
+    output = str(logs.write(tmp_path / "bad.rdb", bad))
+    if what == "nothing":
+        transfer.check(output)
+        return
+    with pytest.raises(InputError if what != "key without elements" else RdbToolError):
+        transfer.check(output)
 
 
 def test_what_is_not_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import base64
 import io
 import json
 import random
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from sampling import sample
 from rdbtool._codec.encode.jsonl import Jsonl
 from rdbtool._codec.replay_record import feed_header, feed_item, feed_record
 from rdbtool._codec.sinks.fingerprint import Fingerprint
+from rdbtool._codec.sinks.records import Records
 from rdbtool.core.errors import RdbToolError, describe_error
-from rdbtool.model import Header, KeyRecord
+from rdbtool.model import Header, KeyRecord, ZSetValue
 from rdbtool.reader.jsonl.reader import JsonlReader, open_jsonl
 
 #: What is left to the reader in Python.
@@ -200,6 +202,86 @@ def test_random_lines(seed: int) -> None:
         assert_same(data)
         for _ in range(8):
             assert_same(damaged(rng, data))
+
+
+def a_text(rng: random.Random) -> str:
+    """Return a JSON string whose parts end anywhere in blocks of 16 bytes."""
+    parts = ["a" * rng.choice((0, 1, 3, 14, 15, 16, 17, 31, 40)) for _ in range(rng.choice((1, 1, 1, 2, 5)))]
+    return (
+        '"'
+        + rng.choice(('\\"', "\\n", "\\u20ac", "\\ud83d\\ude00", "ß", "\\/", "\\x", "\\ud83d", "\t")).join(parts)
+        + '"'
+    )
+
+
+def a_decimal(rng: random.Random) -> str:
+    """Return a number of up to 24 digits, with or without a point."""
+    whole = "".join(rng.choices("0123456789", k=rng.choice((1, 1, 2, 5, 9, 17, 19, 20))))
+    fraction = "".join(rng.choices("0123456789", k=rng.choice((0, 1, 7, 8, 9, 15, 16, 17, 18, 19, 20))))
+    whole = whole.lstrip("0") or "0" if rng.random() < 0.95 else whole
+    return rng.choice(("", "", "-")) + whole + (f".{fraction}" if fraction or rng.random() < 0.02 else "")
+
+
+def a_plain_line(rng: random.Random, at: int) -> str:
+    """Return a line as the format has it."""
+    kind, encoding = rng.choice(
+        (
+            ("string", "raw"),
+            ("string", "int"),
+            ("list", "quicklist2"),
+            ("set", "intset"),
+            ("zset", "listpack"),
+            ("zset", "skiplist"),
+            ("hash", "listpack"),
+            ("hash", "quicklist"),
+        )
+    )
+    row = {
+        "list": lambda: a_text(rng),
+        "set": lambda: a_text(rng),
+        "zset": lambda: f"[{a_text(rng)},{a_decimal(rng)}]",
+        "hash": lambda: f"[{a_text(rng)},{a_text(rng)}]",
+    }.get(kind)
+    value = a_text(rng) if row is None else f"[{','.join(row() for _ in range(rng.randrange(5)))}]"
+    expiry = rng.choice(("null", "1700000000000", "-7", "-1"))
+    return (
+        f'{{"db":{rng.choice((0, 5, 1 << 31))},"key":"{at}:{rng.randrange(1 << 30)}","type":"{kind}",'
+        f'"encoding":"{encoding}","expire_at_ms":{expiry},"value":{value}}}'
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_plain_lines(seed: int) -> None:
+    """What is read in whole rows, and what looks like it."""
+    rng = random.Random(seed)
+    for _ in range(60):
+        # A fault ends the reading: most lines have none.
+        lines = [a_plain_line(rng, at) for at in range(rng.randrange(1, 4))]
+        data = HEADER + "\n".join(lines).encode()
+        assert_same(data)
+        for _ in range(8):
+            assert_same(damaged(rng, data))
+
+
+def test_decimals_are_what_json_reads() -> None:
+    rng = random.Random(5)
+    numbers = [text for text in (a_decimal(rng) for _ in range(20_000)) if not text.endswith(".")]
+    numbers = [text for text in numbers if text.lstrip("-")[:2].rstrip(".") == "0" or text.lstrip("-")[0] != "0"]
+    rows = ",".join(f'["{at}",{text}]' for at, text in enumerate(numbers))
+    data = (
+        HEADER
+        + f'{{"db":0,"key":"k","type":"zset","encoding":"skiplist","expire_at_ms":null,"value":[{rows}]}}'.encode()
+    )
+    with open_jsonl(data) as reader:
+        sink = Records()
+        reader.feed(sink)
+        assert reader.fallbacks == 0
+    (record,) = sink.take()
+    assert isinstance(record, KeyRecord)
+    assert isinstance(record.value, ZSetValue)
+    read = [score for _, score in record.value.members]
+    wanted = [float(json.loads(text)) for text in numbers]
+    assert [struct.pack("d", score) for score in read] == [struct.pack("d", score) for score in wanted]
 
 
 @pytest.mark.parametrize("path", random.Random(7).sample(FILES, 6), ids=name_of)

@@ -16,6 +16,9 @@ cdef extern from "numbers.h" nogil:
     int rt_parse_double(const uint8_t *text, size_t size, double *out)
     int rt_parse_i64(const uint8_t *text, size_t size, int64_t *out)
 
+cdef extern from "copy.h" nogil:
+    void rt_copy(void *to, const void *p, size_t size)
+
 cdef extern from "lzf.h" nogil:
     enum: RT_LZF_SLACK
     int rt_lzf_inflate(const uint8_t *data, size_t data_size, uint8_t *out, size_t out_size)

@@ -60,6 +60,33 @@ cdef extern from "json_scan.h":
     int rt_json_score(rt_json *c, double *out)
     int rt_json_id(rt_json *c, uint64_t *ms, uint64_t *seq)
 
+cdef extern from "json_rows.h":
+    ctypedef struct rt_json_plain_row:
+        const uint8_t *text
+        const uint8_t *other
+        size_t size
+        size_t other_size
+        double score
+        int closed
+    ctypedef struct rt_json_code:
+        int type_code
+        int form
+        size_t size
+        char *name
+    ctypedef struct rt_json_head:
+        const uint8_t *key
+        size_t key_size
+        uint64_t db
+        int64_t expire_at_ms
+        int has_expire
+        int kind
+        const rt_json_code *code
+    int rt_json_element(rt_json *c, rt_json_plain_row *row)
+    int rt_json_pair(rt_json *c, rt_json_plain_row *row)
+    int rt_json_scored(rt_json *c, rt_json_plain_row *row)
+    int rt_json_plain_head(rt_json *c, const rt_json_code *kinds, int kind_count, const rt_json_code *codes,
+                           const int *first, rt_json_head *head)
+
 cdef enum:
     LONG_LINE = 1 << 22
     MOST_LEVELS = 64            # of a long line: more than any line of the format has
@@ -101,12 +128,6 @@ cdef struct Levels:             # of a line that was read in part
     bint in_string
     bint is_escaped
 
-cdef struct Code:
-    int kind
-    int type_code
-    size_t size
-    char name[NAME]
-
 cdef struct Recent:
     int64_t start
     int64_t number
@@ -127,11 +148,27 @@ cdef struct Row:
     int64_t delivered_at_ms
     uint64_t delivery_count
 
-cdef list KIND_TEXTS = [kind.encode() for kind in KINDS]
+cdef rt_json_code KIND_CODES[16]
+cdef int KIND_COUNT = len(KINDS)
+
+
+cdef void set_name(rt_json_code *code, str name):
+    """Keep a name with the quote that ends it."""
+    cdef bytes text = name.encode() + b'"'
+    code.size = len(text)
+    memcpy(code.name, <char *>text, len(text))
+
+
+for number, kind in enumerate(KINDS):
+    set_name(&KIND_CODES[number], kind)
 
 
 cdef inline bint is_word(Bytes text, size_t size, bytes word):
     return size == <size_t>len(word) and memcmp(text, <char *>word, size) == 0
+
+
+cdef inline bint is_named(const rt_json_code *code, Bytes text, size_t size) noexcept:
+    return size == code.size - 1 and memcmp(text, code.name, size) == 0
 
 
 cdef size_t count_levels(const uint8_t *text, size_t size, Levels *levels) noexcept:
@@ -206,8 +243,8 @@ cdef class LineDecoder:
     cdef size_t held                    # bytes of `joined` that wait for the rest of a UTF-8 sequence
 
     # tables and counts
-    cdef Code codes[MOST_CODES]
-    cdef int code_count
+    cdef rt_json_code codes[MOST_CODES]     # by kind
+    cdef int first_code[16]                 # of a kind, and after the last of all
     cdef Recent recent[RECENT]
     cdef int recent_at
     cdef readonly uint64_t count        # keys so far
@@ -246,17 +283,20 @@ cdef class LineDecoder:
 
     def set_codes(self, dict codes not None):
         """Say which type code stands for a kind and an encoding: {(kind, encoding): type code}."""
-        cdef bytes name
-        self.code_count = 0
-        for (kind, encoding), type_code in codes.items():
-            name = encoding.encode()
-            if len(name) > NAME or self.code_count == MOST_CODES:
-                continue        # such a line is declined
-            self.codes[self.code_count].kind = KINDS.index(kind)
-            self.codes[self.code_count].type_code = type_code
-            self.codes[self.code_count].size = len(name)
-            memcpy(self.codes[self.code_count].name, <char *>name, len(name))
-            self.code_count += 1
+        cdef int count = 0, number
+        cdef rt_json_code *code
+        for number in range(KIND_COUNT):
+            self.first_code[number] = count
+            for (kind, encoding), type_code in codes.items():
+                # Lines with others are declined; the grammar reads what modules stored.
+                if kind != KINDS[number] or number == KIND_MODULE or len(encoding) > NAME or count == MOST_CODES:
+                    continue
+                code = &self.codes[count]
+                code.type_code = type_code
+                code.form = FORM_INT if encoding == "int" else FORM_LZF if encoding == "lzf" else FORM_RAW
+                set_name(code, encoding)
+                count += 1
+        self.first_code[KIND_COUNT] = count
 
     def line_of(self, int64_t start):
         """Return the number of the line at an offset, None unless it is one of the last that were read."""
@@ -612,6 +652,8 @@ cdef class LineDecoder:
         cdef int status, bit, i, has = 0
         memset(head, 0, sizeof(Head))
         head.idle_s = head.freq = head.type_code = -1
+        if self.try_plain_head():
+            return RT_OK
         self.encoding = NULL
         status = self.mark(c"{")
         while status == RT_OK:
@@ -635,8 +677,8 @@ cdef class LineDecoder:
                 bit = HAS_TYPE
                 status = rt_json_text(&self.c, &self.first, &text, &text_size)
                 if status == RT_OK:
-                    for i in range(len(KIND_TEXTS)):
-                        if is_word(text, text_size, <bytes>KIND_TEXTS[i]):
+                    for i in range(KIND_COUNT):
+                        if is_named(&KIND_CODES[i], text, text_size):
                             head.kind = i
                             break
                     else:
@@ -682,6 +724,23 @@ cdef class LineDecoder:
             status = status or self.mark(c",")
         return status
 
+    cdef inline bint try_plain_head(self) noexcept:
+        """Read a head as nearly all lines have it, in one go; return False for any other."""
+        cdef Head *head = &self.head
+        cdef rt_json_head plain
+        if not rt_json_plain_head(&self.c, KIND_CODES, KIND_COUNT, self.codes, self.first_code, &plain):
+            return False
+        head.db = <int64_t>plain.db
+        head.key = plain.key
+        head.key_size = plain.key_size
+        head.kind = plain.kind
+        head.type_code = plain.code.type_code
+        head.form = plain.code.form
+        head.has_expire = plain.has_expire
+        if plain.has_expire:
+            head.expire_at_ms = plain.expire_at_ms
+        return True
+
     cdef int finish_head(self) except -1:
         """Look up the type, and stop at the value."""
         cdef Head *head = &self.head
@@ -690,16 +749,10 @@ cdef class LineDecoder:
             return RT_BAD       # the grammar reads what modules stored
         if self.encoding == NULL:
             return RT_OK
-        for i in range(self.code_count):
-            if (self.codes[i].kind == head.kind and self.codes[i].size == self.encoding_size
-                    and memcmp(self.codes[i].name, self.encoding, self.encoding_size) == 0):
+        for i in range(self.first_code[head.kind], self.first_code[head.kind + 1]):
+            if is_named(&self.codes[i], self.encoding, self.encoding_size):
                 head.type_code = self.codes[i].type_code
-                head.form = FORM_RAW
-                if self.encoding_size == 3:
-                    if memcmp(self.encoding, b"int", 3) == 0:
-                        head.form = FORM_INT
-                    elif memcmp(self.encoding, b"lzf", 3) == 0:
-                        head.form = FORM_LZF
+                head.form = self.codes[i].form
                 return RT_OK
         return RT_BAD
 
@@ -749,11 +802,30 @@ cdef class LineDecoder:
             if status == RT_OK:
                 break
         while not self.closed:
+            self.pass_plain_rows(kind, sink)
+            if self.closed:
+                break
             mark = self.c.p
             status = self.try_row(kind, sink)
             if status:
                 self.settle(status, mark)
                 self.closed = False     # an array within the row may be
+        return 0
+
+    cdef int pass_plain_rows(self, int kind, Sink sink) except -1:
+        """Emit rows up to the first that has to be read token by token, or to the end of the array."""
+        cdef rt_json_plain_row row
+        row.closed = False
+        if kind == KIND_LIST or kind == KIND_SET:
+            while not row.closed and rt_json_element(&self.c, &row):
+                sink.element(row.text, row.size)
+        elif kind == KIND_HASH:
+            while not row.closed and rt_json_pair(&self.c, &row):
+                sink.pair(row.text, row.size, row.other, row.other_size, -1)
+        elif kind == KIND_ZSET:
+            while not row.closed and rt_json_scored(&self.c, &row):
+                sink.score(row.text, row.size, row.score)
+        self.closed = row.closed
         return 0
 
     cdef int open_rows(self) noexcept:

@@ -9,7 +9,7 @@ from libc.math cimport isinf, isnan
 from libc.stdint cimport INT64_MAX
 from libc.stdlib cimport qsort
 from libc.string cimport memcmp, memcpy, memset
-from rdbtool._codec.decode.cursor cimport grow, release, rt_i64_text, rt_parse_i64
+from rdbtool._codec.decode.cursor cimport grow, release, rt_copy, rt_i64_text, rt_parse_i64
 from rdbtool._codec.encode.primitives cimport (
     begin_listpack, begin_ziplist, end_listpack, end_ziplist, put_blob, put_byte, put_bytes, put_entry, put_entry_int,
     put_le, put_length, put_string, put_ziplist_entry, score_text, skip_string, trim, whole_score
@@ -139,8 +139,8 @@ cdef class Collection:
 
     cdef int keep(self, Bytes p, size_t size, Bytes value, size_t value_size) except -1:
         cdef Row *row = &self.rows[self.count]
-        memcpy(self.arena + self.filled, p, size)
-        memcpy(self.arena + self.filled + size, value, value_size)
+        rt_copy(self.arena + self.filled, p, size)
+        rt_copy(self.arena + self.filled + size, value, value_size)
         row.at = self.filled
         row.size = size
         row.value_size = value_size

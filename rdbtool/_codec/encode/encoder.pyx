@@ -14,9 +14,12 @@ cdef extern from "Python.h":
 
 cdef class Encoder(Sink):
     def __init__(self, write):
+        owner = getattr(write, "__self__", None)
         self.write = write
         # A caller's function may keep what it is given.
-        self.takes_views = getattr(getattr(write, "__self__", None), "takes_views", False)
+        self.takes_views = getattr(owner, "takes_views", False)
+        self.in_pages = getattr(owner, "takes_pages", False)
+        self.enough = MANY_PAGES if self.in_pages else HAND_ON
         self.buffered = True
         self.fills_room = True
 
@@ -44,7 +47,7 @@ cdef class Encoder(Sink):
         cdef size_t at = 0
         self.hand_on(self.size)
         if left.used and self.takes_views:
-            self.write(memoryview(left.mapped)[:left.used])
+            self.pass_on(memoryview(left.mapped)[:left.used])
             return True
         while at < left.used:
             self.pass_on(PyBytes_FromStringAndSize(left.data + at, min(left.used - at, <size_t>HAND_ON)))
@@ -68,8 +71,9 @@ cdef class Encoder(Sink):
         self.capacity = capacity
         return 0
 
-    cdef int pass_on(self, bytes piece) except -1:
-        """Write bytes unchanged: the only place where they leave, unless ``write`` takes views."""
+    cdef int pass_on(self, object piece) except -1:
+        """Write bytes, or a view of them, unchanged: the only place where they leave."""
+        self.handed_on += <uint64_t>len(piece)
         self.write(piece)
         return 0
 
@@ -77,7 +81,7 @@ cdef class Encoder(Sink):
         """Write the first ``size`` bytes and keep the rest."""
         if size:
             if self.takes_views:
-                self.write(PyMemoryView_FromMemory(self.data, <Py_ssize_t>size, PyBUF_READ))
+                self.pass_on(PyMemoryView_FromMemory(self.data, <Py_ssize_t>size, PyBUF_READ))
             else:
                 self.pass_on(self.data[:size])
             memmove(self.data, self.data + size, self.size - size)
@@ -95,7 +99,7 @@ cdef class Encoder(Sink):
             return 0
         self.hand_on(self.size)
         if self.takes_views:
-            self.write(PyMemoryView_FromMemory(<char *>p, <Py_ssize_t>size, PyBUF_READ))
+            self.pass_on(PyMemoryView_FromMemory(<char *>p, <Py_ssize_t>size, PyBUF_READ))
             return 0
         while size:
             piece = min(size, <size_t>LARGE)
@@ -105,9 +109,13 @@ cdef class Encoder(Sink):
         return 0
 
     cdef int commit(self) except -1:
+        cdef size_t beyond = 0
         self.committed = self.size
-        if self.size >= HAND_ON and self.room is None:
-            return self.hand_on(self.size)
+        if self.size >= self.enough and self.room is None:
+            if self.in_pages:
+                # A page of a file that is filled by two writes takes the system twice the work.
+                beyond = (self.handed_on + self.size) % PAGE
+            return self.hand_on(self.size - beyond)
         return 0
 
     cdef int rollback(self) noexcept:

@@ -27,7 +27,8 @@ cdef struct Buffer:
 
 cdef inline uint8_t *room(Buffer *buffer, size_t more) except NULL:
     """Make room for `more` bytes and return where they go; the caller adds to `size`."""
-    grow(&buffer.scratch, buffer.size + more)
+    if buffer.size + more > buffer.scratch.capacity:
+        grow(&buffer.scratch, buffer.size + more)
     return buffer.scratch.data + buffer.size
 
 cdef int refuse(str what) except -1

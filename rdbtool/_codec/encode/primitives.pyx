@@ -1,8 +1,8 @@
 # Building blocks of the RDB writer: what servers write, in the forms they choose (format A3, A4, A11).
 
 from libc.math cimport isfinite, signbit
-from libc.string cimport memcpy, memmove
-from rdbtool._codec.decode.cursor cimport load_be32, load_be64, release, rt_double_text, rt_i64_text, rt_parse_i64
+from libc.string cimport memmove
+from rdbtool._codec.decode.cursor cimport load_be32, load_be64, release, rt_copy, rt_double_text, rt_i64_text, rt_parse_i64
 
 cdef extern from "../digits17.h":
     int rt_double17_text(double v, char *out) except -1
@@ -33,10 +33,8 @@ cdef int put_byte(Buffer *buffer, uint8_t byte) except -1:
 
 cdef int put_bytes(Buffer *buffer, const void *p, size_t size) except -1:
     cdef uint8_t *at = room(buffer, size + 1)
-    # Of no bytes there may be no address, and memcpy takes no null pointer, whatever the size.
-    if size:
-        memcpy(at, p, size)
-        buffer.size += size
+    rt_copy(at, p, size)
+    buffer.size += size
     return 0
 
 
@@ -243,7 +241,7 @@ cdef int put_entry(Buffer *buffer, Bytes p, size_t size) except -1:
         at[4] = <uint8_t>(size >> 24)
         at += 5
         buffer.size += 5 + size
-    memcpy(at, p, size)
+    rt_copy(at, p, size)
     return put_backlen(buffer, size + (1 if size < 64 else 2 if size < 4096 else 5))
 
 

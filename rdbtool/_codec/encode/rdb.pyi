@@ -25,7 +25,6 @@ class Rdb(Encoder):
     version: int
     checksum: bool
     keys: int
-    handed_on: int
     def __init__(
         self,
         write: Callable[[bytes], object],

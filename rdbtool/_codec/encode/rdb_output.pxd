@@ -8,7 +8,6 @@ cdef class SnapshotOutput(Encoder):
     cdef readonly str magic
     cdef readonly int version
     cdef readonly bint checksum
-    cdef readonly uint64_t handed_on        # bytes
     cdef object able                        # what the version can hold
     cdef Form form
     cdef rt_lzf_table *table

@@ -28,7 +28,6 @@ cdef class SnapshotOutput(Encoder):
     def __init__(self, write, *, str magic, int version, release, bint compress, bint checksum, sizes,
                  str role=None):
         super().__init__(write)
-        self.takes_views = False        # every piece is summed, in pass_on
         low, high = VERSIONS.get(magic, (0, -1))
         if not low <= version <= high:
             raise ValueError(f"no RDB version {version} of {magic} is known")
@@ -61,12 +60,10 @@ cdef class SnapshotOutput(Encoder):
 
     # ---- handing on ----------------------------------------------------------------------------
 
-    cdef int pass_on(self, bytes piece) except -1:
+    cdef int pass_on(self, object piece) except -1:
         if self.checksum:
             self.crc = crc64(piece, self.crc)
-        self.handed_on += len(piece)
-        self.write(piece)
-        return 0
+        return Encoder.pass_on(self, piece)
 
     cdef int put_whole(self, const void *p, size_t size) except -1:
         """Put bytes of a record that is known to be complete: large ones are not held."""
@@ -102,8 +99,7 @@ cdef class SnapshotOutput(Encoder):
         self.hand_on(self.size)
         if self.version >= CHECKSUM_SINCE:
             end = self.crc.to_bytes(8, "little")
-            self.handed_on += 8
-            self.write(end)
+            return Encoder.pass_on(self, end)
         return 0
 
     # ---- items ---------------------------------------------------------------------------------

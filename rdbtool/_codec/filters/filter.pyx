@@ -23,8 +23,7 @@ cdef class Filter(Sink):
         return self.sink.item(item)
 
     cdef int begin_key(self, Head *head) except -1:
-        self.sink.may_spill = self.may_spill
-        self.sink.extent_ahead = self.extent_ahead
+        self.pass_ahead(self.sink)
         return self.sink.begin_key(head)
 
     cdef int string(self, Bytes p, size_t size) except -1:

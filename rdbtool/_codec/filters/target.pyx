@@ -11,7 +11,7 @@
 from libc.math cimport signbit
 from libc.stdint cimport INT32_MAX, INT32_MIN, int64_t, uint64_t
 from libc.string cimport memcpy, memset
-from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release
+from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, release, rt_copy
 from rdbtool._codec.encode.stream_owners cimport Owner, Owners
 from rdbtool._codec.filters.filter cimport Filter
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
@@ -680,8 +680,8 @@ cdef class TargetFilter(StreamTargetFilter):
         return 0
 
     cdef int begin_key(self, Head *head) except -1:
-        cdef Head fitted = head[0]
-        cdef bint keeps_all
+        cdef Head fitted
+        cdef Head *passed = head
         if self.found:
             self.found = []
         self.kind = head.kind
@@ -691,9 +691,13 @@ cdef class TargetFilter(StreamTargetFilter):
         self.begun = self.waiting = False
         self.is_changed = head.kind == KIND_STREAM
         self.expiries_lost = self.members_lost = self.no_numbers = self.signs = 0
-        grow(&self.name, head.key_size + 1)
-        memcpy(self.name.data, head.key, head.key_size)
+        if head.key_size >= self.name.capacity:
+            grow(&self.name, head.key_size + 1)
+        rt_copy(self.name.data, head.key, head.key_size)
         self.name_size = head.key_size
+        if head.has_expire or head.idle_s >= 0 or head.freq >= 0 or head.meta != NULL:
+            fitted = head[0]
+            passed = &fitted
         if head.has_expire:
             self.fit_expiry(&fitted)
         if head.idle_s >= 0 and not self.eviction:
@@ -716,14 +720,17 @@ cdef class TargetFilter(StreamTargetFilter):
         if head.kind == KIND_STREAM:
             self.begin_stream()
         # A record that may still be refused must not be passed on in parts.
-        keeps_all = self.extent_ahead.is_known and self.keeps_all()
-        self.sink.may_spill = self.may_spill and (self.allow_loss or keeps_all or self.all_or_nothing[head.kind])
-        self.sink.extent_ahead = self.extent_ahead
-        self.sink.extent_ahead.is_known = keeps_all
+        self.pass_ahead(self.sink)
+        if self.extent_ahead.is_known:
+            self.sink.extent_ahead.is_known = self.keeps_all()
+        if self.may_spill:
+            self.sink.may_spill = (
+                self.allow_loss or self.sink.extent_ahead.is_known or self.all_or_nothing[head.kind]
+            )
         if self.waits_for[head.kind]:
-            return self.wait(&fitted)
+            return self.wait(passed)
         self.begun = True
-        return self.sink.begin_key(&fitted)
+        return self.sink.begin_key(passed)
 
     cdef bint keeps_all(self) noexcept:
         """Whether the target can hold all of a value whose extent is known."""

@@ -33,8 +33,8 @@ cdef class Tee(Filter):
         return self.second.item(item)
 
     cdef int begin_key(self, Head *head) except -1:
-        self.sink.may_spill = self.second.may_spill = self.may_spill
-        self.sink.extent_ahead = self.second.extent_ahead = self.extent_ahead
+        self.pass_ahead(self.sink)
+        self.pass_ahead(self.second)
         self.sink.begin_key(head)
         self.second.begin_key(head)
         self.skips_value = self.sink.skips_value and self.second.skips_value

@@ -45,7 +45,9 @@ class Check(Sink):
     rows of a kind are made of one record, and 1000 kept in all, in the order of the records when the sink is closed.
     Memory: 17 to 22 bytes per key up to ``table_memory``, beyond it 24 bytes per key on disk; and 9 to 12 for each
     member of the largest collection. ``keys_only``: values are not received, and only duplicate keys are reported.
-    ``size``: that of the input in bytes, None if unknown; the table then grows less often where no keys are announced.
+    ``duplicates`` False: keys, members and fields are not looked up, for callers that compare all of them with data
+    that has none twice. ``size``: that of the input in bytes, None if unknown; the table then grows less often where no
+    keys are announced.
     Raises InputError if a temporary file cannot be written.
     """
 
@@ -68,5 +70,6 @@ class Check(Sink):
         on_row: Callable[[Flagged], object] | None = None,
         *,
         keys_only: bool = False,
+        duplicates: bool = True,
         size: int | None = None,
     ) -> None: ...

@@ -12,7 +12,7 @@
 from libc.math cimport isnan
 from libc.stdint cimport INT64_MAX, int64_t, uint16_t, uint32_t, uint64_t, uint8_t
 from libc.string cimport memcmp, memcpy, memset
-from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, intset_number, release, rt_parse_i64
+from rdbtool._codec.decode.cursor cimport Bytes, Scratch, grow, intset_number, release, rt_copy, rt_parse_i64
 from rdbtool._codec.room cimport Room
 from rdbtool._codec.sink cimport ArrayItem, Consumer, Group, Head, Pending, Producers, Sink, StreamTail
 from rdbtool._codec.seen_keys cimport (
@@ -156,11 +156,13 @@ cdef class Check(Sink):
     ``on_item`` is called with every item that is not a record, before what follows it is checked. ``on_row`` is called
     with every row of a record when that is complete, and may raise: the record is not committed then. A duplicate key
     may be reported a few keys late, or, if the table of keys would exceed its memory, when the sink is closed.
-    ``keys_only``: values are not received, and only duplicate keys are reported. ``size`` is that of the input in
-    bytes, None if unknown: how many keys will come follows from it where the input does not announce them.
+    ``keys_only``: values are not received, and only duplicate keys are reported. ``duplicates`` False: keys,
+    members and fields are not looked up. ``size`` is that of the input in bytes, None if unknown: how many keys will
+    come follows from it where the input does not announce them.
     """
 
     cdef bint keys_only
+    cdef bint duplicates
     cdef readonly list flagged
     cdef dict counted                   # see `counts`, without what is counted below
     # Of each flag the records counted last, which have one type and size: a file can consist of millions of them.
@@ -208,10 +210,11 @@ cdef class Check(Sink):
     cdef uint64_t pendings
     cdef uint64_t pending_ms, pending_seq
 
-    def __init__(self, on_item=None, on_row=None, *, bint keys_only=False, size=None):
+    def __init__(self, on_item=None, on_row=None, *, bint keys_only=False, bint duplicates=True, size=None):
         self.seen = SeenKeys()
         self.takes_pieces = self.divides = self.fills_room = self.ignores_fields = True
         self.keys_only = keys_only
+        self.duplicates = duplicates
         self.size = -1 if size is None else size
         self.on_item = on_item
         self.on_row = on_row
@@ -280,7 +283,7 @@ cdef class Check(Sink):
         """Look up the keys of a range, which has no flags; with a duplicate, its records have to come from the reader."""
         keys, modules, last, has_notes = result
         self.look_up(0)
-        if self.seen.aside is None and not self.seen.has_room(self.keys + keys):
+        if self.duplicates and self.seen.aside is None and not self.seen.has_room(self.keys + keys):
             self.seen.begin_aside()
         if self.seen.aside is not None:
             if not has_notes:
@@ -399,7 +402,8 @@ cdef class Check(Sink):
 
     cdef int item(self, object item) except -1:
         if isinstance(item, ResizeDb):
-            self.seen.expect(item.keys, POSSIBLE if item.keys <= self.size // LEAST_RECORD else BELIEVED)
+            if self.duplicates:
+                self.seen.expect(item.keys, POSSIBLE if item.keys <= self.size // LEAST_RECORD else BELIEVED)
             self.size = -1
         if self.on_item is not None:
             self.on_item(item)
@@ -411,7 +415,8 @@ cdef class Check(Sink):
         self.head = head[0]
         self.count = 0
         self.has_long = False
-        rt_hash_seen(&self.seen.secret, head.db, head.key, head.key_size, &self.key_hash)
+        if self.duplicates:
+            rt_hash_seen(&self.seen.secret, head.db, head.key, head.key_size, &self.key_hash)
         if self.keys_only:
             return 0
         if head.kind != KIND_STRING:
@@ -437,7 +442,7 @@ cdef class Check(Sink):
             return 0
         if self.head.type_code == TYPE_SET_INTSET:
             return self.number(number) if rt_parse_i64(p, size, &number) else 0
-        if not self.is_new(&self.members, 0, p, size):
+        if self.duplicates and not self.is_new(&self.members, 0, p, size):
             self.flag(DUPLICATE_MEMBER, self.count - 1, shown(p, size), None, ())
         return 0
 
@@ -459,7 +464,7 @@ cdef class Check(Sink):
         self.count += 1
         if field_size > SMALL_SIZE or value_size > SMALL_SIZE:
             self.has_long = True
-        if not self.is_new(&self.members, 0, field, field_size):
+        if self.duplicates and not self.is_new(&self.members, 0, field, field_size):
             self.flag(DUPLICATE_FIELD, self.count - 1, shown(field, field_size), None, ())
         if self.is_ordered_hash:
             # Fields that never expire are at the end.
@@ -473,7 +478,7 @@ cdef class Check(Sink):
         cdef bint bad
         cdef int order
         self.count += 1
-        if not self.is_new(&self.members, 0, member, member_size):
+        if self.duplicates and not self.is_new(&self.members, 0, member, member_size):
             self.flag(DUPLICATE_SCORED, self.count - 1, shown(member, member_size), None, ())
         if isnan(score):
             self.flag(SCORE_NAN, self.count - 1, shown(member, member_size), None, ())
@@ -490,7 +495,7 @@ cdef class Check(Sink):
         self.was_nan = isnan(score)
         self.score_before = score
         grow(&self.member_before, member_size + 1)
-        memcpy(self.member_before.data, member, member_size)
+        rt_copy(self.member_before.data, member, member_size)
         self.member_before_size = member_size
         return 0
 
@@ -634,7 +639,11 @@ cdef class Check(Sink):
         self.keys += 1
         self.tallied += self.count
         self.met[<uint8_t>head.type_code] = True
-        if self.room is not None:
+        if not self.duplicates:
+            if self.room is not None and self.is_flagged:
+                raise NoResultError
+            self.pass_by(head.start, head.db)
+        elif self.room is not None:
             self.leave_key(head)
         else:
             self.hold_key(head)
@@ -677,7 +686,7 @@ cdef class Check(Sink):
             if found == NOT_LOOKED_UP:
                 self.seen.prefetch(&held.hash)
             self.describe(head, &held.note)
-            memcpy(held.key, head.key, head.key_size)
+            rt_copy(held.key, head.key, head.key_size)
             return 0
         if found == NOT_LOOKED_UP:
             found = self.seen.remember(&self.key_hash)

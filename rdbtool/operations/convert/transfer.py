@@ -116,16 +116,12 @@ class Transfer(DatasetWriter):
             selection=selection,
             size=size,
             progress=progress,
-            read_back=partial(_read_back, form, server_of(*target)),
+            read_back=partial(_read_back, form, server_of(*target), duplicates=copies),
             make_test=None if origin is None else partial(_make_test, origin, allow_loss=allow_loss),
             copies=copies,
         )
         self.encoding = encoding
         self.written_for = target
-
-
-def _read_back(form: Form, rules: Rules, path: str, sink: Sink, progress: Progress | None) -> None:
-    read_valid(path, form, rules, sink, progress)
 
 
 def _make_test(origin: SourceFile, *, is_verified: bool, has_functions: bool, allow_loss: bool) -> Sink | None:
@@ -151,15 +147,20 @@ def make_check(origin: SourceFile, *, allow_loss: bool, has_functions: bool) -> 
     return Check(checked.on_item, refuse, size=origin.size)
 
 
-def read_valid(path: str, form: Form, rules: Rules, sink: Sink, progress: Progress | None) -> None:
-    """Feed ``sink`` from a file. Raises InvalidDataError for invalid data, and what reading raises."""
+def _read_back(form: Form, rules: Rules, path: str, sink: Sink, progress: Progress | None, *, duplicates: bool) -> None:
+    """Feed ``sink`` from what was written. Raises InvalidDataError for invalid data, and what reading raises.
+
+    ``duplicates`` False: keys, members and fields are not looked up for others that are the same. The source has none
+    twice: it was tested, or is what an engine holds; and if the output had, its fingerprint would be another one.
+    Records that were copied as they are stored are in no fingerprint.
+    """
     assert form.read_back is not None
     checks = Checks(rules=rules, databases=DATABASES)
     with form.read_back(path, rules) as dataset:
         if dataset.kind == "rdb":
-            verdict = validate_rdb(dataset, checks, progress, also=sink)
+            verdict = validate_rdb(dataset, checks, progress, also=sink, duplicates=duplicates)
         elif dataset.kind == "jsonl":
-            verdict = validate_jsonl(dataset, checks, progress, also=sink)
+            verdict = validate_jsonl(dataset, checks, progress, also=sink, duplicates=duplicates)
         else:
             # The target server executes all of them, or this raises.
             dataset.feed(sink, progress=progress)

@@ -42,21 +42,31 @@ _PASSED: Final = 100
 
 
 def validate_rdb(
-    reader: RdbReader, checks: Checks, progress: Progress | None = None, *, also: Sink | None = None
+    reader: RdbReader,
+    checks: Checks,
+    progress: Progress | None = None,
+    *,
+    also: Sink | None = None,
+    duplicates: bool = True,
 ) -> Verdict:
     """Check an open RDB of which nothing was read; it is read to its end.
 
     Never raises because of the input: every fault is part of the verdict. In an AOF the RDB is its part of it. ``also``
-    receives the same records, for callers that cannot read them again.
+    receives the same records, for callers that cannot read them again. ``duplicates`` False: see ``Check``.
     """
-    return _Validation(reader, checks, also).run(progress)
+    return _Validation(reader, checks, also, duplicates=duplicates).run(progress)
 
 
 def validate_jsonl(
-    reader: JsonlReader, checks: Checks, progress: Progress | None = None, *, also: Sink | None = None
+    reader: JsonlReader,
+    checks: Checks,
+    progress: Progress | None = None,
+    *,
+    also: Sink | None = None,
+    duplicates: bool = True,
 ) -> Verdict:
-    """Check open JSON lines: their keys like those of an RDB. ``also`` receives the same records."""
-    return _Validation(reader, checks, also).run(progress)
+    """Check open JSON lines: their keys like those of an RDB. ``also`` and ``duplicates``: see ``validate_rdb``."""
+    return _Validation(reader, checks, also, duplicates=duplicates).run(progress)
 
 
 def rule_of(flag: str) -> Rule:
@@ -98,12 +108,14 @@ def _both(check: Check, also: Sink) -> Sink:
 class _Validation:
     """One run."""
 
-    def __init__(self, reader: RdbReader | JsonlReader, checks: Checks, also: Sink | None = None) -> None:
+    def __init__(
+        self, reader: RdbReader | JsonlReader, checks: Checks, also: Sink | None = None, *, duplicates: bool = True
+    ) -> None:
         self.reader = reader
         self.checks = checks
         self.part = reader.source.name
         self.items = files.ItemJudge(self._count, checks.databases, checks.now_ms)
-        self.check = Check(self.items.on_item, size=reader.size)
+        self.check = Check(self.items.on_item, duplicates=duplicates, size=reader.size)
         self.sink: Sink = self.check if also is None else _both(self.check, also)
         self.faults: list[tuple[FormatError, Outer | None]] = []
         self.gathered = Gathered()

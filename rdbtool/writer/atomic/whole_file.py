@@ -22,6 +22,9 @@ from rdbtool.writer.atomic.through import Output, Through
 class Unfinished(Through):
     """An output to a temporary file."""
 
+    #: The file is read when it is complete: what is written at once may end within a record.
+    takes_pages = True
+
     def __init__(self, temporary: Temporary) -> None:
         super().__init__(temporary.descriptor, temporary.name)
         self.temporary = temporary
