@@ -27,11 +27,13 @@ cdef class CopiedRecords:
         return self.encoder.crc
 
     cdef int add(self, int64_t start, size_t size, int64_t db, uint64_t keys) except -1:
-        cdef Run *last = <Run *>self.runs.data + self.count - 1
+        cdef Run *last
         self.keys += keys
-        if self.count and last.stop == start and last.db == db:
-            last.stop += <int64_t>size
-            return 0
+        if self.count:
+            last = <Run *>self.runs.data + self.count - 1
+            if last.stop == start and last.db == db:
+                last.stop += <int64_t>size
+                return 0
         grow(&self.runs, (self.count + 1) * sizeof(Run))
         last = <Run *>self.runs.data + self.count
         last.start = start
