@@ -20,7 +20,7 @@ from rdbtool.io.beside import ERRORS
 from rdbtool.io.decompress import EndedProcessError
 
 #: Bytes of the stream that are held, and how many of them stay when this process reads further than that.
-SIZE: Final = 16 << 20
+SIZE: Final = 32 << 20
 BEFORE: Final = SIZE // 2
 
 #: The fewest bytes of a piece; smaller ones are joined. And the number of pieces that are listed: twice those held.

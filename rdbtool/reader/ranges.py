@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rdbtool.reader.reading_place import ReadingPlace
 
 #: Bytes of the window in which a range is found and decoded: so what is scanned is not read again.
-_WINDOW: Final = 1 << 20
+_WINDOW: Final = 2 << 20
 
 #: Bytes of a range: all that a window holds.
 _RANGE: Final = _WINDOW
