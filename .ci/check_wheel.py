@@ -6,10 +6,11 @@ import sys
 import zipfile
 from pathlib import Path
 
-#: 3.4 MB in November 2026; with what debuggers want it would be three times as much.
+#: 3.8 MB in November 2026; with what debuggers want it would be three times as much.
 LARGEST = 4_000_000
 SOURCES = {".c", ".h", ".pxd", ".pxi", ".pyx"}
 WANTED = (
+    ".data/scripts/rdbtool",
     "share/man/man1/rdbtool.1",
     "share/man/man7/rdbtool-findings.7",
     "share/bash-completion/completions/rdbtool",
