@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "le64.h"
+
 typedef struct {
     uint64_t a, b;
 } rt_hash128;
@@ -23,20 +25,6 @@ typedef struct {
 #define RT_HASH_2 0xbb67ae8584caa73bull
 #define RT_HASH_3 0x3c6ef372fe94f82bull
 #define RT_HASH_4 0xa54ff53a5f1d36f1ull
-
-static inline uint64_t rt_hash_load64(const uint8_t *p)
-{
-    uint64_t v;
-    memcpy(&v, p, 8);
-    return v;
-}
-
-static inline uint64_t rt_hash_load32(const uint8_t *p)
-{
-    uint32_t v;
-    memcpy(&v, p, 4);
-    return v;
-}
 
 static inline void rt_hash_products(rt_hash128 *state, uint64_t a, uint64_t by_a, uint64_t b, uint64_t by_b)
 {
@@ -66,11 +54,11 @@ static inline void rt_hash_short(rt_hash128 *state, const uint8_t *p, size_t siz
 {
     uint64_t x = 0, y = 0;
     if (size >= 8) {
-        x = rt_hash_load64(p);
-        y = rt_hash_load64(p + size - 8);
+        x = rt_load64(p);
+        y = rt_load64(p + size - 8);
     } else if (size >= 4) {
-        x = rt_hash_load32(p);
-        y = rt_hash_load32(p + size - 4);
+        x = rt_load32(p);
+        y = rt_load32(p + size - 4);
     } else if (size) {
         x = (uint64_t)p[0] << 16 | (uint64_t)p[size / 2] << 8 | p[size - 1];
     }
@@ -82,7 +70,7 @@ static inline const uint8_t *rt_hash_blocks(rt_hash128 *state, const uint8_t *p,
 {
     rt_hash128 h = *state;
     for (; size > 16; size -= 16, p += 16)
-        rt_hash_step(&h, rt_hash_load64(p), rt_hash_load64(p + 8));
+        rt_hash_step(&h, rt_load64(p), rt_load64(p + 8));
     *state = h;
     return p;
 }
@@ -94,7 +82,7 @@ static inline void rt_hash_feed(rt_hash128 *state, const uint8_t *p, size_t size
         return;
     }
     rt_hash_blocks(state, p, size);
-    rt_hash_last(state, rt_hash_load64(p + size - 16), rt_hash_load64(p + size - 8), size);
+    rt_hash_last(state, rt_load64(p + size - 16), rt_load64(p + size - 8), size);
 }
 
 /* A string that is fed in pieces. Zeros to begin with. */
@@ -119,7 +107,7 @@ static void rt_hash_piece(rt_hash128 *state, rt_hash_pieces *pieces, const uint8
         memcpy(pieces->text + 16 + pieces->held, p, room);
         p += room;
         size -= room;
-        rt_hash_step(state, rt_hash_load64(pieces->text + 16), rt_hash_load64(pieces->text + 24));
+        rt_hash_step(state, rt_load64(pieces->text + 16), rt_load64(pieces->text + 24));
         memcpy(pieces->text, pieces->text + 16, 16);
     }
     rest = rt_hash_blocks(state, p, size);
@@ -136,7 +124,7 @@ static void rt_hash_pieces_end(rt_hash128 *state, const rt_hash_pieces *pieces)
     if (pieces->size <= 16)
         rt_hash_short(state, pieces->text + 16, (size_t)pieces->size);
     else
-        rt_hash_last(state, rt_hash_load64(last), rt_hash_load64(last + 8), pieces->size);
+        rt_hash_last(state, rt_load64(last), rt_load64(last + 8), pieces->size);
 }
 
 static inline void rt_hash_number(rt_hash128 *state, uint64_t v)

@@ -1,10 +1,24 @@
-/* A few bytes as a number. */
+/* A few bytes as a number: in the order of the processor for hashes, else with the first as the lowest. */
 #ifndef RT_LE64_H
 #define RT_LE64_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+static inline uint64_t rt_load64(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, 8);
+    return v;
+}
+
+static inline uint64_t rt_load32(const uint8_t *p)
+{
+    uint32_t v;
+    memcpy(&v, p, 4);
+    return v;
+}
 
 /* n bytes, at most 8, of which the first is the lowest. */
 static inline uint64_t rt_le64(const uint8_t *p, size_t n)

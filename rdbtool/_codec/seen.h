@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "large_memory.h"
+#include "le64.h"
 
 typedef struct {
     uint64_t a, b;          /* b is odd, so no hash is all zero */
@@ -36,20 +37,6 @@ static inline uint64_t rt_fold64(uint64_t x, uint64_t y)
 {
     unsigned __int128 product = (unsigned __int128)x * y;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static inline uint64_t rt_load64(const uint8_t *p)
-{
-    uint64_t v;
-    memcpy(&v, p, 8);
-    return v;
-}
-
-static inline uint64_t rt_load32(const uint8_t *p)
-{
-    uint32_t v;
-    memcpy(&v, p, 4);
-    return v;
 }
 
 static inline void rt_hash_seen(const rt_secret *s, uint64_t tweak, const uint8_t *p, size_t size, rt_key128 *out)
